@@ -1,0 +1,391 @@
+/**
+ * The `iems` command. Starts a server, or speaks to a running one through its control socket.
+ *
+ * What must stay true: it prints for people and, with --json, one JSON value a line for programs; every error says what
+ * to do; nothing of the server's logic is here.
+ */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { styleText } from 'node:util'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type Config, loadConfig } from './config.ts'
+import { askServer, type ControlRequest, openControl, type Status } from './control.ts'
+import { IemsError, reasonOf } from './errors.ts'
+import { createKernel, type Kernel } from './kernel.ts'
+import { createLog, type Level } from './log.ts'
+import type { Submitted } from './plugin.ts'
+import { createPorts } from './ports.ts'
+import type { QueueEntry } from './queue.ts'
+import { format } from './reply.ts'
+import { controlPath, startServer, systemClock } from './server.ts'
+import { memoryStore } from './store/memory.ts'
+import type { Biography, DeliveryStory } from './trace.ts'
+
+const out = (text: string) => process.stdout.write(`${text}\n`)
+const bold = (text: string) => styleText('bold', text)
+const dim = (text: string) => styleText('dim', text)
+
+// --- printing --------------------------------------------------------------------------------
+
+/** Columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')).join('\n')
+}
+
+function octets(count: number): string {
+  for (const [size, unit] of [[1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB']] as const) if (count >= size) return `${(count / size).toFixed(1)} ${unit}`
+  return `${count} B`
+}
+
+function ago(ms: number): string {
+  const minutes = Math.round(Math.abs(ms) / 60_000)
+  if (minutes < 1) return `${Math.round(Math.abs(ms) / 1000)} s`
+  return minutes < 120 ? `${minutes} min` : minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`
+}
+
+const time = (ms: number) => new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
+
+function showEntry(entry: QueueEntry): string {
+  const now = Date.now()
+  const { due = now } = entry
+  const when = entry.held !== undefined ? `held: ${entry.held}` : entry.active ? 'being delivered' : due <= now ? 'due now' : `next try in ${ago(due - now)}`
+  const head = `${bold(entry.id)}  ${entry.priority}  ${octets(entry.size)}  ${ago(now - entry.since)} old  from <${entry.from}>`
+  const way = `  ${entry.channel} → ${entry.nexthop}  ${when}, ${entry.attempt} ${entry.attempt === 1 ? 'attempt' : 'attempts'} made`
+  return [head, way, ...entry.recipients.map(({ address, last }) => `    <${address}>${last === undefined ? '' : dim(`  ${last}`)}`)].join('\n')
+}
+
+function showDelivery({ channel, nexthop, attempts, waiting }: DeliveryStory): string[] {
+  const lines = [`${bold(`${channel} → ${nexthop}`)}`]
+  for (const { at, ms, fates } of attempts) {
+    for (const { address, status, reply, remote } of fates) lines.push(`  ${time(at)}  ${status} <${address}> in ${ms} ms: ${remote === undefined ? '' : `${remote}: `}${reply}`)
+  }
+  if (waiting) {
+    const when = waiting.held !== undefined ? `held: ${waiting.held}` : waiting.due === undefined ? 'waits' : `waits until ${time(waiting.due)}`
+    for (const { address } of waiting.recipients) lines.push(`  ${when} <${address}>`)
+  }
+  return lines
+}
+
+function showBiography(life: Biography): string {
+  const { session } = life
+  const who = session.identity ? ` as ${session.identity.user}` : ''
+  const tls = session.tls ? ` with ${session.tls.version}` : ''
+  const lines = [
+    `${bold(life.id)}  ${life.finished ? 'finished' : 'in the queue'}`,
+    `from <${life.from}>  ${octets(life.size)}  ${life.priority}`,
+    ...life.recipients.map(({ address, original }) => `to <${address}>${address === original ? '' : ` (for <${original}>)`}`),
+    `came in by ${session.channel} (${session.protocol}) from ${session.helo ?? 'unknown'} [${session.remote.address}]${who}${tls}`,
+    '',
+    ...life.steps.map((step) => `  ${time(step.at)}  ${step.hook} ${step.plugin}: ${step.fault ? `fault: ${step.fault}` : (step.verdict ?? 'no opinion')}${step.change ? `, ${step.change}` : ''} ${dim(`${step.ms} ms`)}`),
+    ...life.findings.map(({ plugin, name, value }) => `  found by ${plugin}: ${name} = ${value}`),
+    `  ${time(life.at)}  accepted`,
+    '',
+    ...life.deliveries.flatMap(showDelivery),
+  ]
+  return lines.join('\n')
+}
+
+function showOrder(order: Readonly<Record<string, readonly { plugin: string; stage: string }[]>>): string {
+  return Object.entries(order)
+    .map(([hook, taps]) => `${bold(hook.padEnd(10))} ${taps.length === 0 ? dim('–') : taps.map(({ plugin, stage }) => (stage === 'normal' ? plugin : `${plugin} (${stage})`)).join(' ▸ ')}`)
+    .join('\n')
+}
+
+// --- start -----------------------------------------------------------------------------------
+
+interface StartOptions {
+  readonly config?: string
+  readonly memory?: boolean
+  readonly logLevel?: Level
+  readonly quiet?: boolean
+}
+
+/** Where mail can be tried at once, for someone who has just started his first server. */
+function welcome({ doors, config }: Kernel): string {
+  const first = doors.find(({ label }) => label.startsWith('SMTP'))
+  const lines = [
+    `${bold('iems')} ${config.hostname} with ${config.path}`,
+    ...doors.map(({ label, plugin, address, port }) => `  ${label.padEnd(14)} ${port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`}  ${dim(plugin)}`),
+    ...(first ? ['', 'Send a first message with', bold(`  printf 'Subject: first\\n\\nHello\\n' | npx iems send --from me@example.org you@example.org`), 'and see what became of it with', bold('  npx iems queue')] : []),
+    '',
+  ]
+  return lines.join('\n')
+}
+
+async function start(options: StartOptions) {
+  const config = await loadConfig(options.config)
+  const log = createLog({ ...config.log, ...(options.logLevel ? { level: options.logLevel } : {}) })
+  const server = await startServer({ config, log, ...(options.memory ? { memory: true } : {}) })
+  let closeControl: () => void
+  try {
+    closeControl = await openControl(server, controlPath(config))
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  if (!options.quiet) process.stderr.write(`${welcome(server.kernel)}\n`)
+  // A reload that fails has told so in the log, and the old configuration goes on.
+  process.on('SIGHUP', () => void server.reload().catch(() => {}))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop().catch(fail))
+  await server.stopped
+  closeControl()
+}
+
+/** Sets the whole configuration up without opening a door, and takes it down again. */
+async function rehearse<T>(config: Config, look: (kernel: Kernel) => T): Promise<T> {
+  const store = memoryStore()
+  const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
+  try {
+    const kernel = await createKernel({ config, store, ports: createPorts(() => {}), clock: systemClock, log })
+    const seen = look(kernel)
+    await kernel.close(AbortSignal.timeout(5000))
+    return seen
+  } finally {
+    await store.close()
+  }
+}
+
+// --- the rest --------------------------------------------------------------------------------
+
+interface Common {
+  readonly config?: string
+  readonly json?: boolean
+}
+
+async function ask<T>({ config }: Common, asked: ControlRequest, each?: (item: unknown) => void): Promise<T> {
+  return askServer<T>(controlPath(await loadConfig(config)), asked, each)
+}
+
+function print(options: Common, value: unknown, text: string) {
+  out(options.json ? JSON.stringify(value) : text)
+}
+
+interface FilterOptions extends Common {
+  readonly channel?: string
+  readonly nexthop?: string
+  readonly from?: string
+  readonly to?: string
+  readonly held?: boolean
+  readonly all?: boolean
+  readonly reason?: string
+  readonly limit?: number
+}
+
+function filterOf(ids: readonly string[], { channel, nexthop, from, to, held, all }: FilterOptions) {
+  const rest = { channel, nexthop, from, recipient: to, held }
+  if (ids.length > 0) return ids.map((message) => ({ ...rest, message }))
+  return [all ? { ...rest, message: '*' } : rest]
+}
+
+async function changeQueue(verb: string, options: FilterOptions, requests: readonly ControlRequest[]) {
+  let count = 0
+  for (const asked of requests) count += await ask<number>(options, asked)
+  print(options, { count }, `${count} ${count === 1 ? 'delivery' : 'deliveries'} ${verb}`)
+}
+
+async function list(options: FilterOptions) {
+  let count = 0
+  for (const filter of filterOf([], options)) {
+    await ask(options, { v: 1, method: 'queue.list', params: { filter, limit: options.limit ?? 1000 } }, (item) => {
+      count++
+      print(options, item, showEntry(item as QueueEntry))
+    })
+  }
+  if (!options.json) out(count === 0 ? 'The queue is empty' : `${count} ${count === 1 ? 'delivery waits' : 'deliveries wait'}`)
+}
+
+async function readInput(): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** The addresses of To, Cc and Bcc, for `send -t`. */
+async function addressesIn(content: Buffer): Promise<string[]> {
+  const { simpleParser } = await import('mailparser')
+  const { to, cc, bcc } = await simpleParser(content, { skipHtmlToText: true, skipTextLinks: true, skipTextToHtml: true, skipImageLinks: true })
+  return [to, cc, bcc].flat().flatMap((list) => list?.value.flatMap(({ address, group }) => (address ? [address] : (group ?? []).map((one) => one.address ?? ''))) ?? [])
+}
+
+interface SendOptions extends Common {
+  readonly from?: string
+  readonly readRecipients?: boolean
+}
+
+async function send(to: readonly string[], options: SendOptions) {
+  const content = await readInput()
+  const recipients = [...to, ...(options.readRecipients ? await addressesIn(content) : [])].filter((address) => address !== '')
+  if (recipients.length === 0) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'No recipient was given' })
+  const from = options.from ?? `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(options.config)).hostname}`
+  const sent = await ask<Submitted>(options, {
+    v: 1,
+    method: 'send',
+    params: { from: from.replace(/^<|>$/g, ''), to: recipients, content: content.toString('base64'), submission: true },
+  })
+  print(options, sent, [format(sent.reply), ...sent.refused.map(({ address, reply }) => `<${address}>: ${format(reply)}`)].join('\n'))
+  // EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h, as sendmail says it.
+  if (sent.reply.code >= 400) process.exitCode = sent.reply.code < 500 ? 75 : 69
+}
+
+function showStatus({ pid, since, config, hostname, doors, lanes, memory }: Status): string {
+  const waiting = lanes.length === 0 ? 'The queue is empty' : `${lanes.length} next hops have mail waiting`
+  return [
+    `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${octets(memory)} of memory`,
+    config,
+    table(doors.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
+    waiting,
+  ].join('\n')
+}
+
+// --- the command's shape -----------------------------------------------------------------------
+
+const count = (text: string) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number from 1')
+  return value
+}
+
+/** Options that choose deliveries. */
+function choosing(command: Command): Command {
+  return command
+    .option('--channel <name>', 'only those of this channel')
+    .option('--nexthop <name>', 'only those for this next hop; .example.org is every one below it')
+    .option('--from <address>', 'only those of this sender')
+    .option('--to <address>', 'only those to this recipient')
+}
+
+function common(command: Command): Command {
+  return command.option('-c, --config <file>', 'the configuration; default: the first iems.config.* from here upwards').option('--json', 'one JSON value a line')
+}
+
+function version(): string {
+  // In a checkout this file is in core/, in a package in dist/core/.
+  for (const up of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
+    } catch {
+      // The other place, then.
+    }
+  }
+  return 'unknown'
+}
+
+function program(): Command {
+  const iems = new Command('iems').description('All-in-one messaging server').version(version())
+
+  common(iems.command('start').description('start the server'))
+    .option('--memory', 'keep nothing: for trying things out')
+    .option('--quiet', 'do not say what listens where')
+    .addOption(new Option('--log-level <level>', 'the least important lines that are written').choices(['error', 'warn', 'info', 'debug']))
+    .action(start)
+
+  common(iems.command('check').description('check the configuration completely; nothing is opened')).action(async (options: Common) => {
+    const config = await loadConfig(options.config)
+    const warnings = await rehearse(config, ({ hooks }) => hooks.warnings)
+    print(options, { ok: true, path: config.path, warnings }, [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)].join('\n'))
+  })
+
+  common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(async (options: Common) => {
+    const order = await rehearse(await loadConfig(options.config), ({ hooks }) =>
+      Object.fromEntries([...hooks.order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))])),
+    )
+    print(options, order, showOrder(order))
+  })
+
+  common(iems.command('status').description('what runs, listens and waits')).action(async (options: Common) => {
+    const status = await ask<Status>(options, { v: 1, method: 'status' })
+    print(options, status, showStatus(status))
+  })
+
+  common(iems.command('reload').description('change over to the configuration as it is now; a wrong one changes nothing')).action(async (options: Common) => {
+    await ask(options, { v: 1, method: 'reload' })
+    print(options, { ok: true }, 'The new configuration is in force')
+  })
+
+  common(iems.command('stop').description('finish what is under way, then end'))
+    .option('--now', 'do not wait')
+    .action(async (options: Common & { now?: boolean }) => {
+      await ask(options, { v: 1, method: 'stop', params: { now: options.now ?? false } })
+      print(options, { ok: true }, 'The server is stopping')
+    })
+
+  common(iems.command('send').description('hand in a message from standard input, as sendmail does'))
+    .argument('[recipients...]')
+    .option('-f, --from <address>', 'the sender; default: the user and the host name')
+    .option('-t, --read-recipients', 'also to everybody in To, Cc and Bcc')
+    .action(send)
+
+  const message = iems.command('message').description('a single message')
+  common(message.command('show').description("a message's biography: each hook's verdict, each attempt with the remote's reply"))
+    .argument('<id>')
+    .action(async (id: string, options: Common) => {
+      const life = await ask<Biography>(options, { v: 1, method: 'message.show', params: { id: id.split('.')[0] ?? id } })
+      print(options, life, showBiography(life))
+    })
+
+  const queue = iems.command('queue').description('what waits and why; without a further word, the list')
+  choosing(common(queue.command('list', { isDefault: true }).description('what waits and why')))
+    .option('--held', 'only what is held')
+    .option('--limit <count>', 'at most so many', count)
+    .action(list)
+  common(queue.command('show').description('one waiting message, with all its deliveries'))
+    .argument('<id>')
+    .action(async (id: string, options: Common) => {
+      await ask(options, { v: 1, method: 'queue.list', params: { filter: { message: id }, limit: 10_000 } }, (item) => print(options, item, showEntry(item as QueueEntry)))
+    })
+  const verbs = { hold: 'held', release: 'released', retry: 'due now', remove: 'removed', bounce: 'returned to their senders' } as const
+  const about = {
+    hold: 'keep deliveries from being tried',
+    release: 'let held deliveries go',
+    retry: 'try now',
+    remove: 'end deliveries without a word to the sender',
+    bounce: 'return to the sender',
+  } as const
+  for (const verb of ['hold', 'release', 'retry', 'remove', 'bounce'] as const) {
+    const command = choosing(common(queue.command(verb).description(about[verb])))
+      .argument('[ids...]', 'messages, or single deliveries as the list names them')
+      .option('--all', 'everything in the queue that matches')
+    if (verb === 'hold' || verb === 'bounce') command.option('--reason <text>', 'what lists and reports say', 'by the administrator')
+    command.action((ids: string[], options: FilterOptions) => {
+      const { reason = '' } = options
+      const requests = filterOf(ids, options).map((filter): ControlRequest =>
+        verb === 'hold' || verb === 'bounce' ? { v: 1, method: `queue.${verb}`, params: { filter, reason } } : { v: 1, method: `queue.${verb}`, params: { filter } },
+      )
+      return changeQueue(verbs[verb], options, requests)
+    })
+  }
+  choosing(common(queue.command('reroute').description('send by another way')))
+    .argument('[ids...]')
+    .option('--all', 'everything in the queue that matches')
+    .requiredOption('--via <channel>', 'the channel to deliver them')
+    .requiredOption('--new-nexthop <name>', 'the next hop there')
+    .action((ids: string[], options: FilterOptions & { via: string; newNexthop: string }) =>
+      changeQueue(
+        'rerouted',
+        options,
+        filterOf(ids, options).map((filter) => ({ v: 1, method: 'queue.reroute', params: { filter, channel: options.via, nexthop: options.newNexthop } })),
+      ),
+    )
+  common(queue.command('flush').description('try everything for a next hop now, as ETRN does'))
+    .argument('<nexthop>', 'a next hop; .example.org is every one below it')
+    .option('--channel <name>', 'only by this channel')
+    .action((nexthop: string, options: FilterOptions) => {
+      const params = options.channel === undefined ? { nexthop } : { nexthop, channel: options.channel }
+      return changeQueue('due now', options, [{ v: 1, method: 'queue.flush', params }])
+    })
+  return iems
+}
+
+function fail(error: unknown) {
+  const { cure } = error as { cure?: string }
+  process.stderr.write(`iems: ${reasonOf(error)}\n${cure === undefined ? '' : `${dim(cure)}\n`}`)
+  process.exitCode = 1
+}
+
+try {
+  await program().parseAsync()
+} catch (error) {
+  fail(error)
+}
+if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')

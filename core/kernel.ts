@@ -1,0 +1,222 @@
+/**
+ * One configuration brought to life: plugins set up in the order of their needs, doors opened, loops started; and all
+ * of it undone in reverse.
+ *
+ * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
+ * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
+ */
+import type { Config, Standing as Configured } from './config.ts'
+import { createDeliverer, type Deliverer } from './deliver.ts'
+import { IemsError, reasonOf } from './errors.ts'
+import type { KernelEvent } from './hooks.ts'
+import type { Emit, LogWriter } from './log.ts'
+import { inNetworks } from './networks.ts'
+import type { ChannelPlacement, PluginPlacement } from './placement.ts'
+import { type Clock, type Hooks, NOTHING, type Parts, type SetupContext, type Standing, wire } from './plugin.ts'
+import type { Claim, Door, Ports } from './ports.ts'
+import { createQueue, type SharedQueue } from './queue.ts'
+import { createReceive } from './receive.ts'
+import { createResolve } from './resolve.ts'
+import type { Service } from './service.ts'
+import { openSession, type SessionParts } from './session.ts'
+import { createConclude } from './settle.ts'
+import { narrow } from './store/narrow.ts'
+import type { Store } from './store/store.ts'
+import { createSubmit } from './submit.ts'
+
+export interface KernelParts {
+  readonly config: Config
+  readonly store: Store
+  readonly ports: Ports
+  readonly clock: Clock
+  readonly log: LogWriter
+  /** Also told of every event. */
+  readonly watch?: (event: KernelEvent) => void
+}
+
+export interface Kernel {
+  readonly config: Config
+  readonly queue: SharedQueue
+  readonly hooks: Hooks
+  readonly emit: Emit
+  readonly doors: readonly Door[]
+  readonly submit: ReturnType<typeof createSubmit>
+  /** Opens the doors; mail comes in when `run` is called. Throws, with everything undone. */
+  listen(): Promise<void>
+  run(): void
+  /** Takes nothing new, finishes what is under way until the signal, closes everything. */
+  close(signal: AbortSignal): Promise<void>
+}
+
+type AnyStanding = Configured<PluginPlacement | ChannelPlacement>
+
+/** Those who offer stand before those who need. Throws when somebody is missing or they need each other in a circle. */
+export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(standing: readonly T[]): T[] {
+  const offers = new Map<string, T>()
+  for (const one of standing) {
+    for (const { name: service } of (one.definition.offers ?? []) as Service<unknown>[]) {
+      const first = offers.get(service)
+      if (first) throw new IemsError('IEMS_SERVICE_TWICE', { service, first: first.name, second: one.name })
+      offers.set(service, one)
+    }
+  }
+  const order: T[] = []
+  const path: T[] = []
+  const visit = (one: T) => {
+    if (order.includes(one)) return
+    if (path.includes(one)) throw new IemsError('IEMS_NEEDS_CIRCLE', { plugins: [...path, one].map(({ name }) => name).join(' → ') })
+    path.push(one)
+    for (const { name: service } of (one.definition.needs ?? []) as Service<unknown>[]) {
+      const provider = offers.get(service)
+      if (!provider) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: one.name, service })
+      visit(provider)
+    }
+    path.pop()
+    order.push(one)
+  }
+  for (const one of standing) visit(one)
+  return order
+}
+
+/** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
+export async function createKernel({ config, store, ports, clock, log, watch }: KernelParts): Promise<Kernel> {
+  const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
+  const claim: Claim = ports.claim()
+  const gone = new AbortController()
+  const services = new Map<string, unknown>()
+  const standing: Standing[] = []
+  const deliverers: Deliverer[] = []
+  let hooks: Hooks | undefined
+  const emit: Emit = (name, fields = {}) => {
+    const event: KernelEvent = { ...fields, name, at: clock.now() }
+    log.event(event)
+    watch?.(event)
+    if (hooks?.isTapped('event')) hooks.tell(event)
+  }
+  const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
+  // Filled in when the hooks are wired: sessions come only after that.
+  let sessions: SessionParts | undefined
+  const later = <T>(value: T | undefined): T => {
+    if (value === undefined) throw new IemsError('IEMS_CLOSED')
+    return value
+  }
+  const submit = createSubmit(() => later(sessions))
+
+  function contextFor({ name, placement }: AnyStanding): SetupContext {
+    const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
+    return {
+      name,
+      hostname: config.hostname,
+      log: log.child({ plugin: name }),
+      clock,
+      signal: gone.signal,
+      store: narrow(store, 'p', name),
+      queue: queue.admin,
+      openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
+      submit: (message) => submit(name, message),
+      port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
+      offer(service, implementation) {
+        services.set(service.name, implementation)
+      },
+      use<T>(service: Service<T>): T {
+        if (!services.has(service.name)) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: name, service: service.name })
+        return services.get(service.name) as T
+      },
+      call: (hook, subject) => later(hooks).call(hook, subject, NOTHING),
+    }
+  }
+
+  async function closeOne({ name, parts }: Standing, signal: AbortSignal) {
+    try {
+      await parts.close?.(signal)
+    } catch (cause) {
+      // One plugin that cannot close must not keep the others open.
+      emit('plugin.fault', { plugin: name, hook: 'close', cause })
+    }
+  }
+
+  /** Who only takes in ends first, while deliveries under way still find everything they need. */
+  async function closeAll(signal: AbortSignal) {
+    const entrances = standing.filter(({ parts }) => parts.listen && !parts.deliver)
+    const stopping = deliverers.map((deliverer) => deliverer.stop(signal))
+    await Promise.all([...entrances.map((one) => closeOne(one, signal)), ...stopping])
+    gone.abort(new IemsError('IEMS_CLOSED'))
+    for (const one of [...standing].reverse()) if (!entrances.includes(one)) await closeOne(one, signal)
+  }
+
+  async function setUp(one: AnyStanding): Promise<Standing> {
+    const ctx = contextFor(one)
+    let parts: Parts
+    try {
+      parts = await one.definition.setup(one.options, ctx)
+    } catch (cause) {
+      throw new IemsError('IEMS_PLUGIN_SETUP', { plugin: one.name, why: reasonOf(cause) }, cause)
+    }
+    const { as: _, onError, from, to } = one.placement
+    const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginPlacement
+    return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
+  }
+
+  const undo = async () => {
+    claim.abandon()
+    await closeAll(AbortSignal.abort())
+  }
+
+  try {
+    const inConfigOrder: AnyStanding[] = [...config.channels, ...config.plugins]
+    for (const one of byNeeds(inConfigOrder)) standing.push(await setUp(one))
+    hooks = wire([...standing].sort((a, b) => inConfigOrder.findIndex(({ name }) => name === a.name) - inConfigOrder.findIndex(({ name }) => name === b.name)))
+    for (const text of hooks.warnings) log.child({}).warn(text)
+  } catch (error) {
+    await undo()
+    throw error
+  }
+  const wired = hooks
+
+  const delivering = standing.filter(({ name, parts }) => parts.deliver && channels.has(name))
+  const accepts = new Map(delivering.map(({ name }) => [name, channels.get(name)?.placement.accepts ?? 'authorised']))
+  const resolve = createResolve({ hooks: wired, accepts, expansion: config.limits.recipients })
+  const { hostname, limits } = config
+  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits })
+  sessions = { hooks: wired, clock, emit, resolve, receive, recipients: limits.recipients }
+
+  for (const { name, parts, log: channelLog } of delivering) {
+    const { retry, lease, concurrency, perNextHop, rate = 0 } = (channels.get(name) as Configured<ChannelPlacement>).placement
+    const { postmaster, returnSize, ...texts } = config.reports
+    const conclude = createConclude(
+      { store, hooks: wired, clock, emit, resolve, hostname, texts, returnSize, ...(postmaster === undefined ? {} : { postmaster }) },
+      { retry, warnAfter: retry.warnAfter },
+    )
+    const settings = { concurrency, perNextHop, gapMs: rate, leaseMs: lease }
+    const deliver = parts.deliver as NonNullable<Parts['deliver']>
+    deliverers.push(createDeliverer({ channel: name, settings, deliver, store, queue, hooks: wired, conclude, clock, emit, log: channelLog, parseLimit: limits.parse }))
+  }
+
+  return {
+    config,
+    queue,
+    hooks: wired,
+    emit,
+    doors: claim.doors,
+    submit,
+    async listen() {
+      try {
+        for (const { name, parts } of standing) {
+          try {
+            await parts.listen?.()
+          } catch (cause) {
+            throw cause instanceof IemsError ? cause : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause)
+          }
+        }
+      } catch (error) {
+        await undo()
+        throw error
+      }
+    },
+    run() {
+      claim.makeGood()
+      for (const deliverer of deliverers) deliverer.start()
+    },
+    close: closeAll,
+  }
+}

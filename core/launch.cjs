@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/**
+ * The `iems` command on whatever Node is at hand: finds one that is new enough and starts the real one.
+ *
+ * Written so that old versions of Node can read it. In a checkout the sources run as they are, and the npm package
+ * `node` brings a Node that can; an installed package runs what was built.
+ */
+'use strict'
+var fs = require('fs')
+var path = require('path')
+var spawn = require('child_process').spawn
+
+var root = path.join(__dirname, '..')
+var source = path.join(root, 'core', 'cli.ts')
+var checkout = fs.existsSync(source)
+var args = checkout ? ['--conditions=source', source] : [path.join(root, 'dist', 'core', 'cli.js')]
+
+function isEnough(version) {
+  var parts = version.split('.').map(Number)
+  return (parts[0] === 24 && parts[1] >= 11) || parts[0] >= 26
+}
+
+var own = path.join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+var node = isEnough(process.versions.node) ? process.execPath : fs.existsSync(own) ? own : undefined
+if (node === undefined) {
+  console.error('iems needs Node 24.11 or later (24.x), or 26 and later; this is ' + process.versions.node + '.')
+  process.exit(1)
+}
+var child = spawn(node, args.concat(process.argv.slice(2)), { stdio: 'inherit' })
+;['SIGINT', 'SIGTERM', 'SIGHUP'].forEach(function (signal) {
+  process.on(signal, function () {
+    // A key pressed at the terminal has reached the child already; twice would mean "at once".
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  })
+})
+child.on('exit', function (code, signal) {
+  if (signal) process.kill(process.pid, signal)
+  else process.exit(code === null ? 1 : code)
+})

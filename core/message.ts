@@ -1,0 +1,259 @@
+/**
+ * A message: a stored body, header edits over it, and each plugin's box.
+ *
+ * The bytes that came in are never rewritten. What the header gains stands in a prefix, what it loses is a list of
+ * cuts; reading puts the three together. What must stay true: content is read as a stream and as often as wanted; an
+ * edit can neither split a field nor smuggle in another one; this file knows nothing of queues, routes or fates.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ParsedMail } from 'mailparser'
+import { IemsError } from './errors.ts'
+import type { Finding, Headers, MailParameters, Message, Priority, ReadableMessage, Recipient, Session } from './hooks.ts'
+import type { ByteRange } from './store/store.ts'
+
+// --- ids ------------------------------------------------------------------------------
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+let pool = Buffer.alloc(0)
+
+function randomByte(): number {
+  if (pool.length === 0) pool = randomBytes(4096)
+  const byte = pool[0] ?? 0
+  pool = pool.subarray(1)
+  return byte
+}
+
+/** 26 letters and digits that sort by time (10 for the millisecond) and cannot be guessed (16 random). */
+export function newId(now: number): string {
+  let id = ''
+  for (let rest = now, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) id = ALPHABET[rest % 32] + id
+  for (let i = 0; i < 16; i++) id += ALPHABET[randomByte() % 32]
+  return id
+}
+
+/** The smallest id of that millisecond, for ranges over time. */
+export function idAt(ms: number): string {
+  return newId(ms).slice(0, 10)
+}
+
+// --- header -----------------------------------------------------------------------------
+
+/** What is added above the stored bytes, and which of them are left out: ordered, without overlap. */
+export interface Edits {
+  prefix: string
+  cuts: [start: number, end: number][]
+}
+
+interface Field {
+  readonly name: string
+  readonly start: number
+  readonly end: number
+}
+
+/** Where each field of a header block begins and ends, continuation lines included. */
+function fieldsOf(block: string): Field[] {
+  const fields: Field[] = []
+  for (let start = 0; start < block.length; ) {
+    let end = block.indexOf('\n', start) + 1 || block.length
+    while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
+    const colon = block.indexOf(':', start)
+    if (colon > start && colon < end) fields.push({ name: block.slice(start, colon).trimEnd().toLowerCase(), start, end })
+    start = end
+  }
+  return fields
+}
+
+function valueOf(block: string, { start, end }: Field): string {
+  const raw = block.slice(block.indexOf(':', start) + 1, end)
+  return Buffer.from(raw, 'latin1')
+    .toString('utf8')
+    .replace(/\r?\n(?=[ \t])/g, '')
+    .trim()
+}
+
+/** Folds at spaces so that no line passes 78 characters where a space allows it (RFC 5322 section 2.2.3). */
+function fold(field: string): string {
+  let line = ''
+  const lines: string[] = []
+  for (const word of field.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > 78 && line.trim() !== '') {
+      lines.push(line)
+      line = ` ${word}`
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].join('\r\n')
+}
+
+/** One header field as it is written, folded. Throws IEMS_HEADER_INVALID. */
+export function headerField(name: string, value: string): string {
+  if (!/^[!-9;-~]+$/.test(name)) throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the name has forbidden characters' })
+  // A value that is folded already keeps its folds; any other line break would begin a new field or the body.
+  if (/[\r\n](?![ \t])|\0/.test(value.replace(/\r\n(?=[ \t])/g, ''))) {
+    throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the value has line breaks or NUL' })
+  }
+  return `${value.includes('\r\n') ? `${name}: ${value}` : fold(`${name}: ${value}`)}\r\n`
+}
+
+/** The header of stored bytes seen through edits, which `prepend` and `remove` extend. */
+export function createHeaders(block: Uint8Array, edits: Edits): Headers {
+  const text = Buffer.from(block.buffer, block.byteOffset, block.byteLength).toString('latin1')
+  let fields: Field[] | undefined
+  const stored = () => {
+    fields ??= fieldsOf(text)
+    return fields.filter(({ start }) => !edits.cuts.some(([from, to]) => start >= from && start < to))
+  }
+  const added = () => Buffer.from(edits.prefix).toString('latin1')
+  return {
+    get(name) {
+      const wanted = name.toLowerCase()
+      const prefix = added()
+      const of = (source: string, list: Field[]) => list.filter((field) => field.name === wanted).map((field) => valueOf(source, field))
+      return [...(prefix === '' ? [] : of(prefix, fieldsOf(prefix))), ...of(text, stored())]
+    },
+    prepend(name, value) {
+      edits.prefix = headerField(name, value) + edits.prefix
+    },
+    remove(name) {
+      const wanted = name.toLowerCase()
+      const prefix = added()
+      const kept = fieldsOf(prefix).filter((field) => field.name !== wanted)
+      edits.prefix = Buffer.from(kept.map(({ start, end }) => prefix.slice(start, end)).join(''), 'latin1').toString()
+      const cuts = stored().filter((field) => field.name === wanted)
+      edits.cuts = [...edits.cuts, ...cuts.map(({ start, end }): [number, number] => [start, end])].sort(([a], [b]) => a - b)
+    },
+  }
+}
+
+// --- content -----------------------------------------------------------------------------
+
+/** Stored bytes that can be read from anywhere: what is staged, or a blob. */
+export interface Body {
+  readonly size: number
+  /** All of them, when they are in memory anyhow. */
+  readonly bytes?: Uint8Array | undefined
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+}
+
+/** Octets of a body seen through edits. */
+export function sizeWith(body: Body, edits: Edits): number {
+  const cut = edits.cuts.reduce((sum, [start, end]) => sum + end - start, 0)
+  return Buffer.byteLength(edits.prefix) + body.size - cut
+}
+
+/** A body seen through edits. */
+export async function* openWith(body: Body, edits: Edits): AsyncGenerator<Uint8Array> {
+  if (edits.prefix !== '') yield Buffer.from(edits.prefix)
+  let start = 0
+  for (const [from, to] of [...edits.cuts, [body.size, body.size] as const]) {
+    if (from > start) {
+      if (body.bytes) yield body.bytes.subarray(start, from)
+      else yield* body.open({ start, end: from })
+    }
+    start = to
+  }
+}
+
+// --- the message -----------------------------------------------------------------------------
+
+/** Where the header ends, the blank line included, in bytes that begin with it. */
+export function headerEnd(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (buffer[0] === 13 && buffer[1] === 10) return 2
+  const at = buffer.indexOf('\r\n\r\n')
+  return at < 0 ? buffer.length : at + 4
+}
+
+/** What a message is made of. */
+export interface MessageParts {
+  readonly id: string
+  readonly session: Session
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly priority: Priority
+  readonly recipients: readonly Recipient[]
+  /** Those so far: later taps see what earlier ones found. */
+  findings(): readonly Finding[]
+  readonly edits: Edits
+  readonly body: Body
+  /** The stored bytes up to the end of the header. */
+  readonly header: Uint8Array
+  /** Octets up to which `parse` reads. */
+  readonly parseLimit: number
+}
+
+/** The message as plugins read it. */
+export function createMessage(parts: MessageParts): ReadableMessage {
+  const { id, session, from, parameters, priority, recipients, edits, body, header, parseLimit } = parts
+  let headers: Headers | undefined
+  let parsed: Promise<ParsedMail | undefined> | undefined
+  const open = () => openWith(body, edits)
+  return {
+    id,
+    session,
+    from,
+    parameters,
+    priority,
+    recipients,
+    get findings() {
+      return parts.findings()
+    },
+    get size() {
+      return sizeWith(body, edits)
+    },
+    get headers() {
+      headers ??= createHeaders(header, edits)
+      return headers
+    },
+    open,
+    parse() {
+      parsed ??= sizeWith(body, edits) > parseLimit ? Promise.resolve(undefined) : parse(open())
+      return parsed
+    },
+  }
+}
+
+/** The message as `modify` taps change it; `replace` is given the new content, of which it makes the new parts. */
+export function createChangeableMessage(
+  first: MessageParts,
+  replace: (source: AsyncIterable<Uint8Array>) => Promise<MessageParts>,
+): { readonly message: Message; parts(): MessageParts } {
+  let parts = first
+  let inner = createMessage(first)
+  const message: Message = {
+    id: first.id,
+    session: first.session,
+    from: first.from,
+    parameters: first.parameters,
+    priority: first.priority,
+    recipients: first.recipients,
+    get findings() {
+      return inner.findings
+    },
+    get size() {
+      return inner.size
+    },
+    get headers() {
+      return inner.headers as Headers
+    },
+    open: () => inner.open(),
+    parse: () => inner.parse(),
+    async replaceContent(source) {
+      parts = await replace(source)
+      inner = createMessage(parts)
+    },
+  }
+  return { message, parts: () => parts }
+}
+
+/** mailparser on the whole content; what it cannot read is unparseable, never undeliverable. */
+async function parse(content: AsyncIterable<Uint8Array>): Promise<ParsedMail | undefined> {
+  const { simpleParser } = await import('mailparser')
+  const { Readable } = await import('node:stream')
+  try {
+    // Its conversions between text and HTML block the event loop for long; nobody here asked for them.
+    return await simpleParser(Readable.from(content), { skipHtmlToText: true, skipTextLinks: true, skipTextToHtml: true, skipImageLinks: true })
+  } catch {
+    // Too many parts or too long a header: the caller is told "not to be understood", and the message goes on.
+    return undefined
+  }
+}

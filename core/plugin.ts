@@ -1,0 +1,361 @@
+/**
+ * The one shape of a plugin, and the wall between its code and the kernel.
+ *
+ * A plugin is a name, a schema, and a `setup` that gives back named hooks; a channel is a plugin that also has `listen`
+ * or `deliver`. What must stay true: no plugin ever holds a raw hook, the kernel or the whole store; every handler runs
+ * behind `guard`, so that it always settles, its faults carry its name, and null is "no opinion". tapable promises none
+ * of these (a tap that throws before its first await leaves the hook pending for ever), and is never asked to order
+ * taps (one with an unknown `before` would come first of all).
+ */
+import type { Socket } from 'node:net'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { IemsError, reasonOf } from './errors.ts'
+import {
+  type Answer,
+  createHook,
+  type Delivery,
+  type HookKind,
+  type HookName,
+  type HookTable,
+  KERNEL_HOOKS,
+  type Outcome,
+  type Subject,
+} from './hooks.ts'
+import type { Log } from './log.ts'
+import type { Placement, PluginPlacement } from './placement.ts'
+import type { Queue } from './queue.ts'
+import type { Reply } from './reply.ts'
+import type { Service } from './service.ts'
+import type { ClientFacts, OpenSession } from './session.ts'
+import type { Store } from './store/store.ts'
+
+// --- what a plugin author writes ------------------------------------------------------
+
+export type MaybePromise<T> = T | Promise<T>
+export type Stage = 'first' | 'early' | 'normal' | 'late' | 'last'
+
+/** What a handler is given beside its subject. */
+export interface HookContext {
+  readonly log: Log
+  /** Aborted when the tap's time is up. */
+  readonly signal: AbortSignal
+  /** This plugin's own box on this message: JSON, committed with the message, there again at `dispatch`. */
+  readonly state: Record<string, unknown>
+  /** Adds a finding: later taps, the summary line and the biography show it. */
+  note(name: string, value: string | number | boolean): void
+}
+
+export type Handler<K extends HookName> = (
+  subject: Subject<K>,
+  ctx: HookContext,
+) => K extends 'event' ? void : MaybePromise<ReturnType<HookTable[K]>>
+
+export interface Placed<K extends HookName> {
+  readonly handler: Handler<K>
+  /** Default `normal`. */
+  readonly stage?: Stage
+  /** Run before this plugin, if it is there. */
+  readonly before?: string
+  /** Milliseconds until a silent handler is a fault. Default 30,000. */
+  readonly timeout?: number
+}
+export type Taps = { readonly [K in HookName]?: Handler<K> | Placed<K> }
+
+/** What `setup` gives back. With `listen` or `deliver` the plugin may stand under `channels`. */
+export interface Parts {
+  readonly hooks?: Taps
+  /** Opens ports with `ctx.port`. Mail may flow at once when all plugins have listened. */
+  listen?(): MaybePromise<void>
+  /** One outcome for each recipient; missing ones and a throw count as deferred. Never retries, bounces or queues. */
+  deliver?(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]>
+  /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
+  close?(signal: AbortSignal): MaybePromise<void>
+}
+
+export interface DeliverContext {
+  readonly log: Log
+  /** Aborted when the lease is lost or the server ends at once: what is not done then counts as deferred. */
+  readonly signal: AbortSignal
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Calls once after so many ms; the answer cancels. */
+  after(ms: number, call: () => void): () => void
+}
+
+export interface Submission {
+  readonly from: string
+  readonly to: readonly (string | { readonly address: string; readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[] })[]
+  readonly content: AsyncIterable<Uint8Array> | Uint8Array | string
+  /** The same key is the same message, for a week: a sender that crashed half-way starts again without harm. */
+  readonly once?: string
+  readonly mtPriority?: number
+  readonly submission?: boolean
+}
+
+export interface Submitted {
+  /** 250 when the message was accepted for at least one recipient. */
+  readonly reply: Reply
+  readonly id?: string
+  readonly refused: readonly { readonly address: string; readonly reply: Reply }[]
+}
+
+/** What the kernel lends a plugin. */
+export interface SetupContext {
+  /** The name it stands under in the config. */
+  readonly name: string
+  readonly hostname: string
+  readonly log: Log
+  readonly clock: Clock
+  /** Aborted when the plugin is to be gone. */
+  readonly signal: AbortSignal
+  /** Records of this plugin alone, in a key space of its own; blobs are everybody's. */
+  readonly store: Store
+  readonly queue: Queue
+  /** For channels: speaks to the kernel for one client. */
+  openSession(facts: ClientFacts): OpenSession
+  /** Hands in a message in this plugin's name; it meets every hook from `mail` on. */
+  submit(message: Submission): Promise<Submitted>
+  /**
+   * Opens `host:port`, `:port`, `[v6]:port` or `unix:/path` and gets its connections, only from within `listen`.
+   * A port that stays configured survives a reload without a moment's gap. Port 0 takes a free one.
+   */
+  port(address: string, label: string, connection: (socket: Socket) => void): Promise<{ readonly address: string; readonly port: number }>
+  offer<T>(service: Service<T>, implementation: T): void
+  use<T>(service: Service<T>): T
+  /** Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip. */
+  call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(hook: K, subject: Subject<K>): Promise<Answer<K> | undefined>
+}
+
+export interface PluginDefinition<S extends StandardSchemaV1> {
+  readonly name: string
+  readonly config: S
+  /** The version of this API the plugin is made for; 1 is the only one. */
+  readonly api?: 1
+  /** Hooks of its own that others may tap, and how each runs. */
+  readonly hooks?: { readonly [K in HookName]?: HookKind }
+  readonly offers?: readonly Service<unknown>[]
+  readonly needs?: readonly Service<unknown>[]
+  /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
+  setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<Parts>
+}
+
+/** A plugin with its options, as it stands in the config. */
+export interface PluginEntry {
+  // any: an entry is kept beside others with other schemas
+  readonly definition: PluginDefinition<any>
+  readonly input: unknown
+  readonly placement: Placement
+}
+export type PluginFactory<S extends StandardSchemaV1> = (
+  ...given: undefined extends StandardSchemaV1.InferInput<S>
+    ? [config?: StandardSchemaV1.InferInput<S>, placement?: Placement]
+    : [config: StandardSchemaV1.InferInput<S>, placement?: Placement]
+) => PluginEntry
+
+/** Makes a plugin: gives back the function that admins call in `iems.config.ts`. */
+export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefinition<S>): PluginFactory<S> {
+  const make = (input?: unknown, placement: Placement = {}) => ({ definition, input, placement })
+  return make as PluginFactory<S>
+}
+
+// --- the wall ---------------------------------------------------------------------------
+
+/** What one run of a hook carries: whose message it is, so that the guard can give each plugin its own box and log. */
+export interface Run {
+  readonly message?: string
+  readonly from?: string
+  readonly to?: string
+  box(plugin: string): Record<string, unknown>
+  note(plugin: string, name: string, value: string | number | boolean): void
+  /** For the biography. */
+  step?(step: { readonly hook: string; readonly plugin: string; readonly ms: number; readonly answer?: unknown; readonly fault?: string }): void
+}
+
+export class PluginFault extends IemsError {
+  constructor(plugin: string, hook: string, cause: unknown) {
+    super('IEMS_PLUGIN_FAULT', { plugin, hook, why: reasonOf(cause) }, cause)
+  }
+}
+
+interface GuardOptions {
+  readonly plugin: string
+  readonly hook: string
+  readonly timeout: number
+  readonly onError: 'defer' | 'skip'
+  readonly log: Log
+}
+
+/** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
+async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): Promise<unknown> {
+  const stop = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`no answer within ${ms} ms`)
+      stop.abort(error)
+      reject(error)
+    }, ms)
+  })
+  try {
+    return await Promise.race([(async () => call(stop.signal))(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
+export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log }: GuardOptions) {
+  return async (subject: unknown, run: Run): Promise<unknown> => {
+    const since = performance.now()
+    const step = (rest: object) => run.step?.({ hook, plugin, ms: Math.round((performance.now() - since) * 10) / 10, ...rest })
+    const base = {
+      log,
+      state: run.box(plugin),
+      note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
+    }
+    try {
+      // any: the hook table has typed the handler against its subject already
+      const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
+      step(answer === undefined ? {} : { answer })
+      return answer
+    } catch (cause) {
+      step({ fault: reasonOf(cause) })
+      log.error('plugin fault', { event: 'plugin.fault', hook, message: run.message, cause })
+      if (onError === 'skip') return undefined
+      throw new PluginFault(plugin, hook, cause)
+    }
+  }
+}
+
+// --- order ---------------------------------------------------------------------------------
+
+const STAGES: readonly Stage[] = ['first', 'early', 'normal', 'late', 'last']
+
+export interface Tap {
+  readonly plugin: string
+  readonly stage: Stage
+  readonly before?: string | undefined
+  readonly run: (subject: any, run: Run) => unknown
+}
+
+/** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
+export function inOrder<T extends Omit<Tap, 'run'>>(hook: string, taps: readonly T[], warn: (text: string) => void): T[] {
+  const order = [...taps].sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage))
+  const place = (plugin: string | undefined) => order.findIndex((tap) => tap.plugin === plugin)
+  for (const tap of taps) {
+    if (tap.before === undefined) continue
+    if (place(tap.before) < 0) warn(`${tap.plugin} wants to run before ${tap.before} in ${hook}, which is not here`)
+    else if (order.indexOf(tap) > place(tap.before)) {
+      order.splice(order.indexOf(tap), 1)
+      order.splice(place(tap.before), 0, tap)
+    }
+  }
+  const broken = order.find((tap) => place(tap.before) >= 0 && order.indexOf(tap) > place(tap.before))
+  if (broken) throw new IemsError('IEMS_ORDER_IMPOSSIBLE', { plugin: broken.plugin, before: broken.before, hook })
+  return order
+}
+
+// --- wiring ----------------------------------------------------------------------------------
+
+/** A plugin that has been set up. */
+export interface Standing {
+  readonly name: string
+  readonly definition: PluginDefinition<any>
+  readonly placement: PluginPlacement
+  readonly parts: Parts
+  readonly log: Log
+}
+
+/** After ACCEPT nothing a plugin does can hurt a message. */
+const TOLD: readonly string[] = ['queued', 'settled', 'event']
+
+/** Whether a placement lets this run through. */
+function placed({ from, to }: PluginPlacement, run: Run): boolean {
+  if (from && run.from !== undefined && !from.includes(run.from)) return false
+  return !(to && run.to !== undefined && !to.includes(run.to))
+}
+
+function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: Tap][] {
+  return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
+    const { handler, stage = 'normal', before, timeout = 30_000 } = (
+      typeof given === 'function' ? { handler: given } : given
+    ) as Placed<HookName>
+    const onError = TOLD.includes(hook) ? 'skip' : placement.onError
+    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log })
+    const filtered = placement.from || placement.to
+    // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
+    const run: Tap['run'] = filtered
+      ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
+      : (guarded as Tap['run'])
+    return [hook, { plugin: name, stage, before, run }]
+  })
+}
+
+export interface Hooks {
+  /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
+  call<K extends HookName>(hook: K, subject: Subject<K>, run: Run): Promise<Answer<K> | undefined>
+  /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
+  isTapped(hook: HookName): boolean
+  tell(event: Subject<'event'>): void
+  /** The names of the taps of each hook, in the order in which they run. */
+  readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
+  readonly warnings: readonly string[]
+}
+
+/** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
+export function wire(plugins: readonly Standing[]): Hooks {
+  const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
+  for (const { name: plugin, definition } of plugins) {
+    for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
+      if (kinds.has(hook)) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
+      kinds.set(hook, kind as HookKind)
+    }
+  }
+  const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
+  for (const standing of plugins) {
+    for (const [hook, tap] of tapsOf(standing)) {
+      const list = taps.get(hook)
+      if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
+      list.push(tap)
+    }
+  }
+  const warnings: string[] = []
+  const hooks = new Map<string, ReturnType<typeof createHook>>()
+  const order = new Map<string, readonly Tap[]>()
+  for (const [hook, list] of taps) {
+    const sorted = inOrder(hook, list, (text) => warnings.push(text))
+    order.set(hook, sorted)
+    if (sorted.length === 0) continue
+    const made = createHook(kinds.get(hook) as HookKind, hook)
+    hooks.set(hook, made)
+    for (const { plugin, run } of sorted) {
+      // any: the table above has typed this handler already
+      if (kinds.get(hook) === 'sync') (made as any).tap(plugin, quietly(run))
+      else (made as any).tapPromise(plugin, run)
+    }
+  }
+  return {
+    // any: as above
+    call: (hook, subject, run) => (hooks.get(hook) as any)?.promise(subject, run) ?? Promise.resolve(undefined),
+    isTapped: (hook) => hooks.has(hook),
+    tell: (event) => (hooks.get('event') as any)?.call(event, NOTHING),
+    order,
+    warnings,
+  }
+}
+
+/** A run about no message. */
+export const NOTHING: Run = Object.freeze({ box: () => ({}), note() {} })
+
+function quietly(run: Tap['run']): (event: unknown) => void {
+  return (event) => {
+    try {
+      run(event, NOTHING)
+    } catch {
+      // a watcher must not hurt what it watches
+    }
+  }
+}

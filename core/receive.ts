@@ -1,0 +1,294 @@
+/**
+ * From content to promise: stage ▸ inspect ▸ check ▸ modify ▸ ACCEPT. The 250 line is here.
+ *
+ * Before the queue's `accept` returns, everything that goes wrong is an answer to the sender and leaves nothing behind;
+ * after it, the message is ours and whatever happens is a bounce. What must stay true: no 250 before the commit; a
+ * fault is always 4xx; this file does not know which channel the content came by, how it is scanned or changed, or
+ * when it will be tried.
+ */
+import { isAscii } from 'node:buffer'
+import { IemsError, reasonOf } from './errors.ts'
+import type { MailParameters, Priority, Session, Verdict } from './hooks.ts'
+import type { Emit } from './log.ts'
+import { type Body, createChangeableMessage, createHeaders, createMessage, type Edits, headerEnd, headerField, type MessageParts, sizeWith } from './message.ts'
+import type { Clock, Hooks } from './plugin.ts'
+import { groupByRoute, type MessageRecord, type SharedQueue } from './queue.ts'
+import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
+import type { Routed } from './resolve.ts'
+import type { Staged, Store } from './store/store.ts'
+import { createTrace, type Trace } from './trace.ts'
+
+export interface ReceiveLimits {
+  /** Octets of content. */
+  readonly messageSize: number
+  /** Octets of header. */
+  readonly headerSize: number
+  /** Received fields after which a message is taken to be in a loop. */
+  readonly hops: number
+  /** Octets up to which `parse()` reads a message. */
+  readonly parse: number
+}
+
+export interface ReceiveParts {
+  readonly store: Store
+  readonly queue: SharedQueue
+  readonly hooks: Hooks
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly hostname: string
+  readonly limits: ReceiveLimits
+}
+
+export type Receive = ReturnType<typeof createReceive>
+
+/** What is known of a message when its content begins. */
+export interface Envelope {
+  readonly session: Session
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly priority: Priority
+  readonly recipients: readonly Routed[]
+  readonly once?: string
+}
+
+/** Reads along while content is staged: its size, its header, what it needs of a transport. */
+function createInspector({ messageSize, headerSize }: ReceiveLimits) {
+  const head: Uint8Array[] = []
+  let headSize = 0
+  let size = 0
+  let ascii = true
+  function inspect(chunk: Uint8Array) {
+    size += chunk.byteLength
+    if (size > messageSize) throw new IemsError('IEMS_CONTENT_TOO_LARGE', { limit: messageSize })
+    if (headSize <= headerSize) {
+      head.push(chunk)
+      headSize += chunk.byteLength
+    }
+    ascii &&= isAscii(chunk)
+  }
+  return {
+    async *watch(source: AsyncIterable<Uint8Array>) {
+      try {
+        for await (const chunk of source) {
+          inspect(chunk)
+          yield chunk
+        }
+      } catch (cause) {
+        throw cause instanceof IemsError ? cause : new IemsError('IEMS_CONTENT_BROKEN', { why: reasonOf(cause) }, cause)
+      }
+    },
+    /** The header with its blank line; undefined when it is longer than allowed. */
+    header(): Uint8Array | undefined {
+      const bytes = head.length === 1 ? (head[0] as Uint8Array) : Buffer.concat(head)
+      const end = headerEnd(bytes)
+      return end > headerSize ? undefined : bytes.subarray(0, end)
+    },
+    isAscii: () => ascii,
+  }
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toUTCString().replace('GMT', '+0000')
+}
+
+/** A name from outside inside a comment or after a keyword of Received: nothing that ends the comment or the line. */
+function plain(text: string): string {
+  return text.replace(/[^\w.:[\]@+=-]/g, '?').slice(0, 255)
+}
+
+interface Contents {
+  readonly staged: Staged
+  readonly header: Uint8Array
+  readonly ascii: boolean
+}
+
+interface Judged extends Contents {
+  readonly verdict: Verdict | undefined
+  readonly kept: MessageParts
+}
+
+/** What a tap did to a message's size, in words, each time it is asked. */
+function sizeChange(message: { readonly size: number }): () => string | undefined {
+  let size = message.size
+  return () => {
+    const was = size
+    size = message.size
+    return was === size ? undefined : `${was} → ${size} octets`
+  }
+}
+
+interface Arrival extends Envelope {
+  readonly id: string
+  readonly trace: Trace
+}
+
+export function createReceive(parts: ReceiveParts) {
+  const { store, queue, hooks, clock, emit, hostname, limits } = parts
+
+  /** RFC 5321 section 4.4. */
+  function received({ session, recipients, id }: Arrival): string {
+    const { remote, helo, protocol, tls } = session
+    const address = remote.address.includes(':') ? `IPv6:${remote.address}` : remote.address
+    const from = `from ${plain(helo ?? 'unknown')} (${plain(remote.name ?? 'unknown')} [${plain(address)}])`
+    const secured = tls ? ` (${plain(tls.version)} ${plain(tls.cipher)})` : ''
+    const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
+    // With several recipients the field would tell each of the others.
+    const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
+    const utf8 = session.protocol !== 'LOCAL' && recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
+    const protocolName = utf8 ? protocol.replace(/^ESMTP/, 'UTF8SMTP') : protocol
+    return `${from}${secured}\r\n\tby ${hostname} (IEMS) with ${protocolName} id ${id}${to};\r\n\t${dateOf(clock.now())}`
+  }
+
+  /** RFC 6409 section 8: what a mail user agent left out, and the trace field that every hop adds. */
+  function firstEdits(arrival: Arrival, header: Uint8Array): Edits | Refusal {
+    const edits: Edits = { prefix: '', cuts: [] }
+    const headers = createHeaders(header, edits)
+    if (headers.get('received').length >= limits.hops) return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
+    if (arrival.session.submission) {
+      if (headers.get('date').length === 0) headers.prepend('Date', dateOf(clock.now()))
+      if (headers.get('message-id').length === 0) headers.prepend('Message-ID', `<${arrival.id}@${hostname}>`)
+    }
+    edits.prefix = headerField('Received', received(arrival)) + edits.prefix
+    return edits
+  }
+
+  async function stage(content: AsyncIterable<Uint8Array>): Promise<Contents> {
+    const inspector = createInspector(limits)
+    const staged = await store.blobs.stage(inspector.watch(content))
+    const header = inspector.header()
+    if (header) return { staged, header, ascii: inspector.isAscii() }
+    await staged.discard()
+    throw new IemsError('IEMS_HEADER_TOO_LONG', { limit: limits.headerSize })
+  }
+
+  /** Runs `check`, then `modify`: the verdict, and the message as it is to be kept. */
+  async function judge(arrival: Arrival, first: Contents, edits: Edits): Promise<Judged> {
+    const { trace } = arrival
+    let now = first
+    const partsOf = ({ staged, header }: Contents, changes: Edits): MessageParts => ({
+      ...arrival,
+      recipients: arrival.recipients.map(({ recipient }) => recipient),
+      findings: () => trace.findings,
+      edits: changes,
+      body: staged,
+      header,
+      parseLimit: limits.parse,
+    })
+    const before = partsOf(first, edits)
+    try {
+      const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), trace.run) : undefined
+      if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard') return { ...first, verdict, kept: before }
+      const changeable = createChangeableMessage(before, async (source) => {
+        const next = await stage(source)
+        await now.staged.discard()
+        now = next
+        return partsOf(next, { prefix: '', cuts: [] })
+      })
+      trace.watch(sizeChange(changeable.message))
+      await hooks.call('modify', changeable.message, trace.run)
+      return { ...now, verdict, kept: changeable.parts() }
+    } catch (error) {
+      await now.staged.discard()
+      throw error
+    }
+  }
+
+  function recordOf(arrival: Arrival, kept: MessageParts, blob: string, ascii: boolean): MessageRecord {
+    const { id, session, from, parameters, priority, trace, recipients } = arrival
+    const { edits, body, header } = kept
+    const addresses = [from, ...recipients.map(({ recipient }) => recipient.address)].join('')
+    const all = edits.prefix + Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')
+    const asciiHeader = isAscii(Buffer.from(all, 'latin1'))
+    return {
+      v: 1,
+      id,
+      at: clock.now(),
+      session,
+      from,
+      parameters,
+      priority,
+      recipients: recipients.map(({ recipient }) => recipient),
+      blob,
+      blobSize: body.size,
+      headerSize: header.byteLength,
+      edits,
+      size: sizeWith(body, edits),
+      needs: { eightBit: !ascii, binary: parameters.body === 'BINARYMIME', utf8: !asciiHeader || !isAscii(Buffer.from(addresses)) },
+      findings: trace.findings,
+      state: trace.state,
+      steps: trace.steps,
+      of: 0,
+    }
+  }
+
+  async function keep(arrival: Arrival, { kept, staged, ascii, verdict }: Judged): Promise<Reply> {
+    const { id: blob, ops } = await staged.keep()
+    const routes = groupByRoute(arrival.recipients)
+    const record = { ...recordOf(arrival, kept, blob, ascii), of: routes.length }
+    const held = verdict?.kind === 'quarantine' ? { held: verdict.reason } : {}
+    const once = arrival.once === undefined ? {} : { once: arrival.once }
+    const id = await queue.accept({ record, routes, body: ops, ...held, ...once })
+    if (id === arrival.id) announce(arrival, record, kept)
+    if (id === arrival.id && verdict?.kind === 'quarantine') emit('message.quarantined', { message: id, reason: verdict.reason })
+    return accept(`Ok: queued as ${id}`)
+  }
+
+  function announce({ session, recipients, trace }: Arrival, record: MessageRecord, kept: MessageParts) {
+    const { id, from, size } = record
+    emit('message.accepted', { message: id, channel: session.channel, session: session.id, from, recipients: recipients.map(({ recipient }) => recipient.address), size })
+    // After the commit nobody's fault can hurt the message, and the sender need not wait for who is told.
+    if (hooks.isTapped('queued')) {
+      hooks.call('queued', createMessage(kept), trace.run).catch((cause: unknown) => emit('kernel.fault', { hook: 'queued', message: id, cause }))
+    }
+  }
+
+  async function take(arrival: Arrival, content: AsyncIterable<Uint8Array>): Promise<Reply> {
+    const contents = await stage(content)
+    const edits = firstEdits(arrival, contents.header)
+    if ('kind' in edits) {
+      await contents.staged.discard()
+      return edits.reply
+    }
+    const judged = await judge(arrival, contents, edits)
+    const { verdict, staged } = judged
+    if (verdict?.kind === 'refuse') {
+      await staged.discard()
+      return verdict.reply
+    }
+    if (verdict?.kind === 'discard') {
+      await staged.discard()
+      emit('message.discarded', { message: arrival.id, channel: arrival.session.channel, from: arrival.from, reason: verdict.reason })
+      return accept(`Ok: ${arrival.id}`)
+    }
+    return keep(arrival, judged)
+  }
+
+  /** What a sender hears of an exception: always "later", but for content that can never be taken. */
+  function replyTo(error: unknown, id: string): Reply {
+    const code = error instanceof IemsError ? error.code : undefined
+    if (code === 'IEMS_CONTENT_TOO_LARGE') return refuse(552, '5.3.4', 'The message is too large').reply
+    if (code === 'IEMS_HEADER_TOO_LONG') return refuse(552, '5.3.4', 'The header is too long').reply
+    if (code === 'IEMS_CONTENT_BROKEN') return defer(451, '4.4.2', 'The content ended early').reply
+    if (code?.startsWith('IEMS_STORE')) emit('store.failing', { message: id, cause: error })
+    if (code === 'IEMS_STORE_FULL') return defer(452, '4.3.1', 'No space left, try again later').reply
+    // A plugin's fault has been logged where it happened.
+    else if (code !== 'IEMS_PLUGIN_FAULT') emit('kernel.fault', { message: id, cause: error })
+    return { ...FAULT.reply, text: `${FAULT.reply.text} (${id})` }
+  }
+
+  /** Takes one message in. Never throws; the reply is the sender's. */
+  return async function receive(envelope: Envelope, id: string, trace: Trace, content: AsyncIterable<Uint8Array>): Promise<Reply> {
+    const arrival: Arrival = { ...envelope, id, trace }
+    let reply: Reply
+    try {
+      reply = await take(arrival, content)
+    } catch (error) {
+      reply = replyTo(error, id)
+    }
+    if (!reply.enhanced.startsWith('2.')) {
+      const { session, from } = envelope
+      emit('message.refused', { message: id, channel: session.channel, session: session.id, from, reply: format(reply) })
+    }
+    return reply
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Where a recipient's mail goes: what it expands to, the route of each result, and whether this sender may send there.
+ *
+ * What must stay true: expansion ends (depth, number, no address twice); a recipient without a route is refused, never
+ * guessed; a channel that accepts only authorised senders is never reached by others, but for the targets of an alias,
+ * whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or lists.
+ */
+import { IemsError } from './errors.ts'
+import type { Recipient, Route, Session } from './hooks.ts'
+import type { Hooks, Run } from './plugin.ts'
+import { defer, type Refusal, refuse } from './reply.ts'
+
+export interface Routed {
+  readonly recipient: Recipient
+  readonly route: Route
+}
+
+export interface ResolveParts {
+  readonly hooks: Hooks
+  /** Who may send to each channel that delivers. */
+  readonly accepts: ReadonlyMap<string, 'anyone' | 'authorised'>
+  /** Most recipients that one address may become. */
+  readonly expansion: number
+}
+
+const DEPTH = 16
+
+export type Resolve = ReturnType<typeof createResolve>
+
+export function mayRelay({ identity, trusted }: Session): boolean {
+  return trusted || identity?.mayRelay === true
+}
+
+export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
+  /** One level after the other, so that the bounds hold for wide and for deep expansions. */
+  async function expand(first: Recipient, from: string, run: Run): Promise<Recipient[] | Refusal> {
+    if (!hooks.isTapped('expand')) return [first]
+    const seen = new Set([first.address.toLowerCase()])
+    const final: Recipient[] = []
+    let level: readonly Recipient[] = [first]
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > DEPTH) return refuse(554, '5.4.6', 'Alias expansion is too deep')
+      const next: Recipient[] = []
+      for (const to of level) {
+        const answer = await hooks.call('expand', { to, from }, run)
+        if (!answer) final.push(to)
+        for (const one of answer ?? []) {
+          const name = one.address.toLowerCase()
+          // An address that names itself among its targets keeps its own copy.
+          if (name === to.address.toLowerCase()) final.push(one)
+          else if (!seen.has(name)) next.push(one)
+          seen.add(name)
+        }
+        if (final.length + next.length > expansion) return defer(452, '4.5.3', 'The address stands for too many recipients')
+      }
+      level = next
+    }
+    return final
+  }
+
+  /** The route of one final recipient. Throws when it names a channel that does not deliver. */
+  async function route(to: Recipient, from: string, run: Run): Promise<Route | undefined> {
+    const found = await hooks.call('route', { to, from }, run)
+    if (found && !accepts.has(found.channel)) throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: `the route of ${to.address}`, channel: found.channel })
+    return found
+  }
+
+  /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
+  async function resolve(to: Recipient, from: string, session: Session, run: Run): Promise<readonly Routed[] | Refusal> {
+    const recipients = await expand(to, from, run)
+    if (!Array.isArray(recipients)) return recipients
+    const routed: Routed[] = []
+    for (const recipient of recipients) {
+      const found = await route(recipient, from, run)
+      if (!found) return refuse(550, '5.1.2', 'No route to this recipient')
+      const own = recipient.address === to.address
+      if (own && accepts.get(found.channel) === 'authorised' && !mayRelay(session)) {
+        return refuse(550, '5.7.1', 'Relaying denied')
+      }
+      routed.push({ recipient, route: found })
+    }
+    return routed
+  }
+
+  return { resolve, route }
+}

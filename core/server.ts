@@ -1,0 +1,165 @@
+/**
+ * One running server: the store, the doors, and the kernel of the present configuration, which a reload replaces.
+ *
+ * What must stay true: a reload that fails at any point leaves the old kernel running as if nothing had been asked; the
+ * old one finishes what it has begun; the store is opened once and closed last.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Config, loadConfig, pathIn } from './config.ts'
+import { IemsError, reasonOf } from './errors.ts'
+import type { KernelEvent } from './hooks.ts'
+import { createKernel, type Kernel } from './kernel.ts'
+import { createLog, type LogWriter } from './log.ts'
+import type { Clock } from './plugin.ts'
+import { createPorts } from './ports.ts'
+import { levelStore } from './store/level.ts'
+import { memoryStore } from './store/memory.ts'
+import type { Store } from './store/store.ts'
+
+/** The time of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, call) {
+    // setTimeout counts only to 2^31 ms; what is further away is looked at again then.
+    const timer = setTimeout(call, Math.min(ms, 2 ** 31 - 1))
+    return () => clearTimeout(timer)
+  },
+}
+
+export interface ServerOptions {
+  readonly config: Config
+  /** Nothing is kept: for trying things out. */
+  readonly memory?: boolean
+  readonly log?: LogWriter
+  readonly watch?: (event: KernelEvent) => void
+}
+
+export interface Server {
+  readonly kernel: Kernel
+  readonly store: Store
+  /** When it was started, ms since 1970. */
+  readonly since: number
+  /** Reads the configuration again and changes over to it. Throws, with nothing changed. */
+  reload(): Promise<void>
+  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
+  stop(): Promise<void>
+  readonly stopped: Promise<void>
+}
+
+const SWEEP_MS = 3_600_000
+const FIRST_SWEEP_MS = 60_000
+
+/** The folder in which everything is kept; undefined for a store of another kind. */
+export function dataFolder(config: Config): string | undefined {
+  return 'path' in config.store ? pathIn(config, config.store.path) : undefined
+}
+
+/** Where the `iems` command finds the server. */
+export function controlPath(config: Config): string {
+  const { path } = config.control
+  if (path !== undefined) return pathIn(config, path)
+  const folder = dataFolder(config) ?? pathIn(config, '.')
+  return process.platform === 'win32' ? `\\\\.\\pipe\\iems-${folder.replace(/\W+/g, '-')}` : join(folder, 'control.sock')
+}
+
+async function openStore(config: Config, inMemory: boolean): Promise<Store> {
+  if (inMemory) return memoryStore()
+  if ('open' in config.store) return config.store.open()
+  const path = dataFolder(config) as string
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  return levelStore({ path, minFree: config.store.minFree })
+}
+
+export async function startServer({ config, memory = false, log = createLog(config.log), watch }: ServerOptions): Promise<Server> {
+  const clock = systemClock
+  const store = await openStore(config, memory)
+  let kernel: Kernel | undefined
+  const ports = createPorts((name, fields) => kernel?.emit(name, fields))
+  const build = (next: Config) => createKernel({ config: next, store, ports, clock, log, ...(watch ? { watch } : {}) })
+  const since = clock.now()
+  let busy: Promise<void> = Promise.resolve()
+  let ending: Promise<void> | undefined
+  const endNow = new AbortController()
+  const sweeping = new AbortController()
+  let ended: () => void = () => {}
+  const stopped = new Promise<void>((resolve) => {
+    ended = resolve
+  })
+
+  try {
+    kernel = await build(config)
+    await kernel.listen()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  let running: Kernel = kernel
+  running.run()
+  running.emit('server.started', { hostname: config.hostname, doors: running.doors.map(({ label, address, port }) => `${label} ${address}:${port}`), pid: process.pid })
+
+  let cancelSweep = clock.after(FIRST_SWEEP_MS, sweep)
+  function sweep() {
+    cancelSweep = clock.after(SWEEP_MS, sweep)
+    running.queue.sweep(sweeping.signal).then(
+      (swept) => running.emit('store.swept', swept),
+      (cause: unknown) => running.emit('store.failing', { cause }),
+    )
+  }
+
+  function drain(of: Kernel): Promise<void> {
+    return of.close(AbortSignal.any([AbortSignal.timeout(of.config.drain), endNow.signal]))
+  }
+
+  async function changeOver(): Promise<void> {
+    const next = await loadConfig(running.config.path)
+    if (JSON.stringify(next.store) !== JSON.stringify(running.config.store)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
+    if (controlPath(next) !== controlPath(running.config)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
+    const fresh = await build(next)
+    await fresh.listen()
+    const old = running
+    running = fresh
+    fresh.run()
+    fresh.emit('server.reloaded', { path: next.path })
+    drain(old).catch((cause: unknown) => fresh.emit('kernel.fault', { cause }))
+  }
+
+  async function end(): Promise<void> {
+    await busy
+    running.emit('server.stopping')
+    cancelSweep()
+    sweeping.abort(new IemsError('IEMS_CLOSED'))
+    ports.close()
+    await drain(running)
+    running.emit('server.stopped')
+    await store.close()
+    log.flush()
+    ended()
+  }
+
+  return {
+    get kernel() {
+      return running
+    },
+    store,
+    since,
+    stopped,
+    reload() {
+      const turn = busy.then(async () => {
+        try {
+          await changeOver()
+        } catch (cause) {
+          running.emit('server.reload-failed', { cause: reasonOf(cause) })
+          throw cause
+        }
+      })
+      busy = turn.catch(() => {})
+      return turn
+    },
+    stop() {
+      if (ending) endNow.abort(new IemsError('IEMS_CLOSED'))
+      ending ??= end()
+      return ending
+    },
+  }
+}

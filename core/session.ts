@@ -1,0 +1,220 @@
+/**
+ * What a listening channel says to the kernel about one client: five calls in the order of RFC 5321, then the content.
+ *
+ * The channel translates its protocol; what is allowed is decided here, by hooks and by the destination channel. What
+ * must stay true: this file knows no sockets, no TLS and no command syntax; a recipient is taken only if no tap refused
+ * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
+ */
+import { IemsError } from './errors.ts'
+import type { Credentials, HookName, Identity, MailParameters, Notify, Priority, Protocol, Recipient, Session, Subject, Verifier } from './hooks.ts'
+import type { Emit, EventName } from './log.ts'
+import { newId } from './message.ts'
+import type { Clock, Hooks } from './plugin.ts'
+import type { Receive } from './receive.ts'
+import { defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
+import { mayRelay, type Resolve, type Routed } from './resolve.ts'
+import { createTrace, type Trace } from './trace.ts'
+
+export interface ClientFacts {
+  readonly protocol: Protocol
+  readonly remote: Session['remote']
+  readonly local?: NonNullable<Session['local']>
+  readonly tls?: NonNullable<Session['tls']>
+  /** Default false. */
+  readonly submission?: boolean
+}
+
+/** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */
+export interface OpenSession {
+  readonly session: Session
+  connect(): Promise<Refusal | undefined>
+  /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
+  update(facts: Partial<ClientFacts> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
+  /** Nobody knowing the credentials is a refusal (535). An identity is remembered; a verifier is only handed back. */
+  auth(credentials: Credentials): Promise<Identity | Verifier | Refusal>
+  /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
+  mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
+  rcpt(to: { readonly address: string; readonly notify?: readonly Notify[]; readonly orcpt?: string }): Promise<Refusal | undefined>
+  /**
+   * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
+   * transaction either way. A source that throws is a client that went away: nothing is kept.
+   */
+  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<Reply>
+  /** RSET: forgets the transaction. */
+  reset(): void
+  close(): void
+}
+
+interface Transaction {
+  readonly id: string
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly recipients: Routed[]
+  readonly trace: Trace
+}
+
+export interface SessionParts {
+  readonly hooks: Hooks
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly resolve: Resolve
+  readonly receive: Receive
+  /** Most recipients of one message, expansions included. */
+  readonly recipients: number
+}
+
+/** Where this session comes in. */
+export interface Entrance {
+  readonly channel: string
+  trusts(address: string): boolean
+}
+
+/** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
+function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Priority {
+  if (mtPriority > 0 && mayRelay(session)) return 'urgent'
+  return mtPriority < 0 ? 'bulk' : 'normal'
+}
+
+const NO_MAIL = defer(451, '4.5.1', 'Begin with a sender')
+
+export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
+  const { hooks, clock, emit, resolve, receive } = parts
+  let session: Session = {
+    id: newId(clock.now()),
+    channel,
+    protocol: facts.protocol,
+    remote: facts.remote,
+    ...(facts.local ? { local: facts.local } : {}),
+    ...(facts.tls ? { tls: facts.tls } : {}),
+    trusted: trusts(facts.remote.address),
+    submission: facts.submission ?? false,
+  }
+  /** What was said of the client before any message; every transaction begins with it. */
+  let greeting = createTrace({ clock, from: channel })
+  let heloRan = false
+  let transaction: Transaction | undefined
+  emit('session.opened', { session: session.id, channel, remote: session.remote.address })
+
+  function refused(event: EventName, refusal: Refusal, fields: Readonly<Record<string, unknown>> = {}): Refusal {
+    emit(event, { session: session.id, channel, remote: session.remote.address, ...fields, reply: format(refusal.reply) })
+    return refusal
+  }
+
+  /** A hook that may refuse; a fault of its taps is `fault`. */
+  async function ask<K extends HookName & ('connect' | 'helo' | 'mail' | 'rcpt')>(hook: K, subject: Subject<K>, fault: Refusal, { run }: Trace) {
+    if (!hooks.isTapped(hook)) return undefined
+    try {
+      return (await hooks.call(hook, subject, run)) as Refusal | undefined
+    } catch (cause) {
+      if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: session.id, cause })
+      return fault
+    }
+  }
+
+  async function helo(): Promise<Refusal | undefined> {
+    if (heloRan) return undefined
+    const refusal = await ask('helo', session, FAULT, greeting)
+    heloRan = refusal === undefined
+    return refusal
+  }
+
+  async function begin(from: string, parameters: MailParameters): Promise<Refusal | undefined> {
+    const id = newId(clock.now())
+    const trace = createTrace({ clock, message: id, from: channel, findings: greeting.findings, steps: greeting.steps, state: greeting.state })
+    const refusal = await ask('mail', { from, parameters, session }, FAULT, trace)
+    if (!refusal) transaction = { id, from, parameters, recipients: [], trace }
+    return refusal
+  }
+
+  /** Adds what a recipient comes to, once each. */
+  async function add(to: Recipient, { from, recipients, trace }: Transaction): Promise<Refusal | undefined> {
+    const routed = await resolve.resolve(to, from, session, trace.run)
+    if ('kind' in routed) return routed
+    if (recipients.length + routed.length > parts.recipients) return defer(452, '4.5.3', 'Too many recipients')
+    const channels = [...new Set(routed.map(({ route }) => route.channel))]
+    const run = channels.length === 1 ? { ...trace.run, to: channels[0] as string } : trace.run
+    const refusal = await ask('rcpt', { to, from, session }, FAULT, { ...trace, run })
+    if (refusal) return refusal
+    for (const one of routed) {
+      const known = recipients.some(({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel)
+      if (!known) recipients.push(one)
+    }
+    return undefined
+  }
+
+  return {
+    get session() {
+      return session
+    },
+    async connect() {
+      const refusal = await ask('connect', session, defer(421, '4.3.0', 'Local error, try again later'), greeting)
+      return refusal && refused('session.refused', refusal)
+    },
+    update(facts) {
+      const { remote, identity, ...rest } = facts
+      const { identity: before, ...unknown } = session
+      // A new cipher or address is a new client as far as trust goes: RFC 3207 section 4.2.
+      const kept = 'identity' in facts ? identity : rest.tls || remote ? undefined : before
+      session = {
+        ...unknown,
+        ...rest,
+        ...(remote ? { remote, trusted: trusts(remote.address) } : {}),
+        ...(kept ? { identity: kept } : {}),
+      } as Session
+      if (remote) greeting = createTrace({ clock, from: channel })
+      if (rest.helo !== undefined || rest.tls || remote) {
+        heloRan = false
+        transaction = undefined
+      }
+    },
+    async auth(credentials) {
+      const user = 'username' in credentials ? credentials.username : undefined
+      const denied = (refusal: Refusal) => refused('session.auth-failed', refusal, { user })
+      try {
+        const answer = await hooks.call('auth', { ...credentials, session }, greeting.run)
+        if (!answer) return denied(refuse(535, '5.7.8', 'Authentication credentials invalid'))
+        if (answer.kind === 'refuse') return denied(answer)
+        if (answer.kind === 'identity') {
+          session = { ...session, identity: answer }
+          emit('session.authenticated', { session: session.id, channel, user: answer.user })
+        }
+        return answer
+      } catch (cause) {
+        if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'auth', session: session.id, cause })
+        return denied(defer(454, '4.7.0', 'Temporary authentication failure'))
+      }
+    },
+    async mail(from, parameters) {
+      transaction = undefined
+      const refusal = (await helo()) ?? (await begin(from, parameters))
+      return refusal && refused('sender.refused', refusal, { from })
+    },
+    async rcpt({ address, notify, orcpt }) {
+      if (!transaction) return NO_MAIL
+      const to: Recipient = { address, original: address, ...(notify ? { notify } : {}), ...(orcpt === undefined ? {} : { orcpt }) }
+      let refusal: Refusal | undefined
+      try {
+        refusal = await add(to, transaction)
+      } catch (cause) {
+        if (!(cause instanceof IemsError) || cause.code !== 'IEMS_PLUGIN_FAULT') emit('kernel.fault', { hook: 'route', session: session.id, cause })
+        refusal = FAULT
+      }
+      return refusal && refused('recipient.refused', refusal, { from: transaction?.from, recipient: address })
+    },
+    async data(content, once) {
+      const begun = transaction
+      transaction = undefined
+      if (!begun || begun.recipients.length === 0) return NO_MAIL.reply
+      const { id, trace, ...envelope } = begun
+      const priority = priorityOf(session, envelope.parameters)
+      return receive({ session, ...envelope, priority, ...(once === undefined ? {} : { once }) }, id, trace, content)
+    },
+    reset() {
+      transaction = undefined
+    },
+    close() {
+      transaction = undefined
+      emit('session.closed', { session: session.id, channel })
+    },
+  }
+}

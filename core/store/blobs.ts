@@ -1,0 +1,136 @@
+/**
+ * The blobs of the LevelDB store: small ones are records, which share a commit's fsync; large ones are files, because
+ * LevelDB writes a record several times. The first letter of an id says which, the time follows: ids sort by age.
+ */
+import { randomBytes } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
+import { IemsError } from '../errors.ts'
+import type { Database } from './database.ts'
+import { storeFailure } from './failure.ts'
+import type { Files, StagedFile } from './files.ts'
+import type { Committer } from './group.ts'
+import { bodyKey, readBodyKey } from './layout.ts'
+import type { Blobs, Staged } from './store.ts'
+
+export interface BlobsParts {
+  readonly database: Database
+  readonly committer: Committer
+  readonly files: Files
+  readonly path: string
+  readonly now: () => number
+  readonly minFree: number
+}
+
+const SMALL = 'r'
+const LARGE = 'f'
+/** Up to so many octets a blob is small. */
+const SMALL_SIZE = 65_536
+/** How often the free space is looked at. */
+const SPACE_MS = 1000
+
+const TIME_DIGITS = 9
+const newId = (kind: string, now: number) => `${kind}${now.toString(36).padStart(TIME_DIGITS, '0')}${randomBytes(9).toString('hex')}`
+const timeOf = (id: string) => Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
+const isLarge = (id: string) => id.startsWith(LARGE)
+
+export function createBlobs({ database, committer, files, path, now, minFree }: BlobsParts): Blobs {
+  const { records } = database
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let isFull = false
+
+  async function requireSpace() {
+    const at = performance.now()
+    if (minFree > 0 && at - lookedAt >= SPACE_MS) {
+      lookedAt = at
+      const { bavail, bsize } = await statfs(path).catch((cause: unknown) => {
+        throw storeFailure(cause, path)
+      })
+      isFull = bavail * bsize < minFree
+    }
+    if (isFull) throw new IemsError('IEMS_STORE_FULL', { path })
+  }
+
+  function stagedSmall(bytes: Buffer): Staged {
+    return {
+      size: bytes.length,
+      bytes,
+      async *open(range) {
+        yield range ? bytes.subarray(range.start, range.end) : bytes
+      },
+      async keep() {
+        const id = newId(SMALL, now())
+        return { id, ops: [{ body: id, value: bytes }] }
+      },
+      async discard() {},
+    }
+  }
+
+  function stagedLarge(id: string, file: StagedFile, size: number): Staged {
+    return {
+      size,
+      open: file.read,
+      async keep() {
+        await file.keep()
+        return { id, ops: [] }
+      },
+      discard: file.discard,
+    }
+  }
+
+  async function stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
+    database.check()
+    await requireSpace()
+    const id = newId(LARGE, now())
+    let file: StagedFile | undefined
+    let held: Uint8Array[] = []
+    let heldSize = 0
+    let size = 0
+    const writeHeld = async () => {
+      file ??= await files.stage(id)
+      await file.write(Buffer.concat(held))
+      held = []
+      heldSize = 0
+    }
+    try {
+      for await (const chunk of source) {
+        held.push(chunk)
+        heldSize += chunk.byteLength
+        size += chunk.byteLength
+        if (heldSize > SMALL_SIZE) await writeHeld()
+      }
+      if (!file) return stagedSmall(Buffer.concat(held))
+      if (heldSize > 0) await writeHeld()
+      return stagedLarge(id, file, size)
+    } catch (cause) {
+      await file?.discard()
+      throw cause
+    }
+  }
+
+  function readSmall(id: string): Buffer {
+    const bytes = database.attempt(() => records.getSync(bodyKey(id)))
+    if (!bytes) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    return bytes
+  }
+
+  return {
+    stage,
+    async *open(id, range) {
+      if (isLarge(id)) yield* files.read(id, range)
+      else yield range ? readSmall(id).subarray(range.start, range.end) : readSmall(id)
+    },
+    async remove(id) {
+      if (isLarge(id)) await files.remove(id)
+      else await committer.removeBody(id)
+    },
+    async *list(after = '') {
+      // Files first: their letter is the smaller one.
+      for await (const id of files.list(after)) yield { id, since: timeOf(id) }
+      const from = after > SMALL ? after : SMALL
+      for await (const key of database.iterate(() => records.keys({ gt: bodyKey(from), lt: bodyKey(`${SMALL}~`) }))) {
+        const id = readBodyKey(key)
+        yield { id, since: timeOf(id) }
+      }
+    },
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * The LevelDB database itself: opened, brought to this version's format, and opened again when a write has failed,
+ * because LevelDB takes no more writes after that.
+ *
+ * What must stay true: data of a newer format are never touched; one process has the folder; while the database is
+ * being opened again everybody is told at once why nothing goes.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Level } from 'level'
+import { IemsError } from '../errors.ts'
+import { storeFailure } from './failure.ts'
+import { FORMAT_KEY } from './layout.ts'
+
+export type Records = Level<Buffer, Buffer>
+export type Batch = ReturnType<Records['batch']>
+
+export interface Database {
+  readonly records: Records
+  /** Throws why nothing can be read or written now. */
+  check(): void
+  /** Runs it and gives its failure a code. */
+  attempt<T>(read: () => T): T
+  iterate<T>(read: () => AsyncIterable<T>): AsyncGenerator<T>
+  /** A write failed: what to tell those who waited for it. Opens the database again, then calls `reopened`. */
+  fail(cause: unknown, reopened: () => void): IemsError
+  close(): Promise<void>
+}
+
+/** Between two attempts to open a database again. */
+const REOPEN_MS = 1000
+const FORMAT = 1
+
+/** Fills a batch with what brings data of format n to n + 1; the new number is written in the same batch. */
+type Migration = (records: Records, batch: Batch) => Promise<void>
+/** From format 1 to 2, from 2 to 3, and so on; empty while there is one format. */
+const MIGRATIONS: readonly Migration[] = []
+
+async function openRecords(path: string): Promise<Records> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    const records: Records = new Level(join(path, 'records'), {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      cacheSize: 32 * 1024 * 1024,
+      // Bodies pass through: a bigger buffer has most of them gone before they are ever moved to a table.
+      writeBufferSize: 32 * 1024 * 1024,
+    })
+    await records.open()
+    return records
+  } catch (cause) {
+    const inner = (cause as Error).cause as NodeJS.ErrnoException | undefined
+    if (inner?.code === 'LEVEL_LOCKED') throw new IemsError('IEMS_STORE_LOCKED', { path }, cause)
+    throw storeFailure(cause, path)
+  }
+}
+
+async function migrate(records: Records, path: string): Promise<void> {
+  const stored = await records.get(FORMAT_KEY)
+  const found = stored ? Number(stored.toString()) : FORMAT
+  if (found > FORMAT) throw new IemsError('IEMS_STORE_NEWER', { path, found, known: FORMAT })
+  if (!stored) await records.put(FORMAT_KEY, Buffer.from(String(FORMAT)), { sync: true })
+  for (let format = found; format < FORMAT; format++) {
+    const batch = records.batch()
+    await MIGRATIONS[format - 1]?.(records, batch)
+    batch.put(FORMAT_KEY, Buffer.from(String(format + 1)))
+    await batch.write({ sync: true })
+  }
+}
+
+export async function openDatabase(path: string): Promise<Database> {
+  const records = await openRecords(path)
+  try {
+    await migrate(records, path)
+  } catch (cause) {
+    await records.close()
+    throw storeFailure(cause, path)
+  }
+  const closing = new AbortController()
+  let broken: IemsError | undefined
+  let failedAt = Number.NEGATIVE_INFINITY
+  let reopening: Promise<void> | undefined
+
+  function check() {
+    if (closing.signal.aborted) throw new IemsError('IEMS_STORE_CLOSED')
+    if (broken) throw broken
+  }
+
+  /** What was cut short by closing is not a failure of the disk. */
+  function explain(cause: unknown): IemsError {
+    return closing.signal.aborted ? new IemsError('IEMS_STORE_CLOSED', {}, cause) : (broken ?? storeFailure(cause, path))
+  }
+
+  async function reopen(reopened: () => void, waitMs: number): Promise<void> {
+    for (let ms = waitMs; ; ms = REOPEN_MS) {
+      if (ms > 0) await delay(ms, undefined, { ref: false, signal: closing.signal }).catch(() => undefined)
+      if (closing.signal.aborted) return
+      try {
+        await records.close()
+        await records.open()
+        broken = undefined
+        reopened()
+        return
+      } catch (cause) {
+        broken = storeFailure(cause, path)
+      }
+    }
+  }
+
+  return {
+    records,
+    check,
+    attempt(read) {
+      check()
+      try {
+        return read()
+      } catch (cause) {
+        throw explain(cause)
+      }
+    },
+    async *iterate(read) {
+      check()
+      try {
+        yield* read()
+      } catch (cause) {
+        throw explain(cause)
+      }
+    },
+    fail(cause, reopened) {
+      const error = explain(cause)
+      if (!broken && !closing.signal.aborted) {
+        broken = error
+        const now = performance.now()
+        // At once when it may have been a passing thing, slowly when it goes on.
+        reopening = reopen(reopened, now - failedAt < REOPEN_MS ? REOPEN_MS : 0)
+        failedAt = now
+      }
+      return error
+    },
+    async close() {
+      closing.abort()
+      await reopening
+      await records.close()
+    },
+  }
+}

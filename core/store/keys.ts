@@ -1,0 +1,94 @@
+/**
+ * Tuple keys: how a list of words and numbers becomes bytes that sort as the list does.
+ *
+ * Each part is a tag and its bytes: strings are UTF-8 and end in 00, with a 00 inside written 00 FF; whole numbers are
+ * eight bytes, big-endian, sign bit flipped. What must stay true: the order of the bytes is the order of the tuples
+ * (strings by code point, before numbers), a prefix of a tuple is a prefix of its bytes, and unkey(key(x)) is x.
+ */
+import type { Key, Range } from './store.ts'
+
+export type KeyPart = string | number
+
+const STRING = 0x02
+const NUMBER = 0x03
+/** Above every tag and every continuation of a string's end: what follows a prefix sorts below it. */
+const ABOVE = 0xff
+const HALF = 0x1_0000_0000
+/** Flips the sign bit, so that negative numbers sort first. */
+const SIGN = 0x8000_0000
+
+export function key(...parts: readonly KeyPart[]): Key {
+  return encode(parts, 0)
+}
+
+/** Everything whose tuple starts with these parts, the tuple of just these parts included. */
+export function below(...parts: readonly KeyPart[]): Pick<Range, 'from' | 'to'> {
+  const to = encode(parts, 1)
+  to[to.length - 1] = ABOVE
+  return { from: to.subarray(0, -1), to }
+}
+
+function encode(parts: readonly KeyPart[], spare: number): Buffer {
+  let size = spare
+  for (const part of parts) size += sizeOf(part)
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const part of parts) at = typeof part === 'number' ? writeNumber(bytes, part, at) : writeString(bytes, part, at)
+  return bytes
+}
+
+function sizeOf(part: KeyPart): number {
+  if (typeof part === 'number') {
+    if (!Number.isSafeInteger(part)) throw new RangeError(`a key's number must be a whole one: ${part}`)
+    return 9
+  }
+  // Half a surrogate pair has no UTF-8 of its own: two different strings would become one key.
+  if (!part.isWellFormed()) throw new RangeError('a key must be well-formed Unicode')
+  let size = Buffer.byteLength(part) + 2
+  for (let nul = part.indexOf('\0'); nul >= 0; nul = part.indexOf('\0', nul + 1)) size++
+  return size
+}
+
+function writeNumber(bytes: Buffer, part: number, at: number): number {
+  bytes[at] = NUMBER
+  bytes.writeUInt32BE((Math.floor(part / HALF) ^ SIGN) >>> 0, at + 1)
+  return bytes.writeUInt32BE(part >>> 0, at + 5)
+}
+
+function writeString(bytes: Buffer, part: string, start: number): number {
+  let at = start
+  bytes[at++] = STRING
+  part.split('\0').forEach((piece, index) => {
+    if (index > 0) {
+      bytes[at++] = 0
+      bytes[at++] = 0xff
+    }
+    at += bytes.write(piece, at)
+  })
+  bytes[at++] = 0
+  return at
+}
+
+/** The tuple of a key. Throws RangeError for bytes that `key` did not make. */
+export function unkey(bytes: Key): KeyPart[] {
+  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const parts: KeyPart[] = []
+  for (let at = 0; at < source.length; ) {
+    if (source[at] === NUMBER && at + 9 <= source.length) {
+      parts.push(((source.readUInt32BE(at + 1) ^ SIGN) | 0) * HALF + source.readUInt32BE(at + 5))
+      at += 9
+      continue
+    }
+    let end = source.indexOf(0, at + 1)
+    const first = end
+    while (end >= 0 && source[end + 1] === 0xff) end = source.indexOf(0, end + 2)
+    if (source[at] !== STRING || end < 0) throw new RangeError('not a key')
+    parts.push(end === first ? source.toString('utf8', at + 1, end) : unescape(source.subarray(at + 1, end)))
+    at = end + 1
+  }
+  return parts
+}
+
+function unescape(bytes: Buffer): string {
+  return Buffer.from(bytes.toString('latin1').replaceAll('\0\xff', '\0'), 'latin1').toString()
+}

@@ -1,0 +1,50 @@
+/**
+ * The store as one plugin sees it: its own records and lanes, and everybody's blobs.
+ */
+import { key, type KeyPart } from './keys.ts'
+import type { Check, Key, Op, Store } from './store.ts'
+
+/** A view of the store below a prefix. Closing it closes nothing. */
+export function narrow(store: Store, ...prefix: readonly KeyPart[]): Store {
+  const base = key(...prefix)
+  const laneBase = `${prefix.join('/')}/`
+  const inner = (at: Key): Key => at.subarray(base.length)
+  const outer = (at: Key): Key => Buffer.concat([base, at])
+  const lane = (name: string) => laneBase + name
+
+  function outerOp(op: Op): Op {
+    if ('put' in op) return { ...op, put: outer(op.put) }
+    if ('del' in op) return { del: outer(op.del) }
+    if ('due' in op) return { ...op, due: outer(op.due), lane: lane(op.lane) }
+    if ('body' in op) return op
+    return { undue: outer(op.undue), lane: lane(op.lane) }
+  }
+  function outerCheck(check: Check): Check {
+    return 'due' in check ? { ...check, due: outer(check.due), lane: lane(check.lane) } : { ...check, key: outer(check.key) }
+  }
+
+  return {
+    get: (at) => store.get(outer(at)),
+    async *scan({ from, to, ...rest }) {
+      for await (const [at, value] of store.scan({ ...rest, from: outer(from), to: outer(to) })) yield [inner(at), value]
+    },
+    commit: (ops, checks = []) => store.commit(ops.map(outerOp), checks.map(outerCheck)),
+    async take(name, limit, leaseMs) {
+      return (await store.take(lane(name), limit, leaseMs)).map(({ key: at, until }) => ({ key: inner(at), until }))
+    },
+    async renew(name, { key: at, until }, leaseMs) {
+      const lease = await store.renew(lane(name), { key: outer(at), until }, leaseMs)
+      return lease && { key: at, until: lease.until }
+    },
+    async *lanes(start) {
+      for await (const { lane: name, at } of store.lanes(lane(start))) yield { lane: name.slice(laneBase.length), at }
+    },
+    dueAt: (name, at) => store.dueAt(lane(name), outer(at)),
+    async *due(name, limit) {
+      for await (const { key: at, at: when } of store.due(lane(name), limit)) yield { key: inner(at), at: when }
+    },
+    watch: (start, wake) => store.watch(lane(start), (name, at) => wake(name.slice(laneBase.length), at)),
+    blobs: store.blobs,
+    async close() {},
+  }
+}

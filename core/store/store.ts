@@ -1,0 +1,95 @@
+/**
+ * What IEMS asks of a store: ordered records, a due-list, and blobs. Nothing in it knows about mail.
+ *
+ * Three promises that every implementation keeps, and `storeContract` tests: a commit is all or nothing and on stable
+ * storage when it resolves true; of two commits whose checks exclude each other one wins; no two callers of `take` get
+ * the same key while its lease lasts. Nothing here may be a function that cannot cross a process boundary, but for
+ * `watch`.
+ */
+
+/** Bytes that sort as written. Made only by `key()`; nobody glues strings together. */
+export type Key = Uint8Array
+export type Value = Uint8Array
+
+export type Op =
+  | { readonly put: Key; readonly value: Value }
+  | { readonly del: Key }
+  /** (Re)schedule a key in a lane, `in` ms from the store's own now. A key is at most once in a lane. */
+  | { readonly due: Key; readonly lane: string; readonly in: number }
+  | { readonly undue: Key; readonly lane: string }
+  /** A small blob's bytes; made by `Staged.keep` alone. */
+  | { readonly body: string; readonly value: Value }
+
+/** What must still hold for a commit to happen. An `absent` check must name a key that the same commit puts. */
+export type Check =
+  | { readonly key: Key; readonly is: Value | 'absent' | 'present' }
+  /** The lease is still ours: the key's time in the lane is the `until` that `take` gave. */
+  | { readonly due: Key; readonly lane: string; readonly at: number }
+
+/** `to` is left out of the range. */
+export interface Range {
+  readonly from: Key
+  readonly to: Key
+  readonly limit?: number
+  readonly reverse?: boolean
+}
+
+export interface Lease {
+  readonly key: Key
+  /** When the key falls due again unless it is settled, ms since 1970 by the store's clock. */
+  readonly until: number
+}
+
+export interface Store {
+  get(key: Key): Promise<Value | undefined>
+  /** Ordered by key, one moment's view. */
+  scan(range: Range): AsyncIterable<readonly [Key, Value]>
+  /** True: done and on stable storage. False: a check failed and nothing was written. Throws `IEMS_STORE_FULL`, `IEMS_STORE_FAILED`. */
+  commit(ops: readonly Op[], checks?: readonly Check[]): Promise<boolean>
+  /** Hands out up to `limit` keys due in a lane, earliest first, and makes each due again at now + leaseMs. */
+  take(lane: string, limit: number, leaseMs: number): Promise<readonly Lease[]>
+  /** A lease's new end, or undefined if it is no longer held. */
+  renew(lane: string, lease: Lease, leaseMs: number): Promise<Lease | undefined>
+  /** Every lane that holds anything and whose name starts with `prefix`, with the time its next key falls due. Ordered by name. */
+  lanes(prefix: string): AsyncIterable<{ readonly lane: string; readonly at: number }>
+  /** When a key falls due in a lane; undefined when it is not in it. */
+  dueAt(lane: string, key: Key): Promise<number | undefined>
+  /** The keys in a lane in order of time, leased ones included; for lists and for flushing. */
+  due(lane: string, limit: number): AsyncIterable<{ readonly key: Key; readonly at: number }>
+  /** A hint that something became due, or will be, in a lane that starts with `prefix`. May fire for nothing and may be missed: poll as well. */
+  watch(prefix: string, wake: (lane: string, at: number) => void): () => void
+  readonly blobs: Blobs
+  close(): Promise<void>
+}
+
+export interface Staged {
+  readonly size: number
+  /** The bytes themselves when they are few (64 KiB or less), so that nobody reads back what he has just written. */
+  readonly bytes?: Uint8Array
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+  /**
+   * Gives the bytes an id, and the ops that must be part of the commit that first refers to them: a small body becomes
+   * one op and shares that commit's fsync; a large one was written to its own file, which `keep` fsyncs (file and
+   * folder), and needs no op.
+   */
+  keep(): Promise<{ readonly id: string; readonly ops: readonly Op[] }>
+  /** Forgets the bytes; nothing after `keep`. */
+  discard(): Promise<void>
+}
+
+/** Octets from `start`, up to and without `end`. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface Blobs {
+  /** Reads the source to its end. Throws what the source throws, after forgetting what was read. */
+  stage(source: AsyncIterable<Uint8Array>): Promise<Staged>
+  /** Throws `IEMS_BLOB_MISSING` on the first read of one that is not there. */
+  open(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Twice is fine. */
+  remove(id: string): Promise<void>
+  /** For the sweeper: every blob kept, oldest knowledge of it in ms since 1970. */
+  list(after?: string): AsyncIterable<{ readonly id: string; readonly since: number }>
+}

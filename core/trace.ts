@@ -1,0 +1,149 @@
+/**
+ * A message's biography: what each tap said of it, found, changed and took, and what each delivery attempt met.
+ *
+ * It travels inside the message's and its deliveries' records while they wait and is kept as history afterwards.
+ * What must stay true: it is bounded, whatever a message goes through, and holds no content and no secret.
+ */
+import type { Finding, Outcome, Recipient, Route, Session } from './hooks.ts'
+import type { Clock, Run } from './plugin.ts'
+import { format } from './reply.ts'
+
+/** One tap's run. */
+export interface Step {
+  readonly at: number
+  readonly hook: string
+  readonly plugin: string
+  readonly ms: number
+  /** `refuse 550 5.7.1 …`, `quarantine: …`, `expanded to 3`, … */
+  readonly verdict?: string
+  readonly fault?: string
+  /** What the tap did to the message: `header +120 octets`, `content 4096 → 4410 octets`. */
+  readonly change?: string
+}
+
+/** What one attempt meant for one recipient. */
+export interface Fate {
+  readonly address: string
+  readonly status: Outcome['status'] | 'removed'
+  readonly reply: string
+  readonly remote?: string
+}
+
+export interface AttemptRecord {
+  readonly at: number
+  readonly ms: number
+  readonly fates: readonly Fate[]
+}
+
+/** One delivery's part of the biography. */
+export interface DeliveryStory {
+  readonly number: number
+  readonly channel: string
+  readonly nexthop: string
+  readonly attempts: readonly AttemptRecord[]
+  /** Absent once it is finished. */
+  readonly waiting?: { readonly recipients: readonly Recipient[]; readonly due?: number; readonly held?: string }
+}
+
+export interface Biography {
+  readonly id: string
+  /** When it was accepted, ms since 1970. */
+  readonly at: number
+  readonly session: Session
+  readonly from: string
+  readonly recipients: readonly Recipient[]
+  readonly size: number
+  readonly priority: string
+  readonly steps: readonly Step[]
+  readonly findings: readonly Finding[]
+  readonly deliveries: readonly DeliveryStory[]
+  readonly finished: boolean
+}
+
+/** More would say nothing new; the first tells why it began, so the middle goes. */
+const ATTEMPTS_KEPT = 50
+const STEPS_KEPT = 200
+const FATES_KEPT = 100
+
+export function withAttempt(attempts: readonly AttemptRecord[], next: AttemptRecord): AttemptRecord[] {
+  const bounded = { ...next, fates: next.fates.slice(0, FATES_KEPT) }
+  return attempts.length < ATTEMPTS_KEPT ? [...attempts, bounded] : [...attempts.slice(0, 1), ...attempts.slice(2), bounded]
+}
+
+export function withStep(steps: readonly Step[], next: Step): readonly Step[] {
+  return steps.length < STEPS_KEPT ? [...steps, next] : steps
+}
+
+export function fateOf({ recipient, status, reply, remote }: Outcome): Fate {
+  return { address: recipient.address, status, reply: format(reply), ...(remote === undefined ? {} : { remote }) }
+}
+
+/** A tap's answer in a few words. */
+export function verdictOf(answer: unknown): string {
+  if (Array.isArray(answer)) return `expanded to ${answer.length}`
+  const value = answer as { kind?: string; reply?: Parameters<typeof format>[0]; reason?: string; route?: Route } & Partial<Route>
+  if (value.channel !== undefined) return `route ${value.channel} ${value.nexthop}`
+  const detail = value.reply ? ` ${format(value.reply)}` : value.reason ? `: ${value.reason}` : value.route ? ` to ${value.route.channel} ${value.route.nexthop}` : ''
+  return `${value.kind ?? 'answered'}${detail}`.slice(0, 500)
+}
+
+// --- collecting ---------------------------------------------------------------------------
+
+/** What is collected about one message on its way in, or about one delivery. */
+export interface Trace {
+  readonly run: Run
+  readonly state: Record<string, Record<string, unknown>>
+  findings: readonly Finding[]
+  steps: readonly Step[]
+  /** From now on each step also says what changed since the one before. */
+  watch(changes: () => string | undefined): void
+}
+
+export interface TraceStart {
+  readonly clock: Clock
+  readonly message?: string
+  readonly from?: string
+  readonly to?: string
+  readonly findings?: readonly Finding[]
+  readonly steps?: readonly Step[]
+  readonly state?: Readonly<Record<string, Record<string, unknown>>>
+}
+
+/** A run that fills a trace. */
+export function createTrace(start: TraceStart): Trace {
+  const { clock, message, from, to } = start
+  let changes: (() => string | undefined) | undefined
+  const trace: Trace = {
+    state: structuredClone(start.state ?? {}),
+    findings: start.findings ?? [],
+    steps: start.steps ?? [],
+    watch(next) {
+      changes = next
+    },
+    run: {
+      ...(message === undefined ? {} : { message }),
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      box(plugin) {
+        trace.state[plugin] ??= {}
+        return trace.state[plugin]
+      },
+      note(plugin, name, value) {
+        if (trace.findings.length < STEPS_KEPT) trace.findings = [...trace.findings, { plugin, name, value }]
+      },
+      step({ hook, plugin, ms, answer, fault }) {
+        const change = changes?.()
+        trace.steps = withStep(trace.steps, {
+          at: clock.now(),
+          hook,
+          plugin,
+          ms,
+          ...(answer === undefined ? {} : { verdict: verdictOf(answer) }),
+          ...(fault === undefined ? {} : { fault }),
+          ...(change === undefined ? {} : { change }),
+        })
+      },
+    },
+  }
+  return trace
+}

@@ -1,0 +1,36 @@
+/**
+ * The listening end for SMTP and LMTP: takes connections, speaks the protocol, hands messages to the kernel.
+ *
+ * This file only wires: `options.ts` says what can be set, `server.ts` is the network, `session.ts` and
+ * `transaction.ts` the protocol. What must stay true: no message is answered 250 here unless the kernel said so.
+ */
+import { definePlugin, inNetworks } from 'iems'
+import { readCertificates } from './certificates.ts'
+import { createEtrn } from './etrn.ts'
+import { options as schema } from './options.ts'
+import { IemsSmtpServer } from './server.ts'
+
+export const smtpIn = definePlugin({
+  name: 'smtp-in',
+  config: schema,
+  async setup(options, ctx) {
+    const { hostname, log, clock, queue } = ctx
+    const server = new IemsSmtpServer({
+      options,
+      hostname,
+      log,
+      clock,
+      certificates: options.tls && (await readCertificates(options.tls)),
+      etrn: createEtrn(options.etrn, { queue, log }),
+      mayXclient: inNetworks(options.xclientFrom),
+      openSession: (facts) => ctx.openSession(facts),
+    })
+    const label = `${options.protocol.toUpperCase()}${options.tls?.mode === 'implicit' ? ' with TLS' : ''}`
+    return {
+      async listen() {
+        for (const address of [options.listen].flat()) await ctx.port(address, label, (socket) => server.accept(socket))
+      },
+      close: (signal) => server.drain(signal),
+    }
+  },
+})

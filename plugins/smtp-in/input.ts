@@ -1,0 +1,159 @@
+/**
+ * Splits what a client sends into lines and content.
+ *
+ * What must stay true: the reading does not depend on how the octets were cut into segments; a line is not looked at
+ * while the one before it is being answered; nothing more is taken from the socket than can be dealt with; a line longer
+ * than allowed is never kept, and is refused where it ends.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { Reply } from 'iems'
+import type { Sink } from './content.ts'
+import { NO } from './replies.ts'
+
+/** Who is told what was read. */
+export interface Listener {
+  /** A line without its newline; the next waits for the promise. */
+  line(text: string): void | Promise<void>
+  /** A line that cannot be a command. */
+  reject(reply: Reply): void
+  /** All that came has been dealt with; more is taken at once, or when the promise settles. */
+  idle(waitingFor: 'command' | 'content'): void | Promise<void>
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const EMPTY = Buffer.alloc(0)
+
+export class Input {
+  readonly #listener: Listener
+  readonly #longest: number
+  /** Octets that have come. */
+  received = 0
+  #octets: Buffer = EMPTY
+  #isSkipping = false
+  #isHeld = true
+  #isShut = false
+  #isAdvancing = false
+  #sink: Sink | undefined
+  #sinkDone: (() => void) | undefined
+  #next: (() => void) | undefined
+
+  constructor(listener: Listener, longest: number) {
+    this.#listener = listener
+    this.#longest = longest
+  }
+
+  /** `next` is called when more may come. */
+  write(chunk: Buffer, next: () => void) {
+    if (this.#isShut) return next()
+    this.received += chunk.length
+    this.#octets = this.#octets.length > 0 ? Buffer.concat([this.#octets, chunk]) : chunk
+    this.#next = next
+    this.#advance()
+  }
+
+  /** Lines may be read from now on. */
+  start(): void {
+    this.#isHeld = false
+    this.#advance()
+  }
+
+  /** What comes next goes to the sink, until it has its end or the client is gone. */
+  receive(sink: Sink): Promise<void> {
+    return new Promise((resolve) => {
+      this.#sink = sink
+      this.#sinkDone = resolve
+      this.#advance()
+    })
+  }
+
+  /** Nothing that comes is of interest any more. */
+  shut(): void {
+    this.#isShut = true
+    this.#octets = EMPTY
+    this.#sink = undefined
+    this.#sinkDone?.()
+    this.#proceed()
+  }
+
+  #advance(): void {
+    // A step can lead back here; the loop that runs it goes on by itself.
+    if (this.#isAdvancing) return
+    this.#isAdvancing = true
+    while (this.#step());
+    this.#isAdvancing = false
+  }
+
+  /** False when something has to happen first. */
+  #step(): boolean {
+    if (this.#isShut) return false
+    if (this.#sink) return this.#feed(this.#sink)
+    return !this.#isHeld && (this.#readLine() || this.#ask('command'))
+  }
+
+  #feed(sink: Sink): boolean {
+    const rest = sink.take(this.#octets)
+    this.#octets = rest ?? EMPTY
+    if (rest) {
+      this.#sink = undefined
+      this.#sinkDone?.()
+      return true
+    }
+    const wait = sink.full()
+    if (!wait) return this.#ask('content')
+    void wait.then(() => this.#proceed())
+    return false
+  }
+
+  #ask(waitingFor: 'command' | 'content'): boolean {
+    const wait = this.#listener.idle(waitingFor)
+    if (!wait) return this.#proceed()
+    void wait.then(() => this.#proceed())
+    return false
+  }
+
+  /** Asks for more input; true when it came at once. */
+  #proceed(): boolean {
+    const next = this.#next
+    this.#next = undefined
+    next?.()
+    return this.#next !== undefined
+  }
+
+  /** False when there is no whole line. */
+  #readLine(): boolean {
+    const end = this.#octets.indexOf(LF)
+    if (end < 0) {
+      if (this.#octets.length > this.#longest) {
+        this.#isSkipping = true
+        this.#octets = EMPTY
+      }
+      return false
+    }
+    const octets = this.#octets.subarray(0, end)
+    this.#octets = this.#octets.subarray(end + 1)
+    const isTooLong = this.#isSkipping || octets.length > this.#longest
+    this.#isSkipping = false
+    if (isTooLong) this.#listener.reject(NO.lineTooLong)
+    else this.#tell(octets)
+    return true
+  }
+
+  #tell(octets: Buffer) {
+    const text = textOf(octets)
+    if (text === undefined) return this.#listener.reject(NO.badCharacters)
+    this.#isHeld = true
+    const done = this.#listener.line(text)
+    if (done) void done.then(() => this.start())
+    else this.#isHeld = false
+  }
+}
+
+/** A command line may end in LF alone; it is UTF-8 (RFC 6531) without control characters. */
+function textOf(octets: Buffer): string | undefined {
+  const length = octets[octets.length - 1] === CR ? octets.length - 1 : octets.length
+  const text = octets.toString('latin1', 0, length)
+  if (/^[\t\x20-\x7e]*$/.test(text)) return text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\0-\x08\x0a-\x1f\x7f]/.test(text) || !isUtf8(octets) ? undefined : octets.toString('utf8', 0, length)
+}

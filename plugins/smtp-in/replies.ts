@@ -1,0 +1,95 @@
+/**
+ * Everything this server says of its own accord, and how a reply becomes a line.
+ *
+ * A client reads one ASCII line of at most 512 octets (RFC 5321 section 4.5.3.1.5) with one enhanced code (RFC 2034);
+ * the greeting, the answers to HELO and EHLO and all 3xx carry none. What hooks and channels answer goes through
+ * `line` too, so nothing they say can split a reply in two.
+ */
+import { accept, defer, format, type Reply, refuse } from 'iems'
+
+/** The line for a reply, without its CRLF. */
+export function line(reply: Reply): string {
+  return plain(format(reply))
+}
+
+/** Printable ASCII, short enough for one reply line. */
+export function plain(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 500)
+}
+
+const no = (...given: Parameters<typeof refuse>): Reply => refuse(...given).reply
+const later = (...given: Parameters<typeof defer>): Reply => defer(...given).reply
+
+const yes = (code: number, enhanced: Reply['enhanced'], text: string): Reply => ({ code, enhanced, text })
+
+export const YES = {
+  sender: accept('Sender ok', '2.1.0'),
+  recipient: accept('Recipient ok', '2.1.5'),
+  reset: accept('Reset'),
+  noop: accept('Ok'),
+  bye: yes(221, '2.0.0', 'Bye'),
+  startTls: yes(220, '2.0.0', 'Ready to start TLS'),
+  help: yes(214, '2.0.0', 'See RFC 5321'),
+  verify: yes(252, '2.1.5', 'Cannot verify; send and see'),
+} as const
+
+/** A 3xx carries no enhanced code (RFC 2034 section 4). */
+export const START_DATA = '354 End data with <CR><LF>.<CR><LF>'
+
+/** What ends the session; each is followed by closing it. */
+export const END = {
+  stopping: later(421, '4.3.2', 'Server is stopping, try again soon'),
+  tooManyConnections: later(421, '4.7.0', 'Too many connections, try again later'),
+  tooManyFromYou: later(421, '4.7.0', 'Too many connections from your address, try again later'),
+  tooManyErrors: later(421, '4.7.0', 'Too many errors'),
+  tooManyCommands: later(421, '4.7.0', 'Too many commands in one session'),
+  tooManyMessages: later(421, '4.7.0', 'Too many messages in one session, connect again'),
+  tooManyAttempts: later(421, '4.7.0', 'Too many authentication attempts'),
+  commandTimeout: later(421, '4.4.2', 'No command in time'),
+  dataTimeout: later(421, '4.4.2', 'Content is coming too slowly'),
+  sessionTimeout: later(421, '4.4.2', 'Session took too long, connect again'),
+  talkedTooSoon: no(554, '5.5.1', 'You spoke before the greeting'),
+  notSmtp: later(421, '4.7.0', 'This is not a web server'),
+} as const
+
+export const NO = {
+  fault: later(451, '4.3.0', 'Local error, try again later'),
+  unknownCommand: no(500, '5.5.1', 'Command not recognised'),
+  lineTooLong: no(500, '5.5.2', 'Line too long'),
+  badCharacters: no(500, '5.5.2', 'Characters that no command has'),
+  notImplemented: no(502, '5.5.1', 'Command not implemented'),
+  noArgument: no(501, '5.5.4', 'No argument allowed here'),
+  noAddress: no(501, '5.5.4', 'Syntax: VRFY address'),
+  helloSyntax: no(501, '5.5.4', 'Say who you are: one domain name or address literal'),
+  helloFirst: no(503, '5.5.1', 'Send HELO or EHLO first'),
+  lhloFirst: no(503, '5.5.1', 'Send LHLO first'),
+  lhloOnly: no(500, '5.5.1', 'This is LMTP: send LHLO'),
+  refusedBefore: no(503, '5.5.1', 'You were refused; send QUIT'),
+  nested: no(503, '5.5.1', 'Sender was given already'),
+  senderSyntax: no(501, '5.1.7', 'Bad sender address syntax'),
+  senderUtf8: no(550, '5.6.7', 'Non-ASCII sender address needs SMTPUTF8'),
+  senderFirst: no(503, '5.5.1', 'Send MAIL first'),
+  recipientSyntax: no(501, '5.1.3', 'Bad recipient address syntax'),
+  recipientUtf8: no(553, '5.6.7', 'Non-ASCII recipient address needs SMTPUTF8'),
+  tooManyRecipients: later(452, '4.5.3', 'Too many recipients, send the rest in another transaction'),
+  recipientFirst: no(554, '5.5.1', 'No valid recipients'),
+  unknownParameter: no(555, '5.5.4', 'Parameter not known or not offered'),
+  repeatedParameter: no(501, '5.5.4', 'Parameter given twice'),
+  badParameter: no(501, '5.5.4', 'Parameter has a bad value'),
+  tlsForRequireTls: no(530, '5.7.10', 'REQUIRETLS needs TLS on this connection'),
+  tooLarge: no(552, '5.3.4', 'Message is too large'),
+  bareNewline: no(550, '5.6.11', 'Bare CR or bare LF in the content'),
+  notInContent: no(503, '5.5.1', 'Only BDAT, NOOP, RSET and QUIT between chunks'),
+  binaryNeedsBdat: no(503, '5.5.1', 'BODY=BINARYMIME needs BDAT'),
+  chunkSyntax: no(501, '5.5.4', 'Syntax: BDAT octets [LAST]'),
+  tlsAlready: no(503, '5.5.1', 'TLS is active already'),
+  authNeedsTls: no(538, '5.7.11', 'Encryption required for authentication'),
+  authAlready: no(503, '5.5.1', 'You are authenticated already'),
+  authRequired: no(530, '5.7.0', 'Authentication required'),
+  authFault: later(454, '4.7.0', 'Authentication is not possible at the moment'),
+  authMechanism: no(504, '5.5.4', 'Authentication mechanism not offered'),
+  inTransaction: no(503, '5.5.1', 'Not while a message is being sent'),
+  etrnSyntax: no(501, '5.5.4', 'Syntax: ETRN [@]domain or ETRN #channel'),
+  xclientForbidden: no(550, '5.7.0', 'Not allowed'),
+  xclientSyntax: no(501, '5.5.4', 'Bad XCLIENT attribute'),
+} as const

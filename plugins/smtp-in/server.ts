@@ -1,0 +1,433 @@
+/**
+ * smtp-server, bent to our needs: the only file that knows it. Its classes give us the socket's life, the TLS upgrade
+ * and SASL; ours put in the parser of input.ts, corked replies, deadlines, and the conversation of session.ts.
+ *
+ * What must stay true: what was pipelined after STARTTLS is thrown away; a client that is gone leaves nothing behind; we
+ * may keep a client waiting, but no client keeps us waiting without a deadline. The overrides lean on internals: the
+ * version is pinned, and the tests of this plugin are the contract.
+ */
+import type { Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
+import { type Clock, inNetworks, type Reply } from 'iems'
+import {
+  SMTPServer,
+  type SMTPServerAuthentication,
+  type SMTPServerAuthenticationResponse,
+  type SMTPServerSession,
+} from 'smtp-server'
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import { type Admission, createAdmission } from './admission.ts'
+import type { Certificates } from './certificates.ts'
+import type { Sink } from './content.ts'
+import { Input, type Listener } from './input.ts'
+import type { Options } from './options.ts'
+import { receiveProxyHeader } from './proxy.ts'
+import { END, line, NO, plain } from './replies.ts'
+import { type Client, Conversation, MECHANISMS, type Setting, type Wire } from './session.ts'
+
+/** How long a client's content may come slower than `timeouts.dataRate`. */
+const RATE_GRACE_MS = 60_000
+
+/** Only passes on: the parsing is ours. */
+class IemsSmtpStream extends SMTPStream {
+  readonly input: Input
+  readonly #ended: () => void
+
+  constructor(input: Input, ended: () => void) {
+    super()
+    this.input = input
+    this.#ended = ended
+  }
+
+  override _write(chunk: Buffer, _encoding: unknown, next: () => void): void {
+    this.input.write(chunk, next)
+  }
+
+  override _final(done: () => void): void {
+    this.#ended()
+    done()
+  }
+}
+
+class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
+  declare readonly _server: IemsSmtpServer
+  readonly #opened: number
+  #conversation: Conversation | undefined
+  #out = ''
+  /** The TLS socket while its handshake runs: destroying the one below it would crash Node. */
+  #handshaking: Socket | undefined
+  #waitingFor: 'command' | 'content' | 'us' = 'us'
+  #since = 0
+  #contentSince = 0
+  #contentFrom = 0
+
+  constructor(server: IemsSmtpServer, socket: Socket, options: SMTPConnectionOptions) {
+    super(server, socket, options)
+    this.#opened = server.parts.clock.now()
+  }
+
+  // --- called by the server ---
+
+  /** Where the client is, as far as we know. */
+  get address(): string {
+    return this.#conversation?.address ?? clientOf(this).remote.address
+  }
+
+  stop(): void {
+    this.#conversation?.stop()
+  }
+
+  cut(): void {
+    const top = this.#handshaking ?? this._socket
+    top.destroy()
+  }
+
+  /** Ends the session when the client has had its time. What we take ourselves does not count. */
+  expire(now: number): void {
+    const { timeouts } = this._server.parts.options
+    if (this._closing || this.#waitingFor === 'us') return
+    const waited = now - this.#since
+    if (this.#waitingFor === 'content') {
+      const took = now - this.#contentSince
+      const octets = (this.#input?.received ?? 0) - this.#contentFrom
+      const isSlow = took > RATE_GRACE_MS && (octets * 1000) / took < timeouts.dataRate
+      if (isSlow || waited > timeouts.command || took > timeouts.data) this.#conversation?.end(END.dataTimeout)
+    } else if (waited > timeouts.command) this.#conversation?.end(END.commandTimeout)
+    else if (now - this.#opened > timeouts.session) this.#conversation?.end(END.sessionTimeout)
+  }
+
+  // --- overrides ---
+
+  override init(): void {
+    const conversation = new Conversation(this._server.parts, this, clientOf(this))
+    this.#conversation = conversation
+    this._setListeners(() => void this.#greet(conversation))
+  }
+
+  override _createParser(): SMTPStream {
+    return new IemsSmtpStream(new Input(this, this._server.parts.options.limits.lineLength), () => this.#ended())
+  }
+
+  /** Deadlines are kept in `expire`; all that is learnt here is which socket the handshake runs on. */
+  override _armTimeout(socket?: Socket): void {
+    this.#handshaking = socket
+  }
+
+  /** What smtp-server says itself: the steps of SASL. */
+  override send(code: number, text?: string | string[] | null): void {
+    const words = plain(String(text ?? ''))
+    const hasOwn = code === 334 || /^[245]\.\d+\.\d+ /.test(words)
+    this.say(`${code} ${hasOwn ? words : `${code === 235 ? '2.7.0' : '5.5.4'} ${words}`}`)
+  }
+
+  override close() {
+    if (this.#handshaking) return this.cut()
+    this.#flush()
+    super.close()
+    this.#input?.shut()
+  }
+
+  override _onClose(): void {
+    this.#input?.shut()
+    super._onClose()
+    this.#conversation?.over()
+    this._server.forget(this)
+  }
+
+  // --- Wire ---
+
+  say(text: string): void {
+    if (!this._closing) this.#out += `${text}\r\n`
+  }
+
+  async receive(sink: Sink): Promise<void> {
+    this.#contentSince = this._server.parts.clock.now()
+    this.#contentFrom = this.#input?.received ?? 0
+    await this.#input?.receive(sink)
+  }
+
+  startTls(): void {
+    this.#flush()
+    this.#wait('command')
+    const plain = this.#input
+    this.upgrade(
+      () => undefined,
+      () => this.#secured(),
+    )
+    // RFC 3207 section 5: what was pipelined behind the command was not said under TLS.
+    plain?.shut()
+  }
+
+  authenticate(argument: string): Promise<void> {
+    this._server.beginAuth(this)
+    this.session.user = undefined
+    return new Promise((resolve) => this.handler_AUTH(Buffer.from(`AUTH ${argument}`), resolve))
+  }
+
+  async login(username: string, password: string): Promise<Reply | undefined> {
+    return this.#conversation?.login(username, password)
+  }
+
+  // --- Listener ---
+
+  line(text: string): void | Promise<void> {
+    this.#waitingFor = 'us'
+    const step = this._nextHandler
+    if (!step) return this.#conversation?.command(text)
+    this._nextHandler = false
+    return this.#conversation?.proceed(() => new Promise((resolve) => step.call(this, Buffer.from(text), resolve)))
+  }
+
+  reject(reply: Reply): void {
+    this.#waitingFor = 'us'
+    this.#conversation?.reject(reply)
+  }
+
+  idle(waitingFor: 'command' | 'content'): void | Promise<void> {
+    this.#flush()
+    // A part of a line gives no more time for the line; a part of the content does.
+    if (waitingFor !== this.#waitingFor || waitingFor === 'content') this.#wait(waitingFor)
+    // Who does not read our replies gets no more of them.
+    if (this._socket.writableNeedDrain) return new Promise((resolve) => this._socket.once('drain', resolve))
+    return undefined
+  }
+
+  // --- the rest ---
+
+  /** Undefined once the connection is gone. */
+  get #input(): Input | undefined {
+    return this._parser ? (this._parser as IemsSmtpStream).input : undefined
+  }
+
+  #wait(waitingFor: 'command' | 'content'): void {
+    this.#waitingFor = waitingFor
+    this.#since = this._server.parts.clock.now()
+  }
+
+  #flush(): void {
+    const out = this.#out
+    this.#out = ''
+    if (out !== '' && this._socket.writable && !this._upgrading) this._socket.write(out, 'latin1')
+  }
+
+  async #greet(conversation: Conversation): Promise<void> {
+    const { clock, options } = this._server.parts
+    if (options.bannerDelay > 0) {
+      await new Promise<void>((resolve) => clock.after(options.bannerDelay, resolve))
+      if (this.#input && this.#input.received > 0) return conversation.end(END.talkedTooSoon)
+    }
+    await conversation.greet()
+    this.#input?.start()
+  }
+
+  #secured(): void {
+    this.#handshaking = undefined
+    this.#conversation?.secured(tlsOf(this._socket as TLSSocket))
+    this.#input?.start()
+  }
+
+  /** The client has closed his side, and all he sent has been answered. */
+  #ended(): void {
+    if (this._closing) return
+    this.close()
+    this.#conversation?.over()
+  }
+}
+
+function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, localPort }: SMTPConnection): Client {
+  return {
+    remote: { address: remoteAddress || 'unix', ...(remotePort ? { port: remotePort } : {}) },
+    ...(localAddress ? { local: { address: localAddress, port: localPort } } : {}),
+    ...(socket instanceof TLSSocket ? { tls: tlsOf(socket) } : {}),
+  }
+}
+
+function tlsOf(socket: TLSSocket): NonNullable<Client['tls']> {
+  // Node knows the name, false when the client asked for none; its types do not say so.
+  const { servername } = socket as { servername?: string | false }
+  const { name, version } = socket.getCipher()
+  return { cipher: name, version: socket.getProtocol() ?? version, ...(servername ? { servername } : {}) }
+}
+
+/** What a listener is made of. */
+export interface ServerParts extends Omit<Setting, 'recount'> {
+  readonly clock: Clock
+  readonly certificates: Certificates | undefined
+}
+
+export class IemsSmtpServer extends SMTPServer {
+  readonly parts: ServerParts & Setting
+  readonly #admission: Admission
+  readonly #isProxy: (address: string) => boolean
+  readonly #live = new Set<IemsSmtpConnection>()
+  readonly #authenticating = new WeakMap<SMTPServerSession, IemsSmtpConnection>()
+  #isStopping = false
+  #stopTicking: (() => void) | undefined
+  #accepted = 0
+  #drained: (() => void) | undefined
+
+  constructor(parts: ServerParts) {
+    const { options, certificates } = parts
+    super({
+      logger: false,
+      name: parts.hostname,
+      // The library's own STARTTLS command is not used, and would warn of a certificate that is never shown.
+      hideSTARTTLS: true,
+      secure: options.tls?.mode === 'implicit',
+      authMethods: [...MECHANISMS],
+      authOptional: true,
+      allowInsecureAuth: true,
+      socketTimeout: options.timeouts.handshake,
+      ...(certificates ? tlsOptions(certificates, options) : {}),
+    })
+    this.parts = { ...parts, recount: (from, to) => this.#recount(from, to) }
+    this.#admission = createAdmission(options.limits)
+    this.#isProxy = inNetworks(options.proxyFrom)
+    this.on('error', (cause) => parts.log.debug('connection failed', { cause }))
+  }
+
+  /** Takes a connection that a port has accepted. */
+  accept(socket: Socket) {
+    // We answer also who sends all he has to say and then closes his side.
+    socket.allowHalfOpen = true
+    const { options } = this.parts
+    const deny = (reply: Reply) => (this.options.secure ? socket.destroy() : turnAway(socket, reply))
+    if (this.#isStopping) return deny(END.stopping)
+    const isProxied = this.#isProxy(socket.remoteAddress ?? '')
+    if (!isProxied && !this.options.secure) return this.connect(socket, {})
+    if (this._pendingSockets.size >= options.limits.connections) return deny(END.tooManyConnections)
+    void this.#prepare(socket, isProxied)
+  }
+
+  override connect(socket: Socket, given: SMTPConnectionOptions) {
+    const connection = new IemsSmtpConnection(this, socket, { id: String(++this.#accepted), ...given })
+    const entered = this.#admission.enter(connection.address)
+    if (entered !== 'ok') return turnAway(socket, entered === 'all' ? END.tooManyConnections : END.tooManyFromYou)
+    this.#live.add(connection)
+    connection.on('error', (cause) => this._onError(cause))
+    connection.init()
+    this.#stopTicking ??= this.#tick()
+  }
+
+  /** The connection is gone. */
+  forget(connection: IemsSmtpConnection): void {
+    if (!this.#live.delete(connection)) return
+    this.#admission.leave(connection.address)
+    if (this.#live.size > 0) return
+    this.#stopTicking?.()
+    this.#stopTicking = undefined
+    this.#drained?.()
+  }
+
+  /** Settles when all sessions have ended: idle ones at once, others after the message under way, all at the signal. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#isStopping = true
+    for (const top of this._pendingSockets.values()) top.destroy()
+    for (const connection of this.#live) connection.stop()
+    if (this.#live.size === 0) return
+    const done = new Promise<void>((resolve) => {
+      this.#drained = resolve
+    })
+    const cut = () => {
+      for (const connection of this.#live) connection.cut()
+    }
+    if (signal.aborted) cut()
+    signal.addEventListener('abort', cut, { once: true })
+    await done
+    signal.removeEventListener('abort', cut)
+  }
+
+  /** SASL knows only its session. */
+  beginAuth(connection: IemsSmtpConnection): void {
+    this.#authenticating.set(connection.session, connection)
+  }
+
+  override onAuth(
+    { username, password }: SMTPServerAuthentication,
+    session: SMTPServerSession,
+    answer: (error: Error | null | undefined, response?: SMTPServerAuthenticationResponse) => void,
+  ): void {
+    const login =
+      this.#authenticating.get(session)?.login(username ?? '', password ?? '') ?? Promise.resolve(NO.authFault)
+    void login.then((refusal) => {
+      if (!refusal) return answer(null, { user: username ?? '' })
+      const { code, enhanced, text } = refusal
+      answer(Object.assign(new Error(`${enhanced} ${text}`), { responseCode: code }))
+    })
+  }
+
+  /** What comes before the session: the header of a trusted proxy, the handshake of implicit TLS. */
+  async #prepare(socket: Socket, isProxied: boolean): Promise<void> {
+    const { clock, log, options } = this.parts
+    this._pendingSockets.set(socket, socket)
+    socket.on('error', (cause) => log.debug('connection failed', { cause }))
+    const cancel = clock.after(options.timeouts.handshake, () => this._pendingSockets.get(socket)?.destroy())
+    try {
+      const given = isProxied ? await this.#proxied(socket) : {}
+      const top = given && this.options.secure ? await this.#handshake(socket) : socket
+      if (given && top && !top.destroyed && !this.#isStopping) this.connect(top, given)
+      else (top ?? socket).destroy()
+    } finally {
+      cancel()
+      this._pendingSockets.delete(socket)
+    }
+  }
+
+  async #proxied(socket: Socket): Promise<SMTPConnectionOptions | undefined> {
+    const header = await receiveProxyHeader(socket)
+    if (!header) {
+      this.parts.log.info('no valid PROXY header', { proxy: socket.remoteAddress })
+      return undefined
+    }
+    const { from, to } = header
+    return {
+      ...(from ? { remoteAddress: from.address, remotePort: from.port } : {}),
+      ...(to ? { localAddress: to.address, localPort: to.port } : {}),
+    }
+  }
+
+  #handshake(socket: Socket): Promise<TLSSocket | undefined> {
+    return new Promise((resolve) => {
+      this._upgrade(socket, (cause, top) => {
+        if (cause) this.parts.log.debug('TLS handshake failed', { cause })
+        resolve(top)
+      })
+    })
+  }
+
+  #recount(from: string, to: string): boolean {
+    this.#admission.leave(from)
+    if (this.#admission.enter(to) === 'ok') return true
+    this.#admission.enter(from)
+    return false
+  }
+
+  /** One clock for all deadlines, while there is anybody to watch. */
+  #tick(): () => void {
+    const { clock, options } = this.parts
+    const { command, data, session } = options.timeouts
+    return clock.after(Math.max(10, Math.min(1000, command / 4, data / 4, session / 4)), () => {
+      const now = clock.now()
+      this.#stopTicking = this.#tick()
+      for (const connection of this.#live) connection.expire(now)
+    })
+  }
+}
+
+function tlsOptions({ cert, key, choose }: Certificates, { tls }: Options) {
+  return {
+    cert,
+    key,
+    minVersion: tls?.minVersion,
+    SNICallback: (servername: string, done: (error: Error | null, context?: SecureContext) => void) =>
+      done(null, choose(servername)),
+  }
+}
+
+/** Hangs up on a client that gets no session. */
+function turnAway(socket: Socket, reply: Reply): void {
+  socket.on('error', () => socket.destroy())
+  socket.write(`${line(reply)}\r\n`)
+  socket.destroySoon()
+}

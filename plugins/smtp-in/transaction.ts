@@ -1,0 +1,197 @@
+/**
+ * One message at a time: MAIL, RCPT, then DATA or BDAT (RFC 3030), until the kernel has answered for it.
+ *
+ * Each verb gives back what is to be answered. What must stay true: after a refusal the state is what it was before;
+ * octets that were announced are always read to their end, so that none of them is ever taken for a command; content
+ * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
+ */
+import { accept, type Log, type OpenSession, type Refusal, type Reply } from 'iems'
+import { hasDomain, isAscii, readPath } from './addresses.ts'
+import { Content, countedSink, dottedSink, type Sink } from './content.ts'
+import type { Options } from './options.ts'
+import { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
+import { NO, START_DATA, YES } from './replies.ts'
+import { createScanner, type Scanner } from './scanner.ts'
+
+/** How a transaction gets at what the client sends after DATA and BDAT. */
+export interface ContentWire {
+  say(text: string): void
+  /** Hands what the client sends to the sink; settles when the sink has its end, or the client is gone. */
+  receive(sink: Sink): Promise<void>
+}
+
+export interface TransactionParts {
+  readonly options: Options
+  readonly wire: ContentWire
+  readonly open: OpenSession
+  readonly log: Log
+}
+
+/** Content on its way to the kernel. */
+interface Sending {
+  readonly content: Content
+  readonly answer: Promise<Reply>
+  /** For chunks that are not BINARYMIME. */
+  readonly scanner?: Scanner | undefined
+  /** The kernel has answered, perhaps before the end. */
+  isAnswered: boolean
+}
+
+export class Transaction {
+  readonly #parts: TransactionParts
+  #from: string | undefined
+  #isUtf8 = false
+  #isBinary = false
+  /** How many have been accepted, and which: LMTP counts one that was given twice twice. */
+  #accepted = 0
+  #recipients = new Set<string>()
+  #sending: Sending | undefined
+
+  constructor(parts: TransactionParts) {
+    this.#parts = parts
+  }
+
+  /** MAIL has been accepted and the message has not been answered for. */
+  get isOpen(): boolean {
+    return this.#from !== undefined
+  }
+
+  /** Between two BDAT chunks little else may come. */
+  get isBetweenChunks(): boolean {
+    return this.#sending !== undefined
+  }
+
+  async mail(argument: string, offer: Offer): Promise<Reply> {
+    if (this.isOpen) return NO.nested
+    const path = /^from:/i.test(argument) ? readPath(argument.slice(5)) : undefined
+    if (!path || (path.address !== '' && !hasDomain(path.address))) return NO.senderSyntax
+    const parameters = readMailParameters(path.rest, offer)
+    if (isReply(parameters)) return parameters
+    if (!parameters.smtpUtf8 && !isAscii(path.address)) return NO.senderUtf8
+    const refusal = await this.#ask(() => this.#parts.open.mail(path.address, parameters))
+    if (refusal) return refusal.reply
+    this.#from = path.address
+    this.#isUtf8 = parameters.smtpUtf8 === true
+    this.#isBinary = parameters.body === 'BINARYMIME'
+    return YES.sender
+  }
+
+  async rcpt(argument: string, offer: Offer): Promise<Reply> {
+    if (!this.isOpen) return NO.senderFirst
+    const path = /^to:/i.test(argument) ? readPath(argument.slice(3)) : undefined
+    const address = path?.address ?? ''
+    // RFC 5321 section 4.5.1: the one recipient without a domain.
+    if (!path || !(hasDomain(address) || /^postmaster$/i.test(address))) return NO.recipientSyntax
+    const parameters = readRcptParameters(path.rest, offer)
+    if (isReply(parameters)) return parameters
+    if (!this.#isUtf8 && !isAscii(address)) return NO.recipientUtf8
+    const { options, open } = this.#parts
+    // RFC 2033 section 4.2: LMTP answers for each RCPT, so none may be merged with another.
+    if (options.protocol === 'smtp' && this.#recipients.has(address)) return YES.recipient
+    if (this.#accepted >= options.limits.recipients) return NO.tooManyRecipients
+    const refusal = await this.#ask(() => open.rcpt({ address, ...parameters }))
+    if (refusal) return refusal.reply
+    this.#accepted++
+    this.#recipients.add(address)
+    return YES.recipient
+  }
+
+  /** The answers to DATA, once the content has come: for LMTP one for each recipient. */
+  async data(): Promise<readonly Reply[]> {
+    const refusal = this.#contentRefusal() ?? (this.#isBinary ? NO.binaryNeedsBdat : undefined)
+    if (refusal) return [refusal]
+    const { wire, options } = this.#parts
+    wire.say(START_DATA)
+    const sending = this.#send()
+    await wire.receive(dottedSink(sending.content, options.bareNewlines))
+    return this.#answers(sending)
+  }
+
+  /** The answers to one BDAT, once its octets have come. */
+  async bdat(octets: number, position: 'middle' | 'last'): Promise<readonly Reply[]> {
+    const { wire, options } = this.#parts
+    const refusal = this.#contentRefusal()
+    if (refusal) {
+      await wire.receive(countedSink(octets))
+      return [refusal]
+    }
+    this.#sending ??= this.#send(
+      this.#isBinary ? undefined : createScanner({ dots: false, bare: options.bareNewlines }),
+    )
+    const sending = this.#sending
+    const { content, scanner } = sending
+    await wire.receive(countedSink(octets, content, scanner))
+    if (position === 'last') {
+      const owed = scanner?.finish()
+      if (owed) content.push(owed)
+      if (scanner?.isViolated) content.refuse(NO.bareNewline)
+      content.end()
+      return this.#answers(sending)
+    }
+    if (content.refusal || sending.isAnswered) return (await this.#answers(sending)).slice(0, 1)
+    return [accept(`${octets} octets received`)]
+  }
+
+  /** Forgets the message, also one that is half sent. */
+  async reset(): Promise<void> {
+    this.abort()
+    await this.#sending?.answer
+    if (this.isOpen) this.#parts.open.reset()
+    this.#clear()
+  }
+
+  /** The content that is on its way will not come to its end. */
+  abort(): void {
+    this.#sending?.content.fail(new Error('The client gave up'))
+  }
+
+  #contentRefusal(): Reply | undefined {
+    if (!this.isOpen) return NO.senderFirst
+    return this.#accepted === 0 ? NO.recipientFirst : undefined
+  }
+
+  #send(scanner?: Scanner): Sending {
+    const content = new Content(this.#parts.options.maxSize)
+    const answer = this.#deliver(content)
+    const sending: Sending = { content, answer, scanner, isAnswered: false }
+    this.#sending = sending
+    answer.then(() => {
+      sending.isAnswered = true
+    }, undefined)
+    return sending
+  }
+
+  /** Never throws. */
+  async #deliver(content: Content): Promise<Reply> {
+    try {
+      return await this.#parts.open.data(content)
+    } catch (cause) {
+      this.#parts.log.error('content was not taken', { cause })
+      return NO.fault
+    }
+  }
+
+  /** Waits for the kernel; the transaction is over then, whatever it said. */
+  async #answers({ content, answer }: Sending): Promise<readonly Reply[]> {
+    const reply = await answer
+    const times = this.#parts.options.protocol === 'lmtp' ? this.#accepted : 1
+    this.#clear()
+    return Array<Reply>(times).fill(content.refusal ?? reply)
+  }
+
+  #clear(): void {
+    this.#from = undefined
+    this.#accepted = 0
+    this.#recipients = new Set()
+    this.#sending = undefined
+  }
+
+  async #ask(call: () => Promise<Refusal | undefined>): Promise<Refusal | undefined> {
+    try {
+      return await call()
+    } catch (cause) {
+      this.#parts.log.error('a command failed', { cause })
+      return { kind: 'refuse', reply: NO.fault }
+    }
+  }
+}

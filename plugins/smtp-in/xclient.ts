@@ -1,0 +1,58 @@
+/**
+ * XCLIENT as Postfix defines it: a trusted proxy says for whom it speaks. Pure: the argument in, facts out.
+ */
+import { isIP, isIPv6 } from 'node:net'
+import { decodeXtext } from './parameters.ts'
+
+export interface Attributes {
+  readonly address?: string
+  readonly port?: number
+  readonly name?: string
+  readonly helo?: string
+  readonly login?: string
+  readonly protocol?: 'SMTP' | 'ESMTP'
+  readonly localAddress?: string
+  readonly localPort?: number
+}
+
+export const ATTRIBUTES = 'NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT'
+
+const UNKNOWN = /^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/i
+
+/** The attributes that have a value; undefined when one is not well formed. */
+export function readXclient(argument: string): Attributes | undefined {
+  const found: Record<string, string | number> = {}
+  if (argument === '') return undefined
+  for (const part of argument.split(/ +/)) {
+    const [, name = '', text = ''] = /^([A-Z]+)=(.+)$/i.exec(part) ?? []
+    const value = decodeXtext(text)
+    if (!value || !ATTRIBUTES.split(' ').includes(name.toUpperCase())) return undefined
+    if (UNKNOWN.test(value)) continue
+    const entry = readAttribute(name.toUpperCase(), value)
+    if (!entry) return undefined
+    found[entry[0]] = entry[1]
+  }
+  return found
+}
+
+function readAttribute(name: string, value: string): [keyof Attributes, string | number] | undefined {
+  switch (name) {
+    case 'ADDR':
+    case 'DESTADDR': {
+      const address = value.replace(/^ipv6:/i, '')
+      if (!isIP(address) || (/^ipv6:/i.test(value) && !isIPv6(address))) return undefined
+      return [name === 'ADDR' ? 'address' : 'localAddress', address]
+    }
+    case 'PORT':
+    case 'DESTPORT':
+      return /^\d{1,5}$/.test(value) ? [name === 'PORT' ? 'port' : 'localPort', Number(value)] : undefined
+    case 'PROTO':
+      return /^E?SMTP$/i.test(value) ? ['protocol', value.toUpperCase()] : undefined
+    case 'NAME':
+      return /^[\w.-]{1,255}$/.test(value) ? ['name', value] : undefined
+    case 'HELO':
+      return value.length <= 255 ? ['helo', value] : undefined
+    default:
+      return ['login', value]
+  }
+}

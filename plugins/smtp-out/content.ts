@@ -1,0 +1,96 @@
+/**
+ * Content as it goes over the wire: dots stuffed, every line ended by CRLF, the end marked (RFC 5321 section 4.5.2).
+ *
+ * What must stay true: never a CR or LF alone leaves us, whatever comes in, so that no content can end the data before
+ * its end (SMTP smuggling). Content that needs no change is not copied.
+ */
+import type { Delivery } from 'iems'
+
+const LF = 10
+const CR = 13
+const DOT = 46
+
+/** What has to be changed wherever it stands; finding none is several times faster than looking at each octet. */
+const UNCLEAN = /\r(?!\n)|(?<!\r)\n|\n\./
+
+// Where the next octet stands.
+const TEXT = 0
+const AFTER_CR = 1
+const LINE_START = 2
+
+export class DotStuffer {
+  #at: typeof TEXT | typeof AFTER_CR | typeof LINE_START = LINE_START
+
+  encode(chunk: Buffer): Buffer {
+    const startsClean = this.#at === TEXT || (this.#at === LINE_START && chunk[0] !== DOT)
+    if (!startsClean || UNCLEAN.test(chunk.toString('latin1'))) return this.#change(chunk)
+    if (chunk.length > 0) this.#at = chunk.at(-1) === LF ? LINE_START : TEXT
+    return chunk
+  }
+
+  #change(chunk: Buffer): Buffer {
+    // At most an octet is inserted for each, and one for a CR that ended the chunk before.
+    const out = Buffer.allocUnsafe(2 * chunk.length + 1)
+    let end = 0
+    let at = this.#at
+    for (const octet of chunk) {
+      if (octet === LF && at !== AFTER_CR) out[end++] = CR
+      else if (octet !== LF && at === AFTER_CR) {
+        out[end++] = LF
+        at = LINE_START
+      }
+      if (octet === DOT && at === LINE_START) out[end++] = DOT
+      out[end++] = octet
+      at = octet === LF ? LINE_START : octet === CR ? AFTER_CR : TEXT
+    }
+    this.#at = at
+    return out.subarray(0, end)
+  }
+
+  /** What is still owed: the end of the last line, and the dot. */
+  end(): Buffer {
+    return this.#at === TEXT ? END_OF_TEXT : this.#at === AFTER_CR ? END_OF_LINE : END
+  }
+}
+
+const END = Buffer.from('.\r\n')
+const END_OF_LINE = Buffer.from('\n.\r\n')
+const END_OF_TEXT = Buffer.from('\r\n.\r\n')
+
+/** Content up to this many octets goes out in one write. */
+const SMALL = 65_536
+
+export interface Content {
+  /** All of it, dot included, if it is small. */
+  whole(): Promise<Buffer | undefined>
+  /** All of it, dot included, bit by bit. */
+  stuffed(): AsyncIterable<Buffer>
+  /** As it is, for BDAT. */
+  raw(): AsyncIterable<Uint8Array>
+  readonly size: number
+}
+
+/** Small content is read once, however often it is sent. */
+export function contentOf(delivery: Delivery): Content {
+  const { size } = delivery
+  let whole: Buffer | undefined
+  return {
+    size,
+    async whole() {
+      if (whole || size > SMALL) return whole
+      const chunks: Buffer[] = []
+      for await (const chunk of stuffed(delivery)) chunks.push(chunk)
+      whole = Buffer.concat(chunks)
+      return whole
+    },
+    stuffed: () => stuffed(delivery),
+    raw: () => delivery.open(),
+  }
+}
+
+async function* stuffed(delivery: Delivery): AsyncGenerator<Buffer> {
+  const stuffer = new DotStuffer()
+  for await (const chunk of delivery.open())
+    yield stuffer.encode(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  yield stuffer.end()
+}

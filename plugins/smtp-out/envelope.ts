@@ -1,0 +1,139 @@
+/**
+ * MAIL and RCPT as one server is to hear them, and what it cannot be given: the parameters it knows, addresses in the
+ * form it takes (RFC 1870, 3030, 3461, 6152, 6531, 6533, 6710, 8689).
+ *
+ * What must stay true: a promise that the server cannot keep is not passed on silently but fails or is reported as such;
+ * nothing in an address can end its command.
+ */
+import { type Delivery, type Outcome, type Recipient, type Reply, refuse } from 'iems'
+import type { Features } from './features.ts'
+import { toAscii } from './nexthop.ts'
+
+export interface Envelope {
+  readonly mail: string
+  /** RCPT for each of `recipients`, in their order. */
+  readonly rcpts: readonly string[]
+  readonly recipients: readonly Recipient[]
+  /** Those this server cannot be given. */
+  readonly unfit: readonly Outcome[]
+}
+
+export interface Terms {
+  readonly features: Features
+  /** DSN parameters are passed on. */
+  readonly dsn: boolean
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/
+
+/** Why this server cannot be given the message at all. */
+export async function obstacle(
+  delivery: Delivery,
+  features: Features,
+  eightBit: 'send' | 'bounce',
+): Promise<Reply | undefined> {
+  const { needs, size, message } = delivery
+  if (size > features.sizeLimit)
+    return refuse(552, '5.3.4', `Message size ${size} exceeds the limit of the next server, ${features.sizeLimit}`)
+      .reply
+  if (needs.binary && !features.binary)
+    return refuse(554, '5.6.1', 'The next server does not take binary content').reply
+  if (addressFor(message.from, features) === undefined)
+    return refuse(553, '5.6.7', 'The next server does not take the internationalised sender address').reply
+  if (needs.eightBit && !features.eightBit && eightBit === 'bounce')
+    return refuse(554, '5.6.3', 'The next server does not take 8-bit content').reply
+  if (message.parameters.smtpUtf8 && needs.utf8 && !features.utf8 && !(await hasAsciiHeader(delivery))) {
+    return refuse(554, '5.6.9', 'The next server does not take internationalised headers').reply
+  }
+  return undefined
+}
+
+/** `needs.utf8` is also set for the sake of addresses, which may have an ASCII form. */
+async function hasAsciiHeader(delivery: Delivery): Promise<boolean> {
+  let text = ''
+  for await (const chunk of delivery.open()) {
+    text += Buffer.from(chunk).toString('latin1')
+    const end = text.indexOf('\r\n\r\n')
+    if (end >= 0 || !/^[\r\n\t\x20-\x7e]*$/.test(text))
+      return /^[\r\n\t\x20-\x7e]*$/.test(end < 0 ? text : text.slice(0, end))
+  }
+  return true
+}
+
+export function writeEnvelope(delivery: Delivery, recipients: readonly Recipient[], terms: Terms): Envelope {
+  const fit: Recipient[] = []
+  const rcpts: string[] = []
+  const unfit: Outcome[] = []
+  let utf8 = delivery.needs.utf8 || !PRINTABLE.test(delivery.message.from)
+  for (const recipient of recipients) {
+    const address = addressFor(recipient.address, terms.features)
+    if (address === undefined) {
+      unfit.push({
+        recipient,
+        status: 'failed',
+        reply: refuse(553, '5.6.7', 'The next server does not take internationalised addresses').reply,
+      })
+      continue
+    }
+    utf8 ||= !PRINTABLE.test(address)
+    fit.push(recipient)
+    rcpts.push(`RCPT TO:<${address}>${terms.dsn ? rcptDsn(recipient) : ''}\r\n`)
+  }
+  return {
+    mail: `MAIL FROM:<${addressFor(delivery.message.from, terms.features)}>${mailParameters(delivery, terms, utf8)}\r\n`,
+    rcpts,
+    recipients: fit,
+    unfit,
+  }
+}
+
+/** An address as this server takes it: as it is, or with its domain as A-labels; undefined if there is no such form. */
+function addressFor(address: string, features: Features): string | undefined {
+  if (PRINTABLE.test(address)) return address
+  if (CONTROL.test(address)) return undefined
+  if (features.utf8) return address
+  const at = address.lastIndexOf('@') + 1
+  const domain = toAscii(address.slice(at))
+  return domain !== undefined && PRINTABLE.test(address.slice(0, at)) ? address.slice(0, at) + domain : undefined
+}
+
+function mailParameters(
+  { message: { parameters }, needs, size }: Delivery,
+  { features, dsn }: Terms,
+  utf8: boolean,
+): string {
+  let text = ''
+  if (features.size) text += ` SIZE=${size}`
+  if (needs.binary) text += ' BODY=BINARYMIME'
+  else if (needs.eightBit && features.eightBit) text += ' BODY=8BITMIME'
+  if (utf8 && features.utf8) text += ' SMTPUTF8'
+  if (parameters.requireTls) text += ' REQUIRETLS'
+  if (parameters.mtPriority !== undefined && features.priority) text += ` MT-PRIORITY=${parameters.mtPriority}`
+  if (dsn && parameters.ret) text += ` RET=${parameters.ret}`
+  if (dsn && parameters.envid) text += ` ENVID=${xtext(parameters.envid)}`
+  return text
+}
+
+function rcptDsn({ notify, orcpt }: Recipient): string {
+  const semicolon = orcpt?.indexOf(';') ?? -1
+  const original =
+    orcpt === undefined || semicolon < 1
+      ? ''
+      : ` ORCPT=${encodeOrcpt(orcpt.slice(0, semicolon), orcpt.slice(semicolon + 1))}`
+  return `${notify?.length ? ` NOTIFY=${notify.join(',')}` : ''}${original}`
+}
+
+function encodeOrcpt(type: string, address: string): string {
+  if (type.toLowerCase() !== 'utf-8') return `${type};${xtext(address)}`
+  // RFC 6533 section 3, in the form that needs no SMTPUTF8.
+  return `${type};${address.replace(/[^!-*,-<>-[\]-~]/gu, (letter) => `\\x{${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}}`)}`
+}
+
+/** RFC 3461 section 4. */
+function xtext(text: string): string {
+  return text.replace(/[^!-*,-<>-~]/g, (letter) =>
+    [...Buffer.from(letter)].map((octet) => `+${octet.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  )
+}

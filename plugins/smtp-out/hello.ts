@@ -1,0 +1,147 @@
+/**
+ * From an address to a conversation in which mail can be sent: connect, greeting, EHLO, TLS, authentication.
+ *
+ * What must stay true: the password is sent only under TLS unless the admin allowed otherwise; nothing that a server
+ * says before STARTTLS counts after it; only opportunistic TLS is ever given up for plain text, and on a new connection.
+ */
+import { isIPv6 } from 'node:net'
+import { defer, type Reply } from 'iems'
+import { type Conversation, connect } from './client.ts'
+import { readFeatures } from './features.ts'
+import type { Server } from './mx.ts'
+import type { Options } from './options.ts'
+import { isPositive, type Trouble, toReply } from './outcomes.ts'
+import type { RemoteReply } from './replies.ts'
+import { handshakeOptions, insecure, type TlsPolicy } from './tls.ts'
+
+export interface OpenSettings extends Pick<Options, 'protocol' | 'bindAddress' | 'implicitTls' | 'auth' | 'timeouts'> {
+  readonly helo: string
+  readonly ca: readonly string[] | undefined
+}
+
+export type Open = (server: Server, policy: TlsPolicy, signal: AbortSignal) => Promise<Conversation | Trouble>
+
+export function createOpen(settings: OpenSettings): Open {
+  const { timeouts } = settings
+
+  async function open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<Conversation | Trouble> {
+    const { host, address, port } = server
+    const remote = port === undefined || host.startsWith('[') ? host : `${host} [${address}]`
+    const conversation = await connect(remote, whereTo(server, settings.bindAddress), { ms: timeouts.connect, signal })
+    if (typeof conversation === 'string')
+      return trouble({ remote, reply: defer(451, '4.4.1', `${remote}: ${conversation}`).reply, reached: false })
+    const stop = () => conversation.lose('stopped')
+    signal.addEventListener('abort', stop)
+    try {
+      const failure = await begin(conversation, server, policy)
+      if (failure === 'handshake failed' && policy.mode === 'opportunistic')
+        return await open(server, { ...policy, mode: 'off' }, signal)
+      if (failure === undefined) return conversation
+      conversation.quit()
+      return failure === 'handshake failed'
+        ? trouble({ remote, ...insecure(policy, '4.7.5', 'TLS could not be agreed on with the server') })
+        : failure
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  async function begin(
+    conversation: Conversation,
+    server: Server,
+    policy: TlsPolicy,
+  ): Promise<Trouble | 'handshake failed' | undefined> {
+    const { remote } = conversation
+    const implicit = settings.implicitTls ?? server.port === 465
+    if (implicit && (await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+    const [greeting] = (await conversation.expect(1, timeouts.greeting)) as [RemoteReply]
+    if (!isPositive(greeting)) return refused(remote, greeting, !greeting.lost)
+    const refusal = await sayHello(conversation)
+    if (refusal) return refused(remote, refusal)
+    if (!implicit && policy.mode !== 'off' && conversation.features.starttls) {
+      const consent = await conversation.ask('STARTTLS', timeouts.reply)
+      if (isPositive(consent)) {
+        if ((await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+        const again = await sayHello(conversation)
+        if (again) return refused(remote, again)
+      } else if (consent.code === 421) return refused(remote, consent)
+    }
+    return shortfall(conversation, policy) ?? (await authenticate(conversation))
+  }
+
+  function secure(conversation: Conversation, { host }: Server, policy: TlsPolicy) {
+    return conversation.secure(handshakeOptions(host, policy, settings.ca), timeouts.connect)
+  }
+
+  /** EHLO, or HELO for a server that does not know it; answers a refusal. */
+  async function sayHello(conversation: Conversation): Promise<RemoteReply | undefined> {
+    const verb = settings.protocol === 'lmtp' ? 'LHLO' : 'EHLO'
+    const reply = await conversation.ask(`${verb} ${settings.helo}`, timeouts.reply)
+    conversation.features = readFeatures(isPositive(reply) ? reply.text : '')
+    if (isPositive(reply)) return undefined
+    if (verb === 'LHLO' || reply.code < 500 || reply.code === 521 || reply.code === 554) return reply
+    const plain = await conversation.ask(`HELO ${settings.helo}`, timeouts.reply)
+    return isPositive(plain) ? undefined : plain
+  }
+
+  async function authenticate(conversation: Conversation): Promise<Trouble | undefined> {
+    const { auth } = settings
+    if (!auth) return undefined
+    const { remote, security, features } = conversation
+    const cannot = (text: string) => trouble({ remote, reply: defer(454, '4.7.0', text).reply })
+    if (security === 'plain' && !auth.withoutTls) return cannot('No TLS at the next hop, so the password is not sent')
+    const reply = await prove(conversation, features.auth, auth)
+    if (reply === undefined) return cannot('The next hop offers no mechanism to authenticate with')
+    if (reply.code === 235) return undefined
+    // Our password is wrong, not the message: the admin can mend that.
+    return reply.code === 421
+      ? refused(remote, reply)
+      : cannot(`Authentication at the next hop failed: ${reply.code} ${toReply(reply).text}`)
+  }
+
+  async function prove(
+    conversation: Conversation,
+    mechanisms: readonly string[],
+    { user, password }: NonNullable<Options['auth']>,
+  ) {
+    const base64 = (text: string) => Buffer.from(text).toString('base64')
+    if (mechanisms.includes('PLAIN'))
+      return conversation.ask(`AUTH PLAIN ${base64(`\0${user}\0${password.reveal()}`)}`, timeouts.reply)
+    if (!mechanisms.includes('LOGIN')) return undefined
+    let reply = await conversation.ask('AUTH LOGIN', timeouts.reply)
+    if (reply.code === 334) reply = await conversation.ask(base64(user), timeouts.reply)
+    if (reply.code === 334) reply = await conversation.ask(base64(password.reveal()), timeouts.reply)
+    return reply
+  }
+
+  return open
+}
+
+function whereTo({ address, port }: Server, bindAddress: readonly string[]) {
+  if (port === undefined) return { path: address }
+  const localAddress = bindAddress.find((own) => isIPv6(own) === isIPv6(address))
+  return { host: address, port, ...(localAddress === undefined ? {} : { localAddress }) }
+}
+
+function trouble(about: {
+  readonly remote: string
+  readonly reply: Reply
+  readonly reached?: boolean
+  readonly status?: Trouble['status']
+}): Trouble {
+  return { status: 'deferred', reached: true, ...about }
+}
+
+/** A server that will not speak with us; another may. */
+function refused(remote: string, reply: RemoteReply, reached = true): Trouble {
+  return trouble({ remote, reply: toReply(reply), reached, status: reply.code >= 500 ? 'failed' : 'deferred' })
+}
+
+/** What the policy demands and this connection lacks. */
+function shortfall({ remote, security, features }: Conversation, policy: TlsPolicy): Trouble | undefined {
+  const demanded = policy.mode === 'required' || policy.mode === 'verified'
+  if (demanded && security === 'plain')
+    return trouble({ remote, ...insecure(policy, '4.7.4', 'The server does not offer TLS, which is required') })
+  if (policy.requireTls && !features.requireTls) return trouble({ remote, ...insecure(policy, '4.7.4', '') })
+  return undefined
+}

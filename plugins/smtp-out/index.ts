@@ -1,0 +1,91 @@
+/**
+ * The channel that delivers by SMTP or LMTP: to the servers of each domain, or to one next hop.
+ *
+ * What must stay true: `deliver` answers once for each recipient and does nothing else: it never retries later, never
+ * bounces, never queues. This file only wires; start reading at deliver.ts.
+ */
+import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { rootCertificates } from 'node:tls'
+import { definePlugin, inNetworks, type SetupContext } from 'iems'
+import { createDeliver } from './deliver.ts'
+import { createDns, type DnsSource, systemSource } from './dns.ts'
+import { createOpen } from './hello.ts'
+import { createFindPolicy } from './mta-sts.ts'
+import { createFindServers } from './mx.ts'
+import { domainOf, matchDomains } from './nexthop.ts'
+import { type Options, options } from './options.ts'
+import { Pool } from './pool.ts'
+import { createDecideTls } from './tls.ts'
+
+export type { DnsSource } from './dns.ts'
+
+export const smtpOut = definePlugin({
+  name: 'smtp-out',
+  config: options,
+  async setup(config, ctx) {
+    const pool = new Pool(config.keep)
+    const takes = matchDomains(config.domains)
+    return {
+      hooks: {
+        route: {
+          stage: 'last',
+          handler({ to }) {
+            const domain = domainOf(to.address)
+            return domain !== undefined && takes(domain)
+              ? { channel: ctx.name, nexthop: config.nexthop ?? domain }
+              : undefined
+          },
+        },
+      },
+      deliver: await createDelivery(config, ctx, pool),
+      close: () => pool.close(),
+    }
+  },
+})
+
+async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
+  const { auth, mtaSts, tls = auth ? 'verified' : 'opportunistic' } = config
+  const { now } = ctx.clock
+  const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
+  const ca = config.ca === undefined ? undefined : [...rootCertificates, await readFile(config.ca, 'utf8')]
+  const settings = isSource(config.dns) ? undefined : config.dns
+  const dns = createDns(settings ? systemSource(settings) : (config.dns as DnsSource), {
+    cacheMs: settings?.cache ?? 300_000,
+    now,
+  })
+  const findPolicy = createFindPolicy({
+    dns,
+    now,
+    ca,
+    port: typeof mtaSts === 'object' ? mtaSts.port : 443,
+    signal: ctx.signal,
+    warn: (domain, why) => ctx.log.warn('MTA-STS policy not fetched', { domain, why }),
+  })
+  return createDeliver({
+    ...config,
+    pool,
+    decideTls: createDecideTls({
+      mode: tls,
+      perNexthop: config.tlsPolicy,
+      findPolicy: mtaSts === false ? undefined : findPolicy,
+    }),
+    findServers: createFindServers({
+      ...config,
+      dns,
+      port,
+      hostname: ctx.hostname,
+      isOwn: inNetworks(config.ownAddresses ?? (port === 25 ? machineAddresses() : [])),
+      chance: Math.random,
+    }),
+    open: createOpen({ ...config, ca, helo: config.helo ?? ctx.hostname }),
+  })
+}
+
+function isSource(dns: Options['dns']): dns is DnsSource {
+  return 'resolveMx' in dns
+}
+
+function machineAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? [])
+}

@@ -1,0 +1,138 @@
+/**
+ * Which servers to ask for a next hop, and in which order (RFC 5321 section 5.1, RFC 7505).
+ *
+ * What must stay true: mail is never sent back to ourselves by MX; what DNS could not say now is never taken for "no";
+ * the number of servers is bounded whatever a zone says.
+ */
+import { isIP, isIPv6 } from 'node:net'
+import { defer, refuse } from 'iems'
+import { type Answer, type Dns, type Family, joined } from './dns.ts'
+import type { Nexthop } from './nexthop.ts'
+import type { Trouble } from './outcomes.ts'
+import { insecure, type TlsPolicy } from './tls.ts'
+
+/** One address of one host. */
+export interface Server {
+  readonly host: string
+  /** An IP address, or the path of a socket. */
+  readonly address: string
+  readonly port?: number
+}
+
+export interface MxSettings {
+  readonly dns: Dns
+  readonly hostname: string
+  readonly port: number
+  readonly families: readonly Family[]
+  readonly isOwn: (address: string) => boolean
+  readonly mxHosts: number
+  /** From 0 to 1, for servers of equal preference. */
+  readonly chance: () => number
+}
+
+export type FindServers = (nexthop: Nexthop, policy: TlsPolicy) => Promise<readonly Server[] | Trouble>
+
+interface MxRecord {
+  readonly exchange: string
+  readonly priority: number
+}
+
+interface Host {
+  readonly name: string
+  readonly priority: number
+  readonly answer: Answer<string>
+}
+
+const RECORD_LIMIT = 50
+const ADDRESSES_PER_HOST = 4
+
+export function createFindServers(settings: MxSettings): FindServers {
+  const { dns, port, families, isOwn, mxHosts } = settings
+  const ownName = settings.hostname.toLowerCase()
+
+  async function ofHost(name: string, givenPort: number | undefined): Promise<readonly Server[] | Trouble> {
+    if (isIP(name)) {
+      if (givenPort === undefined && isOwn(name)) return LOOP
+      return [{ host: `[${isIPv6(name) ? 'IPv6:' : ''}${name}]`, address: name, port: givenPort ?? port }]
+    }
+    const answer = await dns.host(name)
+    if (answer.kind === 'unclear') return UNCLEAR
+    const servers = serversOf(name, answer, givenPort ?? port)
+    // The admin named it, so its absence is a mistake that he can mend.
+    return servers.length > 0 ? servers : HOST_UNKNOWN
+  }
+
+  async function ofDomain(domain: string, policy: TlsPolicy): Promise<readonly Server[] | Trouble> {
+    const answer = await dns.mx(domain)
+    if (answer.kind === 'unclear') return UNCLEAR
+    if (answer.kind === 'unknown') return NO_DOMAIN
+    // RFC 5321 section 5.1: a domain without MX is its own server.
+    const records = answer.kind === 'found' ? answer.values : [{ exchange: domain, priority: 0 }]
+    if (records.length === 1 && isNull(records[0])) return NULL_MX
+    const sorted = shuffled(records.filter((record) => !isNull(record)).slice(0, RECORD_LIMIT), settings.chance)
+    const hosts = await Promise.all(sorted.map(hostOf))
+    const own = hosts.find(
+      ({ name, answer }) => name === ownName || (answer.kind === 'found' && answer.values.some(isOwn)),
+    )
+    // Who is no better than ourselves may be waiting for us.
+    const better = own ? hosts.filter(({ priority }) => priority < own.priority) : hosts
+    if (own && better.length === 0) return LOOP
+    const { accepts } = policy
+    const allowed = accepts ? better.filter(({ name }) => accepts(name)) : better
+    return allowed.length === 0 && better.length > 0
+      ? { ...insecure(policy, '4.7.5', NOT_IN_POLICY), reached: true }
+      : usable(allowed)
+  }
+
+  async function hostOf({ exchange, priority }: MxRecord): Promise<Host> {
+    const name = exchange.toLowerCase().replace(/\.$/, '')
+    return { name, priority, answer: joined(await Promise.all(families.map((family) => dns.addresses(name, family)))) }
+  }
+
+  function usable(hosts: readonly Host[]): readonly Server[] | Trouble {
+    const found = hosts.filter(({ answer }) => answer.kind === 'found').slice(0, mxHosts)
+    if (found.length === 0) return hosts.some(({ answer }) => answer.kind === 'unclear') ? UNCLEAR : NO_HOST
+    return found.flatMap(({ name, answer }) => serversOf(name, answer, port))
+  }
+
+  /** The addresses of a host, families taking turns, so that one that leads nowhere costs one wait. */
+  function serversOf(host: string, answer: Answer<string>, port: number): Server[] {
+    const addresses = answer.kind === 'found' ? answer.values : []
+    const byFamily = families.map((family) => {
+      const own = addresses.filter((address) => isIPv6(address) === (family === 'ipv6'))
+      return shuffled(
+        own.map((address) => ({ address, priority: 0 })),
+        settings.chance,
+      )
+    })
+    const turns = addresses.flatMap((_, turn) => byFamily.flatMap((own) => own[turn]?.address ?? []))
+    return turns.slice(0, ADDRESSES_PER_HOST).map((address) => ({ host, address, port }))
+  }
+
+  return async (nexthop, policy) => {
+    if (nexthop.kind === 'socket') return [{ host: 'localhost', address: nexthop.path }]
+    return nexthop.kind === 'host' ? ofHost(nexthop.name, nexthop.port) : ofDomain(nexthop.name, policy)
+  }
+}
+
+function trouble(refusal: ReturnType<typeof refuse>, status: Trouble['status']): Trouble {
+  return { status, reply: refusal.reply, reached: true }
+}
+const UNCLEAR = trouble(defer(451, '4.4.3', 'The name servers of the destination do not answer'), 'deferred')
+const NO_DOMAIN = trouble(refuse(550, '5.1.2', 'The domain does not exist'), 'failed')
+const NO_HOST = trouble(refuse(550, '5.4.4', 'The domain has no server for mail'), 'failed')
+const HOST_UNKNOWN = trouble(defer(451, '4.4.4', 'The next hop has no address'), 'deferred')
+const NULL_MX = trouble(refuse(556, '5.1.10', 'The domain does not accept mail'), 'failed')
+const NOT_IN_POLICY = 'No server of the domain is in its MTA-STS policy'
+const LOOP = trouble(refuse(554, '5.4.6', 'Mail for this domain loops back to this server'), 'failed')
+
+/** RFC 7505: the root, as some resolvers write it. */
+function isNull(record: MxRecord | undefined): boolean {
+  return record?.exchange === '' || record?.exchange === '.'
+}
+
+/** By preference; by chance among equals, so that they share the load. */
+function shuffled<T extends { readonly priority: number }>(records: readonly T[], chance: () => number): T[] {
+  const drawn = records.map((record) => ({ record, lot: chance() }))
+  return drawn.sort((a, b) => a.record.priority - b.record.priority || a.lot - b.lot).map(({ record }) => record)
+}

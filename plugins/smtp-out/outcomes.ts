@@ -1,0 +1,124 @@
+/**
+ * What replies come to: one outcome for each recipient. Pure.
+ *
+ * What must stay true: only a positive reply to the whole content delivers; only a 5yz from the server, or a plain fact
+ * about the message, fails; everything else waits. The code decides, an enhanced code that contradicts it is dropped.
+ */
+import type { EnhancedCode, Outcome, Recipient, Reply } from 'iems'
+import type { RemoteReply } from './replies.ts'
+
+/** The far side's words as part of logs and reports: one line, printable, not too long. */
+const TEXT_LIMIT = 500
+const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/
+
+export function toReply({ code, text }: RemoteReply): Reply {
+  // A code that does not belong where it was said, such as 354 to MAIL, settles nothing.
+  const kind = code < 300 ? '2' : code >= 500 ? '5' : '4'
+  const enhanced = ENHANCED.exec(text)?.[0]
+  const words = text.includes('\n') ? text.split('\n').map(withoutEnhanced).join(' ') : withoutEnhanced(text)
+  return {
+    code,
+    enhanced: (enhanced?.[0] === kind ? enhanced : `${kind}.0.0`) as EnhancedCode,
+    text: words.replace(/[^\x20-\x7e]+/g, '?').slice(0, TEXT_LIMIT),
+  }
+}
+
+function withoutEnhanced(line: string): string {
+  return ENHANCED.test(line) ? line.replace(ENHANCED, '').trimStart() : line
+}
+
+export function isPositive({ code }: RemoteReply): boolean {
+  return code >= 200 && code < 300
+}
+
+/** A server that could not be used. */
+export interface Trouble {
+  readonly status: 'deferred' | 'failed'
+  readonly reply: Reply
+  readonly remote?: string
+  /** Somebody spoke SMTP there. */
+  readonly reached: boolean
+}
+
+/** What was answered in one transaction. */
+export interface Answers {
+  readonly mail: RemoteReply
+  readonly rcpts: readonly RemoteReply[]
+  readonly data: RemoteReply
+  /** To the content: one for all, or with LMTP one for each accepted recipient. */
+  readonly finals: readonly RemoteReply[]
+  /** The end of the content went out: from then on the server may have taken it. */
+  readonly isComplete: boolean
+}
+
+export interface Told {
+  readonly recipient: Recipient
+  readonly reply: RemoteReply
+  /**
+   * `taken` and `refused` are final for this attempt, `full` asks for another transaction, `gone` means that the
+   * connection ended before the server could have taken the message: another server may be asked.
+   */
+  readonly fate: 'taken' | 'refused' | 'full' | 'gone'
+}
+
+/** Whose word decides for each recipient: the first no, else the last yes. */
+export function tell(recipients: readonly Recipient[], { mail, rcpts, data, finals, isComplete }: Answers): Told[] {
+  let accepted = 0
+  return recipients.map((recipient, index): Told => {
+    const rcpt = rcpts[index] ?? mail
+    const no = [mail, rcpt].find((reply) => !isPositive(reply)) ?? (data.code === 354 ? undefined : data)
+    if (no) {
+      if (no === rcpt && accepted > 0 && meansTooMany(no)) return { recipient, reply: no, fate: 'full' }
+      if (rcpt !== no) accepted++
+      return { recipient, reply: no, fate: no.code === 421 ? 'gone' : 'refused' }
+    }
+    const reply = finals[Math.min(accepted++, finals.length - 1)] as RemoteReply
+    if (isPositive(reply)) return { recipient, reply, fate: 'taken' }
+    return { recipient, reply, fate: reply.code === 421 && !isComplete ? 'gone' : 'refused' }
+  })
+}
+
+/** RFC 5321 section 4.5.3.1.10: 452, and 552 by servers that followed RFC 821, for one recipient too many. */
+function meansTooMany({ code, text }: RemoteReply): boolean {
+  if (code !== 452 && code !== 552) return false
+  const enhanced = ENHANCED.exec(text)?.[0]
+  return enhanced === undefined || enhanced.slice(1) === '.5.3'
+}
+
+export interface Source {
+  readonly remote: string
+  readonly handover: 'final' | 'relayed' | 'reported'
+}
+
+export function outcomeOf({ recipient, reply, fate }: Told, { remote, handover }: Source): Outcome {
+  if (fate === 'taken') return { recipient, status: 'delivered', reply: toReply(reply), remote, handover }
+  return { recipient, status: reply.code >= 500 ? 'failed' : 'deferred', reply: toReply(temporary(reply)), remote }
+}
+
+/** What is neither yes nor no is "not now", in its code too. */
+function temporary(reply: RemoteReply): RemoteReply {
+  return reply.code >= 400 ? reply : { code: 451, text: `4.5.0 Unexpected reply: ${reply.code} ${reply.text}` }
+}
+
+/** Those for whom no server was left: failed only if every server said so for good. */
+export function outcomesWithout(recipients: readonly Recipient[], troubles: readonly Trouble[]): Outcome[] {
+  const decisive =
+    troubles.findLast(({ status, reached }) => status === 'deferred' && reached) ??
+    troubles.findLast(({ status }) => status === 'deferred') ??
+    troubles.at(-1)
+  const { status, reply, remote } = decisive ?? NOBODY
+  const unreachable = troubles.length > 0 && troubles.every(({ reached }) => !reached)
+  return recipients.map((recipient) => ({
+    recipient,
+    status,
+    reply,
+    ...(remote === undefined ? {} : { remote }),
+    ...(unreachable ? { unreachable } : {}),
+  }))
+}
+
+const NOBODY: Trouble = {
+  status: 'deferred',
+  reply: { code: 451, enhanced: '4.4.1', text: 'No server could be asked' },
+  reached: true,
+}

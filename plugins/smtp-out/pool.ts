@@ -1,0 +1,67 @@
+/**
+ * Connections that wait for the next message to the same next hop under the same TLS policy.
+ *
+ * What must stay true: a connection is used by one delivery at a time; one that has ended, is old, or has carried its
+ * share is never handed out; the number of those that wait is bounded, and none keeps the process alive after `close`.
+ */
+import type { Conversation } from './client.ts'
+
+export interface PoolSettings {
+  readonly idle: number
+  readonly age: number
+  readonly messages: number
+  readonly connections: number
+}
+
+export class Pool {
+  readonly #settings: PoolSettings
+  /** By key, the most recently used last. */
+  readonly #byKey = new Map<string, Conversation[]>()
+  /** All of them, in the order in which they came. */
+  readonly #all = new Map<Conversation, string>()
+  #isClosed = false
+
+  constructor(settings: PoolSettings) {
+    this.#settings = settings
+  }
+
+  take(key: string): Conversation | undefined {
+    const conversation = this.#byKey.get(key)?.at(-1)
+    if (!conversation) return undefined
+    this.#forget(conversation)
+    conversation.wake()
+    return conversation
+  }
+
+  /** Keeps a connection, or ends it. */
+  give(key: string, conversation: Conversation) {
+    if (conversation.isOver) return
+    const { idle, age, messages, connections } = this.#settings
+    const spent =
+      conversation.messages >= Math.min(messages, conversation.features.messages) ||
+      performance.now() - conversation.since > age
+    if (this.#isClosed || spent || connections === 0) return conversation.quit()
+    const same = this.#byKey.get(key)
+    if (same) same.push(conversation)
+    else this.#byKey.set(key, [conversation])
+    this.#all.set(conversation, key)
+    conversation.onEnd = () => this.#forget(conversation)
+    conversation.rest(idle)
+    if (this.#all.size > connections) this.#all.keys().next().value?.quit()
+  }
+
+  close() {
+    this.#isClosed = true
+    for (const conversation of [...this.#all.keys()]) conversation.quit()
+  }
+
+  #forget(conversation: Conversation) {
+    const key = this.#all.get(conversation)
+    if (key === undefined) return
+    this.#all.delete(conversation)
+    conversation.onEnd = () => {}
+    const same = this.#byKey.get(key) ?? []
+    same.splice(same.lastIndexOf(conversation), 1)
+    if (same.length === 0) this.#byKey.delete(key)
+  }
+}

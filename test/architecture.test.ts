@@ -1,0 +1,113 @@
+/** Which file may import which: the walls of the house, read from the import lines. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const root = resolve(import.meta.dirname, '..')
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  /** Nothing of it is there at run time. */
+  readonly typeOnly: boolean
+}
+
+function importsOf(file: string): Import[] {
+  const source = readFileSync(join(root, file), 'utf8')
+  const pattern = /^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm
+  const dynamic = /import\('([^']+)'\)/g
+  return [
+    ...[...source.matchAll(pattern)].map(([, type, to = '']) => ({ to, typeOnly: type !== undefined })),
+    ...[...source.matchAll(dynamic)].map(([, to = '']) => ({ to, typeOnly: false })),
+  ].map(({ to, typeOnly }) => ({ from: file, typeOnly, to: to.startsWith('.') ? relative(root, resolve(root, dirname(file), to)) : to }))
+}
+
+const files = globSync(['core/**/*.ts', 'plugins/**/*.ts'], { cwd: root })
+const imports = files.flatMap(importsOf)
+const told = ({ from, to }: Import) => `${from} imports ${to}`
+const packageOf = (specifier: string) => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+const isOutside = ({ to }: Import) => !to.startsWith('core/') && !to.startsWith('plugins/') && !to.startsWith('node:')
+
+test('core never imports plugins, config or tests', () => {
+  assert.deepEqual(imports.filter(({ from, to }) => from.startsWith('core/') && !to.startsWith('core/') && /^(plugins|config|test|docs)\//.test(to)).map(told), [])
+})
+
+test('plugins import only their own files, iems, other plugins’ api.ts and packages', () => {
+  const wrong = imports.filter(({ from, to }) => {
+    if (!from.startsWith('plugins/')) return false
+    const own = from.split('/').slice(0, 2).join('/')
+    if (to.startsWith('core/')) return true
+    return to.startsWith('plugins/') && !to.startsWith(`${own}/`) && !to.endsWith('/api.ts')
+  })
+  assert.deepEqual(wrong.map(told), [])
+})
+
+test('each package that core uses has the places the plan gives it', () => {
+  const places: Readonly<Record<string, readonly string[]>> = {
+    tapable: ['core/hooks.ts'],
+    level: ['core/store/level.ts'],
+    cosmiconfig: ['core/config.ts'],
+    pino: ['core/log.ts'],
+    mailparser: ['core/message.ts', 'core/hooks.ts', 'core/cli.ts'],
+    commander: ['core/cli.ts'],
+    zod: ['core/config.ts', 'core/placement.ts', 'core/units.ts', 'core/networks.ts', 'core/control.ts', 'core/testing.ts'],
+    '@standard-schema/spec': ['core/plugin.ts', 'core/config.ts'],
+  }
+  const wrong = imports.filter((one) => one.from.startsWith('core/') && isOutside(one) && !places[packageOf(one.to)]?.includes(one.from))
+  assert.deepEqual(wrong.map(told), [])
+})
+
+test('of the kernel only the doors, the control socket and the networks know node:net, and nothing knows other protocols', () => {
+  const net = ['core/ports.ts', 'core/control.ts', 'core/networks.ts']
+  const wrong = imports.filter(({ from, to, typeOnly }) => {
+    if (!from.startsWith('core/') || typeOnly) return false
+    return /^node:(tls|dns|http|https|http2|dgram)/.test(to) || (to === 'node:net' && !net.includes(from))
+  })
+  assert.deepEqual(wrong.map(told), [])
+})
+
+test('each package that plugins use is imported in one file', () => {
+  const places = new Map<string, Set<string>>()
+  for (const one of imports) {
+    if (!one.from.startsWith('plugins/') || !isOutside(one) || one.typeOnly) continue
+    const name = packageOf(one.to)
+    if (name === 'iems' || name === 'zod') continue
+    places.set(name, (places.get(name) ?? new Set()).add(one.from))
+  }
+  assert.deepEqual([...places].filter(([, from]) => from.size > 1).map(([name, from]) => `${name}: ${[...from].join(', ')}`), [])
+})
+
+test('no imports run in a circle', () => {
+  const next = new Map<string, string[]>()
+  for (const { from, to, typeOnly } of imports) if (!typeOnly && /^(core|plugins)\//.test(to)) next.set(from, [...(next.get(from) ?? []), to])
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): string | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(' → ')
+    if (done.has(file)) return undefined
+    for (const to of next.get(file) ?? []) {
+      const circle = visit(to, [...path, file])
+      if (circle) return circle
+    }
+    done.add(file)
+    return undefined
+  }
+  assert.equal(files.map((file) => visit(file, [])).find((circle) => circle !== undefined), undefined)
+})
+
+test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {
+  const clocks = ['core/server.ts', 'core/cli.ts', 'core/testing.ts', 'core/store/']
+  const wrong: string[] = []
+  for (const file of files) {
+    const source = readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+    if (/\bconsole\./.test(source)) wrong.push(`${file}: console`)
+    if (/\bprocess\.exit\(/.test(source)) wrong.push(`${file}: process.exit`)
+    if (/^export default/m.test(source)) wrong.push(`${file}: default export`)
+    if (file.startsWith('core/') && /\bDate\.now\(\)/.test(source) && !clocks.some((place) => file.startsWith(place))) wrong.push(`${file}: Date.now()`)
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('files are named for what they hold', () => {
+  assert.deepEqual(files.filter((file) => /(^|\/)(utils?|helpers?|manager|common|types|misc)\.ts$/.test(file) || /[A-Z_]/.test(file)), [])
+})

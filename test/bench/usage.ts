@@ -1,0 +1,52 @@
+/*
+ * What processes have used, read from Linux's /proc: processor time and resident memory of one process with all that
+ * belongs to its process group, so that Postfix's many services count like one server. Postfix's services come and go;
+ * the time of those that have ended is in their parent's account of its children.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+
+export interface Usage {
+  readonly cpuSeconds: number
+  readonly residentBytes: number
+  /** The highest residentBytes of the group's largest process so far. */
+  readonly peakBytes: number
+}
+
+const ticksPerSecond = 100
+const pageBytes = 4096
+
+/** What the process group of `leader` has used until now. */
+export function usageOf(leader: number): Usage {
+  let [ticks, pages, peak] = [0, 0, 0]
+  for (const name of readdirSync('/proc')) {
+    const stat = /^\d+$/.test(name) ? statOf(name) : undefined
+    if (stat?.group !== leader) continue
+    // Children that have ended are counted for every parent: none of these servers' children has a parent elsewhere.
+    ticks += stat.ticks
+    pages += stat.pages
+    peak = Math.max(peak, peakOf(name))
+  }
+  return { cpuSeconds: ticks / ticksPerSecond, residentBytes: pages * pageBytes, peakBytes: peak }
+}
+
+function statOf(pid: string): { group: number; ticks: number; pages: number } | undefined {
+  const text = read(`/proc/${pid}/stat`)
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  if (fields.length < 22) return undefined // it ended while we looked
+  const [group = 0, user = 0, system = 0, childUser = 0, childSystem = 0, pages = 0] = [2, 11, 12, 13, 14, 21].map(
+    (index) => Number(fields[index]),
+  )
+  return { group, ticks: user + system + childUser + childSystem, pages }
+}
+
+function peakOf(pid: string): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // it ended while we looked
+  }
+}

@@ -1,0 +1,201 @@
+/** How much and how long one client of smtp-in may take, and how the listener stops. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { accept } from 'iems'
+import { testClock } from 'iems/testing'
+import { openDoor } from '../support/smtp-door.ts'
+import { type Talk, talk } from '../support/smtp-talk.ts'
+
+async function begin(client: Talk): Promise<void> {
+  await client.reply()
+  for (const command of ['EHLO c', 'MAIL FROM:<a@b.test>', 'RCPT TO:<c@d.test>'])
+    assert.match(await client.ask(command), /^250/)
+}
+
+test('connections are limited from one address and in all, and a place is free again when one has gone', async (t) => {
+  const door = await openDoor(t, { proxyFrom: ['127.0.0.1'], limits: { connections: 3, connectionsPerAddress: 2 } })
+  const from = async (address: string) => {
+    const client = await talk(t, door.port)
+    client.send(`PROXY TCP4 ${address} 192.0.2.1 1 25\r\n`)
+    return { client, greeting: await client.reply() }
+  }
+  const first = await from('192.0.2.7')
+  assert.match(first.greeting, /^220/)
+  assert.match((await from('192.0.2.7')).greeting, /^220/)
+  assert.equal((await from('192.0.2.7')).greeting, '421 4.7.0 Too many connections from your address, try again later')
+  assert.match((await from('192.0.2.8')).greeting, /^220/)
+  assert.equal((await from('192.0.2.9')).greeting, '421 4.7.0 Too many connections, try again later')
+  assert.match(await first.client.ask('QUIT'), /^221/)
+  first.client.destroy()
+  for (let greeting = ''; !greeting.startsWith('220'); greeting = (await from('192.0.2.7')).greeting) await turn()
+})
+
+test('a client that sends no whole command in time is hung up on, however he spreads it', async (t) => {
+  const clock = testClock()
+  const door = await openDoor(t, { timeouts: { command: '10 s' } }, { clock })
+  const idle = await talk(t, door.port)
+  const slow = await talk(t, door.port)
+  const busy = await talk(t, door.port)
+  for (const client of [idle, slow, busy]) await client.reply()
+  for (let second = 0; second < 12; second++) {
+    slow.send('N')
+    if (second < 11) assert.match(await busy.ask('NOOP'), /^250/)
+    await clock.advance(1000)
+  }
+  assert.equal(await idle.rest(), '421 4.4.2 No command in time\r\n')
+  assert.equal(await slow.rest(), '421 4.4.2 No command in time\r\n')
+  assert.match(await busy.ask('NOOP'), /^250/)
+})
+
+test('the time that the kernel takes is not the client’s', async (t) => {
+  const clock = testClock()
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const door = await openDoor(
+    t,
+    { timeouts: { command: '10 s', session: '20 s' } },
+    { clock, mail: () => answered.then(() => undefined) },
+  )
+  const client = await talk(t, door.port)
+  await client.reply()
+  await client.ask('EHLO c')
+  client.send('MAIL FROM:<a@b.test>\r\n')
+  await clock.advance(600_000)
+  answer()
+  assert.match(await client.reply(), /^250/)
+  await clock.advance(2000)
+  assert.match(await client.reply(), /^421 4\.4\.2 Session took too long/)
+})
+
+for (const [how, limit, send] of [
+  ['stops', { command: '10 s' }, () => {}],
+  ['trickles', { dataRate: '100 B' }, (client: Talk) => client.send('x'.repeat(50))],
+  ['takes too long', { data: '2 min' }, (client: Talk) => client.send('x'.repeat(5000))],
+] as const)
+  test(`content that ${how} is cut off, and others do not notice`, async (t) => {
+    const clock = testClock()
+    const door = await openDoor(t, { timeouts: limit }, { clock })
+    const client = await talk(t, door.port)
+    const other = await talk(t, door.port)
+    await begin(client)
+    await begin(other)
+    await client.ask('DATA')
+    let isOver = false
+    void client.rest().then((text) => {
+      assert.equal(text, '421 4.4.2 Content is coming too slowly\r\n')
+      isOver = true
+    })
+    for (let second = 0; second < 300 && !isOver; second++) {
+      send(client)
+      assert.match(await other.ask('NOOP'), /^250/)
+      await clock.advance(1000)
+      if (second < 9) assert.equal(isOver, false)
+    }
+    assert.ok(isOver)
+    assert.equal(door.broken.length, 1)
+  })
+
+test('content that comes fast enough may take its time', async (t) => {
+  const clock = testClock()
+  const door = await openDoor(t, { timeouts: { dataRate: '100 B' } }, { clock })
+  const client = await talk(t, door.port)
+  const other = await talk(t, door.port)
+  await begin(client)
+  await begin(other)
+  await client.ask('DATA')
+  for (let second = 0; second < 200; second++) {
+    client.send(`${'x'.repeat(148)}\r\n`)
+    await other.ask('NOOP')
+    await clock.advance(1000)
+  }
+  assert.match(await client.ask('.'), /^250/)
+})
+
+test('a client that reads no answers is not read from, and is hung up on in time', async (t) => {
+  const clock = testClock()
+  const door = await openDoor(t, { timeouts: { command: '10 s' }, limits: { commands: 10_000_000 } }, { clock })
+  const client = await talk(t, door.port)
+  await client.reply()
+  client.socket.pause()
+  client.send('HELP\r\n'.repeat(2_000_000))
+  for (let same = 0, before = -1; same < 200; same = before === client.socket.writableLength ? same + 1 : 0) {
+    before = client.socket.writableLength
+    await turn()
+  }
+  assert.ok(client.socket.writableLength > 1_000_000)
+  await clock.advance(12_000)
+  assert.equal(door.sessions, 0)
+})
+
+test('who speaks before the greeting is refused while we wait for that', async (t) => {
+  const door = await openDoor(t, { bannerDelay: '100 ms' })
+  const hasty = await talk(t, door.port)
+  hasty.send('EHLO x\r\n')
+  assert.equal(await hasty.rest(), '554 5.5.1 You spoke before the greeting\r\n')
+  const patient = await talk(t, door.port)
+  assert.match(await patient.reply(), /^220/)
+  assert.match(await patient.ask('EHLO x'), /^250/)
+})
+
+test('without a banner delay who speaks early is only answered in order', async (t) => {
+  const door = await openDoor(t, {}, { connect: () => turn(undefined) })
+  const client = await talk(t, door.port)
+  client.send('EHLO x\r\nQUIT\r\n')
+  assert.match(await client.rest(), /^220 .*\r\n250-.*\r\n221 /s)
+})
+
+test('commands in a session are limited', async (t) => {
+  const door = await openDoor(t, { limits: { commands: 10 } })
+  const client = await talk(t, door.port)
+  client.send('NOOP\r\n'.repeat(20))
+  assert.equal(
+    (await client.rest()).replace(/^220.*\r\n/, ''),
+    `${'250 2.0.0 Ok\r\n'.repeat(10)}421 4.7.0 Too many commands in one session\r\n`,
+  )
+})
+
+test('when the listener stops, idle sessions end at once and messages under way are finished', async (t) => {
+  let take = () => {}
+  const taken = new Promise<void>((resolve) => {
+    take = resolve
+  })
+  const door = await openDoor(t, {}, { data: () => taken.then(() => accept('Queued')) })
+  const [idle, open, sending] = [await talk(t, door.port), await talk(t, door.port), await talk(t, door.port)]
+  await idle.reply()
+  await begin(open)
+  await begin(sending)
+  await sending.ask('DATA')
+  sending.send('x\r\n.\r\n')
+  const closed = door.close()
+  assert.equal(await idle.rest(), '421 4.3.2 Server is stopping, try again soon\r\n')
+  idle.destroy()
+  take()
+  assert.equal(await sending.rest(), '250 2.0.0 Queued\r\n421 4.3.2 Server is stopping, try again soon\r\n')
+  sending.destroy()
+  assert.match(await open.ask('DATA'), /^354/)
+  open.send('x\r\n.\r\n')
+  assert.match(await open.rest(), /^250 .*\r\n421 /)
+  open.destroy()
+  await closed
+  assert.equal(door.arrived.length, 2)
+  assert.equal(door.sessions, 0)
+})
+
+test('when time is up everything is cut, and what was half sent is not kept', async (t) => {
+  const door = await openDoor(t)
+  const client = await talk(t, door.port)
+  await begin(client)
+  await client.ask('DATA')
+  client.send('half')
+  const stop = new AbortController()
+  const closed = door.close(stop.signal)
+  await turn()
+  stop.abort()
+  await closed
+  assert.equal(await client.rest(), '')
+  assert.equal(door.arrived.length, 0)
+  assert.equal(door.sessions, 0)
+})

@@ -1,0 +1,132 @@
+/**
+ * The channel smtp-out by itself: set up from its options as an admin writes them, given deliveries, asked for outcomes.
+ */
+import type { TestContext } from 'node:test'
+import type { Delivery, MailParameters, Outcome, Parts, Recipient } from 'iems'
+import { type DnsSource, smtpOut } from 'iems/plugins/smtp-out'
+
+export type SmtpOutOptions = NonNullable<Parameters<typeof smtpOut>[0]>
+
+export interface Letter {
+  readonly from?: string
+  readonly to?: readonly (string | (Partial<Recipient> & { readonly address: string }))[]
+  readonly nexthop?: string
+  readonly content?: string | Buffer | AsyncIterable<Uint8Array>
+  readonly size?: number
+  readonly parameters?: MailParameters
+  readonly needs?: Partial<Delivery['needs']>
+  readonly headers?: Readonly<Record<string, readonly string[]>>
+}
+
+export interface Channel {
+  readonly parts: Parts
+  send(letter?: Letter, signal?: AbortSignal): Promise<readonly Outcome[]>
+  /** As `send`, the outcomes in one line each: `delivered b@x.test 250 2.0.0 Taken`. */
+  tell(letter?: Letter, signal?: AbortSignal): Promise<readonly string[]>
+}
+
+export const LETTER = 'From: a@a.test\r\nSubject: test\r\n\r\nHello.\r\n'
+
+/** With `now` a clock that the test holds. */
+export async function startChannel(
+  t: Pick<TestContext, 'after'>,
+  options: SmtpOutOptions,
+  now = Date.now,
+): Promise<Channel> {
+  const { definition, input } = smtpOut(options)
+  const checked = await definition.config['~standard'].validate(input)
+  if (checked.issues) throw new Error(checked.issues.map(({ message }: { message: string }) => message).join('; '))
+  const stop = new AbortController()
+  const log = { debug() {}, info() {}, warn() {}, error() {} }
+  const ctx = { name: 'out', hostname: 'iems.test', log, clock: { now, after: () => () => {} }, signal: stop.signal }
+  const parts: Parts = await definition.setup(checked.value, ctx as never)
+  t.after(async () => {
+    stop.abort()
+    await parts.close?.(AbortSignal.timeout(1000))
+  })
+  const send = async (letter: Letter = {}, signal = new AbortController().signal) => {
+    const nexthop = letter.nexthop ?? options.nexthop ?? 'b.test'
+    return (await parts.deliver?.(deliveryOf(letter, nexthop), { log, signal })) ?? []
+  }
+  return {
+    parts,
+    send,
+    async tell(letter, signal) {
+      const outcomes = await send(letter, signal)
+      return outcomes.map(
+        ({ recipient, status, reply }) =>
+          `${status} ${recipient.address} ${reply.code} ${reply.enhanced} ${reply.text}`,
+      )
+    },
+  }
+}
+
+function deliveryOf(letter: Letter, nexthop: string): Delivery {
+  const { from = 'a@a.test', to = ['b@b.test'], content = LETTER, parameters = {}, headers = {} } = letter
+  const recipients = to.map(
+    (one): Recipient => (typeof one === 'string' ? { address: one, original: one } : { original: one.address, ...one }),
+  )
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
+  const size = letter.size ?? (Buffer.isBuffer(bytes) ? bytes.length : 100_000)
+  const message = { id: 'M', from, parameters, recipients, size }
+  return {
+    id: 'M.0',
+    message: message as unknown as Delivery['message'],
+    route: { channel: 'out', nexthop },
+    recipients,
+    attempt: 1,
+    headers: { get: (name) => headers[name] ?? [], prepend() {}, remove() {} },
+    size,
+    needs: { eightBit: false, binary: false, utf8: false, ...letter.needs },
+    async *open() {
+      if (Buffer.isBuffer(bytes)) yield bytes
+      else yield* bytes
+    },
+  }
+}
+
+type Records = Readonly<
+  Record<
+    string,
+    {
+      readonly mx?: readonly string[]
+      readonly a?: readonly string[]
+      readonly aaaa?: readonly string[]
+      readonly txt?: readonly string[]
+      readonly fails?: boolean
+    }
+  >
+>
+
+export interface FixedDns extends DnsSource {
+  readonly asked: readonly string[]
+}
+
+/** A resolver that knows what it was told: `{ 'b.test': { mx: ['10 mx.b.test'] }, 'mx.b.test': { a: ['127.0.0.1'] } }`. */
+export function fixedDns(records: Records): FixedDns {
+  const asked: string[] = []
+  const answer = async <T>(
+    name: string,
+    kind: 'mx' | 'a' | 'aaaa' | 'txt',
+    read: (text: string) => T,
+  ): Promise<T[]> => {
+    asked.push(`${kind} ${name}`)
+    const known = records[name]
+    if (known?.fails) throw Object.assign(new Error('no'), { code: 'ESERVFAIL' })
+    if (!known) throw Object.assign(new Error('no'), { code: 'ENOTFOUND' })
+    const values = known[kind]
+    if (!values) throw Object.assign(new Error('no'), { code: 'ENODATA' })
+    return values.map(read)
+  }
+  return {
+    asked,
+    resolveMx: (name) =>
+      answer(name, 'mx', (text) => ({
+        priority: Number(text.split(' ')[0]),
+        exchange: text.split(' ')[1]?.replace(/\.$/, '') ?? '',
+      })),
+    resolve4: (name) => answer(name, 'a', (text) => text),
+    resolve6: (name) => answer(name, 'aaaa', (text) => text),
+    resolveTxt: (name) => answer(name, 'txt', (text) => [text]),
+  }
+}

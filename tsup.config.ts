@@ -1,0 +1,17 @@
+/** Builds the package: each public entry as one ESM file with its types, sharing what they have in common. */
+import { globSync } from 'node:fs'
+import { defineConfig } from 'tsup'
+
+const entries = ['core/index.ts', 'core/testing.ts', 'core/cli.ts', ...globSync('plugins/*/index.ts')]
+
+export default defineConfig({
+  entry: Object.fromEntries(entries.map((file) => [file.replace(/\.ts$/, ''), file])),
+  format: 'esm',
+  target: 'node24',
+  dts: true,
+  clean: true,
+  splitting: true,
+  // Plugins import the kernel by its name, as anybody's do.
+  external: [/^iems(\/|$)/],
+  removeNodeProtocol: false,
+})
