@@ -48,7 +48,8 @@ export function fill(text: string, values: Readonly<Record<string, string>>): st
 
 /** `3 days`, `4 hours`, `20 minutes`. */
 export function ageText(ms: number): string {
-  const [size, unit] = ms >= 2 * 86_400_000 ? [86_400_000, 'days'] : ms >= 2 * 3_600_000 ? [3_600_000, 'hours'] : [60_000, 'minutes']
+  const [size, unit] =
+    ms >= 2 * 86_400_000 ? [86_400_000, 'days'] : ms >= 2 * 3_600_000 ? [3_600_000, 'hours'] : [60_000, 'minutes']
   return `${Math.round(ms / size)} ${unit}`
 }
 
@@ -139,13 +140,25 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
     ...about.map((outcome) => `\r\n${recipientFields(kind, outcome, facts)}`),
   ].join('')
   const statusType = utf8 ? 'message/global-delivery-status' : 'message/delivery-status'
-  const returnedType = returned.whole ? (utf8 ? 'message/global' : 'message/rfc822') : utf8 ? 'message/global-headers' : 'text/rfc822-headers'
+  const returnedType = returned.whole
+    ? utf8
+      ? 'message/global'
+      : 'message/rfc822'
+    : utf8
+      ? 'message/global-headers'
+      : 'text/rfc822-headers'
   const eightBit = isAscii(returned.bytes) ? '' : 'Content-Transfer-Encoding: 8bit\r\n'
   return Buffer.concat([
     Buffer.from(`${header}\r\nThis is a report in MIME format.\r\n`),
-    part(boundary, `Content-Type: text/plain; charset=${plain ? 'us-ascii' : 'utf-8'}\r\n${plain ? '' : 'Content-Transfer-Encoding: base64\r\n'}`),
+    part(
+      boundary,
+      `Content-Type: text/plain; charset=${plain ? 'us-ascii' : 'utf-8'}\r\n${plain ? '' : 'Content-Transfer-Encoding: base64\r\n'}`,
+    ),
     plain ? words : Buffer.from(`${words.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n`),
-    part(boundary, `Content-Type: ${statusType}\r\n${isAscii(Buffer.from(status)) ? '' : 'Content-Transfer-Encoding: 8bit\r\n'}`),
+    part(
+      boundary,
+      `Content-Type: ${statusType}\r\n${isAscii(Buffer.from(status)) ? '' : 'Content-Transfer-Encoding: 8bit\r\n'}`,
+    ),
     Buffer.from(status),
     part(boundary, `Content-Type: ${returnedType}\r\n${eightBit}`),
     returned.bytes,
@@ -158,7 +171,10 @@ function part(boundary: string, fields: string): Buffer {
 }
 
 /** What stands in the sender's or a plugin's way of being told: undefined when nothing does. */
-export function whyNoReport({ from, findings }: Pick<ReadableMessage, 'from' | 'findings'>): 'null sender' | 'forged sender' | undefined {
+export function whyNoReport({
+  from,
+  findings,
+}: Pick<ReadableMessage, 'from' | 'findings'>): 'null sender' | 'forged sender' | undefined {
   if (from === '') return 'null sender'
   return findings.some(({ name, value }) => name === 'sender' && value === 'forged') ? 'forged sender' : undefined
 }

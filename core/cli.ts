@@ -30,18 +30,31 @@ const dim = (text: string) => styleText('dim', text)
 /** Columns as wide as their widest cell. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')).join('\n')
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
+    )
+    .join('\n')
 }
 
 function octets(count: number): string {
-  for (const [size, unit] of [[1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB']] as const) if (count >= size) return `${(count / size).toFixed(1)} ${unit}`
+  for (const [size, unit] of [
+    [1e9, 'GB'],
+    [1e6, 'MB'],
+    [1e3, 'kB'],
+  ] as const)
+    if (count >= size) return `${(count / size).toFixed(1)} ${unit}`
   return `${count} B`
 }
 
 function ago(ms: number): string {
   const minutes = Math.round(Math.abs(ms) / 60_000)
   if (minutes < 1) return `${Math.round(Math.abs(ms) / 1000)} s`
-  return minutes < 120 ? `${minutes} min` : minutes < 2880 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`
+  return minutes < 120
+    ? `${minutes} min`
+    : minutes < 2880
+      ? `${Math.round(minutes / 60)} h`
+      : `${Math.round(minutes / 1440)} days`
 }
 
 const time = (ms: number) => new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
@@ -49,19 +62,38 @@ const time = (ms: number) => new Date(ms).toISOString().replace('T', ' ').replac
 function showEntry(entry: QueueEntry): string {
   const now = Date.now()
   const { due = now } = entry
-  const when = entry.held !== undefined ? `held: ${entry.held}` : entry.active ? 'being delivered' : due <= now ? 'due now' : `next try in ${ago(due - now)}`
+  const when =
+    entry.held !== undefined
+      ? `held: ${entry.held}`
+      : entry.active
+        ? 'being delivered'
+        : due <= now
+          ? 'due now'
+          : `next try in ${ago(due - now)}`
   const head = `${bold(entry.id)}  ${entry.priority}  ${octets(entry.size)}  ${ago(now - entry.since)} old  from <${entry.from}>`
   const way = `  ${entry.channel} → ${entry.nexthop}  ${when}, ${entry.attempt} ${entry.attempt === 1 ? 'attempt' : 'attempts'} made`
-  return [head, way, ...entry.recipients.map(({ address, last }) => `    <${address}>${last === undefined ? '' : dim(`  ${last}`)}`)].join('\n')
+  return [
+    head,
+    way,
+    ...entry.recipients.map(({ address, last }) => `    <${address}>${last === undefined ? '' : dim(`  ${last}`)}`),
+  ].join('\n')
 }
 
 function showDelivery({ channel, nexthop, attempts, waiting }: DeliveryStory): string[] {
   const lines = [`${bold(`${channel} → ${nexthop}`)}`]
   for (const { at, ms, fates } of attempts) {
-    for (const { address, status, reply, remote } of fates) lines.push(`  ${time(at)}  ${status} <${address}> in ${ms} ms: ${remote === undefined ? '' : `${remote}: `}${reply}`)
+    for (const { address, status, reply, remote } of fates)
+      lines.push(
+        `  ${time(at)}  ${status} <${address}> in ${ms} ms: ${remote === undefined ? '' : `${remote}: `}${reply}`,
+      )
   }
   if (waiting) {
-    const when = waiting.held !== undefined ? `held: ${waiting.held}` : waiting.due === undefined ? 'waits' : `waits until ${time(waiting.due)}`
+    const when =
+      waiting.held !== undefined
+        ? `held: ${waiting.held}`
+        : waiting.due === undefined
+          ? 'waits'
+          : `waits until ${time(waiting.due)}`
     for (const { address } of waiting.recipients) lines.push(`  ${when} <${address}>`)
   }
   return lines
@@ -74,10 +106,15 @@ function showBiography(life: Biography): string {
   const lines = [
     `${bold(life.id)}  ${life.finished ? 'finished' : 'in the queue'}`,
     `from <${life.from}>  ${octets(life.size)}  ${life.priority}`,
-    ...life.recipients.map(({ address, original }) => `to <${address}>${address === original ? '' : ` (for <${original}>)`}`),
+    ...life.recipients.map(
+      ({ address, original }) => `to <${address}>${address === original ? '' : ` (for <${original}>)`}`,
+    ),
     `came in by ${session.channel} (${session.protocol}) from ${session.helo ?? 'unknown'} [${session.remote.address}]${who}${tls}`,
     '',
-    ...life.steps.map((step) => `  ${time(step.at)}  ${step.hook} ${step.plugin}: ${step.fault ? `fault: ${step.fault}` : (step.verdict ?? 'no opinion')}${step.change ? `, ${step.change}` : ''} ${dim(`${step.ms} ms`)}`),
+    ...life.steps.map(
+      (step) =>
+        `  ${time(step.at)}  ${step.hook} ${step.plugin}: ${step.fault ? `fault: ${step.fault}` : (step.verdict ?? 'no opinion')}${step.change ? `, ${step.change}` : ''} ${dim(`${step.ms} ms`)}`,
+    ),
     ...life.findings.map(({ plugin, name, value }) => `  found by ${plugin}: ${name} = ${value}`),
     `  ${time(life.at)}  accepted`,
     '',
@@ -88,7 +125,10 @@ function showBiography(life: Biography): string {
 
 function showOrder(order: Readonly<Record<string, readonly { plugin: string; stage: string }[]>>): string {
   return Object.entries(order)
-    .map(([hook, taps]) => `${bold(hook.padEnd(10))} ${taps.length === 0 ? dim('–') : taps.map(({ plugin, stage }) => (stage === 'normal' ? plugin : `${plugin} (${stage})`)).join(' ▸ ')}`)
+    .map(
+      ([hook, taps]) =>
+        `${bold(hook.padEnd(10))} ${taps.length === 0 ? dim('–') : taps.map(({ plugin, stage }) => (stage === 'normal' ? plugin : `${plugin} (${stage})`)).join(' ▸ ')}`,
+    )
     .join('\n')
 }
 
@@ -106,8 +146,19 @@ function welcome({ doors, config }: Kernel): string {
   const first = doors.find(({ label }) => label.startsWith('SMTP'))
   const lines = [
     `${bold('iems')} ${config.hostname} with ${config.path}`,
-    ...doors.map(({ label, plugin, address, port }) => `  ${label.padEnd(14)} ${port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`}  ${dim(plugin)}`),
-    ...(first ? ['', 'Send a first message with', bold(`  printf 'Subject: first\\n\\nHello\\n' | npx iems send --from me@example.org you@example.org`), 'and see what became of it with', bold('  npx iems queue')] : []),
+    ...doors.map(
+      ({ label, plugin, address, port }) =>
+        `  ${label.padEnd(14)} ${port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`}  ${dim(plugin)}`,
+    ),
+    ...(first
+      ? [
+          '',
+          'Send a first message with',
+          bold(`  printf 'Subject: first\\n\\nHello\\n' | npx iems send --from me@example.org you@example.org`),
+          'and see what became of it with',
+          bold('  npx iems queue'),
+        ]
+      : []),
     '',
   ]
   return lines.join('\n')
@@ -192,7 +243,8 @@ async function list(options: FilterOptions) {
       print(options, item, showEntry(item as QueueEntry))
     })
   }
-  if (!options.json) out(count === 0 ? 'The queue is empty' : `${count} ${count === 1 ? 'delivery waits' : 'deliveries wait'}`)
+  if (!options.json)
+    out(count === 0 ? 'The queue is empty' : `${count} ${count === 1 ? 'delivery waits' : 'deliveries wait'}`)
 }
 
 async function readInput(): Promise<Buffer> {
@@ -204,8 +256,20 @@ async function readInput(): Promise<Buffer> {
 /** The addresses of To, Cc and Bcc, for `send -t`. */
 async function addressesIn(content: Buffer): Promise<string[]> {
   const { simpleParser } = await import('mailparser')
-  const { to, cc, bcc } = await simpleParser(content, { skipHtmlToText: true, skipTextLinks: true, skipTextToHtml: true, skipImageLinks: true })
-  return [to, cc, bcc].flat().flatMap((list) => list?.value.flatMap(({ address, group }) => (address ? [address] : (group ?? []).map((one) => one.address ?? ''))) ?? [])
+  const { to, cc, bcc } = await simpleParser(content, {
+    skipHtmlToText: true,
+    skipTextLinks: true,
+    skipTextToHtml: true,
+    skipImageLinks: true,
+  })
+  return [to, cc, bcc]
+    .flat()
+    .flatMap(
+      (list) =>
+        list?.value.flatMap(({ address, group }) =>
+          address ? [address] : (group ?? []).map((one) => one.address ?? ''),
+        ) ?? [],
+    )
 }
 
 interface SendOptions extends Common {
@@ -215,15 +279,23 @@ interface SendOptions extends Common {
 
 async function send(to: readonly string[], options: SendOptions) {
   const content = await readInput()
-  const recipients = [...to, ...(options.readRecipients ? await addressesIn(content) : [])].filter((address) => address !== '')
+  const recipients = [...to, ...(options.readRecipients ? await addressesIn(content) : [])].filter(
+    (address) => address !== '',
+  )
   if (recipients.length === 0) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'No recipient was given' })
-  const from = options.from ?? `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(options.config)).hostname}`
+  const from =
+    options.from ??
+    `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(options.config)).hostname}`
   const sent = await ask<Submitted>(options, {
     v: 1,
     method: 'send',
     params: { from: from.replace(/^<|>$/g, ''), to: recipients, content: content.toString('base64'), submission: true },
   })
-  print(options, sent, [format(sent.reply), ...sent.refused.map(({ address, reply }) => `<${address}>: ${format(reply)}`)].join('\n'))
+  print(
+    options,
+    sent,
+    [format(sent.reply), ...sent.refused.map(({ address, reply }) => `<${address}>: ${format(reply)}`)].join('\n'),
+  )
   // EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h, as sendmail says it.
   if (sent.reply.code >= 400) process.exitCode = sent.reply.code < 500 ? 75 : 69
 }
@@ -256,7 +328,9 @@ function choosing(command: Command): Command {
 }
 
 function common(command: Command): Command {
-  return command.option('-c, --config <file>', 'the configuration; default: the first iems.config.* from here upwards').option('--json', 'one JSON value a line')
+  return command
+    .option('-c, --config <file>', 'the configuration; default: the first iems.config.* from here upwards')
+    .option('--json', 'one JSON value a line')
 }
 
 function version(): string {
@@ -277,28 +351,47 @@ function program(): Command {
   common(iems.command('start').description('start the server'))
     .option('--memory', 'keep nothing: for trying things out')
     .option('--quiet', 'do not say what listens where')
-    .addOption(new Option('--log-level <level>', 'the least important lines that are written').choices(['error', 'warn', 'info', 'debug']))
+    .addOption(
+      new Option('--log-level <level>', 'the least important lines that are written').choices([
+        'error',
+        'warn',
+        'info',
+        'debug',
+      ]),
+    )
     .action(start)
 
-  common(iems.command('check').description('check the configuration completely; nothing is opened')).action(async (options: Common) => {
-    const config = await loadConfig(options.config)
-    const warnings = await rehearse(config, ({ hooks }) => hooks.warnings)
-    print(options, { ok: true, path: config.path, warnings }, [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)].join('\n'))
-  })
+  common(iems.command('check').description('check the configuration completely; nothing is opened')).action(
+    async (options: Common) => {
+      const config = await loadConfig(options.config)
+      const warnings = await rehearse(config, ({ hooks }) => hooks.warnings)
+      print(
+        options,
+        { ok: true, path: config.path, warnings },
+        [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)].join('\n'),
+      )
+    },
+  )
 
-  common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(async (options: Common) => {
-    const order = await rehearse(await loadConfig(options.config), ({ hooks }) =>
-      Object.fromEntries([...hooks.order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))])),
-    )
-    print(options, order, showOrder(order))
-  })
+  common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(
+    async (options: Common) => {
+      const order = await rehearse(await loadConfig(options.config), ({ hooks }) =>
+        Object.fromEntries(
+          [...hooks.order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))]),
+        ),
+      )
+      print(options, order, showOrder(order))
+    },
+  )
 
   common(iems.command('status').description('what runs, listens and waits')).action(async (options: Common) => {
     const status = await ask<Status>(options, { v: 1, method: 'status' })
     print(options, status, showStatus(status))
   })
 
-  common(iems.command('reload').description('change over to the configuration as it is now; a wrong one changes nothing')).action(async (options: Common) => {
+  common(
+    iems.command('reload').description('change over to the configuration as it is now; a wrong one changes nothing'),
+  ).action(async (options: Common) => {
     await ask(options, { v: 1, method: 'reload' })
     print(options, { ok: true }, 'The new configuration is in force')
   })
@@ -317,10 +410,18 @@ function program(): Command {
     .action(send)
 
   const message = iems.command('message').description('a single message')
-  common(message.command('show').description("a message's biography: each hook's verdict, each attempt with the remote's reply"))
+  common(
+    message
+      .command('show')
+      .description("a message's biography: each hook's verdict, each attempt with the remote's reply"),
+  )
     .argument('<id>')
     .action(async (id: string, options: Common) => {
-      const life = await ask<Biography>(options, { v: 1, method: 'message.show', params: { id: id.split('.')[0] ?? id } })
+      const life = await ask<Biography>(options, {
+        v: 1,
+        method: 'message.show',
+        params: { id: id.split('.')[0] ?? id },
+      })
       print(options, life, showBiography(life))
     })
 
@@ -332,9 +433,17 @@ function program(): Command {
   common(queue.command('show').description('one waiting message, with all its deliveries'))
     .argument('<id>')
     .action(async (id: string, options: Common) => {
-      await ask(options, { v: 1, method: 'queue.list', params: { filter: { message: id }, limit: 10_000 } }, (item) => print(options, item, showEntry(item as QueueEntry)))
+      await ask(options, { v: 1, method: 'queue.list', params: { filter: { message: id }, limit: 10_000 } }, (item) =>
+        print(options, item, showEntry(item as QueueEntry)),
+      )
     })
-  const verbs = { hold: 'held', release: 'released', retry: 'due now', remove: 'removed', bounce: 'returned to their senders' } as const
+  const verbs = {
+    hold: 'held',
+    release: 'released',
+    retry: 'due now',
+    remove: 'removed',
+    bounce: 'returned to their senders',
+  } as const
   const about = {
     hold: 'keep deliveries from being tried',
     release: 'let held deliveries go',
@@ -346,11 +455,15 @@ function program(): Command {
     const command = choosing(common(queue.command(verb).description(about[verb])))
       .argument('[ids...]', 'messages, or single deliveries as the list names them')
       .option('--all', 'everything in the queue that matches')
-    if (verb === 'hold' || verb === 'bounce') command.option('--reason <text>', 'what lists and reports say', 'by the administrator')
+    if (verb === 'hold' || verb === 'bounce')
+      command.option('--reason <text>', 'what lists and reports say', 'by the administrator')
     command.action((ids: string[], options: FilterOptions) => {
       const { reason = '' } = options
-      const requests = filterOf(ids, options).map((filter): ControlRequest =>
-        verb === 'hold' || verb === 'bounce' ? { v: 1, method: `queue.${verb}`, params: { filter, reason } } : { v: 1, method: `queue.${verb}`, params: { filter } },
+      const requests = filterOf(ids, options).map(
+        (filter): ControlRequest =>
+          verb === 'hold' || verb === 'bounce'
+            ? { v: 1, method: `queue.${verb}`, params: { filter, reason } }
+            : { v: 1, method: `queue.${verb}`, params: { filter } },
       )
       return changeQueue(verbs[verb], options, requests)
     })
@@ -364,7 +477,11 @@ function program(): Command {
       changeQueue(
         'rerouted',
         options,
-        filterOf(ids, options).map((filter) => ({ v: 1, method: 'queue.reroute', params: { filter, channel: options.via, nexthop: options.newNexthop } })),
+        filterOf(ids, options).map((filter) => ({
+          v: 1,
+          method: 'queue.reroute',
+          params: { filter, channel: options.via, nexthop: options.newNexthop },
+        })),
       ),
     )
   common(queue.command('flush').description('try everything for a next hop now, as ETRN does'))

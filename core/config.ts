@@ -64,7 +64,8 @@ export const secret = {
 }
 
 /** The schema of an option that is a secret. */
-export const secretValue = () => z.instanceof(Secret, { error: "must be a secret: secret.env('NAME') or secret.file('/path')" })
+export const secretValue = () =>
+  z.instanceof(Secret, { error: "must be a secret: secret.env('NAME') or secret.file('/path')" })
 
 // --- the schema -----------------------------------------------------------------------------
 
@@ -85,49 +86,93 @@ export const configSchema = z.strictObject({
   hostname: z
     .string()
     .regex(/^[\w.-]+$/)
-    .default(() => hostname())
-    .describe('The name this server gives itself: in banners, HELO, Received and reports. Default: the name of the machine.'),
+    .optional()
+    .describe(
+      'The name this server gives itself: in banners, HELO, Received and reports. Default: the name of the machine.',
+    ),
   store: z
     .union([
       z.strictObject({
-        path: z.string().min(1).default('data').describe('Folder for the queue and all records, relative to the configuration file.'),
-        minFree: size().prefault('100 MB').describe('Free space below which new mail is answered with "try again later".'),
+        path: z
+          .string()
+          .min(1)
+          .default('data')
+          .describe('Folder for the queue and all records, relative to the configuration file.'),
+        minFree: size()
+          .prefault('100 MB')
+          .describe('Free space below which new mail is answered with "try again later".'),
       }),
       z.custom<StoreProvider>((value) => typeof (value as StoreProvider)?.open === 'function'),
     ])
     .prefault({})
     .describe('Where everything is kept: a LevelDB folder, or another store.'),
   channels: z.record(name, entry).describe('Ways in and out, by name: plugins that listen or deliver.'),
-  plugins: z.array(z.union([entry, z.literal(false)])).default([]).describe('Everything else, in the order in which it runs; false entries are passed over.'),
+  plugins: z
+    .array(z.union([entry, z.literal(false)]))
+    .default([])
+    .describe('Everything else, in the order in which it runs; false entries are passed over.'),
   limits: z
     .strictObject({
       messageSize: size().prefault('50 MB').describe('Most octets of one message.'),
       headerSize: size().prefault('256 KiB').describe('Most octets of its header.'),
-      recipients: z.number().int().min(1).default(1000).describe('Most recipients of one message, expansions included.'),
-      hops: z.number().int().min(5).default(50).describe('Received fields from which on a message is taken to be in a loop.'),
+      recipients: z
+        .number()
+        .int()
+        .min(1)
+        .default(1000)
+        .describe('Most recipients of one message, expansions included.'),
+      hops: z
+        .number()
+        .int()
+        .min(5)
+        .default(50)
+        .describe('Received fields from which on a message is taken to be in a loop.'),
       parse: size().prefault('20 MB').describe('Octets up to which plugins get a message parsed.'),
     })
     .prefault({}),
   reports: z
     .strictObject({
-      postmaster: z.string().includes('@').optional().describe('Who hears of failure reports that cannot be delivered themselves; nobody if absent.'),
-      returnSize: size().prefault('1 MB').describe('Octets up to which a report gives the whole message back when its sender asked for that.'),
-      failure: reportText.optional().describe('Words of failure reports; {subject}, {recipients}, {hostname}, {age} and {until} are filled in.'),
+      postmaster: z
+        .string()
+        .includes('@')
+        .optional()
+        .describe('Who hears of failure reports that cannot be delivered themselves; nobody if absent.'),
+      returnSize: size()
+        .prefault('1 MB')
+        .describe('Octets up to which a report gives the whole message back when its sender asked for that.'),
+      failure: reportText
+        .optional()
+        .describe('Words of failure reports; {subject}, {recipients}, {hostname}, {age} and {until} are filled in.'),
       delay: reportText.optional().describe('Words of delay warnings.'),
       success: reportText.optional().describe('Words of success reports.'),
     })
     .prefault({}),
   history: z
-    .strictObject({ keep: duration().prefault('7 days').describe("How long `iems message show` knows finished messages; '0 s' for not at all.") })
+    .strictObject({
+      keep: duration()
+        .prefault('7 days')
+        .describe("How long `iems message show` knows finished messages; '0 s' for not at all."),
+    })
     .prefault({}),
   log: z
     .strictObject({
-      level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('The least important lines that are written.'),
-      privacy: z.boolean().default(false).describe('Whether local parts of addresses are left out of lines at level info and above.'),
+      level: z
+        .enum(['error', 'warn', 'info', 'debug'])
+        .default('info')
+        .describe('The least important lines that are written.'),
+      privacy: z
+        .boolean()
+        .default(false)
+        .describe('Whether local parts of addresses are left out of lines at level info and above.'),
     })
     .prefault({}),
   control: z
-    .strictObject({ path: z.string().optional().describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.') })
+    .strictObject({
+      path: z
+        .string()
+        .optional()
+        .describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.'),
+    })
     .prefault({}),
   drain: duration().prefault('30 s').describe('How long a stop or reload waits for what is under way.'),
 })
@@ -144,7 +189,8 @@ export interface Standing<P> {
 }
 
 /** A configuration that has been checked, with every default filled in. */
-export interface Config extends Omit<Checked, 'channels' | 'plugins'> {
+export interface Config extends Omit<Checked, 'hostname' | 'channels' | 'plugins'> {
+  readonly hostname: string
   readonly path: string
   readonly channels: readonly Standing<ChannelPlacement>[]
   readonly plugins: readonly Standing<PluginPlacement>[]
@@ -163,25 +209,41 @@ interface Problem {
 }
 
 function pathText(path: readonly unknown[]): string {
-  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index ? '.' : ''}${String(part)}`)).join('')
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index ? '.' : ''}${String(part)}`))
+    .join('')
 }
 
 /** `, got "opportunisitc"`: what stands there, unless it may be a secret or is too long to help. */
 function gotText(input: unknown, path: readonly PropertyKey[]): string {
   const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], input)
-  if (value === undefined || typeof value === 'object' || path.some((part) => /pass|secret|token|key/i.test(String(part)))) return ''
+  if (
+    value === undefined ||
+    typeof value === 'object' ||
+    path.some((part) => /pass|secret|token|key/i.test(String(part)))
+  )
+    return ''
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
   return text.length > 60 ? '' : `, got ${text}`
 }
 
-function problemsOf(issues: readonly StandardSchemaV1.Issue[], input: unknown, base: readonly PropertyKey[]): Problem[] {
+function problemsOf(
+  issues: readonly StandardSchemaV1.Issue[],
+  input: unknown,
+  base: readonly PropertyKey[],
+): Problem[] {
   return issues.map((issue) => {
     const path = (issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))
     return { path: pathText([...base, ...path]), text: issue.message + gotText(input, path) }
   })
 }
 
-async function validate<S extends StandardSchemaV1>(schema: S, input: unknown, base: readonly PropertyKey[], problems: Problem[]) {
+async function validate<S extends StandardSchemaV1>(
+  schema: S,
+  input: unknown,
+  base: readonly PropertyKey[],
+  problems: Problem[],
+) {
   const result = await schema['~standard'].validate(input)
   if (!result.issues) return result.value as StandardSchemaV1.InferOutput<S>
   problems.push(...problemsOf(result.issues, input, base))
@@ -201,24 +263,42 @@ function missingSecrets(value: unknown, base: readonly PropertyKey[], problems: 
   }
   const proto = Object.getPrototypeOf(value)
   if (proto !== Object.prototype && !Array.isArray(value)) return
-  for (const [part, item] of Object.entries(value)) missingSecrets(item, [...base, Array.isArray(value) ? Number(part) : part], problems, depth + 1)
+  for (const [part, item] of Object.entries(value))
+    missingSecrets(item, [...base, Array.isArray(value) ? Number(part) : part], problems, depth + 1)
 }
 
-async function stand<P>(one: PluginEntry, base: readonly PropertyKey[], kind: StandardSchemaV1<unknown, P>, problems: Problem[]) {
+async function stand<P>(
+  one: PluginEntry,
+  base: readonly PropertyKey[],
+  kind: StandardSchemaV1<unknown, P>,
+  problems: Problem[],
+) {
   missingSecrets(one.input, base, problems)
   const options = await validate(one.definition.config, one.input, base, problems)
   const place = await validate(kind, one.placement, [...base, '(placement)'], problems)
   const { api = 1 } = one.definition
-  if (api !== 1) problems.push({ path: pathText(base), text: new IemsError('IEMS_PLUGIN_API', { plugin: one.definition.name, wanted: api, offered: 1 }).message })
+  if (api !== 1)
+    problems.push({
+      path: pathText(base),
+      text: new IemsError('IEMS_PLUGIN_API', { plugin: one.definition.name, wanted: api, offered: 1 }).message,
+    })
   return { options, place }
 }
 
 /** `from` and `to` that name no channel would silently never match. */
-function unknownChannels(standing: readonly Standing<PluginPlacement>[], channels: ReadonlySet<string>, problems: Problem[]) {
+function unknownChannels(
+  standing: readonly Standing<PluginPlacement>[],
+  channels: ReadonlySet<string>,
+  problems: Problem[],
+) {
   for (const { name, placement } of standing) {
     for (const side of ['from', 'to'] as const) {
       for (const channel of placement[side] ?? []) {
-        if (!channels.has(channel)) problems.push({ path: `${name}.(placement).${side}`, text: new IemsError('IEMS_CHANNEL_UNKNOWN', { from: name, channel }).message })
+        if (!channels.has(channel))
+          problems.push({
+            path: `${name}.(placement).${side}`,
+            text: new IemsError('IEMS_CHANNEL_UNKNOWN', { from: name, channel }).message,
+          })
       }
     }
   }
@@ -249,7 +329,8 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
   for (const [index, one] of (Array.isArray(given.plugins) ? given.plugins : []).entries()) {
     if (!isEntry(one)) continue
     const { options, place } = await stand(one, ['plugins', index], placement, problems)
-    if (place) plugins.push({ name: place.as ?? one.definition.name, definition: one.definition, options, placement: place })
+    if (place)
+      plugins.push({ name: place.as ?? one.definition.name, definition: one.definition, options, placement: place })
   }
   const names = new Set<string>()
   for (const { name: plugin } of [...channels, ...plugins]) {
@@ -259,9 +340,13 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
   unknownChannels([...channels, ...plugins], new Set(channels.map((channel) => channel.name)), problems)
   if (problems.length > 0 || !checked) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
-    throw new IemsError('IEMS_CONFIG_INVALID', { count, problems: problems.map(({ path: at, text }) => `  ${at || '(top)'}: ${text}`).join('\n'), list: problems })
+    throw new IemsError('IEMS_CONFIG_INVALID', {
+      count,
+      problems: problems.map(({ path: at, text }) => `  ${at || '(top)'}: ${text}`).join('\n'),
+      list: problems,
+    })
   }
-  return freeze({ ...checked, path, channels, plugins })
+  return freeze({ ...checked, hostname: checked.hostname ?? hostname(), path, channels, plugins })
 }
 
 // --- find and load ------------------------------------------------------------------------------
@@ -277,7 +362,8 @@ function hookResolution() {
   hooked = true
   registerHooks({
     resolve(specifier, context, next) {
-      if (specifier === 'iems' || specifier.startsWith('iems/')) return next(specifier, { ...context, parentURL: import.meta.url })
+      if (specifier === 'iems' || specifier.startsWith('iems/'))
+        return next(specifier, { ...context, parentURL: import.meta.url })
       const found = next(specifier, context)
       const age = context.parentURL?.split(GENERATION)[1]
       return age !== undefined && /^\.\.?\//.test(specifier) ? { ...found, url: found.url + GENERATION + age } : found

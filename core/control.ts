@@ -32,16 +32,45 @@ const request = z.discriminatedUnion('method', [
   z.strictObject({ v: z.literal(VERSION), method: z.literal('reload') }),
   z.strictObject({ v: z.literal(VERSION), method: z.literal('stop'), params: z.strictObject({ now: z.boolean() }) }),
   z.strictObject({ v: z.literal(VERSION), method: z.literal('hooks') }),
-  z.strictObject({ v: z.literal(VERSION), method: z.literal('message.show'), params: z.strictObject({ id: z.string() }) }),
-  z.strictObject({ v: z.literal(VERSION), method: z.literal('queue.list'), params: z.strictObject({ filter, limit: z.number().int().min(1) }) }),
-  z.strictObject({ v: z.literal(VERSION), method: z.enum(['queue.release', 'queue.retry', 'queue.remove']), params: z.strictObject({ filter }) }),
-  z.strictObject({ v: z.literal(VERSION), method: z.enum(['queue.hold', 'queue.bounce']), params: z.strictObject({ filter, reason }) }),
-  z.strictObject({ v: z.literal(VERSION), method: z.literal('queue.reroute'), params: z.strictObject({ filter, channel: z.string(), nexthop: z.string() }) }),
-  z.strictObject({ v: z.literal(VERSION), method: z.literal('queue.flush'), params: z.strictObject({ nexthop: z.string(), channel: z.string().optional() }) }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.literal('message.show'),
+    params: z.strictObject({ id: z.string() }),
+  }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.literal('queue.list'),
+    params: z.strictObject({ filter, limit: z.number().int().min(1) }),
+  }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.enum(['queue.release', 'queue.retry', 'queue.remove']),
+    params: z.strictObject({ filter }),
+  }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.enum(['queue.hold', 'queue.bounce']),
+    params: z.strictObject({ filter, reason }),
+  }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.literal('queue.reroute'),
+    params: z.strictObject({ filter, channel: z.string(), nexthop: z.string() }),
+  }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.literal('queue.flush'),
+    params: z.strictObject({ nexthop: z.string(), channel: z.string().optional() }),
+  }),
   z.strictObject({
     v: z.literal(VERSION),
     method: z.literal('send'),
-    params: z.strictObject({ from: z.string(), to: z.array(z.string()).min(1), content: z.base64(), submission: z.boolean() }),
+    params: z.strictObject({
+      from: z.string(),
+      to: z.array(z.string()).min(1),
+      content: z.base64(),
+      submission: z.boolean(),
+    }),
   }),
 ])
 export type ControlRequest = z.input<typeof request>
@@ -51,7 +80,12 @@ export interface Status {
   readonly since: number
   readonly config: string
   readonly hostname: string
-  readonly doors: readonly { readonly label: string; readonly plugin: string; readonly address: string; readonly port: number }[]
+  readonly doors: readonly {
+    readonly label: string
+    readonly plugin: string
+    readonly address: string
+    readonly port: number
+  }[]
   readonly lanes: readonly { readonly lane: string; readonly due: number }[]
   /** Octets of memory. */
   readonly memory: number
@@ -66,7 +100,15 @@ async function status({ kernel, store, since }: Server): Promise<Status> {
     if (lanes.length >= 1000) break
   }
   const doors = kernel.doors.map(({ label, plugin, address, port }) => ({ label, plugin, address, port }))
-  return { pid: process.pid, since, config: kernel.config.path, hostname: kernel.config.hostname, doors, lanes, memory: process.memoryUsage.rss() }
+  return {
+    pid: process.pid,
+    since,
+    config: kernel.config.path,
+    hostname: kernel.config.hostname,
+    doors,
+    lanes,
+    memory: process.memoryUsage.rss(),
+  }
 }
 
 /** The filter without its absent fields, as the queue wants it. */
@@ -77,7 +119,8 @@ function asFilter(given: z.output<typeof filter>): QueueFilter {
 /** A forgotten filter must not concern the whole queue: `{ message: '*' }` is how to say that. */
 function chosen(given: z.output<typeof filter>): QueueFilter {
   const all = asFilter(given)
-  if (Object.keys(all).length === 0) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'Say which deliveries are meant, or --all' })
+  if (Object.keys(all).length === 0)
+    throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'Say which deliveries are meant, or --all' })
   const { message, ...rest } = all
   return message === '*' ? rest : all
 }
@@ -97,7 +140,12 @@ async function* answer(server: Server, asked: z.output<typeof request>): AsyncGe
       return undefined
     }
     case 'hooks':
-      return Object.fromEntries([...server.kernel.hooks.order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))]))
+      return Object.fromEntries(
+        [...server.kernel.hooks.order].map(([hook, taps]) => [
+          hook,
+          taps.map(({ plugin, stage }) => ({ plugin, stage })),
+        ]),
+      )
     case 'message.show': {
       const biography = await queue.biography(asked.params.id)
       if (!biography) throw new IemsError('IEMS_MESSAGE_UNKNOWN', { id: asked.params.id })
@@ -118,7 +166,8 @@ async function* answer(server: Server, asked: z.output<typeof request>): AsyncGe
       return queue.bounce(chosen(asked.params.filter), asked.params.reason)
     case 'queue.reroute': {
       const { channel, nexthop } = asked.params
-      if (!server.kernel.config.channels.some(({ name }) => name === channel)) throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: 'The new route', channel })
+      if (!server.kernel.config.channels.some(({ name }) => name === channel))
+        throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: 'The new route', channel })
       return queue.reroute(chosen(asked.params.filter), { channel, nexthop })
     }
     case 'queue.flush':
@@ -137,7 +186,8 @@ function errorOf(cause: unknown) {
 
 async function serve(server: Server, socket: Socket, line: string): Promise<void> {
   const say = async (value: object) => {
-    if (!socket.write(`${JSON.stringify(value)}\n`)) await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', resolve))
+    if (!socket.write(`${JSON.stringify(value)}\n`))
+      await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', resolve))
   }
   try {
     const parsed = request.safeParse(JSON.parse(line))
@@ -178,7 +228,9 @@ export async function openControl(server: Server, path: string): Promise<() => v
   })
   if (process.platform !== 'win32') rmSync(path, { force: true })
   await new Promise<void>((resolve, reject) => {
-    listener.once('error', (cause) => reject(new IemsError('IEMS_PORT_TAKEN', { address: path, why: reasonOf(cause) }, cause)))
+    listener.once('error', (cause) =>
+      reject(new IemsError('IEMS_PORT_TAKEN', { address: path, why: reasonOf(cause) }, cause)),
+    )
     listener.listen(path, resolve)
   })
   if (process.platform !== 'win32') chmodSync(path, 0o600)
@@ -192,7 +244,11 @@ export async function openControl(server: Server, path: string): Promise<() => v
 // --- the command's end ------------------------------------------------------------------------
 
 /** Asks a running server; items go to `each`, the result comes back. Throws what the server threw, or IEMS_CONTROL_ABSENT. */
-export async function askServer<T>(path: string, asked: ControlRequest, each: (item: unknown) => void = () => {}): Promise<T> {
+export async function askServer<T>(
+  path: string,
+  asked: ControlRequest,
+  each: (item: unknown) => void = () => {},
+): Promise<T> {
   const socket = createConnection(path)
   try {
     await new Promise<void>((resolve, reject) => {
@@ -202,7 +258,11 @@ export async function askServer<T>(path: string, asked: ControlRequest, each: (i
     socket.on('error', () => socket.destroy())
     socket.write(`${JSON.stringify(asked)}\n`)
     for await (const line of createInterface({ input: socket })) {
-      const said = JSON.parse(line) as { item?: unknown; result?: T; error?: { code: string; message: string; cure: string } }
+      const said = JSON.parse(line) as {
+        item?: unknown
+        result?: T
+        error?: { code: string; message: string; cure: string }
+      }
       if (said.error) throw Object.assign(new Error(said.error.message), said.error)
       if ('item' in said) each(said.item)
       else return said.result as T

@@ -7,8 +7,8 @@
  */
 import { IemsError, reasonOf } from './errors.ts'
 import type { Delivery, Disposition, Outcome } from './hooks.ts'
-import type { Emit, EventName, Log } from './log.ts'
 import { createLanes, type Lane } from './lanes.ts'
+import type { Emit, EventName, Log } from './log.ts'
 import { type Body, createHeaders, createMessage, type MessageParts, openWith, sizeWith } from './message.ts'
 import type { Clock, DeliverContext, Hooks } from './plugin.ts'
 import type { DeliveryRecord, Job, MessageRecord, Settlement, SharedQueue } from './queue.ts'
@@ -92,7 +92,11 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     try {
       do {
         again = false
-        for (let turn = free() > 0 && !stopping ? lanes.next(free()) : undefined; turn; turn = free() > 0 && !stopping ? lanes.next(free()) : undefined) {
+        for (
+          let turn = free() > 0 && !stopping ? lanes.next(free()) : undefined;
+          turn;
+          turn = free() > 0 && !stopping ? lanes.next(free()) : undefined
+        ) {
           await takeTurn(turn.lane, turn.limit)
         }
         if (!again && !stopping && !lanes.hasReady()) await refresh()
@@ -215,23 +219,43 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   }
 
   async function attempt(job: Job, signal: AbortSignal): Promise<Result> {
-    const all = (status: Outcome['status'], reply: Reply) => job.delivery.recipients.map((recipient): Outcome => ({ recipient, status, reply }))
+    const all = (status: Outcome['status'], reply: Reply) =>
+      job.delivery.recipients.map((recipient): Outcome => ({ recipient, status, reply }))
     let delivery: Delivery
     try {
       delivery = await openDelivery(job, parts)
     } catch (cause) {
       emit('delivery.unreadable', { message: job.record.id, cause })
-      return { delivery: unreadable(job, parts.parseLimit), outcomes: all('deferred', FAULT.reply), counts: true, change: {} }
+      return {
+        delivery: unreadable(job, parts.parseLimit),
+        outcomes: all('deferred', FAULT.reply),
+        counts: true,
+        change: {},
+      }
     }
     const { giveUp } = job.delivery
-    if (giveUp !== undefined) return { delivery, outcomes: all('failed', refuse(550, '5.7.1', giveUp).reply), counts: true, change: {} }
+    if (giveUp !== undefined)
+      return { delivery, outcomes: all('failed', refuse(550, '5.7.1', giveUp).reply), counts: true, change: {} }
     const { disposition, change } = await dispatch(job, delivery)
-    if (disposition?.kind === 'fail') return { delivery, outcomes: all('failed', disposition.reply), counts: true, change }
-    if (disposition) return { delivery, outcomes: all('deferred', disposition.kind === 'postpone' ? disposition.reply : FAULT.reply), counts: false, disposition, change }
+    if (disposition?.kind === 'fail')
+      return { delivery, outcomes: all('failed', disposition.reply), counts: true, change }
+    if (disposition)
+      return {
+        delivery,
+        outcomes: all('deferred', disposition.kind === 'postpone' ? disposition.reply : FAULT.reply),
+        counts: false,
+        disposition,
+        change,
+      }
     const rest = resting.get(job.delivery.nexthop)
     if (rest && rest.until > clock.now()) {
       const { reply } = rest.outcome
-      return { delivery, outcomes: all('deferred', { ...reply, text: `Not tried, the next hop did not answer: ${reply.text}` }), counts: false, change }
+      return {
+        delivery,
+        outcomes: all('deferred', { ...reply, text: `Not tried, the next hop did not answer: ${reply.text}` }),
+        counts: false,
+        change,
+      }
     }
     const outcomes = complete(delivery, await ask(delivery, signal))
     remember(job.delivery.nexthop, outcomes)
@@ -242,7 +266,14 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     if (!hooks.isTapped('dispatch')) return { change: {} }
     const { record, delivery: known } = job
     const state = { ...record.state, ...known.state }
-    const trace = createTrace({ clock, message: record.id, from: record.session.channel, to: channel, state, findings: known.findings })
+    const trace = createTrace({
+      clock,
+      message: record.id,
+      from: record.session.channel,
+      to: channel,
+      state,
+      findings: known.findings,
+    })
     let disposition: Disposition | undefined
     try {
       disposition = await hooks.call('dispatch', delivery, trace.run)
@@ -285,7 +316,12 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     const { settlement, outcomes } = await conclude({ job, ...attempted })
     const held = await write(job, { ...settlement, ...change, ...moved(disposition) })
     if (!held) emit('delivery.lease-lost', { message: job.record.id, channel })
-    if (disposition?.kind === 'reroute') emit('delivery.rerouted', { message: job.record.id, channel, to: `${disposition.route.channel} ${disposition.route.nexthop}` })
+    if (disposition?.kind === 'reroute')
+      emit('delivery.rerouted', {
+        message: job.record.id,
+        channel,
+        to: `${disposition.route.channel} ${disposition.route.nexthop}`,
+      })
     else tell(job, attempted.delivery, outcomes)
   }
 
@@ -313,12 +349,28 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   function tell(job: Job, delivery: Delivery, outcomes: readonly Outcome[]) {
     const { record } = job
     for (const { recipient, status, reply, remote } of outcomes) {
-      const fields = { message: record.id, channel, nexthop: job.delivery.nexthop, to: recipient.address, reply: format(reply), remote, attempt: delivery.attempt }
+      const fields = {
+        message: record.id,
+        channel,
+        nexthop: job.delivery.nexthop,
+        to: recipient.address,
+        reply: format(reply),
+        remote,
+        attempt: delivery.attempt,
+      }
       emit(`delivery.${status}` as EventName, fields)
     }
     if (hooks.isTapped('settled')) {
-      const trace = createTrace({ clock, message: record.id, from: record.session.channel, to: channel, state: record.state })
-      hooks.call('settled', { delivery, outcomes }, trace.run).catch((cause: unknown) => emit('kernel.fault', { hook: 'settled', message: record.id, cause }))
+      const trace = createTrace({
+        clock,
+        message: record.id,
+        from: record.session.channel,
+        to: channel,
+        state: record.state,
+      })
+      hooks
+        .call('settled', { delivery, outcomes }, trace.run)
+        .catch((cause: unknown) => emit('kernel.fault', { hook: 'settled', message: record.id, cause }))
     }
   }
 
@@ -327,7 +379,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   let unwatch: () => void = () => {}
   let cancelPoll: () => void = () => {}
   const forgetRest = (name: string, nexthop: string) => {
-    if (name === '' || name === channel) for (const known of [...resting.keys()]) if (nexthop === '' || known === nexthop) resting.delete(known)
+    if (name === '' || name === channel)
+      for (const known of [...resting.keys()]) if (nexthop === '' || known === nexthop) resting.delete(known)
   }
   let unflush: () => void = () => {}
 
@@ -372,7 +425,9 @@ function complete(delivery: Delivery, outcomes: readonly Outcome[]): Outcome[] {
   const given = new Map(outcomes.map((outcome) => [outcome.recipient.address, outcome]))
   return delivery.recipients.map((recipient) => {
     const outcome = given.get(recipient.address)
-    return outcome ? { ...outcome, recipient } : { recipient, status: 'deferred', reply: defer(451, '4.3.0', 'No answer for this recipient').reply }
+    return outcome
+      ? { ...outcome, recipient }
+      : { recipient, status: 'deferred', reply: defer(451, '4.3.0', 'No answer for this recipient').reply }
   })
 }
 
@@ -388,7 +443,11 @@ async function openDelivery(job: Job, { store, parseLimit }: { store: Store; par
   const { blob, blobSize, headerSize } = record
   const small = blobSize <= SMALL
   const bytes = await readAll(store.blobs.open(blob, small ? undefined : { start: 0, end: headerSize }))
-  const body: Body = { size: blobSize, bytes: small ? bytes : undefined, open: (range) => store.blobs.open(blob, range) }
+  const body: Body = {
+    size: blobSize,
+    bytes: small ? bytes : undefined,
+    open: (range) => store.blobs.open(blob, range),
+  }
   return createDelivery(job, body, bytes.subarray(0, headerSize), parseLimit)
 }
 
@@ -397,7 +456,12 @@ function unreadable(job: Job, parseLimit: number): Delivery {
   return createDelivery(job, { size: 0, bytes: empty, async *open() {} }, empty, parseLimit)
 }
 
-function createDelivery({ record, number, delivery }: Job, body: Body, header: Uint8Array, parseLimit: number): Delivery {
+function createDelivery(
+  { record, number, delivery }: Job,
+  body: Body,
+  header: Uint8Array,
+  parseLimit: number,
+): Delivery {
   const edits = { prefix: record.edits.prefix, cuts: [...record.edits.cuts] }
   const message = createMessage(messageParts(record, delivery, { body, header, parseLimit }))
   return {
@@ -415,7 +479,21 @@ function createDelivery({ record, number, delivery }: Job, body: Body, header: U
   }
 }
 
-function messageParts(record: MessageRecord, delivery: DeliveryRecord, rest: Pick<MessageParts, 'body' | 'header' | 'parseLimit'>): MessageParts {
+function messageParts(
+  record: MessageRecord,
+  delivery: DeliveryRecord,
+  rest: Pick<MessageParts, 'body' | 'header' | 'parseLimit'>,
+): MessageParts {
   const { id, session, from, parameters, priority, recipients, edits } = record
-  return { id, session, from, parameters, priority, recipients, edits, findings: () => [...record.findings, ...delivery.findings], ...rest }
+  return {
+    id,
+    session,
+    from,
+    parameters,
+    priority,
+    recipients,
+    edits,
+    findings: () => [...record.findings, ...delivery.findings],
+    ...rest,
+  }
 }

@@ -6,35 +6,92 @@
  */
 
 export const ERRORS = {
-  IEMS_CONFIG_NOT_FOUND: ['No configuration file: looked for {looked}', 'Create iems.config.ts there, or name one with --config.'],
-  IEMS_CONFIG_INVALID: ['The configuration has {count}:\n{problems}', 'Mend each line at the path that stands before it; nothing was changed.'],
-  IEMS_CONFIG_UNREADABLE: ['{path} could not be loaded: {why}', 'The file must be TypeScript or JavaScript that Node can run and export the configuration as its default.'],
+  IEMS_CONFIG_NOT_FOUND: [
+    'No configuration file: looked for {looked}',
+    'Create iems.config.ts there, or name one with --config.',
+  ],
+  IEMS_CONFIG_INVALID: [
+    'The configuration has {count}:\n{problems}',
+    'Mend each line at the path that stands before it; nothing was changed.',
+  ],
+  IEMS_CONFIG_UNREADABLE: [
+    '{path} could not be loaded: {why}',
+    'The file must be TypeScript or JavaScript that Node can run and export the configuration as its default.',
+  ],
   IEMS_SECRET_MISSING: ['The secret {name} is not there', 'Set the environment variable or create the file.'],
   IEMS_SETTING_NEEDS_RESTART: ['{path} cannot be changed by a reload', 'Stop and start the server for this change.'],
-  IEMS_PLUGIN_FAULT: ['{plugin} failed in {hook}: {why}', 'The message was deferred unless the plugin stands with onError "skip"; see the log line of the same message.'],
-  IEMS_PLUGIN_API: ['{plugin} is made for plugin API {wanted}, this is {offered}', 'Install a version of the plugin that fits this version of iems.'],
-  IEMS_PLUGIN_SETUP: ['{plugin} could not be set up: {why}', 'Mend what it names; the server did not start, or the reload was not done.'],
-  IEMS_PLUGIN_TWICE: ['Two plugins are called {plugin}', 'Give one of them another name with { as: "…" } as the second argument.'],
-  IEMS_HOOK_UNKNOWN: ['{plugin} taps {hook}, which no plugin here declares and the kernel does not have', 'Check the spelling, or add the plugin that declares it.'],
+  IEMS_PLUGIN_FAULT: [
+    '{plugin} failed in {hook}: {why}',
+    'The message was deferred unless the plugin stands with onError "skip"; see the log line of the same message.',
+  ],
+  IEMS_PLUGIN_API: [
+    '{plugin} is made for plugin API {wanted}, this is {offered}',
+    'Install a version of the plugin that fits this version of iems.',
+  ],
+  IEMS_PLUGIN_SETUP: [
+    '{plugin} could not be set up: {why}',
+    'Mend what it names; the server did not start, or the reload was not done.',
+  ],
+  IEMS_PLUGIN_TWICE: [
+    'Two plugins are called {plugin}',
+    'Give one of them another name with { as: "…" } as the second argument.',
+  ],
+  IEMS_HOOK_UNKNOWN: [
+    '{plugin} taps {hook}, which no plugin here declares and the kernel does not have',
+    'Check the spelling, or add the plugin that declares it.',
+  ],
   IEMS_HOOK_TWICE: ['{plugin} declares the hook {hook}, which exists already', 'Remove one of the two plugins.'],
-  IEMS_ORDER_IMPOSSIBLE: ['No order satisfies "{plugin} before {before}" in {hook}', 'Take one of the contradicting "before" settings away.'],
+  IEMS_ORDER_IMPOSSIBLE: [
+    'No order satisfies "{plugin} before {before}" in {hook}',
+    'Take one of the contradicting "before" settings away.',
+  ],
   IEMS_SERVICE_MISSING: ['{plugin} needs the service {service}, which nobody offers', 'Add a plugin that offers it.'],
-  IEMS_SERVICE_TWICE: ['The service {service} is offered by both {first} and {second}', 'Remove one of the two plugins.'],
+  IEMS_SERVICE_TWICE: [
+    'The service {service} is offered by both {first} and {second}',
+    'Remove one of the two plugins.',
+  ],
   IEMS_NEEDS_CIRCLE: ['These plugins need each other in a circle: {plugins}', 'One of them must do without the other.'],
-  IEMS_CHANNEL_UNKNOWN: ['{from} names the channel {channel}, which is not configured', 'Add it under channels, or correct the name.'],
-  IEMS_PORT_TAKEN: ['{address} cannot be opened: {why}', 'Stop the other program there, choose another port, or get the right to use ports below 1024.'],
-  IEMS_STORE_LOCKED: ['{path} is in use by another process', 'Only one server may use a data folder; stop the other, or set another store.path.'],
-  IEMS_STORE_NEWER: ['{path} was written by a newer version (format {found}, this is {known})', 'Install that version again, or restore the folder from before the upgrade.'],
+  IEMS_CHANNEL_UNKNOWN: [
+    '{from} names the channel {channel}, which is not configured',
+    'Add it under channels, or correct the name.',
+  ],
+  IEMS_PORT_TAKEN: [
+    '{address} cannot be opened: {why}',
+    'Stop the other program there, choose another port, or get the right to use ports below 1024.',
+  ],
+  IEMS_STORE_LOCKED: [
+    '{path} is in use by another process',
+    'Only one server may use a data folder; stop the other, or set another store.path.',
+  ],
+  IEMS_STORE_NEWER: [
+    '{path} was written by a newer version (format {found}, this is {known})',
+    'Install that version again, or restore the folder from before the upgrade.',
+  ],
   IEMS_STORE_FULL: ['No space left in {path}', 'Free some space; senders are told to try again later until then.'],
   IEMS_STORE_FAILED: ['{path} cannot be used: {why}', 'Check the disk and the rights of the folder.'],
   IEMS_STORE_CLOSED: ['The store is closed', 'Nothing to do: the server was stopping.'],
-  IEMS_BLOB_MISSING: ['The blob {id} is not in the store', 'Restore it from a backup; the deliveries that need it wait.'],
+  IEMS_BLOB_MISSING: [
+    'The blob {id} is not in the store',
+    'Restore it from a backup; the deliveries that need it wait.',
+  ],
   IEMS_CONTENT_TOO_LARGE: ['The content is larger than {limit} octets', 'Raise limits.messageSize, or send less.'],
-  IEMS_CONTENT_BROKEN: ['The content ended early: {why}', 'Nothing to do: the sender went away or was cut off, and tries again.'],
+  IEMS_CONTENT_BROKEN: [
+    'The content ended early: {why}',
+    'Nothing to do: the sender went away or was cut off, and tries again.',
+  ],
   IEMS_HEADER_TOO_LONG: ['The header is longer than {limit} octets', 'Raise limits.headerSize, or send a shorter one.'],
-  IEMS_HEADER_INVALID: ['{name} cannot be written as a header field: {why}', 'Give a name of printable ASCII without colon and a value without CR, LF and NUL.'],
-  IEMS_MESSAGE_UNKNOWN: ['There is no message {id}', 'See `iems queue` for those waiting; finished ones are kept for history.keep.'],
-  IEMS_CONTROL_ABSENT: ['No server answers at {path}', 'Start it with `iems start`, or name its data folder with --config.'],
+  IEMS_HEADER_INVALID: [
+    '{name} cannot be written as a header field: {why}',
+    'Give a name of printable ASCII without colon and a value without CR, LF and NUL.',
+  ],
+  IEMS_MESSAGE_UNKNOWN: [
+    'There is no message {id}',
+    'See `iems queue` for those waiting; finished ones are kept for history.keep.',
+  ],
+  IEMS_CONTROL_ABSENT: [
+    'No server answers at {path}',
+    'Start it with `iems start`, or name its data folder with --config.',
+  ],
   IEMS_CONTROL_REFUSED: ['{why}', 'See `iems --help`.'],
   IEMS_CLOSED: ['The server is stopping', 'Nothing to do: it was asked to.'],
 } as const satisfies Record<`IEMS_${string}`, readonly [message: string, cure: string]>

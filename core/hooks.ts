@@ -17,7 +17,18 @@ import type { Refusal, Reply } from './reply.ts'
 
 // --- who speaks ---------------------------------------------------------------
 
-export type Protocol = 'SMTP' | 'ESMTP' | 'ESMTPS' | 'ESMTPA' | 'ESMTPSA' | 'LMTP' | 'LMTPS' | 'LMTPA' | 'LMTPSA' | 'BSMTP' | 'LOCAL'
+export type Protocol =
+  | 'SMTP'
+  | 'ESMTP'
+  | 'ESMTPS'
+  | 'ESMTPA'
+  | 'ESMTPSA'
+  | 'LMTP'
+  | 'LMTPS'
+  | 'LMTPA'
+  | 'LMTPSA'
+  | 'BSMTP'
+  | 'LOCAL'
 
 /** Who may be who he says: the answer of an `auth` tap that knows him. */
 export interface Identity {
@@ -218,7 +229,11 @@ export interface HookTable {
   connect: (session: Session) => Refusal | void
   helo: (session: Session) => Refusal | void
   auth: (attempt: Attempt) => Identity | Verifier | Refusal | void
-  mail: (mail: { readonly from: string; readonly parameters: MailParameters; readonly session: Session }) => Refusal | void
+  mail: (mail: {
+    readonly from: string
+    readonly parameters: MailParameters
+    readonly session: Session
+  }) => Refusal | void
   rcpt: (rcpt: { readonly to: Recipient; readonly from: string; readonly session: Session }) => Refusal | void
   check: (message: ReadableMessage) => Verdict | void
   modify: (message: Message) => void

@@ -3,9 +3,13 @@
  *
  * What is exported here is kept stable within a major version; anything else in core/ may change any day.
  */
-export { type ErrorCode, ERRORS, IemsError } from './errors.ts'
+
+export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './config.ts'
+export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
 export type { EventName, Log } from './log.ts'
+export { inNetworks, network } from './networks.ts'
+export type { Placement } from './placement.ts'
 export {
   type Clock,
   type DeliverContext,
@@ -23,13 +27,10 @@ export {
   type Submitted,
   type Taps,
 } from './plugin.ts'
-export type { Placement } from './placement.ts'
 export type { Queue, QueueEntry, QueueFilter } from './queue.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
-export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './config.ts'
-export { inNetworks, network } from './networks.ts'
 export { defineService, type Service } from './service.ts'
 export type { ClientFacts, OpenSession } from './session.ts'
 export { key, unkey } from './store/keys.ts'
-export { duration, size } from './units.ts'
 export type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store/store.ts'
+export { duration, size } from './units.ts'

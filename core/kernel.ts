@@ -64,7 +64,8 @@ export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(stan
   const path: T[] = []
   const visit = (one: T) => {
     if (order.includes(one)) return
-    if (path.includes(one)) throw new IemsError('IEMS_NEEDS_CIRCLE', { plugins: [...path, one].map(({ name }) => name).join(' → ') })
+    if (path.includes(one))
+      throw new IemsError('IEMS_NEEDS_CIRCLE', { plugins: [...path, one].map(({ name }) => name).join(' → ') })
     path.push(one)
     for (const { name: service } of (one.definition.needs ?? []) as Service<unknown>[]) {
       const provider = offers.get(service)
@@ -119,7 +120,8 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
         services.set(service.name, implementation)
       },
       use<T>(service: Service<T>): T {
-        if (!services.has(service.name)) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: name, service: service.name })
+        if (!services.has(service.name))
+          throw new IemsError('IEMS_SERVICE_MISSING', { plugin: name, service: service.name })
         return services.get(service.name) as T
       },
       call: (hook, subject) => later(hooks).call(hook, subject, NOTHING),
@@ -165,7 +167,13 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
   try {
     const inConfigOrder: AnyStanding[] = [...config.channels, ...config.plugins]
     for (const one of byNeeds(inConfigOrder)) standing.push(await setUp(one))
-    hooks = wire([...standing].sort((a, b) => inConfigOrder.findIndex(({ name }) => name === a.name) - inConfigOrder.findIndex(({ name }) => name === b.name)))
+    hooks = wire(
+      [...standing].sort(
+        (a, b) =>
+          inConfigOrder.findIndex(({ name }) => name === a.name) -
+          inConfigOrder.findIndex(({ name }) => name === b.name),
+      ),
+    )
     for (const text of hooks.warnings) log.child({}).warn(text)
   } catch (error) {
     await undo()
@@ -181,15 +189,45 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
   sessions = { hooks: wired, clock, emit, resolve, receive, recipients: limits.recipients }
 
   for (const { name, parts, log: channelLog } of delivering) {
-    const { retry, lease, concurrency, perNextHop, rate = 0 } = (channels.get(name) as Configured<ChannelPlacement>).placement
+    const {
+      retry,
+      lease,
+      concurrency,
+      perNextHop,
+      rate = 0,
+    } = (channels.get(name) as Configured<ChannelPlacement>).placement
     const { postmaster, returnSize, ...texts } = config.reports
     const conclude = createConclude(
-      { store, hooks: wired, clock, emit, resolve, hostname, texts, returnSize, ...(postmaster === undefined ? {} : { postmaster }) },
+      {
+        store,
+        hooks: wired,
+        clock,
+        emit,
+        resolve,
+        hostname,
+        texts,
+        returnSize,
+        ...(postmaster === undefined ? {} : { postmaster }),
+      },
       { retry, warnAfter: retry.warnAfter },
     )
     const settings = { concurrency, perNextHop, gapMs: rate, leaseMs: lease }
     const deliver = parts.deliver as NonNullable<Parts['deliver']>
-    deliverers.push(createDeliverer({ channel: name, settings, deliver, store, queue, hooks: wired, conclude, clock, emit, log: channelLog, parseLimit: limits.parse }))
+    deliverers.push(
+      createDeliverer({
+        channel: name,
+        settings,
+        deliver,
+        store,
+        queue,
+        hooks: wired,
+        conclude,
+        clock,
+        emit,
+        log: channelLog,
+        parseLimit: limits.parse,
+      }),
+    )
   }
 
   return {
@@ -205,7 +243,9 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
           try {
             await parts.listen?.()
           } catch (cause) {
-            throw cause instanceof IemsError ? cause : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause)
+            throw cause instanceof IemsError
+              ? cause
+              : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause)
           }
         }
       } catch (error) {

@@ -10,7 +10,20 @@ import type { Clock } from './plugin.ts'
 import { readLane } from './queue.ts'
 
 /** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
-const TURNS: readonly Priority[] = ['urgent', 'urgent', 'normal', 'urgent', 'urgent', 'normal', 'urgent', 'bulk', 'urgent', 'normal', 'urgent', 'urgent']
+const TURNS: readonly Priority[] = [
+  'urgent',
+  'urgent',
+  'normal',
+  'urgent',
+  'urgent',
+  'normal',
+  'urgent',
+  'bulk',
+  'urgent',
+  'normal',
+  'urgent',
+  'urgent',
+]
 const ORDER: readonly Priority[] = ['urgent', 'normal', 'bulk']
 /** Most deliveries of one lane in one turn. */
 const TURN_SIZE = 20
@@ -59,7 +72,16 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
     if (!parts || parts.held) return undefined
     const hop: Hop = hops.get(parts.nexthop) ?? { active: 0, nextAt: 0, full: [] }
     hops.set(parts.nexthop, hop)
-    const lane: Lane = { name, nexthop: parts.nexthop, priority: parts.priority, hop, queued: false, taking: false, again: false, at: Number.POSITIVE_INFINITY }
+    const lane: Lane = {
+      name,
+      nexthop: parts.nexthop,
+      priority: parts.priority,
+      hop,
+      queued: false,
+      taking: false,
+      again: false,
+      at: Number.POSITIVE_INFINITY,
+    }
     lanes.set(name, lane)
     return lane
   }
@@ -139,7 +161,11 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
     drop(lane: Lane) {
       if (lane.queued || lane.taking || lane.at !== Number.POSITIVE_INFINITY) return
       lanes.delete(lane.name)
-      if (lane.hop.active === 0 && !ORDER.some((priority) => lanes.has(lane.name.replace(/\/[^/]+\//, `/${priority}/`)))) hops.delete(lane.nexthop)
+      if (
+        lane.hop.active === 0 &&
+        !ORDER.some((priority) => lanes.has(lane.name.replace(/\/[^/]+\//, `/${priority}/`)))
+      )
+        hops.delete(lane.nexthop)
     },
     /** When the next lane falls due, ms since 1970. */
     nextAt: () => future.peek()?.at,
@@ -150,7 +176,8 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
 /** Earliest first. A lane that was moved leaves its old entry behind, which `promote` passes over. */
 function createHeap() {
   const items: { at: number; lane: Lane }[] = []
-  const less = (a: number, b: number) => (items[a]?.at ?? Number.POSITIVE_INFINITY) < (items[b]?.at ?? Number.POSITIVE_INFINITY)
+  const less = (a: number, b: number) =>
+    (items[a]?.at ?? Number.POSITIVE_INFINITY) < (items[b]?.at ?? Number.POSITIVE_INFINITY)
   const swap = (a: number, b: number) => {
     const [left, right] = [items[a], items[b]]
     if (left && right) [items[a], items[b]] = [right, left]

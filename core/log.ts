@@ -78,7 +78,11 @@ const SECRET = /pass(word|phrase)?|secret|token|credential|authorization|cookie|
 function printable(value: unknown, depth = 0): unknown {
   if (value instanceof Error) {
     const code = (value as { code?: unknown }).code
-    return { error: value.message, ...(code === undefined ? {} : { code }), ...(value.cause ? { cause: printable(value.cause, depth + 1) } : {}) }
+    return {
+      error: value.message,
+      ...(code === undefined ? {} : { code }),
+      ...(value.cause ? { cause: printable(value.cause, depth + 1) } : {}),
+    }
   }
   if (value === null || typeof value !== 'object') return value
   if (depth > 4) return '…'
@@ -109,7 +113,8 @@ export function createLog(options: LogOptions) {
   function line(level: Level, fields: Readonly<Record<string, unknown>>, text?: string) {
     if (!root.isLevelEnabled(level)) return
     const clean = printable(fields) as Record<string, unknown>
-    if (options.privacy && level !== 'debug') for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
+    if (options.privacy && level !== 'debug')
+      for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
     root[level](clean, text)
   }
   return {
@@ -117,8 +122,10 @@ export function createLog(options: LogOptions) {
       line(EVENTS[name], { event: name, ...fields })
     },
     child(bound: Readonly<Record<string, unknown>>): Log {
-      const say = (level: Level) => (text: string, fields: Readonly<Record<string, unknown>> = {}) =>
-        line(level, { event: 'plugin.said', ...bound, ...fields }, text)
+      const say =
+        (level: Level) =>
+        (text: string, fields: Readonly<Record<string, unknown>> = {}) =>
+          line(level, { event: 'plugin.said', ...bound, ...fields }, text)
       return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
     },
     flush: () => root.flush(),

@@ -8,7 +8,16 @@
 import { randomBytes } from 'node:crypto'
 import type { ParsedMail } from 'mailparser'
 import { IemsError } from './errors.ts'
-import type { Finding, Headers, MailParameters, Message, Priority, ReadableMessage, Recipient, Session } from './hooks.ts'
+import type {
+  Finding,
+  Headers,
+  MailParameters,
+  Message,
+  Priority,
+  ReadableMessage,
+  Recipient,
+  Session,
+} from './hooks.ts'
 import type { ByteRange } from './store/store.ts'
 
 // --- ids ------------------------------------------------------------------------------
@@ -57,13 +66,14 @@ function fieldsOf(block: string): Field[] {
     let end = block.indexOf('\n', start) + 1 || block.length
     while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
     const colon = block.indexOf(':', start)
-    if (colon > start && colon < end) fields.push({ name: block.slice(start, colon).trimEnd().toLowerCase(), start, end })
+    if (colon > start && colon < end)
+      fields.push({ name: block.slice(start, colon).trimEnd().toLowerCase(), start, end })
     start = end
   }
   return fields
 }
 
-function valueOf(block: string, { start, end }: Field): string {
+function fieldValue(block: string, { start, end }: Field): string {
   const raw = block.slice(block.indexOf(':', start) + 1, end)
   return Buffer.from(raw, 'latin1')
     .toString('utf8')
@@ -86,7 +96,8 @@ function fold(field: string): string {
 
 /** One header field as it is written, folded. Throws IEMS_HEADER_INVALID. */
 export function headerField(name: string, value: string): string {
-  if (!/^[!-9;-~]+$/.test(name)) throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the name has forbidden characters' })
+  if (!/^[!-9;-~]+$/.test(name))
+    throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the name has forbidden characters' })
   // A value that is folded already keeps its folds; any other line break would begin a new field or the body.
   if (/[\r\n](?![ \t])|\0/.test(value.replace(/\r\n(?=[ \t])/g, ''))) {
     throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the value has line breaks or NUL' })
@@ -107,7 +118,8 @@ export function createHeaders(block: Uint8Array, edits: Edits): Headers {
     get(name) {
       const wanted = name.toLowerCase()
       const prefix = added()
-      const of = (source: string, list: Field[]) => list.filter((field) => field.name === wanted).map((field) => valueOf(source, field))
+      const of = (source: string, list: Field[]) =>
+        list.filter((field) => field.name === wanted).map((field) => fieldValue(source, field))
       return [...(prefix === '' ? [] : of(prefix, fieldsOf(prefix))), ...of(text, stored())]
     },
     prepend(name, value) {
@@ -119,7 +131,9 @@ export function createHeaders(block: Uint8Array, edits: Edits): Headers {
       const kept = fieldsOf(prefix).filter((field) => field.name !== wanted)
       edits.prefix = Buffer.from(kept.map(({ start, end }) => prefix.slice(start, end)).join(''), 'latin1').toString()
       const cuts = stored().filter((field) => field.name === wanted)
-      edits.cuts = [...edits.cuts, ...cuts.map(({ start, end }): [number, number] => [start, end])].sort(([a], [b]) => a - b)
+      edits.cuts = [...edits.cuts, ...cuts.map(({ start, end }): [number, number] => [start, end])].sort(
+        ([a], [b]) => a - b,
+      )
     },
   }
 }
@@ -251,7 +265,12 @@ async function parse(content: AsyncIterable<Uint8Array>): Promise<ParsedMail | u
   const { Readable } = await import('node:stream')
   try {
     // Its conversions between text and HTML block the event loop for long; nobody here asked for them.
-    return await simpleParser(Readable.from(content), { skipHtmlToText: true, skipTextLinks: true, skipTextToHtml: true, skipImageLinks: true })
+    return await simpleParser(Readable.from(content), {
+      skipHtmlToText: true,
+      skipTextLinks: true,
+      skipTextToHtml: true,
+      skipImageLinks: true,
+    })
   } catch {
     // Too many parts or too long a header: the caller is told "not to be understood", and the message goes on.
     return undefined

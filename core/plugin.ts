@@ -87,7 +87,10 @@ export interface Clock {
 
 export interface Submission {
   readonly from: string
-  readonly to: readonly (string | { readonly address: string; readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[] })[]
+  readonly to: readonly (
+    | string
+    | { readonly address: string; readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[] }
+  )[]
   readonly content: AsyncIterable<Uint8Array> | Uint8Array | string
   /** The same key is the same message, for a week: a sender that crashed half-way starts again without harm. */
   readonly once?: string
@@ -122,11 +125,18 @@ export interface SetupContext {
    * Opens `host:port`, `:port`, `[v6]:port` or `unix:/path` and gets its connections, only from within `listen`.
    * A port that stays configured survives a reload without a moment's gap. Port 0 takes a free one.
    */
-  port(address: string, label: string, connection: (socket: Socket) => void): Promise<{ readonly address: string; readonly port: number }>
+  port(
+    address: string,
+    label: string,
+    connection: (socket: Socket) => void,
+  ): Promise<{ readonly address: string; readonly port: number }>
   offer<T>(service: Service<T>, implementation: T): void
   use<T>(service: Service<T>): T
   /** Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip. */
-  call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(hook: K, subject: Subject<K>): Promise<Answer<K> | undefined>
+  call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(
+    hook: K,
+    subject: Subject<K>,
+  ): Promise<Answer<K> | undefined>
 }
 
 export interface PluginDefinition<S extends StandardSchemaV1> {
@@ -171,7 +181,13 @@ export interface Run {
   box(plugin: string): Record<string, unknown>
   note(plugin: string, name: string, value: string | number | boolean): void
   /** For the biography. */
-  step?(step: { readonly hook: string; readonly plugin: string; readonly ms: number; readonly answer?: unknown; readonly fault?: string }): void
+  step?(step: {
+    readonly hook: string
+    readonly plugin: string
+    readonly ms: number
+    readonly answer?: unknown
+    readonly fault?: string
+  }): void
 }
 
 export class PluginFault extends IemsError {
@@ -210,7 +226,8 @@ async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): P
 export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log }: GuardOptions) {
   return async (subject: unknown, run: Run): Promise<unknown> => {
     const since = performance.now()
-    const step = (rest: object) => run.step?.({ hook, plugin, ms: Math.round((performance.now() - since) * 10) / 10, ...rest })
+    const step = (rest: object) =>
+      run.step?.({ hook, plugin, ms: Math.round((performance.now() - since) * 10) / 10, ...rest })
     const base = {
       log,
       state: run.box(plugin),
@@ -242,7 +259,11 @@ export interface Tap {
 }
 
 /** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
-export function inOrder<T extends Omit<Tap, 'run'>>(hook: string, taps: readonly T[], warn: (text: string) => void): T[] {
+export function inOrder<T extends Omit<Tap, 'run'>>(
+  hook: string,
+  taps: readonly T[],
+  warn: (text: string) => void,
+): T[] {
   const order = [...taps].sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage))
   const place = (plugin: string | undefined) => order.findIndex((tap) => tap.plugin === plugin)
   for (const tap of taps) {
@@ -280,9 +301,12 @@ function placed({ from, to }: PluginPlacement, run: Run): boolean {
 
 function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
-    const { handler, stage = 'normal', before, timeout = 30_000 } = (
-      typeof given === 'function' ? { handler: given } : given
-    ) as Placed<HookName>
+    const {
+      handler,
+      stage = 'normal',
+      before,
+      timeout = 30_000,
+    } = (typeof given === 'function' ? { handler: given } : given) as Placed<HookName>
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
     const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log })
     const filtered = placement.from || placement.to

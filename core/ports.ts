@@ -31,7 +31,11 @@ interface Open {
 }
 
 export interface Claim {
-  open(wanted: string, about: { readonly label: string; readonly plugin: string }, connection: (socket: Socket) => void): Promise<Door>
+  open(
+    wanted: string,
+    about: { readonly label: string; readonly plugin: string },
+    connection: (socket: Socket) => void,
+  ): Promise<Door>
   /** From now on the doors are this claim's; those that nobody claimed are shut. */
   makeGood(): void
   /** Shuts what this claim opened, and leaves the rest as it was. */
@@ -42,7 +46,9 @@ export interface Claim {
 export type Ports = ReturnType<typeof createPorts>
 
 /** `:25`, `host:25`, `[::1]:25`, `unix:/path`. */
-export function parseAddress(text: string): { readonly host?: string; readonly port: number } | { readonly path: string } | undefined {
+export function parseAddress(
+  text: string,
+): { readonly host?: string; readonly port: number } | { readonly path: string } | undefined {
   if (text.startsWith('unix:')) return { path: text.slice(5) }
   const [, six, host, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
   if (port === undefined || Number(port) > 65_535) return undefined
@@ -55,7 +61,11 @@ export function createPorts(emit: Emit) {
 
   async function listen(wanted: string): Promise<Open> {
     const where = parseAddress(wanted)
-    if (!where) throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: "not an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path'" })
+    if (!where)
+      throw new IemsError('IEMS_PORT_TAKEN', {
+        address: wanted,
+        why: "not an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path'",
+      })
     const server = createServer({ noDelay: true })
     const open = { server, waiting: [] as Socket[], owner: undefined as Open['owner'] }
     server.on('connection', (socket: Socket) => {
@@ -65,13 +75,18 @@ export function createPorts(emit: Emit) {
     // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
     if ('path' in where) rmSync(where.path, { force: true })
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: reasonOf(cause) }, cause)))
+      server.once('error', (cause) =>
+        reject(new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: reasonOf(cause) }, cause)),
+      )
       server.listen({ ...where, backlog: 1024 }, resolve)
     })
     server.removeAllListeners('error')
     server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
     const at = server.address()
-    return Object.assign(open, typeof at === 'object' && at ? { address: at.address, port: at.port } : { address: wanted, port: 0 })
+    return Object.assign(
+      open,
+      typeof at === 'object' && at ? { address: at.address, port: at.port } : { address: wanted, port: 0 },
+    )
   }
 
   function shut(wanted: string, { server, waiting }: Open) {
@@ -93,7 +108,8 @@ export function createPorts(emit: Emit) {
           const reuse = held && !/:0$/.test(wanted)
           const open = reuse ? held : await listen(wanted)
           const name = /:0$/.test(wanted) ? `${wanted}#${doors.length}` : wanted
-          if (claimed.has(name)) throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
+          if (claimed.has(name))
+            throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
           claimed.set(name, { open, fresh: !reuse, connection })
           const door: Door = { wanted, ...about, address: open.address, port: open.port }
           doors.push(door)

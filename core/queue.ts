@@ -164,20 +164,25 @@ const HELD = '!/'
 const BATCH = 500
 
 const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
-const decode = <T>(value: Value): T => JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
+const decode = <T>(value: Value): T =>
+  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
 export function laneOf(channel: string, priority: Priority, nexthop: string): string {
   return `${channel}/${priority}/${nexthop}`
 }
 
 /** The parts of a lane's name, or undefined for a name that is not the queue's. */
-export function readLane(lane: string): { channel: string; priority: Priority; nexthop: string; held: boolean } | undefined {
+export function readLane(
+  lane: string,
+): { channel: string; priority: Priority; nexthop: string; held: boolean } | undefined {
   const held = lane.startsWith(HELD)
   const name = held ? lane.slice(HELD.length) : lane
   const first = name.indexOf('/')
   const second = name.indexOf('/', first + 1)
   const priority = PRIORITIES.find((known) => known === name.slice(first + 1, second))
-  return second < 0 || !priority ? undefined : { channel: name.slice(0, first), priority, nexthop: name.slice(second + 1), held }
+  return second < 0 || !priority
+    ? undefined
+    : { channel: name.slice(0, first), priority, nexthop: name.slice(second + 1), held }
 }
 
 /** Deliveries to make of recipients that have been routed: one for each channel and next hop. */
@@ -214,10 +219,23 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   function opsFor({ record, routes, body, held, once }: NewMessage): { ops: Op[]; checks: Check[] } {
     const { id, priority } = record
-    const ops: Op[] = [...body, { put: key('m', id), value: encode(record) }, { put: key('r', record.blob, 'queue', id), value: Buffer.alloc(0) }]
+    const ops: Op[] = [
+      ...body,
+      { put: key('m', id), value: encode(record) },
+      { put: key('r', record.blob, 'queue', id), value: Buffer.alloc(0) },
+    ]
     routes.forEach(({ route, recipients }, index) => {
       const at = key('d', id, index + 1)
-      const delivery: DeliveryRecord = { v: 1, ...route, recipients, attempt: 0, attempts: [], state: {}, findings: [], ...(held === undefined ? {} : { held }) }
+      const delivery: DeliveryRecord = {
+        v: 1,
+        ...route,
+        recipients,
+        attempt: 0,
+        attempts: [],
+        state: {},
+        findings: [],
+        ...(held === undefined ? {} : { held }),
+      }
       const lane = laneOf(route.channel, priority, route.nexthop)
       ops.push({ put: at, value: encode(delivery) }, { due: at, lane: held === undefined ? lane : HELD + lane, in: 0 })
     })
@@ -286,7 +304,11 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const only = record.of === 1
     if (only) ops.push(...forget(record))
     if (historyMs > 0) {
-      if (only) ops.push({ put: key('h', record.id, 0), value: encode({ ...record, state: undefined, last: storyOf(number, story) }) })
+      if (only)
+        ops.push({
+          put: key('h', record.id, 0),
+          value: encode({ ...record, state: undefined, last: storyOf(number, story) }),
+        })
       else ops.push({ put: key('h', record.id, number), value: encode(storyOf(number, story)) })
     }
     return ops
@@ -299,7 +321,12 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const next = after(job, settlement)
     const finished = next.recipients.length === 0
     const lane = laneOf(next.channel, job.record.priority, next.nexthop)
-    const ops: Op[] = finished ? endOps(job, next) : [{ put: job.key, value: encode(next) }, { due: job.key, lane, in: settlement.in }]
+    const ops: Op[] = finished
+      ? endOps(job, next)
+      : [
+          { put: job.key, value: encode(next) },
+          { due: job.key, lane, in: settlement.in },
+        ]
     if (!finished && lane !== job.lane) ops.push({ undue: job.key, lane: job.lane })
     const checks: Check[] = [{ due: job.key, lane: job.lane, at: job.lease.until }]
     for (const report of settlement.reports ?? []) ops.push(...opsFor(report).ops)
@@ -317,7 +344,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   /** Somebody moved the delivery meanwhile: who has the message already must all the same not get it again. */
   async function settleLate(job: Job, { attempt }: Settlement): Promise<void> {
-    const had = new Set((attempt?.fates ?? []).filter(({ status }) => status === 'delivered').map(({ address }) => address))
+    const had = new Set(
+      (attempt?.fates ?? []).filter(({ status }) => status === 'delivered').map(({ address }) => address),
+    )
     if (had.size === 0) return
     await change(job.key, (delivery) => ({
       ...delivery,
@@ -334,7 +363,12 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       if (historyMs > 0) ops.push({ put: key('h', record.id, 0), value: encode({ ...record, state: undefined }) })
       if (!(await store.commit(ops, [{ key: key('m', record.id), is: 'present' }]))) return
     }
-    emit('message.finished', { message: record.id, from: record.from, findings: record.findings, ms: clock.now() - record.at })
+    emit('message.finished', {
+      message: record.id,
+      from: record.from,
+      findings: record.findings,
+      ms: clock.now() - record.at,
+    })
     await releaseBlob(record.blob)
   }
 
@@ -351,7 +385,12 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     if (!parts) return
     if (filter.channel !== undefined && parts.channel !== filter.channel) return
     if (filter.held !== undefined && parts.held !== filter.held) return
-    if (filter.nexthop?.startsWith('.') ? !parts.nexthop.endsWith(filter.nexthop) : filter.nexthop !== undefined && parts.nexthop !== filter.nexthop) return
+    if (
+      filter.nexthop?.startsWith('.')
+        ? !parts.nexthop.endsWith(filter.nexthop)
+        : filter.nexthop !== undefined && parts.nexthop !== filter.nexthop
+    )
+      return
     yield parts
   }
 
@@ -368,7 +407,8 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const record = decode<MessageRecord>(message)
     const delivery = decode<DeliveryRecord>(value)
     if (filter.from !== undefined && record.from !== filter.from) return undefined
-    if (filter.recipient !== undefined && !delivery.recipients.some(({ address }) => address === filter.recipient)) return undefined
+    if (filter.recipient !== undefined && !delivery.recipients.some(({ address }) => address === filter.recipient))
+      return undefined
     const name = `${id}.${number}`
     const entry: QueueEntry = {
       id: name,
@@ -382,7 +422,10 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       since: record.at,
       ...(delivery.held === undefined ? { due } : { held: delivery.held }),
       ...(active.has(name) ? { active: true } : {}),
-      recipients: delivery.recipients.map(({ address, last }) => ({ address, ...(last ? { last: format(last) } : {}) })),
+      recipients: delivery.recipients.map(({ address, last }) => ({
+        address,
+        ...(last ? { last: format(last) } : {}),
+      })),
     }
     return { key: at, lane, entry }
   }
@@ -428,7 +471,8 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       const record = decode<MessageRecord>(message)
       const delivery = decode<DeliveryRecord>(value)
       const next = edit(delivery)
-      const place = (one: DeliveryRecord) => `${one.held === undefined ? '' : HELD}${laneOf(one.channel, record.priority, one.nexthop)}`
+      const place = (one: DeliveryRecord) =>
+        `${one.held === undefined ? '' : HELD}${laneOf(one.channel, record.priority, one.nexthop)}`
       const [from, to] = [place(delivery), place(next)]
       const finished = next.recipients.length === 0
       const job: Job = { number, key: at, lane: from, lease: { key: at, until: 0 }, record, delivery }
@@ -443,7 +487,11 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   }
 
   /** Applies a change to everything that matches and is not being delivered at this moment. */
-  async function changeAll(filter: QueueFilter, edit: (delivery: DeliveryRecord, entry: QueueEntry) => DeliveryRecord, inMs?: number): Promise<number> {
+  async function changeAll(
+    filter: QueueFilter,
+    edit: (delivery: DeliveryRecord, entry: QueueEntry) => DeliveryRecord,
+    inMs?: number,
+  ): Promise<number> {
     let count = 0
     let batch: Promise<boolean>[] = []
     const finish = async () => {
@@ -549,7 +597,10 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       const delivery = decode<DeliveryRecord>(bytes)
       const due = await store.dueAt(laneOf(delivery.channel, record.priority, delivery.nexthop), at)
       const when = delivery.held === undefined ? (due === undefined ? {} : { due }) : { held: delivery.held }
-      deliveries.push({ ...storyOf(unkey(at)[2] as number, delivery), waiting: { recipients: delivery.recipients, ...when } })
+      deliveries.push({
+        ...storyOf(unkey(at)[2] as number, delivery),
+        waiting: { recipients: delivery.recipients, ...when },
+      })
     }
     const { at, session, from, recipients, size, priority, steps, findings } = record
     deliveries.sort((a, b) => a.number - b.number)
@@ -559,7 +610,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   // --- sweep ---
 
   /** Removes what a crash or time has left: history past its time, `once` keys, messages without deliveries, bodies nobody holds. */
-  async function sweep(signal: AbortSignal): Promise<{ readonly history: number; readonly messages: number; readonly blobs: number }> {
+  async function sweep(
+    signal: AbortSignal,
+  ): Promise<{ readonly history: number; readonly messages: number; readonly blobs: number }> {
     const day = clock.now() - 86_400_000
     const history = await removeRange('h', key('h', idAt(clock.now() - historyMs)), signal)
     const messages = await sweepMessages(idAt(day), signal)

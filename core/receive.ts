@@ -10,7 +10,17 @@ import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from './errors.ts'
 import type { MailParameters, Priority, Session, Verdict } from './hooks.ts'
 import type { Emit } from './log.ts'
-import { type Body, createChangeableMessage, createHeaders, createMessage, type Edits, headerEnd, headerField, type MessageParts, sizeWith } from './message.ts'
+import {
+  type Body,
+  createChangeableMessage,
+  createHeaders,
+  createMessage,
+  type Edits,
+  headerEnd,
+  headerField,
+  type MessageParts,
+  sizeWith,
+} from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
 import { groupByRoute, type MessageRecord, type SharedQueue } from './queue.ts'
 import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
@@ -134,7 +144,8 @@ export function createReceive(parts: ReceiveParts) {
     const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
     // With several recipients the field would tell each of the others.
     const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
-    const utf8 = session.protocol !== 'LOCAL' && recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
+    const utf8 =
+      session.protocol !== 'LOCAL' && recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
     const protocolName = utf8 ? protocol.replace(/^ESMTP/, 'UTF8SMTP') : protocol
     return `${from}${secured}\r\n\tby ${hostname} (IEMS) with ${protocolName} id ${id}${to};\r\n\t${dateOf(clock.now())}`
   }
@@ -143,7 +154,8 @@ export function createReceive(parts: ReceiveParts) {
   function firstEdits(arrival: Arrival, header: Uint8Array): Edits | Refusal {
     const edits: Edits = { prefix: '', cuts: [] }
     const headers = createHeaders(header, edits)
-    if (headers.get('received').length >= limits.hops) return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
+    if (headers.get('received').length >= limits.hops)
+      return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
     if (arrival.session.submission) {
       if (headers.get('date').length === 0) headers.prepend('Date', dateOf(clock.now()))
       if (headers.get('message-id').length === 0) headers.prepend('Message-ID', `<${arrival.id}@${hostname}>`)
@@ -177,7 +189,8 @@ export function createReceive(parts: ReceiveParts) {
     const before = partsOf(first, edits)
     try {
       const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), trace.run) : undefined
-      if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard') return { ...first, verdict, kept: before }
+      if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard')
+        return { ...first, verdict, kept: before }
       const changeable = createChangeableMessage(before, async (source) => {
         const next = await stage(source)
         await now.staged.discard()
@@ -213,7 +226,11 @@ export function createReceive(parts: ReceiveParts) {
       headerSize: header.byteLength,
       edits,
       size: sizeWith(body, edits),
-      needs: { eightBit: !ascii, binary: parameters.body === 'BINARYMIME', utf8: !asciiHeader || !isAscii(Buffer.from(addresses)) },
+      needs: {
+        eightBit: !ascii,
+        binary: parameters.body === 'BINARYMIME',
+        utf8: !asciiHeader || !isAscii(Buffer.from(addresses)),
+      },
       findings: trace.findings,
       state: trace.state,
       steps: trace.steps,
@@ -229,16 +246,26 @@ export function createReceive(parts: ReceiveParts) {
     const once = arrival.once === undefined ? {} : { once: arrival.once }
     const id = await queue.accept({ record, routes, body: ops, ...held, ...once })
     if (id === arrival.id) announce(arrival, record, kept)
-    if (id === arrival.id && verdict?.kind === 'quarantine') emit('message.quarantined', { message: id, reason: verdict.reason })
+    if (id === arrival.id && verdict?.kind === 'quarantine')
+      emit('message.quarantined', { message: id, reason: verdict.reason })
     return accept(`Ok: queued as ${id}`)
   }
 
   function announce({ session, recipients, trace }: Arrival, record: MessageRecord, kept: MessageParts) {
     const { id, from, size } = record
-    emit('message.accepted', { message: id, channel: session.channel, session: session.id, from, recipients: recipients.map(({ recipient }) => recipient.address), size })
+    emit('message.accepted', {
+      message: id,
+      channel: session.channel,
+      session: session.id,
+      from,
+      recipients: recipients.map(({ recipient }) => recipient.address),
+      size,
+    })
     // After the commit nobody's fault can hurt the message, and the sender need not wait for who is told.
     if (hooks.isTapped('queued')) {
-      hooks.call('queued', createMessage(kept), trace.run).catch((cause: unknown) => emit('kernel.fault', { hook: 'queued', message: id, cause }))
+      hooks
+        .call('queued', createMessage(kept), trace.run)
+        .catch((cause: unknown) => emit('kernel.fault', { hook: 'queued', message: id, cause }))
     }
   }
 
@@ -257,7 +284,12 @@ export function createReceive(parts: ReceiveParts) {
     }
     if (verdict?.kind === 'discard') {
       await staged.discard()
-      emit('message.discarded', { message: arrival.id, channel: arrival.session.channel, from: arrival.from, reason: verdict.reason })
+      emit('message.discarded', {
+        message: arrival.id,
+        channel: arrival.session.channel,
+        from: arrival.from,
+        reason: verdict.reason,
+      })
       return accept(`Ok: ${arrival.id}`)
     }
     return keep(arrival, judged)
@@ -277,7 +309,12 @@ export function createReceive(parts: ReceiveParts) {
   }
 
   /** Takes one message in. Never throws; the reply is the sender's. */
-  return async function receive(envelope: Envelope, id: string, trace: Trace, content: AsyncIterable<Uint8Array>): Promise<Reply> {
+  return async function receive(
+    envelope: Envelope,
+    id: string,
+    trace: Trace,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<Reply> {
     const arrival: Arrival = { ...envelope, id, trace }
     let reply: Reply
     try {
@@ -287,7 +324,13 @@ export function createReceive(parts: ReceiveParts) {
     }
     if (!reply.enhanced.startsWith('2.')) {
       const { session, from } = envelope
-      emit('message.refused', { message: id, channel: session.channel, session: session.id, from, reply: format(reply) })
+      emit('message.refused', {
+        message: id,
+        channel: session.channel,
+        session: session.id,
+        from,
+        reply: format(reply),
+      })
     }
     return reply
   }

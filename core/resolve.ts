@@ -51,7 +51,8 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
           else if (!seen.has(name)) next.push(one)
           seen.add(name)
         }
-        if (final.length + next.length > expansion) return defer(452, '4.5.3', 'The address stands for too many recipients')
+        if (final.length + next.length > expansion)
+          return defer(452, '4.5.3', 'The address stands for too many recipients')
       }
       level = next
     }
@@ -61,12 +62,18 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
   /** The route of one final recipient. Throws when it names a channel that does not deliver. */
   async function route(to: Recipient, from: string, run: Run): Promise<Route | undefined> {
     const found = await hooks.call('route', { to, from }, run)
-    if (found && !accepts.has(found.channel)) throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: `the route of ${to.address}`, channel: found.channel })
+    if (found && !accepts.has(found.channel))
+      throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: `the route of ${to.address}`, channel: found.channel })
     return found
   }
 
   /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
-  async function resolve(to: Recipient, from: string, session: Session, run: Run): Promise<readonly Routed[] | Refusal> {
+  async function resolve(
+    to: Recipient,
+    from: string,
+    session: Session,
+    run: Run,
+  ): Promise<readonly Routed[] | Refusal> {
     const recipients = await expand(to, from, run)
     if (!Array.isArray(recipients)) return recipients
     const routed: Routed[] = []

@@ -14,7 +14,10 @@ export interface RetrySettings {
 }
 
 /** Ms until the next attempt, or undefined when the time is over. `chance` from 0 to 1 spreads waits by a tenth. */
-export function nextAttempt(settings: RetrySettings, tried: { attempt: number; since: number; now: number; chance: number }) {
+export function nextAttempt(
+  settings: RetrySettings,
+  tried: { attempt: number; since: number; now: number; chance: number },
+) {
   const age = tried.now - tried.since
   if (age >= settings.for) return undefined
   const wait = Math.min(settings.most, settings.first * settings.factor ** (tried.attempt - 1))

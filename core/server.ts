@@ -60,7 +60,9 @@ export function controlPath(config: Config): string {
   const { path } = config.control
   if (path !== undefined) return pathIn(config, path)
   const folder = dataFolder(config) ?? pathIn(config, '.')
-  return process.platform === 'win32' ? `\\\\.\\pipe\\iems-${folder.replace(/\W+/g, '-')}` : join(folder, 'control.sock')
+  return process.platform === 'win32'
+    ? `\\\\.\\pipe\\iems-${folder.replace(/\W+/g, '-')}`
+    : join(folder, 'control.sock')
 }
 
 async function openStore(config: Config, inMemory: boolean): Promise<Store> {
@@ -71,7 +73,12 @@ async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   return levelStore({ path, minFree: config.store.minFree })
 }
 
-export async function startServer({ config, memory = false, log = createLog(config.log), watch }: ServerOptions): Promise<Server> {
+export async function startServer({
+  config,
+  memory = false,
+  log = createLog(config.log),
+  watch,
+}: ServerOptions): Promise<Server> {
   const clock = systemClock
   const store = await openStore(config, memory)
   let kernel: Kernel | undefined
@@ -96,7 +103,11 @@ export async function startServer({ config, memory = false, log = createLog(conf
   }
   let running: Kernel = kernel
   running.run()
-  running.emit('server.started', { hostname: config.hostname, doors: running.doors.map(({ label, address, port }) => `${label} ${address}:${port}`), pid: process.pid })
+  running.emit('server.started', {
+    hostname: config.hostname,
+    doors: running.doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
+    pid: process.pid,
+  })
 
   let cancelSweep = clock.after(FIRST_SWEEP_MS, sweep)
   function sweep() {
@@ -113,8 +124,10 @@ export async function startServer({ config, memory = false, log = createLog(conf
 
   async function changeOver(): Promise<void> {
     const next = await loadConfig(running.config.path)
-    if (JSON.stringify(next.store) !== JSON.stringify(running.config.store)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
-    if (controlPath(next) !== controlPath(running.config)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
+    if (JSON.stringify(next.store) !== JSON.stringify(running.config.store))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
+    if (controlPath(next) !== controlPath(running.config))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
     const fresh = await build(next)
     await fresh.listen()
     const old = running

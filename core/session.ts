@@ -6,7 +6,19 @@
  * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
  */
 import { IemsError } from './errors.ts'
-import type { Credentials, HookName, Identity, MailParameters, Notify, Priority, Protocol, Recipient, Session, Subject, Verifier } from './hooks.ts'
+import type {
+  Credentials,
+  HookName,
+  Identity,
+  MailParameters,
+  Notify,
+  Priority,
+  Protocol,
+  Recipient,
+  Session,
+  Subject,
+  Verifier,
+} from './hooks.ts'
 import type { Emit, EventName } from './log.ts'
 import { newId } from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
@@ -34,7 +46,11 @@ export interface OpenSession {
   auth(credentials: Credentials): Promise<Identity | Verifier | Refusal>
   /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
   mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
-  rcpt(to: { readonly address: string; readonly notify?: readonly Notify[]; readonly orcpt?: string }): Promise<Refusal | undefined>
+  rcpt(to: {
+    readonly address: string
+    readonly notify?: readonly Notify[]
+    readonly orcpt?: string
+  }): Promise<Refusal | undefined>
   /**
    * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
    * transaction either way. A source that throws is a client that went away: nothing is kept.
@@ -96,12 +112,23 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
   emit('session.opened', { session: session.id, channel, remote: session.remote.address })
 
   function refused(event: EventName, refusal: Refusal, fields: Readonly<Record<string, unknown>> = {}): Refusal {
-    emit(event, { session: session.id, channel, remote: session.remote.address, ...fields, reply: format(refusal.reply) })
+    emit(event, {
+      session: session.id,
+      channel,
+      remote: session.remote.address,
+      ...fields,
+      reply: format(refusal.reply),
+    })
     return refusal
   }
 
   /** A hook that may refuse; a fault of its taps is `fault`. */
-  async function ask<K extends HookName & ('connect' | 'helo' | 'mail' | 'rcpt')>(hook: K, subject: Subject<K>, fault: Refusal, { run }: Trace) {
+  async function ask<K extends HookName & ('connect' | 'helo' | 'mail' | 'rcpt')>(
+    hook: K,
+    subject: Subject<K>,
+    fault: Refusal,
+    { run }: Trace,
+  ) {
     if (!hooks.isTapped(hook)) return undefined
     try {
       return (await hooks.call(hook, subject, run)) as Refusal | undefined
@@ -120,7 +147,14 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
 
   async function begin(from: string, parameters: MailParameters): Promise<Refusal | undefined> {
     const id = newId(clock.now())
-    const trace = createTrace({ clock, message: id, from: channel, findings: greeting.findings, steps: greeting.steps, state: greeting.state })
+    const trace = createTrace({
+      clock,
+      message: id,
+      from: channel,
+      findings: greeting.findings,
+      steps: greeting.steps,
+      state: greeting.state,
+    })
     const refusal = await ask('mail', { from, parameters, session }, FAULT, trace)
     if (!refusal) transaction = { id, from, parameters, recipients: [], trace }
     return refusal
@@ -136,7 +170,9 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     const refusal = await ask('rcpt', { to, from, session }, FAULT, { ...trace, run })
     if (refusal) return refusal
     for (const one of routed) {
-      const known = recipients.some(({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel)
+      const known = recipients.some(
+        ({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel,
+      )
       if (!known) recipients.push(one)
     }
     return undefined
@@ -191,12 +227,18 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     },
     async rcpt({ address, notify, orcpt }) {
       if (!transaction) return NO_MAIL
-      const to: Recipient = { address, original: address, ...(notify ? { notify } : {}), ...(orcpt === undefined ? {} : { orcpt }) }
+      const to: Recipient = {
+        address,
+        original: address,
+        ...(notify ? { notify } : {}),
+        ...(orcpt === undefined ? {} : { orcpt }),
+      }
       let refusal: Refusal | undefined
       try {
         refusal = await add(to, transaction)
       } catch (cause) {
-        if (!(cause instanceof IemsError) || cause.code !== 'IEMS_PLUGIN_FAULT') emit('kernel.fault', { hook: 'route', session: session.id, cause })
+        if (!(cause instanceof IemsError) || cause.code !== 'IEMS_PLUGIN_FAULT')
+          emit('kernel.fault', { hook: 'route', session: session.id, cause })
         refusal = FAULT
       }
       return refusal && refused('recipient.refused', refusal, { from: transaction?.from, recipient: address })

@@ -5,7 +5,17 @@
  * completely before the commit that needs it, so that both are in one. This file decides and prepares; `queue.ts`
  * writes.
  */
-import { fill, ageText, REPORT_TEXTS, type ReportKind, type ReportText, recipientLine, wantsReport, whyNoReport, writeReport } from './bounce.ts'
+import {
+  ageText,
+  fill,
+  REPORT_TEXTS,
+  type ReportKind,
+  type ReportText,
+  recipientLine,
+  wantsReport,
+  whyNoReport,
+  writeReport,
+} from './bounce.ts'
 import { IemsError } from './errors.ts'
 import type { Bounce, Delivery, Outcome } from './hooks.ts'
 import type { Emit } from './log.ts'
@@ -52,7 +62,14 @@ export type Conclude = ReturnType<typeof createConclude>
 
 /** A report is about something that has no client: the session it would have had. */
 function ownSession(id: string, hostname: string): MessageRecord['session'] {
-  return { id, channel: 'iems', protocol: 'LOCAL', remote: { address: '127.0.0.1', name: hostname }, trusted: true, submission: false }
+  return {
+    id,
+    channel: 'iems',
+    protocol: 'LOCAL',
+    remote: { address: '127.0.0.1', name: hostname },
+    trusted: true,
+    submission: false,
+  }
 }
 
 export function createConclude(parts: SettleParts, settings: SettleSettings) {
@@ -90,24 +107,41 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   }
 
   /** Whom to tell: the sender, the postmaster about a report that cannot be delivered, or nobody. */
-  function addressee(kind: ReportKind, { job: { record } }: Attempted): { to: string; report: 'report' | 'double' } | string {
+  function addressee(
+    kind: ReportKind,
+    { job: { record } }: Attempted,
+  ): { to: string; report: 'report' | 'double' } | string {
     const obstacle = whyNoReport(record)
     if (!obstacle) return { to: record.from, report: 'report' }
     const double = obstacle === 'null sender' && kind === 'failure' && record.report !== 'double'
     return double && postmaster !== undefined ? { to: postmaster, report: 'double' } : obstacle
   }
 
-  async function report(kind: ReportKind, about: readonly Outcome[], attempted: Attempted): Promise<NewMessage | undefined> {
+  async function report(
+    kind: ReportKind,
+    about: readonly Outcome[],
+    attempted: Attempted,
+  ): Promise<NewMessage | undefined> {
     if (about.length === 0) return undefined
     const { job, delivery } = attempted
     const { id } = job.record
     const whom = addressee(kind, attempted)
     if (typeof whom === 'string') {
-      if (kind === 'failure') emit('bounce.dropped', { message: id, reason: whom, recipients: about.map(({ recipient }) => recipient.address) })
+      if (kind === 'failure')
+        emit('bounce.dropped', {
+          message: id,
+          reason: whom,
+          recipients: about.map(({ recipient }) => recipient.address),
+        })
       return undefined
     }
     const first: Bounce = { kind, message: delivery.message, to: whom.to, about, ...wordsFor(kind, about, attempted) }
-    const bounce = await finalBounce(first, { ...NOTHING, message: id, from: job.record.session.channel, to: job.delivery.channel })
+    const bounce = await finalBounce(first, {
+      ...NOTHING,
+      message: id,
+      from: job.record.session.channel,
+      to: job.delivery.channel,
+    })
     if (bounce.suppress) {
       emit('bounce.suppressed', { message: id, kind, to: bounce.to })
       return undefined
@@ -125,7 +159,11 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   }
 
   /** The report as a new message with its routes; undefined, and an event, when it can go nowhere. */
-  async function compose(bounce: Bounce, report: 'report' | 'double', { job, delivery }: Attempted): Promise<NewMessage | undefined> {
+  async function compose(
+    bounce: Bounce,
+    report: 'report' | 'double',
+    { job, delivery }: Attempted,
+  ): Promise<NewMessage | undefined> {
     const { record } = job
     const now = clock.now()
     const id = newId(now)
@@ -139,7 +177,16 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     const returned = await returnedOf(delivery, record.parameters.ret === 'FULL', record)
     const { utf8 } = record.needs
     const { envid } = record.parameters
-    const content = writeReport(bounce, { id, hostname, arrived: record.at, until: record.at + settings.retry.for, now, returned, utf8, envid })
+    const content = writeReport(bounce, {
+      id,
+      hostname,
+      arrived: record.at,
+      until: record.at + settings.retry.for,
+      now,
+      returned,
+      utf8,
+      envid,
+    })
     const staged = await store.blobs.stage([content] as unknown as AsyncIterable<Uint8Array>)
     const { id: blob, ops } = await staged.keep()
     const routes = groupByRoute(routed)
@@ -172,15 +219,21 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   }
 
   /** Sorts the outcomes of one attempt, prepares the reports, and says when the rest is due. Throws on faults. */
-  return async function conclude(attempted: Attempted): Promise<{ readonly settlement: Settlement; readonly outcomes: readonly Outcome[] }> {
+  return async function conclude(
+    attempted: Attempted,
+  ): Promise<{ readonly settlement: Settlement; readonly outcomes: readonly Outcome[] }> {
     const { job, began, counts } = attempted
     const now = clock.now()
     const { at: since } = job.record
     const next = nextAttempt(settings.retry, { attempt: job.delivery.attempt + 1, since, now, chance: Math.random() })
-    const outcomes = attempted.outcomes.map((outcome) => (outcome.status === 'deferred' && next === undefined ? expired(outcome) : outcome))
+    const outcomes = attempted.outcomes.map((outcome) =>
+      outcome.status === 'deferred' && next === undefined ? expired(outcome) : outcome,
+    )
     // A report is sent with NOTIFY=NEVER; when it fails itself that is for the postmaster to know.
-    const wants = (kind: ReportKind, one: Outcome) => wantsReport(kind, one) || (kind === 'failure' && job.record.report !== undefined)
-    const of = (status: Outcome['status'], kind: ReportKind) => outcomes.filter((one) => one.status === status && wants(kind, one))
+    const wants = (kind: ReportKind, one: Outcome) =>
+      wantsReport(kind, one) || (kind === 'failure' && job.record.report !== undefined)
+    const of = (status: Outcome['status'], kind: ReportKind) =>
+      outcomes.filter((one) => one.status === status && wants(kind, one))
     const warn = settings.warnAfter > 0 && !job.delivery.warned && now - since >= settings.warnAfter
     const reports = await Promise.all([
       report('failure', of('failed', 'failure'), attempted),
@@ -203,7 +256,11 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
 
 function expired(outcome: Outcome): Outcome {
   const { text } = outcome.reply
-  return { ...outcome, status: 'failed', reply: refuse(554, '5.4.7', `Delivery time expired; last answer: ${text}`).reply }
+  return {
+    ...outcome,
+    status: 'failed',
+    reply: refuse(554, '5.4.7', `Delivery time expired; last answer: ${text}`).reply,
+  }
 }
 
 /** For `IemsError`s that mean a record is bad rather than the store. */

@@ -27,7 +27,11 @@ export async function* withCrlf(source: AsyncIterable<Uint8Array>): AsyncGenerat
 export function createSubmit(sessions: () => SessionParts) {
   /** Hands in a message under a channel's or plugin's name. What a submitter may send to is everything. */
   return async function submit(name: string, message: Submission): Promise<Submitted> {
-    const facts = { protocol: 'LOCAL' as const, remote: { address: '127.0.0.1' }, submission: message.submission ?? false }
+    const facts = {
+      protocol: 'LOCAL' as const,
+      remote: { address: '127.0.0.1' },
+      submission: message.submission ?? false,
+    }
     const session = openSession(sessions(), { channel: name, trusts: () => true }, facts)
     const refused: { address: string; reply: Reply }[] = []
     try {

@@ -4,14 +4,22 @@
  * What must stay true: a message takes the same way as in a running server, hook by hook; time stands still until the
  * test moves it; whatever the test forgets is closed when it ends.
  */
-import { setImmediate as turn } from 'node:timers/promises'
+
 import type { TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import * as z from 'zod'
-import { checkConfig, type ConfigInput } from './config.ts'
+import { type ConfigInput, checkConfig } from './config.ts'
 import type { Delivery, KernelEvent, Outcome } from './hooks.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLog } from './log.ts'
-import { type Clock, type DeliverContext, definePlugin, type PluginEntry, type Submission, type Submitted } from './plugin.ts'
+import {
+  type Clock,
+  type DeliverContext,
+  definePlugin,
+  type PluginEntry,
+  type Submission,
+  type Submitted,
+} from './plugin.ts'
 import { createPorts, type Door } from './ports.ts'
 import type { Queue, QueueEntry } from './queue.ts'
 import { accept } from './reply.ts'
@@ -67,7 +75,10 @@ export interface Delivered {
   readonly message: string
 }
 
-export type DeliverAnswer = (delivery: Delivery, ctx: DeliverContext) => readonly Outcome[] | Promise<readonly Outcome[]>
+export type DeliverAnswer = (
+  delivery: Delivery,
+  ctx: DeliverContext,
+) => readonly Outcome[] | Promise<readonly Outcome[]>
 
 /** A channel that routes everything to itself, by domain, and delivers it into `into`. */
 function captureChannel(into: Delivered[], answer: DeliverAnswer | undefined): PluginEntry {
@@ -76,13 +87,26 @@ function captureChannel(into: Delivered[], answer: DeliverAnswer | undefined): P
     config: z.undefined(),
     setup: (_, { name }) => ({
       hooks: {
-        route: { stage: 'last', handler: ({ to }) => ({ channel: name, nexthop: to.address.slice(to.address.lastIndexOf('@') + 1).toLowerCase() }) },
+        route: {
+          stage: 'last',
+          handler: ({ to }) => ({
+            channel: name,
+            nexthop: to.address.slice(to.address.lastIndexOf('@') + 1).toLowerCase(),
+          }),
+        },
       },
       async deliver(delivery, ctx) {
         const content = await textOf(delivery.open())
         const outcomes = await (answer?.(delivery, ctx) ?? deliveredTo(delivery))
         const to = delivery.recipients.map(({ address }) => address)
-        into.push({ from: delivery.message.from, to, ...delivery.route, attempt: delivery.attempt, content, message: delivery.message.id })
+        into.push({
+          from: delivery.message.from,
+          to,
+          ...delivery.route,
+          attempt: delivery.attempt,
+          content,
+          message: delivery.message.id,
+        })
         return outcomes
       },
     }),
@@ -144,13 +168,17 @@ export interface TestKernel {
 const PATIENCE_MS = 20_000
 
 /** A kernel with the given channels and plugins, a store in memory and a clock that stands still. */
-export async function createTestKernel(t: Pick<TestContext, 'after'>, options: TestKernelOptions = {}): Promise<TestKernel> {
+export async function createTestKernel(
+  t: Pick<TestContext, 'after'>,
+  options: TestKernelOptions = {},
+): Promise<TestKernel> {
   const { deliver: answer, clock = testClock(), ...input } = options
   const { store = memoryStore({ now: clock.now }), ...rest } = input
   const events: KernelEvent[] = []
   const delivered: Delivered[] = []
   const given = Object.entries(rest.channels ?? {})
-  const channels = answer || given.length === 0 ? { ...rest.channels, out: captureChannel(delivered, answer) } : { ...rest.channels }
+  const channels =
+    answer || given.length === 0 ? { ...rest.channels, out: captureChannel(delivered, answer) } : { ...rest.channels }
   const config = await checkConfig({ hostname: 'mx.test', drain: '1 s', ...rest, channels }, '/nowhere/iems.config.ts')
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
   const ports = createPorts(() => {})
@@ -197,10 +225,13 @@ export async function createTestKernel(t: Pick<TestContext, 'after'>, options: T
     events,
     delivered,
     async submit({ channel = 'in', body = 'Hello.', content, ...message }) {
-      const text = content ?? `From: <${message.from}>\r\nTo: ${message.to.map((to) => (typeof to === 'string' ? to : to.address)).join(', ')}\r\nSubject: test\r\n\r\n${body}\r\n`
+      const text =
+        content ??
+        `From: <${message.from}>\r\nTo: ${message.to.map((to) => (typeof to === 'string' ? to : to.address)).join(', ')}\r\nSubject: test\r\n\r\n${body}\r\n`
       const submitted = await kernel.submit(channel, { ...message, content: text })
       const queued: QueueEntry[] = []
-      if (submitted.id !== undefined) for await (const entry of kernel.queue.admin.list({ message: submitted.id })) queued.push(entry)
+      if (submitted.id !== undefined)
+        for await (const entry of kernel.queue.admin.list({ message: submitted.id })) queued.push(entry)
       return { ...submitted, queued }
     },
     deliver,

@@ -67,7 +67,9 @@ const FATES_KEPT = 100
 
 export function withAttempt(attempts: readonly AttemptRecord[], next: AttemptRecord): AttemptRecord[] {
   const bounded = { ...next, fates: next.fates.slice(0, FATES_KEPT) }
-  return attempts.length < ATTEMPTS_KEPT ? [...attempts, bounded] : [...attempts.slice(0, 1), ...attempts.slice(2), bounded]
+  return attempts.length < ATTEMPTS_KEPT
+    ? [...attempts, bounded]
+    : [...attempts.slice(0, 1), ...attempts.slice(2), bounded]
 }
 
 export function withStep(steps: readonly Step[], next: Step): readonly Step[] {
@@ -81,9 +83,20 @@ export function fateOf({ recipient, status, reply, remote }: Outcome): Fate {
 /** A tap's answer in a few words. */
 export function verdictOf(answer: unknown): string {
   if (Array.isArray(answer)) return `expanded to ${answer.length}`
-  const value = answer as { kind?: string; reply?: Parameters<typeof format>[0]; reason?: string; route?: Route } & Partial<Route>
+  const value = answer as {
+    kind?: string
+    reply?: Parameters<typeof format>[0]
+    reason?: string
+    route?: Route
+  } & Partial<Route>
   if (value.channel !== undefined) return `route ${value.channel} ${value.nexthop}`
-  const detail = value.reply ? ` ${format(value.reply)}` : value.reason ? `: ${value.reason}` : value.route ? ` to ${value.route.channel} ${value.route.nexthop}` : ''
+  const detail = value.reply
+    ? ` ${format(value.reply)}`
+    : value.reason
+      ? `: ${value.reason}`
+      : value.route
+        ? ` to ${value.route.channel} ${value.route.nexthop}`
+        : ''
   return `${value.kind ?? 'answered'}${detail}`.slice(0, 500)
 }
 

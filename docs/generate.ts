@@ -37,7 +37,12 @@ const NOTES: Readonly<Record<keyof typeof KERNEL_HOOKS, readonly [when: string, 
 function signatures(): ReadonlyMap<string, string> {
   const source = readFileSync(join(root, 'core/hooks.ts'), 'utf8')
   const table = /export interface HookTable \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
-  return new Map([...table.matchAll(/^ {2}(\w+): (\([\s\S]*?\) => .*)$/gm)].map(([, name = '', type = '']) => [name, type.replace(/\s+/g, ' ')]))
+  return new Map(
+    [...table.matchAll(/^ {2}(\w+): (\([\s\S]*?\) => .*)$/gm)].map(([, name = '', type = '']) => [
+      name,
+      type.replace(/\s+/g, ' '),
+    ]),
+  )
 }
 
 function hooksPage(): string {
@@ -100,9 +105,13 @@ function rows(schema: JsonSchema, path: string): string[] {
     const full = path === '' ? name : `${path}.${name}`
     const inner = rows(option, full)
     const required = shape?.required?.includes(name) && option.default === undefined
-    const standard = option.default === undefined ? (required ? '*required*' : '–') : `\`${JSON.stringify(option.default)}\``
+    const standard =
+      option.default === undefined ? (required ? '*required*' : '–') : `\`${JSON.stringify(option.default)}\``
     const cells = [`\`${full}\``, typeText(option), inner.length > 0 ? '' : standard, option.description ?? '']
-    const own = inner.length > 0 && option.description === undefined ? [] : [`| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`]
+    const own =
+      inner.length > 0 && option.description === undefined
+        ? []
+        : [`| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`]
     return [...own, ...inner]
   })
 }
@@ -116,11 +125,15 @@ async function configPage(): Promise<string> {
   const sections: string[] = []
   for (const file of globSync('plugins/*/index.ts', { cwd: root }).sort()) {
     const folder = file.split('/')[1] ?? ''
-    const exported = Object.values((await import(join(root, file))) as Record<string, unknown>).find((value) => typeof value === 'function')
+    const exported = Object.values((await import(join(root, file))) as Record<string, unknown>).find(
+      (value) => typeof value === 'function',
+    )
     if (!exported) continue
     // A factory called with nothing still carries its definition; the options are checked later.
     const { definition } = (exported as PluginFactory<z.ZodType>)(undefined as never)
-    sections.push(`## ${folder}\n\nSee [its README](../plugins/${folder}/README.md).\n\n${optionTable(definition.config as z.ZodType)}\n`)
+    sections.push(
+      `## ${folder}\n\nSee [its README](../plugins/${folder}/README.md).\n\n${optionTable(definition.config as z.ZodType)}\n`,
+    )
   }
   return [
     '# Configuration',
@@ -144,7 +157,9 @@ async function configPage(): Promise<string> {
 // --- errors ---------------------------------------------------------------------------------------
 
 function errorsPage(): string {
-  const lines = Object.entries(ERRORS).map(([code, [message, cure]]) => `| \`${code}\` | ${message.replaceAll('\n', ' ')} | ${cure} |`)
+  const lines = Object.entries(ERRORS).map(
+    ([code, [message, cure]]) => `| \`${code}\` | ${message.replaceAll('\n', ' ')} | ${cure} |`,
+  )
   return ['# Errors', WRITTEN, '| Code | Message | What to do |', '|---|---|---|', ...lines, ''].join('\n')
 }
 

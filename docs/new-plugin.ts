@@ -15,11 +15,15 @@ function stop(text: string): never {
   process.exit(1)
 }
 
-if (kind !== 'plugin' || !/^[a-z][a-z0-9-]*$/.test(name)) stop('Usage: npm run new plugin NAME   (lower-case letters, digits and hyphens)')
+if (kind !== 'plugin' || !/^[a-z][a-z0-9-]*$/.test(name))
+  stop('Usage: npm run new plugin NAME   (lower-case letters, digits and hyphens)')
 if (existsSync(target)) stop(`${target} is there already`)
 
 const camel = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
-cpSync(join(root, 'docs/example-plugin'), target, { recursive: true, filter: (path) => !/node_modules|dist|package-lock/.test(path) })
+cpSync(join(root, 'docs/example-plugin'), target, {
+  recursive: true,
+  filter: (path) => !/node_modules|dist|package-lock/.test(path),
+})
 for (const file of ['package.json', 'index.ts', 'index.test.ts', 'README.md']) {
   const path = join(target, file)
   const text = readFileSync(path, 'utf8')

@@ -20,17 +20,33 @@ function importsOf(file: string): Import[] {
   return [
     ...[...source.matchAll(pattern)].map(([, type, to = '']) => ({ to, typeOnly: type !== undefined })),
     ...[...source.matchAll(dynamic)].map(([, to = '']) => ({ to, typeOnly: false })),
-  ].map(({ to, typeOnly }) => ({ from: file, typeOnly, to: to.startsWith('.') ? relative(root, resolve(root, dirname(file), to)) : to }))
+  ].map(({ to, typeOnly }) => ({
+    from: file,
+    typeOnly,
+    to: to.startsWith('.') ? relative(root, resolve(root, dirname(file), to)) : to,
+  }))
 }
 
 const files = globSync(['core/**/*.ts', 'plugins/**/*.ts'], { cwd: root })
 const imports = files.flatMap(importsOf)
 const told = ({ from, to }: Import) => `${from} imports ${to}`
-const packageOf = (specifier: string) => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
 const isOutside = ({ to }: Import) => !to.startsWith('core/') && !to.startsWith('plugins/') && !to.startsWith('node:')
 
 test('core never imports plugins, config or tests', () => {
-  assert.deepEqual(imports.filter(({ from, to }) => from.startsWith('core/') && !to.startsWith('core/') && /^(plugins|config|test|docs)\//.test(to)).map(told), [])
+  assert.deepEqual(
+    imports
+      .filter(
+        ({ from, to }) =>
+          from.startsWith('core/') && !to.startsWith('core/') && /^(plugins|config|test|docs)\//.test(to),
+      )
+      .map(told),
+    [],
+  )
 })
 
 test('plugins import only their own files, iems, other plugins’ api.ts and packages', () => {
@@ -46,15 +62,24 @@ test('plugins import only their own files, iems, other plugins’ api.ts and pac
 test('each package that core uses has the places the plan gives it', () => {
   const places: Readonly<Record<string, readonly string[]>> = {
     tapable: ['core/hooks.ts'],
-    level: ['core/store/level.ts'],
+    level: ['core/store/database.ts'],
     cosmiconfig: ['core/config.ts'],
     pino: ['core/log.ts'],
     mailparser: ['core/message.ts', 'core/hooks.ts', 'core/cli.ts'],
     commander: ['core/cli.ts'],
-    zod: ['core/config.ts', 'core/placement.ts', 'core/units.ts', 'core/networks.ts', 'core/control.ts', 'core/testing.ts'],
+    zod: [
+      'core/config.ts',
+      'core/placement.ts',
+      'core/units.ts',
+      'core/networks.ts',
+      'core/control.ts',
+      'core/testing.ts',
+    ],
     '@standard-schema/spec': ['core/plugin.ts', 'core/config.ts'],
   }
-  const wrong = imports.filter((one) => one.from.startsWith('core/') && isOutside(one) && !places[packageOf(one.to)]?.includes(one.from))
+  const wrong = imports.filter(
+    (one) => one.from.startsWith('core/') && isOutside(one) && !places[packageOf(one.to)]?.includes(one.from),
+  )
   assert.deepEqual(wrong.map(told), [])
 })
 
@@ -75,12 +100,16 @@ test('each package that plugins use is imported in one file', () => {
     if (name === 'iems' || name === 'zod') continue
     places.set(name, (places.get(name) ?? new Set()).add(one.from))
   }
-  assert.deepEqual([...places].filter(([, from]) => from.size > 1).map(([name, from]) => `${name}: ${[...from].join(', ')}`), [])
+  assert.deepEqual(
+    [...places].filter(([, from]) => from.size > 1).map(([name, from]) => `${name}: ${[...from].join(', ')}`),
+    [],
+  )
 })
 
 test('no imports run in a circle', () => {
   const next = new Map<string, string[]>()
-  for (const { from, to, typeOnly } of imports) if (!typeOnly && /^(core|plugins)\//.test(to)) next.set(from, [...(next.get(from) ?? []), to])
+  for (const { from, to, typeOnly } of imports)
+    if (!typeOnly && /^(core|plugins)\//.test(to)) next.set(from, [...(next.get(from) ?? []), to])
   const done = new Set<string>()
   const visit = (file: string, path: readonly string[]): string | undefined => {
     if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(' → ')
@@ -92,7 +121,10 @@ test('no imports run in a circle', () => {
     done.add(file)
     return undefined
   }
-  assert.equal(files.map((file) => visit(file, [])).find((circle) => circle !== undefined), undefined)
+  assert.equal(
+    files.map((file) => visit(file, [])).find((circle) => circle !== undefined),
+    undefined,
+  )
 })
 
 test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {
@@ -103,11 +135,15 @@ test('the kernel keeps to its manners: no console, no process.exit, no default e
     if (/\bconsole\./.test(source)) wrong.push(`${file}: console`)
     if (/\bprocess\.exit\(/.test(source)) wrong.push(`${file}: process.exit`)
     if (/^export default/m.test(source)) wrong.push(`${file}: default export`)
-    if (file.startsWith('core/') && /\bDate\.now\(\)/.test(source) && !clocks.some((place) => file.startsWith(place))) wrong.push(`${file}: Date.now()`)
+    if (file.startsWith('core/') && /\bDate\.now\(\)/.test(source) && !clocks.some((place) => file.startsWith(place)))
+      wrong.push(`${file}: Date.now()`)
   }
   assert.deepEqual(wrong, [])
 })
 
 test('files are named for what they hold', () => {
-  assert.deepEqual(files.filter((file) => /(^|\/)(utils?|helpers?|manager|common|types|misc)\.ts$/.test(file) || /[A-Z_]/.test(file)), [])
+  assert.deepEqual(
+    files.filter((file) => /(^|\/)(utils?|helpers?|manager|common|types|misc)\.ts$/.test(file) || /[A-Z_]/.test(file)),
+    [],
+  )
 })

@@ -29,14 +29,20 @@ const SMALL_SIZE = 65_536
 const SPACE_MS = 1000
 
 const TIME_DIGITS = 9
-const newId = (kind: string, now: number) => `${kind}${now.toString(36).padStart(TIME_DIGITS, '0')}${randomBytes(9).toString('hex')}`
+const COUNT_DIGITS = 6
 const timeOf = (id: string) => Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
 const isLarge = (id: string) => id.startsWith(LARGE)
 
 export function createBlobs({ database, committer, files, path, now, minFree }: BlobsParts): Blobs {
   const { records } = database
+  /** Tells this process's ids from those of others; within it the count does. */
+  const run = randomBytes(6).toString('hex')
+  let count = 0
   let lookedAt = Number.NEGATIVE_INFINITY
   let isFull = false
+
+  const newId = (kind: string) =>
+    kind + now().toString(36).padStart(TIME_DIGITS, '0') + (count++).toString(36).padStart(COUNT_DIGITS, '0') + run
 
   async function requireSpace() {
     const at = performance.now()
@@ -58,7 +64,7 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
         yield range ? bytes.subarray(range.start, range.end) : bytes
       },
       async keep() {
-        const id = newId(SMALL, now())
+        const id = newId(SMALL)
         return { id, ops: [{ body: id, value: bytes }] }
       },
       async discard() {},
@@ -80,13 +86,16 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
   async function stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
     database.check()
     await requireSpace()
-    const id = newId(LARGE, now())
+    let id = ''
     let file: StagedFile | undefined
     let held: Uint8Array[] = []
     let heldSize = 0
     let size = 0
     const writeHeld = async () => {
-      file ??= await files.stage(id)
+      if (!file) {
+        id = newId(LARGE)
+        file = await files.stage(id)
+      }
       await file.write(Buffer.concat(held))
       held = []
       heldSize = 0
@@ -100,6 +109,7 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
       }
       if (!file) return stagedSmall(Buffer.concat(held))
       if (heldSize > 0) await writeHeld()
+      await file.end()
       return stagedLarge(id, file, size)
     } catch (cause) {
       await file?.discard()

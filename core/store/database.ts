@@ -89,7 +89,9 @@ export async function openDatabase(path: string): Promise<Database> {
 
   /** What was cut short by closing is not a failure of the disk. */
   function explain(cause: unknown): IemsError {
-    return closing.signal.aborted ? new IemsError('IEMS_STORE_CLOSED', {}, cause) : (broken ?? storeFailure(cause, path))
+    return closing.signal.aborted
+      ? new IemsError('IEMS_STORE_CLOSED', {}, cause)
+      : (broken ?? storeFailure(cause, path))
   }
 
   async function reopen(reopened: () => void, waitMs: number): Promise<void> {

@@ -48,7 +48,7 @@ export type DueList = ReturnType<typeof createDueList>
 
 const UNKNOWN = Number.NEGATIVE_INFINITY
 /** Keys that are read at once, and that a lane keeps in memory when it is kept up with. */
-const WINDOW = 256
+const WINDOW = 128
 /** More than so many that came in behind the cursor are better read again from the disk. */
 const WINDOW_MAX = 4096
 /** Lanes that memory knows, unless more have leases. */
@@ -75,7 +75,14 @@ export function createDueList(database: Database, now: () => number) {
 
   function laneOf(name: string): Lane {
     const known = lanes.get(name)
-    const lane = known ?? { cursor: laneStart(name), rest: UNKNOWN, leases: new Map(), ready: new Map(), filling: undefined, missed: [] }
+    const lane = known ?? {
+      cursor: laneStart(name),
+      rest: UNKNOWN,
+      leases: new Map(),
+      ready: new Map(),
+      filling: undefined,
+      missed: [],
+    }
     if (known) lanes.delete(name)
     else if (lanes.size >= LANES) forgetOldest()
     lanes.set(name, lane)
@@ -149,7 +156,11 @@ export function createDueList(database: Database, now: () => number) {
   // --- take ---
 
   /** Leases what memory has, earliest first, into `taken`. True: something due is left alone because it is being changed. */
-  function leaseReady(laneName: string, lane: Lane, { limit, leaseMs, taken }: { limit: number; leaseMs: number; taken: Lease[] }): boolean {
+  function leaseReady(
+    laneName: string,
+    lane: Lane,
+    { limit, leaseMs, taken }: { limit: number; leaseMs: number; taken: Lease[] },
+  ): boolean {
     const when = now()
     const due: { readonly since: number; readonly placed: Placed }[] = []
     for (const lease of lane.leases.values()) if (lease.until <= when) due.push({ since: lease.until, placed: lease })
@@ -194,11 +205,18 @@ export function createDueList(database: Database, now: () => number) {
   // --- looking ---
 
   async function nextIn(laneName: string, lane: Lane): Promise<number | undefined> {
-    while (lane.rest <= now() && lane.ready.size === 0) await filled(laneName, lane)
-    let next = lane.rest
-    for (const { until } of lane.leases.values()) next = Math.min(next, until)
-    for (const { at } of lane.ready.values()) next = Math.min(next, at)
-    return next === Number.POSITIVE_INFINITY ? undefined : next
+    for (;;) {
+      let next = Number.POSITIVE_INFINITY
+      for (const { until } of lane.leases.values()) next = Math.min(next, until)
+      for (const { at } of lane.ready.values()) next = Math.min(next, at)
+      const when = now()
+      if (lane.rest > when) next = Math.min(next, lane.rest)
+      else if (next > when) {
+        await filled(laneName, lane)
+        continue
+      }
+      return next === Number.POSITIVE_INFINITY ? undefined : next
+    }
   }
 
   async function* list(prefix: string): ReturnType<Store['lanes']> {
@@ -215,12 +233,14 @@ export function createDueList(database: Database, now: () => number) {
     for (let entry = await entries.next(); entry; entry = await entries.next()) {
       const { lane, at } = readDue(entry)
       if (lane === last) {
-        if (++skipped % SKIP_AFTER === 0) entries.seek(laneEnd(lane))
+        if (++skipped === SKIP_AFTER) entries.seek(laneEnd(lane))
         continue
       }
       last = lane
+      skipped = 0
       const known = lanes.get(lane)
-      const next = known ? await nextIn(lane, known) : at
+      // Without leases the disk alone is right.
+      const next = known && known.leases.size > 0 ? await nextIn(lane, known) : at
       if (next !== undefined) yield { lane, at: next }
     }
   }

@@ -13,6 +13,8 @@ import type { ByteRange } from './store.ts'
 
 export interface StagedFile {
   write(bytes: Uint8Array): Promise<void>
+  /** All is written; no file stays open while somebody makes up his mind. */
+  end(): Promise<void>
   read(range?: ByteRange): AsyncIterable<Uint8Array>
   keep(): Promise<void>
   /** Forgets it, unless it was kept. */
@@ -29,15 +31,24 @@ export interface Files {
 
 const STAGING = 'staging'
 const CHUNK = 65_536
-const hasCode = (error: unknown, ...codes: readonly string[]) => codes.includes((error as NodeJS.ErrnoException).code ?? '')
+const hasCode = (error: unknown, ...codes: readonly string[]) =>
+  codes.includes((error as NodeJS.ErrnoException).code ?? '')
 
 async function* readFrom(path: string, id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
   if (range && range.end <= range.start) return
   try {
-    yield* createReadStream(path, { highWaterMark: CHUNK, ...(range ? { start: range.start, end: range.end - 1 } : {}) })
+    yield* createReadStream(path, {
+      highWaterMark: CHUNK,
+      ...(range ? { start: range.start, end: range.end - 1 } : {}),
+    })
   } catch (cause) {
     throw hasCode(cause, 'ENOENT') ? new IemsError('IEMS_BLOB_MISSING', { id }, cause) : storeFailure(cause, path)
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, 'r+')
+  await file.sync()
 }
 
 /** A new name in a folder survives a power cut only when the folder is synced as well. */
@@ -72,6 +83,7 @@ export async function openFiles(root: string): Promise<Files> {
   await guarded(tidy(root))
 
   async function keep(path: string, id: string): Promise<void> {
+    await syncFile(path)
     const folder = join(root, folderOf(id))
     const made = await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(path, pathOf(id))
@@ -86,9 +98,9 @@ export async function openFiles(root: string): Promise<Files> {
       let kept = false
       return {
         write: (bytes) => guarded(file.appendFile(bytes)),
+        end: () => guarded(file.close()),
         read: (range) => readFrom(kept ? pathOf(id) : path, id, range),
         async keep() {
-          await guarded(file.sync().then(() => file.close()))
           await guarded(keep(path, id))
           kept = true
         },

@@ -52,7 +52,9 @@ function stepOf(op: Op): Step {
 }
 
 function conditionOf(check: Check): Condition {
-  return 'due' in check ? { ...inLane(check.lane, check.due), at: check.at } : { record: recordKey(check.key), is: check.is }
+  return 'due' in check
+    ? { ...inLane(check.lane, check.due), at: check.at }
+    : { record: recordKey(check.key), is: check.is }
 }
 
 /** A batch being put together: the checks of each commit see what those before it in the batch have changed. */
@@ -113,7 +115,7 @@ function createGroup({ records }: Database, dueList: DueList, when: number) {
 }
 
 export function createCommitter(database: Database, dueList: DueList, now: () => number) {
-  let waiting: Waiting[] = []
+  const waiting: Waiting[] = []
   let running: Promise<void> | undefined
 
   /** As many of those who wait as fit into one batch. */
@@ -140,7 +142,7 @@ export function createCommitter(database: Database, dueList: DueList, now: () =>
       finish(written)
     }
     // Also a refusal waits until here: what it lost against was not certain before.
-    ones.forEach(({ resolve }, index) => resolve(done[index] === true))
+    for (const [index, { resolve }] of ones.entries()) resolve(done[index] === true)
   }
 
   async function run(): Promise<void> {

@@ -83,12 +83,12 @@ export function unkey(bytes: Key): KeyPart[] {
     const first = end
     while (end >= 0 && source[end + 1] === 0xff) end = source.indexOf(0, end + 2)
     if (source[at] !== STRING || end < 0) throw new RangeError('not a key')
-    parts.push(end === first ? source.toString('utf8', at + 1, end) : unescape(source.subarray(at + 1, end)))
+    parts.push(end === first ? source.toString('utf8', at + 1, end) : restoreNul(source.subarray(at + 1, end)))
     at = end + 1
   }
   return parts
 }
 
-function unescape(bytes: Buffer): string {
+function restoreNul(bytes: Buffer): string {
   return Buffer.from(bytes.toString('latin1').replaceAll('\0\xff', '\0'), 'latin1').toString()
 }

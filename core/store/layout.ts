@@ -43,10 +43,15 @@ export function timeBytes(ms: number): Buffer {
 }
 export const readTime = (bytes: Buffer): number => bytes.readUIntBE(0, TIME_SIZE)
 
-export const dueKey = (lane: string, ms: number, key: Key): Buffer => Buffer.concat([laneStart(lane), timeBytes(ms), key])
+export const dueKey = (lane: string, ms: number, key: Key): Buffer =>
+  Buffer.concat([laneStart(lane), timeBytes(ms), key])
 export const pointerKey = (lane: string, key: Key): Buffer => Buffer.concat([Buffer.from(`p${lane}\0`), key])
 
 export function readDue(entry: Buffer): { readonly lane: string; readonly at: number; readonly key: Buffer } {
   const end = entry.indexOf(0)
-  return { lane: entry.toString('utf8', 1, end), at: entry.readUIntBE(end + 1, TIME_SIZE), key: entry.subarray(end + 1 + TIME_SIZE) }
+  return {
+    lane: entry.toString('utf8', 1, end),
+    at: entry.readUIntBE(end + 1, TIME_SIZE),
+    key: entry.subarray(end + 1 + TIME_SIZE),
+  }
 }

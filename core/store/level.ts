@@ -31,7 +31,12 @@ export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelSto
   const dueList = createDueList(database, now)
   const committer = createCommitter(database, dueList, now)
 
-  async function* scan({ from, to, limit = -1, reverse = false }: Parameters<Store['scan']>[0]): ReturnType<Store['scan']> {
+  async function* scan({
+    from,
+    to,
+    limit = -1,
+    reverse = false,
+  }: Parameters<Store['scan']>[0]): ReturnType<Store['scan']> {
     for await (const [key, value] of records.iterator({ gte: recordKey(from), lt: recordKey(to), limit, reverse })) {
       yield [readRecordKey(key), value]
     }

@@ -49,7 +49,8 @@ function createOrder() {
 }
 
 function* chunksOf(bytes: Uint8Array, { start, end }: ByteRange) {
-  for (let at = start; at < Math.min(end, bytes.length); at += CHUNK) yield bytes.subarray(at, Math.min(at + CHUNK, end))
+  for (let at = start; at < Math.min(end, bytes.length); at += CHUNK)
+    yield bytes.subarray(at, Math.min(at + CHUNK, end))
 }
 
 function createBlobs(blobs: Map<string, Blob>, now: () => number, check: () => void): Blobs {
@@ -151,7 +152,8 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
     check()
     const names = order.between(nameOf(from), nameOf(to))
     const found = (reverse ? names.reverse() : names).slice(0, limit)
-    for (const [name, value] of found.map((one) => [one, records.get(one)] as const)) if (value) yield [keyOf(name), value] as const
+    for (const [name, value] of found.map((one) => [one, records.get(one)] as const))
+      if (value) yield [keyOf(name), value] as const
   }
 
   return {
@@ -162,7 +164,9 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
     scan,
     async commit(ops, checks = []) {
       check()
-      const invalid = ops.find((op) => ('lane' in op && op.lane.includes('\0')) || ('in' in op && !Number.isFinite(op.in)))
+      const invalid = ops.find(
+        (op) => ('lane' in op && op.lane.includes('\0')) || ('in' in op && !Number.isFinite(op.in)),
+      )
       if (invalid) throw new RangeError('a lane without NUL and a time that is a number')
       // Elsewhere nothing happens before the next turn either.
       await undefined

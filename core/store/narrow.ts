@@ -1,7 +1,7 @@
 /**
  * The store as one plugin sees it: its own records and lanes, and everybody's blobs.
  */
-import { key, type KeyPart } from './keys.ts'
+import { type KeyPart, key } from './keys.ts'
 import type { Check, Key, Op, Store } from './store.ts'
 
 /** A view of the store below a prefix. Closing it closes nothing. */
@@ -20,13 +20,16 @@ export function narrow(store: Store, ...prefix: readonly KeyPart[]): Store {
     return { undue: outer(op.undue), lane: lane(op.lane) }
   }
   function outerCheck(check: Check): Check {
-    return 'due' in check ? { ...check, due: outer(check.due), lane: lane(check.lane) } : { ...check, key: outer(check.key) }
+    return 'due' in check
+      ? { ...check, due: outer(check.due), lane: lane(check.lane) }
+      : { ...check, key: outer(check.key) }
   }
 
   return {
     get: (at) => store.get(outer(at)),
     async *scan({ from, to, ...rest }) {
-      for await (const [at, value] of store.scan({ ...rest, from: outer(from), to: outer(to) })) yield [inner(at), value]
+      for await (const [at, value] of store.scan({ ...rest, from: outer(from), to: outer(to) }))
+        yield [inner(at), value]
     },
     commit: (ops, checks = []) => store.commit(ops.map(outerOp), checks.map(outerCheck)),
     async take(name, limit, leaseMs) {

@@ -5,7 +5,11 @@ import { example } from './index.ts'
 
 test('a message without a subject is refused with the admin’s words', async (t) => {
   const kernel = await createTestKernel(t, { plugins: [example({ text: 'No subject, no entry' })] })
-  const { reply, queued } = await kernel.submit({ from: 'a@example.org', to: ['b@example.net'], content: 'From: a\r\n\r\nHello\r\n' })
+  const { reply, queued } = await kernel.submit({
+    from: 'a@example.org',
+    to: ['b@example.net'],
+    content: 'From: a\r\n\r\nHello\r\n',
+  })
   assert.equal(reply.code, 550)
   assert.equal(reply.text, 'No subject, no entry')
   assert.equal(queued.length, 0)
@@ -13,7 +17,11 @@ test('a message without a subject is refused with the admin’s words', async (t
 
 test('a message with a subject is delivered, and its biography tells what was found', async (t) => {
   const kernel = await createTestKernel(t, { plugins: [example({})] })
-  const { reply, id } = await kernel.submit({ from: 'a@example.org', to: ['b@example.net'], content: 'Subject: four\r\n\r\nHello\r\n' })
+  const { reply, id } = await kernel.submit({
+    from: 'a@example.org',
+    to: ['b@example.net'],
+    content: 'Subject: four\r\n\r\nHello\r\n',
+  })
   assert.equal(reply.code, 250)
   await kernel.deliver()
   assert.equal(kernel.delivered.length, 1)

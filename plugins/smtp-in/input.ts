@@ -18,6 +18,8 @@ export interface Listener {
   reject(reply: Reply): void
   /** All that came has been dealt with; more is taken at once, or when the promise settles. */
   idle(waitingFor: 'command' | 'content'): void | Promise<void>
+  /** There is content that nobody has taken yet. */
+  busy(): void
 }
 
 const LF = 0x0a
@@ -101,7 +103,8 @@ export class Input {
     }
     const wait = sink.full()
     if (!wait) return this.#ask('content')
-    void wait.then(() => this.#proceed())
+    this.#listener.busy()
+    void wait.then(() => this.#isShut || this.#ask('content'))
     return false
   }
 

@@ -142,7 +142,8 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
   }
 
   async receive(sink: Sink): Promise<void> {
-    this.#contentSince = this._server.parts.clock.now()
+    this.#wait('us')
+    this.#contentSince = this.#since
     this.#contentFrom = this.#input?.received ?? 0
     await this.#input?.receive(sink)
   }
@@ -184,6 +185,10 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
     this.#conversation?.reject(reply)
   }
 
+  busy(): void {
+    this.#wait('us')
+  }
+
   idle(waitingFor: 'command' | 'content'): void | Promise<void> {
     this.#flush()
     // A part of a line gives no more time for the line; a part of the content does.
@@ -200,9 +205,11 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
     return this._parser ? (this._parser as IemsSmtpStream).input : undefined
   }
 
-  #wait(waitingFor: 'command' | 'content'): void {
+  #wait(waitingFor: 'command' | 'content' | 'us'): void {
+    const now = this._server.parts.clock.now()
+    if (this.#waitingFor === 'us') this.#contentSince += now - this.#since
     this.#waitingFor = waitingFor
-    this.#since = this._server.parts.clock.now()
+    this.#since = now
   }
 
   #flush(): void {

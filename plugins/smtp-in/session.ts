@@ -10,7 +10,7 @@ import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { Offer } from './parameters.ts'
 import { END, line, NO, plain, YES } from './replies.ts'
-import { type ContentWire, Transaction } from './transaction.ts'
+import { type ContentWire, Transaction, type TransactionParts } from './transaction.ts'
 import { ATTRIBUTES, readXclient } from './xclient.ts'
 
 /** What the conversation can do to its connection. */
@@ -349,8 +349,8 @@ export class Conversation {
   }
 
   #newTransaction(): Transaction {
-    const { options, log } = this.#setting
-    return new Transaction({ options, log, wire: this.#wire, open: this.#open })
+    const ask: TransactionParts['ask'] = (call) => this.#ask(call)
+    return new Transaction({ options: this.#setting.options, wire: this.#wire, open: this.#open, ask })
   }
 
   #count(): boolean {

@@ -5,7 +5,7 @@
  * octets that were announced are always read to their end, so that none of them is ever taken for a command; content
  * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
  */
-import { accept, type Log, type OpenSession, type Refusal, type Reply } from 'iems'
+import { accept, type OpenSession, type Refusal, type Reply } from 'iems'
 import { hasDomain, isAscii, readPath } from './addresses.ts'
 import { Content, countedSink, dottedSink, type Sink } from './content.ts'
 import type { Options } from './options.ts'
@@ -24,7 +24,8 @@ export interface TransactionParts {
   readonly options: Options
   readonly wire: ContentWire
   readonly open: OpenSession
-  readonly log: Log
+  /** Asks the kernel; a fault is a refusal. */
+  ask<T>(call: () => Promise<T>): Promise<T | Refusal>
 }
 
 /** Content on its way to the kernel. */
@@ -68,7 +69,7 @@ export class Transaction {
     const parameters = readMailParameters(path.rest, offer)
     if (isReply(parameters)) return parameters
     if (!parameters.smtpUtf8 && !isAscii(path.address)) return NO.senderUtf8
-    const refusal = await this.#ask(() => this.#parts.open.mail(path.address, parameters))
+    const refusal = await this.#parts.ask(() => this.#parts.open.mail(path.address, parameters))
     if (refusal) return refusal.reply
     this.#from = path.address
     this.#isUtf8 = parameters.smtpUtf8 === true
@@ -85,11 +86,11 @@ export class Transaction {
     const parameters = readRcptParameters(path.rest, offer)
     if (isReply(parameters)) return parameters
     if (!this.#isUtf8 && !isAscii(address)) return NO.recipientUtf8
-    const { options, open } = this.#parts
+    const { options, open, ask } = this.#parts
     // RFC 2033 section 4.2: LMTP answers for each RCPT, so none may be merged with another.
     if (options.protocol === 'smtp' && this.#recipients.has(address)) return YES.recipient
     if (this.#accepted >= options.limits.recipients) return NO.tooManyRecipients
-    const refusal = await this.#ask(() => open.rcpt({ address, ...parameters }))
+    const refusal = await ask(() => open.rcpt({ address, ...parameters }))
     if (refusal) return refusal.reply
     this.#accepted++
     this.#recipients.add(address)
@@ -152,23 +153,20 @@ export class Transaction {
 
   #send(scanner?: Scanner): Sending {
     const content = new Content(this.#parts.options.maxSize)
-    const answer = this.#deliver(content)
-    const sending: Sending = { content, answer, scanner, isAnswered: false }
-    this.#sending = sending
-    answer.then(() => {
+    const sending: Sending = { content, scanner, answer: this.#hand(content), isAnswered: false }
+    // A kernel that has answered reads no more, but what comes must still be taken off the wire.
+    void sending.answer.then(() => {
       sending.isAnswered = true
-    }, undefined)
+      return content.return()
+    })
+    this.#sending = sending
     return sending
   }
 
-  /** Never throws. */
-  async #deliver(content: Content): Promise<Reply> {
-    try {
-      return await this.#parts.open.data(content)
-    } catch (cause) {
-      this.#parts.log.error('content was not taken', { cause })
-      return NO.fault
-    }
+  async #hand(content: Content): Promise<Reply> {
+    const { open, ask } = this.#parts
+    const answer = await ask(() => open.data(content))
+    return 'kind' in answer ? answer.reply : answer
   }
 
   /** Waits for the kernel; the transaction is over then, whatever it said. */
@@ -184,14 +182,5 @@ export class Transaction {
     this.#accepted = 0
     this.#recipients = new Set()
     this.#sending = undefined
-  }
-
-  async #ask(call: () => Promise<Refusal | undefined>): Promise<Refusal | undefined> {
-    try {
-      return await call()
-    } catch (cause) {
-      this.#parts.log.error('a command failed', { cause })
-      return { kind: 'refuse', reply: NO.fault }
-    }
   }
 }

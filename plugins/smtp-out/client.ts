@@ -10,8 +10,6 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import { type Features, NO_FEATURES } from './features.ts'
 import { type RemoteReply, ReplyParser } from './replies.ts'
 
-export type Security = 'plain' | 'encrypted' | 'verified'
-
 /** More replies than anybody asked for. */
 const UNASKED_LIMIT = 1000
 /** Ms that a server has to say goodbye. */
@@ -21,7 +19,8 @@ export class Conversation {
   /** `mx.example.org [192.0.2.1]`. */
   readonly remote: string
   features: Features = NO_FEATURES
-  security: Security = 'plain'
+  /** Under TLS, as strict as was asked for. */
+  isSecure = false
   /** When it was opened, by performance.now(). */
   readonly since = performance.now()
   /** Messages sent so far. */
@@ -151,7 +150,7 @@ export class Conversation {
     if (failure !== undefined) this.lose(failure)
     else {
       this.#listen(socket)
-      this.security = socket.authorized ? 'verified' : 'encrypted'
+      this.isSecure = true
     }
     return failure
   }

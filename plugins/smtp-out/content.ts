@@ -21,7 +21,8 @@ const LINE_START = 2
 export class DotStuffer {
   #at: typeof TEXT | typeof AFTER_CR | typeof LINE_START = LINE_START
 
-  encode(chunk: Buffer): Buffer {
+  encode(octets: Uint8Array): Buffer {
+    const chunk = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
     const startsClean = this.#at === TEXT || (this.#at === LINE_START && chunk[0] !== DOT)
     if (!startsClean || UNCLEAN.test(chunk.toString('latin1'))) return this.#change(chunk)
     if (chunk.length > 0) this.#at = chunk.at(-1) === LF ? LINE_START : TEXT
@@ -78,9 +79,10 @@ export function contentOf(delivery: Delivery): Content {
     size,
     async whole() {
       if (whole || size > SMALL) return whole
+      const stuffer = new DotStuffer()
       const chunks: Buffer[] = []
-      for await (const chunk of stuffed(delivery)) chunks.push(chunk)
-      whole = Buffer.concat(chunks)
+      for await (const chunk of delivery.open()) chunks.push(stuffer.encode(chunk))
+      whole = Buffer.concat([...chunks, stuffer.end()])
       return whole
     },
     stuffed: () => stuffed(delivery),
@@ -90,7 +92,6 @@ export function contentOf(delivery: Delivery): Content {
 
 async function* stuffed(delivery: Delivery): AsyncGenerator<Buffer> {
   const stuffer = new DotStuffer()
-  for await (const chunk of delivery.open())
-    yield stuffer.encode(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  for await (const chunk of delivery.open()) yield stuffer.encode(chunk)
   yield stuffer.end()
 }

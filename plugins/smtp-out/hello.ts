@@ -5,6 +5,7 @@
  * says before STARTTLS counts after it; only opportunistic TLS is ever given up for plain text, and on a new connection.
  */
 import { isIPv6 } from 'node:net'
+import type { SecureContext } from 'node:tls'
 import { defer, type Reply } from 'iems'
 import { type Conversation, connect } from './client.ts'
 import { readFeatures } from './features.ts'
@@ -16,7 +17,7 @@ import { handshakeOptions, insecure, type TlsPolicy } from './tls.ts'
 
 export interface OpenSettings extends Pick<Options, 'protocol' | 'bindAddress' | 'implicitTls' | 'auth' | 'timeouts'> {
   readonly helo: string
-  readonly ca: readonly string[] | undefined
+  readonly secureContext: SecureContext
 }
 
 export type Open = (server: Server, policy: TlsPolicy, signal: AbortSignal) => Promise<Conversation | Trouble>
@@ -70,7 +71,7 @@ export function createOpen(settings: OpenSettings): Open {
   }
 
   function secure(conversation: Conversation, { host }: Server, policy: TlsPolicy) {
-    return conversation.secure(handshakeOptions(host, policy, settings.ca), timeouts.connect)
+    return conversation.secure(handshakeOptions(host, policy, settings.secureContext), timeouts.connect)
   }
 
   /** EHLO, or HELO for a server that does not know it; answers a refusal. */
@@ -87,9 +88,9 @@ export function createOpen(settings: OpenSettings): Open {
   async function authenticate(conversation: Conversation): Promise<Trouble | undefined> {
     const { auth } = settings
     if (!auth) return undefined
-    const { remote, security, features } = conversation
+    const { remote, isSecure, features } = conversation
     const cannot = (text: string) => trouble({ remote, reply: defer(454, '4.7.0', text).reply })
-    if (security === 'plain' && !auth.withoutTls) return cannot('No TLS at the next hop, so the password is not sent')
+    if (!isSecure && !auth.withoutTls) return cannot('No TLS at the next hop, so the password is not sent')
     const reply = await prove(conversation, features.auth, auth)
     if (reply === undefined) return cannot('The next hop offers no mechanism to authenticate with')
     if (reply.code === 235) return undefined
@@ -138,10 +139,11 @@ function refused(remote: string, reply: RemoteReply, reached = true): Trouble {
 }
 
 /** What the policy demands and this connection lacks. */
-function shortfall({ remote, security, features }: Conversation, policy: TlsPolicy): Trouble | undefined {
+function shortfall({ remote, isSecure, features }: Conversation, policy: TlsPolicy): Trouble | undefined {
   const demanded = policy.mode === 'required' || policy.mode === 'verified'
-  if (demanded && security === 'plain')
+  if (demanded && !isSecure)
     return trouble({ remote, ...insecure(policy, '4.7.4', 'The server does not offer TLS, which is required') })
-  if (policy.requireTls && !features.requireTls) return trouble({ remote, ...insecure(policy, '4.7.4', '') })
+  if (policy.requireTls && !features.requireTls)
+    return trouble({ remote, ...insecure(policy, '4.7.4', 'The server does not offer REQUIRETLS') })
   return undefined
 }

@@ -6,14 +6,14 @@
  */
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { rootCertificates } from 'node:tls'
+import { createSecureContext, rootCertificates } from 'node:tls'
 import { definePlugin, inNetworks, type SetupContext } from 'iems'
 import { createDeliver } from './deliver.ts'
 import { createDns, type DnsSource, systemSource } from './dns.ts'
 import { createOpen } from './hello.ts'
 import { createFindPolicy } from './mta-sts.ts'
 import { createFindServers } from './mx.ts'
-import { domainOf, matchDomains } from './nexthop.ts'
+import { domainOf, matchDomains, parseNexthop } from './nexthop.ts'
 import { type Options, options } from './options.ts'
 import { Pool } from './pool.ts'
 import { createDecideTls } from './tls.ts'
@@ -32,9 +32,9 @@ export const smtpOut = definePlugin({
           stage: 'last',
           handler({ to }) {
             const domain = domainOf(to.address)
-            return domain !== undefined && takes(domain)
-              ? { channel: ctx.name, nexthop: config.nexthop ?? domain }
-              : undefined
+            // What cannot be a next hop is refused now rather than kept until it is given up.
+            if (domain === undefined || !takes(domain) || !parseNexthop(domain)) return undefined
+            return { channel: ctx.name, nexthop: config.nexthop ?? domain }
           },
         },
       },
@@ -78,7 +78,11 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
       isOwn: inNetworks(config.ownAddresses ?? (port === 25 ? machineAddresses() : [])),
       chance: Math.random,
     }),
-    open: createOpen({ ...config, ca, helo: config.helo ?? ctx.hostname }),
+    open: createOpen({
+      ...config,
+      secureContext: createSecureContext(ca ? { ca } : {}),
+      helo: config.helo ?? ctx.hostname,
+    }),
   })
 }
 

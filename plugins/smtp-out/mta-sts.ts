@@ -33,6 +33,8 @@ const SIZE_LIMIT = 65_536
 const FETCH_MS = 60_000
 /** Section 3.3 suggests not to ask again for five minutes after a failure. */
 const RETRY_MS = 300_000
+/** Section 5.1: often enough that a fetch that is suppressed for a while does no harm. */
+const REFRESH_MS = 86_400_000
 /** Section 3.2: a year or so at most. */
 const MAX_AGE_S = 31_557_600
 const MAX_ENTRIES = 20_000
@@ -41,6 +43,8 @@ interface Cached {
   readonly id: string
   readonly policy: StsPolicy | undefined
   readonly until: number
+  /** When it is to be fetched again, though its id is the same. */
+  readonly askAt: number
 }
 
 export function createFindPolicy(settings: StsSettings): FindPolicy {
@@ -59,14 +63,14 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
   async function refresh(domain: string, id: string, valid: Cached | undefined): Promise<StsPolicy | undefined> {
     const text = await fetchPolicy(domain, settings)
     const policy = text.kind === 'policy' ? parsePolicy(text.body) : undefined
-    if (policy) return remember(domain, { id, policy, until: now() + policy.maxAge * 1000 })
+    if (policy) {
+      const ms = policy.maxAge * 1000
+      return remember(domain, { id, policy, until: now() + ms, askAt: now() + Math.min(ms, REFRESH_MS) })
+    }
     settings.warn(domain, text.kind === 'policy' ? 'the policy is not well-formed' : text.why)
-    // The old one stays in force under the new id until it is time to ask again.
-    return remember(domain, {
-      id,
-      policy: valid?.policy,
-      until: Math.min(now() + RETRY_MS, valid?.until ?? Number.POSITIVE_INFINITY),
-    })
+    const askAt = now() + RETRY_MS
+    // The old one stays in force, for as long as it was to be.
+    return remember(domain, { id, policy: valid?.policy, until: valid?.until ?? askAt, askAt })
   }
 
   return async (domain) => {
@@ -74,7 +78,7 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
     const cached = cache.get(domain)
     const valid = cached && cached.until > now() ? cached : undefined
     const id = record.kind === 'found' ? idIn(record.values) : undefined
-    if (id === undefined || valid?.id === id) return valid?.policy
+    if (id === undefined || (valid?.id === id && valid.askAt > now())) return valid?.policy
     const asked = underWay.get(domain) ?? refresh(domain, id, valid)
     underWay.set(domain, asked)
     try {

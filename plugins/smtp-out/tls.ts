@@ -5,7 +5,7 @@
  * channel demands; `verified` means a certificate that is valid for the host's name.
  */
 import { isIP } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { type Delivery, defer, refuse } from 'iems'
 import { type FindPolicy, matchMx } from './mta-sts.ts'
 import type { Nexthop } from './nexthop.ts'
@@ -40,20 +40,20 @@ export function createDecideTls({ mode, perNexthop, findPolicy }: TlsSettings): 
   }
 
   async function decide(domain: string, findPolicy: FindPolicy, delivery: Delivery): Promise<TlsPolicy> {
-    const { requireTls = false } = delivery.message.parameters
     const sts = await findPolicy(domain)
-    // RFC 8689 section 4.2.1: without DNSSEC, only MTA-STS says which servers are the domain's own.
-    if (requireTls) return { ...REQUIRE_TLS, accepts: sts && sts.mode !== 'none' ? matchMx(sts.mx) : () => false }
+    if (delivery.message.parameters.requireTls)
+      return sts && sts.mode !== 'none' ? { ...REQUIRE_TLS, accepts: matchMx(sts.mx) } : UNVOUCHED
     if (sts?.mode !== 'enforce' || waivesTls(delivery)) return plain[mode]
-    return { mode: 'verified', requireTls, accepts: matchMx(sts.mx), key: `sts ${sts.mx.join(' ')}` }
+    return { mode: 'verified', requireTls: false, accepts: matchMx(sts.mx), key: `sts ${sts.mx.join(' ')}` }
   }
 
   return (nexthop, delivery) => {
+    const { requireTls = false } = delivery.message.parameters
     const name = nexthop.kind === 'socket' ? nexthop.path : nexthop.name
     const given = perName.get(delivery.route.nexthop) ?? perName.get(name)
-    if (given === undefined && findPolicy && nexthop.kind === 'domain' && mode !== 'off')
-      return decide(name, findPolicy, delivery)
-    return delivery.message.parameters.requireTls ? REQUIRE_TLS : plain[given ?? mode]
+    if (given !== undefined || nexthop.kind !== 'domain') return requireTls ? REQUIRE_TLS : plain[given ?? mode]
+    if (findPolicy && (requireTls || mode !== 'off')) return decide(name, findPolicy, delivery)
+    return requireTls ? UNVOUCHED : plain[mode]
   }
 }
 
@@ -61,6 +61,8 @@ function policy(mode: TlsMode): TlsPolicy {
   return { mode, requireTls: false, key: mode }
 }
 const REQUIRE_TLS: TlsPolicy = { mode: 'verified', requireTls: true, key: 'requiretls' }
+/** RFC 8689 section 4.2.1: without DNSSEC, only MTA-STS or the admin says which servers are a domain's own. */
+const UNVOUCHED: TlsPolicy = { ...REQUIRE_TLS, accepts: () => false }
 
 /** RFC 8689 section 5: the sender would rather have it delivered than protected. */
 function waivesTls({ headers }: Delivery): boolean {
@@ -68,18 +70,14 @@ function waivesTls({ headers }: Delivery): boolean {
 }
 
 /** What Node is told for a handshake with this host. */
-export function handshakeOptions(
-  host: string,
-  { mode }: TlsPolicy,
-  ca: readonly string[] | undefined,
-): ConnectionOptions {
+export function handshakeOptions(host: string, { mode }: TlsPolicy, secureContext: SecureContext): ConnectionOptions {
   const name = host.replace(/^\[(?:ipv6:)?(.*)\]$/i, '$1')
   return {
     // The name is checked as it stands here, also where it is an address.
     host: name,
     ...(isIP(name) ? {} : { servername: name }),
     rejectUnauthorized: mode === 'verified',
-    ...(ca ? { ca: [...ca] } : {}),
+    secureContext,
   }
 }
 

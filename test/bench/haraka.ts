@@ -9,9 +9,10 @@ import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { endGroup, freePort, type Scope } from '../support/postfix.ts'
+import { endGroup, type Scope } from '../support/postfix.ts'
+import { freePort } from '../support/running-server.ts'
 import { accepting } from './load.ts'
-import type { Fate, Server } from './peers.ts'
+import type { Fate, Server } from './servers.ts'
 
 const haraka = join(import.meta.dirname, 'node_modules/Haraka/bin/haraka')
 
@@ -22,7 +23,11 @@ export function installHaraka(): void {
 
 export async function startHaraka(scope: Scope, fate: Fate): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'haraka-'))
-  scope.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
+  let pid: number | undefined
+  scope.after(async () => {
+    if (pid) await endGroup(pid)
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
   const port = await freePort()
   await configure(folder, port, fate)
   const child = spawn(process.execPath, [haraka, '-c', folder], {
@@ -30,12 +35,11 @@ export async function startHaraka(scope: Scope, fate: Fate): Promise<Server> {
     env: { ...process.env, NODE_ENV: 'production', ...(fate === 'discard' && { YES_REALLY_DO_DISCARD: '1' }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  if (child.pid === undefined) throw new Error('Haraka did not start')
   child.stdout.pipe(createWriteStream(join(folder, 'log')))
-  const pid = child.pid
-  scope.after(() => endGroup(pid))
+  pid = child.pid
+  if (!pid) throw new Error('Haraka did not start')
   await accepting(port)
-  return { name: 'haraka', port, pid, folder }
+  return { port, pid }
 }
 
 async function configure(folder: string, port: number, fate: Fate): Promise<void> {

@@ -3,20 +3,26 @@
  * defaults. To hold what it takes, a small plugin answers `check` with a quarantine, which is what Postfix's HOLD does.
  */
 import { spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { endGroup, freePort, type Scope } from '../support/postfix.ts'
+import { endGroup, type Scope } from '../support/postfix.ts'
+import { freePort } from '../support/running-server.ts'
 import { accepting } from './load.ts'
-import type { Fate, Server } from './peers.ts'
+import type { Fate, Server } from './servers.ts'
 
 const project = join(import.meta.dirname, '../..')
 
-/** `nodeFlags` are for profiling. */
-export async function startIems(scope: Scope, fate: Fate, nodeFlags: readonly string[] = []): Promise<Server> {
+/** Flags for Node come from IEMS_BENCH_NODE_FLAGS, such as --cpu-prof. */
+export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
+  const nodeFlags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
   const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
-  scope.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
+  let pid: number | undefined
+  scope.after(async () => {
+    if (pid) await endGroup(pid, 10_000)
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
   const port = await freePort()
   const config = join(folder, 'iems.config.ts')
   await writeFile(config, configuration(port, fate))
@@ -26,17 +32,18 @@ export async function startIems(scope: Scope, fate: Fate, nodeFlags: readonly st
     ['--conditions=source', ...nodeFlags, join(project, 'core/cli.ts'), 'start', '--config', config],
     { detached: true, cwd: project, stdio: ['ignore', log, log] },
   )
-  const { pid } = child
-  if (pid === undefined) throw new Error('the server did not start')
-  scope.after(() => endGroup(pid))
+  closeSync(log)
+  pid = child.pid
+  if (!pid) throw new Error('the server did not start')
   await accepting(port).catch(async (cause) => {
     throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
   })
-  return { name: 'iems', port, pid, folder }
+  return { port, pid }
 }
 
 function configuration(port: number, fate: Fate): string {
   const nexthop = typeof fate === 'object' ? `127.0.0.1:${fate.relayTo}` : '127.0.0.1:1'
+  const dead = typeof fate === 'object' && fate.dead
   return `import { defineConfig } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
@@ -47,6 +54,7 @@ export default defineConfig({
   store: { path: 'data' },
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${port}' }, { trusts: ['127.0.0.0/8'] }),
+    ${dead ? `dead: smtpOut({ domains: ['${dead}'], nexthop: '127.0.0.1:1' }),` : ''}
     relay: smtpOut({ nexthop: '${nexthop}' }),
   },
   plugins: [${fate === 'hold' ? 'hold({})' : ''}],

@@ -6,9 +6,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, type Scope } from '../support/postfix.ts'
+import type { Scope } from '../support/postfix.ts'
+import { freePort } from '../support/running-server.ts'
 
 export interface Load {
   readonly messages: number
@@ -16,37 +20,65 @@ export interface Load {
   readonly bytes: number
   /** Whether a client sends all its messages on one connection or each on its own. */
   readonly connections: 'kept' | 'each'
+  readonly to?: string
 }
 
 const limitMs = 600_000
 
 /** Sends the load to a port; how many seconds it took. */
 export async function send(port: number, load: Load): Promise<number> {
-  const flags = ['-s', load.clients, '-m', load.messages, '-l', load.bytes, '-f', 'a@bench.test', '-t', 'b@example.org']
+  const flags = [
+    '-s',
+    load.clients,
+    '-m',
+    load.messages,
+    '-l',
+    load.bytes,
+    '-f',
+    'a@bench.test',
+    '-t',
+    load.to ?? 'b@example.org',
+  ]
   if (load.connections === 'kept') flags.unshift('-d')
   const started = performance.now()
-  await ended(spawn('smtp-source', [...flags.map(String), `127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] }))
+  await ended(
+    spawn('smtp-source', [...flags.map(String), `127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] }),
+  )
   return (performance.now() - started) / 1000
 }
 
 export interface Sink {
   readonly port: number
-  readonly pid: number
-  /** Resolves when it has received all it was started for. */
-  readonly full: Promise<void>
+  /** Resolves when it has received that many messages in all. */
+  received(messages: number): Promise<void>
 }
 
-/** Starts a next hop that counts `messages` and then ends. */
-export async function startSink(scope: Scope, messages: number, port?: number): Promise<Sink> {
-  const own = port ?? (await freePort())
-  const child = spawn('smtp-sink', ['-u', 'postfix', '-m', '1000', '-M', String(messages), `127.0.0.1:${own}`, '1000'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+/** Starts a next hop that counts what it receives. */
+export async function startSink(scope: Scope): Promise<Sink> {
+  const folder = await mkdtemp(join(tmpdir(), 'sink-'))
+  const port = await freePort()
+  const counts = await open(join(folder, 'counts'), 'w+')
+  const flags = ['-c', '-u', 'postfix', '-m', '1000', `127.0.0.1:${port}`, '1000']
+  const child = spawn('smtp-sink', flags, { stdio: ['ignore', counts.fd, 'ignore'] })
+  scope.after(async () => {
+    child.kill()
+    await counts.close()
+    await rm(folder, { recursive: true })
   })
-  const full = ended(child)
-  full.catch(() => undefined) // who waits for it is told; being killed at the end of the scope is no fault
-  scope.after(() => void child.kill())
-  await accepting(own)
-  return { port: own, pid: child.pid ?? 0, full }
+  await accepting(port)
+  return { port, received: (messages) => waitForCount(counts, messages) }
+}
+
+/** The sink writes `sess=1 quit=0 mesg=1` after each message; looking at the end of the file costs it nothing. */
+async function waitForCount(counts: FileHandle, messages: number): Promise<void> {
+  const tail = Buffer.alloc(200)
+  for (const until = performance.now() + limitMs; performance.now() < until; await delay(10)) {
+    const { size } = await counts.stat()
+    const { bytesRead } = await counts.read(tail, 0, tail.length, Math.max(0, size - tail.length))
+    const seen = [...tail.toString('latin1', 0, bytesRead).matchAll(/mesg=(\d+)(?=\s)/g)].at(-1)
+    if (Number(seen?.[1] ?? 0) >= messages) return
+  }
+  throw new Error(`the sink did not receive ${messages} messages in ${limitMs / 1000} s`)
 }
 
 /** Waits until something accepts connections on a loopback port. */

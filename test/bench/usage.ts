@@ -3,7 +3,8 @@
  * belongs to its process group, so that Postfix's many services count like one server. Postfix's services come and go;
  * the time of those that have ended is in their parent's account of its children.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Usage {
   readonly cpuSeconds: number
@@ -49,4 +50,22 @@ function read(path: string): string {
   } catch {
     return '' // it ended while we looked
   }
+}
+
+/** Lets `peakBytes` of a single process start again from what it uses now. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5')
+}
+
+/** The share of the machine's processors that is idle, over half a second. */
+export async function idleShare(): Promise<number> {
+  const before = machine()
+  await delay(500)
+  const after = machine()
+  return (after.idle - before.idle) / Math.max(1, after.all - before.all)
+}
+
+function machine(): { idle: number; all: number } {
+  const ticks = (read('/proc/stat').split('\n')[0] ?? '').split(/\s+/).slice(1, 9).map(Number)
+  return { idle: ticks[3] ?? 0, all: ticks.reduce((sum, value) => sum + value, 0) }
 }

@@ -10,7 +10,12 @@ import { definePlugin, duration, secretValue, size } from '../../core/index.ts'
 
 const probe = definePlugin({
   name: 'probe',
-  config: z.strictObject({ tls: z.enum(['off', 'opportunistic', 'required']), wait: duration().prefault('10 min'), most: size().prefault('1 kB'), password: secretValue().optional() }),
+  config: z.strictObject({
+    tls: z.enum(['off', 'opportunistic', 'required']),
+    wait: duration().prefault('10 min'),
+    most: size().prefault('1 kB'),
+    password: secretValue().optional(),
+  }),
   setup: () => ({}),
 })
 
@@ -19,7 +24,10 @@ async function problemsOf(input: unknown): Promise<string[]> {
     await checkConfig(input, '/x/iems.config.ts')
     return []
   } catch (error) {
-    return (error as Error).message.split('\n').slice(1).map((line) => line.trim())
+    return (error as Error).message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
   }
 }
 
@@ -29,9 +37,16 @@ test('every problem is told at once, each with its path and what stands there', 
     hostnam: 'x',
     limits: { recipients: 0 },
     channels: { internet: probe({ tls: 'opportunisitc', sise: 4 } as never), 'Bad Name': probe({ tls: 'off' }) },
-    plugins: [probe({ tls: 'off', wait: '10' } as never), probe({ tls: 'off', password: secret.env('IEMS_NOT_THERE') }, { as: 'two', from: ['nowhere'] })],
+    plugins: [
+      probe({ tls: 'off', wait: '10' } as never),
+      probe({ tls: 'off', password: secret.env('IEMS_NOT_THERE') }, { as: 'two', from: ['nowhere'] }),
+    ],
   })
-  const has = (pattern: RegExp) => assert.ok(problems.some((line) => pattern.test(line)), `${pattern} in\n${problems.join('\n')}`)
+  const has = (pattern: RegExp) =>
+    assert.ok(
+      problems.some((line) => pattern.test(line)),
+      `${pattern} in\n${problems.join('\n')}`,
+    )
   has(/^\(top\): .*hostnam/)
   has(/^limits\.recipients: .*got 0/)
   has(/^channels\.internet\.tls: .*"opportunistic".*got "opportunisitc"/)
@@ -43,16 +58,22 @@ test('every problem is told at once, each with its path and what stands there', 
 })
 
 test('durations and sizes are plain numbers after the schema, and defaults are filled in', async () => {
-  const config = await checkConfig({ hostname: 'x', channels: { a: probe({ tls: 'off', wait: '90 s', most: '2 MiB' }) } }, '/x/iems.config.ts')
+  const config = await checkConfig(
+    { hostname: 'x', channels: { a: probe({ tls: 'off', wait: '90 s', most: '2 MiB' }) } },
+    '/x/iems.config.ts',
+  )
   assert.deepEqual(config.channels[0]?.options, { tls: 'off', wait: 90_000, most: 2 * 1024 ** 2 })
   assert.equal(config.channels[0]?.placement.retry.for, 5 * 86_400_000)
-  assert.throws(() => { (config.limits as { recipients: number }).recipients = 5 }, TypeError)
+  assert.throws(() => {
+    ;(config.limits as { recipients: number }).recipients = 5
+  }, TypeError)
 })
 
 test('a secret shows itself to nobody who does not ask', () => {
   const hidden = secret.value('hunter2')
   assert.equal(hidden.reveal(), 'hunter2')
-  for (const text of [String(hidden), JSON.stringify({ hidden }), inspect({ hidden }), `${hidden}`]) assert.doesNotMatch(text, /hunter2/)
+  for (const text of [String(hidden), JSON.stringify({ hidden }), inspect({ hidden }), `${hidden}`])
+    assert.doesNotMatch(text, /hunter2/)
 })
 
 async function folder(t: TestContext): Promise<string> {
@@ -64,7 +85,10 @@ async function folder(t: TestContext): Promise<string> {
 test('a file far from any node_modules finds iems, and is read anew each time with what it imports', async (t) => {
   const path = await folder(t)
   await writeFile(join(path, 'name.ts'), "export const hostname: string = 'one.example'\n")
-  await writeFile(join(path, 'iems.config.ts'), "import { defineConfig } from 'iems'\nimport { hostname } from './name.ts'\nexport default defineConfig({ hostname, channels: {} })\n")
+  await writeFile(
+    join(path, 'iems.config.ts'),
+    "import { defineConfig } from 'iems'\nimport { hostname } from './name.ts'\nexport default defineConfig({ hostname, channels: {} })\n",
+  )
   assert.equal((await loadConfig(undefined, path)).hostname, 'one.example')
   await writeFile(join(path, 'name.ts'), "export const hostname: string = 'two.example'\n")
   assert.equal((await loadConfig(join(path, 'iems.config.ts'))).hostname, 'two.example')

@@ -20,7 +20,8 @@ function createWorld() {
       const { address } = recipient
       const count = (tries.get(address) ?? 0) + 1
       tries.set(address, count)
-      if (address.startsWith('later') && count === 1) return { recipient, status: 'deferred', reply: defer(451, '4.2.0', 'Later').reply }
+      if (address.startsWith('later') && count === 1)
+        return { recipient, status: 'deferred', reply: defer(451, '4.2.0', 'Later').reply }
       if (address.startsWith('never')) return { recipient, status: 'failed', reply: refuse(550, '5.1.1', 'No').reply }
       taken.push(message.from === '' ? `report to ${address}` : address)
       return { recipient, status: 'delivered', reply: { code: 250, enhanced: '2.0.0', text: 'Ok' } }
@@ -36,7 +37,9 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
       const store = memoryStore({ now: () => clock.now() })
       const faulty = faultyStore(store, nth, fault)
       const first = await createTestKernel(t, { store: faulty, clock, deliver: world.answer })
-      const { reply } = await first.submit({ from: 'me@here.example', to: RECIPIENTS }).catch(() => ({ reply: { code: 451 } }))
+      const { reply } = await first
+        .submit({ from: 'me@here.example', to: RECIPIENTS })
+        .catch(() => ({ reply: { code: 451 } }))
       first.kernel.run()
       // Turns instead of an end: a process that has stopped has none.
       for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
@@ -52,7 +55,10 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
         const times = world.taken.filter((taken) => taken === one).length
         if (reply.code === 250) assert.ok(times >= 1, `${one} was lost: ${where}`)
         // Only a settle that was not written may repeat a delivery; with the process die all those under way.
-        assert.ok(times <= (faulty.hit.settling || fault.startsWith('stop') ? 2 : 1), `${one} came ${times} times: ${where}`)
+        assert.ok(
+          times <= (faulty.hit.settling || fault.startsWith('stop') ? 2 : 1),
+          `${one} came ${times} times: ${where}`,
+        )
       }
       assert.equal(await second.queue.count(), 0, where)
       await second.clock.advance(72 * HOUR)

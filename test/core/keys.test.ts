@@ -18,27 +18,41 @@ function compare(a: readonly KeyPart[], b: readonly KeyPart[]): number {
     if (right === undefined) return 1
     if (typeof left !== typeof right) return typeof left === 'string' ? -1 : 1
     if (typeof left === 'number' && left !== right) return left < (right as number) ? -1 : 1
-    if (typeof left === 'string' && left !== right) return Buffer.compare(Buffer.from(left), Buffer.from(right as string))
+    if (typeof left === 'string' && left !== right)
+      return Buffer.compare(Buffer.from(left), Buffer.from(right as string))
   }
   return a.length - b.length
 }
 
 test('the order of the bytes is the order of the tuples', () => {
-  fc.assert(fc.property(tuple, tuple, (a, b) => Math.sign(Buffer.compare(key(...a), key(...b))) === Math.sign(compare(a, b))), { numRuns: 3000 })
+  fc.assert(
+    fc.property(tuple, tuple, (a, b) => Math.sign(Buffer.compare(key(...a), key(...b))) === Math.sign(compare(a, b))),
+    { numRuns: 3000 },
+  )
 })
 
 test('a key is read back as the tuple it was made of', () => {
   // -0 is 0 to every reader of a key.
-  fc.assert(fc.property(tuple, (parts) => assert.deepEqual(unkey(key(...parts)), parts.map((one) => (one === 0 ? 0 : one)))))
+  fc.assert(
+    fc.property(tuple, (parts) =>
+      assert.deepEqual(
+        unkey(key(...parts)),
+        parts.map((one) => (one === 0 ? 0 : one)),
+      ),
+    ),
+  )
 })
 
 test('below() holds exactly the tuples that start with its parts', () => {
   fc.assert(
     fc.property(tuple, tuple, (prefix, other) => {
       const { from, to } = below(...prefix)
-      const within = (parts: readonly KeyPart[]) => Buffer.compare(key(...parts), from) >= 0 && Buffer.compare(key(...parts), to) < 0
+      const within = (parts: readonly KeyPart[]) =>
+        Buffer.compare(key(...parts), from) >= 0 && Buffer.compare(key(...parts), to) < 0
       assert.ok(within([...prefix, ...other]))
-      const starts = prefix.every((one, index) => other.length > index && (one === other[index] || (one === 0 && other[index] === 0)))
+      const starts = prefix.every(
+        (one, index) => other.length > index && (one === other[index] || (one === 0 && other[index] === 0)),
+      )
       assert.equal(within(other), starts)
     }),
     { numRuns: 3000 },
@@ -46,7 +60,8 @@ test('below() holds exactly the tuples that start with its parts', () => {
 })
 
 test('numbers that are not whole and strings that are not Unicode are no keys', () => {
-  for (const bad of [0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 'a\ud800']) assert.throws(() => key('x', bad), RangeError)
+  for (const bad of [0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 'a\ud800'])
+    assert.throws(() => key('x', bad), RangeError)
 })
 
 test('bytes that are not a key are refused, and quickly', () => {
@@ -59,5 +74,6 @@ test('bytes that are not a key are refused, and quickly', () => {
       }
     }),
   )
-  for (const bytes of [[1], [2, 97], [3, 0], [2, 97, 0, 255]]) assert.throws(() => unkey(Uint8Array.from(bytes)), RangeError)
+  for (const bytes of [[1], [2, 97], [3, 0], [2, 97, 0, 255]])
+    assert.throws(() => unkey(Uint8Array.from(bytes)), RangeError)
 })

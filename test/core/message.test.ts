@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Body, createHeaders, type Edits, headerEnd, headerField, newId, openWith, sizeWith } from '../../core/message.ts'
+import {
+  type Body,
+  createHeaders,
+  type Edits,
+  headerEnd,
+  headerField,
+  newId,
+  openWith,
+  sizeWith,
+} from '../../core/message.ts'
 import { textOf } from '../../core/testing.ts'
 
 const RAW = 'Received: one\r\nSubject: a\r\n  folded\r\n\tsubject\r\nX-Spam: yes\r\nreceived: two\r\n\r\nBody\r\n'
@@ -15,7 +24,12 @@ function message(raw = RAW) {
       yield range ? bytes.subarray(range.start, range.end) : bytes
     },
   }
-  return { body, edits, headers: createHeaders(bytes.subarray(0, headerEnd(bytes)), edits), read: () => textOf(openWith(body, edits)) }
+  return {
+    body,
+    edits,
+    headers: createHeaders(bytes.subarray(0, headerEnd(bytes)), edits),
+    read: () => textOf(openWith(body, edits)),
+  }
 }
 
 test('fields are found by name in any case, unfolded, first to last', () => {
@@ -39,8 +53,10 @@ test('edits change what is read and never the stored bytes', async () => {
 })
 
 test('a field can neither end its line nor bring another one', () => {
-  for (const value of ['a\r\nBcc: x', 'a\nb', 'a\rb', 'a\0b']) assert.throws(() => headerField('X', value), { code: 'IEMS_HEADER_INVALID' })
-  for (const name of ['', 'a:b', 'a b', 'a\r\nb', 'ä']) assert.throws(() => headerField(name, 'x'), { code: 'IEMS_HEADER_INVALID' })
+  for (const value of ['a\r\nBcc: x', 'a\nb', 'a\rb', 'a\0b'])
+    assert.throws(() => headerField('X', value), { code: 'IEMS_HEADER_INVALID' })
+  for (const name of ['', 'a:b', 'a b', 'a\r\nb', 'ä'])
+    assert.throws(() => headerField(name, 'x'), { code: 'IEMS_HEADER_INVALID' })
 })
 
 test('long fields are folded at spaces and unfold to what they were', () => {
@@ -49,20 +65,25 @@ test('long fields are folded at spaces and unfold to what they were', () => {
       const value = words.join(' ')
       const field = headerField('X-Test', value)
       assert.equal(createHeaders(Buffer.from(field), { prefix: '', cuts: [] }).get('x-test')[0], value)
-      for (const line of field.split('\r\n')) assert.ok(line.length <= 78 || !line.trim().includes(' ') || line.startsWith('X-Test: '), line)
+      for (const line of field.split('\r\n'))
+        assert.ok(line.length <= 78 || !line.trim().includes(' ') || line.startsWith('X-Test: '), line)
     }),
   )
 })
 
 test('reading through any edits gives prefix and what was not cut', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.constantFrom('A', 'B', 'C'), { maxLength: 12 }), fc.array(fc.constantFrom('A', 'B', 'C'), { maxLength: 3 }), async (names, removed) => {
-      const raw = `${names.map((name, i) => `${name}: ${i}\r\n`).join('')}\r\nBody`
-      const { headers, read } = message(raw)
-      for (const name of removed) headers.remove(name)
-      const kept = names.map((name, i) => [name, i] as const).filter(([name]) => !removed.includes(name))
-      assert.equal(await read(), `${kept.map(([name, i]) => `${name}: ${i}\r\n`).join('')}\r\nBody`)
-    }),
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('A', 'B', 'C'), { maxLength: 12 }),
+      fc.array(fc.constantFrom('A', 'B', 'C'), { maxLength: 3 }),
+      async (names, removed) => {
+        const raw = `${names.map((name, i) => `${name}: ${i}\r\n`).join('')}\r\nBody`
+        const { headers, read } = message(raw)
+        for (const name of removed) headers.remove(name)
+        const kept = names.map((name, i) => [name, i] as const).filter(([name]) => !removed.includes(name))
+        assert.equal(await read(), `${kept.map(([name, i]) => `${name}: ${i}\r\n`).join('')}\r\nBody`)
+      },
+    ),
   )
 })
 

@@ -10,34 +10,70 @@ const tap = (plugin: string, stage: Stage = 'normal', before?: string) => ({ plu
 
 test('taps run by stage, then as configured, then by "before"; an absent name is a warning', () => {
   const warnings: string[] = []
-  const order = inOrder('check', [tap('a'), tap('b', 'last'), tap('c', 'first'), tap('d', 'normal', 'a'), tap('e', 'normal', 'nobody')], (text) => warnings.push(text))
-  assert.deepEqual(order.map(({ plugin }) => plugin), ['c', 'd', 'a', 'e', 'b'])
+  const order = inOrder(
+    'check',
+    [tap('a'), tap('b', 'last'), tap('c', 'first'), tap('d', 'normal', 'a'), tap('e', 'normal', 'nobody')],
+    (text) => warnings.push(text),
+  )
+  assert.deepEqual(
+    order.map(({ plugin }) => plugin),
+    ['c', 'd', 'a', 'e', 'b'],
+  )
   assert.deepEqual(warnings, ['e wants to run before nobody in check, which is not here'])
 })
 
 test('a circle of "before" is an error that names it', () => {
-  assert.throws(() => inOrder('check', [tap('a', 'normal', 'b'), tap('b', 'normal', 'a')], () => {}), { code: 'IEMS_ORDER_IMPOSSIBLE' })
+  assert.throws(() => inOrder('check', [tap('a', 'normal', 'b'), tap('b', 'normal', 'a')], () => {}), {
+    code: 'IEMS_ORDER_IMPOSSIBLE',
+  })
 })
 
-const nothing = (name: string, extra: object = {}): PluginEntry => definePlugin({ name, config: z.undefined(), setup: () => ({}), ...extra })()
+const nothing = (name: string, extra: object = {}): PluginEntry =>
+  definePlugin({ name, config: z.undefined(), setup: () => ({}), ...extra })()
 
 test('a misspelt hook is an error at start', async (t) => {
-  const typo = definePlugin({ name: 'typo', config: z.undefined(), setup: () => ({ hooks: { chekc: () => {} } as never }) })
-  await assert.rejects(createTestKernel(t, { plugins: [typo()] }), { code: 'IEMS_HOOK_UNKNOWN', message: /typo taps chekc/ })
+  const typo = definePlugin({
+    name: 'typo',
+    config: z.undefined(),
+    setup: () => ({ hooks: { chekc: () => {} } as never }),
+  })
+  await assert.rejects(createTestKernel(t, { plugins: [typo()] }), {
+    code: 'IEMS_HOOK_UNKNOWN',
+    message: /typo taps chekc/,
+  })
 })
 
 test('two plugins of one name are refused, and "as" tells them apart', async (t) => {
-  await assert.rejects(createTestKernel(t, { plugins: [nothing('one'), nothing('one')] }), { code: 'IEMS_CONFIG_INVALID', message: /Two plugins are called one/ })
+  await assert.rejects(createTestKernel(t, { plugins: [nothing('one'), nothing('one')] }), {
+    code: 'IEMS_CONFIG_INVALID',
+    message: /Two plugins are called one/,
+  })
   const second = definePlugin({ name: 'one', config: z.undefined(), setup: () => ({}) })(undefined, { as: 'two' })
   await createTestKernel(t, { plugins: [nothing('one'), second] })
 })
 
 const Greeter = defineService<{ greet(name: string): string }>('greeter')
-const provider = definePlugin({ name: 'provider', config: z.undefined(), offers: [Greeter], setup: (_, ctx) => { ctx.offer(Greeter, { greet: (name) => `Hello ${name}` }); return {} } })
+const provider = definePlugin({
+  name: 'provider',
+  config: z.undefined(),
+  offers: [Greeter],
+  setup: (_, ctx) => {
+    ctx.offer(Greeter, { greet: (name) => `Hello ${name}` })
+    return {}
+  },
+})
 
 test('who needs a service is set up after who offers it, wherever they stand', async (t) => {
   let heard = ''
-  const user = definePlugin({ name: 'user', config: z.undefined(), needs: [Greeter], setup: (_, ctx) => { heard = ctx.use(Greeter).greet('Ann'); return {} } })
+  const user = definePlugin({
+    name: 'user',
+    config: z.undefined(),
+    needs: [Greeter],
+    setup: (_, ctx) => {
+      heard = ctx.use(Greeter).greet('Ann')
+      return {}
+    },
+  })
   await createTestKernel(t, { plugins: [user(), provider()] })
   assert.equal(heard, 'Hello Ann')
   await assert.rejects(createTestKernel(t, { plugins: [user()] }), { code: 'IEMS_SERVICE_MISSING' })
@@ -63,7 +99,11 @@ test('a plugin declares a hook of its own, typed and guarded like any other', as
       },
     }),
   })
-  const guest = definePlugin({ name: 'guest', config: z.undefined(), setup: () => ({ hooks: { 'greeter:asked': ({ who }) => ({ answer: `I am ${who}` }) } }) })
+  const guest = definePlugin({
+    name: 'guest',
+    config: z.undefined(),
+    setup: () => ({ hooks: { 'greeter:asked': ({ who }) => ({ answer: `I am ${who}` }) } }),
+  })
   const kernel = await createTestKernel(t, { plugins: [guest(), host()] })
   const { id } = await kernel.submit({ from: 'a@x.example', to: ['b@far.example'] })
   assert.equal((await kernel.queue.biography(id ?? ''))?.findings[0]?.value, 'I am Ann')
@@ -73,9 +113,36 @@ test('a plugin declares a hook of its own, typed and guarded like any other', as
 test('"from" and "to" are the kernel’s business: a plugin elsewhere is not asked', async (t) => {
   const seen: string[] = []
   const probe = (as: string, placement: object) =>
-    definePlugin({ name: 'probe', config: z.undefined(), setup: () => ({ hooks: { check: () => { seen.push(`${as} check`) }, dispatch: (_: Delivery) => { seen.push(`${as} dispatch`) } } }) })(undefined, { as, ...placement })
+    definePlugin({
+      name: 'probe',
+      config: z.undefined(),
+      setup: () => ({
+        hooks: {
+          check: () => {
+            seen.push(`${as} check`)
+          },
+          dispatch: (_: Delivery) => {
+            seen.push(`${as} dispatch`)
+          },
+        },
+      }),
+    })(undefined, { as, ...placement })
   const channel = definePlugin({ name: 'channel', config: z.undefined(), setup: () => ({}) })
-  const kernel = await createTestKernel(t, { channels: { left: channel(), right: channel() }, deliver: ({ recipients }) => recipients.map((recipient) => ({ recipient, status: 'delivered', reply: { code: 250, enhanced: '2.0.0', text: 'ok' } })), plugins: [probe('l', { from: ['left'] }), probe('r', { from: ['right'] }), probe('o', { to: ['out'] }), probe('n', { to: ['left'] })] })
+  const kernel = await createTestKernel(t, {
+    channels: { left: channel(), right: channel() },
+    deliver: ({ recipients }) =>
+      recipients.map((recipient) => ({
+        recipient,
+        status: 'delivered',
+        reply: { code: 250, enhanced: '2.0.0', text: 'ok' },
+      })),
+    plugins: [
+      probe('l', { from: ['left'] }),
+      probe('r', { from: ['right'] }),
+      probe('o', { to: ['out'] }),
+      probe('n', { to: ['left'] }),
+    ],
+  })
   await kernel.submit({ from: 'a@x.example', to: ['b@far.example'], channel: 'left' })
   await kernel.deliver()
   assert.deepEqual(seen, ['l check', 'o check', 'n check', 'l dispatch', 'o dispatch'])
@@ -83,19 +150,47 @@ test('"from" and "to" are the kernel’s business: a plugin elsewhere is not ask
 
 test('a setup that fails half-way closes what was set up', async (t) => {
   const closed: string[] = []
-  const good = definePlugin({ name: 'good', config: z.undefined(), setup: () => ({ close: () => { closed.push('good') } }) })
-  const bad = definePlugin({ name: 'bad', config: z.undefined(), setup: () => { throw new Error('no such file') } })
-  await assert.rejects(createTestKernel(t, { plugins: [good(), bad()] }), { code: 'IEMS_PLUGIN_SETUP', message: 'bad could not be set up: no such file' })
+  const good = definePlugin({
+    name: 'good',
+    config: z.undefined(),
+    setup: () => ({
+      close: () => {
+        closed.push('good')
+      },
+    }),
+  })
+  const bad = definePlugin({
+    name: 'bad',
+    config: z.undefined(),
+    setup: () => {
+      throw new Error('no such file')
+    },
+  })
+  await assert.rejects(createTestKernel(t, { plugins: [good(), bad()] }), {
+    code: 'IEMS_PLUGIN_SETUP',
+    message: 'bad could not be set up: no such file',
+  })
   assert.deepEqual(closed, ['good'])
 })
 
 test('a plugin’s records and lanes are its own', async (t) => {
   const stores: import('../../core/index.ts').Store[] = []
-  const keeper = (as: string) => definePlugin({ name: 'keeper', config: z.undefined(), setup: (_, { store }) => { stores.push(store); return {} } })(undefined, { as })
+  const keeper = (as: string) =>
+    definePlugin({
+      name: 'keeper',
+      config: z.undefined(),
+      setup: (_, { store }) => {
+        stores.push(store)
+        return {}
+      },
+    })(undefined, { as })
   await createTestKernel(t, { plugins: [keeper('one'), keeper('two')] })
   const [one, two] = stores
   const at = Buffer.from('x')
-  await one?.commit([{ put: at, value: Buffer.from('1') }, { due: at, lane: 'jobs', in: 0 }])
+  await one?.commit([
+    { put: at, value: Buffer.from('1') },
+    { due: at, lane: 'jobs', in: 0 },
+  ])
   assert.equal(await two?.get(at), undefined)
   assert.equal((await one?.get(at))?.toString(), '1')
   assert.deepEqual(await two?.take('jobs', 10, 1000), [])
@@ -104,8 +199,28 @@ test('a plugin’s records and lanes are its own', async (t) => {
 
 test('events are told to all, and one who throws hurts nobody', async (t) => {
   const seen: string[] = []
-  const loud = definePlugin({ name: 'loud', config: z.undefined(), setup: () => ({ hooks: { event: () => { throw new Error('a bug') } } }) })
-  const quiet = definePlugin({ name: 'quiet', config: z.undefined(), setup: () => ({ hooks: { event: ({ name }) => { seen.push(name) } } }) })
+  const loud = definePlugin({
+    name: 'loud',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        event: () => {
+          throw new Error('a bug')
+        },
+      },
+    }),
+  })
+  const quiet = definePlugin({
+    name: 'quiet',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        event: ({ name }) => {
+          seen.push(name)
+        },
+      },
+    }),
+  })
   const kernel = await createTestKernel(t, { plugins: [loud(), quiet()] })
   await kernel.submit({ from: 'a@x.example', to: ['b@far.example'] })
   assert.ok(seen.includes('message.accepted'))

@@ -14,7 +14,15 @@ const LETTER = { from: 'a@x.example', to: ['b@far.example'] }
 
 for (const hook of ['mail', 'rcpt', 'check', 'modify', 'route', 'expand'] as const) {
   test(`a fault in ${hook} is "try again later", never yes and never "never"`, async (t) => {
-    const kernel = await createTestKernel(t, { plugins: [tapping({ [hook]: () => { throw new Error('secret detail') } })] })
+    const kernel = await createTestKernel(t, {
+      plugins: [
+        tapping({
+          [hook]: () => {
+            throw new Error('secret detail')
+          },
+        }),
+      ],
+    })
     const { reply, queued } = await kernel.submit(LETTER)
     assert.equal(reply.code, 451)
     assert.doesNotMatch(reply.text, /secret|probe/)
@@ -23,25 +31,51 @@ for (const hook of ['mail', 'rcpt', 'check', 'modify', 'route', 'expand'] as con
   })
 
   test(`a fault in ${hook} is passed over when the admin says so`, async (t) => {
-    const kernel = await createTestKernel(t, { plugins: [tapping({ [hook]: () => { throw new Error('a bug') } }, 'probe', 'skip')] })
+    const kernel = await createTestKernel(t, {
+      plugins: [
+        tapping(
+          {
+            [hook]: () => {
+              throw new Error('a bug')
+            },
+          },
+          'probe',
+          'skip',
+        ),
+      ],
+    })
     assert.equal((await kernel.submit(LETTER)).reply.code, 250)
   })
 }
 
 test('a tap that never answers is a fault after its time', async (t) => {
-  const kernel = await createTestKernel(t, { plugins: [tapping({ check: { timeout: 20, handler: () => new Promise(() => {}) } })] })
+  const kernel = await createTestKernel(t, {
+    plugins: [tapping({ check: { timeout: 20, handler: () => new Promise(() => {}) } })],
+  })
   assert.equal((await kernel.submit(LETTER)).reply.code, 451)
 })
 
 test('null is no opinion and a synchronous throw in second place is a fault', async (t) => {
   const silent = tapping({ check: (() => null) as never }, 'silent')
   assert.equal((await (await createTestKernel(t, { plugins: [silent] })).submit(LETTER)).reply.code, 250)
-  const loud = tapping({ check: () => { throw new Error('at once') } }, 'loud')
+  const loud = tapping(
+    {
+      check: () => {
+        throw new Error('at once')
+      },
+    },
+    'loud',
+  )
   assert.equal((await (await createTestKernel(t, { plugins: [silent, loud] })).submit(LETTER)).reply.code, 451)
 })
 
 test('check may refuse, defer, discard and quarantine', async (t) => {
-  const verdicts = [refuse(550, '5.7.1', 'No'), defer(451, '4.7.1', 'Later'), { kind: 'discard', reason: 'trap' }, { kind: 'quarantine', reason: 'odd' }] as const
+  const verdicts = [
+    refuse(550, '5.7.1', 'No'),
+    defer(451, '4.7.1', 'Later'),
+    { kind: 'discard', reason: 'trap' },
+    { kind: 'quarantine', reason: 'odd' },
+  ] as const
   const seen = []
   for (const verdict of verdicts) {
     const kernel = await createTestKernel(t, { plugins: [tapping({ check: () => verdict })] })
@@ -49,18 +83,39 @@ test('check may refuse, defer, discard and quarantine', async (t) => {
     await kernel.deliver()
     seen.push([reply.code, queued.length, queued[0]?.held, kernel.delivered.length])
   }
-  assert.deepEqual(seen, [[550, 0, undefined, 0], [451, 0, undefined, 0], [250, 0, undefined, 0], [250, 1, 'odd', 0]])
+  assert.deepEqual(seen, [
+    [550, 0, undefined, 0],
+    [451, 0, undefined, 0],
+    [250, 0, undefined, 0],
+    [250, 1, 'odd', 0],
+  ])
 })
 
 test('modify changes header and content, and each tap sees what the one before did', async (t) => {
-  const first = tapping({ async modify(message) {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of message.open()) chunks.push(chunk)
-    const text = Buffer.concat(chunks).toString()
-    await message.replaceContent((async function* () { yield Buffer.from(text.replace('Hello', 'Goodbye')) })())
-    message.headers.prepend('X-Changed', 'yes')
-  } }, 'first')
-  const second = tapping({ modify(message, { note }) { note('saw', message.headers.get('x-changed')[0] ?? 'nothing') } }, 'second')
+  const first = tapping(
+    {
+      async modify(message) {
+        const chunks: Uint8Array[] = []
+        for await (const chunk of message.open()) chunks.push(chunk)
+        const text = Buffer.concat(chunks).toString()
+        await message.replaceContent(
+          (async function* () {
+            yield Buffer.from(text.replace('Hello', 'Goodbye'))
+          })(),
+        )
+        message.headers.prepend('X-Changed', 'yes')
+      },
+    },
+    'first',
+  )
+  const second = tapping(
+    {
+      modify(message, { note }) {
+        note('saw', message.headers.get('x-changed')[0] ?? 'nothing')
+      },
+    },
+    'second',
+  )
   const kernel = await createTestKernel(t, { plugins: [first, second] })
   const { id } = await kernel.submit({ ...LETTER, body: 'Hello.' })
   await kernel.deliver()
@@ -74,8 +129,25 @@ test('modify changes header and content, and each tap sees what the one before d
 
 test('a plugin’s box goes with the message to dispatch, and nobody else sees it', async (t) => {
   const boxes: unknown[] = []
-  const writer = tapping({ check: (_, { state }) => { state.colour = 'red' }, dispatch: (_, { state }) => { boxes.push({ ...state }) } }, 'writer')
-  const reader = tapping({ dispatch: (_, { state }) => { boxes.push({ ...state }) } }, 'reader')
+  const writer = tapping(
+    {
+      check: (_, { state }) => {
+        state.colour = 'red'
+      },
+      dispatch: (_, { state }) => {
+        boxes.push({ ...state })
+      },
+    },
+    'writer',
+  )
+  const reader = tapping(
+    {
+      dispatch: (_, { state }) => {
+        boxes.push({ ...state })
+      },
+    },
+    'reader',
+  )
   const kernel = await createTestKernel(t, { plugins: [writer, reader] })
   await kernel.submit(LETTER)
   await kernel.deliver()
@@ -84,7 +156,10 @@ test('a plugin’s box goes with the message to dispatch, and nobody else sees i
 
 test('dispatch may postpone, fail and reroute', async (t) => {
   const until = new Date(Date.UTC(2026, 0, 1, 2))
-  const answers = { postpone: { kind: 'postpone', until, reply: defer(450, '4.7.1', 'Slow down').reply }, fail: { kind: 'fail', reply: refuse(550, '5.7.1', 'Stop').reply } } as const
+  const answers = {
+    postpone: { kind: 'postpone', until, reply: defer(450, '4.7.1', 'Slow down').reply },
+    fail: { kind: 'fail', reply: refuse(550, '5.7.1', 'Stop').reply },
+  } as const
   const postponed = await createTestKernel(t, { plugins: [tapping({ dispatch: () => answers.postpone })] })
   const { id } = await postponed.submit(LETTER)
   await postponed.deliver()
@@ -92,23 +167,41 @@ test('dispatch may postpone, fail and reroute', async (t) => {
   assert.equal(entry?.due, until.getTime())
   assert.equal(entry?.attempt, 0)
 
-  const failed = await createTestKernel(t, { plugins: [tapping({ dispatch: ({ message }) => (message.from === '' ? undefined : answers.fail) })] })
+  const failed = await createTestKernel(t, {
+    plugins: [tapping({ dispatch: ({ message }) => (message.from === '' ? undefined : answers.fail) })],
+  })
   await failed.submit(LETTER)
   await failed.deliver()
   assert.match(failed.delivered[0]?.content ?? '', /Status: 5\.7\.1/)
 
-  const rerouted = await createTestKernel(t, { plugins: [tapping({ dispatch: ({ route }) => (route.nexthop === 'far.example' ? { kind: 'reroute', route: { channel: 'out', nexthop: 'near.example' } } : undefined) })] })
+  const rerouted = await createTestKernel(t, {
+    plugins: [
+      tapping({
+        dispatch: ({ route }) =>
+          route.nexthop === 'far.example'
+            ? { kind: 'reroute', route: { channel: 'out', nexthop: 'near.example' } }
+            : undefined,
+      }),
+    ],
+  })
   await rerouted.submit(LETTER)
   await rerouted.deliver()
   assert.equal(rerouted.delivered[0]?.nexthop, 'near.example')
 })
 
 test('an alias becomes its members once each, and a loop ends', async (t) => {
-  const members: Record<string, string[]> = { 'all@x.example': ['b@far.example', 'team@x.example', 'all@x.example'], 'team@x.example': ['b@far.example', 'c@far.example', 'all@x.example'] }
+  const members: Record<string, string[]> = {
+    'all@x.example': ['b@far.example', 'team@x.example', 'all@x.example'],
+    'team@x.example': ['b@far.example', 'c@far.example', 'all@x.example'],
+  }
   const alias = tapping({ expand: ({ to }) => members[to.address]?.map((address) => ({ ...to, address })) })
   const kernel = await createTestKernel(t, { plugins: [alias] })
   const { queued } = await kernel.submit({ ...LETTER, to: ['all@x.example'] })
-  assert.deepEqual(queued.flatMap(({ recipients }) => recipients.map(({ address }) => address)).sort(), ['all@x.example', 'b@far.example', 'c@far.example'])
+  assert.deepEqual(queued.flatMap(({ recipients }) => recipients.map(({ address }) => address)).sort(), [
+    'all@x.example',
+    'b@far.example',
+    'c@far.example',
+  ])
 })
 
 test('an expansion without end is refused', async (t) => {
@@ -116,13 +209,22 @@ test('an expansion without end is refused', async (t) => {
   const endless = tapping({ expand: ({ to }) => [{ ...to, address: `a${n++}@x.example` }] })
   const kernel = await createTestKernel(t, { plugins: [endless] })
   assert.equal((await kernel.submit(LETTER)).reply.enhanced, '5.4.6')
-  const wide = tapping({ expand: ({ to }) => Array.from({ length: 600 }, (_, i) => ({ ...to, address: `${i}.${to.address}` })) })
+  const wide = tapping({
+    expand: ({ to }) => Array.from({ length: 600 }, (_, i) => ({ ...to, address: `${i}.${to.address}` })),
+  })
   const other = await createTestKernel(t, { plugins: [wide] })
   assert.equal((await other.submit(LETTER)).reply.code, 452)
 })
 
 test('a recipient without a route is refused; a route to no channel is our fault', async (t) => {
-  const lost = definePlugin({ name: 'lost', config: z.undefined(), setup: () => ({ hooks: { route: ({ to }) => (to.address.startsWith('b') ? { channel: 'nowhere', nexthop: 'x' } : undefined) }, deliver: async () => [] }) })
+  const lost = definePlugin({
+    name: 'lost',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: { route: ({ to }) => (to.address.startsWith('b') ? { channel: 'nowhere', nexthop: 'x' } : undefined) },
+      deliver: async () => [],
+    }),
+  })
   const kernel = await createTestKernel(t, { channels: { lost: lost() } })
   assert.equal((await kernel.submit({ ...LETTER, to: ['c@far.example'] })).reply.enhanced, '5.1.2')
   assert.equal((await kernel.submit(LETTER)).reply.code, 451)
@@ -133,7 +235,9 @@ test('strangers reach only channels that accept anyone', async (t) => {
     name: 'relay',
     config: z.undefined(),
     setup: (_, { openSession }) => ({
-      hooks: { route: ({ to }) => ({ channel: to.address.endsWith('@here.example') ? 'local' : 'relay', nexthop: 'x' }) },
+      hooks: {
+        route: ({ to }) => ({ channel: to.address.endsWith('@here.example') ? 'local' : 'relay', nexthop: 'x' }),
+      },
       deliver: async () => [],
       async listen() {
         const talk = async (address: string, to: string) => {
@@ -149,7 +253,9 @@ test('strangers reach only channels that accept anyone', async (t) => {
     }),
   })
   const local = definePlugin({ name: 'local', config: z.undefined(), setup: () => ({ deliver: async () => [] }) })
-  await createTestKernel(t, { channels: { relay: relay(undefined, { trusts: ['10.0.0.0/8'] }), local: local(undefined, { accepts: 'anyone' }) } })
+  await createTestKernel(t, {
+    channels: { relay: relay(undefined, { trusts: ['10.0.0.0/8'] }), local: local(undefined, { accepts: 'anyone' }) },
+  })
 })
 
 test('what is too large, has too long a header, or went round too often is refused and leaves nothing', async (t) => {
@@ -157,7 +263,10 @@ test('what is too large, has too long a header, or went round too often is refus
   const large = await kernel.submit({ ...LETTER, body: 'x'.repeat(20_000) })
   const long = await kernel.submit({ ...LETTER, content: `Subject: ${'x'.repeat(2000)}\r\n\r\n` })
   const round = await kernel.submit({ ...LETTER, content: `${'Received: x\r\n'.repeat(5)}\r\n` })
-  assert.deepEqual([large, long, round].map(({ reply }) => reply.enhanced), ['5.3.4', '5.3.4', '5.4.6'])
+  assert.deepEqual(
+    [large, long, round].map(({ reply }) => reply.enhanced),
+    ['5.3.4', '5.3.4', '5.4.6'],
+  )
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
   assert.equal(await kernel.queue.count(), 0)
 })
@@ -165,18 +274,35 @@ test('what is too large, has too long a header, or went round too often is refus
 test('a submission gets the Date and Message-ID that it lacks, other mail does not', async (t) => {
   const kernel = await createTestKernel(t)
   const bare = { ...LETTER, content: 'Subject: x\r\n\r\n' }
-  for (const message of [{ ...bare, submission: true }, { ...LETTER, content: 'Subject: x\r\nDate: mine\r\nMessage-ID: <mine@x>\r\n\r\n', submission: true }, bare]) {
+  for (const message of [
+    { ...bare, submission: true },
+    { ...LETTER, content: 'Subject: x\r\nDate: mine\r\nMessage-ID: <mine@x>\r\n\r\n', submission: true },
+    bare,
+  ]) {
     await kernel.submit(message)
     await kernel.deliver()
   }
-  const has = kernel.delivered.map(({ content }) => [(content.match(/^Date:/gm) ?? []).length, (content.match(/^Message-ID:/gm) ?? []).length])
-  assert.deepEqual(has, [[1, 1], [1, 1], [0, 0]])
+  const has = kernel.delivered.map(({ content }) => [
+    (content.match(/^Date:/gm) ?? []).length,
+    (content.match(/^Message-ID:/gm) ?? []).length,
+  ])
+  assert.deepEqual(has, [
+    [1, 1],
+    [1, 1],
+    [0, 0],
+  ])
   assert.match(kernel.delivered[1]?.content ?? '', /Date: mine/)
 })
 
 test('a client that goes away in the middle leaves nothing', async (t) => {
   const kernel = await createTestKernel(t)
-  const { reply } = await kernel.submit({ ...LETTER, content: (async function* () { yield Buffer.from('Subject: x\r\n'); throw new Error('gone') })() })
+  const { reply } = await kernel.submit({
+    ...LETTER,
+    content: (async function* () {
+      yield Buffer.from('Subject: x\r\n')
+      throw new Error('gone')
+    })(),
+  })
   assert.equal(reply.code, 451)
   assert.equal(await kernel.queue.count(), 0)
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
@@ -191,7 +317,15 @@ test('lone CR and LF never get into the queue by a submission', async (t) => {
 
 test('the parsed message is shared by all plugins and absent over the limit', async (t) => {
   const parsed: unknown[] = []
-  const reader = (name: string) => tapping({ async check(message) { parsed.push(await message.parse()) } }, name)
+  const reader = (name: string) =>
+    tapping(
+      {
+        async check(message) {
+          parsed.push(await message.parse())
+        },
+      },
+      name,
+    )
   const kernel = await createTestKernel(t, { limits: { parse: '1 kB' }, plugins: [reader('one'), reader('two')] })
   await kernel.submit({ ...LETTER, content: 'Subject: =?utf-8?Q?caf=C3=A9?=\r\n\r\nHi\r\n' })
   assert.equal((parsed[0] as { subject: string }).subject, 'café')

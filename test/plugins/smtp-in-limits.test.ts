@@ -98,6 +98,31 @@ for (const [how, limit, send] of [
     assert.equal(door.broken.length, 1)
   })
 
+test('content may take as long as the kernel needs to read it', async (t) => {
+  const clock = testClock()
+  let read = () => {}
+  const reading = new Promise<void>((resolve) => {
+    read = resolve
+  })
+  const take = async (content: AsyncIterable<Uint8Array>) => {
+    await reading
+    for await (const _ of content);
+    return accept('Queued')
+  }
+  const door = await openDoor(t, {}, { clock, read: take })
+  const client = await talk(t, door.port)
+  await begin(client)
+  await client.ask('DATA')
+  client.send('x\r\n'.repeat(1_000_000))
+  for (let turns = 0; turns < 200; turns++) await turn()
+  await clock.advance(2 * 3_600_000)
+  read()
+  client.send('.\r\n')
+  for (let turns = 0; turns < 200; turns++) await turn()
+  await clock.advance(2000)
+  assert.match(await client.reply(), /^250/)
+})
+
 test('content that comes fast enough may take its time', async (t) => {
   const clock = testClock()
   const door = await openDoor(t, { timeouts: { dataRate: '100 B' } }, { clock })
@@ -182,6 +207,21 @@ test('when the listener stops, idle sessions end at once and messages under way 
   await closed
   assert.equal(door.arrived.length, 2)
   assert.equal(door.sessions, 0)
+})
+
+test('a client that has not been greeted yet when the listener stops is told so in place of more', async (t) => {
+  let welcome = () => {}
+  const welcomed = new Promise<void>((resolve) => {
+    welcome = resolve
+  })
+  const door = await openDoor(t, {}, { connect: () => welcomed.then(() => undefined) })
+  const client = await talk(t, door.port)
+  while (door.sessions === 0) await turn()
+  const closed = door.close()
+  welcome()
+  assert.match(await client.rest(), /421 4\.3\.2 Server is stopping, try again soon\r\n$/)
+  client.destroy()
+  await closed
 })
 
 test('when time is up everything is cut, and what was half sent is not kept', async (t) => {

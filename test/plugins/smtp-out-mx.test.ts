@@ -201,7 +201,8 @@ test('the route of a recipient is its domain in lower case as A-labels', async (
   ]) {
     assert.deepEqual(await routeOf(address ?? ''), { channel: 'out', nexthop })
   }
-  assert.equal(await routeOf('postmaster'), undefined)
+  for (const address of ['postmaster', '"a@b.test"', 'b@b..test', 'b@[nonsense'])
+    assert.equal(await routeOf(address), undefined)
 })
 
 test('the source address is the one the admin chose', async (t) => {

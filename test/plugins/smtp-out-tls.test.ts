@@ -262,6 +262,7 @@ test('MTA-STS: testing, none, no record, switched off, and the admin’s own set
     [policy('none', []), {}],
     [enforce, { dns: zone(undefined) }],
     [enforce, { channel: { mtaSts: false } }],
+    [enforce, { channel: { tls: 'off' } }],
     [enforce, { channel: { tlsPolicy: { 'wild.test': 'opportunistic' } } }],
   ] as const) {
     const { tell } = await startWild(t, body, rest)
@@ -312,6 +313,10 @@ test('MTA-STS: a policy holds until it expires, is fetched again when its id cha
   policies.status = 500
   assert.match(await tell(), /^deferred/, 'the new one cannot be fetched')
   assert.equal(policies.asked(), 2)
+  txt = undefined
+  time += 600_000
+  assert.match(await tell(), /^deferred/, 'nor can its record be seen')
+  txt = '2'
   time += 600_000
   policies.status = 200
   policies.body = policy('none', [])

@@ -65,6 +65,19 @@ test('a connection is left after as many messages as it may carry, and after its
   await until(() => sink.commands.filter((command) => command === 'QUIT').length === 2, 'QUIT on both')
 })
 
+test('a kept connection on which the server says anything is not used again', async (t) => {
+  const sink = await startSink(t)
+  const channel = await startChannel(t, { nexthop: sink.nexthop })
+  for (const surprise of ['250 2.0.0 Surprise', '421 4.4.2 Too long idle', 'x']) {
+    await channel.send()
+    const session = sink.sessions.at(-1)
+    session?.socket.write(`${surprise}\r\n`)
+    await until(() => session?.socket.destroyed === true)
+  }
+  assert.deepEqual(await channel.tell(), ['delivered b@b.test 250 2.0.0 Taken'])
+  assert.equal(sink.sessions.length, 4)
+})
+
 test('a server may limit messages of a connection and recipients of a transaction (RFC 9422)', async (t) => {
   const sink = await startSink(t, { ehlo: ['PIPELINING', 'LIMITS MAILMAX=2 RCPTMAX=2'] })
   const channel = await startChannel(t, { nexthop: sink.nexthop })
@@ -338,6 +351,23 @@ test('a kept connection that was closed meanwhile costs nothing', async (t) => {
   assert.equal(sink.sessions.length, 2)
   sink.sessions[1]?.socket.destroy()
   assert.deepEqual(await channel.tell(), ['delivered b@b.test 250 2.0.0 Taken'])
+})
+
+test('a server that ends together with its kept connection is unreachable all the same', async (t) => {
+  const isLast = (command: string) => command.startsWith('MAIL') && sink.messages.length > 0
+  const sink: Sink = await startSink(t, {
+    answer(command) {
+      if (!isLast(command)) return undefined
+      closed = sink.close()
+      return 'drop'
+    },
+  })
+  let closed: Promise<void> | undefined
+  const channel = await startChannel(t, { nexthop: sink.nexthop })
+  await channel.send()
+  const [outcome] = await channel.send()
+  await closed
+  assert.deepEqual([outcome?.reply.enhanced, outcome?.unreachable], ['4.4.1', true])
 })
 
 test('an answer before the end of the content is heard, and the connection not used again', async (t) => {

@@ -29,7 +29,11 @@ export function faultyStore(store: Store, nth: number, fault: Fault): FaultyStor
     throw dead()
   }
 
-  const staged = (inner: Staged): Staged => ({ ...inner, keep: () => through(() => inner.keep()), discard: () => inner.discard() })
+  const staged = (inner: Staged): Staged => ({
+    ...inner,
+    keep: () => through(() => inner.keep()),
+    discard: () => inner.discard(),
+  })
   return {
     ...store,
     hit,

@@ -8,11 +8,11 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePort } from './running-server.ts'
 
 const run = promisify(execFile)
 
@@ -51,7 +51,8 @@ export interface Scope {
 
 /** Why a private Postfix cannot be started here, or nothing. */
 export function whyNoPostfix(): string | undefined {
-  if (!existsSync('/usr/sbin/postfix') || !existsSync(masterTemplate)) return 'Postfix (Debian package) is not installed'
+  if (!existsSync('/usr/sbin/postfix') || !existsSync(masterTemplate))
+    return 'Postfix (Debian package) is not installed'
   if (process.getuid?.() !== 0) return 'Postfix can only be started by root'
   return undefined
 }
@@ -59,17 +60,20 @@ export function whyNoPostfix(): string | undefined {
 /** Starts a Postfix on a free loopback port and stops it when `scope` ends. */
 export async function startPostfix(scope: Scope, options: PostfixOptions): Promise<Postfix> {
   const folder = await mkdtemp(join(tmpdir(), 'postfix-'))
-  scope.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
+  let pid: number | undefined
+  // The master makes itself the leader of a process group; its services may outlive it for a moment.
+  const stop = async () => void (pid && (await endGroup(pid)))
+  scope.after(async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
   const port = await freePort()
   const settings = { ...common(folder), ...fateSettings(options.fate, folder, await owner()), ...options.settings }
   await prepare(folder, port, settings)
   await run('postfix', ['-c', join(folder, 'etc'), 'start'], { timeout: 30_000 }).catch(async (fault) => {
     throw new Error(`Postfix did not start: ${await readLog(folder)}`, { cause: fault })
   })
-  const pid = Number(await readFile(join(folder, 'queue/pid/master.pid'), 'utf8'))
-  // The master made itself the leader of a process group; its services may outlive it for a moment.
-  const stop = () => endGroup(pid)
-  scope.after(stop)
+  pid = Number(await readFile(join(folder, 'queue/pid/master.pid'), 'utf8'))
   return {
     port,
     folder,
@@ -142,13 +146,11 @@ async function owner(): Promise<{ uid: number; gid: number }> {
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-/** Ends a process group by its leader's id: asks first, forces after two seconds. */
-export async function endGroup(pid: number): Promise<void> {
+/** Ends a process group by its leader's id: asks first, forces after a while. */
+export async function endGroup(pid: number, graceMs = 2000): Promise<void> {
   signal(-pid, 'SIGTERM')
-  for (let tries = 0; tries < 200 && signal(-pid, 0); tries++) {
-    if (tries === 100) signal(-pid, 'SIGKILL')
-    await delay(20)
-  }
+  for (let waited = 0; waited < graceMs && signal(-pid, 0); waited += 20) await delay(20)
+  for (let tries = 0; tries < 100 && signal(-pid, 'SIGKILL'); tries++) await delay(20)
 }
 
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {
@@ -175,13 +177,4 @@ async function countQueued(queue: string): Promise<number> {
 
 async function readLog(folder: string): Promise<string> {
   return readFile(join(folder, 'log'), 'utf8').catch(() => '(no log)')
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
 }

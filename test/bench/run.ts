@@ -1,0 +1,148 @@
+/*
+ * `npm run bench`: this server against Postfix and Haraka on this machine, in alternation, as ratios. Every number it
+ * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
+ *
+ *   npm run bench -- --quick                        fewer messages and one round
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large
+ *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
+ *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
+ */
+import { writeSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { whyNoPostfix } from '../support/postfix.ts'
+import { fsyncsPerSecond } from './disk.ts'
+import { installHaraka } from './haraka.ts'
+import { measureBacklog, measureLarge, measureRate, RATES, type RateName, type Seen } from './measure.ts'
+import { SERVERS, type ServerName } from './servers.ts'
+import { idleShare } from './usage.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large' },
+    peer: { type: 'string', default: 'postfix,haraka' },
+    rounds: { type: 'string' },
+    messages: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
+const messages = Number(options.messages ?? (options.quick ? 1000 : 3000))
+const only = options.only.split(',')
+const peers = options.peer.split(',')
+
+/** What this server should reach, as a multiple of a peer. */
+const AIMS: Readonly<Record<RateName, Partial<Record<ServerName, number>>>> = {
+  'accept-connections': { postfix: 3 },
+  'accept-kept': { postfix: 6, 'haraka-discard': 2 },
+  relay: { postfix: 5, haraka: 5 },
+}
+
+const report: Record<string, unknown> = {}
+
+function say(text = ''): void {
+  if (!options.json) console.log(text)
+}
+
+function contenders(rate: RateName): ServerName[] {
+  const names: ServerName[] = ['iems']
+  if (peers.includes('postfix')) names.push('postfix')
+  if (peers.includes('haraka')) names.push('haraka')
+  if (peers.includes('haraka') && !RATES[rate].isRelayed) names.push('haraka-discard')
+  return names
+}
+
+async function compare(rate: RateName): Promise<void> {
+  say(`\n${rate}: ${RATES[rate].text}`)
+  const names = contenders(rate)
+  const seen = new Map<ServerName, Seen[]>(names.map((name) => [name, []]))
+  const idle: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) {
+      idle.push(await idleShare())
+      seen.get(name)?.push(await measureRate(rate, name, messages))
+    }
+  }
+  const ours = seen.get('iems') ?? []
+  for (const [name, runs] of seen) {
+    const ratios = ours.map(({ perSecond }, round) => perSecond / (runs[round]?.perSecond ?? Number.NaN))
+    const aim = AIMS[rate][name]
+    say(
+      [
+        `  ${name.padEnd(15)}${spread(
+          runs.map(({ perSecond }) => perSecond),
+          0,
+        )} messages/s`,
+        `${spread(
+          runs.map(({ cpuMs }) => cpuMs),
+          2,
+        )} ms of processor each`,
+        ...(name === 'iems' ? [] : [`iems/${name} ${spread(ratios, 2)}${aim ? ` (aim ${aim})` : ''}`]),
+      ].join('   '),
+    )
+  }
+  say(
+    `  the machine was idle before the runs: ${spread(
+      idle.map((share) => share * 100),
+      0,
+    )} %`,
+  )
+  report[rate] = { runs: Object.fromEntries(seen), idle }
+}
+
+async function backlog(): Promise<void> {
+  const waiting = options.quick ? 10_000 : 100_000
+  say(`\nbacklog: with ${waiting} messages waiting for a next hop that does not answer, as a share of the empty queue`)
+  const { empty, full, emptyBytes, fullBytes } = await measureBacklog(waiting, messages, Math.max(3, rounds))
+  for (const way of ['intake', 'delivery'] as const) {
+    const share = (100 * median(full[way])) / median(empty[way])
+    say(
+      `  ${way.padEnd(10)}${spread(full[way], 0)} of ${spread(empty[way], 0)} messages/s: ${share.toFixed(0)} % (aim 80 %)`,
+    )
+  }
+  say(`  memory    ${megabytes(fullBytes)} MB at most, ${megabytes(emptyBytes)} MB with an empty queue (aim 250 MB)`)
+  report.backlog = { waiting, empty, full, emptyBytes, fullBytes }
+}
+
+async function large(): Promise<void> {
+  say('\nlarge: one message through the server to smtp-sink; how far memory rises above what it was before')
+  const seen = await measureLarge([5, 25, 49])
+  for (const one of seen) {
+    say(`  ${String(one.megabytes).padStart(3)} MB in ${one.seconds.toFixed(2)} s: ${megabytes(one.roseBytes)} MB more`)
+  }
+  report.large = seen
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
+}
+
+/** The median with the lowest and highest: `812 (790–820)`. */
+function spread(values: readonly number[], digits: number): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  return `${median(values).toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`
+}
+
+const megabytes = (octets: number) => (octets / 1e6).toFixed(0)
+
+const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
+if (missing) throw new Error(`${missing}; smtp-source and smtp-sink come with it too`)
+if (peers.includes('haraka')) installHaraka()
+const fsyncs = await fsyncsPerSecond()
+const machine = `${availableParallelism()} processors (${cpus()[0]?.model}), Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`
+say(`${machine}; this disk: ${fsyncs.toFixed(0)} fsyncs/s one after the other`)
+say(
+  `20 clients (smtp-source, no pipelining), 4 KiB messages, fsync on; ${messages} messages a run, ${rounds} rounds; median (min–max)`,
+)
+for (const [name, { changed }] of Object.entries(SERVERS)) {
+  if (name === 'iems' || peers.some((peer) => name.startsWith(peer))) say(`  ${name.padEnd(15)}${changed}`)
+}
+Object.assign(report, { machine, fsyncs, messages, rounds })
+
+for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) await compare(rate)
+if (only.includes('backlog')) await backlog()
+if (only.includes('large')) await large()
+if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)

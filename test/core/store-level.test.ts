@@ -1,0 +1,286 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Level } from 'level'
+import { key } from '../../core/store/keys.ts'
+import { type LevelStoreOptions, levelStore } from '../../core/store/level.ts'
+import type { Op, Store } from '../../core/store/store.ts'
+
+const MINUTE = 60_000
+const hasCode = (code: string) => (error: unknown) => (error as { code?: string }).code === code
+const put = (name: string, size = 10): Op => ({ put: key(name), value: Buffer.alloc(size, name) })
+
+async function newFolder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'iems-level-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+async function openStore(t: TestContext, options: Partial<LevelStoreOptions> = {}): Promise<Store & { path: string }> {
+  const path = options.path ?? (await newFolder(t))
+  const store = await levelStore({ path, ...options })
+  t.after(() => store.close())
+  return { ...store, path }
+}
+
+async function* content(size: number, piece = 65_536): AsyncGenerator<Buffer> {
+  for (let at = 0; at < size; at += piece) yield Buffer.alloc(Math.min(piece, size - at), 'x')
+}
+
+// --- crashes ---------------------------------------------------------------------------------------
+
+test('whatever the store answered survives kill -9', async (t) => {
+  const path = await newFolder(t)
+  const acknowledged: string[] = []
+  for (const round of ['a', 'b', 'c']) {
+    const child = spawn(
+      process.execPath,
+      ['--conditions=source', join(import.meta.dirname, '../support/committing-process.ts'), path, round],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk
+      if (said.length > 2000) child.kill('SIGKILL')
+    })
+    await once(child, 'close')
+    acknowledged.push(...said.split('\n').slice(0, -1))
+    const store = await levelStore({ path })
+    for (const name of acknowledged) {
+      const id = await store.get(key('k', name))
+      assert.ok(id, `${name} is gone`)
+      let size = 0
+      for await (const chunk of store.blobs.open(Buffer.from(id).toString())) size += chunk.length
+      assert.ok(size === 1000 || size === 100_000)
+      assert.ok(await store.dueAt(`lane/${name.split('.')[1]}`, key('k', name)))
+    }
+    assert.deepEqual(await readdir(join(path, 'blobs/staging')), [])
+    await store.close()
+  }
+  assert.ok(acknowledged.length > 100)
+})
+
+test('what a crashed process had leased is due again at once', async (t) => {
+  const { path, ...store } = await openStore(t)
+  await store.commit([{ due: key('a'), lane: 'lane', in: 0 }])
+  assert.equal((await store.take('lane', 1, MINUTE)).length, 1)
+  await store.close()
+  const again = await openStore(t, { path })
+  assert.equal((await again.take('lane', 1, MINUTE)).length, 1)
+})
+
+// --- the folder --------------------------------------------------------------------------------------
+
+test('a second process is told that the folder is in use, and harms nothing', async (t) => {
+  const { path, ...store } = await openStore(t)
+  const staged = await store.blobs.stage(content(100_000))
+  const script = `import { levelStore } from ${JSON.stringify(join(import.meta.dirname, '../../core/store/level.ts'))}
+    try { await levelStore({ path: process.argv[1] }) } catch (error) { process.stdout.write(error.code) }`
+  const said = execFileSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', script, path])
+  assert.equal(said.toString(), 'IEMS_STORE_LOCKED')
+  await assert.rejects(levelStore({ path }), hasCode('IEMS_STORE_LOCKED'))
+  const { id } = await staged.keep()
+  assert.equal((await Array.fromAsync(store.blobs.open(id))).length, 2)
+})
+
+test('data of a newer version are refused and left as they are', async (t) => {
+  const { path, ...store } = await openStore(t)
+  await store.commit([put('a')])
+  await store.close()
+  const raw = new Level(join(path, 'records'))
+  assert.equal(await raw.get('format'), '1')
+  await raw.put('format', '2')
+  await raw.close()
+  await assert.rejects(levelStore({ path }), hasCode('IEMS_STORE_NEWER'))
+  await assert.rejects(levelStore({ path }), hasCode('IEMS_STORE_NEWER'), 'and not locked by the first attempt')
+})
+
+test('a folder that cannot be used is named with the reason', async (t) => {
+  const path = join(await newFolder(t), 'file')
+  await writeFile(path, '')
+  await assert.rejects(levelStore({ path }), hasCode('IEMS_STORE_FAILED'))
+})
+
+// --- large bodies ---------------------------------------------------------------------------------------
+
+test('a large body passes through a little memory, and no faster than it is written', async (t) => {
+  const store = await openStore(t)
+  const before = process.memoryUsage().arrayBuffers
+  let most = 0
+  const watched = async function* () {
+    for await (const chunk of content(50_000_000)) {
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+      yield chunk
+    }
+  }
+  const staged = await store.blobs.stage(watched())
+  assert.equal(staged.size, 50_000_000)
+  const { id } = await staged.keep()
+  let size = 0
+  for await (const chunk of store.blobs.open(id)) size += chunk.length
+  assert.equal(size, 50_000_000)
+  // What is garbage is not collected at once.
+  assert.ok(most < 40_000_000, `${most} octets at once`)
+})
+
+test('what was staged and not kept is gone after a restart, and no empty folder stays', async (t) => {
+  const { path, ...store } = await openStore(t)
+  await store.blobs.stage(content(100_000))
+  const { id } = await (await store.blobs.stage(content(100_000))).keep()
+  await store.blobs.remove(id)
+  assert.equal((await readdir(join(path, 'blobs/staging'))).length, 1)
+  await store.close()
+  await openStore(t, { path })
+  assert.deepEqual(await readdir(join(path, 'blobs')), ['staging'])
+  assert.deepEqual(await readdir(join(path, 'blobs/staging')), [])
+})
+
+// --- lanes -------------------------------------------------------------------------------------------------
+
+test('more lanes than memory knows are all listed and served, and leases are never forgotten', async (t) => {
+  let now = 1_000_000
+  const store = await openStore(t, { now: () => now })
+  const [first, ...others] = Array.from({ length: 12_000 }, (_, index) => `lane/${String(index).padStart(6, '0')}`)
+  assert.ok(first)
+  const takeFrom = async (lanes: readonly string[]) =>
+    (await Promise.all(lanes.map((lane) => store.take(lane, 9, MINUTE)))).flat().length
+  await store.commit([first, ...others].map((lane): Op => ({ due: key(lane), lane, in: lane === first ? 0 : MINUTE })))
+  const [lease] = await store.take(first, 9, 10 * MINUTE)
+  assert.equal(await takeFrom(others), 0)
+  now += MINUTE
+  const listed = await Array.fromAsync(store.lanes('lane/'), ({ lane, at }) => [lane, at])
+  assert.deepEqual(listed, [[first, lease?.until], ...others.map((lane) => [lane, now])])
+  assert.equal(await takeFrom([first, ...others]), others.length)
+  const settle: Op = { undue: key(first), lane: first }
+  assert.equal(await store.commit([settle], [{ due: key(first), lane: first, at: lease?.until as number }]), true)
+})
+
+test('a clock that is set back delays nothing that is scheduled after', async (t) => {
+  let now = 10 * MINUTE
+  const store = await openStore(t, { now: () => now })
+  await store.commit([{ due: key('a'), lane: 'lane', in: 0 }])
+  assert.equal((await store.take('lane', 9, MINUTE)).length, 1)
+  now -= 5 * MINUTE
+  await store.commit([{ due: key('b'), lane: 'lane', in: 1000 }])
+  assert.equal((await store.take('lane', 9, MINUTE)).length, 0)
+  now += 1000
+  assert.equal((await store.take('lane', 9, MINUTE)).length, 1)
+})
+
+test('keys that come while their lane is being read are found', async (t) => {
+  let now = 1_000_000
+  const store = await openStore(t, { now: () => now })
+  const taken = new Set<string>()
+  const all: string[] = []
+  for (let round = 0; round < 200; round++) {
+    const name = (what: string) => `${what}${String(round).padStart(3, '0')}`
+    // One on disk that falls due, and, while the lane is read for it, one that was due before it.
+    await store.commit([{ due: key(name('old')), lane: 'lane', in: 5 }])
+    now += 10
+    all.push(name('old'), name('new'))
+    const coming = store.commit([{ due: key(name('new')), lane: 'lane', in: -7 }])
+    for (let turns = 0; turns <= round % 4; turns++) await new Promise(setImmediate)
+    for (const leases of await Promise.all([
+      store.take('lane', 9, MINUTE),
+      coming.then(() => store.take('lane', 9, MINUTE)),
+    ])) {
+      for (const lease of leases) taken.add(Buffer.from(lease.key).toString('hex'))
+    }
+  }
+  assert.deepEqual([...taken].sort(), all.map((name) => Buffer.from(key(name)).toString('hex')).sort())
+})
+
+test('a watcher that throws harms no commit', async (t) => {
+  const store = await openStore(t)
+  const warned = once(process, 'warning')
+  store.watch('', () => {
+    throw new Error('not my day')
+  })
+  assert.equal(await store.commit([{ due: key('a'), lane: 'lane', in: 0 }]), true)
+  assert.match(String((await warned)[0]), /not my day/)
+  assert.equal(await store.commit([put('b')]), true)
+})
+
+// --- no space -----------------------------------------------------------------------------------------------
+
+test('below the free space that is wanted nothing new is staged, and the rest goes on', async (t) => {
+  const path = await newFolder(t)
+  const { bavail, bsize } = await statfs(path)
+  const store = await openStore(t, { path, minFree: bavail * bsize * 2 })
+  await assert.rejects(store.blobs.stage(content(10)), hasCode('IEMS_STORE_FULL'))
+  assert.equal(await store.commit([put('a')]), true)
+})
+
+/** A small disk, or the reason why there is none. */
+function mountSmallDisk(path: string, size: string): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux can mount a small disk'
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'iems-test', path], { stdio: 'pipe' })
+    return undefined
+  } catch (error) {
+    return `a small disk cannot be mounted here: ${(error as Error).message}`
+  }
+}
+
+test('a full disk is said, loses nothing that was answered, and is written on once there is room', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'iems-level-'))
+  const reason = mountSmallDisk(path, '24m')
+  let store: Store | undefined
+  t.after(async () => {
+    await store?.close()
+    if (!reason) execFileSync('umount', [path])
+    await rm(path, { recursive: true })
+  })
+  if (reason) return t.skip(reason)
+  const ballast = join(path, 'ballast')
+  await writeFile(ballast, Buffer.alloc(14_000_000))
+  store = await levelStore({ path: join(path, 'data') })
+  await store.commit([{ due: key('a'), lane: 'lane', in: 0 }])
+  const [lease] = await store.take('lane', 1, MINUTE)
+
+  const written: string[] = []
+  const random = Buffer.alloc(60_000, 'not to be compressed')
+  for (let index = 0; index < random.length; index++) random[index] = Math.random() * 256
+  const refused = async () => {
+    for (let index = 0; index < 1000; index++) {
+      const name = `k${index}`
+      await (store as Store).commit([
+        { put: key(name), value: random },
+        { put: key('copy', name), value: random },
+      ])
+      written.push(name)
+    }
+  }
+  await assert.rejects(refused(), hasCode('IEMS_STORE_FULL'))
+  await assert.rejects(store.blobs.stage(content(20_000_000)), hasCode('IEMS_STORE_FULL'))
+  assert.deepEqual(await readdir(join(path, 'data/blobs/staging')), [])
+
+  await rm(ballast)
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const done = await store.commit([put('after')]).catch((error: { code: string }) => error.code)
+    if (done === true) break
+    assert.ok(done === 'IEMS_STORE_FULL' && Date.now() < deadline, String(done))
+    await delay(20)
+  }
+  assert.ok(written.length > 5)
+  for (const name of written) assert.ok(random.equals((await store.get(key('copy', name))) as Buffer))
+  // Half of a commit would be worse than none.
+  const last = `k${written.length}`
+  assert.equal((await store.get(key(last))) === undefined, (await store.get(key('copy', last))) === undefined)
+  assert.deepEqual(await store.take('lane', 1, MINUTE), [], 'a lease outlives it')
+  assert.equal(
+    await store.commit(
+      [{ undue: key('a'), lane: 'lane' }],
+      [{ due: key('a'), lane: 'lane', at: lease?.until as number }],
+    ),
+    true,
+  )
+})

@@ -1,0 +1,129 @@
+/**
+ * A server in a process of its own, started as the README says, on a folder and ports of its own.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { TestContext } from 'node:test'
+
+const root = resolve(import.meta.dirname, '../..')
+
+export interface RunningServer {
+  readonly process: ChildProcess
+  readonly folder: string
+  readonly config: string
+  /** Every line of the log so far. */
+  readonly lines: readonly string[]
+  /** Runs an `iems` command against it. */
+  iems(...args: string[]): Promise<Told>
+  iemsWithInput(input: string, ...args: string[]): Promise<Told>
+  /** Waits for a line that matches. */
+  line(pattern: RegExp): Promise<string>
+  ended(): Promise<number | null>
+}
+
+export interface Told {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+const PATIENCE_MS = 30_000
+
+/** A port that was free a moment ago, for servers that must have the same one again. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export async function tempFolder(t: Pick<TestContext, 'after'>): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'iems-test-'))
+  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 5 }))
+  return path
+}
+
+/** Runs the command to its end. */
+export async function iemsCommand(args: readonly string[], input = '', cwd = root): Promise<Told> {
+  const child = spawn(process.execPath, ['--conditions=source', join(root, 'core/cli.ts'), ...args], { cwd })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  child.stdin.end(input)
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(timer)
+  return { code, out, err }
+}
+
+/** Starts a server on the configuration in `folder`, and waits until it listens. */
+export async function startProcess(
+  t: Pick<TestContext, 'after'>,
+  folder: string,
+  source?: string,
+): Promise<RunningServer> {
+  const config = join(folder, 'iems.config.ts')
+  if (source !== undefined) await writeFile(config, source)
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', join(root, 'core/cli.ts'), 'start', '--quiet', '--config', config],
+    { cwd: root },
+  )
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  let rest = ''
+  let over = false
+  const take = (chunk: Buffer) => {
+    const parts = (rest + chunk).split('\n')
+    rest = parts.pop() ?? ''
+    lines.push(...parts)
+    for (const wake of waiting) wake()
+  }
+  child.stdout.on('data', take)
+  child.stderr.on('data', take)
+  const closed = once(child, 'close').then(([code]) => {
+    over = true
+    for (const wake of waiting) wake()
+    return code as number | null
+  })
+  t.after(() => child.kill('SIGKILL'))
+
+  async function line(pattern: RegExp): Promise<string> {
+    const end = Date.now() + PATIENCE_MS
+    for (;;) {
+      const found = lines.find((text) => pattern.test(text))
+      if (found !== undefined) return found
+      if (over || Date.now() > end) throw new Error(`the server never said ${pattern}:\n${lines.slice(-20).join('\n')}`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1000)
+        waiting.add(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    }
+  }
+
+  await line(/"event":"server\.started"/)
+  return {
+    process: child,
+    folder,
+    config,
+    lines,
+    iems: (...args) => iemsCommand([...args, '--config', config]),
+    iemsWithInput: (input, ...args) => iemsCommand([...args, '--config', config], input),
+    line,
+    ended: () => closed,
+  }
+}
