@@ -274,7 +274,10 @@ async function stand<P>(
   problems: Problem[],
 ) {
   missingSecrets(one.input, base, problems)
-  const options = await validate(one.definition.config, one.input, base, problems)
+  const schema = one.definition.config
+  // A factory called without options means all defaults, also where the schema is an object.
+  const given = one.input === undefined && (await schema['~standard'].validate(undefined)).issues ? {} : one.input
+  const options = await validate(schema, given, base, problems)
   const place = await validate(kind, one.placement, [...base, '(placement)'], problems)
   const { api = 1 } = one.definition
   if (api !== 1)

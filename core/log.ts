@@ -71,6 +71,8 @@ export interface LogOptions {
 
 export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>) => void
 
+/** A write to a file or pipe costs more than a line: lines of so many ms are written at once. */
+const LINGER_MS = 50
 /** Fields that hold addresses, for `privacy`. */
 const ADDRESSES = ['from', 'to', 'recipient', 'recipients', 'user']
 const SECRET = /pass(word|phrase)?|secret|token|credential|authorization|cookie|private.?key/i
@@ -100,6 +102,17 @@ function masked(value: unknown): unknown {
 
 /** The writer of lines: `event` for the closed list, `child` for plugins. */
 export function createLog(options: LogOptions) {
+  const to = options.to ?? pino.destination({ dest: 1, sync: false, minLength: 4096 })
+  let isWaiting = false
+  /** Lines are written together, and none waits longer than `LINGER_MS`. */
+  function flushSoon() {
+    if (isWaiting) return
+    isWaiting = true
+    setTimeout(() => {
+      isWaiting = false
+      root.flush()
+    }, LINGER_MS)
+  }
   const root = pino(
     {
       level: options.level,
@@ -108,7 +121,7 @@ export function createLog(options: LogOptions) {
       timestamp: () => `,"t":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.to ?? pino.destination({ dest: 1, sync: false, minLength: 0 }),
+    to,
   )
   function line(level: Level, fields: Readonly<Record<string, unknown>>, text?: string) {
     if (!root.isLevelEnabled(level)) return
@@ -116,6 +129,7 @@ export function createLog(options: LogOptions) {
     if (options.privacy && level !== 'debug')
       for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
     root[level](clean, text)
+    flushSoon()
   }
   return {
     event({ name, at: _, ...fields }: KernelEvent) {

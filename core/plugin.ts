@@ -159,8 +159,9 @@ export interface PluginEntry {
   readonly input: unknown
   readonly placement: Placement
 }
+type Optional<Input> = undefined extends Input ? true : Record<never, never> extends Input ? true : false
 export type PluginFactory<S extends StandardSchemaV1> = (
-  ...given: undefined extends StandardSchemaV1.InferInput<S>
+  ...given: Optional<StandardSchemaV1.InferInput<S>> extends true
     ? [config?: StandardSchemaV1.InferInput<S>, placement?: Placement]
     : [config: StandardSchemaV1.InferInput<S>, placement?: Placement]
 ) => PluginEntry

@@ -4,7 +4,7 @@
  *
  *   m id             the message: envelope, session, blob, header edits, findings, boxes; not changed after ACCEPT
  *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
- *   r blob owner     somebody holds a blob; the body goes when the last one lets go
+ *   r blob           somebody else than the message holds its blob, as `r blob owner` says
  *   h id n           history: the biography of what is finished (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
  *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
@@ -162,6 +162,10 @@ const PRIORITIES: readonly Priority[] = ['urgent', 'normal', 'bulk']
 const HELD = '!/'
 /** How many deliveries one commit changes when an admin changes many. */
 const BATCH = 500
+/** Messages kept at hand between being accepted and being delivered. */
+const FRESH = 1000
+/** Most bodies that one sweep looks at. */
+const SWEPT = 10_000
 
 const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
 const decode = <T>(value: Value): T =>
@@ -212,43 +216,50 @@ export type SharedQueue = ReturnType<typeof createQueue>
 export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   /** Taken by this process and not settled yet: admins' changes leave them alone. */
   const active = new Set<string>()
+  /** Just accepted, for the delivery that usually follows at once; nothing depends on it. */
+  const fresh = new Map<string, { readonly record: MessageRecord; readonly deliveries: readonly DeliveryRecord[] }>()
   /** Told when a next hop is flushed, so that channels forget it was unreachable. */
   const flushed = new Set<(channel: string, nexthop: string) => void>()
 
   // --- accept ---
 
-  function opsFor({ record, routes, body, held, once }: NewMessage): { ops: Op[]; checks: Check[] } {
+  function deliveriesOf({ routes, held }: NewMessage): DeliveryRecord[] {
+    const start = { attempt: 0, attempts: [], state: {}, findings: [], ...(held === undefined ? {} : { held }) }
+    return routes.map(({ route, recipients }) => ({ v: 1, ...route, recipients, ...start }))
+  }
+
+  function opsFor({ record, body, held, once }: NewMessage, deliveries: readonly DeliveryRecord[]) {
     const { id, priority } = record
-    const ops: Op[] = [
-      ...body,
-      { put: key('m', id), value: encode(record) },
-      { put: key('r', record.blob, 'queue', id), value: Buffer.alloc(0) },
-    ]
-    routes.forEach(({ route, recipients }, index) => {
+    const ops: Op[] = [...body, { put: key('m', id), value: encode(record) }]
+    deliveries.forEach((delivery, index) => {
       const at = key('d', id, index + 1)
-      const delivery: DeliveryRecord = {
-        v: 1,
-        ...route,
-        recipients,
-        attempt: 0,
-        attempts: [],
-        state: {},
-        findings: [],
-        ...(held === undefined ? {} : { held }),
-      }
-      const lane = laneOf(route.channel, priority, route.nexthop)
+      const { channel, nexthop } = delivery
+      const lane = laneOf(channel, priority, nexthop)
       ops.push({ put: at, value: encode(delivery) }, { due: at, lane: held === undefined ? lane : HELD + lane, in: 0 })
     })
-    if (once === undefined) return { ops, checks: [] }
-    const marker = key('o', once)
-    ops.push({ put: marker, value: encode(id) })
-    return { ops, checks: [{ key: marker, is: 'absent' }] }
+    const checks: Check[] = []
+    if (once !== undefined) {
+      const marker = key('o', once)
+      ops.push({ put: marker, value: encode(id) })
+      checks.push({ key: marker, is: 'absent' })
+    }
+    return { ops, checks }
   }
 
   /** When this resolves the message is ours. The id is another's when the same `once` key was accepted before. */
   async function accept(message: NewMessage): Promise<string> {
-    const { ops, checks } = opsFor(message)
-    if (await store.commit(ops, checks)) return message.record.id
+    const deliveries = deliveriesOf(message)
+    const { ops, checks } = opsFor(message, deliveries)
+    const { record } = message
+    // Before the commit, because its end wakes the channel at once.
+    if (fresh.size < FRESH && message.held === undefined) fresh.set(record.id, { record, deliveries })
+    let accepted = false
+    try {
+      accepted = await store.commit(ops, checks)
+    } finally {
+      if (!accepted) fresh.delete(record.id)
+    }
+    if (accepted) return record.id
     const before = message.once === undefined ? undefined : await store.get(key('o', message.once))
     if (before) return decode<string>(before)
     throw new IemsError('IEMS_STORE_FAILED', { path: 'the queue', why: 'a new message collided with another' })
@@ -267,13 +278,21 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   async function load(lane: string, lease: Lease): Promise<Job | undefined> {
     const [, id, number] = unkey(lease.key) as [string, string, number]
-    const [record, delivery] = await Promise.all([store.get(key('m', id)), store.get(lease.key)])
-    if (!record || !delivery) {
+    const known = fresh.get(id)
+    const delivery = known?.deliveries[number - 1]
+    if (known && (known.record.of === 1 || number === known.record.of)) fresh.delete(id)
+    const found = delivery ? { record: known.record, delivery } : await read(id, lease.key)
+    if (!found) {
       await store.commit([{ undue: lease.key, lane }])
       return undefined
     }
     active.add(`${id}.${number}`)
-    return { number, key: lease.key, lane, lease, record: decode(record), delivery: decode(delivery) }
+    return { number, key: lease.key, lane, lease, ...found }
+  }
+
+  async function read(id: string, at: Key): Promise<Pick<Job, 'record' | 'delivery'> | undefined> {
+    const [record, delivery] = await Promise.all([store.get(key('m', id)), store.get(at)])
+    return record && delivery ? { record: decode(record), delivery: decode(delivery) } : undefined
   }
 
   async function renew(job: Job, leaseMs: number): Promise<boolean> {
@@ -302,7 +321,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   function endOps({ record, number, key: at, lane }: Job, story: DeliveryRecord): Op[] {
     const ops: Op[] = [{ del: at }, { undue: at, lane }]
     const only = record.of === 1
-    if (only) ops.push(...forget(record))
+    if (only) ops.push(forget(record))
     if (historyMs > 0) {
       if (only)
         ops.push({
@@ -314,7 +333,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     return ops
   }
 
-  const forget = ({ id, blob }: MessageRecord): Op[] => [{ del: key('m', id) }, { del: key('r', blob, 'queue', id) }]
+  const forget = ({ id }: MessageRecord): Op => ({ del: key('m', id) })
 
   /** Writes what an attempt came to. False: the lease was no longer ours, and only what was delivered has been noted. */
   async function settle(job: Job, settlement: Settlement): Promise<boolean> {
@@ -329,7 +348,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
         ]
     if (!finished && lane !== job.lane) ops.push({ undue: job.key, lane: job.lane })
     const checks: Check[] = [{ due: job.key, lane: job.lane, at: job.lease.until }]
-    for (const report of settlement.reports ?? []) ops.push(...opsFor(report).ops)
+    for (const report of settlement.reports ?? []) ops.push(...opsFor(report, deliveriesOf(report)).ops)
     try {
       if (!(await store.commit(ops, checks))) {
         await settleLate(job, settlement)
@@ -359,7 +378,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   async function afterEnd(record: MessageRecord): Promise<void> {
     if (record.of > 1) {
       for await (const _ of store.scan({ ...below('d', record.id), limit: 1 })) return
-      const ops = forget(record)
+      const ops = [forget(record)]
       if (historyMs > 0) ops.push({ put: key('h', record.id, 0), value: encode({ ...record, state: undefined }) })
       if (!(await store.commit(ops, [{ key: key('m', record.id), is: 'present' }]))) return
     }
@@ -372,10 +391,12 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     await releaseBlob(record.blob)
   }
 
-  /** Removes a body that nobody holds any more. Once it has no holder it never gets one again. */
+  /**
+   * Removes the body unless somebody else holds it. He has put `r blob` in the commit that made him a holder, and that
+   * commit checked that the message was still there: with it gone, nobody can become one.
+   */
   async function releaseBlob(blob: string): Promise<void> {
-    for await (const _ of store.scan({ ...below('r', blob), limit: 1 })) return
-    await store.blobs.remove(blob)
+    if (!(await store.get(key('r', blob)))) await store.blobs.remove(blob)
   }
 
   // --- admins ---
@@ -465,6 +486,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   /** Changes one delivery's record unless it has gone; what it is no longer waiting for ends it. */
   async function change(at: Key, edit: (delivery: DeliveryRecord) => DeliveryRecord, inMs?: number): Promise<boolean> {
     const [, id, number] = unkey(at) as [string, string, number]
+    fresh.delete(id)
     for (let tries = 0; tries < 10; tries++) {
       const [message, value] = await Promise.all([store.get(key('m', id)), store.get(at)])
       if (!message || !value) return false
@@ -617,22 +639,24 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const history = await removeRange('h', key('h', idAt(clock.now() - historyMs)), signal)
     const messages = await sweepMessages(idAt(day), signal)
     await sweepOnce(idAt(clock.now() - 7 * 86_400_000), signal)
-    let blobs = 0
-    for await (const { id, since } of store.blobs.list()) {
-      if (signal.aborted) break
-      if (since > day) continue
-      const before = await held(id)
-      if (!before) {
-        await store.blobs.remove(id)
-        blobs++
-      }
-    }
+    const blobs = await sweepBlobs(day, signal)
     return { history, messages, blobs }
   }
 
-  async function held(blob: string): Promise<boolean> {
-    for await (const _ of store.scan({ ...below('r', blob), limit: 1 })) return true
-    return false
+  /** Bodies older than a day that neither a message nor anybody else holds: what a crash left between body and record. */
+  async function sweepBlobs(before: number, signal: AbortSignal): Promise<number> {
+    const idle = new Set<string>()
+    for await (const { id, since } of store.blobs.list()) {
+      if (idle.size >= SWEPT || signal.aborted) break
+      if (since <= before && !(await store.get(key('r', id)))) idle.add(id)
+    }
+    if (idle.size === 0) return 0
+    for await (const [, value] of store.scan(below('m'))) idle.delete(decode<MessageRecord>(value).blob)
+    for (const id of idle) {
+      if (signal.aborted) break
+      await store.blobs.remove(id)
+    }
+    return idle.size
   }
 
   async function removeRange(first: string, to: Key, signal: AbortSignal): Promise<number> {

@@ -11,7 +11,6 @@ import { IemsError, reasonOf } from './errors.ts'
 import type { MailParameters, Priority, Session, Verdict } from './hooks.ts'
 import type { Emit } from './log.ts'
 import {
-  type Body,
   createChangeableMessage,
   createHeaders,
   createMessage,
@@ -26,7 +25,7 @@ import { groupByRoute, type MessageRecord, type SharedQueue } from './queue.ts'
 import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
 import type { Routed } from './resolve.ts'
 import type { Staged, Store } from './store/store.ts'
-import { createTrace, type Trace } from './trace.ts'
+import type { Trace } from './trace.ts'
 
 export interface ReceiveLimits {
   /** Octets of content. */

@@ -127,7 +127,8 @@ export function createTrace(start: TraceStart): Trace {
   const { clock, message, from, to } = start
   let changes: (() => string | undefined) | undefined
   const trace: Trace = {
-    state: structuredClone(start.state ?? {}),
+    // Each trace has boxes of its own; cloning none is not free either.
+    state: start.state && Object.keys(start.state).length > 0 ? structuredClone(start.state) : {},
     findings: start.findings ?? [],
     steps: start.steps ?? [],
     watch(next) {

@@ -138,9 +138,9 @@ export function createDueList(database: Database, now: () => number) {
         break
       }
       lane.cursor = entry
-      // It may have been moved or settled while we were reading.
-      if (!lane.leases.has(nameOf(key)) && readAt(laneName, key) === at) lane.ready.set(nameOf(key), { key, at })
+      if (!lane.leases.has(nameOf(key))) lane.ready.set(nameOf(key), { key, at })
     }
+    // What was moved while we were reading may stand in the old place.
     for (const move of lane.missed.splice(0)) place(lane, move)
   }
 

@@ -9,7 +9,8 @@ import { SERVERS, type Server, type ServerName } from './servers.ts'
 import { forgetPeak, usageOf } from './usage.ts'
 
 const LOAD = { clients: 20, bytes: 4096 } as const
-const WARM_UP = 500
+/** Node compiles what it has run often; a server that has run for a day is warm. */
+const WARM_UP = 2000
 
 /** One run of one server. */
 export interface Seen {

@@ -261,7 +261,9 @@ test('mail for a host that never answers does not delay mail for others', async 
   for (let turns = 0; kernel.delivered.length < 50 && turns < 2000; turns++)
     await new Promise((resolve) => setImmediate(resolve))
   assert.equal(kernel.delivered.length, 50)
-  assert.ok((await Array.fromAsync(kernel.queue.list({ nexthop: 'hole.example' }))).filter(({ active }) => active).length <= 20)
+  assert.ok(
+    (await Array.fromAsync(kernel.queue.list({ nexthop: 'hole.example' }))).filter(({ active }) => active).length <= 20,
+  )
 })
 
 test('held mail is not tried until it is released', async (t) => {
