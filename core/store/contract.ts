@@ -295,24 +295,25 @@ const DUE_LIST: readonly Promised[] = [
       /** Counts each schedule at its beginning and its end; between two equal counts nobody touched the key. */
       const touched = new Map(all.map((name) => [name, 0]))
       const touch = (name: string) => touched.set(name, (touched.get(name) ?? 0) + 1)
-      const holders = new Map<string, { readonly lease: Lease; readonly touch: number | undefined }>()
+      /** The end of the last lease that anybody got. */
+      const latest = new Map<string, number>()
 
       const schedule = async (name: string) => {
         touch(name)
         await store.commit([put(name), due(name, 'lane', random(7) - 4)])
         touch(name)
       }
+      const settle = async (name: string, lease: Lease, before: number | undefined) => {
+        for (let turns = random(6); turns > 0; turns--) await turn()
+        const ops: Op[] = [{ del: key(name) }, { undue: key(name), lane: 'lane' }]
+        if (!(await store.commit(ops, [leased('lane', lease)])) || touched.get(name) !== before) return
+        assert.equal(latest.get(name), lease.until, `${name} was settled by one and taken by another`)
+      }
       const takeAndSettle = async () => {
-        for (const lease of await store.take('lane', 1 + random(4), 3)) {
-          const name = unkey(lease.key)[0] as string
-          const mine = { lease, touch: touched.get(name) }
-          holders.set(name, mine)
-          for (let turns = random(6); turns > 0; turns--) await turn()
-          const ops: Op[] = [{ del: key(name) }, { undue: key(name), lane: 'lane' }]
-          const settled = await store.commit(ops, [leased('lane', lease)])
-          if (settled && touched.get(name) === mine.touch)
-            assert.equal(holders.get(name), mine, `${name} was taken and settled`)
-        }
+        const leases = await store.take('lane', 1 + random(4), 3)
+        const mine = leases.map((lease) => [unkey(lease.key)[0] as string, lease] as const)
+        for (const [name, { until }] of mine) latest.set(name, Math.max(until, latest.get(name) ?? 0))
+        await Promise.all(mine.map(([name, lease]) => settle(name, lease, touched.get(name))))
       }
       const live = async () => {
         for (let left = 150; left > 0; left--) {

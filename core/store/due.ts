@@ -276,7 +276,7 @@ export function createDueList(database: Database, now: () => number) {
           if (lane.startsWith(watcher.prefix)) watcher.wake(lane, at)
         } catch (cause) {
           // The commit is done, whatever somebody makes of it.
-          process.emitWarning(cause as Error)
+          process.emitWarning(cause instanceof Error ? cause : String(cause))
         }
       }
     }

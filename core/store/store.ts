@@ -11,6 +11,7 @@
 export type Key = Uint8Array
 export type Value = Uint8Array
 
+/** A lane is any name without NUL; there may be very many. */
 export type Op =
   | { readonly put: Key; readonly value: Value }
   | { readonly del: Key }
@@ -73,7 +74,7 @@ export interface Staged {
    * folder), and needs no op.
    */
   keep(): Promise<{ readonly id: string; readonly ops: readonly Op[] }>
-  /** Forgets the bytes; nothing after `keep`. */
+  /** Forgets the bytes; does nothing after `keep`. */
   discard(): Promise<void>
 }
 
@@ -90,6 +91,6 @@ export interface Blobs {
   open(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
   /** Twice is fine. */
   remove(id: string): Promise<void>
-  /** For the sweeper: every blob kept, oldest knowledge of it in ms since 1970. */
+  /** For the sweeper: every blob kept, in order of ids, from behind `after` on, with the time it was kept in ms since 1970. */
   list(after?: string): AsyncIterable<{ readonly id: string; readonly since: number }>
 }

@@ -81,7 +81,7 @@ const CLIENTS: readonly Client[] = [
       const file = join(folder, 'swaks.eml')
       await writeFile(file, text('swaks').replaceAll('\r\n', '\n'))
       const envelope = ['--from', 'a@here.example', '--to', 'b@far.example']
-      await run('swaks', ['--server', `127.0.0.1:${port}`, ...envelope, '--data', `@${file}`, '--no-data-fixup'])
+      await run('swaks', ['--server', `127.0.0.1:${port}`, ...envelope, '--data', `@${file}`])
     },
   },
   {
