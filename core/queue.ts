@@ -216,8 +216,8 @@ export type SharedQueue = ReturnType<typeof createQueue>
 export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   /** Taken by this process and not settled yet: admins' changes leave them alone. */
   const active = new Set<string>()
-  /** Just accepted, for the delivery that usually follows at once; nothing depends on it. */
-  const fresh = new Map<string, { readonly record: MessageRecord; readonly deliveries: readonly DeliveryRecord[] }>()
+  /** Just accepted and with one delivery, which usually follows at once; nothing depends on it. */
+  const fresh = new Map<string, Pick<Job, 'record' | 'delivery'>>()
   /** Told when a next hop is flushed, so that channels forget it was unreachable. */
   const flushed = new Set<(channel: string, nexthop: string) => void>()
 
@@ -251,8 +251,10 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const deliveries = deliveriesOf(message)
     const { ops, checks } = opsFor(message, deliveries)
     const { record } = message
+    const [only] = deliveries
     // Before the commit, because its end wakes the channel at once.
-    if (fresh.size < FRESH && message.held === undefined) fresh.set(record.id, { record, deliveries })
+    if (only && deliveries.length === 1 && fresh.size < FRESH && message.held === undefined)
+      fresh.set(record.id, { record, delivery: only })
     let accepted = false
     try {
       accepted = await store.commit(ops, checks)
@@ -278,10 +280,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   async function load(lane: string, lease: Lease): Promise<Job | undefined> {
     const [, id, number] = unkey(lease.key) as [string, string, number]
-    const known = fresh.get(id)
-    const delivery = known?.deliveries[number - 1]
-    if (known && (known.record.of === 1 || number === known.record.of)) fresh.delete(id)
-    const found = delivery ? { record: known.record, delivery } : await read(id, lease.key)
+    const found = fresh.get(id) ?? (await read(id, lease.key))
+    // Once taken it may have changed.
+    fresh.delete(id)
     if (!found) {
       await store.commit([{ undue: lease.key, lane }])
       return undefined

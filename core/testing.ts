@@ -26,7 +26,7 @@ import { accept } from './reply.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
 
-// storeContract
+export { type MakeStore, type StoreUnderTest, storeContract } from './store/contract.ts'
 export { memoryStore } from './store/memory.ts'
 
 // --- time ---------------------------------------------------------------------------------

@@ -315,3 +315,35 @@ test('the same once key is the same message', async (t) => {
   await kernel.deliver()
   assert.equal(kernel.delivered.length, 1)
 })
+
+test('a delivery that was tried is never taken from memory as if it had not been', async (t) => {
+  const answered: string[] = []
+  const kernel = await createTestKernel(t, {
+    deliver: (delivery, { signal }) => {
+      // The second next hop is silent, so the message stays as young as can be.
+      if (delivery.route.nexthop === 'silent.example')
+        return new Promise((resolve) =>
+          signal.addEventListener('abort', () => resolve(later(delivery)), { once: true }),
+        )
+      answered.push(...delivery.recipients.map(({ address }) => address))
+      return delivery.recipients.map(
+        (recipient): Outcome =>
+          recipient.address.startsWith('wait')
+            ? ({ ...later(delivery)[0], recipient } as Outcome)
+            : (deliveredTo({ ...delivery, recipients: [recipient] })[0] as Outcome),
+      )
+    },
+  })
+  for (let i = 0; i < 20; i++) await kernel.submit({ from: 'a@x.example', to: [`${i}@silent.example`] })
+  await kernel.clock.advance(1000)
+  await kernel.submit({ from: 'a@x.example', to: ['ok@one.example', 'wait@one.example', 'b@silent.example'] })
+  kernel.kernel.run()
+  const until = async (count: number) => {
+    for (let turns = 0; answered.length < count && turns < 500; turns++)
+      await new Promise((resolve) => setImmediate(resolve))
+  }
+  await until(2)
+  await kernel.clock.advance(6 * MIN)
+  await until(3)
+  assert.deepEqual(answered, ['ok@one.example', 'wait@one.example', 'wait@one.example'])
+})
