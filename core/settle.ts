@@ -76,7 +76,9 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   const { store, hooks, clock, emit, resolve, hostname, postmaster, texts, returnSize } = parts
 
   async function returnedOf(delivery: Delivery, full: boolean, record: MessageRecord) {
-    const whole = full && delivery.message.size <= returnSize && !record.needs.binary
+    // RFC 8689 section 5: what must travel under TLS is not quoted in a report that may not.
+    const mayQuote = !record.needs.binary && !record.parameters.requireTls
+    const whole = full && mayQuote && delivery.message.size <= returnSize
     const chunks: Uint8Array[] = []
     let left = whole ? Number.POSITIVE_INFINITY : Buffer.byteLength(record.edits.prefix) + record.headerSize
     try {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
-import { defer, definePlugin, type Parts, type PluginEntry, refuse } from '../../core/index.ts'
-import { createTestKernel } from '../../core/testing.ts'
+import { defer, definePlugin, IemsError, type Parts, type PluginEntry, refuse } from '../../core/index.ts'
+import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing.ts'
 
 /** A plugin made of nothing but hooks. */
 function tapping(hooks: NonNullable<Parts['hooks']>, name = 'probe', onError: 'defer' | 'skip' = 'defer'): PluginEntry {
@@ -332,4 +332,58 @@ test('the parsed message is shared by all plugins and absent over the limit', as
   assert.equal(parsed[0], parsed[1])
   await kernel.submit({ ...LETTER, body: 'x'.repeat(3000) })
   assert.equal(parsed[2], undefined)
+})
+
+test('a full disk is "try again later" with 452, and nothing is left half-written', async (t) => {
+  const clock = testClock()
+  const store = memoryStore({ now: clock.now })
+  let full = true
+  const commit: typeof store.commit = (ops, checks) => {
+    if (full) throw new IemsError('IEMS_STORE_FULL', { path: '/data' })
+    return store.commit(ops, checks)
+  }
+  const kernel = await createTestKernel(t, { clock, store: { ...store, commit } })
+  assert.deepEqual((await kernel.submit(LETTER)).reply, {
+    code: 452,
+    enhanced: '4.3.1',
+    text: 'No space left, try again later',
+  })
+  assert.equal(await kernel.queue.count(), 0)
+  full = false
+  assert.equal((await kernel.submit(LETTER)).reply.code, 250)
+})
+
+test('who was found forged hears nothing, and a plugin may suppress or reword a report', async (t) => {
+  const failing: DeliverAnswer = (delivery) =>
+    delivery.message.from === ''
+      ? deliveredTo(delivery)
+      : delivery.recipients.map((recipient) => ({
+          recipient,
+          status: 'failed',
+          reply: refuse(550, '5.1.1', 'No').reply,
+        }))
+  const reports = async (plugin: PluginEntry) => {
+    const kernel = await createTestKernel(t, { deliver: failing, plugins: [plugin] })
+    await kernel.submit(LETTER)
+    await kernel.deliver()
+    return kernel.delivered.filter(({ from }) => from === '')
+  }
+  assert.equal((await reports(tapping({ check: (_, { note }) => note('sender', 'forged') }))).length, 0)
+  assert.equal((await reports(tapping({ bounce: (bounce) => ({ ...bounce, suppress: true }) }))).length, 0)
+  assert.match(
+    (await reports(tapping({ bounce: (bounce) => ({ ...bounce, text: 'Leider nicht.\n' }) })))[0]?.content ?? '',
+    /Leider nicht\./,
+  )
+  assert.match(
+    (
+      await reports(
+        tapping({
+          bounce: () => {
+            throw new Error('a bug')
+          },
+        }),
+      )
+    )[0]?.content ?? '',
+    /could not be delivered/,
+  )
 })
