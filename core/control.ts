@@ -9,8 +9,8 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
+import type { QueueFilter } from './admin.ts'
 import { IemsError, reasonOf } from './errors.ts'
-import type { QueueFilter } from './queue.ts'
 import type { Server } from './server.ts'
 
 const VERSION = 1
@@ -126,7 +126,7 @@ function chosen(given: z.output<typeof filter>): QueueFilter {
 }
 
 async function* answer(server: Server, asked: z.output<typeof request>): AsyncGenerator<unknown, unknown> {
-  const queue = server.kernel.queue.admin
+  const queue = server.kernel.admin.queue
   switch (asked.method) {
     case 'status':
       return status(server)

@@ -5,13 +5,16 @@
  * the message is delivered, waits or is reported; a channel's answer is complete before anything is written. How a
  * channel delivers, when to try again, and what a report says stand elsewhere.
  */
+
+import type { Admin } from './admin.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Delivery, Disposition, Outcome } from './hooks.ts'
 import { createLanes, type Lane } from './lanes.ts'
 import type { Emit, EventName, Log } from './log.ts'
 import { type Body, createHeaders, createMessage, type MessageParts, openWith, sizeWith } from './message.ts'
 import type { Clock, DeliverContext, Hooks } from './plugin.ts'
-import type { DeliveryRecord, Job, MessageRecord, Settlement, SharedQueue } from './queue.ts'
+import type { Job, Settlement, SharedQueue } from './queue.ts'
+import type { DeliveryRecord, MessageRecord } from './records.ts'
 import { defer, FAULT, format, type Reply, refuse } from './reply.ts'
 import type { Conclude } from './settle.ts'
 import type { Store } from './store/store.ts'
@@ -32,6 +35,7 @@ export interface DelivererParts {
   readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
   readonly store: Store
   readonly queue: SharedQueue
+  readonly admin: Admin
   readonly hooks: Hooks
   readonly conclude: Conclude
   readonly clock: Clock
@@ -63,7 +67,7 @@ interface Rest {
 }
 
 export function createDeliverer(parts: DelivererParts): Deliverer {
-  const { channel, settings, store, queue, hooks, conclude, clock, emit, log } = parts
+  const { channel, settings, store, queue, admin, hooks, conclude, clock, emit, log } = parts
   const lanes = createLanes({ clock, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
   /** Next hops that just could not be reached: a hint, not a record. */
   const resting = new Map<string, Rest>()
@@ -395,7 +399,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         lanes.add(lane, at)
         wake()
       })
-      unflush = queue.onFlush(forgetRest)
+      unflush = admin.onFlush(forgetRest)
       poll()
     },
     async stop(signal) {

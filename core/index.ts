@@ -4,6 +4,7 @@
  * What is exported here is kept stable within a major version; anything else in core/ may change any day.
  */
 
+export type { Queue, QueueEntry, QueueFilter } from './admin.ts'
 export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './config.ts'
 export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
@@ -27,7 +28,6 @@ export {
   type Submitted,
   type Taps,
 } from './plugin.ts'
-export type { Queue, QueueEntry, QueueFilter } from './queue.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
 export { defineService, type Service } from './service.ts'
 export type { ClientFacts, OpenSession } from './session.ts'

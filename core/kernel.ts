@@ -5,6 +5,8 @@
  * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
  * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
  */
+
+import { type Admin, createAdmin } from './admin.ts'
 import type { Config, Standing as Configured } from './config.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
 import { IemsError, reasonOf } from './errors.ts'
@@ -23,6 +25,7 @@ import { createConclude } from './settle.ts'
 import { narrow } from './store/narrow.ts'
 import type { Store } from './store/store.ts'
 import { createSubmit } from './submit.ts'
+import { createSweep, type Sweep } from './sweep.ts'
 
 export interface KernelParts {
   readonly config: Config
@@ -37,6 +40,8 @@ export interface KernelParts {
 export interface Kernel {
   readonly config: Config
   readonly queue: SharedQueue
+  readonly admin: Admin
+  readonly sweep: Sweep
   readonly hooks: Hooks
   readonly emit: Emit
   readonly doors: readonly Door[]
@@ -95,6 +100,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
     if (hooks?.isTapped('event')) hooks.tell(event)
   }
   const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
+  const admin = createAdmin({ store, clock, emit, queue })
   // Filled in when the hooks are wired: sessions come only after that.
   let sessions: SessionParts | undefined
   const later = <T>(value: T | undefined): T => {
@@ -112,7 +118,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
       clock,
       signal: gone.signal,
       store: narrow(store, 'p', name),
-      queue: queue.admin,
+      queue: admin.queue,
       openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
       submit: (message) => submit(name, message),
       port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
@@ -220,6 +226,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
         deliver,
         store,
         queue,
+        admin,
         hooks: wired,
         conclude,
         clock,
@@ -233,6 +240,8 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
   return {
     config,
     queue,
+    admin,
+    sweep: createSweep({ store, clock, queue, historyMs: config.history.keep }),
     hooks: wired,
     emit,
     doors: claim.doors,

@@ -7,7 +7,7 @@
  */
 import type { Priority } from './hooks.ts'
 import type { Clock } from './plugin.ts'
-import { readLane } from './queue.ts'
+import { readLane } from './records.ts'
 
 /** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
 const TURNS: readonly Priority[] = [

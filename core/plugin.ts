@@ -9,6 +9,7 @@
  */
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Queue } from './admin.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import {
   type Answer,
@@ -23,7 +24,6 @@ import {
 } from './hooks.ts'
 import type { Log } from './log.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
-import type { Queue } from './queue.ts'
 import type { Reply } from './reply.ts'
 import type { Service } from './service.ts'
 import type { ClientFacts, OpenSession } from './session.ts'

@@ -21,7 +21,8 @@ import {
   sizeWith,
 } from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
-import { groupByRoute, type MessageRecord, type SharedQueue } from './queue.ts'
+import { groupByRoute, type SharedQueue } from './queue.ts'
+import type { MessageRecord } from './records.ts'
 import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
 import type { Routed } from './resolve.ts'
 import type { Staged, Store } from './store/store.ts'

@@ -112,8 +112,8 @@ export async function startServer({
   let cancelSweep = clock.after(FIRST_SWEEP_MS, sweep)
   function sweep() {
     cancelSweep = clock.after(SWEEP_MS, sweep)
-    running.queue.sweep(sweeping.signal).then(
-      (swept) => running.emit('store.swept', swept),
+    running.sweep(sweeping.signal).then(
+      (swept) => running.emit('store.swept', { ...swept }),
       (cause: unknown) => running.emit('store.failing', { cause }),
     )
   }

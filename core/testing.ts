@@ -8,6 +8,7 @@
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as z from 'zod'
+import type { Queue, QueueEntry } from './admin.ts'
 import { type ConfigInput, checkConfig } from './config.ts'
 import type { Delivery, KernelEvent, Outcome } from './hooks.ts'
 import { createKernel, type Kernel } from './kernel.ts'
@@ -21,7 +22,6 @@ import {
   type Submitted,
 } from './plugin.ts'
 import { createPorts, type Door } from './ports.ts'
-import type { Queue, QueueEntry } from './queue.ts'
 import { accept } from './reply.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
@@ -221,7 +221,7 @@ export async function createTestKernel(
     kernel,
     store,
     clock,
-    queue: kernel.queue.admin,
+    queue: kernel.admin.queue,
     events,
     delivered,
     async submit({ channel = 'in', body = 'Hello.', content, ...message }) {
@@ -231,7 +231,7 @@ export async function createTestKernel(
       const submitted = await kernel.submit(channel, { ...message, content: text })
       const queued: QueueEntry[] = []
       if (submitted.id !== undefined)
-        for await (const entry of kernel.queue.admin.list({ message: submitted.id })) queued.push(entry)
+        for await (const entry of kernel.admin.queue.list({ message: submitted.id })) queued.push(entry)
       return { ...submitted, queued }
     },
     deliver,

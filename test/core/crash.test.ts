@@ -62,7 +62,7 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
       }
       assert.equal(await second.queue.count(), 0, where)
       await second.clock.advance(72 * HOUR)
-      await second.kernel.queue.sweep(new AbortController().signal)
+      await second.kernel.sweep(new AbortController().signal)
       assert.equal((await Array.fromAsync(store.blobs.list())).length, 0, `a body stayed: ${where}`)
       await second.close()
       if (!faulty.hit.reached) break

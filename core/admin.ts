@@ -1,0 +1,301 @@
+/**
+ * What admins, ETRN and web administration see of the queue and may do with what waits.
+ *
+ * What must stay true: what is being delivered at this moment is left alone; every change is one commit that holds only
+ * if nothing else changed the delivery; nothing ends without a report but what an admin removes.
+ */
+import type { Priority, Recipient, Route } from './hooks.ts'
+import type { Emit } from './log.ts'
+import type { Clock } from './plugin.ts'
+import type { SharedQueue } from './queue.ts'
+import {
+  type DeliveryRecord,
+  decode,
+  deliveriesOf,
+  historyKey,
+  historyOf,
+  type MessageRecord,
+  messageKey,
+  placeOf,
+  readKey,
+  readLane,
+  storyOf,
+} from './records.ts'
+import { format } from './reply.ts'
+import type { Key, Op, Store } from './store/store.ts'
+import { type Biography, type DeliveryStory, type Fate, withAttempt } from './trace.ts'
+
+/** Which deliveries are meant; every field that is given must match. */
+export interface QueueFilter {
+  readonly message?: string
+  readonly channel?: string
+  /** A next hop; `.example.org` means every one below it. */
+  readonly nexthop?: string
+  readonly from?: string
+  readonly recipient?: string
+  readonly held?: boolean
+}
+
+/** One delivery that waits, as lists show it. */
+export interface QueueEntry {
+  /** The message's id, a dot, the delivery's number. */
+  readonly id: string
+  readonly message: string
+  readonly from: string
+  readonly channel: string
+  readonly nexthop: string
+  readonly priority: Priority
+  readonly size: number
+  /** Attempts made. */
+  readonly attempt: number
+  /** When the message was accepted, ms since 1970. */
+  readonly since: number
+  /** When the next attempt is due, ms since 1970; absent while it is held. */
+  readonly due?: number
+  /** Why it is held. */
+  readonly held?: string
+  /** Being delivered at this moment. */
+  readonly active?: boolean
+  readonly recipients: readonly { readonly address: string; readonly last?: string }[]
+}
+
+/** What admins, ETRN and web administration may do with what waits. Each answers how many deliveries it concerned. */
+export interface Queue {
+  list(filter?: QueueFilter, limit?: number): AsyncIterable<QueueEntry>
+  count(filter?: QueueFilter): Promise<number>
+  hold(filter: QueueFilter, reason: string): Promise<number>
+  release(filter: QueueFilter): Promise<number>
+  /** Due at once; what is held stays held. */
+  retry(filter: QueueFilter): Promise<number>
+  /** A whole next hop due at once, forgetting that it was unreachable; `.example.org` is every one below it. */
+  flush(nexthop: string, channel?: string): Promise<number>
+  reroute(filter: QueueFilter, route: Route): Promise<number>
+  /** Ends them with a failure report to the sender. */
+  bounce(filter: QueueFilter, reason: string): Promise<number>
+  /** Ends them without a report. */
+  remove(filter: QueueFilter): Promise<number>
+  /** A message's biography, also when it is finished; undefined when nothing is known of it. */
+  biography(message: string): Promise<Biography | undefined>
+}
+
+/** How many deliveries one commit changes when an admin changes many. */
+const BATCH = 500
+
+export interface AdminParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly queue: SharedQueue
+}
+
+export type Admin = ReturnType<typeof createAdmin>
+
+export function createAdmin({ store, clock, emit, queue }: AdminParts) {
+  /** Told when a next hop is flushed, so that channels forget it was unreachable. */
+  const flushed = new Set<(channel: string, nexthop: string) => void>()
+
+  function* lanesMatching(lane: string, filter: QueueFilter) {
+    const parts = readLane(lane)
+    if (!parts) return
+    if (filter.channel !== undefined && parts.channel !== filter.channel) return
+    if (filter.held !== undefined && parts.held !== filter.held) return
+    if (
+      filter.nexthop?.startsWith('.')
+        ? !parts.nexthop.endsWith(filter.nexthop)
+        : filter.nexthop !== undefined && parts.nexthop !== filter.nexthop
+    )
+      return
+    yield parts
+  }
+
+  interface Found {
+    readonly key: Key
+    readonly lane: string
+    readonly entry: QueueEntry
+  }
+
+  async function found(lane: string, at: Key, due: number, filter: QueueFilter): Promise<Found | undefined> {
+    const { id, number } = readKey(at)
+    const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
+    if (!message || !value) return undefined
+    const record = decode<MessageRecord>(message)
+    const delivery = decode<DeliveryRecord>(value)
+    if (filter.from !== undefined && record.from !== filter.from) return undefined
+    if (filter.recipient !== undefined && !delivery.recipients.some(({ address }) => address === filter.recipient))
+      return undefined
+    const name = `${id}.${number}`
+    const entry: QueueEntry = {
+      id: name,
+      message: id,
+      from: record.from,
+      channel: delivery.channel,
+      nexthop: delivery.nexthop,
+      priority: record.priority,
+      size: record.size,
+      attempt: delivery.attempt,
+      since: record.at,
+      ...(delivery.held === undefined ? { due } : { held: delivery.held }),
+      ...(queue.isActive(name) ? { active: true } : {}),
+      recipients: delivery.recipients.map(({ address, last }) => ({
+        address,
+        ...(last ? { last: format(last) } : {}),
+      })),
+    }
+    return { key: at, lane, entry }
+  }
+
+  /** Every delivery is in a lane, so the lanes are the list. */
+  async function* find(filter: QueueFilter): AsyncGenerator<Found> {
+    if (filter.message !== undefined) {
+      yield* findOf(filter.message, filter)
+      return
+    }
+    for await (const { lane } of store.lanes('')) {
+      for (const _ of lanesMatching(lane, filter)) {
+        for await (const { key: at, at: due } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+          const one = await found(lane, at, due, filter)
+          if (one) yield one
+        }
+      }
+    }
+  }
+
+  async function* findOf(message: string, filter: QueueFilter): AsyncGenerator<Found> {
+    const [id = '', number] = message.split('.')
+    const value = await store.get(messageKey(id))
+    if (!value) return
+    const { priority } = decode<MessageRecord>(value)
+    for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
+      if (number !== undefined && readKey(at).number !== Number(number)) continue
+      const lane = placeOf(decode<DeliveryRecord>(bytes), priority)
+      for (const _ of lanesMatching(lane, filter)) {
+        const one = await found(lane, at, (await store.dueAt(lane, at)) ?? 0, filter)
+        if (one) yield one
+      }
+    }
+  }
+
+  /** Applies a change to everything that matches and is not being delivered at this moment. */
+  async function changeAll(
+    filter: QueueFilter,
+    edit: (delivery: DeliveryRecord, entry: QueueEntry) => DeliveryRecord,
+    inMs?: number,
+  ): Promise<number> {
+    let count = 0
+    let batch: Promise<boolean>[] = []
+    const finish = async () => {
+      count += (await Promise.all(batch)).filter(Boolean).length
+      batch = []
+    }
+    for await (const { key: at, entry } of find(filter)) {
+      if (entry.active) continue
+      batch.push(queue.change(at, (delivery) => edit(delivery, entry), inMs))
+      if (batch.length >= BATCH) await finish()
+    }
+    await finish()
+    return count
+  }
+
+  const released = ({ held: _, ...delivery }: DeliveryRecord): DeliveryRecord => delivery
+
+  const admin: Queue = {
+    async *list(filter = {}, limit = Number.MAX_SAFE_INTEGER) {
+      let left = limit
+      if (left <= 0) return
+      for await (const { entry } of find(filter)) {
+        yield entry
+        if (--left <= 0) return
+      }
+    },
+    async count(filter = {}) {
+      let count = 0
+      for await (const _ of find(filter)) count++
+      return count
+    },
+    async hold(filter, reason) {
+      const count = await changeAll({ ...filter, held: false }, (delivery) => ({ ...delivery, held: reason }))
+      if (count > 0) emit('delivery.held', { ...filter, count, reason })
+      return count
+    },
+    async release(filter) {
+      const count = await changeAll({ ...filter, held: true }, released, 0)
+      if (count > 0) emit('delivery.released', { ...filter, count })
+      return count
+    },
+    async retry(filter) {
+      for (const forget of flushed) forget(filter.channel ?? '', filter.nexthop ?? '')
+      return changeAll({ ...filter, held: false }, (delivery) => delivery, 0)
+    },
+    async flush(nexthop, channel) {
+      let count = 0
+      const filter = { nexthop, held: false, ...(channel === undefined ? {} : { channel }) }
+      for await (const { lane } of store.lanes('')) {
+        for (const parts of lanesMatching(lane, filter)) {
+          for (const forget of flushed) forget(parts.channel, parts.nexthop)
+          let ops: Op[] = []
+          for await (const { key: at } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+            const { id, number } = readKey(at)
+            if (queue.isActive(`${id}.${number}`)) continue
+            ops.push({ due: at, lane, in: 0 })
+            count++
+            if (ops.length < BATCH) continue
+            await store.commit(ops)
+            ops = []
+          }
+          if (ops.length > 0) await store.commit(ops)
+        }
+      }
+      emit('queue.flushed', { nexthop, ...(channel === undefined ? {} : { channel }), count })
+      return count
+    },
+    async reroute(filter, route) {
+      const count = await changeAll(filter, (delivery) => ({ ...delivery, ...route }), 0)
+      if (count > 0) emit('delivery.rerouted', { ...filter, to: `${route.channel} ${route.nexthop}`, count })
+      return count
+    },
+    // The report is written where all reports are, by the channel's loop, which takes it at once.
+    bounce: (filter, reason) => changeAll(filter, (delivery) => ({ ...released(delivery), giveUp: reason }), 0),
+    async remove(filter) {
+      const now = clock.now()
+      const gone = ({ address }: Recipient): Fate => ({ address, status: 'removed', reply: 'removed by an admin' })
+      const count = await changeAll(filter, (delivery) => ({
+        ...delivery,
+        recipients: [],
+        attempts: withAttempt(delivery.attempts, { at: now, ms: 0, fates: delivery.recipients.map(gone) }),
+      }))
+      if (count > 0) emit('delivery.removed', { ...filter, count })
+      return count
+    },
+    biography,
+  }
+
+  async function biography(id: string): Promise<Biography | undefined> {
+    const live = await store.get(messageKey(id))
+    const value = live ?? (await store.get(historyKey(id, 0)))
+    if (!value) return undefined
+    const { last, ...record } = decode<MessageRecord & { last?: DeliveryStory }>(value)
+    const deliveries: DeliveryStory[] = last ? [last] : []
+    for await (const [at, bytes] of store.scan(historyOf(id)))
+      if (readKey(at).number !== 0) deliveries.push(decode(bytes))
+    for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
+      const delivery = decode<DeliveryRecord>(bytes)
+      const due = await store.dueAt(placeOf(delivery, record.priority), at)
+      const when = delivery.held === undefined ? (due === undefined ? {} : { due }) : { held: delivery.held }
+      deliveries.push({
+        ...storyOf(readKey(at).number, delivery),
+        waiting: { recipients: delivery.recipients, ...when },
+      })
+    }
+    const { at, session, from, recipients, size, priority, steps, findings } = record
+    deliveries.sort((a, b) => a.number - b.number)
+    return { id, at, session, from, recipients, size, priority, steps, findings, deliveries, finished: !live }
+  }
+
+  return {
+    queue: admin,
+    onFlush(forget: (channel: string, nexthop: string) => void) {
+      flushed.add(forget)
+      return () => flushed.delete(forget)
+    },
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What the queue writes, and under which keys. Nothing else in IEMS names these records:
+ *
+ *   m id             the message: envelope, session, blob, header edits, findings, boxes; not changed after ACCEPT
+ *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
+ *   r blob           somebody else than the message holds its blob, as `r blob owner` says
+ *   h id n           history: the biography of what is finished (0: the message, n: a delivery)
+ *   o key            a `once` key and the id of the message it became
+ *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
+ */
+import type { Finding, MailParameters, Priority, Recipient, Session } from './hooks.ts'
+import type { Edits } from './message.ts'
+import type { Reply } from './reply.ts'
+import { below, key, unkey } from './store/keys.ts'
+import type { Key, Value } from './store/store.ts'
+import type { AttemptRecord, DeliveryStory, Step } from './trace.ts'
+
+export interface MessageRecord {
+  readonly v: 1
+  readonly id: string
+  readonly at: number
+  readonly session: Session
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly priority: Priority
+  readonly recipients: readonly Recipient[]
+  readonly blob: string
+  readonly blobSize: number
+  readonly headerSize: number
+  readonly edits: Edits
+  readonly size: number
+  readonly needs: { readonly eightBit: boolean; readonly binary: boolean; readonly utf8: boolean }
+  readonly findings: readonly Finding[]
+  readonly state: Readonly<Record<string, Record<string, unknown>>>
+  readonly steps: readonly Step[]
+  /** How many deliveries it began with. */
+  readonly of: number
+  /** Written by us about another message: its own failure is not reported to anybody but the postmaster. */
+  readonly report?: 'report' | 'double'
+}
+
+/** A recipient that waits, with the last answer it got. */
+export interface Waiting extends Recipient {
+  readonly last?: Reply
+}
+
+export interface DeliveryRecord {
+  readonly v: 1
+  readonly channel: string
+  readonly nexthop: string
+  readonly recipients: readonly Waiting[]
+  /** Attempts made. */
+  readonly attempt: number
+  readonly attempts: readonly AttemptRecord[]
+  readonly state: Readonly<Record<string, Record<string, unknown>>>
+  readonly findings: readonly Finding[]
+  readonly warned?: boolean
+  readonly held?: string
+  /** An admin wants it ended with a report. */
+  readonly giveUp?: string
+}
+
+// --- keys ---------------------------------------------------------------------------------
+
+export const messageKey = (id: string): Key => key('m', id)
+export const deliveryKey = (id: string, number: number): Key => key('d', id, number)
+/** There is one when somebody else than the message holds the blob. */
+export const holdersKey = (blob: string): Key => key('r', blob)
+export const historyKey = (id: string, number: number): Key => key('h', id, number)
+export const onceKey = (once: string): Key => key('o', once)
+export const allMessages = below('m')
+export const allOnce = below('o')
+export const deliveriesOf = (id: string) => below('d', id)
+export const historyOf = (id: string) => below('h', id)
+/** Everything about messages accepted before that id. */
+export const messagesBefore = (id: string) => ({ from: key('m'), to: key('m', id) })
+export const historyBefore = (id: string) => ({ from: key('h'), to: key('h', id) })
+
+/** Whose record a delivery's or a history record's key names. */
+export function readKey(at: Key): { readonly id: string; readonly number: number } {
+  const [, id, number] = unkey(at) as [string, string, number]
+  return { id, number }
+}
+
+// --- values -----------------------------------------------------------------------------------
+
+export const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
+export const decode = <T>(value: Value): T =>
+  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
+
+/** A delivery's part of the biography. */
+export function storyOf(number: number, delivery: DeliveryRecord): DeliveryStory {
+  return { number, channel: delivery.channel, nexthop: delivery.nexthop, attempts: delivery.attempts }
+}
+
+// --- lanes --------------------------------------------------------------------------------------
+
+const PRIORITIES: readonly Priority[] = ['urgent', 'normal', 'bulk']
+const HELD = '!/'
+
+export function laneOf(channel: string, priority: Priority, nexthop: string): string {
+  return `${channel}/${priority}/${nexthop}`
+}
+
+/** The lane a delivery stands in. */
+export function placeOf({ channel, nexthop, held }: DeliveryRecord, priority: Priority): string {
+  return `${held === undefined ? '' : HELD}${laneOf(channel, priority, nexthop)}`
+}
+
+/** The parts of a lane's name, or undefined for a name that is not the queue's. */
+export function readLane(
+  lane: string,
+): { channel: string; priority: Priority; nexthop: string; held: boolean } | undefined {
+  const held = lane.startsWith(HELD)
+  const name = held ? lane.slice(HELD.length) : lane
+  const first = name.indexOf('/')
+  const second = name.indexOf('/', first + 1)
+  const priority = PRIORITIES.find((known) => known === name.slice(first + 1, second))
+  return second < 0 || !priority
+    ? undefined
+    : { channel: name.slice(0, first), priority, nexthop: name.slice(second + 1), held }
+}
