@@ -43,9 +43,9 @@ async function openRecords(path: string): Promise<Records> {
     const records: Records = new Level(join(path, 'records'), {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
-      cacheSize: 32 * 1024 * 1024,
-      // Bodies pass through: a bigger buffer has most of them gone before they are ever moved to a table.
-      writeBufferSize: 32 * 1024 * 1024,
+      cacheSize: 8 * 1024 * 1024,
+      // Bodies pass through, and most are gone before they are moved to a table; a bigger buffer costs its size twice.
+      writeBufferSize: 8 * 1024 * 1024,
     })
     await records.open()
     return records

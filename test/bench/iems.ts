@@ -3,7 +3,7 @@
  * defaults. To hold what it takes, a small plugin answers `check` with a quarantine, which is what Postfix's HOLD does.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,11 +27,11 @@ export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
   const config = join(folder, 'iems.config.ts')
   await writeFile(config, configuration(port, fate))
   const log = openSync(join(folder, 'log'), 'w')
-  const child = spawn(
-    process.execPath,
-    ['--conditions=source', ...nodeFlags, join(project, 'core/cli.ts'), 'start', '--config', config],
-    { detached: true, cwd: project, stdio: ['ignore', log, log] },
-  )
+  const child = spawn(process.execPath, [...nodeFlags, ...startArguments(), '--config', config], {
+    detached: true,
+    cwd: project,
+    stdio: ['ignore', log, log],
+  })
   closeSync(log)
   pid = child.pid
   if (!pid) throw new Error('the server did not start')
@@ -39,6 +39,12 @@ export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
     throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
   })
   return { port, pid }
+}
+
+/** What `npm start` gives to Node: the flags are part of what is shipped. */
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  return scripts.start.split(' ').slice(1)
 }
 
 function configuration(port: number, fate: Fate): string {
