@@ -5,8 +5,9 @@
  * `{ item }` and then one `{ result }` or `{ error: { code, message, cure } }`. What must stay true: only the owner of
  * the data folder can open the socket; whatever stands in a line, the server answers or hangs up, and mail goes on.
  */
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import type { QueueFilter } from './admin.ts'
@@ -226,7 +227,11 @@ export async function openControl(server: Server, path: string): Promise<() => v
       void serve(server, socket, line)
     })
   })
-  if (process.platform !== 'win32') rmSync(path, { force: true })
+  if (process.platform !== 'win32') {
+    // A server that keeps nothing has no data folder yet.
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    rmSync(path, { force: true })
+  }
   await new Promise<void>((resolve, reject) => {
     listener.once('error', (cause) =>
       reject(new IemsError('IEMS_PORT_TAKEN', { address: path, why: reasonOf(cause) }, cause)),

@@ -187,3 +187,11 @@ test('the control socket answers nonsense with an error and goes on', async (t) 
   }
   assert.equal((await server.iems('status')).code, 0)
 })
+
+test('a server in memory starts in an empty folder and answers the command', async (t) => {
+  const folder = await tempFolder(t)
+  const server = await startProcess(t, folder, configText({ listen: '127.0.0.1:0', nexthop: '127.0.0.1:1' }), [
+    '--memory',
+  ])
+  assert.equal((await server.iems('status')).code, 0)
+})

@@ -72,12 +72,13 @@ export async function startProcess(
   t: Pick<TestContext, 'after'>,
   folder: string,
   source?: string,
+  flags: readonly string[] = [],
 ): Promise<RunningServer> {
   const config = join(folder, 'iems.config.ts')
   if (source !== undefined) await writeFile(config, source)
   const child = spawn(
     process.execPath,
-    ['--conditions=source', join(root, 'core/cli.ts'), 'start', '--quiet', '--config', config],
+    ['--conditions=source', join(root, 'core/cli.ts'), 'start', '--quiet', '--config', config, ...flags],
     { cwd: root },
   )
   const lines: string[] = []
