@@ -135,12 +135,20 @@ async function several<T>(rounds: number, once: () => Promise<T>): Promise<T[]> 
   return all
 }
 
+type End = () => Promise<void> | void
+/** What runs now and must be ended, last started first. */
+const ends: End[] = []
+
 /** Runs with a scope of its own, which ends in the reverse order of what was started. */
 async function scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
-  const ends: (() => Promise<void> | void)[] = []
   try {
     return await work({ after: (end) => void ends.unshift(end) })
   } finally {
-    for (const end of ends) await end()
+    await endAll()
   }
+}
+
+/** Ends all that a measurement has started; also when the benchmark itself is told to end. */
+export async function endAll(): Promise<void> {
+  for (let end = ends.shift(); end; end = ends.shift()) await end()
 }

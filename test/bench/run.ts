@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { whyNoPostfix } from '../support/postfix.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
-import { measureBacklog, measureLarge, measureRate, RATES, type RateName, type Seen } from './measure.ts'
+import { endAll, measureBacklog, measureLarge, measureRate, RATES, type RateName, type Seen } from './measure.ts'
 import { SERVERS, type ServerName } from './servers.ts'
 import { idleShare } from './usage.ts'
 
@@ -127,6 +127,11 @@ function spread(values: readonly number[], digits: number): string {
 }
 
 const megabytes = (octets: number) => (octets / 1e6).toFixed(0)
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // Servers in process groups of their own would outlive us.
+  process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
+}
 
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
 if (missing) throw new Error(`${missing}; smtp-source and smtp-sink come with it too`)
