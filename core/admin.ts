@@ -6,6 +6,7 @@
  */
 import type { Priority, Recipient, Route } from './hooks.ts'
 import type { Emit } from './log.ts'
+import { openWith } from './message.ts'
 import type { Clock } from './plugin.ts'
 import type { SharedQueue } from './queue.ts'
 import {
@@ -74,6 +75,8 @@ export interface Queue {
   bounce(filter: QueueFilter, reason: string): Promise<number>
   /** Ends them without a report. */
   remove(filter: QueueFilter): Promise<number>
+  /** The content of a waiting message, held ones included; undefined when it does not wait. */
+  open(message: string): Promise<AsyncIterable<Uint8Array> | undefined>
   /** A message's biography, also when it is finished; undefined when nothing is known of it. */
   biography(message: string): Promise<Biography | undefined>
 }
@@ -94,18 +97,15 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
   /** Told when a next hop is flushed, so that channels forget it was unreachable. */
   const flushed = new Set<(channel: string, nexthop: string) => void>()
 
-  function* lanesMatching(lane: string, filter: QueueFilter) {
+  /** The parts of a lane's name if the filter means what is in it. */
+  function matching(lane: string, filter: QueueFilter) {
     const parts = readLane(lane)
-    if (!parts) return
-    if (filter.channel !== undefined && parts.channel !== filter.channel) return
-    if (filter.held !== undefined && parts.held !== filter.held) return
-    if (
-      filter.nexthop?.startsWith('.')
-        ? !parts.nexthop.endsWith(filter.nexthop)
-        : filter.nexthop !== undefined && parts.nexthop !== filter.nexthop
-    )
-      return
-    yield parts
+    if (!parts) return undefined
+    if (filter.channel !== undefined && parts.channel !== filter.channel) return undefined
+    if (filter.held !== undefined && parts.held !== filter.held) return undefined
+    const { nexthop } = filter
+    if (nexthop === undefined) return parts
+    return (nexthop.startsWith('.') ? parts.nexthop.endsWith(nexthop) : parts.nexthop === nexthop) ? parts : undefined
   }
 
   interface Found {
@@ -151,11 +151,10 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       return
     }
     for await (const { lane } of store.lanes('')) {
-      for (const _ of lanesMatching(lane, filter)) {
-        for await (const { key: at, at: due } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
-          const one = await found(lane, at, due, filter)
-          if (one) yield one
-        }
+      if (!matching(lane, filter)) continue
+      for await (const { key: at, at: due } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+        const one = await found(lane, at, due, filter)
+        if (one) yield one
       }
     }
   }
@@ -168,17 +167,16 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
     for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
       if (number !== undefined && readKey(at).number !== Number(number)) continue
       const lane = placeOf(decode<DeliveryRecord>(bytes), priority)
-      for (const _ of lanesMatching(lane, filter)) {
-        const one = await found(lane, at, (await store.dueAt(lane, at)) ?? 0, filter)
-        if (one) yield one
-      }
+      if (!matching(lane, filter)) continue
+      const one = await found(lane, at, (await store.dueAt(lane, at)) ?? 0, filter)
+      if (one) yield one
     }
   }
 
   /** Applies a change to everything that matches and is not being delivered at this moment. */
   async function changeAll(
     filter: QueueFilter,
-    edit: (delivery: DeliveryRecord, entry: QueueEntry) => DeliveryRecord,
+    edit: (delivery: DeliveryRecord) => DeliveryRecord,
     inMs?: number,
   ): Promise<number> {
     let count = 0
@@ -189,7 +187,7 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
     }
     for await (const { key: at, entry } of find(filter)) {
       if (entry.active) continue
-      batch.push(queue.change(at, (delivery) => edit(delivery, entry), inMs))
+      batch.push(queue.change(at, edit, inMs))
       if (batch.length >= BATCH) await finish()
     }
     await finish()
@@ -222,28 +220,33 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       if (count > 0) emit('delivery.released', { ...filter, count })
       return count
     },
-    async retry(filter) {
-      for (const forget of flushed) forget(filter.channel ?? '', filter.nexthop ?? '')
-      return changeAll({ ...filter, held: false }, (delivery) => delivery, 0)
-    },
+    retry: (filter) =>
+      changeAll(
+        { ...filter, held: false },
+        (delivery) => {
+          for (const forget of flushed) forget(delivery.channel, delivery.nexthop)
+          return delivery
+        },
+        0,
+      ),
     async flush(nexthop, channel) {
       let count = 0
       const filter = { nexthop, held: false, ...(channel === undefined ? {} : { channel }) }
       for await (const { lane } of store.lanes('')) {
-        for (const parts of lanesMatching(lane, filter)) {
-          for (const forget of flushed) forget(parts.channel, parts.nexthop)
-          let ops: Op[] = []
-          for await (const { key: at } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
-            const { id, number } = readKey(at)
-            if (queue.isActive(`${id}.${number}`)) continue
-            ops.push({ due: at, lane, in: 0 })
-            count++
-            if (ops.length < BATCH) continue
-            await store.commit(ops)
-            ops = []
-          }
-          if (ops.length > 0) await store.commit(ops)
+        const parts = matching(lane, filter)
+        if (!parts) continue
+        for (const forget of flushed) forget(parts.channel, parts.nexthop)
+        let ops: Op[] = []
+        for await (const { key: at } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+          const { id, number } = readKey(at)
+          if (queue.isActive(`${id}.${number}`)) continue
+          ops.push({ due: at, lane, in: 0 })
+          count++
+          if (ops.length < BATCH) continue
+          await store.commit(ops)
+          ops = []
         }
+        if (ops.length > 0) await store.commit(ops)
       }
       emit('queue.flushed', { nexthop, ...(channel === undefined ? {} : { channel }), count })
       return count
@@ -265,6 +268,12 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       }))
       if (count > 0) emit('delivery.removed', { ...filter, count })
       return count
+    },
+    async open(message) {
+      const value = await store.get(messageKey(message))
+      if (!value) return undefined
+      const { blob, blobSize, edits } = decode<MessageRecord>(value)
+      return openWith({ size: blobSize, open: (range) => store.blobs.open(blob, range) }, edits)
     },
     biography,
   }

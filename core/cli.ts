@@ -10,11 +10,12 @@ import { styleText } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { QueueEntry } from './admin.ts'
 import { type Config, loadConfig } from './config.ts'
-import { askServer, type ControlRequest, openControl, type Status } from './control.ts'
+import { askServer, type CommandShape, type ControlRequest, openControl, type Status } from './control.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLog, type Level } from './log.ts'
 import type { Submitted } from './plugin.ts'
+import { addPluginCommands } from './plugin-commands.ts'
 import { createPorts } from './ports.ts'
 import { format } from './reply.ts'
 import { controlPath, startServer, systemClock } from './server.ts'
@@ -204,8 +205,27 @@ interface Common {
   readonly json?: boolean
 }
 
-async function ask<T>({ config }: Common, asked: ControlRequest, each?: (item: unknown) => void): Promise<T> {
-  return askServer<T>(controlPath(await loadConfig(config)), asked, each)
+async function ask<T>(
+  { config }: Common,
+  asked: ControlRequest,
+  each?: (item: unknown) => unknown,
+  file?: AsyncIterable<Uint8Array>,
+): Promise<T> {
+  return askServer<T>(controlPath(await loadConfig(config)), asked, each, file)
+}
+
+/** The commands of plugins: those of the running server, or of what the configuration says. */
+async function pluginCommands(options: Common): Promise<readonly CommandShape[]> {
+  const shapes: CommandShape[] = []
+  try {
+    await ask(options, { v: 1, method: 'commands' }, (shape) => shapes.push(shape as CommandShape))
+    return shapes
+  } catch (error) {
+    if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
+    return rehearse(await loadConfig(options.config), ({ commands }) =>
+      [...commands].map(([words, { run: _, ...shape }]) => ({ words, ...shape })),
+    )
+  }
 }
 
 function print(options: Common, value: unknown, text: string) {
@@ -500,8 +520,30 @@ function fail(error: unknown) {
   process.exitCode = 1
 }
 
+/** Whether what is asked for may be a plugin's, or is a list of everything. */
+function mayBeOfPlugin(iems: Command, [, , word = '--help']: readonly string[]): boolean {
+  if (word.startsWith('-')) return word === '--help' || word === '-h'
+  return word === 'help' || !iems.commands.some((command) => command.name() === word)
+}
+
+/** The configuration that is named, read before commander may, since the commands depend on it. */
+function namedConfig(words: readonly string[]): Common {
+  const at = words.findIndex((word) => word === '-c' || word === '--config')
+  const config = at < 0 ? words.find((word) => word.startsWith('--config='))?.slice(9) : words[at + 1]
+  return config === undefined ? {} : { config }
+}
+
 try {
-  await program().parseAsync()
+  const iems = program()
+  if (mayBeOfPlugin(iems, process.argv)) {
+    try {
+      addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), ask)
+    } catch (error) {
+      // The help must come even without a configuration; a command of a plugin cannot.
+      if (!(process.argv[2] ?? '-').startsWith('-')) throw error
+    }
+  }
+  await iems.parseAsync()
 } catch (error) {
   fail(error)
 }

@@ -1,10 +1,13 @@
 /**
  * How the `iems` command, and later web administration, speak to a running server: a socket in the data folder.
  *
- * Protocol 1: a line of JSON each way. A request is `{ v: 1, method, params }`; its answers are any number of
- * `{ item }` and then one `{ result }` or `{ error: { code, message, cure } }`. What must stay true: only the owner of
+ * Protocol 1: lines of JSON each way. A request is `{ v: 1, method, params }`; its answers are any number of
+ * `{ item }` and then one `{ result }` or `{ error: { code, message, cure } }`, before which no other request is read.
+ * The request `command` runs a command of a plugin; if that reads a file, `{ bytes }` in base64 follow, and `{ end: true }`;
+ * what it writes comes back as items with `bytes`. What must stay true: only the owner of
  * the data folder can open the socket; whatever stands in a line, the server answers or hangs up, and mail goes on.
  */
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
@@ -12,6 +15,8 @@ import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import type { QueueFilter } from './admin.ts'
 import { IemsError, reasonOf } from './errors.ts'
+import type { Command } from './plugin.ts'
+import { readLane } from './records.ts'
 import type { Server } from './server.ts'
 
 const VERSION = 1
@@ -73,8 +78,25 @@ const request = z.discriminatedUnion('method', [
       submission: z.boolean(),
     }),
   }),
+  z.strictObject({ v: z.literal(VERSION), method: z.literal('commands') }),
+  z.strictObject({
+    v: z.literal(VERSION),
+    method: z.literal('command'),
+    params: z.strictObject({
+      words: z.string(),
+      arguments: z.array(z.string()).max(10_000),
+      options: z.record(z.string(), z.union([z.string(), z.literal(true)])),
+    }),
+  }),
 ])
+/** What follows a `command` that reads: parts of the file, then its end. */
+const inputLine = z.union([z.strictObject({ bytes: z.base64() }), z.strictObject({ end: z.literal(true) })])
 export type ControlRequest = z.input<typeof request>
+
+/** A command of a plugin as others need to know it. */
+export interface CommandShape extends Omit<Command, 'run'> {
+  readonly words: string
+}
 
 export interface Status {
   readonly pid: number
@@ -97,7 +119,7 @@ export interface Status {
 async function status({ kernel, store, since }: Server): Promise<Status> {
   const lanes: { lane: string; due: number }[] = []
   for await (const { lane, at } of store.lanes('')) {
-    lanes.push({ lane, due: at })
+    if (readLane(lane)) lanes.push({ lane, due: at })
     if (lanes.length >= 1000) break
   }
   const doors = kernel.doors.map(({ label, plugin, address, port }) => ({ label, plugin, address, port }))
@@ -126,7 +148,30 @@ function chosen(given: z.output<typeof filter>): QueueFilter {
   return message === '*' ? rest : all
 }
 
-async function* answer(server: Server, asked: z.output<typeof request>): AsyncGenerator<unknown, unknown> {
+async function* runCommand(
+  { kernel }: Server,
+  { words, arguments: given, options }: { words: string; arguments: string[]; options: Record<string, string | true> },
+  { input, signal }: Caller,
+): AsyncGenerator<unknown, undefined> {
+  const command = kernel.commands.get(words)
+  if (!command) throw new IemsError('IEMS_COMMAND_UNKNOWN', { command: words })
+  const none = (async function* () {})()
+  for await (const output of command.run({ arguments: given, options, input: command.reads ? input : none, signal }))
+    yield 'bytes' in output ? { bytes: Buffer.from(output.bytes).toString('base64') } : output
+}
+
+/** The other end of a request. */
+interface Caller {
+  readonly input: AsyncIterable<Uint8Array>
+  /** Aborted when the caller has gone. */
+  readonly signal: AbortSignal
+}
+
+async function* answer(
+  server: Server,
+  asked: z.output<typeof request>,
+  caller: Caller,
+): AsyncGenerator<unknown, unknown> {
   const queue = server.kernel.admin.queue
   switch (asked.method) {
     case 'status':
@@ -177,6 +222,11 @@ async function* answer(server: Server, asked: z.output<typeof request>): AsyncGe
       const { content, ...message } = asked.params
       return server.kernel.submit('iems', { ...message, content: Buffer.from(content, 'base64') })
     }
+    case 'commands':
+      for (const [words, { run: _, ...shape }] of server.kernel.commands) yield { words, ...shape }
+      return undefined
+    case 'command':
+      return yield* runCommand(server, asked.params, caller)
   }
 }
 
@@ -185,7 +235,7 @@ function errorOf(cause: unknown) {
   return { error: { code: known.code, message: known.message, cure: known.cure } }
 }
 
-async function serve(server: Server, socket: Socket, line: string): Promise<void> {
+async function serve(server: Server, socket: Socket, line: string, caller: Caller): Promise<void> {
   const say = async (value: object) => {
     if (!socket.write(`${JSON.stringify(value)}\n`))
       await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', resolve))
@@ -193,16 +243,42 @@ async function serve(server: Server, socket: Socket, line: string): Promise<void
   try {
     const parsed = request.safeParse(JSON.parse(line))
     if (!parsed.success) throw new IemsError('IEMS_CONTROL_REFUSED', { why: z.prettifyError(parsed.error) })
-    const answers = answer(server, parsed.data)
+    const answers = answer(server, parsed.data, caller)
     for (;;) {
       const next = await answers.next()
-      if (socket.destroyed) return
+      if (socket.destroyed) return void (await answers.return(undefined))
       if (next.done) return await say({ result: next.value ?? null })
       await say({ item: next.value })
     }
   } catch (cause) {
     await say(errorOf(cause))
   }
+}
+
+/** Reads requests one after the other, each with the file that follows it. */
+async function converse(server: Server, socket: Socket, lineRead: () => void): Promise<void> {
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort(new IemsError('IEMS_CLOSED')))
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]()
+  const nextLine = async () => {
+    const { value, done } = await lines.next()
+    lineRead()
+    return done ? undefined : (value as string)
+  }
+  async function* input(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const line = await nextLine()
+      if (line === undefined) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The file ended before its end' })
+      const part = inputLine.parse(JSON.parse(line))
+      if ('end' in part) return
+      yield Buffer.from(part.bytes, 'base64')
+    }
+  }
+  for (let line = await nextLine(); line !== undefined; line = await nextLine()) {
+    socket.setTimeout(0)
+    await serve(server, socket, line, { input: input(), signal: gone.signal })
+  }
+  socket.end()
 }
 
 /** Opens the control socket; the answer closes it. */
@@ -219,13 +295,9 @@ export async function openControl(server: Server, path: string): Promise<() => v
       size += chunk.length
       if (size > LINE_LIMIT) socket.destroy()
     })
-    const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
-    lines.on('error', () => socket.destroy())
-    lines.on('line', (line) => {
+    converse(server, socket, () => {
       size = 0
-      socket.setTimeout(0)
-      void serve(server, socket, line)
-    })
+    }).catch(() => socket.destroy())
   })
   if (process.platform !== 'win32') {
     // A server that keeps nothing has no data folder yet.
@@ -248,11 +320,20 @@ export async function openControl(server: Server, path: string): Promise<() => v
 
 // --- the command's end ------------------------------------------------------------------------
 
+async function sendFile(socket: Socket, file: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of file) {
+    const line = JSON.stringify({ bytes: Buffer.from(chunk).toString('base64') })
+    if (!socket.write(`${line}\n`)) await once(socket, 'drain')
+  }
+  socket.write('{"end":true}\n')
+}
+
 /** Asks a running server; items go to `each`, the result comes back. Throws what the server threw, or IEMS_CONTROL_ABSENT. */
 export async function askServer<T>(
   path: string,
   asked: ControlRequest,
-  each: (item: unknown) => void = () => {},
+  each: (item: unknown) => unknown = () => {},
+  file?: AsyncIterable<Uint8Array>,
 ): Promise<T> {
   const socket = createConnection(path)
   try {
@@ -262,6 +343,8 @@ export async function askServer<T>(
     })
     socket.on('error', () => socket.destroy())
     socket.write(`${JSON.stringify(asked)}\n`)
+    // Fails only with the socket, which the loop below notices.
+    if (file) sendFile(socket, file).catch(() => socket.destroy())
     for await (const line of createInterface({ input: socket })) {
       const said = JSON.parse(line) as {
         item?: unknown
@@ -269,7 +352,7 @@ export async function askServer<T>(
         error?: { code: string; message: string; cure: string }
       }
       if (said.error) throw Object.assign(new Error(said.error.message), said.error)
-      if ('item' in said) each(said.item)
+      if ('item' in said) await each(said.item)
       else return said.result as T
     }
     throw new IemsError('IEMS_CONTROL_ABSENT', { path })

@@ -7,6 +7,7 @@
  */
 
 import type { Admin } from './admin.ts'
+import { STORED, type StoredDelivery } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Delivery, Disposition, Outcome } from './hooks.ts'
 import { createLanes, type Lane } from './lanes.ts'
@@ -16,9 +17,9 @@ import type { Clock, DeliverContext, Hooks } from './plugin.ts'
 import type { Job, Settlement, SharedQueue } from './queue.ts'
 import type { DeliveryRecord, MessageRecord } from './records.ts'
 import { defer, FAULT, format, type Reply, refuse } from './reply.ts'
-import type { Conclude } from './settle.ts'
+import type { Attempted, Conclude } from './settle.ts'
 import type { Store } from './store/store.ts'
-import { createTrace } from './trace.ts'
+import { createTrace, fateOf } from './trace.ts'
 
 export interface ChannelSettings {
   /** Deliveries at a time. */
@@ -57,6 +58,8 @@ const SMALL = 65_536
 /** Ms for which a next hop that nobody answered at is left alone, at first and at most. */
 const REST_MS = { first: 30_000, most: 600_000 }
 const SETTLE_TRIES = 10
+/** When an attempt whose reports could not be written is looked at again. */
+const UNCONCLUDED_MS = 60_000
 /** Ms that channels have to end when they are cut. */
 const CUT_MS = 1000
 
@@ -317,7 +320,9 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   // --- settling ---
 
   async function settle(job: Job, { disposition, change, ...attempted }: Result & { began: number }): Promise<void> {
-    const { settlement, outcomes } = await conclude({ job, ...attempted })
+    const { settlement, outcomes } = await conclude({ job, ...attempted }).catch((cause: unknown) =>
+      unconcluded(job, attempted, cause),
+    )
     const held = await write(job, { ...settlement, ...change, ...moved(disposition) })
     if (!held) emit('delivery.lease-lost', { message: job.record.id, channel })
     if (disposition?.kind === 'reroute')
@@ -327,6 +332,16 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         to: `${disposition.route.channel} ${disposition.route.nexthop}`,
       })
     else tell(job, attempted.delivery, outcomes)
+  }
+
+  /** No report could be written: who has the message must not get it again, the others wait for the next attempt. */
+  function unconcluded(job: Job, { outcomes, began }: Omit<Attempted, 'job'>, cause: unknown) {
+    emit('kernel.fault', { channel, message: job.record.id, cause })
+    const waiting = outcomes
+      .filter(({ status }) => status !== 'delivered')
+      .map(({ recipient, reply }) => ({ ...recipient, last: reply }))
+    const attempt = { at: began, ms: clock.now() - began, fates: outcomes.map(fateOf) }
+    return { settlement: { waiting, in: UNCONCLUDED_MS, attempt }, outcomes }
   }
 
   function moved(disposition: Disposition | undefined): Partial<Settlement> {
@@ -465,7 +480,7 @@ function createDelivery(
   body: Body,
   header: Uint8Array,
   parseLimit: number,
-): Delivery {
+): StoredDelivery {
   const edits = { prefix: record.edits.prefix, cuts: [...record.edits.cuts] }
   const message = createMessage(messageParts(record, delivery, { body, header, parseLimit }))
   return {
@@ -480,6 +495,7 @@ function createDelivery(
     },
     needs: record.needs,
     open: () => openWith(body, edits),
+    [STORED]: { record, edits },
   }
 }
 

@@ -36,6 +36,14 @@ export const ERRORS = {
     'Two plugins are called {plugin}',
     'Give one of them another name with { as: "…" } as the second argument.',
   ],
+  IEMS_COMMAND_TWICE: [
+    '{plugin} brings the command iems {command}, which another plugin brings too',
+    'Take one of the two plugins out; a second instance of a plugin with commands is not possible.',
+  ],
+  IEMS_COMMAND_UNKNOWN: [
+    'There is no command iems {command}',
+    'iems --help lists the commands; those of plugins are there when the server runs with the plugin.',
+  ],
   IEMS_HOOK_UNKNOWN: [
     '{plugin} taps {hook}, which no plugin here declares and the kernel does not have',
     'Check the spelling, or add the plugin that declares it.',

@@ -29,11 +29,18 @@ export type Protocol =
   | 'LMTPSA'
   | 'BSMTP'
   | 'LOCAL'
+  | 'POP3'
+  | 'IMAP'
+  | 'LDAP'
+  | 'SIEVE'
+  | 'HTTP'
 
 /** Who may be who he says: the answer of an `auth` tap that knows him. */
 export interface Identity {
   readonly kind: 'identity'
   readonly user: string
+  /** The id of the account it is, where accounts have mailboxes. */
+  readonly account?: string
   /** May send to channels that accept only authorised senders. */
   readonly mayRelay: boolean
 }

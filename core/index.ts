@@ -6,6 +6,7 @@
 
 export type { Queue, QueueEntry, QueueFilter } from './admin.ts'
 export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './config.ts'
+export type { Content, ContentChange, Contents, Holder, Holding, StagedContent } from './contents.ts'
 export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
 export type { EventName, Log } from './log.ts'
@@ -13,6 +14,9 @@ export { inNetworks, network } from './networks.ts'
 export type { Placement } from './placement.ts'
 export {
   type Clock,
+  type Command,
+  type CommandCall,
+  type CommandOutput,
   type DeliverContext,
   definePlugin,
   type Handler,

@@ -5,16 +5,25 @@
  * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
  * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
  */
-
 import { type Admin, createAdmin } from './admin.ts'
 import type { Config, Standing as Configured } from './config.ts'
+import { createContents, createRelease } from './contents.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { inNetworks } from './networks.ts'
 import type { ChannelPlacement, PluginPlacement } from './placement.ts'
-import { type Clock, type Hooks, NOTHING, type Parts, type SetupContext, type Standing, wire } from './plugin.ts'
+import {
+  type Clock,
+  type Command,
+  type Hooks,
+  NOTHING,
+  type Parts,
+  type SetupContext,
+  type Standing,
+  wire,
+} from './plugin.ts'
 import type { Claim, Door, Ports } from './ports.ts'
 import { createQueue, type SharedQueue } from './queue.ts'
 import { createReceive } from './receive.ts'
@@ -33,6 +42,8 @@ export interface KernelParts {
   readonly ports: Ports
   readonly clock: Clock
   readonly log: LogWriter
+  /** A folder of a plugin's own beside the store; absent when nothing is kept. */
+  readonly folder?: (plugin: string) => string
   /** Also told of every event. */
   readonly watch?: (event: KernelEvent) => void
 }
@@ -45,6 +56,8 @@ export interface Kernel {
   readonly hooks: Hooks
   readonly emit: Emit
   readonly doors: readonly Door[]
+  /** What plugins add to the `iems` command, by their words. */
+  readonly commands: ReadonlyMap<string, Command>
   readonly submit: ReturnType<typeof createSubmit>
   /** Opens the doors; mail comes in when `run` is called. Throws, with everything undone. */
   listen(): Promise<void>
@@ -77,6 +90,10 @@ export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(stan
       if (!provider) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: one.name, service })
       visit(provider)
     }
+    for (const { name: service } of (one.definition.wants ?? []) as Service<unknown>[]) {
+      const provider = offers.get(service)
+      if (provider) visit(provider)
+    }
     path.pop()
     order.push(one)
   }
@@ -84,8 +101,19 @@ export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(stan
   return order
 }
 
+function commandsOf(standing: readonly Standing[]): ReadonlyMap<string, Command> {
+  const commands = new Map<string, Command>()
+  for (const { name, parts } of standing) {
+    for (const [words, command] of Object.entries(parts.commands ?? {})) {
+      if (commands.has(words)) throw new IemsError('IEMS_COMMAND_TWICE', { plugin: name, command: words })
+      commands.set(words, command)
+    }
+  }
+  return commands
+}
+
 /** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
-export async function createKernel({ config, store, ports, clock, log, watch }: KernelParts): Promise<Kernel> {
+export async function createKernel({ config, store, ports, clock, log, folder, watch }: KernelParts): Promise<Kernel> {
   const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
   const claim: Claim = ports.claim()
   const gone = new AbortController()
@@ -93,6 +121,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
   const standing: Standing[] = []
   const deliverers: Deliverer[] = []
   let hooks: Hooks | undefined
+  let commands: ReadonlyMap<string, Command> = new Map()
   const emit: Emit = (name, fields = {}) => {
     const event: KernelEvent = { ...fields, name, at: clock.now() }
     log.event(event)
@@ -107,17 +136,22 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
     if (value === undefined) throw new IemsError('IEMS_CLOSED')
     return value
   }
+  const release = createRelease(store)
+  const failed = (blob: string, cause: unknown) => emit('store.failing', { blob, cause })
   const submit = createSubmit(() => later(sessions))
 
   function contextFor({ name, placement }: AnyStanding): SetupContext {
     const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
+    const narrowed = narrow(store, 'p', name)
     return {
       name,
       hostname: config.hostname,
       log: log.child({ plugin: name }),
       clock,
       signal: gone.signal,
-      store: narrow(store, 'p', name),
+      store: narrowed,
+      contents: createContents({ store, plugin: name, narrowed, release, failed }),
+      folder: () => folder?.(name),
       queue: admin.queue,
       openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
       submit: (message) => submit(name, message),
@@ -130,6 +164,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
           throw new IemsError('IEMS_SERVICE_MISSING', { plugin: name, service: service.name })
         return services.get(service.name) as T
       },
+      find: <T>(service: Service<T>) => services.get(service.name) as T | undefined,
       call: (hook, subject) => later(hooks).call(hook, subject, NOTHING),
     }
   }
@@ -181,6 +216,7 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
       ),
     )
     for (const text of hooks.warnings) log.child({}).warn(text)
+    commands = commandsOf(standing)
   } catch (error) {
     await undo()
     throw error
@@ -241,10 +277,11 @@ export async function createKernel({ config, store, ports, clock, log, watch }: 
     config,
     queue,
     admin,
-    sweep: createSweep({ store, clock, queue, historyMs: config.history.keep }),
+    sweep: createSweep({ store, clock, queue, release, historyMs: config.history.keep }),
     hooks: wired,
     emit,
     doors: claim.doors,
+    commands,
     submit,
     async listen() {
       try {

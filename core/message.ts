@@ -154,15 +154,21 @@ export function sizeWith(body: Body, edits: Edits): number {
   return Buffer.byteLength(edits.prefix) + body.size - cut
 }
 
-/** A body seen through edits. */
-export async function* openWith(body: Body, edits: Edits): AsyncGenerator<Uint8Array> {
-  if (edits.prefix !== '') yield Buffer.from(edits.prefix)
+/** A body seen through edits: all of it, or a range of what is seen. */
+export async function* openWith(body: Body, edits: Edits, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  const { start: first, end: last } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
+  const prefix = Buffer.from(edits.prefix)
+  if (prefix.length > first && last > 0) yield prefix.subarray(first, last)
+  /** Where the next piece of the body begins in what is seen. */
+  let seen = prefix.length
   let start = 0
   for (const [from, to] of [...edits.cuts, [body.size, body.size] as const]) {
-    if (from > start) {
-      if (body.bytes) yield body.bytes.subarray(start, from)
-      else yield* body.open({ start, end: from })
+    const piece = { start: start + Math.max(0, first - seen), end: Math.min(from, start + last - seen) }
+    if (piece.end > piece.start) {
+      if (body.bytes) yield body.bytes.subarray(piece.start, piece.end)
+      else yield* body.open(piece)
     }
+    seen += Math.max(0, from - start)
     start = to
   }
 }

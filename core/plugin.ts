@@ -10,6 +10,7 @@
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Queue } from './admin.ts'
+import type { Contents } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import {
   type Answer,
@@ -68,9 +69,45 @@ export interface Parts {
   listen?(): MaybePromise<void>
   /** One outcome for each recipient; missing ones and a throw count as deferred. Never retries, bounces or queues. */
   deliver?(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]>
+  /** For the `iems` command, by their words: `'account add'` is `iems account add`. They run in the server. */
+  readonly commands?: Readonly<Record<string, Command>>
   /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
   close?(signal: AbortSignal): MaybePromise<void>
 }
+
+/** A command of a plugin's own. What it throws is told to the person who called it. */
+export interface Command {
+  /** One line for `--help`. */
+  readonly summary: string
+  /** `<needed>`, `[optional]`, and `[many...]` as the last. */
+  readonly arguments?: readonly string[]
+  /** `'--since <date>'` with its sentence; without `<…>` it is a switch. */
+  readonly options?: Readonly<Record<string, string>>
+  /** It reads a file: `--input <file>`, or standard input. */
+  readonly reads?: boolean
+  /** It writes a file: `--output <file>`, or standard output. */
+  readonly writes?: boolean
+  run(call: CommandCall): AsyncIterable<CommandOutput>
+}
+
+export interface CommandCall {
+  /** As given, in order. */
+  readonly arguments: readonly string[]
+  /** By their long names without dashes: `{ since: '2026-01-01', all: true }`. */
+  readonly options: Readonly<Record<string, string | true>>
+  /** What is read; empty unless the command reads. */
+  readonly input: AsyncIterable<Uint8Array>
+  /** Aborted when the caller has gone. */
+  readonly signal: AbortSignal
+}
+
+export type CommandOutput =
+  /** A line for people; programs (`--json`) get `value` instead, or nothing if there is none. */
+  | { readonly text: string; readonly value?: unknown }
+  /** How far it is: shown on a terminal, and replaced by the next. */
+  | { readonly progress: string }
+  /** A part of the file that is written. */
+  | { readonly bytes: Uint8Array }
 
 export interface DeliverContext {
   readonly log: Log
@@ -116,6 +153,10 @@ export interface SetupContext {
   readonly signal: AbortSignal
   /** Records of this plugin alone, in a key space of its own; blobs are everybody's. */
   readonly store: Store
+  /** Content that outlives the queue. */
+  readonly contents: Contents
+  /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */
+  folder(): string | undefined
   readonly queue: Queue
   /** For channels: speaks to the kernel for one client. */
   openSession(facts: ClientFacts): OpenSession
@@ -132,6 +173,8 @@ export interface SetupContext {
   ): Promise<{ readonly address: string; readonly port: number }>
   offer<T>(service: Service<T>, implementation: T): void
   use<T>(service: Service<T>): T
+  /** A service that is only wanted, if somebody offers it. */
+  find<T>(service: Service<T>): T | undefined
   /** Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip. */
   call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(
     hook: K,
@@ -148,6 +191,8 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
   readonly hooks?: { readonly [K in HookName]?: HookKind }
   readonly offers?: readonly Service<unknown>[]
   readonly needs?: readonly Service<unknown>[]
+  /** Used if somebody offers them. */
+  readonly wants?: readonly Service<unknown>[]
   /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
   setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<Parts>
 }

@@ -142,15 +142,20 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   async function take(lane: string, limit: number, leaseMs: number): Promise<Job[]> {
     const jobs: Job[] = []
     for (const lease of await store.take(lane, limit, leaseMs)) {
-      const job = await load(lane, lease)
-      if (job) jobs.push(job)
+      try {
+        const job = await load(lane, lease)
+        if (job) jobs.push(job)
+      } catch (cause) {
+        // It is due again when the lease ends; those that were read must not wait with it.
+        emit('store.failing', { message: readKey(lease.key).id, cause })
+      }
     }
     return jobs
   }
 
   async function load(lane: string, lease: Lease): Promise<Job | undefined> {
     const { id, number } = readKey(lease.key)
-    const found = fresh.get(id) ?? (await read(id, lease.key))
+    const found: Pick<Job, 'record' | 'delivery'> | undefined = fresh.get(id) ?? (await read(id, lease.key))
     // Once taken it may have changed.
     fresh.delete(id)
     if (!found) {
@@ -158,12 +163,13 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       return undefined
     }
     active.add(`${id}.${number}`)
-    return { number, key: lease.key, lane, lease, ...found }
+    return { number, key: lease.key, lane, lease, record: found.record, delivery: found.delivery }
   }
 
-  async function read(id: string, at: Key): Promise<Pick<Job, 'record' | 'delivery'> | undefined> {
-    const [record, delivery] = await Promise.all([store.get(messageKey(id)), store.get(at)])
-    return record && delivery ? { record: decode(record), delivery: decode(delivery) } : undefined
+  async function read(id: string, at: Key) {
+    const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
+    if (!message || !value) return undefined
+    return { record: decode<MessageRecord>(message), delivery: decode<DeliveryRecord>(value), value }
   }
 
   async function renew(job: Job, leaseMs: number): Promise<boolean> {
@@ -245,14 +251,22 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     }))
   }
 
-  /** The last delivery has gone: the message's record, then its body. */
+  /** A delivery has gone; was it the last, the message goes too. The only one took the record with it. */
   async function afterEnd(record: MessageRecord): Promise<void> {
-    if (record.of > 1) {
-      for await (const _ of store.scan({ ...deliveriesOf(record.id), limit: 1 })) return
-      const ops = [forget(record)]
-      if (historyMs > 0) ops.push({ put: historyKey(record.id, 0), value: encode({ ...record, state: undefined }) })
-      if (!(await store.commit(ops, [{ key: messageKey(record.id), is: 'present' }]))) return
-    }
+    if (record.of === 1) await finish(record)
+    else await endMessage(record)
+  }
+
+  /** Ends a message whose deliveries have all gone. */
+  async function endMessage(record: MessageRecord): Promise<void> {
+    for await (const _ of store.scan({ ...deliveriesOf(record.id), limit: 1 })) return
+    const ops = [forget(record)]
+    if (historyMs > 0) ops.push({ put: historyKey(record.id, 0), value: encode({ ...record, state: undefined }) })
+    if (await store.commit(ops, [{ key: messageKey(record.id), is: 'present' }])) await finish(record)
+  }
+
+  /** The message's record has gone: its body follows. */
+  async function finish(record: MessageRecord): Promise<void> {
     emit('message.finished', {
       message: record.id,
       from: record.from,
@@ -275,10 +289,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const { id, number } = readKey(at)
     fresh.delete(id)
     for (let tries = 0; tries < 10; tries++) {
-      const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
-      if (!message || !value) return false
-      const record = decode<MessageRecord>(message)
-      const delivery = decode<DeliveryRecord>(value)
+      const found = await read(id, at)
+      if (!found) return false
+      const { record, delivery, value } = found
       const next = edit(delivery)
       const [from, to] = [placeOf(delivery, record.priority), placeOf(next, record.priority)]
       const finished = next.recipients.length === 0
@@ -299,8 +312,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     renew,
     settle,
     change,
-    /** For the sweeper: ends a message whose deliveries have all gone. */
-    endMessage: afterEnd,
+    endMessage,
     isActive: (delivery: string) => active.has(delivery),
     activeCount: () => active.size,
   }

@@ -3,7 +3,8 @@
  *
  *   m id             the message: envelope, session, blob, header edits, findings, boxes; not changed after ACCEPT
  *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
- *   r blob           somebody else than the message holds its blob, as `r blob owner` says
+ *   r blob           somebody else than the message holds its blob; `r blob owner` says who
+ *   f blob           somebody let go of the blob; it is still to be seen whether he was the last
  *   h id n           history: the biography of what is finished (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
  *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
@@ -66,6 +67,12 @@ export const messageKey = (id: string): Key => key('m', id)
 export const deliveryKey = (id: string, number: number): Key => key('d', id, number)
 /** There is one when somebody else than the message holds the blob. */
 export const holdersKey = (blob: string): Key => key('r', blob)
+export const holderKey = (blob: string, owner: string): Key => key('r', blob, owner)
+/** Who holds a blob, without the record that says there is somebody. */
+export const holdersOf = (blob: string) => ({ from: key('r', blob, ''), to: below('r', blob).to })
+/** Somebody let go of the blob, and it has not been looked whether he was the last. */
+export const freedKey = (blob: string): Key => key('f', blob)
+export const allFreed = below('f')
 export const historyKey = (id: string, number: number): Key => key('h', id, number)
 export const onceKey = (once: string): Key => key('o', once)
 export const allMessages = below('m')

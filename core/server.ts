@@ -55,6 +55,12 @@ export function dataFolder(config: Config): string | undefined {
   return 'path' in config.store ? pathIn(config, config.store.path) : undefined
 }
 
+function pluginFolder(config: Config, plugin: string): string {
+  const path = join(dataFolder(config) as string, 'plugins', plugin)
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  return path
+}
+
 /** Where the `iems` command finds the server. */
 export function controlPath(config: Config): string {
   const { path } = config.control
@@ -83,7 +89,16 @@ export async function startServer({
   const store = await openStore(config, memory)
   let kernel: Kernel | undefined
   const ports = createPorts((name, fields) => kernel?.emit(name, fields))
-  const build = (next: Config) => createKernel({ config: next, store, ports, clock, log, ...(watch ? { watch } : {}) })
+  const build = (next: Config) =>
+    createKernel({
+      config: next,
+      store,
+      ports,
+      clock,
+      log,
+      ...(memory || !dataFolder(next) ? {} : { folder: (plugin: string) => pluginFolder(next, plugin) }),
+      ...(watch ? { watch } : {}),
+    })
   const since = clock.now()
   let busy: Promise<void> = Promise.resolve()
   let ending: Promise<void> | undefined

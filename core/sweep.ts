@@ -4,10 +4,12 @@
  * What must stay true: it removes a body only when no message and nobody else holds it, and only when it is older than
  * any acceptance could take; it can be stopped at any moment and loses nothing by that.
  */
+import type { ReleaseFreed } from './contents.ts'
 import { idAt } from './message.ts'
 import type { Clock } from './plugin.ts'
 import type { SharedQueue } from './queue.ts'
 import {
+  allFreed,
   allMessages,
   allOnce,
   decode,
@@ -17,12 +19,14 @@ import {
   type MessageRecord,
   messagesBefore,
 } from './records.ts'
+import { unkey } from './store/keys.ts'
 import type { Op, Store } from './store/store.ts'
 
 export interface SweepParts {
   readonly store: Store
   readonly clock: Clock
   readonly queue: SharedQueue
+  readonly release: ReleaseFreed
   /** Ms for which finished messages are remembered. */
   readonly historyMs: number
 }
@@ -43,15 +47,25 @@ const SWEPT = 10_000
 
 export type Sweep = ReturnType<typeof createSweep>
 
-export function createSweep({ store, clock, queue, historyMs }: SweepParts) {
+export function createSweep({ store, clock, queue, release, historyMs }: SweepParts) {
   /** Removes what a crash or time has left: history past its time, `once` keys, messages without deliveries, bodies nobody holds. */
   return async function sweep(signal: AbortSignal): Promise<Swept> {
     const day = clock.now() - DAY_MS
     const history = await removeRange(historyBefore(idAt(clock.now() - historyMs)), signal)
     const messages = await sweepMessages(idAt(day), signal)
     await sweepOnce(idAt(clock.now() - ONCE_MS), signal)
+    await sweepFreed(signal)
     const blobs = await sweepBlobs(day, signal)
     return { history, messages, blobs }
+  }
+
+  /** Bodies that somebody let go of just before a crash. */
+  async function sweepFreed(signal: AbortSignal): Promise<void> {
+    for await (const [at] of store.scan(allFreed)) {
+      if (signal.aborted) return
+      const [, blob] = unkey(at) as [string, string]
+      await release(blob)
+    }
   }
 
   /** Bodies older than a day that neither a message nor anybody else holds: what a crash left between body and record. */
@@ -63,11 +77,13 @@ export function createSweep({ store, clock, queue, historyMs }: SweepParts) {
     }
     if (idle.size === 0) return 0
     for await (const [, value] of store.scan(allMessages)) idle.delete(decode<MessageRecord>(value).blob)
+    let count = 0
     for (const id of idle) {
       if (signal.aborted) break
       await store.blobs.remove(id)
+      count++
     }
-    return idle.size
+    return count
   }
 
   async function removeRange(range: ReturnType<typeof historyBefore>, signal: AbortSignal): Promise<number> {
@@ -89,7 +105,7 @@ export function createSweep({ store, clock, queue, historyMs }: SweepParts) {
       let waits = false
       for await (const _ of store.scan({ ...deliveriesOf(record.id), limit: 1 })) waits = true
       if (waits) continue
-      await queue.endMessage(record.of > 1 ? record : { ...record, of: 2 })
+      await queue.endMessage(record)
       count++
     }
     return count

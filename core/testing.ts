@@ -22,6 +22,7 @@ import {
   type Submitted,
 } from './plugin.ts'
 import { createPorts, type Door } from './ports.ts'
+import { readLane } from './records.ts'
 import { accept } from './reply.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
@@ -193,7 +194,10 @@ export async function createTestKernel(
 
   async function isDue(): Promise<boolean> {
     if (kernel.queue.activeCount() > 0) return true
-    for await (const { lane, at } of store.lanes('')) if (!lane.startsWith('!') && at <= clock.now()) return true
+    for await (const { lane, at } of store.lanes('')) {
+      const parts = readLane(lane)
+      if (parts && !parts.held && at <= clock.now()) return true
+    }
     return false
   }
 

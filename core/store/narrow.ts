@@ -4,8 +4,14 @@
 import { type KeyPart, key } from './keys.ts'
 import type { Check, Key, Op, Store } from './store.ts'
 
-/** A view of the store below a prefix. Closing it closes nothing. */
-export function narrow(store: Store, ...prefix: readonly KeyPart[]): Store {
+/** A view of the store below a prefix, and how it translates, for commits that also hold what is not below it. */
+export interface Narrowed extends Store {
+  outerOp(op: Op): Op
+  outerCheck(check: Check): Check
+}
+
+/** Closing the view closes nothing. */
+export function narrow(store: Store, ...prefix: readonly KeyPart[]): Narrowed {
   const base = key(...prefix)
   const laneBase = `${prefix.join('/')}/`
   const inner = (at: Key): Key => at.subarray(base.length)
@@ -48,6 +54,8 @@ export function narrow(store: Store, ...prefix: readonly KeyPart[]): Store {
     },
     watch: (start, wake) => store.watch(lane(start), (name, at) => wake(name.slice(laneBase.length), at)),
     blobs: store.blobs,
+    outerOp,
+    outerCheck,
     async close() {},
   }
 }

@@ -133,6 +133,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large']
+const unknown = only.find((name) => !KNOWN.includes(name))
+if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
 if (missing) throw new Error(`${missing}; smtp-source and smtp-sink come with it too`)
 if (peers.includes('haraka')) installHaraka()

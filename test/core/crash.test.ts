@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defer, type Outcome, refuse } from '../../core/index.ts'
+import { defer, type Key, type Outcome, refuse } from '../../core/index.ts'
 import { createTestKernel, type DeliverAnswer, memoryStore, testClock } from '../../core/testing.ts'
 import { type Fault, faultyStore } from '../support/faulty-store.ts'
 
@@ -70,3 +70,48 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
     }
   })
 }
+
+test('a recipient who has the message is not given it again when the report about another cannot be written', async (t) => {
+  const clock = testClock()
+  const inner = memoryStore({ now: clock.now })
+  let full = false
+  const store = {
+    ...inner,
+    blobs: {
+      ...inner.blobs,
+      stage: (source: AsyncIterable<Uint8Array>) =>
+        full ? Promise.reject(new Error('no space')) : inner.blobs.stage(source),
+    },
+  }
+  const world = createWorld()
+  const kernel = await createTestKernel(t, { store, clock, deliver: world.answer })
+  await kernel.submit({ from: 'me@here.example', to: ['ok@one.example', 'never@one.example'] })
+  full = true
+  await kernel.deliver()
+  assert.deepEqual(world.taken, ['ok@one.example'])
+  full = false
+  await kernel.advance(HOUR)
+  await kernel.advance(HOUR)
+  assert.deepEqual(world.taken, ['ok@one.example', 'report to me@here.example'])
+})
+
+test('a delivery whose record cannot be read now does not keep back those taken with it', async (t) => {
+  const clock = testClock()
+  const inner = memoryStore({ now: clock.now })
+  let failing = false
+  const store = { ...inner, get: (key: Key) => (failing ? Promise.reject(new Error('bad sector')) : inner.get(key)) }
+  const world = createWorld()
+  // Two in one lane, only the second of which must be read from the store.
+  const first = await createTestKernel(t, { store, clock, deliver: world.answer })
+  await first.submit({ from: 'me@here.example', to: ['ok@one.example'] })
+  const { id } = await first.submit({ from: 'me@here.example', to: ['also@one.example'] })
+  await first.queue.hold({ message: id as string }, 'forgotten from memory')
+  await first.queue.release({ message: id as string })
+  failing = true
+  first.kernel.run()
+  for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(world.taken, ['ok@one.example'])
+  failing = false
+  await first.advance(HOUR)
+  assert.deepEqual(world.taken, ['ok@one.example', 'also@one.example'])
+})

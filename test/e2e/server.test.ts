@@ -195,3 +195,63 @@ test('a server in memory starts in an empty folder and answers the command', asy
   ])
   assert.equal((await server.iems('status')).code, 0)
 })
+
+test('a plugin brings commands of its own, which read and write files of any size', async (t) => {
+  const folder = await tempFolder(t)
+  await writeFile(
+    join(folder, 'plugin.ts'),
+    `import { definePlugin } from 'iems'
+const none = { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: undefined }) } } as const
+export const echo = definePlugin({
+  name: 'echo',
+  config: none,
+  setup: () => ({
+    commands: {
+      'echo back': {
+        summary: 'says it again',
+        arguments: ['<word>', '[more...]'],
+        options: { '--loud-voice': 'in capitals', '--times <count>': 'so often' },
+        reads: true,
+        writes: true,
+        async *run({ arguments: words, options, input }) {
+          let size = 0
+          for await (const chunk of input) {
+            size += chunk.length
+            yield { progress: size + ' octets' }
+            yield { bytes: chunk }
+          }
+          yield { text: words.join(' '), value: { words, options, size } }
+        },
+      },
+      'echo fail': { summary: 'does not', async *run() { throw new Error('it was asked to') } },
+    },
+  }),
+})
+`,
+  )
+  const config = configText({ listen: '127.0.0.1:0', nexthop: '127.0.0.1:1', extra: 'plugins: [echo()],' })
+  const server = await startProcess(t, folder, `import { echo } from './plugin.ts'\n${config}`)
+  const file = join(folder, 'file')
+  const large = Buffer.alloc(3_000_001, 'abc\0\n')
+  await writeFile(file, large)
+  const args = ['one', 'two', '--times', '3', '--loud-voice', '--json', '--input', file, '--output', `${file}.out`]
+  const told = await server.iems('echo', 'back', ...args)
+  assert.deepEqual(JSON.parse(told.out), {
+    words: ['one', 'two'],
+    options: { times: '3', 'loud-voice': true },
+    size: large.length,
+  })
+  assert.equal(Buffer.compare(await readFile(`${file}.out`), large), 0)
+
+  const piped = await server.iemsWithInput('from standard input', 'echo', 'back', 'said')
+  assert.deepEqual([piped.out, piped.err], ['from standard input', 'said\n'])
+  const failed = await server.iems('echo', 'fail')
+  assert.deepEqual([failed.code, failed.err.includes('it was asked to')], [1, true])
+  assert.match((await server.iems('echo', '--help')).out, /back .*says it again/)
+  assert.equal((await server.iems('nonsense')).code, 1)
+
+  await server.iems('stop')
+  await server.ended()
+  assert.match((await server.iems('--help')).out, /\becho\b/, 'the help knows them without a server')
+  assert.match((await server.iems('echo', 'back', 'x')).err, /control\.sock/)
+})

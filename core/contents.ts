@@ -1,0 +1,197 @@
+/**
+ * Content that outlives the queue: a plugin keeps what a delivery carries, or something new, without copying a byte.
+ *
+ * What must stay true: a body is there as long as a message in the queue or any holder needs it, and gone soon after
+ * the last one; becoming a holder and the plugin's own records are one commit; whoever becomes a holder proves in that
+ * commit that the body cannot be on its way out: the message is still in the queue, or another still holds it.
+ */
+import { IemsError } from './errors.ts'
+import type { Delivery } from './hooks.ts'
+import { type Body, type Edits, headerEnd, openWith } from './message.ts'
+import {
+  decode,
+  encode,
+  freedKey,
+  holderKey,
+  holdersKey,
+  holdersOf,
+  type MessageRecord,
+  messageKey,
+} from './records.ts'
+import type { Narrowed } from './store/narrow.ts'
+import type { ByteRange, Check, Op, Store } from './store/store.ts'
+
+/** Where content is: JSON, to stand in a plugin's own records. */
+export interface Content {
+  readonly blob: string
+  readonly blobSize: number
+  /** Octets of the stored header, its blank line included. */
+  readonly headerSize: number
+  readonly edits: Edits
+  /** Octets of the whole, as `open` gives it. */
+  readonly size: number
+}
+
+/** New content that nobody holds yet. */
+export interface StagedContent {
+  readonly content: Content
+  readonly ops: readonly Op[]
+  open(): AsyncIterable<Uint8Array>
+  /** Forgets it, unless it has been held. */
+  discard(): Promise<void>
+}
+
+/** One who holds a body; the name is the plugin's own choice. */
+export interface Holder {
+  readonly blob: string
+  readonly owner: string
+}
+
+export interface Holding {
+  /** From where it is taken over: a delivery under way, what was staged, or one who holds it already. */
+  readonly from: Delivery | StagedContent | Holder
+  readonly owner: string
+}
+
+export interface ContentChange {
+  readonly ops: readonly Op[]
+  readonly checks?: readonly Check[]
+  readonly hold?: readonly Holding[]
+  readonly free?: readonly Holder[]
+}
+
+export interface Contents {
+  /** What a delivery carries, with this delivery's own header changes so far. */
+  of(delivery: Delivery): Content
+  /** Reads new content to its end. Throws what the source throws. */
+  stage(source: AsyncIterable<Uint8Array>): Promise<StagedContent>
+  /** The whole content, or the octets from `start` up to and without `end`. */
+  open(content: Content, range?: ByteRange): AsyncIterable<Uint8Array>
+  /**
+   * `store.commit` with who holds which body from then on. Bodies that nobody holds any more are removed after it.
+   * False as there, and also when a body was on its way out or somebody else became a holder at this moment: look
+   * again and try again.
+   */
+  commit(change: ContentChange): Promise<boolean>
+}
+
+/** How a delivery remembers what it was made of. */
+export const STORED: unique symbol = Symbol('stored')
+export interface StoredDelivery extends Delivery {
+  readonly [STORED]: { readonly record: MessageRecord; readonly edits: Edits }
+}
+
+/** The first octets of content, in which its header must end. */
+const HEADER_LIMIT = 1024 * 1024
+
+interface HoldersRecord {
+  /** The message that brought the body, which may still be in the queue. */
+  readonly message?: string
+  /** Changes with every new holder, so that a removal under way notices. */
+  readonly turn: number
+}
+
+export type ReleaseFreed = (blob: string) => Promise<void>
+
+/** Removes a freed body if nobody holds it. */
+export function createRelease(store: Store): ReleaseFreed {
+  return async function release(blob) {
+    const at = holdersKey(blob)
+    const value = await store.get(at)
+    if (value) {
+      for await (const _ of store.scan({ ...holdersOf(blob), limit: 1 })) {
+        await store.commit([{ del: freedKey(blob) }])
+        return
+      }
+      // False: somebody has just become a holder.
+      if (!(await store.commit([{ del: at }], [{ key: at, is: value }]))) return
+      const { message } = decode<HoldersRecord>(value)
+      // The queue removes it when it lets go, having seen that there is no holder: whoever looks second does it.
+      if (message === undefined || !(await store.get(messageKey(message)))) await store.blobs.remove(blob)
+    }
+    await store.commit([{ del: freedKey(blob) }])
+  }
+}
+
+export interface ContentsParts {
+  readonly store: Store
+  readonly plugin: string
+  readonly narrowed: Narrowed
+  readonly release: ReleaseFreed
+  failed(blob: string, cause: unknown): void
+}
+
+export function createContents({ store, plugin, narrowed, release, failed }: ContentsParts): Contents {
+  const ownerName = (owner: string) => `${plugin}/${owner}`
+
+  function bodyOf({ blob, blobSize }: Content): Body {
+    return { size: blobSize, open: (range) => store.blobs.open(blob, range) }
+  }
+
+  /** Where a body comes from: its blob, what must still be true of it, and the ops that bring it. */
+  function origin(from: Holding['from']): { blob: string; checks: Check[]; ops: readonly Op[]; message?: string } {
+    if ('owner' in from)
+      return { blob: from.blob, checks: [{ key: holderKey(from.blob, ownerName(from.owner)), is: 'present' }], ops: [] }
+    if ('content' in from) return { blob: from.content.blob, checks: [], ops: from.ops }
+    const { record } = storedIn(from)
+    return {
+      blob: record.blob,
+      checks: [{ key: messageKey(record.id), is: 'present' }],
+      ops: [],
+      message: record.id,
+    }
+  }
+
+  async function holdOps({ from, owner }: Holding): Promise<{ ops: Op[]; checks: Check[] }> {
+    const { blob, checks, ops, message } = origin(from)
+    const at = holdersKey(blob)
+    const value = await store.get(at)
+    const before = value && decode<HoldersRecord>(value)
+    const next: HoldersRecord = {
+      ...(before ?? (message === undefined ? {} : { message })),
+      turn: (before?.turn ?? 0) + 1,
+    }
+    return {
+      ops: [...ops, { put: at, value: encode(next) }, { put: holderKey(blob, ownerName(owner)), value: encode(1) }],
+      checks: [...checks, { key: at, is: value ?? 'absent' }],
+    }
+  }
+
+  return {
+    of(delivery) {
+      const { record, edits } = storedIn(delivery)
+      const { blob, blobSize, headerSize } = record
+      return { blob, blobSize, headerSize, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
+    },
+    async stage(source) {
+      const staged = await store.blobs.stage(source)
+      const start: Uint8Array[] = []
+      for await (const chunk of staged.open({ start: 0, end: Math.min(staged.size, HEADER_LIMIT) })) start.push(chunk)
+      const edits: Edits = { prefix: '', cuts: [] }
+      const { id, ops } = await staged.keep()
+      const sizes = { blobSize: staged.size, headerSize: headerEnd(Buffer.concat(start)), size: staged.size }
+      return {
+        content: { blob: id, ...sizes, edits },
+        ops,
+        open: () => staged.open(),
+        discard: () => (ops.length > 0 ? Promise.resolve() : store.blobs.remove(id)),
+      }
+    },
+    open: (content, range) => openWith(bodyOf(content), content.edits, range),
+    async commit({ ops, checks = [], hold = [], free = [] }) {
+      const holds = await Promise.all(hold.map(holdOps))
+      const all: Op[] = [...holds.flatMap((one) => one.ops), ...ops.map(narrowed.outerOp)]
+      for (const { blob, owner } of free)
+        all.push({ del: holderKey(blob, ownerName(owner)) }, { put: freedKey(blob), value: encode(1) })
+      const done = await store.commit(all, [...holds.flatMap((one) => one.checks), ...checks.map(narrowed.outerCheck)])
+      if (done) for (const { blob } of free) release(blob).catch((cause: unknown) => failed(blob, cause))
+      return done
+    },
+  }
+}
+
+function storedIn(delivery: Delivery): StoredDelivery[typeof STORED] {
+  const stored = (delivery as Partial<StoredDelivery>)[STORED]
+  if (!stored) throw new IemsError('IEMS_CLOSED')
+  return stored
+}
