@@ -231,8 +231,13 @@ export interface KernelEvent {
 
 // --- the table ----------------------------------------------------------------------
 
-/** Every hook: what it is given, what it may answer. `void` is "no opinion". Plugins add their own by merging. */
-export interface HookTable {
+declare global {
+  /** Where plugins declare hooks of their own. Global, because a package's re-exported interfaces cannot be merged into. */
+  interface IemsHooks {}
+}
+
+/** Every hook: what it is given, what it may answer. `void` is "no opinion". */
+export interface HookTable extends IemsHooks {
   connect: (session: Session) => Refusal | void
   helo: (session: Session) => Refusal | void
   auth: (attempt: Attempt) => Identity | Verifier | Refusal | void

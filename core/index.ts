@@ -9,6 +9,16 @@ export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValu
 export type { Content, ContentChange, Contents, Holder, Holding, StagedContent } from './contents.ts'
 export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
+export { type Admission, createAdmission } from './listening/admission.ts'
+export {
+  type Certificates,
+  readCertificates,
+  type TlsOption,
+  tlsOption,
+  tlsServerOptions,
+} from './listening/certificates.ts'
+export { type Client, type Clients, createClients } from './listening/clients.ts'
+export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export type { EventName, Log } from './log.ts'
 export { inNetworks, network } from './networks.ts'
 export type { Placement } from './placement.ts'

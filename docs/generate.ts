@@ -36,7 +36,7 @@ const NOTES: Readonly<Record<keyof typeof KERNEL_HOOKS, readonly [when: string, 
 
 function signatures(): ReadonlyMap<string, string> {
   const source = readFileSync(join(root, 'core/hooks.ts'), 'utf8')
-  const table = /export interface HookTable \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
+  const table = /export interface HookTable[^{]*\{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
   return new Map(
     [...table.matchAll(/^ {2}(\w+): (\([\s\S]*?\) => .*)$/gm)].map(([, name = '', type = '']) => [
       name,

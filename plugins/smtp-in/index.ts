@@ -4,8 +4,7 @@
  * This file only wires: `options.ts` says what can be set, `server.ts` is the network, `session.ts` and
  * `transaction.ts` the protocol. What must stay true: no message is answered 250 here unless the kernel said so.
  */
-import { definePlugin, inNetworks } from 'iems'
-import { readCertificates } from './certificates.ts'
+import { definePlugin, inNetworks, readCertificates } from 'iems'
 import { createEtrn } from './etrn.ts'
 import { options as schema } from './options.ts'
 import { IemsSmtpServer } from './server.ts'

@@ -1,26 +1,8 @@
 /**
  * What an admin can set for one listener; the reference in the documentation is generated from this schema.
  */
-import { duration, network, size } from 'iems'
+import { duration, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
-
-const certificate = {
-  cert: z.string().describe('File with the certificate and its chain (PEM). Read at start and again at each reload.'),
-  key: z.string().describe('File with the private key (PEM).'),
-}
-
-const tls = z.strictObject({
-  ...certificate,
-  others: z
-    .array(z.strictObject(certificate))
-    .default([])
-    .describe('Further certificates, chosen by the name the client asks for (SNI); each names its hosts itself.'),
-  mode: z
-    .enum(['starttls', 'implicit'])
-    .default('starttls')
-    .describe('Begin in plain text and offer STARTTLS, or speak TLS from the first octet (port 465).'),
-  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that is spoken.'),
-})
 
 const limits = z
   .strictObject({
@@ -77,7 +59,7 @@ const fields = z.strictObject({
     .union([z.string(), z.array(z.string()).min(1)])
     .describe("Where to listen: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these."),
   protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('LMTP (RFC 2033) answers for each recipient.'),
-  tls: tls.optional().describe('Certificates; without them there is no TLS.'),
+  tls: tlsOption(465).optional().describe('Certificates; without them there is no TLS.'),
   auth: z
     .enum(['off', 'optional', 'required'])
     .default('off')

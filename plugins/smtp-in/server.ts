@@ -7,8 +7,17 @@
  * version is pinned, and the tests of this plugin are the contract.
  */
 import type { Socket } from 'node:net'
-import { type SecureContext, TLSSocket } from 'node:tls'
-import { type Clock, inNetworks, type Reply } from 'iems'
+import { TLSSocket } from 'node:tls'
+import {
+  type Admission,
+  type Certificates,
+  type Clock,
+  createAdmission,
+  inNetworks,
+  type Reply,
+  receiveProxyHeader,
+  tlsServerOptions,
+} from 'iems'
 import {
   SMTPServer,
   type SMTPServerAuthentication,
@@ -17,12 +26,8 @@ import {
 } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
-import { type Admission, createAdmission } from './admission.ts'
-import type { Certificates } from './certificates.ts'
 import type { Sink } from './content.ts'
 import { Input, type Listener } from './input.ts'
-import type { Options } from './options.ts'
-import { receiveProxyHeader } from './proxy.ts'
 import { END, line, NO, plain } from './replies.ts'
 import { type Client, Conversation, MECHANISMS, type Setting, type Wire } from './session.ts'
 
@@ -286,7 +291,7 @@ export class IemsSmtpServer extends SMTPServer {
       authOptional: true,
       allowInsecureAuth: true,
       socketTimeout: options.timeouts.handshake,
-      ...(certificates ? tlsOptions(certificates, options) : {}),
+      ...(certificates && options.tls ? tlsServerOptions(certificates, options.tls) : {}),
     })
     this.parts = { ...parts, recount: (from, to) => this.#recount(from, to) }
     this.#admission = createAdmission(options.limits)
@@ -419,16 +424,6 @@ export class IemsSmtpServer extends SMTPServer {
       this.#stopTicking = this.#tick()
       for (const connection of this.#live) connection.expire(now)
     })
-  }
-}
-
-function tlsOptions({ cert, key, choose }: Certificates, { tls }: Options) {
-  return {
-    cert,
-    key,
-    minVersion: tls?.minVersion,
-    SNICallback: (servername: string, done: (error: Error | null, context?: SecureContext) => void) =>
-      done(null, choose(servername)),
   }
 }
 

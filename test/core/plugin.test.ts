@@ -79,8 +79,8 @@ test('who needs a service is set up after who offers it, wherever they stand', a
   await assert.rejects(createTestKernel(t, { plugins: [user()] }), { code: 'IEMS_SERVICE_MISSING' })
 })
 
-declare module '../../core/hooks.ts' {
-  interface HookTable {
+declare global {
+  interface IemsHooks {
     'greeter:asked': (question: { readonly who: string }) => { readonly answer: string } | void
   }
 }

@@ -1,0 +1,73 @@
+/**
+ * What every listener can be set to do about TLS: certificates from files, and which of them a client gets: the one that
+ * names the host it asked for, else the first.
+ */
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { domainToUnicode } from 'node:url'
+import * as z from 'zod'
+
+const certificate = {
+  cert: z.string().describe('File with the certificate and its chain (PEM). Read at start and again at each reload.'),
+  key: z.string().describe('File with the private key (PEM).'),
+}
+
+/** The option `tls` of a listener; `port` is that of implicit TLS for its protocol. */
+export const tlsOption = (port: number) =>
+  z.strictObject({
+    ...certificate,
+    others: z
+      .array(z.strictObject(certificate))
+      .default([])
+      .describe('Further certificates, chosen by the name the client asks for (SNI); each names its hosts itself.'),
+    mode: z
+      .enum(['starttls', 'implicit'])
+      .default('starttls')
+      .describe(`Begin in plain text and offer STARTTLS, or speak TLS from the first octet (port ${port}).`),
+    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that is spoken.'),
+  })
+export type TlsOption = z.output<ReturnType<typeof tlsOption>>
+
+export interface Certificates {
+  /** Of the default certificate. */
+  readonly cert: Buffer
+  readonly key: Buffer
+  /** The context for a name as Unicode in lower case; undefined for the default. */
+  choose(servername: string): SecureContext | undefined
+}
+
+export async function readCertificates({ cert, key, others, minVersion }: TlsOption): Promise<Certificates> {
+  const contexts = new Map<string, SecureContext>()
+  for (const other of others) {
+    const pair = { cert: await readFile(other.cert), key: await readFile(other.key) }
+    const context = createSecureContext({ ...pair, minVersion })
+    for (const name of namesOf(pair.cert)) contexts.set(name, context)
+  }
+  return {
+    cert: await readFile(cert),
+    key: await readFile(key),
+    choose: (servername) => contexts.get(servername) ?? contexts.get(servername.replace(/^[^.]+/, '*')),
+  }
+}
+
+/** What a server of node:tls is to be made with. */
+export function tlsServerOptions({ cert, key, choose }: Certificates, { minVersion }: Pick<TlsOption, 'minVersion'>) {
+  return {
+    cert,
+    key,
+    minVersion,
+    SNICallback: (servername: string, done: (error: Error | null, context?: SecureContext) => void) =>
+      done(null, choose(domainToUnicode(servername.toLowerCase()))),
+  }
+}
+
+/** The host names in a certificate's subjectAltName, wildcards as they are. */
+function namesOf(pem: Buffer): string[] {
+  const names = new X509Certificate(pem).subjectAltName?.split(', ') ?? []
+  return names.filter((name) => name.startsWith('DNS:')).map((name) => unicodeOf(name.slice(4).toLowerCase()))
+}
+
+function unicodeOf(name: string): string {
+  return name.startsWith('*.') ? `*.${domainToUnicode(name.slice(2))}` : domainToUnicode(name)
+}
