@@ -1,0 +1,29 @@
+/**
+ * Who has a mailbox here: the question that local delivery, POP3, IMAP and web mail ask, whoever answers it.
+ *
+ * What must stay true: an account is its id, which never changes; names and addresses are attributes that may. Every
+ * function throws when it cannot know at this moment: "unknown" is said only when it is certain.
+ */
+import { defineService } from 'iems'
+
+export interface Account {
+  readonly id: string
+  /** What its owner logs in with. */
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly displayName?: string
+  /** Octets its mailboxes may hold; absent for no limit. */
+  readonly quota?: number
+}
+
+export interface AccountsApi {
+  byId(id: string): Promise<Account | undefined>
+  byName(name: string): Promise<Account | undefined>
+  /** With the detail of a subaddress: `lists` for `ann+lists@example.org`. */
+  byAddress(address: string): Promise<{ readonly account: Account; readonly detail?: string } | undefined>
+  list(): AsyncIterable<Account>
+  /** The names of the groups an account is in, for access rights. */
+  groupsOf(id: string): Promise<readonly string[]>
+}
+
+export const Accounts = defineService<AccountsApi>('accounts')

@@ -1,0 +1,103 @@
+/**
+ * Accounts written in the configuration: the smallest answer to "who has a mailbox here, and is it him?"
+ *
+ * What must stay true: mail for an unknown address of a domain of ours is refused, never relayed; an unknown name and a
+ * wrong password get the same answer in the same time.
+ */
+import { defer, definePlugin, refuse, secretValue, size } from 'iems'
+import * as z from 'zod'
+import { readAddress, readDomain } from './addresses.ts'
+import { Accounts } from './api.ts'
+import { createDirectory, type KeptAccount } from './directory.ts'
+import { createVerifier, hashPassword, isPasswordHash } from './passwords.ts'
+
+export * from './api.ts'
+
+const hash = z.string().refine(isPasswordHash, 'must be an argon2id hash as iems password hash prints it')
+
+const account = z.strictObject({
+  name: z.string().min(1).max(255).describe('What its owner logs in with; each of the addresses works as well.'),
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/)
+    .optional()
+    .describe('What the mailboxes belong to. Default: the name; write it down before you change the name.'),
+  addresses: z.array(z.string()).min(1).describe('Mail for these comes here.'),
+  password: z
+    .union([hash, secretValue()])
+    .optional()
+    .describe('Hash as `iems password hash` prints it. Without one nobody can log in.'),
+  displayName: z.string().optional().describe('The name of the person.'),
+  quota: size().optional().describe('What the mailboxes may hold. Default: no limit.'),
+  groups: z.array(z.string()).default([]).describe('Groups it is in, for access to shared mailboxes.'),
+  mayRelay: z.boolean().default(true).describe('May send mail to other places after logging in.'),
+})
+
+const options = z.strictObject({
+  domains: z.array(z.string()).min(1).describe('Domains whose addresses are all known here.'),
+  channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
+  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  accounts: z.array(account).default([]).describe('Who has mailboxes.'),
+})
+
+export const accounts = definePlugin({
+  name: 'accounts',
+  config: options,
+  offers: [Accounts],
+  setup(config, ctx) {
+    const mayRelay = new Map(config.accounts.map((one) => [one.id ?? one.name, one.mayRelay]))
+    const directory = createDirectory(config.accounts.map(keep), config.subaddress)
+    const domains = new Set(config.domains.map((domain) => readDomain(domain)))
+    const verify = createVerifier(() => ctx.clock.now())
+    const isOurs = (address: string) => domains.has(readAddress(address)?.domain)
+    ctx.offer(Accounts, directory)
+    return {
+      hooks: {
+        route: ({ to }) => (isOurs(to.address) ? { channel: config.channel, nexthop: 'mailboxes' } : undefined),
+        async rcpt({ to }) {
+          if (!isOurs(to.address) || (await directory.byAddress(to.address))) return undefined
+          return refuse(550, '5.1.1', 'No such mailbox here')
+        },
+        async auth(attempt) {
+          if (attempt.kind !== 'password') return undefined
+          const account = directory.byLogin(attempt.username)
+          const fits = await verify(attempt.password, account?.password)
+          if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
+          if (!fits || !account) return undefined
+          return {
+            kind: 'identity',
+            user: account.name,
+            account: account.id,
+            mayRelay: mayRelay.get(account.id) === true,
+          }
+        },
+      },
+      commands: {
+        'password hash': {
+          summary: 'the hash of a password, to stand in the configuration',
+          reads: true,
+          async *run({ input }) {
+            let password = ''
+            for await (const chunk of input) password += Buffer.from(chunk).toString()
+            const kept = await hashPassword(password.replace(/\r?\n$/, ''))
+            yield { text: kept, value: { hash: kept } }
+          },
+        },
+      },
+    }
+  },
+})
+
+function keep({ id, name, addresses, password, displayName, quota, groups }: z.output<typeof account>): KeptAccount {
+  const kept = typeof password === 'string' ? password : password?.reveal().trim()
+  if (kept !== undefined && !isPasswordHash(kept)) throw new Error(`the password of ${name} is no argon2id hash`)
+  return {
+    id: id ?? name,
+    name,
+    addresses,
+    groups,
+    ...(kept === undefined ? {} : { password: kept }),
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(quota === undefined ? {} : { quota }),
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * What is announced: all that works, and nothing else.
+ */
+import type { Session } from './session.ts'
+
+const BEFORE = 'IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE'
+const AFTER = [
+  'UNSELECT UIDPLUS NAMESPACE CHILDREN IDLE MULTIAPPEND BINARY ESEARCH SEARCHRES WITHIN PARTIAL',
+  'SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS LIST-MYRIGHTS',
+  'SPECIAL-USE CREATE-SPECIAL-USE MOVE REPLACE STATUS=SIZE QUOTA QUOTA=RES-STORAGE ACL RIGHTS=kxte COMPRESS=DEFLATE',
+  'CATENATE METADATA NOTIFY INPROGRESS SEARCH=FUZZY UTF8=ACCEPT OBJECTID SAVEDATE PREVIEW UNAUTHENTICATE UIDONLY I18NLEVEL=1',
+].join(' ')
+
+export function capabilities(session: Session): string {
+  const { parts, account, isCompressed } = session
+  const words = [BEFORE]
+  if (!account) {
+    if (parts.hasTls() && !parts.isSecure()) words.push('STARTTLS')
+    words.push(parts.isSecure() || parts.options.authWithoutTls ? 'AUTH=PLAIN AUTH=LOGIN' : 'LOGINDISABLED')
+  } else {
+    words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
+    words.push(`APPENDLIMIT=${parts.options.limits.messageSize}`)
+  }
+  return words.join(' ')
+}

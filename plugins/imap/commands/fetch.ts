@@ -1,0 +1,317 @@
+/**
+ * FETCH: what a client asks of messages, as it is read from the store.
+ *
+ * What must stay true: content streams, whatever its size; one message's reply is not begun before its records are
+ * there; \Seen is set where the client did not say PEEK, and told in the same reply.
+ */
+import type { Email, Entry, Uids } from '../../mailstore/api.ts'
+import { type Answer, bad, no, ok } from '../answers.ts'
+import type { CommandDefinition } from '../command.ts'
+import type { Cursor } from '../grammar/cursor.ts'
+import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'
+import { formatSet, readSet } from '../grammar/sets.ts'
+import { chooseFields, findPart, type OctetRange, rangeOf } from '../sections.ts'
+import type { Session } from '../session.ts'
+import { formatEnvelope, formatStructure } from '../structure.ts'
+import { dateTime, flagList, string } from '../text.ts'
+import type { View } from '../view.ts'
+
+interface Modifiers {
+  readonly changedSince?: number
+  readonly vanished: boolean
+  /** RFC 9394: the first or, below zero, the last of those asked for. */
+  readonly partial?: readonly [number, number]
+}
+
+function readModifiers(session: Session, cursor: Cursor, isUid: boolean): Modifiers {
+  let modifiers: Modifiers = { vanished: false }
+  if (!cursor.takes(' ')) return modifiers
+  cursor.list(() => {
+    const word = cursor.atom().toUpperCase()
+    if (word === 'VANISHED' && isUid && session.enabled.has('QRESYNC')) {
+      modifiers = { ...modifiers, vanished: true }
+      return
+    }
+    cursor.space()
+    if (word === 'CHANGEDSINCE') {
+      session.enabled.add('CONDSTORE')
+      modifiers = { ...modifiers, changedSince: cursor.number64() }
+    } else if (word === 'PARTIAL' && isUid) modifiers = { ...modifiers, partial: readPartialRange(cursor) }
+    else cursor.fail('a known modifier')
+  })
+  if (modifiers.vanished && modifiers.changedSince === undefined) cursor.fail('CHANGEDSINCE beside VANISHED')
+  return modifiers
+}
+
+/** RFC 9394: `1:100`, or `-1:-100` counted from the end. */
+export function readPartialRange(cursor: Cursor): [number, number] {
+  const end = () => (cursor.takes('-') ? -cursor.number() : cursor.number())
+  const first = end()
+  cursor.expect(':')
+  const last = end()
+  return first !== 0 && last !== 0 && first > 0 === last > 0 ? [first, last] : cursor.fail('two ends on one side')
+}
+
+/** Those of the numbers that a range of places means. */
+export function within<T>(all: readonly T[], [a, b]: readonly [number, number]): readonly T[] {
+  const [from, to] = [Math.min(Math.abs(a), Math.abs(b)), Math.max(Math.abs(a), Math.abs(b))]
+  return a > 0 ? all.slice(from - 1, to) : all.slice(Math.max(0, all.length - to), all.length - from + 1)
+}
+
+export const fetch: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  keepsNumbers: true,
+  async run(session, { cursor, isUid }) {
+    const view = session.view as View
+    if (!isUid && session.enabled.has('UIDONLY')) return bad('Only UIDs, as you asked', 'UIDREQUIRED')
+    cursor.space()
+    const set = readSet(cursor)
+    cursor.space()
+    const asked = readFetchItems(cursor)
+    const modifiers = readModifiers(session, cursor, isUid)
+    cursor.end()
+    if (asked.some(({ kind }) => kind === 'MODSEQ')) session.enabled.add('CONDSTORE')
+    const uids = view.uidsOf(set, isUid)
+    if (!uids) return bad('There is no such message number')
+    return fetchAll(session, { uids, items: itemsFor(session, asked, isUid, modifiers), modifiers })
+  },
+}
+
+function itemsFor(
+  session: Session,
+  asked: readonly FetchItem[],
+  isUid: boolean,
+  { changedSince }: Modifiers,
+): FetchItem[] {
+  const has = (kind: FetchItem['kind']) => asked.some((item) => item.kind === kind)
+  const items = [...asked]
+  if (isUid && !has('UID') && !session.enabled.has('UIDONLY')) items.unshift({ kind: 'UID' })
+  if (changedSince !== undefined && !has('MODSEQ')) items.push({ kind: 'MODSEQ' })
+  return items
+}
+
+interface Fetch {
+  readonly uids: Uids
+  readonly items: readonly FetchItem[]
+  readonly modifiers: Modifiers
+}
+
+async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Promise<Answer> {
+  const view = session.view as View
+  const { mail, output } = session
+  if (modifiers.vanished) await tellVanished(session, uids, modifiers.changedSince ?? 0)
+  const setsSeen =
+    !view.isReadOnly && items.some((item) => 'peek' in item && !item.peek) && (await session.may(view.mailbox, 's'))
+  let isMissing = false
+  let count = 0
+  const chosen = modifiers.partial ? await inPlaces(session, uids, modifiers.partial) : uids
+  for await (const entry of mail.entries(view.mailbox, chosen)) {
+    if (modifiers.changedSince !== undefined && entry.modseq <= modifiers.changedSince) continue
+    const number = view.numberOf(entry.uid)
+    if (number === undefined) continue
+    if (!(await fetchOne(session, { number, entry, items, setsSeen }))) isMissing = true
+    if (output.isFull) await output.flush()
+    // Cheap commands of others must not wait for a long one of this client.
+    if (++count % 100 === 0) await new Promise(setImmediate)
+  }
+  return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('That is all')
+}
+
+async function inPlaces(session: Session, uids: Uids, range: readonly [number, number]): Promise<Uids> {
+  const view = session.view as View
+  const all: number[] = []
+  for (const [first, last] of uids)
+    for (let uid = first; uid <= last; uid++) if (view.numberOf(uid) !== undefined) all.push(uid)
+  return within(all, range).map((uid) => [uid, uid])
+}
+
+async function tellVanished(session: Session, asked: Uids, since: number): Promise<void> {
+  const view = session.view as View
+  const changes = await session.mail.changes(view.mailbox, since)
+  if ('refused' in changes || changes.vanished.length === 0) return
+  const wanted = changes.vanished.flatMap(([first, last]) =>
+    asked.flatMap(([from, to]): [number, number][] => {
+      const range: [number, number] = [Math.max(first, from), Math.min(last, to)]
+      return range[0] <= range[1] ? [range] : []
+    }),
+  )
+  // A set of the client's UIDs may not reach what has vanished: it then means everything.
+  session.output.line(`* VANISHED (EARLIER) ${formatSet(wanted.length > 0 ? wanted : changes.vanished)}`)
+}
+
+interface One {
+  readonly number: number
+  readonly entry: Entry
+  readonly items: readonly FetchItem[]
+  readonly setsSeen: boolean
+}
+
+/** A value that is written, or content that is streamed behind its name. */
+type Value =
+  | string
+  | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
+
+async function fetchOne(session: Session, { number, entry, items, setsSeen }: One): Promise<boolean> {
+  const { mail, output } = session
+  const needsContent = items.some(({ kind }) =>
+    ['structure', 'body', 'binary', 'binarySize', 'ENVELOPE', 'PREVIEW'].includes(kind),
+  )
+  const email = needsContent ? await mail.email(entry.email) : undefined
+  if (needsContent && !email) return false
+  let now = entry
+  if (setsSeen && !entry.flags.includes('\\Seen')) now = await markSeen(session, entry)
+  const values: Value[] = []
+  for (const item of items) {
+    const value = await itemValue(session, { entry: now, email: email as Email, item })
+    if (value === undefined) return false
+    values.push(value)
+  }
+  if (now !== entry && !items.some(({ kind }) => kind === 'FLAGS')) values.push(`FLAGS ${flagList(now.flags)}`)
+  output.write(session.enabled.has('UIDONLY') ? `* ${entry.uid} UIDFETCH (` : `* ${number} FETCH (`)
+  for (const [index, value] of values.entries()) {
+    if (index > 0) output.write(' ')
+    await writeValue(session, value)
+  }
+  output.write(')\r\n')
+  return true
+}
+
+async function markSeen(session: Session, entry: Entry): Promise<Entry> {
+  const view = session.view as View
+  const done = await session.mail.setFlags(view.mailbox, [[entry.uid, entry.uid]], { how: 'add', flags: ['\\Seen'] })
+  const [changed] = 'refused' in done ? [] : done.entries
+  if (!changed) return entry
+  view.wasTold(changed)
+  return changed
+}
+
+async function writeValue({ output }: Session, value: Value): Promise<void> {
+  if (typeof value === 'string') return output.write(value)
+  output.write(`${value.name} ${value.isBinary ? '~' : ''}{${value.size}}\r\n`)
+  let left = value.size
+  for await (const chunk of value.open()) {
+    const part = Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.byteLength, left))
+    left -= part.length
+    output.write(part)
+    if (output.isFull) await output.flush()
+  }
+  // A literal is as long as was said, or nothing behind it can be understood.
+  if (left > 0) throw new Error('the content is shorter than its record says')
+}
+
+interface Asked {
+  readonly entry: Entry
+  readonly email: Email
+  readonly item: FetchItem
+}
+
+/** Undefined when the content is not what its record says. */
+async function itemValue(session: Session, { entry, email, item }: Asked): Promise<Value | undefined> {
+  const utf8 = session.isUtf8
+  switch (item.kind) {
+    case 'UID':
+      return `UID ${entry.uid}`
+    case 'FLAGS':
+      return `FLAGS ${flagList(entry.flags)}`
+    case 'INTERNALDATE':
+      return `INTERNALDATE ${dateTime(entry.received)}`
+    case 'RFC822.SIZE':
+      return `RFC822.SIZE ${entry.size}`
+    case 'MODSEQ':
+      return `MODSEQ (${entry.modseq})`
+    case 'EMAILID':
+      return `EMAILID (${entry.email})`
+    case 'THREADID':
+      return `THREADID (${entry.thread})`
+    case 'SAVEDATE':
+      return `SAVEDATE ${dateTime(entry.saved)}`
+    case 'ENVELOPE':
+      return `ENVELOPE ${formatEnvelope((await email.structure()).envelope ?? NO_ENVELOPE, utf8)}`
+    case 'structure':
+      return `${item.isExtended ? 'BODYSTRUCTURE' : 'BODY'} ${formatStructure(await email.structure(), item.isExtended, utf8)}`
+    case 'PREVIEW':
+      return `PREVIEW ${string(await email.preview(), utf8)}`
+    case 'body':
+      return bodyValue(email, item)
+    case 'binary':
+      return binaryValue(email, item)
+    case 'binarySize':
+      return binarySize(email, item.section)
+  }
+}
+
+const NO_ENVELOPE = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
+
+async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }>): Promise<Value> {
+  const { section, partial } = item
+  const name = item.name.startsWith('BODY[') ? item.name : item.name.toUpperCase()
+  const label = partial ? `${name}<${partial.start}>` : name
+  // The whole needs no parsing, however it may look inside.
+  const isWhole = section.part.length === 0 && section.what === undefined
+  const range = isWhole ? { start: 0, end: email.size } : rangeOf(await email.structure(), section)
+  if (!range) return `${label} NIL`
+  if (section.fields) return fieldsValue(email, { label, range, section, partial })
+  const cut = cutTo(range, partial)
+  return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
+}
+
+function cutTo({ start, end }: OctetRange, partial: Partial | undefined): OctetRange {
+  if (!partial) return { start, end }
+  const from = Math.min(end, start + partial.start)
+  return { start: from, end: Math.min(end, from + partial.length) }
+}
+
+/** Octets of a header of which fields are chosen. */
+const HEADER_LIMIT = 1024 * 1024
+
+async function fieldsValue(
+  email: Email,
+  {
+    label,
+    range,
+    section,
+    partial,
+  }: { label: string; range: OctetRange; section: Section; partial: Partial | undefined },
+): Promise<Value> {
+  const header = await read(email.open({ start: range.start, end: Math.min(range.end, range.start + HEADER_LIMIT) }))
+  const chosen = Buffer.from(
+    chooseFields(header.toString('latin1'), section.fields ?? [], section.what === 'HEADER.FIELDS.NOT'),
+    'latin1',
+  )
+  const { start, end } = cutTo({ start: 0, end: chosen.length }, partial)
+  const octets = chosen.subarray(start, end)
+  return { name: label, size: octets.length, open: () => once(octets) }
+}
+
+async function binaryValue(email: Email, { section, partial }: Extract<FetchItem, { kind: 'binary' }>): Promise<Value> {
+  const name = `BINARY[${formatSection(section)}]${partial ? `<${partial.start}>` : ''}`
+  const decoded = await decode(email, section)
+  if (!decoded) return `${name} NIL`
+  const { start, end } = cutTo({ start: 0, end: decoded.length }, partial)
+  const octets = decoded.subarray(start, end)
+  return { name, size: octets.length, open: () => once(octets), isBinary: octets.includes(0) }
+}
+
+async function binarySize(email: Email, section: Section): Promise<Value> {
+  return `BINARY.SIZE[${formatSection(section)}] ${(await decode(email, section))?.length ?? 0}`
+}
+
+/** A literal's size stands before it, so what is decoded is held whole. */
+async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined> {
+  const structure = await email.structure()
+  if (numbers.length === 0) return read(email.open())
+  const part = findPart(structure, numbers)
+  const stream = part && part.type !== 'multipart' ? email.decoded(part) : undefined
+  return stream && read(stream)
+}
+
+async function read(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
+}

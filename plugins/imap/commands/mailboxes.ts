@@ -1,0 +1,400 @@
+/**
+ * Commands about mailboxes: select, make, rename, remove, list, count.
+ */
+import type { Mailbox, SpecialUse } from '../../mailstore/api.ts'
+import { isAnswer, no, ok, refusal } from '../answers.ts'
+import type { CommandDefinition } from '../command.ts'
+import type { Cursor } from '../grammar/cursor.ts'
+import { formatSet, readSet } from '../grammar/sets.ts'
+import { type Listed, matching } from '../listing.ts'
+import { OTHERS, SHARED, visible } from '../names.ts'
+import type { Session } from '../session.ts'
+import { string } from '../text.ts'
+import { View } from '../view.ts'
+
+// --- SELECT and EXAMINE -------------------------------------------------------------------------
+
+/** RFC 7162 section 3.2.5. */
+interface Resync {
+  readonly uidValidity: number
+  readonly modseq: number
+}
+
+function readSelectParameters(session: Session, cursor: Cursor): Resync | undefined {
+  let resync: Resync | undefined
+  if (!cursor.takes(' ')) return undefined
+  cursor.list(() => {
+    const word = cursor.atom().toUpperCase()
+    if (word === 'CONDSTORE') session.enabled.add('CONDSTORE')
+    else if (word === 'QRESYNC' && session.enabled.has('QRESYNC')) {
+      cursor.space()
+      resync = readResync(cursor)
+    } else cursor.fail('CONDSTORE, or QRESYNC after it has been enabled')
+  })
+  return resync
+}
+
+function readResync(cursor: Cursor): Resync {
+  cursor.expect('(')
+  const uidValidity = cursor.number()
+  cursor.space()
+  const modseq = cursor.number64()
+  // The UIDs the client knows only save octets, which are not many.
+  if (cursor.takes(' ') && cursor.peek() !== '(') {
+    readSet(cursor)
+    cursor.takes(' ')
+  }
+  if (cursor.takes('(')) {
+    readSet(cursor)
+    cursor.space()
+    readSet(cursor)
+    cursor.expect(')')
+  }
+  cursor.expect(')')
+  return { uidValidity, modseq }
+}
+
+const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
+
+async function tellSelected(session: Session, view: View, resync: Resync | undefined): Promise<void> {
+  const { output, mail } = session
+  const { mailbox } = view
+  const keywords = await keywordsOf(session, view)
+  output.line(`* ${view.count} EXISTS`)
+  if (!session.enabled.has('IMAP4REV2')) output.line('* 0 RECENT')
+  output.line(`* FLAGS (${[SYSTEM_FLAGS, ...keywords].join(' ')})`)
+  const permanent = view.isReadOnly ? '' : [SYSTEM_FLAGS, ...keywords, '\\*'].join(' ')
+  output.line(`* OK [PERMANENTFLAGS (${permanent})] These are kept`)
+  output.line(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`)
+  output.line(`* OK [UIDNEXT ${mailbox.uidNext}] The next UID`)
+  output.line(`* OK [HIGHESTMODSEQ ${mailbox.modseq}] The last change`)
+  output.line(`* OK [MAILBOXID (${mailbox.id})] The mailbox's own name`)
+  if (session.enabled.has('IMAP4REV2'))
+    output.line(`* LIST () "/" ${session.writeName((await session.names?.nameOf(mailbox)) ?? mailbox.name)}`)
+  if (!resync || resync.uidValidity !== mailbox.uidValidity) return
+  const changes = await mail.changes(mailbox, resync.modseq)
+  if ('refused' in changes) return
+  // What is forgotten must be told all the same: every UID that is not there any more.
+  const vanished = changes.forgotten ? missing(view) : changes.vanished
+  if (vanished.length > 0) output.line(`* VANISHED (EARLIER) ${formatSet(vanished)}`)
+  for (const entry of changes.changed) {
+    const number = view.numberOf(entry.uid)
+    if (number !== undefined) output.line(session.flagLine(number, entry))
+  }
+}
+
+/** All UIDs below the next that are not in the view. */
+function missing(view: View): [number, number][] {
+  const gaps: [number, number][] = []
+  let next = 1
+  for (const [first, last] of view.all) {
+    if (first > next) gaps.push([next, first - 1])
+    next = last + 1
+  }
+  if (next < view.mailbox.uidNext) gaps.push([next, view.mailbox.uidNext - 1])
+  return gaps
+}
+
+/** Keywords in use among the last messages: a client learns of others when it meets them. */
+async function keywordsOf(session: Session, view: View): Promise<readonly string[]> {
+  const found = new Set<string>()
+  const from = view.uidOf(Math.max(1, view.count - 499)) ?? 1
+  for await (const { flags } of session.mail.entries(view.mailbox, [[from, view.mailbox.uidNext]]))
+    for (const flag of flags) if (!flag.startsWith('\\')) found.add(flag)
+  return [...found]
+}
+
+function opening(isReadOnly: boolean): CommandDefinition {
+  return {
+    state: 'authenticated',
+    async run(session, { cursor }) {
+      cursor.space()
+      const name = session.readName(cursor)
+      const resync = readSelectParameters(session, cursor)
+      cursor.end()
+      if (session.view) session.output.line('* OK [CLOSED] The former mailbox is closed')
+      session.deselect()
+      const mailbox = await session.mailbox(name, 'r')
+      if (isAnswer(mailbox)) return mailbox
+      const opened = await session.mail.open(mailbox)
+      if ('refused' in opened) return refusal(opened)
+      const mayWrite = await anyOf(session, mailbox, 'swte')
+      const view = new View(opened, isReadOnly || !mayWrite)
+      session.select(view)
+      await tellSelected(session, view, resync)
+      return view.isReadOnly ? ok('Opened for reading', 'READ-ONLY') : ok('Opened', 'READ-WRITE')
+    },
+  }
+}
+
+async function anyOf(session: Session, mailbox: Mailbox, rights: string): Promise<boolean> {
+  for (const right of rights) if (await session.may(mailbox, right)) return true
+  return false
+}
+
+export const select = opening(false)
+export const examine = opening(true)
+
+export const unselect: CommandDefinition = {
+  state: 'selected',
+  async run(session, { cursor }) {
+    cursor.end()
+    session.deselect()
+    return ok('Closed')
+  },
+}
+
+// --- CREATE, DELETE, RENAME, SUBSCRIBE ------------------------------------------------------------
+
+const SPECIAL_USES = ['\\All', '\\Archive', '\\Drafts', '\\Flagged', '\\Junk', '\\Sent', '\\Trash'] as const
+
+function readUse(cursor: Cursor): SpecialUse | undefined {
+  const flag = cursor.flag().toLowerCase()
+  return SPECIAL_USES.find((use) => use.toLowerCase() === flag)
+}
+
+export const create: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    // RFC 9051 section 6.3.4: a separator at the end says that there will be more below.
+    const name = session.readName(cursor).replace(/\/$/, '')
+    let uses: (SpecialUse | undefined)[] = []
+    if (cursor.takes(' (USE ')) {
+      uses = cursor.list(() => readUse(cursor))
+      cursor.expect(')')
+    }
+    cursor.end()
+    if (uses.length > 1 || uses.includes(undefined)) return no('Only one use that we know', 'USEATTR')
+    const named = await session.named(name)
+    if (!named) return no('There is nobody of that name', 'CANNOT')
+    if (named.account !== session.account?.id && !(await mayCreateIn(session, named)))
+      return no('You may not do that here', 'NOPERM')
+    const [specialUse] = uses
+    const made = await session.mail.create(named.account, named.name, specialUse ? { specialUse } : {})
+    return 'refused' in made ? refusal(made) : ok('Made', `MAILBOXID (${made.id})`)
+  },
+}
+
+/** RFC 4314 section 4: the right k on the mailbox above. */
+async function mayCreateIn(session: Session, { account, name }: { account: string; name: string }): Promise<boolean> {
+  const above = await session.mail.find(account, name.split('/').slice(0, -1).join('/'))
+  return above !== undefined && session.may(above, 'k')
+}
+
+export const remove: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.end()
+    const mailbox = await session.mailbox(name, 'x')
+    if (isAnswer(mailbox)) return mailbox
+    if (session.view?.mailbox.id === mailbox.id) session.deselect()
+    const removed = await session.mail.remove(mailbox)
+    return removed && 'refused' in removed ? refusal(removed) : ok('Removed')
+  },
+}
+
+export const rename: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const from = session.readName(cursor)
+    cursor.space()
+    const to = session.readName(cursor).replace(/\/$/, '')
+    cursor.end()
+    const mailbox = await session.mailbox(from, 'x')
+    if (isAnswer(mailbox)) return mailbox
+    const named = await session.named(to)
+    if (named?.account !== mailbox.account) return no('A mailbox stays with its account', 'CANNOT')
+    const renamed = await session.mail.rename(mailbox, named.name)
+    return 'refused' in renamed ? refusal(renamed) : ok('Renamed')
+  },
+}
+
+function subscribing(subscribed: boolean): CommandDefinition {
+  return {
+    state: 'authenticated',
+    async run(session, { cursor }) {
+      cursor.space()
+      const name = session.readName(cursor)
+      cursor.end()
+      const mailbox = await session.mailbox(name, 'l')
+      if (isAnswer(mailbox)) return subscribed ? mailbox : ok('Not subscribed')
+      // Subscriptions are the owner's; others see what they may see.
+      if (mailbox.account !== session.account?.id) return ok('Mailboxes of others are always listed')
+      const changed = await session.mail.subscribe(mailbox, subscribed)
+      return 'refused' in changed ? refusal(changed) : ok(subscribed ? 'Subscribed' : 'Not subscribed')
+    },
+  }
+}
+
+export const subscribe = subscribing(true)
+export const unsubscribe = subscribing(false)
+
+// --- LIST, LSUB, NAMESPACE, STATUS -------------------------------------------------------------------
+
+export const namespace: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.end()
+    const shared = session.parts.options.shared === undefined ? 'NIL' : `((${string(SHARED, false)} "/"))`
+    session.output.line(`* NAMESPACE (("" "/")) ((${string(OTHERS, false)} "/")) ${shared}`)
+    return ok('These are the namespaces')
+  },
+}
+
+const PATTERN = /[!#$%&'*+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/y
+
+function readPattern(session: Session, cursor: Cursor): string {
+  const text = cursor.peek() === '"' || cursor.peek() === '' ? cursor.astring() : cursor.need(PATTERN, 'a pattern')
+  return session.fromClient(text)
+}
+
+interface ListOptions {
+  readonly select: ReadonlySet<string>
+  readonly returns: ReadonlySet<string>
+  readonly status: readonly string[] | undefined
+}
+
+function readSelection(cursor: Cursor): Set<string> {
+  if (cursor.peek() !== '(') return new Set()
+  const options = new Set(cursor.list(() => cursor.atom().toUpperCase(), { least: 0 }))
+  cursor.space()
+  const known = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE']
+  if ([...options].some((option) => !known.includes(option))) cursor.fail('known options')
+  if (options.has('RECURSIVEMATCH') && options.size === 1) cursor.fail('something that RECURSIVEMATCH can go with')
+  return options
+}
+
+function readReturns(cursor: Cursor): Pick<ListOptions, 'returns' | 'status'> {
+  const returns = new Set<string>()
+  let status: string[] | undefined
+  if (cursor.takes(' RETURN ')) {
+    cursor.list(
+      () => {
+        const word = cursor.atom().toUpperCase()
+        if (!['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS', 'MYRIGHTS'].includes(word))
+          cursor.fail('a known option')
+        returns.add(word)
+        if (word !== 'STATUS') return
+        cursor.space()
+        status = readStatusItems(cursor)
+      },
+      { least: 0 },
+    )
+  }
+  return { returns, status }
+}
+
+async function visibleTo({ mail, account, names }: Session): Promise<readonly Listed[]> {
+  return account && names ? visible(mail, account.id, names) : []
+}
+
+export const list: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const select = readSelection(cursor)
+    const reference = session.fromClient(cursor.astring())
+    cursor.space()
+    const isExtended = cursor.peek() === '('
+    const patterns = isExtended ? cursor.list(() => readPattern(session, cursor)) : [readPattern(session, cursor)]
+    const { returns, status } = readReturns(cursor)
+    cursor.end()
+    if (patterns.length === 1 && patterns[0] === '' && !isExtended) {
+      // RFC 9051 section 6.3.9: the separator, and the root of the reference.
+      session.output.line(`* LIST (\\Noselect) "/" ${session.writeName('')}`)
+      return ok('That is the separator')
+    }
+    const all = await visibleTo(session)
+    const options = { select, returns, status }
+    for (const found of matching(
+      all,
+      patterns.map((pattern) => reference + pattern),
+      options,
+    )) {
+      session.output.line(
+        `* LIST (${found.attributes.join(' ')}) "/" ${session.writeName(found.name)}${found.extended}`,
+      )
+      if (found.mailbox && !found.mailbox.noSelect) await tellListed(session, found.name, found.mailbox, options)
+      if (session.output.isFull) await session.output.flush()
+    }
+    return ok('That is all')
+  },
+}
+
+async function tellListed(
+  session: Session,
+  name: string,
+  mailbox: Mailbox,
+  { returns, status }: ListOptions,
+): Promise<void> {
+  if (returns.has('MYRIGHTS'))
+    session.output.line(
+      `* MYRIGHTS ${session.writeName(name)} ${await session.mail.rights(mailbox, session.account?.id ?? '')}`,
+    )
+  if (status && (await session.may(mailbox, 'r'))) session.output.line(statusLine(session, name, mailbox, status))
+}
+
+export const lsub: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const reference = session.fromClient(cursor.astring())
+    cursor.space()
+    const pattern = readPattern(session, cursor)
+    cursor.end()
+    const all = await visibleTo(session)
+    const options = { select: new Set(['SUBSCRIBED']), returns: new Set<string>() }
+    for (const { name, attributes } of matching(all, [reference + pattern], options))
+      session.output.line(
+        `* LSUB (${attributes.filter((one) => one !== '\\Subscribed').join(' ')}) "/" ${session.writeName(name)}`,
+      )
+    return ok('That is all')
+  },
+}
+
+const STATUS_ITEMS: Readonly<Record<string, (mailbox: Mailbox) => string>> = {
+  MESSAGES: ({ messages }) => String(messages),
+  RECENT: () => '0',
+  UIDNEXT: ({ uidNext }) => String(uidNext),
+  UIDVALIDITY: ({ uidValidity }) => String(uidValidity),
+  UNSEEN: ({ unseen }) => String(unseen),
+  DELETED: ({ deleted }) => String(deleted),
+  SIZE: ({ size }) => String(size),
+  HIGHESTMODSEQ: ({ modseq }) => String(modseq),
+  MAILBOXID: ({ id }) => `(${id})`,
+  APPENDLIMIT: () => 'NIL',
+}
+
+function readStatusItems(cursor: Cursor): string[] {
+  return cursor.list(() => {
+    const item = cursor.atom().toUpperCase()
+    return STATUS_ITEMS[item] ? item : cursor.fail('a known item')
+  })
+}
+
+function statusLine(session: Session, name: string, mailbox: Mailbox, items: readonly string[]): string {
+  const values = items.map((item) => `${item} ${STATUS_ITEMS[item]?.(mailbox)}`)
+  return `* STATUS ${session.writeName(name)} (${values.join(' ')})`
+}
+
+export const status: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.space()
+    const items = readStatusItems(cursor)
+    cursor.end()
+    // RFC 7162 section 3.1.2: asking for it is enabling it.
+    if (items.includes('HIGHESTMODSEQ')) session.enabled.add('CONDSTORE')
+    const mailbox = await session.mailbox(name, 'r')
+    if (isAnswer(mailbox)) return mailbox
+    if (mailbox.noSelect) return no('It holds no messages', 'CANNOT')
+    session.output.line(statusLine(session, name, mailbox, items))
+    return ok('That is how it stands')
+  },
+}

@@ -1,0 +1,262 @@
+/**
+ * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
+ */
+import type { Email, Entry } from '../../mailstore/api.ts'
+import { type Answer, no, ok } from '../answers.ts'
+import type { Call, CommandDefinition } from '../command.ts'
+import { type Cursor, textOf } from '../grammar/cursor.ts'
+import { readSearch, type SearchKey } from '../grammar/search.ts'
+import { compact, formatSet } from '../grammar/sets.ts'
+import { search as find, fold, sentAt } from '../searching.ts'
+import type { Session } from '../session.ts'
+import { baseSubject, isReply, messageIds } from '../subjects.ts'
+import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
+import type { View } from '../view.ts'
+import { readPartialRange, within } from './fetch.ts'
+import { UIDS_ONLY } from './messages.ts'
+
+// --- what is asked ------------------------------------------------------------------------------
+
+interface Returning {
+  readonly options: ReadonlySet<string>
+  readonly partial?: readonly [number, number]
+}
+
+function readReturn(cursor: Cursor): Returning | undefined {
+  if (!cursor.takes('RETURN ')) return undefined
+  let partial: [number, number] | undefined
+  const options = cursor.list(
+    () => {
+      const word = cursor.atom().toUpperCase()
+      if (!['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE', 'PARTIAL'].includes(word)) cursor.fail('a known option')
+      if (word === 'PARTIAL') {
+        cursor.space()
+        partial = readPartialRange(cursor)
+      }
+      return word
+    },
+    { least: 0 },
+  )
+  cursor.space()
+  return { options: new Set(options.length > 0 ? options : ['ALL']), ...(partial ? { partial } : {}) }
+}
+
+/** The decoder of a charset; undefined for one that nobody knows. */
+function decoderOf(charset: string): ((octets: Buffer) => string) | undefined {
+  if (/^(?:us-ascii|utf-8)$/i.test(charset)) return textOf
+  try {
+    const decoder = new TextDecoder(charset)
+    return (octets) => decoder.decode(octets)
+  } catch {
+    // RFC 9051: NO [BADCHARSET], which the caller says.
+    return undefined
+  }
+}
+
+const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)')
+
+/** How often a long search says how far it is. */
+const PROGRESS_MS = 5000
+
+/** Entries that are found; an answer instead when the search cannot be done. */
+async function findAll(session: Session, { isUid, tag }: Call, key: SearchKey): Promise<Entry[] | Answer> {
+  const view = session.view as View
+  if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
+  if (asksModseq(key)) session.enabled.add('CONDSTORE')
+  const { mail, parts } = session
+  const found: Entry[] = []
+  let told = performance.now()
+  const looked = async (count: number) => {
+    if (performance.now() - told < PROGRESS_MS) return
+    told = performance.now()
+    // RFC 9585: so that a client which counts the seconds does not give up.
+    session.output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view.count})] Still looking`)
+    await session.output.flush()
+  }
+  for await (const entry of find({ view, mail, key, now: parts.now, signal: parts.signal, looked })) found.push(entry)
+  return found
+}
+
+function asksModseq(key: SearchKey): boolean {
+  if (key.kind === 'and' || key.kind === 'or') return key.keys.some(asksModseq)
+  return key.kind === 'not' || key.kind === 'fuzzy' ? asksModseq(key.key) : key.kind === 'modseq'
+}
+
+// --- SEARCH ------------------------------------------------------------------------------------------
+
+export const search: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  keepsNumbers: true,
+  async run(session, call) {
+    const { cursor, isUid, tag } = call
+    const view = session.view as View
+    cursor.space()
+    const returning = readReturn(cursor)
+    let decode: ((octets: Buffer) => string) | undefined = textOf
+    if (cursor.takes('CHARSET ')) {
+      decode = decoderOf(cursor.astring())
+      cursor.space()
+    }
+    if (!decode) return BAD_CHARSET
+    const key = readSearch(cursor, decode)
+    cursor.end()
+    const found = await findAll(session, call, key)
+    if ('status' in found) return found
+    if (returning?.options.has('SAVE')) view.saved = saved(found, returning)
+    const numbers = found.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
+    const modseq = asksModseq(key) && found.length > 0 ? Math.max(...found.map((entry) => entry.modseq)) : undefined
+    if (returning || session.enabled.has('IMAP4REV2')) {
+      const given = returning ?? { options: new Set(['ALL']) }
+      const results = resultsOf(numbers, given, modseq)
+      if (!(given.options.size === 1 && given.options.has('SAVE')))
+        session.output.line(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}${results}`)
+    } else
+      session.output.line(`* SEARCH${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
+    return ok('That is all')
+  },
+}
+
+/** RFC 5182 section 2.4: with MIN and MAX alone only these are saved. */
+function saved(found: readonly Entry[], { options }: Returning): [number, number][] {
+  const uids = found.map(({ uid }) => uid)
+  if (options.has('ALL') || options.has('COUNT') || options.size === 1) return compact(uids)
+  const chosen = [...(options.has('MIN') ? uids.slice(0, 1) : []), ...(options.has('MAX') ? uids.slice(-1) : [])]
+  return compact([...new Set(chosen)])
+}
+
+function resultsOf(numbers: readonly number[], { options, partial }: Returning, modseq: number | undefined): string {
+  const words: string[] = []
+  const [first, last] = [numbers[0], numbers.at(-1)]
+  if (options.has('MIN') && first !== undefined) words.push(`MIN ${first}`)
+  if (options.has('MAX') && last !== undefined) words.push(`MAX ${last}`)
+  if (options.has('ALL') && first !== undefined) words.push(`ALL ${formatSet(compact(numbers))}`)
+  if (options.has('COUNT')) words.push(`COUNT ${numbers.length}`)
+  if (partial) {
+    const chosen = within(numbers, partial)
+    words.push(`PARTIAL (${partial.join(':')} ${chosen.length > 0 ? formatSet(compact(chosen)) : 'NIL'})`)
+  }
+  if (modseq !== undefined) words.push(`MODSEQ ${modseq}`)
+  return words.map((word) => ` ${word}`).join('')
+}
+
+// --- SORT ----------------------------------------------------------------------------------------------
+
+const CRITERIA = ['ARRIVAL', 'CC', 'DATE', 'DISPLAYFROM', 'DISPLAYTO', 'FROM', 'SIZE', 'SUBJECT', 'TO'] as const
+type Criterion = (typeof CRITERIA)[number]
+
+interface Order {
+  readonly by: Criterion
+  readonly isReverse: boolean
+}
+
+function readOrder(cursor: Cursor): Order {
+  const isReverse = cursor.takes('REVERSE ')
+  const word = cursor.atom().toUpperCase()
+  const by = CRITERIA.find((known) => known === word)
+  return by ? { by, isReverse } : cursor.fail('a known order')
+}
+
+type Sortable = string | number
+
+async function sortValues(email: Email | undefined, entry: Entry, order: readonly Order[]): Promise<Sortable[]> {
+  const needs = order.some(({ by }) => by !== 'ARRIVAL' && by !== 'SIZE')
+  const envelope = needs ? (await email?.structure())?.envelope : undefined
+  const [from] = envelope?.from ?? []
+  const [to] = envelope?.to ?? []
+  const [cc] = envelope?.cc ?? []
+  const display = (one: typeof from) => fold(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : ''))
+  const values: Readonly<Record<Criterion, () => Sortable>> = {
+    ARRIVAL: () => entry.received,
+    CC: () => fold(cc?.mailbox ?? ''),
+    DATE: () => sentAt(envelope?.date) ?? entry.received,
+    DISPLAYFROM: () => display(from),
+    DISPLAYTO: () => display(to),
+    FROM: () => fold(from?.mailbox ?? ''),
+    SIZE: () => entry.size,
+    SUBJECT: () => fold(baseSubject(envelope?.subject ?? '')),
+    TO: () => fold(to?.mailbox ?? ''),
+  }
+  return order.map(({ by }) => values[by]())
+}
+
+function compare(a: readonly Sortable[], b: readonly Sortable[], order: readonly Order[]): number {
+  for (const [index, { isReverse }] of order.entries()) {
+    const [left, right] = [a[index] as Sortable, b[index] as Sortable]
+    if (left !== right) return (left < right ? -1 : 1) * (isReverse ? -1 : 1)
+  }
+  return 0
+}
+
+export const sort: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  keepsNumbers: true,
+  async run(session, call) {
+    const { cursor, isUid } = call
+    const view = session.view as View
+    cursor.space()
+    const order = cursor.list(() => readOrder(cursor))
+    cursor.space()
+    const decode = decoderOf(cursor.astring())
+    if (!decode) return BAD_CHARSET
+    cursor.space()
+    const key = readSearch(cursor, decode)
+    cursor.end()
+    const found = await findAll(session, call, key)
+    if ('status' in found) return found
+    const rows: { uid: number; values: Sortable[] }[] = []
+    for (const entry of found)
+      rows.push({ uid: entry.uid, values: await sortValues(await session.mail.email(entry.email), entry, order) })
+    // The last resort is the order in which they stand (RFC 5256 section 3).
+    rows.sort((a, b) => compare(a.values, b.values, order) || a.uid - b.uid)
+    const numbers = rows.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
+    session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}`)
+    return ok('That is all')
+  },
+}
+
+// --- THREAD ------------------------------------------------------------------------------------------------
+
+async function threadedOf(session: Session, entry: Entry, number: number): Promise<Threaded> {
+  const email = await session.mail.email(entry.email)
+  const envelope = (await email?.structure())?.envelope
+  const subject = envelope?.subject ?? ''
+  const references = messageIds(email && (await email.field('references')))
+  const [answered] = messageIds(envelope?.inReplyTo)
+  return {
+    number,
+    sent: sentAt(envelope?.date) ?? entry.received,
+    subject: fold(baseSubject(subject)),
+    isReply: isReply(subject),
+    id: messageIds(envelope?.messageId)[0],
+    references: references.length > 0 ? references : answered === undefined ? [] : [answered],
+  }
+}
+
+export const thread: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  keepsNumbers: true,
+  async run(session, call) {
+    const { cursor, isUid } = call
+    const view = session.view as View
+    cursor.space()
+    const algorithm = cursor.atom().toUpperCase()
+    if (algorithm !== 'REFERENCES' && algorithm !== 'ORDEREDSUBJECT') cursor.fail('a known algorithm')
+    cursor.space()
+    const decode = decoderOf(cursor.astring())
+    if (!decode) return BAD_CHARSET
+    cursor.space()
+    const key = readSearch(cursor, decode)
+    cursor.end()
+    const found = await findAll(session, call, key)
+    if ('status' in found) return found
+    const messages: Threaded[] = []
+    for (const entry of found)
+      messages.push(await threadedOf(session, entry, isUid ? entry.uid : (view.numberOf(entry.uid) as number)))
+    const trees = algorithm === 'REFERENCES' ? byReferences(messages) : orderedSubject(messages)
+    session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')
+    return ok('That is all')
+  },
+}

@@ -1,0 +1,56 @@
+/**
+ * Sequence sets and UID sets: `1:3,7,*`, `$`, and how they are written.
+ *
+ * What must stay true: a set costs what its text costs, whatever numbers are in it.
+ */
+import type { Uids } from '../../mailstore/api.ts'
+import type { Cursor } from './cursor.ts'
+
+/** `*` is the largest number there is. */
+export type SetEnd = number | '*'
+export type SequenceSet = readonly (readonly [SetEnd, SetEnd])[] | '$'
+
+/** Ranges of one set. */
+const MOST = 10_000
+
+export function readSet(cursor: Cursor): SequenceSet {
+  // RFC 5182: what the last SEARCH found.
+  if (cursor.takes('$')) return '$'
+  const ranges: (readonly [SetEnd, SetEnd])[] = []
+  do {
+    const first = readEnd(cursor)
+    ranges.push([first, cursor.takes(':') ? readEnd(cursor) : first])
+    if (ranges.length > MOST) cursor.fail('a shorter set')
+  } while (cursor.takes(','))
+  return ranges
+}
+
+function readEnd(cursor: Cursor): SetEnd {
+  if (cursor.takes('*')) return '*'
+  const value = cursor.number('a message number')
+  return value > 0 ? value : cursor.fail('a number above 0')
+}
+
+/** The set as ranges in order, with `*` as the given number. */
+export function rangesOf(set: Exclude<SequenceSet, '$'>, last: number): [number, number][] {
+  const value = (end: SetEnd) => (end === '*' ? last : end)
+  return set
+    .map(([a, b]): [number, number] => [Math.min(value(a), value(b)), Math.max(value(a), value(b))])
+    .sort(([a], [b]) => a - b)
+}
+
+/** As clients read it: `1:3,7`. */
+export function formatSet(ranges: Uids): string {
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}:${last}`)).join(',')
+}
+
+/** The fewest ranges of numbers in order. */
+export function compact(numbers: Iterable<number>): [number, number][] {
+  const ranges: [number, number][] = []
+  for (const number of numbers) {
+    const before = ranges.at(-1)
+    if (before && number === before[1] + 1) before[1] = number
+    else ranges.push([number, number])
+  }
+  return ranges
+}

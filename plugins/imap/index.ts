@@ -1,0 +1,102 @@
+/**
+ * IMAP4rev2 and IMAP4rev1 over the message store.
+ *
+ * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
+ */
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
+import { type Client, createClients, definePlugin, readCertificates, type SetupContext } from 'iems'
+import { Accounts } from '../accounts/api.ts'
+import { MailStore } from '../mailstore/api.ts'
+import { capabilities } from './capabilities.ts'
+import { Input } from './input.ts'
+import { type Options, options } from './options.ts'
+import { Output } from './output.ts'
+import { Session } from './session.ts'
+
+export const imap = definePlugin({
+  name: 'imap',
+  config: options,
+  needs: [Accounts, MailStore],
+  async setup(config, ctx) {
+    const clients = createClients({
+      tls: config.tls,
+      certificates: config.tls && (await readCertificates(config.tls)),
+      limits: config.limits,
+      proxyFrom: config.proxyFrom,
+      handshakeMs: config.timeouts.handshake,
+      clock: ctx.clock,
+      log: ctx.log,
+      full: '* BYE Too many connections\r\n',
+      serve: (client, signal) => serve(config, ctx, { client, signal }),
+    })
+    const label = config.tls?.mode === 'implicit' ? 'IMAP with TLS' : 'IMAP'
+    return {
+      async listen() {
+        for (const address of [config.listen].flat()) await ctx.port(address, label, (socket) => clients.accept(socket))
+      },
+      close: (signal) => clients.drain(signal),
+    }
+  },
+})
+
+async function serve(
+  config: Options,
+  ctx: SetupContext,
+  { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
+): Promise<void> {
+  const { remote, local, tls } = client
+  const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
+  const input = new Input(config.timeouts.login)
+  const output = new Output(config.timeouts.write)
+  let { socket } = client
+  let isSecure = tls !== undefined
+  const attach = () => {
+    input.attach(socket)
+    output.attach(socket)
+  }
+  try {
+    attach()
+    const refusal = await kernel.connect()
+    if (refusal) {
+      output.line(`* BYE ${refusal.reply.text}`)
+      return await output.flush()
+    }
+    const session = new Session({
+      input,
+      output,
+      options: config,
+      log: ctx.log,
+      mail: ctx.use(MailStore),
+      accounts: ctx.use(Accounts),
+      hostname: ctx.hostname,
+      now: () => ctx.clock.now(),
+      isSecure: () => isSecure,
+      hasTls: () => client.mayStartTls,
+      authenticate: (credentials) => kernel.auth(credentials),
+      signal,
+      async startTls() {
+        input.detach()
+        const secured = await client.startTls()
+        socket = secured.socket
+        isSecure = true
+        kernel.update({ tls: secured.tls })
+        attach()
+      },
+      compress() {
+        input.detach()
+        const inflate = createInflateRaw()
+        const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })
+        socket.pipe(inflate)
+        deflate.pipe(socket)
+        // What is no deflated data, or too much of it, ends the session.
+        inflate.on('error', () => socket.destroy())
+        deflate.on('error', () => socket.destroy())
+        input.attach(inflate)
+        output.attach(deflate)
+      },
+    })
+    await session.run(`* OK [CAPABILITY ${capabilities(session)}] ${ctx.hostname} is ready`)
+  } finally {
+    kernel.close()
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What a client sends, read when it is wanted: lines, and literals of any size.
+ *
+ * What must stay true: no more is held than a line or a small literal needs; a client that sends faster than we work
+ * waits in its own socket; every wait ends, by data, by the end of the connection or by time.
+ */
+import type { Readable } from 'node:stream'
+
+/** Octets held before the socket is paused. */
+const HELD = 65_536
+
+export class Ended extends Error {}
+export class TimedOut extends Error {}
+export class LineTooLong extends Error {}
+
+export class Input {
+  /** How long the client may be silent, in ms. */
+  patience: number
+  #stream: Readable | undefined
+  #chunks: Buffer[] = []
+  #size = 0
+  #hasEnded = false
+  #wake: (() => void) | undefined
+  readonly #take = (chunk: Buffer) => {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size >= HELD) this.#stream?.pause()
+    this.#wake?.()
+  }
+  readonly #end = () => {
+    this.#hasEnded = true
+    this.#wake?.()
+  }
+
+  constructor(patience: number) {
+    this.patience = patience
+  }
+
+  /** Reads from this stream from now on. What came before is thrown away: it was not said under its protection. */
+  attach(stream: Readable): void {
+    this.detach()
+    this.#chunks = []
+    this.#size = 0
+    this.#stream = stream
+    stream.on('data', this.#take)
+    stream.once('end', this.#end)
+    stream.once('close', this.#end)
+    stream.on('error', this.#end)
+  }
+
+  /** Leaves the stream to somebody else. */
+  detach(): void {
+    this.#stream?.off('data', this.#take).off('end', this.#end).off('close', this.#end).pause()
+    this.#stream = undefined
+  }
+
+  /** Wakes who waits: nothing more will be read. */
+  close(): void {
+    this.#end()
+  }
+
+  /** Whether the client has said something that has not been read. */
+  get hasMore(): boolean {
+    return this.#size > 0
+  }
+
+  async #more(): Promise<void> {
+    if (this.#hasEnded) throw new Ended()
+    this.#stream?.resume()
+    let timer: NodeJS.Timeout | undefined
+    let isLate = false
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      timer = setTimeout(() => {
+        isLate = true
+        resolve()
+      }, this.patience)
+    })
+    clearTimeout(timer)
+    this.#wake = undefined
+    if (isLate) throw new TimedOut()
+  }
+
+  /** Waits until there is something to read, or the signal. True: there is. */
+  async waits(signal: AbortSignal): Promise<boolean> {
+    while (this.#size === 0 && !signal.aborted) {
+      const stop = () => this.#wake?.()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        await this.#more()
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    }
+    return this.#size > 0
+  }
+
+  #cut(count: number): Buffer {
+    const all = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
+    const rest = all.subarray(count)
+    this.#chunks = rest.length > 0 ? [rest] : []
+    this.#size = rest.length
+    return all.subarray(0, count)
+  }
+
+  /** The next line without its end, which is CRLF; LF alone is taken too. Throws LineTooLong. */
+  async line(most: number): Promise<Buffer> {
+    let searched = 0
+    for (;;) {
+      let at = 0
+      for (const chunk of this.#chunks) {
+        if (at + chunk.length > searched) {
+          const found = chunk.indexOf(10, Math.max(0, searched - at))
+          if (found >= 0) return this.#lineUpTo(at + found, most)
+        }
+        at += chunk.length
+      }
+      searched = this.#size
+      if (searched > most) throw new LineTooLong()
+      await this.#more()
+    }
+  }
+
+  #lineUpTo(end: number, most: number): Buffer {
+    if (end > most) throw new LineTooLong()
+    const line = this.#cut(end + 1)
+    return line.subarray(0, line[end - 1] === 13 ? end - 1 : end)
+  }
+
+  /** The next octets, all at once. */
+  async octets(count: number): Promise<Buffer> {
+    while (this.#size < count) await this.#more()
+    return this.#cut(count)
+  }
+
+  /** The next octets as they come. */
+  async *stream(count: number): AsyncGenerator<Buffer> {
+    for (let left = count; left > 0; ) {
+      if (this.#size === 0) await this.#more()
+      const chunk = this.#cut(Math.min(left, this.#size))
+      left -= chunk.length
+      yield chunk
+    }
+  }
+
+  /** Passes over octets. */
+  async skip(count: number): Promise<void> {
+    for await (const _ of this.stream(count));
+  }
+}

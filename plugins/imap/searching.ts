@@ -1,0 +1,196 @@
+/**
+ * Which messages a search means, looked at one by one: the cheap questions first, content only where it must be.
+ *
+ * What must stay true: the answer is that of RFC 9051 whatever index there is; a long search lets others have their
+ * turn, and ends when its client has gone.
+ */
+import type { Email, EmailText, Entry, MailStoreApi, Uids } from '../mailstore/api.ts'
+import type { SearchKey } from './grammar/search.ts'
+import type { View } from './view.ts'
+
+/** Questions by what an answer costs: the record, the header's structure, the text. */
+function costOf(key: SearchKey): number {
+  switch (key.kind) {
+    case 'and':
+    case 'or':
+      return Math.max(...key.keys.map(costOf))
+    case 'not':
+    case 'fuzzy':
+      return costOf(key.key)
+    case 'date':
+      return key.of === 'sent' ? 1 : 0
+    case 'header':
+    case 'text':
+      return 2
+    default:
+      return 0
+  }
+}
+
+export interface Searched {
+  readonly view: View
+  readonly mail: MailStoreApi
+  readonly key: SearchKey
+  now(): number
+  readonly signal: AbortSignal
+  /** Told now and then how many have been looked at. */
+  looked(count: number): Promise<void>
+}
+
+/** Messages looked at between turns of others. */
+const TURN = 200
+
+/** The entries that a search finds, in order of UID. */
+export async function* search({ view, mail, key, now, signal, looked: tell }: Searched): AsyncGenerator<Entry> {
+  const time = now()
+  let count = 0
+  for await (const entry of mail.entries(view.mailbox, scopeOf(key, view) ?? view.all)) {
+    if (view.numberOf(entry.uid) === undefined) continue
+    if (++count % TURN === 0) {
+      await new Promise(setImmediate)
+      await tell(count)
+      if (signal.aborted) return
+    }
+    const looked = new Looked(entry, mail)
+    if (await isMeant(key, { looked, view, time })) yield entry
+  }
+}
+
+/** The UIDs that the search can only be about, as far as its sets say. */
+function scopeOf(key: SearchKey, view: View): Uids | undefined {
+  if (key.kind === 'uid') return view.uidsOf(key.set, true)
+  if (key.kind === 'sequence') return view.uidsOf(key.set, false) ?? []
+  if (key.kind !== 'and') return undefined
+  for (const one of key.keys) {
+    const scope = scopeOf(one, view)
+    if (scope) return scope
+  }
+  return undefined
+}
+
+/** A message of which no more is read than has been asked. */
+class Looked {
+  readonly entry: Entry
+  readonly #mail: MailStoreApi
+  #email: Promise<Email | undefined> | undefined
+  #text: Promise<EmailText | undefined> | undefined
+
+  constructor(entry: Entry, mail: MailStoreApi) {
+    this.entry = entry
+    this.#mail = mail
+  }
+
+  email(): Promise<Email | undefined> {
+    this.#email ??= this.#mail.email(this.entry.email)
+    return this.#email
+  }
+
+  text(): Promise<EmailText | undefined> {
+    this.#text ??= this.email().then((email) => email?.text())
+    return this.#text
+  }
+}
+
+interface Question {
+  readonly looked: Looked
+  readonly view: View
+  readonly time: number
+}
+
+async function isMeant(key: SearchKey, question: Question): Promise<boolean> {
+  const { entry } = question.looked
+  switch (key.kind) {
+    case 'all':
+    case 'saveDateSupported':
+      return true
+    case 'and':
+      for (const one of byCost(key.keys)) if (!(await isMeant(one, question))) return false
+      return true
+    case 'or':
+      for (const one of byCost(key.keys)) if (await isMeant(one, question)) return true
+      return false
+    case 'not':
+      return !(await isMeant(key.key, question))
+    case 'fuzzy':
+      return isMeant(key.key, question)
+    case 'flag':
+      return entry.flags.some((flag) => flag.toLowerCase() === key.flag.toLowerCase()) === key.isSet
+    case 'uid':
+    case 'sequence': {
+      const uids = question.view.uidsOf(key.set, key.kind === 'uid') ?? []
+      return uids.some(([first, last]) => entry.uid >= first && entry.uid <= last)
+    }
+    case 'size':
+      return key.than === 'larger' ? entry.size > key.octets : entry.size < key.octets
+    case 'within':
+      return key.is === 'older'
+        ? entry.received <= question.time - key.seconds * 1000
+        : entry.received >= question.time - key.seconds * 1000
+    case 'modseq':
+      return entry.modseq >= key.least
+    case 'email':
+      return entry.email === key.id
+    case 'thread':
+      return entry.thread === key.id
+    case 'date':
+      return isDated(key, await dayOf(key.of, question.looked))
+    case 'header':
+      return hasHeader(key, await question.looked.text())
+    case 'text':
+      return hasText(key, await question.looked.text())
+  }
+}
+
+const orders = new WeakMap<readonly SearchKey[], readonly SearchKey[]>()
+
+function byCost(keys: readonly SearchKey[]): readonly SearchKey[] {
+  const known = orders.get(keys) ?? [...keys].sort((a, b) => costOf(a) - costOf(b))
+  orders.set(keys, known)
+  return known
+}
+
+const DAY_MS = 86_400_000
+
+/** The day as ms of its beginning, as if all clocks were UTC: RFC 9051 disregards times and zones. */
+async function dayOf(of: 'received' | 'sent' | 'saved', looked: Looked): Promise<number | undefined> {
+  if (of !== 'sent') return Math.floor(looked.entry[of] / DAY_MS) * DAY_MS
+  const structure = await (await looked.email())?.structure()
+  return sentDay(structure?.envelope?.date)
+}
+
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
+
+/** The day that a Date field names. */
+function sentDay(date: string | undefined): number | undefined {
+  const [, day, month = '', year] = /(\d{1,2}) +([A-Za-z]{3})[a-z]* +(\d{4})/.exec(date ?? '') ?? []
+  const number = MONTHS.indexOf(month.toLowerCase())
+  return number < 0 ? undefined : Date.UTC(Number(year), number, Number(day))
+}
+
+/** When it was sent, by its Date field, in ms since 1970. */
+export function sentAt(date: string | undefined): number | undefined {
+  const at = Date.parse((date ?? '').replace(/\([^()]*\)/g, ' ').trim())
+  return Number.isNaN(at) ? undefined : at
+}
+
+function isDated({ is, at }: Extract<SearchKey, { kind: 'date' }>, day: number | undefined): boolean {
+  if (day === undefined) return false
+  if (is === 'on') return day === at
+  return is === 'before' ? day < at : day >= at
+}
+
+/** i;unicode-casemap (RFC 5051), near enough: case and compatibility forms make no difference. */
+export const fold = (text: string) => text.normalize('NFKC').toLowerCase()
+
+function hasHeader({ name, text }: Extract<SearchKey, { kind: 'header' }>, found: EmailText | undefined): boolean {
+  const wanted = fold(text)
+  // Text that is empty asks whether there is such a field.
+  return (found?.fields ?? []).some((field) => field.name === name && fold(field.value).includes(wanted))
+}
+
+function hasText(key: Extract<SearchKey, { kind: 'text' }>, found: EmailText | undefined): boolean {
+  if (!found) return false
+  const wanted = fold(key.text)
+  if (fold(found.body).includes(wanted)) return true
+  return key.in === 'text' && found.fields.some(({ name, value }) => fold(`${name}: ${value}`).includes(wanted))
+}

@@ -1,0 +1,400 @@
+/**
+ * One client's session: commands one after the other, each answered before the next is begun.
+ *
+ * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
+ * another session; the client is told of others' changes after each command, in numbers it knows.
+ */
+import type { Credentials, Identity, Log, Refusal, Verifier } from 'iems'
+import type { AccountsApi } from '../accounts/api.ts'
+import type { Mailbox, MailStoreApi } from '../mailstore/api.ts'
+import { ALREADY, type Answer, bad, no } from './answers.ts'
+import type { CommandDefinition, Literal, MoreInput } from './command.ts'
+import { COMMANDS } from './commands/index.ts'
+import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
+import { formatSet } from './grammar/sets.ts'
+import { Ended, type Input, LineTooLong, TimedOut } from './input.ts'
+import { createNames, type Named, type Names } from './names.ts'
+import type { Options } from './options.ts'
+import type { Output } from './output.ts'
+import { flagList, fromUtf7, mailboxName } from './text.ts'
+import type { View } from './view.ts'
+
+export interface SessionParts {
+  readonly input: Input
+  readonly output: Output
+  readonly options: Options
+  readonly log: Log
+  readonly mail: MailStoreApi
+  readonly accounts: AccountsApi
+  readonly hostname: string
+  now(): number
+  /** Whether the connection is under TLS. */
+  isSecure(): boolean
+  hasTls(): boolean
+  startTls(): Promise<void>
+  compress(): void
+  authenticate(credentials: Credentials): Promise<Identity | Verifier | Refusal>
+  /** Aborted when the server stops. */
+  readonly signal: AbortSignal
+}
+
+/** Literals of a command that are held in memory, together. */
+const HELD_LITERALS = 65_536
+const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
+
+export class Session {
+  readonly parts: SessionParts
+  account: { readonly id: string; readonly user: string } | undefined
+  names: Names | undefined
+  view: View | undefined
+  readonly enabled = new Set<string>()
+  isCompressed = false
+  #isOver = false
+  #errors = 0
+  /** Told by the store that something has changed. */
+  #hasNews = false
+  #stopWatching: (() => void) | undefined
+  #wake: (() => void) | undefined
+  /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
+  readonly #others = new Set<string>()
+  #stopOthers: readonly (() => void)[] = []
+  #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
+  #tellsAtOnce = false
+
+  constructor(parts: SessionParts) {
+    this.parts = parts
+  }
+
+  get mail(): MailStoreApi {
+    return this.parts.mail
+  }
+
+  get output(): Output {
+    return this.parts.output
+  }
+
+  /** Names and strings may be UTF-8: IMAP4rev2 or UTF8=ACCEPT has been enabled. */
+  get isUtf8(): boolean {
+    return this.enabled.has('IMAP4REV2') || this.enabled.has('UTF8=ACCEPT')
+  }
+
+  get isCondstore(): boolean {
+    return this.enabled.has('CONDSTORE') || this.enabled.has('QRESYNC')
+  }
+
+  // --- life ---
+
+  async run(greeting: string): Promise<void> {
+    const { input, output } = this.parts
+    try {
+      output.line(greeting)
+      await output.flush()
+      while (!this.#isOver && (await this.#hasCommand())) await this.#command()
+      if (this.parts.signal.aborted && !this.#isOver) output.line('* BYE The server is stopping')
+      await output.flush()
+    } catch (error) {
+      await this.#part(error)
+    } finally {
+      this.logOut()
+      input.detach()
+    }
+  }
+
+  async #part(error: unknown): Promise<void> {
+    const { output, log } = this.parts
+    if (error instanceof Ended) return
+    const why = error instanceof TimedOut ? 'You have been silent for too long' : 'An error of ours'
+    if (!(error instanceof TimedOut)) log.error('session failed', { cause: error })
+    try {
+      output.line(`* BYE ${why}`)
+      await output.flush()
+    } catch {
+      // He cannot be told either.
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Ends the session after the present command. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  // --- commands ---
+
+  /** Waits for the client to begin a command, telling news meanwhile if it asked for that. False: the server is stopping. */
+  async #hasCommand(): Promise<boolean> {
+    const { input, options, signal } = this.parts
+    input.patience = this.account ? options.timeouts.idle : options.timeouts.login
+    if (!this.#tellsAtOnce) return input.waits(signal)
+    return this.listen(() => this.tellNews())
+  }
+
+  /** Tells news as it comes until the client says something. False: the session is over. */
+  async listen(tell: () => Promise<void>): Promise<boolean> {
+    const { input, output, signal } = this.parts
+    let news = new AbortController()
+    this.#wake = () => news.abort()
+    const ended = () => news.abort()
+    signal.addEventListener('abort', ended, { once: true })
+    try {
+      for (;;) {
+        await tell()
+        await output.flush()
+        if (this.#isOver || signal.aborted) return false
+        if (await input.waits(news.signal)) return true
+        news = new AbortController()
+      }
+    } finally {
+      this.#wake = undefined
+      signal.removeEventListener('abort', ended)
+    }
+  }
+
+  async #command(): Promise<void> {
+    const { input, output, options } = this.parts
+    let answer: Answer
+    let tag = '*'
+    let definition: CommandDefinition | undefined
+    let isUid = false
+    try {
+      const first = (await input.line(options.limits.lineLength)).toString('latin1')
+      tag = TAG.exec(first)?.[0] ?? '*'
+      const read = await this.#read(first.slice(tag === '*' ? 0 : tag.length))
+      definition = read.definition
+      isUid = read.isUid
+      answer = tag === '*' ? bad('A tag was expected') : await this.#perform(tag, read)
+    } catch (error) {
+      answer = this.#answerTo(error)
+    }
+    if (answer.status === 'BAD' && ++this.#errors > options.limits.errors) {
+      output.line('* BYE Too many commands that could not be understood')
+      this.end()
+    }
+    // Whoever is told of expunges during a FETCH by number would count wrong.
+    if (!this.#isOver) await this.tellChanges(!(definition?.keepsNumbers && !isUid))
+    if (answer === ALREADY) return
+    const code = answer.code === undefined ? '' : `[${answer.code}] `
+    output.line(`${tag} ${answer.status} ${code}${answer.text}`)
+    await output.flush()
+  }
+
+  #answerTo(error: unknown): Answer {
+    if (error instanceof SyntaxFault) return bad(error.message.replace(/[^\x20-\x7e]/g, '?'))
+    if (error instanceof LineTooLong) {
+      this.output.line('* BYE The line is too long')
+      this.end()
+      return bad('The line is too long')
+    }
+    if (error instanceof Ended || error instanceof TimedOut) throw error
+    this.parts.log.error('command failed', { user: this.account?.user, cause: error })
+    return no('Something of ours failed; try again later', 'SERVERBUG')
+  }
+
+  /** Reads the rest of a command, unless its own code does. */
+  async #read(first: string) {
+    const name = /^ (?:uid )?[a-z]+/i.exec(first)?.[0]?.trim().toUpperCase() ?? ''
+    const isUid = name.startsWith('UID ')
+    const bare = isUid ? name.slice(4) : name
+    const found = COMMANDS[bare]
+    const definition = found && (!isUid || found.uid) ? found : undefined
+    const { text, literal } = splitLiteral(first.slice(1 + name.length))
+    const pieces: Piece[] = [text]
+    const more = this.#moreInput(literal)
+    if (!definition?.reads) await this.#readLiterals(pieces, more)
+    return { name: bare, isUid, definition, cursor: new Cursor(pieces), more }
+  }
+
+  async #readLiterals(pieces: Piece[], more: MoreInput): Promise<void> {
+    let held = 0
+    while (more.literal) {
+      const { literal } = more
+      held += literal.size
+      if (held > HELD_LITERALS) await this.#refuseLiteral(literal)
+      await more.invite(literal)
+      pieces.push(await this.parts.input.octets(literal.size), await more.line())
+    }
+  }
+
+  async #refuseLiteral(literal: Literal): Promise<never> {
+    // RFC 7888 section 4: what has been sent unasked must be read, or the connection ended.
+    if (literal.isImmediate) {
+      this.output.line('* BYE [TOOBIG] The literal is too long')
+      this.end()
+    }
+    throw new SyntaxFault('the literal is too long')
+  }
+
+  #moreInput(literal: Literal | undefined): MoreInput {
+    const { input, output, options } = this.parts
+    const more: MoreInput = {
+      literal,
+      async invite({ isImmediate }) {
+        if (isImmediate) return
+        output.line('+ Go on')
+        await output.flush()
+      },
+      async line() {
+        const next = splitLiteral((await input.line(options.limits.lineLength)).toString('latin1'))
+        more.literal = next.literal
+        return next.text
+      },
+    }
+    return more
+  }
+
+  async #perform(
+    tag: string,
+    {
+      name,
+      isUid,
+      definition,
+      cursor,
+      more,
+    }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
+  ): Promise<Answer> {
+    if (!definition) return bad('There is no such command')
+    if (definition.state === 'before' && this.account) return bad('You have logged in already')
+    if (definition.state === 'authenticated' && !this.account) return bad('Log in first')
+    if (definition.state === 'selected' && !this.view) return bad('Select a mailbox first')
+    return definition.run(this, { tag, name, isUid, cursor, more })
+  }
+
+  // --- who it is ---
+
+  async logIn({ user, account }: Identity): Promise<boolean> {
+    const { accounts, options } = this.parts
+    const found = account === undefined ? undefined : await accounts.byId(account)
+    if (!found) return false
+    const shared = options.shared === undefined ? undefined : await accounts.byName(options.shared)
+    this.account = { id: found.id, user }
+    this.names = createNames({ self: found.id, accounts, shared })
+    return true
+  }
+
+  logOut(): void {
+    this.deselect()
+    this.watchOthers([], async () => {}, false)
+    this.account = undefined
+    this.names = undefined
+    this.enabled.clear()
+  }
+
+  // --- mailboxes ---
+
+  /** A name as this client writes it, in Unicode. */
+  readName(cursor: Cursor): string {
+    return this.fromClient(cursor.astring())
+  }
+
+  /** What the client wrote for a name or a pattern, in Unicode. */
+  fromClient(text: string): string {
+    return this.isUtf8 ? text : (fromUtf7(text) ?? text)
+  }
+
+  writeName(name: string): string {
+    return mailboxName(name, this.isUtf8)
+  }
+
+  async named(name: string): Promise<Named | undefined> {
+    return this.names?.find(name)
+  }
+
+  /** The mailbox of a name, if the client may know of it and do this with it. */
+  async mailbox(name: string, right: string): Promise<Mailbox | Answer> {
+    const named = await this.named(name)
+    const mailbox = named && (await this.mail.find(named.account, named.name))
+    const rights = mailbox ? await this.mail.rights(mailbox, this.account?.id ?? '') : ''
+    // Who may not even list it is not told that it is there.
+    if (!mailbox || !(rights.includes('l') || rights.includes('r')))
+      return no('There is no such mailbox', 'NONEXISTENT')
+    return [...right].every((one) => rights.includes(one)) ? mailbox : no('You may not do that here', 'NOPERM')
+  }
+
+  async may(mailbox: Mailbox, right: string): Promise<boolean> {
+    const rights = await this.mail.rights(mailbox, this.account?.id ?? '')
+    return [...right].every((one) => rights.includes(one))
+  }
+
+  select(view: View): void {
+    this.view = view
+    this.#stopWatching = this.mail.watch(view.mailbox.account, (mailboxes) => {
+      if (!mailboxes.includes(view.mailbox.id)) return
+      this.#hasNews = true
+      this.#wake?.()
+    })
+  }
+
+  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
+  watchOthers(
+    accounts: readonly string[],
+    tell: (mailboxes: readonly string[]) => Promise<void>,
+    selected: boolean,
+  ): void {
+    for (const stop of this.#stopOthers) stop()
+    this.#tellOthers = tell
+    this.#tellsAtOnce = accounts.length > 0 || selected
+    this.#stopOthers = accounts.map((account) =>
+      this.mail.watch(account, (mailboxes) => {
+        for (const id of mailboxes) this.#others.add(id)
+        this.#wake?.()
+      }),
+    )
+  }
+
+  /** Tells of everything that has changed. */
+  async tellNews(): Promise<void> {
+    const ids = [...this.#others]
+    this.#others.clear()
+    if (ids.length > 0) await this.#tellOthers(ids)
+    await this.tellChanges(true)
+  }
+
+  deselect(): void {
+    this.#stopWatching?.()
+    this.#stopWatching = undefined
+    this.view = undefined
+    this.#hasNews = false
+  }
+
+  // --- changes by others ---
+
+  /** Something was changed by this session itself, which the store tells like everything else. */
+  async tellChanges(mayExpunge: boolean): Promise<void> {
+    const { view, output } = this
+    if (!view || !this.#hasNews) return
+    this.#hasNews = !mayExpunge
+    const told = await view.sync(this.mail, mayExpunge)
+    if (told === 'gone') {
+      // RFC 9051 section 6.3.5 leaves this to us; a client cannot go on with numbers that mean nothing.
+      output.line('* BYE The mailbox has been removed')
+      this.end()
+      return
+    }
+    if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY')) {
+      if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
+    } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
+    if (told.exists) output.line(`* ${view.count} EXISTS`)
+    for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
+  }
+
+  /** A FETCH that tells flags. */
+  flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
+    const modseqItem = this.isCondstore ? ` MODSEQ (${modseq})` : ''
+    if (this.enabled.has('UIDONLY')) return `* ${uid} UIDFETCH (FLAGS ${flagList(flags)}${modseqItem})`
+    const uidItem = this.isCondstore || this.enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''
+    return `* ${number} FETCH (${uidItem}FLAGS ${flagList(flags)}${modseqItem})`
+  }
+}
+
+function splitLiteral(line: string): { text: string; literal: Literal | undefined } {
+  const found = /(~?)\{(\d{1,10})([+-]?)\}$/.exec(line)
+  if (!found) return { text: line, literal: undefined }
+  const [all, binary, size, plus] = found
+  return {
+    text: line.slice(0, line.length - all.length),
+    literal: { size: Number(size), isImmediate: plus !== '', isBinary: binary !== '' },
+  }
+}

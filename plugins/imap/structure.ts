@@ -1,0 +1,86 @@
+/**
+ * ENVELOPE, BODY and BODYSTRUCTURE as they are written (RFC 9051 section 7.5.2).
+ */
+import type { Envelope, EnvelopeAddress, MimePart } from '../mailstore/api.ts'
+import { nstring, string } from './text.ts'
+
+export function formatEnvelope(envelope: Envelope, utf8: boolean): string {
+  const { date, subject, from, sender, replyTo, to, cc, bcc, inReplyTo, messageId } = envelope
+  const list = (addresses: readonly EnvelopeAddress[]) =>
+    addresses.length === 0 ? 'NIL' : `(${addresses.map((one) => formatAddress(one, utf8)).join('')})`
+  // RFC 9051: without Sender or Reply-To they are those of From.
+  const orFrom = (addresses: readonly EnvelopeAddress[]) => list(addresses.length > 0 ? addresses : from)
+  return `(${[
+    nstring(date, utf8),
+    nstring(subject, utf8),
+    list(from),
+    orFrom(sender),
+    orFrom(replyTo),
+    list(to),
+    list(cc),
+    list(bcc),
+    nstring(inReplyTo, utf8),
+    nstring(messageId, utf8),
+  ].join(' ')})`
+}
+
+function formatAddress({ name, route, mailbox, host }: EnvelopeAddress, utf8: boolean): string {
+  return `(${nstring(name, utf8)} ${nstring(route, utf8)} ${nstring(mailbox, utf8)} ${nstring(host, utf8)})`
+}
+
+const EMPTY: Envelope = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
+
+/** BODYSTRUCTURE, or BODY without its extensions. */
+export function formatStructure(part: MimePart, isExtended: boolean, utf8: boolean): string {
+  const upper = (text: string) => string(text.toUpperCase(), utf8)
+  if (part.type === 'multipart') {
+    const parts = part.parts ?? []
+    // A multipart without parts cannot be written: an empty text stands for what is not there.
+    const inner =
+      parts.length > 0
+        ? parts.map((one) => formatStructure(one, isExtended, utf8)).join('')
+        : '("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0)'
+    const extension = isExtended ? ` ${formatParameters(part.parameters, utf8)} ${formatExtension(part, utf8)}` : ''
+    return `(${inner} ${upper(part.subtype)}${extension})`
+  }
+  const fields = [
+    upper(part.type),
+    upper(part.subtype),
+    formatParameters(part.parameters, utf8),
+    nstring(part.id, utf8),
+    nstring(part.description, utf8),
+    upper(part.encoding),
+    String(part.end - part.body),
+  ]
+  const inner = part.parts?.[0]
+  if (part.type === 'message' && inner) {
+    fields.push(
+      formatEnvelope(part.envelope ?? inner.envelope ?? EMPTY, utf8),
+      formatStructure(inner, isExtended, utf8),
+      String(part.lines ?? 0),
+    )
+  } else if (part.type === 'text') fields.push(String(part.lines ?? 0))
+  if (isExtended) fields.push(nstring(part.md5, utf8), formatExtension(part, utf8))
+  return `(${fields.join(' ')})`
+}
+
+function formatExtension({ disposition, languages, location }: MimePart, utf8: boolean): string {
+  const shown = disposition
+    ? `(${string(disposition.type.toUpperCase(), utf8)} ${formatParameters(disposition.parameters, utf8)})`
+    : 'NIL'
+  const [only, ...others] = languages ?? []
+  const language =
+    only === undefined
+      ? 'NIL'
+      : others.length === 0
+        ? string(only, utf8)
+        : `(${[only, ...others].map((one) => string(one, utf8)).join(' ')})`
+  return `${shown} ${language} ${nstring(location, utf8)}`
+}
+
+function formatParameters(parameters: Readonly<Record<string, string>>, utf8: boolean): string {
+  const pairs = Object.entries(parameters).map(
+    ([name, value]) => `${string(name.toUpperCase(), utf8)} ${string(value, utf8)}`,
+  )
+  return pairs.length === 0 ? 'NIL' : `(${pairs.join(' ')})`
+}

@@ -1,0 +1,96 @@
+/**
+ * Messages that clients put into mailboxes: all of one command, or none.
+ */
+import type { Contents, StagedContent } from 'iems'
+import type { MailboxRef, NewMessage, Or } from './api.ts'
+import { type Change, type ChangeAccount, isRefused } from './changes.ts'
+import { addAppended, threadOf } from './emails.ts'
+import { refused } from './mailbox.ts'
+import type { Mailboxes } from './mailboxes.ts'
+import { addEntries, readFlags } from './messages.ts'
+
+export interface AppendParts {
+  readonly contents: Contents
+  readonly changeAccount: ChangeAccount
+  readonly mailboxes: Mailboxes
+  now(): number
+  quotaOf(account: string): Promise<number | undefined>
+  schedule(change: Change, email: string): void
+  /** Octets of one message. */
+  readonly maxSize: number
+}
+
+type Given = Iterable<NewMessage> | AsyncIterable<NewMessage>
+
+interface Staged extends Omit<NewMessage, 'content'> {
+  readonly one: StagedContent
+  thread: string
+}
+
+class TooBig extends Error {}
+
+async function* limited(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of content) {
+    size += chunk.byteLength
+    if (size > most) throw new TooBig()
+    yield chunk
+  }
+}
+
+/** The thread of content that nobody has parsed yet. */
+async function threadIn({ content, open }: StagedContent): Promise<string> {
+  let header = ''
+  for await (const chunk of open()) {
+    header += Buffer.from(chunk).toString('latin1')
+    if (header.length >= content.headerSize) break
+  }
+  const unfolded = header.slice(0, content.headerSize).replace(/\r?\n(?=[ \t])/g, '')
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'im').exec(unfolded)?.[1]
+  return threadOf(field('references'), field('in-reply-to'), field('message-id'))
+}
+
+export function createAppend(parts: AppendParts) {
+  const { contents, changeAccount, mailboxes, now, quotaOf, schedule, maxSize } = parts
+
+  async function stageAll(given: Given, staged: Staged[]): Promise<void> {
+    for await (const { content, ...words } of given) {
+      const message: Staged = { ...words, one: await contents.stage(limited(content, maxSize)), thread: '' }
+      staged.push(message)
+      message.thread = await threadIn(message.one)
+    }
+  }
+
+  return async function append(
+    ref: MailboxRef,
+    given: Given,
+  ): Or<{ readonly uidValidity: number; readonly uids: readonly number[] }> {
+    const staged: Staged[] = []
+    let isKept = false
+    try {
+      await stageAll(given, staged)
+      const quota = await quotaOf(ref.account)
+      const uids = await changeAccount(ref.account, async (change) => {
+        const at = now()
+        const entries = staged.map(({ one, thread, flags = [], received = at }) => ({
+          email: addAppended(change, one),
+          thread,
+          flags: readFlags(flags),
+          received,
+          saved: at,
+          size: one.content.size,
+        }))
+        for (const { email } of entries) schedule(change, email)
+        return addEntries(change, ref, entries, quota)
+      })
+      if (isRefused(uids)) return uids
+      isKept = true
+      return { uidValidity: (await mailboxes.read(ref))?.uidValidity ?? 0, uids }
+    } catch (error) {
+      if (error instanceof TooBig) return refused('TOOBIG', 'The message is too big')
+      throw error
+    } finally {
+      if (!isKept) await Promise.all(staged.map(({ one }) => one.discard()))
+    }
+  }
+}

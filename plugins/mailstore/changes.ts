@@ -1,0 +1,193 @@
+/**
+ * How an account's mailboxes are changed: one change after the other, many in one commit.
+ *
+ * What must stay true: every change sees all those before it and is on stable storage when it resolves; those that wait
+ * together share one commit, so fifty deliveries into one Inbox cost about as much as one; another process that changes
+ * the same account makes a commit fail, and the change is simply made again; a change that is refused or throws leaves
+ * nothing behind.
+ */
+import type { Check, ContentChange, Contents, Holder, Holding, Key, Op, Store } from 'iems'
+import type { Refused } from './api.ts'
+import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
+
+/** Changes in one commit. */
+const BATCH = 100
+/** How often one change is tried while others change the same account. */
+const TRIES = 50
+
+export interface Change {
+  /** A record as this change and those before it left it. Never mutate what it answers. */
+  get<T>(at: Key): Promise<T | undefined>
+  put(at: Key, value: unknown): void
+  del(at: Key): void
+  /** Something beyond the account that must hold. */
+  check(check: Check): void
+  hold(holding: Holding): void
+  schedule(at: Key, lane: string): void
+  /** An email may have lost its last holder. */
+  letGo(base: string, tag: string): void
+  /** The modseq of this change; the same for all it does. */
+  modseq(): Promise<number>
+  account(): Promise<AccountRecord>
+  setAccount(record: AccountRecord): void
+  /** Sessions that look at the mailbox are told. */
+  tell(mailbox: string): void
+}
+
+export type Work<T> = (change: Change) => Promise<T | Refused>
+
+interface Written {
+  readonly at: Key
+  readonly value: unknown
+}
+
+/** What a change, or several, have written so far. */
+class Layer {
+  readonly written = new Map<string, Written>()
+  readonly checks: Check[] = []
+  readonly holds: Holding[] = []
+  readonly frees: Holder[] = []
+  readonly ops: Op[] = []
+  readonly told = new Set<string>()
+  readonly letGo = new Map<string, { readonly base: string; readonly tag: string }>()
+
+  add(other: Layer): void {
+    for (const [name, written] of other.written) this.written.set(name, written)
+    this.checks.push(...other.checks)
+    this.holds.push(...other.holds)
+    this.ops.push(...other.ops)
+    for (const mailbox of other.told) this.told.add(mailbox)
+    for (const [name, email] of other.letGo) this.letGo.set(name, email)
+  }
+}
+
+export interface ChangesParts {
+  readonly store: Store
+  readonly contents: Contents
+  /** After a commit: the mailboxes that changed, and emails that may have lost their last holder. */
+  committed(account: string, mailboxes: ReadonlySet<string>, letGo: readonly { base: string; tag: string }[]): void
+}
+
+export function isRefused(value: unknown): value is Refused {
+  return typeof value === 'object' && value !== null && 'refused' in value
+}
+
+interface Waiting {
+  readonly work: Work<unknown>
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+const nameOf = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
+
+export type ChangeAccount = <T>(account: string, work: Work<T>) => Promise<T | Refused>
+
+export function createChanges({ store, contents, committed }: ChangesParts): ChangeAccount {
+  const queues = new Map<string, Waiting[]>()
+
+  /** One try at making several changes in one commit. False: somebody else was faster. */
+  async function attempt(account: string, batch: readonly Waiting[]): Promise<boolean> {
+    const at = accountKey(account)
+    const before = await store.get(at)
+    const all = new Layer()
+    const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0 }
+    const done: (() => void)[] = []
+    for (const { work, resolve, reject } of batch) {
+      const layer = new Layer()
+      try {
+        const value = await work(createChange({ account: at, first, below: all, layer, store }))
+        if (!isRefused(value)) all.add(layer)
+        done.push(() => resolve(value))
+      } catch (error) {
+        done.push(() => reject(error))
+      }
+    }
+    if (all.written.size > 0 || all.ops.length > 0) {
+      const check: Check = { key: at, is: before ?? 'absent' }
+      // An absent check must name a key that is put.
+      if (!before && !all.written.has(nameOf(at))) all.written.set(nameOf(at), { at, value: first })
+      if (!(await contents.commit(toCommit(all, check)))) return false
+      committed(account, all.told, [...all.letGo.values()])
+    }
+    for (const settle of done) settle()
+    return true
+  }
+
+  async function alone(account: string, one: Waiting): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) if (await attempt(account, [one])) return
+    throw new Error('others changed the same account again and again')
+  }
+
+  async function run(account: string, queue: Waiting[]): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.splice(0, BATCH)
+      try {
+        if (await attempt(account, batch)) continue
+        for (const one of batch) await alone(account, one).catch(one.reject)
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    queues.delete(account)
+  }
+
+  return <T>(account: string, work: Work<T>) =>
+    new Promise<T | Refused>((resolve, reject) => {
+      const waiting = { work, resolve: resolve as (value: unknown) => void, reject }
+      const queue = queues.get(account)
+      if (queue) queue.push(waiting)
+      else {
+        const fresh = [waiting]
+        queues.set(account, fresh)
+        void run(account, fresh)
+      }
+    })
+}
+
+function toCommit(layer: Layer, check: Check): ContentChange {
+  const ops: Op[] = [...layer.ops]
+  for (const { at, value } of layer.written.values())
+    ops.push(value === undefined ? { del: at } : { put: at, value: encode(value) })
+  for (const { base, tag } of layer.letGo.values()) ops.push({ put: letGoKey(base, tag), value: encode(1) })
+  return { ops, checks: [check, ...layer.checks], hold: layer.holds }
+}
+
+interface ChangeParts {
+  readonly account: Key
+  readonly first: AccountRecord
+  /** What the changes before it in the same commit have written. */
+  readonly below: Layer
+  readonly layer: Layer
+  readonly store: Store
+}
+
+function createChange({ account: at, first, below, layer, store }: ChangeParts): Change {
+  let modseq: number | undefined
+  const change: Change = {
+    async get<T>(at: Key) {
+      const name = nameOf(at)
+      const written = layer.written.get(name) ?? below.written.get(name)
+      if (written) return written.value as T | undefined
+      const value = await store.get(at)
+      return value && decode<T>(value)
+    },
+    put: (at, value) => void layer.written.set(nameOf(at), { at, value }),
+    del: (at) => void layer.written.set(nameOf(at), { at, value: undefined }),
+    check: (check) => void layer.checks.push(check),
+    hold: (holding) => void layer.holds.push(holding),
+    schedule: (at, lane) => void layer.ops.push({ due: at, lane, in: 0 }),
+    letGo: (base, tag) => void layer.letGo.set(`${base}-${tag}`, { base, tag }),
+    async modseq() {
+      if (modseq === undefined) {
+        const record = await change.account()
+        modseq = record.modseq + 1
+        change.setAccount({ ...record, modseq })
+      }
+      return modseq
+    },
+    account: async () => (await change.get<AccountRecord>(at)) ?? first,
+    setAccount: (record) => change.put(at, record),
+    tell: (mailbox) => void layer.told.add(mailbox),
+  }
+  return change
+}

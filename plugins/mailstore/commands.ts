@@ -1,0 +1,124 @@
+/**
+ * `iems mailbox …`: what admins ask of the message store.
+ */
+import type { Command, CommandOutput } from 'iems'
+import type { Account, AccountsApi } from '../accounts/api.ts'
+import type { Mailbox, MailStoreApi } from './api.ts'
+import { isRefused } from './changes.ts'
+import type { CheckAccount } from './check.ts'
+
+export interface CommandsParts {
+  readonly service: MailStoreApi
+  readonly accounts: AccountsApi
+  readonly checkAccount: CheckAccount
+  sweep(): Promise<void>
+}
+
+export function createCommands({
+  service,
+  accounts,
+  checkAccount,
+  sweep,
+}: CommandsParts): Readonly<Record<string, Command>> {
+  /** By name, address or id. */
+  async function accountOf(name = ''): Promise<Account> {
+    const found =
+      (await accounts.byName(name)) ?? (await accounts.byAddress(name))?.account ?? (await accounts.byId(name))
+    if (!found) throw new Error(`There is no account ${name}`)
+    return found
+  }
+
+  async function* chosen(name: string | undefined): AsyncGenerator<Account> {
+    if (name === undefined) yield* accounts.list()
+    else yield await accountOf(name)
+  }
+
+  async function mailboxOf(account: Account, name = ''): Promise<Mailbox> {
+    const found = await service.find(account.id, name)
+    if (!found) throw new Error(`${account.name} has no mailbox ${name}`)
+    return found
+  }
+
+  async function* list(name: string | undefined): AsyncGenerator<CommandOutput> {
+    const account = await accountOf(name)
+    for (const mailbox of await service.mailboxes(account.id)) {
+      const { messages, unseen, size, specialUse = '' } = mailbox
+      const text = `${mailbox.name}  ${messages} messages, ${unseen} unseen, ${megabytes(size)} ${specialUse}`.trimEnd()
+      yield { text, value: mailbox }
+    }
+  }
+
+  async function* usage(name: string | undefined): AsyncGenerator<CommandOutput> {
+    for await (const account of chosen(name)) {
+      const octets = await service.usage(account.id)
+      const share = account.quota === undefined ? 'no limit' : `of ${megabytes(account.quota)}`
+      yield {
+        text: `${account.name}  ${megabytes(octets)}  ${share}`,
+        value: { account: account.name, octets, quota: account.quota },
+      }
+    }
+  }
+
+  async function* check(name: string | undefined, repair: boolean): AsyncGenerator<CommandOutput> {
+    let [checked, found, left] = [0, 0, 0]
+    for await (const account of chosen(name)) {
+      yield { progress: `${++checked} accounts, ${found} problems: ${account.name}` }
+      for await (const problem of checkAccount(account.id, repair)) {
+        found++
+        const isMended = repair && problem.canRepair
+        if (!isMended) left++
+        const where = `${account.name} ${problem.mailbox}${problem.uid === undefined ? '' : ` UID ${problem.uid}`}`
+        yield {
+          text: `${where}: ${problem.what}${isMended ? ' (repaired)' : ''}`,
+          value: { account: account.name, ...problem },
+        }
+      }
+    }
+    yield { text: `${checked} accounts checked, ${found} problems found, ${left} left` }
+    if (left > 0) throw new Error(repair ? 'Not everything can be repaired' : 'Repair with --repair what can be')
+  }
+
+  return {
+    'mailbox list': {
+      summary: "an account's mailboxes",
+      arguments: ['<account>'],
+      run: ({ arguments: [name] }) => list(name),
+    },
+    'mailbox usage': {
+      summary: 'what accounts hold',
+      arguments: ['[account]'],
+      run: ({ arguments: [name] }) => usage(name),
+    },
+    'mailbox check': {
+      summary: 'whether everything about mailboxes is in order',
+      arguments: ['[account]'],
+      options: { '--repair': 'put right what can be' },
+      run: ({ arguments: [name], options }) => check(name, options.repair === true),
+    },
+    'mailbox sweep': {
+      summary: 'remove now what is past its time, which otherwise happens every hour',
+      async *run() {
+        yield { progress: 'sweeping' }
+        await sweep()
+        yield { text: 'What was past its time is gone' }
+      },
+    },
+    'mailbox acl': {
+      summary: 'who else may do what with a mailbox (RFC 4314); without rights, what is given',
+      arguments: ['<account>', '<mailbox>', '[identifier]', '[rights]'],
+      async *run({ arguments: [name, mailboxName, identifier, rights] }) {
+        let mailbox = await mailboxOf(await accountOf(name), mailboxName)
+        if (identifier !== undefined) {
+          const { [identifier]: _, ...others } = mailbox.acl
+          const set = await service.setAcl(mailbox, rights ? { ...others, [identifier]: rights } : others)
+          if (isRefused(set)) throw new Error(set.why)
+          mailbox = set
+        }
+        for (const [who, given] of Object.entries(mailbox.acl))
+          yield { text: `${who}  ${given}`, value: { identifier: who, rights: given } }
+      },
+    },
+  }
+}
+
+const megabytes = (octets: number) => `${(octets / 1e6).toFixed(1)} MB`

@@ -1,0 +1,161 @@
+/**
+ * Emails: content that mailboxes hold, whichever and however many.
+ *
+ * One delivery's content is one body, however many recipients it had; each recipient's email is that body with lines of
+ * his own above it. What must stay true: an email is there as long as an entry holds it and goes after the last one,
+ * and the body with the last email of its delivery.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { ByteRange, Content, Contents, StagedContent, Store } from 'iems'
+import type { Email } from './api.ts'
+import type { Change } from './changes.ts'
+import { type MimePart, readStructure } from './mime/structure.ts'
+import { preview, readText } from './mime/text.ts'
+import { partBody } from './mime/transfer.ts'
+import {
+  type ContentRecord,
+  contentKey,
+  decode,
+  type EmailRecord,
+  emailId,
+  emailKey,
+  emailsOf,
+  encode,
+  holdersOf,
+  letGoKey,
+  readEmailId,
+  structureKey,
+} from './records.ts'
+
+/** The tag of emails that came by APPEND. */
+const APPENDED = 'a'
+
+export const newBase = (): string => randomBytes(15).toString('base64url').replaceAll('-', '_')
+
+/** A recipient's tag: his account's, so that a delivery that is repeated finds what it did before. */
+export function tagOf(account: string): string {
+  return createHash('sha256').update(account).digest('base64url').slice(0, 12).replaceAll('-', '_')
+}
+
+/** RFC 8474 THREADID: of the message that began it, as far as this one says. */
+export function threadOf(
+  references: string | undefined,
+  inReplyTo: string | undefined,
+  messageId: string | undefined,
+): string {
+  const first = [references, inReplyTo, messageId].map((field) => /<[^<>\s]+>/.exec(field ?? '')?.[0]).find(Boolean)
+  const root = first ?? randomBytes(16)
+  return `T${createHash('sha256').update(root).digest('base64url').slice(0, 20)}`
+}
+
+/** Writes an email whose content is appended. */
+export function addAppended(change: Change, staged: StagedContent): string {
+  const base = newBase()
+  change.put(contentKey(base), { v: 1, content: staged.content } satisfies ContentRecord)
+  change.put(emailKey(base, APPENDED), { top: '' } satisfies EmailRecord)
+  change.hold({ from: staged, owner: base })
+  return emailId(base, APPENDED)
+}
+
+export interface EmailsParts {
+  readonly store: Store
+  readonly contents: Contents
+  /** An email has gone. */
+  gone(id: string): void
+}
+
+export type Emails = ReturnType<typeof createEmails>
+
+export function createEmails({ store, contents, gone }: EmailsParts) {
+  async function email(id: string): Promise<Email | undefined> {
+    const { base, tag } = readEmailId(id)
+    const [record, kept] = await Promise.all([store.get(emailKey(base, tag)), store.get(contentKey(base))])
+    if (!record || !kept) return undefined
+    const { content } = decode<ContentRecord>(kept)
+    const top = Buffer.from(decode<EmailRecord>(record).top)
+    const open = (range?: ByteRange) => openBelow(top, content, range)
+    const structured = async () => shift(await structure(base, content), top.length)
+    const headerSize = top.length + content.size - content.blobSize + content.headerSize
+    const one: Email = {
+      id,
+      size: top.length + content.size,
+      headerSize,
+      open,
+      structure: structured,
+      decoded: (part) => partBody(one, part),
+      field: async (name) => fieldOf(await headerText(open, headerSize), name),
+      text: async () => readText(one, await structured()),
+      preview: async () => preview(one, await structured()),
+    }
+    return one
+  }
+
+  async function* openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    const { start, end } = range ?? { start: 0, end: top.length + content.size }
+    if (start < top.length && end > 0) yield top.subarray(start, end)
+    const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
+    if (rest.end > rest.start) yield* contents.open(content, rest)
+  }
+
+  /** Of the content without anybody's own lines. */
+  async function structure(base: string, content: Content): Promise<MimePart> {
+    const at = structureKey(base)
+    const known = await store.get(at)
+    if (known) return decode<MimePart>(known)
+    const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
+    await store.commit([{ put: at, value: encode(made) }], [{ key: contentKey(base), is: 'present' }])
+    return made
+  }
+
+  /** Removes an email that nobody holds, and what it was made of if it was the last. */
+  async function release(base: string, tag: string): Promise<void> {
+    let held = false
+    for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
+    // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
+    if (!held) await store.commit([{ del: emailKey(base, tag) }])
+    if (!held) await releaseContent(base)
+    await store.commit([{ del: letGoKey(base, tag) }])
+    if (!held) gone(emailId(base, tag))
+  }
+
+  async function releaseContent(base: string): Promise<void> {
+    for await (const _ of store.scan({ ...emailsOf(base), limit: 1 })) return
+    const kept = await store.get(contentKey(base))
+    if (!kept) return
+    const { blob } = decode<ContentRecord>(kept).content
+    await contents.commit({
+      ops: [{ del: contentKey(base) }, { del: structureKey(base) }],
+      checks: [{ key: contentKey(base), is: 'present' }],
+      free: [{ blob, owner: base }],
+    })
+  }
+
+  return { email, release, releaseContent }
+}
+
+/** Octets of a header that are looked at. */
+const HEADER_LIMIT = 1024 * 1024
+
+async function headerText(open: Email['open'], size: number): Promise<string> {
+  let text = ''
+  for await (const chunk of open({ start: 0, end: Math.min(size, HEADER_LIMIT) }))
+    text += Buffer.from(chunk).toString('latin1')
+  return text.replace(/\r?\n(?=[ \t])/g, '')
+}
+
+/** The first field of that name in an unfolded header. */
+function fieldOf(header: string, name: string): string | undefined {
+  const wanted = `${name.toLowerCase()}:`
+  return header
+    .split(/\r?\n/)
+    .find((line) => line.toLowerCase().startsWith(wanted))
+    ?.slice(wanted.length)
+    .trim()
+}
+
+/** The same structure that many octets further on. */
+function shift(part: MimePart, by: number): MimePart {
+  if (by === 0) return part
+  const moved = { ...part, header: part.header + by, body: part.body + by, end: part.end + by }
+  return part.parts ? { ...moved, parts: part.parts.map((one) => shift(one, by)) } : moved
+}

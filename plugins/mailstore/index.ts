@@ -1,0 +1,48 @@
+/**
+ * The channel that delivers into mailboxes, and the MailStore service behind IMAP, POP3 and web mail.
+ *
+ * What must stay true: this file only wires; start reading at api.ts, then changes.ts.
+ */
+import { definePlugin, duration, size } from 'iems'
+import * as z from 'zod'
+import { Accounts } from '../accounts/api.ts'
+import { MailStore } from './api.ts'
+import { createCommands } from './commands.ts'
+import { createMailStore } from './service.ts'
+
+export * from './api.ts'
+
+const options = z.strictObject({
+  undelete: duration().prefault('7 days').describe("How long expunged messages can be brought back; '0 s' for never."),
+  remember: duration()
+    .prefault('30 days')
+    .describe('How long clients that were away are told what vanished (QRESYNC); after that they start anew.'),
+  maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
+  retention: z
+    .array(
+      z.strictObject({
+        mailbox: z.string().describe('A mailbox by name, in every account.'),
+        after: duration().describe('Its messages are expunged so long after they came into it.'),
+      }),
+    )
+    .default([])
+    .describe('What is expunged by itself, such as { mailbox: "Trash", after: "30 days" }.'),
+})
+
+export const mailstore = definePlugin({
+  name: 'mailstore',
+  config: options,
+  offers: [MailStore],
+  needs: [Accounts],
+  hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
+  setup(config, ctx) {
+    const accounts = ctx.use(Accounts)
+    const { service, deliver, sweep, checkAccount } = createMailStore(ctx, accounts, config)
+    ctx.offer(MailStore, service)
+    return {
+      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep }),
+      deliver: (delivery, { signal }) => deliver(delivery, signal),
+      listen: () => sweep.start(),
+    }
+  },
+})

@@ -1,0 +1,67 @@
+/**
+ * Header fields: unfolded, in order, found by name in any case.
+ *
+ * What must stay true: octets above 127 are read as UTF-8 where they are that, and else one character an octet; linear
+ * time, whatever the header.
+ */
+
+export interface Field {
+  /** Lower case. */
+  readonly name: string
+  readonly value: string
+}
+
+export interface Fields {
+  /** The first of that name. */
+  get(name: string): string | undefined
+  all(name: string): readonly string[]
+  readonly list: readonly Field[]
+}
+
+/** Fields of one header that are looked at. */
+const MOST = 10_000
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export function textOf(octets: Uint8Array): string {
+  try {
+    return UTF8.decode(octets)
+  } catch {
+    // Not UTF-8: each octet is shown as it is.
+    return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('latin1')
+  }
+}
+
+/** The fields of a header, with or without the blank line behind it. */
+export function readFields(header: Uint8Array): Fields {
+  const list: Field[] = []
+  let name = ''
+  let value: string[] = []
+  const done = () => {
+    if (name !== '') list.push({ name, value: value.join('').trim() })
+  }
+  for (const line of textOf(header).split('\n')) {
+    const text = line.endsWith('\r') ? line.slice(0, -1) : line
+    if (/^[ \t]/.test(text)) {
+      value.push(text)
+      continue
+    }
+    done()
+    const colon = text.indexOf(':')
+    name = colon > 0 ? text.slice(0, colon).trimEnd().toLowerCase() : ''
+    value = [text.slice(colon + 1)]
+    if (list.length >= MOST) break
+  }
+  done()
+  const byName = new Map<string, string[]>()
+  for (const field of list) {
+    const known = byName.get(field.name)
+    if (known) known.push(field.value)
+    else byName.set(field.name, [field.value])
+  }
+  return {
+    list,
+    get: (wanted) => byName.get(wanted)?.[0],
+    all: (wanted) => byName.get(wanted) ?? [],
+  }
+}

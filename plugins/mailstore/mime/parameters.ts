@@ -1,0 +1,70 @@
+/**
+ * A value with parameters, as Content-Type and Content-Disposition have it (RFC 2045), and RFC 2231's long and encoded
+ * ones.
+ */
+
+/** Parameters of one field. */
+const MOST = 100
+
+const PIECE =
+  /\s*(?:;\s*)?(?:([!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;\s"]*))|\(((?:[^()\\]|\\.)*)\)|([^;\s]+))/y
+
+/** The value, and parameters by their names in lower case as they stand; of two of one name the first counts. */
+export function readParameters(field: string): readonly [value: string, parameters: Readonly<Record<string, string>>] {
+  const start = field.indexOf(';')
+  const value = (start < 0 ? field : field.slice(0, start)).replace(/\([^()]*\)/g, '').trim()
+  const parameters: Record<string, string> = {}
+  if (start < 0) return [value, parameters]
+  PIECE.lastIndex = start
+  for (let count = 0; count < MOST; count++) {
+    const found = PIECE.exec(field)
+    if (!found) break
+    const [, name, quoted, plain] = found
+    const key = name?.toLowerCase()
+    if (key !== undefined && !Object.hasOwn(parameters, key))
+      parameters[key] = quoted === undefined ? (plain ?? '') : quoted.replace(/\\(.)/g, '$1')
+  }
+  return [value, parameters]
+}
+
+/** A parameter put together and decoded as RFC 2231 has it: `name`, `name*`, or `name*0`, `name*1*` and so on. */
+export function readLong(parameters: Readonly<Record<string, string>>, name: string): string | undefined {
+  const whole = parameters[name]
+  const single = parameters[`${name}*`]
+  if (single !== undefined) return decodeExtended(single)
+  if (parameters[`${name}*0`] === undefined && parameters[`${name}*0*`] === undefined) return whole
+  const pieces: Buffer[] = []
+  let charset = 'utf-8'
+  for (let index = 0; index < MOST; index++) {
+    const plain = parameters[`${name}*${index}`]
+    let encoded = parameters[`${name}*${index}*`]
+    if (plain === undefined && encoded === undefined) break
+    if (encoded !== undefined && index === 0) {
+      const [given = '', , rest = ''] = encoded.split("'")
+      if (encoded.includes("'")) encoded = rest
+      if (given !== '') charset = given
+    }
+    pieces.push(encoded === undefined ? Buffer.from(plain ?? '') : percentDecode(encoded))
+  }
+  return decodeCharset(Buffer.concat(pieces), charset)
+}
+
+function decodeExtended(text: string): string {
+  const [charset = '', , ...rest] = text.split("'")
+  return rest.length > 0 ? decodeCharset(percentDecode(rest.join("'")), charset) : text
+}
+
+function percentDecode(text: string): Buffer {
+  const octets = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return Buffer.from(octets, 'latin1')
+}
+
+/** Octets in a charset as text; one that nobody knows is read as UTF-8 or Latin-1. */
+export function decodeCharset(octets: Uint8Array, charset: string): string {
+  try {
+    return new TextDecoder(charset === '' || /^us-ascii$/i.test(charset) ? 'utf-8' : charset).decode(octets)
+  } catch {
+    // No such charset: UTF-8 is the best guess there is.
+    return new TextDecoder().decode(octets)
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * What can be read in a message, for search and preview: decoded fields, the text of its parts, names of attachments.
+ *
+ * What must stay true: no more is gathered than the limits say, whatever the message; HTML is read for its words and
+ * never shown.
+ */
+import type { ByteRange } from 'iems'
+import type { EmailText } from '../api.ts'
+import { type Field, readFields } from './header.ts'
+import { decodeCharset, readLong } from './parameters.ts'
+import type { MimePart } from './structure.ts'
+import { partBody } from './transfer.ts'
+import { decodeWords } from './words.ts'
+
+interface Readable {
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+}
+
+/** Octets of header, octets of decoded text in all parts together, and parts that are read. */
+const HEADER = 262_144
+const TEXT = 1_048_576
+const PARTS = 200
+
+export async function readText(email: Readable, structure: MimePart): Promise<EmailText> {
+  const fields: Field[] = []
+  const bodies: string[] = []
+  const attachments: string[] = []
+  let left = TEXT
+  let count = 0
+  for (const part of eachPart(structure)) {
+    if (++count > PARTS) break
+    const name = nameOf(part)
+    if (name !== undefined) attachments.push(name)
+    if (part.envelope) fields.push(...(await readHeader(email, part)))
+    if (part.type !== 'text' || part.disposition?.type === 'attachment' || left <= 0) continue
+    const text = await textOf(email, part, left)
+    left -= text.length
+    bodies.push(text)
+  }
+  return { fields, body: bodies.join('\n'), attachments }
+}
+
+function* eachPart(part: MimePart): Generator<MimePart> {
+  const stack = [part]
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    yield next
+    stack.push(...[...(next.parts ?? [])].reverse())
+  }
+}
+
+function nameOf({ parameters, disposition }: MimePart): string | undefined {
+  const name = (disposition && readLong(disposition.parameters, 'filename')) ?? readLong(parameters, 'name')
+  return name === undefined ? undefined : decodeWords(name)
+}
+
+async function readHeader(email: Readable, { header, body }: MimePart): Promise<readonly Field[]> {
+  const octets = await read(email.open({ start: header, end: Math.min(body, header + HEADER) }), HEADER)
+  return readFields(octets).list.map(({ name, value }) => ({ name, value: decodeWords(value) }))
+}
+
+async function textOf(email: Readable, part: MimePart, most: number): Promise<string> {
+  const source = partBody(email, part)
+  if (!source) return ''
+  const text = decodeCharset(await read(source, most), part.parameters.charset ?? '')
+  return part.subtype === 'html' ? fromHtml(text) : text
+}
+
+async function read(source: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of source) {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size >= most) break
+  }
+  return Buffer.concat(chunks).subarray(0, most)
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  nbsp: ' ',
+  auml: 'ä',
+  ouml: 'ö',
+  uuml: 'ü',
+  Auml: 'Ä',
+  Ouml: 'Ö',
+  Uuml: 'Ü',
+  szlig: 'ß',
+  eacute: 'é',
+  egrave: 'è',
+  agrave: 'à',
+  ccedil: 'ç',
+  euro: '€',
+  copy: '©',
+  ndash: '–',
+  mdash: '—',
+  hellip: '…',
+}
+
+/** The words of HTML: marks, scripts and styles gone. */
+export function fromHtml(html: string): string {
+  let text = ''
+  let at = 0
+  while (at < html.length) {
+    const open = html.indexOf('<', at)
+    if (open < 0) {
+      text += html.slice(at)
+      break
+    }
+    text += html.slice(at, open)
+    const hidden = /^<(script|style|title|template)\b/i.exec(html.slice(open, open + 12))
+    if (hidden) {
+      at = endOf(html, open, hidden[1] as string)
+      continue
+    }
+    const end = html.startsWith('<!--', open) ? html.indexOf('-->', open) + 2 : html.indexOf('>', open)
+    if (end < open) break
+    if (/^<\/?(?:p|br|div|tr|td|th|li|h\d|table|ul|ol|blockquote)\b/i.test(html.slice(open, open + 14))) text += ' '
+    at = end + 1
+  }
+  return text
+    .replace(
+      /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi,
+      (all, decimal?: string, hex?: string, name?: string) => {
+        if (name !== undefined) return ENTITIES[name] ?? all
+        const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
+        return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : all
+      },
+    )
+    .replace(/[ \t\r\n\f\u00a0]+/g, ' ')
+    .trim()
+}
+
+/** Behind the end of an element whose text is not read; linear, since each is looked for once from where it begins. */
+function endOf(html: string, start: number, name: string): number {
+  const end = new RegExp(`</${name}\\s*>`, 'gi')
+  end.lastIndex = start
+  return end.exec(html) ? end.lastIndex : html.length
+}
+
+/** Characters of a preview (RFC 8970). */
+const PREVIEW = 256
+const PREVIEW_SOURCE = 16_384
+
+/** The beginning of what it says: of the first text that is not empty, plain text first. */
+export async function preview(email: Readable, structure: MimePart): Promise<string> {
+  const texts = [...eachPart(structure)]
+    .slice(0, PARTS)
+    .filter(({ type, disposition }) => type === 'text' && disposition?.type !== 'attachment')
+  const inOrder = [
+    ...texts.filter(({ subtype }) => subtype !== 'html'),
+    ...texts.filter(({ subtype }) => subtype === 'html'),
+  ]
+  for (const part of inOrder.slice(0, 10)) {
+    const text = (await textOf(email, part, PREVIEW_SOURCE)).replace(/\s+/g, ' ').trim()
+    if (text !== '') return Array.from(text).slice(0, PREVIEW).join('')
+  }
+  return ''
+}

@@ -1,0 +1,37 @@
+/**
+ * Names of mailboxes: levels divided by `/`, any Unicode but control characters.
+ *
+ * What must stay true: INBOX is INBOX in any case, and nothing else differs only by Unicode's forms from another name.
+ */
+import type { SpecialUse } from './api.ts'
+
+/** Characters of a name, and its levels. */
+const LENGTH = 1000
+const LEVELS = 50
+
+/** The mailboxes an account begins with. */
+export const FIRST_MAILBOXES: readonly { readonly name: string; readonly specialUse?: SpecialUse }[] = [
+  { name: 'INBOX' },
+  { name: 'Drafts', specialUse: '\\Drafts' },
+  { name: 'Sent', specialUse: '\\Sent' },
+  { name: 'Junk', specialUse: '\\Junk' },
+  { name: 'Trash', specialUse: '\\Trash' },
+  { name: 'Archive', specialUse: '\\Archive' },
+]
+
+/** The name in the form in which it is kept; undefined for what cannot be one. */
+export function readName(name: string): string | undefined {
+  const plain = name.normalize('NFC')
+  const levels = plain.split('/')
+  if (!plain.isWellFormed() || plain.length > LENGTH || levels.length > LEVELS) return undefined
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  if (/[\0-\x1f\x7f-\x9f\u2028\u2029]/.test(plain) || levels.some((level) => level.trim() === '')) return undefined
+  if (levels[0]?.toUpperCase() === 'INBOX') levels[0] = 'INBOX'
+  return levels.join('/')
+}
+
+/** The levels above it, outermost first. */
+export function levelsAbove(name: string): readonly string[] {
+  const levels = name.split('/')
+  return levels.slice(1).map((_, index) => levels.slice(0, index + 1).join('/'))
+}

@@ -1,0 +1,134 @@
+/**
+ * What the message store writes, and under which keys, below its own prefix. Nothing else names these records:
+ *
+ *   a account                       modseq and UIDVALIDITY given out, octets held; every change of the account rewrites it
+ *   b account mailbox               a mailbox
+ *   n account name                  the id of the mailbox of that name
+ *   u mailbox bucket                UIDs that are there
+ *   m mailbox uid                   an entry: a message in a mailbox
+ *   c mailbox modseq uid            what changed last at that modseq: an entry, or one that vanished
+ *   k base                          content, as it was delivered or appended; holds the body under the name `base`
+ *   e base tag                      an email: that content with lines of its own above it
+ *   f base tag account mailbox uid  the entry holds the email
+ *   s base                          the MIME structure, once somebody has asked
+ *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last
+ *   x account time mailbox uid      an expunged entry that may still be brought back
+ *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
+ *   z account mailbox               a removed mailbox whose messages are still to go
+ *   d account mailbox who           annotations; without a mailbox those of the account, without who those of everybody
+ *   w identifier account mailbox    a mailbox that somebody else has rights in
+ */
+
+import type { Content } from 'iems'
+import { type Key, key, type Range } from 'iems'
+import type { SpecialUse, UidRange } from './api.ts'
+
+export interface AccountRecord {
+  readonly v: 1
+  readonly modseq: number
+  /** The last UIDVALIDITY that was given out. */
+  readonly validity: number
+  readonly octets: number
+}
+
+export interface MailboxRecord {
+  readonly v: 1
+  readonly name: string
+  readonly noSelect?: boolean
+  readonly specialUse?: SpecialUse
+  readonly subscribed: boolean
+  readonly acl: Readonly<Record<string, string>>
+  readonly uidValidity: number
+  readonly uidNext: number
+  readonly modseq: number
+  readonly forgotten: number
+  readonly messages: number
+  readonly unseen: number
+  readonly deleted: number
+  readonly size: number
+}
+
+export interface EntryRecord {
+  readonly email: string
+  readonly thread: string
+  readonly flags: readonly string[]
+  readonly modseq: number
+  readonly received: number
+  readonly saved: number
+  readonly size: number
+}
+
+export interface ExpungedRecord extends EntryRecord {
+  /** The mailbox's name at that time. */
+  readonly from: string
+}
+
+export interface ContentRecord {
+  readonly v: 1
+  readonly content: Content
+}
+
+export interface EmailRecord {
+  /** Header lines of this recipient's own, above the content. */
+  readonly top: string
+}
+
+export type ChangeKind = '+' | '-'
+
+export const accountKey = (account: string): Key => key('a', account)
+export const allAccounts = between('a')
+export const mailboxKey = (account: string, id: string): Key => key('b', account, id)
+export const mailboxesOf = (account: string) => between('b', account)
+export const nameKey = (account: string, name: string): Key => key('n', account, name)
+export const namesOf = (account: string) => between('n', account)
+export const uidsKey = (mailbox: string, bucket: number): Key => key('u', mailbox, bucket)
+export const uidsOfMailbox = (mailbox: string) => between('u', mailbox)
+export const entryKey = (mailbox: string, uid: number): Key => key('m', mailbox, uid)
+export const entriesOf = (mailbox: string, [first, last]: UidRange) => ({
+  from: key('m', mailbox, first),
+  to: key('m', mailbox, last + 1),
+})
+export const changeKey = (mailbox: string, modseq: number, uid: number): Key => key('c', mailbox, modseq, uid)
+export const changesOf = (mailbox: string, after: number) => ({
+  from: key('c', mailbox, after + 1),
+  to: key('c', mailbox, Number.MAX_SAFE_INTEGER),
+})
+export const contentKey = (base: string): Key => key('k', base)
+export const allContents = between('k')
+export const emailKey = (base: string, tag: string): Key => key('e', base, tag)
+export const emailsOf = (base: string) => between('e', base)
+export const heldKey = (base: string, tag: string, account: string, mailbox: string, uid: number): Key =>
+  key('f', base, tag, account, mailbox, uid)
+export const holdersOf = (base: string, tag: string) => between('f', base, tag)
+export const structureKey = (base: string): Key => key('s', base)
+export const letGoKey = (base: string, tag: string): Key => key('g', base, tag)
+export const allLetGo = between('g')
+export const expungedKey = (account: string, at: number, mailbox: string, uid: number): Key =>
+  key('x', account, at, mailbox, uid)
+export const expungedOf = (account: string) => between('x', account)
+export const vanishedKey = (at: number, account: string, mailbox: string, modseq: number, uid: number): Key =>
+  key('y', at, account, mailbox, modseq, uid)
+export const vanishedBefore = (at: number) => ({ from: key('y'), to: key('y', at) })
+export const removedKey = (account: string, mailbox: string): Key => key('z', account, mailbox)
+export const allRemoved = between('z')
+export const metadataKey = (account: string, mailbox: string, who: string): Key => key('d', account, mailbox, who)
+export const metadataOf = (account: string, mailbox: string) => between('d', account, mailbox)
+export const sharedKey = (identifier: string, account: string, mailbox: string): Key =>
+  key('w', identifier, account, mailbox)
+export const sharedWith = (identifier: string) => between('w', identifier)
+
+/** Everything below a tuple. Strings sort before numbers and above nothing, so the largest key part ends the range. */
+function between(...parts: readonly string[]): Pick<Range, 'from' | 'to'> {
+  return { from: key(...parts), to: key(...parts, Number.MAX_SAFE_INTEGER) }
+}
+
+export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+export const decode = <T>(value: Uint8Array): T =>
+  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
+
+/** An email's id is that of its content and, after the last dash, the tag of the recipient it came to. */
+export const emailId = (base: string, tag: string): string => `${base}-${tag}`
+export function readEmailId(id: string): { readonly base: string; readonly tag: string } {
+  const dash = id.lastIndexOf('-')
+  return { base: id.slice(0, dash), tag: id.slice(dash + 1) }
+}

@@ -1,0 +1,138 @@
+/**
+ * The message store put together: the service, the delivering end, and what runs beside them.
+ */
+import type { SetupContext } from 'iems'
+import type { AccountsApi } from '../accounts/api.ts'
+import type { MailboxRef, MailStoreApi, Moved, Or, Uids } from './api.ts'
+import { createAppend } from './append.ts'
+import { type Change, createChanges, isRefused } from './changes.ts'
+import { createCheck } from './check.ts'
+import { createDeliver } from './deliver.ts'
+import { createEmails } from './emails.ts'
+import { createMailboxes } from './mailboxes.ts'
+import { createMessages } from './messages.ts'
+import { createMetadata } from './metadata.ts'
+import { type AccountRecord, accountKey, decode } from './records.ts'
+import { createSweep, type Retention } from './sweep.ts'
+import { createWatchers } from './watchers.ts'
+
+export interface Settings {
+  readonly undelete: number
+  readonly remember: number
+  readonly retention: readonly Retention[]
+  /** Octets of one appended message. */
+  readonly maxSize: number
+}
+
+export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
+  const { store, contents, clock, log, signal } = ctx
+  const now = () => clock.now()
+  const watchers = createWatchers(log)
+  const quotaOf = async (account: string) => (await accounts.byId(account))?.quota
+  const emails = createEmails({ store, contents, gone: () => {} })
+
+  async function releaseAll(letGo: readonly { base: string; tag: string }[]): Promise<void> {
+    for (const { base, tag } of letGo) await emails.release(base, tag)
+  }
+
+  const changeAccount = createChanges({
+    store,
+    contents,
+    committed(account, changed, letGo) {
+      watchers.tell(account, changed)
+      // What fails now is found by the next sweep.
+      releaseAll(letGo).catch((cause: unknown) => log.error('not released', { cause }))
+    },
+  })
+  const messages = createMessages({ store, changeAccount, now, quotaOf, keepsExpunged: settings.undelete > 0 })
+  const mailboxes = createMailboxes({
+    store,
+    clock,
+    changeAccount,
+    moveAll: messages.moveAll,
+    removed: (ref) => void sweep.purge(ref).catch((cause: unknown) => log.error('not purged', { cause })),
+    groupsOf: accounts.groupsOf,
+  })
+  const sweep = createSweep({
+    store,
+    clock,
+    log,
+    signal,
+    changeAccount,
+    emails,
+    mailboxes,
+    messages,
+    undeleteMs: settings.undelete,
+    rememberMs: settings.remember,
+    retention: settings.retention,
+  })
+  const schedule = (_: Change, __: string) => {}
+  const deliver = createDeliver({
+    store,
+    contents,
+    accounts,
+    changeAccount,
+    emails,
+    log,
+    now,
+    file: async (filing) => (await ctx.call('mailstore:filing', filing)) ?? filing,
+    schedule,
+  })
+
+  const append = createAppend({
+    contents,
+    changeAccount,
+    mailboxes,
+    now,
+    quotaOf,
+    schedule,
+    maxSize: settings.maxSize,
+  })
+
+  /** Tells plugins of what a user moved by hand. */
+  async function told<T extends object>(
+    work: () => Or<T>,
+    { ref, uids, to }: { ref: MailboxRef; uids: Uids; to: MailboxRef },
+  ): Or<T> {
+    const [from, target] = await Promise.all([mailboxes.read(ref), mailboxes.read(to)])
+    const isTold = from && target && from.specialUse !== target.specialUse && ref.account === to.account
+    const moved: string[] = []
+    if (isTold) for await (const { email } of messages.entries(ref, uids)) moved.push(email)
+    const done = await work()
+    if (isTold && !isRefused(done) && moved.length > 0) {
+      const subject: Moved = { account: to.account, from, to: target, emails: moved }
+      ctx.call('mailstore:moved', subject).catch((cause: unknown) => log.error('not told', { cause }))
+    }
+    return done
+  }
+
+  const service: MailStoreApi = {
+    mailboxes: mailboxes.all,
+    find: mailboxes.find,
+    mailbox: mailboxes.read,
+    create: mailboxes.create,
+    rename: mailboxes.rename,
+    remove: mailboxes.remove,
+    subscribe: mailboxes.subscribe,
+    shared: mailboxes.shared,
+    rights: mailboxes.rights,
+    setAcl: mailboxes.setAcl,
+    ...createMetadata({ store, changeAccount }),
+    open: messages.open,
+    entries: messages.entries,
+    changes: messages.changes,
+    append,
+    setFlags: messages.setFlags,
+    expunge: messages.expunge,
+    copy: messages.copy,
+    move: (ref, uids, to) => told(() => messages.move(ref, uids, to), { ref, uids, to }),
+    email: emails.email,
+    watch: watchers.watch,
+    async usage(account) {
+      const value = await store.get(accountKey(account))
+      return value ? decode<AccountRecord>(value).octets : 0
+    },
+  }
+  const checkAccount = createCheck({ store, changeAccount, emails })
+  return { service, sweep, deliver, checkAccount }
+}

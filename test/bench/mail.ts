@@ -1,0 +1,227 @@
+/*
+ * Mail servers with mailboxes, behind one shape: this one, and Debian's Postfix with Dovecot behind it by LMTP. The same
+ * clients put the same load on both; a message counts when an IMAP client sees it.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { startDovecot } from '../support/dovecot.ts'
+import { endGroup, type Scope, startPostfix } from '../support/postfix.ts'
+import { freePort } from '../support/running-server.ts'
+import { accepting, send } from './load.ts'
+import { usageOf } from './usage.ts'
+
+export type MailServerName = 'iems' | 'postfix+dovecot'
+
+export interface MailServer {
+  readonly smtp: number
+  readonly imap: number
+  /** Leaders of its process groups. */
+  readonly pids: readonly number[]
+}
+
+/** Accounts are u0, u1, …, each with the password `secret` and mail at here.test. */
+export function startMailServer(scope: Scope, name: MailServerName, accounts: number): Promise<MailServer> {
+  return name === 'iems' ? startIemsMail(scope, accounts) : startPostfixDovecot(scope, accounts)
+}
+
+const usersOf = (count: number) => Array.from({ length: count }, (_, index) => `u${index}`)
+
+async function startPostfixDovecot(scope: Scope, accounts: number): Promise<MailServer> {
+  const dovecot = await startDovecot(scope, { users: usersOf(accounts), settings: 'mail_fsync = always' })
+  const postfix = await startPostfix(scope, {
+    fate: { relayTo: dovecot.lmtp },
+    settings: {
+      relayhost: '',
+      default_transport: `lmtp:inet:127.0.0.1:${dovecot.lmtp}`,
+      default_destination_concurrency_limit: 20,
+      lmtp_destination_recipient_limit: 1,
+    },
+  })
+  return { smtp: postfix.port, imap: dovecot.imap, pids: [postfix.pid, dovecot.pid] }
+}
+
+async function startIemsMail(scope: Scope, accounts: number): Promise<MailServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
+  let pid: number | undefined
+  scope.after(async () => {
+    if (pid) await endGroup(pid, 10_000)
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
+  const [smtp, imap] = [await freePort(), await freePort()]
+  const password = await hashPassword('secret')
+  const people = usersOf(accounts).map((name) => ({ name, addresses: [`${name}@here.test`], password }))
+  await writeFile(join(folder, 'people.json'), JSON.stringify(people))
+  await writeFile(
+    join(folder, 'iems.config.ts'),
+    `import { readFileSync } from 'node:fs'
+import { defineConfig } from 'iems'
+import { accounts } from 'iems/plugins/accounts'
+import { imap } from 'iems/plugins/imap'
+import { mailstore } from 'iems/plugins/mailstore'
+import { smtpIn } from 'iems/plugins/smtp-in'
+export default defineConfig({
+  hostname: 'iems.test',
+  store: { path: 'data' },
+  channels: {
+    mx: smtpIn({ listen: '127.0.0.1:${smtp}' }, { trusts: ['127.0.0.0/8'] }),
+    local: mailstore({}, { accepts: 'anyone' }),
+    imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true }),
+  },
+  plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })],
+})
+`,
+  )
+  const log = openSync(join(folder, 'log'), 'w')
+  const project = join(import.meta.dirname, '../..')
+  const flags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
+  const child = spawn(
+    process.execPath,
+    [
+      ...flags,
+      '--max-semi-space-size=8',
+      '--conditions=source',
+      join(project, 'core/cli.ts'),
+      'start',
+      '--config',
+      join(folder, 'iems.config.ts'),
+    ],
+    { detached: true, cwd: project, stdio: ['ignore', log, log], env: { ...process.env, MALLOC_ARENA_MAX: '1' } },
+  )
+  closeSync(log)
+  pid = child.pid
+  await accepting(imap).catch(async (cause) => {
+    throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
+  })
+  return { smtp, imap, pids: [pid as number] }
+}
+
+// --- an IMAP client for loads ---------------------------------------------------------------------
+
+export interface LoadClient {
+  /** Resolves when the tagged answer has come; with everything that came before it if asked. */
+  command(text: string): Promise<string>
+  close(): void
+}
+
+export async function openImap(port: number): Promise<LoadClient> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'data')
+  socket.setNoDelay(true)
+  let text = ''
+  let tag = ''
+  let done: (text: string) => void = () => {}
+  socket.setEncoding('latin1')
+  socket.on('data', (chunk: string) => {
+    text += chunk
+    // The tagged answer is the last line there is.
+    const at = text.endsWith('\r\n') ? text.lastIndexOf('\r\n', text.length - 3) + 2 : -1
+    if (at >= 0 && text.startsWith(tag, at === 1 ? 0 : at)) done(text)
+  })
+  let count = 0
+  return {
+    command(command) {
+      tag = `t${++count} `
+      text = ''
+      const { promise, resolve, reject } = Promise.withResolvers<string>()
+      done = (all) => {
+        const answer = all.slice(all.lastIndexOf(tag))
+        if (answer.startsWith(`${tag}OK`)) resolve(all)
+        else reject(new Error(`${command}: ${answer}`))
+      }
+      socket.write(`${tag}${command}\r\n`, 'latin1')
+      return promise
+    },
+    close: () => socket.destroy(),
+  }
+}
+
+async function countOf(client: LoadClient): Promise<number> {
+  return Number(/MESSAGES (\d+)/.exec(await client.command('STATUS INBOX (MESSAGES)'))?.[1])
+}
+
+// --- measurements -------------------------------------------------------------------------------------
+
+export interface SeenMail {
+  readonly perSecond: number
+  readonly cpuMs: number
+}
+
+/** From SMTP to readable in an Inbox, messages a second. */
+export async function measureInbox(scope: Scope, name: MailServerName, messages: number): Promise<SeenMail> {
+  const server = await startMailServer(scope, name, 1)
+  const client = await openImap(server.imap)
+  await client.command('LOGIN u0 secret')
+  const load = { clients: 20, bytes: 4096, connections: 'kept', to: 'u0@here.test' } as const
+  let total = 0
+  const flow = async (count: number) => {
+    total += count
+    await send(server.smtp, { ...load, messages: count })
+    while ((await countOf(client)) < total) await delay(20)
+  }
+  await flow(Math.min(1000, messages))
+  const before = cpuOf(server)
+  const started = performance.now()
+  await flow(messages)
+  const seconds = (performance.now() - started) / 1000
+  client.close()
+  return { perSecond: messages / seconds, cpuMs: ((cpuOf(server) - before) * 1000) / messages }
+}
+
+const cpuOf = ({ pids }: MailServer) => pids.reduce((sum, pid) => sum + usageOf(pid).cpuSeconds, 0)
+
+const MESSAGE = (size: number) =>
+  `From: Ann <ann@far.test>\r\nTo: u@here.test\r\nSubject: a message of the load\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <x@far.test>\r\n\r\n${'All work and no play.\r\n'.repeat(size / 23)}`
+
+/** 20 clients in sessions of login, select, headers, bodies, flags, append, expunge, logout: commands a second. */
+export async function measureSessions(scope: Scope, name: MailServerName, sessions: number): Promise<SeenMail> {
+  const accounts = 20
+  const server = await startMailServer(scope, name, accounts)
+  const text = MESSAGE(4096)
+  const literal = `{${text.length}+}\r\n${text}`
+  let commands = 0
+  const say = async (client: LoadClient, command: string) => {
+    commands++
+    return client.command(command)
+  }
+  for (let user = 0; user < accounts; user++) {
+    const client = await openImap(server.imap)
+    await client.command(`LOGIN u${user} secret`)
+    for (let count = 0; count < 50; count++) await client.command(`APPEND INBOX ${literal}`)
+    client.close()
+  }
+  const session = async (user: number) => {
+    const client = await openImap(server.imap)
+    await say(client, `LOGIN u${user} secret`)
+    await say(client, 'SELECT INBOX')
+    await say(client, 'FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)])')
+    for (let number = 1; number <= 10; number++) await say(client, `FETCH ${number * 3} BODY.PEEK[]`)
+    for (let number = 1; number <= 5; number++) await say(client, `STORE ${number} +FLAGS (\\Seen)`)
+    await say(client, `APPEND INBOX ${literal}`)
+    await say(client, 'STORE 1 +FLAGS.SILENT (\\Deleted)')
+    await say(client, 'EXPUNGE')
+    await say(client, 'LOGOUT').catch(() => {})
+    client.close()
+  }
+  const all = async (count: number) => {
+    let next = 0
+    await Promise.all(
+      usersOf(accounts).map(async (_, user) => {
+        while (next++ < count) await session(user)
+      }),
+    )
+  }
+  await all(accounts * 2)
+  commands = 0
+  const before = cpuOf(server)
+  const started = performance.now()
+  await all(sessions)
+  const seconds = (performance.now() - started) / 1000
+  return { perSecond: commands / seconds, cpuMs: ((cpuOf(server) - before) * 1000) / commands }
+}

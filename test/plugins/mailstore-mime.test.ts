@@ -1,0 +1,187 @@
+/** MIME as the message store reads it: the same however it comes, bounded whatever it is, and as Dovecot reads it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type MimePart, readStructure } from '../../plugins/mailstore/mime/structure.ts'
+import { fromHtml, preview, readText } from '../../plugins/mailstore/mime/text.ts'
+import { partBody } from '../../plugins/mailstore/mime/transfer.ts'
+import { MIME } from '../fixtures/mime.ts'
+import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
+import { createImapKernel, type ImapTalk, talkTo } from '../support/imap-talk.ts'
+
+/** Content that comes in pieces of so many octets. */
+function emailOf(content: string | Buffer, piece = 65_536) {
+  const octets = Buffer.isBuffer(content) ? content : Buffer.from(content, 'latin1')
+  return {
+    size: octets.length,
+    async *open({ start, end } = { start: 0, end: octets.length }) {
+      for (let at = start; at < end; at += piece) yield octets.subarray(at, Math.min(end, at + piece))
+    },
+  }
+}
+
+const structureOf = (content: string | Buffer, piece?: number): Promise<MimePart> => {
+  const { open, size } = emailOf(content, piece)
+  return readStructure(open, size)
+}
+
+test('the structure is the same in whatever pieces the content comes', async () => {
+  for (const [name, content] of Object.entries(MIME)) {
+    const whole = await structureOf(content)
+    for (const piece of [1, 2, 3, 7, 64])
+      assert.deepEqual(await structureOf(content, piece), whole, `${name} by ${piece}`)
+  }
+})
+
+test('offsets are those of the octets', async () => {
+  const content = MIME.nested as string
+  const { parts: [related, message] = [] } = await structureOf(content)
+  const picture = related?.parts?.[1] as MimePart
+  assert.equal(content.slice(picture.body, picture.end), 'iVBORw0KGgo=')
+  const inner = message?.parts?.[0] as MimePart
+  assert.match(content.slice(inner.header, inner.end), /^From: "Inner, Person"[\s\S]*epilogue of in$/)
+  const text = inner.parts?.[0] as MimePart
+  assert.equal(content.slice(text.body, text.end), 'inner text\r\ntwo lines\r\n')
+})
+
+test('whatever it is, it has some structure within the content', async () => {
+  const pieces = fc.constantFrom(
+    '--a',
+    '--b',
+    '--',
+    '\r\n',
+    '\n',
+    '\r',
+    'Content-Type: multipart/mixed; boundary=a',
+    'Content-Type: message/rfc822',
+    'Content-Type: multipart/digest; boundary="b"',
+    ':',
+    ' ',
+    'x',
+    '\0',
+    '\xff',
+    ';',
+    '=',
+    '"',
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(pieces, { maxLength: 60 }), fc.integer({ min: 1, max: 50 }), async (some, piece) => {
+      const content = some.join('')
+      const whole = await structureOf(content)
+      assert.deepEqual(await structureOf(content, piece), whole)
+      const look = (part: MimePart) => {
+        assert.ok(part.header <= part.body && part.body <= part.end && part.end <= content.length)
+        for (const inner of part.parts ?? []) {
+          assert.ok(inner.header >= part.body && inner.end <= part.end)
+          look(inner)
+        }
+      }
+      look(whole)
+      await readText(emailOf(content), whole)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('depth, parts and headers without end are cut, in linear time', async () => {
+  let deep = ''
+  for (let depth = 0; depth < 500; depth++)
+    deep += `Content-Type: multipart/mixed; boundary=b${depth}\r\n\r\n--b${depth}\r\n`
+  let depth = 0
+  for (let part: MimePart | undefined = await structureOf(deep); part; part = part.parts?.[0]) depth++
+  assert.ok(depth <= 101, `${depth}`)
+  const many = await structureOf(
+    `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\nx\r\n'.repeat(20_000)}--b--\r\n`,
+  )
+  assert.ok((many.parts?.length ?? 0) <= 10_000)
+  const header = await structureOf(`Subject: ${'x'.repeat(2_000_000)}\r\n${' folded\r\n'.repeat(100_000)}\r\nbody`)
+  assert.equal(header.end - header.body, 4)
+  await structureOf(`To: ${'(('.repeat(50_000)}\r\n\r\n`)
+  await structureOf(`To: ${'a@b, '.repeat(50_000)}\r\n\r\n`)
+  await structureOf(`Content-Type: text/plain; ${'a="\\'.repeat(50_000)}\r\n\r\n`)
+  fromHtml('<script>'.repeat(50_000))
+  fromHtml('<'.repeat(100_000))
+})
+
+test('text is decoded for search and preview', async () => {
+  const content = MIME.alternative as string
+  const structure = await structureOf(content)
+  const { fields, body } = await readText(emailOf(content), structure)
+  assert.equal(fields.find(({ name }) => name === 'subject')?.value, 'hö')
+  assert.equal(body, 'hö there\nhö')
+  assert.equal(await preview(emailOf(content), structure), 'hö there')
+  const nested = MIME.nested as string
+  assert.deepEqual((await readText(emailOf(nested), await structureOf(nested))).attachments, ['ä.png'])
+  assert.equal(fromHtml('<style>p{}</style><p>a &amp; b<br>c&#33;&nbsp;<!-- no --><script>x</script>d'), 'a & b c! d')
+  const japanese = Buffer.concat([
+    Buffer.from('Content-Type: text/plain; charset=iso-2022-jp\r\nSubject: =?iso-2022-jp?B?GyRCRnxLXBsoQg==?=\r\n\r\n'),
+    Buffer.from('1b2442467c4b5c1b2842', 'hex'),
+  ])
+  const read = await readText(emailOf(japanese), await structureOf(japanese))
+  assert.deepEqual([read.body, read.fields[1]?.value], ['日本', '日本'])
+})
+
+test('transfer encodings are undone in any pieces, broken ones as far as they go', async () => {
+  const decode = async (encoding: string, text: string, piece: number) => {
+    const source = partBody(emailOf(text, piece), { encoding, body: 0, end: text.length })
+    return source && Buffer.concat(await Array.fromAsync(source)).toString('latin1')
+  }
+  for (const piece of [1, 2, 5, 1000]) {
+    assert.equal(await decode('base64', 'SGVs\r\nbG8s IHd!vcmxk', piece), 'Hello, world')
+    assert.equal(await decode('quoted-printable', 'a=\r\nb=3D  \r\n=zz=4', piece), 'ab=\r\n=zz=4')
+    assert.equal(await decode('x-uuencode', 'x\r\nbegin 644 f\r\n#0V%T\r\n`\r\nend\r\n', piece), 'Cat')
+    assert.equal(await decode('x-unknown', 'x', piece), undefined)
+  }
+})
+
+// --- Dovecot -----------------------------------------------------------------------------------------
+
+/** What may differ: the case of names, how strings are written, and whether a section that is not there is empty or NIL (RFC 9051 section 7.5.2). */
+const normal = (line: string) =>
+  line
+    .replace(/^\* \d+ FETCH /, '')
+    .replace(/ \{0\}\r\n\)$/, ' NIL)')
+    .replace(/\{9\}\r\nsend "er"/i, '"send \\"er\\""')
+    .replace(/\{19\}\r\nfolded subject here/, '"folded subject here"')
+    .toLowerCase()
+
+async function fetchAll(client: ImapTalk): Promise<string[]> {
+  for (const content of Object.values(MIME)) await client.command(`APPEND INBOX {${content.length}+}\r\n${content}`)
+  await client.command('SELECT INBOX')
+  const told: string[] = []
+  for (let number = 1; number <= Object.keys(MIME).length; number++)
+    for (const item of [
+      'BODYSTRUCTURE',
+      'BODY',
+      'ENVELOPE',
+      'BODY.PEEK[1]',
+      'BODY.PEEK[1.MIME]',
+      'BODY.PEEK[2]',
+      'BODY.PEEK[2.1]',
+      'BODY.PEEK[2.HEADER]',
+      'BODY.PEEK[2.TEXT]',
+      'BODY.PEEK[TEXT]',
+      'BODY.PEEK[HEADER]',
+      'RFC822.SIZE',
+      'BODY.PEEK[2.1.1]',
+      'BODY.PEEK[HEADER.FIELDS.NOT (From To)]',
+    ])
+      told.push(
+        normal((await client.command(`FETCH ${number} (${item})`)).filter((line) => line.startsWith('*')).join('\n')),
+      )
+  return told
+}
+
+test('structures, envelopes and sections are those that Dovecot tells', { skip: whyNoDovecot() }, async (t) => {
+  const dovecot = await startDovecot(t, { users: ['ann'] })
+  const theirs = await talkTo(t, dovecot.imap)
+  await theirs.line()
+  await theirs.command('LOGIN ann secret')
+  const { talk } = await createImapKernel(t)
+  const expected = await fetchAll(theirs)
+  const told = await fetchAll(await talk('ann'))
+  for (const [index, line] of told.entries()) {
+    const name = Object.keys(MIME)[Math.floor(index / 14)]
+    assert.equal(line, expected[index], `${name}, item ${index % 14}`)
+  }
+})

@@ -1,0 +1,129 @@
+/**
+ * A process that works on mailboxes as hard as it can until it is killed, and says on standard output what it begins
+ * and what has been acknowledged: a line of JSON each. Each worker has one message at a time, which it appends, flags,
+ * copies, moves and expunges; beside them messages are handed in and delivered.
+ *
+ *   node mailing-process.ts FOLDER SEED
+ */
+import { writeSync } from 'node:fs'
+import * as z from 'zod'
+import { definePlugin } from '../../core/index.ts'
+import { levelStore } from '../../core/store/level.ts'
+import { createTestKernel, testClock } from '../../core/testing.ts'
+import { accounts } from '../../plugins/accounts/index.ts'
+import { MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
+import { mailstore } from '../../plugins/mailstore/index.ts'
+
+export const WORKERS = 8
+export const ACCOUNT_NAMES = ['ann', 'bob']
+export const MAILBOXES = ['INBOX', 'Archive', 'Junk']
+const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
+
+/** A kernel on LevelDB, with the service in hand. */
+export async function openMail(
+  path: string,
+  after: (end: () => Promise<void>) => void,
+  now: () => number = () => Date.now(),
+) {
+  let mail: MailStoreApi | undefined
+  const borrow = definePlugin({
+    name: 'borrow',
+    config: z.undefined(),
+    needs: [MailStore],
+    setup(_, ctx) {
+      mail = ctx.use(MailStore)
+      return {}
+    },
+  })
+  const store = await levelStore({ path, minFree: 0 })
+  const people = ACCOUNT_NAMES.map((name) => ({ name, addresses: [`${name}@here.test`] }))
+  const kernel = await createTestKernel(
+    { after: (end) => after(async () => void (await (end as () => Promise<void>)())) },
+    {
+      store,
+      clock: { ...testClock(), now, after: realAfter },
+      channels: { local: mailstore({ undelete: '0 s' }, { accepts: 'anyone', retry: { first: '1 s' }, lease: '1 s' }) },
+      plugins: [accounts({ domains: ['here.test'], accounts: people }), borrow()],
+    },
+  )
+  return { kernel, store, mail: mail as MailStoreApi }
+}
+
+function realAfter(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, ms)
+  return () => clearTimeout(timer)
+}
+
+async function* text(subject: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`Subject: ${subject}\r\n\r\n${'body '.repeat(subject.endsWith('7') ? 20_000 : 20)}\r\n`)
+}
+
+async function work(mail: MailStoreApi, worker: number, seed: number): Promise<void> {
+  let random = seed + worker * 7919
+  const below = (most: number) => {
+    random = (random * 1103515245 + 12345) % 2 ** 31
+    return Math.floor((random / 2 ** 31) * most)
+  }
+  const place = async () => {
+    const account = ACCOUNT_NAMES[below(ACCOUNT_NAMES.length)] as string
+    const mailbox = await mail.find(account, MAILBOXES[below(MAILBOXES.length)] as string)
+    if (!mailbox) throw new Error('no mailbox')
+    return mailbox
+  }
+  for (let number = 0; ; number++) {
+    const subject = `w${worker}-${seed}-${number}`
+    let at = await place()
+    let flags: string[] = []
+    const told = <T extends object>(state: object, result: T): T => {
+      if ('refused' in result) throw new Error(JSON.stringify(result))
+      say({ done: subject, ...state })
+      return result
+    }
+    const where = () => ({ account: at.account, mailbox: at.name, flags })
+    say({ begun: subject, ...where() })
+    const appended = await mail.append(at, [{ content: text(subject) }])
+    if ('refused' in appended) throw new Error(appended.why)
+    let uid = appended.uids[0] as number
+    say({ done: subject, ...where(), id: at.id, uid })
+    for (let steps = below(6); steps > 0; steps--) {
+      if (below(2) === 0) {
+        flags = [`k${steps}`]
+        say({ begun: subject, ...where() })
+        told(where(), await mail.setFlags(at, [[uid, uid]], { how: 'set', flags }))
+      } else {
+        const to = await place()
+        // Between accounts a move is two commits, and a kill between them leaves both.
+        if (to.id === at.id || to.account !== at.account) continue
+        const from = at
+        at = to
+        say({ begun: subject, ...where() })
+        const moved = await mail.move(from, [[uid, uid]], to)
+        if ('refused' in moved) throw new Error(moved.why)
+        uid = moved.copied[0]?.to as number
+        say({ done: subject, ...where(), id: at.id, uid })
+      }
+    }
+    if (below(3) > 0) {
+      say({ begun: subject, gone: true })
+      told({ gone: true }, (await mail.expunge(at, [[uid, uid]])) as object)
+    }
+  }
+}
+
+if (import.meta.main) {
+  const [path = '', seed = '1'] = process.argv.slice(2)
+  const { kernel, mail } = await openMail(path, () => {})
+  kernel.kernel.run()
+  say({ ready: true })
+  for (let worker = 0; worker < WORKERS; worker++) void work(mail, worker, Number(seed))
+  for (let number = 0; ; number++) {
+    const subject = `d-${seed}-${number}`
+    const to = ACCOUNT_NAMES.map((name) => `${name}@here.test`)
+    const { reply } = await kernel.kernel.submit('in', {
+      from: 'me@far.test',
+      to,
+      content: `Subject: ${subject}\r\n\r\nx\r\n`,
+    })
+    if (reply.code === 250) say({ done: subject, delivered: true })
+  }
+}
