@@ -18,6 +18,8 @@ export {
   tlsServerOptions,
 } from './listening/certificates.ts'
 export { type Client, type Clients, createClients } from './listening/clients.ts'
+export { Ended, Input, LineTooLong, TimedOut } from './listening/input.ts'
+export { Output } from './listening/output.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export type { EventName, Log } from './log.ts'
 export { inNetworks, network } from './networks.ts'
@@ -43,6 +45,14 @@ export {
   type Taps,
 } from './plugin.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
+export {
+  type AskClient,
+  decodeResponse,
+  isSaslMechanism,
+  readCredentials,
+  SASL_MECHANISMS,
+  type SaslMechanism,
+} from './sasl.ts'
 export { defineService, type Service } from './service.ts'
 export type { ClientFacts, OpenSession } from './session.ts'
 export { key, unkey } from './store/keys.ts'

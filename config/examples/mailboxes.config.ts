@@ -27,8 +27,7 @@ export default defineConfig({
           name: 'ann',
           addresses: ['ann@example.org', 'postmaster@example.org'],
           // iems password hash
-          password:
-            '$argon2id$v=19$m=19456,t=2,p=1$bm90IGEgcmVhbCBzYWx0$bm90IGEgcmVhbCBoYXNoLCBub3QgYSByZWFsIGhhc2g',
+          password: '$argon2id$v=19$m=19456,t=2,p=1$bm90IGEgcmVhbCBzYWx0$bm90IGEgcmVhbCBoYXNoLCBub3QgYSByZWFsIGhhc2g',
           quota: '5 GB',
         },
       ],

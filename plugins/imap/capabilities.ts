@@ -1,6 +1,7 @@
 /**
  * What is announced: all that works, and nothing else.
  */
+import { SASL_MECHANISMS } from 'iems'
 import type { Session } from './session.ts'
 
 const BEFORE = 'IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE'
@@ -16,7 +17,11 @@ export function capabilities(session: Session): string {
   const words = [BEFORE]
   if (!account) {
     if (parts.hasTls() && !parts.isSecure()) words.push('STARTTLS')
-    words.push(parts.isSecure() || parts.options.authWithoutTls ? 'AUTH=PLAIN AUTH=LOGIN' : 'LOGINDISABLED')
+    words.push(
+      parts.isSecure() || parts.options.authWithoutTls
+        ? SASL_MECHANISMS.map((name) => `AUTH=${name}`).join(' ')
+        : 'LOGINDISABLED',
+    )
   } else {
     words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
     words.push(`APPENDLIMIT=${parts.options.limits.messageSize}`)

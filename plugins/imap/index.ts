@@ -4,13 +4,11 @@
  * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
  */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
-import { type Client, createClients, definePlugin, readCertificates, type SetupContext } from 'iems'
+import { type Client, createClients, definePlugin, Input, Output, readCertificates, type SetupContext } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { capabilities } from './capabilities.ts'
-import { Input } from './input.ts'
 import { type Options, options } from './options.ts'
-import { Output } from './output.ts'
 import { Session } from './session.ts'
 
 export const imap = definePlugin({

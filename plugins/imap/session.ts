@@ -4,7 +4,8 @@
  * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
-import type { Credentials, Identity, Log, Refusal, Verifier } from 'iems'
+import type { Credentials, Identity, Log, Output, Refusal, Verifier } from 'iems'
+import { Ended, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
@@ -12,10 +13,8 @@ import type { CommandDefinition, Literal, MoreInput } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
 import { formatSet } from './grammar/sets.ts'
-import { Ended, type Input, LineTooLong, TimedOut } from './input.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
-import type { Output } from './output.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
 import type { View } from './view.ts'
 

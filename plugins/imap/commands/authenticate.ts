@@ -1,7 +1,7 @@
 /**
  * Logging in, by LOGIN and by SASL.
  */
-import type { Credentials } from 'iems'
+import { type Credentials, decodeResponse, isSaslMechanism, readCredentials } from 'iems'
 import { bad, no, ok } from '../answers.ts'
 import { capabilities } from '../capabilities.ts'
 import type { Call, CommandDefinition } from '../command.ts'
@@ -45,39 +45,26 @@ export const login: CommandDefinition = {
   },
 }
 
-async function ask(session: Session, challenge: string): Promise<Buffer | undefined> {
-  session.output.line(`+ ${challenge}`)
-  await session.output.flush()
-  const line = (await session.parts.input.line(RESPONSE_LIMIT)).toString('latin1')
-  return line === '*' ? undefined : Buffer.from(line, 'base64')
-}
-
-async function plain(session: Session, initial: Buffer | undefined): Promise<Credentials | undefined> {
-  const response = initial ?? (await ask(session, ''))
-  // RFC 4616: authorization identity, name, password.
-  const [authorize, username, password, ...more] = response?.toString().split('\0') ?? []
-  if (username === undefined || password === undefined || more.length > 0) return undefined
-  return authorize === '' || authorize === username ? { kind: 'password', username, password } : undefined
-}
-
-async function loginMechanism(session: Session, initial: Buffer | undefined): Promise<Credentials | undefined> {
-  const username = initial ?? (await ask(session, 'VXNlcm5hbWU6'))
-  const password = username && (await ask(session, 'UGFzc3dvcmQ6'))
-  return username && password && { kind: 'password', username: username.toString(), password: password.toString() }
-}
+/** One turn of a SASL exchange. */
+const asking =
+  ({ parts, output }: Session) =>
+  async (challenge: string) => {
+    output.line(`+ ${Buffer.from(challenge).toString('base64')}`)
+    await output.flush()
+    const line = (await parts.input.line(RESPONSE_LIMIT)).toString('latin1')
+    return line === '*' ? undefined : decodeResponse(line)
+  }
 
 export const authenticate: CommandDefinition = {
   state: 'before',
   async run(session, { cursor }: Call) {
     cursor.space()
     const mechanism = cursor.atom('a mechanism').toUpperCase()
-    let initial: Buffer | undefined
-    if (cursor.takes(' '))
-      initial = cursor.takes('=') ? Buffer.alloc(0) : Buffer.from(cursor.atom('a response'), 'base64')
+    const initial = cursor.takes(' ') ? decodeResponse(cursor.need(/[A-Za-z0-9+/=]+/y, 'a response')) : undefined
     cursor.end()
     if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
-    if (mechanism !== 'PLAIN' && mechanism !== 'LOGIN') return no('There is no such mechanism', 'CANNOT')
-    const credentials = await (mechanism === 'PLAIN' ? plain : loginMechanism)(session, initial)
+    if (!isSaslMechanism(mechanism)) return no('There is no such mechanism', 'CANNOT')
+    const credentials = await readCredentials(mechanism, initial, asking(session))
     return credentials ? logIn(session, credentials) : bad('That was no proper response')
   },
 }

@@ -1,0 +1,55 @@
+/**
+ * Content as POP3 sends it: lines with a dot before their dots, and a dot alone behind the last (RFC 1939 section 3).
+ *
+ * What must stay true: a message comes through octet for octet in whatever pieces it is read; a piece without a line
+ * that begins with a dot is passed on as it is.
+ */
+
+const DOT = 46
+const LF = 10
+
+/** The content with its dots stuffed, and the line that ends it. */
+export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let last = LF
+  for await (const chunk of content) {
+    const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    if (octets.length === 0) continue
+    let from = 0
+    if (last === LF && octets[0] === DOT) yield Buffer.from('.')
+    for (let at = octets.indexOf('\n.'); at >= 0; at = octets.indexOf('\n.', at + 1)) {
+      yield octets.subarray(from, at + 1)
+      yield Buffer.from('.')
+      from = at + 1
+    }
+    yield octets.subarray(from)
+    last = octets[octets.length - 1] as number
+  }
+  yield Buffer.from(last === LF ? '.\r\n' : '\r\n.\r\n')
+}
+
+/** The header, the blank line and so many lines of the body. */
+export async function* topOf(
+  content: AsyncIterable<Uint8Array>,
+  headerSize: number,
+  lines: number,
+): AsyncGenerator<Buffer> {
+  let header = headerSize
+  let left = lines
+  for await (const chunk of content) {
+    const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    const inHeader = Math.min(header, octets.length)
+    header -= inHeader
+    let end = inHeader
+    while (header === 0 && left > 0 && end < octets.length) {
+      const found = octets.indexOf(LF, end)
+      if (found < 0) {
+        end = octets.length
+        break
+      }
+      end = found + 1
+      left--
+    }
+    yield octets.subarray(0, end)
+    if (header === 0 && left === 0) return
+  }
+}
