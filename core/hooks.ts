@@ -120,8 +120,8 @@ export interface Headers {
   get(name: string): readonly string[]
   /** Adds a field above all others. The value is folded as needed; CR and LF in it are refused. */
   prepend(name: string, value: string): void
-  /** Removes all fields of that name. */
-  remove(name: string): void
+  /** Removes all fields of that name, or those whose value, unfolded, is meant. */
+  remove(name: string, isMeant?: (value: string) => boolean): void
 }
 
 /** What a plugin concluded: append-only, seen by later taps, told in the message's summary line and biography. */

@@ -55,6 +55,6 @@ export {
 } from './sasl.ts'
 export { defineService, type Service } from './service.ts'
 export type { ClientFacts, OpenSession } from './session.ts'
-export { key, unkey } from './store/keys.ts'
+export { below, key, unkey } from './store/keys.ts'
 export type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store/store.ts'
 export { duration, size } from './units.ts'

@@ -125,12 +125,13 @@ export function createHeaders(block: Uint8Array, edits: Edits): Headers {
     prepend(name, value) {
       edits.prefix = headerField(name, value) + edits.prefix
     },
-    remove(name) {
+    remove(name, isMeant = () => true) {
       const wanted = name.toLowerCase()
       const prefix = added()
-      const kept = fieldsOf(prefix).filter((field) => field.name !== wanted)
+      const goes = (source: string, field: Field) => field.name === wanted && isMeant(fieldValue(source, field))
+      const kept = fieldsOf(prefix).filter((field) => !goes(prefix, field))
       edits.prefix = Buffer.from(kept.map(({ start, end }) => prefix.slice(start, end)).join(''), 'latin1').toString()
-      const cuts = stored().filter((field) => field.name === wanted)
+      const cuts = stored().filter((field) => goes(text, field))
       edits.cuts = [...edits.cuts, ...cuts.map(({ start, end }): [number, number] => [start, end])].sort(
         ([a], [b]) => a - b,
       )

@@ -66,7 +66,7 @@ test('each package that core uses has the places the plan gives it', () => {
     cosmiconfig: ['core/config.ts'],
     pino: ['core/log.ts'],
     mailparser: ['core/message.ts', 'core/hooks.ts', 'core/cli.ts'],
-    commander: ['core/cli.ts'],
+    commander: ['core/cli.ts', 'core/plugin-commands.ts'],
     zod: [
       'core/config.ts',
       'core/placement.ts',
@@ -74,6 +74,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'core/networks.ts',
       'core/control.ts',
       'core/testing.ts',
+      'core/listening/certificates.ts',
     ],
     '@standard-schema/spec': ['core/plugin.ts', 'core/config.ts'],
   }
@@ -83,10 +84,19 @@ test('each package that core uses has the places the plan gives it', () => {
   assert.deepEqual(wrong.map(told), [])
 })
 
+test('nothing of the kernel uses what it lends to listeners', () => {
+  const lent = (file: string) => file.startsWith('core/listening/') || file === 'core/sasl.ts'
+  const wrong = imports.filter(
+    ({ from, to }) => from.startsWith('core/') && lent(to) && !lent(from) && from !== 'core/index.ts',
+  )
+  assert.deepEqual(wrong.map(told), [])
+})
+
 test('of the kernel only the doors, the control socket and the networks know node:net, and nothing knows other protocols', () => {
   const net = ['core/ports.ts', 'core/control.ts', 'core/networks.ts']
   const wrong = imports.filter(({ from, to, typeOnly }) => {
-    if (!from.startsWith('core/') || typeOnly) return false
+    // What listeners share stands beside the kernel.
+    if (!from.startsWith('core/') || from.startsWith('core/listening/') || typeOnly) return false
     return /^node:(tls|dns|http|https|http2|dgram)/.test(to) || (to === 'node:net' && !net.includes(from))
   })
   assert.deepEqual(wrong.map(told), [])

@@ -1,0 +1,91 @@
+/**
+ * SPF, DKIM, DMARC, ARC and BIMI of what comes in: verified, told, acted on, reported.
+ *
+ * What must stay true: this file only wires; start reading at check.ts, then verify.ts and policy.ts.
+ */
+import { definePlugin, type SetupContext } from 'iems'
+import { createCheck } from './check.ts'
+import { createDns, type DnsSource, systemSource } from './dns.ts'
+import { createModify } from './modify.ts'
+import { type Options, options } from './options.ts'
+import { createCommands } from './reports/commands.ts'
+import { createReceiveReports } from './reports/receive.ts'
+import { createSend } from './reports/send.ts'
+import { createTally } from './reports/tally.ts'
+
+export type { DnsSource, RecordType } from './dns.ts'
+
+/** How often counts are written, and how often it is looked what is due. */
+const FLUSH_MS = 60_000
+const DUE_MS = 3_600_000
+/** Beside what the DNS may take: reading the message and computing. */
+const COMPUTING_MS = 40_000
+
+export const senderAuth = definePlugin({
+  name: 'sender-auth',
+  config: options,
+  setup(config, ctx) {
+    const authservId = config.authservId ?? ctx.hostname
+    const { now } = ctx.clock
+    const dns = createResolver(config.dns, now)
+    const { tally, send } = createReports(config, ctx, dns)
+    const check = createCheck({ config, authservId, dns, now, chance: Math.random, tally })
+    const receive = createReceiveReports({
+      ...config.reports,
+      ...ctx,
+      addresses: config.reports.receiveAt,
+      perDay: config.reports.receivedPerDay,
+    })
+    repeat(ctx, DUE_MS, async () => {
+      for await (const { domain, day } of send.sendDue()) ctx.log.info('DMARC report sent', { domain, day })
+      await send.sweep()
+    })
+    if (tally) repeat(ctx, FLUSH_MS, () => tally.flush())
+    return {
+      hooks: {
+        check: { handler: check, stage: 'early', timeout: config.timeout + COMPUTING_MS },
+        modify: { handler: createModify({ ...config, authservId }), stage: 'late' },
+        queued: { handler: receive, timeout: COMPUTING_MS },
+      },
+      commands: createCommands({ store: ctx.store, clock: ctx.clock, sendDue: send.sendDue }),
+      close: () => tally?.flush(),
+    }
+  },
+})
+
+function createResolver(dns: Options['dns'], now: () => number): DnsSource {
+  return typeof dns === 'function'
+    ? createDns(dns, { cacheMs: 300_000, now })
+    : createDns(systemSource(dns), { cacheMs: dns.cache, now })
+}
+
+function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: DnsSource) {
+  const { from, organization = ctx.hostname, contact } = reports
+  const tally = from === undefined ? undefined : createTally({ ...reports, ...ctx, now: ctx.clock.now })
+  const send = createSend({
+    ...ctx,
+    dns,
+    by: from === undefined ? undefined : { organization, email: from, contact },
+    destinations: reports.destinations,
+    timeoutMs: timeout,
+    keepMs: reports.keep,
+    flush: async () => tally?.flush(),
+  })
+  return { tally, send }
+}
+
+/** Again and again until the plugin is gone, never twice at a time. */
+function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
+  if (ctx.signal.aborted) return
+  const cancel = ctx.clock.after(ms, async () => {
+    ctx.signal.removeEventListener('abort', cancel)
+    try {
+      await run()
+    } catch (cause) {
+      // The next round tries again.
+      ctx.log.warn('DMARC reports: a round has failed', { cause })
+    }
+    repeat(ctx, ms, run)
+  })
+  ctx.signal.addEventListener('abort', cancel, { once: true })
+}

@@ -1,0 +1,77 @@
+/**
+ * Where a domain wants its aggregate reports, and whether those addresses want them (RFC 9990 section 4).
+ *
+ * What must stay true: nobody gets reports about a domain of another organization unless his own DNS says that he
+ * wants them; "nobody could say" is neither yes nor no.
+ */
+import type { DnsSource } from '../dns.ts'
+import type { PublishedPolicy } from './records.ts'
+
+export interface Destination {
+  readonly address: string
+  /** The largest message it takes, in octets, where the (old) record says so. */
+  readonly most?: number
+}
+
+export type Confirmed =
+  | { readonly kind: 'wanted'; readonly destination: Destination }
+  | { readonly kind: 'unwanted'; readonly destination: Destination }
+  | { readonly kind: 'unclear' }
+
+const MAILTO = /^mailto:([^?!]+)(?:\?[^!]*)?(?:!(\d{1,12})([kmgt]?))?$/i
+const ADDRESS = /^[^\s@"<>(),:;\\[\]]+@([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)$/i
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+
+/** The mailto URIs of a `rua` tag, in order and each once, at most so many. */
+export function destinationsOf(record: string, most: number): Destination[] {
+  const rua = /(?:^|;)[ \t]*rua[ \t]*=([^;]*)/i.exec(record)?.[1] ?? ''
+  const found = new Map<string, Destination>()
+  for (const uri of rua.slice(0, 4096).split(',')) {
+    const [, path = '', amount, unit = ''] = MAILTO.exec(uri.trim()) ?? []
+    const address = decoded(path)
+    if (found.size >= most || address === undefined || address.length > 254 || !ADDRESS.test(address)) continue
+    const limit = amount === undefined ? {} : { most: Number(amount) * (UNITS[unit.toLowerCase()] ?? 1) }
+    if (!found.has(address)) found.set(address, { address, ...limit })
+  }
+  return [...found.values()]
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // Not a URI, so not a destination.
+    return undefined
+  }
+}
+
+function hostOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1).toLowerCase()
+}
+
+/** Whether the destination has agreed, and where it would rather have its reports. */
+export async function confirm(
+  policy: PublishedPolicy,
+  destination: Destination,
+  resolve: DnsSource,
+): Promise<Confirmed> {
+  const host = hostOf(destination.address)
+  if (host === policy.organization || host.endsWith(`.${policy.organization}`)) return { kind: 'wanted', destination }
+  let records: readonly unknown[]
+  try {
+    records = await resolve(`${policy.domain}._report._dmarc.${host}`, 'TXT')
+  } catch (cause) {
+    const { code } = cause as { code?: string }
+    const isAbsent = code === 'ENOTFOUND' || code === 'ENODATA' || code === 'EBADNAME'
+    return isAbsent ? { kind: 'unwanted', destination } : { kind: 'unclear' }
+  }
+  const texts = records.map((record) => (Array.isArray(record) ? record.join('') : `${record}`))
+  const agreed = texts.find((text) => /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/i.test(text))
+  if (agreed === undefined) return { kind: 'unwanted', destination }
+  if (!/;[ \t]*rua[ \t]*=/i.test(agreed)) return { kind: 'wanted', destination }
+  const [instead] = destinationsOf(agreed, 1)
+  // Step 9: another host than the one asked makes both void.
+  return instead && hostOf(instead.address) === host
+    ? { kind: 'wanted', destination: instead }
+    : { kind: 'unwanted', destination }
+}

@@ -1,0 +1,41 @@
+/**
+ * The XML inside an attachment: as it is, gzipped, or in a ZIP archive. The only file that knows yauzl.
+ *
+ * What must stay true: no attachment makes more than `most` octets, whatever it says of itself.
+ */
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { fromBufferPromise } from 'yauzl'
+
+const unzip = promisify(gunzip)
+/** Files looked at in one archive; reports have one. */
+const MOST_FILES = 10
+
+/** Undefined when there is none; throws when it is broken or larger than `most` octets. */
+export async function expandReport(content: Buffer, most: number): Promise<string | undefined> {
+  if (content.length > most) throw new Error('the attachment is too large')
+  if (content[0] === 0x1f && content[1] === 0x8b)
+    return (await unzip(content, { maxOutputLength: most })).toString('utf8')
+  if (content.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1'))) return fromArchive(content, most)
+  return /^(?:\ufeff)?\s*<(?:\?xml|feedback)/.test(content.subarray(0, 200).toString('utf8'))
+    ? content.toString('utf8')
+    : undefined
+}
+
+async function fromArchive(content: Buffer, most: number): Promise<string | undefined> {
+  const archive = await fromBufferPromise(content, { lazyEntries: true })
+  let files = 0
+  for await (const entry of archive.eachEntry()) {
+    if (++files > MOST_FILES) break
+    if (!/\.xml$/i.test(entry.fileName) || !entry.canDecodeFileData()) continue
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of await archive.openReadStreamPromise(entry)) {
+      size += chunk.length
+      if (size > most) throw new Error('the archive expands to too much')
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks).toString('utf8')
+  }
+  return undefined
+}

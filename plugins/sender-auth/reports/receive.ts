@@ -1,0 +1,69 @@
+/**
+ * Aggregate reports that others send to us: found in the messages to the admin's address, read, and kept for display.
+ *
+ * What must stay true: the message is delivered as any other, whatever is wrong with the report in it; a flood of
+ * reports fills neither the store (so many a day) nor the memory (so many octets expanded).
+ */
+import type { Clock, Log, ReadableMessage, Store } from 'iems'
+import { expandReport } from './expand.ts'
+import { type ReceivedReport, readFeedback } from './feedback.ts'
+import { dayOf, encode, hashOf, receivedKey, receivedOn } from './records.ts'
+
+export interface ReceiveParts {
+  readonly store: Store
+  readonly log: Log
+  readonly clock: Clock
+  readonly addresses: readonly string[]
+  /** Octets of one report, expanded. */
+  readonly maxSize: number
+  readonly perDay: number
+  readonly rows: number
+}
+
+/** As it is kept. */
+export interface KeptReport extends ReceivedReport {
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number
+  readonly message: string
+  /** What DMARC said of the message that brought it; a report by anybody could say anything. */
+  readonly dmarc: string
+}
+
+/** Attachments looked at in one message. */
+const MOST_ATTACHMENTS = 5
+
+export function createReceiveReports({ store, log, clock, addresses, maxSize, perDay, rows }: ReceiveParts) {
+  const wanted = new Set(addresses.map((address) => address.toLowerCase()))
+
+  async function keep(report: ReceivedReport, message: ReadableMessage): Promise<void> {
+    const day = dayOf(clock.now())
+    let today = 0
+    for await (const _ of store.scan({ ...receivedOn(day), limit: perDay })) today++
+    if (today >= perDay) return log.warn('DMARC report not kept: too many today', { organization: report.organization })
+    const dmarc = message.findings.find(({ name }) => name === 'dmarc')?.value ?? 'none'
+    const kept: KeptReport = { ...report, receivedAt: clock.now(), message: message.id, dmarc: `${dmarc}` }
+    // The same report again is the same record.
+    const key = receivedKey(day, hashOf(report.organization, report.domain, report.id))
+    await store.commit([{ put: key, value: encode(kept) }])
+    const { organization, domain, messages, passed } = report
+    log.info('DMARC report received', { organization, domain, messages, passed })
+  }
+
+  /** Takes the reports out of a message, if it is for the address. */
+  return async function receiveReports(message: ReadableMessage): Promise<void> {
+    const isWanted = message.recipients.some(
+      ({ address, original }) => wanted.has(address.toLowerCase()) || wanted.has(original.toLowerCase()),
+    )
+    if (!isWanted) return
+    const parsed = await message.parse()
+    for (const { content } of (parsed?.attachments ?? []).slice(0, MOST_ATTACHMENTS)) {
+      try {
+        const xml = await expandReport(content, maxSize)
+        if (xml !== undefined) await keep(readFeedback(xml, rows), message)
+      } catch (cause) {
+        // The message itself arrives; a person can look.
+        log.warn('DMARC report not understood', { message: message.id, cause })
+      }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Makes a header cheap to verify: signature fields beyond the limits are left out, fields of very many lines unfolded.
+ *
+ * Each DKIM signature may ask for a body hash of its own and each ARC set for a key, and mailauth takes time by the
+ * square of a field's lines, its white space and the names in `h=`. What must stay true: the body passes untouched and
+ * as a stream; the fields kept are the topmost, in order; unfolding leaves relaxed signatures valid; what honest
+ * senders write is not changed at all.
+ */
+
+/** Fields that cost something. */
+const COSTLY = /^(dkim-signature|arc-seal|arc-message-signature|arc-authentication-results)[ \t\r\n]*:/i
+/** A field begins here, and everything else goes on with the one above: as mailauth reads a header. */
+const FIELD_START = /^[!-9;-~]+[ \t\r\n]*:/
+/** The kernel has refused longer headers. */
+const HEADER_LIMIT = 4 * 1024 * 1024
+/** Lines of one field after which it is unfolded. */
+const MOST_LINES = 500
+/** No signature is written with so much white space in a row, or over so many fields. */
+const ABSURD_SPACE = /[ \t\r\n]{300}/
+const ABSURD_COLONS = 300
+
+export interface SignatureLimits {
+  /** Most DKIM signatures, and most ARC sets. */
+  readonly signatures: number
+  /** Most octets of one field. */
+  readonly fieldSize: number
+}
+
+/** The content with at most `signatures` fields of each costly kind, none of them longer than `fieldSize`. */
+export async function* limitSignatures(
+  content: AsyncIterable<Uint8Array>,
+  limits: SignatureLimits,
+): AsyncGenerator<Uint8Array> {
+  const head: Uint8Array[] = []
+  let size = 0
+  let inHeader = true
+  for await (const chunk of content) {
+    if (!inHeader) {
+      yield chunk
+      continue
+    }
+    head.push(chunk)
+    size += chunk.byteLength
+    const bytes = Buffer.concat(head)
+    const end = headerLength(bytes)
+    if (end === undefined && size < HEADER_LIMIT) continue
+    inHeader = false
+    yield keptOf(bytes.subarray(0, end ?? size), limits)
+    yield bytes.subarray(end ?? size)
+  }
+  if (inHeader) yield keptOf(Buffer.concat(head), limits)
+}
+
+/** Up to and without the blank line; undefined while it has not come. */
+function headerLength(bytes: Buffer): number | undefined {
+  if (bytes[0] === 13 && bytes[1] === 10) return 0
+  const ends = ['\n\r\n', '\n\n'].map((blank) => bytes.indexOf(blank)).filter((at) => at >= 0)
+  return ends.length === 0 ? undefined : Math.min(...ends) + 1
+}
+
+function keptOf(header: Buffer, { signatures, fieldSize }: SignatureLimits): Buffer {
+  const counts = new Map<string, number>()
+  const kept: string[] = []
+  for (const field of fieldsOf(header.toString('latin1'))) {
+    const name = COSTLY.exec(field)?.[1]?.toLowerCase()
+    if (name !== undefined) {
+      const count = (counts.get(name) ?? 0) + 1
+      counts.set(name, count)
+      if (count > signatures || field.length > fieldSize || isAbsurd(field)) continue
+    }
+    kept.push(hasMore(field, '\n', MOST_LINES) ? `${field.replace(/\r?\n/g, '')}\r\n` : field)
+  }
+  return Buffer.from(kept.join(''), 'latin1')
+}
+
+function fieldsOf(header: string): string[] {
+  const lines = header.split(/(?<=\n)/)
+  const fields: string[][] = []
+  lines.forEach((line, index) => {
+    const next = lines[index + 1] ?? ''
+    // The colon may stand on the line after the name (RFC 5322 section 4.5.8).
+    const isStart = FIELD_START.test(line) || (/^[ \t]*:/.test(next) && FIELD_START.test(line + next))
+    if (isStart || fields.length === 0) fields.push([line])
+    else fields.at(-1)?.push(line)
+  })
+  return fields.map((field) => field.join(''))
+}
+
+function isAbsurd(field: string): boolean {
+  return ABSURD_SPACE.test(field) || hasMore(field, ':', ABSURD_COLONS)
+}
+
+function hasMore(text: string, character: string, most: number): boolean {
+  let count = 0
+  for (let at = text.indexOf(character); at >= 0 && count <= most; at = text.indexOf(character, at + 1)) count++
+  return count > most
+}

@@ -1,0 +1,223 @@
+/**
+ * SPF, DKIM, ARC, DMARC and BIMI of one message: what mailauth says, in our own words and as plain JSON.
+ *
+ * The only file that knows mailauth. DKIM, ARC and DMARC follow their RFCs to the letter; SPF is lenient unless the
+ * admin says otherwise, because a permerror that only the letter demands would refuse mail that everybody else takes.
+ * What must stay true: every question goes through the limited resolver; a result that no DNS answer stands behind is
+ * `temperror`, never `fail` or `none`.
+ */
+import { isIP } from 'node:net'
+import { Readable } from 'node:stream'
+import type { ReadableMessage } from 'iems'
+import { type ARCResult, arc, bimi, type DNSResolver, dkimVerify, dmarc, spf } from 'mailauth'
+import type { DnsSource } from './dns.ts'
+import { limitSignatures, type SignatureLimits } from './signature-limit.ts'
+
+export type Policy = 'none' | 'quarantine' | 'reject'
+export type DmarcResult = 'pass' | 'fail' | 'none' | 'temperror' | 'permerror'
+
+export interface SpfVerdict {
+  readonly result: string
+  readonly domain: string
+  readonly scope: 'mfrom' | 'helo'
+}
+
+export interface Signature {
+  readonly result: string
+  readonly domain: string
+  readonly selector: string
+}
+
+export interface DmarcVerdict {
+  readonly result: DmarcResult
+  /** The author's domain, where there is exactly one. */
+  readonly from?: string
+  /** Why there is no one author's domain. */
+  readonly problem?: string
+  /** Where the record was found, its organizational domain, and its text. */
+  readonly policyDomain?: string
+  readonly organization?: string
+  readonly record?: string
+  /** What the record asks to be done with a message that fails; one step less when it is being tested. */
+  readonly policy: Policy
+  readonly published: Policy
+  readonly isTesting: boolean
+  readonly isSpfAligned: boolean
+  readonly isDkimAligned: boolean
+}
+
+export interface ArcVerdict {
+  readonly result: string
+  /** Who sealed, oldest first. */
+  readonly sealers: readonly string[]
+  /** What the first of them said of DMARC. */
+  readonly firstDmarc?: string
+}
+
+export interface Verification {
+  readonly spf: SpfVerdict
+  readonly dkim: readonly Signature[]
+  readonly arc: ArcVerdict
+  readonly dmarc: DmarcVerdict
+  readonly bimi?: { readonly result: string; readonly location?: string; readonly authority?: string }
+  /** For Authentication-Results (RFC 8601), one for each result. */
+  readonly rows: readonly string[]
+  /** The value of Received-SPF (RFC 7208 section 9.1). */
+  readonly receivedSpf: string
+}
+
+export interface VerifyOptions {
+  readonly resolve: DnsSource
+  /** The name under which results are told. */
+  readonly authservId: string
+  readonly now: number
+  readonly spf: { readonly lookups: number; readonly voidLookups: number; readonly strict: boolean }
+  readonly minKeyBits: number
+  readonly isBimiWanted: boolean
+  readonly limits: SignatureLimits
+}
+
+type Dkim = Awaited<ReturnType<typeof dkimVerify>>
+type Dmarc = Awaited<ReturnType<typeof dmarc>>
+type Spf = Awaited<ReturnType<typeof spf>>
+
+/** RFC 6376, 8617 and 9989 to the letter. */
+const strict = true
+
+export async function verify(message: ReadableMessage, options: VerifyOptions): Promise<Verification> {
+  const resolver = options.resolve as DNSResolver
+  const { minKeyBits: minBitLength } = options
+  const [dkim, spfResult] = await Promise.all([
+    dkimVerify(Readable.from(limitSignatures(message.open(), options.limits)), {
+      resolver,
+      strict,
+      minBitLength,
+      sender: message.from,
+      curTime: new Date(options.now),
+    }),
+    verifySpf(message, options, resolver),
+  ])
+  const chain = (dkim.arc ?? { chain: false }) as Parameters<typeof arc>[0]
+  const arcResult = await arc(chain, { resolver, strict, minBitLength })
+  const dmarcResult = await verifyDmarc(dkim, spfResult, resolver)
+  const bimiResult = options.isBimiWanted
+    ? await bimi({ ...(dmarcResult ? { dmarc: dmarcResult } : {}), headers: dkim.headers, resolver, strict })
+    : false
+  const verdict = dmarcVerdict(dmarcResult, dkim)
+  const dmarcRow = dmarcResult ? dmarcResult.info : `dmarc=permerror (${verdict.problem})`
+  const infos = [spfResult, ...dkim.results, arcResult].map(({ info }) => info)
+  return {
+    spf: {
+      result: spfResult.status.result,
+      domain: nameOf(spfResult.domain),
+      scope: message.from === '' ? 'helo' : 'mfrom',
+    },
+    dkim: signaturesOf(dkim),
+    arc: arcVerdict(arcResult),
+    dmarc: verdict,
+    ...(bimiResult ? { bimi: bimiVerdict(bimiResult) } : {}),
+    rows: [...infos, dmarcRow, ...(bimiResult ? [bimiResult.info] : [])].filter((row) => row !== undefined),
+    receivedSpf: spfResult.header.replace(/\r\n/g, '').replace(/^Received-SPF:\s*/, ''),
+  }
+}
+
+function verifySpf({ from, session }: ReadableMessage, options: VerifyOptions, resolver: DNSResolver) {
+  const ip = session.remote.address
+  const helo = session.helo ?? ip
+  return spf({
+    sender: from,
+    ip,
+    // RFC 5321 section 4.1.3: an address literal, which has no policy.
+    helo: isIP(helo) === 0 ? helo : `[${helo}]`,
+    mta: options.authservId,
+    resolver,
+    maxResolveCount: options.spf.lookups,
+    maxVoidCount: options.spf.voidLookups,
+    strict: options.spf.strict,
+  })
+}
+
+function verifyDmarc({ headerFrom, fromFields, results }: Dkim, { status, domain }: Spf, resolver: DNSResolver) {
+  return dmarc({
+    headerFrom,
+    fromFields,
+    spfDomains: status.result === 'pass' ? [domain] : [],
+    dkimDomains: results
+      .filter(({ status }) => status.result === 'pass')
+      .map(({ signingDomain = '', status: { underSized } }) => ({
+        domain: signingDomain,
+        ...(underSized === undefined ? {} : { underSized }),
+      })),
+    resolver,
+    strict,
+  })
+}
+
+function signaturesOf({ results }: Dkim): Signature[] {
+  return results
+    .filter(({ status }) => status.result !== 'none')
+    .map(({ status: { result }, signingDomain = '', selector = '' }) => ({
+      result,
+      domain: nameOf(signingDomain),
+      selector: nameOf(selector),
+    }))
+}
+
+/** What stands where a name should may be of any length; what we keep and tell is not. */
+function nameOf(text: string): string {
+  return text.toLowerCase().slice(0, 253)
+}
+
+const NOTHING_ASKED = {
+  policy: 'none',
+  published: 'none',
+  isTesting: false,
+  isSpfAligned: false,
+  isDkimAligned: false,
+} as const
+
+function dmarcVerdict(found: Dmarc, { fromFields, headerFrom }: Dkim): DmarcVerdict {
+  if (!found) return { ...NOTHING_ASKED, result: 'permerror', problem: authorProblem(fromFields, headerFrom) }
+  const { status, domain, policyDomain, policy, p, rr, testMode, alignment } = found
+  const result = status.result as DmarcResult
+  const from = nameOf(`${status.header?.from ?? ''}`)
+  // Without a record there is only a result.
+  if (rr === undefined || policyDomain === undefined) return { ...NOTHING_ASKED, result, from }
+  return {
+    result,
+    from,
+    policyDomain,
+    organization: domain,
+    record: rr,
+    policy: policy as Policy,
+    published: p as Policy,
+    isTesting: testMode,
+    isSpfAligned: alignment.spf.result !== undefined,
+    isDkimAligned: alignment.dkim.result !== undefined,
+  }
+}
+
+/** RFC 9989 section 5.3.1: without exactly one author's domain there is nothing to evaluate. */
+function authorProblem(fromFields: number, headerFrom: readonly string[]): string {
+  if (fromFields > 1) return 'several From fields'
+  return headerFrom.length === 0 ? 'no author' : 'no one author domain'
+}
+
+function arcVerdict({ status, chain, authenticationResults }: ARCResult): ArcVerdict {
+  const sets = Array.isArray(chain) ? chain : []
+  const sealers = sets.map((set) => `${set['arc-seal']?.parsed?.d?.value ?? ''}`.toLowerCase())
+  // mailauth moves what the newest set says into `authenticationResults`.
+  const firstDmarc =
+    sets.length > 1
+      ? sets[0]?.['arc-authentication-results']?.parsed?.dmarc?.value
+      : authenticationResults?.dmarc?.result
+  return { result: status.result, sealers, ...(firstDmarc === undefined ? {} : { firstDmarc: `${firstDmarc}` }) }
+}
+
+function bimiVerdict({ status, location, authority }: Exclude<Awaited<ReturnType<typeof bimi>>, false>) {
+  return {
+    result: status.result,
+    ...(location === undefined ? {} : { location }),
+    ...(authority === undefined ? {} : { authority }),
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * A kernel with sender-auth and a client from any address: what a stranger's server would be, without a socket.
+ */
+import type { TestContext } from 'node:test'
+import { type ClientFacts, definePlugin, type Identity, type OpenSession, type PluginEntry, type Reply } from 'iems'
+import { senderAuth } from 'iems/plugins/sender-auth'
+import { createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
+import * as z from 'zod'
+import { createZone, type Zone, type ZoneSource } from './dns-zone.ts'
+
+export type SenderAuthOptions = NonNullable<Parameters<typeof senderAuth>[0]>
+
+export interface Sent {
+  readonly content: string | Buffer
+  readonly from?: string
+  readonly to?: string
+  /** The client's address. */
+  readonly ip?: string
+  readonly helo?: string
+  readonly identity?: Identity
+  readonly facts?: Partial<ClientFacts>
+}
+
+export interface Result {
+  readonly reply: Reply
+  readonly findings: Readonly<Record<string, unknown>>
+  /** What arrived; undefined when nothing did. */
+  readonly delivered: Delivered | undefined
+  /** Values of Authentication-Results, first to last, in one line each. */
+  readonly results: readonly string[]
+}
+
+export interface Settings {
+  readonly zone?: Zone
+  readonly options?: Omit<SenderAuthOptions, 'dns'>
+  readonly plugins?: readonly PluginEntry[]
+  /** Networks that the entrance trusts. */
+  readonly trusts?: string[]
+  readonly kernel?: Omit<TestKernelOptions, 'plugins' | 'channels'>
+}
+
+export const MX = 'mx.test'
+
+export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
+  const source: ZoneSource = createZone(settings.zone ?? {})
+  let open: ((facts: ClientFacts) => OpenSession) | undefined
+  const seen: Record<string, unknown> = {}
+  const entrance = definePlugin({
+    name: 'entrance',
+    config: z.undefined(),
+    setup: (_, ctx) => ({
+      listen() {
+        open = (facts) => ctx.openSession(facts)
+      },
+    }),
+  })
+  /** Looks at the findings as a filter behind sender-auth would. */
+  const filter = definePlugin({
+    name: 'filter',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        check({ findings }) {
+          for (const { name, value } of findings) seen[name] = value
+        },
+      },
+    }),
+  })
+  const entry = senderAuth({ ...settings.options, dns: source.dns })
+  const out = capture()
+  const kernel = await createTestKernel(t, {
+    ...settings.kernel,
+    channels: { in: entrance(undefined, { trusts: settings.trusts ?? [] }), out: out.entry },
+    plugins: [entry, filter(), ...(settings.plugins ?? [])],
+  })
+
+  /** Hands a message in as a client at that address would. */
+  async function send({ content, from = 'ann@a.test', to = 'bob@here.test', ...client }: Sent): Promise<Result> {
+    for (const name of Object.keys(seen)) delete seen[name]
+    const { ip = '192.0.2.1', helo = 'mail.a.test', identity, facts } = client
+    const session = open?.({ protocol: 'ESMTP', remote: { address: ip, port: 25 }, ...facts }) as OpenSession
+    session.update({ helo, identity })
+    const before = out.delivered.length
+    const no = (await session.connect()) ?? (await session.mail(from, {})) ?? (await session.rcpt({ address: to }))
+    const reply = no?.reply ?? (await session.data(bytesOf(content)))
+    session.close()
+    await kernel.deliver()
+    const delivered = out.delivered[before]
+    return { reply, findings: { ...seen }, delivered, results: delivered ? resultsOf(delivered.content) : [] }
+  }
+
+  /** Runs a command as `iems` would; the values it gives. */
+  async function run(words: string, options: Readonly<Record<string, string | true>> = {}): Promise<unknown[]> {
+    const command = kernel.kernel.commands.get(words)
+    const input = (async function* () {})()
+    const values: unknown[] = []
+    const call = { arguments: [], options, input, signal: new AbortController().signal }
+    for await (const output of command?.run(call) ?? [])
+      if ('value' in output && output.value !== undefined) values.push(output.value)
+    return values
+  }
+
+  return { ...kernel, ...source, delivered: out.delivered, send, run }
+}
+
+function capture() {
+  const delivered: Delivered[] = []
+  const plugin = definePlugin({
+    name: 'capture',
+    config: z.undefined(),
+    setup: (_, { name }) => ({
+      hooks: { route: { stage: 'last', handler: () => ({ channel: name, nexthop: 'here' }) } },
+      async deliver({ message, recipients, route, attempt, open }) {
+        const chunks = await Array.fromAsync(open())
+        delivered.push({
+          from: message.from,
+          to: recipients.map(({ address }) => address),
+          ...route,
+          attempt,
+          content: Buffer.concat(chunks).toString('latin1'),
+          message: message.id,
+        })
+        return recipients.map((recipient) => ({
+          recipient,
+          status: 'delivered' as const,
+          reply: { code: 250, enhanced: '2.0.0' as const, text: 'Taken' },
+        }))
+      },
+    }),
+  })
+  return { entry: plugin(undefined, { accepts: 'anyone' }), delivered }
+}
+
+async function* bytesOf(content: string | Buffer): AsyncGenerator<Uint8Array> {
+  yield Buffer.isBuffer(content) ? content : Buffer.from(content, 'latin1')
+}
+
+/** The values of a field, unfolded. */
+export function fieldsOf(content: string, name: string): string[] {
+  const [header = ''] = content.split('\r\n\r\n')
+  return header
+    .replace(/\r\n[ \t]/g, ' ')
+    .split('\r\n')
+    .filter((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))
+    .map((line) => line.slice(name.length + 1).trim())
+}
+
+function resultsOf(content: string): string[] {
+  return fieldsOf(content, 'Authentication-Results')
+}
+
+/** A letter as a person writes it. */
+export function letter(from = 'Ann <ann@a.test>', fields: readonly string[] = []): string {
+  const head = [
+    ...fields,
+    `From: ${from}`,
+    'To: bob@here.test',
+    'Subject: Hello',
+    'Date: Thu, 01 Jan 2026 00:00:00 +0000',
+  ]
+  return `${head.join('\r\n')}\r\n\r\nHello Bob,\r\n\r\nhow are you?\r\n`
+}
