@@ -2,7 +2,13 @@
 import { globSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
-const entries = ['core/index.ts', 'core/testing.ts', 'core/cli.ts', ...globSync('plugins/*/index.ts')]
+// Workers are found by the name of their own entry.
+const entries = [
+  'core/index.ts',
+  'core/testing.ts',
+  'core/cli.ts',
+  ...globSync(['plugins/*/index.ts', 'plugins/**/worker/index.ts']),
+]
 
 export default defineConfig({
   entry: Object.fromEntries(entries.map((file) => [file.replace(/\.ts$/, ''), file])),

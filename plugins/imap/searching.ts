@@ -41,19 +41,66 @@ export interface Searched {
 const TURN = 200
 
 /** The entries that a search finds, in order of UID. */
-export async function* search({ view, mail, key, now, signal, looked: tell }: Searched): AsyncGenerator<Entry> {
-  const time = now()
+export async function* search(searched: Searched): AsyncGenerator<Entry> {
+  const { view, mail, key, now, signal } = searched
+  const question = { view, time: now(), texts: new Map<SearchKey, ReadonlySet<string>>() }
+  let possible: Entry[] = []
+  const scope = mail.entries(view.mailbox, scopeOf(key, view) ?? view.all)
   let count = 0
-  for await (const entry of mail.entries(view.mailbox, scopeOf(key, view) ?? view.all)) {
+  for await (const entry of scope) {
     if (view.numberOf(entry.uid) === undefined) continue
+    // What the record alone rules out is not asked of the index.
+    if (couldBe(key, { ...question, entry })) possible.push(entry)
+    if (++count % TURN === 0) await new Promise(setImmediate)
+  }
+  for (const text of textKeys(key)) question.texts.set(text, await emailsWith(text, possible, searched))
+  count = 0
+  for (const entry of possible) {
     if (++count % TURN === 0) {
       await new Promise(setImmediate)
-      await tell(count)
+      await searched.looked(count)
       if (signal.aborted) return
     }
-    const looked = new Looked(entry, mail)
-    if (await isMeant(key, { looked, view, time })) yield entry
+    if (await isMeant(key, { ...question, entry, looked: new Looked(entry, mail) })) yield entry
   }
+  possible = []
+}
+
+// --- text, by the index ---------------------------------------------------------------------------
+
+type TextKey = Extract<SearchKey, { kind: 'header' | 'text' }>
+
+/** Keys that the index may answer: all but headers of other names, whose values stand beside others'. */
+function textKeys(key: SearchKey): TextKey[] {
+  if (key.kind === 'and' || key.kind === 'or') return key.keys.flatMap(textKeys)
+  if (key.kind === 'not' || key.kind === 'fuzzy') return textKeys(key.key)
+  return (key.kind === 'text' || (key.kind === 'header' && isNamed(key.name))) && key.text !== '' ? [key] : []
+}
+
+const NAMED = ['from', 'to', 'cc', 'bcc', 'subject'] as const
+const isNamed = (name: string): name is (typeof NAMED)[number] => NAMED.some((known) => known === name)
+const EVERYWHERE = [...NAMED, 'headers', 'body'] as const
+
+async function emailsWith(
+  key: TextKey,
+  entries: readonly Entry[],
+  { mail, view, signal }: Searched,
+): Promise<ReadonlySet<string>> {
+  const fields =
+    key.kind === 'text' ? (key.in === 'body' ? (['body'] as const) : EVERYWHERE) : isNamed(key.name) ? [key.name] : []
+  const found = new Set<string>()
+  const emails = [...new Set(entries.map(({ email }) => email))]
+  for await (const email of mail.search({
+    account: view.mailbox.account,
+    emails,
+    fields,
+    text: key.text,
+    how: 'substring',
+  })) {
+    found.add(email)
+    if (signal.aborted) break
+  }
+  return found
 }
 
 /** The UIDs that the search can only be about, as far as its sets say. */
@@ -92,17 +139,19 @@ class Looked {
 }
 
 interface Question {
-  readonly looked: Looked
+  readonly entry: Entry
   readonly view: View
   readonly time: number
 }
 
-async function isMeant(key: SearchKey, question: Question): Promise<boolean> {
-  const { entry } = question.looked
+interface WholeQuestion extends Question {
+  readonly looked: Looked
+  /** The emails in which each text stands, where the index has been asked. */
+  readonly texts: ReadonlyMap<SearchKey, ReadonlySet<string>>
+}
+
+async function isMeant(key: SearchKey, question: WholeQuestion): Promise<boolean> {
   switch (key.kind) {
-    case 'all':
-    case 'saveDateSupported':
-      return true
     case 'and':
       for (const one of byCost(key.keys)) if (!(await isMeant(one, question))) return false
       return true
@@ -113,6 +162,46 @@ async function isMeant(key: SearchKey, question: Question): Promise<boolean> {
       return !(await isMeant(key.key, question))
     case 'fuzzy':
       return isMeant(key.key, question)
+    case 'date':
+      return isDated(key, await dayOf(key.of, question.looked))
+    case 'header':
+    case 'text': {
+      const known = question.texts.get(key)
+      if (known) return known.has(question.entry.email)
+      const text = await question.looked.text()
+      return key.kind === 'text' ? hasText(key, text) : hasHeader(key, text)
+    }
+    default:
+      return byRecord(key, question) === true
+  }
+}
+
+/** False when the record alone rules it out; undefined where it cannot tell. */
+function couldBe(key: SearchKey, question: Question): boolean {
+  return byRecord(key, question) !== false
+}
+
+/** What the record alone says; undefined where it takes more. */
+function byRecord(key: SearchKey, question: Question): boolean | undefined {
+  const { entry } = question
+  switch (key.kind) {
+    case 'all':
+    case 'saveDateSupported':
+      return true
+    case 'and': {
+      const answers = key.keys.map((one) => byRecord(one, question))
+      return answers.includes(false) ? false : answers.includes(undefined) ? undefined : true
+    }
+    case 'or': {
+      const answers = key.keys.map((one) => byRecord(one, question))
+      return answers.includes(true) ? true : answers.includes(undefined) ? undefined : false
+    }
+    case 'not': {
+      const answer = byRecord(key.key, question)
+      return answer === undefined ? undefined : !answer
+    }
+    case 'fuzzy':
+      return byRecord(key.key, question)
     case 'flag':
       return entry.flags.some((flag) => flag.toLowerCase() === key.flag.toLowerCase()) === key.isSet
     case 'uid':
@@ -133,11 +222,10 @@ async function isMeant(key: SearchKey, question: Question): Promise<boolean> {
     case 'thread':
       return entry.thread === key.id
     case 'date':
-      return isDated(key, await dayOf(key.of, question.looked))
+      return key.of === 'sent' ? undefined : isDated(key, Math.floor(entry[key.of] / DAY_MS) * DAY_MS)
     case 'header':
-      return hasHeader(key, await question.looked.text())
     case 'text':
-      return hasText(key, await question.looked.text())
+      return undefined
   }
 }
 

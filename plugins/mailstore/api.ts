@@ -136,6 +136,16 @@ export interface EmailText {
   readonly attachments: readonly string[]
 }
 
+/** Text in any of these fields; `headers` are all but those named, each as `name: value`, `attachments` their names. */
+export interface TextQuery {
+  readonly account: string
+  readonly emails: readonly string[]
+  readonly fields: readonly ('from' | 'to' | 'cc' | 'bcc' | 'subject' | 'headers' | 'body' | 'attachments')[]
+  readonly text: string
+  /** `substring`: as IMAP SEARCH has it; `words`: every word, or one that begins so. Case and accents make no difference. */
+  readonly how: 'substring' | 'words'
+}
+
 export interface MetadataPlace {
   readonly account: string
   readonly mailbox?: string
@@ -212,6 +222,8 @@ export interface MailStoreApi {
     uids: Uids,
     to: MailboxRef,
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
+  /** Those of an account's emails in which a text stands; by the full-text index where that can tell. */
+  search(query: TextQuery): AsyncIterable<string>
   /** Undefined when no mailbox holds it any more. */
   email(id: string): Promise<Email | undefined>
 

@@ -6,12 +6,14 @@ import type { Account, AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from './api.ts'
 import { isRefused } from './changes.ts'
 import type { CheckAccount } from './check.ts'
+import type { Finding } from './finding.ts'
 
 export interface CommandsParts {
   readonly service: MailStoreApi
   readonly accounts: AccountsApi
   readonly checkAccount: CheckAccount
   sweep(): Promise<void>
+  readonly finding: Pick<Finding, 'rebuild' | 'status'>
 }
 
 export function createCommands({
@@ -19,6 +21,7 @@ export function createCommands({
   accounts,
   checkAccount,
   sweep,
+  finding,
 }: CommandsParts): Readonly<Record<string, Command>> {
   /** By name, address or id. */
   async function accountOf(name = ''): Promise<Account> {
@@ -101,6 +104,19 @@ export function createCommands({
         yield { progress: 'sweeping' }
         await sweep()
         yield { text: 'What was past its time is gone' }
+      },
+    },
+    'mailbox index': {
+      summary: 'how far the full-text index is',
+      options: { '--rebuild': 'throw it away and make it anew' },
+      async *run({ options }) {
+        if (options.rebuild === true) await finding.rebuild()
+        const status = await finding.status()
+        const { waiting } = status
+        yield {
+          text: waiting === 0 ? 'Everything is indexed' : `${waiting} messages are still to be indexed`,
+          value: status,
+        }
       },
     },
     'mailbox acl': {

@@ -26,6 +26,7 @@ import {
   readEmailId,
   structureKey,
 } from './records.ts'
+import { indexOp } from './search/indexer.ts'
 
 /** The tag of emails that came by APPEND. */
 const APPENDED = 'a'
@@ -60,13 +61,11 @@ export function addAppended(change: Change, staged: StagedContent): string {
 export interface EmailsParts {
   readonly store: Store
   readonly contents: Contents
-  /** An email has gone. */
-  gone(id: string): void
 }
 
 export type Emails = ReturnType<typeof createEmails>
 
-export function createEmails({ store, contents, gone }: EmailsParts) {
+export function createEmails({ store, contents }: EmailsParts) {
   async function email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
     const [record, kept] = await Promise.all([store.get(emailKey(base, tag)), store.get(contentKey(base))])
@@ -112,10 +111,9 @@ export function createEmails({ store, contents, gone }: EmailsParts) {
     let held = false
     for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
     // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
-    if (!held) await store.commit([{ del: emailKey(base, tag) }])
+    if (!held) await store.commit([{ del: emailKey(base, tag) }, indexOp(emailId(base, tag))])
     if (!held) await releaseContent(base)
     await store.commit([{ del: letGoKey(base, tag) }])
-    if (!held) gone(emailId(base, tag))
   }
 
   async function releaseContent(base: string): Promise<void> {

@@ -17,6 +17,15 @@ const options = z.strictObject({
   remember: duration()
     .prefault('30 days')
     .describe('How long clients that were away are told what vanished (QRESYNC); after that they start anew.'),
+  search: z
+    .strictObject({
+      text: size().prefault('1 MB').describe('Of the text of one message so much is indexed.'),
+      patience: duration()
+        .prefault('10 s')
+        .describe('How long a search waits for the index before it looks by itself.'),
+    })
+    .prefault({})
+    .describe('The full-text index.'),
   maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
   retention: z
     .array(
@@ -37,12 +46,16 @@ export const mailstore = definePlugin({
   hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
-    const { service, deliver, sweep, checkAccount } = createMailStore(ctx, accounts, config)
+    const { service, deliver, sweep, checkAccount, finding } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
     return {
-      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep }),
+      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
-      listen: () => sweep.start(),
+      listen() {
+        sweep.start()
+        finding.start()
+      },
+      close: () => finding.close(),
     }
   },
 })

@@ -96,6 +96,7 @@ export const changesOf = (mailbox: string, after: number) => ({
 export const contentKey = (base: string): Key => key('k', base)
 export const allContents = between('k')
 export const emailKey = (base: string, tag: string): Key => key('e', base, tag)
+export const allEmails = between('e')
 export const emailsOf = (base: string) => between('e', base)
 export const heldKey = (base: string, tag: string, account: string, mailbox: string, uid: number): Key =>
   key('f', base, tag, account, mailbox, uid)

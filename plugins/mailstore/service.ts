@@ -5,10 +5,11 @@ import type { SetupContext } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { MailboxRef, MailStoreApi, Moved, Or, Uids } from './api.ts'
 import { createAppend } from './append.ts'
-import { type Change, createChanges, isRefused } from './changes.ts'
+import { createChanges, isRefused } from './changes.ts'
 import { createCheck } from './check.ts'
 import { createDeliver } from './deliver.ts'
 import { createEmails } from './emails.ts'
+import { createFinding, type FindingSettings, schedule } from './finding.ts'
 import { createMailboxes } from './mailboxes.ts'
 import { createMessages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
@@ -20,6 +21,7 @@ export interface Settings {
   readonly undelete: number
   readonly remember: number
   readonly retention: readonly Retention[]
+  readonly search: FindingSettings
   /** Octets of one appended message. */
   readonly maxSize: number
 }
@@ -29,7 +31,8 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
   const now = () => clock.now()
   const watchers = createWatchers(log)
   const quotaOf = async (account: string) => (await accounts.byId(account))?.quota
-  const emails = createEmails({ store, contents, gone: () => {} })
+  const emails = createEmails({ store, contents })
+  const finding = createFinding(ctx, emails, settings.search)
 
   async function releaseAll(letGo: readonly { base: string; tag: string }[]): Promise<void> {
     for (const { base, tag } of letGo) await emails.release(base, tag)
@@ -66,7 +69,6 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     rememberMs: settings.remember,
     retention: settings.retention,
   })
-  const schedule = (_: Change, __: string) => {}
   const deliver = createDeliver({
     store,
     contents,
@@ -127,6 +129,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     copy: messages.copy,
     move: (ref, uids, to) => told(() => messages.move(ref, uids, to), { ref, uids, to }),
     email: emails.email,
+    search: finding.find,
     watch: watchers.watch,
     async usage(account) {
       const value = await store.get(accountKey(account))
@@ -134,5 +137,5 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     },
   }
   const checkAccount = createCheck({ store, changeAccount, emails })
-  return { service, sweep, deliver, checkAccount }
+  return { service, sweep, deliver, checkAccount, finding }
 }

@@ -1,0 +1,99 @@
+/**
+ * The message store's full-text index: what it is fed with, and who asks it.
+ *
+ * What must stay true: an email is looked at again whenever somebody begins or ceases to hold it, because the due entry
+ * is part of that commit; the index can be thrown away at any time.
+ */
+import { join } from 'node:path'
+import { type SetupContext, unkey } from 'iems'
+import type { EmailText, TextQuery } from './api.ts'
+import type { Change } from './changes.ts'
+import type { Emails } from './emails.ts'
+import { allEmails, emailId, holdersOf, readEmailId } from './records.ts'
+import { createFind } from './search/find.ts'
+import { createIndexer, dueKey, type Indexable, indexOp, LANE } from './search/indexer.ts'
+import { openIndex } from './search/search-index.ts'
+import type { SearchText } from './search/text.ts'
+
+export { indexOp }
+
+/** Asks, in the commit of a change, for an email to be looked at. */
+export function schedule(change: Change, email: string): void {
+  change.schedule(dueKey(email), LANE)
+}
+
+export interface FindingSettings {
+  /** Characters of one message that are indexed. */
+  readonly text: number
+  /** Ms for which a search waits for the index before it looks by itself. */
+  readonly patience: number
+}
+
+/** Words that one substring may stand in before it is looked for without the index. */
+const MOST_WORDS = 2000
+
+const NAMED = ['from', 'to', 'cc', 'bcc', 'subject'] as const
+
+/** An email's text by where it stands, as the index wants it. */
+function searchTextOf({ fields, body, attachments }: EmailText): SearchText {
+  const of = (name: string) => fields.flatMap((field) => (field.name === name ? [field.value] : [])).join('\n')
+  const isNamed = (name: string) => NAMED.some((known) => known === name)
+  const [from, to, cc, bcc, subject] = NAMED.map(of) as [string, string, string, string, string]
+  const headers = fields.flatMap(({ name, value }) => (isNamed(name) ? [] : [`${name}: ${value}`])).join('\n')
+  return { from, to, cc, bcc, subject, headers, body, attachments: attachments.join('\n') }
+}
+
+export type Finding = ReturnType<typeof createFinding>
+
+export function createFinding(ctx: SetupContext, emails: Emails, settings: FindingSettings) {
+  const { store, clock, log } = ctx
+  const folder = ctx.folder()
+  const index = openIndex({
+    path: folder === undefined ? ':memory:' : join(folder, 'search.sqlite'),
+    mostText: settings.text,
+    mostWords: MOST_WORDS,
+    searchMs: settings.patience,
+    log,
+  })
+
+  async function read(id: string): Promise<SearchText | undefined> {
+    const email = await emails.email(id)
+    return email && searchTextOf(await email.text())
+  }
+
+  async function load(id: string): Promise<Indexable | undefined> {
+    const { base, tag } = readEmailId(id)
+    const accounts = new Set<string>()
+    for await (const [at] of store.scan(holdersOf(base, tag))) accounts.add(unkey(at)[3] as string)
+    if (accounts.size === 0) return undefined
+    return {
+      accounts: [...accounts],
+      async text() {
+        const text = await read(id)
+        if (!text) throw new Error('the email has gone')
+        return { text }
+      },
+    }
+  }
+
+  async function* all(): AsyncGenerator<string> {
+    for await (const [at] of store.scan(allEmails)) {
+      const [, base, tag] = unkey(at) as [string, string, string]
+      if (tag !== '') yield emailId(base, tag)
+    }
+  }
+
+  const indexer = createIndexer({ store, index, clock, log, load, all })
+  const find = createFind({ index, indexer, log, read })
+  return {
+    start: indexer.start,
+    rebuild: indexer.rebuild,
+    status: indexer.status,
+    async close() {
+      await indexer.stop()
+      await index.close()
+    },
+    find: ({ account, emails, fields, text, how }: TextQuery) =>
+      find({ account, emails, conditions: [{ fields, text, how }] }),
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Which of some emails fit: by the index as far as it can tell, and by looking into the emails where it cannot.
+ *
+ * What must stay true: the answer is the same with an index, without one, and while it is being made; only the time is not.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Log } from 'iems'
+import type { Indexer } from './indexer.ts'
+import { type Condition, matches } from './query.ts'
+import type { SearchIndex } from './search-index.ts'
+import type { SearchText } from './text.ts'
+
+export interface FindParts {
+  readonly index: SearchIndex
+  readonly indexer: Pick<Indexer, 'unindexed'>
+  readonly log: Log
+  /** All the text there is, undefined when the email has gone. */
+  read(email: string): Promise<SearchText | undefined>
+}
+
+export interface FindQuery {
+  readonly account: string
+  readonly emails: readonly string[]
+  /** All of them must fit. */
+  readonly conditions: readonly Condition[]
+  readonly signal?: AbortSignal
+}
+
+/** Hits that are asked for at once. */
+const PAGE = 10_000
+
+export function createFind({ index, indexer, log, read }: FindParts) {
+  /** Each email that fits, once, in no order. */
+  return async function* find({ account, emails, conditions, signal }: FindQuery): AsyncGenerator<string> {
+    const left = new Set(emails)
+    let unsure: Iterable<string> = left
+    try {
+      const asked = await ask(account, emails, conditions)
+      for (const email of asked?.sure ?? []) if (left.delete(email)) yield email
+      if (asked) unsure = asked.unsure
+    } catch (cause) {
+      log.warn('searched without the index', { account, cause })
+    }
+    for (const email of unsure) {
+      if (!left.has(email)) continue
+      signal?.throwIfAborted()
+      await turn()
+      const text = await read(email)
+      if (text && conditions.every((condition) => matches(text, condition))) yield email
+    }
+  }
+
+  /** Undefined when the index knows nothing about the conditions. */
+  async function ask(account: string, emails: readonly string[], conditions: readonly Condition[]) {
+    // First: what is indexed meanwhile is then looked into, and not missed.
+    const unindexed = await indexer.unindexed(account, emails)
+    const unsure = new Set(unindexed.emails)
+    const sure: string[] = []
+    let after: number | undefined
+    do {
+      const page = await index.search({ account, conditions, limit: PAGE, ...(after === undefined ? {} : { after }) })
+      // Another index than the one that was meant has none of it.
+      if (page?.made !== unindexed.made) return undefined
+      for (const { email, isSure } of page.hits) {
+        if (isSure) sure.push(email)
+        else unsure.add(email)
+      }
+      after = page.next
+    } while (after !== undefined)
+    return { sure, unsure }
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What of a message can be searched, and how text becomes the tokens that the index keeps.
+ *
+ * What must stay true: every step looks at one character at a time and never at its neighbours, so what is contained in
+ * a text before these steps is contained in it after them: no substring is missed because of what stands around it.
+ * That is why scripts without spaces become overlapping pairs of characters and not words of a dictionary, and why case
+ * is folded upwards (lower case has a sigma that depends on what follows). `VERSION` changes with anything in here.
+ */
+
+/** Of an index file: one of another version is made anew. */
+export const VERSION = 1
+
+export const FIELDS = ['from', 'to', 'cc', 'bcc', 'subject', 'headers', 'body', 'attachments'] as const
+export type Field = (typeof FIELDS)[number]
+
+/** Decoded text by where it stands: `headers` is all other header fields, `attachments` their names, a line each. */
+export type SearchText = Readonly<Record<Field, string>>
+
+/** Letters and numbers that stand together, either of a script with spaces or of one without (`isRun`). */
+export interface Piece {
+  readonly text: string
+  readonly isRun: boolean
+  /** Where it starts and ends in the folded text. */
+  readonly start: number
+  readonly end: number
+}
+
+/** Longer words are kept as windows of so many characters, each starting half a window behind the one before. */
+const WINDOW = 64
+/** Whatever is no longer than this and stands in a word stands in one of its windows. */
+export const WINDOW_STEP = WINDOW / 2
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII starts there
+const ASCII = /^[\x00-\x7f]*$/
+/** Accents of Latin, Greek and Cyrillic; soft hyphens, joiners and variation selectors, which nobody sees or types. */
+const UNSEEN = /[\u0300-\u036f]|[\u00ad\u200b-\u200d\u2060\ufeff]|[\ufe00-\ufe0f]/g
+/** Of Chinese, Japanese, Thai, Lao, Khmer, Burmese and Yi; Korean, whose words end in particles and are often of two characters. */
+const SPACELESS = String.raw`[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Yiii}\p{scx=Hang}]`
+const LETTERS = String.raw`[\p{L}\p{M}\p{N}\p{Co}]`
+const PIECES = new RegExp(
+  String.raw`(?<run>(?:[${SPACELESS}&&${LETTERS}]|\p{Extended_Pictographic})+)|[${LETTERS}--${SPACELESS}]+`,
+  'gv',
+)
+const ASCII_WORDS = /[A-Z0-9]+/g
+
+/** Without case, accents and differences of presentation. */
+export function fold(text: string): string {
+  if (ASCII.test(text)) return text.toUpperCase()
+  return text.normalize('NFKD').replace(UNSEEN, '').toUpperCase().normalize('NFC')
+}
+
+const SPACES = /\s+/g
+
+/** Whether a text contains another, whatever the case, the accents and the line breaks: what a substring search means. */
+export function contains(text: string, wanted: string): boolean {
+  return fold(text).replace(SPACES, ' ').includes(fold(wanted).replace(SPACES, ' '))
+}
+
+/** Of folded text. */
+export function* piecesOf(folded: string): Generator<Piece> {
+  for (const { 0: text, index: start, groups } of folded.matchAll(PIECES))
+    yield { text, isRun: groups?.run !== undefined, start, end: start + text.length }
+}
+
+/** A word, or its windows if it is long. */
+export function windowsOf(word: string): string[] {
+  if (word.length <= WINDOW) return [word]
+  const characters = [...word]
+  const windows: string[] = []
+  for (let start = 0; ; start += WINDOW_STEP) {
+    windows.push(characters.slice(start, start + WINDOW).join(''))
+    if (start + WINDOW >= characters.length) return windows
+  }
+}
+
+/** Each character of a run with the one after it, and the last alone. */
+export function pairsOf(run: string): string[] {
+  const characters = [...run]
+  return characters.map((character, index) => character + (characters[index + 1] ?? ''))
+}
+
+export const tokensOf = ({ text, isRun }: Piece): string[] => (isRun ? pairsOf(text) : windowsOf(text))
+
+/** The tokens of a text in order; `words` gets those that can be found by a part of them. */
+export function tokenize(text: string, word: (token: string) => void): string[] {
+  const folded = fold(text)
+  const tokens: string[] = []
+  const addWord = (token: string) => {
+    tokens.push(token)
+    word(token)
+  }
+  if (ASCII.test(folded)) {
+    for (const token of folded.match(ASCII_WORDS) ?? []) for (const part of windowsOf(token)) addWord(part)
+    return tokens
+  }
+  for (const piece of piecesOf(folded)) {
+    if (piece.isRun) for (const pair of pairsOf(piece.text)) tokens.push(pair)
+    else for (const part of windowsOf(piece.text)) addWord(part)
+  }
+  return tokens
+}

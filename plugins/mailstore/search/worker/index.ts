@@ -1,0 +1,39 @@
+/**
+ * The worker's end: does what it is asked on the index, one thing after the other, and answers each.
+ *
+ * It stands in a folder of its own because a package's export is found by folder wherever the build has put it. What
+ * must stay true: every request gets one answer, or the worker dies and its owner knows.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { type IndexFile, type IndexFileOptions, isBroken, openIndexFile } from '../index-file.ts'
+
+export type Call = Exclude<keyof IndexFile, 'startAnew'>
+export type Argument<K extends Call> = Parameters<IndexFile[K]>[0]
+
+export interface Request {
+  readonly id: number
+  readonly call: Call
+  readonly argument: unknown
+}
+
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly why: string }
+  /** The file was put aside, and an empty one stands in its place. */
+  | { readonly putAside: string }
+
+const port = parentPort
+if (port) {
+  const say = (answer: Answer) => port.postMessage(answer)
+  const file = openIndexFile(workerData as IndexFileOptions, (putAside) => say({ putAside }))
+  port.on('message', ({ id, call, argument }: Request) => {
+    try {
+      say({ id, value: (file[call] as (argument: unknown) => unknown)(argument) })
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      if (isBroken(cause)) file.startAnew(why)
+      say({ id, why })
+    }
+    if (call === 'close') port.close()
+  })
+}
