@@ -22,6 +22,7 @@ export type MailServerName = 'iems' | 'postfix+dovecot'
 export interface MailServer {
   readonly smtp: number
   readonly imap: number
+  readonly pop3: number
   /** Leaders of its process groups. */
   readonly pids: readonly number[]
 }
@@ -44,7 +45,7 @@ async function startPostfixDovecot(scope: Scope, accounts: number): Promise<Mail
       lmtp_destination_recipient_limit: 1,
     },
   })
-  return { smtp: postfix.port, imap: dovecot.imap, pids: [postfix.pid, dovecot.pid] }
+  return { smtp: postfix.port, imap: dovecot.imap, pop3: dovecot.pop3, pids: [postfix.pid, dovecot.pid] }
 }
 
 async function startIemsMail(scope: Scope, accounts: number): Promise<MailServer> {
@@ -54,7 +55,7 @@ async function startIemsMail(scope: Scope, accounts: number): Promise<MailServer
     if (pid) await endGroup(pid, 10_000)
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
-  const [smtp, imap] = [await freePort(), await freePort()]
+  const [smtp, imap, pop3] = [await freePort(), await freePort(), await freePort()]
   const password = await hashPassword('secret')
   const people = usersOf(accounts).map((name) => ({ name, addresses: [`${name}@here.test`], password }))
   await writeFile(join(folder, 'people.json'), JSON.stringify(people))
@@ -65,6 +66,7 @@ import { defineConfig } from 'iems'
 import { accounts } from 'iems/plugins/accounts'
 import { imap } from 'iems/plugins/imap'
 import { mailstore } from 'iems/plugins/mailstore'
+import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
 export default defineConfig({
   hostname: 'iems.test',
@@ -73,6 +75,7 @@ export default defineConfig({
     mx: smtpIn({ listen: '127.0.0.1:${smtp}' }, { trusts: ['127.0.0.0/8'] }),
     local: mailstore({}, { accepts: 'anyone' }),
     imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true }),
+    pop3: pop3({ listen: '127.0.0.1:${pop3}', authWithoutTls: true }),
   },
   plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })],
 })
@@ -99,7 +102,7 @@ export default defineConfig({
   await accepting(imap).catch(async (cause) => {
     throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
   })
-  return { smtp, imap, pids: [pid as number] }
+  return { smtp, imap, pop3, pids: [pid as number] }
 }
 
 // --- an IMAP client for loads ---------------------------------------------------------------------
@@ -224,4 +227,180 @@ export async function measureSessions(scope: Scope, name: MailServerName, sessio
   await all(sessions)
   const seconds = (performance.now() - started) / 1000
   return { perSecond: commands / seconds, cpuMs: ((cpuOf(server) - before) * 1000) / commands }
+}
+
+/** Puts messages into the INBOX of u0, a hundred in one command. */
+async function fill(client: LoadClient, count: number, textOf: (number: number) => string): Promise<void> {
+  for (let start = 0; start < count; start += 100) {
+    const literals: string[] = []
+    for (let number = start; number < Math.min(count, start + 100); number++) {
+      const text = textOf(number)
+      literals.push(`{${text.length}+}\r\n${text}`)
+    }
+    await client.command(`APPEND INBOX ${literals.join(' ')}`)
+  }
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  await work()
+  return (performance.now() - started) / 1000
+}
+
+const WORDS = [
+  'lorem',
+  'ipsum',
+  'dolor',
+  'sit',
+  'amet',
+  'consectetur',
+  'adipiscing',
+  'elit',
+  'sed',
+  'eiusmod',
+  'tempor',
+]
+
+/** A text of some 2 KiB; every thousandth has a word of its own. */
+function prose(number: number): string {
+  const words = Array.from({ length: 300 }, (_, index) => WORDS[(number * 7 + index * 13) % WORDS.length])
+  if (number % 1000 === 0) words[150] = 'needleword'
+  const lines = words.join(' ').match(/.{1,70}(?: |$)/g) ?? []
+  return `From: a@far.test\r\nSubject: number ${number}\r\n\r\n${lines.join('\r\n')}\r\n`
+}
+
+export interface SeenSearch {
+  /** Of one search, median. */
+  readonly seconds: number
+  /** Messages a second that were filled in, and from the first one in to the last one indexed. */
+  readonly filled: number
+  readonly indexed: number | undefined
+}
+
+/** A word in the bodies of many messages. */
+export async function measureSearch(scope: Scope, name: MailServerName, messages: number): Promise<SeenSearch> {
+  const server = await startMailServer(scope, name, 1)
+  const client = await openImap(server.imap)
+  await client.command('LOGIN u0 secret')
+  const started = performance.now()
+  await fill(client, messages, prose)
+  const filled = messages / ((performance.now() - started) / 1000)
+  await client.command('SELECT INBOX')
+  const wanted = Math.ceil(messages / 1000)
+  const once = async () => {
+    const found = await client.command('SEARCH BODY needleword')
+    if ((/\* SEARCH(.*)/.exec(found)?.[1]?.trim().split(' ').length ?? 0) !== wanted)
+      throw new Error(found.slice(0, 200))
+  }
+  let indexed: number | undefined
+  if (name === 'iems') {
+    // Answers come at once when they come from the index.
+    while ((await seconds(once)) > 0.3) await delay(100)
+    indexed = messages / ((performance.now() - started) / 1000)
+  }
+  const times: number[] = []
+  for (let count = 0; count < 5; count++) times.push(await seconds(once))
+  client.close()
+  return { seconds: times.sort((a, b) => a - b)[2] as number, filled, indexed }
+}
+
+/** Selecting a mailbox of so many messages and reading its last hundred records. */
+export async function measureOpen(scope: Scope, name: MailServerName, messages: number): Promise<number> {
+  const server = await startMailServer(scope, name, 1)
+  const filler = await openImap(server.imap)
+  await filler.command('LOGIN u0 secret')
+  await fill(filler, messages, (number) => `Subject: ${number}\r\n\r\nx\r\n`)
+  filler.close()
+  const client = await openImap(server.imap)
+  await client.command('LOGIN u0 secret')
+  const once = async () => {
+    await client.command('SELECT INBOX')
+    await client.command(`FETCH ${messages - 99}:* (UID FLAGS INTERNALDATE RFC822.SIZE)`)
+    await client.command('UNSELECT')
+  }
+  await once()
+  const times: number[] = []
+  for (let count = 0; count < 11; count++) times.push(await seconds(once))
+  client.close()
+  return times.sort((a, b) => a - b)[5] as number
+}
+
+/** Downloading everything by POP3, messages a second. */
+export async function measurePop3(scope: Scope, name: MailServerName, messages: number): Promise<SeenMail> {
+  const server = await startMailServer(scope, name, 1)
+  const filler = await openImap(server.imap)
+  await filler.command('LOGIN u0 secret')
+  const text = MESSAGE(4096)
+  await fill(filler, messages, () => text)
+  filler.close()
+  const download = () =>
+    new Promise<void>((resolve, reject) => {
+      const socket = connect(server.pop3, '127.0.0.1')
+      socket.setEncoding('latin1')
+      let state = 0
+      let tail = ''
+      const next = () => {
+        state++
+        if (state === 1) socket.write('USER u0\r\n')
+        else if (state === 2) socket.write('PASS secret\r\n')
+        else if (state <= messages + 2) socket.write(`RETR ${state - 2}\r\n`)
+        else {
+          socket.destroy()
+          resolve()
+        }
+      }
+      socket.on('data', (chunk: string) => {
+        tail = (tail + chunk).slice(-5)
+        if (state <= 2 ? tail.endsWith('\r\n') : tail.endsWith('\r\n.\r\n')) next()
+      })
+      socket.once('error', reject)
+    })
+  await download()
+  const before = cpuOf(server)
+  const took = await seconds(download)
+  return { perSecond: messages / took, cpuMs: ((cpuOf(server) - before) * 1000) / messages }
+}
+
+/** One message to a thousand recipients, and a thousand messages to one each: how many times faster the first is. */
+export async function measureThousand(scope: Scope): Promise<number> {
+  const accounts = 1000
+  const server = await startMailServer(scope, 'iems', accounts)
+  const client = await openImap(server.imap)
+  await client.command('LOGIN u999 secret')
+  const socket = connect(server.smtp, '127.0.0.1')
+  socket.setEncoding('latin1')
+  await once(socket, 'data')
+  const say = async (text: string, replies: number) => {
+    let left = replies
+    const done = new Promise<void>((resolve) => {
+      const take = (chunk: string) => {
+        left -= (chunk.match(/^\d{3} /gm) ?? []).length
+        if (left > 0) return
+        socket.off('data', take)
+        resolve()
+      }
+      socket.on('data', take)
+    })
+    socket.write(text)
+    await done
+  }
+  await say('EHLO x\r\n', 1)
+  const all = usersOf(accounts).map((name) => `RCPT TO:<${name}@here.test>\r\n`)
+  const text = MESSAGE(4096)
+  const together = await seconds(async () => {
+    await say(`MAIL FROM:<a@far.test>\r\n${all.join('')}DATA\r\n`, accounts + 2)
+    await say(`${text}.\r\n`, 1)
+    while ((await countOf(client)) < 1) await delay(5)
+  })
+  await say('RSET\r\n', 1)
+  const singly = await seconds(async () => {
+    for (const rcpt of all) {
+      await say(`MAIL FROM:<a@far.test>\r\n${rcpt}DATA\r\n`, 3)
+      await say(`${text}.\r\n`, 1)
+    }
+    while ((await countOf(client)) < 2) await delay(5)
+  })
+  socket.destroy()
+  client.close()
+  return singly / together
 }
