@@ -6,6 +6,7 @@
  */
 import type { Entry, Mailbox, MailStoreApi, Snapshot, UidRange, Uids } from '../mailstore/api.ts'
 import { compact, rangesOf, type SequenceSet } from './grammar/sets.ts'
+import { UidList } from './uid-list.ts'
 
 /** What a client is to be told of the changes since it was last told. */
 export interface Told {
@@ -16,14 +17,12 @@ export interface Told {
   readonly exists: boolean
 }
 
-const LAST_UID = 4_294_967_295
-
 export class View {
   mailbox: Mailbox
   readonly isReadOnly: boolean
   /** What the last SEARCH with SAVE found (RFC 5182). */
   saved: Uids = []
-  #uids: number[]
+  readonly #uids: UidList
   /** Up to which changes have been read. */
   #modseq: number
   /** Changes of our own that the client has been told as a reply. */
@@ -35,33 +34,20 @@ export class View {
     this.mailbox = mailbox
     this.isReadOnly = isReadOnly
     this.#modseq = mailbox.modseq
-    this.#uids = []
-    for (const [first, last] of uids) for (let uid = first; uid <= last; uid++) this.#uids.push(uid)
+    this.#uids = new UidList(uids)
   }
 
   get count(): number {
-    return this.#uids.length
+    return this.#uids.count
   }
 
   uidOf(number: number): number | undefined {
-    return this.#uids[number - 1]
+    return this.#uids.uidOf(number)
   }
 
   /** The sequence number of a UID; undefined if the client does not know it. */
   numberOf(uid: number): number | undefined {
-    const index = this.#indexOf(uid)
-    return this.#uids[index] === uid ? index + 1 : undefined
-  }
-
-  /** Where it is or would be. */
-  #indexOf(uid: number): number {
-    let [low, high] = [0, this.#uids.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#uids[middle] as number) < uid) low = middle + 1
-      else high = middle
-    }
-    return low
+    return this.#uids.numberOf(uid)
   }
 
   /** The UIDs a set means, of those the client knows. Undefined: it names a number that is not there. */
@@ -73,26 +59,20 @@ export class View {
   #ofNumbers(set: Exclude<SequenceSet, '$'>): Uids | undefined {
     const uids: UidRange[] = []
     for (const [first, last] of rangesOf(set, this.count)) {
-      if (first < 1 || last > this.count) return undefined
-      uids.push(...compact(this.#uids.slice(first - 1, last)))
+      const [from, to] = [this.uidOf(first), this.uidOf(last)]
+      if (from === undefined || to === undefined) return undefined
+      uids.push(...this.#uids.between(from, to))
     }
     return merge(uids)
   }
 
   #ofUids(set: Exclude<SequenceSet, '$'>): Uids {
-    const uids: UidRange[] = []
     // RFC 9051: `*` is the highest UID in use, so that 559:* is never empty.
-    const highest = this.#uids.at(-1) ?? 0
-    for (const [first, last] of rangesOf(set, highest)) {
-      const from = this.#indexOf(first)
-      const to = this.#indexOf(Math.min(last, LAST_UID) + 1)
-      if (to > from) uids.push(...compact(this.#uids.slice(from, to)))
-    }
-    return merge(uids)
+    return merge(rangesOf(set, this.#uids.highest).flatMap(([first, last]) => this.#uids.between(first, last)))
   }
 
   get all(): Uids {
-    return compact(this.#uids)
+    return this.#uids.all
   }
 
   /** The client has been told this entry as it is now. */
@@ -109,10 +89,10 @@ export class View {
     for (const [first, last] of changes.vanished) for (let uid = first; uid <= last; uid++) this.#pending.push(uid)
     const expunged = mayExpunge ? this.#expunge() : { numbers: [], uids: [] }
     const before = this.count
-    const highest = this.#uids.at(-1) ?? 0
+    const { highest } = this.#uids
     const known: Entry[] = []
     for (const entry of changes.changed) {
-      if (entry.uid > highest) this.#uids.push(entry.uid)
+      if (entry.uid > highest) this.#uids.add(entry.uid)
       else known.push(entry)
     }
     const changed = known.flatMap((entry) => {
@@ -122,7 +102,7 @@ export class View {
     })
     this.#own.clear()
     return {
-      vanished: merge(expunged.uids.map((uid) => [uid, uid])),
+      vanished: compact(expunged.uids),
       expunged: expunged.numbers,
       changed,
       exists: this.count > before,
@@ -131,14 +111,11 @@ export class View {
 
   /** Takes what is pending out of the view. */
   #expunge(): { numbers: number[]; uids: number[] } {
-    const gone = this.#pending.flatMap((uid) => this.numberOf(uid) ?? []).sort((a, b) => b - a)
-    const uids = gone.map((number) => this.#uids[number - 1] as number)
-    if (gone.length > 0) {
-      const set = new Set(uids)
-      this.#uids = this.#uids.filter((uid) => !set.has(uid))
-    }
+    const uids = this.#pending.filter((uid) => this.numberOf(uid) !== undefined).sort((a, b) => a - b)
+    const numbers = uids.map((uid) => this.numberOf(uid) as number).reverse()
+    if (uids.length > 0) this.#uids.remove(uids)
     this.#pending = []
-    return { numbers: gone, uids }
+    return { numbers, uids }
   }
 }
 

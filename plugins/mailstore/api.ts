@@ -120,8 +120,8 @@ export interface Email {
   decoded(part: MimePart): AsyncIterable<Uint8Array> | undefined
   /** The first field of that name, unfolded and otherwise as it stands. */
   field(name: string): Promise<string | undefined>
-  /** What is searched in it. */
-  text(): Promise<EmailText>
+  /** What is searched in it, up to so many characters of its parts; default 1,048,576. */
+  text(most?: number): Promise<EmailText>
   /** RFC 8970: what it says, in 256 characters or less. */
   preview(): Promise<string>
 }
@@ -134,6 +134,8 @@ export interface EmailText {
   readonly body: string
   /** Names of attachments. */
   readonly attachments: readonly string[]
+  /** There is more than was read. */
+  readonly isPartial: boolean
 }
 
 /** Text in any of these fields; `headers` are all but those named, each as `name: value`, `attachments` their names. */
@@ -144,6 +146,8 @@ export interface TextQuery {
   readonly text: string
   /** `substring`: as IMAP SEARCH has it; `words`: every word, or one that begins so. Case and accents make no difference. */
   readonly how: 'substring' | 'words'
+  /** Aborted when nobody wants the answer any more, which then throws. */
+  readonly signal?: AbortSignal
 }
 
 export interface MetadataPlace {

@@ -83,7 +83,7 @@ export function createEmails({ store, contents }: EmailsParts) {
       structure: structured,
       decoded: (part) => partBody(one, part),
       field: async (name) => fieldOf(await headerText(open, headerSize), name),
-      text: async () => readText(one, await structured()),
+      text: async (most) => readText(one, await structured(), most),
       preview: async () => preview(one, await structured()),
     }
     return one

@@ -32,6 +32,9 @@ export interface FindingSettings {
 /** Words that one substring may stand in before it is looked for without the index. */
 const MOST_WORDS = 2000
 
+/** Octets of text of one message that a search without the index looks into. */
+const WHOLE = 64 * 1024 * 1024
+
 const NAMED = ['from', 'to', 'cc', 'bcc', 'subject'] as const
 
 /** An email's text by where it stands, as the index wants it. */
@@ -56,9 +59,10 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     log,
   })
 
+  /** Everything, for a search that looks into the message itself. */
   async function read(id: string): Promise<SearchText | undefined> {
     const email = await emails.email(id)
-    return email && searchTextOf(await email.text())
+    return email && searchTextOf(await email.text(WHOLE))
   }
 
   async function load(id: string): Promise<Indexable | undefined> {
@@ -69,9 +73,9 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     return {
       accounts: [...accounts],
       async text() {
-        const text = await read(id)
+        const text = await (await emails.email(id))?.text(settings.text)
         if (!text) throw new Error('the email has gone')
-        return { text }
+        return { text: searchTextOf(text), isPartial: text.isPartial }
       },
     }
   }
@@ -93,7 +97,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
       await indexer.stop()
       await index.close()
     },
-    find: ({ account, emails, fields, text, how }: TextQuery) =>
-      find({ account, emails, conditions: [{ fields, text, how }] }),
+    find: ({ account, emails, signal, ...condition }: TextQuery) =>
+      find({ account, emails, conditions: [condition], ...(signal ? { signal } : {}) }),
   }
 }

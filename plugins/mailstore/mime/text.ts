@@ -16,28 +16,35 @@ interface Readable {
   open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
-/** Octets of header, octets of decoded text in all parts together, and parts that are read. */
+/** Octets of header, octets of decoded text in all parts together unless the caller says otherwise, parts that are read. */
 const HEADER = 262_144
 const TEXT = 1_048_576
 const PARTS = 200
 
-export async function readText(email: Readable, structure: MimePart): Promise<EmailText> {
+export async function readText(email: Readable, structure: MimePart, most = TEXT): Promise<EmailText> {
   const fields: Field[] = []
   const bodies: string[] = []
   const attachments: string[] = []
-  let left = TEXT
+  let left = most
+  let isPartial = false
   let count = 0
   for (const part of eachPart(structure)) {
-    if (++count > PARTS) break
+    if (++count > PARTS) {
+      isPartial = true
+      break
+    }
     const name = nameOf(part)
     if (name !== undefined) attachments.push(name)
     if (part.envelope) fields.push(...(await readHeader(email, part)))
-    if (part.type !== 'text' || part.disposition?.type === 'attachment' || left <= 0) continue
+    if (part.envelope && part.body - part.header > HEADER) isPartial = true
+    if (part.type !== 'text' || part.disposition?.type === 'attachment') continue
+    if (part.end - part.body > left) isPartial = true
+    if (left <= 0) continue
     const text = await textOf(email, part, left)
     left -= text.length
     bodies.push(text)
   }
-  return { fields, body: bodies.join('\n'), attachments }
+  return { fields, body: bodies.join('\n'), attachments, isPartial }
 }
 
 function* eachPart(part: MimePart): Generator<MimePart> {

@@ -140,7 +140,7 @@ function openDatabase(path: string): DatabaseSync {
   try {
     // The due entry of a document goes when this file has it: what returned must outlive a power failure.
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
-      PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -24000; PRAGMA temp_store = MEMORY`)
+      PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY`)
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
     const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number }
     if (version === 0 && tables === 0) create(database)
