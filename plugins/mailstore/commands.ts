@@ -7,6 +7,7 @@ import type { Mailbox, MailStoreApi } from './api.ts'
 import { isRefused } from './changes.ts'
 import type { CheckAccount } from './check.ts'
 import type { Finding } from './finding.ts'
+import { createTransferCommands } from './transfer/commands.ts'
 
 export interface CommandsParts {
   readonly service: MailStoreApi
@@ -82,6 +83,7 @@ export function createCommands({
   }
 
   return {
+    ...createTransferCommands({ service, accountOf }),
     'mailbox list': {
       summary: "an account's mailboxes",
       arguments: ['<account>'],

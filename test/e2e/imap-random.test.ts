@@ -134,7 +134,7 @@ class Client {
     if (count === 0 || below(10) === 0) {
       const text = `Subject: ${below(1e9)}\r\n\r\nx\r\n`
       await this.say(`APPEND ${MAILBOXES[below(2)]} (${flag}) {${text.length}+}\r\n${text}`)
-      if (this.#isQresync) await this.say('FETCH 1:* (UID FLAGS)', true)
+      if (this.#isQresync && this.model.known.length > 0) await this.say('FETCH 1:* (UID FLAGS)', true)
       return
     }
     const at = this.pick()

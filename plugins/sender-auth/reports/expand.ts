@@ -1,11 +1,11 @@
 /**
- * The XML inside an attachment: as it is, gzipped, or in a ZIP archive. The only file that knows yauzl.
+ * The XML inside an attachment: as it is, gzipped, or in a ZIP archive.
  *
  * What must stay true: no attachment makes more than `most` octets, whatever it says of itself.
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { fromBufferPromise } from 'yauzl'
+import { readZip } from 'iems'
 
 const unzip = promisify(gunzip)
 /** Files looked at in one archive; reports have one. */
@@ -23,19 +23,8 @@ export async function expandReport(content: Buffer, most: number): Promise<strin
 }
 
 async function fromArchive(content: Buffer, most: number): Promise<string | undefined> {
-  const archive = await fromBufferPromise(content, { lazyEntries: true })
-  let files = 0
-  for await (const entry of archive.eachEntry()) {
-    if (++files > MOST_FILES) break
-    if (!/\.xml$/i.test(entry.fileName) || !entry.canDecodeFileData()) continue
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of await archive.openReadStreamPromise(entry)) {
-      size += chunk.length
-      if (size > most) throw new Error('the archive expands to too much')
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks).toString('utf8')
+  for await (const file of readZip(content, { files: MOST_FILES, size: most })) {
+    if (/\.xml$/i.test(file.name)) return Buffer.concat(await Array.fromAsync(file.open())).toString('utf8')
   }
   return undefined
 }
