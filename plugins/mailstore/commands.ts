@@ -8,6 +8,7 @@ import { isRefused } from './changes.ts'
 import type { CheckAccount } from './check.ts'
 import type { Finding } from './finding.ts'
 import { createTransferCommands } from './transfer/commands.ts'
+import type { Undelete } from './undelete.ts'
 
 export interface CommandsParts {
   readonly service: MailStoreApi
@@ -15,6 +16,7 @@ export interface CommandsParts {
   readonly checkAccount: CheckAccount
   sweep(): Promise<void>
   readonly finding: Pick<Finding, 'rebuild' | 'status'>
+  readonly undelete: Undelete
 }
 
 export function createCommands({
@@ -23,6 +25,7 @@ export function createCommands({
   checkAccount,
   sweep,
   finding,
+  undelete,
 }: CommandsParts): Readonly<Record<string, Command>> {
   /** By name, address or id. */
   async function accountOf(name = ''): Promise<Account> {
@@ -119,6 +122,21 @@ export function createCommands({
           text: waiting === 0 ? 'Everything is indexed' : `${waiting} messages are still to be indexed`,
           value: status,
         }
+      },
+    },
+    'mailbox undelete': {
+      summary: 'bring expunged messages back, as long as they are kept',
+      arguments: ['<account>'],
+      options: { '--mailbox <name>': 'only those of this mailbox', '--since <date>': 'only those expunged since then' },
+      async *run({ arguments: [name], options }) {
+        const { id } = await accountOf(name)
+        const since = typeof options.since === 'string' ? Date.parse(options.since) : 0
+        if (Number.isNaN(since)) throw new Error(`--since ${options.since}: it must be a date such as 2026-11-24T10:00`)
+        let count = 0
+        const only = typeof options.mailbox === 'string' ? { mailbox: options.mailbox } : {}
+        for await (const { mailbox } of undelete({ account: id, since, ...only }))
+          yield { progress: `${++count} messages, ${mailbox}` }
+        yield { text: `${count} messages are back`, value: { messages: count } }
       },
     },
     'mailbox acl': {

@@ -46,10 +46,10 @@ export const mailstore = definePlugin({
   hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
-    const { service, deliver, sweep, checkAccount, finding } = createMailStore(ctx, accounts, config)
+    const { service, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
     return {
-      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding }),
+      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {
         sweep.start()

@@ -15,6 +15,7 @@ import { createMessages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
 import { type AccountRecord, accountKey, decode } from './records.ts'
 import { createSweep, type Retention } from './sweep.ts'
+import { createUndelete } from './undelete.ts'
 import { createWatchers } from './watchers.ts'
 
 export interface Settings {
@@ -137,5 +138,6 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     },
   }
   const checkAccount = createCheck({ store, changeAccount, emails })
-  return { service, sweep, deliver, checkAccount, finding }
+  const undelete = createUndelete({ store, clock, changeAccount })
+  return { service, sweep, deliver, checkAccount, finding, undelete }
 }

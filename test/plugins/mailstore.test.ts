@@ -332,6 +332,31 @@ test('a removed mailbox, what is expunged and what is past its time goes by itse
   assert.ok(clock.now() > 0)
 })
 
+test('what was expunged comes back where it was, with a new UID', async (t) => {
+  const { mail, mailbox, entries, content, kernel, clock } = await createMailKernel(t)
+  const work = allowed(await mail.create('ann', 'Work'))
+  allowed(await mail.append(work, [{ content: contentOf(PLAIN), flags: ['\\Seen', '\\Deleted'] }]))
+  allowed(await mail.append(await mailbox('ann'), [{ content: contentOf(PLAIN) }]))
+  allowed(await mail.expunge(work, ALL))
+  allowed(await mail.expunge(await mailbox('ann'), ALL))
+  allowed(await mail.remove(work))
+  const undelete = async (options: Record<string, string>) => {
+    const call = { arguments: ['ann'], options, input: (async function* () {})(), signal: new AbortController().signal }
+    const said = await Array.fromAsync(kernel.commands.get('mailbox undelete')?.run(call) ?? [])
+    return JSON.stringify(said.at(-1))
+  }
+  assert.match(await undelete({ since: new Date(clock.now() + DAY).toISOString() }), /0 messages/)
+  assert.match(await undelete({ mailbox: 'Work' }), /1 messages/)
+  const [back] = await entries('ann', 'Work')
+  assert.deepEqual([back?.flags, await content(back?.email ?? '')], [['\\Seen'], PLAIN])
+  assert.match(await undelete({}), /1 messages/)
+  assert.deepEqual(
+    (await entries('ann')).map(({ uid }) => uid),
+    [2],
+  )
+  assert.match(await undelete({}), /0 messages/)
+})
+
 test('a session that waits is told of every change', async (t) => {
   const { mail, mailbox, submit, deliver } = await createMailKernel(t)
   const inbox = await mailbox('ann')
