@@ -140,7 +140,7 @@ type End = () => Promise<void> | void
 const ends: End[] = []
 
 /** Runs with a scope of its own, which ends in the reverse order of what was started. */
-async function scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+export async function scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
   try {
     return await work({ after: (end) => void ends.unshift(end) })
   } finally {

@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -13,14 +13,24 @@ import { parseArgs } from 'node:util'
 import { whyNoPostfix } from '../support/postfix.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
-import { endAll, measureBacklog, measureLarge, measureRate, RATES, type RateName, type Seen } from './measure.ts'
+import { reportMail } from './mail-report.ts'
+import {
+  endAll,
+  measureBacklog,
+  measureLarge,
+  measureRate,
+  RATES,
+  type RateName,
+  type Seen,
+  scoped,
+} from './measure.ts'
 import { SERVERS, type ServerName } from './servers.ts'
 import { idleShare } from './usage.ts'
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large' },
+    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail' },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
     messages: { type: 'string' },
@@ -133,7 +143,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -153,4 +163,5 @@ Object.assign(report, { machine, fsyncs, messages, rounds })
 for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) await compare(rate)
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
+if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)
