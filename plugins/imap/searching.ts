@@ -4,7 +4,7 @@
  * What must stay true: the answer is that of RFC 9051 whatever index there is; a long search lets others have their
  * turn, and ends when its client has gone.
  */
-import type { Email, EmailText, Entry, MailStoreApi, Uids } from '../mailstore/api.ts'
+import type { Email, EmailText, Entry, MailStoreApi, TextQuery, Uids } from '../mailstore/api.ts'
 import type { SearchKey } from './grammar/search.ts'
 import type { View } from './view.ts'
 
@@ -45,9 +45,9 @@ export async function* search(searched: Searched): AsyncGenerator<Entry> {
   const { view, mail, key, now, signal } = searched
   const question = { view, time: now(), texts: new Map<SearchKey, ReadonlySet<string>>() }
   let possible: Entry[] = []
-  const scope = mail.entries(view.mailbox, scopeOf(key, view) ?? view.all)
+  const scope = scopeOf(key, view) ?? (await candidatesOf(key, searched)) ?? view.all
   let count = 0
-  for await (const entry of scope) {
+  for await (const entry of mail.entries(view.mailbox, scope)) {
     if (view.numberOf(entry.uid) === undefined) continue
     // What the record alone rules out is not asked of the index.
     if (couldBe(key, { ...question, entry })) possible.push(entry)
@@ -86,21 +86,35 @@ async function emailsWith(
   entries: readonly Entry[],
   { mail, view, signal }: Searched,
 ): Promise<ReadonlySet<string>> {
-  const fields =
-    key.kind === 'text' ? (key.in === 'body' ? (['body'] as const) : EVERYWHERE) : isNamed(key.name) ? [key.name] : []
   const found = new Set<string>()
   const emails = [...new Set(entries.map(({ email }) => email))]
   for await (const email of mail.search({
     account: view.mailbox.account,
     emails,
-    fields,
-    text: key.text,
-    how: 'substring',
+    ...queryOf(key),
   })) {
     found.add(email)
     if (signal.aborted) break
   }
   return found
+}
+
+/** What a key asks of the text. */
+function queryOf(key: TextKey): Pick<TextQuery, 'fields' | 'text' | 'how'> {
+  const fields =
+    key.kind === 'text' ? (key.in === 'body' ? (['body'] as const) : EVERYWHERE) : isNamed(key.name) ? [key.name] : []
+  return { fields, text: key.text, how: 'substring' }
+}
+
+/** The UIDs that the search can only be about, as far as the index says: a rare word spares a walk through the mailbox. */
+async function candidatesOf(key: SearchKey, { mail, view }: Searched): Promise<Uids | undefined> {
+  const keys = key.kind === 'and' ? key.keys : [key]
+  for (const one of keys) {
+    const [text] = textKeys(one)
+    const uids = text === one ? await mail.candidates(view.mailbox, queryOf(text)) : undefined
+    if (uids) return uids
+  }
+  return undefined
 }
 
 /** The UIDs that the search can only be about, as far as its sets say. */

@@ -228,6 +228,8 @@ export interface MailStoreApi {
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
   /** Those of an account's emails in which a text stands; by the full-text index where that can tell. */
   search(query: TextQuery): AsyncIterable<string>
+  /** The messages of a mailbox that `search` need be asked about; undefined when the index cannot tell quickly. */
+  candidates(ref: MailboxRef, query: Pick<TextQuery, 'fields' | 'text' | 'how'>): Promise<Uids | undefined>
   /** Undefined when no mailbox holds it any more. */
   email(id: string): Promise<Email | undefined>
 

@@ -6,14 +6,15 @@
  */
 import { join } from 'node:path'
 import { type SetupContext, unkey } from 'iems'
-import type { EmailText, TextQuery } from './api.ts'
+import type { EmailText, MailboxRef, TextQuery } from './api.ts'
 import type { Change } from './changes.ts'
 import type { Emails } from './emails.ts'
-import { allEmails, emailId, holdersOf, readEmailId } from './records.ts'
+import { allEmails, emailId, holdersOf, placesOf, readEmailId } from './records.ts'
 import { createFind } from './search/find.ts'
 import { createIndexer, dueKey, type Indexable, indexOp, LANE } from './search/indexer.ts'
 import { openIndex } from './search/search-index.ts'
 import type { SearchText } from './search/text.ts'
+import { uidsOf } from './uids.ts'
 
 export { indexOp }
 
@@ -88,7 +89,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
   }
 
   const indexer = createIndexer({ store, index, clock, log, load, all })
-  const find = createFind({ index, indexer, log, read })
+  const { find, candidates } = createFind({ index, indexer, log, read })
   return {
     start: indexer.start,
     rebuild: indexer.rebuild,
@@ -99,5 +100,15 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     },
     find: ({ account, emails, signal, ...condition }: TextQuery) =>
       find({ account, emails, conditions: [condition], ...(signal ? { signal } : {}) }),
+    async candidates({ account, id }: MailboxRef, condition: Pick<TextQuery, 'fields' | 'text' | 'how'>) {
+      const found = await candidates(account, condition)
+      if (!found) return undefined
+      const uids: number[] = []
+      for (const email of found) {
+        const { base, tag } = readEmailId(email)
+        for await (const [at] of store.scan(placesOf(base, tag, account, id))) uids.push(unkey(at)[5] as number)
+      }
+      return uidsOf(uids.map((uid) => [uid, uid]))
+    },
   }
 }

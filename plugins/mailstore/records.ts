@@ -101,6 +101,8 @@ export const emailsOf = (base: string) => between('e', base)
 export const heldKey = (base: string, tag: string, account: string, mailbox: string, uid: number): Key =>
   key('f', base, tag, account, mailbox, uid)
 export const holdersOf = (base: string, tag: string) => between('f', base, tag)
+export const placesOf = (base: string, tag: string, account: string, mailbox: string) =>
+  between('f', base, tag, account, mailbox)
 export const structureKey = (base: string): Key => key('s', base)
 export const letGoKey = (base: string, tag: string): Key => key('g', base, tag)
 export const allLetGo = between('g')

@@ -131,6 +131,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     move: (ref, uids, to) => told(() => messages.move(ref, uids, to), { ref, uids, to }),
     email: emails.email,
     search: finding.find,
+    candidates: finding.candidates,
     watch: watchers.watch,
     async usage(account) {
       const value = await store.get(accountKey(account))

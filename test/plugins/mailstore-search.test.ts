@@ -361,7 +361,7 @@ async function startIndexer(t: Pick<TestContext, 'after'>, options: { index?: Se
       await turn(5)
     } while (!(await isIdle()))
   }
-  const find = createFind({ index, indexer, log, read })
+  const { find } = createFind({ index, indexer, log, read })
   const findAll = async (emails: readonly string[], condition: Condition, account = 'ann') =>
     (await Array.fromAsync(find({ account, emails, conditions: [condition] }))).sort()
   return { clock, store, index, indexer, mail, warnings, deliver, settle, findAll }
@@ -551,9 +551,12 @@ test('an index that is cleared in the middle of a search does not hide anything'
 test('a search without an index can be stopped', async (t) => {
   const { mail, index } = await startIndexer(t)
   const stop = new AbortController()
-  const find = createFind({
+  const { find } = createFind({
     index,
-    indexer: { unindexed: async () => ({ made: '', emails: ['one', 'two'] }) },
+    indexer: {
+      unindexed: async () => ({ made: '', emails: ['one', 'two'] }),
+      unindexedNames: async () => undefined,
+    },
     log: quietLog,
     async read() {
       stop.abort()

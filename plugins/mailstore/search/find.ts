@@ -12,7 +12,7 @@ import type { SearchText } from './text.ts'
 
 export interface FindParts {
   readonly index: SearchIndex
-  readonly indexer: Pick<Indexer, 'unindexed'>
+  readonly indexer: Pick<Indexer, 'unindexed' | 'unindexedNames'>
   readonly log: Log
   /** All the text there is, undefined when the email has gone. */
   read(email: string): Promise<SearchText | undefined>
@@ -28,10 +28,12 @@ export interface FindQuery {
 
 /** Hits that are asked for at once. */
 const PAGE = 10_000
+/** So many candidates that going through the mailbox is as quick. */
+const MOST_CANDIDATES = 5000
 
 export function createFind({ index, indexer, log, read }: FindParts) {
   /** Each email that fits, once, in no order. */
-  return async function* find({ account, emails, conditions, signal }: FindQuery): AsyncGenerator<string> {
+  async function* find({ account, emails, conditions, signal }: FindQuery): AsyncGenerator<string> {
     const left = new Set(emails)
     let unsure: Iterable<string> = left
     try {
@@ -47,6 +49,21 @@ export function createFind({ index, indexer, log, read }: FindParts) {
       await turn()
       const text = await read(email)
       if (text && conditions.every((condition) => matches(text, condition))) yield email
+    }
+  }
+
+  /** All of an account's emails that may fit, some of which may not; undefined when that takes long to tell. */
+  async function candidates(account: string, condition: Condition): Promise<ReadonlySet<string> | undefined> {
+    try {
+      // First: as below.
+      const waiting = await indexer.unindexedNames()
+      if (!waiting) return undefined
+      const page = await index.search({ account, conditions: [condition], limit: MOST_CANDIDATES })
+      if (page?.made !== waiting.made || page.next !== undefined) return undefined
+      return new Set([...waiting.emails, ...page.hits.map(({ email }) => email)])
+    } catch (cause) {
+      log.warn('searched without the index', { account, cause })
+      return undefined
     }
   }
 
@@ -69,4 +86,6 @@ export function createFind({ index, indexer, log, read }: FindParts) {
     } while (after !== undefined)
     return { sure, unsure }
   }
+
+  return { find, candidates }
 }

@@ -259,6 +259,13 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     return emails
   }
 
+  /** Everybody's emails for which the index of that name cannot speak yet; undefined when they are many. */
+  async function unindexedNames() {
+    const named = await waiting(NAMED + 1)
+    const { made, isWhole } = await index.state()
+    return isWhole && named.size <= NAMED ? { made, emails: named } : undefined
+  }
+
   let running: Promise<void> | undefined
   return {
     start(): void {
@@ -282,11 +289,12 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     async status() {
       return { ...(await index.state()), waiting: (await waiting(COUNTED)).size }
     },
+    unindexedNames,
     /** Those of an account's emails for which the index of that name cannot speak yet. */
     async unindexed(account: string, emails: readonly string[]): Promise<Unindexed> {
-      const named = await waiting(NAMED + 1)
-      const { made, isWhole } = await index.state()
-      if (isWhole && named.size <= NAMED) return { made, emails: emails.filter((email) => named.has(email)) }
+      const named = await unindexedNames()
+      if (named) return { made: named.made, emails: emails.filter((email) => named.emails.has(email)) }
+      const { made } = await index.state()
       return { made, emails: await index.missing(account, emails) }
     },
   }
