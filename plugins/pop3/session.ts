@@ -4,6 +4,7 @@
  * What must stay true: from login to QUIT the client sees the mailbox as it was, whatever others do; only QUIT removes
  * what it deleted; nobody ever hears that the mailbox is locked or busy.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AskClient,
   type Credentials,
@@ -21,7 +22,7 @@ import {
   TimedOut,
   type Verifier,
 } from 'iems'
-import type { Entry, Mailbox, MailStoreApi } from '../mailstore/api.ts'
+import type { Email, Entry, Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { stuffed, topOf } from './lines.ts'
 import type { Options } from './options.ts'
 
@@ -69,6 +70,7 @@ export class Session {
   #errors = 0
   #failures = 0
   #isOver = false
+  #ahead: { readonly number: number; readonly email: Promise<Pick<Email, 'size' | 'open'> | undefined> } | undefined
 
   constructor(parts: SessionParts) {
     this.parts = parts
@@ -200,6 +202,16 @@ export class Session {
     return entry && !this.drop.deleted.has(number) ? { number, entry } : undefined
   }
 
+  /** Whole content. Mail programs take one message after the other: the next is read while the client takes this one. */
+  async retrieve(number: number, entry: Entry): Promise<Answer> {
+    const { mail } = this.parts
+    const ahead = this.#ahead?.number === number ? await this.#ahead.email : undefined
+    const email = ahead ?? (await mail.email(entry.email))
+    const next = this.message(String(number + 1))
+    this.#ahead = next && isSmall(next.entry) ? { number: next.number, email: readAhead(mail, next.entry) } : undefined
+    return email ? { line: `+OK ${email.size} octets`, content: email.open() } : GONE
+  }
+
   /** One line for each message that is not deleted. */
   listing(lineOf: (number: number, entry: Entry) => string): string[] {
     const { entries = [], deleted } = this.drop ?? {}
@@ -218,6 +230,28 @@ export class Session {
     )
     return 'refused' in gone ? '-ERR [SYS/TEMP] Some deleted messages were not removed' : '+OK Until next time'
   }
+}
+
+/** Octets of a message that is kept in memory until it is asked for. */
+const AHEAD = 65_536
+
+const isSmall = ({ size }: Entry) => size <= AHEAD
+
+/** A message with all its content; undefined when that cannot be had, which is looked at when it is asked for. */
+async function readAhead(mail: MailStoreApi, { email: id }: Entry) {
+  // What was asked for goes first.
+  await turn()
+  try {
+    const email = await mail.email(id)
+    const pieces = email && (await Array.fromAsync(email.open()))
+    return email && pieces && { size: email.size, open: () => each(pieces) }
+  } catch {
+    return undefined
+  }
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items
 }
 
 const isLines = (content: AsyncIterable<Uint8Array> | readonly string[]): content is readonly string[] =>
@@ -323,10 +357,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   RETR: {
     state: 'transaction',
-    async run(session, [word]) {
+    run(session, [word]) {
       const found = session.message(word)
-      const email = found && (await session.parts.mail.email(found.entry.email))
-      return email ? { line: `+OK ${email.size} octets`, content: email.open() } : GONE
+      return found ? session.retrieve(found.number, found.entry) : GONE
     },
   },
   TOP: {
