@@ -1,0 +1,167 @@
+/**
+ * What was learnt, by everybody or by one account: for each token, in how many junk and ham messages it stood.
+ *
+ * A table of counts in memory, found by the upper bits of the hash. On disk it is a snapshot and what was learnt since
+ * (the journal); so learning one message writes little, and a crash loses nothing. What must stay true: snapshot and
+ * journal together are the table; counts are halved before they overflow.
+ */
+import { randomInt } from 'node:crypto'
+import { below, key, type Op, type Store } from 'iems'
+
+export type Kind = 'junk' | 'ham'
+
+/** A message that begins to count as one kind, or stops to. */
+export interface Change {
+  readonly tokens: Uint32Array
+  readonly add?: Kind
+  readonly remove?: Kind
+}
+
+/** Entries of the journal after which a snapshot is written. */
+const JOURNAL = 200
+const MOST_COUNT = 65_535
+/** Version, bits, age, junk, ham: 32 bits each. */
+const HEAD = 5
+const VERSION = 1
+
+const snapshotKey = (name: string) => key('corpus', name)
+const journalOf = (name: string) => below('journal', name)
+
+export interface CorpusSettings {
+  readonly store: Store
+  /** Empty for the shared one. */
+  readonly name: string
+  /** The table has 2 ** bits places. */
+  readonly bits: number
+  readonly window: number
+  readonly now: () => number
+}
+
+export class Corpus {
+  readonly #settings: CorpusSettings
+  readonly #junk: Uint16Array
+  readonly #ham: Uint16Array
+  readonly #journal: Uint8Array[] = []
+  #snapshot: Uint8Array | undefined
+  /** How often counts have been halved. */
+  age = 0
+  junk = 0
+  ham = 0
+
+  private constructor(settings: CorpusSettings) {
+    this.#settings = settings
+    this.#junk = new Uint16Array(2 ** settings.bits)
+    this.#ham = new Uint16Array(2 ** settings.bits)
+  }
+
+  static async load(settings: CorpusSettings): Promise<Corpus> {
+    const corpus = new Corpus(settings)
+    const { store, name } = settings
+    const snapshot = await store.get(snapshotKey(name))
+    if (snapshot) corpus.#read(snapshot)
+    for await (const [at, value] of store.scan(journalOf(name))) {
+      corpus.apply(readEntry(value))
+      corpus.#journal.push(at)
+    }
+    return corpus
+  }
+
+  /** How often a token stood in messages of a kind. */
+  counts(token: number): readonly [junk: number, ham: number] {
+    const place = token >>> (32 - this.#settings.bits)
+    return [this.#junk[place] as number, this.#ham[place] as number]
+  }
+
+  /** What must be part of the commit that a change is learnt in; `apply` it after that. */
+  record(change: Change): Op {
+    const { name, now } = this.#settings
+    // Two servers that overlap in a reload must not take the same place.
+    const at = key('journal', name, now(), randomInt(2 ** 32))
+    this.#journal.push(at)
+    return { put: at, value: writeEntry(change) }
+  }
+
+  apply({ tokens, add, remove }: Change): void {
+    if (remove) this.#count(remove, tokens, -1)
+    if (add) this.#count(add, tokens, 1)
+  }
+
+  #count(kind: Kind, tokens: Uint32Array, by: 1 | -1): void {
+    const table = kind === 'junk' ? this.#junk : this.#ham
+    const shift = 32 - this.#settings.bits
+    for (const token of tokens) {
+      const place = token >>> shift
+      table[place] = Math.min(MOST_COUNT, Math.max(0, (table[place] as number) + by))
+    }
+    this[kind] = Math.max(0, this[kind] + by)
+  }
+
+  get isDue(): boolean {
+    return this.#journal.length >= JOURNAL || this.junk + this.ham > this.#settings.window
+  }
+
+  /** Writes a snapshot in place of the journal. False: somebody else has, and this one is to be loaded anew. */
+  async compact(): Promise<boolean> {
+    const { store, name, window } = this.#settings
+    if (this.junk + this.ham > window) this.#halve()
+    const value = this.#write()
+    const at = snapshotKey(name)
+    const ops = [{ put: at, value }, ...this.#journal.map((del) => ({ del }))]
+    const done = await store.commit(ops, [{ key: at, is: this.#snapshot ?? 'absent' }])
+    this.#snapshot = value
+    this.#journal.length = 0
+    return done
+  }
+
+  #halve(): void {
+    for (const table of [this.#junk, this.#ham])
+      for (let at = 0; at < table.length; at++) table[at] = (table[at] as number) >> 1
+    this.junk >>= 1
+    this.ham >>= 1
+    this.age++
+  }
+
+  #write(): Uint8Array {
+    const head = Uint32Array.of(VERSION, this.#settings.bits, this.age, this.junk, this.ham)
+    return Buffer.concat([head, this.#junk, this.#ham].map(({ buffer }) => Buffer.from(buffer)))
+  }
+
+  #read(value: Uint8Array): void {
+    // A copy begins where numbers of more than one octet may begin.
+    const octets = Uint8Array.from(value).buffer
+    const [version, bits, age = 0, junk = 0, ham = 0] = new Uint32Array(octets, 0, HEAD)
+    this.#snapshot = value
+    if (version !== VERSION || bits !== this.#settings.bits) return
+    const [start, places] = [HEAD * 4, 2 ** bits]
+    this.#junk.set(new Uint16Array(octets, start, places))
+    this.#ham.set(new Uint16Array(octets, start + places * 2, places))
+    Object.assign(this, { age, junk, ham })
+  }
+}
+
+const KINDS: readonly (Kind | undefined)[] = [undefined, 'junk', 'ham']
+
+function writeEntry({ tokens, add, remove }: Change): Uint8Array {
+  const octets = Buffer.alloc(2 + tokens.byteLength)
+  octets[0] = KINDS.indexOf(add)
+  octets[1] = KINDS.indexOf(remove)
+  writeTokens(tokens).copy(octets, 2)
+  return octets
+}
+
+function readEntry(value: Uint8Array): Change {
+  const [add, remove] = [KINDS[value[0] as number], KINDS[value[1] as number]]
+  return { tokens: readTokens(value.subarray(2)), ...(add ? { add } : {}), ...(remove ? { remove } : {}) }
+}
+
+/** Tokens as octets, lowest first whatever the machine. */
+export function writeTokens(tokens: Uint32Array): Buffer {
+  const octets = Buffer.alloc(tokens.length * 4)
+  for (const [index, token] of tokens.entries()) octets.writeUInt32LE(token, index * 4)
+  return octets
+}
+
+export function readTokens(octets: Uint8Array): Uint32Array {
+  const source = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+  return Uint32Array.from({ length: Math.floor(source.length / 4) }, (_, index) => source.readUInt32LE(index * 4))
+}

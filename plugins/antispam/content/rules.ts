@@ -1,0 +1,47 @@
+/**
+ * The admin's own rules: patterns over fields and text.
+ *
+ * A pattern can be made to run for years by the right text, and JavaScript cannot stop a pattern; but a script with a
+ * time limit it can. So all rules of a message run in one script. What must stay true: its time is bounded, whatever
+ * the pattern and the message; rules that were not reached count nothing.
+ */
+import { createContext, Script } from 'node:vm'
+import type { Log } from 'iems'
+import type { Options } from '../options.ts'
+import type { Reason } from '../score.ts'
+import type { Letter } from './letter.ts'
+
+/** Characters of the text. */
+const TEXT = 65_536
+
+const script = new Script(`
+  for (at = 0; at < patterns.length; at++) {
+    const texts = inputs[at]
+    for (let i = 0; i < texts.length; i++) if (patterns[at].test(texts[i])) { hits.push(at); break }
+  }
+`)
+
+export function createRules({ rules, rulesTime }: Pick<Options['content'], 'rules' | 'rulesTime'>, log: Log) {
+  // A pattern that remembers where it stopped would begin there in the next message.
+  const patterns = rules.map(({ pattern }) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')))
+  const context = createContext({ patterns, inputs: [], hits: [], at: 0 })
+
+  return function match(letter: Letter): readonly Reason[] {
+    if (rules.length === 0) return []
+    const text = [letter.text.slice(0, TEXT)]
+    context.inputs = rules.map(({ header }) => (header === undefined ? text : letter.field(header.toLowerCase())))
+    context.hits = []
+    try {
+      script.runInContext(context, { timeout: rulesTime })
+    } catch (cause) {
+      const rule = rules[context.at]?.name
+      log.warn('a rule took too long; it and those behind it did not count', { rule, cause })
+    }
+    const hits = context.hits as number[]
+    context.inputs = []
+    return hits.map((index) => {
+      const { name, score } = rules[index] as (typeof rules)[number]
+      return { name: `rule:${name}`, score }
+    })
+  }
+}

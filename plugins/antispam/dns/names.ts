@@ -1,0 +1,81 @@
+/**
+ * Names as the DNS has them: of addresses in reverse, of organizations, of hosts.
+ */
+import { isIP, isIPv4 } from 'node:net'
+
+/** An address as everybody writes it: IPv4 within IPv6 is IPv4. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+}
+
+/** The sixteen-bit groups of an IPv6 address. */
+export function groupsOf(address: string): number[] {
+  const tail = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
+  const whole = tail
+    ? `${address.slice(0, tail.index)}${((Number(tail[1]) << 8) | Number(tail[2])).toString(16)}:${((Number(tail[3]) << 8) | Number(tail[4])).toString(16)}`
+    : address
+  const [before = '', after] = whole.split('::')
+  const groups = (text = '') => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)))
+  const [first, last] = [groups(before), groups(after)]
+  return after === undefined ? first : [...first, ...new Array(8 - first.length - last.length).fill(0), ...last]
+}
+
+/** The labels of an address backwards, as lists and in-addr.arpa have them; undefined for what is no address. */
+export function reversed(address: string): string | undefined {
+  if (isIPv4(address)) return address.split('.').reverse().join('.')
+  if (isIP(address) === 0) return undefined
+  const hex = groupsOf(address).map((group) => group.toString(16).padStart(4, '0'))
+  return [...hex.join('')].reverse().join('.')
+}
+
+/** An address's network, for counting and greylisting. */
+export function networkOf(address: string, bits: { readonly ipv4: number; readonly ipv6: number }): string {
+  if (isIPv4(address)) return `${masked(address.split('.').map(Number), 8, bits.ipv4).join('.')}/${bits.ipv4}`
+  if (isIP(address) === 0) return address
+  const groups = masked(groupsOf(address), 16, bits.ipv6)
+  return `${groups.map((group) => group.toString(16)).join(':')}/${bits.ipv6}`
+}
+
+function masked(parts: readonly number[], width: number, bits: number): number[] {
+  return parts.map((part, index) => {
+    const kept = Math.max(0, Math.min(width, bits - index * width))
+    return part & (((1 << kept) - 1) << (width - kept))
+  })
+}
+
+/** Not the internet's: nobody lists these. */
+export function isInternal(address: string): boolean {
+  return /^(?:0|10|127)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|^169\.254\.|^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|^::1?$|^f[cd]|^fe[89ab]/i.test(
+    address,
+  )
+}
+
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i
+
+/** Two labels or more, the last of which is not a number. */
+export function isHostName(name: string): boolean {
+  const labels = name.replace(/\.$/, '').split('.')
+  return (
+    name.length <= 253 &&
+    labels.length >= 2 &&
+    labels.every((one) => LABEL.test(one)) &&
+    !/^\d+$/.test(labels.at(-1) ?? '')
+  )
+}
+
+/** Second levels below which countries register. */
+const SECOND = new Set(
+  'ac asn biz co com conf ed edu gen go gob gouv gov gv id info int ltd me mil mod muni ne net nhs nic nom or org plc police pro sch web'.split(
+    ' ',
+  ),
+)
+
+/**
+ * The registered domain of a host name. A rule of thumb in place of the public suffix list: below a country's com, co,
+ * org and so on three labels, else two.
+ */
+export function registeredDomain(name: string): string {
+  const labels = name.toLowerCase().replace(/\.$/, '').split('.')
+  const [top = '', second = ''] = labels.toReversed()
+  return labels.slice(top.length === 2 && SECOND.has(second) ? -3 : -2).join('.')
+}

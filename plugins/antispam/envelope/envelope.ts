@@ -1,0 +1,76 @@
+/**
+ * What speaks against a message before its content is seen: the client, its HELO, the sender's domain.
+ *
+ * What must stay true: all questions are asked at once, and none that is not answered counts.
+ */
+import type { Session } from 'iems'
+import type { Dns } from '../dns/dns.ts'
+import type { DnsLists } from '../dns/lists.ts'
+import { plainAddress, registeredDomain } from '../dns/names.ts'
+import type { Options } from '../options.ts'
+import type { Reason } from '../score.ts'
+import { nameOf } from './client.ts'
+import { judgeHello } from './hello.ts'
+import { domainOf, judgeSender } from './sender.ts'
+
+export interface EnvelopeParts {
+  readonly config: Options
+  readonly dns: Dns
+  readonly lists: DnsLists
+  readonly hostname: string
+}
+
+export type Envelope = ReturnType<typeof createEnvelope>
+
+export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) {
+  const ours = new Set([hostname, ...config.hello.names].map((name) => name.toLowerCase()))
+  const isNameWanted = config.client.noName !== 0 || config.client.falseName !== 0 || lists.has('client-name')
+
+  /** Reasons of the address alone. */
+  async function ofClient(address: string): Promise<Reason[]> {
+    const plain = plainAddress(address)
+    const [listed, name] = await Promise.all([
+      lists.ask('client', plain),
+      isNameWanted ? nameOf(dns, plain) : ({ kind: 'unclear' } as const),
+    ])
+    const own =
+      name.kind === 'absent'
+        ? [{ name: 'client-no-name', score: config.client.noName }]
+        : name.kind === 'false'
+          ? [{ name: 'client-false-name', score: config.client.falseName }]
+          : []
+    const byName = name.kind === 'confirmed' ? await lists.ask('client-name', registeredDomain(name.name)) : []
+    return [...listed, ...own, ...byName]
+  }
+
+  async function ofHello(hello: string, address: string): Promise<Reason[]> {
+    const [found, listed] = await Promise.all([
+      judgeHello(dns, { hello, address: plainAddress(address), ours }),
+      lists.has('hello') && domainOf(`@${hello}`) ? lists.ask('hello', registeredDomain(hello)) : [],
+    ])
+    if (found === 'fine') return [...listed]
+    const names = {
+      notAName: 'hello-not-a-name',
+      ours: 'hello-ours',
+      unknown: 'hello-unknown',
+      otherAddress: 'hello-other-address',
+    }
+    return [...listed, { name: names[found], score: config.hello[found] }]
+  }
+
+  async function ofSender(from: string): Promise<Reason[]> {
+    const domain = domainOf(from)
+    if (domain === undefined) return []
+    const [found, listed] = await Promise.all([judgeSender(dns, domain), lists.ask('sender', registeredDomain(domain))])
+    if (found === 'fine') return [...listed]
+    return [...listed, { name: found === 'unknown' ? 'sender-unknown' : 'sender-no-mail', score: config.sender[found] }]
+  }
+
+  return {
+    ofClient,
+    async reasons({ remote, helo = '' }: Session, from: string): Promise<readonly Reason[]> {
+      const all = await Promise.all([ofClient(remote.address), ofHello(helo, remote.address), ofSender(from)])
+      return all.flat().filter(({ score }) => score !== 0)
+    },
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * How much of a message is looked at, by who brings it; and for whom nothing is refused.
+ */
+import { isIP } from 'node:net'
+import { inNetworks, type Session } from 'iems'
+import type { Options } from './options.ts'
+
+export type Extent = 'everything' | 'content' | 'nothing'
+
+export interface Exempt {
+  of(session: Session): Extent
+  isRecipient(address: string): boolean
+}
+
+export function createExempt({ clients, recipients, authenticated, trusted }: Options['exempt']): Exempt {
+  const isExempt = inNetworks(clients)
+  const names = new Set(recipients.map((name) => name.toLowerCase()))
+  return {
+    of({ protocol, remote, identity, trusted: isTrusted }) {
+      // What this server itself hands in has no client.
+      if (!/^(?:E?SMTP|LMTP)/.test(protocol) || isIP(remote.address) === 0) return 'nothing'
+      if (isExempt(remote.address)) return 'nothing'
+      if (identity) return authenticated === 'content' ? 'content' : 'nothing'
+      if (isTrusted) return trusted
+      return 'everything'
+    },
+    isRecipient(address) {
+      const whole = address.toLowerCase()
+      return names.has(whole) || names.has(whole.slice(0, Math.max(0, whole.lastIndexOf('@'))))
+    },
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Against spam: DNS lists, the client's name and HELO, greylisting, limits, a classifier that learns, rules, Rspamd and
+ * SpamAssassin; one score with its reasons, and what is done about it.
+ *
+ * What must stay true: this file only wires; start reading at check.ts and score.ts.
+ */
+import { definePlugin, type Refusal, type SetupContext, type Taps, unkey } from 'iems'
+import { Accounts } from '../accounts/api.ts'
+import { MailStore } from '../mailstore/api.ts'
+import { createCheck, verdictOf } from './check.ts'
+import { createClassifier } from './classifier/classifier.ts'
+import { createCommands } from './commands.ts'
+import { createRules } from './content/rules.ts'
+import { createDns, type Dns, systemSource } from './dns/dns.ts'
+import { createLists } from './dns/lists.ts'
+import { createEnvelope } from './envelope/envelope.ts'
+import { createExempt } from './exempt.ts'
+import { sweep } from './expiry.ts'
+import { createGreylist } from './greylist.ts'
+import { createModify } from './headers.ts'
+import { createBuckets } from './limits/buckets.ts'
+import { createLimits } from './limits/limits.ts'
+import { createFiling, createLearning } from './mailboxes.ts'
+import { type Options, options } from './options.ts'
+import { createRspamd } from './scanners/rspamd.ts'
+import { createSpamassassin } from './scanners/spamassassin.ts'
+import { sum } from './score.ts'
+
+export type { DnsSource, RecordType } from './dns/dns.ts'
+
+const SWEEP_MS = 3_600_000
+/** Beside what the DNS and the filters outside may take: reading the message and computing. */
+const COMPUTING_MS = 20_000
+/** Many messages may be moved at once. */
+const LEARNING_MS = 600_000
+/** An admin's function for the DNS: as long as the settings would allow. */
+const FUNCTION_DNS = { wait: 5_000, cache: 3_600_000, entries: 50_000 }
+
+export const antispam = definePlugin({
+  name: 'antispam',
+  config: options,
+  wants: [Accounts, MailStore],
+  setup(config, ctx) {
+    const { now } = ctx.clock
+    const accounts = ctx.find(Accounts)
+    const mail = ctx.find(MailStore)
+    const dns = createResolver(config.dns, now)
+    const lists = createLists(dns, config.lists)
+    const envelope = createEnvelope({ config, dns, lists, hostname: ctx.hostname })
+    const classifier = createClassifier({ store: ctx.store, now, options: config.classifier })
+    const isClassifying = config.classifier.junk !== 0 || config.classifier.ham !== 0
+    const scanners = createScanners(config, ctx)
+    const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
+    const exempt = createExempt(config.exempt)
+    const buckets = createBuckets({ keys: config.limits.keys, now })
+    const count = createLimits(config.limits.rules, buckets)
+    const check = createCheck({
+      config,
+      envelope,
+      lists,
+      rules: createRules(config.content, ctx.log),
+      classifier: isClassifying ? classifier : undefined,
+      accounts,
+      scanners,
+      greylist,
+      exempt,
+    })
+
+    const hooks: Taps = {
+      connect(session): void {
+        // Asked now, the answers are there when the message is.
+        if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
+      },
+      mail: ({ session, from }) => count('messages', session, from),
+      async rcpt({ session, from, to }): Promise<Refusal | undefined> {
+        const limited = count('recipients', session, from)
+        const { rcpt: most } = config.thresholds
+        if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
+          return limited
+        const reasons = await envelope.reasons(session, from)
+        if (sum(reasons) < most) return undefined
+        return verdictOf({ action: 'refuse', score: sum(reasons) }, reasons) as Refusal
+      },
+      check: { handler: check, timeout: timeOf(config) },
+      modify: { handler: createModify(config), stage: 'late' },
+      ...(mail ? { 'mailstore:filing': { handler: createFiling(mail), stage: 'early' } } : {}),
+      ...(mail && config.classifier.moves
+        ? {
+            'mailstore:moved': {
+              handler: createLearning({ mail, classifier, content: config.content }),
+              timeout: LEARNING_MS,
+            },
+          }
+        : {}),
+    }
+
+    repeat(ctx, SWEEP_MS, async () => {
+      for await (const gone of sweep(ctx.store)) greylist.gone(unkey(gone))
+    })
+    return {
+      hooks,
+      commands: createCommands({
+        config,
+        classifier,
+        accounts,
+        scanners,
+        greylist,
+        dns,
+        counted: () => buckets.size,
+      }),
+      async close() {
+        await classifier.close()
+      },
+    }
+  },
+})
+
+function createResolver(dns: Options['dns'], now: () => number): Dns {
+  return typeof dns === 'function'
+    ? createDns(dns, { ...FUNCTION_DNS, now })
+    : createDns(systemSource(dns), { ...dns, now })
+}
+
+function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostname }: SetupContext) {
+  const parts = { now: clock.now, log, hostname }
+  return [
+    ...(rspamd.servers.length > 0 ? [createRspamd(rspamd, parts)] : []),
+    ...(spamassassin.servers.length > 0 ? [createSpamassassin(spamassassin, parts)] : []),
+  ]
+}
+
+/** The longest that everything outside may take for one message: three questions to the DNS, one after the other. */
+function timeOf({ dns, rspamd, spamassassin }: Options): number {
+  const questions = 3 * (typeof dns === 'function' ? FUNCTION_DNS.wait : dns.wait)
+  const scans = [rspamd, spamassassin].map(({ servers, timeout }) => servers.length * timeout)
+  return COMPUTING_MS + questions + Math.max(...scans)
+}
+
+/** Again and again until the plugin is gone, never twice at a time. */
+function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
+  if (ctx.signal.aborted) return
+  const cancel = ctx.clock.after(ms, async () => {
+    ctx.signal.removeEventListener('abort', cancel)
+    try {
+      await run()
+    } catch (cause) {
+      // The next round tries again.
+      ctx.log.warn('sweeping has failed', { cause })
+    }
+    repeat(ctx, ms, run)
+  })
+  ctx.signal.addEventListener('abort', cancel, { once: true })
+}

@@ -1,0 +1,33 @@
+/**
+ * Token buckets: how much of something is left for a key, filled up again as time passes.
+ *
+ * What must stay true: the number of keys is bounded; a key that is forgotten begins with a full bucket.
+ */
+import type { Rate } from './options.ts'
+
+interface Bucket {
+  left: number
+  at: number
+}
+
+export function createBuckets({ keys, now }: { readonly keys: number; readonly now: () => number }) {
+  /** In order of use, longest silent first. */
+  const buckets = new Map<string, Bucket>()
+
+  return {
+    get size() {
+      return buckets.size
+    },
+    /** Takes one if there is one. */
+    take(key: string, { count, ms }: Rate): boolean {
+      const at = now()
+      const known = buckets.get(key)
+      const left = known ? Math.min(count, known.left + ((at - known.at) * count) / ms) : count
+      const isEnough = left >= 1
+      buckets.delete(key)
+      buckets.set(key, { left: isEnough ? left - 1 : left, at })
+      if (buckets.size > keys) buckets.delete(buckets.keys().next().value as string)
+      return isEnough
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * What an admin can set for filters outside of this server.
+ */
+import { duration, size } from 'iems'
+import * as z from 'zod'
+
+const port = (standard: number) =>
+  z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/,
+          `must be such as '127.0.0.1:${standard}' or 'unix:/path'`,
+        ),
+    )
+    .max(20)
+    .default([])
+    .describe(
+      `Where it listens, such as '127.0.0.1:${standard}' or 'unix:/path'; the first that answers is asked. None: it is not used.`,
+    )
+
+const asked = {
+  timeout: duration().prefault('10 s').describe('For connecting and for the whole answer.'),
+  maxSize: size().prefault('2 MB').describe('Larger messages are not given to it.'),
+  weight: z.number().min(0).max(100).default(1).describe('By what its score is multiplied before it is added to ours.'),
+  failures: z.int().min(1).default(3).describe('After so many failures in a row a server is left alone for a while.'),
+  pause: duration().prefault('30 s').describe('How long.'),
+  whenDown: z
+    .enum(['skip', 'defer'])
+    .default('skip')
+    .describe('What happens to messages while none answers: our own checks decide alone, or senders try later (451).'),
+} as const
+export type ScannerOptions = z.output<z.ZodObject<typeof asked>> & { readonly servers: readonly string[] }
+
+const action = (standard: 'refuse' | 'quarantine' | 'junk' | 'tag' | 'none') =>
+  z.enum(['refuse', 'quarantine', 'junk', 'tag', 'none']).default(standard)
+
+export const rspamdOptions = z
+  .strictObject({
+    servers: port(11333),
+    ...asked,
+    password: z.string().optional().describe('Sent to it, if it asks for one.'),
+    settings: z
+      .record(z.string(), z.unknown())
+      .default({ groups_disabled: ['spf', 'dkim', 'dmarc', 'arc'] })
+      .describe('Settings for the scan of a message that sender-auth has checked: what is done is not done again.'),
+    reject: action('refuse').describe("What is done at least when its action is 'reject'."),
+    addHeader: action('junk').describe("The same for 'add header' and 'rewrite subject'."),
+  })
+  .prefault({})
+  .describe(
+    "Rspamd, by /checkv2. Its 'soft reject' defers (451), its 'greylist' greylists if `greylist.for` is not nobody.",
+  )
+
+export const spamassassinOptions = z
+  .strictObject({
+    servers: port(783),
+    ...asked,
+    user: z
+      .string()
+      .regex(/^[\w.-]{1,64}$/)
+      .optional()
+      .describe('Whose preferences spamd uses.'),
+    spam: action('junk').describe('What is done at least when it says that a message is spam.'),
+  })
+  .prefault({})
+  .describe('SpamAssassin, by the protocol of spamc.')
+export type RspamdOptions = z.output<typeof rspamdOptions>
+export type SpamassassinOptions = z.output<typeof spamassassinOptions>

@@ -1,0 +1,6 @@
+/**
+ * A score as an option: what a check counts.
+ */
+import * as z from 'zod'
+
+export const score = (standard: number) => z.number().min(-100).max(100).default(standard)

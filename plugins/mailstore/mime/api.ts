@@ -1,0 +1,9 @@
+/**
+ * Reading MIME, lent to plugins that look into messages: the structure, decoded parts and fields, the words of HTML.
+ */
+export { type Fields, readFields } from './header.ts'
+export { decodeCharset, readLong } from './parameters.ts'
+export { type MimePart, readStructure } from './structure.ts'
+export { fromHtml } from './text.ts'
+export { partBody } from './transfer.ts'
+export { decodeWords } from './words.ts'

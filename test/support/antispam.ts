@@ -1,0 +1,175 @@
+/**
+ * A kernel with antispam and clients from any address: what a stranger's server would be, without a socket.
+ */
+import type { TestContext } from 'node:test'
+import { type ClientFacts, definePlugin, type Identity, type OpenSession, type PluginEntry, type Reply } from 'iems'
+import { antispam } from 'iems/plugins/antispam'
+import { createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
+import * as z from 'zod'
+import { createZone, type Zone } from './dns-zone.ts'
+import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
+
+export type AntispamOptions = NonNullable<Parameters<typeof antispam>[0]>
+
+export interface Sent {
+  readonly content?: string | Buffer
+  readonly from?: string
+  readonly to?: string | readonly string[]
+  /** The client's address. */
+  readonly ip?: string
+  readonly helo?: string
+  readonly identity?: Identity
+}
+
+export interface Result {
+  /** Of the content, or of what was refused before it. */
+  readonly reply: Reply
+  /** Of each recipient that was refused. */
+  readonly refused: readonly Reply[]
+  readonly findings: Readonly<Record<string, unknown>>
+}
+
+export interface Settings {
+  readonly zone?: Zone
+  readonly options?: Omit<AntispamOptions, 'dns'>
+  /** What stands before antispam. */
+  readonly plugins?: readonly PluginEntry[]
+  /** Networks that the entrance trusts. */
+  readonly trusts?: string[]
+  readonly kernel?: Pick<MailKernelOptions, 'people' | 'store' | 'clock' | 'limits'>
+}
+
+/** A client at a.test about whom nothing can be said. */
+export const CLEAN: Zone = {
+  'PTR 1.2.0.192.in-addr.arpa': ['mail.a.test'],
+  'A mail.a.test': ['192.0.2.1'],
+  'MX a.test': [{ priority: 10, exchange: 'mail.a.test' }],
+}
+
+function createDoor(trusts: readonly string[]) {
+  let open: ((facts: ClientFacts) => OpenSession) | undefined
+  const seen: Record<string, unknown> = {}
+  const entrance = definePlugin({
+    name: 'entrance',
+    config: z.undefined(),
+    setup: (_, ctx) => ({
+      listen() {
+        open = (facts) => ctx.openSession(facts)
+      },
+    }),
+  })
+  /** Looks at the findings when all checks have passed. */
+  const watcher = definePlugin({
+    name: 'watcher',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        modify: {
+          stage: 'last',
+          handler({ findings }) {
+            for (const { name, value } of findings) seen[name] = value
+          },
+        },
+      },
+    }),
+  })
+
+  /** Hands a message in as a client at that address would. */
+  async function send({
+    content = letter(),
+    from = 'ann@a.test',
+    to = 'bob@here.test',
+    ...client
+  }: Sent = {}): Promise<Result> {
+    for (const name of Object.keys(seen)) delete seen[name]
+    const { ip = '192.0.2.1', helo = 'mail.a.test', identity } = client
+    const session = open?.({ protocol: 'ESMTP', remote: { address: ip, port: 25 } }) as OpenSession
+    const refused: Reply[] = []
+    try {
+      const connected = await session.connect()
+      session.update({ helo, identity })
+      const begun = connected ?? (await session.mail(from, {}))
+      if (begun) return { reply: begun.reply, refused, findings: {} }
+      for (const address of [to].flat()) {
+        const no = await session.rcpt({ address })
+        if (no) refused.push(no.reply)
+      }
+      const [first] = refused
+      if (first && refused.length === [to].flat().length) return { reply: first, refused, findings: {} }
+      const reply = await session.data(bytesOf(content))
+      return { reply, refused, findings: { ...seen } }
+    } finally {
+      session.close()
+    }
+  }
+  return { channel: entrance(undefined, { trusts: [...trusts] }), watcher: watcher(), send }
+}
+
+/** Without mailboxes: what arrived stands in `delivered`. */
+export async function startAntispam(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
+  const { door, source, plugins } = prepare(settings)
+  const kernel = await createTestKernel(t, {
+    ...settings.kernel,
+    deliver: deliveredTo,
+    channels: { in: door.channel },
+    plugins,
+  })
+  return { ...kernel, ...source, send: door.send, run: commandsOf(kernel) }
+}
+
+/** With accounts and mailboxes. */
+export async function startWithMailboxes(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
+  const { door, source, plugins } = prepare(settings)
+  const kernel: MailKernel = await createMailKernel(t, { ...settings.kernel, channels: { in: door.channel }, plugins })
+  return { ...kernel, ...source, send: door.send, run: commandsOf(kernel) }
+}
+
+function prepare({ zone = CLEAN, options, plugins = [], trusts = [] }: Settings) {
+  const source = createZone(zone)
+  const door = createDoor(trusts)
+  return { source, door, plugins: [...plugins, antispam({ ...options, dns: source.dns }), door.watcher] }
+}
+
+/** Runs a command as `iems` would; the values it gives. */
+function commandsOf({ kernel }: TestKernel) {
+  return async (
+    words: string,
+    options: Readonly<Record<string, string | true>> = {},
+    input: string | Buffer = '',
+  ): Promise<Record<string, unknown>[]> => {
+    const command = kernel.commands.get(words)
+    const values: Record<string, unknown>[] = []
+    const call = { arguments: [], options, input: bytesOf(input), signal: new AbortController().signal }
+    for await (const output of command?.run(call) ?? [])
+      if ('value' in output && output.value !== undefined) values.push(output.value as Record<string, unknown>)
+    return values
+  }
+}
+
+/** In pieces that end anywhere. */
+async function* bytesOf(content: string | Buffer): AsyncGenerator<Uint8Array> {
+  const octets = Buffer.isBuffer(content) ? content : Buffer.from(content)
+  for (let at = 0; at < octets.length; at += 60_000) yield octets.subarray(at, at + 60_000)
+}
+
+/** A letter as a person writes it. */
+export function letter(body = 'Hello Bob,\r\n\r\nhow are you?\r\n', fields: readonly string[] = []): string {
+  const head = [
+    'From: Ann <ann@a.test>',
+    'To: bob@here.test',
+    'Subject: Hello',
+    'Date: Thu, 01 Jan 2026 00:00:00 +0000',
+    ...fields,
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
+
+/** The values of a field, unfolded. */
+export function fieldsOf(content: string, name: string): string[] {
+  const [header = ''] = content.split('\r\n\r\n')
+  return header
+    .replace(/\r\n[ \t]/g, ' ')
+    .split('\r\n')
+    .filter((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))
+    .map((line) => line.slice(name.length + 1).trim())
+}
