@@ -1,0 +1,156 @@
+/**
+ * Filters outside of the server: real ones from Debian's packages, with rules of the test alone, and broken ones.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { freePort, tempFolder } from './running-server.ts'
+
+/** Its score is 1000 wherever filters know it (in pieces, so that this file is no spam). */
+export const GTUBE = ['XJS*C4JDBQADN1.NSBN3', '2IDNEN', 'GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL', 'C.34X'].join('*')
+
+export const RSPAMD = '/usr/bin/rspamd'
+export const SPAMD = '/usr/sbin/spamd'
+/** Why a test cannot run here. */
+export const missing = (program: string) => (existsSync(program) ? false : `${program} is not installed`)
+
+const PATIENCE_MS = 30_000
+
+/** Runs a program until the end of the test; settles when it has said the words. */
+async function start(
+  t: Pick<TestContext, 'after'>,
+  {
+    program,
+    options,
+    words,
+  }: { readonly program: string; readonly options: readonly string[]; readonly words: RegExp },
+): Promise<() => Promise<void>> {
+  const child = spawn(program, options)
+  const ended = once(child, 'close')
+  let said = ''
+  const stop = async () => {
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
+    await ended
+    clearTimeout(timer)
+  }
+  t.after(stop)
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${program} does not start:\n${said}`)), PATIENCE_MS)
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        said += chunk
+        if (!words.test(said)) return
+        clearTimeout(timer)
+        resolve()
+      })
+    child.on('error', reject)
+    child.on('close', () => reject(new Error(`${program} has ended:\n${said}`)))
+  })
+  return stop
+}
+
+/** What it goes by: words in the subject, what it is told of the client, and a rule as if SPF were checked. */
+const RULES = `
+local function says(task, word)
+  local subject = task:get_header('Subject')
+  return subject and subject:find(word, 1, true) and true or false
+end
+for name, score in pairs({ junk = 7.5, grey = 4.5, good = -3 }) do
+  rspamd_config['TEST_' .. name:upper()] = { callback = function(task) return says(task, 'test-' .. name) end, score = score }
+end
+rspamd_config.TEST_SOFT = { callback = function(task)
+  if says(task, 'test-soft') then task:set_pre_result('soft reject', 'later') end
+  return false
+end, score = 0, priority = 10 }
+rspamd_config.TEST_SPF = { callback = function(task) return says(task, 'test-spf') end, score = 1, group = 'spf' }
+rspamd_config.TEST_TOLD = { callback = function(task)
+  local from, to = task:get_from('smtp'), task:get_recipients('smtp')
+  return tostring(task:get_from_ip()) == '192.0.2.1' and from and from[1].addr == 'ann@a.test' and to and #to == 2
+    and to[2].addr == 'eve@here.test' and task:get_helo() == 'mail.a.test' and #task:get_queue_id() == 26
+    and not task:get_user() and true or false
+end, score = 0.25 }
+`
+
+export async function startRspamd(t: Pick<TestContext, 'after'>) {
+  const folder = await tempFolder(t)
+  const port = await freePort()
+  await writeFile(join(folder, 'rules.lua'), RULES)
+  await writeFile(join(folder, 'tlds'), 'test\n')
+  const config = join(folder, 'rspamd.conf')
+  await writeFile(
+    config,
+    `options {
+  pidfile = "${folder}/pid"; control_socket = "${folder}/control mode=0600"; cache_file = "${folder}/symbols";
+  hs_cache_dir = "${folder}"; tempdir = "${folder}"; url_tld = "${folder}/tlds"; disable_hyperscan = true; filters = "";
+  dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
+}
+logging { type = "console"; level = "info"; }
+metric { name = "default"; actions { reject = 15; "add header" = 6; greylist = 4; } }
+group "spf" { symbols { "TEST_SPF" { score = 1; } } }
+worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
+modules { path = "/usr/share/rspamd/plugins/settings.lua"; }
+settings { }
+lua = "${folder}/rules.lua";
+`,
+  )
+  const words = /starting normal process/
+  const stop = await start(t, { program: RSPAMD, options: ['-i', '-f', '-c', config], words })
+  return { server: `127.0.0.1:${port}`, stop }
+}
+
+export async function startSpamd(t: Pick<TestContext, 'after'>) {
+  const folder = await tempFolder(t)
+  const port = await freePort()
+  // As root it becomes nobody, who must be able to read.
+  await chmod(folder, 0o755)
+  const pattern = GTUBE.replace(/[*.]/g, '\\$&')
+  const rules = [
+    'util_rb_tld test',
+    `body GTUBE /${pattern}/`,
+    'score GTUBE 1000',
+    'header TEST_JUNK Subject =~ /test-junk/',
+    'score TEST_JUNK 5.5',
+    'header TEST_GOOD Subject =~ /test-good/',
+    'score TEST_GOOD -2',
+    'required_score 5',
+  ]
+  await writeFile(join(folder, 'test.cf'), `${rules.join('\n')}\n`)
+  await writeFile(join(folder, 'v320.pre'), 'loadplugin Mail::SpamAssassin::Plugin::Check\n')
+  const options = ['-L', '-x', '-m', '1', '-i', '127.0.0.1', '-p', `${port}`, '-s', 'stderr']
+  const paths = ['-C', folder, `--siteconfigpath=${folder}`]
+  const stop = await start(t, { program: SPAMD, options: [...options, ...paths], words: /server started on/ })
+  return { server: `127.0.0.1:${port}`, stop }
+}
+
+/** A server on a free port that does as it is told with each connection. */
+export async function startBroken(t: Pick<TestContext, 'after'>, serve: (socket: Socket) => void) {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    connections++
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    serve(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const { port } = server.address() as { port: number }
+  return {
+    server: `127.0.0.1:${port}`,
+    get connections() {
+      return connections
+    },
+    get open() {
+      return sockets.size
+    },
+  }
+}
