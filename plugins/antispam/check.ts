@@ -4,7 +4,7 @@
  * What must stay true: what could not be found out counts nothing; a message is never discarded; it is refused or held
  * for several recipients only if it would be for each of them.
  */
-import { defer, type HookContext, type ReadableMessage, refuse, type Verdict } from 'iems'
+import { defer, type HookContext, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf } from './classifier/tokens.ts'
@@ -18,7 +18,7 @@ import type { Greylist } from './greylist.ts'
 import type { Options } from './options.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
 import { NoServer } from './scanners/servers.ts'
-import { type Action, actionFor, type Reason, stronger, sum, tell } from './score.ts'
+import { type Action, actionFor, mostOf, type Reason, stronger, sum, tell } from './score.ts'
 
 export interface CheckParts {
   readonly config: Options
@@ -138,11 +138,12 @@ export function createCheck(parts: CheckParts) {
     tellAll(judged, ctx)
     const isSpared = message.recipients.some(({ original }) => exempt.isRecipient(original))
     if (isSpared) return undefined
-    const verdict = verdictOf(judged, reasons)
-    if (verdict?.kind === 'refuse') return verdict
+    if (judged.action === 'refuse') return refusalFor(reasons)
     if (answers.some(({ later }) => later === 'defer')) return defer(451, '4.7.1', 'Try again later')
-    const wantsGreylist = answers.some(({ later }) => later === 'greylist')
-    return (await greylisted(message, { isStranger, score: judged.score, wantsGreylist, ctx })) ?? verdict
+    const isSuspect = judged.score >= config.greylist.score || answers.some(({ later }) => later === 'greylist')
+    const later = isStranger ? await greylisted(message, isSuspect) : undefined
+    if (later) return later
+    return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
   }
 
   interface Judgement extends Judged {
@@ -171,13 +172,8 @@ export function createCheck(parts: CheckParts) {
     const isJunkAnyhow = action !== 'none' && action !== 'tag'
     const junkFor = isJunkAnyhow
       ? []
-      : [...new Set(recipients)].filter(
-          (account) =>
-            account !== undefined &&
-            actionFor(base + viewOf(account), thresholds) !== 'none' &&
-            base + viewOf(account) >= thresholds.junk,
-        )
-    return { score, action, reasons: tell(all), junkFor: junkFor as string[] }
+      : [...new Set(recipients)].filter((account) => base + viewOf(account) >= thresholds.junk)
+    return { score, action, reasons: tell(all), junkFor: junkFor.filter((account) => account !== undefined) }
   }
 
   function tellAll({ score, action, reasons, junkFor }: Judgement, { note, state }: HookContext): void {
@@ -189,42 +185,17 @@ export function createCheck(parts: CheckParts) {
     Object.assign(state, { score, action, reasons } satisfies Judged)
   }
 
-  async function greylisted(
-    message: ReadableMessage,
-    {
-      isStranger,
-      score,
-      wantsGreylist,
-      ctx,
-    }: {
-      readonly isStranger: boolean
-      readonly score: number
-      readonly wantsGreylist: boolean
-      readonly ctx: HookContext
-    },
-  ): Promise<Verdict | undefined> {
+  async function greylisted(message: ReadableMessage, isSuspect: boolean): Promise<Verdict | undefined> {
     const { for: whom } = config.greylist
-    if (whom === 'nobody' || !isStranger) return undefined
-    const isSuspect = wantsGreylist || score >= config.greylist.score
+    if (whom === 'nobody') return undefined
     const isVouchedFor = message.findings.some(
       ({ name, value }) => (name === 'spf' || name === 'dmarc') && value === 'pass',
     )
     if (!isSuspect && (whom === 'suspects' || isVouchedFor)) return undefined
     const ms = await greylist.wait(message)
     if (ms === 0) return undefined
-    ctx.note('greylist', Math.ceil(ms / 1000))
     return defer(451, '4.7.1', `Greylisted, try again in ${Math.ceil(ms / 1000)} seconds`)
   }
-}
-
-/** Each list once: ten links to one spammer, who is the sender too, are one reason. */
-function mostOf(reasons: readonly Reason[]): Reason[] {
-  const most = new Map<string, Reason>()
-  for (const reason of reasons) {
-    const known = most.get(reason.name)
-    if (!known || Math.abs(reason.score) > Math.abs(known.score)) most.set(reason.name, reason)
-  }
-  return [...most.values()]
 }
 
 /** A probability as a score: nothing in the middle, all of it at the ends. */
@@ -234,17 +205,9 @@ function weigh(probability: number | undefined, { junk, ham }: Options['classifi
   return Math.round(distance * (probability > 0.5 ? junk : ham) * 100) / 100
 }
 
-export function verdictOf(
-  { action, score }: Pick<Judged, 'action' | 'score'>,
-  reasons: readonly Reason[],
-): Verdict | undefined {
-  if (action === 'quarantine') return { kind: 'quarantine', reason: `spam: ${score}` }
-  if (action !== 'refuse') return undefined
-  const zones = [
-    ...new Set(
-      reasons.filter(({ name, score }) => name.startsWith('list:') && score > 0).map(({ name }) => name.slice(5)),
-    ),
-  ]
-  const because = zones.length === 0 ? '' : `, listed by ${zones.slice(0, 5).join(', ')}`
-  return refuse(550, '5.7.1', `This looks like spam${because}`)
+/** The lists are named, so that who is wrongly on one knows where to ask; nothing else is a stranger's business. */
+export function refusalFor(reasons: readonly Reason[]): Refusal {
+  const listed = reasons.filter(({ name, score }) => name.startsWith('list:') && score > 0)
+  const zones = listed.map(({ name }) => name.slice(5)).slice(0, 5)
+  return refuse(550, '5.7.1', `This looks like spam${zones.length === 0 ? '' : `, listed by ${zones.join(', ')}`}`)
 }

@@ -4,10 +4,10 @@
  *
  * What must stay true: this file only wires; start reading at check.ts and score.ts.
  */
-import { definePlugin, type Refusal, type SetupContext, type Taps, unkey } from 'iems'
+import { definePlugin, type Handler, type SetupContext, type Taps, unkey } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
-import { createCheck, verdictOf } from './check.ts'
+import { createCheck, refusalFor } from './check.ts'
 import { createClassifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
 import { createRules } from './content/rules.ts'
@@ -52,8 +52,9 @@ export const antispam = definePlugin({
     const scanners = createScanners(config, ctx)
     const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
     const exempt = createExempt(config.exempt)
-    const buckets = createBuckets({ keys: config.limits.keys, now })
-    const count = createLimits(config.limits.rules, buckets)
+    const { rules, keys } = config.limits
+    const buckets = createBuckets({ keys, now })
+    const count = createLimits(rules, buckets)
     const check = createCheck({
       config,
       envelope,
@@ -66,21 +67,22 @@ export const antispam = definePlugin({
       exempt,
     })
 
+    const rcpt: Handler<'rcpt'> = async ({ session, from, to }) => {
+      const limited = count('recipients', session, from)
+      const { rcpt: most } = config.thresholds
+      if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
+        return limited
+      const reasons = await envelope.reasons(session, from)
+      return sum(reasons) < most ? undefined : refusalFor(reasons)
+    }
+
     const hooks: Taps = {
       connect(session): void {
         // Asked now, the answers are there when the message is.
         if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
       },
-      mail: ({ session, from }) => count('messages', session, from),
-      async rcpt({ session, from, to }): Promise<Refusal | undefined> {
-        const limited = count('recipients', session, from)
-        const { rcpt: most } = config.thresholds
-        if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
-          return limited
-        const reasons = await envelope.reasons(session, from)
-        if (sum(reasons) < most) return undefined
-        return verdictOf({ action: 'refuse', score: sum(reasons) }, reasons) as Refusal
-      },
+      ...(rules.length > 0 ? { mail: ({ session, from }) => count('messages', session, from) } : {}),
+      ...(rules.length > 0 || config.thresholds.rcpt !== undefined ? { rcpt } : {}),
       check: { handler: check, timeout: timeOf(config) },
       modify: { handler: createModify(config), stage: 'late' },
       ...(mail ? { 'mailstore:filing': { handler: createFiling(mail), stage: 'early' } } : {}),
@@ -109,6 +111,7 @@ export const antispam = definePlugin({
         counted: () => buckets.size,
       }),
       async close() {
+        for (const scanner of scanners) scanner.close()
         await classifier.close()
       },
     }

@@ -22,6 +22,16 @@ export interface Thresholds {
   readonly refuse?: number | undefined
 }
 
+/** Each list once: ten links to one spammer, who is the sender too, are one reason. */
+export function mostOf(reasons: readonly Reason[]): Reason[] {
+  const most = new Map<string, Reason>()
+  for (const reason of reasons) {
+    const known = most.get(reason.name)
+    if (!known || Math.abs(reason.score) > Math.abs(known.score)) most.set(reason.name, reason)
+  }
+  return [...most.values()]
+}
+
 /** To a hundredth: sums of decimal fractions otherwise miss a threshold by nothing. */
 export function sum(reasons: readonly Reason[]): number {
   return Math.round(reasons.reduce((all, { score }) => all + score, 0) * 100) / 100

@@ -1,5 +1,7 @@
 /** One score with its reasons: lists, the client, its HELO, the sender, rules, URIs; what is done, and the fields. */
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { type AntispamOptions, CLEAN, fieldsOf, letter, type Settings, startAntispam } from '../support/antispam.ts'
 import type { Zone } from '../support/dns-zone.ts'
@@ -334,4 +336,14 @@ test('an answer is remembered, an absence for a minute, and two that ask at once
   await advance(61_000)
   await send()
   assert.deepEqual(asked.slice(first).sort(), ['A 1.2.0.192.bl.test', 'AAAA mail.a.test'])
+})
+
+test('name servers that are silent cost a message its time and no more', async (t) => {
+  const silent = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.after(() => silent.close())
+  const dns = { servers: [`127.0.0.1:${silent.address().port}`], timeout: '10 s', tries: 1, wait: '100 ms' }
+  const { send } = await startAntispam(t, { options: { ...SPAM, dns } })
+  const { reply, findings } = await send()
+  assert.deepEqual([reply.code, findings], [250, { 'spam-score': 0 }])
 })

@@ -31,7 +31,8 @@ export interface Result {
 
 export interface Settings {
   readonly zone?: Zone
-  readonly options?: Omit<AntispamOptions, 'dns'>
+  /** With `dns` the zone is not asked. */
+  readonly options?: AntispamOptions
   /** What stands before antispam. */
   readonly plugins?: readonly PluginEntry[]
   /** Networks that the entrance trusts. */
@@ -127,7 +128,7 @@ export async function startWithMailboxes(t: Pick<TestContext, 'after'>, settings
 function prepare({ zone = CLEAN, options, plugins = [], trusts = [] }: Settings) {
   const source = createZone(zone)
   const door = createDoor(trusts)
-  return { source, door, plugins: [...plugins, antispam({ ...options, dns: source.dns }), door.watcher] }
+  return { source, door, plugins: [...plugins, antispam({ dns: source.dns, ...options }), door.watcher] }
 }
 
 /** Runs a command as `iems` would; the values it gives. */

@@ -39,8 +39,8 @@ export interface CorpusSettings {
 
 export class Corpus {
   readonly #settings: CorpusSettings
-  readonly #junk: Uint16Array
-  readonly #ham: Uint16Array
+  /** Most accounts never teach anything: they cost no table. */
+  #tables: { readonly junk: Uint16Array; readonly ham: Uint16Array } | undefined
   readonly #journal: Uint8Array[] = []
   #snapshot: Uint8Array | undefined
   /** How often counts have been halved. */
@@ -50,8 +50,6 @@ export class Corpus {
 
   private constructor(settings: CorpusSettings) {
     this.#settings = settings
-    this.#junk = new Uint16Array(2 ** settings.bits)
-    this.#ham = new Uint16Array(2 ** settings.bits)
   }
 
   static async load(settings: CorpusSettings): Promise<Corpus> {
@@ -69,7 +67,13 @@ export class Corpus {
   /** How often a token stood in messages of a kind. */
   counts(token: number): readonly [junk: number, ham: number] {
     const place = token >>> (32 - this.#settings.bits)
-    return [this.#junk[place] as number, this.#ham[place] as number]
+    return this.#tables ? [this.#tables.junk[place] as number, this.#tables.ham[place] as number] : [0, 0]
+  }
+
+  #made() {
+    const places = 2 ** this.#settings.bits
+    this.#tables ??= { junk: new Uint16Array(places), ham: new Uint16Array(places) }
+    return this.#tables
   }
 
   /** What must be part of the commit that a change is learnt in; `apply` it after that. */
@@ -87,7 +91,7 @@ export class Corpus {
   }
 
   #count(kind: Kind, tokens: Uint32Array, by: 1 | -1): void {
-    const table = kind === 'junk' ? this.#junk : this.#ham
+    const table = this.#made()[kind]
     const shift = 32 - this.#settings.bits
     for (const token of tokens) {
       const place = token >>> shift
@@ -114,7 +118,7 @@ export class Corpus {
   }
 
   #halve(): void {
-    for (const table of [this.#junk, this.#ham])
+    for (const table of Object.values(this.#made()))
       for (let at = 0; at < table.length; at++) table[at] = (table[at] as number) >> 1
     this.junk >>= 1
     this.ham >>= 1
@@ -123,7 +127,8 @@ export class Corpus {
 
   #write(): Uint8Array {
     const head = Uint32Array.of(VERSION, this.#settings.bits, this.age, this.junk, this.ham)
-    return Buffer.concat([head, this.#junk, this.#ham].map(({ buffer }) => Buffer.from(buffer)))
+    const { junk, ham } = this.#made()
+    return Buffer.concat([head, junk, ham].map(({ buffer }) => Buffer.from(buffer)))
   }
 
   #read(value: Uint8Array): void {
@@ -133,8 +138,9 @@ export class Corpus {
     this.#snapshot = value
     if (version !== VERSION || bits !== this.#settings.bits) return
     const [start, places] = [HEAD * 4, 2 ** bits]
-    this.#junk.set(new Uint16Array(octets, start, places))
-    this.#ham.set(new Uint16Array(octets, start + places * 2, places))
+    const tables = this.#made()
+    tables.junk.set(new Uint16Array(octets, start, places))
+    tables.ham.set(new Uint16Array(octets, start + places * 2, places))
     Object.assign(this, { age, junk, ham })
   }
 }

@@ -25,7 +25,7 @@ export function probabilityOf(tokens: Uint32Array, corpus: Pick<Corpus, 'counts'
   if (telling.length === 0) return 0.5
   telling.sort((a, b) => Math.abs(b - 0.5) - Math.abs(a - 0.5))
   const used = telling.slice(0, MOST)
-  const isHam = chance(used.map((one) => one))
+  const isHam = chance(used)
   const isJunk = chance(used.map((one) => 1 - one))
   return (1 + isHam - isJunk) / 2
 }

@@ -14,32 +14,44 @@ import type { Letter } from './letter.ts'
 /** Characters of the text. */
 const TEXT = 65_536
 
-const script = new Script(`
-  for (at = 0; at < patterns.length; at++) {
-    const texts = inputs[at]
-    for (let i = 0; i < texts.length; i++) if (patterns[at].test(texts[i])) { hits.push(at); break }
+/** What a run is given, and where it has come to. Made once: names of the script's own world are slow to reach. */
+interface Running {
+  readonly patterns: readonly RegExp[]
+  inputs: readonly (readonly string[])[]
+  hits: number[]
+  at: number
+}
+
+const script = new Script(`(() => {
+  const { patterns, inputs, hits } = running
+  for (let at = 0; at < patterns.length; at++) {
+    running.at = at
+    for (const text of inputs[at]) if (patterns[at].test(text)) { hits.push(at); break }
   }
-`)
+})()`)
 
 export function createRules({ rules, rulesTime }: Pick<Options['content'], 'rules' | 'rulesTime'>, log: Log) {
-  // A pattern that remembers where it stopped would begin there in the next message.
-  const patterns = rules.map(({ pattern }) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')))
-  const context = createContext({ patterns, inputs: [], hits: [], at: 0 })
+  const running: Running = {
+    // A pattern that remembers where it stopped would begin there in the next message.
+    patterns: rules.map(({ pattern }) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))),
+    inputs: [],
+    hits: [],
+    at: 0,
+  }
+  const context = createContext({ running })
 
   return function match(letter: Letter): readonly Reason[] {
     if (rules.length === 0) return []
     const text = [letter.text.slice(0, TEXT)]
-    context.inputs = rules.map(({ header }) => (header === undefined ? text : letter.field(header.toLowerCase())))
-    context.hits = []
+    running.inputs = rules.map(({ header }) => (header === undefined ? text : letter.field(header.toLowerCase())))
+    running.hits = []
     try {
       script.runInContext(context, { timeout: rulesTime })
     } catch (cause) {
-      const rule = rules[context.at]?.name
+      const rule = rules[running.at]?.name
       log.warn('a rule took too long; it and those behind it did not count', { rule, cause })
     }
-    const hits = context.hits as number[]
-    context.inputs = []
-    return hits.map((index) => {
+    return running.hits.map((index) => {
       const { name, score } = rules[index] as (typeof rules)[number]
       return { name: `rule:${name}`, score }
     })

@@ -8,7 +8,7 @@ import type { Dns } from '../dns/dns.ts'
 import type { DnsLists } from '../dns/lists.ts'
 import { plainAddress, registeredDomain } from '../dns/names.ts'
 import type { Options } from '../options.ts'
-import type { Reason } from '../score.ts'
+import { mostOf, type Reason } from '../score.ts'
 import { nameOf } from './client.ts'
 import { judgeHello } from './hello.ts'
 import { domainOf, judgeSender } from './sender.ts'
@@ -44,9 +44,10 @@ export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) 
   }
 
   async function ofHello(hello: string, address: string): Promise<Reason[]> {
+    const domain = domainOf(`@${hello}`)
     const [found, listed] = await Promise.all([
       judgeHello(dns, { hello, address: plainAddress(address), ours }),
-      lists.has('hello') && domainOf(`@${hello}`) ? lists.ask('hello', registeredDomain(hello)) : [],
+      domain === undefined ? [] : lists.ask('hello', registeredDomain(domain)),
     ])
     if (found === 'fine') return [...listed]
     const names = {
@@ -70,7 +71,7 @@ export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) 
     ofClient,
     async reasons({ remote, helo = '' }: Session, from: string): Promise<readonly Reason[]> {
       const all = await Promise.all([ofClient(remote.address), ofHello(helo, remote.address), ofSender(from)])
-      return all.flat().filter(({ score }) => score !== 0)
+      return mostOf(all.flat()).filter(({ score }) => score !== 0)
     },
   }
 }

@@ -89,6 +89,7 @@ export function createRspamd(
     name: 'rspamd',
     options,
     states: servers.states,
+    close: () => agent.destroy(),
     async scan(message) {
       const found = await servers.ask((server, signal) => ask(server, message, signal))
       return scanOf(found, options)

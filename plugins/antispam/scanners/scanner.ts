@@ -22,6 +22,7 @@ export interface Scanner {
   /** Throws `NoServer`. */
   scan(message: ReadableMessage): Promise<Scan>
   states(): readonly ServerState[]
+  close(): void
 }
 
 /** Names of rules as an answer has them: plain, and not too many. */

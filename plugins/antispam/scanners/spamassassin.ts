@@ -26,6 +26,7 @@ export function createSpamassassin(
     name: 'spamassassin',
     options,
     states: servers.states,
+    close() {},
     scan: (message) => servers.ask((server, signal) => ask(server, message, signal)),
   }
 }
