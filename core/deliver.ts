@@ -489,6 +489,7 @@ function createDelivery(
     route: { channel: delivery.channel, nexthop: delivery.nexthop },
     recipients: delivery.recipients,
     attempt: delivery.attempt + 1,
+    from: record.from,
     headers: createHeaders(header, edits),
     get size() {
       return sizeWith(body, edits)

@@ -177,6 +177,11 @@ export interface Delivery {
   readonly recipients: readonly Recipient[]
   /** 1 for the first. */
   readonly attempt: number
+  /**
+   * The reverse-path that channels send: the message's, unless a `dispatch` tap sets another for this attempt. Our own
+   * reports go to the message's all the same.
+   */
+  from: string
   /** Changes for this delivery alone, such as a signature. */
   readonly headers: Headers
   /** Octets of the content with this delivery's own header changes. */
@@ -249,7 +254,7 @@ export interface HookTable extends IemsHooks {
   rcpt: (rcpt: { readonly to: Recipient; readonly from: string; readonly session: Session }) => Refusal | void
   check: (message: ReadableMessage) => Verdict | void
   modify: (message: Message) => void
-  expand: (rcpt: { readonly to: Recipient; readonly from: string }) => readonly Recipient[] | void
+  expand: (rcpt: { readonly to: Recipient; readonly from: string }) => readonly Recipient[] | Refusal | void
   route: (rcpt: { readonly to: Recipient; readonly from: string }) => Route | void
   queued: (message: ReadableMessage) => void
   dispatch: (delivery: Delivery) => Disposition | void

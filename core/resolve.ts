@@ -33,7 +33,7 @@ export function mayRelay({ identity, trusted }: Session): boolean {
 
 export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
   /** One level after the other, so that the bounds hold for wide and for deep expansions. */
-  async function expand(first: Recipient, from: string, run: Run): Promise<Recipient[] | Refusal> {
+  async function expand(first: Recipient, from: string, run: Run): Promise<readonly Recipient[] | Refusal> {
     if (!hooks.isTapped('expand')) return [first]
     const seen = new Set([first.address.toLowerCase()])
     const final: Recipient[] = []
@@ -43,6 +43,7 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
       const next: Recipient[] = []
       for (const to of level) {
         const answer = await hooks.call('expand', { to, from }, run)
+        if (answer && 'kind' in answer) return answer
         if (!answer) final.push(to)
         for (const one of answer ?? []) {
           const name = one.address.toLowerCase()
@@ -75,7 +76,7 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
     run: Run,
   ): Promise<readonly Routed[] | Refusal> {
     const recipients = await expand(to, from, run)
-    if (!Array.isArray(recipients)) return recipients
+    if ('kind' in recipients) return recipients
     const routed: Routed[] = []
     for (const recipient of recipients) {
       const found = await route(recipient, from, run)

@@ -101,7 +101,7 @@ function captureChannel(into: Delivered[], answer: DeliverAnswer | undefined): P
         const outcomes = await (answer?.(delivery, ctx) ?? deliveredTo(delivery))
         const to = delivery.recipients.map(({ address }) => address)
         into.push({
-          from: delivery.message.from,
+          from: delivery.from,
           to,
           ...delivery.route,
           attempt: delivery.attempt,

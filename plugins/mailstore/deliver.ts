@@ -60,10 +60,10 @@ export function createDeliver(parts: DeliverParts) {
   const { store, contents, accounts, changeAccount, emails, now } = parts
 
   function describe(delivery: Delivery): Carried {
-    const { headers, message } = delivery
+    const { headers } = delivery
     // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
     headers.remove('Return-Path')
-    headers.prepend('Return-Path', `<${message.from}>`)
+    headers.prepend('Return-Path', `<${delivery.from}>`)
     const field = (name: string) => headers.get(name)[0]
     return {
       base: delivery.id.replace('.', '_'),

@@ -40,7 +40,7 @@ export async function obstacle(
       .reply
   if (needs.binary && !features.binary)
     return refuse(554, '5.6.1', 'The next server does not take binary content').reply
-  if (addressFor(message.from, features) === undefined)
+  if (addressFor(delivery.from, features) === undefined)
     return refuse(553, '5.6.7', 'The next server does not take the internationalised sender address').reply
   if (needs.eightBit && !features.eightBit && eightBit === 'bounce')
     return refuse(554, '5.6.3', 'The next server does not take 8-bit content').reply
@@ -66,7 +66,7 @@ export function writeEnvelope(delivery: Delivery, recipients: readonly Recipient
   const fit: Recipient[] = []
   const rcpts: string[] = []
   const unfit: Outcome[] = []
-  let utf8 = delivery.needs.utf8 || !PRINTABLE.test(delivery.message.from)
+  let utf8 = delivery.needs.utf8 || !PRINTABLE.test(delivery.from)
   for (const recipient of recipients) {
     const address = addressFor(recipient.address, terms.features)
     if (address === undefined) {
@@ -82,7 +82,7 @@ export function writeEnvelope(delivery: Delivery, recipients: readonly Recipient
     rcpts.push(`RCPT TO:<${address}>${terms.dsn ? rcptDsn(recipient) : ''}\r\n`)
   }
   return {
-    mail: `MAIL FROM:<${addressFor(delivery.message.from, terms.features)}>${mailParameters(delivery, terms, utf8)}\r\n`,
+    mail: `MAIL FROM:<${addressFor(delivery.from, terms.features)}>${mailParameters(delivery, terms, utf8)}\r\n`,
     rcpts,
     recipients: fit,
     unfit,

@@ -189,6 +189,42 @@ test('dispatch may postpone, fail and reroute', async (t) => {
   assert.equal(rerouted.delivered[0]?.nexthop, 'near.example')
 })
 
+test('dispatch may send under another reverse-path, afresh at each attempt; our report goes to the sender', async (t) => {
+  const sent: string[] = []
+  const rewriting = tapping({
+    dispatch(delivery) {
+      if (delivery.message.from !== '') delivery.from = `${delivery.attempt}-of-${delivery.from}`
+    },
+  })
+  const deliver: DeliverAnswer = (delivery) => {
+    sent.push(delivery.from)
+    const reply = delivery.attempt < 2 ? defer(451, '4.2.0', 'Later').reply : refuse(550, '5.1.1', 'Nobody').reply
+    if (delivery.message.from === '') return deliveredTo(delivery)
+    return delivery.recipients.map((recipient) => ({
+      recipient,
+      status: delivery.attempt < 2 ? 'deferred' : 'failed',
+      reply,
+    }))
+  }
+  const kernel = await createTestKernel(t, { plugins: [rewriting], deliver })
+  await kernel.submit(LETTER)
+  await kernel.advance(3_600_000)
+  assert.deepEqual(sent, ['1-of-a@x.example', '2-of-a@x.example', ''])
+  assert.deepEqual(kernel.delivered.at(-1)?.to, ['a@x.example'])
+})
+
+test('expand may refuse an address that it knows to be none', async (t) => {
+  const refusing = tapping({
+    expand: ({ to }) => (to.address.startsWith('old-') ? refuse(550, '5.7.1', 'No longer valid') : undefined),
+  })
+  const kernel = await createTestKernel(t, { plugins: [refusing] })
+  const { reply, refused } = await kernel.submit({ ...LETTER, to: ['b@far.example', 'old-b@far.example'] })
+  assert.equal(reply.code, 250)
+  assert.deepEqual(refused, [
+    { address: 'old-b@far.example', reply: { code: 550, enhanced: '5.7.1', text: 'No longer valid' } },
+  ])
+})
+
 test('an alias becomes its members once each, and a loop ends', async (t) => {
   const members: Record<string, string[]> = {
     'all@x.example': ['b@far.example', 'team@x.example', 'all@x.example'],

@@ -75,6 +75,7 @@ function deliveryOf(letter: Letter, nexthop: string): Delivery {
     route: { channel: 'out', nexthop },
     recipients,
     attempt: 1,
+    from,
     headers: { get: (name) => headers[name] ?? [], prepend() {}, remove() {} },
     size,
     needs: { eightBit: false, binary: false, utf8: false, ...letter.needs },
