@@ -30,11 +30,12 @@ type Output = Exclude<CommandOutput, { bytes: unknown }> | { readonly bytes: str
 export function addPluginCommands(iems: Command, shapes: readonly CommandShape[], ask: Ask): void {
   for (const shape of shapes) {
     const words = shape.words.split(' ')
-    const parent = words.slice(0, -1).reduce((above, word) => {
-      const known = above.commands.find((command) => command.name() === word)
+    // A word may be a command and have commands below it.
+    const command = words.reduce((above, word) => {
+      const known = above.commands.find((one) => one.name() === word)
       return known ?? above.command(word).description('commands of a plugin')
     }, iems)
-    const command = parent.command(words.at(-1) as string).description(shape.summary)
+    command.description(shape.summary)
     for (const argument of shape.arguments ?? []) command.argument(argument)
     for (const [flags, sentence] of Object.entries(shape.options ?? {})) command.option(flags, sentence)
     if (shape.reads) command.option('--input <file>', 'what to read; default: standard input')

@@ -25,7 +25,7 @@ import type { Clock, Hooks } from './plugin.ts'
 import type { Receive } from './receive.ts'
 import { defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
 import { mayRelay, type Resolve, type Routed } from './resolve.ts'
-import { createTrace, type Trace } from './trace.ts'
+import { createTrace, type Step, type Trace } from './trace.ts'
 
 export interface ClientFacts {
   readonly protocol: Protocol
@@ -56,6 +56,8 @@ export interface OpenSession {
    * transaction either way. A source that throws is a client that went away: nothing is kept.
    */
   data(content: AsyncIterable<Uint8Array>, once?: string): Promise<Reply>
+  /** What the transaction has come to so far: every recipient's route, and what each tap said. */
+  outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
   /** RSET: forgets the transaction. */
   reset(): void
   close(): void
@@ -251,6 +253,7 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
       const priority = priorityOf(session, envelope.parameters)
       return receive({ session, ...envelope, priority, ...(once === undefined ? {} : { once }) }, id, trace, content)
     },
+    outlook: () => transaction && { routed: transaction.recipients, steps: transaction.trace.steps },
     reset() {
       transaction = undefined
     },

@@ -115,6 +115,7 @@ export async function openDoor(
         if (!refusal) recipients.push(to)
         return refusal
       },
+      outlook: () => undefined,
       async data(content) {
         const message = { facts, from: from ?? '', parameters, recipients }
         clear()

@@ -1,0 +1,245 @@
+/**
+ * The Directory service: domains, accounts, groups, aliases and routing entries, as CLI, LDAP and web administration
+ * read and change them.
+ *
+ * What must stay true: an entry is its id, which never changes; whatever else it has may, and mailboxes do not notice;
+ * a change is on stable storage, and true for mail, when it resolves; every change is recorded with who and when; what
+ * an entry says of passwords is that there is one. Saying no is a value (`Refused`); an exception means "not now".
+ */
+import { defineService } from 'iems'
+
+/** Further attributes by their LDAP names in lower case; any number of values, each any number of lines. */
+export type Attributes = Readonly<Record<string, readonly string[]>>
+
+interface Kept {
+  /** UUID, the entryUUID of LDAP. */
+  readonly id: string
+  /** ms since 1970. */
+  readonly created: number
+  readonly modified: number
+  /** Grows with every change; for changes that are meant for one state only. */
+  readonly version: number
+}
+
+/** A level of the tree in which accounts and groups stand: `sales`, `sales/europe`. */
+export interface Unit extends Kept {
+  readonly kind: 'unit'
+  /** Names from the top, divided by `/`. */
+  readonly path: string
+  readonly attributes: Attributes
+}
+
+/** A domain whose addresses are all known here. */
+export interface Domain extends Kept {
+  readonly kind: 'domain'
+  readonly name: string
+  /** Its addresses mean those of this other domain. */
+  readonly aliasOf?: string
+  /** Where mail for its unknown addresses goes. Default: it is refused. */
+  readonly catchAll?: string
+}
+
+export type AccountStatus =
+  | 'active'
+  /** Gets mail and cannot log in. */
+  | 'suspended'
+  /** Neither. */
+  | 'disabled'
+
+export interface DirectoryAccount extends Kept {
+  readonly kind: 'account'
+  /** What its owner logs in with. */
+  readonly name: string
+  /** The unit it stands in; '' for the top. */
+  readonly unit: string
+  /** The first is the one to write to. */
+  readonly addresses: readonly string[]
+  readonly displayName?: string
+  /** Octets its mailboxes may hold. */
+  readonly quota?: number
+  readonly status: AccountStatus
+  /** Its mail goes there as well, or instead. */
+  readonly forward?: { readonly to: readonly string[]; readonly keep: boolean }
+  /** Its mail is kept somewhere else. */
+  readonly route?: RouteTarget
+  /** `admin` may change everything. */
+  readonly roles: readonly string[]
+  /** May send mail to other places after logging in. */
+  readonly mayRelay: boolean
+  /** Addresses it may send as beside its own; `*@example.org` is a whole domain, `*` any. */
+  readonly sendAs: readonly string[]
+  readonly attributes: Attributes
+  readonly hasPassword: boolean
+}
+
+export interface Group extends Kept {
+  readonly kind: 'group'
+  readonly name: string
+  readonly unit: string
+  /** Mail for these goes to all members. None: the group is for access rights alone. */
+  readonly addresses: readonly string[]
+  /** Who may write to it. */
+  readonly senders: 'anyone' | 'accounts' | 'members'
+  readonly members: number
+  readonly attributes: Attributes
+}
+
+/** By id: an account or a group. By address: anybody. */
+export type Member = { readonly id: string } | { readonly address: string }
+
+/** Addresses that stand for others. */
+export interface Alias extends Kept {
+  readonly kind: 'alias'
+  /** `info@example.org`; `sales-*@example.org`, `*@old.example` with wildcards. The most exact one that fits counts. */
+  readonly match: string
+  /** Each `*` is what the wildcard of that place stood for. */
+  readonly targets: readonly string[]
+}
+
+export interface RouteTarget {
+  readonly channel: string
+  readonly nexthop: string
+}
+
+/** Where mail for an address, a domain or whatever a pattern fits goes. */
+export interface RoutingEntry extends Kept {
+  readonly kind: 'route'
+  /** `ann@example.org`, `example.org`, `*.example.org`, `ann-*@example.org` or `*`. The most exact one that fits counts. */
+  readonly match: string
+  readonly target: RouteTarget
+}
+
+export type Entry = Unit | Domain | DirectoryAccount | Group | Alias | RoutingEntry
+export type EntryKind = Entry['kind']
+export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>
+
+type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>
+/** What is needed of a new entry, and what may be said of it. */
+export type NewEntry =
+  | ({ readonly kind: 'unit' } & Pick<Unit, 'path'> & Partial<Own<Unit>>)
+  | ({ readonly kind: 'domain' } & Pick<Domain, 'name'> & Partial<Own<Domain>>)
+  | ({ readonly kind: 'account' } & Pick<DirectoryAccount, 'name'> & Partial<Own<DirectoryAccount>> & Password)
+  | ({ readonly kind: 'group' } & Pick<Group, 'name'> & Partial<Own<Group>> & { readonly members?: readonly Member[] })
+  | ({ readonly kind: 'alias' } & Own<Alias>)
+  | ({ readonly kind: 'route' } & Own<RoutingEntry>)
+
+interface Password {
+  /** In the clear, or as a hash of a scheme that is known; null takes it away. */
+  readonly password?: string | null
+}
+
+/** Fields get new values; null takes one away. */
+type Patch<E> = { readonly [F in keyof Own<E>]?: Own<E>[F] | null }
+export type EntryPatch = Patch<Unit> &
+  Patch<Domain> &
+  Patch<DirectoryAccount> &
+  Patch<Group> &
+  Patch<Alias> &
+  Patch<RoutingEntry> &
+  Password
+
+export type Change =
+  /** With an id only when an entry comes back that was there before. */
+  | { readonly add: NewEntry; readonly id?: string }
+  /** `version`: only if it is still that. */
+  | { readonly set: string; readonly to: EntryPatch; readonly version?: number }
+  | {
+      readonly set: string
+      readonly members: { readonly add?: readonly Member[]; readonly remove?: readonly Member[] }
+    }
+  /** A unit in which something stands cannot go. */
+  | { readonly remove: string }
+
+/** Why not. */
+export interface Refused {
+  readonly refused: 'NONEXISTENT' | 'ALREADYEXISTS' | 'INVALID' | 'INUSE' | 'CHANGED' | 'READONLY'
+  readonly why: string
+}
+/** What became of a change, by its place. The entry is what it is now, or was. */
+export type Changed = { readonly entry: Entry } | Refused
+
+export interface Recorded {
+  /** ms since 1970. */
+  readonly at: number
+  readonly by: string
+  readonly what: 'add' | 'set' | 'members' | 'remove'
+  readonly id: string
+  readonly kind: EntryKind
+  /** What people call it. */
+  readonly name: string
+  /** The fields that changed, values of passwords left out. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What the indexes answer without a look at other entries. */
+export interface Asked {
+  /** `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`. */
+  readonly attribute: string
+  readonly value: string
+  /** Case and width make no difference. */
+  readonly how: 'equal' | 'begins'
+}
+export const INDEXED = ['uid', 'cn', 'sn', 'givenname', 'mail', 'displayname', 'telephonenumber', 'ou'] as const
+
+/** Where a password for one program counts. */
+export const SCOPES = ['smtp', 'imap', 'pop3', 'sieve', 'ldap', 'web'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** A password for one program. */
+export interface AppPassword {
+  readonly id: string
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  /** CIDR networks it may be used from; none means any. */
+  readonly networks: readonly string[]
+  /** ms since 1970. */
+  readonly expires?: number
+  readonly created: number
+}
+
+export interface DirectoryApi {
+  byId(id: string): Promise<Entry | undefined>
+  /** By what people call it: an account's or group's name or address, a domain's name, a unit's path, an alias' or route's match. */
+  byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined>
+  /** In order of name, from behind `after` on. */
+  list<K extends EntryKind>(kind: K, options?: { readonly after?: string }): AsyncIterable<EntryOf<K>>
+  /** Units, accounts and groups that stand directly in a unit; '' for the top. */
+  inUnit(path: string): AsyncIterable<Unit | DirectoryAccount | Group>
+  /** Accounts, groups and units by an indexed attribute; each once. */
+  find(asked: Asked): AsyncIterable<Unit | DirectoryAccount | Group>
+  members(group: string): AsyncIterable<Member>
+  /** Ids of the groups in which an account or group is itself. */
+  memberOf(id: string): AsyncIterable<string>
+  /**
+   * Makes changes in their order. `all`: in one commit, or none of them if one is refused. `each`: those that can be
+   * made. Answers one result for each, in the same order.
+   */
+  change(changes: readonly Change[], by: string, mode?: 'all' | 'each'): Promise<readonly Changed[]>
+
+  appPasswords(account: string): Promise<readonly AppPassword[]>
+  /** The password is told this once. */
+  addAppPassword(
+    account: string,
+    app: Pick<AppPassword, 'name' | 'scopes'> & Partial<Pick<AppPassword, 'networks' | 'expires'>>,
+    by: string,
+  ): Promise<{ readonly app: AppPassword; readonly password: string } | Refused>
+  removeAppPassword(account: string, id: string, by: string): Promise<Changed>
+  /**
+   * RFC 6238: begins with a new secret, which counts once a code has been confirmed. From then on the account's password
+   * is for the web alone, where a code is asked for too; programs use passwords of their own.
+   */
+  startTotp(account: string, by: string): Promise<{ readonly secret: string; readonly uri: string } | Refused>
+  confirmTotp(account: string, code: string, by: string): Promise<boolean>
+  removeTotp(account: string, by: string): Promise<Changed>
+  hasTotp(account: string): Promise<boolean>
+  /** Each code counts once. */
+  checkTotp(account: string, code: string): Promise<boolean>
+
+  /** Newest first. */
+  history(options?: { readonly id?: string; readonly limit?: number }): AsyncIterable<Recorded>
+}
+
+export const isRefused = (value: unknown): value is Refused =>
+  typeof value === 'object' && value !== null && 'refused' in value
+
+export const Directory = defineService<DirectoryApi>('directory')

@@ -1,0 +1,398 @@
+/**
+ * How entries are changed: each change is read, looked at beside what is there, and drafted with all its indexes.
+ *
+ * What must stay true: an entry, its name, its addresses and its indexes are one commit; two entries never share a name
+ * of their kind or an address; changes are made one after the other, by other processes too, so that what was looked at
+ * still holds when it is written; every change leaves its record.
+ */
+import { randomUUID } from 'node:crypto'
+import { below, type Clock, type Store, unkey } from 'iems'
+import { hashPassword, isPasswordHash } from '../accounts/api.ts'
+import type { Change, Changed, Entry, EntryKind, Member, Recorded, Refused } from './api.ts'
+import { Draft } from './draft.ts'
+import { addressesOf, attributesOf, nameOfEntry, shown } from './entries.ts'
+import {
+  type AccountRecord,
+  addressKey,
+  attributeKey,
+  decode,
+  type EntryRecord,
+  encode,
+  entryKey,
+  foldAddress,
+  foldDomain,
+  foldMatch,
+  foldName,
+  foldPath,
+  foldValue,
+  historyKey,
+  historyOfKey,
+  inUnitKey,
+  isPattern,
+  memberKey,
+  memberName,
+  memberOfKey,
+  nameKey,
+  parentOf,
+  patternKey,
+  type RevisionRecord,
+  revisionKey,
+} from './records.ts'
+import { readMembers, readNew, readPatch } from './shapes.ts'
+
+/** Changes in one commit when each is for itself. */
+const CHUNK = 250
+/** How often a commit is tried while other processes change the directory too. */
+const TRIES = 50
+/** Passwords that are hashed at a time. */
+const HASHING = 4
+
+class Refusal extends Error {
+  readonly refused: Refused
+  constructor(refused: Refused['refused'], why: string) {
+    super(why)
+    this.refused = { refused, why }
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+type Prepared = Change | { readonly set: string; readonly record: (account: AccountRecord) => AccountRecord }
+
+export interface ChangesParts {
+  readonly store: Store
+  readonly clock: Clock
+}
+
+export type Changes = ReturnType<typeof createChanges>
+
+export function createChanges({ store, clock }: ChangesParts) {
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One after the other within this process; `attempt` sees to the others. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work)
+    last = done.catch(() => {})
+    return done
+  }
+
+  async function commit(changes: readonly Prepared[], by: string, isAll: boolean): Promise<Changed[]> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const before = await store.get(revisionKey)
+      const draft = new Draft(store)
+      const results = await drafted(draft, changes, { by, isAll, revision: revisionIn(before) })
+      if (draft.isEmpty) return results
+      draft.put(revisionKey, encode({ revision: revisionIn(before) + 1 } satisfies RevisionRecord))
+      if (await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }])) return results
+    }
+    throw new Error('others changed the directory again and again')
+  }
+
+  async function drafted(
+    draft: Draft,
+    changes: readonly Prepared[],
+    { by, isAll, revision }: { by: string; isAll: boolean; revision: number },
+  ): Promise<Changed[]> {
+    const results: Changed[] = []
+    const all = new Draft(draft)
+    for (const [number, change] of changes.entries()) {
+      const one = new Draft(all)
+      try {
+        const work = new Work(one, { by, at: clock.now(), number: revision * CHUNK_NUMBERS + number })
+        results.push({ entry: shown(await work.make(change)) })
+        one.keep(all)
+      } catch (cause) {
+        if (!(cause instanceof Refusal)) throw cause
+        results.push(cause.refused)
+        if (isAll) return changes.map((_, at) => (at === number ? cause.refused : NOT_ALONE))
+      }
+    }
+    all.keep(draft)
+    return results
+  }
+
+  return {
+    async change(changes: readonly Change[], by: string, mode: 'all' | 'each' = 'all'): Promise<readonly Changed[]> {
+      const prepared = await withHashes(changes)
+      return inTurn(async () => {
+        if (mode === 'all') return commit(prepared, by, true)
+        const results: Changed[] = []
+        for (let start = 0; start < prepared.length; start += CHUNK)
+          results.push(...(await commit(prepared.slice(start, start + CHUNK), by, false)))
+        return results
+      })
+    },
+    /** What is no change of an entry's own fields: passwords of programs, a code that was used. */
+    async rewrite(id: string, record: (account: AccountRecord) => AccountRecord, by: string): Promise<Changed> {
+      return inTurn(async () => (await commit([{ set: id, record }], by, true))[0] as Changed)
+    },
+  }
+}
+
+const revisionIn = (value: Uint8Array | undefined) => (value ? decode<RevisionRecord>(value).revision : 0)
+/** More than any call has changes, so that numbers of history do not meet. */
+const CHUNK_NUMBERS = 1_000_000
+const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }
+
+/** Passwords in the clear become hashes before anybody's turn is taken by that. */
+async function withHashes(changes: readonly Change[]): Promise<Change[]> {
+  const hashed = [...changes]
+  let next = 0
+  const work = async () => {
+    for (let at = next++; at < hashed.length; at = next++) hashed[at] = await withHash(hashed[at] as Change)
+  }
+  await Promise.all(Array.from({ length: HASHING }, work))
+  return hashed
+}
+
+async function withHash(change: Change): Promise<Change> {
+  if ('add' in change) return { ...change, add: await hashedIn(change.add) }
+  return 'to' in change ? { ...change, to: await hashedIn(change.to) } : change
+}
+
+async function hashedIn<T extends object>(fields: T): Promise<T> {
+  const { password } = fields as { password?: unknown }
+  const isClear =
+    typeof password === 'string' && password !== '' && password.length <= 1024 && !/^(\$|\{)/.test(password)
+  return isClear && !isPasswordHash(password) ? { ...fields, password: await hashPassword(password) } : fields
+}
+
+// --- one change -------------------------------------------------------------------------------
+
+class Work {
+  readonly #draft: Draft
+  readonly #told: { readonly by: string; readonly at: number; readonly number: number }
+
+  constructor(draft: Draft, told: { by: string; at: number; number: number }) {
+    this.#draft = draft
+    this.#told = told
+  }
+
+  async make(change: Prepared): Promise<EntryRecord> {
+    if ('add' in change) return this.#add(change)
+    if ('remove' in change) return this.#remove(await this.#entry(change.remove))
+    const before = await this.#entry(change.set)
+    if ('record' in change) return this.#rewrite(before, change.record)
+    if ('members' in change) return this.#setMembers(before, change.members)
+    if (change.version !== undefined && change.version !== before.version)
+      throw new Refusal('CHANGED', 'somebody else has changed it meanwhile')
+    return this.#set(before, change.to)
+  }
+
+  async #add({ add, id = randomUUID() }: Extract<Change, { add: unknown }>): Promise<EntryRecord> {
+    const { kind } = add
+    const read = readNew(add)
+    if ('why' in read) throw new Refusal('INVALID', read.why)
+    if (await this.#draft.get(entryKey(id))) throw new Refusal('ALREADYEXISTS', 'there is an entry with this id')
+    const { members, ...fields } = { ...DEFAULTS[kind], ...read.fields } as Fields & { members?: readonly Member[] }
+    const at = this.#told.at
+    const entry = { ...fields, kind, id, created: at, modified: at, version: 1 } as unknown as EntryRecord
+    const kept = normal(entry.kind === 'group' ? { ...entry, members: 0 } : entry)
+    await this.#write(undefined, kept)
+    this.#record('add', kept, read.fields)
+    return members ? this.#setMembers(kept, { add: members }) : kept
+  }
+
+  async #set(before: EntryRecord, to: object): Promise<EntryRecord> {
+    const read = readPatch(before.kind, to)
+    if ('why' in read) throw new Refusal('INVALID', read.why)
+    const given = Object.entries(read.fields).filter(([, value]) => value !== undefined)
+    const kept = Object.fromEntries(
+      Object.entries({ ...before, ...Object.fromEntries(given) }).filter(([, value]) => value !== null),
+    )
+    const after = normal({ ...kept, ...this.#touched(before) } as unknown as EntryRecord)
+    await this.#write(before, after)
+    this.#record('set', after, Object.fromEntries(given))
+    return after
+  }
+
+  async #rewrite(before: EntryRecord, record: (account: AccountRecord) => AccountRecord): Promise<EntryRecord> {
+    if (before.kind !== 'account') throw new Refusal('INVALID', 'it is no account')
+    const after = { ...record(before), ...this.#touched(before) }
+    this.#draft.put(entryKey(after.id), encode(after))
+    return after
+  }
+
+  async #setMembers(
+    before: EntryRecord,
+    { add = [], remove = [] }: { readonly add?: readonly Member[]; readonly remove?: readonly Member[] },
+  ): Promise<EntryRecord> {
+    if (before.kind !== 'group') throw new Refusal('INVALID', 'only groups have members')
+    const read = readMembers([...add, ...remove])
+    if ('why' in read) throw new Refusal('INVALID', read.why)
+    let count = before.members
+    for (const member of add) {
+      if ('id' in member) await this.#mayBeMember(before.id, member.id)
+      const [at, back] = memberKeys(before.id, member)
+      if (!(await this.#draft.get(at))) count++
+      this.#draft.put(at, encode(member))
+      this.#draft.put(back, encode(1))
+    }
+    for (const member of remove) {
+      const [at, back] = memberKeys(before.id, member)
+      if (await this.#draft.get(at)) count--
+      this.#draft.del(at)
+      this.#draft.del(back)
+    }
+    const after = { ...before, members: count, ...this.#touched(before) }
+    this.#draft.put(entryKey(after.id), encode(after))
+    this.#record('members', after, { added: add.length, removed: remove.length })
+    return after
+  }
+
+  async #mayBeMember(group: string, id: string): Promise<void> {
+    const { kind } = await this.#entry(id)
+    if (kind !== 'account' && kind !== 'group') throw new Refusal('INVALID', `a ${kind} cannot be a member`)
+    if (kind === 'group' && (id === group || (await this.#isWithin(group, id))))
+      throw new Refusal('INVALID', 'a group cannot be in itself')
+  }
+
+  /** Whether a group is in another one, directly or in one of its groups. */
+  async #isWithin(inner: string, outer: string): Promise<boolean> {
+    const seen = new Set([inner])
+    for (const one of seen) {
+      for await (const [at] of this.#draft.scan(below('o', `i${one}`))) {
+        const above = unkey(at)[2] as string
+        if (above === outer) return true
+        seen.add(above)
+      }
+    }
+    return false
+  }
+
+  async #remove(entry: EntryRecord): Promise<EntryRecord> {
+    const { kind, id } = entry
+    if (kind === 'unit' && (await this.#hasAny('u', foldPath(entry.path))))
+      throw new Refusal('INUSE', 'something stands in this unit')
+    if (kind === 'group') {
+      for await (const [at] of this.#draft.scan(below('m', id))) {
+        this.#draft.del(at)
+        this.#draft.del(memberOfKey(unkey(at)[2] as string, id))
+      }
+    }
+    for await (const [at] of this.#draft.scan(below('o', `i${id}`))) {
+      const group = unkey(at)[2] as string
+      this.#draft.del(at)
+      this.#draft.del(memberKey(group, `i${id}`))
+      const above = await this.#entry(group)
+      if (above.kind === 'group')
+        this.#draft.put(entryKey(group), encode({ ...above, members: above.members - 1, ...this.#touched(above) }))
+    }
+    for (const at of indexesOf(entry).keys()) this.#draft.del(Buffer.from(at, 'latin1'))
+    this.#draft.del(entryKey(id))
+    this.#record('remove', entry, {})
+    return entry
+  }
+
+  async #hasAny(...parts: readonly string[]): Promise<boolean> {
+    for await (const _ of this.#draft.scan(below(...parts))) return true
+    return false
+  }
+
+  async #entry(id: string): Promise<EntryRecord> {
+    const value = await this.#draft.get(entryKey(id))
+    if (!value) throw new Refusal('NONEXISTENT', `there is no entry ${id}`)
+    return decode<EntryRecord>(value)
+  }
+
+  /** The entry and its indexes in the place of what was there. */
+  async #write(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
+    await this.#mayStand(before, after)
+    const old = before ? indexesOf(before) : new Map<string, Indexed>()
+    const now = indexesOf(after)
+    for (const name of old.keys()) if (!now.has(name)) this.#draft.del(Buffer.from(name, 'latin1'))
+    for (const [name, { value, isUnique, what }] of now) {
+      const at = Buffer.from(name, 'latin1')
+      const taken = isUnique ? await this.#draft.get(at) : undefined
+      if (taken && decode<string>(taken) !== after.id) throw new Refusal('ALREADYEXISTS', `${what} is taken`)
+      this.#draft.put(at, encode(value))
+    }
+    this.#draft.put(entryKey(after.id), encode(after))
+  }
+
+  async #mayStand(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
+    const unit = 'unit' in after ? after.unit : after.kind === 'unit' ? parentOf(foldPath(after.path)) : ''
+    if (unit !== '' && !(await this.#draft.get(nameKey('unit', unit))))
+      throw new Refusal('NONEXISTENT', `there is no unit ${unit}`)
+    if (before?.kind === 'unit' && after.kind === 'unit' && foldPath(before.path) !== foldPath(after.path)) {
+      if (await this.#hasAny('u', foldPath(before.path))) throw new Refusal('INUSE', 'something stands in this unit')
+    }
+  }
+
+  #touched({ version }: EntryRecord) {
+    return { modified: this.#told.at, version: version + 1 }
+  }
+
+  #record(what: Recorded['what'], { id, kind, ...entry }: EntryRecord, fields: Fields): void {
+    const { at, by, number } = this.#told
+    const { password, ...rest } = fields
+    const shownFields = password === undefined ? rest : { ...rest, password: password === null ? 'removed' : 'set' }
+    const name = nameOfEntry({ id, kind, ...entry } as EntryRecord)
+    const recorded: Recorded = { at, by, what, id, kind, name, fields: shownFields }
+    this.#draft.put(historyKey(at, number), encode(recorded))
+    this.#draft.put(historyOfKey(id, at, number), encode(1))
+  }
+}
+
+const DEFAULTS: Readonly<Record<EntryKind, Fields>> = {
+  unit: { attributes: {} },
+  domain: {},
+  account: {
+    unit: '',
+    addresses: [],
+    status: 'active',
+    roles: [],
+    mayRelay: true,
+    sendAs: [],
+    attributes: {},
+  },
+  group: { unit: '', addresses: [], senders: 'anyone', attributes: {} },
+  alias: {},
+  route: {},
+}
+
+/** With its references in the form in which they are found. */
+function normal<E extends EntryRecord>(entry: E): E {
+  return 'unit' in entry ? { ...entry, unit: foldPath(entry.unit) } : entry
+}
+
+function memberKeys(group: string, member: Member) {
+  const name = memberName(member)
+  return [memberKey(group, name), memberOfKey(name, group)] as const
+}
+
+interface Indexed {
+  readonly value: unknown
+  readonly isUnique: boolean
+  readonly what: string
+}
+
+/** Everything by which an entry is found, by key. */
+function indexesOf(entry: EntryRecord): Map<string, Indexed> {
+  const { kind, id } = entry
+  const indexes = new Map<string, Indexed>()
+  const put = (at: Uint8Array, value: unknown, unique?: string) =>
+    indexes.set(Buffer.from(at).toString('latin1'), { value, isUnique: unique !== undefined, what: unique ?? '' })
+  put(nameKey(kind, foldedName(entry)), id, `the ${kind} ${nameOfEntry(entry)}`)
+  for (const address of addressesOf(entry)) put(addressKey(foldAddress(address) as string), id, address)
+  for (const [attribute, values] of attributesOf(entry))
+    for (const value of values) put(attributeKey(attribute, foldValue(value), id), 1)
+  if ('unit' in entry) put(inUnitKey(entry.unit, id), 1)
+  if (kind === 'unit') put(inUnitKey(parentOf(foldPath(entry.path)), id), 1)
+  if ((kind === 'alias' || kind === 'route') && isPattern(foldMatch(entry.match) as string))
+    put(patternKey(kind, foldMatch(entry.match) as string), id)
+  return indexes
+}
+
+export function foldedName(entry: EntryRecord | Entry): string {
+  switch (entry.kind) {
+    case 'unit':
+      return foldPath(entry.path)
+    case 'domain':
+      return foldDomain(entry.name) as string
+    case 'alias':
+    case 'route':
+      return foldMatch(entry.match) as string
+    default:
+      return foldName(entry.name)
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Entries as people write them: `address=ann@example.org quota=5GB`, and what a table's columns are called.
+ *
+ * What must stay true: each field has one name, on the command line, in tables and when it is shown; several values are
+ * the field written several times; what is no field of ours is an attribute.
+ */
+import type { Entry, EntryKind, Member } from '../api.ts'
+
+/** Octets by their unit, as the configuration has them. */
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+
+type Value = string | number | boolean | null
+interface Field {
+  /** Of the entry. */
+  readonly field: string
+  readonly isList?: true
+  /** What it is with nothing in it; default: it is taken away. */
+  readonly empty?: string
+  /** Throws what is wrong with it. */
+  read?(text: string): unknown
+  show?(value: never): string
+}
+
+function octets(text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text) ?? []
+  if (number === undefined) throw new Error(`${text} is no size such as 500MB or 5GB`)
+  return Math.round(Number(number) * (UNITS[unit.toLowerCase()] as number))
+}
+
+function yes(text: string): boolean {
+  if (/^(yes|true|1)$/i.test(text)) return true
+  if (/^(no|false|0)$/i.test(text)) return false
+  throw new Error(`${text} must be yes or no`)
+}
+
+function target(text: string): { channel: string; nexthop: string } {
+  const [, channel = '', nexthop = ''] = /^([^:]+):(.+)$/.exec(text) ?? []
+  if (channel === '') throw new Error(`${text} must be channel:nexthop, such as internet:mail.example.org`)
+  return { channel, nexthop }
+}
+const showTarget = ({ channel, nexthop }: { channel: string; nexthop: string }) => `${channel}:${nexthop}`
+
+const COMMON: Readonly<Record<string, Field>> = {
+  unit: { field: 'unit', empty: '' },
+  address: { field: 'addresses', isList: true },
+}
+const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
+  unit: { path: { field: 'path' } },
+  domain: { name: { field: 'name' }, 'alias-of': { field: 'aliasOf' }, 'catch-all': { field: 'catchAll' } },
+  account: {
+    name: { field: 'name' },
+    ...COMMON,
+    'display-name': { field: 'displayName' },
+    quota: { field: 'quota', read: octets, show: String },
+    status: { field: 'status' },
+    forward: { field: 'forward', isList: true },
+    'forward-keep': { field: 'forwardKeep', read: yes },
+    route: { field: 'route', read: target, show: showTarget },
+    role: { field: 'roles', isList: true },
+    'may-relay': { field: 'mayRelay', read: yes, show: (value: boolean) => (value ? 'yes' : 'no') },
+    'send-as': { field: 'sendAs', isList: true },
+    password: { field: 'password' },
+  },
+  group: {
+    name: { field: 'name' },
+    ...COMMON,
+    senders: { field: 'senders' },
+    member: { field: 'members', isList: true },
+  },
+  alias: { match: { field: 'match' }, target: { field: 'targets', isList: true } },
+  route: { match: { field: 'match' }, to: { field: 'target', read: target, show: showTarget } },
+}
+
+/** The columns of a kind; further ones are attributes. */
+export const columnsOf = (kind: EntryKind): readonly string[] => Object.keys(FIELDS[kind])
+
+export interface Written {
+  readonly name: string
+  /** `=` sets, `+=` adds to and `-=` takes from what there is. */
+  readonly how: '=' | '+=' | '-='
+  readonly value: string
+}
+
+export function readWord(word: string): Written {
+  const [, name, how, value] = /^([A-Za-z][\w;.-]*?)([+-]?=)(.*)$/s.exec(word) ?? []
+  if (name === undefined || value === undefined)
+    throw new Error(`${word} must be field=value, field+=value or field-=value`)
+  return { name, how: how as Written['how'], value }
+}
+
+export interface Patch {
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly members?: {
+    readonly set?: readonly string[]
+    readonly add: readonly string[]
+    readonly remove: readonly string[]
+  }
+}
+
+/** What the words make of an entry; `before` is what there is. Throws what is wrong with them. */
+export function patchOf(kind: EntryKind, words: readonly Written[], before?: Entry): Patch {
+  const fields: Record<string, unknown> = {}
+  const attributes: Record<string, readonly string[]> = {
+    ...(before && 'attributes' in before ? before.attributes : {}),
+  }
+  const members = { set: undefined as string[] | undefined, add: [] as string[], remove: [] as string[] }
+  const fresh = new Set<string>()
+  for (const { name, how, value } of words) {
+    const known = FIELDS[kind][name]
+    if (known?.field === 'members') {
+      if (how === '=') members.set = [...(members.set ?? []), ...(value === '' ? [] : [value])]
+      else members[how === '+=' ? 'add' : 'remove'].push(value)
+      continue
+    }
+    const list = (old: readonly string[]): string[] => {
+      const start = how === '=' && !fresh.has(name) ? [] : [...old]
+      fresh.add(name)
+      if (how === '-=') return start.filter((one) => one.toLowerCase() !== value.toLowerCase())
+      return value === '' ? start : [...start, value]
+    }
+    if (!known) {
+      if (!('attributes' in (before ?? {})) && kind !== 'account' && kind !== 'group' && kind !== 'unit')
+        throw new Error(`a ${kind} has no ${name}; it has ${columnsOf(kind).join(', ')}`)
+      const attribute = name.toLowerCase()
+      const values = list(attributes[attribute] ?? [])
+      if (values.length > 0) attributes[attribute] = values
+      else delete attributes[attribute]
+      fields.attributes = { ...attributes }
+    } else if (known.isList) {
+      const old = known.field in fields ? fields[known.field] : fieldOf(before, known.field)
+      fields[known.field] = list((old as readonly string[] | undefined) ?? [])
+    } else if (how !== '=') throw new Error(`${name} has one value: write ${name}=…`)
+    else fields[known.field] = value === '' ? (known.empty ?? null) : known.read ? known.read(value) : value
+  }
+  if ('forward' in fields || 'forwardKeep' in fields) withForward(fields, before)
+  const hasMembers = members.set || members.add.length > 0 || members.remove.length > 0
+  return {
+    fields,
+    ...(hasMembers ? { members: { ...members, ...(members.set ? { set: members.set } : {}) } as never } : {}),
+  }
+}
+
+/** The addresses and whether the mailbox gets it too are two words for one field. */
+function withForward(fields: Record<string, unknown>, before: Entry | undefined): void {
+  const old = before?.kind === 'account' ? before.forward : undefined
+  const to = (fields.forward as string[] | undefined) ?? old?.to ?? []
+  const keep = (fields.forwardKeep as boolean | undefined) ?? old?.keep ?? false
+  fields.forward = to.length === 0 ? null : { to, keep }
+  delete fields.forwardKeep
+}
+
+function fieldOf(entry: Entry | undefined, field: string): unknown {
+  const value = (entry as unknown as Record<string, unknown> | undefined)?.[field]
+  return field === 'forward' ? (value as { to: readonly string[] } | undefined)?.to : value
+}
+
+/** Each field with its values as they are written; passwords are not shown. */
+export function shownFields(entry: Entry): [name: string, values: readonly string[]][] {
+  const shown: [string, readonly string[]][] = []
+  for (const [name, { field, isList, show = String }] of Object.entries(FIELDS[entry.kind])) {
+    if (field === 'members' || field === 'password') continue
+    if (field === 'forwardKeep') {
+      if (entry.kind === 'account' && entry.forward) shown.push([name, [entry.forward.keep ? 'yes' : 'no']])
+      continue
+    }
+    const value = fieldOf(entry, field) as Value | readonly string[] | undefined
+    if (value === undefined || value === null || value === '') continue
+    const values = isList ? (value as readonly string[]) : [(show as (value: unknown) => string)(value)]
+    if (values.length > 0) shown.push([name, values])
+  }
+  if ('attributes' in entry) for (const [name, values] of Object.entries(entry.attributes)) shown.push([name, values])
+  return shown
+}
+
+/** A member as people name it: an address, or the name of an account or group. */
+export type ReadMember = (text: string) => Promise<Member>

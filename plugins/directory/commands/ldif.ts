@@ -1,0 +1,103 @@
+/**
+ * LDIF (RFC 2849): entries as attributes with values.
+ *
+ * What must stay true: every value comes back as it was, whatever is in it; lines and entries are bounded when read.
+ */
+const ENTRY_LENGTH = 16 * 1024 * 1024
+const LINE = 76
+
+export interface LdifEntry {
+  /** In the file, the first is 1. */
+  readonly line: number
+  readonly dn: string
+  /** Names in lower case, in the order of the file. */
+  readonly attributes: readonly (readonly [name: string, value: string])[]
+}
+
+/** Throws at what is no LDIF, and at changes: entries alone are read. */
+export async function* readLdif(input: AsyncIterable<Uint8Array>): AsyncGenerator<LdifEntry> {
+  let lines: { at: number; text: string }[] = []
+  let size = 0
+  let at = 0
+  for await (const text of linesOf(input)) {
+    at++
+    if (text.startsWith('#')) continue
+    const last = lines.at(-1)
+    if (text.startsWith(' ') && last) last.text += text.slice(1)
+    else if (text === '') {
+      const entry = entryOf(lines)
+      if (entry) yield entry
+      lines = []
+      size = 0
+      continue
+    } else lines.push({ at, text })
+    size += text.length
+    if (size > ENTRY_LENGTH) throw new Error(`line ${at}: the entry is too long`)
+  }
+  const entry = entryOf(lines)
+  if (entry) yield entry
+}
+
+function entryOf(lines: readonly { readonly at: number; readonly text: string }[]): LdifEntry | undefined {
+  const pairs = lines.map(({ at, text }) => {
+    const [, name, mark, value] = /^([A-Za-z][\w.;-]*):([:<]?) *(.*)$/s.exec(text) ?? []
+    if (name === undefined || value === undefined) throw new Error(`line ${at}: this is no LDIF`)
+    if (mark === '<') throw new Error(`line ${at}: values in other files are not read`)
+    return [name.toLowerCase(), mark === ':' ? Buffer.from(value, 'base64').toString() : value] as const
+  })
+  const [first, ...rest] = pairs[0]?.[0] === 'version' ? pairs.slice(1) : pairs
+  if (!first) return undefined
+  const line = lines[0]?.at ?? 0
+  if (first[0] !== 'dn') throw new Error(`line ${line}: an entry begins with dn:`)
+  if (rest[0]?.[0] === 'changetype' && rest[0][1] !== 'add') throw new Error(`line ${line}: only new entries are read`)
+  return { line, dn: first[1], attributes: rest.filter(([name]) => name !== 'changetype') }
+}
+
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let left = ''
+  for await (const piece of input) {
+    left += decoder.decode(piece, { stream: true })
+    const lines = left.split('\n')
+    left = lines.pop() as string
+    if (left.length > ENTRY_LENGTH) throw new Error('a line is too long')
+    for (const line of lines) yield line.replace(/\r$/, '')
+  }
+  if (left !== '') yield left.replace(/\r$/, '')
+}
+
+/** RFC 2849: what is no SAFE-STRING is base64. */
+const isSafe = (value: string) => /^(?![ :<])[ -~]*(?<! )$/.test(value)
+
+export function ldifOf(dn: string, attributes: readonly (readonly [name: string, value: string])[]): string {
+  const lines = [['dn', dn] as const, ...attributes].map(([name, value]) => {
+    const line = isSafe(value) ? `${name}: ${value}` : `${name}:: ${Buffer.from(value).toString('base64')}`
+    return line.length <= LINE
+      ? line
+      : (line.match(new RegExp(`^.{1,${LINE}}|.{1,${LINE - 1}}`, 'gs')) ?? []).join('\n ')
+  })
+  return `${lines.join('\n')}\n\n`
+}
+
+/** A DN's names with their values, from the entry upwards: escapes of RFC 4514 undone. */
+export function namesIn(dn: string): (readonly [name: string, value: string])[] {
+  const parts = dn.match(/(?:\\.|[^\\,])+/gs) ?? []
+  return parts.map((part) => {
+    const at = part.indexOf('=')
+    return [part.slice(0, at).trim().toLowerCase(), unescaped(part.slice(at + 1).trim())] as const
+  })
+}
+
+function unescaped(value: string): string {
+  const octets = value.replace(/((?:\\[0-9a-fA-F]{2})+)/g, (hex) =>
+    Buffer.from(hex.replaceAll('\\', ''), 'hex').toString(),
+  )
+  return octets.replace(/\\(.)/gs, '$1')
+}
+
+/** RFC 4514 section 2.4. */
+export const escaped = (value: string) =>
+  value
+    .replace(/[\\,+"<>;=]/g, '\\$&')
+    .replace(/^[ #]| $/g, '\\$&')
+    .replaceAll('\0', '\\00')

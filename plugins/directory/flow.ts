@@ -1,0 +1,232 @@
+/**
+ * What the directory says of mail: what an address expands to, where it goes, who may send as whom.
+ *
+ * What must stay true: mail for an unknown address of a domain of ours is refused, never relayed; a group's members are
+ * found through each other however deep, each once; who may not write to a group cannot do so by another way to it that
+ * he writes himself.
+ */
+import { type Identity, type Recipient, type Refusal, type Route, refuse, type Session } from 'iems'
+import type { Account, AccountsApi } from '../accounts/api.ts'
+import type { DirectoryAccount, Group, RoutingEntry } from './api.ts'
+import type { Lookup } from './lookup.ts'
+import { type AccountRecord, foldAddress, foldName, type Parted, partsOf } from './records.ts'
+import { captured, filledIn } from './wildcard.ts'
+
+export interface FlowOptions {
+  readonly channel: string
+  readonly subaddress: string
+  /** Most members that one group may become. */
+  readonly members: number
+}
+
+/** Who an address means here, and by what. */
+export type Owner = { readonly why: string } & (
+  | { readonly kind: 'account'; readonly account: AccountRecord; readonly detail?: string }
+  | { readonly kind: 'group'; readonly group: Group }
+  | { readonly kind: 'targets'; readonly to: readonly string[] }
+)
+
+export type Flow = ReturnType<typeof createFlow>
+
+export function createFlow(lookup: Lookup, { channel, subaddress, members }: FlowOptions) {
+  async function directly(local: string, domain: string): Promise<Owner | undefined> {
+    const found = await lookup.ownerOf(`${local}@${domain}`)
+    if (found?.kind === 'account') return { kind: 'account', account: found, why: `account ${found.name}` }
+    if (found?.kind === 'group') return { kind: 'group', group: found, why: `group ${found.name}` }
+    return found?.kind === 'alias' ? { kind: 'targets', to: found.targets, why: `alias ${found.match}` } : undefined
+  }
+
+  /** In the order of how exactly the address is meant. */
+  async function ownerOf(address: string): Promise<Owner | undefined> {
+    const parts = partsOf(address)
+    if (!parts) return undefined
+    const { local, domain } = parts
+    const exact = await directly(local, domain)
+    if (exact) return exact
+    const at = subaddress === '' ? -1 : local.indexOf(subaddress)
+    const plain = at > 0 ? await directly(local.slice(0, at), domain) : undefined
+    if (plain?.kind === 'account') return { ...plain, detail: detailOf(address, subaddress) }
+    if (plain) return plain
+    const wild = await lookup.fitting('alias', parts)
+    if (wild) {
+      const to = wild.entry.targets.map((target) => filledIn(target, wild.captures))
+      return { kind: 'targets', to, why: `alias ${wild.entry.match}` }
+    }
+    const ours = await lookup.named('domain', domain)
+    if (ours?.aliasOf !== undefined)
+      return {
+        kind: 'targets',
+        to: [`${localOf(address)}@${ours.aliasOf}`],
+        why: `domain ${ours.name} means ${ours.aliasOf}`,
+      }
+    if (ours?.catchAll !== undefined && foldAddress(ours.catchAll) !== `${local}@${domain}`)
+      return { kind: 'targets', to: [ours.catchAll], why: `catch-all of ${ours.name}` }
+    return undefined
+  }
+
+  /** The addresses of all members, those of groups without an address of their own among them. */
+  async function addressesOf(group: Group): Promise<string[] | undefined> {
+    const addresses = new Set<string>()
+    const groups = new Set([group.id])
+    for (const id of groups) {
+      for await (const member of lookup.service.members(id)) {
+        if ('address' in member) addresses.add(member.address)
+        else {
+          const entry = await lookup.byId(member.id)
+          const [address] = entry?.kind === 'account' || entry?.kind === 'group' ? entry.addresses : []
+          if (entry?.kind === 'group') groups.add(entry.id)
+          else if (entry?.kind === 'account' && entry.status !== 'disabled' && address) addresses.add(address)
+        }
+        if (addresses.size > members) return undefined
+      }
+    }
+    return [...addresses]
+  }
+
+  async function expand(to: Recipient): Promise<readonly Recipient[] | undefined> {
+    const owner = await ownerOf(to.address)
+    const each = (addresses: readonly string[]) => addresses.map((address) => ({ ...to, address }))
+    if (owner?.kind === 'targets') return each(owner.to)
+    if (owner?.kind === 'group') {
+      const addresses = await addressesOf(owner.group)
+      if (!addresses) throw new Error(`the group ${owner.group.name} has more than ${members} members`)
+      return each(addresses)
+    }
+    const forward = owner?.account.forward
+    if (!owner || !forward || owner.account.status === 'disabled') return undefined
+    return [...each(forward.to), ...(forward.keep ? [to] : [])]
+  }
+
+  /** What the most exact routing entry says; an account, and then a domain, that is ours comes between. */
+  async function routeOf(address: string): Promise<{ readonly route: Route; readonly why: string } | undefined> {
+    const parts = partsOf(address)
+    if (!parts) return undefined
+    const { local, domain } = parts
+    const by = (entry: RoutingEntry) => ({ route: entry.target, why: `routing entry ${entry.match}` })
+    const exact = (await lookup.named('route', `${local}@${domain}`)) ?? (await lookup.fitting('route', parts))?.entry
+    if (exact) return by(exact)
+    const owner = await ownerOf(address)
+    const ours = await lookup.named('domain', domain)
+    if (owner?.kind === 'account' && owner.account.route) return { route: owner.account.route, why: owner.why }
+    if (owner && ours) return { route: { channel, nexthop: 'mailboxes' }, why: owner.why }
+    const ofDomain = await lookup.named('route', domain)
+    if (ofDomain) return by(ofDomain)
+    if (ours) return { route: { channel, nexthop: 'mailboxes' }, why: `domain ${ours.name}` }
+    const wider = (await ofParents(domain)) ?? (await lookup.named('route', '*'))
+    return wider && by(wider)
+  }
+
+  async function ofParents(domain: string): Promise<RoutingEntry | undefined> {
+    for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1)) {
+      const found = await lookup.named('route', `*${domain.slice(dot)}`)
+      if (found) return found
+    }
+    return undefined
+  }
+
+  /** Whether this recipient is one at all, and may be written to. */
+  async function rcpt(address: string, session: Session): Promise<Refusal | undefined> {
+    const owner = await ownerOf(address)
+    if (owner?.kind === 'account' && owner.account.status === 'disabled')
+      return refuse(550, '5.2.1', 'This mailbox is disabled')
+    if (owner?.kind === 'group') return mayWrite(owner.group, session)
+    if (owner) return undefined
+    const parts = partsOf(address)
+    const isOurs = parts !== undefined && (await lookup.named('domain', parts.domain)) !== undefined
+    if (!isOurs || (await isRouted(parts))) return undefined
+    return refuse(550, '5.1.1', 'No such mailbox here')
+  }
+
+  async function isRouted(parts: Parted): Promise<boolean> {
+    const { local, domain } = parts
+    return (
+      (await lookup.named('route', `${local}@${domain}`)) !== undefined ||
+      (await lookup.fitting('route', parts)) !== undefined ||
+      (await lookup.named('route', domain)) !== undefined
+    )
+  }
+
+  async function mayWrite(group: Group, session: Session): Promise<Refusal | undefined> {
+    if (group.addresses.length === 0 || group.senders === 'anyone') return undefined
+    const id = session.identity?.account
+    if (id !== undefined && group.senders === 'accounts') return undefined
+    if (id !== undefined && (await isIn(id, group.id))) return undefined
+    const isPartOf = group.senders === 'members' ? 'its members' : 'accounts here'
+    return refuse(550, '5.7.2', `Only ${isPartOf} may write to this address, after logging in`)
+  }
+
+  /** Whether an account or group is in a group, through others too. */
+  async function isIn(id: string, group: string): Promise<boolean> {
+    return (await groupsOf(id)).has(group)
+  }
+
+  async function groupsOf(id: string): Promise<Set<string>> {
+    const groups = new Set<string>()
+    for await (const one of lookup.service.memberOf(id)) groups.add(one)
+    for (const group of groups) for await (const one of lookup.service.memberOf(group)) groups.add(one)
+    return groups
+  }
+
+  /** RFC 6409 section 6.1: who has logged in sends as himself, or as whom he was given leave to. */
+  async function mail(from: string, identity: Identity | undefined): Promise<Refusal | undefined> {
+    if (identity?.account === undefined || from === '') return undefined
+    const account = await lookup.byId(identity.account)
+    if (account?.kind !== 'account') return undefined
+    const owner = await ownerOf(from)
+    if (owner?.kind === 'account' && owner.account.id === account.id) return undefined
+    const parts = partsOf(from)
+    if (parts && account.sendAs.some((allowed) => isAllowed(allowed, parts))) return undefined
+    return refuse(553, '5.7.1', 'Not your address: log in as its owner')
+  }
+
+  /** The Accounts service, for whoever asks who has a mailbox. */
+  const accounts: AccountsApi = {
+    async byId(id) {
+      const entry = await lookup.byId(id)
+      return entry?.kind === 'account' ? accountOf(entry) : undefined
+    },
+    async byName(name) {
+      const entry = await lookup.named('account', foldName(name))
+      return entry && accountOf(entry)
+    },
+    async byAddress(address) {
+      const owner = await ownerOf(address)
+      if (owner?.kind !== 'account') return undefined
+      return { account: accountOf(owner.account), ...(owner.detail === undefined ? {} : { detail: owner.detail }) }
+    },
+    async *list() {
+      for await (const entry of lookup.service.list('account')) yield accountOf(entry)
+    },
+    async groupsOf(id) {
+      const found = await Promise.all([...(await groupsOf(id))].map((group) => lookup.byId(group)))
+      return found.flatMap((entry) => (entry?.kind === 'group' ? [entry.name] : []))
+    },
+  }
+
+  return { ownerOf, expand, routeOf, rcpt, mail, accounts }
+}
+
+/** What others get to know of an account. */
+function accountOf({ id, name, addresses, displayName, quota }: DirectoryAccount | AccountRecord): Account {
+  return {
+    id,
+    name,
+    addresses,
+    ...(displayName === undefined ? {} : { displayName }),
+    ...(quota === undefined ? {} : { quota }),
+  }
+}
+
+function isAllowed(allowed: string, { local, domain }: Parted): boolean {
+  if (allowed === '*') return true
+  const parts = partsOf(allowed)
+  return parts !== undefined && parts.domain === domain && captured(parts.local, local) !== undefined
+}
+
+const localOf = (address: string) => address.slice(0, address.lastIndexOf('@'))
+
+/** The case of the detail is the sender's: it may name a folder. */
+function detailOf(address: string, separator: string): string {
+  const local = localOf(address).replace(/^"|"$/g, '')
+  return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')
+}

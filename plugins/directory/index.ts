@@ -1,0 +1,58 @@
+/**
+ * Accounts, groups, aliases, domains and routing entries in the store: who is here, who is it, and where does mail go?
+ *
+ * What must stay true: this file only wires; start reading at api.ts, then flow.ts and changes.ts.
+ */
+import { definePlugin } from 'iems'
+import * as z from 'zod'
+import { Accounts } from '../accounts/api.ts'
+import { Directory, type DirectoryApi } from './api.ts'
+import { createChanges } from './changes.ts'
+import { createCommands } from './commands/index.ts'
+import { createFlow } from './flow.ts'
+import { createLogins } from './logins.ts'
+import { createLookup } from './lookup.ts'
+
+export * from './api.ts'
+
+const options = z.strictObject({
+  channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
+  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  members: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Most members that one group may become; `limits.recipients` bounds them too.'),
+  ownAddress: z
+    .boolean()
+    .default(true)
+    .describe('Who has logged in sends as one of his own addresses, or as whom `sendAs` allows.'),
+  issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
+})
+
+export const directory = definePlugin({
+  name: 'directory',
+  config: options.prefault({}),
+  offers: [Accounts, Directory],
+  setup(config, ctx) {
+    const { store, clock } = ctx
+    const lookup = createLookup(store)
+    const changes = createChanges({ store, clock })
+    const flow = createFlow(lookup, config)
+    const logins = createLogins({ lookup, changes, clock, issuer: config.issuer ?? ctx.hostname })
+    const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
+    ctx.offer(Accounts, flow.accounts)
+    ctx.offer(Directory, service)
+    return {
+      hooks: {
+        auth: logins.auth,
+        mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
+        rcpt: ({ to, session }) => flow.rcpt(to.address, session),
+        expand: ({ to }) => flow.expand(to),
+        route: async ({ to }) => (await flow.routeOf(to.address))?.route,
+      },
+      commands: createCommands({ service, flow, ctx }),
+    }
+  },
+})
