@@ -61,11 +61,13 @@ type Prepared = Change | { readonly set: string; readonly record: (account: Acco
 export interface ChangesParts {
   readonly store: Store
   readonly clock: Clock
+  /** After every commit. */
+  changed(): void
 }
 
 export type Changes = ReturnType<typeof createChanges>
 
-export function createChanges({ store, clock }: ChangesParts) {
+export function createChanges({ store, clock, changed }: ChangesParts) {
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other within this process; `attempt` sees to the others. */
@@ -82,7 +84,9 @@ export function createChanges({ store, clock }: ChangesParts) {
       const results = await drafted(draft, changes, { by, isAll, revision: revisionIn(before) })
       if (draft.isEmpty) return results
       draft.put(revisionKey, encode({ revision: revisionIn(before) + 1 } satisfies RevisionRecord))
-      if (await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }])) return results
+      if (!(await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }]))) continue
+      changed()
+      return results
     }
     throw new Error('others changed the directory again and again')
   }

@@ -10,6 +10,7 @@ import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
 import { createFlow } from './flow.ts'
+import { createKept } from './kept.ts'
 import { createLogins } from './logins.ts'
 import { createLookup } from './lookup.ts'
 
@@ -37,8 +38,9 @@ export const directory = definePlugin({
   offers: [Accounts, Directory],
   setup(config, ctx) {
     const { store, clock } = ctx
-    const lookup = createLookup(store)
-    const changes = createChanges({ store, clock })
+    const kept = createKept(store)
+    const lookup = createLookup(store, kept)
+    const changes = createChanges({ store, clock, changed: kept.expire })
     const flow = createFlow(lookup, config)
     const logins = createLogins({ lookup, changes, clock, issuer: config.issuer ?? ctx.hostname })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }

@@ -7,6 +7,7 @@
 import { below, type Range, type Store, unkey } from 'iems'
 import type { Alias, Asked, DirectoryApi, EntryKind, EntryOf, Member, Recorded, RoutingEntry } from './api.ts'
 import { shown } from './entries.ts'
+import type { Kept } from './kept.ts'
 import {
   addressKey,
   beginning,
@@ -21,8 +22,6 @@ import {
   foldValue,
   historyKey,
   nameKey,
-  type RevisionRecord,
-  revisionKey,
 } from './records.ts'
 import { captured, exactness } from './wildcard.ts'
 
@@ -43,15 +42,12 @@ export interface Fitting<E> {
   readonly captures: readonly string[]
 }
 
-export function createLookup(store: Store) {
-  async function byId(id: string): Promise<EntryRecord | undefined> {
-    const value = await store.get(entryKey(id))
-    return value && decode<EntryRecord>(value)
-  }
+export function createLookup(store: Store, kept: Kept) {
+  const byId = (id: string) => kept.get<EntryRecord>(entryKey(id))
 
   async function idAt(at: Uint8Array): Promise<EntryRecord | undefined> {
-    const value = await store.get(at)
-    return value && byId(decode<string>(value))
+    const id = await kept.get<string>(at)
+    return id === undefined ? undefined : byId(id)
   }
 
   /** By its own name, as it is compared already. */
@@ -82,13 +78,12 @@ export function createLookup(store: Store) {
 
   // --- patterns, at hand ---
 
-  let kept: { readonly revision: number; readonly patterns: ReadonlyMap<string, readonly (Alias | RoutingEntry)[]> }
+  let known: { readonly revision: number; readonly patterns: ReadonlyMap<string, readonly (Alias | RoutingEntry)[]> }
 
   /** Aliases and routing entries with wildcards, by the domain they are about; the most exact ones first. */
   async function patterns() {
-    const value = await store.get(revisionKey)
-    const revision = value ? decode<RevisionRecord>(value).revision : 0
-    if (kept?.revision === revision) return kept.patterns
+    const revision = await kept.revision()
+    if (known?.revision === revision) return known.patterns
     const found = new Map<string, (Alias | RoutingEntry)[]>()
     for await (const entry of entriesIn(below('p'), (_, value) => decode<string>(value))) {
       if (entry.kind !== 'alias' && entry.kind !== 'route') continue
@@ -96,7 +91,7 @@ export function createLookup(store: Store) {
       found.set(of, [...(found.get(of) ?? []), entry])
     }
     for (const list of found.values()) list.sort((a, b) => exactness(b.match) - exactness(a.match))
-    kept = { revision, patterns: found }
+    known = { revision, patterns: found }
     return found
   }
 

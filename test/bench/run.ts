@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, directory
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -11,6 +11,7 @@ import { writeSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoPostfix } from '../support/postfix.ts'
+import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
 import { reportMail } from './mail-report.ts'
@@ -30,7 +31,7 @@ import { idleShare } from './usage.ts'
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail' },
+    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory' },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
     messages: { type: 'string' },
@@ -138,12 +139,25 @@ function spread(values: readonly number[], digits: number): string {
 
 const megabytes = (octets: number) => (octets / 1e6).toFixed(0)
 
+async function directory() {
+  say('\ndirectory: accounts in the store; each RCPT is for another one, a thousand in one write')
+  const seen = []
+  for (const accounts of [1000, options.quick ? 10_000 : 100_000]) {
+    const one = await scoped((scope) => measureDirectory(scope, accounts))
+    say(
+      `  ${String(accounts).padEnd(8)}${one.imported.toFixed(0)} imported/s, ${one.recipients.toFixed(0)} recipients/s, ${one.megabytes} MB resident`,
+    )
+    seen.push({ accounts, ...one })
+  }
+  return seen
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Servers in process groups of their own would outlive us.
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -164,4 +178,5 @@ for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) aw
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
+if (only.includes('directory')) report.directory = await directory()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)
