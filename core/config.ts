@@ -128,6 +128,24 @@ export const configSchema = z.strictObject({
         .default(50)
         .describe('Received fields from which on a message is taken to be in a loop.'),
       parse: size().prefault('20 MB').describe('Octets up to which plugins get a message parsed.'),
+      logins: z
+        .strictObject({
+          free: z.int().min(1).default(5).describe('Failed logins from an address, or about a name, without a wait.'),
+          delay: duration().prefault('1 s').describe('The wait after the next one; each is twice the one before.'),
+          longest: duration()
+            .prefault('30 s')
+            .describe('The longest wait; who would wait longer is told to try later.'),
+          forget: duration().prefault('1 h').describe('How long after the last failure all of them are forgotten.'),
+          remembered: z
+            .int()
+            .positive()
+            .default(20_000)
+            .describe('Addresses, and as many names, whose failures are remembered.'),
+        })
+        .prefault({})
+        .describe(
+          'Against the guessing of passwords, for all protocols together. A wrong name or password is answered later and later; the right one waits only where the client itself failed before. An IPv6 address counts as its /64.',
+        ),
     })
     .prefault({}),
   reports: z

@@ -21,6 +21,7 @@ export { type Client, type Clients, createClients } from './listening/clients.ts
 export { Ended, Input, LineTooLong, TimedOut } from './listening/input.ts'
 export { Output } from './listening/output.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
+export { tlsFacts } from './listening/tls-facts.ts'
 export type { EventName, Log } from './log.ts'
 export { inNetworks, network } from './networks.ts'
 export type { Placement } from './placement.ts'
@@ -45,16 +46,12 @@ export {
   type Taps,
 } from './plugin.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
-export {
-  type AskClient,
-  decodeResponse,
-  isSaslMechanism,
-  readCredentials,
-  SASL_MECHANISMS,
-  type SaslMechanism,
-} from './sasl.ts'
+export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
+export type { JudgedMechanism, SaslMechanism } from './sasl/mechanisms.ts'
+export { saslPrep } from './sasl/prepare.ts'
+export { SCRAM_ITERATIONS } from './sasl/scram.ts'
 export { defineService, type Service } from './service.ts'
-export type { ClientFacts, OpenSession } from './session.ts'
+export type { ClientFacts, OpenSession, TlsFacts } from './session.ts'
 export { below, key, unkey } from './store/keys.ts'
 export type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store/store.ts'
 export { duration, size } from './units.ts'

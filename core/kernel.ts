@@ -6,12 +6,14 @@
  * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
  */
 import { type Admin, createAdmin } from './admin.ts'
+import { createAttempts } from './attempts.ts'
 import type { Config, Standing as Configured } from './config.ts'
 import { createContents, createRelease } from './contents.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
+import { createSecret } from './login.ts'
 import { inNetworks } from './networks.ts'
 import type { ChannelPlacement, PluginPlacement } from './placement.ts'
 import {
@@ -130,6 +132,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   }
   const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
   const admin = createAdmin({ store, clock, emit, queue })
+  const attempts = createAttempts(clock, config.limits.logins)
   // Filled in when the hooks are wired: sessions come only after that.
   let sessions: SessionParts | undefined
   const later = <T>(value: T | undefined): T => {
@@ -181,6 +184,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   /** Who only takes in ends first, while deliveries under way still find everything they need. */
   async function closeAll(signal: AbortSignal) {
     const entrances = standing.filter(({ parts }) => parts.listen && !parts.deliver)
+    attempts.close()
     const stopping = deliverers.map((deliverer) => deliverer.stop(signal))
     await Promise.all([...entrances.map((one) => closeOne(one, signal)), ...stopping])
     gone.abort(new IemsError('IEMS_CLOSED'))
@@ -228,7 +232,8 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const resolve = createResolve({ hooks: wired, accepts, expansion: config.limits.recipients })
   const { hostname, limits } = config
   const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits })
-  sessions = { hooks: wired, clock, emit, resolve, receive, recipients: limits.recipients }
+  const secret = createSecret(store)
+  sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
 
   for (const { name, parts, log: channelLog } of delivering) {
     const {

@@ -26,6 +26,7 @@ import {
 import type { Log } from './log.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
+import type { JudgedMechanism } from './sasl/mechanisms.ts'
 import type { Service } from './service.ts'
 import type { ClientFacts, OpenSession } from './session.ts'
 import type { Store } from './store/store.ts'
@@ -59,6 +60,11 @@ export interface Placed<K extends HookName> {
   readonly before?: string
   /** Milliseconds until a silent handler is a fault. Default 30,000. */
   readonly timeout?: number
+  /**
+   * For `auth`: what it judges, so that clients are offered nothing else. Default: passwords, `['PLAIN']`. It is asked
+   * about everything all the same, and says nothing to what it does not judge.
+   */
+  readonly mechanisms?: K extends 'auth' ? readonly JudgedMechanism[] : never
 }
 export type Taps = { readonly [K in HookName]?: Handler<K> | Placed<K> }
 
@@ -301,11 +307,14 @@ export interface Tap {
   readonly plugin: string
   readonly stage: Stage
   readonly before?: string | undefined
+  readonly mechanisms: readonly JudgedMechanism[]
+  /** Whether it is asked about what comes by that channel. */
+  readonly hears: (channel: string) => boolean
   readonly run: (subject: any, run: Run) => unknown
 }
 
 /** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
-export function inOrder<T extends Omit<Tap, 'run'>>(
+export function inOrder<T extends Pick<Tap, 'plugin' | 'stage' | 'before'>>(
   hook: string,
   taps: readonly T[],
   warn: (text: string) => void,
@@ -345,6 +354,8 @@ function placed({ from, to }: PluginPlacement, run: Run): boolean {
   return !(to && run.to !== undefined && !to.includes(run.to))
 }
 
+const PASSWORDS: readonly JudgedMechanism[] = ['PLAIN']
+
 function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
     const {
@@ -352,7 +363,8 @@ function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: 
       stage = 'normal',
       before,
       timeout = 30_000,
-    } = (typeof given === 'function' ? { handler: given } : given) as Placed<HookName>
+      mechanisms = PASSWORDS,
+    } = (typeof given === 'function' ? { handler: given } : given) as Placed<'auth'>
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
     const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log })
     const filtered = placement.from || placement.to
@@ -360,7 +372,8 @@ function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: 
     const run: Tap['run'] = filtered
       ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
       : (guarded as Tap['run'])
-    return [hook, { plugin: name, stage, before, run }]
+    const hears = (channel: string) => placement.from?.includes(channel) ?? true
+    return [hook, { plugin: name, stage, before, mechanisms, hears, run }]
   })
 }
 
@@ -370,6 +383,8 @@ export interface Hooks {
   /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
   isTapped(hook: HookName): boolean
   tell(event: Subject<'event'>): void
+  /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
+  mechanisms(channel: string): ReadonlySet<JudgedMechanism>
   /** The names of the taps of each hook, in the order in which they run. */
   readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
   readonly warnings: readonly string[]
@@ -411,6 +426,11 @@ export function wire(plugins: readonly Standing[]): Hooks {
     // any: as above
     call: (hook, subject, run) => (hooks.get(hook) as any)?.promise(subject, run) ?? Promise.resolve(undefined),
     isTapped: (hook) => hooks.has(hook),
+    mechanisms: (channel) =>
+      new Set([
+        ...PASSWORDS,
+        ...(order.get('auth') ?? []).filter(({ hears }) => hears(channel)).flatMap(({ mechanisms }) => mechanisms),
+      ]),
     tell: (event) => (hooks.get('event') as any)?.call(event, NOTHING),
     order,
     warnings,

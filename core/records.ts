@@ -7,6 +7,7 @@
  *   f blob           somebody let go of the blob; it is still to be seen whether he was the last
  *   h id n           history: the biography of what is finished (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
+ *   s name           a secret of this server (login.ts)
  *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
  */
 import type { Finding, MailParameters, Priority, Recipient, Session } from './hooks.ts'

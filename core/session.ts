@@ -5,9 +5,9 @@
  * must stay true: this file knows no sockets, no TLS and no command syntax; a recipient is taken only if no tap refused
  * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
  */
+import type { Attempts } from './attempts.ts'
 import { IemsError } from './errors.ts'
 import type {
-  Credentials,
   HookName,
   Identity,
   MailParameters,
@@ -17,21 +17,29 @@ import type {
   Recipient,
   Session,
   Subject,
-  Verifier,
 } from './hooks.ts'
 import type { Emit, EventName } from './log.ts'
+import { createJudge } from './login.ts'
 import { newId } from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
 import type { Receive } from './receive.ts'
 import { defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
 import { mayRelay, type Resolve, type Routed } from './resolve.ts'
+import { converse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
+import { offeredMechanisms, type SaslMechanism } from './sasl/mechanisms.ts'
 import { createTrace, type Step, type Trace } from './trace.ts'
+
+/** Of a TLS connection; `tlsFacts` knows them. */
+export type TlsFacts = NonNullable<Session['tls']> & {
+  /** RFC 9266: what SASL can be bound to. Stays in the kernel. */
+  readonly binding?: Uint8Array
+}
 
 export interface ClientFacts {
   readonly protocol: Protocol
   readonly remote: Session['remote']
   readonly local?: NonNullable<Session['local']>
-  readonly tls?: NonNullable<Session['tls']>
+  readonly tls?: TlsFacts
   /** Default false. */
   readonly submission?: boolean
 }
@@ -42,8 +50,15 @@ export interface OpenSession {
   connect(): Promise<Refusal | undefined>
   /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
   update(facts: Partial<ClientFacts> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
-  /** Nobody knowing the credentials is a refusal (535). An identity is remembered; a verifier is only handed back. */
-  auth(credentials: Credentials): Promise<Identity | Verifier | Refusal>
+  /** The SASL mechanisms that can succeed now, strongest first. */
+  mechanisms(): readonly SaslMechanism[]
+  /**
+   * Runs a SASL exchange to its end; an identity is remembered. Wrong credentials are 535; 501 says that the client gave
+   * up, or that it could not be understood. May take its time when many attempts have failed. Throws what `ask` throws.
+   */
+  authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
+  /** The same for credentials that a protocol has without SASL. */
+  auth(credentials: WholeCredentials): Promise<Identity | Refusal>
   /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
   mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
   rcpt(to: {
@@ -77,6 +92,8 @@ export interface SessionParts {
   readonly emit: Emit
   readonly resolve: Resolve
   readonly receive: Receive
+  readonly attempts: Attempts
+  readonly secret: () => Promise<Uint8Array>
   /** Most recipients of one message, expansions included. */
   readonly recipients: number
 }
@@ -93,17 +110,20 @@ function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Prior
   return mtPriority < 0 ? 'bulk' : 'normal'
 }
 
+const NO_MECHANISM = refuse(504, '5.5.4', 'Authentication mechanism not offered')
 const NO_MAIL = defer(451, '4.5.1', 'Begin with a sender')
 
 export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
   const { hooks, clock, emit, resolve, receive } = parts
+  const { binding: first, ...tls } = facts.tls ?? {}
+  let binding = first
   let session: Session = {
     id: newId(clock.now()),
     channel,
     protocol: facts.protocol,
     remote: facts.remote,
     ...(facts.local ? { local: facts.local } : {}),
-    ...(facts.tls ? { tls: facts.tls } : {}),
+    ...(facts.tls ? { tls: tls as NonNullable<Session['tls']> } : {}),
     trusted: trusts(facts.remote.address),
     submission: facts.submission ?? false,
   }
@@ -138,6 +158,24 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
       if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: session.id, cause })
       return fault
     }
+  }
+
+  const judge = createJudge(parts, {
+    get session() {
+      return session
+    },
+    get run() {
+      return greeting.run
+    },
+    denied: (refusal, user) => refused('session.auth-failed', refusal, { user }),
+  })
+
+  /** What came of an attempt; from here on the client is who it has shown to be. */
+  function accepted(answer: Identity | Refusal): Identity | Refusal {
+    if (answer.kind === 'refuse') return answer
+    session = { ...session, identity: answer }
+    emit('session.authenticated', { session: session.id, channel, user: answer.user })
+    return answer
   }
 
   async function helo(): Promise<Refusal | undefined> {
@@ -189,7 +227,10 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
       return refusal && refused('session.refused', refusal)
     },
     update(facts) {
-      const { remote, identity, ...rest } = facts
+      const { remote, identity, tls: secured, ...others } = facts
+      const { binding: bound, ...tls } = secured ?? {}
+      if (secured) binding = bound
+      const rest = { ...others, ...(secured ? { tls: tls as NonNullable<Session['tls']> } : {}) }
       const { identity: before, ...unknown } = session
       // A new cipher or address is a new client as far as trust goes: RFC 3207 section 4.2.
       const kept = 'identity' in facts ? identity : rest.tls || remote ? undefined : before
@@ -205,23 +246,12 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
         transaction = undefined
       }
     },
-    async auth(credentials) {
-      const user = 'username' in credentials ? credentials.username : undefined
-      const denied = (refusal: Refusal) => refused('session.auth-failed', refusal, { user })
-      try {
-        const answer = await hooks.call('auth', { ...credentials, session }, greeting.run)
-        if (!answer) return denied(refuse(535, '5.7.8', 'Authentication credentials invalid'))
-        if (answer.kind === 'refuse') return denied(answer)
-        if (answer.kind === 'identity') {
-          session = { ...session, identity: answer }
-          emit('session.authenticated', { session: session.id, channel, user: answer.user })
-        }
-        return answer
-      } catch (cause) {
-        if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'auth', session: session.id, cause })
-        return denied(defer(454, '4.7.0', 'Temporary authentication failure'))
-      }
+    mechanisms: () => offeredMechanisms({ judged: hooks.mechanisms(channel), canBind: binding !== undefined }),
+    async authenticate(exchange) {
+      if (!this.mechanisms().includes(exchange.mechanism)) return NO_MECHANISM
+      return accepted(await converse(exchange, judge, binding))
     },
+    auth: async (credentials) => accepted(await judge.judge(credentials)),
     async mail(from, parameters) {
       transaction = undefined
       const refusal = (await helo()) ?? (await begin(from, parameters))

@@ -7,24 +7,25 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Session } from '../hooks.ts'
 import type { Log } from '../log.ts'
 import { inNetworks } from '../networks.ts'
 import type { Clock } from '../plugin.ts'
+import type { TlsFacts } from '../session.ts'
 import { createAdmission } from './admission.ts'
 import { type Certificates, type TlsOption, tlsServerOptions } from './certificates.ts'
 import { type Endpoint, receiveProxyHeader } from './proxy.ts'
+import { tlsFacts } from './tls-facts.ts'
 
 export interface Client {
   readonly socket: Socket
   readonly remote: Endpoint
   readonly local: Endpoint
   /** Under what it speaks from the start; absent for plain text. */
-  readonly tls?: NonNullable<Session['tls']>
+  readonly tls?: TlsFacts
   /** Whether it could begin TLS. */
   readonly mayStartTls: boolean
   /** Begins TLS on the connection, on which nobody may be reading; what the client has sent already is thrown away. */
-  startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: NonNullable<Session['tls']> }>
+  startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsFacts }>
 }
 
 export interface ClientsParts {
@@ -147,14 +148,5 @@ function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
   return {
     remote: { address: plain(remoteAddress), port: remotePort },
     local: { address: plain(localAddress), port: localPort },
-  }
-}
-
-function tlsFacts(socket: TLSSocket): NonNullable<Session['tls']> {
-  const { servername } = socket as TLSSocket & { servername?: string | false }
-  return {
-    cipher: socket.getCipher().name,
-    version: socket.getProtocol() ?? 'unknown',
-    ...(servername ? { servername } : {}),
   }
 }

@@ -1,7 +1,6 @@
 /**
  * What is announced: all that works, and nothing else.
  */
-import { SASL_MECHANISMS } from 'iems'
 import type { Session } from './session.ts'
 
 const BEFORE = 'IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE'
@@ -19,7 +18,10 @@ export function capabilities(session: Session): string {
     if (parts.hasTls() && !parts.isSecure()) words.push('STARTTLS')
     words.push(
       parts.isSecure() || parts.options.authWithoutTls
-        ? SASL_MECHANISMS.map((name) => `AUTH=${name}`).join(' ')
+        ? parts.open
+            .mechanisms()
+            .map((name) => `AUTH=${name}`)
+            .join(' ')
         : 'LOGINDISABLED',
     )
   } else {

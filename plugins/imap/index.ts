@@ -70,7 +70,7 @@ async function serve(
       now: () => ctx.clock.now(),
       isSecure: () => isSecure,
       hasTls: () => client.mayStartTls,
-      authenticate: (credentials) => kernel.auth(credentials),
+      open: kernel,
       signal,
       async startTls() {
         input.detach()

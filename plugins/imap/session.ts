@@ -4,7 +4,7 @@
  * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
-import type { Credentials, Identity, Log, Output, Refusal, Verifier } from 'iems'
+import type { Identity, Log, OpenSession, Output } from 'iems'
 import { Ended, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from '../mailstore/api.ts'
@@ -32,7 +32,7 @@ export interface SessionParts {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
-  authenticate(credentials: Credentials): Promise<Identity | Verifier | Refusal>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth'>
   /** Aborted when the server stops. */
   readonly signal: AbortSignal
 }

@@ -81,7 +81,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, mayLo
       hostname: ctx.hostname,
       isSecure: () => isSecure,
       hasTls: () => client.mayStartTls,
-      authenticate: (credentials) => kernel.auth(credentials),
+      open: kernel,
       mayLogIn,
       signal,
       async startTls() {

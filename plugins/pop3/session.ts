@@ -7,20 +7,16 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AskClient,
-  type Credentials,
   decodeResponse,
   Ended,
   type Identity,
   type Input,
-  isSaslMechanism,
   LineTooLong,
   type Log,
+  type OpenSession,
   type Output,
   type Refusal,
-  readCredentials,
-  SASL_MECHANISMS,
   TimedOut,
-  type Verifier,
 } from 'iems'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { stuffed, topOf } from './lines.ts'
@@ -36,7 +32,7 @@ export interface SessionParts {
   isSecure(): boolean
   hasTls(): boolean
   startTls(): Promise<void>
-  authenticate(credentials: Credentials): Promise<Identity | Verifier | Refusal>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth'>
   /** Whether this account may log in again so soon; notes that it has. */
   mayLogIn(account: string): boolean
   readonly signal: AbortSignal
@@ -61,6 +57,7 @@ interface Command {
 
 const GONE = '-ERR There is no such message'
 const TEMPORARY = '-ERR [SYS/TEMP] That is not possible now; try again later'
+const IMPROPER = '-ERR That was no proper response'
 const RESPONSE_LIMIT = 12_288
 
 export class Session {
@@ -166,10 +163,9 @@ export class Session {
     return this.#user
   }
 
-  async logIn(credentials: Credentials): Promise<string> {
-    const { authenticate, mail, mayLogIn, options } = this.parts
+  async logIn(answer: Identity | Refusal): Promise<string> {
+    const { mail, mayLogIn, options } = this.parts
     this.#user = undefined
-    const answer = await authenticate(credentials)
     if (answer.kind !== 'identity' || answer.account === undefined) {
       const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
       if (++this.#failures >= options.limits.authAttempts) this.end()
@@ -274,7 +270,7 @@ function capabilities(session: Session): string[] {
     'PIPELINING',
     'RESP-CODES',
     'AUTH-RESP-CODE',
-    ...(mayLogIn ? ['USER', `SASL ${SASL_MECHANISMS.join(' ')}`] : []),
+    ...(mayLogIn ? ['USER', `SASL ${session.parts.open.mechanisms().join(' ')}`] : []),
     ...(hasTls() && !isSecure() ? ['STLS'] : []),
     ...(options.loginDelay > 0 ? [`LOGIN-DELAY ${Math.ceil(options.loginDelay / 1000)}`] : []),
     options.expire === undefined ? 'EXPIRE NEVER' : `EXPIRE ${Math.floor(options.expire / 86_400_000)}`,
@@ -308,23 +304,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   PASS: {
     state: 'authorization',
-    run(session, _, rest) {
-      const { user } = session
+    async run(session, _, rest) {
+      const { user, parts } = session
       return user === undefined
         ? '-ERR The name comes first'
-        : session.logIn({ kind: 'password', username: user, password: rest })
+        : session.logIn(await parts.open.auth({ kind: 'password', username: user, password: rest }))
     },
   },
   AUTH: {
     state: 'authorization',
     async run(session, [name, response]) {
-      if (name === undefined) return { line: '+OK', content: session.obstacle === undefined ? SASL_MECHANISMS : [] }
+      const { open } = session.parts
+      const offered = session.obstacle === undefined ? open.mechanisms() : []
+      if (name === undefined) return { line: '+OK', content: offered }
       if (session.obstacle !== undefined) return session.obstacle
-      const mechanism = name.toUpperCase()
-      if (!isSaslMechanism(mechanism)) return '-ERR There is no such mechanism'
+      const mechanism = offered.find((one) => one === name.toUpperCase())
+      if (!mechanism) return '-ERR There is no such mechanism'
       const initial = response === undefined ? undefined : decodeResponse(response)
-      const credentials = await readCredentials(mechanism, initial, session.ask)
-      return credentials ? session.logIn(credentials) : '-ERR That was no proper response'
+      if (response !== undefined && !initial) return IMPROPER
+      const answer = await open.authenticate({ mechanism, initial, ask: session.ask })
+      return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : session.logIn(answer)
     },
   },
   QUIT: {

@@ -15,7 +15,7 @@ export interface Listener {
   /** A line without its newline; the next waits for the promise. */
   line(text: string): void | Promise<void>
   /** A line that cannot be a command. */
-  reject(reply: Reply): void
+  reject(reply: Reply): void | Promise<void>
   /** All that came has been dealt with; more is taken at once, or when the promise settles. */
   idle(waitingFor: 'command' | 'content'): void | Promise<void>
   /** There is content that nobody has taken yet. */
@@ -137,18 +137,16 @@ export class Input {
     this.#octets = this.#octets.subarray(end + 1)
     const isTooLong = this.#isSkipping || octets.length > this.#longest
     this.#isSkipping = false
-    if (isTooLong) this.#listener.reject(NO.lineTooLong)
-    else this.#tell(octets)
+    this.#isHeld = true
+    const done = isTooLong ? this.#listener.reject(NO.lineTooLong) : this.#tell(octets)
+    if (done) void done.then(() => this.start())
+    else this.#isHeld = false
     return true
   }
 
-  #tell(octets: Buffer) {
+  #tell(octets: Buffer): void | Promise<void> {
     const text = textOf(octets)
-    if (text === undefined) return this.#listener.reject(NO.badCharacters)
-    this.#isHeld = true
-    const done = this.#listener.line(text)
-    if (done) void done.then(() => this.start())
-    else this.#isHeld = false
+    return text === undefined ? this.#listener.reject(NO.badCharacters) : this.#listener.line(text)
   }
 }
 

@@ -30,6 +30,7 @@ export const YES = {
   bye: yes(221, '2.0.0', 'Bye'),
   startTls: yes(220, '2.0.0', 'Ready to start TLS'),
   help: yes(214, '2.0.0', 'See RFC 5321'),
+  authenticated: yes(235, '2.7.0', 'Authentication successful'),
   verify: yes(252, '2.1.5', 'Cannot verify; send and see'),
 } as const
 
@@ -87,6 +88,7 @@ export const NO = {
   authAlready: no(503, '5.5.1', 'You are authenticated already'),
   authRequired: no(530, '5.7.0', 'Authentication required'),
   authFault: later(454, '4.7.0', 'Authentication is not possible at the moment'),
+  authSyntax: no(501, '5.5.2', 'Syntax: AUTH mechanism [base64]'),
   authMechanism: no(504, '5.5.4', 'Authentication mechanism not offered'),
   inTransaction: no(503, '5.5.1', 'Not while a message is being sent'),
   etrnSyntax: no(501, '5.5.4', 'Syntax: ETRN [@]domain or ETRN #channel'),

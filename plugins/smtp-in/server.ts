@@ -1,6 +1,6 @@
 /**
- * smtp-server, bent to our needs: the only file that knows it. Its classes give us the socket's life, the TLS upgrade
- * and SASL; ours put in the parser of input.ts, corked replies, deadlines, and the conversation of session.ts.
+ * smtp-server, bent to our needs: the only file that knows it. Its classes give us the socket's life and the TLS
+ * upgrade; ours put in the parser of input.ts, corked replies, deadlines, and the conversation of session.ts.
  *
  * What must stay true: what was pipelined after STARTTLS is thrown away; a client that is gone leaves nothing behind; we
  * may keep a client waiting, but no client keeps us waiting without a deadline. The overrides lean on internals: the
@@ -16,20 +16,16 @@ import {
   inNetworks,
   type Reply,
   receiveProxyHeader,
+  tlsFacts,
   tlsServerOptions,
 } from 'iems'
-import {
-  SMTPServer,
-  type SMTPServerAuthentication,
-  type SMTPServerAuthenticationResponse,
-  type SMTPServerSession,
-} from 'smtp-server'
+import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import type { Sink } from './content.ts'
 import { Input, type Listener } from './input.ts'
-import { END, line, NO, plain } from './replies.ts'
-import { type Client, Conversation, MECHANISMS, type Setting, type Wire } from './session.ts'
+import { END, line } from './replies.ts'
+import { type Client, Conversation, type Setting, type Wire } from './session.ts'
 
 /** How long a client's content may come slower than `timeouts.dataRate`. */
 const RATE_GRACE_MS = 60_000
@@ -119,13 +115,6 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
     this.#handshaking = socket
   }
 
-  /** What smtp-server says itself: the steps of SASL. */
-  override send(code: number, text?: string | string[] | null): void {
-    const words = plain(String(text ?? ''))
-    const hasOwn = code === 334 || /^[245]\.\d+\.\d+ /.test(words)
-    this.say(`${code} ${hasOwn ? words : `${code === 235 ? '2.7.0' : '5.5.4'} ${words}`}`)
-  }
-
   override close() {
     if (this.#handshaking) return this.cut()
     this.#flush()
@@ -165,29 +154,16 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
     plain?.shut()
   }
 
-  authenticate(argument: string): Promise<void> {
-    this._server.beginAuth(this)
-    this.session.user = undefined
-    return new Promise((resolve) => this.handler_AUTH(Buffer.from(`AUTH ${argument}`), resolve))
-  }
-
-  async login(username: string, password: string): Promise<Reply | undefined> {
-    return this.#conversation?.login(username, password)
-  }
-
   // --- Listener ---
 
   line(text: string): void | Promise<void> {
     this.#waitingFor = 'us'
-    const step = this._nextHandler
-    if (!step) return this.#conversation?.command(text)
-    this._nextHandler = false
-    return this.#conversation?.proceed(() => new Promise((resolve) => step.call(this, Buffer.from(text), resolve)))
+    return this.#conversation?.line(text)
   }
 
-  reject(reply: Reply): void {
+  reject(reply: Reply): void | Promise<void> {
     this.#waitingFor = 'us'
-    this.#conversation?.reject(reply)
+    return this.#conversation?.reject(reply)
   }
 
   busy(): void {
@@ -235,7 +211,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
 
   #secured(): void {
     this.#handshaking = undefined
-    this.#conversation?.secured(tlsOf(this._socket as TLSSocket))
+    this.#conversation?.secured(tlsFacts(this._socket as TLSSocket))
     this.#input?.start()
   }
 
@@ -251,15 +227,8 @@ function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, lo
   return {
     remote: { address: remoteAddress || 'unix', ...(remotePort ? { port: remotePort } : {}) },
     ...(localAddress ? { local: { address: localAddress, port: localPort } } : {}),
-    ...(socket instanceof TLSSocket ? { tls: tlsOf(socket) } : {}),
+    ...(socket instanceof TLSSocket ? { tls: tlsFacts(socket) } : {}),
   }
-}
-
-function tlsOf(socket: TLSSocket): NonNullable<Client['tls']> {
-  // Node knows the name, false when the client asked for none; its types do not say so.
-  const { servername } = socket as { servername?: string | false }
-  const { name, version } = socket.getCipher()
-  return { cipher: name, version: socket.getProtocol() ?? version, ...(servername ? { servername } : {}) }
 }
 
 /** What a listener is made of. */
@@ -273,7 +242,6 @@ export class IemsSmtpServer extends SMTPServer {
   readonly #admission: Admission
   readonly #isProxy: (address: string) => boolean
   readonly #live = new Set<IemsSmtpConnection>()
-  readonly #authenticating = new WeakMap<SMTPServerSession, IemsSmtpConnection>()
   #isStopping = false
   #stopTicking: (() => void) | undefined
   #accepted = 0
@@ -287,9 +255,6 @@ export class IemsSmtpServer extends SMTPServer {
       // The library's own STARTTLS command is not used, and would warn of a certificate that is never shown.
       hideSTARTTLS: true,
       secure: options.tls?.mode === 'implicit',
-      authMethods: [...MECHANISMS],
-      authOptional: true,
-      allowInsecureAuth: true,
       socketTimeout: options.timeouts.handshake,
       ...(certificates && options.tls ? tlsServerOptions(certificates, options.tls) : {}),
     })
@@ -348,25 +313,6 @@ export class IemsSmtpServer extends SMTPServer {
     signal.addEventListener('abort', cut, { once: true })
     await done
     signal.removeEventListener('abort', cut)
-  }
-
-  /** SASL knows only its session. */
-  beginAuth(connection: IemsSmtpConnection): void {
-    this.#authenticating.set(connection.session, connection)
-  }
-
-  override onAuth(
-    { username, password }: SMTPServerAuthentication,
-    session: SMTPServerSession,
-    answer: (error: Error | null | undefined, response?: SMTPServerAuthenticationResponse) => void,
-  ): void {
-    const login =
-      this.#authenticating.get(session)?.login(username ?? '', password ?? '') ?? Promise.resolve(NO.authFault)
-    void login.then((refusal) => {
-      if (!refusal) return answer(null, { user: username ?? '' })
-      const { code, enhanced, text } = refusal
-      answer(Object.assign(new Error(`${enhanced} ${text}`), { responseCode: code }))
-    })
   }
 
   /** What comes before the session: the header of a trusted proxy, the handshake of implicit TLS. */

@@ -5,7 +5,17 @@
  * gets exactly one answer (DATA two, LMTP content one for each recipient); a fault of ours is 451, never 5xx; nothing a
  * client said before TLS counts after it; who the client is changes by XCLIENT alone, and then the kernel is asked anew.
  */
-import type { ClientFacts, Identity, Log, OpenSession, Protocol, Refusal, Reply } from 'iems'
+import {
+  type ClientFacts,
+  decodeResponse,
+  type Identity,
+  type Log,
+  type OpenSession,
+  type Protocol,
+  type Refusal,
+  type Reply,
+  type SaslExchange,
+} from 'iems'
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { Offer } from './parameters.ts'
@@ -17,8 +27,6 @@ import { ATTRIBUTES, readXclient } from './xclient.ts'
 export interface Wire extends ContentWire {
   /** Says what is queued, then does the handshake; `secured` is called when TLS is up. */
   startTls(): void
-  /** Runs a SASL mechanism to its end; it asks `login`. */
-  authenticate(argument: string): Promise<void>
   /** Says what is queued and hangs up. */
   close(): void
 }
@@ -38,7 +46,6 @@ export interface Setting {
 /** What the connection knows of its client. */
 export type Client = Pick<ClientFacts, 'remote' | 'local' | 'tls'>
 
-export const MECHANISMS: readonly string[] = ['PLAIN', 'LOGIN']
 const BETWEEN_CHUNKS: readonly string[] = ['BDAT', 'NOOP', 'RSET', 'QUIT']
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
@@ -58,6 +65,10 @@ export class Conversation {
   #errors = 0
   #messages = 0
   #attempts = 0
+  /** In the midst of a SASL exchange: who waits for the client's next line; undefined is a line that was none. */
+  #asked: ((text: string | undefined) => void) | undefined
+  /** Called when an exchange asks the client again, or is over. */
+  #hasAnswered: (() => void) | undefined
 
   constructor(setting: Setting, wire: Wire, client: Client) {
     this.#setting = setting
@@ -85,8 +96,9 @@ export class Conversation {
   }
 
   /** One line without its newline. The next has to wait for the promise, which never fails. */
-  command(text: string): void | Promise<void> {
+  line(text: string): void | Promise<void> {
     if (!this.#count()) return undefined
+    if (this.#asked) return this.#work(this.#respond(text))
     const space = text.indexOf(' ')
     const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase()
     try {
@@ -97,14 +109,12 @@ export class Conversation {
     }
   }
 
-  /** A further line of a command that asked for it. */
-  proceed(step: () => Promise<void>): void | Promise<void> {
-    return this.#count() ? this.#work(step()) : undefined
-  }
-
   /** A line that cannot be a command. */
-  reject(reply: Reply): void {
-    if (this.#count()) this.#answer(reply)
+  reject(reply: Reply): void | Promise<void> {
+    if (!this.#count()) return undefined
+    if (this.#asked) return this.#work(this.#respond(undefined))
+    this.#answer(reply)
+    return undefined
   }
 
   /** TLS is up: what was said before does not count any more (RFC 3207 section 4.2). */
@@ -113,18 +123,6 @@ export class Conversation {
     this.#helo = undefined
     this.#identity = undefined
     this.#open.update({ tls, protocol: this.#protocol, identity: undefined })
-  }
-
-  /** The end of a SASL exchange: nothing to say against it, or the answer. */
-  async login(username: string, password: string): Promise<Reply | undefined> {
-    const answer = await this.#ask(() => this.#open.auth({ kind: 'password', username, password }))
-    if (answer?.kind === 'identity') {
-      this.#identity = answer
-      this.#open.update({ protocol: this.#protocol })
-      return undefined
-    }
-    if (++this.#attempts >= this.#setting.options.limits.authAttempts) this.end(END.tooManyAttempts)
-    return answer?.kind === 'refuse' ? answer.reply : NO.authFault
   }
 
   /** Ends the session as soon as no message is under way. */
@@ -145,6 +143,7 @@ export class Conversation {
   over(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
+    this.#asked?.(undefined)
     this.#transaction.abort()
     this.#open.close()
   }
@@ -220,7 +219,7 @@ export class Conversation {
       `SIZE ${maxSize}`,
       ...offers(etrn.length > 0, 'ETRN'),
       ...offers(tls && !this.#client.tls, 'STARTTLS'),
-      ...offers(this.#mayAuthenticate && !this.#identity, `AUTH ${MECHANISMS.join(' ')}`),
+      ...offers(this.#mayAuthenticate && !this.#identity, `AUTH ${this.#open.mechanisms().join(' ')}`),
       'ENHANCEDSTATUSCODES',
       '8BITMIME',
       'DSN',
@@ -270,11 +269,58 @@ export class Conversation {
     this.#wire.startTls()
   }
 
-  async #authenticate(argument: string): Promise<void> {
-    const mechanism = argument.split(' ')[0]?.toUpperCase() ?? ''
-    const refusal = this.#authRefusal() ?? (MECHANISMS.includes(mechanism) ? undefined : NO.authMechanism)
+  #authenticate(argument: string): void | Promise<void> {
+    const [name = '', response, ...more] = argument.split(' ')
+    const refusal = this.#authRefusal()
     if (refusal) return this.#answer(refusal)
-    await this.#wire.authenticate(argument)
+    const mechanism = this.#open.mechanisms().find((offered) => offered === name.toUpperCase())
+    if (!mechanism) return this.#answer(NO.authMechanism)
+    const initial = response === undefined ? undefined : decodeResponse(response)
+    if (more.length > 0 || (response !== undefined && !initial)) return this.#answer(NO.authSyntax)
+    return this.#untilAnswered(() => void this.#exchange({ mechanism, initial, ask: (text) => this.#challenge(text) }))
+  }
+
+  async #exchange(exchange: SaslExchange): Promise<void> {
+    const answer = await this.#ask(() => this.#open.authenticate(exchange))
+    if (this.#state !== 'over') this.#authenticated(answer)
+    this.#hasAnswered?.()
+  }
+
+  #authenticated(answer: Identity | Refusal): void {
+    if (answer.kind === 'identity') {
+      this.#identity = answer
+      this.#open.update({ protocol: this.#protocol })
+      this.#answer(YES.authenticated)
+      return
+    }
+    const isAttempt = answer.reply.code !== 501
+    if (isAttempt && ++this.#attempts >= this.#setting.options.limits.authAttempts) this.end(END.tooManyAttempts)
+    else this.#answer(answer.reply)
+  }
+
+  /** The client's next line, decoded; undefined when it gives up, or is gone. */
+  async #challenge(challenge: string): Promise<Buffer | undefined> {
+    if (this.#state === 'over') return undefined
+    this.#wire.say(`334 ${Buffer.from(challenge).toString('base64')}`)
+    const text = await new Promise<string | undefined>((resolve) => {
+      this.#asked = resolve
+      this.#hasAnswered?.()
+    })
+    return text === undefined || text === '*' ? undefined : decodeResponse(text)
+  }
+
+  #respond(text: string | undefined): Promise<void> {
+    const asked = this.#asked
+    this.#asked = undefined
+    return this.#untilAnswered(() => asked?.(text))
+  }
+
+  /** The exchange goes on while lines come: a line is answered when the exchange asks for the next one, or is over. */
+  #untilAnswered(step: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.#hasAnswered = resolve
+      step()
+    })
   }
 
   #authRefusal(): Reply | undefined {

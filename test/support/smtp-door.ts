@@ -9,6 +9,7 @@ import {
   type ClientFacts,
   type Clock,
   type Credentials,
+  defer,
   type Identity,
   type MailParameters,
   type OpenSession,
@@ -17,6 +18,7 @@ import {
   type SetupContext,
 } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
+import { converse } from '../../core/sasl/exchange.ts'
 
 export interface Arrived {
   readonly facts: ClientFacts & { readonly helo?: string; readonly identity?: Identity | undefined }
@@ -92,6 +94,11 @@ export async function openDoor(
       update(more) {
         facts = { ...facts, ...more }
         if (more.helo !== undefined || more.tls) clear()
+      },
+      mechanisms: () => ['PLAIN', 'LOGIN'],
+      async authenticate(exchange) {
+        const begin = async () => defer(454, '4.7.0', 'No proofs here')
+        return converse(exchange, { judge: (credentials) => this.auth(credentials), begin }, undefined)
       },
       async auth(credentials) {
         const answer = (await answers.auth?.(credentials)) ?? {

@@ -1,7 +1,7 @@
 /**
  * Logging in, by LOGIN and by SASL.
  */
-import { type Credentials, decodeResponse, isSaslMechanism, readCredentials } from 'iems'
+import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
 import { bad, no, ok } from '../answers.ts'
 import { capabilities } from '../capabilities.ts'
 import type { Call, CommandDefinition } from '../command.ts'
@@ -11,10 +11,10 @@ import type { Session } from '../session.ts'
 const failures = new WeakMap<Session, number>()
 
 const RESPONSE_LIMIT = 12_288
+const IMPROPER = bad('That was no proper response')
 
-async function logIn(session: Session, credentials: Credentials) {
+async function logIn(session: Session, answer: Identity | Refusal) {
   const { parts } = session
-  const answer = await parts.authenticate(credentials)
   if (answer.kind === 'identity' && (await session.logIn(answer)))
     return ok('Logged in', `CAPABILITY ${capabilities(session)}`)
   const count = (failures.get(session) ?? 0) + 1
@@ -41,14 +41,14 @@ export const login: CommandDefinition = {
     const password = cursor.astring()
     cursor.end()
     if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
-    return logIn(session, { kind: 'password', username, password })
+    return logIn(session, await session.parts.open.auth({ kind: 'password', username, password }))
   },
 }
 
 /** One turn of a SASL exchange. */
 const asking =
-  ({ parts, output }: Session) =>
-  async (challenge: string) => {
+  ({ parts, output }: Session): AskClient =>
+  async (challenge) => {
     output.line(`+ ${Buffer.from(challenge).toString('base64')}`)
     await output.flush()
     const line = (await parts.input.line(RESPONSE_LIMIT)).toString('latin1')
@@ -59,12 +59,16 @@ export const authenticate: CommandDefinition = {
   state: 'before',
   async run(session, { cursor }: Call) {
     cursor.space()
-    const mechanism = cursor.atom('a mechanism').toUpperCase()
-    const initial = cursor.takes(' ') ? decodeResponse(cursor.need(/[A-Za-z0-9+/=]+/y, 'a response')) : undefined
+    const name = cursor.atom('a mechanism').toUpperCase()
+    const text = cursor.takes(' ') ? cursor.need(/[A-Za-z0-9+/=]+/y, 'a response') : undefined
     cursor.end()
     if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
-    if (!isSaslMechanism(mechanism)) return no('There is no such mechanism', 'CANNOT')
-    const credentials = await readCredentials(mechanism, initial, asking(session))
-    return credentials ? logIn(session, credentials) : bad('That was no proper response')
+    const { open } = session.parts
+    const mechanism = open.mechanisms().find((offered) => offered === name)
+    if (!mechanism) return no('There is no such mechanism', 'CANNOT')
+    const initial = text === undefined ? undefined : decodeResponse(text)
+    if (text !== undefined && !initial) return IMPROPER
+    const answer = await open.authenticate({ mechanism, initial, ask: asking(session) })
+    return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : logIn(session, answer)
   },
 }
