@@ -119,8 +119,8 @@ async function candidatesOf(key: SearchKey, { mail, view }: Searched): Promise<U
 
 /** The UIDs that the search can only be about, as far as its sets say. */
 function scopeOf(key: SearchKey, view: View): Uids | undefined {
-  if (key.kind === 'uid') return view.uidsOf(key.set, true)
-  if (key.kind === 'sequence') return view.uidsOf(key.set, false) ?? []
+  if (key.kind === 'uid') return view.uidsWithin(key.set, true)
+  if (key.kind === 'sequence') return view.uidsWithin(key.set, false)
   if (key.kind !== 'and') return undefined
   for (const one of key.keys) {
     const scope = scopeOf(one, view)
@@ -220,7 +220,7 @@ function byRecord(key: SearchKey, question: Question): boolean | undefined {
       return entry.flags.some((flag) => flag.toLowerCase() === key.flag.toLowerCase()) === key.isSet
     case 'uid':
     case 'sequence': {
-      const uids = question.view.uidsOf(key.set, key.kind === 'uid') ?? []
+      const uids = question.view.uidsWithin(key.set, key.kind === 'uid')
       return uids.some(([first, last]) => entry.uid >= first && entry.uid <= last)
     }
     case 'size':
@@ -264,9 +264,11 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 
 /** The day that a Date field names. */
 function sentDay(date: string | undefined): number | undefined {
-  const [, day, month = '', year] = /(\d{1,2}) +([A-Za-z]{3})[a-z]* +(\d{4})/.exec(date ?? '') ?? []
+  const [, day, month = '', year = ''] = /(\d{1,2}) +([A-Za-z]{3})[a-z]* +(\d{2,4})/.exec(date ?? '') ?? []
   const number = MONTHS.indexOf(month.toLowerCase())
-  return number < 0 ? undefined : Date.UTC(Number(year), number, Number(day))
+  // RFC 5322 section 4.3: years of two and of three digits.
+  const century = year.length === 4 ? 0 : year.length === 2 && Number(year) < 50 ? 2000 : 1900
+  return number < 0 ? undefined : Date.UTC(century + Number(year), number, Number(day))
 }
 
 /** When it was sent, by its Date field, in ms since 1970. */
@@ -281,7 +283,10 @@ function isDated({ is, at }: Extract<SearchKey, { kind: 'date' }>, day: number |
   return is === 'before' ? day < at : day >= at
 }
 
-/** i;unicode-casemap (RFC 5051), near enough: case and compatibility forms make no difference. */
+/** i;unicode-casemap (RFC 5051) as SORT puts text in order. */
+export const collate = (text: string) => text.normalize('NFKD').toUpperCase()
+
+/** The same where text is looked for, near enough: case and compatibility forms make no difference. */
 export const fold = (text: string) => text.normalize('NFKC').toLowerCase()
 
 function hasHeader({ name, text }: Extract<SearchKey, { kind: 'header' }>, found: EmailText | undefined): boolean {

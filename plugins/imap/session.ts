@@ -81,6 +81,13 @@ export class Session {
     return this.enabled.has('CONDSTORE') || this.enabled.has('QRESYNC')
   }
 
+  /** RFC 7162 section 3.1: who begins to count changes in a selected mailbox is told where they stand. */
+  enableCondstore(): void {
+    if (!this.isCondstore && this.view)
+      this.output.line(`* OK [HIGHESTMODSEQ ${this.view.mailbox.modseq}] The last change`)
+    this.enabled.add('CONDSTORE')
+  }
+
   // --- life ---
 
   async run(greeting: string): Promise<void> {

@@ -28,6 +28,16 @@ function formatAddress({ name, route, mailbox, host }: EnvelopeAddress, utf8: bo
   return `(${nstring(name, utf8)} ${nstring(route, utf8)} ${nstring(mailbox, utf8)} ${nstring(host, utf8)})`
 }
 
+const NO_PART: MimePart = {
+  type: 'text',
+  subtype: 'plain',
+  parameters: { charset: 'us-ascii' },
+  encoding: '7bit',
+  header: 0,
+  body: 0,
+  end: 0,
+  lines: 0,
+}
 const EMPTY: Envelope = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
 
 /** BODYSTRUCTURE, or BODY without its extensions. */
@@ -36,10 +46,7 @@ export function formatStructure(part: MimePart, isExtended: boolean, utf8: boole
   if (part.type === 'multipart') {
     const parts = part.parts ?? []
     // A multipart without parts cannot be written: an empty text stands for what is not there.
-    const inner =
-      parts.length > 0
-        ? parts.map((one) => formatStructure(one, isExtended, utf8)).join('')
-        : '("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0)'
+    const inner = (parts.length > 0 ? parts : [NO_PART]).map((one) => formatStructure(one, isExtended, utf8)).join('')
     const extension = isExtended ? ` ${formatParameters(part.parameters, utf8)} ${formatExtension(part, utf8)}` : ''
     return `(${inner} ${upper(part.subtype)}${extension})`
   }
@@ -55,7 +62,7 @@ export function formatStructure(part: MimePart, isExtended: boolean, utf8: boole
   const inner = part.parts?.[0]
   if (part.type === 'message' && inner) {
     fields.push(
-      formatEnvelope(part.envelope ?? inner.envelope ?? EMPTY, utf8),
+      formatEnvelope(inner.envelope ?? EMPTY, utf8),
       formatStructure(inner, isExtended, utf8),
       String(part.lines ?? 0),
     )
@@ -79,8 +86,27 @@ function formatExtension({ disposition, languages, location }: MimePart, utf8: b
 }
 
 function formatParameters(parameters: Readonly<Record<string, string>>, utf8: boolean): string {
-  const pairs = Object.entries(parameters).map(
-    ([name, value]) => `${string(name.toUpperCase(), utf8)} ${string(value, utf8)}`,
-  )
+  const pairs = joined(parameters).map(([name, value]) => `${string(name.toUpperCase(), utf8)} ${string(value, utf8)}`)
   return pairs.length === 0 ? 'NIL' : `(${pairs.join(' ')})`
+}
+
+/** RFC 2231 section 6: what has been cut into `name*0`, `name*1*` and so on is told as one. */
+function joined(parameters: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  const pieces = new Map<string, { text: string; isEncoded: boolean }[]>()
+  const whole: [string, string][] = []
+  for (const [name, text] of Object.entries(parameters)) {
+    const [, base = '', index, star] = /^(.+)\*(\d{1,3})(\*?)$/.exec(name) ?? []
+    if (index === undefined) whole.push([name, text])
+    else {
+      const known = pieces.get(base) ?? []
+      known[Number(index)] = { text, isEncoded: star === '*' }
+      pieces.set(base, known)
+    }
+  }
+  for (const [name, all] of pieces) {
+    const isEncoded = all.some((piece) => piece.isEncoded)
+    const texts = all.map((piece) => (isEncoded && !piece.isEncoded ? encodeURIComponent(piece.text) : piece.text))
+    whole.push([isEncoded ? `${name}*` : name, texts.join('')])
+  }
+  return whole
 }

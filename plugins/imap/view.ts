@@ -56,6 +56,16 @@ export class View {
     return areUids ? this.#ofUids(set) : this.#ofNumbers(set)
   }
 
+  /** The same for who asks which messages are in a set: a number that is not there means none of them. */
+  uidsWithin(set: SequenceSet, areUids: boolean): Uids {
+    if (areUids || set === '$') return this.uidsOf(set, areUids) ?? []
+    const last = this.count
+    const there = rangesOf(set, last).flatMap(([first, end]) =>
+      first > last ? [] : [[first, Math.min(end, last)] as const],
+    )
+    return this.#ofNumbers(there) ?? []
+  }
+
   #ofNumbers(set: Exclude<SequenceSet, '$'>): Uids | undefined {
     const uids: UidRange[] = []
     for (const [first, last] of rangesOf(set, this.count)) {

@@ -34,7 +34,7 @@ function readModifiers(session: Session, cursor: Cursor, isUid: boolean): Modifi
     }
     cursor.space()
     if (word === 'CHANGEDSINCE') {
-      session.enabled.add('CONDSTORE')
+      session.enableCondstore()
       modifiers = { ...modifiers, changedSince: cursor.number64() }
     } else if (word === 'PARTIAL' && isUid) modifiers = { ...modifiers, partial: readPartialRange(cursor) }
     else cursor.fail('a known modifier')
@@ -71,7 +71,7 @@ export const fetch: CommandDefinition = {
     const asked = readFetchItems(cursor)
     const modifiers = readModifiers(session, cursor, isUid)
     cursor.end()
-    if (asked.some(({ kind }) => kind === 'MODSEQ')) session.enabled.add('CONDSTORE')
+    if (asked.some(({ kind }) => kind === 'MODSEQ')) session.enableCondstore()
     const uids = view.uidsOf(set, isUid)
     if (!uids) return bad('There is no such message number')
     return fetchAll(session, { uids, items: itemsFor(session, asked, isUid, modifiers), modifiers })
@@ -104,17 +104,22 @@ async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Pr
   const setsSeen =
     !view.isReadOnly && items.some((item) => 'peek' in item && !item.peek) && (await session.may(view.mailbox, 's'))
   let isMissing = false
+  let isUnknown = false
   let count = 0
   const chosen = modifiers.partial ? await inPlaces(session, uids, modifiers.partial) : uids
   for await (const entry of mail.entries(view.mailbox, chosen)) {
     if (modifiers.changedSince !== undefined && entry.modseq <= modifiers.changedSince) continue
     const number = view.numberOf(entry.uid)
     if (number === undefined) continue
-    if (!(await fetchOne(session, { number, entry, items, setsSeen }))) isMissing = true
+    const told = await fetchOne(session, { number, entry, items, setsSeen })
+    if (told === 'gone') isMissing = true
+    else if (told === UNKNOWN_ENCODING) isUnknown = true
     if (output.isFull) await output.flush()
     // Cheap commands of others must not wait for a long one of this client.
     if (++count % 100 === 0) await new Promise(setImmediate)
   }
+  // RFC 3516 section 4.3.
+  if (isUnknown) return no('Nobody knows how to decode that', 'UNKNOWN-CTE')
   return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('That is all')
 }
 
@@ -152,19 +157,24 @@ type Value =
   | string
   | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
 
-async function fetchOne(session: Session, { number, entry, items, setsSeen }: One): Promise<boolean> {
+const UNKNOWN_ENCODING = Symbol('a transfer encoding that nobody knows')
+
+async function fetchOne(
+  session: Session,
+  { number, entry, items, setsSeen }: One,
+): Promise<'told' | 'gone' | typeof UNKNOWN_ENCODING> {
   const { mail, output } = session
   const needsContent = items.some(({ kind }) =>
     ['structure', 'body', 'binary', 'binarySize', 'ENVELOPE', 'PREVIEW'].includes(kind),
   )
   const email = needsContent ? await mail.email(entry.email) : undefined
-  if (needsContent && !email) return false
+  if (needsContent && !email) return 'gone'
   let now = entry
   if (setsSeen && !entry.flags.includes('\\Seen')) now = await markSeen(session, entry)
   const values: Value[] = []
   for (const item of items) {
     const value = await itemValue(session, { entry: now, email: email as Email, item })
-    if (value === undefined) return false
+    if (value === UNKNOWN_ENCODING) return value
     values.push(value)
   }
   if (now !== entry && !items.some(({ kind }) => kind === 'FLAGS')) values.push(`FLAGS ${flagList(now.flags)}`)
@@ -174,7 +184,7 @@ async function fetchOne(session: Session, { number, entry, items, setsSeen }: On
     await writeValue(session, value)
   }
   output.write(')\r\n')
-  return true
+  return 'told'
 }
 
 async function markSeen(session: Session, entry: Entry): Promise<Entry> {
@@ -206,8 +216,7 @@ interface Asked {
   readonly item: FetchItem
 }
 
-/** Undefined when the content is not what its record says. */
-async function itemValue(session: Session, { entry, email, item }: Asked): Promise<Value | undefined> {
+async function itemValue(session: Session, { entry, email, item }: Asked): Promise<Value | typeof UNKNOWN_ENCODING> {
   const utf8 = session.isUtf8
   switch (item.kind) {
     case 'UID':
@@ -284,26 +293,32 @@ async function fieldsValue(
   return { name: label, size: octets.length, open: () => once(octets) }
 }
 
-async function binaryValue(email: Email, { section, partial }: Extract<FetchItem, { kind: 'binary' }>): Promise<Value> {
+async function binaryValue(
+  email: Email,
+  { section, partial }: Extract<FetchItem, { kind: 'binary' }>,
+): Promise<Value | typeof UNKNOWN_ENCODING> {
   const name = `BINARY[${formatSection(section)}]${partial ? `<${partial.start}>` : ''}`
   const decoded = await decode(email, section)
+  if (decoded === UNKNOWN_ENCODING) return decoded
   if (!decoded) return `${name} NIL`
   const { start, end } = cutTo({ start: 0, end: decoded.length }, partial)
   const octets = decoded.subarray(start, end)
   return { name, size: octets.length, open: () => once(octets), isBinary: octets.includes(0) }
 }
 
-async function binarySize(email: Email, section: Section): Promise<Value> {
-  return `BINARY.SIZE[${formatSection(section)}] ${(await decode(email, section))?.length ?? 0}`
+async function binarySize(email: Email, section: Section): Promise<Value | typeof UNKNOWN_ENCODING> {
+  const decoded = await decode(email, section)
+  return decoded === UNKNOWN_ENCODING ? decoded : `BINARY.SIZE[${formatSection(section)}] ${decoded?.length ?? 0}`
 }
 
 /** A literal's size stands before it, so what is decoded is held whole. */
-async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined> {
+async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined | typeof UNKNOWN_ENCODING> {
   const structure = await email.structure()
   if (numbers.length === 0) return read(email.open())
   const part = findPart(structure, numbers)
-  const stream = part && part.type !== 'multipart' ? email.decoded(part) : undefined
-  return stream && read(stream)
+  if (!part || part.type === 'multipart') return undefined
+  const stream = email.decoded(part)
+  return stream ? read(stream) : UNKNOWN_ENCODING
 }
 
 async function read(source: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -390,7 +390,7 @@ export const status: CommandDefinition = {
     const items = readStatusItems(cursor)
     cursor.end()
     // RFC 7162 section 3.1.2: asking for it is enabling it.
-    if (items.includes('HIGHESTMODSEQ')) session.enabled.add('CONDSTORE')
+    if (items.includes('HIGHESTMODSEQ')) session.enableCondstore()
     const mailbox = await session.mailbox(name, 'r')
     if (isAnswer(mailbox)) return mailbox
     if (mailbox.noSelect) return no('It holds no messages', 'CANNOT')

@@ -22,7 +22,7 @@ interface Store extends FlagChange {
 function readStore(session: Session, cursor: Cursor): Store {
   let unchangedSince: number | undefined
   if (cursor.takes('(UNCHANGEDSINCE ')) {
-    session.enabled.add('CONDSTORE')
+    session.enableCondstore()
     unchangedSince = cursor.number64()
     cursor.expect(') ')
   }

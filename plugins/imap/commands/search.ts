@@ -2,12 +2,13 @@
  * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
  */
 import type { Email, Entry } from '../../mailstore/api.ts'
+import { decodeWords } from '../../mailstore/mime/api.ts'
 import { type Answer, no, ok } from '../answers.ts'
 import type { Call, CommandDefinition } from '../command.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { search as find, fold, sentAt } from '../searching.ts'
+import { collate, search as find, fold, sentAt } from '../searching.ts'
 import type { Session } from '../session.ts'
 import { baseSubject, isReply, messageIds } from '../subjects.ts'
 import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
@@ -62,7 +63,7 @@ const PROGRESS_MS = 5000
 async function findAll(session: Session, { isUid, tag }: Call, key: SearchKey): Promise<Entry[] | Answer> {
   const view = session.view as View
   if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
-  if (asksModseq(key)) session.enabled.add('CONDSTORE')
+  if (asksModseq(key)) session.enableCondstore()
   const { mail, parts } = session
   const found: Entry[] = []
   let told = performance.now()
@@ -165,17 +166,18 @@ async function sortValues(email: Email | undefined, entry: Entry, order: readonl
   const [from] = envelope?.from ?? []
   const [to] = envelope?.to ?? []
   const [cc] = envelope?.cc ?? []
-  const display = (one: typeof from) => fold(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : ''))
+  const display = (one: typeof from) =>
+    collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
   const values: Readonly<Record<Criterion, () => Sortable>> = {
     ARRIVAL: () => entry.received,
-    CC: () => fold(cc?.mailbox ?? ''),
+    CC: () => collate(cc?.mailbox ?? ''),
     DATE: () => sentAt(envelope?.date) ?? entry.received,
     DISPLAYFROM: () => display(from),
     DISPLAYTO: () => display(to),
-    FROM: () => fold(from?.mailbox ?? ''),
+    FROM: () => collate(from?.mailbox ?? ''),
     SIZE: () => entry.size,
-    SUBJECT: () => fold(baseSubject(envelope?.subject ?? '')),
-    TO: () => fold(to?.mailbox ?? ''),
+    SUBJECT: () => collate(baseSubject(decodeWords(envelope?.subject ?? ''))),
+    TO: () => collate(to?.mailbox ?? ''),
   }
   return order.map(({ by }) => values[by]())
 }
@@ -221,7 +223,7 @@ export const sort: CommandDefinition = {
 async function threadedOf(session: Session, entry: Entry, number: number): Promise<Threaded> {
   const email = await session.mail.email(entry.email)
   const envelope = (await email?.structure())?.envelope
-  const subject = envelope?.subject ?? ''
+  const subject = decodeWords(envelope?.subject ?? '')
   const references = messageIds(email && (await email.field('references')))
   const [answered] = messageIds(envelope?.inReplyTo)
   return {

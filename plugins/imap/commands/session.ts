@@ -68,8 +68,8 @@ export const enable: CommandDefinition = {
     if (session.view && wanted.includes('UTF8=ACCEPT'))
       return bad('UTF8=ACCEPT is enabled before a mailbox is selected')
     const fresh = wanted.filter((name) => CAN_BE_ENABLED.includes(name) && !session.enabled.has(name))
+    if (fresh.includes('CONDSTORE') || fresh.includes('QRESYNC')) session.enableCondstore()
     for (const name of fresh) session.enabled.add(name)
-    if (fresh.includes('QRESYNC')) session.enabled.add('CONDSTORE')
     session.output.line(`* ENABLED${fresh.map((name) => ` ${name === 'IMAP4REV2' ? 'IMAP4rev2' : name}`).join('')}`)
     return ok('Enabled')
   },

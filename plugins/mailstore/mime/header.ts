@@ -1,7 +1,7 @@
 /**
  * Header fields: unfolded, in order, found by name in any case.
  *
- * What must stay true: octets above 127 are read as UTF-8 where they are that, and else one character an octet; linear
+ * What must stay true: octets above 127 are read as UTF-8 in a field that is that, and else one character an octet; linear
  * time, whatever the header.
  */
 
@@ -32,15 +32,20 @@ export function textOf(octets: Uint8Array): string {
   }
 }
 
+/** Each field by itself: one in an old charset does not spoil those in UTF-8. */
+function fieldText(octets: string): string {
+  return /[\x80-\xff]/.test(octets) ? textOf(Buffer.from(octets, 'latin1')) : octets
+}
+
 /** The fields of a header, with or without the blank line behind it. */
 export function readFields(header: Uint8Array): Fields {
   const list: Field[] = []
   let name = ''
   let value: string[] = []
   const done = () => {
-    if (name !== '') list.push({ name, value: value.join('').trim() })
+    if (name !== '') list.push({ name, value: fieldText(value.join('').trim()) })
   }
-  for (const line of textOf(header).split('\n')) {
+  for (const line of Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1').split('\n')) {
     const text = line.endsWith('\r') ? line.slice(0, -1) : line
     if (/^[ \t]/.test(text)) {
       value.push(text)

@@ -9,8 +9,12 @@ const MOST = 100
 const PIECE =
   /\s*(?:;\s*)?(?:([!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;\s"]*))|\(((?:[^()\\]|\\.)*)\)|([^;\s]+))/y
 
+/** A comment where RFC 2045 has one; `name=a(1).txt`, which some write, is none. */
+const COMMENT = /"(?:[^"\\]|\\.)*"?|(^|[\s;])\((?:[^()\\]|\\.)*\)/g
+
 /** The value, and parameters by their names in lower case as they stand; of two of one name the first counts. */
-export function readParameters(field: string): readonly [value: string, parameters: Readonly<Record<string, string>>] {
+export function readParameters(text: string): readonly [value: string, parameters: Readonly<Record<string, string>>] {
+  const field = text.replace(COMMENT, (all, before: string | undefined) => before ?? all)
   const start = field.indexOf(';')
   const value = (start < 0 ? field : field.slice(0, start)).replace(/\([^()]*\)/g, '').trim()
   const parameters: Record<string, string> = {}

@@ -282,7 +282,7 @@ const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/
 
 function describe(part: Open, fields: Fields): void {
   const [typeText = '', parameters] = readParameters(fields.get('content-type') ?? '')
-  const [type = '', subtype = ''] = typeText.toLowerCase().split('/')
+  const [type = '', subtype = ''] = typeText.toLowerCase().split(/\s*\/\s*/)
   if (TOKEN.test(type) && TOKEN.test(subtype)) Object.assign(part, { type, subtype, parameters })
   else if (!part.isDigestPart) part.parameters = { charset: 'us-ascii' }
   if (part.type === 'text' && !part.parameters.charset) part.parameters = { ...part.parameters, charset: 'us-ascii' }

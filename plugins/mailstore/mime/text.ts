@@ -35,7 +35,13 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
     }
     const name = nameOf(part)
     if (name !== undefined) attachments.push(name)
-    if (part.envelope) fields.push(...(await readHeader(email, part)))
+    // The header of a message within the message is text of its body.
+    if (part === structure) fields.push(...(await readHeader(email, part)))
+    else if (part.envelope && left > 0) {
+      const header = (await readHeader(email, part)).map(({ name, value }) => `${name}: ${value}`).join('\n')
+      left -= header.length
+      bodies.push(header)
+    }
     if (part.envelope && part.body - part.header > HEADER) isPartial = true
     if (part.type !== 'text' || part.disposition?.type === 'attachment') continue
     if (part.end - part.body > left) isPartial = true
