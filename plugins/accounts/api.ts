@@ -26,7 +26,7 @@ export interface AccountsApi {
   groupsOf(id: string): Promise<readonly string[]>
 }
 
-export { readAddress } from "./addresses.ts"
-export { createVerifier, hashPassword, isPasswordHash } from "./passwords.ts"
+export { readAddress } from './addresses.ts'
+export { createVerifier, hashPassword, isPasswordHash, isStaleHash, scramKeys } from './passwords.ts'
 
 export const Accounts = defineService<AccountsApi>('accounts')

@@ -61,13 +61,15 @@ type Prepared = Change | { readonly set: string; readonly record: (account: Acco
 export interface ChangesParts {
   readonly store: Store
   readonly clock: Clock
+  /** Whether SCRAM verifiers are kept of new passwords. */
+  readonly scram: boolean
   /** After every commit. */
   changed(): void
 }
 
 export type Changes = ReturnType<typeof createChanges>
 
-export function createChanges({ store, clock, changed }: ChangesParts) {
+export function createChanges({ store, clock, scram, changed }: ChangesParts) {
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other within this process; `attempt` sees to the others. */
@@ -116,7 +118,7 @@ export function createChanges({ store, clock, changed }: ChangesParts) {
 
   return {
     async change(changes: readonly Change[], by: string, mode: 'all' | 'each' = 'all'): Promise<readonly Changed[]> {
-      const prepared = await withHashes(changes)
+      const prepared = await withHashes(changes, scram)
       return inTurn(async () => {
         if (mode === 'all') return commit(prepared, by, true)
         const results: Changed[] = []
@@ -138,26 +140,28 @@ const CHUNK_NUMBERS = 1_000_000
 const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }
 
 /** Passwords in the clear become hashes before anybody's turn is taken by that. */
-async function withHashes(changes: readonly Change[]): Promise<Change[]> {
+async function withHashes(changes: readonly Change[], scram: boolean): Promise<Change[]> {
   const hashed = [...changes]
   let next = 0
   const work = async () => {
-    for (let at = next++; at < hashed.length; at = next++) hashed[at] = await withHash(hashed[at] as Change)
+    for (let at = next++; at < hashed.length; at = next++) hashed[at] = await withHash(hashed[at] as Change, scram)
   }
   await Promise.all(Array.from({ length: HASHING }, work))
   return hashed
 }
 
-async function withHash(change: Change): Promise<Change> {
-  if ('add' in change) return { ...change, add: await hashedIn(change.add) }
-  return 'to' in change ? { ...change, to: await hashedIn(change.to) } : change
+async function withHash(change: Change, scram: boolean): Promise<Change> {
+  if ('add' in change) return { ...change, add: await hashedIn(change.add, scram) }
+  return 'to' in change ? { ...change, to: await hashedIn(change.to, scram) } : change
 }
 
-async function hashedIn<T extends object>(fields: T): Promise<T> {
+async function hashedIn<T extends object>(fields: T, scram: boolean): Promise<T> {
   const { password } = fields as { password?: unknown }
   const isClear =
     typeof password === 'string' && password !== '' && password.length <= 1024 && !/^(\$|\{)/.test(password)
-  return isClear && !isPasswordHash(password) ? { ...fields, password: await hashPassword(password) } : fields
+  return isClear && !isPasswordHash(password)
+    ? { ...fields, password: await hashPassword(password, { scram }) }
+    : fields
 }
 
 // --- one change -------------------------------------------------------------------------------

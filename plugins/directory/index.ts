@@ -29,6 +29,12 @@ const options = z.strictObject({
     .boolean()
     .default(true)
     .describe('Who has logged in sends as one of his own addresses, or as whom `sendAs` allows.'),
+  scram: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Offers SCRAM-SHA-256, by which clients show that they know the password without telling it. A verifier is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on it.',
+    ),
   issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
 })
 
@@ -40,15 +46,22 @@ export const directory = definePlugin({
     const { store, clock } = ctx
     const kept = createKept(store)
     const lookup = createLookup(store, kept)
-    const changes = createChanges({ store, clock, changed: kept.expire })
+    const changes = createChanges({ store, clock, changed: kept.expire, scram: config.scram })
     const flow = createFlow(lookup, config)
-    const logins = createLogins({ lookup, changes, clock, issuer: config.issuer ?? ctx.hostname })
+    const logins = createLogins({
+      lookup,
+      changes,
+      clock,
+      log: ctx.log,
+      issuer: config.issuer ?? ctx.hostname,
+      scram: config.scram,
+    })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
     ctx.offer(Accounts, flow.accounts)
     ctx.offer(Directory, service)
     return {
       hooks: {
-        auth: logins.auth,
+        auth: { handler: logins.auth, mechanisms: config.scram ? ['PLAIN', 'SCRAM-SHA-256'] : ['PLAIN'] },
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
         rcpt: ({ to, session }) => flow.rcpt(to.address, session),
         expand: ({ to }) => flow.expand(to),

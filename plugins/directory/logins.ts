@@ -5,8 +5,18 @@
  * same time; a program's password opens only what it is for; nothing here says which of them was wrong.
  */
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
-import { type Attempt, type Clock, defer, type Identity, inNetworks, type Protocol, type Refusal } from 'iems'
-import { createVerifier } from '../accounts/api.ts'
+import {
+  type Attempt,
+  type Clock,
+  defer,
+  type Identity,
+  inNetworks,
+  type Log,
+  type Protocol,
+  type Refusal,
+  type Verifier,
+} from 'iems'
+import { createVerifier, hashPassword, isStaleHash, scramKeys } from '../accounts/api.ts'
 import { type AppPassword, type DirectoryApi, isRefused, type Scope } from './api.ts'
 import type { Changes } from './changes.ts'
 import type { Lookup } from './lookup.ts'
@@ -18,8 +28,11 @@ export interface LoginsParts {
   readonly lookup: Lookup
   readonly changes: Changes
   readonly clock: Clock
+  readonly log: Log
   /** What authenticator apps call this server. */
   readonly issuer: string
+  /** Whether SCRAM verifiers are kept. */
+  readonly scram: boolean
 }
 
 /** Characters of a program's password: 26 of 32 letters are 130 bits, so nobody tries them all. */
@@ -53,7 +66,7 @@ const shownApp = ({ sha256: _, scopes, ...app }: AppPasswordRecord): AppPassword
   scopes: scopes as readonly Scope[],
 })
 
-export function createLogins({ lookup, changes, clock, issuer }: LoginsParts) {
+export function createLogins({ lookup, changes, clock, log, issuer, scram }: LoginsParts) {
   const verify = createVerifier(() => clock.now())
 
   async function accountOf(login: string): Promise<AccountRecord | undefined> {
@@ -63,6 +76,13 @@ export function createLogins({ lookup, changes, clock, issuer }: LoginsParts) {
     const owner = address === undefined ? undefined : await lookup.ownerOf(address)
     return owner?.kind === 'account' ? owner : undefined
   }
+
+  const identityOf = ({ name, id, mayRelay }: AccountRecord): Identity => ({
+    kind: 'identity',
+    user: name,
+    account: id,
+    mayRelay,
+  })
 
   function isApp({ apps = [] }: AccountRecord, { password, session }: Attempt & { kind: 'password' }): boolean {
     const given = sha256(plainApp(password))
@@ -78,14 +98,38 @@ export function createLogins({ lookup, changes, clock, issuer }: LoginsParts) {
     return found
   }
 
-  async function auth(attempt: Attempt): Promise<Identity | Refusal | undefined> {
+  async function auth(attempt: Attempt): Promise<Identity | Verifier | Refusal | undefined> {
+    if (attempt.kind === 'scram') return verifierFor(attempt)
     if (attempt.kind !== 'password') return undefined
-    const account = await accountOf(attempt.username)
-    const fits =
-      (account && isApp(account, attempt)) || (await verify(attempt.password, mainPassword(account, attempt)))
+    const { username, password } = attempt
+    const account = await accountOf(username)
+    if (account?.status === 'active' && isApp(account, attempt)) return identityOf(account)
+    const kept = mainPassword(account, attempt)
+    const fits = await verify(password, kept)
     if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
-    if (!fits || account?.status !== 'active') return undefined
-    return { kind: 'identity', user: account.name, account: account.id, mayRelay: account.mayRelay }
+    if (!fits || kept === undefined || account?.status !== 'active') return undefined
+    if (isStaleHash(kept, { scram })) await renew(account, kept, password)
+    return identityOf(account)
+  }
+
+  async function verifierFor(attempt: Attempt & { kind: 'scram' }): Promise<Verifier | undefined> {
+    const account = scram ? await accountOf(attempt.username) : undefined
+    const kept = mainPassword(account, attempt)
+    const keys = kept === undefined ? undefined : scramKeys(kept, attempt.mechanism)
+    return keys && account?.status === 'active'
+      ? { ...keys, kind: 'verifier', identity: identityOf(account) }
+      : undefined
+  }
+
+  /** The password is known at this moment alone: it is kept in our own way from now on. */
+  async function renew({ id, name }: AccountRecord, kept: string, password: string): Promise<void> {
+    try {
+      const made = await hashPassword(password, { scram })
+      // Somebody may have set another one meanwhile.
+      await changes.rewrite(id, (now) => (now.password === kept ? { ...now, password: made } : now), 'login')
+    } catch (cause) {
+      log.warn('the hash of a password could not be renewed', { account: name, cause })
+    }
   }
 
   /** With a second factor the password is for the web, where the code is asked for. */

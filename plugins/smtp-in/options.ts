@@ -63,7 +63,7 @@ const fields = z.strictObject({
   auth: z
     .enum(['off', 'optional', 'required'])
     .default('off')
-    .describe('Whether clients can or must authenticate (PLAIN, LOGIN).'),
+    .describe('Whether clients can or must authenticate; how is up to who knows the accounts.'),
   authWithoutTls: z
     .boolean()
     .default(false)
