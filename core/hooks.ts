@@ -222,6 +222,8 @@ export interface Bounce {
   /** The words for the human reader; the rest of the report is fixed. */
   readonly subject: string
   readonly text: string
+  /** Gives the header back and nothing of the body, whatever the sender asked for. */
+  readonly headerOnly?: boolean
   readonly suppress?: boolean
 }
 

@@ -22,7 +22,7 @@ export const placement = z.strictObject({
     .array(z.string())
     .readonly()
     .optional()
-    .describe('Only for recipients and deliveries that go to these channels.'),
+    .describe('Only for recipients, deliveries, and messages of which any part goes to these channels.'),
 })
 
 const retry = z.strictObject({

@@ -229,7 +229,8 @@ export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefin
 export interface Run {
   readonly message?: string
   readonly from?: string
-  readonly to?: string
+  /** The channels it goes to, as far as they are known. */
+  readonly to?: string | readonly string[]
   box(plugin: string): Record<string, unknown>
   note(plugin: string, name: string, value: string | number | boolean): void
   /** For the biography. */
@@ -351,7 +352,7 @@ const TOLD: readonly string[] = ['queued', 'settled', 'event']
 /** Whether a placement lets this run through. */
 function placed({ from, to }: PluginPlacement, run: Run): boolean {
   if (from && run.from !== undefined && !from.includes(run.from)) return false
-  return !(to && run.to !== undefined && !to.includes(run.to))
+  return !(to && run.to !== undefined && ![run.to].flat().some((channel) => to.includes(channel)))
 }
 
 const PASSWORDS: readonly JudgedMechanism[] = ['PLAIN']

@@ -176,6 +176,7 @@ export function createReceive(parts: ReceiveParts) {
   /** Runs `check`, then `modify`: the verdict, and the message as it is to be kept. */
   async function judge(arrival: Arrival, first: Contents, edits: Edits): Promise<Judged> {
     const { trace } = arrival
+    const run = { ...trace.run, to: arrival.recipients.map(({ route }) => route.channel) }
     let now = first
     const partsOf = ({ staged, header }: Contents, changes: Edits): MessageParts => ({
       ...arrival,
@@ -188,7 +189,7 @@ export function createReceive(parts: ReceiveParts) {
     })
     const before = partsOf(first, edits)
     try {
-      const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), trace.run) : undefined
+      const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), run) : undefined
       if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard')
         return { ...first, verdict, kept: before }
       const changeable = createChangeableMessage(before, async (source) => {
@@ -198,7 +199,7 @@ export function createReceive(parts: ReceiveParts) {
         return partsOf(next, { prefix: '', cuts: [] })
       })
       trace.watch(sizeChange(changeable.message))
-      await hooks.call('modify', changeable.message, trace.run)
+      await hooks.call('modify', changeable.message, run)
       return { ...now, verdict, kept: changeable.parts() }
     } catch (error) {
       await now.staged.discard()

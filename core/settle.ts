@@ -177,7 +177,8 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
       emit('bounce.dropped', { message: record.id, to: bounce.to, reason: format(routed.reply) })
       return undefined
     }
-    const returned = await returnedOf(delivery, record.parameters.ret === 'FULL', record)
+    const isWhole = record.parameters.ret === 'FULL' && bounce.headerOnly !== true
+    const returned = await returnedOf(delivery, isWhole, record)
     const { utf8 } = record.needs
     const { envid } = record.parameters
     const content = writeReport(bounce, {

@@ -213,8 +213,8 @@ export interface MailStoreApi {
     uids: Uids,
     change: FlagChange,
   ): Or<{ readonly entries: readonly Entry[]; readonly modified: Uids }>
-  /** Those of the UIDs that are still there; answers which. */
-  expunge(ref: MailboxRef, uids: Uids): Or<Uids>
+  /** Those of the UIDs that are still there; answers which. What goes for good can never be brought back. */
+  expunge(ref: MailboxRef, uids: Uids, options?: { readonly forGood?: boolean }): Or<Uids>
   copy(
     ref: MailboxRef,
     uids: Uids,

@@ -284,13 +284,14 @@ export function createMessages({ store, changeAccount, now, quotaOf, keepsExpung
     return refusal ?? { entries: all, modified: uidsOf(modified) }
   }
 
-  async function expunge(ref: MailboxRef, asked: Uids): Or<Uids> {
+  async function expunge(ref: MailboxRef, asked: Uids, { forGood = false } = {}): Or<Uids> {
+    const remembering = { now: now(), keeps: keepsExpunged && !forGood }
     const gone: UidRange[] = []
     const refusal = await inBatches(await present(ref, asked), async (uids) => {
       const done = await changeAccount(ref.account, async (change) => {
         const working = await begin(change, ref)
         if (isRefused(working)) return working
-        const taken = await takeAll(working, uids, { now: now(), keeps: keepsExpunged })
+        const taken = await takeAll(working, uids, remembering)
         if (taken.length > 0) await finish(working)
         return taken
       })
