@@ -1,0 +1,62 @@
+/**
+ * Forwarded mail leaves under a sender of ours (SRS), and reports to that sender find their way back.
+ *
+ * What must stay true: only what was forwarded to the outside is sent under another sender; an address that we did not
+ * give out, or too long ago, is refused, so that nobody can send through us by inventing one.
+ */
+import { type Delivery, definePlugin, refuse } from 'iems'
+import { foldDomain, matchDomains, readAddress } from './addresses.ts'
+import { options } from './options.ts'
+import { createScheme } from './scheme.ts'
+
+/** RFC 5321 section 4.5.3.1.3: a path has 256 octets, with its brackets. */
+const LONGEST = 254
+
+export const srs = definePlugin({
+  name: 'srs',
+  config: options,
+  setup(config, ctx) {
+    const domain = foldDomain(config.domain)
+    const scheme = createScheme({
+      ...config,
+      domain,
+      secrets: config.secrets.map((secret) => secret.reveal()),
+      now: ctx.clock.now,
+    })
+    const isOurDomain = matchDomains([config.domain, ...config.domains])
+    const isOurs = (address: string) => isOurDomain(readAddress(address)?.domain ?? '')
+    /** What was written to one address and goes to another, which is not ours. */
+    const isForwarded = ({ recipients }: Delivery) =>
+      recipients.some(({ address, original }) => address.toLowerCase() !== original.toLowerCase() && !isOurs(address))
+
+    return {
+      hooks: {
+        dispatch(delivery, { note, log }) {
+          const { from } = delivery
+          if (!readAddress(from) || isOurs(from) || !isForwarded(delivery)) return
+          const rewritten = scheme.rewrite(from)
+          if (rewritten === undefined || Buffer.byteLength(rewritten) > LONGEST) {
+            log.info('the sender stays: too long to be rewritten', { message: delivery.message.id })
+            return
+          }
+          delivery.from = rewritten
+          if (!delivery.message.findings.some(({ name, value }) => name === 'srs' && value === rewritten))
+            note('srs', rewritten)
+        },
+        expand: {
+          stage: 'early',
+          handler({ to, from }) {
+            const read = readAddress(to.address)
+            const restored = read && foldDomain(read.domain) === domain ? scheme.restore(read.local) : undefined
+            if (!restored) return
+            if (restored.kind === 'forged') return refuse(550, '5.7.1', 'This address was not given out here')
+            if (restored.kind === 'expired') return refuse(550, '5.7.1', 'This address is no longer valid')
+            if (from !== '' && config.accept === 'reports')
+              return refuse(550, '5.7.1', 'This address takes nothing but reports')
+            return [{ ...to, address: restored.address }]
+          },
+        },
+      },
+    }
+  },
+})

@@ -1,0 +1,104 @@
+/**
+ * The Sender Rewriting Scheme: an address of ours that holds a sender's own, and what it holds. Pure but for the clock.
+ *
+ * `SRS0=hash=day=domain=local` holds a sender, `SRS1=hash=domain==…` the SRS0 address of a forwarder before us, so that
+ * a chain of forwarders grows no longer than that. What must stay true: nobody without a secret makes an address that
+ * `restore` takes; hashes are compared in constant time, and whatever case a mail system on the way has put them in;
+ * addresses are those of Mail::SRS, libsrs2 and postsrsd, so that servers with a common secret understand each other.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { type Address, readAddress, writeAddress } from './addresses.ts'
+
+export interface SchemeOptions {
+  /** The first makes addresses; all of them are good for reading. */
+  readonly secrets: readonly string[]
+  /** The domain of the addresses. */
+  readonly domain: string
+  readonly hashLength: number
+  readonly days: number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export type Restored =
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'forged' }
+  | { readonly kind: 'expired' }
+
+export type Scheme = ReturnType<typeof createScheme>
+
+const DAY_MS = 86_400_000
+/** Days come round after this many: two letters of 32. */
+const DAYS = 1024
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+/** HMAC-SHA1 in base64 without its padding. */
+const LONGEST_HASH = 27
+
+const FIRST = /^SRS0[-+=]([^=]+)=([^=]+)=([^=]+)=(.+)$/is
+const CHAINED = /^SRS1[-+=]([^=]+)=([^=]+)=([-+=].+)$/is
+const OF_ANOTHER = /^SRS0([-+=].+)$/is
+
+export function createScheme({ secrets, domain, hashLength, days, now }: SchemeOptions) {
+  const today = () => Math.floor(now() / DAY_MS) % DAYS
+
+  function isGenuine(hash: string, parts: readonly string[]): boolean {
+    if (hash.length < hashLength || hash.length > LONGEST_HASH || !/^[A-Za-z0-9+/]+$/.test(hash)) return false
+    const given = Buffer.from(lower(hash))
+    return secrets.some((secret) => timingSafeEqual(Buffer.from(lower(hashOf(secret, parts, given.length))), given))
+  }
+
+  function isRecent(stamp: string): boolean {
+    const [high = -1, low = -1] = [...stamp.toUpperCase()].map((letter) => LETTERS.indexOf(letter))
+    if (stamp.length !== 2 || high < 0 || low < 0) return false
+    // A day ahead is the other side of midnight, on a server whose clock is not quite ours.
+    return (today() + 1 - (high * 32 + low) + DAYS) % DAYS <= days + 1
+  }
+
+  function localOf({ local, domain: host }: Address): string {
+    const hash = (...parts: readonly string[]) => hashOf(secrets[0] ?? '', parts, hashLength)
+    const [, , first = '', rest] = CHAINED.exec(local) ?? []
+    if (rest !== undefined) return `SRS1=${hash(first, rest)}=${first}=${rest}`
+    const [, user] = OF_ANOTHER.exec(local) ?? []
+    if (user !== undefined) return `SRS1=${hash(host, user)}=${host}=${user}`
+    const day = today()
+    const stamp = `${LETTERS[day >> 5]}${LETTERS[day & 31]}`
+    return `SRS0=${hash(stamp, host, local)}=${stamp}=${host}=${local}`
+  }
+
+  return {
+    /** The address of ours that holds this one; undefined if there is none. */
+    rewrite(address: string): string | undefined {
+      const read = readAddress(address)
+      if (!read || read.domain.includes('=')) return undefined
+      return writeAddress({ local: localOf(read), domain })
+    },
+
+    /** What the local part of an address of ours holds; undefined if it is none of this scheme's. */
+    restore(local: string): Restored | undefined {
+      if (!/^SRS[01][-+=]/i.test(local)) return undefined
+      const [, chainHash = '', first = '', rest] = CHAINED.exec(local) ?? []
+      if (rest !== undefined)
+        return isGenuine(chainHash, [first, rest]) ? found({ local: `SRS0${rest}`, domain: first }) : FORGED
+      const [, hash = '', stamp = '', host = '', user] = FIRST.exec(local) ?? []
+      if (user === undefined || !isGenuine(hash, [stamp, host, user])) return FORGED
+      return isRecent(stamp) ? found({ local: user, domain: host }) : { kind: 'expired' }
+    },
+  }
+}
+
+const FORGED: Restored = { kind: 'forged' }
+
+function found(address: Address): Restored {
+  return { kind: 'address', address: writeAddress(address) }
+}
+
+function hashOf(secret: string, parts: readonly string[], length: number): string {
+  const hmac = createHmac('sha1', secret)
+  for (const part of parts) hmac.update(lower(part))
+  return hmac.digest('base64').slice(0, length)
+}
+
+/** ASCII alone, as the others do it. */
+function lower(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
