@@ -74,7 +74,7 @@ test('a large message and an envelope of many odd addresses reach it whole', { s
     content: about('test-junk', body),
     to,
     from: '"a\tb ü"@a.test',
-    helo: 'mail.ä.test',
+    helo: 'mail.ä.test\r\nQueue-Id: x\u0001',
   })
   assert.deepEqual([reply.code, findings.rspamd], [250, '7.5 TEST_JUNK'])
 })
@@ -105,7 +105,9 @@ const say = (text: string) => (socket: Socket) => {
   socket.resume()
   socket.write(text)
 }
-const BROKEN: Readonly<Record<string, { scanner: 'rspamd' | 'spamassassin'; serve: (socket: Socket) => void }>> = {
+const BROKEN: Readonly<
+  Record<string, { scanner: 'rspamd' | 'spamassassin'; serve: (socket: Socket) => void; why?: RegExp }>
+> = {
   'silent rspamd': { scanner: 'rspamd', serve: (socket) => socket.resume() },
   'an rspamd that reads nothing': { scanner: 'rspamd', serve: (socket) => socket.pause() },
   'an rspamd that hangs up': { scanner: 'rspamd', serve: (socket) => socket.destroy() },
@@ -115,6 +117,7 @@ const BROKEN: Readonly<Record<string, { scanner: 'rspamd' | 'spamassassin'; serv
   'an rspamd with an error': { scanner: 'rspamd', serve: say('HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n') },
   'an rspamd that goes on and on': {
     scanner: 'rspamd',
+    why: /too long/,
     serve(socket) {
       socket.resume()
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -144,6 +147,7 @@ const BROKEN: Readonly<Record<string, { scanner: 'rspamd' | 'spamassassin'; serv
   },
   'a spamd that goes on and on': {
     scanner: 'spamassassin',
+    why: /too long/,
     serve(socket) {
       socket.resume()
       const more = () => {
@@ -157,12 +161,14 @@ const BROKEN: Readonly<Record<string, { scanner: 'rspamd' | 'spamassassin'; serv
 /** More than the sockets take by themselves. */
 const LARGE = about('x', 'y'.repeat(76).concat('\r\n').repeat(100_000))
 
-for (const [name, { scanner, serve }] of Object.entries(BROKEN))
+for (const [name, { scanner, serve, why = /./ }] of Object.entries(BROKEN))
   test(`mail goes on without ${name}, and is told so; or waits, if the admin wants it`, async (t) => {
     const broken = await startBroken(t, serve)
     const settings = { servers: [broken.server], timeout: '200 ms', maxSize: '20 MB' }
-    const { send, events } = await startAntispam(t, { options: { [scanner]: settings } })
+    const { send, events, run } = await startAntispam(t, { options: { [scanner]: settings } })
     const { reply, findings } = await send({ content: LARGE })
+    const [state] = await run('antispam status')
+    assert.match(`${state?.lastFailure}`, why)
     assert.deepEqual([reply.code, findings[scanner], findings.junk], [250, 'unavailable', undefined])
     const strict = await startAntispam(t, { options: { [scanner]: { ...settings, whenDown: 'defer' } } })
     assert.deepEqual((await strict.send({ content: LARGE })).reply, {
