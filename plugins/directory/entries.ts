@@ -3,7 +3,7 @@
  *
  * What must stay true: nothing secret is in what `shown` answers.
  */
-import type { Entry, INDEXED } from './api.ts'
+import { type Entry, INDEXED } from './api.ts'
 import type { EntryRecord } from './records.ts'
 
 export function shown(record: EntryRecord): Entry {
@@ -31,26 +31,28 @@ export function addressesOf(entry: EntryRecord): readonly string[] {
   return entry.kind === 'alias' && !entry.match.includes('*') ? [entry.match] : []
 }
 
+type IndexedValues = Partial<Record<(typeof INDEXED)[number], readonly string[]>>
+
 /** Indexed attributes with their values, the fields of our own among them. */
-export function attributesOf(entry: EntryRecord): [attribute: (typeof INDEXED)[number], values: readonly string[]][] {
-  if (entry.kind === 'unit') return [['ou', [entry.path.split('/').at(-1) ?? '', ...(entry.attributes.ou ?? [])]]]
-  if (entry.kind !== 'account' && entry.kind !== 'group') return []
-  const { name, addresses, attributes } = entry
-  const more = (attribute: string) => attributes[attribute] ?? []
-  if (entry.kind === 'group')
-    return [
-      ['cn', [name, ...more('cn')]],
-      ['mail', addresses],
-    ]
-  const display = entry.displayName === undefined ? [] : [entry.displayName]
-  return [
-    ['uid', [name, ...more('uid')]],
-    ['cn', more('cn').length > 0 ? more('cn') : display.length > 0 ? display : [name]],
-    ['sn', more('sn')],
-    ['givenname', more('givenname')],
-    ['mail', [...addresses, ...more('mail')]],
-    ['displayname', display],
-    ['telephonenumber', more('telephonenumber')],
-    ['ou', more('ou')],
-  ]
+export function attributesOf(
+  entry: EntryRecord,
+): (readonly [attribute: (typeof INDEXED)[number], values: readonly string[]])[] {
+  if (!('attributes' in entry)) return []
+  const own = ownValues(entry)
+  return INDEXED.map((name) => [name, [...(own[name] ?? []), ...(entry.attributes[name] ?? [])]])
+}
+
+function ownValues(entry: Extract<EntryRecord, { attributes: unknown }>): IndexedValues {
+  if (entry.kind === 'unit') return { ou: [entry.path.split('/').at(-1) ?? ''] }
+  if (entry.kind === 'group') return { cn: [entry.name], mail: entry.addresses }
+  const { name, addresses, displayName, attributes } = entry
+  const called = displayName ?? name
+  return {
+    uid: [name],
+    // RFC 4519: a person has both, said or not.
+    ...(attributes.cn?.length ? {} : { cn: [called] }),
+    ...(attributes.sn?.length ? {} : { sn: [called.split(' ').at(-1) as string] }),
+    mail: addresses,
+    ...(displayName === undefined ? {} : { displayname: [displayName] }),
+  }
 }
