@@ -1,0 +1,27 @@
+/**
+ * The author's domain, from the From field. Pure.
+ *
+ * What must stay true: what could be read in two ways is no author: a message is not signed rather than signed for
+ * somebody else.
+ */
+import { domainToASCII } from 'node:url'
+import type { Field } from './canonical.ts'
+
+const COMMENTS = 20
+
+/** Undefined when there is not exactly one domain in exactly one From field. */
+export function authorDomain(fields: readonly Field[]): string | undefined {
+  const [from, ...more] = fields.filter(({ name }) => name === 'from')
+  if (!from || more.length > 0) return undefined
+  let text = from.value.replace(/\r\n/g, '').replace(/"(?:[^"\\]|\\.)*"/g, '')
+  for (let depth = 0; depth < COMMENTS && text.includes('('); depth++) text = text.replace(/\((?:[^()\\]|\\.)*\)/g, '')
+  if (/["()\\]/.test(text)) return undefined
+  const domains = new Set([...text.matchAll(/@\s*([^\s@<>,;:]+)/g)].map(([, domain = '']) => foldDomain(domain)))
+  const [domain] = domains
+  return domains.size === 1 && domain ? domain : undefined
+}
+
+/** As domains are compared: lower case, A-labels; latin1 text is the octets of UTF-8. */
+export function foldDomain(domain: string): string {
+  return domainToASCII(Buffer.from(domain, 'latin1').toString()) || domain.toLowerCase()
+}

@@ -1,0 +1,82 @@
+/**
+ * The relaxed forms of header fields and body (RFC 6376 sections 3.4.2 and 3.4.4). Pure.
+ *
+ * What must stay true: the result does not depend on how the octets were cut into pieces; a body is never kept whole.
+ * Text here is latin1, one character for each octet.
+ */
+import { createHash } from 'node:crypto'
+
+export interface Field {
+  /** In lower case. */
+  readonly name: string
+  /** As it stands in the message, without the last CRLF. */
+  readonly value: string
+}
+
+/** `name:value`, without CRLF. */
+export function relaxedField({ name, value }: Field): string {
+  return `${name}:${value
+    .replace(/\r\n/g, '')
+    .replace(/[\t ]+/g, ' ')
+    .trim()}`
+}
+
+/** The fields of a header block, first to last. */
+export function fieldsOf(block: string): Field[] {
+  return block
+    .split(/\r\n(?![\t ])/)
+    .map((field) => {
+      const colon = field.indexOf(':')
+      return colon < 1 ? undefined : { name: field.slice(0, colon).trim().toLowerCase(), value: field.slice(colon + 1) }
+    })
+    .filter((field) => field !== undefined)
+}
+
+/** Takes a body in pieces and gives its hash, SHA-256 in base64. */
+export function createBodyHash() {
+  const hash = createHash('sha256')
+  /** Ends of lines that nothing but empty lines has followed yet. */
+  let lines = 0
+  /** Behind them, what may become the end of a line. */
+  let rest = ''
+  let isEmpty = true
+
+  function add(text: string): void {
+    isEmpty = false
+    for (; lines > 0; lines -= Math.min(lines, LINES)) hash.update('\r\n'.repeat(Math.min(lines, LINES)))
+    hash.update(text, 'latin1')
+  }
+
+  return {
+    update(piece: Uint8Array): void {
+      const text = rest + Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')
+      const end = lastVisible(text)
+      if (end > 0) add(relaxed(text.slice(0, end)))
+      const blank = relaxed(text.slice(end))
+      const whole = blank.lastIndexOf('\r\n') + 2
+      if (whole > 1) lines += whole / 2
+      rest = whole > 1 ? blank.slice(whole) : blank
+    },
+    digest(): string {
+      if (rest.includes('\r')) add(rest)
+      if (!isEmpty) hash.update('\r\n')
+      return hash.digest('base64')
+    },
+  }
+}
+
+/** As many line ends as are hashed at a time. */
+const LINES = 10_000
+
+const relaxed = (text: string) => text.replace(/[\t ]+/g, ' ').replaceAll(' \r\n', '\r\n')
+
+/** Where the spaces and ends of lines begin with which a text ends. */
+function lastVisible(text: string): number {
+  let at = text.endsWith('\r') ? text.length - 1 : text.length
+  for (;;) {
+    const before = text[at - 1]
+    if (before === ' ' || before === '\t') at--
+    else if (before === '\n' && text[at - 2] === '\r') at -= 2
+    else return at
+  }
+}

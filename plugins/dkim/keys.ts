@@ -1,0 +1,166 @@
+/**
+ * The keys: those in the store and those of the configuration, and which of them sign for a domain.
+ *
+ *   k domain selector    a key
+ *
+ * What must stay true: a key signs only after an admin has activated it, one for each algorithm and domain; private keys
+ * leave this file only as what `crypto.sign` takes.
+ */
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { below, type Clock, key, type Store } from 'iems'
+import type { Options } from './options.ts'
+
+export type Algorithm = 'rsa' | 'ed25519'
+/** `new`: its record is still to be published. `retired`: it signs no more, what it has signed is still under way. */
+export type State = 'new' | 'active' | 'retired'
+
+export interface KeyInfo {
+  readonly domain: string
+  readonly selector: string
+  readonly algorithm: Algorithm
+  readonly bits?: number
+  readonly state: State
+  /** When it came into this state, ms since 1970; absent for one of the configuration. */
+  readonly since?: number
+  /** As DNS has it (RFC 6376 section 3.6.1, RFC 8463). */
+  readonly record: string
+}
+
+interface KeyRecord {
+  readonly domain: string
+  readonly selector: string
+  readonly state: State
+  readonly since: number
+  readonly pem: string
+}
+
+export interface SigningKey extends KeyInfo {
+  readonly privateKey: KeyObject
+}
+
+export interface Making {
+  readonly domain: string
+  readonly selector?: string
+  readonly algorithm: Algorithm
+  readonly bits: number
+}
+
+export type Keys = ReturnType<typeof createKeys>
+
+/** How long keys at hand count; another process may have changed them. */
+const KEPT_MS = 10_000
+const LEAST_BITS = 1024
+
+const generate = promisify(generateKeyPair)
+const encode = (record: KeyRecord) => Buffer.from(JSON.stringify(record))
+const decode = (value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as KeyRecord
+
+function read({ domain, selector, state, pem }: Omit<KeyRecord, 'since'>): SigningKey {
+  const privateKey = createPrivateKey(pem)
+  const type = privateKey.asymmetricKeyType
+  if (type !== 'rsa' && type !== 'ed25519')
+    throw new Error(`the key ${selector} of ${domain} is neither RSA nor Ed25519`)
+  const bits = privateKey.asymmetricKeyDetails?.modulusLength
+  if (bits !== undefined && bits < LEAST_BITS)
+    throw new Error(`the key ${selector} of ${domain} has ${bits} bits; nobody takes fewer than ${LEAST_BITS}`)
+  const der = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+  // RFC 8463 section 4: of Ed25519 it is the key alone, its last 32 octets.
+  const p = (type === 'ed25519' ? der.subarray(-32) : der).toString('base64')
+  const record = `v=DKIM1; k=${type}; p=${p}`
+  return { domain, selector, algorithm: type, ...(bits ? { bits } : {}), state, record, privateKey }
+}
+
+export function createKeys(store: Store, clock: Clock, configured: Options['keys']) {
+  const fixed = configured.map(({ domain, selector, key: pem }) =>
+    read({ domain: domain.toLowerCase(), selector, state: 'active', pem: pem.reveal() }),
+  )
+  let kept: readonly SigningKey[] = []
+  let keptUntil = 0
+
+  async function all(): Promise<readonly SigningKey[]> {
+    const made: SigningKey[] = []
+    for await (const [, value] of store.scan(below('k'))) {
+      const record = decode(value)
+      made.push({ ...read(record), since: record.since })
+    }
+    kept = [...fixed, ...made]
+    keptUntil = clock.now() + KEPT_MS
+    return kept
+  }
+
+  async function find(domain: string, selector: string) {
+    const value = await store.get(key('k', domain.toLowerCase(), selector))
+    if (!value) throw new Error(`there is no key ${selector} of ${domain} in the store; iems dkim list shows them all`)
+    return { value, record: decode(value) }
+  }
+
+  async function freeSelector(domain: string, algorithm: Algorithm): Promise<string> {
+    const month = new Date(clock.now()).toISOString().slice(0, 7).replace('-', '')
+    const names = new Set((await all()).filter((one) => one.domain === domain).map(({ selector }) => selector))
+    const base = `${algorithm === 'rsa' ? 'r' : 'e'}${month}`
+    for (let number = 1; ; number++) {
+      const name = number === 1 ? base : `${base}-${number}`
+      if (!names.has(name)) return name
+    }
+  }
+
+  return {
+    all,
+
+    /** Those that sign for an author's domain: its own, or those of the closest domain above it. */
+    async signingFor(domain: string): Promise<readonly SigningKey[]> {
+      const keys = clock.now() < keptUntil ? kept : await all()
+      const active = keys.filter(({ state }) => state === 'active')
+      for (let name = domain.toLowerCase(); name.includes('.'); name = name.slice(name.indexOf('.') + 1)) {
+        const found = active.filter((one) => one.domain === name)
+        if (found.length > 0) return found
+      }
+      return []
+    },
+
+    async make({ domain: given, selector, algorithm, bits }: Making): Promise<KeyInfo> {
+      const domain = given.toLowerCase()
+      const { privateKey } =
+        algorithm === 'rsa' ? await generate('rsa', { modulusLength: bits }) : await generate('ed25519')
+      const name = selector ?? (await freeSelector(domain, algorithm))
+      const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+      const record: KeyRecord = { domain, selector: name, state: 'new', since: clock.now(), pem }
+      const at = key('k', domain, name)
+      if (fixed.some((one) => one.domain === domain && one.selector === name) || (await store.get(at)))
+        throw new Error(`there is a key ${name} of ${domain} already`)
+      if (!(await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: 'absent' }])))
+        throw new Error(`there is a key ${name} of ${domain} already`)
+      keptUntil = 0
+      return read(record)
+    },
+
+    /** It signs from now on, and the one of its kind that did before no longer does. */
+    async activate(domain: string, selector: string): Promise<readonly KeyInfo[]> {
+      const { value, record } = await find(domain, selector)
+      const { algorithm } = read(record)
+      const since = clock.now()
+      const retired: KeyInfo[] = []
+      const ops = [{ put: key('k', record.domain, selector), value: encode({ ...record, state: 'active', since }) }]
+      const checks = [{ key: key('k', record.domain, selector), is: value }]
+      for await (const [at, other] of store.scan(below('k', record.domain))) {
+        const one = decode(other)
+        if (one.selector === selector || one.state !== 'active' || read(one).algorithm !== algorithm) continue
+        ops.push({ put: at, value: encode({ ...one, state: 'retired', since }) })
+        checks.push({ key: at, is: other })
+        retired.push(read({ ...one, state: 'retired' }))
+      }
+      if (!(await store.commit(ops, checks))) throw new Error('somebody else changed the keys meanwhile; try again')
+      keptUntil = 0
+      return retired
+    },
+
+    async remove(domain: string, selector: string): Promise<void> {
+      const { value, record } = await find(domain, selector)
+      const at = key('k', record.domain, selector)
+      if (!(await store.commit([{ del: at }], [{ key: at, is: value }])))
+        throw new Error('somebody else changed the keys meanwhile; try again')
+      keptUntil = 0
+    },
+  }
+}

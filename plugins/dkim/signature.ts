@@ -1,0 +1,103 @@
+/**
+ * One DKIM-Signature (RFC 6376, RFC 8463), relaxed/relaxed, of a content that is read once.
+ *
+ * What must stay true: From is always signed; the signature field is hashed exactly as a verifier unfolds it: it has a
+ * single space wherever it may be folded, and none elsewhere. Signing itself is done on Node's own threads.
+ */
+import { createHash, sign } from 'node:crypto'
+import { promisify } from 'node:util'
+import { createBodyHash, type Field, fieldsOf, relaxedField } from './canonical.ts'
+import type { SigningKey } from './keys.ts'
+
+const signAsync = promisify(sign)
+
+/** What of a content signatures are made of. */
+export interface Hashed {
+  readonly fields: readonly Field[]
+  readonly bodyHash: string
+}
+
+/** Undefined when the header is longer than `mostHeader` octets. */
+export async function hashContent(content: AsyncIterable<Uint8Array>, mostHeader: number): Promise<Hashed | undefined> {
+  const body = createBodyHash()
+  let block = ''
+  let isBody = false
+  for await (const piece of content) {
+    if (isBody) {
+      body.update(piece)
+      continue
+    }
+    block += Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')
+    // A header of nothing begins with the empty line.
+    const end = block.startsWith('\r\n') ? 0 : block.indexOf('\r\n\r\n') + 2
+    if (end !== 1) {
+      isBody = true
+      body.update(Buffer.from(block.slice(end + 2), 'latin1'))
+      block = block.slice(0, end)
+    }
+    if (block.length > mostHeader) return undefined
+  }
+  return { fields: fieldsOf(block), bodyHash: body.digest() }
+}
+
+export interface Fields {
+  readonly oversign: readonly string[]
+  readonly sign: readonly string[]
+}
+
+/** The names to sign, once for each field there is, oversigned ones once more. */
+function namesOf(fields: readonly Field[], { oversign, sign }: Fields): string[] {
+  const counts = new Map<string, number>()
+  for (const { name } of fields) counts.set(name, (counts.get(name) ?? 0) + 1)
+  const over = new Set(['from', ...oversign])
+  const names = [...over, ...sign.filter((name) => !over.has(name))]
+  return names.flatMap((name) => Array<string>((counts.get(name) ?? 0) + (over.has(name) ? 1 : 0)).fill(name))
+}
+
+/** The relaxed fields in the order of their names: of several the last first (RFC 6376 section 5.4.2). */
+function chosen(fields: readonly Field[], names: readonly string[]): string {
+  const left = new Map<string, Field[]>()
+  for (const field of fields) left.set(field.name, [...(left.get(field.name) ?? []), field])
+  return names
+    .map((name) => left.get(name)?.pop())
+    .map((field) => (field ? `${relaxedField(field)}\r\n` : ''))
+    .join('')
+}
+
+/** Where base64 may be folded. */
+const inPieces = (text: string) => text.replace(/.{64}(?=.)/g, '$& ')
+
+export interface Stamp {
+  /** Seconds since 1970. */
+  readonly at: number
+  readonly expires?: number
+}
+
+/** The value of the field. */
+export async function signatureOf(
+  { fields, bodyHash }: Hashed,
+  { domain, selector, algorithm, privateKey }: Pick<SigningKey, 'domain' | 'selector' | 'algorithm' | 'privateKey'>,
+  which: Fields,
+  { at, expires }: Stamp,
+): Promise<string> {
+  const names = namesOf(fields, which)
+  const tags = [
+    'v=1',
+    `a=${algorithm}-sha256`,
+    'c=relaxed/relaxed',
+    `d=${domain}`,
+    `s=${selector}`,
+    `t=${at}`,
+    ...(expires === undefined ? [] : [`x=${expires}`]),
+    `h=${names.join(' : ')}`,
+    `bh=${bodyHash}`,
+    'b=',
+  ]
+  const value = tags.join('; ')
+  const text = Buffer.from(chosen(fields, names) + relaxedField({ name: 'dkim-signature', value }), 'latin1')
+  // RFC 8463 section 3: Ed25519 signs the hash.
+  const signature = await (algorithm === 'rsa'
+    ? signAsync('sha256', text, privateKey)
+    : signAsync(null, createHash('sha256').update(text).digest(), privateKey))
+  return value + inPieces(signature.toString('base64'))
+}
