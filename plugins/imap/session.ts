@@ -37,6 +37,8 @@ export interface SessionParts {
   readonly signal: AbortSignal
 }
 
+/** A name that no mailbox can have. */
+const NO_NAME = '\0'
 /** Literals of a command that are held in memory, together. */
 const HELD_LITERALS = 65_536
 const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
@@ -297,7 +299,8 @@ export class Session {
 
   /** What the client wrote for a name or a pattern, in Unicode. */
   fromClient(text: string): string {
-    return this.isUtf8 ? text : (fromUtf7(text) ?? text)
+    // Clients that write UTF-8 unasked mean it; a broken & would become another name than the client believes.
+    return this.isUtf8 ? text : (fromUtf7(text) ?? (/^[\x20-\x7e]*$/.test(text) ? NO_NAME : text))
   }
 
   writeName(name: string): string {

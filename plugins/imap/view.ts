@@ -4,8 +4,8 @@
  * What must stay true: a number means the same message to us and to the client until an EXPUNGE or VANISHED has told
  * otherwise, which is only at moments that RFC 9051 section 7.5.1 allows; every change is told once.
  */
-import type { Entry, Mailbox, MailStoreApi, Snapshot, UidRange, Uids } from '../mailstore/api.ts'
-import { compact, rangesOf, type SequenceSet } from './grammar/sets.ts'
+import type { Changes, Entry, Mailbox, MailStoreApi, Snapshot, UidRange, Uids } from '../mailstore/api.ts'
+import { compact, merge, rangesOf, type SequenceSet } from './grammar/sets.ts'
 import { UidList } from './uid-list.ts'
 
 /** What a client is to be told of the changes since it was last told. */
@@ -52,7 +52,8 @@ export class View {
 
   /** The UIDs a set means, of those the client knows. Undefined: it names a number that is not there. */
   uidsOf(set: SequenceSet, areUids: boolean): Uids | undefined {
-    if (set === '$') return this.saved
+    // RFC 5182 section 2.1: what is expunged leaves it.
+    if (set === '$') return merge(this.saved.flatMap(([first, last]) => this.#uids.between(first, last)))
     return areUids ? this.#ofUids(set) : this.#ofNumbers(set)
   }
 
@@ -83,6 +84,19 @@ export class View {
 
   get all(): Uids {
     return this.#uids.all
+  }
+
+  /** What has vanished since a modseq, as the changes say; if that has been forgotten, every UID that is not there. */
+  vanished({ forgotten, vanished }: Pick<Changes, 'forgotten' | 'vanished'>): Uids {
+    if (!forgotten) return vanished
+    const gaps: UidRange[] = []
+    let next = 1
+    for (const [first, last] of this.all) {
+      if (first > next) gaps.push([next, first - 1])
+      next = last + 1
+    }
+    if (next < this.mailbox.uidNext) gaps.push([next, this.mailbox.uidNext - 1])
+    return gaps
   }
 
   /** The client has been told this entry as it is now. */
@@ -127,14 +141,4 @@ export class View {
     this.#pending = []
     return { numbers, uids }
   }
-}
-
-function merge(ranges: readonly UidRange[]): Uids {
-  const merged: [number, number][] = []
-  for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
-    const before = merged.at(-1)
-    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last)
-    else merged.push([first, last])
-  }
-  return merged
 }

@@ -89,7 +89,7 @@ test('sequence numbers of one session stay what they are while another expunges'
   const fetched = await client.command('FETCH 3 (UID)')
   assert.equal(fetched[0], '* 3 FETCH (UID 3)')
   assert.ok(!fetched.join().includes('EXPUNGE'), 'not during FETCH')
-  assert.deepEqual(await client.command('FETCH 2 (UID BODY.PEEK[])'), ['OK That is all'])
+  assert.match((await client.command('FETCH 2 (UID BODY.PEEK[])'))[0] ?? '', /^OK \[EXPUNGEISSUED\]/)
   assert.deepEqual(await client.command('NOOP'), ['* 2 EXPUNGE', 'OK Nothing done'])
   assert.equal((await client.command('FETCH 2 (UID)'))[0], '* 2 FETCH (UID 3)')
 })
@@ -258,7 +258,7 @@ test('annotations are for everybody or for one alone', async (t) => {
   const asked = 'GETMETADATA Users/ann/Archive (/shared/comment /private/comment)'
   const bob = await talk('bob')
   assert.deepEqual(await bob.command(asked), [
-    '* METADATA Users/ann/Archive (/shared/comment "for all")',
+    '* METADATA Users/ann/Archive (/shared/comment "for all" /private/comment NIL)',
     'OK That is all',
   ])
   assert.deepEqual(await client.command('GETMETADATA (DEPTH INFINITY MAXSIZE 5) Archive (/shared /private)'), [
@@ -266,7 +266,10 @@ test('annotations are for everybody or for one alone', async (t) => {
     'OK [METADATA LONGENTRIES 7] That is all',
   ])
   await client.command('SETMETADATA Archive (/private/comment NIL)')
-  assert.deepEqual(await client.command('GETMETADATA Archive /private/comment'), ['OK That is all'])
+  assert.equal(
+    (await client.command('GETMETADATA Archive /private/comment'))[0],
+    '* METADATA Archive (/private/comment NIL)',
+  )
   await client.command('SETMETADATA "" (/private/vendor/x "1")')
   assert.equal((await client.command('GETMETADATA "" /private/vendor/x'))[0], '* METADATA "" (/private/vendor/x "1")')
   assert.match((await client.command('SETMETADATA Archive (/wrong "x")'))[0] ?? '', /^BAD/)

@@ -86,9 +86,10 @@ export const readValues = (text: string): readonly Value[] => new Reader(text).v
 const sorted = (values: readonly Value[]): Value[] =>
   [...values].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
+/** In any case; \Recent is no more (RFC 9051 appendix A). */
 function flagsOf(value: Value | undefined): Value[] {
-  // \Recent: RFC 9051 appendix A has it no more.
-  return Array.isArray(value) ? sorted(value.filter((flag) => String(flag).toLowerCase() !== '\\recent')) : []
+  if (!Array.isArray(value)) return []
+  return sorted(value.map((flag) => String(flag).toLowerCase()).filter((flag) => flag !== '\\recent'))
 }
 
 /** Numbers of a set one by one, in their order. */
@@ -119,20 +120,27 @@ function pairs(values: readonly Value[], of: (name: string, value: Value) => Val
   return sorted(all)
 }
 
-function fetched(values: readonly Value[]): Value[] {
-  return pairs(values, (name, value) => {
+function fetched(values: readonly Value[], command: string): Value[] {
+  const items = pairs(values, (name, value): Value => {
     if (name === 'FLAGS') return flagsOf(value)
     if (name === 'INTERNALDATE')
-      return Date.parse(
-        String(value)
-          .replaceAll('-', ' ')
-          .replace(/ (\d{4})$/, ' +$1'),
-      ).toString()
+      return / (?:200\d|201\d|202[0-5]) |-(?:200\d|201\d|202[0-5]) /.test(String(value))
+        ? String(
+            Date.parse(
+              String(value)
+                .replaceAll('-', ' ')
+                .replace(/ (\d{4})$/, ' +$1'),
+            ),
+          )
+        : 'now'
     // A section that is not there may be NIL or empty (RFC 9051 section 7.5.2: nstring).
     if (/^(?:BODY|BINARY)\[/.test(name)) return value ?? ''
     if (name === 'BODY' || name === 'BODYSTRUCTURE') return structure(value)
     return MADE_UP[name] ?? value
   })
+  // A UID may be told unasked, and an item that is asked for twice may be told once.
+  const asked = /\bUID\b/i.test(command) ? items : items.filter((item) => item?.[0] !== 'UID')
+  return asked.filter((item, index) => JSON.stringify(item) !== JSON.stringify(asked[index - 1]))
 }
 
 const isList = (value: Value | undefined): value is readonly Value[] => Array.isArray(value)
@@ -190,16 +198,24 @@ function codeOf(text: string): Value[] | undefined {
 export function tagged(line: string): Value[] {
   const [, status = '', rest = ''] = /^(\S+) ?(.*)$/s.exec(line) ?? []
   const code = codeOf(rest)
-  return code ? [status, code] : [status]
+  // Why something is refused may be said by a code (RFC 5530), and some are made for the client to act on.
+  const isTold = code && (status === 'OK' ? !UNASKED.includes(String(code[0])) : ACTED_ON.includes(String(code[0])))
+  return isTold ? [status, code] : [status]
 }
 
+/** MAILBOXID is ours alone; CLIENTBUG is what Dovecot thinks of a STATUS of the selected mailbox. */
+const UNASKED = ['MAILBOXID', 'HIGHESTMODSEQ', 'CLIENTBUG']
+const ACTED_ON = ['TRYCREATE', 'BADCHARSET', 'UNKNOWN-CTE', 'TOOBIG', 'MODIFIED', 'BADURL']
+
 /** An untagged answer; undefined for what says nothing that could be compared. */
-export function untagged(line: string): Value[] | undefined {
+export function untagged(line: string, command = ''): Value[] | undefined {
   const [, number, word = '', rest = ''] = /^\* (?:(\d+) )?(\S+) ?(.*)$/s.exec(line) ?? []
   const name = word.toUpperCase()
   if (number !== undefined) {
     if (name === 'RECENT') return undefined
-    return name === 'FETCH' ? [number, name, fetched((readValues(rest)[0] ?? []) as readonly Value[])] : [number, name]
+    return name === 'FETCH'
+      ? [number, name, fetched((readValues(rest)[0] ?? []) as readonly Value[], command)]
+      : [number, name]
   }
   const values = readValues(rest)
   switch (name) {
@@ -208,10 +224,14 @@ export function untagged(line: string): Value[] | undefined {
     case 'BAD':
     case 'BYE': {
       const code = codeOf(rest)
+      // RFC 9051 has UNSEEN no more; RFC 8474 is ours alone; HIGHESTMODSEQ may be told to everybody.
+      if (code?.[0] === 'PERMANENTFLAGS' && !isOpening(command)) return undefined
+      if (code && ['UNSEEN', 'MAILBOXID', 'HIGHESTMODSEQ'].includes(String(code[0]))) return undefined
       return code ? [name, code] : name === 'OK' ? undefined : [name]
     }
     case 'FLAGS':
-      return [name, flagsOf(values[0])]
+      // Which keywords are in use may be told at any time (RFC 9051 section 7.3.5).
+      return isOpening(command) ? [name, flagsOf(values[0])] : undefined
     case 'SEARCH': {
       // RFC 9051 section 6.4.4 says nothing of an order.
       const modseq = values.some(Array.isArray) ? ['with a modseq'] : []
@@ -227,8 +247,20 @@ export function untagged(line: string): Value[] | undefined {
     case 'LIST':
     case 'LSUB': {
       const [attributes, separator, mailbox, ...more] = values
-      return [name, sorted((attributes ?? []) as Value[]), separator ?? null, mailbox ?? null, ...more]
+      return [name, attributesOf(command, attributes), separator ?? null, mailbox ?? null, ...more]
     }
+    case 'MYRIGHTS':
+      return [name, values[0] ?? null, rightsOf(values[1])]
+    case 'LISTRIGHTS':
+      return [name, ...values.slice(0, 3), ...sorted(values.slice(3))]
+    case 'ACL': {
+      const given = pairs(values.slice(1), (_, rights) => rightsOf(rights))
+      return [name, values[0] ?? null, ...given]
+    }
+    case 'METADATA':
+      return [name, values[0] ?? null, pairs((values[1] ?? []) as Value[], (_, value) => value)]
+    case 'ID':
+      return [name]
     case 'STATUS':
       return [name, values[0] ?? null, pairs((values[1] ?? []) as Value[], (item, value) => MADE_UP[item] ?? value)]
     case 'CAPABILITY':
@@ -238,6 +270,23 @@ export function untagged(line: string): Value[] | undefined {
     default:
       return [name, ...values]
   }
+}
+
+const isOpening = (command: string) => /^(?:SELECT|EXAMINE)\b/i.test(command)
+
+const rightsOf = (rights: Value | undefined) => [...String(rights)].sort().join('')
+
+/** What an extended LIST tells unasked is each server's own business (RFC 9051 section 6.3.9), and so is what LSUB tells. */
+function attributesOf(command: string, value: Value | undefined): Value[] {
+  const attributes = Array.isArray(value) ? value : []
+  const isExtended = /^LSUB|^LIST (?:\(|.* \(|.*RETURN)/i.test(command)
+  return sorted(
+    attributes.filter((attribute) => {
+      if (/^\\Has(?:No)?Children$/i.test(attribute)) return !isExtended || /CHILDREN/.test(command)
+      if (/^\\(?:Archive|Drafts|Junk|Sent|Trash)$/i.test(attribute)) return !isExtended || /SPECIAL-USE/.test(command)
+      return true
+    }),
+  )
 }
 
 function esearch(values: readonly Value[]): Value[] {
@@ -250,9 +299,9 @@ function esearch(values: readonly Value[]): Value[] {
 }
 
 /** All of an answer: what came before in an order of its own, and the tagged line last. */
-export function comparable(lines: readonly string[]): readonly string[] {
+export function comparable(lines: readonly string[], command = ''): readonly string[] {
   const before = lines.slice(0, -1).flatMap((line) => {
-    const one = line.startsWith('*') ? untagged(line) : ['+']
+    const one = line.startsWith('*') ? untagged(line, command) : ['+']
     return one ? [one] : []
   })
   const told = before.filter(([number, word]) => word !== 'EXPUNGE' || number === undefined)

@@ -9,7 +9,7 @@ import { type Answer, bad, isAnswer, no, ok, refusal } from '../answers.ts'
 import type { Call, CommandDefinition, Literal } from '../command.ts'
 import { Cursor } from '../grammar/cursor.ts'
 import { readSection } from '../grammar/fetch.ts'
-import { formatSet } from '../grammar/sets.ts'
+import { compact, formatSet } from '../grammar/sets.ts'
 import { rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
 import { string } from '../text.ts'
@@ -186,7 +186,8 @@ function readWords(cursor: Cursor): Pick<NewMessage, 'flags' | 'received'> {
 
 async function targetOf(session: Session, name: string): Promise<Mailbox> {
   const target = await session.mailbox(name, 'i')
-  if (!isAnswer(target)) return target
+  if (!isAnswer(target) && !target.noSelect) return target
+  if (!isAnswer(target)) throw new Refusing(no('It holds no messages', 'TRYCREATE'))
   throw new Refusing(target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target)
 }
 
@@ -204,12 +205,10 @@ async function reading(session: Session, call: Call, work: (reading: Reading) =>
   return answer
 }
 
-const ranges = (uids: readonly number[]): [number, number][] => uids.map((uid) => [uid, uid])
-
 async function appendTo(one: Reading, target: Mailbox, words: Cursor): Promise<string> {
   const done = await one.session.mail.append(target, one.messages(words))
   if ('refused' in done) throw new Refusing(refusal(done, true))
-  return `APPENDUID ${done.uidValidity} ${formatSet(ranges(done.uids))}`
+  return `APPENDUID ${done.uidValidity} ${formatSet(compact(done.uids))}`
 }
 
 export const append: CommandDefinition = {

@@ -9,7 +9,7 @@ import { type Answer, bad, no, ok } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'
-import { formatSet, readSet } from '../grammar/sets.ts'
+import { within as asked, formatSet, readSet, type SequenceSet } from '../grammar/sets.ts'
 import { chooseFields, findPart, type OctetRange, rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
 import { formatEnvelope, formatStructure } from '../structure.ts'
@@ -68,13 +68,14 @@ export const fetch: CommandDefinition = {
     cursor.space()
     const set = readSet(cursor)
     cursor.space()
-    const asked = readFetchItems(cursor)
+    const wanted = readFetchItems(cursor)
     const modifiers = readModifiers(session, cursor, isUid)
     cursor.end()
-    if (asked.some(({ kind }) => kind === 'MODSEQ')) session.enableCondstore()
+    if (wanted.some(({ kind }) => kind === 'MODSEQ')) session.enableCondstore()
     const uids = view.uidsOf(set, isUid)
     if (!uids) return bad('There is no such message number')
-    return fetchAll(session, { uids, items: itemsFor(session, asked, isUid, modifiers), modifiers })
+    if (modifiers.vanished) await tellVanished(session, set, modifiers.changedSince ?? 0)
+    return fetchAll(session, { uids, items: itemsFor(session, wanted, isUid, modifiers), modifiers })
   },
 }
 
@@ -100,14 +101,15 @@ interface Fetch {
 async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Promise<Answer> {
   const view = session.view as View
   const { mail, output } = session
-  if (modifiers.vanished) await tellVanished(session, uids, modifiers.changedSince ?? 0)
   const setsSeen =
     !view.isReadOnly && items.some((item) => 'peek' in item && !item.peek) && (await session.may(view.mailbox, 's'))
   let isMissing = false
   let isUnknown = false
   let count = 0
+  let known = 0
   const chosen = modifiers.partial ? await inPlaces(session, uids, modifiers.partial) : uids
   for await (const entry of mail.entries(view.mailbox, chosen)) {
+    if (view.numberOf(entry.uid) !== undefined) known++
     if (modifiers.changedSince !== undefined && entry.modseq <= modifiers.changedSince) continue
     const number = view.numberOf(entry.uid)
     if (number === undefined) continue
@@ -120,6 +122,9 @@ async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Pr
   }
   // RFC 3516 section 4.3.
   if (isUnknown) return no('Nobody knows how to decode that', 'UNKNOWN-CTE')
+  // RFC 5530: those that others have expunged, of which the client has not been told yet.
+  if (known < chosen.reduce((sum, [first, last]) => sum + last - first + 1, 0))
+    return ok('Some of the messages are no longer there', 'EXPUNGEISSUED')
   return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('That is all')
 }
 
@@ -131,18 +136,13 @@ async function inPlaces(session: Session, uids: Uids, range: readonly [number, n
   return within(all, range).map((uid) => [uid, uid])
 }
 
-async function tellVanished(session: Session, asked: Uids, since: number): Promise<void> {
+async function tellVanished(session: Session, set: SequenceSet, since: number): Promise<void> {
   const view = session.view as View
   const changes = await session.mail.changes(view.mailbox, since)
-  if ('refused' in changes || changes.vanished.length === 0) return
-  const wanted = changes.vanished.flatMap(([first, last]) =>
-    asked.flatMap(([from, to]): [number, number][] => {
-      const range: [number, number] = [Math.max(first, from), Math.min(last, to)]
-      return range[0] <= range[1] ? [range] : []
-    }),
-  )
-  // A set of the client's UIDs may not reach what has vanished: it then means everything.
-  session.output.line(`* VANISHED (EARLIER) ${formatSet(wanted.length > 0 ? wanted : changes.vanished)}`)
+  if ('refused' in changes) return
+  const all = view.vanished(changes)
+  const wanted = set === '$' ? [] : asked(all, set, view.mailbox.uidNext - 1)
+  if (wanted.length > 0) session.output.line(`* VANISHED (EARLIER) ${formatSet(wanted)}`)
 }
 
 interface One {

@@ -5,7 +5,7 @@ import type { Mailbox, SpecialUse } from '../../mailstore/api.ts'
 import { isAnswer, no, ok, refusal } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
-import { formatSet, readSet } from '../grammar/sets.ts'
+import { formatSet, readSet, type SequenceSet, within } from '../grammar/sets.ts'
 import { type Listed, matching } from '../listing.ts'
 import { OTHERS, SHARED, visible } from '../names.ts'
 import type { Session } from '../session.ts'
@@ -18,6 +18,8 @@ import { View } from '../view.ts'
 interface Resync {
   readonly uidValidity: number
   readonly modseq: number
+  /** The UIDs the client has, if it says. */
+  readonly known?: Exclude<SequenceSet, '$'>
 }
 
 function readSelectParameters(session: Session, cursor: Cursor): Resync | undefined {
@@ -39,11 +41,12 @@ function readResync(cursor: Cursor): Resync {
   const uidValidity = cursor.number()
   cursor.space()
   const modseq = cursor.number64()
-  // The UIDs the client knows only save octets, which are not many.
+  let known: SequenceSet | undefined
   if (cursor.takes(' ') && cursor.peek() !== '(') {
-    readSet(cursor)
+    known = readSet(cursor)
     cursor.takes(' ')
   }
+  // Numbers beside their UIDs only save octets, which are not many.
   if (cursor.takes('(')) {
     readSet(cursor)
     cursor.space()
@@ -51,7 +54,7 @@ function readResync(cursor: Cursor): Resync {
     cursor.expect(')')
   }
   cursor.expect(')')
-  return { uidValidity, modseq }
+  return { uidValidity, modseq, ...(known && known !== '$' ? { known } : {}) }
 }
 
 const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
@@ -74,25 +77,13 @@ async function tellSelected(session: Session, view: View, resync: Resync | undef
   if (!resync || resync.uidValidity !== mailbox.uidValidity) return
   const changes = await mail.changes(mailbox, resync.modseq)
   if ('refused' in changes) return
-  // What is forgotten must be told all the same: every UID that is not there any more.
-  const vanished = changes.forgotten ? missing(view) : changes.vanished
+  const all = view.vanished(changes)
+  const vanished = resync.known ? within(all, resync.known, mailbox.uidNext - 1) : all
   if (vanished.length > 0) output.line(`* VANISHED (EARLIER) ${formatSet(vanished)}`)
   for (const entry of changes.changed) {
     const number = view.numberOf(entry.uid)
     if (number !== undefined) output.line(session.flagLine(number, entry))
   }
-}
-
-/** All UIDs below the next that are not in the view. */
-function missing(view: View): [number, number][] {
-  const gaps: [number, number][] = []
-  let next = 1
-  for (const [first, last] of view.all) {
-    if (first > next) gaps.push([next, first - 1])
-    next = last + 1
-  }
-  if (next < view.mailbox.uidNext) gaps.push([next, view.mailbox.uidNext - 1])
-  return gaps
 }
 
 /** Keywords in use among the last messages: a client learns of others when it meets them. */
@@ -116,6 +107,7 @@ function opening(isReadOnly: boolean): CommandDefinition {
       session.deselect()
       const mailbox = await session.mailbox(name, 'r')
       if (isAnswer(mailbox)) return mailbox
+      if (mailbox.noSelect) return no('It holds no messages', 'CANNOT')
       const opened = await session.mail.open(mailbox)
       if ('refused' in opened) return refusal(opened)
       const mayWrite = await anyOf(session, mailbox, 'swte')
@@ -347,11 +339,13 @@ export const lsub: CommandDefinition = {
     const pattern = readPattern(session, cursor)
     cursor.end()
     const all = await visibleTo(session)
-    const options = { select: new Set(['SUBSCRIBED']), returns: new Set<string>() }
-    for (const { name, attributes } of matching(all, [reference + pattern], options))
-      session.output.line(
-        `* LSUB (${attributes.filter((one) => one !== '\\Subscribed').join(' ')}) "/" ${session.writeName(name)}`,
-      )
+    // RFC 3501 section 6.3.9: what is not subscribed itself is told, as \Noselect, where % stops above what is.
+    const select = new Set(pattern.endsWith('%') ? ['SUBSCRIBED', 'RECURSIVEMATCH'] : ['SUBSCRIBED'])
+    for (const { name, attributes } of matching(all, [reference + pattern], { select, returns: new Set() })) {
+      const isItself = attributes.includes('\\Subscribed')
+      const told = isItself ? attributes.filter((one) => one !== '\\Subscribed') : ['\\Noselect']
+      session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
+    }
     return ok('That is all')
   },
 }

@@ -36,8 +36,8 @@ function readStore(session: Session, cursor: Cursor): Store {
 }
 
 function readBareFlags(cursor: Cursor): string[] {
-  const flags = [cursor.flag()]
-  while (cursor.takes(' ')) flags.push(cursor.flag())
+  const flags = [cursor.messageFlag()]
+  while (cursor.takes(' ')) flags.push(cursor.messageFlag())
   return flags
 }
 
@@ -175,6 +175,7 @@ function taking(isMove: boolean): CommandDefinition {
       if (isMove && (view.isReadOnly || !(await session.may(view.mailbox, 'te')))) return READ_ONLY
       const target = await session.mailbox(name, 'i')
       if (isAnswer(target)) return target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target
+      if (target.noSelect) return no('It holds no messages', 'TRYCREATE')
       const done = await (isMove ? session.mail.move : session.mail.copy)(view.mailbox, uids, target)
       if ('refused' in done) return refusal(done, true)
       const { uidValidity, copied } = done

@@ -72,10 +72,15 @@ export const getmetadata: CommandDefinition = {
     const found = Object.entries(await session.mail.metadata(place)).filter(([entry]) =>
       isAsked(entry, asked, options.depth),
     )
-    const told = found.filter(([, value]) => Buffer.byteLength(value, 'latin1') <= options.maxSize)
-    const words = told.map(([entry, value]) => `${astring(entry, session.isUtf8)} ${string(value, session.isUtf8)}`)
+    const told = found.filter(([, value]) => Buffer.byteLength(value) <= options.maxSize)
+    // Who names an entry is told that it is not there; who asks what is below one is told what is.
+    const missing = options.depth > 0 ? [] : asked.filter((entry) => !found.some(([there]) => there === entry))
+    const words = [
+      ...told.map(([entry, value]) => `${astring(entry, session.isUtf8)} ${string(value, session.isUtf8)}`),
+      ...missing.map((entry) => `${astring(entry, session.isUtf8)} NIL`),
+    ]
     if (words.length > 0) session.output.line(`* METADATA ${session.writeName(name)} (${words.join(' ')})`)
-    const longest = Math.max(0, ...found.map(([, value]) => Buffer.byteLength(value, 'latin1')))
+    const longest = Math.max(0, ...found.map(([, value]) => Buffer.byteLength(value)))
     return ok('That is all', told.length < found.length ? `METADATA LONGENTRIES ${longest}` : undefined)
   },
 }

@@ -1,12 +1,15 @@
 /**
  * Access rights (RFC 4314) and quotas (RFC 9208).
  */
-import { isAnswer, no, ok, refusal } from '../answers.ts'
+import { bad, isAnswer, no, ok, refusal } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Session } from '../session.ts'
 import { astring, string } from '../text.ts'
 
 const ALL_RIGHTS = 'lrswipkxtea'
+
+/** With the obsolete c and d, which older clients look for (section 2.1.1). */
+const withObsolete = (rights: string) => `${rights}${rights.includes('k') ? 'c' : ''}${/[xte]/.test(rights) ? 'd' : ''}`
 
 /** The obsolete c and d are k and x t e (section 2.1.1). */
 const modern = (rights: string) => [...new Set(rights.replaceAll('c', 'k').replaceAll('d', 'xte'))].join('')
@@ -38,7 +41,8 @@ export const getacl: CommandDefinition = {
     const given = [[mailbox.account, ALL_RIGHTS] as const, ...Object.entries(mailbox.acl)]
     const words = await Promise.all(
       given.map(
-        async ([who, rights]) => `${astring(await nameOf(session, who), session.isUtf8)} ${string(rights, false)}`,
+        async ([who, rights]) =>
+          `${astring(await nameOf(session, who), session.isUtf8)} ${string(withObsolete(rights), false)}`,
       ),
     )
     session.output.line(`* ACL ${session.writeName(name)} ${words.join(' ')}`)
@@ -66,7 +70,7 @@ function changingAcl(isRemoval: boolean): CommandDefinition {
       if (identifier === undefined) return no('There is nobody of that name', 'CANNOT')
       const { [identifier]: before = '', ...others } = mailbox.acl
       const rights = changeRights(before, change)
-      if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return no('There is no such right', 'CANNOT')
+      if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return bad('There is no such right')
       const done = await session.mail.setAcl(mailbox, rights === '' ? others : { ...others, [identifier]: rights })
       return 'refused' in done ? refusal(done) : ok('Changed')
     },
@@ -94,7 +98,10 @@ export const listrights: CommandDefinition = {
     const mailbox = await session.mailbox(name, 'a')
     if (isAnswer(mailbox)) return mailbox
     const identifier = await identifierOf(session, who)
-    const words = identifier === mailbox.account ? string(ALL_RIGHTS, false) : `"" ${[...ALL_RIGHTS].join(' ')}`
+    const words =
+      identifier === mailbox.account
+        ? string(withObsolete(ALL_RIGHTS), false)
+        : `"" ${[...withObsolete(ALL_RIGHTS)].join(' ')}`
     session.output.line(`* LISTRIGHTS ${session.writeName(name)} ${astring(who, session.isUtf8)} ${words}`)
     return ok('These can be given')
   },
@@ -109,7 +116,7 @@ export const myrights: CommandDefinition = {
     const mailbox = await session.mailbox(name, '')
     if (isAnswer(mailbox)) return mailbox
     const rights = await session.mail.rights(mailbox, session.account?.id ?? '')
-    session.output.line(`* MYRIGHTS ${session.writeName(name)} ${rights}`)
+    session.output.line(`* MYRIGHTS ${session.writeName(name)} ${withObsolete(rights)}`)
     return ok('These are yours')
   },
 }

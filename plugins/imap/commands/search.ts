@@ -83,6 +83,12 @@ function asksModseq(key: SearchKey): boolean {
   return key.kind === 'not' || key.kind === 'fuzzy' ? asksModseq(key.key) : key.kind === 'modseq'
 }
 
+/** RFC 7162 section 3.1.5: told to who asked by modseq. */
+function highestOf(found: readonly Entry[], key: SearchKey): number | undefined {
+  if (!asksModseq(key) || found.length === 0) return undefined
+  return found.reduce((highest, { modseq }) => Math.max(highest, modseq), 0)
+}
+
 // --- SEARCH ------------------------------------------------------------------------------------------
 
 export const search: CommandDefinition = {
@@ -106,7 +112,7 @@ export const search: CommandDefinition = {
     if ('status' in found) return found
     if (returning?.options.has('SAVE')) view.saved = saved(found, returning)
     const numbers = found.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
-    const modseq = asksModseq(key) && found.length > 0 ? Math.max(...found.map((entry) => entry.modseq)) : undefined
+    const modseq = highestOf(found, key)
     if (returning || session.enabled.has('IMAP4REV2')) {
       const given = returning ?? { options: new Set(['ALL']) }
       const results = resultsOf(numbers, given, modseq)
@@ -213,7 +219,8 @@ export const sort: CommandDefinition = {
     // The last resort is the order in which they stand (RFC 5256 section 3).
     rows.sort((a, b) => compare(a.values, b.values, order) || a.uid - b.uid)
     const numbers = rows.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
-    session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}`)
+    const modseq = highestOf(found, key)
+    session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
     return ok('That is all')
   },
 }

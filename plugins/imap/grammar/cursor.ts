@@ -161,8 +161,14 @@ export class Cursor {
     return this.need(FLAG, 'a flag')
   }
 
+  /** A flag that a message can be given. */
+  messageFlag(): string {
+    const flag = this.flag()
+    return !flag.startsWith('\\') || SYSTEM_FLAGS.includes(flag.toLowerCase()) ? flag : this.fail('a known flag')
+  }
+
   flags(): string[] {
-    return this.list(() => this.flag(), { least: 0 })
+    return this.list(() => this.messageFlag(), { least: 0 })
   }
 
   /** RFC 9051 date-time, in ms since 1970. */
@@ -172,7 +178,7 @@ export class Cursor {
       DATE_TIME_PARTS.exec(text) ?? []
     const at = Date.parse(`${year}-${monthNumber(month)}-${day.trim().padStart(2, '0')}T${time}Z`)
     const zone = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1)
-    if (Number.isNaN(at) || monthNumber(month) === '00') this.fail('a date that exists')
+    if (!isDay(at, day)) this.fail('a date that exists')
     return at - zone
   }
 
@@ -181,7 +187,7 @@ export class Cursor {
     const text = this.need(DATE, 'a date').replaceAll('"', '')
     const [day = '', month = '', year = ''] = text.split('-')
     const at = Date.parse(`${year}-${monthNumber(month)}-${day.padStart(2, '0')}T00:00:00Z`)
-    if (Number.isNaN(at)) this.fail('a date that exists')
+    if (!isDay(at, day)) this.fail('a date that exists')
     return at
   }
 }
@@ -192,10 +198,15 @@ const ASTRING = /[!#$&'+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/y
 const QUOTED = /"(?:[^"\\\r\n]|\\["\\])*"/y
 const DIGITS = /\d{1,19}/y
 const FLAG = /\\?[!#$&'+,\-./0-9:;<=>?@A-Z[^_`a-z|}~]+/y
+// RFC 9051 section 2.3.2: others with a backslash are for future standards.
+const SYSTEM_FLAGS = ['\\answered', '\\flagged', '\\deleted', '\\seen', '\\draft']
 const DATE_TIME = /"[ \d]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4}"/y
 const DATE_TIME_PARTS = /"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d:\d\d:\d\d) ([+-])(\d\d)(\d\d)"/
 const DATE = /"?\d{1,2}-[A-Za-z]{3}-\d{4}"?/y
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
+
+/** Whether a time is one, and of that day: the 31st of February is not. */
+const isDay = (at: number, day: string) => !Number.isNaN(at) && new Date(at).getUTCDate() === Number(day)
 
 function monthNumber(name: string): string {
   return String(MONTHS.indexOf(name.toLowerCase()) + 1).padStart(2, '0')

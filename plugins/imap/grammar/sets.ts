@@ -39,6 +39,32 @@ export function rangesOf(set: Exclude<SequenceSet, '$'>, last: number): [number,
     .sort(([a], [b]) => a - b)
 }
 
+/** Those of some UIDs that a set names, whether or not they are still there. */
+export function within(uids: Uids, set: Exclude<SequenceSet, '$'>, last: number): [number, number][] {
+  const asked = merge(rangesOf(set, last))
+  const found: [number, number][] = []
+  let at = 0
+  for (const [first, end] of uids) {
+    while ((asked[at]?.[1] ?? end) < first) at++
+    for (let next = at; (asked[next]?.[0] ?? end + 1) <= end; next++) {
+      const [from, to] = asked[next] as [number, number]
+      found.push([Math.max(first, from), Math.min(end, to)])
+    }
+  }
+  return found
+}
+
+/** Ranges in order and without overlap. */
+export function merge(ranges: Uids): [number, number][] {
+  const merged: [number, number][] = []
+  for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
+    const before = merged.at(-1)
+    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last)
+    else merged.push([first, last])
+  }
+  return merged
+}
+
 /** As clients read it: `1:3,7`. */
 export function formatSet(ranges: Uids): string {
   return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}:${last}`)).join(',')
