@@ -153,6 +153,12 @@ export interface Message extends ReadableMessage {
   readonly headers: Headers
   /** Puts other content, header and body, in the place of this one. The source may read from `open()`. */
   replaceContent(source: AsyncIterable<Uint8Array>): Promise<void>
+  /** Changes the reverse-path; `''` for none. */
+  setSender(address: string): void
+  /** Somebody more gets it, wherever his address leads, as if the sender had been allowed to name him. */
+  addRecipient(address: string): void
+  /** Who was to get it under this address does not; when nobody is left the message is discarded. */
+  removeRecipient(address: string): void
 }
 
 // --- what becomes of it -----------------------------------------------------------

@@ -231,7 +231,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const accepts = new Map(delivering.map(({ name }) => [name, channels.get(name)?.placement.accepts ?? 'authorised']))
   const resolve = createResolve({ hooks: wired, accepts, expansion: config.limits.recipients })
   const { hostname, limits } = config
-  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits })
+  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve })
   const secret = createSecret(store)
   sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
 

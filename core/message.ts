@@ -238,20 +238,34 @@ export function createMessage(parts: MessageParts): ReadableMessage {
   }
 }
 
+/** What `modify` taps made of a message. */
+export interface ChangedMessage {
+  readonly parts: MessageParts
+  /** Addresses that the sender did not name. */
+  readonly added: readonly string[]
+}
+
 /** The message as `modify` taps change it; `replace` is given the new content, of which it makes the new parts. */
 export function createChangeableMessage(
   first: MessageParts,
   replace: (source: AsyncIterable<Uint8Array>) => Promise<MessageParts>,
-): { readonly message: Message; parts(): MessageParts } {
+): { readonly message: Message; changed(): ChangedMessage } {
   let parts = first
+  let { from, recipients } = first
+  let added: readonly string[] = []
   let inner = createMessage(first)
+  const isFor = (address: string) => (one: Recipient) => [one.address, one.original].includes(address)
   const message: Message = {
     id: first.id,
     session: first.session,
-    from: first.from,
+    get from() {
+      return from
+    },
     parameters: first.parameters,
     priority: first.priority,
-    recipients: first.recipients,
+    get recipients() {
+      return recipients
+    },
     get findings() {
       return inner.findings
     },
@@ -267,8 +281,20 @@ export function createChangeableMessage(
       parts = await replace(source)
       inner = createMessage(parts)
     },
+    setSender(address) {
+      from = address
+    },
+    addRecipient(address) {
+      if (recipients.some(isFor(address))) return
+      added = [...added, address]
+      recipients = [...recipients, { address, original: address }]
+    },
+    removeRecipient(address) {
+      added = added.filter((one) => one !== address)
+      recipients = recipients.filter((one) => !isFor(address)(one))
+    },
   }
-  return { message, parts: () => parts }
+  return { message, changed: () => ({ parts: { ...parts, from, recipients }, added }) }
 }
 
 /** mailparser on the whole content; what it cannot read is unparseable, never undeliverable. */

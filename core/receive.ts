@@ -8,7 +8,7 @@
  */
 import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from './errors.ts'
-import type { MailParameters, Priority, Session, Verdict } from './hooks.ts'
+import type { Discard, MailParameters, Priority, Session, Verdict } from './hooks.ts'
 import type { Emit } from './log.ts'
 import {
   createChangeableMessage,
@@ -24,7 +24,7 @@ import type { Clock, Hooks } from './plugin.ts'
 import { groupByRoute, type SharedQueue } from './queue.ts'
 import type { MessageRecord } from './records.ts'
 import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
-import type { Routed } from './resolve.ts'
+import type { Resolve, Routed } from './resolve.ts'
 import type { Staged, Store } from './store/store.ts'
 import type { Trace } from './trace.ts'
 
@@ -47,6 +47,7 @@ export interface ReceiveParts {
   readonly emit: Emit
   readonly hostname: string
   readonly limits: ReceiveLimits
+  readonly resolve: Resolve
 }
 
 export type Receive = ReturnType<typeof createReceive>
@@ -115,6 +116,7 @@ interface Contents {
 interface Judged extends Contents {
   readonly verdict: Verdict | undefined
   readonly kept: MessageParts
+  readonly recipients: readonly Routed[]
 }
 
 /** What a tap did to a message's size, in words, each time it is asked. */
@@ -133,7 +135,7 @@ interface Arrival extends Envelope {
 }
 
 export function createReceive(parts: ReceiveParts) {
-  const { store, queue, hooks, clock, emit, hostname, limits } = parts
+  const { store, queue, hooks, clock, emit, hostname, limits, resolve } = parts
 
   /** RFC 5321 section 4.4. */
   function received({ session, recipients, id }: Arrival): string {
@@ -191,7 +193,7 @@ export function createReceive(parts: ReceiveParts) {
     try {
       const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), run) : undefined
       if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard')
-        return { ...first, verdict, kept: before }
+        return { ...first, verdict, kept: before, recipients: arrival.recipients }
       const changeable = createChangeableMessage(before, async (source) => {
         const next = await stage(source)
         await now.staged.discard()
@@ -200,16 +202,43 @@ export function createReceive(parts: ReceiveParts) {
       })
       trace.watch(sizeChange(changeable.message))
       await hooks.call('modify', changeable.message, run)
-      return { ...now, verdict, kept: changeable.parts() }
+      const { parts: kept, added } = changeable.changed()
+      const recipients = await reroute(arrival, kept, added)
+      if ('kind' in recipients) return { ...now, verdict: recipients, kept, recipients: [] }
+      return {
+        ...now,
+        verdict,
+        kept: { ...kept, recipients: recipients.map(({ recipient }) => recipient) },
+        recipients,
+      }
     } catch (error) {
       await now.staged.discard()
       throw error
     }
   }
 
+  /** Where it goes after `modify`: the same as before, without those who were removed and with those who were added. */
+  async function reroute(
+    { session, recipients, trace }: Arrival,
+    kept: MessageParts,
+    added: readonly string[],
+  ): Promise<readonly Routed[] | Refusal | Discard> {
+    const left = recipients.filter(({ recipient }) => kept.recipients.includes(recipient))
+    const more: Routed[] = []
+    for (const address of added) {
+      // It is the plugin who names him, and plugins are the admin's.
+      const by = { ...session, trusted: true }
+      const routed = await resolve.resolve({ address, original: address }, kept.from, by, trace.run)
+      if ('kind' in routed)
+        return defer(451, '4.3.0', `A recipient that was added cannot be reached: ${routed.reply.text}`)
+      more.push(...routed)
+    }
+    return left.length + more.length > 0 ? [...left, ...more] : { kind: 'discard', reason: 'no recipient is left' }
+  }
+
   function recordOf(arrival: Arrival, kept: MessageParts, blob: string, ascii: boolean): MessageRecord {
-    const { id, session, from, parameters, priority, trace, recipients } = arrival
-    const { edits, body, header } = kept
+    const { id, session, parameters, priority, trace, recipients } = arrival
+    const { edits, body, header, from } = kept
     const addresses = [from, ...recipients.map(({ recipient }) => recipient.address)].join('')
     const all = edits.prefix + Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')
     const asciiHeader = isAscii(Buffer.from(all, 'latin1'))
@@ -239,7 +268,8 @@ export function createReceive(parts: ReceiveParts) {
     }
   }
 
-  async function keep(arrival: Arrival, { kept, staged, ascii, verdict }: Judged): Promise<Reply> {
+  async function keep(first: Arrival, { kept, staged, ascii, verdict, recipients }: Judged): Promise<Reply> {
+    const arrival = { ...first, from: kept.from, recipients }
     const { id: blob, ops } = await staged.keep()
     const routes = groupByRoute(arrival.recipients)
     const record = { ...recordOf(arrival, kept, blob, ascii), of: routes.length }

@@ -127,6 +127,42 @@ test('modify changes header and content, and each tap sees what the one before d
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
 })
 
+test('modify may change who sends it and who gets it: aliases hold, strangers stay out, nobody left is a discard', async (t) => {
+  const filter = tapping({
+    modify(message) {
+      const [subject = ''] = message.headers.get('subject')
+      for (const word of subject.split(' ')) {
+        if (word.startsWith('+')) message.addRecipient(word.slice(1))
+        if (word.startsWith('-')) message.removeRecipient(word.slice(1))
+        if (word.startsWith('from:')) message.setSender(word.slice(5))
+      }
+    },
+    expand({ to }) {
+      if (to.address === 'all@far.example') return [{ ...to, address: 'c@far.example' }]
+      return to.address === 'x@nowhere.example' ? refuse(550, '5.1.1', 'Nobody') : undefined
+    },
+  })
+  const kernel = await createTestKernel(t, { plugins: [filter] })
+  const send = async (subject: string) => {
+    const before = kernel.delivered.length
+    const { reply, id } = await kernel.submit({ ...LETTER, content: `Subject: ${subject}\r\n\r\nHello\r\n` })
+    await kernel.deliver()
+    const sent = kernel.delivered.slice(before).flatMap(({ from, to }) => to.map((one) => `${from} ${one}`))
+    return { code: reply.code, id, sent }
+  }
+  assert.deepEqual((await send('+c@far.example from:z@x.example')).sent, [
+    'z@x.example b@far.example',
+    'z@x.example c@far.example',
+  ])
+  assert.deepEqual((await send('+all@far.example -b@far.example')).sent, ['a@x.example c@far.example'])
+  assert.deepEqual((await send('+b@far.example +c@far.example -c@far.example')).sent, ['a@x.example b@far.example'])
+  const nobody = await send('-b@far.example')
+  assert.deepEqual([nobody.code, nobody.sent], [250, []])
+  assert.ok(kernel.events.some(({ name, reason }) => name === 'message.discarded' && reason === 'no recipient is left'))
+  assert.equal((await send('+x@nowhere.example')).code, 451)
+  assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
+})
+
 test('a plugin’s box goes with the message to dispatch, and nobody else sees it', async (t) => {
   const boxes: unknown[] = []
   const writer = tapping(
