@@ -1,0 +1,97 @@
+/**
+ * The taps: what is done with a message by what has been found in it.
+ *
+ * What must stay true: a message that could not be scanned is deferred, unless the admin wants it to go on; what was
+ * accepted to be bounced is never delivered; nobody is sent a virus by us, in a report neither.
+ */
+import {
+  type Bounce,
+  type Delivery,
+  type Disposition,
+  defer,
+  type HookContext,
+  type Message,
+  type ReadableMessage,
+  type Refusal,
+  refuse,
+  type Verdict,
+} from 'iems'
+import type { Answer } from './clamd.ts'
+import type { Action, Options } from './options.ts'
+import type { Scan } from './scan.ts'
+import { NoServer } from './servers.ts'
+
+type Found = Exclude<Answer['kind'], 'clean'>
+
+/** What `check` leaves for the taps after it. */
+interface Scanned {
+  readonly kind: Answer['kind'] | 'unavailable'
+  readonly name: string
+  readonly action?: Action
+}
+
+/** Begins the reason of what we hold. */
+export const HELD = 'antivirus: '
+export const reasonFor = ({ kind, name }: Answer) => `${HELD}${kind}${name === '' ? '' : ` ${name}`}`
+
+const LATER = defer(451, '4.7.1', 'The message cannot be scanned for viruses now, try again later')
+
+export function createCheck(options: Options, scan: Scan) {
+  return async function check(
+    message: ReadableMessage,
+    { note, state, log }: HookContext,
+  ): Promise<Verdict | undefined> {
+    const answer = await scan.message(message).catch((cause: unknown) => {
+      if (!(cause instanceof NoServer)) throw cause
+      log.debug('not scanned', { cause })
+      return undefined
+    })
+    note('antivirus', answer?.kind ?? 'unavailable')
+    if (!answer) {
+      Object.assign(state, { kind: 'unavailable', name: '' } satisfies Scanned)
+      return options.whenDown === 'defer' ? LATER : undefined
+    }
+    const { kind, name } = answer
+    if (name !== '') note('antivirus-name', name)
+    const action = kind === 'clean' ? undefined : options[kind]
+    Object.assign(state, { kind, name, ...(action ? { action } : {}) } satisfies Scanned)
+    if (kind === 'clean') return undefined
+    if (action === 'refuse') return refusalFor(kind, name)
+    if (action === 'discard' || action === 'quarantine') return { kind: action, reason: reasonFor(answer) }
+    return undefined
+  }
+}
+
+const REFUSALS: Readonly<Record<Found, (name: string) => Refusal>> = {
+  virus: (name) => refuse(554, '5.7.1', `This message contains a virus: ${name}`),
+  encrypted: () => refuse(554, '5.7.1', 'Encrypted attachments are not accepted here'),
+  oversize: () => refuse(552, '5.3.4', 'The message or what is in it is too large to be scanned for viruses'),
+  unscannable: () => refuse(554, '5.6.0', 'The message cannot be scanned for viruses'),
+}
+const refusalFor = (kind: Found, name: string) => REFUSALS[kind](name)
+
+/** Accepted to be bounced: here it ends, and the kernel tells the sender. */
+export function dispatch(_: Delivery, { state }: HookContext): Disposition | undefined {
+  const { kind, name = '', action } = state as Partial<Scanned>
+  if (action !== 'bounce' || kind === undefined || kind === 'clean' || kind === 'unavailable') return undefined
+  return { kind: 'fail', reply: refusalFor(kind, name).reply }
+}
+
+/** A report gives back the header of a suspect message alone. */
+export function bounce(report: Bounce): Bounce | undefined {
+  const isSuspect = report.message.findings.some(({ name, value }) => name === 'antivirus' && value !== 'clean')
+  return isSuspect ? { ...report, headerOnly: true } : undefined
+}
+
+/** Fields by which scanners tell mail programs what they think. */
+const FORGED = ['X-Virus-Scanned', 'X-Virus-Status', 'X-Virus-Flag', 'X-Amavis-Alert']
+
+export function createModify({ headers: when }: Pick<Options, 'headers'>, hostname: string) {
+  return function modify({ headers }: Message, { state }: HookContext): void {
+    for (const name of FORGED) headers.remove(name)
+    const { kind, name } = state as Partial<Scanned>
+    if (kind === undefined || when === 'never' || (when === 'found' && kind === 'clean')) return
+    headers.prepend('X-Virus-Status', kind === 'clean' ? 'clean' : name ? `${kind} (${name})` : kind)
+    if (kind !== 'unavailable') headers.prepend('X-Virus-Scanned', `clamd at ${hostname}`)
+  }
+}

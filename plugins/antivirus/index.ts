@@ -1,0 +1,68 @@
+/**
+ * Against viruses: every message is scanned by clamd before it is accepted, and again when an admin asks for it.
+ *
+ * What must stay true: this file only wires; start reading at check.ts and scan.ts.
+ */
+import { definePlugin, type SetupContext } from 'iems'
+import { Accounts } from '../accounts/api.ts'
+import { MailStore } from '../mailstore/api.ts'
+import { bounce, createCheck, createModify, dispatch } from './check.ts'
+import { createCommands } from './commands.ts'
+import { options } from './options.ts'
+import { createRescan, type Stored } from './rescan.ts'
+import { createScan } from './scan.ts'
+import { createServers } from './servers.ts'
+import { createTaken } from './taken.ts'
+
+const SWEEP_MS = 3_600_000
+/** Beside what clamd may take: reading the message. */
+const READING_MS = 60_000
+
+export const antivirus = definePlugin({
+  name: 'antivirus',
+  config: options,
+  wants: [Accounts, MailStore],
+  setup(config, ctx) {
+    const { clock, log, queue, contents, store } = ctx
+    const servers = createServers({ options: config, now: clock.now, log })
+    const scan = createScan({ options: config, servers, now: clock.now })
+    const mail = ctx.find(MailStore)
+    const accounts = ctx.find(Accounts)
+    const stored: Stored | undefined =
+      mail && accounts ? { mail, accounts, taken: createTaken({ store, contents, clock, mail, accounts }) } : undefined
+    const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
+    if (stored) repeat(ctx, SWEEP_MS, () => stored.taken.sweep(clock.now() - config.keep))
+    // To get in, for the version, for the whole and for what clamd misses; each by each server.
+    const questions = 3 + 3 * config.servers.length
+    return {
+      hooks: {
+        // Also what others are going to hold: that is released by people.
+        check: {
+          handler: createCheck(config, scan),
+          stage: 'early',
+          timeout: READING_MS + questions * config.timeout,
+        },
+        modify: { handler: createModify(config, ctx.hostname), stage: 'late' },
+        dispatch: { handler: dispatch, stage: 'first' },
+        bounce,
+      },
+      commands: createCommands({ options: config, scan, servers, rescan, stored, contents, queue, clock }),
+    }
+  },
+})
+
+/** Again and again until the plugin is gone, never twice at a time. */
+function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
+  if (ctx.signal.aborted) return
+  const cancel = ctx.clock.after(ms, async () => {
+    ctx.signal.removeEventListener('abort', cancel)
+    try {
+      await run()
+    } catch (cause) {
+      // The next round tries again.
+      ctx.log.warn('sweeping has failed', { cause })
+    }
+    repeat(ctx, ms, run)
+  })
+  ctx.signal.addEventListener('abort', cancel, { once: true })
+}

@@ -1,0 +1,203 @@
+/**
+ * What clamd would not see in a message, as a message of its own that it does: files uuencoded in text that is encoded
+ * once more or begins in an unusual way, and parts nested so deep that clamd gives up.
+ *
+ * Everything else clamd takes apart by itself. What must stay true: memory and time are bounded by lines, levels and
+ * parts, whatever the message; nothing is judged here but what cannot be taken apart at all.
+ */
+import { randomBytes } from 'node:crypto'
+import { type PartFields, readFields } from './fields.ts'
+import { linesOf } from './lines.ts'
+import { decoderFor } from './transfer.ts'
+import { createUuReader, type PartSink } from './uuencoded.ts'
+
+/** The message cannot be taken apart; the words are for people. */
+export class Unscannable extends Error {}
+
+export interface Limits {
+  /** Levels of parts within parts. */
+  readonly levels: number
+  /** Parts handed out. */
+  readonly parts: number
+}
+
+/** Levels at which clamd, which gives up at 16 or 17 by default, is relied on: attachments have levels of their own. */
+const RELIED_ON = 8
+const FIELDS = 1000
+/** Characters of a field that are looked at. */
+const FIELD = 65_536
+
+/** The octets of that message; nothing at all if clamd would see everything. */
+export async function* missedParts(content: AsyncIterable<Uint8Array>, limits: Limits): AsyncGenerator<Uint8Array> {
+  const flat = createFlat(limits.parts)
+  const walk = createWalk(flat, limits, 0)
+  for await (const lines of linesOf(content)) {
+    for (const line of lines) walk.line(line)
+    const octets = flat.take()
+    if (octets) yield octets
+  }
+  walk.end()
+  const octets = flat.end()
+  if (octets) yield octets
+}
+
+/** A message of parts one beside the other. */
+function createFlat(most: number): PartSink & { take(): Buffer | undefined; end(): Buffer | undefined } {
+  // Nobody can know it: no line of a message ends a part of ours.
+  const boundary = randomBytes(18).toString('hex')
+  let parts = 0
+  let text = ''
+  const take = () => {
+    const octets = text === '' ? undefined : Buffer.from(text, 'latin1')
+    text = ''
+    return octets
+  }
+  return {
+    begin(encoding) {
+      if (++parts > most) throw new Unscannable(`more than ${most} parts`)
+      if (parts === 1)
+        text += `Received: by antivirus\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="${boundary}"\r\n`
+      const type = 'Content-Type: application/octet-stream; name="part"\r\n'
+      text += `\r\n--${boundary}\r\n${type}Content-Transfer-Encoding: ${encoding}\r\n\r\n`
+    },
+    line(line) {
+      text += `${line}\r\n`
+    },
+    take,
+    end() {
+      if (parts > 0) text += `\r\n--${boundary}--\r\n`
+      return take()
+    },
+  }
+}
+
+interface Walk {
+  line(line: string): void
+  end(): void
+}
+
+/** Goes through an entity that stands at that level. */
+function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
+  /** Boundaries of what is open; a message within a message has none of its own. */
+  const levels: (string | undefined)[] = []
+  /** Where each boundary stands among the levels. */
+  const known = new Map<string, number>()
+  const isDeep = () => base + levels.length >= RELIED_ON
+  let fields: string[] | undefined = []
+  let body: Walk = createText(flat, { encoding: '7bit', isCopied: false })
+
+  function enter(boundary: string | undefined) {
+    if (base + levels.length >= limits.levels) throw new Unscannable(`more than ${limits.levels} parts within parts`)
+    if (boundary !== undefined && !known.has(boundary)) known.set(boundary, levels.length)
+    levels.push(boundary)
+  }
+
+  function leaveTo(count: number) {
+    levels.length = count
+    for (const [boundary, at] of known) if (at >= count) known.delete(boundary)
+  }
+
+  const textOf = (encoding: string) => createText(flat, { encoding, isCopied: isDeep() })
+
+  function beginBody({ type, boundary, encoding }: PartFields) {
+    const isEncoded = encoding === 'base64' || encoding === 'quoted-printable'
+    const isMessage = type.startsWith('message/')
+    fields = undefined
+    if (type === 'message/partial') throw new Unscannable('a fragment of a message')
+    if (isEncoded && (isMessage || type.startsWith('multipart/'))) {
+      enter(undefined)
+      body = createDecoded(encoding, createWalk(flat, limits, base + levels.length))
+    } else if (isMessage) {
+      enter(undefined)
+      fields = []
+    } else if (type.startsWith('multipart/') && boundary !== undefined) {
+      enter(boundary)
+      body = textOf('7bit')
+    } else if (isEncoded && !type.startsWith('text/')) body = isDeep() ? createCopy(flat, encoding) : NOTHING
+    else body = textOf(encoding)
+  }
+
+  function headerLine(line: string, known: string[]) {
+    const isFolded = known.length > 0 && /^[ \t]/.test(line)
+    if (!isFolded && !/^[!-9;-~]+[ \t]*:/.test(line)) {
+      beginBody(readFields(known))
+      if (line !== '') body.line(line)
+    } else if (!isFolded) known.push(line)
+    else if ((known.at(-1) as string).length < FIELD) known[known.length - 1] += line
+    if (known.length > FIELDS) throw new Unscannable(`a header of more than ${FIELDS} fields`)
+  }
+
+  /** Whether the line stands between parts. */
+  function isBoundary(line: string): boolean {
+    if (known.size === 0 || !line.startsWith('--')) return false
+    const name = line.slice(2).trimEnd()
+    const opened = known.get(name)
+    const closed = name.endsWith('--') ? known.get(name.slice(0, -2)) : undefined
+    if (opened === undefined && closed === undefined) return false
+    body.end()
+    leaveTo(opened === undefined ? (closed as number) : opened + 1)
+    body = textOf('7bit')
+    fields = opened === undefined ? undefined : []
+    return true
+  }
+
+  return {
+    line(line) {
+      if (isBoundary(line)) return
+      if (fields) headerLine(line, fields)
+      else body.line(line)
+    },
+    end: () => body.end(),
+  }
+}
+
+/** Attachments that clamd sees by itself. */
+const NOTHING: Walk = { line() {}, end() {} }
+
+/** Where clamd does not go: the part as it stands. */
+function createCopy(flat: PartSink, encoding: string): Walk {
+  let hasBegun = false
+  return {
+    line(line) {
+      if (!hasBegun) flat.begin(encoding)
+      hasBegun = true
+      flat.line(line)
+    },
+    end() {},
+  }
+}
+
+/** A text, which files may stand in; without them it is handed out only where clamd does not go. */
+function createText(
+  flat: PartSink,
+  { encoding, isCopied }: { readonly encoding: string; readonly isCopied: boolean },
+): Walk {
+  const readUu = createUuReader(flat)
+  let isOpen = false
+  const plain: Walk = {
+    line(line) {
+      if (readUu(line)) isOpen = false
+      else if (isCopied && (isOpen || line !== '')) {
+        if (!isOpen) flat.begin('8bit')
+        isOpen = true
+        flat.line(line)
+      }
+    },
+    end: () => void readUu(''),
+  }
+  return createDecoded(encoding, plain)
+}
+
+function createDecoded(encoding: string, to: Walk): Walk {
+  const decoder = decoderFor(encoding)
+  if (!decoder) return to
+  return {
+    line(line) {
+      for (const decoded of decoder.decode(line)) to.line(decoded)
+    },
+    end() {
+      for (const decoded of decoder.end()) to.line(decoded)
+      to.end()
+    },
+  }
+}
