@@ -1,0 +1,196 @@
+/**
+ * One client's connection: requests are read, answered in their order, and given up when the client says so.
+ *
+ * What must stay true: nothing a client sends costs more than the limits say: a message is read only up to its size, and
+ * no more are read ahead than are allowed; a request that cannot be understood gets an answer or the connection ends;
+ * nothing of what was said before TLS counts after it.
+ */
+import { Ended, type Input, type Log, type Output, TimedOut } from 'iems'
+import type { Options } from './options.ts'
+import { BerError, readHeader } from './protocol/ber.ts'
+import { FilterTooLarge } from './protocol/filter.ts'
+import { type Envelope, OPERATION, type Request, readEnvelope, readRequest } from './protocol/requests.ts'
+import { ANSWERED, disconnection, LdapError, type Result, resultMessage } from './protocol/responses.ts'
+import { EXTENSION } from './root.ts'
+
+/** One request under way. */
+export interface Operation {
+  readonly envelope: Envelope
+  /** The client has given it up: RFC 4511 section 4.11. */
+  isAbandoned: boolean
+}
+
+export interface ConnectionParts {
+  readonly input: Input
+  readonly output: Output
+  readonly options: Options
+  readonly log: Log
+  /** Server is stopping. */
+  readonly signal: AbortSignal
+  isBound(): boolean
+  /** Answers one request; undefined when there is to be no answer. Entries of a search have been sent then. */
+  answer(request: Request, operation: Operation): Promise<Result | undefined>
+  /** Begins TLS, after its answer has been sent. */
+  startTls(): Promise<void>
+}
+
+/** Tag 0x30, and the longest length there is. */
+const HEADER = 2
+
+export class Connection {
+  readonly #parts: ConnectionParts
+  readonly #pending = new Map<number, Operation>()
+  #last: Promise<void> = Promise.resolve()
+  #errors = 0
+  #failures = 0
+  #fault: unknown
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts
+  }
+
+  async run(): Promise<void> {
+    const { input, output, signal } = this.#parts
+    const stop = () => input.close()
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    const farewell = await this.#read().catch((cause: unknown) => this.#farewellTo(cause))
+    signal.removeEventListener('abort', stop)
+    if (farewell === undefined && !signal.aborted) this.#abandonAll()
+    await this.#last
+    const words = signal.aborted ? disconnection('unavailable', 'the server is stopping') : farewell
+    if (words === undefined || this.#fault !== undefined) return
+    output.write(words)
+    await output.flush()
+  }
+
+  #farewellTo(cause: unknown): Buffer | undefined {
+    if (cause instanceof Ended) return undefined
+    if (cause instanceof TimedOut) return disconnection('unavailable', 'nothing has been said for too long')
+    if (cause instanceof BerError) return disconnection('protocolError', cause.message)
+    if (cause instanceof LdapError) return disconnection(cause.result.result, cause.result.text ?? '')
+    throw cause
+  }
+
+  #abandonAll(): void {
+    for (const operation of this.#pending.values()) operation.isAbandoned = true
+  }
+
+  // --- reading -----------------------------------------------------------------------------------
+
+  /** Ends when the client has, or throws why it goes on no longer. */
+  async #read(): Promise<undefined> {
+    const { limits } = this.#parts.options
+    for (;;) {
+      const envelope = readEnvelope(await this.#message())
+      const { operation } = envelope
+      if (operation === OPERATION.unbind) return undefined
+      if (operation === OPERATION.abandon) this.#abandon(envelope)
+      else if (ANSWERED[operation] === undefined) throw new BerError('there is no such operation')
+      else this.#take(envelope)
+      // What follows on these is said under other conditions.
+      const isTurningPoint = operation === OPERATION.bind || operation === OPERATION.extended
+      if (isTurningPoint || this.#pending.size >= limits.pending) await this.#last
+      if (this.#fault !== undefined) return undefined
+    }
+  }
+
+  async #message(): Promise<Buffer> {
+    const { input, options, isBound } = this.#parts
+    const { limits, timeouts } = options
+    const first = await this.#first(isBound() ? timeouts.idle : timeouts.login)
+    if (first[0] !== 0x30) throw new BerError('no message of LDAP')
+    input.patience = timeouts.message
+    const more = (first[1] as number) >= 0x80 ? (first[1] as number) & 0x7f : 0
+    const header = readHeader(more > 0 && more <= 4 ? Buffer.concat([first, await input.octets(more)]) : first)
+    if (!header) throw new BerError('no length that LDAP allows')
+    if (header.length > (isBound() ? limits.messageSize : limits.messageSizeBeforeBind))
+      throw new LdapError('unwillingToPerform', 'the request is too large')
+    return input.octets(header.length)
+  }
+
+  /** Waits for a message to begin; while something is under way the client need not say anything. */
+  async #first(patience: number): Promise<Buffer> {
+    const { input } = this.#parts
+    for (;;) {
+      input.patience = patience
+      try {
+        return await input.octets(HEADER)
+      } catch (cause) {
+        if (!(cause instanceof TimedOut) || this.#pending.size === 0) throw cause
+      }
+    }
+  }
+
+  #abandon({ content }: Envelope): void {
+    const id = content.length > 0 && content.length <= 4 ? content.readIntBE(0, content.length) : -1
+    const operation = this.#pending.get(id)
+    if (operation) operation.isAbandoned = true
+  }
+
+  #take(envelope: Envelope): void {
+    if (this.#pending.has(envelope.id)) throw new BerError('two requests with one id')
+    const operation = { envelope, isAbandoned: false }
+    this.#pending.set(envelope.id, operation)
+    this.#last = this.#last.then(() => this.#perform(operation))
+  }
+
+  // --- answering -----------------------------------------------------------------------------------
+
+  /** Never throws: a connection that cannot go on is ended. */
+  async #perform(operation: Operation): Promise<void> {
+    const { input, output, log } = this.#parts
+    if (this.#fault !== undefined) return
+    try {
+      await this.#respond(operation)
+      this.#pending.delete(operation.envelope.id)
+      if (this.#pending.size === 0 || output.isFull) await output.flush()
+    } catch (cause) {
+      if (!(cause instanceof TimedOut) && !(cause instanceof Ended)) log.debug('connection failed', { cause })
+      this.#fault = cause
+      input.close()
+    }
+  }
+
+  async #respond(operation: Operation): Promise<void> {
+    const { output, options } = this.#parts
+    const { id, operation: tag } = operation.envelope
+    const kind = ANSWERED[tag]
+    if (kind === undefined || operation.isAbandoned) return
+    const { request, result } = await this.#resultOf(operation)
+    if (!result || operation.isAbandoned) return
+    output.write(resultMessage(id, kind, result))
+    if (result.result === 'success' && request?.kind === 'extended' && request.name === EXTENSION.startTls) {
+      await output.flush()
+      await this.#parts.startTls()
+    }
+    const { authAttempts, errors } = options.limits
+    if (result.result === 'invalidCredentials' && ++this.#failures >= authAttempts)
+      await this.#end('too many failed logins')
+    else if (result.result === 'protocolError' && ++this.#errors >= errors) await this.#end('too many errors')
+  }
+
+  async #end(why: string): Promise<void> {
+    this.#parts.output.write(disconnection('unwillingToPerform', why))
+    await this.#parts.output.flush()
+    throw new Ended()
+  }
+
+  async #resultOf(operation: Operation): Promise<{ readonly request?: Request; readonly result: Result | undefined }> {
+    const { options, answer, log } = this.#parts
+    let request: Request | undefined
+    try {
+      request = readRequest(operation.envelope, options.limits)
+      if (!request) return { result: { result: 'protocolError' } }
+      return { request, result: await answer(request, operation) }
+    } catch (cause) {
+      if (cause instanceof LdapError) return { result: cause.result }
+      if (cause instanceof BerError) return { result: { result: 'protocolError', text: cause.message } }
+      if (cause instanceof FilterTooLarge)
+        return { result: { result: 'adminLimitExceeded', text: 'the filter is too large' } }
+      if (cause instanceof TimedOut || cause instanceof Ended) throw cause
+      log.error('request failed', { operation: request?.kind, cause })
+      return { result: { result: 'unavailable', text: 'not at this moment' } }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The directory over LDAP, for address books, for programs that look somebody up, and for those who change it.
+ *
+ * This file only wires; start reading at connection.ts, then operations.ts. The protocol itself is in protocol/.
+ */
+import { type Client, createClients, definePlugin, Input, Output, readCertificates, type SetupContext } from 'iems'
+import { Directory } from '../directory/api.ts'
+import { createAccess } from './access.ts'
+import { Connection } from './connection.ts'
+import { createLogin } from './login.ts'
+import { createOperations, type OperationsParts } from './operations.ts'
+import { options } from './options.ts'
+import { parseDn } from './protocol/dn.ts'
+import { disconnection } from './protocol/responses.ts'
+import { createSearching } from './search.ts'
+import { createTree } from './tree.ts'
+import { createWriting } from './writing.ts'
+
+export const ldap = definePlugin({
+  name: 'ldap',
+  config: options,
+  needs: [Directory],
+  async setup(config, ctx) {
+    const directory = ctx.use(Directory)
+    const tree = createTree(directory, parseDn(config.suffix) ?? [])
+    const access = createAccess(directory, config)
+    const parts: OperationsParts = {
+      directory,
+      tree,
+      access,
+      searching: createSearching(directory, tree, access),
+      writing: createWriting(directory, tree, { mailHostChannel: config.mailHostChannel }),
+      options: config,
+      clock: ctx.clock,
+    }
+    const clients = createClients({
+      tls: config.tls,
+      certificates: config.tls && (await readCertificates(config.tls)),
+      limits: config.limits,
+      proxyFrom: config.proxyFrom,
+      handshakeMs: config.timeouts.handshake,
+      clock: ctx.clock,
+      log: ctx.log,
+      full: '',
+      serve: (client, signal) => serve(parts, ctx, { client, signal }),
+    })
+    const label = config.tls?.mode === 'implicit' ? 'LDAP with TLS' : 'LDAP'
+    return {
+      async listen() {
+        for (const address of [config.listen].flat()) await ctx.port(address, label, (socket) => clients.accept(socket))
+      },
+      close: (signal) => clients.drain(signal),
+    }
+  },
+})
+
+interface Served {
+  readonly client: Client
+  readonly signal: AbortSignal
+}
+
+async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal }: Served): Promise<void> {
+  const { options, directory, tree } = parts
+  const { remote, local, tls } = client
+  const open = ctx.openSession({ protocol: 'LDAP', remote, local, ...(tls ? { tls } : {}) })
+  const input = new Input(options.timeouts.login)
+  const output = new Output(options.timeouts.write)
+  let isSecure = tls !== undefined
+  client.socket.setNoDelay(true)
+  input.attach(client.socket)
+  output.attach(client.socket)
+  const login = createLogin({ open, directory, tree, mayShow: () => isSecure || options.authWithoutTls })
+  const operations = createOperations(parts, {
+    output,
+    login,
+    identity: () => open.session.identity,
+    mayStartTls: () => client.mayStartTls && !isSecure,
+    isSecure: () => isSecure,
+    mechanisms: login.mechanisms,
+    async isOwnPassword(account, username, password) {
+      // Passwords for programs are not for the web, unless they are for just that.
+      const web = ctx.openSession({ protocol: 'HTTP', remote, local })
+      const answer = await web.auth({ kind: 'password', username, password })
+      web.close()
+      return answer.kind === 'identity' && answer.account === account
+    },
+  })
+  try {
+    const refusal = await open.connect()
+    if (refusal) {
+      output.write(disconnection('unavailable', refusal.reply.text))
+      return await output.flush()
+    }
+    await new Connection({
+      input,
+      output,
+      options,
+      log: ctx.log,
+      signal,
+      isBound: () => open.session.identity !== undefined,
+      answer: operations.answer,
+      async startTls() {
+        input.detach()
+        const { socket, tls } = await client.startTls()
+        isSecure = true
+        open.update({ tls })
+        input.attach(socket)
+        output.attach(socket)
+      },
+    }).run()
+  } finally {
+    login.end()
+    await operations.end()
+    open.close()
+  }
+}

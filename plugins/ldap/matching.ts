@@ -1,0 +1,177 @@
+/**
+ * Whether an entry is what a filter asks for (RFC 4511 section 4.5.1.7): yes, no, or nobody can say.
+ *
+ * What must stay true: an attribute that may not be read is as if nobody knew it; each value costs one comparison, so
+ * that an entry costs no more than the filter's terms times its values.
+ */
+import { isUtf8 } from 'node:buffer'
+import { foldDn, foldType, parseDn } from './protocol/dn.ts'
+import { type Filter, termsOf } from './protocol/filter.ts'
+import {
+  type AttributeDescription,
+  describe,
+  foldByRule,
+  foldPart,
+  foldValue,
+  hasOrdering,
+  hasSubstrings,
+} from './schema.ts'
+
+/** An entry while it is looked at. */
+export interface Candidate {
+  readonly id: string | undefined
+  readonly dn: string
+  /** Values by the key of an attribute; none when there are none, undefined when nobody may say. */
+  values(description: AttributeDescription): readonly string[] | undefined
+}
+
+export type Truth = boolean | undefined
+export type Predicate = (candidate: Candidate) => Truth
+
+/** Members and groups that a filter asks about, by the form of their DN in which they are compared. */
+export interface Memberships {
+  /** Ids of the groups that somebody is in. */
+  readonly groupsOf: ReadonlyMap<string, ReadonlySet<string>>
+  /** Ids of those who are in a group. */
+  readonly membersOf: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+const UNKNOWN: Predicate = () => undefined
+const textOf = (value: Buffer) => (isUtf8(value) ? value.toString() : undefined)
+export const foldDnText = (text: string) => {
+  const dn = parseDn(text)
+  return dn && foldDn(dn)
+}
+
+export function compile(filter: Filter, memberships: Memberships): Predicate {
+  switch (filter.kind) {
+    case 'and':
+      return all(filter.of.map((one) => compile(one, memberships)))
+    case 'or':
+      return any(filter.of.map((one) => compile(one, memberships)))
+    case 'not': {
+      const inner = compile(filter.of, memberships)
+      return (candidate) => {
+        const truth = inner(candidate)
+        return truth === undefined ? undefined : !truth
+      }
+    }
+    case 'extensible':
+      return extensible(filter)
+    default: {
+      const description = describe(filter.attribute)
+      if (!description) return UNKNOWN
+      if (filter.kind === 'present') return (candidate) => truthOf(candidate.values(description), () => true)
+      if (filter.kind === 'substrings') return substrings(description, filter)
+      return comparison(description, filter, memberships)
+    }
+  }
+}
+
+const all =
+  (of: readonly Predicate[]): Predicate =>
+  (candidate) => {
+    let truth: Truth = true
+    for (const one of of) {
+      const own = one(candidate)
+      if (own === false) return false
+      if (own === undefined) truth = undefined
+    }
+    return truth
+  }
+
+const any =
+  (of: readonly Predicate[]): Predicate =>
+  (candidate) => {
+    let truth: Truth = false
+    for (const one of of) {
+      const own = one(candidate)
+      if (own === true) return true
+      if (own === undefined) truth = undefined
+    }
+    return truth
+  }
+
+function truthOf(values: readonly string[] | undefined, is: (value: string) => boolean): Truth {
+  return values === undefined ? undefined : values.some(is)
+}
+
+function comparison(
+  description: AttributeDescription,
+  { kind, value }: { readonly kind: 'equal' | 'atLeast' | 'atMost' | 'approx'; readonly value: Buffer },
+  { groupsOf, membersOf }: Memberships,
+): Predicate {
+  const { base } = description
+  const text = textOf(value)
+  const wanted = text === undefined ? undefined : foldValue(base, text)
+  if (wanted === undefined) return UNKNOWN
+  // Found by the other end: a group may have very many.
+  const ids = base === 'member' ? groupsOf.get(wanted) : base === 'memberof' ? membersOf.get(wanted) : undefined
+  if (base === 'member' || base === 'memberof')
+    return (candidate) =>
+      candidate.values(description) === undefined ? undefined : (ids?.has(candidate.id ?? '') ?? false)
+  if (kind === 'atLeast' || kind === 'atMost') {
+    if (!hasOrdering(base)) return UNKNOWN
+    return (candidate) =>
+      truthOf(candidate.values(description), (one) => {
+        const folded = foldValue(base, one)
+        return folded !== undefined && (kind === 'atLeast' ? folded >= wanted : folded <= wanted)
+      })
+  }
+  return (candidate) => truthOf(candidate.values(description), (one) => foldValue(base, one) === wanted)
+}
+
+function substrings(
+  description: AttributeDescription,
+  { initial, any, final }: Extract<Filter, { kind: 'substrings' }>,
+): Predicate {
+  const { base } = description
+  if (!hasSubstrings(base)) return UNKNOWN
+  const part = (octets: Buffer | undefined) => {
+    const text = octets && textOf(octets)
+    return text === undefined ? undefined : foldPart(base, text)
+  }
+  const parts = [initial, ...any, final].filter((octets) => octets !== undefined)
+  if (parts.some((octets) => !isUtf8(octets))) return UNKNOWN
+  // RFC 4518 section 2.6.1: spaces at the ends of the value are none.
+  const start = part(initial)?.trimStart() ?? ''
+  const end = part(final)?.trimEnd() ?? ''
+  const between = any.map((octets) => part(octets) as string)
+  return (candidate) =>
+    truthOf(candidate.values(description), (one) => {
+      const value = foldValue(base, one) ?? ''
+      if (!value.startsWith(start) || !value.endsWith(end)) return false
+      let at = start.length
+      for (const piece of between) {
+        const found = value.indexOf(piece, at)
+        if (found < 0) return false
+        at = found + piece.length
+      }
+      return at <= value.length - end.length
+    })
+}
+
+function extensible({ rule, attribute, value, inDn }: Extract<Filter, { kind: 'extensible' }>): Predicate {
+  const description = attribute === undefined ? undefined : describe(attribute)
+  const text = textOf(value)
+  if (!description || text === undefined) return UNKNOWN
+  const { base } = description
+  const fold = rule === undefined ? (one: string) => foldValue(base, one) : foldByRule(rule)
+  const wanted = fold?.(text)
+  if (!fold || wanted === undefined) return UNKNOWN
+  const isIt = (one: string) => fold(one) === wanted
+  return (candidate) => {
+    const own = truthOf(candidate.values(description), isIt)
+    if (!inDn || own === true) return own
+    const named = (parseDn(candidate.dn) ?? []).flat()
+    return named.some((ava) => foldType(ava.type) === base && isIt(ava.value)) || own
+  }
+}
+
+/** The DNs whose membership it asks about. */
+export function dnsIn(filter: Filter, base: 'member' | 'memberof'): string[] {
+  return termsOf(filter).flatMap((term) => {
+    const isEqual = term.kind === 'equal' || term.kind === 'approx'
+    return isEqual && describe(term.attribute)?.base === base ? [term.value.toString()] : []
+  })
+}

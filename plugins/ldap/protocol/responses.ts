@@ -1,0 +1,132 @@
+/**
+ * What clients are told (RFC 4511), as octets.
+ *
+ * What must stay true: each request but unbind and abandon gets one response of its own kind.
+ */
+import { element, enumerated, integer, octetString, sequence, TAG } from './ber.ts'
+import type { Control, Request } from './requests.ts'
+
+/** RFC 4511 appendix A. */
+export const RESULT = {
+  success: 0,
+  operationsError: 1,
+  protocolError: 2,
+  timeLimitExceeded: 3,
+  sizeLimitExceeded: 4,
+  compareFalse: 5,
+  compareTrue: 6,
+  authMethodNotSupported: 7,
+  strongerAuthRequired: 8,
+  adminLimitExceeded: 11,
+  unavailableCriticalExtension: 12,
+  confidentialityRequired: 13,
+  saslBindInProgress: 14,
+  noSuchAttribute: 16,
+  undefinedAttributeType: 17,
+  inappropriateMatching: 18,
+  constraintViolation: 19,
+  attributeOrValueExists: 20,
+  invalidAttributeSyntax: 21,
+  noSuchObject: 32,
+  invalidDnSyntax: 34,
+  inappropriateAuthentication: 48,
+  invalidCredentials: 49,
+  insufficientAccessRights: 50,
+  busy: 51,
+  unavailable: 52,
+  unwillingToPerform: 53,
+  namingViolation: 64,
+  objectClassViolation: 65,
+  notAllowedOnNonLeaf: 66,
+  notAllowedOnRdn: 67,
+  entryAlreadyExists: 68,
+  other: 80,
+} as const
+export type ResultName = keyof typeof RESULT
+
+export interface Result {
+  readonly result: ResultName
+  /** Of the nearest entry above the one that was not found. */
+  readonly matched?: string
+  /** For people. */
+  readonly text?: string
+  /** RFC 4511 section 4.2.2. */
+  readonly saslCredentials?: Buffer
+  /** Of an extended operation. */
+  readonly name?: string
+  readonly value?: Buffer
+  readonly controls?: readonly Control[]
+}
+
+export const SUCCESS: Result = { result: 'success' }
+
+/** An answer that ends an operation from within. */
+export class LdapError extends Error {
+  readonly result: Result
+  constructor(result: ResultName, text = '', matched = '') {
+    super(`${result}: ${text}`)
+    this.result = { result, text, matched }
+  }
+}
+
+type Answered = Exclude<Request['kind'], 'unbind' | 'abandon'>
+const TAGS: Readonly<Record<Answered, number>> = {
+  bind: 0x61,
+  search: 0x65,
+  modify: 0x67,
+  add: 0x69,
+  delete: 0x6b,
+  rename: 0x6d,
+  compare: 0x6f,
+  extended: 0x78,
+}
+/** By the tag of the request, the kind of the answer; undefined for what gets none. */
+export const ANSWERED: Readonly<Record<number, Answered>> = {
+  96: 'bind',
+  99: 'search',
+  102: 'modify',
+  104: 'add',
+  74: 'delete',
+  108: 'rename',
+  110: 'compare',
+  119: 'extended',
+}
+
+function message(id: number, response: Buffer, controls: readonly Control[] = []): Buffer {
+  if (controls.length === 0) return sequence(integer(id), response)
+  const list = controls.map(({ type, isCritical, value }) =>
+    sequence(
+      octetString(type),
+      ...(isCritical ? [element(TAG.boolean, Buffer.from([0xff]))] : []),
+      ...(value ? [octetString(value)] : []),
+    ),
+  )
+  return sequence(integer(id), response, element(0xa0, ...list))
+}
+
+export function resultMessage(id: number, kind: Answered, given: Result): Buffer {
+  const { result, matched = '', text = '', saslCredentials, name, value, controls } = given
+  const parts = [enumerated(RESULT[result]), octetString(matched), octetString(text)]
+  if (saslCredentials) parts.push(octetString(saslCredentials, 0x87))
+  if (name !== undefined) parts.push(octetString(name, 0x8a))
+  if (value) parts.push(octetString(value, 0x8b))
+  return message(id, element(TAGS[kind], ...parts), controls)
+}
+
+export type Shown = readonly (readonly [type: string, values: readonly (string | Buffer)[]])[]
+
+export function entryMessage(id: number, dn: string, attributes: Shown): Buffer {
+  const list = attributes.map(([type, values]) =>
+    sequence(octetString(type), element(TAG.set, ...values.map((value) => octetString(value)))),
+  )
+  return message(id, element(0x64, octetString(dn), sequence(...list)))
+}
+
+/** RFC 4511 section 4.4.1: the last that a client hears. */
+export const disconnection = (result: ResultName, text: string): Buffer =>
+  resultMessage(0, 'extended', { result, text, name: '1.3.6.1.4.1.1466.20036' })
+
+/** RFC 2696: the value of the control in an answer. */
+export const pagedValue = (cookie: Buffer): Buffer => sequence(integer(0), octetString(cookie))
+/** RFC 2891. */
+export const sortedValue = (result: ResultName): Buffer => sequence(enumerated(RESULT[result]))

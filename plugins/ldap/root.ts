@@ -1,0 +1,77 @@
+/**
+ * What a client asks first: the root DSE (RFC 4512 section 5.1) and the subschema (section 4.2).
+ *
+ * What must stay true: what is announced here works, and nothing else is.
+ */
+import type { SaslMechanism } from 'iems'
+import type { Shown } from './protocol/responses.ts'
+import { describe, SUBSCHEMA } from './schema.ts'
+import type { Selection } from './search.ts'
+import { SUBSCHEMA_DN } from './view.ts'
+
+export const CONTROL = {
+  paged: '1.2.840.113556.1.4.319',
+  sort: '1.2.840.113556.1.4.473',
+  sorted: '1.2.840.113556.1.4.474',
+  /** RFC 3296: there are no referrals here, so nothing is different. */
+  manageDsaIt: '2.16.840.1.113730.3.4.2',
+} as const
+export const EXTENSION = {
+  startTls: '1.3.6.1.4.1.1466.20037',
+  /** RFC 3062. */
+  passwordModify: '1.3.6.1.4.1.4203.1.11.1',
+  /** RFC 4532. */
+  whoAmI: '1.3.6.1.4.1.4203.1.11.3',
+} as const
+/** RFC 3673: `+`. RFC 4526: (&) and (|). */
+const FEATURES = ['1.3.6.1.4.1.4203.1.5.1', '1.3.6.1.4.1.4203.1.5.3']
+
+export interface RootFacts {
+  readonly suffix: string
+  readonly mayStartTls: boolean
+  readonly mechanisms: readonly SaslMechanism[]
+}
+
+type Special = ReadonlyMap<string, { readonly values: readonly string[]; readonly isOperational: boolean }>
+
+/** The attributes of the root DSE. */
+export function rootAttributes({ suffix, mayStartTls, mechanisms }: RootFacts): Special {
+  const operational = (values: readonly string[]) => ({ values, isOperational: true })
+  return new Map([
+    ['objectClass', { values: ['top'], isOperational: false }],
+    ['namingContexts', operational([suffix])],
+    // Asked for by clients of Active Directory.
+    ['defaultNamingContext', operational([suffix])],
+    ['subschemaSubentry', operational([SUBSCHEMA_DN])],
+    ['supportedLDAPVersion', operational(['3'])],
+    ['supportedControl', operational([CONTROL.paged, CONTROL.sort, CONTROL.manageDsaIt])],
+    [
+      'supportedExtension',
+      operational([EXTENSION.whoAmI, EXTENSION.passwordModify, ...(mayStartTls ? [EXTENSION.startTls] : [])]),
+    ],
+    ['supportedFeatures', operational(FEATURES)],
+    ['supportedSASLMechanisms', operational(mechanisms)],
+    ['vendorName', operational(['IEMS'])],
+  ])
+}
+
+export const SUBSCHEMA_ATTRIBUTES: Special = new Map([
+  ['objectClass', { values: ['top', 'subentry', 'subschema', 'extensibleObject'], isOperational: false }],
+  ['cn', { values: ['Subschema'], isOperational: false }],
+  ['objectClasses', { values: SUBSCHEMA.objectclasses ?? [], isOperational: true }],
+  ['attributeTypes', { values: SUBSCHEMA.attributetypes ?? [], isOperational: true }],
+  ['ldapSyntaxes', { values: SUBSCHEMA.ldapsyntaxes ?? [], isOperational: true }],
+])
+
+export function specialShown(special: Special, { user, operational, names }: Selection, typesOnly: boolean): Shown {
+  return [...special]
+    .filter(([name, { values, isOperational }]) => {
+      const isAsked = names.has(describe(name)?.key ?? name.toLowerCase())
+      return values.length > 0 && (isAsked || (isOperational ? operational : user))
+    })
+    .map(([name, { values }]) => [name, typesOnly ? [] : values])
+}
+
+/** A filter is asked about these as about any entry. */
+export const specialValues = (special: Special) =>
+  new Map([...special].map(([name, { values }]) => [name.toLowerCase(), values]))
