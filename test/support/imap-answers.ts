@@ -238,6 +238,8 @@ export function untagged(line: string, command = ''): Value[] | undefined {
       const found = values.filter((value) => !Array.isArray(value)).map(Number)
       return [name, found.sort((a, b) => a - b).join(' '), ...modseq]
     }
+    case 'SORT':
+      return [name, ...values.map((value) => (isList(value) ? 'with a modseq' : value))]
     case 'ESEARCH':
       return [name, ...esearch(values)]
     case 'VANISHED':

@@ -83,6 +83,12 @@ function asksModseq(key: SearchKey): boolean {
   return key.kind === 'not' || key.kind === 'fuzzy' ? asksModseq(key.key) : key.kind === 'modseq'
 }
 
+/** RFC 7162 section 3.1.10: with MIN and MAX alone it is only these of which something is told. */
+function toldOf(found: readonly Entry[], { options }: Returning): readonly Entry[] {
+  if ([...options].some((option) => option !== 'MIN' && option !== 'MAX')) return found
+  return [...(options.has('MIN') ? found.slice(0, 1) : []), ...(options.has('MAX') ? found.slice(-1) : [])]
+}
+
 /** RFC 7162 section 3.1.5: told to who asked by modseq. */
 function highestOf(found: readonly Entry[], key: SearchKey): number | undefined {
   if (!asksModseq(key) || found.length === 0) return undefined
@@ -105,6 +111,8 @@ export const search: CommandDefinition = {
       decode = decoderOf(cursor.astring())
       cursor.space()
     }
+    // RFC 9051 section 6.4.4.1: what fails leaves nothing saved.
+    if (returning?.options.has('SAVE') && !decode) view.saved = []
     if (!decode) return BAD_CHARSET
     const key = readSearch(cursor, decode)
     cursor.end()
@@ -112,7 +120,7 @@ export const search: CommandDefinition = {
     if ('status' in found) return found
     if (returning?.options.has('SAVE')) view.saved = saved(found, returning)
     const numbers = found.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
-    const modseq = highestOf(found, key)
+    const modseq = highestOf(returning ? toldOf(found, returning) : found, key)
     if (returning || session.enabled.has('IMAP4REV2')) {
       const given = returning ?? { options: new Set(['ALL']) }
       const results = resultsOf(numbers, given, modseq)
