@@ -23,7 +23,19 @@ export { Output } from './listening/output.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export { tlsFacts } from './listening/tls-facts.ts'
 export type { EventName, Log } from './log.ts'
+export { type RawField, type SplitContent, splitContent } from './message.ts'
 export { inNetworks, network } from './networks.ts'
+export {
+  createOutside,
+  NoServer,
+  OUTSIDE_ADDRESS,
+  type Outside,
+  type OutsideAddress,
+  type OutsideParts,
+  type OutsideServer,
+  type OutsideState,
+  QuestionFailed,
+} from './outside.ts'
 export type { Placement } from './placement.ts'
 export {
   type Clock,

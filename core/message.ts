@@ -73,6 +73,54 @@ function fieldsOf(block: string): Field[] {
   return fields
 }
 
+/** A field as its octets, one character each. */
+export interface RawField {
+  readonly name: string
+  /** Everything behind the colon but the last line's end: spaces and folds are there. */
+  readonly value: string
+}
+
+export interface SplitContent {
+  /** From the top. Lines that are no fields are left out. */
+  readonly fields: readonly RawField[]
+  /** Can be read once. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** A content in its two parts; undefined when the header is longer than `most` octets. */
+export async function splitContent(
+  content: AsyncIterable<Uint8Array>,
+  most: number,
+): Promise<SplitContent | undefined> {
+  const pieces = content[Symbol.asyncIterator]()
+  let head: Buffer = Buffer.alloc(0)
+  for (;;) {
+    const { done, value } = await pieces.next()
+    if (done) break
+    head =
+      head.length === 0 ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.concat([head, value])
+    if (headerEnd(head) < head.length || head.length > most) break
+  }
+  const end = headerEnd(head)
+  if (end > most) {
+    await pieces.return?.()
+    return undefined
+  }
+  const block = head.toString('latin1', 0, end)
+  const fields = fieldsOf(block).map((field) => {
+    const colon = block.indexOf(':', field.start)
+    return {
+      name: block.slice(field.start, colon).trimEnd(),
+      value: block.slice(colon + 1, field.end).replace(/\r?\n$/, ''),
+    }
+  })
+  async function* rest() {
+    if (end < head.length) yield head.subarray(end)
+    yield* { [Symbol.asyncIterator]: () => pieces }
+  }
+  return { fields, body: rest() }
+}
+
 function fieldValue(block: string, { start, end }: Field): string {
   const raw = block.slice(block.indexOf(':', start) + 1, end)
   return Buffer.from(raw, 'latin1')

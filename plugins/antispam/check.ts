@@ -4,7 +4,7 @@
  * What must stay true: what could not be found out counts nothing; a message is never discarded; it is refused or held
  * for several recipients only if it would be for each of them.
  */
-import { defer, type HookContext, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
+import { defer, type HookContext, NoServer, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf } from './classifier/tokens.ts'
@@ -17,7 +17,6 @@ import type { Exempt } from './exempt.ts'
 import type { Greylist } from './greylist.ts'
 import type { Options } from './options.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
-import { NoServer } from './scanners/servers.ts'
 import { type Action, actionFor, mostOf, type Reason, stronger, sum, tell } from './score.ts'
 
 export interface CheckParts {

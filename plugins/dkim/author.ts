@@ -5,13 +5,13 @@
  * somebody else.
  */
 import { domainToASCII } from 'node:url'
-import type { Field } from './canonical.ts'
+import type { RawField } from 'iems'
 
 const COMMENTS = 20
 
 /** Undefined when there is not exactly one domain in exactly one From field. */
-export function authorDomain(fields: readonly Field[]): string | undefined {
-  const [from, ...more] = fields.filter(({ name }) => name === 'from')
+export function authorDomain(fields: readonly RawField[]): string | undefined {
+  const [from, ...more] = fields.filter(({ name }) => name.toLowerCase() === 'from')
   if (!from || more.length > 0) return undefined
   let text = from.value.replace(/\r\n/g, '').replace(/"(?:[^"\\]|\\.)*"/g, '')
   for (let depth = 0; depth < COMMENTS && text.includes('('); depth++) text = text.replace(/\((?:[^()\\]|\\.)*\)/g, '')

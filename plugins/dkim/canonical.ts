@@ -5,31 +5,14 @@
  * Text here is latin1, one character for each octet.
  */
 import { createHash } from 'node:crypto'
-
-export interface Field {
-  /** In lower case. */
-  readonly name: string
-  /** As it stands in the message, without the last CRLF. */
-  readonly value: string
-}
+import type { RawField } from 'iems'
 
 /** `name:value`, without CRLF. */
-export function relaxedField({ name, value }: Field): string {
-  return `${name}:${value
+export function relaxedField({ name, value }: RawField): string {
+  return `${name.toLowerCase()}:${value
     .replace(/\r\n/g, '')
     .replace(/[\t ]+/g, ' ')
     .trim()}`
-}
-
-/** The fields of a header block, first to last. */
-export function fieldsOf(block: string): Field[] {
-  return block
-    .split(/\r\n(?![\t ])/)
-    .map((field) => {
-      const colon = field.indexOf(':')
-      return colon < 1 ? undefined : { name: field.slice(0, colon).trim().toLowerCase(), value: field.slice(colon + 1) }
-    })
-    .filter((field) => field !== undefined)
 }
 
 /** Takes a body in pieces and gives its hash, SHA-256 in base64. */

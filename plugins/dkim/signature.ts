@@ -6,38 +6,25 @@
  */
 import { createHash, sign } from 'node:crypto'
 import { promisify } from 'node:util'
-import { createBodyHash, type Field, fieldsOf, relaxedField } from './canonical.ts'
+import { type RawField, splitContent } from 'iems'
+import { createBodyHash, relaxedField } from './canonical.ts'
 import type { SigningKey } from './keys.ts'
 
 const signAsync = promisify(sign)
 
 /** What of a content signatures are made of. */
 export interface Hashed {
-  readonly fields: readonly Field[]
+  readonly fields: readonly RawField[]
   readonly bodyHash: string
 }
 
 /** Undefined when the header is longer than `mostHeader` octets. */
 export async function hashContent(content: AsyncIterable<Uint8Array>, mostHeader: number): Promise<Hashed | undefined> {
-  const body = createBodyHash()
-  let block = ''
-  let isBody = false
-  for await (const piece of content) {
-    if (isBody) {
-      body.update(piece)
-      continue
-    }
-    block += Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1')
-    // A header of nothing begins with the empty line.
-    const end = block.startsWith('\r\n') ? 0 : block.indexOf('\r\n\r\n') + 2
-    if (end !== 1) {
-      isBody = true
-      body.update(Buffer.from(block.slice(end + 2), 'latin1'))
-      block = block.slice(0, end)
-    }
-    if (block.length > mostHeader) return undefined
-  }
-  return { fields: fieldsOf(block), bodyHash: body.digest() }
+  const split = await splitContent(content, mostHeader)
+  if (!split) return undefined
+  const hash = createBodyHash()
+  for await (const piece of split.body) hash.update(piece)
+  return { fields: split.fields, bodyHash: hash.digest() }
 }
 
 export interface Fields {
@@ -46,18 +33,23 @@ export interface Fields {
 }
 
 /** The names to sign, once for each field there is, oversigned ones once more. */
-function namesOf(fields: readonly Field[], { oversign, sign }: Fields): string[] {
+function namesOf(fields: readonly RawField[], { oversign, sign }: Fields): string[] {
   const counts = new Map<string, number>()
-  for (const { name } of fields) counts.set(name, (counts.get(name) ?? 0) + 1)
+  for (const { name } of fields) counts.set(name.toLowerCase(), (counts.get(name.toLowerCase()) ?? 0) + 1)
   const over = new Set(['from', ...oversign])
   const names = [...over, ...sign.filter((name) => !over.has(name))]
   return names.flatMap((name) => Array<string>((counts.get(name) ?? 0) + (over.has(name) ? 1 : 0)).fill(name))
 }
 
 /** The relaxed fields in the order of their names: of several the last first (RFC 6376 section 5.4.2). */
-function chosen(fields: readonly Field[], names: readonly string[]): string {
-  const left = new Map<string, Field[]>()
-  for (const field of fields) left.set(field.name, [...(left.get(field.name) ?? []), field])
+function chosen(fields: readonly RawField[], names: readonly string[]): string {
+  const left = new Map<string, RawField[]>()
+  for (const field of fields) {
+    const name = field.name.toLowerCase()
+    const same = left.get(name)
+    if (same) same.push(field)
+    else left.set(name, [field])
+  }
   return names
     .map((name) => left.get(name)?.pop())
     .map((field) => (field ? `${relaxedField(field)}\r\n` : ''))

@@ -3,9 +3,10 @@
  *
  * What must stay true: an answer is never longer than the limit; whoever stops reading or breaks off ends the exchange.
  */
+
 import { connect, type Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import type { Server } from './servers.ts'
+import type { OutsideAddress } from 'iems'
 
 /** Octets of an answer. */
 export const MOST_ANSWER = 1_048_576
@@ -38,7 +39,7 @@ export interface Question {
 }
 
 /** Sends head and content, closes our side, reads the answer to its end. */
-export async function exchange(server: Server['to'], { head, content, signal }: Question): Promise<Buffer> {
+export async function exchange(server: OutsideAddress, { head, content, signal }: Question): Promise<Buffer> {
   signal.throwIfAborted()
   const socket = connect({ ...server, allowHalfOpen: true, noDelay: true })
   const stop = () => socket.destroy(new Error('no answer in time'))

@@ -1,19 +1,12 @@
 /**
  * What an admin can set for filters outside of this server.
  */
-import { duration, size } from 'iems'
+import { duration, OUTSIDE_ADDRESS, size } from 'iems'
 import * as z from 'zod'
 
 const port = (standard: number) =>
   z
-    .array(
-      z
-        .string()
-        .regex(
-          /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/,
-          `must be such as '127.0.0.1:${standard}' or 'unix:/path'`,
-        ),
-    )
+    .array(z.string().regex(OUTSIDE_ADDRESS, `must be such as '127.0.0.1:${standard}' or 'unix:/path'`))
     .max(20)
     .default([])
     .describe(

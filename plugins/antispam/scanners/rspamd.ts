@@ -5,13 +5,12 @@
  * is a failure of that server, never a verdict.
  */
 import { Agent, request } from 'node:http'
-import type { ReadableMessage } from 'iems'
+import { createOutside, type OutsideAddress, type OutsideParts, type ReadableMessage } from 'iems'
 import * as z from 'zod'
 import type { Action } from '../score.ts'
 import { MOST_ANSWER, send } from './exchange.ts'
 import type { RspamdOptions } from './options.ts'
 import { type Scan, type Scanner, symbolList } from './scanner.ts'
-import { createServers, type Server, type ServersParts } from './servers.ts'
 
 /** What is read of an answer. */
 const answer = z.object({
@@ -26,9 +25,9 @@ const RECIPIENTS = 100
 
 export function createRspamd(
   options: RspamdOptions,
-  parts: Omit<ServersParts, 'scanner' | 'options'> & { readonly hostname: string },
+  parts: Pick<OutsideParts, 'now' | 'log'> & { readonly hostname: string },
 ): Scanner {
-  const servers = createServers({ ...parts, scanner: 'rspamd', options })
+  const servers = createOutside({ ...parts, ...options, service: 'rspamd' })
   const agent = new Agent({ keepAlive: true, maxSockets: 20, maxFreeSockets: 4 })
 
   function headersFor({ id, session, from, recipients, size, findings }: ReadableMessage) {
@@ -54,7 +53,11 @@ export function createRspamd(
     }
   }
 
-  async function ask({ to }: Server, message: ReadableMessage, signal: AbortSignal): Promise<z.output<typeof answer>> {
+  async function ask(
+    to: OutsideAddress,
+    message: ReadableMessage,
+    signal: AbortSignal,
+  ): Promise<z.output<typeof answer>> {
     const text = await new Promise<string>((resolve, reject) => {
       const target = 'path' in to ? { socketPath: to.path } : to
       const asking = request({
@@ -91,7 +94,7 @@ export function createRspamd(
     states: servers.states,
     close: () => agent.destroy(),
     async scan(message) {
-      const found = await servers.ask((server, signal) => ask(server, message, signal))
+      const found = await servers.ask((to, signal) => ask(to, message, signal))
       return scanOf(found, options)
     },
   }

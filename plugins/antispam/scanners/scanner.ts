@@ -1,10 +1,9 @@
 /**
  * What a filter outside of this server is asked and answers, whichever it is.
  */
-import type { ReadableMessage } from 'iems'
+import type { OutsideState, ReadableMessage } from 'iems'
 import type { Action, Reason } from '../score.ts'
 import type { ScannerOptions } from './options.ts'
-import type { ServerState } from './servers.ts'
 
 export interface Scan {
   readonly reason?: Reason
@@ -21,7 +20,7 @@ export interface Scanner {
   readonly options: Pick<ScannerOptions, 'maxSize' | 'whenDown' | 'timeout' | 'servers'>
   /** Throws `NoServer`. */
   scan(message: ReadableMessage): Promise<Scan>
-  states(): readonly ServerState[]
+  states(): readonly OutsideState[]
   close(): void
 }
 

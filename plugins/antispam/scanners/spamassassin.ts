@@ -3,19 +3,15 @@
  *
  * What must stay true: an answer that is not understood is a failure of that server, never a verdict.
  */
-import type { ReadableMessage } from 'iems'
+import { createOutside, type OutsideAddress, type OutsideParts, type ReadableMessage } from 'iems'
 import { exchange } from './exchange.ts'
 import type { SpamassassinOptions } from './options.ts'
 import { type Scan, type Scanner, symbolList } from './scanner.ts'
-import { createServers, type Server, type ServersParts } from './servers.ts'
 
-export function createSpamassassin(
-  options: SpamassassinOptions,
-  parts: Omit<ServersParts, 'scanner' | 'options'>,
-): Scanner {
-  const servers = createServers({ ...parts, scanner: 'spamassassin', options })
+export function createSpamassassin(options: SpamassassinOptions, parts: Pick<OutsideParts, 'now' | 'log'>): Scanner {
+  const servers = createOutside({ ...parts, ...options, service: 'spamassassin' })
 
-  async function ask({ to }: Server, message: ReadableMessage, signal: AbortSignal): Promise<Scan> {
+  async function ask(to: OutsideAddress, message: ReadableMessage, signal: AbortSignal): Promise<Scan> {
     const user = options.user === undefined ? '' : `User: ${options.user}\r\n`
     const head = `SYMBOLS SPAMC/1.5\r\nContent-length: ${message.size}\r\n${user}\r\n`
     const said = await exchange(to, { head, content: message.open(), signal })
@@ -27,7 +23,7 @@ export function createSpamassassin(
     options,
     states: servers.states,
     close() {},
-    scan: (message) => servers.ask((server, signal) => ask(server, message, signal)),
+    scan: (message) => servers.ask((to, signal) => ask(to, message, signal)),
   }
 }
 
