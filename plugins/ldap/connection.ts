@@ -32,6 +32,8 @@ export interface ConnectionParts {
   answer(request: Request, operation: Operation): Promise<Result | undefined>
   /** Begins TLS, after its answer has been sent. */
   startTls(): Promise<void>
+  /** Hangs up on who does not take what he asked for. */
+  cut(): void
 }
 
 /** Tag 0x30, and the longest length there is. */
@@ -59,9 +61,10 @@ export class Connection {
     if (farewell === undefined && !signal.aborted) this.#abandonAll()
     await this.#last
     const words = signal.aborted ? disconnection('unavailable', 'the server is stopping') : farewell
+    if (this.#fault instanceof TimedOut) this.#parts.cut()
     if (words === undefined || this.#fault !== undefined) return
     output.write(words)
-    await output.flush()
+    await output.flush().catch(() => this.#parts.cut())
   }
 
   #farewellTo(cause: unknown): Buffer | undefined {

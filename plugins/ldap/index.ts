@@ -66,6 +66,7 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
   const input = new Input(options.timeouts.login)
   const output = new Output(options.timeouts.write)
   let isSecure = tls !== undefined
+  let top = client.socket
   client.socket.setNoDelay(true)
   input.attach(client.socket)
   output.attach(client.socket)
@@ -103,10 +104,12 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
         input.detach()
         const { socket, tls } = await client.startTls()
         isSecure = true
+        top = socket
         open.update({ tls })
         input.attach(socket)
         output.attach(socket)
       },
+      cut: () => top.destroy(),
     }).run()
   } finally {
     login.end()
