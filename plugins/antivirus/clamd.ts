@@ -19,6 +19,7 @@ export interface Answer {
 
 /** Octets of an answer. */
 const MOST_ANSWER = 16_384
+const TRIES = 4
 
 /**
  * Scans content, which must not be empty. Throws `SourceFailed` when it could not be read, and anything else when the
@@ -26,9 +27,20 @@ const MOST_ANSWER = 16_384
  */
 export async function scanStream(
   to: Address,
-  content: AsyncIterable<Uint8Array>,
+  open: () => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Answer> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await scanOnce(to, open(), signal)
+    } catch (cause) {
+      // clamd says that it is too much and hangs up; a write that comes after that costs us what it said.
+      const isCutOff = /EPIPE|ECONNRESET/.test(`${(cause as { readonly code?: string }).code}`)
+      if (!isCutOff || tries >= TRIES || signal.aborted) throw cause
+    }
+}
+
+async function scanOnce(to: Address, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
   const line = new Line(to, signal)
   const input = Readable.from(paced(content, line), { objectMode: false })
   try {
@@ -66,14 +78,14 @@ function overLine(line: Line): NodeClam {
 }
 
 async function verdict(clam: NodeClam, input: Readable): Promise<Answer> {
-  try {
-    // The types leave out that an answer nobody understands is null, and the words themselves.
-    const { resultString } = (await clam.scanStream(input)) as unknown as { readonly resultString: string }
-    return answerOf(resultString)
-  } catch (cause) {
-    const { data, message } = cause as { readonly data?: { readonly error?: string }; readonly message: string }
-    return answerOf(data?.error === undefined ? message : `${data.error} ERROR`)
-  }
+  return answerOf(
+    await clam.scanStream(input).then(
+      // The types leave out the words themselves.
+      (result) => (result as unknown as { readonly resultString: string }).resultString,
+      ({ data, message }: { readonly data?: { readonly error?: string }; readonly message: string }) =>
+        data?.error === undefined ? message : `${data.error} ERROR`,
+    ),
+  )
 }
 
 /** Words of clamd about content that it cannot read, as against those about itself. */

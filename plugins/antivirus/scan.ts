@@ -52,23 +52,21 @@ export function createScan({ options, servers, now }: ScanParts) {
     return asked.version
   }
 
-  const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open(), signal))
+  const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
 
-  /** What clamd would not see, if there is anything. */
-  async function scanMissed(open: () => AsyncIterable<Uint8Array>): Promise<Answer> {
+  async function scanAll(open: () => AsyncIterable<Uint8Array>): Promise<Answer> {
     const parts = () => missedParts(open(), options)
+    let isMissing: boolean
     try {
-      return (await isEmpty(parts())) ? CLEAN : await ask(parts)
+      // First: what is made to be costly is that for clamd too.
+      isMissing = !(await isEmpty(parts()))
     } catch (cause) {
       if (cause instanceof Unscannable) return { kind: 'unscannable', name: cause.message }
       throw cause
     }
-  }
-
-  async function scanAll(open: () => AsyncIterable<Uint8Array>): Promise<Answer> {
     const whole = await ask(open)
-    if (whole.kind === 'virus') return whole
-    const missed = await scanMissed(open)
+    if (whole.kind === 'virus' || !isMissing) return whole
+    const missed = await ask(parts)
     return missed.kind === 'virus' || whole.kind === 'clean' ? missed : whole
   }
 
@@ -99,7 +97,9 @@ export function createScan({ options, servers, now }: ScanParts) {
   }
 }
 
+/** Reads it to its end. */
 async function isEmpty(content: AsyncIterable<Uint8Array>): Promise<boolean> {
-  for await (const _ of content) return false
-  return true
+  let size = 0
+  for await (const { byteLength } of content) size += byteLength
+  return size === 0
 }

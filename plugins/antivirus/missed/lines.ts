@@ -5,7 +5,7 @@
  */
 
 /** Characters of a line, one for each octet. */
-const LONGEST = 65_536
+export const LONGEST = 8192
 
 export async function* linesOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
   let rest = ''

@@ -23,7 +23,8 @@ export interface Limits {
 
 /** Levels at which clamd, which gives up at 16 or 17 by default, is relied on: attachments have levels of their own. */
 const RELIED_ON = 8
-const FIELDS = 1000
+/** Lines of a part's header; a message that is forwarded may name thousands of recipients. */
+const HEADER_LINES = 10_000
 /** Characters of a field that are looked at. */
 const FIELD = 65_536
 
@@ -84,6 +85,7 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
   const known = new Map<string, number>()
   const isDeep = () => base + levels.length >= RELIED_ON
   let fields: string[] | undefined = []
+  let headerLines = 0
   let body: Walk = createText(flat, { encoding: '7bit', isCopied: false })
 
   function enter(boundary: string | undefined) {
@@ -95,6 +97,11 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
   function leaveTo(count: number) {
     levels.length = count
     for (const [boundary, at] of known) if (at >= count) known.delete(boundary)
+  }
+
+  function beginHeader() {
+    fields = []
+    headerLines = 0
   }
 
   const textOf = (encoding: string) => createText(flat, { encoding, isCopied: isDeep() })
@@ -109,7 +116,7 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
       body = createDecoded(encoding, createWalk(flat, limits, base + levels.length))
     } else if (isMessage) {
       enter(undefined)
-      fields = []
+      beginHeader()
     } else if (type.startsWith('multipart/') && boundary !== undefined) {
       enter(boundary)
       body = textOf('7bit')
@@ -122,9 +129,11 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
     if (!isFolded && !/^[!-9;-~]+[ \t]*:/.test(line)) {
       beginBody(readFields(known))
       if (line !== '') body.line(line)
-    } else if (!isFolded) known.push(line)
+      return
+    }
+    if (++headerLines > HEADER_LINES) throw new Unscannable(`a header of more than ${HEADER_LINES} lines`)
+    if (!isFolded) known.push(line)
     else if ((known.at(-1) as string).length < FIELD) known[known.length - 1] += line
-    if (known.length > FIELDS) throw new Unscannable(`a header of more than ${FIELDS} fields`)
   }
 
   /** Whether the line stands between parts. */
@@ -137,7 +146,8 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
     body.end()
     leaveTo(opened === undefined ? (closed as number) : opened + 1)
     body = textOf('7bit')
-    fields = opened === undefined ? undefined : []
+    if (opened === undefined) fields = undefined
+    else beginHeader()
     return true
   }
 

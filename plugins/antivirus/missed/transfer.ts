@@ -3,7 +3,7 @@
  *
  * What must stay true: what is broken is passed over, never an error; no more is held than a line.
  */
-import { splitLines } from './lines.ts'
+import { LONGEST, splitLines } from './lines.ts'
 
 export interface TextDecoder {
   /** The lines that are whole with this one. */
@@ -33,9 +33,6 @@ function base64(): TextDecoder {
     end: () => [rest + Buffer.from(undecoded, 'base64').toString('latin1')],
   }
 }
-
-/** Characters of a line that soft line breaks may make. */
-const LONGEST = 65_536
 
 function quotedPrintable(): TextDecoder {
   let rest = ''
