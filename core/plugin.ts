@@ -394,10 +394,13 @@ export interface Hooks {
 /** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
 export function wire(plugins: readonly Standing[]): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
+  const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
     for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
-      if (kinds.has(hook)) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
+      // A plugin that stands twice, such as a listener with and without TLS, has its hooks once.
+      if (kinds.has(hook) && owners.get(hook) !== definition) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
       kinds.set(hook, kind as HookKind)
+      owners.set(hook, definition)
     }
   }
   const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))

@@ -15,6 +15,7 @@ export const imap = definePlugin({
   name: 'imap',
   config: options,
   needs: [Accounts, MailStore],
+  hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
     const clients = createClients({
       tls: config.tls,
@@ -71,6 +72,8 @@ async function serve(
       isSecure: () => isSecure,
       hasTls: () => client.mayStartTls,
       open: kernel,
+      judge: async (command) => (await ctx.call('imap:command', { remote, ...command })) ?? undefined,
+      tellPlugins: async (change) => void (await ctx.call('imap:changed', { remote, ...change })),
       signal,
       async startTls() {
         input.detach()

@@ -4,11 +4,12 @@
  * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
-import type { Identity, Log, OpenSession, Output } from 'iems'
+import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
 import { Ended, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
+import type { ImapChange, ImapCommand } from './api.ts'
 import type { CommandDefinition, Literal, MoreInput } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
@@ -33,6 +34,9 @@ export interface SessionParts {
   startTls(): Promise<void>
   compress(): void
   readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth'>
+  /** What plugins say of a command, and tells them of a change. */
+  readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
+  readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
   /** Aborted when the server stops. */
   readonly signal: AbortSignal
 }
@@ -264,10 +268,52 @@ export class Session {
     }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
   ): Promise<Answer> {
     if (!definition) return bad('There is no such command')
-    if (definition.state === 'before' && this.account) return bad('You have logged in already')
-    if (definition.state === 'authenticated' && !this.account) return bad('Log in first')
-    if (definition.state === 'selected' && !this.view) return bad('Select a mailbox first')
-    return definition.run(this, { tag, name, isUid, cursor, more })
+    const refusal = this.#outOfPlace(definition) ?? (await this.#judged(isUid ? `UID ${name}` : name))
+    if (!refusal) return definition.run(this, { tag, name, isUid, cursor, more })
+    if (definition.reads) await this.#passOver(more)
+    return refusal
+  }
+
+  #outOfPlace({ state }: CommandDefinition): Answer | undefined {
+    if (state === 'before' && this.account) return bad('You have logged in already')
+    if (state === 'selected' && this.account && !this.view) return bad('Select a mailbox first')
+    return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Log in first') : undefined
+  }
+
+  /** What plugins have against a command. */
+  async #judged(name: string): Promise<Answer | undefined> {
+    const refusal = await this.parts.judge({
+      name,
+      ...this.#who(),
+      ...(this.view ? { mailbox: this.view.mailbox } : {}),
+    })
+    if (!refusal) return undefined
+    const { code, text } = refusal.reply
+    if (code === 421) {
+      this.output.line(`* BYE ${text}`)
+      this.end()
+    }
+    return no(text, code < 500 ? 'UNAVAILABLE' : 'NOPERM')
+  }
+
+  #who(): { readonly user?: string; readonly account?: string } {
+    return this.account ? { user: this.account.user, account: this.account.id } : {}
+  }
+
+  /** Tells plugins what the client has done to messages. It is done: a fault of theirs changes nothing. */
+  async changed(change: Omit<ImapChange, 'remote' | 'user' | 'account'>): Promise<void> {
+    if (change.uids.length === 0) return
+    await this.parts
+      .tellPlugins({ ...change, ...this.#who() })
+      .catch((cause) => this.parts.log.warn('a plugin failed over a change', { cause }))
+  }
+
+  /** Reads the literals of a command that is not run, as far as they are sent unasked: they are no commands. */
+  async #passOver(more: MoreInput): Promise<void> {
+    while (more.literal?.isImmediate) {
+      await this.parts.input.skip(more.literal.size)
+      await more.line()
+    }
   }
 
   // --- who it is ---

@@ -345,7 +345,8 @@ test('whatever a command is made of, it has one answer', async (t) => {
       const text = await converse(port, [said], { until: `t${all.length - 1}` })
       assert.doesNotMatch(text, FAULTS)
       const lines = linesOf(text)
-      // Content of messages is never taken for answers, nor answers for content.
+      // What is in literals is never taken for commands.
+      for (const line of lines) assert.match(line, /^(?:"told"|\[|\* |\+ |t\d+ )/, JSON.stringify(all))
       for (const [index, one] of all.entries()) {
         const answers = lines.filter((line) => new RegExp(`^t${index} (?:OK|NO|BAD) `).test(line))
         assert.equal(answers.length, 1, `${JSON.stringify(one)} after ${JSON.stringify(all.slice(0, index))}: ${text}`)

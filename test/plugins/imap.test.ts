@@ -1,6 +1,10 @@
 /** IMAP as a client meets it, line by line. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defer, definePlugin, refuse } from 'iems'
+import * as z from 'zod'
+import type { ImapChange, ImapCommand } from '../../plugins/imap/api.ts'
+import { imap } from '../../plugins/imap/index.ts'
 import { createImapKernel, type ImapTalk } from '../support/imap-talk.ts'
 
 const message = (subject: string, more = '') =>
@@ -357,4 +361,72 @@ test('nonsense is BAD, a line without an end is BYE, and the next client is serv
   client.send('x'.repeat(70_000))
   assert.match(await client.line(), /^\* BYE The line is too long/)
   assert.match((await (await talk('ann')).command('NOOP')).at(-1) ?? '', /^OK/)
+})
+
+test('plugins see commands and refuse them, and hear what clients do to messages', async (t) => {
+  const commands: ImapCommand[] = []
+  const changes: ImapChange[] = []
+  const watch = definePlugin({
+    name: 'watch',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        'imap:command': (command) => {
+          commands.push(command)
+          if (command.name === 'DELETE') return refuse(550, '5.7.1', 'Nothing is deleted here')
+          if (command.name === 'APPEND' && command.mailbox) return defer(451, '4.7.1', 'Not now')
+          if (command.name === 'UID FETCH') return defer(421, '4.7.0', 'Come back tomorrow')
+          if (command.name === 'SORT') throw new Error('broken')
+        },
+        'imap:changed': (change) => {
+          changes.push(change)
+          if (change.cause === 'COPY') throw new Error('broken')
+        },
+      },
+    }),
+  })
+  // Another listener has the same hooks, not once more.
+  const second = imap({ listen: '127.0.0.1:0', authWithoutTls: true })
+  const { talk } = await createImapKernel(t, { plugins: [watch()], channels: { second } })
+  const client = await talk('ann')
+  assert.deepEqual(await client.command('DELETE Drafts'), ['NO [NOPERM] Nothing is deleted here'])
+  await append(client, 'INBOX', message('one'))
+  await client.command('SELECT INBOX')
+  // What is refused is read to its end, and is no command.
+  assert.deepEqual(await client.command('APPEND INBOX {14+}\r\nx1 DELETE Sent {4+}\r\nab\r\n'), [
+    'NO [UNAVAILABLE] Not now',
+  ])
+  assert.match((await client.command('SORT (DATE) UTF-8 ALL')).at(-1) ?? '', /^NO \[SERVERBUG\]/)
+  await client.command('STORE 1 +FLAGS (\\Seen work)')
+  assert.match((await client.command('COPY 1 Archive')).at(-1) ?? '', /^OK \[COPYUID/)
+  await client.command('MOVE 1 Archive')
+  assert.deepEqual(
+    changes.map(({ cause, mailbox, uids, flags }) => [cause, mailbox.name, uids, flags]),
+    [
+      ['APPEND', 'INBOX', [1], undefined],
+      ['FLAG', 'INBOX', [1], ['\\Seen', 'work']],
+      ['COPY', 'Archive', [1], undefined],
+      ['MOVE', 'Archive', [2], undefined],
+    ],
+  )
+  assert.equal(changes[0]?.account, 'ann')
+  assert.deepEqual(
+    commands.slice(0, 3).map(({ name, user, mailbox }) => [name, user, mailbox?.name]),
+    [
+      ['LOGIN', undefined, undefined],
+      ['DELETE', 'ann', undefined],
+      ['APPEND', 'ann', undefined],
+    ],
+  )
+  assert.deepEqual(await client.command('UID FETCH 1 UID'), [
+    '* BYE Come back tomorrow',
+    'NO [UNAVAILABLE] Come back tomorrow',
+  ])
+})
+
+test('what stands in the literals of a command that cannot be run is no command', async (t) => {
+  const { talk } = await createImapKernel(t)
+  const client = await talk()
+  assert.deepEqual(await client.command('APPEND INBOX {11+}\r\nx1 LOGOUT\r\n {2+}\r\n\r\n'), ['BAD Log in first'])
+  assert.deepEqual(await client.command('NOOP'), ['OK Nothing done'])
 })

@@ -208,6 +208,7 @@ async function reading(session: Session, call: Call, work: (reading: Reading) =>
 async function appendTo(one: Reading, target: Mailbox, words: Cursor): Promise<string> {
   const done = await one.session.mail.append(target, one.messages(words))
   if ('refused' in done) throw new Refusing(refusal(done, true))
+  await one.session.changed({ cause: 'APPEND', mailbox: target, uids: done.uids })
   return `APPENDUID ${done.uidValidity} ${formatSet(compact(done.uids))}`
 }
 

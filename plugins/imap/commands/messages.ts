@@ -67,6 +67,8 @@ export const store: CommandDefinition = {
     if (flags.length === 0 && change.flags.length > 0) return no('You may not set these flags', 'NOPERM')
     const done = await session.mail.setFlags(view.mailbox, uids, { ...change, flags })
     if ('refused' in done) return refusal(done)
+    const { mailbox } = view
+    await session.changed({ cause: 'FLAG', mailbox, uids: done.entries.map(({ uid }) => uid), flags })
     for (const entry of done.entries) {
       const number = view.numberOf(entry.uid)
       if (number === undefined) continue
@@ -180,6 +182,7 @@ function taking(isMove: boolean): CommandDefinition {
       if ('refused' in done) return refusal(done, true)
       const { uidValidity, copied } = done
       if (copied.length === 0) return ok('There was nothing to take')
+      await session.changed({ cause: isMove ? 'MOVE' : 'COPY', mailbox: target, uids: copied.map((one) => one.to) })
       const [from, to] = [copied.map((one) => one.from), copied.map((one) => one.to)].map((all) =>
         formatSet(runs(all ?? [])),
       )
