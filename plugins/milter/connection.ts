@@ -1,0 +1,101 @@
+/**
+ * A connection to a filter: packets out, answers in.
+ *
+ * What must stay true: every wait has its time; an answer is never longer than the limit; what comes when nobody asked
+ * ends the connection.
+ */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { OutsideAddress } from 'iems'
+import { numbers, OFFERED, type Packet, ProtocolFault, packet, readTerms, type Terms, VERSION } from './protocol.ts'
+
+/** Octets of one answer; a piece of a new body is the longest. */
+const MOST = 1_100_000
+
+export interface Waits {
+  /** Milliseconds until it is connected and has agreed. */
+  readonly connect: number
+  /** Until an answer. */
+  readonly answer: number
+}
+
+export class Connection {
+  readonly #socket: Socket
+  #held = Buffer.alloc(0)
+  #wake: (() => void) | undefined
+  #fault: Error | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('data', (chunk) => {
+      this.#held = Buffer.concat([this.#held, chunk])
+      if (this.#held.length > MOST) this.close(new ProtocolFault('its answer is too long'))
+      this.#wake?.()
+    })
+    socket.on('error', (error) => this.close(error))
+    socket.on('close', () => this.close(new Error('it closed the connection')))
+  }
+
+  /** Throws what keeps us from it. */
+  static async open(to: OutsideAddress, waits: Waits): Promise<{ connection: Connection; terms: Terms }> {
+    const socket = connect(to)
+    const connection = new Connection(socket)
+    socket.unref()
+    try {
+      await once(socket, 'connect', { signal: AbortSignal.timeout(waits.connect) })
+      connection.send(packet('O', numbers(VERSION, OFFERED.actions, OFFERED.steps)))
+      const terms = readTerms(await connection.receive(waits.connect))
+      return { connection, terms }
+    } catch (cause) {
+      connection.close()
+      throw cause
+    }
+  }
+
+  send(octets: Uint8Array): void {
+    if (!this.#socket.destroyed) this.#socket.write(octets)
+  }
+
+  /** Waits while the filter takes nothing. */
+  async drained(ms: number): Promise<void> {
+    if (this.#fault) throw this.#fault
+    if (this.#socket.writableNeedDrain) await once(this.#socket, 'drain', { signal: AbortSignal.timeout(ms) })
+  }
+
+  /** The next packet. */
+  async receive(ms: number): Promise<Packet> {
+    const late = setTimeout(() => this.close(new Error(`it did not answer within ${ms} ms`)), ms)
+    try {
+      for (;;) {
+        const found = this.#next()
+        if (found) return found
+        if (this.#fault) throw this.#fault
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
+  #next(): Packet | undefined {
+    if (this.#held.length < 5) return undefined
+    const length = this.#held.readUInt32BE()
+    if (length < 1 || length > MOST) throw new ProtocolFault('it does not speak the milter protocol')
+    if (this.#held.length < 4 + length) return undefined
+    const body = this.#held.subarray(5, 4 + length)
+    const letter = this.#held.toString('latin1', 4, 5)
+    this.#held = this.#held.subarray(4 + length)
+    return { letter, body }
+  }
+
+  /** Says goodbye unless something is wrong. */
+  close(fault?: Error): void {
+    if (this.#fault) return
+    this.#fault = fault ?? new Error('the connection is closed')
+    if (fault) this.#socket.destroy()
+    else this.#socket.end(packet('Q'))
+    this.#wake?.()
+  }
+}

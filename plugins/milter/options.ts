@@ -1,0 +1,37 @@
+/**
+ * What an admin can set for milters; the reference in the documentation is generated from this schema.
+ */
+import { duration, OUTSIDE_ADDRESS, size } from 'iems'
+import * as z from 'zod'
+
+const filter = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w-]+$/)
+    .describe('What findings and the log call it.'),
+  servers: z
+    .array(z.string().regex(OUTSIDE_ADDRESS, "must be such as '127.0.0.1:8891' or 'unix:/run/opendkim.sock'"))
+    .min(1)
+    .max(20)
+    .describe("Where it listens, such as '127.0.0.1:8891' or 'unix:/run/…'; the first that answers is asked."),
+  whenDown: z
+    .enum(['defer', 'skip'])
+    .default('defer')
+    .describe('What happens while it does not answer: senders try later (451), or mail goes on without it.'),
+  connect: duration().prefault('5 s').describe('For connecting and agreeing on the protocol.'),
+  answer: duration().prefault('20 s').describe('For an answer to a step.'),
+  content: duration()
+    .prefault('2 min')
+    .describe('For the answer to the end of the message; each sign of life counts anew.'),
+  failures: z.int().min(1).default(3).describe('After so many failures in a row a server is left alone for a while.'),
+  pause: duration().prefault('30 s').describe('How long.'),
+})
+
+export const options = z.strictObject({
+  filters: z.array(filter).min(1).max(20).describe('Asked in this order; each sees what the one before has changed.'),
+  body: size().prefault('100 MB').describe('Octets that a new body may have.'),
+  header: size().prefault('1 MB').describe('Octets of header that filters are given; a longer one is refused (552).'),
+  clients: z.int().positive().default(1000).describe('Clients for whom connections to filters are kept at a time.'),
+})
+export type Options = z.output<typeof options>
+export type FilterOptions = Options['filters'][number]
