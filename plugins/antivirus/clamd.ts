@@ -19,7 +19,11 @@ export interface Answer {
 
 /** Octets of an answer. */
 const MOST_ANSWER = 16_384
+/** clamd says that it is too much and hangs up; a write that comes after that costs us what it said. */
+class CutOff extends Error {}
 const TRIES = 4
+/** Octets below which nothing is too much. */
+const NEVER_TOO_MUCH = 500_000
 
 /**
  * Scans content, which must not be empty. Throws `SourceFailed` when it could not be read, and anything else when the
@@ -34,9 +38,7 @@ export async function scanStream(
     try {
       return await scanOnce(to, open(), signal)
     } catch (cause) {
-      // clamd says that it is too much and hangs up; a write that comes after that costs us what it said.
-      const isCutOff = /EPIPE|ECONNRESET/.test(`${(cause as { readonly code?: string }).code}`)
-      if (!isCutOff || tries >= TRIES || signal.aborted) throw cause
+      if (!(cause instanceof CutOff) || tries >= TRIES || signal.aborted) throw cause
     }
 }
 
@@ -95,7 +97,7 @@ const OF_CONTENT =
 function answerOf(said: string): Answer {
   const text = said.replace(/[\0\s]+/g, ' ').trim()
   if (text === 'stream: OK') return { kind: 'clean', name: '' }
-  const [, found] = /^stream: (.{1,500}) FOUND$/.exec(text) ?? []
+  const [, found] = /^stream: (\S{1,500}) FOUND$/.exec(text) ?? []
   if (found !== undefined) return { kind: kindOf(found), name: plain(found) }
   if (text.includes('INSTREAM size limit exceeded')) return { kind: 'oversize', name: 'StreamMaxLength' }
   const [, problem] = /^stream: (.{1,500}?)(?: ERROR)+$/.exec(text) ?? []
@@ -158,7 +160,7 @@ class Line extends Duplex {
       signal.removeEventListener('abort', late)
       // clamd may hang up on what is still being sent once it has said why.
       if (size > 0) this.push(null)
-      else reject(broke)
+      else reject(this.#socket.bytesWritten < NEVER_TOO_MUCH ? broke : new CutOff(broke.message))
       this.#wake()
     })
     this.on('drain', () => this.#wake())

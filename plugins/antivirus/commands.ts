@@ -21,10 +21,6 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
   const { options, scan, servers, rescan, stored, contents, queue, clock } = parts
 
   async function* status(): AsyncGenerator<CommandOutput> {
-    const version = await scan.version().catch((cause: unknown) => {
-      if (!(cause instanceof NoServer)) throw cause
-      return undefined
-    })
     for (const one of servers.states()) {
       const failure = one.lastFailure === undefined ? '' : `, last failure: ${one.lastFailure}`
       yield {
@@ -32,6 +28,10 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
         value: one,
       }
     }
+    const version = await scan.version().catch((cause: unknown) => {
+      if (!(cause instanceof NoServer)) throw cause
+      return undefined
+    })
     yield {
       text:
         version ?? `No clamd answers: ${options.whenDown === 'defer' ? 'mail is deferred' : 'mail goes on unscanned'}`,
