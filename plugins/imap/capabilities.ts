@@ -26,6 +26,8 @@ export function capabilities(session: Session): string {
     )
   } else {
     words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
+    const { messagesPerCommand } = parts.options.limits
+    if (messagesPerCommand !== undefined) words.push(`MESSAGELIMIT=${messagesPerCommand}`)
     words.push(`APPENDLIMIT=${parts.options.limits.messageSize}`)
   }
   return words.join(' ')

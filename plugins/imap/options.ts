@@ -11,6 +11,11 @@ const limits = z
     lineLength: size().prefault('64 KiB').describe('Length of a command line without its literals.'),
     errors: z.int().positive().default(50).describe('Commands that could not be understood, in a session; then BYE.'),
     authAttempts: z.int().positive().default(5).describe('Failed logins in a session; then BYE.'),
+    messagesPerCommand: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Messages that one command may be about (MESSAGELIMIT); no limit by default.'),
     messageSize: size().prefault('50 MB').describe('Largest message a client may append. Announced as APPENDLIMIT.'),
   })
   .prefault({})

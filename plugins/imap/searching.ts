@@ -6,6 +6,7 @@
  */
 import type { Email, EmailText, Entry, MailStoreApi, TextQuery, Uids } from '../mailstore/api.ts'
 import type { SearchKey } from './grammar/search.ts'
+import { within } from './grammar/sets.ts'
 import type { View } from './view.ts'
 
 /** Questions by what an answer costs: the record, the header's structure, the text. */
@@ -118,15 +119,14 @@ async function candidatesOf(key: SearchKey, { mail, view }: Searched): Promise<U
 }
 
 /** The UIDs that the search can only be about, as far as its sets say. */
-function scopeOf(key: SearchKey, view: View): Uids | undefined {
+export function scopeOf(key: SearchKey, view: View): Uids | undefined {
   if (key.kind === 'uid') return view.uidsWithin(key.set, true)
   if (key.kind === 'sequence') return view.uidsWithin(key.set, false)
   if (key.kind !== 'and') return undefined
-  for (const one of key.keys) {
-    const scope = scopeOf(one, view)
-    if (scope) return scope
-  }
-  return undefined
+  return key.keys.reduce<Uids | undefined>((scope, one) => {
+    const next = scopeOf(one, view)
+    return scope && next ? within(scope, next, view.mailbox.uidNext) : (scope ?? next)
+  }, undefined)
 }
 
 /** A message of which no more is read than has been asked. */

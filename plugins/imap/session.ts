@@ -7,13 +7,13 @@
 import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
 import { Ended, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
-import type { Mailbox, MailStoreApi } from '../mailstore/api.ts'
+import type { Mailbox, MailStoreApi, Uids } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
 import type { CommandDefinition, Literal, MoreInput } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
-import { formatSet } from './grammar/sets.ts'
+import { formatSet, lastOf } from './grammar/sets.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
@@ -405,6 +405,13 @@ export class Session {
     this.#others.clear()
     if (ids.length > 0) await this.#tellOthers(ids)
     await this.tellChanges(true)
+  }
+
+  /** RFC 9738: of more messages than a command may be about those with the highest UIDs, and the code that says so. */
+  limited(uids: Uids): { readonly uids: Uids; readonly code?: string } {
+    const most = this.parts.options.limits.messagesPerCommand
+    const { uids: chosen, from } = lastOf(uids, most ?? Number.POSITIVE_INFINITY)
+    return { uids: chosen, ...(from === undefined ? {} : { code: `MESSAGELIMIT ${most} ${from}` }) }
   }
 
   deselect(): void {

@@ -784,3 +784,37 @@ test('RFC 5256 5, RFC 5957, RFC 5032, RFC 8437: sorting, threading, ages, and no
   await says(client, 'UNAUTHENTICATE', 'OK')
   await says(client, 'SELECT INBOX', 'BAD nobody is logged in')
 })
+
+test('RFC 9738 3: a limit of messages for one command', async (t) => {
+  const kernel = await createImapKernel(t, { imap: { limits: { messagesPerCommand: 10 } } })
+  const client = await kernel.talk('ann')
+  await fill(
+    { ...kernel, client } as Kernel,
+    'INBOX',
+    many(30, (number) => (number > 25 ? { flags: ['\\Flagged'] } : {})),
+  )
+  assert.match((await client.command('CAPABILITY'))[0] ?? '', / MESSAGELIMIT=10 /)
+  await client.command('SELECT INBOX')
+  const fetched = await client.command('UID FETCH 1:25 (UID)')
+  assert.deepEqual(
+    [fetched.length, fetched[0], fetched.at(-1)],
+    [11, '* 16 FETCH (UID 16)', 'OK [MESSAGELIMIT 10 16] That is all that one command may ask'],
+  )
+  await says(client, 'UID FETCH 1:10 (UID) (PARTIAL 1:2)', '* 1 FETCH (UID 1)', '* 2 FETCH (UID 2)', 'OK')
+  await says(client, 'UID SEARCH UNFLAGGED', '* SEARCH 21 22 23 24 25', 'OK [MESSAGELIMIT 10 21] Search completed')
+  await says(client, 'UID SEARCH UIDBEFORE 21 UIDAFTER 15', '* SEARCH 16 17 18 19 20', 'OK Search completed')
+  await says(client, 'UID SEARCH UID 12:20 UIDBEFORE 15', '* SEARCH 12 13 14', 'OK Search completed')
+  await says(client, 'UID COPY 1:11 Trash', 'NO [MESSAGELIMIT 10 2] Too many messages to copy, try a smaller subset')
+  await tells(
+    client,
+    'UID MOVE 1:12 Trash',
+    '* OK [COPYUID 1397597919 3:12 1:10] Some messages were moved',
+    'OK [MESSAGELIMIT 10 3] MOVE completed for the last 10 messages',
+  )
+  await tells(client, 'UID STORE 13:30 +FLAGS.SILENT (\\Deleted)', 'OK [MESSAGELIMIT 10 21] Store completed')
+  await client.command('UID STORE 13:20 +FLAGS.SILENT (\\Deleted)')
+  await tells(client, 'UID EXPUNGE 13:30', '* OK [MESSAGELIMIT 10 21] The limit', 'OK')
+  await says(client, 'STATUS INBOX (MESSAGES)', '* STATUS INBOX (MESSAGES 10)', 'OK')
+  const appended = await client.command(`APPEND INBOX${' {0+}\r\n'.repeat(11)}`)
+  assert.match(appended.at(-1) ?? '', /^NO \[MESSAGELIMIT 10\]/)
+})

@@ -72,7 +72,8 @@ class Reading {
       cursor.end()
       const { literal } = this.call.more
       if (!literal) throw new Refusing(bad('A literal was expected'))
-      if (count > MOST) throw new Refusing(no('Too many messages at once', 'LIMIT'))
+      const most = this.session.parts.options.limits.messagesPerCommand ?? MOST
+      if (count > most) throw new Refusing(no('Too many messages at once', `MESSAGELIMIT ${most}`))
       if (literal.size > this.session.parts.options.limits.messageSize)
         throw new Refusing(no('The message is too big', 'TOOBIG'))
       await this.call.more.invite(literal)

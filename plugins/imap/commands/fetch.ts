@@ -107,7 +107,8 @@ async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Pr
   let isUnknown = false
   let count = 0
   let known = 0
-  const chosen = modifiers.partial ? await inPlaces(session, uids, modifiers.partial) : uids
+  const wanted = modifiers.partial ? await inPlaces(session, uids, modifiers.partial) : uids
+  const { uids: chosen, code } = session.limited(wanted)
   for await (const entry of mail.entries(view.mailbox, chosen)) {
     if (view.numberOf(entry.uid) !== undefined) known++
     if (modifiers.changedSince !== undefined && entry.modseq <= modifiers.changedSince) continue
@@ -122,6 +123,7 @@ async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Pr
   }
   // RFC 3516 section 4.3.
   if (isUnknown) return no('Nobody knows how to decode that', 'UNKNOWN-CTE')
+  if (code) return ok('That is all that one command may ask', code)
   // RFC 5530: those that others have expunged, of which the client has not been told yet.
   if (known < chosen.reduce((sum, [first, last]) => sum + last - first + 1, 0))
     return ok('Some of the messages are no longer there', 'EXPUNGEISSUED')

@@ -60,9 +60,10 @@ export const store: CommandDefinition = {
     const set = readSet(cursor)
     cursor.space()
     const { isSilent, ...change } = readStore(session, cursor)
-    const uids = view.uidsOf(set, isUid)
-    if (!uids) return NO_NUMBER
+    const asked = view.uidsOf(set, isUid)
+    if (!asked) return NO_NUMBER
     if (view.isReadOnly) return READ_ONLY
+    const { uids, code } = session.limited(asked)
     const flags = await allowedFlags(session, view.mailbox, change.flags)
     if (flags.length === 0 && change.flags.length > 0) return no('You may not set these flags', 'NOPERM')
     const done = await session.mail.setFlags(view.mailbox, uids, { ...change, flags })
@@ -77,7 +78,8 @@ export const store: CommandDefinition = {
       if (line) session.output.line(isUid && !isSilent ? withUid(line, entry.uid) : line)
       if (session.output.isFull) await session.output.flush()
     }
-    if (done.modified.length === 0) return ok('Stored')
+    if (done.modified.length === 0) return ok('Stored', code)
+    if (code) session.output.line(`* OK [${code}] That is all that one command may change`)
     return ok('Some had been changed', `MODIFIED ${formatSet(isUid ? done.modified : numbersOf(view, done.modified))}`)
   },
 }
@@ -121,11 +123,14 @@ async function deletedOf(session: Session, uids: Uids): Promise<Uids> {
   return deleted
 }
 
-async function expungeDeleted(session: Session, uids: Uids): Promise<Answer> {
+async function expungeDeleted(session: Session, asked: Uids, isUid: boolean): Promise<Answer> {
   const view = session.view as View
   if (view.isReadOnly || !(await session.may(view.mailbox, 'e'))) return READ_ONLY
-  const gone = await session.mail.expunge(view.mailbox, await deletedOf(session, uids))
+  const deleted = await deletedOf(session, asked)
+  const { uids, code } = isUid ? session.limited(deleted) : { uids: deleted }
+  const gone = await session.mail.expunge(view.mailbox, uids)
   if ('refused' in gone) return refusal(gone)
+  if (code) session.output.line(`* OK [${code}] That is all that one command may expunge`)
   const { modseq } = (await session.mail.mailbox(view.mailbox)) ?? view.mailbox
   return ok('Expunged', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
 }
@@ -141,7 +146,7 @@ export const expunge: CommandDefinition = {
       uids = view.uidsOf(readSet(cursor), true) ?? []
     }
     cursor.end()
-    return expungeDeleted(session, uids)
+    return expungeDeleted(session, uids, isUid)
   },
 }
 
@@ -172,8 +177,11 @@ function taking(isMove: boolean): CommandDefinition {
       cursor.space()
       const name = session.readName(cursor)
       cursor.end()
-      const uids = view.uidsOf(set, isUid)
-      if (!uids) return NO_NUMBER
+      const asked = view.uidsOf(set, isUid)
+      if (!asked) return NO_NUMBER
+      const { uids, code: limit } = session.limited(asked)
+      // RFC 9738 section 3.1: a COPY is of all or none.
+      if (limit && !isMove) return no('So many are not copied at once', limit)
       if (isMove && (view.isReadOnly || !(await session.may(view.mailbox, 'te')))) return READ_ONLY
       const target = await session.mailbox(name, 'i')
       if (isAnswer(target)) return target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target
@@ -191,7 +199,7 @@ function taking(isMove: boolean): CommandDefinition {
       if (!isMove) return ok('Copied', code)
       // RFC 6851 section 4.3: before the EXPUNGEs, which come with the answer.
       if (code) session.output.line(`* OK [${code}] Moved`)
-      return ok('Moved')
+      return ok('Moved', limit)
     },
   }
 }

@@ -8,7 +8,7 @@ import type { Call, CommandDefinition } from '../command.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { collate, search as find, fold, sentAt } from '../searching.ts'
+import { collate, search as find, fold, scopeOf, sentAt } from '../searching.ts'
 import type { Session } from '../session.ts'
 import { baseSubject, isReply, messageIds } from '../subjects.ts'
 import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
@@ -59,11 +59,19 @@ const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)
 /** How often a long search says how far it is. */
 const PROGRESS_MS = 5000
 
+interface Found {
+  readonly found: readonly Entry[]
+  /** Not all were looked at. */
+  readonly code?: string
+}
+
 /** Entries that are found; an answer instead when the search cannot be done. */
-async function findAll(session: Session, { isUid, tag }: Call, key: SearchKey): Promise<Entry[] | Answer> {
+async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey): Promise<Found | Answer> {
   const view = session.view as View
   if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
-  if (asksModseq(key)) session.enableCondstore()
+  if (asksModseq(asked)) session.enableCondstore()
+  const { uids, code } = session.limited(scopeOf(asked, view) ?? view.all)
+  const key: SearchKey = code ? { kind: 'and', keys: [{ kind: 'uid', set: uids }, asked] } : asked
   const { mail, parts } = session
   const found: Entry[] = []
   let told = performance.now()
@@ -75,7 +83,7 @@ async function findAll(session: Session, { isUid, tag }: Call, key: SearchKey): 
     await session.output.flush()
   }
   for await (const entry of find({ view, mail, key, now: parts.now, signal: parts.signal, looked })) found.push(entry)
-  return found
+  return { found, ...(code ? { code } : {}) }
 }
 
 function asksModseq(key: SearchKey): boolean {
@@ -116,8 +124,9 @@ export const search: CommandDefinition = {
     if (!decode) return BAD_CHARSET
     const key = readSearch(cursor, decode)
     cursor.end()
-    const found = await findAll(session, call, key)
-    if ('status' in found) return found
+    const result = await findAll(session, call, key)
+    if ('status' in result) return result
+    const { found, code } = result
     if (returning?.options.has('SAVE')) view.saved = saved(found, returning)
     const numbers = found.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(returning ? toldOf(found, returning) : found, key)
@@ -128,7 +137,7 @@ export const search: CommandDefinition = {
         session.output.line(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}${results}`)
     } else
       session.output.line(`* SEARCH${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
-    return ok('That is all')
+    return ok('That is all', code)
   },
 }
 
@@ -219,8 +228,9 @@ export const sort: CommandDefinition = {
     cursor.space()
     const key = readSearch(cursor, decode)
     cursor.end()
-    const found = await findAll(session, call, key)
-    if ('status' in found) return found
+    const result = await findAll(session, call, key)
+    if ('status' in result) return result
+    const { found, code } = result
     const rows: { uid: number; values: Sortable[] }[] = []
     for (const entry of found)
       rows.push({ uid: entry.uid, values: await sortValues(await session.mail.email(entry.email), entry, order) })
@@ -229,7 +239,7 @@ export const sort: CommandDefinition = {
     const numbers = rows.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(found, key)
     session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
-    return ok('That is all')
+    return ok('That is all', code)
   },
 }
 
@@ -267,13 +277,14 @@ export const thread: CommandDefinition = {
     cursor.space()
     const key = readSearch(cursor, decode)
     cursor.end()
-    const found = await findAll(session, call, key)
-    if ('status' in found) return found
+    const result = await findAll(session, call, key)
+    if ('status' in result) return result
+    const { found, code } = result
     const messages: Threaded[] = []
     for (const entry of found)
       messages.push(await threadedOf(session, entry, isUid ? entry.uid : (view.numberOf(entry.uid) as number)))
     const trees = algorithm === 'REFERENCES' ? byReferences(messages) : orderedSubject(messages)
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')
-    return ok('That is all')
+    return ok('That is all', code)
   },
 }

@@ -53,6 +53,8 @@ const DATES: Readonly<Record<string, readonly ['received' | 'sent' | 'saved', 'b
   SAVEDSINCE: ['saved', 'since'],
 }
 const HEADERS = ['BCC', 'CC', 'FROM', 'SUBJECT', 'TO']
+/** That no message has. */
+const MOST_UID = 4_294_967_295
 /** Keys of one search. */
 const MOST = 1000
 
@@ -133,6 +135,15 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
     case 'UID':
       cursor.space()
       return { kind: 'uid', set: readSet(cursor) }
+    // RFC 9738 section 3.3.
+    case 'UIDAFTER':
+      cursor.space()
+      return { kind: 'uid', set: [[Math.min(MOST_UID, cursor.number() + 1), MOST_UID]] }
+    case 'UIDBEFORE': {
+      cursor.space()
+      const before = cursor.number()
+      return { kind: 'uid', set: before > 1 ? [[1, before - 1]] : [] }
+    }
     case 'MODSEQ': {
       cursor.space()
       // RFC 7162 section 3.1.5: an entry name and type may stand first; modseqs here are those of whole messages.

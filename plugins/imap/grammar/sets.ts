@@ -3,7 +3,7 @@
  *
  * What must stay true: a set costs what its text costs, whatever numbers are in it.
  */
-import type { Uids } from '../../mailstore/api.ts'
+import type { UidRange, Uids } from '../../mailstore/api.ts'
 import type { Cursor } from './cursor.ts'
 
 /** `*` is the largest number there is. */
@@ -52,6 +52,20 @@ export function within(uids: Uids, set: Exclude<SequenceSet, '$'>, last: number)
     }
   }
   return found
+}
+
+/** The last so many, and the first of them; `from` is absent when these are all. */
+export function lastOf(uids: Uids, most: number): { readonly uids: Uids; readonly from?: number } {
+  const kept: UidRange[] = []
+  let left = most
+  for (let at = uids.length - 1; at >= 0; at--) {
+    const [first, last] = uids[at] as UidRange
+    const from = Math.max(first, last - left + 1)
+    left -= last - from + 1
+    kept.unshift([from, last])
+    if (left === 0) return from > first || at > 0 ? { uids: kept, from } : { uids }
+  }
+  return { uids }
 }
 
 /** Ranges in order and without overlap. */
