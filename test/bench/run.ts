@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, directory
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, directory, protection
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -25,13 +25,14 @@ import {
   type Seen,
   scoped,
 } from './measure.ts'
+import { measureProtection, measureRspamd, PROTECTIONS, type SeenProtection } from './protection.ts'
 import { SERVERS, type ServerName } from './servers.ts'
 import { idleShare } from './usage.ts'
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory' },
+    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory,protection' },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
     messages: { type: 'string' },
@@ -152,12 +153,37 @@ async function directory() {
   return seen
 }
 
+async function protection() {
+  say('\nprotection: strangers’ messages, DKIM-signed, taken in and relayed; the DNS answers at once')
+  const seen = new Map<string, SeenProtection[]>(PROTECTIONS.map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++)
+    for (const name of PROTECTIONS)
+      seen.get(name)?.push(await scoped((scope) => measureProtection(scope, name, messages)))
+  const bare = median((seen.get('none') ?? []).map(({ cpu }) => cpu))
+  const bareRates = (seen.get('none') ?? []).map(({ perSecond }) => perSecond)
+  for (const [name, runs] of seen) {
+    const rates = runs.map(({ perSecond }) => perSecond)
+    const cost = median(runs.map(({ cpu }) => cpu)) - bare
+    const share = median(rates.map((rate, round) => rate / (bareRates[round] ?? Number.NaN)))
+    const aim = name === 'all' ? ' (aim 50 %)' : ''
+    const than =
+      name === 'none'
+        ? `${bare.toFixed(0)} µs of processor each`
+        : `${cost.toFixed(0)} µs more, ${(100 * share).toFixed(0)} % of the bare rate${aim}`
+    say(`  ${name.padEnd(15)}${spread(rates, 0)} messages/s   ${than}`)
+  }
+  const rspamd = await scoped((scope) => measureRspamd(scope, 500))
+  if (rspamd !== undefined)
+    say(`  Rspamd, asked about the same message one at a time, with next to no rules: ${(rspamd * 1000).toFixed(0)} µs`)
+  return { seen: Object.fromEntries(seen), rspamd }
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Servers in process groups of their own would outlive us.
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory', 'protection']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -179,4 +205,5 @@ if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
+if (only.includes('protection')) report.protection = await protection()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)
