@@ -55,7 +55,6 @@ function time(value: string): string | undefined {
 const CASE_IGNORE = {
   equality: 'caseIgnoreMatch',
   substrings: 'caseIgnoreSubstringsMatch',
-  ordering: 'caseIgnoreOrderingMatch',
   fold: foldText,
 }
 const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
@@ -65,7 +64,6 @@ const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
     says: 'Directory String',
     equality: 'caseExactMatch',
     substrings: 'caseExactSubstringsMatch',
-    ordering: 'caseExactOrderingMatch',
     fold: (value) => value.normalize('NFKC').trim().replace(/\s+/g, ' '),
   },
   ia5: {
@@ -351,11 +349,8 @@ export function foldPart(base: string, part: string): string {
 }
 
 export const hasSubstrings = (base: string): boolean => syntaxOf(base).substrings !== undefined
-/** Whether its values can be in an order. slapd has one for text, so has this server for all of it. */
-export const hasOrdering = (base: string): boolean => {
-  const { ordering, fold } = syntaxOf(base)
-  return ordering !== undefined || fold === foldText
-}
+/** RFC 4519 gives texts none. */
+export const hasOrdering = (base: string): boolean => syntaxOf(base).ordering !== undefined
 
 /** Rules that clients name (RFC 4517), by what they do. */
 const RULES: Readonly<Record<string, SyntaxName>> = {

@@ -79,7 +79,9 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   const candidateOf = (one: Visible, dn: string): Candidate => ({
     id: 'id' in one.node ? one.node.id : undefined,
     dn,
-    values: ({ base, key }) => (isReadable(one.readable, base) ? (one.attributes.get(key) ?? []) : undefined),
+    // RFC 4511 section 4.5.1.7: of an attribute that is not known nobody can say that it is not so.
+    values: ({ base, key, type }) =>
+      isReadable(one.readable, base) ? (one.attributes.get(key) ?? (type ? [] : undefined)) : undefined,
   })
 
   async function membershipsIn(filter: Filter): Promise<Memberships> {

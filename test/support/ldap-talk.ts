@@ -100,6 +100,12 @@ export const message = (id: number, ...operation: readonly Buffer[]) => sequence
 export const bind = (id: number, name: string, password: string) =>
   message(id, element(0x60, integer(3), octetString(name), octetString(password, 0x80)))
 
+export const saslBind = (id: number, mechanism: string, credentials: string) =>
+  message(
+    id,
+    element(0x60, integer(3), octetString(''), element(0xa3, octetString(mechanism), octetString(credentials))),
+  )
+
 export const equality = (attribute: string, value: string) => element(0xa3, octetString(attribute), octetString(value))
 export const present = (attribute: string) => octetString(attribute, 0x87)
 

@@ -1,0 +1,145 @@
+/*
+ * A private slapd for one test or measurement: its own configuration and database in a temporary folder, its own port on
+ * loopback. It is OpenLDAP's server with its standard schemas, indexes on what address books ask for, and the overlays
+ * that keep members right. `whyNoSlapd` says why a test that needs it has to be skipped.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Scope } from './postfix.ts'
+import { freePort } from './running-server.ts'
+
+export interface SlapdOptions {
+  readonly suffix: string
+  /** Entries to begin with, as LDIF. */
+  readonly ldif: string
+  /** Definitions of RFC 4512 beside the standard ones. */
+  readonly attributeTypes?: readonly string[]
+  readonly objectClasses?: readonly string[]
+  /** Further lines of the configuration; `global` before the database, `database` in it. */
+  readonly global?: string
+  readonly database?: string
+  /** Another port than a free one. */
+  readonly port?: number
+}
+
+export interface Slapd {
+  readonly uri: string
+  readonly port: number
+  readonly pid: number
+  /** May do anything, with the password `secret`. */
+  readonly rootDn: string
+  stop(): Promise<void>
+  /** The same again, on the same port. */
+  start(): Promise<void>
+}
+
+const SLAPD = '/usr/sbin/slapd'
+const SCHEMAS = '/etc/ldap/schema'
+
+export function whyNoSlapd(): string | undefined {
+  return existsSync(SLAPD) && existsSync('/usr/bin/ldapsearch')
+    ? undefined
+    : 'slapd (Debian packages slapd and ldap-utils) is not installed'
+}
+
+export async function startSlapd(scope: Scope, options: SlapdOptions): Promise<Slapd> {
+  const folder = await mkdtemp(join(tmpdir(), 'slapd-'))
+  const port = options.port ?? (await freePort())
+  const conf = join(folder, 'slapd.conf')
+  const uri = `ldap://127.0.0.1:${port}`
+  let child: ChildProcess | undefined
+  let said = ''
+
+  async function stop(): Promise<void> {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const closed = once(child, 'close')
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child?.kill('SIGKILL'), 5000)
+    await closed
+    clearTimeout(timer)
+  }
+  async function start(): Promise<void> {
+    child = spawn(SLAPD, ['-f', conf, '-h', uri, '-d', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    await accepting(port, () => said)
+  }
+  scope.after(async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
+
+  await mkdir(join(folder, 'data'))
+  await writeFile(conf, configuration(folder, options))
+  const add = spawn('/usr/sbin/slapadd', ['-f', conf, '-q'], { stdio: ['pipe', 'ignore', 'pipe'] })
+  add.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  add.stdin.on('error', () => {})
+  add.stdin.end(options.ldif)
+  const [code] = (await once(add, 'close')) as [number]
+  if (code !== 0) throw new Error(`slapadd: ${said}`)
+  await start()
+  return {
+    uri,
+    port,
+    rootDn: rootDnOf(options),
+    get pid() {
+      return child?.pid as number
+    },
+    stop,
+    start,
+  }
+}
+
+const rootDnOf = ({ suffix }: SlapdOptions) => `cn=root,${suffix}`
+
+function configuration(folder: string, options: SlapdOptions): string {
+  const { suffix, attributeTypes = [], objectClasses = [], global = '', database = '' } = options
+  return `${['core', 'cosine', 'nis', 'inetorgperson', 'misc'].map((name) => `include ${SCHEMAS}/${name}.schema`).join('\n')}
+${attributeTypes.map((text) => `attributetype ${text}`).join('\n')}
+${objectClasses.map((text) => `objectclass ${text}`).join('\n')}
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload memberof
+moduleload refint
+moduleload sssvlv
+pidfile ${folder}/slapd.pid
+${global}
+database mdb
+suffix "${suffix}"
+rootdn "${rootDnOf(options)}"
+rootpw secret
+directory ${folder}/data
+maxsize 1073741824
+index objectClass,uid,member,memberOf,entryUUID eq
+index cn,sn,givenName,displayName,mail eq,sub
+overlay sssvlv
+overlay memberof
+overlay refint
+refint_attributes member
+${database}
+access to attrs=userPassword by self write by anonymous auth by * none
+access to * by users read by * none
+`
+}
+
+async function accepting(port: number, said: () => string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true))
+      socket.once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (isOpen) return
+    await delay(50)
+  }
+  throw new Error(`slapd did not start: ${said()}`)
+}
