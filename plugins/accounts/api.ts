@@ -4,7 +4,7 @@
  * What must stay true: an account is its id, which never changes; names and addresses are attributes that may. Every
  * function throws when it cannot know at this moment: "unknown" is said only when it is certain.
  */
-import { defineService } from 'iems'
+import { defineService, type Identity } from 'iems'
 
 export interface Account {
   readonly id: string
@@ -22,6 +22,11 @@ export interface AccountsApi {
   /** With the detail of a subaddress: `lists` for `ann+lists@example.org`. */
   byAddress(address: string): Promise<{ readonly account: Account; readonly detail?: string } | undefined>
   list(): AsyncIterable<Account>
+  /**
+   * Whom a login (a name or an address) names, for whoever has seen elsewhere that it is him, such as in a token.
+   * Undefined for nobody, and for who may not log in.
+   */
+  identify(login: string): Promise<Identity | undefined>
   /** The names of the groups an account is in, for access rights. */
   groupsOf(id: string): Promise<readonly string[]>
 }

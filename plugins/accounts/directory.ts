@@ -3,13 +3,18 @@
  *
  * What must stay true: two accounts never share an id, a name or an address; a name that is somebody's address is his.
  */
-
+import type { Identity } from 'iems'
 import { readAddress } from './addresses.ts'
 import type { Account, AccountsApi } from './api.ts'
 
 export interface KeptAccount extends Account {
   readonly password?: string
   readonly groups: readonly string[]
+  readonly mayRelay: boolean
+}
+
+export function identityOf({ id, name, mayRelay }: KeptAccount): Identity {
+  return { kind: 'identity', user: name, account: id, mayRelay }
 }
 
 export type ConfiguredAccounts = AccountsApi & {
@@ -48,8 +53,14 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
     return account && { account, detail: detailOf(address, separator) }
   }
 
+  const byLogin = (login: string) => names.get(login.normalize('NFC').toLowerCase()) ?? find(login)?.account
+
   return {
-    byLogin: (login) => names.get(login.normalize('NFC').toLowerCase()) ?? find(login)?.account,
+    byLogin,
+    async identify(login) {
+      const account = byLogin(login)
+      return account && identityOf(account)
+    },
     byId: async (id) => ids.get(id),
     byName: async (name) => names.get(name.toLowerCase()),
     byAddress: async (address) => find(address),

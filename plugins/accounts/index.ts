@@ -8,12 +8,12 @@ import { defer, definePlugin, refuse, secretValue, size } from 'iems'
 import * as z from 'zod'
 import { readAddress, readDomain } from './addresses.ts'
 import { Accounts } from './api.ts'
-import { createDirectory, type KeptAccount } from './directory.ts'
+import { createDirectory, identityOf, type KeptAccount } from './directory.ts'
 import { createVerifier, hashPassword, isPasswordHash } from './passwords.ts'
 
 export * from './api.ts'
 
-const hash = z.string().refine(isPasswordHash, 'must be an argon2id hash as iems password hash prints it')
+const hash = z.string().refine(isPasswordHash, 'must be a hash as iems password hash prints it, or another system’s')
 
 const account = z.strictObject({
   name: z.string().min(1).max(255).describe('What its owner logs in with; each of the addresses works as well.'),
@@ -45,7 +45,6 @@ export const accounts = definePlugin({
   config: options,
   offers: [Accounts],
   setup(config, ctx) {
-    const mayRelay = new Map(config.accounts.map((one) => [one.id ?? one.name, one.mayRelay]))
     const directory = createDirectory(config.accounts.map(keep), config.subaddress)
     const domains = new Set(config.domains.map((domain) => readDomain(domain)))
     const verify = createVerifier(() => ctx.clock.now())
@@ -64,12 +63,7 @@ export const accounts = definePlugin({
           const fits = await verify(attempt.password, account?.password)
           if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
           if (!fits || !account) return undefined
-          return {
-            kind: 'identity',
-            user: account.name,
-            account: account.id,
-            mayRelay: mayRelay.get(account.id) === true,
-          }
+          return identityOf(account)
         },
       },
       commands: {
@@ -88,14 +82,25 @@ export const accounts = definePlugin({
   },
 })
 
-function keep({ id, name, addresses, password, displayName, quota, groups }: z.output<typeof account>): KeptAccount {
+function keep({
+  id,
+  name,
+  addresses,
+  password,
+  displayName,
+  quota,
+  groups,
+  mayRelay,
+}: z.output<typeof account>): KeptAccount {
   const kept = typeof password === 'string' ? password : password?.reveal().trim()
-  if (kept !== undefined && !isPasswordHash(kept)) throw new Error(`the password of ${name} is no argon2id hash`)
+  if (kept !== undefined && !isPasswordHash(kept))
+    throw new Error(`the password of ${name} is no hash that is known here`)
   return {
     id: id ?? name,
     name,
     addresses,
     groups,
+    mayRelay,
     ...(kept === undefined ? {} : { password: kept }),
     ...(displayName === undefined ? {} : { displayName }),
     ...(quota === undefined ? {} : { quota }),

@@ -179,8 +179,8 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
   }
 
-  /** The Accounts service, for whoever asks who has a mailbox. */
-  const accounts: AccountsApi = {
+  /** The Accounts service but for logging in, for whoever asks who has a mailbox. */
+  const accounts: Omit<AccountsApi, 'identify'> = {
     async byId(id) {
       const entry = await lookup.byId(id)
       return entry?.kind === 'account' ? accountOf(entry) : undefined

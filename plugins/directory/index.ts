@@ -57,7 +57,7 @@ export const directory = definePlugin({
       scram: config.scram,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
-    ctx.offer(Accounts, flow.accounts)
+    ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
     ctx.offer(Directory, service)
     return {
       hooks: {

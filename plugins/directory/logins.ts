@@ -217,5 +217,10 @@ export function createLogins({ lookup, changes, clock, log, issuer, scram }: Log
     return taken !== undefined
   }
 
-  return { auth, service }
+  async function identify(login: string): Promise<Identity | undefined> {
+    const account = await accountOf(login)
+    return account?.status === 'active' ? identityOf(account) : undefined
+  }
+
+  return { auth, identify, service }
 }
