@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -102,6 +102,87 @@ test('imapflow fetches, flags, moves, idles and sees what comes', async (t) => {
   await idle
   await client.logout()
   assert.deepEqual((await entries('ann'))[0]?.flags, ['\\Flagged', '$Label1'])
+})
+
+/** Subjects and flags of a mailbox, as lines. */
+async function subjectsOf({ entries, content }: Awaited<ReturnType<typeof withMail>>, name: string): Promise<string[]> {
+  const lines: string[] = []
+  for (const { email, flags } of await entries('ann', name)) {
+    const subject = /^Subject: (.*)\r$/m.exec(await content(email))?.[1]
+    lines.push([subject, ...flags].join(' '))
+  }
+  return lines
+}
+
+test('fetchmail takes everything away', { skip: lacks('/usr/bin/fetchmail', 'fetchmail') }, async (t) => {
+  const kernel = await withMail(t, 5)
+  const folder = await tempFolder(t)
+  const rc = join(folder, 'rc')
+  const mda = `cat >> ${folder}/all`
+  await writeFile(
+    rc,
+    `poll 127.0.0.1 protocol imap port ${kernel.port} auth password user ann password secret sslproto "" fetchall mda "${mda}"\n`,
+  )
+  await chmod(rc, 0o700)
+  await run('fetchmail', ['-f', rc, '-i', join(folder, 'ids'), '--pidfile', join(folder, 'pid')], {
+    env: { ...process.env, HOME: folder },
+    timeout: 30_000,
+  })
+  const all = await readFile(join(folder, 'all'), 'utf8')
+  for (let number = 1; number <= 5; number++) assert.ok(all.includes(`\n\nText of s${number}\n`), all)
+  assert.deepEqual(await subjectsOf(kernel, 'INBOX'), [])
+})
+
+const noMutt = lacks('/usr/bin/mutt', 'mutt') || lacks('/usr/bin/script', 'bsdutils')
+test('mutt reads, flags, removes and files messages', { skip: noMutt }, async (t) => {
+  const kernel = await withMail(t, 5)
+  const folder = await tempFolder(t)
+  await writeFile(
+    join(folder, 'rc'),
+    `set folder=imap://ann@127.0.0.1:${kernel.port}/ spoolfile=+INBOX imap_user=ann imap_pass=secret
+set imap_authenticators=login ssl_starttls=no ssl_force_tls=no move=no confirmappend=no delete=yes mark_old=no quit=yes
+set sort=mailbox-order wait_key=no pipe_decode=yes
+push "<first-entry><flag-message><pipe-message>cat > ${folder}/read<enter><tag-pattern>~s s4<enter><tag-prefix><save-message>=Archive<enter><delete-pattern>~s s2<enter><sync-mailbox><quit>"
+`,
+  )
+  // It wants a terminal.
+  await run('script', ['-qec', `mutt -n -F ${folder}/rc`, '/dev/null'], {
+    env: { ...process.env, HOME: folder, TERM: 'vt100' },
+    timeout: 30_000,
+  })
+  assert.match(await readFile(join(folder, 'read'), 'utf8'), /^Subject: s2$[\s\S]*Text of s2/m)
+  assert.deepEqual(await subjectsOf(kernel, 'INBOX'), ['s1 \\Flagged', 's3', 's5'])
+  assert.deepEqual(await subjectsOf(kernel, 'Archive'), ['s4'])
+})
+
+test('s-nail reads, copies, removes and files messages', { skip: lacks('/usr/bin/s-nail', 's-nail') }, async (t) => {
+  const kernel = await withMail(t, 5)
+  const folder = await tempFolder(t)
+  const url = `imap://ann:secret@127.0.0.1:${kernel.port}`
+  const args = [
+    '-:/',
+    '-#',
+    '-S',
+    'v15-compat=yes',
+    '-S',
+    'imap-auth=login',
+    '-S',
+    `folder=${url}/`,
+    '-f',
+    `${url}/INBOX`,
+  ]
+  const nail = run('s-nail', args, { env: { ...process.env, HOME: folder }, timeout: 30_000 })
+  nail.child.stdin?.end('headers\ntype 5\ncopy 1 +Drafts\ndelete 2\nmove 3 +Junk\nflag 4\nquit\n')
+  const { stdout } = await nail
+  assert.match(stdout, / 4 .* s4 *\n[\s\S]*Text of s5/)
+  const left = await subjectsOf(kernel, 'INBOX')
+  assert.deepEqual(
+    left.map((line) => line.split(' ')[0]),
+    ['s1', 's4', 's5'],
+  )
+  assert.ok(left[1]?.includes('\\Flagged'), left[1])
+  assert.deepEqual((await subjectsOf(kernel, 'Drafts')).length, 1)
+  assert.deepEqual((await subjectsOf(kernel, 'Junk')).length, 1)
 })
 
 /** Subjects and flags of a Maildir, as lines. */
