@@ -1,0 +1,99 @@
+/**
+ * One OpenID Connect provider: its keys, and what a token of it says. The only file that knows jose.
+ *
+ * What must stay true: a token counts only with a signature of a key that the provider shows, for us, now; that a
+ * provider cannot be reached is never told as a wrong token.
+ */
+import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import * as z from 'zod'
+import type { Options, ProviderOptions } from './options.ts'
+
+/** Octets of what a provider says of itself. */
+const MOST = 1_000_000
+/** Keys that are not known are asked for again, but not more often than this. */
+const COOLDOWN_MS = 30_000
+
+const discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.url() })
+
+export type Provider = ReturnType<typeof createProvider>
+
+/** Who says he made a token; undefined for what is none. */
+export function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss
+  } catch {
+    return undefined
+  }
+}
+
+export function createProvider(
+  { issuer, audience, keys, claim, scopes, algorithms }: ProviderOptions,
+  { timeout, cache, tolerance }: Options,
+  now: () => number,
+) {
+  let found: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+
+  async function find() {
+    const url = keys ?? (await discover())
+    return createRemoteJWKSet(new URL(url), {
+      timeoutDuration: timeout,
+      cooldownDuration: COOLDOWN_MS,
+      cacheMaxAge: cache,
+    })
+  }
+
+  async function discover(): Promise<string> {
+    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+    const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeout) })
+    if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
+    const text = await answer.text()
+    if (text.length > MOST) throw new Error(`${url} is too long`)
+    const said = discovery.parse(JSON.parse(text))
+    if (said.issuer !== issuer) throw new Error(`${url} is about ${said.issuer}`)
+    return said.jwks_uri
+  }
+
+  function keySet() {
+    found ??= find().catch((cause: unknown) => {
+      found = undefined
+      throw cause
+    })
+    return found
+  }
+
+  function nameIn(claims: JWTPayload): string | undefined {
+    const has = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
+    if (!scopes.every((scope) => has.includes(scope))) return undefined
+    if (claim === 'email' && claims.email_verified === false) return undefined
+    const name = claims[claim]
+    return typeof name === 'string' && name !== '' ? name : undefined
+  }
+
+  return {
+    issuer,
+    /** Whom a token names; undefined when it does not count. Throws when the provider cannot be asked. */
+    async read(token: string): Promise<string | undefined> {
+      const set = await keySet()
+      try {
+        const { payload } = await jwtVerify(token, set, {
+          issuer,
+          audience,
+          algorithms,
+          clockTolerance: tolerance / 1000,
+          currentDate: new Date(now()),
+          requiredClaims: ['exp', claim],
+        })
+        return nameIn(payload)
+      } catch (cause) {
+        if (cause instanceof errors.JOSEError && !(cause instanceof errors.JWKSTimeout) && isOfToken(cause))
+          return undefined
+        throw cause
+      }
+    },
+  }
+}
+
+/** Whether it is the token that is wrong, not the provider's keys. */
+function isOfToken({ code }: errors.JOSEError): boolean {
+  return /^ERR_(?:JW[TSE]|JOSE_(?:ALG|NOT))/.test(code) || code === 'ERR_JWKS_NO_MATCHING_KEY'
+}
