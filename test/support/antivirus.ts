@@ -49,7 +49,6 @@ export async function startClamd(t: Pick<TestContext, 'after'>, settings: readon
   await writeFile(join(folder, 'eicar.ndb'), signature('Eicar-Test', EICAR))
   const lines = [
     'Foreground yes',
-    'LogVerbose yes',
     `DatabaseDirectory ${folder}`,
     `TemporaryDirectory ${folder}`,
     `LocalSocket ${socket}`,
@@ -68,42 +67,44 @@ export async function startClamd(t: Pick<TestContext, 'after'>, settings: readon
     await ended
     clearTimeout(timer)
   })
-  let said = ''
-  let heard = () => {}
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => {
-      said += chunk
-      heard()
-    })
-  const hear = (words: RegExp) =>
-    new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`clamd never said ${words}:\n${said}`)), PATIENCE_MS)
-      heard = () => {
-        if (!words.test(said)) return
+  let told = ''
+  let marks = 0
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`clamd does not start:\n${told}`)), PATIENCE_MS)
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        told += chunk
+        if (!/Self checking disabled/.test(told)) return
         clearTimeout(timer)
-        said = ''
         resolve()
-      }
-      child.on('error', reject)
-      child.on('close', () => reject(new Error(`clamd has ended:\n${said}`)))
-      heard()
-    })
-  await hear(/Self checking disabled/)
+      })
+    child.on('error', reject)
+    child.on('close', () => reject(new Error(`clamd has ended:\n${told}`)))
+  })
   return {
     server: `unix:${socket}`,
     tcp: `127.0.0.1:${port}`,
     async learn(signatures) {
-      const all = Object.entries(signatures).map(([name, start]) => signature(name, start))
-      await writeFile(
-        join(folder, 'more.ndb'),
-        all.length > 0 ? all.join('') : signature('None', 'nothing is like this'),
-      )
-      const asked = connect({ path: socket })
-      asked.end('nRELOAD\n')
-      asked.resume()
-      await hear(/correctly reloaded/)
+      // A signature of this time alone says when clamd goes by the new ones.
+      const mark = `mark ${++marks} of the test`
+      const all = Object.entries({ ...signatures, Mark: mark }).map(([name, start]) => signature(name, start))
+      await writeFile(join(folder, 'more.ndb'), all.join(''))
+      await said(socket, Buffer.from('nRELOAD\n'))
+      const end = Date.now() + PATIENCE_MS
+      const size = Buffer.alloc(4)
+      size.writeUInt32BE(mark.length)
+      const question = Buffer.concat([Buffer.from('zINSTREAM\0'), size, Buffer.from(mark), Buffer.alloc(4)])
+      while (!/FOUND/.test(await said(socket, question)))
+        if (Date.now() > end) throw new Error('clamd does not take the new signatures')
     },
   }
+}
+
+/** What clamd answers. */
+async function said(path: string, question: Buffer): Promise<string> {
+  const line = connect({ path })
+  line.write(question)
+  return Buffer.concat(await Array.fromAsync(line as AsyncIterable<Buffer>)).toString()
 }
 
 export type AntivirusOptions = NonNullable<Parameters<typeof antivirus>[0]>
