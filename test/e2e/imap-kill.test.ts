@@ -47,9 +47,10 @@ class Follower {
     this.#seen = Math.max(this.#seen, Number(modseq))
   }
 
-  async #fetchNew(lines: readonly string[]): Promise<void> {
-    if (!lines.some((line) => line.endsWith(' EXISTS'))) return
-    await this.#say(`UID FETCH ${Math.max(0, ...this.flags.keys()) + 1}:* (FLAGS MODSEQ)`)
+  /** Until nothing more has come meanwhile. */
+  async #fetchNew(told: readonly string[]): Promise<void> {
+    for (let lines = told; lines.some((line) => line.endsWith(' EXISTS')); )
+      lines = await this.#say(`UID FETCH ${Math.max(0, ...this.flags.keys()) + 1}:* (FLAGS MODSEQ)`)
   }
 
   async connect(talk: ImapTalk): Promise<void> {
@@ -58,7 +59,7 @@ class Follower {
     const resync = this.#validity === '' ? '' : ` (QRESYNC (${this.#validity} ${this.#modseq}))`
     const lines = await this.#say(`SELECT INBOX${resync}`)
     const validity = /UIDVALIDITY (\d+)/.exec(lines.join('\n'))?.[1] ?? ''
-    if (this.#validity === '') await this.#say('UID FETCH 1:* (FLAGS MODSEQ)')
+    if (this.#validity === '') await this.#fetchNew(lines)
     else assert.equal(validity, this.#validity)
     this.#validity = validity
     const highest = Number(/HIGHESTMODSEQ (\d+)/.exec(lines.join('\n'))?.[1])
