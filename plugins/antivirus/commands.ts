@@ -28,7 +28,7 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
         value: one,
       }
     }
-    const version = await scan.version().catch((cause: unknown) => {
+    const version = await scan.version({ afresh: true }).catch((cause: unknown) => {
       if (!(cause instanceof NoServer)) throw cause
       return undefined
     })

@@ -140,6 +140,7 @@ export function createRescan(parts: RescanParts) {
     }
 
     try {
+      yield { progress: `with ${await scan.version({ afresh: true })}` }
       let done = 0
       for await (const output of atOnce(work(), concurrency)) {
         wanted.signal.throwIfAborted()

@@ -18,7 +18,7 @@ export interface Readable {
 }
 
 export interface ScanOptions {
-  /** Not what has been found before. */
+  /** Not what is known from before. */
   readonly afresh?: boolean
 }
 
@@ -41,8 +41,8 @@ export function createScan({ options, servers, now }: ScanParts) {
   const results = createResults(options.cache, now)
   let known: { readonly version: Promise<string>; readonly at: number } | undefined
 
-  function version(): Promise<string> {
-    if (known && now() - known.at < VERSION_MS) return known.version
+  function version({ afresh = false }: ScanOptions = {}): Promise<string> {
+    if (!afresh && known && now() - known.at < VERSION_MS) return known.version
     const timeout = Math.min(options.timeout, VERSION_PATIENCE_MS)
     const asked = { version: servers.ask(readVersion, { timeout }), at: now() }
     known = asked

@@ -153,8 +153,9 @@ test('only what was accepted since then is scanned, and how far it is can be see
   }
   const outputs = await Array.fromAsync(kernel.commands.get('antivirus rescan')?.run(call) ?? [])
   const progress = outputs.flatMap((output) => ('progress' in output ? [output.progress] : []))
-  assert.deepEqual(progress.length, 2)
-  assert.match(progress[0] ?? '', /^\d+ scanned, 0 with a virus$/)
+  assert.equal(progress.length, 3)
+  assert.match(progress[0] ?? '', /^with ClamAV /)
+  assert.match(progress[1] ?? '', /^\d+ scanned, 0 with a virus$/)
 })
 
 test('a rescan ends when no clamd answers, and takes nothing', async (t) => {

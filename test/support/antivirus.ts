@@ -38,6 +38,7 @@ export interface Clamd {
   readonly tcp: string
   /** Replaces the signatures beside EICAR, and waits until they hold. */
   learn(signatures: Readonly<Record<string, string>>): Promise<void>
+  stop(): Promise<void>
 }
 
 /** Runs clamd until the end of the test. */
@@ -61,12 +62,13 @@ export async function startClamd(t: Pick<TestContext, 'after'>, settings: readon
   await writeFile(config, `${lines.join('\n')}\n`)
   const child = spawn(CLAMD, ['-c', config])
   const ended = once(child, 'close')
-  t.after(async () => {
+  const stop = async () => {
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
     await ended
     clearTimeout(timer)
-  })
+  }
+  t.after(stop)
   let told = ''
   let marks = 0
   await new Promise<void>((resolve, reject) => {
@@ -84,6 +86,7 @@ export async function startClamd(t: Pick<TestContext, 'after'>, settings: readon
   return {
     server: `unix:${socket}`,
     tcp: `127.0.0.1:${port}`,
+    stop,
     async learn(signatures) {
       // A signature of this time alone says when clamd goes by the new ones.
       const mark = `mark ${++marks} of the test`
