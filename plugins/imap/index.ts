@@ -8,6 +8,7 @@ import { type Client, createClients, definePlugin, Input, Output, readCertificat
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { capabilities } from './capabilities.ts'
+import { createDigests, type Digests } from './digests.ts'
 import { type Options, options } from './options.ts'
 import { Session } from './session.ts'
 
@@ -17,6 +18,7 @@ export const imap = definePlugin({
   needs: [Accounts, MailStore],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
+    const digests = createDigests(config.cache)
     const clients = createClients({
       tls: config.tls,
       certificates: config.tls && (await readCertificates(config.tls)),
@@ -26,7 +28,7 @@ export const imap = definePlugin({
       clock: ctx.clock,
       log: ctx.log,
       full: '* BYE Too many connections\r\n',
-      serve: (client, signal) => serve(config, ctx, { client, signal }),
+      serve: (client, signal) => serve(config, ctx, { client, signal, digests }),
     })
     const label = config.tls?.mode === 'implicit' ? 'IMAP with TLS' : 'IMAP'
     return {
@@ -41,7 +43,7 @@ export const imap = definePlugin({
 async function serve(
   config: Options,
   ctx: SetupContext,
-  { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
+  { client, signal, digests }: { readonly client: Client; readonly signal: AbortSignal; readonly digests: Digests },
 ): Promise<void> {
   const { remote, local, tls } = client
   const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
@@ -67,6 +69,7 @@ async function serve(
       log: ctx.log,
       mail: ctx.use(MailStore),
       accounts: ctx.use(Accounts),
+      digests,
       hostname: ctx.hostname,
       now: () => ctx.clock.now(),
       isSecure: () => isSecure,

@@ -5,6 +5,8 @@
  * turn, and ends when its client has gone.
  */
 import type { Email, EmailText, Entry, MailStoreApi, TextQuery, Uids } from '../mailstore/api.ts'
+import { fold } from './comparing.ts'
+import type { Digest, Digests } from './digests.ts'
 import type { SearchKey } from './grammar/search.ts'
 import { within } from './grammar/sets.ts'
 import type { View } from './view.ts'
@@ -31,6 +33,7 @@ function costOf(key: SearchKey): number {
 export interface Searched {
   readonly view: View
   readonly mail: MailStoreApi
+  readonly digests: Digests
   readonly key: SearchKey
   now(): number
   readonly signal: AbortSignal
@@ -62,7 +65,7 @@ export async function* search(searched: Searched): AsyncGenerator<Entry> {
       await searched.looked(count)
       if (signal.aborted) return
     }
-    if (await isMeant(key, { ...question, entry, looked: new Looked(entry, mail) })) yield entry
+    if (await isMeant(key, { ...question, entry, looked: new Looked(entry, searched) })) yield entry
   }
   possible = []
 }
@@ -133,12 +136,18 @@ export function scopeOf(key: SearchKey, view: View): Uids | undefined {
 class Looked {
   readonly entry: Entry
   readonly #mail: MailStoreApi
+  readonly #digests: Digests
   #email: Promise<Email | undefined> | undefined
   #text: Promise<EmailText | undefined> | undefined
 
-  constructor(entry: Entry, mail: MailStoreApi) {
+  constructor(entry: Entry, { mail, digests }: Pick<Searched, 'mail' | 'digests'>) {
     this.entry = entry
     this.#mail = mail
+    this.#digests = digests
+  }
+
+  digest(): Promise<Digest> {
+    return this.#digests.one(this.#mail, this.entry)
   }
 
   email(): Promise<Email | undefined> {
@@ -256,25 +265,7 @@ const DAY_MS = 86_400_000
 /** The day as ms of its beginning, as if all clocks were UTC: RFC 9051 disregards times and zones. */
 async function dayOf(of: 'received' | 'sent' | 'saved', looked: Looked): Promise<number | undefined> {
   if (of !== 'sent') return Math.floor(looked.entry[of] / DAY_MS) * DAY_MS
-  const structure = await (await looked.email())?.structure()
-  return sentDay(structure?.envelope?.date)
-}
-
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
-
-/** The day that a Date field names. */
-function sentDay(date: string | undefined): number | undefined {
-  const [, day, month = '', year = ''] = /(\d{1,2}) +([A-Za-z]{3})[a-z]* +(\d{2,4})/.exec(date ?? '') ?? []
-  const number = MONTHS.indexOf(month.toLowerCase())
-  // RFC 5322 section 4.3: years of two and of three digits.
-  const century = year.length === 4 ? 0 : year.length === 2 && Number(year) < 50 ? 2000 : 1900
-  return number < 0 ? undefined : Date.UTC(century + Number(year), number, Number(day))
-}
-
-/** When it was sent, by its Date field, in ms since 1970. */
-export function sentAt(date: string | undefined): number | undefined {
-  const at = Date.parse((date ?? '').replace(/\([^()]*\)/g, ' ').trim())
-  return Number.isNaN(at) ? undefined : at
+  return (await looked.digest()).day
 }
 
 function isDated({ is, at }: Extract<SearchKey, { kind: 'date' }>, day: number | undefined): boolean {
@@ -282,12 +273,6 @@ function isDated({ is, at }: Extract<SearchKey, { kind: 'date' }>, day: number |
   if (is === 'on') return day === at
   return is === 'before' ? day < at : day >= at
 }
-
-/** i;unicode-casemap (RFC 5051) as SORT puts text in order. */
-export const collate = (text: string) => text.normalize('NFKD').toUpperCase()
-
-/** The same where text is looked for, near enough: case and compatibility forms make no difference. */
-export const fold = (text: string) => text.normalize('NFKC').toLowerCase()
 
 function hasHeader({ name, text }: Extract<SearchKey, { kind: 'header' }>, found: EmailText | undefined): boolean {
   const wanted = fold(text)

@@ -12,6 +12,7 @@ import { ALREADY, type Answer, bad, no } from './answers.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
 import type { CommandDefinition, Literal, MoreInput } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
+import type { Digests } from './digests.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
 import { formatSet, lastOf } from './grammar/sets.ts'
 import { createNames, type Named, type Names } from './names.ts'
@@ -26,6 +27,7 @@ export interface SessionParts {
   readonly log: Log
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
+  readonly digests: Digests
   readonly hostname: string
   now(): number
   /** Whether the connection is under TLS. */

@@ -114,6 +114,8 @@ export interface Email {
   /** Octets of the header, the blank line after it included. */
   readonly headerSize: number
   open(range?: ByteRange): AsyncIterable<Uint8Array>
+  /** The octets of the header, the blank line after it included; undefined for one beyond a mebibyte. */
+  header(): Promise<Uint8Array | undefined>
   /** Made once and kept. */
   structure(): Promise<MimePart>
   /** A part's body with its transfer encoding undone; undefined for an encoding nobody knows. */

@@ -9,6 +9,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, Contents, StagedContent, Store } from 'iems'
 import type { Email } from './api.ts'
 import type { Change } from './changes.ts'
+import { headerEnd } from './mime/header.ts'
 import { type MimePart, readStructure } from './mime/structure.ts'
 import { preview, readText } from './mime/text.ts'
 import { partBody } from './mime/transfer.ts'
@@ -65,7 +66,12 @@ export interface EmailsParts {
 
 export type Emails = ReturnType<typeof createEmails>
 
+/** Structures that are being written at a time. */
+const MOST_KEEPING = 64
+
 export function createEmails({ store, contents }: EmailsParts) {
+  const keeping = new Set<Promise<boolean>>()
+
   async function email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
     const [record, kept] = await Promise.all([store.get(emailKey(base, tag)), store.get(contentKey(base))])
@@ -80,6 +86,7 @@ export function createEmails({ store, contents }: EmailsParts) {
       size: top.length + content.size,
       headerSize,
       open,
+      header: () => readHeader(open, { headerSize, size: one.size }),
       structure: structured,
       decoded: (part) => partBody(one, part),
       field: async (name) => fieldOf(await headerText(open, headerSize), name),
@@ -102,7 +109,13 @@ export function createEmails({ store, contents }: EmailsParts) {
     const known = await store.get(at)
     if (known) return decode<MimePart>(known)
     const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
-    await store.commit([{ put: at, value: encode(made) }], [{ key: contentKey(base), is: 'present' }])
+    // Nobody waits for it to be kept: it can be made again.
+    if (keeping.size >= MOST_KEEPING) await Promise.race(keeping)
+    const kept = store
+      .commit([{ put: at, value: encode(made) }], [{ key: contentKey(base), is: 'present' }])
+      .catch(() => false)
+      .finally(() => keeping.delete(kept))
+    keeping.add(kept)
     return made
   }
 
@@ -133,6 +146,21 @@ export function createEmails({ store, contents }: EmailsParts) {
 
 /** Octets of a header that are looked at. */
 const HEADER_LIMIT = 1024 * 1024
+
+async function readHeader(
+  open: Email['open'],
+  { headerSize, size }: { readonly headerSize: number; readonly size: number },
+): Promise<Uint8Array | undefined> {
+  const read = async (end: number) => Buffer.concat(await Array.fromAsync(open({ start: 0, end })))
+  const block = await read(Math.min(headerSize, HEADER_LIMIT))
+  // Content of clients may have bare line feeds, with which a header ends earlier or later than elsewhere.
+  const end = headerEnd(block)
+  if (end !== undefined) return block.subarray(0, end)
+  if (block.length === size) return block
+  const more = await read(Math.min(size, HEADER_LIMIT))
+  const later = headerEnd(more)
+  return later === undefined && more.length < size ? undefined : more.subarray(0, later ?? more.length)
+}
 
 async function headerText(open: Email['open'], size: number): Promise<string> {
   let text = ''

@@ -38,6 +38,8 @@ const options = z.strictObject({
     .describe('What is expunged by itself, such as { mailbox: "Trash", after: "30 days" }.'),
 })
 
+const SWEEP_EVERY_MS = 3_600_000
+
 export const mailstore = definePlugin({
   name: 'mailstore',
   config: options,
@@ -52,7 +54,7 @@ export const mailstore = definePlugin({
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {
-        sweep.start()
+        ctx.repeat(SWEEP_EVERY_MS, 'the sweep of mailboxes', sweep.sweep)
         finding.start()
       },
       close: () => finding.close(),

@@ -33,8 +33,6 @@ import {
   vanishedBefore,
 } from './records.ts'
 
-const EVERY_MS = 3_600_000
-const FIRST_MS = 10_000
 const BATCH = 500
 const ALL_UIDS: UidRange = [0, 4_294_967_295]
 
@@ -191,17 +189,5 @@ export function createSweep(parts: SweepParts) {
   return {
     purge,
     sweep,
-    /** Sweeps now and then until the signal. */
-    start() {
-      const later = (ms: number) => {
-        const cancel = clock.after(ms, () => {
-          sweep()
-            .catch((cause: unknown) => log.error('the sweep failed', { cause }))
-            .finally(() => signal.aborted || later(EVERY_MS))
-        })
-        signal.addEventListener('abort', cancel, { once: true })
-      }
-      later(FIRST_MS)
-    },
   }
 }

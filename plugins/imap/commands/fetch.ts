@@ -7,6 +7,7 @@
 import type { Email, Entry, Uids } from '../../mailstore/api.ts'
 import { type Answer, bad, no, ok } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
+import { envelopeFrom } from '../digests.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'
 import { within as asked, formatSet, readSet, type SequenceSet } from '../grammar/sets.ts'
@@ -238,7 +239,7 @@ async function itemValue(session: Session, { entry, email, item }: Asked): Promi
     case 'SAVEDATE':
       return `SAVEDATE ${dateTime(entry.saved)}`
     case 'ENVELOPE':
-      return `ENVELOPE ${formatEnvelope((await email.structure()).envelope ?? NO_ENVELOPE, utf8)}`
+      return `ENVELOPE ${formatEnvelope((await envelopeFrom(email)) ?? NO_ENVELOPE, utf8)}`
     case 'structure':
       return `${item.isExtended ? 'BODYSTRUCTURE' : 'BODY'} ${formatStructure(await email.structure(), item.isExtended, utf8)}`
     case 'PREVIEW':
@@ -258,13 +259,19 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
   const { section, partial } = item
   const name = item.name.startsWith('BODY[') ? item.name : item.name.toUpperCase()
   const label = partial ? `${name}<${partial.start}>` : name
-  // The whole needs no parsing, however it may look inside.
-  const isWhole = section.part.length === 0 && section.what === undefined
-  const range = isWhole ? { start: 0, end: email.size } : rangeOf(await email.structure(), section)
+  const range = section.part.length > 0 ? rangeOf(await email.structure(), section) : await wholeRange(email, section)
   if (!range) return `${label} NIL`
   if (section.fields) return fieldsValue(email, { label, range, section, partial })
   const cut = cutTo(range, partial)
   return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
+}
+
+/** The message and its header need no parsing, however it may look inside. */
+async function wholeRange(email: Email, section: Section): Promise<OctetRange | undefined> {
+  if (section.what === undefined) return { start: 0, end: email.size }
+  const header = await email.header()
+  if (!header) return rangeOf(await email.structure(), section)
+  return section.what === 'TEXT' ? { start: header.length, end: email.size } : { start: 0, end: header.length }
 }
 
 function cutTo({ start, end }: OctetRange, partial: Partial | undefined): OctetRange {

@@ -1,16 +1,15 @@
 /**
  * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
  */
-import type { Email, Entry } from '../../mailstore/api.ts'
-import { decodeWords } from '../../mailstore/mime/api.ts'
+import type { Entry } from '../../mailstore/api.ts'
 import { type Answer, no, ok } from '../answers.ts'
 import type { Call, CommandDefinition } from '../command.ts'
+import type { Digest } from '../digests.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { collate, search as find, fold, scopeOf, sentAt } from '../searching.ts'
+import { search as find, scopeOf } from '../searching.ts'
 import type { Session } from '../session.ts'
-import { baseSubject, isReply, messageIds } from '../subjects.ts'
 import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
 import type { View } from '../view.ts'
 import { readPartialRange, within } from './fetch.ts'
@@ -82,7 +81,16 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
     session.output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view.count})] Still looking`)
     await session.output.flush()
   }
-  for await (const entry of find({ view, mail, key, now: parts.now, signal: parts.signal, looked })) found.push(entry)
+  for await (const entry of find({
+    view,
+    mail,
+    digests: parts.digests,
+    key,
+    now: parts.now,
+    signal: parts.signal,
+    looked,
+  }))
+    found.push(entry)
   return { found, ...(code ? { code } : {}) }
 }
 
@@ -183,26 +191,16 @@ function readOrder(cursor: Cursor): Order {
 
 type Sortable = string | number
 
-async function sortValues(email: Email | undefined, entry: Entry, order: readonly Order[]): Promise<Sortable[]> {
-  const needs = order.some(({ by }) => by !== 'ARRIVAL' && by !== 'SIZE')
-  const envelope = needs ? (await email?.structure())?.envelope : undefined
-  const [from] = envelope?.from ?? []
-  const [to] = envelope?.to ?? []
-  const [cc] = envelope?.cc ?? []
-  const display = (one: typeof from) =>
-    collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
-  const values: Readonly<Record<Criterion, () => Sortable>> = {
-    ARRIVAL: () => entry.received,
-    CC: () => collate(cc?.mailbox ?? ''),
-    DATE: () => sentAt(envelope?.date) ?? entry.received,
-    DISPLAYFROM: () => display(from),
-    DISPLAYTO: () => display(to),
-    FROM: () => collate(from?.mailbox ?? ''),
-    SIZE: () => entry.size,
-    SUBJECT: () => collate(baseSubject(decodeWords(envelope?.subject ?? ''))),
-    TO: () => collate(to?.mailbox ?? ''),
-  }
-  return order.map(({ by }) => values[by]())
+const VALUES: Readonly<Record<Criterion, (digest: Digest, entry: Entry) => Sortable>> = {
+  ARRIVAL: (_, { received }) => received,
+  CC: ({ cc }) => cc,
+  DATE: ({ sent }, { received }) => sent ?? received,
+  DISPLAYFROM: ({ displayFrom }) => displayFrom,
+  DISPLAYTO: ({ displayTo }) => displayTo,
+  FROM: ({ from }) => from,
+  SIZE: (_, { size }) => size,
+  SUBJECT: ({ subject }) => subject,
+  TO: ({ to }) => to,
 }
 
 function compare(a: readonly Sortable[], b: readonly Sortable[], order: readonly Order[]): number {
@@ -231,9 +229,11 @@ export const sort: CommandDefinition = {
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
-    const rows: { uid: number; values: Sortable[] }[] = []
-    for (const entry of found)
-      rows.push({ uid: entry.uid, values: await sortValues(await session.mail.email(entry.email), entry, order) })
+    const digests = await session.parts.digests.of(session.mail, found)
+    const rows = found.map((entry, index) => ({
+      uid: entry.uid,
+      values: order.map(({ by }) => VALUES[by](digests[index] as Digest, entry)),
+    }))
     // The last resort is the order in which they stand (RFC 5256 section 3).
     rows.sort((a, b) => compare(a.values, b.values, order) || a.uid - b.uid)
     const numbers = rows.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
@@ -244,22 +244,6 @@ export const sort: CommandDefinition = {
 }
 
 // --- THREAD ------------------------------------------------------------------------------------------------
-
-async function threadedOf(session: Session, entry: Entry, number: number): Promise<Threaded> {
-  const email = await session.mail.email(entry.email)
-  const envelope = (await email?.structure())?.envelope
-  const subject = decodeWords(envelope?.subject ?? '')
-  const references = messageIds(email && (await email.field('references')))
-  const [answered] = messageIds(envelope?.inReplyTo)
-  return {
-    number,
-    sent: sentAt(envelope?.date) ?? entry.received,
-    subject: fold(baseSubject(subject)),
-    isReply: isReply(subject),
-    id: messageIds(envelope?.messageId)[0],
-    references: references.length > 0 ? references : answered === undefined ? [] : [answered],
-  }
-}
 
 export const thread: CommandDefinition = {
   state: 'selected',
@@ -280,9 +264,12 @@ export const thread: CommandDefinition = {
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
-    const messages: Threaded[] = []
-    for (const entry of found)
-      messages.push(await threadedOf(session, entry, isUid ? entry.uid : (view.numberOf(entry.uid) as number)))
+    const digests = await session.parts.digests.of(session.mail, found)
+    const messages = found.map((entry, index): Threaded => {
+      const digest = digests[index] as Digest
+      const number = isUid ? entry.uid : (view.numberOf(entry.uid) as number)
+      return { ...digest, number, sent: digest.sent ?? entry.received }
+    })
     const trees = algorithm === 'REFERENCES' ? byReferences(messages) : orderedSubject(messages)
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')
     return ok('That is all', code)

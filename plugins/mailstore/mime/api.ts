@@ -3,7 +3,7 @@
  */
 export { type Fields, readFields } from './header.ts'
 export { decodeCharset, readLong } from './parameters.ts'
-export { type MimePart, readStructure } from './structure.ts'
+export { envelopeOf, type MimePart, readStructure } from './structure.ts'
 export { fromHtml } from './text.ts'
 export { partBody } from './transfer.ts'
 export { decodeWords } from './words.ts'

@@ -18,6 +18,14 @@ export interface Fields {
   readonly list: readonly Field[]
 }
 
+/** Where a header ends, the blank line after it included, in octets that begin with it; undefined when it does not. */
+export function headerEnd(octets: Buffer): number | undefined {
+  if (octets[0] === 10) return 1
+  if (octets[0] === 13 && octets[1] === 10) return 2
+  const found = [octets.indexOf('\n\r\n') + 3, octets.indexOf('\n\n') + 2].filter((end) => end > 2)
+  return found.length > 0 ? Math.min(...found) : undefined
+}
+
 /** Fields of one header that are looked at. */
 const MOST = 10_000
 

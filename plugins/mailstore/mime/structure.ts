@@ -312,7 +312,7 @@ function factsOf(fields: Fields): Open['facts'] {
   }
 }
 
-function envelopeOf(fields: Fields): Envelope {
+export function envelopeOf(fields: Fields): Envelope {
   const texts = {
     date: fields.get('date'),
     subject: fields.get('subject'),
