@@ -29,6 +29,7 @@ import {
 import type { Claim, Door, Ports } from './ports.ts'
 import { createQueue, type SharedQueue } from './queue.ts'
 import { createReceive } from './receive.ts'
+import { repeat } from './repeat.ts'
 import { createResolve } from './resolve.ts'
 import type { Service } from './service.ts'
 import { openSession, type SessionParts } from './session.ts'
@@ -146,17 +147,17 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   function contextFor({ name, placement }: AnyStanding): SetupContext {
     const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
     const narrowed = narrow(store, 'p', name)
+    const lent = { clock, log: log.child({ plugin: name }), signal: gone.signal }
     return {
+      ...lent,
       name,
       hostname: config.hostname,
-      log: log.child({ plugin: name }),
-      clock,
-      signal: gone.signal,
       store: narrowed,
       contents: createContents({ store, plugin: name, narrowed, release, failed }),
       folder: () => folder?.(name),
       queue: admin.queue,
       openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
+      repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => submit(name, message),
       port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
       offer(service, implementation) {

@@ -166,6 +166,8 @@ export interface SetupContext {
   readonly queue: Queue
   /** For channels: speaks to the kernel for one client. */
   openSession(facts: ClientFacts): OpenSession
+  /** Runs something every so many ms, never twice at a time, until the plugin is gone; a failure is told as `what` and tried again. */
+  repeat(ms: number, what: string, run: () => Promise<unknown>): void
   /** Hands in a message in this plugin's name; it meets every hook from `mail` on. */
   submit(message: Submission): Promise<Submitted>
   /**

@@ -96,7 +96,7 @@ export const antispam = definePlugin({
         : {}),
     }
 
-    repeat(ctx, SWEEP_MS, async () => {
+    ctx.repeat(SWEEP_MS, 'sweeping', async () => {
       for await (const gone of sweep(ctx.store)) greylist.gone(unkey(gone))
     })
     return {
@@ -137,20 +137,4 @@ function timeOf({ dns, rspamd, spamassassin }: Options): number {
   const questions = 3 * (typeof dns === 'function' ? FUNCTION_DNS.wait : dns.wait)
   const scans = [rspamd, spamassassin].map(({ servers, timeout }) => servers.length * timeout)
   return COMPUTING_MS + questions + Math.max(...scans)
-}
-
-/** Again and again until the plugin is gone, never twice at a time. */
-function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
-  if (ctx.signal.aborted) return
-  const cancel = ctx.clock.after(ms, async () => {
-    ctx.signal.removeEventListener('abort', cancel)
-    try {
-      await run()
-    } catch (cause) {
-      // The next round tries again.
-      ctx.log.warn('sweeping has failed', { cause })
-    }
-    repeat(ctx, ms, run)
-  })
-  ctx.signal.addEventListener('abort', cancel, { once: true })
 }

@@ -3,13 +3,14 @@
  *
  * What must stay true: this file only wires; start reading at api.ts, then flow.ts and changes.ts.
  */
-import { definePlugin } from 'iems'
+import { definePlugin, duration } from 'iems'
 import * as z from 'zod'
 import { Accounts } from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
 import { createFlow } from './flow.ts'
+import { sweepHistory } from './history.ts'
 import { createKept } from './kept.ts'
 import { createLogins } from './logins.ts'
 import { createLookup } from './lookup.ts'
@@ -35,8 +36,11 @@ const options = z.strictObject({
     .describe(
       'Offers SCRAM-SHA-256, by which clients show that they know the password without telling it. A verifier is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on it.',
     ),
+  history: duration().prefault('365 days').describe('How long it is known who changed what.'),
   issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
 })
+
+const SWEEP_EVERY_MS = 6 * 3_600_000
 
 export const directory = definePlugin({
   name: 'directory',
@@ -57,6 +61,7 @@ export const directory = definePlugin({
       scram: config.scram,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
+    ctx.repeat(SWEEP_EVERY_MS, 'the sweep of the history', () => sweepHistory(store, clock, config.history))
     ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
     ctx.offer(Directory, service)
     return {

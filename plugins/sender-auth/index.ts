@@ -36,11 +36,11 @@ export const senderAuth = definePlugin({
       addresses: config.reports.receiveAt,
       perDay: config.reports.receivedPerDay,
     })
-    repeat(ctx, DUE_MS, async () => {
+    ctx.repeat(DUE_MS, 'the sending of DMARC reports', async () => {
       for await (const { domain, day } of send.sendDue()) ctx.log.info('DMARC report sent', { domain, day })
       await send.sweep()
     })
-    if (tally) repeat(ctx, FLUSH_MS, () => tally.flush())
+    if (tally) ctx.repeat(FLUSH_MS, 'the counting for DMARC reports', () => tally.flush())
     return {
       hooks: {
         check: { handler: check, stage: 'early', timeout: config.timeout + COMPUTING_MS },
@@ -72,20 +72,4 @@ function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: Dn
     flush: async () => tally?.flush(),
   })
   return { tally, send }
-}
-
-/** Again and again until the plugin is gone, never twice at a time. */
-function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
-  if (ctx.signal.aborted) return
-  const cancel = ctx.clock.after(ms, async () => {
-    ctx.signal.removeEventListener('abort', cancel)
-    try {
-      await run()
-    } catch (cause) {
-      // The next round tries again.
-      ctx.log.warn('DMARC reports: a round has failed', { cause })
-    }
-    repeat(ctx, ms, run)
-  })
-  ctx.signal.addEventListener('abort', cancel, { once: true })
 }
