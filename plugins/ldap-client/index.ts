@@ -1,0 +1,81 @@
+/**
+ * Accounts and groups of another LDAP server, or of Active Directory: who has a mailbox here, and is it him?
+ *
+ * This file only wires; start reading at flow.ts, then source.ts.
+ */
+import { readFile } from 'node:fs/promises'
+import { definePlugin } from 'iems'
+import { Accounts } from '../accounts/api.ts'
+import { createCache } from './cache.ts'
+import { Connection, type ServerAddress, Unreachable } from './connection.ts'
+import { createFlow } from './flow.ts'
+import { mappingOf, options } from './options.ts'
+import { createPool } from './pool.ts'
+import { createSource } from './source.ts'
+
+export const ldapClient = definePlugin({
+  name: 'ldap-client',
+  config: options,
+  offers: [Accounts],
+  async setup(config, ctx) {
+    const { clock, log } = ctx
+    const { timeouts, messageSize, entries, bindDn } = config
+    const servers = config.servers.map((url) => addressOf(url, config.startTls))
+    const limits = { ...timeouts, messageSize, entries }
+    const { ca, servername } = config.tls
+    const tls = {
+      ...(ca === undefined ? {} : { ca: await readFile(ca) }),
+      ...(servername === undefined ? {} : { servername }),
+    }
+    const common = { servers, size: config.connections, limits, rest: timeouts.rest, clock, log }
+    const open = (server: ServerAddress) => Connection.open(server, tls, limits)
+    const logins = createPool({ ...common, open })
+    const searches = createPool({
+      ...common,
+      async open(server) {
+        const connection = await open(server)
+        const password = config.password?.reveal() ?? ''
+        if (bindDn === '' || (await connection.bind(bindDn, password).catch(() => undefined))) return connection
+        connection.close()
+        throw new Unreachable('the server does not take bindDn with its password')
+      },
+    })
+    const mapping = mappingOf(config)
+    const source = createSource({
+      mapping,
+      cached: createCache(config.cache, clock),
+      search: (search) => searches.use((connection) => connection.search(search)),
+      members: config.members,
+    })
+    const flow = createFlow({
+      ...config,
+      source,
+      base: mapping.accounts.base,
+      isRight: (dn, password) => logins.use((connection) => connection.bind(dn, password)),
+    })
+    ctx.offer(Accounts, flow.accounts)
+    return {
+      hooks: {
+        auth: flow.auth,
+        mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session) : undefined),
+        rcpt: ({ to }) => flow.rcpt(to.address),
+        expand: ({ to }) => flow.expand(to),
+        route: ({ to }) => flow.route(to.address),
+      },
+      close() {
+        logins.close()
+        searches.close()
+      },
+    }
+  },
+})
+
+function addressOf(text: string, startTls: boolean): ServerAddress {
+  const { protocol, hostname, port } = new URL(text)
+  const isImplicit = protocol === 'ldaps:'
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (isImplicit ? 636 : 389) : Number(port),
+    tls: isImplicit ? 'implicit' : startTls ? 'starttls' : 'off',
+  }
+}

@@ -1,0 +1,396 @@
+/** Accounts and groups of another LDAP server: slapd, our own, one that is like Active Directory, and broken ones. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import fc from 'fast-check'
+import { secret } from '../../core/index.ts'
+import { BerReader, element, enumerated, integer, octetString, sequence, TAG } from '../../plugins/ldap/protocol/ber.ts'
+import { readFilter } from '../../plugins/ldap/protocol/filter.ts'
+import { readEnvelope, readRequest } from '../../plugins/ldap/protocol/requests.ts'
+import { compileFilter, equality, FilterError } from '../../plugins/ldap-client/filter-text.ts'
+import { createLdapKernel, PASSWORD, run, SUFFIX } from '../support/ldap.ts'
+import { createClientKernel } from '../support/ldap-client.ts'
+import { freePort, tempFolder } from '../support/running-server.ts'
+import { startSlapd, whyNoSlapd } from '../support/slapd.ts'
+
+const skip = whyNoSlapd() ?? false
+
+const person = (uid: string, more: string, unit = '') => `dn: uid=${uid},${unit}${SUFFIX}
+objectClass: inetOrgPerson
+objectClass: inetLocalMailRecipient
+uid: ${uid}
+cn: ${uid}
+sn: ${uid}
+userPassword: pass-${uid}
+${more}
+`
+const LDIF = `dn: ${SUFFIX}
+objectClass: domain
+dc: example
+
+dn: ou=Päople,${SUFFIX}
+objectClass: organizationalUnit
+ou: Päople
+
+${person('ann', 'mail: ann@example.org\nmail: a@example.org\ndisplayName: Ann Example', 'ou=Päople,')}
+${person('bob', 'mail: bob@example.org')}
+${person('away', 'mail: away@example.org\nmailRoutingAddress: away@far.test')}
+${person('moved', 'mail: moved@example.org\nmailHost: old.example.org')}
+${person('twin1', 'mail: twin@example.org')}
+${person('twin2', 'mail: twin@example.org')}
+${person('x*(y)', 'mail: odd@example.org')}
+dn: cn=inner,${SUFFIX}
+objectClass: groupOfNames
+cn: inner
+member: uid=bob,${SUFFIX}
+member: uid=nobody,${SUFFIX}
+member: cn=team,${SUFFIX}
+
+dn: cn=team,${SUFFIX}
+objectClass: groupOfNames
+objectClass: extensibleObject
+cn: team
+mail: team@example.org
+member: uid=ann,ou=Päople,${SUFFIX}
+member: cn=inner,${SUFFIX}
+rfc822MailMember: guest@far.test
+`
+const base64Dns = (ldif: string) =>
+  ldif.replace(
+    /^(dn|ou|member): (.*[\u0080-\uffff].*)$/gm,
+    (_, name, value) => `${name}:: ${Buffer.from(value).toString('base64')}`,
+  )
+
+const startServer = (t: TestContext, more = {}) => startSlapd(t, { suffix: SUFFIX, ldif: base64Dns(LDIF), ...more })
+const asRoot = { bindDn: `cn=root,${SUFFIX}`, password: secret.value('secret') }
+
+test('people log in as they do there, and nobody else does', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot })
+  assert.equal(await here.login('ann', 'pass-ann'), 'ann')
+  assert.equal(await here.login('ANN@Example.org', 'pass-ann'), 'ann')
+  assert.equal(await here.login('x*(y)', 'pass-x*(y)'), 'x*(y)')
+  const ann = await here.accounts.byName('ann')
+  assert.match(ann?.id ?? '', /^[0-9a-f]{8}-/)
+  assert.deepEqual(
+    { ...ann, id: '' },
+    { id: '', name: 'ann', addresses: ['ann@example.org', 'a@example.org'], displayName: 'Ann Example' },
+  )
+  assert.deepEqual(await here.accounts.byId(ann?.id ?? ''), ann)
+  assert.deepEqual((await here.accounts.byAddress('a+Lists@EXAMPLE.org'))?.detail, 'Lists')
+  assert.deepEqual(await here.accounts.groupsOf(ann?.id ?? ''), ['team', 'inner'])
+  assert.equal((await Array.fromAsync(here.accounts.list())).length, 7)
+  for (const [name, password] of [
+    ['ann', 'pass-bob'],
+    ['nobody', 'pass-ann'],
+    ['*', 'pass-ann'],
+    ['a*', 'pass-ann'],
+    ['ann)(uid=*', 'pass-ann'],
+    ['x*', 'pass-x*(y)'],
+    ['ann', ''],
+    ['', ''],
+    ['', 'secret'],
+  ] as const)
+    assert.equal(await here.login(name, password), 535, `${name} with ${password}`)
+})
+
+test('mail goes where the server says', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot })
+  assert.equal(await here.send('a@example.org', 'one'), 250)
+  assert.equal(await here.send('TEAM@example.org', 'two'), 250)
+  assert.equal(await here.send('ann+x@example.org', 'three'), 250)
+  assert.equal(await here.send('away@example.org', 'four'), 250)
+  assert.equal(await here.send('moved@example.org', 'five'), 250)
+  assert.equal(await here.send('nobody@example.org'), 550)
+  assert.equal(await here.send('twin@example.org'), 451, 'nobody knows whose it is')
+  assert.deepEqual(await here.inbox('ann'), ['one', 'two', 'three'])
+  assert.deepEqual(await here.inbox('bob'), ['two'])
+  const left = here.delivered.map(({ to, nexthop }) => [to, nexthop])
+  assert.deepEqual(left.sort(), [
+    [['away@far.test'], 'far.test'],
+    [['guest@far.test'], 'far.test'],
+    [['moved@example.org'], 'old.example.org'],
+  ])
+})
+
+test('who has logged in sends as himself', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot })
+  const session = here.openSession({ protocol: 'ESMTP', remote: { address: '192.0.2.1' }, submission: true })
+  await session.auth({ kind: 'password', username: 'ann', password: 'pass-ann' })
+  assert.equal((await session.mail('bob@example.org', {}))?.reply.code, 553)
+  assert.equal(await session.mail('a@example.org', {}), undefined)
+})
+
+test('a server that cannot be reached is "later", never "nobody"', { skip }, async (t) => {
+  const slapd = await startServer(t)
+  const here = await createClientKernel(t, {
+    servers: [slapd.uri],
+    ...asRoot,
+    timeouts: { connect: '2 s', request: '2 s' },
+  })
+  assert.equal(await here.send('bob@example.org'), 250)
+  assert.equal(await here.send('nobody@example.org'), 550)
+  await slapd.stop()
+  assert.equal(await here.login('bob', 'pass-bob'), 454)
+  assert.equal(await here.login('bob', 'wrong'), 454)
+  assert.equal(await here.send('ann@example.org'), 451)
+  assert.equal(await here.send('new@example.org'), 451)
+  await here.advance(10 * 60_000)
+  assert.equal(await here.send('bob@example.org'), 250, 'known ten minutes ago')
+  assert.equal(await here.send('nobody@example.org'), 451, 'who was nobody may be somebody now')
+  await here.advance(2 * 3_600_000)
+  assert.equal(await here.send('bob@example.org'), 451)
+  await slapd.start()
+  assert.equal(await here.login('bob', 'pass-bob'), 'bob')
+  assert.equal(await here.send('bob@example.org'), 250)
+})
+
+test('the next server is asked when one is gone, and connections that died are no matter', { skip }, async (t) => {
+  const [first, second] = [await startServer(t), await startServer(t)]
+  const here = await createClientKernel(t, { servers: [first.uri, second.uri], ...asRoot })
+  assert.equal(await here.login('bob', 'pass-bob'), 'bob')
+  await first.stop()
+  assert.equal(await here.login('bob', 'pass-bob'), 'bob')
+  assert.equal(await here.send('ann@example.org'), 250)
+  await first.start()
+  await second.stop()
+  assert.equal(await here.login('bob', 'pass-bob'), 'bob')
+  assert.equal(await here.login('bob', 'wrong'), 535)
+})
+
+test('many at once share few connections', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot, connections: 2 })
+  const logins = await Promise.all(
+    Array.from({ length: 200 }, (_, at) => here.login('bob', at % 2 ? 'pass-bob' : 'pass-bob')),
+  )
+  assert.ok(logins.every((one) => one === 'bob'))
+})
+
+test('StartTLS and LDAPS, with certificates that are checked', { skip }, async (t) => {
+  const folder = await tempFolder(t)
+  await chmod(folder, 0o755)
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  await promisify(execFile)('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert],
+    ...['-days', '2', '-subj', '/CN=ldap.test', '-addext', 'subjectAltName=DNS:ldap.test'],
+  ])
+  const { uri } = await startServer(t, { global: `TLSCertificateFile ${cert}\nTLSCertificateKeyFile ${key}` })
+  const options = { servers: [uri], ...asRoot, startTls: true }
+  const right = await createClientKernel(t, { ...options, tls: { ca: cert, servername: 'ldap.test' } })
+  assert.equal(await right.login('bob', 'pass-bob'), 'bob')
+  const unknown = await createClientKernel(t, { ...options, tls: { servername: 'ldap.test' } })
+  assert.equal(await unknown.login('bob', 'pass-bob'), 454)
+  const other = await createClientKernel(t, { ...options, tls: { ca: cert } })
+  assert.equal(await other.login('bob', 'pass-bob'), 454)
+
+  const ours = await createLdapKernel(t, { authWithoutTls: false, tls: { key, cert, mode: 'implicit' } })
+  const client = await createClientKernel(t, {
+    servers: [ours.uri.replace('ldap:', 'ldaps:')],
+    bindDn: `uid=ann,${SUFFIX}`,
+    password: secret.value(PASSWORD),
+    tls: { ca: cert, servername: 'ldap.test' },
+  })
+  assert.equal(await client.login('b@example.org', PASSWORD), 'bob')
+  assert.equal((await client.accounts.byName('bob'))?.id, (await ours.directory.byName('account', 'bob'))?.id)
+  const plain = await createLdapKernel(t)
+  const refused = await createClientKernel(t, { servers: [plain.uri], startTls: true })
+  assert.equal(await refused.login('bob', PASSWORD), 454, 'without TLS nothing is said')
+})
+
+test('one that may not ask is a fault', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const wrong = await createClientKernel(t, { servers: [uri], ...asRoot, password: secret.value('wrong') })
+  assert.equal(await wrong.send('bob@example.org'), 451)
+  assert.equal(await wrong.login('bob', 'pass-bob'), 454)
+})
+
+// --- a server like Active Directory, and servers like none ------------------------------------------------
+
+/** A server that answers every request with what the function says. */
+async function startFake(t: TestContext, answer: (request: ReturnType<typeof readRequest>, id: number) => Buffer[]) {
+  const server = createServer((socket) => {
+    let held = Buffer.alloc(0)
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      held = Buffer.concat([held, chunk])
+      while (held.length > 2) {
+        const reader = new BerReader(held)
+        const content = reader.element(0x30)
+        held = held.subarray(content.byteOffset - held.byteOffset + content.length)
+        const envelope = readEnvelope(content)
+        const request = readRequest(envelope, { filterDepth: 20, filterTerms: 100 })
+        socket.write(Buffer.concat(answer(request, envelope.id)))
+      }
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => void server.close())
+  return `ldap://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+const result = (id: number, tag: number, code = 0) =>
+  sequence(integer(id), element(tag, enumerated(code), octetString(''), octetString('')))
+const entry = (id: number, dn: string, attributes: Record<string, (string | Buffer)[]>) =>
+  sequence(
+    integer(id),
+    element(
+      0x64,
+      octetString(dn),
+      sequence(
+        ...Object.entries(attributes).map(([name, values]) =>
+          sequence(octetString(name), element(TAG.set, ...values.map((value) => octetString(value)))),
+        ),
+      ),
+    ),
+  )
+
+test('Active Directory: binary ids, prefixed addresses, members by the piece, references', async (t) => {
+  const guid = Buffer.from('00ff102030405060708090a0b0c0d0e0', 'hex')
+  const people = Array.from({ length: 7 }, (_, at) => `CN=P${at},DC=example`)
+  const asked: string[] = []
+  const uri = await startFake(t, (request, id) => {
+    if (request?.kind === 'bind') return [result(id, 0x61, request.simple?.toString() === 'right' ? 0 : 49)]
+    if (request?.kind !== 'search') return []
+    const filter = JSON.stringify(request.filter, (_, value) =>
+      value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value,
+    )
+    asked.push(filter)
+    const done = result(id, 0x65)
+    const reference = sequence(integer(id), element(0x73, octetString('ldap://other/DC=x')))
+    const isGroup = filter.includes('"group"')
+    const range = /^member;range=(\d+)/.exec(request.attributes[0] ?? '')?.[1]
+    if (range !== undefined) {
+      const from = Number(range)
+      const to = Math.min(from + 2, 6)
+      return [
+        entry(id, 'CN=All,DC=example', { [`member;range=${from}-${to === 6 ? '*' : to}`]: people.slice(from, to + 1) }),
+        done,
+      ]
+    }
+    if (isGroup && filter.includes('all@example.org'))
+      return [
+        entry(id, 'CN=All,DC=example', { sAMAccountName: ['All'], 'member;range=0-2': people.slice(0, 3), member: [] }),
+        reference,
+        done,
+      ]
+    if (isGroup) return [done]
+    const [, named] = /"p(\d)(?:@example\.org)?"/.exec(filter) ?? []
+    const number = named === undefined ? people.indexOf(request.base) : Number(named)
+    if (number >= 0) {
+      const binary = Buffer.alloc(16, number)
+      const person = { objectGUID: [binary], sAMAccountName: [`p${number}`], mail: [`p${number}@example.org`] }
+      return [entry(id, people[number] as string, person), done]
+    }
+    if (!/ann|objectGUID|"a@example/.test(filter)) return [reference, done]
+    const ann = {
+      objectGUID: [guid],
+      sAMAccountName: ['ann'],
+      mail: ['ann@example.org'],
+      proxyAddresses: ['SMTP:ann@example.org', 'smtp:a@example.org', 'X400:c=x'],
+    }
+    return [entry(id, 'CN=Ann,DC=example', ann), reference, done]
+  })
+  const here = await createClientKernel(t, { servers: [uri], kind: 'active-directory', base: 'DC=example' })
+  assert.equal(await here.login('ann', 'right'), 'ann')
+  assert.equal(await here.login('ann', 'wrong'), 535)
+  const ann = await here.accounts.byName('ann')
+  assert.deepEqual(ann, { id: guid.toString('hex'), name: 'ann', addresses: ['ann@example.org', 'a@example.org'] })
+  assert.deepEqual((await here.accounts.byAddress('a+x@example.org'))?.account, ann)
+  assert.ok(
+    asked.some((filter) => filter.includes('1.2.840.113556.1.4.803')),
+    'who is disabled is not asked for',
+  )
+  assert.ok(asked.some((filter) => filter.includes('smtp:a@example.org')))
+  assert.deepEqual((await here.accounts.byId(guid.toString('hex')))?.name, 'ann')
+  assert.equal(await here.send('all@example.org', 'to all'), 250)
+  for (let number = 0; number < 7; number++) assert.deepEqual(await here.inbox(`p${number}`), ['to all'])
+})
+
+test('servers that say nothing, nonsense, or too much are given up', async (t) => {
+  const timeouts = { connect: '300 ms', request: '300 ms' } as const
+  const never = await startFake(t, () => [])
+  const nonsense = await startFake(t, () => [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')])
+  const large = await startFake(t, () => [Buffer.from('30847fffffff', 'hex')])
+  const endless = await startFake(t, (request, id) =>
+    request?.kind === 'search'
+      ? Array.from({ length: 50 }, (_, at) => entry(id, `uid=${at}`, { uid: [String(at)] }))
+      : [result(id, 0x61)],
+  )
+  const nowhere = `ldap://127.0.0.1:${await freePort()}`
+  for (const uri of [never, nonsense, large, endless, nowhere]) {
+    const here = await createClientKernel(t, { servers: [uri], timeouts, entries: 10 })
+    assert.equal(await here.login('bob', 'x'), 454, uri)
+    assert.equal(await here.send('bob@example.org'), 451, uri)
+  }
+})
+
+test('filters as people write them become what they mean', { skip }, async (t) => {
+  const limits = { filterDepth: 20, filterTerms: 100 }
+  const read = (text: string) => readFilter(new BerReader(compileFilter(text)), limits)
+  assert.deepEqual(read('(&(objectClass=person)(!(cn=a*b\\2a*c))(|(x>=1)(y<=2)(z~=3)(w=*)))'), {
+    kind: 'and',
+    of: [
+      { kind: 'equal', attribute: 'objectClass', value: Buffer.from('person') },
+      {
+        kind: 'not',
+        of: {
+          kind: 'substrings',
+          attribute: 'cn',
+          initial: Buffer.from('a'),
+          any: [Buffer.from('b*')],
+          final: Buffer.from('c'),
+        },
+      },
+      {
+        kind: 'or',
+        of: [
+          { kind: 'atLeast', attribute: 'x', value: Buffer.from('1') },
+          { kind: 'atMost', attribute: 'y', value: Buffer.from('2') },
+          { kind: 'approx', attribute: 'z', value: Buffer.from('3') },
+          { kind: 'present', attribute: 'w' },
+        ],
+      },
+    ],
+  })
+  assert.deepEqual(read('(userAccountControl:1.2.840.113556.1.4.803:=2)'), {
+    kind: 'extensible',
+    rule: '1.2.840.113556.1.4.803',
+    attribute: 'userAccountControl',
+    value: Buffer.from('2'),
+    inDn: false,
+  })
+  for (const wrong of ['', 'x', '(x)', '(x=1', '(x=1))', '(&(x=1)', '(x=\\zz)', '(=1)', '(x=**)', '(x=1)(y=2)', '(!)'])
+    assert.throws(() => compileFilter(wrong), FilterError, wrong)
+  assert.throws(() => compileFilter('(!'.repeat(100_000)), FilterError)
+  fc.assert(
+    fc.property(fc.string(), (value) => {
+      const { value: octets } = readFilter(new BerReader(equality('uid', value)), limits) as { value: Buffer }
+      assert.equal(octets.toString(), Buffer.from(value).toString())
+    }),
+  )
+  // slapd reads them as it reads ldapsearch's.
+  const { uri, rootDn } = await startServer(t)
+  const { out } = await run('ldapsearch', [
+    '-x',
+    '-LLL',
+    '-H',
+    uri,
+    '-D',
+    rootDn,
+    '-w',
+    'secret',
+    '-b',
+    SUFFIX,
+    '(uid=x\\2a\\28y\\29)',
+    'mail',
+  ])
+  assert.match(out, /^mail: odd@example\.org$/m)
+})
