@@ -1,5 +1,5 @@
 /**
- * `iems antivirus …`: whether clamd answers, what it says of a file, and what was held and taken back.
+ * `iems antivirus …`, by the plugin's name in the config: whether clamd answers, what it says of a file, and what was held and taken back.
  */
 import { type Command, type CommandCall, type CommandOutput, duration, type SetupContext } from 'iems'
 import { HELD } from './check.ts'
@@ -9,7 +9,7 @@ import type { Scan } from './scan.ts'
 import { NoServer, type Servers } from './servers.ts'
 import type { Taken } from './taken.ts'
 
-export interface CommandParts extends Pick<SetupContext, 'contents' | 'queue' | 'clock'> {
+export interface CommandParts extends Pick<SetupContext, 'name' | 'contents' | 'queue' | 'clock'> {
   readonly options: Options
   readonly scan: Scan
   readonly servers: Servers
@@ -18,7 +18,7 @@ export interface CommandParts extends Pick<SetupContext, 'contents' | 'queue' | 
 }
 
 export function createCommands(parts: CommandParts): Readonly<Record<string, Command>> {
-  const { options, scan, servers, rescan, stored, contents, queue, clock } = parts
+  const { name, options, scan, servers, rescan, stored, contents, queue, clock } = parts
 
   async function* status(): AsyncGenerator<CommandOutput> {
     for (const one of servers.states()) {
@@ -106,10 +106,11 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
     return false
   }
 
+  // By its name in the config, so that a second instance has commands too.
   return {
-    'antivirus status': { summary: 'whether clamd answers, and with which signatures', run: status },
-    'antivirus scan': { summary: 'what clamd says of a file or a message', reads: true, run: scanFile },
-    'antivirus rescan': {
+    [`${name} status`]: { summary: 'whether clamd answers, and with which signatures', run: status },
+    [`${name} scan`]: { summary: 'what clamd says of a file or a message', reads: true, run: scanFile },
+    [`${name} rescan`]: {
       summary: 'scan again what waits, is held and was delivered, and take viruses back from mailboxes',
       options: {
         '--since <time>': "accepted since then: 2026-01-31, 2026-01-31T12:00Z or '7 days'",
@@ -119,9 +120,9 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
       },
       run: rescanAll,
     },
-    'antivirus quarantine': { summary: 'what is held and what was taken back from mailboxes', run: quarantine },
-    'antivirus release': { summary: 'let it go on, or put it back where it was', arguments: ['<id>'], run: release },
-    'antivirus remove': { summary: 'remove it for good; nobody is told', arguments: ['<id>'], run: remove },
+    [`${name} quarantine`]: { summary: 'what is held and what was taken back from mailboxes', run: quarantine },
+    [`${name} release`]: { summary: 'let it go on, or put it back where it was', arguments: ['<id>'], run: release },
+    [`${name} remove`]: { summary: 'remove it for good; nobody is told', arguments: ['<id>'], run: remove },
   }
 }
 

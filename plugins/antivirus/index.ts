@@ -46,7 +46,17 @@ export const antivirus = definePlugin({
         dispatch: { handler: dispatch, stage: 'first' },
         bounce,
       },
-      commands: createCommands({ options: config, scan, servers, rescan, stored, contents, queue, clock }),
+      commands: createCommands({
+        name: ctx.name,
+        options: config,
+        scan,
+        servers,
+        rescan,
+        stored,
+        contents,
+        queue,
+        clock,
+      }),
     }
   },
 })

@@ -111,11 +111,14 @@ function createTurnstile(most: number, ms: number) {
   let inside = 0
   const waiting: (() => void)[] = []
   const leave = () => {
-    inside--
-    waiting.shift()?.()
+    const next = waiting.shift()
+    // Who waits takes the place over, so that nobody slips in between.
+    if (next) next()
+    else inside--
   }
   return async function enter(): Promise<() => void> {
-    if (inside >= most)
+    if (inside < most) inside++
+    else
       await new Promise<void>((resolve, reject) => {
         const mayEnter = () => {
           clearTimeout(timer)
@@ -127,7 +130,6 @@ function createTurnstile(most: number, ms: number) {
         }, ms)
         waiting.push(mayEnter)
       })
-    inside++
     return leave
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accept, definePlugin } from 'iems'
+import { antivirus } from 'iems/plugins/antivirus'
 import * as yazl from 'yazl'
 import * as z from 'zod'
 import { fieldsOf } from '../support/antispam.ts'
@@ -257,6 +258,17 @@ test('incoming, outgoing and local mail are scanned where the plugin stands', { 
   assert.equal((await outgoing.send({ content, to: ['bob@here.test', 'eve@there.test'] })).reply.code, 554)
   const incoming = await start({ from: ['in'] })
   assert.equal((await incoming.send({ content })).reply.code, 554)
+  const second = antivirus({ servers: [server], virus: 'quarantine' }, { as: 'antivirus-out', to: ['there'] })
+  const both = await startAntivirus(t, {
+    options: { servers: [server] },
+    placement: { to: ['out'] },
+    plugins: [second],
+    kernel: { channels: { there: there(undefined, { accepts: 'anyone' }) } },
+  })
+  assert.equal((await both.send({ content })).reply.code, 554)
+  assert.equal((await both.send({ content, to: ['eve@there.test'] })).reply.code, 250)
+  assert.equal(await both.queue.count({ held: true }), 1)
+  assert.equal((await both.run('antivirus-out quarantine')).length, 1)
   const submitted = { from: 'ann@here.test', to: ['bob@here.test'], content, channel: 'webmail' }
   assert.equal((await incoming.submit(submitted)).reply.code, 250)
   assert.equal((await (await start({})).submit(submitted)).reply.code, 554)
