@@ -11,9 +11,11 @@ import { writeSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoPostfix } from '../support/postfix.ts'
+import { whyNoSlapd } from '../support/slapd.ts'
 import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
+import { LDAP_SERVERS, measureLdap } from './ldap.ts'
 import { reportMail } from './mail-report.ts'
 import {
   endAll,
@@ -32,7 +34,10 @@ import { idleShare } from './usage.ts'
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory,protection' },
+    only: {
+      type: 'string',
+      default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory,ldap,protection',
+    },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
     messages: { type: 'string' },
@@ -153,6 +158,23 @@ async function directory() {
   return seen
 }
 
+async function ldap() {
+  say(
+    '\nldap: twenty clients, each with one search under way; by address, by the beginning of a name, by a part of a text',
+  )
+  const seen = []
+  for (const accounts of options.quick ? [1000] : [1000, 100_000])
+    for (const server of LDAP_SERVERS.filter((name) => name !== 'slapd' || whyNoSlapd() === undefined)) {
+      const one = await scoped((scope) => measureLdap(scope, server, accounts))
+      const { equal, alone, begins, part, paged, megabytes } = one
+      say(
+        `  ${`${server}, ${accounts} accounts`.padEnd(24)}${equal.toFixed(0)}/s by address (${alone.toFixed(2)} ms alone), ${begins.toFixed(0)}/s by beginning, ${part.toFixed(0)} ms by part, ${paged.toFixed(0)} entries/s in pages, ${megabytes} MB resident`,
+      )
+      seen.push({ server, accounts, ...one })
+    }
+  return seen
+}
+
 async function protection() {
   say('\nprotection: strangers’ messages, DKIM-signed, taken in and relayed; the DNS answers at once')
   const seen = new Map<string, SeenProtection[]>(PROTECTIONS.map((name) => [name, []]))
@@ -183,7 +205,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory', 'protection']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory', 'ldap', 'protection']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -205,5 +227,6 @@ if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
+if (only.includes('ldap')) report.ldap = await ldap()
 if (only.includes('protection')) report.protection = await protection()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)

@@ -31,6 +31,7 @@ export interface SlapdOptions {
 export interface Slapd {
   readonly uri: string
   readonly port: number
+  /** Leader of its process group. */
   readonly pid: number
   /** May do anything, with the password `secret`. */
   readonly rootDn: string
@@ -65,7 +66,7 @@ export async function startSlapd(scope: Scope, options: SlapdOptions): Promise<S
     clearTimeout(timer)
   }
   async function start(): Promise<void> {
-    child = spawn(SLAPD, ['-f', conf, '-h', uri, '-d', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    child = spawn(SLAPD, ['-f', conf, '-h', uri, '-d', '0'], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text
     })
