@@ -1,15 +1,18 @@
 /**
  * What sorting, threading and dates ask of a message's header, read once and kept at hand.
  *
- * What must stay true: an email never changes, so what is kept of it is never stale; what is kept has a bound, and what
+ * What must stay true: what a UID means never changes, so what is kept of it is never stale; what is kept has a bound, and what
  * has not been asked for the longest goes first, half of all at a time.
  */
-import type { Email, Entry, Envelope, EnvelopeAddress, MailStoreApi } from '../mailstore/api.ts'
+import type { Email, Entry, Envelope, EnvelopeAddress, Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { decodeWords, envelopeOf, readFields } from '../mailstore/mime/api.ts'
 import { collate, sentAt, sentDay } from './comparing.ts'
+import { compact } from './grammar/sets.ts'
 import { baseSubject, isReply, messageIds } from './subjects.ts'
 
 export interface Digest {
+  readonly received: number
+  readonly size: number
   /** Ms since 1970, and the day that is named, whatever the zone. */
   readonly sent: number | undefined
   readonly day: number | undefined
@@ -27,10 +30,8 @@ export interface Digest {
 }
 
 export interface Digests {
-  /** Of a message that has gone there is nothing. */
-  one(mail: MailStoreApi, entry: Entry): Promise<Digest>
-  /** In the order of the entries. */
-  of(mail: MailStoreApi, entries: readonly Entry[]): Promise<readonly Digest[]>
+  /** In the order of the UIDs; of a message that has gone there is nothing. */
+  of(mail: MailStoreApi, mailbox: Mailbox, uids: readonly number[]): Promise<readonly Digest[]>
 }
 
 /** The envelope of a message, without looking further than its header if that can be. */
@@ -40,6 +41,8 @@ export async function envelopeFrom(email: Email): Promise<Envelope | undefined> 
 }
 
 const NOTHING: Digest = {
+  received: 0,
+  size: 0,
   sent: undefined,
   day: undefined,
   subject: '',
@@ -57,14 +60,16 @@ function display(one: EnvelopeAddress | undefined): string {
   return collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
 }
 
-async function read(email: Email | undefined): Promise<Digest> {
-  const header = await email?.header()
-  if (!header) return NOTHING
+async function read(mail: MailStoreApi, { email, received, size }: Entry): Promise<Digest> {
+  const header = await (await mail.email(email))?.header()
+  if (!header) return { ...NOTHING, received, size }
   const fields = readFields(header)
   const { date, subject = '', from, to, cc, inReplyTo, messageId } = envelopeOf(fields)
   const decoded = decodeWords(subject)
   const references = messageIds(fields.get('references'))
   return {
+    received,
+    size,
     sent: sentAt(date),
     day: sentDay(date),
     subject: collate(baseSubject(decoded)),
@@ -85,16 +90,19 @@ function weightOf({ subject, displayFrom, displayTo, from, to, cc, id = '', refe
   return texts.reduce((sum, text) => sum + text.length + 24, 200)
 }
 
-/** Messages that are read at a time: more would not be quicker, and others have their turn in between. */
-const TOGETHER = 32
+/** Messages after which others have their turn. */
+const TURN = 100
+
+type Known = Map<string, Map<number, Digest>>
 
 export function createDigests(most: number): Digests {
-  let young = new Map<string, Digest>()
-  let old = new Map<string, Digest>()
+  let young: Known = new Map()
+  let old: Known = new Map()
   let weight = 0
 
-  function keep(id: string, digest: Digest): void {
-    young.set(id, digest)
+  function keep(id: string, uid: number, digest: Digest): void {
+    const known = young.get(id) ?? new Map<number, Digest>()
+    young.set(id, known.set(uid, digest))
     weight += weightOf(digest)
     if (weight < most / 2) return
     old = young
@@ -102,21 +110,35 @@ export function createDigests(most: number): Digests {
     weight = 0
   }
 
-  async function one(mail: MailStoreApi, { email }: Entry): Promise<Digest> {
-    const known = young.get(email)
-    if (known) return known
-    const digest = old.get(email) ?? (await read(await mail.email(email)))
-    if (digest !== NOTHING) keep(email, digest)
-    return digest
+  async function readAll(mail: MailStoreApi, mailbox: Mailbox, uids: readonly number[]): Promise<Map<number, Digest>> {
+    const found = new Map<number, Digest>()
+    for await (const entry of mail.entries(mailbox, compact(uids))) {
+      const digest = await read(mail, entry)
+      found.set(entry.uid, digest)
+      keep(mailbox.id, entry.uid, digest)
+      if (found.size % TURN === 0) await new Promise(setImmediate)
+    }
+    return found
   }
 
   return {
-    one,
-    async of(mail, entries) {
-      const all: Digest[] = []
-      for (let start = 0; start < entries.length; start += TOGETHER)
-        all.push(...(await Promise.all(entries.slice(start, start + TOGETHER).map((entry) => one(mail, entry)))))
-      return all
+    async of(mail, mailbox, uids) {
+      const [now, before] = [young.get(mailbox.id), old.get(mailbox.id)]
+      const known = uids.map((uid) => {
+        const digest = now?.get(uid)
+        if (digest) return digest
+        const older = before?.get(uid)
+        if (older) keep(mailbox.id, uid, older)
+        return older
+      })
+      const missing = uids.filter((_, index) => !known[index])
+      if (missing.length === 0) return known as Digest[]
+      const found = await readAll(
+        mail,
+        mailbox,
+        missing.toSorted((a, b) => a - b),
+      )
+      return uids.map((uid, index) => known[index] ?? found.get(uid) ?? NOTHING)
     },
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Email, EmailText, Entry, MailStoreApi, TextQuery, Uids } from '../mailstore/api.ts'
 import { fold } from './comparing.ts'
-import type { Digest, Digests } from './digests.ts'
+import type { Digests } from './digests.ts'
 import type { SearchKey } from './grammar/search.ts'
 import { within } from './grammar/sets.ts'
 import type { View } from './view.ts'
@@ -121,6 +121,11 @@ async function candidatesOf(key: SearchKey, { mail, view }: Searched): Promise<U
   return undefined
 }
 
+/** Whether the sets say it all. */
+export function isOfSets(key: SearchKey): boolean {
+  return key.kind === 'and' ? key.keys.every(isOfSets) : ['all', 'uid', 'sequence'].includes(key.kind)
+}
+
 /** The UIDs that the search can only be about, as far as its sets say. */
 export function scopeOf(key: SearchKey, view: View): Uids | undefined {
   if (key.kind === 'uid') return view.uidsWithin(key.set, true)
@@ -135,23 +140,23 @@ export function scopeOf(key: SearchKey, view: View): Uids | undefined {
 /** A message of which no more is read than has been asked. */
 class Looked {
   readonly entry: Entry
-  readonly #mail: MailStoreApi
-  readonly #digests: Digests
+  readonly #searched: Searched
   #email: Promise<Email | undefined> | undefined
   #text: Promise<EmailText | undefined> | undefined
 
-  constructor(entry: Entry, { mail, digests }: Pick<Searched, 'mail' | 'digests'>) {
+  constructor(entry: Entry, searched: Searched) {
     this.entry = entry
-    this.#mail = mail
-    this.#digests = digests
+    this.#searched = searched
   }
 
-  digest(): Promise<Digest> {
-    return this.#digests.one(this.#mail, this.entry)
+  async day(): Promise<number | undefined> {
+    const { mail, digests, view } = this.#searched
+    const [digest] = await digests.of(mail, view.mailbox, [this.entry.uid])
+    return digest?.day
   }
 
   email(): Promise<Email | undefined> {
-    this.#email ??= this.#mail.email(this.entry.email)
+    this.#email ??= this.#searched.mail.email(this.entry.email)
     return this.#email
   }
 
@@ -265,7 +270,7 @@ const DAY_MS = 86_400_000
 /** The day as ms of its beginning, as if all clocks were UTC: RFC 9051 disregards times and zones. */
 async function dayOf(of: 'received' | 'sent' | 'saved', looked: Looked): Promise<number | undefined> {
   if (of !== 'sent') return Math.floor(looked.entry[of] / DAY_MS) * DAY_MS
-  return (await looked.digest()).day
+  return looked.day()
 }
 
 function isDated({ is, at }: Extract<SearchKey, { kind: 'date' }>, day: number | undefined): boolean {

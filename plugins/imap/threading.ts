@@ -27,6 +27,8 @@ interface Node {
   message?: Threaded | undefined
   parent?: Node | undefined
   children: Node[]
+  /** What it has become when messages that are not here have gone. */
+  made?: Tree[]
 }
 
 /** References that are followed, of one message. */
@@ -105,34 +107,25 @@ function pruned(roots: readonly Node[]): Tree[] {
     order.push(node)
     for (const child of node.children) stack.push(child)
   }
-  const made = new Map<Node, Tree[]>()
   for (const node of order.reverse()) {
-    const children = node.children.flatMap((child) => made.get(child) ?? [])
+    const children: Tree[] = []
+    for (const child of node.children) for (const tree of child.made ?? []) children.push(tree)
     const keeps = node.message !== undefined || (!node.parent && children.length > 1)
-    made.set(node, keeps ? [{ message: node.message, children }] : children)
+    node.made = keeps ? [{ message: node.message, children }] : children
   }
-  return roots.flatMap((root) => made.get(root) ?? [])
+  return roots.flatMap((root) => root.made ?? [])
 }
 
 const firstOf = ({ message, children }: Tree): Threaded | undefined => message ?? children[0]?.message
 
-/** Steps 4 and 6: by date, of the first child where the message is not here. */
-function sortTrees(trees: readonly Tree[]): Tree[] {
-  const sorted: Tree[] = trees.map((tree) => ({ ...tree, children: tree.children }))
-  const stack: Tree[][] = [sorted]
-  for (let level = stack.pop(); level; level = stack.pop()) {
-    for (const tree of level) {
-      const children = [...tree.children].map((child) => ({ ...child }))
-      ;(tree as { children: readonly Tree[] }).children = children
-      stack.push(children)
-    }
-  }
+/** Steps 4 and 6: by date, of the first child where the message is not here. The trees are ours, and sorted where they are. */
+function sortTrees(trees: Tree[]): Tree[] {
+  const levels: Tree[][] = [trees]
+  for (const level of levels) for (const { children } of level) if (children.length > 0) levels.push(children as Tree[])
   // The order of a level depends on that of the levels below it only where a message is not here.
-  const order = (level: Tree[]) => level.sort((a, b) => bySent(firstOf(a) ?? NOBODY, firstOf(b) ?? NOBODY))
-  const levels: Tree[][] = [sorted]
-  for (const level of levels) for (const tree of level) levels.push(tree.children as Tree[])
-  for (const level of levels.reverse()) order(level)
-  return sorted
+  for (const level of levels.reverse())
+    if (level.length > 1) level.sort((a, b) => bySent(firstOf(a) ?? NOBODY, firstOf(b) ?? NOBODY))
+  return trees
 }
 
 const NOBODY: Threaded = { number: 0, sent: 0, subject: '', isReply: false, references: [] }
@@ -171,24 +164,24 @@ function join(target: Tree, tree: Tree): Tree {
 
 /** `(1 2 (3)(4))`, without recursion. */
 export function formatTrees(trees: readonly Tree[]): string {
-  let text = ''
+  const words: string[] = []
   const stack: (Tree | string)[] = [...trees]
     .reverse()
     .map((tree): Tree => tree)
     .flatMap((tree) => [')', tree, '('])
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (typeof next === 'string') {
-      text += next
+      words.push(next)
       continue
     }
     const { message, children } = next
-    if (message) text += `${text.endsWith('(') ? '' : ' '}${message.number}`
+    if (message) words.push(`${words.at(-1) === '(' ? '' : ' '}${message.number}`)
     const [only, ...others] = children
     if (only && others.length === 0 && message) stack.push(only)
     else if (only) {
-      if (message) text += ' '
+      if (message) words.push(' ')
       stack.push(...[...children].reverse().flatMap((child) => [')', child, '(']))
     }
   }
-  return text
+  return words.join('')
 }

@@ -230,7 +230,7 @@ export async function measureSessions(scope: Scope, name: MailServerName, sessio
 }
 
 /** Puts messages into the INBOX of u0, a hundred in one command. */
-async function fill(client: LoadClient, count: number, textOf: (number: number) => string): Promise<void> {
+export async function fill(client: LoadClient, count: number, textOf: (number: number) => string): Promise<void> {
   for (let start = 0; start < count; start += 100) {
     const literals: string[] = []
     for (let number = start; number < Math.min(count, start + 100); number++) {

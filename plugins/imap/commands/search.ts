@@ -1,14 +1,14 @@
 /**
  * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
  */
-import type { Entry } from '../../mailstore/api.ts'
+import type { Entry, Uids } from '../../mailstore/api.ts'
 import { type Answer, no, ok } from '../answers.ts'
 import type { Call, CommandDefinition } from '../command.ts'
 import type { Digest } from '../digests.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { search as find, scopeOf } from '../searching.ts'
+import { search as find, isOfSets, scopeOf } from '../searching.ts'
 import type { Session } from '../session.ts'
 import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
 import type { View } from '../view.ts'
@@ -59,7 +59,7 @@ const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)
 const PROGRESS_MS = 5000
 
 interface Found {
-  readonly found: readonly Entry[]
+  readonly found: readonly Pick<Entry, 'uid' | 'modseq'>[]
   /** Not all were looked at. */
   readonly code?: string
 }
@@ -71,6 +71,7 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
   if (asksModseq(asked)) session.enableCondstore()
   const { uids, code } = session.limited(scopeOf(asked, view) ?? view.all)
   const key: SearchKey = code ? { kind: 'and', keys: [{ kind: 'uid', set: uids }, asked] } : asked
+  if (isOfSets(key)) return { found: uidsIn(scopeOf(key, view) ?? view.all), ...(code ? { code } : {}) }
   const { mail, parts } = session
   const found: Entry[] = []
   let told = performance.now()
@@ -94,19 +95,28 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
   return { found, ...(code ? { code } : {}) }
 }
 
+function uidsIn(uids: Uids): Pick<Entry, 'uid' | 'modseq'>[] {
+  return uids.flatMap(([first, last]) =>
+    Array.from({ length: last - first + 1 }, (_, index) => ({ uid: first + index, modseq: 0 })),
+  )
+}
+
 function asksModseq(key: SearchKey): boolean {
   if (key.kind === 'and' || key.kind === 'or') return key.keys.some(asksModseq)
   return key.kind === 'not' || key.kind === 'fuzzy' ? asksModseq(key.key) : key.kind === 'modseq'
 }
 
 /** RFC 7162 section 3.1.10: with MIN and MAX alone it is only these of which something is told. */
-function toldOf(found: readonly Entry[], { options }: Returning): readonly Entry[] {
+function toldOf(
+  found: readonly Pick<Entry, 'uid' | 'modseq'>[],
+  { options }: Returning,
+): readonly Pick<Entry, 'uid' | 'modseq'>[] {
   if ([...options].some((option) => option !== 'MIN' && option !== 'MAX')) return found
   return [...(options.has('MIN') ? found.slice(0, 1) : []), ...(options.has('MAX') ? found.slice(-1) : [])]
 }
 
 /** RFC 7162 section 3.1.5: told to who asked by modseq. */
-function highestOf(found: readonly Entry[], key: SearchKey): number | undefined {
+function highestOf(found: readonly Pick<Entry, 'uid' | 'modseq'>[], key: SearchKey): number | undefined {
   if (!asksModseq(key) || found.length === 0) return undefined
   return found.reduce((highest, { modseq }) => Math.max(highest, modseq), 0)
 }
@@ -150,7 +160,7 @@ export const search: CommandDefinition = {
 }
 
 /** RFC 5182 section 2.4: with MIN and MAX alone only these are saved. */
-function saved(found: readonly Entry[], { options }: Returning): [number, number][] {
+function saved(found: readonly Pick<Entry, 'uid' | 'modseq'>[], { options }: Returning): [number, number][] {
   const uids = found.map(({ uid }) => uid)
   if (options.has('ALL') || options.has('COUNT') || options.size === 1) return compact(uids)
   const chosen = [...(options.has('MIN') ? uids.slice(0, 1) : []), ...(options.has('MAX') ? uids.slice(-1) : [])]
@@ -191,14 +201,14 @@ function readOrder(cursor: Cursor): Order {
 
 type Sortable = string | number
 
-const VALUES: Readonly<Record<Criterion, (digest: Digest, entry: Entry) => Sortable>> = {
-  ARRIVAL: (_, { received }) => received,
+const VALUES: Readonly<Record<Criterion, (digest: Digest) => Sortable>> = {
+  ARRIVAL: ({ received }) => received,
   CC: ({ cc }) => cc,
-  DATE: ({ sent }, { received }) => sent ?? received,
+  DATE: ({ sent, received }) => sent ?? received,
   DISPLAYFROM: ({ displayFrom }) => displayFrom,
   DISPLAYTO: ({ displayTo }) => displayTo,
   FROM: ({ from }) => from,
-  SIZE: (_, { size }) => size,
+  SIZE: ({ size }) => size,
   SUBJECT: ({ subject }) => subject,
   TO: ({ to }) => to,
 }
@@ -229,10 +239,11 @@ export const sort: CommandDefinition = {
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
-    const digests = await session.parts.digests.of(session.mail, found)
-    const rows = found.map((entry, index) => ({
-      uid: entry.uid,
-      values: order.map(({ by }) => VALUES[by](digests[index] as Digest, entry)),
+    const uids = found.map(({ uid }) => uid)
+    const digests = await session.parts.digests.of(session.mail, view.mailbox, uids)
+    const rows = digests.map((digest, index) => ({
+      uid: uids[index] as number,
+      values: order.map(({ by }) => VALUES[by](digest)),
     }))
     // The last resort is the order in which they stand (RFC 5256 section 3).
     rows.sort((a, b) => compare(a.values, b.values, order) || a.uid - b.uid)
@@ -264,11 +275,11 @@ export const thread: CommandDefinition = {
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
-    const digests = await session.parts.digests.of(session.mail, found)
-    const messages = found.map((entry, index): Threaded => {
-      const digest = digests[index] as Digest
-      const number = isUid ? entry.uid : (view.numberOf(entry.uid) as number)
-      return { ...digest, number, sent: digest.sent ?? entry.received }
+    const uids = found.map(({ uid }) => uid)
+    const digests = await session.parts.digests.of(session.mail, view.mailbox, uids)
+    const messages = digests.map((digest, index): Threaded => {
+      const uid = uids[index] as number
+      return { ...digest, number: isUid ? uid : (view.numberOf(uid) as number), sent: digest.sent ?? digest.received }
     })
     const trees = algorithm === 'REFERENCES' ? byReferences(messages) : orderedSubject(messages)
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')

@@ -1,0 +1,142 @@
+/*
+ * What IMAP clients with large mailboxes and many connections wait for, here and at Debian's Dovecot: catching up with
+ * changes, sorting, threading, the last envelopes, idling.
+ */
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import type { Scope } from '../support/postfix.ts'
+import { fill, type MailServerName, openImap, startMailServer } from './mail.ts'
+
+async function ms(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  await work()
+  return performance.now() - started
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+/** Letters in threads of ten, with the headers that sorting and threading look at. */
+function letter(number: number): string {
+  const thread = Math.floor(number / 10)
+  const references = Array.from({ length: number % 10 }, (_, index) => `<${thread * 10 + index}@far.test>`)
+  const at = new Date(Date.UTC(2026, 0, 1) + ((number * 7919) % 20_000_000) * 1000).toUTCString().replace('GMT', '+0000')
+  return [
+    `From: Person ${(number * 31) % 977} <p${(number * 31) % 977}@far.test>`,
+    'To: u0@here.test',
+    `Date: ${at}`,
+    `Subject: ${references.length > 0 ? 'Re: ' : ''}subject ${(thread * 101) % 4999}`,
+    `Message-ID: <${number}@far.test>`,
+    ...(references.length > 0 ? [`References: ${references.join('\r\n ')}`] : []),
+    '',
+    'All work and no play.',
+    '',
+  ].join('\r\n')
+}
+
+export interface SeenLarge {
+  /** Ms: SELECT (QRESYNC …) after ten changes, the first time after a login. */
+  readonly resync: number
+  /** Ms: the first time, and again. */
+  readonly sort: readonly [number, number]
+  readonly thread: readonly [number, number]
+  /** Ms: SELECT and the last hundred envelopes. */
+  readonly envelopes: number
+}
+
+export async function measureLarge(scope: Scope, name: MailServerName, messages: number): Promise<SeenLarge> {
+  const server = await startMailServer(scope, name, 1)
+  const client = await openImap(server.imap)
+  await client.command('LOGIN u0 secret')
+  await client.command('ENABLE CONDSTORE')
+  await fill(client, messages, letter)
+  await client.command('SELECT INBOX')
+  const sort = () => client.command('SORT (SUBJECT DATE) UTF-8 ALL')
+  const thread = () => client.command('THREAD REFERENCES UTF-8 ALL')
+  const sorted = [await ms(sort), await ms(sort)] as const
+  const threaded = [await ms(thread), await ms(thread)] as const
+  const times: number[] = []
+  for (let round = 0; round < 7; round++) {
+    const status = await client.command('STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)')
+    const [validity, modseq] = [/UIDVALIDITY (\d+)/, /HIGHESTMODSEQ (\d+)/].map((pattern) => pattern.exec(status)?.[1])
+    for (let change = 0; change < 10; change++)
+      await client.command(`UID STORE ${1 + ((round * 10 + change) * 379) % messages} +FLAGS.SILENT (\\Flagged)`)
+    const other = await openImap(server.imap)
+    await other.command('LOGIN u0 secret')
+    await other.command('ENABLE QRESYNC')
+    times.push(await ms(() => other.command(`SELECT INBOX (QRESYNC (${validity} ${modseq}))`)))
+    other.close()
+  }
+  const opened: number[] = []
+  for (let round = 0; round < 7; round++)
+    opened.push(
+      await ms(async () => {
+        await client.command('SELECT INBOX')
+        await client.command(`FETCH ${messages - 99}:* (UID FLAGS ENVELOPE)`)
+      }),
+    )
+  client.close()
+  return { resync: median(times), sort: sorted, thread: threaded, envelopes: median(opened) }
+}
+
+// --- idling -------------------------------------------------------------------------------------
+
+/** The proportional memory of a process group: what is shared counts once. */
+function memoryOf(leaders: readonly number[]): number {
+  let kilobytes = 0
+  for (const pid of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
+      if (leaders.includes(group))
+        kilobytes += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return kilobytes
+}
+
+export interface SeenIdle {
+  /** Kilobytes for each connection. */
+  readonly each: number
+  /** Ms from a new message to the last of the connections of its account. */
+  readonly told: number
+}
+
+/** So many connections that idle, ten for each account. */
+export async function measureIdle(scope: Scope, name: MailServerName, connections: number): Promise<SeenIdle> {
+  const accounts = Math.ceil(connections / 10)
+  const server = await startMailServer(scope, name, accounts)
+  const begin = async (user: number): Promise<Socket> => {
+    const socket = connect(server.imap, '127.0.0.1').setEncoding('latin1')
+    const says = async (text: string, end: RegExp) => {
+      socket.write(text)
+      for (let all = ''; !end.test(all); ) all += (await once(socket, 'data'))[0]
+    }
+    await once(socket, 'data')
+    await says(`a LOGIN u${user} secret\r\n`, /^a OK/m)
+    await says('b SELECT INBOX\r\n', /^b OK/m)
+    await says('c IDLE\r\n', /^\+/m)
+    return socket
+  }
+  // The first make mailboxes, and code warm.
+  for (let user = 0; user < accounts; user++) (await begin(user)).destroy()
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  const before = memoryOf(server.pids)
+  const sockets: Socket[] = []
+  for (let start = 0; start < connections; start += 20)
+    sockets.push(...(await Promise.all(Array.from({ length: 20 }, (_, index) => begin((start + index) % accounts)))))
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  const each = (memoryOf(server.pids) - before) / connections
+  const filler = await openImap(server.imap)
+  await filler.command('LOGIN u0 secret')
+  const told = await ms(async () => {
+    const heard = sockets.filter((_, index) => index % accounts === 0).map((socket) => once(socket, 'data'))
+    await fill(filler, 1, letter)
+    await Promise.all(heard)
+  })
+  filler.close()
+  for (const socket of sockets) socket.destroy()
+  return { each, told }
+}
