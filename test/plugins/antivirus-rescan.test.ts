@@ -1,6 +1,7 @@
 /** New signatures: what is held, what waits and what lies in mailboxes is scanned again, and taken back. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import { memoryStore, testClock } from 'iems/testing'
 import {
   attached,
   CLAMD,
@@ -11,6 +12,7 @@ import {
   startClamd,
   startWithMailboxes,
 } from '../support/antivirus.ts'
+import { faultyStore } from '../support/faulty-store.ts'
 import { missing, startBroken } from '../support/spam-filters.ts'
 
 const skip = missing(CLAMD)
@@ -194,4 +196,61 @@ test('what was taken goes by itself when its time is over', { skip }, async (t) 
   assert.equal((await run('antivirus quarantine')).length, 1)
   await advance(2 * DAY)
   assert.equal((await run('antivirus quarantine')).length, 0)
+})
+
+/** A clamd that knows one virus from some time on. */
+async function startFake(t: Pick<TestContext, 'after'>) {
+  const known = { isNew: false }
+  const { server } = await startBroken(t, (socket) => {
+    let said = ''
+    socket.on('data', (chunk) => {
+      said += chunk.toString('latin1')
+      if (said.includes('VERSION')) socket.end('ClamAV 1.4.6\n')
+      else if (said.endsWith('\0\0\0\0'))
+        socket.end(known.isNew && said.includes(NEW) ? 'stream: New-Virus FOUND\0' : 'stream: OK\0')
+    })
+  })
+  return { known, server }
+}
+
+test('a rescan that stops anywhere loses nothing, and the next one ends its work', async (t) => {
+  const { known, server } = await startFake(t)
+  const options = { servers: [server] }
+  for (let nth = 1, isReached = true; isReached; nth++) {
+    const clock = testClock()
+    const store = memoryStore({ now: clock.now })
+    known.isNew = false
+    const before = await startWithMailboxes(t, { options, kernel: { store, clock } })
+    await before.send({ content: letter(NEW), to: ['ann@here.test', 'bob@here.test'] })
+    await before.deliver()
+    const original = await before.content((await before.entries('ann'))[0]?.email as string)
+    await before.close()
+
+    known.isNew = true
+    const faulty = faultyStore(store, nth, 'stop after')
+    const rescan = { options: { since: '1 day' } }
+    try {
+      const crashing = await startWithMailboxes(t, { options, kernel: { store: faulty, clock } })
+      await crashing.run('antivirus rescan', rescan).catch(() => undefined)
+      await crashing.close()
+    } catch {
+      // It did not even start.
+    }
+    isReached = faulty.hit.reached
+
+    const after = await startWithMailboxes(t, { options, kernel: { store, clock } })
+    await after.run('antivirus rescan', rescan)
+    const taken = await after.run('antivirus quarantine')
+    const where = `operation ${nth}`
+    assert.deepEqual([(await after.entries('ann')).length, (await after.entries('bob')).length], [0, 0], where)
+    assert.deepEqual(taken.map(({ account }) => account).sort(), ['ann', 'bob'], where)
+    for (const { id } of taken) await after.run('antivirus release', { args: [id as string] })
+    const [back, ...more] = await after.entries('ann')
+    assert.deepEqual([await after.content(back?.email as string), more.length], [original, 0], where)
+    for (const who of ['ann', 'bob']) await after.mail.expunge(await after.mailbox(who), [[1, 100]], { forGood: true })
+    await after.clock.advance(2 * DAY)
+    await after.kernel.sweep(new AbortController().signal)
+    assert.equal((await Array.fromAsync(store.blobs.list())).length, 0, `${where}: no content is left`)
+    await after.close()
+  }
 })
