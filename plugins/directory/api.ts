@@ -203,6 +203,8 @@ export interface DirectoryApi {
   byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined>
   /** In order of name, from behind `after` on. */
   list<K extends EntryKind>(kind: K, options?: { readonly after?: string }): AsyncIterable<EntryOf<K>>
+  /** All of these kinds in no order: the quickest way to look at everything. */
+  all<K extends EntryKind>(kinds: readonly K[]): AsyncIterable<EntryOf<K>>
   /** Units, accounts and groups that stand directly in a unit; '' for the top. */
   inUnit(path: string): AsyncIterable<Unit | DirectoryAccount | Group>
   /** Accounts, groups and units by an indexed attribute; each once. */

@@ -127,6 +127,12 @@ export function createLookup(store: Store, kept: Kept) {
       for await (const entry of entriesIn({ from: start, to }, (_, value) => decode<string>(value)))
         yield shown(entry) as EntryOf<K>
     },
+    async *all<K extends EntryKind>(kinds: readonly K[]) {
+      for await (const [, value] of store.scan(below('e'))) {
+        const entry = decode<EntryRecord>(value)
+        if ((kinds as readonly EntryKind[]).includes(entry.kind)) yield shown(entry) as EntryOf<K>
+      }
+    },
     async *inUnit(path: string) {
       for await (const entry of entriesIn(below('u', foldPath(path)), lastPart)) yield shown(entry) as Placed
     },

@@ -152,7 +152,7 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
       yield* searching.search(base.node, request, { who, limits, check })
     }
     const run: Run = {
-      asked: createHash('sha256').update(operation.envelope.content).digest('base64'),
+      asked: markOf(operation),
       request,
       found: order.length > 0 ? inOrder(find(), order) : find(),
       operation,
@@ -227,7 +227,7 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
     const all: Visible[] = []
     for await (const one of found) {
       if (all.length >= limits.sorted) throw new LdapError('adminLimitExceeded', 'too many entries to be put in order')
-      all.push(one)
+      all.push(searching.withOperational(one))
     }
     yield* sorted(all, keys)
   }
@@ -347,6 +347,12 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
 const MOST_KEYS = 5
 const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
 const newPassword = () => Array.from({ length: 20 }, () => LETTERS[randomInt(LETTERS.length)]).join('')
+
+/** A search is kept for its next page, its request is not. */
+function markOf({ envelope: { content, controls } }: Operation): string {
+  const isPaged = controls.some(({ type }) => type === CONTROL.paged)
+  return isPaged ? createHash('sha256').update(content).digest('base64') : ''
+}
 
 const pagedControl = (cookie: Buffer): Control => ({
   type: CONTROL.paged,

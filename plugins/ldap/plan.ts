@@ -6,7 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { type DirectoryApi, type Entry, type EntryKind, INDEXED } from '../directory/api.ts'
-import { parseDn } from './protocol/dn.ts'
+import { foldText, parseDn } from './protocol/dn.ts'
 import type { Filter } from './protocol/filter.ts'
 import { describe } from './schema.ts'
 import type { Tree } from './tree.ts'
@@ -61,8 +61,18 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
     }
   }
 
+  /** Whose address it is: it is nobody else's. */
+  async function* owners(address: string): AsyncGenerator<Entry> {
+    for (const kind of ['account', 'group'] as const) {
+      const found = await directory.byName(kind, address)
+      if (found?.addresses.some((one) => foldText(one) === foldText(address))) return yield found
+      // Somebody is called so whose address it is not.
+      if (found) return yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
+    }
+  }
+
   async function* addressed(address: string): AsyncGenerator<Entry> {
-    yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
+    yield* owners(address)
     yield* maybe(directory.byName('alias', address))
     yield* maybe(directory.byName('route', address))
   }
@@ -76,6 +86,8 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
     switch (base) {
       case 'entryuuid':
         return { cost: COST.one, entries: () => maybe(directory.byId(value.toLowerCase())) }
+      case 'mail':
+        return { cost: COST.one, entries: () => owners(value) }
       case 'maillocaladdress':
         return { cost: COST.equal, entries: () => addressed(value) }
       case 'iems-match':

@@ -49,9 +49,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   function visible(who: Who, node: Node): Visible | undefined {
     const readable = access.readable(who, node)
     if (!readable) return undefined
-    const attributes = attributesOf(node, top)
-    addOperational(node, attributes)
-    return { node, readable, attributes }
+    return { node, readable, attributes: attributesOf(node, top) }
   }
 
   /** The entry of that name, if there is one that somebody may see. */
@@ -74,6 +72,11 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
       const values = await lazy(one.node, name)
       if (values.length > 0) one.attributes.set(name, values)
     }
+  }
+
+  function withOperational(one: Visible): Visible {
+    if (!one.attributes.has('subschemasubentry')) addOperational(one.node, one.attributes)
+    return one
   }
 
   const candidateOf = (one: Visible, dn: string): Candidate => ({
@@ -117,20 +120,13 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
         seen.add(entry.id)
         if (tree.isWithin(entry, base, scope)) yield entry
       }
-      // Those that no index knows.
-      if (base.kind === 'suffix') for await (const child of lists(base)) yield child
+      // No index knows these.
+      if (base.kind === 'suffix') yield* tree.lists()
     } else if (scope === 'one') yield* tree.children(base)
     else if (base.kind === 'suffix') {
-      yield* lists(base)
-      yield* tree.kindOf(kindsIn(filter))
+      yield* tree.lists()
+      yield* directory.all(kindsIn(filter))
     } else yield* tree.below(base)
-  }
-
-  async function* lists(suffix: Node): AsyncGenerator<Node> {
-    for await (const child of tree.children(suffix)) {
-      if (child.kind !== 'list') return
-      yield child
-    }
   }
 
   async function* search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
@@ -139,6 +135,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     const isMeant = compile(filter, await membershipsIn(filter))
     const needed = lazyIn(filter)
     const needsDn = hasDnPart(filter)
+    const needsOperational = basesIn(filter).some(isOperational)
     let looked = 0
     for await (const node of inScope(base, request)) {
       check()
@@ -150,7 +147,8 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
       if (looked % AT_ONCE === 0) await turn()
       const one = visible(who, node)
       if (!one) continue
-      await load(one, needed)
+      if (needsOperational) withOperational(one)
+      if (needed.length > 0) await load(one, needed)
       const dn = needsDn ? await tree.dnOf(node) : ''
       if (isMeant(candidateOf(one, dn)) === true) yield one
     }
@@ -163,6 +161,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     if (!isReadable(one.readable, base) || base === 'userpassword')
       throw new LdapError('insufficientAccessRights', 'this cannot be compared')
     const filter: Filter = { kind: 'equal', attribute, value }
+    if (isOperational(base)) withOperational(one)
     await load(one, lazyIn({ kind: 'present', attribute }))
     if (!one.attributes.get(description.key)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
     const isMeant: Predicate = compile(filter, await membershipsIn(filter))
@@ -170,6 +169,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   }
 
   async function show(one: Visible, selection: Selection, typesOnly: boolean): Promise<{ dn: string; shown: Shown }> {
+    if (selection.operational || [...selection.names].some(isOperational)) withOperational(one)
     const wanted = LAZY.filter((name) => selects(selection, name, name))
     await load(one, wanted)
     const shown: [string, readonly (string | Buffer)[]][] = []
@@ -182,7 +182,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     return { dn: await tree.dnOf(one.node), shown }
   }
 
-  return { find, search, compare, show, load }
+  return { find, search, compare, show, withOperational }
 }
 
 /** RFC 4523: certificates are always sent so. */
@@ -222,6 +222,10 @@ export function selectionOf(attributes: readonly string[]): Selection {
 function selects({ user, operational, names }: Selection, key: string, base: string): boolean {
   if (names.has(key) || names.has(base)) return true
   return isOperational(base) ? operational : user
+}
+
+function basesIn(filter: Filter): string[] {
+  return termsOf(filter).flatMap(({ attribute }) => (attribute === undefined ? [] : (describe(attribute)?.base ?? [])))
 }
 
 /** What a filter asks about that is not at hand. Equality of members is answered from the other end. */

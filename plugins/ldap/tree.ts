@@ -145,15 +145,15 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     return ''
   }
 
-  async function* kindOf(kinds: readonly EntryKind[]): AsyncGenerator<Entry> {
-    for (const kind of kinds) yield* directory.list(kind)
-  }
+  const lists = (): readonly Node[] => (Object.keys(LISTED) as ListName[]).map((name) => ({ kind: 'list', name }))
 
   /** Directly below. */
   async function* children(node: Node): AsyncGenerator<Node> {
     if (node.kind === 'list') yield* directory.list(LISTED[node.name])
-    if (node.kind === 'suffix') for (const name of Object.keys(LISTED)) yield { kind: 'list', name: name as ListName }
-    if (node.kind === 'suffix') yield* directory.inUnit('')
+    if (node.kind === 'suffix') {
+      yield* lists()
+      yield* directory.inUnit('')
+    }
     if (node.kind === 'unit') yield* directory.inUnit(node.path)
   }
 
@@ -206,7 +206,7 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     dnOf,
     dnOfId,
     nearest,
-    kindOf,
+    lists,
     children,
     below,
     hasChildren,

@@ -63,7 +63,8 @@ export function attributesOf(node: Node, top: Rdn): Map<string, readonly string[
     return all
   }
   put('objectclass', ...CLASSES[node.kind])
-  if ('attributes' in node) for (const [name, values] of Object.entries(node.attributes)) put(name, ...values)
+  if ('attributes' in node)
+    for (const [name, values] of Object.entries(node.attributes)) if (!FIELDS_ALONE.includes(name)) put(name, ...values)
   switch (node.kind) {
     case 'account':
       account(node, all)
@@ -108,7 +109,7 @@ function account(node: DirectoryAccount, all: Map<string, readonly string[]>): v
   set('uid', [name, ...(attributes.uid ?? [])])
   if (!attributes.cn?.length) set('cn', [impliedCn(node)])
   if (!attributes.sn?.length) set('sn', [impliedSn(node)])
-  set('mail', [...addresses, ...(attributes.mail ?? [])])
+  set('mail', addresses)
   set('displayname', [displayName, ...(attributes.displayname ?? [])])
   set('maillocaladdress', addresses)
   set('mailhost', [route?.nexthop])
@@ -121,6 +122,9 @@ function account(node: DirectoryAccount, all: Map<string, readonly string[]>): v
   set('iems-may-relay', [yes(mayRelay)])
   set('iems-send-as', sendAs)
 }
+
+/** Shown from fields alone: what else was said of them would be found by no look-up of addresses. */
+const FIELDS_ALONE: readonly string[] = ['mail', 'maillocaladdress', 'mailhost', 'mailroutingaddress', 'member']
 
 /** What has to be asked for, and is not when nobody wants it. */
 export const LAZY = ['member', 'rfc822mailmember', 'memberof', 'hassubordinates', 'entrydn'] as const
