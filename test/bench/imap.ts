@@ -14,13 +14,16 @@ async function ms(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started
 }
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const median = (values: readonly number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 /** Letters in threads of ten, with the headers that sorting and threading look at. */
 function letter(number: number): string {
   const thread = Math.floor(number / 10)
   const references = Array.from({ length: number % 10 }, (_, index) => `<${thread * 10 + index}@far.test>`)
-  const at = new Date(Date.UTC(2026, 0, 1) + ((number * 7919) % 20_000_000) * 1000).toUTCString().replace('GMT', '+0000')
+  const at = new Date(Date.UTC(2026, 0, 1) + ((number * 7919) % 20_000_000) * 1000)
+    .toUTCString()
+    .replace('GMT', '+0000')
   return [
     `From: Person ${(number * 31) % 977} <p${(number * 31) % 977}@far.test>`,
     'To: u0@here.test',
@@ -60,7 +63,7 @@ export async function measureLarge(scope: Scope, name: MailServerName, messages:
     const status = await client.command('STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)')
     const [validity, modseq] = [/UIDVALIDITY (\d+)/, /HIGHESTMODSEQ (\d+)/].map((pattern) => pattern.exec(status)?.[1])
     for (let change = 0; change < 10; change++)
-      await client.command(`UID STORE ${1 + ((round * 10 + change) * 379) % messages} +FLAGS.SILENT (\\Flagged)`)
+      await client.command(`UID STORE ${1 + (((round * 10 + change) * 379) % messages)} +FLAGS.SILENT (\\Flagged)`)
     const other = await openImap(server.imap)
     await other.command('LOGIN u0 secret')
     await other.command('ENABLE QRESYNC')
@@ -112,7 +115,10 @@ export async function measureIdle(scope: Scope, name: MailServerName, connection
     const socket = connect(server.imap, '127.0.0.1').setEncoding('latin1')
     const says = async (text: string, end: RegExp) => {
       socket.write(text)
-      for (let all = ''; !end.test(all); ) all += (await once(socket, 'data'))[0]
+      for (let all = ''; !end.test(all); ) {
+        all += (await once(socket, 'data', { signal: AbortSignal.timeout(30_000) }))[0]
+        if (/^\* BYE|^\w (?:NO|BAD)/m.test(all)) throw new Error(`${text}: ${all}`)
+      }
     }
     await once(socket, 'data')
     await says(`a LOGIN u${user} secret\r\n`, /^a OK/m)
@@ -139,4 +145,42 @@ export async function measureIdle(scope: Scope, name: MailServerName, connection
   filler.close()
   for (const socket of sockets) socket.destroy()
   return { each, told }
+}
+
+// --- the report -----------------------------------------------------------------------------------
+
+const SERVERS = ['iems', 'postfix+dovecot'] as const
+
+export interface ImapReportParts {
+  readonly quick: boolean
+  say(text: string): void
+  scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T>
+}
+
+export async function reportImap({ quick, say, scoped }: ImapReportParts): Promise<Record<string, unknown>> {
+  const [messages, connections] = quick ? [5000, 200] : [50_000, 2000]
+  say(
+    `\nimap: one mailbox of ${messages} messages in threads of ten, then ${connections} connections that idle; ms, beside Dovecot`,
+  )
+  const [ours, theirs] = [
+    await scoped((scope) => measureLarge(scope, 'iems', messages)),
+    await scoped((scope) => measureLarge(scope, 'postfix+dovecot', messages)),
+  ]
+  const row = (name: string, a: number, b: number) =>
+    say(`  ${name.padEnd(38)}${a.toFixed(1)} beside ${b.toFixed(1)}: ${(b / a).toFixed(2)} times as fast`)
+  row('catching up by QRESYNC, ten changes', ours.resync, theirs.resync)
+  row('SELECT and the last hundred envelopes', ours.envelopes, theirs.envelopes)
+  row('SORT (SUBJECT DATE), the first time', ours.sort[0], theirs.sort[0])
+  row('SORT (SUBJECT DATE), again', ours.sort[1], theirs.sort[1])
+  row('THREAD REFERENCES, the first time', ours.thread[0], theirs.thread[0])
+  row('THREAD REFERENCES, again', ours.thread[1], theirs.thread[1])
+  const idle: Record<string, SeenIdle> = {}
+  for (const server of SERVERS) {
+    const seen = await scoped((scope) => measureIdle(scope, server, connections))
+    idle[server] = seen
+    say(
+      `  ${server.padEnd(16)}${seen.each.toFixed(1)} KB for each idle connection, told of a message after ${seen.told.toFixed(0)} ms (aim 40, 1000)`,
+    )
+  }
+  return { large: { ours, theirs }, idle }
 }

@@ -74,7 +74,7 @@ export default defineConfig({
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${smtp}' }, { trusts: ['127.0.0.0/8'] }),
     local: mailstore({}, { accepts: 'anyone' }),
-    imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true }),
+    imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true, limits: { connectionsPerAddress: 5000 } }),
     pop3: pop3({ listen: '127.0.0.1:${pop3}', authWithoutTls: true }),
   },
   plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })],

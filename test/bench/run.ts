@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, directory, protection
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, imap, directory, protection
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -15,6 +15,7 @@ import { whyNoSlapd } from '../support/slapd.ts'
 import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
+import { reportImap } from './imap.ts'
 import { LDAP_SERVERS, measureLdap } from './ldap.ts'
 import { reportMail } from './mail-report.ts'
 import {
@@ -36,7 +37,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: {
       type: 'string',
-      default: 'accept-connections,accept-kept,relay,backlog,large,mail,directory,ldap,protection',
+      default: 'accept-connections,accept-kept,relay,backlog,large,mail,imap,directory,ldap,protection',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -205,7 +206,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'directory', 'ldap', 'protection']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'imap', 'directory', 'ldap', 'protection']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -226,6 +227,7 @@ for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) aw
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
+if (only.includes('imap')) report.imap = await reportImap({ quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()
 if (only.includes('protection')) report.protection = await protection()
