@@ -9,7 +9,11 @@ import { createHash } from 'node:crypto'
 /** With this clamd knows it for a message, whatever field comes first. */
 const TOP = Buffer.from('Received: by antivirus\r\n')
 /** Fields on top that say how it came, not what it is. */
-const TRACE = /^(?:received|return-path|delivered-to)$/i
+const TRACE = /^(?:received|return-path|delivered-to)[ \t]*:/i
+const FIELD = /^(?:[!-9;-~]+[ \t]*:|\r?\n)/
+const CRLF = Buffer.from('\r\n')
+/** RFC 5322 section 2.1.1. */
+const LINE = 1000
 /** Octets of trace that are taken off. */
 const MOST_TRACE = 262_144
 
@@ -22,25 +26,35 @@ export async function* withoutTrace(content: AsyncIterable<Uint8Array>): AsyncGe
       continue
     }
     start = Buffer.concat([start, chunk])
-    const end = endOfTrace(start)
-    if (end === undefined && start.length < MOST_TRACE) continue
-    yield start.subarray(end ?? 0)
+    const end = start.length < MOST_TRACE ? endOfTrace(start) : 0
+    if (end === undefined) continue
+    yield* below(start.subarray(end))
     start = undefined
   }
-  if (start) yield start
+  if (start) yield* below(start.subarray(endOfTrace(start, true)))
 }
 
-/** Where the first field that is no trace begins; undefined when it is not here yet. */
-function endOfTrace(octets: Buffer): number | undefined {
-  let at = 0
-  for (;;) {
-    const end = octets.indexOf('\n', at)
+function* below(rest: Buffer): Generator<Buffer> {
+  // Without a header all is body.
+  if (!FIELD.test(rest.toString('latin1', 0, 1000))) yield CRLF
+  yield rest
+}
+
+/** Where the first field that is no trace begins; undefined when that is not here yet. */
+function endOfTrace(octets: Buffer, isWhole = false): number | undefined {
+  let field = 0
+  for (let at = 0; ; ) {
+    const newline = octets.indexOf('\n', at)
+    const next = newline < 0 ? octets.length : newline + 1
     // Whether the next line goes on with this field is to be seen too.
-    if (end < 0 || end + 1 >= octets.length) return undefined
-    const line = octets.toString('latin1', at, Math.min(end, at + 100))
+    if (next >= octets.length && !isWhole) return undefined
+    const line = octets.toString('latin1', at, Math.min(next, at + LINE))
     const isFolded = at > 0 && /^[ \t]/.test(line)
-    if (!isFolded && !TRACE.test(line.slice(0, Math.max(0, line.indexOf(':'))).trimEnd())) return at
-    at = end + 1
+    if (!isFolded) field = at
+    const isTrace = isFolded || TRACE.test(line)
+    // Some programs see the end of a line in a lone CR.
+    if (!isTrace || next - at > LINE || /\r(?!\n)/.test(line)) return field
+    at = next
   }
 }
 

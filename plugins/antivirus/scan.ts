@@ -6,7 +6,7 @@
  */
 import { type Answer, readVersion, scanStream } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
-import { missedParts, Unscannable } from './missed/missed.ts'
+import { missedParts, type OddParts, Unscannable } from './missed/missed.ts'
 import type { Options } from './options.ts'
 import { createResults } from './results.ts'
 import type { Servers } from './servers.ts'
@@ -55,11 +55,12 @@ export function createScan({ options, servers, now }: ScanParts) {
   const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
 
   async function scanAll(open: () => AsyncIterable<Uint8Array>): Promise<Answer> {
-    const parts = () => missedParts(open(), options)
+    const odd: OddParts = new Set()
+    const parts = () => missedParts(open(), { limits: options, odd })
     let isMissing: boolean
     try {
       // First: what is made to be costly is that for clamd too.
-      isMissing = !(await isEmpty(parts()))
+      isMissing = !(await isEmpty(parts())) || odd.size > 0
     } catch (cause) {
       if (cause instanceof Unscannable) return { kind: 'unscannable', name: cause.message }
       throw cause

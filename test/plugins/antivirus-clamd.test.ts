@@ -217,6 +217,7 @@ test('what clamd is sent is the message, octet for octet, below a line that tell
     `X-Odd: 1\r\n${letter('\0\xff. \t\r\n\r\n')}`,
     '\r\nno header\r\n',
     'Received: x\r\n\r\nbody\r\n',
+    `Received: y\r\n\t${'z'.repeat(2000)}\r\nSubject: x\r\n\r\nbody\r\n`,
   ]
   for (const content of contents) assert.equal((await send({ content })).reply.code, 250)
   const expected = contents.map((content) => `Received: by antivirus\r\n${content.replace('Received: x\r\n', '')}`)

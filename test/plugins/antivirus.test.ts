@@ -95,6 +95,21 @@ const MISSED: Readonly<Record<string, string>> = {
     base64(`Hello\r\n${uuencoded(EICAR)}`),
   ),
   'thirty levels of messages': forwarded(30, attached(EICAR)),
+  'base64 with padding in it': withPart(ATTACHED, `${base64('X')}${base64(EICAR.slice(1))}`),
+  'base64 padded on each line': withPart(
+    ATTACHED,
+    (EICAR.match(/.{1,10}/g) ?? []).map((some) => Buffer.from(some).toString('base64')).join('\r\n'),
+  ),
+  'base64 with padding in it, thirty levels deep': nested(30, ATTACHED, `${base64('X')}${base64(EICAR.slice(1))}`),
+  'base64 around parts': single(
+    'Content-Type: multipart/mixed; boundary="b"\r\nContent-Transfer-Encoding: base64\r\n',
+    base64(`--b\r\n${ATTACHED}\r\n${base64(EICAR)}\r\n--b--\r\n`),
+  ),
+  'a part whose header does not end': withPart(ATTACHED.trimEnd(), base64(EICAR).trim()),
+  'uuencoded, with lines mended once too often': letter(uuencoded(EICAR).replaceAll('\r\n', '\r\r\n')),
+  'without a header': EICAR,
+  'with CR alone': `Received: x\r${attached(EICAR).replaceAll('\r\n', '\r')}`,
+  'on top, as if it were trace': `Received: x\r\n${'\r'}\n${EICAR}\r\n`,
   'ninety levels': nested(45, 'Content-Type: message/rfc822\r\n', nested(45, ATTACHED, base64(EICAR))),
 }
 

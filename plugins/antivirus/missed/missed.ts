@@ -1,6 +1,7 @@
 /**
  * What clamd would not see in a message, as a message of its own that it does: files uuencoded in text that is encoded
- * once more or begins in an unusual way, and parts nested so deep that clamd gives up.
+ * once more or begins in an unusual way, parts nested so deep that clamd gives up, and base64 that it reads to its
+ * first padding only.
  *
  * Everything else clamd takes apart by itself. What must stay true: memory and time are bounded by lines, levels and
  * parts, whatever the message; nothing is judged here but what cannot be taken apart at all.
@@ -8,7 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { type PartFields, readFields } from './fields.ts'
 import { linesOf } from './lines.ts'
-import { decoderFor } from './transfer.ts'
+import { createRepack, decoderFor, type TextDecoder } from './transfer.ts'
 import { createUuReader, type PartSink } from './uuencoded.ts'
 
 /** The message cannot be taken apart; the words are for people. */
@@ -28,10 +29,19 @@ const HEADER_LINES = 10_000
 /** Characters of a field that are looked at. */
 const FIELD = 65_536
 
-/** The octets of that message; nothing at all if clamd would see everything. */
-export async function* missedParts(content: AsyncIterable<Uint8Array>, limits: Limits): AsyncGenerator<Uint8Array> {
+/** Parts in base64, by their number in the message, with padding elsewhere than at the end. */
+export type OddParts = Set<number>
+
+/**
+ * The octets of that message; nothing at all if clamd would see everything. That a part is odd shows at its end, so
+ * they are found by going through once, and handed out by going through again.
+ */
+export async function* missedParts(
+  content: AsyncIterable<Uint8Array>,
+  { limits, odd }: { readonly limits: Limits; readonly odd: OddParts },
+): AsyncGenerator<Uint8Array> {
   const flat = createFlat(limits.parts)
-  const walk = createWalk(flat, limits, 0)
+  const walk = createWalk({ flat, limits, odd, encoded: 0 }, 0)
   for await (const lines of linesOf(content)) {
     for (const line of lines) walk.line(line)
     const octets = flat.take()
@@ -77,8 +87,17 @@ interface Walk {
   end(): void
 }
 
-/** Goes through an entity that stands at that level. */
-function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
+interface Way {
+  readonly flat: PartSink
+  readonly limits: Limits
+  readonly odd: OddParts
+  /** Parts in base64 so far. */
+  encoded: number
+}
+
+/** Goes through an entity that stands at that level, or through the parts between these boundaries. */
+function createWalk(way: Way, base: number, between?: string): Walk {
+  const { flat, limits } = way
   /** Boundaries of what is open; a message within a message has none of its own. */
   const levels: (string | undefined)[] = []
   /** Where each boundary stands among the levels. */
@@ -106,28 +125,35 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
 
   const textOf = (encoding: string) => createText(flat, { encoding, isCopied: isDeep() })
 
-  function beginBody({ type, boundary, encoding }: PartFields) {
+  function beginBody({ type, boundary, encoding }: PartFields, isBroken = false) {
     const isEncoded = encoding === 'base64' || encoding === 'quoted-printable'
     const isMessage = type.startsWith('message/')
     fields = undefined
     if (type === 'message/partial') throw new Unscannable('a fragment of a message')
-    if (isEncoded && (isMessage || type.startsWith('multipart/'))) {
+    const parts = type.startsWith('multipart/') ? boundary : undefined
+    if (isEncoded && (isMessage || parts !== undefined)) {
       enter(undefined)
-      body = createDecoded(encoding, createWalk(flat, limits, base + levels.length))
+      // RFC 2045 section 6.4 forbids it for multipart, and clamd does not look.
+      const depth = Math.max(base + levels.length, isMessage ? 0 : RELIED_ON)
+      body = createDecoded(decoderFor(encoding), createWalk(way, depth, parts))
     } else if (isMessage) {
       enter(undefined)
       beginHeader()
-    } else if (type.startsWith('multipart/') && boundary !== undefined) {
-      enter(boundary)
+    } else if (parts !== undefined) {
+      enter(parts)
       body = textOf('7bit')
-    } else if (isEncoded && !type.startsWith('text/')) body = isDeep() ? createCopy(flat, encoding) : NOTHING
-    else body = textOf(encoding)
+    } else
+      body = createLeaf(way, {
+        encoding,
+        isText: !isEncoded || type.startsWith('text/'),
+        isCopied: isBroken || isDeep(),
+      })
   }
 
   function headerLine(line: string, known: string[]) {
     const isFolded = known.length > 0 && /^[ \t]/.test(line)
     if (!isFolded && !/^[!-9;-~]+[ \t]*:/.test(line)) {
-      beginBody(readFields(known))
+      beginBody(readFields(known), line !== '')
       if (line !== '') body.line(line)
       return
     }
@@ -151,6 +177,10 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
     return true
   }
 
+  if (between !== undefined) {
+    enter(between)
+    fields = undefined
+  }
   return {
     line(line) {
       if (isBoundary(line)) return
@@ -164,10 +194,40 @@ function createWalk(flat: PartSink, limits: Limits, base: number): Walk {
 /** Attachments that clamd sees by itself. */
 const NOTHING: Walk = { line() {}, end() {} }
 
-/** Where clamd does not go: the part as it stands. */
+interface Leaf {
+  readonly encoding: string
+  readonly isText: boolean
+  /** clamd does not go there, or reads it differently. */
+  readonly isCopied: boolean
+}
+
+function createLeaf(way: Way, { encoding, isText, isCopied }: Leaf): Walk {
+  const { flat, odd } = way
+  const number = way.encoded
+  if (encoding === 'base64') way.encoded++
+  const isTaken = isCopied || (encoding === 'base64' && odd.has(number))
+  const opaque = () => (isTaken ? createCopy(flat, encoding) : NOTHING)
+  const leaf = isText ? createText(flat, { encoding, isCopied: isTaken }) : opaque()
+  return encoding === 'base64' ? watchPadding(leaf, () => odd.add(number)) : leaf
+}
+
+function watchPadding(leaf: Walk, found: () => void): Walk {
+  let isPadded = false
+  return {
+    line(line) {
+      const padding = line.indexOf('=')
+      if ((isPadded || padding >= 0) && /[A-Za-z0-9+/]/.test(isPadded ? line : line.slice(padding))) found()
+      if (padding >= 0) isPadded = true
+      leaf.line(line)
+    },
+    end: leaf.end,
+  }
+}
+
+/** The part as it stands; base64 as everybody reads it. */
 function createCopy(flat: PartSink, encoding: string): Walk {
   let hasBegun = false
-  return {
+  const copy: Walk = {
     line(line) {
       if (!hasBegun) flat.begin(encoding)
       hasBegun = true
@@ -175,31 +235,27 @@ function createCopy(flat: PartSink, encoding: string): Walk {
     },
     end() {},
   }
+  return encoding === 'base64' ? createDecoded(createRepack(), copy) : copy
 }
 
-/** A text, which files may stand in; without them it is handed out only where clamd does not go. */
-function createText(
-  flat: PartSink,
-  { encoding, isCopied }: { readonly encoding: string; readonly isCopied: boolean },
-): Walk {
-  const readUu = createUuReader(flat)
+/** A text, which files may stand in; without them it is handed out only if it is to be copied. */
+function createText(flat: PartSink, { encoding, isCopied }: Omit<Leaf, 'isText'>): Walk {
+  const uu = createUuReader(flat)
   let isOpen = false
-  const plain: Walk = {
+  return createDecoded(decoderFor(encoding), {
     line(line) {
-      if (readUu(line)) isOpen = false
+      if (uu.line(line)) isOpen = false
       else if (isCopied && (isOpen || line !== '')) {
         if (!isOpen) flat.begin('8bit')
         isOpen = true
         flat.line(line)
       }
     },
-    end: () => void readUu(''),
-  }
-  return createDecoded(encoding, plain)
+    end: uu.end,
+  })
 }
 
-function createDecoded(encoding: string, to: Walk): Walk {
-  const decoder = decoderFor(encoding)
+function createDecoded(decoder: TextDecoder | undefined, to: Walk): Walk {
   if (!decoder) return to
   return {
     line(line) {

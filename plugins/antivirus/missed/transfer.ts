@@ -14,23 +14,62 @@ export interface TextDecoder {
 
 /** Undefined for text that stands as it is. */
 export function decoderFor(encoding: string): TextDecoder | undefined {
-  if (encoding === 'base64') return base64()
+  if (encoding === 'base64') return base64Text()
   return encoding === 'quoted-printable' ? quotedPrintable() : undefined
 }
 
-function base64(): TextDecoder {
+/** Padding ends no more than a piece: what comes after it is read too, as many programs do. */
+function base64Octets() {
   let undecoded = ''
+  function whole(text: string): Buffer {
+    const all = undecoded + text
+    const length = all.length - (all.length % 4)
+    undecoded = all.slice(length)
+    return Buffer.from(all.slice(0, length), 'base64')
+  }
+  function end(): Buffer {
+    const octets = Buffer.from(undecoded, 'base64')
+    undecoded = ''
+    return octets
+  }
+  return {
+    decode(line: string): Buffer {
+      const [first = '', ...more] = line.replace(/[^A-Za-z0-9+/=]/g, '').split(/=+/)
+      const octets = whole(first)
+      return more.length === 0 ? octets : Buffer.concat([octets, ...more.flatMap((piece) => [end(), whole(piece)])])
+    },
+    end,
+  }
+}
+
+function base64Text(): TextDecoder {
+  const octets = base64Octets()
   let rest = ''
   return {
     decode(line) {
-      const all = undecoded + line.replace(/[^A-Za-z0-9+/]/g, '')
-      const whole = all.length - (all.length % 4)
-      undecoded = all.slice(whole)
-      const { lines, left } = splitLines(rest + Buffer.from(all.slice(0, whole), 'base64').toString('latin1'))
+      const { lines, left } = splitLines(rest + octets.decode(line).toString('latin1'))
       rest = left
       return lines
     },
-    end: () => [rest + Buffer.from(undecoded, 'base64').toString('latin1')],
+    end: () => [rest + octets.end().toString('latin1')],
+  }
+}
+
+/** Octets of a line of base64. */
+const LINE = 57
+
+/** base64 as everybody reads it in the same way. */
+export function createRepack(): TextDecoder {
+  const octets = base64Octets()
+  let rest: Buffer = Buffer.alloc(0)
+  return {
+    decode(line) {
+      const all = Buffer.concat([rest, octets.decode(line)])
+      const length = all.length - (all.length % LINE)
+      rest = all.subarray(length)
+      return all.toString('base64', 0, length).match(/.{76}/g) ?? []
+    },
+    end: () => [Buffer.concat([rest, octets.end()]).toString('base64')],
   }
 }
 

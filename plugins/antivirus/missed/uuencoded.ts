@@ -16,8 +16,14 @@ export interface PartSink {
 const B = 'b'.charCodeAt(0)
 const BEGIN = /^begin(-base64)?[ \t]+(?:[0-7]{1,6}[ \t]+)?\S/
 
-/** Reads a text; answers whether the line belongs to a file. */
-export function createUuReader(to: PartSink): (line: string) => boolean {
+export interface UuReader {
+  /** Whether the line belongs to a file. */
+  line(line: string): boolean
+  end(): void
+}
+
+/** Reads a text. */
+export function createUuReader(to: PartSink): UuReader {
   let kind: 'uuencode' | 'base64' | undefined
   let hasBegun = false
 
@@ -28,13 +34,18 @@ export function createUuReader(to: PartSink): (line: string) => boolean {
     if (first !== undefined) to.line(first)
   }
 
+  /** Nothing of a file is open any more. */
+  function end() {
+    if (hasBegun && kind === 'uuencode') to.line('end')
+    kind = undefined
+  }
+
   function readUu(line: string): boolean {
     const octets = (line.charCodeAt(0) - 32) & 63
     const length = 1 + Math.ceil(octets / 3) * 4
     // Programs disagree about a check sum at the end.
     if (!/^[\x20-\x60]+$/.test(line) || line.trimEnd().length > length + 1) {
-      if (hasBegun) to.line('end')
-      kind = undefined
+      end()
       return hasBegun && line.startsWith('end')
     }
     begin('x-uuencode', 'begin 644 file')
@@ -45,7 +56,7 @@ export function createUuReader(to: PartSink): (line: string) => boolean {
 
   function readBase64(line: string): boolean {
     if (!/^[A-Za-z0-9+/]+={0,2}[ \t]*$/.test(line)) {
-      kind = undefined
+      end()
       return hasBegun && line.startsWith('====')
     }
     begin('base64')
@@ -53,14 +64,18 @@ export function createUuReader(to: PartSink): (line: string) => boolean {
     return true
   }
 
-  return function read(line) {
+  function read(line: string): boolean {
     // Nearly all lines: no more than a comparison of one letter.
     if (kind === undefined && line.charCodeAt(0) !== B) return false
+    // Ends of lines that were mended once too often.
+    if (line === '') return hasBegun
     const begins = BEGIN.exec(line)
     if (!begins) return kind === 'uuencode' ? readUu(line) : kind === 'base64' && readBase64(line)
-    if (hasBegun && kind === 'uuencode') to.line('end')
+    end()
     kind = begins[1] === undefined ? 'uuencode' : 'base64'
     hasBegun = false
     return false
   }
+
+  return { line: read, end }
 }
