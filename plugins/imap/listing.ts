@@ -10,6 +10,12 @@ export interface Listed {
   readonly mailbox: Mailbox
 }
 
+export interface Visible {
+  readonly all: readonly Listed[]
+  /** Names that are subscribed, and that no mailbox has any more. */
+  readonly lost: readonly string[]
+}
+
 export interface Selection {
   readonly select: ReadonlySet<string>
   readonly returns: ReadonlySet<string>
@@ -35,10 +41,11 @@ function toPattern(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's')
 }
 
+const CHILD_INFO = ' (CHILDINFO ("SUBSCRIBED"))'
 /** Wildcards of one pattern: more would only make matching slow. */
 const WILDCARDS = 20
 
-export function matching(all: readonly Listed[], patterns: readonly string[], { select, returns }: Selection): Found[] {
+export function matching({ all, lost }: Visible, patterns: readonly string[], { select, returns }: Selection): Found[] {
   const tests = patterns.filter((pattern) => (pattern.match(/[*%]+/g) ?? []).length <= WILDCARDS).map(toPattern)
   const matches = (name: string) => tests.some((test) => test.test(name))
   const isChosen = ({ mailbox }: Listed) =>
@@ -46,7 +53,8 @@ export function matching(all: readonly Listed[], patterns: readonly string[], { 
     (!select.has('SPECIAL-USE') || mailbox.specialUse !== undefined)
   const chosen = all.filter(isChosen)
   const parents = new Set(all.flatMap(({ name }) => levelsAbove(name)))
-  const chosenAbove = new Set(chosen.flatMap(({ name }) => levelsAbove(name)))
+  const gone = select.has('SUBSCRIBED') && !select.has('SPECIAL-USE') ? lost : []
+  const chosenAbove = new Set([...chosen.map(({ name }) => name), ...gone].flatMap(levelsAbove))
   const recursive = select.has('RECURSIVEMATCH')
   const found = new Map<string, Found>()
   for (const { name, mailbox } of all) {
@@ -57,9 +65,18 @@ export function matching(all: readonly Listed[], patterns: readonly string[], { 
       ...attributesOf(mailbox, { select, returns }),
       parents.has(name) ? '\\HasChildren' : '\\HasNoChildren',
     ]
-    found.set(name, { name, mailbox, attributes, extended: isAbove ? ' (CHILDINFO ("SUBSCRIBED"))' : '' })
+    found.set(name, { name, mailbox, attributes, extended: isAbove ? CHILD_INFO : '' })
+  }
+  for (const name of gone) {
+    const isAbove = recursive && chosenAbove.has(name)
+    const extended = isAbove ? CHILD_INFO : ''
+    if (matches(name)) found.set(name, { name, attributes: ['\\Subscribed', '\\NonExistent'], extended })
   }
   const known = new Set(all.map(({ name }) => name))
+  for (const name of recursive && gone.length > 0 ? chosenAbove : []) {
+    if (!known.has(name) && !found.has(name) && matches(name))
+      found.set(name, { name, attributes: ['\\NonExistent'], extended: CHILD_INFO })
+  }
   for (const name of parents) {
     // Levels of other users' names, and those above a match that a % does not reach.
     if (!known.has(name) && matches(name) && select.size === 0)

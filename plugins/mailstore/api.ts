@@ -186,6 +186,9 @@ export interface MailStoreApi {
   /** Its messages go; a mailbox with others below it stays as a level (`noSelect`). */
   remove(ref: MailboxRef): Or<null>
   subscribe(ref: MailboxRef, subscribed: boolean): Or<Mailbox>
+  /** Names that stay subscribed though no mailbox has them any more (RFC 9051 section 6.3.7). */
+  lostSubscriptions(account: string): Promise<readonly string[]>
+  unsubscribeLost(account: string, name: string): Promise<void>
   /** Mailboxes of other accounts in which this one has any right. */
   shared(account: string): Promise<readonly Mailbox[]>
   /** RFC 4314: what an account may do with a mailbox; all rights for its owner. */

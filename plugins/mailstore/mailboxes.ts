@@ -21,24 +21,29 @@ import {
   removedKey,
   sharedKey,
   sharedWith,
+  subscribedKey,
+  subscribedOf,
 } from './records.ts'
 
 const BAD_NAME = refused('CANNOT', 'This cannot be the name of a mailbox')
 
 /** Mailboxes of one account. */
 const MOST = 10_000
+/** Names that stay subscribed after their mailbox. */
+const MOST_LOST = 1000
 
 interface NewMailbox {
   readonly name: string
   readonly specialUse?: SpecialUse | undefined
   readonly noSelect?: boolean
+  readonly subscribed?: boolean
 }
 
 /** Writes a mailbox that is not there. */
 export async function addMailbox(
   change: Change,
   { account, now }: { readonly account: string; readonly now: number },
-  { name, specialUse, noSelect }: NewMailbox,
+  { name, specialUse, noSelect, subscribed = !noSelect }: NewMailbox,
 ): Promise<Mailbox> {
   const id = `M${randomBytes(12).toString('base64url')}`
   const kept = await change.account()
@@ -50,7 +55,7 @@ export async function addMailbox(
     name,
     ...(noSelect ? { noSelect } : {}),
     ...(specialUse ? { specialUse } : {}),
-    subscribed: !noSelect,
+    subscribed,
     acl: {},
     uidValidity: validity,
     uidNext: 1,
@@ -63,6 +68,7 @@ export async function addMailbox(
   }
   change.put(mailboxKey(account, id), record)
   change.put(nameKey(account, name), id)
+  change.del(subscribedKey(account, name))
   change.tell(id)
   return mailboxOf({ account, id }, record)
 }
@@ -211,6 +217,8 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
     if (id === undefined || !record) return
     change.del(nameKey(account, old))
     change.put(nameKey(account, name), id)
+    change.del(subscribedKey(account, name))
+    if (record.subscribed) change.put(subscribedKey(account, old), 1)
     change.put(mailboxKey(account, id), { ...record, name })
     change.tell(id)
   }
@@ -231,6 +239,7 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
     if (now.name === 'INBOX') return refused('CANNOT', 'INBOX cannot be removed')
     const hasBelow = (await namesBelow(account, now.name)).length > 0
     if (hasBelow && now.noSelect) return refused('HASCHILDREN', 'There are mailboxes below it')
+    const staysSubscribed = !hasBelow && now.subscribed && (await lostSubscriptions(account)).length < MOST_LOST
     const annotations: Key[] = []
     for await (const [at] of store.scan(metadataOf(account, id))) annotations.push(at)
     const done = await changeAccount(account, async (change) => {
@@ -243,12 +252,29 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
       change.del(nameKey(account, record.name))
       for (const identifier of Object.keys(record.acl)) change.del(sharedKey(identifier, account, id))
       for (const at of annotations) change.del(at)
-      if (hasBelow) await addMailbox(change, { account, now: clock.now() }, { name: record.name, noSelect: true })
+      const { name, subscribed } = record
+      if (hasBelow) await addMailbox(change, { account, now: clock.now() }, { name, noSelect: true, subscribed })
+      else if (staysSubscribed) change.put(subscribedKey(account, name), 1)
       change.tell(id)
       return null
     })
     if (!isRefused(done)) removed(ref)
     return done
+  }
+
+  async function lostSubscriptions(account: string): Promise<readonly string[]> {
+    const names: string[] = []
+    for await (const [at] of store.scan(subscribedOf(account))) names.push(unkey(at)[2] as string)
+    return names
+  }
+
+  async function unsubscribeLost(account: string, name: string): Promise<void> {
+    const kept = readName(name)
+    if (kept === undefined || !(await store.get(subscribedKey(account, kept)))) return
+    await changeAccount(account, async (change) => {
+      change.del(subscribedKey(account, kept))
+      return null
+    })
   }
 
   function setAcl(ref: MailboxRef, acl: Readonly<Record<string, string>>): Or<Mailbox> {
@@ -307,6 +333,8 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
     setAcl,
     shared,
     rights,
+    lostSubscriptions,
+    unsubscribeLost,
     subscribe: (ref: MailboxRef, subscribed: boolean) => edit(ref, (record) => ({ ...record, subscribed })),
   }
 }

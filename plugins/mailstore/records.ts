@@ -4,6 +4,7 @@
  *   a account                       modseq and UIDVALIDITY given out, octets held; every change of the account rewrites it
  *   b account mailbox               a mailbox
  *   n account name                  the id of the mailbox of that name
+ *   p account name                  a name that is subscribed and that no mailbox has any more
  *   u mailbox bucket                UIDs that are there
  *   m mailbox uid                   an entry: a message in a mailbox
  *   c mailbox modseq uid            what changed last at that modseq: an entry, or one that vanished
@@ -81,6 +82,8 @@ export const mailboxKey = (account: string, id: string): Key => key('b', account
 export const mailboxesOf = (account: string) => between('b', account)
 export const nameKey = (account: string, name: string): Key => key('n', account, name)
 export const namesOf = (account: string) => between('n', account)
+export const subscribedKey = (account: string, name: string): Key => key('p', account, name)
+export const subscribedOf = (account: string) => between('p', account)
 export const uidsKey = (mailbox: string, bucket: number): Key => key('u', mailbox, bucket)
 export const uidsOfMailbox = (mailbox: string) => between('u', mailbox)
 export const entryKey = (mailbox: string, uid: number): Key => key('m', mailbox, uid)

@@ -117,6 +117,8 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     rename: mailboxes.rename,
     remove: mailboxes.remove,
     subscribe: mailboxes.subscribe,
+    lostSubscriptions: mailboxes.lostSubscriptions,
+    unsubscribeLost: mailboxes.unsubscribeLost,
     shared: mailboxes.shared,
     rights: mailboxes.rights,
     setAcl: mailboxes.setAcl,

@@ -730,6 +730,46 @@ A: SEARCH HEADER "To" "doe, john"
 `,
   },
   {
+    title: 'subscriptions',
+    commands: `
+A: CREATE One
+A: CREATE Two
+A: CREATE Two/Three
+A: CREATE Five
+A: CREATE Five/Six
+A: SUBSCRIBE One
+A: SUBSCRIBE Two
+A: SUBSCRIBE Two/Three
+A: SUBSCRIBE Five/Six
+A: UNSUBSCRIBE Five
+A: DELETE One
+A: LSUB "" *
+A: LIST (SUBSCRIBED) "" *
+A: LIST (SUBSCRIBED) "" One RETURN (STATUS (MESSAGES))
+A: SELECT One
+A: SUBSCRIBE One
+A: RENAME Two Four
+A: SUBSCRIBE Four
+A: SUBSCRIBE Four/Three
+A: LSUB "" T*
+A: LSUB "" %
+A: LIST (SUBSCRIBED) "" Two/%
+A: DELETE Five/Six
+A: DELETE Five
+A: LIST (SUBSCRIBED RECURSIVEMATCH) "" F*
+A: LIST (SUBSCRIBED RECURSIVEMATCH) "" %
+A: LSUB "" F%
+A: UNSUBSCRIBE One
+A: UNSUBSCRIBE Two/Three
+A: LSUB "" *
+A: CREATE Two
+A: SUBSCRIBE Two
+A: LIST (SUBSCRIBED) "" %
+A: UNSUBSCRIBE Two
+A: LIST (SUBSCRIBED) "" Two*
+`,
+  },
+  {
     title: 'sharing',
     commands: `
 A: CREATE Ours
@@ -807,6 +847,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   'hard messages: FETCH 8 BINARY.SIZE[1]': 'as above',
   'hard messages: FETCH 22 BINARY.SIZE[1]': 'A FETCH without items beside NO [UNKNOWN-CTE] says nothing',
   'hard messages: FETCH 33 BINARY.SIZE[1]': 'We know uuencode',
+  'subscriptions: A: LIST (SUBSCRIBED RECURSIVEMATCH) "" F*':
+    'RFC 5258 section 3.5: for CHILDINFO it does not matter whether the one below matches the pattern too',
   'searching: SEARCH BODY "<p>"': 'HTML is searched for its words (RFC 9051 section 6.4.4: flexible matching)',
   'searching: SEARCH SENTBEFORE 3-Mar-2020': 'Without a date it was sent neither before nor after; Dovecot takes 1970',
   'searching: SEARCH NOT SENTSINCE 1-Jan-1970': 'as above',

@@ -193,7 +193,12 @@ test('RFC 9051 6.3.6: renaming INBOX moves its messages and leaves what is below
 test('RFC 9051 6.3.9, RFC 5258 5, RFC 5819 3: what LIST tells', async (t) => {
   const kernel = await opened(t)
   const { client } = kernel
-  for (const name of ['Archive', 'Drafts', 'Junk', 'Sent', 'Trash']) await client.command(`DELETE ${name}`)
+  for (const name of ['Archive', 'Drafts', 'Junk', 'Sent', 'Trash']) {
+    await client.command(`DELETE ${name}`)
+    await client.command(`UNSUBSCRIBE ${name}`)
+  }
+  await client.command('CREATE Fruit/Peach')
+  await client.command('DELETE Fruit/Peach')
   for (const name of [
     'Fruit',
     'Fruit/Apple',
@@ -211,6 +216,7 @@ test('RFC 9051 6.3.9, RFC 5258 5, RFC 5819 3: what LIST tells', async (t) => {
     'LIST (SUBSCRIBED) "" "*"',
     '* LIST (\\Subscribed) "/" "inbox"'.replace('inbox', 'INBOX'),
     '* LIST (\\Subscribed) "/" "Fruit/Banana"',
+    '* LIST (\\Subscribed \\NonExistent) "/" "Fruit/Peach"',
     '* LIST (\\Subscribed) "/" "Vegetable"',
     '* LIST (\\Subscribed) "/" "Vegetable/Broccoli"',
     'OK done',

@@ -6,7 +6,7 @@ import { isAnswer, no, ok, refusal } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { formatSet, readSet, type SequenceSet, within } from '../grammar/sets.ts'
-import { type Listed, matching } from '../listing.ts'
+import { matching, type Visible } from '../listing.ts'
 import { OTHERS, SHARED, visible } from '../names.ts'
 import type { Session } from '../session.ts'
 import { string } from '../text.ts'
@@ -213,7 +213,11 @@ function subscribing(subscribed: boolean): CommandDefinition {
       const name = session.readName(cursor)
       cursor.end()
       const mailbox = await session.mailbox(name, 'l')
-      if (isAnswer(mailbox)) return subscribed ? mailbox : ok('Not subscribed')
+      if (isAnswer(mailbox)) {
+        if (subscribed) return mailbox
+        await session.mail.unsubscribeLost(session.account?.id ?? '', name)
+        return ok('Not subscribed')
+      }
       // Subscriptions are the owner's; others see what they may see.
       if (mailbox.account !== session.account?.id) return ok('Mailboxes of others are always listed')
       const changed = await session.mail.subscribe(mailbox, subscribed)
@@ -280,8 +284,9 @@ function readReturns(cursor: Cursor): Pick<ListOptions, 'returns' | 'status'> {
   return { returns, status }
 }
 
-async function visibleTo({ mail, account, names }: Session): Promise<readonly Listed[]> {
-  return account && names ? visible(mail, account.id, names) : []
+async function visibleTo({ mail, account, names }: Session): Promise<Visible> {
+  if (!account || !names) return { all: [], lost: [] }
+  return { all: await visible(mail, account.id, names), lost: await mail.lostSubscriptions(account.id) }
 }
 
 export const list: CommandDefinition = {
@@ -330,6 +335,8 @@ async function tellListed(
   if (status && (await session.may(mailbox, 'r'))) session.output.line(statusLine(session, name, mailbox, status))
 }
 
+const NOT_OF_LSUB = ['\\Subscribed', '\\NonExistent']
+
 export const lsub: CommandDefinition = {
   state: 'authenticated',
   async run(session, { cursor }) {
@@ -343,7 +350,7 @@ export const lsub: CommandDefinition = {
     const select = new Set(pattern.endsWith('%') ? ['SUBSCRIBED', 'RECURSIVEMATCH'] : ['SUBSCRIBED'])
     for (const { name, attributes } of matching(all, [reference + pattern], { select, returns: new Set() })) {
       const isItself = attributes.includes('\\Subscribed')
-      const told = isItself ? attributes.filter((one) => one !== '\\Subscribed') : ['\\Noselect']
+      const told = isItself ? attributes.filter((one) => !NOT_OF_LSUB.includes(one)) : ['\\Noselect']
       session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
     }
     return ok('That is all')
