@@ -2,6 +2,7 @@
 import { defineConfig } from 'iems'
 import { directory } from 'iems/plugins/directory'
 import { imap } from 'iems/plugins/imap'
+import { ldap } from 'iems/plugins/ldap'
 import { mailstore } from 'iems/plugins/mailstore'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
@@ -16,6 +17,7 @@ export default defineConfig({
     submission: smtpIn({ listen: ':587', tls, auth: 'required' }),
     local: mailstore({}, { accepts: 'anyone' }),
     imap: imap({ listen: ':143', tls }),
+    ldap: ldap({ listen: ':389', suffix: 'dc=example,dc=org', tls }),
     internet: smtpOut(),
   },
   plugins: [directory()],

@@ -67,6 +67,12 @@ export class Connection {
     await output.flush().catch(() => this.#parts.cut())
   }
 
+  /** The client is not there any more, whatever is still to be read or said. */
+  gone(): void {
+    this.#abandonAll()
+    this.#parts.input.close()
+  }
+
   #farewellTo(cause: unknown): Buffer | undefined {
     if (cause instanceof Ended) return undefined
     if (cause instanceof TimedOut) return disconnection('unavailable', 'nothing has been said for too long')

@@ -92,7 +92,7 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
       output.write(disconnection('unavailable', refusal.reply.text))
       return await output.flush()
     }
-    await new Connection({
+    const connection = new Connection({
       input,
       output,
       options,
@@ -110,7 +110,9 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
         output.attach(socket)
       },
       cut: () => top.destroy(),
-    }).run()
+    })
+    client.socket.once('close', () => connection.gone())
+    await connection.run()
   } finally {
     login.end()
     await operations.end()

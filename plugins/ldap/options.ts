@@ -44,7 +44,7 @@ const timeouts = z
 
 const attribute = z.string().refine((name) => describe(name) !== undefined, 'must be the name of an attribute')
 
-export const options = z.strictObject({
+const listener = z.strictObject({
   listen: z.union([z.string(), z.array(z.string()).min(1)]).describe("Where to listen: ':389', ':636', or a list."),
   suffix: z
     .string()
@@ -71,4 +71,12 @@ export const options = z.strictObject({
   limits,
   timeouts,
 })
+export const options = listener.refine(
+  ({ tls, authWithoutTls, anonymous }) => tls !== undefined || authWithoutTls || anonymous !== 'nothing',
+  {
+    error:
+      'needs tls, or authWithoutTls: true to let passwords pass in the clear, or anonymous: nobody could see anything',
+    path: ['tls'],
+  },
+)
 export type Options = z.output<typeof options>

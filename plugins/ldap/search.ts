@@ -41,9 +41,19 @@ export type Searching = ReturnType<typeof createSearching>
 /** Entries that are looked at before others get a turn. */
 const AT_ONCE = 64
 
+/** Searches take turns with each other too: of all that go on, one goes on in a turn of the event loop. */
+function createTurns(): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(() => turn())
+    return last
+  }
+}
+
 export function createSearching(directory: DirectoryApi, tree: Tree, access: Access) {
   const lazy = createLazy(directory, tree)
   const plan = createPlanner(directory, tree)
+  const nextTurn = createTurns()
   const top = tree.suffix[0] ?? []
 
   function visible(who: Who, node: Node): Visible | undefined {
@@ -144,7 +154,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
           'adminLimitExceeded',
           'too many entries to look at: ask for less, or by an indexed attribute',
         )
-      if (looked % AT_ONCE === 0) await turn()
+      if (looked % AT_ONCE === 0) await nextTurn()
       const one = visible(who, node)
       if (!one) continue
       if (needsOperational) withOperational(one)

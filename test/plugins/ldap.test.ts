@@ -17,7 +17,7 @@ import {
   SUFFIX,
   whyNoLdapUtils,
 } from '../support/ldap.ts'
-import { bind, saslBind, talkLdap } from '../support/ldap-talk.ts'
+import { bind, present, saslBind, search, talkLdap } from '../support/ldap-talk.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const skip = whyNoLdapUtils() ?? false
@@ -599,7 +599,11 @@ function scramTap(account: () => string) {
 
 test('SCRAM by several binds, the last of which has the proof of the server', { skip }, async (t) => {
   let id = ''
-  const here = await createLdapKernel(t, { authWithoutTls: false }, { plugins: [scramTap(() => id)] })
+  const here = await createLdapKernel(
+    t,
+    { authWithoutTls: false, anonymous: 'address-book' },
+    { plugins: [scramTap(() => id)] },
+  )
   id = (await here.directory.byName('account', 'bob'))?.id ?? ''
   const [dse] = entriesIn((await clientsOf(here).search('-b', '', '-s', 'base', 'supportedSASLMechanisms')).out)
   assert.deepEqual(dse?.supportedSASLMechanisms, ['SCRAM-SHA-256'])
@@ -645,4 +649,65 @@ test('address books find people by what is typed', { skip }, async (t) => {
     )
   }
   assert.deepEqual(namesIn((await search('-b', SUFFIX, thunderbird('STAFF'), 'mail')).out), ['Staff'])
+})
+
+test('thousands of members in one change, and a look at each', { skip }, async (t) => {
+  const here = await createLdapKernel(t)
+  const people = Array.from({ length: 3000 }, (_, at) => `p${at}`)
+  await here.directory.change(
+    people.map((name) => ({ add: { kind: 'account', name } })),
+    'test',
+  )
+  const { add, modify, search, compare } = clientsOf(here, 'ann')
+  const members = (names: readonly string[]) => names.map((name) => `member: uid=${name},${SUFFIX}`).join('\n')
+  const group = `cn=all,${SUFFIX}`
+  const added = await add(`dn: ${group}\nobjectClass: groupOfNames\ncn: all\n${members(people.slice(0, 1500))}\n`)
+  assert.equal(added.code, 0, added.err)
+  const changed = await modify(`dn: ${group}\nchangetype: modify\nadd: member\n${members(people.slice(1500))}\n`)
+  assert.equal(changed.code, 0, changed.err)
+  const [shown] = entriesIn((await search('-b', group, 'member')).out)
+  assert.equal(shown?.member?.length, 3000)
+  assert.deepEqual(namesIn((await search('-b', SUFFIX, `(member=uid=p2999,${SUFFIX})`, 'cn')).out), ['all'])
+  assert.equal((await compare(group, `member:uid=p777,${SUFFIX}`)).code, 6)
+  const fewer = await modify(`dn: ${group}\nchangetype: modify\ndelete: member\n${members(people.slice(1))}\n`)
+  assert.equal(fewer.code, 0, fewer.err)
+  assert.equal((await here.directory.byName('group', 'all'))?.members, 1)
+})
+
+test('pictures go in and out by LDIF and LDAP as they are', { skip }, async (t) => {
+  const here = await createLdapKernel(t)
+  const photo = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 1, 2, 0x80]).toString('base64')
+  const ldif = `dn: uid=pia,${SUFFIX}\nobjectClass: inetOrgPerson\nuid: pia\ncn: Pia\nsn: Pia\njpegPhoto:: ${photo}\n`
+  await here.iems('account import', ldif)
+  const { search } = clientsOf(here, 'ann')
+  const shown = await search('-b', SUFFIX, '(uid=pia)', 'jpegPhoto')
+  assert.match(shown.out, new RegExp(`^jpegPhoto:: ${photo.replaceAll('+', '\\+')}$`, 'm'))
+  const { bytes } = await here.iems(`account export --ldif --suffix ${SUFFIX}`)
+  assert.match(bytes.toString(), new RegExp(`^jpegphoto:: ${photo.replaceAll('+', '\\+')}$`, 'm'))
+})
+
+test('searches that look at everybody take turns, and end with the client', { skip }, async (t) => {
+  const here = await createLdapKernel(t, { limits: { time: '30 s' } })
+  await here.directory.change(
+    Array.from({ length: 3000 }, (_, at) => ({ add: { kind: 'account', name: `p${at}` } })),
+    'test',
+  )
+  const clients = await Promise.all(Array.from({ length: 10 }, () => talkLdap(t, here.port)))
+  let answered = 0
+  for (const client of clients) {
+    client.send(bind(1, `uid=bob,${SUFFIX}`, PASSWORD))
+    assert.equal((await client.until(1))[0]?.result, 0)
+    for (let id = 2; id < 20; id++) {
+      client.send(search(id, SUFFIX, present('title')))
+      void client.until(id).then(
+        () => answered++,
+        () => undefined,
+      )
+    }
+  }
+  const quick = await clientsOf(here, 'bob').search('-b', SUFFIX, '(uid=p7)', 'dn')
+  assert.deepEqual(namesIn(quick.out), ['p7'])
+  assert.ok(answered < 180, 'who asks for one entry does not wait for those who look at all')
+  for (const client of clients) client.socket.destroy()
+  await here.close()
 })

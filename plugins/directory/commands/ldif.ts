@@ -3,6 +3,8 @@
  *
  * What must stay true: every value comes back as it was, whatever is in it; lines and entries are bounded when read.
  */
+import { isUtf8 } from 'node:buffer'
+
 const ENTRY_LENGTH = 16 * 1024 * 1024
 const LINE = 76
 
@@ -43,7 +45,7 @@ function entryOf(lines: readonly { readonly at: number; readonly text: string }[
     const [, name, mark, value] = /^([A-Za-z][\w.;-]*):([:<]?) *(.*)$/s.exec(text) ?? []
     if (name === undefined || value === undefined) throw new Error(`line ${at}: this is no LDIF`)
     if (mark === '<') throw new Error(`line ${at}: values in other files are not read`)
-    return [name.toLowerCase(), mark === ':' ? Buffer.from(value, 'base64').toString() : value] as const
+    return [name.toLowerCase(), mark === ':' ? decoded(value) : value] as const
   })
   const [first, ...rest] = pairs[0]?.[0] === 'version' ? pairs.slice(1) : pairs
   if (!first) return undefined
@@ -52,6 +54,16 @@ function entryOf(lines: readonly { readonly at: number; readonly text: string }[
   if (rest[0]?.[0] === 'changetype' && rest[0][1] !== 'add') throw new Error(`line ${line}: only new entries are read`)
   return { line, dn: first[1], attributes: rest.filter(([name]) => name !== 'changetype') }
 }
+
+/** Values that are no text stay as they are written: entries hold text, and LDAP knows which are meant as octets. */
+function decoded(base64: string): string {
+  const octets = Buffer.from(base64, 'base64')
+  return isUtf8(octets) ? octets.toString() : base64
+}
+
+/** Attributes of octets (RFC 2798, RFC 4523), as `decoded` leaves them. */
+const BINARY = /^(?:jpegPhoto|photo|audio|userCertificate|userSMIMECertificate|userPKCS12)(?:;|$)/i
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
@@ -71,7 +83,9 @@ const isSafe = (value: string) => /^(?![ :<])[ -~]*(?<! )$/.test(value)
 
 export function ldifOf(dn: string, attributes: readonly (readonly [name: string, value: string])[]): string {
   const lines = [['dn', dn] as const, ...attributes].map(([name, value]) => {
-    const line = isSafe(value) ? `${name}: ${value}` : `${name}:: ${Buffer.from(value).toString('base64')}`
+    const isBinary = BINARY.test(name) && BASE64.test(value)
+    const base64 = isBinary ? value : Buffer.from(value).toString('base64')
+    const line = isSafe(value) && !isBinary ? `${name}: ${value}` : `${name}:: ${base64}`
     return line.length <= LINE
       ? line
       : (line.match(new RegExp(`^.{1,${LINE}}|.{1,${LINE - 1}}`, 'gs')) ?? []).join('\n ')
