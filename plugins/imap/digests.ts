@@ -60,6 +60,9 @@ function display(one: EnvelopeAddress | undefined): string {
   return collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
 }
 
+/** A copy: a part of a string keeps the whole of it, here the header, in memory. */
+const own = (text: string) => Buffer.from(text).toString()
+
 async function read(mail: MailStoreApi, { email, received, size }: Entry): Promise<Digest> {
   const header = await (await mail.email(email))?.header()
   if (!header) return { ...NOTHING, received, size }
@@ -67,20 +70,21 @@ async function read(mail: MailStoreApi, { email, received, size }: Entry): Promi
   const { date, subject = '', from, to, cc, inReplyTo, messageId } = envelopeOf(fields)
   const decoded = decodeWords(subject)
   const references = messageIds(fields.get('references'))
+  const [id] = messageIds(messageId)
   return {
     received,
     size,
     sent: sentAt(date),
     day: sentDay(date),
-    subject: collate(baseSubject(decoded)),
+    subject: own(collate(baseSubject(decoded))),
     isReply: isReply(decoded),
-    from: collate(from[0]?.mailbox ?? ''),
-    to: collate(to[0]?.mailbox ?? ''),
-    cc: collate(cc[0]?.mailbox ?? ''),
-    displayFrom: display(from[0]),
-    displayTo: display(to[0]),
-    id: messageIds(messageId)[0],
-    references: references.length > 0 ? references : messageIds(inReplyTo).slice(0, 1),
+    from: own(collate(from[0]?.mailbox ?? '')),
+    to: own(collate(to[0]?.mailbox ?? '')),
+    cc: own(collate(cc[0]?.mailbox ?? '')),
+    displayFrom: own(display(from[0])),
+    displayTo: own(display(to[0])),
+    id: id === undefined ? undefined : own(id),
+    references: (references.length > 0 ? references : messageIds(inReplyTo).slice(0, 1)).map(own),
   }
 }
 
