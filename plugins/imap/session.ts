@@ -11,9 +11,11 @@ import type { Mailbox, MailStoreApi, Uids } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
 import type { CommandDefinition, Literal, MoreInput } from './command.ts'
+import { tellNew } from './commands/fetch.ts'
 import { COMMANDS } from './commands/index.ts'
 import type { Digests } from './digests.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
+import type { FetchItem } from './grammar/fetch.ts'
 import { formatSet, lastOf } from './grammar/sets.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
@@ -56,6 +58,8 @@ export class Session {
   view: View | undefined
   readonly enabled = new Set<string>()
   isCompressed = false
+  /** NOTIFY: what is told of new messages of the selected mailbox. */
+  newItems: readonly FetchItem[] | undefined
   #isOver = false
   #errors = 0
   /** Told by the store that something has changed. */
@@ -391,6 +395,7 @@ export class Session {
     selected: boolean,
   ): void {
     for (const stop of this.#stopOthers) stop()
+    this.newItems = undefined
     this.#tellOthers = tell
     this.#tellsAtOnce = accounts.length > 0 || selected
     this.#stopOthers = accounts.map((account) =>
@@ -442,6 +447,7 @@ export class Session {
     } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
     if (told.exists) output.line(`* ${view.count} EXISTS`)
     for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
+    if (this.newItems) await tellNew(this, told.added, this.newItems)
   }
 
   /** A FETCH that tells flags. */

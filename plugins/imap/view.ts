@@ -14,6 +14,7 @@ export interface Told {
   /** The sequence numbers of what vanished, to be told from the highest down. */
   readonly expunged: readonly number[]
   readonly changed: readonly { readonly number: number; readonly entry: Entry }[]
+  readonly added: readonly Entry[]
   readonly exists: boolean
 }
 
@@ -115,9 +116,12 @@ export class View {
     const before = this.count
     const { highest } = this.#uids
     const known: Entry[] = []
+    const added: Entry[] = []
     for (const entry of changes.changed) {
-      if (entry.uid > highest) this.#uids.add(entry.uid)
-      else known.push(entry)
+      if (entry.uid > highest) {
+        this.#uids.add(entry.uid)
+        added.push(entry)
+      } else known.push(entry)
     }
     const changed = known.flatMap((entry) => {
       const number = this.numberOf(entry.uid)
@@ -129,6 +133,7 @@ export class View {
       vanished: compact(expunged.uids),
       expunged: expunged.numbers,
       changed,
+      added,
       exists: this.count > before,
     }
   }

@@ -824,3 +824,30 @@ test('RFC 9738 3: a limit of messages for one command', async (t) => {
   const appended = await client.command(`APPEND INBOX${' {0+}\r\n'.repeat(11)}`)
   assert.match(appended.at(-1) ?? '', /^NO \[MESSAGELIMIT 10\]/)
 })
+
+test('RFC 5465 5: who asked is told of what comes, in the mailbox that is selected and in others', async (t) => {
+  const kernel = await opened(t)
+  const { client } = kernel
+  await fill(kernel, 'INBOX', many(2))
+  await fill(kernel, 'Lists/Lemonade', many(1))
+  await client.command('SELECT INBOX')
+  await says(
+    client,
+    'NOTIFY SET (selected (MessageNew (UID BODY.PEEK[HEADER.FIELDS (FROM SUBJECT)]) MessageExpunge)) (subtree Lists (MessageNew MessageExpunge))',
+    'OK NOTIFY completed',
+  )
+  await fill(kernel, 'INBOX', [{ text: MEETING }])
+  const chosen = 'From: Fred Foobar <foobar@Blurdybloop.example>\r\nSubject: afternoon meeting\r\n\r\n'
+  assert.deepEqual(
+    [await client.line(), await client.line()],
+    ['* 3 EXISTS', `* 3 FETCH (UID 3 BODY[HEADER.FIELDS (FROM SUBJECT)] {${chosen.length}}\r\n${chosen})`],
+  )
+  await fill(kernel, 'Lists/Lemonade', many(1))
+  assert.match(await client.line(), /^\* STATUS Lists\/Lemonade \(MESSAGES 2 UIDNEXT 3 /)
+  allowed(await kernel.mail.expunge(await kernel.mailbox('ann'), [[1, 1]]))
+  assert.equal(await client.line(), '* 1 EXPUNGE')
+  await says(client, 'NOTIFY SET (selected (MessageNew (UID NOTHING)))', 'BAD no such item')
+  await says(client, 'NOTIFY NONE', 'OK')
+  await fill(kernel, 'INBOX', [{ text: MEETING }])
+  await says(client, 'NOOP', '* 3 EXISTS', 'OK')
+})

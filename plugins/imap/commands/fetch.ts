@@ -190,6 +190,15 @@ async function fetchOne(
   return 'told'
 }
 
+/** RFC 5465 section 5.2: of messages that have come, what the client asked to be told; reading it by this is no reading. */
+export async function tellNew(session: Session, entries: readonly Entry[], items: readonly FetchItem[]): Promise<void> {
+  for (const entry of entries) {
+    const number = session.view?.numberOf(entry.uid)
+    if (number !== undefined) await fetchOne(session, { number, entry, items, setsSeen: false })
+    if (session.output.isFull) await session.output.flush()
+  }
+}
+
 async function markSeen(session: Session, entry: Entry): Promise<Entry> {
   const view = session.view as View
   const done = await session.mail.setFlags(view.mailbox, [[entry.uid, entry.uid]], { how: 'add', flags: ['\\Seen'] })

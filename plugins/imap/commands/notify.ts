@@ -7,6 +7,7 @@ import type { Mailbox } from '../../mailstore/api.ts'
 import { no, ok } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
+import { type FetchItem, readFetchItems } from '../grammar/fetch.ts'
 import { visible } from '../names.ts'
 import type { Session } from '../session.ts'
 
@@ -18,7 +19,13 @@ const MOST = 100
 interface Watch {
   readonly kind: 'selected' | 'selected-delayed' | 'personal' | 'inboxes' | 'subscribed' | 'mailboxes' | 'subtree'
   readonly names: readonly string[]
-  readonly events: readonly string[]
+  readonly events: readonly Event[]
+}
+
+interface Event {
+  readonly name: string
+  /** What is told of a new message of the selected mailbox. */
+  readonly items?: readonly FetchItem[]
 }
 
 class UnknownEvent extends Error {}
@@ -40,12 +47,12 @@ function readWatch(session: Session, cursor: Cursor): Watch {
   return { kind, names, events }
 }
 
-function readEvent(cursor: Cursor): string {
-  const event = cursor.atom().toUpperCase()
-  if (!EVENTS.includes(event)) throw new UnknownEvent()
-  // What is fetched of a new message is asked for by the client as well as before.
-  if (cursor.takes(' (')) cursor.need(/[^()]*(?:\([^()]*\)[^()]*)*\)/y, 'items to fetch')
-  return event
+function readEvent(cursor: Cursor): Event {
+  const name = cursor.atom().toUpperCase()
+  if (!EVENTS.includes(name)) throw new UnknownEvent()
+  if (name !== 'MESSAGENEW' || !cursor.sees(' (')) return { name }
+  cursor.space()
+  return { name, items: readFetchItems(cursor) }
 }
 
 function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox, own: boolean): boolean {
@@ -86,6 +93,8 @@ async function begin(session: Session, watches: readonly Watch[], withStatus: bo
     },
     watches.some(({ kind }) => kind === 'selected'),
   )
+  const selected = watches.find(({ kind }) => kind === 'selected' || kind === 'selected-delayed')
+  session.newItems = selected?.events.find(({ items }) => items)?.items
 }
 
 export const notify: CommandDefinition = {
