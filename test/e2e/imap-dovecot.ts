@@ -770,6 +770,30 @@ A: LIST (SUBSCRIBED) "" Two*
 `,
   },
   {
+    title: 'being told',
+    commands: `
+A: APPEND INBOX <<a1>>
+A: SELECT INBOX
+A: NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))
+A: NOTIFY SET (selected (MessageNew))
+A: NOTIFY SET (personal (MessageNew))
+A: NOTIFY SET (personal (FlagChange))
+A: NOTIFY SET (selected (MessageNew MessageExpunge)) (inboxes (MessageNew MessageExpunge))
+A: NOTIFY SET STATUS (personal (MessageNew MessageExpunge))
+A: NOTIFY SET (selected NONE)
+A: NOTIFY SET (personal (Foo))
+A: NOTIFY SET (foo (MessageNew MessageExpunge))
+A: NOTIFY SET
+A: NOTIFY NONE
+A: NOTIFY SET (selected-delayed (MessageNew (UID) MessageExpunge))
+A: NOTIFY SET (mailboxes INBOX (MessageNew MessageExpunge))
+A: NOTIFY SET (subtree (INBOX Archive) (MessageNew MessageExpunge))
+A: NOTIFY SET (subscribed (MessageNew MessageExpunge MailboxName))
+A: NOTIFY SET (selected (MessageNew MessageExpunge)) (selected-delayed (MessageNew MessageExpunge))
+A: NOTIFY NONE
+`,
+  },
+  {
     title: 'sharing',
     commands: `
 A: CREATE Ours
@@ -849,6 +873,10 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   'hard messages: FETCH 33 BINARY.SIZE[1]': 'We know uuencode',
   'subscriptions: A: LIST (SUBSCRIBED RECURSIVEMATCH) "" F*':
     'RFC 5258 section 3.5: for CHILDINFO it does not matter whether the one below matches the pattern too',
+  'being told: A: NOTIFY SET (personal (Foo))': 'RFC 5465 section 8: NO [BADEVENT] for an event that is not known',
+  'being told: A: NOTIFY SET (subscribed (MessageNew MessageExpunge MailboxName))':
+    'We tell of messages only, and say so by BADEVENT',
+  'being told: A: NOTIFY SET': 'RFC 5465 section 8: one group at least',
   'searching: SEARCH BODY "<p>"': 'HTML is searched for its words (RFC 9051 section 6.4.4: flexible matching)',
   'searching: SEARCH SENTBEFORE 3-Mar-2020': 'Without a date it was sent neither before nor after; Dovecot takes 1970',
   'searching: SEARCH NOT SENTSINCE 1-Jan-1970': 'as above',

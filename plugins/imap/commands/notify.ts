@@ -4,7 +4,7 @@
  * Of messages only; who asks for other events is told BADEVENT, and what was in force stays so.
  */
 import type { Mailbox } from '../../mailstore/api.ts'
-import { no, ok } from '../answers.ts'
+import { bad, no, ok } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, readFetchItems } from '../grammar/fetch.ts'
@@ -44,6 +44,9 @@ function readWatch(session: Session, cursor: Cursor): Watch {
   }
   const events = cursor.takes('NONE') ? [] : cursor.list(() => readEvent(cursor))
   cursor.expect(')')
+  // RFC 5465 section 5.2: numbers mean nothing to who is told only of what comes or only of what goes.
+  const [comes, goes] = ['MESSAGENEW', 'MESSAGEEXPUNGE'].map((name) => events.some((event) => event.name === name))
+  if (comes !== goes && kind.startsWith('selected')) cursor.fail('MessageNew and MessageExpunge together')
   return { kind, names, events }
 }
 
@@ -117,6 +120,7 @@ export const notify: CommandDefinition = {
       throw error
     }
     cursor.end()
+    if (watches.filter(({ kind }) => kind.startsWith('selected')).length > 1) return bad('Once for what is selected')
     await begin(session, watches, withStatus)
     return ok('You will hear of it')
   },
