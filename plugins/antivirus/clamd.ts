@@ -21,7 +21,8 @@ export interface Answer {
 const MOST_ANSWER = 16_384
 /** clamd says that it is too much and hangs up; a write that comes after that costs us what it said. */
 class CutOff extends Error {}
-const TRIES = 4
+const TRIES = 3
+const TOO_MUCH: Answer = { kind: 'oversize', name: 'StreamMaxLength' }
 /** Octets below which nothing is too much. */
 const NEVER_TOO_MUCH = 500_000
 
@@ -34,12 +35,15 @@ export async function scanStream(
   open: () => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Answer> {
-  for (let tries = 1; ; tries++)
+  for (let tries = 1; tries <= TRIES; tries++)
     try {
       return await scanOnce(to, open(), signal)
     } catch (cause) {
-      if (!(cause instanceof CutOff) || tries >= TRIES || signal.aborted) throw cause
+      if (!(cause instanceof CutOff) || signal.aborted) throw cause
     }
+  // It is there, and each time it did not want the rest.
+  await readVersion(to, signal)
+  return TOO_MUCH
 }
 
 async function scanOnce(to: Address, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
@@ -99,7 +103,7 @@ function answerOf(said: string): Answer {
   if (text === 'stream: OK') return { kind: 'clean', name: '' }
   const [, found] = /^stream: (\S{1,500}) FOUND$/.exec(text) ?? []
   if (found !== undefined) return { kind: kindOf(found), name: plain(found) }
-  if (text.includes('INSTREAM size limit exceeded')) return { kind: 'oversize', name: 'StreamMaxLength' }
+  if (text.includes('INSTREAM size limit exceeded')) return TOO_MUCH
   const [, problem] = /^stream: (.{1,500}?)(?: ERROR)+$/.exec(text) ?? []
   if (problem !== undefined && OF_CONTENT.test(problem)) return { kind: 'unscannable', name: plain(problem) }
   throw new Error(text === '' ? 'it said nothing' : `it said: ${plain(text)}`)
@@ -123,6 +127,7 @@ async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGene
       if (chunk.byteLength > 0) yield chunk
       await line.drained()
     }
+    line.isSent = true
   } catch (cause) {
     throw new SourceFailed('the content could not be read', { cause })
   }
@@ -132,6 +137,8 @@ async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGene
 class Line extends Duplex {
   readonly #socket: Socket
   readonly #failed: Promise<never>
+  /** Nothing is left to be sent. */
+  isSent = false
   /** Called when more may be sent, or never will. */
   #wake: () => void = () => undefined
 
@@ -160,7 +167,7 @@ class Line extends Duplex {
       signal.removeEventListener('abort', late)
       // clamd may hang up on what is still being sent once it has said why.
       if (size > 0) this.push(null)
-      else reject(this.#socket.bytesWritten < NEVER_TOO_MUCH ? broke : new CutOff(broke.message))
+      else reject(this.isSent || this.#socket.bytesWritten < NEVER_TOO_MUCH ? broke : new CutOff(broke.message))
       this.#wake()
     })
     this.on('drain', () => this.#wake())

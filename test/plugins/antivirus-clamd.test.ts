@@ -224,3 +224,23 @@ test('what clamd is sent is the message, octet for octet, below a line that tell
   const expected = contents.map((content) => `Received: by antivirus\r\n${content.replace('Received: x\r\n', '')}`)
   assert.deepEqual(seen, expected)
 })
+
+test('a clamd that never wants the rest has had too much; one that falls over the content has failed', async (t) => {
+  let ends: 'half-way' | 'at the end' = 'half-way'
+  const broken = await startBroken(t, (socket) => {
+    let size = 0
+    socket.on('data', (chunk) => {
+      size += chunk.length
+      if (ends === 'half-way' && size > 600_000) socket.resetAndDestroy()
+    })
+    onCommand(socket, (command) => {
+      if (command === 'VERSION') socket.end('ClamAV 1.4.6\n')
+      else socket.resetAndDestroy()
+    })
+  })
+  const options: AntivirusOptions = { servers: [broken.server], oversize: 'refuse', cache: { entries: 0 } }
+  const { send } = await startAntivirus(t, { options })
+  assert.equal((await send({ content: LARGE })).reply.enhanced, '5.3.4')
+  ends = 'at the end'
+  assert.deepEqual((await send({ content: LARGE })).reply, LATER)
+})
