@@ -133,27 +133,29 @@ test('fetchmail takes everything away', { skip: lacks('/usr/bin/fetchmail', 'fet
   assert.deepEqual(await subjectsOf(kernel, 'INBOX'), [])
 })
 
-const noMutt = lacks('/usr/bin/mutt', 'mutt') || lacks('/usr/bin/script', 'bsdutils')
-test('mutt reads, flags, removes and files messages', { skip: noMutt }, async (t) => {
-  const kernel = await withMail(t, 5)
-  const folder = await tempFolder(t)
-  await writeFile(
-    join(folder, 'rc'),
-    `set folder=imap://ann@127.0.0.1:${kernel.port}/ spoolfile=+INBOX imap_user=ann imap_pass=secret
+for (const mutt of ['mutt', 'neomutt']) {
+  const skip = lacks(`/usr/bin/${mutt}`, mutt) || lacks('/usr/bin/script', 'bsdutils')
+  test(`${mutt} reads, flags, removes and files messages`, { skip }, async (t) => {
+    const kernel = await withMail(t, 5)
+    const folder = await tempFolder(t)
+    await writeFile(
+      join(folder, 'rc'),
+      `set folder=imap://ann@127.0.0.1:${kernel.port}/ spoolfile=+INBOX imap_user=ann imap_pass=secret
 set imap_authenticators=login ssl_starttls=no ssl_force_tls=no move=no confirmappend=no delete=yes mark_old=no quit=yes
 set sort=mailbox-order wait_key=no pipe_decode=yes
 push "<first-entry><flag-message><pipe-message>cat > ${folder}/read<enter><tag-pattern>~s s4<enter><tag-prefix><save-message>=Archive<enter><delete-pattern>~s s2<enter><sync-mailbox><quit>"
 `,
-  )
-  // It wants a terminal.
-  await run('script', ['-qec', `mutt -n -F ${folder}/rc`, '/dev/null'], {
-    env: { ...process.env, HOME: folder, TERM: 'vt100' },
-    timeout: 30_000,
+    )
+    // It wants a terminal.
+    await run('script', ['-qec', `${mutt} -n -F ${folder}/rc`, '/dev/null'], {
+      env: { ...process.env, HOME: folder, TERM: 'vt100' },
+      timeout: 30_000,
+    })
+    assert.match(await readFile(join(folder, 'read'), 'utf8'), /^Subject: s2$[\s\S]*Text of s2/m)
+    assert.deepEqual(await subjectsOf(kernel, 'INBOX'), ['s1 \\Flagged', 's3', 's5'])
+    assert.deepEqual(await subjectsOf(kernel, 'Archive'), ['s4'])
   })
-  assert.match(await readFile(join(folder, 'read'), 'utf8'), /^Subject: s2$[\s\S]*Text of s2/m)
-  assert.deepEqual(await subjectsOf(kernel, 'INBOX'), ['s1 \\Flagged', 's3', 's5'])
-  assert.deepEqual(await subjectsOf(kernel, 'Archive'), ['s4'])
-})
+}
 
 test('s-nail reads, copies, removes and files messages', { skip: lacks('/usr/bin/s-nail', 's-nail') }, async (t) => {
   const kernel = await withMail(t, 5)
