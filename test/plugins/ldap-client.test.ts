@@ -257,7 +257,9 @@ test('Active Directory: binary ids, prefixed addresses, members by the piece, re
   const people = Array.from({ length: 7 }, (_, at) => `CN=P${at},DC=example`)
   const asked: string[] = []
   const uri = await startFake(t, (request, id) => {
-    if (request?.kind === 'bind') return [result(id, 0x61, request.simple?.toString() === 'right' ? 0 : 49)]
+    // RFC 4513 section 5.1.2: a name without a password is taken, for nobody's.
+    const isTaken = (password: string | undefined) => password === 'right' || password === ''
+    if (request?.kind === 'bind') return [result(id, 0x61, isTaken(request.simple?.toString()) ? 0 : 49)]
     if (request?.kind !== 'search') return []
     const filter = JSON.stringify(request.filter, (_, value) =>
       value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value,
@@ -301,6 +303,7 @@ test('Active Directory: binary ids, prefixed addresses, members by the piece, re
   const here = await createClientKernel(t, { servers: [uri], kind: 'active-directory', base: 'DC=example' })
   assert.equal(await here.login('ann', 'right'), 'ann')
   assert.equal(await here.login('ann', 'wrong'), 535)
+  assert.equal(await here.login('ann', ''), 535)
   const ann = await here.accounts.byName('ann')
   assert.deepEqual(ann, { id: guid.toString('hex'), name: 'ann', addresses: ['ann@example.org', 'a@example.org'] })
   assert.deepEqual((await here.accounts.byAddress('a+x@example.org'))?.account, ann)

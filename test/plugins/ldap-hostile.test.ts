@@ -7,12 +7,23 @@ import { type TestContext, test } from 'node:test'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { BerError, BerReader, element, octetString, sequence } from '../../plugins/ldap/protocol/ber.ts'
+import { BerError, BerReader, element, integer, octetString, sequence } from '../../plugins/ldap/protocol/ber.ts'
 import { foldDn, formatDn, parseDn } from '../../plugins/ldap/protocol/dn.ts'
 import { FilterTooLarge } from '../../plugins/ldap/protocol/filter.ts'
 import { readEnvelope, readRequest } from '../../plugins/ldap/protocol/requests.ts'
 import { createLdapKernel, PASSWORD, SUFFIX } from '../support/ldap.ts'
-import { abandon, bind, equality, extended, message, present, search, talkLdap, unbind } from '../support/ldap-talk.ts'
+import {
+  type Answer,
+  abandon,
+  bind,
+  equality,
+  extended,
+  message,
+  present,
+  search,
+  talkLdap,
+  unbind,
+} from '../support/ldap-talk.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const DISCONNECTION = 0x78
@@ -158,6 +169,36 @@ test('who says half a word, or takes nothing of what he asked for, is left', asy
   await answers(t, port)
 })
 
+test('a cookie is good for its search, once', async (t) => {
+  const { port } = await createLdapKernel(t)
+  const client = await loggedIn(t, port)
+  const paged = (id: number, filter: Buffer, cookie: Buffer) => {
+    const value = octetString(sequence(integer(1), octetString(cookie)))
+    return search(id, SUFFIX, filter, ['1.1'], [sequence(octetString('1.2.840.113556.1.4.319'), value)])
+  }
+  const cookieIn = (answer: Answer | undefined) => {
+    const value = new BerReader(answer?.controls[0]?.value ?? Buffer.alloc(0)).inside()
+    value.integer()
+    return value.octets()
+  }
+  const ask = async (id: number, filter: Buffer, cookie: Buffer) => {
+    client.send(paged(id, filter, cookie))
+    return (await client.until(id)).at(-1)
+  }
+  const nothing = Buffer.alloc(0)
+  const first = cookieIn(await ask(2, present('uid'), nothing))
+  assert.ok(first.length > 0)
+  assert.equal((await ask(3, present('cn'), first))?.result, 53, 'of another search')
+  const last = await ask(4, present('uid'), first)
+  assert.deepEqual([last?.result, cookieIn(last).length], [0, 0])
+  assert.equal((await ask(5, present('uid'), first))?.result, 53, 'used')
+  assert.equal((await ask(6, present('uid'), Buffer.from('made up')))?.result, 53)
+  const cookies: Buffer[] = []
+  for (let id = 10; id < 17; id++) cookies.push(cookieIn(await ask(id, present('uid'), nothing)))
+  assert.equal((await ask(20, present('uid'), cookies[0] as Buffer))?.result, 53, 'the oldest have been let go')
+  assert.equal((await ask(21, present('uid'), cookies[6] as Buffer))?.result, 0)
+})
+
 test('connections are counted, in all and from one address', async (t) => {
   const { port } = await createLdapKernel(t, { limits: { connectionsPerAddress: 3 } })
   const kept = await Promise.all([1, 2, 3].map(() => loggedIn(t, port)))
@@ -200,6 +241,29 @@ test('what is said before TLS does not count after it', async (t) => {
   assert.equal(first?.content.includes('bob'), false, 'and its login is over')
   secured.send(extended(5, '1.3.6.1.4.1.1466.20037'))
   assert.equal((await secured.until(5))[0]?.result, 1)
+})
+
+test('an element has a length of its own, within the one around it', () => {
+  const read = (hex: string) => new BerReader(Buffer.from(hex, 'hex')).element()
+  assert.equal(read('0402aabb').toString('hex'), 'aabb')
+  assert.equal(read('048102aabb').toString('hex'), 'aabb')
+  for (const hex of [
+    '0403aabb',
+    '0480aabb0000',
+    '048500000002aabb',
+    '04',
+    '',
+    '048400',
+    '1f0402aabb',
+    '0484ffffffffaa',
+  ])
+    assert.throws(() => read(hex), BerError, hex)
+  const inner = new BerReader(Buffer.from('30040402aabbcc', 'hex')).inside()
+  assert.equal(inner.octets().toString('hex'), 'aabb')
+  assert.throws(() => inner.octets(), BerError, 'what is behind it belongs to others')
+  for (const hex of ['0200', '020500000000ff', '0401'])
+    assert.throws(() => new BerReader(Buffer.from(hex, 'hex')).integer(), BerError)
+  assert.throws(() => new BerReader(Buffer.from('0402c328', 'hex')).text(), BerError)
 })
 
 test('any octets are read as a request or refused as none', () => {

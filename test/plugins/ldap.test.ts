@@ -313,8 +313,22 @@ test('rights are those of the moment', { skip }, async (t) => {
   const change = (value: string) =>
     modify(`dn: uid=bob,${SUFFIX}\nchangetype: modify\nreplace: title\ntitle: ${value}\n`)
   assert.equal((await change('one')).code, 0)
+  const client = await talkLdap(t, here.port)
+  client.send(bind(1, `uid=ann,${SUFFIX}`, PASSWORD), search(2, SUFFIX, present('iems-role')))
+  assert.equal((await client.until(2)).length, 3)
   await here.make({ set: ann?.id ?? '', to: { roles: [] } })
   assert.equal((await change('two')).code, 50)
+  client.send(search(3, SUFFIX, present('iems-role')))
+  assert.deepEqual(
+    (await client.until(3)).map(({ result }) => result),
+    [0],
+  )
+  await here.make({ set: ann?.id ?? '', to: { status: 'suspended' } })
+  client.send(search(4, SUFFIX, present('cn')))
+  assert.deepEqual(
+    (await client.until(4)).map(({ result }) => result),
+    [50],
+  )
 })
 
 test('pages, sizes, times and orders', { skip }, async (t) => {

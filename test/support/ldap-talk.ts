@@ -109,7 +109,13 @@ export const saslBind = (id: number, mechanism: string, credentials: string) =>
 export const equality = (attribute: string, value: string) => element(0xa3, octetString(attribute), octetString(value))
 export const present = (attribute: string) => octetString(attribute, 0x87)
 
-export function search(id: number, base: string, filter: Buffer, attributes: readonly string[] = ['1.1']): Buffer {
+export function search(
+  id: number,
+  base: string,
+  filter: Buffer,
+  attributes: readonly string[] = ['1.1'],
+  controls: readonly Buffer[] = [],
+): Buffer {
   return message(
     id,
     element(
@@ -123,6 +129,7 @@ export function search(id: number, base: string, filter: Buffer, attributes: rea
       filter,
       sequence(...attributes.map((name) => octetString(name))),
     ),
+    ...(controls.length > 0 ? [element(0xa0, ...controls)] : []),
   )
 }
 
