@@ -5,6 +5,7 @@
  * the last one; becoming a holder and the plugin's own records are one commit; whoever becomes a holder proves in that
  * commit that the body cannot be on its way out: the message is still in the queue, or another still holds it.
  */
+import { randomBytes } from 'node:crypto'
 import { IemsError } from './errors.ts'
 import type { Delivery } from './hooks.ts'
 import { type Body, type Edits, headerEnd, openWith } from './message.ts'
@@ -96,20 +97,21 @@ export type ReleaseFreed = (blob: string) => Promise<void>
 /** Removes a freed body if nobody holds it. */
 export function createRelease(store: Store): ReleaseFreed {
   return async function release(blob) {
+    const freed = freedKey(blob)
+    const mark = await store.get(freed)
+    // Another mark is of somebody who let go of it after we had looked.
+    const done = async () => void (mark && (await store.commit([{ del: freed }], [{ key: freed, is: mark }])))
     const at = holdersKey(blob)
     const value = await store.get(at)
     if (value) {
-      for await (const _ of store.scan({ ...holdersOf(blob), limit: 1 })) {
-        await store.commit([{ del: freedKey(blob) }])
-        return
-      }
+      for await (const _ of store.scan({ ...holdersOf(blob), limit: 1 })) return done()
       // False: somebody has just become a holder.
       if (!(await store.commit([{ del: at }], [{ key: at, is: value }]))) return
       const { message } = decode<HoldersRecord>(value)
       // The queue removes it when it lets go, having seen that there is no holder: whoever looks second does it.
       if (message === undefined || !(await store.get(messageKey(message)))) await store.blobs.remove(blob)
     }
-    await store.commit([{ del: freedKey(blob) }])
+    await done()
   }
 }
 
@@ -182,7 +184,7 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
       const holds = await Promise.all(hold.map(holdOps))
       const all: Op[] = [...holds.flatMap((one) => one.ops), ...ops.map(narrowed.outerOp)]
       for (const { blob, owner } of free)
-        all.push({ del: holderKey(blob, ownerName(owner)) }, { put: freedKey(blob), value: encode(1) })
+        all.push({ del: holderKey(blob, ownerName(owner)) }, { put: freedKey(blob), value: randomBytes(8) })
       const done = await store.commit(all, [...holds.flatMap((one) => one.checks), ...checks.map(narrowed.outerCheck)])
       if (done) for (const { blob } of free) release(blob).catch((cause: unknown) => failed(blob, cause))
       return done

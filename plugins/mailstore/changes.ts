@@ -6,6 +6,8 @@
  * the same account makes a commit fail, and the change is simply made again; a change that is refused or throws leaves
  * nothing behind.
  */
+
+import { randomBytes } from 'node:crypto'
 import type { Check, ContentChange, Contents, Holder, Holding, Key, Op, Store } from 'iems'
 import type { Refused } from './api.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
@@ -148,7 +150,7 @@ function toCommit(layer: Layer, check: Check): ContentChange {
   const ops: Op[] = [...layer.ops]
   for (const { at, value } of layer.written.values())
     ops.push(value === undefined ? { del: at } : { put: at, value: encode(value) })
-  for (const { base, tag } of layer.letGo.values()) ops.push({ put: letGoKey(base, tag), value: encode(1) })
+  for (const { base, tag } of layer.letGo.values()) ops.push({ put: letGoKey(base, tag), value: randomBytes(8) })
   return { ops, checks: [check, ...layer.checks], hold: layer.holds }
 }
 

@@ -121,12 +121,15 @@ export function createEmails({ store, contents }: EmailsParts) {
 
   /** Removes an email that nobody holds, and what it was made of if it was the last. */
   async function release(base: string, tag: string): Promise<void> {
+    const at = letGoKey(base, tag)
+    const mark = await store.get(at)
     let held = false
     for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
     // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
     if (!held) await store.commit([{ del: emailKey(base, tag) }, indexOp(emailId(base, tag))])
     if (!held) await releaseContent(base)
-    await store.commit([{ del: letGoKey(base, tag) }])
+    // Another mark is of somebody who let go of it after we had looked.
+    if (mark) await store.commit([{ del: at }], [{ key: at, is: mark }])
   }
 
   async function releaseContent(base: string): Promise<void> {

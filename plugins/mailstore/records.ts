@@ -12,7 +12,8 @@
  *   e base tag                      an email: that content with lines of its own above it
  *   f base tag account mailbox uid  the entry holds the email
  *   s base                          the MIME structure, once somebody has asked
- *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last
+ *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
+ *                                   another value
  *   x account time mailbox uid      an expunged entry that may still be brought back
  *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
  *   z account mailbox               a removed mailbox whose messages are still to go

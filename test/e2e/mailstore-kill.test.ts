@@ -29,6 +29,7 @@ interface Line extends State {
   readonly delivered?: boolean
   readonly id?: string
   readonly uid?: number
+  readonly exported?: string
 }
 
 /** What each message was last said to be, and what it may have become since. */
@@ -42,9 +43,16 @@ interface Seen {
   readonly delivered: Set<string>
   /** Whose each UID was. */
   readonly uids: Map<string, string>
+  /** Accounts that were written out whole while they were worked on. */
+  exports: number
 }
 
-function take(line: Line, { messages, delivered, uids }: Seen): void {
+function take(line: Line, seen: Seen): void {
+  if (line.exported !== undefined) seen.exports++
+  else if (!line.ready) note(line, seen)
+}
+
+function note(line: Line, { messages, delivered, uids }: Seen): void {
   const subject = line.begun ?? line.done ?? ''
   if (line.delivered) return void delivered.add(subject)
   const known = messages.get(subject) ?? {}
@@ -149,13 +157,13 @@ test(`every acknowledged change of a mailbox survives ${KILLS} kills`, {
   timeout: 30_000 + KILLS * 15_000,
 }, async (t) => {
   const folder = join(await tempFolder(t), 'data')
-  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map() }
+  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0 }
   let left = 0
   for (let kill = 1; kill <= KILLS; kill++) {
     await workAndKill(folder, kill, seen)
     left = await verify(folder, seen)
   }
   t.diagnostic(
-    `${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left, ${KILLS} kills`,
+    `${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left, ${seen.exports} exports, ${KILLS} kills`,
   )
 })

@@ -1,7 +1,7 @@
 /**
  * A process that works on mailboxes as hard as it can until it is killed, and says on standard output what it begins
  * and what has been acknowledged: a line of JSON each. Each worker has one message at a time, which it appends, flags,
- * copies, moves and expunges; beside them messages are handed in and delivered.
+ * copies, moves and expunges; beside them messages are handed in and delivered, and accounts exported.
  *
  *   node mailing-process.ts FOLDER SEED
  */
@@ -9,7 +9,7 @@ import { writeSync } from 'node:fs'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { levelStore } from '../../core/store/level.ts'
-import { createTestKernel, testClock } from '../../core/testing.ts'
+import { createTestKernel, type TestKernel, testClock } from '../../core/testing.ts'
 import { accounts } from '../../plugins/accounts/index.ts'
 import { MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
 import { mailstore } from '../../plugins/mailstore/index.ts'
@@ -17,7 +17,19 @@ import { mailstore } from '../../plugins/mailstore/index.ts'
 export const WORKERS = 8
 export const ACCOUNT_NAMES = ['ann', 'bob']
 export const MAILBOXES = ['INBOX', 'Archive', 'Junk']
-const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
+
+/** At once and whole, even when who reads is behind: what was said is what counts after the kill. */
+function say(line: object): void {
+  let left = Buffer.from(`${JSON.stringify(line)}\n`)
+  while (left.length > 0) {
+    try {
+      left = left.subarray(writeSync(1, left))
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EAGAIN') throw cause
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
 
 /** A kernel on LevelDB, with the service in hand. */
 export async function openMail(
@@ -110,12 +122,25 @@ async function work(mail: MailStoreApi, worker: number, seed: number): Promise<v
   }
 }
 
+/** Again and again, to nowhere; an export that fails ends the process. */
+async function exportAll(kernel: TestKernel, account: string): Promise<void> {
+  const command = kernel.kernel.commands.get('mailbox export')
+  for (let number = 0; ; number++) {
+    const options = { format: ['zip', 'mbox', 'maildir'][number % 3] as string }
+    const input = (async function* () {})()
+    const signal = new AbortController().signal
+    for await (const _ of command?.run({ arguments: [account], options, input, signal }) ?? []);
+    if (number === 0) say({ exported: account })
+  }
+}
+
 if (import.meta.main) {
   const [path = '', seed = '1'] = process.argv.slice(2)
   const { kernel, mail } = await openMail(path, () => {})
   kernel.kernel.run()
   say({ ready: true })
   for (let worker = 0; worker < WORKERS; worker++) void work(mail, worker, Number(seed))
+  for (const name of ACCOUNT_NAMES) void exportAll(kernel, name)
   for (let number = 0; ; number++) {
     const subject = `d-${seed}-${number}`
     const to = ACCOUNT_NAMES.map((name) => `${name}@here.test`)

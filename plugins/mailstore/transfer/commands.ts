@@ -36,13 +36,30 @@ export function createTransferCommands({ service, accountOf }: TransferParts): R
   /** Messages of some mailboxes; `told` counts them. */
   async function* messagesOf(mailboxes: readonly Mailbox[], told: () => void): AsyncGenerator<TransferredMessage> {
     for (const mailbox of mailboxes) {
-      for await (const { email: id, flags, received, size } of service.entries(mailbox, ALL)) {
-        const email = await service.email(id)
-        if (!email) throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`)
-        told()
-        yield { mailbox: mailbox.name, flags, received, size, open: () => email.open() }
+      for await (const { uid, email: id, flags, received, size } of service.entries(mailbox, ALL)) {
+        const content = await opened(id).catch((cause: unknown) => ({ cause }))
+        if (Symbol.asyncIterator in content) {
+          told()
+          yield { mailbox: mailbox.name, flags, received, size, open: () => content }
+        } else if ((await Array.fromAsync(service.entries(mailbox, [[uid, uid]]))).length > 0) {
+          // What was expunged meanwhile does not count.
+          throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`, content)
+        }
       }
     }
+  }
+
+  /** Content that can be read, once, whatever becomes of the message: its first octets are here. Throws when it is gone. */
+  async function opened(id: string): Promise<AsyncIterable<Uint8Array>> {
+    const email = await service.email(id)
+    if (!email) throw new Error('there is no record of it')
+    const pieces = email.open()[Symbol.asyncIterator]()
+    const first = await pieces.next()
+    return (async function* () {
+      if (first.done) return
+      yield first.value
+      yield* { [Symbol.asyncIterator]: () => pieces }
+    })()
   }
 
   async function* exported(account: Account, name: string | undefined, format: Format): AsyncGenerator<CommandOutput> {
