@@ -52,6 +52,8 @@ export interface Outside {
   ask<T>(question: (to: OutsideAddress, signal: AbortSignal) => Promise<T>, timeout?: number): Promise<T>
   /** Those that may be asked now, for who keeps a connection. */
   each(): Iterable<OutsideServer>
+  /** Whether anybody would be asked now. */
+  isUp(): boolean
   states(): readonly OutsideState[]
 }
 
@@ -127,6 +129,7 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
       throw new NoServer(`no ${service} answers`)
     },
     each,
+    isUp: () => all.some(mayAsk),
     states: () =>
       all.map((server) => ({
         server: server.name,

@@ -11,6 +11,7 @@ import {
   defer,
   type HookContext,
   type Message,
+  NoServer,
   type ReadableMessage,
   type Refusal,
   refuse,
@@ -19,7 +20,6 @@ import {
 import type { Answer } from './clamd.ts'
 import type { Action, Options } from './options.ts'
 import type { Scan } from './scan.ts'
-import { NoServer } from './servers.ts'
 
 type Found = Exclude<Answer['kind'], 'clean'>
 

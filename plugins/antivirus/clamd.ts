@@ -9,7 +9,7 @@
 import { connect, type Socket } from 'node:net'
 import { Duplex, Readable } from 'node:stream'
 import NodeClam from 'clamscan'
-import { type Address, SourceFailed } from './servers.ts'
+import { type OutsideAddress, QuestionFailed } from 'iems'
 
 export interface Answer {
   readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unscannable'
@@ -27,11 +27,11 @@ const TOO_MUCH: Answer = { kind: 'oversize', name: 'StreamMaxLength' }
 const NEVER_TOO_MUCH = 500_000
 
 /**
- * Scans content, which must not be empty. Throws `SourceFailed` when it could not be read, and anything else when the
+ * Scans content, which must not be empty. Throws `QuestionFailed` when it could not be read, and anything else when the
  * server has not said what counts.
  */
 export async function scanStream(
-  to: Address,
+  to: OutsideAddress,
   open: () => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -46,14 +46,14 @@ export async function scanStream(
   return TOO_MUCH
 }
 
-async function scanOnce(to: Address, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
+async function scanOnce(to: OutsideAddress, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
   const line = new Line(to, signal)
   const input = Readable.from(paced(content, line), { objectMode: false })
   try {
     return await line.until(verdict(overLine(line), input))
   } catch (cause) {
     // clamscan passes it on as if clamd had said it.
-    throw input.errored instanceof SourceFailed ? input.errored : cause
+    throw input.errored instanceof QuestionFailed ? input.errored : cause
   } finally {
     input.destroy()
     line.destroy()
@@ -61,7 +61,7 @@ async function scanOnce(to: Address, content: AsyncIterable<Uint8Array>, signal:
 }
 
 /** What clamd says it is, with the version of its signatures. */
-export async function readVersion(to: Address, signal: AbortSignal): Promise<string> {
+export async function readVersion(to: OutsideAddress, signal: AbortSignal): Promise<string> {
   const line = new Line(to, signal)
   try {
     const said = (await line.until(overLine(line).getVersion())).replace(/[\0\r\n]+$/, '')
@@ -129,7 +129,7 @@ async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGene
     }
     line.isSent = true
   } catch (cause) {
-    throw new SourceFailed('the content could not be read', { cause })
+    throw new QuestionFailed('the content could not be read', { cause })
   }
 }
 
@@ -142,7 +142,7 @@ class Line extends Duplex {
   /** Called when more may be sent, or never will. */
   #wake: () => void = () => undefined
 
-  constructor(to: Address, signal: AbortSignal) {
+  constructor(to: OutsideAddress, signal: AbortSignal) {
     super()
     this.#socket = connect({ ...to, allowHalfOpen: true, noDelay: true })
     const { promise, reject } = Promise.withResolvers<never>()

@@ -1,12 +1,12 @@
 /**
  * `iems antivirus …`, by the plugin's name in the config: whether clamd answers, what it says of a file, and what was held and taken back.
  */
-import { type Command, type CommandCall, type CommandOutput, duration, type SetupContext } from 'iems'
+import { type Command, type CommandCall, type CommandOutput, duration, NoServer, type SetupContext } from 'iems'
 import { HELD } from './check.ts'
 import type { Options } from './options.ts'
 import type { createRescan, Stored } from './rescan.ts'
 import type { Scan } from './scan.ts'
-import { NoServer, type Servers } from './servers.ts'
+import type { Servers } from './servers.ts'
 import type { Taken } from './taken.ts'
 
 export interface CommandParts extends Pick<SetupContext, 'name' | 'contents' | 'queue' | 'clock'> {

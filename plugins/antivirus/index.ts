@@ -3,7 +3,7 @@
  *
  * What must stay true: this file only wires; start reading at check.ts and scan.ts.
  */
-import { definePlugin, type SetupContext } from 'iems'
+import { definePlugin } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { bounce, createCheck, createModify, dispatch } from './check.ts'
@@ -31,7 +31,8 @@ export const antivirus = definePlugin({
     const stored: Stored | undefined =
       mail && accounts ? { mail, accounts, taken: createTaken({ store, contents, clock, mail, accounts }) } : undefined
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
-    if (stored) repeat(ctx, SWEEP_MS, () => stored.taken.sweep(clock.now() - config.keep))
+    if (stored)
+      ctx.repeat(SWEEP_MS, 'the sweep of what was taken back', () => stored.taken.sweep(clock.now() - config.keep))
     // To get in, for the version, for the whole and for what clamd misses; each by each server.
     const questions = 3 + 3 * config.servers.length
     return {
@@ -60,19 +61,3 @@ export const antivirus = definePlugin({
     }
   },
 })
-
-/** Again and again until the plugin is gone, never twice at a time. */
-function repeat(ctx: Pick<SetupContext, 'clock' | 'log' | 'signal'>, ms: number, run: () => Promise<void>): void {
-  if (ctx.signal.aborted) return
-  const cancel = ctx.clock.after(ms, async () => {
-    ctx.signal.removeEventListener('abort', cancel)
-    try {
-      await run()
-    } catch (cause) {
-      // The next round tries again.
-      ctx.log.warn('sweeping has failed', { cause })
-    }
-    repeat(ctx, ms, run)
-  })
-  ctx.signal.addEventListener('abort', cancel, { once: true })
-}

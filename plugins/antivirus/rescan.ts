@@ -4,14 +4,13 @@
  * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
  * clamd answers it ends and says so.
  */
-import type { CommandOutput, Log, Queue, QueueEntry } from 'iems'
+import { type CommandOutput, type Log, NoServer, type Queue, type QueueEntry } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { MailStoreApi } from '../mailstore/api.ts'
 import { HELD, reasonFor } from './check.ts'
 import type { Answer } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
 import type { Readable, Scan } from './scan.ts'
-import { NoServer } from './servers.ts'
 import type { Copy, TakenBack } from './taken.ts'
 
 /** The message store, if there is one. */

@@ -44,7 +44,7 @@ export function createScan({ options, servers, now }: ScanParts) {
   function version({ afresh = false }: ScanOptions = {}): Promise<string> {
     if (!afresh && known && now() - known.at < VERSION_MS) return known.version
     const timeout = Math.min(options.timeout, VERSION_PATIENCE_MS)
-    const asked = { version: servers.ask(readVersion, { timeout }), at: now() }
+    const asked = { version: servers.ask(readVersion, timeout), at: now() }
     known = asked
     asked.version.catch(() => {
       if (known === asked) known = undefined
