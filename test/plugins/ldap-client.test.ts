@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -12,6 +12,7 @@ import { secret } from '../../core/index.ts'
 import { BerReader, element, enumerated, integer, octetString, sequence, TAG } from '../../plugins/ldap/protocol/ber.ts'
 import { readFilter } from '../../plugins/ldap/protocol/filter.ts'
 import { readEnvelope, readRequest } from '../../plugins/ldap/protocol/requests.ts'
+import { Connection } from '../../plugins/ldap-client/connection.ts'
 import { compileFilter, equality, FilterError } from '../../plugins/ldap-client/filter-text.ts'
 import { createLdapKernel, PASSWORD, run, SUFFIX } from '../support/ldap.ts'
 import { createClientKernel } from '../support/ldap-client.ts'
@@ -215,7 +216,10 @@ test('one that may not ask is a fault', { skip }, async (t) => {
 // --- a server like Active Directory, and servers like none ------------------------------------------------
 
 /** A server that answers every request with what the function says. */
-async function startFake(t: TestContext, answer: (request: ReturnType<typeof readRequest>, id: number) => Buffer[]) {
+async function startFake(
+  t: TestContext,
+  answer: (request: ReturnType<typeof readRequest>, id: number, socket: Socket) => Buffer[],
+) {
   const server = createServer((socket) => {
     let held = Buffer.alloc(0)
     socket.on('error', () => {})
@@ -227,7 +231,7 @@ async function startFake(t: TestContext, answer: (request: ReturnType<typeof rea
         held = held.subarray(content.byteOffset - held.byteOffset + content.length)
         const envelope = readEnvelope(content)
         const request = readRequest(envelope, { filterDepth: 20, filterTerms: 100 })
-        socket.write(Buffer.concat(answer(request, envelope.id)))
+        socket.write(Buffer.concat(answer(request, envelope.id, socket)))
       }
     })
   }).listen(0, '127.0.0.1')
@@ -315,6 +319,32 @@ test('Active Directory: binary ids, prefixed addresses, members by the piece, re
   assert.deepEqual((await here.accounts.byId(guid.toString('hex')))?.name, 'ann')
   assert.equal(await here.send('all@example.org', 'to all'), 250)
   for (let number = 0; number < 7; number++) assert.deepEqual(await here.inbox(`p${number}`), ['to all'])
+})
+
+test('a connection that the server has given up is replaced', async (t) => {
+  const asked = new Map<Socket, number>()
+  const uri = await startFake(t, (request, id, socket) => {
+    asked.set(socket, (asked.get(socket) ?? 0) + 1)
+    if ((asked.get(socket) ?? 0) > 1) {
+      socket.destroy()
+      return []
+    }
+    if (request?.kind === 'bind') return [result(id, 0x61)]
+    const bob = { entryUUID: ['1'], uid: ['bob'], mail: ['bob@example.org'] }
+    return [entry(id, 'uid=bob', bob), result(id, 0x65)]
+  })
+  const here = await createClientKernel(t, { servers: [uri] })
+  for (let time = 0; time < 4; time++) assert.equal(await here.login('bob', 'x'), 'bob')
+  assert.equal(asked.size, 8)
+})
+
+test('an answer that is too long is not waited for', async (t) => {
+  const uri = await startFake(t, () => [Buffer.from('308300ffff', 'hex')])
+  const server = { host: '127.0.0.1', port: Number(new URL(uri).port), tls: 'off' } as const
+  const limits = { connect: 5000, request: 60_000, messageSize: 1000, entries: 10 }
+  const connection = await Connection.open(server, {}, limits)
+  await assert.rejects(connection.bind('', ''), /too long/)
+  assert.equal(connection.isOpen, false)
 })
 
 test('servers that say nothing, nonsense, or too much are given up', async (t) => {
