@@ -8,9 +8,10 @@ import { type Client, createClients, definePlugin, Input, Output, readCertificat
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { capabilities } from './capabilities.ts'
-import { createDigests, type Digests } from './digests.ts'
+import { createDigests } from './digests.ts'
+import { createKeywords } from './keywords.ts'
 import { type Options, options } from './options.ts'
-import { Session } from './session.ts'
+import { Session, type SessionParts } from './session.ts'
 
 export const imap = definePlugin({
   name: 'imap',
@@ -18,7 +19,7 @@ export const imap = definePlugin({
   needs: [Accounts, MailStore],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
-    const digests = createDigests(config.cache)
+    const kept = { digests: createDigests(config.cache), keywords: createKeywords() }
     const clients = createClients({
       tls: config.tls,
       certificates: config.tls && (await readCertificates(config.tls)),
@@ -28,7 +29,7 @@ export const imap = definePlugin({
       clock: ctx.clock,
       log: ctx.log,
       full: '* BYE Too many connections\r\n',
-      serve: (client, signal) => serve(config, ctx, { client, signal, digests }),
+      serve: (client, signal) => serve(config, ctx, { client, signal, kept }),
     })
     const label = config.tls?.mode === 'implicit' ? 'IMAP with TLS' : 'IMAP'
     return {
@@ -40,11 +41,14 @@ export const imap = definePlugin({
   },
 })
 
-async function serve(
-  config: Options,
-  ctx: SetupContext,
-  { client, signal, digests }: { readonly client: Client; readonly signal: AbortSignal; readonly digests: Digests },
-): Promise<void> {
+interface Serving {
+  readonly client: Client
+  readonly signal: AbortSignal
+  /** What sessions share. */
+  readonly kept: Pick<SessionParts, 'digests' | 'keywords'>
+}
+
+async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {
   const { remote, local, tls } = client
   const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
   const input = new Input(config.timeouts.login)
@@ -69,7 +73,7 @@ async function serve(
       log: ctx.log,
       mail: ctx.use(MailStore),
       accounts: ctx.use(Accounts),
-      digests,
+      ...kept,
       hostname: ctx.hostname,
       now: () => ctx.clock.now(),
       isSecure: () => isSecure,

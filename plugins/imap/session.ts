@@ -17,6 +17,7 @@ import type { Digests } from './digests.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
 import type { FetchItem } from './grammar/fetch.ts'
 import { formatSet, lastOf } from './grammar/sets.ts'
+import type { Keywords } from './keywords.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
@@ -30,6 +31,7 @@ export interface SessionParts {
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
   readonly digests: Digests
+  readonly keywords: Keywords
   readonly hostname: string
   now(): number
   /** Whether the connection is under TLS. */

@@ -430,3 +430,17 @@ test('what stands in the literals of a command that cannot be run is no command'
   assert.deepEqual(await client.command('APPEND INBOX {11+}\r\nx1 LOGOUT\r\n {2+}\r\n\r\n'), ['BAD Log in first'])
   assert.deepEqual(await client.command('NOOP'), ['OK Nothing done'])
 })
+
+test('the keywords of a mailbox are told when it is opened, also those that came since', async (t) => {
+  const { client, talk } = await selected(t, 50)
+  const flags = async (one: ImapTalk) => (await one.command('SELECT INBOX')).find((line) => line.startsWith('* FLAGS'))
+  assert.equal(await flags(client), '* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)')
+  await client.command('STORE 50 +FLAGS (work)')
+  const other = await talk('ann')
+  assert.match((await flags(other)) ?? '', / work\)$/)
+  for (const keyword of ['a', 'b', 'c', 'd']) await client.command(`STORE 1 +FLAGS (${keyword})`)
+  assert.match((await flags(other)) ?? '', / a b c d work\)$/)
+  await client.command('STORE 1 FLAGS ()')
+  await client.command('STORE 2 +FLAGS ($Label1)')
+  assert.match((await flags(other)) ?? '', / \$Label1/)
+})

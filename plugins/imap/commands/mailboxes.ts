@@ -62,7 +62,7 @@ const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
 async function tellSelected(session: Session, view: View, resync: Resync | undefined): Promise<void> {
   const { output, mail } = session
   const { mailbox } = view
-  const keywords = await keywordsOf(session, view)
+  const keywords = await session.parts.keywords.of(mail, view)
   output.line(`* ${view.count} EXISTS`)
   if (!session.enabled.has('IMAP4REV2')) output.line('* 0 RECENT')
   output.line(`* FLAGS (${[SYSTEM_FLAGS, ...keywords].join(' ')})`)
@@ -84,15 +84,6 @@ async function tellSelected(session: Session, view: View, resync: Resync | undef
     const number = view.numberOf(entry.uid)
     if (number !== undefined) output.line(session.flagLine(number, entry))
   }
-}
-
-/** Keywords in use among the last messages: a client learns of others when it meets them. */
-async function keywordsOf(session: Session, view: View): Promise<readonly string[]> {
-  const found = new Set<string>()
-  const from = view.uidOf(Math.max(1, view.count - 499)) ?? 1
-  for await (const { flags } of session.mail.entries(view.mailbox, [[from, view.mailbox.uidNext]]))
-    for (const flag of flags) if (!flag.startsWith('\\')) found.add(flag)
-  return [...found]
 }
 
 function opening(isReadOnly: boolean): CommandDefinition {
