@@ -4,14 +4,14 @@
  * This file only wires; start reading at flow.ts, then source.ts.
  */
 import { readFile } from 'node:fs/promises'
-import { definePlugin } from 'iems'
+import { type Command, definePlugin } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { createCache } from './cache.ts'
 import { Connection, type ServerAddress, Unreachable } from './connection.ts'
 import { createFlow } from './flow.ts'
 import { mappingOf, options } from './options.ts'
 import { createPool } from './pool.ts'
-import { createSource } from './source.ts'
+import { createSource, type Source } from './source.ts'
 
 export const ldapClient = definePlugin({
   name: 'ldap-client',
@@ -62,6 +62,7 @@ export const ldapClient = definePlugin({
         expand: ({ to }) => flow.expand(to),
         route: ({ to }) => flow.route(to.address),
       },
+      commands: { 'ldap lookup': lookupCommand(source) },
       close() {
         logins.close()
         searches.close()
@@ -69,6 +70,23 @@ export const ldapClient = definePlugin({
     }
   },
 })
+
+/** What an admin looks at when the mapping is not yet what it should be. */
+function lookupCommand(source: Source): Command {
+  return {
+    summary: 'what the LDAP server says of a login or an address',
+    arguments: ['<login>'],
+    async *run({ arguments: [login = ''] }) {
+      const account = (await source.byLogin(login)) ?? (await source.byAddress(login))
+      const found = account ?? (await source.groupByAddress(login))
+      if (!found) throw new Error(`The LDAP server knows no account or group ${login}`)
+      const groups = account ? { groups: await source.groupsOf(account.dn) } : {}
+      const value = { ...found, ...groups }
+      const text = Object.entries(value).map(([name, one]) => `${name}: ${[one].flat().join(', ')}`)
+      yield { text: text.join('\n'), value }
+    },
+  }
+}
 
 function addressOf(text: string, startTls: boolean): ServerAddress {
   const { protocol, hostname, port } = new URL(text)

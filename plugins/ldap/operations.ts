@@ -149,7 +149,8 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
     }
     async function* find(): AsyncGenerator<Visible> {
       const base = await searching.find(request.base, who)
-      yield* searching.search(base.node, request, { who, limits, check })
+      const lookedAt = who.kind === 'admin' ? Number.POSITIVE_INFINITY : limits.lookedAt
+      yield* searching.search(base.node, request, { who, lookedAt, check })
     }
     const run: Run = {
       asked: markOf(operation),
@@ -200,6 +201,8 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
         if (output.isFull) await output.flush()
       }
     } catch (cause) {
+      // What goes no further keeps nothing of the store open.
+      await run.found.return(undefined)
       if (!(cause instanceof LdapError)) throw cause
       return cause.result
     }

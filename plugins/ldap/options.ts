@@ -29,7 +29,7 @@ const limits = z
     authAttempts: z.int().positive().default(10).describe('Failed logins of a connection; then it ends.'),
   })
   .prefault({})
-  .describe('How much one client may take. Administrators are not limited in entries.')
+  .describe('How much one client may take. Administrators are not limited in `entries` and `lookedAt`.')
 
 const timeouts = z
   .strictObject({

@@ -24,14 +24,10 @@ export interface Visible {
   readonly attributes: Map<string, readonly string[]>
 }
 
-export interface SearchLimits {
-  /** Entries that are looked at for one search. */
-  readonly lookedAt: number
-}
-
 export interface Searched {
   readonly who: Who
-  readonly limits: SearchLimits
+  /** Entries that it may look at. */
+  readonly lookedAt: number
   /** Throws when the search is to end. */
   check(): void
 }
@@ -140,7 +136,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   }
 
   async function* search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
-    const { who, limits, check } = asked
+    const { who, lookedAt, check } = asked
     const { filter } = request
     const isMeant = compile(filter, await membershipsIn(filter))
     const needed = lazyIn(filter)
@@ -149,7 +145,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     let looked = 0
     for await (const node of inScope(base, request)) {
       check()
-      if (++looked > limits.lookedAt)
+      if (++looked > lookedAt)
         throw new LdapError(
           'adminLimitExceeded',
           'too many entries to look at: ask for less, or by an indexed attribute',

@@ -120,6 +120,27 @@ test('mail goes where the server says', { skip }, async (t) => {
   ])
 })
 
+test('an admin sees what the mapping makes of an entry', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot })
+  const lookup = async (login: string) => {
+    const call = {
+      arguments: [login],
+      options: {},
+      signal: new AbortController().signal,
+      input: (async function* () {})(),
+    }
+    const told = await Array.fromAsync(here.kernel.commands.get('ldap lookup')?.run(call) ?? [])
+    return told.map((one) => ('text' in one ? one.text : '')).join('\n')
+  }
+  assert.match(
+    await lookup('a@example.org'),
+    /^name: ann\ndn: uid=ann,.*\naddresses: ann@example.org, a@example.org\n(?:.*\n)*groups: team, inner$/m,
+  )
+  assert.match(await lookup('team@example.org'), /^members: .*guest@far.test$/m)
+  await assert.rejects(lookup('nobody'), /knows no account or group nobody/)
+})
+
 test('who has logged in sends as himself', { skip }, async (t) => {
   const { uri } = await startServer(t)
   const here = await createClientKernel(t, { servers: [uri], ...asRoot })

@@ -363,6 +363,8 @@ test('pages, sizes, times and orders', { skip }, async (t) => {
   )
   assert.equal((await search('-b', SUFFIX, '(title=*x*)', 'dn')).code, 11, 'too many to be looked at')
   assert.equal((await search('-b', SUFFIX, '(uid=qp07)', 'dn')).code, 0, 'an index needs no look at others')
+  const all = await clientsOf(here, 'ann').search('-b', SUFFIX, '(objectClass=person)', 'dn')
+  assert.deepEqual([all.code, namesIn(all.out).length], [0, 102], 'administrators see all')
 })
 
 test('compare', { skip }, async (t) => {
