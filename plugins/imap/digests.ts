@@ -31,7 +31,16 @@ export interface Digest {
 
 export interface Digests {
   /** In the order of the UIDs; of a message that has gone there is nothing. */
-  of(mail: MailStoreApi, mailbox: Mailbox, uids: readonly number[]): Promise<readonly Digest[]>
+  of(wanted: Wanted): Promise<readonly Digest[]>
+}
+
+export interface Wanted {
+  readonly mail: MailStoreApi
+  readonly mailbox: Mailbox
+  readonly uids: readonly number[]
+  readonly signal: AbortSignal
+  /** Told now and then how many have been read. */
+  looked?(count: number): Promise<void>
 }
 
 /** The envelope of a message, without looking further than its header if that can be. */
@@ -114,19 +123,23 @@ export function createDigests(most: number): Digests {
     weight = 0
   }
 
-  async function readAll(mail: MailStoreApi, mailbox: Mailbox, uids: readonly number[]): Promise<Map<number, Digest>> {
+  async function readAll({ mail, mailbox, uids, signal, looked }: Wanted): Promise<Map<number, Digest>> {
     const found = new Map<number, Digest>()
     for await (const entry of mail.entries(mailbox, compact(uids))) {
       const digest = await read(mail, entry)
       found.set(entry.uid, digest)
       keep(mailbox.id, entry.uid, digest)
-      if (found.size % TURN === 0) await new Promise(setImmediate)
+      if (found.size % TURN !== 0) continue
+      await new Promise(setImmediate)
+      await looked?.(found.size)
+      signal.throwIfAborted()
     }
     return found
   }
 
   return {
-    async of(mail, mailbox, uids) {
+    async of(wanted) {
+      const { mailbox, uids } = wanted
       const [now, before] = [young.get(mailbox.id), old.get(mailbox.id)]
       const known = uids.map((uid) => {
         const digest = now?.get(uid)
@@ -137,11 +150,7 @@ export function createDigests(most: number): Digests {
       })
       const missing = uids.filter((_, index) => !known[index])
       if (missing.length === 0) return known as Digest[]
-      const found = await readAll(
-        mail,
-        mailbox,
-        missing.toSorted((a, b) => a - b),
-      )
+      const found = await readAll({ ...wanted, uids: missing.toSorted((a, b) => a - b) })
       return uids.map((uid, index) => known[index] ?? found.get(uid) ?? NOTHING)
     },
   }

@@ -88,7 +88,7 @@ const EVERYWHERE = [...NAMED, 'headers', 'body'] as const
 async function emailsWith(
   key: TextKey,
   entries: readonly Entry[],
-  { mail, view, signal }: Searched,
+  { mail, view, signal, looked }: Searched,
 ): Promise<ReadonlySet<string>> {
   const found = new Set<string>()
   const emails = [...new Set(entries.map(({ email }) => email))]
@@ -98,6 +98,7 @@ async function emailsWith(
     ...queryOf(key),
   })) {
     found.add(email)
+    await looked(found.size)
     if (signal.aborted) break
   }
   return found
@@ -150,8 +151,8 @@ class Looked {
   }
 
   async day(): Promise<number | undefined> {
-    const { mail, digests, view } = this.#searched
-    const [digest] = await digests.of(mail, view.mailbox, [this.entry.uid])
+    const { mail, digests, view, signal } = this.#searched
+    const [digest] = await digests.of({ mail, mailbox: view.mailbox, uids: [this.entry.uid], signal })
     return digest?.day
   }
 

@@ -851,3 +851,26 @@ test('RFC 5465 5: who asked is told of what comes, in the mailbox that is select
   await fill(kernel, 'INBOX', [{ text: MEETING }])
   await says(client, 'NOOP', '* 3 EXISTS', 'OK')
 })
+
+test('RFC 9585 4: a long SEARCH, SORT or THREAD says how far it is, and others have their turn meanwhile', async (t) => {
+  const kernel = await opened(t)
+  const { client, clock, talk } = kernel
+  await fill(kernel, 'INBOX', many(1000))
+  await client.command('SELECT INBOX')
+  const other = await talk('ann')
+  for (const command of ['SORT (SUBJECT) UTF-8 ALL', 'SEARCH NOT SENTSINCE 1-Jan-2020', 'SEARCH BODY x']) {
+    let isDone = false
+    const answer = client.command(command).finally(() => {
+      isDone = true
+    })
+    const quick = other.command('NOOP').then(() => isDone)
+    // Time passes for the server as fast as it works.
+    while (!isDone) await clock.advance(6000)
+    const lines = await answer
+    assert.equal(await quick, false, `NOOP had to wait for ${command}`)
+    assert.ok(
+      lines.some((line) => /^\* OK \[INPROGRESS \("a\d+" \d+ 1000\)\]/.test(line)),
+      `${command}: ${lines.map((line) => line.slice(0, 100))}`,
+    )
+  }
+})

@@ -58,6 +58,17 @@ const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)
 /** How often a long search says how far it is. */
 const PROGRESS_MS = 5000
 
+/** RFC 9585: tells how far it is, so that a client which counts the seconds does not give up. */
+function progressOf({ parts, output, view }: Session, tag: string): (count: number) => Promise<void> {
+  let told = parts.now()
+  return async (count) => {
+    if (parts.now() - told < PROGRESS_MS) return
+    told = parts.now()
+    output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view?.count ?? 0})] Still looking`)
+    await output.flush()
+  }
+}
+
 interface Found {
   readonly found: readonly Pick<Entry, 'uid' | 'modseq'>[]
   /** Not all were looked at. */
@@ -74,14 +85,6 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
   if (isOfSets(key)) return { found: uidsIn(scopeOf(key, view) ?? view.all), ...(code ? { code } : {}) }
   const { mail, parts } = session
   const found: Entry[] = []
-  let told = performance.now()
-  const looked = async (count: number) => {
-    if (performance.now() - told < PROGRESS_MS) return
-    told = performance.now()
-    // RFC 9585: so that a client which counts the seconds does not give up.
-    session.output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view.count})] Still looking`)
-    await session.output.flush()
-  }
   for await (const entry of find({
     view,
     mail,
@@ -89,7 +92,7 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
     key,
     now: parts.now,
     signal: parts.signal,
-    looked,
+    looked: progressOf(session, tag),
   }))
     found.push(entry)
   return { found, ...(code ? { code } : {}) }
@@ -182,6 +185,18 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
   return words.map((word) => ` ${word}`).join('')
 }
 
+/** What sorting and threading need to know of messages. */
+function digestsOf(session: Session, { tag }: Call, uids: readonly number[]): Promise<readonly Digest[]> {
+  const { mail, parts, view } = session
+  return parts.digests.of({
+    mail,
+    mailbox: (view as View).mailbox,
+    uids,
+    signal: parts.signal,
+    looked: progressOf(session, tag),
+  })
+}
+
 // --- SORT ----------------------------------------------------------------------------------------------
 
 const CRITERIA = ['ARRIVAL', 'CC', 'DATE', 'DISPLAYFROM', 'DISPLAYTO', 'FROM', 'SIZE', 'SUBJECT', 'TO'] as const
@@ -240,7 +255,7 @@ export const sort: CommandDefinition = {
     if ('status' in result) return result
     const { found, code } = result
     const uids = found.map(({ uid }) => uid)
-    const digests = await session.parts.digests.of(session.mail, view.mailbox, uids)
+    const digests = await digestsOf(session, call, uids)
     const rows = digests.map((digest, index) => ({
       uid: uids[index] as number,
       values: order.map(({ by }) => VALUES[by](digest)),
@@ -276,7 +291,7 @@ export const thread: CommandDefinition = {
     if ('status' in result) return result
     const { found, code } = result
     const uids = found.map(({ uid }) => uid)
-    const digests = await session.parts.digests.of(session.mail, view.mailbox, uids)
+    const digests = await digestsOf(session, call, uids)
     const messages = digests.map((digest, index): Threaded => {
       const uid = uids[index] as number
       return { ...digest, number: isUid ? uid : (view.numberOf(uid) as number), sent: digest.sent ?? digest.received }
