@@ -309,6 +309,11 @@ test('RFC 9051 6.3.12, RFC 3502 6.3.11, RFC 7888: messages are appended', async 
     `* 4 FETCH (FLAGS (\\Seen) INTERNALDATE " 7-Feb-1994 22:43:04 -0800" RFC822.SIZE ${AGREED.length})`,
     'OK FETCH completed',
   )
+  // RFC 6855 section 4.
+  const utf8 = Buffer.from('Subject: ä\r\n\r\nö\r\n').toString('latin1')
+  const both = `UTF8 (~{${utf8.length}+}\r\n${utf8}) (\\Seen) UTF8 (~{${utf8.length}+}\r\n${utf8})`
+  await says(client, `APPEND saved-messages ${both}`, '* 6 EXISTS', 'OK [APPENDUID 1 5:6] Done')
+  await says(client, `APPEND saved-messages UTF8 (~{${utf8.length}+}\r\n${utf8}`, 'BAD no end')
   // RFC 7888 section 3 has a login in literals that nobody waits for.
   const other = await (await opened(t)).talk()
   other.send('A001 LOGIN {3+}\r\nann {6+}\r\nsecret\r\n')

@@ -61,6 +61,8 @@ class Reading {
     let cursor = first
     for (let count = 1; ; count++) {
       const words = readWords(cursor)
+      // RFC 6855 section 4: says that the header is in UTF-8, which it may be here in any case.
+      const isUtf8 = cursor.takes('UTF8 (')
       if (cursor.takes('CATENATE (')) {
         const parts = new Catenation(this, cursor)
         yield { ...words, content: parts.content() }
@@ -78,9 +80,9 @@ class Reading {
         throw new Refusing(no('The message is too big', 'TOOBIG'))
       await this.call.more.invite(literal)
       yield { ...words, content: this.content(literal) }
-      const rest = await this.call.more.line()
-      if (rest === '' || rest === ')') return
-      cursor = new Cursor([rest])
+      cursor = new Cursor([await this.call.more.line()])
+      if (isUtf8) cursor.expect(')')
+      if (cursor.atEnd && !this.call.more.literal) return
       cursor.space()
     }
   }
@@ -180,8 +182,6 @@ function readWords(cursor: Cursor): Pick<NewMessage, 'flags' | 'received'> {
   if (flags) cursor.space()
   const received = cursor.peek() === '"' ? cursor.dateTime() : undefined
   if (received !== undefined) cursor.space()
-  // RFC 6855 section 4: says that the header is in UTF-8, which it may be here in any case.
-  cursor.takes('UTF8 (')
   return { ...(flags ? { flags } : {}), ...(received === undefined ? {} : { received }) }
 }
 
