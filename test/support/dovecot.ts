@@ -133,7 +133,7 @@ async function owner(): Promise<{ uid: number; gid: number }> {
 }
 
 async function accepting(port: number, log: () => Promise<string>): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => resolve(true))
       socket.once('error', () => resolve(false))
