@@ -94,8 +94,11 @@ export function createAccess(directory: DirectoryApi, options: AccessOptions) {
   return { whoIs, readable }
 }
 
+/** Nobody's to read, also where somebody has put them among the further attributes. */
+const SECRETS: readonly string[] = ['userpassword', 'authpassword', 'sambantpassword', 'sambalmpassword', 'unicodepwd']
+
 /** In which groups somebody is, is no matter of address books. */
 export function isReadable(readable: Readable, base: string): boolean {
-  if (readable === undefined) return false
+  if (readable === undefined || SECRETS.includes(base)) return false
   return readable === 'all' || readable.has(base) || (base !== 'memberof' && isOperational(base))
 }

@@ -148,7 +148,9 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
       if (clock.now() > run.end) throw new LdapError('timeLimitExceeded', 'the search took too long')
     }
     async function* find(): AsyncGenerator<Visible> {
-      const base = await searching.find(request.base, who)
+      // Address books that were told no base ask for everything below the root.
+      const isAll = request.base.trim() === '' && request.scope === 'sub'
+      const base = await searching.find(isAll ? tree.suffixText : request.base, who)
       const lookedAt = who.kind === 'admin' ? Number.POSITIVE_INFINITY : limits.lookedAt
       yield* searching.search(base.node, request, { who, lookedAt, check })
     }

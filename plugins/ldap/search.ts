@@ -164,8 +164,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     const description = describe(attribute)
     if (!description) throw new LdapError('undefinedAttributeType', 'there is no such attribute')
     const { base } = description
-    if (!isReadable(one.readable, base) || base === 'userpassword')
-      throw new LdapError('insufficientAccessRights', 'this cannot be compared')
+    if (!isReadable(one.readable, base)) throw new LdapError('insufficientAccessRights', 'this cannot be compared')
     const filter: Filter = { kind: 'equal', attribute, value }
     if (isOperational(base)) withOperational(one)
     await load(one, lazyIn({ kind: 'present', attribute }))

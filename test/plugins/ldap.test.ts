@@ -163,6 +163,7 @@ test('scopes, and every kind of filter', { skip }, async (t) => {
   assert.deepEqual(await find('(objectClass=*)', ...sales), ['Europe', 'Sales', 'cora', 'dan', 'europe'])
   assert.deepEqual(await find('(uid=cora)', ...sales, '-s', 'one'), [], 'she stands deeper')
   assert.deepEqual(await find('(uid=ann)', ...sales), [], 'she stands elsewhere')
+  assert.deepEqual(await find('(uid=ann)', '-b', ''), ['ann'], 'everything is below the root')
   const europe = `ou=Europe,ou=Sales,${SUFFIX}`
   const table: readonly (readonly [filter: string, names: readonly string[]])[] = [
     ['(uid=CORA)', ['cora']],
@@ -304,6 +305,20 @@ test('people see the address book and themselves, and find by nothing else', { s
   const { modify } = clientsOf(here, 'bob')
   const { code } = await modify(`dn: uid=bob,${SUFFIX}\nchangetype: modify\nreplace: iems-role\niems-role: admin\n`)
   assert.equal(code, 50)
+})
+
+test('no password is shown, wherever it was put', { skip }, async (t) => {
+  const here = await createPopulated(t)
+  const attributes = { userpassword: ['{CLEARTEXT}told'], sambantpassword: ['told'], telephonenumber: ['x'] }
+  await here.make({ add: { kind: 'account', name: 'eli', password: PASSWORD, attributes } })
+  for (const who of ['ann', 'eli', 'bob']) {
+    const { search, compare } = clientsOf(here, who)
+    const { out } = await search('-b', SUFFIX, '(uid=eli)', '*', '+', 'userPassword', 'sambaNTPassword')
+    assert.equal(entriesIn(out)[0]?.telephoneNumber?.[0], 'x', out)
+    assert.doesNotMatch(out, /told|argon2/)
+    assert.deepEqual(await (await searching(here, who))('(|(userPassword=*)(sambaNTPassword=told))'), [])
+    assert.equal((await compare(`uid=eli,${SUFFIX}`, 'sambaNTPassword:told')).code, 50)
+  }
 })
 
 test('rights are those of the moment', { skip }, async (t) => {
