@@ -461,9 +461,16 @@ export class Session {
   }
 }
 
+/** Some clients leave a space at the end. */
+function withoutSpaces(line: string): string {
+  let end = line.length
+  while (end > 0 && line[end - 1] === ' ') end--
+  return line.slice(0, end)
+}
+
 function splitLiteral(line: string): { text: string; literal: Literal | undefined } {
   const found = /(~?)\{(\d{1,10})([+-]?)\}$/.exec(line)
-  if (!found) return { text: line, literal: undefined }
+  if (!found) return { text: withoutSpaces(line), literal: undefined }
   const [all, binary, size, plus] = found
   return {
     text: line.slice(0, line.length - all.length),

@@ -83,7 +83,7 @@ class Side {
 const linesOf = (commands: string, messages: number) =>
   commands
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.trimStart())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .flatMap((line) =>
       line.includes('@ ') && line.startsWith('FETCH @')

@@ -115,7 +115,7 @@ LIST (REMOTE) "" INBOX
 LIST "" * RETURN (FOO)
 LIST "" INBOX RETURN (STATUS (MESSAGES UNSEEN UIDNEXT) SUBSCRIBED)
 LIST () "" INBOX
-LIST "" () 
+LIST "" ()
 LIST ""
 LIST
 STATUS INBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY SIZE HIGHESTMODSEQ)
@@ -794,6 +794,98 @@ A: NOTIFY NONE
 `,
   },
   {
+    title: 'odd spelling',
+    commands: String.raw`
+A: APPEND INBOX <<e1>> <<e2>> <<e3>>
+A: SELECT INBOX
+A: FETCH 1:3 (UID BODY.PEEK[HEADER.FIELDS (Subject)])
+A: fetch 1 flags
+A: Uid Fetch 1 (flags)
+A: STORE 1 +flags.silent (\deleted)
+A: STORE 1 +FLAGS.SILENT \Seen \Flagged
+A: FETCH 1 FLAGS
+A: STORE 1:2,3 -FLAGS (\Seen \Flagged \Deleted)
+A: SEARCH  ALL
+A: SEARCH ALL 
+A:  SEARCH ALL
+A: SEARCH (ALL) (UNSEEN)
+A: SEARCH ((ALL))
+A: SEARCH ()
+A: SEARCH NOT NOT ALL
+A: SEARCH OR OR ALL SEEN SEEN
+A: SEARCH HEADER Subject ""
+A: SEARCH SUBJECT ""
+A: SEARCH BODY ""
+A: SEARCH TEXT ""
+A: SEARCH FROM ""
+A: SEARCH SUBJECT NIL
+A: SEARCH 3:1
+A: SEARCH *:1
+A: SEARCH UID *
+A: SEARCH UID *:*
+A: SEARCH UID 2:1,3
+A: SEARCH 1,1,1
+A: FETCH 1,1,1 UID
+A: FETCH 3,1 UID
+A: FETCH 2:2 (UID)
+A: FETCH 1: UID
+A: FETCH :1 UID
+A: FETCH 1,,2 UID
+A: FETCH , UID
+A: FETCH a UID
+A: FETCH -1 UID
+A: FETCH 01 UID
+A: FETCH 4294967295 UID
+A: FETCH 99999999999 UID
+A: FETCH 1 BODY.PEEK
+A: FETCH 1 BODY.PEEK[HEADER.FIELDS]
+A: FETCH 1 BODY.PEEK[HEADER.FIELDS Subject]
+A: FETCH 1 BODY.PEEK[HEADER.FIELDS ("Subject" X)]
+A: FETCH 1 BODY.PEEK[1.]
+A: FETCH 1 BODY.PEEK[.1]
+A: FETCH 1 BODY.PEEK[1.0]
+A: FETCH 1 BODY.PEEK[1.TEXT]
+A: FETCH 1 BODY.PEEK[TEXT.1]
+A: FETCH 1 BODY.PEEK[]<-1.5>
+A: FETCH 1 BODY.PEEK[]<1.2>
+A: FETCH 1 RFC822.PEEK
+A: FETCH 1 (ALL)
+A: FETCH 1 (FLAGS UID
+A: FETCH 1 (FLAGS  UID)
+A: FETCH 1 FLAGS UID
+A: FETCH 1 body.peek[header]<0.5>
+A: SELECT inbox
+A: SELECT INBOX/
+A: SELECT "INBOX" 
+A: STATUS inbox (messages)
+A: STATUS INBOX (MESSAGES MESSAGES)
+A: COPY 1:* "Archive"
+A: COPY 3,2,1 Archive
+A: UID COPY 1:* Archive
+A: COPY 1 {7+}\r\nArchive
+A: LIST {0+}\r\n {1+}\r\n*
+A: LIST "" "INB%X"
+A: LIST "" "*X"
+A: LIST "" "%*%"
+A: LIST "IN" "BOX"
+A: LIST "" "Arch*e"
+A: LIST NIL *
+A: LIST "" NIL
+A: CREATE NIL
+A: SUBSCRIBE NIL
+A: LIST "" "N%"
+A: DELETE NIL
+A: UNSUBSCRIBE NIL
+A: CREATE {4+}\r\nLit1
+A: RENAME {4+}\r\nLit1 {4+}\r\nLit2
+A: DELETE Lit2
+A: EXAMINE INBOX (CONDSTORE)
+A: CLOSE
+A: EXPUNGE
+A: NOOP
+`,
+  },
+  {
     title: 'sharing',
     commands: `
 A: CREATE Ours
@@ -877,6 +969,12 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   'being told: A: NOTIFY SET (subscribed (MessageNew MessageExpunge MailboxName))':
     'We tell of messages only, and say so by BADEVENT',
   'being told: A: NOTIFY SET': 'RFC 5465 section 8: one group at least',
+  'odd spelling: A: STORE 1:2,3 -FLAGS (\\Seen \\Flagged \\Deleted)':
+    'RFC 9051 section 6.4.6: the flags are told, changed or not',
+  'odd spelling: A: SEARCH  ALL': 'RFC 9051 section 9: one space',
+  'odd spelling: A: FETCH 1 (FLAGS  UID)': 'as above',
+  'odd spelling: A: FETCH 1 BODY.PEEK[1.0]': 'RFC 9051 section 9: parts count from 1',
+  'odd spelling: A: STATUS INBOX (MESSAGES MESSAGES)': 'Who asks twice is told twice',
   'searching: SEARCH BODY "<p>"': 'HTML is searched for its words (RFC 9051 section 6.4.4: flexible matching)',
   'searching: SEARCH SENTBEFORE 3-Mar-2020': 'Without a date it was sent neither before nor after; Dovecot takes 1970',
   'searching: SEARCH NOT SENTSINCE 1-Jan-1970': 'as above',
