@@ -10,8 +10,11 @@ import type { Verifier } from '../hooks.ts'
 import type { ScramMechanism } from './mechanisms.ts'
 import { saslPrep, textOf } from './prepare.ts'
 
-/** How often a new verifier's key is derived, and a made-up one's: of those with another number it can be told that they are real. */
-export const SCRAM_ITERATIONS = 100_000
+/**
+ * How often a new verifier's key is derived, and a made-up one's: of those with another number it can be told that they
+ * are real. Cyrus SASL's clients refuse more.
+ */
+export const SCRAM_ITERATIONS = 65_536
 /** Octets of a new verifier's salt, and of a made-up one's. */
 export const SCRAM_SALT = 16
 const NONCE = 18

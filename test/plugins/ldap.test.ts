@@ -126,13 +126,32 @@ test('SASL PLAIN, and the strongest that the accounts can', { skip }, async (t) 
   assert.equal((await sasl('-Y', 'PLAIN', '-w', 'wrong')).code, 49)
 })
 
-test('passwords are taken only under TLS, unless the admin says otherwise', { skip }, async (t) => {
+test('SCRAM with what the directory keeps, in the clear and under TLS', { skip }, async (t) => {
+  const files = await certificateFor(t)
+  const options = { authWithoutTls: false, tls: files }
+  const here = await createLdapKernel(t, options, { directory: { scram: true } })
+  const sasl = (password: string, ...args: string[]) =>
+    run('ldapwhoami', ['-H', here.uri, '-Y', 'SCRAM-SHA-256', '-U', 'bob', '-w', password, ...args], {
+      env: { LDAPTLS_CACERT: files.cert },
+    })
+  assert.equal((await sasl(PASSWORD)).out, `dn:uid=bob,${SUFFIX}\n`)
+  assert.equal((await sasl('wrong')).code, 49)
+  const secured = await sasl(PASSWORD, '-ZZ')
+  assert.equal(secured.out, `dn:uid=bob,${SUFFIX}\n`, secured.err)
+})
+
+async function certificateFor(t: TestContext) {
   const folder = await tempFolder(t)
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   await promisify(execFile)('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert],
     ...['-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
   ])
+  return { key, cert }
+}
+
+test('passwords are taken only under TLS, unless the admin says otherwise', { skip }, async (t) => {
+  const { key, cert } = await certificateFor(t)
   const env = { LDAPTLS_CACERT: cert }
   const bind = ['-x', '-D', `uid=bob,${SUFFIX}`, '-w', PASSWORD]
   const plain = await createLdapKernel(t, { authWithoutTls: false, tls: { key, cert } })

@@ -5,7 +5,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { TestContext } from 'node:test'
-import type { TestKernelOptions } from '../../core/testing.ts'
 import { ldap } from '../../plugins/ldap/index.ts'
 import { createDirectoryKernel, type DirectoryKernel } from './directory.ts'
 
@@ -23,7 +22,7 @@ type Options = Partial<Parameters<typeof ldap>[0]>
 export async function createLdapKernel(
   t: Pick<TestContext, 'after'>,
   given: Options = {},
-  rest: TestKernelOptions = {},
+  rest: Parameters<typeof createDirectoryKernel>[1] = {},
 ): Promise<LdapKernel> {
   const here = await createDirectoryKernel(t, {
     ...rest,
