@@ -69,9 +69,6 @@ function display(one: EnvelopeAddress | undefined): string {
   return collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
 }
 
-/** A copy: a part of a string keeps the whole of it, here the header, in memory. */
-const own = (text: string) => Buffer.from(text).toString()
-
 async function read(mail: MailStoreApi, { email, received, size }: Entry): Promise<Digest> {
   const header = await (await mail.email(email))?.header()
   if (!header) return { ...NOTHING, received, size }
@@ -85,23 +82,22 @@ async function read(mail: MailStoreApi, { email, received, size }: Entry): Promi
     size,
     sent: sentAt(date),
     day: sentDay(date),
-    subject: own(collate(baseSubject(decoded))),
+    subject: collate(baseSubject(decoded)),
     isReply: isReply(decoded),
-    from: own(collate(from[0]?.mailbox ?? '')),
-    to: own(collate(to[0]?.mailbox ?? '')),
-    cc: own(collate(cc[0]?.mailbox ?? '')),
-    displayFrom: own(display(from[0])),
-    displayTo: own(display(to[0])),
-    id: id === undefined ? undefined : own(id),
-    references: (references.length > 0 ? references : messageIds(inReplyTo).slice(0, 1)).map(own),
+    from: collate(from[0]?.mailbox ?? ''),
+    to: collate(to[0]?.mailbox ?? ''),
+    cc: collate(cc[0]?.mailbox ?? ''),
+    displayFrom: display(from[0]),
+    displayTo: display(to[0]),
+    id,
+    references: references.length > 0 ? references : messageIds(inReplyTo).slice(0, 1),
   }
 }
 
-/** Octets that one takes, roughly. */
-function weightOf({ subject, displayFrom, displayTo, from, to, cc, id = '', references }: Digest): number {
-  const texts = [subject, displayFrom, displayTo, from, to, cc, id, ...references]
-  return texts.reduce((sum, text) => sum + text.length + 24, 200)
-}
+/** Octets that a digest takes, that a reference takes, and that a text takes beside its characters; roughly. */
+const DIGEST = 250
+const REFERENCE = 8
+const TEXT = 80
 
 /** Messages after which others have their turn. */
 const TURN = 100
@@ -111,15 +107,39 @@ type Known = Map<string, Map<number, Digest>>
 export function createDigests(most: number): Digests {
   let young: Known = new Map()
   let old: Known = new Map()
+  /** Texts that the young ones hold: many messages share a subject, a name, a reference. */
+  let texts = new Map<string, string>()
   let weight = 0
+
+  function own(text: string): string {
+    const known = texts.get(text)
+    if (known !== undefined) return known
+    // A copy: a part of a string keeps the whole of it, here the header, in memory.
+    const copy = Buffer.from(text).toString()
+    texts.set(copy, copy)
+    weight += copy.length + TEXT
+    return copy
+  }
 
   function keep(id: string, uid: number, digest: Digest): void {
     const known = young.get(id) ?? new Map<number, Digest>()
-    young.set(id, known.set(uid, digest))
-    weight += weightOf(digest)
+    const kept = {
+      ...digest,
+      subject: own(digest.subject),
+      from: own(digest.from),
+      to: own(digest.to),
+      cc: own(digest.cc),
+      displayFrom: own(digest.displayFrom),
+      displayTo: own(digest.displayTo),
+      id: digest.id === undefined ? undefined : own(digest.id),
+      references: digest.references.map(own),
+    }
+    young.set(id, known.set(uid, kept))
+    weight += DIGEST + REFERENCE * digest.references.length
     if (weight < most / 2) return
     old = young
     young = new Map()
+    texts = new Map()
     weight = 0
   }
 
