@@ -155,7 +155,6 @@ test('a server that cannot be reached is "later", never "nobody"', { skip }, asy
   const here = await createClientKernel(t, {
     servers: [slapd.uri],
     ...asRoot,
-    timeouts: { connect: '2 s', request: '2 s' },
   })
   assert.equal(await here.send('bob@example.org'), 250)
   assert.equal(await here.send('nobody@example.org'), 550)
