@@ -33,7 +33,7 @@ export interface ClientsParts {
   readonly certificates: Certificates | undefined
   readonly limits: { readonly connections: number; readonly connectionsPerAddress: number }
   readonly proxyFrom: readonly string[]
-  /** Ms for a PROXY header and a TLS handshake. */
+  /** Ms for a PROXY header, for a TLS handshake, and for a client to take the last that it is told. */
   readonly handshakeMs: number
   readonly clock: Clock
   readonly log: Log
@@ -67,6 +67,14 @@ export function createClients(parts: ClientsParts): Clients {
     }
   }
 
+  /** What is written already may still be read, for a while. */
+  function leave(socket: Socket): void {
+    socket.destroySoon()
+    if (socket.destroyed) return
+    const cancel = clock.after(parts.handshakeMs, () => socket.destroy())
+    socket.once('close', cancel)
+  }
+
   async function handshake(socket: Socket): Promise<TLSSocket> {
     if (!tls || !certificates) throw new Error('there are no certificates')
     const secured = new TLSSocket(socket, { isServer: true, ...tlsServerOptions(certificates, tls) })
@@ -92,7 +100,7 @@ export function createClients(parts: ClientsParts): Clients {
     const local = header.to ?? own.local
     if (admission.enter(remote.address) !== 'ok') {
       if (!isImplicit) socket.write(parts.full)
-      return socket.destroySoon()
+      return leave(socket)
     }
     try {
       const top = isImplicit ? await handshake(socket) : socket
@@ -125,7 +133,7 @@ export function createClients(parts: ClientsParts): Clients {
       socket.on('error', () => socket.destroy())
       const work = receive(socket)
         .catch((cause: unknown) => log.debug('connection failed', { cause }))
-        .finally(() => socket.destroySoon())
+        .finally(() => leave(socket))
       served.add(work)
       void work.finally(() => served.delete(work))
     },

@@ -405,3 +405,30 @@ print('done')
 `
   assert.equal((await run('python3', ['-c', script])).stdout, 'done\n')
 })
+
+test('a client that reads nothing loses its connection, and with it what it held', async (t) => {
+  const { door, clock } = await createPop3Kernel(t, {
+    pop3: { timeouts: { write: '50 ms', handshake: '1 min' }, limits: { connections: 1 } },
+  })
+  const deaf = connect(door('pop').port ?? 0, '127.0.0.1')
+  t.after(() => deaf.destroy())
+  await once(deaf, 'connect')
+  deaf.pause()
+  deaf.on('error', () => deaf.destroy())
+  deaf.write('USER ann\r\nPASS secret\r\n')
+  // Far more than any buffer between us holds.
+  for (let number = 0; number < 400; number++) deaf.write('RETR 3\r\n')
+  const gone = new Promise((resolve) => deaf.once('close', resolve))
+  // It notices only by what it sends.
+  const knocking = setInterval(() => deaf.write('NOOP\r\n'), 20)
+  t.after(() => clearInterval(knocking))
+  for (let isGone = false; !isGone; ) {
+    await clock.advance(10_000)
+    isGone = await Promise.race([
+      gone.then(() => true),
+      new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20)),
+    ])
+  }
+  const next = await talkTo(t, door('pop').port ?? 0)
+  assert.match(await next.line(), /^\+OK /)
+})
