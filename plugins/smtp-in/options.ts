@@ -32,7 +32,11 @@ const limits = z
 
 const timeouts = z
   .strictObject({
-    handshake: duration().prefault('30 s').describe('For the PROXY header and the handshake of implicit TLS together.'),
+    handshake: duration()
+      .prefault('30 s')
+      .describe(
+        'For the PROXY header and the handshake of implicit TLS together; and for a client to close after the last that it is told.',
+      ),
     command: duration()
       .prefault('5 min')
       .describe('For a whole command line to come, or for the next octet of content (RFC 5321 asks for 5 minutes).'),

@@ -87,8 +87,13 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
   /** Ends the session when the client has had its time. What we take ourselves does not count. */
   expire(now: number): void {
     const { timeouts } = this._server.parts.options
-    if (this._closing || this.#waitingFor === 'us') return
     const waited = now - this.#since
+    if (this._closing) {
+      // He has been told all, and keeps the connection.
+      if (waited > timeouts.handshake) this.cut()
+      return
+    }
+    if (this.#waitingFor === 'us') return
     if (this.#waitingFor === 'content') {
       const took = now - this.#contentSince
       const octets = (this.#input?.received ?? 0) - this.#contentFrom
@@ -118,6 +123,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
   override close() {
     if (this.#handshaking) return this.cut()
     this.#flush()
+    this.#since = this._server.parts.clock.now()
     super.close()
     this.#input?.shut()
   }

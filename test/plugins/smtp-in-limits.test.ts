@@ -155,6 +155,19 @@ test('a client that reads no answers is not read from, and is hung up on in time
   assert.equal(door.sessions, 0)
 })
 
+test('a client that has said QUIT, or was hung up on, does not keep the connection', async (t) => {
+  const clock = testClock()
+  const door = await openDoor(t, { timeouts: { handshake: '10 s', command: '1 min' } }, { clock })
+  const [quits, idles] = [await talk(t, door.port), await talk(t, door.port)]
+  for (const client of [quits, idles]) await client.reply()
+  assert.match(await quits.ask('QUIT'), /^221 /)
+  for (let time = 0; time < 100 && (await door.connections()) > 1; time++) await clock.advance(1000)
+  assert.equal(await door.connections(), 1)
+  for (let time = 0; time < 200 && (await door.connections()) > 0; time++) await clock.advance(1000)
+  assert.match(await idles.reply(), /^421 4\.4\.2 /)
+  assert.equal(await door.connections(), 0)
+})
+
 test('who speaks before the greeting is refused while we wait for that', async (t) => {
   const door = await openDoor(t, { bannerDelay: '100 ms' })
   const hasty = await talk(t, door.port)
