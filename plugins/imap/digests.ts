@@ -1,8 +1,8 @@
 /**
  * What sorting, threading and dates ask of a message's header, read once and kept at hand.
  *
- * What must stay true: what a UID means never changes, so what is kept of it is never stale; what is kept has a bound, and what
- * has not been asked for the longest goes first, half of all at a time.
+ * What must stay true: what a UID means never changes, so what is kept of it is never stale; what is kept has a bound,
+ * and the mailbox that has not been asked for the longest goes first.
  */
 import type { Email, Entry, Envelope, EnvelopeAddress, Mailbox, MailStoreApi } from '../mailstore/api.ts'
 import { decodeWords, envelopeOf, readFields } from '../mailstore/mime/api.ts'
@@ -94,7 +94,8 @@ async function read(mail: MailStoreApi, { email, received, size }: Entry): Promi
   }
 }
 
-/** Octets that a digest takes, that a reference takes, and that a text takes beside its characters; roughly. */
+/** Octets that a mailbox takes, a digest, a reference, and a text beside its characters; roughly. */
+const MAILBOX = 500
 const DIGEST = 250
 const REFERENCE = 8
 const TEXT = 80
@@ -102,28 +103,44 @@ const TEXT = 80
 /** Messages after which others have their turn. */
 const TURN = 100
 
-type Known = Map<string, Map<number, Digest>>
+/** What is kept of one mailbox. */
+interface Kept {
+  readonly digests: Map<number, Digest>
+  /** Many messages share a subject, a name, a reference. */
+  readonly texts: Map<string, string>
+  weight: number
+}
 
 export function createDigests(most: number): Digests {
-  let young: Known = new Map()
-  let old: Known = new Map()
-  /** Texts that the young ones hold: many messages share a subject, a name, a reference. */
-  let texts = new Map<string, string>()
+  /** The mailbox that has not been asked for the longest stands first. */
+  const all = new Map<string, Kept>()
   let weight = 0
 
-  function own(text: string): string {
-    const known = texts.get(text)
-    if (known !== undefined) return known
-    // A copy: a part of a string keeps the whole of it, here the header, in memory.
-    const copy = Buffer.from(text).toString()
-    texts.set(copy, copy)
-    weight += copy.length + TEXT
-    return copy
+  function keptOf(id: string): Kept {
+    const kept = all.get(id) ?? { digests: new Map(), texts: new Map(), weight: MAILBOX }
+    if (!all.delete(id)) weight += MAILBOX
+    all.set(id, kept)
+    return kept
+  }
+
+  function drop(id: string): void {
+    weight -= all.get(id)?.weight ?? 0
+    all.delete(id)
   }
 
   function keep(id: string, uid: number, digest: Digest): void {
-    const known = young.get(id) ?? new Map<number, Digest>()
-    const kept = {
+    const kept = keptOf(id)
+    let more = DIGEST + REFERENCE * digest.references.length
+    const own = (text: string): string => {
+      const known = kept.texts.get(text)
+      if (known !== undefined) return known
+      // A copy: a part of a string keeps the whole of it, here the header, in memory.
+      const copy = Buffer.from(text).toString()
+      kept.texts.set(copy, copy)
+      more += copy.length + TEXT
+      return copy
+    }
+    kept.digests.set(uid, {
       ...digest,
       subject: own(digest.subject),
       from: own(digest.from),
@@ -133,14 +150,18 @@ export function createDigests(most: number): Digests {
       displayTo: own(digest.displayTo),
       id: digest.id === undefined ? undefined : own(digest.id),
       references: digest.references.map(own),
+    })
+    kept.weight += more
+    weight += more
+    trim()
+  }
+
+  /** The last to go is the mailbox that is asked for: what is kept of messages that it has no more goes with the rest. */
+  function trim(): void {
+    for (const oldest of all.keys()) {
+      if (weight <= most) return
+      drop(oldest)
     }
-    young.set(id, known.set(uid, kept))
-    weight += DIGEST + REFERENCE * digest.references.length
-    if (weight < most / 2) return
-    old = young
-    young = new Map()
-    texts = new Map()
-    weight = 0
   }
 
   async function readAll({ mail, mailbox, uids, signal, looked }: Wanted): Promise<Map<number, Digest>> {
@@ -160,14 +181,9 @@ export function createDigests(most: number): Digests {
   return {
     async of(wanted) {
       const { mailbox, uids } = wanted
-      const [now, before] = [young.get(mailbox.id), old.get(mailbox.id)]
-      const known = uids.map((uid) => {
-        const digest = now?.get(uid)
-        if (digest) return digest
-        const older = before?.get(uid)
-        if (older) keep(mailbox.id, uid, older)
-        return older
-      })
+      const { digests } = keptOf(mailbox.id)
+      trim()
+      const known = uids.map((uid) => digests.get(uid))
       const missing = uids.filter((_, index) => !known[index])
       if (missing.length === 0) return known as Digest[]
       const found = await readAll({ ...wanted, uids: missing.toSorted((a, b) => a - b) })
