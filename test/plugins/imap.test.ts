@@ -6,6 +6,7 @@ import * as z from 'zod'
 import type { ImapChange, ImapCommand } from '../../plugins/imap/api.ts'
 import { imap } from '../../plugins/imap/index.ts'
 import { createImapKernel, type ImapTalk } from '../support/imap-talk.ts'
+import { allowed, contentOf } from '../support/mailstore.ts'
 
 const message = (subject: string, more = '') =>
   `From: Me <me@far.test>\r\nTo: ann@here.test\r\nSubject: ${subject}\r\nMessage-ID: <${subject}@far.test>\r\n${more}\r\nText of ${subject}\r\n`
@@ -443,4 +444,36 @@ test('the keywords of a mailbox are told when it is opened, also those that came
   await client.command('STORE 1 FLAGS ()')
   await client.command('STORE 2 +FLAGS ($Label1)')
   assert.match((await flags(other)) ?? '', / \$Label1/)
+})
+
+test('sorting and threading are the same however little may be kept of messages', async (t) => {
+  const answers: string[][] = []
+  for (const cache of ['1 KiB', '20 KiB', '32 MB']) {
+    const { talk, mail, mailbox } = await createImapKernel(t, { imap: { cache } })
+    for (const name of ['INBOX', 'Archive'])
+      allowed(
+        await mail.append(
+          await mailbox('ann', name),
+          Array.from({ length: 150 }, (_, number) => ({
+            content: contentOf(
+              message(`s${number}`, `References: <s${number - (number % 5)}@far.test>\r\n`).replace(
+                'Me',
+                `P${(number * 7) % 40}`,
+              ),
+            ),
+          })),
+        ),
+      )
+    const client = await talk('ann')
+    const told: string[] = []
+    for (const name of ['INBOX', 'Archive', 'INBOX']) {
+      await client.command(`SELECT ${name}`)
+      for (const command of ['SORT (DISPLAYFROM REVERSE SUBJECT) UTF-8 ALL', 'THREAD REFERENCES UTF-8 10:140'])
+        told.push(...(await client.command(command)).filter((line) => /^\* (?:SORT|THREAD) /.test(line)))
+    }
+    answers.push(told)
+  }
+  assert.equal(answers[0]?.length, 6)
+  assert.deepEqual(answers[0], answers[2])
+  assert.deepEqual(answers[1], answers[2])
 })
