@@ -123,7 +123,12 @@ export const milter = definePlugin({
     const wait = { stage: 'last', timeout: slowest } as const
     return {
       hooks: {
-        connect: { ...wait, handler: (session) => each(clientOf(session), (filter) => filter.connect(session)) },
+        connect: {
+          ...wait,
+          // Who reads mail or asks the directory is not a filter's business.
+          handler: (session) =>
+            bringsMail(session) ? each(clientOf(session), (filter) => filter.connect(session)) : undefined,
+        },
         helo: { ...wait, handler: (session) => each(clientOf(session), (filter) => filter.helo(session)) },
         mail: {
           ...wait,
@@ -173,6 +178,8 @@ export const milter = definePlugin({
     }
   },
 })
+
+const bringsMail = ({ protocol }: Session) => /^(?:E?SMTP|LMTP|BSMTP|LOCAL)/.test(protocol)
 
 /** Filters do not see the Received field that we have added. */
 function withoutOurs(fields: readonly RawField[]): RawField[] {

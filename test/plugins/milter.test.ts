@@ -4,7 +4,10 @@ import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { accounts } from 'iems/plugins/accounts'
+import { mailstore } from 'iems/plugins/mailstore'
 import { milter } from 'iems/plugins/milter'
+import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { createTestKernel, deliveredTo, type TestKernel, testClock } from 'iems/testing'
 import { missing, noLibmilter, OPENDKIM, startFilter, startNonsense, startOpendkim } from '../support/milter.ts'
@@ -19,7 +22,7 @@ async function startServer(t: TestContext, filters: Filter[], options: Parameter
     deliver: deliveredTo,
     ...options,
     channels: { mx: smtpIn({ listen: '127.0.0.1:0' }, { trusts: ['127.0.0.0/8'] }), ...options.channels },
-    plugins: [milter({ filters })],
+    plugins: [milter({ filters }), ...(options.plugins ?? [])],
   })
 }
 
@@ -104,6 +107,22 @@ test('what it says to a step is the answer to that step', { skip: noLibmilter },
       .filter((what) => what !== 'close'),
     ['connect', 'helo', 'mail', 'abort'].slice(0, 3),
   )
+})
+
+test('who comes for his mail is not told of', { skip: noLibmilter }, async (t) => {
+  const filter = await startFilter(t)
+  const kernel = await startServer(t, [{ name: 'test', servers: [filter.address] }], {
+    channels: {
+      pop: pop3({ listen: '127.0.0.1:0', authWithoutTls: true }),
+      local: mailstore({}, { accepts: 'anyone' }),
+    },
+    plugins: [accounts({ domains: ['here.test'], accounts: [] })],
+  })
+  const client = await talk(t, kernel.door('pop').port ?? 0)
+  client.send('QUIT\r\n')
+  assert.match(await client.rest(), /^\+OK /)
+  assert.match((await send(t, kernel, 'x')).last, /^250 /)
+  assert.equal(filter.heard().filter(([what]) => what === 'connect').length, 1)
 })
 
 test('messages in one session: what was not finished is aborted, each is judged for itself', {
