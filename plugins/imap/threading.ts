@@ -58,7 +58,8 @@ export function byReferences(messages: readonly Threaded[]): readonly Tree[] {
 /** Steps 1 and 2: every message below the one it answers. */
 function linked(messages: readonly Threaded[]): Node[] {
   const nodes = new Map<string, Node>()
-  const own: Node[] = []
+  /** Those without an id of their own. */
+  const loose: Node[] = []
   const nodeOf = (id: string): Node => {
     const known = nodes.get(id)
     if (known) return known
@@ -68,22 +69,25 @@ function linked(messages: readonly Threaded[]): Node[] {
   }
   for (const message of messages) {
     // Of two with one id the second is treated as if it had none.
-    const known = message.id === undefined ? undefined : nodes.get(message.id)
-    const node = message.id === undefined || known?.message ? { children: [] } : nodeOf(message.id)
-    ;(node as Node).message = message
-    own.push(node as Node)
+    let node = message.id === undefined ? undefined : nodeOf(message.id)
+    if (!node || node.message) {
+      node = { children: [] }
+      loose.push(node)
+    }
+    node.message = message
     let before: Node | undefined
-    for (const id of message.references.slice(-MOST_REFERENCES)) {
+    const { references } = message
+    for (const id of references.length > MOST_REFERENCES ? references.slice(-MOST_REFERENCES) : references) {
       const next = nodeOf(id)
       if (before && !next.parent) adopt(before, next)
       before = next
     }
-    if (before && before !== node) {
-      release(node as Node)
-      adopt(before, node as Node)
+    if (before && before !== node && before !== node.parent) {
+      release(node)
+      adopt(before, node)
     }
   }
-  return [...new Set([...nodes.values(), ...own])].filter(({ parent }) => !parent)
+  return [...nodes.values(), ...loose].filter(({ parent }) => !parent)
 }
 
 function adopt(parent: Node, child: Node): void {
