@@ -81,12 +81,16 @@ export function createEmails({ store, contents }: EmailsParts) {
     const open = (range?: ByteRange) => openBelow(top, content, range)
     const structured = async () => shift(await structure(base, content), top.length)
     const headerSize = top.length + content.size - content.blobSize + content.headerSize
+    let header: ReturnType<Email['header']> | undefined
     const one: Email = {
       id,
       size: top.length + content.size,
       headerSize,
       open,
-      header: () => readHeader(open, { headerSize, size: one.size }),
+      header: () => {
+        header ??= readHeader(open, { headerSize, size: one.size })
+        return header
+      },
       structure: structured,
       decoded: (part) => partBody(one, part),
       field: async (name) => fieldOf(await headerText(open, headerSize), name),

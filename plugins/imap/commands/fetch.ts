@@ -268,19 +268,22 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
   const { section, partial } = item
   const name = item.name.startsWith('BODY[') ? item.name : item.name.toUpperCase()
   const label = partial ? `${name}<${partial.start}>` : name
-  const range = section.part.length > 0 ? rangeOf(await email.structure(), section) : await wholeRange(email, section)
+  // The message and its header need no parsing, however it may look inside.
+  const header = section.part.length === 0 && section.what ? await email.header() : undefined
+  if (header && section.what !== 'TEXT') return octetsValue(label, chosenOf(header, section), partial)
+  const range = header ? { start: header.length, end: email.size } : await rangeIn(email, section)
   if (!range) return `${label} NIL`
-  if (section.fields) return fieldsValue(email, { label, range, section, partial })
+  if (section.fields) {
+    const end = Math.min(range.end, range.start + HEADER_LIMIT)
+    return octetsValue(label, chosenOf(await read(email.open({ start: range.start, end })), section), partial)
+  }
   const cut = cutTo(range, partial)
   return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
 }
 
-/** The message and its header need no parsing, however it may look inside. */
-async function wholeRange(email: Email, section: Section): Promise<OctetRange | undefined> {
-  if (section.what === undefined) return { start: 0, end: email.size }
-  const header = await email.header()
-  if (!header) return rangeOf(await email.structure(), section)
-  return section.what === 'TEXT' ? { start: header.length, end: email.size } : { start: 0, end: header.length }
+async function rangeIn(email: Email, section: Section): Promise<OctetRange | undefined> {
+  const isWhole = section.part.length === 0 && section.what === undefined
+  return isWhole ? { start: 0, end: email.size } : rangeOf(await email.structure(), section)
 }
 
 function cutTo({ start, end }: OctetRange, partial: Partial | undefined): OctetRange {
@@ -292,23 +295,18 @@ function cutTo({ start, end }: OctetRange, partial: Partial | undefined): OctetR
 /** Octets of a header of which fields are chosen. */
 const HEADER_LIMIT = 1024 * 1024
 
-async function fieldsValue(
-  email: Email,
-  {
-    label,
-    range,
-    section,
-    partial,
-  }: { label: string; range: OctetRange; section: Section; partial: Partial | undefined },
-): Promise<Value> {
-  const header = await read(email.open({ start: range.start, end: Math.min(range.end, range.start + HEADER_LIMIT) }))
-  const chosen = Buffer.from(
-    chooseFields(header.toString('latin1'), section.fields ?? [], section.what === 'HEADER.FIELDS.NOT'),
-    'latin1',
-  )
-  const { start, end } = cutTo({ start: 0, end: chosen.length }, partial)
-  const octets = chosen.subarray(start, end)
-  return { name: label, size: octets.length, open: () => once(octets) }
+/** The fields that are asked for, or the header as it is. */
+function chosenOf(header: Uint8Array, { fields, what }: Section): Buffer {
+  const octets = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
+  return fields
+    ? Buffer.from(chooseFields(octets.toString('latin1'), fields, what === 'HEADER.FIELDS.NOT'), 'latin1')
+    : octets
+}
+
+function octetsValue(name: string, all: Buffer, partial: Partial | undefined): Value {
+  const { start, end } = cutTo({ start: 0, end: all.length }, partial)
+  const octets = all.subarray(start, end)
+  return { name, size: octets.length, open: () => once(octets) }
 }
 
 async function binaryValue(
