@@ -34,7 +34,7 @@ function shownOf(credentials: Credentials): string | undefined {
   return credentials.kind === 'bearer' ? credentials.token : undefined
 }
 
-/** The client, whose session and trace may be others at each attempt. */
+/** The client as it is at this attempt. */
 export interface Claimant {
   readonly session: Session
   readonly run: Run

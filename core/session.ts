@@ -160,15 +160,13 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     }
   }
 
-  const judge = createJudge(parts, {
-    get session() {
-      return session
-    },
-    get run() {
-      return greeting.run
-    },
-    denied: (refusal, user) => refused('session.auth-failed', refusal, { user }),
-  })
+  /** Most sessions never log in. */
+  const judge = () =>
+    createJudge(parts, {
+      session,
+      run: greeting.run,
+      denied: (refusal, user) => refused('session.auth-failed', refusal, { user }),
+    })
 
   /** What came of an attempt; from here on the client is who it has shown to be. */
   function accepted(answer: Identity | Refusal): Identity | Refusal {
@@ -249,9 +247,9 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     mechanisms: () => offeredMechanisms({ judged: hooks.mechanisms(channel), canBind: binding !== undefined }),
     async authenticate(exchange) {
       if (!this.mechanisms().includes(exchange.mechanism)) return NO_MECHANISM
-      return accepted(await converse(exchange, judge, binding))
+      return accepted(await converse(exchange, judge(), binding))
     },
-    auth: async (credentials) => accepted(await judge.judge(credentials)),
+    auth: async (credentials) => accepted(await judge().judge(credentials)),
     async mail(from, parameters) {
       transaction = undefined
       const refusal = (await helo()) ?? (await begin(from, parameters))

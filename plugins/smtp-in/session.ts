@@ -219,7 +219,7 @@ export class Conversation {
       `SIZE ${maxSize}`,
       ...offers(etrn.length > 0, 'ETRN'),
       ...offers(tls && !this.#client.tls, 'STARTTLS'),
-      ...offers(this.#mayAuthenticate && !this.#identity, `AUTH ${this.#open.mechanisms().join(' ')}`),
+      ...(this.#mayAuthenticate && !this.#identity ? [`AUTH ${this.#open.mechanisms().join(' ')}`] : []),
       'ENHANCEDSTATUSCODES',
       '8BITMIME',
       'DSN',
