@@ -108,7 +108,16 @@ export async function measureProtection(
   const port = await freePort()
   const config = join(folder, 'iems.config.ts')
   await writeFile(config, configuration(protection, port, sink.port))
-  const flags = ['--conditions=source', join(project, 'core/cli.ts'), 'start', '--quiet', '--config', config]
+  const nodeFlags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
+  const flags = [
+    ...nodeFlags,
+    '--conditions=source',
+    join(project, 'core/cli.ts'),
+    'start',
+    '--quiet',
+    '--config',
+    config,
+  ]
   pid = spawn(process.execPath, flags, { detached: true, cwd: project, stdio: 'ignore' }).pid
   await accepting(port)
   const content = await letter()
