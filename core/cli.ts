@@ -533,6 +533,10 @@ function namedConfig(words: readonly string[]): Common {
   return config === undefined ? {} : { config }
 }
 
+// Who reads what is printed may have seen enough, as `head` has: what is being done is done all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 try {
   const iems = program()
   if (mayBeOfPlugin(iems, process.argv)) {

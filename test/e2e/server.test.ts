@@ -1,10 +1,12 @@
 /** A server as an admin meets it: started, asked, reloaded, stopped, by the command and by signals. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
 
@@ -165,6 +167,18 @@ test('check tells every problem at once and hooks prints the order of taps', asy
   assert.equal(wrong.code, 1)
   assert.match(wrong.err, /channels\.mx: .*lissten/)
   assert.match(wrong.err, /channels\.relay\.tls: .*got "offf"/)
+})
+
+test('a reader of the output who has seen enough is no error', async (t) => {
+  const folder = await tempFolder(t)
+  await writeFile(join(folder, 'iems.config.ts'), "export default { channels: {}, hostname: 'mx.test' }\n")
+  const config = join(folder, 'iems.config.ts')
+  const shell = `"${process.execPath}" --conditions=source core/cli.ts hooks --config "${config}" | true; echo "\${PIPESTATUS[0]}"`
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', shell], {
+    cwd: join(import.meta.dirname, '../..'),
+  })
+  assert.match(stdout, /^0\n$/)
+  assert.equal(stderr, '')
 })
 
 test('the control socket answers nonsense with an error and goes on', async (t) => {
