@@ -8,7 +8,7 @@
  */
 import { argon2, createHmac, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { SCRAM_ITERATIONS } from 'iems'
+import { createTurns, NoTurn, SCRAM_ITERATIONS } from 'iems'
 import { argon2Of, type Fits, readHash, type ScramKeys, scramOf, writeScram } from './schemes.ts'
 
 const derive = promisify(argon2)
@@ -81,41 +81,25 @@ export function createVerifier(now: () => number) {
     for (const oldest of [...remembered.keys()].slice(0, 1000)) remembered.delete(oldest)
   }
 
-  let working = 0
-  const waiting: (() => void)[] = []
+  const turns = createTurns({ atOnce: AT_ONCE, waiting: WAITING })
 
-  async function turn(): Promise<boolean> {
-    if (working < AT_ONCE) {
-      working++
-      return true
-    }
-    if (waiting.length >= WAITING) return false
-    await new Promise<void>((resolve) => waiting.push(resolve))
-    return true
-  }
-
-  function leave() {
-    const next = waiting.shift()
-    if (next) next()
-    else working--
+  async function fits(password: string, kept: string | undefined): Promise<boolean> {
+    const first = kept?.split(' ')[0] ?? NOBODY
+    // Quick ones take as long as nobody's, too.
+    const [does] = await Promise.all([readHash(first)?.(password) ?? false, isStaleHash(first) && nobodyFits(password)])
+    return does && kept !== undefined
   }
 
   return async function verify(password: string, kept: string | undefined): Promise<boolean | undefined> {
     const name = kept === undefined ? '' : nameOf(password, kept)
     if ((remembered.get(name) ?? 0) > now()) return true
-    if (!(await turn())) return undefined
     try {
-      const first = kept?.split(' ')[0] ?? NOBODY
-      // Quick ones take as long as nobody's, too.
-      const [fits] = await Promise.all([
-        readHash(first)?.(password) ?? false,
-        isStaleHash(first) && nobodyFits(password),
-      ])
-      if (!fits || kept === undefined) return false
-      remember(name)
-      return true
-    } finally {
-      leave()
+      const isRight = await turns.take(() => fits(password, kept))
+      if (isRight) remember(name)
+      return isRight
+    } catch (cause) {
+      if (cause instanceof NoTurn) return undefined
+      throw cause
     }
   }
 }

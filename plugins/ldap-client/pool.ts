@@ -4,7 +4,7 @@
  * What must stay true: a server that cannot be reached is left alone for a while, but asked when no other is left; a
  * connection on which anything went wrong is not used again; who waits for one waits no longer than a request may take.
  */
-import type { Clock, Log } from 'iems'
+import { type Clock, createTurns, type Log, NoTurn } from 'iems'
 import { type Connection, type ConnectionLimits, type ServerAddress, Unreachable } from './connection.ts'
 
 export interface PoolParts {
@@ -27,39 +27,13 @@ export type Pool = ReturnType<typeof createPool>
 export function createPool({ servers, open, size, limits, rest, clock, log }: PoolParts) {
   const idle: { readonly connection: Connection; readonly server: ServerAddress }[] = []
   const failed = new Map<ServerAddress, number>()
-  const waiting: (() => void)[] = []
-  let lent = 0
+  const turns = createTurns({ atOnce: size, waiting: WAITING, patience: limits.request })
   let isClosed = false
 
   /** Those that did not fail lately first, each in the order of the configuration. */
   function inOrder(): ServerAddress[] {
     const isResting = (server: ServerAddress) => clock.now() - (failed.get(server) ?? Number.NEGATIVE_INFINITY) < rest
     return [...servers.filter((server) => !isResting(server)), ...servers.filter(isResting)]
-  }
-
-  async function turn(): Promise<void> {
-    if (lent < size) {
-      lent++
-      return
-    }
-    if (waiting.length >= WAITING) throw new Unreachable('too many wait for the LDAP server')
-    await new Promise<void>((resolve, reject) => {
-      const wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(() => {
-        waiting.splice(waiting.indexOf(wake), 1)
-        reject(new Unreachable('no connection to the LDAP server was free in time'))
-      }, limits.request)
-      waiting.push(wake)
-    })
-  }
-
-  function pass(): void {
-    const next = waiting.shift()
-    if (next) next()
-    else lent--
   }
 
   /** A connection of before that is still open. */
@@ -99,26 +73,33 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
     }
   }
 
+  async function onAny<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    let cause: unknown = new Unreachable('closed')
+    for (const server of isClosed ? [] : inOrder()) {
+      try {
+        const result = await onOne(server, work)
+        if (failed.delete(server)) log.info('the LDAP server can be reached again', { host: server.host })
+        return result
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error
+        cause = error
+        if (!failed.has(server)) log.warn('the LDAP server cannot be reached', { host: server.host, cause })
+        failed.set(server, clock.now())
+      }
+    }
+    throw cause
+  }
+
   /** Runs the work on a connection, and again on another server's when one cannot be reached. */
   async function use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    await turn()
     try {
-      let cause: unknown = new Unreachable('closed')
-      for (const server of isClosed ? [] : inOrder()) {
-        try {
-          const result = await onOne(server, work)
-          if (failed.delete(server)) log.info('the LDAP server can be reached again', { host: server.host })
-          return result
-        } catch (error) {
-          if (!(error instanceof Unreachable)) throw error
-          cause = error
-          if (!failed.has(server)) log.warn('the LDAP server cannot be reached', { host: server.host, cause })
-          failed.set(server, clock.now())
-        }
-      }
-      throw cause
-    } finally {
-      pass()
+      return await turns.take(() => onAny(work))
+    } catch (cause) {
+      if (!(cause instanceof NoTurn)) throw cause
+      const why = cause.isLate
+        ? 'no connection to the LDAP server was free in time'
+        : 'too many wait for the LDAP server'
+      throw new Unreachable(why)
     }
   }
 
