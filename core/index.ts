@@ -17,7 +17,7 @@ export {
   tlsOption,
   tlsServerOptions,
 } from './listening/certificates.ts'
-export { type Client, type Clients, createClients } from './listening/clients.ts'
+export { type Client, createListener, type ListenerOptions } from './listening/clients.ts'
 export { Ended, Input, LineTooLong, TimedOut } from './listening/input.ts'
 export { Output } from './listening/output.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'

@@ -9,10 +9,10 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Log } from '../log.ts'
 import { inNetworks } from '../networks.ts'
-import type { Clock } from '../plugin.ts'
+import type { Clock, Parts, SetupContext } from '../plugin.ts'
 import type { TlsFacts } from '../session.ts'
 import { createAdmission } from './admission.ts'
-import { type Certificates, type TlsOption, tlsServerOptions } from './certificates.ts'
+import { type Certificates, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
 import { type Endpoint, receiveProxyHeader } from './proxy.ts'
 import { tlsFacts } from './tls-facts.ts'
 
@@ -28,7 +28,7 @@ export interface Client {
   startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsFacts }>
 }
 
-export interface ClientsParts {
+interface ClientsParts {
   readonly tls: TlsOption | undefined
   readonly certificates: Certificates | undefined
   readonly limits: { readonly connections: number; readonly connectionsPerAddress: number }
@@ -43,13 +43,13 @@ export interface ClientsParts {
   serve(client: Client, signal: AbortSignal): Promise<void>
 }
 
-export interface Clients {
+interface Clients {
   accept(socket: Socket): void
   /** Resolves when everybody has been served; at the signal they are cut off. */
   drain(signal: AbortSignal): Promise<void>
 }
 
-export function createClients(parts: ClientsParts): Clients {
+function createClients(parts: ClientsParts): Clients {
   const { tls, certificates, clock, log } = parts
   const admission = createAdmission(parts.limits)
   const isProxy = inNetworks(parts.proxyFrom)
@@ -156,5 +156,37 @@ function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
   return {
     remote: { address: plain(remoteAddress), port: remotePort },
     local: { address: plain(localAddress), port: localPort },
+  }
+}
+
+/** What an admin sets for a listener, as each protocol's options have it. */
+export interface ListenerOptions {
+  readonly listen: string | readonly string[]
+  readonly tls?: TlsOption | undefined
+  readonly limits: ClientsParts['limits']
+  readonly proxyFrom: readonly string[]
+  readonly timeouts: { readonly handshake: number }
+}
+
+export interface Listener extends Pick<ClientsParts, 'full' | 'serve'> {
+  /** What `iems status` calls its doors. */
+  readonly label: string
+}
+
+/** A channel's parts: it listens, serves, and drains. */
+export async function createListener(
+  { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
+  { clock, log, port }: Pick<SetupContext, 'clock' | 'log' | 'port'>,
+  { label, full, serve }: Listener,
+): Promise<Required<Pick<Parts, 'listen' | 'close'>>> {
+  const certificates = tls && (await readCertificates(tls))
+  const handshakeMs = timeouts.handshake
+  const clients = createClients({ tls, certificates, limits, proxyFrom, handshakeMs, clock, log, full, serve })
+  const named = tls?.mode === 'implicit' ? `${label} with TLS` : label
+  return {
+    async listen() {
+      for (const address of [listen].flat()) await port(address, named, (socket) => clients.accept(socket))
+    },
+    close: (signal) => clients.drain(signal),
   }
 }

@@ -4,7 +4,7 @@
  * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
  */
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
-import { type Client, createClients, definePlugin, Input, Output, readCertificates, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { capabilities } from './capabilities.ts'
@@ -20,24 +20,11 @@ export const imap = definePlugin({
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
     const kept = { digests: createDigests(config.cache), keywords: createKeywords() }
-    const clients = createClients({
-      tls: config.tls,
-      certificates: config.tls && (await readCertificates(config.tls)),
-      limits: config.limits,
-      proxyFrom: config.proxyFrom,
-      handshakeMs: config.timeouts.handshake,
-      clock: ctx.clock,
-      log: ctx.log,
+    return createListener(config, ctx, {
+      label: 'IMAP',
       full: '* BYE Too many connections\r\n',
       serve: (client, signal) => serve(config, ctx, { client, signal, kept }),
     })
-    const label = config.tls?.mode === 'implicit' ? 'IMAP with TLS' : 'IMAP'
-    return {
-      async listen() {
-        for (const address of [config.listen].flat()) await ctx.port(address, label, (socket) => clients.accept(socket))
-      },
-      close: (signal) => clients.drain(signal),
-    }
   },
 })
 

@@ -3,7 +3,7 @@
  *
  * This file only wires; start reading at connection.ts, then operations.ts. The protocol itself is in protocol/.
  */
-import { type Client, createClients, definePlugin, Input, Output, readCertificates, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
 import { Directory } from '../directory/api.ts'
 import { createAccess } from './access.ts'
 import { Connection } from './connection.ts'
@@ -33,24 +33,11 @@ export const ldap = definePlugin({
       options: config,
       clock: ctx.clock,
     }
-    const clients = createClients({
-      tls: config.tls,
-      certificates: config.tls && (await readCertificates(config.tls)),
-      limits: config.limits,
-      proxyFrom: config.proxyFrom,
-      handshakeMs: config.timeouts.handshake,
-      clock: ctx.clock,
-      log: ctx.log,
+    return createListener(config, ctx, {
+      label: 'LDAP',
       full: '',
       serve: (client, signal) => serve(parts, ctx, { client, signal }),
     })
-    const label = config.tls?.mode === 'implicit' ? 'LDAP with TLS' : 'LDAP'
-    return {
-      async listen() {
-        for (const address of [config.listen].flat()) await ctx.port(address, label, (socket) => clients.accept(socket))
-      },
-      close: (signal) => clients.drain(signal),
-    }
   },
 })
 

@@ -3,7 +3,7 @@
  *
  * This file only wires; session.ts is the protocol.
  */
-import { type Client, createClients, definePlugin, Input, Output, readCertificates, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
 import { MailStore } from '../mailstore/api.ts'
 import { type Options, options } from './options.ts'
 import { Session } from './session.ts'
@@ -14,24 +14,11 @@ export const pop3 = definePlugin({
   needs: [MailStore],
   async setup(config, ctx) {
     const mayLogIn = createDelay(config.loginDelay, () => ctx.clock.now())
-    const clients = createClients({
-      tls: config.tls,
-      certificates: config.tls && (await readCertificates(config.tls)),
-      limits: config.limits,
-      proxyFrom: config.proxyFrom,
-      handshakeMs: config.timeouts.handshake,
-      clock: ctx.clock,
-      log: ctx.log,
+    return createListener(config, ctx, {
+      label: 'POP3',
       full: '-ERR [SYS/TEMP] Too many connections\r\n',
       serve: (client, signal) => serve(config, ctx, { client, signal, mayLogIn }),
     })
-    const label = config.tls?.mode === 'implicit' ? 'POP3 with TLS' : 'POP3'
-    return {
-      async listen() {
-        for (const address of [config.listen].flat()) await ctx.port(address, label, (socket) => clients.accept(socket))
-      },
-      close: (signal) => clients.drain(signal),
-    }
   },
 })
 
