@@ -6,6 +6,7 @@
  */
 import type { RawField } from 'iems'
 
+/** Values are as they stand behind the colon, their first space included. */
 export type Change =
   | { readonly kind: 'add-header'; readonly name: string; readonly value: string }
   | { readonly kind: 'insert-header'; readonly at: number; readonly name: string; readonly value: string }
@@ -30,16 +31,13 @@ const folded = (value: string) =>
     .replace(/\r\n(?![ \t])/g, '\r\n\t')
     .replace(/(?:\r\n[ \t]*)+$/, '')
 
-/** The value as it stands behind the colon. */
-const behindColon = (value: string, isRaw: boolean) => (isRaw || value === '' ? folded(value) : ` ${folded(value)}`)
-
-/** The fields after the changes; the first of `fields` is ours. `isRaw`: values have their leading space. */
-export function applyTo(fields: readonly RawField[], { list }: Changes, isRaw: boolean): RawField[] {
+/** The fields after the changes; the first Received field is ours. */
+export function applyTo(fields: readonly RawField[], { list }: Changes): RawField[] {
   const now = [...fields]
   for (const change of list) {
     if (!('name' in change) || !isName(change.name)) continue
     const { name } = change
-    const field = { name, value: behindColon(change.value, isRaw) }
+    const field = { name, value: folded(change.value) }
     if (change.kind === 'add-header') now.push(field)
     else if (change.kind === 'insert-header') now.splice(Math.min(change.at, now.length), 0, field)
     else {
@@ -54,15 +52,14 @@ export function applyTo(fields: readonly RawField[], { list }: Changes, isRaw: b
 
 /** Where the count-th field of that name stands, ours apart. */
 function placeOf(fields: readonly RawField[], name: string, count: number): number | undefined {
+  const ours = ourField(fields)
   let left = count
   for (const [at, field] of fields.entries())
-    if (field.name.toLowerCase() === name.toLowerCase() && !isOurs(fields, at) && --left === 0) return at
+    if (at !== ours && field.name.toLowerCase() === name.toLowerCase() && --left === 0) return at
   return undefined
 }
 
-/** The first Received field is the one that we have put there. */
-function isOurs(fields: readonly RawField[], at: number): boolean {
-  return fields.findIndex(({ name }) => name === 'Received') === at
-}
+/** Where the Received field stands that we have added; filters do not see it. */
+export const ourField = (fields: readonly RawField[]) => fields.findIndex(({ name }) => name === 'Received')
 
 export const written = (fields: readonly RawField[]) => fields.map(({ name, value }) => `${name}:${value}\r\n`).join('')

@@ -49,7 +49,7 @@ export interface ConversationParts {
   readonly mostBody: number
 }
 
-const UNCHANGED: Changes = { list: [], body: undefined }
+export const UNCHANGED: Changes = { list: [], body: undefined }
 /** Answers that change a message, before the last. */
 const MOST_CHANGES = 10_000
 
@@ -66,8 +66,8 @@ export class Conversation {
     this.#parts = parts
   }
 
-  /** Whether values of fields have the space behind the colon. */
-  get isRaw(): boolean {
+  /** Whether values of fields are told with the space behind the colon. */
+  get #isRaw(): boolean {
     return this.#has(STEP.leadingSpace)
   }
 
@@ -161,7 +161,7 @@ export class Conversation {
     for (const { name, value } of fields) {
       if (refusal || this.#isDone) return refusal
       // As filters expect it: without CR, and without the first space unless they asked for it.
-      const plain = (this.isRaw ? value : value.replace(/^ /, '')).replaceAll('\r\n', '\n')
+      const plain = (this.#isRaw ? value : value.replace(/^ /, '')).replaceAll('\r\n', '\n')
       refusal = await this.#step('L', [strings(name, plain)], { off: STEP.noHeaders, mute: STEP.noReplyHeader })
     }
     refusal ??= await this.#step('N', [], { off: STEP.noEndOfHeader, mute: STEP.noReplyEndOfHeader, macros })
@@ -203,7 +203,7 @@ export class Conversation {
         if (size > mostBody) throw new ProtocolFault('its new body is too large')
         body = [...(body ?? []), Buffer.from(answer.body)]
       } else if (answer.letter === 'q') quarantine = readStrings(answer.body, 1)[0] ?? ''
-      else list.push(changeOf(answer))
+      else list.push(changeOf(answer, this.#isRaw))
     }
     throw new ProtocolFault('its changes have no end')
   }
@@ -311,14 +311,15 @@ const ACTION_OF: Readonly<Record<string, number>> = {
 
 const bare = (path = '') => path.replace(/^<([\s\S]*)>$/, '$1')
 
-function changeOf({ letter, body }: Packet): Change {
+function changeOf({ letter, body }: Packet, isRaw: boolean): Change {
+  const behindColon = (value: string) => (isRaw || value === '' ? value : ` ${value}`)
   if (letter === 'h') {
     const [name = '', value = ''] = readStrings(body, 2)
-    return { kind: 'add-header', name, value }
+    return { kind: 'add-header', name, value: behindColon(value) }
   }
   if (letter === 'i' || letter === 'm') {
     const [at, name = '', value = ''] = readNumbered(body, 2)
-    return { kind: letter === 'i' ? 'insert-header' : 'change-header', at, name, value }
+    return { kind: letter === 'i' ? 'insert-header' : 'change-header', at, name, value: behindColon(value) }
   }
   const address = bare(readStrings(body, 1)[0])
   if (letter === 'e') return { kind: 'sender', address }

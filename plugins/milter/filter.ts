@@ -15,7 +15,7 @@ import {
   type Session,
 } from 'iems'
 import { Connection } from './connection.ts'
-import { Conversation, type Judgement, type Letter, type Said } from './conversation.ts'
+import { Conversation, type Judgement, type Letter, type Said, UNCHANGED } from './conversation.ts'
 import type { FilterOptions } from './options.ts'
 
 /** What a client has said so far of his message. */
@@ -101,6 +101,8 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
 
     function close() {
       talk?.conversation.close()
+      // A server on trial is not known better by a client that brought no message.
+      talk?.server.unasked()
       talk = undefined
     }
 
@@ -127,18 +129,12 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
           return said ?? is?.rcpt(to, [])
         }),
       content: (session: Session, envelope: Envelope, letter: Letter) =>
-        ask(async (): Promise<Judgement & { readonly isRaw: boolean }> => {
+        ask(async (): Promise<Judgement> => {
           const { said, is } = await begun(session, envelope)
-          if (said || !is)
-            return {
-              ...(said ? { refusal: said } : {}),
-              isDiscarded: false,
-              changes: { list: [], body: undefined },
-              isRaw: false,
-            }
+          if (said || !is) return { ...(said ? { refusal: said } : {}), isDiscarded: false, changes: UNCHANGED }
           const judgement = await is.content(letter)
           talk?.server.answered()
-          return { ...judgement, isRaw: is.isRaw }
+          return judgement
         }),
       close,
     }

@@ -16,7 +16,7 @@ import {
   splitContent,
   type Verdict,
 } from 'iems'
-import { applyTo, type Changes, written } from './changes.ts'
+import { applyTo, type Changes, ourField, written } from './changes.ts'
 import { createFilter, type Envelope, type FilterClient, SKIPPED } from './filter.ts'
 import { options } from './options.ts'
 
@@ -31,8 +31,6 @@ interface Outcome {
   readonly all: readonly Changes[]
   readonly body: readonly Buffer[] | undefined
 }
-
-const NOBODY: Client = { filters: [], envelope: undefined }
 
 export const milter = definePlugin({
   name: 'milter',
@@ -59,7 +57,7 @@ export const milter = definePlugin({
     }
 
     function forget(id: string): void {
-      for (const filter of (clients.get(id) ?? NOBODY).filters) filter.close()
+      for (const filter of clients.get(id)?.filters ?? []) filter.close()
       clients.delete(id)
     }
 
@@ -94,7 +92,7 @@ export const milter = definePlugin({
           if (refusal) return refusal
           if (isDiscarded) return { kind: 'discard', reason: `the filter ${filter.name}` }
           held ??= quarantine === undefined ? undefined : `${filter.name}: ${quarantine}`
-          fields = applyTo(fields, changes, judgement.isRaw)
+          fields = applyTo(fields, changes)
           body = changes.body ?? body
           all.push(changes)
         }
@@ -181,9 +179,8 @@ export const milter = definePlugin({
 
 const bringsMail = ({ protocol }: Session) => /^(?:E?SMTP|LMTP|BSMTP|LOCAL)/.test(protocol)
 
-/** Filters do not see the Received field that we have added. */
 function withoutOurs(fields: readonly RawField[]): RawField[] {
-  const ours = fields.findIndex(({ name }) => name === 'Received')
+  const ours = ourField(fields)
   return fields.filter((_, at) => at !== ours)
 }
 

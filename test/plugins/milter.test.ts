@@ -276,6 +276,24 @@ test('a filter that is not there, silent or mad means later, and is left alone a
   }
 })
 
+test('a filter that is back is asked again, also when the first to come brings no message', {
+  skip: noLibmilter,
+}, async (t) => {
+  const clock = testClock()
+  const path = join(await tempFolder(t), 'filter')
+  const kernel = await startServer(t, [{ name: 'test', servers: [`unix:${path}`], failures: 1, pause: '1 min' }], {
+    clock,
+  })
+  assert.match((await send(t, kernel, 'x')).replies[0] ?? '', /^451 /)
+  await startFilter(t, path)
+  await kernel.advance(61_000)
+  const visitor = await talk(t, kernel.door('mx').port ?? 0)
+  assert.match(await visitor.reply(), /^220 /)
+  assert.match(await visitor.ask('QUIT'), /^221 /)
+  visitor.destroy()
+  assert.match((await send(t, kernel, 'x')).last, /^250 /)
+})
+
 test('a filter that dies in the middle of a message, and comes back', { skip: noLibmilter }, async (t) => {
   const filter = await startFilter(t)
   const kernel = await startServer(t, [{ name: 'test', servers: [filter.address] }])
