@@ -223,7 +223,8 @@ export function createReceive(parts: ReceiveParts) {
     kept: MessageParts,
     added: readonly string[],
   ): Promise<readonly Routed[] | Refusal | Discard> {
-    const left = recipients.filter(({ recipient }) => kept.recipients.includes(recipient))
+    const still = new Set(kept.recipients)
+    const left = recipients.filter(({ recipient }) => still.has(recipient))
     const more: Routed[] = []
     for (const address of added) {
       // It is the plugin who names him, and plugins are the admin's.

@@ -127,9 +127,8 @@ export function createKeys(store: Store, clock: Clock, configured: Options['keys
       const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
       const record: KeyRecord = { domain, selector: name, state: 'new', since: clock.now(), pem }
       const at = key('k', domain, name)
-      if (fixed.some((one) => one.domain === domain && one.selector === name) || (await store.get(at)))
-        throw new Error(`there is a key ${name} of ${domain} already`)
-      if (!(await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: 'absent' }])))
+      const isTaken = fixed.some((one) => one.domain === domain && one.selector === name)
+      if (isTaken || !(await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: 'absent' }])))
         throw new Error(`there is a key ${name} of ${domain} already`)
       keptUntil = 0
       return read(record)
