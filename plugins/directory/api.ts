@@ -111,6 +111,15 @@ export interface RoutingEntry extends Kept {
 
 export type Entry = Unit | Domain | DirectoryAccount | Group | Alias | RoutingEntry
 export type EntryKind = Entry['kind']
+/** The attribute by which an entry is called in LDIF and over LDAP, in its DN too. */
+export const NAMING: Readonly<Record<EntryKind, string>> = {
+  account: 'uid',
+  group: 'cn',
+  unit: 'ou',
+  domain: 'iems-name',
+  alias: 'iems-match',
+  route: 'iems-match',
+}
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>
 
 type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>

@@ -5,7 +5,15 @@
  * What must stay true: every entry has one name and every name one entry; which of a name's letters are written large
  * makes no difference.
  */
-import type { DirectoryAccount, DirectoryApi, Entry, EntryKind, Group, Unit } from '../directory/api.ts'
+import {
+  type DirectoryAccount,
+  type DirectoryApi,
+  type Entry,
+  type EntryKind,
+  type Group,
+  NAMING,
+  type Unit,
+} from '../directory/api.ts'
 import { type Ava, type Dn, foldText, foldType, formatDn, type Rdn, relativeTo } from './protocol/dn.ts'
 
 /** Kinds that stand in a list of their own. */
@@ -17,16 +25,6 @@ export type Node = Entry | { readonly kind: 'suffix' } | { readonly kind: 'list'
 export type Placed = Unit | DirectoryAccount | Group
 
 const LIST_OF: Readonly<Record<ListedKind, ListName>> = { domain: 'domains', alias: 'aliases', route: 'routes' }
-
-/** What each kind is called by. */
-export const NAMING: Readonly<Record<EntryKind, string>> = {
-  account: 'uid',
-  group: 'cn',
-  unit: 'ou',
-  domain: 'iems-name',
-  alias: 'iems-match',
-  route: 'iems-match',
-}
 
 /** Where an entry stands, or could. */
 export type Place =

@@ -13,6 +13,7 @@ import {
   type EntryPatch,
   isRefused,
   type Member,
+  NAMING,
   type NewEntry,
   type Refused,
 } from '../directory/api.ts'
@@ -20,7 +21,7 @@ import { type Dn, foldText, parseDn } from './protocol/dn.ts'
 import type { Attribute, Modification, Request } from './protocol/requests.ts'
 import { LdapError, type ResultName } from './protocol/responses.ts'
 import { type AttributeDescription, describe, foldValue, isBinary } from './schema.ts'
-import { NAMING, type Place, type Tree } from './tree.ts'
+import type { Place, Tree } from './tree.ts'
 import { attributesOf, CLASSES, createLazy, impliedCn, impliedSn } from './view.ts'
 
 const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {

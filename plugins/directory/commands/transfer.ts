@@ -5,7 +5,7 @@
  * every line that is wrong is told.
  */
 import type { CommandCall, CommandOutput } from 'iems'
-import { type Change, type DirectoryApi, type Entry, type EntryKind, isRefused } from '../api.ts'
+import { type Change, type DirectoryApi, type Entry, type EntryKind, isRefused, NAMING } from '../api.ts'
 import { nameOfEntry } from '../entries.ts'
 import { readTable, rowOf } from './csv.ts'
 import { columnsOf, patchOf, shownFields, type Written } from './fields.ts'
@@ -31,15 +31,6 @@ const LDAP_NAMES: Readonly<Record<string, string>> = {
   member: 'member',
   password: 'userPassword',
 }
-/** What an entry is called by, in its DN too. */
-const NAME_ATTRIBUTES: Readonly<Record<EntryKind, string>> = {
-  account: 'uid',
-  group: 'cn',
-  unit: 'ou',
-  domain: 'iems-name',
-  alias: 'iems-match',
-  route: 'iems-match',
-}
 const CLASSES: Readonly<Partial<Record<EntryKind, readonly string[]>>> = {
   account: ['top', 'person', 'organizationalPerson', 'inetOrgPerson'],
   group: ['top', 'groupOfNames'],
@@ -54,7 +45,7 @@ const READ_CLASSES: Readonly<Partial<Record<EntryKind, readonly string[]>>> = {
 
 export function createTransfer(service: DirectoryApi, kind: EntryKind) {
   const nameColumn = columnsOf(kind)[0] as string
-  const nameAttribute = NAME_ATTRIBUTES[kind]
+  const nameAttribute = NAMING[kind]
 
   async function* importAll({ input, options, signal }: CommandCall): AsyncGenerator<CommandOutput> {
     const wrong: CommandOutput[] = []
