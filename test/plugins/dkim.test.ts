@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +11,7 @@ import { type CommandOutput, definePlugin, type Identity, secret } from 'iems'
 import { dkim } from 'iems/plugins/dkim'
 import { testClock } from 'iems/testing'
 import * as z from 'zod'
+import { missing } from '../support/programs.ts'
 import { fieldsOf, letter, startSenderAuth } from '../support/sender-auth.ts'
 
 type Input = NonNullable<Parameters<typeof dkim>[0]>
@@ -88,10 +88,6 @@ async function startSigner(t: TestContext, options: Input = {}, settings: Parame
 
 const signaturesOf = (content: string) => fieldsOf(content, 'DKIM-Signature')
 
-const missing = (...files: readonly string[]) => {
-  const absent = files.filter((file) => !existsSync(file))
-  return absent.length > 0 && `not on this machine: ${absent.join(', ')}`
-}
 const OPENDKIM = '/usr/sbin/opendkim'
 const PYTHON = '/usr/bin/python3'
 const DKIM_PY = '/usr/lib/python3/dist-packages/dkim'

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { accounts } from 'iems/plugins/accounts'
@@ -10,10 +11,12 @@ import { milter } from 'iems/plugins/milter'
 import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { createTestKernel, deliveredTo, type TestKernel, testClock } from 'iems/testing'
-import { missing, noLibmilter, OPENDKIM, startFilter, startNonsense, startOpendkim } from '../support/milter.ts'
+import { noLibmilter, OPENDKIM, startFilter, startOpendkim } from '../support/milter.ts'
+import { missing } from '../support/programs.ts'
 import { tempFolder } from '../support/running-server.ts'
 import { until } from '../support/smtp-sink.ts'
 import { talk } from '../support/smtp-talk.ts'
+import { startBroken } from '../support/spam-filters.ts'
 
 type Filter = Parameters<typeof milter>[0]['filters'][number]
 
@@ -232,6 +235,9 @@ test('opendkim signs, and verifies what it has signed', { skip: missing(OPENDKIM
   assert.match(content, /Authentication-Results: verifier;\s+dkim=pass/)
 })
 
+/** A server that is none: what it does with who connects is the test's. */
+const broken = async (t: TestContext, serve: (socket: Socket) => void) => (await startBroken(t, serve)).server
+
 const octets = (letter: string, body = Buffer.alloc(0)) => {
   const head = Buffer.alloc(5)
   head.writeUInt32BE(body.length + 1)
@@ -243,17 +249,17 @@ const AGREED = octets('O', Buffer.from([0, 0, 0, 6, 0, 0, 1, 0xff, 0, 0, 0, 0]))
 test('a filter that is not there, silent or mad means later, and is left alone after some failures', async (t) => {
   const clock = testClock()
   const servers = {
-    closes: await startNonsense(t, (socket) => socket.end()),
-    nonsense: await startNonsense(t, (socket) => void socket.write('220 I am something else\r\n')),
-    'too long': await startNonsense(t, (socket) => void socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff, 0x63]))),
-    'old version': await startNonsense(t, (socket) => void socket.write(octets('O', Buffer.alloc(12)))),
-    'no such answer': await startNonsense(t, (socket) => void socket.write(Buffer.concat([AGREED, octets('X')]))),
-    'answers to nobody': await startNonsense(
+    closes: await broken(t, (socket) => socket.end()),
+    nonsense: await broken(t, (socket) => void socket.write('220 I am something else\r\n')),
+    'too long': await broken(t, (socket) => void socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff, 0x63]))),
+    'old version': await broken(t, (socket) => void socket.write(octets('O', Buffer.alloc(12)))),
+    'no such answer': await broken(t, (socket) => void socket.write(Buffer.concat([AGREED, octets('X')]))),
+    'answers to nobody': await broken(
       t,
       (socket) => void socket.write(Buffer.concat([AGREED, octets('y', Buffer.from('hello\0'))])),
     ),
-    silent: await startNonsense(t, () => {}),
-    'silent later': await startNonsense(t, (socket) => void socket.write(AGREED)),
+    silent: await broken(t, () => {}),
+    'silent later': await broken(t, (socket) => void socket.write(AGREED)),
     'not there': '127.0.0.1:1',
   }
   for (const [name, server] of Object.entries(servers)) {

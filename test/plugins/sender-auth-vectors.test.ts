@@ -5,22 +5,18 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Zone } from '../support/dns-zone.ts'
+import { missing } from '../support/programs.ts'
 import { letter, startSenderAuth } from '../support/sender-auth.ts'
 
 const PYTHON = '/usr/bin/python3'
 const SUITE = '/usr/share/doc/python3-spf/rfc7208-tests.yml.gz'
 const OPENDKIM = '/usr/sbin/opendkim'
 const DKIM_PY = '/usr/lib/python3/dist-packages/dkim'
-const missing = (...files: readonly string[]) => {
-  const absent = files.filter((file) => !existsSync(file))
-  return absent.length > 0 && `not on this machine: ${absent.join(', ')}`
-}
 
 // --- SPF ------------------------------------------------------------------------------------
 

@@ -2,11 +2,11 @@
  * A kernel with antispam and clients from any address: what a stranger's server would be, without a socket.
  */
 import type { TestContext } from 'node:test'
-import { type ClientFacts, definePlugin, type Identity, type OpenSession, type PluginEntry, type Reply } from 'iems'
+import type { Identity, PluginEntry, Reply } from 'iems'
 import { antispam } from 'iems/plugins/antispam'
 import { createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
-import * as z from 'zod'
 import { createZone, type Zone } from './dns-zone.ts'
+import { createEntrance, createWatcher } from './entrance.ts'
 import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
 
 export type AntispamOptions = NonNullable<Parameters<typeof antispam>[0]>
@@ -48,32 +48,8 @@ export const CLEAN: Zone = {
 }
 
 function createDoor(trusts: readonly string[]) {
-  let open: ((facts: ClientFacts) => OpenSession) | undefined
-  const seen: Record<string, unknown> = {}
-  const entrance = definePlugin({
-    name: 'entrance',
-    config: z.undefined(),
-    setup: (_, ctx) => ({
-      listen() {
-        open = (facts) => ctx.openSession(facts)
-      },
-    }),
-  })
-  /** Looks at the findings when all checks have passed. */
-  const watcher = definePlugin({
-    name: 'watcher',
-    config: z.undefined(),
-    setup: () => ({
-      hooks: {
-        modify: {
-          stage: 'last',
-          handler({ findings }) {
-            for (const { name, value } of findings) seen[name] = value
-          },
-        },
-      },
-    }),
-  })
+  const entrance = createEntrance(trusts)
+  const { plugin: watcher, seen } = createWatcher()
 
   /** Hands a message in as a client at that address would. */
   async function send({
@@ -84,7 +60,7 @@ function createDoor(trusts: readonly string[]) {
   }: Sent = {}): Promise<Result> {
     for (const name of Object.keys(seen)) delete seen[name]
     const { ip = '192.0.2.1', helo = 'mail.a.test', identity } = client
-    const session = open?.({ protocol: 'ESMTP', remote: { address: ip, port: 25 } }) as OpenSession
+    const session = entrance.open({ protocol: 'ESMTP', remote: { address: ip, port: 25 } })
     const refused: Reply[] = []
     try {
       const connected = await session.connect()
@@ -103,7 +79,7 @@ function createDoor(trusts: readonly string[]) {
       session.close()
     }
   }
-  return { channel: entrance(undefined, { trusts: [...trusts] }), watcher: watcher(), send }
+  return { channel: entrance.channel, watcher, send }
 }
 
 /** Without mailboxes: what arrived stands in `delivered`. */

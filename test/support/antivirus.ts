@@ -7,17 +7,10 @@ import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import {
-  type ClientFacts,
-  definePlugin,
-  type MailParameters,
-  type OpenSession,
-  type PluginEntry,
-  type Reply,
-} from 'iems'
+import type { MailParameters, PluginEntry, Reply } from 'iems'
 import { antivirus } from 'iems/plugins/antivirus'
-import { createTestKernel, type TestKernel, type TestKernelOptions } from 'iems/testing'
-import * as z from 'zod'
+import { createTestKernel, deliveredTo, type TestKernel, type TestKernelOptions } from 'iems/testing'
+import { createEntrance, createWatcher } from './entrance.ts'
 import { createMailKernel, type MailKernelOptions } from './mailstore.ts'
 import { freePort, tempFolder } from './running-server.ts'
 
@@ -125,32 +118,8 @@ export interface Result {
 }
 
 function createDoor() {
-  let open: ((facts: ClientFacts) => OpenSession) | undefined
-  const seen: Record<string, unknown> = {}
-  const entrance = definePlugin({
-    name: 'entrance',
-    config: z.undefined(),
-    setup: (_, ctx) => ({
-      listen() {
-        open = (facts) => ctx.openSession(facts)
-      },
-    }),
-  })
-  /** Looks at the findings when all checks have passed. */
-  const watcher = definePlugin({
-    name: 'watcher',
-    config: z.undefined(),
-    setup: () => ({
-      hooks: {
-        modify: {
-          stage: 'last',
-          handler({ findings }) {
-            for (const { name, value } of findings) seen[name] = value
-          },
-        },
-      },
-    }),
-  })
+  const entrance = createEntrance()
+  const { plugin: watcher, seen } = createWatcher()
   async function send({
     content = letter(),
     from = 'ann@a.test',
@@ -158,7 +127,7 @@ function createDoor() {
     parameters = {},
   }: Sent = {}): Promise<Result> {
     for (const name of Object.keys(seen)) delete seen[name]
-    const session = open?.({ protocol: 'ESMTP', remote: { address: '192.0.2.1', port: 25 } }) as OpenSession
+    const session = entrance.open({ protocol: 'ESMTP', remote: { address: '192.0.2.1', port: 25 } })
     try {
       session.update({ helo: 'mail.a.test' })
       const begun = await session.mail(from, parameters)
@@ -169,7 +138,7 @@ function createDoor() {
       session.close()
     }
   }
-  return { channels: { in: entrance() }, watcher: watcher(), send }
+  return { channels: { in: entrance.channel }, watcher, send }
 }
 
 export interface Settings {
@@ -186,12 +155,7 @@ export async function startAntivirus(
 ) {
   const door = createDoor()
   const made = await createTestKernel(t, {
-    deliver: ({ recipients }) =>
-      recipients.map((recipient) => ({
-        recipient,
-        status: 'delivered',
-        reply: { code: 250, enhanced: '2.0.0', text: 'ok' },
-      })),
+    deliver: deliveredTo,
     ...kernel,
     channels: { ...door.channels, ...kernel?.channels },
     plugins: [antivirus(options, placement), ...plugins, door.watcher],

@@ -5,9 +5,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { missing } from './programs.ts'
 import { tempFolder } from './running-server.ts'
 import { until } from './smtp-sink.ts'
 
@@ -15,11 +15,6 @@ const PYTHON = '/usr/bin/python3'
 const LIBRARY = '/usr/lib/python3/dist-packages/Milter'
 export const OPENDKIM = '/usr/sbin/opendkim'
 
-/** Why a test cannot run here. */
-export const missing = (...files: readonly string[]) => {
-  const absent = files.filter((file) => !existsSync(file))
-  return absent.length > 0 && `not on this machine: ${absent.join(', ')}`
-}
 export const noLibmilter = missing(PYTHON, LIBRARY)
 
 async function running(t: Pick<TestContext, 'after'>, program: string, options: readonly string[], path: string) {
@@ -56,21 +51,4 @@ export async function startOpendkim(t: TestContext, settings: string) {
   await writeFile(join(folder, 'conf'), `Socket local:${path}\nBackground no\nRequireSafeKeys no\n${settings}`)
   await running(t, OPENDKIM, ['-x', join(folder, 'conf'), '-f'], path)
   return `unix:${path}`
-}
-
-/** A server that is none: what it does with who connects is the test's. */
-export async function startNonsense(t: TestContext, serve: (socket: Socket) => void) {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.on('close', () => sockets.delete(socket))
-    serve(socket)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return `127.0.0.1:${(server.address() as { port: number }).port}`
 }

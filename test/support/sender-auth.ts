@@ -2,11 +2,12 @@
  * A kernel with sender-auth and a client from any address: what a stranger's server would be, without a socket.
  */
 import type { TestContext } from 'node:test'
-import { type ClientFacts, definePlugin, type Identity, type OpenSession, type PluginEntry, type Reply } from 'iems'
+import { type ClientFacts, definePlugin, type Identity, type PluginEntry, type Reply } from 'iems'
 import { senderAuth } from 'iems/plugins/sender-auth'
 import { createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
 import * as z from 'zod'
 import { createZone, type Zone, type ZoneSource } from './dns-zone.ts'
+import { createEntrance } from './entrance.ts'
 
 export type SenderAuthOptions = NonNullable<Parameters<typeof senderAuth>[0]>
 
@@ -43,17 +44,8 @@ export const MX = 'mx.test'
 
 export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
   const source: ZoneSource = createZone(settings.zone ?? {})
-  let open: ((facts: ClientFacts) => OpenSession) | undefined
+  const entrance = createEntrance(settings.trusts)
   const seen: Record<string, unknown> = {}
-  const entrance = definePlugin({
-    name: 'entrance',
-    config: z.undefined(),
-    setup: (_, ctx) => ({
-      listen() {
-        open = (facts) => ctx.openSession(facts)
-      },
-    }),
-  })
   /** Looks at the findings as a filter behind sender-auth would. */
   const filter = definePlugin({
     name: 'filter',
@@ -70,7 +62,7 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
   const out = capture()
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
-    channels: { in: entrance(undefined, { trusts: settings.trusts ?? [] }), out: out.entry },
+    channels: { in: entrance.channel, out: out.entry },
     plugins: [entry, filter(), ...(settings.plugins ?? [])],
   })
 
@@ -78,7 +70,7 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
   async function send({ content, from = 'ann@a.test', to = 'bob@here.test', ...client }: Sent): Promise<Result> {
     for (const name of Object.keys(seen)) delete seen[name]
     const { ip = '192.0.2.1', helo = 'mail.a.test', identity, facts } = client
-    const session = open?.({ protocol: 'ESMTP', remote: { address: ip, port: 25 }, ...facts }) as OpenSession
+    const session = entrance.open({ protocol: 'ESMTP', remote: { address: ip, port: 25 }, ...facts })
     session.update({ helo, identity })
     const before = out.delivered.length
     const no = (await session.connect()) ?? (await session.mail(from, {})) ?? (await session.rcpt({ address: to }))

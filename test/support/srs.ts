@@ -2,10 +2,11 @@
  * A forwarding server with srs, and strangers that talk to it: without a socket.
  */
 import type { TestContext } from 'node:test'
-import { type ClientFacts, definePlugin, type OpenSession, type Reply, secret } from 'iems'
+import { definePlugin, type Reply, secret } from 'iems'
 import { srs } from 'iems/plugins/srs'
 import { createTestKernel, type Delivered, deliveredTo, type TestKernelOptions, textOf } from 'iems/testing'
 import * as z from 'zod'
+import { createEntrance } from './entrance.ts'
 
 export type SrsOptions = NonNullable<Parameters<typeof srs>[0]>
 export const SECRET = 'not known to anybody'
@@ -33,17 +34,8 @@ export interface Settings {
 }
 
 export async function startForwarder(t: Pick<TestContext, 'after'>, { options, kernel: given }: Settings = {}) {
-  let open: ((facts: ClientFacts) => OpenSession) | undefined
+  const entrance = createEntrance(['10.0.0.0/8'])
   const sent: Delivered[] = []
-  const entrance = definePlugin({
-    name: 'entrance',
-    config: z.undefined(),
-    setup: (_, ctx) => ({
-      listen() {
-        open = (facts) => ctx.openSession(facts)
-      },
-    }),
-  })
   /** `local` for ours.test, `out` for the world and only for those who may relay. */
   const channel = (takes: (domain: string) => boolean) =>
     definePlugin({
@@ -73,7 +65,7 @@ export async function startForwarder(t: Pick<TestContext, 'after'>, { options, k
   const kernel = await createTestKernel(t, {
     ...(given?.clock ? { clock: given.clock } : {}),
     channels: {
-      in: entrance(undefined, { trusts: ['10.0.0.0/8'] }),
+      in: entrance.channel,
       local: channel((domain) => domain === 'ours.test')(undefined, { accepts: 'anyone' }),
       out: channel((domain) => domain !== 'ours.test')(),
     },
@@ -85,7 +77,7 @@ export async function startForwarder(t: Pick<TestContext, 'after'>, { options, k
 
   /** Hands a message in as a stranger would, and says what was sent because of it. */
   async function send(from: string, to: string, address = '192.0.2.1'): Promise<{ reply: Reply; sent: Delivered[] }> {
-    const session = open?.({ protocol: 'ESMTP', remote: { address } }) as OpenSession
+    const session = entrance.open({ protocol: 'ESMTP', remote: { address } })
     const before = sent.length
     const no = (await session.mail(from, {})) ?? (await session.rcpt({ address: to }))
     const content = (async function* () {
