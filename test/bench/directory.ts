@@ -1,15 +1,8 @@
-/*
- * The directory with few and with very many accounts: what an import takes, what an address costs, what is kept in memory.
- */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { endGroup, type Scope } from '../support/postfix.ts'
+import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
-import { accepting } from './load.ts'
+import { configured } from './configured.ts'
 import { usageOf } from './usage.ts'
 
 export interface SeenDirectory {
@@ -24,17 +17,9 @@ export interface SeenDirectory {
 const ASKED = 20_000
 
 export async function measureDirectory(scope: Scope, accounts: number): Promise<SeenDirectory> {
-  const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
-  const project = join(import.meta.dirname, '../..')
-  let pid: number | undefined
-  scope.after(async () => {
-    if (pid) await endGroup(pid, 10_000)
-    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
-  })
   const smtp = await freePort()
-  const config = join(folder, 'iems.config.ts')
-  await writeFile(
-    config,
+  const { start, iems } = await configured(
+    scope,
     `import { defineConfig } from 'iems'
 import { directory } from 'iems/plugins/directory'
 import { mailstore } from 'iems/plugins/mailstore'
@@ -47,21 +32,7 @@ export default defineConfig({
 })
 `,
   )
-  const cli = (...args: string[]) => ['--conditions=source', join(project, 'core/cli.ts'), ...args, '--config', config]
-  const server = spawn(process.execPath, cli('start', '--quiet'), { detached: true, cwd: project, stdio: 'ignore' })
-  pid = server.pid
-  await accepting(smtp)
-
-  async function iems(input: string, ...args: string[]): Promise<void> {
-    const child = spawn(process.execPath, cli(...args), { cwd: project, stdio: ['pipe', 'ignore', 'pipe'] })
-    let said = ''
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-    child.stdin?.end(input)
-    const [code] = (await once(child, 'close')) as [number]
-    if (code !== 0) throw new Error(`${args.join(' ')}: ${said}`)
-  }
+  const pid = await start(smtp)
   await iems('', 'domain', 'add', 'here.test')
   const rows = Array.from({ length: accounts }, (_, at) => `u${at},u${at}@here.test,Person Number ${at}`)
   const started = performance.now()
@@ -72,7 +43,7 @@ export default defineConfig({
   const before = performance.now()
   await rcpts(smtp, accounts, ASKED)
   const recipients = ASKED / ((performance.now() - before) / 1000)
-  return { imported, recipients, megabytes: Math.round(usageOf(pid as number).residentBytes / 1e6) }
+  return { imported, recipients, megabytes: Math.round(usageOf(pid).residentBytes / 1e6) }
 }
 
 /** So many recipients, a thousand in one transaction, all of a transaction in one write. */

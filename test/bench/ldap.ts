@@ -1,14 +1,5 @@
-/*
- * The directory over LDAP against slapd with the same entries: searches by an index, by the beginning of a name and for a
- * part of one, everything page by page, and what is kept in memory. Both answer everybody; the clients are ours, a line
- * of each request at a time.
- */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   BerReader,
   element,
@@ -19,10 +10,10 @@ import {
   sequence,
   TAG,
 } from '../../plugins/ldap/protocol/ber.ts'
-import { endGroup, type Scope } from '../support/postfix.ts'
+import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
 import { startSlapd } from '../support/slapd.ts'
-import { accepting } from './load.ts'
+import { configured } from './configured.ts'
 import { usageOf } from './usage.ts'
 
 export interface SeenLdap {
@@ -83,17 +74,9 @@ const nameOf = (at: number) => `Person ${String(at).padStart(6, '0')}`
 const descriptionOf = (at: number) => `number ${String(at).padStart(6, '0')} of them all`
 
 async function startIems(scope: Scope, accounts: number): Promise<{ port: number; pid: number }> {
-  const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
-  const project = join(import.meta.dirname, '../..')
-  let pid: number | undefined
-  scope.after(async () => {
-    if (pid) await endGroup(pid, 10_000)
-    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
-  })
   const port = await freePort()
-  const config = join(folder, 'iems.config.ts')
-  await writeFile(
-    config,
+  const { start, iems } = await configured(
+    scope,
     `import { defineConfig } from 'iems'
 import { directory } from 'iems/plugins/directory'
 import { ldap } from 'iems/plugins/ldap'
@@ -113,29 +96,11 @@ export default defineConfig({
 })
 `,
   )
-  const cli = (...args: string[]) => ['--conditions=source', join(project, 'core/cli.ts'), ...args, '--config', config]
-  const start = async () => {
-    const server = spawn(process.execPath, cli('start', '--quiet'), { detached: true, cwd: project, stdio: 'ignore' })
-    pid = server.pid
-    await accepting(port)
-  }
-  await start()
+  await start(port)
   const rows = Array.from({ length: accounts }, (_, at) => `u${at},u${at}@here.test,${nameOf(at)},${descriptionOf(at)}`)
-  const child = spawn(process.execPath, cli('account', 'import', '--each'), {
-    cwd: project,
-    stdio: ['pipe', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  child.stdin?.end(`name,address,display-name,description\n${rows.join('\n')}\n`)
-  const [code] = (await once(child, 'close')) as [number]
-  if (code !== 0) throw new Error(`import: ${said}`)
+  await iems(`name,address,display-name,description\n${rows.join('\n')}\n`, 'account', 'import', '--each')
   // The garbage of the import is not what serving costs.
-  await endGroup(pid as number, 10_000)
-  await start()
-  return { port, pid: pid as number }
+  return { port, pid: await start(port) }
 }
 
 async function startPeer(scope: Scope, accounts: number): Promise<{ port: number; pid: number }> {

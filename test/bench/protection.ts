@@ -1,19 +1,12 @@
-/*
- * What protection costs: messages of strangers, DKIM-signed, taken in and relayed, without and with each plugin. The DNS is a
- * function in the configuration, so that what is seen is our own work; Rspamd is asked directly, one message at a time.
- */
-import { spawn } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { hashContent, signatureOf } from '../../plugins/dkim/signature.ts'
-import { endGroup, type Scope } from '../support/postfix.ts'
+import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
 import { missing, RSPAMD, startRspamd } from '../support/spam-filters.ts'
-import { accepting, startSink } from './load.ts'
+import { configured } from './configured.ts'
+import { startSink } from './load.ts'
 import { usageOf } from './usage.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -97,38 +90,19 @@ export async function measureProtection(
   protection: Protection,
   messages: number,
 ): Promise<SeenProtection> {
-  const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
-  const project = join(import.meta.dirname, '../..')
-  let pid: number | undefined
-  scope.after(async () => {
-    if (pid) await endGroup(pid, 10_000)
-    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
-  })
   const sink = await startSink(scope)
   const port = await freePort()
-  const config = join(folder, 'iems.config.ts')
-  await writeFile(config, configuration(protection, port, sink.port))
-  const nodeFlags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
-  const flags = [
-    ...nodeFlags,
-    '--conditions=source',
-    join(project, 'core/cli.ts'),
-    'start',
-    '--quiet',
-    '--config',
-    config,
-  ]
-  pid = spawn(process.execPath, flags, { detached: true, cwd: project, stdio: 'ignore' }).pid
-  await accepting(port)
+  const { start } = await configured(scope, configuration(protection, port, sink.port))
+  const pid = await start(port)
   const content = await letter()
   await sendAll(port, WARM_UP, content)
   await sink.received(WARM_UP)
-  const before = usageOf(pid as number).cpuSeconds
+  const before = usageOf(pid).cpuSeconds
   const started = performance.now()
   await sendAll(port, messages, content)
   await sink.received(WARM_UP + messages)
   const seconds = (performance.now() - started) / 1000
-  const cpu = ((usageOf(pid as number).cpuSeconds - before) * 1e6) / messages
+  const cpu = ((usageOf(pid).cpuSeconds - before) * 1e6) / messages
   return { perSecond: messages / seconds, cpu }
 }
 
