@@ -6,9 +6,10 @@
  */
 import { defer, type HookContext, NoServer, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
+import { gather } from '../mailstore/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf } from './classifier/tokens.ts'
-import { beginningOf, readLetter } from './content/letter.ts'
+import { readLetter } from './content/letter.ts'
 import type { createRules } from './content/rules.ts'
 import { urisOf } from './content/uris.ts'
 import type { DnsLists } from './dns/lists.ts'
@@ -81,7 +82,7 @@ export function createCheck(parts: CheckParts) {
   }
 
   async function ofContent(message: ReadableMessage, areListsAsked: boolean) {
-    const octets = await beginningOf(message.open(), config.content.size)
+    const octets = await gather(message.open(), config.content.size)
     const letter = await readLetter(octets, config.content)
     const domains = urisOf(letter.raw, config.content.uris)
     const listed = areListsAsked ? await Promise.all(domains.map((domain) => lists.ask('uri', domain))) : []

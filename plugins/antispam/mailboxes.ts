@@ -3,10 +3,11 @@
  */
 import type { Delivery, HookContext } from 'iems'
 import type { Filing, MailStoreApi, Moved } from '../mailstore/api.ts'
+import { gather } from '../mailstore/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { tokensOf } from './classifier/tokens.ts'
-import { beginningOf, type Letter, readLetter } from './content/letter.ts'
+import { type Letter, readLetter } from './content/letter.ts'
 import { urisOf } from './content/uris.ts'
 import type { Options } from './options.ts'
 
@@ -50,7 +51,7 @@ export function createLearning({ mail, classifier, content }: LearningParts) {
       if (signal.aborted) return
       const email = await mail.email(id)
       if (!email) continue
-      const letter = await readLetter(await beginningOf(email.open(), content.size), content)
+      const letter = await readLetter(await gather(email.open(), content.size), content)
       await classifier.learn({ kind, account: move.account, ...lessonOf(letter, content) })
     }
   }

@@ -14,6 +14,7 @@
  *   s base                          the MIME structure, once somebody has asked
  *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
  *                                   another value
+ *   i email                         an attempt to index the email has begun, and not ended
  *   x account time mailbox uid      an expunged entry that may still be brought back
  *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
  *   z account mailbox               a removed mailbox whose messages are still to go

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { gather } from '../../plugins/mailstore/mime/gather.ts'
 import { type MimePart, readStructure } from '../../plugins/mailstore/mime/structure.ts'
 import { fromHtml, preview, readText } from '../../plugins/mailstore/mime/text.ts'
 import { partBody } from '../../plugins/mailstore/mime/transfer.ts'
@@ -132,6 +133,45 @@ test('transfer encodings are undone in any pieces, broken ones as far as they go
     assert.equal(await decode('x-uuencode', 'x\r\nbegin 644 f\r\n#0V%T\r\n`\r\nend\r\n', piece), 'Cat')
     assert.equal(await decode('x-unknown', 'x', piece), undefined)
   }
+})
+
+test('a decoder gives no empty piece, so no count of pieces exceeds that of chunks', async () => {
+  for (const [encoding, line] of [
+    ['base64', `${'A='.repeat(38)}\r\n`],
+    ['base64', '====\r\n'],
+    ['quoted-printable', '=\r\n'],
+    ['quoted-printable', '= \t\r\n'],
+    ['x-uuencode', '`\r\n'],
+    ['x-uuencode', ' \r\n'],
+  ] as const) {
+    const text = `begin 644 f\r\n${line.repeat(20_000)}`
+    const email = emailOf(text)
+    const source = partBody(email, { encoding, body: 13, end: text.length })
+    const pieces = await Array.fromAsync(source ?? [])
+    assert.ok(
+      pieces.every(({ byteLength }) => byteLength > 0),
+      encoding,
+    )
+    assert.ok(pieces.length <= Math.ceil(text.length / 65_536), `${pieces.length} pieces of ${encoding}`)
+  }
+})
+
+test('what is gathered is one buffer of the octets that are wanted, whatever pieces they come in', async () => {
+  async function* pieces() {
+    for (let number = 0; number < 30_000; number++) yield Buffer.from(number % 3 === 0 ? 'x' : '')
+  }
+  assert.equal((await gather(pieces(), 5_000)).toString(), 'x'.repeat(5_000))
+  assert.equal((await gather(pieces(), 1_000_000)).length, 10_000)
+  assert.equal((await gather(emailOf('abc').open(), 2)).toString(), 'ab')
+})
+
+test('white space at the end of a line of quoted-printable is no text, with or without `=` before it', async () => {
+  const decode = async (text: string) =>
+    Buffer.concat(
+      await Array.fromAsync(partBody(emailOf(text), { encoding: 'quoted-printable', body: 0, end: text.length }) ?? []),
+    ).toString('latin1')
+  assert.equal(await decode('a \t\r\nb= \t\r\nc \n=20\r\nd  '), 'a\r\nbc\n \r\nd  ')
+  assert.equal((await decode(`${' '.repeat(64_000)}x`)).length, 64_001)
 })
 
 // --- Dovecot -----------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
  *
  * Started with a folder, this file is the process to be killed: it stores emails, each with its due entry in one commit,
  * says the name of each on stdout when the store has answered, indexes them meanwhile, and says so when it begins to.
+ * With `deadly` it indexes what is there and ends, unless it reads the email that kills it.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -36,15 +37,17 @@ function openTestIndex(path: string): SearchIndex {
   return openIndex({ path, mostText: 1_000_000, mostWords: 1000, searchMs: 20_000, log: quietLog })
 }
 
-function startIndexer(store: Store, index: SearchIndex) {
+const DEADLY = 'deadly'
+
+function startIndexer(store: Store, index: SearchIndex, log = quietLog) {
   const indexer = createIndexer({
     store,
     index,
     clock,
-    log: quietLog,
+    log,
     async load(email) {
       if (!(await store.get(key('t', email)))) return undefined
-      return { accounts: ['ann'], text: async () => ({ text: textOf(email) }) }
+      return { accounts: ['ann'], text: async () => ({ text: email === DEADLY ? die() : textOf(email) }) }
     },
     async *all() {
       for await (const [at] of store.scan({ from: key('t'), to: key('u') })) yield unkey(at)[1] as string
@@ -54,7 +57,36 @@ function startIndexer(store: Store, index: SearchIndex) {
   return indexer
 }
 
+function die(): never {
+  process.kill(process.pid, 'SIGKILL')
+  // The signal is on its way: nothing may be written meanwhile.
+  for (;;);
+}
+
 const BEGINS = '+'
+
+/** A pipe that is full is waited for: what was not said has not happened. */
+function say(text: string): void {
+  for (;;) {
+    try {
+      writeSync(1, text)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
+}
+
+async function indexAll(folder: string): Promise<void> {
+  const store = await levelStore({ path: join(folder, 'store') })
+  const index = openTestIndex(join(folder, 'search.sqlite'))
+  const log: Log = { ...quietLog, error: (text, fields) => say(`${text} ${JSON.stringify(fields)}\n`) }
+  const indexer = startIndexer(store, index, log)
+  while (!(await isEmpty(store))) await pause(20)
+  await indexer.stop()
+  await index.close()
+  await store.close()
+}
 
 async function storeAndIndex(folder: string, round: string): Promise<void> {
   const store = await levelStore({ path: join(folder, 'store') })
@@ -62,14 +94,14 @@ async function storeAndIndex(folder: string, round: string): Promise<void> {
   startIndexer(store, {
     ...index,
     add(documents) {
-      writeSync(1, `${BEGINS}\n`)
+      say(`${BEGINS}\n`)
       return index.add(documents)
     },
   })
   for (let number = 0; ; number++) {
     const email = `r${round}n${number}`
     await store.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email)])
-    writeSync(1, `${email}\n`)
+    say(`${email}\n`)
     // Enough at once for several full batches.
     if (number % 20 === 19) await pause(number < 2000 ? 1 : 20)
   }
@@ -109,8 +141,42 @@ async function checkAll(index: SearchIndex, emails: readonly string[]): Promise<
 }
 
 const [folder, round] = process.argv.slice(2)
-if (folder !== undefined) await storeAndIndex(folder, round ?? '0')
+if (folder !== undefined && round === DEADLY) await indexAll(folder)
+else if (folder !== undefined) await storeAndIndex(folder, round ?? '0')
 else {
+  test('an email that kills the process is read twice and then given up, and the others are found', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'iems-search-crash-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    const emails = ['first', 'second', DEADLY, 'third', 'fourth']
+    const before = await levelStore({ path: join(folder, 'store') })
+    for (const email of emails) await before.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email)])
+    await before.close()
+    const runs = Array.from({ length: 3 }, () =>
+      spawnSync(process.execPath, ['--conditions=source', import.meta.filename, folder, DEADLY], {
+        encoding: 'utf8',
+        timeout: 60_000,
+      }),
+    )
+    assert.deepEqual(
+      runs.map(({ signal, status }) => signal ?? status),
+      ['SIGKILL', 'SIGKILL', 0],
+    )
+    assert.match(runs[2]?.stdout ?? '', /^an email is not indexed, .*"deadly"/)
+    const store = await levelStore({ path: join(folder, 'store') })
+    t.after(() => store.close())
+    const index = openTestIndex(join(folder, 'search.sqlite'))
+    t.after(() => index.close())
+    const search = async (text: string) =>
+      (await index.search({ account: 'ann', conditions: [{ fields: ['body'], text, how: 'words' }], limit: 9 }))?.hits
+    for (const email of emails.filter((one) => one !== DEADLY))
+      assert.deepEqual(
+        (await search(email))?.map((hit) => hit.email),
+        [email],
+      )
+    assert.deepEqual(await search(DEADLY), [])
+    assert.deepEqual(await Array.fromAsync(store.scan({ from: key('i'), to: key('j') })), [])
+  })
+
   test('whenever the process is killed, every email that was stored is found afterwards', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'iems-search-crash-'))
     t.after(() => rm(folder, { recursive: true, force: true }))

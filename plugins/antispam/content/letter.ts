@@ -7,6 +7,7 @@ import {
   decodeCharset,
   decodeWords,
   fromHtml,
+  gather,
   type MimePart,
   partBody,
   readFields,
@@ -36,19 +37,6 @@ const PARTS = 30
 const VALUES = 20
 const VALUE = 2_000
 
-/** The first octets of content. */
-export async function beginningOf(content: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of content) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size >= most) break
-  }
-  const all = chunks.length === 1 ? Buffer.from(chunks[0] as Uint8Array) : Buffer.concat(chunks)
-  return all.subarray(0, most)
-}
-
 export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<Letter> {
   const open = async function* ({ start, end } = { start: 0, end: octets.length }) {
     yield octets.subarray(start, end)
@@ -65,7 +53,7 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
     if (part.type !== 'text' || texts.length >= PARTS) continue
     const source = partBody({ open }, part)
     if (!source) continue
-    const text = decodeCharset(await beginningOf(source, limits.text), part.parameters.charset ?? '')
+    const text = decodeCharset(await gather(source, limits.text), part.parameters.charset ?? '')
     raw.push(text)
     texts.push(part.subtype === 'html' ? fromHtml(text) : text)
   }

@@ -1,6 +1,7 @@
 /**
  * Reading MIME, lent to plugins that look into messages: the structure, decoded parts and fields, the words of HTML.
  */
+export { gather } from './gather.ts'
 export { type Fields, readFields } from './header.ts'
 export { decodeCharset, readLong } from './parameters.ts'
 export { envelopeOf, type MimePart, readStructure } from './structure.ts'

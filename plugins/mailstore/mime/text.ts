@@ -6,6 +6,7 @@
  */
 import type { ByteRange } from 'iems'
 import type { EmailText } from '../api.ts'
+import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
 import { decodeCharset, readLong } from './parameters.ts'
 import type { MimePart } from './structure.ts'
@@ -20,6 +21,8 @@ interface Readable {
 const HEADER = 262_144
 const TEXT = 1_048_576
 const PARTS = 200
+/** Encoded octets that are read for one that is wanted: quoted-printable needs three, and some for its line breaks. */
+const ENCODED = 4
 
 export async function readText(email: Readable, structure: MimePart, most = TEXT): Promise<EmailText> {
   const fields: Field[] = []
@@ -67,26 +70,15 @@ function nameOf({ parameters, disposition }: MimePart): string | undefined {
 }
 
 async function readHeader(email: Readable, { header, body }: MimePart): Promise<readonly Field[]> {
-  const octets = await read(email.open({ start: header, end: Math.min(body, header + HEADER) }), HEADER)
+  const octets = await gather(email.open({ start: header, end: Math.min(body, header + HEADER) }), HEADER)
   return readFields(octets).list.map(({ name, value }) => ({ name, value: decodeWords(value) }))
 }
 
 async function textOf(email: Readable, part: MimePart, most: number): Promise<string> {
-  const source = partBody(email, part)
+  const source = partBody(email, { ...part, end: Math.min(part.end, part.body + most * ENCODED) })
   if (!source) return ''
-  const text = decodeCharset(await read(source, most), part.parameters.charset ?? '')
+  const text = decodeCharset(await gather(source, most), part.parameters.charset ?? '')
   return part.subtype === 'html' ? fromHtml(text) : text
-}
-
-async function read(source: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of source) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size >= most) break
-  }
-  return Buffer.concat(chunks).subarray(0, most)
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

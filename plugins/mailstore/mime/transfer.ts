@@ -1,7 +1,8 @@
 /**
  * Transfer encodings undone, as the octets come: base64, quoted-printable, uuencode.
  *
- * What must stay true: broken encodings give what can be read of them; what is held between two chunks has a bound.
+ * What must stay true: broken encodings give what can be read of them; what is held between two chunks has a bound;
+ * a chunk gives at most one piece, and never an empty one; the time is linear in the octets, whatever they are.
  */
 import type { ByteRange } from 'iems'
 import type { MimePart } from './structure.ts'
@@ -34,55 +35,97 @@ export function partBody(
   }
 }
 
-const asText = (chunk: Uint8Array) => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+/** The six bits that a character of base64 stands for; below zero for padding and for what is passed over. */
+const PADDING = -2
+const SIX_BITS = sixBits()
 
-async function* fromBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let rest = ''
-  for await (const chunk of source) {
-    const text = rest + asText(chunk).replace(/[^A-Za-z0-9+/=]/g, '')
-    // Padding in the middle ends a piece of its own: some join encoded pieces.
-    const whole = text.length - (text.length % 4)
-    rest = text.slice(whole)
-    for (const piece of text.slice(0, whole).match(/[^=]+=*/g) ?? []) yield Buffer.from(piece, 'base64')
-  }
-  if (rest !== '') yield Buffer.from(rest, 'base64')
+function sixBits(): Int8Array {
+  const values = new Int8Array(256).fill(-1)
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+  for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value
+  values['='.charCodeAt(0)] = PADDING
+  return values
 }
+
+/** Padding ends a piece and not the body: some programs join encoded pieces. */
+async function* fromBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bits = 0
+  let count = 0
+  for await (const chunk of source) {
+    const decoded = Buffer.allocUnsafe(Math.ceil((chunk.byteLength * 3) / 4) + 1)
+    let size = 0
+    for (let at = 0; at < chunk.byteLength; at++) {
+      const value = SIX_BITS[chunk[at] as number] as number
+      if (value >= 0) {
+        bits = ((bits << 6) | value) & 0xffff
+        count += 6
+        if (count < 8) continue
+        count -= 8
+        decoded[size++] = bits >> count
+      } else if (value === PADDING) count = 0
+    }
+    if (size > 0) yield decoded.subarray(0, size)
+  }
+}
+
+const asText = (chunk: Uint8Array) => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
 
 /** Longer lines are passed on in pieces. */
 const LINE = 65_536
 
-async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+/** The lines that each chunk completes, with their line feeds. */
+async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
   let rest = ''
   for await (const chunk of source) {
-    const lines = (rest + asText(chunk)).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) yield `${line}\n`
-    if (rest.length <= LINE) continue
-    // Not within `=XY`.
-    const cut = rest.lastIndexOf('=') > rest.length - 3 ? rest.lastIndexOf('=') : rest.length
-    yield rest.slice(0, cut)
-    rest = rest.slice(cut)
+    const lines = (rest + asText(chunk)).split(/(?<=\n)/)
+    rest = lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? '')
+    if (rest.length > LINE) {
+      // Not within `=XY`.
+      const cut = rest.lastIndexOf('=') > rest.length - 3 ? rest.lastIndexOf('=') : rest.length
+      lines.push(rest.slice(0, cut))
+      rest = rest.slice(cut)
+    }
+    yield lines
   }
-  if (rest !== '') yield rest
+  if (rest !== '') yield [rest]
 }
 
 async function* fromQuotedPrintable(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const line of linesOf(source)) {
-    const text = line
-      .replace(/[ \t]+(\r?\n)$/, '$1')
-      .replace(/=[ \t]*\r?\n$/, '')
-      .replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  for await (const lines of linesOf(source)) {
+    const text = lines.map(quotedLine).join('')
     if (text !== '') yield Buffer.from(text, 'latin1')
   }
 }
 
+/** RFC 2045 section 6.7: white space at the end of a line is no text, and `=` before it joins the line to the next. */
+function quotedLine(line: string): string {
+  const end = line.endsWith('\r\n') ? -2 : line.endsWith('\n') ? -1 : line.length
+  const text = end < 0 ? withoutBlanks(line.slice(0, end)) : line
+  const joined = end < 0 && text.endsWith('=') ? text.slice(0, -1) : text + line.slice(end)
+  return joined.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+function withoutBlanks(text: string): string {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
+  return text.slice(0, end)
+}
+
 async function* fromUuencode(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let isInside = false
-  for await (const line of linesOf(source)) {
-    const text = line.replace(/\r?\n$/, '')
-    if (!isInside) isInside = /^begin [0-7]{3,4} /.test(text)
-    else if (text === 'end') return
-    else if (text !== '' && text.length <= 100) yield uuLine(text)
+  for await (const lines of linesOf(source)) {
+    const decoded: Buffer[] = []
+    let isEnded = false
+    for (const line of lines) {
+      const text = line.replace(/\r?\n$/, '')
+      isEnded = isInside && text === 'end'
+      if (isEnded) break
+      if (!isInside) isInside = /^begin [0-7]{3,4} /.test(text)
+      else if (text !== '' && text.length <= 100) decoded.push(uuLine(text))
+    }
+    const octets = Buffer.concat(decoded)
+    if (octets.length > 0) yield octets
+    if (isEnded) return
   }
 }
 

@@ -4,13 +4,15 @@
  * A due entry says "see that the index agrees with the store about this email": whoever changes who holds an email puts
  * it there in the same commit. What must stay true: the entry goes only after the index has the documents on stable
  * storage, and only if nobody has asked anew since, so whatever ends when, the email is looked at again; an email that
- * cannot be read holds up no other; mail that is delivered comes before mail that is indexed.
+ * cannot be read holds up no other, and one that ends the process does not end it again and again; mail that is
+ * delivered comes before mail that is indexed.
  */
 import { performance } from 'node:perf_hooks'
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
-import { type Clock, type Key, key, type Lease, type Log, type Op, type Store, unkey } from 'iems'
+import { type Clock, type Key, type Lease, type Log, type Op, type Store, unkey } from 'iems'
+import { createAttempts, emailKey, endedOp, MAX_DEATHS } from './attempts.ts'
 import { type IndexDocument, lengthOf, type SearchIndex } from './search-index.ts'
-import type { SearchText } from './text.ts'
+import { NO_TEXT, type SearchText } from './text.ts'
 
 /** What the store says about an email. */
 export interface Indexable {
@@ -32,8 +34,8 @@ export interface IndexerParts {
 }
 
 export const LANE = 'index'
-/** Its due entry; no record stands there. */
-export const dueKey = (email: string): Key => key('i', email)
+/** Its due entry. */
+export const dueKey = (email: string): Key => emailKey(email)
 /** Asks for an email to be looked at; part of the commit that changes it. */
 export const indexOp = (email: string): Op => ({ due: dueKey(email), lane: LANE, in: 0 })
 
@@ -74,11 +76,14 @@ export type Indexer = ReturnType<typeof createIndexer>
 
 /** The emails of a batch that are not settled, by name. */
 type Batch = Map<string, Lease>
+/** What the store says about the emails of a batch. */
+type Found = ReadonlyMap<string, Indexable | undefined>
 
 export function createIndexer({ store, index, clock, log, load, all }: IndexerParts) {
   const stopping = new AbortController()
   const { signal } = stopping
   const giveTurn = createTurns()
+  const attempts = createAttempts(store)
   let isHinted = false
   let wake: () => void = () => {}
 
@@ -92,10 +97,13 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     try {
       const found = await loadAll(batch)
       const holdings = [...found].map(([email, one]) => ({ email, accounts: one?.accounts ?? [] }))
-      await addTexts(await index.align(holdings), found, batch)
+      await attemptAll(await index.align(holdings), found, batch)
       await settle([...batch.values()])
     } catch (cause) {
-      const later = [...batch.values()].map((lease) => ({ due: lease.key, lane: LANE, in: backOff(failures) }))
+      const later = [...batch].flatMap(([email, lease]) => [
+        { due: lease.key, lane: LANE, in: backOff(failures) },
+        endedOp(email),
+      ])
       await store.commit(later)
       throw cause
     }
@@ -115,11 +123,33 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     return found
   }
 
-  async function addTexts(
-    emails: readonly string[],
-    found: ReadonlyMap<string, Indexable | undefined>,
-    batch: Batch,
-  ): Promise<void> {
+  /** Whatever was read when the process died is read by itself, so that the second death names one email. */
+  async function attemptAll(emails: readonly string[], found: Found, batch: Batch): Promise<void> {
+    if (emails.length === 0) return
+    const deaths = await attempts.deaths()
+    const fresh = emails.filter((email) => !deaths.has(email))
+    if (fresh.length > 0) await attempts.begin(fresh, 0)
+    await addTexts(fresh, found, batch)
+    for (const email of emails) {
+      const count = deaths.get(email) ?? 0
+      if (count === 0) continue
+      if (count < MAX_DEATHS) {
+        await attempts.begin([email], count)
+        await addTexts([email], found, batch)
+      } else await giveUp(email, found, batch)
+      const lease = batch.get(email)
+      batch.delete(email)
+      if (lease) await settle([lease])
+    }
+  }
+
+  /** Not as partial: a search must not look into it either. */
+  async function giveUp(email: string, found: Found, batch: Batch): Promise<void> {
+    log.error('an email is not indexed, since the server has ended twice while it was read', { email })
+    await addAll([{ email, accounts: found.get(email)?.accounts ?? [], text: NO_TEXT }], batch)
+  }
+
+  async function addTexts(emails: readonly string[], found: Found, batch: Batch): Promise<void> {
     let documents: IndexDocument[] = []
     let weight = 0
     for (const email of emails) {
@@ -180,12 +210,16 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     const lease = batch.get(email)
     batch.delete(email)
     log.warn('an email could not be indexed', { email, cause })
-    if (lease) await store.commit([{ due: lease.key, lane: LANE, in: UNREADABLE_MS }], [stillOurs(lease)])
+    if (!lease) return
+    await store.commit([endedOp(email)])
+    await store.commit([{ due: lease.key, lane: LANE, in: UNREADABLE_MS }], [stillOurs(lease)])
   }
 
   async function settle(leases: readonly Lease[]): Promise<void> {
+    const ended = leases.map(({ key: at }) => ({ del: at }))
     const ops = leases.map(({ key: at }) => ({ undue: at, lane: LANE }))
-    if (await store.commit(ops, leases.map(stillOurs))) return
+    if (await store.commit([...ended, ...ops], leases.map(stillOurs))) return
+    await store.commit(ended)
     // One of them was asked for anew: it stays, the others go.
     await Promise.all(leases.map((lease) => store.commit([{ undue: lease.key, lane: LANE }], [stillOurs(lease)])))
   }

@@ -16,6 +16,18 @@ export type Field = (typeof FIELDS)[number]
 /** Decoded text by where it stands: `headers` is all other header fields, `attachments` their names, a line each. */
 export type SearchText = Readonly<Record<Field, string>>
 
+/** Of an email that is not read. */
+export const NO_TEXT: SearchText = {
+  from: '',
+  to: '',
+  cc: '',
+  bcc: '',
+  subject: '',
+  headers: '',
+  body: '',
+  attachments: '',
+}
+
 /** Letters and numbers that stand together, either of a script with spaces or of one without (`isRun`). */
 export interface Piece {
   readonly text: string

@@ -1,0 +1,27 @@
+/**
+ * The beginning of a stream of octets, gathered into one buffer.
+ *
+ * What must stay true: memory is bounded by the octets that are wanted, however many pieces they come in and whether
+ * or not there is anything in them.
+ */
+
+/** Octets that are made room for at first. */
+const FIRST = 16_384
+
+/** The first `most` octets of a stream; what follows is not read. */
+export async function gather(source: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
+  let buffer = Buffer.allocUnsafeSlow(Math.min(most, FIRST))
+  let size = 0
+  for await (const chunk of source) {
+    const part = chunk.subarray(0, most - size)
+    if (size + part.byteLength > buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(most, Math.max(2 * buffer.length, size + part.byteLength)))
+      buffer.copy(larger, 0, 0, size)
+      buffer = larger
+    }
+    buffer.set(part, size)
+    size += part.byteLength
+    if (size >= most) break
+  }
+  return buffer.subarray(0, size)
+}

@@ -1,0 +1,43 @@
+/**
+ * How often the process has died while it read an email for the index.
+ *
+ * An attempt is on stable storage before the email is read, and its record goes with whatever outcome the attempt has,
+ * so a record that is found later means that the process ended in between. What must stay true: an email that ends the
+ * process is read twice and not a third time; an email that was only read beside it is not given up.
+ */
+import { randomBytes } from 'node:crypto'
+import { type Key, key, type Op, type Store, unkey } from 'iems'
+
+/** Of the records, and of the due entries of the same emails. */
+export const emailKey = (email: string): Key => key('i', email)
+const ALL = { from: key('i'), to: key('j') }
+
+/** Deaths after which an email is not read any more. */
+export const MAX_DEATHS = 2
+
+/** `attempt:run`. */
+const encode = (attempt: number, run: string) => Buffer.from(`${attempt}:${run}`)
+
+/** Part of the commit that settles or postpones an email. */
+export const endedOp = (email: string): Op => ({ del: emailKey(email) })
+
+export function createAttempts(store: Store) {
+  const run = randomBytes(8).toString('hex')
+  return {
+    /** Deaths by email, of those that have any. */
+    async deaths(): Promise<ReadonlyMap<string, number>> {
+      const deaths = new Map<string, number>()
+      for await (const [at, value] of store.scan(ALL)) {
+        const [attempt, by] = Buffer.from(value).toString().split(':')
+        // The present process has not died: the store could not take the outcome.
+        const count = Number(attempt) - (by === run ? 1 : 0)
+        if (count > 0) deaths.set(unkey(at)[1] as string, count)
+      }
+      return deaths
+    },
+    /** Resolves when the next attempt of these emails, all of so many deaths, is on stable storage. */
+    async begin(emails: readonly string[], deaths: number): Promise<void> {
+      await store.commit(emails.map((email) => ({ put: emailKey(email), value: encode(deaths + 1, run) })))
+    },
+  }
+}
