@@ -1,47 +1,44 @@
 /**
  * Where a section that FETCH names stands in the content (RFC 9051 section 6.4.5.1).
  */
-import type { MimePart } from '../mailstore/api.ts'
+import type { MimePart, PartRange } from '../mailstore/api.ts'
 import type { Section } from './grammar/fetch.ts'
-
-export interface OctetRange {
-  readonly start: number
-  readonly end: number
-}
 
 const isMessage = ({ type, subtype }: MimePart) => type === 'message' && (subtype === 'rfc822' || subtype === 'global')
 
 /** The part of these numbers; of a message that is not multipart the first is its body. */
 export function findPart(message: MimePart, numbers: readonly number[]): MimePart | undefined {
+  /** The message or multipart that the next number is of. */
+  let container: MimePart | undefined = message
   let part: MimePart | undefined = message
-  /** Whether it is the message itself, rather than a part that holds one. */
-  let isEntered = true
-  let isItself = false
   for (const number of numbers) {
-    if (part && !isEntered && isMessage(part)) part = part.parts?.[0]
+    const isItself: boolean = container?.type !== 'multipart'
+    part = isItself ? (number === 1 ? container : undefined) : container?.parts?.[number - 1]
     if (!part) return undefined
-    if (part.type === 'multipart') part = part.parts?.[number - 1]
+    if (isMessage(part)) container = part.parts?.[0]
     // What is no multipart has one part, which is itself; that one has none.
-    else if (number !== 1 || isItself) return undefined
-    else isItself = true
-    isEntered = false
+    else container = isItself ? undefined : part
   }
   return part
 }
 
 /** Undefined when there is no such section. */
-export function rangeOf(message: MimePart, { part: numbers, what }: Section): OctetRange | undefined {
+export function rangeOf(message: MimePart, { part: numbers, what }: Section): PartRange | undefined {
   if (numbers.length === 0) {
     if (what === undefined) return { start: 0, end: message.end }
     return what === 'TEXT' ? { start: message.body, end: message.end } : { start: 0, end: message.body }
   }
   const part = findPart(message, numbers)
   if (!part) return undefined
-  if (what === undefined) return { start: part.body, end: part.end }
-  if (what === 'MIME') return { start: part.header, end: part.body }
+  if (what === undefined) return range(part, part.body, part.end)
+  if (what === 'MIME') return range(part, part.header, part.body)
   const inner = isMessage(part) ? part.parts?.[0] : undefined
   if (!inner) return undefined
-  return what === 'TEXT' ? { start: inner.body, end: inner.end } : { start: inner.header, end: inner.body }
+  return what === 'TEXT' ? range(inner, inner.body, inner.end) : range(inner, inner.header, inner.body)
+}
+
+function range({ within }: MimePart, start: number, end: number): PartRange {
+  return { start, end, ...(within ? { within } : {}) }
 }
 
 /** The fields of a header block that are, or are not, of these names; with the blank line that ends it, if there is one. */

@@ -28,25 +28,13 @@ function formatAddress({ name, route, mailbox, host }: EnvelopeAddress, utf8: bo
   return `(${nstring(name, utf8)} ${nstring(route, utf8)} ${nstring(mailbox, utf8)} ${nstring(host, utf8)})`
 }
 
-const NO_PART: MimePart = {
-  type: 'text',
-  subtype: 'plain',
-  parameters: { charset: 'us-ascii' },
-  encoding: '7bit',
-  header: 0,
-  body: 0,
-  end: 0,
-  lines: 0,
-}
 const EMPTY: Envelope = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
 
 /** BODYSTRUCTURE, or BODY without its extensions. */
 export function formatStructure(part: MimePart, isExtended: boolean, utf8: boolean): string {
   const upper = (text: string) => string(text.toUpperCase(), utf8)
   if (part.type === 'multipart') {
-    const parts = part.parts ?? []
-    // A multipart without parts cannot be written: an empty text stands for what is not there.
-    const inner = (parts.length > 0 ? parts : [NO_PART]).map((one) => formatStructure(one, isExtended, utf8)).join('')
+    const inner = (part.parts ?? []).map((one) => formatStructure(one, isExtended, utf8)).join('')
     const extension = isExtended ? ` ${formatParameters(part.parameters, utf8)} ${formatExtension(part, utf8)}` : ''
     return `(${inner} ${upper(part.subtype)}${extension})`
   }

@@ -9,6 +9,7 @@
 import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
 import { defineService } from 'iems'
 import type { Account } from '../accounts/api.ts'
+import type { EncodedBody } from './mime/sources.ts'
 import type { MimePart } from './mime/structure.ts'
 
 export type { Envelope, EnvelopeAddress, MimePart } from './mime/structure.ts'
@@ -107,13 +108,18 @@ export interface Copied {
   readonly to: number
 }
 
+/** Octets of the content, or of what the body of an encoded message in it decodes to. */
+export interface PartRange extends ByteRange {
+  readonly within?: EncodedBody
+}
+
 /** A message's content, whichever mailbox it is in. */
 export interface Email {
   readonly id: string
   readonly size: number
   /** Octets of the header, the blank line after it included. */
   readonly headerSize: number
-  open(range?: ByteRange): AsyncIterable<Uint8Array>
+  open(range?: PartRange): AsyncIterable<Uint8Array>
   /** The octets of the header, the blank line after it included; undefined for one beyond a mebibyte. */
   header(): Promise<Uint8Array | undefined>
   /** Made once and kept. */

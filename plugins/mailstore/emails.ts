@@ -7,9 +7,10 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, Contents, StagedContent, Store } from 'iems'
-import type { Email } from './api.ts'
+import type { Email, PartRange } from './api.ts'
 import type { Change } from './changes.ts'
 import { headerEnd } from './mime/header.ts'
+import { createSources, type EncodedBody } from './mime/sources.ts'
 import { type MimePart, readStructure } from './mime/structure.ts'
 import { preview, readText } from './mime/text.ts'
 import { partBody } from './mime/transfer.ts'
@@ -66,6 +67,13 @@ export interface EmailsParts {
 
 export type Emails = ReturnType<typeof createEmails>
 
+/** Of how structures are read: one of another version is made anew. */
+const STRUCTURE_VERSION = 2
+interface StructureRecord {
+  readonly v: number
+  readonly part: MimePart
+}
+
 /** Structures that are being written at a time. */
 const MOST_KEEPING = 64
 
@@ -78,7 +86,8 @@ export function createEmails({ store, contents }: EmailsParts) {
     if (!record || !kept) return undefined
     const { content } = decode<ContentRecord>(kept)
     const top = Buffer.from(decode<EmailRecord>(record).top)
-    const open = (range?: ByteRange) => openBelow(top, content, range)
+    const open = (range?: PartRange): AsyncIterable<Uint8Array> =>
+      range?.within ? createSources(one)(range).open(range) : openBelow(top, content, range)
     const structured = async () => shift(await structure(base, content), top.length)
     const headerSize = top.length + content.size - content.blobSize + content.headerSize
     let header: ReturnType<Email['header']> | undefined
@@ -92,7 +101,7 @@ export function createEmails({ store, contents }: EmailsParts) {
         return header
       },
       structure: structured,
-      decoded: (part) => partBody(one, part),
+      decoded: (part) => partBody(createSources(one)(part), part),
       field: async (name) => fieldOf(await headerText(open, headerSize), name),
       text: async (most) => readText(one, await structured(), most),
       preview: async () => preview(one, await structured()),
@@ -111,12 +120,16 @@ export function createEmails({ store, contents }: EmailsParts) {
   async function structure(base: string, content: Content): Promise<MimePart> {
     const at = structureKey(base)
     const known = await store.get(at)
-    if (known) return decode<MimePart>(known)
+    const { v, part } = known ? decode<Partial<StructureRecord>>(known) : {}
+    if (v === STRUCTURE_VERSION && part) return part
     const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
     // Nobody waits for it to be kept: it can be made again.
     if (keeping.size >= MOST_KEEPING) await Promise.race(keeping)
     const kept = store
-      .commit([{ put: at, value: encode(made) }], [{ key: contentKey(base), is: 'present' }])
+      .commit(
+        [{ put: at, value: encode({ v: STRUCTURE_VERSION, part: made } satisfies StructureRecord) }],
+        [{ key: contentKey(base), is: 'present' }],
+      )
       .catch(() => false)
       .finally(() => keeping.delete(kept))
     keeping.add(kept)
@@ -189,6 +202,16 @@ function fieldOf(header: string, name: string): string | undefined {
 /** The same structure that many octets further on. */
 function shift(part: MimePart, by: number): MimePart {
   if (by === 0) return part
-  const moved = { ...part, header: part.header + by, body: part.body + by, end: part.end + by }
+  const { within, header, body, end } = part
+  // Within an encoded message the offsets are those of what it decodes to.
+  const moved = within
+    ? { ...part, within: shiftEncoded(within, by) }
+    : { ...part, header: header + by, body: body + by, end: end + by }
   return part.parts ? { ...moved, parts: part.parts.map((one) => shift(one, by)) } : moved
+}
+
+function shiftEncoded(encoded: EncodedBody, by: number): EncodedBody {
+  return encoded.within
+    ? { ...encoded, within: shiftEncoded(encoded.within, by) }
+    : { ...encoded, body: encoded.body + by, end: encoded.end + by }
 }

@@ -4,6 +4,7 @@
  * What must stay true: no more is read than the limits say, whatever the message; whatever it is, it is some letter.
  */
 import {
+  createSources,
   decodeCharset,
   decodeWords,
   fromHtml,
@@ -42,6 +43,7 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
     yield octets.subarray(start, end)
   }
   const structure = await readStructure(open, octets.length)
+  const sourceOf = createSources({ open })
   const fields = readFields(octets.subarray(0, structure.body))
   const known = new Map<string, readonly string[]>()
   const texts: string[] = []
@@ -51,7 +53,7 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
     const name = nameOf(part)
     if (name !== undefined) attachments.push(name.slice(0, VALUE))
     if (part.type !== 'text' || texts.length >= PARTS) continue
-    const source = partBody({ open }, part)
+    const source = partBody(sourceOf(part), part)
     if (!source) continue
     const text = decodeCharset(await gather(source, limits.text), part.parameters.charset ?? '')
     raw.push(text)

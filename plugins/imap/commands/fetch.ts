@@ -4,14 +4,15 @@
  * What must stay true: content streams, whatever its size; one message's reply is not begun before its records are
  * there; \Seen is set where the client did not say PEEK, and told in the same reply.
  */
-import type { Email, Entry, Uids } from '../../mailstore/api.ts'
+import type { Email, Entry, PartRange, Uids } from '../../mailstore/api.ts'
+import { gather } from '../../mailstore/mime/api.ts'
 import { type Answer, bad, no, ok } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import { envelopeFrom } from '../digests.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'
 import { within as asked, formatSet, readSet, type SequenceSet } from '../grammar/sets.ts'
-import { chooseFields, findPart, type OctetRange, rangeOf } from '../sections.ts'
+import { chooseFields, findPart, rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
 import { formatEnvelope, formatStructure } from '../structure.ts'
 import { dateTime, flagList, string } from '../text.ts'
@@ -274,22 +275,22 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
   const range = header ? { start: header.length, end: email.size } : await rangeIn(email, section)
   if (!range) return `${label} NIL`
   if (section.fields) {
-    const end = Math.min(range.end, range.start + HEADER_LIMIT)
-    return octetsValue(label, chosenOf(await read(email.open({ start: range.start, end })), section), partial)
+    const header = await gather(email.open(range), Math.min(range.end - range.start, HEADER_LIMIT))
+    return octetsValue(label, chosenOf(header, section), partial)
   }
   const cut = cutTo(range, partial)
   return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
 }
 
-async function rangeIn(email: Email, section: Section): Promise<OctetRange | undefined> {
+async function rangeIn(email: Email, section: Section): Promise<PartRange | undefined> {
   const isWhole = section.part.length === 0 && section.what === undefined
   return isWhole ? { start: 0, end: email.size } : rangeOf(await email.structure(), section)
 }
 
-function cutTo({ start, end }: OctetRange, partial: Partial | undefined): OctetRange {
-  if (!partial) return { start, end }
-  const from = Math.min(end, start + partial.start)
-  return { start: from, end: Math.min(end, from + partial.length) }
+function cutTo(range: PartRange, partial: Partial | undefined): PartRange {
+  if (!partial) return range
+  const from = Math.min(range.end, range.start + partial.start)
+  return { ...range, start: from, end: Math.min(range.end, from + partial.length) }
 }
 
 /** Octets of a header of which fields are chosen. */
@@ -330,17 +331,12 @@ async function binarySize(email: Email, section: Section): Promise<Value | typeo
 /** A literal's size stands before it, so what is decoded is held whole. */
 async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined | typeof UNKNOWN_ENCODING> {
   const structure = await email.structure()
-  if (numbers.length === 0) return read(email.open())
+  if (numbers.length === 0) return gather(email.open(), email.size)
   const part = findPart(structure, numbers)
   if (!part || part.type === 'multipart') return undefined
   const stream = email.decoded(part)
-  return stream ? read(stream) : UNKNOWN_ENCODING
-}
-
-async function read(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of source) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  // No encoding decodes to more octets than it has.
+  return stream ? gather(stream, part.end - part.body) : UNKNOWN_ENCODING
 }
 
 async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {

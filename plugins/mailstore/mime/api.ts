@@ -4,6 +4,7 @@
 export { gather } from './gather.ts'
 export { type Fields, readFields } from './header.ts'
 export { decodeCharset, readLong } from './parameters.ts'
+export { createSources } from './sources.ts'
 export { envelopeOf, type MimePart, readStructure } from './structure.ts'
 export { fromHtml } from './text.ts'
 export { partBody } from './transfer.ts'

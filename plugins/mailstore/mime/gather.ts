@@ -9,7 +9,7 @@
 const FIRST = 16_384
 
 /** The first `most` octets of a stream; what follows is not read. */
-export async function gather(source: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
+export async function gather(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, most: number): Promise<Buffer> {
   let buffer = Buffer.allocUnsafeSlow(Math.min(most, FIRST))
   let size = 0
   for await (const chunk of source) {

@@ -2,13 +2,18 @@
  * The MIME structure of content as it was received: where each part stands, and what its header says of it.
  *
  * The content is read once, as it comes, line by line. What must stay true: no body is ever held; whatever a stranger
- * sends is some structure, never an error; beyond a limit what is left is one opaque part; every offset is that of the
- * octets as they are, so sections come back byte for byte.
+ * sends is some structure, never an error; beyond a limit what is left is one opaque part; a multipart has at least one
+ * part, and message/rfc822 and message/global have exactly one; every offset is that of the octets as they are, so
+ * sections come back byte for byte.
  */
 import type { ByteRange } from 'iems'
 import { readAddresses } from './addresses.ts'
+import { Boundaries } from './boundaries.ts'
+import { gather } from './gather.ts'
 import { type Fields, readFields } from './header.ts'
-import { readParameters } from './parameters.ts'
+import { readLong, readParameters } from './parameters.ts'
+import { type EncodedBody, MAX_DECODED, octetsSource, type Readable } from './sources.ts'
+import { partBody } from './transfer.ts'
 
 /** One part of a message's MIME structure, as BODYSTRUCTURE (RFC 9051) needs it, with where it is in the content. */
 export interface MimePart {
@@ -29,7 +34,9 @@ export interface MimePart {
   readonly end: number
   /** Lines of the body, for text and message/rfc822. */
   readonly lines?: number
-  /** Of a multipart; of message/rfc822 the one message inside. */
+  /** If it stands in an encoded message: the offsets are those of what that decodes to. */
+  readonly within?: EncodedBody
+  /** Of a multipart, at least one; of message/rfc822 and message/global the one message inside. */
   readonly parts?: readonly MimePart[]
   /** Of the message itself and of message/rfc822. */
   readonly envelope?: Envelope
@@ -82,9 +89,11 @@ interface Open {
   /** Line breaks before the body, of the whole content. */
   linesBefore: number
   lines: number
-  /** With its two dashes; of a multipart whose last boundary has not come. */
+  /** Of a multipart whose last boundary has not come. */
   boundary: Buffer | undefined
   readonly parts: Open[]
+  /** Of an encoded message. */
+  decoded?: MimePart
   /** Whether it is a message, whose header has an envelope. */
   readonly isMessage: boolean
   readonly isDigestPart: boolean
@@ -115,10 +124,25 @@ const DASH = 45
 const LF = 10
 const CR = 13
 
+/** What is left of the limits; shared by a message and the encoded ones within. */
+interface Budget {
+  depth: number
+  parts: number
+  octets: number
+}
+
 class Reading {
   readonly #root = begin(0, true)
   readonly #stack: Open[] = [this.#root]
-  #count = 1
+  readonly #boundaries = new Boundaries()
+  readonly #budget: Budget
+  /** Messages that are encoded, with how deep they stand. */
+  readonly encoded: { readonly part: Open; readonly depth: number }[] = []
+
+  constructor(budget: Budget) {
+    this.#budget = budget
+  }
+
   /** Of the present line. */
   #start = 0
   #offset = 0
@@ -148,11 +172,11 @@ class Reading {
     }
   }
 
-  finish(): MimePart {
+  finish(): Open {
     if (this.#heldSize > 0) this.#line(this.#whole(Buffer.alloc(0)))
     if (this.#header !== undefined) this.#endHeader(this.#offset)
-    for (const part of this.#stack) this.#close(part, this.#offset, this.#lines)
-    return partOf(this.#root)
+    while (this.#stack.length > 0) this.#close(this.#stack.pop() as Open, this.#offset, this.#lines)
+    return this.#root
   }
 
   #hold(piece: Buffer): void {
@@ -221,35 +245,34 @@ class Reading {
     part.end = body
     part.linesBefore = this.#lines
     describe(part, fields)
-    const isOpaque = this.#stack.length >= DEPTH || this.#count >= PARTS
+    const isOpaque = this.#stack.length >= this.#budget.depth || this.#budget.parts <= 0
     if (part.type === 'multipart') {
-      const boundary = part.parameters.boundary ?? ''
-      if (boundary !== '' && boundary.length <= BOUNDARY && !isOpaque) part.boundary = Buffer.from(`--${boundary}`)
-      else if (isOpaque) Object.assign(part, { type: 'application', subtype: 'octet-stream' })
-    } else if (isMessageType(part) && !isOpaque && /^(?:7bit|8bit|binary)$/.test(part.encoding))
-      this.#enter(part, begin(body, true))
+      const boundary = boundaryOf(part)
+      if (isOpaque) Object.assign(part, OPAQUE)
+      else if (boundary) {
+        part.boundary = boundary
+        this.#boundaries.open(boundary, this.#stack.length - 1)
+      }
+    } else if (isMessageType(part)) {
+      if (isOpaque) Object.assign(part, OPAQUE)
+      else if (/^(?:7bit|8bit|binary)$/.test(part.encoding)) this.#enter(part, begin(body, true))
+      else this.encoded.push({ part, depth: this.#stack.length })
+    }
   }
 
   #enter(parent: Open, part: Open): void {
     parent.parts.push(part)
     this.#stack.push(part)
-    this.#count++
+    this.#budget.parts--
     this.#header = []
   }
 
   // --- boundaries ---
 
   #isBoundary(line: Buffer): boolean {
-    for (let depth = this.#stack.length - 1; depth >= 0; depth--) {
-      const part = this.#stack[depth] as Open
-      if (!part.boundary || !startsWith(line, part.boundary)) continue
-      const rest = line.toString('latin1', part.boundary.length)
-      // RFC 2046 section 5.1.1: nothing but white space may follow.
-      if (!/^(?:--)?[ \t]*$/.test(rest)) continue
-      this.#divide(part, depth, rest.startsWith('--'))
-      return true
-    }
-    return false
+    const found = this.#boundaries.find(line)
+    if (found) this.#divide(this.#stack[found.depth] as Open, found.depth, found.isLast)
+    return found !== undefined
   }
 
   #divide(parent: Open, depth: number, isLast: boolean): void {
@@ -258,19 +281,36 @@ class Reading {
     while (this.#stack.length > depth + 1)
       this.#close(this.#stack.pop() as Open, end, this.#lines - (this.#breakBefore > 0 ? 1 : 0))
     this.#header = undefined
-    if (isLast) parent.boundary = undefined
-    else if (this.#count < PARTS) this.#enter(parent, begin(this.#offset, false, parent.subtype === 'digest'))
-    else parent.boundary = undefined
+    if (!isLast && this.#budget.parts > 0) this.#enter(parent, begin(this.#offset, false, parent.subtype === 'digest'))
+    else this.#endParts(parent)
+  }
+
+  #endParts(part: Open): void {
+    if (part.boundary) this.#boundaries.close(part.boundary)
+    part.boundary = undefined
   }
 
   #close(part: Open, end: number, lines: number): void {
+    this.#endParts(part)
     part.end = Math.max(part.body, end)
     part.lines = Math.max(0, lines - part.linesBefore)
+    // What should have had parts is shown as the one thing that it is, rather than as nothing.
+    if (part.type === 'multipart' && part.parts.length === 0) part.parts.push(bodyOf(part))
   }
 }
 
-function startsWith(line: Buffer, start: Buffer): boolean {
-  return line.length >= start.length && line.compare(start, 0, start.length, 0, start.length) === 0
+/** Of what cannot be taken apart. */
+const OPAQUE = { type: 'application', subtype: 'octet-stream' }
+
+/** The body of a multipart as a part of its own. */
+function bodyOf({ body, end, lines, encoding }: Open): Open {
+  return { ...begin(body, false), parameters: { charset: 'us-ascii' }, encoding, end, lines }
+}
+
+function boundaryOf({ parameters }: Open): Buffer | undefined {
+  // RFC 2046: a boundary does not end with white space.
+  const boundary = Buffer.from((parameters.boundary ?? readLong(parameters, 'boundary') ?? '').trimEnd())
+  return boundary.length > 0 && boundary.length <= BOUNDARY ? boundary : undefined
 }
 
 const isMessageType = ({ type, subtype }: Pick<Open, 'type' | 'subtype'>) =>
@@ -333,9 +373,9 @@ export function envelopeOf(fields: Fields): Envelope {
   }
 }
 
-function partOf(part: Open): MimePart {
-  const { type, subtype, parameters, encoding, facts, header, body, end, lines, parts, envelope } = part
-  const inner = parts.map(partOf)
+function partOf(part: Open, within: EncodedBody | undefined): MimePart {
+  const { type, subtype, parameters, encoding, facts, header, body, end, lines, parts, decoded, envelope } = part
+  const inner = decoded ? [decoded] : parts.map((one) => partOf(one, within))
   return {
     type,
     subtype,
@@ -345,8 +385,9 @@ function partOf(part: Open): MimePart {
     header,
     body,
     end,
+    ...(within ? { within } : {}),
     ...(type === 'text' || isMessageType(part) ? { lines } : {}),
-    ...(inner.length > 0 || type === 'multipart' ? { parts: inner } : {}),
+    ...(inner.length > 0 ? { parts: inner } : {}),
     ...(envelope ? { envelope } : {}),
   }
 }
@@ -354,14 +395,9 @@ function partOf(part: Open): MimePart {
 /** Octets after which others get their turn. */
 const TURN = 4_000_000
 
-/** Reads the structure of content. Throws only what the content's source throws. */
-export async function readStructure(
-  open: (range?: ByteRange) => AsyncIterable<Uint8Array>,
-  size: number,
-): Promise<MimePart> {
-  const reading = new Reading()
+async function readAll(source: AsyncIterable<Uint8Array>, reading: Reading): Promise<Open> {
   let since = 0
-  for await (const chunk of open({ start: 0, end: size })) {
+  for await (const chunk of source) {
     reading.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     since += chunk.byteLength
     if (since < TURN) continue
@@ -369,4 +405,31 @@ export async function readStructure(
     await new Promise(setImmediate)
   }
   return reading.finish()
+}
+
+/** Reads a message that stands in a source, and the encoded ones within. */
+async function readWithin(source: Readable, range: ByteRange, budget: Budget, within?: EncodedBody): Promise<MimePart> {
+  const reading = new Reading(budget)
+  const root = await readAll(source.open(range), reading)
+  for (const { part, depth } of reading.encoded) {
+    const { encoding, body, end } = part
+    const encoded: EncodedBody = { encoding, body, end, ...(within ? { within } : {}) }
+    const octets = await gather(partBody(source, encoded) ?? [], budget.octets + 1)
+    if (octets.length === 0 || octets.length > budget.octets || budget.parts <= 0) Object.assign(part, OPAQUE)
+    else {
+      budget.octets -= octets.length
+      budget.parts--
+      const inner = { ...budget, depth: budget.depth - depth }
+      part.decoded = await readWithin(octetsSource(octets), { start: 0, end: octets.length }, inner, encoded)
+      budget.parts = inner.parts
+      budget.octets = inner.octets
+    }
+  }
+  return partOf(root, within)
+}
+
+/** Reads the structure of content. Throws only what the content's source throws. */
+export function readStructure(open: (range?: ByteRange) => AsyncIterable<Uint8Array>, size: number): Promise<MimePart> {
+  const budget = { depth: DEPTH, parts: PARTS - 1, octets: MAX_DECODED }
+  return readWithin({ open }, { start: 0, end: size }, budget)
 }

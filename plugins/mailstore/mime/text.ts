@@ -4,18 +4,16 @@
  * What must stay true: no more is gathered than the limits say, whatever the message; HTML is read for its words and
  * never shown.
  */
-import type { ByteRange } from 'iems'
 import type { EmailText } from '../api.ts'
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
 import { decodeCharset, readLong } from './parameters.ts'
+import { createSources, type Readable } from './sources.ts'
 import type { MimePart } from './structure.ts'
 import { partBody } from './transfer.ts'
 import { decodeWords } from './words.ts'
 
-interface Readable {
-  open(range?: ByteRange): AsyncIterable<Uint8Array>
-}
+type SourceOf = ReturnType<typeof createSources>
 
 /** Octets of header, octets of decoded text in all parts together unless the caller says otherwise, parts that are read. */
 const HEADER = 262_144
@@ -25,6 +23,7 @@ const PARTS = 200
 const ENCODED = 4
 
 export async function readText(email: Readable, structure: MimePart, most = TEXT): Promise<EmailText> {
+  const sourceOf = createSources(email)
   const fields: Field[] = []
   const bodies: string[] = []
   const attachments: string[] = []
@@ -39,9 +38,9 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
     const name = nameOf(part)
     if (name !== undefined) attachments.push(name)
     // The header of a message within the message is text of its body.
-    if (part === structure) fields.push(...(await readHeader(email, part)))
+    if (part === structure) fields.push(...(await readHeader(sourceOf(part), part)))
     else if (part.envelope && left > 0) {
-      const header = (await readHeader(email, part)).map(({ name, value }) => `${name}: ${value}`).join('\n')
+      const header = (await readHeader(sourceOf(part), part)).map(({ name, value }) => `${name}: ${value}`).join('\n')
       left -= header.length
       bodies.push(header)
     }
@@ -49,7 +48,7 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
     if (part.type !== 'text' || part.disposition?.type === 'attachment') continue
     if (part.end - part.body > left) isPartial = true
     if (left <= 0) continue
-    const text = await textOf(email, part, left)
+    const text = await textOf(sourceOf, part, left)
     left -= text.length
     bodies.push(text)
   }
@@ -74,8 +73,8 @@ async function readHeader(email: Readable, { header, body }: MimePart): Promise<
   return readFields(octets).list.map(({ name, value }) => ({ name, value: decodeWords(value) }))
 }
 
-async function textOf(email: Readable, part: MimePart, most: number): Promise<string> {
-  const source = partBody(email, { ...part, end: Math.min(part.end, part.body + most * ENCODED) })
+async function textOf(sourceOf: SourceOf, part: MimePart, most: number): Promise<string> {
+  const source = partBody(sourceOf(part), { ...part, end: Math.min(part.end, part.body + most * ENCODED) })
   if (!source) return ''
   const text = decodeCharset(await gather(source, most), part.parameters.charset ?? '')
   return part.subtype === 'html' ? fromHtml(text) : text
@@ -153,6 +152,7 @@ const PREVIEW_SOURCE = 16_384
 
 /** The beginning of what it says: of the first text that is not empty, plain text first. */
 export async function preview(email: Readable, structure: MimePart): Promise<string> {
+  const sourceOf = createSources(email)
   const texts = [...eachPart(structure)]
     .slice(0, PARTS)
     .filter(({ type, disposition }) => type === 'text' && disposition?.type !== 'attachment')
@@ -161,7 +161,7 @@ export async function preview(email: Readable, structure: MimePart): Promise<str
     ...texts.filter(({ subtype }) => subtype === 'html'),
   ]
   for (const part of inOrder.slice(0, 10)) {
-    const text = (await textOf(email, part, PREVIEW_SOURCE)).replace(/\s+/g, ' ').trim()
+    const text = (await textOf(sourceOf, part, PREVIEW_SOURCE)).replace(/\s+/g, ' ').trim()
     if (text !== '') return Array.from(text).slice(0, PREVIEW).join('')
   }
   return ''

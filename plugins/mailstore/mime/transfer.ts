@@ -4,32 +4,28 @@
  * What must stay true: broken encodings give what can be read of them; what is held between two chunks has a bound;
  * a chunk gives at most one piece, and never an empty one; the time is linear in the octets, whatever they are.
  */
-import type { ByteRange } from 'iems'
+import type { Readable } from './sources.ts'
 import type { MimePart } from './structure.ts'
 
-interface Readable {
-  open(range?: ByteRange): AsyncIterable<Uint8Array>
-}
-
-/** A part's body decoded; undefined for an encoding nobody knows. */
+/** A part's body, from the octets it stands in, decoded; undefined for an encoding nobody knows. */
 export function partBody(
-  email: Readable,
+  source: Readable,
   part: Pick<MimePart, 'encoding' | 'body' | 'end'>,
 ): AsyncIterable<Uint8Array> | undefined {
-  const source = email.open({ start: part.body, end: part.end })
+  const octets = source.open({ start: part.body, end: part.end })
   switch (part.encoding) {
     case '7bit':
     case '8bit':
     case 'binary':
-      return source
+      return octets
     case 'base64':
-      return fromBase64(source)
+      return fromBase64(octets)
     case 'quoted-printable':
-      return fromQuotedPrintable(source)
+      return fromQuotedPrintable(octets)
     case 'x-uuencode':
     case 'x-uue':
     case 'uuencode':
-      return fromUuencode(source)
+      return fromUuencode(octets)
     default:
       return undefined
   }
