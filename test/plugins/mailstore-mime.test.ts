@@ -6,7 +6,7 @@ import { gather } from '../../plugins/mailstore/mime/gather.ts'
 import { type MimePart, readStructure } from '../../plugins/mailstore/mime/structure.ts'
 import { fromHtml, preview, readText } from '../../plugins/mailstore/mime/text.ts'
 import { partBody } from '../../plugins/mailstore/mime/transfer.ts'
-import { MIME } from '../fixtures/mime.ts'
+import { MIME, MISSED } from '../fixtures/mime.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel, type ImapTalk, talkTo } from '../support/imap-talk.ts'
 
@@ -27,7 +27,7 @@ const structureOf = (content: string | Buffer, piece?: number): Promise<MimePart
 }
 
 test('the structure is the same in whatever pieces the content comes', async () => {
-  for (const [name, content] of Object.entries(MIME)) {
+  for (const [name, content] of Object.entries({ ...MIME, ...MISSED })) {
     const whole = await structureOf(content)
     for (const piece of [1, 2, 3, 7, 64])
       assert.deepEqual(await structureOf(content, piece), whole, `${name} by ${piece}`)
@@ -290,11 +290,13 @@ const normal = (line: string) =>
     .replace(/\{19\}\r\nfolded subject here/, '"folded subject here"')
     .toLowerCase()
 
+const ALL = { ...MIME, ...MISSED }
+
 async function fetchAll(client: ImapTalk): Promise<string[]> {
-  for (const content of Object.values(MIME)) await client.command(`APPEND INBOX {${content.length}+}\r\n${content}`)
+  for (const content of Object.values(ALL)) await client.command(`APPEND INBOX {${content.length}+}\r\n${content}`)
   await client.command('SELECT INBOX')
   const told: string[] = []
-  for (let number = 1; number <= Object.keys(MIME).length; number++)
+  for (let number = 1; number <= Object.keys(ALL).length; number++)
     for (const item of [
       'BODYSTRUCTURE',
       'BODY',
@@ -329,7 +331,7 @@ test('structures, envelopes and sections are those that Dovecot tells', { skip: 
   const expected = await fetchAll(theirs)
   const told = await fetchAll(await talk('ann'))
   for (const [index, line] of told.entries()) {
-    const name = Object.keys(MIME)[Math.floor(index / 17)]
+    const name = Object.keys(ALL)[Math.floor(index / 17)]
     assert.equal(line, expected[index], `${name}, item ${index % 17}`)
   }
 })
