@@ -19,7 +19,7 @@ export {
 } from './listening/certificates.ts'
 export { type Client, createListener, type ListenerOptions } from './listening/clients.ts'
 export { Ended, Input, LineTooLong, TimedOut } from './listening/input.ts'
-export { Output } from './listening/output.ts'
+export { Broken, Output } from './listening/output.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export { tlsFacts } from './listening/tls-facts.ts'
 export type { EventName, Log } from './log.ts'

@@ -13,6 +13,7 @@ import type { Clock, Parts, SetupContext } from '../plugin.ts'
 import type { TlsFacts } from '../session.ts'
 import { createAdmission } from './admission.ts'
 import { type Certificates, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
+import { type Compressed, Connection } from './connection.ts'
 import { type Endpoint, receiveProxyHeader } from './proxy.ts'
 import { tlsFacts } from './tls-facts.ts'
 
@@ -26,6 +27,8 @@ export interface Client {
   readonly mayStartTls: boolean
   /** Begins TLS on the connection, on which nobody may be reading; what the client has sent already is thrown away. */
   startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsFacts }>
+  /** Compresses both directions from now on. */
+  compress(): Compressed
 }
 
 interface ClientsParts {
@@ -39,7 +42,10 @@ interface ClientsParts {
   readonly log: Log
   /** What somebody is told who cannot be served. */
   readonly full: string
-  /** Speaks with a client to the end. The signal says that the server is stopping. */
+  /**
+   * Speaks with a client to the end: what has been written by then still reaches the client. The signal says that the
+   * server is stopping. A rejection cuts the connection off, for what could not be understood if it went on.
+   */
   serve(client: Client, signal: AbortSignal): Promise<void>
 }
 
@@ -55,7 +61,8 @@ function createClients(parts: ClientsParts): Clients {
   const isProxy = inNetworks(parts.proxyFrom)
   const isImplicit = tls?.mode === 'implicit'
   const stopping = new AbortController()
-  const sockets = new Set<Socket>()
+  const connections = new Set<Connection>()
+  const lingering = new Set<Connection>()
   const served = new Set<Promise<void>>()
 
   async function within<T>(socket: Socket, work: Promise<T>): Promise<T> {
@@ -67,85 +74,98 @@ function createClients(parts: ClientsParts): Clients {
     }
   }
 
-  /** What is written already may still be read, for a while. */
-  function leave(socket: Socket): void {
-    socket.destroySoon()
-    if (socket.destroyed) return
-    const cancel = clock.after(parts.handshakeMs, () => socket.destroy())
-    socket.once('close', cancel)
-  }
-
-  async function handshake(socket: Socket): Promise<TLSSocket> {
+  async function handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
     if (!tls || !certificates) throw new Error('there are no certificates')
     const secured = new TLSSocket(socket, { isServer: true, ...tlsServerOptions(certificates, tls) })
-    sockets.add(secured)
-    secured.once('close', () => sockets.delete(secured))
+    connection.secure(secured)
     const done = new Promise<void>((resolve, reject) => {
       secured.once('secure', resolve)
       secured.once('error', reject)
       secured.once('close', () => reject(new Error('the connection ended during the handshake')))
     })
     await within(socket, done)
-    secured.on('error', () => secured.destroy())
     return secured
   }
 
-  async function receive(socket: Socket): Promise<void> {
+  async function receive(socket: Socket, connection: Connection): Promise<void> {
     const own = endpointsOf(socket)
     const header = isProxy(own.remote.address)
       ? await within(socket, receiveProxyHeader(socket))
       : { from: undefined, to: undefined }
-    if (!header) return log.info('no valid PROXY header', { proxy: own.remote.address })
+    if (!header) {
+      log.info('no valid PROXY header', { proxy: own.remote.address })
+      return connection.cut()
+    }
     const remote = header.from ?? own.remote
     const local = header.to ?? own.local
     if (admission.enter(remote.address) !== 'ok') {
       if (!isImplicit) socket.write(parts.full)
-      return leave(socket)
+      // Not counted, so it must not stay.
+      return socket.destroySoon()
     }
     try {
-      const top = isImplicit ? await handshake(socket) : socket
-      await parts.serve(clientOf(top, { remote, local }), stopping.signal)
+      const top = isImplicit ? await handshake(socket, connection) : socket
+      await parts.serve(clientOf({ socket: top, remote, local }, connection), stopping.signal)
+      await connection.hangUp(parts.handshakeMs)
+      linger(connection)
     } finally {
       admission.leave(remote.address)
     }
   }
 
-  function clientOf(socket: Socket, ends: { remote: Endpoint; local: Endpoint }): Client {
+  /** A client that keeps its side open is no longer counted, so as many as may be served may do that. */
+  function linger(connection: Connection): void {
+    if (!connections.has(connection)) return
+    lingering.add(connection)
+    if (lingering.size > parts.limits.connections) {
+      const [oldest] = lingering
+      oldest?.cut()
+    }
+  }
+
+  function clientOf(client: Pick<Client, 'socket' | 'remote' | 'local'>, connection: Connection): Client {
+    const { socket } = client
     return {
-      ...ends,
-      socket,
+      ...client,
       ...(socket instanceof TLSSocket ? { tls: tlsFacts(socket) } : {}),
       mayStartTls: certificates !== undefined && !isImplicit,
       async startTls() {
         // RFC 3207 section 6, and the same for every protocol: what came in plain text may be anybody's.
         while (socket.read() !== null);
-        const secured = await handshake(socket)
+        const secured = await handshake(socket, connection)
         return { socket: secured, tls: tlsFacts(secured) }
       },
+      compress: () => connection.compress(),
     }
   }
 
   return {
     accept(socket) {
       if (stopping.signal.aborted) return socket.destroy()
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
-      socket.on('error', () => socket.destroy())
-      const work = receive(socket)
-        .catch((cause: unknown) => log.debug('connection failed', { cause }))
-        .finally(() => leave(socket))
+      const connection = new Connection(socket, clock)
+      connections.add(connection)
+      socket.once('close', () => {
+        connections.delete(connection)
+        lingering.delete(connection)
+      })
+      const work = receive(socket, connection).catch((cause: unknown) => {
+        log.debug('connection failed', { cause })
+        connection.cut()
+      })
       served.add(work)
       void work.finally(() => served.delete(work))
     },
     async drain(signal) {
       stopping.abort()
       const cut = () => {
-        for (const socket of sockets) socket.destroy()
+        for (const connection of connections) connection.cut()
       }
       if (signal.aborted) cut()
       signal.addEventListener('abort', cut, { once: true })
       await Promise.all(served)
       signal.removeEventListener('abort', cut)
+      // They have been sent everything and only keep their side open.
+      cut()
     },
   }
 }

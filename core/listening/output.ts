@@ -5,7 +5,10 @@
  * is left when it takes nothing for too long.
  */
 import type { Writable } from 'node:stream'
-import { TimedOut } from './input.ts'
+import { Ended, TimedOut } from './input.ts'
+
+/** Content that has been announced to the client cannot be had: nothing that follows could be understood. */
+export class Broken extends Error {}
 
 /** Octets gathered before they are written. */
 const GATHERED = 32_768
@@ -40,6 +43,27 @@ export class Output {
     return this.#size >= GATHERED
   }
 
+  /**
+   * Writes content that has been announced, with its size where the protocol announces one. Throws Broken when the source
+   * fails or has too little; what it has beyond the size is left out.
+   */
+  async content(source: AsyncIterable<Uint8Array>, size = Number.POSITIVE_INFINITY): Promise<void> {
+    let left = size
+    try {
+      for await (const chunk of source) {
+        const part = Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.byteLength, left))
+        left -= part.length
+        this.write(part)
+        if (this.isFull) await this.flush()
+        if (left === 0) break
+      }
+    } catch (cause) {
+      if (cause instanceof Ended || cause instanceof TimedOut) throw cause
+      throw new Broken('content failed after it had been announced', { cause })
+    }
+    if (left > 0 && size !== Number.POSITIVE_INFINITY) throw new Broken(`content ended ${left} octets early`)
+  }
+
   /** Writes what is gathered, and waits while the client is slow. */
   async flush(): Promise<void> {
     if (this.#size === 0 || !this.#stream) return
@@ -51,14 +75,10 @@ export class Output {
       ? Buffer.from(pieces.join(''))
       : Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
     if (stream.destroyed || stream.writableEnded) return
-    if (stream.write(whole) && !('flush' in stream)) return
-    await this.#drained(stream)
+    if (!stream.write(whole)) await this.#drained(stream)
   }
 
   async #drained(stream: Writable): Promise<void> {
-    // A compressor keeps what it has until it is told to give it.
-    if ('flush' in stream) (stream as unknown as { flush(): void }).flush()
-    if (!stream.writableNeedDrain) return
     let timer: NodeJS.Timeout | undefined
     let isLate = false
     await new Promise<void>((resolve) => {

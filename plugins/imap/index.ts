@@ -3,7 +3,6 @@
  *
  * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
  */
-import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
@@ -40,14 +39,10 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
   const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
   const input = new Input(config.timeouts.login)
   const output = new Output(config.timeouts.write)
-  let { socket } = client
   let isSecure = tls !== undefined
-  const attach = () => {
-    input.attach(socket)
-    output.attach(socket)
-  }
   try {
-    attach()
+    input.attach(client.socket)
+    output.attach(client.socket)
     const refusal = await kernel.connect()
     if (refusal) {
       output.line(`* BYE ${refusal.reply.text}`)
@@ -71,23 +66,17 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
       signal,
       async startTls() {
         input.detach()
-        const secured = await client.startTls()
-        socket = secured.socket
+        const { socket, tls } = await client.startTls()
         isSecure = true
-        kernel.update({ tls: secured.tls })
-        attach()
+        kernel.update({ tls })
+        input.attach(socket)
+        output.attach(socket)
       },
       compress() {
         input.detach()
-        const inflate = createInflateRaw()
-        const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })
-        socket.pipe(inflate)
-        deflate.pipe(socket)
-        // What is no deflated data, or too much of it, ends the session.
-        inflate.on('error', () => socket.destroy())
-        deflate.on('error', () => socket.destroy())
-        input.attach(inflate)
-        output.attach(deflate)
+        const { readable, writable } = client.compress()
+        input.attach(readable)
+        output.attach(writable)
       },
     })
     await session.run(`* OK [CAPABILITY ${capabilities(session)}] ${ctx.hostname} is ready`)

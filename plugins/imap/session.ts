@@ -5,7 +5,7 @@
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
 import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
-import { Ended, type Input, LineTooLong, TimedOut } from 'iems'
+import { Broken, Ended, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi, Uids } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
@@ -123,6 +123,10 @@ export class Session {
   async #part(error: unknown): Promise<void> {
     const { output, log } = this.parts
     if (error instanceof Ended) return
+    if (error instanceof Broken) {
+      log.error('session cut off', { user: this.account?.user, cause: error })
+      throw error
+    }
     const why = error instanceof TimedOut ? 'You have been silent for too long' : 'An error of ours'
     if (!(error instanceof TimedOut)) log.error('session failed', { cause: error })
     try {
@@ -208,7 +212,7 @@ export class Session {
       this.end()
       return bad('The line is too long')
     }
-    if (error instanceof Ended || error instanceof TimedOut) throw error
+    if (error instanceof Ended || error instanceof TimedOut || error instanceof Broken) throw error
     this.parts.log.error('command failed', { user: this.account?.user, cause: error })
     return no('Something of ours failed; try again later', 'SERVERBUG')
   }

@@ -52,4 +52,15 @@ export async function* topOf(
     yield octets.subarray(0, end)
     if (header === 0 && left === 0) return
   }
+  if (header > 0) throw new Error(`content ended ${header} octets before the end of its header`)
+}
+
+/** The content; throws at its end when that comes before so many octets. */
+export async function* whole(content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let left = size
+  for await (const chunk of content) {
+    left -= chunk.byteLength
+    yield chunk
+  }
+  if (left > 0) throw new Error(`content ended ${left} octets early`)
 }

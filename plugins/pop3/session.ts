@@ -7,6 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AskClient,
+  Broken,
   decodeResponse,
   Ended,
   type Identity,
@@ -19,7 +20,7 @@ import {
   TimedOut,
 } from 'iems'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../mailstore/api.ts'
-import { stuffed, topOf } from './lines.ts'
+import { stuffed, topOf, whole } from './lines.ts'
 import type { Options } from './options.ts'
 
 export interface SessionParts {
@@ -84,6 +85,7 @@ export class Session {
     } catch (error) {
       // RFC 1939 section 3: who is silent for too long goes without UPDATE, and without a word.
       if (!(error instanceof Ended || error instanceof TimedOut)) log.error('session failed', { cause: error })
+      if (error instanceof Broken) throw error
     } finally {
       input.detach()
     }
@@ -141,10 +143,7 @@ export class Session {
       output.line('.')
       return
     }
-    for await (const piece of stuffed(answer.content)) {
-      output.write(piece)
-      if (output.isFull) await output.flush()
-    }
+    await output.content(stuffed(answer.content))
   }
 
   // --- logging in ---
@@ -205,7 +204,7 @@ export class Session {
     const email = ahead ?? (await mail.email(entry.email))
     const next = this.message(String(number + 1))
     this.#ahead = next && isSmall(next.entry) ? { number: next.number, email: readAhead(mail, next.entry) } : undefined
-    return email ? { line: `+OK ${email.size} octets`, content: email.open() } : GONE
+    return email ? { line: `+OK ${email.size} octets`, content: whole(email.open(), email.size) } : GONE
   }
 
   /** One line for each message that is not deleted. */

@@ -248,7 +248,10 @@ for (const syncer of [MBSYNC, OFFLINEIMAP]) {
     const boxes = join(folder, 'mail')
     await mkdir(boxes)
     const [command = '', ...args] = await syncer.prepare(folder, port)
-    const sync = () => run(command, args, { timeout: 60_000, env: { ...process.env, HOME: folder } })
+    const sync = async () => {
+      const { stderr } = await run(command, args, { timeout: 60_000, env: { ...process.env, HOME: folder } })
+      assert.doesNotMatch(stderr, /unexpected EOF|Socket error/)
+    }
     const ours = async (name: string) => {
       const lines: string[] = []
       for (const { email, flags } of await entries('ann', name)) {

@@ -212,15 +212,7 @@ async function markSeen(session: Session, entry: Entry): Promise<Entry> {
 async function writeValue({ output }: Session, value: Value): Promise<void> {
   if (typeof value === 'string') return output.write(value)
   output.write(`${value.name} ${value.isBinary ? '~' : ''}{${value.size}}\r\n`)
-  let left = value.size
-  for await (const chunk of value.open()) {
-    const part = Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.byteLength, left))
-    left -= part.length
-    output.write(part)
-    if (output.isFull) await output.flush()
-  }
-  // A literal is as long as was said, or nothing behind it can be understood.
-  if (left > 0) throw new Error('the content is shorter than its record says')
+  await output.content(value.open(), value.size)
 }
 
 interface Asked {
