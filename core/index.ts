@@ -20,6 +20,7 @@ export {
 export { type Client, createListener, type ListenerOptions } from './listening/clients.ts'
 export { Ended, Input, LineTooLong, TimedOut } from './listening/input.ts'
 export { Broken, Output } from './listening/output.ts'
+export { Pace } from './listening/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export { tlsFacts } from './listening/tls-facts.ts'
 export type { EventName, Log } from './log.ts'

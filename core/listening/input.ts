@@ -5,6 +5,7 @@
  * waits in its own socket; every wait ends, by data, by the end of the connection or by time.
  */
 import type { Readable } from 'node:stream'
+import { Pace } from './pace.ts'
 
 /** Octets held before the socket is paused. */
 const HELD = 65_536
@@ -16,6 +17,8 @@ export class LineTooLong extends Error {}
 export class Input {
   /** How long the client may be silent, in ms. */
   patience: number
+  /** Asked before each line and each run of octets; long work on one command asks it too. */
+  readonly pace = new Pace()
   #stream: Readable | undefined
   #chunks: Buffer[] = []
   #size = 0
@@ -105,6 +108,7 @@ export class Input {
 
   /** The next line without its end, which is CRLF; LF alone is taken too. Throws LineTooLong. */
   async line(most: number): Promise<Buffer> {
+    await this.pace.due()
     let searched = 0
     for (;;) {
       let at = 0
@@ -129,6 +133,7 @@ export class Input {
 
   /** The next octets, all at once. */
   async octets(count: number): Promise<Buffer> {
+    await this.pace.due()
     while (this.#size < count) await this.#more()
     return this.#cut(count)
   }
@@ -136,6 +141,7 @@ export class Input {
   /** The next octets as they come. */
   async *stream(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
+      await this.pace.due()
       if (this.#size === 0) await this.#more()
       const chunk = this.#cut(Math.min(left, this.#size))
       left -= chunk.length

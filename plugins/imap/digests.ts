@@ -90,10 +90,12 @@ async function read(mail: MailStoreApi, { email, received, size }: Entry): Promi
     displayFrom: display(from[0]),
     displayTo: display(to[0]),
     id,
-    references: references.length > 0 ? references : messageIds(inReplyTo).slice(0, 1),
+    references: references.length > 0 ? references.slice(-REFERENCES) : messageIds(inReplyTo).slice(0, 1),
   }
 }
 
+/** References of one message that are followed: those next to it. */
+const REFERENCES = 100
 /** Octets that a mailbox takes, a digest, a reference, and a text beside its characters; roughly. */
 const MAILBOX = 500
 const DIGEST = 250
@@ -128,7 +130,8 @@ export function createDigests(most: number): Digests {
     all.delete(id)
   }
 
-  function keep(id: string, uid: number, digest: Digest): void {
+  /** What is kept does not hold the header it was read from. */
+  function keep(id: string, uid: number, digest: Digest): Digest {
     const kept = keptOf(id)
     let more = DIGEST + REFERENCE * digest.references.length
     const own = (text: string): string => {
@@ -140,7 +143,7 @@ export function createDigests(most: number): Digests {
       more += copy.length + TEXT
       return copy
     }
-    kept.digests.set(uid, {
+    const owned: Digest = {
       ...digest,
       subject: own(digest.subject),
       from: own(digest.from),
@@ -150,10 +153,12 @@ export function createDigests(most: number): Digests {
       displayTo: own(digest.displayTo),
       id: digest.id === undefined ? undefined : own(digest.id),
       references: digest.references.map(own),
-    })
+    }
+    kept.digests.set(uid, owned)
     kept.weight += more
     weight += more
     trim()
+    return owned
   }
 
   /** The last to go is the mailbox that is asked for: what is kept of messages that it has no more goes with the rest. */
@@ -167,9 +172,7 @@ export function createDigests(most: number): Digests {
   async function readAll({ mail, mailbox, uids, signal, looked }: Wanted): Promise<Map<number, Digest>> {
     const found = new Map<number, Digest>()
     for await (const entry of mail.entries(mailbox, compact(uids))) {
-      const digest = await read(mail, entry)
-      found.set(entry.uid, digest)
-      keep(mailbox.id, entry.uid, digest)
+      found.set(entry.uid, keep(mailbox.id, entry.uid, await read(mail, entry)))
       if (found.size % TURN !== 0) continue
       await new Promise(setImmediate)
       await looked?.(found.size)

@@ -4,6 +4,7 @@
  * Pure: what there is goes in, what is told comes out.
  */
 import type { Mailbox } from '../mailstore/api.ts'
+import { toTest } from './wildcards.ts'
 
 export interface Listed {
   readonly name: string
@@ -30,24 +31,32 @@ export interface Found {
   readonly extended: string
 }
 
-/** `*` stands for anything, `%` for anything within a level. */
-function toPattern(pattern: string): RegExp {
-  // INBOX is the same in any case, also as the beginning of a pattern.
-  const text = pattern.replace(/^inbox(?=$|\/)/i, 'INBOX')
-  const source = text.replace(/[*%]+|[^*%]+/g, (piece) => {
-    if (piece.includes('*')) return '.*'
-    return piece.includes('%') ? '[^/]*' : piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  })
-  return new RegExp(`^${source}$`, 's')
+const CHILD_INFO = ' (CHILDINFO ("SUBSCRIBED"))'
+
+/** Lets others have their turn; undefined while there is time. */
+type Pause = () => Promise<void> | undefined
+
+/** The names that a pattern fits. */
+async function fitting(names: Iterable<string>, patterns: readonly string[], pause: Pause): Promise<Set<string>> {
+  const tests = [...new Set(patterns)].map(toTest)
+  const fit = new Set<string>()
+  for (const name of names) {
+    for (const test of tests) {
+      await pause()
+      if (!test(name)) continue
+      fit.add(name)
+      break
+    }
+  }
+  return fit
 }
 
-const CHILD_INFO = ' (CHILDINFO ("SUBSCRIBED"))'
-/** Wildcards of one pattern: more would only make matching slow. */
-const WILDCARDS = 20
-
-export function matching({ all, lost }: Visible, patterns: readonly string[], { select, returns }: Selection): Found[] {
-  const tests = patterns.filter((pattern) => (pattern.match(/[*%]+/g) ?? []).length <= WILDCARDS).map(toPattern)
-  const matches = (name: string) => tests.some((test) => test.test(name))
+export async function matching(
+  { all, lost }: Visible,
+  patterns: readonly string[],
+  { select, returns }: Selection,
+  pause: Pause,
+): Promise<Found[]> {
   const isChosen = ({ mailbox }: Listed) =>
     (!select.has('SUBSCRIBED') || mailbox.subscribed) &&
     (!select.has('SPECIAL-USE') || mailbox.specialUse !== undefined)
@@ -56,6 +65,9 @@ export function matching({ all, lost }: Visible, patterns: readonly string[], { 
   const gone = select.has('SUBSCRIBED') && !select.has('SPECIAL-USE') ? lost : []
   const chosenAbove = new Set([...chosen.map(({ name }) => name), ...gone].flatMap(levelsAbove))
   const recursive = select.has('RECURSIVEMATCH')
+  const known = new Set(all.map(({ name }) => name))
+  const fit = await fitting(new Set([...known, ...parents, ...gone, ...chosenAbove]), patterns, pause)
+  const matches = (name: string) => fit.has(name)
   const found = new Map<string, Found>()
   for (const { name, mailbox } of all) {
     const isOwn = isChosen({ name, mailbox })
@@ -72,7 +84,6 @@ export function matching({ all, lost }: Visible, patterns: readonly string[], { 
     const extended = isAbove ? CHILD_INFO : ''
     if (matches(name)) found.set(name, { name, attributes: ['\\Subscribed', '\\NonExistent'], extended })
   }
-  const known = new Set(all.map(({ name }) => name))
   for (const name of recursive && gone.length > 0 ? chosenAbove : []) {
     if (!known.has(name) && !found.has(name) && matches(name))
       found.set(name, { name, attributes: ['\\NonExistent'], extended: CHILD_INFO })

@@ -8,7 +8,7 @@ import type { Email, EmailText, Entry, MailStoreApi, TextQuery, Uids } from '../
 import { fold } from './comparing.ts'
 import type { Digests } from './digests.ts'
 import type { SearchKey } from './grammar/search.ts'
-import { within } from './grammar/sets.ts'
+import { holds, within } from './grammar/sets.ts'
 import type { View } from './view.ts'
 
 /** Questions by what an answer costs: the record, the header's structure, the text. */
@@ -39,29 +39,30 @@ export interface Searched {
   readonly signal: AbortSignal
   /** Told now and then how many have been looked at. */
   looked(count: number): Promise<void>
+  /** Lets others have their turn; undefined while there is time. */
+  pause(): Promise<void> | undefined
 }
 
-/** Messages looked at between turns of others. */
+/** Messages looked at before `looked` is told. */
 const TURN = 200
 
 /** The entries that a search finds, in order of UID. */
 export async function* search(searched: Searched): AsyncGenerator<Entry> {
   const { view, mail, key, now, signal } = searched
-  const question = { view, time: now(), texts: new Map<SearchKey, ReadonlySet<string>>() }
+  const question = { sets: setsOf(key, view), time: now(), texts: new Map<SearchKey, ReadonlySet<string>>() }
   let possible: Entry[] = []
   const scope = scopeOf(key, view) ?? (await candidatesOf(key, searched)) ?? view.all
-  let count = 0
   for await (const entry of mail.entries(view.mailbox, scope)) {
+    await searched.pause()
     if (view.numberOf(entry.uid) === undefined) continue
     // What the record alone rules out is not asked of the index.
     if (couldBe(key, { ...question, entry })) possible.push(entry)
-    if (++count % TURN === 0) await new Promise(setImmediate)
   }
   for (const text of textKeys(key)) question.texts.set(text, await emailsWith(text, possible, searched))
-  count = 0
+  let count = 0
   for (const entry of possible) {
+    await searched.pause()
     if (++count % TURN === 0) {
-      await new Promise(setImmediate)
       await searched.looked(count)
       if (signal.aborted) return
     }
@@ -167,9 +168,19 @@ class Looked {
   }
 }
 
+/** The UIDs that each set means, found out once. */
+type Sets = ReadonlyMap<SearchKey, Uids>
+
+function setsOf(key: SearchKey, view: View, sets = new Map<SearchKey, Uids>()): Map<SearchKey, Uids> {
+  if (key.kind === 'and' || key.kind === 'or') for (const one of key.keys) setsOf(one, view, sets)
+  else if (key.kind === 'not' || key.kind === 'fuzzy') setsOf(key.key, view, sets)
+  else if (key.kind === 'uid' || key.kind === 'sequence') sets.set(key, view.uidsWithin(key.set, key.kind === 'uid'))
+  return sets
+}
+
 interface Question {
   readonly entry: Entry
-  readonly view: View
+  readonly sets: Sets
   readonly time: number
 }
 
@@ -217,14 +228,10 @@ function byRecord(key: SearchKey, question: Question): boolean | undefined {
     case 'all':
     case 'saveDateSupported':
       return true
-    case 'and': {
-      const answers = key.keys.map((one) => byRecord(one, question))
-      return answers.includes(false) ? false : answers.includes(undefined) ? undefined : true
-    }
-    case 'or': {
-      const answers = key.keys.map((one) => byRecord(one, question))
-      return answers.includes(true) ? true : answers.includes(undefined) ? undefined : false
-    }
+    case 'and':
+      return unless(false, key.keys, question)
+    case 'or':
+      return unless(true, key.keys, question)
     case 'not': {
       const answer = byRecord(key.key, question)
       return answer === undefined ? undefined : !answer
@@ -234,10 +241,8 @@ function byRecord(key: SearchKey, question: Question): boolean | undefined {
     case 'flag':
       return entry.flags.some((flag) => flag.toLowerCase() === key.flag.toLowerCase()) === key.isSet
     case 'uid':
-    case 'sequence': {
-      const uids = question.view.uidsWithin(key.set, key.kind === 'uid')
-      return uids.some(([first, last]) => entry.uid >= first && entry.uid <= last)
-    }
+    case 'sequence':
+      return holds(question.sets.get(key) ?? [], entry.uid)
     case 'size':
       return key.than === 'larger' ? entry.size > key.octets : entry.size < key.octets
     case 'within':
@@ -256,6 +261,17 @@ function byRecord(key: SearchKey, question: Question): boolean | undefined {
     case 'text':
       return undefined
   }
+}
+
+/** The answer that one key alone can decide, else that of all the others. */
+function unless(decisive: boolean, keys: readonly SearchKey[], question: Question): boolean | undefined {
+  let answer: boolean | undefined = !decisive
+  for (const key of keys) {
+    const one = byRecord(key, question)
+    if (one === decisive) return decisive
+    if (one === undefined) answer = undefined
+  }
+  return answer
 }
 
 const orders = new WeakMap<readonly SearchKey[], readonly SearchKey[]>()

@@ -137,6 +137,11 @@ export class Session {
     }
   }
 
+  /** Asked between steps of long work: undefined, or settles when others have had their turn. */
+  pause(): Promise<void> | undefined {
+    return this.parts.input.pace.due()
+  }
+
   get isOver(): boolean {
     return this.#isOver
   }

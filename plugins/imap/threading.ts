@@ -2,7 +2,7 @@
  * THREAD=REFERENCES and THREAD=ORDEREDSUBJECT (RFC 5256 section 3): messages in, trees out.
  *
  * Pure. What must stay true: every message stands in exactly one place; references in a circle are cut, and nothing
- * takes longer than the number of references asks for.
+ * takes longer than the number of references asks for, with pauses in between.
  */
 
 export interface Threaded {
@@ -26,13 +26,15 @@ export interface Tree {
 interface Node {
   message?: Threaded | undefined
   parent?: Node | undefined
+  /** The parent, or one further up. */
+  above?: Node | undefined
   children: Node[]
   /** What it has become when messages that are not here have gone. */
   made?: Tree[]
 }
 
-/** References that are followed, of one message. */
-const MOST_REFERENCES = 1000
+/** Messages that are only referred to and not here; further ones are passed over. */
+const ABSENT = 200_000
 
 export function orderedSubject(messages: readonly Threaded[]): readonly Tree[] {
   const groups = new Map<string, Threaded[]>()
@@ -49,57 +51,74 @@ export function orderedSubject(messages: readonly Threaded[]): readonly Tree[] {
 
 const bySent = (a: Threaded, b: Threaded) => a.sent - b.sent || a.number - b.number
 
-export function byReferences(messages: readonly Threaded[]): readonly Tree[] {
-  const roots = pruned(linked(messages))
+/** Lets others have their turn; undefined while there is time. */
+type Pause = () => Promise<void> | undefined
+
+export async function byReferences(messages: readonly Threaded[], pause: Pause): Promise<readonly Tree[]> {
+  const roots = pruned(await linked(messages, pause))
+  await pause()
   const sorted = joinSubjects(sortTrees(roots))
+  await pause()
   return sortTrees(sorted)
 }
 
 /** Steps 1 and 2: every message below the one it answers. */
-function linked(messages: readonly Threaded[]): Node[] {
-  const nodes = new Map<string, Node>()
-  /** Those without an id of their own. */
-  const loose: Node[] = []
-  const nodeOf = (id: string): Node => {
+async function linked(messages: readonly Threaded[], pause: Pause): Promise<Node[]> {
+  const { nodes, loose, own } = nodesOf(messages)
+  const nodeOf = (id: string): Node | undefined => {
     const known = nodes.get(id)
-    if (known) return known
+    if (known || nodes.size >= messages.length + ABSENT) return known
     const made: Node = { children: [] }
     nodes.set(id, made)
     return made
   }
-  for (const message of messages) {
-    // Of two with one id the second is treated as if it had none.
-    let node = message.id === undefined ? undefined : nodeOf(message.id)
-    if (!node || node.message) {
-      node = { children: [] }
-      loose.push(node)
-    }
-    node.message = message
+  // A message's own parent counts before what others say of it, so it is linked first.
+  for (const [index, { references }] of messages.entries()) {
+    await pause()
+    const parent = references.length > 0 ? nodeOf(references.at(-1) as string) : undefined
+    if (parent) adopt(parent, own[index] as Node)
+  }
+  for (const { references } of messages) {
+    await pause()
     let before: Node | undefined
-    const { references } = message
-    for (const id of references.length > MOST_REFERENCES ? references.slice(-MOST_REFERENCES) : references) {
+    for (const id of references) {
       const next = nodeOf(id)
-      if (before && !next.parent) adopt(before, next)
+      if (before && next && !next.parent) adopt(before, next)
       before = next
-    }
-    if (before && before !== node && before !== node.parent) {
-      release(node)
-      adopt(before, node)
     }
   }
   return [...nodes.values(), ...loose].filter(({ parent }) => !parent)
 }
 
+/** A node for each message, by its id. Of two with one id the second is treated as if it had none. */
+function nodesOf(messages: readonly Threaded[]) {
+  const nodes = new Map<string, Node>()
+  const loose: Node[] = []
+  const own = messages.map((message) => {
+    const node: Node = { message, children: [] }
+    if (message.id === undefined || nodes.has(message.id)) loose.push(node)
+    else nodes.set(message.id, node)
+    return node
+  })
+  return { nodes, loose, own }
+}
+
+/** Nothing is put below itself: a node without a parent is the root of all that is below it. */
 function adopt(parent: Node, child: Node): void {
-  for (let above: Node | undefined = parent; above; above = above.parent) if (above === child) return
+  if (rootOf(parent) === child) return
   child.parent = parent
+  child.above = parent
   parent.children.push(child)
 }
 
-function release(node: Node): void {
-  const siblings = node.parent?.children
-  if (siblings) siblings.splice(siblings.indexOf(node), 1)
-  node.parent = undefined
+/** Each look-up halves the way for the next. */
+function rootOf(node: Node): Node {
+  let at = node
+  while (at.above) {
+    if (at.above.above) at.above = at.above.above
+    at = at.above
+  }
+  return at
 }
 
 /** Step 3: messages that are not here go, their children take their place; at the root only when there is one. */
@@ -159,11 +178,14 @@ function joinSubjects(trees: readonly Tree[]): Tree[] {
   return joined.filter((tree) => tree !== undefined)
 }
 
+/** The trees are ours, so they may grow. */
 function join(target: Tree, tree: Tree): Tree {
-  if (!target.message && !tree.message) return { children: [...target.children, ...tree.children] }
-  if (!target.message) return { children: [...target.children, tree] }
-  if (tree.message?.isReply && !target.message.isReply) return { ...target, children: [...target.children, tree] }
-  return { children: [target, tree] }
+  const isAbove = !target.message || (tree.message?.isReply === true && !target.message.isReply)
+  if (!isAbove) return { children: [target, tree] }
+  const children = target.children as Tree[]
+  if (target.message || tree.message) children.push(tree)
+  else for (const child of tree.children) children.push(child)
+  return target
 }
 
 /** `(1 2 (3)(4))`, without recursion. */
@@ -184,7 +206,7 @@ export function formatTrees(trees: readonly Tree[]): string {
     if (only && others.length === 0 && message) stack.push(only)
     else if (only) {
       if (message) words.push(' ')
-      stack.push(...[...children].reverse().flatMap((child) => [')', child, '(']))
+      for (const child of children.toReversed()) stack.push(')', child, '(')
     }
   }
   return words.join('')

@@ -149,6 +149,7 @@ export class Connection {
   /** Never throws: a connection that cannot go on is ended. */
   async #perform(operation: Operation): Promise<void> {
     const { input, output, log } = this.#parts
+    await input.pace.due()
     if (this.#fault !== undefined) return
     try {
       await this.#respond(operation)

@@ -6,7 +6,7 @@
  * than allowed is never kept, and is refused where it ends.
  */
 import { isUtf8 } from 'node:buffer'
-import type { Reply } from 'iems'
+import { Pace, type Reply } from 'iems'
 import type { Sink } from './content.ts'
 import { NO } from './replies.ts'
 
@@ -29,6 +29,7 @@ const EMPTY = Buffer.alloc(0)
 export class Input {
   readonly #listener: Listener
   readonly #longest: number
+  readonly #pace = new Pace()
   /** Octets that have come. */
   received = 0
   #octets: Buffer = EMPTY
@@ -90,7 +91,17 @@ export class Input {
   #step(): boolean {
     if (this.#isShut) return false
     if (this.#sink) return this.#feed(this.#sink)
-    return !this.#isHeld && (this.#readLine() || this.#ask('command'))
+    if (this.#isHeld || this.#rests()) return false
+    return this.#readLine() || this.#ask('command')
+  }
+
+  /** Lets others have their turn before the next line. */
+  #rests(): boolean {
+    const wait = this.#pace.due()
+    if (!wait) return false
+    this.#isHeld = true
+    void wait.then(() => this.start())
+    return true
   }
 
   #feed(sink: Sink): boolean {

@@ -24,6 +24,11 @@ const limits = z
       .default(50)
       .describe('Refused commands in a session since the last accepted message; then 421.'),
     commands: z.int().positive().default(100_000).describe('Commands in one session; then 421.'),
+    smallChunks: z
+      .int()
+      .positive()
+      .default(1000)
+      .describe('BDAT chunks below 1 KiB, the last one apart, since the last accepted message; then 421.'),
     messages: z.int().positive().default(10_000).describe('Messages in one session; then 421. Announced as MAILMAX.'),
     authAttempts: z.int().positive().default(5).describe('Failed authentications in one session; then 421.'),
   })

@@ -44,6 +44,7 @@ export const END = {
   tooManyFromYou: later(421, '4.7.0', 'Too many connections from your address, try again later'),
   tooManyErrors: later(421, '4.7.0', 'Too many errors'),
   tooManyCommands: later(421, '4.7.0', 'Too many commands in one session'),
+  tooManyChunks: later(421, '4.7.0', 'Too many small chunks in one message'),
   tooManyMessages: later(421, '4.7.0', 'Too many messages in one session, connect again'),
   tooManyAttempts: later(421, '4.7.0', 'Too many authentication attempts'),
   commandTimeout: later(421, '4.4.2', 'No command in time'),

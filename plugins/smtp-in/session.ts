@@ -46,6 +46,8 @@ export interface Setting {
 /** What the connection knows of its client. */
 export type Client = Pick<ClientFacts, 'remote' | 'local' | 'tls'>
 
+/** Octets of a chunk that costs about as much to answer as to carry. */
+const SMALL_CHUNK = 1024
 const BETWEEN_CHUNKS: readonly string[] = ['BDAT', 'NOOP', 'RSET', 'QUIT']
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
@@ -64,6 +66,7 @@ export class Conversation {
   #commands = 0
   #errors = 0
   #messages = 0
+  #smallChunks = 0
   #attempts = 0
   /** In the midst of a SASL exchange: who waits for the client's next line; undefined is a line that was none. */
   #asked: ((text: string | undefined) => void) | undefined
@@ -246,6 +249,8 @@ export class Conversation {
     const [, octets, last] = /^(\d{1,15})(?: +(LAST))?$/i.exec(argument) ?? []
     // How many octets follow is not known, so nothing that follows can be told from commands.
     if (octets === undefined) return this.end(NO.chunkSyntax)
+    const isSmall = !last && Number(octets) < SMALL_CHUNK
+    if (isSmall && ++this.#smallChunks > this.#setting.options.limits.smallChunks) return this.end(END.tooManyChunks)
     this.#deliver(await this.#transaction.bdat(Number(octets), last ? 'last' : 'middle'))
   }
 
@@ -255,6 +260,7 @@ export class Conversation {
     if (reply && reply.code < 400 && !this.#transaction.isOpen) {
       this.#messages++
       this.#errors = 0
+      this.#smallChunks = 0
     }
     for (const each of replies) this.#answer(each)
   }

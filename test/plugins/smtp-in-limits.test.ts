@@ -252,3 +252,16 @@ test('when time is up everything is cut, and what was half sent is not kept', as
   assert.equal(door.arrived.length, 0)
   assert.equal(door.sessions, 0)
 })
+
+test('small chunks are counted apart from commands, the last of a message is not, and a message resets the count', async (t) => {
+  const door = await openDoor(t, { limits: { smallChunks: 10 } })
+  const client = await talk(t, door.port)
+  await client.reply()
+  await client.ask('EHLO c')
+  const begin = 'MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n'
+  const message = `${begin}${'BDAT 1\r\nx'.repeat(10)}BDAT 2000\r\n${'x'.repeat(2000)}BDAT 2 LAST\r\n\r\n`
+  client.send(`${message}${message}${begin}${'BDAT 1\r\nx'.repeat(12)}`)
+  const replies = await client.rest()
+  assert.equal(door.arrived.length, 2)
+  assert.match(replies, /\r\n421 4\.7\.0 Too many small chunks in one message\r\n$/)
+})

@@ -232,6 +232,8 @@ export const namespace: CommandDefinition = {
   },
 }
 
+/** Patterns of one LIST. */
+const PATTERNS = 100
 const PATTERN = /[!#$%&'*+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/y
 
 function readPattern(session: Session, cursor: Cursor): string {
@@ -251,7 +253,9 @@ function readSelection(cursor: Cursor): Set<string> {
   cursor.space()
   const known = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE']
   if ([...options].some((option) => !known.includes(option))) cursor.fail('known options')
-  if (options.has('RECURSIVEMATCH') && options.size === 1) cursor.fail('something that RECURSIVEMATCH can go with')
+  // RFC 5258 section 3: neither alone nor beside REMOTE.
+  const modified = [...options].filter((option) => option !== 'RECURSIVEMATCH' && option !== 'REMOTE')
+  if (options.has('RECURSIVEMATCH') && modified.length === 0) cursor.fail('something that RECURSIVEMATCH can go with')
   return options
 }
 
@@ -291,6 +295,7 @@ export const list: CommandDefinition = {
     const patterns = isExtended ? cursor.list(() => readPattern(session, cursor)) : [readPattern(session, cursor)]
     const { returns, status } = readReturns(cursor)
     cursor.end()
+    if (patterns.length > PATTERNS) return no('Too many patterns in one command', 'LIMIT')
     if (patterns.length === 1 && patterns[0] === '' && !isExtended) {
       // RFC 9051 section 6.3.9: the separator, and the root of the reference.
       session.output.line(`* LIST (\\Noselect) "/" ${session.writeName('')}`)
@@ -298,16 +303,14 @@ export const list: CommandDefinition = {
     }
     const all = await visibleTo(session)
     const options = { select, returns, status }
-    for (const found of matching(
-      all,
-      patterns.map((pattern) => reference + pattern),
-      options,
-    )) {
+    const wanted = patterns.map((pattern) => reference + pattern)
+    for (const found of await matching(all, wanted, options, () => session.pause())) {
       session.output.line(
         `* LIST (${found.attributes.join(' ')}) "/" ${session.writeName(found.name)}${found.extended}`,
       )
       if (found.mailbox && !found.mailbox.noSelect) await tellListed(session, found.name, found.mailbox, options)
       if (session.output.isFull) await session.output.flush()
+      await session.pause()
     }
     return ok('That is all')
   },
@@ -339,10 +342,12 @@ export const lsub: CommandDefinition = {
     const all = await visibleTo(session)
     // RFC 3501 section 6.3.9: what is not subscribed itself is told, as \Noselect, where % stops above what is.
     const select = new Set(pattern.endsWith('%') ? ['SUBSCRIBED', 'RECURSIVEMATCH'] : ['SUBSCRIBED'])
-    for (const { name, attributes } of matching(all, [reference + pattern], { select, returns: new Set() })) {
+    const options = { select, returns: new Set<string>() }
+    for (const { name, attributes } of await matching(all, [reference + pattern], options, () => session.pause())) {
       const isItself = attributes.includes('\\Subscribed')
       const told = isItself ? attributes.filter((one) => !NOT_OF_LSUB.includes(one)) : ['\\Noselect']
       session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
+      if (session.output.isFull) await session.output.flush()
     }
     return ok('That is all')
   },

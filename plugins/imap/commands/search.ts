@@ -93,6 +93,7 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
     now: parts.now,
     signal: parts.signal,
     looked: progressOf(session, tag),
+    pause: () => session.pause(),
   }))
     found.push(entry)
   return { found, ...(code ? { code } : {}) }
@@ -296,7 +297,8 @@ export const thread: CommandDefinition = {
       const uid = uids[index] as number
       return { ...digest, number: isUid ? uid : (view.numberOf(uid) as number), sent: digest.sent ?? digest.received }
     })
-    const trees = algorithm === 'REFERENCES' ? byReferences(messages) : orderedSubject(messages)
+    const trees =
+      algorithm === 'REFERENCES' ? await byReferences(messages, () => session.pause()) : orderedSubject(messages)
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')
     return ok('That is all', code)
   },

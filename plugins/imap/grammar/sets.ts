@@ -54,6 +54,17 @@ export function within(uids: Uids, set: Exclude<SequenceSet, '$'>, last: number)
   return found
 }
 
+/** Whether ranges in order and without overlap hold a number. */
+export function holds(ranges: Uids, number: number): boolean {
+  let [low, high] = [0, ranges.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ranges[middle]?.[1] as number) < number) low = middle + 1
+    else high = middle
+  }
+  return (ranges[low]?.[0] ?? Number.POSITIVE_INFINITY) <= number
+}
+
 /** The last so many, and the first of them; `from` is absent when these are all. */
 export function lastOf(uids: Uids, most: number): { readonly uids: Uids; readonly from?: number } {
   const kept: UidRange[] = []

@@ -1,0 +1,150 @@
+/** What hostile commands cost: counted, or compared between n and 2n; and that others have their turn meanwhile. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Pace } from '../../core/index.ts'
+import { holds, merge } from '../../plugins/imap/grammar/sets.ts'
+import { byReferences, formatTrees, type Threaded } from '../../plugins/imap/threading.ts'
+import { toTest } from '../../plugins/imap/wildcards.ts'
+import { createImapKernel } from '../support/imap-talk.ts'
+
+/** The median time of some runs, in ms. */
+async function cost(work: () => unknown): Promise<number> {
+  const times: number[] = []
+  for (let run = 0; run < 5; run++) {
+    const start = performance.now()
+    await work()
+    times.push(performance.now() - start)
+  }
+  return times.sort((a, b) => a - b)[2] as number
+}
+
+test('patterns of LIST fit what RFC 9051 says, in any order of wildcards', () => {
+  const slow = (pattern: string, name: string): boolean => {
+    if (pattern === '') return name === ''
+    const [first = '', rest] = [pattern[0], pattern.slice(1)]
+    if (first !== '*' && first !== '%') return name[0] === first && slow(rest, name.slice(1))
+    if (slow(rest, name)) return true
+    return name !== '' && (first === '*' || name[0] !== '/') && slow(pattern, name.slice(1))
+  }
+  const text = (chars: string, maxLength: number) =>
+    fc.array(fc.constantFrom(...chars), { maxLength }).map((all) => all.join(''))
+  fc.assert(
+    fc.property(text('ab/*%', 9), text('ab/', 9), (pattern, name) => {
+      assert.equal(toTest(pattern)(name), slow(pattern, name), `${pattern} ${name}`)
+    }),
+    { numRuns: 3000 },
+  )
+  assert.equal(toTest('inbox/%')('INBOX/a'), true)
+})
+
+test('a pattern costs its length times that of the name', async () => {
+  for (const [piece, char] of [
+    ['*a', 'a'],
+    ['%a', 'a'],
+    ['*%a/', 'a'],
+    ['%/', '/'],
+  ] as const) {
+    const match = (size: number) => () => {
+      const matches = toTest(`${piece.repeat(size / 4)}b`)
+      for (let times = 0; times < 20; times++) assert.equal(matches(char.repeat(size)), false)
+    }
+    const [small, large] = [await cost(match(250)), await cost(match(1000))]
+    assert.ok(large < 100 * Math.max(small, 0.5), `${piece}: ${small} ms, ${large} ms`)
+  }
+})
+
+test('a LIST of many wildcards and many patterns is answered, and too many patterns are refused', async (t) => {
+  const { talk } = await createImapKernel(t)
+  const client = await talk('ann')
+  await client.command(`CREATE ${'a'.repeat(60)}`)
+  for (const command of ['LIST "" ', 'LSUB "" ', 'LIST () "" '])
+    for (const wild of ['*', '%', '%*'])
+      assert.match((await client.command(`${command}"${`${wild}a`.repeat(30)}b"`)).join('\n'), /^OK/)
+  const patterns = (count: number) => `LIST "" (${Array.from({ length: count }, (_, at) => `*${at}*`).join(' ')})`
+  assert.match((await client.command(patterns(100))).at(-1) ?? '', /^OK/)
+  assert.deepEqual(await client.command(patterns(5000)), ['NO [LIMIT] Too many patterns in one command'])
+  for (const options of ['RECURSIVEMATCH', 'RECURSIVEMATCH REMOTE', 'REMOTE RECURSIVEMATCH'])
+    for (const pattern of ['"*"', '""'])
+      assert.match((await client.command(`LIST (${options}) "" ${pattern}`)).join('\n'), /^BAD/)
+})
+
+test('threads cost what their references do, and are those of before in any order', async () => {
+  const chain = (messages: number, references: number): Threaded[] =>
+    Array.from({ length: messages }, (_, at) => ({
+      number: at + 1,
+      sent: at,
+      subject: '',
+      isReply: false,
+      id: `${at}`,
+      references: Array.from(
+        { length: Math.min(at, references) },
+        (_, back) => `${at - Math.min(at, references) + back}`,
+      ),
+    }))
+  const work = (size: number) => () => byReferences(chain(size, 100), () => undefined)
+  const [small, large] = [await cost(work(1000)), await cost(work(4000))]
+  assert.ok(large < 16 * Math.max(small, 1), `${small} ms, ${large} ms`)
+  assert.equal(formatTrees(await byReferences(chain(4, 100), () => undefined)), '(1 2 3 4)')
+  const circle = [1, 2, 3].map((number) => ({
+    ...{ number, sent: number, subject: '', isReply: false },
+    ...{ id: `${number}`, references: [`${(number % 3) + 1}`] },
+  }))
+  const numbers = formatTrees(await byReferences(circle, () => undefined)).match(/\d/g)
+  assert.deepEqual(numbers?.sort(), ['1', '2', '3'])
+  const alike = Array.from({ length: 150_000 }, (_, at) => ({
+    ...{ number: at + 1, sent: at, subject: 'one', isReply: true, id: `${at}`, references: [] },
+  }))
+  const trees = await byReferences(alike, () => undefined)
+  assert.equal(trees.length, 1)
+  assert.equal(formatTrees(trees).match(/\d+/g)?.length, 150_000)
+})
+
+test('a number is found in ranges', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(50), fc.nat(5)), { maxLength: 10 }), fc.nat(60), (pairs, number) => {
+      const ranges = merge(pairs.map(([first, more]) => [first, first + more]))
+      assert.equal(
+        holds(ranges, number),
+        ranges.some(([first, last]) => number >= first && number <= last),
+      )
+    }),
+  )
+})
+
+test('sets of a search are resolved once', async (t) => {
+  const { talk, mail, mailbox } = await createImapKernel(t)
+  const content = async function* () {}
+  await mail.append(
+    await mailbox('ann'),
+    Array.from({ length: 400 }, () => ({ content: content() })),
+  )
+  const client = await talk('ann')
+  await client.command('SELECT INBOX')
+  const odd = (length: number) => Array.from({ length }, (_, at) => 2 * at + 1).join(',')
+  const [found = ''] = await client.command(`SEARCH NOT ${odd(100)} NOT ${odd(200)}`)
+  assert.equal(found, `* SEARCH ${Array.from({ length: 200 }, (_, at) => 2 * at + 2).join(' ')}`)
+  const [either = ''] = await client.command(`SEARCH OR ${odd(2)} UID 7,9:10,500`)
+  assert.equal(either, '* SEARCH 1 3 7 9 10')
+})
+
+test('a session that has worked for its share waits for the next turn of the event loop', async () => {
+  const pace = new Pace()
+  let others = 0
+  let next: NodeJS.Immediate | undefined
+  const other = () => {
+    others++
+    next = setImmediate(other)
+  }
+  other()
+  assert.equal(pace.due(), undefined)
+  for (let waits = 0; waits < 3; ) {
+    const before = others
+    const wait = pace.due()
+    await wait
+    if (!wait) continue
+    waits++
+    assert.ok(others > before)
+  }
+  clearImmediate(next)
+})
