@@ -15,6 +15,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { cosmiconfig } from 'cosmiconfig'
 import * as z from 'zod'
 import { IemsError, reasonOf } from './errors.ts'
+import { dnsOptions } from './net/dns-options.ts'
 import { type ChannelPlacement, channelPlacement, type PluginPlacement, placement } from './placement.ts'
 import type { PluginDefinition, PluginEntry } from './plugin.ts'
 import type { Store } from './store/store.ts'
@@ -165,6 +166,9 @@ export const configSchema = z.strictObject({
       success: reportText.optional().describe('Words of success reports.'),
     })
     .prefault({}),
+  dns: dnsOptions
+    .prefault({})
+    .describe('How names are resolved, for everything in the server: one resolver with one cache.'),
   history: z
     .strictObject({
       keep: duration()

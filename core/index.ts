@@ -25,6 +25,11 @@ export { type Endpoint, receiveProxyHeader } from './listening/proxy.ts'
 export { tlsFacts } from './listening/tls-facts.ts'
 export type { EventName, Log } from './log.ts'
 export { type RawField, type SplitContent, splitContent } from './message.ts'
+export { groupsOf, isLoopback, plainAddress, reversed } from './net/addresses.ts'
+export { both, createDns, type Dns, type DnsAnswer } from './net/dns.ts'
+export type { DnsRecords, RecordType } from './net/dns-message.ts'
+export { type DnsOptions, dnsOptions } from './net/dns-options.ts'
+export { type HostName, hostNameOf } from './net/reverse.ts'
 export { inNetworks, network } from './networks.ts'
 export {
   createOutside,

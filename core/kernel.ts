@@ -14,6 +14,7 @@ import { IemsError, reasonOf } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { createSecret } from './login.ts'
+import { createDns } from './net/dns.ts'
 import { inNetworks } from './networks.ts'
 import type { ChannelPlacement, PluginPlacement } from './placement.ts'
 import {
@@ -141,13 +142,14 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     return value
   }
   const release = createRelease(store)
+  const dns = createDns(config.dns, clock.now)
   const failed = (blob: string, cause: unknown) => emit('store.failing', { blob, cause })
   const submit = createSubmit(() => later(sessions))
 
   function contextFor({ name, placement }: AnyStanding): SetupContext {
     const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
     const narrowed = narrow(store, 'p', name)
-    const lent = { clock, log: log.child({ plugin: name }), signal: gone.signal }
+    const lent = { clock, dns, log: log.child({ plugin: name }), signal: gone.signal }
     return {
       ...lent,
       name,

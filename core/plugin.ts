@@ -24,6 +24,7 @@ import {
   type Subject,
 } from './hooks.ts'
 import type { Log } from './log.ts'
+import type { Dns } from './net/dns.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
 import type { JudgedMechanism } from './sasl/mechanisms.ts'
@@ -155,6 +156,8 @@ export interface SetupContext {
   readonly hostname: string
   readonly log: Log
   readonly clock: Clock
+  /** The resolver of the server, with its cache. */
+  readonly dns: Dns
   /** Aborted when the plugin is to be gone. */
   readonly signal: AbortSignal
   /** Records of this plugin alone, in a key space of its own; blobs are everybody's. */

@@ -180,7 +180,10 @@ export async function createTestKernel(
   const given = Object.entries(rest.channels ?? {})
   const channels =
     answer || given.length === 0 ? { ...rest.channels, out: captureChannel(delivered, answer) } : { ...rest.channels }
-  const config = await checkConfig({ hostname: 'mx.test', drain: '1 s', ...rest, channels }, '/nowhere/iems.config.ts')
+  const config = await checkConfig(
+    { hostname: 'mx.test', drain: '1 s', dns: { servers: [] }, ...rest, channels },
+    '/nowhere/iems.config.ts',
+  )
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
   const ports = createPorts(() => {})
   const kernel = await createKernel({ config, store, ports, clock, log, watch: (event) => events.push(event) })
