@@ -111,6 +111,13 @@ test('of the kernel only the doors, the control socket and the networks know nod
   assert.deepEqual(wrong.map(told), [])
 })
 
+test('only the resolver asks the DNS', () => {
+  const wrong = imports.filter(
+    ({ from, to, typeOnly }) => /^node:(dns|dgram)/.test(to) && !typeOnly && !from.startsWith('core/net/'),
+  )
+  assert.deepEqual(wrong.map(told), [])
+})
+
 test('each package that plugins use is imported in one file', () => {
   const places = new Map<string, Set<string>>()
   for (const one of imports) {

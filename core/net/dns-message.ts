@@ -170,7 +170,7 @@ function ttlOf(record: Answer): number {
 /** A host name of somebody else's zone; what would not be printable is escaped (RFC 1035 section 5.1), so it never resolves. */
 function hostText(name: string): string {
   if (name === '.') return ''
-  return name.replace(/[^\w./*+-]/gu, (char) =>
+  return name.replace(/[^!-[\]-~]/gu, (char) =>
     [...Buffer.from(char)].map((octet) => `\\${String(octet).padStart(3, '0')}`).join(''),
   )
 }

@@ -1,13 +1,12 @@
 /**
  * `iems antispam …`: what admins teach, and what they can see.
  */
-import type { Command, CommandOutput } from 'iems'
+import type { Command, CommandOutput, Dns } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { messagesOf } from './classifier/mbox.ts'
 import { readLetter } from './content/letter.ts'
-import type { Dns } from './dns/dns.ts'
 import type { Greylist } from './greylist.ts'
 import { lessonOf } from './mailboxes.ts'
 import type { Options } from './options.ts'

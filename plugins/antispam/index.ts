@@ -4,15 +4,15 @@
  *
  * What must stay true: this file only wires; start reading at check.ts and score.ts.
  */
-import { definePlugin, type Handler, type SetupContext, type Taps, unkey } from 'iems'
+import { createDns, definePlugin, type Handler, type SetupContext, type Taps, unkey } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { createCheck, refusalFor } from './check.ts'
 import { createClassifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
 import { createRules } from './content/rules.ts'
-import { createDns, type Dns, systemSource } from './dns/dns.ts'
 import { createLists } from './dns/lists.ts'
+import { withTimeout } from './dns/patience.ts'
 import { createEnvelope } from './envelope/envelope.ts'
 import { createExempt } from './exempt.ts'
 import { sweep } from './expiry.ts'
@@ -26,16 +26,11 @@ import { createRspamd } from './scanners/rspamd.ts'
 import { createSpamassassin } from './scanners/spamassassin.ts'
 import { sum } from './score.ts'
 
-export type { DnsSource, RecordType } from './dns/dns.ts'
-
 const SWEEP_MS = 3_600_000
 /** Beside what the DNS and the filters outside may take: reading the message and computing. */
 const COMPUTING_MS = 20_000
 /** Many messages may be moved at once. */
 const LEARNING_MS = 600_000
-/** An admin's function for the DNS: as long as the settings would allow. */
-const FUNCTION_DNS = { wait: 5_000, cache: 3_600_000, entries: 50_000 }
-
 export const antispam = definePlugin({
   name: 'antispam',
   config: options,
@@ -44,7 +39,7 @@ export const antispam = definePlugin({
     const { now } = ctx.clock
     const accounts = ctx.find(Accounts)
     const mail = ctx.find(MailStore)
-    const dns = createResolver(config.dns, now)
+    const dns = withTimeout(config.dns ? createDns(config.dns, now) : ctx.dns, config.dnsTimeout)
     const lists = createLists(dns, config.lists)
     const envelope = createEnvelope({ config, dns, lists, hostname: ctx.hostname })
     const classifier = createClassifier({ store: ctx.store, now, options: config.classifier })
@@ -118,12 +113,6 @@ export const antispam = definePlugin({
   },
 })
 
-function createResolver(dns: Options['dns'], now: () => number): Dns {
-  return typeof dns === 'function'
-    ? createDns(dns, { ...FUNCTION_DNS, now })
-    : createDns(systemSource(dns), { ...dns, now })
-}
-
 function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostname }: SetupContext) {
   const parts = { now: clock.now, log, hostname }
   return [
@@ -133,8 +122,8 @@ function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostnam
 }
 
 /** The longest that everything outside may take for one message: three questions to the DNS, one after the other. */
-function timeOf({ dns, rspamd, spamassassin }: Options): number {
-  const questions = 3 * (typeof dns === 'function' ? FUNCTION_DNS.wait : dns.wait)
+function timeOf({ dnsTimeout, rspamd, spamassassin }: Options): number {
+  const questions = 3 * dnsTimeout
   const scans = [rspamd, spamassassin].map(({ servers, timeout }) => servers.length * timeout)
   return COMPUTING_MS + questions + Math.max(...scans)
 }

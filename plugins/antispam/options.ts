@@ -1,10 +1,9 @@
 /**
  * What an admin can set against spam; the reference in the documentation is generated from this schema.
  */
-import { duration, network, size } from 'iems'
+import { dnsOptions, duration, network, size } from 'iems'
 import * as z from 'zod'
 import { classifierOptions } from './classifier/options.ts'
-import type { DnsSource } from './dns/dns.ts'
 import { listOptions } from './dns/list-options.ts'
 import { limitOptions } from './limits/options.ts'
 import { rspamdOptions, spamassassinOptions } from './scanners/options.ts'
@@ -123,26 +122,6 @@ const content = z
   .prefault({})
   .describe('The content.')
 
-const dns = z.union([
-  z.strictObject({
-    servers: z
-      .array(z.string())
-      .optional()
-      .describe(
-        "Name servers as '192.0.2.53' or '[2001:db8::1]:53'. Default: those of the system. Many lists refuse questions through public resolvers.",
-      ),
-    timeout: duration().prefault('2 s').describe('For the first try of a question.'),
-    tries: z.int().min(1).max(10).default(2).describe('How often each server is asked.'),
-    wait: duration().prefault('5 s').describe('No answer in this time counts as none: it has no score.'),
-    cache: duration().prefault('1 h').describe('Longest time an answer is remembered; less if its TTL says so.'),
-    entries: z.int().min(100).default(50_000).describe('Most answers remembered.'),
-  }),
-  z.custom<DnsSource>(
-    (value) => typeof value === 'function',
-    'must be settings, or a function as `resolve` of node:dns/promises',
-  ),
-])
-
 export const options = z.strictObject({
   thresholds,
   exempt,
@@ -164,6 +143,11 @@ export const options = z.strictObject({
     .enum(['always', 'tagged', 'never'])
     .default('always')
     .describe('When X-Spam-Status and X-Spam-Score are added. Those that came in are removed whatever this says.'),
-  dns: dns.prefault({}).describe('How names are resolved: settings, or a function as `resolve` of node:dns/promises.'),
+  dns: dnsOptions
+    .optional()
+    .describe('Name servers for this plugin alone, such as one that DNS lists answer. Default: the `dns` section.'),
+  dnsTimeout: duration()
+    .prefault('5 s')
+    .describe('Longest wait for one answer of the DNS; without an answer there is no score.'),
 })
 export type Options = z.output<typeof options>

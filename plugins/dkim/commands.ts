@@ -1,18 +1,17 @@
 /**
  * `iems dkim …`: keys are made, shown with the record to publish, put to use, and taken out of it.
  */
-import dns from 'node:dns/promises'
-import type { Clock, Command, CommandOutput } from 'iems'
+import type { Clock, Command, CommandOutput, Dns } from 'iems'
 import type { Algorithm, KeyInfo, Keys } from './keys.ts'
 import type { Options } from './options.ts'
 
-export interface CommandParts extends Pick<Options, 'resolve' | 'retired'> {
+export interface CommandParts extends Pick<Options, 'retired'> {
   readonly keys: Keys
   readonly clock: Clock
+  readonly dns: Dns
 }
 
 const DAY_MS = 86_400_000
-const DNS_MS = 10_000
 const BITS = ['1024', '2048', '3072', '4096']
 
 const nameOf = ({ domain, selector }: KeyInfo) => `${selector}._domainkey.${domain}`
@@ -26,19 +25,15 @@ function shown(one: KeyInfo): Record<string, unknown> {
   return { domain, selector, algorithm, bits, state, since, name: nameOf(one), record }
 }
 
-export function createCommands({ keys, clock, retired, resolve }: CommandParts): Readonly<Record<string, Command>> {
-  const ask = resolve ?? ((name: string) => new dns.Resolver({ timeout: DNS_MS / 2, tries: 2 }).resolveTxt(name))
-
+export function createCommands({ keys, clock, retired, dns }: CommandParts): Readonly<Record<string, Command>> {
   /** Why a key cannot be used yet; undefined when its record is there. */
   async function obstacle(one: KeyInfo): Promise<string | undefined> {
     const keyOf = (text: string) => /(?:^|;)\s*p=\s*([^;]*)/.exec(text)?.[1]?.replace(/\s/g, '')
-    let texts: readonly (readonly string[])[]
-    try {
-      texts = await ask(nameOf(one))
-    } catch (error) {
-      return `${nameOf(one)} has no TXT record that can be read (${(error as { code?: string }).code ?? error})`
-    }
-    return texts.some((parts) => keyOf(parts.join('')) === keyOf(one.record))
+    // What has just been published is not in the cache.
+    const answer = await dns.ask(nameOf(one), 'TXT', { fresh: true })
+    if (answer.kind === 'unavailable') return `the DNS could not be asked for ${nameOf(one)} (${answer.why})`
+    if (answer.kind === 'absent') return `${nameOf(one)} has no TXT record`
+    return answer.records.some((parts) => keyOf(parts.join('')) === keyOf(one.record))
       ? undefined
       : `the TXT record of ${nameOf(one)} has another key`
   }

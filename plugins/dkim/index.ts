@@ -43,7 +43,7 @@ export const dkim = definePlugin({
           },
         },
       },
-      commands: createCommands({ ...config, keys, clock: ctx.clock }),
+      commands: createCommands({ ...config, ...ctx, keys }),
     }
   },
 })

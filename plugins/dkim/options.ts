@@ -62,10 +62,5 @@ export const options = z.strictObject({
     .describe(
       'Days after which the record of a key that no longer signs may go: mail that it signed is then delivered.',
     ),
-  resolve: z
-    .custom<TxtSource>((value) => typeof value === 'function')
-    .optional()
-    .describe("Asks for a name's TXT records. Default: the system's resolver."),
 })
 export type Options = z.output<typeof options>
-export type TxtSource = (name: string) => Promise<readonly (readonly string[])[]>

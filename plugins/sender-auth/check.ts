@@ -5,8 +5,17 @@
  * message's own box, as JSON; a refusal names domains, never anything of ours.
  */
 import { isIP } from 'node:net'
-import { defer, type HookContext, inNetworks, type ReadableMessage, refuse, type Session, type Verdict } from 'iems'
-import { type DnsSource, limitQuestions } from './dns.ts'
+import {
+  type Dns,
+  defer,
+  type HookContext,
+  inNetworks,
+  type ReadableMessage,
+  refuse,
+  type Session,
+  type Verdict,
+} from 'iems'
+import { limitQuestions } from './dns.ts'
 import type { Options } from './options.ts'
 import { type Judgement, judge } from './policy.ts'
 import { destinationsOf } from './reports/destinations.ts'
@@ -16,7 +25,7 @@ import { type Verification, verify } from './verify.ts'
 export interface CheckParts {
   readonly config: Options
   readonly authservId: string
-  readonly dns: DnsSource
+  readonly dns: Dns
   readonly now: () => number
   readonly chance: () => number
   /** Undefined when no reports are sent. */

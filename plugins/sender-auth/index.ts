@@ -3,17 +3,14 @@
  *
  * What must stay true: this file only wires; start reading at check.ts, then verify.ts and policy.ts.
  */
-import { definePlugin, type SetupContext } from 'iems'
+import { createDns, type Dns, definePlugin, type SetupContext } from 'iems'
 import { createCheck } from './check.ts'
-import { createDns, type DnsSource, systemSource } from './dns.ts'
 import { createModify } from './modify.ts'
 import { type Options, options } from './options.ts'
 import { createCommands } from './reports/commands.ts'
 import { createReceiveReports } from './reports/receive.ts'
 import { createSend } from './reports/send.ts'
 import { createTally } from './reports/tally.ts'
-
-export type { DnsSource, RecordType } from './dns.ts'
 
 /** How often counts are written, and how often it is looked what is due. */
 const FLUSH_MS = 60_000
@@ -27,7 +24,7 @@ export const senderAuth = definePlugin({
   setup(config, ctx) {
     const authservId = config.authservId ?? ctx.hostname
     const { now } = ctx.clock
-    const dns = createResolver(config.dns, now)
+    const dns = config.dns ? createDns(config.dns, now) : ctx.dns
     const { tally, send } = createReports(config, ctx, dns)
     const check = createCheck({ config, authservId, dns, now, chance: Math.random, tally })
     const receive = createReceiveReports({
@@ -53,13 +50,7 @@ export const senderAuth = definePlugin({
   },
 })
 
-function createResolver(dns: Options['dns'], now: () => number): DnsSource {
-  return typeof dns === 'function'
-    ? createDns(dns, { cacheMs: 300_000, now })
-    : createDns(systemSource(dns), { cacheMs: dns.cache, now })
-}
-
-function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: DnsSource) {
+function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: Dns) {
   const { from, organization = ctx.hostname, contact } = reports
   const tally = from === undefined ? undefined : createTally({ ...reports, ...ctx, now: ctx.clock.now })
   const send = createSend({

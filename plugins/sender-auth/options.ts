@@ -1,9 +1,8 @@
 /**
  * What an admin can set for sender authentication; the reference in the documentation is generated from this schema.
  */
-import { duration, network, size } from 'iems'
+import { dnsOptions, duration, network, size } from 'iems'
 import * as z from 'zod'
-import type { DnsSource } from './dns.ts'
 
 const token = () => z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'must be a name such as mx.example.org')
 const address = () => z.string().regex(/^[^\s@"<>]+@[A-Za-z0-9.-]+$/, 'must be an address')
@@ -24,8 +23,10 @@ const spf = z
       .describe("What is done with `spf=fail` when DMARC does not pass; 'tag' leaves it to others."),
     strict: z
       .boolean()
-      .default(false)
-      .describe('Hold every record to the letter of RFC 7208; more of them become permerror.'),
+      .default(true)
+      .describe(
+        'Hold every record to the letter of RFC 7208. The lenient reading forgives some syntax errors and makes others of them permerror, also for macros such as %{h} of an address literal.',
+      ),
     lookups: z.int().min(1).max(50).default(10).describe('Most terms that ask the DNS (RFC 7208 section 4.6.4).'),
     voidLookups: z.int().min(1).max(50).default(2).describe('Most of them without an answer.'),
   })
@@ -98,24 +99,6 @@ const reports = z
   .prefault({})
   .describe('Aggregate reports (RFC 9990).')
 
-const dns = z.union([
-  z.strictObject({
-    servers: z
-      .array(z.string())
-      .optional()
-      .describe("Name servers as '192.0.2.53' or '[2001:db8::1]:53'. Default: those of the system."),
-    timeout: duration().prefault('3 s').describe('For the first try of a question; later tries wait longer.'),
-    tries: z.int().min(1).max(10).default(2).describe('How often each server is asked.'),
-    cache: duration()
-      .prefault('5 min')
-      .describe('Longest time an answer is remembered; addresses less if their TTL says so.'),
-  }),
-  z.custom<DnsSource>(
-    (value) => typeof value === 'function',
-    'must be settings, or a function as `resolve` of node:dns/promises',
-  ),
-])
-
 export const options = z.strictObject({
   authservId: token().optional().describe("The name under which results are told. Default: the server's hostname."),
   ownIds: z
@@ -144,6 +127,6 @@ export const options = z.strictObject({
   questions: z.int().min(10).max(1000).default(150).describe('Most questions to the DNS for one message.'),
   timeout: duration().prefault('20 s').describe('Longest time for all of them; what is open then is temperror.'),
   reports,
-  dns: dns.prefault({}).describe('How names are resolved: settings, or a function as `resolve` of node:dns/promises.'),
+  dns: dnsOptions.optional().describe('Name servers for this plugin alone. Default: the `dns` section.'),
 })
 export type Options = z.output<typeof options>

@@ -1,8 +1,8 @@
 /**
  * SPF, DKIM, ARC, DMARC and BIMI of one message: what mailauth says, in our own words and as plain JSON.
  *
- * The only file that knows mailauth. DKIM, ARC and DMARC follow their RFCs to the letter; SPF is lenient unless the
- * admin says otherwise, because a permerror that only the letter demands would refuse mail that everybody else takes.
+ * The only file that knows mailauth. DKIM, ARC and DMARC follow their RFCs to the letter, and SPF too unless the
+ * administrator says otherwise.
  * What must stay true: every question goes through the limited resolver; a result that no DNS answer stands behind is
  * `temperror`, never `fail` or `none`.
  */
@@ -10,7 +10,8 @@ import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
 import type { ReadableMessage } from 'iems'
 import { type ARCResult, arc, bimi, type DNSResolver, dkimVerify, dmarc, spf } from 'mailauth'
-import type { DnsSource } from './dns.ts'
+import { type AuthorProblem, authorProblem } from './author.ts'
+import type { Resolve } from './dns.ts'
 import { limitSignatures, type SignatureLimits } from './signature-limit.ts'
 
 export type Policy = 'none' | 'quarantine' | 'reject'
@@ -67,7 +68,7 @@ export interface Verification {
 }
 
 export interface VerifyOptions {
-  readonly resolve: DnsSource
+  readonly resolve: Resolve
   /** The name under which results are told. */
   readonly authservId: string
   readonly now: number
@@ -99,11 +100,12 @@ export async function verify(message: ReadableMessage, options: VerifyOptions): 
   ])
   const chain = (dkim.arc ?? { chain: false }) as Parameters<typeof arc>[0]
   const arcResult = await arc(chain, { resolver, strict, minBitLength })
-  const dmarcResult = await verifyDmarc(dkim, spfResult, resolver)
+  const problem = authorProblem(message.headers.get('from'), dkim.fromFields > 1 ? [] : dkim.headerFrom)
+  const dmarcResult = problem === undefined && (await verifyDmarc(dkim, spfResult, resolver))
   const bimiResult = options.isBimiWanted
     ? await bimi({ ...(dmarcResult ? { dmarc: dmarcResult } : {}), headers: dkim.headers, resolver, strict })
     : false
-  const verdict = dmarcVerdict(dmarcResult, dkim)
+  const verdict = dmarcVerdict(dmarcResult, problem)
   const dmarcRow = dmarcResult ? dmarcResult.info : `dmarc=permerror (${verdict.problem})`
   const infos = [spfResult, ...dkim.results, arcResult].map(({ info }) => info)
   return {
@@ -176,8 +178,8 @@ const NOTHING_ASKED = {
   isDkimAligned: false,
 } as const
 
-function dmarcVerdict(found: Dmarc, { fromFields, headerFrom }: Dkim): DmarcVerdict {
-  if (!found) return { ...NOTHING_ASKED, result: 'permerror', problem: authorProblem(fromFields, headerFrom) }
+function dmarcVerdict(found: Dmarc, problem: AuthorProblem = 'no one author domain'): DmarcVerdict {
+  if (!found) return { ...NOTHING_ASKED, result: 'permerror', problem }
   const { status, domain, policyDomain, policy, p, rr, testMode, alignment } = found
   const result = status.result as DmarcResult
   const from = nameOf(`${status.header?.from ?? ''}`)
@@ -195,12 +197,6 @@ function dmarcVerdict(found: Dmarc, { fromFields, headerFrom }: Dkim): DmarcVerd
     isSpfAligned: alignment.spf.result !== undefined,
     isDkimAligned: alignment.dkim.result !== undefined,
   }
-}
-
-/** RFC 9989 section 5.3.1: without exactly one author's domain there is nothing to evaluate. */
-function authorProblem(fromFields: number, headerFrom: readonly string[]): string {
-  if (fromFields > 1) return 'several From fields'
-  return headerFrom.length === 0 ? 'no author' : 'no one author domain'
 }
 
 function arcVerdict({ status, chain, authenticationResults }: ARCResult): ArcVerdict {

@@ -7,9 +7,8 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { createSecureContext, rootCertificates } from 'node:tls'
-import { definePlugin, inNetworks, type SetupContext } from 'iems'
+import { createDns, definePlugin, inNetworks, type SetupContext } from 'iems'
 import { createDeliver } from './deliver.ts'
-import { createDns, type DnsSource, systemSource } from './dns.ts'
 import { createOpen } from './hello.ts'
 import { createFindPolicy } from './mta-sts.ts'
 import { createFindServers } from './mx.ts'
@@ -17,8 +16,6 @@ import { domainOf, matchDomains, parseNexthop } from './nexthop.ts'
 import { type Options, options } from './options.ts'
 import { Pool } from './pool.ts'
 import { createDecideTls } from './tls.ts'
-
-export type { DnsSource } from './dns.ts'
 
 export const smtpOut = definePlugin({
   name: 'smtp-out',
@@ -49,11 +46,7 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
   const { now } = ctx.clock
   const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
   const ca = config.ca === undefined ? undefined : [...rootCertificates, await readFile(config.ca, 'utf8')]
-  const settings = isSource(config.dns) ? undefined : config.dns
-  const dns = createDns(settings ? systemSource(settings) : (config.dns as DnsSource), {
-    cacheMs: settings?.cache ?? 300_000,
-    now,
-  })
+  const dns = config.dns ? createDns(config.dns, now) : ctx.dns
   const findPolicy = createFindPolicy({
     dns,
     now,
@@ -84,10 +77,6 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
       helo: config.helo ?? ctx.hostname,
     }),
   })
-}
-
-function isSource(dns: Options['dns']): dns is DnsSource {
-  return 'resolveMx' in dns
 }
 
 function machineAddresses(): string[] {

@@ -7,7 +7,7 @@
  */
 import { request } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import type { Dns } from './dns.ts'
+import type { Dns } from 'iems'
 
 export interface StsPolicy {
   readonly mode: 'enforce' | 'testing' | 'none'
@@ -74,10 +74,10 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
   }
 
   return async (domain) => {
-    const record = await dns.txt(`_mta-sts.${domain}`)
+    const record = await dns.ask(`_mta-sts.${domain}`, 'TXT')
     const cached = cache.get(domain)
     const valid = cached && cached.until > now() ? cached : undefined
-    const id = record.kind === 'found' ? idIn(record.values) : undefined
+    const id = record.kind === 'found' ? idIn(record.records.map((strings) => strings.join(''))) : undefined
     if (id === undefined || (valid?.id === id && valid.askAt > now())) return valid?.policy
     const asked = underWay.get(domain) ?? refresh(domain, id, valid)
     underWay.set(domain, asked)
@@ -166,7 +166,7 @@ function lookupBy(dns: Dns): LookupFunction {
         if (answer.kind !== 'found') return done(new Error(`no address for ${name}`), [])
         done(
           null,
-          answer.values.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+          answer.records.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
         )
       },
       (cause: Error) => done(cause, []),

@@ -5,11 +5,12 @@
  * the number of servers is bounded whatever a zone says.
  */
 import { isIP, isIPv6 } from 'node:net'
-import { defer, refuse } from 'iems'
-import { type Answer, type Dns, type Family, joined } from './dns.ts'
+import { both, type Dns, type DnsAnswer, defer, refuse } from 'iems'
 import type { Nexthop } from './nexthop.ts'
 import type { Trouble } from './outcomes.ts'
 import { insecure, type TlsPolicy } from './tls.ts'
+
+export type Family = 'ipv4' | 'ipv6'
 
 /** One address of one host. */
 export interface Server {
@@ -40,7 +41,7 @@ interface MxRecord {
 interface Host {
   readonly name: string
   readonly priority: number
-  readonly answer: Answer<string>
+  readonly answer: DnsAnswer<string>
 }
 
 const RECORD_LIMIT = 50
@@ -56,23 +57,23 @@ export function createFindServers(settings: MxSettings): FindServers {
       return [{ host: `[${isIPv6(name) ? 'IPv6:' : ''}${name}]`, address: name, port: givenPort ?? port }]
     }
     const answer = await dns.host(name)
-    if (answer.kind === 'unclear') return UNCLEAR
+    if (answer.kind === 'unavailable') return UNCLEAR
     const servers = serversOf(name, answer, givenPort ?? port)
     // The admin named it, so its absence is a mistake that he can mend.
     return servers.length > 0 ? servers : HOST_UNKNOWN
   }
 
   async function ofDomain(domain: string, policy: TlsPolicy): Promise<readonly Server[] | Trouble> {
-    const answer = await dns.mx(domain)
-    if (answer.kind === 'unclear') return UNCLEAR
-    if (answer.kind === 'unknown') return NO_DOMAIN
+    const answer = await dns.ask(domain, 'MX')
+    if (answer.kind === 'unavailable') return UNCLEAR
+    if (answer.kind === 'absent' && !answer.isName) return NO_DOMAIN
     // RFC 5321 section 5.1: a domain without MX is its own server.
-    const records = answer.kind === 'found' ? answer.values : [{ exchange: domain, priority: 0 }]
+    const records = answer.kind === 'found' ? answer.records : [{ exchange: domain, priority: 0 }]
     if (records.length === 1 && isNull(records[0])) return NULL_MX
     const sorted = shuffled(records.filter((record) => !isNull(record)).slice(0, RECORD_LIMIT), settings.chance)
     const hosts = await Promise.all(sorted.map(hostOf))
     const own = hosts.find(
-      ({ name, answer }) => name === ownName || (answer.kind === 'found' && answer.values.some(isOwn)),
+      ({ name, answer }) => name === ownName || (answer.kind === 'found' && answer.records.some(isOwn)),
     )
     // Who is no better than ourselves may be waiting for us.
     const better = own ? hosts.filter(({ priority }) => priority < own.priority) : hosts
@@ -86,18 +87,22 @@ export function createFindServers(settings: MxSettings): FindServers {
 
   async function hostOf({ exchange, priority }: MxRecord): Promise<Host> {
     const name = exchange.toLowerCase().replace(/\.$/, '')
-    return { name, priority, answer: joined(await Promise.all(families.map((family) => dns.addresses(name, family)))) }
+    return {
+      name,
+      priority,
+      answer: both(await Promise.all(families.map((family) => dns.ask(name, family === 'ipv4' ? 'A' : 'AAAA')))),
+    }
   }
 
   function usable(hosts: readonly Host[]): readonly Server[] | Trouble {
     const found = hosts.filter(({ answer }) => answer.kind === 'found').slice(0, mxHosts)
-    if (found.length === 0) return hosts.some(({ answer }) => answer.kind === 'unclear') ? UNCLEAR : NO_HOST
+    if (found.length === 0) return hosts.some(({ answer }) => answer.kind === 'unavailable') ? UNCLEAR : NO_HOST
     return found.flatMap(({ name, answer }) => serversOf(name, answer, port))
   }
 
   /** The addresses of a host, families taking turns, so that one that leads nowhere costs one wait. */
-  function serversOf(host: string, answer: Answer<string>, port: number): Server[] {
-    const addresses = answer.kind === 'found' ? answer.values : []
+  function serversOf(host: string, answer: DnsAnswer<string>, port: number): Server[] {
+    const addresses = answer.kind === 'found' ? answer.records : []
     const byFamily = families.map((family) => {
       const own = addresses.filter((address) => isIPv6(address) === (family === 'ipv6'))
       return shuffled(
@@ -126,9 +131,9 @@ const NULL_MX = trouble(refuse(556, '5.1.10', 'The domain does not accept mail')
 const NOT_IN_POLICY = 'No server of the domain is in its MTA-STS policy'
 const LOOP = trouble(refuse(554, '5.4.6', 'Mail for this domain loops back to this server'), 'failed')
 
-/** RFC 7505: the root, as some resolvers write it. */
+/** RFC 7505: the root. */
 function isNull(record: MxRecord | undefined): boolean {
-  return record?.exchange === '' || record?.exchange === '.'
+  return record?.exchange === ''
 }
 
 /** By preference; by chance among equals, so that they share the load. */

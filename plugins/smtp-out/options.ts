@@ -2,9 +2,8 @@
  * What an admin can set for one channel that delivers by SMTP or LMTP; the reference in the documentation is generated
  * from this schema.
  */
-import { duration, network, secretValue } from 'iems'
+import { dnsOptions, duration, network, secretValue } from 'iems'
 import * as z from 'zod'
-import type { DnsSource } from './dns.ts'
 import { parseNexthop } from './nexthop.ts'
 
 const tlsMode = z.enum(['off', 'opportunistic', 'required', 'verified'])
@@ -38,24 +37,6 @@ const timeouts = z
   })
   .prefault({})
   .describe('How long the far side may take.')
-
-const dns = z.union([
-  z.strictObject({
-    servers: z
-      .array(z.string())
-      .optional()
-      .describe("Name servers as '192.0.2.53' or '[2001:db8::1]:53'. Default: those of the system."),
-    timeout: duration().prefault('5 s').describe('For the first try of a question; later tries wait longer.'),
-    tries: z.int().min(1).max(10).default(3).describe('How often each server is asked.'),
-    cache: duration()
-      .prefault('5 min')
-      .describe('Longest time an answer is remembered; addresses less if their TTL says so.'),
-  }),
-  z.custom<DnsSource>(
-    (value) => typeof (value as DnsSource)?.resolveMx === 'function',
-    'must be settings, or a resolver as of node:dns/promises',
-  ),
-])
 
 const mtaSts = z.union([
   z.boolean(),
@@ -143,8 +124,6 @@ export const options = z.strictObject({
   mxHosts: z.int().min(1).max(20).default(5).describe('Most hosts of a next hop that one attempt tries.'),
   keep,
   timeouts,
-  dns: dns
-    .prefault({})
-    .describe('How names are resolved: settings, or an object with the methods of node:dns/promises.'),
+  dns: dnsOptions.optional().describe('Name servers for this channel alone. Default: the `dns` section.'),
 })
 export type Options = z.output<typeof options>

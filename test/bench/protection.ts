@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { hashContent, signatureOf } from '../../plugins/dkim/signature.ts'
+import { serveZone } from '../support/dns-zone.ts'
 import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
 import { missing, RSPAMD, startRspamd } from '../support/spam-filters.ts'
@@ -16,9 +17,9 @@ const record = createPublicKey(privateKey).export({ type: 'spki', format: 'der' 
 /** What each run adds to a bare server; `lists` and all other names do not exist. */
 const SETTINGS = {
   none: '',
-  'sender-auth': 'senderAuth({ dns: resolve })',
+  'sender-auth': 'senderAuth()',
   antispam:
-    "antispam({ dns: resolve, lists: [{ zone: 'ip.list.test' }, { zone: 'uri.list.test', of: ['uri', 'sender'] }], greylist: { for: 'suspects' } })",
+    "antispam({ lists: [{ zone: 'ip.list.test' }, { zone: 'uri.list.test', of: ['uri', 'sender'] }], greylist: { for: 'suspects' } })",
   srs: "srs({ domain: 'srs.iems.test', secrets: [secret.value('known to nobody else')] })",
   dkim: "dkim({ keys: [{ domain: 'bench.test', selector: 'ours', key: secret.value(pem) }] })",
 } as const
@@ -34,7 +35,15 @@ export interface SeenProtection {
 const CLIENTS = 20
 const WARM_UP = 2000
 
-function configuration(protection: Protection, port: number, sink: number): string {
+const ZONE = {
+  'TXT bench.test': ['v=spf1 ip4:127.0.0.1 -all'],
+  'MX bench.test': [{ exchange: 'mail.bench.test', priority: 0 }],
+  'A mail.bench.test': ['127.0.0.1'],
+  'TXT _dmarc.bench.test': ['v=DMARC1; p=reject'],
+  'TXT theirs._domainkey.bench.test': [`v=DKIM1; k=rsa; p=${record}`],
+}
+
+function configuration(protection: Protection, port: number, sink: number, servers: readonly string[]): string {
   const plugins = protection === 'all' ? Object.values(SETTINGS) : [SETTINGS[protection]]
   // What is signed is ours: the one run in which the client is trusted.
   const trusts = protection === 'dkim' ? "{ trusts: ['127.0.0.0/8'] }" : '{}'
@@ -46,21 +55,10 @@ import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
 import { srs } from 'iems/plugins/srs'
 const pem = ${JSON.stringify(pem)}
-const zone = {
-  'TXT bench.test': [['v=spf1 ip4:127.0.0.1 -all']],
-  'MX bench.test': [{ exchange: 'mail.bench.test', priority: 0 }],
-  'A mail.bench.test': ['127.0.0.1'],
-  'TXT _dmarc.bench.test': [['v=DMARC1; p=reject']],
-  'TXT theirs._domainkey.bench.test': [['v=DKIM1; k=rsa; p=${record}']],
-}
-const resolve = async (name, type) => {
-  const found = zone[type + ' ' + name.toLowerCase()]
-  if (!found) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
-  return found
-}
 export default defineConfig({
   hostname: 'iems.test',
   store: { path: 'data' },
+  dns: { servers: ${JSON.stringify(servers)} },
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${port}' }, ${trusts}),
     out: smtpOut({ nexthop: '127.0.0.1:${sink}' }, { accepts: 'anyone' }),
@@ -92,7 +90,8 @@ export async function measureProtection(
 ): Promise<SeenProtection> {
   const sink = await startSink(scope)
   const port = await freePort()
-  const { start } = await configured(scope, configuration(protection, port, sink.port))
+  const { dns } = await serveZone(scope, ZONE)
+  const { start } = await configured(scope, configuration(protection, port, sink.port, dns.servers))
   const pid = await start(port)
   const content = await letter()
   await sendAll(port, WARM_UP, content)

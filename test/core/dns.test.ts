@@ -250,10 +250,7 @@ test('names in answers are printable, and odd ones lead nowhere', async (t) => {
     'PTR 3.2.0.192.in-addr.arpa': 'SERVFAIL',
   })
   const pointers = await resolver.ask('1.2.0.192.in-addr.arpa', 'PTR')
-  assert.deepEqual(pointers.kind === 'found' && pointers.records, [
-    'evil\\027\\09131m\\032\\040x\\041.test',
-    'good.test',
-  ])
+  assert.deepEqual(pointers.kind === 'found' && pointers.records, ['evil\\027[31m\\032(x).test', 'good.test'])
   assert.deepEqual(await hostNameOf(resolver, '192.0.2.1'), { kind: 'confirmed', name: 'good.test' })
   assert.deepEqual(await hostNameOf(resolver, '::ffff:192.0.2.1'), { kind: 'confirmed', name: 'good.test' })
   assert.deepEqual(await hostNameOf(resolver, '192.0.2.2'), { kind: 'false' })

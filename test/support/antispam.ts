@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
 import type { Identity, PluginEntry, Reply } from 'iems'
 import { antispam } from 'iems/plugins/antispam'
 import { createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
-import { createZone, type Zone } from './dns-zone.ts'
+import { serveZone, type Zone } from './dns-zone.ts'
 import { createEntrance, createWatcher } from './entrance.ts'
 import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
 
@@ -31,7 +31,6 @@ export interface Result {
 
 export interface Settings {
   readonly zone?: Zone
-  /** With `dns` the zone is not asked. */
   readonly options?: AntispamOptions
   /** What stands before antispam. */
   readonly plugins?: readonly PluginEntry[]
@@ -84,9 +83,10 @@ function createDoor(trusts: readonly string[]) {
 
 /** Without mailboxes: what arrived stands in `delivered`. */
 export async function startAntispam(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
-  const { door, source, plugins } = prepare(settings)
+  const { door, source, plugins } = await prepare(t, settings)
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
+    dns: source.dns,
     deliver: deliveredTo,
     channels: { in: door.channel },
     plugins,
@@ -96,15 +96,20 @@ export async function startAntispam(t: Pick<TestContext, 'after'>, settings: Set
 
 /** With accounts and mailboxes. */
 export async function startWithMailboxes(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
-  const { door, source, plugins } = prepare(settings)
-  const kernel: MailKernel = await createMailKernel(t, { ...settings.kernel, channels: { in: door.channel }, plugins })
+  const { door, source, plugins } = await prepare(t, settings)
+  const kernel: MailKernel = await createMailKernel(t, {
+    ...settings.kernel,
+    dns: source.dns,
+    channels: { in: door.channel },
+    plugins,
+  })
   return { ...kernel, ...source, send: door.send, run: commandsOf(kernel) }
 }
 
-function prepare({ zone = CLEAN, options, plugins = [], trusts = [] }: Settings) {
-  const source = createZone(zone)
+async function prepare(t: Pick<TestContext, 'after'>, { zone = CLEAN, options, plugins = [], trusts = [] }: Settings) {
+  const source = await serveZone(t, zone, { timeout: '1 s' })
   const door = createDoor(trusts)
-  return { source, door, plugins: [...plugins, antispam({ dns: source.dns, ...options }), door.watcher] }
+  return { source, door, plugins: [...plugins, antispam(options), door.watcher] }
 }
 
 /** Runs a command as `iems` would; the values it gives. */

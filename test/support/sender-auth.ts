@@ -6,7 +6,7 @@ import { type ClientFacts, definePlugin, type Identity, type PluginEntry, type R
 import { senderAuth } from 'iems/plugins/sender-auth'
 import { createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
 import * as z from 'zod'
-import { createZone, type Zone, type ZoneSource } from './dns-zone.ts'
+import { serveZone, type Zone } from './dns-zone.ts'
 import { createEntrance } from './entrance.ts'
 
 export type SenderAuthOptions = NonNullable<Parameters<typeof senderAuth>[0]>
@@ -43,7 +43,7 @@ export interface Settings {
 export const MX = 'mx.test'
 
 export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
-  const source: ZoneSource = createZone(settings.zone ?? {})
+  const source = await serveZone(t, settings.zone ?? {}, { timeout: '1 s' })
   const entrance = createEntrance(settings.trusts)
   const seen: Record<string, unknown> = {}
   /** Looks at the findings as a filter behind sender-auth would. */
@@ -58,10 +58,11 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
       },
     }),
   })
-  const entry = senderAuth({ ...settings.options, dns: source.dns })
+  const entry = senderAuth(settings.options)
   const out = capture()
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
+    dns: source.dns,
     channels: { in: entrance.channel, out: out.entry },
     plugins: [entry, filter(), ...(settings.plugins ?? [])],
   })

@@ -2,10 +2,22 @@
  * The channel smtp-out by itself: set up from its options as an admin writes them, given deliveries, asked for outcomes.
  */
 import type { TestContext } from 'node:test'
-import type { Delivery, MailParameters, Outcome, Parts, Recipient } from 'iems'
-import { type DnsSource, smtpOut } from 'iems/plugins/smtp-out'
+import {
+  createDns,
+  type Delivery,
+  dnsOptions,
+  type MailParameters,
+  type Outcome,
+  type Parts,
+  type Recipient,
+} from 'iems'
+import { smtpOut } from 'iems/plugins/smtp-out'
+import { serveZone, type Zone, type ZoneServer } from './dns-zone.ts'
 
-export type SmtpOutOptions = NonNullable<Parameters<typeof smtpOut>[0]>
+export type SmtpOutOptions = Omit<NonNullable<Parameters<typeof smtpOut>[0]>, 'dns'> & {
+  /** Served by a name server on the loopback interface. */
+  readonly dns?: FixedDns
+}
 
 export interface Letter {
   readonly from?: string
@@ -33,12 +45,17 @@ export async function startChannel(
   options: SmtpOutOptions,
   now = Date.now,
 ): Promise<Channel> {
-  const { definition, input } = smtpOut(options)
+  const { dns: records, ...given } = options
+  const { definition, input } = smtpOut(given)
   const checked = await definition.config['~standard'].validate(input)
   if (checked.issues) throw new Error(checked.issues.map(({ message }: { message: string }) => message).join('; '))
   const stop = new AbortController()
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  const ctx = { name: 'out', hostname: 'iems.test', log, clock: { now, after: () => () => {} }, signal: stop.signal }
+  const server = await serveZone(t, records?.zone ?? {})
+  const dns = createDns(dnsOptions.parse(server.dns), now)
+  records?.served(server)
+  const clock = { now, after: () => () => {} }
+  const ctx = { name: 'out', hostname: 'iems.test', log, dns, clock, signal: stop.signal }
   const parts: Parts = await definition.setup(checked.value, ctx as never)
   t.after(async () => {
     stop.abort()
@@ -99,35 +116,39 @@ type Records = Readonly<
   >
 >
 
-export interface FixedDns extends DnsSource {
+export interface FixedDns {
+  /** As it is served: it may be changed. */
+  readonly zone: Zone
+  /** Every question, in order: `mx b.test`. */
   readonly asked: readonly string[]
+  served(server: ZoneServer): void
 }
 
-/** A resolver that knows what it was told: `{ 'b.test': { mx: ['10 mx.b.test'] }, 'mx.b.test': { a: ['127.0.0.1'] } }`. */
+/** The records of a zone by name: `{ 'b.test': { mx: ['10 mx.b.test'] }, 'mx.b.test': { a: ['127.0.0.1'] } }`. */
 export function fixedDns(records: Records): FixedDns {
-  const asked: string[] = []
-  const answer = async <T>(
-    name: string,
-    kind: 'mx' | 'a' | 'aaaa' | 'txt',
-    read: (text: string) => T,
-  ): Promise<T[]> => {
-    asked.push(`${kind} ${name}`)
-    const known = records[name]
-    if (known?.fails) throw Object.assign(new Error('no'), { code: 'ESERVFAIL' })
-    if (!known) throw Object.assign(new Error('no'), { code: 'ENOTFOUND' })
-    const values = known[kind]
-    if (!values) throw Object.assign(new Error('no'), { code: 'ENODATA' })
-    return values.map(read)
+  let server: ZoneServer | undefined
+  const zone: Zone = {}
+  for (const [name, { mx, a, aaaa, txt, fails }] of Object.entries(records)) {
+    if (fails) for (const type of ['MX', 'A', 'AAAA', 'TXT']) zone[`${type} ${name}`] = 'SERVFAIL'
+    if (mx) zone[`MX ${name}`] = mx.map(exchangeOf)
+    if (a) zone[`A ${name}`] = a
+    if (aaaa) zone[`AAAA ${name}`] = aaaa
+    if (txt) zone[`TXT ${name}`] = txt
   }
   return {
-    asked,
-    resolveMx: (name) =>
-      answer(name, 'mx', (text) => ({
-        priority: Number(text.split(' ')[0]),
-        exchange: text.split(' ')[1]?.replace(/\.$/, '') ?? '',
-      })),
-    resolve4: (name) => answer(name, 'a', (text) => text),
-    resolve6: (name) => answer(name, 'aaaa', (text) => text),
-    resolveTxt: (name) => answer(name, 'txt', (text) => [text]),
+    get zone() {
+      return server?.zone ?? zone
+    },
+    get asked() {
+      return (server?.asked ?? []).map((question) => question.replace(/^\S+/, (type) => type.toLowerCase()))
+    },
+    served(by) {
+      server = by
+    },
   }
+}
+
+function exchangeOf(text: string) {
+  const [priority, exchange = ''] = text.split(' ')
+  return { priority: Number(priority), exchange: exchange.replace(/\.$/, '') }
 }

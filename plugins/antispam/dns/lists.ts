@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { isIPv4 } from 'node:net'
+import type { Dns } from 'iems'
 import type { Reason } from '../score.ts'
-import type { Dns } from './dns.ts'
 import type { DnsListOptions } from './list-options.ts'
 import { isInternal, reversed } from './names.ts'
 

@@ -2,31 +2,9 @@
  * Names as the DNS has them: of addresses in reverse, of organizations, of hosts.
  */
 import { isIP, isIPv4 } from 'node:net'
+import { groupsOf } from 'iems'
 
-/** An address as everybody writes it: IPv4 within IPv6 is IPv4. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
-}
-
-/** The sixteen-bit groups of an IPv6 address. */
-export function groupsOf(address: string): number[] {
-  const tail = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
-  const whole = tail
-    ? `${address.slice(0, tail.index)}${((Number(tail[1]) << 8) | Number(tail[2])).toString(16)}:${((Number(tail[3]) << 8) | Number(tail[4])).toString(16)}`
-    : address
-  const [before = '', after] = whole.split('::')
-  const groups = (text = '') => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)))
-  const [first, last] = [groups(before), groups(after)]
-  return after === undefined ? first : [...first, ...new Array(8 - first.length - last.length).fill(0), ...last]
-}
-
-/** The labels of an address backwards, as lists and in-addr.arpa have them; undefined for what is no address. */
-export function reversed(address: string): string | undefined {
-  if (isIPv4(address)) return address.split('.').reverse().join('.')
-  if (isIP(address) === 0) return undefined
-  const hex = groupsOf(address).map((group) => group.toString(16).padStart(4, '0'))
-  return [...hex.join('')].reverse().join('.')
-}
+export { groupsOf, plainAddress, reversed } from 'iems'
 
 /** An address's network, for counting and greylisting. */
 export function networkOf(address: string, bits: { readonly ipv4: number; readonly ipv6: number }): string {

@@ -3,13 +3,11 @@
  *
  * What must stay true: all questions are asked at once, and none that is not answered counts.
  */
-import type { Session } from 'iems'
-import type { Dns } from '../dns/dns.ts'
+import { type Dns, hostNameOf, type Session } from 'iems'
 import type { DnsLists } from '../dns/lists.ts'
-import { plainAddress, registeredDomain } from '../dns/names.ts'
+import { isInternal, plainAddress, registeredDomain } from '../dns/names.ts'
 import type { Options } from '../options.ts'
 import { mostOf, type Reason } from '../score.ts'
-import { nameOf } from './client.ts'
 import { judgeHello } from './hello.ts'
 import { domainOf, judgeSender } from './sender.ts'
 
@@ -31,7 +29,7 @@ export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) 
     const plain = plainAddress(address)
     const [listed, name] = await Promise.all([
       lists.ask('client', plain),
-      isNameWanted ? nameOf(dns, plain) : ({ kind: 'unclear' } as const),
+      isNameWanted && !isInternal(plain) ? hostNameOf(dns, plain) : ({ kind: 'unavailable' } as const),
     ])
     const own =
       name.kind === 'absent'

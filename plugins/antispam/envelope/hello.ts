@@ -1,7 +1,7 @@
 /**
  * What a client says in HELO or EHLO, held against what a mail server would say (RFC 5321 section 4.1.4).
  */
-import type { Dns } from '../dns/dns.ts'
+import type { Dns } from 'iems'
 import { isHostName, plainAddress, reversed } from '../dns/names.ts'
 
 export type Hello = 'fine' | 'notAName' | 'ours' | 'unknown' | 'otherAddress'

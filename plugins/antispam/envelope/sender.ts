@@ -2,7 +2,7 @@
  * The domain of MAIL FROM: whether a reply could reach it.
  */
 import { domainToASCII } from 'node:url'
-import type { Dns } from '../dns/dns.ts'
+import type { Dns } from 'iems'
 import { isHostName } from '../dns/names.ts'
 
 /** In lower case and ASCII; undefined for the null sender, address literals and what is no domain. */
@@ -18,11 +18,11 @@ export function domainOf(address: string): string | undefined {
 export async function judgeSender(dns: Dns, domain: string): Promise<'fine' | 'unknown' | 'noMail'> {
   const exchanges = await dns.ask(domain, 'MX')
   if (exchanges.kind === 'found') {
-    const names = exchanges.records.map((one) => `${(one as { exchange?: unknown } | null)?.exchange ?? ''}`)
+    const names = exchanges.records.map(({ exchange }) => exchange)
     // RFC 7505: one record, of which nothing is said but that there is none.
-    return names.length === 1 && (names[0] === '' || names[0] === '.') ? 'noMail' : 'fine'
+    return names.length === 1 && names[0] === '' ? 'noMail' : 'fine'
   }
-  if (exchanges.kind === 'unclear') return 'fine'
+  if (exchanges.kind === 'unavailable') return 'fine'
   const [v4, v6] = await Promise.all([dns.ask(domain, 'A'), dns.ask(domain, 'AAAA')])
   return v4.kind === 'absent' && v6.kind === 'absent' ? 'unknown' : 'fine'
 }

@@ -4,7 +4,7 @@
  * What must stay true: nobody gets reports about a domain of another organization unless his own DNS says that he
  * wants them; "nobody could say" is neither yes nor no.
  */
-import type { DnsSource } from '../dns.ts'
+import type { Resolve } from '../dns.ts'
 import type { PublishedPolicy } from './records.ts'
 
 export interface Destination {
@@ -50,11 +50,7 @@ function hostOf(address: string): string {
 }
 
 /** Whether the destination has agreed, and where it would rather have its reports. */
-export async function confirm(
-  policy: PublishedPolicy,
-  destination: Destination,
-  resolve: DnsSource,
-): Promise<Confirmed> {
+export async function confirm(policy: PublishedPolicy, destination: Destination, resolve: Resolve): Promise<Confirmed> {
   const host = hostOf(destination.address)
   if (host === policy.organization || host.endsWith(`.${policy.organization}`)) return { kind: 'wanted', destination }
   let records: readonly unknown[]

@@ -7,6 +7,7 @@
 import {
   type Clock,
   classOf,
+  type Dns,
   format,
   type Log,
   type Op,
@@ -15,7 +16,7 @@ import {
   type Submitted,
   unkey,
 } from 'iems'
-import { type DnsSource, limitQuestions } from '../dns.ts'
+import { limitQuestions } from '../dns.ts'
 import { confirm, type Destination, destinationsOf } from './destinations.ts'
 import type { Outgoing, Reporter } from './feedback.ts'
 import { compress, writeReportMail } from './mail.ts'
@@ -43,7 +44,7 @@ export interface SendParts {
   readonly clock: Clock
   readonly log: Log
   readonly hostname: string
-  readonly dns: DnsSource
+  readonly dns: Dns
   readonly signal: AbortSignal
   submit(message: Submission): Promise<Submitted>
   /** Writes what is still only in memory. */
