@@ -64,6 +64,7 @@ export {
   type Taps,
 } from './plugin.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
+export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
 export type { JudgedMechanism, SaslMechanism } from './sasl/mechanisms.ts'
 export { saslPrep } from './sasl/prepare.ts'

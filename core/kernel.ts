@@ -32,6 +32,7 @@ import { createQueue, type SharedQueue } from './queue.ts'
 import { createReceive } from './receive.ts'
 import { repeat } from './repeat.ts'
 import { createResolve } from './resolve.ts'
+import { createSignals } from './runtime/signals.ts'
 import type { Service } from './service.ts'
 import { openSession, type SessionParts } from './session.ts'
 import { createConclude } from './settle.ts'
@@ -155,6 +156,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       name,
       hostname: config.hostname,
       store: narrowed,
+      signals: createSignals({ store, log: lent.log, signal: gone.signal }),
       contents: createContents({ store, plugin: name, narrowed, release, failed }),
       folder: () => folder?.(name),
       queue: admin.queue,

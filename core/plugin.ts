@@ -27,6 +27,7 @@ import type { Log } from './log.ts'
 import type { Dns } from './net/dns.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
+import type { Signals } from './runtime/signals.ts'
 import type { JudgedMechanism } from './sasl/mechanisms.ts'
 import type { Service } from './service.ts'
 import type { ClientFacts, OpenSession } from './session.ts'
@@ -162,6 +163,8 @@ export interface SetupContext {
   readonly signal: AbortSignal
   /** Records of this plugin alone, in a key space of its own; blobs are everybody's. */
   readonly store: Store
+  /** Hints to the kernels of other processes, and of the configuration before and after this one. */
+  readonly signals: Signals
   /** Content that outlives the queue. */
   readonly contents: Contents
   /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */

@@ -1,6 +1,6 @@
 /**
  * The store in LevelDB and files: the default, for one process on one machine. The parts are next to this file:
- * database (opening), layout (keys on disk), group (commits), due (lanes and leases), blobs and files.
+ * database (opening), layout (keys on disk), group (commits), due (lanes and leases), hints, blobs and files.
  */
 import { join } from 'node:path'
 import { createBlobs } from './blobs.ts'
@@ -8,6 +8,7 @@ import { openDatabase } from './database.ts'
 import { createDueList } from './due.ts'
 import { openFiles } from './files.ts'
 import { createCommitter } from './group.ts'
+import { createHints } from './hints.ts'
 import { readRecordKey, recordKey } from './layout.ts'
 import type { Store } from './store.ts'
 
@@ -30,6 +31,7 @@ export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelSto
   })
   const dueList = createDueList(database, now)
   const committer = createCommitter(database, dueList, now)
+  const hints = createHints()
 
   async function* scan({
     from,
@@ -52,8 +54,11 @@ export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelSto
     dueAt: async (lane, key) => database.attempt(() => dueList.dueAt(lane, key)),
     due: (lane, limit) => database.iterate(() => dueList.due(lane, limit)),
     watch: dueList.watch,
+    publish: hints.publish,
+    subscribe: hints.subscribe,
     blobs: createBlobs({ database, committer, files, path, now, minFree }),
     async close() {
+      hints.close()
       await committer.finish()
       await database.close()
     },

@@ -3,6 +3,7 @@
  * everything at the end.
  */
 import { IemsError } from '../errors.ts'
+import { createHints } from './hints.ts'
 import type { Blobs, ByteRange, Check, Key, Op, Range, Staged, Store, Value } from './store.ts'
 
 export interface MemoryStoreOptions {
@@ -104,6 +105,7 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
   const lanes = new Map<string, Map<string, number>>()
   const blobs = new Map<string, Blob>()
   const watchers = new Set<{ readonly prefix: string; readonly wake: (lane: string, at: number) => void }>()
+  const hints = createHints()
   let closed = false
 
   function check() {
@@ -209,9 +211,12 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
       watchers.add(watcher)
       return () => watchers.delete(watcher)
     },
+    publish: hints.publish,
+    subscribe: hints.subscribe,
     blobs: createBlobs(blobs, now, check),
     async close() {
       closed = true
+      hints.close()
     },
   }
 }

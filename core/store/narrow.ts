@@ -53,6 +53,8 @@ export function narrow(store: Store, ...prefix: readonly KeyPart[]): Narrowed {
       for await (const { key: at, at: when } of store.due(lane(name), limit)) yield { key: inner(at), at: when }
     },
     watch: (start, wake) => store.watch(lane(start), (name, at) => wake(name.slice(laneBase.length), at)),
+    publish: (topic, hint) => store.publish(lane(topic), hint),
+    subscribe: (topic, hear) => store.subscribe(lane(topic), hear),
     blobs: store.blobs,
     outerOp,
     outerCheck,

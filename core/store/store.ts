@@ -4,12 +4,15 @@
  * Three promises that every implementation keeps, and `storeContract` tests: a commit is all or nothing and on stable
  * storage when it resolves true; of two commits whose checks exclude each other one wins; no two callers of `take` get
  * the same key while its lease lasts. Nothing here may be a function that cannot cross a process boundary, but for
- * `watch`.
+ * `watch` and `subscribe`.
  */
 
 /** Bytes that sort as written. Made only by `key()`; nobody glues strings together. */
 export type Key = Uint8Array
 export type Value = Uint8Array
+
+/** What a hint may measure: PostgreSQL's NOTIFY carries 8000 octets of text, which is less in base64. */
+export const HINT_MAX_OCTETS = 4096
 
 /** A lane is any name without NUL; there may be very many. */
 export type Op =
@@ -59,6 +62,14 @@ export interface Store {
   due(lane: string, limit: number): AsyncIterable<{ readonly key: Key; readonly at: number }>
   /** A hint that something became due, or will be, in a lane that starts with `prefix`. May fire for nothing and may be missed: poll as well. */
   watch(prefix: string, wake: (lane: string, at: number) => void): () => void
+  /**
+   * Sends a hint of at most `HINT_MAX_OCTETS` to everybody who subscribed to the topic on this store, in every process,
+   * the sender included; `undefined` means "anything may have changed". A hint is never the truth: it may be missed,
+   * merged with an equal one, or come twice. Never waits; throws RangeError when the hint is too large.
+   */
+  publish(topic: string, hint: Value | undefined): void
+  /** Hears a topic's hints, each in a later turn of the event loop. `undefined`: some were lost. The answer unsubscribes. */
+  subscribe(topic: string, hear: (hint: Value | undefined) => void): () => void
   readonly blobs: Blobs
   close(): Promise<void>
 }
