@@ -1,9 +1,10 @@
 /**
  * What admins, ETRN and web administration see of the queue and may do with what waits.
  *
- * What must stay true: what is being delivered at this moment is left alone; every change is one commit that holds only
+ * What must stay true: what is being delivered at this moment, by whatever kernel, is left alone; every change is one commit that holds only
  * if nothing else changed the delivery; nothing ends without a report but what an admin removes.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Priority, Recipient, Route } from './hooks.ts'
 import type { Emit } from './log.ts'
 import { openWith } from './message.ts'
@@ -23,7 +24,8 @@ import {
   storyOf,
 } from './records.ts'
 import { format } from './reply.ts'
-import type { Key, Op, Store } from './store/store.ts'
+import { defineSignal, type Signals } from './runtime/signals.ts'
+import type { Key, Op, Scheduled, Store } from './store/store.ts'
 import { type Biography, type DeliveryStory, type Fate, withAttempt } from './trace.ts'
 
 /** Which deliveries are meant; every field that is given must match. */
@@ -89,14 +91,15 @@ export interface AdminParts {
   readonly clock: Clock
   readonly emit: Emit
   readonly queue: SharedQueue
+  readonly signals: Signals
 }
+
+/** A next hop is to be tried again: channels forget that it was unreachable. */
+export const Flushed = defineSignal<{ readonly channel: string; readonly nexthop: string }>('queue:flushed')
 
 export type Admin = ReturnType<typeof createAdmin>
 
-export function createAdmin({ store, clock, emit, queue }: AdminParts) {
-  /** Told when a next hop is flushed, so that channels forget it was unreachable. */
-  const flushed = new Set<(channel: string, nexthop: string) => void>()
-
+export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) {
   /** The parts of a lane's name if the filter means what is in it. */
   function matching(lane: string, filter: QueueFilter) {
     const parts = readLane(lane)
@@ -114,7 +117,11 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
     readonly entry: QueueEntry
   }
 
-  async function found(lane: string, at: Key, due: number, filter: QueueFilter): Promise<Found | undefined> {
+  async function found(
+    lane: string,
+    { key: at, at: due, leased }: Scheduled,
+    filter: QueueFilter,
+  ): Promise<Found | undefined> {
     const { id, number } = readKey(at)
     const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
     if (!message || !value) return undefined
@@ -135,7 +142,7 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       attempt: delivery.attempt,
       since: record.at,
       ...(delivery.held === undefined ? { due } : { held: delivery.held }),
-      ...(queue.isActive(name) ? { active: true } : {}),
+      ...(leased ? { active: true } : {}),
       recipients: delivery.recipients.map(({ address, last }) => ({
         address,
         ...(last ? { last: format(last) } : {}),
@@ -152,8 +159,8 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
     }
     for await (const { lane } of store.lanes('')) {
       if (!matching(lane, filter)) continue
-      for await (const { key: at, at: due } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
-        const one = await found(lane, at, due, filter)
+      for await (const scheduled of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+        const one = await found(lane, scheduled, filter)
         if (one) yield one
       }
     }
@@ -168,7 +175,8 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       if (number !== undefined && readKey(at).number !== Number(number)) continue
       const lane = placeOf(decode<DeliveryRecord>(bytes), priority)
       if (!matching(lane, filter)) continue
-      const one = await found(lane, at, (await store.dueAt(lane, at)) ?? 0, filter)
+      const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
+      const one = await found(lane, { key: at, at: due, leased }, filter)
       if (one) yield one
     }
   }
@@ -177,17 +185,21 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
   async function changeAll(
     filter: QueueFilter,
     edit: (delivery: DeliveryRecord) => DeliveryRecord,
-    inMs?: number,
+    { inMs, announce = () => {} }: { readonly inMs?: number; readonly announce?: (entry: QueueEntry) => void } = {},
   ): Promise<number> {
     let count = 0
-    let batch: Promise<boolean>[] = []
+    let batch: Key[] = []
     const finish = async () => {
-      count += (await Promise.all(batch)).filter(Boolean).length
+      // What was announced is heard before it takes effect.
+      await turn()
+      const done = await Promise.all(batch.map((at) => queue.change(at, edit, { inMs })))
+      count += done.filter(Boolean).length
       batch = []
     }
     for await (const { key: at, entry } of find(filter)) {
       if (entry.active) continue
-      batch.push(queue.change(at, edit, inMs))
+      announce(entry)
+      batch.push(at)
       if (batch.length >= BATCH) await finish()
     }
     await finish()
@@ -216,31 +228,27 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       return count
     },
     async release(filter) {
-      const count = await changeAll({ ...filter, held: true }, released, 0)
+      const count = await changeAll({ ...filter, held: true }, released, { inMs: 0 })
       if (count > 0) emit('delivery.released', { ...filter, count })
       return count
     },
     retry: (filter) =>
-      changeAll(
-        { ...filter, held: false },
-        (delivery) => {
-          for (const forget of flushed) forget(delivery.channel, delivery.nexthop)
-          return delivery
-        },
-        0,
-      ),
+      changeAll({ ...filter, held: false }, (delivery) => delivery, {
+        inMs: 0,
+        announce: ({ channel, nexthop }) => signals.publish(Flushed, { channel, nexthop }),
+      }),
     async flush(nexthop, channel) {
       let count = 0
       const filter = { nexthop, held: false, ...(channel === undefined ? {} : { channel }) }
       for await (const { lane } of store.lanes('')) {
         const parts = matching(lane, filter)
         if (!parts) continue
-        for (const forget of flushed) forget(parts.channel, parts.nexthop)
+        signals.publish(Flushed, { channel: parts.channel, nexthop: parts.nexthop })
+        await turn()
         let ops: Op[] = []
-        for await (const { key: at } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
-          const { id, number } = readKey(at)
-          if (queue.isActive(`${id}.${number}`)) continue
-          ops.push({ due: at, lane, in: 0 })
+        for await (const { key: at, leased } of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+          if (leased) continue
+          ops.push({ due: at, lane, in: 0, ifFree: true })
           count++
           if (ops.length < BATCH) continue
           await store.commit(ops)
@@ -252,12 +260,13 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
       return count
     },
     async reroute(filter, route) {
-      const count = await changeAll(filter, (delivery) => ({ ...delivery, ...route }), 0)
+      const count = await changeAll(filter, (delivery) => ({ ...delivery, ...route }), { inMs: 0 })
       if (count > 0) emit('delivery.rerouted', { ...filter, to: `${route.channel} ${route.nexthop}`, count })
       return count
     },
     // The report is written where all reports are, by the channel's loop, which takes it at once.
-    bounce: (filter, reason) => changeAll(filter, (delivery) => ({ ...released(delivery), giveUp: reason }), 0),
+    bounce: (filter, reason) =>
+      changeAll(filter, (delivery) => ({ ...released(delivery), giveUp: reason }), { inMs: 0 }),
     async remove(filter) {
       const now = clock.now()
       const gone = ({ address }: Recipient): Fate => ({ address, status: 'removed', reply: 'removed by an admin' })
@@ -300,11 +309,5 @@ export function createAdmin({ store, clock, emit, queue }: AdminParts) {
     return { id, at, session, from, recipients, size, priority, steps, findings, deliveries, finished: !live }
   }
 
-  return {
-    queue: admin,
-    onFlush(forget: (channel: string, nexthop: string) => void) {
-      flushed.add(forget)
-      return () => flushed.delete(forget)
-    },
-  }
+  return { queue: admin }
 }

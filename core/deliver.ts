@@ -6,7 +6,7 @@
  * channel delivers, when to try again, and what a report says stand elsewhere.
  */
 
-import type { Admin } from './admin.ts'
+import { Flushed } from './admin.ts'
 import { STORED, type StoredDelivery } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Delivery, Disposition, Outcome } from './hooks.ts'
@@ -17,6 +17,7 @@ import type { Clock, DeliverContext, Hooks } from './plugin.ts'
 import type { Job, Settlement, SharedQueue } from './queue.ts'
 import type { DeliveryRecord, MessageRecord } from './records.ts'
 import { defer, FAULT, format, type Reply, refuse } from './reply.ts'
+import type { Signals } from './runtime/signals.ts'
 import type { Attempted, Conclude } from './settle.ts'
 import type { Store } from './store/store.ts'
 import { createTrace, fateOf } from './trace.ts'
@@ -36,7 +37,7 @@ export interface DelivererParts {
   readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
   readonly store: Store
   readonly queue: SharedQueue
-  readonly admin: Admin
+  readonly signals: Signals
   readonly hooks: Hooks
   readonly conclude: Conclude
   readonly clock: Clock
@@ -58,6 +59,8 @@ const SMALL = 65_536
 /** Ms for which a next hop that nobody answered at is left alone, at first and at most. */
 const REST_MS = { first: 30_000, most: 600_000 }
 const SETTLE_TRIES = 10
+/** Ms until a lane is asked again that the store called due and gave nothing of. */
+const SKEW_MS = 100
 /** When an attempt whose reports could not be written is looked at again. */
 const UNCONCLUDED_MS = 60_000
 /** Ms that channels have to end when they are cut. */
@@ -70,8 +73,8 @@ interface Rest {
 }
 
 export function createDeliverer(parts: DelivererParts): Deliverer {
-  const { channel, settings, store, queue, admin, hooks, conclude, clock, emit, log } = parts
-  const lanes = createLanes({ clock, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
+  const { channel, settings, store, queue, signals, hooks, conclude, clock, emit, log } = parts
+  const lanes = createLanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
   /** Next hops that just could not be reached: a hint, not a record. */
   const resting = new Map<string, Rest>()
   const drained = new Set<Lane>()
@@ -152,11 +155,12 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   }
 
   function scheduleWake() {
-    const at = lanes.nextAt()
+    // A lane that is due and yet gave nothing: the store's clock is a little behind what this kernel takes it for.
+    const at = lanes.hasReady() && free() > 0 ? store.now() + SKEW_MS : lanes.nextAt()
     if (stopping || at === undefined || at >= wakeAt) return
     cancelWake()
     wakeAt = at
-    cancelWake = clock.after(Math.max(0, at - clock.now()), () => {
+    cancelWake = clock.after(Math.max(0, at - store.now()), () => {
       wakeAt = Number.POSITIVE_INFINITY
       wake()
     })
@@ -355,7 +359,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       try {
         return await queue.settle(job, settlement)
       } catch (cause) {
-        if (tries >= SETTLE_TRIES || stopping || clock.now() >= job.lease.until) throw cause
+        if (tries >= SETTLE_TRIES || stopping || store.now() >= job.lease.until) throw cause
         emit('store.failing', { message: job.record.id, cause })
         await new Promise<void>((resolve) => {
           clock.after(1000, resolve)
@@ -397,9 +401,9 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
 
   let unwatch: () => void = () => {}
   let cancelPoll: () => void = () => {}
-  const forgetRest = (name: string, nexthop: string) => {
-    if (name === '' || name === channel)
-      for (const known of [...resting.keys()]) if (nexthop === '' || known === nexthop) resting.delete(known)
+  const forgetRest = (flushed: { readonly channel: string; readonly nexthop: string } | undefined) => {
+    if (!flushed) resting.clear()
+    else if (flushed.channel === channel) resting.delete(flushed.nexthop)
   }
   let unflush: () => void = () => {}
 
@@ -414,7 +418,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         lanes.add(lane, at)
         wake()
       })
-      unflush = admin.onFlush(forgetRest)
+      unflush = signals.subscribe(Flushed, forgetRest)
       poll()
     },
     async stop(signal) {

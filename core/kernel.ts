@@ -134,7 +134,8 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     if (hooks?.isTapped('event')) hooks.tell(event)
   }
   const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
-  const admin = createAdmin({ store, clock, emit, queue })
+  const signals = createSignals({ store, log: log.child({}), signal: gone.signal })
+  const admin = createAdmin({ store, clock, emit, queue, signals })
   const attempts = createAttempts(clock, config.limits.logins)
   // Filled in when the hooks are wired: sessions come only after that.
   let sessions: SessionParts | undefined
@@ -272,7 +273,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
         deliver,
         store,
         queue,
-        admin,
+        signals,
         hooks: wired,
         conclude,
         clock,

@@ -6,7 +6,6 @@
  * and a lower one still moves; nothing here grows with the number of messages, only with that of next hops.
  */
 import type { Priority } from './hooks.ts'
-import type { Clock } from './plugin.ts'
 import { readLane } from './records.ts'
 
 /** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
@@ -50,7 +49,8 @@ interface Hop {
 }
 
 export interface LanesParts {
-  readonly clock: Clock
+  /** The store's time, which lanes are due by. */
+  readonly now: () => number
   readonly perNextHop: number
   /** Ms between two deliveries to one next hop; 0 for no limit. */
   readonly gapMs: number
@@ -58,7 +58,7 @@ export interface LanesParts {
 
 export type Lanes = ReturnType<typeof createLanes>
 
-export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
+export function createLanes({ now, perNextHop, gapMs }: LanesParts) {
   const lanes = new Map<string, Lane>()
   const hops = new Map<string, Hop>()
   const ready: Record<Priority, Lane[]> = { urgent: [], normal: [], bulk: [] }
@@ -98,7 +98,7 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
   function add(name: string, at: number) {
     const lane = laneOf(name)
     if (!lane) return
-    if (at <= clock.now()) enqueue(lane)
+    if (at <= now()) enqueue(lane)
     else if (at < lane.at) {
       lane.at = at
       future.push(at, lane)
@@ -106,8 +106,8 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
   }
 
   function promote() {
-    const now = clock.now()
-    for (let top = future.peek(); top && top.at <= now; top = future.peek()) {
+    const due = now()
+    for (let top = future.peek(); top && top.at <= due; top = future.peek()) {
       future.pop()
       if (top.lane.at !== top.at) continue
       top.lane.at = Number.POSITIVE_INFINITY
@@ -124,7 +124,7 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
         lane.queued = false
         const { hop } = lane
         const room = perNextHop - hop.active
-        if (gapMs > 0 && hop.nextAt > clock.now()) add(lane.name, hop.nextAt)
+        if (gapMs > 0 && hop.nextAt > now()) add(lane.name, hop.nextAt)
         else if (room <= 0) {
           lane.queued = true
           hop.full.push(lane)
@@ -144,7 +144,7 @@ export function createLanes({ clock, perNextHop, gapMs }: LanesParts) {
     taken(lane: Lane, asked: number, got: number): boolean {
       lane.taking = false
       lane.hop.active += got
-      if (gapMs > 0 && got > 0) lane.hop.nextAt = Math.max(clock.now(), lane.hop.nextAt) + gapMs * got
+      if (gapMs > 0 && got > 0) lane.hop.nextAt = Math.max(now(), lane.hop.nextAt) + gapMs * got
       if (got === asked || lane.again) enqueue(lane)
       lane.again = false
       return got < asked

@@ -25,7 +25,7 @@ import {
   storyOf,
   type Waiting,
 } from './records.ts'
-import type { Check, Key, Lease, Op, Store } from './store/store.ts'
+import type { Check, Key, Lease, Op, Store, Value } from './store/store.ts'
 import { type AttemptRecord, withAttempt } from './trace.ts'
 
 /** A message that is to be in the queue, with the ops that store its body. */
@@ -45,6 +45,8 @@ export interface Job {
   lease: Lease
   readonly record: MessageRecord
   readonly delivery: DeliveryRecord
+  /** The delivery's record as it was read. */
+  readonly value: Value
 }
 
 /** What an attempt leaves: who still waits and until when, or nobody. */
@@ -62,8 +64,10 @@ export interface Settlement {
   readonly reports?: readonly NewMessage[]
 }
 
-/** Messages kept at hand between being accepted and being delivered. */
+/** Messages kept in memory between being accepted and being delivered. */
 const FRESH = 1000
+/** A delivery's record changes this often under a lease at most, once for each attempt that lost its lease. */
+const SETTLE_TRIES = 10
 
 /** Deliveries to make of recipients that have been routed: one for each channel and next hop. */
 export function groupByRoute(recipients: readonly { readonly recipient: Recipient; readonly route: Route }[]) {
@@ -77,6 +81,21 @@ export function groupByRoute(recipients: readonly { readonly recipient: Recipien
   return [...groups.values()]
 }
 
+type Ended = Pick<Job, 'record' | 'number' | 'key' | 'lane'>
+
+interface ChangeOptions {
+  /** Also due so many ms from now. */
+  readonly inMs?: number | undefined
+  /** Also while a kernel delivers it, which notices when it settles. */
+  readonly evenLeased?: boolean
+}
+
+const leaseIsOurs = ({ key: at, lane, lease }: Pick<Job, 'key' | 'lane' | 'lease'>): Check => ({
+  due: at,
+  lane,
+  lease: lease.generation,
+})
+
 export interface QueueParts {
   readonly store: Store
   readonly clock: Clock
@@ -88,10 +107,10 @@ export interface QueueParts {
 export type SharedQueue = ReturnType<typeof createQueue>
 
 export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
-  /** Taken by this process and not settled yet: admins' changes leave them alone. */
-  const active = new Set<string>()
-  /** Just accepted and with one delivery, which usually follows at once; nothing depends on it. */
-  const fresh = new Map<string, Pick<Job, 'record' | 'delivery'>>()
+  /** Taken by this kernel and not settled yet. */
+  const active = new Set<Job>()
+  /** Messages just accepted with one delivery, which usually follows at once. Their records never change. */
+  const fresh = new Map<string, MessageRecord>()
 
   // --- accept ---
 
@@ -121,10 +140,8 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const deliveries = firstRecords(message)
     const { ops, checks } = opsFor(message, deliveries)
     const { record } = message
-    const [only] = deliveries
     // Before the commit, because its end wakes the channel at once.
-    if (only && deliveries.length === 1 && fresh.size < FRESH && message.held === undefined)
-      fresh.set(record.id, { record, delivery: only })
+    if (deliveries.length === 1 && message.held === undefined) remember(record)
     let accepted = false
     try {
       accepted = await store.commit(ops, checks)
@@ -135,6 +152,12 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const before = message.once === undefined ? undefined : await store.get(onceKey(message.once))
     if (before) return decode<string>(before)
     throw new IemsError('IEMS_STORE_FAILED', { path: 'the queue', why: 'a new message collided with another' })
+  }
+
+  /** Another kernel may deliver it, so that what is oldest goes. */
+  function remember(record: MessageRecord) {
+    if (fresh.size >= FRESH) fresh.delete(fresh.keys().next().value as string)
+    fresh.set(record.id, record)
   }
 
   // --- deliver ---
@@ -155,21 +178,23 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   async function load(lane: string, lease: Lease): Promise<Job | undefined> {
     const { id, number } = readKey(lease.key)
-    const found: Pick<Job, 'record' | 'delivery'> | undefined = fresh.get(id) ?? (await read(id, lease.key))
-    // Once taken it may have changed.
+    const found = await read(id, lease.key)
     fresh.delete(id)
     if (!found) {
-      await store.commit([{ undue: lease.key, lane }])
+      await store.commit([{ undue: lease.key, lane }], [leaseIsOurs({ key: lease.key, lane, lease })])
       return undefined
     }
-    active.add(`${id}.${number}`)
-    return { number, key: lease.key, lane, lease, record: found.record, delivery: found.delivery }
+    const job: Job = { number, key: lease.key, lane, lease, ...found }
+    active.add(job)
+    return job
   }
 
-  async function read(id: string, at: Key) {
-    const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
+  async function read(id: string, at: Key): Promise<Pick<Job, 'record' | 'delivery' | 'value'> | undefined> {
+    const known = fresh.get(id)
+    const [message, value] = await Promise.all([known ?? store.get(messageKey(id)), store.get(at)])
     if (!message || !value) return undefined
-    return { record: decode<MessageRecord>(message), delivery: decode<DeliveryRecord>(value), value }
+    const record = known ?? decode<MessageRecord>(message as Value)
+    return { record, delivery: decode<DeliveryRecord>(value), value }
   }
 
   async function renew(job: Job, leaseMs: number): Promise<boolean> {
@@ -180,7 +205,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   /** The delivery's record after an attempt. */
   function after({ delivery }: Job, settlement: Settlement): DeliveryRecord {
-    const { waiting, attempt, route, state, findings, warned } = settlement
+    const { attempt, route, state, findings, warned } = settlement
+    const known = new Set(delivery.recipients.map(({ address }) => address))
+    const waiting = settlement.waiting.filter(({ address }) => known.has(address))
     const { giveUp: _, ...rest } = delivery
     return {
       ...rest,
@@ -195,7 +222,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   }
 
   /** What stays of a finished delivery, and of the message when it was the only one. */
-  function endOps({ record, number, key: at, lane }: Job, story: DeliveryRecord): Op[] {
+  function endOps({ record, number, key: at, lane }: Ended, story: DeliveryRecord): Op[] {
     const ops: Op[] = [{ del: at }, { undue: at, lane }]
     const only = record.of === 1
     if (only) ops.push(forget(record))
@@ -214,6 +241,24 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   /** Writes what an attempt came to. False: the lease was no longer ours, and only what was delivered has been noted. */
   async function settle(job: Job, settlement: Settlement): Promise<boolean> {
+    let present = job
+    try {
+      for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+        if (await commitSettlement(present, settlement)) return true
+        // Another kernel's late settlement may have changed the record, and then the lease is still ours.
+        const found = await read(job.record.id, job.key)
+        if (!found || Buffer.compare(found.value, present.value) === 0) break
+        present = { ...job, ...found }
+      }
+    } finally {
+      active.delete(job)
+    }
+    await settleLate(job, settlement)
+    return false
+  }
+
+  /** One try at the commit: false when the lease or the delivery's record is no longer what the job says. */
+  async function commitSettlement(job: Job, settlement: Settlement): Promise<boolean> {
     const next = after(job, settlement)
     const finished = next.recipients.length === 0
     const lane = placeOf(next, job.record.priority)
@@ -224,31 +269,24 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
           { due: job.key, lane, in: settlement.in },
         ]
     if (!finished && lane !== job.lane) ops.push({ undue: job.key, lane: job.lane })
-    const checks: Check[] = [{ due: job.key, lane: job.lane, at: job.lease.until }]
     for (const report of settlement.reports ?? []) ops.push(...opsFor(report, firstRecords(report)).ops)
-    try {
-      if (!(await store.commit(ops, checks))) {
-        await settleLate(job, settlement)
-        return false
-      }
-    } finally {
-      active.delete(`${job.record.id}.${job.number}`)
-    }
+    if (!(await store.commit(ops, [leaseIsOurs(job), { key: job.key, is: job.value }]))) return false
     if (finished) await afterEnd(job.record)
     return true
   }
 
-  /** Somebody moved the delivery meanwhile: who has the message already must all the same not get it again. */
+  /** The lease was lost: recipients who have the message must nevertheless not get it again. */
   async function settleLate(job: Job, { attempt }: Settlement): Promise<void> {
     const had = new Set(
       (attempt?.fates ?? []).filter(({ status }) => status === 'delivered').map(({ address }) => address),
     )
     if (had.size === 0) return
-    await change(job.key, (delivery) => ({
+    const edit = (delivery: DeliveryRecord): DeliveryRecord => ({
       ...delivery,
       recipients: delivery.recipients.filter(({ address }) => !had.has(address)),
       attempts: attempt ? withAttempt(delivery.attempts, attempt) : delivery.attempts,
-    }))
+    })
+    await change(job.key, edit, { evenLeased: true })
   }
 
   /** A delivery has gone; was it the last, the message goes too. The only one took the record with it. */
@@ -284,10 +322,16 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     if (!(await store.get(holdersKey(blob)))) await store.blobs.remove(blob)
   }
 
-  /** Changes one delivery's record unless it has gone; what it is no longer waiting for ends it. */
-  async function change(at: Key, edit: (delivery: DeliveryRecord) => DeliveryRecord, inMs?: number): Promise<boolean> {
+  /**
+   * Changes one delivery's record; when no recipient is left it ends. False: it has gone, or is being delivered by some
+   * kernel.
+   */
+  async function change(
+    at: Key,
+    edit: (delivery: DeliveryRecord) => DeliveryRecord,
+    { inMs, evenLeased }: ChangeOptions = {},
+  ): Promise<boolean> {
     const { id, number } = readKey(at)
-    fresh.delete(id)
     for (let tries = 0; tries < 10; tries++) {
       const found = await read(id, at)
       if (!found) return false
@@ -295,11 +339,15 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       const next = edit(delivery)
       const [from, to] = [placeOf(delivery, record.priority), placeOf(next, record.priority)]
       const finished = next.recipients.length === 0
-      const job: Job = { number, key: at, lane: from, lease: { key: at, until: 0 }, record, delivery }
-      const ops: Op[] = finished ? endOps(job, next) : [{ put: at, value: encode(next) }]
+      if (!evenLeased && (await store.isLeased(from, at))) return false
+      const ops: Op[] = finished
+        ? endOps({ record, number, key: at, lane: from }, next)
+        : [{ put: at, value: encode(next) }]
       if (!finished && (inMs !== undefined || from !== to)) ops.push({ due: at, lane: to, in: inMs ?? 0 })
       if (!finished && from !== to) ops.push({ undue: at, lane: from })
-      if (!(await store.commit(ops, [{ key: at, is: value }]))) continue
+      const checks: Check[] = [{ key: at, is: value }]
+      if (!evenLeased) checks.push({ free: at, lane: from })
+      if (!(await store.commit(ops, checks))) continue
       if (finished) await afterEnd(record)
       return true
     }
@@ -313,7 +361,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     settle,
     change,
     endMessage,
-    isActive: (delivery: string) => active.has(delivery),
+    /** Deliveries that this kernel has taken and not settled. */
     activeCount: () => active.size,
   }
 }

@@ -32,7 +32,7 @@ const text = (value: Uint8Array | undefined) => value && Buffer.from(value).toSt
 const hasCode = (code: string) => (error: unknown) => (error as { code?: string }).code === code
 const put = (name: string, value = name): Op => ({ put: key(name), value: bytes(value) })
 const due = (name: string, lane: string, inMs = 0): Op => ({ due: key(name), lane, in: inMs })
-const leased = (lane: string, { key: at, until }: Lease): Check => ({ due: at, lane, at: until })
+const leased = (lane: string, { key: at, generation }: Lease): Check => ({ due: at, lane, lease: generation })
 
 async function textsIn(source: AsyncIterable<readonly [Key, Uint8Array]>): Promise<(string | undefined)[]> {
   return Array.fromAsync(source, ([, value]) => text(value))
@@ -136,7 +136,7 @@ const RECORDS: readonly Promised[] = [
         { key: key('c'), is: 'present' },
         { key: key('a'), is: bytes('two') },
         { key: key('c'), is: bytes('') },
-        { due: key('a'), lane: 'lane', at: 0 },
+        { due: key('a'), lane: 'lane', lease: 0 },
       ]
       for (const check of failing)
         assert.equal(await store.commit(ops, [{ key: key('a'), is: bytes('one') }, check]), false)
@@ -339,13 +339,77 @@ const DUE_LIST: readonly Promised[] = [
       const renewed = (await store.renew('lane', first, MINUTE)) as Lease
       assert.ok(renewed.until > first.until)
       assert.equal(await store.dueAt('lane', key('a')), renewed.until)
-      assert.equal(await store.renew('lane', first, MINUTE), undefined)
+      // A settle that began before the renewal must not lose against it.
+      assert.equal(renewed.generation, first.generation)
       await elapse(SECOND)
       assert.deepEqual(await store.take('lane', 1, SECOND), [])
-      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', first)]), false)
-      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', renewed)]), true)
+      await elapse(MINUTE)
+      const [second] = (await store.take('lane', 1, SECOND)) as [Lease]
       assert.equal(await store.renew('lane', renewed, MINUTE), undefined)
+      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', renewed)]), false)
+      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', second)]), true)
+      assert.equal(await store.renew('lane', second, MINUTE), undefined)
       assert.equal(await store.renew('nowhere', renewed, MINUTE), undefined)
+    },
+  ],
+  [
+    'a lease of the same time as the one before it is another lease',
+    async ({ store }) => {
+      await store.commit([due('a', 'lane')])
+      const [first] = (await store.take('lane', 1, MINUTE)) as [Lease]
+      await store.commit([due('a', 'lane')])
+      const [second] = (await store.take('lane', 1, first.until - store.now())) as [Lease]
+      assert.notEqual(second.generation, first.generation)
+      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', first)]), false)
+      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', second)]), true)
+    },
+  ],
+  [
+    'whether a key is leased can be asked, checked, and left alone',
+    async ({ store, elapse }) => {
+      const isFree: Check = { free: key('a'), lane: 'lane' }
+      const flush: Op = { due: key('a'), lane: 'lane', in: 0, ifFree: true }
+      assert.equal(await store.commit([put('x')], [isFree]), true)
+      await store.commit([flush])
+      assert.equal(await store.dueAt('lane', key('a')), undefined, 'what is not in the lane does not come into it')
+      await store.commit([due('a', 'lane', MINUTE)])
+      await store.commit([flush])
+      assert.deepEqual(
+        (await Array.fromAsync(store.due('lane', 9))).map((one) => one.leased),
+        [false],
+      )
+      const [lease] = (await store.take('lane', 1, SECOND)) as [Lease]
+      assert.equal(await store.isLeased('lane', key('a')), true)
+      assert.equal(await store.isLeased('other', key('a')), false)
+      assert.deepEqual(
+        (await Array.fromAsync(store.due('lane', 9))).map((one) => one.leased),
+        [true],
+      )
+      assert.equal(await store.commit([flush, put('beside')]), true)
+      assert.equal(text(await store.get(key('beside'))), 'beside')
+      assert.equal(await store.commit([put('x')], [isFree]), false)
+      assert.deepEqual(await store.take('lane', 1, SECOND), [])
+      assert.ok(await store.renew('lane', lease, SECOND))
+      await elapse(SECOND)
+      assert.equal(await store.isLeased('lane', key('a')), false)
+      assert.equal(await store.commit([flush, put('x')], [isFree]), true)
+      assert.equal(await store.commit([{ undue: key('a'), lane: 'lane' }], [leased('lane', lease)]), false)
+    },
+  ],
+  [
+    'a key that is checked to be free is not leased while the commit is being written',
+    async ({ store }) => {
+      for (let round = 0; round < 20; round++) {
+        await store.commit([put('a', 'old'), due('a', 'lane')])
+        const changing = store.commit([put('a', 'new')], [{ free: key('a'), lane: 'lane' }])
+        for (let turns = 0; turns < round % 5; turns++) await turn()
+        const taken = await store.take('lane', 1, MINUTE)
+        const seen = text(await store.get(key('a')))
+        // Who took it before the commit sees it fail; who took it after sees what it wrote.
+        assert.ok(taken.length === 0 || seen === 'new' || !(await changing), 'a lease on a record that then changed')
+        await changing
+        await store.commit([{ undue: key('a'), lane: 'lane' }])
+      }
     },
   ],
   [

@@ -26,6 +26,7 @@ interface Placed {
 
 interface Leased extends Placed {
   until: number
+  readonly generation: number
 }
 
 interface Lane {
@@ -68,10 +69,15 @@ export function createDueList(database: Database, now: () => number) {
   /** In the order of their last use. */
   const lanes = new Map<string, Lane>()
   const watchers = new Set<Watcher>()
-  /** What the batch under way changes: nobody may take that before it is known whether it happened. */
-  let changing: { readonly spots: ReadonlyMap<string, unknown>; readonly done: Promise<void> } | undefined
+  /** What the batch under way moves, or found free: nobody may take that before it is known whether it happened. */
+  let changing: { readonly spots: ReadonlySet<string>; readonly done: Promise<void> } | undefined
+  /** Begins with the time, so that no lease of an earlier opening has the number of a later one. */
+  let generation = now() * 1000
 
   // --- what memory knows ---
+
+  const leaseOf = (laneName: string, key: Key) => lanes.get(laneName)?.leases.get(nameOf(key))
+  const isLeased = (laneName: string, key: Key) => (leaseOf(laneName, key)?.until ?? 0) > now()
 
   function laneOf(name: string): Lane {
     const known = lanes.get(name)
@@ -176,8 +182,9 @@ export function createDueList(database: Database, now: () => number) {
       }
       const until = when + leaseMs
       lane.ready.delete(name)
-      lane.leases.set(name, { key, at, until })
-      taken.push({ key, until })
+      generation++
+      lane.leases.set(name, { key, at, until, generation })
+      taken.push({ key, until, generation })
     }
     return blocked
   }
@@ -247,7 +254,9 @@ export function createDueList(database: Database, now: () => number) {
 
   async function* due(laneName: string, limit: number): ReturnType<Store['due']> {
     const leases = new Map(lanes.get(laneName)?.leases)
-    const leased = [...leases.values()].map(({ key, until }) => ({ key, at: until })).sort((a, b) => b.at - a.at)
+    const leased = [...leases.values()]
+      .map(({ key, until }) => ({ key, at: until, leased: until > now() }))
+      .sort((a, b) => b.at - a.at)
     let left = limit
     for await (const entry of records.keys({ gte: laneStart(laneName), lt: laneEnd(laneName) })) {
       const { key, at } = readDue(entry)
@@ -257,7 +266,7 @@ export function createDueList(database: Database, now: () => number) {
         leased.pop()
       }
       if (left-- <= 0) return
-      yield { key, at }
+      yield { key, at, leased: false }
     }
     for (const one of leased.reverse()) {
       if (left-- <= 0) return
@@ -286,15 +295,17 @@ export function createDueList(database: Database, now: () => number) {
     take,
     lanes: list,
     due,
-    renew(laneName: string, { key, until }: Lease, leaseMs: number): Lease | undefined {
-      const lease = lanes.get(laneName)?.leases.get(nameOf(key))
-      if (lease?.until !== until) return undefined
+    renew(laneName: string, { key, generation: given }: Lease, leaseMs: number): Lease | undefined {
+      const lease = leaseOf(laneName, key)
+      if (lease?.generation !== given) return undefined
       lease.until = now() + leaseMs
-      return { key, until: lease.until }
+      return { key, until: lease.until, generation: given }
     },
+    holdsLease: (laneName: string, key: Key, given: number) => leaseOf(laneName, key)?.generation === given,
+    isLeased,
     /** When the key falls due, or its lease ends. */
     dueAt(laneName: string, key: Key): number | undefined {
-      return lanes.get(laneName)?.leases.get(nameOf(key))?.until ?? readAt(laneName, asBuffer(key))
+      return leaseOf(laneName, key)?.until ?? readAt(laneName, asBuffer(key))
     },
     /** The key's time on disk. */
     diskAt(laneName: string, key: Buffer): number | undefined {
@@ -307,8 +318,8 @@ export function createDueList(database: Database, now: () => number) {
       watchers.add(watcher)
       return () => watchers.delete(watcher)
     },
-    /** A batch that changes these spots is being written; it is over when the answer is called, with the moves if it succeeded. */
-    begin(spots: ReadonlyMap<string, unknown>): (moves: readonly Move[]) => void {
+    /** A batch that relies on these spots is being written; it is over when the answer is called, with the moves if it succeeded. */
+    begin(spots: ReadonlySet<string>): (moves: readonly Move[]) => void {
       const { promise, resolve } = Promise.withResolvers<void>()
       changing = { spots, done: promise }
       return (moves) => {

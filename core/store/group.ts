@@ -19,11 +19,11 @@ const OP_OCTETS = 96
 type Step =
   | { readonly put: Buffer; readonly value: Buffer }
   | { readonly del: Buffer }
-  | { readonly lane: string; readonly key: Buffer; readonly in?: number }
+  | { readonly lane: string; readonly key: Buffer; readonly in?: number; readonly ifFree?: boolean }
 
 type Condition =
   | { readonly record: Buffer; readonly is: Value | 'absent' | 'present' }
-  | { readonly lane: string; readonly key: Buffer; readonly at: number }
+  | { readonly lane: string; readonly key: Buffer; readonly lease: number | 'none' }
 
 interface Waiting {
   readonly steps: readonly Step[]
@@ -48,13 +48,13 @@ function stepOf(op: Op): Step {
   if ('body' in op) return { put: bodyKey(op.body), value: asBuffer(op.value) }
   if ('undue' in op) return inLane(op.lane, op.undue)
   if (!Number.isFinite(op.in)) throw new RangeError(`not a time: in ${op.in} ms`)
-  return { ...inLane(op.lane, op.due), in: op.in }
+  return { ...inLane(op.lane, op.due), in: op.in, ifFree: op.ifFree === true }
 }
 
 function conditionOf(check: Check): Condition {
-  return 'due' in check
-    ? { ...inLane(check.lane, check.due), at: check.at }
-    : { record: recordKey(check.key), is: check.is }
+  if ('due' in check) return { ...inLane(check.lane, check.due), lease: check.lease }
+  if ('free' in check) return { ...inLane(check.lane, check.free), lease: 'none' }
+  return { record: recordKey(check.key), is: check.is }
 }
 
 /** A batch being put together: the checks of each commit see what those before it in the batch have changed. */
@@ -64,6 +64,11 @@ function createGroup({ records }: Database, dueList: DueList, when: number) {
   /** When each key that was moved in this batch is due after it. */
   const times = new Map<string, number | undefined>()
   const moves: Move[] = []
+  /** What was moved, or had to be free. */
+  const spots = new Set<string>()
+
+  /** A move ends the lease. */
+  const isFree = (lane: string, key: Buffer) => times.has(spotOf(lane, nameOf(key))) || !dueList.isLeased(lane, key)
 
   function read(at: Buffer): Buffer | undefined {
     const name = nameOf(at)
@@ -72,27 +77,32 @@ function createGroup({ records }: Database, dueList: DueList, when: number) {
 
   function holds(condition: Condition): boolean {
     if ('lane' in condition) {
-      const { lane, key, at } = condition
+      const { lane, key, lease } = condition
       const spot = spotOf(lane, nameOf(key))
-      return (times.has(spot) ? times.get(spot) : dueList.dueAt(lane, key)) === at
+      if (lease !== 'none') return !times.has(spot) && dueList.holdsLease(lane, key, lease)
+      spots.add(spot)
+      return isFree(lane, key)
     }
     const value = read(condition.record)
     if (condition.is === 'absent') return value === undefined
     return value !== undefined && (condition.is === 'present' || value.equals(condition.is))
   }
 
-  function move(lane: string, key: Buffer, at: number | undefined) {
+  function move({ lane, key, in: ms, ifFree }: Extract<Step, { lane: string }>) {
     const spot = spotOf(lane, nameOf(key))
     const before = times.has(spot) ? times.get(spot) : dueList.diskAt(lane, key)
+    if (ifFree && (before === undefined || !isFree(lane, key))) return
+    const at = ms === undefined ? undefined : wholeMs(when + ms)
     if (before !== undefined) batch.del(dueKey(lane, before, key))
     if (at !== undefined) batch.put(dueKey(lane, at, key), EMPTY).put(pointerKey(lane, key), timeBytes(at))
     else if (before !== undefined) batch.del(pointerKey(lane, key))
     times.set(spot, at)
+    spots.add(spot)
     moves.push({ lane, key, before, at })
   }
 
   function apply(step: Step) {
-    if ('lane' in step) move(step.lane, step.key, step.in === undefined ? undefined : wholeMs(when + step.in))
+    if ('lane' in step) move(step)
     else if ('put' in step) {
       batch.put(step.put, step.value)
       changed.set(nameOf(step.put), step.value)
@@ -104,7 +114,7 @@ function createGroup({ records }: Database, dueList: DueList, when: number) {
 
   return {
     batch,
-    times,
+    spots,
     moves,
     add({ steps, conditions }: Waiting): boolean {
       if (!conditions.every(holds)) return false
@@ -132,7 +142,7 @@ export function createCommitter(database: Database, dueList: DueList, now: () =>
     database.check()
     const group = createGroup(database, dueList, now())
     const done = ones.map((one) => group.add(one))
-    const finish = dueList.begin(group.times)
+    const finish = dueList.begin(group.spots)
     let written: readonly Move[] = []
     try {
       if (group.batch.length > 0) await group.batch.write({ sync: ones.some(({ idle }) => !idle) })

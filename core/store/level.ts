@@ -45,6 +45,7 @@ export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelSto
   }
 
   return {
+    now,
     get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
     scan: (range) => database.iterate(() => scan(range)),
     commit: (ops, checks = []) => committer.commit(ops, checks),
@@ -52,6 +53,7 @@ export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelSto
     renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),
     lanes: (prefix) => database.iterate(() => dueList.lanes(prefix)),
     dueAt: async (lane, key) => database.attempt(() => dueList.dueAt(lane, key)),
+    isLeased: async (lane, key) => database.attempt(() => dueList.isLeased(lane, key)),
     due: (lane, limit) => database.iterate(() => dueList.due(lane, limit)),
     watch: dueList.watch,
     publish: hints.publish,

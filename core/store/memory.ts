@@ -10,6 +10,13 @@ export interface MemoryStoreOptions {
   readonly now?: () => number
 }
 
+interface Placed {
+  /** When it falls due, or its lease ends. */
+  readonly at: number
+  /** The generation of its latest lease. */
+  readonly lease?: number
+}
+
 interface Blob {
   readonly bytes: Uint8Array
   readonly since: number
@@ -102,7 +109,8 @@ function createBlobs(blobs: Map<string, Blob>, now: () => number, check: () => v
 export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store {
   const records = new Map<string, Value>()
   const order = createOrder()
-  const lanes = new Map<string, Map<string, number>>()
+  const lanes = new Map<string, Map<string, Placed>>()
+  let leases = 0
   const blobs = new Map<string, Blob>()
   const watchers = new Set<{ readonly prefix: string; readonly wake: (lane: string, at: number) => void }>()
   const hints = createHints()
@@ -112,8 +120,12 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
     if (closed) throw new IemsError('IEMS_STORE_CLOSED')
   }
 
+  const placed = (lane: string, key: Key) => lanes.get(lane)?.get(nameOf(key))
+  const isLeased = (one: Placed | undefined) => one?.lease !== undefined && one.at > now()
+
   function holds(one: Check): boolean {
-    if ('due' in one) return lanes.get(one.lane)?.get(nameOf(one.due)) === one.at
+    if ('due' in one) return placed(one.lane, one.due)?.lease === one.lease
+    if ('free' in one) return !isLeased(placed(one.lane, one.free))
     const value = records.get(nameOf(one.key))
     if (one.is === 'absent') return value === undefined
     return value !== undefined && (one.is === 'present' || Buffer.compare(value, one.is) === 0)
@@ -127,8 +139,10 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
       records.delete(nameOf(op.del))
       order.remove(nameOf(op.del))
     } else if ('body' in op) blobs.set(op.body, { bytes: op.value, since: now() })
-    else if ('due' in op) schedule(op.lane, nameOf(op.due), Math.round(now() + op.in))
-    else {
+    else if ('due' in op) {
+      const before = placed(op.lane, op.due)
+      if (!op.ifFree || (before && !isLeased(before))) schedule(op.lane, nameOf(op.due), Math.round(now() + op.in))
+    } else {
       const lane = lanes.get(op.lane)
       lane?.delete(nameOf(op.undue))
       if (lane?.size === 0) lanes.delete(op.lane)
@@ -136,18 +150,18 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
   }
 
   function schedule(laneName: string, name: string, at: number) {
-    const lane = lanes.get(laneName) ?? new Map<string, number>()
+    const lane = lanes.get(laneName) ?? new Map<string, Placed>()
     lanes.set(laneName, lane)
-    lane.set(name, at)
+    lane.set(name, { at })
     queueMicrotask(() => {
       for (const { prefix, wake } of watchers) if (laneName.startsWith(prefix)) wake(laneName, at)
     })
   }
 
   /** The keys of a lane up to a time, earliest first. */
-  function timesIn(lane: string, until: number): [name: string, at: number][] {
-    const due = [...(lanes.get(lane) ?? [])].filter(([, at]) => at <= until)
-    return due.sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1))
+  function timesIn(lane: string, until: number): [name: string, placed: Placed][] {
+    const due = [...(lanes.get(lane) ?? [])].filter(([, { at }]) => at <= until)
+    return due.sort(([a, x], [b, y]) => x.at - y.at || (a < b ? -1 : 1))
   }
 
   async function* scan({ from, to, limit = Number.POSITIVE_INFINITY, reverse }: Range) {
@@ -159,6 +173,7 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
   }
 
   return {
+    now,
     async get(key) {
       check()
       return records.get(nameOf(key))
@@ -180,31 +195,39 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
       check()
       const until = now() + leaseMs
       const names = timesIn(lane, now()).slice(0, limit)
-      for (const [name] of names) lanes.get(lane)?.set(name, until)
-      return names.map(([name]) => ({ key: keyOf(name), until }))
+      return names.map(([name]) => {
+        const generation = ++leases
+        lanes.get(lane)?.set(name, { at: until, lease: generation })
+        return { key: keyOf(name), until, generation }
+      })
     },
-    async renew(lane, { key, until }, leaseMs) {
+    async renew(lane, { key, generation }, leaseMs) {
       check()
-      const times = lanes.get(lane)
-      if (times?.get(nameOf(key)) !== until) return undefined
-      times.set(nameOf(key), now() + leaseMs)
-      return { key, until: now() + leaseMs }
+      if (placed(lane, key)?.lease !== generation) return undefined
+      const until = now() + leaseMs
+      lanes.get(lane)?.set(nameOf(key), { at: until, lease: generation })
+      return { key, until, generation }
     },
     async *lanes(prefix) {
       check()
       for (const name of [...lanes.keys()].filter((one) => one.startsWith(prefix)).sort()) {
         let next = Number.POSITIVE_INFINITY
-        for (const at of lanes.get(name)?.values() ?? []) next = Math.min(next, at)
+        for (const { at } of lanes.get(name)?.values() ?? []) next = Math.min(next, at)
         if (next < Number.POSITIVE_INFINITY) yield { lane: name, at: next }
       }
     },
     async dueAt(lane, key) {
       check()
-      return lanes.get(lane)?.get(nameOf(key))
+      return placed(lane, key)?.at
+    },
+    async isLeased(lane, key) {
+      check()
+      return isLeased(placed(lane, key))
     },
     async *due(lane, limit) {
       check()
-      for (const [name, at] of timesIn(lane, Number.POSITIVE_INFINITY).slice(0, limit)) yield { key: keyOf(name), at }
+      for (const [name, one] of timesIn(lane, Number.POSITIVE_INFINITY).slice(0, limit))
+        yield { key: keyOf(name), at: one.at, leased: isLeased(one) }
     },
     watch(prefix, wake) {
       const watcher = { prefix, wake }

@@ -26,12 +26,13 @@ export function narrow(store: Store, ...prefix: readonly KeyPart[]): Narrowed {
     return { undue: outer(op.undue), lane: lane(op.lane) }
   }
   function outerCheck(check: Check): Check {
-    return 'due' in check
-      ? { ...check, due: outer(check.due), lane: lane(check.lane) }
-      : { ...check, key: outer(check.key) }
+    if ('due' in check) return { ...check, due: outer(check.due), lane: lane(check.lane) }
+    if ('free' in check) return { free: outer(check.free), lane: lane(check.lane) }
+    return { ...check, key: outer(check.key) }
   }
 
   return {
+    now: store.now,
     get: (at) => store.get(outer(at)),
     async *scan({ from, to, ...rest }) {
       for await (const [at, value] of store.scan({ ...rest, from: outer(from), to: outer(to) }))
@@ -39,18 +40,19 @@ export function narrow(store: Store, ...prefix: readonly KeyPart[]): Narrowed {
     },
     commit: (ops, checks = []) => store.commit(ops.map(outerOp), checks.map(outerCheck)),
     async take(name, limit, leaseMs) {
-      return (await store.take(lane(name), limit, leaseMs)).map(({ key: at, until }) => ({ key: inner(at), until }))
+      return (await store.take(lane(name), limit, leaseMs)).map((lease) => ({ ...lease, key: inner(lease.key) }))
     },
-    async renew(name, { key: at, until }, leaseMs) {
-      const lease = await store.renew(lane(name), { key: outer(at), until }, leaseMs)
-      return lease && { key: at, until: lease.until }
+    async renew(name, { key: at, ...given }, leaseMs) {
+      const lease = await store.renew(lane(name), { ...given, key: outer(at) }, leaseMs)
+      return lease && { ...lease, key: at }
     },
     async *lanes(start) {
       for await (const { lane: name, at } of store.lanes(lane(start))) yield { lane: name.slice(laneBase.length), at }
     },
     dueAt: (name, at) => store.dueAt(lane(name), outer(at)),
+    isLeased: (name, at) => store.isLeased(lane(name), outer(at)),
     async *due(name, limit) {
-      for await (const { key: at, at: when } of store.due(lane(name), limit)) yield { key: inner(at), at: when }
+      for await (const one of store.due(lane(name), limit)) yield { ...one, key: inner(one.key) }
     },
     watch: (start, wake) => store.watch(lane(start), (name, at) => wake(name.slice(laneBase.length), at)),
     publish: (topic, hint) => store.publish(lane(topic), hint),

@@ -18,8 +18,11 @@ export const HINT_MAX_OCTETS = 4096
 export type Op =
   | { readonly put: Key; readonly value: Value }
   | { readonly del: Key }
-  /** (Re)schedule a key in a lane, `in` ms from the store's own now. A key is at most once in a lane. */
-  | { readonly due: Key; readonly lane: string; readonly in: number }
+  /**
+   * (Re)schedule a key in a lane, `in` ms from the store's own now, which ends a lease on it. A key is at most once in a
+   * lane. With `ifFree` the op does nothing unless the key stands in the lane and no lease on it lasts.
+   */
+  | { readonly due: Key; readonly lane: string; readonly in: number; readonly ifFree?: boolean }
   | { readonly undue: Key; readonly lane: string }
   /** A small blob's bytes; made by `Staged.keep` alone. */
   | { readonly body: string; readonly value: Value }
@@ -27,8 +30,10 @@ export type Op =
 /** What must still hold for a commit to happen. An `absent` check must name a key that the same commit puts. */
 export type Check =
   | { readonly key: Key; readonly is: Value | 'absent' | 'present' }
-  /** The lease is still ours: the key's time in the lane is the `until` that `take` gave. */
-  | { readonly due: Key; readonly lane: string; readonly at: number }
+  /** The lease with that generation is the key's latest, and the key has not been rescheduled since. */
+  | { readonly due: Key; readonly lane: string; readonly lease: number }
+  /** No lease on the key lasts in that lane. */
+  | { readonly free: Key; readonly lane: string }
 
 /** `to` is left out of the range. */
 export interface Range {
@@ -42,9 +47,22 @@ export interface Lease {
   readonly key: Key
   /** When the key falls due again unless it is settled, ms since 1970 by the store's clock. */
   readonly until: number
+  /** The lease's own number: no other lease on this key has it, and a renewal keeps it. */
+  readonly generation: number
+}
+
+/** A key in a lane. */
+export interface Scheduled {
+  readonly key: Key
+  /** When it falls due, or its lease ends. */
+  readonly at: number
+  /** Somebody, in whatever process, holds a lease on it. */
+  readonly leased: boolean
 }
 
 export interface Store {
+  /** The store's own clock in ms since 1970: what times of the store are compared with. */
+  now(): number
   get(key: Key): Promise<Value | undefined>
   /** Ordered by key, one moment's view. */
   scan(range: Range): AsyncIterable<readonly [Key, Value]>
@@ -52,14 +70,16 @@ export interface Store {
   commit(ops: readonly Op[], checks?: readonly Check[]): Promise<boolean>
   /** Hands out up to `limit` keys due in a lane, earliest first, and makes each due again at now + leaseMs. */
   take(lane: string, limit: number, leaseMs: number): Promise<readonly Lease[]>
-  /** A lease's new end, or undefined if it is no longer held. */
+  /** The lease with a new end, or undefined if it is no longer held. */
   renew(lane: string, lease: Lease, leaseMs: number): Promise<Lease | undefined>
   /** Every lane that holds anything and whose name starts with `prefix`, with the time its next key falls due. Ordered by name. */
   lanes(prefix: string): AsyncIterable<{ readonly lane: string; readonly at: number }>
   /** When a key falls due in a lane; undefined when it is not in it. */
   dueAt(lane: string, key: Key): Promise<number | undefined>
+  /** Whether somebody, in whatever process, holds a lease on the key in that lane. */
+  isLeased(lane: string, key: Key): Promise<boolean>
   /** The keys in a lane in order of time, leased ones included; for lists and for flushing. */
-  due(lane: string, limit: number): AsyncIterable<{ readonly key: Key; readonly at: number }>
+  due(lane: string, limit: number): AsyncIterable<Scheduled>
   /** A hint that something became due, or will be, in a lane that starts with `prefix`. May fire for nothing and may be missed: poll as well. */
   watch(prefix: string, wake: (lane: string, at: number) => void): () => void
   /**

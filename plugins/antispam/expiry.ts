@@ -22,7 +22,12 @@ export async function* sweep(store: Store): AsyncGenerator<Key> {
   for (;;) {
     const due = await store.take(LANE, BATCH, LEASE_MS)
     if (due.length === 0) return
-    await store.commit(due.flatMap(({ key }) => [{ del: key }, { undue: key, lane: LANE }]))
-    for (const { key } of due) yield key
+    // One that was written anew since it was taken stays.
+    const gone = await Promise.all(
+      due.map(({ key, generation: lease }) =>
+        store.commit([{ del: key }, { undue: key, lane: LANE }], [{ due: key, lane: LANE, lease }]),
+      ),
+    )
+    for (const [index, { key }] of due.entries()) if (gone[index]) yield key
   }
 }

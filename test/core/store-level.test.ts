@@ -164,7 +164,10 @@ test('more lanes than memory knows are all listed and served, and leases are nev
   assert.deepEqual(listed, [[first, lease?.until], ...others.map((lane) => [lane, now])])
   assert.equal(await takeFrom([first, ...others]), others.length)
   const settle: Op = { undue: key(first), lane: first }
-  assert.equal(await store.commit([settle], [{ due: key(first), lane: first, at: lease?.until as number }]), true)
+  assert.equal(
+    await store.commit([settle], [{ due: key(first), lane: first, lease: lease?.generation as number }]),
+    true,
+  )
 })
 
 test('a clock that is set back delays nothing that is scheduled after', async (t) => {
@@ -298,7 +301,7 @@ test('a full disk is said, loses nothing that was answered, and is written on on
   assert.equal(
     await store.commit(
       [{ undue: key('a'), lane: 'lane' }],
-      [{ due: key('a'), lane: 'lane', at: lease?.until as number }],
+      [{ due: key('a'), lane: 'lane', lease: lease?.generation as number }],
     ),
     true,
   )

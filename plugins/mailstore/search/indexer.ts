@@ -305,7 +305,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     start(): void {
       if (running) return
       const unwatch = store.watch(LANE, (lane, at) => {
-        if (lane === LANE && at <= clock.now()) hint()
+        if (lane === LANE && at <= store.now()) hint()
       })
       running = run().finally(unwatch)
     },
@@ -334,7 +334,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
   }
 }
 
-const stillOurs = ({ key: at, until }: Lease) => ({ due: at, lane: LANE, at: until })
+const stillOurs = ({ key: at, generation }: Lease) => ({ due: at, lane: LANE, lease: generation })
 const backOff = (failures: number) => Math.min(BACK_OFF_MOST_MS, BACK_OFF_MS * 2 ** Math.min(failures, 20))
 
 /** Lets others have a turn when this one has taken long enough. */
