@@ -12,6 +12,7 @@ import type { QueueEntry } from './admin.ts'
 import { type Config, loadConfig } from './config.ts'
 import { askServer, type CommandShape, type ControlRequest, openControl, type Status } from './control.ts'
 import { IemsError, reasonOf } from './errors.ts'
+import type { Finding } from './hooks.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLog, type Level } from './log.ts'
 import type { Submitted } from './plugin.ts'
@@ -20,7 +21,7 @@ import { createPorts } from './ports.ts'
 import { format } from './reply.ts'
 import { controlPath, startServer, systemClock } from './server.ts'
 import { memoryStore } from './store/memory.ts'
-import type { Biography, DeliveryStory } from './trace.ts'
+import type { Biography, DeliveryStory, Step } from './trace.ts'
 
 const out = (text: string) => process.stdout.write(`${text}\n`)
 const bold = (text: string) => styleText('bold', text)
@@ -80,14 +81,23 @@ function showEntry(entry: QueueEntry): string {
   ].join('\n')
 }
 
-function showDelivery({ channel, nexthop, attempts, waiting }: DeliveryStory): string[] {
+function showStep({ at, hook, plugin, verdict = 'no opinion', fault, change, ms }: Step): string {
+  const said = fault === undefined ? verdict : `fault: ${fault}`
+  return `  ${time(at)}  ${hook} ${plugin}: ${said}${change === undefined ? '' : `, ${change}`} ${dim(`${ms} ms`)}`
+}
+
+const showFinding = ({ plugin, name, value }: Finding) => `  found by ${plugin}: ${name} = ${value}`
+
+function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: DeliveryStory): string[] {
   const lines = [`${bold(`${channel} → ${nexthop}`)}`]
-  for (const { at, ms, fates } of attempts) {
+  for (const { at, ms, fates, steps = [] } of attempts) {
+    lines.push(...steps.map(showStep))
     for (const { address, status, reply, remote } of fates)
       lines.push(
         `  ${time(at)}  ${status} <${address}> in ${ms} ms: ${remote === undefined ? '' : `${remote}: `}${reply}`,
       )
   }
+  lines.push(...findings.map(showFinding))
   if (waiting) {
     const when =
       waiting.held !== undefined
@@ -112,11 +122,8 @@ function showBiography(life: Biography): string {
     ),
     `came in by ${session.channel} (${session.protocol}) from ${session.helo ?? 'unknown'} [${session.remote.address}]${who}${tls}`,
     '',
-    ...life.steps.map(
-      (step) =>
-        `  ${time(step.at)}  ${step.hook} ${step.plugin}: ${step.fault ? `fault: ${step.fault}` : (step.verdict ?? 'no opinion')}${step.change ? `, ${step.change}` : ''} ${dim(`${step.ms} ms`)}`,
-    ),
-    ...life.findings.map(({ plugin, name, value }) => `  found by ${plugin}: ${name} = ${value}`),
+    ...life.steps.map(showStep),
+    ...life.findings.map(showFinding),
     `  ${time(life.at)}  accepted`,
     '',
     ...life.deliveries.flatMap(showDelivery),

@@ -20,7 +20,7 @@ import { defer, FAULT, format, type Reply, refuse } from './reply.ts'
 import type { Signals } from './runtime/signals.ts'
 import type { Attempted, Conclude } from './settle.ts'
 import type { Store } from './store/store.ts'
-import { createTrace, fateOf } from './trace.ts'
+import { createTrace, fateOf, type Trace } from './trace.ts'
 
 export interface ChannelSettings {
   /** Deliveries at a time. */
@@ -226,7 +226,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     readonly outcomes: readonly Outcome[]
     readonly counts: boolean
     readonly disposition?: Disposition
-    readonly change: Pick<Settlement, 'state' | 'findings'>
+    readonly change: Pick<Settlement, 'state' | 'findings' | 'steps'>
   }
 
   async function attempt(job: Job, signal: AbortSignal): Promise<Result> {
@@ -247,16 +247,17 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     const { giveUp } = job.delivery
     if (giveUp !== undefined)
       return { delivery, outcomes: all('failed', refuse(550, '5.7.1', giveUp).reply), counts: true, change: {} }
-    const { disposition, change } = await dispatch(job, delivery)
+    const trace = traceOf(job, delivery)
+    const disposition = await dispatch(delivery, trace)
     if (disposition?.kind === 'fail')
-      return { delivery, outcomes: all('failed', disposition.reply), counts: true, change }
+      return { delivery, outcomes: all('failed', disposition.reply), counts: true, change: changeIn(trace) }
     if (disposition)
       return {
         delivery,
         outcomes: all('deferred', disposition.kind === 'postpone' ? disposition.reply : FAULT.reply),
         counts: false,
         disposition,
-        change,
+        change: changeIn(trace),
       }
     const rest = resting.get(job.delivery.nexthop)
     if (rest && rest.until > clock.now()) {
@@ -265,39 +266,50 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         delivery,
         outcomes: all('deferred', { ...reply, text: `Not tried, the next hop did not answer: ${reply.text}` }),
         counts: false,
-        change,
+        change: changeIn(trace),
       }
     }
-    const outcomes = complete(delivery, await ask(delivery, signal))
+    const outcomes = complete(delivery, await ask(delivery, trace, signal))
     remember(job.delivery.nexthop, outcomes)
-    return { delivery, outcomes, counts: true, change }
+    return { delivery, outcomes, counts: true, change: changeIn(trace) }
   }
 
-  async function dispatch(job: Job, delivery: Delivery) {
-    if (!hooks.isTapped('dispatch')) return { change: {} }
-    const { record, delivery: known } = job
-    const state = { ...record.state, ...known.state }
+  /** Collects what dispatch taps, the channel and its own hooks say of this attempt. */
+  function traceOf({ record, delivery: known }: Job, delivery: Delivery): Trace {
     const trace = createTrace({
       clock,
       message: record.id,
       from: record.session.channel,
       to: channel,
-      state,
+      state: { ...record.state, ...known.state },
       findings: known.findings,
     })
-    let disposition: Disposition | undefined
-    try {
-      disposition = await hooks.call('dispatch', delivery, trace.run)
-    } catch {
-      // The guard has logged the fault; what a plugin could not decide waits.
-      disposition = { kind: 'postpone', until: new Date(clock.now() + 300_000), reply: FAULT.reply }
-    }
-    return { disposition, change: { state: trace.state, findings: trace.findings } }
+    hooks.bind(delivery, trace.run)
+    hooks.bind(delivery.message, trace.run)
+    return trace
   }
 
-  async function ask(delivery: Delivery, signal: AbortSignal): Promise<readonly Outcome[]> {
+  const changeIn = ({ state, findings, steps }: Trace): Result['change'] => ({ state, findings, steps })
+
+  async function dispatch(delivery: Delivery, { run }: Trace): Promise<Disposition | undefined> {
     try {
-      return await parts.deliver(delivery, { log, signal })
+      return await hooks.call('dispatch', delivery, run)
+    } catch {
+      // The guard has logged the fault; what a plugin could not decide waits.
+      return { kind: 'postpone', until: new Date(clock.now() + 300_000), reply: FAULT.reply }
+    }
+  }
+
+  async function ask(delivery: Delivery, { run }: Trace, signal: AbortSignal): Promise<readonly Outcome[]> {
+    try {
+      return await parts.deliver(delivery, {
+        log,
+        signal,
+        get state() {
+          return run.box(channel)
+        },
+        note: (name, value) => run.note(channel, name, value),
+      })
     } catch (cause) {
       emit('plugin.fault', { plugin: channel, hook: 'deliver', message: delivery.message.id, cause: reasonOf(cause) })
       return []

@@ -174,7 +174,10 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
         return services.get(service.name) as T
       },
       find: <T>(service: Service<T>) => services.get(service.name) as T | undefined,
-      call: (hook, subject) => later(hooks).call(hook, subject, NOTHING),
+      async call(hook, subject, about) {
+        const wiredHooks = later(hooks)
+        return wiredHooks.call(hook, subject, about ? wiredHooks.runOf(about.of) : NOTHING)
+      },
     }
   }
 

@@ -21,6 +21,7 @@ import {
   type HookTable,
   KERNEL_HOOKS,
   type Outcome,
+  type ReadableMessage,
   type Subject,
 } from './hooks.ts'
 import type { Log } from './log.ts'
@@ -117,7 +118,7 @@ export type CommandOutput =
   /** A part of the file that is written. */
   | { readonly bytes: Uint8Array }
 
-export interface DeliverContext {
+export interface DeliverContext extends Pick<HookContext, 'state' | 'note'> {
   readonly log: Log
   /** Aborted when the lease is lost or the server ends at once: what is not done then counts as deferred. */
   readonly signal: AbortSignal
@@ -189,10 +190,15 @@ export interface SetupContext {
   use<T>(service: Service<T>): T
   /** A service that is only wanted, if somebody offers it. */
   find<T>(service: Service<T>): T | undefined
-  /** Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip. */
+  /**
+   * Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip.
+   * With `of`, a delivery or message that the kernel gave, the taps run as its own hooks do: `from` and `to` of the
+   * configuration hold, and findings, state and steps are recorded with it.
+   */
   call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(
     hook: K,
     subject: Subject<K>,
+    about?: { readonly of: Delivery | ReadableMessage },
   ): Promise<Answer<K> | undefined>
 }
 
@@ -389,6 +395,10 @@ function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: 
 export interface Hooks {
   /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
   call<K extends HookName>(hook: K, subject: Subject<K>, run: Run): Promise<Answer<K> | undefined>
+  /** Says in whose run a delivery or message is seen, for hooks that plugins run about it. */
+  bind(subject: object, run: Run): void
+  /** The run of a delivery or message; throws TypeError for what the kernel did not give. */
+  runOf(subject: object): Run
   /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
   isTapped(hook: HookName): boolean
   tell(event: Subject<'event'>): void
@@ -434,7 +444,14 @@ export function wire(plugins: readonly Standing[]): Hooks {
       else (made as any).tapPromise(plugin, run)
     }
   }
+  const runs = new WeakMap<object, Run>()
   return {
+    bind: (subject, run) => void runs.set(subject, run),
+    runOf(subject) {
+      const run = runs.get(subject)
+      if (!run) throw new TypeError('not a delivery or message that the kernel gave')
+      return run
+    },
     // any: as above
     call: (hook, subject, run) => (hooks.get(hook) as any)?.promise(subject, run) ?? Promise.resolve(undefined),
     isTapped: (hook) => hooks.has(hook),

@@ -26,7 +26,7 @@ import {
   type Waiting,
 } from './records.ts'
 import type { Check, Key, Lease, Op, Store, Value } from './store/store.ts'
-import { type AttemptRecord, withAttempt } from './trace.ts'
+import { type AttemptRecord, type Step, withAttempt } from './trace.ts'
 
 /** A message that is to be in the queue, with the ops that store its body. */
 export interface NewMessage {
@@ -59,6 +59,8 @@ export interface Settlement {
   readonly route?: Route
   readonly state?: DeliveryRecord['state']
   readonly findings?: readonly Finding[]
+  /** What taps did in this attempt. */
+  readonly steps?: readonly Step[]
   readonly warned?: boolean
   /** Accepted in the same commit: two commits would lose a report in the crash between them. */
   readonly reports?: readonly NewMessage[]
@@ -205,7 +207,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
 
   /** The delivery's record after an attempt. */
   function after({ delivery }: Job, settlement: Settlement): DeliveryRecord {
-    const { attempt, route, state, findings, warned } = settlement
+    const { attempt, route, state, findings, steps = [], warned } = settlement
     const known = new Set(delivery.recipients.map(({ address }) => address))
     const waiting = settlement.waiting.filter(({ address }) => known.has(address))
     const { giveUp: _, ...rest } = delivery
@@ -214,7 +216,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       ...route,
       recipients: waiting,
       attempt: delivery.attempt + (attempt ? 1 : 0),
-      attempts: attempt ? withAttempt(delivery.attempts, attempt) : delivery.attempts,
+      attempts: attempt ? withAttempt(delivery.attempts, { ...attempt, steps }) : delivery.attempts,
       ...(state ? { state } : {}),
       ...(findings ? { findings } : {}),
       ...(warned ? { warned } : {}),

@@ -190,8 +190,12 @@ export function createReceive(parts: ReceiveParts) {
       parseLimit: limits.parse,
     })
     const before = partsOf(first, edits)
+    const bound = <T extends object>(message: T): T => {
+      hooks.bind(message, run)
+      return message
+    }
     try {
-      const verdict = hooks.isTapped('check') ? await hooks.call('check', createMessage(before), run) : undefined
+      const verdict = hooks.isTapped('check') ? await hooks.call('check', bound(createMessage(before)), run) : undefined
       if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard')
         return { ...first, verdict, kept: before, recipients: arrival.recipients }
       const changeable = createChangeableMessage(before, async (source) => {
@@ -201,7 +205,7 @@ export function createReceive(parts: ReceiveParts) {
         return partsOf(next, { prefix: '', cuts: [] })
       })
       trace.watch(sizeChange(changeable.message))
-      await hooks.call('modify', changeable.message, run)
+      await hooks.call('modify', bound(changeable.message), run)
       const { parts: kept, added } = changeable.changed()
       const recipients = await reroute(arrival, kept, added)
       if ('kind' in recipients) return { ...now, verdict: recipients, kept, recipients: [] }

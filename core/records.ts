@@ -98,7 +98,8 @@ export const decode = <T>(value: Value): T =>
 
 /** A delivery's part of the biography. */
 export function storyOf(number: number, delivery: DeliveryRecord): DeliveryStory {
-  return { number, channel: delivery.channel, nexthop: delivery.nexthop, attempts: delivery.attempts }
+  const { channel, nexthop, attempts, findings } = delivery
+  return { number, channel, nexthop, attempts, ...(findings.length > 0 ? { findings } : {}) }
 }
 
 // --- lanes --------------------------------------------------------------------------------------

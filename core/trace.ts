@@ -33,6 +33,8 @@ export interface AttemptRecord {
   readonly at: number
   readonly ms: number
   readonly fates: readonly Fate[]
+  /** What taps did in it, at `dispatch` and at the hooks of the channel. */
+  readonly steps?: readonly Step[]
 }
 
 /** One delivery's part of the biography. */
@@ -41,6 +43,8 @@ export interface DeliveryStory {
   readonly channel: string
   readonly nexthop: string
   readonly attempts: readonly AttemptRecord[]
+  /** What was noted at `dispatch` and by the channel. */
+  readonly findings?: readonly Finding[]
   /** Absent once it is finished. */
   readonly waiting?: { readonly recipients: readonly Recipient[]; readonly due?: number; readonly held?: string }
 }
@@ -64,9 +68,17 @@ export interface Biography {
 const ATTEMPTS_KEPT = 50
 const STEPS_KEPT = 200
 const FATES_KEPT = 100
+const ATTEMPT_STEPS_KEPT = 20
 
-export function withAttempt(attempts: readonly AttemptRecord[], next: AttemptRecord): AttemptRecord[] {
-  const bounded = { ...next, fates: next.fates.slice(0, FATES_KEPT) }
+export function withAttempt(
+  attempts: readonly AttemptRecord[],
+  { steps = [], ...next }: AttemptRecord,
+): AttemptRecord[] {
+  const bounded = {
+    ...next,
+    fates: next.fates.slice(0, FATES_KEPT),
+    ...(steps.length > 0 ? { steps: steps.slice(0, ATTEMPT_STEPS_KEPT) } : {}),
+  }
   return attempts.length < ATTEMPTS_KEPT
     ? [...attempts, bounded]
     : [...attempts.slice(0, 1), ...attempts.slice(2), bounded]

@@ -78,7 +78,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     emails,
     log,
     now,
-    file: async (filing) => (await ctx.call('mailstore:filing', filing)) ?? filing,
+    file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
     schedule,
   })
 

@@ -63,7 +63,7 @@ export async function startChannel(
   })
   const send = async (letter: Letter = {}, signal = new AbortController().signal) => {
     const nexthop = letter.nexthop ?? options.nexthop ?? 'b.test'
-    return (await parts.deliver?.(deliveryOf(letter, nexthop), { log, signal })) ?? []
+    return (await parts.deliver?.(deliveryOf(letter, nexthop), { log, signal, state: {}, note() {} })) ?? []
   }
   return {
     parts,
