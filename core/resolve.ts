@@ -1,14 +1,14 @@
 /**
  * Where a recipient's mail goes: what it expands to, the route of each result, and whether this sender may send there.
  *
- * What must stay true: expansion ends (depth, number, no address twice); a recipient without a route is refused, never
- * guessed; a channel that accepts only authorised senders is never reached by others, but for the targets of an alias,
+ * What must stay true: expansion ends (depth, number, no address twice) and comes to at least one recipient, or the
+ * address is refused; a recipient without a route is refused, never guessed; a channel that accepts only authorised senders is never reached by others, but for the targets of an alias,
  * whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or lists.
  */
 import { IemsError } from './errors.ts'
 import type { Recipient, Route, Session } from './hooks.ts'
 import type { Hooks, Run } from './plugin.ts'
-import { defer, type Refusal, refuse } from './reply.ts'
+import { classOf, defer, type Refusal, refuse } from './reply.ts'
 
 export interface Routed {
   readonly recipient: Recipient
@@ -23,7 +23,13 @@ export interface ResolveParts {
   readonly expansion: number
 }
 
+/** At least one. */
+export type Several<T> = readonly [T, ...T[]]
+const isSeveral = <T>(list: readonly T[]): list is Several<T> => list.length > 0
+
 const DEPTH = 16
+const NOBODY = refuse(550, '5.1.1', 'This address has no recipients')
+const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
 
 export type Resolve = ReturnType<typeof createResolve>
 
@@ -32,20 +38,29 @@ export function mayRelay({ identity, trusted }: Session): boolean {
 }
 
 export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
-  /** One level after the other, so that the bounds hold for wide and for deep expansions. */
-  async function expand(first: Recipient, from: string, run: Run): Promise<readonly Recipient[] | Refusal> {
+  /**
+   * One level after the other, so that the bounds hold for wide and for deep expansions. Never empty: an address that
+   * comes to no recipient is refused, or mail for it would be accepted and lost.
+   */
+  async function expand(first: Recipient, from: string, run: Run): Promise<Several<Recipient> | Refusal> {
     if (!hooks.isTapped('expand')) return [first]
     const seen = new Set([first.address.toLowerCase()])
     const final: Recipient[] = []
+    let refusal: Refusal | undefined
     let level: readonly Recipient[] = [first]
     for (let depth = 0; level.length > 0; depth++) {
-      if (depth > DEPTH) return refuse(554, '5.4.6', 'Alias expansion is too deep')
+      if (depth > DEPTH) return refuse(550, '5.4.6', 'Alias expansion is too deep')
       const next: Recipient[] = []
       for (const to of level) {
-        const answer = await hooks.call('expand', { to, from }, run)
-        if (answer && 'kind' in answer) return answer
-        if (!answer) final.push(to)
-        for (const one of answer ?? []) {
+        const answer = (await hooks.call('expand', { to, from }, run)) ?? [to]
+        if ('kind' in answer || answer.length === 0) {
+          const no = 'kind' in answer ? answer : NOBODY
+          // "Later" holds for the whole address; a lasting no for one of several targets does not stop the others.
+          if (classOf(no.reply) !== 'permanent') return no
+          refusal ??= no
+          continue
+        }
+        for (const one of answer) {
           const name = one.address.toLowerCase()
           // An address that names itself among its targets keeps its own copy.
           if (name === to.address.toLowerCase()) final.push(one)
@@ -57,7 +72,7 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
       }
       level = next
     }
-    return final
+    return isSeveral(final) ? final : (refusal ?? LOOP)
   }
 
   /** The route of one final recipient. Throws when it names a channel that does not deliver. */
@@ -74,7 +89,7 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
     from: string,
     session: Session,
     run: Run,
-  ): Promise<readonly Routed[] | Refusal> {
+  ): Promise<Several<Routed> | Refusal> {
     const recipients = await expand(to, from, run)
     if ('kind' in recipients) return recipients
     const routed: Routed[] = []
@@ -87,7 +102,7 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
       }
       routed.push({ recipient, route: found })
     }
-    return routed
+    return isSeveral(routed) ? routed : NOBODY
   }
 
   return { resolve, route }

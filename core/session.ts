@@ -111,7 +111,8 @@ function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Prior
 }
 
 const NO_MECHANISM = refuse(504, '5.5.4', 'Authentication mechanism not offered')
-const NO_MAIL = defer(451, '4.5.1', 'Begin with a sender')
+const NO_MAIL = refuse(503, '5.5.1', 'Send MAIL first')
+const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
 export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
   const { hooks, clock, emit, resolve, receive } = parts
@@ -276,7 +277,8 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     async data(content, once) {
       const begun = transaction
       transaction = undefined
-      if (!begun || begun.recipients.length === 0) return NO_MAIL.reply
+      if (!begun) return NO_MAIL.reply
+      if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
       const { id, trace, ...envelope } = begun
       const priority = priorityOf(session, envelope.parameters)
       return receive({ session, ...envelope, priority, ...(once === undefined ? {} : { once }) }, id, trace, content)

@@ -26,6 +26,17 @@ export type Owner = { readonly why: string } & (
   | { readonly kind: 'targets'; readonly to: readonly string[] }
 )
 
+/** What a group or an alias names, and what is said when that comes to nobody. */
+interface Addresses {
+  readonly addresses: readonly string[]
+  readonly none: Refusal
+}
+
+const NO_MAILBOX = refuse(550, '5.1.1', 'No such mailbox here')
+const DISABLED = refuse(550, '5.2.1', 'This mailbox is disabled')
+const NO_MEMBERS = refuse(550, '5.1.1', 'This group has no members')
+const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
+
 export type Flow = ReturnType<typeof createFlow>
 
 export function createFlow(lookup: Lookup, { channel, subaddress, members }: FlowOptions) {
@@ -65,9 +76,10 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
   }
 
   /** The addresses of all members, those of groups without an address of their own among them. */
-  async function addressesOf(group: Group): Promise<string[] | undefined> {
+  async function addressesOf(group: Group): Promise<Addresses | undefined> {
     const addresses = new Set<string>()
     const groups = new Set([group.id])
+    let isAnyDisabled = false
     for (const id of groups) {
       for await (const member of lookup.service.members(id)) {
         if ('address' in member) addresses.add(member.address)
@@ -75,26 +87,57 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
           const entry = await lookup.byId(member.id)
           const [address] = entry?.kind === 'account' || entry?.kind === 'group' ? entry.addresses : []
           if (entry?.kind === 'group') groups.add(entry.id)
-          else if (entry?.kind === 'account' && entry.status !== 'disabled' && address) addresses.add(address)
+          else if (entry?.kind === 'account' && entry.status === 'disabled') isAnyDisabled = true
+          else if (entry?.kind === 'account' && address) addresses.add(address)
         }
         if (addresses.size > members) return undefined
       }
     }
-    return [...addresses]
+    return { addresses: [...addresses], none: isAnyDisabled ? DISABLED : NO_MEMBERS }
   }
 
-  async function expand(to: Recipient): Promise<readonly Recipient[] | undefined> {
+  /** Never an empty list: the address of an alias, a group or a forward that leads nowhere is refused. */
+  async function expand(to: Recipient): Promise<readonly Recipient[] | Refusal | undefined> {
     const owner = await ownerOf(to.address)
-    const each = (addresses: readonly string[]) => addresses.map((address) => ({ ...to, address }))
-    if (owner?.kind === 'targets') return each(owner.to)
+    if (owner?.kind === 'targets') return leadingSomewhere(to, { addresses: owner.to, none: NO_MAILBOX })
     if (owner?.kind === 'group') {
-      const addresses = await addressesOf(owner.group)
-      if (!addresses) throw new Error(`the group ${owner.group.name} has more than ${members} members`)
-      return each(addresses)
+      const found = await addressesOf(owner.group)
+      if (!found) throw new Error(`the group ${owner.group.name} has more than ${members} members`)
+      return leadingSomewhere(to, found)
     }
+    if (owner?.account.status === 'disabled') return DISABLED
     const forward = owner?.account.forward
-    if (!owner || !forward || owner.account.status === 'disabled') return undefined
-    return [...each(forward.to), ...(forward.keep ? [to] : [])]
+    if (!forward) return undefined
+    if (forward.keep) return [...forward.to.map((address) => ({ ...to, address })), to]
+    return leadingSomewhere(to, { addresses: forward.to, none: NO_MAILBOX }, true)
+  }
+
+  /** All of the addresses if any of them may reach a mailbox; an address that names itself must be one. */
+  async function leadingSomewhere(
+    to: Recipient,
+    { addresses, none }: Addresses,
+    isMailbox = false,
+  ): Promise<readonly Recipient[] | Refusal> {
+    const own = partsOf(to.address)
+    const isOwn = (address: string) => own !== undefined && foldAddress(address) === `${own.local}@${own.domain}`
+    const keepsCopy = isMailbox || (own !== undefined && (await isRouted(own)))
+    const others = keepsCopy ? addresses : addresses.filter((address) => !isOwn(address))
+    let refusal = others.length < addresses.length ? LOOP : none
+    for (const address of others) {
+      const no = isOwn(address) ? undefined : await deadEnd(address)
+      if (!no) return others.map((one) => ({ ...to, address: one }))
+      refusal = no
+    }
+    return refusal
+  }
+
+  /** Why mail for this address can reach no mailbox; undefined when it may. */
+  async function deadEnd(address: string): Promise<Refusal | undefined> {
+    const owner = await ownerOf(address)
+    if (owner) return owner.kind === 'account' && owner.account.status === 'disabled' ? DISABLED : undefined
+    const parts = partsOf(address)
+    const isOurs = parts !== undefined && (await lookup.named('domain', parts.domain)) !== undefined
+    return isOurs && !(await isRouted(parts)) ? NO_MAILBOX : undefined
   }
 
   /** What the most exact routing entry says; an account, and then a domain, that is ours comes between. */
@@ -127,14 +170,7 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
   /** Whether this recipient is one at all, and may be written to. */
   async function rcpt(address: string, session: Session): Promise<Refusal | undefined> {
     const owner = await ownerOf(address)
-    if (owner?.kind === 'account' && owner.account.status === 'disabled')
-      return refuse(550, '5.2.1', 'This mailbox is disabled')
-    if (owner?.kind === 'group') return mayWrite(owner.group, session)
-    if (owner) return undefined
-    const parts = partsOf(address)
-    const isOurs = parts !== undefined && (await lookup.named('domain', parts.domain)) !== undefined
-    if (!isOurs || (await isRouted(parts))) return undefined
-    return refuse(550, '5.1.1', 'No such mailbox here')
+    return owner?.kind === 'group' ? mayWrite(owner.group, session) : deadEnd(address)
   }
 
   async function isRouted(parts: Parted): Promise<boolean> {
