@@ -155,7 +155,9 @@ export const configSchema = z.strictObject({
         .string()
         .includes('@')
         .optional()
-        .describe('Who hears of failure reports that cannot be delivered themselves; nobody if absent.'),
+        .describe(
+          'The mailbox of those who run this server. It gets mail for <postmaster>, and for postmaster@ and abuse@ of every domain here that has no mailbox of that name, and failure reports that cannot be delivered themselves. Default: none; such mail is refused, such reports are dropped.',
+        ),
       returnSize: size()
         .prefault('1 MB')
         .describe('Octets up to which a report gives the whole message back when its sender asked for that.'),

@@ -238,8 +238,9 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
 
   const delivering = standing.filter(({ name, parts }) => parts.deliver && channels.has(name))
   const accepts = new Map(delivering.map(({ name }) => [name, channels.get(name)?.placement.accepts ?? 'authorised']))
-  const resolve = createResolve({ hooks: wired, accepts, expansion: config.limits.recipients })
   const { hostname, limits } = config
+  const { postmaster } = config.reports
+  const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
   const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve })
   const secret = createSecret(store)
   sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
@@ -252,7 +253,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       perNextHop,
       rate = 0,
     } = (channels.get(name) as Configured<ChannelPlacement>).placement
-    const { postmaster, returnSize, ...texts } = config.reports
+    const { postmaster: _, returnSize, ...texts } = config.reports
     const conclude = createConclude(
       {
         store,

@@ -21,7 +21,15 @@ export interface ResolveParts {
   readonly accepts: ReadonlyMap<string, 'anyone' | 'authorised'>
   /** Most recipients that one address may become. */
   readonly expansion: number
+  readonly hostname: string
+  /** The mailbox of those who run this server. */
+  readonly postmaster?: string | undefined
 }
+
+/** RFC 5321 section 4.5.1, RFC 2142: the addresses by which those who run a domain can always be reached. */
+const ROLE = /^"?(postmaster|abuse)"?(?:@(.+))?$/i
+/** Enhanced codes that say nobody is behind an address. */
+const UNKNOWN: readonly string[] = ['5.1.1', '5.2.1', '5.4.6']
 
 /** At least one. */
 export type Several<T> = readonly [T, ...T[]]
@@ -37,7 +45,23 @@ export function mayRelay({ identity, trusted }: Session): boolean {
   return trusted || identity?.mayRelay === true
 }
 
-export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
+export function createResolve({ hooks, accepts, expansion, hostname, postmaster }: ResolveParts) {
+  /** An address of this server itself, which no other server can answer for. */
+  function isOwnRole(address: string): boolean {
+    const [, name, domain = hostname] = ROLE.exec(address) ?? []
+    return name !== undefined && domain.toLowerCase().replace(/\.$/, '') === hostname.toLowerCase()
+  }
+
+  /**
+   * Who gets the mail for a role (postmaster, abuse) that has no mailbox of its own: the configured postmaster. The
+   * refusal is what was said to the address itself; one that does not mean "nobody here" stands.
+   */
+  function insteadOf(to: Recipient, { reply }: Refusal): Recipient | undefined {
+    const isVacant = ROLE.test(to.address) && UNKNOWN.includes(reply.enhanced)
+    if (!isVacant || postmaster === undefined || to.address === postmaster) return undefined
+    return { ...to, address: postmaster }
+  }
+
   /**
    * One level after the other, so that the bounds hold for wide and for deep expansions. Never empty: an address that
    * comes to no recipient is refused, or mail for it would be accepted and lost.
@@ -84,26 +108,22 @@ export function createResolve({ hooks, accepts, expansion }: ResolveParts) {
   }
 
   /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
-  async function resolve(
-    to: Recipient,
-    from: string,
-    session: Session,
-    run: Run,
-  ): Promise<Several<Routed> | Refusal> {
+  async function resolve(to: Recipient, from: string, session: Session, run: Run): Promise<Several<Routed> | Refusal> {
     const recipients = await expand(to, from, run)
     if ('kind' in recipients) return recipients
     const routed: Routed[] = []
     for (const recipient of recipients) {
       const found = await route(recipient, from, run)
+      const isRelay = found && accepts.get(found.channel) === 'authorised'
+      // No other server is the postmaster of this one, whatever the default route says.
+      if ((!found || isRelay) && isOwnRole(recipient.address)) return NOBODY
       if (!found) return refuse(550, '5.1.2', 'No route to this recipient')
       const own = recipient.address === to.address
-      if (own && accepts.get(found.channel) === 'authorised' && !mayRelay(session)) {
-        return refuse(550, '5.7.1', 'Relaying denied')
-      }
+      if (own && isRelay && !mayRelay(session)) return refuse(550, '5.7.1', 'Relaying denied')
       routed.push({ recipient, route: found })
     }
     return isSeveral(routed) ? routed : NOBODY
   }
 
-  return { resolve, route }
+  return { resolve, route, insteadOf }
 }

@@ -199,15 +199,24 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     return refusal
   }
 
-  /** Adds what a recipient comes to, once each. */
-  async function add(to: Recipient, { from, recipients, trace }: Transaction): Promise<Refusal | undefined> {
-    const routed = await resolve.resolve(to, from, session, trace.run)
+  /** Where a recipient's mail goes, if no tap refuses it. */
+  async function take(to: Recipient, by: Session, { from, trace }: Transaction) {
+    const routed = await resolve.resolve(to, from, by, trace.run)
     if ('kind' in routed) return routed
-    if (recipients.length + routed.length > parts.recipients) return defer(452, '4.5.3', 'Too many recipients')
     const channels = [...new Set(routed.map(({ route }) => route.channel))]
     const run = channels.length === 1 ? { ...trace.run, to: channels[0] as string } : trace.run
-    const refusal = await ask('rcpt', { to, from, session }, FAULT, { ...trace, run })
-    if (refusal) return refusal
+    return (await ask('rcpt', { to, from, session }, FAULT, { ...trace, run })) ?? routed
+  }
+
+  /** Adds what a recipient comes to, once each. */
+  async function add(to: Recipient, begun: Transaction): Promise<Refusal | undefined> {
+    const { recipients } = begun
+    let routed = await take(to, session, begun)
+    const deputy = 'kind' in routed ? resolve.insteadOf(to, routed) : undefined
+    // It is the administrator who names the postmaster, wherever their mailbox is.
+    if (deputy) routed = await take(deputy, { ...session, trusted: true }, begun)
+    if ('kind' in routed) return routed
+    if (recipients.length + routed.length > parts.recipients) return defer(452, '4.5.3', 'Too many recipients')
     for (const one of routed) {
       const known = recipients.some(
         ({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel,

@@ -47,6 +47,9 @@ export const srs = definePlugin({
           stage: 'early',
           handler({ to, from }) {
             const read = readAddress(to.address)
+            // RFC 5321 section 4.5.1: the domain has no other mailbox, so it is the postmaster of this server.
+            if (read && foldDomain(read.domain) === domain && /^(?:postmaster|abuse)$/i.test(read.local))
+              return [{ ...to, address: 'postmaster' }]
             const restored = read && foldDomain(read.domain) === domain ? scheme.restore(read.local) : undefined
             if (!restored) return
             if (restored.kind === 'forged') return refuse(550, '5.7.1', 'This address was not given out here')
