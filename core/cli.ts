@@ -337,6 +337,22 @@ function showStatus({ pid, since, config, hostname, doors, lanes, memory }: Stat
   ].join('\n')
 }
 
+/** The configuration as it is written, then what a running server has found wrong with what it keeps. */
+async function checkAll(options: Common) {
+  const config = await loadConfig(options.config)
+  const warnings = [...(await rehearse(config, (kernel) => kernel.warnings))]
+  let isRunning = true
+  try {
+    await ask(options, { v: 1, method: 'check' }, (text) => warnings.push(String(text)))
+  } catch (error) {
+    if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
+    isRunning = false
+  }
+  const lines = [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)]
+  if (!isRunning) lines.push('No server answers: directory entries and other records were not looked at')
+  print(options, { ok: true, path: config.path, warnings, records: isRunning }, lines.join('\n'))
+}
+
 // --- the command's shape -----------------------------------------------------------------------
 
 const count = (text: string) => {
@@ -388,17 +404,11 @@ function program(): Command {
     )
     .action(start)
 
-  common(iems.command('check').description('check the configuration completely; nothing is opened')).action(
-    async (options: Common) => {
-      const config = await loadConfig(options.config)
-      const warnings = await rehearse(config, ({ hooks }) => hooks.warnings)
-      print(
-        options,
-        { ok: true, path: config.path, warnings },
-        [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)].join('\n'),
-      )
-    },
-  )
+  common(
+    iems
+      .command('check')
+      .description('check the configuration completely, and what the running server keeps; nothing is opened'),
+  ).action(checkAll)
 
   common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(
     async (options: Common) => {

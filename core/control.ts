@@ -78,6 +78,7 @@ const request = z.discriminatedUnion('method', [
       submission: z.boolean(),
     }),
   }),
+  z.strictObject({ v: z.literal(VERSION), method: z.literal('check') }),
   z.strictObject({ v: z.literal(VERSION), method: z.literal('commands') }),
   z.strictObject({
     v: z.literal(VERSION),
@@ -222,6 +223,9 @@ async function* answer(
       const { content, ...message } = asked.params
       return server.kernel.submit('iems', { ...message, content: Buffer.from(content, 'base64') })
     }
+    case 'check':
+      yield* server.kernel.check()
+      return undefined
     case 'commands':
       for (const [words, { run: _, ...shape }] of server.kernel.commands) yield { words, ...shape }
       return undefined

@@ -31,10 +31,11 @@ import type { Claim, Door, Ports } from './ports.ts'
 import { createQueue, type SharedQueue } from './queue.ts'
 import { createReceive } from './receive.ts'
 import { repeat } from './repeat.ts'
+import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
 import { createSignals } from './runtime/signals.ts'
 import type { Service } from './service.ts'
-import { openSession, type SessionParts } from './session.ts'
+import { type OpenSession, openSession, type SessionParts } from './session.ts'
 import { createConclude } from './settle.ts'
 import { narrow } from './store/narrow.ts'
 import type { Store } from './store/store.ts'
@@ -61,6 +62,10 @@ export interface Kernel {
   readonly hooks: Hooks
   readonly emit: Emit
   readonly doors: readonly Door[]
+  /** What is odd about the configuration. */
+  readonly warnings: readonly string[]
+  /** What is wrong with what is kept: a line for each. */
+  check(): AsyncIterable<string>
   /** What plugins add to the `iems` command, by their words. */
   readonly commands: ReadonlyMap<string, Command>
   readonly submit: ReturnType<typeof createSubmit>
@@ -115,6 +120,18 @@ function commandsOf(standing: readonly Standing[]): ReadonlyMap<string, Command>
     }
   }
   return commands
+}
+
+/** RFC 5321 section 4.5.1: who takes mail for anybody must have a postmaster. */
+function roleWarnings({ reports }: Config, accepts: ReadonlyMap<string, string>): string[] {
+  if (reports.postmaster !== undefined || ![...accepts.values()].includes('anyone')) return []
+  return ['reports.postmaster is not set: mail for postmaster and abuse is refused where no mailbox has that name']
+}
+
+async function* unreachable(postmaster: string, session: OpenSession): AsyncGenerator<string> {
+  const refusal = (await session.mail('', {})) ?? (await session.rcpt({ address: postmaster }))
+  session.close()
+  if (refusal) yield `reports.postmaster ${postmaster} gets no mail: ${format(refusal.reply)}`
 }
 
 /** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
@@ -213,6 +230,14 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
   }
 
+  /** A client that is this server itself. */
+  const openLocal = () =>
+    openSession(
+      later(sessions),
+      { channel: 'iems', trusts: () => true },
+      { protocol: 'LOCAL', remote: { address: '127.0.0.1' } },
+    )
+
   const undo = async () => {
     claim.abandon()
     await closeAll(AbortSignal.abort())
@@ -228,7 +253,6 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
           inConfigOrder.findIndex(({ name }) => name === b.name),
       ),
     )
-    for (const text of hooks.warnings) log.child({}).warn(text)
     commands = commandsOf(standing)
   } catch (error) {
     await undo()
@@ -242,6 +266,8 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const { postmaster } = config.reports
   const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
   const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve })
+  const warnings = [...wired.warnings, ...roleWarnings(config, accepts)]
+  for (const text of warnings) log.child({}).warn(text)
   const secret = createSecret(store)
   sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
 
@@ -297,6 +323,17 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     emit,
     doors: claim.doors,
     commands,
+    warnings,
+    async *check() {
+      if (postmaster !== undefined) yield* unreachable(postmaster, openLocal())
+      for (const { name, parts } of standing) {
+        try {
+          if (parts.check) yield* parts.check()
+        } catch (cause) {
+          yield `${name} could not be checked: ${reasonOf(cause)}`
+        }
+      }
+    },
     submit,
     async listen() {
       try {

@@ -80,6 +80,8 @@ export interface Parts {
   deliver?(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]>
   /** For the `iems` command, by their words: `'account add'` is `iems account add`. They run in the server. */
   readonly commands?: Readonly<Record<string, Command>>
+  /** Looks at what the plugin keeps: a line for each thing that is wrong, which `iems check` shows. Changes nothing. */
+  check?(): AsyncIterable<string>
   /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
   close?(signal: AbortSignal): MaybePromise<void>
 }

@@ -1,6 +1,7 @@
 /**
  * A mail server for the world: accounts in the directory, strangers' mail verified, scored and scanned, our own signed.
- * Before the first start: `iems dkim add example.org`, and publish what it prints.
+ * Before the first start: `iems dkim add example.org`, and publish what it prints. After it: `iems account add admin
+ * address=admin@example.org address=dmarc@example.org`, where mail for the postmaster and DMARC reports come.
  */
 import { defineConfig, secret } from 'iems'
 import { antispam } from 'iems/plugins/antispam'
@@ -19,6 +20,7 @@ const tls = { cert: '/etc/iems/tls.pem', key: '/etc/iems/tls.key' }
 export default defineConfig({
   hostname: 'mail.example.org',
   store: { path: '/var/lib/iems' },
+  reports: { postmaster: 'admin@example.org' },
   channels: {
     mx: smtpIn({ listen: ':25', tls }),
     submission: smtpIn({ listen: [':587'], tls, auth: 'required' }),

@@ -239,7 +239,7 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
     },
   }
 
-  return { ownerOf, expand, routeOf, rcpt, mail, accounts }
+  return { ownerOf, expand, deadEnd, routeOf, rcpt, mail, accounts }
 }
 
 /** What others get to know of an account. */

@@ -9,6 +9,7 @@ import { Accounts } from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
+import { deadEnds } from './dead-ends.ts'
 import { createFlow } from './flow.ts'
 import { sweepHistory } from './history.ts'
 import { createKept } from './kept.ts'
@@ -73,6 +74,7 @@ export const directory = definePlugin({
         route: async ({ to }) => (await flow.routeOf(to.address))?.route,
       },
       commands: createCommands({ service, flow, ctx }),
+      check: () => deadEnds(service, flow),
     }
   },
 })

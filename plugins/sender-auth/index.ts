@@ -3,7 +3,7 @@
  *
  * What must stay true: this file only wires; start reading at check.ts, then verify.ts and policy.ts.
  */
-import { createDns, type Dns, definePlugin, type SetupContext } from 'iems'
+import { createDns, type Dns, definePlugin, format, type SetupContext } from 'iems'
 import { createCheck } from './check.ts'
 import { createModify } from './modify.ts'
 import { type Options, options } from './options.ts'
@@ -45,6 +45,7 @@ export const senderAuth = definePlugin({
         queued: { handler: receive, timeout: COMPUTING_MS },
       },
       commands: createCommands({ store: ctx.store, clock: ctx.clock, sendDue: send.sendDue }),
+      check: () => unreachable(config.reports.receiveAt, ctx),
       close: () => tally?.flush(),
     }
   },
@@ -63,4 +64,14 @@ function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: Dn
     flush: async () => tally?.flush(),
   })
   return { tally, send }
+}
+
+/** Addresses for reports that no report can come to. */
+async function* unreachable(addresses: readonly string[], { openSession }: SetupContext): AsyncGenerator<string> {
+  for (const address of addresses) {
+    const session = openSession({ protocol: 'LOCAL', remote: { address: '127.0.0.1' } })
+    const refusal = (await session.mail('', {})) ?? (await session.rcpt({ address }))
+    session.close()
+    if (refusal) yield `reports.receiveAt ${address} gets no mail: ${format(refusal.reply)}`
+  }
 }

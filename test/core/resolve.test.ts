@@ -8,6 +8,7 @@ import { definePlugin, type Recipient, refuse, type Taps } from '../../core/inde
 import { createTestKernel } from '../../core/testing.ts'
 import { accounts } from '../../plugins/accounts/index.ts'
 import { mailstore } from '../../plugins/mailstore/index.ts'
+import { senderAuth } from '../../plugins/sender-auth/index.ts'
 import { srs } from '../../plugins/srs/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { createEntrance } from '../support/entrance.ts'
@@ -165,6 +166,23 @@ test('directory entries that lead nowhere are refused at RCPT, alone and beside 
   }
   await here.deliver()
   assert.equal((await here.inbox('ann')).length, 13)
+  const wrong = (await Array.fromAsync(here.kernel.check())).map((line) => line.replace(/ leads nowhere.*/, '')).sort()
+  assert.deepEqual(wrong, [
+    'account f1',
+    'account f2',
+    'alias a1@here.test',
+    'alias a2@here.test',
+    'alias lost@here.test',
+    'alias self@here.test',
+    'alias toempty@here.test',
+    'alias tooff@here.test',
+    'domain catch.test',
+    'domain one.test',
+    'domain two.test',
+    'group empty',
+    'group offs',
+    'group selves',
+  ])
 })
 
 // --- postmaster ------------------------------------------------------------------------------
@@ -210,7 +228,24 @@ test('postmaster and abuse of everything that is served here lead to the configu
   assert.equal(await landsAt('abuse@second.test'), 'abuse@second.test')
   assert.equal(await landsAt('postmaster@far.test'), '5.1.2')
   assert.equal(await landsAt('hostmaster@here.test'), '5.1.1')
-  await kernel.close()
+  assert.deepEqual(kernel.kernel.warnings, [])
+  assert.deepEqual(await Array.fromAsync(kernel.kernel.check()), [])
+})
+
+test('iems check tells of a postmaster that is missing or gets no mail', async (t) => {
+  const kernelWith = (reports: { postmaster?: string }) =>
+    createTestKernel(t, {
+      reports,
+      channels: { local: mailstore({}, { accepts: 'anyone' }) },
+      plugins: [accounts({ domains: ['here.test'] }), senderAuth({ reports: { receiveAt: ['dmarc@here.test'] } })],
+    })
+  const without = await kernelWith({})
+  assert.match(without.kernel.warnings.join(), /reports.postmaster is not set/)
+  const wrong = await kernelWith({ postmaster: 'gone@here.test' })
+  assert.deepEqual(await Array.fromAsync(wrong.kernel.check()), [
+    'reports.postmaster gone@here.test gets no mail: 550 5.1.1 No such mailbox here',
+    'reports.receiveAt dmarc@here.test gets no mail: 550 5.1.1 No such mailbox here',
+  ])
 })
 
 test('a default route to other servers takes no mail for the postmaster of this one, and nothing for that of others', async (t) => {
