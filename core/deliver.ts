@@ -7,6 +7,7 @@
  */
 
 import { Flushed } from './admin.ts'
+import { isOutcome } from './answers.ts'
 import { STORED, type StoredDelivery } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Delivery, Disposition, Outcome } from './hooks.ts'
@@ -300,9 +301,24 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     }
   }
 
+  const faulty = ({ message }: Delivery, cause: unknown) =>
+    emit('plugin.fault', { plugin: channel, hook: 'deliver', message: message.id, cause })
+
+  /** What is no outcome counts as none, and is a fault of the channel. */
+  function usable(delivery: Delivery, outcomes: unknown): readonly Outcome[] {
+    const list: readonly unknown[] = Array.isArray(outcomes) ? outcomes : [outcomes]
+    const wrong = list.find((one) => !isOutcome(one))
+    if (list.some((one) => !isOutcome(one)))
+      faulty(
+        delivery,
+        new TypeError(`deliver must answer a list of outcomes, not ${JSON.stringify(wrong)?.slice(0, 200)}`),
+      )
+    return list.filter(isOutcome)
+  }
+
   async function ask(delivery: Delivery, { run }: Trace, signal: AbortSignal): Promise<readonly Outcome[]> {
     try {
-      return await parts.deliver(delivery, {
+      const outcomes = await parts.deliver(delivery, {
         log,
         signal,
         get state() {
@@ -310,9 +326,14 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         },
         note: (name, value) => run.note(channel, name, value),
       })
+      return usable(delivery, outcomes)
     } catch (cause) {
-      emit('plugin.fault', { plugin: channel, hook: 'deliver', message: delivery.message.id, cause: reasonOf(cause) })
-      return []
+      faulty(delivery, cause)
+      const why = reasonOf(cause)
+        .replace(/[^\x20-\x7e]+/g, ' ')
+        .slice(0, 200)
+      const { reply } = defer(451, '4.3.0', `${channel} failed: ${why}`)
+      return delivery.recipients.map((recipient) => ({ recipient, status: 'deferred', reply }))
     }
   }
 

@@ -48,12 +48,20 @@ export const ERRORS = {
     '{plugin} taps {hook}, which no plugin here declares and the kernel does not have',
     'Check the spelling, or add the plugin that declares it.',
   ],
+  IEMS_HOOK_INVALID: [
+    '{plugin} taps {hook} wrongly: {why}',
+    'Correct the plugin; docs/plugin-guide.md shows what stands beside a handler.',
+  ],
   IEMS_HOOK_TWICE: ['{plugin} declares the hook {hook}, which exists already', 'Remove one of the two plugins.'],
   IEMS_ORDER_IMPOSSIBLE: [
     'No order satisfies "{plugin} before {before}" in {hook}',
     'Take one of the contradicting "before" settings away.',
   ],
   IEMS_SERVICE_MISSING: ['{plugin} needs the service {service}, which nobody offers', 'Add a plugin that offers it.'],
+  IEMS_SERVICE_UNOFFERED: [
+    '{plugin} and the service {service}: {why}',
+    'Correct the plugin: each service stands under offers and is offered once with ctx.offer in setup.',
+  ],
   IEMS_SERVICE_TWICE: [
     'The service {service} is offered by both {first} and {second}',
     'Remove one of the two plugins.',

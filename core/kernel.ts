@@ -122,6 +122,31 @@ function commandsOf(standing: readonly Standing[]): ReadonlyMap<string, Command>
   return commands
 }
 
+const offersOf = ({ offers = [] }: AnyStanding['definition']) =>
+  (offers as readonly Service<unknown>[]).map(({ name }) => name)
+
+/** By type, so that none is forgotten. */
+const PARTS: Readonly<Record<keyof Parts, true>> = {
+  hooks: true,
+  listen: true,
+  deliver: true,
+  commands: true,
+  check: true,
+  close: true,
+}
+
+/** What TypeScript would have said of what `setup` gave back. */
+function checkParts(plugin: string, parts: unknown): void {
+  if (typeof parts !== 'object' || parts === null)
+    throw new IemsError('IEMS_PLUGIN_SETUP', { plugin, why: `setup gave back ${parts}, not { hooks, … } or {}` })
+  const unknown = Object.keys(parts).find((part) => !Object.hasOwn(PARTS, part))
+  if (unknown !== undefined)
+    throw new IemsError('IEMS_PLUGIN_SETUP', {
+      plugin,
+      why: `setup gave back ${unknown}, which is none of ${Object.keys(PARTS).join(', ')}`,
+    })
+}
+
 /** RFC 5321 section 4.5.1: who takes mail for anybody must have a postmaster. */
 function roleWarnings({ reports }: Config, accepts: ReadonlyMap<string, string>): string[] {
   if (reports.postmaster !== undefined || ![...accepts.values()].includes('anyone')) return []
@@ -165,7 +190,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const failed = (blob: string, cause: unknown) => emit('store.failing', { blob, cause })
   const submit = createSubmit(() => later(sessions))
 
-  function contextFor({ name, placement }: AnyStanding): SetupContext {
+  function contextFor({ name, placement, definition }: AnyStanding): SetupContext {
     const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
     const narrowed = narrow(store, 'p', name)
     const lent = { clock, dns, log: log.child({ plugin: name }), signal: gone.signal }
@@ -183,6 +208,12 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       submit: (message) => submit(name, message),
       port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
       offer(service, implementation) {
+        if (!offersOf(definition).includes(service.name))
+          throw new IemsError('IEMS_SERVICE_UNOFFERED', {
+            plugin: name,
+            service: service.name,
+            why: 'it is offered, and does not stand under offers',
+          })
         services.set(service.name, implementation)
       },
       use<T>(service: Service<T>): T {
@@ -222,9 +253,18 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     let parts: Parts
     try {
       parts = await one.definition.setup(one.options, ctx)
+      checkParts(one.name, parts)
     } catch (cause) {
+      if (cause instanceof IemsError) throw cause
       throw new IemsError('IEMS_PLUGIN_SETUP', { plugin: one.name, why: reasonOf(cause) }, cause)
     }
+    for (const service of offersOf(one.definition))
+      if (!services.has(service))
+        throw new IemsError('IEMS_SERVICE_UNOFFERED', {
+          plugin: one.name,
+          service,
+          why: 'it stands under offers, and setup did not offer it',
+        })
     const { as: _, onError, from, to } = one.placement
     const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginPlacement
     return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
@@ -252,6 +292,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
           inConfigOrder.findIndex(({ name }) => name === a.name) -
           inConfigOrder.findIndex(({ name }) => name === b.name),
       ),
+      emit,
     )
     commands = commandsOf(standing)
   } catch (error) {

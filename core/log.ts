@@ -76,13 +76,24 @@ const LINGER_MS = 50
 /** Fields that hold addresses, for `privacy`. */
 const ADDRESSES = ['from', 'to', 'recipient', 'recipients', 'user']
 const SECRET = /pass(word|phrase)?|secret|token|credential|authorization|cookie|private.?key/i
-/** Error codes and the reason, never the stack's paths to a sender; a log line may hold them. */
+/** Lines of a stack that are logged. */
+const FRAMES = 8
+
+/** Where an error was thrown; one with a code of IEMS says what it means by itself. */
+function stackOf({ stack = '', code }: Error & { readonly code?: unknown }): { readonly stack?: string } {
+  if (String(code).startsWith('IEMS_')) return {}
+  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line))
+  return frames.length === 0 ? {} : { stack: frames.slice(0, FRAMES).join('\n') }
+}
+
+/** Error codes, the reason and the stack: for the log, never for a sender. */
 function printable(value: unknown, depth = 0): unknown {
   if (value instanceof Error) {
     const code = (value as { code?: unknown }).code
     return {
       error: value.message,
       ...(code === undefined ? {} : { code }),
+      ...stackOf(value),
       ...(value.cause ? { cause: printable(value.cause, depth + 1) } : {}),
     }
   }

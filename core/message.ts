@@ -255,6 +255,14 @@ export interface MessageParts {
   readonly parseLimit: number
 }
 
+/** A plugin without types hears at once that a header is not changed here, instead of seeing no effect. */
+function readOnly({ get }: Headers): Headers {
+  const refused = () => {
+    throw new TypeError('headers are changed in modify and dispatch only')
+  }
+  return { get, prepend: refused, remove: refused }
+}
+
 /** The message as plugins read it. */
 export function createMessage(parts: MessageParts): ReadableMessage {
   const { id, session, from, parameters, priority, recipients, edits, body, header, parseLimit } = parts
@@ -275,7 +283,7 @@ export function createMessage(parts: MessageParts): ReadableMessage {
       return sizeWith(body, edits)
     },
     get headers() {
-      headers ??= createHeaders(header, edits)
+      headers ??= readOnly(createHeaders(header, edits))
       return headers
     },
     open,
@@ -302,6 +310,7 @@ export function createChangeableMessage(
   let { from, recipients } = first
   let added: readonly string[] = []
   let inner = createMessage(first)
+  let headers = createHeaders(first.header, first.edits)
   const isFor = (address: string) => (one: Recipient) => [one.address, one.original].includes(address)
   const message: Message = {
     id: first.id,
@@ -321,13 +330,14 @@ export function createChangeableMessage(
       return inner.size
     },
     get headers() {
-      return inner.headers as Headers
+      return headers
     },
     open: () => inner.open(),
     parse: () => inner.parse(),
     async replaceContent(source) {
       parts = await replace(source)
       inner = createMessage(parts)
+      headers = createHeaders(parts.header, parts.edits)
     },
     setSender(address) {
       from = address

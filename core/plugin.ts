@@ -3,13 +3,15 @@
  *
  * A plugin is a name, a schema, and a `setup` that gives back named hooks; a channel is a plugin that also has `listen`
  * or `deliver`. What must stay true: no plugin ever holds a raw hook, the kernel or the whole store; every handler runs
- * behind `guard`, so that it always settles, its faults carry its name, and null is "no opinion". tapable promises none
+ * behind `guard`, so that it always settles, its faults carry its name, null is "no opinion", and an answer of another
+ * shape is a fault. tapable promises none
  * of these (a tap that throws before its first await leaves the hook pending for ever), and is never asked to order
  * taps (one with an unknown `before` would come first of all).
  */
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Queue } from './admin.ts'
+import { checkAnswer } from './answers.ts'
 import type { Contents } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import {
@@ -24,7 +26,7 @@ import {
   type ReadableMessage,
   type Subject,
 } from './hooks.ts'
-import type { Log } from './log.ts'
+import type { Emit, Log } from './log.ts'
 import type { Dns } from './net/dns.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
@@ -271,6 +273,7 @@ interface GuardOptions {
   readonly timeout: number
   readonly onError: 'defer' | 'skip'
   readonly log: Log
+  readonly emit: Emit
 }
 
 /** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
@@ -292,7 +295,7 @@ async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): P
 }
 
 /** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
-export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log }: GuardOptions) {
+export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
   return async (subject: unknown, run: Run): Promise<unknown> => {
     const since = performance.now()
     const step = (rest: object) =>
@@ -305,11 +308,12 @@ export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onErr
     try {
       // any: the hook table has typed the handler against its subject already
       const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
+      if (answer !== undefined) checkAnswer(hook, answer)
       step(answer === undefined ? {} : { answer })
       return answer
     } catch (cause) {
       step({ fault: reasonOf(cause) })
-      log.error('plugin fault', { event: 'plugin.fault', hook, message: run.message, cause })
+      emit('plugin.fault', { plugin, hook, ...(run.message === undefined ? {} : { message: run.message }), cause })
       if (onError === 'skip') return undefined
       throw new PluginFault(plugin, hook, cause)
     }
@@ -373,17 +377,32 @@ function placed({ from, to }: PluginPlacement, run: Run): boolean {
 
 const PASSWORDS: readonly JudgedMechanism[] = ['PLAIN']
 
-function tapsOf({ name, placement, parts, log }: Standing): [hook: string, tap: Tap][] {
+const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms']
+
+/** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
+function checkPlaced(plugin: string, hook: string, placed: Partial<Placed<'auth'>> | undefined): void {
+  const { handler, stage, before, timeout } = placed ?? {}
+  const unknown = Object.keys(placed ?? {}).find((field) => !TAP_FIELDS.includes(field))
+  const why =
+    typeof handler !== 'function'
+      ? 'the handler is no function'
+      : stage !== undefined && !STAGES.includes(stage)
+        ? `the stage is ${JSON.stringify(stage)}, not one of ${STAGES.join(', ')}`
+        : before !== undefined && typeof before !== 'string'
+          ? 'before is not the name of a plugin'
+          : timeout !== undefined && !(timeout > 0)
+            ? 'the timeout is not a number of milliseconds'
+            : unknown !== undefined && `${unknown} is none of ${TAP_FIELDS.join(', ')}`
+  if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
+}
+
+function tapsOf({ name, placement, parts, log }: Standing, emit: Emit): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
-    const {
-      handler,
-      stage = 'normal',
-      before,
-      timeout = 30_000,
-      mechanisms = PASSWORDS,
-    } = (typeof given === 'function' ? { handler: given } : given) as Placed<'auth'>
+    const settings = (typeof given === 'function' ? { handler: given } : given) as Placed<'auth'>
+    checkPlaced(name, hook, settings)
+    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS } = settings
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
-    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log })
+    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
     const filtered = placement.from || placement.to
     // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
     const run: Tap['run'] = filtered
@@ -412,7 +431,7 @@ export interface Hooks {
 }
 
 /** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
-export function wire(plugins: readonly Standing[]): Hooks {
+export function wire(plugins: readonly Standing[], emit: Emit): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
@@ -425,7 +444,7 @@ export function wire(plugins: readonly Standing[]): Hooks {
   }
   const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
   for (const standing of plugins) {
-    for (const [hook, tap] of tapsOf(standing)) {
+    for (const [hook, tap] of tapsOf(standing, emit)) {
       const list = taps.get(hook)
       if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
       list.push(tap)

@@ -284,7 +284,7 @@ export function createReceive(parts: ReceiveParts) {
     if (id === arrival.id) announce(arrival, record, kept)
     if (id === arrival.id && verdict?.kind === 'quarantine')
       emit('message.quarantined', { message: id, reason: verdict.reason })
-    return accept(`Ok: queued as ${id}`)
+    return accept(250, '2.0.0', `Ok: queued as ${id}`)
   }
 
   function announce({ session, recipients, trace }: Arrival, record: MessageRecord, kept: MessageParts) {
@@ -326,7 +326,7 @@ export function createReceive(parts: ReceiveParts) {
         from: arrival.from,
         reason: verdict.reason,
       })
-      return accept(`Ok: ${arrival.id}`)
+      return accept(250, '2.0.0', `Ok: ${arrival.id}`)
     }
     return keep(arrival, judged)
   }

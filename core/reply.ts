@@ -2,7 +2,8 @@
  * The three-part answer of RFC 5321 and RFC 3463: code, enhanced code, text; and the two ways to say no.
  *
  * Whether a reply is final is read from its enhanced code, here and nowhere else. `refuse` takes only 5xx and
- * `defer` only 4xx, by type, so that nobody says "never" when he means "later". The text goes to a stranger:
+ * `defer` only 4xx, by type and at run time, so that a plugin cannot say "never" when it means "later", or yes when it
+ * means no. All take (code, enhanced code, text). The text goes to a stranger:
  * one line, no paths, no names of plugins, no errors of ours.
  */
 
@@ -24,21 +25,47 @@ export type ReplyClass = 'success' | 'temporary' | 'permanent'
 type Digits = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
 type AsNumber<S> = S extends `${infer N extends number}` ? N : never
 export type PermanentCode = AsNumber<`5${Digits}${Digits}`>
+export type SuccessCode = AsNumber<`2${Digits}${Digits}`>
 export type TemporaryCode = AsNumber<`4${Digits}${Digits}`>
 
-/** A permanent no: the sender must not try again. */
+/** A permanent refusal: the sender must not try again. Throws a TypeError for a code that is not 5yz. */
 export function refuse(code: PermanentCode, enhanced: `5.${number}.${number}`, text: string): Refusal {
-  return { kind: 'refuse', reply: { code, enhanced, text } }
+  return { kind: 'refuse', reply: checked(5, { code, enhanced, text }) }
 }
 
-/** A temporary no: the sender shall try again later. */
+/** A temporary refusal: the sender tries again later. Throws a TypeError for a code that is not 4yz. */
 export function defer(code: TemporaryCode, enhanced: `4.${number}.${number}`, text: string): Refusal {
-  return { kind: 'refuse', reply: { code, enhanced, text } }
+  return { kind: 'refuse', reply: checked(4, { code, enhanced, text }) }
 }
 
-/** A yes, for outcomes and for channels' own answers. */
-export function accept(text: string, enhanced: `2.${number}.${number}` = '2.0.0'): Reply {
-  return { code: 250, enhanced, text }
+/** A success, for outcomes and for channels' own answers. Throws a TypeError for a code that is not 2yz. */
+export function accept(code: SuccessCode, enhanced: `2.${number}.${number}`, text: string): Reply
+/** @deprecated The order of the arguments is that of `refuse`: `accept(250, '2.0.0', text)`. */
+export function accept(text: string, enhanced?: `2.${number}.${number}`): Reply
+export function accept(first: number | string, enhanced: EnhancedCode = '2.0.0', text?: string): Reply {
+  if (typeof first === 'string') return checked(2, { code: 250, enhanced, text: first })
+  return checked(2, { code: first, enhanced, text: text as string })
+}
+
+/** Whether a value is a reply of one class, whatever a plugin without types has made. */
+export function isReply(value: unknown, digits: readonly number[]): value is Reply {
+  const { code, enhanced, text } = (value ?? {}) as Partial<Reply>
+  const [, digit] = /^([245])\.\d{1,3}\.\d{1,3}$/.exec(String(enhanced)) ?? []
+  return (
+    typeof text === 'string' &&
+    typeof code === 'number' &&
+    Number.isInteger(code) &&
+    Math.floor(code / 100) === Number(digit) &&
+    digits.includes(Number(digit))
+  )
+}
+
+function checked(digit: 2 | 4 | 5, reply: Reply): Reply {
+  if (isReply(reply, [digit])) return reply
+  const { code, enhanced, text } = reply
+  throw new TypeError(
+    `a reply of ${digit}yz is (code, '${digit}.x.y', text), not (${code}, ${enhanced}, ${typeof text})`,
+  )
 }
 
 export function classOf(reply: Reply): ReplyClass {

@@ -117,7 +117,7 @@ function captureChannel(into: Delivered[], answer: DeliverAnswer | undefined): P
 
 /** Every recipient delivered. */
 export function deliveredTo({ recipients }: Delivery): Outcome[] {
-  return recipients.map((recipient) => ({ recipient, status: 'delivered', reply: accept('Taken') }))
+  return recipients.map((recipient) => ({ recipient, status: 'delivered', reply: accept(250, '2.0.0', 'Taken') }))
 }
 
 /** A stream of octets as text, one character an octet. */
@@ -135,6 +135,8 @@ export interface TestKernelOptions extends Omit<Partial<ConfigInput>, 'store'> {
   /** Default: a memory store by this kernel's clock. */
   readonly store?: Store
   readonly clock?: TestClock
+  /** Faults of plugins and of the kernel are what the test is about. Default false: each of them fails the test. */
+  readonly expectsFaults?: boolean
 }
 
 export interface TestSubmission extends Omit<Submission, 'content'> {
@@ -173,7 +175,7 @@ export async function createTestKernel(
   t: Pick<TestContext, 'after'>,
   options: TestKernelOptions = {},
 ): Promise<TestKernel> {
-  const { deliver: answer, clock = testClock(), ...input } = options
+  const { deliver: answer, clock = testClock(), expectsFaults = false, ...input } = options
   const { store = memoryStore({ now: clock.now }), ...rest } = input
   const events: KernelEvent[] = []
   const delivered: Delivered[] = []
@@ -222,7 +224,11 @@ export async function createTestKernel(
     })()
     return closed
   }
-  t.after(() => close())
+  t.after(async () => {
+    await close()
+    const fault = expectsFaults ? undefined : events.find(({ name }) => name.endsWith('.fault'))
+    if (fault) throw new Error(`${fault.plugin ?? 'the kernel'} failed in ${fault.hook}`, { cause: fault.cause })
+  })
 
   return {
     kernel,

@@ -109,7 +109,8 @@ export function createDeliver(parts: DeliverParts) {
       const { reply } = filing.refusal
       return { recipient, status: reply.code < 500 ? 'deferred' : 'failed', reply }
     }
-    if (filing.into.length === 0) return { recipient, status: 'delivered', reply: accept('Discarded by its recipient') }
+    if (filing.into.length === 0)
+      return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'Discarded by its recipient') }
     return fileInto(carried, filing)
   }
 
@@ -128,7 +129,7 @@ export function createDeliver(parts: DeliverParts) {
     })
     if (isRefused(done))
       return { recipient, status: 'deferred', reply: defer(452, '4.2.2', 'The mailbox is full').reply }
-    return { recipient, status: 'delivered', reply: accept('In the mailbox') }
+    return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
   }
 
   async function addAll(

@@ -23,10 +23,10 @@ const later = (...given: Parameters<typeof defer>): Reply => defer(...given).rep
 const yes = (code: number, enhanced: Reply['enhanced'], text: string): Reply => ({ code, enhanced, text })
 
 export const YES = {
-  sender: accept('Sender ok', '2.1.0'),
-  recipient: accept('Recipient ok', '2.1.5'),
-  reset: accept('Reset'),
-  noop: accept('Ok'),
+  sender: accept(250, '2.1.0', 'Sender ok'),
+  recipient: accept(250, '2.1.5', 'Recipient ok'),
+  reset: accept(250, '2.0.0', 'Reset'),
+  noop: accept(250, '2.0.0', 'Ok'),
   bye: yes(221, '2.0.0', 'Bye'),
   startTls: yes(220, '2.0.0', 'Ready to start TLS'),
   help: yes(214, '2.0.0', 'See RFC 5321'),

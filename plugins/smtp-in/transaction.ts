@@ -130,7 +130,7 @@ export class Transaction {
       return this.#answers(sending)
     }
     if (content.refusal || sending.isAnswered) return (await this.#answers(sending)).slice(0, 1)
-    return [accept(`${octets} octets received`)]
+    return [accept(250, '2.0.0', `${octets} octets received`)]
   }
 
   /** Forgets the message, also one that is half sent. */

@@ -36,7 +36,7 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
       let clock = testClock()
       const store = memoryStore({ now: () => clock.now() })
       const faulty = faultyStore(store, nth, fault)
-      const first = await createTestKernel(t, { store: faulty, clock, deliver: world.answer })
+      const first = await createTestKernel(t, { expectsFaults: true, store: faulty, clock, deliver: world.answer })
       const { reply } = await first
         .submit({ from: 'me@here.example', to: RECIPIENTS })
         .catch(() => ({ reply: { code: 451 } }))
@@ -47,7 +47,7 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
 
       // Another process, when every lease of the first has ended.
       clock = testClock(clock.now() + HOUR)
-      const second = await createTestKernel(t, { store, clock, deliver: world.answer })
+      const second = await createTestKernel(t, { expectsFaults: true, store, clock, deliver: world.answer })
       for (let times = 0; times < 3; times++) await second.advance(HOUR / 8)
       const where = `${fault} at operation ${nth}, answered ${reply.code}: ${world.taken.join(', ')}`
       const expected = ['ok@one.example', 'also@one.example', 'later@two.example', 'report to me@here.example']

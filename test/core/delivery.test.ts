@@ -180,6 +180,7 @@ test('a failing report goes to the postmaster once, and then nowhere', async (t)
 
 test('what a channel does not mention, and what it throws, waits', async (t) => {
   const kernel = await createTestKernel(t, {
+    expectsFaults: true,
     deliver: (delivery) => {
       if (delivery.recipients[0]?.address.startsWith('throw')) throw new Error('a bug')
       return deliveredTo(delivery).slice(1)

@@ -15,6 +15,7 @@ const LETTER = { from: 'a@x.example', to: ['b@far.example'] }
 for (const hook of ['mail', 'rcpt', 'check', 'modify', 'route', 'expand'] as const) {
   test(`a fault in ${hook} is "try again later", never yes and never "never"`, async (t) => {
     const kernel = await createTestKernel(t, {
+      expectsFaults: true,
       plugins: [
         tapping({
           [hook]: () => {
@@ -32,6 +33,7 @@ for (const hook of ['mail', 'rcpt', 'check', 'modify', 'route', 'expand'] as con
 
   test(`a fault in ${hook} is passed over when the admin says so`, async (t) => {
     const kernel = await createTestKernel(t, {
+      expectsFaults: true,
       plugins: [
         tapping(
           {
@@ -50,6 +52,7 @@ for (const hook of ['mail', 'rcpt', 'check', 'modify', 'route', 'expand'] as con
 
 test('a tap that never answers is a fault after its time', async (t) => {
   const kernel = await createTestKernel(t, {
+    expectsFaults: true,
     plugins: [tapping({ check: { timeout: 20, handler: () => new Promise(() => {}) } })],
   })
   assert.equal((await kernel.submit(LETTER)).reply.code, 451)
@@ -57,7 +60,10 @@ test('a tap that never answers is a fault after its time', async (t) => {
 
 test('null is no opinion and a synchronous throw in second place is a fault', async (t) => {
   const silent = tapping({ check: (() => null) as never }, 'silent')
-  assert.equal((await (await createTestKernel(t, { plugins: [silent] })).submit(LETTER)).reply.code, 250)
+  assert.equal(
+    (await (await createTestKernel(t, { expectsFaults: true, plugins: [silent] })).submit(LETTER)).reply.code,
+    250,
+  )
   const loud = tapping(
     {
       check: () => {
@@ -66,7 +72,10 @@ test('null is no opinion and a synchronous throw in second place is a fault', as
     },
     'loud',
   )
-  assert.equal((await (await createTestKernel(t, { plugins: [silent, loud] })).submit(LETTER)).reply.code, 451)
+  assert.equal(
+    (await (await createTestKernel(t, { expectsFaults: true, plugins: [silent, loud] })).submit(LETTER)).reply.code,
+    451,
+  )
 })
 
 test('check may refuse, defer, discard and quarantine', async (t) => {
@@ -297,7 +306,7 @@ test('a recipient without a route is refused; a route to no channel is our fault
       deliver: async () => [],
     }),
   })
-  const kernel = await createTestKernel(t, { channels: { lost: lost() } })
+  const kernel = await createTestKernel(t, { expectsFaults: true, channels: { lost: lost() } })
   assert.equal((await kernel.submit({ ...LETTER, to: ['c@far.example'] })).reply.enhanced, '5.1.2')
   assert.equal((await kernel.submit(LETTER)).reply.code, 451)
 })
@@ -435,7 +444,7 @@ test('who was found forged hears nothing, and a plugin may suppress or reword a 
           reply: refuse(550, '5.1.1', 'No').reply,
         }))
   const reports = async (plugin: PluginEntry) => {
-    const kernel = await createTestKernel(t, { deliver: failing, plugins: [plugin] })
+    const kernel = await createTestKernel(t, { expectsFaults: true, deliver: failing, plugins: [plugin] })
     await kernel.submit(LETTER)
     await kernel.deliver()
     return kernel.delivered.filter(({ from }) => from === '')

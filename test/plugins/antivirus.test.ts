@@ -257,7 +257,7 @@ test('incoming, outgoing and local mail are scanned where the plugin stands', { 
         route: ({ to }) => (to.address.endsWith('@there.test') ? { channel: name, nexthop: 'x' } : undefined),
       },
       deliver: async ({ recipients }) =>
-        recipients.map((recipient) => ({ recipient, status: 'delivered' as const, reply: accept('ok') })),
+        recipients.map((recipient) => ({ recipient, status: 'delivered' as const, reply: accept(250, '2.0.0', 'ok') })),
     }),
   })
   const start = (placement: Settings['placement']) =>

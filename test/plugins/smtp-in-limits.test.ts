@@ -107,7 +107,7 @@ test('content may take as long as the kernel needs to read it', async (t) => {
   const take = async (content: AsyncIterable<Uint8Array>) => {
     await reading
     for await (const _ of content);
-    return accept('Queued')
+    return accept(250, '2.0.0', 'Queued')
   }
   const door = await openDoor(t, {}, { clock, read: take })
   const client = await talk(t, door.port)
@@ -200,7 +200,7 @@ test('when the listener stops, idle sessions end at once and messages under way 
   const taken = new Promise<void>((resolve) => {
     take = resolve
   })
-  const door = await openDoor(t, {}, { data: () => taken.then(() => accept('Queued')) })
+  const door = await openDoor(t, {}, { data: () => taken.then(() => accept(250, '2.0.0', 'Queued')) })
   const [idle, open, sending] = [await talk(t, door.port), await talk(t, door.port), await talk(t, door.port)]
   await idle.reply()
   await begin(open)

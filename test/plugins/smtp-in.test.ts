@@ -91,7 +91,7 @@ for (const [how, open] of [
     })
 
 test('a client that sends all he has and closes his side gets every answer', async (t) => {
-  const door = await openDoor(t, {}, { rcpt: () => turn(undefined), data: () => turn(accept('Queued')) })
+  const door = await openDoor(t, {}, { rcpt: () => turn(undefined), data: () => turn(accept(250, '2.0.0', 'Queued')) })
   const client = await talk(t, door.port)
   client.send(`${ENVELOPE.join('\r\n')}\r\nDATA\r\nx\r\n.\r\nNOOP\r\n`)
   client.end()
@@ -185,7 +185,7 @@ test('a client does not get ahead of a kernel that reads slowly', async (t) => {
       async read(content) {
         await begun
         for await (const chunk of content) total += chunk.byteLength
-        return accept('Queued')
+        return accept(250, '2.0.0', 'Queued')
       },
     },
   )

@@ -135,7 +135,7 @@ export async function openDoor(
           return { code: 451, enhanced: '4.3.0', text: 'Broken' }
         }
         const whole = { ...message, content: text }
-        const reply = (await answers.data?.(whole)) ?? accept('Queued')
+        const reply = (await answers.data?.(whole)) ?? accept(250, '2.0.0', 'Queued')
         if (reply.code === 250) arrived.push(whole)
         return reply
       },
