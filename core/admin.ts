@@ -23,7 +23,7 @@ import {
   readLane,
   storyOf,
 } from './records.ts'
-import { format } from './reply.ts'
+import { format, type Reply } from './reply.ts'
 import { defineSignal, type Signals } from './runtime/signals.ts'
 import type { Key, Op, Scheduled, Store } from './store/store.ts'
 import { type Biography, type DeliveryStory, type Fate, withAttempt } from './trace.ts'
@@ -291,7 +291,7 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
     const live = await store.get(messageKey(id))
     const value = live ?? (await store.get(historyKey(id, 0)))
     if (!value) return undefined
-    const { last, ...record } = decode<MessageRecord & { last?: DeliveryStory }>(value)
+    const { last, refused, ...record } = decode<MessageRecord & { last?: DeliveryStory; refused?: Reply }>(value)
     const deliveries: DeliveryStory[] = last ? [last] : []
     for await (const [at, bytes] of store.scan(historyOf(id)))
       if (readKey(at).number !== 0) deliveries.push(decode(bytes))
@@ -306,7 +306,8 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
     }
     const { at, session, from, recipients, size, priority, steps, findings } = record
     deliveries.sort((a, b) => a.number - b.number)
-    return { id, at, session, from, recipients, size, priority, steps, findings, deliveries, finished: !live }
+    const story = { id, at, session, from, recipients, size, priority, steps, findings, deliveries, finished: !live }
+    return refused ? { ...story, refused: format(refused) } : story
   }
 
   return { queue: admin }

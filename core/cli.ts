@@ -115,7 +115,7 @@ function showBiography(life: Biography): string {
   const who = session.identity ? ` as ${session.identity.user}` : ''
   const tls = session.tls ? ` with ${session.tls.version}` : ''
   const lines = [
-    `${bold(life.id)}  ${life.finished ? 'finished' : 'in the queue'}`,
+    `${bold(life.id)}  ${life.refused ? 'refused' : life.finished ? 'finished' : 'in the queue'}`,
     `from <${life.from}>  ${octets(life.size)}  ${life.priority}`,
     ...life.recipients.map(
       ({ address, original }) => `to <${address}>${address === original ? '' : ` (for <${original}>)`}`,
@@ -124,7 +124,7 @@ function showBiography(life: Biography): string {
     '',
     ...life.steps.map(showStep),
     ...life.findings.map(showFinding),
-    `  ${time(life.at)}  accepted`,
+    `  ${time(life.at)}  ${life.refused ?? 'accepted'}`,
     '',
     ...life.deliveries.flatMap(showDelivery),
   ]

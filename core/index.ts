@@ -63,6 +63,7 @@ export {
   type Submitted,
   type Taps,
 } from './plugin.ts'
+export type { DataReply } from './receive.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'

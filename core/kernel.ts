@@ -30,6 +30,7 @@ import {
 import type { Claim, Door, Ports } from './ports.ts'
 import { createQueue, type SharedQueue } from './queue.ts'
 import { createReceive } from './receive.ts'
+import { createRefusals } from './refusals.ts'
 import { repeat } from './repeat.ts'
 import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
@@ -306,7 +307,8 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const { hostname, limits } = config
   const { postmaster } = config.reports
   const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
-  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve })
+  const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
+  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve, refusals })
   const warnings = [...wired.warnings, ...roleWarnings(config, accepts)]
   for (const text of warnings) log.child({}).warn(text)
   const secret = createSecret(store)

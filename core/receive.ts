@@ -23,7 +23,8 @@ import {
 import type { Clock, Hooks } from './plugin.ts'
 import { groupByRoute, type SharedQueue } from './queue.ts'
 import type { MessageRecord } from './records.ts'
-import { accept, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
+import type { RememberRefusal } from './refusals.ts'
+import { accept, classOf, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
 import type { Resolve, Routed } from './resolve.ts'
 import type { Staged, Store } from './store/store.ts'
 import type { Trace } from './trace.ts'
@@ -48,6 +49,7 @@ export interface ReceiveParts {
   readonly hostname: string
   readonly limits: ReceiveLimits
   readonly resolve: Resolve
+  readonly refusals: RememberRefusal
 }
 
 export type Receive = ReturnType<typeof createReceive>
@@ -132,10 +134,29 @@ function sizeChange(message: { readonly size: number }): () => string | undefine
 interface Arrival extends Envelope {
   readonly id: string
   readonly trace: Trace
+  /** Octets that have come. */
+  size: number
+}
+
+/** The answer to a content. */
+export interface DataReply extends Reply {
+  /** What the log, the queue and the trace call the message. Absent when there was no transaction. */
+  readonly message?: string
+  /** The message is in the queue under that id. */
+  readonly queued?: boolean
+}
+
+/** Values of `with` in Received (RFC 3848, RFC 6531); other ways in have none. */
+const WITH = /^(E?SMTP|LMTP)(S?A?)$/
+
+function withClause(protocol: string, isUtf8: boolean): string {
+  const [, name, rest = ''] = WITH.exec(protocol) ?? []
+  if (name === undefined) return ''
+  return ` with ${isUtf8 && name !== 'SMTP' ? `UTF8${name.replace(/^E/, '')}` : name}${rest}`
 }
 
 export function createReceive(parts: ReceiveParts) {
-  const { store, queue, hooks, clock, emit, hostname, limits, resolve } = parts
+  const { store, queue, hooks, clock, emit, hostname, limits, resolve, refusals } = parts
 
   /** RFC 5321 section 4.4. */
   function received({ session, recipients, id }: Arrival): string {
@@ -146,10 +167,10 @@ export function createReceive(parts: ReceiveParts) {
     const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
     // With several recipients the field would tell each of the others.
     const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
-    const utf8 =
-      session.protocol !== 'LOCAL' && recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
-    const protocolName = utf8 ? protocol.replace(/^ESMTP/, 'UTF8SMTP') : protocol
-    return `${from}${secured}\r\n\tby ${hostname} (IEMS) with ${protocolName} id ${id}${to};\r\n\t${dateOf(clock.now())}`
+    const isUtf8 = recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
+    const by = `by ${hostname} (IEMS)${withClause(protocol, isUtf8)} id ${id}${to};\r\n\t${dateOf(clock.now())}`
+    // What a plugin or a command hands in has no client to name.
+    return protocol === 'LOCAL' ? by : `${from}${secured}\r\n\t${by}`
   }
 
   /** RFC 6409 section 8: what a mail user agent left out, and the trace field that every hop adds. */
@@ -273,7 +294,7 @@ export function createReceive(parts: ReceiveParts) {
     }
   }
 
-  async function keep(first: Arrival, { kept, staged, ascii, verdict, recipients }: Judged): Promise<Reply> {
+  async function keep(first: Arrival, { kept, staged, ascii, verdict, recipients }: Judged): Promise<DataReply> {
     const arrival = { ...first, from: kept.from, recipients }
     const { id: blob, ops } = await staged.keep()
     const routes = groupByRoute(arrival.recipients)
@@ -284,7 +305,7 @@ export function createReceive(parts: ReceiveParts) {
     if (id === arrival.id) announce(arrival, record, kept)
     if (id === arrival.id && verdict?.kind === 'quarantine')
       emit('message.quarantined', { message: id, reason: verdict.reason })
-    return accept(250, '2.0.0', `Ok: queued as ${id}`)
+    return { ...accept(250, '2.0.0', `Ok: queued as ${id}`), message: id, queued: true }
   }
 
   function announce({ session, recipients, trace }: Arrival, record: MessageRecord, kept: MessageParts) {
@@ -305,8 +326,9 @@ export function createReceive(parts: ReceiveParts) {
     }
   }
 
-  async function take(arrival: Arrival, content: AsyncIterable<Uint8Array>): Promise<Reply> {
+  async function take(arrival: Arrival, content: AsyncIterable<Uint8Array>): Promise<DataReply> {
     const contents = await stage(content)
+    arrival.size = contents.staged.size
     const edits = firstEdits(arrival, contents.header)
     if ('kind' in edits) {
       await contents.staged.discard()
@@ -344,30 +366,37 @@ export function createReceive(parts: ReceiveParts) {
     return { ...FAULT.reply, text: `${FAULT.reply.text} (${id})` }
   }
 
+  function refused({ id, session, from, recipients, priority, trace, size }: Arrival, reply: Reply) {
+    const addresses = recipients.map(({ recipient }) => recipient)
+    emit('message.refused', {
+      message: id,
+      channel: session.channel,
+      session: session.id,
+      remote: session.remote.address,
+      ...(session.identity ? { user: session.identity.user } : {}),
+      from,
+      recipients: addresses.map(({ address }) => address),
+      reply: format(reply),
+    })
+    const { steps, findings } = trace
+    refusals({ id, session, from, recipients: addresses, priority, size, steps, findings, refused: reply })
+  }
+
   /** Takes one message in. Never throws; the reply is the sender's. */
   return async function receive(
     envelope: Envelope,
     id: string,
     trace: Trace,
     content: AsyncIterable<Uint8Array>,
-  ): Promise<Reply> {
-    const arrival: Arrival = { ...envelope, id, trace }
-    let reply: Reply
+  ): Promise<DataReply> {
+    const arrival: Arrival = { ...envelope, id, trace, size: 0 }
+    let reply: DataReply
     try {
       reply = await take(arrival, content)
     } catch (error) {
       reply = replyTo(error, id)
     }
-    if (!reply.enhanced.startsWith('2.')) {
-      const { session, from } = envelope
-      emit('message.refused', {
-        message: id,
-        channel: session.channel,
-        session: session.id,
-        from,
-        reply: format(reply),
-      })
-    }
-    return reply
+    if (classOf(reply) !== 'success') refused(arrival, reply)
+    return { message: id, ...reply }
   }
 }

@@ -5,7 +5,7 @@
  *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
  *   r blob           somebody else than the message holds its blob; `r blob owner` says who
  *   f blob           somebody let go of the blob; it is still to be seen whether he was the last. Another value each time
- *   h id n           history: the biography of what is finished (0: the message, n: a delivery)
+ *   h id n           history: the biography of what is finished or was refused (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
  *   s name           a secret of this server (login.ts)
  *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one

@@ -22,8 +22,8 @@ import type { Emit, EventName } from './log.ts'
 import { createJudge } from './login.ts'
 import { newId } from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
-import type { Receive } from './receive.ts'
-import { defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
+import type { DataReply, Receive } from './receive.ts'
+import { defer, FAULT, format, type Refusal, refuse } from './reply.ts'
 import { mayRelay, type Resolve, type Routed } from './resolve.ts'
 import { converse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
 import { offeredMechanisms, type SaslMechanism } from './sasl/mechanisms.ts'
@@ -70,7 +70,7 @@ export interface OpenSession {
    * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
    * transaction either way. A source that throws is a client that went away: nothing is kept.
    */
-  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<Reply>
+  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<DataReply>
   /** What the transaction has come to so far: every recipient's route, and what each tap said. */
   outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
   /** RSET: forgets the transaction. */

@@ -45,9 +45,9 @@ export function createSubmit(sessions: () => SessionParts) {
       }
       const [first] = refused
       if (first && refused.length === message.to.length) return { reply: first.reply, refused }
-      const reply = await session.data(withCrlf(chunksOf(message.content)), message.once)
-      const id = /queued as (\S+)/.exec(reply.text)?.[1]
-      return { reply, refused, ...(id === undefined ? {} : { id }) }
+      const answer = await session.data(withCrlf(chunksOf(message.content)), message.once)
+      const { message: id, queued, ...reply } = answer
+      return { reply, refused, ...(queued && id !== undefined ? { id } : {}) }
     } finally {
       session.close()
     }

@@ -51,7 +51,9 @@ export interface DeliveryStory {
 
 export interface Biography {
   readonly id: string
-  /** When it was accepted, ms since 1970. */
+  /** The reply, when the message was refused: then there are no deliveries. */
+  readonly refused?: string
+  /** When it was accepted or refused, ms since 1970. */
   readonly at: number
   readonly session: Session
   readonly from: string

@@ -166,7 +166,11 @@ export class Transaction {
   async #hand(content: Content): Promise<Reply> {
     const { open, ask } = this.#parts
     const answer = await ask(() => open.data(content))
-    return 'kind' in answer ? answer.reply : answer
+    if ('kind' in answer) return answer.reply
+    const { message, text } = answer
+    // The administrator finds the refusal by the id that its sender can quote.
+    if (message === undefined || answer.code < 400 || text.includes(message)) return answer
+    return { ...answer, text: `${text.slice(0, 400)} (${message})` }
   }
 
   /** Waits for the kernel; the transaction is over then, whatever it said. */

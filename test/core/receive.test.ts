@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import * as z from 'zod'
 import { defer, definePlugin, IemsError, type Parts, type PluginEntry, refuse } from '../../core/index.ts'
 import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing.ts'
+import { createEntrance } from '../support/entrance.ts'
 
 /** A plugin made of nothing but hooks. */
 function tapping(hooks: NonNullable<Parts['hooks']>, name = 'probe', onError: 'defer' | 'skip' = 'defer'): PluginEntry {
@@ -467,4 +468,45 @@ test('who was found forged hears nothing, and a plugin may suppress or reword a 
     )[0]?.content ?? '',
     /could not be delivered/,
   )
+})
+
+test('a refused message is told with its client and recipients, and its trace is kept', async (t) => {
+  const entrance = createEntrance()
+  const kernel = await createTestKernel(t, {
+    channels: { mx: entrance.channel },
+    deliver: deliveredTo,
+    plugins: [tapping({ check: () => refuse(554, '5.6.0', 'Infected') })],
+  })
+  const session = entrance.open({ protocol: 'ESMTP', remote: { address: '192.0.2.1' } })
+  await session.mail('a@x.example', {})
+  await session.rcpt({ address: 'b@far.example' })
+  const reply = await session.data(
+    (async function* () {
+      yield Buffer.from('Subject: x\r\n\r\nHello\r\n')
+    })(),
+  )
+  assert.deepEqual([reply.code, reply.text, reply.queued], [554, 'Infected', undefined])
+  const told = kernel.events.find(({ name }) => name === 'message.refused')
+  assert.deepEqual(
+    [told?.message, told?.remote, told?.recipients, told?.reply],
+    [reply.message, '192.0.2.1', ['b@far.example'], '554 5.6.0 Infected'],
+  )
+  const life = await kernel.queue.biography(reply.message ?? '')
+  assert.equal(life?.refused, '554 5.6.0 Infected')
+  assert.equal(life.steps.at(-1)?.verdict, 'refuse 554 5.6.0 Infected')
+  assert.deepEqual([life.from, life.size, life.deliveries, life.finished], ['a@x.example', 21, [], true])
+  session.close()
+})
+
+test('the id of an accepted message is a value, whatever the reply says', async (t) => {
+  const kernel = await createTestKernel(t)
+  const first = await kernel.submit({ ...LETTER, once: 'key' })
+  const again = await kernel.submit({ ...LETTER, once: 'key' })
+  assert.equal(first.id, again.id)
+  assert.deepEqual(Object.keys(first.reply).sort(), ['code', 'enhanced', 'text'])
+  const dropping = await createTestKernel(t, {
+    plugins: [tapping({ check: () => ({ kind: 'discard', reason: 'queued as X' }) })],
+  })
+  const { reply, id } = await dropping.submit(LETTER)
+  assert.deepEqual([reply.code, id], [250, undefined])
 })
