@@ -19,8 +19,15 @@ export interface Account {
 export interface AccountsApi {
   byId(id: string): Promise<Account | undefined>
   byName(name: string): Promise<Account | undefined>
+  /** By name or by one of its addresses, as an owner may write it: whatever names an account is compared by its id. */
+  byLogin(login: string): Promise<Account | undefined>
   /** With the detail of a subaddress: `lists` for `ann+lists@example.org`. */
   byAddress(address: string): Promise<{ readonly account: Account; readonly detail?: string } | undefined>
+  /**
+   * Whether an account may send from an address, in the envelope or in the header: all mail for the address arrives at
+   * this account, or the account was given leave. False for an account that no longer exists or may not log in.
+   */
+  maySendAs(account: string, address: string): Promise<boolean>
   list(): AsyncIterable<Account>
   /**
    * Whom a login (a name or an address) names, for whoever has seen elsewhere that it is him, such as in a token.

@@ -10,6 +10,8 @@ import type { Account, AccountsApi } from './api.ts'
 export interface KeptAccount extends Account {
   readonly password?: string
   readonly groups: readonly string[]
+  /** Addresses it may send from beside its own; `*@example.org` is a whole domain, `*` any. */
+  readonly sendAs: readonly string[]
   readonly mayRelay: boolean
 }
 
@@ -18,8 +20,8 @@ export function identityOf({ id, name, mayRelay }: KeptAccount): Identity {
 }
 
 export type ConfiguredAccounts = AccountsApi & {
-  /** By what somebody logs in with: a name, or one of his addresses. */
-  byLogin(login: string): KeptAccount | undefined
+  /** By name or address, with the password. */
+  find(login: string): KeptAccount | undefined
 }
 
 /** Throws with the first name, id or address that two accounts have. */
@@ -53,10 +55,28 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
     return account && { account, detail: detailOf(address, separator) }
   }
 
-  const byLogin = (login: string) => names.get(login.normalize('NFC').toLowerCase()) ?? find(login)?.account
+  /** Leave for one address of an account is leave for the others. */
+  function isGiven({ sendAs }: KeptAccount, address: string): boolean {
+    const read = readAddress(address)
+    if (!read) return false
+    const owner = find(address)?.account
+    return sendAs.some((given) => {
+      const allowed = readAddress(given)
+      if (given === '*' || (owner && find(given)?.account === owner)) return true
+      return allowed?.domain === read.domain && (allowed.local === '*' || allowed.local === read.local)
+    })
+  }
+
+  const byLogin = (login: string): KeptAccount | undefined =>
+    names.get(login.normalize('NFC').toLowerCase()) ?? find(login)?.account
 
   return {
-    byLogin,
+    find: byLogin,
+    byLogin: async (login) => byLogin(login),
+    maySendAs: async (id, address) => {
+      const account = ids.get(id)
+      return account !== undefined && (find(address)?.account === account || isGiven(account, address))
+    },
     async identify(login) {
       const account = byLogin(login)
       return account && identityOf(account)

@@ -30,6 +30,10 @@ const account = z.strictObject({
   displayName: z.string().optional().describe('The name of the person.'),
   quota: size().optional().describe('What the mailboxes may hold. Default: no limit.'),
   groups: z.array(z.string()).default([]).describe('Groups it is in, for access to shared mailboxes.'),
+  sendAs: z
+    .array(z.string())
+    .default([])
+    .describe('Addresses it may send from beside its own; `*@example.org` is a whole domain, `*` any address.'),
   mayRelay: z.boolean().default(true).describe('May send mail to other places after logging in.'),
 })
 
@@ -37,6 +41,12 @@ const options = z.strictObject({
   domains: z.array(z.string()).min(1).describe('Domains whose addresses are all known here.'),
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
   subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  ownAddress: z
+    .boolean()
+    .default(true)
+    .describe(
+      'An authenticated client sends only from addresses whose mail arrives at its account, or that `sendAs` lists.',
+    ),
   accounts: z.array(account).default([]).describe('Who has mailboxes.'),
 })
 
@@ -57,9 +67,14 @@ export const accounts = definePlugin({
           if (!isOurs(to.address) || (await directory.byAddress(to.address))) return undefined
           return refuse(550, '5.1.1', 'No such mailbox here')
         },
+        async mail({ from, session: { identity } }) {
+          if (!config.ownAddress || identity?.account === undefined || from === '') return undefined
+          if (await directory.maySendAs(identity.account, from)) return undefined
+          return refuse(553, '5.7.1', 'Not your address: log in as its owner')
+        },
         async auth(attempt) {
           if (attempt.kind !== 'password') return undefined
-          const account = directory.byLogin(attempt.username)
+          const account = directory.find(attempt.username)
           const fits = await verify(attempt.password, account?.password)
           if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
           if (!fits || !account) return undefined
@@ -90,6 +105,7 @@ function keep({
   displayName,
   quota,
   groups,
+  sendAs,
   mayRelay,
 }: z.output<typeof account>): KeptAccount {
   const kept = typeof password === 'string' ? password : password?.reveal().trim()
@@ -100,6 +116,7 @@ function keep({
     name,
     addresses,
     groups,
+    sendAs,
     mayRelay,
     ...(kept === undefined ? {} : { password: kept }),
     ...(displayName === undefined ? {} : { displayName }),

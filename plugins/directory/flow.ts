@@ -9,22 +9,18 @@ import { type Identity, type Recipient, type Refusal, type Route, refuse, type S
 import type { Account, AccountsApi } from '../accounts/api.ts'
 import type { DirectoryAccount, Group, RoutingEntry } from './api.ts'
 import type { Lookup } from './lookup.ts'
-import { type AccountRecord, foldAddress, foldName, type Parted, partsOf } from './records.ts'
-import { captured, filledIn } from './wildcard.ts'
+import { createOwnerOf } from './owner.ts'
+import { type AccountRecord, foldName, type Parted, partsOf } from './records.ts'
+import { createSenders, formsOf } from './senders.ts'
 
 export interface FlowOptions {
   readonly channel: string
   readonly subaddress: string
   /** Most members that one group may become. */
   readonly members: number
+  /** Whether the only target of an alias or a catch-all may send as it. */
+  readonly aliasSenders: boolean
 }
-
-/** Who an address means here, and by what. */
-export type Owner = { readonly why: string } & (
-  | { readonly kind: 'account'; readonly account: AccountRecord; readonly detail?: string }
-  | { readonly kind: 'group'; readonly group: Group }
-  | { readonly kind: 'targets'; readonly to: readonly string[] }
-)
 
 /** What a group or an alias names, and what is said when that comes to nobody. */
 interface Addresses {
@@ -39,41 +35,9 @@ const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
 
 export type Flow = ReturnType<typeof createFlow>
 
-export function createFlow(lookup: Lookup, { channel, subaddress, members }: FlowOptions) {
-  async function directly(local: string, domain: string): Promise<Owner | undefined> {
-    const found = await lookup.ownerOf(`${local}@${domain}`)
-    if (found?.kind === 'account') return { kind: 'account', account: found, why: `account ${found.name}` }
-    if (found?.kind === 'group') return { kind: 'group', group: found, why: `group ${found.name}` }
-    return found?.kind === 'alias' ? { kind: 'targets', to: found.targets, why: `alias ${found.match}` } : undefined
-  }
-
-  /** In the order of how exactly the address is meant. */
-  async function ownerOf(address: string): Promise<Owner | undefined> {
-    const parts = partsOf(address)
-    if (!parts) return undefined
-    const { local, domain } = parts
-    const exact = await directly(local, domain)
-    if (exact) return exact
-    const at = subaddress === '' ? -1 : local.indexOf(subaddress)
-    const plain = at > 0 ? await directly(local.slice(0, at), domain) : undefined
-    if (plain?.kind === 'account') return { ...plain, detail: detailOf(address, subaddress) }
-    if (plain) return plain
-    const wild = await lookup.fitting('alias', parts)
-    if (wild) {
-      const to = wild.entry.targets.map((target) => filledIn(target, wild.captures))
-      return { kind: 'targets', to, why: `alias ${wild.entry.match}` }
-    }
-    const ours = await lookup.named('domain', domain)
-    if (ours?.aliasOf !== undefined)
-      return {
-        kind: 'targets',
-        to: [`${localOf(address)}@${ours.aliasOf}`],
-        why: `domain ${ours.name} means ${ours.aliasOf}`,
-      }
-    if (ours?.catchAll !== undefined && foldAddress(ours.catchAll) !== `${local}@${domain}`)
-      return { kind: 'targets', to: [ours.catchAll], why: `catch-all of ${ours.name}` }
-    return undefined
-  }
+export function createFlow(lookup: Lookup, { channel, subaddress, members, aliasSenders }: FlowOptions) {
+  const ownerOf = createOwnerOf(lookup, subaddress)
+  const maySendAs = createSenders({ lookup, ownerOf, aliasSenders })
 
   /** The addresses of all members, those of groups without an address of their own among them. */
   async function addressesOf(group: Group): Promise<Addresses | undefined> {
@@ -203,16 +167,18 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
     return groups
   }
 
-  /** RFC 6409 section 6.1: who has logged in sends as himself, or as whom he was given leave to. */
+  /** RFC 6409 section 6.1: an authenticated client sends as an address of its account, or as one it was given leave for. */
   async function mail(from: string, identity: Identity | undefined): Promise<Refusal | undefined> {
-    if (identity?.account === undefined || from === '') return undefined
-    const account = await lookup.byId(identity.account)
-    if (account?.kind !== 'account') return undefined
-    const owner = await ownerOf(from)
-    if (owner?.kind === 'account' && owner.account.id === account.id) return undefined
-    const parts = partsOf(from)
-    if (parts && account.sendAs.some((allowed) => isAllowed(allowed, parts))) return undefined
+    if (identity?.account === undefined || from === '' || (await maySendAs(identity.account, from))) return undefined
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
+  }
+
+  /** By name, or by an address of its own; its domain may be the alias of another. */
+  async function byLogin(login: string): Promise<AccountRecord | undefined> {
+    const named = await lookup.named('account', foldName(login))
+    if (named) return named
+    const { owner } = await formsOf(ownerOf, login)
+    return owner?.kind === 'account' && owner.detail === undefined ? owner.account : undefined
   }
 
   /** The Accounts service but for logging in, for whoever asks who has a mailbox. */
@@ -225,6 +191,11 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
       const entry = await lookup.named('account', foldName(name))
       return entry && accountOf(entry)
     },
+    async byLogin(login) {
+      const account = await byLogin(login)
+      return account && accountOf(account)
+    },
+    maySendAs,
     async byAddress(address) {
       const owner = await ownerOf(address)
       if (owner?.kind !== 'account') return undefined
@@ -239,7 +210,7 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members }: Flo
     },
   }
 
-  return { ownerOf, expand, deadEnd, routeOf, rcpt, mail, accounts }
+  return { ownerOf, expand, deadEnd, routeOf, rcpt, mail, byLogin, accounts }
 }
 
 /** What others get to know of an account. */
@@ -251,18 +222,4 @@ function accountOf({ id, name, addresses, displayName, quota }: DirectoryAccount
     ...(displayName === undefined ? {} : { displayName }),
     ...(quota === undefined ? {} : { quota }),
   }
-}
-
-function isAllowed(allowed: string, { local, domain }: Parted): boolean {
-  if (allowed === '*') return true
-  const parts = partsOf(allowed)
-  return parts !== undefined && parts.domain === domain && captured(parts.local, local) !== undefined
-}
-
-const localOf = (address: string) => address.slice(0, address.lastIndexOf('@'))
-
-/** The case of the detail is the sender's: it may name a folder. */
-function detailOf(address: string, separator: string): string {
-  const local = localOf(address).replace(/^"|"$/g, '')
-  return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')
 }

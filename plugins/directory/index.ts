@@ -30,7 +30,13 @@ const options = z.strictObject({
   ownAddress: z
     .boolean()
     .default(true)
-    .describe('Who has logged in sends as one of his own addresses, or as whom `sendAs` allows.'),
+    .describe(
+      'An authenticated client sends only from addresses whose mail arrives at its account, or for which `send-as` gives leave.',
+    ),
+  aliasSenders: z
+    .boolean()
+    .default(true)
+    .describe('The only target of an alias, wildcard or catch-all may send from its addresses.'),
   scram: z
     .boolean()
     .default(false)
@@ -55,6 +61,7 @@ export const directory = definePlugin({
     const flow = createFlow(lookup, config)
     const logins = createLogins({
       lookup,
+      accountOf: flow.byLogin,
       changes,
       clock,
       log: ctx.log,

@@ -20,12 +20,14 @@ import { createVerifier, hashPassword, isStaleHash, scramKeys } from '../account
 import { type AppPassword, type DirectoryApi, isRefused, type Scope } from './api.ts'
 import type { Changes } from './changes.ts'
 import type { Lookup } from './lookup.ts'
-import { type AccountRecord, type AppPasswordRecord, foldAddress, foldName } from './records.ts'
+import type { AccountRecord, AppPasswordRecord } from './records.ts'
 import { readApp } from './shapes.ts'
 import { newSecret, stepOf, uriOf } from './totp.ts'
 
 export interface LoginsParts {
   readonly lookup: Lookup
+  /** The account of a name or an address. */
+  readonly accountOf: (login: string) => Promise<AccountRecord | undefined>
   readonly changes: Changes
   readonly clock: Clock
   readonly log: Log
@@ -66,16 +68,8 @@ const shownApp = ({ sha256: _, scopes, ...app }: AppPasswordRecord): AppPassword
   scopes: scopes as readonly Scope[],
 })
 
-export function createLogins({ lookup, changes, clock, log, issuer, scram }: LoginsParts) {
+export function createLogins({ lookup, accountOf, changes, clock, log, issuer, scram }: LoginsParts) {
   const verify = createVerifier(() => clock.now())
-
-  async function accountOf(login: string): Promise<AccountRecord | undefined> {
-    const named = await lookup.named('account', foldName(login))
-    if (named) return named
-    const address = foldAddress(login)
-    const owner = address === undefined ? undefined : await lookup.ownerOf(address)
-    return owner?.kind === 'account' ? owner : undefined
-  }
 
   const identityOf = ({ name, id, mayRelay }: AccountRecord): Identity => ({
     kind: 'identity',

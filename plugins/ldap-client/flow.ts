@@ -44,6 +44,12 @@ export function createFlow(parts: FlowParts) {
     return plain?.kind === 'account' ? { ...plain, detail: detailOf(address, subaddress) } : plain
   }
 
+  /** An address of its own, without a detail. */
+  async function ownedBy(address: string): Promise<LdapAccount | undefined> {
+    const owner = await ownerOf(address)
+    return owner?.kind === 'account' && owner.detail === undefined ? owner.account : undefined
+  }
+
   async function directly(address: string): Promise<Owner | undefined> {
     const account = await source.byAddress(address)
     if (account) return { kind: 'account', account }
@@ -85,13 +91,14 @@ export function createFlow(parts: FlowParts) {
     return refuse(550, '5.1.1', 'No such mailbox here')
   }
 
+  async function maySendAs(id: string, address: string): Promise<boolean> {
+    const owner = await ownerOf(address)
+    return owner?.kind === 'account' && owner.account.id === id
+  }
+
   /** RFC 6409 section 6.1. */
   async function mail(from: string, { identity }: Session): Promise<Refusal | undefined> {
-    if (identity?.account === undefined || from === '') return undefined
-    const account = await source.byId(identity.account)
-    if (!account) return undefined
-    const owner = await ownerOf(from)
-    if (owner?.kind === 'account' && owner.account.id === account.id) return undefined
+    if (identity?.account === undefined || from === '' || (await maySendAs(identity.account, from))) return undefined
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
   }
 
@@ -113,6 +120,8 @@ export function createFlow(parts: FlowParts) {
   const accounts: AccountsApi = {
     byId: async (id) => plain(await source.byId(id)),
     byName: async (name) => plain(await source.byName(name)),
+    byLogin: async (login) => plain((await source.byLogin(login)) ?? (await ownedBy(login))),
+    maySendAs,
     async byAddress(address) {
       const owner = await ownerOf(address)
       if (owner?.kind !== 'account') return undefined

@@ -219,6 +219,69 @@ test('who has logged in sends as himself', async (t) => {
   )
 })
 
+test('where mail for an address arrives is who may send from it', async (t) => {
+  const here = await createHere(t)
+  const idOf = async (name: string) => (await here.directory.byName('account', name))?.id as string
+  const alias = (match: string, ...targets: string[]) => here.make({ add: { kind: 'alias', match, targets } })
+  await here.make({ add: { kind: 'domain', name: 'old.test', aliasOf: 'here.test' } })
+  await here.make({ add: { kind: 'domain', name: 'older.test', aliasOf: 'old.test' } })
+  await here.make({ add: { kind: 'domain', name: 'catch.test', catchAll: 'ann@here.test' } })
+  await here.make({ add: { kind: 'domain', name: 'loop.test', aliasOf: 'pool.test' } })
+  await here.make({ add: { kind: 'domain', name: 'pool.test', aliasOf: 'loop.test' } })
+  await alias('info@here.test', 'ANN+info@Here.Test')
+  await alias('help@here.test', 'info@old.test')
+  await alias('sales-*@here.test', 'ann+*@here.test')
+  await alias('both@here.test', 'ann@here.test', 'bob@here.test')
+  await alias('twice@here.test', 'ann@here.test', 'info@here.test')
+  await alias('away@here.test', 'ann@here.test', 'ann@far.test')
+  await alias('round@here.test', 'dnuor@here.test')
+  await alias('dnuor@here.test', 'round@here.test')
+  const team = {
+    kind: 'group',
+    name: 'team',
+    addresses: ['team@here.test'],
+    members: [{ id: await idOf('ann') }],
+  } as const
+  await here.make({ add: team })
+  const own = ['ann@here.test', '"Ann"@HERE.test', 'ann+tag@here.test', 'ann@old.test', 'ann+x@older.test']
+  const received = ['info@here.test', 'help@old.test', 'sales-eu@here.test', 'anything@catch.test', 'twice@here.test']
+  const others = ['both@here.test', 'away@here.test', 'team@here.test', 'bob@here.test', 'bob@old.test', 'x@far.test']
+  const nobodys = ['round@here.test', 'x@loop.test', 'unknown@here.test', 'no address']
+  const session = here.openSession({ protocol: 'ESMTPSA', remote: { address: '192.0.2.1' } })
+  session.update({ identity: { kind: 'identity', user: 'ann', mayRelay: true, account: await idOf('ann') } })
+  for (const from of [...own, ...received]) assert.equal(await session.mail(from, {}), undefined, from)
+  for (const from of [...others, ...nobodys]) assert.equal((await session.mail(from, {}))?.reply.code, 553, from)
+
+  await here.iems('account set bob send-as=team@old.test send-as=ann@old.test send-as=cy*@here.test')
+  const bob = await idOf('bob')
+  for (const from of ['team@here.test', 'ann+x@here.test', 'cyd@older.test'])
+    assert.ok(await here.accounts.maySendAs(bob, from), from)
+  assert.ok(!(await here.accounts.maySendAs(bob, 'info@here.test')))
+  await here.iems('account set ann status=suspended')
+  assert.equal((await session.mail('ann@here.test', {}))?.reply.code, 553)
+  await here.iems('account remove bob')
+  assert.ok(!(await here.accounts.maySendAs(bob, 'bob@here.test')))
+})
+
+test('aliases and catch-alls do not authorise senders where the administrator says so', async (t) => {
+  const here = await createHere(t, { directory: { aliasSenders: false } })
+  const ann = (await here.directory.byName('account', 'ann'))?.id as string
+  await here.make({ add: { kind: 'domain', name: 'old.test', aliasOf: 'here.test' } })
+  await here.make({ add: { kind: 'alias', match: 'info@here.test', targets: ['ann@here.test'] } })
+  assert.ok(await here.accounts.maySendAs(ann, 'ann@old.test'))
+  assert.ok(!(await here.accounts.maySendAs(ann, 'info@here.test')))
+})
+
+test('an account is found by every way its owner writes it', async (t) => {
+  const here = await createHere(t)
+  await here.make({ add: { kind: 'domain', name: 'old.test', aliasOf: 'here.test' } })
+  for (const login of ['ann', 'ANN', 'ann@here.test', '"ann"@Here.Test', 'ann@old.test']) {
+    assert.equal((await here.accounts.byLogin(login))?.name, 'ann', login)
+    assert.equal(await logIn(here, login, 'ann-secret'), 'ann', login)
+  }
+  for (const login of ['ann+x@here.test', 'x@old.test', '']) assert.equal(await here.accounts.byLogin(login), undefined)
+})
+
 test('passwords: names and addresses log in; nothing tells who is unknown', async (t) => {
   const here = await createHere(t)
   assert.equal(await logIn(here, 'ann', 'ann-secret'), 'ann')

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import * as z from 'zod'
 import { type CommandOutput, definePlugin, type Recipient, type SetupContext } from '../../core/index.ts'
 import { createTestKernel, type TestKernel, type TestKernelOptions } from '../../core/testing.ts'
+import { Accounts, type AccountsApi } from '../../plugins/accounts/api.ts'
 import { type Change, type Changed, Directory, type DirectoryApi, type Entry } from '../../plugins/directory/api.ts'
 import { directory } from '../../plugins/directory/index.ts'
 import { type MailboxRef, MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
@@ -18,6 +19,7 @@ export interface Said {
 
 export interface DirectoryKernel extends TestKernel {
   readonly directory: DirectoryApi
+  readonly accounts: AccountsApi
   readonly mail: MailStoreApi
   /** A client of a channel that trusts nobody. */
   readonly openSession: SetupContext['openSession']
@@ -34,13 +36,19 @@ export async function createDirectoryKernel(
   options: TestKernelOptions & { readonly directory?: Parameters<typeof directory>[0] } = {},
 ): Promise<DirectoryKernel> {
   const { directory: given, ...rest } = options
-  const lent: { directory?: DirectoryApi; mail?: MailStoreApi; openSession?: SetupContext['openSession'] } = {}
+  const lent: {
+    directory?: DirectoryApi
+    accounts?: AccountsApi
+    mail?: MailStoreApi
+    openSession?: SetupContext['openSession']
+  } = {}
   const borrow = definePlugin({
     name: 'borrow',
     config: z.undefined(),
-    needs: [Directory, MailStore],
+    needs: [Accounts, Directory, MailStore],
     setup(_, ctx) {
       lent.directory = ctx.use(Directory)
+      lent.accounts = ctx.use(Accounts)
       lent.mail = ctx.use(MailStore)
       lent.openSession = ctx.openSession
       return {}
@@ -62,6 +70,7 @@ export async function createDirectoryKernel(
   return {
     ...kernel,
     directory: service,
+    accounts: lent.accounts as AccountsApi,
     mail,
     openSession: lent.openSession as SetupContext['openSession'],
     async make(change) {

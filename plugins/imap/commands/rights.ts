@@ -19,7 +19,7 @@ async function identifierOf(session: Session, name: string): Promise<string | un
   const sign = name.startsWith('-') ? '-' : ''
   const bare = name.slice(sign.length)
   if (bare === 'anyone' || bare.startsWith('group:')) return sign + bare
-  const account = await session.parts.accounts.byName(bare)
+  const account = await session.parts.accounts.byLogin(bare)
   return account && sign + account.id
 }
 
