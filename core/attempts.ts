@@ -1,7 +1,7 @@
 /**
  * Makes guessing slow: who fails to log in waits, longer each time; the same for every protocol.
  *
- * Failures are counted for the address they come from, and for the name they are about. An address that fails too often
+ * Failures are counted for the address they come from (with IPv6 for its /64 and its /48), and for the name they are about. An address that fails too often
  * waits before it is heard again; a wrong answer about a name that is being guessed at takes longer. What must stay true:
  * the right password from another address, or from one where it was right before, waits for nobody's failures; nothing
  * here knows whether a name exists; memory and waits are bounded, and when they are used up the answer is "later".
@@ -33,6 +33,8 @@ export interface Attempt {
 
 /** One attempt that may be made now. */
 export interface Turn {
+  /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
+  readonly rank: 0 | 1 | 2
   succeeded(): void
   /** Resolves when the client may hear of it. */
   failed(): Promise<void>
@@ -59,6 +61,12 @@ interface Counted {
   readonly isNew: boolean
 }
 
+interface Client {
+  /** The networks it belongs to, the smallest first: each of them is counted. */
+  readonly networks: readonly [string, ...string[]]
+  readonly name: string | undefined
+}
+
 /** Attempts that wait at a time. */
 const WAITING = 1000
 const WRONG = 4
@@ -66,7 +74,7 @@ const WRONG = 4
 export function createAttempts(clock: Clock, limits: AttemptLimits): Attempts {
   const addresses = new Map<string, Failures>()
   const names = new Map<string, Failures>()
-  /** Where a name was right: not slowed down by others there. */
+  /** Names, networks, and pairs of them, where a login was right; a pair is not slowed down by others there. */
   const proven = new Map<string, true>()
   const secret = randomBytes(32)
   /** Names may be long, and passwords are not to be kept. */
@@ -113,41 +121,56 @@ export function createAttempts(clock: Clock, limits: AttemptLimits): Attempts {
     })
   }
 
-  /** An address's turns come one after the other; undefined when there are too many before. */
-  function waitOf(from: Failures): number | undefined {
+  /** The turns of a network come one after the other; undefined when there are too many before. */
+  function waitOf(networks: readonly string[]): number | undefined {
     const now = clock.now()
-    const delay = delayOf(from)
-    if (delay === 0) return 0
-    const start = Math.max(now, from.until)
-    if (start - now > limits.longest || waiting.size >= WAITING) return undefined
-    from.until = start + delay
+    let start = now
+    const slowed = networks.map((network) => failuresOf(addresses, network)).filter((from) => delayOf(from) > 0)
+    for (const { until } of slowed) start = Math.max(start, until)
+    if (start - now > limits.longest || (slowed.length > 0 && waiting.size >= WAITING)) return undefined
+    for (const from of slowed) from.until = start + delayOf(from)
     return start - now
   }
 
+  const pairOf = ({ networks: [network], name }: Client) => `${network} ${name}`
+
+  function rankOf({ networks: [network], name }: Client): Turn['rank'] {
+    if (name !== undefined && proven.has(pairOf({ networks: [network], name }))) return 0
+    return proven.has(network) || (name !== undefined && proven.has(name)) ? 1 : 2
+  }
+
+  function succeeded({ networks: [network], name }: Client): void {
+    for (const one of name === undefined ? [network] : [network, name, pairOf({ networks: [network], name })])
+      keep(proven, one, true)
+  }
+
+  /** Counts a failure; answers how long the client waits until it hears of it. */
+  function failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
+    const [network] = networks
+    proven.delete(network)
+    proven.delete(pairOf({ networks, name }))
+    const from = failuresOf(addresses, network)
+    const mark = shown === undefined ? undefined : markOf(`${name} ${shown}`)
+    const isNew = mark === undefined || !from.wrong.includes(mark)
+    if (isNew && mark !== undefined) from.wrong = [mark, ...from.wrong].slice(0, WRONG)
+    if (!trusted)
+      for (const one of networks)
+        count(addresses, one, { failures: one === network ? from : failuresOf(addresses, one), isNew })
+    return name === undefined ? 0 : count(names, name, { failures: failuresOf(names, name), isNew })
+  }
+
   return {
-    async begin({ address, trusted, username, shown }) {
-      const network = networkOf(address)
+    async begin(attempt) {
+      const { username } = attempt
       const name = username === undefined ? undefined : markOf(username.normalize('NFKC').toLowerCase())
-      const pair = `${network} ${name}`
-      if (!trusted && !(name !== undefined && proven.has(pair))) {
-        const before = waitOf(failuresOf(addresses, network))
+      const client: Client = { networks: networksOf(attempt.address), name }
+      const rank = rankOf(client)
+      if (!attempt.trusted && rank > 0) {
+        const before = waitOf(client.networks)
         if (before === undefined) return undefined
         await wait(before)
       }
-      return {
-        succeeded() {
-          if (name !== undefined) keep(proven, pair, true)
-        },
-        async failed() {
-          proven.delete(pair)
-          const from = failuresOf(addresses, network)
-          const mark = shown === undefined ? undefined : markOf(`${name} ${shown}`)
-          const isNew = mark === undefined || !from.wrong.includes(mark)
-          if (isNew && mark !== undefined) from.wrong = [mark, ...from.wrong].slice(0, WRONG)
-          if (!trusted) count(addresses, network, { failures: from, isNew })
-          if (name !== undefined) await wait(count(names, name, { failures: failuresOf(names, name), isNew }))
-        },
-      }
+      return { rank, succeeded: () => succeeded(client), failed: async () => wait(failed(client, attempt)) }
     },
     close() {
       isClosed = true
@@ -156,15 +179,17 @@ export function createAttempts(clock: Clock, limits: AttemptLimits): Attempts {
   }
 }
 
-/** Whom an address belongs to: with IPv6 whoever has one has all of its /64. */
-function networkOf(address: string): string {
-  if (!address.includes(':')) return address
+/**
+ * Whose an address is: a host with IPv6 has all of its /64, and a customer of a provider usually has the /48 around it.
+ * An IPv4 address in IPv6 form is the IPv4 address.
+ */
+function networksOf(address: string): readonly [string, ...string[]] {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined || !address.includes(':')) return [mapped ?? address]
   const [head = '', tail] = address.split('::')
-  const groups = head.split(':')
-  const rest = tail === undefined ? [] : tail.split(':')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
   while (tail !== undefined && groups.length + rest.length < 8) groups.push('0')
-  return groups
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, '') || '0')
-    .join(':')
+  const all = [...groups, ...rest].map((group) => group.toLowerCase().replace(/^0+(?=.)/, '') || '0')
+  return [all.slice(0, 4).join(':'), `${all.slice(0, 3).join(':')}/48`]
 }

@@ -67,7 +67,14 @@ export type Credentials =
   | { readonly kind: 'scram'; readonly username: string; readonly mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256' }
   | { readonly kind: 'bearer'; readonly token: string; readonly username?: string }
   | { readonly kind: 'certificate'; readonly fingerprint256: string; readonly subject: string }
-export type Attempt = Credentials & { readonly session: Session }
+export type Attempt = Credentials & {
+  readonly session: Session
+  /**
+   * Whom to serve first where passwords cost time: 0, this name has logged in from this network; 1, one of the two has;
+   * 2, neither. Default 2. Guessing never gets better than 2 without a success.
+   */
+  readonly rank?: 0 | 1 | 2
+}
 /** RFC 5803: what a SCRAM exchange is checked against. The identity counts once the proof has been verified. */
 export interface Verifier {
   readonly kind: 'verifier'

@@ -49,9 +49,9 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     return FAULT
   }
 
-  async function ask(credentials: Credentials): Promise<Identity | Verifier | Refusal | undefined> {
+  async function ask(credentials: Credentials, { rank }: Turn): Promise<Identity | Verifier | Refusal | undefined> {
     try {
-      return await hooks.call('auth', { ...credentials, session: client.session }, client.run)
+      return await hooks.call('auth', { ...credentials, session: client.session, rank }, client.run)
     } catch (cause) {
       return faulty(cause)
     }
@@ -71,7 +71,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
   async function judge(credentials: WholeCredentials): Promise<Identity | Refusal> {
     const username = 'username' in credentials ? credentials.username : undefined
     const turn = await begin(credentials, username)
-    const answer = turn ? ((await ask(credentials)) ?? WRONG) : TOO_MANY
+    const answer = turn ? ((await ask(credentials, turn)) ?? WRONG) : TOO_MANY
     // A verifier says nothing of a password.
     return concluded(turn, answer.kind === 'verifier' ? WRONG : answer, username)
   }
@@ -85,8 +85,8 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     return answer
   }
 
-  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>) {
-    const answer = await ask(credentials)
+  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: Turn) {
+    const answer = await ask(credentials, turn)
     if (answer?.kind === 'refuse' && answer.reply.code < 500) return answer
     // A lasting no would tell that he is known.
     const known = answer?.kind === 'verifier' ? answer : undefined
@@ -99,7 +99,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     async begin(username, mechanism) {
       const credentials = { kind: 'scram', username, mechanism } as const
       const turn = await begin(credentials, username)
-      const found = turn ? await verifierFor(credentials).catch(faulty) : TOO_MANY
+      const found = turn ? await verifierFor(credentials, turn).catch(faulty) : TOO_MANY
       if ('kind' in found) return denied(found, username)
       const { known, verifier } = found
       return { verifier, conclude: (isProven) => concluded(turn, known && isProven ? known.identity : WRONG, username) }

@@ -1,11 +1,12 @@
 /**
- * Turns at something of which there is little: so many work at a time, the others wait in order.
+ * A semaphore: so many work at a time, the others wait, each rank in a queue of its own.
  *
- * What must stay true: never more at a time than that; a turn goes from hand to hand, so that nobody who comes later gets
- * in before; who may not wait is told at once, who has waited too long when that is.
+ * What must stay true: never more at a time than that; a turn goes from hand to hand, so that a later caller of the same
+ * rank gets in before no one; a full queue refuses only callers of its own rank; every queue moves, however long the
+ * better ones are.
  */
 
-/** `isLate`: it waited in vain; otherwise too many waited already. */
+/** `isLate`: it waited in vain; otherwise its queue was full. */
 export class NoTurn extends Error {
   readonly isLate: boolean
 
@@ -17,31 +18,37 @@ export class NoTurn extends Error {
 
 export interface TurnsParts {
   readonly atOnce: number
-  /** Most that wait. Default: any number. */
+  /** Most that wait in one queue. Default: any number. */
   readonly waiting?: number
   /** Milliseconds that one waits. Default: as long as it takes. */
   readonly patience?: number
 }
 
 export interface Turns {
-  /** Does the work when it is its turn. Throws `NoTurn`. */
-  take<T>(work: () => Promise<T>): Promise<T>
+  /** Does the work when it is its turn; a lower rank is served first. Default rank: 0. Throws `NoTurn`. */
+  take<T>(work: () => Promise<T>, rank?: number): Promise<T>
 }
+
+/** Of so many turns one goes to the highest rank that waits. */
+const SHARE = 8
 
 export function createTurns({ atOnce, waiting: most = Number.POSITIVE_INFINITY, patience }: TurnsParts): Turns {
   let working = 0
-  const waiting: (() => void)[] = []
+  let given = 0
+  const queues: (() => void)[][] = []
 
-  async function enter(): Promise<void> {
+  async function enter(rank: number): Promise<void> {
     if (working < atOnce) {
       working++
       return
     }
-    if (waiting.length >= most) throw new NoTurn(false)
+    while (queues.length <= rank) queues.push([])
+    const queue = queues[rank] as (() => void)[]
+    if (queue.length >= most) throw new NoTurn(false)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    waiting.push(resolve)
+    queue.push(resolve)
     const late = () => {
-      waiting.splice(waiting.indexOf(resolve), 1)
+      queue.splice(queue.indexOf(resolve), 1)
       reject(new NoTurn(true))
     }
     const timer = patience === undefined ? undefined : setTimeout(late, patience)
@@ -49,14 +56,19 @@ export function createTurns({ atOnce, waiting: most = Number.POSITIVE_INFINITY, 
     await promise.finally(() => clearTimeout(timer))
   }
 
+  function next(): (() => void) | undefined {
+    const isWaiting = (queue: readonly unknown[]) => queue.length > 0
+    return (++given % SHARE === 0 ? queues.findLast(isWaiting) : queues.find(isWaiting))?.shift()
+  }
+
   return {
-    async take(work) {
-      await enter()
+    async take(work, rank = 0) {
+      await enter(rank)
       try {
         return await work()
       } finally {
-        const next = waiting.shift()
-        if (next) next()
+        const resolve = next()
+        if (resolve) resolve()
         else working--
       }
     },

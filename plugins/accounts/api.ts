@@ -39,6 +39,14 @@ export interface AccountsApi {
 }
 
 export { readAddress } from './addresses.ts'
-export { createVerifier, hashPassword, isPasswordHash, isStaleHash, scramKeys } from './passwords.ts'
+export {
+  createVerifier,
+  hashPassword,
+  isPasswordHash,
+  isStaleHash,
+  scramKeys,
+  type VerifierOptions,
+  verifierOptions,
+} from './passwords.ts'
 
 export const Accounts = defineService<AccountsApi>('accounts')

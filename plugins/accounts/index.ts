@@ -9,7 +9,7 @@ import * as z from 'zod'
 import { readAddress, readDomain } from './addresses.ts'
 import { Accounts } from './api.ts'
 import { createDirectory, identityOf, type KeptAccount } from './directory.ts'
-import { createVerifier, hashPassword, isPasswordHash } from './passwords.ts'
+import { createVerifier, hashPassword, isPasswordHash, verifierOptions } from './passwords.ts'
 
 export * from './api.ts'
 
@@ -47,6 +47,7 @@ const options = z.strictObject({
     .describe(
       'An authenticated client sends only from addresses whose mail arrives at its account, or that `sendAs` lists.',
     ),
+  hashing: verifierOptions.describe('How much work password hashing may make.'),
   accounts: z.array(account).default([]).describe('Who has mailboxes.'),
 })
 
@@ -57,7 +58,7 @@ export const accounts = definePlugin({
   setup(config, ctx) {
     const directory = createDirectory(config.accounts.map(keep), config.subaddress)
     const domains = new Set(config.domains.map((domain) => readDomain(domain)))
-    const verify = createVerifier(() => ctx.clock.now())
+    const verify = createVerifier(config.hashing, ctx.clock)
     const isOurs = (address: string) => domains.has(readAddress(address)?.domain)
     ctx.offer(Accounts, directory)
     return {
@@ -75,7 +76,7 @@ export const accounts = definePlugin({
         async auth(attempt) {
           if (attempt.kind !== 'password') return undefined
           const account = directory.find(attempt.username)
-          const fits = await verify(attempt.password, account?.password)
+          const fits = await verify({ password: attempt.password, kept: account?.password, rank: attempt.rank })
           if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
           if (!fits || !account) return undefined
           return identityOf(account)

@@ -3,13 +3,15 @@
  * verifier of the same password where clients are to prove that they know it; or, until its owner logs in, whatever
  * another system kept (schemes.ts).
  *
- * What must stay true: the time of an answer does not tell whether the hash was there; only a few are worked on at a
- * time, since each takes megabytes, and who comes when too many wait hears "later" rather than making us fall over.
+ * What must stay true: the time of a refusal does not tell whether there was a hash, nor of which scheme; only a few are
+ * worked on at a time, since each takes megabytes; a full queue of strangers refuses strangers alone.
  */
 import { argon2, createHmac, randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { createTurns, NoTurn, SCRAM_ITERATIONS } from 'iems'
-import { argon2Of, type Fits, readHash, type ScramKeys, scramOf, writeScram } from './schemes.ts'
+import { type Clock, createTurns, duration, NoTurn, SCRAM_ITERATIONS } from 'iems'
+import * as z from 'zod'
+import { argon2Of, readHash, type ScramKeys, scramOf, writeScram } from './schemes.ts'
 
 const derive = promisify(argon2)
 
@@ -17,10 +19,8 @@ const derive = promisify(argon2)
 const COST = { memory: 19_456, passes: 2, parallelism: 1 } as const
 const SALT_OCTETS = 16
 const HASH_OCTETS = 32
-const AT_ONCE = 2
 /** Passwords that have just been verified: mail programs log in again and again, and each time costs megabytes. */
 const REMEMBERED = { most: 10_000, ms: 300_000 } as const
-const WAITING = 100
 /** More hashes of one password make no sense. */
 const HASHES = 4
 
@@ -62,12 +62,40 @@ export async function hashPassword(password: string, { scram = false }: Making =
   return verifier ? `${written(salt, hash)} ${verifier}` : written(salt, hash)
 }
 
+/** How much work password hashing may make. */
+export const verifierOptions = z
+  .strictObject({
+    concurrency: z.int().min(1).max(64).default(2).describe('Passwords hashed at the same time; each takes 19 MiB.'),
+    maxWaiting: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(100)
+      .describe(
+        'Logins that wait for that, in each of three queues: clients that logged in before from where they are, names or addresses that did, and all others. One more in a full queue gets 454.',
+      ),
+    minTime: duration()
+      .prefault('250 ms')
+      .describe(
+        'The least time until a wrong password or an unknown name is refused; longer where an account has a hash that takes longer.',
+      ),
+  })
+  .prefault({})
+export type VerifierOptions = z.output<typeof verifierOptions>
+
 /** A hash of nothing that anybody knows, for names that nobody has. */
 const NOBODY = written(randomBytes(SALT_OCTETS), randomBytes(HASH_OCTETS))
-const nobodyFits = readHash(NOBODY) as Fits
 
-/** Answers whether a password fits a kept hash; undefined when too many ask at this moment. */
-export function createVerifier(now: () => number) {
+export interface Asked {
+  readonly password: string
+  /** The kept hash; undefined for an account that is unknown or may not log in. */
+  readonly kept: string | undefined
+  /** Of the attempt; default 2. */
+  readonly rank?: 0 | 1 | 2 | undefined
+}
+
+/** Answers whether a password fits a kept hash; undefined when too many of this rank ask at this moment. */
+export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, clock: Pick<Clock, 'now'>) {
   /** By a key that never leaves this process: nothing here says more of a password than its kept hash does. */
   const secret = randomBytes(32)
   const remembered = new Map<string, number>()
@@ -76,26 +104,33 @@ export function createVerifier(now: () => number) {
 
   function remember(name: string): void {
     remembered.delete(name)
-    remembered.set(name, now() + REMEMBERED.ms)
+    remembered.set(name, clock.now() + REMEMBERED.ms)
     if (remembered.size <= REMEMBERED.most) return
     for (const oldest of [...remembered.keys()].slice(0, 1000)) remembered.delete(oldest)
   }
 
-  const turns = createTurns({ atOnce: AT_ONCE, waiting: WAITING })
+  const turns = createTurns({ atOnce: concurrency, waiting: maxWaiting })
+  const costs = createCosts(minTime)
 
   async function fits(password: string, kept: string | undefined): Promise<boolean> {
     const first = kept?.split(' ')[0] ?? NOBODY
-    // Quick ones take as long as nobody's, too.
-    const [does] = await Promise.all([readHash(first)?.(password) ?? false, isStaleHash(first) && nobodyFits(password)])
+    const since = performance.now()
+    const does = (await readHash(first)?.(password)) ?? false
+    costs.add(first, performance.now() - since)
     return does && kept !== undefined
   }
 
-  return async function verify(password: string, kept: string | undefined): Promise<boolean | undefined> {
+  return async function verify({ password, kept, rank = 2 }: Asked): Promise<boolean | undefined> {
     const name = kept === undefined ? '' : nameOf(password, kept)
-    if ((remembered.get(name) ?? 0) > now()) return true
+    if ((remembered.get(name) ?? 0) > clock.now()) return true
+    let since = performance.now()
     try {
-      const isRight = await turns.take(() => fits(password, kept))
+      const isRight = await turns.take(() => {
+        since = performance.now()
+        return fits(password, kept)
+      }, rank)
       if (isRight) remember(name)
+      else await delay(Math.max(0, costs.slowest() - (performance.now() - since)))
       return isRight
     } catch (cause) {
       if (cause instanceof NoTurn) return undefined
@@ -103,3 +138,30 @@ export function createVerifier(now: () => number) {
     }
   }
 }
+
+/** Schemes and costs that are told apart; more would be made up. */
+const COSTS = 200
+/** By how much a wrong answer takes longer than the slowest scheme usually does, so that its own spread is hidden. */
+const MARGIN = 1.25
+/** No answer waits longer, whatever a scheme takes on a busy machine. */
+const MAX_COST_MS = 5000
+
+/** How long each scheme takes with its parameters: a refusal takes as long as the slowest of them, whoever it is about. */
+function createCosts(minTime: number) {
+  const costs = new Map<string, number>()
+  return {
+    add(kept: string, ms: number): void {
+      const scheme = schemeOf(kept)
+      const before = costs.get(scheme)
+      if (before === undefined && costs.size >= COSTS) return
+      costs.set(scheme, before === undefined ? ms : before + (ms - before) / 8)
+    },
+    slowest: () => Math.min(MAX_COST_MS, Math.max(minTime, ...[...costs.values()].map((ms) => ms * MARGIN))),
+  }
+}
+
+/** What a hash says of how it was made, without salt and result. */
+const schemeOf = (kept: string) =>
+  /^(?:\{[^}]*\})?(?:\$[a-z0-9-]+\$(?:v=19\$m=\d+,t=\d+,p=\d+|rounds=\d+|\d+(?=\$))?|SCRAM-SHA-\d+\$\d+|\d+(?=,))?/i.exec(
+    kept,
+  )?.[0] ?? ''

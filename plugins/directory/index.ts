@@ -5,7 +5,7 @@
  */
 import { definePlugin, duration } from 'iems'
 import * as z from 'zod'
-import { Accounts } from '../accounts/api.ts'
+import { Accounts, verifierOptions } from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
@@ -43,6 +43,7 @@ const options = z.strictObject({
     .describe(
       'Offers SCRAM-SHA-256, by which clients show that they know the password without telling it. A verifier is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on it.',
     ),
+  hashing: verifierOptions.describe('How much work password hashing may make.'),
   history: duration().prefault('365 days').describe('How long it is known who changed what.'),
   issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
 })
@@ -67,6 +68,7 @@ export const directory = definePlugin({
       log: ctx.log,
       issuer: config.issuer ?? ctx.hostname,
       scram: config.scram,
+      hashing: config.hashing,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
     ctx.repeat(SWEEP_EVERY_MS, 'the sweep of the history', () => sweepHistory(store, clock, config.history))

@@ -16,7 +16,7 @@ import {
   type Refusal,
   type Verifier,
 } from 'iems'
-import { createVerifier, hashPassword, isStaleHash, scramKeys } from '../accounts/api.ts'
+import { createVerifier, hashPassword, isStaleHash, scramKeys, type VerifierOptions } from '../accounts/api.ts'
 import { type AppPassword, type DirectoryApi, isRefused, type Scope } from './api.ts'
 import type { Changes } from './changes.ts'
 import type { Lookup } from './lookup.ts'
@@ -35,6 +35,7 @@ export interface LoginsParts {
   readonly issuer: string
   /** Whether SCRAM verifiers are kept. */
   readonly scram: boolean
+  readonly hashing: VerifierOptions
 }
 
 /** Characters of a program's password: 26 of 32 letters are 130 bits, so nobody tries them all. */
@@ -68,8 +69,8 @@ const shownApp = ({ sha256: _, scopes, ...app }: AppPasswordRecord): AppPassword
   scopes: scopes as readonly Scope[],
 })
 
-export function createLogins({ lookup, accountOf, changes, clock, log, issuer, scram }: LoginsParts) {
-  const verify = createVerifier(() => clock.now())
+export function createLogins({ lookup, accountOf, changes, clock, log, issuer, scram, hashing }: LoginsParts) {
+  const verify = createVerifier(hashing, clock)
 
   const identityOf = ({ name, id, mayRelay }: AccountRecord): Identity => ({
     kind: 'identity',
@@ -95,13 +96,13 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
   async function auth(attempt: Attempt): Promise<Identity | Verifier | Refusal | undefined> {
     if (attempt.kind === 'scram') return verifierFor(attempt)
     if (attempt.kind !== 'password') return undefined
-    const { username, password } = attempt
+    const { username, password, rank } = attempt
     const account = await accountOf(username)
     if (account?.status === 'active' && isApp(account, attempt)) return identityOf(account)
     const kept = mainPassword(account, attempt)
-    const fits = await verify(password, kept)
+    const fits = await verify({ password, kept, rank })
     if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
-    if (!fits || kept === undefined || account?.status !== 'active') return undefined
+    if (!fits || kept === undefined || !account) return undefined
     if (isStaleHash(kept, { scram })) await renew(account, kept, password)
     return identityOf(account)
   }
@@ -126,9 +127,10 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
     }
   }
 
-  /** With a second factor the password is for the web, where the code is asked for. */
+  /** Of an account that may log in. With a second factor the password is for the web, where the code is asked for. */
   function mainPassword(account: AccountRecord | undefined, { session }: Attempt): string | undefined {
-    return account?.totp?.isConfirmed && scopeOf(session.protocol) !== 'web' ? undefined : account?.password
+    if (account?.status !== 'active') return undefined
+    return account.totp?.isConfirmed && scopeOf(session.protocol) !== 'web' ? undefined : account.password
   }
 
   async function recordOf(id: string): Promise<AccountRecord | undefined> {

@@ -311,3 +311,47 @@ test('who guesses waits, longer each time, and is told to come later; the owner 
   for (let time = 0; time < 10; time++)
     assert.equal(await logIn(here, 'old', { address: '192.0.2.99', username: 'bob' }), 535)
 })
+
+test('while strangers guess, whoever has logged in before gets in', async (t) => {
+  const clock = testClock()
+  const here = await withAnn(t, 'secret', { clock, directory: { hashing: { concurrency: 1, maxWaiting: 3 } } })
+  assert.equal(await logIn(here, 'secret'), 'ann')
+  // What was verified lately is remembered; here it is not.
+  await clock.advance(600_000)
+  const guesses = Array.from({ length: 40 }, (_, number) =>
+    logIn(here, `guess ${number}`, { address: `198.51.100.${number}`, username: `name${number}` }),
+  )
+  const owner = logIn(here, 'secret')
+  const elsewhere = logIn(here, 'secret', { address: '203.0.113.5' })
+  const codes = await Promise.all(guesses)
+  assert.ok(codes.filter((code) => code === 454).length > 20, `${codes}`)
+  assert.deepEqual([await owner, await elsewhere], ['ann', 'ann'])
+})
+
+test('guesses out of one IPv6 /48 count together, and those of an IPv4 client whichever way its address is written', async (t) => {
+  const limits = { logins: { free: 3, delay: '10 min', longest: '10 min', forget: '1000 h' } }
+  const here = await withAnn(t, 'secret', { limits, directory: { hashing: { minTime: '1 ms' } } })
+  const from = (address: string) => logIn(here, `guess of ${address}`, { address, username: `name of ${address}` })
+  for (let subnet = 0; subnet < 4; subnet++) assert.equal(await from(`2001:db8:7:${subnet}::1`), 535)
+  const late = from('2001:db8:7:99::1')
+  assert.equal(await Promise.race([late, from('2001:db8:8::1')]), 535)
+  for (let host = 0; host < 3; host++) assert.equal(await from('192.0.2.77'), 535)
+  const mapped = from('::ffff:192.0.2.77')
+  assert.equal(await Promise.race([mapped, from('192.0.2.78')]), 535)
+  t.after(() => Promise.all([late, mapped]))
+})
+
+test('a refusal comes no sooner for whom it is about', async (t) => {
+  const here = await withAnn(t, FOREIGN[0] as string, { directory: { hashing: { minTime: '300 ms' } } })
+  await here.make({ add: { kind: 'account', name: 'off', password: 'secret', status: 'disabled' } })
+  for (const [username, password] of [
+    ['ann', 'wrong'],
+    ['nobody', 'wrong'],
+    ['off', 'secret'],
+    ['off', 'secret'],
+  ] as const) {
+    const since = performance.now()
+    assert.equal(await logIn(here, password, { username, address: `192.0.2.${username.length}` }), 535)
+    assert.ok(performance.now() - since >= 299, username)
+  }
+})
