@@ -1,8 +1,8 @@
 /**
  * The `iems` command. Starts a server, or speaks to a running one through its control socket.
  *
- * What must stay true: it prints for people and, with --json, one JSON value a line for programs; every error says what
- * to do; nothing of the server's logic is here.
+ * What must stay true: it prints for people, escaped (text.ts), and, with --json, one JSON value a line for programs;
+ * every error says what to do; nothing of the server's logic is here.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -21,6 +21,7 @@ import { createPorts } from './ports.ts'
 import { format } from './reply.ts'
 import { controlPath, startServer, systemClock } from './server.ts'
 import { memoryStore } from './store/memory.ts'
+import { counted, escapeText, escapeValue, formatSize, jsonLine } from './text.ts'
 import type { Biography, DeliveryStory, Step } from './trace.ts'
 
 const out = (text: string) => process.stdout.write(`${text}\n`)
@@ -37,16 +38,6 @@ function table(rows: readonly (readonly string[])[]): string {
       row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
     )
     .join('\n')
-}
-
-function octets(count: number): string {
-  for (const [size, unit] of [
-    [1e9, 'GB'],
-    [1e6, 'MB'],
-    [1e3, 'kB'],
-  ] as const)
-    if (count >= size) return `${(count / size).toFixed(1)} ${unit}`
-  return `${count} B`
 }
 
 function ago(ms: number): string {
@@ -72,8 +63,8 @@ function showEntry(entry: QueueEntry): string {
         : due <= now
           ? 'due now'
           : `next try in ${ago(due - now)}`
-  const head = `${bold(entry.id)}  ${entry.priority}  ${octets(entry.size)}  ${ago(now - entry.since)} old  from <${entry.from}>`
-  const way = `  ${entry.channel} → ${entry.nexthop}  ${when}, ${entry.attempt} ${entry.attempt === 1 ? 'attempt' : 'attempts'} made`
+  const head = `${bold(entry.id)}  ${entry.priority}  ${formatSize(entry.size)}  ${ago(now - entry.since)} old  from <${entry.from}>`
+  const way = `  ${entry.channel} → ${entry.nexthop}  ${when}, ${counted(entry.attempt, 'attempt')} made`
   return [
     head,
     way,
@@ -116,7 +107,7 @@ function showBiography(life: Biography): string {
   const tls = session.tls ? ` with ${session.tls.version}` : ''
   const lines = [
     `${bold(life.id)}  ${life.refused ? 'refused' : life.finished ? 'finished' : 'in the queue'}`,
-    `from <${life.from}>  ${octets(life.size)}  ${life.priority}`,
+    `from <${life.from}>  ${formatSize(life.size)}  ${life.priority}`,
     ...life.recipients.map(
       ({ address, original }) => `to <${address}>${address === original ? '' : ` (for <${original}>)`}`,
     ),
@@ -212,13 +203,20 @@ interface Common {
   readonly json?: boolean
 }
 
-async function ask<T>(
+/** What the server answers, unescaped: for whoever escapes it on printing. */
+async function askRaw<T>(
   { config }: Common,
   asked: ControlRequest,
   each?: (item: unknown) => unknown,
   file?: AsyncIterable<Uint8Array>,
 ): Promise<T> {
   return askServer<T>(controlPath(await loadConfig(config)), asked, each, file)
+}
+
+/** For people, every answer is escaped before it is styled; programs get it as it is. */
+async function ask<T>(options: Common, asked: ControlRequest, each?: (item: unknown) => unknown): Promise<T> {
+  const shown = options.json ? <V>(value: V) => value : escapeValue
+  return shown(await askRaw<T>(options, asked, each && ((item) => each(shown(item)))))
 }
 
 /** The commands of plugins: those of the running server, or of what the configuration says. */
@@ -236,7 +234,7 @@ async function pluginCommands(options: Common): Promise<readonly CommandShape[]>
 }
 
 function print(options: Common, value: unknown, text: string) {
-  out(options.json ? JSON.stringify(value) : text)
+  out(options.json ? jsonLine(value) : text)
 }
 
 interface FilterOptions extends Common {
@@ -259,7 +257,7 @@ function filterOf(ids: readonly string[], { channel, nexthop, from, to, held, al
 async function changeQueue(verb: string, options: FilterOptions, requests: readonly ControlRequest[]) {
   let count = 0
   for (const asked of requests) count += await ask<number>(options, asked)
-  print(options, { count }, `${count} ${count === 1 ? 'delivery' : 'deliveries'} ${verb}`)
+  print(options, { count }, `${counted(count, 'delivery')} ${verb}`)
 }
 
 async function list(options: FilterOptions) {
@@ -328,9 +326,9 @@ async function send(to: readonly string[], options: SendOptions) {
 }
 
 function showStatus({ pid, since, config, hostname, doors, lanes, memory }: Status): string {
-  const waiting = lanes.length === 0 ? 'The queue is empty' : `${lanes.length} next hops have mail waiting`
+  const waiting = lanes.length === 0 ? 'The queue is empty' : `${counted(lanes.length, 'next hop')} with mail waiting`
   return [
-    `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${octets(memory)} of memory`,
+    `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${formatSize(memory)} of memory`,
     config,
     table(doors.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
     waiting,
@@ -533,7 +531,7 @@ function program(): Command {
 
 function fail(error: unknown) {
   const { cure } = error as { cure?: string }
-  process.stderr.write(`iems: ${reasonOf(error)}\n${cure === undefined ? '' : `${dim(cure)}\n`}`)
+  process.stderr.write(`iems: ${escapeText(reasonOf(error))}\n${cure === undefined ? '' : `${dim(cure)}\n`}`)
   process.exitCode = 1
 }
 
@@ -558,7 +556,7 @@ try {
   const iems = program()
   if (mayBeOfPlugin(iems, process.argv)) {
     try {
-      addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), ask)
+      addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), askRaw)
     } catch (error) {
       // The help must come even without a configuration; a command of a plugin cannot.
       if (!(process.argv[2] ?? '-').startsWith('-')) throw error

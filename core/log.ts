@@ -6,6 +6,7 @@
  */
 import { type DestinationStream, pino } from 'pino'
 import type { KernelEvent } from './hooks.ts'
+import { escapeText } from './text.ts'
 
 export type Level = 'error' | 'warn' | 'info' | 'debug'
 
@@ -91,12 +92,13 @@ function printable(value: unknown, depth = 0): unknown {
   if (value instanceof Error) {
     const code = (value as { code?: unknown }).code
     return {
-      error: value.message,
+      error: escapeText(value.message),
       ...(code === undefined ? {} : { code }),
       ...stackOf(value),
       ...(value.cause ? { cause: printable(value.cause, depth + 1) } : {}),
     }
   }
+  if (typeof value === 'string') return escapeText(value)
   if (value === null || typeof value !== 'object') return value
   if (depth > 4) return '…'
   if (value instanceof Uint8Array) return `${value.byteLength} octets`

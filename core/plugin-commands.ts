@@ -2,14 +2,17 @@
  * The commands that plugins add to `iems`: how they look in the help, and how what they read and write gets to them.
  *
  * They run in the server; what must stay true here: a file is passed on as it is read and written as it comes, so its
- * size does not matter; progress is for terminals alone.
+ * size does not matter; progress is for terminals alone; what is printed is escaped (text.ts).
  */
 import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { CommandShape, ControlRequest } from './control.ts'
 import type { CommandOutput } from './plugin.ts'
+import { escapeText, jsonLine } from './text.ts'
 
 export interface Asking {
   readonly config?: string
@@ -57,11 +60,39 @@ function optionsOf(shape: CommandShape, values: Readonly<Record<string, unknown>
   return options
 }
 
+function inputOf({ reads }: CommandShape, { input }: Given): AsyncIterable<Uint8Array> {
+  if (input !== undefined) return createReadStream(input)
+  return reads === 'secret' && process.stdin.isTTY ? askSecret() : process.stdin
+}
+
+/** A line that is typed twice and not shown. */
+async function* askSecret(): AsyncGenerator<Uint8Array> {
+  const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const terminal = createInterface({ input: process.stdin, output: hidden, terminal: true })
+  const interrupted = new AbortController()
+  terminal.on('SIGINT', () => interrupted.abort(new Error('interrupted')))
+  const question = async (text: string) => {
+    process.stderr.write(text)
+    const answer = await terminal.question('', { signal: interrupted.signal })
+    process.stderr.write('\n')
+    return answer
+  }
+  try {
+    const password = await question('Password: ')
+    if ((await question('Again: ')) !== password) throw new Error('The two passwords differ')
+    yield Buffer.from(`${password}\n`)
+  } finally {
+    terminal.close()
+  }
+}
+
 async function run(shape: CommandShape, command: Command, ask: Ask): Promise<void> {
   const given = command.opts<Given>()
   const file = given.output === undefined ? undefined : createWriteStream(given.output, { mode: 0o600 })
   if (file) await once(file, 'open')
   const target = file ?? process.stdout
+  /** A file that is shown on a terminal is text for people. */
+  const screen = !file && process.stdout.isTTY ? new TextDecoder() : undefined
   const isTerminal = process.stderr.isTTY && !given.json
   const clear = isTerminal ? '\r\x1b[K' : ''
   const params = {
@@ -69,19 +100,24 @@ async function run(shape: CommandShape, command: Command, ask: Ask): Promise<voi
     arguments: command.args,
     options: optionsOf(shape, command.opts()),
   }
-  const input = shape.reads ? (given.input === undefined ? process.stdin : createReadStream(given.input)) : undefined
+  const input = shape.reads ? inputOf(shape, given) : undefined
   await ask(
     given,
     { v: 1, method: 'command', params },
     async (item) => {
       const output = item as Output
-      if ('progress' in output) return isTerminal && process.stderr.write(`${clear}${output.progress}`)
-      if ('bytes' in output) return target.write(Buffer.from(output.bytes, 'base64')) || once(target, 'drain')
+      if ('progress' in output) return isTerminal && process.stderr.write(`${clear}${escapeText(output.progress)}`)
+      if ('bytes' in output) {
+        const bytes = Buffer.from(output.bytes, 'base64')
+        return (
+          target.write(screen ? escapeText(screen.decode(bytes, { stream: true })) : bytes) || once(target, 'drain')
+        )
+      }
       if (isTerminal) process.stderr.write(clear)
       // What a command says beside the file that it writes to standard output would become part of the file.
       const lines = shape.writes && !file ? process.stderr : process.stdout
-      if (!given.json) return lines.write(`${output.text}\n`)
-      return output.value === undefined || lines.write(`${JSON.stringify(output.value)}\n`)
+      if (!given.json) return lines.write(`${escapeText(output.text)}\n`)
+      return output.value === undefined || lines.write(`${jsonLine(output.value)}\n`)
     },
     input,
   )

@@ -96,8 +96,8 @@ export interface Command {
   readonly arguments?: readonly string[]
   /** `'--since <date>'` with its sentence; without `<…>` it is a switch. */
   readonly options?: Readonly<Record<string, string>>
-  /** It reads a file: `--input <file>`, or standard input. */
-  readonly reads?: boolean
+  /** It reads a file: `--input <file>`, or standard input. `secret`: a password, which a terminal asks for and does not show. */
+  readonly reads?: boolean | 'secret'
   /** It writes a file: `--output <file>`, or standard output. */
   readonly writes?: boolean
   run(call: CommandCall): AsyncIterable<CommandOutput>

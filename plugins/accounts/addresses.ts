@@ -2,6 +2,7 @@
  * Addresses as accounts are found by them: what differs only in case, quotes or the form of the domain is the same.
  */
 import { domainToASCII } from 'node:url'
+import { isPlainLine } from 'iems'
 
 export interface LocalAddress {
   readonly local: string
@@ -21,4 +22,25 @@ export function readAddress(address: string): LocalAddress | undefined {
 
 export function readDomain(domain: string): string | undefined {
   return domainToASCII(domain.normalize('NFC')) || undefined
+}
+
+/** RFC 5321 section 4.1.2 with RFC 6531 section 3.3: a Dot-string or a Quoted-string of one line. */
+const ATOM = "(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|(?!\\p{Z})[\\u0080-\\u{10ffff}])+"
+const LOCAL = new RegExp(`^(?:${ATOM}(?:\\.${ATOM})*|"(?:[^"\\\\]|\\\\.)*")$`, 'u')
+/** RFC 1035 section 2.3.1, with the underscore that is in use. */
+const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
+const DOMAIN_LENGTH = 253
+
+/** Whether a domain may be configured: by the letters that DNS has for it. */
+export function isDomain(domain: string): boolean {
+  const ascii = isPlainLine(domain) && !/\s/.test(domain) ? readDomain(domain) : undefined
+  return ascii !== undefined && ascii.length <= DOMAIN_LENGTH && ascii.split('.').every((label) => LABEL.test(label))
+}
+
+/** Whether an address may be configured: RFC 5321 grammar, nothing that hides or reorders characters. */
+export function isAddress(address: string): boolean {
+  const at = address.lastIndexOf('@')
+  const local = address.slice(0, at)
+  // A space may stand between quotes alone.
+  return at > 0 && isPlainLine(address) && LOCAL.test(local) && isDomain(address.slice(at + 1))
 }

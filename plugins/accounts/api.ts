@@ -38,7 +38,7 @@ export interface AccountsApi {
   groupsOf(id: string): Promise<readonly string[]>
 }
 
-export { readAddress } from './addresses.ts'
+export { isAddress, isDomain, readAddress } from './addresses.ts'
 export {
   createVerifier,
   hashPassword,

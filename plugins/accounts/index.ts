@@ -6,7 +6,7 @@
  */
 import { defer, definePlugin, refuse, secretValue, size } from 'iems'
 import * as z from 'zod'
-import { readAddress, readDomain } from './addresses.ts'
+import { isAddress, isDomain, readAddress, readDomain } from './addresses.ts'
 import { Accounts } from './api.ts'
 import { createDirectory, identityOf, type KeptAccount } from './directory.ts'
 import { createVerifier, hashPassword, isPasswordHash, verifierOptions } from './passwords.ts'
@@ -22,7 +22,10 @@ const account = z.strictObject({
     .regex(/^[A-Za-z0-9_-]{1,64}$/)
     .optional()
     .describe('What the mailboxes belong to. Default: the name; write it down before you change the name.'),
-  addresses: z.array(z.string()).min(1).describe('Mail for these comes here.'),
+  addresses: z
+    .array(z.string().refine(isAddress, 'must be an address (RFC 5321)'))
+    .min(1)
+    .describe('Mail for these comes here.'),
   password: z
     .union([hash, secretValue()])
     .optional()
@@ -38,7 +41,10 @@ const account = z.strictObject({
 })
 
 const options = z.strictObject({
-  domains: z.array(z.string()).min(1).describe('Domains whose addresses are all known here.'),
+  domains: z
+    .array(z.string().refine(isDomain, 'must be a domain'))
+    .min(1)
+    .describe('Domains whose addresses are all known here.'),
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
   subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
   ownAddress: z
@@ -85,7 +91,7 @@ export const accounts = definePlugin({
       commands: {
         'password hash': {
           summary: 'the hash of a password, to stand in the configuration',
-          reads: true,
+          reads: 'secret',
           async *run({ input }) {
             let password = ''
             for await (const chunk of input) password += Buffer.from(chunk).toString()

@@ -223,9 +223,10 @@ export interface DirectoryApi {
   memberOf(id: string): AsyncIterable<string>
   /**
    * Makes changes in their order. `all`: in one commit, or none of them if one is refused. `each`: those that can be
-   * made. Answers one result for each, in the same order.
+   * made. `check`: what `all` would answer, without a change. One result for each, in the same order; with `all`, every
+   * change that is wrong by itself says why.
    */
-  change(changes: readonly Change[], by: string, mode?: 'all' | 'each'): Promise<readonly Changed[]>
+  change(changes: readonly Change[], by: string, mode?: 'all' | 'each' | 'check'): Promise<readonly Changed[]>
 
   appPasswords(account: string): Promise<readonly AppPassword[]>
   /** The password is told this once. */

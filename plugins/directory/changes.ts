@@ -8,7 +8,16 @@
 import { randomUUID } from 'node:crypto'
 import { below, type Clock, type Store, unkey } from 'iems'
 import { hashPassword, isPasswordHash } from '../accounts/api.ts'
-import type { Change, Changed, Entry, EntryKind, Member, Recorded, Refused } from './api.ts'
+import {
+  type Change,
+  type Changed,
+  type Entry,
+  type EntryKind,
+  isRefused,
+  type Member,
+  type Recorded,
+  type Refused,
+} from './api.ts'
 import { Draft } from './draft.ts'
 import { addressesOf, attributesOf, nameOfEntry, shown } from './entries.ts'
 import {
@@ -56,20 +65,32 @@ class Refusal extends Error {
 }
 
 type Fields = Readonly<Record<string, unknown>>
-type Prepared = Change | { readonly set: string; readonly record: (account: AccountRecord) => AccountRecord }
+type Prepared =
+  | Change
+  | { readonly set: string; readonly record: (account: AccountRecord) => AccountRecord }
+  /** Its password is too weak. */
+  | { readonly weak: string }
+type Mode = 'all' | 'each' | 'check'
+
+/** What a new password in the clear must be. */
+export interface PasswordPolicy {
+  readonly minLength: number
+  readonly notTheName: boolean
+}
 
 export interface ChangesParts {
   readonly store: Store
   readonly clock: Clock
   /** Whether SCRAM verifiers are kept of new passwords. */
   readonly scram: boolean
+  readonly policy: PasswordPolicy
   /** After every commit. */
   changed(): void
 }
 
 export type Changes = ReturnType<typeof createChanges>
 
-export function createChanges({ store, clock, scram, changed }: ChangesParts) {
+export function createChanges({ store, clock, scram, policy, changed }: ChangesParts) {
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other within this process; `attempt` sees to the others. */
@@ -79,12 +100,12 @@ export function createChanges({ store, clock, scram, changed }: ChangesParts) {
     return done
   }
 
-  async function commit(changes: readonly Prepared[], by: string, isAll: boolean): Promise<Changed[]> {
+  async function commit(changes: readonly Prepared[], by: string, mode: Mode): Promise<Changed[]> {
     for (let tries = 0; tries < TRIES; tries++) {
       const before = await store.get(revisionKey)
       const draft = new Draft(store)
-      const results = await drafted(draft, changes, { by, isAll, revision: revisionIn(before) })
-      if (draft.isEmpty) return results
+      const results = await drafted(draft, changes, { by, isAll: mode !== 'each', revision: revisionIn(before) })
+      if (draft.isEmpty || mode === 'check') return results
       draft.put(revisionKey, encode({ revision: revisionIn(before) + 1 } satisfies RevisionRecord))
       if (!(await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }]))) continue
       changed()
@@ -109,27 +130,50 @@ export function createChanges({ store, clock, scram, changed }: ChangesParts) {
       } catch (cause) {
         if (!(cause instanceof Refusal)) throw cause
         results.push(cause.refused)
-        if (isAll) return changes.map((_, at) => (at === number ? cause.refused : NOT_ALONE))
       }
     }
+    if (isAll && results.some(isRefused)) return results.map((result) => (isRefused(result) ? result : NOT_ALONE))
     all.keep(draft)
     return results
   }
 
+  /** What an account is called, now and by the change. */
+  async function namesIn(change: Exclude<Change, { remove: string }>): Promise<readonly string[]> {
+    const value = 'set' in change ? await store.get(entryKey(change.set)) : undefined
+    const before = value ? decode<AccountRecord>(value) : undefined
+    const fields = ('add' in change ? change.add : 'to' in change ? change.to : {}) as unknown as Partial<AccountRecord>
+    const addresses = [before?.addresses, fields.addresses].flatMap((list) => (Array.isArray(list) ? list : []))
+    const names = [before?.name, fields.name, ...addresses, ...addresses.map((one) => String(one).split('@')[0])]
+    return names.filter((name) => typeof name === 'string')
+  }
+
+  async function checked(change: Change): Promise<Prepared> {
+    const password =
+      'remove' in change
+        ? undefined
+        : clearPassword('add' in change ? change.add : 'to' in change ? change.to : undefined)
+    if (password === undefined || 'remove' in change) return change
+    if ([...password].length < policy.minLength)
+      return { weak: `the password must have at least ${policy.minLength} characters` }
+    const isName = policy.notTheName && (await namesIn(change)).some((name) => foldName(name) === foldName(password))
+    return isName ? { weak: 'the password must not be the name or an address of the account' } : change
+  }
+
   return {
-    async change(changes: readonly Change[], by: string, mode: 'all' | 'each' = 'all'): Promise<readonly Changed[]> {
-      const prepared = await withHashes(changes, scram)
+    async change(changes: readonly Change[], by: string, mode: Mode = 'all'): Promise<readonly Changed[]> {
+      const sound = await Promise.all(changes.map(checked))
+      const prepared = mode === 'check' ? sound : await withHashes(sound, scram)
       return inTurn(async () => {
-        if (mode === 'all') return commit(prepared, by, true)
+        if (mode !== 'each') return commit(prepared, by, mode)
         const results: Changed[] = []
         for (let start = 0; start < prepared.length; start += CHUNK)
-          results.push(...(await commit(prepared.slice(start, start + CHUNK), by, false)))
+          results.push(...(await commit(prepared.slice(start, start + CHUNK), by, 'each')))
         return results
       })
     },
     /** What is no change of an entry's own fields: passwords of programs, a code that was used. */
     async rewrite(id: string, record: (account: AccountRecord) => AccountRecord, by: string): Promise<Changed> {
-      return inTurn(async () => (await commit([{ set: id, record }], by, true))[0] as Changed)
+      return inTurn(async () => (await commit([{ set: id, record }], by, 'all'))[0] as Changed)
     },
   }
 }
@@ -137,10 +181,11 @@ export function createChanges({ store, clock, scram, changed }: ChangesParts) {
 const revisionIn = (value: Uint8Array | undefined) => (value ? decode<RevisionRecord>(value).revision : 0)
 /** More than any call has changes, so that numbers of history do not meet. */
 const CHUNK_NUMBERS = 1_000_000
-const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }
+/** Of changes that would have been made without another of the same call. */
+export const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }
 
 /** Passwords in the clear become hashes before anybody's turn is taken by that. */
-async function withHashes(changes: readonly Change[], scram: boolean): Promise<Change[]> {
+async function withHashes(changes: readonly Prepared[], scram: boolean): Promise<Prepared[]> {
   const hashed = [...changes]
   let next = 0
   const work = async () => {
@@ -150,18 +195,22 @@ async function withHashes(changes: readonly Change[], scram: boolean): Promise<C
   return hashed
 }
 
-async function withHash(change: Change, scram: boolean): Promise<Change> {
+async function withHash(change: Prepared, scram: boolean): Promise<Prepared> {
   if ('add' in change) return { ...change, add: await hashedIn(change.add, scram) }
   return 'to' in change ? { ...change, to: await hashedIn(change.to, scram) } : change
 }
 
-async function hashedIn<T extends object>(fields: T, scram: boolean): Promise<T> {
-  const { password } = fields as { password?: unknown }
+/** Of the fields of an entry: a password that has yet to be hashed. */
+function clearPassword(fields: object | undefined): string | undefined {
+  const { password } = (fields ?? {}) as { password?: unknown }
   const isClear =
     typeof password === 'string' && password !== '' && password.length <= 1024 && !/^(\$|\{)/.test(password)
-  return isClear && !isPasswordHash(password)
-    ? { ...fields, password: await hashPassword(password, { scram }) }
-    : fields
+  return isClear && !isPasswordHash(password) ? password : undefined
+}
+
+async function hashedIn<T extends object>(fields: T, scram: boolean): Promise<T> {
+  const password = clearPassword(fields)
+  return password === undefined ? fields : { ...fields, password: await hashPassword(password, { scram }) }
 }
 
 // --- one change -------------------------------------------------------------------------------
@@ -176,6 +225,7 @@ class Work {
   }
 
   async make(change: Prepared): Promise<EntryRecord> {
+    if ('weak' in change) throw new Refusal('INVALID', change.weak)
     if ('add' in change) return this.#add(change)
     if ('remove' in change) return this.#remove(await this.#entry(change.remove))
     const before = await this.#entry(change.set)

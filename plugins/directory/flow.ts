@@ -10,7 +10,7 @@ import type { Account, AccountsApi } from '../accounts/api.ts'
 import type { DirectoryAccount, Group, RoutingEntry } from './api.ts'
 import type { Lookup } from './lookup.ts'
 import { createOwnerOf } from './owner.ts'
-import { type AccountRecord, foldName, type Parted, partsOf } from './records.ts'
+import { type AccountRecord, foldAddress, foldName, type Parted, partsOf } from './records.ts'
 import { createSenders, formsOf } from './senders.ts'
 
 export interface FlowOptions {

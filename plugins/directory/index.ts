@@ -44,6 +44,13 @@ const options = z.strictObject({
       'Offers SCRAM-SHA-256, by which clients show that they know the password without telling it. A verifier is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on it.',
     ),
   hashing: verifierOptions.describe('How much work password hashing may make.'),
+  passwords: z
+    .strictObject({
+      minLength: z.int().min(1).max(1024).default(8).describe('The fewest characters of a new password.'),
+      notTheName: z.boolean().default(true).describe('A new password is not the name or an address of its account.'),
+    })
+    .prefault({})
+    .describe('What new passwords must be. Hashes of other systems are taken as they are.'),
   history: duration().prefault('365 days').describe('How long it is known who changed what.'),
   issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
 })
@@ -58,7 +65,7 @@ export const directory = definePlugin({
     const { store, clock } = ctx
     const kept = createKept(store)
     const lookup = createLookup(store, kept)
-    const changes = createChanges({ store, clock, changed: kept.expire, scram: config.scram })
+    const changes = createChanges({ store, clock, changed: kept.expire, scram: config.scram, policy: config.passwords })
     const flow = createFlow(lookup, config)
     const logins = createLogins({
       lookup,

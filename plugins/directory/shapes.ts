@@ -4,11 +4,11 @@
  * What must stay true: whatever passes is bounded, has no control characters where one line is meant, and can be
  * written again as LDIF and CSV.
  */
-import { network } from 'iems'
+import { isPlainLine, network } from 'iems'
 import * as z from 'zod'
-import { isPasswordHash } from '../accounts/api.ts'
+import { isAddress, isDomain, isPasswordHash } from '../accounts/api.ts'
 import { type EntryKind, SCOPES } from './api.ts'
-import { foldAddress, foldDomain, foldMatch, foldPath } from './records.ts'
+import { foldPath } from './records.ts'
 
 const VALUES = 1000
 const VALUE_LENGTH = 65_536
@@ -26,17 +26,19 @@ const line = (most = 255) =>
     .max(most)
     .refine((text) => !CONTROLS.test(text) && text.isWellFormed() && text.trim() === text, 'must be one plain line')
 
-const address = line(ADDRESS_LENGTH).refine((text) => foldAddress(text) !== undefined, 'must be an address')
+const identifier = (most?: number) => line(most).refine(isPlainLine, 'must have no characters that are not seen')
+/** An address with wildcards in its local part; `*` is an atom's character. */
+const address = line(ADDRESS_LENGTH).refine(isAddress, 'must be an address (RFC 5321), such as ann@example.org')
 const plainAddress = address.refine((text) => !text.includes('*'), 'must be an address without *')
-const domain = line().refine((text) => !/[@*\s]/.test(text) && foldDomain(text) !== undefined, 'must be a domain')
+const domain = line().refine(isDomain, 'must be a domain, such as example.org')
 const match = line(ADDRESS_LENGTH).refine(
-  (text) => foldMatch(text) !== undefined && !foldMatch(text)?.split('@').at(-1)?.slice(1).includes('*'),
+  (text) => text === '*' || isAddress(text) || isDomain(text.replace(/^\*\./, '')),
   'must be an address, a domain, *.domain or *',
 )
-const path = line(1000).refine((text) => foldPath(text) !== '', 'must be names divided by /')
+const path = identifier(1000).refine((text) => foldPath(text) !== '', 'must be names divided by /')
 const unit = z.string().max(1000)
 /** How people call an account or a group; what would be a path or a list elsewhere is left out. */
-const name = line().refine((text) => !/[/,]/.test(text), 'must be without / and ,')
+const name = identifier().refine((text) => !/[/,]/.test(text), 'must be without / and ,')
 const attributes = z
   .record(
     z.string().regex(/^[a-z][a-z0-9;-]{0,63}$/, 'attribute names are lower case letters, digits and -'),

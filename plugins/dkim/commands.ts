@@ -96,11 +96,13 @@ export function createCommands({ keys, clock, retired, dns }: CommandParts): Rea
       },
     },
     'dkim show': {
-      summary: 'the record to publish for a key',
-      arguments: ['<domain>', '<selector>'],
-      async *run({ arguments: [domain = '', selector = ''] }) {
-        const one = await found(domain, selector)
-        yield { text: zoneLine(one), value: shown(one) }
+      summary: 'the record to publish for a key; without a selector, those of all keys of the domain',
+      arguments: ['<domain>', '[selector]'],
+      async *run({ arguments: [domain = '', selector] }) {
+        const ofDomain = (await keys.all()).filter((key) => key.domain === domain.toLowerCase())
+        const wanted = selector === undefined ? ofDomain : [await found(domain, selector)]
+        if (wanted.length === 0) throw new Error(`there is no key of ${domain}; iems dkim add makes one`)
+        for (const one of wanted) yield { text: zoneLine(one), value: shown(one) }
       },
     },
     'dkim activate': {

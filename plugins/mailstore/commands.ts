@@ -1,7 +1,7 @@
 /**
  * `iems mailbox …`: what admins ask of the message store.
  */
-import type { Command, CommandOutput } from 'iems'
+import { type Command, type CommandOutput, counted, formatSize } from 'iems'
 import type { Account, AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from './api.ts'
 import { isRefused } from './changes.ts'
@@ -30,7 +30,7 @@ export function createCommands({
   /** By name, address or id. */
   async function accountOf(name = ''): Promise<Account> {
     const found =
-      (await accounts.byName(name)) ?? (await accounts.byAddress(name))?.account ?? (await accounts.byId(name))
+      (await accounts.byLogin(name)) ?? (await accounts.byAddress(name))?.account ?? (await accounts.byId(name))
     if (!found) throw new Error(`There is no account ${name}`)
     return found
   }
@@ -46,11 +46,25 @@ export function createCommands({
     return found
   }
 
+  /** Accounts stand in an access list by id, however the administrator names them. */
+  async function identifierOf(text: string): Promise<string> {
+    const sign = text.startsWith('-') ? '-' : ''
+    const bare = text.slice(sign.length)
+    return bare === 'anyone' || bare.startsWith('group:') ? text : sign + (await accountOf(bare)).id
+  }
+
+  async function shownIdentifier(identifier: string): Promise<string> {
+    const sign = identifier.startsWith('-') ? '-' : ''
+    const bare = identifier.slice(sign.length)
+    return sign + ((await accounts.byId(bare))?.name ?? bare)
+  }
+
   async function* list(name: string | undefined): AsyncGenerator<CommandOutput> {
     const account = await accountOf(name)
     for (const mailbox of await service.mailboxes(account.id)) {
       const { messages, unseen, size, specialUse = '' } = mailbox
-      const text = `${mailbox.name}  ${messages} messages, ${unseen} unseen, ${megabytes(size)} ${specialUse}`.trimEnd()
+      const text =
+        `${mailbox.name}  ${counted(messages, 'message')}, ${unseen} unseen, ${formatSize(size)} ${specialUse}`.trimEnd()
       yield { text, value: mailbox }
     }
   }
@@ -58,9 +72,9 @@ export function createCommands({
   async function* usage(name: string | undefined): AsyncGenerator<CommandOutput> {
     for await (const account of chosen(name)) {
       const octets = await service.usage(account.id)
-      const share = account.quota === undefined ? 'no limit' : `of ${megabytes(account.quota)}`
+      const share = account.quota === undefined ? 'no limit' : `of ${formatSize(account.quota)}`
       yield {
-        text: `${account.name}  ${megabytes(octets)}  ${share}`,
+        text: `${account.name}  ${formatSize(octets)}  ${share}`,
         value: { account: account.name, octets, quota: account.quota },
       }
     }
@@ -69,7 +83,7 @@ export function createCommands({
   async function* check(name: string | undefined, repair: boolean): AsyncGenerator<CommandOutput> {
     let [checked, found, left] = [0, 0, 0]
     for await (const account of chosen(name)) {
-      yield { progress: `${++checked} accounts, ${found} problems: ${account.name}` }
+      yield { progress: `${counted(++checked, 'account')}, ${counted(found, 'problem')}: ${account.name}` }
       for await (const problem of checkAccount(account.id, repair)) {
         found++
         const isMended = repair && problem.canRepair
@@ -81,7 +95,7 @@ export function createCommands({
         }
       }
     }
-    yield { text: `${checked} accounts checked, ${found} problems found, ${left} left` }
+    yield { text: `${counted(checked, 'account')} checked, ${counted(found, 'problem')} found, ${left} left` }
     if (left > 0) throw new Error(repair ? 'Not everything can be repaired' : 'Repair with --repair what can be')
   }
 
@@ -119,7 +133,7 @@ export function createCommands({
         const status = await finding.status()
         const { waiting } = status
         yield {
-          text: waiting === 0 ? 'Everything is indexed' : `${waiting} messages are still to be indexed`,
+          text: waiting === 0 ? 'Everything is indexed' : `${counted(waiting, 'message')} still to be indexed`,
           value: status,
         }
       },
@@ -135,8 +149,8 @@ export function createCommands({
         let count = 0
         const only = typeof options.mailbox === 'string' ? { mailbox: options.mailbox } : {}
         for await (const { mailbox } of undelete({ account: id, since, ...only }))
-          yield { progress: `${++count} messages, ${mailbox}` }
-        yield { text: `${count} messages are back`, value: { messages: count } }
+          yield { progress: `${counted(++count, 'message')}, ${mailbox}` }
+        yield { text: `${counted(count, 'message')} restored`, value: { messages: count } }
       },
     },
     'mailbox acl': {
@@ -145,16 +159,15 @@ export function createCommands({
       async *run({ arguments: [name, mailboxName, identifier, rights] }) {
         let mailbox = await mailboxOf(await accountOf(name), mailboxName)
         if (identifier !== undefined) {
-          const { [identifier]: _, ...others } = mailbox.acl
-          const set = await service.setAcl(mailbox, rights ? { ...others, [identifier]: rights } : others)
+          const id = await identifierOf(identifier)
+          const { [id]: _, ...others } = mailbox.acl
+          const set = await service.setAcl(mailbox, rights ? { ...others, [id]: rights } : others)
           if (isRefused(set)) throw new Error(set.why)
           mailbox = set
         }
         for (const [who, given] of Object.entries(mailbox.acl))
-          yield { text: `${who}  ${given}`, value: { identifier: who, rights: given } }
+          yield { text: `${await shownIdentifier(who)}  ${given}`, value: { identifier: who, rights: given } }
       },
     },
   }
 }
-
-const megabytes = (octets: number) => `${(octets / 1e6).toFixed(1)} MB`

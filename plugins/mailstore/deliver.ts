@@ -23,7 +23,7 @@ import { type Emails, tagOf, threadOf } from './emails.ts'
 import { firstFiling, type ToFile } from './filing.ts'
 import { ensureMailbox } from './mailboxes.ts'
 import { addEntries } from './messages.ts'
-import { readName } from './names.ts'
+import { isNewName, readName } from './names.ts'
 import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
 
 /** Recipients of one delivery that are worked on at a time. */
@@ -122,7 +122,8 @@ export function createDeliver(parts: DeliverParts) {
       if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
       const mailboxes: { ref: MailboxRef; flags: readonly string[] }[] = []
       for (const { mailbox, flags } of into) {
-        const name = readName(mailbox) ?? 'INBOX'
+        const wanted = readName(mailbox)
+        const name = wanted !== undefined && isNewName(wanted) ? wanted : 'INBOX'
         mailboxes.push({ ref: await ensureMailbox(change, { account: account.id, now: now() }, { name }), flags })
       }
       return addAll(change, { carried, account, recipient, tag }, mailboxes)

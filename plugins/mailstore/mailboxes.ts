@@ -9,7 +9,7 @@ import { type Clock, type Key, type Store, unkey } from 'iems'
 import type { Mailbox, MailboxRef, Or, SpecialUse } from './api.ts'
 import { type Change, type ChangeAccount, isRefused } from './changes.ts'
 import { GONE, mailboxOf, readMailbox, refused } from './mailbox.ts'
-import { FIRST_MAILBOXES, levelsAbove, readName } from './names.ts'
+import { FIRST_MAILBOXES, isNewName, levelsAbove, readName } from './names.ts'
 import {
   decode,
   type MailboxRecord,
@@ -148,7 +148,7 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
 
   function create(account: string, name: string, options: { readonly specialUse?: SpecialUse } = {}): Or<Mailbox> {
     const wanted = readName(name)
-    if (wanted === undefined) return Promise.resolve(BAD_NAME)
+    if (wanted === undefined || !isNewName(wanted)) return Promise.resolve(BAD_NAME)
     return changeAccount(account, async (change) => {
       await ensureFirst(change, account, clock.now())
       const id = await change.get<string>(nameKey(account, wanted))
@@ -190,7 +190,7 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
   async function rename(ref: MailboxRef, name: string): Or<Mailbox> {
     const { account, id } = ref
     const wanted = readName(name)
-    if (wanted === undefined) return BAD_NAME
+    if (wanted === undefined || !isNewName(wanted)) return BAD_NAME
     const now = await read(ref)
     if (!now) return GONE
     if (now.name === 'INBOX') return renameInbox(ref, wanted)

@@ -3,6 +3,7 @@
  *
  * What must stay true: INBOX is INBOX in any case, and nothing else differs only by Unicode's forms from another name.
  */
+import { isPlainLine } from 'iems'
 import type { SpecialUse } from './api.ts'
 
 /** Characters of a name, and its levels. */
@@ -29,6 +30,12 @@ export function readName(name: string): string | undefined {
   if (levels[0]?.toUpperCase() === 'INBOX') levels[0] = 'INBOX'
   return levels.join('/')
 }
+
+/**
+ * Whether a mailbox may get this name: nothing in it changes the order of characters or hides one, but for the joiners
+ * that some scripts and emoji need. Mailboxes that have other names keep them.
+ */
+export const isNewName = (name: string): boolean => isPlainLine(name.replace(/[\u200c\u200d]/g, ''))
 
 /** The levels above it, outermost first. */
 export function levelsAbove(name: string): readonly string[] {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Credentials, Protocol } from '../../core/index.ts'
+import type { NewEntry } from '../../plugins/directory/api.ts'
 import { codeAt } from '../../plugins/directory/totp.ts'
 import { createDirectoryKernel, type DirectoryKernel } from '../support/directory.ts'
 
@@ -503,6 +504,119 @@ test('ten thousand accounts and members in one file, or a line for each that is 
   assert.match(each.lines[0] ?? '', /line 4: huge is no size/)
   assert.match(each.lines[1] ?? '', /2 changes made, 1 refused/)
   assert.equal((await here.directory.byName('account', 'p1'))?.quota, 1)
+})
+
+test('addresses and domains follow RFC 5321, and names show what they are', async (t) => {
+  const here = await createHere(t)
+  const bad = [
+    'a@here.test;b@here.test',
+    'a b@here.test',
+    'a,b@here.test',
+    '<a@here.test>',
+    'a@b@here.test',
+    'a..b@here.test',
+  ]
+  for (const address of [...bad, '.a@here.test', 'a@here..test', 'a@-here.test', 'a@here;test', 'a\u202eb@here.test'])
+    for (const add of [
+      { kind: 'account', name: 'x', addresses: [address] },
+      { kind: 'group', name: 'x', addresses: [address] },
+      { kind: 'alias', match: address, targets: ['ann@here.test'] },
+      { kind: 'alias', match: 'x@here.test', targets: [address] },
+      { kind: 'group', name: 'x', members: [{ address }] },
+      { kind: 'account', name: 'x', forward: { to: [address], keep: true } },
+    ] as const)
+      assert.equal(await refusedBy(here, add), 'INVALID', `${JSON.stringify(address)} ${add.kind}`)
+  for (const name of ['a;b.test', 'a b.test', 'a,b', '<a>', 'a..b', 'a\u200b.test'])
+    assert.equal(await refusedBy(here, { kind: 'domain', name }), 'INVALID', name)
+  for (const name of ['ann\u202e', 'a\u200bb', 'a\u0007'])
+    assert.equal(await refusedBy(here, { kind: 'account', name }), 'INVALID', JSON.stringify(name))
+  for (const address of ['"a;b c"@here.test', "o'neil+x=y@here.test", 'jürgen@bücher.test', 'x_y@a_b.test'])
+    assert.equal(await refusedBy(here, { kind: 'account', name: address, addresses: [address] }), undefined, address)
+})
+
+async function refusedBy({ directory }: DirectoryKernel, add: NewEntry): Promise<string | undefined> {
+  const [result] = await directory.change([{ add }], 'test', 'check')
+  return result && 'refused' in result ? result.refused : undefined
+}
+
+test('a misspelt field or column is an error that names the nearest; other attributes are said to be such', async (t) => {
+  const here = await createHere(t)
+  for (const [line, hint] of [
+    ['account set ann qouta=5GB', /has no qouta; did you mean quota\?/],
+    ['account set ann adress=x@here.test', /did you mean address\?/],
+    ['account set ann mail=x@here.test', /did you mean address\?/],
+    ['account set ann displayName=Ann', /did you mean display-name\?/],
+    ['account set ann telefoneNumber=1', /did you mean telephonenumber\?/],
+    ['account set ann shoe=42', /has no shoe; .* attr:shoe=/],
+    ['group set team sender=anyone', /There is no group|did you mean senders/],
+    ['domain set here.test catchall=x@here.test', /did you mean catch-all\?/],
+    ['account set ann constructor=1', /has no constructor/],
+  ] as const)
+    await assert.rejects(here.iems(line), hint, line)
+  await assert.rejects(here.iems('account import', 'name,adress,attr:shoe\nx,x@here.test,42\n'), /did you mean address/)
+  assert.equal(await here.directory.byName('account', 'x'), undefined)
+  await here.iems('account set ann attr:shoe=42 telephoneNumber=1')
+  assert.deepEqual((await here.directory.byName('account', 'ann'))?.attributes, {
+    shoe: ['42'],
+    telephonenumber: ['1'],
+  })
+  const { bytes } = await here.iems('account export')
+  assert.match(bytes.toString().split('\r\n')[0] ?? '', /attr:shoe/)
+  assert.match((await here.iems('account export --ldif')).bytes.toString(), /^shoe: 42$/m)
+  await here.iems('account import --update', bytes)
+})
+
+test('an import names every wrong line, whatever is wrong with it, and changes nothing', async (t) => {
+  const here = await createHere(t, { directory: { passwords: {} } })
+  const rows = [
+    'good,good@here.test,5GB,long enough 1',
+    'size,size@here.test,huge,long enough 2',
+    'domain,domain@elsewhere.test,,long enough 3',
+    'short,short@here.test,,x',
+    'the-name-1,,,The-Name-1',
+    'taken,ann@here.test,,',
+    'grammar,a;b@here.test,,',
+    'good,other@here.test,,',
+    ',nameless@here.test,,',
+    'fine,fine@here.test,,',
+  ]
+  const said: string[] = []
+  const command = here.kernel.commands.get('account import')
+  const input = (async function* () {
+    yield Buffer.from(`name,address,quota,password\n${rows.join('\n')}\n`)
+  })()
+  await assert.rejects(
+    (async () => {
+      for await (const one of command?.run({ arguments: [], options: {}, input, signal: t.signal }) ?? [])
+        if ('text' in one) said.push(one.text)
+    })(),
+    /8 of 10 are wrong/,
+  )
+  for (const [line, why] of [
+    [3, /size/],
+    [4, /no domain elsewhere.test/],
+    [5, /at least 8 characters/],
+    [6, /must not be the name/],
+    [7, /is taken/],
+    [8, /address/],
+    [9, /is taken/],
+    [10, /no name/],
+  ] as const)
+    assert.match(said.find((text) => text.startsWith(`line ${line}:`)) ?? '', why)
+  assert.equal(said.length, 8)
+  assert.equal(await here.directory.byName('account', 'good'), undefined)
+})
+
+test('new passwords follow the policy, and none stands on a command line', async (t) => {
+  const here = await createHere(t, { directory: { passwords: { minLength: 10 } } })
+  await assert.rejects(here.iems('account password ann', 'short\n'), /at least 10 characters/)
+  await here.make({ add: { kind: 'account', name: 'long-name-here', addresses: ['a-long-address@here.test'] } })
+  for (const name of ['Long-Name-Here', 'a-long-address@here.test', 'A-LONG-ADDRESS'])
+    await assert.rejects(here.iems('account password long-name-here', `${name}\n`), /must not be the name/)
+  await here.iems('account password long-name-here', 'something else\n')
+  for (const line of ['account add new password=something-else', 'account set ann password=something-else'])
+    await assert.rejects(here.iems(line), /command line/)
+  assert.equal(await here.directory.byName('account', 'new'), undefined)
 })
 
 test('every change is recorded: who, when, what', async (t) => {

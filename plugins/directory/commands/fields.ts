@@ -2,12 +2,24 @@
  * Entries as people write them: `address=ann@example.org quota=5GB`, and what a table's columns are called.
  *
  * What must stay true: each field has one name, on the command line, in tables and when it is shown; several values are
- * the field written several times; what is no field of ours is an attribute.
+ * the field written several times; a name that is neither a field nor an attribute (attributes.ts) is an error.
  */
+import { withArticle } from 'iems'
 import type { Entry, EntryKind, Member } from '../api.ts'
+import { attributeOf, columnOf, unknownField } from './attributes.ts'
 
-/** Octets by their unit, as the configuration has them. */
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+/** Octets by their unit, as the configuration has them: powers of ten, and of two with an i. */
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 1024,
+  mi: 1024 ** 2,
+  gi: 1024 ** 3,
+  ti: 1024 ** 4,
+}
 
 type Value = string | number | boolean | null
 interface Field {
@@ -22,8 +34,8 @@ interface Field {
 }
 
 function octets(text: string): number {
-  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text) ?? []
-  if (number === undefined) throw new Error(`${text} is no size such as 500MB or 5GB`)
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?)b?$/i.exec(text) ?? []
+  if (number === undefined) throw new Error(`${text} is no size such as 500MB, 5GB or 5GiB`)
   return Math.round(Number(number) * (UNITS[unit.toLowerCase()] as number))
 }
 
@@ -71,8 +83,18 @@ const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
   route: { match: { field: 'match' }, to: { field: 'target', read: target, show: showTarget } },
 }
 
-/** The columns of a kind; further ones are attributes. */
+/** The columns of a kind, beside attributes. */
 export const columnsOf = (kind: EntryKind): readonly string[] => Object.keys(FIELDS[kind])
+
+const hasAttributes = (kind: EntryKind) => kind === 'account' || kind === 'group' || kind === 'unit'
+const whyUnknown = (kind: EntryKind, name: string) =>
+  unknownField(name, withArticle(kind), columnsOf(kind), hasAttributes(kind))
+
+/** Why a table of this kind cannot have these columns, one sentence each. */
+export const unknownColumns = (kind: EntryKind, columns: Iterable<string>): readonly string[] =>
+  [...columns]
+    .filter((name) => !Object.hasOwn(FIELDS[kind], name) && !(hasAttributes(kind) && attributeOf(name) !== undefined))
+    .map((name) => whyUnknown(kind, name))
 
 export interface Written {
   readonly name: string
@@ -82,7 +104,7 @@ export interface Written {
 }
 
 export function readWord(word: string): Written {
-  const [, name, how, value] = /^([A-Za-z][\w;.-]*?)([+-]?=)(.*)$/s.exec(word) ?? []
+  const [, name, how, value] = /^([A-Za-z][\w;.:-]*?)([+-]?=)(.*)$/s.exec(word) ?? []
   if (name === undefined || value === undefined)
     throw new Error(`${word} must be field=value, field+=value or field-=value`)
   return { name, how: how as Written['how'], value }
@@ -106,7 +128,7 @@ export function patchOf(kind: EntryKind, words: readonly Written[], before?: Ent
   const members = { set: undefined as string[] | undefined, add: [] as string[], remove: [] as string[] }
   const fresh = new Set<string>()
   for (const { name, how, value } of words) {
-    const known = FIELDS[kind][name]
+    const known = Object.hasOwn(FIELDS[kind], name) ? FIELDS[kind][name] : undefined
     if (known?.field === 'members') {
       if (how === '=') members.set = [...(members.set ?? []), ...(value === '' ? [] : [value])]
       else members[how === '+=' ? 'add' : 'remove'].push(value)
@@ -119,9 +141,8 @@ export function patchOf(kind: EntryKind, words: readonly Written[], before?: Ent
       return value === '' ? start : [...start, value]
     }
     if (!known) {
-      if (!('attributes' in (before ?? {})) && kind !== 'account' && kind !== 'group' && kind !== 'unit')
-        throw new Error(`a ${kind} has no ${name}; it has ${columnsOf(kind).join(', ')}`)
-      const attribute = name.toLowerCase()
+      const attribute = hasAttributes(kind) ? attributeOf(name) : undefined
+      if (attribute === undefined) throw new Error(whyUnknown(kind, name))
       const values = list(attributes[attribute] ?? [])
       if (values.length > 0) attributes[attribute] = values
       else delete attributes[attribute]
@@ -168,7 +189,8 @@ export function shownFields(entry: Entry): [name: string, values: readonly strin
     const values = isList ? (value as readonly string[]) : [(show as (value: unknown) => string)(value)]
     if (values.length > 0) shown.push([name, values])
   }
-  if ('attributes' in entry) for (const [name, values] of Object.entries(entry.attributes)) shown.push([name, values])
+  if ('attributes' in entry)
+    for (const [name, values] of Object.entries(entry.attributes)) shown.push([columnOf(name), values])
   return shown
 }
 

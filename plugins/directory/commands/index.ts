@@ -3,12 +3,21 @@
  *
  * What must stay true: whatever is done here is done by the service, so it is recorded and holds for mail at once.
  */
-import type { Command, CommandCall, CommandOutput } from 'iems'
+import { type Command, type CommandCall, type CommandOutput, counted, formatSize, withArticle } from 'iems'
 import { type DirectoryApi, type Entry, type EntryKind, isRefused, type Scope } from '../api.ts'
 import { nameOfEntry } from '../entries.ts'
 import { explain } from './explain.ts'
-import { columnsOf, patchOf, readWord, shownFields } from './fields.ts'
-import { anyEntry, BY, type CommandsParts, changesOf, entryOf, nameOfMember, newEntry } from './naming.ts'
+import { columnsOf, patchOf, readWord, shownFields, type Written } from './fields.ts'
+import {
+  anyEntry,
+  BY,
+  type CommandsParts,
+  changesOf,
+  entryOf,
+  nameOfMember,
+  newEntry,
+  whyUnknownDomain,
+} from './naming.ts'
 import { createTransfer } from './transfer.ts'
 
 /** What each kind is called by, which is its first field. */
@@ -51,30 +60,34 @@ function commandsOf(kind: EntryKind, { service }: CommandsParts): Record<string,
 
   return {
     [`${kind} add`]: {
-      summary: `a new ${kind}; ${fields}`,
+      summary: `adds ${withArticle(kind)}; ${fields}`,
       arguments: [called, '[field=value...]'],
       async *run({ arguments: [name = '', ...words] }) {
-        const patch = patchOf(kind, [{ name: CALLED[kind], how: '=', value: name }, ...words.map(readWord)])
+        const given = words.map(readTypedWord)
+        const patch = patchOf(kind, [{ name: CALLED[kind], how: '=', value: name }, ...given])
         const changes = await newEntry(service, kind, patch)
         yield* told(await service.change([changes], BY), 'added')
+        yield* warned(service, patch.fields)
       },
     },
     [`${kind} set`]: {
-      summary: `changes a ${kind}: field=value sets, += adds, -= takes away, field= empties; ${fields}`,
+      summary: `changes ${withArticle(kind)}: field=value sets, += adds, -= takes away, field= empties; ${fields}`,
       arguments: [called, '<field=value...>'],
       async *run({ arguments: [name = '', ...words] }) {
         const entry = await entryOf(service, kind, name)
-        const changes = await changesOf(service, entry, words.map(readWord))
+        const changes = await changesOf(service, entry, words.map(readTypedWord))
         yield* told(await service.change(changes, BY), 'changed')
+        for (const change of changes) if ('to' in change) yield* warned(service, change.to)
       },
     },
     [`${kind} show`]: {
-      summary: `everything about a ${kind}`,
+      summary: `everything about ${withArticle(kind)}`,
       arguments: [called],
       async *run({ arguments: [name = ''] }) {
         const entry = await entryOf(service, kind, name)
         for (const [field, values] of shownFields(entry))
-          for (const value of values) yield { text: `${field}=${value}` }
+          for (const value of values)
+            yield { text: `${field}=${field === 'quota' ? formatSize(Number(value)) : value}` }
         if (entry.kind === 'account') yield { text: `password ${entry.hasPassword ? 'is set' : 'is not set'}` }
         if (entry.kind === 'group')
           for await (const member of service.members(entry.id))
@@ -94,7 +107,7 @@ function commandsOf(kind: EntryKind, { service }: CommandsParts): Record<string,
       },
     },
     [`${kind} remove`]: {
-      summary: kind === 'account' ? 'forgets an account; its mailboxes stay' : `forgets a ${kind}`,
+      summary: kind === 'account' ? 'forgets an account; its mailboxes stay' : `forgets ${withArticle(kind)}`,
       arguments: [called],
       async *run({ arguments: [name = ''] }) {
         const { id } = await entryOf(service, kind, name)
@@ -125,9 +138,9 @@ function commandsOf(kind: EntryKind, { service }: CommandsParts): Record<string,
 function accountCommands({ service, ctx }: CommandsParts): Record<string, Command> {
   return {
     'account password': {
-      summary: 'sets the password, which it reads; nothing takes it away',
+      summary: 'sets the password, which it asks for or reads; an empty one takes it away',
       arguments: ['<name>'],
-      reads: true,
+      reads: 'secret',
       async *run({ arguments: [name = ''], input }) {
         const { id } = await entryOf(service, 'account', name)
         const password = (await textOf(input, 2048)).replace(/\r?\n$/, '')
@@ -207,6 +220,16 @@ async function* history({ service }: CommandsParts, { arguments: [name], options
   }
 }
 
+/** Every user of the machine can read what is on a command line. */
+function readTypedWord(word: string): Written {
+  const written = readWord(word)
+  if (written.name === 'password' && written.value !== '')
+    throw new Error(
+      'a password on the command line can be read by others: leave it out, then use iems account password',
+    )
+  return written
+}
+
 // --- how they answer -----------------------------------------------------------------------
 
 async function* told(
@@ -220,12 +243,17 @@ async function* told(
     yield { text: `${last.entry.kind} ${nameOfEntry(last.entry)} ${done}`, value: last.entry }
 }
 
+async function* warned(service: DirectoryApi, fields: object): AsyncGenerator<CommandOutput> {
+  const why = await whyUnknownDomain(service, fields)
+  if (why !== undefined) yield { text: `warning: ${why}` }
+}
+
 function lineOf(entry: Entry): string {
   switch (entry.kind) {
     case 'account':
       return `${entry.name}  ${entry.addresses.join(', ')}${entry.status === 'active' ? '' : `  ${entry.status}`}`
     case 'group':
-      return `${entry.name}  ${entry.addresses.join(', ')}  ${entry.members} members`
+      return `${entry.name}  ${entry.addresses.join(', ')}  ${counted(entry.members, 'member')}`
     case 'alias':
       return `${entry.match}  ▸ ${entry.targets.join(', ')}`
     case 'route':

@@ -69,3 +69,15 @@ export async function changesOf(service: DirectoryApi, entry: Entry, words: read
   }
   return changes
 }
+
+/** The first domain of an entry's addresses that is no domain here; undefined when there is none. */
+export async function whyUnknownDomain(service: DirectoryApi, fields: object): Promise<string | undefined> {
+  const { addresses } = fields as { addresses?: unknown }
+  if (!Array.isArray(addresses)) return undefined
+  for (const address of addresses as readonly unknown[]) {
+    const domain = String(address).split('@').at(-1) as string
+    if (String(address).includes('@') && !(await service.byName('domain', domain)))
+      return `there is no domain ${domain}, so no mail arrives at ${address}; iems domain add ${domain} makes it`
+  }
+  return undefined
+}

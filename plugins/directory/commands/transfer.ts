@@ -4,13 +4,15 @@
  * What must stay true: what is exported can be imported; with all-or-none nothing is changed if anything is wrong, and
  * every line that is wrong is told.
  */
-import type { CommandCall, CommandOutput } from 'iems'
+import { type CommandCall, type CommandOutput, counted } from 'iems'
 import { type Change, type DirectoryApi, type Entry, type EntryKind, isRefused, NAMING } from '../api.ts'
+import { NOT_ALONE } from '../changes.ts'
 import { nameOfEntry } from '../entries.ts'
+import { ATTRIBUTE_PREFIX, attributeOf } from './attributes.ts'
 import { readTable, rowOf } from './csv.ts'
-import { columnsOf, patchOf, shownFields, type Written } from './fields.ts'
+import { columnsOf, patchOf, shownFields, unknownColumns, type Written } from './fields.ts'
 import { escaped, type LdifEntry, ldifOf, namesIn, readLdif } from './ldif.ts'
-import { BY, changesOf, nameOfMember, newEntry } from './naming.ts'
+import { BY, changesOf, nameOfMember, newEntry, whyUnknownDomain } from './naming.ts'
 
 /** Lines that are worked on at a time when each is for itself. */
 const CHUNK = 1000
@@ -57,16 +59,16 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
     let lines: Line[] = []
     let changes: { line: number; change: Change }[] = []
 
+    /** With anything wrong the rest is checked all the same, so that every wrong line is named. */
     async function make(mode: 'all' | 'each'): Promise<void> {
-      if (mode === 'all' && failed > 0) return
       const results = await service.change(
         changes.map(({ change }) => change),
         BY,
-        mode,
+        mode === 'all' && failed > 0 ? 'check' : mode,
       )
       for (const [at, result] of results.entries()) {
         if (!isRefused(result)) made++
-        else if (mode === 'each' || result.why !== 'another change of the same call was refused') {
+        else if (result !== NOT_ALONE) {
           failed++
           tell(changes[at]?.line ?? 0, result.why)
         }
@@ -77,7 +79,9 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
     async function read(): Promise<void> {
       for (const { line, words } of lines) {
         try {
-          for (const change of await changesFor(words, options.update === true)) changes.push({ line, change })
+          const of = await changesFor(words, options.update === true)
+          for (const change of of) changes.push({ line, change })
+          for (const why of await unknownDomains(of)) throw new Error(why)
         } catch (cause) {
           failed++
           tell(line, cause instanceof Error ? cause.message : String(cause))
@@ -103,7 +107,14 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
     }
     yield* wrong
     if (failed > 0 && !options.each) throw new Error(`${failed} of ${count} are wrong: nothing has been changed`)
-    yield { text: `${made} changes made, ${failed} refused`, value: { read: count, made, refused: failed } }
+    yield { text: `${counted(made, 'change')} made, ${failed} refused`, value: { read: count, made, refused: failed } }
+  }
+
+  /** Domains of addresses in a change that are no domains here: mail for them would not arrive. */
+  async function unknownDomains(changes: readonly Change[]): Promise<readonly string[]> {
+    const fields = changes.map((change) => ('add' in change ? change.add : 'to' in change ? change.to : {}))
+    const why = await Promise.all(fields.map((one) => whyUnknownDomain(service, one)))
+    return why.filter((one) => one !== undefined)
   }
 
   async function changesFor(words: readonly Written[], isUpdate: boolean): Promise<Change[]> {
@@ -123,11 +134,14 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
       yield* { [Symbol.asyncIterator]: () => source }
     })()
     if (!/^\s*(?:#|dn:|version:)/i.test(Buffer.from(first.value).subarray(0, 200).toString())) {
-      for await (const { line, cells } of readTable(whole))
+      for await (const { line, cells } of readTable(whole)) {
+        const unknown = unknownColumns(kind, new Set(cells.map(([name]) => name)))
+        if (unknown.length > 0) throw new Error(unknown.join('\n'))
         yield {
           line,
           words: cells.flatMap(([name, values]) => values.map((value) => ({ name, how: '=' as const, value }))),
         }
+      }
       return
     }
     for await (const entry of readLdif(whole)) {
@@ -157,7 +171,7 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
         if (!words.some((word) => word.name === 'address' && word.value === value)) add('address', value)
       } else if (name === 'displayname') add('display-name', value)
       else if (name === 'userpassword') add('password', value)
-      else add(name.startsWith('iems-') ? name.slice(5) : name, value)
+      else add(name.startsWith('iems-') ? name.slice(5) : `${ATTRIBUTE_PREFIX}${name}`, value)
     }
     return words
   }
@@ -213,7 +227,10 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
       for (const [name, values] of shownFields(entry)) {
         if (name === 'unit') continue
         const isOurs = columnsOf(kind).includes(name)
-        const called = name === nameColumn ? nameAttribute : (LDAP_NAMES[name] ?? (isOurs ? `iems-${name}` : name))
+        const called =
+          name === nameColumn
+            ? nameAttribute
+            : (LDAP_NAMES[name] ?? (isOurs ? `iems-${name}` : (attributeOf(name) ?? name)))
         for (const value of kind === 'unit' && name === 'path'
           ? [nameOfEntry(entry).split('/').at(-1) as string]
           : values)

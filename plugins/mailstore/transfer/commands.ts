@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Command, CommandOutput } from 'iems'
+import { type Command, type CommandOutput, counted } from 'iems'
 import type { Account } from '../../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from '../api.ts'
 import { isRefused } from '../changes.ts'
@@ -81,7 +81,7 @@ export function createTransferCommands({ service, accountOf }: TransferParts): R
       yield { progress: `${count} of ${total} messages` }
     }
     yield {
-      text: `${count} messages of ${chosen.length} mailboxes`,
+      text: `${counted(count, 'message')} of ${counted(chosen.length, 'mailbox')}`,
       value: { messages: count, mailboxes: chosen.length },
     }
   }
@@ -98,7 +98,7 @@ export function createTransferCommands({ service, accountOf }: TransferParts): R
       if (++count % TOLD === 0) yield { progress: `${count} messages` }
     }
     yield {
-      text: `${count} messages into ${made.size} mailboxes`,
+      text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}`,
       value: { messages: count, mailboxes: [...made.keys()] },
     }
   }

@@ -1,0 +1,65 @@
+/**
+ * Text for people: what strangers send is shown on a terminal harmlessly; counts and sizes read as people write them.
+ *
+ * What must stay true: nothing that passes `escapeText` moves a cursor, changes the order of characters or hides one;
+ * the `iems` command prints nothing else.
+ */
+
+/** C0, DEL and C1; what directs, joins or hides characters; separators of lines; stand-ins for what is no character. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029\u115f\u1160\u3164\uffa0]|\u034f|\u17b4|\u17b5/gu
+
+const codeOf = (character: string) => (character.codePointAt(0) as number).toString(16).padStart(4, '0')
+
+/** Unsafe characters as `\u{1b}`. `\n` and `\t` stay in text of several lines. */
+export function escapeText(text: string): string {
+  return text.replace(UNSAFE, (one) => (one === '\n' || one === '\t' ? one : `\\u{${codeOf(one)}}`))
+}
+
+/** The same for text of one line: a line break in it is escaped too. */
+export const escapeLine = (text: string): string => text.replace(UNSAFE, (one) => `\\u{${codeOf(one)}}`)
+
+/** Whether text has none of these characters: for names and addresses, which people compare by eye. */
+export const isPlainLine = (text: string): boolean => text.search(UNSAFE) < 0
+
+/** One line of JSON that a terminal shows harmlessly and a program reads as the same value. */
+export function jsonLine(value: unknown): string {
+  return (JSON.stringify(value) ?? 'null').replace(UNSAFE, (one) =>
+    Array.from({ length: one.length }, (_, at) => `\\u${one.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  )
+}
+
+/** Every string in a value, of one line each; names of fields are the program's own. */
+export function escapeValue<T>(value: T): T {
+  if (typeof value === 'string') return escapeLine(value) as T
+  if (Array.isArray(value)) return value.map(escapeValue) as T
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, escapeValue(one)])) as T
+}
+
+/** `1 message`, `2 messages`, `0 deliveries`. */
+export function counted(count: number, noun: string): string {
+  if (count === 1) return `1 ${noun}`
+  return `${count} ${/[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : /(?:s|x|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`}`
+}
+
+/** `an account`, `a group`. */
+export const withArticle = (noun: string): string => `${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`
+
+const UNITS = [
+  [1e12, 'TB'],
+  [1024 ** 4, 'TiB'],
+  [1e9, 'GB'],
+  [1024 ** 3, 'GiB'],
+  [1e6, 'MB'],
+  [1024 ** 2, 'MiB'],
+  [1e3, 'kB'],
+  [1024, 'KiB'],
+] as const
+
+/** A size as the configuration has it: `5 GB`, `20 KiB`, `1.3 MB`, `300 B`; powers of two only where they are exact. */
+export function formatSize(octets: number): string {
+  const exact = UNITS.find(([size]) => octets >= size && Number.isInteger((octets * 10) / size))
+  const nearest = UNITS.find(([size, unit]) => octets >= size && !unit.includes('i'))
+  const [size, unit] = exact ?? nearest ?? [1, 'B']
+  return `${Number((octets / size).toFixed(1))} ${unit}`
+}
