@@ -24,6 +24,7 @@ import {
   storyOf,
 } from './records.ts'
 import { format, type Reply } from './reply.ts'
+import { wordsOf } from './report-text.ts'
 import { defineSignal, type Signals } from './runtime/signals.ts'
 import type { Key, Op, Scheduled, Store } from './store/store.ts'
 import { type Biography, type DeliveryStory, type Fate, withAttempt } from './trace.ts'
@@ -59,7 +60,12 @@ export interface QueueEntry {
   readonly held?: string
   /** Being delivered at this moment. */
   readonly active?: boolean
-  readonly recipients: readonly { readonly address: string; readonly last?: string }[]
+  readonly recipients: readonly {
+    readonly address: string
+    /** The last reply as it was said, and its enhanced code as it was understood. */
+    readonly last?: string
+    readonly enhanced?: string
+  }[]
 }
 
 /** What admins, ETRN and web administration may do with what waits. Each answers how many deliveries it concerned. */
@@ -145,7 +151,7 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
       ...(leased ? { active: true } : {}),
       recipients: delivery.recipients.map(({ address, last }) => ({
         address,
-        ...(last ? { last: format(last) } : {}),
+        ...(last ? { last: wordsOf(last), enhanced: last.enhanced } : {}),
       })),
     }
     return { key: at, lane, entry }

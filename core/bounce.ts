@@ -8,7 +8,7 @@
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from './hooks.ts'
 import { headerField } from './message.ts'
-import { format } from './reply.ts'
+import { addressField, cutLines, diagnosticField, fitsLines, statusField } from './report-text.ts'
 
 export type ReportKind = Bounce['kind']
 
@@ -88,38 +88,29 @@ function encodeWords(text: string): string {
   return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ')
 }
 
-/** One field of a delivery-status part; what comes from outside cannot end the line. */
-function statusField(name: string, value: string): string {
-  return `${name}: ${value.replace(/[\r\n\0]+/g, ' ').slice(0, 900)}\r\n`
-}
-
 function recipientFields(kind: ReportKind, outcome: Outcome, { utf8, until, now }: ReportFacts): string {
   const { recipient, reply, remote, handover } = outcome
-  const type = utf8 && !isAscii(Buffer.from(recipient.address)) ? 'utf-8' : 'rfc822'
+  const [, orcptType = 'rfc822', orcpt = ''] = /^([A-Za-z0-9-]{1,40});([\s\S]*)$/.exec(recipient.orcpt ?? '') ?? []
   const action = kind === 'success' ? (handover === 'relayed' ? 'relayed' : 'delivered') : ACTIONS[kind]
   return [
-    recipient.orcpt === undefined ? '' : statusField('Original-Recipient', recipient.orcpt),
-    statusField('Final-Recipient', `${type};${recipient.address}`),
+    orcpt === '' ? '' : addressField('Original-Recipient', orcptType, orcpt, utf8),
+    addressField('Final-Recipient', 'rfc822', recipient.address, utf8),
     statusField('Action', action),
     statusField('Status', reply.enhanced),
     remote === undefined ? '' : statusField('Remote-MTA', `dns;${remote.split(' ')[0]}`),
-    statusField('Diagnostic-Code', `smtp;${format(reply)}`),
+    diagnosticField(reply),
     statusField('Last-Attempt-Date', date(now)),
     kind === 'delay' ? statusField('Will-Retry-Until', date(until)) : '',
   ].join('')
 }
 
-/** A line for the human reader. */
-export function recipientLine({ recipient, reply, remote }: Outcome): string {
-  return `  <${recipient.address}>: ${remote === undefined ? '' : `${remote} said: `}${format(reply)}`
-}
-
 /** The report as a message, CRLF and all. */
 export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
   const { message, to, kind, about, subject, text } = bounce
-  const { id, hostname, returned, utf8 } = facts
+  const { id, hostname, utf8 } = facts
+  const returned = returnable(facts.returned)
   const boundary = `=_${id}`
-  const reference = message.headers.get('message-id')[0]?.replace(/[^\x21-\x7e]/g, '')
+  const reference = /<[!-;=?-~]{1,900}>/.exec(message.headers.get('message-id')[0] ?? '')?.[0]
   const header = [
     headerField('From', `Mail Delivery System <MAILER-DAEMON@${hostname}>`),
     headerField('To', `<${to}>`),
@@ -132,7 +123,7 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"\r\n`,
   ].join('')
   const words = Buffer.from(text.replace(/\r?\n/g, '\r\n'))
-  const plain = isAscii(words)
+  const plain = isAscii(words) && fitsLines(words)
   const status = [
     facts.envid === undefined ? '' : statusField('Original-Envelope-Id', facts.envid),
     statusField('Reporting-MTA', `dns;${hostname}`),
@@ -147,23 +138,30 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
     : utf8
       ? 'message/global-headers'
       : 'text/rfc822-headers'
-  const eightBit = isAscii(returned.bytes) ? '' : 'Content-Transfer-Encoding: 8bit\r\n'
+  const eightBit = isAscii(returned.bytes) ? '' : EIGHT_BIT
+  const statusBits = isAscii(Buffer.from(status)) ? '' : EIGHT_BIT
   return Buffer.concat([
-    Buffer.from(`${header}\r\nThis is a report in MIME format.\r\n`),
+    Buffer.from(`${header}${eightBit || statusBits}\r\nThis is a report in MIME format.\r\n`),
     part(
       boundary,
-      `Content-Type: text/plain; charset=${plain ? 'us-ascii' : 'utf-8'}\r\n${plain ? '' : 'Content-Transfer-Encoding: base64\r\n'}`,
+      `Content-Type: text/plain; charset=${isAscii(words) ? 'us-ascii' : 'utf-8'}\r\n${plain ? '' : 'Content-Transfer-Encoding: base64\r\n'}`,
     ),
     plain ? words : Buffer.from(`${words.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n`),
-    part(
-      boundary,
-      `Content-Type: ${statusType}\r\n${isAscii(Buffer.from(status)) ? '' : 'Content-Transfer-Encoding: 8bit\r\n'}`,
-    ),
+    part(boundary, `Content-Type: ${statusType}\r\n${statusBits}`),
     Buffer.from(status),
     part(boundary, `Content-Type: ${returnedType}\r\n${eightBit}`),
     returned.bytes,
     Buffer.from(`\r\n--${boundary}--\r\n`),
   ])
+}
+
+const EIGHT_BIT = 'Content-Transfer-Encoding: 8bit\r\n'
+
+/** What is given back fits into a message as it is, or only its header does. */
+function returnable({ bytes, whole }: ReportFacts['returned']): ReportFacts['returned'] {
+  if (fitsLines(bytes)) return { bytes, whole }
+  const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf('\r\n\r\n')
+  return { bytes: cutLines(end < 0 ? bytes : bytes.subarray(0, end + 4)), whole: false }
 }
 
 function part(boundary: string, fields: string): Buffer {

@@ -17,7 +17,8 @@ import { type Body, createHeaders, createMessage, type MessageParts, openWith, s
 import type { Clock, DeliverContext, Hooks } from './plugin.ts'
 import type { Job, Settlement, SharedQueue } from './queue.ts'
 import type { DeliveryRecord, MessageRecord } from './records.ts'
-import { defer, FAULT, format, type Reply, refuse } from './reply.ts'
+import { defer, FAULT, type Reply, refuse } from './reply.ts'
+import { wordsOf } from './report-text.ts'
 import type { Signals } from './runtime/signals.ts'
 import type { Attempted, Conclude } from './settle.ts'
 import type { Store } from './store/store.ts'
@@ -351,7 +352,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     resting.delete(nexthop)
     resting.set(nexthop, { until, failures, outcome: silent })
     if (resting.size > 10_000) for (const oldest of [...resting.keys()].slice(0, 1000)) resting.delete(oldest)
-    emit('nexthop.unreachable', { channel, nexthop, until, reply: format(silent.reply) })
+    emit('nexthop.unreachable', { channel, nexthop, until, reply: wordsOf(silent.reply) })
   }
 
   // --- settling ---
@@ -410,7 +411,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
         channel,
         nexthop: job.delivery.nexthop,
         to: recipient.address,
-        reply: format(reply),
+        reply: wordsOf(reply),
+        enhanced: reply.enhanced,
         remote,
         attempt: delivery.attempt,
       }

@@ -214,8 +214,9 @@ export type Disposition =
 export interface Outcome {
   readonly recipient: Recipient
   readonly status: 'delivered' | 'deferred' | 'failed'
+  /** As it was understood; what a remote server said stands in its `said`, word for word. */
   readonly reply: Reply
-  /** Who said it: `mx.example.org [192.0.2.1]`; absent when it was us. */
+  /** The server that was asked: `mx.example.org [192.0.2.1]`. */
   readonly remote?: string
   /**
    * RFC 3461, only for `delivered`: `final` (the default) is in a mailbox; `relayed` went to a system that sends no

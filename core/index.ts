@@ -30,6 +30,7 @@ export { both, createDns, type Dns, type DnsAnswer } from './net/dns.ts'
 export type { DnsRecords, RecordType } from './net/dns-message.ts'
 export { type DnsOptions, dnsOptions } from './net/dns-options.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
+export { isThisHost } from './net/this-host.ts'
 export { inNetworks, network } from './networks.ts'
 export {
   createOutside,

@@ -13,6 +13,11 @@ export interface Reply {
   readonly code: number
   readonly enhanced: EnhancedCode
   readonly text: string
+  /**
+   * What a remote server said, word for word: its lines with their codes, joined by LF, one character an octet. Code,
+   * enhanced code and text are how this server understood it. Absent: they are this server's own words.
+   */
+  readonly said?: string
 }
 
 export interface Refusal {

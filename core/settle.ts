@@ -5,13 +5,13 @@
  * completely before the commit that needs it, so that both are in one. This file decides and prepares; `queue.ts`
  * writes.
  */
+import { isAscii } from 'node:buffer'
 import {
   ageText,
   fill,
   REPORT_TEXTS,
   type ReportKind,
   type ReportText,
-  recipientLine,
   wantsReport,
   whyNoReport,
   writeReport,
@@ -24,6 +24,7 @@ import { type Clock, type Hooks, NOTHING, type Run } from './plugin.ts'
 import { groupByRoute, type Job, type NewMessage, type Settlement } from './queue.ts'
 import type { MessageRecord, Waiting } from './records.ts'
 import { format, refuse } from './reply.ts'
+import { EXPIRED, recipientLine, wordsOf } from './report-text.ts'
 import type { Resolve } from './resolve.ts'
 import { nextAttempt, type RetrySettings } from './retry.ts'
 import type { Store } from './store/store.ts'
@@ -212,7 +213,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
         headerSize: content.indexOf('\r\n\r\n') + 4,
         edits: { prefix: '', cuts: [] },
         size: content.length,
-        needs: { eightBit: record.needs.eightBit || utf8, binary: false, utf8 },
+        needs: { eightBit: !isAscii(content), binary: false, utf8 },
         findings: [],
         state: {},
         steps: [],
@@ -258,13 +259,11 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   }
 }
 
+/** The last reply stays as it was said; that time is up is this server's finding. */
 function expired(outcome: Outcome): Outcome {
-  const { text } = outcome.reply
-  return {
-    ...outcome,
-    status: 'failed',
-    reply: refuse(554, '5.4.7', `Delivery time expired; last answer: ${text}`).reply,
-  }
+  const { said } = outcome.reply
+  const { reply } = refuse(554, '5.4.7', `${EXPIRED}; last answer: ${wordsOf(outcome.reply)}`)
+  return { ...outcome, status: 'failed', reply: said === undefined ? reply : { ...reply, said } }
 }
 
 /** For `IemsError`s that mean a record is bad rather than the store. */

@@ -7,6 +7,7 @@
 import type { Finding, Outcome, Recipient, Route, Session } from './hooks.ts'
 import type { Clock, Run } from './plugin.ts'
 import { format } from './reply.ts'
+import { wordsOf } from './report-text.ts'
 
 /** One tap's run. */
 export interface Step {
@@ -25,7 +26,10 @@ export interface Step {
 export interface Fate {
   readonly address: string
   readonly status: Outcome['status'] | 'removed'
+  /** As it was said, in one line. */
   readonly reply: string
+  /** As it was understood: `5.1.1`. Absent in old records. */
+  readonly enhanced?: string
   readonly remote?: string
 }
 
@@ -91,7 +95,13 @@ export function withStep(steps: readonly Step[], next: Step): readonly Step[] {
 }
 
 export function fateOf({ recipient, status, reply, remote }: Outcome): Fate {
-  return { address: recipient.address, status, reply: format(reply), ...(remote === undefined ? {} : { remote }) }
+  return {
+    address: recipient.address,
+    status,
+    reply: wordsOf(reply),
+    enhanced: reply.enhanced,
+    ...(remote === undefined ? {} : { remote }),
+  }
 }
 
 /** A tap's answer in a few words. */

@@ -15,7 +15,8 @@ import { isPositive, type Trouble, toReply } from './outcomes.ts'
 import type { RemoteReply } from './replies.ts'
 import { handshakeOptions, insecure, type TlsPolicy } from './tls.ts'
 
-export interface OpenSettings extends Pick<Options, 'protocol' | 'bindAddress' | 'implicitTls' | 'auth' | 'timeouts'> {
+export interface OpenSettings
+  extends Pick<Options, 'protocol' | 'bindAddress' | 'implicitTls' | 'auth' | 'timeouts' | 'refusedGreeting'> {
   readonly helo: string
   readonly secureContext: SecureContext
 }
@@ -56,7 +57,12 @@ export function createOpen(settings: OpenSettings): Open {
     const implicit = settings.implicitTls ?? server.port === 465
     if (implicit && (await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
     const [greeting] = (await conversation.expect(1, timeouts.greeting)) as [RemoteReply]
-    if (!isPositive(greeting)) return refused(remote, greeting, !greeting.lost)
+    if (!isPositive(greeting)) {
+      const failure = refused(remote, greeting, !greeting.lost)
+      return settings.refusedGreeting === 'defer'
+        ? { ...failure, status: 'deferred', reply: notNow(failure.reply) }
+        : failure
+    }
     const refusal = await sayHello(conversation)
     if (refusal) return refused(remote, refusal)
     if (!implicit && policy.mode !== 'off' && conversation.features.starttls) {
@@ -89,7 +95,8 @@ export function createOpen(settings: OpenSettings): Open {
     const { auth } = settings
     if (!auth) return undefined
     const { remote, isSecure, features } = conversation
-    const cannot = (text: string) => trouble({ remote, reply: defer(454, '4.7.0', text).reply })
+    const cannot = (text: string, said?: string) =>
+      trouble({ remote, reply: { ...defer(454, '4.7.0', text).reply, ...(said === undefined ? {} : { said }) } })
     if (!isSecure && !auth.withoutTls) return cannot('No TLS at the next hop, so the password is not sent')
     const reply = await prove(conversation, features.auth, auth)
     if (reply === undefined) return cannot('The next hop offers no mechanism to authenticate with')
@@ -97,7 +104,7 @@ export function createOpen(settings: OpenSettings): Open {
     // Our password is wrong, not the message: the admin can mend that.
     return reply.code === 421
       ? refused(remote, reply)
-      : cannot(`Authentication at the next hop failed: ${reply.code} ${toReply(reply).text}`)
+      : cannot(`Authentication at the next hop failed: ${reply.code} ${toReply(reply).text}`, toReply(reply).said)
   }
 
   async function prove(
@@ -136,6 +143,12 @@ function trouble(about: {
 /** A server that will not speak with us; another may. */
 function refused(remote: string, reply: RemoteReply, reached = true): Trouble {
   return trouble({ remote, reply: toReply(reply), reached, status: reply.code >= 500 ? 'failed' : 'deferred' })
+}
+
+/** A refusal that is understood as "not now"; what was said stays as it is. */
+function notNow(reply: Reply): Reply {
+  const enhanced = reply.enhanced.replace(/^5/, '4') as Reply['enhanced']
+  return { ...reply, code: reply.code >= 500 ? reply.code - 100 : reply.code, enhanced }
 }
 
 /** What the policy demands and this connection lacks. */

@@ -5,17 +5,18 @@
  * bounces, never queues. This file only wires; start reading at deliver.ts.
  */
 import { readFile } from 'node:fs/promises'
-import { networkInterfaces } from 'node:os'
 import { createSecureContext, rootCertificates } from 'node:tls'
-import { createDns, definePlugin, inNetworks, type SetupContext } from 'iems'
+import { createDns, definePlugin, inNetworks, isThisHost, plainAddress, type SetupContext } from 'iems'
 import { createDeliver } from './deliver.ts'
 import { createOpen } from './hello.ts'
-import { createFindPolicy } from './mta-sts.ts'
+import { createFindPolicy, sweepPolicies } from './mta-sts.ts'
 import { createFindServers } from './mx.ts'
 import { domainOf, matchDomains, parseNexthop } from './nexthop.ts'
 import { type Options, options } from './options.ts'
 import { Pool } from './pool.ts'
 import { createDecideTls } from './tls.ts'
+
+const SWEEP_MS = 6 * 3_600_000
 
 export const smtpOut = definePlugin({
   name: 'smtp-out',
@@ -47,14 +48,18 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
   const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
   const ca = config.ca === undefined ? undefined : [...rootCertificates, await readFile(config.ca, 'utf8')]
   const dns = config.dns ? createDns(config.dns, now) : ctx.dns
+  const isOwn = ownAddresses(config)
   const findPolicy = createFindPolicy({
     dns,
+    store: ctx.store,
+    isOwn,
     now,
     ca,
     port: typeof mtaSts === 'object' ? mtaSts.port : 443,
     signal: ctx.signal,
     warn: (domain, why) => ctx.log.warn('MTA-STS policy not fetched', { domain, why }),
   })
+  ctx.repeat(SWEEP_MS, 'sweeping MTA-STS policies', () => sweepPolicies({ store: ctx.store, now }))
   return createDeliver({
     ...config,
     pool,
@@ -68,7 +73,8 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
       dns,
       port,
       hostname: ctx.hostname,
-      isOwn: inNetworks(config.ownAddresses ?? (port === 25 ? machineAddresses() : [])),
+      isOwn,
+      isChosen: config.nexthop !== undefined,
       chance: Math.random,
     }),
     open: createOpen({
@@ -79,6 +85,8 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
   })
 }
 
-function machineAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? [])
+/** What mail is never sent to unless the administrator chose it: this host, and what they call its addresses. */
+function ownAddresses({ ownAddresses: given = [], localMx }: Options): (address: string) => boolean {
+  const isGiven = inNetworks(given)
+  return (address) => (!localMx && isThisHost(address)) || isGiven(plainAddress(address))
 }

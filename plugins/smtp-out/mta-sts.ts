@@ -7,7 +7,7 @@
  */
 import { request } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import type { Dns } from 'iems'
+import { below, type Dns, key, type Op, type Store } from 'iems'
 
 export interface StsPolicy {
   readonly mode: 'enforce' | 'testing' | 'none'
@@ -18,6 +18,10 @@ export interface StsPolicy {
 
 export interface StsSettings {
   readonly dns: Dns
+  /** Policies outlive a restart. */
+  readonly store: Pick<Store, 'get' | 'commit' | 'scan'>
+  /** A policy server is never this host. */
+  readonly isOwn: (address: string) => boolean
   readonly now: () => number
   /** For tests; 443 otherwise. */
   readonly port: number
@@ -38,6 +42,7 @@ const REFRESH_MS = 86_400_000
 /** Section 3.2: a year or so at most. */
 const MAX_AGE_S = 31_557_600
 const MAX_ENTRIES = 20_000
+const SWEPT_TOGETHER = 500
 
 interface Cached {
   readonly id: string
@@ -65,7 +70,9 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
     const policy = text.kind === 'policy' ? parsePolicy(text.body) : undefined
     if (policy) {
       const ms = policy.maxAge * 1000
-      return remember(domain, { id, policy, until: now() + ms, askAt: now() + Math.min(ms, REFRESH_MS) })
+      const entry = { id, policy, until: now() + ms, askAt: now() + Math.min(ms, REFRESH_MS) }
+      await settings.store.commit([{ put: policyKey(domain), value: Buffer.from(JSON.stringify(entry)) }])
+      return remember(domain, entry)
     }
     settings.warn(domain, text.kind === 'policy' ? 'the policy is not well-formed' : text.why)
     const askAt = now() + RETRY_MS
@@ -75,8 +82,9 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
 
   return async (domain) => {
     const record = await dns.ask(`_mta-sts.${domain}`, 'TXT')
-    const cached = cache.get(domain)
+    const cached = cache.get(domain) ?? (await stored(settings, domain))
     const valid = cached && cached.until > now() ? cached : undefined
+    if (valid && !cache.has(domain)) remember(domain, valid)
     const id = record.kind === 'found' ? idIn(record.records.map((strings) => strings.join(''))) : undefined
     if (id === undefined || (valid?.id === id && valid.askAt > now())) return valid?.policy
     const asked = underWay.get(domain) ?? refresh(domain, id, valid)
@@ -87,6 +95,23 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
       underWay.delete(domain)
     }
   }
+}
+
+const policyKey = (domain: string) => key('sts', domain)
+
+async function stored({ store }: StsSettings, domain: string): Promise<Cached | undefined> {
+  const value = await store.get(policyKey(domain))
+  return value && JSON.parse(Buffer.from(value).toString())
+}
+
+/** Removes what has expired. */
+export async function sweepPolicies({ store, now }: Pick<StsSettings, 'store' | 'now'>): Promise<void> {
+  const gone: Op[] = []
+  for await (const [at, value] of store.scan(below('sts'))) {
+    if ((JSON.parse(Buffer.from(value).toString()) as Cached).until <= now()) gone.push({ del: at })
+    if (gone.length >= SWEPT_TOGETHER) await store.commit(gone.splice(0))
+  }
+  if (gone.length > 0) await store.commit(gone)
 }
 
 /** Section 3.1: exactly one record with a version and an id, or it counts as none. */
@@ -121,7 +146,7 @@ export function matchMx(patterns: readonly string[]): (host: string) => boolean 
 
 type Fetched = { readonly kind: 'policy'; readonly body: string } | { readonly kind: 'failure'; readonly why: string }
 
-function fetchPolicy(domain: string, { dns, port, ca, signal }: StsSettings): Promise<Fetched> {
+function fetchPolicy(domain: string, { dns, isOwn, port, ca, signal }: StsSettings): Promise<Fetched> {
   const host = `mta-sts.${domain}`
   const stop = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)])
   return new Promise((resolve) => {
@@ -133,7 +158,7 @@ function fetchPolicy(domain: string, { dns, port, ca, signal }: StsSettings): Pr
         path: '/.well-known/mta-sts.txt',
         agent: false,
         signal: stop,
-        lookup: lookupBy(dns),
+        lookup: lookupBy(dns, isOwn),
         ...(ca ? { ca: [...ca] } : {}),
       },
       (response) => {
@@ -159,14 +184,15 @@ function fetchPolicy(domain: string, { dns, port, ca, signal }: StsSettings): Pr
 }
 
 /** The HTTPS client asks our resolver, so that tests and admins decide for it too. */
-function lookupBy(dns: Dns): LookupFunction {
+function lookupBy(dns: Dns, isOwn: StsSettings['isOwn']): LookupFunction {
   return (name, _, done) => {
     dns.host(name).then(
       (answer) => {
-        if (answer.kind !== 'found') return done(new Error(`no address for ${name}`), [])
+        const addresses = answer.kind === 'found' ? answer.records.filter((one) => !isOwn(one)) : []
+        if (addresses.length === 0) return done(new Error(`no address for ${name}`), [])
         done(
           null,
-          answer.records.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+          addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
         )
       },
       (cause: Error) => done(cause, []),

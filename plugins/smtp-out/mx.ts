@@ -23,9 +23,13 @@ export interface Server {
 export interface MxSettings {
   readonly dns: Dns
   readonly hostname: string
+  /** The name it gives itself, if that is another. */
+  readonly helo?: string | undefined
   readonly port: number
   readonly families: readonly Family[]
   readonly isOwn: (address: string) => boolean
+  /** The administrator has named the next hop, so it may be this host. */
+  readonly isChosen: boolean
   readonly mxHosts: number
   /** From 0 to 1, for servers of equal preference. */
   readonly chance: () => number
@@ -49,11 +53,11 @@ const ADDRESSES_PER_HOST = 4
 
 export function createFindServers(settings: MxSettings): FindServers {
   const { dns, port, families, isOwn, mxHosts } = settings
-  const ownName = settings.hostname.toLowerCase()
+  const ownNames = [settings.hostname, settings.helo ?? settings.hostname].map((name) => name.toLowerCase())
 
   async function ofHost(name: string, givenPort: number | undefined): Promise<readonly Server[] | Trouble> {
     if (isIP(name)) {
-      if (givenPort === undefined && isOwn(name)) return LOOP
+      if (!settings.isChosen && givenPort === undefined && isOwn(name)) return LOOP
       return [{ host: `[${isIPv6(name) ? 'IPv6:' : ''}${name}]`, address: name, port: givenPort ?? port }]
     }
     const answer = await dns.host(name)
@@ -73,7 +77,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     const sorted = shuffled(records.filter((record) => !isNull(record)).slice(0, RECORD_LIMIT), settings.chance)
     const hosts = await Promise.all(sorted.map(hostOf))
     const own = hosts.find(
-      ({ name, answer }) => name === ownName || (answer.kind === 'found' && answer.records.some(isOwn)),
+      ({ name, answer }) => ownNames.includes(name) || (answer.kind === 'found' && answer.records.some(isOwn)),
     )
     // Who is no better than ourselves may be waiting for us.
     const better = own ? hosts.filter(({ priority }) => priority < own.priority) : hosts

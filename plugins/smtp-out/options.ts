@@ -94,7 +94,14 @@ export const options = z.strictObject({
     .array(network())
     .optional()
     .describe(
-      'Addresses under which this server is reached; mail is never sent there by MX. Default: those of this machine if the port is 25, else none.',
+      'Further addresses under which this server is reached, such as a public one that a router translates. Mail is never sent by MX to these, to loopback and unspecified addresses, or to those of this machine.',
+    ),
+  localMx: z.boolean().default(false).describe('For tests: MX records and policy servers may lead to this machine.'),
+  refusedGreeting: z
+    .enum(['defer', 'bounce'])
+    .default('defer')
+    .describe(
+      'What a 5yz greeting means when no other server takes the message: try again, because blocked addresses get unblocked, or fail.',
     ),
   tls: tlsMode
     .optional()

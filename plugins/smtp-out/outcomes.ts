@@ -9,9 +9,11 @@ import type { RemoteReply } from './replies.ts'
 
 /** The far side's words as part of logs and reports: one line, printable, not too long. */
 const TEXT_LIMIT = 500
+/** Kept word for word, in octets. */
+const SAID_LIMIT = 4096
 const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/
 
-export function toReply({ code, text }: RemoteReply): Reply {
+export function toReply({ code, text, said }: RemoteReply): Reply {
   // A code that does not belong where it was said, such as 354 to MAIL, settles nothing.
   const kind = code < 300 ? '2' : code >= 500 ? '5' : '4'
   const enhanced = ENHANCED.exec(text)?.[0]
@@ -20,6 +22,7 @@ export function toReply({ code, text }: RemoteReply): Reply {
     code,
     enhanced: (enhanced?.[0] === kind ? enhanced : `${kind}.0.0`) as EnhancedCode,
     text: words.replace(/[^\x20-\x7e]+/g, '?').slice(0, TEXT_LIMIT),
+    ...(said === undefined ? {} : { said: said.slice(0, SAID_LIMIT) }),
   }
 }
 
@@ -97,7 +100,9 @@ export function outcomeOf({ recipient, reply, fate }: Told, { remote, handover }
 
 /** What is neither yes nor no is "not now", in its code too. */
 function temporary(reply: RemoteReply): RemoteReply {
-  return reply.code >= 400 ? reply : { code: 451, text: `4.5.0 Unexpected reply: ${reply.code} ${reply.text}` }
+  return reply.code >= 400
+    ? reply
+    : { ...reply, code: 451, text: `4.5.0 Unexpected reply: ${reply.code} ${reply.text}` }
 }
 
 /** Those for whom no server was left: failed only if every server said so for good. */

@@ -9,6 +9,8 @@ export interface RemoteReply {
   readonly code: number
   /** Its lines without the code, joined by LF. */
   readonly text: string
+  /** Its lines word for word, joined by LF; absent where no server said it. */
+  readonly said?: string
   /** It was never said: the connection ended, and this is why. */
   readonly lost?: true
 }
@@ -21,6 +23,7 @@ const TOO_LONG = 'a reply is too long'
 export class ReplyParser {
   #rest = ''
   #text = ''
+  #said = ''
 
   /** Nothing is left over. */
   get isEmpty(): boolean {
@@ -48,11 +51,14 @@ export class ReplyParser {
     if (line.length > LINE_LIMIT || this.#text.length + line.length > REPLY_LIMIT) return TOO_LONG
     if (mark === '-') {
       this.#text += `${line.slice(4)}\n`
+      this.#said += `${line}\n`
       return undefined
     }
     const text = this.#text + line.slice(4)
+    const said = this.#said + line
     this.#text = ''
-    take({ code, text })
+    this.#said = ''
+    take({ code, text, said })
     return undefined
   }
 }

@@ -19,7 +19,7 @@ const never = (delivery: Delivery): Outcome[] =>
   delivery.recipients.map((recipient) => ({
     recipient,
     status: 'failed',
-    reply: refuse(550, '5.1.1', 'No such user').reply,
+    reply: { ...refuse(550, '5.1.1', 'No such user').reply, said: '550 5.1.1 No such user' },
     remote: 'mx.far.example [192.0.2.1]',
   }))
 
@@ -117,12 +117,12 @@ test('who is refused is reported to the sender, who waits is tried again, who is
   assert.match(report?.content ?? '', /Content-Type: multipart\/report; report-type=delivery-status/)
   assert.match(
     report?.content ?? '',
-    /Final-Recipient: rfc822;no@far\.example\r\nAction: failed\r\nStatus: 5\.1\.1\r\nRemote-MTA: dns;mx\.far\.example\r\nDiagnostic-Code: smtp;550 5\.1\.1 No such user/,
+    /Final-Recipient: rfc822;no@far\.example\r\nAction: failed\r\nStatus: 5\.1\.1\r\nRemote-MTA: dns;mx\.far\.example\r\nDiagnostic-Code: smtp; 550 5\.1\.1 No such user/,
   )
   assert.doesNotMatch(report?.content ?? '', /Final-Recipient: rfc822;(yes|wait)/)
   assert.doesNotMatch(report?.content ?? '', /Precious/, 'only the header goes back')
   const [entry] = await Array.fromAsync(kernel.queue.list({ message: id ?? '' }))
-  assert.deepEqual(entry?.recipients, [{ address: 'wait@far.example', last: '451 4.2.0 Not now' }])
+  assert.deepEqual(entry?.recipients, [{ address: 'wait@far.example', last: '451 4.2.0 Not now', enhanced: '4.2.0' }])
 })
 
 test('the sender is warned once when a message waits long', async (t) => {

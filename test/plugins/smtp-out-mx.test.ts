@@ -132,7 +132,30 @@ const VERDICTS: readonly (readonly [name: string, dns: FixedDns, outcome: RegExp
     /^failed b@b.test 554 5.4.6 /,
   ],
   ['our own address is the best MX', fixedDns(THREE), /^failed b@b.test 554 5.4.6 /, { ownAddresses: ['127.0.0.1'] }],
-  ['with port 25, this machine is ourselves', fixedDns(THREE), /^failed b@b.test 554 5.4.6 /, { port: 25 }],
+  [
+    'with port 25, this machine is ourselves',
+    fixedDns(THREE),
+    /^failed b@b.test 554 5.4.6 /,
+    { port: 25, localMx: false },
+  ],
+  ...['0.0.0.0', '127.0.0.1', '127.9.8.7', '::', '::1', '::ffff:127.0.0.1', '::ffff:0.0.0.0', '::127.0.0.1'].map(
+    (address) =>
+      [
+        `an MX at ${address} is this host, whatever the port`,
+        fixedDns({
+          'b.test': { mx: ['10 mx.b.test'] },
+          'mx.b.test': address.includes(':') ? { aaaa: [address] } : { a: [address] },
+        }),
+        /^failed b@b.test 554 5.4.6 /,
+        { localMx: false },
+      ] as const,
+  ),
+  [
+    'a domain without MX at this host',
+    fixedDns({ 'b.test': { a: ['127.0.0.1'] } }),
+    /^failed b@b.test 554 5.4.6 /,
+    { localMx: false },
+  ],
 ]
 for (const [name, dns, outcome, options] of VERDICTS) {
   test(`DNS: ${name}`, async (t) => {

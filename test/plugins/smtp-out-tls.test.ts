@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { secret } from 'iems'
+import { type Store, secret } from 'iems'
+import { memoryStore } from 'iems/testing'
 import { type FixedDns, fixedDns, type SmtpOutOptions, startChannel } from '../support/smtp-out.ts'
 import { type Answer, type Sink, type SinkOptions, startSink, USUAL } from '../support/smtp-sink.ts'
 
@@ -222,7 +223,14 @@ const zone = (id: string | undefined, mx = 'mx.wild.test'): FixedDns =>
 async function startWild(
   t: TestContext,
   body: string,
-  options: { tls?: typeof MX; dns?: FixedDns; channel?: SmtpOutOptions; now?: () => number; plain?: boolean } = {},
+  options: {
+    tls?: typeof MX
+    dns?: FixedDns
+    channel?: SmtpOutOptions
+    now?: () => number
+    plain?: boolean
+    store?: Store
+  } = {},
 ) {
   const policies = await startPolicies(t, body)
   const sink = await startSink(t, options.plain ? {} : { tls: options.tls ?? OTHER })
@@ -234,7 +242,7 @@ async function startWild(
     mtaSts: { port: policies.port },
     keep: { connections: 0 },
   }
-  const channel = await startChannel(t, { ...settings, ...options.channel }, options.now)
+  const channel = await startChannel(t, { ...settings, ...options.channel }, options.now, options.store)
   const tell = async (letter = {}) => (await channel.tell({ nexthop: 'wild.test', ...letter }))[0] ?? ''
   return { policies, sink, channel, tell }
 }
@@ -321,6 +329,32 @@ test('MTA-STS: a policy holds until it expires, is fetched again when its id cha
   policies.body = policy('none', [])
   assert.match(await tell(), /^delivered/, 'the new one has come')
   assert.equal(policies.asked(), 3)
+})
+
+test('MTA-STS: a policy outlives a restart, for as long as it said', async (t) => {
+  let time = 0
+  const store = memoryStore({ now: () => time })
+  const body = policy('enforce', ['elsewhere.test'], 100_000)
+  const dns = zone('1')
+  const first = await startWild(t, body, { dns, now: () => time, store })
+  assert.match(await first.tell(), /^deferred/)
+  assert.equal(first.policies.asked(), 1)
+  const gone = zone(undefined)
+  time += 600_000
+  const second = await startWild(t, policy('none', []), { dns: gone, now: () => time, store })
+  assert.match(await second.tell(), /^deferred/, 'its record is suppressed')
+  const third = await startWild(t, body, { dns: zone('1'), now: () => time, store })
+  assert.match(await third.tell(), /^deferred/)
+  assert.equal(third.policies.asked(), 0, 'it is not fetched again')
+  time += 100_000_000
+  const last = await startWild(t, body, { dns: gone, now: () => time, store })
+  assert.match(await last.tell(), /^delivered/, 'it has expired')
+})
+
+test('MTA-STS: a policy server at this host is not asked', async (t) => {
+  const { tell, policies } = await startWild(t, policy('enforce', ['elsewhere.test']), { channel: { localMx: false } })
+  assert.match(await tell(), /^failed .* 5.4.6 /)
+  assert.equal(policies.asked(), 0)
 })
 
 // --- REQUIRETLS ---

@@ -18,7 +18,7 @@ test('a message goes out in two flights: envelope and DATA, then the content wit
   const channel = await startChannel(t, { nexthop: sink.nexthop })
   const [outcome] = await channel.send()
   assert.equal(outcome?.status, 'delivered')
-  assert.deepEqual(outcome?.reply, { code: 250, enhanced: '2.0.0', text: 'Taken' })
+  assert.deepEqual(outcome?.reply, { code: 250, enhanced: '2.0.0', text: 'Taken', said: '250 2.0.0 Taken' })
   assert.equal(outcome?.remote, '[127.0.0.1]')
   assert.equal(outcome?.handover, 'reported')
   assert.deepEqual(
@@ -183,7 +183,7 @@ test('content that cannot be read defers, and its end is never sent', async (t) 
 
 const STAGES: readonly (readonly [stage: string, answer: string, outcome: string])[] = [
   ['CONNECT', '421 4.3.2 Busy', 'deferred b@b.test 421 4.3.2 Busy'],
-  ['CONNECT', '554 5.7.1 Not you', 'failed b@b.test 554 5.7.1 Not you'],
+  ['CONNECT', '554 5.7.1 Not you', 'deferred b@b.test 454 4.7.1 Not you'],
   ['EHLO', '421 Later', 'deferred b@b.test 421 4.0.0 Later'],
   ['EHLO', '450 Later', 'deferred b@b.test 450 4.0.0 Later'],
   ['EHLO', '554 5.7.1 Not you', 'failed b@b.test 554 5.7.1 Not you'],
@@ -216,6 +216,35 @@ for (const pipelining of [true, false]) {
     })
   }
 }
+
+test('what a server says is kept word for word beside what it means', async (t) => {
+  for (const [answer, enhanced] of [
+    ['550 no', '5.0.0'],
+    ['450 4.2.0 greylisted', '4.2.0'],
+    ['550-5.1.1 Who is\n550 5.1.1 that?', '5.1.1'],
+    ['550', '5.0.0'],
+    ['354 What?', '4.5.0'],
+  ] as const) {
+    const line = answer.replace('\n', '\r\n')
+    const sink = await startSink(t, { answer: (command) => (command.startsWith('RCPT') ? line : undefined) })
+    const channel = await startChannel(t, { nexthop: sink.nexthop })
+    const [outcome] = await channel.send()
+    assert.deepEqual([outcome?.reply.said, outcome?.reply.enhanced], [answer, enhanced])
+  }
+  const nobody = await startChannel(t, { nexthop: '127.0.0.1:1' })
+  assert.equal((await nobody.send())[0]?.reply.said, undefined)
+})
+
+test('a refused greeting fails the message only where the administrator wants it', async (t) => {
+  const sink = await startSink(t, { answer: (command) => (command.startsWith('CONNECT') ? '521 Blocked' : undefined) })
+  const strict = await startChannel(t, { nexthop: sink.nexthop, refusedGreeting: 'bounce' })
+  assert.deepEqual(await strict.tell(), ['failed b@b.test 521 5.0.0 Blocked'])
+  const [outcome] = await (await startChannel(t, { nexthop: sink.nexthop })).send()
+  assert.deepEqual(
+    [outcome?.status, outcome?.reply.enhanced, outcome?.reply.said],
+    ['deferred', '4.0.0', '521 Blocked'],
+  )
+})
 
 test('recipients are told apart: one taken, one refused, one put off', async (t) => {
   const replies: Readonly<Record<string, string>> = {

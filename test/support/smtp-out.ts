@@ -10,8 +10,10 @@ import {
   type Outcome,
   type Parts,
   type Recipient,
+  type Store,
 } from 'iems'
 import { smtpOut } from 'iems/plugins/smtp-out'
+import { memoryStore } from 'iems/testing'
 import { serveZone, type Zone, type ZoneServer } from './dns-zone.ts'
 
 export type SmtpOutOptions = Omit<NonNullable<Parameters<typeof smtpOut>[0]>, 'dns'> & {
@@ -44,9 +46,10 @@ export async function startChannel(
   t: Pick<TestContext, 'after'>,
   options: SmtpOutOptions,
   now = Date.now,
+  store: Store = memoryStore({ now }),
 ): Promise<Channel> {
   const { dns: records, ...given } = options
-  const { definition, input } = smtpOut(given)
+  const { definition, input } = smtpOut({ localMx: true, ...given })
   const checked = await definition.config['~standard'].validate(input)
   if (checked.issues) throw new Error(checked.issues.map(({ message }: { message: string }) => message).join('; '))
   const stop = new AbortController()
@@ -55,7 +58,7 @@ export async function startChannel(
   const dns = createDns(dnsOptions.parse(server.dns), now)
   records?.served(server)
   const clock = { now, after: () => () => {} }
-  const ctx = { name: 'out', hostname: 'iems.test', log, dns, clock, signal: stop.signal }
+  const ctx = { name: 'out', hostname: 'iems.test', log, dns, clock, store, repeat() {}, signal: stop.signal }
   const parts: Parts = await definition.setup(checked.value, ctx as never)
   t.after(async () => {
     stop.abort()
