@@ -95,6 +95,10 @@ export const ERRORS = {
     'The content ended early: {why}',
     'Nothing to do: the sender went away or was cut off, and tries again.',
   ],
+  IEMS_CONTENT_NUL: [
+    'The content has NUL octets and is not BINARYMIME',
+    'Encode the content, or send it with BODY=BINARYMIME and BDAT.',
+  ],
   IEMS_HEADER_TOO_LONG: ['The header is longer than {limit} octets', 'Raise limits.headerSize, or send a shorter one.'],
   IEMS_HEADER_INVALID: [
     '{name} cannot be written as a header field: {why}',

@@ -65,7 +65,7 @@ export interface Envelope {
 }
 
 /** Reads along while content is staged: its size, its header, what it needs of a transport. */
-function createInspector({ messageSize, headerSize }: ReceiveLimits) {
+function createInspector({ messageSize, headerSize }: ReceiveLimits, isBinary: boolean) {
   const head: Uint8Array[] = []
   let headSize = 0
   let size = 0
@@ -78,6 +78,8 @@ function createInspector({ messageSize, headerSize }: ReceiveLimits) {
       headSize += chunk.byteLength
     }
     ascii &&= isAscii(chunk)
+    // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees another message, and perhaps an earlier end.
+    if (!isBinary && chunk.includes(0)) throw new IemsError('IEMS_CONTENT_NUL')
   }
   return {
     async *watch(source: AsyncIterable<Uint8Array>) {
@@ -187,8 +189,8 @@ export function createReceive(parts: ReceiveParts) {
     return edits
   }
 
-  async function stage(content: AsyncIterable<Uint8Array>): Promise<Contents> {
-    const inspector = createInspector(limits)
+  async function stage({ parameters }: Arrival, content: AsyncIterable<Uint8Array>): Promise<Contents> {
+    const inspector = createInspector(limits, parameters.body === 'BINARYMIME')
     const staged = await store.blobs.stage(inspector.watch(content))
     const header = inspector.header()
     if (header) return { staged, header, ascii: inspector.isAscii() }
@@ -220,7 +222,7 @@ export function createReceive(parts: ReceiveParts) {
       if (!hooks.isTapped('modify') || verdict?.kind === 'refuse' || verdict?.kind === 'discard')
         return { ...first, verdict, kept: before, recipients: arrival.recipients }
       const changeable = createChangeableMessage(before, async (source) => {
-        const next = await stage(source)
+        const next = await stage(arrival, source)
         await now.staged.discard()
         now = next
         return partsOf(next, { prefix: '', cuts: [] })
@@ -327,7 +329,7 @@ export function createReceive(parts: ReceiveParts) {
   }
 
   async function take(arrival: Arrival, content: AsyncIterable<Uint8Array>): Promise<DataReply> {
-    const contents = await stage(content)
+    const contents = await stage(arrival, content)
     arrival.size = contents.staged.size
     const edits = firstEdits(arrival, contents.header)
     if ('kind' in edits) {
@@ -358,6 +360,7 @@ export function createReceive(parts: ReceiveParts) {
     const code = error instanceof IemsError ? error.code : undefined
     if (code === 'IEMS_CONTENT_TOO_LARGE') return refuse(552, '5.3.4', 'The message is too large').reply
     if (code === 'IEMS_HEADER_TOO_LONG') return refuse(552, '5.3.4', 'The header is too long').reply
+    if (code === 'IEMS_CONTENT_NUL') return refuse(550, '5.6.0', 'NUL octets in the content need BODY=BINARYMIME').reply
     if (code === 'IEMS_CONTENT_BROKEN') return defer(451, '4.4.2', 'The content ended early').reply
     if (code?.startsWith('IEMS_STORE')) emit('store.failing', { message: id, cause: error })
     if (code === 'IEMS_STORE_FULL') return defer(452, '4.3.1', 'No space left, try again later').reply

@@ -37,6 +37,16 @@ export function readPath(argument: string): Path | undefined {
   return { address, rest: argument.slice(whole.length) }
 }
 
+/** What old devices make of a path: without its brackets or one of them, with spaces within, with a dot at the end. */
+const LENIENT = /^ *<? *([^\s<>"]+?)\.? *>?(?: +|$)/
+
+/** The same for clients that are known: what they mean is clear. The null sender keeps its brackets. */
+export function readLenientPath(argument: string): Path | undefined {
+  const strict = readPath(argument)
+  const [whole = '', address] = strict ? [] : (LENIENT.exec(argument) ?? [])
+  return address === undefined ? strict : readPath(`<${address}> ${argument.slice(whole.length)}`)
+}
+
 export function hasDomain(address: string): boolean {
   return address.lastIndexOf('@') > address.lastIndexOf('"')
 }

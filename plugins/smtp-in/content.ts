@@ -113,14 +113,18 @@ export interface Sink {
   full(): Promise<void> | undefined
 }
 
-/** DATA: up to CRLF.CRLF. */
-export function dottedSink(content: Content, bare: BareNewlines): Sink {
+/** What a client may send without waiting for the answer to its message. */
+const HARMLESS = /^(?:(?:QUIT|RSET)\s|$)/i
+
+/** DATA: up to CRLF.CRLF. With `alone`, a message behind which more commands have come already is refused. */
+export function dottedSink(content: Content, bare: BareNewlines, alone = false): Sink {
   const scanner = createScanner({ dots: true, bare })
   return {
     take(chunk) {
       const { content: part, rest } = scanner.scan(chunk)
       content.push(part)
       if (scanner.isViolated) content.refuse(NO.bareNewline)
+      if (rest && alone && !HARMLESS.test(rest.toString('latin1', 0, 8))) content.refuse(NO.synchronisation)
       if (rest) content.end()
       return rest
     },

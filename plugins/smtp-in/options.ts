@@ -3,6 +3,7 @@
  */
 import { duration, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
+import { isDomain } from './addresses.ts'
 
 const limits = z
   .strictObject({
@@ -87,6 +88,25 @@ const fields = z.strictObject({
     .default('refuse')
     .describe(
       'What becomes of content with a CR or LF alone: refused (550 5.6.11), or each made a CRLF. Neither ever ends the data.',
+    ),
+  lenient: z
+    .boolean()
+    .default(true)
+    .describe(
+      'For old devices: clients of networks in `trusts` and authenticated clients may leave out the angle brackets of addresses, end a domain with a dot and give any name in EHLO; a missing Date or Message-ID is added. Other clients are held to RFC 5321.',
+    ),
+  defaultDomain: z
+    .string()
+    .refine((text) => isDomain(text) && !text.startsWith('['), 'must be a domain such as example.org')
+    .optional()
+    .describe(
+      'Domain of an address without one, from LMTP clients and from clients that `lenient` is for. Default: such an address is refused (501).',
+    ),
+  pipelinedTransactions: z
+    .enum(['take', 'refuse'])
+    .default('take')
+    .describe(
+      "What becomes of a message behind whose end the client has sent further commands but QUIT or RSET without waiting: RFC 2920 allows it, smuggled messages look like it. 'refuse' answers 554 and hangs up; trusted and authenticated clients are exempt.",
     ),
   bannerDelay: duration()
     .prefault('0 s')

@@ -17,6 +17,10 @@ export interface RcptParameters {
 export interface Offer {
   readonly secure: boolean
   readonly auth: boolean
+  /** The client is trusted or authenticated, and the listener is lenient with such. */
+  readonly lenient: boolean
+  /** The client is trusted or authenticated. */
+  readonly known: boolean
   readonly maxSize: number
 }
 

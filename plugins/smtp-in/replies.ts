@@ -81,6 +81,7 @@ export const NO = {
   tlsForRequireTls: no(530, '5.7.10', 'REQUIRETLS needs TLS on this connection'),
   tooLarge: no(552, '5.3.4', 'Message is too large'),
   bareNewline: no(550, '5.6.11', 'Bare CR or bare LF in the content'),
+  synchronisation: no(554, '5.5.0', 'Commands were sent before the reply to the message'),
   notInContent: no(503, '5.5.1', 'Only BDAT, NOOP, RSET and QUIT between chunks'),
   binaryNeedsBdat: no(503, '5.5.1', 'BODY=BINARYMIME needs BDAT'),
   chunkSyntax: no(501, '5.5.4', 'Syntax: BDAT octets [LAST]'),

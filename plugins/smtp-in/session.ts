@@ -168,7 +168,7 @@ export class Conversation {
       case 'DATA':
         return argument
           ? this.#answer(NO.noArgument)
-          : this.#transaction.data().then((replies) => this.#deliver(replies))
+          : this.#transaction.data(this.#offer).then((replies) => this.#deliver(replies))
       case 'BDAT':
         return this.#chunk(argument)
       case 'RSET':
@@ -204,11 +204,12 @@ export class Conversation {
 
   async #hello(verb: 'EHLO' | 'HELO' | 'LHLO', name: string): Promise<void> {
     if (this.#isLmtp !== (verb === 'LHLO')) return this.#answer(this.#isLmtp ? NO.lhloOnly : NO.unknownCommand)
-    if (name === '' || name.length > 255 || name.includes(' ')) return this.#answer(NO.helloSyntax)
+    const isOdd = name === '' || name.length > 255 || name.includes(' ')
+    if (isOdd && !this.#offer.lenient) return this.#answer(NO.helloSyntax)
     await this.#transaction.reset()
-    this.#helo = name
+    this.#helo = name.slice(0, 255) || 'unknown'
     this.#isExtended = verb !== 'HELO'
-    this.#open.update({ helo: name, protocol: this.#protocol })
+    this.#open.update({ helo: this.#helo, protocol: this.#protocol })
     const lines = [plain(this.#setting.hostname), ...(this.#isExtended ? this.#extensions() : [])]
     this.#wire.say(lines.map((text, index) => `250${index < lines.length - 1 ? '-' : ' '}${text}`).join('\r\n'))
   }
@@ -242,7 +243,9 @@ export class Conversation {
     if (this.#helo === undefined) return this.#answer(this.#isLmtp ? NO.lhloFirst : NO.helloFirst)
     if (auth === 'required' && !this.#identity) return this.#answer(NO.authRequired)
     if (this.#messages >= limits.messages) return this.end(END.tooManyMessages)
-    this.#answer(await this.#transaction.mail(argument, this.#offer))
+    const offer = this.#offer
+    if (offer.lenient) this.#open.update({ submission: true })
+    this.#answer(await this.#transaction.mail(argument, offer))
   }
 
   async #chunk(argument: string): Promise<void> {
@@ -262,6 +265,7 @@ export class Conversation {
       this.#errors = 0
       this.#smallChunks = 0
     }
+    if (reply === NO.synchronisation) this.end(reply)
     for (const each of replies) this.#answer(each)
   }
 
@@ -385,8 +389,9 @@ export class Conversation {
   }
 
   get #offer(): Offer {
-    const { auth, maxSize } = this.#setting.options
-    return { secure: this.#client.tls !== undefined, auth: auth !== 'off', maxSize }
+    const { auth, maxSize, lenient } = this.#setting.options
+    const known = this.#identity !== undefined || this.#open.session.trusted
+    return { secure: this.#client.tls !== undefined, auth: auth !== 'off', maxSize, known, lenient: lenient && known }
   }
 
   /** RFC 3848. */

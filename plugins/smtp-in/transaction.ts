@@ -6,7 +6,7 @@
  * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
  */
 import { accept, type OpenSession, type Refusal, type Reply } from 'iems'
-import { hasDomain, isAscii, readPath } from './addresses.ts'
+import { hasDomain, isAscii, type Path, readLenientPath, readPath } from './addresses.ts'
 import { Content, countedSink, dottedSink, type Sink } from './content.ts'
 import type { Options } from './options.ts'
 import { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
@@ -64,7 +64,7 @@ export class Transaction {
 
   async mail(argument: string, offer: Offer): Promise<Reply> {
     if (this.isOpen) return NO.nested
-    const path = /^from:/i.test(argument) ? readPath(argument.slice(5)) : undefined
+    const path = this.#pathIn(argument, 'from', offer)
     if (!path || (path.address !== '' && !hasDomain(path.address))) return NO.senderSyntax
     const parameters = readMailParameters(path.rest, offer)
     if (isReply(parameters)) return parameters
@@ -79,7 +79,7 @@ export class Transaction {
 
   async rcpt(argument: string, offer: Offer): Promise<Reply> {
     if (!this.isOpen) return NO.senderFirst
-    const path = /^to:/i.test(argument) ? readPath(argument.slice(3)) : undefined
+    const path = this.#pathIn(argument, 'to', offer)
     const address = path?.address ?? ''
     // RFC 5321 section 4.5.1: the one recipient without a domain.
     if (!path || !(hasDomain(address) || /^postmaster$/i.test(address))) return NO.recipientSyntax
@@ -97,14 +97,26 @@ export class Transaction {
     return YES.recipient
   }
 
+  /** The path behind FROM: or TO:, with the default domain where the client may leave it out. */
+  #pathIn(argument: string, word: 'from' | 'to', { lenient }: Offer): Path | undefined {
+    const [start = '', before = '', space] = /^(\w+)( *):/.exec(argument) ?? []
+    if (before.toLowerCase() !== word || (space !== '' && !lenient)) return undefined
+    const path = (lenient ? readLenientPath : readPath)(argument.slice(start.length))
+    const { protocol, defaultDomain } = this.#parts.options
+    const mayLeaveOut = defaultDomain !== undefined && (protocol === 'lmtp' || lenient)
+    if (!path || !mayLeaveOut || path.address === '' || hasDomain(path.address)) return path
+    return /^postmaster$/i.test(path.address) ? path : { ...path, address: `${path.address}@${defaultDomain}` }
+  }
+
   /** The answers to DATA, once the content has come: for LMTP one for each recipient. */
-  async data(): Promise<readonly Reply[]> {
+  async data({ known }: Offer): Promise<readonly Reply[]> {
     const refusal = this.#contentRefusal() ?? (this.#isBinary ? NO.binaryNeedsBdat : undefined)
     if (refusal) return [refusal]
     const { wire, options } = this.#parts
     wire.say(START_DATA)
     const sending = this.#send()
-    await wire.receive(dottedSink(sending.content, options.bareNewlines))
+    const mustWait = options.pipelinedTransactions === 'refuse' && !known
+    await wire.receive(dottedSink(sending.content, options.bareNewlines, mustWait))
     return this.#answers(sending)
   }
 

@@ -1,7 +1,7 @@
 /**
  * Plays every `*.smtp` file in this folder against a kernel with smtp-in. A bug report becomes a file.
  *
- *   config: NAME       one of SETTINGS below; the first line that is not a comment
+ *   config: NAME       one of SETTINGS below, `trusted NAME` when it trusts us; the first line that is not a comment
  *   C: text            is sent with CRLF; escapes: \r \n \t \0 \\ \xHH
  *   c: text            is sent without CRLF
  *   S: pattern         the next line the server says; * stands for anything
@@ -29,6 +29,9 @@ const SETTINGS: Readonly<Record<string, Parameters<typeof smtpIn>[0]>> = {
   unsafe: { listen, auth: 'optional', authWithoutTls: true },
   lmtp: { listen, protocol: 'lmtp' },
   small: { listen, maxSize: '100 B', limits: { recipients: 2, messages: 2, errors: 3, lineLength: '200 B' } },
+  domain: { listen, protocol: 'lmtp', defaultDomain: 'here.test' },
+  alone: { listen, pipelinedTransactions: 'refuse' },
+  strict: { listen, lenient: false },
   normalise: { listen, bareNewlines: 'normalise' },
   etrn: { listen, etrn: [{ from: ['127.0.0.1'], for: ['slow.test', '#out'] }] },
   proxied: { listen, xclientFrom: ['127.0.0.1'] },
@@ -73,10 +76,11 @@ function matches(pattern: string, line: string): boolean {
 }
 
 async function play(t: TestContext, script: readonly string[]): Promise<void> {
-  const settings = SETTINGS[script[0]?.replace(/^config: /, '') ?? '']
+  const [, isTrusted, name = ''] = /^config: (trusted )?(\w+)$/.exec(script[0] ?? '') ?? []
+  const settings = SETTINGS[name]
   assert.ok(settings, 'the first line must name a config')
   const kernel = await createTestKernel(t, {
-    channels: { mx: smtpIn(settings) },
+    channels: { mx: smtpIn(settings, { trusts: isTrusted ? ['127.0.0.1'] : [] }) },
     plugins: [house()],
     deliver: deliveredTo,
   })
