@@ -11,6 +11,7 @@ import { createDigests } from './digests.ts'
 import { createKeywords } from './keywords.ts'
 import { type Options, options } from './options.ts'
 import { Session, type SessionParts } from './session.ts'
+import { createUnseen } from './unseen.ts'
 
 export const imap = definePlugin({
   name: 'imap',
@@ -18,7 +19,7 @@ export const imap = definePlugin({
   needs: [Accounts, MailStore],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
-    const kept = { digests: createDigests(config.cache), keywords: createKeywords() }
+    const kept = { digests: createDigests(config.cache), keywords: createKeywords(), unseen: createUnseen() }
     return createListener(config, ctx, {
       label: 'IMAP',
       full: '* BYE Too many connections\r\n',
@@ -31,7 +32,7 @@ interface Serving {
   readonly client: Client
   readonly signal: AbortSignal
   /** What sessions share. */
-  readonly kept: Pick<SessionParts, 'digests' | 'keywords'>
+  readonly kept: Pick<SessionParts, 'digests' | 'keywords' | 'unseen'>
 }
 
 async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {

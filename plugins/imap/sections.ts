@@ -4,7 +4,8 @@
 import type { MimePart, PartRange } from '../mailstore/api.ts'
 import type { Section } from './grammar/fetch.ts'
 
-const isMessage = ({ type, subtype }: MimePart) => type === 'message' && (subtype === 'rfc822' || subtype === 'global')
+export const isMessage = ({ type, subtype }: MimePart) =>
+  type === 'message' && (subtype === 'rfc822' || subtype === 'global')
 
 /** The part of these numbers; of a message that is not multipart the first is its body. */
 export function findPart(message: MimePart, numbers: readonly number[]): MimePart | undefined {

@@ -5,7 +5,7 @@
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
 import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
-import { Broken, Ended, type Input, LineTooLong, TimedOut } from 'iems'
+import { Broken, Ended, IemsError, type Input, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi, Uids } from '../mailstore/api.ts'
 import { ALREADY, type Answer, bad, no } from './answers.ts'
@@ -21,6 +21,7 @@ import type { Keywords } from './keywords.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
+import type { Unseen } from './unseen.ts'
 import type { View } from './view.ts'
 
 export interface SessionParts {
@@ -32,6 +33,7 @@ export interface SessionParts {
   readonly accounts: AccountsApi
   readonly digests: Digests
   readonly keywords: Keywords
+  readonly unseen: Unseen
   readonly hostname: string
   now(): number
   /** Whether the connection is under TLS. */
@@ -219,7 +221,7 @@ export class Session {
     }
     if (error instanceof Ended || error instanceof TimedOut || error instanceof Broken) throw error
     this.parts.log.error('command failed', { user: this.account?.user, cause: error })
-    return no('Something of ours failed; try again later', 'SERVERBUG')
+    return failed(error)
   }
 
   /** Reads the rest of a command, unless its own code does. */
@@ -285,7 +287,10 @@ export class Session {
     }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
   ): Promise<Answer> {
     if (!definition) return bad('There is no such command')
-    const refusal = this.#outOfPlace(definition) ?? (await this.#judged(isUid ? `UID ${name}` : name))
+    const refusal =
+      this.#outOfPlace(definition) ??
+      (definition.state === 'selected' ? await this.shutOut() : undefined) ??
+      (await this.#judged(isUid ? `UID ${name}` : name))
     if (!refusal) return definition.run(this, { tag, name, isUid, cursor, more })
     if (definition.reads) await this.#passOver(more)
     return refusal
@@ -295,6 +300,24 @@ export class Session {
     if (state === 'before' && this.account) return bad('You have logged in already')
     if (state === 'selected' && this.account && !this.view) return bad('Select a mailbox first')
     return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Log in first') : undefined
+  }
+
+  /** The selected mailbox of another account is closed as soon as its owner takes the right to read it back. */
+  async shutOut(): Promise<Answer | undefined> {
+    const { view } = this
+    if (!view || view.mailbox.account === this.account?.id) return undefined
+    const now = await this.mail.mailbox(view.mailbox)
+    if (!now) return undefined
+    // Later questions about other rights get today's answer too.
+    view.mailbox = { ...view.mailbox, acl: now.acl }
+    return (await this.may(now, 'r')) ? undefined : this.#close('You may no longer read this mailbox')
+  }
+
+  /** RFC 9051 section 6.3.5 leaves it to the server; a client cannot go on with numbers that mean nothing. */
+  #close(why: string): Answer {
+    this.output.line(`* BYE ${why}`)
+    this.end()
+    return no(why, 'NOPERM')
   }
 
   /** What plugins have against a command. */
@@ -447,12 +470,8 @@ export class Session {
     if (!view || !this.#hasNews) return
     this.#hasNews = !mayExpunge
     const told = await view.sync(this.mail, mayExpunge)
-    if (told === 'gone') {
-      // RFC 9051 section 6.3.5 leaves this to us; a client cannot go on with numbers that mean nothing.
-      output.line('* BYE The mailbox has been removed')
-      this.end()
-      return
-    }
+    if (told === 'gone') return void this.#close('The mailbox has been removed')
+    if (!(await this.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')
     if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY')) {
       if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
     } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
@@ -468,6 +487,15 @@ export class Session {
     const uidItem = this.isCondstore || this.enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''
     return `* ${number} FETCH (${uidItem}FLAGS ${flagList(flags)}${modseqItem})`
   }
+}
+
+/** RFC 5530: what a client can tell its user about a fault of the server. */
+function failed(error: unknown): Answer {
+  const code = error instanceof IemsError ? error.code : ''
+  if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')
+  if (code === 'IEMS_BLOB_MISSING') return no('Content of a message is missing on the server', 'CORRUPTION')
+  if (code.startsWith('IEMS_STORE_')) return no('The store is not available; try again later', 'UNAVAILABLE')
+  return no('Internal error; try again later', 'SERVERBUG')
 }
 
 /** Some clients leave a space at the end. */

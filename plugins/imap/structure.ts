@@ -2,6 +2,7 @@
  * ENVELOPE, BODY and BODYSTRUCTURE as they are written (RFC 9051 section 7.5.2).
  */
 import type { Envelope, EnvelopeAddress, MimePart } from '../mailstore/api.ts'
+import { isMessage } from './sections.ts'
 import { nstring, string } from './text.ts'
 
 export function formatEnvelope(envelope: Envelope, utf8: boolean): string {
@@ -28,13 +29,26 @@ function formatAddress({ name, route, mailbox, host }: EnvelopeAddress, utf8: bo
   return `(${nstring(name, utf8)} ${nstring(route, utf8)} ${nstring(mailbox, utf8)} ${nstring(host, utf8)})`
 }
 
+/** Stands where the grammar wants a part and there is none. */
+const NO_PART: MimePart = {
+  type: 'text',
+  subtype: 'plain',
+  parameters: { charset: 'us-ascii' },
+  encoding: '7bit',
+  header: 0,
+  body: 0,
+  end: 0,
+  lines: 0,
+}
 const EMPTY: Envelope = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
 
 /** BODYSTRUCTURE, or BODY without its extensions. */
 export function formatStructure(part: MimePart, isExtended: boolean, utf8: boolean): string {
   const upper = (text: string) => string(text.toUpperCase(), utf8)
   if (part.type === 'multipart') {
-    const inner = (part.parts ?? []).map((one) => formatStructure(one, isExtended, utf8)).join('')
+    const inner = (part.parts?.length ? part.parts : [NO_PART])
+      .map((one) => formatStructure(one, isExtended, utf8))
+      .join('')
     const extension = isExtended ? ` ${formatParameters(part.parameters, utf8)} ${formatExtension(part, utf8)}` : ''
     return `(${inner} ${upper(part.subtype)}${extension})`
   }
@@ -47,8 +61,9 @@ export function formatStructure(part: MimePart, isExtended: boolean, utf8: boole
     upper(part.encoding),
     String(part.end - part.body),
   ]
-  const inner = part.parts?.[0]
-  if (part.type === 'message' && inner) {
+  if (isMessage(part)) {
+    // RFC 9051 section 9: never body-type-basic, also when the message could not be read.
+    const inner = part.parts?.[0] ?? NO_PART
     fields.push(
       formatEnvelope(inner.envelope ?? EMPTY, utf8),
       formatStructure(inner, isExtended, utf8),

@@ -33,7 +33,7 @@ export default defineConfig({
 `
   let server = await startProcess(t, folder, config)
   const connect = async () => {
-    const client = await talkTo(t, port)
+    const client = await talkTo(t, port, { isChecked: true })
     await client.line()
     await client.command('LOGIN ann secret')
     return client

@@ -49,7 +49,7 @@ test('passwords are not taken without TLS', async (t) => {
 
 test('what is appended comes back octet for octet, whole and in parts', async (t) => {
   const { client } = await selected(t, 0)
-  const text = `Subject: =?utf-8?q?=C3=A4?=\r\nX: 1\r\nX: 2\r\n\r\n\x00\xff.\r\n..\r\n${'x'.repeat(70_000)}\r\n`
+  const text = `Subject: =?utf-8?q?=C3=A4?=\r\nX: 1\r\nX: 2\r\n\r\n\x01\xff.\r\n..\r\n${'x'.repeat(70_000)}\r\n`
   await append(client, 'INBOX', text, '(\\Seen $Label) "02-Feb-2020 20:02:02 -0330" ')
   const [whole] = await client.command('FETCH 1 BODY.PEEK[]')
   assert.equal(whole, `* 1 FETCH (BODY[] {${text.length}}\r\n${text})`)

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { hashPassword } from '../../plugins/accounts/passwords.ts'
 import { imap } from '../../plugins/imap/index.ts'
+import { checkResponse } from './imap-grammar.ts'
 import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
 
 export interface ImapTalk {
@@ -40,7 +41,7 @@ export async function createImapKernel(
     ...kernel,
     port,
     async talk(user) {
-      const client = await talkTo(t, port)
+      const client = await talkTo(t, port, { isChecked: true })
       await client.line()
       if (user) {
         const [answer = ''] = (await client.command(`LOGIN ${user} secret`)).slice(-1)
@@ -51,7 +52,12 @@ export async function createImapKernel(
   }
 }
 
-export async function talkTo(t: Pick<TestContext, 'after'>, port: number): Promise<ImapTalk> {
+/** `isChecked`: every line of the server is checked against the grammar of IMAP. Default: false, for servers of others. */
+export async function talkTo(
+  t: Pick<TestContext, 'after'>,
+  port: number,
+  { isChecked = false }: { readonly isChecked?: boolean } = {},
+): Promise<ImapTalk> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   t.after(() => socket.destroy())
@@ -77,6 +83,12 @@ export async function talkTo(t: Pick<TestContext, 'after'>, port: number): Promi
         else resolve()
       }
     })
+  let isUtf8 = false
+  const check = (text: string) => {
+    checkResponse(text, { isUtf8 })
+    if (/^\* ENABLED.* (?:IMAP4rev2|UTF8=ACCEPT)/i.test(text)) isUtf8 = true
+    if (text.endsWith('OK Nobody is logged in now')) isUtf8 = false
+  }
   async function line(): Promise<string> {
     for (let from = 0; ; ) {
       const end = held.indexOf('\r\n', from)
@@ -93,6 +105,7 @@ export async function talkTo(t: Pick<TestContext, 'after'>, port: number): Promi
       }
       const text = held.toString('latin1', 0, end)
       held = held.subarray(end + 2)
+      if (isChecked) check(text)
       return text
     }
   }

@@ -87,11 +87,13 @@ class Reading {
     }
   }
 
-  async *content({ size }: Literal): AsyncGenerator<Uint8Array> {
+  async *content({ size, isBinary }: Literal): AsyncGenerator<Uint8Array> {
     this.#unread = size
     this.call.more.literal = undefined
     for await (const chunk of this.session.parts.input.stream(size)) {
       this.#unread -= chunk.length
+      // RFC 3516 section 4.4: NUL needs a literal8.
+      if (!isBinary && chunk.includes(0)) throw new Refusing(no('NUL needs a literal8', 'CANNOT'))
       yield chunk
     }
   }
@@ -162,18 +164,31 @@ function decodeUrl(text: string): string {
 /** RFC 5092, as far as RFC 4469 needs it: `/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.2`; relative to the selected mailbox without a name. */
 async function openUrl(session: Session, url: string): Promise<AsyncIterable<Uint8Array>> {
   const bad = new Refusing(no('There is nothing at this URL', `BADURL ${string(url, session.isUtf8)}`))
-  const found = /^(?:\/([^;]+?)(?:;UIDVALIDITY=(\d+))?)?\/;UID=(\d+)(?:\/;SECTION=([^;]+))?$/i.exec(url)
+  const found =
+    /^(?:\/([^;]+)(?:;UIDVALIDITY=(\d{1,10}))?)?\/;UID=(\d{1,10})(?:\/;SECTION=([^;]+?))?(?:\/;PARTIAL=(\d{1,15})(?:\.(\d{1,15}))?)?$/i.exec(
+      url,
+    )
   if (!found) throw bad
-  const [, name, validity, uid, section = ''] = found
+  const [, name, validity, uid, section = '', start = '0', length] = found
+  const shutOut = name === undefined ? await session.shutOut() : undefined
+  if (shutOut) throw new Refusing(shutOut)
   const mailbox = name === undefined ? session.view?.mailbox : await session.mailbox(decodeUrl(name), 'r')
   if (!mailbox || isAnswer(mailbox) || (validity !== undefined && Number(validity) !== mailbox.uidValidity)) throw bad
   const [entry] = await Array.fromAsync(session.mail.entries(mailbox, [[Number(uid), Number(uid)]]))
   const email = entry && (await session.mail.email(entry.email))
   if (!email) throw bad
-  if (section === '') return email.open()
-  const range = rangeOf(await email.structure(), readSection(new Cursor([decodeUrl(section)])))
+  const range =
+    section === ''
+      ? { start: 0, end: email.size }
+      : rangeOf(await email.structure(), readSection(new Cursor([decodeUrl(section)])))
   if (!range) throw bad
-  return email.open(range)
+  // As in FETCH, a part that begins behind the end is empty.
+  const from = Math.min(range.end, range.start + Number(start))
+  return email.open({
+    ...range,
+    start: from,
+    end: length === undefined ? range.end : Math.min(range.end, from + Number(length)),
+  })
 }
 
 /** The words before a literal: flags and a date, each if it is there. */

@@ -212,7 +212,17 @@ async function markSeen(session: Session, entry: Entry): Promise<Entry> {
 async function writeValue({ output }: Session, value: Value): Promise<void> {
   if (typeof value === 'string') return output.write(value)
   output.write(`${value.name} ${value.isBinary ? '~' : ''}{${value.size}}\r\n`)
-  await output.content(value.open(), value.size)
+  await output.content(value.isBinary ? value.open() : withoutNul(value.open()), value.size)
+}
+
+/** RFC 9051 section 4.3: an ordinary literal holds no NUL. As in Dovecot, another octet stands in its place. */
+const IN_PLACE_OF_NUL = 0x80
+
+async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    if (!chunk.includes(0)) yield chunk
+    else yield chunk.map((octet) => (octet === 0 ? IN_PLACE_OF_NUL : octet))
+  }
 }
 
 interface Asked {

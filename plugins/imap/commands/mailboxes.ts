@@ -64,7 +64,7 @@ async function tellSelected(session: Session, view: View, resync: Resync | undef
   const { mailbox } = view
   const keywords = await session.parts.keywords.of(mail, view)
   output.line(`* ${view.count} EXISTS`)
-  if (!session.enabled.has('IMAP4REV2')) output.line('* 0 RECENT')
+  if (!session.enabled.has('IMAP4REV2')) await tellRev1(session, view)
   output.line(`* FLAGS (${[SYSTEM_FLAGS, ...keywords].join(' ')})`)
   const permanent = view.isReadOnly ? '' : [SYSTEM_FLAGS, ...keywords, '\\*'].join(' ')
   output.line(`* OK [PERMANENTFLAGS (${permanent})] These are kept`)
@@ -84,6 +84,14 @@ async function tellSelected(session: Session, view: View, resync: Resync | undef
     const number = view.numberOf(entry.uid)
     if (number !== undefined) output.line(session.flagLine(number, entry))
   }
+}
+
+/** What RFC 3501 section 6.3.1 requires and RFC 9051 has dropped. */
+async function tellRev1({ output, mail, parts }: Session, view: View): Promise<void> {
+  output.line('* 0 RECENT')
+  const uid = await parts.unseen.first(mail, view)
+  const number = uid === undefined ? undefined : view.numberOf(uid)
+  if (number !== undefined) output.line(`* OK [UNSEEN ${number}] The first unseen message`)
 }
 
 function opening(isReadOnly: boolean): CommandDefinition {

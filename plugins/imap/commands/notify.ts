@@ -67,7 +67,9 @@ function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox,
   return kind === 'subtree' && names.some((top) => name === top || name.startsWith(`${top}/`))
 }
 
+/** The rights are asked each time: they may have changed since the command (RFC 5465 section 3.1). */
 async function tell(session: Session, name: string, mailbox: Mailbox): Promise<void> {
+  if (!(await session.may(mailbox, 'r'))) return
   const { messages, uidNext, uidValidity, unseen, modseq } = mailbox
   const more = session.isCondstore ? ` HIGHESTMODSEQ ${modseq}` : ''
   const items = `MESSAGES ${messages} UIDNEXT ${uidNext} UIDVALIDITY ${uidValidity} UNSEEN ${unseen}${more}`

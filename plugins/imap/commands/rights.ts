@@ -1,6 +1,7 @@
 /**
  * Access rights (RFC 4314) and quotas (RFC 9208).
  */
+import type { Account } from '../../accounts/api.ts'
 import { bad, isAnswer, no, ok, refusal } from '../answers.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Session } from '../session.ts'
@@ -123,13 +124,11 @@ export const myrights: CommandDefinition = {
 
 // --- quotas ------------------------------------------------------------------------------------------
 
-/** The root of an account is named after it; kilobytes are of 1024 octets. */
-async function tellQuota(session: Session, account: string): Promise<void> {
-  const { accounts } = session.parts
-  const found = await accounts.byId(account)
-  const used = Math.ceil((await session.mail.usage(account)) / 1024)
-  const resources = found?.quota === undefined ? '' : `STORAGE ${used} ${Math.floor(found.quota / 1024)}`
-  session.output.line(`* QUOTA ${astring(found?.name ?? account, session.isUtf8)} (${resources})`)
+/** The root of an account is named after it, and is there only when there is a limit; kilobytes are of 1024 octets. */
+async function tellQuota(session: Session, { id, name, quota = 0 }: Account): Promise<void> {
+  const used = Math.ceil((await session.mail.usage(id)) / 1024)
+  const resource = `STORAGE ${used} ${Math.floor(quota / 1024)}`
+  session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resource})`)
 }
 
 export const getquota: CommandDefinition = {
@@ -139,8 +138,9 @@ export const getquota: CommandDefinition = {
     const root = cursor.astring()
     cursor.end()
     const account = await session.parts.accounts.byName(root)
-    if (account?.id !== session.account?.id || !account) return no('There is no such quota root', 'NONEXISTENT')
-    await tellQuota(session, account.id)
+    if (!account || account.id !== session.account?.id || account.quota === undefined)
+      return no('There is no such quota root', 'NONEXISTENT')
+    await tellQuota(session, account)
     return ok('That is how much there is')
   },
 }
@@ -154,10 +154,10 @@ export const getquotaroot: CommandDefinition = {
     const mailbox = await session.mailbox(name, 'r')
     if (isAnswer(mailbox)) return mailbox
     const owner = await session.parts.accounts.byId(mailbox.account)
-    session.output.line(
-      `* QUOTAROOT ${session.writeName(name)} ${astring(owner?.name ?? mailbox.account, session.isUtf8)}`,
-    )
-    await tellQuota(session, mailbox.account)
+    const limited = owner?.quota === undefined ? undefined : owner
+    const root = limited ? ` ${astring(limited.name, session.isUtf8)}` : ''
+    session.output.line(`* QUOTAROOT ${session.writeName(name)}${root}`)
+    if (limited) await tellQuota(session, limited)
     return ok('That is how much there is')
   },
 }

@@ -1,6 +1,8 @@
 /**
  * What FETCH asks for of each message (RFC 9051 section 6.4.5 and the extensions).
  */
+
+import { string } from '../text.ts'
 import type { Cursor } from './cursor.ts'
 
 export interface Section {
@@ -141,7 +143,7 @@ export function formatSection({ part, what, fields }: Section): string {
 }
 
 function formatField(name: string): string {
-  return /^[!#$&'+,\-./0-9:;<=>?@A-Z[^_`a-z|}~]+$/.test(name) ? name : `"${name.replace(/["\\]/g, '\\$&')}"`
+  return /^[!#$&'+,\-./0-9:;<=>?@A-Z[^_`a-z|}~]+$/.test(name) ? name : string(name, false)
 }
 
 function readPartial(cursor: Cursor): { partial?: Partial } {
