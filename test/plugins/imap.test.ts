@@ -388,7 +388,7 @@ test('plugins see commands and refuse them, and hear what clients do to messages
   })
   // Another listener has the same hooks, not once more.
   const second = imap({ listen: '127.0.0.1:0', authWithoutTls: true })
-  const { talk } = await createImapKernel(t, { plugins: [watch()], channels: { second } })
+  const { talk } = await createImapKernel(t, { plugins: [watch()], channels: { second }, expectsFaults: true })
   const client = await talk('ann')
   assert.deepEqual(await client.command('DELETE Drafts'), ['NO [NOPERM] Nothing is deleted here'])
   await append(client, 'INBOX', message('one'))
