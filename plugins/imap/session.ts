@@ -49,6 +49,7 @@ export interface SessionParts {
   readonly signal: AbortSignal
 }
 
+const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
 /** A name that no mailbox can have. */
 const NO_NAME = '\0'
 /** Literals of a command that are held in memory, together. */
@@ -480,8 +481,21 @@ export class Session {
     if (this.newItems) await tellNew(this, told.added, this.newItems)
   }
 
+  /** The flags that messages of the selected mailbox have and can be given. */
+  writeFlags({ keywords, isReadOnly }: View): void {
+    const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
+    this.output.line(`* FLAGS (${all})`)
+    this.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] These are kept`)
+  }
+
+  /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */
+  learn(flags: readonly string[]): void {
+    if (this.view?.learn(flags)) this.writeFlags(this.view)
+  }
+
   /** A FETCH that tells flags. */
   flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
+    this.learn(flags)
     const modseqItem = this.isCondstore ? ` MODSEQ (${modseq})` : ''
     if (this.enabled.has('UIDONLY')) return `* ${uid} UIDFETCH (FLAGS ${flagList(flags)}${modseqItem})`
     const uidItem = this.isCondstore || this.enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''

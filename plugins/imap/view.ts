@@ -18,11 +18,16 @@ export interface Told {
   readonly exists: boolean
 }
 
+/** Keywords that FLAGS names. */
+const MOST_KEYWORDS = 500
+
 export class View {
   mailbox: Mailbox
   readonly isReadOnly: boolean
   /** What the last SEARCH with SAVE found (RFC 5182). */
   saved: Uids = []
+  /** The keywords that the client knows of, in lower case and as they are written. */
+  readonly keywords = new Map<string, string>()
   readonly #uids: UidList
   /** Up to which changes have been read. */
   #modseq: number
@@ -49,6 +54,15 @@ export class View {
   /** The sequence number of a UID; undefined if the client does not know it. */
   numberOf(uid: number): number | undefined {
     return this.#uids.numberOf(uid)
+  }
+
+  /** Notes the keywords of a message that the client is about to receive; true when some of them are new to it. */
+  learn(flags: readonly string[]): boolean {
+    const before = this.keywords.size
+    for (const flag of flags)
+      if (!flag.startsWith('\\') && !this.keywords.has(flag.toLowerCase()) && this.keywords.size < MOST_KEYWORDS)
+        this.keywords.set(flag.toLowerCase(), flag)
+    return this.keywords.size > before
   }
 
   /** The UIDs a set means, of those the client knows. Undefined: it names a number that is not there. */

@@ -120,6 +120,10 @@ async function add(working: Working, entry: NewEntry): Promise<number> {
   return uid
 }
 
+/** Keywords of one message. */
+const KEYWORDS = 100
+const TOO_MANY_KEYWORDS = refused('LIMIT', 'Too many keywords on one message')
+
 const FULL = refused('OVERQUOTA', 'The account has no room for this')
 
 /** Adds entries to one mailbox, if the account has room for them; answers their UIDs. */
@@ -131,6 +135,7 @@ export async function addEntries(
 ): Promise<readonly number[] | Refused> {
   const working = await begin(change, ref)
   if (isRefused(working)) return working
+  if (entries.some(({ flags }) => hasTooMany(flags))) return TOO_MANY_KEYWORDS
   const octets = entries.reduce((sum, { size }) => sum + size, 0)
   if ((await change.account()).octets + octets > quota) return FULL
   const uids: number[] = []
@@ -396,6 +401,7 @@ interface FlagBatch {
 async function flagBatch(change: Change, { ref, uids, flagChange }: FlagBatch) {
   const working = await begin(change, ref)
   if (isRefused(working)) return working
+  if (flagChange.how !== 'remove' && hasTooMany(flagChange.flags)) return TOO_MANY_KEYWORDS
   const entries: Entry[] = []
   const modified: UidRange[] = []
   let changed = false
@@ -411,6 +417,7 @@ async function flagBatch(change: Change, { ref, uids, flagChange }: FlagBatch) {
       entries.push({ uid, ...entry })
       continue
     }
+    if (flags.length > entry.flags.length && hasTooMany(flags)) return TOO_MANY_KEYWORDS
     entries.push({ uid, ...(await reflag(working, { uid, entry, flags })) })
     changed = true
   }
@@ -434,6 +441,9 @@ async function reflag(
 }
 
 const SYSTEM_FLAGS = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft']
+
+/** Whether there are more keywords than a message may have; system flags do not count. */
+const hasTooMany = (flags: readonly string[]) => flags.length - SYSTEM_FLAGS.length > KEYWORDS
 
 /** Flags without repetition; system flags in one spelling, keywords in that of their first use. */
 export function readFlags(flags: readonly string[]): readonly string[] {

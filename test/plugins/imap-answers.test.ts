@@ -292,3 +292,31 @@ test('content that fails behind its announcement ends the connection, and what t
   fault = undefined
   assert.match((await (await talk('ann')).command('NOOP')).join(''), /^OK/)
 })
+
+test('a keyword that is new is told of first, to every session, and a message has only so many', async (t) => {
+  const { client, talk } = await selected(t, ['A: 1\r\n\r\n', 'A: 2\r\n\r\n'])
+  const other = await talk('ann')
+  await other.command('SELECT INBOX')
+  const news = (flags: string) => [
+    `* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft ${flags})`,
+    `* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft ${flags} \\*)] These are kept`,
+  ]
+  const stored = ['* 1 FETCH (FLAGS ($hello))', 'OK Stored']
+  assert.deepEqual(await client.command('STORE 1 FLAGS ($hello)'), [...news('$hello'), ...stored])
+  assert.deepEqual(await client.command('STORE 1 FLAGS ($HELLO)'), stored)
+  assert.deepEqual((await other.command('NOOP')).slice(0, 3), [...news('$hello'), stored[0]])
+  assert.deepEqual(await client.command('STORE 1 +FLAGS.SILENT (b)'), [...news('$hello b'), 'OK Stored'])
+  assert.deepEqual((await other.command('FETCH 1 FLAGS')).slice(0, 3), [
+    ...news('$hello b'),
+    '* 1 FETCH (FLAGS ($hello b))',
+  ])
+  const many = (count: number) => Array.from({ length: count }, (_, at) => `k${at}`).join(' ')
+  assert.deepEqual(await client.command(`STORE 2 FLAGS (${many(9000)})`), [
+    'NO [LIMIT] Too many keywords on one message',
+  ])
+  assert.equal((await client.command(`STORE 2 FLAGS.SILENT (${many(100)})`)).at(-1), 'OK Stored')
+  const more = 'l1 l2 l3 l4 l5 l6'
+  assert.equal((await client.command(`STORE 2 +FLAGS (${more})`)).at(-1), 'NO [LIMIT] Too many keywords on one message')
+  const appended = await client.command(`APPEND INBOX (${many(200)}) {2+}\r\n\r\n`)
+  assert.equal(appended.at(-1), 'NO [LIMIT] Too many keywords on one message')
+})

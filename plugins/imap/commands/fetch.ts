@@ -181,7 +181,9 @@ async function fetchOne(
     if (value === UNKNOWN_ENCODING) return value
     values.push(value)
   }
-  if (now !== entry && !items.some(({ kind }) => kind === 'FLAGS')) values.push(`FLAGS ${flagList(now.flags)}`)
+  const asksFlags = items.some(({ kind }) => kind === 'FLAGS')
+  if (now !== entry && !asksFlags) values.push(`FLAGS ${flagList(now.flags)}`)
+  if (now !== entry || asksFlags) session.learn(now.flags)
   output.write(session.enabled.has('UIDONLY') ? `* ${entry.uid} UIDFETCH (` : `* ${number} FETCH (`)
   for (const [index, value] of values.entries()) {
     if (index > 0) output.write(' ')

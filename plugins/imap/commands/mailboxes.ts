@@ -57,17 +57,14 @@ function readResync(cursor: Cursor): Resync {
   return { uidValidity, modseq, ...(known && known !== '$' ? { known } : {}) }
 }
 
-const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
-
 async function tellSelected(session: Session, view: View, resync: Resync | undefined): Promise<void> {
   const { output, mail } = session
   const { mailbox } = view
   const keywords = await session.parts.keywords.of(mail, view)
   output.line(`* ${view.count} EXISTS`)
-  if (!session.enabled.has('IMAP4REV2')) await tellRev1(session, view)
-  output.line(`* FLAGS (${[SYSTEM_FLAGS, ...keywords].join(' ')})`)
-  const permanent = view.isReadOnly ? '' : [SYSTEM_FLAGS, ...keywords, '\\*'].join(' ')
-  output.line(`* OK [PERMANENTFLAGS (${permanent})] These are kept`)
+  if (!session.enabled.has('IMAP4REV2')) await writeRev1(session, view)
+  view.learn(keywords)
+  session.writeFlags(view)
   output.line(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`)
   output.line(`* OK [UIDNEXT ${mailbox.uidNext}] The next UID`)
   output.line(`* OK [HIGHESTMODSEQ ${mailbox.modseq}] The last change`)
@@ -87,7 +84,7 @@ async function tellSelected(session: Session, view: View, resync: Resync | undef
 }
 
 /** What RFC 3501 section 6.3.1 requires and RFC 9051 has dropped. */
-async function tellRev1({ output, mail, parts }: Session, view: View): Promise<void> {
+async function writeRev1({ output, mail, parts }: Session, view: View): Promise<void> {
   output.line('* 0 RECENT')
   const uid = await parts.unseen.first(mail, view)
   const number = uid === undefined ? undefined : view.numberOf(uid)

@@ -74,6 +74,7 @@ export const store: CommandDefinition = {
       const number = view.numberOf(entry.uid)
       if (number === undefined) continue
       view.wasTold(entry)
+      session.learn(entry.flags)
       const line = isSilent ? modseqLine(session, number, entry) : session.flagLine(number, entry)
       if (line) session.output.line(isUid && !isSilent ? withUid(line, entry.uid) : line)
       if (session.output.isFull) await session.output.flush()
