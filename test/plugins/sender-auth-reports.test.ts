@@ -6,6 +6,8 @@ import { definePlugin, type PluginEntry, refuse } from 'iems'
 import { memoryStore, testClock } from 'iems/testing'
 import { ZipFile } from 'yazl'
 import * as z from 'zod'
+import { readFeedback } from '../../plugins/sender-auth/reports/feedback.ts'
+import { grammarFaults } from '../support/message-grammar.ts'
 import { fieldsOf, letter, type Settings, startSenderAuth } from '../support/sender-auth.ts'
 
 const HOUR = 3_600_000
@@ -47,6 +49,7 @@ test('a day is reported on the next, in the form of RFC 9990', async (t) => {
   assert.equal(delivered.length, mail + 1)
   const [report] = delivered.slice(mail)
   assert.ok(report)
+  assert.deepEqual(grammarFaults(report.content), [])
   assert.deepEqual([report.from, report.to], ['dmarc@here.test', ['reports@a.test']])
   const id = /Report-ID: <(\w+)>/.exec(report.content)?.[1] ?? ''
   assert.deepEqual(fieldsOf(report.content, 'Subject'), [`Report Domain: a.test Submitter: mx.test Report-ID: <${id}>`])
@@ -478,6 +481,21 @@ test('what we write we read', async (t) => {
   await reporter.advance(26 * HOUR)
   const { first } = await receive(t, [{ content: gzipSync(xmlOf(reporter.delivered.at(-1)?.content ?? '')) }])
   assert.deepEqual([first[0]?.organization, first[0]?.messages, first[0]?.passed], ['Here & There', 1, 1])
+})
+
+test('a large report lets others take their turn while it is read', async () => {
+  const record = '<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row></record>'
+  let turns = 0
+  let isReading = true
+  const turn = () => {
+    turns++
+    if (isReading) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const report = await readFeedback(RECEIVED.replace('</feedback>', `${record.repeat(20_000)}</feedback>`), 10_000)
+  isReading = false
+  assert.deepEqual([report.messages, report.rows.length, report.rowsLeftOut], [20_007, 10_000, 10_002])
+  assert.ok(turns > 200, `${turns} turns`)
 })
 
 /** A good report, but for its size. */

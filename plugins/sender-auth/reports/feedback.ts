@@ -4,6 +4,7 @@
  * What must stay true: what is read is text of bounded length without control characters, since people get to see it;
  * numbers are numbers; a report without its necessary parts is an error, not an empty report.
  */
+import { setImmediate } from 'node:timers/promises'
 import { type CountedRow, type DayRecord, type Row, secondsOf } from './records.ts'
 import { child, type Element, element, readXml } from './xml.ts'
 
@@ -121,8 +122,8 @@ export interface ReceivedReport {
 }
 
 /** Throws what is wrong with the text. */
-export function readFeedback(xml: string, mostRows: number): ReceivedReport {
-  const feedback = readXml(xml)
+export async function readFeedback(xml: string, mostRows: number): Promise<ReceivedReport> {
+  const feedback = await readXml(xml)
   if (feedback.name !== 'feedback') throw new Error('not an aggregate report')
   const metadata = child(feedback, 'report_metadata')
   const policy = child(feedback, 'policy_published')
@@ -130,7 +131,8 @@ export function readFeedback(xml: string, mostRows: number): ReceivedReport {
   const id = textOf(metadata, 'report_id')
   if (domain === '' || id === '') throw new Error('an aggregate report without its domain or id')
   const records = feedback.children.filter(({ name }) => name === 'record')
-  const counts = records.map(readCount)
+  const counts = await inTurns(records, readCount)
+  const rows = await inTurns(records.slice(0, mostRows), readRecord)
   return {
     organization: textOf(metadata, 'org_name'),
     email: textOf(metadata, 'email'),
@@ -146,9 +148,21 @@ export function readFeedback(xml: string, mostRows: number): ReceivedReport {
     },
     messages: counts.reduce((total, { count }) => total + count, 0),
     passed: counts.reduce((total, { count, hasPassed }) => total + (hasPassed ? count : 0), 0),
-    rows: records.slice(0, mostRows).map(readRecord),
+    rows,
     rowsLeftOut: Math.max(0, records.length - mostRows),
   }
+}
+
+/** Records read between two turns of the event loop. */
+const RECORDS_AT_ONCE = 100
+
+async function inTurns<T>(records: readonly Element[], read: (record: Element) => T): Promise<T[]> {
+  const results: T[] = []
+  for (const record of records) {
+    results.push(read(record))
+    if (results.length % RECORDS_AT_ONCE === 0) await setImmediate()
+  }
+  return results
 }
 
 function readCount(record: Element): { readonly count: number; readonly hasPassed: boolean } {

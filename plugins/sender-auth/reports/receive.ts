@@ -59,7 +59,7 @@ export function createReceiveReports({ store, log, clock, addresses, maxSize, pe
     for (const { content } of (parsed?.attachments ?? []).slice(0, MOST_ATTACHMENTS)) {
       try {
         const xml = await expandReport(content, maxSize)
-        if (xml !== undefined) await keep(readFeedback(xml, rows), message)
+        if (xml !== undefined) await keep(await readFeedback(xml, rows), message)
       } catch (cause) {
         // The message itself arrives; a person can look.
         log.warn('DMARC report not understood', { message: message.id, cause })

@@ -4,6 +4,7 @@
  * What must stay true: reading takes time in proportion to the text; depth and number of elements are bounded; document
  * types and entities of their own are refused, so nothing can be expanded or fetched.
  */
+import { setImmediate } from 'node:timers/promises'
 
 export interface Element {
   /** Without its namespace prefix. */
@@ -49,12 +50,17 @@ const SPECIAL: readonly { readonly start: string; readonly end: string; readonly
   { start: '<![CDATA[', end: ']]>', isText: true },
 ]
 
-/** The root element. Throws what is wrong with the text. */
-export function readXml(text: string): Element {
+/** Steps between two turns of the event loop: about a millisecond. */
+const STEPS_AT_ONCE = 1000
+
+/** The root element. Lets others take their turn while it reads. Throws what is wrong with the text. */
+export async function readXml(text: string): Promise<Element> {
   const top: Element = { name: '', children: [], text: '' }
   const open: Element[] = [top]
   let elements = 0
+  let steps = 0
   for (let at = 0; at < text.length; ) {
+    if (++steps % STEPS_AT_ONCE === 0) await setImmediate()
     const current = open.at(-1) as Element
     const next = text.indexOf('<', at)
     if (next !== at) {
