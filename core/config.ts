@@ -102,6 +102,11 @@ export const configSchema = z.strictObject({
         minFree: size()
           .prefault('100 MB')
           .describe('Free space below which new mail is answered with "try again later".'),
+        reserve: size()
+          .prefault('32 MB')
+          .describe(
+            'Size of a file in the data folder that the server deletes when the disk is full, so that logins, reading and deleting go on; at most a quarter of the file system. The server makes it again when there is room. 0 B for none.',
+          ),
       }),
       z.custom<StoreProvider>((value) => typeof (value as StoreProvider)?.open === 'function'),
     ])

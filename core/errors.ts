@@ -83,7 +83,10 @@ export const ERRORS = {
     '{path} was written by a newer version (format {found}, this is {known})',
     'Install that version again, or restore the folder from before the upgrade.',
   ],
-  IEMS_STORE_FULL: ['No space left in {path}', 'Free some space; senders are told to try again later until then.'],
+  IEMS_STORE_FULL: [
+    'No space left in {path}',
+    'Free some space. Until then senders get "try again later"; logins, reading and deleting go on from the reserve.',
+  ],
   IEMS_STORE_FAILED: ['{path} cannot be used: {why}', 'Check the disk and the rights of the folder.'],
   IEMS_STORE_CLOSED: ['The store is closed', 'Nothing to do: the server was stopping.'],
   IEMS_BLOB_MISSING: [

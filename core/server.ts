@@ -76,7 +76,7 @@ async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   if ('open' in config.store) return config.store.open()
   const path = dataFolder(config) as string
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  return levelStore({ path, minFree: config.store.minFree })
+  return levelStore({ path, minFree: config.store.minFree, reserve: config.store.reserve })
 }
 
 export async function startServer({

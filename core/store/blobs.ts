@@ -53,7 +53,7 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
       })
       isFull = bavail * bsize < minFree
     }
-    if (isFull) throw new IemsError('IEMS_STORE_FULL', { path })
+    if (isFull || database.reserve.isSpent) throw new IemsError('IEMS_STORE_FULL', { path })
   }
 
   function stagedSmall(bytes: Buffer): Staged {

@@ -2,23 +2,26 @@
  * The LevelDB database itself: opened, brought to this version's format, and opened again when a write has failed,
  * because LevelDB takes no more writes after that.
  *
- * What must stay true: data of a newer format are never touched; one process has the folder; while the database is
- * being opened again everybody is told at once why nothing goes.
+ * What must stay true: data of a newer format are never touched; one process has the folder; after a failed write
+ * every further write fails at once with the reason until the database is open again; reading goes on as long as there
+ * is no room to open it again.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Level } from 'level'
 import { IemsError } from '../errors.ts'
 import { storeFailure } from './failure.ts'
 import { FORMAT_KEY } from './layout.ts'
+import { openReserve, type Reserve, type ReserveOptions, reserveFile } from './reserve.ts'
 
 export type Records = Level<Buffer, Buffer>
 export type Batch = ReturnType<Records['batch']>
 
 export interface Database {
   readonly records: Records
-  /** Throws why nothing can be read or written now. */
+  readonly reserve: Reserve
+  /** Throws why nothing can be written now. */
   check(): void
   /** Runs it and gives its failure a code. */
   attempt<T>(read: () => T): T
@@ -30,6 +33,8 @@ export interface Database {
 
 /** Between two attempts to open a database again. */
 const REOPEN_MS = 1000
+/** What opening writes beside the tables made of its logs. */
+const OPEN_OCTETS = 1024 * 1024
 const FORMAT = 1
 
 /** Fills a batch with what brings data of format n to n + 1; the new number is written in the same batch. */
@@ -56,6 +61,25 @@ async function openRecords(path: string): Promise<Records> {
   }
 }
 
+/** Opens the records; a full disk gets the reserve first. */
+async function openWithReserve(path: string): Promise<Records> {
+  try {
+    return await openRecords(path)
+  } catch (cause) {
+    if ((cause as IemsError).code !== 'IEMS_STORE_FULL') throw cause
+    await rm(reserveFile(path), { force: true })
+    return await openRecords(path)
+  }
+}
+
+/** Octets that must be free to open the records: their logs become tables before the logs go. */
+async function octetsToOpen(path: string): Promise<number> {
+  const folder = join(path, 'records')
+  const logs = (await readdir(folder)).filter((name) => name.endsWith('.log'))
+  const sizes = await Promise.all(logs.map(async (name) => (await stat(join(folder, name))).size))
+  return sizes.reduce((sum, size) => sum + size, OPEN_OCTETS)
+}
+
 async function migrate(records: Records, path: string): Promise<void> {
   const stored = await records.get(FORMAT_KEY)
   const found = stored ? Number(stored.toString()) : FORMAT
@@ -69,10 +93,12 @@ async function migrate(records: Records, path: string): Promise<void> {
   }
 }
 
-export async function openDatabase(path: string): Promise<Database> {
-  const records = await openRecords(path)
+export async function openDatabase({ path, size, minFree }: ReserveOptions): Promise<Database> {
+  const records = await openWithReserve(path)
+  let reserve: Reserve
   try {
     await migrate(records, path)
+    reserve = await openReserve({ path, size, minFree })
   } catch (cause) {
     await records.close()
     throw storeFailure(cause, path)
@@ -82,8 +108,12 @@ export async function openDatabase(path: string): Promise<Database> {
   let failedAt = Number.NEGATIVE_INFINITY
   let reopening: Promise<void> | undefined
 
-  function check() {
+  function checkOpen() {
     if (closing.signal.aborted) throw new IemsError('IEMS_STORE_CLOSED')
+  }
+
+  function check() {
+    checkOpen()
     if (broken) throw broken
   }
 
@@ -99,6 +129,10 @@ export async function openDatabase(path: string): Promise<Database> {
       if (ms > 0) await delay(ms, undefined, { ref: false, signal: closing.signal }).catch(() => undefined)
       if (closing.signal.aborted) return
       try {
+        if (broken?.code === 'IEMS_STORE_FULL') {
+          await reserve.spend()
+          if ((await reserve.free()) < (await octetsToOpen(path))) continue
+        }
         await records.close()
         await records.open()
         broken = undefined
@@ -112,9 +146,10 @@ export async function openDatabase(path: string): Promise<Database> {
 
   return {
     records,
+    reserve,
     check,
     attempt(read) {
-      check()
+      checkOpen()
       try {
         return read()
       } catch (cause) {
@@ -122,7 +157,7 @@ export async function openDatabase(path: string): Promise<Database> {
       }
     },
     async *iterate(read) {
-      check()
+      checkOpen()
       try {
         yield* read()
       } catch (cause) {
@@ -143,6 +178,7 @@ export async function openDatabase(path: string): Promise<Database> {
     async close() {
       closing.abort()
       await reopening
+      await reserve.close()
       await records.close()
     },
   }

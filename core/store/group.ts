@@ -180,6 +180,8 @@ export function createCommitter(database: Database, dueList: DueList, now: () =>
 
   return {
     async commit(ops: readonly Op[], checks: readonly Check[]): Promise<boolean> {
+      // What is left of a full disk is for those who free space.
+      if (!ops.some((op) => 'del' in op || 'undue' in op)) database.reserve.requireRoom()
       let octets = 0
       for (const op of ops) octets += OP_OCTETS + ('value' in op ? op.value.byteLength : 0)
       return enqueue({ steps: ops.map(stepOf), conditions: checks.map(conditionOf), octets })

@@ -1,6 +1,7 @@
 /**
  * The store in LevelDB and files: the default, for one process on one machine. The parts are next to this file:
- * database (opening), layout (keys on disk), group (commits), due (lanes and leases), hints, blobs and files.
+ * database (opening), reserve (a full disk), layout (keys on disk), group (commits), due (lanes and leases), hints, blobs
+ * and files.
  */
 import { join } from 'node:path'
 import { createBlobs } from './blobs.ts'
@@ -18,11 +19,18 @@ export interface LevelStoreOptions {
   readonly now?: () => number
   /** Octets of free space below which nothing new is staged. Default 0. */
   readonly minFree?: number
+  /** Octets of the file that is given up when the disk is full. Default 0: none. */
+  readonly reserve?: number
 }
 
 /** Opens a store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
-export async function levelStore({ path, now = Date.now, minFree = 0 }: LevelStoreOptions): Promise<Store> {
-  const database = await openDatabase(path)
+export async function levelStore({
+  path,
+  now = Date.now,
+  minFree = 0,
+  reserve = 0,
+}: LevelStoreOptions): Promise<Store> {
+  const database = await openDatabase({ path, size: reserve, minFree })
   const { records } = database
   // Only now is the folder ours.
   const files = await openFiles(join(path, 'blobs')).catch(async (cause: unknown) => {

@@ -10,6 +10,7 @@ import { Level } from 'level'
 import { key } from '../../core/store/keys.ts'
 import { type LevelStoreOptions, levelStore } from '../../core/store/level.ts'
 import type { Op, Store } from '../../core/store/store.ts'
+import { fillDisk, smallDisk } from '../support/small-disk.ts'
 
 const MINUTE = 60_000
 const hasCode = (code: string) => (error: unknown) => (error as { code?: string }).code === code
@@ -240,30 +241,13 @@ test('below the free space that is wanted nothing new is staged, and the rest go
   assert.equal(await store.commit([put('a')]), true)
 })
 
-/** A small disk, or the reason why there is none. */
-function mountSmallDisk(path: string, size: string): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux can mount a small disk'
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'iems-test', path], { stdio: 'pipe' })
-    return undefined
-  } catch (error) {
-    return `a small disk cannot be mounted here: ${(error as Error).message}`
-  }
-}
-
 test('a full disk is said, loses nothing that was answered, and is written on once there is room', async (t) => {
-  const path = await mkdtemp(join(tmpdir(), 'iems-level-'))
-  const reason = mountSmallDisk(path, '24m')
-  let store: Store | undefined
-  t.after(async () => {
-    await store?.close()
-    if (!reason) execFileSync('umount', [path])
-    await rm(path, { recursive: true })
-  })
-  if (reason) return t.skip(reason)
+  const path = await smallDisk(t, '24m')
+  if (path === undefined) return
   const ballast = join(path, 'ballast')
   await writeFile(ballast, Buffer.alloc(14_000_000))
-  store = await levelStore({ path: join(path, 'data') })
+  const store = await levelStore({ path: join(path, 'data') })
+  t.after(() => store.close())
   await store.commit([{ due: key('a'), lane: 'lane', in: 0 }])
   const [lease] = await store.take('lane', 1, MINUTE)
 
@@ -273,7 +257,7 @@ test('a full disk is said, loses nothing that was answered, and is written on on
   const refused = async () => {
     for (let index = 0; index < 1000; index++) {
       const name = `k${index}`
-      await (store as Store).commit([
+      await store.commit([
         { put: key(name), value: random },
         { put: key('copy', name), value: random },
       ])
@@ -305,4 +289,54 @@ test('a full disk is said, loses nothing that was answered, and is written on on
     ),
     true,
   )
+})
+
+test('the reserve is given up for changes that free space, and made again when there is room', async (t) => {
+  const path = await smallDisk(t, '32m')
+  if (path === undefined) return
+  const store = await levelStore({ path: join(path, 'data'), reserve: 4_000_000 })
+  t.after(() => store.close())
+  await store.commit([put('a', 5000), put('b', 5000)])
+  const filler = join(path, 'filler')
+  await fillDisk(filler)
+  await assert.rejects(store.commit([put('c', 50_000)]), hasCode('IEMS_STORE_FULL'))
+  assert.equal((await store.get(key('a')))?.byteLength, 5000, 'reading goes on')
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const done = await store.commit([{ del: key('a') }]).catch((error: { code: string }) => error.code)
+    if (done === true) break
+    assert.ok(done === 'IEMS_STORE_FULL' && Date.now() < deadline, String(done))
+    await delay(20)
+  }
+  await assert.rejects(store.blobs.stage(content(10)), hasCode('IEMS_STORE_FULL'))
+
+  await fillDisk(filler)
+  for (let scarce = false; !scarce; await delay(20))
+    scarce = await store.commit([put('d', 10)]).then(() => false, hasCode('IEMS_STORE_FULL'))
+  assert.equal((await store.get(key('b')))?.byteLength, 5000, 'without any room reading goes on')
+
+  await rm(filler)
+  for (let staged = false; !staged; await delay(20)) {
+    assert.ok(Date.now() < deadline + 20_000)
+    staged = await store.blobs.stage(content(10)).then(
+      () => true,
+      () => false,
+    )
+  }
+  assert.equal((await stat(join(path, 'data/reserve'))).size, 4_000_000)
+  assert.equal(await store.commit([put('e')]), true)
+})
+
+test('a store on a full disk opens with the room of its reserve', async (t) => {
+  const path = await smallDisk(t, '32m')
+  if (path === undefined) return
+  const options = { path: join(path, 'data'), reserve: 4_000_000 }
+  const store = await levelStore(options)
+  await store.commit([put('a', 5000)])
+  await store.close()
+  await fillDisk(join(path, 'filler'))
+  const again = await levelStore(options)
+  t.after(() => again.close())
+  assert.equal((await again.get(key('a')))?.byteLength, 5000)
+  assert.equal(await again.commit([{ del: key('a') }]), true)
 })
