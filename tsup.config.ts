@@ -7,6 +7,7 @@ const entries = [
   'core/index.ts',
   'core/testing.ts',
   'core/cli.ts',
+  'core/watchdog/worker.ts',
   ...globSync(['plugins/*/index.ts', 'plugins/**/worker/index.ts']),
 ]
 

@@ -19,10 +19,11 @@ import type { Submitted } from './plugin.ts'
 import { addPluginCommands } from './plugin-commands.ts'
 import { createPorts } from './ports.ts'
 import { format } from './reply.ts'
-import { controlPath, startServer, systemClock } from './server.ts'
+import { controlPath, folderWarnings, startServer, systemClock } from './server.ts'
 import { memoryStore } from './store/memory.ts'
 import { counted, escapeText, escapeValue, formatSize, jsonLine } from './text.ts'
 import type { Biography, DeliveryStory, Step } from './trace.ts'
+import { startWatchdog } from './watchdog/watchdog.ts'
 
 const out = (text: string) => process.stdout.write(`${text}\n`)
 const bold = (text: string) => styleText('bold', text)
@@ -164,6 +165,8 @@ function welcome({ doors, config }: Kernel): string {
 }
 
 async function start(options: StartOptions) {
+  // Mail, passwords and keys: nothing that the server makes is for other users of the machine.
+  process.umask(0o077)
   const config = await loadConfig(options.config)
   const log = createLog({ ...config.log, ...(options.logLevel ? { level: options.logLevel } : {}) })
   const server = await startServer({ config, log, ...(options.memory ? { memory: true } : {}) })
@@ -174,12 +177,17 @@ async function start(options: StartOptions) {
     await server.stop()
     throw error
   }
+  const stopWatching = startWatchdog({
+    timeout: config.watchdog,
+    failed: (cause) => server.kernel.emit('kernel.fault', { cause }),
+  })
   if (!options.quiet) process.stderr.write(`${welcome(server.kernel)}\n`)
   // A reload that fails has told so in the log, and the old configuration goes on.
   process.on('SIGHUP', () => void server.reload().catch(() => {}))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop().catch(fail))
   await server.stopped
   closeControl()
+  stopWatching()
 }
 
 /** Sets the whole configuration up without opening a door, and takes it down again. */
@@ -325,12 +333,18 @@ async function send(to: readonly string[], options: SendOptions) {
   if (sent.reply.code >= 400) process.exitCode = sent.reply.code < 500 ? 75 : 69
 }
 
-function showStatus({ pid, since, config, hostname, doors, lanes, memory }: Status): string {
+function showBackend({ plugin, service, server, failures, lastFailure }: Status['backends'][number]): string[] {
+  const state = failures === 0 ? 'in use' : `down, ${counted(failures, 'failure')} in a row`
+  return ['', service, server, plugin, `${state}${failures > 0 && lastFailure ? `: ${lastFailure}` : ''}`]
+}
+
+function showStatus({ pid, since, config, hostname, doors, backends, lanes, memory }: Status): string {
   const waiting = lanes.length === 0 ? 'The queue is empty' : `${counted(lanes.length, 'next hop')} with mail waiting`
   return [
     `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${formatSize(memory)} of memory`,
     config,
     table(doors.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
+    ...(backends.length > 0 ? [table(backends.map(showBackend))] : []),
     waiting,
   ].join('\n')
 }
@@ -338,7 +352,7 @@ function showStatus({ pid, since, config, hostname, doors, lanes, memory }: Stat
 /** The configuration as it is written, then what a running server has found wrong with what it keeps. */
 async function checkAll(options: Common) {
   const config = await loadConfig(options.config)
-  const warnings = [...(await rehearse(config, (kernel) => kernel.warnings))]
+  const warnings = [...folderWarnings(config), ...(await rehearse(config, (kernel) => kernel.warnings))]
   let isRunning = true
   try {
     await ask(options, { v: 1, method: 'check' }, (text) => warnings.push(String(text)))
@@ -346,7 +360,8 @@ async function checkAll(options: Common) {
     if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
     isRunning = false
   }
-  const lines = [`${config.path} is in order`, ...warnings.map((text) => `warning: ${text}`)]
+  const verdict = warnings.length === 0 ? 'is in order' : 'is valid, with warnings'
+  const lines = [`${config.path} ${verdict}`, ...warnings.map((text) => `warning: ${text}`)]
   if (!isRunning) lines.push('No server answers: directory entries and other records were not looked at')
   print(options, { ok: true, path: config.path, warnings, records: isRunning }, lines.join('\n'))
 }
@@ -419,9 +434,14 @@ function program(): Command {
     },
   )
 
-  common(iems.command('status').description('what runs, listens and waits')).action(async (options: Common) => {
+  common(
+    iems
+      .command('status')
+      .description('what runs, listens and waits; exit code 1 when a server that a plugin depends on is down'),
+  ).action(async (options: Common) => {
     const status = await ask<Status>(options, { v: 1, method: 'status' })
     print(options, status, showStatus(status))
+    if (status.backends.some(({ failures }) => failures > 0)) process.exitCode = 1
   })
 
   common(
@@ -548,10 +568,11 @@ function namedConfig(words: readonly string[]): Common {
   return config === undefined ? {} : { config }
 }
 
-// Who reads what is printed may have seen enough, as `head` has: what is being done is done all the same.
+// A reader that is gone, as `head` is after its lines, ends neither a command nor the server.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code !== 'EPIPE') fail(error)
 })
+process.stderr.on('error', () => {})
 try {
   const iems = program()
   if (mayBeOfPlugin(iems, process.argv)) {

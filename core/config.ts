@@ -6,14 +6,14 @@
  * plugin means is the plugin's business.
  */
 import { readFileSync } from 'node:fs'
-import { registerHooks } from 'node:module'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { cosmiconfig } from 'cosmiconfig'
 import * as z from 'zod'
+import { importFresh } from './config-import.ts'
+import { misplaced, portsTwice } from './config-listeners.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import { dnsOptions } from './net/dns-options.ts'
 import { type ChannelPlacement, channelPlacement, type PluginPlacement, placement } from './placement.ts'
@@ -112,6 +112,13 @@ export const configSchema = z.strictObject({
     ])
     .prefault({})
     .describe('Where everything is kept: a LevelDB folder, or another store.'),
+  folder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Folder for the files of plugins, such as the full-text index, and for the control socket. Default: store.path, or 'data' with another store.",
+    ),
   channels: z.record(name, entry).describe('Ways in and out, by name: plugins that listen or deliver.'),
   plugins: z
     .array(z.union([entry, z.literal(false)]))
@@ -203,6 +210,11 @@ export const configSchema = z.strictObject({
         .describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.'),
     })
     .prefault({}),
+  watchdog: duration()
+    .prefault('30 s')
+    .describe(
+      "Time without a turn of the event loop after which the process writes where it hangs to the log and ends, so that the service manager restarts it; '0 s' for never.",
+    ),
   drain: duration().prefault('30 s').describe('How long a stop or reload waits for what is under way.'),
 })
 
@@ -307,7 +319,13 @@ async function stand<P>(
   // A factory called without options means all defaults, also where the schema is an object.
   const given = one.input === undefined && (await schema['~standard'].validate(undefined)).issues ? {} : one.input
   const options = await validate(schema, given, base, problems)
-  const place = await validate(kind, one.placement, [...base, '(placement)'], problems)
+  const { accepts } = one.definition
+  const place = await validate(
+    kind,
+    kind === channelPlacement && accepts ? { accepts, ...one.placement } : one.placement,
+    [...base, '(placement)'],
+    problems,
+  )
   const { api = 1 } = one.definition
   if (api !== 1)
     problems.push({
@@ -369,6 +387,7 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
     if (names.has(plugin)) problems.push({ path: plugin, text: new IemsError('IEMS_PLUGIN_TWICE', { plugin }).message })
     names.add(plugin)
   }
+  problems.push(...portsTwice(channels), ...misplaced(plugins))
   unknownChannels([...channels, ...plugins], new Set(channels.map((channel) => channel.name)), problems)
   if (problems.length > 0 || !checked) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
@@ -384,31 +403,6 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
 // --- find and load ------------------------------------------------------------------------------
 
 const PLACES = ['iems.config.ts', 'iems.config.mts', 'iems.config.js', 'iems.config.mjs']
-const GENERATION = '?iems-generation='
-let generation = 0
-
-/** `iems` is this installation, also for a file in /etc; and a reload reads the file and what it imports anew. */
-let hooked = false
-function hookResolution() {
-  if (hooked) return
-  hooked = true
-  registerHooks({
-    resolve(specifier, context, next) {
-      if (specifier === 'iems' || specifier.startsWith('iems/'))
-        return next(specifier, { ...context, parentURL: import.meta.url })
-      const found = next(specifier, context)
-      const age = context.parentURL?.split(GENERATION)[1]
-      return age !== undefined && /^\.\.?\//.test(specifier) ? { ...found, url: found.url + GENERATION + age } : found
-    },
-  })
-}
-
-async function importFresh(path: string): Promise<unknown> {
-  hookResolution()
-  const module = (await import(`${pathToFileURL(path).href}${GENERATION}${++generation}`)) as { default?: unknown }
-  return module.default
-}
-
 /** Loads and checks the file given, or the first one found from `from` upwards. */
 export async function loadConfig(file: string | undefined, from = process.cwd()): Promise<Config> {
   const loaders = Object.fromEntries(['.ts', '.mts', '.js', '.mjs'].map((extension) => [extension, importFresh]))

@@ -5,7 +5,7 @@
  * the last one; becoming a holder and the plugin's own records are one commit; whoever becomes a holder proves in that
  * commit that the body cannot be on its way out: the message is still in the queue, or another still holds it.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from './errors.ts'
 import type { Delivery } from './hooks.ts'
 import { type Body, type Edits, headerEnd, openWith } from './message.ts'
@@ -26,6 +26,8 @@ import type { ByteRange, Check, Op, Store } from './store/store.ts'
 export interface Content {
   readonly blob: string
   readonly blobSize: number
+  /** SHA-256 of the stored octets in base64url; absent when it was kept without. */
+  readonly hash?: string
   /** Octets of the stored header, its blank line included. */
   readonly headerSize: number
   readonly edits: Edits
@@ -61,6 +63,9 @@ export interface ContentChange {
   readonly free?: readonly Holder[]
 }
 
+/** `unproven`: it is there in its length, and nothing is known to compare it with. */
+export type ContentState = 'right' | 'unproven' | 'missing' | 'cut off' | 'too long' | 'changed'
+
 export interface Contents {
   /** What a delivery carries, with this delivery's own header changes so far. */
   of(delivery: Delivery): Content
@@ -68,6 +73,8 @@ export interface Contents {
   stage(source: AsyncIterable<Uint8Array>): Promise<StagedContent>
   /** The whole content, or the octets from `start` up to and without `end`. */
   open(content: Content, range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Whether the stored octets are there in their number; `deep` reads them all and compares their hash. */
+  verify(content: Content, deep: boolean): Promise<ContentState>
   /**
    * `store.commit` with who holds which body from then on. Bodies that nobody holds any more are removed after it.
    * False as there, and also when a body was on its way out or somebody else became a holder at this moment: look
@@ -162,8 +169,9 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
   return {
     of(delivery) {
       const { record, edits } = storedIn(delivery)
-      const { blob, blobSize, headerSize } = record
-      return { blob, blobSize, headerSize, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
+      const { blob, blobSize, headerSize, hash } = record
+      const known = hash === undefined ? {} : { hash }
+      return { blob, blobSize, headerSize, ...known, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
     },
     async stage(source) {
       const staged = await store.blobs.stage(source)
@@ -171,7 +179,8 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
       for await (const chunk of staged.open({ start: 0, end: Math.min(staged.size, HEADER_LIMIT) })) start.push(chunk)
       const edits: Edits = { prefix: '', cuts: [] }
       const { id, ops } = await staged.keep()
-      const sizes = { blobSize: staged.size, headerSize: headerEnd(Buffer.concat(start)), size: staged.size }
+      const known = staged.hash === undefined ? {} : { hash: staged.hash }
+      const sizes = { ...known, blobSize: staged.size, headerSize: headerEnd(Buffer.concat(start)), size: staged.size }
       return {
         content: { blob: id, ...sizes, edits },
         ops,
@@ -180,6 +189,7 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
       }
     },
     open: (content, range) => openWith(bodyOf(content), content.edits, range),
+    verify: (content, deep) => verify(store, content, deep),
     async commit({ ops, checks = [], hold = [], free = [] }) {
       const holds = await Promise.all(hold.map(holdOps))
       const all: Op[] = [...holds.flatMap((one) => one.ops), ...ops.map(narrowed.outerOp)]
@@ -196,4 +206,23 @@ function storedIn(delivery: Delivery): StoredDelivery[typeof STORED] {
   const stored = (delivery as Partial<StoredDelivery>)[STORED]
   if (!stored) throw new IemsError('IEMS_CLOSED')
   return stored
+}
+
+async function verify({ blobs }: Store, { blob, blobSize, hash: kept }: Content, deep: boolean): Promise<ContentState> {
+  const hash = createHash('sha256')
+  // Around the last octet it shows whether it is there and whether more is.
+  const start = deep ? 0 : Math.max(0, blobSize - 1)
+  let end = start
+  try {
+    for await (const chunk of blobs.open(blob, { start, end: blobSize + 1 })) {
+      end += chunk.byteLength
+      if (deep) hash.update(chunk)
+    }
+  } catch (cause) {
+    if ((cause as Partial<IemsError>).code === 'IEMS_BLOB_MISSING') return 'missing'
+    throw cause
+  }
+  if (end !== blobSize) return end < blobSize ? 'cut off' : 'too long'
+  if (!deep || kept === undefined) return deep ? 'unproven' : 'right'
+  return hash.digest('base64url') === kept ? 'right' : 'changed'
 }

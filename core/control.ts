@@ -14,6 +14,7 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import type { QueueFilter } from './admin.ts'
+import type { Backend } from './backend.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Command } from './plugin.ts'
 import { readLane } from './records.ts'
@@ -110,6 +111,8 @@ export interface Status {
     readonly address: string
     readonly port: number
   }[]
+  /** Servers that plugins depend on; those with failures are down. */
+  readonly backends: readonly (Backend & { readonly plugin: string })[]
   readonly lanes: readonly { readonly lane: string; readonly due: number }[]
   /** Octets of memory. */
   readonly memory: number
@@ -130,6 +133,7 @@ async function status({ kernel, store, since }: Server): Promise<Status> {
     config: kernel.config.path,
     hostname: kernel.config.hostname,
     doors,
+    backends: kernel.backends(),
     lanes,
     memory: process.memoryUsage.rss(),
   }

@@ -32,6 +32,7 @@ export const ERRORS = {
     '{plugin} could not be set up: {why}',
     'Mend what it names; the server did not start, or the reload was not done.',
   ],
+  IEMS_SEVERAL_FAULTS: ['There are {count} faults:\n{problems}', 'Mend each of them; nothing was changed.'],
   IEMS_PLUGIN_TWICE: [
     'Two plugins are called {plugin}',
     'Give one of them another name with { as: "…" } as the second argument.',
@@ -71,9 +72,21 @@ export const ERRORS = {
     '{from} names the channel {channel}, which is not configured',
     'Add it under channels, or correct the name.',
   ],
+  IEMS_CHANNEL_MISPLACED: [
+    '{plugin} delivers mail or listens, but stands under plugins',
+    'Give it a name under channels: only there it can be used.',
+  ],
+  IEMS_TLS_FILE: [
+    '{path}: {why}',
+    'Give files in PEM format that the server may read, and a key that belongs to the certificate.',
+  ],
   IEMS_PORT_TAKEN: [
     '{address} cannot be opened: {why}',
     'Stop the other program there, choose another port, or get the right to use ports below 1024.',
+  ],
+  IEMS_FOLDER_OPEN: [
+    '{path} can be entered by other users of the machine (mode {mode})',
+    'Set store.path (or folder) to a folder that only the server uses, or take the rights of others away: chmod 700.',
   ],
   IEMS_STORE_LOCKED: [
     '{path} is in use by another process',
@@ -113,7 +126,7 @@ export const ERRORS = {
   ],
   IEMS_CONTROL_ABSENT: [
     'No server answers at {path}',
-    'Start it with `iems start`, or name its data folder with --config.',
+    'Start it with `iems start`, or name its configuration with --config. If store.path, folder or control.path has changed since it was started, set them back, or stop it with its service manager and start it again.',
   ],
   IEMS_CONTROL_REFUSED: ['{why}', 'See `iems --help`.'],
   IEMS_CLOSED: ['The server is stopping', 'Nothing to do: it was asked to.'],
@@ -142,4 +155,14 @@ export class IemsError extends Error {
 /** The reason in one line, for a message to an admin. */
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** One error for all; a fault that only follows from another is left out. */
+export function together(faults: readonly unknown[]): unknown {
+  const isOwn = (fault: unknown) =>
+    ![fault, (fault as Error).cause].some((one) => (one as Partial<IemsError> | undefined)?.code === 'IEMS_SERVICE_MISSING')
+  const own = faults.some(isOwn) ? faults.filter(isOwn) : faults
+  if (own.length === 1) return own[0]
+  const problems = own.map((fault) => `  ${reasonOf(fault)}`).join('\n')
+  return new IemsError('IEMS_SEVERAL_FAULTS', { count: own.length, problems }, own[0])
 }

@@ -5,13 +5,16 @@
  */
 
 export type { Queue, QueueEntry, QueueFilter } from './admin.ts'
+export type { Backend } from './backend.ts'
 export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './config.ts'
-export type { Content, ContentChange, Contents, Holder, Holding, StagedContent } from './contents.ts'
+export type { Content, ContentChange, ContentState, Contents, Holder, Holding, StagedContent } from './contents.ts'
 export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
+export { listenOption } from './listening/addresses.ts'
 export { type Admission, createAdmission } from './listening/admission.ts'
 export {
   type Certificates,
+  readAuthorities,
   readCertificates,
   type TlsOption,
   tlsOption,

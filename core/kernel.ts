@@ -7,10 +7,11 @@
  */
 import { type Admin, createAdmin } from './admin.ts'
 import { createAttempts } from './attempts.ts'
+import type { Backend } from './backend.ts'
 import type { Config, Standing as Configured } from './config.ts'
 import { createContents, createRelease } from './contents.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
-import { IemsError, reasonOf } from './errors.ts'
+import { IemsError, reasonOf, together } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { createSecret } from './login.ts'
@@ -70,6 +71,8 @@ export interface Kernel {
   /** What plugins add to the `iems` command, by their words. */
   readonly commands: ReadonlyMap<string, Command>
   readonly submit: ReturnType<typeof createSubmit>
+  /** The servers that plugins depend on. */
+  backends(): readonly (Backend & { readonly plugin: string })[]
   /** Opens the doors; mail comes in when `run` is called. Throws, with everything undone. */
   listen(): Promise<void>
   run(): void
@@ -112,6 +115,18 @@ export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(stan
   return order
 }
 
+function lostRoutes(
+  routes: readonly { readonly plugin: string; readonly channel: string }[],
+  delivering: ReadonlySet<string>,
+): string[] {
+  return routes
+    .filter(({ channel }) => !delivering.has(channel))
+    .map(({ plugin, channel }) => {
+      const known = [...delivering].join(', ') || 'none'
+      return `${plugin} routes mail to the channel ${channel}, which is not configured or does not deliver; channels that deliver: ${known}`
+    })
+}
+
 function commandsOf(standing: readonly Standing[]): ReadonlyMap<string, Command> {
   const commands = new Map<string, Command>()
   for (const { name, parts } of standing) {
@@ -132,6 +147,7 @@ const PARTS: Readonly<Record<keyof Parts, true>> = {
   listen: true,
   deliver: true,
   commands: true,
+  backends: true,
   check: true,
   close: true,
 }
@@ -167,6 +183,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const gone = new AbortController()
   const services = new Map<string, unknown>()
   const standing: Standing[] = []
+  const routes: { readonly plugin: string; readonly channel: string }[] = []
   const deliverers: Deliverer[] = []
   let hooks: Hooks | undefined
   let commands: ReadonlyMap<string, Command> = new Map()
@@ -204,6 +221,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       contents: createContents({ store, plugin: name, narrowed, release, failed }),
       folder: () => folder?.(name),
       queue: admin.queue,
+      routesTo: (channel) => void routes.push({ plugin: name, channel }),
       openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => submit(name, message),
@@ -256,7 +274,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       parts = await one.definition.setup(one.options, ctx)
       checkParts(one.name, parts)
     } catch (cause) {
-      if (cause instanceof IemsError) throw cause
+      if (cause instanceof IemsError && 'plugin' in cause.details) throw cause
       throw new IemsError('IEMS_PLUGIN_SETUP', { plugin: one.name, why: reasonOf(cause) }, cause)
     }
     for (const service of offersOf(one.definition))
@@ -266,6 +284,10 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
           service,
           why: 'it stands under offers, and setup did not offer it',
         })
+    if (parts.deliver && !channels.has(one.name)) {
+      await parts.close?.(AbortSignal.abort())
+      throw new IemsError('IEMS_CHANNEL_MISPLACED', { plugin: one.name })
+    }
     const { as: _, onError, from, to } = one.placement
     const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginPlacement
     return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
@@ -286,7 +308,15 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
 
   try {
     const inConfigOrder: AnyStanding[] = [...config.channels, ...config.plugins]
-    for (const one of byNeeds(inConfigOrder)) standing.push(await setUp(one))
+    const faults: unknown[] = []
+    for (const one of byNeeds(inConfigOrder)) {
+      try {
+        standing.push(await setUp(one))
+      } catch (cause) {
+        faults.push(cause)
+      }
+    }
+    if (faults.length > 0) throw together(faults)
     hooks = wire(
       [...standing].sort(
         (a, b) =>
@@ -309,7 +339,11 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
   const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
   const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve, refusals })
-  const warnings = [...wired.warnings, ...roleWarnings(config, accepts)]
+  const warnings = [
+    ...wired.warnings,
+    ...lostRoutes(routes, new Set(accepts.keys())),
+    ...roleWarnings(config, accepts),
+  ]
   for (const text of warnings) log.child({}).warn(text)
   const secret = createSecret(store)
   sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
@@ -378,21 +412,24 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       }
     },
     submit,
+    backends: () =>
+      standing.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one }))),
     async listen() {
-      try {
-        for (const { name, parts } of standing) {
-          try {
-            await parts.listen?.()
-          } catch (cause) {
-            throw cause instanceof IemsError
+      const faults: unknown[] = []
+      for (const { name, parts } of standing) {
+        try {
+          await parts.listen?.()
+        } catch (cause) {
+          faults.push(
+            cause instanceof IemsError
               ? cause
-              : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause)
-          }
+              : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause),
+          )
         }
-      } catch (error) {
-        await undo()
-        throw error
       }
+      if (faults.length === 0) return
+      await undo()
+      throw together(faults)
     },
     run() {
       claim.makeGood()

@@ -6,6 +6,7 @@
  */
 import { type DestinationStream, pino } from 'pino'
 import type { KernelEvent } from './hooks.ts'
+import { createLineWriter } from './log-writer.ts'
 import { escapeText } from './text.ts'
 
 export type Level = 'error' | 'warn' | 'info' | 'debug'
@@ -17,6 +18,8 @@ export const EVENTS = {
   'server.stopped': 'info',
   'server.reloaded': 'info',
   'server.reload-failed': 'error',
+  'server.hung': 'error',
+  'folder.secured': 'warn',
   'port.opened': 'info',
   'port.closed': 'info',
   'session.opened': 'debug',
@@ -115,7 +118,7 @@ function masked(value: unknown): unknown {
 
 /** The writer of lines: `event` for the closed list, `child` for plugins. */
 export function createLog(options: LogOptions) {
-  const to = options.to ?? pino.destination({ dest: 1, sync: false, minLength: 4096 })
+  const to = options.to ?? createLineWriter(1)
   let isWaiting = false
   /** Lines are written together, and none waits longer than `LINGER_MS`. */
   function flushSoon() {

@@ -23,20 +23,11 @@ import type { ByteRange } from './store/store.ts'
 // --- ids ------------------------------------------------------------------------------
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-let pool = Buffer.alloc(0)
-
-function randomByte(): number {
-  if (pool.length === 0) pool = randomBytes(4096)
-  const byte = pool[0] ?? 0
-  pool = pool.subarray(1)
-  return byte
-}
-
 /** 26 letters and digits that sort by time (10 for the millisecond) and cannot be guessed (16 random). */
 export function newId(now: number): string {
   let id = ''
   for (let rest = now, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) id = ALPHABET[rest % 32] + id
-  for (let i = 0; i < 16; i++) id += ALPHABET[randomByte() % 32]
+  for (const byte of randomBytes(16)) id += ALPHABET[byte % 32]
   return id
 }
 

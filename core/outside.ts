@@ -4,17 +4,13 @@
  * What must stay true: a question ends in time; a server that fails again and again costs nobody any time until its
  * pause is over, and then one question; who looks sees which are in use.
  */
+import type { Backend } from './backend.ts'
 import type { Log } from './log.ts'
 
 export type OutsideAddress = { readonly path: string } | { readonly host: string; readonly port: number }
 
-export interface OutsideState {
-  /** As it stands in the options. */
-  readonly server: string
+export interface OutsideState extends Omit<Backend, 'service'> {
   readonly state: 'in use' | 'paused' | 'on trial'
-  /** Failures in a row. */
-  readonly failures: number
-  readonly lastFailure?: string
   /** Answers since the start. */
   readonly answers: number
 }
@@ -55,6 +51,8 @@ export interface Outside {
   /** Whether anybody would be asked now. */
   isUp(): boolean
   states(): readonly OutsideState[]
+  /** The same for `iems status`. */
+  backends(): readonly Backend[]
 }
 
 /** What `servers` are written like. */
@@ -78,13 +76,14 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
   function failed(server: Known, cause: unknown): void {
     server.failures++
     server.lastFailure = cause instanceof Error ? cause.message : String(cause)
+    if (server.failures === 1) log.warn(`${service} does not answer`, { server: server.name, cause })
     if (server.failures < failures) return
     if (server.until === undefined) log.warn(`${service} is left alone for a while`, { server: server.name, cause })
     server.until = now() + pause
   }
 
   function answered(server: Known): void {
-    if (server.until !== undefined) log.info(`${service} answers again`, { server: server.name })
+    if (server.failures > 0) log.info(`${service} answers again`, { server: server.name })
     server.failures = 0
     server.until = undefined
     server.answers++
@@ -130,6 +129,13 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
     },
     each,
     isUp: () => all.some(mayAsk),
+    backends: () =>
+      all.map(({ name, failures, lastFailure }) => ({
+        service,
+        server: name,
+        failures,
+        ...(lastFailure === undefined ? {} : { lastFailure }),
+      })),
     states: () =>
       all.map((server) => ({
         server: server.name,

@@ -51,7 +51,7 @@ export const channelPlacement = placement.extend({
     .enum(['anyone', 'authorised'])
     .default('authorised')
     .describe(
-      "Who may send to this channel: 'anyone' (local mail, lists) or 'authorised' (relays): no open relay by omission.",
+      "Who may send to this channel: 'anyone' (local mail, lists) or 'authorised' (relays): no open relay by omission. mailstore has 'anyone' as its default, since nothing leaves the server by it.",
     ),
   trusts: z
     .array(network())

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Queue } from './admin.ts'
 import { checkAnswer } from './answers.ts'
+import type { Backend } from './backend.ts'
 import type { Contents } from './contents.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import {
@@ -84,6 +85,8 @@ export interface Parts {
   readonly commands?: Readonly<Record<string, Command>>
   /** Looks at what the plugin keeps: a line for each thing that is wrong, which `iems check` shows. Changes nothing. */
   check?(): AsyncIterable<string>
+  /** The servers it depends on, for `iems status`. */
+  backends?(): readonly Backend[]
   /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
   close?(signal: AbortSignal): MaybePromise<void>
 }
@@ -175,6 +178,8 @@ export interface SetupContext {
   /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */
   folder(): string | undefined
   readonly queue: Queue
+  /** Says that this plugin routes mail to a channel: `iems check` and the log warn when it does not exist or deliver. */
+  routesTo(channel: string): void
   /** For channels: speaks to the kernel for one client. */
   openSession(facts: ClientFacts): OpenSession
   /** Runs something every so many ms, never twice at a time, until the plugin is gone; a failure is told as `what` and tried again. */
@@ -217,6 +222,11 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
   readonly needs?: readonly Service<unknown>[]
   /** Used if somebody offers them. */
   readonly wants?: readonly Service<unknown>[]
+  /**
+   * For channels: who may send to it when the configuration does not say. Default `authorised`; `anyone` only where
+   * nothing can leave the server, as with mailboxes.
+   */
+  readonly accepts?: 'anyone' | 'authorised'
   /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
   setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<Parts>
 }

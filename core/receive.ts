@@ -300,7 +300,8 @@ export function createReceive(parts: ReceiveParts) {
     const arrival = { ...first, from: kept.from, recipients }
     const { id: blob, ops } = await staged.keep()
     const routes = groupByRoute(arrival.recipients)
-    const record = { ...recordOf(arrival, kept, blob, ascii), of: routes.length }
+    const hash = staged.hash === undefined ? {} : { hash: staged.hash }
+    const record = { ...recordOf(arrival, kept, blob, ascii), ...hash, of: routes.length }
     const held = verdict?.kind === 'quarantine' ? { held: verdict.reason } : {}
     const once = arrival.once === undefined ? {} : { once: arrival.once }
     const id = await queue.accept({ record, routes, body: ops, ...held, ...once })

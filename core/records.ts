@@ -28,6 +28,8 @@ export interface MessageRecord {
   readonly recipients: readonly Recipient[]
   readonly blob: string
   readonly blobSize: number
+  /** SHA-256 of the blob in base64url; absent in records of versions before it was kept. */
+  readonly hash?: string
   readonly headerSize: number
   readonly edits: Edits
   readonly size: number

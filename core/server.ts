@@ -7,6 +7,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, loadConfig, pathIn } from './config.ts'
+import { isOurs, openMode, secureFolder } from './data-folder.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import { createKernel, type Kernel } from './kernel.ts'
@@ -50,13 +51,29 @@ export interface Server {
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000
 
-/** The folder in which everything is kept; undefined for a store of another kind. */
-export function dataFolder(config: Config): string | undefined {
-  return 'path' in config.store ? pathIn(config, config.store.path) : undefined
+/** The folder of the plugins' files and the control socket; with the default store, of everything. */
+export function dataFolder(config: Config): string {
+  return pathIn(config, config.folder ?? ('path' in config.store ? config.store.path : 'data'))
+}
+
+/** Every folder in which data of the server lie. */
+export function dataFolders(config: Config): readonly string[] {
+  const folder = dataFolder(config)
+  return 'path' in config.store ? [...new Set([pathIn(config, config.store.path), folder])] : [folder]
+}
+
+/** What a start would change about the rights of folders. Throws IEMS_FOLDER_OPEN where it would refuse. */
+export function folderWarnings(config: Config): string[] {
+  return dataFolders(config).flatMap((path) => {
+    const mode = openMode(path)
+    if (mode === undefined) return []
+    if (!isOurs(path)) throw new IemsError('IEMS_FOLDER_OPEN', { path, mode })
+    return [`${path} can be entered by other users (mode ${mode}); the server takes that right away when it starts`]
+  })
 }
 
 function pluginFolder(config: Config, plugin: string): string {
-  const path = join(dataFolder(config) as string, 'plugins', plugin)
+  const path = join(dataFolder(config), 'plugins', plugin)
   mkdirSync(path, { recursive: true, mode: 0o700 })
   return path
 }
@@ -65,18 +82,27 @@ function pluginFolder(config: Config, plugin: string): string {
 export function controlPath(config: Config): string {
   const { path } = config.control
   if (path !== undefined) return pathIn(config, path)
-  const folder = dataFolder(config) ?? pathIn(config, '.')
+  const folder = dataFolder(config)
   return process.platform === 'win32'
     ? `\\\\.\\pipe\\iems-${folder.replace(/\W+/g, '-')}`
     : join(folder, 'control.sock')
 }
 
+function secureFolders(config: Config, log: LogWriter): void {
+  for (const path of dataFolders(config)) {
+    const mode = secureFolder(path)
+    if (mode !== undefined) log.event({ name: 'folder.secured', at: systemClock.now(), path, mode })
+  }
+}
+
 async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   if (inMemory) return memoryStore()
   if ('open' in config.store) return config.store.open()
-  const path = dataFolder(config) as string
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  return levelStore({ path, minFree: config.store.minFree, reserve: config.store.reserve })
+  return levelStore({
+    path: pathIn(config, config.store.path),
+    minFree: config.store.minFree,
+    reserve: config.store.reserve,
+  })
 }
 
 export async function startServer({
@@ -86,6 +112,7 @@ export async function startServer({
   watch,
 }: ServerOptions): Promise<Server> {
   const clock = systemClock
+  if (!memory) secureFolders(config, log)
   const store = await openStore(config, memory)
   let kernel: Kernel | undefined
   const ports = createPorts((name, fields) => kernel?.emit(name, fields))
@@ -96,7 +123,7 @@ export async function startServer({
       ports,
       clock,
       log,
-      ...(memory || !dataFolder(next) ? {} : { folder: (plugin: string) => pluginFolder(next, plugin) }),
+      ...(memory ? {} : { folder: (plugin: string) => pluginFolder(next, plugin) }),
       ...(watch ? { watch } : {}),
     })
   const since = clock.now()
@@ -141,6 +168,8 @@ export async function startServer({
     const next = await loadConfig(running.config.path)
     if (JSON.stringify(next.store) !== JSON.stringify(running.config.store))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
+    if (dataFolder(next) !== dataFolder(running.config))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
     if (controlPath(next) !== controlPath(running.config))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
     const fresh = await build(next)

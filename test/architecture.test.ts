@@ -75,6 +75,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'core/networks.ts',
       'core/control.ts',
       'core/testing.ts',
+      'core/listening/addresses.ts',
       'core/listening/certificates.ts',
       'core/net/dns-options.ts',
     ],
@@ -88,9 +89,21 @@ test('each package that core uses has the places the plan gives it', () => {
 })
 
 test('nothing of the kernel uses what it lends to listeners', () => {
-  const lent = (file: string) => file.startsWith('core/listening/') || file === 'core/sasl.ts' || file === 'core/zip.ts'
+  const lent = (file: string) =>
+    file.startsWith('core/listening/') || ['core/outside.ts', 'core/turns.ts', 'core/zip.ts'].includes(file)
   const wrong = imports.filter(
     ({ from, to }) => from.startsWith('core/') && lent(to) && !lent(from) && from !== 'core/index.ts',
+  )
+  assert.deepEqual(wrong.map(told), [])
+})
+
+test('of the kernel only logins and sessions know SASL, and SASL knows only reply codes', () => {
+  const known = ['core/login.ts', 'core/session.ts', 'core/plugin.ts', 'core/index.ts']
+  const isSasl = (file: string) => file.startsWith('core/sasl/')
+  const wrong = imports.filter(
+    ({ from, to, typeOnly }) =>
+      (isSasl(to) && !isSasl(from) && !known.includes(from)) ||
+      (isSasl(from) && !isSasl(to) && to.startsWith('core/') && !typeOnly && to !== 'core/reply.ts'),
   )
   assert.deepEqual(wrong.map(told), [])
 })

@@ -2,11 +2,12 @@
  * What every listener can be set to do about TLS: certificates from files, and which of them a client gets: the one that
  * names the host it asked for, else the first.
  */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { domainToUnicode } from 'node:url'
 import * as z from 'zod'
+import { IemsError, reasonOf, together } from '../errors.ts'
 
 const certificate = {
   cert: z.string().describe('File with the certificate and its chain (PEM). Read at start and again at each reload.'),
@@ -37,17 +38,57 @@ export interface Certificates {
   choose(servername: string): SecureContext | undefined
 }
 
+/** Throws IEMS_TLS_FILE, which names every file that is wrong. */
 export async function readCertificates({ cert, key, others, minVersion }: TlsOption): Promise<Certificates> {
+  const problems: IemsError[] = []
+  const main = await readPair({ cert, key }, problems)
   const contexts = new Map<string, SecureContext>()
   for (const other of others) {
-    const pair = { cert: await readFile(other.cert), key: await readFile(other.key) }
+    const pair = await readPair(other, problems)
+    if (!pair) continue
     const context = createSecureContext({ ...pair, minVersion })
     for (const name of namesOf(pair.cert)) contexts.set(name, context)
   }
+  if (!main || problems.length > 0) throw together(problems)
   return {
-    cert: await readFile(cert),
-    key: await readFile(key),
+    ...main,
     choose: (servername) => contexts.get(servername) ?? contexts.get(servername.replace(/^[^.]+/, '*')),
+  }
+}
+
+/** The certificates of authorities (PEM) in a file. Throws IEMS_TLS_FILE. */
+export async function readAuthorities(path: string): Promise<string> {
+  return (await readPem(path, (pem) => new X509Certificate(pem))).pem.toString()
+}
+
+/** A certificate and its key, or their problems. */
+async function readPair(files: { readonly cert: string; readonly key: string }, problems: IemsError[]) {
+  const found = await Promise.allSettled([
+    readPem(files.cert, (pem) => new X509Certificate(pem)),
+    readPem(files.key, (pem) => createPrivateKey(pem)),
+  ])
+  for (const one of found) if (one.status === 'rejected') problems.push(one.reason as IemsError)
+  const [cert, key] = found
+  if (cert.status === 'rejected' || key.status === 'rejected') return undefined
+  if (cert.value.parsed.checkPrivateKey(key.value.parsed)) return { cert: cert.value.pem, key: key.value.pem }
+  problems.push(
+    new IemsError('IEMS_TLS_FILE', { path: files.key, why: `not the key of the certificate in ${files.cert}` }),
+  )
+  return undefined
+}
+
+async function readPem<T>(
+  path: string,
+  parse: (pem: Buffer) => T,
+): Promise<{ readonly pem: Buffer; readonly parsed: T }> {
+  try {
+    const pem = await readFile(path)
+    return { pem, parsed: parse(pem) }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'the server may not read it' : reasonOf(cause)
+    throw new IemsError('IEMS_TLS_FILE', { path, why }, cause)
   }
 }
 

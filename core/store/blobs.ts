@@ -2,7 +2,7 @@
  * The blobs of the LevelDB store: small ones are records, which share a commit's fsync; large ones are files, because
  * LevelDB writes a record several times. The first letter of an id says which, the time follows: ids sort by age.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { IemsError } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -56,9 +56,10 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     if (isFull || database.reserve.isSpent) throw new IemsError('IEMS_STORE_FULL', { path })
   }
 
-  function stagedSmall(bytes: Buffer): Staged {
+  function stagedSmall(bytes: Buffer, hash: string): Staged {
     return {
       size: bytes.length,
+      hash,
       bytes,
       async *open(range) {
         yield range ? bytes.subarray(range.start, range.end) : bytes
@@ -71,9 +72,10 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     }
   }
 
-  function stagedLarge(id: string, file: StagedFile, size: number): Staged {
+  function stagedLarge(id: string, file: StagedFile, { size, hash }: Pick<Staged, 'size' | 'hash'>): Staged {
     return {
       size,
+      ...(hash === undefined ? {} : { hash }),
       open: file.read,
       async keep() {
         await file.keep()
@@ -91,6 +93,7 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     let held: Uint8Array[] = []
     let heldSize = 0
     let size = 0
+    const hash = createHash('sha256')
     const writeHeld = async () => {
       if (!file) {
         id = newId(LARGE)
@@ -103,14 +106,15 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     try {
       for await (const chunk of source) {
         held.push(chunk)
+        hash.update(chunk)
         heldSize += chunk.byteLength
         size += chunk.byteLength
         if (heldSize > SMALL_SIZE) await writeHeld()
       }
-      if (!file) return stagedSmall(Buffer.concat(held))
+      if (!file) return stagedSmall(Buffer.concat(held), hash.digest('base64url'))
       if (heldSize > 0) await writeHeld()
       await file.end()
-      return stagedLarge(id, file, size)
+      return stagedLarge(id, file, { size, hash: hash.digest('base64url') })
     } catch (cause) {
       await file?.discard()
       throw cause

@@ -2,6 +2,7 @@
  * The store in memory: for tests, and for trying things out. It keeps the same contract as the others and forgets
  * everything at the end.
  */
+import { createHash } from 'node:crypto'
 import { IemsError } from '../errors.ts'
 import { createHints } from './hints.ts'
 import type { Blobs, ByteRange, Check, Key, Op, Range, Staged, Store, Value } from './store.ts'
@@ -73,6 +74,7 @@ function createBlobs(blobs: Map<string, Blob>, now: () => number, check: () => v
       const isSmall = bytes.length <= SMALL_SIZE
       const staged: Staged = {
         size: bytes.length,
+        hash: createHash('sha256').update(bytes).digest('base64url'),
         ...(isSmall ? { bytes } : {}),
         open: (range) => read(bytes, range),
         async keep() {

@@ -96,6 +96,8 @@ export interface Store {
 
 export interface Staged {
   readonly size: number
+  /** SHA-256 in base64url, from a store that makes one. */
+  readonly hash?: string
   /** The bytes themselves when they are few (64 KiB or less), so that nobody reads back what he has just written. */
   readonly bytes?: Uint8Array
   open(range?: ByteRange): AsyncIterable<Uint8Array>

@@ -62,6 +62,7 @@ export const accounts = definePlugin({
   config: options,
   offers: [Accounts],
   setup(config, ctx) {
+    ctx.routesTo(config.channel)
     const directory = createDirectory(config.accounts.map(keep), config.subaddress)
     const domains = new Set(config.domains.map((domain) => readDomain(domain)))
     const verify = createVerifier(config.hashing, ctx.clock)

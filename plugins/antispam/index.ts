@@ -96,6 +96,7 @@ export const antispam = definePlugin({
     })
     return {
       hooks,
+      backends: () => scanners.flatMap(({ backends }) => backends()),
       commands: createCommands({
         config,
         classifier,

@@ -47,6 +47,7 @@ export const antivirus = definePlugin({
         dispatch: { handler: dispatch, stage: 'first' },
         bounce,
       },
+      backends: servers.backends,
       commands: createCommands({
         name: ctx.name,
         options: config,

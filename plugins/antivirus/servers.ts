@@ -12,13 +12,14 @@ export interface ServersParts {
   readonly log: Log
 }
 
-export type Servers = Pick<Outside, 'ask' | 'states'>
+export type Servers = Pick<Outside, 'ask' | 'states' | 'backends'>
 
 export function createServers({ options, now, log }: ServersParts): Servers {
   const outside = createOutside({ ...options, service: 'clamd', now, log })
   const turns = createTurns({ atOnce: options.concurrency, patience: options.timeout })
   return {
     states: outside.states,
+    backends: outside.backends,
     async ask(question, timeout) {
       // While none is in use nobody need wait for that.
       if (!outside.isUp()) throw new NoServer('no clamd answers')

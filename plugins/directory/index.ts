@@ -62,6 +62,7 @@ export const directory = definePlugin({
   config: options.prefault({}),
   offers: [Accounts, Directory],
   setup(config, ctx) {
+    ctx.routesTo(config.channel)
     const { store, clock } = ctx
     const kept = createKept(store)
     const lookup = createLookup(store, kept)

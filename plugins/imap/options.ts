@@ -1,7 +1,7 @@
 /**
  * What an admin can set for one IMAP listener.
  */
-import { duration, network, size, tlsOption } from 'iems'
+import { duration, listenOption, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
 
 const limits = z
@@ -35,7 +35,7 @@ const timeouts = z
 
 export const options = z.strictObject({
   cache: size().prefault('32 MB').describe('Memory for what SORT, THREAD and dates know of messages, at most.'),
-  listen: z.union([z.string(), z.array(z.string()).min(1)]).describe("Where to listen: ':143', ':993', or a list."),
+  listen: listenOption().describe("Where to listen: ':143', ':993', or a list."),
   tls: tlsOption(993).optional().describe('Certificates; without them there is no TLS.'),
   authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),
   shared: z.string().optional().describe('Name of an account whose mailboxes are there for all, below Shared/.'),

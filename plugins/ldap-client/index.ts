@@ -3,8 +3,7 @@
  *
  * This file only wires; start reading at flow.ts, then source.ts.
  */
-import { readFile } from 'node:fs/promises'
-import { type Command, definePlugin } from 'iems'
+import { type Command, definePlugin, readAuthorities } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { createCache } from './cache.ts'
 import { Connection, type ServerAddress, Unreachable } from './connection.ts'
@@ -18,13 +17,14 @@ export const ldapClient = definePlugin({
   config: options,
   offers: [Accounts],
   async setup(config, ctx) {
+    ctx.routesTo(config.channel)
     const { clock, log } = ctx
     const { timeouts, messageSize, entries, bindDn } = config
     const servers = config.servers.map((url) => addressOf(url, config.startTls))
     const limits = { ...timeouts, messageSize, entries }
     const { ca, servername } = config.tls
     const tls = {
-      ...(ca === undefined ? {} : { ca: await readFile(ca) }),
+      ...(ca === undefined ? {} : { ca: await readAuthorities(ca) }),
       ...(servername === undefined ? {} : { servername }),
     }
     const common = { servers, size: config.connections, limits, rest: timeouts.rest, clock, log }
@@ -62,6 +62,7 @@ export const ldapClient = definePlugin({
         expand: ({ to }) => flow.expand(to),
         route: ({ to }) => flow.route(to.address),
       },
+      backends: searches.backends,
       commands: { 'ldap lookup': lookupCommand(source) },
       close() {
         logins.close()

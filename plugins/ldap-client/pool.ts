@@ -4,7 +4,7 @@
  * What must stay true: a server that cannot be reached is left alone for a while, but asked when no other is left; a
  * connection on which anything went wrong is not used again; who waits for one waits no longer than a request may take.
  */
-import { type Clock, createTurns, type Log, NoTurn } from 'iems'
+import { type Backend, type Clock, createTurns, type Log, NoTurn } from 'iems'
 import { type Connection, type ConnectionLimits, type ServerAddress, Unreachable } from './connection.ts'
 
 export interface PoolParts {
@@ -26,13 +26,14 @@ export type Pool = ReturnType<typeof createPool>
 
 export function createPool({ servers, open, size, limits, rest, clock, log }: PoolParts) {
   const idle: { readonly connection: Connection; readonly server: ServerAddress }[] = []
-  const failed = new Map<ServerAddress, number>()
+  const failed = new Map<ServerAddress, { readonly at: number; readonly failures: number; readonly why: string }>()
   const turns = createTurns({ atOnce: size, waiting: WAITING, patience: limits.request })
   let isClosed = false
 
   /** Those that did not fail lately first, each in the order of the configuration. */
   function inOrder(): ServerAddress[] {
-    const isResting = (server: ServerAddress) => clock.now() - (failed.get(server) ?? Number.NEGATIVE_INFINITY) < rest
+    const isResting = (server: ServerAddress) =>
+      clock.now() - (failed.get(server)?.at ?? Number.NEGATIVE_INFINITY) < rest
     return [...servers.filter((server) => !isResting(server)), ...servers.filter(isResting)]
   }
 
@@ -84,7 +85,8 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
         if (!(error instanceof Unreachable)) throw error
         cause = error
         if (!failed.has(server)) log.warn('the LDAP server cannot be reached', { host: server.host, cause })
-        failed.set(server, clock.now())
+        const failures = (failed.get(server)?.failures ?? 0) + 1
+        failed.set(server, { at: clock.now(), failures, why: error.message })
       }
     }
     throw cause
@@ -105,6 +107,12 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
 
   return {
     use,
+    backends: (): Backend[] =>
+      servers.map((server) => {
+        const { failures = 0, why } = failed.get(server) ?? {}
+        const name = `${server.host}:${server.port}`
+        return { service: 'ldap', server: name, failures, ...(why === undefined ? {} : { lastFailure: why }) }
+      }),
     close() {
       isClosed = true
       for (const { connection } of idle.splice(0)) connection.close()

@@ -1,7 +1,7 @@
 /**
  * What an admin can set for one LDAP listener.
  */
-import { duration, network, size, tlsOption } from 'iems'
+import { duration, listenOption, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
 import { ADDRESS_BOOK } from './access.ts'
 import { parseDn } from './protocol/dn.ts'
@@ -45,7 +45,7 @@ const timeouts = z
 const attribute = z.string().refine((name) => describe(name) !== undefined, 'must be the name of an attribute')
 
 const listener = z.strictObject({
-  listen: z.union([z.string(), z.array(z.string()).min(1)]).describe("Where to listen: ':389', ':636', or a list."),
+  listen: listenOption().describe("Where to listen: ':389', ':636', or a list."),
   suffix: z
     .string()
     .refine((text) => (parseDn(text)?.length ?? 0) > 0, 'must be a distinguished name')

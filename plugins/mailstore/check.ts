@@ -2,7 +2,7 @@
  * Looks whether an account's records agree with each other, and puts right what can be.
  *
  * What must stay true: it changes nothing unless asked to repair, and repairs only what the entries themselves say:
- * counts, UIDs, lists of changes, holds. An entry whose content is missing is told, never removed.
+ * counts, UIDs, lists of changes, holds. An entry whose content is missing or damaged is reported, never removed.
  */
 import { type Store, unkey } from 'iems'
 import type { UidRange, Uids } from './api.ts'
@@ -35,6 +35,12 @@ export interface Problem {
   readonly canRepair: boolean
 }
 
+export interface CheckOptions {
+  readonly repair: boolean
+  /** Reads all content and compares it with the hash kept when it came. */
+  readonly deep: boolean
+}
+
 export interface CheckParts {
   readonly store: Store
   readonly changeAccount: ChangeAccount
@@ -56,8 +62,8 @@ interface Sum {
 }
 
 export function createCheck({ store, changeAccount, emails }: CheckParts) {
-  /** Every problem of an account; with `repair` they are put right as far as they can be. */
-  async function* checkAccount(account: string, repair: boolean): AsyncGenerator<Problem> {
+  /** Every problem of an account; with `repair` they are put right as far as they can be, with `deep` content is read. */
+  async function* checkAccount(account: string, { repair, deep }: CheckOptions): AsyncGenerator<Problem> {
     let octets = 0
     for await (const [at, value] of store.scan(mailboxesOf(account))) {
       const [, , id] = unkey(at) as [string, string, string]
@@ -67,7 +73,7 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
         yield { mailbox: record.name, what: 'its name does not lead to it', canRepair: true }
         if (repair) await change(account, (change) => change.put(nameKey(account, record.name), id))
       }
-      yield* checkMailbox({ account, id, record, repair })
+      yield* checkMailbox({ account, id, record, repair, deep })
     }
     const kept = await store.get(accountKey(account))
     if (kept && decode<AccountRecord>(kept).octets !== octets) {
@@ -97,16 +103,17 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
     readonly id: string
     readonly record: MailboxRecord
     readonly repair: boolean
+    readonly deep: boolean
   }
 
-  async function* checkMailbox({ account, id, record, repair }: Checked): AsyncGenerator<Problem> {
+  async function* checkMailbox({ account, id, record, repair, deep }: Checked): AsyncGenerator<Problem> {
     const { name } = record
     const sum: Sum = { messages: 0, unseen: 0, deleted: 0, size: 0, last: 0, uids: [] }
     for await (const [at, value] of store.scan(entriesOf(id, ALL_UIDS))) {
       const uid = unkey(at)[2] as number
       const entry = decode<EntryRecord>(value)
       addTo(sum, uid, entry)
-      for (const what of await entryProblems(account, id, uid, entry)) {
+      for (const what of await entryProblems({ account, id, deep }, uid, entry)) {
         yield { mailbox: name, uid, ...what }
         if (repair && what.mend) await change(account, what.mend)
       }
@@ -117,7 +124,11 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
     }
   }
 
-  async function entryProblems(account: string, id: string, uid: number, entry: EntryRecord) {
+  async function entryProblems(
+    { account, id, deep }: Omit<Checked, 'record' | 'repair'>,
+    uid: number,
+    entry: EntryRecord,
+  ) {
     const problems: { what: string; canRepair: boolean; mend?: (change: Change) => void }[] = []
     const { base, tag } = readEmailId(entry.email)
     const held = heldKey(base, tag, account, id, uid)
@@ -130,25 +141,20 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
         canRepair: true,
         mend: (change) => change.put(changed, '+' satisfies ChangeKind),
       })
-    const missing = await contentProblem(entry)
+    const missing = await contentProblem(entry, deep)
     if (missing) problems.push({ what: missing, canRepair: false })
     return problems
   }
 
-  async function contentProblem(entry: EntryRecord): Promise<string | undefined> {
+  async function contentProblem(entry: EntryRecord, deep: boolean): Promise<string | undefined> {
     const email = await emails.email(entry.email)
     if (!email) return 'its email is missing'
     if (email.size !== entry.size) return `has ${email.size} octets, not ${entry.size}`
-    try {
-      for await (const _ of email.open({ start: email.size - 1, end: email.size })) break
-      return undefined
-    } catch {
-      // Why it cannot be read is in the log of the store; that it cannot is what is asked here.
-      return 'its content is missing'
-    }
+    const { verdict = 'missing', blob } = (await emails.verify(entry.email, deep)) ?? {}
+    return verdict === 'right' || verdict === 'unproven' ? undefined : `its content is ${verdict} (blob ${blob})`
   }
 
-  async function mailboxProblems({ account, id, record }: Omit<Checked, 'repair'>, sum: Sum) {
+  async function mailboxProblems({ account, id, record }: Omit<Checked, 'repair' | 'deep'>, sum: Sum) {
     const problems: { what: string; mend: (change: Change) => void }[] = []
     const { messages, unseen, deleted, size, last } = sum
     const counts = { messages, unseen, deleted, size }

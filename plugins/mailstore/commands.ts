@@ -5,7 +5,7 @@ import { type Command, type CommandOutput, counted, formatSize } from 'iems'
 import type { Account, AccountsApi } from '../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from './api.ts'
 import { isRefused } from './changes.ts'
-import type { CheckAccount } from './check.ts'
+import type { CheckAccount, CheckOptions } from './check.ts'
 import type { Finding } from './finding.ts'
 import { createTransferCommands } from './transfer/commands.ts'
 import type { Undelete } from './undelete.ts'
@@ -80,14 +80,15 @@ export function createCommands({
     }
   }
 
-  async function* check(name: string | undefined, repair: boolean): AsyncGenerator<CommandOutput> {
-    let [checked, found, left] = [0, 0, 0]
+  async function* check(name: string | undefined, { repair, deep }: CheckOptions): AsyncGenerator<CommandOutput> {
+    let [checked, found, left, lost] = [0, 0, 0, 0]
     for await (const account of chosen(name)) {
       yield { progress: `${counted(++checked, 'account')}, ${counted(found, 'problem')}: ${account.name}` }
-      for await (const problem of checkAccount(account.id, repair)) {
+      for await (const problem of checkAccount(account.id, { repair, deep })) {
         found++
         const isMended = repair && problem.canRepair
         if (!isMended) left++
+        if (!problem.canRepair) lost++
         const where = `${account.name} ${problem.mailbox}${problem.uid === undefined ? '' : ` UID ${problem.uid}`}`
         yield {
           text: `${where}: ${problem.what}${isMended ? ' (repaired)' : ''}`,
@@ -96,7 +97,13 @@ export function createCommands({
       }
     }
     yield { text: `${counted(checked, 'account')} checked, ${counted(found, 'problem')} found, ${left} left` }
-    if (left > 0) throw new Error(repair ? 'Not everything can be repaired' : 'Repair with --repair what can be')
+    if (lost > 0)
+      yield {
+        text: 'Content that is missing or damaged comes back only from a backup of the data folder, under the name of its blob; without one, expunge the messages',
+      }
+    if (left > lost || (left > 0 && repair))
+      throw new Error(repair ? 'Not everything can be repaired' : 'Repair with --repair what can be')
+    if (left > 0) throw new Error('Nothing of this can be repaired here')
   }
 
   return {
@@ -114,8 +121,12 @@ export function createCommands({
     'mailbox check': {
       summary: 'whether everything about mailboxes is in order',
       arguments: ['[account]'],
-      options: { '--repair': 'put right what can be' },
-      run: ({ arguments: [name], options }) => check(name, options.repair === true),
+      options: {
+        '--repair': 'put right what can be',
+        '--deep': 'read all content and compare it with the hash kept when it came',
+      },
+      run: ({ arguments: [name], options }) =>
+        check(name, { repair: options.repair === true, deep: options.deep === true }),
     },
     'mailbox sweep': {
       summary: 'remove now what is past its time, which otherwise happens every hour',

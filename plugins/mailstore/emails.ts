@@ -6,7 +6,7 @@
  * and the body with the last email of its delivery.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { ByteRange, Content, Contents, StagedContent, Store } from 'iems'
+import type { ByteRange, Content, ContentState, Contents, StagedContent, Store } from 'iems'
 import type { Email, PartRange } from './api.ts'
 import type { Change } from './changes.ts'
 import { headerEnd } from './mime/header.ts'
@@ -109,6 +109,14 @@ export function createEmails({ store, contents }: EmailsParts) {
     return one
   }
 
+  /** Whether its content is what came, and where it lies; undefined when nothing is known of it. */
+  async function verify(id: string, deep: boolean): Promise<{ verdict: ContentState; blob: string } | undefined> {
+    const kept = await store.get(contentKey(readEmailId(id).base))
+    if (!kept) return undefined
+    const { content } = decode<ContentRecord>(kept)
+    return { verdict: await contents.verify(content, deep), blob: content.blob }
+  }
+
   async function* openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
     const { start, end } = range ?? { start: 0, end: top.length + content.size }
     if (start < top.length && end > 0) yield top.subarray(start, end)
@@ -161,7 +169,7 @@ export function createEmails({ store, contents }: EmailsParts) {
     })
   }
 
-  return { email, release, releaseContent }
+  return { email, verify, release, releaseContent }
 }
 
 /** Octets of a header that are looked at. */

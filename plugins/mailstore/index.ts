@@ -43,6 +43,8 @@ const SWEEP_EVERY_MS = 3_600_000
 export const mailstore = definePlugin({
   name: 'mailstore',
   config: options,
+  // Mail ends here: nothing can be relayed by it.
+  accepts: 'anyone',
   offers: [MailStore],
   needs: [Accounts],
   hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },

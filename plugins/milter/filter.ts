@@ -140,5 +140,5 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
     }
   }
 
-  return { client, states: (): readonly OutsideState[] => outside.states() }
+  return { client, states: (): readonly OutsideState[] => outside.states(), backends: outside.backends }
 }

@@ -154,6 +154,7 @@ export const milter = definePlugin({
           if (event.name === 'session.closed') forget(event.session as string)
         },
       },
+      backends: () => filters.flatMap((filter) => filter.backends()),
       commands: {
         'milter status': {
           summary: 'the filters, whether they answer, and why they failed last',

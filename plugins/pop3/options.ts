@@ -1,7 +1,7 @@
 /**
  * What an admin can set for one POP3 listener.
  */
-import { duration, network, size, tlsOption } from 'iems'
+import { duration, listenOption, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
 
 const limits = z
@@ -26,7 +26,7 @@ const timeouts = z
   .describe('How long one client may be silent.')
 
 export const options = z.strictObject({
-  listen: z.union([z.string(), z.array(z.string()).min(1)]).describe("Where to listen: ':110', ':995', or a list."),
+  listen: listenOption().describe("Where to listen: ':110', ':995', or a list."),
   tls: tlsOption(995).optional().describe('Certificates; without them there is no TLS.'),
   authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),
   loginDelay: duration().prefault('0 s').describe('Shortest time between two logins of an account (LOGIN-DELAY).'),

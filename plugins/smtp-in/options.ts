@@ -1,7 +1,7 @@
 /**
  * What an admin can set for one listener; the reference in the documentation is generated from this schema.
  */
-import { duration, network, size, tlsOption } from 'iems'
+import { duration, listenOption, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
 import { isDomain } from './addresses.ts'
 
@@ -65,9 +65,9 @@ const etrnRule = z.strictObject({
 })
 
 const fields = z.strictObject({
-  listen: z
-    .union([z.string(), z.array(z.string()).min(1)])
-    .describe("Where to listen: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these."),
+  listen: listenOption().describe(
+    "Where to listen: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these.",
+  ),
   protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('LMTP (RFC 2033) answers for each recipient.'),
   tls: tlsOption(465).optional().describe('Certificates; without them there is no TLS.'),
   auth: z

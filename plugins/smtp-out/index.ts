@@ -4,9 +4,16 @@
  * What must stay true: `deliver` answers once for each recipient and does nothing else: it never retries later, never
  * bounces, never queues. This file only wires; start reading at deliver.ts.
  */
-import { readFile } from 'node:fs/promises'
 import { createSecureContext, rootCertificates } from 'node:tls'
-import { createDns, definePlugin, inNetworks, isThisHost, plainAddress, type SetupContext } from 'iems'
+import {
+  createDns,
+  definePlugin,
+  inNetworks,
+  isThisHost,
+  plainAddress,
+  readAuthorities,
+  type SetupContext,
+} from 'iems'
 import { createDeliver } from './deliver.ts'
 import { createOpen } from './hello.ts'
 import { createFindPolicy, sweepPolicies } from './mta-sts.ts'
@@ -46,7 +53,7 @@ async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
   const { auth, mtaSts, tls = auth ? 'verified' : 'opportunistic' } = config
   const { now } = ctx.clock
   const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
-  const ca = config.ca === undefined ? undefined : [...rootCertificates, await readFile(config.ca, 'utf8')]
+  const ca = config.ca === undefined ? undefined : [...rootCertificates, await readAuthorities(config.ca)]
   const dns = config.dns ? createDns(config.dns, now) : ctx.dns
   const isOwn = ownAddresses(config)
   const findPolicy = createFindPolicy({

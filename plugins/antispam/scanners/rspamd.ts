@@ -92,6 +92,7 @@ export function createRspamd(
     name: 'rspamd',
     options,
     states: servers.states,
+    backends: servers.backends,
     close: () => agent.destroy(),
     async scan(message) {
       const found = await servers.ask((to, signal) => ask(to, message, signal))

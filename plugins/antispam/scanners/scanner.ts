@@ -1,7 +1,7 @@
 /**
  * What a filter outside of this server is asked and answers, whichever it is.
  */
-import type { OutsideState, ReadableMessage } from 'iems'
+import type { Backend, OutsideState, ReadableMessage } from 'iems'
 import type { Action, Reason } from '../score.ts'
 import type { ScannerOptions } from './options.ts'
 
@@ -21,6 +21,7 @@ export interface Scanner {
   /** Throws `NoServer`. */
   scan(message: ReadableMessage): Promise<Scan>
   states(): readonly OutsideState[]
+  backends(): readonly Backend[]
   close(): void
 }
 

@@ -22,6 +22,7 @@ export function createSpamassassin(options: SpamassassinOptions, parts: Pick<Out
     name: 'spamassassin',
     options,
     states: servers.states,
+    backends: servers.backends,
     close() {},
     scan: (message) => servers.ask((to, signal) => ask(to, message, signal)),
   }

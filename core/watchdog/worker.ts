@@ -1,0 +1,79 @@
+/**
+ * The watchdog's thread. It shares nothing with the main thread but a counter, so that nothing there can hold it up.
+ *
+ * What must stay true: the process ends even when the log cannot be written and the main thread's stack cannot be seen.
+ */
+import { spawn } from 'node:child_process'
+import { write } from 'node:fs'
+import { type Debugger, Session } from 'node:inspector'
+import { workerData } from 'node:worker_threads'
+import type { WatchdogData } from './watchdog.ts'
+
+const { turns, timeout, interval, notify, notifyInterval } = workerData as WatchdogData
+/** For the stack and the log line together. */
+const LAST_WORDS_MS = 2000
+const MAX_FRAMES = 30
+
+/** Where the main thread is now; it is stopped there. */
+function mainStack(then: (frames: readonly string[]) => void): void {
+  const scripts = new Map<string, string>()
+  const session = new Session()
+  session.connectToMainThread()
+  session.on('Debugger.scriptParsed', ({ params }) => void scripts.set(params.scriptId, params.url))
+  session.on('Debugger.paused', ({ params }) => then(params.callFrames.slice(0, MAX_FRAMES).map(frame)))
+  const frame = ({ functionName, location, url }: Debugger.CallFrame) =>
+    `${functionName || '(anonymous)'} (${scripts.get(location.scriptId) ?? url}:${location.lineNumber + 1})`
+  session.post('Debugger.enable')
+  session.post('Debugger.pause')
+}
+
+function end(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+function report(stack: readonly string[]): void {
+  const line = {
+    level: 'error',
+    t: new Date().toISOString(),
+    event: 'server.hung',
+    ms: timeout,
+    stack,
+    text: 'The event loop has not turned; the process ends so that it is started again',
+  }
+  write(1, `${JSON.stringify(line)}\n`, end)
+}
+
+function hung(): void {
+  setTimeout(end, LAST_WORDS_MS)
+  // Inside of native code the main thread hears nothing: then there is no stack.
+  const unseen = setTimeout(report, LAST_WORDS_MS / 2, [])
+  mainStack((frames) => {
+    clearTimeout(unseen)
+    report(frames)
+  })
+}
+
+/** Node cannot write datagrams to a Unix socket, systemd's own program can; `NotifyAccess=all` admits it. */
+function tell(state: string): void {
+  const child = spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' })
+  child.on('error', () => {})
+}
+
+let seen = -1
+let missed = 0
+let untold = 0
+// Looks are counted, not the clock: after a SIGSTOP or a suspended machine both threads go on together.
+const looking = setInterval(() => {
+  const now = Atomics.load(turns, 0)
+  missed = now === seen ? missed + 1 : 0
+  seen = now
+  untold += interval
+  if (notifyInterval > 0 && missed === 0 && untold >= notifyInterval) {
+    untold = 0
+    tell('WATCHDOG=1')
+  }
+  if (timeout === 0 || missed * interval < timeout) return
+  clearInterval(looking)
+  hung()
+}, interval)
+if (notify) tell('READY=1')
