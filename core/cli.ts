@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { QueueEntry } from './admin.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig, pathIn } from './config.ts'
 import { askServer, type CommandShape, type ControlRequest, openControl, type Status } from './control.ts'
 import { IemsError, reasonOf } from './errors.ts'
 import type { Finding } from './hooks.ts'
@@ -21,6 +21,7 @@ import { createPorts } from './ports.ts'
 import { format } from './reply.ts'
 import { controlPath, folderWarnings, startServer, systemClock } from './server.ts'
 import { memoryStore } from './store/memory.ts'
+import { type Verified, verifyRecords } from './store/verify.ts'
 import { counted, escapeText, escapeValue, formatSize, jsonLine } from './text.ts'
 import type { Biography, DeliveryStory, Step } from './trace.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
@@ -73,17 +74,30 @@ function showEntry(entry: QueueEntry): string {
   ].join('\n')
 }
 
-function showStep({ at, hook, plugin, verdict = 'no opinion', fault, change, ms }: Step): string {
-  const said = fault === undefined ? verdict : `fault: ${fault}`
-  return `  ${time(at)}  ${hook} ${plugin}: ${said}${change === undefined ? '' : `, ${change}`} ${dim(`${ms} ms`)}`
+function showStep({ at, hook, plugin, recipient, fault, verdict, change, ms }: Step): string {
+  const about = recipient === undefined ? '' : ` <${recipient}>`
+  const said = fault ? `fault: ${fault}` : (verdict ?? 'no opinion')
+  return `  ${time(at)}  ${hook} ${plugin}${about}: ${said}${change ? `, ${change}` : ''} ${dim(`${ms} ms`)}`
+}
+
+/** What plugins did; those that did nothing share one line unless all are wanted. */
+function showSteps(steps: readonly Step[], all: boolean): string[] {
+  const isQuiet = ({ fault, verdict, change }: Step) => !fault && !verdict && !change
+  const quiet = all ? [] : steps.filter(isQuiet)
+  const counts = Object.entries(Object.groupBy(quiet, ({ hook }) => hook))
+  const folded = counts.map(([hook, list]) => `${hook} ${list?.length ?? 0}`).join(', ')
+  return [
+    ...(all ? steps : steps.filter((step) => !isQuiet(step))).map(showStep),
+    ...(quiet.length > 0 ? [dim(`  without an opinion: ${folded} (--all shows them)`)] : []),
+  ]
 }
 
 const showFinding = ({ plugin, name, value }: Finding) => `  found by ${plugin}: ${name} = ${value}`
 
-function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: DeliveryStory): string[] {
+function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: DeliveryStory, all: boolean): string[] {
   const lines = [`${bold(`${channel} → ${nexthop}`)}`]
   for (const { at, ms, fates, steps = [] } of attempts) {
-    lines.push(...steps.map(showStep))
+    lines.push(...showSteps(steps, all))
     for (const { address, status, reply, remote } of fates)
       lines.push(
         `  ${time(at)}  ${status} <${address}> in ${ms} ms: ${remote === undefined ? '' : `${remote}: `}${reply}`,
@@ -102,7 +116,7 @@ function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: De
   return lines
 }
 
-function showBiography(life: Biography): string {
+function showBiography(life: Biography, all: boolean): string {
   const { session } = life
   const who = session.identity ? ` as ${session.identity.user}` : ''
   const tls = session.tls ? ` with ${session.tls.version}` : ''
@@ -114,12 +128,24 @@ function showBiography(life: Biography): string {
     ),
     `came in by ${session.channel} (${session.protocol}) from ${session.helo ?? 'unknown'} [${session.remote.address}]${who}${tls}`,
     '',
-    ...life.steps.map(showStep),
+    ...showSteps(life.steps, all),
     ...life.findings.map(showFinding),
     `  ${time(life.at)}  ${life.refused ?? 'accepted'}`,
     '',
-    ...life.deliveries.flatMap(showDelivery),
+    ...life.deliveries.flatMap((delivery) => showDelivery(delivery, all)),
   ]
+  return lines.join('\n')
+}
+
+function showVerified({ files, octets: read, damaged }: Verified): string {
+  const lines = [
+    ...damaged.map(({ file, what }) => `${file}: ${what}`),
+    `${counted(files, 'file')} with ${formatSize(read)} read, ${damaged.length} damaged`,
+  ]
+  if (damaged.length > 0)
+    lines.push(
+      'Stop the server and restore the folder `records` whole from a backup, together with `blobs`; a single file of it fits no other time. Then run iems mailbox check --deep --repair.',
+    )
   return lines.join('\n')
 }
 
@@ -471,14 +497,26 @@ function program(): Command {
       .description("a message's biography: each hook's verdict, each attempt with the remote's reply"),
   )
     .argument('<id>')
-    .action(async (id: string, options: Common) => {
+    .option('--all', 'also the plugins that had no opinion')
+    .action(async (id: string, options: Common & { all?: boolean }) => {
       const life = await ask<Biography>(options, {
         v: 1,
         method: 'message.show',
         params: { id: id.split('.')[0] ?? id },
       })
-      print(options, life, showBiography(life))
+      print(options, life, showBiography(life, options.all ?? false))
     })
+
+  const store = iems.command('store').description('the data folder')
+  common(
+    store.command('check').description('read every record of the store and compare its checksums; the server may run'),
+  ).action(async (options: Common) => {
+    const config = await loadConfig(options.config)
+    if (!('path' in config.store)) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The store is not a folder' })
+    const result = await verifyRecords(pathIn(config, config.store.path))
+    print(options, result, showVerified(result))
+    if (result.damaged.length > 0) process.exitCode = 1
+  })
 
   const queue = iems.command('queue').description('what waits and why; without a further word, the list')
   choosing(common(queue.command('list', { isDefault: true }).description('what waits and why')))

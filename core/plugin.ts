@@ -265,6 +265,7 @@ export interface Run {
   step?(step: {
     readonly hook: string
     readonly plugin: string
+    readonly recipient?: string
     readonly ms: number
     readonly answer?: unknown
     readonly fault?: string
@@ -304,12 +305,24 @@ async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): P
   }
 }
 
+/** Whom a hook about one recipient is about. */
+function recipientOf(subject: unknown): { readonly recipient?: string } {
+  const { address } = (subject as { to?: { address?: unknown } } | undefined)?.to ?? {}
+  return typeof address === 'string' ? { recipient: address } : {}
+}
+
 /** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
 export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
   return async (subject: unknown, run: Run): Promise<unknown> => {
     const since = performance.now()
     const step = (rest: object) =>
-      run.step?.({ hook, plugin, ms: Math.round((performance.now() - since) * 10) / 10, ...rest })
+      run.step?.({
+        hook,
+        plugin,
+        ...recipientOf(subject),
+        ms: Math.round((performance.now() - since) * 10) / 10,
+        ...rest,
+      })
     const base = {
       log,
       state: run.box(plugin),

@@ -14,6 +14,8 @@ export interface Step {
   readonly at: number
   readonly hook: string
   readonly plugin: string
+  /** For hooks about one recipient. */
+  readonly recipient?: string
   readonly ms: number
   /** `refuse 550 5.7.1 …`, `quarantine: …`, `expanded to 3`, … */
   readonly verdict?: string
@@ -169,12 +171,13 @@ export function createTrace(start: TraceStart): Trace {
       note(plugin, name, value) {
         if (trace.findings.length < STEPS_KEPT) trace.findings = [...trace.findings, { plugin, name, value }]
       },
-      step({ hook, plugin, ms, answer, fault }) {
+      step({ hook, plugin, recipient, ms, answer, fault }) {
         const change = changes?.()
         trace.steps = withStep(trace.steps, {
           at: clock.now(),
           hook,
           plugin,
+          ...(recipient === undefined ? {} : { recipient }),
           ms,
           ...(answer === undefined ? {} : { verdict: verdictOf(answer) }),
           ...(fault === undefined ? {} : { fault }),

@@ -110,9 +110,9 @@ function checkTable(file: Buffer): void {
   const [metaSize, indexAt] = varint(file, metaSizeAt)
   const [at, sizeAt] = varint(file, indexAt)
   const [size] = varint(file, sizeAt)
-  blockAt(file, metaAt, metaSize)
-  const { raw, kind } = blockAt(file, at, size)
-  for (const [offset, length] of handles(kind === SNAPPY ? unsnap(raw) : raw)) blockAt(file, offset, length)
+  // The one leads to the filters, the other to the data.
+  for (const { raw, kind } of [blockAt(file, metaAt, metaSize), blockAt(file, at, size)])
+    for (const [offset, length] of handles(kind === SNAPPY ? unsnap(raw) : raw)) blockAt(file, offset, length)
 }
 
 function checkLog(file: Buffer): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -10,6 +10,7 @@ import { Level } from 'level'
 import { key } from '../../core/store/keys.ts'
 import { type LevelStoreOptions, levelStore } from '../../core/store/level.ts'
 import type { Op, Store } from '../../core/store/store.ts'
+import { verifyRecords } from '../../core/store/verify.ts'
 import { fillDisk, smallDisk } from '../support/small-disk.ts'
 
 const MINUTE = 60_000
@@ -339,4 +340,51 @@ test('a store on a full disk opens with the room of its reserve', async (t) => {
   t.after(() => again.close())
   assert.equal((await again.get(key('a')))?.byteLength, 5000)
   assert.equal(await again.commit([{ del: key('a') }]), true)
+})
+
+// --- damage -------------------------------------------------------------------------------------------------
+
+test('every octet of the records that has changed on the disk is found', async (t) => {
+  const path = await newFolder(t)
+  const store = await levelStore({ path })
+  for (let round = 0; round < 30; round++)
+    await store.commit(
+      Array.from({ length: 200 }, (_, index): Op => {
+        const name = `k${round}-${index}`
+        return { put: key(name), value: Buffer.from(name.repeat(1 + ((round * index) % 400))) }
+      }),
+    )
+  const live = await verifyRecords(path)
+  assert.deepEqual(live.damaged, [], 'beside the running server')
+  await store.close()
+  // What is in the log becomes a table when the store is opened again.
+  await (await levelStore({ path })).close()
+  const sound = await verifyRecords(path)
+  assert.deepEqual(sound.damaged, [])
+  const folder = join(path, 'records')
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ldb'))
+  assert.ok(names.length > 0)
+  for (const name of names) {
+    const file = join(folder, name)
+    const bytes = await readFile(file)
+    for (let part = 0; part < 40; part++) {
+      const at = Math.floor(((bytes.length - 48) * part) / 39)
+      const wrong = Buffer.from(bytes)
+      wrong[at] = (wrong[at] as number) ^ 1
+      await writeFile(file, wrong)
+      assert.deepEqual(
+        (await verifyRecords(path)).damaged.map(({ file }) => file),
+        [file],
+        `${name} octet ${at}`,
+      )
+    }
+    await writeFile(file, bytes.subarray(0, bytes.length / 2))
+    assert.equal((await verifyRecords(path)).damaged.length, 1, `half of ${name}`)
+    await writeFile(file, bytes)
+  }
+  const manifest = join(folder, (await readdir(folder)).find((name) => name.startsWith('MANIFEST')) as string)
+  const bytes = await readFile(manifest)
+  bytes[10] = (bytes[10] as number) ^ 1
+  await writeFile(manifest, bytes)
+  assert.deepEqual((await verifyRecords(path)).damaged, [{ file: manifest, what: 'the record at octet 0 has changed' }])
 })
