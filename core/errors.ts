@@ -160,7 +160,9 @@ export function reasonOf(cause: unknown): string {
 /** One error for all; a fault that only follows from another is left out. */
 export function together(faults: readonly unknown[]): unknown {
   const isOwn = (fault: unknown) =>
-    ![fault, (fault as Error).cause].some((one) => (one as Partial<IemsError> | undefined)?.code === 'IEMS_SERVICE_MISSING')
+    ![fault, (fault as Error).cause].some(
+      (one) => (one as Partial<IemsError> | undefined)?.code === 'IEMS_SERVICE_MISSING',
+    )
   const own = faults.some(isOwn) ? faults.filter(isOwn) : faults
   if (own.length === 1) return own[0]
   const problems = own.map((fault) => `  ${reasonOf(fault)}`).join('\n')

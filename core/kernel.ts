@@ -339,11 +339,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
   const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
   const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve, refusals })
-  const warnings = [
-    ...wired.warnings,
-    ...lostRoutes(routes, new Set(accepts.keys())),
-    ...roleWarnings(config, accepts),
-  ]
+  const warnings = [...wired.warnings, ...lostRoutes(routes, new Set(accepts.keys())), ...roleWarnings(config, accepts)]
   for (const text of warnings) log.child({}).warn(text)
   const secret = createSecret(store)
   sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }

@@ -89,8 +89,7 @@ test('each package that core uses has the places the plan gives it', () => {
 })
 
 test('nothing of the kernel uses what it lends to listeners', () => {
-  const lent = (file: string) =>
-    file.startsWith('core/listening/') || ['core/outside.ts', 'core/zip.ts'].includes(file)
+  const lent = (file: string) => file.startsWith('core/listening/') || ['core/outside.ts', 'core/zip.ts'].includes(file)
   const wrong = imports.filter(
     ({ from, to }) => from.startsWith('core/') && lent(to) && !lent(from) && from !== 'core/index.ts',
   )
