@@ -5,15 +5,7 @@
  * bounces, never queues. This file only wires; start reading at deliver.ts.
  */
 import { createSecureContext, rootCertificates } from 'node:tls'
-import {
-  createDns,
-  definePlugin,
-  inNetworks,
-  isThisHost,
-  plainAddress,
-  readAuthorities,
-  type SetupContext,
-} from 'iems'
+import { createDns, definePlugin, inNetworks, isThisHost, plainAddress, readAuthorities, type SetupContext } from 'iems'
 import { createDeliver } from './deliver.ts'
 import { createOpen } from './hello.ts'
 import { createFindPolicy, sweepPolicies } from './mta-sts.ts'
