@@ -8,7 +8,8 @@ import { defer, type HookContext, NoServer, type ReadableMessage, type Refusal, 
 import type { AccountsApi } from '../accounts/api.ts'
 import { gather } from '../mailstore/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
-import { tokensOf } from './classifier/tokens.ts'
+import { tokensOf, type Views } from './classifier/tokens.ts'
+import { weigh } from './classifier/weigh.ts'
 import { readLetter } from './content/letter.ts'
 import type { createRules } from './content/rules.ts'
 import { urisOf } from './content/uris.ts'
@@ -17,6 +18,7 @@ import type { Envelope } from './envelope/envelope.ts'
 import type { Exempt } from './exempt.ts'
 import type { Greylist } from './greylist.ts'
 import type { Options } from './options.ts'
+import type { createStandardRules } from './rules/rules.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
 import { type Action, actionFor, mostOf, type Reason, stronger, sum, tell } from './score.ts'
 
@@ -25,6 +27,7 @@ export interface CheckParts {
   readonly envelope: Envelope
   readonly lists: DnsLists
   readonly rules: ReturnType<typeof createRules>
+  readonly standardRules: ReturnType<typeof createStandardRules>
   /** Undefined when it is turned off. */
   readonly classifier: Classifier | undefined
   readonly accounts: AccountsApi | undefined
@@ -54,7 +57,7 @@ const RECIPIENTS = 20
 const TOLD = 1_000
 
 export function createCheck(parts: CheckParts) {
-  const { config, envelope, lists, rules, classifier, accounts, scanners, greylist, exempt } = parts
+  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, exempt } = parts
   const { thresholds } = config
 
   /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
@@ -70,12 +73,12 @@ export function createCheck(parts: CheckParts) {
     )
   }
 
-  async function opinionOf(tokens: Uint32Array, recipients: readonly (string | undefined)[]): Promise<Opinion> {
+  async function opinionOf(views: Views, recipients: readonly (string | undefined)[]): Promise<Opinion> {
     if (!classifier) return NO_OPINION
-    const shared = weigh(await classifier.ask(tokens), config.classifier)
+    const shared = weigh(await classifier.ask(views), config.classifier)
     const own = new Map<string, number>()
     for (const account of new Set(recipients)) {
-      const said = account === undefined ? undefined : await classifier.ask(tokens, account)
+      const said = account === undefined ? undefined : await classifier.ask(views, account)
       if (account !== undefined && said !== undefined) own.set(account, weigh(said, config.classifier))
     }
     return { shared, own }
@@ -88,7 +91,7 @@ export function createCheck(parts: CheckParts) {
     const listed = areListsAsked ? await Promise.all(domains.map((domain) => lists.ask('uri', domain))) : []
     const recipients = await accountsOf(message)
     const opinion = await opinionOf(tokensOf(letter, domains), recipients)
-    return { reasons: [...listed.flat(), ...rules(letter)], opinion, recipients }
+    return { reasons: [...listed.flat(), ...standardRules(letter), ...rules(letter)], opinion, recipients }
   }
 
   function ofFindings({ findings }: ReadableMessage): Reason[] {
@@ -147,6 +150,8 @@ export function createCheck(parts: CheckParts) {
   }
 
   interface Judgement extends Judged {
+    /** Reasons that explain themselves. */
+    readonly explained: readonly Reason[]
     /** Junk for these accounts, though not for all recipients. */
     readonly junkFor: readonly string[]
   }
@@ -173,12 +178,14 @@ export function createCheck(parts: CheckParts) {
     const junkFor = isJunkAnyhow
       ? []
       : [...new Set(recipients)].filter((account) => base + viewOf(account) >= thresholds.junk)
-    return { score, action, reasons: tell(all), junkFor: junkFor.filter((account) => account !== undefined) }
+    const explained = all.filter(({ says }) => says !== undefined)
+    return { score, action, reasons: tell(all), explained, junkFor: junkFor.filter((account) => account !== undefined) }
   }
 
-  function tellAll({ score, action, reasons, junkFor }: Judgement, { note, state }: HookContext): void {
+  function tellAll({ score, action, reasons, explained, junkFor }: Judgement, { note, state }: HookContext): void {
     note('spam-score', score)
     if (reasons !== '') note('spam-reasons', reasons.slice(0, TOLD))
+    for (const { name, says } of explained) note(`spam:${name}`, says ?? '')
     if (action !== 'none') note('spam-action', action)
     if (action !== 'none' && action !== 'tag') note('junk', true)
     else if (junkFor.length > 0) note('junk-for', junkFor.join(' '))
@@ -196,13 +203,6 @@ export function createCheck(parts: CheckParts) {
     if (ms === 0) return undefined
     return defer(451, '4.7.1', `Greylisted, try again in ${Math.ceil(ms / 1000)} seconds`)
   }
-}
-
-/** A probability as a score: nothing in the middle, all of it at the ends. */
-function weigh(probability: number | undefined, { junk, ham }: Options['classifier']): number {
-  if (probability === undefined) return 0
-  const distance = Math.max(0, Math.abs(probability - 0.5) - 0.1) / 0.4
-  return Math.round(distance * (probability > 0.5 ? junk : ham) * 100) / 100
 }
 
 /** The lists are named, so that who is wrongly on one knows where to ask; nothing else is a stranger's business. */

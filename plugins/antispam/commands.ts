@@ -6,15 +6,19 @@ import type { AccountsApi } from '../accounts/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { messagesOf } from './classifier/mbox.ts'
-import { readLetter } from './content/letter.ts'
+import { type Letter, readLetter } from './content/letter.ts'
+import { createExplain } from './explain.ts'
 import type { Greylist } from './greylist.ts'
 import { lessonOf } from './mailboxes.ts'
 import type { Options } from './options.ts'
 import type { Scanner } from './scanners/scanner.ts'
+import type { Reason } from './score.ts'
 
 export interface CommandParts {
   readonly config: Options
   readonly classifier: Classifier
+  /** The standard rules and those of the administrator. */
+  readonly contentRules: (letter: Letter) => readonly Reason[]
   readonly accounts: AccountsApi | undefined
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist
@@ -28,6 +32,8 @@ const TOLD = 100
 
 export function createCommands(parts: CommandParts): Readonly<Record<string, Command>> {
   const { config, classifier, accounts, scanners, greylist, dns, counted } = parts
+
+  const explain = createExplain(parts)
 
   async function accountOf(name: string): Promise<string> {
     const found =
@@ -94,6 +100,15 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
         if ((options.junk === true) === (options.ham === true)) throw new Error('Say either --junk or --ham')
         const account = typeof options.account === 'string' ? await accountOf(options.account) : undefined
         yield* learn(options.junk === true ? 'junk' : 'ham', account, input)
+      },
+    },
+    'antispam explain': {
+      summary: 'what the content of a message counts, with a sentence for each reason',
+      options: { '--account <account>': 'by what this account has taught' },
+      reads: true,
+      async *run({ options, input }) {
+        const account = typeof options.account === 'string' ? await accountOf(options.account) : undefined
+        yield* explain(input, account)
       },
     },
     'antispam stats': { summary: 'what has been learnt, and how much is remembered', run: stats },

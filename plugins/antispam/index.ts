@@ -22,6 +22,7 @@ import { createBuckets } from './limits/buckets.ts'
 import { createLimits } from './limits/limits.ts'
 import { createFiling, createLearning } from './mailboxes.ts'
 import { type Options, options } from './options.ts'
+import { createStandardRules } from './rules/rules.ts'
 import { createRspamd } from './scanners/rspamd.ts'
 import { createSpamassassin } from './scanners/spamassassin.ts'
 import { sum } from './score.ts'
@@ -50,11 +51,14 @@ export const antispam = definePlugin({
     const { rules, keys } = config.limits
     const buckets = createBuckets({ keys, now })
     const count = createLimits(rules, buckets)
+    const rulesOfAdmin = createRules(config.content, ctx.log)
+    const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })
     const check = createCheck({
       config,
       envelope,
       lists,
-      rules: createRules(config.content, ctx.log),
+      rules: rulesOfAdmin,
+      standardRules,
       classifier: isClassifying ? classifier : undefined,
       accounts,
       scanners,
@@ -100,6 +104,7 @@ export const antispam = definePlugin({
       commands: createCommands({
         config,
         classifier,
+        contentRules: (letter) => [...standardRules(letter), ...rulesOfAdmin(letter)],
         accounts,
         scanners,
         greylist,

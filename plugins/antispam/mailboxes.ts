@@ -59,5 +59,5 @@ export function createLearning({ mail, classifier, content }: LearningParts) {
 
 /** A message as the classifier is taught it. */
 export function lessonOf(letter: Letter, { uris }: Options['content']) {
-  return { tokens: tokensOf(letter, urisOf(letter.raw, uris)), messageId: letter.field('message-id')[0] ?? '' }
+  return { views: tokensOf(letter, urisOf(letter.raw, uris)), messageId: letter.field('message-id')[0] ?? '' }
 }

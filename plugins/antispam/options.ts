@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { classifierOptions } from './classifier/options.ts'
 import { listOptions } from './dns/list-options.ts'
 import { limitOptions } from './limits/options.ts'
+import { RULE_NAMES } from './rules/rules.ts'
 import { rspamdOptions, spamassassinOptions } from './scanners/options.ts'
 import { score } from './weights.ts'
 
@@ -114,6 +115,14 @@ const content = z
     size: size().prefault('256 KiB').describe('So many octets of a message are looked at by our own checks.'),
     text: size().prefault('64 KiB').describe('So many of one text part.'),
     uris: z.int().min(0).max(200).default(20).describe('Domains of one message that are looked up.'),
+    standard: z.boolean().default(true).describe('Whether the standard rules count.'),
+    weights: z
+      .record(
+        z.string().refine((name) => RULE_NAMES.includes(name), 'is not the name of a standard rule'),
+        z.number().min(-100).max(100),
+      )
+      .default({})
+      .describe('What a standard rule counts, by its name, in place of its fitted weight; 0 turns it off.'),
     rules: z.array(rule).max(1000).default([]).describe('Your own rules.'),
     rulesTime: duration()
       .prefault('100 ms')

@@ -9,6 +9,8 @@ export interface Reason {
   readonly score: number
   /** What it was found in, where that is not the client. */
   readonly about?: string
+  /** One sentence for people. */
+  readonly says?: string
 }
 
 export type Action = 'none' | 'tag' | 'junk' | 'quarantine' | 'refuse'

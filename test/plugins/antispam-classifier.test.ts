@@ -180,7 +180,7 @@ test('it learns from what users move into Junk, out of it and into Archive; a mo
 })
 
 test('what one account has learnt is its own opinion; several recipients are judged one by one', async (t) => {
-  const settings: Settings = { options: { classifier: { minimum: 30 }, thresholds: { tag: 1, junk: 1.5 } } }
+  const settings: Settings = { options: { classifier: { minimum: 30 }, thresholds: { tag: 0.5, junk: 1 } } }
   const { send, deliver, entries, run, content } = await startWithMailboxes(t, settings)
   // For everybody the words mean one thing, for Ann the contrary.
   await run('antispam learn', { junk: true }, mbox('junk', 0, 100))

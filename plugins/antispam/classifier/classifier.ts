@@ -9,7 +9,8 @@ import { below, key, type Store, unkey } from 'iems'
 import { expiring } from '../expiry.ts'
 import { Corpus, type Kind, readTokens, writeTokens } from './corpus.ts'
 import type { ClassifierOptions } from './options.ts'
-import { probabilityOf } from './probability.ts'
+import { type Opinion, opinionOf } from './probability.ts'
+import { allOf, type Views } from './tokens.ts'
 
 /** Places of the tables: 1 MiB for all together, 128 KiB for an account. */
 const SHARED_BITS = 18
@@ -27,7 +28,7 @@ export interface Taught {
   readonly kind: Kind
   /** Whose knowledge it is; nobody's for everybody's alone. */
   readonly account?: string | undefined
-  readonly tokens: Uint32Array
+  readonly views: Views
   readonly messageId: string
 }
 
@@ -69,13 +70,14 @@ export function createClassifier({ store, now, options }: ClassifierParts) {
   }
 
   /** Undefined while the corpus has learnt too little. */
-  async function ask(tokens: Uint32Array, account?: string): Promise<number | undefined> {
+  async function ask(views: Views, account?: string): Promise<Opinion | undefined> {
     const corpus = await corpusOf(account)
     if (corpus.junk < options.minimum || corpus.ham < options.minimum) return undefined
-    return probabilityOf(tokens, corpus)
+    return opinionOf(views, corpus)
   }
 
-  async function learn({ kind, account = '', tokens, messageId }: Taught): Promise<'learnt' | 'changed' | 'known'> {
+  async function learn({ kind, account = '', views, messageId }: Taught): Promise<'learnt' | 'changed' | 'known'> {
+    const tokens = allOf(views)
     const id = createHash('sha256').update(`${messageId}\0`).update(writeTokens(tokens)).digest('base64url')
     const at = key('lesson', account, id)
     const value = await store.get(at)

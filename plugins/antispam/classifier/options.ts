@@ -10,9 +10,9 @@ export const classifierOptions = z
       .number()
       .min(0)
       .max(100)
-      .default(4)
-      .describe('What it counts when it is sure that a message is junk; 0 and `ham` 0 turn it off.'),
-    ham: z.number().min(-100).max(0).default(-3).describe('What it counts when it is sure of the contrary.'),
+      .default(8)
+      .describe('The most that it counts against a message; 0 and `ham` 0 turn it off.'),
+    ham: z.number().min(-100).max(0).default(-6).describe('The most that it counts for a message.'),
     minimum: z
       .int()
       .min(1)

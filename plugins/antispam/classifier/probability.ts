@@ -1,8 +1,12 @@
 /**
- * How likely a message is junk by what was learnt: Robinson's estimate for each token, Fisher's way to put them
- * together (as bogofilter and SpamAssassin do it).
+ * What the tokens of one view say about a message, by what was learnt: Robinson's estimate for each token, put together
+ * as a sum of log odds that is divided by the root of their number.
+ *
+ * The sum alone grows with the length of the text, because neighbouring words do not speak independently; divided by
+ * the root it is comparable between short and long messages, and a fitted weight makes a score of it.
  */
 import type { Corpus } from './corpus.ts'
+import { VIEWS, type View, type Views } from './tokens.ts'
 
 /** What a token is taken to say before it was seen, and how much that weighs against what was seen. */
 const UNKNOWN = 0.5
@@ -11,33 +15,39 @@ const STRENGTH = 0.3
 const TELLING = 0.1
 const MOST = 150
 const SUREST = 0.01
+/** Keeps a few telling tokens from speaking as loudly as many. */
+const DAMPING = 0.3
 
-/** From 0 (ham) to 1 (junk); 0.5 is no opinion. */
-export function probabilityOf(tokens: Uint32Array, corpus: Pick<Corpus, 'counts' | 'junk' | 'ham'>): number {
-  const telling: number[] = []
+/** One view alone says no more than this. */
+const MOST_EVIDENCE = 20
+
+/** From −20 (ham) to 20 (junk); 0 is no opinion. */
+function evidenceOf(tokens: Uint32Array, corpus: Learnt): number {
+  const odds: number[] = []
   for (const token of tokens) {
     const [junk, ham] = corpus.counts(token)
     if (junk + ham === 0) continue
     const [inJunk, inHam] = [junk / corpus.junk, ham / corpus.ham]
     const estimate = (STRENGTH * UNKNOWN + (junk + ham) * (inJunk / (inJunk + inHam))) / (STRENGTH + junk + ham)
-    if (Math.abs(estimate - 0.5) >= TELLING) telling.push(Math.min(1 - SUREST, Math.max(SUREST, estimate)))
+    if (Math.abs(estimate - 0.5) < TELLING) continue
+    const bounded = Math.min(1 - SUREST, Math.max(SUREST, estimate))
+    odds.push(Math.log(bounded / (1 - bounded)))
   }
-  if (telling.length === 0) return 0.5
-  telling.sort((a, b) => Math.abs(b - 0.5) - Math.abs(a - 0.5))
-  const used = telling.slice(0, MOST)
-  const isHam = chance(used)
-  const isJunk = chance(used.map((one) => 1 - one))
-  return (1 + isHam - isJunk) / 2
+  odds.sort((a, b) => Math.abs(b) - Math.abs(a))
+  const used = odds.slice(0, MOST)
+  const evidence = used.reduce((all, one) => all + one, 0) / Math.sqrt(used.length + DAMPING)
+  return Math.max(-MOST_EVIDENCE, Math.min(MOST_EVIDENCE, evidence))
 }
 
-/** By the chi-squared distribution: how likely it is to meet such estimates by accident. */
-function chance(estimates: readonly number[]): number {
-  const half = -estimates.reduce((all, one) => all + Math.log(one), 0)
-  let term = Math.exp(-half)
-  let all = term
-  for (let degree = 1; degree < estimates.length; degree++) {
-    term *= half / degree
-    all += term
-  }
-  return Math.min(1, all)
+/** What each view says: below zero for ham, above zero for junk. */
+export type Opinion = Readonly<Record<View, number>>
+
+type Learnt = Pick<Corpus, 'counts' | 'junk' | 'ham'>
+
+/** Views that say nothing, such as links in a message without any, leave their part to the others. */
+export function opinionOf(views: Views, corpus: Learnt): Opinion {
+  const said = VIEWS.map((view) => [view, evidenceOf(views[view], corpus)] as const)
+  const speaking = said.filter(([, evidence]) => evidence !== 0).length
+  const share = VIEWS.length / Math.max(1, speaking)
+  return Object.fromEntries(said.map(([view, evidence]) => [view, evidence * share])) as Record<View, number>
 }

@@ -7,6 +7,7 @@ import {
   createSources,
   decodeCharset,
   decodeWords,
+  type Fields,
   fromHtml,
   gather,
   type MimePart,
@@ -25,6 +26,19 @@ export interface Letter {
   readonly raw: readonly string[]
   /** Names of attachments. */
   readonly attachments: readonly string[]
+  /** All fields as they were sent, encoded words left as they are. */
+  readonly fields: Fields
+  /** Parts that hold no other parts, in order. */
+  readonly parts: readonly LetterPart[]
+  readonly structure: MimePart
+}
+
+export interface LetterPart {
+  readonly part: MimePart
+  /** The name of the attachment. */
+  readonly name?: string
+  /** The decoded text of text parts, HTML with its marks; no longer than the limits say. */
+  readonly text?: string
 }
 
 export interface LetterLimits {
@@ -49,13 +63,18 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
   const texts: string[] = []
   const raw: string[] = []
   const attachments: string[] = []
+  const parts: LetterPart[] = []
   for (const part of leavesOf(structure)) {
     const name = nameOf(part)
     if (name !== undefined) attachments.push(name.slice(0, VALUE))
-    if (part.type !== 'text' || texts.length >= PARTS) continue
-    const source = partBody(sourceOf(part), part)
-    if (!source) continue
+    const named = { part, ...(name === undefined ? {} : { name }) }
+    const source = part.type === 'text' && texts.length < PARTS ? partBody(sourceOf(part), part) : undefined
+    if (!source) {
+      parts.push(named)
+      continue
+    }
     const text = decodeCharset(await gather(source, limits.text), part.parameters.charset ?? '')
+    parts.push({ ...named, text })
     raw.push(text)
     texts.push(part.subtype === 'html' ? fromHtml(text) : text)
   }
@@ -73,6 +92,9 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
     text: texts.join('\n').slice(0, limits.text),
     raw,
     attachments,
+    fields,
+    parts,
+    structure,
   }
 }
 
