@@ -141,6 +141,11 @@ export const configSchema = z.strictObject({
         .default(50)
         .describe('Received fields from which on a message is taken to be in a loop.'),
       parse: size().prefault('20 MB').describe('Octets up to which plugins get a message parsed.'),
+      recheckInterval: duration()
+        .prefault('5 min')
+        .describe(
+          'How often open sessions are asked whether their identity still holds, where no change was announced: an LDAP server or another kernel may have changed it.',
+        ),
       logins: z
         .strictObject({
           free: z.int().min(1).default(5).describe('Failed logins from an address, or about a name, without a wait.'),

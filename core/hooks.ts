@@ -43,6 +43,8 @@ export interface Identity {
   readonly account?: string
   /** May send to channels that accept only authorised senders. */
   readonly mayRelay: boolean
+  /** What it was shown by, as its plugin marks it: no secret, and understood by that plugin's `reidentify` alone. */
+  readonly credential?: string
 }
 
 /** Facts about one client's connection. Never changed; a new fact makes a new session object. */
@@ -262,6 +264,8 @@ export interface HookTable extends IemsHooks {
   connect: (session: Session) => Refusal | void
   helo: (session: Session) => Refusal | void
   auth: (attempt: Attempt) => Identity | Verifier | Refusal | void
+  /** Whether the identity of an open session still holds: what it is now, or a refusal, which ends the session. */
+  reidentify: (client: { readonly identity: Identity; readonly session: Session }) => Identity | Refusal | void
   mail: (mail: {
     readonly from: string
     readonly parameters: MailParameters
@@ -292,6 +296,7 @@ export const KERNEL_HOOKS = {
   connect: 'bail',
   helo: 'bail',
   auth: 'bail',
+  reidentify: 'bail',
   mail: 'bail',
   rcpt: 'bail',
   check: 'bail',

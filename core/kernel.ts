@@ -35,6 +35,7 @@ import { createRefusals } from './refusals.ts'
 import { repeat } from './repeat.ts'
 import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
+import { createRights } from './rights.ts'
 import { createSignals } from './runtime/signals.ts'
 import type { Service } from './service.ts'
 import { type OpenSession, openSession, type SessionParts } from './session.ts'
@@ -197,6 +198,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const signals = createSignals({ store, log: log.child({}), signal: gone.signal })
   const admin = createAdmin({ store, clock, emit, queue, signals })
   const attempts = createAttempts(clock, config.limits.logins)
+  const rights = createRights({ signals, clock, interval: config.limits.recheckInterval })
   // Filled in when the hooks are wired: sessions come only after that.
   let sessions: SessionParts | undefined
   const later = <T>(value: T | undefined): T => {
@@ -342,7 +344,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const warnings = [...wired.warnings, ...lostRoutes(routes, new Set(accepts.keys())), ...roleWarnings(config, accepts)]
   for (const text of warnings) log.child({}).warn(text)
   const secret = createSecret(store)
-  sessions = { hooks: wired, clock, emit, resolve, receive, attempts, secret, recipients: limits.recipients }
+  sessions = { hooks: wired, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
 
   for (const { name, parts, log: channelLog } of delivering) {
     const {

@@ -27,6 +27,7 @@ export const EVENTS = {
   'session.refused': 'info',
   'session.authenticated': 'info',
   'session.auth-failed': 'info',
+  'session.revoked': 'info',
   'sender.refused': 'info',
   'recipient.refused': 'info',
   'message.refused': 'info',

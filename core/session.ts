@@ -25,6 +25,7 @@ import type { Clock, Hooks } from './plugin.ts'
 import type { DataReply, Receive } from './receive.ts'
 import { defer, FAULT, format, type Refusal, refuse } from './reply.ts'
 import { mayRelay, type Resolve, type Routed } from './resolve.ts'
+import type { Rights } from './rights.ts'
 import { converse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
 import { offeredMechanisms, type SaslMechanism } from './sasl/mechanisms.ts'
 import { createTrace, type Step, type Trace } from './trace.ts'
@@ -59,6 +60,8 @@ export interface OpenSession {
   authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
   /** The same for credentials that a protocol has without SASL. */
   auth(credentials: WholeCredentials): Promise<Identity | Refusal>
+  /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
+  readonly revoked: AbortSignal
   /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
   mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
   rcpt(to: {
@@ -93,6 +96,7 @@ export interface SessionParts {
   readonly resolve: Resolve
   readonly receive: Receive
   readonly attempts: Attempts
+  readonly rights: Rights
   readonly secret: () => Promise<Uint8Array>
   /** Most recipients of one message, expansions included. */
   readonly recipients: number
@@ -112,6 +116,7 @@ function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Prior
 
 const NO_MECHANISM = refuse(504, '5.5.4', 'Authentication mechanism not offered')
 const NO_MAIL = refuse(503, '5.5.1', 'Send MAIL first')
+const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
 const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
 export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
@@ -173,8 +178,36 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
   function accepted(answer: Identity | Refusal): Identity | Refusal {
     if (answer.kind === 'refuse') return answer
     session = { ...session, identity: answer }
+    unwatch ??= parts.rights.watch(async () => void (await recheck()))
     emit('session.authenticated', { session: session.id, channel, user: answer.user })
     return answer
+  }
+
+  const revoked = new AbortController()
+  let unwatch: (() => void) | undefined
+
+  /** Asks again who the client is. A fault says nothing of it; before mail it is "later". */
+  async function recheck(): Promise<Refusal | undefined> {
+    const { identity } = session
+    if (revoked.signal.aborted) return REVOKED
+    if (!identity || !hooks.isTapped('reidentify')) return undefined
+    let answer: Identity | Refusal | undefined
+    try {
+      answer = (await hooks.call('reidentify', { identity, session }, greeting.run)) ?? undefined
+    } catch (cause) {
+      if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'reidentify', session: session.id, cause })
+      return FAULT
+    }
+    // The client may have become another meanwhile.
+    if (!answer || session.identity !== identity) return undefined
+    if (answer.kind === 'identity') {
+      session = { ...session, identity: answer }
+      return undefined
+    }
+    emit('session.revoked', { session: session.id, channel, user: identity.user, reply: format(answer.reply) })
+    transaction = undefined
+    revoked.abort(answer.reply.text)
+    return REVOKED
   }
 
   async function helo(): Promise<Refusal | undefined> {
@@ -260,12 +293,14 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
       return accepted(await converse(exchange, judge(), binding))
     },
     auth: async (credentials) => accepted(await judge().judge(credentials)),
+    revoked: revoked.signal,
     async mail(from, parameters) {
       transaction = undefined
-      const refusal = (await helo()) ?? (await begin(from, parameters))
+      const refusal = (await recheck()) ?? (await helo()) ?? (await begin(from, parameters))
       return refusal && refused('sender.refused', refusal, { from })
     },
     async rcpt({ address, notify, orcpt }) {
+      if (revoked.signal.aborted) return REVOKED
       if (!transaction) return NO_MAIL
       const to: Recipient = {
         address,
@@ -286,6 +321,7 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     async data(content, once) {
       const begun = transaction
       transaction = undefined
+      if (revoked.signal.aborted) return REVOKED.reply
       if (!begun) return NO_MAIL.reply
       if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
       const { id, trace, ...envelope } = begun
@@ -298,6 +334,7 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     },
     close() {
       transaction = undefined
+      unwatch?.()
       emit('session.closed', { session: session.id, channel })
     },
   }

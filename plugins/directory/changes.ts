@@ -257,7 +257,8 @@ class Work {
     const kept = Object.fromEntries(
       Object.entries({ ...before, ...Object.fromEntries(given) }).filter(([, value]) => value !== null),
     )
-    const after = normal({ ...kept, ...this.#touched(before) } as unknown as EntryRecord)
+    const renewed = read.fields.password === undefined ? {} : { passwordVersion: before.version + 1 }
+    const after = normal({ ...kept, ...renewed, ...this.#touched(before) } as unknown as EntryRecord)
     await this.#write(before, after)
     this.#record('set', after, Object.fromEntries(given))
     return after

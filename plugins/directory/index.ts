@@ -3,7 +3,7 @@
  *
  * What must stay true: this file only wires; start reading at api.ts, then flow.ts and changes.ts.
  */
-import { definePlugin, duration } from 'iems'
+import { definePlugin, duration, IdentityChanged } from 'iems'
 import * as z from 'zod'
 import { Accounts, verifierOptions } from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
@@ -66,7 +66,11 @@ export const directory = definePlugin({
     const { store, clock } = ctx
     const kept = createKept(store)
     const lookup = createLookup(store, kept)
-    const changes = createChanges({ store, clock, changed: kept.expire, scram: config.scram, policy: config.passwords })
+    const changed = () => {
+      kept.expire()
+      ctx.signals.publish(IdentityChanged, {})
+    }
+    const changes = createChanges({ store, clock, changed, scram: config.scram, policy: config.passwords })
     const flow = createFlow(lookup, config)
     const logins = createLogins({
       lookup,
@@ -85,6 +89,7 @@ export const directory = definePlugin({
     return {
       hooks: {
         auth: { handler: logins.auth, mechanisms: config.scram ? ['PLAIN', 'SCRAM-SHA-256'] : ['PLAIN'] },
+        reidentify: ({ identity }) => logins.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
         rcpt: ({ to, session }) => flow.rcpt(to.address, session),
         expand: ({ to }) => flow.expand(to),

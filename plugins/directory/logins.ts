@@ -14,6 +14,7 @@ import {
   type Log,
   type Protocol,
   type Refusal,
+  refuse,
   type Verifier,
 } from 'iems'
 import { createVerifier, hashPassword, isStaleHash, scramKeys, type VerifierOptions } from '../accounts/api.ts'
@@ -72,23 +73,42 @@ const shownApp = ({ sha256: _, scopes, ...app }: AppPasswordRecord): AppPassword
 export function createLogins({ lookup, accountOf, changes, clock, log, issuer, scram, hashing }: LoginsParts) {
   const verify = createVerifier(hashing, clock)
 
-  const identityOf = ({ name, id, mayRelay }: AccountRecord): Identity => ({
+  const identityOf = ({ name, id, mayRelay }: AccountRecord, credential?: string): Identity => ({
     kind: 'identity',
     user: name,
     account: id,
     mayRelay,
+    ...(credential === undefined ? {} : { credential }),
   })
 
-  function isApp({ apps = [] }: AccountRecord, { password, session }: Attempt & { kind: 'password' }): boolean {
+  /** Of the password that counts now; another one ends the sessions that showed it. */
+  const ownCredential = ({ passwordVersion = 0 }: AccountRecord) => `password:${passwordVersion}`
+
+  function isCurrent(account: AccountRecord, credential: string | undefined): boolean {
+    if (credential?.startsWith('app:')) {
+      const app = (account.apps ?? []).find(({ id }) => `app:${id}` === credential)
+      return app !== undefined && (app.expires === undefined || app.expires > clock.now())
+    }
+    return credential === undefined || credential === ownCredential(account)
+  }
+
+  async function reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
+    if (id === undefined) return undefined
+    const account = await recordOf(id)
+    if (account?.status === 'active' && isCurrent(account, credential)) return identityOf(account, credential)
+    return refuse(535, '5.7.8', 'The login is no longer valid')
+  }
+
+  function appOf({ apps = [] }: AccountRecord, { password, session }: Attempt & { kind: 'password' }) {
     const given = sha256(plainApp(password))
-    let found = false
+    let found: AppPasswordRecord | undefined
     for (const app of apps) {
       const fits = timingSafeEqual(given, Buffer.from(app.sha256, 'hex'))
       const isMeant =
         app.scopes.includes(scopeOf(session.protocol)) &&
         (app.expires === undefined || app.expires > clock.now()) &&
         (app.networks.length === 0 || inNetworks(app.networks)(session.remote.address))
-      if (fits && isMeant) found = true
+      if (fits && isMeant) found = app
     }
     return found
   }
@@ -98,13 +118,14 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
     if (attempt.kind !== 'password') return undefined
     const { username, password, rank } = attempt
     const account = await accountOf(username)
-    if (account?.status === 'active' && isApp(account, attempt)) return identityOf(account)
+    const app = account?.status === 'active' ? appOf(account, attempt) : undefined
+    if (account && app) return identityOf(account, `app:${app.id}`)
     const kept = mainPassword(account, attempt)
     const fits = await verify({ password, kept, rank })
     if (fits === undefined) return defer(454, '4.7.0', 'Too many logins at this moment')
     if (!fits || kept === undefined || !account) return undefined
     if (isStaleHash(kept, { scram })) await renew(account, kept, password)
-    return identityOf(account)
+    return identityOf(account, ownCredential(account))
   }
 
   async function verifierFor(attempt: Attempt & { kind: 'scram' }): Promise<Verifier | undefined> {
@@ -112,7 +133,7 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
     const kept = mainPassword(account, attempt)
     const keys = kept === undefined ? undefined : scramKeys(kept, attempt.mechanism)
     return keys && account?.status === 'active'
-      ? { ...keys, kind: 'verifier', identity: identityOf(account) }
+      ? { ...keys, kind: 'verifier', identity: identityOf(account, ownCredential(account)) }
       : undefined
   }
 
@@ -218,5 +239,5 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
     return account?.status === 'active' ? identityOf(account) : undefined
   }
 
-  return { auth, identify, service }
+  return { auth, identify, reidentify, service }
 }

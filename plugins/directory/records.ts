@@ -32,6 +32,8 @@ export interface AppPasswordRecord {
 
 export interface AccountRecord extends Omit<DirectoryAccount, 'hasPassword'> {
   readonly password?: string
+  /** The entry's version when the password was last changed. */
+  readonly passwordVersion?: number
   readonly apps?: readonly AppPasswordRecord[]
   /** RFC 6238; `last` is the time step of the last code that was taken. */
   readonly totp?: { readonly secret: string; readonly isConfirmed: boolean; readonly last: number }

@@ -64,7 +64,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
       open: kernel,
       judge: async (command) => (await ctx.call('imap:command', { remote, ...command })) ?? undefined,
       tellPlugins: async (change) => void (await ctx.call('imap:changed', { remote, ...change })),
-      signal,
+      signal: AbortSignal.any([signal, kernel.revoked]),
       async startTls() {
         input.detach()
         const { socket, tls } = await client.startTls()

@@ -41,7 +41,7 @@ export interface SessionParts {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
-  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth'>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
   /** What plugins say of a command, and tells them of a change. */
   readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
   readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
@@ -113,7 +113,10 @@ export class Session {
       output.line(greeting)
       await output.flush()
       while (!this.#isOver && (await this.#hasCommand())) await this.#command()
-      if (this.parts.signal.aborted && !this.#isOver) output.line('* BYE The server is stopping')
+      if (this.parts.signal.aborted && !this.#isOver)
+        output.line(
+          `* BYE ${this.parts.open.revoked.aborted ? this.parts.open.revoked.reason : 'The server is stopping'}`,
+        )
       await output.flush()
     } catch (error) {
       await this.#part(error)

@@ -110,6 +110,13 @@ export function createFlow(parts: FlowParts) {
     return account && isHim ? identityOf(account) : undefined
   }
 
+  /** A password that was changed is not seen, but an account that is gone, or no longer an account, is. */
+  async function reidentify({ account: id }: Identity): Promise<Identity | Refusal | undefined> {
+    if (id === undefined) return undefined
+    const account = await source.byId(id)
+    return account ? identityOf(account) : refuse(535, '5.7.8', 'The login is no longer valid')
+  }
+
   const identityOf = ({ id, name }: LdapAccount): Identity => ({
     kind: 'identity',
     user: name,
@@ -141,7 +148,7 @@ export function createFlow(parts: FlowParts) {
     },
   }
 
-  return { expand, route, rcpt, mail, auth, accounts }
+  return { expand, route, rcpt, mail, auth, reidentify, accounts }
 }
 
 /** What others get to know of an account. */

@@ -57,6 +57,7 @@ export const ldapClient = definePlugin({
     return {
       hooks: {
         auth: flow.auth,
+        reidentify: ({ identity }) => flow.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session) : undefined),
         rcpt: ({ to }) => flow.rcpt(to.address),
         expand: ({ to }) => flow.expand(to),

@@ -60,7 +60,9 @@ export class Connection {
     signal.removeEventListener('abort', stop)
     if (farewell === undefined && !signal.aborted) this.#abandonAll()
     await this.#last
-    const words = signal.aborted ? disconnection('unavailable', 'the server is stopping') : farewell
+    const words = signal.aborted
+      ? disconnection('unavailable', typeof signal.reason === 'string' ? signal.reason : 'the server is stopping')
+      : farewell
     if (this.#fault instanceof TimedOut) this.#parts.cut()
     if (words === undefined || this.#fault !== undefined) return
     output.write(words)

@@ -84,7 +84,7 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
       output,
       options,
       log: ctx.log,
-      signal,
+      signal: AbortSignal.any([signal, open.revoked]),
       isBound: () => open.session.identity !== undefined,
       answer: operations.answer,
       async startTls() {

@@ -70,7 +70,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, mayLo
       hasTls: () => client.mayStartTls,
       open: kernel,
       mayLogIn,
-      signal,
+      signal: AbortSignal.any([signal, kernel.revoked]),
       async startTls() {
         input.detach()
         const { socket, tls } = await client.startTls()

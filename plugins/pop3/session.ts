@@ -33,7 +33,7 @@ export interface SessionParts {
   isSecure(): boolean
   hasTls(): boolean
   startTls(): Promise<void>
-  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth'>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
   /** Whether this account may log in again so soon; notes that it has. */
   mayLogIn(account: string): boolean
   readonly signal: AbortSignal
@@ -80,7 +80,12 @@ export class Session {
       output.line(`+OK ${hostname} is ready`)
       await output.flush()
       while (!this.#isOver && (await this.#hasCommand())) await this.#command()
-      if (!this.#isOver) output.line('-ERR [SYS/TEMP] The server is stopping')
+      if (!this.#isOver)
+        output.line(
+          this.parts.open.revoked.aborted
+            ? `-ERR [AUTH] ${this.parts.open.revoked.reason}`
+            : '-ERR [SYS/TEMP] The server is stopping',
+        )
       await output.flush()
     } catch (error) {
       // RFC 1939 section 3: who is silent for too long goes without UPDATE, and without a word.

@@ -39,6 +39,7 @@ export const START_DATA = '354 End data with <CR><LF>.<CR><LF>'
 
 /** What ends the session; each is followed by closing it. */
 export const END = {
+  revoked: later(421, '4.7.0', 'The login is no longer valid, closing connection'),
   stopping: later(421, '4.3.2', 'Server is stopping, try again soon'),
   tooManyConnections: later(421, '4.7.0', 'Too many connections, try again later'),
   tooManyFromYou: later(421, '4.7.0', 'Too many connections from your address, try again later'),

@@ -296,10 +296,16 @@ export class Conversation {
     this.#hasAnswered?.()
   }
 
+  /** What is under way is refused by the kernel; then the connection ends. */
+  #revoked(): void {
+    if (!this.#isWorking) this.end(END.revoked)
+  }
+
   #authenticated(answer: Identity | Refusal): void {
     if (answer.kind === 'identity') {
       this.#identity = answer
       this.#open.update({ protocol: this.#protocol })
+      this.#open.revoked.addEventListener('abort', () => this.#revoked(), { once: true })
       this.#answer(YES.authenticated)
       return
     }
@@ -419,6 +425,8 @@ export class Conversation {
 
   #answer(reply: Reply) {
     if (this.#state === 'over') return
+    // RFC 5321 section 4.2.2: it closes the channel.
+    if (reply.code === 421) return this.end(reply)
     if (reply.code >= 400 && ++this.#errors > this.#setting.options.limits.errors) return this.end(END.tooManyErrors)
     this.#wire.say(line(reply))
   }
@@ -431,6 +439,7 @@ export class Conversation {
       this.#fault(cause)
     }
     this.#isWorking = false
+    if (this.#open.revoked.aborted) this.end(END.revoked)
     if (this.#isStopping) this.stop()
   }
 

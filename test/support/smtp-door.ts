@@ -138,6 +138,7 @@ export async function openDoor(
         return reply
       },
       reset: clear,
+      revoked: new AbortController().signal,
       close() {
         if (!isClosed) sessions--
         isClosed = true
