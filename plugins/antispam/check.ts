@@ -10,7 +10,8 @@ import { gather } from '../mailstore/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf, type Views } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
-import { readLetter } from './content/letter.ts'
+import type { Contacts } from './contacts.ts'
+import { type Letter, readLetter } from './content/letter.ts'
 import type { createRules } from './content/rules.ts'
 import { urisOf } from './content/uris.ts'
 import type { DnsLists } from './dns/lists.ts'
@@ -33,6 +34,7 @@ export interface CheckParts {
   readonly accounts: AccountsApi | undefined
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist
+  readonly contacts: Contacts
   readonly exempt: Exempt
 }
 
@@ -57,7 +59,8 @@ const RECIPIENTS = 20
 const TOLD = 1_000
 
 export function createCheck(parts: CheckParts) {
-  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, exempt } = parts
+  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts, exempt } =
+    parts
   const { thresholds } = config
 
   /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
@@ -91,7 +94,12 @@ export function createCheck(parts: CheckParts) {
     const listed = areListsAsked ? await Promise.all(domains.map((domain) => lists.ask('uri', domain))) : []
     const recipients = await accountsOf(message)
     const opinion = await opinionOf(tokensOf(letter, domains), recipients)
-    return { reasons: [...listed.flat(), ...standardRules(letter), ...rules(letter)], opinion, recipients }
+    return {
+      reasons: [...listed.flat(), ...standardRules(letter), ...rules(letter)],
+      opinion,
+      recipients,
+      author: authorOf(letter),
+    }
   }
 
   function ofFindings({ findings }: ReadableMessage): Reason[] {
@@ -139,6 +147,8 @@ export function createCheck(parts: CheckParts) {
 
     const judged = judge({ ...content, reasons, atLeast })
     tellAll(judged, ctx)
+    const accountsHere = [...new Set(content.recipients.filter((account) => account !== undefined))]
+    if (isStranger) await meet(content.author, accountsHere, judged.action, ctx)
     const isSpared = message.recipients.some(({ original }) => exempt.isRecipient(original))
     if (isSpared) return undefined
     if (judged.action === 'refuse') return refusalFor(reasons)
@@ -147,6 +157,14 @@ export function createCheck(parts: CheckParts) {
     const later = isStranger ? await greylisted(message, isSuspect) : undefined
     if (later) return later
     return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
+  }
+
+  /** Junk makes no author known. */
+  async function meet(author: string, here: readonly string[], action: Action, { note }: HookContext): Promise<void> {
+    if (author === '') return
+    const strangersTo = await contacts.newTo(author, here)
+    if (strangersTo.length > 0) note('first-contact', strangersTo.join(' '))
+    if (action === 'none' || action === 'tag') await contacts.remember(author, here)
   }
 
   interface Judgement extends Judged {
@@ -210,4 +228,10 @@ export function refusalFor(reasons: readonly Reason[]): Refusal {
   const listed = reasons.filter(({ name, score }) => name.startsWith('list:') && score > 0)
   const zones = listed.map(({ name }) => name.slice(5)).slice(0, 5)
   return refuse(550, '5.7.1', `This looks like spam${zones.length === 0 ? '' : `, listed by ${zones.join(', ')}`}`)
+}
+
+/** The first address of From, in lower case; empty when there is none. */
+function authorOf({ structure }: Letter): string {
+  const author = structure.envelope?.from.find(({ host }) => host !== undefined && host !== '')
+  return author ? `${author.mailbox ?? ''}@${author.host}`.toLowerCase() : ''
 }

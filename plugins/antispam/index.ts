@@ -10,6 +10,7 @@ import { MailStore } from '../mailstore/api.ts'
 import { createCheck, refusalFor } from './check.ts'
 import { createClassifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
+import { createContacts } from './contacts.ts'
 import { createRules } from './content/rules.ts'
 import { createLists } from './dns/lists.ts'
 import { withTimeout } from './dns/patience.ts'
@@ -63,6 +64,7 @@ export const antispam = definePlugin({
       accounts,
       scanners,
       greylist,
+      contacts: createContacts(ctx.store, now),
       exempt,
     })
 
