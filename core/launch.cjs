@@ -22,10 +22,13 @@ function isEnough(version) {
   return (parts[0] === 24 && parts[1] >= 11) || parts[0] >= 26
 }
 
-var own = path.join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
-var node = isEnough(process.versions.node) ? process.execPath : fs.existsSync(own) ? own : undefined
+// The npm package `node` lies in a checkout's own packages, or beside the installed package.
+var name = path.join('node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+var own = [path.join(root, 'node_modules', name), path.join(root, '..', name)].filter(fs.existsSync)[0]
+var node = isEnough(process.versions.node) ? process.execPath : own
 if (node === undefined) {
   console.error('iems needs Node 24.11 or later (24.x), or 26 and later; this is ' + process.versions.node + '.')
+  console.error('Install one from https://nodejs.org, or beside iems with: npm install node@24')
   process.exit(1)
 }
 var argv = flags.concat(args, process.argv.slice(2))
