@@ -39,6 +39,7 @@ export interface AccountsApi {
 }
 
 export { isAddress, isDomain, readAddress } from './addresses.ts'
+export { refuseForeignAuthors } from './authors.ts'
 export {
   createVerifier,
   hashPassword,

@@ -8,6 +8,7 @@ import { defer, definePlugin, refuse, secretValue, size } from 'iems'
 import * as z from 'zod'
 import { isAddress, isDomain, readAddress, readDomain } from './addresses.ts'
 import { Accounts } from './api.ts'
+import { refuseForeignAuthors } from './authors.ts'
 import { createDirectory, identityOf, type KeptAccount } from './directory.ts'
 import { createVerifier, hashPassword, isPasswordHash, verifierOptions } from './passwords.ts'
 
@@ -47,6 +48,12 @@ const options = z.strictObject({
     .describe('Domains whose addresses are all known here.'),
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
   subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  ownAuthor: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Every address in From and Sender of an authenticated client is held to the rule of `ownAddress` too, and its null sender is for reports alone.',
+    ),
   ownAddress: z
     .boolean()
     .default(true)
@@ -80,6 +87,7 @@ export const accounts = definePlugin({
           if (await directory.maySendAs(identity.account, from)) return undefined
           return refuse(553, '5.7.1', 'Not your address: log in as its owner')
         },
+        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, directory.maySendAs) : undefined),
         async auth(attempt) {
           if (attempt.kind !== 'password') return undefined
           const account = directory.find(attempt.username)

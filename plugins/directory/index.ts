@@ -5,7 +5,7 @@
  */
 import { definePlugin, duration, IdentityChanged } from 'iems'
 import * as z from 'zod'
-import { Accounts, verifierOptions } from '../accounts/api.ts'
+import { Accounts, refuseForeignAuthors, verifierOptions } from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
@@ -27,6 +27,12 @@ const options = z.strictObject({
     .max(1_000_000)
     .default(10_000)
     .describe('Most members that one group may become; `limits.recipients` bounds them too.'),
+  ownAuthor: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Every address in From and Sender of an authenticated client is held to the rule of `ownAddress` too, and its null sender is for reports alone.',
+    ),
   ownAddress: z
     .boolean()
     .default(true)
@@ -91,6 +97,7 @@ export const directory = definePlugin({
         auth: { handler: logins.auth, mechanisms: config.scram ? ['PLAIN', 'SCRAM-SHA-256'] : ['PLAIN'] },
         reidentify: ({ identity }) => logins.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
+        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
         rcpt: ({ to, session }) => flow.rcpt(to.address, session),
         expand: ({ to }) => flow.expand(to),
         route: async ({ to }) => (await flow.routeOf(to.address))?.route,

@@ -4,7 +4,7 @@
  * This file only wires; start reading at flow.ts, then source.ts.
  */
 import { type Command, definePlugin, readAuthorities } from 'iems'
-import { Accounts } from '../accounts/api.ts'
+import { Accounts, refuseForeignAuthors } from '../accounts/api.ts'
 import { createCache } from './cache.ts'
 import { Connection, type ServerAddress, Unreachable } from './connection.ts'
 import { createFlow } from './flow.ts'
@@ -59,6 +59,7 @@ export const ldapClient = definePlugin({
         auth: flow.auth,
         reidentify: ({ identity }) => flow.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session) : undefined),
+        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
         rcpt: ({ to }) => flow.rcpt(to.address),
         expand: ({ to }) => flow.expand(to),
         route: ({ to }) => flow.route(to.address),

@@ -68,6 +68,12 @@ export const options = z.strictObject({
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
   mailHostChannel: z.string().default('internet').describe('The channel that delivers to a `mailHost`.'),
   subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  ownAuthor: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Every address in From and Sender of an authenticated client is held to the rule of `ownAddress` too, and its null sender is for reports alone.',
+    ),
   ownAddress: z.boolean().default(true).describe('Who has logged in sends as one of his own addresses.'),
   mayRelay: z.boolean().default(true).describe('Who has logged in may send mail to other places.'),
   members: z.int().positive().default(10_000).describe('Most members that one group may become.'),
