@@ -70,6 +70,7 @@ export {
 export type { DataReply } from './receive.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './reply.ts'
 export { IdentityChanged } from './rights.ts'
+export type { Job } from './runtime/jobs.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
 export type { JudgedMechanism, SaslMechanism } from './sasl/mechanisms.ts'

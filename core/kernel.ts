@@ -5,6 +5,7 @@
  * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
  * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
  */
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Admin, createAdmin } from './admin.ts'
 import { createAttempts } from './attempts.ts'
 import type { Backend } from './backend.ts'
@@ -36,6 +37,7 @@ import { repeat } from './repeat.ts'
 import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
 import { createRights } from './rights.ts'
+import { createJobs, type Job } from './runtime/jobs.ts'
 import { createSignals } from './runtime/signals.ts'
 import type { Service } from './service.ts'
 import { type OpenSession, openSession, type SessionParts } from './session.ts'
@@ -62,6 +64,8 @@ export interface Kernel {
   readonly queue: SharedQueue
   readonly admin: Admin
   readonly sweep: Sweep
+  /** A job of the kernel's own; see `SetupContext.schedule`. */
+  schedule(job: Job): void
   readonly hooks: Hooks
   readonly emit: Emit
   readonly doors: readonly Door[]
@@ -79,6 +83,15 @@ export interface Kernel {
   run(): void
   /** Takes nothing new, finishes what is under way until the signal, closes everything. */
   close(signal: AbortSignal): Promise<void>
+}
+
+/** Ms that jobs have to end when they are told to. */
+const JOBS_END_MS = 1000
+
+async function within(done: Promise<unknown>, ms: number): Promise<void> {
+  const end = new AbortController()
+  await Promise.race([done, wait(ms, undefined, { signal: end.signal }).catch(() => {})])
+  end.abort()
 }
 
 type AnyStanding = Configured<PluginPlacement | ChannelPlacement>
@@ -182,6 +195,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
   const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
   const claim: Claim = ports.claim()
   const gone = new AbortController()
+  const underWay = new Set<Promise<unknown>>()
   const services = new Map<string, unknown>()
   const standing: Standing[] = []
   const routes: { readonly plugin: string; readonly channel: string }[] = []
@@ -225,6 +239,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
       queue: admin.queue,
       routesTo: (channel) => void routes.push({ plugin: name, channel }),
       openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
+      schedule: createJobs({ ...lent, store, underWay }, name),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => submit(name, message),
       port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
@@ -266,6 +281,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     const stopping = deliverers.map((deliverer) => deliverer.stop(signal))
     await Promise.all([...entrances.map((one) => closeOne(one, signal)), ...stopping])
     gone.abort(new IemsError('IEMS_CLOSED'))
+    await within(Promise.allSettled(underWay), JOBS_END_MS)
     for (const one of [...standing].reverse()) if (!entrances.includes(one)) await closeOne(one, signal)
   }
 
@@ -394,6 +410,7 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     queue,
     admin,
     sweep: createSweep({ store, clock, queue, release, historyMs: config.history.keep }),
+    schedule: createJobs({ store, clock, log: log.child({}), signal: gone.signal, underWay }, ''),
     hooks: wired,
     emit,
     doors: claim.doors,

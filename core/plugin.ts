@@ -31,6 +31,7 @@ import type { Emit, Log } from './log.ts'
 import type { Dns } from './net/dns.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
+import type { Job } from './runtime/jobs.ts'
 import type { Signals } from './runtime/signals.ts'
 import type { JudgedMechanism } from './sasl/mechanisms.ts'
 import type { Service } from './service.ts'
@@ -182,7 +183,15 @@ export interface SetupContext {
   routesTo(channel: string): void
   /** For channels: speaks to the kernel for one client. */
   openSession(facts: ClientFacts): OpenSession
-  /** Runs something every so many ms, never twice at a time, until the plugin is gone; a failure is told as `what` and tried again. */
+  /**
+   * Periodic work that one kernel does for all that share the store, such as a sweep: it outlives reloads and restarts,
+   * runs in one kernel at a time, and is taken over when that kernel dies. Names are the plugin's own.
+   */
+  schedule(job: Job): void
+  /**
+   * Work on this kernel's own memory, every so many ms from the start of this kernel on, never twice at a time; a failure
+   * is logged as `what` and tried again.
+   */
   repeat(ms: number, what: string, run: () => Promise<unknown>): void
   /** Hands in a message in this plugin's name; it meets every hook from `mail` on. */
   submit(message: Submission): Promise<Submitted>

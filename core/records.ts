@@ -8,6 +8,7 @@
  *   h id n           history: the biography of what is finished or was refused (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
  *   s name           a secret of this server (login.ts)
+ *   j owner name     when a job last ran (runtime/jobs.ts); it is due in the lane jobs/owner:name
  *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
  */
 import type { Finding, MailParameters, Priority, Recipient, Session } from './hooks.ts'

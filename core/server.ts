@@ -130,7 +130,6 @@ export async function startServer({
   let busy: Promise<void> = Promise.resolve()
   let ending: Promise<void> | undefined
   const endNow = new AbortController()
-  const sweeping = new AbortController()
   let ended: () => void = () => {}
   const stopped = new Promise<void>((resolve) => {
     ended = resolve
@@ -151,14 +150,16 @@ export async function startServer({
     pid: process.pid,
   })
 
-  let cancelSweep = clock.after(FIRST_SWEEP_MS, sweep)
-  function sweep() {
-    cancelSweep = clock.after(SWEEP_MS, sweep)
-    running.sweep(sweeping.signal).then(
-      (swept) => running.emit('store.swept', { ...swept }),
-      (cause: unknown) => running.emit('store.failing', { cause }),
-    )
+  /** Each kernel may sweep; the store lets one of them do it. */
+  function scheduleSweep(of: Kernel) {
+    of.schedule({
+      name: 'sweep',
+      every: SWEEP_MS,
+      first: FIRST_SWEEP_MS,
+      run: async (signal) => of.emit('store.swept', { ...(await of.sweep(signal)) }),
+    })
   }
+  scheduleSweep(running)
 
   function drain(of: Kernel): Promise<void> {
     return of.close(AbortSignal.any([AbortSignal.timeout(of.config.drain), endNow.signal]))
@@ -177,6 +178,7 @@ export async function startServer({
     const old = running
     running = fresh
     fresh.run()
+    scheduleSweep(fresh)
     fresh.emit('server.reloaded', { path: next.path })
     drain(old).catch((cause: unknown) => fresh.emit('kernel.fault', { cause }))
   }
@@ -184,8 +186,6 @@ export async function startServer({
   async function end(): Promise<void> {
     await busy
     running.emit('server.stopping')
-    cancelSweep()
-    sweeping.abort(new IemsError('IEMS_CLOSED'))
     ports.close()
     await drain(running)
     running.emit('server.stopped')

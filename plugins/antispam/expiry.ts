@@ -17,17 +17,16 @@ export function expiring(put: Key, value: Value, ms: number): readonly Op[] {
   ]
 }
 
-/** Removes what is past its time; answers the keys. */
-export async function* sweep(store: Store): AsyncGenerator<Key> {
+/** Removes what is past its time. */
+export async function sweep(store: Store): Promise<void> {
   for (;;) {
     const due = await store.take(LANE, BATCH, LEASE_MS)
     if (due.length === 0) return
     // One that was written anew since it was taken stays.
-    const gone = await Promise.all(
+    await Promise.all(
       due.map(({ key, generation: lease }) =>
         store.commit([{ del: key }, { undue: key, lane: LANE }], [{ due: key, lane: LANE, lease }]),
       ),
     )
-    for (const [index, { key }] of due.entries()) if (gone[index]) yield key
   }
 }

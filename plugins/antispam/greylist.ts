@@ -28,6 +28,8 @@ interface KnownClient {
 const RECIPIENTS = 10
 /** Within this time one more message changes no record. */
 const FRESH_MS = 3_600_000
+/** Ms for which a count of all records is believed. */
+const COUNT_MS = 3_600_000
 
 export interface GreylistParts {
   readonly store: Store
@@ -38,13 +40,26 @@ export interface GreylistParts {
 export type Greylist = ReturnType<typeof createGreylist>
 
 export function createGreylist({ store, now, options }: GreylistParts) {
-  let records: number | undefined
-  const count = async () => {
-    if (records !== undefined) return records
+  /** Records as they were counted, and those made by this kernel since. */
+  let counted: Promise<number> | undefined
+  let countedAt = 0
+  let made = 0
+  async function scan(): Promise<number> {
     let found = 0
     for await (const _ of store.scan(below('grey'))) found++
-    records ??= found
-    return records
+    return found
+  }
+  /** Other kernels make records and sweep them too, so that they are counted again now and then. */
+  const count = async () => {
+    if (!counted || now() - countedAt > COUNT_MS) {
+      countedAt = now()
+      made = 0
+      counted = scan()
+      counted.catch(() => {
+        counted = undefined
+      })
+    }
+    return (await counted) + made
   }
 
   async function read<T>(at: ReturnType<typeof key>): Promise<T | undefined> {
@@ -65,7 +80,7 @@ export function createGreylist({ store, now, options }: GreylistParts) {
   async function pass(network: string): Promise<void> {
     const at = key('grey', 'client', network)
     const known = await read<KnownClient>(at)
-    if (!known) records = (records ?? 0) + 1
+    if (!known) made++
     const passes = Math.min(options.clientAfter, (known?.passes ?? 0) + 1)
     await store.commit(expiring(at, encode({ passes, last: now() }), options.keep))
   }
@@ -79,7 +94,7 @@ export function createGreylist({ store, now, options }: GreylistParts) {
     const known = await read<Triplet>(at)
     if (!known && (await count()) >= options.records) return 0
     if (!known || (!known.passed && now() - known.last > options.retry)) {
-      if (!known) records = (records ?? 0) + 1
+      if (!known) made++
       await store.commit(expiring(at, encode({ first: now(), last: now() }), options.retry))
       return options.wait
     }
@@ -102,10 +117,6 @@ export function createGreylist({ store, now, options }: GreylistParts) {
       return Math.max(0, ...waits)
     },
     count,
-    /** Called with each key of any record that has gone. */
-    gone(at: readonly (string | number)[]): void {
-      if (at[0] === 'grey' && records !== undefined) records--
-    },
   }
 }
 

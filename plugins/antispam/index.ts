@@ -4,7 +4,7 @@
  *
  * What must stay true: this file only wires; start reading at check.ts and score.ts.
  */
-import { createDns, definePlugin, type Handler, type SetupContext, type Taps, unkey } from 'iems'
+import { createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from '../mailstore/api.ts'
 import { createCheck, refusalFor } from './check.ts'
@@ -97,9 +97,7 @@ export const antispam = definePlugin({
         : {}),
     }
 
-    ctx.repeat(SWEEP_MS, 'sweeping', async () => {
-      for await (const gone of sweep(ctx.store)) greylist.gone(unkey(gone))
-    })
+    ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => sweep(ctx.store) })
     return {
       hooks,
       backends: () => scanners.flatMap(({ backends }) => backends()),

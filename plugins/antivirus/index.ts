@@ -32,7 +32,7 @@ export const antivirus = definePlugin({
       mail && accounts ? { mail, accounts, taken: createTaken({ store, contents, clock, mail, accounts }) } : undefined
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
     if (stored)
-      ctx.repeat(SWEEP_MS, 'the sweep of what was taken back', () => stored.taken.sweep(clock.now() - config.keep))
+      ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })
     // To get in, for the version, for the whole and for what clamd misses; each by each server.
     const questions = 3 + 3 * config.servers.length
     return {

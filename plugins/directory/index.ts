@@ -89,7 +89,7 @@ export const directory = definePlugin({
       hashing: config.hashing,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
-    ctx.repeat(SWEEP_EVERY_MS, 'the sweep of the history', () => sweepHistory(store, clock, config.history))
+    ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
     ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
     ctx.offer(Directory, service)
     return {

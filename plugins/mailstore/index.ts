@@ -56,7 +56,7 @@ export const mailstore = definePlugin({
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {
-        ctx.repeat(SWEEP_EVERY_MS, 'the sweep of mailboxes', sweep.sweep)
+        ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: sweep.sweep })
         finding.start()
       },
       close: () => finding.close(),

@@ -33,9 +33,13 @@ export const senderAuth = definePlugin({
       addresses: config.reports.receiveAt,
       perDay: config.reports.receivedPerDay,
     })
-    ctx.repeat(DUE_MS, 'the sending of DMARC reports', async () => {
-      for await (const { domain, day } of send.sendDue()) ctx.log.info('DMARC report sent', { domain, day })
-      await send.sweep()
+    ctx.schedule({
+      name: 'dmarc-reports',
+      every: DUE_MS,
+      async run() {
+        for await (const { domain, day } of send.sendDue()) ctx.log.info('DMARC report sent', { domain, day })
+        await send.sweep()
+      },
     })
     if (tally) ctx.repeat(FLUSH_MS, 'the counting for DMARC reports', () => tally.flush())
     return {
