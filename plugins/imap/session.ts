@@ -67,8 +67,6 @@ export class Session {
   newItems: readonly FetchItem[] | undefined
   #isOver = false
   #errors = 0
-  /** Told by the store that something has changed. */
-  #hasNews = false
   #stopWatching: (() => void) | undefined
   #wake: (() => void) | undefined
   /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
@@ -421,7 +419,6 @@ export class Session {
     this.view = view
     this.#stopWatching = this.mail.watch(view.mailbox.account, (mailboxes) => {
       if (!mailboxes.includes(view.mailbox.id)) return
-      this.#hasNews = true
       this.#wake?.()
     })
   }
@@ -463,16 +460,14 @@ export class Session {
     this.#stopWatching?.()
     this.#stopWatching = undefined
     this.view = undefined
-    this.#hasNews = false
   }
 
   // --- changes by others ---
 
-  /** Something was changed by this session itself, which the store tells like everything else. */
+  /** What has changed since the client was last told, by whatever session or server: the mailbox's modseq says so. */
   async tellChanges(mayExpunge: boolean): Promise<void> {
     const { view, output } = this
-    if (!view || !this.#hasNews) return
-    this.#hasNews = !mayExpunge
+    if (!view) return
     const told = await view.sync(this.mail, mayExpunge)
     if (told === 'gone') return void this.#close('The mailbox has been removed')
     if (!(await this.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')

@@ -7,7 +7,7 @@
  * Saying no is a value (`Refused`); an exception means "not now".
  */
 import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
-import { defineService } from 'iems'
+import { defineService, defineSignal } from 'iems'
 import type { Account } from '../accounts/api.ts'
 import type { EncodedBody } from './mime/sources.ts'
 import type { MimePart } from './mime/structure.ts'
@@ -251,6 +251,15 @@ export interface MailStoreApi {
 }
 
 export const MailStore = defineService<MailStoreApi>('mailstore')
+
+// --- signals ----------------------------------------------------------------------------------
+
+/** A kernel has changed an account's mailboxes; without `mailboxes` many of them. `by` is that kernel. */
+export const Changed = defineSignal<{
+  readonly account: string
+  readonly by: string
+  readonly mailboxes?: readonly string[]
+}>('mailstore:changed')
 
 // --- hooks ------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@
  */
 
 import type { Content } from 'iems'
-import { type Key, key, type Range } from 'iems'
+import { type Key, key, type Range, unkey } from 'iems'
 import type { SpecialUse, UidRange } from './api.ts'
 
 export interface AccountRecord {
@@ -82,6 +82,7 @@ export const accountKey = (account: string): Key => key('a', account)
 export const allAccounts = between('a')
 export const mailboxKey = (account: string, id: string): Key => key('b', account, id)
 export const mailboxesOf = (account: string) => between('b', account)
+export const readMailboxId = (at: Key): string => unkey(at)[2] as string
 export const nameKey = (account: string, name: string): Key => key('n', account, name)
 export const namesOf = (account: string) => between('n', account)
 export const subscribedKey = (account: string, name: string): Key => key('p', account, name)

@@ -30,7 +30,7 @@ export interface Settings {
 export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
   const { store, contents, clock, log, signal } = ctx
   const now = () => clock.now()
-  const watchers = createWatchers(log)
+  const watchers = createWatchers(ctx)
   const quotaOf = async (account: string) => (await accounts.byId(account))?.quota
   const emails = createEmails({ store, contents })
   const finding = createFinding(ctx, emails, settings.search)
