@@ -1,4 +1,7 @@
-/** Builds the package: each public entry as one ESM file with its types, sharing what they have in common. */
+/**
+ * Builds the package: each public entry as one ESM file, sharing what they have in common. `tsc` writes the types beside
+ * them, one readable declaration file for each source file.
+ */
 import { globSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
@@ -15,7 +18,6 @@ export default defineConfig({
   entry: Object.fromEntries(entries.map((file) => [file.replace(/\.ts$/, ''), file])),
   format: 'esm',
   target: 'node24',
-  dts: true,
   clean: true,
   splitting: true,
   // Plugins import the kernel by its name, as anybody's do.

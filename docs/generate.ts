@@ -67,7 +67,7 @@ function hooksPage(): string {
     ...[...types].map(([hook, type]) => `${hook}: ${type}`),
     '```',
     '',
-    'The types of subjects and answers stand, with their meaning, in `core/hooks.ts`, and your editor shows them.',
+    'The types of subjects and answers stand, with their meaning, in `core/hooks.ts` (`dist/core/hooks.d.ts` in the package), and your editor shows them.',
     '',
     '## Events',
     '',

@@ -37,6 +37,7 @@ for (const file of ['package.json', 'index.ts', 'index.test.ts', 'README.md']) {
 const manifest = JSON.parse(readFileSync(join(target, 'package.json'), 'utf8'))
 manifest.devDependencies.iems = `file:${root}`
 writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-if (!existsSync(join(root, 'dist/core/index.js'))) execFileSync('npx', ['tsup'], { cwd: root, stdio: 'inherit' })
+if (!existsSync(join(root, 'dist/core/index.js')))
+  execFileSync('npm', ['run', 'build'], { cwd: root, stdio: 'inherit' })
 
 console.log(`\n${target} is there. Next:\n\n  cd ${target}\n  npm install\n  npm test\n`)
