@@ -29,7 +29,7 @@ function whereOf(cause: unknown, path: string): string {
 /** Errors of syntax begin with the place, the line, and a mark below it. */
 function frameOf(stack: string): string | undefined {
   const [place = '', ...lines] = stack.split('\n', 8)
-  const [, file, line] = /^(.+?)(?:\?[^:]*)?:(\d+)$/.exec(place) ?? []
+  const [, file, line] = /^([^?]+)(?:\?[^:]*)?:(\d+)$/.exec(place) ?? []
   if (file === undefined || /^\w*Error\b/.test(place)) return undefined
   const mark = lines.find((text) => /^\s*\^/.test(text))
   const name = file.startsWith('file:') ? fileURLToPath(file) : file

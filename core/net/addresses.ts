@@ -8,7 +8,7 @@ import { isIP, isIPv4 } from 'node:net'
 
 /** The sixteen-bit groups of an IPv6 address. */
 export function groupsOf(address: string): number[] {
-  const tail = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
+  const tail = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)
   const whole = tail
     ? `${address.slice(0, tail.index)}${((Number(tail[1]) << 8) | Number(tail[2])).toString(16)}:${((Number(tail[3]) << 8) | Number(tail[4])).toString(16)}`
     : address
@@ -20,7 +20,7 @@ export function groupsOf(address: string): number[] {
 
 /** Without a zone, and as IPv4 where an IPv6 address only wraps one (mapped, compatible, NAT64). */
 export function plainAddress(address: string): string {
-  const bare = address.replace(/%.*$/, '')
+  const bare = address.replace(/%[\s\S]*/, '')
   if (isIP(bare) !== 6) return bare
   const groups = groupsOf(bare)
   const [high = 0, low = 0] = groups.slice(6)
@@ -36,7 +36,7 @@ export function plainAddress(address: string): string {
 export function reversed(address: string): string | undefined {
   if (isIPv4(address)) return address.split('.').reverse().join('.')
   if (isIP(address) === 0) return undefined
-  const hex = groupsOf(address.replace(/%.*$/, '')).map((group) => group.toString(16).padStart(4, '0'))
+  const hex = groupsOf(address.replace(/%[\s\S]*/, '')).map((group) => group.toString(16).padStart(4, '0'))
   return [...hex.join('')].reverse().join('.')
 }
 

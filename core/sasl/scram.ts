@@ -81,10 +81,11 @@ export interface ClientFinal {
   readonly proof: Buffer
 }
 
+const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?'
+const CLIENT_FINAL = new RegExp(`^(c=(${BASE64}),r=([!-+\\x2d-~]+)(?:,[A-Za-z]=[^,\\0]+)*),p=(${BASE64})$`)
+
 export function readClientFinal(octets: Buffer): ClientFinal | undefined {
-  const base64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?'
-  const pattern = new RegExp(`^(c=(${base64}),r=([!-+\\x2d-~]+)(?:,[A-Za-z]=[^,\\0]+)*),p=(${base64})$`)
-  const [, withoutProof, binding = '', nonce = '', proof = ''] = pattern.exec(textOf(octets) ?? '') ?? []
+  const [, withoutProof, binding = '', nonce = '', proof = ''] = CLIENT_FINAL.exec(textOf(octets) ?? '') ?? []
   return withoutProof === undefined ? undefined : { withoutProof, binding, nonce, proof: Buffer.from(proof, 'base64') }
 }
 

@@ -50,7 +50,7 @@ export function scramKeys(kept: string, mechanism: ScramKeys['mechanism']): Scra
     .find((keys) => keys?.mechanism === mechanism)
 }
 
-const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replace(/=+$/, '')
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replaceAll('=', '')
 const written = (salt: Uint8Array, hash: Uint8Array) =>
   `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${base64(salt)}$${base64(hash)}`
 

@@ -124,5 +124,5 @@ export function createGreylist({ store, now, options }: GreylistParts) {
 function steady(from: string): string {
   const at = from.lastIndexOf('@')
   const local = from.slice(0, at).toLowerCase()
-  return `${local.replace(/[+=].*$/, '').replace(/[0-9a-f]*\d[0-9a-f]*/g, '#')}${from.slice(at).toLowerCase()}`
+  return `${local.replace(/[+=][\s\S]*/, '').replace(/[0-9a-f]+/g, (run) => (/\d/.test(run) ? '#' : run))}${from.slice(at).toLowerCase()}`
 }

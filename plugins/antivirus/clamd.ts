@@ -64,7 +64,7 @@ async function scanOnce(to: OutsideAddress, content: AsyncIterable<Uint8Array>, 
 export async function readVersion(to: OutsideAddress, signal: AbortSignal): Promise<string> {
   const line = new Line(to, signal)
   try {
-    const said = (await line.until(overLine(line).getVersion())).replace(/[\0\r\n]+$/, '')
+    const said = (await line.until(overLine(line).getVersion())).replace(/[\0\r\n][\s\S]*/, '')
     if (!/^ClamAV [\x20-\x7e]{1,200}$/.test(said)) throw new Error('its answer was not understood')
     return said
   } finally {

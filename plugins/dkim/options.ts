@@ -4,7 +4,7 @@
 import { secretValue } from 'iems'
 import * as z from 'zod'
 
-const domain = z.string().regex(/^[^\s@=;]+(\.[^\s@=;]+)+$/, 'must be a domain such as example.org')
+const domain = z.string().regex(/^[^\s@=;.]+(\.[^\s@=;.]+)+$/, 'must be a domain such as example.org')
 const selector = z
   .string()
   .regex(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9-]{1,63})*$/, 'must be a selector such as mail2026')

@@ -5,8 +5,8 @@
  * and the mailbox that has not been asked for the longest goes first.
  */
 import type { Email, Entry, Envelope, EnvelopeAddress, Mailbox, MailStoreApi } from '../mailstore/api.ts'
-import { decodeWords, envelopeOf, readFields } from '../mailstore/mime/api.ts'
-import { collate, sentAt, sentDay } from './comparing.ts'
+import { decodeWords, envelopeOf, readDate, readFields } from '../mailstore/mime/api.ts'
+import { collate } from './comparing.ts'
 import { compact } from './grammar/sets.ts'
 import { baseSubject, isReply, messageIds } from './subjects.ts'
 
@@ -75,13 +75,14 @@ async function read(mail: MailStoreApi, { email, received, size }: Entry): Promi
   const fields = readFields(header)
   const { date, subject = '', from, to, cc, inReplyTo, messageId } = envelopeOf(fields)
   const decoded = decodeWords(subject)
-  const references = messageIds(fields.get('references'))
+  const sent = readDate(date)
+  const references = messageIds(fields.last('references'))
   const [id] = messageIds(messageId)
   return {
     received,
     size,
-    sent: sentAt(date),
-    day: sentDay(date),
+    sent: sent?.at,
+    day: sent?.day,
     subject: collate(baseSubject(decoded)),
     isReply: isReply(decoded),
     from: collate(from[0]?.mailbox ?? ''),

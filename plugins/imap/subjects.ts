@@ -2,26 +2,30 @@
  * Base subjects and message ids, by which SORT and THREAD put messages together (RFC 5256).
  */
 
+/** Characters of a subject that are compared. */
+const MAX_SUBJECT = 1000
+
+const spaced = (subject: string) => subject.slice(0, MAX_SUBJECT).replace(/\s+/g, ' ').trim()
+
 /** Section 2.1: without Re:, Fwd:, list names in brackets and (fwd), white space folded. */
 export function baseSubject(subject: string): string {
-  let text = subject.replace(/\s+/g, ' ').trim()
+  let text = spaced(subject)
   // Each turn takes something away, so it ends.
   for (let before = ''; before !== text; ) {
     before = text
-    text = text.replace(/(?:\(fwd\)|\s)+$/i, '')
+    while (/\(fwd\)$/i.test(text)) text = text.slice(0, -'(fwd)'.length).trimEnd()
     text = text.replace(/^(?:\[[^[\]]{0,200}\] ?)*(?:re|fwd?) ?(?:\[[^[\]]{0,200}\] ?)?: ?/i, '')
     // A list's name in brackets goes, unless nothing would be left.
     const bare = text.replace(/^\[[^[\]]{0,200}\] ?/, '')
     if (bare !== '') text = bare
-    const wrapped = /^\[fwd:(.*)\]$/i.exec(text)
-    if (wrapped) text = (wrapped[1] ?? '').trim()
+    if (/^\[fwd:/i.test(text) && text.endsWith(']')) text = text.slice('[fwd:'.length, -1).trim()
   }
   return text
 }
 
 /** Whether the subject says that it answers or forwards another. */
 export function isReply(subject: string): boolean {
-  return baseSubject(subject) !== subject.replace(/\s+/g, ' ').trim()
+  return baseSubject(subject) !== spaced(subject)
 }
 
 /** Ids in a field, without their brackets; each once. */

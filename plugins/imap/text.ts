@@ -46,7 +46,7 @@ export function dateTime(ms: number): string {
 export function toUtf7(name: string): string {
   return name.replace(/&/g, '&-').replace(/[^\x20-\x7e]+/g, (text) => {
     const octets = Buffer.from(text, 'utf16le').swap16()
-    return `&${octets.toString('base64').replace(/=+$/, '').replaceAll('/', ',')}-`
+    return `&${octets.toString('base64').replaceAll('=', '').replaceAll('/', ',')}-`
   })
 }
 

@@ -204,7 +204,8 @@ const anyAddress = (names: readonly string[], address: string) =>
 
 function rangeIn({ attributes }: Found, name: string) {
   for (const key of attributes.keys()) {
-    const [, low, high] = new RegExp(`^${name.toLowerCase()};range=(\\d+)-(\\d+|\\*)$`).exec(key) ?? []
+    const start = `${name.toLowerCase()};range=`
+    const [, low, high] = (key.startsWith(start) && /^(\d+)-(\d+|\*)$/.exec(key.slice(start.length))) || []
     if (low !== undefined && high !== undefined) return { key, next: high === '*' ? undefined : Number(high) + 1 }
   }
   return undefined

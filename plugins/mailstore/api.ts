@@ -126,7 +126,7 @@ export interface Email {
   structure(): Promise<MimePart>
   /** A part's body with its transfer encoding undone; undefined for an encoding nobody knows. */
   decoded(part: MimePart): AsyncIterable<Uint8Array> | undefined
-  /** The first field of that name, unfolded and otherwise as it stands. */
+  /** The last field of that name (lower case), unfolded and otherwise as it stands. */
   field(name: string): Promise<string | undefined>
   /** What is searched in it, up to so many characters of its parts; default 1,048,576. */
   text(most?: number): Promise<EmailText>

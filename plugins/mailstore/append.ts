@@ -8,6 +8,8 @@ import { addAppended, threadOf } from './emails.ts'
 import { refused } from './mailbox.ts'
 import type { Mailboxes } from './mailboxes.ts'
 import { addEntries, readFlags } from './messages.ts'
+import { gather } from './mime/gather.ts'
+import { readFields } from './mime/header.ts'
 
 export interface AppendParts {
   readonly contents: Contents
@@ -40,14 +42,8 @@ async function* limited(content: AsyncIterable<Uint8Array>, most: number): Async
 
 /** The thread of content that nobody has parsed yet. */
 async function threadIn({ content, open }: StagedContent): Promise<string> {
-  let header = ''
-  for await (const chunk of open()) {
-    header += Buffer.from(chunk).toString('latin1')
-    if (header.length >= content.headerSize) break
-  }
-  const unfolded = header.slice(0, content.headerSize).replace(/\r?\n(?=[ \t])/g, '')
-  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'im').exec(unfolded)?.[1]
-  return threadOf(field('references'), field('in-reply-to'), field('message-id'))
+  const { last } = readFields(await gather(open(), content.headerSize))
+  return threadOf(last('references'), last('in-reply-to'), last('message-id'))
 }
 
 export function createAppend(parts: AppendParts) {

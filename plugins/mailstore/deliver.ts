@@ -64,7 +64,7 @@ export function createDeliver(parts: DeliverParts) {
     // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
     headers.remove('Return-Path')
     headers.prepend('Return-Path', `<${delivery.from}>`)
-    const field = (name: string) => headers.get(name)[0]
+    const field = (name: string) => headers.get(name).at(-1)
     return {
       base: delivery.id.replace('.', '_'),
       content: contents.of(delivery),

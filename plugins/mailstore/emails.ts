@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, ContentState, Contents, StagedContent, Store } from 'iems'
 import type { Email, PartRange } from './api.ts'
 import type { Change } from './changes.ts'
-import { headerEnd } from './mime/header.ts'
+import { headerEnd, readFields } from './mime/header.ts'
 import { createSources, type EncodedBody } from './mime/sources.ts'
 import { type MimePart, readStructure } from './mime/structure.ts'
 import { preview, readText } from './mime/text.ts'
@@ -102,7 +102,7 @@ export function createEmails({ store, contents }: EmailsParts) {
       },
       structure: structured,
       decoded: (part) => partBody(createSources(one)(part), part),
-      field: async (name) => fieldOf(await headerText(open, headerSize), name),
+      field: async (name) => readFields((await one.header()) ?? Buffer.alloc(0)).last(name),
       text: async (most) => readText(one, await structured(), most),
       preview: async () => preview(one, await structured()),
     }
@@ -188,23 +188,6 @@ async function readHeader(
   const more = await read(Math.min(size, HEADER_LIMIT))
   const later = headerEnd(more)
   return later === undefined && more.length < size ? undefined : more.subarray(0, later ?? more.length)
-}
-
-async function headerText(open: Email['open'], size: number): Promise<string> {
-  let text = ''
-  for await (const chunk of open({ start: 0, end: Math.min(size, HEADER_LIMIT) }))
-    text += Buffer.from(chunk).toString('latin1')
-  return text.replace(/\r?\n(?=[ \t])/g, '')
-}
-
-/** The first field of that name in an unfolded header. */
-function fieldOf(header: string, name: string): string | undefined {
-  const wanted = `${name.toLowerCase()}:`
-  return header
-    .split(/\r?\n/)
-    .find((line) => line.toLowerCase().startsWith(wanted))
-    ?.slice(wanted.length)
-    .trim()
 }
 
 /** The same structure that many octets further on. */

@@ -38,7 +38,7 @@ export function readPath(argument: string): Path | undefined {
 }
 
 /** What old devices make of a path: without its brackets or one of them, with spaces within, with a dot at the end. */
-const LENIENT = /^ *<? *([^\s<>"]+?)\.? *>?(?: +|$)/
+const LENIENT = /^ *(?:< *)?([^\s<>"]+?)\.?(?: *>)?(?: +|$)/
 
 /** The same for clients that are known: what they mean is clear. The null sender keeps its brackets. */
 export function readLenientPath(argument: string): Path | undefined {

@@ -25,7 +25,7 @@ export interface Features {
 export function readFeatures(text: string): Features {
   const keywords = new Map<string, string>()
   for (const line of text.toUpperCase().split('\n').slice(1)) {
-    const [, name = '', rest = ''] = /^([A-Z0-9-]+)[ =]?(.*)$/.exec(line.trim()) ?? []
+    const [, name = '', rest = ''] = /^([A-Z0-9-]+)(?:[ =](.*))?$/.exec(line.trim()) ?? []
     keywords.set(name, keywords.has(name) ? `${keywords.get(name)} ${rest}` : rest)
   }
   const limits = keywords.get('LIMITS') ?? ''

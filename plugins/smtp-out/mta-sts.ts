@@ -124,8 +124,11 @@ export function idIn(records: readonly string[]): string | undefined {
 
 /** Section 3.2; undefined if it is not well-formed. */
 export function parsePolicy(body: string): StsPolicy | undefined {
-  const fields = body.split(/\r?\n/).map((line) => /^([\w.-]+)\s*:\s*(.*?)\s*$/.exec(line))
-  const values = (name: string) => fields.filter((field) => field?.[1] === name).map((field) => field?.[2] ?? '')
+  const fields = body.split(/\r?\n/).map((line) => {
+    const [name = '', ...value] = line.split(':')
+    return { name: name.trimEnd(), value: value.join(':').trim() }
+  })
+  const values = (wanted: string) => fields.filter(({ name }) => name === wanted).map(({ value }) => value)
   const [version] = values('version')
   const [mode] = values('mode')
   const [age = ''] = values('max_age')

@@ -39,6 +39,8 @@ export interface FuzzTarget {
   /** Words of the format that random octets would hardly find. */
   readonly words?: readonly string[]
   run(input: Buffer): unknown
+  /** Whether it is a listener with all that stands behind it. */
+  readonly isSession?: boolean
 }
 
 const latin1 = (input: Buffer) => input.toString('latin1')
@@ -112,6 +114,7 @@ function session(seeds: readonly string[], words: readonly string[], start: () =
   return {
     seeds,
     words,
+    isSession: true,
     async run(input) {
       started ??= start()
       const { port, events } = await started

@@ -187,7 +187,7 @@ const sender: readonly Rule[] = [
     weight: 1.5,
     test: ({ from }) =>
       from.some(({ name, address, domain }) => {
-        const shown = /[\w.+-]{1,64}@([\w-]{1,63}\.[\w.-]{2,200})/.exec(name.slice(0, 300))
+        const shown = /(?<![\w.+-])[\w.+-]{1,64}@([\w-]{1,63}\.[\w.-]{2,200})/.exec(name.slice(0, 300))
         return (
           shown !== null &&
           address !== '' &&

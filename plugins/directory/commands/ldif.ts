@@ -42,10 +42,10 @@ export async function* readLdif(input: AsyncIterable<Uint8Array>): AsyncGenerato
 
 function entryOf(lines: readonly { readonly at: number; readonly text: string }[]): LdifEntry | undefined {
   const pairs = lines.map(({ at, text }) => {
-    const [, name, mark, value] = /^([A-Za-z][\w.;-]*):([:<]?) *(.*)$/s.exec(text) ?? []
+    const [, name, mark, value] = /^([A-Za-z][\w.;-]*):([:<]?)(.*)$/s.exec(text) ?? []
     if (name === undefined || value === undefined) throw new Error(`line ${at}: this is no LDIF`)
     if (mark === '<') throw new Error(`line ${at}: values in other files are not read`)
-    return [name.toLowerCase(), mark === ':' ? decoded(value) : value] as const
+    return [name.toLowerCase(), mark === ':' ? decoded(value.trimStart()) : value.replace(/^ +/, '')] as const
   })
   const [first, ...rest] = pairs[0]?.[0] === 'version' ? pairs.slice(1) : pairs
   if (!first) return undefined
@@ -86,11 +86,16 @@ export function ldifOf(dn: string, attributes: readonly (readonly [name: string,
     const isBinary = BINARY.test(name) && BASE64.test(value)
     const base64 = isBinary ? value : Buffer.from(value).toString('base64')
     const line = isSafe(value) && !isBinary ? `${name}: ${value}` : `${name}:: ${base64}`
-    return line.length <= LINE
-      ? line
-      : (line.match(new RegExp(`^.{1,${LINE}}|.{1,${LINE - 1}}`, 'gs')) ?? []).join('\n ')
+    return line.length <= LINE ? line : folded(line)
   })
   return `${lines.join('\n')}\n\n`
+}
+
+/** RFC 2849: each line after the first begins with a space. */
+function folded(line: string): string {
+  const lines = [line.slice(0, LINE)]
+  for (let at = LINE; at < line.length; at += LINE - 1) lines.push(line.slice(at, at + LINE - 1))
+  return lines.join('\n ')
 }
 
 /** A DN's names with their values, from the entry upwards: escapes of RFC 4514 undone. */

@@ -9,13 +9,15 @@ import type { EnvelopeAddress } from './structure.ts'
 /** Addresses of one field. */
 const MOST = 10_000
 
-type Token =
-  | { readonly kind: 'word'; readonly text: string; readonly spaced: boolean }
+export type Token =
+  | { readonly kind: 'word'; readonly text: string; readonly spaced: boolean; readonly quoted: boolean }
   | { readonly kind: 'comment'; readonly text: string }
   | { readonly kind: 'mark'; readonly text: string }
+  /** A quoted string, domain literal or comment has no end; the token before is all that is left. */
+  | { readonly kind: 'unclosed' }
 
-/** Words, quoted strings, comments and marks. */
-function* tokensOf(field: string): Generator<Token> {
+/** Words, quoted strings, domain literals, comments and marks, in linear time. */
+export function* tokensOf(field: string): Generator<Token> {
   let at = 0
   let spaced = false
   while (at < field.length) {
@@ -28,11 +30,18 @@ function* tokensOf(field: string): Generator<Token> {
     if (char === '(') {
       const end = commentEnd(field, at)
       yield { kind: 'comment', text: field.slice(at + 1, end).replace(/\\(.)/g, '$1') }
+      if (end >= field.length) yield { kind: 'unclosed' }
       at = end + 1
     } else if (char === '"' || char === '[') {
       const end = closing(field, at, char === '"' ? '"' : ']')
       const inner = field.slice(at + 1, end)
-      yield { kind: 'word', text: char === '"' ? inner.replace(/\\(.)/g, '$1') : `[${inner}]`, spaced }
+      yield {
+        kind: 'word',
+        text: char === '"' ? inner.replace(/\\(.)/g, '$1') : `[${inner}]`,
+        spaced,
+        quoted: char === '"',
+      }
+      if (end >= field.length) yield { kind: 'unclosed' }
       at = end + 1
     } else if ('<>@,;:.'.includes(char)) {
       yield { kind: 'mark', text: char }
@@ -40,7 +49,7 @@ function* tokensOf(field: string): Generator<Token> {
     } else {
       const start = at
       while (at < field.length && !/[\s("<>@,;:.[]/.test(field[at] as string)) at++
-      yield { kind: 'word', text: field.slice(start, at), spaced }
+      yield { kind: 'word', text: field.slice(start, at), spaced, quoted: false }
     }
     spaced = false
   }
@@ -109,6 +118,7 @@ export function readAddresses(field: string): readonly EnvelopeAddress[] {
 }
 
 function take(one: Building, token: Token): void {
+  if (token.kind === 'unclosed') return
   if (token.kind === 'comment') {
     one.comment = token.text
     return

@@ -14,6 +14,8 @@ export interface Field {
 export interface Fields {
   /** The first of that name. */
   get(name: string): string | undefined
+  /** The last of that name, which counts for fields that stand once (RFC 8621 section 4.1.3). */
+  last(name: string): string | undefined
   all(name: string): readonly string[]
   readonly list: readonly Field[]
 }
@@ -75,6 +77,7 @@ export function readFields(header: Uint8Array): Fields {
   return {
     list,
     get: (wanted) => byName.get(wanted)?.[0],
+    last: (wanted) => byName.get(wanted)?.at(-1),
     all: (wanted) => byName.get(wanted) ?? [],
   }
 }

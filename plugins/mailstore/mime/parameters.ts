@@ -63,12 +63,37 @@ function percentDecode(text: string): Buffer {
   return Buffer.from(octets, 'latin1')
 }
 
-/** Octets in a charset as text; one that nobody knows is read as UTF-8 or Latin-1. */
-export function decodeCharset(octets: Uint8Array, charset: string): string {
-  try {
-    return new TextDecoder(charset === '' || /^us-ascii$/i.test(charset) ? 'utf-8' : charset).decode(octets)
-  } catch {
-    // No such charset: UTF-8 is the best guess there is.
-    return new TextDecoder().decode(octets)
+/** Labels of charsets have no more characters (the longest that is known has 19). */
+const MAX_CHARSET = 40
+
+type Decoder = InstanceType<typeof TextDecoder>
+
+/** Decoders by label; none for those that nobody knows, since asking again would cost an exception each time. */
+export type Charsets = (label: string) => Decoder | undefined
+
+/** Charsets of one message. */
+const MAX_CHARSETS = 100
+
+/** Remembers what it has been asked for: for one message. */
+export function createCharsets(): Charsets {
+  const known = new Map<string, Decoder | undefined>()
+  return (given) => {
+    const label = given.toLowerCase()
+    if (label.length > MAX_CHARSET || (known.size >= MAX_CHARSETS && !known.has(label))) return undefined
+    if (!known.has(label)) known.set(label, decoderOf(label))
+    return known.get(label)
   }
+}
+
+function decoderOf(label: string): Decoder | undefined {
+  try {
+    return new TextDecoder(label === '' || label === 'us-ascii' ? 'utf-8' : label)
+  } catch {
+    return undefined
+  }
+}
+
+/** Octets in a charset as text; one that nobody knows is read as UTF-8, which is the best guess there is. */
+export function decodeCharset(octets: Uint8Array, charset: string, charsets: Charsets = createCharsets()): string {
+  return (charsets(charset) ?? new TextDecoder()).decode(octets)
 }

@@ -322,7 +322,10 @@ const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/
 
 function describe(part: Open, fields: Fields): void {
   const [typeText = '', parameters] = readParameters(fields.get('content-type') ?? '')
-  const [type = '', subtype = ''] = typeText.toLowerCase().split(/\s*\/\s*/)
+  const [type = '', subtype = ''] = typeText
+    .toLowerCase()
+    .split('/')
+    .map((text) => text.trim())
   if (TOKEN.test(type) && TOKEN.test(subtype)) Object.assign(part, { type, subtype, parameters })
   else if (!part.isDigestPart) part.parameters = { charset: 'us-ascii' }
   if (part.type === 'text' && !part.parameters.charset) part.parameters = { ...part.parameters, charset: 'us-ascii' }
@@ -354,10 +357,10 @@ function factsOf(fields: Fields): Open['facts'] {
 
 export function envelopeOf(fields: Fields): Envelope {
   const texts = {
-    date: fields.get('date'),
-    subject: fields.get('subject'),
-    inReplyTo: fields.get('in-reply-to'),
-    messageId: fields.get('message-id'),
+    date: fields.last('date'),
+    subject: fields.last('subject'),
+    inReplyTo: fields.last('in-reply-to'),
+    messageId: fields.last('message-id'),
   }
   const addresses = (name: string) => readAddresses(fields.all(name).join(', '))
   return {

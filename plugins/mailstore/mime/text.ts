@@ -7,7 +7,7 @@
 import type { EmailText } from '../api.ts'
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
-import { decodeCharset, readLong } from './parameters.ts'
+import { createCharsets, decodeCharset, readLong } from './parameters.ts'
 import { createSources, type Readable } from './sources.ts'
 import type { MimePart } from './structure.ts'
 import { partBody } from './transfer.ts'
@@ -70,7 +70,8 @@ function nameOf({ parameters, disposition }: MimePart): string | undefined {
 
 async function readHeader(email: Readable, { header, body }: MimePart): Promise<readonly Field[]> {
   const octets = await gather(email.open({ start: header, end: Math.min(body, header + HEADER) }), HEADER)
-  return readFields(octets).list.map(({ name, value }) => ({ name, value: decodeWords(value) }))
+  const charsets = createCharsets()
+  return readFields(octets).list.map(({ name, value }) => ({ name, value: decodeWords(value, charsets) }))
 }
 
 async function textOf(sourceOf: SourceOf, part: MimePart, most: number): Promise<string> {
@@ -141,9 +142,11 @@ export function fromHtml(html: string): string {
 
 /** Behind the end of an element whose text is not read; linear, since each is looked for once from where it begins. */
 function endOf(html: string, start: number, name: string): number {
-  const end = new RegExp(`</${name}\\s*>`, 'gi')
+  const end = /<\/(script|style|title|template)\s*>/gi
   end.lastIndex = start
-  return end.exec(html) ? end.lastIndex : html.length
+  for (let found = end.exec(html); found; found = end.exec(html))
+    if (found[1]?.toLowerCase() === name.toLowerCase()) return end.lastIndex
+  return html.length
 }
 
 /** Characters of a preview (RFC 8970). */

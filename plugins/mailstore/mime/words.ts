@@ -1,15 +1,18 @@
 /**
  * Encoded words (RFC 2047) as text.
  */
-import { decodeCharset } from './parameters.ts'
+import { type Charsets, createCharsets, decodeCharset } from './parameters.ts'
 
 const WORD = /=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bq])\?([^?\s]*)\?=(\s+(?==\?))?/gi
 
-/** Text with its encoded words undone; white space between two of them goes. */
-export function decodeWords(text: string): string {
+/**
+ * Text with its encoded words undone; white space between two of them goes. Callers that read more than one field of a
+ * message pass the same charsets.
+ */
+export function decodeWords(text: string, charsets: Charsets = createCharsets()): string {
   if (!text.includes('=?')) return text
   return text.replace(WORD, (_, charset: string, encoding: string, encoded: string) =>
-    decodeCharset(encoding.toLowerCase() === 'b' ? Buffer.from(encoded, 'base64') : quoted(encoded), charset),
+    decodeCharset(encoding.toLowerCase() === 'b' ? Buffer.from(encoded, 'base64') : quoted(encoded), charset, charsets),
   )
 }
 

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream'
 import { readZip } from 'iems'
 import { extract, pack } from 'tar-stream'
 import { ZipFile } from 'yazl'
+import { readDate } from '../mime/dates.ts'
 
 export interface TransferredMessage {
   readonly mailbox: string
@@ -159,8 +160,8 @@ export async function* fromMbox(
 }
 
 function dateOf(line: string): number | undefined {
-  const at = Date.parse(`${/([A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d \d{4})/.exec(line)?.[1] ?? ''} UTC`)
-  return Number.isNaN(at) ? undefined : at
+  const day = line.search(/ (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? /)
+  return day < 0 ? undefined : readDate(line.slice(day))?.at
 }
 
 function messageOf(lines: readonly string[], mailbox: string, received: number | undefined): TransferredMessage {

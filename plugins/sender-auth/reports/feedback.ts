@@ -26,7 +26,15 @@ export interface Outgoing {
 
 /** A tag of a DMARC record, if it has one of the values allowed. */
 function tagOf(record: string, name: string, allowed: RegExp): string | undefined {
-  const value = new RegExp(`;[ \\t]*${name}[ \\t]*=[ \\t]*([^; \\t]*)`, 'i').exec(record)?.[1]?.toLowerCase()
+  const tags = record
+    .toLowerCase()
+    .split(';')
+    .slice(1)
+    .map((tag) => tag.split('='))
+  const value = tags
+    .find(([key = '']) => key.trim() === name)?.[1]
+    ?.trim()
+    .split(/[ \t]/)[0]
   return value !== undefined && allowed.test(value) ? value : undefined
 }
 
