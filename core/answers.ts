@@ -55,6 +55,8 @@ const CHECKS: Readonly<Partial<Record<HookName, { readonly is: Check; readonly m
     is: (value) => isIdentity(value) || isVerifier(value) || isRefusal(value),
     may: 'an identity, a verifier, a refusal or nothing',
   },
+  reidentify: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
+  authorize: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
   check: { is: isVerdict, may: "refuse(…), defer(…), { kind: 'discard' | 'quarantine', reason } or nothing" },
   modify: { is: isNoVerdict, may: 'nothing: refuse in check' },
   expand: {

@@ -118,7 +118,8 @@ function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: De
 
 function showBiography(life: Biography, all: boolean): string {
   const { session } = life
-  const who = session.identity ? ` as ${session.identity.user}` : ''
+  const actor = session.identity?.actor ? ` (by ${session.identity.actor.user})` : ''
+  const who = session.identity ? ` as ${session.identity.user}${actor}` : ''
   const tls = session.tls ? ` with ${session.tls.version}` : ''
   const lines = [
     `${bold(life.id)}  ${life.refused ? 'refused' : life.finished ? 'finished' : 'in the queue'}`,

@@ -45,6 +45,10 @@ export interface Identity {
   readonly mayRelay: boolean
   /** What it was shown by, as its plugin marks it: no secret, and understood by that plugin's `reidentify` alone. */
   readonly credential?: string
+  /** When it ends by itself, in ms since 1970, as a token's does: the session ends at the next look after that. */
+  readonly expires?: number
+  /** The administrator who acts for this identity (SASL authzid): `credential` and `expires` are theirs. */
+  readonly actor?: { readonly user: string; readonly account?: string }
 }
 
 /** Facts about one client's connection. Never changed; a new fact makes a new session object. */
@@ -266,6 +270,15 @@ export interface HookTable extends IemsHooks {
   auth: (attempt: Attempt) => Identity | Verifier | Refusal | void
   /** Whether the identity of an open session still holds: what it is now, or a refusal, which ends the session. */
   reidentify: (client: { readonly identity: Identity; readonly session: Session }) => Identity | Refusal | void
+  /**
+   * A client that has shown to be `identity` asks to act as `username` (RFC 4422 authzid): the identity that it gets.
+   * No answer refuses. Names are compared by the account that they resolve to, never as text.
+   */
+  authorize: (wish: {
+    readonly identity: Identity
+    readonly username: string
+    readonly session: Session
+  }) => Identity | Refusal | void
   mail: (mail: {
     readonly from: string
     readonly parameters: MailParameters
@@ -297,6 +310,7 @@ export const KERNEL_HOOKS = {
   helo: 'bail',
   auth: 'bail',
   reidentify: 'bail',
+  authorize: 'bail',
   mail: 'bail',
   rcpt: 'bail',
   check: 'bail',

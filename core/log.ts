@@ -26,6 +26,7 @@ export const EVENTS = {
   'session.closed': 'debug',
   'session.refused': 'info',
   'session.authenticated': 'info',
+  'session.proxied': 'info',
   'session.auth-failed': 'info',
   'session.revoked': 'info',
   'sender.refused': 'info',

@@ -39,13 +39,19 @@ export interface Claimant {
   readonly session: Session
   readonly run: Run
   /** Told of every refusal. */
-  denied(refusal: Refusal, username: string | undefined): void
+  denied(refusal: Refusal, claim: Claim): void
+}
+
+/** Whom a client claims to be, and whom it wants to act as, where it says so. */
+export interface Claim {
+  readonly username?: string | undefined
+  readonly authzid?: string | undefined
 }
 
 export function createJudge({ hooks, emit, attempts, secret }: LoginParts, client: Claimant): Judge {
-  function faulty(cause: unknown): Refusal {
+  function faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
     // A fault of a plugin has been told already.
-    if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'auth', session: client.session.id, cause })
+    if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: client.session.id, cause })
     return FAULT
   }
 
@@ -63,23 +69,37 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     return attempts.begin({ address: remote.address, trusted, username, ...(shown === undefined ? {} : { shown }) })
   }
 
-  function denied(refusal: Refusal, username: string | undefined): Refusal {
-    client.denied(refusal, username)
+  function denied(refusal: Refusal, claim: Claim): Refusal {
+    client.denied(refusal, claim)
     return refusal
   }
 
-  async function judge(credentials: WholeCredentials): Promise<Identity | Refusal> {
+  async function judge(credentials: WholeCredentials, asked?: string): Promise<Identity | Refusal> {
     const username = 'username' in credentials ? credentials.username : undefined
+    // A token names its owner itself; the name beside it is the authorization identity (RFC 7628 section 3.1).
+    const authzid = asked ?? (credentials.kind === 'bearer' ? username : undefined)
     const turn = await begin(credentials, username)
     const answer = turn ? ((await ask(credentials, turn)) ?? WRONG) : TOO_MANY
     // A verifier says nothing of a password.
-    return concluded(turn, answer.kind === 'verifier' ? WRONG : answer, username)
+    return concluded(turn, answer.kind === 'verifier' ? WRONG : answer, { username, authzid })
   }
 
-  async function concluded(turn: Turn | undefined, answer: Identity | Refusal, username: string | undefined) {
+  /** The identity in which a client acts: its own, or the one that the plugins grant. */
+  async function actAs(identity: Identity, username: string): Promise<Identity | Refusal> {
+    if (username === identity.user) return identity
+    try {
+      return (await hooks.call('authorize', { identity, username, session: client.session }, client.run)) ?? WRONG
+    } catch (cause) {
+      return faulty(cause, 'authorize')
+    }
+  }
+
+  async function concluded(turn: Turn | undefined, shown: Identity | Refusal, claim: Claim) {
+    const { authzid } = claim
+    const answer = shown.kind === 'identity' && authzid !== undefined ? await actAs(shown, authzid) : shown
     if (answer.kind === 'identity') turn?.succeeded()
     else {
-      denied(answer, username)
+      denied(answer, claim)
       if (answer.reply.code >= 500) await turn?.failed()
     }
     return answer
@@ -95,14 +115,16 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
   }
 
   return {
+    discovery: hooks.discovery(client.session.channel),
     judge,
-    async begin(username, mechanism) {
+    async begin(username, mechanism, authzid) {
       const credentials = { kind: 'scram', username, mechanism } as const
       const turn = await begin(credentials, username)
       const found = turn ? await verifierFor(credentials, turn).catch(faulty) : TOO_MANY
-      if ('kind' in found) return denied(found, username)
+      const claim = { username, authzid }
+      if ('kind' in found) return denied(found, claim)
       const { known, verifier } = found
-      return { verifier, conclude: (isProven) => concluded(turn, known && isProven ? known.identity : WRONG, username) }
+      return { verifier, conclude: (isProven) => concluded(turn, known && isProven ? known.identity : WRONG, claim) }
     },
   }
 }

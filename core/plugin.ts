@@ -33,6 +33,7 @@ import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
 import type { Job } from './runtime/jobs.ts'
 import type { Signals } from './runtime/signals.ts'
+import type { BearerDiscovery } from './sasl/exchange.ts'
 import type { JudgedMechanism } from './sasl/mechanisms.ts'
 import type { Service } from './service.ts'
 import type { ClientFacts, OpenSession } from './session.ts'
@@ -72,6 +73,8 @@ export interface Placed<K extends HookName> {
    * about everything all the same, and says nothing to what it does not judge.
    */
   readonly mechanisms?: K extends 'auth' ? readonly JudgedMechanism[] : never
+  /** For `auth` with tokens: where clients get one, sent to those that show none or a wrong one. */
+  readonly discovery?: K extends 'auth' ? BearerDiscovery : never
 }
 export type Taps = { readonly [K in HookName]?: Handler<K> | Placed<K> }
 
@@ -361,6 +364,7 @@ export interface Tap {
   readonly stage: Stage
   readonly before?: string | undefined
   readonly mechanisms: readonly JudgedMechanism[]
+  readonly discovery?: BearerDiscovery | undefined
   /** Whether it is asked about what comes by that channel. */
   readonly hears: (channel: string) => boolean
   readonly run: (subject: any, run: Run) => unknown
@@ -409,7 +413,7 @@ function placed({ from, to }: PluginPlacement, run: Run): boolean {
 
 const PASSWORDS: readonly JudgedMechanism[] = ['PLAIN']
 
-const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms']
+const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms', 'discovery']
 
 /** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
 function checkPlaced(plugin: string, hook: string, placed: Partial<Placed<'auth'>> | undefined): void {
@@ -432,7 +436,7 @@ function tapsOf({ name, placement, parts, log }: Standing, emit: Emit): [hook: s
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
     const settings = (typeof given === 'function' ? { handler: given } : given) as Placed<'auth'>
     checkPlaced(name, hook, settings)
-    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS } = settings
+    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
     const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
     const filtered = placement.from || placement.to
@@ -441,7 +445,7 @@ function tapsOf({ name, placement, parts, log }: Standing, emit: Emit): [hook: s
       ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
       : (guarded as Tap['run'])
     const hears = (channel: string) => placement.from?.includes(channel) ?? true
-    return [hook, { plugin: name, stage, before, mechanisms, hears, run }]
+    return [hook, { plugin: name, stage, before, mechanisms, discovery, hears, run }]
   })
 }
 
@@ -457,6 +461,8 @@ export interface Hooks {
   tell(event: Subject<'event'>): void
   /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
   mechanisms(channel: string): ReadonlySet<JudgedMechanism>
+  /** Where clients of that channel get tokens; the first plugin that says so. */
+  discovery(channel: string): BearerDiscovery | undefined
   /** The names of the taps of each hook, in the order in which they run. */
   readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
   readonly warnings: readonly string[]
@@ -513,6 +519,8 @@ export function wire(plugins: readonly Standing[], emit: Emit): Hooks {
         ...PASSWORDS,
         ...(order.get('auth') ?? []).filter(({ hears }) => hears(channel)).flatMap(({ mechanisms }) => mechanisms),
       ]),
+    discovery: (channel) =>
+      (order.get('auth') ?? []).find(({ hears, discovery }) => discovery && hears(channel))?.discovery,
     tell: (event) => (hooks.get('event') as any)?.call(event, NOTHING),
     order,
     warnings,

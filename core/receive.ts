@@ -378,6 +378,7 @@ export function createReceive(parts: ReceiveParts) {
       session: session.id,
       remote: session.remote.address,
       ...(session.identity ? { user: session.identity.user } : {}),
+      ...(session.identity?.actor ? { actor: session.identity.actor.user } : {}),
       from,
       recipients: addresses.map(({ address }) => address),
       reply: format(reply),

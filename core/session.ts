@@ -116,6 +116,7 @@ function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Prior
 
 const NO_MECHANISM = refuse(504, '5.5.4', 'Authentication mechanism not offered')
 const NO_MAIL = refuse(503, '5.5.1', 'Send MAIL first')
+const EXPIRED = refuse(535, '5.7.8', 'The login has expired')
 const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
 const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
@@ -171,7 +172,8 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     createJudge(parts, {
       session,
       run: greeting.run,
-      denied: (refusal, user) => refused('session.auth-failed', refusal, { user }),
+      denied: (refusal, { username: user, authzid }) =>
+        refused('session.auth-failed', refusal, { user, ...(authzid === undefined ? {} : { authzid }) }),
     })
 
   /** What came of an attempt; from here on the client is who it has shown to be. */
@@ -179,7 +181,17 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     if (answer.kind === 'refuse') return answer
     session = { ...session, identity: answer }
     unwatch ??= parts.rights.watch(async () => void (await recheck()))
-    emit('session.authenticated', { session: session.id, channel, user: answer.user })
+    const { user, actor } = answer
+    emit('session.authenticated', { session: session.id, channel, user })
+    if (actor)
+      emit('session.proxied', {
+        session: session.id,
+        channel,
+        protocol: session.protocol,
+        remote: session.remote.address,
+        actor: actor.user,
+        user,
+      })
     return answer
   }
 
@@ -190,7 +202,9 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
   async function recheck(): Promise<Refusal | undefined> {
     const { identity } = session
     if (revoked.signal.aborted) return REVOKED
-    if (!identity || !hooks.isTapped('reidentify')) return undefined
+    if (!identity) return undefined
+    if (identity.expires !== undefined && identity.expires <= clock.now()) return revoke(identity, EXPIRED)
+    if (!hooks.isTapped('reidentify')) return undefined
     let answer: Identity | Refusal | undefined
     try {
       answer = (await hooks.call('reidentify', { identity, session }, greeting.run)) ?? undefined
@@ -201,12 +215,17 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     // The client may have become another meanwhile.
     if (!answer || session.identity !== identity) return undefined
     if (answer.kind === 'identity') {
-      session = { ...session, identity: answer }
+      const { expires } = identity
+      session = { ...session, identity: { ...answer, ...(expires === undefined ? {} : { expires }) } }
       return undefined
     }
-    emit('session.revoked', { session: session.id, channel, user: identity.user, reply: format(answer.reply) })
+    return revoke(identity, answer)
+  }
+
+  function revoke({ user }: Identity, { reply }: Refusal): Refusal {
+    emit('session.revoked', { session: session.id, channel, user, reply: format(reply) })
     transaction = undefined
-    revoked.abort(answer.reply.text)
+    revoked.abort(reply.text)
     return REVOKED
   }
 

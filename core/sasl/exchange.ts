@@ -20,18 +20,31 @@ export interface SaslExchange {
   /** What came with the command; undefined for nothing, which is not the same as an empty one. */
   readonly initial: Buffer | undefined
   readonly ask: AskClient
+  /** The name that an authorization identity of this protocol means (RFC 4513 `u:ann`); default: the text itself. */
+  readonly readAuthzid?: (text: string) => string | Promise<string>
 }
 
 /** Credentials that say it all. */
 export type WholeCredentials = Exclude<Credentials, { kind: 'scram' }>
 
+/** Where clients get tokens that count here (RFC 7628 section 3.2.2). */
+export interface BearerDiscovery {
+  /** Scopes that a token must have, with spaces between. */
+  readonly scope?: string
+  /** The URL of the provider's OpenID configuration. */
+  readonly openidConfiguration?: string
+}
+
 /** Who decides. */
 export interface Judge {
-  judge(credentials: WholeCredentials): Promise<Identity | Refusal>
+  readonly discovery?: BearerDiscovery | undefined
+  /** `authzid`: the name of the account to act as, where it is not the client's own as it wrote it. */
+  judge(credentials: WholeCredentials, authzid?: string): Promise<Identity | Refusal>
   /** By what a proof is checked, for a user who may be nobody; `conclude` has to be told what came of it. */
   begin(
     username: string,
     mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256',
+    authzid?: string,
   ): Promise<Refusal | { readonly verifier: Omit<Verifier, 'kind' | 'identity'>; conclude: Conclude }>
 }
 export type Conclude = (isProven: boolean) => Promise<Identity | Refusal>
@@ -47,77 +60,98 @@ export function decodeResponse(text: string): Buffer | undefined {
 /** The one refusal that says nothing about credentials: code 501. */
 export const UNREADABLE = refuse(501, '5.5.2', 'No proper response to the challenge')
 
+const NO_TOKEN = refuse(535, '5.7.8', 'Authentication credentials invalid')
+
 /** Runs an exchange to its end. `binding`: RFC 9266, what there is of the TLS connection to bind to. */
 export async function converse(
-  { mechanism, initial, ask }: SaslExchange,
+  { mechanism, initial, ask, readAuthzid = (text) => text }: SaslExchange,
   judge: Judge,
   binding: Uint8Array | undefined,
 ): Promise<Identity | Refusal> {
   switch (mechanism) {
     case 'PLAIN':
-      return decided(plain(initial ?? (await ask(''))), judge)
+      return plain(initial ?? (await ask('')), judge, readAuthzid)
     case 'LOGIN':
-      return decided(await login(initial, ask), judge)
+      return login(initial, ask, judge)
     case 'OAUTHBEARER':
     case 'XOAUTH2':
-      return bearer(mechanism, initial ?? (await ask('')), { ask, judge })
+      return bearer(mechanism, initial ?? (await ask('')), { ask, judge, readAuthzid })
     default:
-      return scram(initial ?? (await ask('')), { mechanism, binding, ask, judge })
+      return scram(initial ?? (await ask('')), { mechanism, binding, ask, judge, readAuthzid })
   }
 }
 
-async function decided(credentials: WholeCredentials | undefined, { judge }: Judge): Promise<Identity | Refusal> {
-  return credentials ? judge(credentials) : UNREADABLE
+type ReadAuthzid = NonNullable<SaslExchange['readAuthzid']>
+
+/** The account that an authzid names; undefined where it is empty or only repeats the client's own name. */
+async function namedBy(authzid: string, username: string, read: ReadAuthzid): Promise<string | undefined> {
+  const name = authzid === '' ? username : await read(authzid)
+  return name === username ? undefined : name
 }
 
 /** RFC 4616: who it wants to act as, who it is, and the password. */
-function plain(response: Buffer | undefined): WholeCredentials | undefined {
-  const [authorize, username, password, ...more] = response?.toString().split('\0') ?? []
-  if (username === undefined || password === undefined || more.length > 0) return undefined
-  // Nobody acts for somebody else here.
-  return authorize === '' || authorize === username ? { kind: 'password', username, password } : undefined
+async function plain(
+  response: Buffer | undefined,
+  { judge }: Judge,
+  readAuthzid: ReadAuthzid,
+): Promise<Identity | Refusal> {
+  const [authzid = '', username, password, ...more] = response?.toString().split('\0') ?? []
+  if (username === undefined || password === undefined || more.length > 0) return UNREADABLE
+  return judge({ kind: 'password', username, password }, await namedBy(authzid, username, readAuthzid))
 }
 
-async function login(initial: Buffer | undefined, ask: AskClient): Promise<WholeCredentials | undefined> {
+async function login(initial: Buffer | undefined, ask: AskClient, { judge }: Judge): Promise<Identity | Refusal> {
   const username = initial ?? (await ask('Username:'))
   const password = username && (await ask('Password:'))
-  return username && password && { kind: 'password', username: username.toString(), password: password.toString() }
+  if (!username || !password) return UNREADABLE
+  return judge({ kind: 'password', username: username.toString(), password: password.toString() })
 }
 
 interface Asking {
   readonly ask: AskClient
   readonly judge: Judge
+  readonly readAuthzid: ReadAuthzid
 }
 
 async function bearer(
   mechanism: 'OAUTHBEARER' | 'XOAUTH2',
   response: Buffer | undefined,
-  { ask, judge }: Asking,
+  { ask, judge, readAuthzid }: Asking,
 ): Promise<Identity | Refusal> {
-  const credentials = readBearer(mechanism, (response && textOf(response)) ?? '')
-  if (!credentials) return UNREADABLE
-  const answer = await judge.judge(credentials)
-  if (answer.kind === 'refuse' && answer.reply.code >= 500) {
-    // RFC 7628 section 3.2.3: the client is told why, says that it has heard it, and fails. What it says is of no interest.
-    await ask(
-      JSON.stringify(mechanism === 'XOAUTH2' ? { status: '401', schemes: 'bearer' } : { status: 'invalid_token' }),
-    )
-  }
+  const { token, authzid } = readBearer(mechanism, (response && textOf(response)) ?? '') ?? {}
+  if (token === undefined) return UNREADABLE
+  const username = authzid && (await readAuthzid(authzid))
+  // An empty token asks where to get one (RFC 7628 section 4.3); it is no guess.
+  const answer =
+    token === '' ? NO_TOKEN : await judge.judge({ kind: 'bearer', token, ...(username ? { username } : {}) })
+  // RFC 7628 section 3.2.3: the client acknowledges the error, in whatever words, and then the exchange fails.
+  if (answer.kind === 'refuse' && answer.reply.code >= 500) await ask(errorFor(mechanism, judge.discovery))
   return answer
 }
 
+/** RFC 7628 section 3.2.2; XOAUTH2 has Google's form of it. */
+function errorFor(mechanism: 'OAUTHBEARER' | 'XOAUTH2', { scope, openidConfiguration }: BearerDiscovery = {}): string {
+  const status = mechanism === 'XOAUTH2' ? { status: '401', schemes: 'bearer' } : { status: 'invalid_token' }
+  return JSON.stringify({ ...status, scope, 'openid-configuration': openidConfiguration })
+}
+
+interface ShownBearer {
+  /** Empty where the client asks for an error. */
+  readonly token: string
+  readonly authzid: string
+}
+
 /** RFC 7628 section 3.1; XOAUTH2 has the user as one of the pairs. */
-function readBearer(mechanism: 'OAUTHBEARER' | 'XOAUTH2', text: string): WholeCredentials | undefined {
+function readBearer(mechanism: 'OAUTHBEARER' | 'XOAUTH2', text: string): ShownBearer | undefined {
   const [head = '', ...pairs] = mechanism === 'XOAUTH2' ? ['', ...text.split('\x01')] : text.split('\x01')
   if (pairs.splice(-2).some((rest) => rest !== '')) return undefined
   const values = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
-  const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(values.get('auth') ?? '') ?? []
-  // There is no binding in this mechanism: `p` cannot be meant.
-  const [isHead, authorize = ''] = /^[ny],(?:a=([^,]+))?,$/.exec(head) ?? []
-  if (token === undefined || (mechanism === 'OAUTHBEARER' && isHead === undefined)) return undefined
-  const username =
-    mechanism === 'XOAUTH2' ? values.get('user') : authorize.replaceAll('=2C', ',').replaceAll('=3D', '=')
-  return { kind: 'bearer', token, ...(username ? { username } : {}) }
+  const [isAuth, token = ''] = /^(?:bearer(?: +([\w.~+/-]+=*))?)? *$/i.exec(values.get('auth') ?? '-') ?? []
+  // There is no binding in this mechanism: `p` cannot be meant. RFC 7628 section 4.4 itself writes `user=` for `a=`.
+  const [isHead, authorize = ''] = /^[ny],(?:(?:a|user)=([^,]+))?,$/.exec(head) ?? []
+  if (isAuth === undefined || (mechanism === 'OAUTHBEARER' && isHead === undefined)) return undefined
+  const name = authorize.replaceAll('=2C', ',').replaceAll('=3D', '=')
+  return { token, authzid: mechanism === 'XOAUTH2' ? (values.get('user') ?? '') : name }
 }
 
 interface Proving extends Asking {
@@ -127,11 +161,13 @@ interface Proving extends Asking {
 
 async function scram(
   response: Buffer | undefined,
-  { mechanism, binding, ask, judge }: Proving,
+  { mechanism, binding, ask, judge, readAuthzid }: Proving,
 ): Promise<Identity | Refusal> {
   const first = response && readClientFirst(response, { mechanism, binding })
   if (!first) return UNREADABLE
-  const begun = await judge.begin(first.username, mechanism.replace('-PLUS', '') as 'SCRAM-SHA-1' | 'SCRAM-SHA-256')
+  const plainMechanism = mechanism.replace('-PLUS', '') as 'SCRAM-SHA-1' | 'SCRAM-SHA-256'
+  const authzid = await namedBy(first.authzid, first.username, readAuthzid)
+  const begun = await judge.begin(first.username, plainMechanism, authzid)
   if ('kind' in begun) return begun
   const { verifier, conclude } = begun
   const challenge = challengeFor(first, verifier)

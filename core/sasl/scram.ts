@@ -37,6 +37,8 @@ export interface Connection {
 
 export interface ClientFirst {
   readonly username: string
+  /** Whom it wants to act as; empty for itself. */
+  readonly authzid: string
   /** Before the client's own message: whether and how it binds. */
   readonly gs2: string
   readonly bare: string
@@ -48,10 +50,9 @@ export function readClientFirst(octets: Buffer, { mechanism, binding }: Connecti
   const [, gs2 = '', flag = '', authorize = '', bare = '', name = '', nonce = ''] =
     /^((n|y|p=[\w.-]+),(?:a=([^,\0]+))?,)(n=([^,\0]+),r=([!-+\x2d-~]+)(?:,[^\0]*)?)$/.exec(textOf(octets) ?? '') ?? []
   const username = readName(name)
-  if (!username || !bindsAsItMust(flag, mechanism, binding)) return undefined
-  // Nobody acts for somebody else here.
-  if (authorize !== '' && readName(authorize) !== username) return undefined
-  return { username, gs2, bare, nonce }
+  const authzid = readName(authorize)
+  if (!username || authzid === undefined || !bindsAsItMust(flag, mechanism, binding)) return undefined
+  return { username, authzid, gs2, bare, nonce }
 }
 
 /** RFC 5802 section 6: `y` says that the client could bind and thinks that we cannot. */

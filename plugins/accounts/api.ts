@@ -38,6 +38,15 @@ export interface AccountsApi {
   groupsOf(id: string): Promise<readonly string[]>
 }
 
+/** For the `authorize` hook: whether a client that names whom it wants to act as names its own account. */
+export async function authorizeOwn(
+  accounts: Pick<AccountsApi, 'byLogin'>,
+  { identity, username }: { readonly identity: Identity; readonly username: string },
+): Promise<Identity | undefined> {
+  const named = await accounts.byLogin(username)
+  return named !== undefined && named.id === identity.account ? identity : undefined
+}
+
 export { isAddress, isDomain, readAddress } from './addresses.ts'
 export { refuseForeignAuthors } from './authors.ts'
 export {
@@ -45,6 +54,8 @@ export {
   hashPassword,
   isPasswordHash,
   isStaleHash,
+  SCRAM_MECHANISMS,
+  type ScramMechanism,
   scramKeys,
   type VerifierOptions,
   verifierOptions,

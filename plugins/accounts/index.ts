@@ -7,7 +7,7 @@
 import { defer, definePlugin, refuse, secretValue, size } from 'iems'
 import * as z from 'zod'
 import { isAddress, isDomain, readAddress, readDomain } from './addresses.ts'
-import { Accounts } from './api.ts'
+import { Accounts, authorizeOwn } from './api.ts'
 import { refuseForeignAuthors } from './authors.ts'
 import { createDirectory, identityOf, type KeptAccount } from './directory.ts'
 import { createVerifier, hashPassword, isPasswordHash, verifierOptions } from './passwords.ts'
@@ -87,6 +87,7 @@ export const accounts = definePlugin({
           if (await directory.maySendAs(identity.account, from)) return undefined
           return refuse(553, '5.7.1', 'Not your address: log in as its owner')
         },
+        authorize: (wish) => authorizeOwn(directory, wish),
         check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, directory.maySendAs) : undefined),
         async auth(attempt) {
           if (attempt.kind !== 'password') return undefined

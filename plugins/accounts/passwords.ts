@@ -11,7 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Clock, createTurns, duration, NoTurn, SCRAM_ITERATIONS } from 'iems'
 import * as z from 'zod'
-import { argon2Of, readHash, type ScramKeys, scramOf, writeScram } from './schemes.ts'
+import { argon2Of, readHash, type ScramKeys, type ScramMechanism, scramOf, writeScram } from './schemes.ts'
+
+export { SCRAM_MECHANISMS, type ScramMechanism } from './schemes.ts'
 
 const derive = promisify(argon2)
 
@@ -31,15 +33,15 @@ export function isPasswordHash(text: string): boolean {
 }
 
 export interface Making {
-  /** Whether a SCRAM-SHA-256 verifier is kept too; it is easier to try passwords on than argon2id. Default false. */
-  readonly scram?: boolean
+  /** SCRAM verifiers to keep too; passwords are easier to try on them than on argon2id. Default: none. */
+  readonly scram?: readonly ScramMechanism[]
 }
 
 /** Whether what is kept is to be made anew when its owner shows the password. */
-export function isStaleHash(kept: string, { scram = false }: Making = {}): boolean {
+export function isStaleHash(kept: string, { scram = [] }: Making = {}): boolean {
   const read = argon2Of(kept.split(' ')[0] as string)
   const isStrong = read?.algorithm === 'argon2id' && read.cost.memory * read.cost.passes >= COST.memory * COST.passes
-  return !isStrong || (scram && !scramKeys(kept, 'SCRAM-SHA-256'))
+  return !isStrong || scram.some((mechanism) => !scramKeys(kept, mechanism))
 }
 
 /** What a client's proof is checked against; undefined where there is nothing. */
@@ -55,11 +57,16 @@ const written = (salt: Uint8Array, hash: Uint8Array) =>
   `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${base64(salt)}$${base64(hash)}`
 
 /** The hash to keep of a password. */
-export async function hashPassword(password: string, { scram = false }: Making = {}): Promise<string> {
+export async function hashPassword(password: string, { scram = [] }: Making = {}): Promise<string> {
   const salt = randomBytes(SALT_OCTETS)
   const hash = await derive('argon2id', { ...COST, message: password, nonce: salt, tagLength: HASH_OCTETS })
-  const verifier = scram && (await writeScram(password, randomBytes(SALT_OCTETS), SCRAM_ITERATIONS))
-  return verifier ? `${written(salt, hash)} ${verifier}` : written(salt, hash)
+  const verifiers: string[] = []
+  for (const mechanism of scram) {
+    const cost = { salt: randomBytes(SALT_OCTETS), iterations: SCRAM_ITERATIONS }
+    const verifier = await writeScram(mechanism, password, cost)
+    if (verifier) verifiers.push(verifier)
+  }
+  return [written(salt, hash), ...verifiers].join(' ')
 }
 
 /** How much work password hashing may make. */

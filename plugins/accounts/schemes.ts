@@ -102,8 +102,11 @@ function pbkdf2Fits(digest: string, iterations: number, salt: Buffer, hash: Buff
 
 // --- SCRAM verifiers (RFC 5803) ---------------------------------------------------------------
 
+export const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-1'] as const
+export type ScramMechanism = (typeof SCRAM_MECHANISMS)[number]
+
 export interface ScramKeys {
-  readonly mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256'
+  readonly mechanism: ScramMechanism
   readonly iterations: number
   readonly salt: Buffer
   readonly storedKey: Buffer
@@ -129,8 +132,10 @@ export function scramOf(text: string): ScramKeys | undefined {
     keys.iterations <= MOST.iterations &&
     keys.storedKey.length === length &&
     keys.serverKey.length === length
-  return isSound ? { ...keys, mechanism: mechanism as ScramKeys['mechanism'] } : undefined
+  return isSound ? { ...keys, mechanism: mechanism as ScramMechanism } : undefined
 }
+
+const hashOf = (mechanism: ScramMechanism) => (mechanism === 'SCRAM-SHA-1' ? 'sha1' : 'sha256')
 
 /** RFC 5802 section 3: the keys of a password; undefined for one that nobody could type into such a client. */
 async function keysOf(password: string, hash: 'sha1' | 'sha256', salt: Uint8Array, iterations: number) {
@@ -141,19 +146,22 @@ async function keysOf(password: string, hash: 'sha1' | 'sha256', salt: Uint8Arra
   return { storedKey: createHash(hash).update(hmac('Client Key')).digest(), serverKey: hmac('Server Key') }
 }
 
-/** The SCRAM-SHA-256 verifier of a password. */
-export async function writeScram(password: string, salt: Uint8Array, iterations: number): Promise<string | undefined> {
-  const keys = await keysOf(password, 'sha256', salt, iterations)
+/** A verifier of a password; undefined for one that nobody could type into a client that uses SCRAM. */
+export async function writeScram(
+  mechanism: ScramMechanism,
+  password: string,
+  { salt, iterations }: Pick<ScramKeys, 'salt' | 'iterations'>,
+): Promise<string | undefined> {
+  const keys = await keysOf(password, hashOf(mechanism), salt, iterations)
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
-  return keys && `SCRAM-SHA-256$${iterations}:${base64(salt)}$${base64(keys.storedKey)}:${base64(keys.serverKey)}`
+  return keys && `${mechanism}$${iterations}:${base64(salt)}$${base64(keys.storedKey)}:${base64(keys.serverKey)}`
 }
 
 function readScram(text: string): Fits | undefined {
   const read = scramOf(text)
   if (!read) return undefined
   return async (password) => {
-    const hash = read.mechanism === 'SCRAM-SHA-1' ? 'sha1' : 'sha256'
-    const keys = await keysOf(password, hash, read.salt, read.iterations)
+    const keys = await keysOf(password, hashOf(read.mechanism), read.salt, read.iterations)
     return keys !== undefined && equal(keys.storedKey, read.storedKey)
   }
 }

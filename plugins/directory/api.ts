@@ -190,8 +190,8 @@ export interface Asked {
 }
 export const INDEXED = ['uid', 'cn', 'sn', 'givenname', 'mail', 'displayname', 'telephonenumber', 'ou'] as const
 
-/** Where a password for one program counts. */
-export const SCOPES = ['smtp', 'imap', 'pop3', 'sieve', 'ldap', 'web'] as const
+/** Where a password for one program counts; `proxy` also opens other accounts, where administrators may do that. */
+export const SCOPES = ['smtp', 'imap', 'pop3', 'sieve', 'ldap', 'web', 'proxy'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** A password for one program. */

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { below, type Clock, type Store, unkey } from 'iems'
-import { hashPassword, isPasswordHash } from '../accounts/api.ts'
+import { hashPassword, isPasswordHash, type ScramMechanism } from '../accounts/api.ts'
 import {
   type Change,
   type Changed,
@@ -81,8 +81,8 @@ export interface PasswordPolicy {
 export interface ChangesParts {
   readonly store: Store
   readonly clock: Clock
-  /** Whether SCRAM verifiers are kept of new passwords. */
-  readonly scram: boolean
+  /** The mechanisms of which verifiers of new passwords are kept. */
+  readonly scram: readonly ScramMechanism[]
   readonly policy: PasswordPolicy
   /** After every commit. */
   changed(): void
@@ -185,7 +185,7 @@ const CHUNK_NUMBERS = 1_000_000
 export const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }
 
 /** Passwords in the clear become hashes before anybody's turn is taken by that. */
-async function withHashes(changes: readonly Prepared[], scram: boolean): Promise<Prepared[]> {
+async function withHashes(changes: readonly Prepared[], scram: readonly ScramMechanism[]): Promise<Prepared[]> {
   const hashed = [...changes]
   let next = 0
   const work = async () => {
@@ -195,7 +195,7 @@ async function withHashes(changes: readonly Prepared[], scram: boolean): Promise
   return hashed
 }
 
-async function withHash(change: Prepared, scram: boolean): Promise<Prepared> {
+async function withHash(change: Prepared, scram: readonly ScramMechanism[]): Promise<Prepared> {
   if ('add' in change) return { ...change, add: await hashedIn(change.add, scram) }
   return 'to' in change ? { ...change, to: await hashedIn(change.to, scram) } : change
 }
@@ -208,7 +208,7 @@ function clearPassword(fields: object | undefined): string | undefined {
   return isClear && !isPasswordHash(password) ? password : undefined
 }
 
-async function hashedIn<T extends object>(fields: T, scram: boolean): Promise<T> {
+async function hashedIn<T extends object>(fields: T, scram: readonly ScramMechanism[]): Promise<T> {
   const password = clearPassword(fields)
   return password === undefined ? fields : { ...fields, password: await hashPassword(password, { scram }) }
 }

@@ -5,7 +5,13 @@
  */
 import { definePlugin, duration, IdentityChanged } from 'iems'
 import * as z from 'zod'
-import { Accounts, refuseForeignAuthors, verifierOptions } from '../accounts/api.ts'
+import {
+  Accounts,
+  refuseForeignAuthors,
+  SCRAM_MECHANISMS,
+  type ScramMechanism,
+  verifierOptions,
+} from '../accounts/api.ts'
 import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
@@ -44,10 +50,17 @@ const options = z.strictObject({
     .default(true)
     .describe('The only target of an alias, wildcard or catch-all may send from its addresses.'),
   scram: z
+    .union([z.boolean(), z.array(z.enum(SCRAM_MECHANISMS)).min(1)])
+    .default(false)
+    .transform((given): readonly ScramMechanism[] => (given === true ? ['SCRAM-SHA-256'] : given || []))
+    .describe(
+      "Offers SCRAM, by which clients prove that they know the password without sending it: `true` is SCRAM-SHA-256; `['SCRAM-SHA-256', 'SCRAM-SHA-1']` adds the older one for clients that know no other. A verifier of each is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on verifiers, most of all on SCRAM-SHA-1.",
+    ),
+  proxyLogin: z
     .boolean()
     .default(false)
     .describe(
-      'Offers SCRAM-SHA-256, by which clients show that they know the password without telling it. A verifier is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on it.',
+      'Accounts with the role `admin` may act for every other account, for migrations and support: they log in with their own password and name the account as SASL authorization identity, in IMAP, POP3, SMTP and LDAP. Each use is logged as `session.proxied` and shown with its messages.',
     ),
   hashing: verifierOptions.describe('How much work password hashing may make.'),
   passwords: z
@@ -86,6 +99,7 @@ export const directory = definePlugin({
       log: ctx.log,
       issuer: config.issuer ?? ctx.hostname,
       scram: config.scram,
+      proxyLogin: config.proxyLogin,
       hashing: config.hashing,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
@@ -94,8 +108,9 @@ export const directory = definePlugin({
     ctx.offer(Directory, service)
     return {
       hooks: {
-        auth: { handler: logins.auth, mechanisms: config.scram ? ['PLAIN', 'SCRAM-SHA-256'] : ['PLAIN'] },
+        auth: { handler: logins.auth, mechanisms: ['PLAIN', ...config.scram] },
         reidentify: ({ identity }) => logins.reidentify(identity),
+        authorize: ({ identity, username }) => logins.authorize(identity, username),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
         check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
         rcpt: ({ to, session }) => flow.rcpt(to.address, session),

@@ -14,12 +14,19 @@ import {
   type Log,
   type Protocol,
   type Refusal,
-  refuse,
   type Verifier,
 } from 'iems'
-import { createVerifier, hashPassword, isStaleHash, scramKeys, type VerifierOptions } from '../accounts/api.ts'
+import {
+  createVerifier,
+  hashPassword,
+  isStaleHash,
+  type ScramMechanism,
+  scramKeys,
+  type VerifierOptions,
+} from '../accounts/api.ts'
 import { type AppPassword, type DirectoryApi, isRefused, type Scope } from './api.ts'
 import type { Changes } from './changes.ts'
+import { createIdentities, identityOf, ownCredential } from './identities.ts'
 import type { Lookup } from './lookup.ts'
 import type { AccountRecord, AppPasswordRecord } from './records.ts'
 import { readApp } from './shapes.ts'
@@ -34,8 +41,10 @@ export interface LoginsParts {
   readonly log: Log
   /** What authenticator apps call this server. */
   readonly issuer: string
-  /** Whether SCRAM verifiers are kept. */
-  readonly scram: boolean
+  /** The mechanisms whose verifiers are kept. */
+  readonly scram: readonly ScramMechanism[]
+  /** Whether administrators may act for others. */
+  readonly proxyLogin: boolean
   readonly hashing: VerifierOptions
 }
 
@@ -70,34 +79,19 @@ const shownApp = ({ sha256: _, scopes, ...app }: AppPasswordRecord): AppPassword
   scopes: scopes as readonly Scope[],
 })
 
-export function createLogins({ lookup, accountOf, changes, clock, log, issuer, scram, hashing }: LoginsParts) {
+export function createLogins({
+  lookup,
+  accountOf,
+  changes,
+  clock,
+  log,
+  issuer,
+  scram,
+  proxyLogin,
+  hashing,
+}: LoginsParts) {
   const verify = createVerifier(hashing, clock)
-
-  const identityOf = ({ name, id, mayRelay }: AccountRecord, credential?: string): Identity => ({
-    kind: 'identity',
-    user: name,
-    account: id,
-    mayRelay,
-    ...(credential === undefined ? {} : { credential }),
-  })
-
-  /** Of the password that counts now; another one ends the sessions that showed it. */
-  const ownCredential = ({ passwordVersion = 0 }: AccountRecord) => `password:${passwordVersion}`
-
-  function isCurrent(account: AccountRecord, credential: string | undefined): boolean {
-    if (credential?.startsWith('app:')) {
-      const app = (account.apps ?? []).find(({ id }) => `app:${id}` === credential)
-      return app !== undefined && (app.expires === undefined || app.expires > clock.now())
-    }
-    return credential === undefined || credential === ownCredential(account)
-  }
-
-  async function reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
-    if (id === undefined) return undefined
-    const account = await recordOf(id)
-    if (account?.status === 'active' && isCurrent(account, credential)) return identityOf(account, credential)
-    return refuse(535, '5.7.8', 'The login is no longer valid')
-  }
+  const identities = createIdentities({ recordOf, accountOf, clock, proxyLogin })
 
   function appOf({ apps = [] }: AccountRecord, { password, session }: Attempt & { kind: 'password' }) {
     const given = sha256(plainApp(password))
@@ -129,7 +123,7 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
   }
 
   async function verifierFor(attempt: Attempt & { kind: 'scram' }): Promise<Verifier | undefined> {
-    const account = scram ? await accountOf(attempt.username) : undefined
+    const account = scram.includes(attempt.mechanism) ? await accountOf(attempt.username) : undefined
     const kept = mainPassword(account, attempt)
     const keys = kept === undefined ? undefined : scramKeys(kept, attempt.mechanism)
     return keys && account?.status === 'active'
@@ -239,5 +233,5 @@ export function createLogins({ lookup, accountOf, changes, clock, log, issuer, s
     return account?.status === 'active' ? identityOf(account) : undefined
   }
 
-  return { auth, identify, reidentify, service }
+  return { auth, identify, ...identities, service }
 }

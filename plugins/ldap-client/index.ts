@@ -4,7 +4,7 @@
  * This file only wires; start reading at flow.ts, then source.ts.
  */
 import { type Command, definePlugin, readAuthorities } from 'iems'
-import { Accounts, refuseForeignAuthors } from '../accounts/api.ts'
+import { Accounts, authorizeOwn, refuseForeignAuthors } from '../accounts/api.ts'
 import { createCache } from './cache.ts'
 import { Connection, type ServerAddress, Unreachable } from './connection.ts'
 import { createFlow } from './flow.ts'
@@ -57,6 +57,7 @@ export const ldapClient = definePlugin({
     return {
       hooks: {
         auth: flow.auth,
+        authorize: (wish) => authorizeOwn(flow.accounts, wish),
         reidentify: ({ identity }) => flow.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session) : undefined),
         check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),

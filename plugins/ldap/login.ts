@@ -82,6 +82,10 @@ export function createLogin({ open, directory, tree, mayShow }: LoginParts) {
     return (await directory.byName('account', place.name)) ? text : place.name
   }
 
+  /** RFC 4513 section 5.2.1.8: `dn:` and a DN, or `u:` and a name. */
+  const readAuthzid = (text: string): string | Promise<string> =>
+    text.startsWith('dn:') ? usernameIn(text.slice(3)) : text.replace(/^u:/, '')
+
   function begin(name: string, initial: Buffer | undefined): Promise<Result> {
     const mechanism = mechanisms().find((one) => one === name)
     if (!mechanism) return Promise.resolve({ result: 'authMethodNotSupported', text: 'see supportedSASLMechanisms' })
@@ -108,7 +112,7 @@ export function createLogin({ open, directory, tree, mayShow }: LoginParts) {
       })
     }
     const first = exchange.next()
-    void open.authenticate({ mechanism, initial, ask }).then(
+    void open.authenticate({ mechanism, initial, ask, readAuthzid }).then(
       (answer) =>
         tell({ ...resultOf(answer), ...(final && answer.kind === 'identity' ? { saslCredentials: final } : {}) }),
       () => tell({ result: 'other' }),

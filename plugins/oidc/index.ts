@@ -1,13 +1,13 @@
 /**
  * Mail programs log in with a token of the organisation's OpenID Connect provider (OAUTHBEARER, XOAUTH2).
  *
- * What must stay true: a token is for one account, and a client that names another gets nothing; a provider that cannot
- * be reached is "later".
+ * What must stay true: a token is for one account, and the kernel asks before a client acts as another; a session lasts
+ * no longer than its token; a provider that cannot be reached is "later".
  */
 import { defer, definePlugin } from 'iems'
 import { Accounts } from '../accounts/api.ts'
-import { options } from './options.ts'
-import { createProvider, issuerOf } from './provider.ts'
+import { options, type ProviderOptions } from './options.ts'
+import { configurationOf, createProvider, issuerOf, type Shown } from './provider.ts'
 
 const LATER = defer(454, '4.7.0', 'Tokens cannot be checked at this moment')
 
@@ -22,24 +22,32 @@ export const oidc = definePlugin({
       hooks: {
         auth: {
           mechanisms: ['OAUTHBEARER'],
+          discovery: discoveryOf(config.providers[0] as ProviderOptions),
           async handler(attempt, { log }) {
             if (attempt.kind !== 'bearer') return undefined
             const provider = providers.get(issuerOf(attempt.token) ?? '')
             if (!provider) return undefined
-            let name: string | undefined
+            let shown: Shown | undefined
             try {
-              name = await provider.read(attempt.token)
+              shown = await provider.read(attempt.token)
             } catch (cause) {
               log.warn('a provider of tokens cannot be asked', { issuer: provider.issuer, cause })
               return LATER
             }
-            const identity = name === undefined ? undefined : await accounts.identify(name)
-            if (!identity || attempt.username === undefined) return identity
-            const named = await accounts.identify(attempt.username)
-            return named?.account === identity.account ? identity : undefined
+            if (!shown) return undefined
+            const identity = await accounts.identify(shown.name)
+            return identity && { ...identity, expires: shown.expires }
           },
         },
       },
     }
   },
 })
+
+/** What clients without a token get to know; with several providers, of the first. */
+function discoveryOf({ issuer, scopes }: ProviderOptions) {
+  return {
+    scope: ['openid', ...scopes.filter((scope) => scope !== 'openid')].join(' '),
+    openidConfiguration: configurationOf(issuer),
+  }
+}

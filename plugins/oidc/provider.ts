@@ -17,6 +17,15 @@ const discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.url() })
 
 export type Provider = ReturnType<typeof createProvider>
 
+/** Whom a token names, and when it ends, in ms since 1970. */
+export interface Shown {
+  readonly name: string
+  readonly expires: number
+}
+
+/** Where a provider describes itself (OpenID Connect Discovery 1.0 section 4). */
+export const configurationOf = (issuer: string) => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+
 /** Who says he made a token; undefined for what is none. */
 export function issuerOf(token: string): string | undefined {
   try {
@@ -43,7 +52,7 @@ export function createProvider(
   }
 
   async function discover(): Promise<string> {
-    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+    const url = configurationOf(issuer)
     const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeout) })
     if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
     const text = await answer.text()
@@ -72,7 +81,7 @@ export function createProvider(
   return {
     issuer,
     /** Whom a token names; undefined when it does not count. Throws when the provider cannot be asked. */
-    async read(token: string): Promise<string | undefined> {
+    async read(token: string): Promise<Shown | undefined> {
       const set = await keySet()
       try {
         const { payload } = await jwtVerify(token, set, {
@@ -83,7 +92,8 @@ export function createProvider(
           currentDate: new Date(now()),
           requiredClaims: ['exp', claim],
         })
-        return nameIn(payload)
+        const name = nameIn(payload)
+        return name === undefined ? undefined : { name, expires: (payload.exp as number) * 1000 + tolerance }
       } catch (cause) {
         if (cause instanceof errors.JOSEError && !(cause instanceof errors.JWKSTimeout) && isOfToken(cause))
           return undefined

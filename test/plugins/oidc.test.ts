@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { imap } from 'iems/plugins/imap'
 import { oidc } from 'iems/plugins/oidc'
+import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { createDirectoryKernel } from '../support/directory.ts'
@@ -53,14 +54,19 @@ async function startProvider(t: TestContext) {
 
 const seconds = () => Math.floor(Date.now() / 1000)
 
-async function startServer(t: TestContext, more: Partial<Parameters<typeof oidc>[0]['providers'][number]> = {}) {
+async function startServer(
+  t: TestContext,
+  more: Partial<Parameters<typeof oidc>[0]['providers'][number]> = {},
+  now: () => number = Date.now,
+) {
   const provider = await startProvider(t)
   const kernel = await createDirectoryKernel(t, {
     limits: { logins: { free: 100 } },
-    clock: { now: Date.now, after: () => () => {}, advance: async () => {} },
+    clock: { now, after: () => () => {}, advance: async () => {} },
     channels: {
       smtp: smtpIn({ listen: '127.0.0.1:0', auth: 'optional', authWithoutTls: true }),
       imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
+      pop3: pop3({ listen: '127.0.0.1:0', authWithoutTls: true }),
     },
     plugins: [oidc({ providers: [{ issuer: provider.issuer, audience: ['mail', 'other'], ...more }], timeout: '2 s' })],
   })
@@ -74,6 +80,27 @@ async function startServer(t: TestContext, more: Partial<Parameters<typeof oidc>
     return answer.kind === 'identity' ? answer.user : answer.reply.code
   }
   return { ...kernel, provider, logIn }
+}
+
+/** Sends what a client says, and waits for an answer to it, or to what came before. */
+function sayer(socket: Socket) {
+  let received = ''
+  let wake = () => {}
+  socket.on('data', (text) => {
+    received += text
+    wake()
+  })
+  return async (answer: RegExp, text: string, isNew = false): Promise<RegExpExecArray> => {
+    if (isNew) received = ''
+    socket.write(text)
+    for (;;) {
+      const found = answer.exec(received)
+      if (found) return found
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
 }
 
 const noCurl = spawnSync('curl', ['--version']).error ? 'curl is not installed' : false
@@ -136,6 +163,83 @@ test('only a token of the provider, for us, now, of an account that may log in',
     const [token, name] = Array.isArray(shown) ? shown : [shown]
     assert.equal(await logIn(token as string, name), 535, why)
   }
+})
+
+test('a client without a token, or with one that does not count, learns where to get one', async (t) => {
+  const { provider, openSession } = await startServer(t, { scopes: ['mail'] })
+  const error = { scope: 'openid mail', 'openid-configuration': `${provider.issuer}/.well-known/openid-configuration` }
+  const ask = async (mechanism: 'OAUTHBEARER' | 'XOAUTH2', text: string, response = '\x01') => {
+    const session = openSession({ protocol: 'IMAP', remote: { address: '192.0.2.1' } })
+    const challenges: string[] = []
+    const answer = await session.authenticate({
+      mechanism,
+      initial: Buffer.from(text),
+      async ask(challenge) {
+        challenges.push(challenge)
+        return Buffer.from(response)
+      },
+    })
+    const code = answer.kind === 'refuse' ? answer.reply.code : answer.user
+    return { code, said: challenges.map((one) => JSON.parse(one)) }
+  }
+  const oauth = { code: 535, said: [{ status: 'invalid_token', ...error }] }
+  const google = { code: 535, said: [{ status: '401', schemes: 'bearer', ...error }] }
+  // RFC 7628 section 4.3, and the header that section 4.4 writes.
+  const rest = '\x01host=server.example.com\x01port=143\x01auth='
+  assert.deepEqual(await ask('OAUTHBEARER', `n,a=user@example.com,${rest}\x01\x01`), oauth)
+  assert.deepEqual(await ask('OAUTHBEARER', `n,user=user@example.com,${rest}Bearer x\x01\x01`), oauth)
+  assert.deepEqual(await ask('OAUTHBEARER', 'n,,\x01auth=Bearer \x01\x01', ''), oauth)
+  assert.deepEqual(await ask('OAUTHBEARER', 'n,,\x01auth=Bearer nonsense\x01\x01'), oauth)
+  assert.deepEqual(await ask('XOAUTH2', 'user=ann\x01auth=Bearer \x01\x01'), google)
+  assert.deepEqual(await ask('XOAUTH2', 'user=ann\x01auth=Bearer nonsense\x01\x01', ''), google)
+  for (const text of ['', 'n,,', 'n,,\x01\x01', 'n,,\x01auth=Basic eA==\x01\x01', 'p=tls-exporter,,\x01auth=\x01\x01'])
+    assert.deepEqual(await ask('OAUTHBEARER', text), { code: 501, said: [] }, JSON.stringify(text))
+  const token = await provider.token({ scope: 'mail' })
+  assert.deepEqual(await ask('OAUTHBEARER', `n,a=ann@here.test,\x01auth=Bearer ${token}\x01\x01`), {
+    code: 'ann',
+    said: [],
+  })
+})
+
+test('IMAP, POP3 and SMTP end the exchange with a failure after the dummy response', async (t) => {
+  const { door } = await startServer(t)
+  const response = Buffer.from('n,,\x01auth=\x01\x01').toString('base64')
+  for (const [protocol, command, failure] of [
+    ['imap', 'a AUTHENTICATE OAUTHBEARER ', /^a NO \[AUTHENTICATIONFAILED\]/m],
+    ['pop3', 'AUTH OAUTHBEARER ', /^-ERR \[AUTH\]/m],
+    ['smtp', 'AUTH OAUTHBEARER ', /^535 5\.7\.8/m],
+  ] as const)
+    for (const dummy of ['AQ==', '']) {
+      const socket = connect(door(protocol).port ?? 0, '127.0.0.1').setEncoding('utf8')
+      t.after(() => socket.destroy())
+      const said = sayer(socket)
+      await said(/^(?:\* OK|\+OK|220)/m, protocol === 'smtp' ? 'EHLO client.test\r\n' : '')
+      if (protocol === 'smtp') await said(/^250 /m, '')
+      const challenge = await said(/^(?:\+|334) (\S+)\r\n/m, `${command}${response}\r\n`, true)
+      const error = JSON.parse(Buffer.from(challenge[1] ?? '', 'base64').toString())
+      assert.equal(error.status, 'invalid_token')
+      await said(failure, `${dummy}\r\n`, true)
+    }
+})
+
+test('a session lasts no longer than its token', async (t) => {
+  let now = Date.now()
+  const { provider, openSession, directory } = await startServer(t, {}, () => now)
+  const session = openSession({ protocol: 'ESMTPSA', remote: { address: '192.0.2.1' } })
+  const answer = await session.auth({ kind: 'bearer', token: await provider.token() })
+  assert.equal(answer.kind, 'identity')
+  assert.equal(await session.mail('ann@here.test', {}), undefined)
+  // What is learned of the account in between does not make the token last.
+  await directory.change(
+    [{ set: answer.kind === 'identity' ? (answer.account ?? '') : '', to: { displayName: 'Ann' } }],
+    'test',
+  )
+  assert.equal(await session.mail('ann@here.test', {}), undefined)
+  now += 61_000
+  assert.equal(await session.mail('ann@here.test', {}), undefined, 'clocks may differ by the tolerance')
+  now += 30_000
+  assert.equal((await session.mail('ann@here.test', {}))?.reply.code, 421)
+  assert.ok(session.revoked.aborted)
 })
 
 test('another claim, scopes; a new key is found', async (t) => {

@@ -154,7 +154,8 @@ function accountCommands({ service, ctx }: CommandsParts): Record<string, Comman
       summary: 'a new password for one program, told this once',
       arguments: ['<name>', '<program>'],
       options: {
-        '--for <scopes>': 'what it opens: smtp, imap, pop3, sieve, ldap, web; default: smtp,imap',
+        '--for <scopes>':
+          'what it opens: smtp, imap, pop3, sieve, ldap, web; proxy: other accounts too, by an administrator; default: smtp,imap',
         '--from <networks>': 'only from these addresses, divided by commas',
         '--until <date>': 'only until then, as 2027-01-31',
       },
