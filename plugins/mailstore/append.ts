@@ -3,7 +3,7 @@
  */
 import type { Contents, StagedContent } from 'iems'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
-import { type Change, type ChangeAccount, isRefused } from './changes.ts'
+import { type ChangeAccount, isRefused } from './changes.ts'
 import { addAppended, threadOf } from './emails.ts'
 import { refused } from './mailbox.ts'
 import type { Mailboxes } from './mailboxes.ts'
@@ -17,7 +17,6 @@ export interface AppendParts {
   readonly mailboxes: Mailboxes
   now(): number
   quotaOf(account: string): Promise<number | undefined>
-  schedule(change: Change, email: string): void
   /** Octets of one message. */
   readonly maxSize: number
 }
@@ -47,7 +46,7 @@ async function threadIn({ content, open }: StagedContent): Promise<string> {
 }
 
 export function createAppend(parts: AppendParts) {
-  const { contents, changeAccount, mailboxes, now, quotaOf, schedule, maxSize } = parts
+  const { contents, changeAccount, mailboxes, now, quotaOf, maxSize } = parts
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {
     for await (const { content, ...words } of given) {
@@ -76,7 +75,7 @@ export function createAppend(parts: AppendParts) {
           saved: at,
           size: one.content.size,
         }))
-        for (const { email } of entries) schedule(change, email)
+        for (const { email } of entries) change.index(email)
         return addEntries(change, ref, entries, quota)
       })
       if (isRefused(uids)) return uids

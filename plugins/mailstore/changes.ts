@@ -11,9 +11,11 @@ import { randomBytes } from 'node:crypto'
 import type { Check, ContentChange, Contents, Holder, Holding, Key, Op, Store } from 'iems'
 import type { Refused } from './api.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
+import { type IndexPart, indexPart } from './search/registry.ts'
 
 /** Changes in one commit. */
 const BATCH = 100
+const NO_INDEXING: IndexPart = { ops: [], checks: [] }
 /** How often one change is tried while others change the same account. */
 const TRIES = 50
 
@@ -25,7 +27,8 @@ export interface Change {
   /** Something beyond the account that must hold. */
   check(check: Check): void
   hold(holding: Holding): void
-  schedule(at: Key, lane: string): void
+  /** The full-text indexes are to look at the email. */
+  index(email: string): void
   /** An email may have lost its last holder. */
   letGo(base: string, tag: string): void
   /** The modseq of this change; the same for all it does. */
@@ -49,7 +52,7 @@ class Layer {
   readonly checks: Check[] = []
   readonly holds: Holding[] = []
   readonly frees: Holder[] = []
-  readonly ops: Op[] = []
+  readonly indexed = new Set<string>()
   readonly told = new Set<string>()
   readonly letGo = new Map<string, { readonly base: string; readonly tag: string }>()
 
@@ -57,7 +60,7 @@ class Layer {
     for (const [name, written] of other.written) this.written.set(name, written)
     this.checks.push(...other.checks)
     this.holds.push(...other.holds)
-    this.ops.push(...other.ops)
+    for (const email of other.indexed) this.indexed.add(email)
     for (const mailbox of other.told) this.told.add(mailbox)
     for (const [name, email] of other.letGo) this.letGo.set(name, email)
   }
@@ -104,11 +107,11 @@ export function createChanges({ store, contents, committed }: ChangesParts): Cha
         done.push(() => reject(error))
       }
     }
-    if (all.written.size > 0 || all.ops.length > 0) {
+    if (all.written.size > 0 || all.indexed.size > 0) {
       const check: Check = { key: at, is: before ?? 'absent' }
       // An absent check must name a key that is put.
       if (!before && !all.written.has(nameOf(at))) all.written.set(nameOf(at), { at, value: first })
-      if (!(await contents.commit(toCommit(all, check)))) return false
+      if (!(await contents.commit(await toCommit(store, all, check)))) return false
       committed(account, all.told, [...all.letGo.values()])
     }
     for (const settle of done) settle()
@@ -146,12 +149,13 @@ export function createChanges({ store, contents, committed }: ChangesParts): Cha
     })
 }
 
-function toCommit(layer: Layer, check: Check): ContentChange {
-  const ops: Op[] = [...layer.ops]
+async function toCommit(store: Store, layer: Layer, check: Check): Promise<ContentChange> {
+  const indexing = layer.indexed.size > 0 ? await indexPart(store, layer.indexed) : NO_INDEXING
+  const ops: Op[] = [...indexing.ops]
   for (const { at, value } of layer.written.values())
     ops.push(value === undefined ? { del: at } : { put: at, value: encode(value) })
   for (const { base, tag } of layer.letGo.values()) ops.push({ put: letGoKey(base, tag), value: randomBytes(8) })
-  return { ops, checks: [check, ...layer.checks], hold: layer.holds }
+  return { ops, checks: [check, ...layer.checks, ...indexing.checks], hold: layer.holds }
 }
 
 interface ChangeParts {
@@ -177,7 +181,7 @@ function createChange({ account: at, first, below, layer, store }: ChangeParts):
     del: (at) => void layer.written.set(nameOf(at), { at, value: undefined }),
     check: (check) => void layer.checks.push(check),
     hold: (holding) => void layer.holds.push(holding),
-    schedule: (at, lane) => void layer.ops.push({ due: at, lane, in: 0 }),
+    index: (email) => void layer.indexed.add(email),
     letGo: (base, tag) => void layer.letGo.set(`${base}-${tag}`, { base, tag }),
     async modseq() {
       if (modseq === undefined) {

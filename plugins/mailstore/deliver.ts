@@ -43,8 +43,6 @@ export interface DeliverParts {
   now(): number
   /** Asks Mailsort and others. */
   file(filing: Filing): Promise<Filing>
-  /** Told of new content, which is to be indexed. */
-  schedule(change: Change, email: string): void
 }
 
 interface Carried {
@@ -152,7 +150,7 @@ export function createDeliver(parts: DeliverParts) {
       change.put(contentKey(base), { v: 1, content } satisfies ContentRecord)
       change.hold({ from: delivery, owner: base })
     }
-    parts.schedule(change, email)
+    change.index(email)
     return null
   }
 

@@ -28,7 +28,7 @@ import {
   readEmailId,
   structureKey,
 } from './records.ts'
-import { indexOp } from './search/indexer.ts'
+import { indexPart } from './search/registry.ts'
 
 /** The tag of emails that came by APPEND. */
 const APPENDED = 'a'
@@ -73,6 +73,9 @@ interface StructureRecord {
   readonly v: number
   readonly part: MimePart
 }
+
+/** How often a commit is tried that the registration of an index overtook. */
+const TRIES = 20
 
 /** Structures that are being written at a time. */
 const MOST_KEEPING = 64
@@ -151,10 +154,19 @@ export function createEmails({ store, contents }: EmailsParts) {
     let held = false
     for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
     // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
-    if (!held) await store.commit([{ del: emailKey(base, tag) }, indexOp(emailId(base, tag))])
+    if (!held) await forget(base, tag)
     if (!held) await releaseContent(base)
     // Another mark is of somebody who let go of it after we had looked.
     if (mark) await store.commit([{ del: at }], [{ key: at, is: mark }])
+  }
+
+  /** Nobody holds it: the next sweep tries again if other servers' indexes come and go now. */
+  async function forget(base: string, tag: string): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { ops, checks } = await indexPart(store, [emailId(base, tag)])
+      if (await store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) return
+    }
+    throw new Error('an email could not be forgotten')
   }
 
   async function releaseContent(base: string): Promise<void> {

@@ -4,24 +4,18 @@
  * What must stay true: an email is looked at again whenever somebody begins or ceases to hold it, because the due entry
  * is part of that commit; the index can be thrown away at any time.
  */
+import { randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type SetupContext, unkey } from 'iems'
 import type { EmailText, MailboxRef, TextQuery } from './api.ts'
-import type { Change } from './changes.ts'
 import type { Emails } from './emails.ts'
 import { allEmails, emailId, holdersOf, placesOf, readEmailId } from './records.ts'
 import { createFind } from './search/find.ts'
-import { createIndexer, dueKey, type Indexable, indexOp, LANE } from './search/indexer.ts'
+import { createIndexer, type Indexable } from './search/indexer.ts'
 import { openIndex } from './search/search-index.ts'
 import type { SearchText } from './search/text.ts'
 import { uidsOf } from './uids.ts'
-
-export { indexOp }
-
-/** Asks, in the commit of a change, for an email to be looked at. */
-export function schedule(change: Change, email: string): void {
-  change.schedule(dueKey(email), LANE)
-}
 
 export interface FindingSettings {
   /** Characters of one message that are indexed. */
@@ -47,11 +41,26 @@ function searchTextOf({ fields, body, attachments }: EmailText): SearchText {
   return { from, to, cc, bcc, subject, headers, body, attachments: attachments.join('\n') }
 }
 
+/** The id of the index in a folder: made once, so that reloads and restarts go on with the same lane. */
+function indexId(folder: string): string {
+  const path = join(folder, 'search-id')
+  try {
+    writeFileSync(path, randomUUID(), { flag: 'wx', mode: 0o600, flush: true })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+  }
+  const id = readFileSync(path, 'utf8')
+  if (!/^[0-9a-f-]{36}$/.test(id)) throw new Error(`${path} holds no id: remove the file, and the index is made again`)
+  return id
+}
+
 export type Finding = ReturnType<typeof createFinding>
 
 export function createFinding(ctx: SetupContext, emails: Emails, settings: FindingSettings) {
   const { store, clock, log } = ctx
   const folder = ctx.folder()
+  // Without a folder it ends with this kernel, and what it knows with it.
+  const id = folder === undefined ? randomUUID() : indexId(folder)
   const index = openIndex({
     path: folder === undefined ? ':memory:' : join(folder, 'search.sqlite'),
     mostText: settings.text,
@@ -88,7 +97,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     }
   }
 
-  const indexer = createIndexer({ store, index, clock, log, load, all })
+  const indexer = createIndexer({ store, index, id, clock, log, load, all })
   const { find, candidates } = createFind({ index, indexer, log, read })
   return {
     start: indexer.start,

@@ -20,7 +20,6 @@ import type {
   Uids,
 } from './api.ts'
 import { type Change, type ChangeAccount, isRefused } from './changes.ts'
-import { schedule } from './finding.ts'
 import { GONE, mailboxOf, readMailbox, refused } from './mailbox.ts'
 import {
   type ChangeKind,
@@ -386,7 +385,7 @@ async function copyInto(target: Working, from: MailboxRef, uids: Uids, now: numb
     // In another account it may be expunged at this moment, and with it the last hold on the email.
     if (from.account !== target.ref.account) change.check({ key: entryKey(from.id, uid), is: 'present' })
     const { modseq: _, ...kept } = entry
-    if (from.account !== target.ref.account) schedule(change, entry.email)
+    if (from.account !== target.ref.account) change.index(entry.email)
     copied.push({ from: uid, to: await add(target, { ...kept, saved: now }) })
   }
   return copied

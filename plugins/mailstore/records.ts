@@ -14,7 +14,9 @@
  *   s base                          the MIME structure, once somebody has asked
  *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
  *                                   another value
- *   i email                         an attempt to index the email has begun, and not ended
+ *   i index email                   an attempt to index the email has begun, and not ended
+ *   q                               the full-text indexes that are registered (search/registry.ts)
+ *   q index                         when the index was registered
  *   x account time mailbox uid      an expunged entry that may still be brought back
  *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
  *   z account mailbox               a removed mailbox whose messages are still to go

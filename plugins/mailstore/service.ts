@@ -9,7 +9,7 @@ import { createChanges, isRefused } from './changes.ts'
 import { createCheck } from './check.ts'
 import { createDeliver } from './deliver.ts'
 import { createEmails } from './emails.ts'
-import { createFinding, type FindingSettings, schedule } from './finding.ts'
+import { createFinding, type FindingSettings } from './finding.ts'
 import { createMailboxes } from './mailboxes.ts'
 import { createMessages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
@@ -79,7 +79,6 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     log,
     now,
     file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
-    schedule,
   })
 
   const append = createAppend({
@@ -88,7 +87,6 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     mailboxes,
     now,
     quotaOf,
-    schedule,
     maxSize: settings.maxSize,
   })
 

@@ -18,10 +18,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { type Clock, key, type Log, type Store, unkey } from '../../core/index.ts'
 import { levelStore } from '../../core/store/level.ts'
-import { createIndexer, indexOp, LANE } from '../../plugins/mailstore/search/indexer.ts'
+import { createIndexer } from '../../plugins/mailstore/search/indexer.ts'
+import { indexOp, laneOf } from '../../plugins/mailstore/search/registry.ts'
 import { openIndex, type SearchIndex } from '../../plugins/mailstore/search/search-index.ts'
 import type { SearchText } from '../../plugins/mailstore/search/text.ts'
 
+const LANE = laneOf('test')
 const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const clock: Clock = {
   now: () => Date.now(),
@@ -41,6 +43,7 @@ const DEADLY = 'deadly'
 
 function startIndexer(store: Store, index: SearchIndex, log = quietLog) {
   const indexer = createIndexer({
+    id: 'test',
     store,
     index,
     clock,
@@ -100,7 +103,7 @@ async function storeAndIndex(folder: string, round: string): Promise<void> {
   })
   for (let number = 0; ; number++) {
     const email = `r${round}n${number}`
-    await store.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email)])
+    await store.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email, LANE)])
     say(`${email}\n`)
     // Enough at once for several full batches.
     if (number % 20 === 19) await pause(number < 2000 ? 1 : 20)
@@ -149,7 +152,8 @@ else {
     t.after(() => rm(folder, { recursive: true, force: true }))
     const emails = ['first', 'second', DEADLY, 'third', 'fourth']
     const before = await levelStore({ path: join(folder, 'store') })
-    for (const email of emails) await before.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email)])
+    for (const email of emails)
+      await before.commit([{ put: key('t', email), value: Buffer.from('x') }, indexOp(email, LANE)])
     await before.close()
     const runs = Array.from({ length: 3 }, () =>
       spawnSync(process.execPath, ['--conditions=source', import.meta.filename, folder, DEADLY], {

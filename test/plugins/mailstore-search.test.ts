@@ -10,12 +10,14 @@ import fc from 'fast-check'
 import type { Log } from '../../core/index.ts'
 import { memoryStore, type TestClock, testClock } from '../../core/testing.ts'
 import { createFind } from '../../plugins/mailstore/search/find.ts'
-import { createIndexer, dueKey, type Indexable, indexOp, LANE } from '../../plugins/mailstore/search/indexer.ts'
+import { createIndexer, type Indexable } from '../../plugins/mailstore/search/indexer.ts'
 import { type Condition, matches } from '../../plugins/mailstore/search/query.ts'
+import { dueKey, indexOp, laneOf } from '../../plugins/mailstore/search/registry.ts'
 import { type IndexOptions, openIndex, type SearchIndex } from '../../plugins/mailstore/search/search-index.ts'
 import { FIELDS, type SearchText } from '../../plugins/mailstore/search/text.ts'
 
 const EMPTY: SearchText = { from: '', to: '', cc: '', bcc: '', subject: '', headers: '', body: '', attachments: '' }
+const LANE = laneOf('test')
 const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 const body = (text: string): SearchText => ({ ...EMPTY, body: text })
@@ -326,6 +328,7 @@ async function startIndexer(t: Pick<TestContext, 'after'>, options: { index?: Se
     return mail.texts.get(email)
   }
   const indexer = createIndexer({
+    id: 'test',
     store,
     index,
     clock,
@@ -345,7 +348,7 @@ async function startIndexer(t: Pick<TestContext, 'after'>, options: { index?: Se
   async function deliver(email: string, text: string, accounts = ['ann']): Promise<void> {
     mail.texts.set(email, body(text))
     mail.holders.set(email, accounts)
-    await store.commit([indexOp(email)])
+    await store.commit([indexOp(email, LANE)])
   }
   async function isIdle(): Promise<boolean> {
     for await (const { at } of store.due(LANE, 10_000)) if (at <= clock.now() + 300_000) return false
@@ -378,7 +381,7 @@ test('what is delivered is indexed in the background, and what has gone is forgo
   assert.deepEqual(await Array.fromAsync(store.due(LANE, 10)), [])
   mail.texts.delete('two')
   mail.holders.set('one', ['bob'])
-  await store.commit([indexOp('one'), indexOp('two')])
+  await store.commit([indexOp('one', LANE), indexOp('two', LANE)])
   await settle()
   assert.deepEqual(await found(index, [inBody('letter')]), [])
   assert.deepEqual(await found(index, [inBody('letter')], 'bob'), ['one'])
@@ -432,7 +435,7 @@ test('an email that is asked for anew while it is indexed is looked at again', a
   const { indexer, deliver, settle, mail, store } = await startIndexer(t, { index })
   during = async () => {
     mail.holders.set('one', ['bob'])
-    await store.commit([indexOp('one')])
+    await store.commit([indexOp('one', LANE)])
   }
   indexer.start()
   await deliver('one', 'letter')

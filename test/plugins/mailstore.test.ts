@@ -31,7 +31,7 @@ async function quiet(): Promise<void> {
 test('a message is in the Inbox when it is delivered, byte for byte, below the lines of the delivery', async (t) => {
   const { submit, deliver, entries, content, mailbox, queue } = await createMailKernel(t)
   const original =
-    'Return-Path: <forged@x.test>\r\nSubject: =?utf-8?q?h=C3=B6?=\r\n\r\n.\r\nbody \0 \xff\r\n\r\n.. end\r\n'
+    'Return-Path: <forged@x.test>\r\nSubject: =?utf-8?q?h=C3=B6?=\r\n\r\n.\r\nbody \x01 \xff\r\n\r\n.. end\r\n'
   await submit({ from: 'me@far.test', to: ['Ann@HERE.test'], content: Buffer.from(original, 'latin1') })
   await deliver()
   assert.equal(await queue.count(), 0)
@@ -346,10 +346,10 @@ test('what was expunged comes back where it was, with a new UID', async (t) => {
     return JSON.stringify(said.at(-1))
   }
   assert.match(await undelete({ since: new Date(clock.now() + DAY).toISOString() }), /0 messages/)
-  assert.match(await undelete({ mailbox: 'Work' }), /1 messages/)
+  assert.match(await undelete({ mailbox: 'Work' }), /1 message restored/)
   const [back] = await entries('ann', 'Work')
   assert.deepEqual([back?.flags, await content(back?.email ?? '')], [['\\Seen'], PLAIN])
-  assert.match(await undelete({}), /1 messages/)
+  assert.match(await undelete({}), /1 message restored/)
   assert.deepEqual(
     (await entries('ann')).map(({ uid }) => uid),
     [2],

@@ -8,9 +8,8 @@
 import { randomBytes } from 'node:crypto'
 import { type Key, key, type Op, type Store, unkey } from 'iems'
 
-/** Of the records, and of the due entries of the same emails. */
-export const emailKey = (email: string): Key => key('i', email)
-const ALL = { from: key('i'), to: key('j') }
+/** Of the record of one email in the index of that id. */
+const attemptKey = (id: string, email: string): Key => key('i', id, email)
 
 /** Deaths after which an email is not read any more. */
 export const MAX_DEATHS = 2
@@ -18,26 +17,26 @@ export const MAX_DEATHS = 2
 /** `attempt:run`. */
 const encode = (attempt: number, run: string) => Buffer.from(`${attempt}:${run}`)
 
-/** Part of the commit that settles or postpones an email. */
-export const endedOp = (email: string): Op => ({ del: emailKey(email) })
-
-export function createAttempts(store: Store) {
+export function createAttempts(store: Store, id: string) {
+  const all = { from: key('i', id), to: key('i', id, Number.MAX_SAFE_INTEGER) }
   const run = randomBytes(8).toString('hex')
   return {
+    /** Part of the commit that settles or postpones an email. */
+    endedOp: (email: string): Op => ({ del: attemptKey(id, email) }),
     /** Deaths by email, of those that have any. */
     async deaths(): Promise<ReadonlyMap<string, number>> {
       const deaths = new Map<string, number>()
-      for await (const [at, value] of store.scan(ALL)) {
+      for await (const [at, value] of store.scan(all)) {
         const [attempt, by] = Buffer.from(value).toString().split(':')
         // The present process has not died: the store could not take the outcome.
         const count = Number(attempt) - (by === run ? 1 : 0)
-        if (count > 0) deaths.set(unkey(at)[1] as string, count)
+        if (count > 0) deaths.set(unkey(at)[2] as string, count)
       }
       return deaths
     },
     /** Resolves when the next attempt of these emails, all of so many deaths, is on stable storage. */
     async begin(emails: readonly string[], deaths: number): Promise<void> {
-      await store.commit(emails.map((email) => ({ put: emailKey(email), value: encode(deaths + 1, run) })))
+      await store.commit(emails.map((email) => ({ put: attemptKey(id, email), value: encode(deaths + 1, run) })))
     },
   }
 }

@@ -1,16 +1,17 @@
 /**
  * Keeps the index level with the store, in the background.
  *
- * A due entry says "see that the index agrees with the store about this email": whoever changes who holds an email puts
- * it there in the same commit. What must stay true: the entry goes only after the index has the documents on stable
+ * A due entry in the index's own lane says "see that the index agrees with the store about this email": a commit that
+ * changes who holds an email puts it there for each index that is registered (registry.ts). What must stay true: the entry goes only after the index has the documents on stable
  * storage, and only if nobody has asked anew since, so whatever ends when, the email is looked at again; an email that
  * cannot be read holds up no other, and one that ends the process does not end it again and again; mail that is
  * delivered comes before mail that is indexed.
  */
 import { performance } from 'node:perf_hooks'
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
-import { type Clock, type Key, type Lease, type Log, type Op, type Store, unkey } from 'iems'
-import { createAttempts, emailKey, endedOp, MAX_DEATHS } from './attempts.ts'
+import { type Check, type Clock, type Key, type Lease, type Log, type Op, type Store, unkey } from 'iems'
+import { createAttempts, MAX_DEATHS } from './attempts.ts'
+import { expire, indexOp, laneOf, RENEW_MS, register, setScheduled } from './registry.ts'
 import { type IndexDocument, lengthOf, type SearchIndex } from './search-index.ts'
 import { NO_TEXT, type SearchText } from './text.ts'
 
@@ -25,6 +26,8 @@ export interface Indexable {
 export interface IndexerParts {
   readonly store: Store
   readonly index: SearchIndex
+  /** The index's own among those of this store; the same for as long as its file is. */
+  readonly id: string
   readonly clock: Clock
   readonly log: Log
   /** Undefined when nobody holds it any more. */
@@ -32,12 +35,6 @@ export interface IndexerParts {
   /** Every email there is, in any order. */
   all(): AsyncIterable<string>
 }
-
-export const LANE = 'index'
-/** Its due entry. */
-export const dueKey = (email: string): Key => emailKey(email)
-/** Asks for an email to be looked at; part of the commit that changes it. */
-export const indexOp = (email: string): Op => ({ due: dueKey(email), lane: LANE, in: 0 })
 
 /** Emails taken at a time, and characters of their text in memory. */
 const BATCH = 400
@@ -79,11 +76,17 @@ type Batch = Map<string, Lease>
 /** What the store says about the emails of a batch. */
 type Found = ReadonlyMap<string, Indexable | undefined>
 
-export function createIndexer({ store, index, clock, log, load, all }: IndexerParts) {
+export function createIndexer({ store, index, id, clock, log, load, all }: IndexerParts) {
+  const lane = laneOf(id)
   const stopping = new AbortController()
   const { signal } = stopping
+  const stillOurs = ({ key: at, generation }: Lease): Check => ({ due: at, lane, lease: generation })
   const giveTurn = createTurns()
-  const attempts = createAttempts(store)
+  const attempts = createAttempts(store, id)
+  const { endedOp } = attempts
+  /** Every email there is has been scheduled, so that one that does not wait is in the index. */
+  let isScheduled = false
+  let renewAt = 0
   let isHinted = false
   let wake: () => void = () => {}
 
@@ -91,8 +94,8 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
 
   /** Looks at what is due; false when that was not much, and more is better waited for than written bit by bit. */
   async function step(failures: number): Promise<boolean> {
-    const leases = await store.take(LANE, BATCH, LEASE_MS)
-    const batch: Batch = new Map(leases.map((lease) => [unkey(lease.key)[1] as string, lease]))
+    const leases = await store.take(lane, BATCH, LEASE_MS)
+    const batch: Batch = new Map(leases.map((lease) => [emailOf(lease.key), lease]))
     if (batch.size === 0) return false
     try {
       const found = await loadAll(batch)
@@ -100,11 +103,8 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
       await attemptAll(await index.align(holdings), found, batch)
       await settle([...batch.values()])
     } catch (cause) {
-      const later = [...batch].flatMap(([email, lease]) => [
-        { due: lease.key, lane: LANE, in: backOff(failures) },
-        endedOp(email),
-      ])
-      await store.commit(later)
+      for (const [email, lease] of batch)
+        await store.commit([{ due: lease.key, lane, in: backOff(failures) }, endedOp(email)], [stillOurs(lease)])
       throw cause
     }
     return leases.length === BATCH
@@ -212,16 +212,16 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     log.warn('an email could not be indexed', { email, cause })
     if (!lease) return
     await store.commit([endedOp(email)])
-    await store.commit([{ due: lease.key, lane: LANE, in: UNREADABLE_MS }], [stillOurs(lease)])
+    await store.commit([{ due: lease.key, lane, in: UNREADABLE_MS }], [stillOurs(lease)])
   }
 
   async function settle(leases: readonly Lease[]): Promise<void> {
-    const ended = leases.map(({ key: at }) => ({ del: at }))
-    const ops = leases.map(({ key: at }) => ({ undue: at, lane: LANE }))
+    const ended = leases.map(({ key: at }) => endedOp(emailOf(at)))
+    const ops = leases.map(({ key: at }) => ({ undue: at, lane }))
     if (await store.commit([...ended, ...ops], leases.map(stillOurs))) return
     await store.commit(ended)
     // One of them was asked for anew: it stays, the others go.
-    await Promise.all(leases.map((lease) => store.commit([{ undue: lease.key, lane: LANE }], [stillOurs(lease)])))
+    await Promise.all(leases.map((lease) => store.commit([{ undue: lease.key, lane }], [stillOurs(lease)])))
   }
 
   // --- all batches ---
@@ -231,6 +231,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     for (let failures = 0; !signal.aborted; ) {
       try {
         isHinted = false
+        await keepRegistered()
         await scheduleAll()
         while (!signal.aborted && (await step(failures))) failures = 0
         failures = 0
@@ -243,14 +244,21 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     }
   }
 
-  /** Hands everything in, if that is not known to have been done since the index was made. */
+  async function keepRegistered(): Promise<void> {
+    if (isScheduled && store.now() < renewAt) return
+    isScheduled = await register(store, id)
+    renewAt = store.now() + RENEW_MS
+    await expire(store)
+  }
+
+  /** Schedules everything, if that is not known to have been done since the index was made and registered. */
   async function scheduleAll(): Promise<void> {
-    if ((await index.state()).isWhole) return
+    if (isScheduled && (await index.state()).isWhole) return
     let ops: Op[] = []
     let count = 0
     for await (const email of all()) {
       if (signal.aborted) return
-      ops.push(indexOp(email))
+      ops.push(indexOp(email, lane))
       count++
       if (ops.length < SCHEDULED) continue
       await store.commit(ops)
@@ -258,6 +266,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
     }
     if (ops.length > 0) await store.commit(ops)
     await index.setWhole()
+    isScheduled = await setScheduled(store, id)
     if (count > 0) log.info('the search index is being made anew', { emails: count })
   }
 
@@ -289,7 +298,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
 
   async function waiting(limit: number): Promise<Set<string>> {
     const emails = new Set<string>()
-    for await (const { key: at } of store.due(LANE, limit)) emails.add(unkey(at)[1] as string)
+    for await (const { key: at } of store.due(lane, limit)) emails.add(emailOf(at))
     return emails
   }
 
@@ -297,15 +306,15 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
   async function unindexedNames() {
     const named = await waiting(NAMED + 1)
     const { made, isWhole } = await index.state()
-    return isWhole && named.size <= NAMED ? { made, emails: named } : undefined
+    return isScheduled && isWhole && named.size <= NAMED ? { made, emails: named } : undefined
   }
 
   let running: Promise<void> | undefined
   return {
     start(): void {
       if (running) return
-      const unwatch = store.watch(LANE, (lane, at) => {
-        if (lane === LANE && at <= store.now()) hint()
+      const unwatch = store.watch(lane, (changed, at) => {
+        if (changed === lane && at <= store.now()) hint()
       })
       running = run().finally(unwatch)
     },
@@ -334,7 +343,7 @@ export function createIndexer({ store, index, clock, log, load, all }: IndexerPa
   }
 }
 
-const stillOurs = ({ key: at, generation }: Lease) => ({ due: at, lane: LANE, lease: generation })
+const emailOf = (at: Key): string => unkey(at)[1] as string
 const backOff = (failures: number) => Math.min(BACK_OFF_MOST_MS, BACK_OFF_MS * 2 ** Math.min(failures, 20))
 
 /** Lets others have a turn when this one has taken long enough. */
