@@ -500,12 +500,11 @@ async function openDelivery(job: Job, { store, parseLimit }: { store: Store; par
   const { record } = job
   const { blob, blobSize, headerSize } = record
   const small = blobSize <= SMALL
-  const bytes = await readAll(store.blobs.open(blob, small ? undefined : { start: 0, end: headerSize }))
-  const body: Body = {
-    size: blobSize,
-    bytes: small ? bytes : undefined,
-    open: (range) => store.blobs.open(blob, range),
-  }
+  const stored: Body = { size: blobSize, open: (range) => store.blobs.open(blob, range) }
+  const bytes = await readAll(
+    openWith(stored, { prefix: '', cuts: [] }, { start: 0, end: small ? blobSize : headerSize }),
+  )
+  const body = small ? { ...stored, bytes } : stored
   return createDelivery(job, body, bytes.subarray(0, headerSize), parseLimit)
 }
 

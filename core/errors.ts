@@ -106,6 +106,10 @@ export const ERRORS = {
     'The blob {id} is not in the store',
     'Restore it from a backup; the deliveries that need it wait.',
   ],
+  IEMS_BLOB_DAMAGED: [
+    'Stored content is {how} than the {size} octets that were stored',
+    'Check the disk and restore the blob from a backup; the deliveries that need it wait. `iems store check` finds all.',
+  ],
   IEMS_CONTENT_TOO_LARGE: ['The content is larger than {limit} octets', 'Raise limits.messageSize, or send less.'],
   IEMS_CONTENT_BROKEN: [
     'The content ended early: {why}',

@@ -199,6 +199,21 @@ export function sizeWith(body: Body, edits: Edits): number {
   return Buffer.byteLength(edits.prefix) + body.size - cut
 }
 
+/**
+ * A piece of a body, exactly. Throws `IEMS_BLOB_DAMAGED` behind it when it is shorter than it was when it was stored,
+ * or, at the end of the body, when more follows: content of another size is never taken for the whole.
+ */
+async function* wholePiece(body: Body, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
+  const isLast = end === body.size
+  let left = end - start
+  for await (const chunk of body.open({ start, end: isLast ? end + 1 : end })) {
+    if (chunk.byteLength > left) throw new IemsError('IEMS_BLOB_DAMAGED', { how: 'longer', size: body.size })
+    left -= chunk.byteLength
+    yield chunk
+  }
+  if (left > 0) throw new IemsError('IEMS_BLOB_DAMAGED', { how: 'shorter', size: body.size })
+}
+
 /** A body seen through edits: all of it, or a range of what is seen. */
 export async function* openWith(body: Body, edits: Edits, range?: ByteRange): AsyncGenerator<Uint8Array> {
   const { start: first, end: last } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
@@ -211,7 +226,7 @@ export async function* openWith(body: Body, edits: Edits, range?: ByteRange): As
     const piece = { start: start + Math.max(0, first - seen), end: Math.min(from, start + last - seen) }
     if (piece.end > piece.start) {
       if (body.bytes) yield body.bytes.subarray(piece.start, piece.end)
-      else yield* body.open(piece)
+      else yield* wholePiece(body, piece)
     }
     seen += Math.max(0, from - start)
     start = to

@@ -16,7 +16,6 @@ import {
   whyNoReport,
   writeReport,
 } from './bounce.ts'
-import { IemsError } from './errors.ts'
 import type { Bounce, Delivery, Outcome } from './hooks.ts'
 import type { Emit } from './log.ts'
 import { newId } from './message.ts'
@@ -264,9 +263,4 @@ function expired(outcome: Outcome): Outcome {
   const { said } = outcome.reply
   const { reply } = refuse(554, '5.4.7', `${EXPIRED}; last answer: ${wordsOf(outcome.reply)}`)
   return { ...outcome, status: 'failed', reply: said === undefined ? reply : { ...reply, said } }
-}
-
-/** For `IemsError`s that mean a record is bad rather than the store. */
-export function isMissingBlob(error: unknown): boolean {
-  return error instanceof IemsError && error.code === 'IEMS_BLOB_MISSING'
 }

@@ -505,7 +505,7 @@ export class Session {
 function failed(error: unknown): Answer {
   const code = error instanceof IemsError ? error.code : ''
   if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')
-  if (code === 'IEMS_BLOB_MISSING') return no('Content of a message is missing on the server', 'CORRUPTION')
+  if (code.startsWith('IEMS_BLOB_')) return no('Content of a message is missing on the server', 'CORRUPTION')
   if (code.startsWith('IEMS_STORE_')) return no('The store is not available; try again later', 'UNAVAILABLE')
   return no('Internal error; try again later', 'SERVERBUG')
 }

@@ -196,6 +196,8 @@ async function* contentOf(
   mostHeader: number,
 ): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`${written(fields)}\r\n`, 'latin1')
-  if (body) yield* body
-  else yield* (await splitContent(message.open(), mostHeader))?.body ?? []
+  if (body) return yield* body
+  const split = await splitContent(message.open(), mostHeader)
+  if (!split) throw new Error('the header has grown beyond its limit since it was filtered')
+  yield* split.body
 }

@@ -2,7 +2,8 @@
  * Content as it goes over the wire: dots stuffed, every line ended by CRLF, the end marked (RFC 5321 section 4.5.2).
  *
  * What must stay true: never a CR or LF alone leaves us, whatever comes in, so that no content can end the data before
- * its end (SMTP smuggling). Content that needs no change is not copied.
+ * its end (SMTP smuggling); content that has not the announced size never reaches its end mark. Content that needs no
+ * change is not copied.
  */
 import type { Delivery } from 'iems'
 
@@ -62,7 +63,7 @@ const END_OF_TEXT = Buffer.from('\r\n.\r\n')
 const SMALL = 65_536
 
 export interface Content {
-  /** All of it, dot included, if it is small. */
+  /** All of it, dot included, if it is small. Every way to read throws when the content has not its size. */
   whole(): Promise<Buffer | undefined>
   /** All of it, dot included, bit by bit. */
   stuffed(): AsyncIterable<Buffer>
@@ -74,6 +75,7 @@ export interface Content {
 /** Small content is read once, however often it is sent. */
 export function contentOf(delivery: Delivery): Content {
   const { size } = delivery
+  const raw = () => exactly(size, delivery.open())
   let whole: Buffer | undefined
   return {
     size,
@@ -81,17 +83,28 @@ export function contentOf(delivery: Delivery): Content {
       if (whole || size > SMALL) return whole
       const stuffer = new DotStuffer()
       const chunks: Buffer[] = []
-      for await (const chunk of delivery.open()) chunks.push(stuffer.encode(chunk))
+      for await (const chunk of raw()) chunks.push(stuffer.encode(chunk))
       whole = Buffer.concat([...chunks, stuffer.end()])
       return whole
     },
-    stuffed: () => stuffed(delivery),
-    raw: () => delivery.open(),
+    stuffed: () => stuffed(raw()),
+    raw,
   }
 }
 
-async function* stuffed(delivery: Delivery): AsyncGenerator<Buffer> {
+/** Throws at once when more comes than was announced, and at the end when less came. */
+async function* exactly(size: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = size
+  for await (const chunk of source) {
+    left -= chunk.byteLength
+    if (left < 0) break
+    yield chunk
+  }
+  if (left !== 0) throw new Error(`the content is ${left < 0 ? 'longer' : 'shorter'} than the ${size} octets announced`)
+}
+
+async function* stuffed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const stuffer = new DotStuffer()
-  for await (const chunk of delivery.open()) yield stuffer.encode(chunk)
+  for await (const chunk of source) yield stuffer.encode(chunk)
   yield stuffer.end()
 }

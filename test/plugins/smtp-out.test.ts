@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { smtpOut } from 'iems/plugins/smtp-out'
-import { createTestKernel } from 'iems/testing'
+import { createTestKernel, memoryStore } from 'iems/testing'
 import { LETTER, startChannel } from '../support/smtp-out.ts'
 import { type Sink, type SinkSession, startSink, until } from '../support/smtp-sink.ts'
 
@@ -138,13 +138,16 @@ for (const [name, content, sent] of CONTENTS) {
     const sink = await startSink(t)
     const channel = await startChannel(t, { nexthop: sink.nexthop })
     await channel.send({ content })
+    // More than goes out in one write.
+    const above = 'line\r\n'.repeat(12_000)
     const octets = async function* () {
+      yield Buffer.from(above)
       for (const octet of Buffer.from(content)) yield Buffer.from([octet])
     }
-    await channel.send({ content: octets(), size: 1_000_000 })
+    await channel.send({ content: octets(), size: above.length + content.length })
     assert.deepEqual(
       sink.messages.map(({ raw }) => raw),
-      [sent, sent],
+      [sent, above + sent],
     )
   })
 }
@@ -178,6 +181,56 @@ test('content that cannot be read defers, and its end is never sent', async (t) 
   await channel.send()
   assert.equal(sink.messages.length, 1)
 })
+
+test('content of another size than announced is never sent with its end', async (t) => {
+  const sizes = [LETTER.length, 1_000_000]
+  for (const protocol of ['smtp', 'lmtp'] as const)
+    for (const size of sizes)
+      for (const difference of [-200_000, -1, 1, 200_000]) {
+        const sink = await startSink(t, { lmtp: protocol === 'lmtp' })
+        const channel = await startChannel(t, { nexthop: sink.nexthop, protocol })
+        const content = Buffer.alloc(Math.max(1, size + difference), LETTER)
+        assert.deepEqual(await channel.tell({ content, size }), [
+          'deferred b@b.test 451 4.3.0 Local error, tried again later',
+        ])
+        await until(() => sink.sessions[0]?.socket.destroyed === true)
+        assert.equal(sink.messages.length, 0)
+      }
+})
+
+for (const octets of [1000, 300_000])
+  for (const [what, damage] of [
+    ['cut off', (bytes: Buffer) => bytes.subarray(0, -1)],
+    ['longer', (bytes: Buffer) => Buffer.concat([bytes, Buffer.from('x')])],
+    ['empty', () => Buffer.alloc(0)],
+  ] as const)
+    test(`a blob of ${octets} octets that is ${what} is not sent as the message that was accepted`, async (t) => {
+      const sink = await startSink(t)
+      const below = memoryStore()
+      let isDamaged = false
+      const blobs: typeof below.blobs = {
+        ...below.blobs,
+        async *open(id, range) {
+          const bytes = Buffer.concat(await Array.fromAsync(below.blobs.open(id)))
+          yield (isDamaged ? damage(bytes) : bytes).subarray(range?.start, range?.end)
+        },
+      }
+      const out = smtpOut({ nexthop: sink.nexthop }, { accepts: 'anyone' })
+      const kernel = await createTestKernel(t, { channels: { out }, store: { ...below, blobs } })
+      const body = 'x\r\n'.repeat(octets / 3)
+      const { reply, id } = await kernel.submit({ from: 'a@a.test', to: ['b@b.test'], body })
+      assert.equal(reply.code, 250)
+      isDamaged = true
+      await kernel.deliver()
+      await assert.rejects(Array.fromAsync((await kernel.queue.open(id as string)) ?? []), {
+        code: 'IEMS_BLOB_DAMAGED',
+      })
+      assert.equal(sink.messages.length, 0)
+      isDamaged = false
+      await kernel.queue.flush(sink.nexthop)
+      await kernel.deliver()
+      assert.equal(sink.messages.length, 1)
+    })
 
 // --- refusals at every stage ---
 
