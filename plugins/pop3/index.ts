@@ -5,7 +5,9 @@
  */
 import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
 import { MailStore } from '../mailstore/api.ts'
+import { statusLine } from './lines.ts'
 import { type Options, options } from './options.ts'
+
 import { Session } from './session.ts'
 
 export const pop3 = definePlugin({
@@ -56,7 +58,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, mayLo
   try {
     const refusal = await kernel.connect()
     if (refusal) {
-      output.line(`-ERR ${refusal.reply.text}`)
+      output.line(statusLine(`-ERR ${refusal.reply.text}`))
       return await output.flush()
     }
     await new Session({

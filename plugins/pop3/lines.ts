@@ -7,10 +7,18 @@
 
 const DOT = 46
 const LF = 10
+const CR = 13
+const MAX_LINE = 510
+
+/** A status line, whatever a reason says: printable ASCII, 512 octets with its CRLF (RFC 1939 section 3). */
+export function statusLine(text: string): string {
+  return text.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, '?')
+}
 
 /** The content with its dots stuffed, and the line that ends it. */
 export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let last = LF
+  let isEnded = true
   for await (const chunk of content) {
     const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (octets.length === 0) continue
@@ -22,9 +30,11 @@ export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerat
       from = at + 1
     }
     yield octets.subarray(from)
-    last = octets[octets.length - 1] as number
+    isEnded = octets.at(-1) === LF && (octets.length > 1 ? octets.at(-2) : last) === CR
+    last = octets.at(-1) as number
   }
-  yield Buffer.from(last === LF ? '.\r\n' : '\r\n.\r\n')
+  // Clients look for CRLF, a dot and CRLF: content whose last line ends otherwise would have no end.
+  yield Buffer.from(isEnded ? '.\r\n' : '\r\n.\r\n')
 }
 
 /** The header, the blank line and so many lines of the body. */

@@ -20,7 +20,7 @@ import {
   TimedOut,
 } from 'iems'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../mailstore/api.ts'
-import { stuffed, topOf, whole } from './lines.ts'
+import { statusLine, stuffed, topOf, whole } from './lines.ts'
 import type { Options } from './options.ts'
 
 export interface SessionParts {
@@ -77,14 +77,16 @@ export class Session {
   async run(): Promise<void> {
     const { input, output, hostname, log } = this.parts
     try {
-      output.line(`+OK ${hostname} is ready`)
+      output.line(statusLine(`+OK ${hostname} is ready`))
       await output.flush()
       while (!this.#isOver && (await this.#hasCommand())) await this.#command()
       if (!this.#isOver)
         output.line(
-          this.parts.open.revoked.aborted
-            ? `-ERR [AUTH] ${this.parts.open.revoked.reason}`
-            : '-ERR [SYS/TEMP] The server is stopping',
+          statusLine(
+            this.parts.open.revoked.aborted
+              ? `-ERR [AUTH] ${this.parts.open.revoked.reason}`
+              : '-ERR [SYS/TEMP] The server is stopping',
+          ),
         )
       await output.flush()
     } catch (error) {
@@ -141,7 +143,7 @@ export class Session {
     const line = typeof answer === 'string' ? answer : answer.line
     if (line === '') return
     if (line.startsWith('-')) this.#errors++
-    output.line(line)
+    output.line(statusLine(line))
     if (typeof answer === 'string') return
     if (isLines(answer.content)) {
       for (const one of answer.content) output.line(one)

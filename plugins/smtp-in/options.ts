@@ -25,6 +25,11 @@ const limits = z
       .default(50)
       .describe('Refused commands in a session since the last accepted message; then 421.'),
     commands: z.int().positive().default(100_000).describe('Commands in one session; then 421.'),
+    emptyCommands: z
+      .int()
+      .positive()
+      .default(1000)
+      .describe('EHLO, HELO, RSET, NOOP, VRFY, EXPN, HELP and ETRN since the last accepted message; then 421.'),
     smallChunks: z
       .int()
       .positive()

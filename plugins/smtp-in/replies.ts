@@ -2,19 +2,54 @@
  * Everything this server says of its own accord, and how a reply becomes a line.
  *
  * A client reads one ASCII line of at most 512 octets (RFC 5321 section 4.5.3.1.5) with one enhanced code (RFC 2034);
- * the greeting, the answers to HELO and EHLO and all 3xx carry none. What hooks and channels answer goes through
- * `line` too, so nothing they say can split a reply in two.
+ * the greeting, the answers to HELO and EHLO and all 3xx carry none. The connection sends `ReplyText` only, which only
+ * this file makes: whatever hooks and channels answer, it is one reply that keeps the grammar.
  */
-import { accept, defer, format, type Reply, refuse } from 'iems'
+import { accept, defer, type Reply, refuse } from 'iems'
 
-/** The line for a reply, without its CRLF. */
-export function line(reply: Reply): string {
-  return plain(format(reply))
+declare const isReplyText: unique symbol
+/** One whole reply of RFC 5321 section 4.2, its lines joined by CRLF, without the last CRLF. */
+export type ReplyText = string & { readonly [isReplyText]: true }
+
+/** The line for a reply. */
+export function line(reply: Reply): ReplyText {
+  const code = codeOf(reply.code)
+  return `${code} ${enhancedOf(reply.enhanced, code)} ${plain(reply.text)}`.trimEnd() as ReplyText
+}
+
+export function greeting(hostname: string, protocol: 'SMTP' | 'ESMTP' | 'LMTP'): ReplyText {
+  return `220 ${plain(hostname)} ${protocol} IEMS` as ReplyText
+}
+
+/** The answer to EHLO and LHLO, or with the name alone to HELO. */
+export function hello(hostname: string, extensions: readonly string[] = []): ReplyText {
+  const texts = [hostname, ...extensions].map(plain)
+  return texts.map((text, at) => `250${at < texts.length - 1 ? '-' : ' '}${text}`).join('\r\n') as ReplyText
+}
+
+/** A challenge of SASL, whose line may be longer than others (RFC 4954 section 4). */
+export function challenge(text: string): ReplyText {
+  return `334 ${Buffer.from(text).toString('base64')}` as ReplyText
 }
 
 /** Printable ASCII, short enough for one reply line. */
-export function plain(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 500)
+function plain(text: string): string {
+  return text.slice(0, MAX_TEXT).replace(/[^\x20-\x7e]/g, '?')
+}
+
+const MAX_TEXT = 490
+
+/** RFC 5321 section 4.2: the second digit is 0 to 5. A code that a plugin made up means what its first digit says. */
+function codeOf(code: number): number {
+  if (/^[245][0-5][0-9]$/.test(String(code))) return code
+  return code >= 500 ? 550 : code >= 200 && code < 300 ? 250 : 451
+}
+
+/** RFC 3463: three numbers without leading zeros, the first one the code's class. */
+function enhancedOf(enhanced: string, code: number): string {
+  const digit = String(code).slice(0, 1)
+  const [, first, subject, detail] = /^([245])\.(\d{1,3})\.(\d{1,3})$/.exec(enhanced) ?? []
+  return first === digit ? `${digit}.${Number(subject)}.${Number(detail)}` : `${digit}.0.0`
 }
 
 const no = (...given: Parameters<typeof refuse>): Reply => refuse(...given).reply
@@ -35,7 +70,7 @@ export const YES = {
 } as const
 
 /** A 3xx carries no enhanced code (RFC 2034 section 4). */
-export const START_DATA = '354 End data with <CR><LF>.<CR><LF>'
+export const START_DATA = '354 End data with <CR><LF>.<CR><LF>' as ReplyText
 
 /** What ends the session; each is followed by closing it. */
 export const END = {
@@ -45,6 +80,7 @@ export const END = {
   tooManyFromYou: later(421, '4.7.0', 'Too many connections from your address, try again later'),
   tooManyErrors: later(421, '4.7.0', 'Too many errors'),
   tooManyCommands: later(421, '4.7.0', 'Too many commands in one session'),
+  tooManyEmpty: later(421, '4.7.0', 'Too many commands without a message'),
   tooManyChunks: later(421, '4.7.0', 'Too many small chunks in one message'),
   tooManyMessages: later(421, '4.7.0', 'Too many messages in one session, connect again'),
   tooManyAttempts: later(421, '4.7.0', 'Too many authentication attempts'),

@@ -24,7 +24,7 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import type { Sink } from './content.ts'
 import { Input, type Listener } from './input.ts'
-import { END, line } from './replies.ts'
+import { END, line, type ReplyText } from './replies.ts'
 import { type Client, Conversation, type Setting, type Wire } from './session.ts'
 
 /** How long a client's content may come slower than `timeouts.dataRate`. */
@@ -137,7 +137,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
 
   // --- Wire ---
 
-  say(text: string): void {
+  say(text: ReplyText): void {
     if (!this._closing) this.#out += `${text}\r\n`
   }
 

@@ -19,7 +19,7 @@ import {
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { Offer } from './parameters.ts'
-import { END, line, NO, plain, YES } from './replies.ts'
+import { challenge, END, greeting, hello, line, NO, YES } from './replies.ts'
 import { type ContentWire, Transaction, type TransactionParts } from './transaction.ts'
 import { ATTRIBUTES, readXclient } from './xclient.ts'
 
@@ -49,6 +49,8 @@ export type Client = Pick<ClientFacts, 'remote' | 'local' | 'tls'>
 /** Octets of a chunk that costs about as much to answer as to carry. */
 const SMALL_CHUNK = 1024
 const BETWEEN_CHUNKS: readonly string[] = ['BDAT', 'NOOP', 'RSET', 'QUIT']
+/** What brings no message nearer, but is answered. */
+const EMPTY: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'LHLO', 'NOOP', 'RSET', 'VRFY', 'EXPN', 'HELP', 'ETRN'])
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
 export class Conversation {
@@ -67,6 +69,7 @@ export class Conversation {
   #errors = 0
   #messages = 0
   #smallChunks = 0
+  #emptyCommands = 0
   #attempts = 0
   /** In the midst of a SASL exchange: who waits for the client's next line; undefined is a line that was none. */
   #asked: ((text: string | undefined) => void) | undefined
@@ -94,7 +97,7 @@ export class Conversation {
     if (refusal?.reply.code === 421) return this.end(refusal.reply)
     this.#state = refusal ? 'refused' : 'talking'
     if (refusal) this.#wire.say(line(refusal.reply))
-    else this.#wire.say(`220 ${plain(this.#setting.hostname)} ${this.#isLmtp ? 'LMTP' : 'ESMTP'} IEMS`)
+    else this.#wire.say(greeting(this.#setting.hostname, this.#isLmtp ? 'LMTP' : 'ESMTP'))
     if (this.#isStopping) this.stop()
   }
 
@@ -156,6 +159,8 @@ export class Conversation {
   #perform(verb: string, argument: string, text: string): void | Promise<void> {
     if (this.#state === 'refused') return this.#refused(verb)
     if (this.#transaction.isBetweenChunks && !BETWEEN_CHUNKS.includes(verb)) return this.#answer(NO.notInContent)
+    if (EMPTY.has(verb) && ++this.#emptyCommands > this.#setting.options.limits.emptyCommands)
+      return this.end(END.tooManyEmpty)
     switch (verb) {
       case 'EHLO':
       case 'HELO':
@@ -210,8 +215,7 @@ export class Conversation {
     this.#helo = name.slice(0, 255) || 'unknown'
     this.#isExtended = verb !== 'HELO'
     this.#open.update({ helo: this.#helo, protocol: this.#protocol })
-    const lines = [plain(this.#setting.hostname), ...(this.#isExtended ? this.#extensions() : [])]
-    this.#wire.say(lines.map((text, index) => `250${index < lines.length - 1 ? '-' : ' '}${text}`).join('\r\n'))
+    this.#wire.say(hello(this.#setting.hostname, this.#isExtended ? this.#extensions() : []))
   }
 
   #extensions(): string[] {
@@ -264,6 +268,7 @@ export class Conversation {
       this.#messages++
       this.#errors = 0
       this.#smallChunks = 0
+      this.#emptyCommands = 0
     }
     if (reply === NO.synchronisation) this.end(reply)
     for (const each of replies) this.#answer(each)
@@ -315,14 +320,14 @@ export class Conversation {
   }
 
   /** The client's next line, decoded; undefined when it gives up, or is gone. */
-  async #challenge(challenge: string): Promise<Buffer | undefined> {
+  async #challenge(text: string): Promise<Buffer | undefined> {
     if (this.#state === 'over') return undefined
-    this.#wire.say(`334 ${Buffer.from(challenge).toString('base64')}`)
-    const text = await new Promise<string | undefined>((resolve) => {
+    this.#wire.say(challenge(text))
+    const response = await new Promise<string | undefined>((resolve) => {
       this.#asked = resolve
       this.#hasAnswered?.()
     })
-    return text === undefined || text === '*' ? undefined : decodeResponse(text)
+    return response === undefined || response === '*' ? undefined : decodeResponse(response)
   }
 
   #respond(text: string | undefined): Promise<void> {

@@ -10,12 +10,12 @@ import { hasDomain, isAscii, type Path, readLenientPath, readPath } from './addr
 import { Content, countedSink, dottedSink, type Sink } from './content.ts'
 import type { Options } from './options.ts'
 import { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
-import { NO, START_DATA, YES } from './replies.ts'
+import { NO, type ReplyText, START_DATA, YES } from './replies.ts'
 import { createScanner, type Scanner } from './scanner.ts'
 
 /** How a transaction gets at what the client sends after DATA and BDAT. */
 export interface ContentWire {
-  say(text: string): void
+  say(text: ReplyText): void
   /** Hands what the client sends to the sink; settles when the sink has its end, or the client is gone. */
   receive(sink: Sink): Promise<void>
 }

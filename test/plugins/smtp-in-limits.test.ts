@@ -141,7 +141,8 @@ test('content that comes fast enough may take its time', async (t) => {
 
 test('a client that reads no answers is not read from, and is hung up on in time', async (t) => {
   const clock = testClock()
-  const door = await openDoor(t, { timeouts: { command: '10 s' }, limits: { commands: 10_000_000 } }, { clock })
+  const limits = { commands: 10_000_000, emptyCommands: 10_000_000 }
+  const door = await openDoor(t, { timeouts: { command: '10 s' }, limits }, { clock })
   const client = await talk(t, door.port)
   await client.reply()
   client.socket.pause()
@@ -264,4 +265,24 @@ test('small chunks are counted apart from commands, the last of a message is not
   const replies = await client.rest()
   assert.equal(door.arrived.length, 2)
   assert.match(replies, /\r\n421 4\.7\.0 Too many small chunks in one message\r\n$/)
+})
+
+test('commands that bring no message end in 421, and a client that reads nothing is answered no further', async (t) => {
+  const door = await openDoor(t)
+  for (const command of ['EHLO c.test', 'HELO c.test', 'NOOP', 'VRFY x', 'RSET', 'HELP', 'MAIL FROM:<>\r\nRSET']) {
+    const client = await talk(t, door.port)
+    client.send(`EHLO c.test\r\n${`${command}\r\n`.repeat(3000)}`)
+    const said = await client.rest()
+    assert.match(said, /421 4\.7\.0 Too many commands without a message\r\n$/, command)
+    assert.ok((said.match(/^\d{3} /gm) ?? []).length <= 2003, command)
+  }
+  const client = await talk(t, door.port)
+  await client.reply()
+  await client.ask('EHLO c.test')
+  for (let round = 0; round < 3; round++) {
+    client.send('NOOP\r\n'.repeat(900))
+    for (let count = 0; count < 900; count++) assert.match(await client.reply(), /^250/)
+    for (const line of ['MAIL FROM:<a@a.test>', 'RCPT TO:<b@b.test>', 'DATA']) await client.ask(line)
+    assert.match(await client.ask('x: y\r\n\r\n.'), /^250/)
+  }
 })

@@ -1,12 +1,14 @@
 /**
  * A raw SMTP client for tests: sends exactly the octets it is told to, reads whole replies.
  *
- * Every wait ends: with what was waited for, the end of the connection, or a failure after `patienceMs`.
+ * Every reply is checked against the grammar (RFC 5321 section 4.2). Every wait ends: with what was waited for, the end of the connection, or a failure after `patienceMs`.
  */
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { smtpReplyFaults } from './reply-grammar.ts'
 
 const PATIENCE_MS = 5000
 
@@ -78,6 +80,7 @@ export async function talk(
       await until(() => whole.test(text))
       const [reply = ''] = whole.exec(text) ?? []
       text = text.slice(reply.length)
+      if (reply !== '') assert.deepEqual(smtpReplyFaults(reply), [], reply)
       return reply.slice(0, -2).replaceAll('\r\n', '\n')
     },
     async rest() {
