@@ -41,7 +41,11 @@ const isDisposition: Check = (value) => {
 }
 
 const isBounce: Check = (value) =>
-  isObject(value) && [value.to, value.subject, value.text].every(isText) && Array.isArray(value.about)
+  isObject(value) && [value.subject, value.text].every(isText) && isText(value.to) && isAddressLine(value.to)
+
+/** It becomes a header field. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is not allowed
+const isAddressLine = (text: string) => text.length <= 320 && !/[\x00-\x1f\x7f<>]/.test(text)
 
 /** These are told and cannot answer; a value that a short arrow function happens to give back is no answer. */
 const isNoVerdict: Check = (value) => kindOf(value) === undefined

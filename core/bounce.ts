@@ -8,7 +8,7 @@
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from './hooks.ts'
 import { headerField } from './message.ts'
-import { addressField, cutLines, diagnosticField, fitsLines, statusField } from './report-text.ts'
+import { addressField, cutLines, diagnosticField, fitsLines, printable, statusField } from './report-text.ts'
 
 export type ReportKind = Bounce['kind']
 
@@ -53,6 +53,8 @@ export function ageText(ms: number): string {
   return `${Math.round(ms / size)} ${unit}`
 }
 
+const MAX_SUBJECT = 900
+
 const ACTIONS = { failure: 'failed', delay: 'delayed' } as const
 
 export interface ReportFacts {
@@ -72,9 +74,9 @@ function date(ms: number): string {
   return new Date(ms).toUTCString().replace('GMT', '+0000')
 }
 
-/** RFC 2047 for words that are not ASCII. */
+/** One line of a subject, with RFC 2047 for words that are not ASCII. */
 function encodeWords(text: string): string {
-  const line = text.replace(/[\r\n\0]+/g, ' ')
+  const line = printable(text, true).replace(/\s+/g, ' ').trim().slice(0, MAX_SUBJECT).toWellFormed()
   if (isAscii(Buffer.from(line))) return line
   const words: string[] = []
   let word = ''
@@ -122,7 +124,12 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
     headerField('MIME-Version', '1.0'),
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"\r\n`,
   ].join('')
-  const words = Buffer.from(text.replace(/\r?\n/g, '\r\n'))
+  const words = Buffer.from(
+    text
+      .split(/\r\n|\r|\n/)
+      .map((line) => printable(line, true))
+      .join('\r\n'),
+  )
   const plain = isAscii(words) && fitsLines(words)
   const status = [
     facts.envid === undefined ? '' : statusField('Original-Envelope-Id', facts.envid),

@@ -13,7 +13,7 @@ const MAX_LINE = 998
 const MAX_PIECE = 900
 
 /** Printable ASCII, or any printable character in an internationalized report; one line. */
-function printable(text: string, utf8: boolean): string {
+export function printable(text: string, utf8: boolean): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
   const line = text.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ')
   return utf8 ? line : line.replace(/[^\x20-\x7e]/gu, '?')

@@ -152,9 +152,11 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     return compose(bounce, whom.report, attempted)
   }
 
+  /** A plugin changes the words and to whom they go; what happened is not its to say. */
   async function finalBounce(first: Bounce, run: Run): Promise<Bounce> {
     try {
-      return (await hooks.call('bounce', first, run)) ?? first
+      const answer = await hooks.call('bounce', first, run)
+      return answer ? { ...answer, kind: first.kind, message: first.message, about: first.about } : first
     } catch {
       // The guard has logged the fault; a report in the default words is better than none.
       return first
@@ -179,7 +181,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     }
     const isWhole = record.parameters.ret === 'FULL' && bounce.headerOnly !== true
     const returned = await returnedOf(delivery, isWhole, record)
-    const { utf8 } = record.needs
+    const utf8 = record.needs.utf8 || !isAscii(Buffer.from(bounce.to))
     const { envid } = record.parameters
     const content = writeReport(bounce, {
       id,

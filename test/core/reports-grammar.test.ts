@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import type { Outcome, Reply } from 'iems'
+import { definePlugin, type Outcome, type Reply } from 'iems'
 import { createTestKernel, type DeliverAnswer, deliveredTo } from 'iems/testing'
+import * as z from 'zod'
 import { grammarFaults } from '../support/message-grammar.ts'
 
 const OURS: Reply = { code: 550, enhanced: '5.4.6', text: 'Mail for this domain loops back to this server' }
@@ -98,5 +99,63 @@ test('any reply, address and content come to a report that keeps the grammar', a
       assert.notEqual(report, '')
     }),
     { numRuns: 60 },
+  )
+})
+
+test('any words and addressee of a plugin come to reports of every kind that keep the grammar', async (t) => {
+  const octets = fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes).toString('latin1'))
+  const words = fc.oneof(
+    octets,
+    fc.string({ unit: 'binary', maxLength: 1500 }),
+    fc.constantFrom(
+      '',
+      ' '.repeat(2000),
+      'x'.repeat(3000),
+      'a\r\nBcc: b@b.test\r\n\r\nbody',
+      '\ud800',
+      '\u{1f600}'.repeat(400),
+    ),
+  )
+  const to = fc.oneof(
+    fc.constantFrom('a@here.test', 'ü@here.test', 'a@here.test\r\nBcc: b@b.test', '', 'x'.repeat(400)),
+    octets,
+  )
+  const kinds = fc.constantFrom('failed', 'deferred', 'delivered')
+  await fc.assert(
+    fc.asyncProperty(kinds, words, words, to, async (status, subject, text, address) => {
+      const plugin = definePlugin({
+        name: 'words',
+        config: z.undefined(),
+        setup: () => ({ hooks: { bounce: (bounce) => ({ ...bounce, subject, text, to: address }) } }),
+      })
+      const said: Reply = {
+        code: status === 'failed' ? 550 : status === 'deferred' ? 450 : 250,
+        enhanced: '4.0.0',
+        text: 'x',
+      }
+      const kernel = await createTestKernel(t, {
+        plugins: [plugin()],
+        // An addressee that is no line.
+        expectsFaults: true,
+        deliver: (delivery) =>
+          delivery.message.from === ''
+            ? deliveredTo(delivery)
+            : delivery.recipients.map((recipient) => ({ recipient, status, reply: said }) as Outcome),
+      })
+      await kernel.submit({
+        from: 'a@here.test',
+        to: [{ address: 'b@there.test', notify: ['SUCCESS', 'FAILURE', 'DELAY'] }],
+      })
+      await kernel.deliver()
+      if (status === 'deferred') for (let day = 0; day < 6; day++) await kernel.advance(86_400_000)
+      const reports = kernel.delivered.filter(({ from }) => from === '')
+      for (const { content } of reports) assert.deepEqual(grammarFaults(content), [], content)
+      const told = kernel.events.filter(({ name }) => ['bounce.queued', 'bounce.dropped'].includes(name))
+      for (const { name, plugin: by } of kernel.events) if (name.endsWith('.fault')) assert.equal(by, 'words')
+      assert.ok(told.length > 0, 'a report is written, or it is said why not')
+      assert.equal((await Array.fromAsync(kernel.queue.list({}))).length, 0)
+      await kernel.close()
+    }),
+    { numRuns: 30 },
   )
 })
