@@ -16,7 +16,7 @@ import { IemsError, reasonOf, together } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { createSecret } from './login.ts'
-import { createDns } from './net/dns.ts'
+import { createDns, type Dns } from './net/dns.ts'
 import { inNetworks } from './networks.ts'
 import type { ChannelPlacement, PluginPlacement } from './placement.ts'
 import {
@@ -53,6 +53,8 @@ export interface KernelParts {
   readonly ports: Ports
   readonly clock: Clock
   readonly log: LogWriter
+  /** Default: a resolver of the kernel's own. */
+  readonly dns?: Dns
   /** A folder of a plugin's own beside the store; absent when nothing is kept. */
   readonly folder?: (plugin: string) => string
   /** Also told of every event. */
@@ -191,7 +193,16 @@ async function* unreachable(postmaster: string, session: OpenSession): AsyncGene
 }
 
 /** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
-export async function createKernel({ config, store, ports, clock, log, folder, watch }: KernelParts): Promise<Kernel> {
+export async function createKernel({
+  config,
+  store,
+  ports,
+  clock,
+  log,
+  dns = createDns(config.dns, clock.now),
+  folder,
+  watch,
+}: KernelParts): Promise<Kernel> {
   const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
   const claim: Claim = ports.claim()
   const gone = new AbortController()
@@ -220,7 +231,6 @@ export async function createKernel({ config, store, ports, clock, log, folder, w
     return value
   }
   const release = createRelease(store)
-  const dns = createDns(config.dns, clock.now)
   const failed = (blob: string, cause: unknown) => emit('store.failing', { blob, cause })
   const submit = createSubmit(() => later(sessions))
 

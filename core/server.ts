@@ -12,6 +12,7 @@ import { IemsError, reasonOf } from './errors.ts'
 import type { KernelEvent } from './hooks.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLog, type LogWriter } from './log.ts'
+import { createDns, type Dns } from './net/dns.ts'
 import type { Clock } from './plugin.ts'
 import { createPorts } from './ports.ts'
 import { levelStore } from './store/level.ts'
@@ -105,6 +106,16 @@ async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   })
 }
 
+/** One resolver for all kernels, so that its cache survives a reload; another when its options change. */
+function lendDns(now: Clock['now']): (config: Config) => Dns {
+  let lent: { readonly options: string; readonly dns: Dns } | undefined
+  return (config) => {
+    const options = JSON.stringify(config.dns)
+    if (lent?.options !== options) lent = { options, dns: createDns(config.dns, now) }
+    return lent.dns
+  }
+}
+
 export async function startServer({
   config,
   memory = false,
@@ -116,9 +127,11 @@ export async function startServer({
   const store = await openStore(config, memory)
   let kernel: Kernel | undefined
   const ports = createPorts((name, fields) => kernel?.emit(name, fields))
+  const dnsFor = lendDns(clock.now)
   const build = (next: Config) =>
     createKernel({
       config: next,
+      dns: dnsFor(next),
       store,
       ports,
       clock,

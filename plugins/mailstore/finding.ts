@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { type SetupContext, unkey } from 'iems'
 import type { EmailText, MailboxRef, TextQuery } from './api.ts'
 import type { Emails } from './emails.ts'
+import { readAddresses } from './mime/addresses.ts'
 import { allEmails, emailId, holdersOf, placesOf, readEmailId } from './records.ts'
 import { createFind } from './search/find.ts'
 import { createIndexer, type Indexable } from './search/indexer.ts'
@@ -30,11 +31,25 @@ const MOST_WORDS = 2000
 /** Octets of text of one message that a search without the index looks into. */
 const WHOLE = 64 * 1024 * 1024
 
-const NAMED = ['from', 'to', 'cc', 'bcc', 'subject'] as const
+const ADDRESSES = ['from', 'to', 'cc', 'bcc'] as const
+const NAMED = [...ADDRESSES, 'subject'] as const
+
+/** RFC 9051 section 6.4.4: the envelope counts, which shows addresses without the comments and spaces within them. */
+function withAddresses(value: string): string {
+  if (!/[\s("\\]/.test(value)) return value
+  const shown = readAddresses(value).flatMap(({ name, mailbox = '', host }) => [
+    name ?? '',
+    host ? `${mailbox}@${host}` : '',
+  ])
+  return [value, ...new Set(shown.filter((one) => !value.includes(one)))].join('\n')
+}
 
 /** An email's text by where it stands, as the index wants it. */
 function searchTextOf({ fields, body, attachments }: EmailText): SearchText {
-  const of = (name: string) => fields.flatMap((field) => (field.name === name ? [field.value] : [])).join('\n')
+  const of = (name: string) => {
+    const values = fields.flatMap((field) => (field.name === name ? [field.value] : []))
+    return (ADDRESSES.some((known) => known === name) ? values.map(withAddresses) : values).join('\n')
+  }
   const isNamed = (name: string) => NAMED.some((known) => known === name)
   const [from, to, cc, bcc, subject] = NAMED.map(of) as [string, string, string, string, string]
   const headers = fields.flatMap(({ name, value }) => (isNamed(name) ? [] : [`${name}: ${value}`])).join('\n')

@@ -879,3 +879,33 @@ test('RFC 9585 4: a long SEARCH, SORT or THREAD says how far it is, and others h
     )
   }
 })
+
+test('SEARCH finds the addresses that ENVELOPE shows, whatever stands between their parts', async (t) => {
+  const fields = [
+    'From: <user-from (comment)@ (comment) domain.org>',
+    'From: Ann <x . y @ example . org>',
+    'From: "A \\"B\\" C" <q@example.org>',
+    'Cc: undisclosed: one@ (x) two.test , "odd local"@three.test;',
+  ]
+  const kernel = await opened(t)
+  const { client } = kernel
+  await fill(
+    kernel,
+    'INBOX',
+    fields.map((field) => ({ text: `${field}\r\n\r\nx\r\n` })),
+  )
+  await client.command('SELECT INBOX')
+  const asked: readonly (readonly [string, string])[] = [
+    ['FROM user-from@domain.org', '1'],
+    ['FROM "user-from (comment)"', '1'],
+    ['FROM x.y@example.org', '2'],
+    ['FROM "x . y"', '2'],
+    ['FROM "A \\"B\\" C"', '3'],
+    ['CC one@two.test', '4'],
+    ['CC "odd local@three.test"', '4'],
+    ['FROM one@two.test', ''],
+    ['TEXT user-from@domain.org', '1'],
+  ]
+  for (const [key, found] of asked)
+    assert.equal((await client.command(`SEARCH ${key}`))[0]?.trimEnd(), `* SEARCH ${found}`.trimEnd(), key)
+})

@@ -8,7 +8,7 @@
  */
 
 /** Of an index file: one of another version is made anew. */
-export const VERSION = 2
+export const VERSION = 3
 
 export const FIELDS = ['from', 'to', 'cc', 'bcc', 'subject', 'headers', 'body', 'attachments'] as const
 export type Field = (typeof FIELDS)[number]
