@@ -26,7 +26,7 @@ import {
 import { format, type Reply } from './reply.ts'
 import { wordsOf } from './report-text.ts'
 import { defineSignal, type Signals } from './runtime/signals.ts'
-import type { Key, Op, Scheduled, Store } from './store/store.ts'
+import type { ByteRange, Key, Op, Scheduled, Store } from './store/store.ts'
 import { type Biography, type DeliveryStory, type Fate, withAttempt } from './trace.ts'
 
 /** Which deliveries are meant; every field that is given must match. */
@@ -83,8 +83,8 @@ export interface Queue {
   bounce(filter: QueueFilter, reason: string): Promise<number>
   /** Ends them without a report. */
   remove(filter: QueueFilter): Promise<number>
-  /** The content of a waiting message, held ones included; undefined when it does not wait. */
-  open(message: string): Promise<AsyncIterable<Uint8Array> | undefined>
+  /** The content of a waiting message, or a range of it, held ones included; undefined when it does not wait. */
+  open(message: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>
   /** A message's biography, also when it is finished; undefined when nothing is known of it. */
   biography(message: string): Promise<Biography | undefined>
 }
@@ -284,11 +284,11 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
       if (count > 0) emit('delivery.removed', { ...filter, count })
       return count
     },
-    async open(message) {
+    async open(message, range) {
       const value = await store.get(messageKey(message))
       if (!value) return undefined
       const { blob, blobSize, edits } = decode<MessageRecord>(value)
-      return openWith({ size: blobSize, open: (range) => store.blobs.open(blob, range) }, edits)
+      return openWith({ size: blobSize, open: (some) => store.blobs.open(blob, some) }, edits, range)
     },
     biography,
   }

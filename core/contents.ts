@@ -39,7 +39,7 @@ export interface Content {
 export interface StagedContent {
   readonly content: Content
   readonly ops: readonly Op[]
-  open(): AsyncIterable<Uint8Array>
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
   /** Forgets it, unless it has been held. */
   discard(): Promise<void>
 }
@@ -184,7 +184,7 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
       return {
         content: { blob: id, ...sizes, edits },
         ops,
-        open: () => staged.open(),
+        open: (range) => staged.open(range),
         discard: () => (ops.length > 0 ? Promise.resolve() : store.blobs.remove(id)),
       }
     },

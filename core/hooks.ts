@@ -14,6 +14,7 @@ import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWat
 import type { EventName } from './log.ts'
 import type { Run } from './plugin.ts'
 import type { Refusal, Reply } from './reply.ts'
+import type { ByteRange } from './store/store.ts'
 
 // --- who speaks ---------------------------------------------------------------
 
@@ -156,8 +157,11 @@ export interface ReadableMessage {
   readonly size: number
   readonly headers: Pick<Headers, 'get'>
   readonly findings: readonly Finding[]
-  /** The whole content, header and body, with every change made so far. May be called any number of times. */
-  open(): AsyncIterable<Uint8Array>
+  /**
+   * The content, header and body, with every change made so far: all of it or a range of its octets. May be called any
+   * number of times.
+   */
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
   /** Read by mailparser, once for all plugins; undefined when larger than `limits.parse` or not to be understood. */
   parse(): Promise<ParsedMail | undefined>
 }

@@ -274,7 +274,7 @@ export function createMessage(parts: MessageParts): ReadableMessage {
   const { id, session, from, parameters, priority, recipients, edits, body, header, parseLimit } = parts
   let headers: Headers | undefined
   let parsed: Promise<ParsedMail | undefined> | undefined
-  const open = () => openWith(body, edits)
+  const open = (range?: ByteRange) => openWith(body, edits, range)
   return {
     id,
     session,
@@ -338,7 +338,7 @@ export function createChangeableMessage(
     get headers() {
       return headers
     },
-    open: () => inner.open(),
+    open: (range) => inner.open(range),
     parse: () => inner.parse(),
     async replaceContent(source) {
       parts = await replace(source)

@@ -66,6 +66,7 @@ const REFUSALS: Readonly<Record<Found, (name: string) => Refusal>> = {
   virus: (name) => refuse(554, '5.7.1', `This message contains a virus: ${name}`),
   encrypted: () => refuse(554, '5.7.1', 'Encrypted attachments are not accepted here'),
   oversize: () => refuse(552, '5.3.4', 'The message or what is in it is too large to be scanned for viruses'),
+  unreadable: () => refuse(554, '5.7.1', 'Archives that cannot be scanned for viruses are not accepted here'),
   unscannable: () => refuse(554, '5.6.0', 'The message cannot be scanned for viruses'),
 }
 const refusalFor = (kind: Found, name: string) => REFUSALS[kind](name)

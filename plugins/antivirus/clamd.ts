@@ -12,8 +12,8 @@ import NodeClam from 'clamscan'
 import { type OutsideAddress, QuestionFailed } from 'iems'
 
 export interface Answer {
-  readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unscannable'
-  /** What clamd calls it; empty when it is clean. */
+  readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unreadable' | 'unscannable'
+  /** What it is called, by clamd or here; empty when it is clean. */
   readonly name: string
 }
 

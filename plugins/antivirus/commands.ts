@@ -43,7 +43,7 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
   async function* scanFile({ input }: CommandCall): AsyncGenerator<CommandOutput> {
     const staged = await contents.stage(upTo(input, options.maxSize))
     try {
-      const { kind, name } = await scan.file({ size: staged.content.size, open: () => staged.open() })
+      const { kind, name } = await scan.file({ size: staged.content.size, open: (range) => staged.open(range) })
       yield { text: name === '' ? kind : `${kind}  ${name}`, value: { kind, name } }
     } finally {
       await staged.discard()

@@ -17,6 +17,8 @@ import { createTaken } from './taken.ts'
 const SWEEP_MS = 3_600_000
 /** Beside what clamd may take: reading the message. */
 const READING_MS = 60_000
+/** Streams of what is shown, at most. */
+const VOLUMES = 7
 
 export const antivirus = definePlugin({
   name: 'antivirus',
@@ -33,8 +35,8 @@ export const antivirus = definePlugin({
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
     if (stored)
       ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })
-    // To get in, for the version, for the whole and for what clamd misses; each by each server.
-    const questions = 3 + 3 * config.servers.length
+    // To get in twice; the version, the whole, what clamd misses, what is shown, and the probe, each by each server.
+    const questions = 2 + (4 + VOLUMES) * config.servers.length
     return {
       hooks: {
         // Also what others are going to hold: that is released by people.

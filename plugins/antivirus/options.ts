@@ -34,9 +34,14 @@ export const options = z.strictObject({
   virus: action('refuse').describe(
     "What is done with a virus. 'bounce' accepts it and tells the sender, who may be forged.",
   ),
-  encrypted: action('tag').describe('The same for what is encrypted, if clamd has AlertEncrypted.'),
+  encrypted: action('tag').describe(
+    'The same for what is encrypted: archives, documents, S/MIME and OpenPGP messages; more if clamd has AlertEncrypted.',
+  ),
   oversize: action('tag').describe(
     "What is larger than `maxSize`, or beyond clamd's own limits if it has AlertExceedsMax.",
+  ),
+  unreadable: action('quarantine').describe(
+    'The same for archives that clamd cannot open: cut off, broken, or of a kind or compression that it does not know.',
   ),
   unscannable: action('quarantine').describe(
     'What clamd cannot read, is a fragment of a message, or is nested absurdly.',
@@ -47,7 +52,7 @@ export const options = z.strictObject({
     .min(1)
     .max(10_000)
     .default(1000)
-    .describe('With more uuencoded or deeply nested parts than this a message is unscannable.'),
+    .describe('With more parts and files in them than this a message is unscannable.'),
   cache: z
     .strictObject({
       entries: z.int().min(0).max(1_000_000).default(10_000).describe('Most results remembered; 0 for none.'),

@@ -4,7 +4,7 @@
  * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
  * clamd answers it ends and says so.
  */
-import { type CommandOutput, type Log, NoServer, type Queue, type QueueEntry } from 'iems'
+import { type ByteRange, type CommandOutput, type Log, NoServer, type Queue, type QueueEntry } from 'iems'
 import type { AccountsApi } from '../accounts/api.ts'
 import type { MailStoreApi } from '../mailstore/api.ts'
 import { HELD, reasonFor } from './check.ts'
@@ -85,7 +85,7 @@ export function createRescan(parts: RescanParts) {
       const content = await queue.open(message)
       if (!content) return undefined
       // It is opened anew each time; if it goes in between there is nothing to do either.
-      const open = () => opened(queue, message)
+      const open = (range?: ByteRange) => opened(queue, message, range)
       const answer = await judge({ size, open })
       if (answer?.kind === 'virus') {
         const isHeld = wanted.isDry || held !== undefined
@@ -155,8 +155,8 @@ export function createRescan(parts: RescanParts) {
   }
 }
 
-async function* opened(queue: Queue, message: string): AsyncGenerator<Uint8Array> {
-  const content = await queue.open(message)
+async function* opened(queue: Queue, message: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  const content = await queue.open(message, range)
   if (!content) throw new Error('it no longer waits')
   yield* content
 }

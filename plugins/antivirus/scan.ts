@@ -1,20 +1,26 @@
 /**
- * One message, or one file, scanned: as it is, and then what clamd would not see in it.
+ * One message, or one file, scanned: as it is, what clamd would not see in it, and what mail programs show of it.
  *
- * What must stay true: `clean` is said only when clamd has said so of all of it; a virus outweighs everything else;
- * when no clamd answers that is an exception (`NoServer`), never a result.
+ * What must stay true: `clean` is said only when clamd has said so of all of it and nothing in it is closed to clamd;
+ * a virus outweighs everything else; when no clamd answers that is an exception (`NoServer`), never a result.
  */
+import { type ByteRange, createTurns, NoServer, NoTurn } from 'iems'
+import { type Problem, RAR } from './archives/archives.ts'
 import { type Answer, readVersion, scanStream } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
 import { missedParts, type OddParts, Unscannable } from './missed/missed.ts'
 import type { Options } from './options.ts'
+import { createProbe } from './probe.ts'
 import { createResults } from './results.ts'
 import type { Servers } from './servers.ts'
+import { filesOf, filesShown, type ShownParts } from './shown/parts.ts'
+import { createVolumes, type Volumes } from './shown/volumes.ts'
+import { CLEAN, strictest } from './strictest.ts'
 
 /** Content that can be read again and again. */
 export interface Readable {
   readonly size: number
-  open(): AsyncIterable<Uint8Array>
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
 export interface ScanOptions {
@@ -29,8 +35,6 @@ const VERSION_MS = 60_000
 /** Asking for it takes no scan. */
 const VERSION_PATIENCE_MS = 10_000
 
-const CLEAN: Answer = { kind: 'clean', name: '' }
-
 export interface ScanParts {
   readonly options: Options
   readonly servers: Servers
@@ -39,9 +43,41 @@ export interface ScanParts {
 
 export function createScan({ options, servers, now }: ScanParts) {
   const results = createResults(options.cache, now)
-  let known: { readonly version: Promise<string>; readonly at: number } | undefined
+  const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
+  const version = createVersion({ options, servers, now })
+  const parts: MessageScanParts = { options, ask, opensRar: createProbe(ask, version) }
+  const scanAll = createMessageScan(parts)
 
-  function version({ afresh = false }: ScanOptions = {}): Promise<string> {
+  const tooLarge = (size: number): Answer | undefined =>
+    size > options.maxSize ? { kind: 'oversize', name: `larger than ${options.maxSize} octets` } : undefined
+
+  return {
+    version,
+    remembered: () => results.size,
+    async message(message: Readable, { afresh = false }: ScanOptions = {}): Promise<Answer> {
+      const oversize = tooLarge(message.size)
+      if (oversize || afresh || options.cache.entries === 0) return oversize ?? scanAll(message, 'message')
+      const key = `${await version()} ${await digestOf(withoutTrace(message.open()))}`
+      const before = results.get(key)
+      if (before) return before
+      const answer = await scanAll(message, 'message')
+      results.set(key, answer)
+      return answer
+    },
+    /** What may be no message. */
+    async file(file: Readable): Promise<Answer> {
+      const known = tooLarge(file.size) ?? (file.size === 0 ? CLEAN : undefined)
+      if (known) return known
+      const plain = await ask(() => file.open())
+      if (plain.kind === 'virus') return plain
+      return strictest([plain, await scanAll(file, 'file'), await scanAll(file, 'message')], options)
+    },
+  }
+}
+
+function createVersion({ options, servers, now }: ScanParts) {
+  let known: { readonly version: Promise<string>; readonly at: number } | undefined
+  return function version({ afresh = false }: ScanOptions = {}): Promise<string> {
     if (!afresh && known && now() - known.at < VERSION_MS) return known.version
     const timeout = Math.min(options.timeout, VERSION_PATIENCE_MS)
     const asked = { version: servers.ask(readVersion, timeout), at: now() }
@@ -51,50 +87,59 @@ export function createScan({ options, servers, now }: ScanParts) {
     })
     return asked.version
   }
+}
 
-  const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
+interface MessageScanParts {
+  readonly options: Options
+  ask(open: () => AsyncIterable<Uint8Array>): Promise<Answer>
+  opensRar(): Promise<boolean>
+}
 
-  async function scanAll(open: () => AsyncIterable<Uint8Array>): Promise<Answer> {
+function createMessageScan({ options, ask, opensRar }: MessageScanParts) {
+  // What is looked through is held in memory.
+  const turns = createTurns({ atOnce: options.concurrency, patience: options.timeout })
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await turns.take(work)
+    } catch (cause) {
+      throw cause instanceof NoTurn ? new NoServer('all scans at a time are under way') : cause
+    }
+  }
+
+  const problemsFound = async (found: Iterable<Problem>): Promise<readonly Problem[]> => {
+    const problems = [...found]
+    const isOpened = problems.some(({ name }) => name === RAR.name) && (await opensRar())
+    return problems.filter(({ name }) => !isOpened || name !== RAR.name)
+  }
+
+  return async function scanAll(content: Readable, as: 'message' | 'file'): Promise<Answer> {
+    const open = () => withoutTrace(content.open())
     const odd: OddParts = new Set()
-    const parts = () => missedParts(open(), { limits: options, odd })
+    const missed = () => missedParts(open(), { limits: options, odd })
+    const found = new Map<string, Problem>()
+    const files = (report: ShownParts['report']) => {
+      const parts = { limits: options, report }
+      return as === 'file' ? filesOf(content, parts) : filesShown(content, parts)
+    }
     let isMissing: boolean
+    let volumes: Volumes
     try {
       // First: what is made to be costly is that for clamd too.
-      isMissing = !(await isEmpty(parts())) || odd.size > 0
+      isMissing = as === 'message' && (!(await isEmpty(missed())) || odd.size > 0)
+      volumes = await inTurn(() => createVolumes(files, options.maxSize, (problem) => found.set(problem.name, problem)))
     } catch (cause) {
       if (cause instanceof Unscannable) return { kind: 'unscannable', name: cause.message }
       throw cause
     }
-    const whole = await ask(open)
-    if (whole.kind === 'virus' || !isMissing) return whole
-    const missed = await ask(parts)
-    return missed.kind === 'virus' || whole.kind === 'clean' ? missed : whole
-  }
-
-  const tooLarge = (size: number): Answer | undefined =>
-    size > options.maxSize ? { kind: 'oversize', name: `larger than ${options.maxSize} octets` } : undefined
-
-  return {
-    version,
-    remembered: () => results.size,
-    async message({ size, open }: Readable, { afresh = false }: ScanOptions = {}): Promise<Answer> {
-      const content = () => withoutTrace(open())
-      const oversize = tooLarge(size)
-      if (oversize || afresh || options.cache.entries === 0) return oversize ?? scanAll(content)
-      const key = `${await version()} ${await digestOf(content())}`
-      const before = results.get(key)
-      if (before) return before
-      const answer = await scanAll(content)
-      results.set(key, answer)
-      return answer
-    },
-    /** What may be no message. */
-    async file({ size, open }: Readable): Promise<Answer> {
-      const known = tooLarge(size) ?? (size === 0 ? CLEAN : undefined)
-      if (known) return known
-      const plain = await ask(open)
-      return plain.kind === 'virus' ? plain : scanAll(() => withoutTrace(open()))
-    },
+    const questions = [...(as === 'message' ? [open] : []), ...(isMissing ? [missed] : []), ...volumes]
+    const answers: Answer[] = []
+    for (const question of questions) {
+      const answer = await ask(question)
+      if (answer.kind === 'virus') return answer
+      answers.push(answer)
+    }
+    return strictest([...answers, ...(await problemsFound(found.values()))], options)
   }
 }
 

@@ -215,7 +215,7 @@ test('what clamd is sent is the message, octet for octet, below a line that tell
   const contents = [
     letter(),
     LARGE,
-    `X-Odd: 1\r\n${letter('\0\xff. \t\r\n\r\n')}`,
+    `X-Odd: 1\r\n${letter('\xff. \t\r\n\r\n')}`,
     '\r\nno header\r\n',
     'Received: x\r\n\r\nbody\r\n',
     `Received: y\r\n\t${'z'.repeat(2000)}\r\nSubject: x\r\n\r\nbody\r\n`,

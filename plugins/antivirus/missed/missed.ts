@@ -125,11 +125,11 @@ function createWalk(way: Way, base: number, between?: string): Walk {
 
   const textOf = (encoding: string) => createText(flat, { encoding, isCopied: isDeep() })
 
-  function beginBody({ type, boundary, encoding }: PartFields, isBroken = false) {
+  function beginBody({ type, boundary, encoding, isFragment }: PartFields, isBroken = false) {
     const isEncoded = encoding === 'base64' || encoding === 'quoted-printable'
     const isMessage = type.startsWith('message/')
     fields = undefined
-    if (type === 'message/partial') throw new Unscannable('a fragment of a message')
+    if (isFragment) throw new Unscannable('a fragment of a message')
     const parts = type.startsWith('multipart/') ? boundary : undefined
     if (isEncoded && (isMessage || parts !== undefined)) {
       enter(undefined)

@@ -1,0 +1,150 @@
+/**
+ * What a CMS object carries in the clear (RFC 5652): the message inside an opaque S/MIME signature, or a compressed one.
+ *
+ * BER as mail programs take it: indefinite lengths, octet strings in pieces, an end that is missing. What must stay
+ * true: depth and time are bounded, whatever the octets; what is not understood is undefined, never an error.
+ */
+import { inflateSync } from 'node:zlib'
+
+export type CmsContent =
+  | { readonly kind: 'content'; readonly octets: Buffer }
+  /** Nobody but the receiver reads it. */
+  | { readonly kind: 'encrypted' }
+  /** A signature without what it signs. */
+  | { readonly kind: 'detached' }
+  /** It is compressed, and broken or too large. */
+  | { readonly kind: 'unreadable' }
+
+const SIGNED = '1.2.840.113549.1.7.2'
+const DIGESTED = '1.2.840.113549.1.7.5'
+const COMPRESSED = '1.2.840.113549.1.9.16.1.9'
+const ENCRYPTED = new Set(['1.2.840.113549.1.7.3', '1.2.840.113549.1.7.6', '1.2.840.113549.1.9.16.1.23'])
+
+/** Elements within elements. */
+const DEPTH = 30
+/** Elements beside the one that is looked for. */
+const SIBLINGS = 20
+
+const SEQUENCE = 0x30
+const OID = 0x06
+const OCTETS = 0x04
+const EXPLICIT = 0xa0
+const CONSTRUCTED = 0x20
+
+interface Element {
+  readonly tag: number
+  /** Of its content. */
+  readonly start: number
+  readonly end: number
+  /** Where the next element begins. */
+  readonly next: number
+}
+
+/** Undefined for what is no CMS. */
+export function readCms(given: Buffer, most: number): CmsContent | undefined {
+  const octets = withoutArmour(given)
+  const outer = elementAt(octets, 0, octets.length)
+  if (outer?.tag !== SEQUENCE) return undefined
+  const [type, wrapper] = childrenOf(octets, outer)
+  if (type?.tag !== OID || wrapper?.tag !== EXPLICIT) return undefined
+  const name = oidOf(octets.subarray(type.start, type.end))
+  if (ENCRYPTED.has(name)) return { kind: 'encrypted' }
+  if (name !== SIGNED && name !== DIGESTED && name !== COMPRESSED) return undefined
+  const [inner] = childrenOf(octets, wrapper)
+  if (inner?.tag !== SEQUENCE) return undefined
+  const content = contentIn(octets, inner)
+  if (content === undefined) return { kind: 'detached' }
+  return name === COMPRESSED ? inflated(content, most) : { kind: 'content', octets: content }
+}
+
+/** The first child that is a type with its content. */
+function contentIn(octets: Buffer, inner: Element): Buffer | undefined {
+  for (const child of childrenOf(octets, inner)) {
+    if (child.tag !== SEQUENCE) continue
+    const [type, content] = childrenOf(octets, child)
+    if (type?.tag !== OID || content?.tag !== EXPLICIT) continue
+    const pieces: Buffer[] = []
+    gatherOctets(octets, content, pieces, 0)
+    return Buffer.concat(pieces)
+  }
+  return undefined
+}
+
+/** Octet strings, in pieces or whole; anything else stands for itself (PKCS #7 allows any type there). */
+function gatherOctets(octets: Buffer, within: Element, pieces: Buffer[], depth: number): void {
+  for (let at = within.start; at < within.end; ) {
+    const element = elementAt(octets, at, within.end)
+    if (!element) return
+    if (element.tag === (OCTETS | CONSTRUCTED) && depth < DEPTH) gatherOctets(octets, element, pieces, depth + 1)
+    else pieces.push(octets.subarray(element.start, element.end))
+    at = element.next
+  }
+}
+
+function inflated(content: Buffer, most: number): CmsContent {
+  try {
+    return { kind: 'content', octets: inflateSync(content, { maxOutputLength: most }) }
+  } catch {
+    return { kind: 'unreadable' }
+  }
+}
+
+function childrenOf(octets: Buffer, { start, end }: Element): readonly Element[] {
+  const children: Element[] = []
+  for (let at = start; at < end && children.length < SIBLINGS; ) {
+    const element = elementAt(octets, at, end)
+    if (!element) break
+    children.push(element)
+    at = element.next
+  }
+  return children
+}
+
+/** Undefined at the end of an indefinite length, and for what is no element. */
+function elementAt(octets: Buffer, at: number, limit: number, depth = 0): Element | undefined {
+  const tag = octets[at]
+  const first = octets[at + 1]
+  if (tag === undefined || first === undefined || at + 2 > limit || (tag === 0 && first === 0)) return undefined
+  // Tags of several octets stand nowhere on the way.
+  if ((tag & 0x1f) === 0x1f || depth > DEPTH) return undefined
+  if (first === 0x80) return indefinite(octets, { tag, start: at + 2 }, limit, depth)
+  const count = first & 0x7f
+  if (first < 0x80) return bounded(tag, at + 2, first, limit)
+  if (count > 6 || at + 2 + count > limit) return undefined
+  return bounded(tag, at + 2 + count, octets.readUIntBE(at + 2, count), limit)
+}
+
+/** What is cut off ends where the octets do. */
+function bounded(tag: number, start: number, length: number, limit: number): Element {
+  const end = Math.min(start + length, limit)
+  return { tag, start, end, next: end }
+}
+
+function indefinite(octets: Buffer, { tag, start }: Pick<Element, 'tag' | 'start'>, limit: number, depth: number) {
+  let at = start
+  for (let child = elementAt(octets, at, limit, depth + 1); child; child = elementAt(octets, at, limit, depth + 1))
+    at = child.next
+  return { tag, start, end: at, next: Math.min(at + 2, limit) }
+}
+
+function oidOf(octets: Buffer): string {
+  if (octets.length === 0 || octets.length > 20) return ''
+  const numbers: number[] = []
+  let value = 0
+  for (const octet of octets) {
+    value = value * 128 + (octet & 0x7f)
+    if (octet >= 0x80) continue
+    numbers.push(...(numbers.length === 0 ? [Math.min(2, Math.floor(value / 40)), value % 40] : [value]))
+    value = 0
+  }
+  return numbers.join('.')
+}
+
+/** Some programs write the base64 of it into a file of its own (RFC 7468). */
+function withoutArmour(octets: Buffer): Buffer {
+  const [whole, text] = /^\s{0,100}-----BEGIN (?:PKCS7|CMS)-----([^-]*)/.exec(octets.toString('latin1', 0, 200)) ?? []
+  if (whole === undefined || text === undefined) return octets
+  const start = octets.indexOf('-----', octets.indexOf('BEGIN')) + 5
+  const end = octets.indexOf('-----', start)
+  return Buffer.from(octets.toString('latin1', start, end < 0 ? octets.length : end), 'base64')
+}

@@ -1,0 +1,41 @@
+/**
+ * Files in one stream, as a tar archive (POSIX ustar), for clamd to scan each by itself.
+ *
+ * What must stay true: the size of a file is exactly what follows; names are ours, never a sender's.
+ */
+
+const BLOCK = 512
+
+/** Octets of a file in it. */
+export const sizeInTar = (size: number): number => BLOCK + Math.ceil(size / BLOCK) * BLOCK
+
+export async function* tarOf(files: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+  let number = 0
+  for await (const file of files) {
+    yield header(`part-${++number}`, file.length)
+    yield file
+    const rest = file.length % BLOCK
+    if (rest > 0) yield Buffer.alloc(BLOCK - rest)
+  }
+  yield Buffer.alloc(2 * BLOCK)
+}
+
+function header(name: string, size: number): Buffer {
+  const block = Buffer.alloc(BLOCK)
+  const octal = (value: number, at: number, digits: number) =>
+    block.write(`${value.toString(8).padStart(digits, '0')}\0`, at, 'latin1')
+  block.write(name, 0, 'latin1')
+  octal(0o644, 100, 7)
+  octal(0, 108, 7)
+  octal(0, 116, 7)
+  octal(size, 124, 11)
+  octal(0, 136, 11)
+  block.write('        0', 148, 'latin1')
+  block.write('ustar\x0000', 257, 'latin1')
+  octal(
+    block.reduce((sum, octet) => sum + octet, 0),
+    148,
+    6,
+  )
+  return block
+}
