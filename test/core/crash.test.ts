@@ -84,7 +84,7 @@ test('a recipient who has the message is not given it again when the report abou
     },
   }
   const world = createWorld()
-  const kernel = await createTestKernel(t, { store, clock, deliver: world.answer })
+  const kernel = await createTestKernel(t, { expectsFaults: true, store, clock, deliver: world.answer })
   await kernel.submit({ from: 'me@here.example', to: ['ok@one.example', 'never@one.example'] })
   full = true
   await kernel.deliver()

@@ -109,6 +109,7 @@ test('names from outside cannot leave their place in our field', async (t) => {
   const zone = { 'A evil.test.uri.test': ['127.0.0.2'] }
   const { send, deliver, delivered } = await startAntispam(t, { zone, options: { lists: LISTS } })
   await send({
+    parameters: { body: 'BINARYMIME' },
     content: letter('http://evil.test\r\nX-Spam-Flag: NO\r\n http://e vil.test\u0000/ http://evil.test\u2028x/'),
   })
   await deliver()
@@ -190,7 +191,7 @@ test('no message makes a fault', async (t) => {
   const ip = fc.constantFrom('192.0.2.1', '::1', '2001:db8::', '::ffff:1.2.3.4', 'fe80::1%eth0', '64:ff9b::1.2.3.4')
   await fc.assert(
     fc.asyncProperty(message, hello, from, ip, async (content, helo, from, ip) => {
-      const { reply } = await send({ content, helo, from, ip })
+      const { reply } = await send({ content, helo, from, ip, parameters: { body: 'BINARYMIME' } })
       assert.equal(reply.code, 250, JSON.stringify(reply))
     }),
     { numRuns: 500 },

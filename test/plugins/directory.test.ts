@@ -259,7 +259,9 @@ test('where mail for an address arrives is who may send from it', async (t) => {
     assert.ok(await here.accounts.maySendAs(bob, from), from)
   assert.ok(!(await here.accounts.maySendAs(bob, 'info@here.test')))
   await here.iems('account set ann status=suspended')
-  assert.equal((await session.mail('ann@here.test', {}))?.reply.code, 553)
+  assert.ok(!(await here.accounts.maySendAs(await idOf('ann'), 'ann@here.test')))
+  // The login itself holds no longer.
+  assert.equal((await session.mail('ann@here.test', {}))?.reply.code, 421)
   await here.iems('account remove bob')
   assert.ok(!(await here.accounts.maySendAs(bob, 'bob@here.test')))
 })

@@ -2,7 +2,7 @@
  * A kernel with antispam and clients from any address: what a stranger's server would be, without a socket.
  */
 import type { TestContext } from 'node:test'
-import type { Identity, PluginEntry, Reply } from 'iems'
+import type { Identity, MailParameters, PluginEntry, Reply } from 'iems'
 import { antispam } from 'iems/plugins/antispam'
 import { createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
 import { serveZone, type Zone } from './dns-zone.ts'
@@ -14,6 +14,7 @@ export type AntispamOptions = NonNullable<Parameters<typeof antispam>[0]>
 export interface Sent {
   readonly content?: string | Buffer
   readonly from?: string
+  readonly parameters?: MailParameters
   readonly to?: string | readonly string[]
   /** The client's address. */
   readonly ip?: string
@@ -54,6 +55,7 @@ function createDoor(trusts: readonly string[]) {
   async function send({
     content = letter(),
     from = 'ann@a.test',
+    parameters = {},
     to = 'bob@here.test',
     ...client
   }: Sent = {}): Promise<Result> {
@@ -64,7 +66,7 @@ function createDoor(trusts: readonly string[]) {
     try {
       const connected = await session.connect()
       session.update({ helo, identity })
-      const begun = connected ?? (await session.mail(from, {}))
+      const begun = connected ?? (await session.mail(from, parameters))
       if (begun) return { reply: begun.reply, refused, findings: {} }
       for (const address of [to].flat()) {
         const no = await session.rcpt({ address })
@@ -72,7 +74,7 @@ function createDoor(trusts: readonly string[]) {
       }
       const [first] = refused
       if (first && refused.length === [to].flat().length) return { reply: first, refused, findings: {} }
-      const reply = await session.data(bytesOf(content))
+      const { message: _, queued: __, ...reply } = await session.data(bytesOf(content))
       return { reply, refused, findings: { ...seen } }
     } finally {
       session.close()
