@@ -129,6 +129,12 @@ export interface Route {
   readonly nexthop: string
 }
 
+/** A recipient with where its mail goes. */
+export interface Routed {
+  readonly recipient: Recipient
+  readonly route: Route
+}
+
 export interface Headers {
   /** Values of all fields of that name, unfolded, first to last. */
   get(name: string): readonly string[]
@@ -288,7 +294,14 @@ export interface HookTable extends IemsHooks {
     readonly parameters: MailParameters
     readonly session: Session
   }) => Refusal | void
-  rcpt: (rcpt: { readonly to: Recipient; readonly from: string; readonly session: Session }) => Refusal | void
+  rcpt: (rcpt: {
+    readonly to: Recipient
+    readonly from: string
+    readonly session: Session
+    readonly parameters: MailParameters
+    /** What the address comes to: at least one. */
+    readonly routed: readonly Routed[]
+  }) => Refusal | void
   check: (message: ReadableMessage) => Verdict | void
   modify: (message: Message) => void
   expand: (rcpt: { readonly to: Recipient; readonly from: string }) => readonly Recipient[] | Refusal | void

@@ -8,7 +8,7 @@
  */
 import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from './errors.ts'
-import type { Discard, MailParameters, Priority, Session, Verdict } from './hooks.ts'
+import type { Discard, MailParameters, Priority, Routed, Session, Verdict } from './hooks.ts'
 import type { Emit } from './log.ts'
 import {
   createChangeableMessage,
@@ -25,7 +25,7 @@ import { groupByRoute, type SharedQueue } from './queue.ts'
 import type { MessageRecord } from './records.ts'
 import type { RememberRefusal } from './refusals.ts'
 import { accept, classOf, defer, FAULT, format, type Refusal, type Reply, refuse } from './reply.ts'
-import type { Resolve, Routed } from './resolve.ts'
+import type { Resolve } from './resolve.ts'
 import type { Staged, Store } from './store/store.ts'
 import type { Trace } from './trace.ts'
 

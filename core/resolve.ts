@@ -6,14 +6,9 @@
  * whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or lists.
  */
 import { IemsError } from './errors.ts'
-import type { Recipient, Route, Session } from './hooks.ts'
+import type { Recipient, Route, Routed, Session } from './hooks.ts'
 import type { Hooks, Run } from './plugin.ts'
 import { classOf, defer, type Refusal, refuse } from './reply.ts'
-
-export interface Routed {
-  readonly recipient: Recipient
-  readonly route: Route
-}
 
 export interface ResolveParts {
   readonly hooks: Hooks

@@ -15,6 +15,7 @@ import type {
   Priority,
   Protocol,
   Recipient,
+  Routed,
   Session,
   Subject,
 } from './hooks.ts'
@@ -24,7 +25,7 @@ import { newId } from './message.ts'
 import type { Clock, Hooks } from './plugin.ts'
 import type { DataReply, Receive } from './receive.ts'
 import { defer, FAULT, format, type Refusal, refuse } from './reply.ts'
-import { mayRelay, type Resolve, type Routed } from './resolve.ts'
+import { mayRelay, type Resolve } from './resolve.ts'
 import type { Rights } from './rights.ts'
 import { converse, type SaslExchange, type WholeCredentials } from './sasl/exchange.ts'
 import { offeredMechanisms, type SaslMechanism } from './sasl/mechanisms.ts'
@@ -252,12 +253,12 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
   }
 
   /** Where a recipient's mail goes, if no tap refuses it. */
-  async function take(to: Recipient, by: Session, { from, trace }: Transaction) {
+  async function take(to: Recipient, by: Session, { from, parameters, trace }: Transaction) {
     const routed = await resolve.resolve(to, from, by, trace.run)
     if ('kind' in routed) return routed
     const channels = [...new Set(routed.map(({ route }) => route.channel))]
     const run = channels.length === 1 ? { ...trace.run, to: channels[0] as string } : trace.run
-    return (await ask('rcpt', { to, from, session }, FAULT, { ...trace, run })) ?? routed
+    return (await ask('rcpt', { to, from, session, parameters, routed }, FAULT, { ...trace, run })) ?? routed
   }
 
   /** Adds what a recipient comes to, once each. */

@@ -17,7 +17,7 @@ import {
   type Store,
 } from 'iems'
 import type { Account, AccountsApi } from '../accounts/api.ts'
-import type { Filing, MailboxRef } from './api.ts'
+import type { Filing, MailboxRef, Refused } from './api.ts'
 import { type Change, type ChangeAccount, isRefused } from './changes.ts'
 import { type Emails, tagOf, threadOf } from './emails.ts'
 import { firstFiling, type ToFile } from './filing.ts'
@@ -25,6 +25,7 @@ import { ensureMailbox } from './mailboxes.ts'
 import { addEntries } from './messages.ts'
 import { isNewName, readName } from './names.ts'
 import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
+import { MAILBOX_FULL, NEVER_FITS } from './room.ts'
 
 /** Recipients of one delivery that are worked on at a time. */
 const AT_ONCE = 100
@@ -32,6 +33,15 @@ const AT_ONCE = 100
 const UNDER_WAY = ''
 /** How often a commit that another holder of the same body overtook is tried again. */
 const TRIES = 20
+
+const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
+
+/** Room may be made, but not for what is larger than the account. */
+function notFiled(recipient: Recipient, { refused, why }: Refused): Outcome {
+  if (refused === 'TOOBIG') return { recipient, status: 'failed', reply: NEVER_FITS.reply }
+  const { reply } = refused === 'OVERQUOTA' ? MAILBOX_FULL : defer(451, '4.2.0', why)
+  return { recipient, status: 'deferred', reply }
+}
 
 export interface DeliverParts {
   readonly store: Store
@@ -126,8 +136,7 @@ export function createDeliver(parts: DeliverParts) {
       }
       return addAll(change, { carried, account, recipient, tag }, mailboxes)
     })
-    if (isRefused(done))
-      return { recipient, status: 'deferred', reply: defer(452, '4.2.2', 'The mailbox is full').reply }
+    if (isRefused(done)) return notFiled(recipient, done)
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
   }
 
@@ -140,8 +149,10 @@ export function createDeliver(parts: DeliverParts) {
     const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n`
     const email = emailId(base, tag)
     const at = now()
+    const size = Buffer.byteLength(top) + content.size
+    if (account.quota !== undefined && size * mailboxes.length > account.quota) return TOO_BIG
     for (const { ref, flags } of mailboxes) {
-      const entry = { email, thread, flags, received: at, saved: at, size: Buffer.byteLength(top) + content.size }
+      const entry = { email, thread, flags, received: at, saved: at, size }
       const added = await addEntries(change, ref, [entry], account.quota)
       if (isRefused(added)) return added
     }

@@ -8,6 +8,7 @@ import * as z from 'zod'
 import { Accounts } from '../accounts/api.ts'
 import { MailStore } from './api.ts'
 import { createCommands } from './commands.ts'
+import { createRoom } from './room.ts'
 import { createMailStore } from './service.ts'
 
 export * from './api.ts'
@@ -53,6 +54,7 @@ export const mailstore = definePlugin({
     const { service, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
     return {
+      hooks: { rcpt: createRoom({ channel: ctx.name, accounts, usage: service.usage }) },
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {

@@ -91,6 +91,12 @@ test('Postfix hands its mail over by LMTP, and a full mailbox keeps it waiting',
   await run('smtp-source', ['-m', '20', '-l', '500', '-t', 'ann@here.test', from])
   await until(async () => (await inboxCount(server, 'ann')) === 20)
   await run('smtp-source', ['-m', '3', '-l', '700', '-t', 'bob@here.test', from])
-  await until(async () => (await server.iems('queue')).out.includes('4.2.2'))
+  // Refused at RCPT, they wait in Postfix; those that were taken before the mailbox was full wait here.
+  const waiting = async () => (await postfix.queued()) + (await server.iems('queue')).out.split('4.2.2').length - 1
+  await until(async () => (await inboxCount(server, 'bob')) === 1 && (await waiting()) === 2)
+  await run('smtp-source', ['-l', '1000', '-t', 'bob@here.test', from])
+  await until(async () => /452 4\.2\.2 The mailbox is full/.test(await postfix.log()))
+  await run('smtp-source', ['-l', '3000', '-t', 'bob@here.test', from])
+  await until(async () => /552 5\.2\.3 /.test(await postfix.log()))
   assert.equal(await inboxCount(server, 'bob'), 1)
 })

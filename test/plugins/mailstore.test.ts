@@ -141,8 +141,9 @@ test('plugins decide where a message is filed, refuse it, or throw it away for i
 
 test('a full mailbox defers what comes, and says so to who appends', async (t) => {
   const { submit, deliver, mail, mailbox, queue } = await createMailKernel(t, {
-    people: [{ name: 'ann', addresses: ['ann@here.test'], quota: '100 B' }],
+    people: [{ name: 'ann', addresses: ['ann@here.test'], quota: '1000 B' }],
   })
+  allowed(await mail.append(await mailbox('ann'), [{ content: contentOf('x'.repeat(900)) }]))
   await submit({ from: 'me@far.test', to: ['ann@here.test'] })
   await deliver()
   const [waiting] = await Array.fromAsync(queue.list())
