@@ -335,3 +335,19 @@ test('structures, envelopes and sections are those that Dovecot tells', { skip: 
     assert.equal(line, expected[index], `${name}, item ${index % 17}`)
   }
 })
+
+test('others have their turns while a message of very many parts is read, however large its pieces', async () => {
+  const content = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\n'.repeat(1_000_000)}`)
+  let turns = 0
+  let isOver = false
+  const count = () => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  await readStructure(async function* ({ start, end } = { start: 0, end: content.length }) {
+    yield content.subarray(start, end)
+  }, content.length)
+  isOver = true
+  assert.ok(turns > 3, `${turns} turns`)
+})

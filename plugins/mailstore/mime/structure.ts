@@ -6,7 +6,7 @@
  * part, and message/rfc822 and message/global have exactly one; every offset is that of the octets as they are, so
  * sections come back byte for byte.
  */
-import type { ByteRange } from 'iems'
+import { type ByteRange, Pace } from 'iems'
 import { readAddresses } from './addresses.ts'
 import { Boundaries } from './boundaries.ts'
 import { gather } from './gather.ts'
@@ -395,17 +395,18 @@ function partOf(part: Open, within: EncodedBody | undefined): MimePart {
   }
 }
 
-/** Octets after which others get their turn. */
-const TURN = 4_000_000
+/** Octets that are read before it is looked whether it is the turn of others: of the smallest parts a few ms of work. */
+const SLICE = 8192
 
 async function readAll(source: AsyncIterable<Uint8Array>, reading: Reading): Promise<Open> {
-  let since = 0
+  const pace = new Pace()
   for await (const chunk of source) {
-    reading.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-    since += chunk.byteLength
-    if (since < TURN) continue
-    since = 0
-    await new Promise(setImmediate)
+    const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    for (let at = 0; at < octets.length; at += SLICE) {
+      const wait = pace.due()
+      if (wait) await wait
+      reading.push(octets.subarray(at, at + SLICE))
+    }
   }
   return reading.finish()
 }
