@@ -64,7 +64,7 @@ test('a message goes in by the command, waits, is explained, and goes out when t
   assert.equal(sink.messages.length, 1)
   const story = (await server.iems('message', 'show', id)).out
   assert.match(story, /finished/)
-  assert.match(story, /route relay: route relay 127/)
+  assert.match(story, /route relay <you@far\.example>: route relay 127/)
   assert.match(story, /deferred <you@far\.example>.*connection refused/)
   assert.match(story, /delivered <you@far\.example>.*250/)
   assert.match((await server.iems('queue')).out, /The queue is empty/)

@@ -118,7 +118,7 @@ for (const transport of OTHERS) {
   })
 
   test(`SMTP, ${transport}: QUIT is answered behind everything else, whatever is sent behind it`, async (t) => {
-    const settings = { listen: '127.0.0.1:0', limits: { errors: 100 } }
+    const settings = { listen: '127.0.0.1:0', limits: { errors: 100, emptyCommands: 10_000 } }
     const kernel = await createTestKernel(t, {
       channels: {
         smtp: smtpIn({ ...settings, tls: TLS_FILES }),
