@@ -92,6 +92,7 @@ test('a hook about something that the kernel did not give is a fault', async (t)
     }),
   })
   const kernel = await createTestKernel(t, {
+    expectsFaults: true,
     channels: { confused: confused(undefined, { accepts: 'anyone' }), shelf: shelf() },
     plugins: [],
   })
