@@ -63,6 +63,8 @@ export interface OpenSession {
   auth(credentials: WholeCredentials): Promise<Identity | Refusal>
   /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
   readonly revoked: AbortSignal
+  /** Calls `look` whenever the identity was asked about and still holds: what it may do can have changed. */
+  onRechecked(look: () => void): void
   /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
   mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
   rcpt(to: {
@@ -198,6 +200,7 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
 
   const revoked = new AbortController()
   let unwatch: (() => void) | undefined
+  let rechecked: (() => void) | undefined
 
   /** Asks again who the client is. A fault says nothing of it; before mail it is "later". */
   async function recheck(): Promise<Refusal | undefined> {
@@ -218,6 +221,7 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     if (answer.kind === 'identity') {
       const { expires } = identity
       session = { ...session, identity: { ...answer, ...(expires === undefined ? {} : { expires }) } }
+      rechecked?.()
       return undefined
     }
     return revoke(identity, answer)
@@ -314,6 +318,9 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
     },
     auth: async (credentials) => accepted(await judge().judge(credentials)),
     revoked: revoked.signal,
+    onRechecked(look) {
+      rechecked = look
+    },
     async mail(from, parameters) {
       transaction = undefined
       const refusal = (await recheck()) ?? (await helo()) ?? (await begin(from, parameters))

@@ -41,7 +41,7 @@ export interface SessionParts {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
-  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
   /** What plugins say of a command, and tells them of a change. */
   readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
   readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
@@ -366,6 +366,10 @@ export class Session {
     if (!found) return false
     const shared = options.shared === undefined ? undefined : await accounts.byName(options.shared)
     this.account = { id: found.id, user }
+    // Groups may have changed, and with them what a client that waits may be told of another account's mailbox.
+    this.parts.open.onRechecked(() => {
+      if (this.view && this.view.mailbox.account !== this.account?.id) this.#wake?.()
+    })
     this.names = createNames({ self: found.id, accounts, shared })
     return true
   }

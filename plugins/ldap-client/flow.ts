@@ -93,7 +93,8 @@ export function createFlow(parts: FlowParts) {
 
   async function maySendAs(id: string, address: string): Promise<boolean> {
     const owner = await ownerOf(address)
-    return owner?.kind === 'account' && owner.account.id === id
+    if (owner?.kind === 'account' && owner.account.id === id) return true
+    return (await source.byId(id))?.sendAs.some((given) => isGiven(given, address)) ?? false
   }
 
   /** RFC 6409 section 6.1. */
@@ -107,21 +108,25 @@ export function createFlow(parts: FlowParts) {
     const account = await source.byLogin(attempt.username)
     // Nobody is asked about as well, or it would be seen how soon the answer comes.
     const isHim = await isRight(account?.dn ?? `cn=${randomUUID()},${parts.base}`, attempt.password)
-    return account && isHim ? identityOf(account) : undefined
+    return account && isHim && !account.isDisabled ? identityOf(account, shownAt(account)) : undefined
   }
 
-  /** A password that was changed is not seen, but an account that is gone, or no longer an account, is. */
-  async function reidentify({ account: id }: Identity): Promise<Identity | Refusal | undefined> {
+  /** A changed password is seen where the server tells when it was changed; it may be the cache's lifetime later. */
+  async function reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
     if (id === undefined) return undefined
     const account = await source.byId(id)
-    return account ? identityOf(account) : refuse(535, '5.7.8', 'The login is no longer valid')
+    if (!account || account.isDisabled || (credential !== undefined && isLater(shownAt(account), credential)))
+      return refuse(535, '5.7.8', 'The login is no longer valid')
+    return identityOf(account, credential)
   }
 
-  const identityOf = ({ id, name }: LdapAccount): Identity => ({
+  /** `credential`: when the password that was shown had been changed. */
+  const identityOf = ({ id, name }: LdapAccount, credential?: string): Identity => ({
     kind: 'identity',
     user: name,
     account: id,
     mayRelay: parts.mayRelay,
+    ...(credential === undefined ? {} : { credential }),
   })
 
   const accounts: AccountsApi = {
@@ -140,7 +145,7 @@ export function createFlow(parts: FlowParts) {
     },
     async identify(login) {
       const account = await source.byLogin(login)
-      return account && identityOf(account)
+      return account && !account.isDisabled ? identityOf(account) : undefined
     },
     async groupsOf(id) {
       const account = await source.byId(id)
@@ -151,10 +156,29 @@ export function createFlow(parts: FlowParts) {
   return { expand, route, rcpt, mail, auth, reidentify, accounts }
 }
 
+/** When the password was changed, of a login that showed it; empty where the server does not say. */
+const shownAt = ({ passwordChanged = '' }: LdapAccount) => passwordChanged
+
+/** Times of LDAP and numbers, which may be of different lengths. An entry from the cache can be older than the login. */
+function isLater(now: string, then: string): boolean {
+  return now.length === then.length ? now > then : now.length > then.length
+}
+
+/** `ann@example.org`, `*@example.org` or `*`, as an administrator wrote it. */
+function isGiven(given: string, address: string): boolean {
+  if (given === '*') return true
+  const [allowed, asked] = [readAddress(given), readAddress(address)]
+  return (
+    allowed !== undefined &&
+    allowed.domain === asked?.domain &&
+    (allowed.local === '*' || allowed.local === asked.local)
+  )
+}
+
 /** What others get to know of an account. */
 function plain(account: LdapAccount | undefined): Account | undefined {
   if (!account) return undefined
-  const { dn, forward, mailHost, ...rest } = account
+  const { dn, forward, mailHost, sendAs, passwordChanged, isDisabled, ...rest } = account
   return rest
 }
 

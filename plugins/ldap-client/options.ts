@@ -36,6 +36,17 @@ const accounts = z.strictObject({
   quota: z.string().optional().describe('Octets that the mailboxes may hold.'),
   forward: z.string().optional().describe('Mail goes to these addresses instead.'),
   mailHost: z.string().optional().describe('Mail goes to this host instead, by `mailHostChannel`.'),
+  sendAs: z
+    .string()
+    .optional()
+    .describe('Addresses it may send from beside its own; `*@example.org` is a whole domain, `*` any address.'),
+  passwordChanged: z
+    .string()
+    .optional()
+    .describe('When the password was changed, as a time or a number that grows: a later one ends open sessions.'),
+  disabled: attributes
+    .optional()
+    .describe('`attribute=value` of an account that may not log in: it ends open sessions.'),
 })
 const groups = z.strictObject({
   base: z.string().optional().describe('Where groups are. Default: `base`.'),
@@ -112,6 +123,9 @@ interface Mapping {
     readonly quota?: string
     readonly forward?: string
     readonly mailHost?: string
+    readonly sendAs?: string
+    readonly passwordChanged: string
+    readonly disabled: readonly string[]
   }
   readonly groups: {
     readonly base: string
@@ -135,6 +149,9 @@ const USUAL = {
       displayName: 'displayName',
       forward: 'mailRoutingAddress',
       mailHost: 'mailHost',
+      passwordChanged: 'pwdChangedTime',
+      // Locked by an administrator in OpenLDAP's ppolicy (not by wrong passwords), and in 389 Directory Server.
+      disabled: ['pwdAccountLockedTime=000001010000Z', 'nsAccountLock=true'],
     },
     groups: {
       filter: '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))',
@@ -152,6 +169,8 @@ const USUAL = {
       logins: ['sAMAccountName', 'userPrincipalName', 'mail'],
       addresses: ['mail', 'proxyAddresses=smtp:'],
       displayName: 'displayName',
+      passwordChanged: 'pwdLastSet',
+      disabled: [],
     },
     groups: {
       filter: '(objectClass=group)',

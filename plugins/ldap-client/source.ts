@@ -15,6 +15,11 @@ export interface LdapAccount extends Account {
   readonly dn: string
   readonly forward: readonly string[]
   readonly mailHost?: string
+  readonly sendAs: readonly string[]
+  /** When its password was changed, where the server says so: grows with each change. */
+  readonly passwordChanged?: string
+  /** May not log in, as far as the server shows it. */
+  readonly isDisabled: boolean
 }
 
 export interface LdapGroup {
@@ -51,7 +56,9 @@ export function createSource({ mapping, cached, search, members: most }: SourceP
     accounts.name,
     ...accounts.addresses.map(attributeOf),
     accounts.displayName,
-    ...[accounts.quota, accounts.forward, accounts.mailHost].filter((name) => name !== undefined),
+    accounts.passwordChanged,
+    ...accounts.disabled.map(attributeOf),
+    ...[accounts.quota, accounts.forward, accounts.mailHost, accounts.sendAs].filter((name) => name !== undefined),
   ]
   const groupAttributes = [groups.name, ...groups.addresses.map(attributeOf), ...groups.members]
 
@@ -68,12 +75,20 @@ export function createSource({ mapping, cached, search, members: most }: SourceP
     const quota = Number(text(accounts.quota) ?? Number.NaN)
     const displayName = text(accounts.displayName)
     const mailHost = text(accounts.mailHost)
+    const passwordChanged = text(accounts.passwordChanged)
+    const disabledBy = (one: string) =>
+      textsOf(found, attributeOf(one))
+        .map(fold)
+        .includes(fold(prefixOf(one)))
     return {
       id,
       name,
       dn: found.dn,
       addresses: addressesIn(found, accounts.addresses),
       forward: accounts.forward === undefined ? [] : textsOf(found, accounts.forward),
+      sendAs: accounts.sendAs === undefined ? [] : textsOf(found, accounts.sendAs),
+      isDisabled: accounts.disabled.some(disabledBy),
+      ...(passwordChanged === undefined ? {} : { passwordChanged }),
       ...(displayName === undefined ? {} : { displayName }),
       ...(Number.isSafeInteger(quota) && quota >= 0 ? { quota } : {}),
       ...(mailHost === undefined ? {} : { mailHost }),

@@ -447,3 +447,53 @@ test('filters as people write them become what they mean', { skip }, async (t) =
   ])
   assert.match(out, /^mail: odd@example\.org$/m)
 })
+
+test('an open session ends when the password was changed or the account was locked there', { skip }, async (t) => {
+  const { uri } = await startServer(t, {
+    global: 'moduleload ppolicy',
+    database: `overlay ppolicy\nppolicy_default "cn=policy,${SUFFIX}"`,
+  })
+  const asDn = ['-x', '-H', uri, '-D', `cn=root,${SUFFIX}`, '-w', 'secret']
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot, cache: { lifetime: '1 ms', absent: '1 ms' } })
+  const open = async (name: string) => {
+    const session = here.openSession({ protocol: 'ESMTPSA', remote: { address: '192.0.2.1' } })
+    const answer = await session.auth({ kind: 'password', username: name, password: `pass-${name}` })
+    assert.equal(answer.kind, 'identity')
+    return session
+  }
+  const [ann, bob, away] = [await open('ann'), await open('bob'), await open('away')]
+  const annDn = `uid=ann,ou=Päople,${SUFFIX}`
+  const changed = await run('ldappasswd', [...asDn, '-s', 'another', annDn])
+  assert.equal(changed.code, 0, changed.err)
+  const locked = await run('ldapmodify', [...asDn, '-e', 'relax'], {
+    input: `dn: uid=bob,${SUFFIX}\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n`,
+  })
+  assert.equal(locked.code, 0, locked.err)
+  await here.advance(1000)
+  assert.equal((await ann.mail('ann@example.org', {}))?.reply.code, 421)
+  assert.equal((await bob.mail('bob@example.org', {}))?.reply.code, 421)
+  assert.equal(await away.mail('away@example.org', {}), undefined)
+  assert.equal(await here.login('ann', 'another'), 'ann')
+  assert.equal(await here.login('bob', 'pass-bob'), 535)
+})
+
+test('an attribute gives leave to send from other addresses', { skip }, async (t) => {
+  const { uri } = await startServer(t)
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot, accounts: { sendAs: 'description' } })
+  const asDn = ['-x', '-H', uri, '-D', `cn=root,${SUFFIX}`, '-w', 'secret']
+  const given = ['description: Press@Example.org', 'description: *@lists.example.org'].join('\n')
+  const done = await run('ldapmodify', asDn, {
+    input: `dn: uid=bob,${SUFFIX}\nchangetype: modify\nadd: description\n${given}\n`,
+  })
+  assert.equal(done.code, 0, done.err)
+  const session = here.openSession({ protocol: 'ESMTPSA', remote: { address: '192.0.2.1' } })
+  await session.auth({ kind: 'password', username: 'bob', password: 'pass-bob' })
+  for (const [from, code] of [
+    ['bob@example.org', undefined],
+    ['press@example.org', undefined],
+    ['any@lists.EXAMPLE.org', undefined],
+    ['ann@example.org', 553],
+    ['press@far.test', 553],
+  ] as const)
+    assert.equal((await session.mail(from, {}))?.reply.code, code, from)
+})

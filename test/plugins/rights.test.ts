@@ -3,9 +3,13 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { imap } from 'iems/plugins/imap'
+import { ldap } from 'iems/plugins/ldap'
 import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
+import { codeAt } from '../../plugins/directory/totp.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
+import { bind, talkLdap } from '../support/ldap-talk.ts'
+import { type SharedStore, STORES } from '../support/several-kernels.ts'
 
 /** A client that shows all that it has received when the server ends the connection. */
 function talk(t: TestContext, port: number) {
@@ -31,12 +35,14 @@ function talk(t: TestContext, port: number) {
   }
 }
 
-async function start(t: TestContext) {
+async function start(t: TestContext, shared: Partial<SharedStore> = {}) {
   const here = await createDirectoryKernel(t, {
+    ...shared,
     channels: {
       submission: smtpIn({ listen: ['127.0.0.1:0'], auth: 'required', authWithoutTls: true }),
       imap: imap({ listen: ['127.0.0.1:0'], authWithoutTls: true }),
       pop3: pop3({ listen: ['127.0.0.1:0'], authWithoutTls: true }),
+      ldap: ldap({ listen: ['127.0.0.1:0'], suffix: 'dc=here,dc=test', authWithoutTls: true }),
     },
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
@@ -57,9 +63,22 @@ async function start(t: TestContext) {
     await idle.say(`a LOGIN ${name} ${secret}\r\nb SELECT INBOX\r\nc IDLE\r\n`, /^\+ /m)
     await pop.say('', /^\+OK/m)
     await pop.say(`USER ${name}\r\nPASS ${secret}\r\n`, /^\+OK[\s\S]*^\+OK/m)
-    return { smtp, idle, pop }
+    const directory = await talkLdap(t, port('ldap'))
+    directory.send(bind(1, name, secret))
+    assert.equal((await directory.next())?.result, 0)
+    return { smtp, idle, pop, directory }
   }
-  return { ...here, open }
+  return { ...here, port, open }
+}
+
+type Opened = Awaited<ReturnType<Awaited<ReturnType<typeof start>>['open']>>
+
+async function allEnded({ smtp, idle, pop, directory }: Opened): Promise<void> {
+  assert.match(await smtp.ended, /^421 4\.7\.0 /m)
+  assert.match(await idle.ended, /^\* BYE The login is no longer valid/m)
+  assert.match(await pop.ended, /^-ERR \[AUTH\]/m)
+  // RFC 4511 section 4.4.1: a notice of disconnection has the message id 0.
+  assert.equal((await directory.ended())?.id, 0)
 }
 type Talk = ReturnType<typeof talk>
 
@@ -73,9 +92,7 @@ for (const [what, change] of [
     const eve = await here.open('eve')
     const bob = await here.open('bob')
     await here.iems(change, 'another secret\n')
-    assert.match(await eve.smtp.ended, /^421 4\.7\.0 /m)
-    assert.match(await eve.idle.ended, /^\* BYE The login is no longer valid/m)
-    assert.match(await eve.pop.ended, /^-ERR \[AUTH\]/m)
+    await allEnded(eve)
     await bob.smtp.say('MAIL FROM:<bob@here.test>\r\n', /^250/m)
     await bob.pop.say('NOOP\r\n', /^\+OK/m)
     await bob.idle.say('DONE\r\n', /^c OK/m)
@@ -95,4 +112,47 @@ test('the kernel asks again at MAIL, and a session loses what its account lost',
   assert.equal((await session.mail('new@here.test', {}))?.reply.code, 421)
   assert.equal((await session.rcpt({ address: 'bob@here.test' }))?.reply.code, 421)
   assert.ok(session.revoked.aborted)
+})
+
+for (const [name, makeStore] of Object.entries(STORES))
+  test(`${name}: a change by another kernel on the store ends the sessions of this one`, async (t) => {
+    const shared = await makeStore(t)
+    const here = await start(t, shared)
+    const other = await createDirectoryKernel(t, shared)
+    const eve = await here.open('eve')
+    const bob = await here.open('bob')
+    await other.iems('account set eve status=disabled')
+    await allEnded(eve)
+    await bob.idle.say('DONE\r\n', /^c OK/m)
+  })
+
+test('a second factor ends the sessions that showed the password alone, and its removal ends none', async (t) => {
+  const here = await start(t)
+  const eve = await here.open('eve')
+  const { id = '' } = (await here.directory.byName('account', 'eve')) ?? {}
+  const begun = await here.directory.startTotp(id, 'eve')
+  assert.ok('secret' in begun)
+  await eve.pop.say('NOOP\r\n', /^\+OK/m)
+  assert.ok(await here.directory.confirmTotp(id, codeAt(begun.secret, Math.floor(here.clock.now() / 30_000)), 'eve'))
+  await allEnded(eve)
+  const web = here.openSession({ protocol: 'HTTP', remote: { address: '192.0.2.1' } })
+  await web.auth({ kind: 'password', username: 'eve', password: 'eve-secret' })
+  await here.iems('account totp eve --remove')
+  assert.equal(await web.mail('eve@here.test', {}), undefined)
+  assert.ok(!web.revoked.aborted)
+})
+
+test('a client that waits in a mailbox of others loses it with the group that could read it', async (t) => {
+  const here = await start(t)
+  await here.iems('group add staff member=bob')
+  const eve = talk(t, here.port('imap'))
+  await eve.say('', /^\* OK/m)
+  await eve.say('a LOGIN eve eve-secret\r\nb CREATE Sh\r\nc SETACL Sh group:staff lr\r\n', /^c OK/m)
+  const bob = talk(t, here.port('imap'))
+  await bob.say('', /^\* OK/m)
+  await bob.say('a LOGIN bob bob-secret\r\nb SELECT Users/eve/Sh\r\nc IDLE\r\n', /^\+ /m)
+  await here.iems('account set eve display-name=Eve')
+  await bob.say('DONE\r\nd IDLE\r\n', /^\+ /m)
+  await here.iems('group set staff member=')
+  assert.match(await bob.ended, /^\* BYE You may no longer read this mailbox/m)
 })

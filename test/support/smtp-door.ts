@@ -139,6 +139,7 @@ export async function openDoor(
       },
       reset: clear,
       revoked: new AbortController().signal,
+      onRechecked() {},
       close() {
         if (!isClosed) sessions--
         isClosed = true
