@@ -102,7 +102,7 @@ test('people log in as they do there, and nobody else does', { skip }, async (t)
 
 test('mail goes where the server says', { skip }, async (t) => {
   const { uri } = await startServer(t)
-  const here = await createClientKernel(t, { servers: [uri], ...asRoot })
+  const here = await createClientKernel(t, { servers: [uri], ...asRoot }, { expectsFaults: true })
   assert.equal(await here.send('a@example.org', 'one'), 250)
   assert.equal(await here.send('TEAM@example.org', 'two'), 250)
   assert.equal(await here.send('ann+x@example.org', 'three'), 250)
@@ -152,10 +152,14 @@ test('who has logged in sends as himself', { skip }, async (t) => {
 
 test('a server that cannot be reached is "later", never "nobody"', { skip }, async (t) => {
   const slapd = await startServer(t)
-  const here = await createClientKernel(t, {
-    servers: [slapd.uri],
-    ...asRoot,
-  })
+  const here = await createClientKernel(
+    t,
+    {
+      servers: [slapd.uri],
+      ...asRoot,
+    },
+    { expectsFaults: true },
+  )
   assert.equal(await here.send('bob@example.org'), 250)
   assert.equal(await here.send('nobody@example.org'), 550)
   await slapd.stop()
@@ -207,9 +211,9 @@ test('StartTLS and LDAPS, with certificates that are checked', { skip }, async (
   const options = { servers: [uri], ...asRoot, startTls: true }
   const right = await createClientKernel(t, { ...options, tls: { ca: cert, servername: 'ldap.test' } })
   assert.equal(await right.login('bob', 'pass-bob'), 'bob')
-  const unknown = await createClientKernel(t, { ...options, tls: { servername: 'ldap.test' } })
+  const unknown = await createClientKernel(t, { ...options, tls: { servername: 'ldap.test' } }, { expectsFaults: true })
   assert.equal(await unknown.login('bob', 'pass-bob'), 454)
-  const other = await createClientKernel(t, { ...options, tls: { ca: cert } })
+  const other = await createClientKernel(t, { ...options, tls: { ca: cert } }, { expectsFaults: true })
   assert.equal(await other.login('bob', 'pass-bob'), 454)
 
   const ours = await createLdapKernel(t, { authWithoutTls: false, tls: { key, cert, mode: 'implicit' } })
@@ -222,13 +226,17 @@ test('StartTLS and LDAPS, with certificates that are checked', { skip }, async (
   assert.equal(await client.login('b@example.org', PASSWORD), 'bob')
   assert.equal((await client.accounts.byName('bob'))?.id, (await ours.directory.byName('account', 'bob'))?.id)
   const plain = await createLdapKernel(t)
-  const refused = await createClientKernel(t, { servers: [plain.uri], startTls: true })
+  const refused = await createClientKernel(t, { servers: [plain.uri], startTls: true }, { expectsFaults: true })
   assert.equal(await refused.login('bob', PASSWORD), 454, 'without TLS nothing is said')
 })
 
 test('one that may not ask is a fault', { skip }, async (t) => {
   const { uri } = await startServer(t)
-  const wrong = await createClientKernel(t, { servers: [uri], ...asRoot, password: secret.value('wrong') })
+  const wrong = await createClientKernel(
+    t,
+    { servers: [uri], ...asRoot, password: secret.value('wrong') },
+    { expectsFaults: true },
+  )
   assert.equal(await wrong.send('bob@example.org'), 451)
   assert.equal(await wrong.login('bob', 'pass-bob'), 454)
 })
@@ -379,7 +387,7 @@ test('servers that say nothing, nonsense, or too much are given up', async (t) =
   )
   const nowhere = `ldap://127.0.0.1:${await freePort()}`
   for (const uri of [never, nonsense, large, endless, nowhere]) {
-    const here = await createClientKernel(t, { servers: [uri], timeouts, entries: 10 })
+    const here = await createClientKernel(t, { servers: [uri], timeouts, entries: 10 }, { expectsFaults: true })
     assert.equal(await here.login('bob', 'x'), 454, uri)
     assert.equal(await here.send('bob@example.org'), 451, uri)
   }

@@ -23,6 +23,7 @@ export interface ClientKernel extends TestKernel {
 export async function createClientKernel(
   t: Pick<TestContext, 'after'>,
   options: Partial<Parameters<typeof ldapClient>[0]>,
+  { expectsFaults = false }: { readonly expectsFaults?: boolean } = {},
 ): Promise<ClientKernel> {
   const lent: { accounts?: AccountsApi; mail?: MailStoreApi; openSession?: SetupContext['openSession'] } = {}
   const borrow = definePlugin({
@@ -37,6 +38,7 @@ export async function createClientKernel(
     },
   })
   const kernel = await createTestKernel(t, {
+    expectsFaults,
     deliver: ({ recipients }) =>
       recipients.map((recipient) => ({
         recipient,
