@@ -71,12 +71,25 @@ interface Client {
 const WAITING = 1000
 const WRONG = 4
 
-export function createAttempts(clock: Clock, limits: AttemptLimits): Attempts {
-  const addresses = new Map<string, Failures>()
-  const names = new Map<string, Failures>()
+/** Who failed and who did not; it outlives a reload. */
+export interface AttemptState {
+  readonly addresses: Map<string, Failures>
+  readonly names: Map<string, Failures>
+  readonly proven: Map<string, true>
+  readonly secret: Buffer
+}
+
+export const createAttemptState = (): AttemptState => ({
+  addresses: new Map(),
+  names: new Map(),
+  proven: new Map(),
+  secret: randomBytes(32),
+})
+
+export function createAttempts(clock: Clock, limits: AttemptLimits, state: AttemptState): Attempts {
+  const { addresses, names, secret } = state
   /** Names, networks, and pairs of them, where a login was right; a pair is not slowed down by others there. */
-  const proven = new Map<string, true>()
-  const secret = randomBytes(32)
+  const { proven } = state
   /** Names may be long, and passwords are not to be kept. */
   const markOf = (text: string) => createHmac('sha256', secret).update(text).digest('base64')
   const waiting = new Set<() => void>()

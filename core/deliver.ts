@@ -35,6 +35,8 @@ export interface ChannelSettings {
 
 export interface DelivererParts {
   readonly channel: string
+  /** Next hops that just could not be reached: a hint, not a record. */
+  readonly resting: Map<string, Rest>
   readonly settings: ChannelSettings
   readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
   readonly store: Store
@@ -68,17 +70,15 @@ const UNCONCLUDED_MS = 60_000
 /** Ms that channels have to end when they are cut. */
 const CUT_MS = 1000
 
-interface Rest {
+export interface Rest {
   readonly until: number
   readonly failures: number
   readonly outcome: Outcome
 }
 
 export function createDeliverer(parts: DelivererParts): Deliverer {
-  const { channel, settings, store, queue, signals, hooks, conclude, clock, emit, log } = parts
+  const { channel, resting, settings, store, queue, signals, hooks, conclude, clock, emit, log } = parts
   const lanes = createLanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
-  /** Next hops that just could not be reached: a hint, not a record. */
-  const resting = new Map<string, Rest>()
   const drained = new Set<Lane>()
   const abort = new AbortController()
   let stopping = false

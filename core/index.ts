@@ -11,9 +11,10 @@ export type { Content, ContentChange, ContentState, Contents, Holder, Holding, S
 export { ERRORS, type ErrorCode, IemsError } from './errors.ts'
 export type * from './hooks.ts'
 export { listenOption } from './listening/addresses.ts'
-export { type Admission, createAdmission } from './listening/admission.ts'
+export { type Admission, type AdmissionLimits, createAdmission, createAdmissionState } from './listening/admission.ts'
 export {
   type Certificates,
+  LOOK_MS as CERTIFICATES_LOOK_MS,
   readAuthorities,
   readCertificates,
   type TlsOption,

@@ -7,7 +7,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Admin, createAdmin } from './admin.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttemptState, createAttempts } from './attempts.ts'
 import type { Backend } from './backend.ts'
 import type { Config, Standing as Configured } from './config.ts'
 import { createContents, createRelease } from './contents.ts'
@@ -38,6 +38,7 @@ import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
 import { createRights } from './rights.ts'
 import { createJobs, type Job } from './runtime/jobs.ts'
+import { createLasting, type Lasting } from './runtime/lasting.ts'
 import { createSignals } from './runtime/signals.ts'
 import type { Service } from './service.ts'
 import { type OpenSession, openSession, type SessionParts } from './session.ts'
@@ -57,6 +58,8 @@ export interface KernelParts {
   readonly dns?: Dns
   /** A folder of a plugin's own beside the store; absent when nothing is kept. */
   readonly folder?: (plugin: string) => string
+  /** What the kernel before counted; default: nothing. */
+  readonly lasting?: Lasting
   /** Also told of every event. */
   readonly watch?: (event: KernelEvent) => void
 }
@@ -75,6 +78,8 @@ export interface Kernel {
   readonly warnings: readonly string[]
   /** What is wrong with what is kept: a line for each. */
   check(): AsyncIterable<string>
+  /** Reads again what plugins have from files. False: one of them has to be set up again to take it. */
+  refresh(): Promise<boolean>
   /** What plugins add to the `iems` command, by their words. */
   readonly commands: ReadonlyMap<string, Command>
   readonly submit: ReturnType<typeof createSubmit>
@@ -165,6 +170,7 @@ const PARTS: Readonly<Record<keyof Parts, true>> = {
   commands: true,
   backends: true,
   check: true,
+  refresh: true,
   close: true,
 }
 
@@ -201,6 +207,7 @@ export async function createKernel({
   log,
   dns = createDns(config.dns, clock.now),
   folder,
+  lasting = createLasting(),
   watch,
 }: KernelParts): Promise<Kernel> {
   const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
@@ -222,7 +229,7 @@ export async function createKernel({
   const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
   const signals = createSignals({ store, log: log.child({}), signal: gone.signal })
   const admin = createAdmin({ store, clock, emit, queue, signals })
-  const attempts = createAttempts(clock, config.limits.logins)
+  const attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
   const rights = createRights({ signals, clock, interval: config.limits.recheckInterval })
   // Filled in when the hooks are wired: sessions come only after that.
   let sessions: SessionParts | undefined
@@ -252,6 +259,7 @@ export async function createKernel({
       schedule: createJobs({ ...lent, store, underWay }, name),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => submit(name, message),
+      lasting: (state, make) => lasting.of(`p ${name} ${state}`, make),
       port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
       offer(service, implementation) {
         if (!offersOf(definition).includes(service.name))
@@ -400,6 +408,7 @@ export async function createKernel({
     deliverers.push(
       createDeliverer({
         channel: name,
+        resting: lasting.of(`resting ${name}`, () => new Map()),
         settings,
         deliver,
         store,
@@ -455,6 +464,11 @@ export async function createKernel({
       if (faults.length === 0) return
       await undo()
       throw together(faults)
+    },
+    async refresh() {
+      let isDone = true
+      for (const { parts } of standing) isDone = (await parts.refresh?.()) !== false && isDone
+      return isDone
     },
     run() {
       claim.makeGood()

@@ -91,6 +91,12 @@ export interface Parts {
   check?(): AsyncIterable<string>
   /** The servers it depends on, for `iems status`. */
   backends?(): readonly Backend[]
+  /**
+   * Reads again what setup has read from files, such as certificates: a reload with the same options calls this instead
+   * of setting everything up again, which would end sessions. False: only setup can take what has changed. A plugin whose
+   * setup reads files has it.
+   */
+  refresh?(): MaybePromise<boolean>
   /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
   close?(signal: AbortSignal): MaybePromise<void>
 }
@@ -196,6 +202,11 @@ export interface SetupContext {
    * is logged as `what` and tried again.
    */
   repeat(ms: number, what: string, run: () => Promise<unknown>): void
+  /**
+   * State in memory that outlives a reload, such as counts for a limit; made when it is first asked for. During a reload
+   * both kernels have the same object. It is not shared with other servers and ends with the process.
+   */
+  lasting<T extends object>(name: string, make: () => T): T
   /** Hands in a message in this plugin's name; it meets every hook from `mail` on. */
   submit(message: Submission): Promise<Submitted>
   /**

@@ -15,6 +15,8 @@ import { createLog, type LogWriter } from './log.ts'
 import { createDns, type Dns } from './net/dns.ts'
 import type { Clock } from './plugin.ts'
 import { createPorts } from './ports.ts'
+import { ConfigIdentity } from './runtime/config-identity.ts'
+import { createLasting } from './runtime/lasting.ts'
 import { levelStore } from './store/level.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
@@ -42,7 +44,10 @@ export interface Server {
   readonly store: Store
   /** When it was started, ms since 1970. */
   readonly since: number
-  /** Reads the configuration again and changes over to it. Throws, with nothing changed. */
+  /**
+   * Reads the configuration again and changes over to it; one that is as before only reads certificates and other files
+   * again, and no session ends. Throws, with nothing changed.
+   */
   reload(): Promise<void>
   /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
   stop(): Promise<void>
@@ -126,6 +131,8 @@ export async function startServer({
   if (!memory) secureFolders(config, log)
   const store = await openStore(config, memory)
   let kernel: Kernel | undefined
+  const lasting = createLasting()
+  const identity = new ConfigIdentity()
   const ports = createPorts((name, fields) => kernel?.emit(name, fields))
   const dnsFor = lendDns(clock.now)
   const build = (next: Config) =>
@@ -136,6 +143,7 @@ export async function startServer({
       ports,
       clock,
       log,
+      lasting,
       ...(memory ? {} : { folder: (plugin: string) => pluginFolder(next, plugin) }),
       ...(watch ? { watch } : {}),
     })
@@ -156,6 +164,7 @@ export async function startServer({
     throw error
   }
   let running: Kernel = kernel
+  let present = identity.of(config)
   running.run()
   running.emit('server.started', {
     hostname: config.hostname,
@@ -186,10 +195,16 @@ export async function startServer({
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
     if (controlPath(next) !== controlPath(running.config))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
+    const wanted = identity.of(next)
+    if (wanted === present && (await running.refresh())) {
+      running.emit('server.reloaded', { path: next.path, sessions: 'kept' })
+      return
+    }
     const fresh = await build(next)
     await fresh.listen()
     const old = running
     running = fresh
+    present = wanted
     fresh.run()
     scheduleSweep(fresh)
     fresh.emit('server.reloaded', { path: next.path })

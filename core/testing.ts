@@ -24,9 +24,11 @@ import {
 import { createPorts, type Door } from './ports.ts'
 import { readLane } from './records.ts'
 import { accept } from './reply.ts'
+import { createLasting, type Lasting } from './runtime/lasting.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
 
+export { createLasting, type Lasting } from './runtime/lasting.ts'
 export { type MakeStore, type StoreUnderTest, storeContract } from './store/contract.ts'
 export { memoryStore } from './store/memory.ts'
 
@@ -135,6 +137,8 @@ export interface TestKernelOptions extends Omit<Partial<ConfigInput>, 'store'> {
   /** Default: a memory store by this kernel's clock. */
   readonly store?: Store
   readonly clock?: TestClock
+  /** What the kernel before counted in memory, as at a reload. */
+  readonly lasting?: Lasting
   /** Faults of plugins and of the kernel are what the test is about. Default false: each of them fails the test. */
   readonly expectsFaults?: boolean
 }
@@ -175,7 +179,7 @@ export async function createTestKernel(
   t: Pick<TestContext, 'after'>,
   options: TestKernelOptions = {},
 ): Promise<TestKernel> {
-  const { deliver: answer, clock = testClock(), expectsFaults = false, ...input } = options
+  const { deliver: answer, clock = testClock(), lasting = createLasting(), expectsFaults = false, ...input } = options
   const { store = memoryStore({ now: clock.now }), ...rest } = input
   const events: KernelEvent[] = []
   const delivered: Delivered[] = []
@@ -188,7 +192,7 @@ export async function createTestKernel(
   )
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
   const ports = createPorts(() => {})
-  const kernel = await createKernel({ config, store, ports, clock, log, watch: (event) => events.push(event) })
+  const kernel = await createKernel({ config, store, ports, clock, log, lasting, watch: (event) => events.push(event) })
   await kernel.listen()
   let running = false
   const run = () => {

@@ -1,5 +1,5 @@
 /**
- * How many connections there are, in all and from each address.
+ * How many connections there are, in all and from each address, those of the configuration before included.
  */
 export interface Admission {
   /** Counts a connection from an address; says which limit is reached instead when one is. */
@@ -7,24 +7,33 @@ export interface Admission {
   leave(address: string): void
 }
 
-export function createAdmission(limits: {
+export interface AdmissionLimits {
   readonly connections: number
   readonly connectionsPerAddress: number
-}): Admission {
-  const counts = new Map<string, number>()
-  let all = 0
+}
+
+/** The counts, which outlive a reload. */
+export interface AdmissionState {
+  readonly counts: Map<string, number>
+  all: number
+}
+
+export const createAdmissionState = (): AdmissionState => ({ counts: new Map(), all: 0 })
+
+export function createAdmission(limits: AdmissionLimits, state: AdmissionState): Admission {
+  const { counts } = state
   return {
     enter(address) {
       const count = counts.get(address) ?? 0
-      if (all >= limits.connections) return 'all'
+      if (state.all >= limits.connections) return 'all'
       if (count >= limits.connectionsPerAddress) return 'address'
-      all++
+      state.all++
       counts.set(address, count + 1)
       return 'ok'
     },
     leave(address) {
       const count = counts.get(address) ?? 0
-      all--
+      state.all--
       if (count > 1) counts.set(address, count - 1)
       else counts.delete(address)
     },

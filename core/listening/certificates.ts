@@ -1,8 +1,10 @@
 /**
  * What every listener can be set to do about TLS: certificates from files, and which of them a client gets: the one that
  * names the host it asked for, else the first.
+ *
+ * Invariant: certificates that cannot be used replace none that are.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { domainToUnicode } from 'node:url'
@@ -10,7 +12,11 @@ import * as z from 'zod'
 import { IemsError, reasonOf, together } from '../errors.ts'
 
 const certificate = {
-  cert: z.string().describe('File with the certificate and its chain (PEM). Read at start and again at each reload.'),
+  cert: z
+    .string()
+    .describe(
+      'File with the certificate and its chain (PEM). Read at start, at each reload and every minute; sessions that are open go on.',
+    ),
   key: z.string().describe('File with the private key (PEM).'),
 }
 
@@ -30,28 +36,61 @@ export const tlsOption = (port: number) =>
   })
 export type TlsOption = z.output<ReturnType<typeof tlsOption>>
 
+/** Ms after which the files are looked at again. */
+export const LOOK_MS = 60_000
+
 export interface Certificates {
-  /** Of the default certificate. */
+  /** Of the default certificate, as it is at the moment. */
   readonly cert: Buffer
   readonly key: Buffer
   /** The context for a name as Unicode in lower case; undefined for the default. */
   choose(servername: string): SecureContext | undefined
+  /** Reads the files again. True: others are used for connections from now on. Throws IEMS_TLS_FILE with nothing changed. */
+  refresh(): Promise<boolean>
+}
+
+interface ReadCertificates extends Omit<Certificates, 'refresh'> {
+  /** Different for other files. */
+  readonly mark: string
 }
 
 /** Throws IEMS_TLS_FILE, which names every file that is wrong. */
-export async function readCertificates({ cert, key, others, minVersion }: TlsOption): Promise<Certificates> {
+export async function readCertificates(option: TlsOption): Promise<Certificates> {
+  let present = await readAll(option)
+  return {
+    get cert() {
+      return present.cert
+    },
+    get key() {
+      return present.key
+    },
+    choose: (servername) => present.choose(servername),
+    async refresh() {
+      const next = await readAll(option)
+      if (next.mark === present.mark) return false
+      present = next
+      return true
+    },
+  }
+}
+
+async function readAll({ cert, key, others, minVersion }: TlsOption): Promise<ReadCertificates> {
   const problems: IemsError[] = []
   const main = await readPair({ cert, key }, problems)
   const contexts = new Map<string, SecureContext>()
+  const mark = createHash('sha256')
   for (const other of others) {
     const pair = await readPair(other, problems)
     if (!pair) continue
+    mark.update(pair.cert).update(pair.key)
     const context = createSecureContext({ ...pair, minVersion })
     for (const name of namesOf(pair.cert)) contexts.set(name, context)
   }
   if (!main || problems.length > 0) throw together(problems)
+  mark.update(main.cert).update(main.key)
   return {
     ...main,
+    mark: mark.digest('base64'),
     choose: (servername) => contexts.get(servername) ?? contexts.get(servername.replace(/^[^.]+/, '*')),
   }
 }

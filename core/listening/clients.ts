@@ -11,8 +11,8 @@ import type { Log } from '../log.ts'
 import { inNetworks } from '../networks.ts'
 import type { Clock, Parts, SetupContext } from '../plugin.ts'
 import type { TlsFacts } from '../session.ts'
-import { createAdmission } from './admission.ts'
-import { type Certificates, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
+import { type Admission, type AdmissionLimits, createAdmission, createAdmissionState } from './admission.ts'
+import { type Certificates, LOOK_MS, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
 import { type Compressed, Connection } from './connection.ts'
 import { type Endpoint, receiveProxyHeader } from './proxy.ts'
 import { tlsFacts } from './tls-facts.ts'
@@ -34,7 +34,9 @@ export interface Client {
 interface ClientsParts {
   readonly tls: TlsOption | undefined
   readonly certificates: Certificates | undefined
-  readonly limits: { readonly connections: number; readonly connectionsPerAddress: number }
+  readonly admission: Admission
+  /** Connections that may be there at a time. */
+  readonly connections: number
   readonly proxyFrom: readonly string[]
   /** Ms for a PROXY header, for a TLS handshake, and for a client to take the last that it is told. */
   readonly handshakeMs: number
@@ -56,8 +58,7 @@ interface Clients {
 }
 
 function createClients(parts: ClientsParts): Clients {
-  const { tls, certificates, clock, log } = parts
-  const admission = createAdmission(parts.limits)
+  const { tls, certificates, clock, log, admission } = parts
   const isProxy = inNetworks(parts.proxyFrom)
   const isImplicit = tls?.mode === 'implicit'
   const stopping = new AbortController()
@@ -117,7 +118,7 @@ function createClients(parts: ClientsParts): Clients {
   function linger(connection: Connection): void {
     if (!connections.has(connection)) return
     lingering.add(connection)
-    if (lingering.size > parts.limits.connections) {
+    if (lingering.size > parts.connections) {
       const [oldest] = lingering
       oldest?.cut()
     }
@@ -183,7 +184,7 @@ function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
 export interface ListenerOptions {
   readonly listen: string | readonly string[]
   readonly tls?: TlsOption | undefined
-  readonly limits: ClientsParts['limits']
+  readonly limits: AdmissionLimits
   readonly proxyFrom: readonly string[]
   readonly timeouts: { readonly handshake: number }
 }
@@ -196,17 +197,35 @@ export interface Listener extends Pick<ClientsParts, 'full' | 'serve'> {
 /** A channel's parts: it listens, serves, and drains. */
 export async function createListener(
   { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
-  { clock, log, port }: Pick<SetupContext, 'clock' | 'log' | 'port'>,
+  { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,
   { label, full, serve }: Listener,
-): Promise<Required<Pick<Parts, 'listen' | 'close'>>> {
+): Promise<Required<Pick<Parts, 'listen' | 'refresh' | 'close'>>> {
   const certificates = tls && (await readCertificates(tls))
+  const refresh = async () => {
+    if (await certificates?.refresh()) log.info('other certificates are used from now on')
+    return true
+  }
+  if (certificates) repeat(LOOK_MS, 'the look for other certificates', refresh)
+  const admission = createAdmission(limits, lasting('connections', createAdmissionState))
   const handshakeMs = timeouts.handshake
-  const clients = createClients({ tls, certificates, limits, proxyFrom, handshakeMs, clock, log, full, serve })
+  const clients = createClients({
+    tls,
+    certificates,
+    admission,
+    connections: limits.connections,
+    proxyFrom,
+    handshakeMs,
+    clock,
+    log,
+    full,
+    serve,
+  })
   const named = tls?.mode === 'implicit' ? `${label} with TLS` : label
   return {
     async listen() {
       for (const address of [listen].flat()) await port(address, named, (socket) => clients.accept(socket))
     },
+    refresh,
     close: (signal) => clients.drain(signal),
   }
 }

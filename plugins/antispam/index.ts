@@ -50,7 +50,7 @@ export const antispam = definePlugin({
     const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
     const exempt = createExempt(config.exempt)
     const { rules, keys } = config.limits
-    const buckets = createBuckets({ keys, now })
+    const buckets = createBuckets({ keys, now, buckets: ctx.lasting('limits', () => new Map()) })
     const count = createLimits(rules, buckets)
     const rulesOfAdmin = createRules(config.content, ctx.log)
     const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })

@@ -22,9 +22,10 @@ export const ldapClient = definePlugin({
     const { timeouts, messageSize, entries, bindDn } = config
     const servers = config.servers.map((url) => addressOf(url, config.startTls))
     const limits = { ...timeouts, messageSize, entries }
-    const { ca, servername } = config.tls
+    const { ca: path, servername } = config.tls
+    const ca = path === undefined ? undefined : await readAuthorities(path)
     const tls = {
-      ...(ca === undefined ? {} : { ca: await readAuthorities(ca) }),
+      ...(ca === undefined ? {} : { ca }),
       ...(servername === undefined ? {} : { servername }),
     }
     const common = { servers, size: config.connections, limits, rest: timeouts.rest, clock, log }
@@ -55,6 +56,7 @@ export const ldapClient = definePlugin({
     })
     ctx.offer(Accounts, flow.accounts)
     return {
+      refresh: async () => path === undefined || (await readAuthorities(path)) === ca,
       hooks: {
         auth: flow.auth,
         authorize: (wish) => authorizeOwn(flow.accounts, wish),

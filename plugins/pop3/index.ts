@@ -15,7 +15,10 @@ export const pop3 = definePlugin({
   config: options,
   needs: [MailStore],
   async setup(config, ctx) {
-    const mayLogIn = createDelay(config.loginDelay, () => ctx.clock.now())
+    const mayLogIn = createDelay(config.loginDelay, {
+      now: () => ctx.clock.now(),
+      last: ctx.lasting('logins', () => new Map()),
+    })
     return createListener(config, ctx, {
       label: 'POP3',
       full: '-ERR [SYS/TEMP] Too many connections\r\n',
@@ -28,8 +31,10 @@ export const pop3 = definePlugin({
 const REMEMBERED = 100_000
 
 /** RFC 2449 section 6.5: who comes again too soon waits. */
-function createDelay(ms: number, now: () => number): (account: string) => boolean {
-  const last = new Map<string, number>()
+function createDelay(
+  ms: number,
+  { now, last }: { now(): number; readonly last: Map<string, number> },
+): (account: string) => boolean {
   return (account) => {
     if (ms === 0) return true
     const isTooSoon = now() - (last.get(account) ?? Number.NEGATIVE_INFINITY) < ms

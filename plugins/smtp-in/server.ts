@@ -12,7 +12,6 @@ import {
   type Admission,
   type Certificates,
   type Clock,
-  createAdmission,
   inNetworks,
   type Reply,
   receiveProxyHeader,
@@ -241,6 +240,7 @@ function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, lo
 export interface ServerParts extends Omit<Setting, 'recount'> {
   readonly clock: Clock
   readonly certificates: Certificates | undefined
+  readonly admission: Admission
 }
 
 export class IemsSmtpServer extends SMTPServer {
@@ -265,9 +265,15 @@ export class IemsSmtpServer extends SMTPServer {
       ...(certificates && options.tls ? tlsServerOptions(certificates, options.tls) : {}),
     })
     this.parts = { ...parts, recount: (from, to) => this.#recount(from, to) }
-    this.#admission = createAdmission(options.limits)
+    this.#admission = parts.admission
     this.#isProxy = inNetworks(options.proxyFrom)
     this.on('error', (cause) => parts.log.debug('connection failed', { cause }))
+  }
+
+  /** Uses the certificates as they are now for connections that come. */
+  takeCertificates(): void {
+    const { options, certificates } = this.parts
+    if (certificates && options.tls) this.updateSecureContext(tlsServerOptions(certificates, options.tls))
   }
 
   /** Takes a connection that a port has accepted. */

@@ -23,6 +23,7 @@ export const smtpOut = definePlugin({
   async setup(config, ctx) {
     const pool = new Pool(config.keep)
     const takes = matchDomains(config.domains)
+    const ca = config.ca === undefined ? undefined : await readAuthorities(config.ca)
     return {
       hooks: {
         route: {
@@ -35,17 +36,24 @@ export const smtpOut = definePlugin({
           },
         },
       },
-      deliver: await createDelivery(config, ctx, pool),
+      deliver: await createDelivery(config, ctx, { pool, ca }),
+      refresh: async () => config.ca === undefined || (await readAuthorities(config.ca)) === ca,
       close: () => pool.close(),
     }
   },
 })
 
-async function createDelivery(config: Options, ctx: SetupContext, pool: Pool) {
+interface Opened {
+  readonly pool: Pool
+  /** The administrator's own authorities (PEM). */
+  readonly ca: string | undefined
+}
+
+async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: own }: Opened) {
   const { auth, mtaSts, tls = auth ? 'verified' : 'opportunistic' } = config
   const { now } = ctx.clock
   const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
-  const ca = config.ca === undefined ? undefined : [...rootCertificates, await readAuthorities(config.ca)]
+  const ca = own === undefined ? undefined : [...rootCertificates, own]
   const dns = config.dns ? createDns(config.dns, now) : ctx.dns
   const isOwn = ownAddresses(config)
   const findPolicy = createFindPolicy({

@@ -5,15 +5,19 @@
  */
 import type { Rate } from './options.ts'
 
-interface Bucket {
+export interface Bucket {
   left: number
   at: number
 }
 
-export function createBuckets({ keys, now }: { readonly keys: number; readonly now: () => number }) {
+export interface BucketsParts {
+  readonly keys: number
   /** In order of use, longest silent first. */
-  const buckets = new Map<string, Bucket>()
+  readonly buckets: Map<string, Bucket>
+  now(): number
+}
 
+export function createBuckets({ keys, buckets, now }: BucketsParts) {
   return {
     get size() {
       return buckets.size

@@ -32,9 +32,9 @@ export function createLimits(rules: readonly LimitOptions[], buckets: ReturnType
   /** What is said if one more is too many. */
   return function count(kind: Kind, session: Session, from: string): Refusal | undefined {
     if (session.trusted && !session.identity) return undefined
-    for (const [index, { per, [kind]: rate }] of rules.entries()) {
+    for (const { per, [kind]: rate } of rules) {
       const key = rate && keyOf(per, session, from)
-      if (rate && key !== undefined && !buckets.take(`${index} ${kind} ${key}`, rate))
+      if (rate && key !== undefined && !buckets.take(`${per} ${kind} ${rate.count} ${rate.ms} ${key}`, rate))
         return defer(450, '4.7.1', `Too many ${kind} from this ${per}, try again later`)
     }
     return undefined

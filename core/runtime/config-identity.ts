@@ -1,0 +1,44 @@
+/**
+ * Whether a configuration that was loaded again is the one that runs.
+ *
+ * Invariants: a change of a secret is a change; what cannot be compared, such as a function or an object of a class, is
+ * the same only when it is the same object, so that in doubt a reload sets everything up again. No secret is kept.
+ */
+import { createHash } from 'node:crypto'
+import { type Config, Secret } from '../config.ts'
+
+export class ConfigIdentity {
+  readonly #ids = new WeakMap<object, number>()
+  #last = 0
+
+  /** Equal for configurations that mean the same. */
+  of(config: Config): string {
+    const identity = this
+    const text = JSON.stringify(config, function (this: Record<string, unknown>, name) {
+      return identity.#comparable(this[name], name)
+    })
+    return createHash('sha256').update(text).digest('base64')
+  }
+
+  #comparable(value: unknown, name: string): unknown {
+    if (value instanceof Secret) return { secret: value.reveal() }
+    if (value instanceof RegExp) return { pattern: String(value) }
+    if (typeof value === 'number' || typeof value === 'bigint') return { number: String(value) }
+    if (typeof value !== 'object' && typeof value !== 'function') return value
+    if (value === null) return value
+    // A plugin's code is the same when it is the same module.
+    if (name !== 'definition' && isPlain(value)) return value
+    return { object: this.#idOf(value) }
+  }
+
+  #idOf(value: object): number {
+    const id = this.#ids.get(value) ?? ++this.#last
+    this.#ids.set(value, id)
+    return id
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || Array.isArray(value)
+}
