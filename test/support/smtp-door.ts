@@ -173,6 +173,8 @@ export async function openDoor(
       retry: async ({ channel }: { channel: string }) => flush(`#${channel}`),
     },
     openSession,
+    repeat() {},
+    lasting: (_: string, make: () => object) => make(),
     async port(address: string, _label: string, connection: (socket: Socket) => void) {
       const server = createServer(connection)
       servers.push(server)
