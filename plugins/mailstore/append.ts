@@ -19,6 +19,8 @@ export interface AppendParts {
   quotaOf(account: string): Promise<number | undefined>
   /** Octets of one message. */
   readonly maxSize: number
+  /** Different keywords of one mailbox. */
+  readonly maxKeywords: number
 }
 
 type Given = Iterable<NewMessage> | AsyncIterable<NewMessage>
@@ -46,7 +48,7 @@ async function threadIn({ content, open }: StagedContent): Promise<string> {
 }
 
 export function createAppend(parts: AppendParts) {
-  const { contents, changeAccount, mailboxes, now, quotaOf, maxSize } = parts
+  const { contents, changeAccount, mailboxes, now, quotaOf, maxSize, maxKeywords } = parts
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {
     for await (const { content, ...words } of given) {
@@ -76,7 +78,7 @@ export function createAppend(parts: AppendParts) {
           size: one.content.size,
         }))
         for (const { email } of entries) change.index(email)
-        return addEntries(change, ref, entries, quota)
+        return addEntries(change, ref, entries, { quota, keywords: { most: maxKeywords, excess: 'refuse' } })
       })
       if (isRefused(uids)) return uids
       isKept = true

@@ -17,6 +17,8 @@ import {
   type EntryRecord,
   entriesOf,
   heldKey,
+  keywordKey,
+  keywordsOf,
   type MailboxRecord,
   mailboxesOf,
   mailboxKey,
@@ -59,6 +61,8 @@ interface Sum {
   size: number
   last: number
   readonly uids: UidRange[]
+  /** Messages with each keyword, in lower case. */
+  readonly keywords: Map<string, number>
 }
 
 export function createCheck({ store, changeAccount, emails }: CheckParts) {
@@ -108,7 +112,7 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
 
   async function* checkMailbox({ account, id, record, repair, deep }: Checked): AsyncGenerator<Problem> {
     const { name } = record
-    const sum: Sum = { messages: 0, unseen: 0, deleted: 0, size: 0, last: 0, uids: [] }
+    const sum: Sum = { messages: 0, unseen: 0, deleted: 0, size: 0, last: 0, uids: [], keywords: new Map() }
     for await (const [at, value] of store.scan(entriesOf(id, ALL_UIDS))) {
       const uid = unkey(at)[2] as number
       const entry = decode<EntryRecord>(value)
@@ -157,13 +161,32 @@ export function createCheck({ store, changeAccount, emails }: CheckParts) {
   async function mailboxProblems({ account, id, record }: Omit<Checked, 'repair' | 'deep'>, sum: Sum) {
     const problems: { what: string; mend: (change: Change) => void }[] = []
     const { messages, unseen, deleted, size, last } = sum
-    const counts = { messages, unseen, deleted, size }
+    const counts = { messages, unseen, deleted, size, keywords: sum.keywords.size }
     const uidNext = Math.max(record.uidNext, last + 1)
-    const wrong = Object.entries({ ...counts, uidNext }).filter(([name, value]) => record[name as 'size'] !== value)
+    const wrong = Object.entries({ ...counts, uidNext }).filter(
+      ([name, value]) => (record[name as 'size'] ?? 0) !== value,
+    )
     if (wrong.length > 0)
       problems.push({
         what: wrong.map(([name, value]) => `${name} is ${record[name as 'size']}, not ${value}`).join(', '),
         mend: (change) => change.put(mailboxKey(account, id), { ...record, ...counts, uidNext }),
+      })
+    const keywords = new Map<string, number>()
+    for await (const [at, value] of store.scan(keywordsOf(id)))
+      keywords.set(String(unkey(at)[2]), decode<number>(value))
+    const differing = [...new Set([...keywords.keys(), ...sum.keywords.keys()])].filter(
+      (keyword) => keywords.get(keyword) !== sum.keywords.get(keyword),
+    )
+    if (differing.length > 0)
+      problems.push({
+        what: `the counts of ${differing.length} keywords are not those of its messages`,
+        mend(change) {
+          for (const keyword of differing) {
+            const count = sum.keywords.get(keyword)
+            if (count === undefined) change.del(keywordKey(id, keyword))
+            else change.put(keywordKey(id, keyword), count)
+          }
+        },
       })
     const kept: UidRange[] = []
     for await (const [, value] of store.scan(uidsOfMailbox(id))) kept.push(...decode<Uids>(value))
@@ -184,6 +207,11 @@ function addTo(sum: Sum, uid: number, { flags, size }: EntryRecord): void {
   if (!flags.includes('\\Seen')) sum.unseen++
   if (flags.includes('\\Deleted')) sum.deleted++
   sum.size += size
+  for (const flag of flags) {
+    if (flag.startsWith('\\')) continue
+    const keyword = flag.toLowerCase()
+    sum.keywords.set(keyword, (sum.keywords.get(keyword) ?? 0) + 1)
+  }
   sum.last = uid
   const before = sum.uids.at(-1)
   if (before && before[1] === uid - 1) sum.uids[sum.uids.length - 1] = [before[0], uid]

@@ -51,6 +51,8 @@ export interface DeliverParts {
   readonly emails: Emails
   readonly log: Log
   now(): number
+  /** Different keywords of one mailbox. */
+  readonly maxKeywords: number
   /** Asks Mailsort and others. */
   file(filing: Filing): Promise<Filing>
 }
@@ -153,7 +155,10 @@ export function createDeliver(parts: DeliverParts) {
     if (account.quota !== undefined && size * mailboxes.length > account.quota) return TOO_BIG
     for (const { ref, flags } of mailboxes) {
       const entry = { email, thread, flags, received: at, saved: at, size }
-      const added = await addEntries(change, ref, [entry], account.quota)
+      const added = await addEntries(change, ref, [entry], {
+        quota: account.quota,
+        keywords: { most: parts.maxKeywords, excess: 'leave out' },
+      })
       if (isRefused(added)) return added
     }
     change.put(emailKey(base, tag), { top } satisfies EmailRecord)

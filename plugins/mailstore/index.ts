@@ -28,6 +28,23 @@ const options = z.strictObject({
     .prefault({})
     .describe('The full-text index.'),
   maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
+  limits: z
+    .strictObject({
+      mailboxes: z
+        .int()
+        .positive()
+        .default(10_000)
+        .describe('Mailboxes of one account; a client that creates more is refused (NO [LIMIT]).'),
+      keywords: z
+        .int()
+        .positive()
+        .default(1000)
+        .describe(
+          'Different keywords in use in one mailbox; a client that sets more is refused (NO [LIMIT]). What is copied or delivered comes without those that are too many.',
+        ),
+    })
+    .prefault({})
+    .describe('What one account may hold, beside its quota.'),
   retention: z
     .array(
       z.strictObject({

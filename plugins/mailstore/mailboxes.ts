@@ -27,8 +27,8 @@ import {
 
 const BAD_NAME = refused('CANNOT', 'This cannot be the name of a mailbox')
 
-/** Mailboxes of one account. */
-const MOST = 10_000
+const TOO_MANY = refused('LIMIT', 'There are too many mailboxes')
+
 /** Names that stay subscribed after their mailbox. */
 const MOST_LOST = 1000
 
@@ -57,6 +57,7 @@ export async function addMailbox(
     ...(specialUse ? { specialUse } : {}),
     subscribed,
     acl: {},
+    keywords: 0,
     uidValidity: validity,
     uidNext: 1,
     modseq: await change.modseq(),
@@ -110,11 +111,15 @@ export interface MailboxesParts {
   /** Told of a mailbox whose messages are to go. */
   removed(ref: MailboxRef): void
   groupsOf(account: string): Promise<readonly string[]>
+  /** Mailboxes of one account. */
+  readonly maxMailboxes: number
 }
 
 export type Mailboxes = ReturnType<typeof createMailboxes>
 
-export function createMailboxes({ store, clock, changeAccount, moveAll, removed, groupsOf }: MailboxesParts) {
+export function createMailboxes(parts: MailboxesParts) {
+  const { store, clock, changeAccount, moveAll, removed, groupsOf, maxMailboxes } = parts
+
   async function read(ref: MailboxRef): Promise<Mailbox | undefined> {
     const value = await store.get(mailboxKey(ref.account, ref.id))
     return value && mailboxOf(ref, decode<MailboxRecord>(value))
@@ -154,15 +159,18 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
       const id = await change.get<string>(nameKey(account, wanted))
       const record = id === undefined ? undefined : await change.get<MailboxRecord>(mailboxKey(account, id))
       if (record && !record.noSelect) return refused('ALREADYEXISTS', 'There is a mailbox of that name')
-      if ((await count(account)) >= MOST) return refused('LIMIT', 'There are too many mailboxes')
+      if (!record && !(await hasRoom(change, account, [...levelsAbove(wanted), wanted]))) return TOO_MANY
       return ensureMailbox(change, { account, now: clock.now() }, { name: wanted, specialUse: options.specialUse })
     })
   }
 
-  async function count(account: string): Promise<number> {
+  /** Whether the account may have mailboxes of these names, as far as they are new. */
+  async function hasRoom(change: Change, account: string, names: readonly string[]): Promise<boolean> {
     let count = 0
-    for await (const _ of store.scan(namesOf(account))) count++
-    return count
+    for (const name of names) if ((await change.get(nameKey(account, name))) === undefined) count++
+    if (count === 0) return true
+    for await (const _ of store.scan({ ...namesOf(account), limit: maxMailboxes })) count++
+    return count <= maxMailboxes
   }
 
   /** What is below a mailbox, by name. Read outside the change: whoever made one meanwhile has it under the old name. */
@@ -201,6 +209,7 @@ export function createMailboxes({ store, clock, changeAccount, moveAll, removed,
       const record = await readMailbox(change, ref)
       if (record?.name !== now.name) return GONE
       if (await change.get(nameKey(account, wanted))) return refused('ALREADYEXISTS', 'There is a mailbox of that name')
+      if (!(await hasRoom(change, account, levelsAbove(wanted)))) return TOO_MANY
       for (const above of levelsAbove(wanted))
         if (!(await change.get(nameKey(account, above))))
           await addMailbox(change, { account, now: clock.now() }, { name: above })

@@ -20,6 +20,7 @@ import type {
   Uids,
 } from './api.ts'
 import { type Change, type ChangeAccount, isRefused } from './changes.ts'
+import { countKeywords, fittingFlags, type KeywordLimit, NO_LIMIT } from './keyword-counts.ts'
 import { GONE, mailboxOf, readMailbox, refused } from './mailbox.ts'
 import {
   type ChangeKind,
@@ -83,8 +84,9 @@ async function finish(working: Working): Promise<void> {
 }
 
 /** How an entry counts in its mailbox. */
-function count(working: Working, { flags, size }: Pick<EntryRecord, 'flags' | 'size'>, sign: 1 | -1) {
-  const { record } = working
+async function count(working: Working, { flags, size }: Pick<EntryRecord, 'flags' | 'size'>, sign: 1 | -1) {
+  const { change, ref } = working
+  const record = await countKeywords(change, { id: ref.id, record: working.record }, flags, sign)
   working.record = {
     ...record,
     messages: record.messages + sign,
@@ -113,7 +115,7 @@ async function add(working: Working, entry: NewEntry): Promise<number> {
   change.put(changeKey(ref.id, modseq, uid), '+' satisfies ChangeKind)
   const { base, tag } = readEmailId(entry.email)
   change.put(heldKey(base, tag, ref.account, ref.id, uid), 1)
-  count(working, entry, 1)
+  await count(working, entry, 1)
   working.record = { ...working.record, uidNext: uid + 1 }
   await countOctets(change, entry.size)
   return uid
@@ -123,6 +125,12 @@ async function add(working: Working, entry: NewEntry): Promise<number> {
 const KEYWORDS = 100
 const TOO_MANY_KEYWORDS = refused('LIMIT', 'Too many keywords on one message')
 
+const TOO_MANY_IN_MAILBOX = refused('LIMIT', 'Too many different keywords in one mailbox')
+
+/** The flags that a message may have there; undefined when a keyword too many is to be refused. */
+const fitting = ({ change, ref, record }: Working, flags: readonly string[], limit: KeywordLimit) =>
+  fittingFlags(change, { id: ref.id, record }, flags, limit)
+
 const FULL = refused('OVERQUOTA', 'The account has no room for this')
 
 /** Adds entries to one mailbox, if the account has room for them; answers their UIDs. */
@@ -130,7 +138,10 @@ export async function addEntries(
   change: Change,
   ref: MailboxRef,
   entries: readonly NewEntry[],
-  quota = Number.POSITIVE_INFINITY,
+  {
+    quota = Number.POSITIVE_INFINITY,
+    keywords = NO_LIMIT,
+  }: { quota?: number | undefined; keywords?: KeywordLimit } = {},
 ): Promise<readonly number[] | Refused> {
   const working = await begin(change, ref)
   if (isRefused(working)) return working
@@ -138,7 +149,11 @@ export async function addEntries(
   const octets = entries.reduce((sum, { size }) => sum + size, 0)
   if ((await change.account()).octets + octets > quota) return FULL
   const uids: number[] = []
-  for (const entry of entries) uids.push(await add(working, entry))
+  for (const entry of entries) {
+    const flags = await fitting(working, entry.flags, keywords)
+    if (!flags) return TOO_MANY_IN_MAILBOX
+    uids.push(await add(working, { ...entry, flags }))
+  }
   await finish(working)
   return uids
 }
@@ -166,7 +181,7 @@ async function take(working: Working, uid: number, entry: EntryRecord, { now, ke
     change.del(heldKey(base, tag, ref.account, ref.id, uid))
     change.letGo(base, tag)
   }
-  count(working, entry, -1)
+  await count(working, entry, -1)
   await countOctets(change, -entry.size)
 }
 
@@ -194,11 +209,16 @@ export interface MessagesParts {
   quotaOf(account: string): Promise<number | undefined>
   /** Whether what is expunged is kept for a while. */
   readonly keepsExpunged?: boolean
+  /** Different keywords of one mailbox. */
+  readonly maxKeywords: number
 }
 
 export type Messages = ReturnType<typeof createMessages>
 
-export function createMessages({ store, changeAccount, now, quotaOf, keepsExpunged = false }: MessagesParts) {
+export function createMessages(parts: MessagesParts) {
+  const { store, changeAccount, now, quotaOf, keepsExpunged = false, maxKeywords } = parts
+  const leavesOut: KeywordLimit = { most: maxKeywords, excess: 'leave out' }
+
   async function read(ref: MailboxRef): Promise<Mailbox | undefined> {
     const value = await store.get(mailboxKey(ref.account, ref.id))
     return value && mailboxOf(ref, decode<MailboxRecord>(value))
@@ -279,7 +299,9 @@ export function createMessages({ store, changeAccount, now, quotaOf, keepsExpung
     const all: Entry[] = []
     const modified: UidRange[] = []
     const refusal = await inBatches(await present(ref, asked), async (uids) => {
-      const done = await changeAccount(ref.account, async (change) => flagBatch(change, { ref, uids, flagChange }))
+      const done = await changeAccount(ref.account, async (change) =>
+        flagBatch(change, { ref, uids, flagChange, maxKeywords }),
+      )
       if (isRefused(done)) return done
       all.push(...done.entries)
       modified.push(...done.modified)
@@ -313,7 +335,7 @@ export function createMessages({ store, changeAccount, now, quotaOf, keepsExpung
     return changeAccount(to.account, async (change) => {
       const target = await begin(change, to)
       if (isRefused(target)) return target
-      const copied = await copyInto(target, ref, uids, now())
+      const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut })
       if (quota !== undefined && (await change.account()).octets > quota) return FULL
       if (copied.length > 0) await finish(target)
       return { uidValidity: target.record.uidValidity, copied }
@@ -327,7 +349,7 @@ export function createMessages({ store, changeAccount, now, quotaOf, keepsExpung
     return changeAccount(ref.account, async (change) => {
       const target = await begin(change, to)
       if (isRefused(target)) return target
-      const copied = await copyInto(target, ref, uids, now())
+      const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut })
       if (copied.length > 0) await finish(target)
       // Begun only now: to move within one mailbox is to work on the record that has just been written.
       const source = await begin(change, ref)
@@ -376,7 +398,14 @@ function* batchesOf(uids: Uids): Generator<Uids> {
   if (batch.length > 0) yield batch
 }
 
-async function copyInto(target: Working, from: MailboxRef, uids: Uids, now: number): Promise<Copied[]> {
+interface Copying {
+  readonly from: MailboxRef
+  readonly uids: Uids
+  readonly now: number
+  readonly keywords: KeywordLimit
+}
+
+async function copyInto(target: Working, { from, uids, now, keywords }: Copying): Promise<Copied[]> {
   const copied: Copied[] = []
   const { change } = target
   for (const uid of eachUid(uids)) {
@@ -386,7 +415,8 @@ async function copyInto(target: Working, from: MailboxRef, uids: Uids, now: numb
     if (from.account !== target.ref.account) change.check({ key: entryKey(from.id, uid), is: 'present' })
     const { modseq: _, ...kept } = entry
     if (from.account !== target.ref.account) change.index(entry.email)
-    copied.push({ from: uid, to: await add(target, { ...kept, saved: now }) })
+    const flags = (await fitting(target, kept.flags, keywords)) ?? []
+    copied.push({ from: uid, to: await add(target, { ...kept, flags, saved: now }) })
   }
   return copied
 }
@@ -395,9 +425,10 @@ interface FlagBatch {
   readonly ref: MailboxRef
   readonly uids: Uids
   readonly flagChange: FlagChange
+  readonly maxKeywords: number
 }
 
-async function flagBatch(change: Change, { ref, uids, flagChange }: FlagBatch) {
+async function flagBatch(change: Change, { ref, uids, flagChange, maxKeywords }: FlagBatch) {
   const working = await begin(change, ref)
   if (isRefused(working)) return working
   if (flagChange.how !== 'remove' && hasTooMany(flagChange.flags)) return TOO_MANY_KEYWORDS
@@ -417,6 +448,8 @@ async function flagBatch(change: Change, { ref, uids, flagChange }: FlagBatch) {
       continue
     }
     if (flags.length > entry.flags.length && hasTooMany(flags)) return TOO_MANY_KEYWORDS
+    const news = flags.filter((flag) => !entry.flags.includes(flag))
+    if (!(await fitting(working, news, { most: maxKeywords, excess: 'refuse' }))) return TOO_MANY_IN_MAILBOX
     entries.push({ uid, ...(await reflag(working, { uid, entry, flags })) })
     changed = true
   }
@@ -431,8 +464,8 @@ async function reflag(
   const { change, ref } = working
   const modseq = await change.modseq()
   const next: EntryRecord = { ...entry, flags, modseq }
-  count(working, entry, -1)
-  count(working, next, 1)
+  await count(working, entry, -1)
+  await count(working, next, 1)
   change.del(changeKey(ref.id, entry.modseq, uid))
   change.put(changeKey(ref.id, modseq, uid), '+' satisfies ChangeKind)
   change.put(entryKey(ref.id, uid), next)

@@ -6,6 +6,7 @@
  *   n account name                  the id of the mailbox of that name
  *   p account name                  a name that is subscribed and that no mailbox has any more
  *   u mailbox bucket                UIDs that are there
+ *   q mailbox keyword               how many of its messages have the keyword, in lower case
  *   m mailbox uid                   an entry: a message in a mailbox
  *   c mailbox modseq uid            what changed last at that modseq: an entry, or one that vanished
  *   k base                          content, as it was delivered or appended; holds the body under the name `base`
@@ -51,6 +52,8 @@ export interface MailboxRecord {
   readonly unseen: number
   readonly deleted: number
   readonly size: number
+  /** Different keywords in use; absent in a mailbox from before they were counted. */
+  readonly keywords?: number
 }
 
 export interface EntryRecord {
@@ -91,6 +94,8 @@ export const subscribedKey = (account: string, name: string): Key => key('p', ac
 export const subscribedOf = (account: string) => between('p', account)
 export const uidsKey = (mailbox: string, bucket: number): Key => key('u', mailbox, bucket)
 export const uidsOfMailbox = (mailbox: string) => between('u', mailbox)
+export const keywordKey = (mailbox: string, keyword: string): Key => key('q', mailbox, keyword.toLowerCase())
+export const keywordsOf = (mailbox: string) => between('q', mailbox)
 export const entryKey = (mailbox: string, uid: number): Key => key('m', mailbox, uid)
 export const entriesOf = (mailbox: string, [first, last]: UidRange) => ({
   from: key('m', mailbox, first),

@@ -25,6 +25,7 @@ export interface Settings {
   readonly search: FindingSettings
   /** Octets of one appended message. */
   readonly maxSize: number
+  readonly limits: { readonly mailboxes: number; readonly keywords: number }
 }
 
 export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
@@ -48,7 +49,9 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
       releaseAll(letGo).catch((cause: unknown) => log.error('not released', { cause }))
     },
   })
-  const messages = createMessages({ store, changeAccount, now, quotaOf, keepsExpunged: settings.undelete > 0 })
+  const maxKeywords = settings.limits.keywords
+  const keepsExpunged = settings.undelete > 0
+  const messages = createMessages({ store, changeAccount, now, quotaOf, keepsExpunged, maxKeywords })
   const mailboxes = createMailboxes({
     store,
     clock,
@@ -56,6 +59,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     moveAll: messages.moveAll,
     removed: (ref) => void sweep.purge(ref).catch((cause: unknown) => log.error('not purged', { cause })),
     groupsOf: accounts.groupsOf,
+    maxMailboxes: settings.limits.mailboxes,
   })
   const sweep = createSweep({
     store,
@@ -78,6 +82,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     emails,
     log,
     now,
+    maxKeywords,
     file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
   })
 
@@ -88,6 +93,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     now,
     quotaOf,
     maxSize: settings.maxSize,
+    maxKeywords,
   })
 
   /** Tells plugins of what a user moved by hand. */

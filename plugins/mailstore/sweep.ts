@@ -25,6 +25,7 @@ import {
   expungedKey,
   expungedOf,
   heldKey,
+  keywordsOf,
   type MailboxRecord,
   mailboxKey,
   readEmailId,
@@ -107,7 +108,8 @@ export function createSweep(parts: SweepParts) {
 
   async function forget({ account, id }: MailboxRef): Promise<void> {
     const ops = [{ del: removedKey(account, id) }]
-    for await (const [at] of store.scan(uidsOfMailbox(id))) ops.push({ del: at })
+    for (const range of [uidsOfMailbox(id), keywordsOf(id)])
+      for await (const [at] of store.scan(range)) ops.push({ del: at })
     await store.commit(ops)
   }
 

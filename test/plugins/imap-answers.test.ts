@@ -320,3 +320,44 @@ test('a keyword that is new is told of first, to every session, and a message ha
   const appended = await client.command(`APPEND INBOX (${many(200)}) {2+}\r\n\r\n`)
   assert.equal(appended.at(-1), 'NO [LIMIT] Too many keywords on one message')
 })
+
+test('a mailbox has only so many different keywords, an account only so many mailboxes, and both make room again', async (t) => {
+  const kernel = await createImapKernel(t, { mailstore: { limits: { keywords: 3, mailboxes: 10 } } })
+  const client = await kernel.talk('ann')
+  const last = async (command: string) => (await client.command(command)).at(-1) ?? ''
+  const text = 'A: 1\r\n\r\n'
+  for (const flags of ['', 'a', ''])
+    assert.match(await last(`APPEND INBOX (${flags}) {${text.length}+}\r\n${text}`), /^OK/)
+  assert.match(await last('SELECT INBOX'), /^OK/)
+  const tooMany = 'NO [LIMIT] Too many different keywords in one mailbox'
+  assert.equal(await last('STORE 1 +FLAGS (b c d)'), tooMany)
+  assert.equal((await client.command('FETCH 1 FLAGS'))[0], '* 1 FETCH (FLAGS ())')
+  assert.match(await last('STORE 1 +FLAGS (b c)'), /^OK/)
+  assert.equal(await last('STORE 2 +FLAGS (d)'), tooMany)
+  assert.equal(await last(`APPEND INBOX (d) {${text.length}+}\r\n${text}`), tooMany)
+  assert.match(await last('STORE 1:3 +FLAGS (A B C \\Seen)'), /^OK/)
+  // A keyword that no message has any more makes room, whichever way it went.
+  assert.match(await last('STORE 1:3 -FLAGS (b)'), /^OK/)
+  assert.match(await last('STORE 3 FLAGS (d \\Deleted)'), /^OK/)
+  assert.equal(await last('STORE 1 +FLAGS (e)'), tooMany)
+  assert.match(await last('EXPUNGE'), /^OK/)
+  assert.match(await last('STORE 1 +FLAGS (e)'), /^OK/)
+  // What is copied comes without what is too many.
+  assert.match(await last('CREATE Other'), /^OK/)
+  assert.match(await last(`APPEND Other (x y) {${text.length}+}\r\n${text}`), /^OK/)
+  assert.match(await last('COPY 1 Other'), /^OK/)
+  assert.match(await last('SELECT Other'), /^OK/)
+  const copied = (await client.command('FETCH 2 FLAGS'))[0] ?? ''
+  assert.equal(copied.match(/\b[ace]\b/g)?.length, 1, copied)
+  const call = { arguments: ['ann'], options: {}, input: (async function* () {})(), signal: AbortSignal.timeout(9000) }
+  const checked = await Array.fromAsync(kernel.kernel.commands.get('mailbox check')?.run(call) ?? [])
+  assert.match(JSON.stringify(checked), /checked, 0 problems found/)
+
+  let made = 0
+  while (made < 20 && (await last(`CREATE box${made}`)).startsWith('OK')) made++
+  assert.equal((await kernel.mail.mailboxes('ann')).length, 10)
+  assert.equal(await last('CREATE more'), 'NO [LIMIT] There are too many mailboxes')
+  assert.match(await last('DELETE box0'), /^OK/)
+  assert.equal(await last('CREATE a/b'), 'NO [LIMIT] There are too many mailboxes')
+  assert.match(await last('CREATE more'), /^OK/)
+})
