@@ -42,4 +42,27 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       assert.equal(await reader.line(), '* 1 EXISTS')
     }
   })
+
+  test(`${name}: rights that one kernel's client takes away end at once what those of another may see`, async (t) => {
+    const shared = await makeStore(t)
+    const here = await createImapKernel(t, shared)
+    const there = await createImapKernel(t, shared)
+    const owner = await here.talk('ann')
+    await owner.command('CREATE Shared')
+    await owner.command('SETACL Shared bob lr')
+    const [idle, notified] = [await there.talk('bob'), await there.talk('bob')]
+    assert.match((await idle.command('SELECT Users/ann/Shared')).at(-1) ?? '', /^OK/)
+    idle.send('i IDLE\r\n')
+    assert.match(await idle.line(), /^\+/)
+    await notified.command('NOTIFY SET (mailboxes Users/ann/Shared (MessageNew MessageExpunge))')
+    await owner.command('DELETEACL Shared bob')
+    assert.equal(await idle.line(), '* BYE You may no longer read this mailbox')
+    await owner.command(`APPEND Shared {${text.length}+}\r\n${text}`)
+    assert.deepEqual(await notified.command('NOOP'), ['OK Nothing done'])
+    await owner.command('SETACL Shared bob lr')
+    await owner.command(`APPEND Shared {${text.length}+}\r\n${text}`)
+    let told = await notified.line()
+    if (told.includes('MESSAGES 1 ')) told = await notified.line()
+    assert.match(told, /^\* STATUS Users\/ann\/Shared \(MESSAGES 2 /)
+  })
 }
