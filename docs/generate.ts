@@ -127,9 +127,9 @@ async function configPage(): Promise<string> {
   const sections: string[] = []
   for (const file of globSync('plugins/*/index.ts', { cwd: root }).sort()) {
     const folder = file.split('/')[1] ?? ''
-    const exported = Object.values((await import(join(root, file))) as Record<string, unknown>).find(
-      (value) => typeof value === 'function',
-    )
+    const all = (await import(join(root, file))) as Record<string, unknown>
+    const name = folder.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+    const exported = all[name] ?? Object.values(all).find((value) => typeof value === 'function')
     if (!exported) continue
     // A factory called with nothing still carries its definition; the options are checked later.
     const { definition } = (exported as PluginFactory<z.ZodType>)(undefined as never)

@@ -8,6 +8,8 @@
  */
 import { defineService } from 'iems'
 
+export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
+
 /** Further attributes by their LDAP names in lower case; any number of values, each any number of lines. */
 export type Attributes = Readonly<Record<string, readonly string[]>>
 
@@ -21,10 +23,10 @@ interface Kept {
   readonly version: number
 }
 
-/** A level of the tree in which accounts and groups stand: `sales`, `sales/europe`. */
+/** A level of the tree: `sales`, `sales/europe`. */
 export interface Unit extends Kept {
   readonly kind: 'unit'
-  /** Names from the top, divided by `/`. */
+  /** Names from the top, divided by `/`: of units as they are, of others as `cn=Users`; a `/` in a name is `\2f`. */
   readonly path: string
   readonly attributes: Attributes
 }
@@ -50,7 +52,9 @@ export interface DirectoryAccount extends Kept {
   readonly kind: 'account'
   /** What its owner logs in with. */
   readonly name: string
-  /** The unit it stands in; '' for the top. */
+  /** Its relative distinguished name, where that is not `uid=name`. */
+  readonly rdn?: string
+  /** The path of what it stands in (as `Unit.path`); '' for the top. */
   readonly unit: string
   /** The first is the one to write to. */
   readonly addresses: readonly string[]
@@ -75,6 +79,8 @@ export interface DirectoryAccount extends Kept {
 export interface Group extends Kept {
   readonly kind: 'group'
   readonly name: string
+  /** Its relative distinguished name, where that is not `cn=name`. */
+  readonly rdn?: string
   readonly unit: string
   /** Mail for these goes to all members. None: the group is for access rights alone. */
   readonly addresses: readonly string[]
@@ -84,8 +90,27 @@ export interface Group extends Kept {
   readonly attributes: Attributes
 }
 
-/** By id: an account or a group. By address: anybody. */
-export type Member = { readonly id: string } | { readonly address: string }
+/**
+ * Any other entry: a contact, a role, an organization, a place. It has attributes alone. Mail for a group reaches the
+ * `mail` of a contact; nothing else of it makes a difference to mail.
+ */
+export interface DirectoryObject extends Kept {
+  readonly kind: 'object'
+  /** Its relative distinguished name: `cn=Barbara Jensen`. '' for the entry at the top, whose name the tree's root has. */
+  readonly rdn: string
+  readonly unit: string
+  readonly attributes: Attributes
+}
+
+/**
+ * By id: an entry. By address: anybody. By the path of an entry: what stands there, as soon as something does. By a DN
+ * that no tree of this directory has: for show.
+ */
+export type Member =
+  | { readonly id: string }
+  | { readonly address: string }
+  | { readonly path: string }
+  | { readonly dn: string }
 
 /** Addresses that stand for others. */
 export interface Alias extends Kept {
@@ -109,17 +134,10 @@ export interface RoutingEntry extends Kept {
   readonly target: RouteTarget
 }
 
-export type Entry = Unit | Domain | DirectoryAccount | Group | Alias | RoutingEntry
+export type Entry = Unit | Domain | DirectoryAccount | Group | DirectoryObject | Alias | RoutingEntry
+/** What has a place in the tree. */
+export type Placed = Unit | DirectoryAccount | Group | DirectoryObject
 export type EntryKind = Entry['kind']
-/** The attribute by which an entry is called in LDIF and over LDAP, in its DN too. */
-export const NAMING: Readonly<Record<EntryKind, string>> = {
-  account: 'uid',
-  group: 'cn',
-  unit: 'ou',
-  domain: 'iems-name',
-  alias: 'iems-match',
-  route: 'iems-match',
-}
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>
 
 type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>
@@ -129,6 +147,7 @@ export type NewEntry =
   | ({ readonly kind: 'domain' } & Pick<Domain, 'name'> & Partial<Own<Domain>>)
   | ({ readonly kind: 'account' } & Pick<DirectoryAccount, 'name'> & Partial<Own<DirectoryAccount>> & Password)
   | ({ readonly kind: 'group' } & Pick<Group, 'name'> & Partial<Own<Group>> & { readonly members?: readonly Member[] })
+  | ({ readonly kind: 'object' } & Pick<DirectoryObject, 'rdn'> & Partial<Own<DirectoryObject>>)
   | ({ readonly kind: 'alias' } & Own<Alias>)
   | ({ readonly kind: 'route' } & Own<RoutingEntry>)
 
@@ -143,6 +162,7 @@ export type EntryPatch = Patch<Unit> &
   Patch<Domain> &
   Patch<DirectoryAccount> &
   Patch<Group> &
+  Patch<DirectoryObject> &
   Patch<Alias> &
   Patch<RoutingEntry> &
   Password
@@ -156,7 +176,9 @@ export type Change =
       readonly set: string
       readonly members: { readonly add?: readonly Member[]; readonly remove?: readonly Member[] }
     }
-  /** A unit in which something stands cannot go. */
+  /** An object becomes an account or a group: it keeps its id, its place and the groups that it is in. */
+  | { readonly set: string; readonly as: NewEntry; readonly version?: number }
+  /** An entry below which something stands cannot go. */
   | { readonly remove: string }
 
 /** Why not. */
@@ -182,13 +204,26 @@ export interface Recorded {
 
 /** What the indexes answer without a look at other entries. */
 export interface Asked {
-  /** `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`. */
+  /** `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`, `maillocaladdress` (of objects), `uidnumber`, `gidnumber`, `memberuid`, options left out. */
   readonly attribute: string
   readonly value: string
   /** Case and width make no difference. */
   readonly how: 'equal' | 'begins'
 }
-export const INDEXED = ['uid', 'cn', 'sn', 'givenname', 'mail', 'displayname', 'telephonenumber', 'ou'] as const
+export const INDEXED = [
+  'uid',
+  'cn',
+  'sn',
+  'givenname',
+  'mail',
+  'displayname',
+  'telephonenumber',
+  'ou',
+  'maillocaladdress',
+  'uidnumber',
+  'gidnumber',
+  'memberuid',
+] as const
 
 /** Where a password for one program counts; `proxy` also opens other accounts, where administrators may do that. */
 export const SCOPES = ['smtp', 'imap', 'pop3', 'sieve', 'ldap', 'web', 'proxy'] as const
@@ -208,19 +243,23 @@ export interface AppPassword {
 
 export interface DirectoryApi {
   byId(id: string): Promise<Entry | undefined>
-  /** By what people call it: an account's or group's name or address, a domain's name, a unit's path, an alias' or route's match. */
+  /** By what people call it: an account's or group's name or address, a domain's name, a unit's or object's path, an alias' or route's match. */
   byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined>
   /** In order of name, from behind `after` on. */
   list<K extends EntryKind>(kind: K, options?: { readonly after?: string }): AsyncIterable<EntryOf<K>>
   /** All of these kinds in no order: the quickest way to look at everything. */
   all<K extends EntryKind>(kinds: readonly K[]): AsyncIterable<EntryOf<K>>
-  /** Units, accounts and groups that stand directly in a unit; '' for the top. */
-  inUnit(path: string): AsyncIterable<Unit | DirectoryAccount | Group>
-  /** Accounts, groups and units by an indexed attribute; each once. */
-  find(asked: Asked): AsyncIterable<Unit | DirectoryAccount | Group>
+  /** What stands at a path. */
+  at(path: string): Promise<Placed | undefined>
+  /** What stands directly in a unit, or below another entry; '' for the top. */
+  inUnit(path: string): AsyncIterable<Placed>
+  /** The same at any depth. */
+  below(path: string): AsyncIterable<Placed>
+  /** Accounts, groups, units and objects by an indexed attribute; each once. */
+  find(asked: Asked): AsyncIterable<Placed>
   members(group: string): AsyncIterable<Member>
-  /** Ids of the groups in which an account or group is itself. */
-  memberOf(id: string): AsyncIterable<string>
+  /** Ids of the groups in which an entry, or what is named so, is itself. */
+  memberOf(member: string | Member): AsyncIterable<string>
   /**
    * Makes changes in their order. `all`: in one commit, or none of them if one is refused. `each`: those that can be
    * made. `check`: what `all` would answer, without a change. One result for each, in the same order; with `all`, every

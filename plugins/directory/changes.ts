@@ -11,43 +11,32 @@ import { hashPassword, isPasswordHash, type ScramMechanism } from '../accounts/a
 import {
   type Change,
   type Changed,
-  type Entry,
   type EntryKind,
   isRefused,
   type Member,
+  type NewEntry,
   type Recorded,
   type Refused,
 } from './api.ts'
 import { Draft } from './draft.ts'
-import { addressesOf, attributesOf, nameOfEntry, shown } from './entries.ts'
+import { nameOfEntry, shown } from './entries.ts'
+import { type Indexed, indexesOf } from './indexes.ts'
 import {
   type AccountRecord,
-  addressKey,
-  attributeKey,
   decode,
   type EntryRecord,
   encode,
   entryKey,
-  foldAddress,
-  foldDomain,
-  foldMatch,
   foldName,
-  foldPath,
-  foldValue,
   historyKey,
   historyOfKey,
-  inUnitKey,
-  isPattern,
   memberKey,
-  memberName,
   memberOfKey,
-  nameKey,
-  parentOf,
-  patternKey,
   type RevisionRecord,
   revisionKey,
 } from './records.ts'
 import { readMembers, readNew, readPatch } from './shapes.ts'
+import { memberKeys, Refusal, Standing } from './standing.ts'
 
 /** Changes in one commit when each is for itself. */
 const CHUNK = 250
@@ -55,14 +44,6 @@ const CHUNK = 250
 const TRIES = 50
 /** Passwords that are hashed at a time. */
 const HASHING = 4
-
-class Refusal extends Error {
-  readonly refused: Refused
-  constructor(refused: Refused['refused'], why: string) {
-    super(why)
-    this.refused = { refused, why }
-  }
-}
 
 type Fields = Readonly<Record<string, unknown>>
 type Prepared =
@@ -141,17 +122,14 @@ export function createChanges({ store, clock, scram, policy, changed }: ChangesP
   async function namesIn(change: Exclude<Change, { remove: string }>): Promise<readonly string[]> {
     const value = 'set' in change ? await store.get(entryKey(change.set)) : undefined
     const before = value ? decode<AccountRecord>(value) : undefined
-    const fields = ('add' in change ? change.add : 'to' in change ? change.to : {}) as unknown as Partial<AccountRecord>
+    const fields = (fieldsIn(change) ?? {}) as unknown as Partial<AccountRecord>
     const addresses = [before?.addresses, fields.addresses].flatMap((list) => (Array.isArray(list) ? list : []))
     const names = [before?.name, fields.name, ...addresses, ...addresses.map((one) => String(one).split('@')[0])]
     return names.filter((name) => typeof name === 'string')
   }
 
   async function checked(change: Change): Promise<Prepared> {
-    const password =
-      'remove' in change
-        ? undefined
-        : clearPassword('add' in change ? change.add : 'to' in change ? change.to : undefined)
+    const password = clearPassword(fieldsIn(change))
     if (password === undefined || 'remove' in change) return change
     if ([...password].length < policy.minLength)
       return { weak: `the password must have at least ${policy.minLength} characters` }
@@ -197,7 +175,15 @@ async function withHashes(changes: readonly Prepared[], scram: readonly ScramMec
 
 async function withHash(change: Prepared, scram: readonly ScramMechanism[]): Promise<Prepared> {
   if ('add' in change) return { ...change, add: await hashedIn(change.add, scram) }
+  if ('as' in change) return { ...change, as: await hashedIn(change.as, scram) }
   return 'to' in change ? { ...change, to: await hashedIn(change.to, scram) } : change
+}
+
+/** The fields that a change gives an entry. */
+function fieldsIn(change: Change): object | undefined {
+  if ('add' in change) return change.add
+  if ('as' in change) return change.as
+  return 'to' in change ? change.to : undefined
 }
 
 /** Of the fields of an entry: a password that has yet to be hashed. */
@@ -217,10 +203,15 @@ async function hashedIn<T extends object>(fields: T, scram: readonly ScramMechan
 
 class Work {
   readonly #draft: Draft
+  readonly #standing: Standing
   readonly #told: { readonly by: string; readonly at: number; readonly number: number }
 
   constructor(draft: Draft, told: { by: string; at: number; number: number }) {
     this.#draft = draft
+    this.#standing = new Standing(draft, {
+      entry: (id) => this.#entry(id),
+      index: (one, other) => this.#index(one, other),
+    })
     this.#told = told
   }
 
@@ -233,7 +224,7 @@ class Work {
     if ('members' in change) return this.#setMembers(before, change.members)
     if (change.version !== undefined && change.version !== before.version)
       throw new Refusal('CHANGED', 'somebody else has changed it meanwhile')
-    return this.#set(before, change.to)
+    return 'as' in change ? this.#become(before, change.as) : this.#set(before, change.to)
   }
 
   async #add({ add, id = randomUUID() }: Extract<Change, { add: unknown }>): Promise<EntryRecord> {
@@ -244,8 +235,7 @@ class Work {
     const { members, ...fields } = { ...DEFAULTS[kind], ...read.fields } as Fields & { members?: readonly Member[] }
     const at = this.#told.at
     const entry = { ...fields, kind, id, created: at, modified: at, version: 1 } as unknown as EntryRecord
-    const kept = normal(entry.kind === 'group' ? { ...entry, members: 0 } : entry)
-    await this.#write(undefined, kept)
+    const kept = await this.#write(undefined, entry.kind === 'group' ? { ...entry, members: 0 } : entry)
     this.#record('add', kept, read.fields)
     return members ? this.#setMembers(kept, { add: members }) : kept
   }
@@ -258,10 +248,23 @@ class Work {
       Object.entries({ ...before, ...Object.fromEntries(given) }).filter(([, value]) => value !== null),
     )
     const renewed = read.fields.password === undefined ? {} : { passwordVersion: before.version + 1 }
-    const after = normal({ ...kept, ...renewed, ...this.#touched(before) } as unknown as EntryRecord)
-    await this.#write(before, after)
+    const after = await this.#write(before, { ...kept, ...renewed, ...this.#touched(before) } as unknown as EntryRecord)
     this.#record('set', after, Object.fromEntries(given))
     return after
+  }
+
+  async #become(before: EntryRecord, as: NewEntry): Promise<EntryRecord> {
+    if (before.kind !== 'object' || (as.kind !== 'account' && as.kind !== 'group'))
+      throw new Refusal('INVALID', `a ${before.kind} does not become a ${as.kind}`)
+    const read = readNew(as)
+    if ('why' in read) throw new Refusal('INVALID', read.why)
+    const { members, ...fields } = { ...DEFAULTS[as.kind], ...read.fields } as Fields & { members?: readonly Member[] }
+    const { id, created } = before
+    const count = as.kind === 'group' ? { members: 0 } : {}
+    const entry = { ...fields, ...count, kind: as.kind, id, created, ...this.#touched(before) }
+    const after = await this.#write(before, entry as unknown as EntryRecord)
+    this.#record('set', after, read.fields)
+    return members ? this.#setMembers(after, { add: members }) : after
   }
 
   async #rewrite(before: EntryRecord, record: (account: AccountRecord) => AccountRecord): Promise<EntryRecord> {
@@ -279,14 +282,16 @@ class Work {
     const read = readMembers([...add, ...remove])
     if ('why' in read) throw new Refusal('INVALID', read.why)
     let count = before.members
-    for (const member of add) {
+    for (const named of add) {
+      const member = await this.#standing.member(named, before.id)
       if ('id' in member) await this.#mayBeMember(before.id, member.id)
       const [at, back] = memberKeys(before.id, member)
       if (!(await this.#draft.get(at))) count++
       this.#draft.put(at, encode(member))
       this.#draft.put(back, encode(1))
     }
-    for (const member of remove) {
+    for (const named of remove) {
+      const member = await this.#standing.member(named, before.id)
       const [at, back] = memberKeys(before.id, member)
       if (await this.#draft.get(at)) count--
       this.#draft.del(at)
@@ -300,28 +305,15 @@ class Work {
 
   async #mayBeMember(group: string, id: string): Promise<void> {
     const { kind } = await this.#entry(id)
-    if (kind !== 'account' && kind !== 'group') throw new Refusal('INVALID', `a ${kind} cannot be a member`)
-    if (kind === 'group' && (id === group || (await this.#isWithin(group, id))))
+    if (kind === 'domain' || kind === 'alias' || kind === 'route')
+      throw new Refusal('INVALID', `a ${kind} cannot be a member`)
+    if (kind === 'group' && (id === group || (await this.#standing.isWithin(group, id))))
       throw new Refusal('INVALID', 'a group cannot be in itself')
-  }
-
-  /** Whether a group is in another one, directly or in one of its groups. */
-  async #isWithin(inner: string, outer: string): Promise<boolean> {
-    const seen = new Set([inner])
-    for (const one of seen) {
-      for await (const [at] of this.#draft.scan(below('o', `i${one}`))) {
-        const above = unkey(at)[2] as string
-        if (above === outer) return true
-        seen.add(above)
-      }
-    }
-    return false
   }
 
   async #remove(entry: EntryRecord): Promise<EntryRecord> {
     const { kind, id } = entry
-    if (kind === 'unit' && (await this.#hasAny('u', foldPath(entry.path))))
-      throw new Refusal('INUSE', 'something stands in this unit')
+    await this.#standing.mayGo(entry)
     if (kind === 'group') {
       for await (const [at] of this.#draft.scan(below('m', id))) {
         this.#draft.del(at)
@@ -342,20 +334,22 @@ class Work {
     return entry
   }
 
-  async #hasAny(...parts: readonly string[]): Promise<boolean> {
-    for await (const _ of this.#draft.scan(below(...parts))) return true
-    return false
-  }
-
   async #entry(id: string): Promise<EntryRecord> {
     const value = await this.#draft.get(entryKey(id))
     if (!value) throw new Refusal('NONEXISTENT', `there is no entry ${id}`)
     return decode<EntryRecord>(value)
   }
 
-  /** The entry and its indexes in the place of what was there. */
-  async #write(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
-    await this.#mayStand(before, after)
+  /** The entry and its indexes in the place of what was there; what stands below it goes with it. */
+  async #write(before: EntryRecord | undefined, given: EntryRecord): Promise<EntryRecord> {
+    const after = await this.#standing.placed(before, given)
+    await this.#index(before, after)
+    this.#draft.put(entryKey(after.id), encode(after))
+    await this.#standing.settle(before, after)
+    return after
+  }
+
+  async #index(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
     const old = before ? indexesOf(before) : new Map<string, Indexed>()
     const now = indexesOf(after)
     for (const name of old.keys()) if (!now.has(name)) this.#draft.del(Buffer.from(name, 'latin1'))
@@ -364,16 +358,6 @@ class Work {
       const taken = isUnique ? await this.#draft.get(at) : undefined
       if (taken && decode<string>(taken) !== after.id) throw new Refusal('ALREADYEXISTS', `${what} is taken`)
       this.#draft.put(at, encode(value))
-    }
-    this.#draft.put(entryKey(after.id), encode(after))
-  }
-
-  async #mayStand(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
-    const unit = 'unit' in after ? after.unit : after.kind === 'unit' ? parentOf(foldPath(after.path)) : ''
-    if (unit !== '' && !(await this.#draft.get(nameKey('unit', unit))))
-      throw new Refusal('NONEXISTENT', `there is no unit ${unit}`)
-    if (before?.kind === 'unit' && after.kind === 'unit' && foldPath(before.path) !== foldPath(after.path)) {
-      if (await this.#hasAny('u', foldPath(before.path))) throw new Refusal('INUSE', 'something stands in this unit')
     }
   }
 
@@ -405,53 +389,7 @@ const DEFAULTS: Readonly<Record<EntryKind, Fields>> = {
     attributes: {},
   },
   group: { unit: '', addresses: [], senders: 'anyone', attributes: {} },
+  object: { unit: '', attributes: {} },
   alias: {},
   route: {},
-}
-
-/** With its references in the form in which they are found. */
-function normal<E extends EntryRecord>(entry: E): E {
-  return 'unit' in entry ? { ...entry, unit: foldPath(entry.unit) } : entry
-}
-
-function memberKeys(group: string, member: Member) {
-  const name = memberName(member)
-  return [memberKey(group, name), memberOfKey(name, group)] as const
-}
-
-interface Indexed {
-  readonly value: unknown
-  readonly isUnique: boolean
-  readonly what: string
-}
-
-/** Everything by which an entry is found, by key. */
-function indexesOf(entry: EntryRecord): Map<string, Indexed> {
-  const { kind, id } = entry
-  const indexes = new Map<string, Indexed>()
-  const put = (at: Uint8Array, value: unknown, unique?: string) =>
-    indexes.set(Buffer.from(at).toString('latin1'), { value, isUnique: unique !== undefined, what: unique ?? '' })
-  put(nameKey(kind, foldedName(entry)), id, `the ${kind} ${nameOfEntry(entry)}`)
-  for (const address of addressesOf(entry)) put(addressKey(foldAddress(address) as string), id, address)
-  for (const [attribute, values] of attributesOf(entry))
-    for (const value of values) put(attributeKey(attribute, foldValue(value), id), 1)
-  if ('unit' in entry) put(inUnitKey(entry.unit, id), 1)
-  if (kind === 'unit') put(inUnitKey(parentOf(foldPath(entry.path)), id), 1)
-  if ((kind === 'alias' || kind === 'route') && isPattern(foldMatch(entry.match) as string))
-    put(patternKey(kind, foldMatch(entry.match) as string), id)
-  return indexes
-}
-
-export function foldedName(entry: EntryRecord | Entry): string {
-  switch (entry.kind) {
-    case 'unit':
-      return foldPath(entry.path)
-    case 'domain':
-      return foldDomain(entry.name) as string
-    case 'alias':
-    case 'route':
-      return foldMatch(entry.match) as string
-    default:
-      return foldName(entry.name)
-  }
 }

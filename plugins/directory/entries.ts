@@ -4,6 +4,7 @@
  * What must stay true: nothing secret is in what `shown` answers.
  */
 import { type Entry, INDEXED } from './api.ts'
+import { lastOf, pathOf, rdnInPath, valuesIn } from './places.ts'
 import type { EntryRecord } from './records.ts'
 
 export function shown(record: EntryRecord): Entry {
@@ -17,6 +18,8 @@ export function nameOfEntry(entry: EntryRecord | Entry): string {
   switch (entry.kind) {
     case 'unit':
       return entry.path
+    case 'object':
+      return pathOf(entry) || 'the top'
     case 'alias':
     case 'route':
       return entry.match
@@ -39,12 +42,16 @@ export function attributesOf(
 ): (readonly [attribute: (typeof INDEXED)[number], values: readonly string[]])[] {
   if (!('attributes' in entry)) return []
   const own = ownValues(entry)
-  return INDEXED.map((name) => [name, [...(own[name] ?? []), ...(entry.attributes[name] ?? [])]])
+  const all = new Map(INDEXED.map((name) => [name as string, [...(own[name] ?? [])]]))
+  for (const [name, values] of Object.entries(entry.attributes)) all.get(name.split(';')[0] as string)?.push(...values)
+  return [...all] as [(typeof INDEXED)[number], readonly string[]][]
 }
 
 function ownValues(entry: Extract<EntryRecord, { attributes: unknown }>): IndexedValues {
-  if (entry.kind === 'unit') return { ou: [entry.path.split('/').at(-1) ?? ''] }
-  if (entry.kind === 'group') return { cn: [entry.name], mail: entry.addresses }
+  if (entry.kind === 'object') return {}
+  if (entry.kind === 'unit') return { ou: [valuesIn(rdnInPath(lastOf(entry.path)))[0]?.[1] ?? ''] }
+  // With a name of its own in the tree, `cn` is among its attributes.
+  if (entry.kind === 'group') return { ...(entry.rdn === undefined ? { cn: [entry.name] } : {}), mail: entry.addresses }
   const { name, addresses, displayName, attributes } = entry
   const called = displayName ?? name
   return {

@@ -6,7 +6,7 @@
  * he writes himself.
  */
 import { type Identity, type Recipient, type Refusal, type Route, refuse, type Session } from 'iems'
-import type { Account, AccountsApi } from '../accounts/api.ts'
+import { type Account, type AccountsApi, isAddress } from '../accounts/api.ts'
 import type { DirectoryAccount, Group, RoutingEntry } from './api.ts'
 import type { Lookup } from './lookup.ts'
 import { createOwnerOf } from './owner.ts'
@@ -47,12 +47,16 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members, alias
     for (const id of groups) {
       for await (const member of lookup.service.members(id)) {
         if ('address' in member) addresses.add(member.address)
-        else {
+        else if ('id' in member) {
           const entry = await lookup.byId(member.id)
           const [address] = entry?.kind === 'account' || entry?.kind === 'group' ? entry.addresses : []
           if (entry?.kind === 'group') groups.add(entry.id)
           else if (entry?.kind === 'account' && entry.status === 'disabled') isAnyDisabled = true
           else if (entry?.kind === 'account' && address) addresses.add(address)
+          else if (entry?.kind === 'object') {
+            const [mail = ''] = entry.attributes.mail ?? []
+            if (isAddress(mail)) addresses.add(mail)
+          }
         }
         if (addresses.size > members) return undefined
       }

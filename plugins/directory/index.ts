@@ -18,6 +18,7 @@ import { createCommands } from './commands/index.ts'
 import { deadEnds } from './dead-ends.ts'
 import { createFlow } from './flow.ts'
 import { sweepHistory } from './history.ts'
+import { reindex } from './indexes.ts'
 import { createKept } from './kept.ts'
 import { createLogins } from './logins.ts'
 import { createLookup } from './lookup.ts'
@@ -80,9 +81,10 @@ export const directory = definePlugin({
   name: 'directory',
   config: options.prefault({}),
   offers: [Accounts, Directory],
-  setup(config, ctx) {
+  async setup(config, ctx) {
     ctx.routesTo(config.channel)
     const { store, clock } = ctx
+    await reindex(store)
     const kept = createKept(store)
     const lookup = createLookup(store, kept)
     const changed = () => {

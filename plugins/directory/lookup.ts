@@ -5,13 +5,14 @@
  * there are; only patterns are looked at one by one, and those are kept at hand until something changes.
  */
 import { below, type Range, type Store, unkey } from 'iems'
-import type { Alias, Asked, DirectoryApi, EntryKind, EntryOf, Member, Recorded, RoutingEntry } from './api.ts'
+import type { Alias, Asked, DirectoryApi, EntryKind, EntryOf, Member, Placed, Recorded, RoutingEntry } from './api.ts'
 import { shown } from './entries.ts'
 import type { Kept } from './kept.ts'
 import {
   addressKey,
   beginning,
   decode,
+  deeper,
   type EntryRecord,
   entryKey,
   foldAddress,
@@ -21,7 +22,9 @@ import {
   foldPath,
   foldValue,
   historyKey,
+  memberName,
   nameKey,
+  placeKey,
 } from './records.ts'
 import { captured, exactness } from './wildcard.ts'
 
@@ -29,6 +32,7 @@ export type Lookup = ReturnType<typeof createLookup>
 
 const FOLDS: Readonly<Record<EntryKind, (name: string) => string | undefined>> = {
   unit: foldPath,
+  object: foldPath,
   domain: foldDomain,
   account: foldName,
   group: foldName,
@@ -136,6 +140,15 @@ export function createLookup(store: Store, kept: Kept) {
     async *inUnit(path: string) {
       for await (const entry of entriesIn(below('u', foldPath(path)), lastPart)) yield shown(entry) as Placed
     },
+    async at(path: string) {
+      const entry = await idAt(placeKey(foldPath(path)))
+      return entry && (shown(entry) as Placed)
+    },
+    async *below(path: string) {
+      const folded = foldPath(path)
+      for (const range of folded === '' ? [deeper('')] : [below('u', folded), deeper(folded)])
+        for await (const entry of entriesIn(range, lastPart)) yield shown(entry) as Placed
+    },
     async *find({ attribute, value, how }: Asked) {
       const folded = foldValue(value)
       const seen = new Set<string>()
@@ -149,8 +162,9 @@ export function createLookup(store: Store, kept: Kept) {
     async *members(group: string) {
       for await (const [, value] of store.scan(below('m', group))) yield decode<Member>(value)
     },
-    async *memberOf(id: string) {
-      for await (const [at] of store.scan(below('o', `i${id}`))) yield lastPart(at)
+    async *memberOf(member: string | Member) {
+      const name = memberName(typeof member === 'string' ? { id: member } : member)
+      for await (const [at] of store.scan(below('o', name))) yield lastPart(at)
     },
     async *history({ id, limit = 1000 }: { readonly id?: string; readonly limit?: number } = {}) {
       const range = id === undefined ? below('h') : below('y', id)
@@ -165,5 +179,4 @@ export function createLookup(store: Store, kept: Kept) {
   return { byId, named, byName, ownerOf, fitting, service }
 }
 
-type Placed = EntryOf<'unit' | 'account' | 'group'>
 type RecordOf<K extends EntryKind> = Extract<EntryRecord, { kind: K }>

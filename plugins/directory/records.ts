@@ -5,19 +5,33 @@
  *   n kind name             the id of the entry that people call so
  *   a address               the id of the account, group or alias that has it
  *   x attribute value id    an indexed attribute
- *   u unit id               an entry stands directly in that unit
+ *   d path                  the id of the entry that stands there
+ *   u unit id               an entry stands directly in that unit, or below that entry
  *   p kind match            the id of an alias or routing entry with a wildcard in its local part
  *   m group member          a member
  *   o member group          the other way round
+ *   w path                  some group had a member of that name before there was such an entry
  *   h at number             a change that was made
  *   y id at number          the same, by entry
+ *   i                       which indexes entries have been written with
  *   r                       grows with every commit: changes are made one after the other
  *
  * What must stay true: names and values in keys are in the form in which they are compared, and only there.
  */
 import { domainToASCII } from 'node:url'
 import { type Key, key, type Range, type Value } from 'iems'
-import type { Alias, DirectoryAccount, Domain, EntryKind, Group, Member, Recorded, RoutingEntry, Unit } from './api.ts'
+import type {
+  Alias,
+  DirectoryAccount,
+  DirectoryObject,
+  Domain,
+  EntryKind,
+  Group,
+  Member,
+  Recorded,
+  RoutingEntry,
+  Unit,
+} from './api.ts'
 
 /** A password for one program; a random one, so that a quick hash is enough. */
 export interface AppPasswordRecord {
@@ -39,7 +53,7 @@ export interface AccountRecord extends Omit<DirectoryAccount, 'hasPassword'> {
   readonly totp?: { readonly secret: string; readonly isConfirmed: boolean; readonly last: number }
 }
 
-export type EntryRecord = Unit | Domain | AccountRecord | Group | Alias | RoutingEntry
+export type EntryRecord = Unit | Domain | AccountRecord | Group | DirectoryObject | Alias | RoutingEntry
 
 export interface RevisionRecord {
   readonly revision: number
@@ -58,6 +72,8 @@ export const entryKey = (id: string): Key => key('e', id)
 export const nameKey = (kind: EntryKind, name: string): Key => key('n', kind, name)
 export const addressKey = (address: string): Key => key('a', address)
 export const attributeKey = (attribute: string, value: string, id: string): Key => key('x', attribute, value, id)
+export const placeKey = (path: string): Key => key('d', path)
+export const waitedForKey = (path: string): Key => key('w', path)
 export const inUnitKey = (unit: string, id: string): Key => key('u', unit, id)
 export const patternKey = (kind: EntryKind, match: string): Key => key('p', kind, match)
 export const memberKey = (group: string, member: string): Key => key('m', group, member)
@@ -66,8 +82,17 @@ export const historyKey = (at: number, number: number): Key => key('h', at, numb
 export const historyOfKey = (id: string, at: number, number: number): Key => key('y', id, at, number)
 
 /** How a member is named in keys. */
-export const memberName = (member: Member): string =>
-  'id' in member ? `i${member.id}` : `a${foldAddress(member.address) ?? member.address}`
+export function memberName(member: Member): string {
+  if ('id' in member) return `i${member.id}`
+  if ('path' in member) return `p${foldPath(member.path)}`
+  return 'dn' in member ? `d${foldText(member.dn)}` : `a${foldAddress(member.address) ?? member.address}`
+}
+
+/** Everything below a path but what stands directly in it. */
+export function deeper(path: string): Pick<Range, 'from' | 'to'> {
+  const from = key('u', path === '' ? '' : `${path}/`).subarray(0, -1)
+  return { from, to: Buffer.concat([from, Buffer.from([0xff])]) }
+}
 
 /** Everything from a value on that begins with it, within one attribute. */
 export function beginning(attribute: string, value: string): Pick<Range, 'from' | 'to'> {
@@ -84,8 +109,9 @@ const INDEXED_LENGTH = 200
 
 export const foldName = (name: string) => name.normalize('NFC').trim().toLowerCase()
 
-export const foldValue = (value: string) =>
-  value.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ').slice(0, INDEXED_LENGTH)
+const foldText = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+
+export const foldValue = (value: string) => foldText(value).slice(0, INDEXED_LENGTH)
 
 export const foldDomain = (domain: string): string | undefined =>
   domainToASCII(domain.normalize('NFC').replace(/\.$/, '')) || undefined
@@ -133,7 +159,7 @@ export function isPattern(match: string): boolean {
 export const foldPath = (path: string) =>
   path
     .split('/')
-    .map(foldName)
+    .map(foldText)
     .filter((name) => name !== '')
     .join('/')
 

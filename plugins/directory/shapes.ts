@@ -36,7 +36,9 @@ const match = line(ADDRESS_LENGTH).refine(
   'must be an address, a domain, *.domain or *',
 )
 const path = identifier(1000).refine((text) => foldPath(text) !== '', 'must be names divided by /')
-const unit = z.string().max(1000)
+const unit = z.string().max(4000)
+/** Types in lower case; the values as RFC 4514 has them. */
+const rdn = line(1000).regex(/^[a-z][a-z0-9-]*=./, 'must be a name such as cn=Ann')
 /** How people call an account or a group; what would be a path or a list elsewhere is left out. */
 const name = identifier().refine((text) => !/[/,]/.test(text), 'must be without / and ,')
 const attributes = z
@@ -54,7 +56,14 @@ const attributes = z
   .refine((all) => Object.keys(all).length <= ATTRIBUTES, `must be at most ${ATTRIBUTES} attributes`)
 const target = z.strictObject({ channel: line(), nexthop: line() })
 const members = z
-  .array(z.union([z.strictObject({ id: line() }), z.strictObject({ address: plainAddress })]))
+  .array(
+    z.union([
+      z.strictObject({ id: line() }),
+      z.strictObject({ address: plainAddress }),
+      z.strictObject({ path: z.string().max(8192) }),
+      z.strictObject({ dn: z.string().max(8192) }),
+    ]),
+  )
   .max(MEMBERS)
 const password = z
   .string()
@@ -68,6 +77,7 @@ const FIELDS = {
   domain: { name: domain, aliasOf: domain, catchAll: plainAddress },
   account: {
     name,
+    rdn,
     unit,
     addresses: z.array(plainAddress).max(ADDRESSES),
     displayName: line(1000),
@@ -83,23 +93,26 @@ const FIELDS = {
   },
   group: {
     name,
+    rdn,
     unit,
     addresses: z.array(plainAddress).max(ADDRESSES),
     senders: z.enum(['anyone', 'accounts', 'members']),
     attributes,
     members,
   },
+  object: { rdn: rdn.or(z.literal('')), unit, attributes },
   alias: { match: address, targets: z.array(address).min(1).max(ADDRESSES) },
   route: { match, target },
 } as const
 
 /** What may be taken away again. */
-const OPTIONAL: readonly string[] = ['aliasOf', 'catchAll', 'displayName', 'quota', 'forward', 'route']
+const OPTIONAL: readonly string[] = ['aliasOf', 'catchAll', 'displayName', 'quota', 'forward', 'route', 'rdn']
 const NEEDED: Readonly<Record<EntryKind, readonly string[]>> = {
   unit: ['path'],
   domain: ['name'],
   account: ['name'],
   group: ['name'],
+  object: ['rdn'],
   alias: ['match', 'targets'],
   route: ['match', 'target'],
 }

@@ -29,7 +29,7 @@ export const ldap = definePlugin({
       tree,
       access,
       searching: createSearching(directory, tree, access),
-      writing: createWriting(directory, tree, { mailHostChannel: config.mailHostChannel }),
+      writing: createWriting(directory, tree, { ...config, log: ctx.log }),
       options: config,
       clock: ctx.clock,
     }

@@ -6,6 +6,7 @@
  */
 import type { Identity, OpenSession, Refusal, SaslMechanism } from 'iems'
 import type { DirectoryApi } from '../directory/api.ts'
+import { inName } from './kinds.ts'
 import { parseDn } from './protocol/dn.ts'
 import type { Request } from './protocol/requests.ts'
 import { type Result, type ResultName, SUCCESS } from './protocol/responses.ts'
@@ -75,11 +76,12 @@ export function createLogin({ open, directory, tree, mayShow }: LoginParts) {
   async function usernameIn(text: string): Promise<string> {
     const dn = parseDn(text)
     const place = dn && tree.placeOf(dn)
-    if (place?.kind !== 'account') return text
+    if (place?.kind !== 'placed') return text
     const node = await tree.nodeAt(place)
     if (node?.kind === 'account') return node.name
-    // He may be known to somebody else than the directory; who stands elsewhere in it is not who is meant.
-    return (await directory.byName('account', place.name)) ? text : place.name
+    const name = place.rdn.length === 1 ? inName(place.rdn, 'uid') : undefined
+    // They may be known to somebody else than the directory; who stands elsewhere in it is not who is meant.
+    return node || name === undefined || (await directory.byName('account', name)) ? text : name
   }
 
   /** RFC 4513 section 5.2.1.8: `dn:` and a DN, or `u:` and a name. */

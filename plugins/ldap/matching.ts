@@ -9,6 +9,7 @@ import { foldDn, foldType, parseDn } from './protocol/dn.ts'
 import { type Filter, termsOf } from './protocol/filter.ts'
 import {
   type AttributeDescription,
+  appliesTo,
   describe,
   foldByRule,
   foldPart,
@@ -21,8 +22,12 @@ import {
 export interface Candidate {
   readonly id: string | undefined
   readonly dn: string
-  /** Values by the key of an attribute; none when there are none, undefined when nobody may say. */
+  /** Values of an attribute and its kinds; none when there are none, undefined when nobody may say. */
   values(description: AttributeDescription): readonly string[] | undefined
+  /** All that may be read, by base names. */
+  all(): Iterable<readonly [base: string, values: readonly string[]]>
+  /** What members of this group are called: `member` or `uniquemember`. */
+  readonly memberBase: string
 }
 
 export type Truth = boolean | undefined
@@ -106,10 +111,13 @@ function comparison(
   const wanted = text === undefined ? undefined : foldValue(base, text)
   if (wanted === undefined) return UNKNOWN
   // Found by the other end: a group may have very many.
-  const ids = base === 'member' ? groupsOf.get(wanted) : base === 'memberof' ? membersOf.get(wanted) : undefined
-  if (base === 'member' || base === 'memberof')
-    return (candidate) =>
-      candidate.values(description) === undefined ? undefined : (ids?.has(candidate.id ?? '') ?? false)
+  const isMember = base === 'member' || base === 'uniquemember'
+  const ids = isMember ? groupsOf.get(wanted) : base === 'memberof' ? membersOf.get(wanted) : undefined
+  if (isMember || base === 'memberof')
+    return (candidate) => {
+      if (candidate.values(description) === undefined) return undefined
+      return (!isMember || candidate.memberBase === base) && (ids?.has(candidate.id ?? '') ?? false)
+    }
   if (kind === 'atLeast' || kind === 'atMost') {
     if (!hasOrdering(base)) return UNKNOWN
     return (candidate) =>
@@ -154,7 +162,8 @@ function substrings(
 function extensible({ rule, attribute, value, inDn }: Extract<Filter, { kind: 'extensible' }>): Predicate {
   const description = attribute === undefined ? undefined : describe(attribute)
   const text = textOf(value)
-  if (!description || text === undefined) return UNKNOWN
+  if (text === undefined || (attribute !== undefined && !description)) return UNKNOWN
+  if (!description) return rule === undefined ? UNKNOWN : anywhere(rule, text, inDn)
   const { base } = description
   const fold = rule === undefined ? (one: string) => foldValue(base, one) : foldByRule(rule)
   const wanted = fold?.(text)
@@ -168,10 +177,24 @@ function extensible({ rule, attribute, value, inDn }: Extract<Filter, { kind: 'e
   }
 }
 
+/** RFC 4511 section 4.5.1.7.7: any attribute that the rule is for. */
+function anywhere(rule: string, text: string, inDn: boolean): Predicate {
+  const fold = foldByRule(rule)
+  const wanted = fold?.(text)
+  if (!fold || wanted === undefined) return UNKNOWN
+  return (candidate) => {
+    for (const [base, values] of candidate.all())
+      if (appliesTo(rule, base) && values.some((one) => fold(one) === wanted)) return true
+    if (!inDn) return false
+    const named = (parseDn(candidate.dn) ?? []).flat()
+    return named.some(({ type, value }) => appliesTo(rule, foldType(type)) && fold(value) === wanted)
+  }
+}
+
 /** The DNs whose membership it asks about. */
-export function dnsIn(filter: Filter, base: 'member' | 'memberof'): string[] {
+export function dnsIn(filter: Filter, bases: readonly string[]): string[] {
   return termsOf(filter).flatMap((term) => {
     const isEqual = term.kind === 'equal' || term.kind === 'approx'
-    return isEqual && describe(term.attribute)?.base === base ? [term.value.toString()] : []
+    return isEqual && bases.includes(describe(term.attribute)?.base ?? '') ? [term.value.toString()] : []
   })
 }

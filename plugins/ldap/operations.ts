@@ -8,6 +8,7 @@ import { createHash, randomInt } from 'node:crypto'
 import type { Clock, Identity, Output, SaslMechanism } from 'iems'
 import type { DirectoryApi } from '../directory/api.ts'
 import type { Access, Who } from './access.ts'
+import { withoutAnr } from './anr.ts'
 import type { Operation } from './connection.ts'
 import type { Login } from './login.ts'
 import { compile } from './matching.ts'
@@ -128,7 +129,8 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
     const order = sorting && orderIn(sorting)
     if (order && 'result' in order && sorting.isCritical)
       return { result: 'unavailableCriticalExtension', controls: [sortedControl(order.result)] }
-    const run = begin(request, operation, { who, order: order && 'keys' in order ? order.keys : [] })
+    const meant = { ...request, filter: withoutAnr(request.filter) }
+    const run = begin(meant, operation, { who, order: order && 'keys' in order ? order.keys : [] })
     const result = await (paging ? sendPage(run, paging) : send(run, Number.POSITIVE_INFINITY))
     if (operation.isAbandoned) return undefined
     const told = order ? [sortedControl('result' in order ? order.result : 'success')] : []
@@ -262,7 +264,13 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
     const values = specialValues(attributes)
     const isMeant = compile(request.filter, { groupsOf: new Map(), membersOf: new Map() })
     // What asks for a subentry (RFC 3672) is no kind of entry that others have.
-    const truth = isMeant({ id: undefined, dn, values: ({ key }) => values.get(key) ?? [] })
+    const truth = isMeant({
+      id: undefined,
+      dn,
+      values: ({ key, type }) => values.get(key) ?? (type ? [] : undefined),
+      all: () => values,
+      memberBase: '',
+    })
     if (truth === true) {
       const shown: Shown = specialShown(attributes, selectionOf(request.attributes), request.typesOnly)
       asker.output.write(entryMessage(envelope.id, dn, shown))

@@ -64,6 +64,12 @@ const listener = z.strictObject({
     .string()
     .optional()
     .describe('The channel of a route that is written as mailHost; without it such changes are refused.'),
+  schemaCheck: z
+    .enum(['off', 'warn', 'strict'])
+    .default('off')
+    .describe(
+      'Whether the classes of an entry say which attributes it must and may have: off, warn (in the log), or strict (such changes are refused).',
+    ),
   proxyFrom: z
     .array(network())
     .default([])

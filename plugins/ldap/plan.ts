@@ -6,9 +6,9 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { type DirectoryApi, type Entry, type EntryKind, INDEXED } from '../directory/api.ts'
-import { foldText, parseDn } from './protocol/dn.ts'
+import { parseDn } from './protocol/dn.ts'
 import type { Filter } from './protocol/filter.ts'
-import { describe } from './schema.ts'
+import { className, describe } from './schema.ts'
 import type { Tree } from './tree.ts'
 import { CLASSES } from './view.ts'
 
@@ -22,11 +22,9 @@ export interface Plan {
 const COST = { one: 0, equal: 1, members: 2, begins: 3 } as const
 type Indexed = (typeof INDEXED)[number]
 
-const ALL_KINDS = Object.keys(CLASSES).filter((kind) => kind !== 'list') as EntryKind[]
-const KINDS_OF = new Map<string, EntryKind[]>()
-for (const kind of ALL_KINDS)
-  for (const name of CLASSES[kind])
-    KINDS_OF.set(name.toLowerCase(), [...(KINDS_OF.get(name.toLowerCase()) ?? []), kind])
+const ALL_KINDS: readonly EntryKind[] = ['account', 'group', 'unit', 'object', 'domain', 'alias', 'route']
+/** Of these an entry has one class and the auxiliary ones; others may have any. */
+const LISTED_KINDS: readonly EntryKind[] = ['domain', 'alias', 'route']
 
 export function createPlanner(directory: DirectoryApi, tree: Tree) {
   async function* maybe(entry: Promise<Entry | undefined>): AsyncGenerator<Entry> {
@@ -47,10 +45,7 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
     return node && 'id' in node ? node.id : undefined
   }
 
-  async function* groupsOf(dn: string): AsyncGenerator<Entry> {
-    const id = await idOf(dn)
-    if (id !== undefined) yield* byIds(directory.memberOf(id))
-  }
+  const groupsOf = (dn: string): AsyncIterable<Entry> => byIds(tree.groupsOf(dn))
 
   async function* membersOf(dn: string): AsyncGenerator<Entry> {
     const id = await idOf(dn)
@@ -61,18 +56,9 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
     }
   }
 
-  /** Whose address it is: it is nobody else's. */
-  async function* owners(address: string): AsyncGenerator<Entry> {
-    for (const kind of ['account', 'group'] as const) {
-      const found = await directory.byName(kind, address)
-      if (found?.addresses.some((one) => foldText(one) === foldText(address))) return yield found
-      // Somebody is called so whose address it is not.
-      if (found) return yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
-    }
-  }
-
   async function* addressed(address: string): AsyncGenerator<Entry> {
-    yield* owners(address)
+    yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
+    yield* directory.find({ attribute: 'maillocaladdress', value: address, how: 'equal' })
     yield* maybe(directory.byName('alias', address))
     yield* maybe(directory.byName('route', address))
   }
@@ -86,8 +72,6 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
     switch (base) {
       case 'entryuuid':
         return { cost: COST.one, entries: () => maybe(directory.byId(value.toLowerCase())) }
-      case 'mail':
-        return { cost: COST.one, entries: () => owners(value) }
       case 'maillocaladdress':
         return { cost: COST.equal, entries: () => addressed(value) }
       case 'iems-match':
@@ -95,6 +79,7 @@ export function createPlanner(directory: DirectoryApi, tree: Tree) {
       case 'iems-name':
         return { cost: COST.one, entries: () => maybe(directory.byName('domain', value)) }
       case 'member':
+      case 'uniquemember':
         return { cost: COST.members, entries: () => groupsOf(value) }
       case 'memberof':
         return { cost: COST.members, entries: () => membersOf(value) }
@@ -153,6 +138,8 @@ export function kindsIn(filter: Filter): readonly EntryKind[] {
     return ALL_KINDS.filter((kind) => kinds.has(kind))
   }
   if (filter.kind !== 'equal' || describe(filter.attribute)?.key !== 'objectclass') return ALL_KINDS
-  // Entries may have further classes of their own.
-  return KINDS_OF.get(filter.value.toString().toLowerCase()) ?? ALL_KINDS
+  const name = className(filter.value.toString()).toLowerCase()
+  return ALL_KINDS.filter(
+    (kind) => !LISTED_KINDS.includes(kind) || CLASSES[kind].some((one) => one.toLowerCase() === name),
+  )
 }

@@ -23,8 +23,8 @@ export const EXTENSION = {
   /** RFC 4532. */
   whoAmI: '1.3.6.1.4.1.4203.1.11.3',
 } as const
-/** RFC 3673: `+`. RFC 4526: (&) and (|). */
-const FEATURES = ['1.3.6.1.4.1.4203.1.5.1', '1.3.6.1.4.1.4203.1.5.3']
+/** RFC 3673: `+`. RFC 4529: `@class`. RFC 4526: (&) and (|). RFC 4525: increment. */
+const FEATURES = ['1.3.6.1.4.1.4203.1.5.1', '1.3.6.1.4.1.4203.1.5.2', '1.3.6.1.4.1.4203.1.5.3', '1.3.6.1.1.14']
 
 export interface RootFacts {
   readonly suffix: string
@@ -60,6 +60,8 @@ export const SUBSCHEMA_ATTRIBUTES: Special = new Map([
   ['cn', { values: ['Subschema'], isOperational: false }],
   ['objectClasses', { values: SUBSCHEMA.objectclasses ?? [], isOperational: true }],
   ['attributeTypes', { values: SUBSCHEMA.attributetypes ?? [], isOperational: true }],
+  ['matchingRules', { values: SUBSCHEMA.matchingrules ?? [], isOperational: true }],
+  ['matchingRuleUse', { values: SUBSCHEMA.matchingruleuse ?? [], isOperational: true }],
   ['ldapSyntaxes', { values: SUBSCHEMA.ldapsyntaxes ?? [], isOperational: true }],
 ])
 

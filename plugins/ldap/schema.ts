@@ -5,6 +5,7 @@
  * same, compared as text whose case makes no difference: entries may have any.
  */
 import { foldDn, foldText, parseDn } from './protocol/dn.ts'
+import { CLASS_LINES, RULE_LINES, TYPES } from './schema-data.ts'
 
 type SyntaxName =
   | 'text'
@@ -22,6 +23,20 @@ type SyntaxName =
   | 'certificate'
   | 'oid'
   | 'uuid'
+  | 'numeric'
+  | 'printable'
+  | 'country'
+  | 'delivery'
+  | 'guide'
+  | 'telex'
+  | 'teletex'
+  | 'revocations'
+  | 'unique'
+  | 'classes'
+  | 'types'
+  | 'rules'
+  | 'uses'
+  | 'syntaxes'
 
 interface Syntax {
   /** Below 1.3.6.1.4.1.1466.115.121.1, or whole. */
@@ -57,6 +72,14 @@ const CASE_IGNORE = {
   substrings: 'caseIgnoreSubstringsMatch',
   fold: foldText,
 }
+/** Definitions are asked for by their OID. */
+const FIRST = {
+  equality: 'objectIdentifierFirstComponentMatch',
+  fold: (value: string) => /^\(\s*(\S{1,200})/.exec(value)?.[1] ?? foldText(value),
+}
+/** A class is the same by its OID. */
+const CLASS_FOLD = (value: string) => foldText(className(value))
+
 const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
   text: { oid: '15', says: 'Directory String', ...CASE_IGNORE },
   exact: {
@@ -101,7 +124,7 @@ const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
   octets: { oid: '40', says: 'Octet String' },
   jpeg: { oid: '28', says: 'JPEG' },
   certificate: { oid: '8', says: 'Certificate' },
-  oid: { oid: '38', says: 'OID', equality: 'objectIdentifierMatch', fold: foldText },
+  oid: { oid: '38', says: 'OID', equality: 'objectIdentifierMatch', fold: CLASS_FOLD },
   uuid: {
     oid: '1.3.6.1.1.16.1',
     says: 'UUID',
@@ -109,6 +132,26 @@ const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
     ordering: 'UUIDOrderingMatch',
     fold: (value) => value.toLowerCase(),
   },
+  numeric: {
+    oid: '36',
+    says: 'Numeric String',
+    equality: 'numericStringMatch',
+    substrings: 'numericStringSubstringsMatch',
+    fold: (value) => value.replace(/ /g, ''),
+  },
+  printable: { oid: '44', says: 'Printable String', ...CASE_IGNORE },
+  country: { oid: '11', says: 'Country String', ...CASE_IGNORE },
+  delivery: { oid: '14', says: 'Delivery Method', fold: foldText },
+  guide: { oid: '25', says: 'Guide', fold: foldText },
+  telex: { oid: '52', says: 'Telex Number', fold: foldText },
+  teletex: { oid: '51', says: 'Teletex Terminal Identifier', fold: foldText },
+  revocations: { oid: '9', says: 'Certificate List' },
+  unique: { oid: '34', says: 'Name And Optional UID', equality: 'uniqueMemberMatch', fold: foldName },
+  classes: { oid: '37', says: 'Object Class Description', ...FIRST },
+  types: { oid: '3', says: 'Attribute Type Description', ...FIRST },
+  rules: { oid: '30', says: 'Matching Rule Description', ...FIRST },
+  uses: { oid: '31', says: 'Matching Rule Use Description', ...FIRST },
+  syntaxes: { oid: '54', says: 'LDAP Syntax Description', ...FIRST },
 }
 
 export interface AttributeType {
@@ -119,178 +162,63 @@ export interface AttributeType {
   readonly isSingle: boolean
   /** Shown only to who asks for it. */
   readonly isOperational: boolean
+  /** Of the root DSE. */
+  readonly isOfServer: boolean
+  /** The attribute that this is a kind of. */
+  readonly sup?: string
 }
 
-/** UUID-based OIDs (X.667) for what is our own. */
-const OURS = '2.25.210284376310183917403716295126302611337'
+interface ObjectClass {
+  readonly oid: string
+  readonly name: string
+  readonly kind: string
+  readonly sup: string
+  readonly must: readonly string[]
+  readonly may: readonly string[]
+}
 
-/** OID, names, syntax, and `1` for one value, `op` for operational. */
-const TYPES = `
-2.5.4.0 objectClass oid
-2.5.4.3 cn,commonName text
-2.5.4.4 sn,surname text
-2.5.4.5 serialNumber text
-2.5.4.6 c,countryName text 1
-2.5.4.7 l,localityName text
-2.5.4.8 st,stateOrProvinceName text
-2.5.4.9 street,streetAddress text
-2.5.4.10 o,organizationName text
-2.5.4.11 ou,organizationalUnitName text
-2.5.4.12 title text
-2.5.4.13 description text
-2.5.4.15 businessCategory text
-2.5.4.16 postalAddress postal
-2.5.4.17 postalCode text
-2.5.4.18 postOfficeBox text
-2.5.4.19 physicalDeliveryOfficeName text
-2.5.4.20 telephoneNumber phone
-2.5.4.23 facsimileTelephoneNumber,fax phone
-2.5.4.31 member dn
-2.5.4.34 seeAlso dn
-2.5.4.35 userPassword octets
-2.5.4.36 userCertificate certificate
-2.5.4.41 name text
-2.5.4.42 givenName,gn text
-2.5.4.43 initials text
-2.5.4.44 generationQualifier text
-2.5.4.45 x500UniqueIdentifier octets
-2.5.4.50 uniqueMember dn
-0.9.2342.19200300.100.1.1 uid,userid text
-0.9.2342.19200300.100.1.3 mail,rfc822Mailbox ia5
-0.9.2342.19200300.100.1.4 info text
-0.9.2342.19200300.100.1.6 roomNumber text
-0.9.2342.19200300.100.1.7 photo octets
-0.9.2342.19200300.100.1.10 manager dn
-0.9.2342.19200300.100.1.20 homePhone,homeTelephoneNumber phone
-0.9.2342.19200300.100.1.21 secretary dn
-0.9.2342.19200300.100.1.25 dc,domainComponent ia5 1
-0.9.2342.19200300.100.1.37 associatedDomain ia5
-0.9.2342.19200300.100.1.39 homePostalAddress postal
-0.9.2342.19200300.100.1.41 mobile,mobileTelephoneNumber phone
-0.9.2342.19200300.100.1.42 pager,pagerTelephoneNumber phone
-0.9.2342.19200300.100.1.43 co,friendlyCountryName text
-0.9.2342.19200300.100.1.55 audio octets
-0.9.2342.19200300.100.1.60 jpegPhoto jpeg
-1.3.6.1.4.1.250.1.57 labeledURI exact
-2.16.840.1.113730.3.1.1 carLicense text
-2.16.840.1.113730.3.1.2 departmentNumber text
-2.16.840.1.113730.3.1.3 employeeNumber text 1
-2.16.840.1.113730.3.1.4 employeeType text
-2.16.840.1.113730.3.1.13 mailLocalAddress ia5
-2.16.840.1.113730.3.1.18 mailHost ia5 1
-2.16.840.1.113730.3.1.39 preferredLanguage text 1
-2.16.840.1.113730.3.1.40 userSMIMECertificate octets
-2.16.840.1.113730.3.1.47 mailRoutingAddress ia5
-2.16.840.1.113730.3.1.216 userPKCS12 octets
-2.16.840.1.113730.3.1.241 displayName text 1
-1.3.6.1.4.1.42.2.27.2.1.15 rfc822MailMember ia5
-1.3.6.1.1.1.1.0 uidNumber integer 1
-1.3.6.1.1.1.1.1 gidNumber integer 1
-1.3.6.1.1.1.1.2 gecos ia5 1
-1.3.6.1.1.1.1.3 homeDirectory ia5exact 1
-1.3.6.1.1.1.1.4 loginShell ia5exact 1
-${OURS}.1 iems-quota integer 1
-${OURS}.2 iems-status text 1
-${OURS}.3 iems-forward-keep boolean 1
-${OURS}.4 iems-route text 1
-${OURS}.5 iems-role text
-${OURS}.6 iems-may-relay boolean 1
-${OURS}.7 iems-send-as ia5
-${OURS}.8 iems-senders text 1
-${OURS}.9 iems-match ia5 1
-${OURS}.10 iems-target ia5
-${OURS}.11 iems-name ia5 1
-${OURS}.12 iems-alias-of ia5 1
-${OURS}.13 iems-catch-all ia5 1
-${OURS}.14 iems-list text 1
-2.5.18.1 createTimestamp time 1,op
-2.5.18.2 modifyTimestamp time 1,op
-2.5.18.9 hasSubordinates boolean 1,op
-2.5.18.10 subschemaSubentry dn 1,op
-2.5.21.9 structuralObjectClass oid 1,op
-1.3.6.1.1.16.4 entryUUID uuid 1,op
-1.3.6.1.1.20 entryDN dn 1,op
-1.2.840.113556.1.2.102 memberOf dn op
-`
+const words = (text = '') =>
+  text
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== '')
+const linesOf = (text: string) => text.trim().split('\n')
 
-/** Names, OID, kind, superior class, what must and what may be. */
-const CLASSES: readonly (readonly [oid: string, name: string, kind: string, sup: string, must: string, may: string])[] =
-  [
-    ['2.5.6.0', 'top', 'ABSTRACT', '', 'objectClass', ''],
-    ['2.5.6.2', 'country', 'STRUCTURAL', 'top', 'c', 'description'],
-    ['2.5.6.3', 'locality', 'STRUCTURAL', 'top', '', 'street seeAlso st l description'],
-    ['2.5.6.4', 'organization', 'STRUCTURAL', 'top', 'o', 'description telephoneNumber l st street postalAddress'],
-    [
-      '2.5.6.5',
-      'organizationalUnit',
-      'STRUCTURAL',
-      'top',
-      'ou',
-      'description telephoneNumber l st street postalAddress postalCode businessCategory facsimileTelephoneNumber',
-    ],
-    ['2.5.6.6', 'person', 'STRUCTURAL', 'top', 'sn cn', 'userPassword telephoneNumber seeAlso description'],
-    [
-      '2.5.6.7',
-      'organizationalPerson',
-      'STRUCTURAL',
-      'person',
-      '',
-      'title facsimileTelephoneNumber street postOfficeBox postalCode postalAddress physicalDeliveryOfficeName ou st l',
-    ],
-    ['2.5.6.9', 'groupOfNames', 'STRUCTURAL', 'top', 'cn', 'member businessCategory seeAlso ou o description'],
-    [
-      '2.16.840.1.113730.3.2.2',
-      'inetOrgPerson',
-      'STRUCTURAL',
-      'organizationalPerson',
-      '',
-      'audio businessCategory carLicense departmentNumber displayName employeeNumber employeeType givenName homePhone homePostalAddress initials jpegPhoto labeledURI mail manager mobile o pager photo roomNumber secretary uid userCertificate x500UniqueIdentifier preferredLanguage userSMIMECertificate userPKCS12',
-    ],
-    [
-      '2.16.840.1.113730.3.2.147',
-      'inetLocalMailRecipient',
-      'AUXILIARY',
-      'top',
-      '',
-      'mailLocalAddress mailHost mailRoutingAddress',
-    ],
-    ['0.9.2342.19200300.100.4.13', 'domain', 'STRUCTURAL', 'top', 'dc', 'description o'],
-    [
-      '1.3.6.1.1.1.2.0',
-      'posixAccount',
-      'AUXILIARY',
-      'top',
-      'cn uid uidNumber gidNumber homeDirectory',
-      'userPassword loginShell gecos description',
-    ],
-    [
-      `${OURS}.101`,
-      'iems-account',
-      'AUXILIARY',
-      'top',
-      '',
-      'iems-quota iems-status iems-forward-keep iems-route iems-role iems-may-relay iems-send-as',
-    ],
-    [`${OURS}.102`, 'iems-group', 'AUXILIARY', 'top', '', 'mail rfc822MailMember iems-senders'],
-    [`${OURS}.103`, 'iems-domain', 'STRUCTURAL', 'top', 'iems-name', 'iems-alias-of iems-catch-all'],
-    [`${OURS}.104`, 'iems-alias', 'STRUCTURAL', 'top', 'iems-match $ iems-target', ''],
-    [`${OURS}.105`, 'iems-route', 'STRUCTURAL', 'top', 'iems-match $ iems-route', ''],
-    [`${OURS}.106`, 'iems-container', 'STRUCTURAL', 'top', 'iems-list', ''],
-  ]
+const classes: readonly ObjectClass[] = linesOf(CLASS_LINES).map((line) => {
+  const [head, must, may] = line.split('|')
+  const [oid = '', name = '', kind = '', sup = ''] = words(head)
+  return { oid, name, kind, sup: sup === '-' ? '' : sup, must: words(must), may: words(may) }
+})
 
-const types: readonly AttributeType[] = TYPES.trim()
-  .split('\n')
-  .map((line) => {
-    const [oid = '', names = '', syntax = 'text', flags = ''] = line.split(' ')
-    return {
-      oid,
-      names: names.split(','),
-      syntax: syntax as SyntaxName,
-      isSingle: flags.includes('1'),
-      isOperational: flags.includes('op'),
-    }
-  })
+const types: readonly AttributeType[] = linesOf(TYPES).map((line) => {
+  const [oid = '', names = '', syntax = 'text', flags = ''] = line.split(' ')
+  const all = flags.split(',')
+  const sup = all.find((flag) => flag.startsWith('<'))?.slice(1)
+  return {
+    oid,
+    names: names.split(','),
+    syntax: syntax as SyntaxName,
+    isSingle: all.includes('1'),
+    isOperational: all.includes('op') || all.includes('dsa'),
+    isOfServer: all.includes('dsa'),
+    ...(sup === undefined ? {} : { sup }),
+  }
+})
 const byName = new Map(types.flatMap((type) => [type.oid, ...type.names].map((name) => [name.toLowerCase(), type])))
+
+/** RFC 4512 section 2.5.1: by its base name, an attribute and those that are kinds of it. */
+const COVERED = new Map<string, string[]>()
+for (const type of types) {
+  const base = (type.names[0] as string).toLowerCase()
+  for (
+    let at: AttributeType | undefined = type;
+    at;
+    at = at.sup === undefined ? undefined : byName.get(at.sup.toLowerCase())
+  ) {
+    const above = (at.names[0] as string).toLowerCase()
+    COVERED.set(above, [...(COVERED.get(above) ?? []), base])
+  }
+}
 
 export interface AttributeDescription {
   /** In lower case, without options, by its first name. */
@@ -300,6 +228,10 @@ export interface AttributeDescription {
   /** As answers have it. */
   readonly shown: string
   readonly type: AttributeType | undefined
+  /** Itself and the attributes that are kinds of it, by their base names. */
+  readonly covers: readonly string[]
+  /** In alphabetical order. */
+  readonly options: readonly string[]
 }
 
 const DESCRIPTION = /^(?:[a-z][a-z0-9-]{0,63}|\d+(?:\.\d+){1,30})$/
@@ -323,6 +255,8 @@ export function describe(text: string): AttributeDescription | undefined {
     key: [first.toLowerCase(), ...kept].join(';'),
     shown: [first, ...options].join(';'),
     type,
+    covers: COVERED.get(first.toLowerCase()) ?? [first.toLowerCase()],
+    options: kept,
   }
   if (known.size >= KNOWN) known.clear()
   known.set(text, description)
@@ -334,7 +268,7 @@ export const isOperational = (base: string): boolean => byName.get(base)?.isOper
 /** Kept as base64, since entries hold text. */
 export function isBinary(base: string): boolean {
   const syntax = byName.get(base)?.syntax
-  return syntax === 'octets' || syntax === 'jpeg' || syntax === 'certificate'
+  return syntax === 'octets' || syntax === 'jpeg' || syntax === 'certificate' || syntax === 'revocations'
 }
 
 const syntaxOf = (base: string): Syntax => SYNTAXES[byName.get(base)?.syntax ?? 'text']
@@ -352,68 +286,112 @@ export const hasSubstrings = (base: string): boolean => syntaxOf(base).substring
 /** RFC 4519 gives texts none. */
 export const hasOrdering = (base: string): boolean => syntaxOf(base).ordering !== undefined
 
-/** Rules that clients name (RFC 4517), by what they do. */
-const RULES: Readonly<Record<string, SyntaxName>> = {
-  caseignorematch: 'text',
-  '2.5.13.2': 'text',
-  caseexactmatch: 'exact',
-  '2.5.13.5': 'exact',
-  caseignoreia5match: 'text',
-  '1.3.6.1.4.1.1466.109.114.2': 'text',
-  caseexactia5match: 'exact',
-  '1.3.6.1.4.1.1466.109.114.1': 'exact',
-  distinguishednamematch: 'dn',
-  '2.5.13.1': 'dn',
-  integermatch: 'integer',
-  '2.5.13.14': 'integer',
-  booleanmatch: 'boolean',
-  '2.5.13.13': 'boolean',
-  telephonenumbermatch: 'phone',
-  '2.5.13.20': 'phone',
-  objectidentifiermatch: 'oid',
-  '2.5.13.0': 'oid',
+interface MatchingRule {
+  readonly oid: string
+  readonly name: string
+  /** Of what is asserted. */
+  readonly syntax: string
 }
+const wholeOid = (oid: string) => (oid.includes('.') ? oid : `${BELOW}${oid}`)
+const matchingRules: readonly MatchingRule[] = linesOf(RULE_LINES).map((line) => {
+  const [oid = '', name = '', syntax = ''] = line.split(' ')
+  return { oid, name, syntax: wholeOid(syntax) }
+})
+
+/** By name and OID, the syntax by whose equality a rule compares. */
+const EQUALITIES = new Map<string, SyntaxName>()
+for (const { oid, name } of matchingRules) {
+  const [syntax] = Object.entries(SYNTAXES).find(([, { equality }]) => equality === name) ?? []
+  for (const called of [oid, name.toLowerCase()]) if (syntax) EQUALITIES.set(called, syntax as SyntaxName)
+}
+
 /** How values are compared by a rule; undefined for one that is not known. */
-export const foldByRule = (rule: string) => {
-  const name = RULES[rule.toLowerCase()]
+export function foldByRule(rule: string) {
+  const name = EQUALITIES.get(rule.toLowerCase())
   return name && SYNTAXES[name].fold
+}
+
+/** Whether a rule is for the values of an attribute (RFC 4511 section 4.5.1.7.7), if none is named. */
+export function appliesTo(rule: string, base: string): boolean {
+  const name = EQUALITIES.get(rule.toLowerCase())
+  return name !== undefined && SYNTAXES[name].oid === syntaxOf(base).oid && syntaxOf(base).equality !== undefined
+}
+
+// --- classes -------------------------------------------------------------------------------------------
+
+const classByName = new Map(classes.flatMap((one) => [one.oid, one.name.toLowerCase()].map((key) => [key, one])))
+/** A class by the name that answers have; itself when it is not known. */
+export const className = (text: string): string => classByName.get(text.trim().toLowerCase())?.name ?? text
+export const classOf = (text: string): ObjectClass | undefined => classByName.get(text.trim().toLowerCase())
+
+/** A class and those above it, itself first; only itself when it is not known. */
+export function lineageOf(text: string): readonly string[] {
+  const lineage: string[] = []
+  for (let name = className(text); name !== ''; name = classOf(name)?.sup ?? '') lineage.push(name)
+  return lineage
+}
+
+/** Base names of all that entries of a class have; none for a class that is not known (RFC 4529). */
+export function attributesOfClass(text: string): readonly string[] {
+  const all = classOf(text)
+    ? lineageOf(text).flatMap((name) => [...(classOf(name)?.must ?? []), ...(classOf(name)?.may ?? [])])
+    : []
+  return all.map((name) => name.toLowerCase())
 }
 
 // --- as clients read it ------------------------------------------------------------------------------
 
-const OPERATIONAL = ' NO-USER-MODIFICATION USAGE directoryOperation'
-const list = (names: string) => {
-  const all = names.split(/[ $]+/).filter((name) => name !== '')
-  return all.length === 1 ? all[0] : `( ${all.join(' $ ')} )`
-}
+const list = (all: readonly string[]) => (all.length === 1 ? all[0] : `( ${all.join(' $ ')} )`)
 const quoted = (names: readonly string[]) =>
   names.length === 1 ? `'${names[0]}'` : `( ${names.map((name) => `'${name}'`).join(' ')} )`
-const syntaxOid = ({ oid }: Syntax) => (oid.includes('.') ? oid : `${BELOW}${oid}`)
 
-function typeText({ oid, names, syntax: name, isSingle, isOperational }: AttributeType): string {
+function typeText(type: AttributeType): string {
+  const { oid, names, syntax: name, isSingle, isOperational, isOfServer, sup } = type
   const syntax = SYNTAXES[name]
-  const rules = [
+  const usage = isOfServer
+    ? ' NO-USER-MODIFICATION USAGE dSAOperation'
+    : ' NO-USER-MODIFICATION USAGE directoryOperation'
+  const parts = [
+    sup && ` SUP ${sup}`,
     syntax.equality && ` EQUALITY ${syntax.equality}`,
     syntax.ordering && ` ORDERING ${syntax.ordering}`,
     syntax.substrings && ` SUBSTR ${syntax.substrings}`,
-  ].join('')
-  return `( ${oid} NAME ${quoted(names)}${rules} SYNTAX ${syntaxOid(syntax)}${isSingle ? ' SINGLE-VALUE' : ''}${isOperational ? OPERATIONAL : ''} )`
+    ` SYNTAX ${wholeOid(syntax.oid)}`,
+    isSingle && ' SINGLE-VALUE',
+    isOperational && usage,
+  ]
+  return `( ${oid} NAME ${quoted(names)}${parts.filter((part) => part).join('')} )`
 }
 
-function classText([oid, name, kind, sup, must, may]: (typeof CLASSES)[number]): string {
-  const parts = [sup && `SUP ${sup}`, kind, must && `MUST ${list(must)}`, may && `MAY ${list(may)}`]
-  return `( ${oid} NAME '${name}' ${parts.filter((part) => part !== '').join(' ')} )`
+function classText({ oid, name, kind, sup, must, may }: ObjectClass): string {
+  const parts = [
+    sup && `SUP ${sup}`,
+    kind,
+    must.length > 0 && `MUST ${list(must)}`,
+    may.length > 0 && `MAY ${list(may)}`,
+  ]
+  return `( ${oid} NAME '${name}' ${parts.filter((part) => part).join(' ')} )`
+}
+
+const usesOf = ({ oid, name }: MatchingRule): readonly string[] => {
+  const applies = types.filter(({ names: [first = ''] }) => appliesTo(name, first.toLowerCase()))
+  return applies.length === 0
+    ? []
+    : [`( ${oid} NAME '${name}' APPLIES ${list(applies.map(({ names }) => names[0] as string))} )`]
 }
 
 /** RFC 4512 section 4.2, the attributes of the subschema subentry. */
 export const SUBSCHEMA: Readonly<Record<string, readonly string[]>> = {
-  objectclasses: CLASSES.map(classText),
+  objectclasses: classes.map(classText),
   attributetypes: types.map(typeText),
+  matchingrules: matchingRules.map(({ oid, name, syntax }) => `( ${oid} NAME '${name}' SYNTAX ${syntax} )`),
+  matchingruleuse: matchingRules.flatMap(usesOf),
   ldapsyntaxes: [
-    ...new Map(Object.values(SYNTAXES).map((one) => [syntaxOid(one), `( ${syntaxOid(one)} DESC '${one.says}' )`])),
-  ].map(([, text]) => text),
+    ...new Map(
+      [...Object.values(SYNTAXES), { oid: '58', says: 'Substring Assertion' }].map(({ oid, says }) => [
+        wholeOid(oid),
+        `( ${wholeOid(oid)} DESC '${says}' )`,
+      ]),
+    ).values(),
+  ],
 }
-
-const CLASS_NAMES = new Map(CLASSES.flatMap(([oid, name]) => [oid, name.toLowerCase()].map((key) => [key, name])))
-/** A class by the name that answers have; itself when it is not known. */
-export const className = (text: string): string => CLASS_NAMES.get(text.toLowerCase()) ?? text

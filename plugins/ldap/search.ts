@@ -13,15 +13,24 @@ import { type Dn, parseDn } from './protocol/dn.ts'
 import { type Filter, termsOf } from './protocol/filter.ts'
 import type { SearchRequest } from './protocol/requests.ts'
 import { LdapError, type Shown } from './protocol/responses.ts'
-import { type AttributeDescription, describe, foldValue, isBinary, isOperational } from './schema.ts'
-import type { Node, Tree } from './tree.ts'
-import { addOperational, attributesOf, createLazy, LAZY, type LazyName } from './view.ts'
+import {
+  type AttributeDescription,
+  appliesTo,
+  attributesOfClass,
+  describe,
+  foldValue,
+  isBinary,
+  isOperational,
+} from './schema.ts'
+import { isTop, type Node, type Tree } from './tree.ts'
+import { addOperational, attributesOf, createLazy, hasUniqueMembers, LAZY, type LazyName } from './view.ts'
 
 /** An entry that somebody may see. */
 export interface Visible {
   readonly node: Node
   readonly readable: Readable
   readonly attributes: Map<string, readonly string[]>
+  readonly hasOptions: boolean
 }
 
 export interface Searched {
@@ -55,7 +64,8 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   function visible(who: Who, node: Node): Visible | undefined {
     const readable = access.readable(who, node)
     if (!readable) return undefined
-    return { node, readable, attributes: attributesOf(node, top) }
+    const attributes = attributesOf(node, top)
+    return { node, readable, attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
   }
 
   /** The entry of that name, if there is one that somebody may see. */
@@ -85,33 +95,34 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     return one
   }
 
-  const candidateOf = (one: Visible, dn: string): Candidate => ({
-    id: 'id' in one.node ? one.node.id : undefined,
-    dn,
-    // RFC 4511 section 4.5.1.7: of an attribute that is not known nobody can say that it is not so.
-    values: ({ base, key, type }) =>
-      isReadable(one.readable, base) ? (one.attributes.get(key) ?? (type ? [] : undefined)) : undefined,
-  })
-
   async function membershipsIn(filter: Filter): Promise<Memberships> {
     const of = async (dns: readonly string[], ask: (id: string) => AsyncIterable<string>) => {
       const found = new Map<string, ReadonlySet<string>>()
       for (const text of dns) {
-        const dn = parseDn(text)
-        const node = dn && (await tree.resolve(dn))
+        const node = await nodeOf(text)
         const folded = foldDnText(text)
         if (folded !== undefined && node && 'id' in node)
           found.set(folded, new Set(await Array.fromAsync(ask(node.id))))
       }
       return found
     }
+    const groupsOf = new Map<string, ReadonlySet<string>>()
+    for (const text of dnsIn(filter, ['member', 'uniquemember'])) {
+      const folded = foldDnText(text)
+      if (folded !== undefined) groupsOf.set(folded, new Set(await Array.fromAsync(tree.groupsOf(text))))
+    }
     const membersOf = async function* (id: string) {
       for await (const member of directory.members(id)) if ('id' in member) yield member.id
     }
     return {
-      groupsOf: await of(dnsIn(filter, 'member'), (id) => directory.memberOf(id)),
-      membersOf: await of(dnsIn(filter, 'memberof'), membersOf),
+      groupsOf,
+      membersOf: await of(dnsIn(filter, ['memberof']), membersOf),
     }
+  }
+
+  async function nodeOf(text: string): Promise<Node | undefined> {
+    const dn = parseDn(text)
+    return dn && tree.resolve(dn)
   }
 
   /** Everything in scope that the filter may mean, the base among it. */
@@ -122,7 +133,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     if (planned) {
       const seen = new Set<string>()
       for await (const entry of planned.entries()) {
-        if (seen.has(entry.id) || ('id' in base && base.id === entry.id)) continue
+        if (seen.has(entry.id) || ('id' in base && base.id === entry.id) || isTop(entry)) continue
         seen.add(entry.id)
         if (tree.isWithin(entry, base, scope)) yield entry
       }
@@ -131,7 +142,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     } else if (scope === 'one') yield* tree.children(base)
     else if (base.kind === 'suffix') {
       yield* tree.lists()
-      yield* directory.all(kindsIn(filter))
+      for await (const entry of directory.all(kindsIn(filter))) if (!isTop(entry)) yield entry
     } else yield* tree.below(base)
   }
 
@@ -168,7 +179,7 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     const filter: Filter = { kind: 'equal', attribute, value }
     if (isOperational(base)) withOperational(one)
     await load(one, lazyIn({ kind: 'present', attribute }))
-    if (!one.attributes.get(description.key)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
+    if (!valuesOf(one, description)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
     const isMeant: Predicate = compile(filter, await membershipsIn(filter))
     return isMeant(candidateOf(one, '')) === true
   }
@@ -190,6 +201,39 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
   return { find, search, compare, show, withOperational }
 }
 
+/** Values of an attribute and of those that are kinds of it, by subtype or by options (RFC 4512 section 2.5). */
+function valuesOf(
+  { readable, attributes, hasOptions }: Visible,
+  { covers, options, key, base, type }: AttributeDescription,
+): readonly string[] | undefined {
+  // RFC 4511 section 4.5.1.7: of an attribute that is not known nobody can say that it is not so.
+  const none = type ? [] : undefined
+  if (covers.length === 1 && !hasOptions) return isReadable(readable, base) ? (attributes.get(key) ?? none) : undefined
+  const may = covers.filter((one) => isReadable(readable, one))
+  if (may.length === 0) return undefined
+  const found: string[] = []
+  for (const [name, values] of attributes) {
+    const own = describe(name)
+    if (own && may.includes(own.base) && options.every((one) => own.options.includes(one))) found.push(...values)
+  }
+  return found.length > 0 ? found : none
+}
+
+function* allOf({ readable, attributes }: Visible): Generator<readonly [string, readonly string[]]> {
+  for (const [name, values] of attributes) {
+    const base = describe(name)?.base
+    if (base !== undefined && isReadable(readable, base)) yield [base, values]
+  }
+}
+
+const candidateOf = (one: Visible, dn: string): Candidate => ({
+  id: 'id' in one.node ? one.node.id : undefined,
+  dn,
+  values: (description) => valuesOf(one, description),
+  all: () => allOf(one),
+  memberBase: hasUniqueMembers(one.node) ? 'uniquemember' : 'member',
+})
+
 /** RFC 4523: certificates are always sent so. */
 const shownName = ({ shown, type }: AttributeDescription) =>
   type?.syntax === 'certificate' && !shown.endsWith(';binary') ? `${shown};binary` : shown
@@ -209,12 +253,15 @@ export interface Selection {
   readonly names: ReadonlySet<string>
 }
 
-/** RFC 4511 section 4.5.1.8. */
+/** RFC 4511 section 4.5.1.8; a class behind an `@` is all that its entries have (RFC 4529). */
 export function selectionOf(attributes: readonly string[]): Selection {
   const names = new Set<string>()
   for (const name of attributes) {
+    if (name.startsWith('@')) for (const base of attributesOfClass(name.slice(1))) names.add(base)
     const description = describe(name)
-    if (description) names.add(description.key)
+    if (!description) continue
+    names.add(description.key)
+    if (description.options.length === 0) for (const base of description.covers) names.add(base)
   }
   return {
     user: attributes.length === 0 || attributes.includes('*'),
@@ -236,13 +283,16 @@ function basesIn(filter: Filter): string[] {
 /** What a filter asks about that is not at hand. Equality of members is answered from the other end. */
 function lazyIn(filter: Filter): LazyName[] {
   const names = termsOf(filter).flatMap((term) => {
-    const base = term.attribute === undefined ? undefined : describe(term.attribute)?.base
-    const name = LAZY.find((one) => one === base)
+    if (term.attribute === undefined) return 'rule' in term && term.rule !== undefined ? lazyByRule(term.rule) : []
+    const { base = '', covers = [] } = describe(term.attribute) ?? {}
     const isEqual = term.kind === 'equal' || term.kind === 'approx'
-    return name === undefined || (isEqual && (name === 'member' || name === 'memberof')) ? [] : [name]
+    return LAZY.filter((one) => covers.includes(one) && !(isEqual && one === base && BY_ID.includes(one)))
   })
   return [...new Set(names)]
 }
+
+const BY_ID: readonly string[] = ['member', 'uniquemember', 'memberof']
+const lazyByRule = (rule: string) => LAZY.filter((one) => appliesTo(rule, one))
 
 const hasDnPart = (filter: Filter) => termsOf(filter).some((term) => term.kind === 'extensible' && term.inDn)
 

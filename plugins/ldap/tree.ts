@@ -6,67 +6,108 @@
  * makes no difference.
  */
 import {
-  type DirectoryAccount,
+  aboveOf,
   type DirectoryApi,
+  type DirectoryObject,
   type Entry,
-  type EntryKind,
-  type Group,
+  lastOf,
+  type Member,
   NAMING,
-  type Unit,
+  nameInPath,
+  type Placed,
+  pathOf,
+  rdnInPath,
+  rdnOf,
 } from '../directory/api.ts'
-import { type Ava, type Dn, foldText, foldType, formatDn, type Rdn, relativeTo } from './protocol/dn.ts'
+import {
+  type Ava,
+  type Dn,
+  foldText,
+  foldType,
+  formatDn,
+  formatRdn,
+  parseDn,
+  type Rdn,
+  relativeTo,
+} from './protocol/dn.ts'
+import { describe } from './schema.ts'
 
 /** Kinds that stand in a list of their own. */
 export const LISTED = { domains: 'domain', aliases: 'alias', routes: 'route' } as const
 export type ListName = keyof typeof LISTED
 export type ListedKind = (typeof LISTED)[ListName]
 
-export type Node = Entry | { readonly kind: 'suffix' } | { readonly kind: 'list'; readonly name: ListName }
-export type Placed = Unit | DirectoryAccount | Group
+/** The suffix has attributes of its own once it has been added. */
+export interface SuffixNode {
+  readonly kind: 'suffix'
+  readonly top?: DirectoryObject
+}
+export type Node = Entry | SuffixNode | { readonly kind: 'list'; readonly name: ListName }
 
 const LIST_OF: Readonly<Record<ListedKind, ListName>> = { domain: 'domains', alias: 'aliases', route: 'routes' }
 
+/** A place in the tree; `rdn` is empty at the suffix. */
+export interface TreePlace {
+  readonly kind: 'placed'
+  readonly path: string
+  /** The path of what is above. */
+  readonly unit: string
+  readonly rdn: Rdn
+}
 /** Where an entry stands, or could. */
 export type Place =
-  | { readonly kind: 'suffix' }
   | { readonly kind: 'list'; readonly name: ListName }
-  /** By its own kind and name, in a unit ('' for the top), as it was written. */
-  | { readonly kind: EntryKind; readonly name: string; readonly unit: string }
+  | { readonly kind: ListedKind; readonly name: string }
+  | TreePlace
 
 export type Tree = ReturnType<typeof createTree>
 
 const single = (rdn: Rdn | undefined): Ava | undefined => (rdn?.length === 1 ? rdn[0] : undefined)
 
+/** Each value is of an attribute of its own (X.501 section 9.3). */
+const isRdn = (rdn: Rdn) =>
+  new Set(rdn.map(({ type }) => describe(type)?.base)).size === rdn.length &&
+  rdn.every(({ value }) => value.trim() !== '')
+
+/** A relative distinguished name as the directory keeps it: types by their first names, in one order. */
+export const rdnText = (rdn: Rdn): string =>
+  rdn
+    .map(({ type, value }) => formatRdn([{ type: describe(type)?.base ?? type.toLowerCase(), value: value.trim() }]))
+    .sort()
+    .join('+')
+
+const nameOf = (rdn: Rdn) => nameInPath(rdnText(rdn))
+
+/** With the types as answers have them. */
+const readable = (rdn: Rdn): Rdn => rdn.map(({ type, value }) => ({ type: describe(type)?.shown ?? type, value }))
+const readRdn = (text: string): Rdn => readable(parseDn(text)?.[0] ?? [])
+
+const foldPath = (path: string) => path.split('/').map(foldText).join('/')
+
+export const isTop = (node: Node) => node.kind === 'object' && node.rdn === ''
+
+/** The path of what has one; '' for the suffix. */
+function placedPath(node: Node): string | undefined {
+  if (node.kind === 'suffix') return ''
+  return 'attributes' in node ? pathOf(node) : undefined
+}
+
 export function createTree(directory: DirectoryApi, suffix: Dn) {
   const suffixText = formatDn(suffix)
+  const rdn = (type: string, value: string): Rdn => [{ type, value }]
 
-  /** Names of units from the entry upwards, as a path; undefined when there are others among them. */
-  function pathOf(rdns: Dn): string | undefined {
-    const names = rdns.map((rdn) => {
-      const ava = single(rdn)
-      // A path could not be told from two names.
-      return ava && foldType(ava.type) === 'ou' && !ava.value.includes('/') ? ava.value : undefined
-    })
-    return names.includes(undefined) ? undefined : names.toReversed().join('/')
-  }
+  /** The path of what these names are of, the entry's own first. */
+  const pathIn = (rdns: Dn): string => rdns.toReversed().map(nameOf).join('/')
 
   /** Undefined for names that no entry can have. */
   function placeOf(dn: Dn): Place | undefined {
     const own = relativeTo(dn, suffix)
     if (!own) return undefined
-    const [first, ...above] = own
-    if (!first) return { kind: 'suffix' }
+    const [first = [], ...above] = own
     const ava = single(first)
     const top = single(own.at(-1))
-    if (!ava || !top) return undefined
-    if (foldType(top.type) === 'iems-list') return listed(ava, top, above)
-    const unit = pathOf(above)
-    if (unit === undefined) return undefined
-    const type = foldType(ava.type)
-    if (type === 'uid') return { kind: 'account', name: ava.value, unit }
-    if (type === 'cn') return { kind: 'group', name: ava.value, unit }
-    const path = pathOf(own)
-    return path === undefined ? undefined : { kind: 'unit', name: path, unit }
+    if (ava && top && foldType(top.type) === 'iems-list') return listed(ava, top, above)
+    return own.every(isRdn) ? { kind: 'placed', path: pathIn(own), unit: pathIn(above), rdn: first } : undefined
   }
 
   function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
@@ -74,35 +115,32 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     if (!Object.hasOwn(LISTED, name) || above.length > 1) return undefined
     if (above.length === 0) return { kind: 'list', name }
     const kind = LISTED[name]
-    return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value, unit: '' } : undefined
+    return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value } : undefined
   }
 
   async function nodeAt(place: Place): Promise<Node | undefined> {
-    if (place.kind === 'suffix' || place.kind === 'list') return place
-    const entry = await directory.byName(place.kind, place.name)
-    // By address is not by name, and in another unit it is somebody else.
-    if (!entry || !isCalled(entry, place.name)) return undefined
-    return 'unit' in entry && foldText(entry.unit) !== foldText(place.unit) ? undefined : entry
+    if (place.kind === 'list') return place
+    if (place.kind !== 'placed') return directory.byName(place.kind, place.name)
+    const entry = await directory.at(place.path)
+    return place.path === '' ? suffixNode(entry) : entry
   }
 
-  const isCalled = (entry: Entry, name: string) =>
-    !('name' in entry) || entry.kind === 'domain' || foldText(entry.name) === foldText(name)
+  const suffixNode = (entry: Placed | undefined): SuffixNode =>
+    entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
 
   async function resolve(dn: Dn): Promise<Node | undefined> {
     const place = placeOf(dn)
     return place && nodeAt(place)
   }
 
-  const unitNames = (path: string): string[] => path.split('/').filter((name) => name !== '')
-  const rdn = (type: string, value: string): Rdn => [{ type, value }]
-  const unitRdns = (path: string): Dn =>
-    unitNames(path)
-      .toReversed()
-      .map((name) => rdn('ou', name))
-
-  /** What a unit is called as it was written; accounts know it as it is compared. */
-  async function writtenPath(path: string): Promise<string> {
-    return path === '' ? '' : ((await directory.byName('unit', path))?.path ?? path)
+  /** The names of what stands at a path and above it, as they were written. */
+  async function rdnsAt(path: string): Promise<Dn> {
+    const rdns: Rdn[] = []
+    for (let at = path; at !== ''; at = aboveOf(at)) {
+      const entry = await directory.at(at)
+      rdns.push(readRdn(entry ? rdnOf(entry) : rdnInPath(lastOf(at))))
+    }
+    return rdns
   }
 
   async function rdnsOf(node: Node): Promise<Dn> {
@@ -111,15 +149,13 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
         return []
       case 'list':
         return [rdn('iems-list', node.name)]
-      case 'unit':
-        return unitRdns(node.path)
-      case 'account':
-      case 'group':
-        return [rdn(NAMING[node.kind], node.name), ...unitRdns(await writtenPath(node.unit))]
       case 'domain':
         return [rdn('iems-name', node.name), rdn('iems-list', LIST_OF.domain)]
-      default:
+      case 'alias':
+      case 'route':
         return [rdn('iems-match', node.match), rdn('iems-list', LIST_OF[node.kind])]
+      default:
+        return isTop(node) ? [] : [readRdn(rdnOf(node)), ...(await rdnsAt(aboveOf(pathOf(node))))]
     }
   }
 
@@ -132,6 +168,28 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
   async function dnOfId(id: string): Promise<string | undefined> {
     const entry = await directory.byId(id)
     return entry && dnOf(entry)
+  }
+
+  /** A member as the directory knows it before there is such an entry. */
+  function memberAt(dn: Dn): Extract<Member, { path: string } | { dn: string }> {
+    const place = placeOf(dn)
+    return place?.kind === 'placed' && place.path !== '' ? { path: place.path } : { dn: formatDn(dn.map(readable)) }
+  }
+
+  /** Undefined for who is gone meanwhile. */
+  async function dnOfMember(member: Exclude<Member, { address: string }>): Promise<string | undefined> {
+    if ('id' in member) return dnOfId(member.id)
+    return 'dn' in member ? member.dn : formatDn([...(await rdnsAt(member.path)), ...suffix])
+  }
+
+  /** Ids of the groups that have a name as a member, there being such an entry or not. */
+  async function* groupsOf(text: string): AsyncGenerator<string> {
+    const dn = parseDn(text)
+    if (!dn) return
+    const node = await resolve(dn)
+    const entry = node?.kind === 'suffix' ? node.top : node
+    if (entry && 'id' in entry) yield* directory.memberOf(entry.id)
+    yield* directory.memberOf(memberAt(dn))
   }
 
   /** The DN of the nearest entry above a name. */
@@ -148,19 +206,16 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
   /** Directly below. */
   async function* children(node: Node): AsyncGenerator<Node> {
     if (node.kind === 'list') yield* directory.list(LISTED[node.name])
-    if (node.kind === 'suffix') {
-      yield* lists()
-      yield* directory.inUnit('')
-    }
-    if (node.kind === 'unit') yield* directory.inUnit(node.path)
+    if (node.kind === 'suffix') yield* lists()
+    const path = placedPath(node)
+    if (path !== undefined) yield* directory.inUnit(path)
   }
 
-  /** Everything below, at any depth. */
+  /** Everything below an entry, at any depth. */
   async function* below(node: Node): AsyncGenerator<Node> {
-    for await (const child of children(node)) {
-      yield child
-      if (child.kind === 'unit' || child.kind === 'list') yield* below(child)
-    }
+    const path = placedPath(node)
+    if (path === undefined) yield* children(node)
+    else yield* directory.below(path)
   }
 
   async function hasChildren(node: Node): Promise<boolean> {
@@ -178,21 +233,22 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     return scope === 'one' ? place === 0 : place >= 0
   }
 
-  /** From the nearest on. */
+  /** The names above an entry, the nearest first. */
   function parentKeys(node: Node): string[] {
     if (node.kind === 'suffix') return []
     if (node.kind === 'list') return ['suffix']
-    if (node.kind === 'domain' || node.kind === 'alias' || node.kind === 'route')
-      return [`list ${LIST_OF[node.kind]}`, 'suffix']
-    const names = unitNames(foldText(node.kind === 'unit' ? node.path : node.unit))
-    const units = names.map((_, at) => `unit ${names.slice(0, names.length - at).join('/')}`)
-    return [...(node.kind === 'unit' ? units.slice(1) : units), 'suffix']
+    const path = placedPath(node)
+    if (path === undefined) return [`list ${LIST_OF[node.kind as ListedKind]}`, 'suffix']
+    const keys: string[] = []
+    for (let at = aboveOf(foldPath(path)); at !== ''; at = aboveOf(at)) keys.push(`at ${at}`)
+    return path === '' ? [] : [...keys, 'suffix']
   }
 
   function keyOf(node: Node): string {
-    if (node.kind === 'suffix') return 'suffix'
     if (node.kind === 'list') return `list ${node.name}`
-    return node.kind === 'unit' ? `unit ${foldText(node.path)}` : node.id
+    const path = placedPath(node)
+    if (path === '') return 'suffix'
+    return path === undefined ? (node as Entry).id : `at ${foldPath(path)}`
   }
 
   return {
@@ -203,12 +259,14 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     resolve,
     dnOf,
     dnOfId,
+    dnOfMember,
+    memberAt,
+    groupsOf,
     nearest,
     lists,
     children,
     below,
     hasChildren,
     isWithin,
-    writtenPath,
   }
 }

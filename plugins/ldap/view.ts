@@ -4,8 +4,16 @@
  * What must stay true: nothing of a password is in here; what an entry is found by (directory's indexes) and what it
  * shows are the same values.
  */
-import type { DirectoryAccount, DirectoryApi, EntryKind } from '../directory/api.ts'
-import type { Rdn } from './protocol/dn.ts'
+import {
+  type DirectoryAccount,
+  type DirectoryApi,
+  type EntryKind,
+  type Placed,
+  rdnOf,
+  valuesIn,
+} from '../directory/api.ts'
+import { foldText, type Rdn } from './protocol/dn.ts'
+import { className, classOf, describe, lineageOf } from './schema.ts'
 import type { Node, Tree } from './tree.ts'
 
 /** By the keys of `AttributeDescription`. */
@@ -18,6 +26,7 @@ export const CLASSES: Readonly<Record<EntryKind | 'list', readonly string[]>> = 
   account: ['top', 'person', 'organizationalPerson', 'inetOrgPerson', 'inetLocalMailRecipient', 'iems-account'],
   group: ['top', 'groupOfNames', 'iems-group'],
   unit: ['top', 'organizationalUnit'],
+  object: [],
   domain: ['top', 'iems-domain'],
   alias: ['top', 'iems-alias', 'inetLocalMailRecipient'],
   route: ['top', 'iems-route', 'inetLocalMailRecipient'],
@@ -27,6 +36,7 @@ const STRUCTURAL: Readonly<Record<EntryKind | 'list', string>> = {
   account: 'inetOrgPerson',
   group: 'groupOfNames',
   unit: 'organizationalUnit',
+  object: 'top',
   domain: 'iems-domain',
   alias: 'iems-alias',
   route: 'iems-route',
@@ -58,24 +68,29 @@ export function attributesOf(node: Node, top: Rdn): Map<string, readonly string[
     if (there.length > 0) all.set(key, [...(all.get(key) ?? []), ...there])
   }
   if (node.kind === 'suffix') {
-    put('objectclass', 'top', TOPS[top[0]?.type.toLowerCase() ?? ''] ?? 'domain')
-    for (const { type, value } of top) put(type.toLowerCase(), value)
+    const given = node.top?.attributes ?? {}
+    const classes = given.objectclass ?? ['top', TOPS[baseOf(top[0]?.type ?? '')] ?? 'domain']
+    put('objectclass', ...withSuperiors(classes))
+    for (const { type, value } of top)
+      if (!given[baseOf(type)]?.some((one) => foldText(one) === foldText(value))) put(baseOf(type), value)
+    for (const [name, values] of Object.entries(given)) if (name !== 'objectclass') put(name, ...values)
     return all
   }
-  put('objectclass', ...CLASSES[node.kind])
+  put('objectclass', ...classesOf(node))
   if ('attributes' in node)
-    for (const [name, values] of Object.entries(node.attributes)) if (!FIELDS_ALONE.includes(name)) put(name, ...values)
+    for (const [name, values] of Object.entries(node.attributes))
+      if (name !== 'objectclass' && !OWN_ATTRIBUTES[node.kind].includes(name)) all.set(name, values)
   switch (node.kind) {
     case 'account':
       account(node, all)
       break
     case 'group':
-      all.set('cn', [node.name, ...(node.attributes.cn ?? [])])
+      if (node.rdn === undefined) all.set('cn', [node.name, ...(node.attributes.cn ?? [])])
       put('mail', ...node.addresses)
       put('iems-senders', node.senders)
       break
     case 'unit':
-      all.set('ou', [node.path.split('/').at(-1) as string, ...(node.attributes.ou ?? [])])
+      all.set('ou', [valuesIn(rdnOf(node))[0]?.[1] ?? '', ...(node.attributes.ou ?? [])])
       break
     case 'domain':
       put('iems-name', node.name)
@@ -98,6 +113,27 @@ export function attributesOf(node: Node, top: Rdn): Map<string, readonly string[
       put('iems-list', node.name)
   }
   return all
+}
+
+const baseOf = (type: string) => describe(type)?.base ?? type.toLowerCase()
+
+/** With the classes above each (RFC 4512 section 3.3), each once. */
+function withSuperiors(classes: readonly string[]): string[] {
+  const all = new Map<string, string>()
+  for (const name of classes)
+    for (const one of lineageOf(name).toReversed()) if (!all.has(one.toLowerCase())) all.set(one.toLowerCase(), one)
+  return [...all.values()]
+}
+
+/** Members of a group of this class are its `uniqueMember`s. */
+export const hasUniqueMembers = (node: Node) =>
+  node.kind === 'group' && (node.attributes.objectclass ?? []).some((name) => className(name) === 'groupOfUniqueNames')
+
+function classesOf(node: Exclude<Node, { kind: 'suffix' }>): readonly string[] {
+  const own = CLASSES[node.kind]
+  if (!('attributes' in node) || !node.attributes.objectclass) return own
+  const kept = hasUniqueMembers(node) ? own.filter((name) => name !== 'groupOfNames') : own
+  return withSuperiors([...kept, ...node.attributes.objectclass])
 }
 
 function account(node: DirectoryAccount, all: Map<string, readonly string[]>): void {
@@ -124,34 +160,45 @@ function account(node: DirectoryAccount, all: Map<string, readonly string[]>): v
 }
 
 /** Shown from fields alone: what else was said of them would be found by no look-up of addresses. */
-const FIELDS_ALONE: readonly string[] = ['mail', 'maillocaladdress', 'mailhost', 'mailroutingaddress', 'member']
+export const OWN_ATTRIBUTES: Readonly<Record<Placed['kind'], readonly string[]>> = {
+  account: ['mail', 'maillocaladdress', 'mailhost', 'mailroutingaddress', 'iems-forward-keep'],
+  group: ['mail', 'maillocaladdress', 'member', 'uniquemember', 'rfc822mailmember'],
+  unit: [],
+  object: [],
+}
 
 /** What has to be asked for, and is not when nobody wants it. */
-export const LAZY = ['member', 'rfc822mailmember', 'memberof', 'hassubordinates', 'entrydn'] as const
+export const LAZY = ['member', 'uniquemember', 'rfc822mailmember', 'memberof', 'hassubordinates', 'entrydn'] as const
 export type LazyName = (typeof LAZY)[number]
 
 /** Adds what every entry has beside its own. */
 export function addOperational(node: Node, all: Map<string, readonly string[]>): void {
   all.set('subschemasubentry', [SUBSCHEMA_DN])
   all.set('structuralobjectclass', [
-    node.kind === 'suffix' ? (all.get('objectclass')?.[1] ?? 'domain') : STRUCTURAL[node.kind],
+    node.kind === 'suffix' || node.kind === 'object' || hasUniqueMembers(node)
+      ? structuralOf(all.get('objectclass') ?? [])
+      : STRUCTURAL[node.kind],
   ])
-  if (!('id' in node)) return
-  all.set('entryuuid', [node.id])
-  all.set('createtimestamp', [timeOf(node.created)])
-  all.set('modifytimestamp', [timeOf(node.modified)])
+  const kept = node.kind === 'suffix' ? node.top : node
+  if (!kept || !('id' in kept)) return
+  all.set('entryuuid', [kept.id])
+  all.set('createtimestamp', [timeOf(kept.created)])
+  all.set('modifytimestamp', [timeOf(kept.modified)])
+}
+
+/** RFC 4512 section 2.4.2: of the structural classes, the one that is below the others. */
+function structuralOf(classes: readonly string[]): string {
+  const structural = classes.filter((name) => classOf(name)?.kind === 'STRUCTURAL')
+  return structural.sort((a, b) => lineageOf(b).length - lineageOf(a).length)[0] ?? classes.at(-1) ?? 'top'
 }
 
 export function createLazy(directory: DirectoryApi, tree: Tree) {
   async function members(group: string, isAddress: boolean): Promise<string[]> {
     const found: string[] = []
     for await (const member of directory.members(group)) {
-      if ('address' in member) {
-        if (isAddress) found.push(member.address)
-      } else if (!isAddress) {
-        const dn = await tree.dnOfId(member.id)
-        if (dn !== undefined) found.push(dn)
-      }
+      if ('address' in member !== isAddress) continue
+      const text = 'address' in member ? member.address : await tree.dnOfMember(member)
+      if (text !== undefined) found.push(text)
     }
     return found
   }
@@ -166,11 +213,13 @@ export function createLazy(directory: DirectoryApi, tree: Tree) {
   return async (node: Node, name: LazyName): Promise<readonly string[]> => {
     switch (name) {
       case 'member':
-        return node.kind === 'group' ? members(node.id, false) : []
+        return node.kind === 'group' && !hasUniqueMembers(node) ? members(node.id, false) : []
+      case 'uniquemember':
+        return node.kind === 'group' && hasUniqueMembers(node) ? members(node.id, false) : []
       case 'rfc822mailmember':
         return node.kind === 'group' ? members(node.id, true) : []
       case 'memberof':
-        return node.kind === 'account' || node.kind === 'group' ? groups(node.id) : []
+        return 'attributes' in node ? groups(node.id) : []
       case 'hassubordinates':
         return [yes(await tree.hasChildren(node))]
       case 'entrydn':

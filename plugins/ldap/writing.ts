@@ -4,7 +4,7 @@
  * What must stay true: an operation is one commit, made only if the entry is still what it was when it was read; what it
  * changes is what the same change on the command line would; a password goes in and never comes out.
  */
-import { isUtf8 } from 'node:buffer'
+import type { Log } from 'iems'
 import {
   type Change,
   type DirectoryApi,
@@ -12,17 +12,35 @@ import {
   type EntryKind,
   type EntryPatch,
   isRefused,
+  joined,
   type Member,
   NAMING,
   type NewEntry,
+  nameInPath,
+  type Placed,
+  pathOf,
   type Refused,
+  rdnOf,
 } from '../directory/api.ts'
-import { type Dn, foldText, parseDn } from './protocol/dn.ts'
-import type { Attribute, Modification, Request } from './protocol/requests.ts'
+import { accountName, baseOf, FIELDS, furtherOf, groupName, kindOf } from './kinds.ts'
+import { type Dn, foldText, formatRdn, parseDn, type Rdn } from './protocol/dn.ts'
+import type { Modification, Request } from './protocol/requests.ts'
 import { LdapError, type ResultName } from './protocol/responses.ts'
-import { type AttributeDescription, describe, foldValue, isBinary } from './schema.ts'
-import type { Place, Tree } from './tree.ts'
-import { attributesOf, CLASSES, createLazy, impliedCn, impliedSn } from './view.ts'
+import { describe } from './schema.ts'
+import { type SchemaCheck, violationsOf } from './schema-check.ts'
+import { type ListedKind, type Node, type Place, rdnText, type Tree, type TreePlace } from './tree.ts'
+import {
+  type Attributes,
+  apply,
+  described,
+  hasValue,
+  isSameAttributes,
+  isSameList,
+  newPassword,
+  passwordIn,
+  textOf,
+} from './values.ts'
+import { attributesOf, CLASSES, createLazy } from './view.ts'
 
 const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {
   NONEXISTENT: 'noSuchObject',
@@ -35,12 +53,16 @@ const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {
 /** How often a change is tried while others change the same entry. */
 const TRIES = 5
 
-/** Attributes by their keys, as an operation leaves them. */
-type Attributes = Map<string, readonly string[]>
-type Named = Extract<Place, { name: string; unit: string }>
+/** Groups of one name, in different units, that are told apart by a number. */
+const MAX_NAMESAKES = 1000
+
+type ListedPlace = Extract<Place, { kind: ListedKind }>
+type Renamed = Extract<Request, { kind: 'rename' }>
 
 export interface WritingOptions {
-  readonly mailHostChannel: string | undefined
+  readonly mailHostChannel?: string | undefined
+  readonly schemaCheck: SchemaCheck
+  readonly log: Pick<Log, 'warn'>
 }
 
 export type Writing = ReturnType<typeof createWriting>
@@ -54,12 +76,18 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     return dn
   }
 
-  async function entryAt(text: string): Promise<Entry> {
+  async function nodeAt(text: string): Promise<Node> {
     const dn = nameIn(text)
     const node = await tree.resolve(dn)
     if (!node) throw new LdapError('noSuchObject', '', await tree.nearest(dn))
-    if (!('id' in node)) throw new LdapError('unwillingToPerform', 'this entry stays as it is')
     return node
+  }
+
+  async function entryAt(text: string): Promise<Entry> {
+    const node = await nodeAt(text)
+    const entry = node.kind === 'suffix' ? node.top : node
+    if (!entry || !('id' in entry)) throw new LdapError('unwillingToPerform', 'this entry stays as it is')
+    return entry
   }
 
   async function make(changes: readonly Change[], by: string): Promise<void> {
@@ -74,10 +102,12 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
   async function add({ dn: text, attributes: given }: Extract<Request, { kind: 'add' }>, by: string): Promise<void> {
     const dn = nameIn(text)
     const place = tree.placeOf(dn)
-    if (!place) throw new LdapError('namingViolation', 'accounts are uid=…, groups cn=…, units ou=…, below the suffix')
-    if (!('unit' in place)) throw new LdapError('entryAlreadyExists', 'it is always there')
-    if (await tree.nodeAt(place)) throw new LdapError('entryAlreadyExists', 'there is an entry of this name')
-    await mustHaveParent(dn, place)
+    if (!place) throw new LdapError('namingViolation', 'no entry of this tree can have this name')
+    const there = await tree.nodeAt(place)
+    if (there && !(there.kind === 'suffix' && !there.top))
+      throw new LdapError('entryAlreadyExists', 'there is an entry of this name')
+    if (place.kind === 'list') return
+    const above = await mustHaveParent(dn, place)
     const after: Attributes = new Map()
     let password: string | undefined
     for (const attribute of given) {
@@ -86,29 +116,101 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       if (description.base === 'userpassword') password = passwordIn(attribute)
       else apply(after, { how: 'add', attribute })
     }
-    mustBeOf(place.kind, after)
-    const named = withName(after, place)
-    const { members, ...fields } = await fieldsOf(place.kind, new Map(), named)
-    const entry = {
-      kind: place.kind,
+    const entry =
+      place.kind === 'placed' ? await newEntry(place, above, after, password) : await newListed(place, after)
+    await make([{ add: entry }], by)
+  }
+
+  /** What is above an entry; nothing at the suffix. */
+  async function mustHaveParent(dn: Dn, place: TreePlace | ListedPlace): Promise<Node | undefined> {
+    if (place.kind === 'placed' && place.path === '') return undefined
+    const above = await tree.resolve(dn.slice(1))
+    if (!above || (above.kind === 'list') !== (place.kind !== 'placed'))
+      throw new LdapError('noSuchObject', 'there is nothing of the name above', await tree.nearest(dn))
+    return above
+  }
+
+  async function newListed(place: ListedPlace, after: Attributes): Promise<NewEntry> {
+    const classes = (after.get('objectclass') ?? []).map((name) => name.toLowerCase())
+    if (!classes.includes(`iems-${place.kind}`))
+      throw new LdapError('objectClassViolation', `an entry here has the class iems-${place.kind}`)
+    withName(after, [{ type: NAMING[place.kind], value: place.name }])
+    const name = place.kind === 'domain' ? { name: place.name } : { match: place.name }
+    return withoutNulls({ kind: place.kind, ...(await fieldsOf(place.kind, new Map(), after)), ...name })
+  }
+
+  async function newEntry(
+    place: TreePlace,
+    above: Node | undefined,
+    after: Attributes,
+    password: string | undefined,
+  ): Promise<NewEntry> {
+    withName(after, place.rdn)
+    const kind = place.path === '' ? 'object' : kindOf(place.rdn, after, password !== undefined)
+    if (password !== undefined && kind !== 'account')
+      throw new LdapError('objectClassViolation', 'only accounts have passwords')
+    mustFit(kind, after, password !== undefined, place)
+    const { name, ...fields } = await naming(kind, place, above, after)
+    // Under a name of its own in the tree a group has `cn` as any attribute.
+    const shownName = kind === 'group' && fields.rdn !== null ? undefined : name
+    const { members, ...rest } = await fieldsOf(kind, new Map(), after, { name: shownName })
+    return withoutNulls({
+      kind,
+      ...rest,
       ...fields,
-      ...nameFields(place),
-      ...(place.kind === 'unit' ? { path: await pathFor(place) } : {}),
+      ...(kind === 'account' || kind === 'group' ? { name } : {}),
       ...(members ? { members: members.add } : {}),
       ...(password === undefined ? {} : { password }),
+    })
+  }
+
+  /** The schema, as far as the administrator wants it to count. */
+  function mustFit(
+    kind: EntryKind,
+    after: Attributes,
+    hasPassword: boolean,
+    { path }: { readonly path: string },
+  ): void {
+    if (options.schemaCheck === 'off') return
+    const own = CLASSES[kind].filter((name) => name.startsWith('iems-') || name === 'inetLocalMailRecipient')
+    const all = new Map(after).set('objectclass', [...(after.get('objectclass') ?? []), ...own])
+    if (hasPassword) all.set('userpassword', [''])
+    const [first, ...more] = violationsOf(all)
+    if (!first) return
+    if (options.schemaCheck === 'strict') throw new LdapError(first.result, first.why)
+    options.log.warn('an entry is not as its classes say', { path, why: [first, ...more].map(({ why }) => why) })
+  }
+
+  /** What an entry is called, and where it stands: by `name`, for accounts and groups, and `rdn` where that is not all. */
+  async function naming(
+    kind: Placed['kind'],
+    { rdn, unit }: Pick<TreePlace, 'rdn' | 'unit'>,
+    above: Node | undefined,
+    after: Attributes,
+    entry?: Entry,
+  ): Promise<{ readonly name?: string; readonly [field: string]: unknown }> {
+    const text = rdnText(rdn)
+    if (kind === 'object') return { rdn: text, unit }
+    if (kind === 'unit') {
+      const path = above && 'attributes' in above ? pathOf(above) : unit
+      return { path: joined(path, nameInPath(text)), name: rdn[0]?.value ?? '' }
     }
-    await make([{ add: withoutNulls(entry) as unknown as NewEntry }], by)
+    const name =
+      kind === 'account'
+        ? accountName(rdn, after, entry?.kind === 'account' ? entry : undefined)
+        : await freeName(groupName(rdn, after, entry?.kind === 'group' ? entry : undefined), entry)
+    const usual = formatRdn([{ type: NAMING[kind], value: name }])
+    return { name, unit, rdn: text === usual ? null : text }
   }
 
-  async function mustHaveParent(dn: Dn, { unit }: Named): Promise<void> {
-    const above = await tree.resolve(dn.slice(1))
-    if (!above || (above.kind !== 'suffix' && above.kind !== 'unit' && above.kind !== 'list'))
-      throw new LdapError('noSuchObject', unit === '' ? '' : `there is no unit ${unit}`, await tree.nearest(dn))
-  }
-
-  async function pathFor({ name, unit }: Named): Promise<string> {
-    const own = name.split('/').at(-1) as string
-    return unit === '' ? own : `${await tree.writtenPath(unit)}/${own}`
+  /** Groups may have namesakes in other units of the tree: here their names differ by a number. */
+  async function freeName(name: string, entry: Entry | undefined): Promise<string> {
+    for (let number = 1; number <= MAX_NAMESAKES; number++) {
+      const one = number === 1 ? name : `${name} ${number}`
+      const found = await directory.byName('group', one)
+      if (!found || found.id === entry?.id || foldText(found.name) !== foldText(one)) return one
+    }
+    throw new LdapError('adminLimitExceeded', 'too many groups of one name')
   }
 
   // --- modify ---
@@ -128,10 +230,10 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
   }
 
   async function changesOf(entry: Entry, modifications: readonly Modification[]): Promise<Change[]> {
-    const before = attributesOf(entry, [])
     const quick = await membersAlone(entry, modifications)
     if (quick) return quick
-    for (const name of ['member', 'rfc822mailmember'] as const) {
+    const before = attributesOf(entry, [])
+    for (const name of ['member', 'uniquemember', 'rfc822mailmember'] as const) {
       if (!modifications.some(({ attribute }) => describe(attribute.type)?.base === name)) continue
       const values = await lazy(entry, name)
       if (values.length > 0) before.set(name, values)
@@ -142,52 +244,80 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       if (described(modification.attribute).base === 'userpassword') password = newPassword(modification)
       else apply(after, modification)
     }
-    mustKeepName(entry, after)
-    const { members, ...fields } = await fieldsOf(entry.kind, before, after, entry)
-    const patch = { ...fields, ...(password === undefined ? {} : { password }) } as EntryPatch
+    const rdn = nameOf(entry)
+    for (const { type, value } of rdn)
+      if (!hasValue(after, baseOf(type), value))
+        throw new LdapError('notAllowedOnRdn', `${type} is what the entry is called by: rename it`)
+    const { id: set, version } = entry
+    if ('attributes' in entry) {
+      const hasPassword = password == null ? entry.kind === 'account' && entry.hasPassword : true
+      mustFit(entry.kind, after, hasPassword, { path: pathOf(entry) })
+      if (entry.kind === 'object' && entry.rdn !== '') {
+        const kind = kindOf(rdn, after, hasPassword)
+        const place: TreePlace = { kind: 'placed', path: pathOf(entry), unit: entry.unit, rdn }
+        if (kind === 'account' || kind === 'group')
+          return [{ set, as: await newEntry(place, undefined, after, password ?? undefined), version }]
+      }
+    }
     if (password !== undefined && entry.kind !== 'account')
       throw new LdapError('objectClassViolation', 'only accounts have passwords')
+    const name =
+      entry.kind === 'account'
+        ? accountName(rdn, after, entry)
+        : entry.kind === 'unit'
+          ? rdn[0]?.value
+          : groupNameOf(entry)
+    const { members, ...fields } = await fieldsOf(entry.kind, before, after, { name, entry })
+    const isRenamed = entry.kind === 'account' && name !== entry.name
+    const patch = {
+      ...fields,
+      ...(password === undefined ? {} : { password }),
+      ...(isRenamed ? { name } : {}),
+    } as EntryPatch
     return [
-      ...(Object.keys(patch).length > 0 ? [{ set: entry.id, to: patch, version: entry.version }] : []),
-      ...(members ? [{ set: entry.id, members }] : []),
+      ...(Object.keys(patch).length > 0 ? [{ set, to: patch, version }] : []),
+      ...(members ? [{ set, members }] : []),
     ]
   }
 
   /** Members that come and go, without a look at all the others: a group may have very many. */
   async function membersAlone(entry: Entry, modifications: readonly Modification[]): Promise<Change[] | undefined> {
     const isQuick = ({ how, attribute }: Modification) =>
-      how !== 'replace' && attribute.values.length > 0 && describe(attribute.type)?.key === 'member'
+      (how === 'add' || how === 'delete') &&
+      attribute.values.length > 0 &&
+      ['member', 'uniquemember'].includes(describe(attribute.type)?.key ?? '')
     if (entry.kind !== 'group' || !modifications.every(isQuick)) return undefined
     const add = new Map<string, Member>()
     const remove = new Map<string, Member>()
     for (const { how, attribute } of modifications) {
       for (const value of attribute.values) {
-        const member = await memberOf(textOf(value, attribute))
-        const id = 'id' in member ? member.id : ''
-        const isIn = add.has(id) || (!remove.has(id) && (await isMember(entry.id, id)))
+        const text = textOf(value, attribute)
+        const member = await memberOf(text, entry.id)
+        const key = textOfMember(member)
+        const isIn = add.has(key) || (!remove.has(key) && (await isMember(entry.id, member)))
         if (how === 'add') {
-          if (isIn) throw new LdapError('attributeOrValueExists', `${textOf(value, attribute)} is in the group`)
-          if (!remove.delete(id)) add.set(id, member)
+          if (isIn) throw new LdapError('attributeOrValueExists', `${text} is in the group`)
+          if (!remove.delete(key)) add.set(key, member)
         } else {
-          if (!isIn) throw new LdapError('noSuchAttribute', `${textOf(value, attribute)} is not in the group`)
-          if (!add.delete(id)) remove.set(id, member)
+          if (!isIn) throw new LdapError('noSuchAttribute', `${text} is not in the group`)
+          if (!add.delete(key)) remove.set(key, member)
         }
       }
     }
     return [{ set: entry.id, members: { add: [...add.values()], remove: [...remove.values()] } }]
   }
 
-  async function isMember(group: string, id: string): Promise<boolean> {
-    for await (const above of directory.memberOf(id)) if (above === group) return true
+  async function isMember(group: string, member: Member): Promise<boolean> {
+    for await (const above of directory.memberOf(member)) if (above === group) return true
     return false
   }
 
-  async function memberOf(dn: string): Promise<Member> {
-    const node = await tree.resolve(nameIn(dn))
-    if (!node) throw new LdapError('constraintViolation', `there is no ${dn}`)
-    if (node.kind !== 'account' && node.kind !== 'group')
-      throw new LdapError('constraintViolation', `${dn} can be in no group`)
-    return { id: node.id }
+  /** By id if there is such an entry, and by its name otherwise; a group does not know itself but by name. */
+  async function memberOf(text: string, group: string | undefined): Promise<Member> {
+    const dn = parseDn(text)
+    if (!dn) throw new LdapError('invalidAttributeSyntax', 'a member is a name')
+    const node = await tree.resolve(dn)
+    return node && 'attributes' in node && node.id !== group ? { id: node.id } : tree.memberAt(dn)
   }
 
   // --- delete ---
@@ -198,37 +328,51 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
 
   // --- rename ---
 
-  async function rename(request: Extract<Request, { kind: 'rename' }>, by: string): Promise<void> {
+  async function rename(request: Renamed, by: string): Promise<void> {
     const entry = await entryAt(request.dn)
     const dn = nameIn(request.dn)
     const [rdn, ...more] = nameIn(request.newRdn)
     if (!rdn || more.length > 0) throw new LdapError('invalidDnSyntax', 'a new name is one level')
-    const above = request.newSuperior === undefined ? dn.slice(1) : nameIn(request.newSuperior)
-    const place = tree.placeOf([rdn, ...above])
-    if (place?.kind !== entry.kind || !('unit' in place))
-      throw new LdapError('namingViolation', `it is called by ${NAMING[entry.kind]}, and stands with its kind`)
-    await mustHaveParent([rdn, ...above], place)
+    const newDn = [rdn, ...(request.newSuperior === undefined ? dn.slice(1) : nameIn(request.newSuperior))]
+    const place = tree.placeOf(newDn)
+    if (!place || place.kind === 'list')
+      throw new LdapError('namingViolation', 'no entry of this tree can have this name')
+    if ((place.kind === 'placed' ? 'attributes' in entry : place.kind === entry.kind) === false)
+      throw new LdapError('namingViolation', 'an entry stands with its kind')
+    const above = await mustHaveParent(newDn, place)
     const there = await tree.nodeAt(place)
-    if (there && 'id' in there && there.id !== entry.id)
+    if (there && (!('id' in there) || there.id !== entry.id))
       throw new LdapError('entryAlreadyExists', 'there is an entry of this name')
-    const fields =
-      entry.kind === 'unit'
-        ? { path: await pathFor(place) }
-        : { ...nameFields(place), ...('unit' in entry ? { unit: place.unit } : {}) }
-    const kept = request.deleteOld ? {} : oldName(entry, place)
-    await make([{ set: entry.id, to: { ...fields, ...kept } as EntryPatch, version: entry.version }], by)
+    const to =
+      place.kind !== 'placed'
+        ? { [entry.kind === 'domain' ? 'name' : 'match']: place.name }
+        : await moved(entry as Placed, place, above, request.deleteOld)
+    await make([{ set: entry.id, to, version: entry.version }], by)
   }
 
-  /** The name that was stays as a further value. */
-  function oldName(entry: Entry, place: Named): EntryPatch {
-    if (!('attributes' in entry)) return {}
-    const key = NAMING[entry.kind]
-    const old = entry.kind === 'unit' ? (entry.path.split('/').at(-1) as string) : entry.name
-    const values = entry.attributes[key] ?? []
-    const isSame = [place.name.split('/').at(-1) as string, ...values].some(
-      (value) => foldText(value) === foldText(old),
-    )
-    return isSame ? {} : { attributes: { ...entry.attributes, [key]: [...values, old] } }
+  async function moved(
+    entry: Placed,
+    place: TreePlace,
+    above: Node | undefined,
+    deleteOld: boolean,
+  ): Promise<EntryPatch> {
+    if (place.path === '' || (entry.kind === 'object' && entry.rdn === ''))
+      throw new LdapError('unwillingToPerform', 'the suffix keeps its name')
+    if (entry.kind === 'unit' && !(place.rdn.length === 1 && baseOf(place.rdn[0]?.type ?? '') === 'ou'))
+      throw new LdapError('namingViolation', 'a unit is called by ou')
+    const after: Attributes = new Map(attributesOf(entry, []))
+    for (const { type, value } of deleteOld ? nameOf(entry) : []) {
+      const base = baseOf(type)
+      const left = (after.get(base) ?? []).filter((one) => foldText(one) !== foldText(value))
+      if (left.length > 0) after.set(base, left)
+      else after.delete(base)
+    }
+    withName(after, place.rdn)
+    const { name, ...fields } = await naming(entry.kind, place, above, after, entry)
+    const isCalled = entry.kind === 'account' || entry.kind === 'group'
+    const shownName = entry.kind === 'group' && fields.rdn !== null ? undefined : name
+    const attributes = furtherOf({ kind: entry.kind, name: shownName }, after, entry)
+    return { ...fields, ...(isCalled ? { name } : {}), attributes } as EntryPatch
   }
 
   // --- what attributes come to ---
@@ -239,7 +383,12 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
   }
 
   /** The fields that differ. */
-  async function fieldsOf(kind: EntryKind, before: Attributes, after: Attributes, entry?: Entry): Promise<Fields> {
+  async function fieldsOf(
+    kind: EntryKind,
+    before: Attributes,
+    after: Attributes,
+    { name, entry }: { readonly name?: string | undefined; readonly entry?: Entry } = {},
+  ): Promise<Fields> {
     const fields: Record<string, unknown> = {}
     const isChanged = (key: string) => !isSameList(before.get(key), after.get(key))
     const own = FIELDS[kind]
@@ -249,8 +398,8 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     if ((kind === 'account' || kind === 'group') && (isChanged('mail') || isChanged('maillocaladdress')))
       fields.addresses = addressesOf(before, after)
     if (kind === 'account') forwardAndRoute(fields, isChanged, after)
-    if (kind === 'account' || kind === 'group' || kind === 'unit') {
-      const attributes = furtherOf(kind, after, entry)
+    if (kind === 'account' || kind === 'group' || kind === 'unit' || kind === 'object') {
+      const attributes = furtherOf({ kind, name }, after, entry)
       const old = entry && 'attributes' in entry ? entry.attributes : {}
       if (!isSameAttributes(old, attributes)) fields.attributes = attributes
     } else {
@@ -259,7 +408,7 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       )
       if (strange !== undefined) throw new LdapError('objectClassViolation', `a ${kind} has no ${strange}`)
     }
-    const members = kind === 'group' ? await membersOf(before, after) : undefined
+    const members = kind === 'group' ? await membersOf(before, after, entry?.id) : undefined
     return members ? { ...fields, members } : fields
   }
 
@@ -292,17 +441,20 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     return addresses
   }
 
-  async function membersOf(before: Attributes, after: Attributes): Promise<Fields['members']> {
-    const read = async (all: Attributes): Promise<Member[]> => [
-      ...(await Promise.all([...(all.get('member') ?? []), ...(all.get('uniquemember') ?? [])].map(memberOf))),
-      ...(all.get('rfc822mailmember') ?? []).map((address) => ({ address })),
-    ]
-    const [old, now] = [await read(before), await read(after)]
-    const textOfMember = (member: Member) => JSON.stringify(member).toLowerCase()
-    const without = (list: readonly Member[], others: readonly Member[]) => {
-      const known = new Set(others.map(textOfMember))
-      return list.filter((member) => !known.has(textOfMember(member)))
+  async function membersOf(
+    before: Attributes,
+    after: Attributes,
+    group: string | undefined,
+  ): Promise<Fields['members']> {
+    const read = async (all: Attributes): Promise<Map<string, Member>> => {
+      const named = [...(all.get('member') ?? []), ...(all.get('uniquemember') ?? [])]
+      const members: Member[] = await Promise.all(named.map((text) => memberOf(text, group)))
+      for (const address of all.get('rfc822mailmember') ?? []) members.push({ address })
+      return new Map(members.map((member) => [textOfMember(member), member]))
     }
+    const [old, now] = [await read(before), await read(after)]
+    const without = (one: Map<string, Member>, other: Map<string, Member>) =>
+      [...one].flatMap(([key, member]) => (other.has(key) ? [] : [member]))
     const members = { add: without(now, old), remove: without(old, now) }
     return members.add.length + members.remove.length > 0 ? members : undefined
   }
@@ -313,213 +465,32 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
 /** What the directory says to those that were not made because of another one. */
 const ALONE = 'another change of the same call was refused'
 
-// --- single attributes -----------------------------------------------------------------------------------
-
-function described(attribute: Attribute): AttributeDescription {
-  const description = describe(attribute.type)
-  if (!description) throw new LdapError('undefinedAttributeType', 'that is no name of an attribute')
-  if (description.type?.isOperational)
-    throw new LdapError('constraintViolation', `${description.shown}: no user modification allowed`)
-  return description
-}
-
-/** Entries hold text: what is none is kept as base64 where that is meant, and refused elsewhere. */
-function textOf(value: Buffer, { type }: Attribute): string {
-  const description = describe(type)
-  if (description && isBinary(description.base)) return value.toString('base64')
-  if (!isUtf8(value)) throw new LdapError('invalidAttributeSyntax', `${type} is text`)
-  return value.toString()
-}
-
-function apply(all: Attributes, { how, attribute }: Modification): void {
-  const { base, key, shown, type } = described(attribute)
-  const old = all.get(key) ?? []
-  const given = attribute.values.map((value) => textOf(value, attribute))
-  const fold = (value: string) => (isBinary(base) ? value : (foldValue(base, value) ?? value))
-  if (type && given.some((value) => !isBinary(base) && foldValue(base, value) === undefined))
-    throw new LdapError('invalidAttributeSyntax', `${shown}: invalid value`)
-  if (given.includes('') || given.some((value) => value.trim() === ''))
-    throw new LdapError('invalidAttributeSyntax', `${shown}: a value is empty`)
-  const folded = new Set(how === 'replace' ? [] : old.map(fold))
-  let left = how === 'replace' ? [] : [...old]
-  if (how === 'delete') {
-    if (old.length === 0) throw new LdapError('noSuchAttribute', `${shown}: no such attribute`)
-    for (const value of given)
-      if (!folded.delete(fold(value))) throw new LdapError('noSuchAttribute', `${shown}: no such value`)
-    left = given.length === 0 ? [] : left.filter((value) => folded.has(fold(value)))
-  } else {
-    if (how === 'add' && given.length === 0) throw new LdapError('protocolError', `${shown} has no values`)
-    for (const value of given) {
-      // What an entry has anyway may be said.
-      if (folded.has(fold(value)) && base === 'objectclass') continue
-      if (folded.has(fold(value)))
-        throw new LdapError('attributeOrValueExists', `${shown}: value is there already, or twice`)
-      folded.add(fold(value))
-      left.push(value)
-    }
-  }
-  if (type?.isSingle && left.length > 1) throw new LdapError('constraintViolation', `${shown}: has one value`)
-  if (left.length > 0) all.set(key, left)
-  else all.delete(key)
-}
-
-function passwordIn(attribute: Attribute): string {
-  const [value, ...more] = attribute.values
-  if (!value || more.length > 0) throw new LdapError('constraintViolation', 'an account has one password')
-  if (!isUtf8(value)) throw new LdapError('invalidAttributeSyntax', 'a password is text')
-  return value.toString()
-}
-
-function newPassword({ how, attribute }: Modification): string | null | undefined {
-  if (how === 'delete' || (how === 'replace' && attribute.values.length === 0)) return null
-  return passwordIn(attribute)
-}
-
-function isSameList(a: readonly string[] = [], b: readonly string[] = []): boolean {
-  return a.length === b.length && a.every((value, at) => value === b[at])
-}
-
-function isSameAttributes(
-  a: Readonly<Record<string, readonly string[]>>,
-  b: Readonly<Record<string, readonly string[]>>,
-): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => isSameList(a[name], b[name]))
-}
+const textOfMember = (member: Member) => JSON.stringify(member).toLowerCase()
 
 const withoutNulls = (fields: object) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as unknown as NewEntry
 
-// --- names and classes ----------------------------------------------------------------------------------------
-
-const ownNameOf = (entry: Entry | undefined) => entry && attributesOf(entry, []).get(NAMING[entry.kind])?.[0]
-const ownName = (place: Named) => (place.kind === 'unit' ? (place.name.split('/').at(-1) as string) : place.name)
-
-function nameFields(place: Named): object {
-  switch (place.kind) {
-    case 'unit':
-      return {}
+/** An entry's own name; none for the suffix. */
+function nameOf(entry: Entry): Rdn {
+  switch (entry.kind) {
+    case 'domain':
+      return [{ type: NAMING.domain, value: entry.name }]
     case 'alias':
     case 'route':
-      return { match: place.name }
-    case 'domain':
-      return { name: place.name }
+      return [{ type: NAMING[entry.kind], value: entry.match }]
     default:
-      return { name: place.name, unit: place.unit }
+      return parseDn(rdnOf(entry))?.[0] ?? []
   }
 }
 
-/** The attributes of a new entry with the one that it is called by, first. */
-function withName(all: Attributes, place: Named): Attributes {
-  const key = NAMING[place.kind]
-  const name = ownName(place)
-  const others = (all.get(key) ?? []).filter((value) => foldText(value) !== foldText(name))
-  return new Map([...all, [key, [name, ...others]]])
-}
+/** What `cn` has of a group because that is its name. */
+const groupNameOf = (entry: Entry) => (entry.kind === 'group' && entry.rdn === undefined ? entry.name : undefined)
 
-function mustKeepName(entry: Entry, after: Attributes): void {
-  const key = NAMING[entry.kind]
-  const name = ownNameOf(entry)
-  if (name !== undefined && !(after.get(key) ?? []).some((value) => foldText(value) === foldText(name)))
-    throw new LdapError('notAllowedOnRdn', `${key} is what the entry is called by: rename it`)
-}
-
-/** Classes that say what an entry is; of these a new one must have one, if it has any of another kind it is refused. */
-const MEANT: Readonly<Record<EntryKind, readonly string[]>> = {
-  account: ['inetorgperson', 'organizationalperson', 'person', 'posixaccount', 'account'],
-  group: ['groupofnames', 'groupofuniquenames', 'iems-group'],
-  unit: ['organizationalunit'],
-  domain: ['iems-domain'],
-  alias: ['iems-alias'],
-  route: ['iems-route'],
-}
-
-function mustBeOf(kind: EntryKind, all: Attributes): void {
-  const classes = (all.get('objectclass') ?? []).map((name) => name.toLowerCase())
-  if (classes.length === 0) throw new LdapError('objectClassViolation', 'an entry has an objectClass')
-  if (!classes.some((name) => MEANT[kind].includes(name)))
-    throw new LdapError('objectClassViolation', `${NAMING[kind]}=… is called what has the class ${MEANT[kind][0]}`)
-}
-
-// --- fields ---------------------------------------------------------------------------------------------------
-
-interface Field {
-  readonly field: string
-  read(values: readonly string[], key: string): unknown
-}
-const first = ([value]: readonly string[]) => value
-const isYes = ([value]: readonly string[]) => value?.toUpperCase() === 'TRUE'
-function target([value = '']: readonly string[]): { readonly channel: string; readonly nexthop: string } {
-  const [, channel = '', nexthop = ''] = /^([^:]+):(.+)$/.exec(value) ?? []
-  if (channel === '') throw new LdapError('constraintViolation', 'iems-route is channel:nexthop')
-  return { channel, nexthop }
-}
-
-/** Attributes that are fields of our own. */
-const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
-  account: {
-    displayname: { field: 'displayName', read: first },
-    'iems-quota': { field: 'quota', read: ([value]) => Number(value) },
-    'iems-status': { field: 'status', read: ([value]) => value?.toLowerCase() },
-    'iems-route': { field: 'route', read: target },
-    'iems-role': { field: 'roles', read: (values) => values },
-    'iems-may-relay': { field: 'mayRelay', read: isYes },
-    'iems-send-as': { field: 'sendAs', read: (values) => values },
-  },
-  group: { 'iems-senders': { field: 'senders', read: ([value]) => value?.toLowerCase() } },
-  unit: {},
-  domain: {
-    'iems-name': { field: 'name', read: first },
-    'iems-alias-of': { field: 'aliasOf', read: first },
-    'iems-catch-all': { field: 'catchAll', read: first },
-  },
-  alias: {
-    'iems-match': { field: 'match', read: first },
-    'iems-target': { field: 'targets', read: (values) => values },
-    mailroutingaddress: { field: 'targets', read: (values) => values },
-  },
-  route: { 'iems-match': { field: 'match', read: first }, 'iems-route': { field: 'target', read: target } },
-}
-/** Shown from fields, and written elsewhere or not at all. */
-const IMPLIED: readonly string[] = [
-  'objectclass',
-  'mail',
-  'maillocaladdress',
-  'mailhost',
-  'mailroutingaddress',
-  'iems-forward-keep',
-  'member',
-  'uniquemember',
-  'rfc822mailmember',
-]
-
-/** What is no field of ours. */
-function furtherOf(kind: 'account' | 'group' | 'unit', after: Attributes, entry?: Entry): Record<string, string[]> {
-  const naming = NAMING[kind]
-  const name = ownNameOf(entry) ?? after.get(naming)?.[0] ?? ''
-  const further: Record<string, string[]> = {}
-  for (const [key, values] of after) {
-    if (Object.hasOwn(FIELDS[kind], key)) continue
-    if (key === naming)
-      put(
-        key,
-        values.filter((value) => foldText(value) !== foldText(name)),
-      )
-    else if (key === 'objectclass') put(key, values.filter(isFurtherClass(kind)))
-    else if (!IMPLIED.includes(key) || (kind === 'unit' && key === 'mail')) put(key, values)
-  }
-  if (kind === 'account' && entry?.kind === 'account') {
-    // Shown because a person has it, not because anybody said so.
-    const { attributes } = entry
-    if (!attributes.cn?.length && isSameList(further.cn, [impliedCn(entry)])) delete further.cn
-    if (!attributes.sn?.length && isSameList(further.sn, [impliedSn(entry)])) delete further.sn
-  }
-  return further
-
-  function put(key: string, values: readonly string[]): void {
-    if (values.length > 0) further[key] = [...values]
+/** Puts what an entry is called by among its attributes, first. */
+function withName(all: Attributes, rdn: Rdn): void {
+  for (const { type, value } of rdn) {
+    const base = baseOf(type)
+    const others = (all.get(base) ?? []).filter((one) => foldText(one) !== foldText(value))
+    all.set(base, [value, ...others])
   }
 }
-
-const isFurtherClass = (kind: EntryKind) => (name: string) =>
-  !CLASSES[kind].some((own) => own.toLowerCase() === name.toLowerCase()) && !MEANT[kind].includes(name.toLowerCase())

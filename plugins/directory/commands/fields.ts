@@ -61,6 +61,7 @@ const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
   domain: { name: { field: 'name' }, 'alias-of': { field: 'aliasOf' }, 'catch-all': { field: 'catchAll' } },
   account: {
     name: { field: 'name' },
+    rdn: { field: 'rdn' },
     ...COMMON,
     'display-name': { field: 'displayName' },
     quota: { field: 'quota', read: octets, show: String },
@@ -75,10 +76,12 @@ const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
   },
   group: {
     name: { field: 'name' },
+    rdn: { field: 'rdn' },
     ...COMMON,
     senders: { field: 'senders' },
     member: { field: 'members', isList: true },
   },
+  object: { rdn: { field: 'rdn' }, unit: { field: 'unit', empty: '' } },
   alias: { match: { field: 'match' }, target: { field: 'targets', isList: true } },
   route: { match: { field: 'match' }, to: { field: 'target', read: target, show: showTarget } },
 }
@@ -86,7 +89,8 @@ const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
 /** The columns of a kind, beside attributes. */
 export const columnsOf = (kind: EntryKind): readonly string[] => Object.keys(FIELDS[kind])
 
-const hasAttributes = (kind: EntryKind) => kind === 'account' || kind === 'group' || kind === 'unit'
+const WITH_ATTRIBUTES: readonly EntryKind[] = ['account', 'group', 'unit', 'object']
+const hasAttributes = (kind: EntryKind) => WITH_ATTRIBUTES.includes(kind)
 const whyUnknown = (kind: EntryKind, name: string) =>
   unknownField(name, withArticle(kind), columnsOf(kind), hasAttributes(kind))
 

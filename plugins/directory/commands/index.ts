@@ -1,5 +1,5 @@
 /**
- * `iems account|group|alias|domain|unit|route …`: what admins ask of the directory.
+ * `iems account|group|alias|domain|unit|object|route …`: what admins ask of the directory.
  *
  * What must stay true: whatever is done here is done by the service, so it is recorded and holds for mail at once.
  */
@@ -26,6 +26,7 @@ const CALLED: Readonly<Record<EntryKind, string>> = {
   unit: 'path',
   account: 'name',
   group: 'name',
+  object: 'rdn',
   alias: 'match',
   route: 'match',
 }
@@ -262,7 +263,7 @@ function lineOf(entry: Entry): string {
     case 'domain':
       return `${entry.name}${entry.aliasOf === undefined ? '' : `  means ${entry.aliasOf}`}${entry.catchAll === undefined ? '' : `  catch-all ${entry.catchAll}`}`
     default:
-      return entry.path
+      return nameOfEntry(entry)
   }
 }
 

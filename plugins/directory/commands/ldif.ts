@@ -4,6 +4,7 @@
  * What must stay true: every value comes back as it was, whatever is in it; lines and entries are bounded when read.
  */
 import { isUtf8 } from 'node:buffer'
+import { unescaped } from '../places.ts'
 
 const ENTRY_LENGTH = 16 * 1024 * 1024
 const LINE = 76
@@ -106,17 +107,3 @@ export function namesIn(dn: string): (readonly [name: string, value: string])[] 
     return [part.slice(0, at).trim().toLowerCase(), unescaped(part.slice(at + 1).trim())] as const
   })
 }
-
-function unescaped(value: string): string {
-  const octets = value.replace(/((?:\\[0-9a-fA-F]{2})+)/g, (hex) =>
-    Buffer.from(hex.replaceAll('\\', ''), 'hex').toString(),
-  )
-  return octets.replace(/\\(.)/gs, '$1')
-}
-
-/** RFC 4514 section 2.4. */
-export const escaped = (value: string) =>
-  value
-    .replace(/[\\,+"<>;=]/g, '\\$&')
-    .replace(/^[ #]| $/g, '\\$&')
-    .replaceAll('\0', '\\00')

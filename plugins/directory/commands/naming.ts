@@ -16,7 +16,7 @@ export interface CommandsParts {
 /** Who is recorded as having made a change at the command line of the server itself. */
 export const BY = 'command line'
 
-const KINDS: readonly EntryKind[] = ['account', 'group', 'alias', 'domain', 'unit', 'route']
+const KINDS: readonly EntryKind[] = ['account', 'group', 'alias', 'domain', 'unit', 'object', 'route']
 
 export async function anyEntry(service: DirectoryApi, name: string): Promise<Entry | undefined> {
   for (const kind of KINDS) {
@@ -42,6 +42,7 @@ export async function memberOf(service: DirectoryApi, text: string): Promise<Mem
 
 export async function nameOfMember(service: DirectoryApi, member: Member): Promise<string> {
   if ('address' in member) return member.address
+  if (!('id' in member)) return 'path' in member ? member.path : member.dn
   const entry = await service.byId(member.id)
   return entry ? nameOfEntry(entry) : member.id
 }

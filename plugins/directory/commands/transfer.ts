@@ -8,10 +8,11 @@ import { type CommandCall, type CommandOutput, counted } from 'iems'
 import { type Change, type DirectoryApi, type Entry, type EntryKind, isRefused, NAMING } from '../api.ts'
 import { NOT_ALONE } from '../changes.ts'
 import { nameOfEntry } from '../entries.ts'
+import { escaped, pathOf, rdnInPath } from '../places.ts'
 import { ATTRIBUTE_PREFIX, attributeOf } from './attributes.ts'
 import { readTable, rowOf } from './csv.ts'
 import { columnsOf, patchOf, shownFields, unknownColumns, type Written } from './fields.ts'
-import { escaped, type LdifEntry, ldifOf, namesIn, readLdif } from './ldif.ts'
+import { type LdifEntry, ldifOf, namesIn, readLdif } from './ldif.ts'
 import { BY, changesOf, nameOfMember, newEntry, whyUnknownDomain } from './naming.ts'
 
 /** Lines that are worked on at a time when each is for itself. */
@@ -153,6 +154,7 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
   /** What an object of a directory is as an entry; undefined when another kind is meant. */
   function wordsOf({ dn, attributes }: LdifEntry): Written[] | undefined {
     const classes = attributes.flatMap(([name, value]) => (name === 'objectclass' ? [value.toLowerCase()] : []))
+    if (kind === 'object') throw new Error('objects are read from tables here, and from LDIF over LDAP (ldapadd)')
     const meant = READ_CLASSES[kind]
     if (!(meant ? meant.some((one) => classes.includes(one)) : classes.includes(`iems-${kind}`))) return undefined
     const names = namesIn(dn)
@@ -206,26 +208,20 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
   }
 
   async function dnOf(entry: Entry, suffix: string): Promise<string> {
-    const path = entry.kind === 'unit' ? entry.path : 'unit' in entry ? entry.unit : ''
-    const units = path
+    if (!('attributes' in entry)) return `${nameAttribute}=${escaped(nameOfEntry(entry))},${suffix}`
+    const names = pathOf(entry)
       .split('/')
       .filter((name) => name !== '')
-      .toReversed()
-      .map((name) => `ou=${escaped(name)}`)
-    const own = entry.kind === 'unit' ? [] : [`${nameAttribute}=${escaped(nameOfEntry(entry))}`]
-    return [...own, ...units, suffix].join(',')
+    return [...names.toReversed().map(rdnInPath), suffix].join(',')
   }
 
   async function* asLdif(suffix: string): AsyncGenerator<string> {
     yield 'version: 1\n\n'
     for await (const entry of service.list(kind)) {
-      const attributes: [string, string][] = (CLASSES[kind] ?? ['top', `iems-${kind}`]).map((one) => [
-        'objectClass',
-        one,
-      ])
+      const attributes: [string, string][] = classesOf(entry).map((one) => ['objectClass', one])
       if (kind === 'account') attributes.push(...personAttributes(entry))
       for (const [name, values] of shownFields(entry)) {
-        if (name === 'unit') continue
+        if (name === 'unit' || name === 'rdn' || name === 'objectclass') continue
         const isOurs = columnsOf(kind).includes(name)
         const called =
           name === nameColumn
@@ -249,6 +245,11 @@ export function createTransfer(service: DirectoryApi, kind: EntryKind) {
 
   return { import: importAll, export: exportAll }
 }
+
+const classesOf = (entry: Entry): readonly string[] => [
+  ...(CLASSES[entry.kind] ?? (entry.kind === 'object' ? [] : ['top', `iems-${entry.kind}`])),
+  ...(('attributes' in entry && entry.attributes.objectclass) || []),
+]
 
 /** RFC 4519: a person has cn and sn. */
 function personAttributes(entry: Entry): [string, string][] {

@@ -39,7 +39,7 @@ export interface SearchRequest {
 }
 
 export interface Modification {
-  readonly how: 'add' | 'delete' | 'replace'
+  readonly how: 'add' | 'delete' | 'replace' | 'increment'
   readonly attribute: Attribute
 }
 
@@ -202,7 +202,8 @@ export function readAttribute(list: BerReader): Attribute {
   return { type, values }
 }
 
-const CHANGES = ['add', 'delete', 'replace'] as const
+/** The last one: RFC 4525. */
+const CHANGES = ['add', 'delete', 'replace', 'increment'] as const
 
 function readModification(list: BerReader): Modification {
   const reader = list.inside()
