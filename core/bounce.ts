@@ -6,6 +6,7 @@
  * who commits it is none of its business.
  */
 import { isAscii } from 'node:buffer'
+import { headerEnd } from './header.ts'
 import type { Bounce, Outcome, ReadableMessage } from './hooks.ts'
 import { headerField } from './message.ts'
 import { addressField, cutLines, diagnosticField, fitsLines, printable, statusField } from './report-text.ts'
@@ -167,8 +168,7 @@ const EIGHT_BIT = 'Content-Transfer-Encoding: 8bit\r\n'
 /** What is given back fits into a message as it is, or only its header does. */
 function returnable({ bytes, whole }: ReportFacts['returned']): ReportFacts['returned'] {
   if (fitsLines(bytes)) return { bytes, whole }
-  const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf('\r\n\r\n')
-  return { bytes: cutLines(end < 0 ? bytes : bytes.subarray(0, end + 4)), whole: false }
+  return { bytes: cutLines(bytes.subarray(0, headerEnd(bytes))), whole: false }
 }
 
 function part(boundary: string, fields: string): Buffer {

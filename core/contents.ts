@@ -7,8 +7,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from './errors.ts'
+import { createHeaderScanner } from './header.ts'
 import type { Delivery } from './hooks.ts'
-import { type Body, type Edits, headerEnd, openWith } from './message.ts'
+import { type Body, type Edits, openWith } from './message.ts'
 import {
   decode,
   encode,
@@ -175,12 +176,11 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
     },
     async stage(source) {
       const staged = await store.blobs.stage(source)
-      const start: Uint8Array[] = []
-      for await (const chunk of staged.open({ start: 0, end: Math.min(staged.size, HEADER_LIMIT) })) start.push(chunk)
+      const headerSize = await headerSizeOf(staged)
       const edits: Edits = { prefix: '', cuts: [] }
       const { id, ops } = await staged.keep()
       const known = staged.hash === undefined ? {} : { hash: staged.hash }
-      const sizes = { ...known, blobSize: staged.size, headerSize: headerEnd(Buffer.concat(start)), size: staged.size }
+      const sizes = { ...known, blobSize: staged.size, headerSize, size: staged.size }
       return {
         content: { blob: id, ...sizes, edits },
         ops,
@@ -200,6 +200,15 @@ export function createContents({ store, plugin, narrowed, release, failed }: Con
       return done
     },
   }
+}
+
+async function headerSizeOf({ size, open }: Body): Promise<number> {
+  const scanner = createHeaderScanner()
+  for await (const chunk of open({ start: 0, end: Math.min(size, HEADER_LIMIT) })) {
+    const end = scanner.push(chunk)
+    if (end) return end.body
+  }
+  return size > HEADER_LIMIT ? HEADER_LIMIT : scanner.finish().body
 }
 
 function storedIn(delivery: Delivery): StoredDelivery[typeof STORED] {

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ParsedMail } from 'mailparser'
 import { IemsError } from './errors.ts'
+import { createHeaderScanner, type HeaderEnd } from './header.ts'
 import type {
   Finding,
   Headers,
@@ -84,19 +85,23 @@ export async function splitContent(
   most: number,
 ): Promise<SplitContent | undefined> {
   const pieces = content[Symbol.asyncIterator]()
-  let head: Buffer = Buffer.alloc(0)
-  for (;;) {
+  const scanner = createHeaderScanner()
+  const read: Uint8Array[] = []
+  let size = 0
+  let found: HeaderEnd | undefined
+  while (!found && size <= most) {
     const { done, value } = await pieces.next()
     if (done) break
-    head =
-      head.length === 0 ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.concat([head, value])
-    if (headerEnd(head) < head.length || head.length > most) break
+    read.push(value)
+    size += value.byteLength
+    found = scanner.push(value)
   }
-  const end = headerEnd(head)
+  const end = found?.body ?? (size > most ? size : scanner.finish().body)
   if (end > most) {
     await pieces.return?.()
     return undefined
   }
+  const head = Buffer.concat(read)
   const block = head.toString('latin1', 0, end)
   const fields = fieldsOf(block).map((field) => {
     const colon = block.indexOf(':', field.start)
@@ -234,14 +239,6 @@ export async function* openWith(body: Body, edits: Edits, range?: ByteRange): As
 }
 
 // --- the message -----------------------------------------------------------------------------
-
-/** Where the header ends, the blank line included, in bytes that begin with it. */
-export function headerEnd(bytes: Uint8Array): number {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (buffer[0] === 13 && buffer[1] === 10) return 2
-  const at = buffer.indexOf('\r\n\r\n')
-  return at < 0 ? buffer.length : at + 4
-}
 
 /** What a message is made of. */
 export interface MessageParts {

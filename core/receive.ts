@@ -8,6 +8,7 @@
  */
 import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from './errors.ts'
+import { createHeaderScanner, type HeaderEnd, mboxLine, withBlankLine } from './header.ts'
 import type { Discard, MailParameters, Priority, Routed, Session, Verdict } from './hooks.ts'
 import type { Emit } from './log.ts'
 import {
@@ -15,7 +16,6 @@ import {
   createHeaders,
   createMessage,
   type Edits,
-  headerEnd,
   headerField,
   type MessageParts,
   sizeWith,
@@ -67,15 +67,18 @@ export interface Envelope {
 /** Reads along while content is staged: its size, its header, what it needs of a transport. */
 function createInspector({ messageSize, headerSize }: ReceiveLimits, isBinary: boolean) {
   const head: Uint8Array[] = []
+  const scanner = createHeaderScanner()
+  let end: HeaderEnd | undefined
   let headSize = 0
   let size = 0
   let ascii = true
   function inspect(chunk: Uint8Array) {
     size += chunk.byteLength
     if (size > messageSize) throw new IemsError('IEMS_CONTENT_TOO_LARGE', { limit: messageSize })
-    if (headSize <= headerSize) {
+    if (!end && headSize <= headerSize) {
       head.push(chunk)
       headSize += chunk.byteLength
+      end = scanner.push(chunk)
     }
     ascii &&= isAscii(chunk)
     // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees another message, and perhaps an earlier end.
@@ -94,9 +97,9 @@ function createInspector({ messageSize, headerSize }: ReceiveLimits, isBinary: b
     },
     /** The header with its blank line; undefined when it is longer than allowed. */
     header(): Uint8Array | undefined {
-      const bytes = head.length === 1 ? (head[0] as Uint8Array) : Buffer.concat(head)
-      const end = headerEnd(bytes)
-      return end > headerSize ? undefined : bytes.subarray(0, end)
+      if (!end && headSize > headerSize) return undefined
+      const { body } = end ?? scanner.finish()
+      return body > headerSize ? undefined : Buffer.concat(head).subarray(0, body)
     },
     isAscii: () => ascii,
   }
@@ -177,7 +180,8 @@ export function createReceive(parts: ReceiveParts) {
 
   /** RFC 6409 section 8: what a mail user agent left out, and the trace field that every hop adds. */
   function firstEdits(arrival: Arrival, header: Uint8Array): Edits | Refusal {
-    const edits: Edits = { prefix: '', cuts: [] }
+    const start = mboxLine(header)
+    const edits: Edits = { prefix: '', cuts: start > 0 ? [[0, start]] : [] }
     const headers = createHeaders(header, edits)
     if (headers.get('received').length >= limits.hops)
       return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
@@ -191,7 +195,7 @@ export function createReceive(parts: ReceiveParts) {
 
   async function stage({ parameters }: Arrival, content: AsyncIterable<Uint8Array>): Promise<Contents> {
     const inspector = createInspector(limits, parameters.body === 'BINARYMIME')
-    const staged = await store.blobs.stage(inspector.watch(content))
+    const staged = await store.blobs.stage(inspector.watch(withBlankLine(content)))
     const header = inspector.header()
     if (header) return { staged, header, ascii: inspector.isAscii() }
     await staged.discard()

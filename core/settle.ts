@@ -16,6 +16,7 @@ import {
   whyNoReport,
   writeReport,
 } from './bounce.ts'
+import { headerEnd } from './header.ts'
 import type { Bounce, Delivery, Outcome } from './hooks.ts'
 import type { Emit } from './log.ts'
 import { newId } from './message.ts'
@@ -211,7 +212,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
         recipients: routed.map(({ recipient }) => recipient),
         blob,
         blobSize: content.length,
-        headerSize: content.indexOf('\r\n\r\n') + 4,
+        headerSize: headerEnd(content),
         edits: { prefix: '', cuts: [] },
         size: content.length,
         needs: { eightBit: !isAscii(content), binary: false, utf8 },

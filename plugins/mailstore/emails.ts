@@ -9,7 +9,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, ContentState, Contents, StagedContent, Store } from 'iems'
 import type { Email, PartRange } from './api.ts'
 import type { Change } from './changes.ts'
-import { headerEnd, readFields } from './mime/header.ts'
+import { gather } from './mime/gather.ts'
+import { readFields } from './mime/header.ts'
 import { createSources, type EncodedBody } from './mime/sources.ts'
 import { type MimePart, readStructure } from './mime/structure.ts'
 import { preview, readText } from './mime/text.ts'
@@ -100,7 +101,7 @@ export function createEmails({ store, contents }: EmailsParts) {
       headerSize,
       open,
       header: () => {
-        header ??= readHeader(open, { headerSize, size: one.size })
+        header ??= readHeader(open, headerSize)
         return header
       },
       structure: structured,
@@ -187,19 +188,8 @@ export function createEmails({ store, contents }: EmailsParts) {
 /** Octets of a header that are looked at. */
 const HEADER_LIMIT = 1024 * 1024
 
-async function readHeader(
-  open: Email['open'],
-  { headerSize, size }: { readonly headerSize: number; readonly size: number },
-): Promise<Uint8Array | undefined> {
-  const read = async (end: number) => Buffer.concat(await Array.fromAsync(open({ start: 0, end })))
-  const block = await read(Math.min(headerSize, HEADER_LIMIT))
-  // Content of clients may have bare line feeds, with which a header ends earlier or later than elsewhere.
-  const end = headerEnd(block)
-  if (end !== undefined) return block.subarray(0, end)
-  if (block.length === size) return block
-  const more = await read(Math.min(size, HEADER_LIMIT))
-  const later = headerEnd(more)
-  return later === undefined && more.length < size ? undefined : more.subarray(0, later ?? more.length)
+async function readHeader(open: Email['open'], headerSize: number): Promise<Uint8Array | undefined> {
+  return headerSize < HEADER_LIMIT ? gather(open({ start: 0, end: headerSize }), headerSize) : undefined
 }
 
 /** The same structure that many octets further on. */

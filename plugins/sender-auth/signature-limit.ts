@@ -7,17 +7,16 @@
  * as a stream; the fields kept are the topmost, in order; unfolding leaves relaxed signatures valid; what honest
  * senders write is not changed at all.
  */
+import { createHeaderScanner, FIELD_START } from 'iems'
 
 /** Fields of addresses, which mailauth reads in a time by the square of their length. */
-const ADDRESSES = /^(from|return-path)[ \t\r\n]*:/i
+const ADDRESSES = /^(from|return-path)[ \t]*:/i
 /** Octets of such a field. RFC 5322 sets no limit; 16 KiB are more than 200 authors. */
 const MAX_ADDRESSES = 16 * 1024
 /** Of which two are as bad as any more. */
 const MAX_FIELDS = 2
 /** Fields that cost something. */
 const COSTLY = /^(dkim-signature|arc-seal|arc-message-signature|arc-authentication-results)[ \t\r\n]*:/i
-/** A field begins here, and everything else goes on with the one above: as mailauth reads a header. */
-const FIELD_START = /^[!-9;-~]+[ \t\r\n]*:/
 /** The kernel has refused longer headers. */
 const HEADER_LIMIT = 4 * 1024 * 1024
 /** Lines of one field after which it is unfolded. */
@@ -39,6 +38,7 @@ export async function* limitSignatures(
   limits: SignatureLimits,
 ): AsyncGenerator<Uint8Array> {
   const head: Uint8Array[] = []
+  const scanner = createHeaderScanner()
   let size = 0
   let inHeader = true
   for await (const chunk of content) {
@@ -48,21 +48,19 @@ export async function* limitSignatures(
     }
     head.push(chunk)
     size += chunk.byteLength
-    const bytes = Buffer.concat(head)
-    const end = headerLength(bytes)
-    if (end === undefined && size < HEADER_LIMIT) continue
+    const end = scanner.push(chunk)
+    if (!end && size < HEADER_LIMIT) continue
     inHeader = false
-    yield keptOf(bytes.subarray(0, end ?? size), limits)
-    yield bytes.subarray(end ?? size)
+    const bytes = Buffer.concat(head)
+    const { fields } = end ?? { fields: size }
+    yield keptOf(bytes.subarray(0, fields), limits)
+    yield bytes.subarray(fields)
   }
-  if (inHeader) yield keptOf(Buffer.concat(head), limits)
-}
-
-/** Up to and without the blank line; undefined while it has not come. */
-function headerLength(bytes: Buffer): number | undefined {
-  if (bytes[0] === 13 && bytes[1] === 10) return 0
-  const ends = ['\n\r\n', '\n\n'].map((blank) => bytes.indexOf(blank)).filter((at) => at >= 0)
-  return ends.length === 0 ? undefined : Math.min(...ends) + 1
+  if (!inHeader) return
+  const bytes = Buffer.concat(head)
+  const { fields } = scanner.finish()
+  yield keptOf(bytes.subarray(0, fields), limits)
+  yield bytes.subarray(fields)
 }
 
 function keptOf(header: Buffer, { signatures, fieldSize }: SignatureLimits): Buffer {
@@ -94,13 +92,10 @@ const addressName = (field: string) => ADDRESSES.exec(field)?.[1]?.toLowerCase()
 function fieldsOf(header: string): string[] {
   const lines = header.split(/(?<=\n)/)
   const fields: string[][] = []
-  lines.forEach((line, index) => {
-    const next = lines[index + 1] ?? ''
-    // The colon may stand on the line after the name (RFC 5322 section 4.5.8).
-    const isStart = FIELD_START.test(line) || (/^[ \t]*:/.test(next) && FIELD_START.test(line + next))
-    if (isStart || fields.length === 0) fields.push([line])
+  for (const line of lines) {
+    if (FIELD_START.test(line) || fields.length === 0) fields.push([line])
     else fields.at(-1)?.push(line)
-  })
+  }
   return fields.map((field) => field.join(''))
 }
 

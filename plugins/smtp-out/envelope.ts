@@ -5,7 +5,7 @@
  * What must stay true: a promise that the server cannot keep is not passed on silently but fails or is reported as such;
  * nothing in an address can end its command.
  */
-import { type Delivery, type Outcome, type Recipient, type Reply, refuse } from 'iems'
+import { createHeaderScanner, type Delivery, type Outcome, type Recipient, type Reply, refuse } from 'iems'
 import type { Features } from './features.ts'
 import { toAscii } from './nexthop.ts'
 
@@ -52,12 +52,14 @@ export async function obstacle(
 
 /** `needs.utf8` is also set for the sake of addresses, which may have an ASCII form. */
 async function hasAsciiHeader(delivery: Delivery): Promise<boolean> {
-  let text = ''
+  const scanner = createHeaderScanner()
+  let before = 0
   for await (const chunk of delivery.open()) {
-    text += Buffer.from(chunk).toString('latin1')
-    const end = text.indexOf('\r\n\r\n')
-    if (end >= 0 || !/^[\r\n\t\x20-\x7e]*$/.test(text))
-      return /^[\r\n\t\x20-\x7e]*$/.test(end < 0 ? text : text.slice(0, end))
+    const end = scanner.push(chunk)
+    const text = Buffer.from(chunk.subarray(0, end && Math.max(0, end.fields - before))).toString('latin1')
+    if (!/^[\r\n\t\x20-\x7e]*$/.test(text)) return false
+    if (end) return true
+    before += chunk.byteLength
   }
   return true
 }

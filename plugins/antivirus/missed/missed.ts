@@ -7,6 +7,7 @@
  * parts, whatever the message; nothing is judged here but what cannot be taken apart at all.
  */
 import { randomBytes } from 'node:crypto'
+import { FIELD_START } from 'iems'
 import { type PartFields, readFields } from './fields.ts'
 import { linesOf } from './lines.ts'
 import { createRepack, decoderFor, type TextDecoder } from './transfer.ts'
@@ -152,7 +153,7 @@ function createWalk(way: Way, base: number, between?: string): Walk {
 
   function headerLine(line: string, known: string[]) {
     const isFolded = known.length > 0 && /^[ \t]/.test(line)
-    if (!isFolded && !/^[!-9;-~]+[ \t]*:/.test(line)) {
+    if (!isFolded && !FIELD_START.test(line)) {
       beginBody(readFields(known), line !== '')
       if (line !== '') body.line(line)
       return

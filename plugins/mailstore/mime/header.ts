@@ -4,6 +4,7 @@
  * What must stay true: octets above 127 are read as UTF-8 in a field that is that, and else one character an octet; linear
  * time, whatever the header.
  */
+import { FIELD_START } from 'iems'
 
 export interface Field {
   /** Lower case. */
@@ -18,14 +19,6 @@ export interface Fields {
   last(name: string): string | undefined
   all(name: string): readonly string[]
   readonly list: readonly Field[]
-}
-
-/** Where a header ends, the blank line after it included, in octets that begin with it; undefined when it does not. */
-export function headerEnd(octets: Buffer): number | undefined {
-  if (octets[0] === 10) return 1
-  if (octets[0] === 13 && octets[1] === 10) return 2
-  const found = [octets.indexOf('\n\r\n') + 3, octets.indexOf('\n\n') + 2].filter((end) => end > 2)
-  return found.length > 0 ? Math.min(...found) : undefined
 }
 
 /** Fields of one header that are looked at. */
@@ -63,7 +56,7 @@ export function readFields(header: Uint8Array): Fields {
     }
     done()
     const colon = text.indexOf(':')
-    name = colon > 0 ? text.slice(0, colon).trimEnd().toLowerCase() : ''
+    name = FIELD_START.test(text) ? text.slice(0, colon).trimEnd().toLowerCase() : ''
     value = [text.slice(colon + 1)]
     if (list.length >= MOST) break
   }

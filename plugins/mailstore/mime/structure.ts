@@ -6,7 +6,7 @@
  * part, and message/rfc822 and message/global have exactly one; every offset is that of the octets as they are, so
  * sections come back byte for byte.
  */
-import { type ByteRange, Pace } from 'iems'
+import { type ByteRange, createHeaderScanner, Pace } from 'iems'
 import { readAddresses } from './addresses.ts'
 import { Boundaries } from './boundaries.ts'
 import { gather } from './gather.ts'
@@ -155,6 +155,9 @@ class Reading {
   /** The header that is being read; undefined in a body. */
   #header: Buffer[] | undefined = []
   #headerSize = 0
+  /** Of the header, with the octets that it has seen. */
+  #scanner = createHeaderScanner()
+  #scanned = 0
 
   push(chunk: Buffer): void {
     let at = 0
@@ -210,7 +213,12 @@ class Reading {
       return
     }
     const lines = hasBreak ? 1 : 0
-    if (this.#header !== undefined) this.#headerLine(line, lineBreak)
+    if (this.#header !== undefined && !this.#headerLine(line, hasBreak)) {
+      // The body begins with this line, without a blank one: it may be a boundary, or begin a header of its own.
+      this.#endHeader(this.#start)
+      this.#line(line)
+      return
+    }
     this.#start = this.#offset
     this.#lines += lines
     this.#breakBefore = lineBreak
@@ -221,13 +229,26 @@ class Reading {
 
   #isBodyNext = false
 
-  #headerLine(line: Buffer, lineBreak: number): void {
-    if (line.length === lineBreak) {
+  /** Whether the line belongs to the header. */
+  #headerLine(line: Buffer, hasBreak: boolean): boolean {
+    const before = this.#scanned
+    this.#scanned += line.length
+    const end = this.#scanner.push(line) ?? (hasBreak ? undefined : this.#scanner.finish())
+    if (end?.body === before) return false
+    if (end?.fields === before) {
       this.#isBodyNext = true
-      return
+      return true
     }
     if (this.#headerSize < HEADER) this.#header?.push(Buffer.from(line))
     this.#headerSize += line.length
+    return true
+  }
+
+  #beginHeader(): void {
+    this.#header = []
+    this.#headerSize = 0
+    this.#scanner = createHeaderScanner()
+    this.#scanned = 0
   }
 
   #beginBody(): void {
@@ -240,7 +261,6 @@ class Reading {
     const part = this.#stack.at(-1) as Open
     const fields = readFields(Buffer.concat(this.#header ?? []))
     this.#header = undefined
-    this.#headerSize = 0
     part.body = body
     part.end = body
     part.linesBefore = this.#lines
@@ -264,7 +284,7 @@ class Reading {
     parent.parts.push(part)
     this.#stack.push(part)
     this.#budget.parts--
-    this.#header = []
+    this.#beginHeader()
   }
 
   // --- boundaries ---

@@ -1,0 +1,122 @@
+/**
+ * Where the header of a message, or of a part, ends.
+ *
+ * There is one definition, and every reader uses it: a line of the header is a field, or continues one; the first line
+ * may be an mbox `From ` line. A blank line ends the header and belongs to it. So does the first line that is none of
+ * these, as devices send it that leave the blank line out: the body begins with it. What must stay true: the
+ * result does not depend on how the octets were cut into pieces; no more than the beginning of a line is held.
+ */
+
+/** How a field begins (RFC 5322 sections 3.6.8 and 4.5.8). */
+export const FIELD_START: RegExp = /^[!-9;-~]+[ \t]*:/
+
+/** Offsets in octets. They are equal when no blank line stands between header and body. */
+export interface HeaderEnd {
+  /** Behind the last field. */
+  readonly fields: number
+  /** Where the body begins. */
+  readonly body: number
+}
+
+export interface HeaderScanner {
+  /** Undefined until the header has ended. */
+  push(chunk: Uint8Array): HeaderEnd | undefined
+  /** The content has ended. */
+  finish(): HeaderEnd
+  /** Octets so far that surely belong to the header. */
+  readonly settled: number
+}
+
+const LF = 10
+/** Octets in which the name of a field and its colon must stand: a line (RFC 5322 section 2.1.1). */
+const MAX_NAME = 998
+const MBOX = /^>?From /
+
+export function createHeaderScanner(): HeaderScanner {
+  let offset = 0
+  let lineStart = 0
+  /** Of the present line, until it is known what it is. */
+  let begun = ''
+  let isKnown = false
+  let hasField = false
+  let found: HeaderEnd | undefined
+
+  function judge() {
+    isKnown = true
+    if (/^\r?\n$/.test(begun)) found = { fields: lineStart, body: lineStart + begun.length }
+    else if (FIELD_START.test(begun)) hasField = true
+    else if (!(hasField ? /^[ \t]/.test(begun) : lineStart === 0 && MBOX.test(begun)))
+      found = { fields: lineStart, body: lineStart }
+  }
+
+  return {
+    push(chunk) {
+      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      for (let at = 0; at < octets.length && !found; ) {
+        const lineEnd = octets.indexOf(LF, at)
+        const end = lineEnd < 0 ? octets.length : lineEnd + 1
+        if (!isKnown) {
+          begun += octets.toString('latin1', at, Math.min(end, at + MAX_NAME - begun.length))
+          if (lineEnd >= 0 || begun.length === MAX_NAME) judge()
+        }
+        offset += end - at
+        at = end
+        if (lineEnd < 0) continue
+        lineStart = offset
+        begun = ''
+        isKnown = false
+      }
+      return found
+    },
+    finish() {
+      if (!found && begun !== '' && !isKnown) judge()
+      found ??= { fields: offset, body: offset }
+      return found
+    },
+    get settled() {
+      return found?.fields ?? (isKnown ? offset : lineStart)
+    },
+  }
+}
+
+/** Where the body begins in whole content, or in its beginning: all of it is header then if none begins there. */
+export function headerEnd(bytes: Uint8Array): number {
+  const scanner = createHeaderScanner()
+  return (scanner.push(bytes) ?? scanner.finish()).body
+}
+
+/** Octets of an mbox `From ` line at the start of a header, which is no part of a message. */
+export function mboxLine(header: Uint8Array): number {
+  return MBOX.test(Buffer.from(header.buffer, header.byteOffset, Math.min(6, header.byteLength)).toString('latin1'))
+    ? header.indexOf(LF) + 1 || header.byteLength
+    : 0
+}
+
+const BLANK = Buffer.from('\r\n')
+
+/** The content, with a blank line put in where its body begins without one. Holds the beginning of one line. */
+export async function* withBlankLine(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const scanner = createHeaderScanner()
+  let held: Uint8Array = Buffer.alloc(0)
+  /** Octets given. */
+  let given = 0
+  let end: HeaderEnd | undefined
+  for await (const chunk of content) {
+    if (end) {
+      yield chunk
+      continue
+    }
+    end = scanner.push(chunk)
+    const all = held.byteLength === 0 ? chunk : Buffer.concat([held, chunk])
+    const ready = scanner.settled - given
+    if (ready > 0) yield all.subarray(0, ready)
+    given += ready
+    held = all.subarray(ready)
+    if (!end) continue
+    if (end.body === end.fields) yield BLANK
+    if (held.byteLength > 0) yield held
+  }
+  if (end || held.byteLength === 0) return
+  if (scanner.finish().body === given) yield BLANK
+  yield held
+}
