@@ -6,6 +6,7 @@
  * still holds when it is written; every change leaves its record.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { below, type Clock, type Store, unkey } from 'iems'
 import { hashPassword, isPasswordHash, type ScramMechanism } from '../accounts/api.ts'
 import {
@@ -42,6 +43,7 @@ import { memberKeys, Refusal, Standing } from './standing.ts'
 const CHUNK = 250
 /** How often a commit is tried while other processes change the directory too. */
 const TRIES = 50
+const MAX_PAUSE_MS = 100
 /** Passwords that are hashed at a time. */
 const HASHING = 4
 
@@ -88,9 +90,12 @@ export function createChanges({ store, clock, scram, policy, changed }: ChangesP
       const results = await drafted(draft, changes, { by, isAll: mode !== 'each', revision: revisionIn(before) })
       if (draft.isEmpty || mode === 'check') return results
       draft.put(revisionKey, encode({ revision: revisionIn(before) + 1 } satisfies RevisionRecord))
-      if (!(await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }]))) continue
-      changed()
-      return results
+      if (await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }])) {
+        changed()
+        return results
+      }
+      // Servers that try in step would overtake each other again and again.
+      await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
     }
     throw new Error('others changed the directory again and again')
   }

@@ -8,6 +8,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Check, ContentChange, Contents, Holder, Holding, Key, Op, Store } from 'iems'
 import type { Refused } from './api.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
@@ -18,6 +19,7 @@ const BATCH = 100
 const NO_INDEXING: IndexPart = { ops: [], checks: [] }
 /** How often one change is tried while others change the same account. */
 const TRIES = 50
+const MAX_PAUSE_MS = 100
 
 export interface Change {
   /** A record as this change and those before it left it. Never mutate what it answers. */
@@ -119,7 +121,11 @@ export function createChanges({ store, contents, committed }: ChangesParts): Cha
   }
 
   async function alone(account: string, one: Waiting): Promise<void> {
-    for (let tries = 0; tries < TRIES; tries++) if (await attempt(account, [one])) return
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (await attempt(account, [one])) return
+      // Servers that try in step would overtake each other again and again.
+      await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
+    }
     throw new Error('others changed the same account again and again')
   }
 
