@@ -18,9 +18,10 @@ import {
   single,
   startAntivirus,
   startClamd,
+  uuencoded,
   withPart,
 } from '../support/antivirus.ts'
-import { compressed, detached, enveloped, rar, sevenZip, signed, tnef, zip } from '../support/antivirus-forms.ts'
+import { compressed, detached, enveloped, rar, sevenZip, signed, tar, tnef, zip } from '../support/antivirus-forms.ts'
 import { tempFolder } from '../support/running-server.ts'
 import { missing } from '../support/spam-filters.ts'
 
@@ -114,6 +115,15 @@ const FORMS: Readonly<Record<string, string>> = {
   'an opaque signature, armoured': attached(
     `-----BEGIN PKCS7-----\n${base64(signed(entity(attached(EICAR))))}-----END PKCS7-----\n`,
   ),
+  'uuencoded in an opaque signature': smime(
+    signed(`Content-Type: text/plain\r\n\r\nHello\r\n${uuencoded(EICAR, 'begin  eicar.com')}`),
+  ),
+  'uuencoded in quoted-printable in an opaque signature': smime(
+    signed(`${QUOTED}\r\n${quotedPrintable(`Hello\r\n${uuencoded(EICAR)}`)}`),
+  ),
+  'uuencoded in a part of the last type': twoTypes('other', 'b')
+    .replace(ATTACHED, QUOTED)
+    .replace(base64(EICAR), quotedPrintable(uuencoded(EICAR))),
   'a compressed message': smime(compressed(entity(attached(EICAR)))),
   'a winmail.dat with a property': winmail(tnef(EICAR)),
   'a winmail.dat of unknown type': attached(tnef(EICAR)),
@@ -187,8 +197,15 @@ const CLOSED: Readonly<Record<string, readonly [content: string, finding: string
   'a RAR that is encrypted': [attached(rar('file')), 'encrypted Rar.Encrypted'],
   'a RAR whose header is encrypted': [attached(rar('header')), 'encrypted Rar.Encrypted'],
   'a RAR that is cut off': [attached(rar('plain').subarray(0, -8)), 'unreadable Rar.Broken'],
-  'a 7z that is encrypted': [attached(sevenZip(true)), 'encrypted 7Zip.Encrypted'],
-  'a 7z that is cut off': [attached(sevenZip(false).subarray(0, -1)), 'unreadable 7Zip.Broken'],
+  'a 7z that is encrypted': [attached(sevenZip('encrypted')), 'encrypted 7Zip.Encrypted'],
+  'a 7z with bzip2': [attached(sevenZip('bzip2')), 'unreadable 7Zip.Method-040202'],
+  'a 7z that is encrypted and unpacks itself': [
+    attached(Buffer.concat([Buffer.from('MZ a program'), sevenZip('encrypted')])),
+    'encrypted 7Zip.Encrypted',
+  ],
+  'a zip with sizes of 64 bits': [attached(zip('secret', { isLong: true })), 'unreadable Zip.Zip64'],
+  'a tar that is cut off': [attached(tar(Buffer.alloc(2000, 'x')).subarray(0, 1500)), 'unreadable Tar.Broken'],
+  'a 7z that is cut off': [attached(sevenZip('plain').subarray(0, -1)), 'unreadable 7Zip.Broken'],
   'xz that is cut off': [attached(Buffer.from('\xfd7zXZ\0 and more', 'latin1')), 'unreadable Xz.Broken'],
   'bzip2 that is cut off': [attached(Buffer.from('BZh91AY&SY and more', 'latin1')), 'unreadable Bzip2.Broken'],
   Zstandard: [attached(Buffer.from('\x28\xb5\x2f\xfd and more', 'latin1')), 'unreadable Zstandard'],
@@ -196,12 +213,31 @@ const CLOSED: Readonly<Record<string, readonly [content: string, finding: string
     attached(Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.from('EncryptedPackage', 'utf16le')])),
     'encrypted Office.Encrypted',
   ],
+  'OpenPGP in a text': [letter('Hello\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nx\r\n'), 'encrypted OpenPGP'],
+  'OpenPGP in a part': [attached('-----BEGIN PGP MESSAGE-----\n\nx\n'), 'encrypted OpenPGP'],
+  'a zip with LZMA in tar in gzip': [
+    attached(gzipSync(tar(zip(zip('secret', { method: 14 }))))),
+    'unreadable Zip.Method-14',
+  ],
+  'a zip with LZMA before another': [
+    attached(Buffer.concat([zip('secret', { method: 14 }), zip('Hello')])),
+    'unreadable Zip.Method-14',
+  ],
+  'a zip with LZMA that says it has no files': [
+    attached(zip('secret', { method: 14, count: 0 })),
+    'unreadable Zip.Method-14',
+  ],
+  'an encrypted RAR that unpacks itself': [
+    attached(Buffer.concat([Buffer.from('MZ a program'), rar('file')])),
+    'encrypted Rar.Encrypted',
+  ],
+  'one of several RARs': [attached(rar('volume')), 'unreadable Rar.Spanned'],
   'a winmail.dat that is cut off': [winmail(tnef('secret').subarray(0, -20)), 'unreadable Tnef.Broken'],
   'S/MIME that is no CMS': [smime(Buffer.from('what?')), 'unreadable Smime.Broken'],
   'S/MIME that is encrypted': [smime(enveloped()), 'encrypted Smime.Encrypted'],
   OpenPGP: [
     single('Content-Type: multipart/encrypted; boundary=b\r\n', '--b\r\n\r\nVersion: 1\r\n--b--\r\n'),
-    'encrypted Message.Encrypted',
+    'encrypted OpenPGP',
   ],
 }
 
@@ -210,7 +246,9 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'a zip': attached(zip('Hello')),
   'a zip with a comment': attached(zip('Hello', { comment: 'made by hand' })),
   'a zip in a zip': attached(zip(zip('Hello'))),
+  'a 7z': attached(sevenZip('plain')),
   gzip: attached(gzipSync('Hello')),
+  'a tar in gzip': attached(gzipSync(tar(zip('Hello')))),
   'a detached signature': part('application/pkcs7-signature; name=smime.p7s', detached()),
   'a winmail.dat': winmail(tnef('Hello')),
   'an opaque signature': smime(signed(entity(attached('Hello')))),

@@ -117,6 +117,10 @@ export interface Zipped {
   readonly method?: number
   readonly flags?: number
   readonly comment?: string
+  /** Of the files that it says it has. */
+  readonly count?: number
+  /** Whether its size stands in an extra field. */
+  readonly isLong?: boolean
   /** Before the archive, as a program that unpacks itself has it. */
   readonly before?: Buffer
 }
@@ -124,7 +128,7 @@ export interface Zipped {
 /** A zip with one file; its octets are deflated by method 8 and otherwise stand as they are. */
 export function zip(
   given: string | Buffer,
-  { name = 'file.com', method = 8, flags = 0, comment = '', before }: Zipped = {},
+  { name = 'file.com', method = 8, flags = 0, comment = '', count = 1, isLong = false, before }: Zipped = {},
 ) {
   const file = Buffer.from(given as string, 'latin1')
   const data = method === 8 ? deflateRawSync(file) : file
@@ -136,35 +140,56 @@ export function zip(
   common.writeUInt32LE(data.length, 14)
   common.writeUInt32LE(file.length, 18)
   common.writeUInt16LE(name.length, 22)
-  const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), data])
+  const extra = Buffer.alloc(isLong ? 20 : 0)
+  const short = Buffer.from(common)
+  if (isLong) {
+    extra.writeUInt32LE(0x0010_0001)
+    extra.writeBigUInt64LE(BigInt(file.length), 4)
+    extra.writeBigUInt64LE(BigInt(data.length), 12)
+    short.fill(0xff, 14, 22)
+    short.writeUInt16LE(extra.length, 24)
+  }
+  const local = Buffer.concat([Buffer.from('PK\x03\x04'), short, Buffer.from(name), extra, data])
   const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), common, Buffer.alloc(14), Buffer.from(name)])
   const end = Buffer.alloc(22)
   end.write('PK\x05\x06', 'latin1')
-  end.writeUInt16LE(1, 8)
-  end.writeUInt16LE(1, 10)
+  end.writeUInt16LE(count, 8)
+  end.writeUInt16LE(count, 10)
   end.writeUInt32LE(central.length, 12)
   end.writeUInt32LE(local.length, 16)
   end.writeUInt16LE(comment.length, 20)
   return Buffer.concat([before ?? Buffer.alloc(0), local, central, end, Buffer.from(comment)])
 }
 
-/** A RAR 5 archive with one file in the clear, or encrypted in one of both ways. */
-export function rar(kind: 'plain' | 'file' | 'header'): Buffer {
+/** A tar with one file. */
+export function tar(file: Buffer): Buffer {
+  const header = Buffer.alloc(512)
+  header.write('file', 'latin1')
+  header.write(`${file.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
+  header.write('ustar\x0000', 257, 'latin1')
+  return Buffer.concat([header, file, Buffer.alloc(1024 + 511 - ((file.length + 511) % 512))])
+}
+
+/** A RAR 5 archive with one file: in the clear, encrypted in one of both ways, or one of several archives. */
+export function rar(kind: 'plain' | 'file' | 'header' | 'volume'): Buffer {
   const block = (...fields: readonly number[]) => Buffer.from([0, 0, 0, 0, fields.length, ...fields])
   const blocks = {
     header: [block(4, 0, 0, 0, 15)],
     file: [block(1, 0, 0), block(2, 1, 3, 2, 1, 0), block(5, 0, 0)],
+    volume: [block(1, 0, 1), block(2, 0, 0), block(5, 0, 0)],
     plain: [block(1, 0, 0), block(2, 0, 0), block(5, 0, 0)],
   }
   return Buffer.concat([Buffer.from('Rar!\x1a\x07\x01\0', 'latin1'), ...blocks[kind]])
 }
 
-/** The outside of a 7z archive; AES stands in its header if so wanted. */
-export function sevenZip(isEncrypted: boolean): Buffer {
-  const header = Buffer.from(isEncrypted ? '1706f1070100' : '0100', 'hex')
-  const start = Buffer.alloc(32)
-  start.write("7z\xbc\xaf'\x1c\0\x04", 'latin1')
-  start.writeBigUInt64LE(40n, 12)
-  start.writeBigUInt64LE(BigInt(header.length), 20)
-  return Buffer.concat([start, Buffer.alloc(40, 1), header])
+/** By 7-Zip: eight small files, with a header that is packed as it mostly is. */
+const SEVEN_ZIPS = {
+  bzip2:
+    'N3q8ryccAATzDXfmqQAAAAAAAAAhAAAAAAAAAHiSGoJCWmg5MUFZJlNZsEJfQwAACEEAABACRKAAMMDBVDJRBwgoeLuSKcKEhYIS+hgAAIEzB64P0NNtfJ8/Rzvn0Xa8lFHdd5PdKpwdRrYfc2eFUSRwF0T7JNaXrGBf+lhgTnFb5a9A4CXgDHAkKTegfdNSlg4nxmxZmbAsllCfgZ2rcyNPnMVJdlu+NOLWi40qxWamSd7csH3v1Rpch+gq+eUJr9KWOI/W5AAAFwYtAQl8AAcLAQABIwMBAQVdABAAAAyB3goBukAoBQAA',
+  encrypted:
+    'N3q8ryccAATxQ/3BuAAAAAAAAAAiAAAAAAAAANKb/6jzPpH6Q1vegfCB0jy9XEV7D3o+DZfDDziWPXtKfL3PmwAAgTMHrg/QDrA8nzkQnJ+m1TPasi6wm9ghffFukze+ChTFOW1yK/3Vy63yGyLoLmQ+jAJ4tmwq8wjbVwQtn86XwKErbuSR6i66Mvw4m9toZzWleeiv1haekn+jcZxy8928yHo6R3XgEA8Ew4Z3i407DdyY9sKD7rrIOajoNEW1mEVCQ9dEOaFw+ADQDxN5oncSh54tAAAAFwYgAQmAmAAHCwEAASMDAQEFXQAQAAAMgf4KAVekjhYAAA==',
+  plain:
+    'N3q8ryccAAQpYJ7KkQAAAAAAAAAhAAAAAAAAAK9TLz7gAC8ADF0ANBlJ7o3dVhCxLwAAAAAAgTMHrg/PObAMB8hDf0Gx+v4J+aVFZbSbkcznMjwlN4UfzLMB1fB+/nuggUvwmWGPDd48HuvRfSdrHyYNLPzkRzG+DQBEt+ugHBC/wAoM7KH7ib7oDbHNNRXwVl317UkN7pn2ShRTNLUtKWGo3WHUx37mhaRO8lR7AAAAFwYUAQl9AAcLAQABIwMBAQVdABAAAAyB3goBR5IoQQAA',
 }
+
+export const sevenZip = (kind: keyof typeof SEVEN_ZIPS): Buffer => Buffer.from(SEVEN_ZIPS[kind], 'base64')

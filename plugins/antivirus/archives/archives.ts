@@ -8,6 +8,8 @@
 import { promisify } from 'node:util'
 import { constants, gunzip, inflateRaw, inflateRawSync } from 'node:zlib'
 import { isRar, readRar } from './rar.ts'
+import { readSevenZip, SEVEN_ZIP } from './seven-zip.ts'
+import { filesInTar, isTar } from './tar.ts'
 import { type Problem, readZip, type Zip } from './zip.ts'
 
 export type { Problem } from './zip.ts'
@@ -47,16 +49,38 @@ async function* eachProblem(octets: Buffer, budget: Budget, level: number): Asyn
   if (unknown) yield { kind: 'unreadable', name: unknown[0] }
   else if (isRar(octets)) yield readRar(octets) ?? RAR
   else if (startsWith(octets, GZIP)) yield* inGzip(octets, budget, level)
-  else if (startsWith(octets, SEVEN_ZIP)) yield* inSevenZip(octets)
+  else if (startsWith(octets, SEVEN_ZIP)) yield* some(readSevenZip(octets))
   else if (startsWith(octets, XZ)) yield* endsAsXz(octets) ? [] : [broken('Xz')]
   else if (/^BZh[1-9]1AY&SY/.test(octets.toString('latin1', 0, 10))) yield* endsAsBzip(octets) ? [] : [broken('Bzip2')]
   else if (startsWith(octets, CAB)) yield* isWholeCab(octets) ? [] : [broken('Cab')]
-  else if (startsWith(octets, OLE)) yield* octets.includes(ENCRYPTED_PACKAGE) ? [OFFICE] : []
   else {
     const zip = readZip(octets)
     if (zip) yield* inZip(zip, budget, level)
+    if (isTar(octets)) yield* inTar(octets, budget, level)
+    if (startsWith(octets, OLE) && octets.includes(ENCRYPTED_PACKAGE)) yield OFFICE
+    if (PROGRAMS.some((start) => startsWith(octets, start))) yield* behindProgram(octets)
   }
 }
+
+/** Where an archive may begin behind a program: its own code has the same octets. */
+const BEGINNINGS = 20
+
+/** An archive that unpacks itself: that there is one may be chance, that it is encrypted is not. */
+function* behindProgram(octets: Buffer): Generator<Problem> {
+  for (const [start, read] of [
+    [RAR_ANY, readRar],
+    [SEVEN_ZIP, readSevenZip],
+  ] as const) {
+    let at = octets.indexOf(start)
+    for (let n = 0; n < BEGINNINGS && at >= 0; n++) {
+      const problem = read(octets.subarray(at))
+      if (problem?.kind === 'encrypted') yield problem
+      at = octets.indexOf(start, at + start.length)
+    }
+  }
+}
+
+const some = (problem: Problem | undefined): readonly Problem[] => (problem ? [problem] : [])
 
 // --- kinds -----------------------------------------------------------------------------------
 
@@ -64,8 +88,9 @@ const startsWith = (octets: Buffer, start: Buffer) => octets.subarray(0, start.l
 const latin1 = (text: string) => Buffer.from(text, 'latin1')
 
 const GZIP = latin1('\x1f\x8b\x08')
-const SEVEN_ZIP = latin1("7z\xbc\xaf'\x1c")
 const XZ = latin1('\xfd7zXZ\0')
+const PROGRAMS = [latin1('MZ'), latin1('\x7fELF')]
+const RAR_ANY = latin1('Rar!\x1a\x07')
 const CAB = latin1('MSCF\0\0\0\0')
 const OLE = latin1('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1')
 const ENCRYPTED_PACKAGE = Buffer.from('EncryptedPackage', 'utf16le')
@@ -110,6 +135,15 @@ async function* inZip({ problems, entries }: Zip, budget: Budget, level: number)
   }
 }
 
+async function* inTar(octets: Buffer, budget: Budget, level: number): AsyncGenerator<Problem> {
+  let count = 0
+  for (const file of filesInTar(octets)) {
+    if (++count % TURN === 0) await new Promise(setImmediate)
+    if (file === 'cut off') yield broken('Tar')
+    else if (isArchive(file)) yield* eachProblem(file, budget, level + 1)
+  }
+}
+
 async function* inGzip(octets: Buffer, budget: Budget, level: number): AsyncGenerator<Problem> {
   const inner = await decompressed(unzipped, octets, budget)
   if (Buffer.isBuffer(inner)) yield* eachProblem(inner, budget, level + 1)
@@ -147,21 +181,12 @@ function isArchive(head: Buffer): boolean {
   return (
     known.some((start) => startsWith(head, start)) ||
     isRar(head) ||
+    isTar(head) ||
     UNOPENED.some(([, at, start]) => head.subarray(at, at + start.length).equals(start))
   )
 }
 
 // --- those that are only looked at from outside ---
-
-/** AES-256 with SHA-256, the only cipher of 7z. */
-const SEVEN_ZIP_AES = latin1('\x06\xf1\x07\x01')
-
-function* inSevenZip(octets: Buffer): Generator<Problem> {
-  const start = octets.length < 32 ? Number.NaN : 32 + Number(octets.readBigUInt64LE(12))
-  const end = octets.length < 32 ? Number.NaN : start + Number(octets.readBigUInt64LE(20))
-  if (!(end <= octets.length)) yield broken('7Zip')
-  else if (octets.subarray(start, end).includes(SEVEN_ZIP_AES)) yield { kind: 'encrypted', name: '7Zip.Encrypted' }
-}
 
 /** Zeros may fill it up. */
 function endsAsXz(octets: Buffer): boolean {

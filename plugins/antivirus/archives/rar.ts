@@ -16,6 +16,7 @@ export const isRar = (octets: Buffer): boolean =>
 /** Headers that are looked at. */
 const MOST = 100_000
 const ENCRYPTED: Problem = { kind: 'encrypted', name: 'Rar.Encrypted' }
+const SPANNED: Problem = { kind: 'unreadable', name: 'Rar.Spanned' }
 const BROKEN: Problem = { kind: 'unreadable', name: 'Rar.Broken' }
 
 export function readRar(octets: Buffer): Problem | undefined {
@@ -33,6 +34,7 @@ function readOld(octets: Buffer): Problem | undefined {
     const flags = octets.readUInt16LE(at + 3)
     const size = octets.readUInt16LE(at + 5)
     if ((type === OLD_MAIN && (flags & 0x80) !== 0) || (type === OLD_FILE && (flags & 4) !== 0)) return ENCRYPTED
+    if (type === OLD_MAIN && (flags & 1) !== 0) return SPANNED
     if (type === OLD_END) return undefined
     const hasData = type === OLD_FILE || (flags & 0x8000) !== 0
     if (size < 7 || (hasData && at + 11 > octets.length)) return BROKEN
@@ -42,6 +44,7 @@ function readOld(octets: Buffer): Problem | undefined {
   return at === octets.length ? undefined : BROKEN
 }
 
+const NEW_MAIN = 1
 const NEW_FILE = 2
 const NEW_SERVICE = 3
 const NEW_ENCRYPTION = 4
@@ -57,6 +60,7 @@ function readNew(octets: Buffer): Problem | undefined {
     const flags = readNumber(octets, cursor)
     const extra = (flags & 1) !== 0 ? readNumber(octets, cursor) : 0
     const data = (flags & 2) !== 0 ? readNumber(octets, cursor) : 0
+    if (type === NEW_MAIN && (readNumber(octets, cursor) & 1) !== 0) return SPANNED
     if (type === NEW_ENCRYPTION) return ENCRYPTED
     if (type === NEW_END) return undefined
     if (size === 0 || end > octets.length) return BROKEN

@@ -27,38 +27,74 @@ const CENTRAL = 0x02014b50
 const END_64 = 0x06064b50
 const LOCATOR_64 = 0x07064b50
 const END_SIZE = 22
+const CENTRAL_SIZE = 46
 /** Octets of a comment behind it. */
 const COMMENT = 65_535
 /** Entries, as clamd has it by default (MaxFiles). */
 const MOST = 10_000
 /** Stored, imploded, deflated, deflate64, bzip2: what clamd undoes. */
 const OPENED = new Set([0, 6, 8, 9, 12])
+/** All that APPNOTE knows. */
+const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99])
 
 export const CUT_OFF: Problem = { kind: 'unreadable', name: 'Zip.Broken' }
 
 /** Undefined for what is none. */
 export function readZip(octets: Buffer): Zip | undefined {
-  const begins = startsAsZip(octets)
-  const directory = findDirectory(octets)
-  if (directory === undefined) return begins ? { problems: [CUT_OFF], entries: [] } : undefined
-  if (directory === 'spanned') return { problems: [{ kind: 'unreadable', name: 'Zip.Spanned' }], entries: [] }
   const problems = new Map<string, Problem>()
-  const entries: ZipEntry[] = []
   const add = (problem: Problem) => problems.set(problem.name, problem)
-  let at = directory.start
-  for (let n = 0; n < directory.count; n++) {
-    if (n >= MOST) add({ kind: 'oversize', name: 'Zip.Files' })
-    const isThere = at + 46 <= octets.length && octets.readUInt32LE(at) === CENTRAL
-    if (!isThere) add(CUT_OFF)
-    if (!isThere || n >= MOST) break
-    const entry = readEntry(octets, at, directory.before)
+  for (const problem of namedAnywhere(octets)) add(problem)
+  const directory = findDirectory(octets)
+  if (directory === undefined && startsAsZip(octets)) add(CUT_OFF)
+  if (directory === 'spanned') add({ kind: 'unreadable', name: 'Zip.Spanned' })
+  const entries = typeof directory === 'object' ? entriesOf(octets, directory, add) : []
+  return problems.size > 0 || entries.length > 0 ? { problems: [...problems.values()], entries } : undefined
+}
+
+function entriesOf(octets: Buffer, { start, count, before }: Directory, add: (problem: Problem) => void): ZipEntry[] {
+  const entries: ZipEntry[] = []
+  let at = start
+  for (let n = 0; ; n++) {
+    const isThere = at + CENTRAL_SIZE <= octets.length && octets.readUInt32LE(at) === CENTRAL
+    if (!isThere && n < count) add(CUT_OFF)
+    if (isThere && n >= MOST) add({ kind: 'oversize', name: 'Zip.Files' })
+    // What it says of their number binds no program.
+    if (!isThere || n >= MOST) return entries
+    const entry = readEntry(octets, at, before)
     if (entry === undefined) add(CUT_OFF)
-    else if (entry.isEncrypted) add({ kind: 'encrypted', name: 'Zip.Encrypted' })
-    else if (entry.isUnknown) add({ kind: 'unreadable', name: `Zip.Method-${entry.method}` })
-    else entries.push(entry)
-    at += 46 + octets.readUInt16LE(at + 28) + octets.readUInt16LE(at + 30) + octets.readUInt16LE(at + 32)
+    else if (!entry.isClosed) entries.push(entry)
+    for (const problem of problemsAt(octets, at)) add(problem)
+    // clamd passes over what has its size elsewhere.
+    if (entry && octets.readUInt32LE(entry.local + 18) === LARGE) add({ kind: 'unreadable', name: 'Zip.Zip64' })
+    if (entry) for (const problem of problemsAt(octets, entry.local, LOCAL_FIELDS)) add(problem)
+    at += CENTRAL_SIZE + octets.readUInt16LE(at + 28) + octets.readUInt16LE(at + 30) + octets.readUInt16LE(at + 32)
   }
-  return { problems: [...problems.values()], entries }
+}
+
+/** Where flags and method stand. */
+const CENTRAL_FIELDS = 8
+const LOCAL_FIELDS = 6
+
+function* problemsAt(octets: Buffer, header: number, fields = CENTRAL_FIELDS): Generator<Problem> {
+  const method = octets.readUInt16LE(header + fields + 2)
+  if ((octets.readUInt16LE(header + fields) & 1) !== 0) yield { kind: 'encrypted', name: 'Zip.Encrypted' }
+  else if (!OPENED.has(method)) yield { kind: 'unreadable', name: `Zip.Method-${method}` }
+}
+
+/** Entries of any archive in it: programs disagree about which of several counts, and containers hold them as they are. */
+function* namedAnywhere(octets: Buffer): Generator<Problem> {
+  for (
+    let at = octets.indexOf('PK\x01\x02', 0, 'latin1');
+    at >= 0;
+    at = octets.indexOf('PK\x01\x02', at + 4, 'latin1')
+  ) {
+    if (at + CENTRAL_SIZE >= octets.length) return
+    const version = octets.readUInt16LE(at + 6) & 0xff
+    const name = octets.readUInt16LE(at + 28)
+    // No chance octets of something else.
+    const isLikely = version <= 63 && name > 0 && name < 1000 && METHODS.has(octets.readUInt16LE(at + 10))
+    if (isLikely && octets.readUInt16LE(at + 34) === 0) yield* problemsAt(octets, at)
+  }
 }
 
 function startsAsZip(octets: Buffer): boolean {
@@ -107,25 +143,22 @@ function directoryAt(octets: Buffer, end: number): Directory | 'spanned' | undef
 }
 
 interface ReadEntry extends ZipEntry {
-  readonly isEncrypted: boolean
-  readonly isUnknown: boolean
+  /** Where its own header stands. */
+  readonly local: number
+  /** Whether it is encrypted, or of an unknown method. */
+  readonly isClosed: boolean
 }
 
-/** By both of its headers: programs disagree about which counts. Undefined when it is not all there. */
+/** Undefined when it is not all there. */
 function readEntry(octets: Buffer, central: number, before: number): ReadEntry | undefined {
   const { size, offset } = placeOf(octets, central)
   const local = before + offset
   if (local + 30 > octets.length || octets.readUInt32LE(local) !== LOCAL) return undefined
   const start = local + 30 + octets.readUInt16LE(local + 26) + octets.readUInt16LE(local + 28)
   if (start + size > octets.length) return undefined
-  const methods = [octets.readUInt16LE(central + 10), octets.readUInt16LE(local + 8)] as const
-  const unknown = methods.find((method) => !OPENED.has(method))
-  return {
-    isEncrypted: ((octets.readUInt16LE(central + 8) | octets.readUInt16LE(local + 6)) & 1) !== 0,
-    isUnknown: unknown !== undefined,
-    method: unknown ?? methods[0],
-    data: octets.subarray(start, start + size),
-  }
+  const problems = [...problemsAt(octets, central), ...problemsAt(octets, local, LOCAL_FIELDS)]
+  const method = octets.readUInt16LE(central + 10)
+  return { local, isClosed: problems.length > 0, method, data: octets.subarray(start, start + size) }
 }
 
 const LARGE = 0xffffffff

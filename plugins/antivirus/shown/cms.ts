@@ -33,11 +33,10 @@ const CONSTRUCTED = 0x20
 
 interface Element {
   readonly tag: number
-  /** Of its content. */
+  /** Of its content; of one without a length, no later than there. */
   readonly start: number
   readonly end: number
-  /** Where the next element begins. */
-  readonly next: number
+  readonly isIndefinite: boolean
 }
 
 /** Undefined for what is no CMS. */
@@ -57,28 +56,34 @@ export function readCms(given: Buffer, most: number): CmsContent | undefined {
   return name === COMPRESSED ? inflated(content, most) : { kind: 'content', octets: content }
 }
 
-/** The first child that is a type with its content. */
+/** Of the first child that is a type with its content. */
 function contentIn(octets: Buffer, inner: Element): Buffer | undefined {
   for (const child of childrenOf(octets, inner)) {
     if (child.tag !== SEQUENCE) continue
     const [type, content] = childrenOf(octets, child)
     if (type?.tag !== OID || content?.tag !== EXPLICIT) continue
-    const pieces: Buffer[] = []
-    gatherOctets(octets, content, pieces, 0)
-    return Buffer.concat(pieces)
+    // One buffer: a piece may be a single octet.
+    const to = { buffer: Buffer.alloc(content.end - content.start), size: 0 }
+    gatherOctets(octets, content, to, 0)
+    return to.buffer.subarray(0, to.size)
   }
   return undefined
 }
 
-/** Octet strings, in pieces or whole; anything else stands for itself (PKCS #7 allows any type there). */
-function gatherOctets(octets: Buffer, within: Element, pieces: Buffer[], depth: number): void {
-  for (let at = within.start; at < within.end; ) {
-    const element = elementAt(octets, at, within.end)
-    if (!element) return
-    if (element.tag === (OCTETS | CONSTRUCTED) && depth < DEPTH) gatherOctets(octets, element, pieces, depth + 1)
-    else pieces.push(octets.subarray(element.start, element.end))
-    at = element.next
+/**
+ * Octet strings, in pieces or whole; anything else stands for itself (PKCS #7 allows any type there). Gives where the
+ * next element begins.
+ */
+function gatherOctets(octets: Buffer, within: Element, to: { buffer: Buffer; size: number }, depth: number): number {
+  let at = within.start
+  for (let one = elementAt(octets, at, within.end); one; one = elementAt(octets, at, within.end)) {
+    if (one.tag === (OCTETS | CONSTRUCTED) && depth < DEPTH) at = gatherOctets(octets, one, to, depth + 1)
+    else {
+      to.size += octets.copy(to.buffer, to.size, one.start, one.end)
+      at = nextOf(octets, one, 0)
+    }
   }
+  return within.isIndefinite ? Math.min(at + 2, within.end) : within.end
 }
 
 function inflated(content: Buffer, most: number): CmsContent {
@@ -89,42 +94,40 @@ function inflated(content: Buffer, most: number): CmsContent {
   }
 }
 
-function childrenOf(octets: Buffer, { start, end }: Element): readonly Element[] {
-  const children: Element[] = []
-  for (let at = start; at < end && children.length < SIBLINGS; ) {
+/** One after the other: what is not asked for costs nothing. */
+function* childrenOf(octets: Buffer, { start, end }: Element): Generator<Element> {
+  let at = start
+  for (let count = 0; count < SIBLINGS; count++) {
     const element = elementAt(octets, at, end)
-    if (!element) break
-    children.push(element)
-    at = element.next
+    if (!element) return
+    yield element
+    at = nextOf(octets, element, 0)
   }
-  return children
 }
 
 /** Undefined at the end of an indefinite length, and for what is no element. */
-function elementAt(octets: Buffer, at: number, limit: number, depth = 0): Element | undefined {
+function elementAt(octets: Buffer, at: number, limit: number): Element | undefined {
   const tag = octets[at]
   const first = octets[at + 1]
   if (tag === undefined || first === undefined || at + 2 > limit || (tag === 0 && first === 0)) return undefined
   // Tags of several octets stand nowhere on the way.
-  if ((tag & 0x1f) === 0x1f || depth > DEPTH) return undefined
-  if (first === 0x80) return indefinite(octets, { tag, start: at + 2 }, limit, depth)
-  const count = first & 0x7f
-  if (first < 0x80) return bounded(tag, at + 2, first, limit)
-  if (count > 6 || at + 2 + count > limit) return undefined
-  return bounded(tag, at + 2 + count, octets.readUIntBE(at + 2, count), limit)
+  if ((tag & 0x1f) === 0x1f) return undefined
+  if (first === 0x80) return { tag, start: at + 2, end: limit, isIndefinite: true }
+  const count = first < 0x80 ? 0 : first & 0x7f
+  const start = at + 2 + count
+  if (count > 6 || start > limit) return undefined
+  const length = count === 0 ? first : octets.readUIntBE(at + 2, count)
+  // What is cut off ends where the octets do.
+  return { tag, start, end: Math.min(start + length, limit), isIndefinite: false }
 }
 
-/** What is cut off ends where the octets do. */
-function bounded(tag: number, start: number, length: number, limit: number): Element {
-  const end = Math.min(start + length, limit)
-  return { tag, start, end, next: end }
-}
-
-function indefinite(octets: Buffer, { tag, start }: Pick<Element, 'tag' | 'start'>, limit: number, depth: number) {
+/** Where the next element begins. */
+function nextOf(octets: Buffer, { start, end, isIndefinite }: Element, depth: number): number {
+  if (!isIndefinite || depth > DEPTH) return end
   let at = start
-  for (let child = elementAt(octets, at, limit, depth + 1); child; child = elementAt(octets, at, limit, depth + 1))
-    at = child.next
-  return { tag, start, end: at, next: Math.min(at + 2, limit) }
+  for (let child = elementAt(octets, at, end); child; child = elementAt(octets, at, end))
+    at = nextOf(octets, child, depth + 1)
+  return Math.min(at + 2, end)
 }
 
 function oidOf(octets: Buffer): string {

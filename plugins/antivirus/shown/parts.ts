@@ -10,7 +10,7 @@ import type { ByteRange } from 'iems'
 import { createSources, gather, type MimePart, partBody, readFields, readStructure } from '../../mailstore/mime/api.ts'
 import { type Budget, type Problem, problemsOf } from '../archives/archives.ts'
 import { namesFragment } from '../missed/fields.ts'
-import { Unscannable } from '../missed/missed.ts'
+import { missedParts, Unscannable } from '../missed/missed.ts'
 import { readCms } from './cms.ts'
 import { isAmbiguous, lastCounts } from './last.ts'
 import { BrokenTnef, filesIn, isTnef } from './tnef.ts'
@@ -87,9 +87,13 @@ async function* inMessage(
     const source = sourceOf(part)
     const header = await headerOf(part, source)
     hasOther ||= isAmbiguous(header.toString('latin1'))
-    if (part.type === 'multipart' && part.subtype === 'encrypted')
-      way.report({ kind: 'encrypted', name: 'Message.Encrypted' })
-    if (part.parts !== undefined || (level === 0 && part === structure && isPlain(part, header))) continue
+    if (part.type === 'multipart' && part.subtype === 'encrypted') way.report(PGP)
+    if (part.parts !== undefined) continue
+    if (level === 0 && part === structure && isPlain(part, header)) {
+      const text = await gather(source.open({ start: part.body, end: part.end }), way.limits.maxSize)
+      if (isPgp(text)) way.report(PGP)
+      continue
+    }
     for (const encoding of encodingsOf(part, header)) {
       const body = partBody(source, { ...part, encoding }) ?? []
       yield* inFile(await gather(body, way.limits.maxSize), way, level, isCms(part))
@@ -140,17 +144,26 @@ function encodingsOf(part: MimePart, header: Buffer): ReadonlySet<string> {
 
 const NOTHING = { open: async function* () {} }
 
+const PGP: Problem = { kind: 'encrypted', name: 'OpenPGP' }
+/** Or signed only, which takes an OpenPGP program to see too. */
+const isPgp = (file: Buffer) => {
+  const at = file.indexOf('-----BEGIN PGP MESSAGE-----')
+  return at === 0 || (at > 0 && file.includes('\n-----BEGIN PGP MESSAGE-----'))
+}
+
 async function* inFile(file: Buffer, way: Way, level: number, isSaidCms = false): AsyncGenerator<Buffer> {
   if (file.length === 0) return
   if (++way.files > way.limits.parts) throw new Unscannable(`more than ${way.limits.parts} parts`)
   if (level > LEVELS) throw new Unscannable(`more than ${LEVELS} files within files`)
   way.octets -= file.length
   if (way.octets < 0) {
-    way.report({ kind: 'oversize', name: 'Message.TooLarge' })
+    way.report(TOO_LARGE)
     return
   }
   yield file
   for (const problem of await problemsOf(file, way.budget)) way.report(problem)
+  if (isPgp(file)) way.report(PGP)
+  yield* uuencodedIn(file, way)
   if (isTnef(file)) yield* inTnef(file, way, level)
   else yield* inCms(file, way, level, isSaidCms)
 }
@@ -163,6 +176,22 @@ async function* inTnef(file: Buffer, way: Way, level: number): AsyncGenerator<Bu
     way.report({ kind: 'unreadable', name: 'Tnef.Broken' })
   }
 }
+
+/** What stands uuencoded in a text, as a message. */
+async function* uuencodedIn(file: Buffer, way: Way): AsyncGenerator<Buffer> {
+  if (!file.includes('begin')) return
+  const text = async function* () {
+    yield Buffer.from('\n')
+    yield file
+  }
+  const limits = { ...way.limits, levels: LEVELS }
+  const found = Buffer.concat(await Array.fromAsync(missedParts(text(), { limits, odd: new Set() })))
+  way.octets -= found.length
+  if (way.octets < 0) way.report(TOO_LARGE)
+  else if (found.length > 0) yield found
+}
+
+const TOO_LARGE: Problem = { kind: 'oversize', name: 'Message.TooLarge' }
 
 /** clamd knows it for a message by that. */
 const TOP = Buffer.from('Received: by antivirus\r\n')
