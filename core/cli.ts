@@ -22,7 +22,7 @@ import { format } from './reply.ts'
 import { controlPath, folderWarnings, startServer, systemClock } from './server.ts'
 import { memoryStore } from './store/memory.ts'
 import { type Verified, verifyRecords } from './store/verify.ts'
-import { counted, escapeText, escapeValue, formatSize, jsonLine } from './text.ts'
+import { counted, escapeLine, escapeText, escapeValue, formatSize, jsonLine } from './text.ts'
 import type { Biography, DeliveryStory, Step } from './trace.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
 
@@ -172,11 +172,11 @@ interface StartOptions {
 function welcome({ doors, config }: Kernel): string {
   const first = doors.find(({ label }) => label.startsWith('SMTP'))
   const lines = [
-    `${bold('iems')} ${config.hostname} with ${config.path}`,
-    ...doors.map(
-      ({ label, plugin, address, port }) =>
-        `  ${label.padEnd(14)} ${port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`}  ${dim(plugin)}`,
-    ),
+    `${bold('iems')} ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
+    ...doors.map(({ label, plugin, address, port }) => {
+      const place = port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`
+      return `  ${escapeLine(label).padEnd(14)} ${escapeLine(place)}  ${dim(escapeLine(plugin))}`
+    }),
     ...(first
       ? [
           '',

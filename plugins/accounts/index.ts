@@ -72,7 +72,7 @@ export const accounts = definePlugin({
     ctx.routesTo(config.channel)
     const directory = createDirectory(config.accounts.map(keep), config.subaddress)
     const domains = new Set(config.domains.map((domain) => readDomain(domain)))
-    const verify = createVerifier(config.hashing, ctx.clock)
+    const verify = createVerifier(config.hashing, ctx)
     const isOurs = (address: string) => domains.has(readAddress(address)?.domain)
     ctx.offer(Accounts, directory)
     return {

@@ -9,7 +9,7 @@
 import { argon2, createHmac, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Clock, createTurns, duration, NoTurn, SCRAM_ITERATIONS } from 'iems'
+import { type Clock, createTurns, duration, key, NoTurn, SCRAM_ITERATIONS, type Store } from 'iems'
 import * as z from 'zod'
 import { argon2Of, readHash, type ScramKeys, type ScramMechanism, scramOf, writeScram } from './schemes.ts'
 
@@ -101,8 +101,14 @@ export interface Asked {
   readonly rank?: 0 | 1 | 2 | undefined
 }
 
+export interface VerifierParts {
+  readonly clock: Pick<Clock, 'now'>
+  /** Of the plugin: the record `c` says how long the slowest scheme takes. */
+  readonly store: Pick<Store, 'get' | 'commit'>
+}
+
 /** Answers whether a password fits a kept hash; undefined when too many of this rank ask at this moment. */
-export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, clock: Pick<Clock, 'now'>) {
+export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierParts) {
   /** By a key that never leaves this process: nothing here says more of a password than its kept hash does. */
   const secret = randomBytes(32)
   const remembered = new Map<string, number>()
@@ -118,6 +124,7 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
 
   const turns = createTurns({ atOnce: concurrency, waiting: maxWaiting })
   const costs = createCosts(minTime)
+  const slowest = createSlowest(costs.slowest, { clock, store })
 
   async function fits(password: string, kept: string | undefined): Promise<boolean> {
     const first = kept?.split(' ')[0] ?? NOBODY
@@ -137,7 +144,7 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
         return fits(password, kept)
       }, rank)
       if (isRight) remember(name)
-      else await delay(Math.max(0, costs.slowest() - (performance.now() - since)))
+      else await delay(Math.max(0, (await slowest()) - (performance.now() - since)))
       return isRight
     } catch (cause) {
       if (cause instanceof NoTurn) return undefined
@@ -164,6 +171,39 @@ function createCosts(minTime: number) {
       costs.set(scheme, before === undefined ? ms : before + (ms - before) / 8)
     },
     slowest: () => Math.min(MAX_COST_MS, Math.max(minTime, ...[...costs.values()].map((ms) => ms * MARGIN))),
+  }
+}
+
+const SLOWEST = key('c')
+/** The kept time counts for so long after it was last confirmed, and is confirmed once a day. */
+const KEPT_MS = 30 * 86_400_000
+const CONFIRMED_MS = 86_400_000
+
+interface Slowest {
+  readonly ms: number
+  readonly at: number
+}
+
+/** The slowest time, kept in the store: the first refusal after a restart takes as long as the last one before it. */
+function createSlowest(measured: () => number, { clock, store }: VerifierParts) {
+  let kept: Slowest | undefined
+
+  async function load(): Promise<Slowest> {
+    const value = await store.get(SLOWEST)
+    const found = value && (JSON.parse(Buffer.from(value).toString()) as Slowest)
+    return found && clock.now() - found.at < KEPT_MS ? found : { ms: 0, at: 0 }
+  }
+
+  return async function slowest(): Promise<number> {
+    kept ??= await load()
+    const ms = measured()
+    const isSlower = ms > kept.ms * MARGIN
+    if (isSlower || (ms * MARGIN > kept.ms && clock.now() - kept.at > CONFIRMED_MS)) {
+      kept = { ms, at: clock.now() }
+      // It is a hint: the next slower one is kept again.
+      void store.commit([{ put: SLOWEST, value: Buffer.from(JSON.stringify(kept)) }]).catch(() => {})
+    }
+    return Math.max(ms, Math.min(MAX_COST_MS, kept.ms))
   }
 }
 

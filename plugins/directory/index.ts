@@ -98,6 +98,7 @@ export const directory = definePlugin({
       accountOf: flow.byLogin,
       changes,
       clock,
+      store,
       log: ctx.log,
       issuer: config.issuer ?? ctx.hostname,
       scram: config.scram,

@@ -14,6 +14,7 @@ import {
   type Log,
   type Protocol,
   type Refusal,
+  type Store,
   type Verifier,
 } from 'iems'
 import {
@@ -38,6 +39,7 @@ export interface LoginsParts {
   readonly accountOf: (login: string) => Promise<AccountRecord | undefined>
   readonly changes: Changes
   readonly clock: Clock
+  readonly store: Store
   readonly log: Log
   /** What authenticator apps call this server. */
   readonly issuer: string
@@ -84,13 +86,14 @@ export function createLogins({
   accountOf,
   changes,
   clock,
+  store,
   log,
   issuer,
   scram,
   proxyLogin,
   hashing,
 }: LoginsParts) {
-  const verify = createVerifier(hashing, clock)
+  const verify = createVerifier(hashing, { clock, store })
   const identities = createIdentities({ recordOf, accountOf, clock, proxyLogin })
 
   function appOf({ apps = [] }: AccountRecord, { password, session }: Attempt & { kind: 'password' }) {

@@ -14,6 +14,7 @@
  *   h at number             a change that was made
  *   y id at number          the same, by entry
  *   i                       which indexes entries have been written with
+ *   c                       how long the slowest password scheme takes
  *   r                       grows with every commit: changes are made one after the other
  *
  * What must stay true: names and values in keys are in the form in which they are compared, and only there.

@@ -3,7 +3,7 @@
  *
  * What must stay true: INBOX is INBOX in any case, and nothing else differs only by Unicode's forms from another name.
  */
-import { isPlainLine } from 'iems'
+import { escapeLine, isPlainLine } from 'iems'
 import type { SpecialUse } from './api.ts'
 
 /** Characters of a name, and its levels. */
@@ -36,6 +36,13 @@ export function readName(name: string): string | undefined {
  * that some scripts and emoji need. Mailboxes that have other names keep them.
  */
 export const isNewName = (name: string): boolean => isPlainLine(name.replace(/[\u200c\u200d]/g, ''))
+
+/** A name that a new mailbox may get for one that comes from elsewhere: what it may not contain is spelt out. */
+export function importedName(name: string): string {
+  if (readName(name) !== undefined && isNewName(name)) return name
+  const levels = escapeLine(name).split('/')
+  return levels.map((level) => (level.trim() === '' ? '_' : level)).join('/')
+}
 
 /** The levels above it, outermost first. */
 export function levelsAbove(name: string): readonly string[] {

@@ -10,7 +10,7 @@ import { type ClientFacts, type Credentials, definePlugin } from 'iems'
 import { imap } from 'iems/plugins/imap'
 import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
-import { testClock } from 'iems/testing'
+import { memoryStore, testClock } from 'iems/testing'
 import * as z from 'zod'
 import { createDirectoryKernel, type DirectoryKernel } from '../support/directory.ts'
 import { talk } from '../support/smtp-talk.ts'
@@ -355,3 +355,27 @@ test('a refusal comes no sooner for whom it is about', async (t) => {
     assert.ok(performance.now() - since >= 299, username)
   }
 })
+
+test('the first refusal after a restart takes as long as the slowest scheme took before it', async (t) => {
+  const clock = testClock()
+  const store = memoryStore({ now: clock.now })
+  const directory = { hashing: { minTime: '1 ms' } }
+  // $6$ with many rounds takes far longer than the argon2id hash of a name that nobody has.
+  const first = await withAnn(t, FOREIGN[6] as string, { store, clock, directory })
+  assert.equal(await logIn(first, 'wrong'), 535)
+  const [at] = await recordsOf(store)
+  assert.ok(at)
+  await store.commit([{ put: at, value: Buffer.from(JSON.stringify({ ms: 900, at: clock.now() })) }])
+  const second = await createDirectoryKernel(t, { store, clock, directory })
+  const since = performance.now()
+  assert.equal(await logIn(second, 'wrong', { username: 'who', address: '192.0.2.8' }), 535)
+  assert.ok(performance.now() - since >= 890)
+})
+
+/** The records that say how long hashing takes. */
+async function recordsOf(store: ReturnType<typeof memoryStore>) {
+  const found: Uint8Array[] = []
+  for await (const [at, value] of store.scan({ from: new Uint8Array(), to: new Uint8Array([255]) }))
+    if (/^\{"ms":[\d.]+,"at":\d+\}$/.test(Buffer.from(value).toString())) found.push(at)
+  return found
+}

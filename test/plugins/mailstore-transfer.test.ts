@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { CommandOutput } from '../../core/index.ts'
+import { toZip } from '../../plugins/mailstore/transfer/formats.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
 import { tempFolder } from '../support/running-server.ts'
 
@@ -120,4 +121,28 @@ test('what is nothing of the kind is a single message, and what is broken is sai
   await assert.rejects(command('mailbox import', ['bob'], {}, Buffer.from('PK\x03\x04 broken')))
   await assert.rejects(command('mailbox import', ['nobody'], {}, Buffer.from('x')), /no account nobody/)
   await assert.rejects(command('mailbox export', ['ann'], { format: 'pst' }), /must be one of/)
+})
+
+test('names that no mailbox may have are spelt out in an import, and the administrator is told', async (t) => {
+  const { command, contents } = await createTransferKernel(t)
+  const hostile = ['Rechnung\u202efdp', 'line\u2028break', 'a//b', 'Work/\u200bhidden']
+  async function* messages() {
+    for (const mailbox of [...hostile, 'Zuhause'])
+      yield {
+        mailbox,
+        flags: [],
+        open: async function* () {
+          yield Buffer.from(`Subject: ${mailbox.length}\r\n\r\nx\r\n`)
+        },
+      }
+  }
+  const zip = Buffer.concat(await Array.fromAsync(toZip(messages() as never)))
+  const safe = ['Rechnung\\u{202e}fdp', 'line\\u{2028}break', 'a/_/b', 'Work/\\u{200b}hidden']
+  const { text } = await command('mailbox import', ['bob'], {}, zip)
+  for (const name of safe) assert.ok(text.includes(`its mail is in ${name}`), text)
+  assert.match(text, /5 messages into 5 mailboxes$/)
+  assert.equal((await contents('bob', 'Zuhause')).length, 1)
+  // A second import finds the same mailboxes.
+  await command('mailbox import', ['bob'], {}, zip)
+  for (const name of safe) assert.equal((await contents('bob', name)).length, 2, name)
 })

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Command, type CommandOutput, counted } from 'iems'
+import { type Command, type CommandOutput, counted, escapeLine } from 'iems'
 import type { Account } from '../../accounts/api.ts'
 import type { Mailbox, MailStoreApi } from '../api.ts'
 import { isRefused } from '../changes.ts'
+import { importedName } from '../names.ts'
 import {
   FORMATS,
   type Format,
@@ -88,25 +89,31 @@ export function createTransferCommands({ service, accountOf }: TransferParts): R
 
   async function* imported(account: Account, name: string, path: string): AsyncGenerator<CommandOutput> {
     const made = new Map<string, Mailbox>()
+    const renamed = new Map<string, string>()
     let count = 0
     for await (const { mailbox, flags, received, open } of await readAny(path, name)) {
       const target = made.get(mailbox) ?? (await mailboxFor(account, mailbox))
       made.set(mailbox, target)
+      if (target.name !== mailbox && importedName(mailbox) !== mailbox) renamed.set(mailbox, target.name)
       const message = { content: open(), flags, ...(received === undefined ? {} : { received }) }
       const done = await service.append(target, [message])
       if (isRefused(done)) throw new Error(`after ${count} messages: ${done.why}`)
       if (++count % TOLD === 0) yield { progress: `${count} messages` }
     }
+    for (const [from, to] of renamed)
+      yield { text: `${escapeLine(from)} has characters that no name may have: its mail is in ${to}` }
     yield {
       text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}`,
-      value: { messages: count, mailboxes: [...made.keys()] },
+      value: { messages: count, mailboxes: [...made.values()].map((mailbox) => mailbox.name), renamed: [...renamed] },
     }
   }
 
   async function mailboxFor(account: Account, name: string): Promise<Mailbox> {
-    const found = await service.find(account.id, name)
+    const safe = importedName(name)
+    // A mailbox that has such a name from before keeps it.
+    const found = (await service.find(account.id, name)) ?? (await service.find(account.id, safe))
     if (found && !found.noSelect) return found
-    const made = await service.create(account.id, name)
+    const made = await service.create(account.id, safe)
     if (isRefused(made)) throw new Error(`${name}: ${made.why}`)
     return made
   }
