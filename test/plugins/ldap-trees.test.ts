@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { clientsOf, createLdapKernel, entriesIn, type LdapKernel, PASSWORD, run, SUFFIX } from '../support/ldap.ts'
+import { checkMessage } from '../support/ldap-grammar.ts'
+import { bind, extended, present, search, talkLdap } from '../support/ldap-talk.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from '../support/slapd.ts'
 
 const skip = whyNoSlapd() ?? false
@@ -362,4 +364,28 @@ sAMAccountName: PC1$
     [`cn=Domain Users,cn=Staff,${SUFFIX}`, `cn=Jane Doe,cn=Staff,${SUFFIX}`, `cn=PC1,cn=Staff,${SUFFIX}`],
   )
   assert.match(out, /^member: cn=Jane Doe,cn=Staff,/m)
+})
+
+test('whatever a tree holds, entries and results are of the grammar', async (t) => {
+  const here = await createLdapKernel(t)
+  const attributes = {
+    'cn;lang-fr': ['É', 'é'],
+    description: ['a\0b', ' ', '<x>'],
+    objectclass: ['person', 'iems-account'],
+  }
+  await here.make({ add: { kind: 'object', rdn: 'cn=a \\, b\\\\ \\+ c', unit: '', attributes } })
+  await here.make({ add: { kind: 'group', name: 'g', members: [{ path: 'cn=no\\2fbody' }, { dn: 'cn=x' }] } })
+  const client = await talkLdap(t, here.port)
+  client.send(bind(1, `uid=ann,${SUFFIX}`, PASSWORD))
+  const all = ['*', '+', 'memberOf', 'name', '@person']
+  client.send(
+    search(2, SUFFIX, present('objectClass'), all),
+    search(3, 'cn=nobody', present('cn')),
+    search(4, '', present('cn'), ['1.1']),
+  )
+  client.send(extended(5, '1.3.6.1.4.1.4203.1.11.3'), extended(6, '1.2.3'))
+  const answers = await client.until(6)
+  assert.ok(answers.length > 10)
+  assert.throws(() => checkMessage(Buffer.from('020101650b0a01000400040100', 'hex')))
+  assert.throws(() => checkMessage(Buffer.from('02010165080a010a0400040030', 'hex')))
 })

@@ -1,5 +1,6 @@
 /**
- * An LDAP client of a few lines, for tests that look at every octet.
+ * An LDAP client of a few lines, for tests that look at every octet. Every message of the server is held against the
+ * grammar (ldap-grammar.ts).
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -15,6 +16,7 @@ import {
   TAG,
 } from '../../plugins/ldap/protocol/ber.ts'
 import { type Envelope, readEnvelope } from '../../plugins/ldap/protocol/requests.ts'
+import { checkMessage } from './ldap-grammar.ts'
 
 export interface Answer extends Envelope {
   /** Undefined for entries. */
@@ -85,6 +87,7 @@ export async function talkLdap(t: Pick<TestContext, 'after'>, port: number, over
 }
 
 function answerOf(content: Buffer): Answer {
+  checkMessage(content)
   const envelope = readEnvelope(content)
   const isResult = envelope.operation !== 0x64
   const reader = new BerReader(envelope.content)
