@@ -57,7 +57,12 @@ export interface Session {
   readonly id: string
   readonly channel: string
   readonly protocol: Protocol
-  readonly remote: { readonly address: string; readonly port?: number; readonly name?: string }
+  readonly remote: {
+    readonly address: string
+    readonly port?: number
+    /** The client's confirmed name; null when a look-up said that there is none, absent when that is not known. */
+    readonly name?: string | null
+  }
   readonly local?: { readonly address: string; readonly port: number }
   readonly helo?: string
   readonly tls?: { readonly cipher: string; readonly version: string; readonly servername?: string }

@@ -167,7 +167,9 @@ export function createReceive(parts: ReceiveParts) {
   function received({ session, recipients, id }: Arrival): string {
     const { remote, helo, protocol, tls } = session
     const address = remote.address.includes(':') ? `IPv6:${remote.address}` : remote.address
-    const from = `from ${plain(helo ?? 'unknown')} (${plain(remote.name ?? 'unknown')} [${plain(address)}])`
+    // `unknown` says that there is no name; a name that could not be asked for is left out.
+    const name = remote.name === undefined ? '' : `${plain(remote.name ?? 'unknown')} `
+    const from = `from ${plain(helo ?? 'unknown')} (${name}[${plain(address)}])`
     const secured = tls ? ` (${plain(tls.version)} ${plain(tls.cipher)})` : ''
     const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
     // With several recipients the field would tell each of the others.

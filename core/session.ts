@@ -298,15 +298,16 @@ export function openSession(parts: SessionParts, { channel, trusts }: Entrance, 
       const rest = { ...others, ...(secured ? { tls: tls as NonNullable<Session['tls']> } : {}) }
       const { identity: before, ...unknown } = session
       // A new cipher or address is a new client as far as trust goes: RFC 3207 section 4.2.
-      const kept = 'identity' in facts ? identity : rest.tls || remote ? undefined : before
+      const isOther = remote !== undefined && remote.address !== session.remote.address
+      const kept = 'identity' in facts ? identity : rest.tls || isOther ? undefined : before
       session = {
         ...unknown,
         ...rest,
         ...(remote ? { remote, trusted: trusts(remote.address) } : {}),
         ...(kept ? { identity: kept } : {}),
       } as Session
-      if (remote) greeting = createTrace({ clock, from: channel })
-      if (rest.helo !== undefined || rest.tls || remote) {
+      if (isOther) greeting = createTrace({ clock, from: channel })
+      if (rest.helo !== undefined || rest.tls || isOther) {
         heloRan = false
         transaction = undefined
       }

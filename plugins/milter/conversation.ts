@@ -84,10 +84,12 @@ export class Conversation {
       mute: STEP.noReplyConnect,
       macros: {
         j: this.#parts.hostname,
-        _: `${remote.name ?? 'unknown'} [${address}]`,
+        _: remote.name === undefined ? `[${address}]` : `${remote.name ?? 'unknown'} [${address}]`,
         '{daemon_name}': channel,
         '{client_addr}': remote.address,
-        '{client_name}': remote.name ?? 'unknown',
+        // As sendmail has them: a name that could not be asked for is no missing one.
+        '{client_name}': remote.name === undefined ? `[${remote.address}]` : (remote.name ?? 'unknown'),
+        '{client_resolve}': remote.name === undefined ? 'TEMP' : remote.name === null ? 'FAIL' : 'OK',
         '{client_port}': remote.port === undefined ? undefined : String(remote.port),
         '{if_addr}': local?.address,
         v: 'IEMS',

@@ -12,6 +12,7 @@ import {
   inNetworks,
   readCertificates,
 } from 'iems'
+import { createNameOf } from './client-name.ts'
 import { createEtrn } from './etrn.ts'
 import { options as schema } from './options.ts'
 import { IemsSmtpServer } from './server.ts'
@@ -30,6 +31,7 @@ export const smtpIn = definePlugin({
       certificates,
       admission: createAdmission(options.limits, ctx.lasting('connections', createAdmissionState)),
       etrn: createEtrn(options.etrn, { queue, log }),
+      nameOf: createNameOf(ctx.dns, options.clientNameTimeout),
       mayXclient: inNetworks(options.xclientFrom),
       openSession: (facts) => ctx.openSession(facts),
     })

@@ -100,6 +100,11 @@ const fields = z.strictObject({
     .describe(
       'For old devices: clients of networks in `trusts` and authenticated clients may leave out the angle brackets of addresses, end a domain with a dot and give any name in EHLO; a missing Date or Message-ID is added. Other clients are held to RFC 5321.',
     ),
+  clientNameTimeout: duration()
+    .prefault('2 s')
+    .describe(
+      "How long the greeting waits for the client's name (reverse DNS, confirmed by its address), which Received, milters and spam filters show; the name may come later. Clients of networks in `trusts` are greeted at once. '0 s': no names are looked up.",
+    ),
   defaultDomain: z
     .string()
     .refine((text) => isDomain(text) && !text.startsWith('['), 'must be a domain such as example.org')

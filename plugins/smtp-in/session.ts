@@ -7,6 +7,7 @@
  */
 import {
   type ClientFacts,
+  type Clock,
   decodeResponse,
   type Identity,
   type Log,
@@ -16,6 +17,7 @@ import {
   type Reply,
   type SaslExchange,
 } from 'iems'
+import type { NameOf } from './client-name.ts'
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { Offer } from './parameters.ts'
@@ -38,6 +40,8 @@ export interface Setting {
   readonly log: Log
   readonly etrn: Etrn
   readonly mayXclient: (address: string) => boolean
+  readonly clock: Clock
+  readonly nameOf: NameOf
   openSession(facts: ClientFacts): OpenSession
   /** Counts a connection for another address than before; false when that one has too many. */
   recount(from: string, to: string): boolean
@@ -92,13 +96,35 @@ export class Conversation {
 
   /** Asks the kernel whether the client is welcome, and greets. */
   async greet(): Promise<void> {
-    const refusal = await this.#ask(() => this.#open.connect())
+    await this.#learnName()
+    const refusal = this.#isOver ? undefined : await this.#ask(() => this.#open.connect())
     if (this.#state === 'over') return
     if (refusal?.reply.code === 421) return this.end(refusal.reply)
     this.#state = refusal ? 'refused' : 'talking'
     if (refusal) this.#wire.say(line(refusal.reply))
     else this.#wire.say(greeting(this.#setting.hostname, this.#isLmtp ? 'LMTP' : 'ESMTP'))
     if (this.#isStopping) this.stop()
+  }
+
+  /** Looks the client's name up. A stranger waits for it, but not for long; a trusted client is greeted meanwhile. */
+  async #learnName(): Promise<void> {
+    const { remote } = this.#client
+    const { nameOf, clock, options } = this.#setting
+    const asked = remote.name === undefined ? nameOf(remote.address) : undefined
+    if (!asked) return
+    const open = this.#open
+    const learnt = asked.then((name) => {
+      if (name === undefined || this.#open !== open || this.#isOver) return
+      this.#client = { ...this.#client, remote: { ...remote, name } }
+      open.update({ remote: this.#client.remote })
+    })
+    if (open.session.trusted) return
+    let cancel = () => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(options.clientNameTimeout, resolve)
+    })
+    await Promise.race([learnt, late])
+    cancel()
   }
 
   /** One line without its newline. The next has to wait for the promise, which never fails. */
@@ -389,6 +415,10 @@ export class Conversation {
   }
 
   // --- the rest ---
+
+  get #isOver(): boolean {
+    return this.#state === 'over'
+  }
 
   get #isLmtp(): boolean {
     return this.#setting.options.protocol === 'lmtp'

@@ -7,7 +7,8 @@ import { decodeXtext } from './parameters.ts'
 export interface Attributes {
   readonly address?: string
   readonly port?: number
-  readonly name?: string
+  /** Null: the client has none. */
+  readonly name?: string | null
   readonly helo?: string
   readonly login?: string
   readonly protocol?: 'SMTP' | 'ESMTP'
@@ -21,12 +22,13 @@ const UNKNOWN = /^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/i
 
 /** The attributes that have a value; undefined when one is not well formed. */
 export function readXclient(argument: string): Attributes | undefined {
-  const found: Record<string, string | number> = {}
+  const found: Record<string, string | number | null> = {}
   if (argument === '') return undefined
   for (const part of argument.split(/ +/)) {
     const [, name = '', text = ''] = /^([A-Z]+)=(.+)$/i.exec(part) ?? []
     const value = decodeXtext(text)
     if (!value || !ATTRIBUTES.split(' ').includes(name.toUpperCase())) return undefined
+    if (/^NAME=\[UNAVAILABLE\]$/i.test(part)) found.name = null
     if (UNKNOWN.test(value)) continue
     const entry = readAttribute(name.toUpperCase(), value)
     if (!entry) return undefined

@@ -96,6 +96,45 @@ test('SpamAssassin is asked as spamc asks it', { skip: missing(SPAMD) }, async (
   assert.deepEqual(state, { scanner: 'spamassassin', server, state: 'in use', failures: 0, answers: 4 })
 })
 
+test('SpamAssassin says of a client that it has no name only when a look-up said so', {
+  skip: missing(SPAMD),
+}, async (t) => {
+  const { server } = await startSpamd(t)
+  const { send } = await startAntispam(t, { options: { spamassassin: { servers: [server] } } })
+  const named = await send({ content: about('hello'), name: 'mail.a.test' })
+  assert.equal(named.findings.spamassassin, '0')
+  const unnamed = await send({ content: about('hello'), name: null })
+  assert.match(`${unnamed.findings.spamassassin}`, /TEST_RDNS_NONE/)
+})
+
+test('SpamAssassin is told when the name of a client is not known, so that it asks', async (t) => {
+  const asked: string[] = []
+  const spamd = await startBroken(t, (socket) => {
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1')
+    })
+    socket.on('end', () => {
+      asked.push(text)
+      socket.end('SPAMD/1.1 0 EX_OK\r\nSpam: False ; 0.0 / 5.0\r\n\r\n\r\n')
+    })
+  })
+  const { send } = await startAntispam(t, { options: { spamassassin: { servers: [spamd.server] } } })
+  for (const client of [{}, { ip: '2001:db8::1' }, { name: 'mail.a.test' }, { name: null }])
+    assert.equal((await send({ content: about('hello', 'x'.repeat(20_000)), ...client })).reply.code, 250)
+  const shown = asked.map((text) => /Received: from \S+ \(([^)]*)\)/.exec(text)?.[1])
+  assert.deepEqual(shown, [
+    'softdnserr [192.0.2.1]',
+    'softdnserr [IPv6:2001:db8::1]',
+    'mail.a.test [192.0.2.1]',
+    'unknown [192.0.2.1]',
+  ])
+  for (const text of asked) {
+    const [head = ''] = text.split('\r\n\r\n', 1)
+    assert.equal(/Content-length: (\d+)/.exec(head)?.[1], `${text.length - head.length - 4}`)
+  }
+})
+
 // --- when they fail ---
 
 const HUGE = 'x'.repeat(1_000_000)

@@ -18,6 +18,8 @@ export interface Sent {
   readonly to?: string | readonly string[]
   /** The client's address. */
   readonly ip?: string
+  /** Its name; null for none, default: not known. */
+  readonly name?: string | null
   readonly helo?: string
   readonly identity?: Identity
 }
@@ -60,8 +62,11 @@ function createDoor(trusts: readonly string[]) {
     ...client
   }: Sent = {}): Promise<Result> {
     for (const name of Object.keys(seen)) delete seen[name]
-    const { ip = '192.0.2.1', helo = 'mail.a.test', identity } = client
-    const session = entrance.open({ protocol: 'ESMTP', remote: { address: ip, port: 25 } })
+    const { ip = '192.0.2.1', name, helo = 'mail.a.test', identity } = client
+    const session = entrance.open({
+      protocol: 'ESMTP',
+      remote: { address: ip, port: 25, ...(name === undefined ? {} : { name }) },
+    })
     const refused: Reply[] = []
     try {
       const connected = await session.connect()

@@ -155,6 +155,7 @@ export async function openDoor(
     return count(name)
   }
   const ctx = {
+    dns: { ask: async () => ({ kind: 'unavailable', why: 'no DNS here' }) },
     name: 'mx',
     hostname: 'mx.test',
     log: { debug: say, info: say, warn: say, error: say },

@@ -117,6 +117,9 @@ export async function startSpamd(t: Pick<TestContext, 'after'>) {
     'score TEST_JUNK 5.5',
     'header TEST_GOOD Subject =~ /test-good/',
     'score TEST_GOOD -2',
+    // As SpamAssassin's own RDNS_NONE has it.
+    'header TEST_RDNS_NONE X-Spam-Relays-External =~ /^[^\\]]+ rdns= /',
+    'score TEST_RDNS_NONE 0.01',
     'required_score 5',
   ]
   await writeFile(join(folder, 'test.cf'), `${rules.join('\n')}\n`)

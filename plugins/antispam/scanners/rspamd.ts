@@ -43,7 +43,7 @@ export function createRspamd(
       'Queue-Id': id,
       'MTA-Name': plain(parts.hostname),
       ...(helo === undefined ? {} : { Helo: plain(helo) }),
-      ...(remote.name === undefined ? {} : { Hostname: plain(remote.name) }),
+      ...(remote.name ? { Hostname: plain(remote.name) } : {}),
       ...(identity ? { User: plain(identity.user) } : {}),
       ...(tls ? { 'TLS-Version': plain(tls.version), 'TLS-Cipher': plain(tls.cipher) } : {}),
       ...(options.password === undefined ? {} : { Password: plain(options.password) }),
