@@ -96,6 +96,10 @@ export const ERRORS = {
     '{path} was written by a newer version (format {found}, this is {known})',
     'Install that version again, or restore the folder from before the upgrade.',
   ],
+  IEMS_RECORDS_NEWER: [
+    '{owner} finds records of a newer version in the store ({kind} {found}, this is {known})',
+    'Install the version that wrote them again, or restore the store from before the upgrade.',
+  ],
   IEMS_STORE_FULL: [
     'No space left in {path}',
     'Free some space. Until then senders get "try again later"; logins, reading and deleting go on from the reserve.',

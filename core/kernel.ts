@@ -37,6 +37,7 @@ import { repeat } from './repeat.ts'
 import { format } from './reply.ts'
 import { createResolve } from './resolve.ts'
 import { createRights } from './rights.ts'
+import { bringUp } from './runtime/formats.ts'
 import { createJobs, type Job } from './runtime/jobs.ts'
 import { createLasting, type Lasting } from './runtime/lasting.ts'
 import { createSignals } from './runtime/signals.ts'
@@ -307,10 +308,11 @@ export async function createKernel({
     const ctx = contextFor(one)
     let parts: Parts
     try {
+      await bringUp({ store, view: ctx.store, owner: one.name }, one.definition.records ?? {})
       parts = await one.definition.setup(one.options, ctx)
       checkParts(one.name, parts)
     } catch (cause) {
-      if (cause instanceof IemsError && 'plugin' in cause.details) throw cause
+      if (cause instanceof IemsError && ('plugin' in cause.details || 'owner' in cause.details)) throw cause
       throw new IemsError('IEMS_PLUGIN_SETUP', { plugin: one.name, why: reasonOf(cause) }, cause)
     }
     for (const service of offersOf(one.definition))
@@ -345,6 +347,7 @@ export async function createKernel({
   try {
     const inConfigOrder: AnyStanding[] = [...config.channels, ...config.plugins]
     const faults: unknown[] = []
+    await bringUp({ store, view: store, owner: '' }, { message: { version: 1 }, delivery: { version: 1 } })
     for (const one of byNeeds(inConfigOrder)) {
       try {
         standing.push(await setUp(one))

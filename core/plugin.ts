@@ -31,6 +31,7 @@ import type { Emit, Log } from './log.ts'
 import type { Dns } from './net/dns.ts'
 import type { Placement, PluginPlacement } from './placement.ts'
 import type { Reply } from './reply.ts'
+import type { RecordKinds } from './runtime/formats.ts'
 import type { Job } from './runtime/jobs.ts'
 import type { Signals } from './runtime/signals.ts'
 import type { BearerDiscovery } from './sasl/exchange.ts'
@@ -250,6 +251,8 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
    * nothing can leave the server, as with mailboxes.
    */
   readonly accepts?: 'anyone' | 'authorised'
+  /** The kinds of records it keeps, each with the version it writes; older ones are upgraded before setup. */
+  readonly records?: RecordKinds
   /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
   setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<Parts>
 }

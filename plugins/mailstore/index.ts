@@ -65,6 +65,7 @@ export const mailstore = definePlugin({
   accepts: 'anyone',
   offers: [MailStore],
   needs: [Accounts],
+  records: { account: { version: 1 }, mailbox: { version: 1 }, content: { version: 1 } },
   hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
