@@ -389,3 +389,22 @@ test('whatever a tree holds, entries and results are of the grammar', async (t) 
   assert.throws(() => checkMessage(Buffer.from('020101650b0a01000400040100', 'hex')))
   assert.throws(() => checkMessage(Buffer.from('02010165080a010a0400040030', 'hex')))
 })
+
+test('anr asks for what somebody typed; a strict schema refuses what classes do not say', { skip }, async (t) => {
+  const here = await createLdapKernel(t, { schemaCheck: 'strict' })
+  const { search, add, modify } = clientsOf(here, 'ann')
+  const found = async (typed: string) =>
+    entriesIn((await search('-b', SUFFIX, `(anr=${typed})`, '1.1')).out).map(({ dn }) => dn?.[0])
+  const person = (more: string) =>
+    add(`dn: cn=Zoe,${SUFFIX}\nobjectClass: inetOrgPerson\n${more}`).then(({ code }) => code)
+  assert.equal(await person('sn: Quill\nuidNumber: 1\n'), 65)
+  assert.equal(await person('givenName: Zoe\n'), 65, 'a person has an sn')
+  assert.equal(await person('sn: Quill\nnoSuch: 1\n'), 17)
+  assert.equal(await person('sn: Quill\ngivenName: Zoe\n'), 0)
+  const change = await modify(`dn: cn=Zoe,${SUFFIX}\nchangetype: modify\ndelete: sn\n`)
+  assert.equal(change.code, 65)
+  const zoe = [`cn=Zoe,${SUFFIX}`]
+  for (const typed of ['zo', 'qui', 'zoe qu', 'quill, zoe', '=Zoe', 'Zoe*'])
+    assert.deepEqual(await found(typed), zoe, typed)
+  for (const typed of ['oe', '=Zo', 'zoe x', ' ']) assert.deepEqual(await found(typed), [], typed)
+})
