@@ -48,7 +48,7 @@ export async function authorizeOwn(
 }
 
 export { isAddress, isDomain, readAddress } from './addresses.ts'
-export { refuseForeignAuthors } from './authors.ts'
+export { authorsOf, refuseForeignAuthors } from './authors.ts'
 export {
   createVerifier,
   hashPassword,

@@ -53,6 +53,14 @@ export function authorsIn(field: string): readonly string[] {
   return words.flatMap((word, at) => (word === '@' ? [`${words[at - 1] ?? ''}@${words[at + 1] ?? ''}`] : []))
 }
 
+/** The addresses of From and Sender; undefined when they are too many to look up. */
+export function authorsOf(headers: ReadableMessage['headers']): ReadonlySet<string> | undefined {
+  const fields = ['from', 'sender'].flatMap((name) => headers.get(name))
+  if (fields.some((field) => field.length > MAX_FIELD)) return undefined
+  const authors = new Set(fields.flatMap(authorsIn))
+  return authors.size > MAX_AUTHORS ? undefined : authors
+}
+
 /** For `check` taps: a refusal when the message of an authenticated client names another author. */
 export async function refuseForeignAuthors(
   { session: { identity }, headers, from }: ReadableMessage,
@@ -61,10 +69,8 @@ export async function refuseForeignAuthors(
   const account = identity?.account
   if (account === undefined) return undefined
   if (from === '' && !/^multipart\/report\s*(?:;|$)/i.test(headers.get('content-type')[0] ?? '')) return REPORTS_ONLY
-  const fields = ['from', 'sender'].flatMap((name) => headers.get(name))
-  if (fields.some((field) => field.length > MAX_FIELD)) return TOO_MANY
-  const authors = new Set(fields.flatMap(authorsIn))
-  if (authors.size > MAX_AUTHORS) return TOO_MANY
+  const authors = authorsOf(headers)
+  if (!authors) return TOO_MANY
   for (const author of authors) if (!(await maySendAs(account, author))) return NOT_YOURS
   return undefined
 }

@@ -5,6 +5,7 @@
  * after every change; what cannot be signed at this moment waits rather than leaves without.
  */
 import { type Delivery, definePlugin, type HookContext } from 'iems'
+import { Accounts, type AccountsApi, authorsOf } from '../accounts/api.ts'
 import { authorDomain, foldDomain } from './author.ts'
 import { createCommands } from './commands.ts'
 import { createKeys } from './keys.ts'
@@ -16,7 +17,9 @@ const DAY_MS = 86_400_000
 export const dkim = definePlugin({
   name: 'dkim',
   config: options.prefault({}),
+  wants: [Accounts],
   setup(config, ctx) {
+    const accounts = ctx.find(Accounts)
     const keys = createKeys(ctx.store, ctx.clock, config.keys)
     return {
       hooks: {
@@ -28,8 +31,8 @@ export const dkim = definePlugin({
             const domain = hashed && authorDomain(hashed.fields)
             const signing = domain === undefined ? [] : await keys.signingFor(domain)
             if (!hashed || domain === undefined || signing.length === 0) return
-            if (!mayBeFrom(delivery, signing[0]?.domain as string)) {
-              log.info('not signed: it is from another domain than its sender', {
+            if (!(await mayBeFrom(delivery, signing[0]?.domain as string, accounts))) {
+              log.info('not signed: its author is not known to be its sender', {
                 message: delivery.message.id,
                 domain,
               })
@@ -53,9 +56,23 @@ function isOurs({ message: { session } }: Delivery, { networks }: Options): bool
   return session.protocol === 'LOCAL' || session.identity !== undefined || (networks && session.trusted)
 }
 
-/** Who has logged in is signed for only where he sends from: whose address that is has been seen to. */
-function mayBeFrom({ message: { session, from } }: Delivery, domain: string): boolean {
-  if (session.identity === undefined || from === '') return true
+/**
+ * An authenticated client is signed for only as an author that its account may send as. An identity without an account
+ * has no addresses of its own: the author's domain must be that of the reverse-path, which has been checked at MAIL.
+ */
+async function mayBeFrom(
+  { headers, message: { session, from } }: Delivery,
+  domain: string,
+  accounts: AccountsApi | undefined,
+): Promise<boolean> {
+  const { identity } = session
+  if (identity === undefined) return true
+  if (accounts !== undefined && identity.account !== undefined) {
+    for (const author of authorsOf(headers) ?? [''])
+      if (!(await accounts.maySendAs(identity.account, author))) return false
+    return true
+  }
+  if (from === '') return true
   const sender = foldDomain(from.slice(from.lastIndexOf('@') + 1))
   return sender === domain || sender.endsWith(`.${domain}`)
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { type CommandOutput, definePlugin, type Identity, secret } from 'iems'
+import { accounts } from 'iems/plugins/accounts'
 import { dkim } from 'iems/plugins/dkim'
 import { testClock } from 'iems/testing'
 import * as z from 'zod'
@@ -293,4 +294,25 @@ test('a key of the configuration signs; what is none is told before anything beg
   await assert.rejects(startSigner(t, { keys: keys('nonsense') }), (error: Error) => !/nonsense/.test(error.message))
   const short = generateKeyPairSync('rsa', { modulusLength: 768 }).privateKey.export({ type: 'pkcs8', format: 'pem' })
   await assert.rejects(startSigner(t, { keys: keys(short.toString()) }), /768 bits/)
+})
+
+test('who has logged in is signed for as an author of their account alone', async (t) => {
+  const people = [
+    { name: 'ann', addresses: ['ann@a.test', 'ann@shop.test'] },
+    { name: 'bob', addresses: ['bob@a.test'] },
+  ]
+  const { key, sent } = await startSigner(
+    t,
+    {},
+    { plugins: [accounts({ domains: ['a.test', 'shop.test'], accounts: people, ownAuthor: false })] },
+  )
+  await key('a.test')
+  const identity: Identity = { ...ANN, account: 'ann' }
+  const signed = async (from: string, sender = 'ann@a.test', more: string[] = []) =>
+    signaturesOf(await sent(letter(from, more), { from: sender, identity })).length
+  assert.equal(await signed('Ann <ann@a.test>'), 1)
+  assert.equal(await signed('Ann <ann@a.test>', 'ann@shop.test'), 1)
+  assert.equal(await signed('Bob <bob@a.test>'), 0)
+  assert.equal(await signed('Ann <ann@a.test>, Bob <bob@a.test>'), 0)
+  assert.equal(await signed('Ann <ann@a.test>', 'ann@a.test', ['Sender: bob@a.test']), 0)
 })
