@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ParsedMail } from 'mailparser'
 import { IemsError } from './errors.ts'
-import { createHeaderScanner, type HeaderEnd } from './header.ts'
+import { createHeaderScanner, FIELD_START, type HeaderEnd } from './header.ts'
 import type {
   Finding,
   Headers,
@@ -57,9 +57,8 @@ function fieldsOf(block: string): Field[] {
   for (let start = 0; start < block.length; ) {
     let end = block.indexOf('\n', start) + 1 || block.length
     while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
-    const colon = block.indexOf(':', start)
-    if (colon > start && colon < end)
-      fields.push({ name: block.slice(start, colon).trimEnd().toLowerCase(), start, end })
+    const [mark] = FIELD_START.exec(block.slice(start, end)) ?? []
+    if (mark !== undefined) fields.push({ name: mark.slice(0, -1).trimEnd().toLowerCase(), start, end })
     start = end
   }
   return fields

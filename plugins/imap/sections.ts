@@ -1,6 +1,7 @@
 /**
  * Where a section that FETCH names stands in the content (RFC 9051 section 6.4.5.1).
  */
+import { FIELD_START } from 'iems'
 import type { MimePart, PartRange } from '../mailstore/api.ts'
 import type { Section } from './grammar/fetch.ts'
 
@@ -49,10 +50,9 @@ export function chooseFields(header: string, names: readonly string[], isNot: bo
   for (let start = 0; start < header.length; ) {
     let end = header.indexOf('\n', start) + 1 || header.length
     while (header[end] === ' ' || header[end] === '\t') end = header.indexOf('\n', end) + 1 || header.length
-    const colon = header.indexOf(':', start)
-    const isField = colon > start && colon < end
-    if (isField && wanted.has(header.slice(start, colon).trimEnd().toLowerCase()) !== isNot)
-      kept.push(header.slice(start, end))
+    const field = header.slice(start, end)
+    if (FIELD_START.test(field) && wanted.has(field.slice(0, field.indexOf(':')).trimEnd().toLowerCase()) !== isNot)
+      kept.push(field)
     start = end
   }
   const fields = kept.join('')

@@ -32,44 +32,8 @@ import { readMailParameters } from '../../plugins/smtp-in/parameters.ts'
 import { parsePolicy } from '../../plugins/smtp-out/mta-sts.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 import { createLdapKernel } from '../support/ldap.ts'
-
-export interface FuzzTarget {
-  /** Valid input to begin with; characters are octets. */
-  readonly seeds: readonly string[]
-  /** Words of the format that random octets would hardly find. */
-  readonly words?: readonly string[]
-  run(input: Buffer): unknown
-  /** Whether it is a listener with all that stands behind it. */
-  readonly isSession?: boolean
-}
-
-const latin1 = (input: Buffer) => input.toString('latin1')
-
-/** A target that reads text and answers, or throws one of the errors it documents. */
-function reader(
-  seeds: readonly string[],
-  words: readonly string[],
-  read: (text: string) => unknown,
-  ...allowed: readonly (new (
-    ...args: never[]
-  ) => Error)[]
-): FuzzTarget {
-  return {
-    seeds,
-    words,
-    async run(input) {
-      try {
-        await read(latin1(input))
-      } catch (fault) {
-        if (!allowed.some((kind) => fault instanceof kind)) throw fault
-      }
-    },
-  }
-}
-
-const all = async (items: AsyncIterable<unknown>) => {
-  for await (const _ of items);
-}
+import { CONTENT_TARGETS } from './content.ts'
+import { all, type FuzzTarget, reader } from './reader.ts'
 
 const MAIL = [
   'From: "A, B" <a@example.org>\r\nTo: b@example.org (c)\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\nDate: Thu, 1 Jan 26 10:00 EST\r\n\r\nHello\r\n',
@@ -252,6 +216,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   wildcard: reader(['*a*b*@x'], ['*', '**'], (text) =>
     captured(text.slice(0, text.length / 2), text.slice(text.length / 2)),
   ),
+  ...CONTENT_TARGETS,
   smtp: session(
     [SMTP_IN, 'EHLO [1.2.3.4]\r\nMAIL FROM:<>\r\nRCPT TO:<bob@here.test>\r\nBDAT 4 LAST\r\nabcdRSET\r\n'],
     ['MAIL FROM:', 'RCPT TO:', 'BDAT ', ' LAST', '\r\n.\r\n', 'AUTH PLAIN ', 'STARTTLS\r\n', 'RSET\r\n'],

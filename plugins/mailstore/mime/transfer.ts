@@ -73,8 +73,13 @@ const LINE = 65_536
 async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
   let rest = ''
   for await (const chunk of source) {
-    const lines = (rest + asText(chunk)).split(/(?<=\n)/)
-    rest = lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? '')
+    // Only what has come is looked through: a long line may come in very many pieces.
+    const lines = asText(chunk).split(/(?<=\n)/)
+    const begun = lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? '')
+    if (lines.length > 0) {
+      lines[0] = rest + lines[0]
+      rest = begun
+    } else rest += begun
     if (rest.length > LINE) {
       // Not within `=XY`.
       const cut = rest.lastIndexOf('=') > rest.length - 3 ? rest.lastIndexOf('=') : rest.length

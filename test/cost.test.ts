@@ -1,0 +1,93 @@
+/**
+ * Twice the input costs about twice as much, whatever reader of strangers' content it is given to.
+ *
+ * The inputs are made of each reader's own words: one repeated, each pair of them repeated, with a last octet that fits
+ * nothing. They grow until there is enough to measure; then the processor time of n octets is compared with that of
+ * 2n. Other processes make no difference, and only a ratio that stays counts.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { FuzzTarget } from './fuzz/reader.ts'
+import { TARGETS } from './fuzz/targets.ts'
+
+/** Octets of the smallest and of the largest input that is measured. */
+const [LEAST, MOST] = [500, 32_000]
+/** Ms below which a cost says nothing. */
+const TOO_SMALL_MS = 8
+/** The cost of twice the input: 2 by linear time, 4 by the square. */
+const MOST_RATIO = 3
+const TRIES = 5
+/** Words of a reader that are combined. */
+const WORDS = 7
+
+type Make = (size: number) => Buffer
+
+const inputsOf =
+  (start: string, unit: string): Make =>
+  (size) =>
+    Buffer.from(`${start}${unit.repeat(Math.ceil(size / unit.length))}\0`, 'latin1')
+
+/** Ms of processor time of this thread. */
+async function costOf({ run }: FuzzTarget, input: Buffer): Promise<number> {
+  const before = process.threadCpuUsage()
+  await run(input)
+  const { user, system } = process.threadCpuUsage(before)
+  return (user + system) / 1000
+}
+
+async function least(target: FuzzTarget, input: Buffer, tries: number): Promise<number> {
+  let found = Number.POSITIVE_INFINITY
+  for (let count = 0; count < tries; count++) found = Math.min(found, await costOf(target, input))
+  return found
+}
+
+async function isLinear(target: FuzzTarget, make: Make): Promise<boolean> {
+  let size = LEAST
+  let cost = await costOf(target, make(size))
+  while (cost < TOO_SMALL_MS) {
+    size *= 4
+    if (size > MOST) return true
+    cost = await costOf(target, make(size))
+  }
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const large = await least(target, make(size * 2), tries)
+    if (large < TOO_SMALL_MS || large < MOST_RATIO * (await least(target, make(size), tries))) return true
+  }
+  return false
+}
+
+async function slowUnits(target: FuzzTarget): Promise<string[]> {
+  const { words = [], seeds, starts = ['', seeds[0]?.slice(0, seeds[0].length >> 1) ?? ''] } = target
+  const own = [...new Set(words)].slice(0, WORDS)
+  const units = [...own.flatMap((one) => own.map((other) => (one === other ? one : one + other))), 'a', ' ', '\r\n']
+  const slow: string[] = []
+  for (const start of starts)
+    for (const unit of units) {
+      // Readers that never wait would keep the test runner from printing and from its timeouts.
+      await turn()
+      if (!(await isLinear(target, inputsOf(start, unit))))
+        slow.push(`${JSON.stringify(unit)} behind ${start.slice(0, 40)}`)
+    }
+  return slow
+}
+
+for (const [name, target] of Object.entries(TARGETS).filter(([, { isSession }]) => !isSession))
+  test(`${name}: twice the input costs about twice as much`, { timeout: 120_000 }, async () => {
+    assert.deepEqual(await slowUnits(target), [])
+  })
+
+test('what costs the square, or more, is found', async () => {
+  const seeds = ['x']
+  const square: FuzzTarget = { seeds, words: ['a', 'b'], run: (input) => / +$/.test(`${input}`) }
+  assert.equal((await slowUnits(square)).length, 2)
+  const again: FuzzTarget = {
+    seeds,
+    run(input) {
+      let sum = 0
+      for (let end = 1; end < input.length; end++) for (let at = 0; at < end; at++) sum += input[at] as number
+      return sum
+    },
+  }
+  assert.equal((await slowUnits(again)).length, 6)
+})
