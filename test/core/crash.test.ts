@@ -11,6 +11,8 @@ import { type Fault, faultyStore } from '../support/faulty-store.ts'
 const HOUR = 3_600_000
 const RECIPIENTS = ['ok@one.example', 'also@one.example', 'later@two.example', 'never@three.example']
 
+const REFUSED = { reply: { code: 451 } }
+
 /** The outside world: it remembers what it took. */
 function createWorld() {
   const taken: string[] = []
@@ -36,14 +38,19 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
       let clock = testClock()
       const store = memoryStore({ now: () => clock.now() })
       const faulty = faultyStore(store, nth, fault)
-      const first = await createTestKernel(t, { expectsFaults: true, store: faulty, clock, deliver: world.answer })
-      const { reply } = await first
-        .submit({ from: 'me@here.example', to: RECIPIENTS })
-        .catch(() => ({ reply: { code: 451 } }))
-      first.kernel.run()
+      // A kernel that cannot read the store does not start, and has answered nothing.
+      const first = await createTestKernel(t, {
+        expectsFaults: true,
+        store: faulty,
+        clock,
+        deliver: world.answer,
+      }).catch(() => undefined)
+      const { reply } =
+        (await first?.submit({ from: 'me@here.example', to: RECIPIENTS }).catch(() => undefined)) ?? REFUSED
+      first?.kernel.run()
       // Turns instead of an end: a process that has stopped has none.
       for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
-      await first.close(AbortSignal.abort())
+      await first?.close(AbortSignal.abort())
 
       // Another process, when every lease of the first has ended.
       clock = testClock(clock.now() + HOUR)
