@@ -55,7 +55,9 @@ test('a virus is refused at the door; what was delivered is taken back; without 
     return reply
   }
 
-  assert.equal(await send(letter(uuencoded(EICAR))), `554 5.7.1 This message contains a virus: ${EICAR_NAME}`)
+  const [refused, refusedId] = (await send(letter(uuencoded(EICAR)))).split(/ (?=\(\w{26}\)$)/)
+  assert.equal(refused, `554 5.7.1 This message contains a virus: ${EICAR_NAME}`)
+  assert.ok(refusedId, 'a refusal names the message')
   assert.match(await send(attached(NEW)), /^250 /)
   await server.line(/"event":"delivery\.delivered"/)
   assert.match(await iems('antivirus', 'status'), /in use, \d+ answers, 0 failures in a row\nClamAV /)

@@ -86,7 +86,7 @@ test('accounts, groups and aliases made by command get mail and log in at once; 
   const table = await iems('account', 'export')
   assert.equal(
     table.split('\r\n')[0],
-    'name,unit,address,display-name,quota,status,forward,forward-keep,route,role,may-relay,send-as',
+    'name,rdn,unit,address,display-name,quota,status,forward,forward-keep,route,role,may-relay,send-as',
   )
   server.process.kill('SIGTERM')
   await server.ended()
