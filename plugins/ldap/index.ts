@@ -72,6 +72,18 @@ async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal
       web.close()
       return answer.kind === 'identity' && answer.account === account
     },
+    async changeOwnPassword(change, username, password) {
+      // The new password ends every session that the old one opened; this one is anonymous meanwhile and binds again.
+      const { identity } = open.session
+      open.update({ identity: undefined })
+      try {
+        await change()
+      } catch (fault) {
+        open.update({ identity })
+        throw fault
+      }
+      await open.auth({ kind: 'password', username, password })
+    },
   })
   try {
     const refusal = await open.connect()

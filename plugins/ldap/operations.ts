@@ -61,6 +61,8 @@ export interface Asker {
   mechanisms(): readonly SaslMechanism[]
   /** Whether this is the account's own password, not one of a program. */
   isOwnPassword(account: string, name: string, password: string): Promise<boolean>
+  /** Makes the change and stays authenticated by the new password: RFC 3062 takes nothing from the session that asks. */
+  changeOwnPassword(change: () => Promise<unknown>, name: string, password: string): Promise<void>
 }
 
 /** A search that is under way, or waits for its next page. */
@@ -344,7 +346,8 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
     }
     const password = given === undefined ? newPassword() : given.toString()
     if (password === '') throw new LdapError('constraintViolation', 'a password is not empty')
-    await writing.make([{ set: account.id, to: { password } }], `ldap: ${who.user}`)
+    const change = () => writing.make([{ set: account.id, to: { password } }], `ldap: ${who.user}`)
+    await (isOwn ? asker.changeOwnPassword(change, account.name, password) : change())
     return given === undefined ? { ...SUCCESS, value: sequence(octetString(password, 0x80)) } : SUCCESS
   }
 
