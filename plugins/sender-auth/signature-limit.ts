@@ -24,6 +24,7 @@ const MOST_LINES = 500
 /** No signature is written with so much white space in a row, or over so many fields. */
 const ABSURD_SPACE = /[ \t\r\n]{300}/
 const ABSURD_COLONS = 300
+const CANONICALIZATION = /^(simple|relaxed)(\/(simple|relaxed))?$/
 
 export interface SignatureLimits {
   /** Most DKIM signatures, and most ARC sets. */
@@ -100,7 +101,16 @@ function fieldsOf(header: string): string[] {
 }
 
 function isAbsurd(field: string): boolean {
-  return ABSURD_SPACE.test(field) || hasMore(field, ':', ABSURD_COLONS)
+  return ABSURD_SPACE.test(field) || hasMore(field, ':', ABSURD_COLONS) || !hasKnownCanonicalization(field)
+}
+
+/** RFC 6376 section 3.5; mailauth throws at others, such as `c=/`, instead of passing the signature over. */
+function hasKnownCanonicalization(field: string): boolean {
+  return field
+    .slice(field.indexOf(':') + 1)
+    .split(';')
+    .map((tag) => tag.split('=', 2).map((part) => part.trim().toLowerCase()))
+    .every(([name, value = '']) => name !== 'c' || CANONICALIZATION.test(value))
 }
 
 function hasMore(text: string, character: string, most: number): boolean {

@@ -427,6 +427,16 @@ for (const [name, fields] of Object.entries(COSTLY))
     assert.ok(user < 2_000_000, `${user / 1000} ms`)
   })
 
+test('a signature with an unknown canonicalization is passed over', async (t) => {
+  const { send } = await startSenderAuth(t, { zone: REJECT })
+  for (const c of ['/', 'relaxed/', '/simple', 'none', 'simple/none'])
+    for (const name of ['DKIM-Signature', 'ARC-Message-Signature']) {
+      const signature = `${name}: i=1; v=1; a=rsa-sha256; c=${c}; d=a.test; s=sel; h=from; bh=AAAA; b=AAAA`
+      const { reply } = await send({ content: `${signature}\r\n${letter('ann@none.test')}` })
+      assert.equal(reply.code, 250, signature)
+    }
+})
+
 test('no header makes a fault', async (t) => {
   const { send, events } = await startSenderAuth(t, { zone: REJECT })
   const name = fc.constantFrom(
