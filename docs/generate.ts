@@ -2,15 +2,15 @@
  * Writes docs/hooks.md, docs/config.md and docs/errors.md from the code itself; with --check only says whether they
  * are stale. What must stay true: nothing in these pages is written by hand.
  */
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
-import { configSchema } from '../core/config.ts'
-import { ERRORS } from '../core/errors.ts'
-import { KERNEL_HOOKS } from '../core/hooks.ts'
-import { EVENTS } from '../core/log.ts'
-import { channelPlacement } from '../core/placement.ts'
-import type { PluginFactory } from '../core/plugin.ts'
+import { ERRORS } from '../core/api/errors.ts'
+import { KERNEL_HOOKS } from '../core/api/hooks.ts'
+import type { PluginFactory } from '../core/api/plugin.ts'
+import { configSchema } from '../core/runtime/config.ts'
+import { EVENTS } from '../core/runtime/log.ts'
+import { channelPlacement } from '../core/runtime/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const WRITTEN = '<!-- Written by `npm run docs` from the code; do not edit. -->\n'
@@ -37,7 +37,7 @@ const NOTES: Readonly<Record<keyof typeof KERNEL_HOOKS, readonly [when: string, 
 }
 
 function signatures(): ReadonlyMap<string, string> {
-  const source = readFileSync(join(root, 'core/hooks.ts'), 'utf8')
+  const source = readFileSync(join(root, 'core/api/hooks.ts'), 'utf8')
   const table = /export interface HookTable[^{]*\{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
   return new Map(
     [...table.matchAll(/^ {2}(\w+): (\([\s\S]*?\) => .*)$/gm)].map(([, name = '', type = '']) => [
@@ -68,7 +68,7 @@ function hooksPage(): string {
     ...[...types].map(([hook, type]) => `${hook}: ${type}`),
     '```',
     '',
-    'The types of subjects and answers stand, with their meaning, in `core/hooks.ts` (`dist/core/hooks.d.ts` in the package), and your editor shows them.',
+    'The types of subjects and answers stand, with their meaning, in `core/api/hooks.ts` (`dist/core/hooks.d.ts` in the package), and your editor shows them.',
     '',
     '## Events',
     '',
@@ -123,10 +123,18 @@ function optionTable(schema: z.ZodType): string {
   return ['| Option | Type | Default | Meaning |', '|---|---|---|---|', ...rows(json, '')].join('\n')
 }
 
+/** The plugins that package.json exports, by the name under which configurations import them. */
+function publicPlugins(): [name: string, entry: { readonly source: string }][] {
+  const { exports: exported } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return Object.entries<{ readonly source: string }>(exported).flatMap(([name, entry]) =>
+    name.startsWith('./plugins/') && !name.endsWith('/worker') ? [[name.slice('./plugins/'.length), entry]] : [],
+  )
+}
+
 async function configPage(): Promise<string> {
   const sections: string[] = []
-  for (const file of globSync('plugins/*/index.ts', { cwd: root }).sort()) {
-    const folder = file.split('/')[1] ?? ''
+  for (const [folder, { source }] of publicPlugins()) {
+    const file = source.slice(2)
     const all = (await import(join(root, file))) as Record<string, unknown>
     const name = folder.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
     const exported = all[name] ?? Object.values(all).find((value) => typeof value === 'function')
@@ -134,7 +142,7 @@ async function configPage(): Promise<string> {
     // A factory called with nothing still carries its definition; the options are checked later.
     const { definition } = (exported as PluginFactory<z.ZodType>)(undefined as never)
     sections.push(
-      `## ${folder}\n\nSee [its README](../plugins/${folder}/README.md).\n\n${optionTable(definition.config as z.ZodType)}\n`,
+      `## ${folder}\n\nSee [its README](../${file.replace('index.ts', 'README.md')}).\n\n${optionTable(definition.config as z.ZodType)}\n`,
     )
   }
   return [

@@ -30,6 +30,14 @@ function importsOf(file: string): Import[] {
 const files = globSync(['core/**/*.ts', 'plugins/**/*.ts'], { cwd: root })
 const imports = files.flatMap(importsOf)
 const told = ({ from, to }: Import) => `${from} imports ${to}`
+/** The folder of the plugin that a file belongs to; package.json names them all. */
+const rooms = Object.values<{ source?: string; types?: string }>(
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports,
+)
+  .filter(({ types }) => types !== undefined)
+  .map(({ source = '' }) => dirname(source).slice(2))
+  .sort((a, b) => b.length - a.length)
+const roomOf = (file: string) => rooms.find((room) => file.startsWith(`${room}/`)) ?? dirname(file)
 const packageOf = (specifier: string) =>
   specifier
     .split('/')
@@ -52,7 +60,7 @@ test('core never imports plugins, config or tests', () => {
 test('plugins import only their own files, iems, other plugins’ api.ts and packages', () => {
   const wrong = imports.filter(({ from, to }) => {
     if (!from.startsWith('plugins/')) return false
-    const own = from.split('/').slice(0, 2).join('/')
+    const own = roomOf(from)
     if (to.startsWith('core/')) return true
     return to.startsWith('plugins/') && !to.startsWith(`${own}/`) && !to.endsWith('/api.ts')
   })
@@ -61,26 +69,26 @@ test('plugins import only their own files, iems, other plugins’ api.ts and pac
 
 test('each package that core uses has the places the plan gives it', () => {
   const places: Readonly<Record<string, readonly string[]>> = {
-    tapable: ['core/hooks.ts'],
-    yauzl: ['core/zip.ts'],
-    level: ['core/store/database.ts'],
-    cosmiconfig: ['core/config.ts'],
-    pino: ['core/log.ts'],
-    mailparser: ['core/message.ts', 'core/hooks.ts', 'core/cli.ts'],
-    commander: ['core/cli.ts', 'core/plugin-commands.ts'],
+    tapable: ['core/api/hooks.ts'],
+    yauzl: ['core/mime/zip.ts'],
+    level: ['core/store/level/database.ts'],
+    cosmiconfig: ['core/runtime/config.ts'],
+    pino: ['core/runtime/log.ts'],
+    mailparser: ['core/message/message.ts', 'core/api/hooks.ts', 'core/cli/main.ts'],
+    commander: ['core/cli/main.ts', 'core/cli/plugin-commands.ts'],
     zod: [
-      'core/config.ts',
-      'core/placement.ts',
-      'core/units.ts',
-      'core/networks.ts',
-      'core/control.ts',
-      'core/testing.ts',
-      'core/listening/addresses.ts',
-      'core/listening/certificates.ts',
+      'core/runtime/config.ts',
+      'core/runtime/settings.ts',
+      'core/runtime/units.ts',
+      'core/net/networks.ts',
+      'core/control/control.ts',
+      'core/testing/index.ts',
+      'core/listener/addresses.ts',
+      'core/listener/certificates.ts',
       'core/net/dns-options.ts',
     ],
     'dns-packet': ['core/net/dns-message.ts'],
-    '@standard-schema/spec': ['core/plugin.ts', 'core/config.ts'],
+    '@standard-schema/spec': ['core/api/plugin.ts', 'core/runtime/config.ts'],
   }
   const wrong = imports.filter(
     (one) => one.from.startsWith('core/') && isOutside(one) && !places[packageOf(one.to)]?.includes(one.from),
@@ -89,7 +97,8 @@ test('each package that core uses has the places the plan gives it', () => {
 })
 
 test('nothing of the kernel uses what it lends to listeners', () => {
-  const lent = (file: string) => file.startsWith('core/listening/') || ['core/outside.ts', 'core/zip.ts'].includes(file)
+  const lent = (file: string) =>
+    file.startsWith('core/listener/') || ['core/net/backends.ts', 'core/mime/zip.ts'].includes(file)
   const wrong = imports.filter(
     ({ from, to }) => from.startsWith('core/') && lent(to) && !lent(from) && from !== 'core/index.ts',
   )
@@ -97,25 +106,25 @@ test('nothing of the kernel uses what it lends to listeners', () => {
 })
 
 test('of the kernel only logins and sessions know SASL, and SASL knows only reply codes', () => {
-  const known = ['core/login.ts', 'core/session.ts', 'core/plugin.ts', 'core/index.ts']
-  const isSasl = (file: string) => file.startsWith('core/sasl/')
+  const known = ['core/auth/authenticator.ts', 'core/inbound/session.ts', 'core/api/plugin.ts', 'core/index.ts']
+  const isSasl = (file: string) => file.startsWith('core/auth/sasl/')
   const wrong = imports.filter(
     ({ from, to, typeOnly }) =>
       (isSasl(to) && !isSasl(from) && !known.includes(from)) ||
-      (isSasl(from) && !isSasl(to) && to.startsWith('core/') && !typeOnly && to !== 'core/reply.ts'),
+      (isSasl(from) && !isSasl(to) && to.startsWith('core/') && !typeOnly && to !== 'core/api/reply.ts'),
   )
   assert.deepEqual(wrong.map(told), [])
 })
 
 test('of the kernel only the doors, the control socket and the networks know node:net, and nothing knows other protocols', () => {
-  const net = ['core/ports.ts', 'core/control.ts', 'core/networks.ts']
+  const net = ['core/runtime/listeners.ts', 'core/control/control.ts', 'core/net/networks.ts']
   const resolver: Readonly<Record<string, readonly string[]>> = {
     'node:dns/promises': ['core/net/dns.ts'],
     'node:dgram': ['core/net/dns-transport.ts'],
   }
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     // What listeners share stands beside the kernel.
-    if (!from.startsWith('core/') || from.startsWith('core/listening/') || typeOnly) return false
+    if (!from.startsWith('core/') || from.startsWith('core/listener/') || typeOnly) return false
     if (resolver[to]?.includes(from)) return false
     if (to === 'node:net' && from.startsWith('core/net/')) return false
     return /^node:(tls|dns|http|https|http2|dgram)/.test(to) || (to === 'node:net' && !net.includes(from))
@@ -166,7 +175,7 @@ test('no imports run in a circle', () => {
 })
 
 test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {
-  const clocks = ['core/server.ts', 'core/cli.ts', 'core/testing.ts', 'core/store/']
+  const clocks = ['core/runtime/server.ts', 'core/cli/main.ts', 'core/testing/index.ts', 'core/store/']
   const wrong: string[] = []
   for (const file of files) {
     const source = readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')

@@ -12,9 +12,9 @@ import { findPatterns, type Pattern } from './support/patterns.ts'
 
 /** Patterns that come from somewhere else, by file, with the reason. */
 const BUILT: Readonly<Record<string, string>> = {
-  'core/units.ts': 'of the names of units, which callers in the same file write down',
-  'plugins/antispam/rules/wording.ts': 'of the phrases in the same file, which hold no operators',
-  'plugins/antispam/content/rules.ts': 'rules of the administrator, run with a time limit',
+  'core/runtime/units.ts': 'of the names of units, which callers in the same file write down',
+  'plugins/filter/antispam/rules/wording.ts': 'of the phrases in the same file, which hold no operators',
+  'plugins/filter/antispam/content/rules.ts': 'rules of the administrator, run with a time limit',
 }
 
 const { patterns, built } = findPatterns()

@@ -3,7 +3,7 @@
  */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { duration, size } from '../units.ts'
+import { duration, size } from '../runtime/units.ts'
 
 export interface NameServer {
   readonly address: string

@@ -7,8 +7,7 @@
 import { randomInt } from 'node:crypto'
 import { lookup, Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { reasonOf } from '../errors.ts'
-import { createTurns } from '../turns.ts'
+import { reasonOf } from '../api/errors.ts'
 import { isLoopback } from './addresses.ts'
 import { AnswerCache } from './dns-cache.ts'
 import {
@@ -22,6 +21,7 @@ import {
 } from './dns-message.ts'
 import { type DnsOptions, type NameServer, parseNameServer } from './dns-options.ts'
 import { askByTcp, askByUdp } from './dns-transport.ts'
+import { createTurns } from './semaphore.ts'
 
 export type DnsAnswer<T> =
   | {

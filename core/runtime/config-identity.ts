@@ -5,7 +5,7 @@
  * the same only when it is the same object, so that in doubt a reload sets everything up again. No secret is kept.
  */
 import { createHash } from 'node:crypto'
-import { type Config, Secret } from '../config.ts'
+import { type Config, Secret } from './config.ts'
 
 export class ConfigIdentity {
   readonly #ids = new WeakMap<object, number>()

@@ -5,8 +5,8 @@
  * set up on records that are newer than the code; an upgrade that is cut off begins again, so it must be able to; of two
  * kernels that upgrade at the same time one records it, and the other looks again.
  */
-import { IemsError } from '../errors.ts'
-import { decode, encode } from '../records.ts'
+import { IemsError } from '../api/errors.ts'
+import { decode, encode } from '../queue/records.ts'
 import { key } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 

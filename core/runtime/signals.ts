@@ -5,9 +5,9 @@
  * twice, and a receiver that acts on it looks at the store. Publishing never fails and never waits. A value that is too
  * large or cannot be read is received as `undefined`, which means "look for yourself".
  */
-import { reasonOf } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { reasonOf } from '../api/errors.ts'
 import { HINT_MAX_OCTETS, type Store } from '../store/store.ts'
+import type { Log } from './log.ts'
 
 declare const carried: unique symbol
 

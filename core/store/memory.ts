@@ -3,7 +3,7 @@
  * everything at the end.
  */
 import { createHash } from 'node:crypto'
-import { IemsError } from '../errors.ts'
+import { IemsError } from '../api/errors.ts'
 import { createHints } from './hints.ts'
 import type { Blobs, ByteRange, Check, Key, Op, Range, Staged, Store, Value } from './store.ts'
 

@@ -29,7 +29,13 @@ export async function configured(scope: Scope, configuration: string): Promise<C
   })
   const config = join(folder, 'iems.config.ts')
   await writeFile(config, configuration)
-  const cli = (...args: string[]) => ['--conditions=source', join(project, 'core/cli.ts'), ...args, '--config', config]
+  const cli = (...args: string[]) => [
+    '--conditions=source',
+    join(project, 'core/cli/main.ts'),
+    ...args,
+    '--config',
+    config,
+  ]
 
   return {
     async start(port) {

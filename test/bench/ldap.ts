@@ -9,7 +9,7 @@ import {
   readHeader,
   sequence,
   TAG,
-} from '../../plugins/ldap/protocol/ber.ts'
+} from '../../plugins/directory/ldap/server/protocol/ber.ts'
 import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
 import { startSlapd } from '../support/slapd.ts'

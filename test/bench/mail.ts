@@ -10,7 +10,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { startDovecot } from '../support/dovecot.ts'
 import { endGroup, type Scope, startPostfix } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
@@ -90,7 +90,7 @@ export default defineConfig({
       ...flags,
       '--max-semi-space-size=8',
       '--conditions=source',
-      join(project, 'core/cli.ts'),
+      join(project, 'core/cli/main.ts'),
       'start',
       '--config',
       join(folder, 'iems.config.ts'),

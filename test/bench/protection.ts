@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { hashContent, signatureOf } from '../../plugins/dkim/signature.ts'
+import { hashContent, signatureOf } from '../../plugins/filter/dkim/signature.ts'
 import { serveZone } from '../support/dns-zone.ts'
 import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'

@@ -6,19 +6,19 @@
  *
  * A PATH is a folder of messages, a message, or an mbox. `--hard` is wanted mail that looks like spam, such as
  * newsletters. Each message belongs to one half by a hash of its content: one half is taught to the classifier and
- * fitted, the other is only measured. `--write` stores the weights in plugins/antispam/rules/weights.ts.
+ * fitted, the other is only measured. `--write` stores the weights in plugins/filter/antispam/rules/weights.ts.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { messagesOf } from '../../plugins/antispam/classifier/mbox.ts'
-import { opinionOf } from '../../plugins/antispam/classifier/probability.ts'
-import { allOf, tokensOf, VIEWS, type Views } from '../../plugins/antispam/classifier/tokens.ts'
-import { readLetter } from '../../plugins/antispam/content/letter.ts'
-import { urisOf } from '../../plugins/antispam/content/uris.ts'
-import { readEvidence } from '../../plugins/antispam/rules/evidence.ts'
-import { STANDARD_RULES } from '../../plugins/antispam/rules/rules.ts'
+import { messagesOf } from '../../plugins/filter/antispam/classifier/mbox.ts'
+import { opinionOf } from '../../plugins/filter/antispam/classifier/probability.ts'
+import { allOf, tokensOf, VIEWS, type Views } from '../../plugins/filter/antispam/classifier/tokens.ts'
+import { readLetter } from '../../plugins/filter/antispam/content/message-text.ts'
+import { urisOf } from '../../plugins/filter/antispam/content/uris.ts'
+import { readEvidence } from '../../plugins/filter/antispam/rules/evidence.ts'
+import { STANDARD_RULES } from '../../plugins/filter/antispam/rules/rules.ts'
 
 /** The defaults of the options `content` and `thresholds`. */
 const LIMITS = { size: 262_144, text: 65_536, uris: 20 }
@@ -198,7 +198,7 @@ const PRIOR = 1
 const EASY = 1 / 1950
 const HARD = 5 / 125
 
-const WEIGHTS = join(import.meta.dirname, '../../plugins/antispam/rules/weights.ts')
+const WEIGHTS = join(import.meta.dirname, '../../plugins/filter/antispam/rules/weights.ts')
 
 function sourceOf(scores: Float64Array): string {
   const rounded = (at: number) => Math.round((scores[at] as number) * 1000) / 1000

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { storeContract } from '../../core/store/contract.ts'
 import { key } from '../../core/store/keys.ts'
-import { levelStore } from '../../core/store/level.ts'
+import { levelStore } from '../../core/store/level/level.ts'
 import { memoryStore } from '../../core/store/memory.ts'
-import { narrow } from '../../core/store/narrow.ts'
+import { narrow } from '../../core/store/subspace.ts'
+import { storeContract } from '../../core/testing/contracts/store.ts'
 
 function createTime() {
   let now = Date.UTC(2026, 0, 1)

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { accept, defer, definePlugin, defineService, refuse } from '../../core/index.ts'
-import { createLog } from '../../core/log.ts'
-import { createTestKernel, deliveredTo } from '../../core/testing.ts'
+import { createLog } from '../../core/runtime/log.ts'
+import { createTestKernel, deliveredTo } from '../../core/testing/index.ts'
 import { createEntrance } from '../support/entrance.ts'
 
 const LETTER = { from: 'a@x.example', to: ['b@far.example'] }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import * as z from 'zod'
-import { checkConfig, loadConfig, secret } from '../../core/config.ts'
 import { definePlugin, duration, secretValue, size } from '../../core/index.ts'
+import { checkConfig, loadConfig, secret } from '../../core/runtime/config.ts'
 
 const probe = definePlugin({
   name: 'probe',

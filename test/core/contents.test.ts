@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { type Content, type Contents, definePlugin, key, type Store } from '../../core/index.ts'
-import { allFreed } from '../../core/records.ts'
-import { createTestKernel, deliveredTo, memoryStore, testClock, textOf } from '../../core/testing.ts'
+import { allFreed } from '../../core/queue/records.ts'
+import { createTestKernel, deliveredTo, memoryStore, testClock, textOf } from '../../core/testing/index.ts'
 
 /** A channel that keeps what it is given, once for each recipient, and what it keeps with. */
 function createKeeper() {

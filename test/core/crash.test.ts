@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defer, type Key, type Outcome, refuse } from '../../core/index.ts'
-import { createTestKernel, type DeliverAnswer, memoryStore, testClock } from '../../core/testing.ts'
+import { createTestKernel, type DeliverAnswer, memoryStore, testClock } from '../../core/testing/index.ts'
 import { type Fault, faultyStore } from '../support/faulty-store.ts'
 
 const HOUR = 3_600_000

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Delivery, defer, type Outcome, type Reply, refuse } from '../../core/index.ts'
-import { createTestKernel, type DeliverAnswer, deliveredTo } from '../../core/testing.ts'
+import { createTestKernel, type DeliverAnswer, deliveredTo } from '../../core/testing/index.ts'
 
 const MIN = 60_000
 const HOUR = 60 * MIN

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { definePlugin, key } from '../../core/index.ts'
-import { createTestKernel, memoryStore } from '../../core/testing.ts'
+import { createTestKernel, memoryStore } from '../../core/testing/index.ts'
 
 test('records are upgraded step by step and once; code that is older than the records does not start', async (t) => {
   const store = memoryStore()

@@ -2,8 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { headerEnd } from '../../core/header.ts'
-import { type Body, createHeaders, type Edits, headerField, newId, openWith, sizeWith } from '../../core/message.ts'
-import { textOf } from '../../core/testing.ts'
+import {
+  type Body,
+  createHeaders,
+  type Edits,
+  headerField,
+  newId,
+  openWith,
+  sizeWith,
+} from '../../core/message/message.ts'
+import { textOf } from '../../core/testing/index.ts'
 
 const RAW = 'Received: one\r\nSubject: a\r\n  folded\r\n\tsubject\r\nX-Spam: yes\r\nreceived: two\r\n\r\nBody\r\n'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { defer, definePlugin, IemsError, type Parts, type PluginEntry, refuse } from '../../core/index.ts'
-import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing.ts'
+import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing/index.ts'
 import { createEntrance } from '../support/entrance.ts'
 
 /** A plugin made of nothing but hooks. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nextAttempt } from '../../core/retry.ts'
+import { nextAttempt } from '../../core/delivery/retry.ts'
 
 const MIN = 60_000
 const settings = { first: 5 * MIN, factor: 1.5, most: 240 * MIN, for: 5 * 1440 * MIN }

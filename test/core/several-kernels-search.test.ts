@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { dueKey, expire, indexPart, laneOf, register, setScheduled } from '../../plugins/mailstore/search/registry.ts'
+import {
+  dueKey,
+  expire,
+  indexPart,
+  laneOf,
+  register,
+  setScheduled,
+} from '../../plugins/mailbox/store/search/registry.ts'
 import { allowed, contentOf, createMailKernel, type MailKernel } from '../support/mailstore.ts'
 import { type SharedStore, STORES, seeded } from '../support/several-kernels.ts'
 

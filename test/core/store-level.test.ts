@@ -8,9 +8,9 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Level } from 'level'
 import { key } from '../../core/store/keys.ts'
-import { type LevelStoreOptions, levelStore } from '../../core/store/level.ts'
+import { type LevelStoreOptions, levelStore } from '../../core/store/level/level.ts'
+import { verifyRecords } from '../../core/store/level/verify.ts'
 import type { Op, Store } from '../../core/store/store.ts'
-import { verifyRecords } from '../../core/store/verify.ts'
 import { fillDisk, smallDisk } from '../support/small-disk.ts'
 
 const MINUTE = 60_000
@@ -83,7 +83,7 @@ test('what a crashed process had leased is due again at once', async (t) => {
 test('a second process is told that the folder is in use, and harms nothing', async (t) => {
   const { path, ...store } = await openStore(t)
   const staged = await store.blobs.stage(content(100_000))
-  const script = `import { levelStore } from ${JSON.stringify(join(import.meta.dirname, '../../core/store/level.ts'))}
+  const script = `import { levelStore } from ${JSON.stringify(join(import.meta.dirname, '../../core/store/level/level.ts'))}
     try { await levelStore({ path: process.argv[1] }) } catch (error) { process.stdout.write(error.code) }`
   const said = execFileSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', script, path])
   assert.equal(said.toString(), 'IEMS_STORE_LOCKED')

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { counted, escapeLine, escapeText, escapeValue, formatSize, jsonLine, withArticle } from '../../core/text.ts'
+import {
+  counted,
+  escapeLine,
+  escapeText,
+  escapeValue,
+  formatSize,
+  jsonLine,
+  withArticle,
+} from '../../core/runtime/text.ts'
 
 test('nothing that moves, hides or reorders characters is left', () => {
   assert.equal(

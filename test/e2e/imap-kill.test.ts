@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { numbersOf } from '../support/imap-answers.ts'
 import { type ImapTalk, talkTo } from '../support/imap-talk.ts'
 import { freePort, startProcess, tempFolder } from '../support/running-server.ts'

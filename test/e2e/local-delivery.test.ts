@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import type { Mailbox } from '../../plugins/mailstore/api.ts'
+import type { Mailbox } from '../../plugins/mailbox/store/api.ts'
 import { startPostfix, whyNoPostfix } from '../support/postfix.ts'
 import { type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
 

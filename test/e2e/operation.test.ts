@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { talkTo } from '../support/imap-talk.ts'
 import { iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 
@@ -63,7 +63,7 @@ for (const [what, output] of [
     const folder = await tempFolder(t)
     const config = join(folder, 'iems.config.ts')
     await writeFile(config, SMALL)
-    const start = `{ "${process.execPath}" --conditions=source core/cli.ts start --config "${config}" & echo $! > "${folder}/pid"; wait $!; echo $? > "${folder}/code"; } ${output}`
+    const start = `{ "${process.execPath}" --conditions=source core/cli/main.ts start --config "${config}" & echo $! > "${folder}/pid"; wait $!; echo $? > "${folder}/code"; } ${output}`
     const shell = spawn('bash', ['-c', start], { cwd: root, stdio: 'ignore' })
     const pid = Number(await until(() => readFile(join(folder, 'pid'), 'utf8')))
     t.after(() => {

@@ -1,7 +1,7 @@
 /** Full-text search in a running server: indexed in the background, the same after a restart and after a rebuild. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { talkTo } from '../support/imap-talk.ts'
 import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
 

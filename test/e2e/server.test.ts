@@ -173,7 +173,7 @@ test('a reader of the output who has seen enough is no error', async (t) => {
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'iems.config.ts'), "export default { channels: {}, hostname: 'mx.test' }\n")
   const config = join(folder, 'iems.config.ts')
-  const shell = `"${process.execPath}" --conditions=source core/cli.ts hooks --config "${config}" | true; echo "\${PIPESTATUS[0]}"`
+  const shell = `"${process.execPath}" --conditions=source core/cli/main.ts hooks --config "${config}" | true; echo "\${PIPESTATUS[0]}"`
   const { stdout, stderr } = await promisify(execFile)('bash', ['-c', shell], {
     cwd: join(import.meta.dirname, '../..'),
   })

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { startProcess, tempFolder } from '../support/running-server.ts'
 import { ATTACKS } from './attacks.ts'
 import { startProbe } from './probe.ts'

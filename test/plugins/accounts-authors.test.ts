@@ -1,8 +1,8 @@
 /** Whom an authenticated client may name as the author of its message. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTestKernel, deliveredTo } from '../../core/testing.ts'
-import { accounts } from '../../plugins/accounts/index.ts'
+import { createTestKernel, deliveredTo } from '../../core/testing/index.ts'
+import { accounts } from '../../plugins/directory/static/index.ts'
 import { createEntrance } from '../support/entrance.ts'
 
 async function sender(t: Parameters<typeof createTestKernel>[0], options: { ownAuthor?: boolean } = {}) {

@@ -1,7 +1,7 @@
 /** The standard rules: each is found where it is meant to be, says why, and costs linear time. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RULE_NAMES } from '../../plugins/antispam/rules/rules.ts'
+import { RULE_NAMES } from '../../plugins/filter/antispam/rules/rules.ts'
 import { startAntispam } from '../support/antispam.ts'
 
 const STANDARD = { options: { content: { standard: true } } }

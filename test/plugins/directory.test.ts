@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Credentials, Protocol } from '../../core/index.ts'
-import type { NewEntry } from '../../plugins/directory/api.ts'
-import { codeAt } from '../../plugins/directory/totp.ts'
+import type { NewEntry } from '../../plugins/directory/store/api.ts'
+import { codeAt } from '../../plugins/directory/store/totp.ts'
 import { createDirectoryKernel, type DirectoryKernel } from '../support/directory.ts'
 
 async function createHere(t: Parameters<typeof createDirectoryKernel>[0], options = {}) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { IemsError } from '../../core/errors.ts'
+import { IemsError } from '../../core/api/errors.ts'
 import { memoryStore } from '../../core/store/memory.ts'
 import { checkResponse } from '../support/imap-grammar.ts'
 import { GrammarFault } from '../support/imap-grammar-reader.ts'

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Pace } from '../../core/index.ts'
-import { holds, merge } from '../../plugins/imap/grammar/sets.ts'
-import { byReferences, formatTrees, type Threaded } from '../../plugins/imap/threading.ts'
-import { toTest } from '../../plugins/imap/wildcards.ts'
+import { holds, merge } from '../../plugins/access/imap/grammar/sets.ts'
+import { byReferences, formatTrees, type Threaded } from '../../plugins/access/imap/threading.ts'
+import { toTest } from '../../plugins/access/imap/wildcards.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 
 /** The median time of some runs, in ms. */

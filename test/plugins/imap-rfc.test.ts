@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { comparable } from '../support/imap-answers.ts'
 import { createImapKernel, type ImapTalk } from '../support/imap-talk.ts'
 import { allowed, contentOf } from '../support/mailstore.ts'

@@ -9,11 +9,19 @@ import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { secret } from '../../core/index.ts'
-import { BerReader, element, enumerated, integer, octetString, sequence, TAG } from '../../plugins/ldap/protocol/ber.ts'
-import { readFilter } from '../../plugins/ldap/protocol/filter.ts'
-import { readEnvelope, readRequest } from '../../plugins/ldap/protocol/requests.ts'
-import { Connection } from '../../plugins/ldap-client/connection.ts'
-import { compileFilter, equality, FilterError } from '../../plugins/ldap-client/filter-text.ts'
+import { Connection } from '../../plugins/directory/ldap/client/connection.ts'
+import { compileFilter, equality, FilterError } from '../../plugins/directory/ldap/client/filter-text.ts'
+import {
+  BerReader,
+  element,
+  enumerated,
+  integer,
+  octetString,
+  sequence,
+  TAG,
+} from '../../plugins/directory/ldap/server/protocol/ber.ts'
+import { readFilter } from '../../plugins/directory/ldap/server/protocol/filter.ts'
+import { readEnvelope, readRequest } from '../../plugins/directory/ldap/server/protocol/requests.ts'
 import { createLdapKernel, PASSWORD, run, SUFFIX } from '../support/ldap.ts'
 import { createClientKernel } from '../support/ldap-client.ts'
 import { freePort, tempFolder } from '../support/running-server.ts'

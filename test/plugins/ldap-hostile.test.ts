@@ -7,10 +7,17 @@ import { type TestContext, test } from 'node:test'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { BerError, BerReader, element, integer, octetString, sequence } from '../../plugins/ldap/protocol/ber.ts'
-import { foldDn, formatDn, parseDn } from '../../plugins/ldap/protocol/dn.ts'
-import { FilterTooLarge } from '../../plugins/ldap/protocol/filter.ts'
-import { readEnvelope, readRequest } from '../../plugins/ldap/protocol/requests.ts'
+import {
+  BerError,
+  BerReader,
+  element,
+  integer,
+  octetString,
+  sequence,
+} from '../../plugins/directory/ldap/server/protocol/ber.ts'
+import { foldDn, formatDn, parseDn } from '../../plugins/directory/ldap/server/protocol/dn.ts'
+import { FilterTooLarge } from '../../plugins/directory/ldap/server/protocol/filter.ts'
+import { readEnvelope, readRequest } from '../../plugins/directory/ldap/server/protocol/requests.ts'
 import { createLdapKernel, PASSWORD, SUFFIX } from '../support/ldap.ts'
 import {
   type Answer,

@@ -17,11 +17,11 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { type Clock, key, type Log, type Store, unkey } from '../../core/index.ts'
-import { levelStore } from '../../core/store/level.ts'
-import { createIndexer } from '../../plugins/mailstore/search/indexer.ts'
-import { indexOp, laneOf } from '../../plugins/mailstore/search/registry.ts'
-import { openIndex, type SearchIndex } from '../../plugins/mailstore/search/search-index.ts'
-import type { SearchText } from '../../plugins/mailstore/search/text.ts'
+import { levelStore } from '../../core/store/level/level.ts'
+import { createIndexer } from '../../plugins/mailbox/store/search/indexer.ts'
+import { indexOp, laneOf } from '../../plugins/mailbox/store/search/registry.ts'
+import { openIndex, type SearchIndex } from '../../plugins/mailbox/store/search/search-index.ts'
+import type { SearchText } from '../../plugins/mailbox/store/search/text.ts'
 
 const LANE = laneOf('test')
 const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} }

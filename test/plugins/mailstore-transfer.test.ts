@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { CommandOutput } from '../../core/index.ts'
-import { toZip } from '../../plugins/mailstore/transfer/formats.ts'
+import { toZip } from '../../plugins/mailbox/store/transfer/formats.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
 import { tempFolder } from '../support/running-server.ts'
 

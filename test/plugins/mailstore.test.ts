@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { definePlugin, key, refuse, type Store, unkey } from '../../core/index.ts'
-import type { Filing, Refused } from '../../plugins/mailstore/api.ts'
+import type { Filing, Refused } from '../../plugins/mailbox/store/api.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
 
 const DAY = 86_400_000

@@ -6,7 +6,7 @@ import { definePlugin, type PluginEntry, refuse } from 'iems'
 import { memoryStore, testClock } from 'iems/testing'
 import { ZipFile } from 'yazl'
 import * as z from 'zod'
-import { readFeedback } from '../../plugins/sender-auth/reports/feedback.ts'
+import { readFeedback } from '../../plugins/filter/sender-auth/reports/feedback.ts'
 import { grammarFaults } from '../support/message-grammar.ts'
 import { fieldsOf, letter, type Settings, startSenderAuth } from '../support/sender-auth.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { createScanner } from '../../plugins/smtp-in/scanner.ts'
+import { createScanner } from '../../plugins/smtp/in/scanner.ts'
 import { type Door, openDoor } from '../support/smtp-door.ts'
 import { talk } from '../support/smtp-talk.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
-import { readProxyHeader } from '../../core/listening/proxy.ts'
+import { readProxyHeader } from '../../core/listener/proxy.ts'
 import { openDoor } from '../support/smtp-door.ts'
 import { talk } from '../support/smtp-talk.ts'
 

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { key } from '../../core/store/keys.ts'
-import { levelStore } from '../../core/store/level.ts'
+import { levelStore } from '../../core/store/level/level.ts'
 
 const [path = '', round = ''] = process.argv.slice(2)
 const store = await levelStore({ path })

@@ -4,12 +4,18 @@
 import type { TestContext } from 'node:test'
 import * as z from 'zod'
 import { type CommandOutput, definePlugin, type Recipient, type SetupContext } from '../../core/index.ts'
-import { createTestKernel, type TestKernel, type TestKernelOptions } from '../../core/testing.ts'
-import { Accounts, type AccountsApi } from '../../plugins/accounts/api.ts'
-import { type Change, type Changed, Directory, type DirectoryApi, type Entry } from '../../plugins/directory/api.ts'
-import { directory } from '../../plugins/directory/index.ts'
-import { type MailboxRef, MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
-import { mailstore } from '../../plugins/mailstore/index.ts'
+import { createTestKernel, type TestKernel, type TestKernelOptions } from '../../core/testing/index.ts'
+import { Accounts, type AccountsApi } from '../../plugins/directory/static/api.ts'
+import {
+  type Change,
+  type Changed,
+  Directory,
+  type DirectoryApi,
+  type Entry,
+} from '../../plugins/directory/store/api.ts'
+import { directory } from '../../plugins/directory/store/index.ts'
+import { type MailboxRef, MailStore, type MailStoreApi } from '../../plugins/mailbox/store/api.ts'
+import { mailstore } from '../../plugins/mailbox/store/index.ts'
 
 export interface Said {
   readonly lines: readonly string[]

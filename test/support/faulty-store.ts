@@ -2,7 +2,7 @@
  * A store that fails, or "stops the process", at its nth operation: before the operation took effect, or after it did
  * and nobody heard. What lies below it is what a restart finds.
  */
-import { IemsError } from '../../core/errors.ts'
+import { IemsError } from '../../core/api/errors.ts'
 import type { Op, Staged, Store } from '../../core/store/store.ts'
 
 /** `fail`: this one operation. `stop`: this one and every later one. */

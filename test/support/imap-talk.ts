@@ -4,8 +4,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { hashPassword } from '../../plugins/accounts/passwords.ts'
-import { imap } from '../../plugins/imap/index.ts'
+import { imap } from '../../plugins/access/imap/index.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { checkResponse } from './imap-grammar.ts'
 import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
 

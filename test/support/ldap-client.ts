@@ -4,11 +4,11 @@
 import type { TestContext } from 'node:test'
 import * as z from 'zod'
 import { definePlugin, type SetupContext } from '../../core/index.ts'
-import { createTestKernel, type TestKernel } from '../../core/testing.ts'
-import { Accounts, type AccountsApi } from '../../plugins/accounts/api.ts'
-import { ldapClient } from '../../plugins/ldap-client/index.ts'
-import { type MailboxRef, MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
-import { mailstore } from '../../plugins/mailstore/index.ts'
+import { createTestKernel, type TestKernel } from '../../core/testing/index.ts'
+import { ldapClient } from '../../plugins/directory/ldap/client/index.ts'
+import { Accounts, type AccountsApi } from '../../plugins/directory/static/api.ts'
+import { type MailboxRef, MailStore, type MailStoreApi } from '../../plugins/mailbox/store/api.ts'
+import { mailstore } from '../../plugins/mailbox/store/index.ts'
 
 export interface ClientKernel extends TestKernel {
   readonly accounts: AccountsApi

@@ -14,8 +14,8 @@ import {
   readHeader,
   sequence,
   TAG,
-} from '../../plugins/ldap/protocol/ber.ts'
-import { type Envelope, readEnvelope } from '../../plugins/ldap/protocol/requests.ts'
+} from '../../plugins/directory/ldap/server/protocol/ber.ts'
+import { type Envelope, readEnvelope } from '../../plugins/directory/ldap/server/protocol/requests.ts'
 import { checkMessage } from './ldap-grammar.ts'
 
 export interface Answer extends Envelope {

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { TestContext } from 'node:test'
-import { ldap } from '../../plugins/ldap/index.ts'
+import { ldap } from '../../plugins/directory/ldap/server/index.ts'
 import { createDirectoryKernel, type DirectoryKernel } from './directory.ts'
 
 export const SUFFIX = 'dc=example,dc=org'

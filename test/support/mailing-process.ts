@@ -8,11 +8,11 @@
 import { writeSync } from 'node:fs'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
-import { levelStore } from '../../core/store/level.ts'
-import { createTestKernel, type TestKernel, testClock } from '../../core/testing.ts'
-import { accounts } from '../../plugins/accounts/index.ts'
-import { MailStore, type MailStoreApi } from '../../plugins/mailstore/api.ts'
-import { mailstore } from '../../plugins/mailstore/index.ts'
+import { levelStore } from '../../core/store/level/level.ts'
+import { createTestKernel, type TestKernel, testClock } from '../../core/testing/index.ts'
+import { accounts } from '../../plugins/directory/static/index.ts'
+import { MailStore, type MailStoreApi } from '../../plugins/mailbox/store/api.ts'
+import { mailstore } from '../../plugins/mailbox/store/index.ts'
 
 export const WORKERS = 8
 export const ACCOUNT_NAMES = ['ann', 'bob']

@@ -4,11 +4,17 @@
 import type { TestContext } from 'node:test'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
-import { createTestKernel, type TestKernel, type TestKernelOptions } from '../../core/testing.ts'
-import { type Account, Accounts, type AccountsApi } from '../../plugins/accounts/api.ts'
-import { accounts } from '../../plugins/accounts/index.ts'
-import { type Entry, type Mailbox, MailStore, type MailStoreApi, type Refused } from '../../plugins/mailstore/api.ts'
-import { mailstore } from '../../plugins/mailstore/index.ts'
+import { createTestKernel, type TestKernel, type TestKernelOptions } from '../../core/testing/index.ts'
+import { type Account, Accounts, type AccountsApi } from '../../plugins/directory/static/api.ts'
+import { accounts } from '../../plugins/directory/static/index.ts'
+import {
+  type Entry,
+  type Mailbox,
+  MailStore,
+  type MailStoreApi,
+  type Refused,
+} from '../../plugins/mailbox/store/api.ts'
+import { mailstore } from '../../plugins/mailbox/store/index.ts'
 
 export interface MailKernel extends TestKernel {
   readonly mail: MailStoreApi

@@ -51,7 +51,7 @@ export async function tempFolder(t: Pick<TestContext, 'after'>): Promise<string>
 
 /** Runs the command to its end. */
 export async function iemsCommand(args: readonly string[], input = '', cwd = root): Promise<Told> {
-  const child = spawn(process.execPath, ['--conditions=source', join(root, 'core/cli.ts'), ...args], { cwd })
+  const child = spawn(process.execPath, ['--conditions=source', join(root, 'core/cli/main.ts'), ...args], { cwd })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk) => {
@@ -78,7 +78,7 @@ export async function startProcess(
   if (source !== undefined) await writeFile(config, source)
   const child = spawn(
     process.execPath,
-    ['--conditions=source', join(root, 'core/cli.ts'), 'start', '--quiet', '--config', config, ...flags],
+    ['--conditions=source', join(root, 'core/cli/main.ts'), 'start', '--quiet', '--config', config, ...flags],
     { cwd: root },
   )
   const lines: string[] = []

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { levelStore } from '../../core/store/level.ts'
+import { levelStore } from '../../core/store/level/level.ts'
 import type { Store } from '../../core/store/store.ts'
-import { memoryStore, type TestClock, testClock } from '../../core/testing.ts'
+import { memoryStore, type TestClock, testClock } from '../../core/testing/index.ts'
 
 export interface SharedStore {
   readonly store: Store

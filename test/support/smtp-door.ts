@@ -18,7 +18,7 @@ import {
   type SetupContext,
 } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
-import { converse } from '../../core/sasl/exchange.ts'
+import { converse } from '../../core/auth/sasl/exchange.ts'
 
 export interface Arrived {
   readonly facts: ClientFacts & { readonly helo?: string; readonly identity?: Identity | undefined }

@@ -1,0 +1,151 @@
+/**
+ * Whether a client is who it says: the question to the `auth` hook, and what is around it for every protocol.
+ *
+ * What must stay true: a fault is "later", never yes and never a lasting no; nobody and a wrong password are the same
+ * answer; each attempt that was wrong is counted, whatever it was made with.
+ */
+import { randomBytes } from 'node:crypto'
+import { IemsError } from '../api/errors.ts'
+import type { Credentials, Identity, Session, Verifier } from '../api/hooks.ts'
+import type { Hooks, Run } from '../api/plugin.ts'
+import { defer, type Refusal, refuse } from '../api/reply.ts'
+import type { Emit } from '../runtime/log.ts'
+import { key } from '../store/keys.ts'
+import type { Store } from '../store/store.ts'
+import type { Attempts, Turn } from './login-throttle.ts'
+import type { Judge, WholeCredentials } from './sasl/exchange.ts'
+import { verifierOfNobody } from './sasl/scram.ts'
+
+export interface LoginParts {
+  readonly hooks: Hooks
+  readonly emit: Emit
+  readonly attempts: Attempts
+  /** Of this server, the same for ever: what verifiers of nobody are made of. */
+  readonly secret: () => Promise<Uint8Array>
+}
+
+const WRONG = refuse(535, '5.7.8', 'Authentication credentials invalid')
+const FAULT = defer(454, '4.7.0', 'Temporary authentication failure')
+const TOO_MANY = defer(454, '4.7.0', 'Too many failed logins, try again later')
+
+/** What the client shows, where it shows the same again. */
+function shownOf(credentials: Credentials): string | undefined {
+  if (credentials.kind === 'password') return credentials.password
+  return credentials.kind === 'bearer' ? credentials.token : undefined
+}
+
+/** The client as it is at this attempt. */
+export interface Claimant {
+  readonly session: Session
+  readonly run: Run
+  /** Told of every refusal. */
+  denied(refusal: Refusal, claim: Claim): void
+}
+
+/** Whom a client claims to be, and whom it wants to act as, where it says so. */
+export interface Claim {
+  readonly username?: string | undefined
+  readonly authzid?: string | undefined
+}
+
+export function createJudge({ hooks, emit, attempts, secret }: LoginParts, client: Claimant): Judge {
+  function faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
+    // A fault of a plugin has been told already.
+    if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: client.session.id, cause })
+    return FAULT
+  }
+
+  async function ask(credentials: Credentials, { rank }: Turn): Promise<Identity | Verifier | Refusal | undefined> {
+    try {
+      return await hooks.call('auth', { ...credentials, session: client.session, rank }, client.run)
+    } catch (cause) {
+      return faulty(cause)
+    }
+  }
+
+  function begin(credentials: Credentials, username: string | undefined): Promise<Turn | undefined> {
+    const { remote, trusted } = client.session
+    const shown = shownOf(credentials)
+    return attempts.begin({ address: remote.address, trusted, username, ...(shown === undefined ? {} : { shown }) })
+  }
+
+  function denied(refusal: Refusal, claim: Claim): Refusal {
+    client.denied(refusal, claim)
+    return refusal
+  }
+
+  async function judge(credentials: WholeCredentials, asked?: string): Promise<Identity | Refusal> {
+    const username = 'username' in credentials ? credentials.username : undefined
+    // A token names its owner itself; the name beside it is the authorization identity (RFC 7628 section 3.1).
+    const authzid = asked ?? (credentials.kind === 'bearer' ? username : undefined)
+    const turn = await begin(credentials, username)
+    const answer = turn ? ((await ask(credentials, turn)) ?? WRONG) : TOO_MANY
+    // A verifier says nothing of a password.
+    return concluded(turn, answer.kind === 'verifier' ? WRONG : answer, { username, authzid })
+  }
+
+  /** The identity in which a client acts: its own, or the one that the plugins grant. */
+  async function actAs(identity: Identity, username: string): Promise<Identity | Refusal> {
+    if (username === identity.user) return identity
+    try {
+      return (await hooks.call('authorize', { identity, username, session: client.session }, client.run)) ?? WRONG
+    } catch (cause) {
+      return faulty(cause, 'authorize')
+    }
+  }
+
+  async function concluded(turn: Turn | undefined, shown: Identity | Refusal, claim: Claim) {
+    const { authzid } = claim
+    const answer = shown.kind === 'identity' && authzid !== undefined ? await actAs(shown, authzid) : shown
+    if (answer.kind === 'identity') turn?.succeeded()
+    else {
+      denied(answer, claim)
+      if (answer.reply.code >= 500) await turn?.failed()
+    }
+    return answer
+  }
+
+  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: Turn) {
+    const answer = await ask(credentials, turn)
+    if (answer?.kind === 'refuse' && answer.reply.code < 500) return answer
+    // A lasting no would tell that he is known.
+    const known = answer?.kind === 'verifier' ? answer : undefined
+    const { mechanism, username } = credentials
+    return { known, verifier: known ?? verifierOfNobody(await secret(), mechanism, username) }
+  }
+
+  return {
+    discovery: hooks.discovery(client.session.channel),
+    judge,
+    async begin(username, mechanism, authzid) {
+      const credentials = { kind: 'scram', username, mechanism } as const
+      const turn = await begin(credentials, username)
+      const found = turn ? await verifierFor(credentials, turn).catch(faulty) : TOO_MANY
+      const claim = { username, authzid }
+      if ('kind' in found) return denied(found, claim)
+      const { known, verifier } = found
+      return { verifier, conclude: (isProven) => concluded(turn, known && isProven ? known.identity : WRONG, claim) }
+    },
+  }
+}
+
+const SECRET = key('s', 'sasl')
+
+/** A secret that is kept with everything else, made when it is first needed. */
+export function createSecret(store: Store): () => Promise<Uint8Array> {
+  let secret: Promise<Uint8Array> | undefined
+  async function find(): Promise<Uint8Array> {
+    const made = randomBytes(32)
+    const kept = await store.get(SECRET)
+    if (kept) return kept
+    if (await store.commit([{ put: SECRET, value: made }], [{ key: SECRET, is: 'absent' }])) return made
+    return find()
+  }
+  return () => {
+    secret ??= find().catch((cause) => {
+      secret = undefined
+      throw cause
+    })
+    return secret
+  }
+}

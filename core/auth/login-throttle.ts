@@ -1,0 +1,208 @@
+/**
+ * Makes guessing slow: who fails to log in waits, longer each time; the same for every protocol.
+ *
+ * Failures are counted for the address they come from (with IPv6 for its /64 and its /48), and for the name they are about. An address that fails too often
+ * waits before it is heard again; a wrong answer about a name that is being guessed at takes longer. What must stay true:
+ * the right password from another address, or from one where it was right before, waits for nobody's failures; nothing
+ * here knows whether a name exists; memory and waits are bounded, and when they are used up the answer is "later".
+ */
+import { createHmac, randomBytes } from 'node:crypto'
+import type { Clock } from '../api/plugin.ts'
+
+export interface AttemptLimits {
+  /** Failures without a wait. */
+  readonly free: number
+  /** The first wait and the longest, in ms; each is twice the one before. */
+  readonly delay: number
+  readonly longest: number
+  /** After so many ms without a failure all is forgotten. */
+  readonly forget: number
+  /** Addresses, and as many names, that are remembered. */
+  readonly remembered: number
+}
+
+export interface Attempt {
+  readonly address: string
+  /** From an address that speaks for many: its failures are not its own. */
+  readonly trusted: boolean
+  /** Absent when the credentials name nobody. */
+  readonly username: string | undefined
+  /** What is shown, if it is known: who shows the same wrong password again is not guessing. */
+  readonly shown?: string
+}
+
+/** One attempt that may be made now. */
+export interface Turn {
+  /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
+  readonly rank: 0 | 1 | 2
+  succeeded(): void
+  /** Resolves when the client may hear of it. */
+  failed(): Promise<void>
+}
+
+export interface Attempts {
+  /** Waits until the attempt may be made; undefined when it may not be made soon. */
+  begin(attempt: Attempt): Promise<Turn | undefined>
+  /** Nobody waits any longer. */
+  close(): void
+}
+
+interface Failures {
+  count: number
+  last: number
+  /** Nothing is heard before. */
+  until: number
+  /** The last few things shown that were wrong. */
+  wrong: string[]
+}
+
+interface Counted {
+  readonly failures: Failures
+  readonly isNew: boolean
+}
+
+interface Client {
+  /** The networks it belongs to, the smallest first: each of them is counted. */
+  readonly networks: readonly [string, ...string[]]
+  readonly name: string | undefined
+}
+
+/** Attempts that wait at a time. */
+const WAITING = 1000
+const WRONG = 4
+
+/** Who failed and who did not; it outlives a reload. */
+export interface AttemptState {
+  readonly addresses: Map<string, Failures>
+  readonly names: Map<string, Failures>
+  readonly proven: Map<string, true>
+  readonly secret: Buffer
+}
+
+export const createAttemptState = (): AttemptState => ({
+  addresses: new Map(),
+  names: new Map(),
+  proven: new Map(),
+  secret: randomBytes(32),
+})
+
+export function createAttempts(clock: Clock, limits: AttemptLimits, state: AttemptState): Attempts {
+  const { addresses, names, secret } = state
+  /** Names, networks, and pairs of them, where a login was right; a pair is not slowed down by others there. */
+  const { proven } = state
+  /** Names may be long, and passwords are not to be kept. */
+  const markOf = (text: string) => createHmac('sha256', secret).update(text).digest('base64')
+  const waiting = new Set<() => void>()
+  let isClosed = false
+
+  /** Kept in the order of use; the longest unused go first. */
+  function keep<T>(map: Map<string, T>, name: string, value: T): void {
+    map.delete(name)
+    map.set(name, value)
+    if (map.size > limits.remembered) map.delete(map.keys().next().value as string)
+  }
+
+  function failuresOf(map: Map<string, Failures>, name: string): Failures {
+    const found = map.get(name)
+    if (found && clock.now() - found.last <= limits.forget) return found
+    return { count: 0, last: 0, until: 0, wrong: [] }
+  }
+
+  const delayOf = ({ count }: Failures) =>
+    count <= limits.free ? 0 : Math.min(limits.longest, limits.delay * 2 ** (count - limits.free - 1))
+
+  /** How long who fails so often has to wait. */
+  function count(map: Map<string, Failures>, name: string, { failures, isNew }: Counted): number {
+    if (isNew) failures.count++
+    failures.last = clock.now()
+    const delay = delayOf(failures)
+    failures.until = Math.max(failures.until, failures.last + delay)
+    keep(map, name, failures)
+    return delay
+  }
+
+  async function wait(ms: number): Promise<void> {
+    if (ms <= 0 || isClosed || waiting.size >= WAITING) return
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        waiting.delete(wake)
+        cancel()
+        resolve()
+      }
+      const cancel = clock.after(ms, wake)
+      waiting.add(wake)
+    })
+  }
+
+  /** The turns of a network come one after the other; undefined when there are too many before. */
+  function waitOf(networks: readonly string[]): number | undefined {
+    const now = clock.now()
+    let start = now
+    const slowed = networks.map((network) => failuresOf(addresses, network)).filter((from) => delayOf(from) > 0)
+    for (const { until } of slowed) start = Math.max(start, until)
+    if (start - now > limits.longest || (slowed.length > 0 && waiting.size >= WAITING)) return undefined
+    for (const from of slowed) from.until = start + delayOf(from)
+    return start - now
+  }
+
+  const pairOf = ({ networks: [network], name }: Client) => `${network} ${name}`
+
+  function rankOf({ networks: [network], name }: Client): Turn['rank'] {
+    if (name !== undefined && proven.has(pairOf({ networks: [network], name }))) return 0
+    return proven.has(network) || (name !== undefined && proven.has(name)) ? 1 : 2
+  }
+
+  function succeeded({ networks: [network], name }: Client): void {
+    for (const one of name === undefined ? [network] : [network, name, pairOf({ networks: [network], name })])
+      keep(proven, one, true)
+  }
+
+  /** Counts a failure; answers how long the client waits until it hears of it. */
+  function failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
+    const [network] = networks
+    proven.delete(network)
+    proven.delete(pairOf({ networks, name }))
+    const from = failuresOf(addresses, network)
+    const mark = shown === undefined ? undefined : markOf(`${name} ${shown}`)
+    const isNew = mark === undefined || !from.wrong.includes(mark)
+    if (isNew && mark !== undefined) from.wrong = [mark, ...from.wrong].slice(0, WRONG)
+    if (!trusted)
+      for (const one of networks)
+        count(addresses, one, { failures: one === network ? from : failuresOf(addresses, one), isNew })
+    return name === undefined ? 0 : count(names, name, { failures: failuresOf(names, name), isNew })
+  }
+
+  return {
+    async begin(attempt) {
+      const { username } = attempt
+      const name = username === undefined ? undefined : markOf(username.normalize('NFKC').toLowerCase())
+      const client: Client = { networks: networksOf(attempt.address), name }
+      const rank = rankOf(client)
+      if (!attempt.trusted && rank > 0) {
+        const before = waitOf(client.networks)
+        if (before === undefined) return undefined
+        await wait(before)
+      }
+      return { rank, succeeded: () => succeeded(client), failed: async () => wait(failed(client, attempt)) }
+    },
+    close() {
+      isClosed = true
+      for (const wake of [...waiting]) wake()
+    },
+  }
+}
+
+/**
+ * Whose an address is: a host with IPv6 has all of its /64, and a customer of a provider usually has the /48 around it.
+ * An IPv4 address in IPv6 form is the IPv4 address.
+ */
+function networksOf(address: string): readonly [string, ...string[]] {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined || !address.includes(':')) return [mapped ?? address]
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
+  while (tail !== undefined && groups.length + rest.length < 8) groups.push('0')
+  const all = [...groups, ...rest].map((group) => group.toLowerCase().replace(/^0+(?=.)/, '') || '0')
+  return [all.slice(0, 4).join(':'), `${all.slice(0, 3).join(':')}/48`]
+}

@@ -1,0 +1,65 @@
+/**
+ * Rights end when they end: the identities of open sessions are asked about again when one of them may have changed.
+ *
+ * The signal is a hint from any kernel on this store and may be missed; the interval is the truth behind it. What must
+ * stay true: an identity that no longer holds ends its session, and one that cannot be asked about changes nothing; a
+ * flood of hints is one look at each session.
+ */
+import type { Clock } from '../api/plugin.ts'
+import { defineSignal, type Signals } from '../runtime/signals.ts'
+
+/** Published by a source of accounts after every change that may end or change an identity. */
+export const IdentityChanged = defineSignal<Record<string, never>>('kernel:identity-changed')
+
+export interface Rights {
+  /** Calls `recheck`, which never fails, again and again until the returned function is called. */
+  watch(recheck: () => Promise<void>): () => void
+}
+
+interface RightsParts {
+  readonly signals: Signals
+  readonly clock: Clock
+  /** Milliseconds between looks without a hint. */
+  readonly interval: number
+}
+
+export function createRights({ signals, clock, interval }: RightsParts): Rights {
+  const watched = new Set<() => Promise<void>>()
+  let isLooking = false
+  let isHinted = false
+  let cancel: (() => void) | undefined
+
+  async function look(): Promise<void> {
+    isHinted = true
+    if (isLooking) return
+    isLooking = true
+    while (isHinted) {
+      isHinted = false
+      for (const recheck of watched) await recheck()
+    }
+    isLooking = false
+  }
+
+  function schedule(): void {
+    cancel ??= clock.after(interval, () => {
+      cancel = undefined
+      if (watched.size === 0) return
+      schedule()
+      void look()
+    })
+  }
+
+  signals.subscribe(IdentityChanged, () => void look())
+  return {
+    watch(recheck) {
+      watched.add(recheck)
+      schedule()
+      return () => {
+        watched.delete(recheck)
+        if (watched.size > 0) return
+        cancel?.()
+        cancel = undefined
+      }
+    },
+  }
+}

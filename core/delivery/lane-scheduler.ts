@@ -1,0 +1,203 @@
+/**
+ * Which lane a channel's loop serves next. A lane is one next hop at one priority; all of this is in memory and can be
+ * rebuilt from the store at any time.
+ *
+ * What must stay true: a next hop that is slow, full or limited never delays another one; a higher priority goes first
+ * and a lower one still moves; nothing here grows with the number of messages, only with that of next hops.
+ */
+import type { Priority } from '../api/hooks.ts'
+import { readLane } from '../queue/records.ts'
+
+/** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
+const TURNS: readonly Priority[] = [
+  'urgent',
+  'urgent',
+  'normal',
+  'urgent',
+  'urgent',
+  'normal',
+  'urgent',
+  'bulk',
+  'urgent',
+  'normal',
+  'urgent',
+  'urgent',
+]
+const ORDER: readonly Priority[] = ['urgent', 'normal', 'bulk']
+/** Most deliveries of one lane in one turn. */
+const TURN_SIZE = 20
+
+export interface Lane {
+  readonly name: string
+  readonly nexthop: string
+  readonly priority: Priority
+  readonly hop: Hop
+  /** Waiting for its turn, or for room at its next hop. */
+  queued: boolean
+  /** Its `take` is under way; what falls due meanwhile is remembered. */
+  taking: boolean
+  again: boolean
+  /** The time for which it stands in the heap. */
+  at: number
+}
+
+interface Hop {
+  active: number
+  /** With a rate: not before this time. */
+  nextAt: number
+  readonly full: Lane[]
+}
+
+export interface LanesParts {
+  /** The store's time, which lanes are due by. */
+  readonly now: () => number
+  readonly perNextHop: number
+  /** Ms between two deliveries to one next hop; 0 for no limit. */
+  readonly gapMs: number
+}
+
+export type Lanes = ReturnType<typeof createLanes>
+
+export function createLanes({ now, perNextHop, gapMs }: LanesParts) {
+  const lanes = new Map<string, Lane>()
+  const hops = new Map<string, Hop>()
+  const ready: Record<Priority, Lane[]> = { urgent: [], normal: [], bulk: [] }
+  const future = createHeap()
+  let turn = 0
+
+  function laneOf(name: string): Lane | undefined {
+    const known = lanes.get(name)
+    if (known) return known
+    const parts = readLane(name)
+    if (!parts || parts.held) return undefined
+    const hop: Hop = hops.get(parts.nexthop) ?? { active: 0, nextAt: 0, full: [] }
+    hops.set(parts.nexthop, hop)
+    const lane: Lane = {
+      name,
+      nexthop: parts.nexthop,
+      priority: parts.priority,
+      hop,
+      queued: false,
+      taking: false,
+      again: false,
+      at: Number.POSITIVE_INFINITY,
+    }
+    lanes.set(name, lane)
+    return lane
+  }
+
+  function enqueue(lane: Lane) {
+    if (lane.taking) lane.again = true
+    else if (!lane.queued) {
+      lane.queued = true
+      ready[lane.priority].push(lane)
+    }
+  }
+
+  /** Something in this lane falls due at that time. */
+  function add(name: string, at: number) {
+    const lane = laneOf(name)
+    if (!lane) return
+    if (at <= now()) enqueue(lane)
+    else if (at < lane.at) {
+      lane.at = at
+      future.push(at, lane)
+    }
+  }
+
+  function promote() {
+    const due = now()
+    for (let top = future.peek(); top && top.at <= due; top = future.peek()) {
+      future.pop()
+      if (top.lane.at !== top.at) continue
+      top.lane.at = Number.POSITIVE_INFINITY
+      enqueue(top.lane)
+    }
+  }
+
+  /** The next lane that is due and has room, and how many deliveries it may take. */
+  function next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
+    promote()
+    const first = TURNS[turn++ % TURNS.length] as Priority
+    for (const priority of [first, ...ORDER]) {
+      for (let lane = ready[priority].shift(); lane; lane = ready[priority].shift()) {
+        lane.queued = false
+        const { hop } = lane
+        const room = perNextHop - hop.active
+        if (gapMs > 0 && hop.nextAt > now()) add(lane.name, hop.nextAt)
+        else if (room <= 0) {
+          lane.queued = true
+          hop.full.push(lane)
+        } else {
+          lane.taking = true
+          return { lane, limit: gapMs > 0 ? 1 : Math.min(room, free, TURN_SIZE) }
+        }
+      }
+    }
+    return undefined
+  }
+
+  return {
+    add,
+    next,
+    /** What a take brought. True: the lane had no more that is due, and should be looked at again when there is time. */
+    taken(lane: Lane, asked: number, got: number): boolean {
+      lane.taking = false
+      lane.hop.active += got
+      if (gapMs > 0 && got > 0) lane.hop.nextAt = Math.max(now(), lane.hop.nextAt) + gapMs * got
+      if (got === asked || lane.again) enqueue(lane)
+      lane.again = false
+      return got < asked
+    },
+    /** One delivery has left its slot. */
+    done({ hop }: Lane) {
+      hop.active--
+      for (const lane of hop.full.splice(0)) {
+        lane.queued = false
+        enqueue(lane)
+      }
+    },
+    /** Nothing is left in the lane; forgets it, and its next hop with its last lane. */
+    drop(lane: Lane) {
+      if (lane.queued || lane.taking || lane.at !== Number.POSITIVE_INFINITY) return
+      lanes.delete(lane.name)
+      if (
+        lane.hop.active === 0 &&
+        !ORDER.some((priority) => lanes.has(lane.name.replace(/\/[^/]+\//, `/${priority}/`)))
+      )
+        hops.delete(lane.nexthop)
+    },
+    /** When the next lane falls due, ms since 1970. */
+    nextAt: () => future.peek()?.at,
+    hasReady: () => ORDER.some((priority) => ready[priority].length > 0),
+  }
+}
+
+/** Earliest first. A lane that was moved leaves its old entry behind, which `promote` passes over. */
+function createHeap() {
+  const items: { at: number; lane: Lane }[] = []
+  const less = (a: number, b: number) =>
+    (items[a]?.at ?? Number.POSITIVE_INFINITY) < (items[b]?.at ?? Number.POSITIVE_INFINITY)
+  const swap = (a: number, b: number) => {
+    const [left, right] = [items[a], items[b]]
+    if (left && right) [items[a], items[b]] = [right, left]
+  }
+  return {
+    peek: () => items[0],
+    push(at: number, lane: Lane) {
+      items.push({ at, lane })
+      for (let i = items.length - 1; i > 0 && less(i, (i - 1) >> 1); i = (i - 1) >> 1) swap(i, (i - 1) >> 1)
+    },
+    pop() {
+      const last = items.pop()
+      if (!last || items.length === 0) return
+      items[0] = last
+      for (let i = 0; ; ) {
+        const child = less(2 * i + 2, 2 * i + 1) ? 2 * i + 2 : 2 * i + 1
+        if (!less(child, i)) return
+        swap(i, child)
+        i = child
+      }
+    },
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The lines of a report (RFC 3464): what others said, made fit for a field.
+ *
+ * What must stay true: every line is ASCII unless the report is internationalized (RFC 6533), and at most 998 octets
+ * (RFC 5322 section 2.1.1); no value can end its field; the remote's words stay apart from this server's.
+ */
+import { isAscii } from 'node:buffer'
+import type { Outcome } from '../api/hooks.ts'
+import { format, type Reply } from '../api/reply.ts'
+
+const MAX_LINE = 998
+/** Where a long line is cut if it has no space, with room for the name of the field. */
+const MAX_PIECE = 900
+
+/** Printable ASCII, or any printable character in an internationalized report; one line. */
+export function printable(text: string, utf8: boolean): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  const line = text.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ')
+  return utf8 ? line : line.replace(/[^\x20-\x7e]/gu, '?')
+}
+
+/** Lines of at most 900 octets; a line without spaces is cut. */
+function pieces(text: string): string[] {
+  if (Buffer.byteLength(text) <= MAX_PIECE) return [text]
+  const lines: string[] = []
+  let line = ''
+  let octets = 0
+  for (const char of text) {
+    const more = Buffer.byteLength(char)
+    if (octets + more > MAX_PIECE) {
+      const space = line.lastIndexOf(' ')
+      const rest = space > MAX_PIECE / 2 ? line.slice(space + 1) : ''
+      lines.push(rest === '' ? line : line.slice(0, space))
+      line = rest
+      octets = Buffer.byteLength(rest)
+    }
+    line += char
+    octets += more
+  }
+  return [...lines, line].filter((one) => one.trim() !== '')
+}
+
+/** One field of a delivery-status part, folded where it must be. */
+export function statusField(name: string, value: string, utf8 = false): string {
+  const lines = value.split('\n').flatMap((line) => pieces(printable(line, utf8).trim()))
+  return `${name}: ${lines.join('\r\n ')}\r\n`
+}
+
+/** RFC 3464 section 2.3.2, RFC 6533 section 3: an address that ASCII cannot hold is escaped where UTF-8 is not allowed. */
+export function addressField(name: string, type: string, address: string, utf8: boolean): string {
+  if (isAscii(Buffer.from(address))) return statusField(name, `${type};${address}`)
+  const escaped = [...address.toWellFormed()].map((char) => {
+    const point = char.codePointAt(0) ?? 0
+    return point > 0x20 && point < 0x7f && !'\\+='.includes(char)
+      ? char
+      : `\\x{${point.toString(16).toUpperCase().padStart(2, '0')}}`
+  })
+  return statusField(name, `utf-8;${utf8 ? address : escaped.join('')}`, utf8)
+}
+
+/** RFC 3464 section 2.3.6: the remote's words as they were said; ours under a type of our own. */
+export function diagnosticField({ said, ...reply }: Reply): string {
+  return said === undefined || printable(said, false).trim() === ''
+    ? statusField('Diagnostic-Code', `x-iems; ${format(reply)}`)
+    : statusField('Diagnostic-Code', `smtp; ${said}`)
+}
+
+const MAX_WORDS = 500
+
+/** The words behind a reply in one printable line: the remote's as said, else ours. For people, lists and logs. */
+export function wordsOf(reply: Reply): string {
+  return printable(reply.said ?? format(reply), false).slice(0, MAX_WORDS)
+}
+
+/** A line for the human reader: whose words they are is seen. */
+export function recipientLine({ recipient, reply, remote }: Outcome): string {
+  const address = printable(recipient.address, true)
+  if (reply.said === undefined) return `  <${address}>: ${printable(format(reply), false).slice(0, MAX_WORDS)}`
+  const by = `${printable(remote ?? 'the remote server', false)} said: ${wordsOf(reply)}`
+  return reply.text.startsWith(EXPIRED) ? `  <${address}>: ${EXPIRED}; ${by}` : `  <${address}>: ${by}`
+}
+
+export const EXPIRED = 'Delivery time expired'
+
+/** Whether content fits into a message without an encoding. */
+export function fitsLines(content: Uint8Array): boolean {
+  let start = 0
+  for (let end = content.indexOf(10); end >= 0; end = content.indexOf(10, start)) {
+    if (end - start > MAX_LINE + 1) return false
+    start = end + 1
+  }
+  return content.length - start <= MAX_LINE
+}
+
+/** A header whose lines are cut where they are too long. */
+export function cutLines(header: Uint8Array): Buffer {
+  const lines = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1').split('\r\n')
+  return Buffer.from(lines.map((line) => line.slice(0, MAX_LINE)).join('\r\n'), 'latin1')
+}

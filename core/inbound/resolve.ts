@@ -1,0 +1,124 @@
+/**
+ * Where a recipient's mail goes: what it expands to, the route of each result, and whether this sender may send there.
+ *
+ * What must stay true: expansion ends (depth, number, no address twice) and comes to at least one recipient, or the
+ * address is refused; a recipient without a route is refused, never guessed; a channel that accepts only authorised senders is never reached by others, but for the targets of an alias,
+ * whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or lists.
+ */
+import { IemsError } from '../api/errors.ts'
+import type { Recipient, Route, Routed, Session } from '../api/hooks.ts'
+import type { Hooks, Run } from '../api/plugin.ts'
+import { classOf, defer, type Refusal, refuse } from '../api/reply.ts'
+
+export interface ResolveParts {
+  readonly hooks: Hooks
+  /** Who may send to each channel that delivers. */
+  readonly accepts: ReadonlyMap<string, 'anyone' | 'authorised'>
+  /** Most recipients that one address may become. */
+  readonly expansion: number
+  readonly hostname: string
+  /** The mailbox of those who run this server. */
+  readonly postmaster?: string | undefined
+}
+
+/** RFC 5321 section 4.5.1, RFC 2142: the addresses by which those who run a domain can always be reached. */
+const ROLE = /^"?(postmaster|abuse)"?(?:@(.+))?$/i
+/** Enhanced codes that say nobody is behind an address. */
+const UNKNOWN: readonly string[] = ['5.1.1', '5.2.1', '5.4.6']
+
+/** At least one. */
+export type Several<T> = readonly [T, ...T[]]
+const isSeveral = <T>(list: readonly T[]): list is Several<T> => list.length > 0
+
+const DEPTH = 16
+const NOBODY = refuse(550, '5.1.1', 'This address has no recipients')
+const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
+
+export type Resolve = ReturnType<typeof createResolve>
+
+export function mayRelay({ identity, trusted }: Session): boolean {
+  return trusted || identity?.mayRelay === true
+}
+
+export function createResolve({ hooks, accepts, expansion, hostname, postmaster }: ResolveParts) {
+  /** An address of this server itself, which no other server can answer for. */
+  function isOwnRole(address: string): boolean {
+    const [, name, domain = hostname] = ROLE.exec(address) ?? []
+    return name !== undefined && domain.toLowerCase().replace(/\.$/, '') === hostname.toLowerCase()
+  }
+
+  /**
+   * Who gets the mail for a role (postmaster, abuse) that has no mailbox of its own: the configured postmaster. The
+   * refusal is what was said to the address itself; one that does not mean "nobody here" stands.
+   */
+  function insteadOf(to: Recipient, { reply }: Refusal): Recipient | undefined {
+    const isVacant = ROLE.test(to.address) && UNKNOWN.includes(reply.enhanced)
+    if (!isVacant || postmaster === undefined || to.address === postmaster) return undefined
+    return { ...to, address: postmaster }
+  }
+
+  /**
+   * One level after the other, so that the bounds hold for wide and for deep expansions. Never empty: an address that
+   * comes to no recipient is refused, or mail for it would be accepted and lost.
+   */
+  async function expand(first: Recipient, from: string, run: Run): Promise<Several<Recipient> | Refusal> {
+    if (!hooks.isTapped('expand')) return [first]
+    const seen = new Set([first.address.toLowerCase()])
+    const final: Recipient[] = []
+    let refusal: Refusal | undefined
+    let level: readonly Recipient[] = [first]
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > DEPTH) return refuse(550, '5.4.6', 'Alias expansion is too deep')
+      const next: Recipient[] = []
+      for (const to of level) {
+        const answer = (await hooks.call('expand', { to, from }, run)) ?? [to]
+        if ('kind' in answer || answer.length === 0) {
+          const no = 'kind' in answer ? answer : NOBODY
+          // "Later" holds for the whole address; a lasting no for one of several targets does not stop the others.
+          if (classOf(no.reply) !== 'permanent') return no
+          refusal ??= no
+          continue
+        }
+        for (const one of answer) {
+          const name = one.address.toLowerCase()
+          // An address that names itself among its targets keeps its own copy.
+          if (name === to.address.toLowerCase()) final.push(one)
+          else if (!seen.has(name)) next.push(one)
+          seen.add(name)
+        }
+        if (final.length + next.length > expansion)
+          return defer(452, '4.5.3', 'The address stands for too many recipients')
+      }
+      level = next
+    }
+    return isSeveral(final) ? final : (refusal ?? LOOP)
+  }
+
+  /** The route of one final recipient. Throws when it names a channel that does not deliver. */
+  async function route(to: Recipient, from: string, run: Run): Promise<Route | undefined> {
+    const found = await hooks.call('route', { to, from }, run)
+    if (found && !accepts.has(found.channel))
+      throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: `the route of ${to.address}`, channel: found.channel })
+    return found
+  }
+
+  /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
+  async function resolve(to: Recipient, from: string, session: Session, run: Run): Promise<Several<Routed> | Refusal> {
+    const recipients = await expand(to, from, run)
+    if ('kind' in recipients) return recipients
+    const routed: Routed[] = []
+    for (const recipient of recipients) {
+      const found = await route(recipient, from, run)
+      const isRelay = found && accepts.get(found.channel) === 'authorised'
+      // No other server is the postmaster of this one, whatever the default route says.
+      if ((!found || isRelay) && isOwnRole(recipient.address)) return NOBODY
+      if (!found) return refuse(550, '5.1.2', 'No route to this recipient')
+      const own = recipient.address === to.address
+      if (own && isRelay && !mayRelay(session)) return refuse(550, '5.7.1', 'Relaying denied')
+      routed.push({ recipient, route: found })
+    }
+    return isSeveral(routed) ? routed : NOBODY
+  }
+
+  return { resolve, route, insteadOf }
+}

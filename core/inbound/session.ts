@@ -1,0 +1,370 @@
+/**
+ * What a listening channel says to the kernel about one client: five calls in the order of RFC 5321, then the content.
+ *
+ * The channel translates its protocol; what is allowed is decided here, by hooks and by the destination channel. What
+ * must stay true: this file knows no sockets, no TLS and no command syntax; a recipient is taken only if no tap refused
+ * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
+ */
+
+import { IemsError } from '../api/errors.ts'
+import type {
+  HookName,
+  Identity,
+  MailParameters,
+  Notify,
+  Priority,
+  Protocol,
+  Recipient,
+  Routed,
+  Session,
+  Subject,
+} from '../api/hooks.ts'
+import type { Clock, Hooks } from '../api/plugin.ts'
+import { defer, FAULT, format, type Refusal, refuse } from '../api/reply.ts'
+import { createJudge } from '../auth/authenticator.ts'
+import type { Attempts } from '../auth/login-throttle.ts'
+import type { Rights } from '../auth/rights.ts'
+import { converse, type SaslExchange, type WholeCredentials } from '../auth/sasl/exchange.ts'
+import { offeredMechanisms, type SaslMechanism } from '../auth/sasl/mechanisms.ts'
+import { newId } from '../message/message.ts'
+import { createTrace, type Step, type Trace } from '../message/trace.ts'
+import type { Emit, EventName } from '../runtime/log.ts'
+import type { DataReply, Receive } from './receive.ts'
+import { mayRelay, type Resolve } from './resolve.ts'
+
+/** Of a TLS connection; `tlsFacts` knows them. */
+export type TlsFacts = NonNullable<Session['tls']> & {
+  /** RFC 9266: what SASL can be bound to. Stays in the kernel. */
+  readonly binding?: Uint8Array
+}
+
+export interface ClientFacts {
+  readonly protocol: Protocol
+  readonly remote: Session['remote']
+  readonly local?: NonNullable<Session['local']>
+  readonly tls?: TlsFacts
+  /** Default false. */
+  readonly submission?: boolean
+}
+
+/** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */
+export interface OpenSession {
+  readonly session: Session
+  connect(): Promise<Refusal | undefined>
+  /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
+  update(facts: Partial<ClientFacts> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
+  /** The SASL mechanisms that can succeed now, strongest first. */
+  mechanisms(): readonly SaslMechanism[]
+  /**
+   * Runs a SASL exchange to its end; an identity is remembered. Wrong credentials are 535; 501 says that the client gave
+   * up, or that it could not be understood. May take its time when many attempts have failed. Throws what `ask` throws.
+   */
+  authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
+  /** The same for credentials that a protocol has without SASL. */
+  auth(credentials: WholeCredentials): Promise<Identity | Refusal>
+  /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
+  readonly revoked: AbortSignal
+  /** Calls `look` whenever the identity was asked about and still holds: what it may do can have changed. */
+  onRechecked(look: () => void): void
+  /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
+  mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
+  rcpt(to: {
+    readonly address: string
+    readonly notify?: readonly Notify[]
+    readonly orcpt?: string
+  }): Promise<Refusal | undefined>
+  /**
+   * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
+   * transaction either way. A source that throws is a client that went away: nothing is kept.
+   */
+  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<DataReply>
+  /** What the transaction has come to so far: every recipient's route, and what each tap said. */
+  outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
+  /** RSET: forgets the transaction. */
+  reset(): void
+  close(): void
+}
+
+interface Transaction {
+  readonly id: string
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly recipients: Routed[]
+  readonly trace: Trace
+}
+
+export interface SessionParts {
+  readonly hooks: Hooks
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly resolve: Resolve
+  readonly receive: Receive
+  readonly attempts: Attempts
+  readonly rights: Rights
+  readonly secret: () => Promise<Uint8Array>
+  /** Most recipients of one message, expansions included. */
+  readonly recipients: number
+}
+
+/** Where this session comes in. */
+export interface Entrance {
+  readonly channel: string
+  trusts(address: string): boolean
+}
+
+/** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
+function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Priority {
+  if (mtPriority > 0 && mayRelay(session)) return 'urgent'
+  return mtPriority < 0 ? 'bulk' : 'normal'
+}
+
+const NO_MECHANISM = refuse(504, '5.5.4', 'Authentication mechanism not offered')
+const NO_MAIL = refuse(503, '5.5.1', 'Send MAIL first')
+const EXPIRED = refuse(535, '5.7.8', 'The login has expired')
+const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
+const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
+
+export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
+  const { hooks, clock, emit, resolve, receive } = parts
+  const { binding: first, ...tls } = facts.tls ?? {}
+  let binding = first
+  let session: Session = {
+    id: newId(clock.now()),
+    channel,
+    protocol: facts.protocol,
+    remote: facts.remote,
+    ...(facts.local ? { local: facts.local } : {}),
+    ...(facts.tls ? { tls: tls as NonNullable<Session['tls']> } : {}),
+    trusted: trusts(facts.remote.address),
+    submission: facts.submission ?? false,
+  }
+  /** What was said of the client before any message; every transaction begins with it. */
+  let greeting = createTrace({ clock, from: channel })
+  let heloRan = false
+  let transaction: Transaction | undefined
+  emit('session.opened', { session: session.id, channel, remote: session.remote.address })
+
+  function refused(event: EventName, refusal: Refusal, fields: Readonly<Record<string, unknown>> = {}): Refusal {
+    emit(event, {
+      session: session.id,
+      channel,
+      remote: session.remote.address,
+      ...fields,
+      reply: format(refusal.reply),
+    })
+    return refusal
+  }
+
+  /** A hook that may refuse; a fault of its taps is `fault`. */
+  async function ask<K extends HookName & ('connect' | 'helo' | 'mail' | 'rcpt')>(
+    hook: K,
+    subject: Subject<K>,
+    fault: Refusal,
+    { run }: Trace,
+  ) {
+    if (!hooks.isTapped(hook)) return undefined
+    try {
+      return (await hooks.call(hook, subject, run)) as Refusal | undefined
+    } catch (cause) {
+      if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: session.id, cause })
+      return fault
+    }
+  }
+
+  /** Most sessions never log in. */
+  const judge = () =>
+    createJudge(parts, {
+      session,
+      run: greeting.run,
+      denied: (refusal, { username: user, authzid }) =>
+        refused('session.auth-failed', refusal, { user, ...(authzid === undefined ? {} : { authzid }) }),
+    })
+
+  /** What came of an attempt; from here on the client is who it has shown to be. */
+  function accepted(answer: Identity | Refusal): Identity | Refusal {
+    if (answer.kind === 'refuse') return answer
+    session = { ...session, identity: answer }
+    unwatch ??= parts.rights.watch(async () => void (await recheck()))
+    const { user, actor } = answer
+    emit('session.authenticated', { session: session.id, channel, user })
+    if (actor)
+      emit('session.proxied', {
+        session: session.id,
+        channel,
+        protocol: session.protocol,
+        remote: session.remote.address,
+        actor: actor.user,
+        user,
+      })
+    return answer
+  }
+
+  const revoked = new AbortController()
+  let unwatch: (() => void) | undefined
+  let rechecked: (() => void) | undefined
+
+  /** Asks again who the client is. A fault says nothing of it; before mail it is "later". */
+  async function recheck(): Promise<Refusal | undefined> {
+    const { identity } = session
+    if (revoked.signal.aborted) return REVOKED
+    if (!identity) return undefined
+    if (identity.expires !== undefined && identity.expires <= clock.now()) return revoke(identity, EXPIRED)
+    if (!hooks.isTapped('reidentify')) return undefined
+    let answer: Identity | Refusal | undefined
+    try {
+      answer = (await hooks.call('reidentify', { identity, session }, greeting.run)) ?? undefined
+    } catch (cause) {
+      if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'reidentify', session: session.id, cause })
+      return FAULT
+    }
+    // The client may have become another meanwhile.
+    if (!answer || session.identity !== identity) return undefined
+    if (answer.kind === 'identity') {
+      const { expires } = identity
+      session = { ...session, identity: { ...answer, ...(expires === undefined ? {} : { expires }) } }
+      rechecked?.()
+      return undefined
+    }
+    return revoke(identity, answer)
+  }
+
+  function revoke({ user }: Identity, { reply }: Refusal): Refusal {
+    emit('session.revoked', { session: session.id, channel, user, reply: format(reply) })
+    transaction = undefined
+    revoked.abort(reply.text)
+    return REVOKED
+  }
+
+  async function helo(): Promise<Refusal | undefined> {
+    if (heloRan) return undefined
+    const refusal = await ask('helo', session, FAULT, greeting)
+    heloRan = refusal === undefined
+    return refusal
+  }
+
+  async function begin(from: string, parameters: MailParameters): Promise<Refusal | undefined> {
+    const id = newId(clock.now())
+    const trace = createTrace({
+      clock,
+      message: id,
+      from: channel,
+      findings: greeting.findings,
+      steps: greeting.steps,
+      state: greeting.state,
+    })
+    const refusal = await ask('mail', { from, parameters, session }, FAULT, trace)
+    if (!refusal) transaction = { id, from, parameters, recipients: [], trace }
+    return refusal
+  }
+
+  /** Where a recipient's mail goes, if no tap refuses it. */
+  async function take(to: Recipient, by: Session, { from, parameters, trace }: Transaction) {
+    const routed = await resolve.resolve(to, from, by, trace.run)
+    if ('kind' in routed) return routed
+    const channels = [...new Set(routed.map(({ route }) => route.channel))]
+    const run = channels.length === 1 ? { ...trace.run, to: channels[0] as string } : trace.run
+    return (await ask('rcpt', { to, from, session, parameters, routed }, FAULT, { ...trace, run })) ?? routed
+  }
+
+  /** Adds what a recipient comes to, once each. */
+  async function add(to: Recipient, begun: Transaction): Promise<Refusal | undefined> {
+    const { recipients } = begun
+    let routed = await take(to, session, begun)
+    const deputy = 'kind' in routed ? resolve.insteadOf(to, routed) : undefined
+    // It is the administrator who names the postmaster, wherever their mailbox is.
+    if (deputy) routed = await take(deputy, { ...session, trusted: true }, begun)
+    if ('kind' in routed) return routed
+    if (recipients.length + routed.length > parts.recipients) return defer(452, '4.5.3', 'Too many recipients')
+    for (const one of routed) {
+      const known = recipients.some(
+        ({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel,
+      )
+      if (!known) recipients.push(one)
+    }
+    return undefined
+  }
+
+  return {
+    get session() {
+      return session
+    },
+    async connect() {
+      const refusal = await ask('connect', session, defer(421, '4.3.0', 'Local error, try again later'), greeting)
+      return refusal && refused('session.refused', refusal)
+    },
+    update(facts) {
+      const { remote, identity, tls: secured, ...others } = facts
+      const { binding: bound, ...tls } = secured ?? {}
+      if (secured) binding = bound
+      const rest = { ...others, ...(secured ? { tls: tls as NonNullable<Session['tls']> } : {}) }
+      const { identity: before, ...unknown } = session
+      // A new cipher or address is a new client as far as trust goes: RFC 3207 section 4.2.
+      const isOther = remote !== undefined && remote.address !== session.remote.address
+      const kept = 'identity' in facts ? identity : rest.tls || isOther ? undefined : before
+      session = {
+        ...unknown,
+        ...rest,
+        ...(remote ? { remote, trusted: trusts(remote.address) } : {}),
+        ...(kept ? { identity: kept } : {}),
+      } as Session
+      if (isOther) greeting = createTrace({ clock, from: channel })
+      if (rest.helo !== undefined || rest.tls || isOther) {
+        heloRan = false
+        transaction = undefined
+      }
+    },
+    mechanisms: () => offeredMechanisms({ judged: hooks.mechanisms(channel), canBind: binding !== undefined }),
+    async authenticate(exchange) {
+      if (!this.mechanisms().includes(exchange.mechanism)) return NO_MECHANISM
+      return accepted(await converse(exchange, judge(), binding))
+    },
+    auth: async (credentials) => accepted(await judge().judge(credentials)),
+    revoked: revoked.signal,
+    onRechecked(look) {
+      rechecked = look
+    },
+    async mail(from, parameters) {
+      transaction = undefined
+      const refusal = (await recheck()) ?? (await helo()) ?? (await begin(from, parameters))
+      return refusal && refused('sender.refused', refusal, { from })
+    },
+    async rcpt({ address, notify, orcpt }) {
+      if (revoked.signal.aborted) return REVOKED
+      if (!transaction) return NO_MAIL
+      const to: Recipient = {
+        address,
+        original: address,
+        ...(notify ? { notify } : {}),
+        ...(orcpt === undefined ? {} : { orcpt }),
+      }
+      let refusal: Refusal | undefined
+      try {
+        refusal = await add(to, transaction)
+      } catch (cause) {
+        if (!(cause instanceof IemsError) || cause.code !== 'IEMS_PLUGIN_FAULT')
+          emit('kernel.fault', { hook: 'route', session: session.id, cause })
+        refusal = FAULT
+      }
+      return refusal && refused('recipient.refused', refusal, { from: transaction?.from, recipient: address })
+    },
+    async data(content, once) {
+      const begun = transaction
+      transaction = undefined
+      if (revoked.signal.aborted) return REVOKED.reply
+      if (!begun) return NO_MAIL.reply
+      if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
+      const { id, trace, ...envelope } = begun
+      const priority = priorityOf(session, envelope.parameters)
+      return receive({ session, ...envelope, priority, ...(once === undefined ? {} : { once }) }, id, trace, content)
+    },
+    outlook: () => transaction && { routed: transaction.recipients, steps: transaction.trace.steps },
+    reset() {
+      transaction = undefined
+    },
+    close() {
+      transaction = undefined
+      unwatch?.()
+      emit('session.closed', { session: session.id, channel })
+    },
+  }
+}

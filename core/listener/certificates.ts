@@ -1,0 +1,153 @@
+/**
+ * What every listener can be set to do about TLS: certificates from files, and which of them a client gets: the one that
+ * names the host it asked for, else the first.
+ *
+ * Invariant: certificates that cannot be used replace none that are.
+ */
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { domainToUnicode } from 'node:url'
+import * as z from 'zod'
+import { IemsError, reasonOf, together } from '../api/errors.ts'
+
+const certificate = {
+  cert: z
+    .string()
+    .describe(
+      'File with the certificate and its chain (PEM). Read at start, at each reload and every minute; sessions that are open go on.',
+    ),
+  key: z.string().describe('File with the private key (PEM).'),
+}
+
+/** The option `tls` of a listener; `port` is that of implicit TLS for its protocol. */
+export const tlsOption = (port: number) =>
+  z.strictObject({
+    ...certificate,
+    others: z
+      .array(z.strictObject(certificate))
+      .default([])
+      .describe('Further certificates, chosen by the name the client asks for (SNI); each names its hosts itself.'),
+    mode: z
+      .enum(['starttls', 'implicit'])
+      .default('starttls')
+      .describe(`Begin in plain text and offer STARTTLS, or speak TLS from the first octet (port ${port}).`),
+    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that is spoken.'),
+  })
+export type TlsOption = z.output<ReturnType<typeof tlsOption>>
+
+/** Ms after which the files are looked at again. */
+export const LOOK_MS = 60_000
+
+export interface Certificates {
+  /** Of the default certificate, as it is at the moment. */
+  readonly cert: Buffer
+  readonly key: Buffer
+  /** The context for a name as Unicode in lower case; undefined for the default. */
+  choose(servername: string): SecureContext | undefined
+  /** Reads the files again. True: others are used for connections from now on. Throws IEMS_TLS_FILE with nothing changed. */
+  refresh(): Promise<boolean>
+}
+
+interface ReadCertificates extends Omit<Certificates, 'refresh'> {
+  /** Different for other files. */
+  readonly mark: string
+}
+
+/** Throws IEMS_TLS_FILE, which names every file that is wrong. */
+export async function readCertificates(option: TlsOption): Promise<Certificates> {
+  let present = await readAll(option)
+  return {
+    get cert() {
+      return present.cert
+    },
+    get key() {
+      return present.key
+    },
+    choose: (servername) => present.choose(servername),
+    async refresh() {
+      const next = await readAll(option)
+      if (next.mark === present.mark) return false
+      present = next
+      return true
+    },
+  }
+}
+
+async function readAll({ cert, key, others, minVersion }: TlsOption): Promise<ReadCertificates> {
+  const problems: IemsError[] = []
+  const main = await readPair({ cert, key }, problems)
+  const contexts = new Map<string, SecureContext>()
+  const mark = createHash('sha256')
+  for (const other of others) {
+    const pair = await readPair(other, problems)
+    if (!pair) continue
+    mark.update(pair.cert).update(pair.key)
+    const context = createSecureContext({ ...pair, minVersion })
+    for (const name of namesOf(pair.cert)) contexts.set(name, context)
+  }
+  if (!main || problems.length > 0) throw together(problems)
+  mark.update(main.cert).update(main.key)
+  return {
+    ...main,
+    mark: mark.digest('base64'),
+    choose: (servername) => contexts.get(servername) ?? contexts.get(servername.replace(/^[^.]+/, '*')),
+  }
+}
+
+/** The certificates of authorities (PEM) in a file. Throws IEMS_TLS_FILE. */
+export async function readAuthorities(path: string): Promise<string> {
+  return (await readPem(path, (pem) => new X509Certificate(pem))).pem.toString()
+}
+
+/** A certificate and its key, or their problems. */
+async function readPair(files: { readonly cert: string; readonly key: string }, problems: IemsError[]) {
+  const found = await Promise.allSettled([
+    readPem(files.cert, (pem) => new X509Certificate(pem)),
+    readPem(files.key, (pem) => createPrivateKey(pem)),
+  ])
+  for (const one of found) if (one.status === 'rejected') problems.push(one.reason as IemsError)
+  const [cert, key] = found
+  if (cert.status === 'rejected' || key.status === 'rejected') return undefined
+  if (cert.value.parsed.checkPrivateKey(key.value.parsed)) return { cert: cert.value.pem, key: key.value.pem }
+  problems.push(
+    new IemsError('IEMS_TLS_FILE', { path: files.key, why: `not the key of the certificate in ${files.cert}` }),
+  )
+  return undefined
+}
+
+async function readPem<T>(
+  path: string,
+  parse: (pem: Buffer) => T,
+): Promise<{ readonly pem: Buffer; readonly parsed: T }> {
+  try {
+    const pem = await readFile(path)
+    return { pem, parsed: parse(pem) }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'the server may not read it' : reasonOf(cause)
+    throw new IemsError('IEMS_TLS_FILE', { path, why }, cause)
+  }
+}
+
+/** What a server of node:tls is to be made with. */
+export function tlsServerOptions({ cert, key, choose }: Certificates, { minVersion }: Pick<TlsOption, 'minVersion'>) {
+  return {
+    cert,
+    key,
+    minVersion,
+    SNICallback: (servername: string, done: (error: Error | null, context?: SecureContext) => void) =>
+      done(null, choose(domainToUnicode(servername.toLowerCase()))),
+  }
+}
+
+/** The host names in a certificate's subjectAltName, wildcards as they are. */
+function namesOf(pem: Buffer): string[] {
+  const names = new X509Certificate(pem).subjectAltName?.split(', ') ?? []
+  return names.filter((name) => name.startsWith('DNS:')).map((name) => unicodeOf(name.slice(4).toLowerCase()))
+}
+
+function unicodeOf(name: string): string {
+  return name.startsWith('*.') ? `*.${domainToUnicode(name.slice(2))}` : domainToUnicode(name)
+}

@@ -1,0 +1,98 @@
+/**
+ * What the client is told: lines gathered until a reply is complete, content as it is read.
+ *
+ * What must stay true: a client that reads slowly holds up only itself, costs no more than what is gathered here, and
+ * is left when it takes nothing for too long.
+ */
+import type { Writable } from 'node:stream'
+import { Ended, TimedOut } from './line-reader.ts'
+
+/** Content that has been announced to the client cannot be had: nothing that follows could be understood. */
+export class Broken extends Error {}
+
+/** Octets gathered before they are written. */
+const GATHERED = 32_768
+
+export class Output {
+  #stream: Writable | undefined
+  #gathered: (string | Buffer)[] = []
+  #size = 0
+  readonly #patience: number
+
+  /** How long a client may take nothing, in ms. */
+  constructor(patience: number) {
+    this.#patience = patience
+  }
+
+  attach(stream: Writable): void {
+    this.#stream = stream
+  }
+
+  /** Adds to the reply; strings are one character an octet unless they say `utf8`. */
+  write(piece: string | Buffer): void {
+    this.#gathered.push(piece)
+    this.#size += piece.length
+  }
+
+  line(text: string): void {
+    this.write(`${text}\r\n`)
+  }
+
+  /** Whether it is time to let the client have what is gathered. */
+  get isFull(): boolean {
+    return this.#size >= GATHERED
+  }
+
+  /**
+   * Writes content that has been announced, with its size where the protocol announces one. Throws Broken when the source
+   * fails or has too little; what it has beyond the size is left out.
+   */
+  async content(source: AsyncIterable<Uint8Array>, size = Number.POSITIVE_INFINITY): Promise<void> {
+    let left = size
+    try {
+      for await (const chunk of source) {
+        const part = Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.byteLength, left))
+        left -= part.length
+        this.write(part)
+        if (this.isFull) await this.flush()
+        if (left === 0) break
+      }
+    } catch (cause) {
+      if (cause instanceof Ended || cause instanceof TimedOut) throw cause
+      throw new Broken('content failed after it had been announced', { cause })
+    }
+    if (left > 0 && size !== Number.POSITIVE_INFINITY) throw new Broken(`content ended ${left} octets early`)
+  }
+
+  /** Writes what is gathered, and waits while the client is slow. */
+  async flush(): Promise<void> {
+    if (this.#size === 0 || !this.#stream) return
+    const pieces = this.#gathered
+    this.#gathered = []
+    this.#size = 0
+    const stream = this.#stream
+    const whole = pieces.every((piece) => typeof piece === 'string')
+      ? Buffer.from(pieces.join(''))
+      : Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+    if (stream.destroyed || stream.writableEnded) return
+    if (!stream.write(whole)) await this.#drained(stream)
+  }
+
+  async #drained(stream: Writable): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    let isLate = false
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        stream.off('drain', done).off('close', done)
+        resolve()
+      }
+      stream.once('drain', done).once('close', done)
+      timer = setTimeout(() => {
+        isLate = true
+        done()
+      }, this.#patience)
+    })
+    clearTimeout(timer)
+    if (isLate) throw new TimedOut()
+  }
+}

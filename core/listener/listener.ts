@@ -1,0 +1,231 @@
+/**
+ * From a connection to a client that can be spoken to, for protocols of lines: counted, told by its proxy who it is,
+ * under TLS when that comes first, and later when it asks.
+ *
+ * What must stay true: nobody is served beyond the limits; nothing that came before TLS is taken for what came under
+ * it; stopping waits for those who are served, until the signal.
+ */
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Clock, Parts, SetupContext } from '../api/plugin.ts'
+import type { TlsFacts } from '../inbound/session.ts'
+import { inNetworks } from '../net/networks.ts'
+import type { Log } from '../runtime/log.ts'
+import { type Certificates, LOOK_MS, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
+import { type Compressed, Connection } from './connection.ts'
+import { type Admission, type AdmissionLimits, createAdmission, createAdmissionState } from './connection-limits.ts'
+import { type Endpoint, receiveProxyHeader } from './proxy.ts'
+import { tlsFacts } from './tls-info.ts'
+
+export interface Client {
+  readonly socket: Socket
+  readonly remote: Endpoint
+  readonly local: Endpoint
+  /** Under what it speaks from the start; absent for plain text. */
+  readonly tls?: TlsFacts
+  /** Whether it could begin TLS. */
+  readonly mayStartTls: boolean
+  /** Begins TLS on the connection, on which nobody may be reading; what the client has sent already is thrown away. */
+  startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsFacts }>
+  /** Compresses both directions from now on. */
+  compress(): Compressed
+}
+
+interface ClientsParts {
+  readonly tls: TlsOption | undefined
+  readonly certificates: Certificates | undefined
+  readonly admission: Admission
+  /** Connections that may be there at a time. */
+  readonly connections: number
+  readonly proxyFrom: readonly string[]
+  /** Ms for a PROXY header, for a TLS handshake, and for a client to take the last that it is told. */
+  readonly handshakeMs: number
+  readonly clock: Clock
+  readonly log: Log
+  /** What somebody is told who cannot be served. */
+  readonly full: string
+  /**
+   * Speaks with a client to the end: what has been written by then still reaches the client. The signal says that the
+   * server is stopping. A rejection cuts the connection off, for what could not be understood if it went on.
+   */
+  serve(client: Client, signal: AbortSignal): Promise<void>
+}
+
+interface Clients {
+  accept(socket: Socket): void
+  /** Resolves when everybody has been served; at the signal they are cut off. */
+  drain(signal: AbortSignal): Promise<void>
+}
+
+function createClients(parts: ClientsParts): Clients {
+  const { tls, certificates, clock, log, admission } = parts
+  const isProxy = inNetworks(parts.proxyFrom)
+  const isImplicit = tls?.mode === 'implicit'
+  const stopping = new AbortController()
+  const connections = new Set<Connection>()
+  const lingering = new Set<Connection>()
+  const served = new Set<Promise<void>>()
+
+  async function within<T>(socket: Socket, work: Promise<T>): Promise<T> {
+    const cancel = clock.after(parts.handshakeMs, () => socket.destroy())
+    try {
+      return await work
+    } finally {
+      cancel()
+    }
+  }
+
+  async function handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
+    if (!tls || !certificates) throw new Error('there are no certificates')
+    const secured = new TLSSocket(socket, { isServer: true, ...tlsServerOptions(certificates, tls) })
+    connection.secure(secured)
+    const done = new Promise<void>((resolve, reject) => {
+      secured.once('secure', resolve)
+      secured.once('error', reject)
+      secured.once('close', () => reject(new Error('the connection ended during the handshake')))
+    })
+    await within(socket, done)
+    return secured
+  }
+
+  async function receive(socket: Socket, connection: Connection): Promise<void> {
+    const own = endpointsOf(socket)
+    const header = isProxy(own.remote.address)
+      ? await within(socket, receiveProxyHeader(socket))
+      : { from: undefined, to: undefined }
+    if (!header) {
+      log.info('no valid PROXY header', { proxy: own.remote.address })
+      return connection.cut()
+    }
+    const remote = header.from ?? own.remote
+    const local = header.to ?? own.local
+    if (admission.enter(remote.address) !== 'ok') {
+      if (!isImplicit) socket.write(parts.full)
+      // Not counted, so it must not stay.
+      return socket.destroySoon()
+    }
+    try {
+      const top = isImplicit ? await handshake(socket, connection) : socket
+      await parts.serve(clientOf({ socket: top, remote, local }, connection), stopping.signal)
+      await connection.hangUp(parts.handshakeMs)
+      linger(connection)
+    } finally {
+      admission.leave(remote.address)
+    }
+  }
+
+  /** A client that keeps its side open is no longer counted, so as many as may be served may do that. */
+  function linger(connection: Connection): void {
+    if (!connections.has(connection)) return
+    lingering.add(connection)
+    if (lingering.size > parts.connections) {
+      const [oldest] = lingering
+      oldest?.cut()
+    }
+  }
+
+  function clientOf(client: Pick<Client, 'socket' | 'remote' | 'local'>, connection: Connection): Client {
+    const { socket } = client
+    return {
+      ...client,
+      ...(socket instanceof TLSSocket ? { tls: tlsFacts(socket) } : {}),
+      mayStartTls: certificates !== undefined && !isImplicit,
+      async startTls() {
+        // RFC 3207 section 6, and the same for every protocol: what came in plain text may be anybody's.
+        while (socket.read() !== null);
+        const secured = await handshake(socket, connection)
+        return { socket: secured, tls: tlsFacts(secured) }
+      },
+      compress: () => connection.compress(),
+    }
+  }
+
+  return {
+    accept(socket) {
+      if (stopping.signal.aborted) return socket.destroy()
+      const connection = new Connection(socket, clock)
+      connections.add(connection)
+      socket.once('close', () => {
+        connections.delete(connection)
+        lingering.delete(connection)
+      })
+      const work = receive(socket, connection).catch((cause: unknown) => {
+        log.debug('connection failed', { cause })
+        connection.cut()
+      })
+      served.add(work)
+      void work.finally(() => served.delete(work))
+    },
+    async drain(signal) {
+      stopping.abort()
+      const cut = () => {
+        for (const connection of connections) connection.cut()
+      }
+      if (signal.aborted) cut()
+      signal.addEventListener('abort', cut, { once: true })
+      await Promise.all(served)
+      signal.removeEventListener('abort', cut)
+      // They have been sent everything and only keep their side open.
+      cut()
+    },
+  }
+}
+
+function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
+  const { remoteAddress = '127.0.0.1', remotePort = 0, localAddress = '127.0.0.1', localPort = 0 } = socket
+  const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/, '')
+  return {
+    remote: { address: plain(remoteAddress), port: remotePort },
+    local: { address: plain(localAddress), port: localPort },
+  }
+}
+
+/** What an admin sets for a listener, as each protocol's options have it. */
+export interface ListenerOptions {
+  readonly listen: string | readonly string[]
+  readonly tls?: TlsOption | undefined
+  readonly limits: AdmissionLimits
+  readonly proxyFrom: readonly string[]
+  readonly timeouts: { readonly handshake: number }
+}
+
+export interface Listener extends Pick<ClientsParts, 'full' | 'serve'> {
+  /** What `iems status` calls its doors. */
+  readonly label: string
+}
+
+/** A channel's parts: it listens, serves, and drains. */
+export async function createListener(
+  { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
+  { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,
+  { label, full, serve }: Listener,
+): Promise<Required<Pick<Parts, 'listen' | 'refresh' | 'close'>>> {
+  const certificates = tls && (await readCertificates(tls))
+  const refresh = async () => {
+    if (await certificates?.refresh()) log.info('other certificates are used from now on')
+    return true
+  }
+  if (certificates) repeat(LOOK_MS, 'the look for other certificates', refresh)
+  const admission = createAdmission(limits, lasting('connections', createAdmissionState))
+  const handshakeMs = timeouts.handshake
+  const clients = createClients({
+    tls,
+    certificates,
+    admission,
+    connections: limits.connections,
+    proxyFrom,
+    handshakeMs,
+    clock,
+    log,
+    full,
+    serve,
+  })
+  const named = tls?.mode === 'implicit' ? `${label} with TLS` : label
+  return {
+    async listen() {
+      for (const address of [listen].flat()) await port(address, named, (socket) => clients.accept(socket))
+    },
+    refresh,
+    close: (signal) => clients.drain(signal),
+  }
+}

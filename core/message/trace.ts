@@ -1,0 +1,190 @@
+/**
+ * A message's biography: what each tap said of it, found, changed and took, and what each delivery attempt met.
+ *
+ * It travels inside the message's and its deliveries' records while they wait and is kept as history afterwards.
+ * What must stay true: it is bounded, whatever a message goes through, and holds no content and no secret.
+ */
+import type { Finding, Outcome, Recipient, Route, Session } from '../api/hooks.ts'
+import type { Clock, Run } from '../api/plugin.ts'
+import { format } from '../api/reply.ts'
+import { wordsOf } from '../delivery/report-text.ts'
+
+/** One tap's run. */
+export interface Step {
+  readonly at: number
+  readonly hook: string
+  readonly plugin: string
+  /** For hooks about one recipient. */
+  readonly recipient?: string
+  readonly ms: number
+  /** `refuse 550 5.7.1 …`, `quarantine: …`, `expanded to 3`, … */
+  readonly verdict?: string
+  readonly fault?: string
+  /** What the tap did to the message: `header +120 octets`, `content 4096 → 4410 octets`. */
+  readonly change?: string
+}
+
+/** What one attempt meant for one recipient. */
+export interface Fate {
+  readonly address: string
+  readonly status: Outcome['status'] | 'removed'
+  /** As it was said, in one line. */
+  readonly reply: string
+  /** As it was understood: `5.1.1`. Absent in old records. */
+  readonly enhanced?: string
+  readonly remote?: string
+}
+
+export interface AttemptRecord {
+  readonly at: number
+  readonly ms: number
+  readonly fates: readonly Fate[]
+  /** What taps did in it, at `dispatch` and at the hooks of the channel. */
+  readonly steps?: readonly Step[]
+}
+
+/** One delivery's part of the biography. */
+export interface DeliveryStory {
+  readonly number: number
+  readonly channel: string
+  readonly nexthop: string
+  readonly attempts: readonly AttemptRecord[]
+  /** What was noted at `dispatch` and by the channel. */
+  readonly findings?: readonly Finding[]
+  /** Absent once it is finished. */
+  readonly waiting?: { readonly recipients: readonly Recipient[]; readonly due?: number; readonly held?: string }
+}
+
+export interface Biography {
+  readonly id: string
+  /** The reply, when the message was refused: then there are no deliveries. */
+  readonly refused?: string
+  /** When it was accepted or refused, ms since 1970. */
+  readonly at: number
+  readonly session: Session
+  readonly from: string
+  readonly recipients: readonly Recipient[]
+  readonly size: number
+  readonly priority: string
+  readonly steps: readonly Step[]
+  readonly findings: readonly Finding[]
+  readonly deliveries: readonly DeliveryStory[]
+  readonly finished: boolean
+}
+
+/** More would say nothing new; the first tells why it began, so the middle goes. */
+const ATTEMPTS_KEPT = 50
+const STEPS_KEPT = 200
+const FATES_KEPT = 100
+const ATTEMPT_STEPS_KEPT = 20
+
+export function withAttempt(
+  attempts: readonly AttemptRecord[],
+  { steps = [], ...next }: AttemptRecord,
+): AttemptRecord[] {
+  const bounded = {
+    ...next,
+    fates: next.fates.slice(0, FATES_KEPT),
+    ...(steps.length > 0 ? { steps: steps.slice(0, ATTEMPT_STEPS_KEPT) } : {}),
+  }
+  return attempts.length < ATTEMPTS_KEPT
+    ? [...attempts, bounded]
+    : [...attempts.slice(0, 1), ...attempts.slice(2), bounded]
+}
+
+export function withStep(steps: readonly Step[], next: Step): readonly Step[] {
+  return steps.length < STEPS_KEPT ? [...steps, next] : steps
+}
+
+export function fateOf({ recipient, status, reply, remote }: Outcome): Fate {
+  return {
+    address: recipient.address,
+    status,
+    reply: wordsOf(reply),
+    enhanced: reply.enhanced,
+    ...(remote === undefined ? {} : { remote }),
+  }
+}
+
+/** A tap's answer in a few words. */
+export function verdictOf(answer: unknown): string {
+  if (Array.isArray(answer)) return `expanded to ${answer.length}`
+  const value = answer as {
+    kind?: string
+    reply?: Parameters<typeof format>[0]
+    reason?: string
+    route?: Route
+  } & Partial<Route>
+  if (value.channel !== undefined) return `route ${value.channel} ${value.nexthop}`
+  const detail = value.reply
+    ? ` ${format(value.reply)}`
+    : value.reason
+      ? `: ${value.reason}`
+      : value.route
+        ? ` to ${value.route.channel} ${value.route.nexthop}`
+        : ''
+  return `${value.kind ?? 'answered'}${detail}`.slice(0, 500)
+}
+
+// --- collecting ---------------------------------------------------------------------------
+
+/** What is collected about one message on its way in, or about one delivery. */
+export interface Trace {
+  readonly run: Run
+  readonly state: Record<string, Record<string, unknown>>
+  findings: readonly Finding[]
+  steps: readonly Step[]
+  /** From now on each step also says what changed since the one before. */
+  watch(changes: () => string | undefined): void
+}
+
+export interface TraceStart {
+  readonly clock: Clock
+  readonly message?: string
+  readonly from?: string
+  readonly to?: string
+  readonly findings?: readonly Finding[]
+  readonly steps?: readonly Step[]
+  readonly state?: Readonly<Record<string, Record<string, unknown>>>
+}
+
+/** A run that fills a trace. */
+export function createTrace(start: TraceStart): Trace {
+  const { clock, message, from, to } = start
+  let changes: (() => string | undefined) | undefined
+  const trace: Trace = {
+    // Each trace has boxes of its own; cloning none is not free either.
+    state: start.state && Object.keys(start.state).length > 0 ? structuredClone(start.state) : {},
+    findings: start.findings ?? [],
+    steps: start.steps ?? [],
+    watch(next) {
+      changes = next
+    },
+    run: {
+      ...(message === undefined ? {} : { message }),
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      box(plugin) {
+        trace.state[plugin] ??= {}
+        return trace.state[plugin]
+      },
+      note(plugin, name, value) {
+        if (trace.findings.length < STEPS_KEPT) trace.findings = [...trace.findings, { plugin, name, value }]
+      },
+      step({ hook, plugin, recipient, ms, answer, fault }) {
+        const change = changes?.()
+        trace.steps = withStep(trace.steps, {
+          at: clock.now(),
+          hook,
+          plugin,
+          ...(recipient === undefined ? {} : { recipient }),
+          ms,
+          ...(answer === undefined ? {} : { verdict: verdictOf(answer) }),
+          ...(fault === undefined ? {} : { fault }),
+          ...(change === undefined ? {} : { change }),
+        })
+      },
+    },
+  }
+  return trace
+}

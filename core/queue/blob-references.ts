@@ -1,0 +1,237 @@
+/**
+ * Content that outlives the queue: a plugin keeps what a delivery carries, or something new, without copying a byte.
+ *
+ * What must stay true: a body is there as long as a message in the queue or any holder needs it, and gone soon after
+ * the last one; becoming a holder and the plugin's own records are one commit; whoever becomes a holder proves in that
+ * commit that the body cannot be on its way out: the message is still in the queue, or another still holds it.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { IemsError } from '../api/errors.ts'
+import type { Delivery } from '../api/hooks.ts'
+import { createHeaderScanner } from '../header.ts'
+import { type Body, type Edits, openWith } from '../message/message.ts'
+import type { ByteRange, Check, Op, Store } from '../store/store.ts'
+import type { Narrowed } from '../store/subspace.ts'
+import {
+  decode,
+  encode,
+  freedKey,
+  holderKey,
+  holdersKey,
+  holdersOf,
+  type MessageRecord,
+  messageKey,
+} from './records.ts'
+
+/** Where content is: JSON, to stand in a plugin's own records. */
+export interface Content {
+  readonly blob: string
+  readonly blobSize: number
+  /** SHA-256 of the stored octets in base64url; absent when it was kept without. */
+  readonly hash?: string
+  /** Octets of the stored header, its blank line included. */
+  readonly headerSize: number
+  readonly edits: Edits
+  /** Octets of the whole, as `open` gives it. */
+  readonly size: number
+}
+
+/** New content that nobody holds yet. */
+export interface StagedContent {
+  readonly content: Content
+  readonly ops: readonly Op[]
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Forgets it, unless it has been held. */
+  discard(): Promise<void>
+}
+
+/** One who holds a body; the name is the plugin's own choice. */
+export interface Holder {
+  readonly blob: string
+  readonly owner: string
+}
+
+export interface Holding {
+  /** From where it is taken over: a delivery under way, what was staged, or one who holds it already. */
+  readonly from: Delivery | StagedContent | Holder
+  readonly owner: string
+}
+
+export interface ContentChange {
+  readonly ops: readonly Op[]
+  readonly checks?: readonly Check[]
+  readonly hold?: readonly Holding[]
+  readonly free?: readonly Holder[]
+}
+
+/** `unproven`: it is there in its length, and nothing is known to compare it with. */
+export type ContentState = 'right' | 'unproven' | 'missing' | 'cut off' | 'too long' | 'changed'
+
+export interface Contents {
+  /** What a delivery carries, with this delivery's own header changes so far. */
+  of(delivery: Delivery): Content
+  /** Reads new content to its end. Throws what the source throws. */
+  stage(source: AsyncIterable<Uint8Array>): Promise<StagedContent>
+  /** The whole content, or the octets from `start` up to and without `end`. */
+  open(content: Content, range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Whether the stored octets are there in their number; `deep` reads them all and compares their hash. */
+  verify(content: Content, deep: boolean): Promise<ContentState>
+  /**
+   * `store.commit` with who holds which body from then on. Bodies that nobody holds any more are removed after it.
+   * False as there, and also when a body was on its way out or somebody else became a holder at this moment: look
+   * again and try again.
+   */
+  commit(change: ContentChange): Promise<boolean>
+}
+
+/** How a delivery remembers what it was made of. */
+export const STORED: unique symbol = Symbol('stored')
+export interface StoredDelivery extends Delivery {
+  readonly [STORED]: { readonly record: MessageRecord; readonly edits: Edits }
+}
+
+/** The first octets of content, in which its header must end. */
+const HEADER_LIMIT = 1024 * 1024
+
+interface HoldersRecord {
+  /** The message that brought the body, which may still be in the queue. */
+  readonly message?: string
+  /** Changes with every new holder, so that a removal under way notices. */
+  readonly turn: number
+}
+
+export type ReleaseFreed = (blob: string) => Promise<void>
+
+/** Removes a freed body if nobody holds it. */
+export function createRelease(store: Store): ReleaseFreed {
+  return async function release(blob) {
+    const freed = freedKey(blob)
+    const mark = await store.get(freed)
+    // Another mark is of somebody who let go of it after we had looked.
+    const done = async () => void (mark && (await store.commit([{ del: freed }], [{ key: freed, is: mark }])))
+    const at = holdersKey(blob)
+    const value = await store.get(at)
+    if (value) {
+      for await (const _ of store.scan({ ...holdersOf(blob), limit: 1 })) return done()
+      // False: somebody has just become a holder.
+      if (!(await store.commit([{ del: at }], [{ key: at, is: value }]))) return
+      const { message } = decode<HoldersRecord>(value)
+      // The queue removes it when it lets go, having seen that there is no holder: whoever looks second does it.
+      if (message === undefined || !(await store.get(messageKey(message)))) await store.blobs.remove(blob)
+    }
+    await done()
+  }
+}
+
+export interface ContentsParts {
+  readonly store: Store
+  readonly plugin: string
+  readonly narrowed: Narrowed
+  readonly release: ReleaseFreed
+  failed(blob: string, cause: unknown): void
+}
+
+export function createContents({ store, plugin, narrowed, release, failed }: ContentsParts): Contents {
+  const ownerName = (owner: string) => `${plugin}/${owner}`
+
+  function bodyOf({ blob, blobSize }: Content): Body {
+    return { size: blobSize, open: (range) => store.blobs.open(blob, range) }
+  }
+
+  /** Where a body comes from: its blob, what must still be true of it, and the ops that bring it. */
+  function origin(from: Holding['from']): { blob: string; checks: Check[]; ops: readonly Op[]; message?: string } {
+    if ('owner' in from)
+      return { blob: from.blob, checks: [{ key: holderKey(from.blob, ownerName(from.owner)), is: 'present' }], ops: [] }
+    if ('content' in from) return { blob: from.content.blob, checks: [], ops: from.ops }
+    const { record } = storedIn(from)
+    return {
+      blob: record.blob,
+      checks: [{ key: messageKey(record.id), is: 'present' }],
+      ops: [],
+      message: record.id,
+    }
+  }
+
+  async function holdOps({ from, owner }: Holding): Promise<{ ops: Op[]; checks: Check[] }> {
+    const { blob, checks, ops, message } = origin(from)
+    const at = holdersKey(blob)
+    const value = await store.get(at)
+    const before = value && decode<HoldersRecord>(value)
+    const next: HoldersRecord = {
+      ...(before ?? (message === undefined ? {} : { message })),
+      turn: (before?.turn ?? 0) + 1,
+    }
+    return {
+      ops: [...ops, { put: at, value: encode(next) }, { put: holderKey(blob, ownerName(owner)), value: encode(1) }],
+      checks: [...checks, { key: at, is: value ?? 'absent' }],
+    }
+  }
+
+  return {
+    of(delivery) {
+      const { record, edits } = storedIn(delivery)
+      const { blob, blobSize, headerSize, hash } = record
+      const known = hash === undefined ? {} : { hash }
+      return { blob, blobSize, headerSize, ...known, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
+    },
+    async stage(source) {
+      const staged = await store.blobs.stage(source)
+      const headerSize = await headerSizeOf(staged)
+      const edits: Edits = { prefix: '', cuts: [] }
+      const { id, ops } = await staged.keep()
+      const known = staged.hash === undefined ? {} : { hash: staged.hash }
+      const sizes = { ...known, blobSize: staged.size, headerSize, size: staged.size }
+      return {
+        content: { blob: id, ...sizes, edits },
+        ops,
+        open: (range) => staged.open(range),
+        discard: () => (ops.length > 0 ? Promise.resolve() : store.blobs.remove(id)),
+      }
+    },
+    open: (content, range) => openWith(bodyOf(content), content.edits, range),
+    verify: (content, deep) => verify(store, content, deep),
+    async commit({ ops, checks = [], hold = [], free = [] }) {
+      const holds = await Promise.all(hold.map(holdOps))
+      const all: Op[] = [...holds.flatMap((one) => one.ops), ...ops.map(narrowed.outerOp)]
+      for (const { blob, owner } of free)
+        all.push({ del: holderKey(blob, ownerName(owner)) }, { put: freedKey(blob), value: randomBytes(8) })
+      const done = await store.commit(all, [...holds.flatMap((one) => one.checks), ...checks.map(narrowed.outerCheck)])
+      if (done) for (const { blob } of free) release(blob).catch((cause: unknown) => failed(blob, cause))
+      return done
+    },
+  }
+}
+
+async function headerSizeOf({ size, open }: Body): Promise<number> {
+  const scanner = createHeaderScanner()
+  for await (const chunk of open({ start: 0, end: Math.min(size, HEADER_LIMIT) })) {
+    const end = scanner.push(chunk)
+    if (end) return end.body
+  }
+  return size > HEADER_LIMIT ? HEADER_LIMIT : scanner.finish().body
+}
+
+function storedIn(delivery: Delivery): StoredDelivery[typeof STORED] {
+  const stored = (delivery as Partial<StoredDelivery>)[STORED]
+  if (!stored) throw new IemsError('IEMS_CLOSED')
+  return stored
+}
+
+async function verify({ blobs }: Store, { blob, blobSize, hash: kept }: Content, deep: boolean): Promise<ContentState> {
+  const hash = createHash('sha256')
+  // Around the last octet it shows whether it is there and whether more is.
+  const start = deep ? 0 : Math.max(0, blobSize - 1)
+  let end = start
+  try {
+    for await (const chunk of blobs.open(blob, { start, end: blobSize + 1 })) {
+      end += chunk.byteLength
+      if (deep) hash.update(chunk)
+    }
+  } catch (cause) {
+    if ((cause as Partial<IemsError>).code === 'IEMS_BLOB_MISSING') return 'missing'
+    throw cause
+  }
+  if (end !== blobSize) return end < blobSize ? 'cut off' : 'too long'
+  if (!deep || kept === undefined) return deep ? 'unproven' : 'right'
+  return hash.digest('base64url') === kept ? 'right' : 'changed'
+}

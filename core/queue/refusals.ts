@@ -1,0 +1,70 @@
+/**
+ * Traces of messages that were refused: short, in the history, for `iems message show`.
+ *
+ * What must stay true: a trace holds no content; a flood of refused messages cannot fill the store; a trace that is not
+ * written costs no message and delays no answer.
+ */
+import type { Finding, Priority, Recipient, Session } from '../api/hooks.ts'
+import type { Clock } from '../api/plugin.ts'
+import type { Reply } from '../api/reply.ts'
+import type { Step } from '../message/trace.ts'
+import type { Emit } from '../runtime/log.ts'
+import type { Store } from '../store/store.ts'
+import { encode, historyKey } from './records.ts'
+
+/** Instead of a message's own record in the history. */
+export interface RefusedRecord {
+  readonly v: 1
+  readonly id: string
+  readonly at: number
+  readonly session: Session
+  readonly from: string
+  readonly recipients: readonly Recipient[]
+  readonly priority: Priority
+  /** Octets that had come. */
+  readonly size: number
+  readonly steps: readonly Step[]
+  readonly findings: readonly Finding[]
+  readonly refused: Reply
+}
+
+export type RememberRefusal = (refused: Omit<RefusedRecord, 'v' | 'at'>) => void
+
+export interface RefusalsParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly emit: Emit
+  /** Ms for which finished messages are remembered; 0 keeps nothing. */
+  readonly historyMs: number
+}
+
+const HOUR_MS = 3_600_000
+/** Traces written in one hour; later ones are in the log alone. */
+const PER_HOUR = 2000
+const RECIPIENTS_KEPT = 100
+const STEPS_KEPT = 50
+
+export function createRefusals({ store, clock, emit, historyMs }: RefusalsParts): RememberRefusal {
+  let hour = 0
+  let written = 0
+  return (refused) => {
+    const at = clock.now()
+    if (Math.floor(at / HOUR_MS) !== hour) {
+      hour = Math.floor(at / HOUR_MS)
+      written = 0
+    }
+    if (historyMs === 0 || ++written > PER_HOUR) return
+    const record: RefusedRecord = {
+      v: 1,
+      at,
+      ...refused,
+      recipients: refused.recipients.slice(0, RECIPIENTS_KEPT),
+      steps: refused.steps.slice(-STEPS_KEPT),
+    }
+    write(record).catch((cause: unknown) => emit('store.failing', { message: refused.id, cause }))
+  }
+
+  async function write(record: RefusedRecord): Promise<void> {
+    await store.commit([{ put: historyKey(record.id, 0), value: encode(record) }])
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What each hook may answer, checked at run time: plugins in JavaScript have no types.
+ *
+ * What must stay true: an answer that is not of its hook's shape is a fault of the plugin that gave it, never a yes and
+ * never a fault of whoever reads it. `undefined` is "no opinion" and has passed before.
+ */
+import type { HookName, Outcome } from '../api/hooks.ts'
+import { isReply } from '../api/reply.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+type Check = (answer: unknown) => boolean
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null
+const isText = (value: unknown): value is string => typeof value === 'string'
+const kindOf = (value: unknown) => (isObject(value) ? value.kind : undefined)
+
+const isRefusal: Check = (value) => isObject(value) && value.kind === 'refuse' && isReply(value.reply, [4, 5])
+const isRoute: Check = (value) => isObject(value) && isText(value.channel) && isText(value.nexthop)
+const isRecipient: Check = (value) => isObject(value) && isText(value.address) && isText(value.original)
+const isRecipientLike: Check = (value) => isObject(value) && isText(value.address)
+const isIdentity: Check = (value) =>
+  isObject(value) && value.kind === 'identity' && isText(value.user) && typeof value.mayRelay === 'boolean'
+const isVerifier: Check = (value) =>
+  isObject(value) &&
+  value.kind === 'verifier' &&
+  typeof value.iterations === 'number' &&
+  [value.salt, value.storedKey, value.serverKey].every((part) => part instanceof Uint8Array) &&
+  isIdentity(value.identity)
+
+const isVerdict: Check = (value) =>
+  isRefusal(value) ||
+  (isObject(value) && ['discard', 'quarantine'].includes(String(value.kind)) && isText(value.reason))
+
+const isDisposition: Check = (value) => {
+  if (!isObject(value)) return false
+  if (value.kind === 'reroute') return isRoute(value.route)
+  if (value.kind === 'fail') return isReply(value.reply, [5])
+  return (
+    value.kind === 'postpone' && value.until instanceof Date && isReply(value.reply, [4]) && !Number.isNaN(+value.until)
+  )
+}
+
+const isBounce: Check = (value) =>
+  isObject(value) && [value.subject, value.text].every(isText) && isText(value.to) && isAddressLine(value.to)
+
+/** It becomes a header field. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is not allowed
+const isAddressLine = (text: string) => text.length <= 320 && !/[\x00-\x1f\x7f<>]/.test(text)
+
+/** These are told and cannot answer; a value that a short arrow function happens to give back is no answer. */
+const isNoVerdict: Check = (value) => kindOf(value) === undefined
+
+const CHECKS: Readonly<Partial<Record<HookName, { readonly is: Check; readonly may: string }>>> = {
+  connect: { is: isRefusal, may: 'refuse(…), defer(…) or nothing' },
+  helo: { is: isRefusal, may: 'refuse(…), defer(…) or nothing' },
+  mail: { is: isRefusal, may: 'refuse(…), defer(…) or nothing' },
+  rcpt: { is: isRefusal, may: 'refuse(…), defer(…) or nothing' },
+  auth: {
+    is: (value) => isIdentity(value) || isVerifier(value) || isRefusal(value),
+    may: 'an identity, a verifier, a refusal or nothing',
+  },
+  reidentify: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
+  authorize: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
+  check: { is: isVerdict, may: "refuse(…), defer(…), { kind: 'discard' | 'quarantine', reason } or nothing" },
+  modify: { is: isNoVerdict, may: 'nothing: refuse in check' },
+  expand: {
+    is: (value) => isRefusal(value) || (Array.isArray(value) && value.every(isRecipient)),
+    may: 'a list of recipients, a refusal or nothing',
+  },
+  route: { is: isRoute, may: '{ channel, nexthop } or nothing' },
+  queued: { is: isNoVerdict, may: 'nothing' },
+  dispatch: { is: isDisposition, may: "{ kind: 'postpone' | 'fail' | 'reroute', … } or nothing" },
+  settled: { is: isNoVerdict, may: 'nothing' },
+  bounce: { is: isBounce, may: 'a bounce or nothing' },
+}
+
+const STATUSES: readonly unknown[] = ['delivered', 'deferred', 'failed']
+
+/** Whether a channel's value is an outcome. The reply may be of any class: it is what somebody else said. */
+export function isOutcome(value: unknown): value is Outcome {
+  if (!isObject(value) || !isObject(value.reply) || !isRecipientLike(value.recipient)) return false
+  return STATUSES.includes(value.status) && isText(value.reply.text) && typeof value.reply.code === 'number'
+}
+
+/** Throws a TypeError when the answer is none that this hook may give. */
+export function checkAnswer(hook: string, answer: unknown): void {
+  const check = CHECKS[hook as HookName]
+  if (!check || check.is(answer)) return
+  throw new TypeError(`the answer of ${hook} must be ${check.may}, not ${shown(answer)}`)
+}
+
+function shown(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? typeof value).slice(0, 200)
+  } catch {
+    return typeof value
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What import specifiers of a configuration mean: `iems` is this installation, also for a file in /etc, and a reload
+ * reads the file and what it imports afresh.
+ *
+ * Importing this module registers the hooks, once in a process. What must stay true: modules that no configuration
+ * imports are resolved as ever; a specifier that leads nowhere is reported at the line where it stands.
+ */
+import { readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { reasonOf } from '../api/errors.ts'
+
+/** Marks a URL as part of one loading of the configuration. */
+export const GENERATION = '?iems-generation='
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const { parentURL = '' } = context
+    const [parent = '', generation] = parentURL.split(GENERATION)
+    const isIems = specifier === 'iems' || specifier.startsWith('iems/')
+    try {
+      if (isIems) return next(specifier, { ...context, parentURL: import.meta.url })
+      const found = next(specifier, context)
+      return generation !== undefined && /^\.\.?\//.test(specifier)
+        ? { ...found, url: found.url + GENERATION + generation }
+        : found
+    } catch (cause) {
+      if (generation === undefined) throw cause
+      throw new UnknownImport(specifier, fileURLToPath(parent), cause)
+    }
+  },
+})
+
+/** An import of the configuration that leads nowhere. */
+export class UnknownImport extends Error {
+  /** `file:line:column`. */
+  readonly at: string
+  constructor(specifier: string, file: string, cause: unknown) {
+    super(`cannot import '${specifier}': ${whyNot(specifier, file, cause)}`, { cause })
+    this.at = `${file}${positionIn(file, specifier)}`
+  }
+}
+
+function whyNot(specifier: string, file: string, cause: unknown): string {
+  if (specifier.startsWith('iems/')) return 'iems has no such part'
+  if (/^\.\.?\//.test(specifier)) return 'there is no such file'
+  if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return reasonOf(cause)
+  return `the package is not installed; run npm install in ${dirname(file)}`
+}
+
+function positionIn(file: string, specifier: string): string {
+  const source = readFileSync(file, 'utf8')
+  const at = Math.max(source.indexOf(`'${specifier}'`), source.indexOf(`"${specifier}"`))
+  if (at < 0) return ''
+  const before = source.slice(0, at).split('\n')
+  return `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`
+}

@@ -1,0 +1,140 @@
+/**
+ * The doors of the process: every listening socket, kept open across reloads.
+ *
+ * A configuration claims the addresses it wants; claiming opens what is new and leaves what is open to its present
+ * owner until the claim is made good, so that no client ever finds a door shut. What must stay true: a claim that is
+ * abandoned changes nothing; a connection belongs to whoever owned the door when it came. The only file of the kernel
+ * that opens sockets; what is spoken through them is the plugins' business.
+ */
+import { rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { IemsError, reasonOf } from '../api/errors.ts'
+import type { Emit } from './log.ts'
+
+export interface Door {
+  /** As the config names it. */
+  readonly wanted: string
+  /** What it is for, as the plugin says. */
+  readonly label: string
+  readonly plugin: string
+  readonly address: string
+  readonly port: number
+}
+
+interface Open {
+  readonly server: Server
+  readonly address: string
+  readonly port: number
+  owner: ((socket: Socket) => void) | undefined
+  /** Came between opening and the claim's being made good. */
+  readonly waiting: Socket[]
+}
+
+export interface Claim {
+  open(
+    wanted: string,
+    about: { readonly label: string; readonly plugin: string },
+    connection: (socket: Socket) => void,
+  ): Promise<Door>
+  /** From now on the doors are this claim's; those that nobody claimed are shut. */
+  makeGood(): void
+  /** Shuts what this claim opened, and leaves the rest as it was. */
+  abandon(): void
+  readonly doors: readonly Door[]
+}
+
+export type Ports = ReturnType<typeof createPorts>
+
+/** `:25`, `host:25`, `[::1]:25`, `unix:/path`. */
+export function parseAddress(
+  text: string,
+): { readonly host?: string; readonly port: number } | { readonly path: string } | undefined {
+  if (text.startsWith('unix:')) return { path: text.slice(5) }
+  const [, six, host, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
+  if (port === undefined || Number(port) > 65_535) return undefined
+  const name = six ?? host
+  return { port: Number(port), ...(name ? { host: name } : {}) }
+}
+
+export function createPorts(emit: Emit) {
+  let opened = new Map<string, Open>()
+
+  async function listen(wanted: string): Promise<Open> {
+    const where = parseAddress(wanted)
+    if (!where)
+      throw new IemsError('IEMS_PORT_TAKEN', {
+        address: wanted,
+        why: "not an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path'",
+      })
+    const server = createServer({ noDelay: true })
+    const open = { server, waiting: [] as Socket[], owner: undefined as Open['owner'] }
+    server.on('connection', (socket: Socket) => {
+      if (open.owner) open.owner(socket)
+      else open.waiting.push(socket)
+    })
+    // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
+    if ('path' in where) rmSync(where.path, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) =>
+        reject(new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: reasonOf(cause) }, cause)),
+      )
+      server.listen({ ...where, backlog: 1024 }, resolve)
+    })
+    server.removeAllListeners('error')
+    server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
+    const at = server.address()
+    return Object.assign(
+      open,
+      typeof at === 'object' && at ? { address: at.address, port: at.port } : { address: wanted, port: 0 },
+    )
+  }
+
+  function shut(wanted: string, { server, waiting }: Open) {
+    server.close()
+    for (const socket of waiting) socket.destroy()
+    emit('port.closed', { address: wanted })
+  }
+
+  return {
+    /** Begins a claim. Only one may be under way. */
+    claim(): Claim {
+      const claimed = new Map<string, { open: Open; fresh: boolean; connection: (socket: Socket) => void }>()
+      const doors: Door[] = []
+      return {
+        doors,
+        async open(wanted, about, connection) {
+          const held = opened.get(wanted)
+          // Port 0 asks for a free one each time.
+          const reuse = held && !/:0$/.test(wanted)
+          const open = reuse ? held : await listen(wanted)
+          const name = /:0$/.test(wanted) ? `${wanted}#${doors.length}` : wanted
+          if (claimed.has(name))
+            throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
+          claimed.set(name, { open, fresh: !reuse, connection })
+          const door: Door = { wanted, ...about, address: open.address, port: open.port }
+          doors.push(door)
+          return door
+        },
+        makeGood() {
+          const next = new Map<string, Open>()
+          for (const [wanted, { open, fresh, connection }] of claimed) {
+            open.owner = connection
+            for (const socket of open.waiting.splice(0)) connection(socket)
+            next.set(wanted, open)
+            if (fresh) emit('port.opened', { address: open.address, port: open.port })
+          }
+          for (const [wanted, open] of opened) if (!next.has(wanted) || next.get(wanted) !== open) shut(wanted, open)
+          opened = next
+        },
+        abandon() {
+          for (const [wanted, { open, fresh }] of claimed) if (fresh) shut(wanted, open)
+          claimed.clear()
+        },
+      }
+    },
+    close() {
+      for (const [wanted, open] of opened) shut(wanted, open)
+      opened.clear()
+    },
+  }
+}

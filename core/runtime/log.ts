@@ -1,0 +1,166 @@
+/**
+ * One JSON line for each thing that happens, and the same thing as an event for plugins that watch.
+ *
+ * The names are a closed list, so logs, metrics and the `event` hook never disagree. What must stay true: no secret,
+ * password or message content passes here, and with `privacy` no full address at level info and above.
+ */
+import { type DestinationStream, pino } from 'pino'
+import type { KernelEvent } from '../api/hooks.ts'
+import { createLineWriter } from './log-writer.ts'
+import { escapeText } from './text.ts'
+
+export type Level = 'error' | 'warn' | 'info' | 'debug'
+
+/** Every event and the level at which it is logged. */
+export const EVENTS = {
+  'server.started': 'info',
+  'server.stopping': 'info',
+  'server.stopped': 'info',
+  'server.reloaded': 'info',
+  'server.reload-failed': 'error',
+  'server.hung': 'error',
+  'folder.secured': 'warn',
+  'port.opened': 'info',
+  'port.closed': 'info',
+  'session.opened': 'debug',
+  'session.closed': 'debug',
+  'session.refused': 'info',
+  'session.authenticated': 'info',
+  'session.proxied': 'info',
+  'session.auth-failed': 'info',
+  'session.revoked': 'info',
+  'sender.refused': 'info',
+  'recipient.refused': 'info',
+  'message.refused': 'info',
+  'message.accepted': 'info',
+  'message.discarded': 'warn',
+  'message.quarantined': 'warn',
+  'message.finished': 'info',
+  'delivery.delivered': 'info',
+  'delivery.deferred': 'info',
+  'delivery.failed': 'warn',
+  'delivery.rerouted': 'info',
+  'delivery.held': 'info',
+  'delivery.released': 'info',
+  'delivery.removed': 'warn',
+  'delivery.lease-lost': 'warn',
+  'delivery.unreadable': 'error',
+  'nexthop.unreachable': 'warn',
+  'nexthop.reachable': 'info',
+  'bounce.queued': 'info',
+  'bounce.suppressed': 'info',
+  'bounce.dropped': 'warn',
+  'queue.flushed': 'info',
+  'plugin.fault': 'error',
+  'plugin.said': 'info',
+  'store.swept': 'info',
+  'store.failing': 'error',
+  'kernel.fault': 'error',
+} as const satisfies Record<string, Level>
+export type EventName = keyof typeof EVENTS
+
+/** What a plugin logs with; it already carries the plugin, and the hook and message where there is one. */
+export interface Log {
+  debug(text: string, fields?: Readonly<Record<string, unknown>>): void
+  info(text: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(text: string, fields?: Readonly<Record<string, unknown>>): void
+  error(text: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+export interface LogOptions {
+  readonly level: Level
+  /** Writes `…@example.org` for addresses. */
+  readonly privacy: boolean
+  /** Where lines go; standard output if absent. */
+  readonly to?: DestinationStream
+}
+
+export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>) => void
+
+/** A write to a file or pipe costs more than a line: lines of so many ms are written at once. */
+const LINGER_MS = 50
+/** Fields that hold addresses, for `privacy`. */
+const ADDRESSES = ['from', 'to', 'recipient', 'recipients', 'user']
+const SECRET = /pass(word|phrase)?|secret|token|credential|authorization|cookie|private.?key/i
+/** Lines of a stack that are logged. */
+const FRAMES = 8
+
+/** Where an error was thrown; one with a code of IEMS says what it means by itself. */
+function stackOf({ stack = '', code }: Error & { readonly code?: unknown }): { readonly stack?: string } {
+  if (String(code).startsWith('IEMS_')) return {}
+  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line))
+  return frames.length === 0 ? {} : { stack: frames.slice(0, FRAMES).join('\n') }
+}
+
+/** Error codes, the reason and the stack: for the log, never for a sender. */
+function printable(value: unknown, depth = 0): unknown {
+  if (value instanceof Error) {
+    const code = (value as { code?: unknown }).code
+    return {
+      error: escapeText(value.message),
+      ...(code === undefined ? {} : { code }),
+      ...stackOf(value),
+      ...(value.cause ? { cause: printable(value.cause, depth + 1) } : {}),
+    }
+  }
+  if (typeof value === 'string') return escapeText(value)
+  if (value === null || typeof value !== 'object') return value
+  if (depth > 4) return '…'
+  if (value instanceof Uint8Array) return `${value.byteLength} octets`
+  if (Array.isArray(value)) return value.slice(0, 100).map((item) => printable(item, depth + 1))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, SECRET.test(name) ? '[secret]' : printable(item, depth + 1)]),
+  )
+}
+
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked)
+  return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
+}
+
+/** The writer of lines: `event` for the closed list, `child` for plugins. */
+export function createLog(options: LogOptions) {
+  const to = options.to ?? createLineWriter(1)
+  let isWaiting = false
+  /** Lines are written together, and none waits longer than `LINGER_MS`. */
+  function flushSoon() {
+    if (isWaiting) return
+    isWaiting = true
+    setTimeout(() => {
+      isWaiting = false
+      root.flush()
+    }, LINGER_MS)
+  }
+  const root = pino(
+    {
+      level: options.level,
+      base: null,
+      messageKey: 'text',
+      timestamp: () => `,"t":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    to,
+  )
+  function line(level: Level, fields: Readonly<Record<string, unknown>>, text?: string) {
+    if (!root.isLevelEnabled(level)) return
+    const clean = printable(fields) as Record<string, unknown>
+    if (options.privacy && level !== 'debug')
+      for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
+    root[level](clean, text)
+    flushSoon()
+  }
+  return {
+    event({ name, at: _, ...fields }: KernelEvent) {
+      line(EVENTS[name], { event: name, ...fields })
+    },
+    child(bound: Readonly<Record<string, unknown>>): Log {
+      const say =
+        (level: Level) =>
+        (text: string, fields: Readonly<Record<string, unknown>> = {}) =>
+          line(level, { event: 'plugin.said', ...bound, ...fields }, text)
+      return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+    },
+    flush: () => root.flush(),
+  }
+}
+export type LogWriter = ReturnType<typeof createLog>

@@ -1,0 +1,72 @@
+/**
+ * Where and how a plugin stands: the kernel's own settings, the same for all plugins, and those of channels.
+ *
+ * The second argument of every plugin's factory. No plugin re-implements one of these.
+ */
+import * as z from 'zod'
+import { network } from '../net/networks.ts'
+import { duration } from './units.ts'
+
+export const placement = z.strictObject({
+  as: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/)
+    .optional()
+    .describe('Another name, for a second instance of the same plugin. Under channels the key is the name.'),
+  onError: z
+    .enum(['defer', 'skip'])
+    .default('defer')
+    .describe('A fault of the plugin defers the message, or skips the plugin.'),
+  from: z.array(z.string()).readonly().optional().describe('Only for messages that came in by these channels.'),
+  to: z
+    .array(z.string())
+    .readonly()
+    .optional()
+    .describe('Only for recipients, deliveries, and messages of which any part goes to these channels.'),
+})
+
+const retry = z.strictObject({
+  first: duration().prefault('5 min').describe('Wait before the second attempt.'),
+  factor: z.number().min(1).max(10).default(1.5).describe('By how much each wait is longer than the one before.'),
+  most: duration().prefault('4 h').describe('No wait is longer.'),
+  for: duration().prefault('5 days').describe('After this time the message is returned to its sender.'),
+  warnAfter: duration()
+    .prefault('4 h')
+    .describe("After this time the sender is told that the message waits; '0 s' for never."),
+})
+
+/** `'100/min'`: how many in a unit of time; ms between two after the schema. */
+const rate = z
+  .string()
+  .regex(/^\d+\/(s|min|h)$/, "must be a number per time such as '100/min'")
+  .transform((text) => {
+    const [count, unit] = text.split('/')
+    return Math.ceil(
+      ({ s: 1000, min: 60_000, h: 3_600_000 }[unit as 's' | 'min' | 'h'] ?? 0) / Math.max(1, Number(count)),
+    )
+  })
+
+export const channelPlacement = placement.extend({
+  accepts: z
+    .enum(['anyone', 'authorised'])
+    .default('authorised')
+    .describe(
+      "Who may send to this channel: 'anyone' (local mail, lists) or 'authorised' (relays): no open relay by omission. mailstore has 'anyone' as its default, since nothing leaves the server by it.",
+    ),
+  trusts: z
+    .array(network())
+    .readonly()
+    .default([])
+    .describe('Networks whose clients count as authorised where this channel listens.'),
+  concurrency: z.number().int().min(1).max(10_000).default(100).describe('Deliveries at a time.'),
+  perNextHop: z.number().int().min(1).max(10_000).default(20).describe('Deliveries at a time to one next hop.'),
+  rate: rate.optional().describe("Most deliveries to one next hop, such as '100/min'; no limit if absent."),
+  retry: retry.prefault({}).describe('When a delivery that failed for now is tried again.'),
+  lease: duration()
+    .prefault('10 min')
+    .describe('A delivery that is silent for so long is presumed dead and given to another.'),
+})
+
+export type Placement = z.input<typeof channelPlacement>
+export type PluginPlacement = z.output<typeof placement>
+export type ChannelPlacement = z.output<typeof channelPlacement>

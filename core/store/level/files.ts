@@ -1,0 +1,123 @@
+/**
+ * Large blobs as files: staged under a temporary name, fsynced, then moved to their place.
+ *
+ * What must stay true: a file in its place is complete and on stable storage, its name included; what was staged and
+ * not kept is gone at the next start; memory does not grow with the size of what is staged.
+ */
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { IemsError } from '../../api/errors.ts'
+import type { ByteRange } from '../store.ts'
+import { storeFailure } from './errors.ts'
+
+export interface StagedFile {
+  write(bytes: Uint8Array): Promise<void>
+  /** All is written; no file stays open while somebody makes up his mind. */
+  end(): Promise<void>
+  read(range?: ByteRange): AsyncIterable<Uint8Array>
+  keep(): Promise<void>
+  /** Forgets it, unless it was kept. */
+  discard(): Promise<void>
+}
+
+export interface Files {
+  stage(id: string): Promise<StagedFile>
+  read(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
+  remove(id: string): Promise<void>
+  /** In order, those after an id. */
+  list(after: string): AsyncIterable<string>
+}
+
+const STAGING = 'staging'
+const CHUNK = 65_536
+const hasCode = (error: unknown, ...codes: readonly string[]) =>
+  codes.includes((error as NodeJS.ErrnoException).code ?? '')
+
+async function* readFrom(path: string, id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  if (range && range.end <= range.start) return
+  try {
+    yield* createReadStream(path, {
+      highWaterMark: CHUNK,
+      ...(range ? { start: range.start, end: range.end - 1 } : {}),
+    })
+  } catch (cause) {
+    throw hasCode(cause, 'ENOENT') ? new IemsError('IEMS_BLOB_MISSING', { id }, cause) : storeFailure(cause, path)
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, 'r+')
+  await file.sync()
+}
+
+/** A new name in a folder survives a power cut only when the folder is synced as well. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows cannot open a folder.
+  if (process.platform === 'win32') return
+  await using folder = await open(path, 'r')
+  await folder.sync()
+}
+
+const foldersIn = async (root: string) => (await readdir(root)).filter((name) => name !== STAGING).sort()
+
+/** Throws away what was staged, and the folders of times from which nothing is left. */
+async function tidy(root: string): Promise<void> {
+  await rm(join(root, STAGING), { recursive: true, force: true })
+  await mkdir(join(root, STAGING), { recursive: true, mode: 0o700 })
+  for (const folder of await foldersIn(root)) {
+    await rmdir(join(root, folder)).catch((cause: unknown) => {
+      if (!hasCode(cause, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM')) throw cause
+    })
+  }
+}
+
+/** Files below a folder, in folders of half an hour by the time in their ids: so they are listed in order. */
+export async function openFiles(root: string): Promise<Files> {
+  const guarded = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((cause: unknown) => {
+      throw storeFailure(cause, root)
+    })
+  const folderOf = (id: string) => id.slice(1, 6)
+  const pathOf = (id: string) => join(root, folderOf(id), id)
+  await guarded(tidy(root))
+
+  async function keep(path: string, id: string): Promise<void> {
+    await syncFile(path)
+    const folder = join(root, folderOf(id))
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(path, pathOf(id))
+    await syncFolder(folder)
+    if (made !== undefined) await syncFolder(root)
+  }
+
+  return {
+    async stage(id) {
+      const path = join(root, STAGING, id)
+      const file = await guarded(open(path, 'wx', 0o600))
+      let kept = false
+      return {
+        write: (bytes) => guarded(file.appendFile(bytes)),
+        end: () => guarded(file.close()),
+        read: (range) => readFrom(kept ? pathOf(id) : path, id, range),
+        async keep() {
+          await guarded(keep(path, id))
+          kept = true
+        },
+        async discard() {
+          if (kept) return
+          await guarded(file.close())
+          await guarded(rm(path, { force: true }))
+        },
+      }
+    },
+    read: (id, range) => readFrom(pathOf(id), id, range),
+    remove: (id) => guarded(rm(pathOf(id), { force: true })),
+    async *list(after) {
+      for (const folder of await guarded(foldersIn(root))) {
+        if (folder < folderOf(after)) continue
+        for (const id of (await guarded(readdir(join(root, folder)))).sort()) if (id > after) yield id
+      }
+    },
+  }
+}

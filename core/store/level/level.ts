@@ -1,0 +1,76 @@
+/**
+ * The store in LevelDB and files: the default, for one process on one machine. The parts are next to this file:
+ * database (opening), reserve (a full disk), layout (keys on disk), group (commits), due (lanes and leases), hints, blobs
+ * and files.
+ */
+import { join } from 'node:path'
+import { createHints } from '../hints.ts'
+import type { Store } from '../store.ts'
+import { createBlobs } from './blobs.ts'
+import { openDatabase } from './database.ts'
+import { createDueList } from './due-list.ts'
+import { openFiles } from './files.ts'
+import { createCommitter } from './group-commit.ts'
+import { readRecordKey, recordKey } from './key-layout.ts'
+
+export interface LevelStoreOptions {
+  /** Folder; it is made if need be. */
+  readonly path: string
+  readonly now?: () => number
+  /** Octets of free space below which nothing new is staged. Default 0. */
+  readonly minFree?: number
+  /** Octets of the file that is given up when the disk is full. Default 0: none. */
+  readonly reserve?: number
+}
+
+/** Opens a store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
+export async function levelStore({
+  path,
+  now = Date.now,
+  minFree = 0,
+  reserve = 0,
+}: LevelStoreOptions): Promise<Store> {
+  const database = await openDatabase({ path, size: reserve, minFree })
+  const { records } = database
+  // Only now is the folder ours.
+  const files = await openFiles(join(path, 'blobs')).catch(async (cause: unknown) => {
+    await database.close()
+    throw cause
+  })
+  const dueList = createDueList(database, now)
+  const committer = createCommitter(database, dueList, now)
+  const hints = createHints()
+
+  async function* scan({
+    from,
+    to,
+    limit = -1,
+    reverse = false,
+  }: Parameters<Store['scan']>[0]): ReturnType<Store['scan']> {
+    for await (const [key, value] of records.iterator({ gte: recordKey(from), lt: recordKey(to), limit, reverse })) {
+      yield [readRecordKey(key), value]
+    }
+  }
+
+  return {
+    now,
+    get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
+    scan: (range) => database.iterate(() => scan(range)),
+    commit: (ops, checks = []) => committer.commit(ops, checks),
+    take: dueList.take,
+    renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),
+    lanes: (prefix) => database.iterate(() => dueList.lanes(prefix)),
+    dueAt: async (lane, key) => database.attempt(() => dueList.dueAt(lane, key)),
+    isLeased: async (lane, key) => database.attempt(() => dueList.isLeased(lane, key)),
+    due: (lane, limit) => database.iterate(() => dueList.due(lane, limit)),
+    watch: dueList.watch,
+    publish: hints.publish,
+    subscribe: hints.subscribe,
+    blobs: createBlobs({ database, committer, files, path, now, minFree }),
+    async close() {
+      hints.close()
+      await committer.finish()
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Logging in, by LOGIN and by SASL.
+ */
+import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
+import { capabilities } from '../capabilities.ts'
+import type { Call, CommandDefinition } from '../command.ts'
+import { bad, no, ok } from '../responses.ts'
+import type { Session } from '../session.ts'
+
+/** Failed logins of each session. */
+const failures = new WeakMap<Session, number>()
+
+const RESPONSE_LIMIT = 12_288
+const IMPROPER = bad('That was no proper response')
+
+async function logIn(session: Session, answer: Identity | Refusal) {
+  const { parts } = session
+  if (answer.kind === 'identity' && (await session.logIn(answer)))
+    return ok('Logged in', `CAPABILITY ${capabilities(session)}`)
+  const count = (failures.get(session) ?? 0) + 1
+  failures.set(session, count)
+  if (count >= parts.options.limits.authAttempts) {
+    session.output.line('* BYE Too many failed logins')
+    session.end()
+  }
+  const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
+  // RFC 5530: whether it is the name or the password is nobody's business.
+  return isTemporary
+    ? no('Logins cannot be checked now', 'UNAVAILABLE')
+    : no('Wrong name or password', 'AUTHENTICATIONFAILED')
+}
+
+const mayLogIn = ({ parts }: Session) => parts.isSecure() || parts.options.authWithoutTls
+
+export const login: CommandDefinition = {
+  state: 'before',
+  async run(session, { cursor }) {
+    cursor.space()
+    const username = cursor.astring()
+    cursor.space()
+    const password = cursor.astring()
+    cursor.end()
+    if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
+    return logIn(session, await session.parts.open.auth({ kind: 'password', username, password }))
+  },
+}
+
+/** One turn of a SASL exchange. */
+const asking =
+  ({ parts, output }: Session): AskClient =>
+  async (challenge) => {
+    output.line(`+ ${Buffer.from(challenge).toString('base64')}`)
+    await output.flush()
+    const line = (await parts.input.line(RESPONSE_LIMIT)).toString('latin1')
+    return line === '*' ? undefined : decodeResponse(line)
+  }
+
+export const authenticate: CommandDefinition = {
+  state: 'before',
+  async run(session, { cursor }: Call) {
+    cursor.space()
+    const name = cursor.atom('a mechanism').toUpperCase()
+    const text = cursor.takes(' ') ? cursor.need(/[A-Za-z0-9+/=]+/y, 'a response') : undefined
+    cursor.end()
+    if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
+    const { open } = session.parts
+    const mechanism = open.mechanisms().find((offered) => offered === name)
+    if (!mechanism) return no('There is no such mechanism', 'CANNOT')
+    const initial = text === undefined ? undefined : decodeResponse(text)
+    if (text !== undefined && !initial) return IMPROPER
+    const answer = await open.authenticate({ mechanism, initial, ask: asking(session) })
+    return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : logIn(session, answer)
+  },
+}

@@ -1,0 +1,17 @@
+/**
+ * IDLE (RFC 2177): changes are told as they happen, until the client says DONE.
+ */
+
+import type { CommandDefinition } from '../command.ts'
+import { bad, ok } from '../responses.ts'
+
+export const idle: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.end()
+    session.output.line('+ Idling')
+    if (!(await session.listen(() => session.tellNews()))) return ok('No longer idle')
+    const line = (await session.parts.input.line(1000)).toString('latin1')
+    return line.toUpperCase() === 'DONE' ? ok('No longer idle') : bad('DONE was expected')
+  },
+}

@@ -1,0 +1,220 @@
+/**
+ * Commands that change messages: flags, copies, moves, expunges.
+ */
+import type { FlagChange, Mailbox, Uids } from '../../../mailbox/store/api.ts'
+import type { CommandDefinition } from '../command.ts'
+import type { Cursor } from '../grammar/cursor.ts'
+import { formatSet, readSet } from '../grammar/sets.ts'
+import { type Answer, bad, isAnswer, no, ok, refusal } from '../responses.ts'
+import type { Session } from '../session.ts'
+import type { View } from '../view.ts'
+
+const READ_ONLY = no('The mailbox is open for reading only', 'NOPERM')
+export const NO_NUMBER = bad('There is no such message number')
+export const UIDS_ONLY = bad('Only UIDs, as you asked', 'UIDREQUIRED')
+
+// --- STORE ----------------------------------------------------------------------------------------
+
+interface Store extends FlagChange {
+  readonly isSilent: boolean
+}
+
+function readStore(session: Session, cursor: Cursor): Store {
+  let unchangedSince: number | undefined
+  if (cursor.takes('(UNCHANGEDSINCE ')) {
+    session.enableCondstore()
+    unchangedSince = cursor.number64()
+    cursor.expect(') ')
+  }
+  const how = cursor.takes('+') ? 'add' : cursor.takes('-') ? 'remove' : 'set'
+  cursor.expect('FLAGS')
+  const isSilent = cursor.takes('.SILENT')
+  cursor.space()
+  const flags = cursor.peek() === '(' ? cursor.flags() : readBareFlags(cursor)
+  cursor.end()
+  return { how, flags, isSilent, ...(unchangedSince === undefined ? {} : { unchangedSince }) }
+}
+
+function readBareFlags(cursor: Cursor): string[] {
+  const flags = [cursor.messageFlag()]
+  while (cursor.takes(' ')) flags.push(cursor.messageFlag())
+  return flags
+}
+
+/** RFC 4314 section 4: each kind of flag has a right of its own; those that may not be changed are passed over. */
+async function allowedFlags(session: Session, mailbox: Mailbox, flags: readonly string[]): Promise<readonly string[]> {
+  const rightOf = (flag: string) => ({ '\\seen': 's', '\\deleted': 't' })[flag.toLowerCase()] ?? 'w'
+  const allowed: string[] = []
+  for (const flag of flags) if (await session.may(mailbox, rightOf(flag))) allowed.push(flag)
+  return allowed
+}
+
+export const store: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  keepsNumbers: true,
+  async run(session, { cursor, isUid }) {
+    const view = session.view as View
+    if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
+    cursor.space()
+    const set = readSet(cursor)
+    cursor.space()
+    const { isSilent, ...change } = readStore(session, cursor)
+    const asked = view.uidsOf(set, isUid)
+    if (!asked) return NO_NUMBER
+    if (view.isReadOnly) return READ_ONLY
+    const { uids, code } = session.limited(asked)
+    const flags = await allowedFlags(session, view.mailbox, change.flags)
+    if (flags.length === 0 && change.flags.length > 0) return no('You may not set these flags', 'NOPERM')
+    const done = await session.mail.setFlags(view.mailbox, uids, { ...change, flags })
+    if ('refused' in done) return refusal(done)
+    const { mailbox } = view
+    await session.changed({ cause: 'FLAG', mailbox, uids: done.entries.map(({ uid }) => uid), flags })
+    for (const entry of done.entries) {
+      const number = view.numberOf(entry.uid)
+      if (number === undefined) continue
+      view.wasTold(entry)
+      session.learn(entry.flags)
+      const line = isSilent ? modseqLine(session, number, entry) : session.flagLine(number, entry)
+      if (line) session.output.line(isUid && !isSilent ? withUid(line, entry.uid) : line)
+      if (session.output.isFull) await session.output.flush()
+    }
+    if (done.modified.length === 0) return ok('Stored', code)
+    if (code) session.output.line(`* OK [${code}] That is all that one command may change`)
+    return ok('Some had been changed', `MODIFIED ${formatSet(isUid ? done.modified : numbersOf(view, done.modified))}`)
+  },
+}
+
+/** RFC 7162 section 3.1.3: the modseq is told even to who wants silence. */
+function modseqLine(
+  session: Session,
+  number: number,
+  { uid, modseq }: { uid: number; modseq: number },
+): string | undefined {
+  if (!session.isCondstore) return undefined
+  return session.enabled.has('UIDONLY')
+    ? `* ${uid} UIDFETCH (MODSEQ (${modseq}))`
+    : `* ${number} FETCH (UID ${uid} MODSEQ (${modseq}))`
+}
+
+const withUid = (line: string, uid: number) =>
+  line.includes('(UID ') || line.includes('UIDFETCH') ? line : line.replace('FETCH (', `FETCH (UID ${uid} `)
+
+export function numbersOf(view: View, uids: Uids): [number, number][] {
+  const numbers: [number, number][] = []
+  for (const [first, last] of uids)
+    for (let uid = first; uid <= last; uid++) {
+      const number = view.numberOf(uid)
+      const before = numbers.at(-1)
+      if (number === undefined) continue
+      if (before && before[1] === number - 1) before[1] = number
+      else numbers.push([number, number])
+    }
+  return numbers
+}
+
+// --- EXPUNGE and CLOSE ------------------------------------------------------------------------------
+
+/** Those of the UIDs that are flagged \Deleted. */
+async function deletedOf(session: Session, uids: Uids): Promise<Uids> {
+  const view = session.view as View
+  const deleted: [number, number][] = []
+  for await (const { uid, flags } of session.mail.entries(view.mailbox, uids))
+    if (flags.includes('\\Deleted')) deleted.push([uid, uid])
+  return deleted
+}
+
+async function expungeDeleted(session: Session, asked: Uids, isUid: boolean): Promise<Answer> {
+  const view = session.view as View
+  if (view.isReadOnly || !(await session.may(view.mailbox, 'e'))) return READ_ONLY
+  const deleted = await deletedOf(session, asked)
+  const { uids, code } = isUid ? session.limited(deleted) : { uids: deleted }
+  const gone = await session.mail.expunge(view.mailbox, uids)
+  if ('refused' in gone) return refusal(gone)
+  if (code) session.output.line(`* OK [${code}] That is all that one command may expunge`)
+  const { modseq } = (await session.mail.mailbox(view.mailbox)) ?? view.mailbox
+  return ok('Expunged', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
+}
+
+export const expunge: CommandDefinition = {
+  state: 'selected',
+  uid: true,
+  async run(session, { cursor, isUid }) {
+    const view = session.view as View
+    let uids = view.all
+    if (isUid) {
+      cursor.space()
+      uids = view.uidsOf(readSet(cursor), true) ?? []
+    }
+    cursor.end()
+    return expungeDeleted(session, uids, isUid)
+  },
+}
+
+export const close: CommandDefinition = {
+  state: 'selected',
+  async run(session, { cursor }) {
+    cursor.end()
+    const view = session.view as View
+    // RFC 9051 section 6.4.1: expunged without a word, unless it was opened for reading.
+    if (!view.isReadOnly && (await session.may(view.mailbox, 'e')))
+      await session.mail.expunge(view.mailbox, await deletedOf(session, view.all))
+    session.deselect()
+    return ok('Closed')
+  },
+}
+
+// --- COPY and MOVE ------------------------------------------------------------------------------------
+
+function taking(isMove: boolean): CommandDefinition {
+  return {
+    state: 'selected',
+    uid: true,
+    async run(session, { cursor, isUid }) {
+      const view = session.view as View
+      if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
+      cursor.space()
+      const set = readSet(cursor)
+      cursor.space()
+      const name = session.readName(cursor)
+      cursor.end()
+      const asked = view.uidsOf(set, isUid)
+      if (!asked) return NO_NUMBER
+      const { uids, code: limit } = session.limited(asked)
+      // RFC 9738 section 3.1: a COPY is of all or none.
+      if (limit && !isMove) return no('So many are not copied at once', limit)
+      if (isMove && (view.isReadOnly || !(await session.may(view.mailbox, 'te')))) return READ_ONLY
+      const target = await session.mailbox(name, 'i')
+      if (isAnswer(target)) return target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target
+      if (target.noSelect) return no('It holds no messages', 'TRYCREATE')
+      const done = await (isMove ? session.mail.move : session.mail.copy)(view.mailbox, uids, target)
+      if ('refused' in done) return refusal(done, true)
+      const { uidValidity, copied } = done
+      if (copied.length === 0) return ok('There was nothing to take')
+      await session.changed({ cause: isMove ? 'MOVE' : 'COPY', mailbox: target, uids: copied.map((one) => one.to) })
+      const [from, to] = [copied.map((one) => one.from), copied.map((one) => one.to)].map((all) =>
+        formatSet(runs(all ?? [])),
+      )
+      // RFC 4315: who may not read there is not told what it is called there.
+      const code = (await session.may(target, 'r')) ? `COPYUID ${uidValidity} ${from} ${to}` : undefined
+      if (!isMove) return ok('Copied', code)
+      // RFC 6851 section 4.3: before the EXPUNGEs, which come with the answer.
+      if (code) session.output.line(`* OK [${code}] Moved`)
+      return ok('Moved', limit)
+    },
+  }
+}
+
+/** Runs of numbers in the order in which they stand. */
+function runs(numbers: readonly number[]): [number, number][] {
+  const all: [number, number][] = []
+  for (const number of numbers) {
+    const before = all.at(-1)
+    if (before && before[1] === number - 1) before[1] = number
+    else all.push([number, number])
+  }
+  return all
+}
+
+export const copy = taking(false)
+export const move = taking(true)

@@ -1,0 +1,129 @@
+/**
+ * NOTIFY (RFC 5465): the client says of which mailboxes it wants to hear, beside the selected one, and hears at once.
+ *
+ * Of messages only; who asks for other events is told BADEVENT, and what was in force stays so.
+ */
+import type { Mailbox } from '../../../mailbox/store/api.ts'
+import type { CommandDefinition } from '../command.ts'
+import type { Cursor } from '../grammar/cursor.ts'
+import { type FetchItem, readFetchItems } from '../grammar/fetch.ts'
+import { visible } from '../names.ts'
+import { bad, no, ok } from '../responses.ts'
+import type { Session } from '../session.ts'
+
+const EVENTS = ['MESSAGENEW', 'MESSAGEEXPUNGE', 'FLAGCHANGE']
+/** Mailboxes named in one command. */
+const MOST = 100
+
+/** Of which mailboxes, and whether the selected one is told of at once. */
+interface Watch {
+  readonly kind: 'selected' | 'selected-delayed' | 'personal' | 'inboxes' | 'subscribed' | 'mailboxes' | 'subtree'
+  readonly names: readonly string[]
+  readonly events: readonly Event[]
+}
+
+interface Event {
+  readonly name: string
+  /** What is told of a new message of the selected mailbox. */
+  readonly items?: readonly FetchItem[]
+}
+
+class UnknownEvent extends Error {}
+
+function readWatch(session: Session, cursor: Cursor): Watch {
+  cursor.expect('(')
+  const word = cursor.atom().toLowerCase()
+  const kinds = ['selected', 'selected-delayed', 'personal', 'inboxes', 'subscribed', 'mailboxes', 'subtree'] as const
+  const kind = kinds.find((known) => known === word) ?? cursor.fail('which mailboxes are meant')
+  cursor.space()
+  let names: string[] = []
+  if (kind === 'mailboxes' || kind === 'subtree') {
+    names = cursor.peek() === '(' ? cursor.list(() => session.readName(cursor)) : [session.readName(cursor)]
+    if (names.length > MOST) cursor.fail('fewer mailboxes')
+    cursor.space()
+  }
+  const events = cursor.takes('NONE') ? [] : cursor.list(() => readEvent(cursor))
+  cursor.expect(')')
+  // RFC 5465 section 5.2: numbers mean nothing to who is told only of what comes or only of what goes.
+  const [comes, goes] = ['MESSAGENEW', 'MESSAGEEXPUNGE'].map((name) => events.some((event) => event.name === name))
+  if (comes !== goes && kind.startsWith('selected')) cursor.fail('MessageNew and MessageExpunge together')
+  return { kind, names, events }
+}
+
+function readEvent(cursor: Cursor): Event {
+  const name = cursor.atom().toUpperCase()
+  if (!EVENTS.includes(name)) throw new UnknownEvent()
+  if (name !== 'MESSAGENEW' || !cursor.sees(' (')) return { name }
+  cursor.space()
+  return { name, items: readFetchItems(cursor) }
+}
+
+function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox, own: boolean): boolean {
+  if (events.length === 0) return false
+  if (kind === 'personal') return own
+  if (kind === 'inboxes') return own && mailbox.name === 'INBOX'
+  if (kind === 'subscribed') return mailbox.subscribed
+  if (kind === 'mailboxes') return names.includes(name)
+  return kind === 'subtree' && names.some((top) => name === top || name.startsWith(`${top}/`))
+}
+
+/** The rights are asked each time: they may have changed since the command (RFC 5465 section 3.1). */
+async function tell(session: Session, name: string, mailbox: Mailbox): Promise<void> {
+  if (!(await session.may(mailbox, 'r'))) return
+  const { messages, uidNext, uidValidity, unseen, modseq } = mailbox
+  const more = session.isCondstore ? ` HIGHESTMODSEQ ${modseq}` : ''
+  const items = `MESSAGES ${messages} UIDNEXT ${uidNext} UIDVALIDITY ${uidValidity} UNSEEN ${unseen}${more}`
+  session.output.line(`* STATUS ${session.writeName(name)} (${items})`)
+}
+
+async function begin(session: Session, watches: readonly Watch[], withStatus: boolean): Promise<void> {
+  const { account, names, mail } = session
+  if (!account || !names) return
+  const wanted = new Map<string, { readonly name: string; readonly account: string }>()
+  for (const { name, mailbox } of await visible(mail, account.id, names)) {
+    if (mailbox.noSelect || !watches.some((watch) => isMeant(watch, name, mailbox, mailbox.account === account.id)))
+      continue
+    wanted.set(mailbox.id, { name, account: mailbox.account })
+    if (withStatus && mailbox.id !== session.view?.mailbox.id) await tell(session, name, mailbox)
+  }
+  session.watchOthers(
+    [...new Set([...wanted.values()].map((one) => one.account))],
+    async (ids) => {
+      for (const id of ids) {
+        const one = wanted.get(id)
+        const mailbox =
+          one && id !== session.view?.mailbox.id ? await mail.mailbox({ account: one.account, id }) : undefined
+        if (one && mailbox) await tell(session, one.name, mailbox)
+      }
+    },
+    watches.some(({ kind }) => kind === 'selected'),
+  )
+  const selected = watches.find(({ kind }) => kind === 'selected' || kind === 'selected-delayed')
+  session.newItems = selected?.events.find(({ items }) => items)?.items
+}
+
+export const notify: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    if (cursor.takes('NONE')) {
+      cursor.end()
+      session.watchOthers([], async () => {}, false)
+      return ok('Quiet')
+    }
+    cursor.expect('SET ')
+    const withStatus = cursor.takes('STATUS ')
+    const watches: Watch[] = []
+    try {
+      do watches.push(readWatch(session, cursor))
+      while (cursor.takes(' '))
+    } catch (error) {
+      if (error instanceof UnknownEvent) return no('Only of messages', `BADEVENT (${EVENTS.join(' ')})`)
+      throw error
+    }
+    cursor.end()
+    if (watches.filter(({ kind }) => kind.startsWith('selected')).length > 1) return bad('Once for what is selected')
+    await begin(session, watches, withStatus)
+    return ok('You will hear of it')
+  },
+}

@@ -1,0 +1,168 @@
+/**
+ * Access rights (RFC 4314) and quotas (RFC 9208).
+ */
+import type { Account } from '../../../directory/static/api.ts'
+import type { CommandDefinition } from '../command.ts'
+import { bad, isAnswer, no, ok, refusal } from '../responses.ts'
+import type { Session } from '../session.ts'
+import { astring, string } from '../text.ts'
+
+const ALL_RIGHTS = 'lrswipkxtea'
+
+/** With the obsolete c and d, which older clients look for (section 2.1.1). */
+const withObsolete = (rights: string) => `${rights}${rights.includes('k') ? 'c' : ''}${/[xte]/.test(rights) ? 'd' : ''}`
+
+/** The obsolete c and d are k and x t e (section 2.1.1). */
+const modern = (rights: string) => [...new Set(rights.replaceAll('c', 'k').replaceAll('d', 'xte'))].join('')
+
+/** What an identifier is called here: accounts by id, as clients by name. */
+async function identifierOf(session: Session, name: string): Promise<string | undefined> {
+  const sign = name.startsWith('-') ? '-' : ''
+  const bare = name.slice(sign.length)
+  if (bare === 'anyone' || bare.startsWith('group:')) return sign + bare
+  const account = await session.parts.accounts.byLogin(bare)
+  return account && sign + account.id
+}
+
+async function nameOf(session: Session, identifier: string): Promise<string> {
+  const sign = identifier.startsWith('-') ? '-' : ''
+  return (
+    sign + ((await session.parts.accounts.byId(identifier.slice(sign.length)))?.name ?? identifier.slice(sign.length))
+  )
+}
+
+export const getacl: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.end()
+    const mailbox = await session.mailbox(name, 'a')
+    if (isAnswer(mailbox)) return mailbox
+    const given = [[mailbox.account, ALL_RIGHTS] as const, ...Object.entries(mailbox.acl)]
+    const words = await Promise.all(
+      given.map(
+        async ([who, rights]) =>
+          `${astring(await nameOf(session, who), session.isUtf8)} ${string(withObsolete(rights), false)}`,
+      ),
+    )
+    session.output.line(`* ACL ${session.writeName(name)} ${words.join(' ')}`)
+    return ok('These are the rights')
+  },
+}
+
+function changingAcl(isRemoval: boolean): CommandDefinition {
+  return {
+    state: 'authenticated',
+    async run(session, { cursor }) {
+      cursor.space()
+      const name = session.readName(cursor)
+      cursor.space()
+      const who = cursor.astring()
+      let change = ''
+      if (!isRemoval) {
+        cursor.space()
+        change = cursor.astring()
+      }
+      cursor.end()
+      const mailbox = await session.mailbox(name, 'a')
+      if (isAnswer(mailbox)) return mailbox
+      const identifier = await identifierOf(session, who)
+      if (identifier === undefined) return no('There is nobody of that name', 'CANNOT')
+      const { [identifier]: before = '', ...others } = mailbox.acl
+      const rights = changeRights(before, change)
+      if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return bad('There is no such right')
+      const done = await session.mail.setAcl(mailbox, rights === '' ? others : { ...others, [identifier]: rights })
+      return 'refused' in done ? refusal(done) : ok('Changed')
+    },
+  }
+}
+
+function changeRights(before: string, change: string): string {
+  if (change.startsWith('+')) return modern(before + change.slice(1))
+  if (!change.startsWith('-')) return modern(change)
+  const taken = modern(change.slice(1))
+  return [...before].filter((right) => !taken.includes(right)).join('')
+}
+
+export const setacl = changingAcl(false)
+export const deleteacl = changingAcl(true)
+
+export const listrights: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.space()
+    const who = cursor.astring()
+    cursor.end()
+    const mailbox = await session.mailbox(name, 'a')
+    if (isAnswer(mailbox)) return mailbox
+    const identifier = await identifierOf(session, who)
+    const words =
+      identifier === mailbox.account
+        ? string(withObsolete(ALL_RIGHTS), false)
+        : `"" ${[...withObsolete(ALL_RIGHTS)].join(' ')}`
+    session.output.line(`* LISTRIGHTS ${session.writeName(name)} ${astring(who, session.isUtf8)} ${words}`)
+    return ok('These can be given')
+  },
+}
+
+export const myrights: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.end()
+    const mailbox = await session.mailbox(name, '')
+    if (isAnswer(mailbox)) return mailbox
+    const rights = await session.mail.rights(mailbox, session.account?.id ?? '')
+    session.output.line(`* MYRIGHTS ${session.writeName(name)} ${withObsolete(rights)}`)
+    return ok('These are yours')
+  },
+}
+
+// --- quotas ------------------------------------------------------------------------------------------
+
+/** The root of an account is named after it, and is there only when there is a limit; kilobytes are of 1024 octets. */
+async function tellQuota(session: Session, { id, name, quota = 0 }: Account): Promise<void> {
+  const used = Math.ceil((await session.mail.usage(id)) / 1024)
+  const resource = `STORAGE ${used} ${Math.floor(quota / 1024)}`
+  session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resource})`)
+}
+
+export const getquota: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const root = cursor.astring()
+    cursor.end()
+    const account = await session.parts.accounts.byName(root)
+    if (!account || account.id !== session.account?.id || account.quota === undefined)
+      return no('There is no such quota root', 'NONEXISTENT')
+    await tellQuota(session, account)
+    return ok('That is how much there is')
+  },
+}
+
+export const getquotaroot: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.space()
+    const name = session.readName(cursor)
+    cursor.end()
+    const mailbox = await session.mailbox(name, 'r')
+    if (isAnswer(mailbox)) return mailbox
+    const owner = await session.parts.accounts.byId(mailbox.account)
+    const limited = owner?.quota === undefined ? undefined : owner
+    const root = limited ? ` ${astring(limited.name, session.isUtf8)}` : ''
+    session.output.line(`* QUOTAROOT ${session.writeName(name)}${root}`)
+    if (limited) await tellQuota(session, limited)
+    return ok('That is how much there is')
+  },
+}
+
+export const setquota: CommandDefinition = {
+  state: 'authenticated',
+  run: async () => no('Quotas are set by the administrator', 'NOPERM'),
+}

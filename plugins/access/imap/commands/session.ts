@@ -1,0 +1,115 @@
+/**
+ * Commands about the session itself: who is there, under what protection, what both sides can.
+ */
+
+import { capabilities } from '../capabilities.ts'
+import type { CommandDefinition } from '../command.ts'
+import { ALREADY, bad, no, ok } from '../responses.ts'
+import { string } from '../text.ts'
+
+export const capability: CommandDefinition = {
+  state: 'any',
+  async run(session, { cursor }) {
+    cursor.end()
+    session.output.line(`* CAPABILITY ${capabilities(session)}`)
+    return ok('These are our capabilities')
+  },
+}
+
+export const noop: CommandDefinition = {
+  state: 'any',
+  async run(_, { cursor }) {
+    cursor.end()
+    return ok('Nothing done')
+  },
+}
+
+export const logout: CommandDefinition = {
+  state: 'any',
+  async run(session, { cursor }) {
+    cursor.end()
+    session.output.line('* BYE Until next time')
+    session.end()
+    return ok('Logged out')
+  },
+}
+
+/** RFC 2971. */
+export const id: CommandDefinition = {
+  state: 'any',
+  async run(session, { cursor }) {
+    cursor.space()
+    if (!cursor.takes('NIL')) {
+      const fields = cursor.list(() => cursor.nstring()?.toString().slice(0, 1024), { least: 0 })
+      if (fields.length > 60) return bad('There are too many fields')
+      session.parts.log.debug('client', {
+        user: session.account?.user,
+        fields: fields.map(String).join(' ').slice(0, 500),
+      })
+    }
+    cursor.end()
+    session.output.line(`* ID ("name" ${string('IEMS', false)})`)
+    return ok('Pleased to meet you')
+  },
+}
+
+const CAN_BE_ENABLED = ['CONDSTORE', 'QRESYNC', 'IMAP4REV2', 'UTF8=ACCEPT', 'UIDONLY']
+
+/** RFC 5161. */
+export const enable: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    const wanted: string[] = []
+    do {
+      cursor.space()
+      wanted.push(cursor.atom('a capability').toUpperCase())
+    } while (!cursor.atEnd)
+    // RFC 6855 section 3: names of a selected mailbox would change under the client.
+    if (session.view && wanted.includes('UTF8=ACCEPT'))
+      return bad('UTF8=ACCEPT is enabled before a mailbox is selected')
+    const fresh = wanted.filter((name) => CAN_BE_ENABLED.includes(name) && !session.enabled.has(name))
+    if (fresh.includes('CONDSTORE') || fresh.includes('QRESYNC')) session.enableCondstore()
+    for (const name of fresh) session.enabled.add(name)
+    session.output.line(`* ENABLED${fresh.map((name) => ` ${name === 'IMAP4REV2' ? 'IMAP4rev2' : name}`).join('')}`)
+    return ok('Enabled')
+  },
+}
+
+export const starttls: CommandDefinition = {
+  state: 'before',
+  async run(session, { cursor, tag }) {
+    cursor.end()
+    const { parts } = session
+    if (!parts.hasTls() || parts.isSecure()) return bad('TLS is not to be had here')
+    session.output.line(`${tag} OK Begin TLS now`)
+    await session.output.flush()
+    await parts.startTls()
+    return ALREADY
+  },
+}
+
+/** RFC 4978. */
+export const compress: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor, tag }) {
+    cursor.space()
+    cursor.expect('DEFLATE')
+    cursor.end()
+    if (session.isCompressed) return no('It is compressed already', 'COMPRESSIONACTIVE')
+    session.output.line(`${tag} OK Compressed from here on`)
+    await session.output.flush()
+    session.isCompressed = true
+    session.parts.compress()
+    return ALREADY
+  },
+}
+
+/** RFC 8437. */
+export const unauthenticate: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.end()
+    session.logOut()
+    return ok('Nobody is logged in now')
+  },
+}

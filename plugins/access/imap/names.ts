@@ -1,0 +1,58 @@
+/**
+ * Names of mailboxes as a client writes them, and whose they are (RFC 2342): its own, those of other users below
+ * `Users/`, and those of one account that is there for all below `Shared/`.
+ */
+import type { Account, AccountsApi } from '../../directory/static/api.ts'
+import type { Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
+
+export const OTHERS = 'Users/'
+export const SHARED = 'Shared/'
+
+/** Whose mailbox is meant, and its name there. */
+export interface Named {
+  readonly account: string
+  readonly name: string
+}
+
+export interface Names {
+  /** Undefined when there is no such account, or when the name is only that of a namespace. */
+  find(name: string): Promise<Named | undefined>
+  /** How this client calls a mailbox. */
+  nameOf(mailbox: Mailbox): Promise<string>
+}
+
+export interface NamesParts {
+  /** The id of the client's account. */
+  readonly self: string
+  readonly accounts: AccountsApi
+  /** The account whose mailboxes are there for all. */
+  readonly shared: Account | undefined
+}
+
+export function createNames({ self, accounts, shared }: NamesParts): Names {
+  return {
+    async find(name) {
+      if (name.startsWith(SHARED)) return shared && { account: shared.id, name: name.slice(SHARED.length) }
+      if (!name.startsWith(OTHERS)) return { account: self, name }
+      const [user = '', ...rest] = name.slice(OTHERS.length).split('/')
+      const account = await accounts.byName(user)
+      return account && rest.length > 0 ? { account: account.id, name: rest.join('/') } : undefined
+    },
+    async nameOf({ account, name }) {
+      if (account === self) return name
+      if (account === shared?.id) return SHARED + name
+      return `${OTHERS}${(await accounts.byId(account))?.name ?? account}/${name}`
+    },
+  }
+}
+
+/** Every mailbox the client may know of, with the name it calls it by. */
+export async function visible(
+  mail: MailStoreApi,
+  self: string,
+  names: Names,
+): Promise<readonly { readonly name: string; readonly mailbox: Mailbox }[]> {
+  const own = await mail.mailboxes(self)
+  const others = await mail.shared(self)
+  return Promise.all([...own, ...others].map(async (mailbox) => ({ name: await names.nameOf(mailbox), mailbox })))
+}

@@ -1,0 +1,532 @@
+/**
+ * One client's session: commands one after the other, each answered before the next is begun.
+ *
+ * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
+ * another session; the client is told of others' changes after each command, in numbers it knows.
+ */
+import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
+import { Broken, Ended, IemsError, type Input, LineTooLong, TimedOut } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import type { Mailbox, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
+import type { ImapChange, ImapCommand } from './api.ts'
+import type { CommandDefinition, Literal, MoreInput } from './command.ts'
+import { tellNew } from './commands/fetch.ts'
+import { COMMANDS } from './commands/index.ts'
+import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
+import type { FetchItem } from './grammar/fetch.ts'
+import { formatSet, lastOf } from './grammar/sets.ts'
+import type { Keywords } from './keywords.ts'
+import { createNames, type Named, type Names } from './names.ts'
+import type { Options } from './options.ts'
+import { ALREADY, type Answer, bad, no } from './responses.ts'
+import type { Digests } from './sort-keys.ts'
+import { flagList, fromUtf7, mailboxName } from './text.ts'
+import type { Unseen } from './unseen.ts'
+import type { View } from './view.ts'
+
+export interface SessionParts {
+  readonly input: Input
+  readonly output: Output
+  readonly options: Options
+  readonly log: Log
+  readonly mail: MailStoreApi
+  readonly accounts: AccountsApi
+  readonly digests: Digests
+  readonly keywords: Keywords
+  readonly unseen: Unseen
+  readonly hostname: string
+  now(): number
+  /** Whether the connection is under TLS. */
+  isSecure(): boolean
+  hasTls(): boolean
+  startTls(): Promise<void>
+  compress(): void
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
+  /** What plugins say of a command, and tells them of a change. */
+  readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
+  readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
+  /** Aborted when the server stops. */
+  readonly signal: AbortSignal
+}
+
+const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
+/** A name that no mailbox can have. */
+const NO_NAME = '\0'
+/** Literals of a command that are held in memory, together. */
+const HELD_LITERALS = 65_536
+const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
+
+export class Session {
+  readonly parts: SessionParts
+  account: { readonly id: string; readonly user: string } | undefined
+  names: Names | undefined
+  view: View | undefined
+  readonly enabled = new Set<string>()
+  isCompressed = false
+  /** NOTIFY: what is told of new messages of the selected mailbox. */
+  newItems: readonly FetchItem[] | undefined
+  #isOver = false
+  #errors = 0
+  #stopWatching: (() => void) | undefined
+  #wake: (() => void) | undefined
+  /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
+  readonly #others = new Set<string>()
+  #stopOthers: readonly (() => void)[] = []
+  #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
+  #tellsAtOnce = false
+
+  constructor(parts: SessionParts) {
+    this.parts = parts
+  }
+
+  get mail(): MailStoreApi {
+    return this.parts.mail
+  }
+
+  get output(): Output {
+    return this.parts.output
+  }
+
+  /** Names and strings may be UTF-8: IMAP4rev2 or UTF8=ACCEPT has been enabled. */
+  get isUtf8(): boolean {
+    return this.enabled.has('IMAP4REV2') || this.enabled.has('UTF8=ACCEPT')
+  }
+
+  get isCondstore(): boolean {
+    return this.enabled.has('CONDSTORE') || this.enabled.has('QRESYNC')
+  }
+
+  /** RFC 7162 section 3.1: who begins to count changes in a selected mailbox is told where they stand. */
+  enableCondstore(): void {
+    if (!this.isCondstore && this.view)
+      this.output.line(`* OK [HIGHESTMODSEQ ${this.view.mailbox.modseq}] The last change`)
+    this.enabled.add('CONDSTORE')
+  }
+
+  // --- life ---
+
+  async run(greeting: string): Promise<void> {
+    const { input, output } = this.parts
+    try {
+      output.line(greeting)
+      await output.flush()
+      while (!this.#isOver && (await this.#hasCommand())) await this.#command()
+      if (this.parts.signal.aborted && !this.#isOver)
+        output.line(
+          `* BYE ${this.parts.open.revoked.aborted ? this.parts.open.revoked.reason : 'The server is stopping'}`,
+        )
+      await output.flush()
+    } catch (error) {
+      await this.#part(error)
+    } finally {
+      this.logOut()
+      input.detach()
+    }
+  }
+
+  async #part(error: unknown): Promise<void> {
+    const { output, log } = this.parts
+    if (error instanceof Ended) return
+    if (error instanceof Broken) {
+      log.error('session cut off', { user: this.account?.user, cause: error })
+      throw error
+    }
+    const why = error instanceof TimedOut ? 'You have been silent for too long' : 'An error of ours'
+    if (!(error instanceof TimedOut)) log.error('session failed', { cause: error })
+    try {
+      output.line(`* BYE ${why}`)
+      await output.flush()
+    } catch {
+      // He cannot be told either.
+    }
+  }
+
+  /** Asked between steps of long work: undefined, or settles when others have had their turn. */
+  pause(): Promise<void> | undefined {
+    return this.parts.input.pace.due()
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Ends the session after the present command. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  // --- commands ---
+
+  /** Waits for the client to begin a command, telling news meanwhile if it asked for that. False: the server is stopping. */
+  async #hasCommand(): Promise<boolean> {
+    const { input, options, signal } = this.parts
+    input.patience = this.account ? options.timeouts.idle : options.timeouts.login
+    if (!this.#tellsAtOnce) return input.waits(signal)
+    return this.listen(() => this.tellNews())
+  }
+
+  /** Tells news as it comes until the client says something. False: the session is over. */
+  async listen(tell: () => Promise<void>): Promise<boolean> {
+    const { input, output, signal } = this.parts
+    let news = new AbortController()
+    this.#wake = () => news.abort()
+    const ended = () => news.abort()
+    signal.addEventListener('abort', ended, { once: true })
+    try {
+      for (;;) {
+        await tell()
+        await output.flush()
+        if (this.#isOver || signal.aborted) return false
+        if (await input.waits(news.signal)) return true
+        news = new AbortController()
+      }
+    } finally {
+      this.#wake = undefined
+      signal.removeEventListener('abort', ended)
+    }
+  }
+
+  async #command(): Promise<void> {
+    const { input, output, options } = this.parts
+    let answer: Answer
+    let tag = '*'
+    let definition: CommandDefinition | undefined
+    let isUid = false
+    try {
+      const first = (await input.line(options.limits.lineLength)).toString('latin1')
+      tag = TAG.exec(first)?.[0] ?? '*'
+      const read = await this.#read(first.slice(tag === '*' ? 0 : tag.length))
+      definition = read.definition
+      isUid = read.isUid
+      answer = tag === '*' ? bad('A tag was expected') : await this.#perform(tag, read)
+    } catch (error) {
+      answer = this.#answerTo(error)
+    }
+    if (answer.status === 'BAD' && ++this.#errors > options.limits.errors) {
+      output.line('* BYE Too many commands that could not be understood')
+      this.end()
+    }
+    // Whoever is told of expunges during a FETCH by number would count wrong.
+    if (!this.#isOver) await this.tellChanges(!(definition?.keepsNumbers && !isUid))
+    if (answer === ALREADY) return
+    const code = answer.code === undefined ? '' : `[${answer.code}] `
+    output.line(`${tag} ${answer.status} ${code}${answer.text}`)
+    await output.flush()
+  }
+
+  #answerTo(error: unknown): Answer {
+    if (error instanceof SyntaxFault) return bad(error.message.replace(/[^\x20-\x7e]/g, '?'))
+    if (error instanceof LineTooLong) {
+      this.output.line('* BYE The line is too long')
+      this.end()
+      return bad('The line is too long')
+    }
+    if (error instanceof Ended || error instanceof TimedOut || error instanceof Broken) throw error
+    this.parts.log.error('command failed', { user: this.account?.user, cause: error })
+    return failed(error)
+  }
+
+  /** Reads the rest of a command, unless its own code does. */
+  async #read(first: string) {
+    const name = /^ (?:uid )?[a-z]+/i.exec(first)?.[0]?.trim().toUpperCase() ?? ''
+    const isUid = name.startsWith('UID ')
+    const bare = isUid ? name.slice(4) : name
+    const found = COMMANDS[bare]
+    const definition = found && (!isUid || found.uid) ? found : undefined
+    const { text, literal } = splitLiteral(first.slice(1 + name.length))
+    const pieces: Piece[] = [text]
+    const more = this.#moreInput(literal)
+    if (!definition?.reads) await this.#readLiterals(pieces, more)
+    return { name: bare, isUid, definition, cursor: new Cursor(pieces), more }
+  }
+
+  async #readLiterals(pieces: Piece[], more: MoreInput): Promise<void> {
+    let held = 0
+    while (more.literal) {
+      const { literal } = more
+      held += literal.size
+      if (held > HELD_LITERALS) await this.#refuseLiteral(literal)
+      await more.invite(literal)
+      pieces.push(await this.parts.input.octets(literal.size), await more.line())
+    }
+  }
+
+  async #refuseLiteral(literal: Literal): Promise<never> {
+    // RFC 7888 section 4: what has been sent unasked must be read, or the connection ended.
+    if (literal.isImmediate) {
+      this.output.line('* BYE [TOOBIG] The literal is too long')
+      this.end()
+    }
+    throw new SyntaxFault('the literal is too long')
+  }
+
+  #moreInput(literal: Literal | undefined): MoreInput {
+    const { input, output, options } = this.parts
+    const more: MoreInput = {
+      literal,
+      async invite({ isImmediate }) {
+        if (isImmediate) return
+        output.line('+ Go on')
+        await output.flush()
+      },
+      async line() {
+        const next = splitLiteral((await input.line(options.limits.lineLength)).toString('latin1'))
+        more.literal = next.literal
+        return next.text
+      },
+    }
+    return more
+  }
+
+  async #perform(
+    tag: string,
+    {
+      name,
+      isUid,
+      definition,
+      cursor,
+      more,
+    }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
+  ): Promise<Answer> {
+    if (!definition) return bad('There is no such command')
+    const refusal =
+      this.#outOfPlace(definition) ??
+      (definition.state === 'selected' ? await this.shutOut() : undefined) ??
+      (await this.#judged(isUid ? `UID ${name}` : name))
+    if (!refusal) return definition.run(this, { tag, name, isUid, cursor, more })
+    if (definition.reads) await this.#passOver(more)
+    return refusal
+  }
+
+  #outOfPlace({ state }: CommandDefinition): Answer | undefined {
+    if (state === 'before' && this.account) return bad('You have logged in already')
+    if (state === 'selected' && this.account && !this.view) return bad('Select a mailbox first')
+    return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Log in first') : undefined
+  }
+
+  /** The selected mailbox of another account is closed as soon as its owner takes the right to read it back. */
+  async shutOut(): Promise<Answer | undefined> {
+    const { view } = this
+    if (!view || view.mailbox.account === this.account?.id) return undefined
+    const now = await this.mail.mailbox(view.mailbox)
+    if (!now) return undefined
+    // Later questions about other rights get today's answer too.
+    view.mailbox = { ...view.mailbox, acl: now.acl }
+    return (await this.may(now, 'r')) ? undefined : this.#close('You may no longer read this mailbox')
+  }
+
+  /** RFC 9051 section 6.3.5 leaves it to the server; a client cannot go on with numbers that mean nothing. */
+  #close(why: string): Answer {
+    this.output.line(`* BYE ${why}`)
+    this.end()
+    return no(why, 'NOPERM')
+  }
+
+  /** What plugins have against a command. */
+  async #judged(name: string): Promise<Answer | undefined> {
+    const refusal = await this.parts.judge({
+      name,
+      ...this.#who(),
+      ...(this.view ? { mailbox: this.view.mailbox } : {}),
+    })
+    if (!refusal) return undefined
+    const { code, text } = refusal.reply
+    if (code === 421) {
+      this.output.line(`* BYE ${text}`)
+      this.end()
+    }
+    return no(text, code < 500 ? 'UNAVAILABLE' : 'NOPERM')
+  }
+
+  #who(): { readonly user?: string; readonly account?: string } {
+    return this.account ? { user: this.account.user, account: this.account.id } : {}
+  }
+
+  /** Tells plugins what the client has done to messages. It is done: a fault of theirs changes nothing. */
+  async changed(change: Omit<ImapChange, 'remote' | 'user' | 'account'>): Promise<void> {
+    if (change.uids.length === 0) return
+    await this.parts
+      .tellPlugins({ ...change, ...this.#who() })
+      .catch((cause) => this.parts.log.warn('a plugin failed over a change', { cause }))
+  }
+
+  /** Reads the literals of a command that is not run, as far as they are sent unasked: they are no commands. */
+  async #passOver(more: MoreInput): Promise<void> {
+    while (more.literal?.isImmediate) {
+      await this.parts.input.skip(more.literal.size)
+      await more.line()
+    }
+  }
+
+  // --- who it is ---
+
+  async logIn({ user, account }: Identity): Promise<boolean> {
+    const { accounts, options } = this.parts
+    const found = account === undefined ? undefined : await accounts.byId(account)
+    if (!found) return false
+    const shared = options.shared === undefined ? undefined : await accounts.byName(options.shared)
+    this.account = { id: found.id, user }
+    // Groups may have changed, and with them what a client that waits may be told of another account's mailbox.
+    this.parts.open.onRechecked(() => {
+      if (this.view && this.view.mailbox.account !== this.account?.id) this.#wake?.()
+    })
+    this.names = createNames({ self: found.id, accounts, shared })
+    return true
+  }
+
+  logOut(): void {
+    this.deselect()
+    this.watchOthers([], async () => {}, false)
+    this.account = undefined
+    this.names = undefined
+    this.enabled.clear()
+  }
+
+  // --- mailboxes ---
+
+  /** A name as this client writes it, in Unicode. */
+  readName(cursor: Cursor): string {
+    return this.fromClient(cursor.astring())
+  }
+
+  /** What the client wrote for a name or a pattern, in Unicode. */
+  fromClient(text: string): string {
+    // Clients that write UTF-8 unasked mean it; a broken & would become another name than the client believes.
+    return this.isUtf8 ? text : (fromUtf7(text) ?? (/^[\x20-\x7e]*$/.test(text) ? NO_NAME : text))
+  }
+
+  writeName(name: string): string {
+    return mailboxName(name, this.isUtf8)
+  }
+
+  async named(name: string): Promise<Named | undefined> {
+    return this.names?.find(name)
+  }
+
+  /** The mailbox of a name, if the client may know of it and do this with it. */
+  async mailbox(name: string, right: string): Promise<Mailbox | Answer> {
+    const named = await this.named(name)
+    const mailbox = named && (await this.mail.find(named.account, named.name))
+    const rights = mailbox ? await this.mail.rights(mailbox, this.account?.id ?? '') : ''
+    // Who may not even list it is not told that it is there.
+    if (!mailbox || !(rights.includes('l') || rights.includes('r')))
+      return no('There is no such mailbox', 'NONEXISTENT')
+    return [...right].every((one) => rights.includes(one)) ? mailbox : no('You may not do that here', 'NOPERM')
+  }
+
+  async may(mailbox: Mailbox, right: string): Promise<boolean> {
+    const rights = await this.mail.rights(mailbox, this.account?.id ?? '')
+    return [...right].every((one) => rights.includes(one))
+  }
+
+  select(view: View): void {
+    this.view = view
+    this.#stopWatching = this.mail.watch(view.mailbox.account, (mailboxes) => {
+      if (!mailboxes.includes(view.mailbox.id)) return
+      this.#wake?.()
+    })
+  }
+
+  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
+  watchOthers(
+    accounts: readonly string[],
+    tell: (mailboxes: readonly string[]) => Promise<void>,
+    selected: boolean,
+  ): void {
+    for (const stop of this.#stopOthers) stop()
+    this.newItems = undefined
+    this.#tellOthers = tell
+    this.#tellsAtOnce = accounts.length > 0 || selected
+    this.#stopOthers = accounts.map((account) =>
+      this.mail.watch(account, (mailboxes) => {
+        for (const id of mailboxes) this.#others.add(id)
+        this.#wake?.()
+      }),
+    )
+  }
+
+  /** Tells of everything that has changed. */
+  async tellNews(): Promise<void> {
+    const ids = [...this.#others]
+    this.#others.clear()
+    if (ids.length > 0) await this.#tellOthers(ids)
+    await this.tellChanges(true)
+  }
+
+  /** RFC 9738: of more messages than a command may be about those with the highest UIDs, and the code that says so. */
+  limited(uids: Uids): { readonly uids: Uids; readonly code?: string } {
+    const most = this.parts.options.limits.messagesPerCommand
+    const { uids: chosen, from } = lastOf(uids, most ?? Number.POSITIVE_INFINITY)
+    return { uids: chosen, ...(from === undefined ? {} : { code: `MESSAGELIMIT ${most} ${from}` }) }
+  }
+
+  deselect(): void {
+    this.#stopWatching?.()
+    this.#stopWatching = undefined
+    this.view = undefined
+  }
+
+  // --- changes by others ---
+
+  /** What has changed since the client was last told, by whatever session or server: the mailbox's modseq says so. */
+  async tellChanges(mayExpunge: boolean): Promise<void> {
+    const { view, output } = this
+    if (!view) return
+    const told = await view.sync(this.mail, mayExpunge)
+    if (told === 'gone') return void this.#close('The mailbox has been removed')
+    if (!(await this.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')
+    if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY')) {
+      if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
+    } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
+    if (told.exists) output.line(`* ${view.count} EXISTS`)
+    for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
+    if (this.newItems) await tellNew(this, told.added, this.newItems)
+  }
+
+  /** The flags that messages of the selected mailbox have and can be given. */
+  writeFlags({ keywords, isReadOnly }: View): void {
+    const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
+    this.output.line(`* FLAGS (${all})`)
+    this.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] These are kept`)
+  }
+
+  /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */
+  learn(flags: readonly string[]): void {
+    if (this.view?.learn(flags)) this.writeFlags(this.view)
+  }
+
+  /** A FETCH that tells flags. */
+  flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
+    this.learn(flags)
+    const modseqItem = this.isCondstore ? ` MODSEQ (${modseq})` : ''
+    if (this.enabled.has('UIDONLY')) return `* ${uid} UIDFETCH (FLAGS ${flagList(flags)}${modseqItem})`
+    const uidItem = this.isCondstore || this.enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''
+    return `* ${number} FETCH (${uidItem}FLAGS ${flagList(flags)}${modseqItem})`
+  }
+}
+
+/** RFC 5530: what a client can tell its user about a fault of the server. */
+function failed(error: unknown): Answer {
+  const code = error instanceof IemsError ? error.code : ''
+  if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')
+  if (code.startsWith('IEMS_BLOB_')) return no('Content of a message is missing on the server', 'CORRUPTION')
+  if (code.startsWith('IEMS_STORE_')) return no('The store is not available; try again later', 'UNAVAILABLE')
+  return no('Internal error; try again later', 'SERVERBUG')
+}
+
+/** Some clients leave a space at the end. */
+function withoutSpaces(line: string): string {
+  let end = line.length
+  while (end > 0 && line[end - 1] === ' ') end--
+  return line.slice(0, end)
+}
+
+function splitLiteral(line: string): { text: string; literal: Literal | undefined } {
+  const found = /(~?)\{(\d{1,10})([+-]?)\}$/.exec(line)
+  if (!found) return { text: withoutSpaces(line), literal: undefined }
+  const [all, binary, size, plus] = found
+  return {
+    text: line.slice(0, line.length - all.length),
+    literal: { size: Number(size), isImmediate: plus !== '', isBinary: binary !== '' },
+  }
+}

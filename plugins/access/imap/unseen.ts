@@ -1,0 +1,44 @@
+/**
+ * The first unseen message of a mailbox, which SELECT answers to clients of IMAP4rev1 (RFC 3501 section 6.3.1).
+ *
+ * What must stay true: a mailbox that has not changed is not read again, and one whose first messages are all seen costs
+ * no more than `LOOKED_AT` of them; the answer is then left out, and the client has to search (section 7.1).
+ */
+import type { MailStoreApi } from '../../mailbox/store/api.ts'
+import type { View } from './view.ts'
+
+const LOOKED_AT = 10_000
+const MAILBOXES = 1000
+
+export interface Unseen {
+  /** The UID; undefined when there is none, or none was found in time. */
+  first(mail: MailStoreApi, view: View): Promise<number | undefined>
+}
+
+export function createUnseen(): Unseen {
+  const all = new Map<string, { readonly modseq: number; readonly uid: number | undefined }>()
+
+  async function look(mail: MailStoreApi, view: View): Promise<number | undefined> {
+    let count = 0
+    for await (const { uid, flags } of mail.entries(view.mailbox, view.all)) {
+      if (!flags.includes('\\Seen')) return uid
+      if (++count === LOOKED_AT) return undefined
+    }
+    return undefined
+  }
+
+  return {
+    async first(mail, view) {
+      const { id, modseq, unseen } = view.mailbox
+      if (unseen === 0) return undefined
+      const known = all.get(id)
+      if (known?.modseq === modseq) return known.uid
+      const uid = await look(mail, view)
+      all.delete(id)
+      all.set(id, { modseq, uid })
+      const [oldest] = all.keys()
+      if (all.size > MAILBOXES && oldest !== undefined) all.delete(oldest)
+      return uid
+    },
+  }
+}

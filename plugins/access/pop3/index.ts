@@ -1,0 +1,93 @@
+/**
+ * POP3 over the message store.
+ *
+ * This file only wires; session.ts is the protocol.
+ */
+import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
+import { MailStore } from '../../mailbox/store/api.ts'
+import { statusLine } from './lines.ts'
+import { type Options, options } from './options.ts'
+
+import { Session } from './session.ts'
+
+export const pop3 = definePlugin({
+  name: 'pop3',
+  config: options,
+  needs: [MailStore],
+  async setup(config, ctx) {
+    const mayLogIn = createDelay(config.loginDelay, {
+      now: () => ctx.clock.now(),
+      last: ctx.lasting('logins', () => new Map()),
+    })
+    return createListener(config, ctx, {
+      label: 'POP3',
+      full: '-ERR [SYS/TEMP] Too many connections\r\n',
+      serve: (client, signal) => serve(config, ctx, { client, signal, mayLogIn }),
+    })
+  },
+})
+
+/** Accounts whose last login is remembered. */
+const REMEMBERED = 100_000
+
+/** RFC 2449 section 6.5: who comes again too soon waits. */
+function createDelay(
+  ms: number,
+  { now, last }: { now(): number; readonly last: Map<string, number> },
+): (account: string) => boolean {
+  return (account) => {
+    if (ms === 0) return true
+    const isTooSoon = now() - (last.get(account) ?? Number.NEGATIVE_INFINITY) < ms
+    if (isTooSoon) return false
+    last.delete(account)
+    last.set(account, now())
+    if (last.size > REMEMBERED) for (const oldest of [...last.keys()].slice(0, REMEMBERED / 10)) last.delete(oldest)
+    return true
+  }
+}
+
+interface Served {
+  readonly client: Client
+  readonly signal: AbortSignal
+  mayLogIn(account: string): boolean
+}
+
+async function serve(config: Options, ctx: SetupContext, { client, signal, mayLogIn }: Served): Promise<void> {
+  const { remote, local, tls } = client
+  const kernel = ctx.openSession({ protocol: 'POP3', remote, local, ...(tls ? { tls } : {}) })
+  const input = new Input(config.timeouts.login)
+  const output = new Output(config.timeouts.write)
+  let isSecure = tls !== undefined
+  input.attach(client.socket)
+  output.attach(client.socket)
+  try {
+    const refusal = await kernel.connect()
+    if (refusal) {
+      output.line(statusLine(`-ERR ${refusal.reply.text}`))
+      return await output.flush()
+    }
+    await new Session({
+      input,
+      output,
+      options: config,
+      log: ctx.log,
+      mail: ctx.use(MailStore),
+      hostname: ctx.hostname,
+      isSecure: () => isSecure,
+      hasTls: () => client.mayStartTls,
+      open: kernel,
+      mayLogIn,
+      signal: AbortSignal.any([signal, kernel.revoked]),
+      async startTls() {
+        input.detach()
+        const { socket, tls } = await client.startTls()
+        isSecure = true
+        kernel.update({ tls })
+        input.attach(socket)
+        output.attach(socket)
+      },
+    }).run()
+  } finally {
+    kernel.close()
+  }
+}

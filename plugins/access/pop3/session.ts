@@ -1,0 +1,395 @@
+/**
+ * One client's session: POP3 (RFC 1939) with CAPA, STLS, SASL, RESP-CODES, AUTH-RESP-CODE, UTF8, LOGIN-DELAY.
+ *
+ * What must stay true: from login to QUIT the client sees the mailbox as it was, whatever others do; only QUIT removes
+ * what it deleted; nobody ever hears that the mailbox is locked or busy.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import {
+  type AskClient,
+  Broken,
+  decodeResponse,
+  Ended,
+  type Identity,
+  type Input,
+  LineTooLong,
+  type Log,
+  type OpenSession,
+  type Output,
+  type Refusal,
+  TimedOut,
+} from 'iems'
+import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
+import { statusLine, stuffed, topOf, whole } from './lines.ts'
+import type { Options } from './options.ts'
+
+export interface SessionParts {
+  readonly input: Input
+  readonly output: Output
+  readonly options: Options
+  readonly log: Log
+  readonly mail: MailStoreApi
+  readonly hostname: string
+  isSecure(): boolean
+  hasTls(): boolean
+  startTls(): Promise<void>
+  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
+  /** Whether this account may log in again so soon; notes that it has. */
+  mayLogIn(account: string): boolean
+  readonly signal: AbortSignal
+}
+
+/** The mailbox as it was at login. */
+interface Drop {
+  readonly mailbox: Mailbox
+  readonly entries: readonly Entry[]
+  readonly deleted: Set<number>
+}
+
+/** What a command answers; content goes out behind its line. */
+type Answer = string | { readonly line: string; readonly content: AsyncIterable<Uint8Array> | readonly string[] }
+
+type State = 'authorization' | 'transaction'
+
+interface Command {
+  readonly state: State | 'any'
+  run(session: Session, words: readonly string[], rest: string): Promise<Answer> | Answer
+}
+
+const GONE = '-ERR There is no such message'
+const TEMPORARY = '-ERR [SYS/TEMP] That is not possible now; try again later'
+const IMPROPER = '-ERR That was no proper response'
+const RESPONSE_LIMIT = 12_288
+
+export class Session {
+  readonly parts: SessionParts
+  drop: Drop | undefined
+  #user: string | undefined
+  #errors = 0
+  #failures = 0
+  #isOver = false
+  #ahead: { readonly number: number; readonly email: Promise<Pick<Email, 'size' | 'open'> | undefined> } | undefined
+
+  constructor(parts: SessionParts) {
+    this.parts = parts
+  }
+
+  async run(): Promise<void> {
+    const { input, output, hostname, log } = this.parts
+    try {
+      output.line(statusLine(`+OK ${hostname} is ready`))
+      await output.flush()
+      while (!this.#isOver && (await this.#hasCommand())) await this.#command()
+      if (!this.#isOver)
+        output.line(
+          statusLine(
+            this.parts.open.revoked.aborted
+              ? `-ERR [AUTH] ${this.parts.open.revoked.reason}`
+              : '-ERR [SYS/TEMP] The server is stopping',
+          ),
+        )
+      await output.flush()
+    } catch (error) {
+      // RFC 1939 section 3: who is silent for too long goes without UPDATE, and without a word.
+      if (!(error instanceof Ended || error instanceof TimedOut)) log.error('session failed', { cause: error })
+      if (error instanceof Broken) throw error
+    } finally {
+      input.detach()
+    }
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  #hasCommand(): Promise<boolean> {
+    const { input, options, signal } = this.parts
+    input.patience = this.drop ? options.timeouts.command : options.timeouts.login
+    return input.waits(signal)
+  }
+
+  async #command(): Promise<void> {
+    const { input, output, options, log } = this.parts
+    let answer: Answer
+    try {
+      answer = await this.#perform((await input.line(options.limits.lineLength)).toString())
+    } catch (error) {
+      if (error instanceof Ended || error instanceof TimedOut) throw error
+      if (error instanceof LineTooLong) this.end()
+      else log.error('command failed', { cause: error })
+      answer = error instanceof LineTooLong ? '-ERR The line is too long' : TEMPORARY
+    }
+    await this.#write(answer)
+    if (!this.#isOver && this.#errors > options.limits.errors) {
+      output.line('-ERR Too many errors')
+      this.end()
+    }
+    // What is pipelined is answered together.
+    if (!input.hasMore || this.#isOver || output.isFull) await output.flush()
+  }
+
+  async #perform(line: string): Promise<Answer> {
+    const [name = '', ...words] = line.split(' ')
+    const command = COMMANDS[name.toUpperCase()]
+    const state: State = this.drop ? 'transaction' : 'authorization'
+    if (!command) return '-ERR There is no such command'
+    if (command.state !== 'any' && command.state !== state)
+      return state === 'transaction' ? '-ERR You have logged in already' : '-ERR Log in first'
+    return command.run(this, words, line.slice(name.length + 1))
+  }
+
+  async #write(answer: Answer): Promise<void> {
+    const { output } = this.parts
+    const line = typeof answer === 'string' ? answer : answer.line
+    if (line === '') return
+    if (line.startsWith('-')) this.#errors++
+    output.line(statusLine(line))
+    if (typeof answer === 'string') return
+    if (isLines(answer.content)) {
+      for (const one of answer.content) output.line(one)
+      output.line('.')
+      return
+    }
+    await output.content(stuffed(answer.content))
+  }
+
+  // --- logging in ---
+
+  /** Why passwords are not taken, if they are not. */
+  get obstacle(): string | undefined {
+    const { isSecure, options } = this.parts
+    return isSecure() || options.authWithoutTls ? undefined : '-ERR Not without TLS'
+  }
+
+  setUser(name: string): void {
+    this.#user = name
+  }
+
+  get user(): string | undefined {
+    return this.#user
+  }
+
+  async logIn(answer: Identity | Refusal): Promise<string> {
+    const { mail, mayLogIn, options } = this.parts
+    this.#user = undefined
+    if (answer.kind !== 'identity' || answer.account === undefined) {
+      const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
+      if (++this.#failures >= options.limits.authAttempts) this.end()
+      return isTemporary ? TEMPORARY : '-ERR [AUTH] Wrong name or password'
+    }
+    if (!mayLogIn(answer.account)) return `-ERR [LOGIN-DELAY] Not so soon again`
+    const mailbox = await mail.find(answer.account, 'INBOX')
+    const opened = mailbox && (await mail.open(mailbox))
+    if (!opened || 'refused' in opened) return TEMPORARY
+    const entries = await Array.fromAsync(mail.entries(opened.mailbox, opened.uids))
+    this.drop = { mailbox: opened.mailbox, entries, deleted: new Set() }
+    return `+OK ${counted(this.drop)}`
+  }
+
+  ask: AskClient = async (challenge) => {
+    const { input, output } = this.parts
+    output.line(`+ ${Buffer.from(challenge).toString('base64')}`)
+    await output.flush()
+    const line = (await input.line(RESPONSE_LIMIT)).toString('latin1')
+    return line === '*' ? undefined : decodeResponse(line)
+  }
+
+  // --- messages ---
+
+  /** A message that is there and not deleted, by its number. */
+  message(word: string | undefined): { readonly number: number; readonly entry: Entry } | undefined {
+    if (!this.drop || !/^\d{1,9}$/.test(word ?? '')) return undefined
+    const number = Number(word)
+    const entry = this.drop.entries[number - 1]
+    return entry && !this.drop.deleted.has(number) ? { number, entry } : undefined
+  }
+
+  /** Whole content. Mail programs take one message after the other: the next is read while the client takes this one. */
+  async retrieve(number: number, entry: Entry): Promise<Answer> {
+    const { mail } = this.parts
+    const ahead = this.#ahead?.number === number ? await this.#ahead.email : undefined
+    const email = ahead ?? (await mail.email(entry.email))
+    const next = this.message(String(number + 1))
+    this.#ahead = next && isSmall(next.entry) ? { number: next.number, email: readAhead(mail, next.entry) } : undefined
+    return email ? { line: `+OK ${email.size} octets`, content: whole(email.open(), email.size) } : GONE
+  }
+
+  /** One line for each message that is not deleted. */
+  listing(lineOf: (number: number, entry: Entry) => string): string[] {
+    const { entries = [], deleted } = this.drop ?? {}
+    return entries.flatMap((entry, index) => (deleted?.has(index + 1) ? [] : [lineOf(index + 1, entry)]))
+  }
+
+  /** The UPDATE state: what was deleted goes. */
+  async update(): Promise<string> {
+    const { mail } = this.parts
+    const { mailbox, entries, deleted } = this.drop ?? {}
+    if (!mailbox || !entries || !deleted || deleted.size === 0) return '+OK Until next time'
+    const uids = [...deleted].map((number) => entries[number - 1]?.uid as number).sort((a, b) => a - b)
+    const gone = await mail.expunge(
+      mailbox,
+      uids.map((uid) => [uid, uid]),
+    )
+    return 'refused' in gone ? '-ERR [SYS/TEMP] Some deleted messages were not removed' : '+OK Until next time'
+  }
+}
+
+/** Octets of a message that is kept in memory until it is asked for. */
+const AHEAD = 65_536
+
+const isSmall = ({ size }: Entry) => size <= AHEAD
+
+/** A message with all its content; undefined when that cannot be had, which is looked at when it is asked for. */
+async function readAhead(mail: MailStoreApi, { email: id }: Entry) {
+  // What was asked for goes first.
+  await turn()
+  try {
+    const email = await mail.email(id)
+    const pieces = email && (await Array.fromAsync(email.open()))
+    return email && pieces && { size: email.size, open: () => each(pieces) }
+  } catch {
+    return undefined
+  }
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items
+}
+
+const isLines = (content: AsyncIterable<Uint8Array> | readonly string[]): content is readonly string[] =>
+  Array.isArray(content)
+
+function counted({ entries, deleted }: Drop): string {
+  const left = entries.filter((_, index) => !deleted.has(index + 1))
+  return `${left.length} ${left.reduce((sum, { size }) => sum + size, 0)}`
+}
+
+/** RFC 1939 section 7: 1 to 70 printable characters that no other message in the mailbox ever has. */
+const uniqueId = ({ uidValidity }: Mailbox, { uid }: Entry) => `${uidValidity}.${uid}`
+
+function capabilities(session: Session): string[] {
+  const { options, isSecure, hasTls } = session.parts
+  const mayLogIn = session.obstacle === undefined
+  return [
+    'TOP',
+    'UIDL',
+    'PIPELINING',
+    'RESP-CODES',
+    'AUTH-RESP-CODE',
+    ...(mayLogIn ? ['USER', `SASL ${session.parts.open.mechanisms().join(' ')}`] : []),
+    ...(hasTls() && !isSecure() ? ['STLS'] : []),
+    ...(options.loginDelay > 0 ? [`LOGIN-DELAY ${Math.ceil(options.loginDelay / 1000)}`] : []),
+    options.expire === undefined ? 'EXPIRE NEVER' : `EXPIRE ${Math.floor(options.expire / 86_400_000)}`,
+    'UTF8 USER',
+    'IMPLEMENTATION IEMS',
+  ]
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  CAPA: { state: 'any', run: (session) => ({ line: '+OK This is what we can', content: capabilities(session) }) },
+  // Addresses and names are UTF-8 here in any case (RFC 6856).
+  UTF8: { state: 'authorization', run: () => '+OK UTF-8 it is' },
+  STLS: {
+    state: 'authorization',
+    async run({ parts }) {
+      if (!parts.hasTls() || parts.isSecure()) return '-ERR TLS is not to be had here'
+      parts.output.line('+OK Begin TLS now')
+      await parts.output.flush()
+      await parts.startTls()
+      return ''
+    },
+  },
+  USER: {
+    state: 'authorization',
+    run(session, _, rest) {
+      if (session.obstacle !== undefined) return session.obstacle
+      if (rest === '') return '-ERR A name was expected'
+      session.setUser(rest)
+      return '+OK And the password?'
+    },
+  },
+  PASS: {
+    state: 'authorization',
+    async run(session, _, rest) {
+      const { user, parts } = session
+      return user === undefined
+        ? '-ERR The name comes first'
+        : session.logIn(await parts.open.auth({ kind: 'password', username: user, password: rest }))
+    },
+  },
+  AUTH: {
+    state: 'authorization',
+    async run(session, [name, response]) {
+      const { open } = session.parts
+      const offered = session.obstacle === undefined ? open.mechanisms() : []
+      if (name === undefined) return { line: '+OK', content: offered }
+      if (session.obstacle !== undefined) return session.obstacle
+      const mechanism = offered.find((one) => one === name.toUpperCase())
+      if (!mechanism) return '-ERR There is no such mechanism'
+      const initial = response === undefined ? undefined : decodeResponse(response)
+      if (response !== undefined && !initial) return IMPROPER
+      const answer = await open.authenticate({ mechanism, initial, ask: session.ask })
+      return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : session.logIn(answer)
+    },
+  },
+  QUIT: {
+    state: 'any',
+    run(session) {
+      session.end()
+      return session.update()
+    },
+  },
+  NOOP: { state: 'transaction', run: () => '+OK' },
+  STAT: { state: 'transaction', run: ({ drop }) => `+OK ${counted(drop as Drop)}` },
+  LIST: {
+    state: 'transaction',
+    run(session, [word]) {
+      const sized = (number: number, { size }: Entry) => `${number} ${size}`
+      if (word === undefined) return { line: '+OK', content: session.listing(sized) }
+      const found = session.message(word)
+      return found ? `+OK ${sized(found.number, found.entry)}` : GONE
+    },
+  },
+  UIDL: {
+    state: 'transaction',
+    run(session, [word]) {
+      const { mailbox } = session.drop as Drop
+      const named = (number: number, entry: Entry) => `${number} ${uniqueId(mailbox, entry)}`
+      if (word === undefined) return { line: '+OK', content: session.listing(named) }
+      const found = session.message(word)
+      return found ? `+OK ${named(found.number, found.entry)}` : GONE
+    },
+  },
+  RETR: {
+    state: 'transaction',
+    run(session, [word]) {
+      const found = session.message(word)
+      return found ? session.retrieve(found.number, found.entry) : GONE
+    },
+  },
+  TOP: {
+    state: 'transaction',
+    async run(session, [word, lines = '']) {
+      if (!/^\d{1,9}$/.test(lines)) return '-ERR A number of lines was expected'
+      const found = session.message(word)
+      const email = found && (await session.parts.mail.email(found.entry.email))
+      return email ? { line: '+OK', content: topOf(email.open(), email.headerSize, Number(lines)) } : GONE
+    },
+  },
+  DELE: {
+    state: 'transaction',
+    run(session, [word]) {
+      const found = session.message(word)
+      if (!found) return GONE
+      session.drop?.deleted.add(found.number)
+      return `+OK Message ${found.number} goes with QUIT`
+    },
+  },
+  RSET: {
+    state: 'transaction',
+    run({ drop }) {
+      drop?.deleted.clear()
+      return `+OK ${counted(drop as Drop)}`
+    },
+  },
+}

@@ -1,0 +1,227 @@
+/**
+ * Accounts and groups as the LDAP server has them, read by the mapping of their attributes.
+ *
+ * What must stay true: "nobody" is said only when a server has said so; an entry that lacks what it must have, or two
+ * that share what is one's own, are faults of the directory, not absence; an account's id never changes while its entry
+ * is the same.
+ */
+import { type Account, readAddress } from '../../static/api.ts'
+import type { Cached } from './cache.ts'
+import type { Found, Search } from './connection.ts'
+import { all, any, compileFilter, equality } from './filter-text.ts'
+import type { Mapping } from './options.ts'
+
+export interface LdapAccount extends Account {
+  readonly dn: string
+  readonly forward: readonly string[]
+  readonly mailHost?: string
+  readonly sendAs: readonly string[]
+  /** When its password was changed, where the server says so: grows with each change. */
+  readonly passwordChanged?: string
+  /** May not log in, as far as the server shows it. */
+  readonly isDisabled: boolean
+}
+
+export interface LdapGroup {
+  readonly dn: string
+  readonly name: string
+  readonly addresses: readonly string[]
+  /** DNs and addresses. */
+  readonly members: readonly string[]
+}
+
+export interface SourceParts {
+  readonly mapping: Mapping
+  readonly cached: Cached
+  search(search: Search): Promise<readonly Found[]>
+  /** Most members of a group. */
+  readonly members: number
+}
+
+/** What mailboxes can belong to. */
+const ID = /^[A-Za-z0-9_-]{1,64}$/
+/** Attributes that are octets: in ids by their hexadecimal digits. */
+const BINARY: readonly string[] = ['objectguid', 'objectsid']
+/** Groups that somebody is in, through others too. */
+const MOST_GROUPS = 1000
+
+export type Source = ReturnType<typeof createSource>
+
+export function createSource({ mapping, cached, search, members: most }: SourceParts) {
+  const { accounts, groups } = mapping
+  const isAccount = compileFilter(accounts.filter)
+  const isGroup = compileFilter(groups.filter)
+  const accountAttributes = [
+    accounts.id,
+    accounts.name,
+    ...accounts.addresses.map(attributeOf),
+    accounts.displayName,
+    accounts.passwordChanged,
+    ...accounts.disabled.map(attributeOf),
+    ...[accounts.quota, accounts.forward, accounts.mailHost, accounts.sendAs].filter((name) => name !== undefined),
+  ]
+  const groupAttributes = [groups.name, ...groups.addresses.map(attributeOf), ...groups.members]
+
+  // --- accounts ---
+
+  function accountIn(found: Found): LdapAccount {
+    const text = (name: string | undefined) => (name === undefined ? undefined : textsOf(found, name)[0])
+    const [id] = isBinary(accounts.id)
+      ? valuesOf(found, accounts.id).map((value) => value.toString('hex'))
+      : textsOf(found, accounts.id)
+    const name = text(accounts.name)
+    if (id === undefined || !ID.test(id) || name === undefined)
+      throw new Error(`${found.dn} has no usable ${id === undefined ? accounts.id : accounts.name}`)
+    const quota = Number(text(accounts.quota) ?? Number.NaN)
+    const displayName = text(accounts.displayName)
+    const mailHost = text(accounts.mailHost)
+    const passwordChanged = text(accounts.passwordChanged)
+    const disabledBy = (one: string) =>
+      textsOf(found, attributeOf(one))
+        .map(fold)
+        .includes(fold(prefixOf(one)))
+    return {
+      id,
+      name,
+      dn: found.dn,
+      addresses: addressesIn(found, accounts.addresses),
+      forward: accounts.forward === undefined ? [] : textsOf(found, accounts.forward),
+      sendAs: accounts.sendAs === undefined ? [] : textsOf(found, accounts.sendAs),
+      isDisabled: accounts.disabled.some(disabledBy),
+      ...(passwordChanged === undefined ? {} : { passwordChanged }),
+      ...(displayName === undefined ? {} : { displayName }),
+      ...(Number.isSafeInteger(quota) && quota >= 0 ? { quota } : {}),
+      ...(mailHost === undefined ? {} : { mailHost }),
+    }
+  }
+
+  async function account(by: string, filter: Buffer): Promise<LdapAccount | undefined> {
+    const found = await search({
+      base: accounts.base,
+      scope: 'sub',
+      filter: all(isAccount, filter),
+      attributes: accountAttributes,
+      most: 2,
+    })
+    if (found.length > 1) throw new Error(`two accounts of the LDAP server have the ${by}`)
+    return found[0] && accountIn(found[0])
+  }
+  const known = (by: string, filter: Buffer) => cached(`account ${by}`, () => account(by, filter))
+
+  /** Asked each time: who is no longer there, or stands elsewhere, logs in accordingly. */
+  const byLogin = (login: string) =>
+    account(`login ${login}`, any(...accounts.logins.map((name) => equality(name, login))))
+  const byName = (name: string) => known(`name ${fold(name)}`, equality(accounts.name, name))
+  const byId = (id: string) =>
+    known(`id ${id}`, equality(accounts.id, isBinary(accounts.id) ? Buffer.from(id, 'hex') : id))
+  const byAddress = (address: string) => known(`address ${address}`, anyAddress(accounts.addresses, address))
+
+  async function* list(): AsyncGenerator<LdapAccount> {
+    const search_ = { base: accounts.base, scope: 'sub', filter: isAccount, attributes: accountAttributes } as const
+    for (const found of await search(search_)) yield accountIn(found)
+  }
+
+  // --- groups ---
+
+  async function groupIn(found: Found): Promise<LdapGroup> {
+    const members: string[] = []
+    for (const name of groups.members) members.push(...(await allOf(found, name)))
+    return {
+      dn: found.dn,
+      name: textsOf(found, groups.name)[0] ?? found.dn,
+      addresses: addressesIn(found, groups.addresses),
+      members,
+    }
+  }
+
+  /** Active Directory tells some values, and which: `member;range=0-1499`. */
+  async function allOf(found: Found, name: string): Promise<string[]> {
+    const texts = textsOf(found, name)
+    let part = found
+    for (;;) {
+      const range = rangeIn(part, name)
+      if (!range) return texts
+      texts.push(...textsOf(part, range.key))
+      if (texts.length > most) throw new Error(`${found.dn} has more than ${most} members`)
+      if (range.next === undefined) return texts
+      const asked = { base: found.dn, scope: 'base', filter: isGroup } as const
+      const [next] = await search({ ...asked, attributes: [`${name};range=${range.next}-*`], most: 1 })
+      if (!next) return texts
+      part = next
+    }
+  }
+
+  async function groupByAddress(address: string): Promise<LdapGroup | undefined> {
+    return cached(`group ${address}`, async () => {
+      const filter = all(isGroup, anyAddress(groups.addresses, address))
+      const found = await search({ base: groups.base, scope: 'sub', filter, attributes: groupAttributes, most: 2 })
+      if (found.length > 1) throw new Error(`two groups of the LDAP server have ${address}`)
+      return found[0] && groupIn(found[0])
+    })
+  }
+
+  /** Who or what has a DN. */
+  async function member(dn: string): Promise<LdapAccount | LdapGroup | undefined> {
+    return cached(`dn ${fold(dn)}`, async () => {
+      const asked = { base: dn, scope: 'base', most: 1 } as const
+      const [person] = await search({ ...asked, filter: isAccount, attributes: accountAttributes })
+      if (person) return accountIn(person)
+      const [group] = await search({ ...asked, filter: isGroup, attributes: groupAttributes })
+      return group && groupIn(group)
+    })
+  }
+
+  /** The names of all groups that somebody is in. */
+  async function groupsOf(dn: string): Promise<readonly string[]> {
+    return cached(`groups ${fold(dn)}`, async () => {
+      const names = new Map<string, string>()
+      const asked = new Set([dn])
+      for (const one of asked) {
+        const filter = all(isGroup, any(...groups.members.map((name) => equality(name, one))))
+        const found = await search({ base: groups.base, scope: 'sub', filter, attributes: [groups.name] })
+        for (const group of found) {
+          names.set(fold(group.dn), textsOf(group, groups.name)[0] ?? group.dn)
+          asked.add(group.dn)
+        }
+        if (names.size > MOST_GROUPS) throw new Error(`${dn} is in more than ${MOST_GROUPS} groups`)
+      }
+      return [...names.values()]
+    })
+  }
+
+  return { byLogin, byName, byId, byAddress, list, groupByAddress, member, groupsOf }
+}
+
+const fold = (text: string) => text.normalize('NFKC').toLowerCase()
+const isBinary = (name: string) => BINARY.includes(name.toLowerCase())
+const valuesOf = ({ attributes }: Found, name: string) => attributes.get(name.toLowerCase()) ?? []
+const textsOf = (found: Found, name: string) => valuesOf(found, name).map((value) => value.toString())
+
+/** `proxyAddresses=smtp:` is the values of proxyAddresses that begin with smtp:, without it. */
+const attributeOf = (address: string) => address.split('=')[0] as string
+const prefixOf = (address: string) => address.split('=')[1] ?? ''
+
+function addressesIn(found: Found, names: readonly string[]): string[] {
+  const addresses = new Map<string, string>()
+  for (const name of names) {
+    const prefix = prefixOf(name).toLowerCase()
+    for (const text of textsOf(found, attributeOf(name))) {
+      const address = text.toLowerCase().startsWith(prefix) ? text.slice(prefix.length) : ''
+      const read = readAddress(address)
+      if (read && !addresses.has(`${read.local}@${read.domain}`)) addresses.set(`${read.local}@${read.domain}`, address)
+    }
+  }
+  return [...addresses.values()]
+}
+
+const anyAddress = (names: readonly string[], address: string) =>
+  any(...names.map((name) => equality(attributeOf(name), prefixOf(name) + address)))
+
+function rangeIn({ attributes }: Found, name: string) {
+  for (const key of attributes.keys()) {
+    const start = `${name.toLowerCase()};range=`
+    const [, low, high] = (key.startsWith(start) && /^(\d+)-(\d+|\*)$/.exec(key.slice(start.length))) || []
+    if (low !== undefined && high !== undefined) return { key, next: high === '*' ? undefined : Number(high) + 1 }
+  }
+  return undefined
+}

@@ -1,0 +1,104 @@
+/**
+ * Who may see what.
+ *
+ * What must stay true: what somebody may not read makes no difference to what he finds; an account's rights are those it
+ * has at the moment of the question, not those of its login; passwords are nobody's to read.
+ */
+import type { Identity } from 'iems'
+import type { DirectoryAccount, DirectoryApi } from '../../store/api.ts'
+import { describe, isOperational } from './schema.ts'
+import type { Node } from './tree.ts'
+
+export type Who =
+  | { readonly kind: 'anonymous' }
+  /** Without an account when somebody else than the directory knows him. */
+  | { readonly kind: 'user' | 'admin'; readonly user: string; readonly account?: DirectoryAccount }
+
+/** Of an entry: nothing at all, everything, or some attributes. */
+export type Readable = 'all' | ReadonlySet<string> | undefined
+
+/** What is in address books. */
+export const ADDRESS_BOOK: readonly string[] = [
+  'objectClass',
+  'uid',
+  'cn',
+  'sn',
+  'givenName',
+  'initials',
+  'displayName',
+  'mail',
+  'title',
+  'o',
+  'ou',
+  'departmentNumber',
+  'description',
+  'telephoneNumber',
+  'mobile',
+  'pager',
+  'facsimileTelephoneNumber',
+  'physicalDeliveryOfficeName',
+  'roomNumber',
+  'street',
+  'postalAddress',
+  'postalCode',
+  'postOfficeBox',
+  'l',
+  'st',
+  'c',
+  'co',
+  'labeledURI',
+  'jpegPhoto',
+  'preferredLanguage',
+  'userCertificate',
+  'userSMIMECertificate',
+]
+
+export interface AccessOptions {
+  readonly anonymous: 'nothing' | 'address-book'
+  readonly addressBook: readonly string[]
+}
+
+export type Access = ReturnType<typeof createAccess>
+
+export function createAccess(directory: DirectoryApi, options: AccessOptions) {
+  const book = new Set(options.addressBook.flatMap((name) => describe(name)?.base ?? []))
+
+  async function whoIs(identity: Identity | undefined): Promise<Who> {
+    if (!identity) return { kind: 'anonymous' }
+    if (identity.account === undefined) return { kind: 'user', user: identity.user }
+    const account = await directory.byId(identity.account)
+    // Gone or locked since the login.
+    if (account?.kind !== 'account' || account.status !== 'active') return { kind: 'anonymous' }
+    return { kind: account.roles.includes('admin') ? 'admin' : 'user', user: account.name, account }
+  }
+
+  function readable(who: Who, node: Node): Readable {
+    if (who.kind === 'admin') return 'all'
+    if (who.kind === 'anonymous' && options.anonymous === 'nothing') return undefined
+    if (who.kind === 'user' && 'id' in node && node.id === who.account?.id) return 'all'
+    switch (node.kind) {
+      case 'suffix':
+        return 'all'
+      case 'unit':
+        return book
+      case 'account':
+        return node.status === 'disabled' ? undefined : book
+      case 'group':
+        // Without an address it is for access rights alone.
+        return node.addresses.length > 0 ? book : undefined
+      default:
+        return undefined
+    }
+  }
+
+  return { whoIs, readable }
+}
+
+/** Nobody's to read, also where somebody has put them among the further attributes. */
+const SECRETS: readonly string[] = ['userpassword', 'authpassword', 'sambantpassword', 'sambalmpassword', 'unicodepwd']
+
+/** In which groups somebody is, is no matter of address books. */
+export function isReadable(readable: Readable, base: string): boolean {
+  if (readable === undefined || SECRETS.includes(base)) return false
+  return readable === 'all' || readable.has(base) || (base !== 'memberof' && isOperational(base))
+}

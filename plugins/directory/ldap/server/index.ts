@@ -1,0 +1,120 @@
+/**
+ * The directory over LDAP, for address books, for programs that look somebody up, and for those who change it.
+ *
+ * This file only wires; start reading at connection.ts, then operations.ts. The protocol itself is in protocol/.
+ */
+import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
+import { Directory } from '../../store/api.ts'
+import { createAccess } from './access.ts'
+import { Connection } from './connection.ts'
+import { createLogin } from './login.ts'
+import { createOperations, type OperationsParts } from './operations.ts'
+import { options } from './options.ts'
+import { parseDn } from './protocol/dn.ts'
+import { disconnection } from './protocol/responses.ts'
+import { createSearching } from './search.ts'
+import { createTree } from './tree.ts'
+import { createWriting } from './writing.ts'
+
+export const ldap = definePlugin({
+  name: 'ldap',
+  config: options,
+  needs: [Directory],
+  async setup(config, ctx) {
+    const directory = ctx.use(Directory)
+    const tree = createTree(directory, parseDn(config.suffix) ?? [])
+    const access = createAccess(directory, config)
+    const parts: OperationsParts = {
+      directory,
+      tree,
+      access,
+      searching: createSearching(directory, tree, access),
+      writing: createWriting(directory, tree, { ...config, log: ctx.log }),
+      options: config,
+      clock: ctx.clock,
+    }
+    return createListener(config, ctx, {
+      label: 'LDAP',
+      full: '',
+      serve: (client, signal) => serve(parts, ctx, { client, signal }),
+    })
+  },
+})
+
+interface Served {
+  readonly client: Client
+  readonly signal: AbortSignal
+}
+
+async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal }: Served): Promise<void> {
+  const { options, directory, tree } = parts
+  const { remote, local, tls } = client
+  const open = ctx.openSession({ protocol: 'LDAP', remote, local, ...(tls ? { tls } : {}) })
+  const input = new Input(options.timeouts.login)
+  const output = new Output(options.timeouts.write)
+  let isSecure = tls !== undefined
+  let top = client.socket
+  client.socket.setNoDelay(true)
+  input.attach(client.socket)
+  output.attach(client.socket)
+  const login = createLogin({ open, directory, tree, mayShow: () => isSecure || options.authWithoutTls })
+  const operations = createOperations(parts, {
+    output,
+    login,
+    identity: () => open.session.identity,
+    mayStartTls: () => client.mayStartTls && !isSecure,
+    isSecure: () => isSecure,
+    mechanisms: login.mechanisms,
+    async isOwnPassword(account, username, password) {
+      // Passwords for programs are not for the web, unless they are for just that.
+      const web = ctx.openSession({ protocol: 'HTTP', remote, local })
+      const answer = await web.auth({ kind: 'password', username, password })
+      web.close()
+      return answer.kind === 'identity' && answer.account === account
+    },
+    async changeOwnPassword(change, username, password) {
+      // The new password ends every session that the old one opened; this one is anonymous meanwhile and binds again.
+      const { identity } = open.session
+      open.update({ identity: undefined })
+      try {
+        await change()
+      } catch (fault) {
+        open.update({ identity })
+        throw fault
+      }
+      await open.auth({ kind: 'password', username, password })
+    },
+  })
+  try {
+    const refusal = await open.connect()
+    if (refusal) {
+      output.write(disconnection('unavailable', refusal.reply.text))
+      return await output.flush()
+    }
+    const connection = new Connection({
+      input,
+      output,
+      options,
+      log: ctx.log,
+      signal: AbortSignal.any([signal, open.revoked]),
+      isBound: () => open.session.identity !== undefined,
+      answer: operations.answer,
+      async startTls() {
+        input.detach()
+        const { socket, tls } = await client.startTls()
+        isSecure = true
+        top = socket
+        open.update({ tls })
+        input.attach(socket)
+        output.attach(socket)
+      },
+      cut: () => top.destroy(),
+    })
+    client.socket.once('close', () => connection.gone())
+    await connection.run()
+  } finally {
+    login.end()
+    await operations.end()
+    open.close()
+  }
+}

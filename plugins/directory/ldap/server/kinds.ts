@@ -1,0 +1,141 @@
+/**
+ * Which kind of entry is meant by classes and attributes, and which of its attributes are fields of ours.
+ *
+ * What must stay true: every entry that has a class is of some kind; whatever is no field is kept as it comes.
+ */
+import type { DirectoryAccount, Entry, EntryKind, Group, Placed } from '../../store/api.ts'
+import { foldText, type Rdn } from './protocol/dn.ts'
+import { LdapError } from './protocol/responses.ts'
+import { describe } from './schema.ts'
+import { type Attributes, isSameList } from './values.ts'
+import { CLASSES, impliedCn, impliedSn, OWN_ATTRIBUTES } from './view.ts'
+
+const GROUPS: readonly string[] = [
+  'groupofnames',
+  'groupofuniquenames',
+  'iems-group',
+  'posixgroup',
+  'group',
+  'groupofmembers',
+]
+const PEOPLE: readonly string[] = [
+  ...['person', 'organizationalperson', 'inetorgperson', 'residentialperson', 'pilotperson', 'user'],
+  ...['account', 'posixaccount', 'shadowaccount'],
+]
+
+export const baseOf = (type: string) => describe(type)?.base ?? type.toLowerCase()
+/** The value that an entry's own name has of an attribute. */
+export const inName = (rdn: Rdn, base: string) => rdn.find(({ type }) => baseOf(type) === base)?.value
+
+/**
+ * Who has a `uid` (or what Active Directory has in its place) or a password is an account; a person without is a contact,
+ * which is an object like everything else that has no other kind.
+ */
+export function kindOf(rdn: Rdn, all: Attributes, hasPassword: boolean): Placed['kind'] {
+  const classes = (all.get('objectclass') ?? []).map((name) => name.toLowerCase())
+  if (classes.length === 0) throw new LdapError('objectClassViolation', 'an entry has an objectClass')
+  const has = (names: readonly string[]) => classes.some((name) => names.includes(name))
+  if (has(GROUPS) || all.has('member') || all.has('uniquemember')) return 'group'
+  const isPerson = has(PEOPLE) && !has(['computer'])
+  if (has(['iems-account']) || (isPerson && (all.has('uid') || all.has('samaccountname')))) return 'account'
+  if (rdn.length === 1 && inName(rdn, 'ou') !== undefined) return 'unit'
+  return hasPassword ? 'account' : 'object'
+}
+
+// --- fields ---------------------------------------------------------------------------------------------------
+
+interface Field {
+  readonly field: string
+  read(values: readonly string[], key: string): unknown
+}
+const first = ([value]: readonly string[]) => value
+const isYes = ([value]: readonly string[]) => value?.toUpperCase() === 'TRUE'
+function target([value = '']: readonly string[]): { readonly channel: string; readonly nexthop: string } {
+  const [, channel = '', nexthop = ''] = /^([^:]+):(.+)$/.exec(value) ?? []
+  if (channel === '') throw new LdapError('constraintViolation', 'iems-route is channel:nexthop')
+  return { channel, nexthop }
+}
+
+/** Attributes that are fields of our own. */
+export const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
+  account: {
+    displayname: { field: 'displayName', read: first },
+    'iems-quota': { field: 'quota', read: ([value]) => Number(value) },
+    'iems-status': { field: 'status', read: ([value]) => value?.toLowerCase() },
+    'iems-route': { field: 'route', read: target },
+    'iems-role': { field: 'roles', read: (values) => values },
+    'iems-may-relay': { field: 'mayRelay', read: isYes },
+    'iems-send-as': { field: 'sendAs', read: (values) => values },
+  },
+  group: { 'iems-senders': { field: 'senders', read: ([value]) => value?.toLowerCase() } },
+  unit: {},
+  object: {},
+  domain: {
+    'iems-name': { field: 'name', read: first },
+    'iems-alias-of': { field: 'aliasOf', read: first },
+    'iems-catch-all': { field: 'catchAll', read: first },
+  },
+  alias: {
+    'iems-match': { field: 'match', read: first },
+    'iems-target': { field: 'targets', read: (values) => values },
+    mailroutingaddress: { field: 'targets', read: (values) => values },
+  },
+  route: { 'iems-match': { field: 'match', read: first }, 'iems-route': { field: 'target', read: target } },
+}
+
+/** By these, entries of their own kinds are found without a look at others. */
+const RESERVED: readonly string[] = [
+  'iems-match',
+  'iems-name',
+  'iems-list',
+  'rfc822mailmember',
+  'member',
+  'uniquemember',
+]
+
+export interface Named {
+  readonly kind: Placed['kind']
+  /** The value that `uid`, `cn` or `ou` has because the entry is called so; undefined for none. */
+  readonly name: string | undefined
+}
+const NAMED_BY: Readonly<Record<Placed['kind'], string>> = { account: 'uid', group: 'cn', unit: 'ou', object: '' }
+
+/** What is no field of ours. */
+export function furtherOf({ kind, name }: Named, after: Attributes, entry?: Entry): Record<string, string[]> {
+  const further: Record<string, string[]> = {}
+  for (const [key, values] of after) {
+    if (Object.hasOwn(FIELDS[kind], key) || OWN_ATTRIBUTES[kind].includes(key)) continue
+    if (RESERVED.includes(key))
+      throw new LdapError('objectClassViolation', `${describe(key)?.shown} is not for ${kind}s`)
+    const isOwn = (value: string) => name !== undefined && foldText(value) === foldText(name)
+    const left =
+      key === 'objectclass'
+        ? values.filter(isFurtherClass(kind))
+        : key === NAMED_BY[kind]
+          ? values.filter((value) => !isOwn(value))
+          : values
+    if (left.length > 0) further[key] = [...left]
+  }
+  if (entry?.kind === 'account') {
+    // Shown because a person has it, not because anybody said so.
+    const { attributes } = entry
+    if (!attributes.cn?.length && isSameList(further.cn, [impliedCn(entry)])) delete further.cn
+    if (!attributes.sn?.length && isSameList(further.sn, [impliedSn(entry)])) delete further.sn
+  }
+  return further
+}
+
+const isFurtherClass = (kind: Placed['kind']) => (name: string) =>
+  kind === 'object' || !CLASSES[kind].some((own) => own.toLowerCase() === name.toLowerCase())
+
+/** What an account is called by: its `uid`, or what is nearest to one. */
+export function accountName(rdn: Rdn, after: Attributes, entry?: DirectoryAccount): string {
+  const uids = after.get('uid') ?? []
+  const isStill = entry && uids.some((uid) => foldText(uid) === foldText(entry.name))
+  const kept = isStill ? entry.name : undefined
+  const name = inName(rdn, 'uid') ?? kept ?? uids[0] ?? after.get('samaccountname')?.[0] ?? entry?.name
+  return (name ?? inName(rdn, 'cn') ?? rdn[0]?.value ?? '').trim()
+}
+
+export const groupName = (rdn: Rdn, after: Attributes, entry?: Group): string =>
+  (inName(rdn, 'cn') ?? entry?.name ?? after.get('cn')?.[0] ?? rdn[0]?.value ?? '').trim()

@@ -1,0 +1,151 @@
+/**
+ * Bind (RFC 4511 section 4.2): who the client is, by a name and a password or by SASL.
+ *
+ * What must stay true: during and after a bind that failed the client is nobody; a name that nobody has, and one that is
+ * written wrongly, fail as a wrong password does; no password is taken in the clear unless the admin said so.
+ */
+import type { Identity, OpenSession, Refusal, SaslMechanism } from 'iems'
+import type { DirectoryApi } from '../../store/api.ts'
+import { inName } from './kinds.ts'
+import { parseDn } from './protocol/dn.ts'
+import type { Request } from './protocol/requests.ts'
+import { type Result, type ResultName, SUCCESS } from './protocol/responses.ts'
+import type { Tree } from './tree.ts'
+
+/** LOGIN and XOAUTH2 are no standards, and no client of LDAP has them. */
+const OFFERED: readonly SaslMechanism[] = [
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-1-PLUS',
+  'SCRAM-SHA-256',
+  'SCRAM-SHA-1',
+  'PLAIN',
+  'OAUTHBEARER',
+]
+/** What shows a secret to whoever listens. */
+const CLEAR: readonly SaslMechanism[] = ['PLAIN', 'OAUTHBEARER']
+
+type BindRequest = Extract<Request, { kind: 'bind' }>
+
+export interface LoginParts {
+  readonly open: OpenSession
+  readonly directory: DirectoryApi
+  readonly tree: Tree
+  /** Whether a password may be sent now. */
+  mayShow(): boolean
+}
+
+/** A SASL exchange that waits for the client's next bind. */
+interface Exchange {
+  readonly mechanism: string
+  /** Gives the waiting mechanism what the client answered; undefined: it has given up. */
+  answer(response: Buffer | undefined): void
+  /** The result of the bind that goes on, whichever it is. */
+  next(): Promise<Result>
+}
+
+export function createLogin({ open, directory, tree, mayShow }: LoginParts) {
+  let waiting: Exchange | undefined
+
+  function mechanisms(): readonly SaslMechanism[] {
+    return open.mechanisms().filter((one) => OFFERED.includes(one) && (mayShow() || !CLEAR.includes(one)))
+  }
+
+  async function bind(request: BindRequest): Promise<Result> {
+    const { sasl, simple, version } = request
+    const exchange = waiting
+    waiting = undefined
+    if (exchange && (sasl?.mechanism !== exchange.mechanism || version !== 3)) exchange.answer(undefined)
+    else if (exchange) return proceed(exchange, sasl?.credentials)
+    open.update({ identity: undefined })
+    if (version !== 3) return { result: 'protocolError', text: 'only version 3 is spoken here' }
+    if (sasl) return begin(sasl.mechanism, sasl.credentials)
+    if (simple === undefined) return { result: 'authMethodNotSupported', text: 'simple and SASL are known' }
+    return password(request.name, simple)
+  }
+
+  async function password(name: string, given: Buffer): Promise<Result> {
+    if (given.length === 0)
+      // RFC 4513 section 5.1.2: a client that forgot the password must not take this for a login.
+      return name === '' ? SUCCESS : { result: 'unwillingToPerform', text: 'a name needs a password' }
+    if (name === '') return { result: 'invalidCredentials' }
+    if (!mayShow()) return { result: 'confidentialityRequired', text: 'passwords are taken only under TLS' }
+    return resultOf(await open.auth({ kind: 'password', username: await usernameIn(name), password: given.toString() }))
+  }
+
+  /** A DN, or the name or address that the same person logs in with elsewhere. */
+  async function usernameIn(text: string): Promise<string> {
+    const dn = parseDn(text)
+    const place = dn && tree.placeOf(dn)
+    if (place?.kind !== 'placed') return text
+    const node = await tree.nodeAt(place)
+    if (node?.kind === 'account') return node.name
+    const name = place.rdn.length === 1 ? inName(place.rdn, 'uid') : undefined
+    // They may be known to somebody else than the directory; who stands elsewhere in it is not who is meant.
+    return node || name === undefined || (await directory.byName('account', name)) ? text : name
+  }
+
+  /** RFC 4513 section 5.2.1.8: `dn:` and a DN, or `u:` and a name. */
+  const readAuthzid = (text: string): string | Promise<string> =>
+    text.startsWith('dn:') ? usernameIn(text.slice(3)) : text.replace(/^u:/, '')
+
+  function begin(name: string, initial: Buffer | undefined): Promise<Result> {
+    const mechanism = mechanisms().find((one) => one === name)
+    if (!mechanism) return Promise.resolve({ result: 'authMethodNotSupported', text: 'see supportedSASLMechanisms' })
+    let final: Buffer | undefined
+    let tell: (result: Result) => void = () => {}
+    const exchange: Exchange = {
+      mechanism,
+      answer() {},
+      next: () =>
+        new Promise<Result>((resolve) => {
+          tell = resolve
+        }),
+    }
+    const ask = (challenge: string) => {
+      // RFC 5802 section 5: where success can carry the server's proof, it does.
+      if (mechanism.startsWith('SCRAM') && challenge.startsWith('v=')) {
+        final = Buffer.from(challenge)
+        return Promise.resolve(Buffer.alloc(0))
+      }
+      return new Promise<Buffer | undefined>((resolve) => {
+        exchange.answer = resolve
+        waiting = exchange
+        tell({ result: 'saslBindInProgress', saslCredentials: Buffer.from(challenge) })
+      })
+    }
+    const first = exchange.next()
+    void open.authenticate({ mechanism, initial, ask, readAuthzid }).then(
+      (answer) =>
+        tell({ ...resultOf(answer), ...(final && answer.kind === 'identity' ? { saslCredentials: final } : {}) }),
+      () => tell({ result: 'other' }),
+    )
+    return first
+  }
+
+  function proceed(exchange: Exchange, response: Buffer | undefined): Promise<Result> {
+    const next = exchange.next()
+    exchange.answer(response ?? Buffer.alloc(0))
+    return next
+  }
+
+  return {
+    bind,
+    mechanisms,
+    /** Ends what waits for a client that is gone. */
+    end() {
+      waiting?.answer(undefined)
+      waiting = undefined
+    },
+  }
+}
+export type Login = ReturnType<typeof createLogin>
+
+function resultOf(answer: Identity | Refusal): Result {
+  if (answer.kind === 'identity') return SUCCESS
+  return { result: nameOf(answer), text: answer.reply.text }
+}
+
+function nameOf({ reply: { code } }: Refusal): ResultName {
+  if (code === 504) return 'authMethodNotSupported'
+  return code >= 500 ? 'invalidCredentials' : 'unavailable'
+}

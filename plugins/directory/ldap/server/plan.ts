@@ -1,0 +1,145 @@
+/**
+ * Where the entries that a filter may mean are to be found without a look at all others.
+ *
+ * What must stay true: a plan never leaves out an entry that the filter means (what it finds is looked at again); no
+ * plan means everything below the base.
+ */
+import { isUtf8 } from 'node:buffer'
+import { type DirectoryApi, type Entry, type EntryKind, INDEXED } from '../../store/api.ts'
+import { parseDn } from './protocol/dn.ts'
+import type { Filter } from './protocol/filter.ts'
+import { className, describe } from './schema.ts'
+import type { Tree } from './tree.ts'
+import { CLASSES } from './view.ts'
+
+export interface Plan {
+  /** The lower the fewer entries are likely to be found. */
+  readonly cost: number
+  /** Some more than once. */
+  entries(): AsyncIterable<Entry>
+}
+
+const COST = { one: 0, equal: 1, members: 2, begins: 3 } as const
+type Indexed = (typeof INDEXED)[number]
+
+const ALL_KINDS: readonly EntryKind[] = ['account', 'group', 'unit', 'object', 'domain', 'alias', 'route']
+/** Of these an entry has one class and the auxiliary ones; others may have any. */
+const LISTED_KINDS: readonly EntryKind[] = ['domain', 'alias', 'route']
+
+export function createPlanner(directory: DirectoryApi, tree: Tree) {
+  async function* maybe(entry: Promise<Entry | undefined>): AsyncGenerator<Entry> {
+    const found = await entry
+    if (found) yield found
+  }
+
+  async function* byIds(ids: AsyncIterable<string | undefined>): AsyncGenerator<Entry> {
+    for await (const id of ids) {
+      const entry = id === undefined ? undefined : await directory.byId(id)
+      if (entry) yield entry
+    }
+  }
+
+  async function idOf(dn: string): Promise<string | undefined> {
+    const parsed = parseDn(dn)
+    const node = parsed && (await tree.resolve(parsed))
+    return node && 'id' in node ? node.id : undefined
+  }
+
+  const groupsOf = (dn: string): AsyncIterable<Entry> => byIds(tree.groupsOf(dn))
+
+  async function* membersOf(dn: string): AsyncGenerator<Entry> {
+    const id = await idOf(dn)
+    if (id === undefined) return
+    for await (const member of directory.members(id)) {
+      const entry = 'id' in member ? await directory.byId(member.id) : undefined
+      if (entry) yield entry
+    }
+  }
+
+  async function* addressed(address: string): AsyncGenerator<Entry> {
+    yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
+    yield* directory.find({ attribute: 'maillocaladdress', value: address, how: 'equal' })
+    yield* maybe(directory.byName('alias', address))
+    yield* maybe(directory.byName('route', address))
+  }
+
+  async function* matched(match: string): AsyncGenerator<Entry> {
+    yield* maybe(directory.byName('alias', match))
+    yield* maybe(directory.byName('route', match))
+  }
+
+  function equal(base: string, value: string): Plan | undefined {
+    switch (base) {
+      case 'entryuuid':
+        return { cost: COST.one, entries: () => maybe(directory.byId(value.toLowerCase())) }
+      case 'maillocaladdress':
+        return { cost: COST.equal, entries: () => addressed(value) }
+      case 'iems-match':
+        return { cost: COST.one, entries: () => matched(value) }
+      case 'iems-name':
+        return { cost: COST.one, entries: () => maybe(directory.byName('domain', value)) }
+      case 'member':
+      case 'uniquemember':
+        return { cost: COST.members, entries: () => groupsOf(value) }
+      case 'memberof':
+        return { cost: COST.members, entries: () => membersOf(value) }
+      default:
+        return isIndexed(base)
+          ? { cost: COST.equal, entries: () => directory.find({ attribute: base, value, how: 'equal' }) }
+          : undefined
+    }
+  }
+
+  function plan(filter: Filter): Plan | undefined {
+    switch (filter.kind) {
+      case 'and': {
+        const plans = filter.of.map(plan).filter((one) => one !== undefined)
+        return plans.sort((a, b) => a.cost - b.cost)[0]
+      }
+      case 'or': {
+        const plans = filter.of.map(plan).filter((one) => one !== undefined)
+        if (plans.length < filter.of.length || plans.length === 0) return undefined
+        return { cost: Math.max(...plans.map(({ cost }) => cost)), entries: () => inTurn(plans) }
+      }
+      case 'equal':
+      case 'approx': {
+        const base = describe(filter.attribute)?.key
+        return base === undefined || !isUtf8(filter.value) ? undefined : equal(base, filter.value.toString())
+      }
+      case 'substrings': {
+        const base = describe(filter.attribute)?.key ?? ''
+        const { initial } = filter
+        if (!isIndexed(base) || !initial || !isUtf8(initial) || initial.toString().trim() === '') return undefined
+        const value = initial.toString()
+        return { cost: COST.begins, entries: () => directory.find({ attribute: base, value, how: 'begins' }) }
+      }
+      default:
+        return undefined
+    }
+  }
+
+  return plan
+}
+
+async function* inTurn(plans: readonly Plan[]): AsyncGenerator<Entry> {
+  for (const one of plans) yield* one.entries()
+}
+
+/** Telephone numbers are compared without their spaces, which the index keeps. */
+const isIndexed = (base: string): base is Indexed =>
+  base !== 'telephonenumber' && (INDEXED as readonly string[]).includes(base)
+
+/** The only kinds a filter can mean. */
+export function kindsIn(filter: Filter): readonly EntryKind[] {
+  if (filter.kind === 'and')
+    return filter.of.map(kindsIn).reduce((left, right) => left.filter((kind) => right.includes(kind)), ALL_KINDS)
+  if (filter.kind === 'or') {
+    const kinds = new Set(filter.of.flatMap(kindsIn))
+    return ALL_KINDS.filter((kind) => kinds.has(kind))
+  }
+  if (filter.kind !== 'equal' || describe(filter.attribute)?.key !== 'objectclass') return ALL_KINDS
+  const name = className(filter.value.toString()).toLowerCase()
+  return ALL_KINDS.filter(
+    (kind) => !LISTED_KINDS.includes(kind) || CLASSES[kind].some((one) => one.toLowerCase() === name),
+  )
+}

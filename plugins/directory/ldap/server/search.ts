@@ -1,0 +1,331 @@
+/**
+ * Search and compare (RFC 4511 sections 4.5 and 4.10).
+ *
+ * What must stay true: an entry is shown only to who may see it, and only as much of it; mail goes on however much a
+ * search has to look at: it takes turns, and ends when its time or what it may look at is used up.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import type { DirectoryApi } from '../../store/api.ts'
+import { type Access, isReadable, type Readable, type Who } from './access.ts'
+import { type Candidate, compile, dnsIn, foldDnText, type Memberships, type Predicate } from './matching.ts'
+import { createPlanner, kindsIn } from './plan.ts'
+import { type Dn, parseDn } from './protocol/dn.ts'
+import { type Filter, termsOf } from './protocol/filter.ts'
+import type { SearchRequest } from './protocol/requests.ts'
+import { LdapError, type Shown } from './protocol/responses.ts'
+import {
+  type AttributeDescription,
+  appliesTo,
+  attributesOfClass,
+  describe,
+  foldValue,
+  isBinary,
+  isOperational,
+} from './schema.ts'
+import { isTop, type Node, type Tree } from './tree.ts'
+import { addOperational, attributesOf, createLazy, hasUniqueMembers, LAZY, type LazyName } from './view.ts'
+
+/** An entry that somebody may see. */
+export interface Visible {
+  readonly node: Node
+  readonly readable: Readable
+  readonly attributes: Map<string, readonly string[]>
+  readonly hasOptions: boolean
+}
+
+export interface Searched {
+  readonly who: Who
+  /** Entries that it may look at. */
+  readonly lookedAt: number
+  /** Throws when the search is to end. */
+  check(): void
+}
+
+export type Searching = ReturnType<typeof createSearching>
+
+/** Entries that are looked at before others get a turn. */
+const AT_ONCE = 64
+
+/** Searches take turns with each other too: of all that go on, one goes on in a turn of the event loop. */
+function createTurns(): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(() => turn())
+    return last
+  }
+}
+
+export function createSearching(directory: DirectoryApi, tree: Tree, access: Access) {
+  const lazy = createLazy(directory, tree)
+  const plan = createPlanner(directory, tree)
+  const nextTurn = createTurns()
+  const top = tree.suffix[0] ?? []
+
+  function visible(who: Who, node: Node): Visible | undefined {
+    const readable = access.readable(who, node)
+    if (!readable) return undefined
+    const attributes = attributesOf(node, top)
+    return { node, readable, attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
+  }
+
+  /** The entry of that name, if there is one that somebody may see. */
+  async function find(text: string, who: Who): Promise<Visible> {
+    const dn = parseDn(text)
+    if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
+    const node = await tree.resolve(dn)
+    const found = node && visible(who, node)
+    if (!found) throw new LdapError('noSuchObject', '', await nearestTo(dn, who))
+    return found
+  }
+
+  async function nearestTo(dn: Dn, who: Who): Promise<string> {
+    return who.kind === 'anonymous' ? '' : tree.nearest(dn)
+  }
+
+  async function load(one: Visible, names: readonly LazyName[]): Promise<void> {
+    for (const name of names) {
+      if (one.attributes.has(name) || !isReadable(one.readable, name)) continue
+      const values = await lazy(one.node, name)
+      if (values.length > 0) one.attributes.set(name, values)
+    }
+  }
+
+  function withOperational(one: Visible): Visible {
+    if (!one.attributes.has('subschemasubentry')) addOperational(one.node, one.attributes)
+    return one
+  }
+
+  async function membershipsIn(filter: Filter): Promise<Memberships> {
+    const of = async (dns: readonly string[], ask: (id: string) => AsyncIterable<string>) => {
+      const found = new Map<string, ReadonlySet<string>>()
+      for (const text of dns) {
+        const node = await nodeOf(text)
+        const folded = foldDnText(text)
+        if (folded !== undefined && node && 'id' in node)
+          found.set(folded, new Set(await Array.fromAsync(ask(node.id))))
+      }
+      return found
+    }
+    const groupsOf = new Map<string, ReadonlySet<string>>()
+    for (const text of dnsIn(filter, ['member', 'uniquemember'])) {
+      const folded = foldDnText(text)
+      if (folded !== undefined) groupsOf.set(folded, new Set(await Array.fromAsync(tree.groupsOf(text))))
+    }
+    const membersOf = async function* (id: string) {
+      for await (const member of directory.members(id)) if ('id' in member) yield member.id
+    }
+    return {
+      groupsOf,
+      membersOf: await of(dnsIn(filter, ['memberof']), membersOf),
+    }
+  }
+
+  async function nodeOf(text: string): Promise<Node | undefined> {
+    const dn = parseDn(text)
+    return dn && tree.resolve(dn)
+  }
+
+  /** Everything in scope that the filter may mean, the base among it. */
+  async function* inScope(base: Node, { scope, filter }: SearchRequest): AsyncGenerator<Node> {
+    if (scope !== 'one') yield base
+    if (scope === 'base') return
+    const planned = plan(filter)
+    if (planned) {
+      const seen = new Set<string>()
+      for await (const entry of planned.entries()) {
+        if (seen.has(entry.id) || ('id' in base && base.id === entry.id) || isTop(entry)) continue
+        seen.add(entry.id)
+        if (tree.isWithin(entry, base, scope)) yield entry
+      }
+      // No index knows these.
+      if (base.kind === 'suffix') yield* tree.lists()
+    } else if (scope === 'one') yield* tree.children(base)
+    else if (base.kind === 'suffix') {
+      yield* tree.lists()
+      for await (const entry of directory.all(kindsIn(filter))) if (!isTop(entry)) yield entry
+    } else yield* tree.below(base)
+  }
+
+  async function* search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
+    const { who, lookedAt, check } = asked
+    const { filter } = request
+    const isMeant = compile(filter, await membershipsIn(filter))
+    const needed = lazyIn(filter)
+    const needsDn = hasDnPart(filter)
+    const needsOperational = basesIn(filter).some(isOperational)
+    let looked = 0
+    for await (const node of inScope(base, request)) {
+      check()
+      if (++looked > lookedAt)
+        throw new LdapError(
+          'adminLimitExceeded',
+          'too many entries to look at: ask for less, or by an indexed attribute',
+        )
+      if (looked % AT_ONCE === 0) await nextTurn()
+      const one = visible(who, node)
+      if (!one) continue
+      if (needsOperational) withOperational(one)
+      if (needed.length > 0) await load(one, needed)
+      const dn = needsDn ? await tree.dnOf(node) : ''
+      if (isMeant(candidateOf(one, dn)) === true) yield one
+    }
+  }
+
+  async function compare(one: Visible, attribute: string, value: Buffer): Promise<boolean> {
+    const description = describe(attribute)
+    if (!description) throw new LdapError('undefinedAttributeType', 'there is no such attribute')
+    const { base } = description
+    if (!isReadable(one.readable, base)) throw new LdapError('insufficientAccessRights', 'this cannot be compared')
+    const filter: Filter = { kind: 'equal', attribute, value }
+    if (isOperational(base)) withOperational(one)
+    await load(one, lazyIn({ kind: 'present', attribute }))
+    if (!valuesOf(one, description)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
+    const isMeant: Predicate = compile(filter, await membershipsIn(filter))
+    return isMeant(candidateOf(one, '')) === true
+  }
+
+  async function show(one: Visible, selection: Selection, typesOnly: boolean): Promise<{ dn: string; shown: Shown }> {
+    if (selection.operational || [...selection.names].some(isOperational)) withOperational(one)
+    const wanted = LAZY.filter((name) => selects(selection, name, name))
+    await load(one, wanted)
+    const shown: [string, readonly (string | Buffer)[]][] = []
+    for (const [key, values] of one.attributes) {
+      const description = describe(key)
+      if (!description || !isReadable(one.readable, description.base)) continue
+      if (!selects(selection, key, description.base)) continue
+      shown.push([shownName(description), typesOnly ? [] : shownValues(description, values)])
+    }
+    return { dn: await tree.dnOf(one.node), shown }
+  }
+
+  return { find, search, compare, show, withOperational }
+}
+
+/** Values of an attribute and of those that are kinds of it, by subtype or by options (RFC 4512 section 2.5). */
+function valuesOf(
+  { readable, attributes, hasOptions }: Visible,
+  { covers, options, key, base, type }: AttributeDescription,
+): readonly string[] | undefined {
+  // RFC 4511 section 4.5.1.7: of an attribute that is not known nobody can say that it is not so.
+  const none = type ? [] : undefined
+  if (covers.length === 1 && !hasOptions) return isReadable(readable, base) ? (attributes.get(key) ?? none) : undefined
+  const may = covers.filter((one) => isReadable(readable, one))
+  if (may.length === 0) return undefined
+  const found: string[] = []
+  for (const [name, values] of attributes) {
+    const own = describe(name)
+    if (own && may.includes(own.base) && options.every((one) => own.options.includes(one))) found.push(...values)
+  }
+  return found.length > 0 ? found : none
+}
+
+function* allOf({ readable, attributes }: Visible): Generator<readonly [string, readonly string[]]> {
+  for (const [name, values] of attributes) {
+    const base = describe(name)?.base
+    if (base !== undefined && isReadable(readable, base)) yield [base, values]
+  }
+}
+
+const candidateOf = (one: Visible, dn: string): Candidate => ({
+  id: 'id' in one.node ? one.node.id : undefined,
+  dn,
+  values: (description) => valuesOf(one, description),
+  all: () => allOf(one),
+  memberBase: hasUniqueMembers(one.node) ? 'uniquemember' : 'member',
+})
+
+/** RFC 4523: certificates are always sent so. */
+const shownName = ({ shown, type }: AttributeDescription) =>
+  type?.syntax === 'certificate' && !shown.endsWith(';binary') ? `${shown};binary` : shown
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+function shownValues({ base }: AttributeDescription, values: readonly string[]): readonly (string | Buffer)[] {
+  if (!isBinary(base)) return values
+  return values.map((value) => (BASE64.test(value) ? Buffer.from(value, 'base64') : value))
+}
+
+// --- what is to be shown ------------------------------------------------------------------------------
+
+export interface Selection {
+  readonly user: boolean
+  readonly operational: boolean
+  readonly names: ReadonlySet<string>
+}
+
+/** RFC 4511 section 4.5.1.8; a class behind an `@` is all that its entries have (RFC 4529). */
+export function selectionOf(attributes: readonly string[]): Selection {
+  const names = new Set<string>()
+  for (const name of attributes) {
+    if (name.startsWith('@')) for (const base of attributesOfClass(name.slice(1))) names.add(base)
+    const description = describe(name)
+    if (!description) continue
+    names.add(description.key)
+    if (description.options.length === 0) for (const base of description.covers) names.add(base)
+  }
+  return {
+    user: attributes.length === 0 || attributes.includes('*'),
+    // RFC 3673.
+    operational: attributes.includes('+'),
+    names,
+  }
+}
+
+function selects({ user, operational, names }: Selection, key: string, base: string): boolean {
+  if (names.has(key) || names.has(base)) return true
+  return isOperational(base) ? operational : user
+}
+
+function basesIn(filter: Filter): string[] {
+  return termsOf(filter).flatMap(({ attribute }) => (attribute === undefined ? [] : (describe(attribute)?.base ?? [])))
+}
+
+/** What a filter asks about that is not at hand. Equality of members is answered from the other end. */
+function lazyIn(filter: Filter): LazyName[] {
+  const names = termsOf(filter).flatMap((term) => {
+    if (term.attribute === undefined) return 'rule' in term && term.rule !== undefined ? lazyByRule(term.rule) : []
+    const { base = '', covers = [] } = describe(term.attribute) ?? {}
+    const isEqual = term.kind === 'equal' || term.kind === 'approx'
+    return LAZY.filter((one) => covers.includes(one) && !(isEqual && one === base && BY_ID.includes(one)))
+  })
+  return [...new Set(names)]
+}
+
+const BY_ID: readonly string[] = ['member', 'uniquemember', 'memberof']
+const lazyByRule = (rule: string) => LAZY.filter((one) => appliesTo(rule, one))
+
+const hasDnPart = (filter: Filter) => termsOf(filter).some((term) => term.kind === 'extensible' && term.inDn)
+
+// --- in an order ------------------------------------------------------------------------------------------
+
+export interface Order {
+  readonly description: AttributeDescription
+  readonly isReverse: boolean
+}
+
+/** RFC 2891: by the smallest of an attribute's values; who has none comes last. */
+export function sorted(found: readonly Visible[], keys: readonly Order[]): Visible[] {
+  const decorated = found.map((one) => ({
+    one,
+    values: keys.map(({ description: { base, key } }) =>
+      isReadable(one.readable, base)
+        ? (one.attributes.get(key) ?? []).map((value) => foldValue(base, value) ?? '').sort()[0]
+        : undefined,
+    ),
+  }))
+  decorated.sort((a, b) => {
+    for (const [at, { isReverse }] of keys.entries()) {
+      const order = compareTexts(a.values[at], b.values[at])
+      if (order !== 0) return isReverse ? -order : order
+    }
+    return 0
+  })
+  return decorated.map(({ one }) => one)
+}
+
+function compareTexts(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0
+  if (a === undefined) return 1
+  if (b === undefined) return -1
+  return a < b ? -1 : 1
+}

@@ -1,0 +1,272 @@
+/**
+ * The directory as a tree of names: units, accounts and groups where they stand, and for administrators lists of
+ * domains, aliases and routing entries.
+ *
+ * What must stay true: every entry has one name and every name one entry; which of a name's letters are written large
+ * makes no difference.
+ */
+import {
+  aboveOf,
+  type DirectoryApi,
+  type DirectoryObject,
+  type Entry,
+  lastOf,
+  type Member,
+  NAMING,
+  nameInPath,
+  type Placed,
+  pathOf,
+  rdnInPath,
+  rdnOf,
+} from '../../store/api.ts'
+import {
+  type Ava,
+  type Dn,
+  foldText,
+  foldType,
+  formatDn,
+  formatRdn,
+  parseDn,
+  type Rdn,
+  relativeTo,
+} from './protocol/dn.ts'
+import { describe } from './schema.ts'
+
+/** Kinds that stand in a list of their own. */
+export const LISTED = { domains: 'domain', aliases: 'alias', routes: 'route' } as const
+export type ListName = keyof typeof LISTED
+export type ListedKind = (typeof LISTED)[ListName]
+
+/** The suffix has attributes of its own once it has been added. */
+export interface SuffixNode {
+  readonly kind: 'suffix'
+  readonly top?: DirectoryObject
+}
+export type Node = Entry | SuffixNode | { readonly kind: 'list'; readonly name: ListName }
+
+const LIST_OF: Readonly<Record<ListedKind, ListName>> = { domain: 'domains', alias: 'aliases', route: 'routes' }
+
+/** A place in the tree; `rdn` is empty at the suffix. */
+export interface TreePlace {
+  readonly kind: 'placed'
+  readonly path: string
+  /** The path of what is above. */
+  readonly unit: string
+  readonly rdn: Rdn
+}
+/** Where an entry stands, or could. */
+export type Place =
+  | { readonly kind: 'list'; readonly name: ListName }
+  | { readonly kind: ListedKind; readonly name: string }
+  | TreePlace
+
+export type Tree = ReturnType<typeof createTree>
+
+const single = (rdn: Rdn | undefined): Ava | undefined => (rdn?.length === 1 ? rdn[0] : undefined)
+
+/** Each value is of an attribute of its own (X.501 section 9.3). */
+const isRdn = (rdn: Rdn) =>
+  new Set(rdn.map(({ type }) => describe(type)?.base)).size === rdn.length &&
+  rdn.every(({ value }) => value.trim() !== '')
+
+/** A relative distinguished name as the directory keeps it: types by their first names, in one order. */
+export const rdnText = (rdn: Rdn): string =>
+  rdn
+    .map(({ type, value }) => formatRdn([{ type: describe(type)?.base ?? type.toLowerCase(), value: value.trim() }]))
+    .sort()
+    .join('+')
+
+const nameOf = (rdn: Rdn) => nameInPath(rdnText(rdn))
+
+/** With the types as answers have them. */
+const readable = (rdn: Rdn): Rdn => rdn.map(({ type, value }) => ({ type: describe(type)?.shown ?? type, value }))
+const readRdn = (text: string): Rdn => readable(parseDn(text)?.[0] ?? [])
+
+const foldPath = (path: string) => path.split('/').map(foldText).join('/')
+
+export const isTop = (node: Node) => node.kind === 'object' && node.rdn === ''
+
+/** The path of what has one; '' for the suffix. */
+function placedPath(node: Node): string | undefined {
+  if (node.kind === 'suffix') return ''
+  return 'attributes' in node ? pathOf(node) : undefined
+}
+
+export function createTree(directory: DirectoryApi, suffix: Dn) {
+  const suffixText = formatDn(suffix)
+  const rdn = (type: string, value: string): Rdn => [{ type, value }]
+
+  /** The path of what these names are of, the entry's own first. */
+  const pathIn = (rdns: Dn): string => rdns.toReversed().map(nameOf).join('/')
+
+  /** Undefined for names that no entry can have. */
+  function placeOf(dn: Dn): Place | undefined {
+    const own = relativeTo(dn, suffix)
+    if (!own) return undefined
+    const [first = [], ...above] = own
+    const ava = single(first)
+    const top = single(own.at(-1))
+    if (ava && top && foldType(top.type) === 'iems-list') return listed(ava, top, above)
+    return own.every(isRdn) ? { kind: 'placed', path: pathIn(own), unit: pathIn(above), rdn: first } : undefined
+  }
+
+  function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
+    const name = foldText(value) as ListName
+    if (!Object.hasOwn(LISTED, name) || above.length > 1) return undefined
+    if (above.length === 0) return { kind: 'list', name }
+    const kind = LISTED[name]
+    return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value } : undefined
+  }
+
+  async function nodeAt(place: Place): Promise<Node | undefined> {
+    if (place.kind === 'list') return place
+    if (place.kind !== 'placed') return directory.byName(place.kind, place.name)
+    const entry = await directory.at(place.path)
+    return place.path === '' ? suffixNode(entry) : entry
+  }
+
+  const suffixNode = (entry: Placed | undefined): SuffixNode =>
+    entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
+
+  async function resolve(dn: Dn): Promise<Node | undefined> {
+    const place = placeOf(dn)
+    return place && nodeAt(place)
+  }
+
+  /** The names of what stands at a path and above it, as they were written. */
+  async function rdnsAt(path: string): Promise<Dn> {
+    const rdns: Rdn[] = []
+    for (let at = path; at !== ''; at = aboveOf(at)) {
+      const entry = await directory.at(at)
+      rdns.push(readRdn(entry ? rdnOf(entry) : rdnInPath(lastOf(at))))
+    }
+    return rdns
+  }
+
+  async function rdnsOf(node: Node): Promise<Dn> {
+    switch (node.kind) {
+      case 'suffix':
+        return []
+      case 'list':
+        return [rdn('iems-list', node.name)]
+      case 'domain':
+        return [rdn('iems-name', node.name), rdn('iems-list', LIST_OF.domain)]
+      case 'alias':
+      case 'route':
+        return [rdn('iems-match', node.match), rdn('iems-list', LIST_OF[node.kind])]
+      default:
+        return isTop(node) ? [] : [readRdn(rdnOf(node)), ...(await rdnsAt(aboveOf(pathOf(node))))]
+    }
+  }
+
+  async function dnOf(node: Node): Promise<string> {
+    const own = formatDn(await rdnsOf(node))
+    return own === '' ? suffixText : `${own},${suffixText}`
+  }
+
+  /** The DN of whoever has this id; undefined when nobody has. */
+  async function dnOfId(id: string): Promise<string | undefined> {
+    const entry = await directory.byId(id)
+    return entry && dnOf(entry)
+  }
+
+  /** A member as the directory knows it before there is such an entry. */
+  function memberAt(dn: Dn): Extract<Member, { path: string } | { dn: string }> {
+    const place = placeOf(dn)
+    return place?.kind === 'placed' && place.path !== '' ? { path: place.path } : { dn: formatDn(dn.map(readable)) }
+  }
+
+  /** Undefined for who is gone meanwhile. */
+  async function dnOfMember(member: Exclude<Member, { address: string }>): Promise<string | undefined> {
+    if ('id' in member) return dnOfId(member.id)
+    return 'dn' in member ? member.dn : formatDn([...(await rdnsAt(member.path)), ...suffix])
+  }
+
+  /** Ids of the groups that have a name as a member, there being such an entry or not. */
+  async function* groupsOf(text: string): AsyncGenerator<string> {
+    const dn = parseDn(text)
+    if (!dn) return
+    const node = await resolve(dn)
+    const entry = node?.kind === 'suffix' ? node.top : node
+    if (entry && 'id' in entry) yield* directory.memberOf(entry.id)
+    yield* directory.memberOf(memberAt(dn))
+  }
+
+  /** The DN of the nearest entry above a name. */
+  async function nearest(dn: Dn): Promise<string> {
+    for (let above = dn.slice(1); above.length > 0; above = above.slice(1)) {
+      const node = await resolve(above)
+      if (node) return dnOf(node)
+    }
+    return ''
+  }
+
+  const lists = (): readonly Node[] => (Object.keys(LISTED) as ListName[]).map((name) => ({ kind: 'list', name }))
+
+  /** Directly below. */
+  async function* children(node: Node): AsyncGenerator<Node> {
+    if (node.kind === 'list') yield* directory.list(LISTED[node.name])
+    if (node.kind === 'suffix') yield* lists()
+    const path = placedPath(node)
+    if (path !== undefined) yield* directory.inUnit(path)
+  }
+
+  /** Everything below an entry, at any depth. */
+  async function* below(node: Node): AsyncGenerator<Node> {
+    const path = placedPath(node)
+    if (path === undefined) yield* children(node)
+    else yield* directory.below(path)
+  }
+
+  async function hasChildren(node: Node): Promise<boolean> {
+    for await (const _ of children(node)) return true
+    return false
+  }
+
+  /** Whether an entry is the base or below it, as far as the scope goes. */
+  function isWithin(node: Node, base: Node, scope: 'base' | 'one' | 'sub'): boolean {
+    const isBase = keyOf(node) === keyOf(base)
+    if (scope === 'base') return isBase
+    if (isBase) return scope === 'sub'
+    const above = parentKeys(node)
+    const place = above.indexOf(keyOf(base))
+    return scope === 'one' ? place === 0 : place >= 0
+  }
+
+  /** The names above an entry, the nearest first. */
+  function parentKeys(node: Node): string[] {
+    if (node.kind === 'suffix') return []
+    if (node.kind === 'list') return ['suffix']
+    const path = placedPath(node)
+    if (path === undefined) return [`list ${LIST_OF[node.kind as ListedKind]}`, 'suffix']
+    const keys: string[] = []
+    for (let at = aboveOf(foldPath(path)); at !== ''; at = aboveOf(at)) keys.push(`at ${at}`)
+    return path === '' ? [] : [...keys, 'suffix']
+  }
+
+  function keyOf(node: Node): string {
+    if (node.kind === 'list') return `list ${node.name}`
+    const path = placedPath(node)
+    if (path === '') return 'suffix'
+    return path === undefined ? (node as Entry).id : `at ${foldPath(path)}`
+  }
+
+  return {
+    suffix,
+    suffixText,
+    placeOf,
+    nodeAt,
+    resolve,
+    dnOf,
+    dnOfId,
+    dnOfMember,
+    memberAt,
+    groupsOf,
+    nearest,
+    lists,
+    children,
+    below,
+    hasChildren,
+    isWithin,
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Mail programs log in with a token of the organisation's OpenID Connect provider (OAUTHBEARER, XOAUTH2).
+ *
+ * What must stay true: a token is for one account, and the kernel asks before a client acts as another; a session lasts
+ * no longer than its token; a provider that cannot be reached is "later".
+ */
+import { defer, definePlugin } from 'iems'
+import { Accounts } from '../static/api.ts'
+import { options, type ProviderOptions } from './options.ts'
+import { configurationOf, createProvider, issuerOf, type Shown } from './provider.ts'
+
+const LATER = defer(454, '4.7.0', 'Tokens cannot be checked at this moment')
+
+export const oidc = definePlugin({
+  name: 'oidc',
+  config: options,
+  needs: [Accounts],
+  setup(config, ctx) {
+    const accounts = ctx.use(Accounts)
+    const providers = new Map(config.providers.map((one) => [one.issuer, createProvider(one, config, ctx.clock.now)]))
+    return {
+      hooks: {
+        auth: {
+          mechanisms: ['OAUTHBEARER'],
+          discovery: discoveryOf(config.providers[0] as ProviderOptions),
+          async handler(attempt, { log }) {
+            if (attempt.kind !== 'bearer') return undefined
+            const provider = providers.get(issuerOf(attempt.token) ?? '')
+            if (!provider) return undefined
+            let shown: Shown | undefined
+            try {
+              shown = await provider.read(attempt.token)
+            } catch (cause) {
+              log.warn('a provider of tokens cannot be asked', { issuer: provider.issuer, cause })
+              return LATER
+            }
+            if (!shown) return undefined
+            const identity = await accounts.identify(shown.name)
+            return identity && { ...identity, expires: shown.expires }
+          },
+        },
+      },
+    }
+  },
+})
+
+/** What clients without a token get to know; with several providers, of the first. */
+function discoveryOf({ issuer, scopes }: ProviderOptions) {
+  return {
+    scope: ['openid', ...scopes.filter((scope) => scope !== 'openid')].join(' '),
+    openidConfiguration: configurationOf(issuer),
+  }
+}

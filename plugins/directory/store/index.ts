@@ -1,0 +1,127 @@
+/**
+ * Accounts, groups, aliases, domains and routing entries in the store: who is here, who is it, and where does mail go?
+ *
+ * What must stay true: this file only wires; start reading at api.ts, then flow.ts and changes.ts.
+ */
+import { definePlugin, duration, IdentityChanged } from 'iems'
+import * as z from 'zod'
+import {
+  Accounts,
+  refuseForeignAuthors,
+  SCRAM_MECHANISMS,
+  type ScramMechanism,
+  verifierOptions,
+} from '../static/api.ts'
+import { Directory, type DirectoryApi } from './api.ts'
+import { createChanges } from './changes.ts'
+import { createCommands } from './commands/index.ts'
+import { deadEnds } from './dead-ends.ts'
+import { sweepHistory } from './history.ts'
+import { reindex } from './indexes.ts'
+import { createLogins } from './logins.ts'
+import { createLookup } from './lookup.ts'
+import { createFlow } from './mail-routing.ts'
+import { createKept } from './record-cache.ts'
+
+export * from './api.ts'
+
+const options = z.strictObject({
+  channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
+  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  members: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Most members that one group may become; `limits.recipients` bounds them too.'),
+  ownAuthor: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Every address in From and Sender of an authenticated client is held to the rule of `ownAddress` too, and its null sender is for reports alone.',
+    ),
+  ownAddress: z
+    .boolean()
+    .default(true)
+    .describe(
+      'An authenticated client sends only from addresses whose mail arrives at its account, or for which `send-as` gives leave.',
+    ),
+  aliasSenders: z
+    .boolean()
+    .default(true)
+    .describe('The only target of an alias, wildcard or catch-all may send from its addresses.'),
+  scram: z
+    .union([z.boolean(), z.array(z.enum(SCRAM_MECHANISMS)).min(1)])
+    .default(false)
+    .transform((given): readonly ScramMechanism[] => (given === true ? ['SCRAM-SHA-256'] : given || []))
+    .describe(
+      "Offers SCRAM, by which clients prove that they know the password without sending it: `true` is SCRAM-SHA-256; `['SCRAM-SHA-256', 'SCRAM-SHA-1']` adds the older one for clients that know no other. A verifier of each is kept beside the argon2id hash from the next login or change of a password on; passwords are easier to try on verifiers, most of all on SCRAM-SHA-1.",
+    ),
+  proxyLogin: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Accounts with the role `admin` may act for every other account, for migrations and support: they log in with their own password and name the account as SASL authorization identity, in IMAP, POP3, SMTP and LDAP. Each use is logged as `session.proxied` and shown with its messages.',
+    ),
+  hashing: verifierOptions.describe('How much work password hashing may make.'),
+  passwords: z
+    .strictObject({
+      minLength: z.int().min(1).max(1024).default(8).describe('The fewest characters of a new password.'),
+      notTheName: z.boolean().default(true).describe('A new password is not the name or an address of its account.'),
+    })
+    .prefault({})
+    .describe('What new passwords must be. Hashes of other systems are taken as they are.'),
+  history: duration().prefault('365 days').describe('How long it is known who changed what.'),
+  issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
+})
+
+const SWEEP_EVERY_MS = 6 * 3_600_000
+
+export const directory = definePlugin({
+  name: 'directory',
+  config: options.prefault({}),
+  offers: [Accounts, Directory],
+  async setup(config, ctx) {
+    ctx.routesTo(config.channel)
+    const { store, clock } = ctx
+    await reindex(store)
+    const kept = createKept(store)
+    const lookup = createLookup(store, kept)
+    const changed = () => {
+      kept.expire()
+      ctx.signals.publish(IdentityChanged, {})
+    }
+    const changes = createChanges({ store, clock, changed, scram: config.scram, policy: config.passwords })
+    const flow = createFlow(lookup, config)
+    const logins = createLogins({
+      lookup,
+      accountOf: flow.byLogin,
+      changes,
+      clock,
+      store,
+      log: ctx.log,
+      issuer: config.issuer ?? ctx.hostname,
+      scram: config.scram,
+      proxyLogin: config.proxyLogin,
+      hashing: config.hashing,
+    })
+    const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
+    ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
+    ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
+    ctx.offer(Directory, service)
+    return {
+      hooks: {
+        auth: { handler: logins.auth, mechanisms: ['PLAIN', ...config.scram] },
+        reidentify: ({ identity }) => logins.reidentify(identity),
+        authorize: ({ identity, username }) => logins.authorize(identity, username),
+        mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
+        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
+        rcpt: ({ to, session }) => flow.rcpt(to.address, session),
+        expand: ({ to }) => flow.expand(to),
+        route: async ({ to }) => (await flow.routeOf(to.address))?.route,
+      },
+      commands: createCommands({ service, flow, ctx }),
+      check: () => deadEnds(service, flow),
+    }
+  },
+})

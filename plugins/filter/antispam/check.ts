@@ -1,0 +1,237 @@
+/**
+ * The `check` tap: puts together all that speaks for and against a message, tells it, and does what the score asks for.
+ *
+ * What must stay true: what could not be found out counts nothing; a message is never discarded; it is refused or held
+ * for several recipients only if it would be for each of them.
+ */
+import { defer, type HookContext, NoServer, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import { gather } from '../../mailbox/store/mime/api.ts'
+import type { Classifier } from './classifier/classifier.ts'
+import { tokensOf, type Views } from './classifier/tokens.ts'
+import { weigh } from './classifier/weigh.ts'
+import type { Contacts } from './contacts.ts'
+import { type Letter, readLetter } from './content/message-text.ts'
+import type { createRules } from './content/rules.ts'
+import { urisOf } from './content/uris.ts'
+import type { DnsLists } from './dns/lists.ts'
+import type { Envelope } from './envelope/envelope.ts'
+import type { Exempt } from './exempt.ts'
+import type { Greylist } from './greylist.ts'
+import type { Options } from './options.ts'
+import type { createStandardRules } from './rules/rules.ts'
+import type { Scan, Scanner } from './scanners/scanner.ts'
+import { type Action, actionFor, mostOf, type Reason, stronger, sum, tell } from './score.ts'
+
+export interface CheckParts {
+  readonly config: Options
+  readonly envelope: Envelope
+  readonly lists: DnsLists
+  readonly rules: ReturnType<typeof createRules>
+  readonly standardRules: ReturnType<typeof createStandardRules>
+  /** Undefined when it is turned off. */
+  readonly classifier: Classifier | undefined
+  readonly accounts: AccountsApi | undefined
+  readonly scanners: readonly Scanner[]
+  readonly greylist: Greylist
+  readonly contacts: Contacts
+  readonly exempt: Exempt
+}
+
+/** What `check` leaves for `modify`. */
+export interface Judged {
+  readonly score: number
+  readonly action: Action
+  readonly reasons: string
+}
+
+/** The classifier's opinion, of everybody and of recipients' own. */
+interface Opinion {
+  readonly shared: number
+  /** By account, where it is not that of everybody. */
+  readonly own: ReadonlyMap<string, number>
+}
+
+const NO_OPINION: Opinion = { shared: 0, own: new Map() }
+/** Recipients whose own knowledge is asked. */
+const RECIPIENTS = 20
+/** Characters of the findings. */
+const TOLD = 1_000
+
+export function createCheck(parts: CheckParts) {
+  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts, exempt } =
+    parts
+  const { thresholds } = config
+
+  /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
+  async function accountsOf({ recipients }: ReadableMessage): Promise<readonly (string | undefined)[]> {
+    if (!accounts) return [undefined]
+    return Promise.all(
+      recipients.map(async ({ address }, index) => {
+        if (index >= RECIPIENTS) return undefined
+        // Not to be known is not to be asked; the message goes on.
+        const found = await accounts.byAddress(address).catch(() => undefined)
+        return found?.account.id
+      }),
+    )
+  }
+
+  async function opinionOf(views: Views, recipients: readonly (string | undefined)[]): Promise<Opinion> {
+    if (!classifier) return NO_OPINION
+    const shared = weigh(await classifier.ask(views), config.classifier)
+    const own = new Map<string, number>()
+    for (const account of new Set(recipients)) {
+      const said = account === undefined ? undefined : await classifier.ask(views, account)
+      if (account !== undefined && said !== undefined) own.set(account, weigh(said, config.classifier))
+    }
+    return { shared, own }
+  }
+
+  async function ofContent(message: ReadableMessage, areListsAsked: boolean) {
+    const octets = await gather(message.open(), config.content.size)
+    const letter = await readLetter(octets, config.content)
+    const domains = urisOf(letter.raw, config.content.uris)
+    const listed = areListsAsked ? await Promise.all(domains.map((domain) => lists.ask('uri', domain))) : []
+    const recipients = await accountsOf(message)
+    const opinion = await opinionOf(tokensOf(letter, domains), recipients)
+    return {
+      reasons: [...listed.flat(), ...standardRules(letter), ...rules(letter)],
+      opinion,
+      recipients,
+      author: authorOf(letter),
+    }
+  }
+
+  function ofFindings({ findings }: ReadableMessage): Reason[] {
+    return findings.flatMap(({ name, value }) => {
+      const score = config.findings[`${name}=${value}`]
+      return score === undefined || score === 0 ? [] : [{ name: `${name}=${value}`, score }]
+    })
+  }
+
+  async function scan(message: ReadableMessage, { note, log }: HookContext): Promise<readonly (Scan | 'defer')[]> {
+    return Promise.all(
+      scanners.map(async (scanner) => {
+        const nothing: Scan = { action: 'none', symbols: '' }
+        if (message.size > scanner.options.maxSize) return nothing
+        try {
+          const found = await scanner.scan(message)
+          note(scanner.name, `${found.reason?.score ?? 0} ${found.symbols}`.trim().slice(0, TOLD))
+          return found
+        } catch (cause) {
+          if (!(cause instanceof NoServer)) throw cause
+          note(scanner.name, 'unavailable')
+          log.debug('not scanned', { scanner: scanner.name, cause })
+          return scanner.options.whenDown === 'defer' ? 'defer' : nothing
+        }
+      }),
+    )
+  }
+
+  return async function check(message: ReadableMessage, ctx: HookContext): Promise<Verdict | undefined> {
+    const how = exempt.of(message.session)
+    if (how === 'nothing') return undefined
+    const isStranger = how === 'everything'
+    const [ofEnvelope, content] = await Promise.all([
+      isStranger ? envelope.reasons(message.session, message.from) : [],
+      ofContent(message, isStranger),
+    ])
+    const reasons = mostOf([...ofEnvelope, ...content.reasons, ...(isStranger ? ofFindings(message) : [])])
+    // Nobody outside need be asked about what is refused anyhow.
+    const isLost = actionFor(sum(reasons) + config.classifier.ham, thresholds) === 'refuse'
+    const scans = isLost ? [] : await scan(message, ctx)
+    if (scans.includes('defer')) return defer(451, '4.7.1', 'The message cannot be scanned now, try again later')
+    const answers = scans.filter((one) => one !== 'defer')
+    reasons.push(...answers.flatMap(({ reason }) => (reason && reason.score !== 0 ? [reason] : [])))
+    const atLeast = answers.reduce<Action>((most, { action }) => stronger(most, action), 'none')
+
+    const judged = judge({ ...content, reasons, atLeast })
+    tellAll(judged, ctx)
+    const accountsHere = [...new Set(content.recipients.filter((account) => account !== undefined))]
+    if (isStranger) await meet(content.author, accountsHere, judged.action, ctx)
+    const isSpared = message.recipients.some(({ original }) => exempt.isRecipient(original))
+    if (isSpared) return undefined
+    if (judged.action === 'refuse') return refusalFor(reasons)
+    if (answers.some(({ later }) => later === 'defer')) return defer(451, '4.7.1', 'Try again later')
+    const isSuspect = judged.score >= config.greylist.score || answers.some(({ later }) => later === 'greylist')
+    const later = isStranger ? await greylisted(message, isSuspect) : undefined
+    if (later) return later
+    return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
+  }
+
+  /** Junk makes no author known. */
+  async function meet(author: string, here: readonly string[], action: Action, { note }: HookContext): Promise<void> {
+    if (author === '') return
+    const strangersTo = await contacts.newTo(author, here)
+    if (strangersTo.length > 0) note('first-contact', strangersTo.join(' '))
+    if (action === 'none' || action === 'tag') await contacts.remember(author, here)
+  }
+
+  interface Judgement extends Judged {
+    /** Reasons that explain themselves. */
+    readonly explained: readonly Reason[]
+    /** Junk for these accounts, though not for all recipients. */
+    readonly junkFor: readonly string[]
+  }
+
+  function judge({
+    reasons,
+    opinion,
+    recipients,
+    atLeast,
+  }: {
+    readonly reasons: readonly Reason[]
+    readonly opinion: Opinion
+    readonly recipients: readonly (string | undefined)[]
+    readonly atLeast: Action
+  }): Judgement {
+    const base = sum(reasons)
+    const viewOf = (account: string | undefined) =>
+      (account === undefined ? undefined : opinion.own.get(account)) ?? opinion.shared
+    const kindest = Math.min(...recipients.map(viewOf))
+    const all = kindest === 0 ? reasons : [...reasons, { name: 'classifier', score: kindest }]
+    const score = sum(all)
+    const action = stronger(actionFor(score, thresholds), atLeast)
+    const isJunkAnyhow = action !== 'none' && action !== 'tag'
+    const junkFor = isJunkAnyhow
+      ? []
+      : [...new Set(recipients)].filter((account) => base + viewOf(account) >= thresholds.junk)
+    const explained = all.filter(({ says }) => says !== undefined)
+    return { score, action, reasons: tell(all), explained, junkFor: junkFor.filter((account) => account !== undefined) }
+  }
+
+  function tellAll({ score, action, reasons, explained, junkFor }: Judgement, { note, state }: HookContext): void {
+    note('spam-score', score)
+    if (reasons !== '') note('spam-reasons', reasons.slice(0, TOLD))
+    for (const { name, says } of explained) note(`spam:${name}`, says ?? '')
+    if (action !== 'none') note('spam-action', action)
+    if (action !== 'none' && action !== 'tag') note('junk', true)
+    else if (junkFor.length > 0) note('junk-for', junkFor.join(' '))
+    Object.assign(state, { score, action, reasons } satisfies Judged)
+  }
+
+  async function greylisted(message: ReadableMessage, isSuspect: boolean): Promise<Verdict | undefined> {
+    const { for: whom } = config.greylist
+    if (whom === 'nobody') return undefined
+    const isVouchedFor = message.findings.some(
+      ({ name, value }) => (name === 'spf' || name === 'dmarc') && value === 'pass',
+    )
+    if (!isSuspect && (whom === 'suspects' || isVouchedFor)) return undefined
+    const ms = await greylist.wait(message)
+    if (ms === 0) return undefined
+    return defer(451, '4.7.1', `Greylisted, try again in ${Math.ceil(ms / 1000)} seconds`)
+  }
+}
+
+/** The lists are named, so that who is wrongly on one knows where to ask; nothing else is a stranger's business. */
+export function refusalFor(reasons: readonly Reason[]): Refusal {
+  const listed = reasons.filter(({ name, score }) => name.startsWith('list:') && score > 0)
+  const zones = listed.map(({ name }) => name.slice(5)).slice(0, 5)
+  return refuse(550, '5.7.1', `This looks like spam${zones.length === 0 ? '' : `, listed by ${zones.join(', ')}`}`)
+}
+
+/** The first address of From, in lower case; empty when there is none. */
+function authorOf({ structure }: Letter): string {
+  const author = structure.envelope?.from.find(({ host }) => host !== undefined && host !== '')
+  return author ? `${author.mailbox ?? ''}@${author.host}`.toLowerCase() : ''
+}

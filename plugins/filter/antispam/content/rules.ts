@@ -1,0 +1,59 @@
+/**
+ * The admin's own rules: patterns over fields and text.
+ *
+ * A pattern can be made to run for years by the right text, and JavaScript cannot stop a pattern; but a script with a
+ * time limit it can. So all rules of a message run in one script. What must stay true: its time is bounded, whatever
+ * the pattern and the message; rules that were not reached count nothing.
+ */
+import { createContext, Script } from 'node:vm'
+import type { Log } from 'iems'
+import type { Options } from '../options.ts'
+import type { Reason } from '../score.ts'
+import type { Letter } from './message-text.ts'
+
+/** Characters of the text. */
+const TEXT = 65_536
+
+/** What a run is given, and where it has come to. Made once: names of the script's own world are slow to reach. */
+interface Running {
+  readonly patterns: readonly RegExp[]
+  inputs: readonly (readonly string[])[]
+  hits: number[]
+  at: number
+}
+
+const script = new Script(`(() => {
+  const { patterns, inputs, hits } = running
+  for (let at = 0; at < patterns.length; at++) {
+    running.at = at
+    for (const text of inputs[at]) if (patterns[at].test(text)) { hits.push(at); break }
+  }
+})()`)
+
+export function createRules({ rules, rulesTime }: Pick<Options['content'], 'rules' | 'rulesTime'>, log: Log) {
+  const running: Running = {
+    // A pattern that remembers where it stopped would begin there in the next message.
+    patterns: rules.map(({ pattern }) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))),
+    inputs: [],
+    hits: [],
+    at: 0,
+  }
+  const context = createContext({ running })
+
+  return function match(letter: Letter): readonly Reason[] {
+    if (rules.length === 0) return []
+    const text = [letter.text.slice(0, TEXT)]
+    running.inputs = rules.map(({ header }) => (header === undefined ? text : letter.field(header.toLowerCase())))
+    running.hits = []
+    try {
+      script.runInContext(context, { timeout: rulesTime })
+    } catch (cause) {
+      const rule = rules[running.at]?.name
+      log.warn('a rule took too long; it and those behind it did not count', { rule, cause })
+    }
+    return running.hits.map((index) => {
+      const { name, score } = rules[index] as (typeof rules)[number]
+      return { name: `rule:${name}`, score }
+    })
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Against spam: DNS lists, the client's name and HELO, greylisting, limits, a classifier that learns, rules, Rspamd and
+ * SpamAssassin; one score with its reasons, and what is done about it.
+ *
+ * What must stay true: this file only wires; start reading at check.ts and score.ts.
+ */
+import { createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
+import { Accounts } from '../../directory/static/api.ts'
+import { MailStore } from '../../mailbox/store/api.ts'
+import { createCheck, refusalFor } from './check.ts'
+import { createClassifier } from './classifier/classifier.ts'
+import { createCommands } from './commands.ts'
+import { createContacts } from './contacts.ts'
+import { createRules } from './content/rules.ts'
+import { createLists } from './dns/lists.ts'
+import { withTimeout } from './dns/patience.ts'
+import { createEnvelope } from './envelope/envelope.ts'
+import { createExempt } from './exempt.ts'
+import { sweep } from './expiry.ts'
+import { createGreylist } from './greylist.ts'
+import { createModify } from './headers.ts'
+import { createBuckets } from './limits/buckets.ts'
+import { createLimits } from './limits/limits.ts'
+import { createFiling, createLearning } from './mailboxes.ts'
+import { type Options, options } from './options.ts'
+import { createStandardRules } from './rules/rules.ts'
+import { createRspamd } from './scanners/rspamd.ts'
+import { createSpamassassin } from './scanners/spamassassin.ts'
+import { sum } from './score.ts'
+
+const SWEEP_MS = 3_600_000
+/** Beside what the DNS and the filters outside may take: reading the message and computing. */
+const COMPUTING_MS = 20_000
+/** Many messages may be moved at once. */
+const LEARNING_MS = 600_000
+export const antispam = definePlugin({
+  name: 'antispam',
+  config: options,
+  wants: [Accounts, MailStore],
+  setup(config, ctx) {
+    const { now } = ctx.clock
+    const accounts = ctx.find(Accounts)
+    const mail = ctx.find(MailStore)
+    const dns = withTimeout(config.dns ? createDns(config.dns, now) : ctx.dns, config.dnsTimeout)
+    const lists = createLists(dns, config.lists)
+    const envelope = createEnvelope({ config, dns, lists, hostname: ctx.hostname })
+    const classifier = createClassifier({ store: ctx.store, now, options: config.classifier })
+    const isClassifying = config.classifier.junk !== 0 || config.classifier.ham !== 0
+    const scanners = createScanners(config, ctx)
+    const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
+    const exempt = createExempt(config.exempt)
+    const { rules, keys } = config.limits
+    const buckets = createBuckets({ keys, now, buckets: ctx.lasting('limits', () => new Map()) })
+    const count = createLimits(rules, buckets)
+    const rulesOfAdmin = createRules(config.content, ctx.log)
+    const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })
+    const check = createCheck({
+      config,
+      envelope,
+      lists,
+      rules: rulesOfAdmin,
+      standardRules,
+      classifier: isClassifying ? classifier : undefined,
+      accounts,
+      scanners,
+      greylist,
+      contacts: createContacts(ctx.store, now),
+      exempt,
+    })
+
+    const rcpt: Handler<'rcpt'> = async ({ session, from, to }) => {
+      const limited = count('recipients', session, from)
+      const { rcpt: most } = config.thresholds
+      if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
+        return limited
+      const reasons = await envelope.reasons(session, from)
+      return sum(reasons) < most ? undefined : refusalFor(reasons)
+    }
+
+    const hooks: Taps = {
+      connect(session): void {
+        // Asked now, the answers are there when the message is.
+        if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
+      },
+      ...(rules.length > 0 ? { mail: ({ session, from }) => count('messages', session, from) } : {}),
+      ...(rules.length > 0 || config.thresholds.rcpt !== undefined ? { rcpt } : {}),
+      check: { handler: check, timeout: timeOf(config) },
+      modify: { handler: createModify(config), stage: 'late' },
+      ...(mail ? { 'mailstore:filing': { handler: createFiling(mail), stage: 'early' } } : {}),
+      ...(mail && config.classifier.moves
+        ? {
+            'mailstore:moved': {
+              handler: createLearning({ mail, classifier, content: config.content }),
+              timeout: LEARNING_MS,
+            },
+          }
+        : {}),
+    }
+
+    ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => sweep(ctx.store) })
+    return {
+      hooks,
+      backends: () => scanners.flatMap(({ backends }) => backends()),
+      commands: createCommands({
+        config,
+        classifier,
+        contentRules: (letter) => [...standardRules(letter), ...rulesOfAdmin(letter)],
+        accounts,
+        scanners,
+        greylist,
+        dns,
+        counted: () => buckets.size,
+      }),
+      async close() {
+        for (const scanner of scanners) scanner.close()
+        await classifier.close()
+      },
+    }
+  },
+})
+
+function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostname }: SetupContext) {
+  const parts = { now: clock.now, log, hostname }
+  return [
+    ...(rspamd.servers.length > 0 ? [createRspamd(rspamd, parts)] : []),
+    ...(spamassassin.servers.length > 0 ? [createSpamassassin(spamassassin, parts)] : []),
+  ]
+}
+
+/** The longest that everything outside may take for one message: three questions to the DNS, one after the other. */
+function timeOf({ dnsTimeout, rspamd, spamassassin }: Options): number {
+  const questions = 3 * dnsTimeout
+  const scans = [rspamd, spamassassin].map(({ servers, timeout }) => servers.length * timeout)
+  return COMPUTING_MS + questions + Math.max(...scans)
+}

@@ -1,0 +1,63 @@
+/**
+ * What ties the filter to mailboxes: junk goes into Junk, and what users move in and out of it is learnt from.
+ */
+import type { Delivery, HookContext } from 'iems'
+import type { Filing, MailStoreApi, Moved } from '../../mailbox/store/api.ts'
+import { gather } from '../../mailbox/store/mime/api.ts'
+import type { Classifier } from './classifier/classifier.ts'
+import type { Kind } from './classifier/corpus.ts'
+import { tokensOf } from './classifier/tokens.ts'
+import { type Letter, readLetter } from './content/message-text.ts'
+import { urisOf } from './content/uris.ts'
+import type { Options } from './options.ts'
+
+/** RFC 9051: what clients show as junk, wherever it lies. */
+const JUNK = '$Junk'
+
+function isJunkFor({ message }: Delivery, account: string): boolean {
+  return message.findings.some(
+    ({ name, value }) =>
+      (name === 'junk' && value === true) || (name === 'junk-for' && `${value}`.split(' ').includes(account)),
+  )
+}
+
+export function createFiling(mail: MailStoreApi) {
+  return async function file(filing: Filing): Promise<Filing | undefined> {
+    const { account, delivery, into } = filing
+    if (into.length === 0 || !isJunkFor(delivery, account.id)) return undefined
+    const junk = (await mail.mailboxes(account.id)).find(({ specialUse }) => specialUse === '\\Junk')
+    return { ...filing, into: [{ mailbox: junk?.name ?? 'Junk', flags: [JUNK] }] }
+  }
+}
+
+/** What a move says of a message; nothing where it says nothing. */
+function kindOf({ from, to }: Moved): Kind | undefined {
+  if (to.specialUse === '\\Junk') return 'junk'
+  if (to.specialUse === '\\Archive') return 'ham'
+  return from.specialUse === '\\Junk' && to.specialUse !== '\\Trash' ? 'ham' : undefined
+}
+
+export interface LearningParts {
+  readonly mail: MailStoreApi
+  readonly classifier: Classifier
+  readonly content: Options['content']
+}
+
+export function createLearning({ mail, classifier, content }: LearningParts) {
+  return async function moved(move: Moved, { signal }: HookContext): Promise<void> {
+    const kind = kindOf(move)
+    if (kind === undefined) return
+    for (const id of move.emails) {
+      if (signal.aborted) return
+      const email = await mail.email(id)
+      if (!email) continue
+      const letter = await readLetter(await gather(email.open(), content.size), content)
+      await classifier.learn({ kind, account: move.account, ...lessonOf(letter, content) })
+    }
+  }
+}
+
+/** A message as the classifier is taught it. */
+export function lessonOf(letter: Letter, { uris }: Options['content']) {
+  return { views: tokensOf(letter, urisOf(letter.raw, uris)), messageId: letter.field('message-id')[0] ?? '' }
+}

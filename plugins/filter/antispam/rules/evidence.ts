@@ -1,0 +1,79 @@
+/**
+ * Gathers what the rules look at.
+ *
+ * Invariants: linear in what `Letter` holds of the message; every list is bounded.
+ */
+import { decodeWords } from '../../../mailbox/store/mime/api.ts'
+import { type HtmlFacts, readHtml } from '../content/html.ts'
+import { linksOf } from '../content/links.ts'
+import type { Letter } from '../content/message-text.ts'
+import { registeredDomain } from '../dns/names.ts'
+import type { Address, Evidence } from './rule.ts'
+
+const MAX_ADDRESSES = 50
+const MAX_WORDS = 65_536
+const MAX_HOPS = 20
+
+export interface Surroundings {
+  /** The name of this server, by which it knows its own Received fields. */
+  readonly hostname: string
+  /** Unix ms. */
+  readonly now: () => number
+}
+
+export function readEvidence(letter: Letter, { hostname, now }: Surroundings): Evidence {
+  const received = hopsOf(letter, hostname)
+  const html = htmlOf(letter)
+  const { from = [], replyTo = [], to = [], cc = [] } = letter.structure.envelope ?? {}
+  return {
+    letter,
+    received,
+    receivedAt: receivedAt(received) ?? now(),
+    from: addressesOf(from),
+    replyTo: addressesOf(replyTo),
+    to: addressesOf([...to, ...cc]),
+    subject: letter.field('subject')[0] ?? '',
+    words: letter.text.slice(0, MAX_WORDS).toLowerCase().replace(/\s+/g, ' '),
+    html,
+    links: linksOf(textOf(letter), html),
+  }
+}
+
+function htmlOf({ parts }: Letter): HtmlFacts[] {
+  return parts.flatMap(({ part, text }) => (text !== undefined && part.subtype === 'html' ? [readHtml(text)] : []))
+}
+
+function textOf({ parts }: Letter): string {
+  return parts.flatMap(({ part, text }) => (text !== undefined && part.subtype !== 'html' ? [text] : [])).join('\n')
+}
+
+type Mailboxes = NonNullable<Letter['structure']['envelope']>['from']
+
+function addressesOf(mailboxes: Mailboxes): Address[] {
+  return mailboxes.slice(0, MAX_ADDRESSES).flatMap(({ name = '', mailbox, host }) => {
+    if (mailbox === undefined) return []
+    const domain = (host ?? '').toLowerCase()
+    const address = domain === '' ? '' : `${mailbox}@${domain}`.toLowerCase()
+    return [{ name: decodeWords(name), address, domain: registeredDomain(domain) }]
+  })
+}
+
+/** What this server wrote says nothing about the sender. */
+function hopsOf({ fields }: Letter, hostname: string): string[] {
+  const own = `by ${hostname} (IEMS) with`
+  return fields
+    .all('received')
+    .filter((field) => !field.replace(/\s+/g, ' ').includes(own))
+    .slice(0, MAX_HOPS)
+}
+
+/** RFC 5321 section 4.4: the date stands behind the last semicolon. */
+function receivedAt([last = '']: readonly string[]): number | undefined {
+  const at = Date.parse(
+    last
+      .slice(last.lastIndexOf(';') + 1)
+      .slice(0, 100)
+      .replace(/\([^()]*\)/g, ''),
+  )
+  return Number.isNaN(at) ? undefined : at
+}

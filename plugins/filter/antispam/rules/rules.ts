@@ -1,0 +1,42 @@
+/**
+ * The standard rules, with their fitted weights and those that the administrator sets.
+ */
+import type { Letter } from '../content/message-text.ts'
+import type { Reason } from '../score.ts'
+import { readEvidence, type Surroundings } from './evidence.ts'
+import { headerRules } from './headers.ts'
+import { linkRules } from './links.ts'
+import { markupRules } from './markup.ts'
+import type { Rule } from './rule.ts'
+import { subjectRules } from './subject.ts'
+import { FITTED } from './weights.ts'
+import { wordingRules } from './wording.ts'
+
+export const STANDARD_RULES: readonly Rule[] = [
+  ...headerRules,
+  ...subjectRules,
+  ...wordingRules,
+  ...markupRules,
+  ...linkRules,
+]
+
+export const RULE_NAMES: readonly string[] = STANDARD_RULES.map(({ name }) => name)
+
+export interface StandardRulesOptions {
+  readonly standard: boolean
+  /** By name, in place of the fitted weight; 0 turns a rule off. */
+  readonly weights: Readonly<Record<string, number>>
+}
+
+/** Answers the reasons that the standard rules find, each with its sentence. */
+export function createStandardRules({ standard, weights }: StandardRulesOptions, surroundings: Surroundings) {
+  const rules = STANDARD_RULES.flatMap(({ name, says, weight, test }) => {
+    const score = weights[name] ?? FITTED.rules[name] ?? weight
+    return standard && score !== 0 ? [{ reason: { name, score, says }, test }] : []
+  })
+  return function match(letter: Letter): readonly Reason[] {
+    if (rules.length === 0) return []
+    const evidence = readEvidence(letter, surroundings)
+    return rules.flatMap(({ reason, test }) => (test(evidence) ? [reason] : []))
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Against viruses: every message is scanned by clamd before it is accepted, and again when an admin asks for it.
+ *
+ * What must stay true: this file only wires; start reading at check.ts and scan.ts.
+ */
+import { definePlugin } from 'iems'
+import { Accounts } from '../../directory/static/api.ts'
+import { MailStore } from '../../mailbox/store/api.ts'
+import { bounce, createCheck, createModify, dispatch } from './check.ts'
+import { createCommands } from './commands.ts'
+import { createTaken } from './mailbox-quarantine.ts'
+import { options } from './options.ts'
+import { createRescan, type Stored } from './rescan.ts'
+import { createScan } from './scan.ts'
+import { createServers } from './servers.ts'
+
+const SWEEP_MS = 3_600_000
+/** Beside what clamd may take: reading the message. */
+const READING_MS = 60_000
+/** Streams of what is shown, at most. */
+const VOLUMES = 7
+
+export const antivirus = definePlugin({
+  name: 'antivirus',
+  config: options,
+  wants: [Accounts, MailStore],
+  setup(config, ctx) {
+    const { clock, log, queue, contents, store } = ctx
+    const servers = createServers({ options: config, now: clock.now, log })
+    const scan = createScan({ options: config, servers, now: clock.now })
+    const mail = ctx.find(MailStore)
+    const accounts = ctx.find(Accounts)
+    const stored: Stored | undefined =
+      mail && accounts ? { mail, accounts, taken: createTaken({ store, contents, clock, mail, accounts }) } : undefined
+    const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
+    if (stored)
+      ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })
+    // To get in twice; the version, the whole, what clamd misses, what is shown, and the probe, each by each server.
+    const questions = 2 + (4 + VOLUMES) * config.servers.length
+    return {
+      hooks: {
+        // Also what others are going to hold: that is released by people.
+        check: {
+          handler: createCheck(config, scan),
+          stage: 'early',
+          timeout: READING_MS + questions * config.timeout,
+        },
+        modify: { handler: createModify(config, ctx.hostname), stage: 'late' },
+        dispatch: { handler: dispatch, stage: 'first' },
+        bounce,
+      },
+      backends: servers.backends,
+      commands: createCommands({
+        name: ctx.name,
+        options: config,
+        scan,
+        servers,
+        rescan,
+        stored,
+        contents,
+        queue,
+        clock,
+      }),
+    }
+  },
+})

@@ -1,0 +1,148 @@
+/**
+ * Messages that were taken back from mailboxes, until an admin gives them back or their time is over.
+ *
+ * What must stay true: a message is kept here before it goes there, and is there again before it goes here; doing it
+ * again after a crash does no harm; what an admin gave back is not taken again.
+ */
+import { createHash } from 'node:crypto'
+import { type Content, key, type SetupContext, unkey } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
+import { digestOf, withoutTrace } from './content.ts'
+
+/** Where it was, and why it is not there any more. */
+export interface Taken {
+  readonly v: 1
+  readonly id: string
+  /** Ms since 1970. */
+  readonly at: number
+  readonly account: string
+  /** By the name it had. */
+  readonly mailbox: string
+  readonly flags: readonly string[]
+  readonly received: number
+  readonly size: number
+  readonly subject: string
+  readonly why: string
+  readonly content: Content
+}
+
+export interface Copy {
+  readonly mailbox: Mailbox
+  readonly entry: Entry
+  readonly email: Email
+}
+
+const takenKey = (id: string) => key('taken', id)
+const ALL_TAKEN = { from: key('taken'), to: key('taken', Number.MAX_SAFE_INTEGER) }
+const givenBackKey = (digest: string) => key('given-back', digest)
+const ALL_GIVEN_BACK = { from: key('given-back'), to: key('given-back', Number.MAX_SAFE_INTEGER) }
+
+const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+const decode = <T>(value: Uint8Array): T => JSON.parse(Buffer.from(value).toString()) as T
+
+/** The same for the same copy, so that it is kept once. */
+function idOf({ mailbox, entry }: Copy): string {
+  const name = `${mailbox.account} ${mailbox.id} ${mailbox.uidValidity} ${entry.uid}`
+  return `taken-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
+}
+
+export interface TakenParts extends Pick<SetupContext, 'store' | 'contents' | 'clock'> {
+  readonly mail: MailStoreApi
+  readonly accounts: AccountsApi
+}
+
+export type TakenBack = ReturnType<typeof createTaken>
+
+export function createTaken({ store, contents, clock, mail, accounts }: TakenParts) {
+  async function read(id: string): Promise<Taken | undefined> {
+    const value = await store.get(takenKey(id))
+    return value && decode<Taken>(value)
+  }
+
+  async function keep(id: string, { mailbox, entry, email }: Copy, why: string): Promise<void> {
+    const staged = await contents.stage(email.open())
+    const record: Taken = {
+      v: 1,
+      id,
+      at: clock.now(),
+      account: mailbox.account,
+      mailbox: mailbox.name,
+      flags: entry.flags,
+      received: entry.received,
+      size: email.size,
+      subject: (await email.field('subject'))?.slice(0, 200) ?? '',
+      why,
+      content: staged.content,
+    }
+    const isKept = await contents.commit({
+      ops: [{ put: takenKey(id), value: encode(record) }],
+      checks: [{ key: takenKey(id), is: 'absent' }],
+      hold: [{ from: staged, owner: id }],
+    })
+    if (isKept) return
+    await staged.discard()
+    if (!(await read(id))) throw new Error('it could not be kept')
+  }
+
+  async function forget({ id, content }: Taken): Promise<void> {
+    await contents.commit({ ops: [{ del: takenKey(id) }], free: [{ blob: content.blob, owner: id }] })
+  }
+
+  async function* list(): AsyncGenerator<Taken> {
+    for await (const [, value] of store.scan(ALL_TAKEN)) yield decode<Taken>(value)
+  }
+
+  async function mailboxFor({ account, mailbox }: Taken): Promise<Mailbox> {
+    if (!(await accounts.byId(account))) throw new Error(`There is no account ${account} any more`)
+    const found = (await mail.find(account, mailbox)) ?? (await mail.create(account, mailbox))
+    if ('refused' in found) throw new Error(found.why)
+    return found
+  }
+
+  return {
+    list,
+    read,
+    open: ({ content }: Taken) => contents.open(content),
+
+    /** False when it was no longer there. */
+    async take(copy: Copy, why: string): Promise<boolean> {
+      const id = idOf(copy)
+      const { mailbox, entry } = copy
+      if (!(await read(id))) await keep(id, copy, why)
+      const gone = await mail.expunge(mailbox, [[entry.uid, entry.uid]], { forGood: true })
+      if (!('refused' in gone) && gone.length > 0) return true
+      const kept = await read(id)
+      if (kept) await forget(kept)
+      return false
+    },
+
+    /** Puts it back where it was, for good. */
+    async giveBack(id: string): Promise<Taken | undefined> {
+      const kept = await read(id)
+      if (!kept) return undefined
+      const open = () => contents.open(kept.content)
+      const digest = await digestOf(withoutTrace(open()))
+      const mailbox = await mailboxFor(kept)
+      await store.commit([{ put: givenBackKey(digest), value: encode(clock.now()) }])
+      const done = await mail.append(mailbox, [{ content: open(), flags: kept.flags, received: kept.received }])
+      if ('refused' in done) throw new Error(done.why)
+      await forget(kept)
+      return kept
+    },
+    wasGivenBack: async (digest: string) => (await store.get(givenBackKey(digest))) !== undefined,
+
+    async remove(id: string): Promise<boolean> {
+      const kept = await read(id)
+      if (kept) await forget(kept)
+      return kept !== undefined
+    },
+
+    /** Ends what is older. */
+    async sweep(before: number): Promise<void> {
+      for await (const one of list()) if (one.at < before) await forget(one)
+      for await (const [at, value] of store.scan(ALL_GIVEN_BACK))
+        if (decode<number>(value) < before) await store.commit([{ del: givenBackKey(unkey(at)[1] as string) }])
+    },
+  }
+}

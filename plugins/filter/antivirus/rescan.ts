@@ -1,0 +1,187 @@
+/**
+ * What has been accepted, scanned again: what waits and what is held in the queue, and what lies in mailboxes.
+ *
+ * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
+ * clamd answers it ends and says so.
+ */
+import { type ByteRange, type CommandOutput, type Log, NoServer, type Queue, type QueueEntry } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import type { MailStoreApi } from '../../mailbox/store/api.ts'
+import { HELD, reasonFor } from './check.ts'
+import type { Answer } from './clamd.ts'
+import { digestOf, withoutTrace } from './content.ts'
+import type { Copy, TakenBack } from './mailbox-quarantine.ts'
+import type { Readable, Scan } from './scan.ts'
+
+/** The message store, if there is one. */
+export interface Stored {
+  readonly mail: MailStoreApi
+  readonly accounts: AccountsApi
+  readonly taken: TakenBack
+}
+
+export interface RescanParts {
+  readonly scan: Scan
+  readonly queue: Queue
+  readonly log: Log
+  readonly stored: Stored | undefined
+  /** Messages at a time. */
+  readonly concurrency: number
+}
+
+export interface Wanted {
+  /** Accepted at or after, ms since 1970. */
+  readonly since: number
+  /** An account's id: its mailboxes alone. */
+  readonly account?: string
+  /** Tells and changes nothing. */
+  readonly isDry: boolean
+  /** Lets go what we held and is clean now. */
+  readonly releases: boolean
+  readonly signal: AbortSignal
+}
+
+/** Messages between two words about how far it is. */
+const TOLD = 50
+/** Results remembered during one run: copies of one message are scanned once. */
+const REMEMBERED = 10_000
+
+export function createRescan(parts: RescanParts) {
+  const { scan, queue, log, stored, concurrency } = parts
+
+  return async function* rescan(wanted: Wanted): AsyncGenerator<CommandOutput> {
+    const counts = { scanned: 0, viruses: 0, unread: 0 }
+    const results = new Map<string, Promise<Answer>>()
+
+    /** Undefined when it could not be read, or was given back by an admin. */
+    async function judge(content: Readable): Promise<Answer | undefined> {
+      const digest = await digestOf(withoutTrace(content.open()))
+      if (await stored?.taken.wasGivenBack(digest)) return undefined
+      const known = results.get(digest) ?? scan.message(content, { afresh: true })
+      results.set(digest, known)
+      // What could not be scanned is no result.
+      known.catch(() => results.delete(digest))
+      const [oldest] = results.keys()
+      if (results.size > REMEMBERED && oldest !== undefined) results.delete(oldest)
+      const answer = await known
+      counts.scanned++
+      if (answer.kind === 'virus') counts.viruses++
+      return answer
+    }
+
+    async function read<T>(about: object, work: () => Promise<T | undefined>): Promise<T | undefined> {
+      try {
+        return await work()
+      } catch (cause) {
+        if (cause instanceof NoServer) throw cause
+        counts.unread++
+        log.warn('not scanned again', { ...about, cause })
+        return undefined
+      }
+    }
+
+    async function inQueue(first: QueueEntry): Promise<CommandOutput | undefined> {
+      const { message, size, held } = first
+      const content = await queue.open(message)
+      if (!content) return undefined
+      // It is opened anew each time; if it goes in between there is nothing to do either.
+      const open = (range?: ByteRange) => opened(queue, message, range)
+      const answer = await judge({ size, open })
+      if (answer?.kind === 'virus') {
+        const isHeld = wanted.isDry || held !== undefined
+        const count = isHeld ? 0 : await queue.hold({ message }, reasonFor(answer))
+        const where = held === undefined ? (count > 0 ? 'held now' : 'waits') : `held (${held})`
+        return { text: `${message}  ${answer.name}  ${where}`, value: { message, virus: answer.name, held, count } }
+      }
+      if (answer?.kind !== 'clean' || !held?.startsWith(HELD)) return undefined
+      const releases = wanted.releases && !wanted.isDry
+      if (releases) await queue.release({ message, held: true })
+      const what = releases ? 'released' : 'still held'
+      return {
+        text: `${message}  clean now  ${what} (${held})`,
+        value: { message, virus: null, held, released: releases },
+      }
+    }
+
+    async function inMailbox(copy: Copy, { taken }: Stored): Promise<CommandOutput | undefined> {
+      const { mailbox, email } = copy
+      const answer = await judge(email)
+      if (answer?.kind !== 'virus') return undefined
+      const isTaken = !wanted.isDry && (await taken.take(copy, reasonFor(answer)))
+      const what = isTaken ? 'taken back' : wanted.isDry ? 'left there' : 'gone meanwhile, scan again'
+      const value = {
+        account: mailbox.account,
+        mailbox: mailbox.name,
+        uid: copy.entry.uid,
+        virus: answer.name,
+        taken: isTaken,
+      }
+      if (isTaken) log.warn('a delivered copy was taken back', value)
+      return { text: `${mailbox.account}  ${mailbox.name}  ${copy.entry.uid}  ${answer.name}  ${what}`, value }
+    }
+
+    async function* work(): AsyncGenerator<() => Promise<CommandOutput | undefined>> {
+      if (wanted.account === undefined) {
+        const seen = new Set<string>()
+        for await (const entry of queue.list()) {
+          if (entry.since < wanted.since || seen.has(entry.message)) continue
+          seen.add(entry.message)
+          yield () => read({ message: entry.message }, () => inQueue(entry))
+        }
+      }
+      if (stored)
+        for await (const copy of copiesIn(stored, wanted))
+          yield () =>
+            read({ mailbox: copy.mailbox.name }, async () => {
+              const email = await stored.mail.email(copy.entry.email)
+              return email && inMailbox({ ...copy, email }, stored)
+            })
+    }
+
+    try {
+      yield { progress: `with ${await scan.version({ afresh: true })}` }
+      let done = 0
+      for await (const output of atOnce(work(), concurrency)) {
+        wanted.signal.throwIfAborted()
+        if (output) yield output
+        if (++done % TOLD === 0) yield { progress: `${counts.scanned} scanned, ${counts.viruses} with a virus` }
+      }
+    } catch (cause) {
+      if (!(cause instanceof NoServer)) throw cause
+      throw new Error(`${cause.message}; ${counts.scanned} messages were scanned, start again when it does`, { cause })
+    }
+    const unread = counts.unread > 0 ? `, ${counts.unread} could not be read (see the log)` : ''
+    yield { text: `${counts.scanned} scanned, ${counts.viruses} with a virus${unread}`, value: { ...counts } }
+  }
+}
+
+async function* opened(queue: Queue, message: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  const content = await queue.open(message, range)
+  if (!content) throw new Error('it no longer waits')
+  yield* content
+}
+
+const ALL = [[1, 4_294_967_295]] as const
+
+async function* copiesIn({ mail, accounts }: Stored, { since, account }: Wanted): AsyncGenerator<Omit<Copy, 'email'>> {
+  for await (const { id } of accounts.list()) {
+    if (account !== undefined && account !== id) continue
+    for (const mailbox of await mail.mailboxes(id)) {
+      if (mailbox.messages === 0) continue
+      for await (const entry of mail.entries(mailbox, ALL)) if (entry.saved >= since) yield { mailbox, entry }
+    }
+  }
+}
+
+/** So many at a time, answered in order. */
+async function* atOnce<T>(work: AsyncIterable<() => Promise<T>>, most: number): AsyncGenerator<T> {
+  const running: Promise<T>[] = []
+  for await (const one of work) {
+    const promise = one()
+    // Seen when its turn comes.
+    promise.catch(() => undefined)
+    running.push(promise)
+    if (running.length >= most) yield await (running.shift() as Promise<T>)
+  }
+  for (const one of running) yield await one
+}

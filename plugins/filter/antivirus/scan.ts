@@ -1,0 +1,151 @@
+/**
+ * One message, or one file, scanned: as it is, what clamd would not see in it, and what mail programs show of it.
+ *
+ * What must stay true: `clean` is said only when clamd has said so of all of it and nothing in it is closed to clamd;
+ * a virus outweighs everything else; when no clamd answers that is an exception (`NoServer`), never a result.
+ */
+import { type ByteRange, createTurns, NoServer, NoTurn } from 'iems'
+import { type Problem, RAR } from './archives/archives.ts'
+import { type Answer, readVersion, scanStream } from './clamd.ts'
+import { digestOf, withoutTrace } from './content.ts'
+import { missedParts, type OddParts, Unscannable } from './extraction/missed.ts'
+import type { Options } from './options.ts'
+import { createProbe } from './probe.ts'
+import { createResults } from './scan-cache.ts'
+import type { Servers } from './servers.ts'
+import { filesOf, filesShown, type ShownParts } from './shown/parts.ts'
+import { createVolumes, type Volumes } from './shown/volumes.ts'
+import { CLEAN, strictest } from './strictest.ts'
+
+/** Content that can be read again and again. */
+export interface Readable {
+  readonly size: number
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+}
+
+export interface ScanOptions {
+  /** Not what is known from before. */
+  readonly afresh?: boolean
+}
+
+export type Scan = ReturnType<typeof createScan>
+
+/** How long a version is known before it is asked for again. */
+const VERSION_MS = 60_000
+/** Asking for it takes no scan. */
+const VERSION_PATIENCE_MS = 10_000
+
+export interface ScanParts {
+  readonly options: Options
+  readonly servers: Servers
+  readonly now: () => number
+}
+
+export function createScan({ options, servers, now }: ScanParts) {
+  const results = createResults(options.cache, now)
+  const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
+  const version = createVersion({ options, servers, now })
+  const parts: MessageScanParts = { options, ask, opensRar: createProbe(ask, version) }
+  const scanAll = createMessageScan(parts)
+
+  const tooLarge = (size: number): Answer | undefined =>
+    size > options.maxSize ? { kind: 'oversize', name: `larger than ${options.maxSize} octets` } : undefined
+
+  return {
+    version,
+    remembered: () => results.size,
+    async message(message: Readable, { afresh = false }: ScanOptions = {}): Promise<Answer> {
+      const oversize = tooLarge(message.size)
+      if (oversize || afresh || options.cache.entries === 0) return oversize ?? scanAll(message, 'message')
+      const key = `${await version()} ${await digestOf(withoutTrace(message.open()))}`
+      const before = results.get(key)
+      if (before) return before
+      const answer = await scanAll(message, 'message')
+      results.set(key, answer)
+      return answer
+    },
+    /** What may be no message. */
+    async file(file: Readable): Promise<Answer> {
+      const known = tooLarge(file.size) ?? (file.size === 0 ? CLEAN : undefined)
+      if (known) return known
+      const plain = await ask(() => file.open())
+      if (plain.kind === 'virus') return plain
+      return strictest([plain, await scanAll(file, 'file'), await scanAll(file, 'message')], options)
+    },
+  }
+}
+
+function createVersion({ options, servers, now }: ScanParts) {
+  let known: { readonly version: Promise<string>; readonly at: number } | undefined
+  return function version({ afresh = false }: ScanOptions = {}): Promise<string> {
+    if (!afresh && known && now() - known.at < VERSION_MS) return known.version
+    const timeout = Math.min(options.timeout, VERSION_PATIENCE_MS)
+    const asked = { version: servers.ask(readVersion, timeout), at: now() }
+    known = asked
+    asked.version.catch(() => {
+      if (known === asked) known = undefined
+    })
+    return asked.version
+  }
+}
+
+interface MessageScanParts {
+  readonly options: Options
+  ask(open: () => AsyncIterable<Uint8Array>): Promise<Answer>
+  opensRar(): Promise<boolean>
+}
+
+function createMessageScan({ options, ask, opensRar }: MessageScanParts) {
+  // What is looked through is held in memory.
+  const turns = createTurns({ atOnce: options.concurrency, patience: options.timeout })
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await turns.take(work)
+    } catch (cause) {
+      throw cause instanceof NoTurn ? new NoServer('all scans at a time are under way') : cause
+    }
+  }
+
+  const problemsFound = async (found: Iterable<Problem>): Promise<readonly Problem[]> => {
+    const problems = [...found]
+    const isOpened = problems.some(({ name }) => name === RAR.name) && (await opensRar())
+    return problems.filter(({ name }) => !isOpened || name !== RAR.name)
+  }
+
+  return async function scanAll(content: Readable, as: 'message' | 'file'): Promise<Answer> {
+    const open = () => withoutTrace(content.open())
+    const odd: OddParts = new Set()
+    const missed = () => missedParts(open(), { limits: options, odd })
+    const found = new Map<string, Problem>()
+    const files = (report: ShownParts['report']) => {
+      const parts = { limits: options, report }
+      return as === 'file' ? filesOf(content, parts) : filesShown(content, parts)
+    }
+    let isMissing: boolean
+    let volumes: Volumes
+    try {
+      // First: what is made to be costly is that for clamd too.
+      isMissing = as === 'message' && (!(await isEmpty(missed())) || odd.size > 0)
+      volumes = await inTurn(() => createVolumes(files, options.maxSize, (problem) => found.set(problem.name, problem)))
+    } catch (cause) {
+      if (cause instanceof Unscannable) return { kind: 'unscannable', name: cause.message }
+      throw cause
+    }
+    const questions = [...(as === 'message' ? [open] : []), ...(isMissing ? [missed] : []), ...volumes]
+    const answers: Answer[] = []
+    for (const question of questions) {
+      const answer = await ask(question)
+      if (answer.kind === 'virus') return answer
+      answers.push(answer)
+    }
+    return strictest([...answers, ...(await problemsFound(found.values()))], options)
+  }
+}
+
+/** Reads it to its end. */
+async function isEmpty(content: AsyncIterable<Uint8Array>): Promise<boolean> {
+  let size = 0
+  for await (const { byteLength } of content) size += byteLength
+  return size === 0
+}

@@ -1,0 +1,218 @@
+/**
+ * What mail programs show of a message, decoded: read by the reader that serves IMAP and web mail, and what stands in
+ * S/MIME signatures and `winmail.dat` besides.
+ *
+ * clamd has a reader of its own, which is shown the message as it came; where the two differ, both readings are
+ * scanned. What must stay true: a file is handed out whole or its message is not clean; files, levels and octets are
+ * bounded; one file at a time is held.
+ */
+import type { ByteRange } from 'iems'
+import {
+  createSources,
+  gather,
+  type MimePart,
+  partBody,
+  readFields,
+  readStructure,
+} from '../../../mailbox/store/mime/api.ts'
+import { type Budget, type Problem, problemsOf } from '../archives/archives.ts'
+import { namesFragment } from '../extraction/fields.ts'
+import { missedParts, Unscannable } from '../extraction/missed.ts'
+import { readCms } from './cms.ts'
+import { isAmbiguous, lastCounts } from './last.ts'
+import { BrokenTnef, filesIn, isTnef } from './tnef.ts'
+
+export interface Source {
+  readonly size: number
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+}
+
+export interface ShownLimits {
+  /** Files in all. */
+  readonly parts: number
+  /** Octets of one file, and of a message. */
+  readonly maxSize: number
+}
+
+/** Messages within signatures and files within files. */
+const LEVELS = 10
+/** Octets of a header that are understood; what is beyond may say anything. */
+const HEADER = 262_144
+/** So many times the largest message all files may be together. */
+const TIMES = 3
+
+type Readable = Pick<Source, 'open'>
+
+interface Way {
+  readonly limits: ShownLimits
+  readonly report: (problem: Problem) => void
+  readonly budget: Budget
+  files: number
+  /** Left for all files. */
+  octets: number
+}
+
+export interface ShownParts {
+  readonly limits: ShownLimits
+  /** What keeps clamd from seeing what is in a file. */
+  readonly report: (problem: Problem) => void
+}
+
+const wayOf = ({ limits, report }: ShownParts): Way => ({
+  limits,
+  report,
+  budget: { octets: TIMES * limits.maxSize },
+  files: 0,
+  octets: TIMES * limits.maxSize,
+})
+
+/** The files of a message; none when clamd cannot read it differently. Throws `Unscannable`. */
+export async function* filesShown(message: Source, parts: ShownParts): AsyncGenerator<Buffer> {
+  yield* inMessage(message, wayOf(parts), 0)
+}
+
+/** A file by itself, and what is in it. */
+export async function* filesOf(file: Source, parts: ShownParts): AsyncGenerator<Buffer> {
+  yield* inFile(await gather(file.open(), parts.limits.maxSize), wayOf(parts), 0)
+}
+
+/** Of fields that stand there twice the first counts, or the last. */
+type Reading = 'first' | 'last'
+
+async function* inMessage(
+  message: Source,
+  way: Way,
+  level: number,
+  reading: Reading = 'first',
+): AsyncGenerator<Buffer> {
+  if (level > LEVELS) throw new Unscannable(`more than ${LEVELS} messages within files`)
+  const open = (range?: ByteRange) => (reading === 'last' ? lastCounts(message.open(range)) : message.open(range))
+  const structure = await readStructure(open, message.size)
+  const sourceOf = createSources(message)
+  let hasOther = false
+  for (const part of eachPart(structure)) {
+    const source = sourceOf(part)
+    const header = await headerOf(part, source)
+    hasOther ||= isAmbiguous(header.toString('latin1'))
+    if (part.type === 'multipart' && part.subtype === 'encrypted') way.report(PGP)
+    if (part.parts !== undefined) continue
+    if (level === 0 && part === structure && isPlain(part, header)) {
+      const text = await gather(source.open({ start: part.body, end: part.end }), way.limits.maxSize)
+      if (isPgp(text)) way.report(PGP)
+      continue
+    }
+    for (const encoding of encodingsOf(part, header)) {
+      const body = partBody(source, { ...part, encoding }) ?? []
+      yield* inFile(await gather(body, way.limits.maxSize), way, level, isCms(part))
+    }
+  }
+  if (hasOther && reading === 'first') yield* inMessage(message, way, level, 'last')
+}
+
+/** Throws `Unscannable` for one that says what cannot be scanned, or may say anything. */
+async function headerOf({ header: start, body: end, ...part }: MimePart, source: Readable): Promise<Buffer> {
+  if (end - start > HEADER) throw new Unscannable(`a header of more than ${HEADER} octets`)
+  const header = await gather(source.open({ start, end }), HEADER)
+  const types = [`${part.type}/${part.subtype}`, ...readFields(header).all('content-type')]
+  if (namesFragment(types)) throw new Unscannable('a fragment of a message')
+  return header
+}
+
+function* eachPart(root: MimePart): Generator<MimePart> {
+  const stack = [root]
+  for (let part = stack.pop(); part; part = stack.pop()) {
+    yield part
+    stack.push(...[...(part.parts ?? [])].reverse())
+  }
+}
+
+const IDENTITY = /^(?:7bit|8bit|binary)$/
+const isCms = ({ type, subtype }: MimePart) => type === 'application' && /^(?:x-)?pkcs7-mime$/.test(subtype)
+
+/** A letter that is text and nothing else: clamd sees the same as everybody. */
+function isPlain({ type, encoding }: MimePart, header: Buffer): boolean {
+  const hasOddLine = /^[ \t\r]+$/m.test(header.toString('latin1').trimEnd())
+  return type === 'text' && IDENTITY.test(encoding) && !hasOddLine && encodingsNamed(header).length < 2
+}
+
+const encodingsNamed = (header: Buffer) => readFields(header).all('content-transfer-encoding')
+
+/** As it is read here, and as others may read it who take another field, or a word that is not quite right. */
+function encodingsOf(part: MimePart, header: Buffer): ReadonlySet<string> {
+  const encodings = new Set([partBody(NOTHING, part) === undefined ? 'binary' : part.encoding])
+  for (const field of encodingsNamed(header)) {
+    const text = field.toLowerCase()
+    if (text.includes('base64') || text.includes('base-64')) encodings.add('base64')
+    if (text.includes('quoted')) encodings.add('quoted-printable')
+    if (text.includes('uu')) encodings.add('x-uuencode')
+  }
+  return encodings
+}
+
+const NOTHING = { open: async function* () {} }
+
+const PGP: Problem = { kind: 'encrypted', name: 'OpenPGP' }
+/** Or signed only, which takes an OpenPGP program to see too. */
+const isPgp = (file: Buffer) => {
+  const at = file.indexOf('-----BEGIN PGP MESSAGE-----')
+  return at === 0 || (at > 0 && file.includes('\n-----BEGIN PGP MESSAGE-----'))
+}
+
+async function* inFile(file: Buffer, way: Way, level: number, isSaidCms = false): AsyncGenerator<Buffer> {
+  if (file.length === 0) return
+  if (++way.files > way.limits.parts) throw new Unscannable(`more than ${way.limits.parts} parts`)
+  if (level > LEVELS) throw new Unscannable(`more than ${LEVELS} files within files`)
+  way.octets -= file.length
+  if (way.octets < 0) {
+    way.report(TOO_LARGE)
+    return
+  }
+  yield file
+  for (const problem of await problemsOf(file, way.budget)) way.report(problem)
+  if (isPgp(file)) way.report(PGP)
+  yield* uuencodedIn(file, way)
+  if (isTnef(file)) yield* inTnef(file, way, level)
+  else yield* inCms(file, way, level, isSaidCms)
+}
+
+async function* inTnef(file: Buffer, way: Way, level: number): AsyncGenerator<Buffer> {
+  try {
+    for (const value of filesIn(file)) yield* inFile(value, way, level + 1)
+  } catch (cause) {
+    if (!(cause instanceof BrokenTnef)) throw cause
+    way.report({ kind: 'unreadable', name: 'Tnef.Broken' })
+  }
+}
+
+/** What stands uuencoded in a text, as a message. */
+async function* uuencodedIn(file: Buffer, way: Way): AsyncGenerator<Buffer> {
+  if (!file.includes('begin')) return
+  const text = async function* () {
+    yield Buffer.from('\n')
+    yield file
+  }
+  const limits = { ...way.limits, levels: LEVELS }
+  const found = Buffer.concat(await Array.fromAsync(missedParts(text(), { limits, odd: new Set() })))
+  way.octets -= found.length
+  if (way.octets < 0) way.report(TOO_LARGE)
+  else if (found.length > 0) yield found
+}
+
+const TOO_LARGE: Problem = { kind: 'oversize', name: 'Message.TooLarge' }
+
+/** clamd knows it for a message by that. */
+const TOP = Buffer.from('Received: by antivirus\r\n')
+
+async function* inCms(file: Buffer, way: Way, level: number, isSaidCms: boolean): AsyncGenerator<Buffer> {
+  const cms = readCms(file, Math.max(1, Math.min(way.octets, way.limits.maxSize)))
+  if (cms?.kind === 'encrypted') way.report({ kind: 'encrypted', name: 'Smime.Encrypted' })
+  else if (cms?.kind === 'unreadable' || (cms === undefined && isSaidCms))
+    way.report({ kind: 'unreadable', name: 'Smime.Broken' })
+  if (cms?.kind !== 'content' || cms.octets.length === 0) return
+  const { octets } = cms
+  yield* inFile(Buffer.concat([TOP, octets]), way, level + 1)
+  const open = async function* ({ start, end }: ByteRange = { start: 0, end: octets.length }) {
+    yield octets.subarray(start, end)
+  }
+  yield* inMessage({ size: octets.length, open }, way, level + 1)
+}

@@ -1,0 +1,82 @@
+/**
+ * Mail of our own leaves with DKIM signatures.
+ *
+ * What must stay true: only mail of whom we know is signed, for the domain it says it is from; it is signed as it leaves,
+ * after every change; what cannot be signed at this moment waits rather than leaves without.
+ */
+import { type Delivery, definePlugin, type HookContext } from 'iems'
+import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
+import { authorDomain, foldDomain } from './author.ts'
+import { createCommands } from './commands.ts'
+import { createKeys } from './keys.ts'
+import { type Options, options } from './options.ts'
+import { hashContent, signatureOf } from './signature.ts'
+
+const DAY_MS = 86_400_000
+
+export const dkim = definePlugin({
+  name: 'dkim',
+  config: options.prefault({}),
+  wants: [Accounts],
+  setup(config, ctx) {
+    const accounts = ctx.find(Accounts)
+    const keys = createKeys(ctx.store, ctx.clock, config.keys)
+    return {
+      hooks: {
+        dispatch: {
+          stage: 'last',
+          async handler(delivery, { note, log }) {
+            if (!isOurs(delivery, config)) return
+            const hashed = await hashContent(delivery.open(), config.header)
+            const domain = hashed && authorDomain(hashed.fields)
+            const signing = domain === undefined ? [] : await keys.signingFor(domain)
+            if (!hashed || domain === undefined || signing.length === 0) return
+            if (!(await mayBeFrom(delivery, signing[0]?.domain as string, accounts))) {
+              log.info('not signed: its author is not known to be its sender', {
+                message: delivery.message.id,
+                domain,
+              })
+              return
+            }
+            const at = Math.floor(ctx.clock.now() / 1000)
+            const stamp = { at, ...(config.expires > 0 ? { expires: at + (config.expires * DAY_MS) / 1000 } : {}) }
+            for (const one of signing)
+              delivery.headers.prepend('DKIM-Signature', await signatureOf(hashed, one, config, stamp))
+            noteOnce(delivery, note, signing.map(({ domain: d, selector }) => `${selector}._domainkey.${d}`).join(' '))
+          },
+        },
+      },
+      commands: createCommands({ ...config, ...ctx, keys }),
+    }
+  },
+})
+
+/** Of a user, of a network of ours, or of this server itself. */
+function isOurs({ message: { session } }: Delivery, { networks }: Options): boolean {
+  return session.protocol === 'LOCAL' || session.identity !== undefined || (networks && session.trusted)
+}
+
+/**
+ * An authenticated client is signed for only as an author that its account may send as. An identity without an account
+ * has no addresses of its own: the author's domain must be that of the reverse-path, which has been checked at MAIL.
+ */
+async function mayBeFrom(
+  { headers, message: { session, from } }: Delivery,
+  domain: string,
+  accounts: AccountsApi | undefined,
+): Promise<boolean> {
+  const { identity } = session
+  if (identity === undefined) return true
+  if (accounts !== undefined && identity.account !== undefined) {
+    for (const author of authorsOf(headers) ?? [''])
+      if (!(await accounts.maySendAs(identity.account, author))) return false
+    return true
+  }
+  if (from === '') return true
+  const sender = foldDomain(from.slice(from.lastIndexOf('@') + 1))
+  return sender === domain || sender.endsWith(`.${domain}`)
+}
+
+function noteOnce({ message }: Delivery, note: HookContext['note'], value: string): void {
+  if (!message.findings.some((one) => one.name === 'signed' && one.value === value)) note('signed', value)
+}

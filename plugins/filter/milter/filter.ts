@@ -1,0 +1,144 @@
+/**
+ * One filter as the hooks ask it: a conversation for each client, begun when it is needed, told what it has missed.
+ *
+ * What must stay true: a filter that fails costs what the admin chose, and the next message a new connection; nothing of
+ * a client is left when he has gone.
+ */
+import {
+  createOutside,
+  defer,
+  type Log,
+  type MailParameters,
+  NoServer,
+  type OutsideServer,
+  type OutsideState,
+  type Session,
+} from 'iems'
+import { Connection } from './connection.ts'
+import { Conversation, type Judgement, type Letter, type Said, UNCHANGED } from './milter-session.ts'
+import type { FilterOptions } from './options.ts'
+
+/** What a client has said so far of his message. */
+export interface Envelope {
+  readonly from: string
+  readonly parameters: MailParameters
+  /** Those that were taken. */
+  readonly recipients: string[]
+}
+
+export interface FilterParts {
+  readonly options: FilterOptions
+  readonly hostname: string
+  readonly mostBody: number
+  readonly now: () => number
+  readonly log: Log
+}
+
+interface Talk {
+  readonly conversation: Conversation
+  readonly server: OutsideServer
+}
+
+/** A filter is passed over: nobody answers, and the admin says that mail goes on. */
+export const SKIPPED = Symbol('skipped')
+
+const esmtpOf = ({ size, body, smtpUtf8 }: MailParameters) => [
+  ...(size === undefined ? [] : [`SIZE=${size}`]),
+  ...(body === undefined ? [] : [`BODY=${body}`]),
+  ...(smtpUtf8 ? ['SMTPUTF8'] : []),
+]
+
+export type Filter = ReturnType<typeof createFilter>
+/** One client's part of a filter. */
+export type FilterClient = ReturnType<Filter['client']>
+
+export function createFilter({ options, hostname, mostBody, now, log }: FilterParts) {
+  const { name, whenDown, ...waits } = options
+  const outside = createOutside({ ...options, timeout: options.connect, service: `the filter ${name}`, now, log })
+
+  async function open(): Promise<Talk> {
+    for (const server of outside.each()) {
+      try {
+        const { connection, terms } = await Connection.open(server.to, waits)
+        return { conversation: new Conversation({ connection, terms, waits, hostname, mostBody }), server }
+      } catch (cause) {
+        server.failed(cause)
+      }
+    }
+    throw new NoServer(`the filter ${name} does not answer`)
+  }
+
+  function client() {
+    let talk: Talk | undefined
+    let isSkipped = false
+
+    /** Undefined when the filter refuses what it had not heard yet. */
+    async function begun(session: Session, envelope: Envelope | undefined): Promise<{ said: Said; is?: Conversation }> {
+      if (talk) return { said: undefined, is: talk.conversation }
+      talk = await open()
+      const { conversation } = talk
+      let said = await conversation.connect(session)
+      if (session.helo !== undefined) said ??= await conversation.helo(session)
+      if (envelope) said ??= await conversation.mail(envelope.from, session, esmtpOf(envelope.parameters))
+      for (const to of envelope?.recipients ?? []) said ??= await conversation.rcpt(to, [])
+      return { said, is: conversation }
+    }
+
+    async function ask<T>(run: () => Promise<T>): Promise<T | Said | typeof SKIPPED> {
+      if (isSkipped) return SKIPPED
+      try {
+        return await run()
+      } catch (cause) {
+        if (!(cause instanceof NoServer)) {
+          talk?.server.failed(cause)
+          log.warn(`the filter ${name} has failed`, { cause })
+        }
+        close()
+        isSkipped = whenDown === 'skip'
+        return isSkipped ? SKIPPED : defer(451, '4.7.1', 'A filter does not answer, try again later')
+      }
+    }
+
+    function close() {
+      talk?.conversation.close()
+      // A server on trial is not known better by a client that brought no message.
+      talk?.server.unasked()
+      talk = undefined
+    }
+
+    return {
+      name,
+      connect: (session: Session) => ask(async () => (await begun(session, undefined)).said),
+      helo: (session: Session) =>
+        ask(async () => {
+          const wasNew = talk === undefined
+          const { said, is } = await begun(session, undefined)
+          return said ?? (wasNew ? undefined : is?.helo(session))
+        }),
+      mail: (session: Session, envelope: Envelope) => {
+        isSkipped = false
+        return ask(async () => {
+          const wasNew = talk === undefined
+          const { said, is } = await begun(session, envelope)
+          return said ?? (wasNew ? undefined : is?.mail(envelope.from, session, esmtpOf(envelope.parameters)))
+        })
+      },
+      rcpt: (session: Session, envelope: Envelope, to: string) =>
+        ask(async () => {
+          const { said, is } = await begun(session, envelope)
+          return said ?? is?.rcpt(to, [])
+        }),
+      content: (session: Session, envelope: Envelope, letter: Letter) =>
+        ask(async (): Promise<Judgement> => {
+          const { said, is } = await begun(session, envelope)
+          if (said || !is) return { ...(said ? { refusal: said } : {}), isDiscarded: false, changes: UNCHANGED }
+          const judgement = await is.content(letter)
+          talk?.server.answered()
+          return judgement
+        }),
+      close,
+    }
+  }
+
+  return { client, states: (): readonly OutsideState[] => outside.states(), backends: outside.backends }
+}

@@ -1,0 +1,93 @@
+/**
+ * Messages that clients put into mailboxes: all of one command, or none.
+ */
+import type { Contents, StagedContent } from 'iems'
+import { type ChangeAccount, isRefused } from './account-transactions.ts'
+import type { MailboxRef, NewMessage, Or } from './api.ts'
+import { addAppended, threadOf } from './emails.ts'
+import { refused } from './mailbox.ts'
+import type { Mailboxes } from './mailboxes.ts'
+import { addEntries, readFlags } from './messages.ts'
+import { gather } from './mime/gather.ts'
+import { readFields } from './mime/header.ts'
+
+export interface AppendParts {
+  readonly contents: Contents
+  readonly changeAccount: ChangeAccount
+  readonly mailboxes: Mailboxes
+  now(): number
+  quotaOf(account: string): Promise<number | undefined>
+  /** Octets of one message. */
+  readonly maxSize: number
+  /** Different keywords of one mailbox. */
+  readonly maxKeywords: number
+}
+
+type Given = Iterable<NewMessage> | AsyncIterable<NewMessage>
+
+interface Staged extends Omit<NewMessage, 'content'> {
+  readonly one: StagedContent
+  thread: string
+}
+
+class TooBig extends Error {}
+
+async function* limited(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of content) {
+    size += chunk.byteLength
+    if (size > most) throw new TooBig()
+    yield chunk
+  }
+}
+
+/** The thread of content that nobody has parsed yet. */
+async function threadIn({ content, open }: StagedContent): Promise<string> {
+  const { last } = readFields(await gather(open(), content.headerSize))
+  return threadOf(last('references'), last('in-reply-to'), last('message-id'))
+}
+
+export function createAppend(parts: AppendParts) {
+  const { contents, changeAccount, mailboxes, now, quotaOf, maxSize, maxKeywords } = parts
+
+  async function stageAll(given: Given, staged: Staged[]): Promise<void> {
+    for await (const { content, ...words } of given) {
+      const message: Staged = { ...words, one: await contents.stage(limited(content, maxSize)), thread: '' }
+      staged.push(message)
+      message.thread = await threadIn(message.one)
+    }
+  }
+
+  return async function append(
+    ref: MailboxRef,
+    given: Given,
+  ): Or<{ readonly uidValidity: number; readonly uids: readonly number[] }> {
+    const staged: Staged[] = []
+    let isKept = false
+    try {
+      await stageAll(given, staged)
+      const quota = await quotaOf(ref.account)
+      const uids = await changeAccount(ref.account, async (change) => {
+        const at = now()
+        const entries = staged.map(({ one, thread, flags = [], received = at }) => ({
+          email: addAppended(change, one),
+          thread,
+          flags: readFlags(flags),
+          received,
+          saved: at,
+          size: one.content.size,
+        }))
+        for (const { email } of entries) change.index(email)
+        return addEntries(change, ref, entries, { quota, keywords: { most: maxKeywords, excess: 'refuse' } })
+      })
+      if (isRefused(uids)) return uids
+      isKept = true
+      return { uidValidity: (await mailboxes.read(ref))?.uidValidity ?? 0, uids }
+    } catch (error) {
+      if (error instanceof TooBig) return refused('TOOBIG', 'The message is too big')
+      throw error
+    } finally {
+      if (!isKept) await Promise.all(staged.map(({ one }) => one.discard()))
+    }
+  }
+}

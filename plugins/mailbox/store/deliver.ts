@@ -1,0 +1,198 @@
+/**
+ * The delivering end: one delivery's content into the mailboxes of its recipients.
+ *
+ * What must stay true: "delivered" is said of what is on stable storage in every mailbox it was filed into; a delivery
+ * that is repeated after a crash finds what it did and does it no second time; one body serves all recipients.
+ */
+import {
+  accept,
+  type Content,
+  type Contents,
+  type Delivery,
+  defer,
+  type Log,
+  type Outcome,
+  type Recipient,
+  refuse,
+  type Store,
+} from 'iems'
+import type { Account, AccountsApi } from '../../directory/static/api.ts'
+import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
+import type { Filing, MailboxRef, Refused } from './api.ts'
+import { type Emails, tagOf, threadOf } from './emails.ts'
+import { firstFiling, type ToFile } from './filing.ts'
+import { ensureMailbox } from './mailboxes.ts'
+import { addEntries } from './messages.ts'
+import { isNewName, readName } from './names.ts'
+import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
+import { MAILBOX_FULL, NEVER_FITS } from './room.ts'
+
+/** Recipients of one delivery that are worked on at a time. */
+const AT_ONCE = 100
+/** Stands among the emails of a content while a delivery of it is under way, so that it does not go in between. */
+const UNDER_WAY = ''
+/** How often a commit that another holder of the same body overtook is tried again. */
+const TRIES = 20
+
+const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
+
+/** Room may be made, but not for what is larger than the account. */
+function notFiled(recipient: Recipient, { refused, why }: Refused): Outcome {
+  if (refused === 'TOOBIG') return { recipient, status: 'failed', reply: NEVER_FITS.reply }
+  const { reply } = refused === 'OVERQUOTA' ? MAILBOX_FULL : defer(451, '4.2.0', why)
+  return { recipient, status: 'deferred', reply }
+}
+
+export interface DeliverParts {
+  readonly store: Store
+  readonly contents: Contents
+  readonly accounts: AccountsApi
+  readonly changeAccount: ChangeAccount
+  readonly emails: Emails
+  readonly log: Log
+  now(): number
+  /** Different keywords of one mailbox. */
+  readonly maxKeywords: number
+  /** Asks Mailsort and others. */
+  file(filing: Filing): Promise<Filing>
+}
+
+interface Carried {
+  readonly base: string
+  readonly content: Content
+  readonly thread: string
+  readonly delivery: Delivery
+  /** Whether another commit has brought the content already. */
+  readonly isKept: boolean
+}
+
+export function createDeliver(parts: DeliverParts) {
+  const { store, contents, accounts, changeAccount, emails, now } = parts
+
+  function describe(delivery: Delivery): Carried {
+    const { headers } = delivery
+    // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
+    headers.remove('Return-Path')
+    headers.prepend('Return-Path', `<${delivery.from}>`)
+    const field = (name: string) => headers.get(name).at(-1)
+    return {
+      base: delivery.id.replace('.', '_'),
+      content: contents.of(delivery),
+      thread: threadOf(field('references'), field('in-reply-to'), field('message-id')),
+      delivery,
+      isKept: false,
+    }
+  }
+
+  const markerOf = (base: string) => emailKey(base, UNDER_WAY)
+
+  /** Brings the content once for all recipients. */
+  async function keep({ base, content, delivery }: Carried): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (await store.get(contentKey(base))) {
+        if (
+          await store.commit(
+            [{ put: markerOf(base), value: encode({ top: '' }) }],
+            [{ key: contentKey(base), is: 'present' }],
+          )
+        )
+          return
+        continue
+      }
+      const record: ContentRecord = { v: 1, content }
+      const ops = [
+        { put: contentKey(base), value: encode(record) },
+        { put: markerOf(base), value: encode({ top: '' }) },
+      ]
+      if (await contents.commit({ ops, hold: [{ from: delivery, owner: base }] })) return
+    }
+    throw new Error('the content could not be kept')
+  }
+
+  async function deliverOne(carried: Carried, recipient: Recipient): Promise<Outcome> {
+    const found = await accounts.byAddress(recipient.address)
+    if (!found) return { recipient, status: 'failed', reply: refuse(550, '5.1.1', 'No such mailbox here').reply }
+    const one: ToFile = { ...found, recipient, delivery: carried.delivery }
+    const exists = async (name: string) => (await store.get(nameKey(found.account.id, name))) !== undefined
+    const filing = await parts.file(await firstFiling(one, exists))
+    if (filing.refusal) {
+      const { reply } = filing.refusal
+      return { recipient, status: reply.code < 500 ? 'deferred' : 'failed', reply }
+    }
+    if (filing.into.length === 0)
+      return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'Discarded by its recipient') }
+    return fileInto(carried, filing)
+  }
+
+  async function fileInto(carried: Carried, { account, recipient, into }: Filing): Promise<Outcome> {
+    const tag = tagOf(account.id)
+    const done = await changeAccount(account.id, async (change) => {
+      // All its mailboxes are written in one commit: with the email there this was done before, or for another address.
+      if (await change.get(emailKey(carried.base, tag))) return null
+      if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
+      const mailboxes: { ref: MailboxRef; flags: readonly string[] }[] = []
+      for (const { mailbox, flags } of into) {
+        const wanted = readName(mailbox)
+        const name = wanted !== undefined && isNewName(wanted) ? wanted : 'INBOX'
+        mailboxes.push({ ref: await ensureMailbox(change, { account: account.id, now: now() }, { name }), flags })
+      }
+      return addAll(change, { carried, account, recipient, tag }, mailboxes)
+    })
+    if (isRefused(done)) return notFiled(recipient, done)
+    return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
+  }
+
+  async function addAll(
+    change: Change,
+    { carried, account, recipient, tag }: { carried: Carried; account: Account; recipient: Recipient; tag: string },
+    mailboxes: readonly { readonly ref: MailboxRef; readonly flags: readonly string[] }[],
+  ) {
+    const { base, content, thread, delivery } = carried
+    const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n`
+    const email = emailId(base, tag)
+    const at = now()
+    const size = Buffer.byteLength(top) + content.size
+    if (account.quota !== undefined && size * mailboxes.length > account.quota) return TOO_BIG
+    for (const { ref, flags } of mailboxes) {
+      const entry = { email, thread, flags, received: at, saved: at, size }
+      const added = await addEntries(change, ref, [entry], {
+        quota: account.quota,
+        keywords: { most: parts.maxKeywords, excess: 'leave out' },
+      })
+      if (isRefused(added)) return added
+    }
+    change.put(emailKey(base, tag), { top } satisfies EmailRecord)
+    if (!carried.isKept) {
+      change.put(contentKey(base), { v: 1, content } satisfies ContentRecord)
+      change.hold({ from: delivery, owner: base })
+    }
+    change.index(email)
+    return null
+  }
+
+  async function outcomeFor(carried: Carried, recipient: Recipient): Promise<Outcome> {
+    try {
+      return await deliverOne(carried, recipient)
+    } catch (cause) {
+      // Whatever it is, it is ours, and not for ever.
+      parts.log.error('not filed', { message: carried.delivery.message.id, cause })
+      return { recipient, status: 'deferred', reply: defer(451, '4.3.0', 'The mailbox cannot be reached now').reply }
+    }
+  }
+
+  return async function deliver(delivery: Delivery, signal: AbortSignal): Promise<readonly Outcome[]> {
+    const carried = describe(delivery)
+    const [only] = delivery.recipients
+    const isKept = (await store.get(contentKey(carried.base))) !== undefined
+    if (only && delivery.recipients.length === 1 && !isKept) return [await outcomeFor(carried, only)]
+    await keep(carried)
+    const outcomes: Outcome[] = []
+    for (let start = 0; start < delivery.recipients.length && !signal.aborted; start += AT_ONCE) {
+      const some = delivery.recipients.slice(start, start + AT_ONCE)
+      outcomes.push(...(await Promise.all(some.map((one) => outcomeFor({ ...carried, isKept: true }, one)))))
+    }
+    await store.commit([{ del: markerOf(carried.base) }])
+    await emails.releaseContent(carried.base)
+    return outcomes
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Emails: content that mailboxes hold, whichever and however many.
+ *
+ * One delivery's content is one body, however many recipients it had; each recipient's email is that body with lines of
+ * his own above it. What must stay true: an email is there as long as an entry holds it and goes after the last one,
+ * and the body with the last email of its delivery.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { ByteRange, Content, ContentState, Contents, StagedContent, Store } from 'iems'
+import type { Change } from './account-transactions.ts'
+import type { Email, PartRange } from './api.ts'
+import { gather } from './mime/gather.ts'
+import { readFields } from './mime/header.ts'
+import { createSources, type EncodedBody } from './mime/sources.ts'
+import { type MimePart, readStructure } from './mime/structure.ts'
+import { preview, readText } from './mime/text.ts'
+import { partBody } from './mime/transfer.ts'
+import {
+  type ContentRecord,
+  contentKey,
+  decode,
+  type EmailRecord,
+  emailId,
+  emailKey,
+  emailsOf,
+  encode,
+  holdersOf,
+  letGoKey,
+  readEmailId,
+  structureKey,
+} from './records.ts'
+import { indexPart } from './search/registry.ts'
+
+/** The tag of emails that came by APPEND. */
+const APPENDED = 'a'
+
+export const newBase = (): string => randomBytes(15).toString('base64url').replaceAll('-', '_')
+
+/** A recipient's tag: his account's, so that a delivery that is repeated finds what it did before. */
+export function tagOf(account: string): string {
+  return createHash('sha256').update(account).digest('base64url').slice(0, 12).replaceAll('-', '_')
+}
+
+/** RFC 8474 THREADID: of the message that began it, as far as this one says. */
+export function threadOf(
+  references: string | undefined,
+  inReplyTo: string | undefined,
+  messageId: string | undefined,
+): string {
+  const first = [references, inReplyTo, messageId].map((field) => /<[^<>\s]+>/.exec(field ?? '')?.[0]).find(Boolean)
+  const root = first ?? randomBytes(16)
+  return `T${createHash('sha256').update(root).digest('base64url').slice(0, 20)}`
+}
+
+/** Writes an email whose content is appended. */
+export function addAppended(change: Change, staged: StagedContent): string {
+  const base = newBase()
+  change.put(contentKey(base), { v: 1, content: staged.content } satisfies ContentRecord)
+  change.put(emailKey(base, APPENDED), { top: '' } satisfies EmailRecord)
+  change.hold({ from: staged, owner: base })
+  return emailId(base, APPENDED)
+}
+
+export interface EmailsParts {
+  readonly store: Store
+  readonly contents: Contents
+}
+
+export type Emails = ReturnType<typeof createEmails>
+
+/** Of how structures are read: one of another version is made anew. */
+const STRUCTURE_VERSION = 2
+interface StructureRecord {
+  readonly v: number
+  readonly part: MimePart
+}
+
+/** How often a commit is tried that the registration of an index overtook. */
+const TRIES = 20
+
+/** Structures that are being written at a time. */
+const MOST_KEEPING = 64
+
+export function createEmails({ store, contents }: EmailsParts) {
+  const keeping = new Set<Promise<boolean>>()
+
+  async function email(id: string): Promise<Email | undefined> {
+    const { base, tag } = readEmailId(id)
+    const [record, kept] = await Promise.all([store.get(emailKey(base, tag)), store.get(contentKey(base))])
+    if (!record || !kept) return undefined
+    const { content } = decode<ContentRecord>(kept)
+    const top = Buffer.from(decode<EmailRecord>(record).top)
+    const open = (range?: PartRange): AsyncIterable<Uint8Array> =>
+      range?.within ? createSources(one)(range).open(range) : openBelow(top, content, range)
+    const structured = async () => shift(await structure(base, content), top.length)
+    const headerSize = top.length + content.size - content.blobSize + content.headerSize
+    let header: ReturnType<Email['header']> | undefined
+    const one: Email = {
+      id,
+      size: top.length + content.size,
+      headerSize,
+      open,
+      header: () => {
+        header ??= readHeader(open, headerSize)
+        return header
+      },
+      structure: structured,
+      decoded: (part) => partBody(createSources(one)(part), part),
+      field: async (name) => readFields((await one.header()) ?? Buffer.alloc(0)).last(name),
+      text: async (most) => readText(one, await structured(), most),
+      preview: async () => preview(one, await structured()),
+    }
+    return one
+  }
+
+  /** Whether its content is what came, and where it lies; undefined when nothing is known of it. */
+  async function verify(id: string, deep: boolean): Promise<{ verdict: ContentState; blob: string } | undefined> {
+    const kept = await store.get(contentKey(readEmailId(id).base))
+    if (!kept) return undefined
+    const { content } = decode<ContentRecord>(kept)
+    return { verdict: await contents.verify(content, deep), blob: content.blob }
+  }
+
+  async function* openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    const { start, end } = range ?? { start: 0, end: top.length + content.size }
+    if (start < top.length && end > 0) yield top.subarray(start, end)
+    const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
+    if (rest.end > rest.start) yield* contents.open(content, rest)
+  }
+
+  /** Of the content without anybody's own lines. */
+  async function structure(base: string, content: Content): Promise<MimePart> {
+    const at = structureKey(base)
+    const known = await store.get(at)
+    const { v, part } = known ? decode<Partial<StructureRecord>>(known) : {}
+    if (v === STRUCTURE_VERSION && part) return part
+    const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
+    // Nobody waits for it to be kept: it can be made again.
+    if (keeping.size >= MOST_KEEPING) await Promise.race(keeping)
+    const kept = store
+      .commit(
+        [{ put: at, value: encode({ v: STRUCTURE_VERSION, part: made } satisfies StructureRecord) }],
+        [{ key: contentKey(base), is: 'present' }],
+      )
+      .catch(() => false)
+      .finally(() => keeping.delete(kept))
+    keeping.add(kept)
+    return made
+  }
+
+  /** Removes an email that nobody holds, and what it was made of if it was the last. */
+  async function release(base: string, tag: string): Promise<void> {
+    const at = letGoKey(base, tag)
+    const mark = await store.get(at)
+    let held = false
+    for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
+    // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
+    if (!held) await forget(base, tag)
+    if (!held) await releaseContent(base)
+    // Another mark is of somebody who let go of it after we had looked.
+    if (mark) await store.commit([{ del: at }], [{ key: at, is: mark }])
+  }
+
+  /** Nobody holds it: the next sweep tries again if other servers' indexes come and go now. */
+  async function forget(base: string, tag: string): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { ops, checks } = await indexPart(store, [emailId(base, tag)])
+      if (await store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) return
+    }
+    throw new Error('an email could not be forgotten')
+  }
+
+  async function releaseContent(base: string): Promise<void> {
+    for await (const _ of store.scan({ ...emailsOf(base), limit: 1 })) return
+    const kept = await store.get(contentKey(base))
+    if (!kept) return
+    const { blob } = decode<ContentRecord>(kept).content
+    await contents.commit({
+      ops: [{ del: contentKey(base) }, { del: structureKey(base) }],
+      checks: [{ key: contentKey(base), is: 'present' }],
+      free: [{ blob, owner: base }],
+    })
+  }
+
+  return { email, verify, release, releaseContent }
+}
+
+/** Octets of a header that are looked at. */
+const HEADER_LIMIT = 1024 * 1024
+
+async function readHeader(open: Email['open'], headerSize: number): Promise<Uint8Array | undefined> {
+  return headerSize < HEADER_LIMIT ? gather(open({ start: 0, end: headerSize }), headerSize) : undefined
+}
+
+/** The same structure that many octets further on. */
+function shift(part: MimePart, by: number): MimePart {
+  if (by === 0) return part
+  const { within, header, body, end } = part
+  // Within an encoded message the offsets are those of what it decodes to.
+  const moved = within
+    ? { ...part, within: shiftEncoded(within, by) }
+    : { ...part, header: header + by, body: body + by, end: end + by }
+  return part.parts ? { ...moved, parts: part.parts.map((one) => shift(one, by)) } : moved
+}
+
+function shiftEncoded(encoded: EncodedBody, by: number): EncodedBody {
+  return encoded.within
+    ? { ...encoded, within: shiftEncoded(encoded.within, by) }
+    : { ...encoded, body: encoded.body + by, end: encoded.end + by }
+}

@@ -1,0 +1,85 @@
+/**
+ * The channel that delivers into mailboxes, and the MailStore service behind IMAP, POP3 and web mail.
+ *
+ * What must stay true: this file only wires; start reading at api.ts, then changes.ts.
+ */
+import { definePlugin, duration, size } from 'iems'
+import * as z from 'zod'
+import { Accounts } from '../../directory/static/api.ts'
+import { MailStore } from './api.ts'
+import { createCommands } from './commands.ts'
+import { createRoom } from './room.ts'
+import { createMailStore } from './service.ts'
+
+export * from './api.ts'
+
+const options = z.strictObject({
+  undelete: duration().prefault('7 days').describe("How long expunged messages can be brought back; '0 s' for never."),
+  remember: duration()
+    .prefault('30 days')
+    .describe('How long clients that were away are told what vanished (QRESYNC); after that they start anew.'),
+  search: z
+    .strictObject({
+      text: size().prefault('1 MB').describe('Of the text of one message so much is indexed.'),
+      patience: duration()
+        .prefault('10 s')
+        .describe('How long a search waits for the index before it looks by itself.'),
+    })
+    .prefault({})
+    .describe('The full-text index.'),
+  maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
+  limits: z
+    .strictObject({
+      mailboxes: z
+        .int()
+        .positive()
+        .default(10_000)
+        .describe('Mailboxes of one account; a client that creates more is refused (NO [LIMIT]).'),
+      keywords: z
+        .int()
+        .positive()
+        .default(1000)
+        .describe(
+          'Different keywords in use in one mailbox; a client that sets more is refused (NO [LIMIT]). What is copied or delivered comes without those that are too many.',
+        ),
+    })
+    .prefault({})
+    .describe('What one account may hold, beside its quota.'),
+  retention: z
+    .array(
+      z.strictObject({
+        mailbox: z.string().describe('A mailbox by name, in every account.'),
+        after: duration().describe('Its messages are expunged so long after they came into it.'),
+      }),
+    )
+    .default([])
+    .describe('What is expunged by itself, such as { mailbox: "Trash", after: "30 days" }.'),
+})
+
+const SWEEP_EVERY_MS = 3_600_000
+
+export const mailstore = definePlugin({
+  name: 'mailstore',
+  config: options,
+  // Mail ends here: nothing can be relayed by it.
+  accepts: 'anyone',
+  offers: [MailStore],
+  needs: [Accounts],
+  records: { account: { version: 1 }, mailbox: { version: 1 }, content: { version: 1 } },
+  hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
+  setup(config, ctx) {
+    const accounts = ctx.use(Accounts)
+    const { service, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
+    ctx.offer(MailStore, service)
+    return {
+      hooks: { rcpt: createRoom({ channel: ctx.name, accounts, usage: service.usage }) },
+      commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
+      deliver: (delivery, { signal }) => deliver(delivery, signal),
+      listen() {
+        ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: sweep.sweep })
+        finding.start()
+      },
+      close: () => finding.close(),
+    }
+  },
+})

@@ -1,0 +1,57 @@
+/**
+ * Expunged messages brought back, as long as they are kept.
+ *
+ * What must stay true: a message comes back under a new UID, with its flags but \Deleted, and its email never goes in
+ * between: the commit that makes the new entry is the one that forgets the old.
+ */
+import { type Clock, type Store, unkey } from 'iems'
+import { type ChangeAccount, isRefused } from './account-transactions.ts'
+import { ensureMailbox } from './mailboxes.ts'
+import { addEntries } from './messages.ts'
+import { decode, type ExpungedRecord, expungedOf, heldKey, readEmailId } from './records.ts'
+
+export interface UndeleteParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly changeAccount: ChangeAccount
+}
+
+export interface Wanted {
+  readonly account: string
+  /** By the name it had; all if absent. */
+  readonly mailbox?: string
+  /** Expunged at or after this time, ms since 1970. */
+  readonly since: number
+}
+
+/** What came back, and where. */
+export interface Restored {
+  readonly mailbox: string
+  readonly uid: number
+}
+
+export type Undelete = ReturnType<typeof createUndelete>
+
+export function createUndelete({ store, clock, changeAccount }: UndeleteParts) {
+  return async function* undelete({ account, mailbox, since }: Wanted): AsyncGenerator<Restored> {
+    for await (const [at, value] of store.scan(expungedOf(account))) {
+      const [, , time, id, uid] = unkey(at) as [string, string, number, string, number]
+      const { from, ...entry } = decode<ExpungedRecord>(value)
+      if (time < since || (mailbox !== undefined && mailbox !== from)) continue
+      const restored = await changeAccount(account, async (change) => {
+        // Somebody else may have brought it back, or swept it away.
+        if ((await change.get(at)) === undefined) return null
+        const target = await ensureMailbox(change, { account, now: clock.now() }, { name: from })
+        const flags = entry.flags.filter((flag) => flag !== '\\Deleted')
+        const uids = await addEntries(change, target, [{ ...entry, flags, saved: clock.now() }])
+        if (isRefused(uids)) return uids
+        const { base, tag } = readEmailId(entry.email)
+        change.del(at)
+        change.del(heldKey(base, tag, account, id, uid))
+        return { mailbox: from, uid: uids[0] as number }
+      })
+      if (isRefused(restored)) throw new Error(restored.why)
+      if (restored) yield restored
+    }
+  }
+}

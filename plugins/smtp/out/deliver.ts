@@ -1,0 +1,176 @@
+/**
+ * One delivery: a kept connection or the servers of the next hop, one after the other, until every recipient has an
+ * answer or nobody is left to ask.
+ *
+ * What must stay true: exactly one outcome for each recipient, whatever happens; a recipient for whom the end of the
+ * content was sent is never offered to another server in the same call; nothing goes on after the signal.
+ */
+import { type DeliverContext, type Delivery, defer, type Outcome, type Recipient } from 'iems'
+import { Conversation } from './client.ts'
+import { type Content, contentOf } from './content.ts'
+import { obstacle, writeEnvelope } from './envelope.ts'
+import type { Open } from './handshake.ts'
+import type { FindServers, Server } from './mx.ts'
+import { type Nexthop, parseNexthop } from './nexthop.ts'
+import type { Options } from './options.ts'
+import { outcomeOf, outcomesWithout, type Trouble, tell, toReply } from './outcomes.ts'
+import type { Pool } from './pool.ts'
+import type { DecideTls, TlsPolicy } from './tls.ts'
+import { transact } from './transaction.ts'
+
+type Chosen = Pick<Options, 'protocol' | 'eightBit' | 'recipientsPerTransaction' | 'timeouts'>
+export interface DeliverSettings extends Chosen {
+  readonly decideTls: DecideTls
+  readonly findServers: FindServers
+  readonly open: Open
+  readonly pool: Pool
+}
+
+/** What is known of a delivery while it is under way. */
+interface Attempt extends DeliverContext {
+  readonly delivery: Delivery
+  readonly content: Content
+  pending: readonly Recipient[]
+  readonly outcomes: Outcome[]
+  readonly troubles: Trouble[]
+}
+
+interface Destination {
+  readonly nexthop: Nexthop
+  readonly policy: TlsPolicy
+  /** Connections under the same key can stand in for each other. */
+  readonly key: string
+}
+
+/** For so many ms an address that did not answer is asked after all others. */
+const SILENT_MS = 60_000
+const SILENT_LIMIT = 10_000
+
+export function createDeliver(settings: DeliverSettings) {
+  const { decideTls, findServers, open, pool, timeouts } = settings
+  const lmtp = settings.protocol === 'lmtp'
+  /** Addresses that just did not answer, and until when that is held against them. */
+  const silent = new Map<string, number>()
+
+  async function deliver(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]> {
+    const content = contentOf(delivery)
+    const attempt: Attempt = { ...ctx, delivery, content, pending: delivery.recipients, outcomes: [], troubles: [] }
+    const nexthop = parseNexthop(delivery.route.nexthop)
+    const decided = nexthop && decideTls(nexthop, delivery)
+    const policy = decided instanceof Promise ? await before(ctx.signal, decided) : decided
+    if (!nexthop || !policy) return outcomesWithout(delivery.recipients, [nexthop ? STOPPED : NO_NEXTHOP])
+    const to = { nexthop, policy, key: `${delivery.route.nexthop} ${policy.key}` }
+    const kept = ctx.signal.aborted ? undefined : pool.take(to.key)
+    if (kept) await use(kept, attempt, to)
+    // That a kept connection ended says nothing: the servers are asked afresh.
+    attempt.troubles.length = 0
+    if (attempt.pending.length > 0) await askServers(attempt, to)
+    return [...attempt.outcomes, ...outcomesWithout(attempt.pending, attempt.troubles)]
+  }
+
+  async function askServers(attempt: Attempt, to: Destination): Promise<void> {
+    const { signal, troubles } = attempt
+    const servers = (await before(signal, findServers(to.nexthop, to.policy))) ?? STOPPED
+    if ('status' in servers) return void troubles.push(servers)
+    for (const server of silentLast(servers)) {
+      if (attempt.pending.length === 0) return
+      if (signal.aborted) return void troubles.push(STOPPED)
+      const opened = await open(server, to.policy, signal)
+      if (opened instanceof Conversation) await use(opened, attempt, to)
+      else {
+        troubles.push(opened)
+        if (!opened.reached) noteSilence(server)
+      }
+    }
+  }
+
+  function noteSilence({ address }: Server) {
+    silent.delete(address)
+    silent.set(address, performance.now() + SILENT_MS)
+    if (silent.size > SILENT_LIMIT) for (const oldest of silent.keys()) return silent.delete(oldest)
+  }
+
+  function silentLast(servers: readonly Server[]): readonly Server[] {
+    const isSilent = ({ address }: Server) => (silent.get(address) ?? 0) > performance.now()
+    return silent.size === 0 ? servers : [...servers.filter((one) => !isSilent(one)), ...servers.filter(isSilent)]
+  }
+
+  /** Sends what is pending over one connection, and keeps it if it is good for more. */
+  async function use(conversation: Conversation, attempt: Attempt, { key }: Destination): Promise<void> {
+    const { signal, log, delivery } = attempt
+    const stop = () => conversation.lose('stopped')
+    signal.addEventListener('abort', stop)
+    try {
+      await converse(conversation, attempt)
+    } catch (cause) {
+      // Ours, not the server's: those who have their answer keep it, the others wait.
+      log.error('the content cannot be read', { message: delivery.message.id, cause })
+      settle(attempt, outcomesWithout(attempt.pending, [UNREADABLE]))
+    } finally {
+      signal.removeEventListener('abort', stop)
+      pool.give(key, conversation)
+    }
+  }
+
+  async function converse(conversation: Conversation, attempt: Attempt): Promise<void> {
+    const { delivery } = attempt
+    const { features, remote } = conversation
+    const refusal = await obstacle(delivery, features, settings.eightBit)
+    if (refusal)
+      return settle(attempt, outcomesWithout(attempt.pending, [{ status: 'failed', reply: refusal, reached: true }]))
+    const most = Math.min(settings.recipientsPerTransaction, features.recipients)
+    // LMTP answers for the mailbox itself, so there is nothing left for it to report.
+    const dsn = features.dsn && !lmtp
+    const source = { remote, handover: lmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
+    while (attempt.pending.length > 0 && !conversation.isOver) {
+      const envelope = writeEnvelope(delivery, attempt.pending.slice(0, most), { features, dsn })
+      settle(attempt, envelope.unfit)
+      if (envelope.recipients.length === 0) continue
+      const answers = await transact(conversation, envelope, attempt.content, {
+        lmtp,
+        binary: delivery.needs.binary,
+        timeouts,
+      })
+      const told = tell(envelope.recipients, answers)
+      settle(
+        attempt,
+        told.filter(({ fate }) => fate === 'taken' || fate === 'refused').map((one) => outcomeOf(one, source)),
+      )
+      const gone = told.find(({ fate }) => fate === 'gone')
+      if (gone) attempt.troubles.push({ status: 'deferred', reply: toReply(gone.reply), remote, reached: true })
+    }
+  }
+
+  return deliver
+}
+
+function settle(attempt: Attempt, outcomes: readonly Outcome[]) {
+  if (outcomes.length === 0) return
+  const settled = new Set(outcomes.map(({ recipient }) => recipient))
+  attempt.outcomes.push(...outcomes)
+  attempt.pending = attempt.pending.filter((recipient) => !settled.has(recipient))
+}
+
+/** What a promise gives, or undefined once the signal is aborted. */
+async function before<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
+  let stop = () => {}
+  const stopped = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined)
+  })
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    return await Promise.race([promise, stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+const deferred = (enhanced: `4.${number}.${number}`, text: string): Trouble => ({
+  status: 'deferred',
+  reply: defer(451, enhanced, text).reply,
+  reached: true,
+})
+const STOPPED = deferred('4.3.2', 'Stopped before an answer came')
+const UNREADABLE = deferred('4.3.0', 'Local error, tried again later')
+const NO_NEXTHOP = deferred('4.3.5', 'The route names no next hop that can be used')

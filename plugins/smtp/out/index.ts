@@ -1,0 +1,99 @@
+/**
+ * The channel that delivers by SMTP or LMTP: to the servers of each domain, or to one next hop.
+ *
+ * What must stay true: `deliver` answers once for each recipient and does nothing else: it never retries later, never
+ * bounces, never queues. This file only wires; start reading at deliver.ts.
+ */
+import { createSecureContext, rootCertificates } from 'node:tls'
+import { createDns, definePlugin, inNetworks, isThisHost, plainAddress, readAuthorities, type SetupContext } from 'iems'
+import { createDeliver } from './deliver.ts'
+import { createOpen } from './handshake.ts'
+import { createFindPolicy, sweepPolicies } from './mta-sts.ts'
+import { createFindServers } from './mx.ts'
+import { domainOf, matchDomains, parseNexthop } from './nexthop.ts'
+import { type Options, options } from './options.ts'
+import { Pool } from './pool.ts'
+import { createDecideTls } from './tls.ts'
+
+const SWEEP_MS = 6 * 3_600_000
+
+export const smtpOut = definePlugin({
+  name: 'smtp-out',
+  config: options,
+  async setup(config, ctx) {
+    const pool = new Pool(config.keep)
+    const takes = matchDomains(config.domains)
+    const ca = config.ca === undefined ? undefined : await readAuthorities(config.ca)
+    return {
+      hooks: {
+        route: {
+          stage: 'last',
+          handler({ to }) {
+            const domain = domainOf(to.address)
+            // What cannot be a next hop is refused now rather than kept until it is given up.
+            if (domain === undefined || !takes(domain) || !parseNexthop(domain)) return undefined
+            return { channel: ctx.name, nexthop: config.nexthop ?? domain }
+          },
+        },
+      },
+      deliver: await createDelivery(config, ctx, { pool, ca }),
+      refresh: async () => config.ca === undefined || (await readAuthorities(config.ca)) === ca,
+      close: () => pool.close(),
+    }
+  },
+})
+
+interface Opened {
+  readonly pool: Pool
+  /** The administrator's own authorities (PEM). */
+  readonly ca: string | undefined
+}
+
+async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: own }: Opened) {
+  const { auth, mtaSts, tls = auth ? 'verified' : 'opportunistic' } = config
+  const { now } = ctx.clock
+  const port = config.port ?? (config.protocol === 'lmtp' ? 24 : 25)
+  const ca = own === undefined ? undefined : [...rootCertificates, own]
+  const dns = config.dns ? createDns(config.dns, now) : ctx.dns
+  const isOwn = ownAddresses(config)
+  const findPolicy = createFindPolicy({
+    dns,
+    store: ctx.store,
+    isOwn,
+    now,
+    ca,
+    port: typeof mtaSts === 'object' ? mtaSts.port : 443,
+    signal: ctx.signal,
+    warn: (domain, why) => ctx.log.warn('MTA-STS policy not fetched', { domain, why }),
+  })
+  ctx.repeat(SWEEP_MS, 'sweeping MTA-STS policies', () => sweepPolicies({ store: ctx.store, now }))
+  return createDeliver({
+    ...config,
+    pool,
+    decideTls: createDecideTls({
+      mode: tls,
+      perNexthop: config.tlsPolicy,
+      findPolicy: mtaSts === false ? undefined : findPolicy,
+    }),
+    findServers: createFindServers({
+      ...config,
+      dns,
+      port,
+      hostname: ctx.hostname,
+      isOwn,
+      isChosen: config.nexthop !== undefined,
+      chance: Math.random,
+    }),
+    open: createOpen({
+      ...config,
+      secureContext: createSecureContext(ca ? { ca } : {}),
+      helo: config.helo ?? ctx.hostname,
+    }),
+  })
+}
+
+/** What mail is never sent to unless the administrator chose it: this host, and what they call its addresses. */
+function ownAddresses({ ownAddresses: given = [], localMx }: Options): (address: string) => boolean {
+  const isGiven = inNetworks(given)
+  return (address) => (!localMx && isThisHost(address)) || isGiven(plainAddress(address))
+}
