@@ -15,11 +15,11 @@ export {
   definePlugin,
   type Handler,
   type HookContext,
-  type Parts,
-  type Placed,
+  type PlacedHandler,
   type PluginDefinition,
   type PluginEntry,
   type PluginFactory,
+  type PluginInstance,
   type SetupContext,
   type Stage,
   type Submission,
@@ -30,12 +30,12 @@ export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type R
 export { defineService, type Service } from './api/service.ts'
 export { IdentityChanged } from './auth/rights.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './auth/sasl/exchange.ts'
-export type { JudgedMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
+export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
 export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './header.ts'
 export type { DataReply } from './inbound/receive.ts'
-export type { ClientFacts, OpenSession, TlsFacts } from './inbound/session.ts'
+export type { ConnectionInfo, ServerSession, TlsInfo } from './inbound/session.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
   type Certificates,
@@ -47,53 +47,53 @@ export {
   tlsServerOptions,
 } from './listener/certificates.ts'
 export {
-  type Admission,
   type AdmissionLimits,
-  createAdmission,
+  type ConnectionLimits,
   createAdmissionState,
+  createConnectionLimits,
 } from './listener/connection-limits.ts'
-export { Ended, Input, LineTooLong, TimedOut } from './listener/line-reader.ts'
-export { Broken, Output } from './listener/line-writer.ts'
+export { ConnectionClosed, LineReader, LineTooLong, TimedOut } from './listener/line-reader.ts'
+export { Broken, LineWriter } from './listener/line-writer.ts'
 export { type Client, createListener, type ListenerOptions } from './listener/listener.ts'
 export { Pace } from './listener/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listener/proxy.ts'
-export { tlsFacts } from './listener/tls-info.ts'
+export { tlsInfo } from './listener/tls-info.ts'
 export { type RawField, type SplitContent, splitContent } from './message/message.ts'
 export { readZip, type ZipLimits, type ZippedFile } from './mime/zip.ts'
 export { groupsOf, isLoopback, plainAddress, reversed } from './net/addresses.ts'
 export type { Backend } from './net/backend.ts'
 export {
-  createOutside,
-  NoServer,
-  OUTSIDE_ADDRESS,
-  type Outside,
-  type OutsideAddress,
-  type OutsideParts,
-  type OutsideServer,
-  type OutsideState,
-  QuestionFailed,
+  AllBackendsDown,
+  BACKEND_ADDRESS,
+  type BackendAddress,
+  type BackendPool,
+  type BackendPoolOptions,
+  type BackendState,
+  createBackendPool,
+  type PooledBackend,
+  RequestFailed,
 } from './net/backends.ts'
 export { both, createDns, type Dns, type DnsAnswer } from './net/dns.ts'
 export type { DnsRecords, RecordType } from './net/dns-message.ts'
 export { type DnsOptions, dnsOptions } from './net/dns-options.ts'
 export { inNetworks, network } from './net/networks.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
-export { createTurns, NoTurn, type Turns } from './net/semaphore.ts'
+export { createSemaphore, type Semaphore, SemaphoreRejected } from './net/semaphore.ts'
 export { isThisHost } from './net/this-host.ts'
 export type { Queue, QueueEntry, QueueFilter } from './queue/admin.ts'
 export type {
+  BlobReference,
   Content,
   ContentChange,
   ContentState,
-  Contents,
-  Holder,
+  ContentStore,
   Holding,
   StagedContent,
 } from './queue/blob-references.ts'
 export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './runtime/config.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { EventName, Log } from './runtime/log.ts'
-export type { Placement } from './runtime/settings.ts'
+export type { Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { counted, escapeLine, escapeText, formatSize, isPlainLine, withArticle } from './runtime/text.ts'
 export { duration, size } from './runtime/units.ts'

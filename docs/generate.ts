@@ -10,7 +10,7 @@ import { KERNEL_HOOKS } from '../core/api/hooks.ts'
 import type { PluginFactory } from '../core/api/plugin.ts'
 import { configSchema } from '../core/runtime/config.ts'
 import { EVENTS } from '../core/runtime/log.ts'
-import { channelPlacement } from '../core/runtime/settings.ts'
+import { channelSettings } from '../core/runtime/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const WRITTEN = '<!-- Written by `npm run docs` from the code; do not edit. -->\n'
@@ -158,7 +158,7 @@ async function configPage(): Promise<string> {
     '',
     "The second argument of a plugin's factory. Plugins have the first four; channels have all.",
     '',
-    optionTable(channelPlacement),
+    optionTable(channelSettings),
     '',
     ...sections,
   ].join('\n')

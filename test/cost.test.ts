@@ -16,7 +16,7 @@ const [LEAST, MOST] = [500, 32_000]
 /** Ms below which a cost says nothing. */
 const TOO_SMALL_MS = 8
 /** The cost of twice the input: 2 by linear time, 4 by the square. */
-const MOST_RATIO = 3
+const MAX_RATIO = 3
 const TRIES = 5
 /** Words of a reader that are combined. */
 const WORDS = 7
@@ -52,7 +52,7 @@ async function isLinear(target: FuzzTarget, make: Make): Promise<boolean> {
   }
   for (let tries = 1; tries <= TRIES; tries++) {
     const large = await least(target, make(size * 2), tries)
-    if (large < TOO_SMALL_MS || large < MOST_RATIO * (await least(target, make(size), tries))) return true
+    if (large < TOO_SMALL_MS || large < MAX_RATIO * (await least(target, make(size), tries))) return true
   }
   return false
 }

@@ -13,7 +13,7 @@ import type { ParsedMail } from 'mailparser'
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from 'tapable'
 import type { EventName } from '../runtime/log.ts'
 import type { ByteRange } from '../store/store.ts'
-import type { Run } from './plugin.ts'
+import type { HookRun } from './plugin.ts'
 import type { Refusal, Reply } from './reply.ts'
 
 // --- who speaks ---------------------------------------------------------------
@@ -350,14 +350,14 @@ export const KERNEL_HOOKS = {
 export function createHook(kind: HookKind, name: string) {
   switch (kind) {
     case 'bail':
-      return new AsyncSeriesBailHook<[unknown, Run], unknown>(['subject', 'run'], name)
+      return new AsyncSeriesBailHook<[unknown, HookRun], unknown>(['subject', 'run'], name)
     case 'series':
-      return new AsyncSeriesHook<[unknown, Run]>(['subject', 'run'], name)
+      return new AsyncSeriesHook<[unknown, HookRun]>(['subject', 'run'], name)
     case 'parallel':
-      return new AsyncParallelHook<[unknown, Run]>(['subject', 'run'], name)
+      return new AsyncParallelHook<[unknown, HookRun]>(['subject', 'run'], name)
     case 'waterfall':
-      return new AsyncSeriesWaterfallHook<[unknown, Run], unknown>(['subject', 'run'], name)
+      return new AsyncSeriesWaterfallHook<[unknown, HookRun], unknown>(['subject', 'run'], name)
     case 'sync':
-      return new SyncHook<[unknown, Run]>(['subject', 'run'], name)
+      return new SyncHook<[unknown, HookRun]>(['subject', 'run'], name)
   }
 }

@@ -11,17 +11,17 @@
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { BearerDiscovery } from '../auth/sasl/exchange.ts'
-import type { JudgedMechanism } from '../auth/sasl/mechanisms.ts'
-import type { ClientFacts, OpenSession } from '../inbound/session.ts'
+import type { CredentialMechanism } from '../auth/sasl/mechanisms.ts'
+import type { ConnectionInfo, ServerSession } from '../inbound/session.ts'
 import type { Backend } from '../net/backend.ts'
 import type { Dns } from '../net/dns.ts'
 import type { Queue } from '../queue/admin.ts'
-import type { Contents } from '../queue/blob-references.ts'
+import type { ContentStore } from '../queue/blob-references.ts'
 import { checkAnswer } from '../runtime/answers.ts'
 import type { RecordKinds } from '../runtime/formats.ts'
 import type { Job } from '../runtime/jobs.ts'
 import type { Emit, Log } from '../runtime/log.ts'
-import type { Placement, PluginPlacement } from '../runtime/settings.ts'
+import type { PluginSettings, Settings } from '../runtime/settings.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Store } from '../store/store.ts'
 import { IemsError, reasonOf } from './errors.ts'
@@ -61,7 +61,7 @@ export type Handler<K extends HookName> = (
   ctx: HookContext,
 ) => K extends 'event' ? void : MaybePromise<ReturnType<HookTable[K]>>
 
-export interface Placed<K extends HookName> {
+export interface PlacedHandler<K extends HookName> {
   readonly handler: Handler<K>
   /** Default `normal`. */
   readonly stage?: Stage
@@ -73,14 +73,14 @@ export interface Placed<K extends HookName> {
    * For `auth`: what it judges, so that clients are offered nothing else. Default: passwords, `['PLAIN']`. It is asked
    * about everything all the same, and says nothing to what it does not judge.
    */
-  readonly mechanisms?: K extends 'auth' ? readonly JudgedMechanism[] : never
+  readonly mechanisms?: K extends 'auth' ? readonly CredentialMechanism[] : never
   /** For `auth` with tokens: where clients get one, sent to those that show none or a wrong one. */
   readonly discovery?: K extends 'auth' ? BearerDiscovery : never
 }
-export type Taps = { readonly [K in HookName]?: Handler<K> | Placed<K> }
+export type Taps = { readonly [K in HookName]?: Handler<K> | PlacedHandler<K> }
 
 /** What `setup` gives back. With `listen` or `deliver` the plugin may stand under `channels`. */
-export interface Parts {
+export interface PluginInstance {
   readonly hooks?: Taps
   /** Opens ports with `ctx.port`. Mail may flow at once when all plugins have listened. */
   listen?(): MaybePromise<void>
@@ -185,14 +185,14 @@ export interface SetupContext {
   /** Hints to the kernels of other processes, and of the configuration before and after this one. */
   readonly signals: Signals
   /** Content that outlives the queue. */
-  readonly contents: Contents
+  readonly contents: ContentStore
   /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */
   folder(): string | undefined
   readonly queue: Queue
   /** Says that this plugin routes mail to a channel: `iems check` and the log warn when it does not exist or deliver. */
   routesTo(channel: string): void
   /** For channels: speaks to the kernel for one client. */
-  openSession(facts: ClientFacts): OpenSession
+  openSession(facts: ConnectionInfo): ServerSession
   /**
    * Periodic work that one kernel does for all that share the store, such as a sweep: it outlives reloads and restarts,
    * runs in one kernel at a time, and is taken over when that kernel dies. Names are the plugin's own.
@@ -254,7 +254,7 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
   /** The kinds of records it keeps, each with the version it writes; older ones are upgraded before setup. */
   readonly records?: RecordKinds
   /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
-  setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<Parts>
+  setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<PluginInstance>
 }
 
 /** A plugin with its options, as it stands in the config. */
@@ -262,25 +262,25 @@ export interface PluginEntry {
   // any: an entry is kept beside others with other schemas
   readonly definition: PluginDefinition<any>
   readonly input: unknown
-  readonly placement: Placement
+  readonly placement: Settings
 }
 type Optional<Input> = undefined extends Input ? true : Record<never, never> extends Input ? true : false
 export type PluginFactory<S extends StandardSchemaV1> = (
   ...given: Optional<StandardSchemaV1.InferInput<S>> extends true
-    ? [config?: StandardSchemaV1.InferInput<S>, placement?: Placement]
-    : [config: StandardSchemaV1.InferInput<S>, placement?: Placement]
+    ? [config?: StandardSchemaV1.InferInput<S>, placement?: Settings]
+    : [config: StandardSchemaV1.InferInput<S>, placement?: Settings]
 ) => PluginEntry
 
 /** Makes a plugin: gives back the function that admins call in `iems.config.ts`. */
 export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefinition<S>): PluginFactory<S> {
-  const make = (input?: unknown, placement: Placement = {}) => ({ definition, input, placement })
+  const make = (input?: unknown, placement: Settings = {}) => ({ definition, input, placement })
   return make as PluginFactory<S>
 }
 
 // --- the wall ---------------------------------------------------------------------------
 
 /** What one run of a hook carries: whose message it is, so that the guard can give each plugin its own box and log. */
-export interface Run {
+export interface HookRun {
   readonly message?: string
   readonly from?: string
   /** The channels it goes to, as far as they are known. */
@@ -339,7 +339,7 @@ function recipientOf(subject: unknown): { readonly recipient?: string } {
 
 /** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
 export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
-  return async (subject: unknown, run: Run): Promise<unknown> => {
+  return async (subject: unknown, run: HookRun): Promise<unknown> => {
     const since = performance.now()
     const step = (rest: object) =>
       run.step?.({
@@ -377,11 +377,11 @@ export interface Tap {
   readonly plugin: string
   readonly stage: Stage
   readonly before?: string | undefined
-  readonly mechanisms: readonly JudgedMechanism[]
+  readonly mechanisms: readonly CredentialMechanism[]
   readonly discovery?: BearerDiscovery | undefined
   /** Whether it is asked about what comes by that channel. */
   readonly hears: (channel: string) => boolean
-  readonly run: (subject: any, run: Run) => unknown
+  readonly run: (subject: any, run: HookRun) => unknown
 }
 
 /** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
@@ -408,11 +408,11 @@ export function inOrder<T extends Pick<Tap, 'plugin' | 'stage' | 'before'>>(
 // --- wiring ----------------------------------------------------------------------------------
 
 /** A plugin that has been set up. */
-export interface Standing {
+export interface LoadedPlugin {
   readonly name: string
   readonly definition: PluginDefinition<any>
-  readonly placement: PluginPlacement
-  readonly parts: Parts
+  readonly placement: PluginSettings
+  readonly parts: PluginInstance
   readonly log: Log
 }
 
@@ -420,17 +420,17 @@ export interface Standing {
 const TOLD: readonly string[] = ['queued', 'settled', 'event']
 
 /** Whether a placement lets this run through. */
-function placed({ from, to }: PluginPlacement, run: Run): boolean {
+function placed({ from, to }: PluginSettings, run: HookRun): boolean {
   if (from && run.from !== undefined && !from.includes(run.from)) return false
   return !(to && run.to !== undefined && ![run.to].flat().some((channel) => to.includes(channel)))
 }
 
-const PASSWORDS: readonly JudgedMechanism[] = ['PLAIN']
+const PASSWORDS: readonly CredentialMechanism[] = ['PLAIN']
 
 const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms', 'discovery']
 
 /** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
-function checkPlaced(plugin: string, hook: string, placed: Partial<Placed<'auth'>> | undefined): void {
+function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler<'auth'>> | undefined): void {
   const { handler, stage, before, timeout } = placed ?? {}
   const unknown = Object.keys(placed ?? {}).find((field) => !TAP_FIELDS.includes(field))
   const why =
@@ -446,9 +446,9 @@ function checkPlaced(plugin: string, hook: string, placed: Partial<Placed<'auth'
   if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
 }
 
-function tapsOf({ name, placement, parts, log }: Standing, emit: Emit): [hook: string, tap: Tap][] {
+function tapsOf({ name, placement, parts, log }: LoadedPlugin, emit: Emit): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
-    const settings = (typeof given === 'function' ? { handler: given } : given) as Placed<'auth'>
+    const settings = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
     checkPlaced(name, hook, settings)
     const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
@@ -465,16 +465,16 @@ function tapsOf({ name, placement, parts, log }: Standing, emit: Emit): [hook: s
 
 export interface Hooks {
   /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
-  call<K extends HookName>(hook: K, subject: Subject<K>, run: Run): Promise<Answer<K> | undefined>
+  call<K extends HookName>(hook: K, subject: Subject<K>, run: HookRun): Promise<Answer<K> | undefined>
   /** Says in whose run a delivery or message is seen, for hooks that plugins run about it. */
-  bind(subject: object, run: Run): void
+  bind(subject: object, run: HookRun): void
   /** The run of a delivery or message; throws TypeError for what the kernel did not give. */
-  runOf(subject: object): Run
+  runOf(subject: object): HookRun
   /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
   isTapped(hook: HookName): boolean
-  tell(event: Subject<'event'>): void
+  emit(event: Subject<'event'>): void
   /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
-  mechanisms(channel: string): ReadonlySet<JudgedMechanism>
+  mechanisms(channel: string): ReadonlySet<CredentialMechanism>
   /** Where clients of that channel get tokens; the first plugin that says so. */
   discovery(channel: string): BearerDiscovery | undefined
   /** The names of the taps of each hook, in the order in which they run. */
@@ -483,7 +483,7 @@ export interface Hooks {
 }
 
 /** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
-export function wire(plugins: readonly Standing[], emit: Emit): Hooks {
+export function wire(plugins: readonly LoadedPlugin[], emit: Emit): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
@@ -517,7 +517,7 @@ export function wire(plugins: readonly Standing[], emit: Emit): Hooks {
       else (made as any).tapPromise(plugin, run)
     }
   }
-  const runs = new WeakMap<object, Run>()
+  const runs = new WeakMap<object, HookRun>()
   return {
     bind: (subject, run) => void runs.set(subject, run),
     runOf(subject) {
@@ -535,19 +535,19 @@ export function wire(plugins: readonly Standing[], emit: Emit): Hooks {
       ]),
     discovery: (channel) =>
       (order.get('auth') ?? []).find(({ hears, discovery }) => discovery && hears(channel))?.discovery,
-    tell: (event) => (hooks.get('event') as any)?.call(event, NOTHING),
+    emit: (event) => (hooks.get('event') as any)?.call(event, NO_MESSAGE),
     order,
     warnings,
   }
 }
 
 /** A run about no message. */
-export const NOTHING: Run = Object.freeze({ box: () => ({}), note() {} })
+export const NO_MESSAGE: HookRun = Object.freeze({ box: () => ({}), note() {} })
 
 function quietly(run: Tap['run']): (event: unknown) => void {
   return (event) => {
     try {
-      run(event, NOTHING)
+      run(event, NO_MESSAGE)
     } catch {
       // a watcher must not hurt what it watches
     }

@@ -7,16 +7,16 @@
 import { randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import type { Credentials, Identity, Session, Verifier } from '../api/hooks.ts'
-import type { Hooks, Run } from '../api/plugin.ts'
+import type { HookRun, Hooks } from '../api/plugin.ts'
 import { defer, type Refusal, refuse } from '../api/reply.ts'
 import type { Emit } from '../runtime/log.ts'
 import { key } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
-import type { Attempts, Turn } from './login-throttle.ts'
-import type { Judge, WholeCredentials } from './sasl/exchange.ts'
+import type { Attempts, LoginAdmission } from './login-throttle.ts'
+import type { Authenticate, WholeCredentials } from './sasl/exchange.ts'
 import { verifierOfNobody } from './sasl/scram.ts'
 
-export interface LoginParts {
+export interface LoginDeps {
   readonly hooks: Hooks
   readonly emit: Emit
   readonly attempts: Attempts
@@ -35,9 +35,9 @@ function shownOf(credentials: Credentials): string | undefined {
 }
 
 /** The client as it is at this attempt. */
-export interface Claimant {
+export interface AuthenticatingClient {
   readonly session: Session
-  readonly run: Run
+  readonly run: HookRun
   /** Told of every refusal. */
   denied(refusal: Refusal, claim: Claim): void
 }
@@ -48,14 +48,17 @@ export interface Claim {
   readonly authzid?: string | undefined
 }
 
-export function createJudge({ hooks, emit, attempts, secret }: LoginParts, client: Claimant): Judge {
+export function createJudge({ hooks, emit, attempts, secret }: LoginDeps, client: AuthenticatingClient): Authenticate {
   function faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
     // A fault of a plugin has been told already.
     if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: client.session.id, cause })
     return FAULT
   }
 
-  async function ask(credentials: Credentials, { rank }: Turn): Promise<Identity | Verifier | Refusal | undefined> {
+  async function ask(
+    credentials: Credentials,
+    { rank }: LoginAdmission,
+  ): Promise<Identity | Verifier | Refusal | undefined> {
     try {
       return await hooks.call('auth', { ...credentials, session: client.session, rank }, client.run)
     } catch (cause) {
@@ -63,7 +66,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     }
   }
 
-  function begin(credentials: Credentials, username: string | undefined): Promise<Turn | undefined> {
+  function begin(credentials: Credentials, username: string | undefined): Promise<LoginAdmission | undefined> {
     const { remote, trusted } = client.session
     const shown = shownOf(credentials)
     return attempts.begin({ address: remote.address, trusted, username, ...(shown === undefined ? {} : { shown }) })
@@ -94,7 +97,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     }
   }
 
-  async function concluded(turn: Turn | undefined, shown: Identity | Refusal, claim: Claim) {
+  async function concluded(turn: LoginAdmission | undefined, shown: Identity | Refusal, claim: Claim) {
     const { authzid } = claim
     const answer = shown.kind === 'identity' && authzid !== undefined ? await actAs(shown, authzid) : shown
     if (answer.kind === 'identity') turn?.succeeded()
@@ -105,7 +108,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginParts, clien
     return answer
   }
 
-  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: Turn) {
+  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: LoginAdmission) {
     const answer = await ask(credentials, turn)
     if (answer?.kind === 'refuse' && answer.reply.code < 500) return answer
     // A lasting no would tell that he is known.

@@ -32,7 +32,7 @@ export interface Attempt {
 }
 
 /** One attempt that may be made now. */
-export interface Turn {
+export interface LoginAdmission {
   /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
   readonly rank: 0 | 1 | 2
   succeeded(): void
@@ -42,7 +42,7 @@ export interface Turn {
 
 export interface Attempts {
   /** Waits until the attempt may be made; undefined when it may not be made soon. */
-  begin(attempt: Attempt): Promise<Turn | undefined>
+  begin(attempt: Attempt): Promise<LoginAdmission | undefined>
   /** Nobody waits any longer. */
   close(): void
 }
@@ -147,7 +147,7 @@ export function createAttempts(clock: Clock, limits: AttemptLimits, state: Attem
 
   const pairOf = ({ networks: [network], name }: Client) => `${network} ${name}`
 
-  function rankOf({ networks: [network], name }: Client): Turn['rank'] {
+  function rankOf({ networks: [network], name }: Client): LoginAdmission['rank'] {
     if (name !== undefined && proven.has(pairOf({ networks: [network], name }))) return 0
     return proven.has(network) || (name !== undefined && proven.has(name)) ? 1 : 2
   }

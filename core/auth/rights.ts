@@ -16,14 +16,14 @@ export interface Rights {
   watch(recheck: () => Promise<void>): () => void
 }
 
-interface RightsParts {
+interface RightsDeps {
   readonly signals: Signals
   readonly clock: Clock
   /** Milliseconds between looks without a hint. */
   readonly interval: number
 }
 
-export function createRights({ signals, clock, interval }: RightsParts): Rights {
+export function createRights({ signals, clock, interval }: RightsDeps): Rights {
   const watched = new Set<() => Promise<void>>()
   let isLooking = false
   let isHinted = false

@@ -13,11 +13,11 @@ import type { Finding } from '../api/hooks.ts'
 import type { Submitted } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
 import { askServer, type CommandShape, type ControlRequest, openControl, type Status } from '../control/control.ts'
-import type { Biography, DeliveryStory, Step } from '../message/trace.ts'
+import type { DeliveryTrace, MessageTrace, Step } from '../message/trace.ts'
 import type { QueueEntry } from '../queue/admin.ts'
 import { type Config, loadConfig, pathIn } from '../runtime/config.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
-import { createPorts } from '../runtime/listeners.ts'
+import { createListeners } from '../runtime/listeners.ts'
 import { createLog, type Level } from '../runtime/log.ts'
 import { controlPath, folderWarnings, startServer, systemClock } from '../runtime/server.ts'
 import { counted, escapeLine, escapeText, escapeValue, formatSize, jsonLine } from '../runtime/text.ts'
@@ -94,7 +94,7 @@ function showSteps(steps: readonly Step[], all: boolean): string[] {
 
 const showFinding = ({ plugin, name, value }: Finding) => `  found by ${plugin}: ${name} = ${value}`
 
-function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: DeliveryStory, all: boolean): string[] {
+function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: DeliveryTrace, all: boolean): string[] {
   const lines = [`${bold(`${channel} → ${nexthop}`)}`]
   for (const { at, ms, fates, steps = [] } of attempts) {
     lines.push(...showSteps(steps, all))
@@ -116,7 +116,7 @@ function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: De
   return lines
 }
 
-function showBiography(life: Biography, all: boolean): string {
+function showBiography(life: MessageTrace, all: boolean): string {
   const { session } = life
   const actor = session.identity?.actor ? ` (by ${session.identity.actor.user})` : ''
   const who = session.identity ? ` as ${session.identity.user}${actor}` : ''
@@ -222,7 +222,7 @@ async function rehearse<T>(config: Config, look: (kernel: Kernel) => T): Promise
   const store = memoryStore()
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
   try {
-    const kernel = await createKernel({ config, store, ports: createPorts(() => {}), clock: systemClock, log })
+    const kernel = await createKernel({ config, store, ports: createListeners(() => {}), clock: systemClock, log })
     const seen = look(kernel)
     await kernel.close(AbortSignal.timeout(5000))
     return seen
@@ -500,7 +500,7 @@ function program(): Command {
     .argument('<id>')
     .option('--all', 'also the plugins that had no opinion')
     .action(async (id: string, options: Common & { all?: boolean }) => {
-      const life = await ask<Biography>(options, {
+      const life = await ask<MessageTrace>(options, {
         v: 1,
         method: 'message.show',
         params: { id: id.split('.')[0] ?? id },

@@ -9,7 +9,7 @@ import type { Priority } from '../api/hooks.ts'
 import { readLane } from '../queue/records.ts'
 
 /** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
-const TURNS: readonly Priority[] = [
+const PRIORITY_SLOTS: readonly Priority[] = [
   'urgent',
   'urgent',
   'normal',
@@ -48,7 +48,7 @@ interface Hop {
   readonly full: Lane[]
 }
 
-export interface LanesParts {
+export interface LanesDeps {
   /** The store's time, which lanes are due by. */
   readonly now: () => number
   readonly perNextHop: number
@@ -58,7 +58,7 @@ export interface LanesParts {
 
 export type Lanes = ReturnType<typeof createLanes>
 
-export function createLanes({ now, perNextHop, gapMs }: LanesParts) {
+export function createLanes({ now, perNextHop, gapMs }: LanesDeps) {
   const lanes = new Map<string, Lane>()
   const hops = new Map<string, Hop>()
   const ready: Record<Priority, Lane[]> = { urgent: [], normal: [], bulk: [] }
@@ -118,7 +118,7 @@ export function createLanes({ now, perNextHop, gapMs }: LanesParts) {
   /** The next lane that is due and has room, and how many deliveries it may take. */
   function next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
     promote()
-    const first = TURNS[turn++ % TURNS.length] as Priority
+    const first = PRIORITY_SLOTS[turn++ % PRIORITY_SLOTS.length] as Priority
     for (const priority of [first, ...ORDER]) {
       for (let lane = ready[priority].shift(); lane; lane = ready[priority].shift()) {
         lane.queued = false

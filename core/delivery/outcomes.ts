@@ -7,12 +7,12 @@
  */
 import { isAscii } from 'node:buffer'
 import type { Bounce, Delivery, Outcome } from '../api/hooks.ts'
-import { type Clock, type Hooks, NOTHING, type Run } from '../api/plugin.ts'
+import { type Clock, type HookRun, type Hooks, NO_MESSAGE } from '../api/plugin.ts'
 import { format, refuse } from '../api/reply.ts'
 import { headerEnd } from '../header.ts'
 import type { Resolve } from '../inbound/resolve.ts'
 import { newId } from '../message/message.ts'
-import { fateOf } from '../message/trace.ts'
+import { resultOf } from '../message/trace.ts'
 import { groupByRoute, type Job, type NewMessage, type Settlement } from '../queue/queue.ts'
 import type { MessageRecord, Waiting } from '../queue/records.ts'
 import type { Emit } from '../runtime/log.ts'
@@ -30,7 +30,7 @@ import {
 import { EXPIRED, recipientLine, wordsOf } from './report-text.ts'
 import { nextAttempt, type RetrySettings } from './retry.ts'
 
-export interface SettleParts {
+export interface SettleDeps {
   readonly store: Store
   readonly hooks: Hooks
   readonly clock: Clock
@@ -50,7 +50,7 @@ export interface SettleSettings {
   readonly warnAfter: number
 }
 
-export interface Attempted {
+export interface CompletedAttempt {
   readonly job: Job
   readonly delivery: Delivery
   readonly outcomes: readonly Outcome[]
@@ -60,7 +60,7 @@ export interface Attempted {
   readonly counts: boolean
 }
 
-export type Conclude = ReturnType<typeof createConclude>
+export type EvaluateOutcomes = ReturnType<typeof createOutcomeEvaluator>
 
 /** A report is about something that has no client: the session it would have had. */
 function ownSession(id: string, hostname: string): MessageRecord['session'] {
@@ -74,7 +74,7 @@ function ownSession(id: string, hostname: string): MessageRecord['session'] {
   }
 }
 
-export function createConclude(parts: SettleParts, settings: SettleSettings) {
+export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettings) {
   const { store, hooks, clock, emit, resolve, hostname, postmaster, texts, returnSize } = parts
 
   async function returnedOf(delivery: Delivery, full: boolean, record: MessageRecord) {
@@ -97,7 +97,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     return { bytes: Buffer.concat(chunks), whole }
   }
 
-  function wordsFor(kind: ReportKind, about: readonly Outcome[], { job, delivery }: Attempted) {
+  function wordsFor(kind: ReportKind, about: readonly Outcome[], { job, delivery }: CompletedAttempt) {
     const { subject = REPORT_TEXTS[kind].subject, text = REPORT_TEXTS[kind].text } = texts[kind] ?? {}
     const { at } = job.record
     const values = {
@@ -113,7 +113,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   /** Whom to tell: the sender, the postmaster about a report that cannot be delivered, or nobody. */
   function addressee(
     kind: ReportKind,
-    { job: { record } }: Attempted,
+    { job: { record } }: CompletedAttempt,
   ): { to: string; report: 'report' | 'double' } | string {
     const obstacle = whyNoReport(record)
     if (!obstacle) return { to: record.from, report: 'report' }
@@ -124,7 +124,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   async function report(
     kind: ReportKind,
     about: readonly Outcome[],
-    attempted: Attempted,
+    attempted: CompletedAttempt,
   ): Promise<NewMessage | undefined> {
     if (about.length === 0) return undefined
     const { job, delivery } = attempted
@@ -141,7 +141,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     }
     const first: Bounce = { kind, message: delivery.message, to: whom.to, about, ...wordsFor(kind, about, attempted) }
     const bounce = await finalBounce(first, {
-      ...NOTHING,
+      ...NO_MESSAGE,
       message: id,
       from: job.record.session.channel,
       to: job.delivery.channel,
@@ -154,7 +154,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   }
 
   /** A plugin changes the words and to whom they go; what happened is not its to say. */
-  async function finalBounce(first: Bounce, run: Run): Promise<Bounce> {
+  async function finalBounce(first: Bounce, run: HookRun): Promise<Bounce> {
     try {
       const answer = await hooks.call('bounce', first, run)
       return answer ? { ...answer, kind: first.kind, message: first.message, about: first.about } : first
@@ -168,14 +168,14 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
   async function compose(
     bounce: Bounce,
     report: 'report' | 'double',
-    { job, delivery }: Attempted,
+    { job, delivery }: CompletedAttempt,
   ): Promise<NewMessage | undefined> {
     const { record } = job
     const now = clock.now()
     const id = newId(now)
     const session = ownSession(id, hostname)
     const to = { address: bounce.to, original: bounce.to, notify: ['NEVER' as const] }
-    const routed = await resolve.resolve(to, '', session, NOTHING)
+    const routed = await resolve.resolve(to, '', session, NO_MESSAGE)
     if ('kind' in routed) {
       emit('bounce.dropped', { message: record.id, to: bounce.to, reason: format(routed.reply) })
       return undefined
@@ -227,7 +227,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
 
   /** Sorts the outcomes of one attempt, prepares the reports, and says when the rest is due. Throws on faults. */
   return async function conclude(
-    attempted: Attempted,
+    attempted: CompletedAttempt,
   ): Promise<{ readonly settlement: Settlement; readonly outcomes: readonly Outcome[] }> {
     const { job, began, counts } = attempted
     const now = clock.now()
@@ -253,7 +253,7 @@ export function createConclude(parts: SettleParts, settings: SettleSettings) {
     const settlement: Settlement = {
       waiting,
       in: next ?? 0,
-      ...(counts ? { attempt: { at: began, ms: now - began, fates: outcomes.map(fateOf) } } : {}),
+      ...(counts ? { attempt: { at: began, ms: now - began, fates: outcomes.map(resultOf) } } : {}),
       ...(warn ? { warned: true } : {}),
       reports: reports.filter((one) => one !== undefined),
     }

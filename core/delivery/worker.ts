@@ -10,8 +10,8 @@ import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'
 import type { Clock, DeliverContext, Hooks } from '../api/plugin.ts'
 import { defer, FAULT, type Reply, refuse } from '../api/reply.ts'
-import { type Body, createHeaders, createMessage, type MessageParts, openWith, sizeWith } from '../message/message.ts'
-import { createTrace, fateOf, type Trace } from '../message/trace.ts'
+import { type Body, createHeaders, createMessage, type MessageDeps, openWith, sizeWith } from '../message/message.ts'
+import { createTrace, resultOf, type Trace } from '../message/trace.ts'
 import { Flushed } from '../queue/admin.ts'
 import { STORED, type StoredDelivery } from '../queue/blob-references.ts'
 import type { Job, Settlement, SharedQueue } from '../queue/queue.ts'
@@ -21,10 +21,10 @@ import type { Emit, EventName, Log } from '../runtime/log.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Store } from '../store/store.ts'
 import { createLanes, type Lane } from './lane-scheduler.ts'
-import type { Attempted, Conclude } from './outcomes.ts'
+import type { CompletedAttempt, EvaluateOutcomes } from './outcomes.ts'
 import { wordsOf } from './report-text.ts'
 
-export interface ChannelSettings {
+export interface DeliverySettings {
   /** Deliveries at a time. */
   readonly concurrency: number
   readonly perNextHop: number
@@ -33,17 +33,17 @@ export interface ChannelSettings {
   readonly leaseMs: number
 }
 
-export interface DelivererParts {
+export interface DelivererDeps {
   readonly channel: string
   /** Next hops that just could not be reached: a hint, not a record. */
   readonly resting: Map<string, Rest>
-  readonly settings: ChannelSettings
+  readonly settings: DeliverySettings
   readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
   readonly store: Store
   readonly queue: SharedQueue
   readonly signals: Signals
   readonly hooks: Hooks
-  readonly conclude: Conclude
+  readonly conclude: EvaluateOutcomes
   readonly clock: Clock
   readonly emit: Emit
   readonly log: Log
@@ -76,7 +76,7 @@ export interface Rest {
   readonly outcome: Outcome
 }
 
-export function createDeliverer(parts: DelivererParts): Deliverer {
+export function createDeliverer(parts: DelivererDeps): Deliverer {
   const { channel, resting, settings, store, queue, signals, hooks, conclude, clock, emit, log } = parts
   const lanes = createLanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
   const drained = new Set<Lane>()
@@ -373,12 +373,12 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   }
 
   /** No report could be written: who has the message must not get it again, the others wait for the next attempt. */
-  function unconcluded(job: Job, { outcomes, began }: Omit<Attempted, 'job'>, cause: unknown) {
+  function unconcluded(job: Job, { outcomes, began }: Omit<CompletedAttempt, 'job'>, cause: unknown) {
     emit('kernel.fault', { channel, message: job.record.id, cause })
     const waiting = outcomes
       .filter(({ status }) => status !== 'delivered')
       .map(({ recipient, reply }) => ({ ...recipient, last: reply }))
-    const attempt = { at: began, ms: clock.now() - began, fates: outcomes.map(fateOf) }
+    const attempt = { at: began, ms: clock.now() - began, fates: outcomes.map(resultOf) }
     return { settlement: { waiting, in: UNCONCLUDED_MS, attempt }, outcomes }
   }
 
@@ -541,8 +541,8 @@ function createDelivery(
 function messageParts(
   record: MessageRecord,
   delivery: DeliveryRecord,
-  rest: Pick<MessageParts, 'body' | 'header' | 'parseLimit'>,
-): MessageParts {
+  rest: Pick<MessageDeps, 'body' | 'header' | 'parseLimit'>,
+): MessageDeps {
   const { id, session, from, parameters, priority, recipients, edits } = record
   return {
     id,

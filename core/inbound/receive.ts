@@ -18,7 +18,7 @@ import {
   createMessage,
   type Edits,
   headerField,
-  type MessageParts,
+  type MessageDeps,
   sizeWith,
 } from '../message/message.ts'
 import type { Trace } from '../message/trace.ts'
@@ -40,7 +40,7 @@ export interface ReceiveLimits {
   readonly parse: number
 }
 
-export interface ReceiveParts {
+export interface ReceiveDeps {
   readonly store: Store
   readonly queue: SharedQueue
   readonly hooks: Hooks
@@ -120,9 +120,9 @@ interface Contents {
   readonly ascii: boolean
 }
 
-interface Judged extends Contents {
+interface CheckedMessage extends Contents {
   readonly verdict: Verdict | undefined
-  readonly kept: MessageParts
+  readonly kept: MessageDeps
   readonly recipients: readonly Routed[]
 }
 
@@ -136,7 +136,7 @@ function sizeChange(message: { readonly size: number }): () => string | undefine
   }
 }
 
-interface Arrival extends Envelope {
+interface IncomingMessage extends Envelope {
   readonly id: string
   readonly trace: Trace
   /** Octets that have come. */
@@ -160,11 +160,11 @@ function withClause(protocol: string, isUtf8: boolean): string {
   return ` with ${isUtf8 && name !== 'SMTP' ? `UTF8${name.replace(/^E/, '')}` : name}${rest}`
 }
 
-export function createReceive(parts: ReceiveParts) {
+export function createReceive(parts: ReceiveDeps) {
   const { store, queue, hooks, clock, emit, hostname, limits, resolve, refusals } = parts
 
   /** RFC 5321 section 4.4. */
-  function received({ session, recipients, id }: Arrival): string {
+  function received({ session, recipients, id }: IncomingMessage): string {
     const { remote, helo, protocol, tls } = session
     const address = remote.address.includes(':') ? `IPv6:${remote.address}` : remote.address
     // `unknown` says that there is no name; a name that could not be asked for is left out.
@@ -181,7 +181,7 @@ export function createReceive(parts: ReceiveParts) {
   }
 
   /** RFC 6409 section 8: what a mail user agent left out, and the trace field that every hop adds. */
-  function firstEdits(arrival: Arrival, header: Uint8Array): Edits | Refusal {
+  function firstEdits(arrival: IncomingMessage, header: Uint8Array): Edits | Refusal {
     const start = mboxLine(header)
     const edits: Edits = { prefix: '', cuts: start > 0 ? [[0, start]] : [] }
     const headers = createHeaders(header, edits)
@@ -195,7 +195,7 @@ export function createReceive(parts: ReceiveParts) {
     return edits
   }
 
-  async function stage({ parameters }: Arrival, content: AsyncIterable<Uint8Array>): Promise<Contents> {
+  async function stage({ parameters }: IncomingMessage, content: AsyncIterable<Uint8Array>): Promise<Contents> {
     const inspector = createInspector(limits, parameters.body === 'BINARYMIME')
     const staged = await store.blobs.stage(inspector.watch(withBlankLine(content)))
     const header = inspector.header()
@@ -205,11 +205,11 @@ export function createReceive(parts: ReceiveParts) {
   }
 
   /** Runs `check`, then `modify`: the verdict, and the message as it is to be kept. */
-  async function judge(arrival: Arrival, first: Contents, edits: Edits): Promise<Judged> {
+  async function judge(arrival: IncomingMessage, first: Contents, edits: Edits): Promise<CheckedMessage> {
     const { trace } = arrival
     const run = { ...trace.run, to: arrival.recipients.map(({ route }) => route.channel) }
     let now = first
-    const partsOf = ({ staged, header }: Contents, changes: Edits): MessageParts => ({
+    const partsOf = ({ staged, header }: Contents, changes: Edits): MessageDeps => ({
       ...arrival,
       recipients: arrival.recipients.map(({ recipient }) => recipient),
       findings: () => trace.findings,
@@ -252,8 +252,8 @@ export function createReceive(parts: ReceiveParts) {
 
   /** Where it goes after `modify`: the same as before, without those who were removed and with those who were added. */
   async function reroute(
-    { session, recipients, trace }: Arrival,
-    kept: MessageParts,
+    { session, recipients, trace }: IncomingMessage,
+    kept: MessageDeps,
     added: readonly string[],
   ): Promise<readonly Routed[] | Refusal | Discard> {
     const still = new Set(kept.recipients)
@@ -270,7 +270,7 @@ export function createReceive(parts: ReceiveParts) {
     return left.length + more.length > 0 ? [...left, ...more] : { kind: 'discard', reason: 'no recipient is left' }
   }
 
-  function recordOf(arrival: Arrival, kept: MessageParts, blob: string, ascii: boolean): MessageRecord {
+  function recordOf(arrival: IncomingMessage, kept: MessageDeps, blob: string, ascii: boolean): MessageRecord {
     const { id, session, parameters, priority, trace, recipients } = arrival
     const { edits, body, header, from } = kept
     const addresses = [from, ...recipients.map(({ recipient }) => recipient.address)].join('')
@@ -302,7 +302,10 @@ export function createReceive(parts: ReceiveParts) {
     }
   }
 
-  async function keep(first: Arrival, { kept, staged, ascii, verdict, recipients }: Judged): Promise<DataReply> {
+  async function keep(
+    first: IncomingMessage,
+    { kept, staged, ascii, verdict, recipients }: CheckedMessage,
+  ): Promise<DataReply> {
     const arrival = { ...first, from: kept.from, recipients }
     const { id: blob, ops } = await staged.keep()
     const routes = groupByRoute(arrival.recipients)
@@ -317,7 +320,7 @@ export function createReceive(parts: ReceiveParts) {
     return { ...accept(250, '2.0.0', `Ok: queued as ${id}`), message: id, queued: true }
   }
 
-  function announce({ session, recipients, trace }: Arrival, record: MessageRecord, kept: MessageParts) {
+  function announce({ session, recipients, trace }: IncomingMessage, record: MessageRecord, kept: MessageDeps) {
     const { id, from, size } = record
     emit('message.accepted', {
       message: id,
@@ -335,7 +338,7 @@ export function createReceive(parts: ReceiveParts) {
     }
   }
 
-  async function take(arrival: Arrival, content: AsyncIterable<Uint8Array>): Promise<DataReply> {
+  async function take(arrival: IncomingMessage, content: AsyncIterable<Uint8Array>): Promise<DataReply> {
     const contents = await stage(arrival, content)
     arrival.size = contents.staged.size
     const edits = firstEdits(arrival, contents.header)
@@ -376,7 +379,7 @@ export function createReceive(parts: ReceiveParts) {
     return { ...FAULT.reply, text: `${FAULT.reply.text} (${id})` }
   }
 
-  function refused({ id, session, from, recipients, priority, trace, size }: Arrival, reply: Reply) {
+  function refused({ id, session, from, recipients, priority, trace, size }: IncomingMessage, reply: Reply) {
     const addresses = recipients.map(({ recipient }) => recipient)
     emit('message.refused', {
       message: id,
@@ -400,7 +403,7 @@ export function createReceive(parts: ReceiveParts) {
     trace: Trace,
     content: AsyncIterable<Uint8Array>,
   ): Promise<DataReply> {
-    const arrival: Arrival = { ...envelope, id, trace, size: 0 }
+    const arrival: IncomingMessage = { ...envelope, id, trace, size: 0 }
     let reply: DataReply
     try {
       reply = await take(arrival, content)

@@ -7,10 +7,10 @@
  */
 import { IemsError } from '../api/errors.ts'
 import type { Recipient, Route, Routed, Session } from '../api/hooks.ts'
-import type { Hooks, Run } from '../api/plugin.ts'
+import type { HookRun, Hooks } from '../api/plugin.ts'
 import { classOf, defer, type Refusal, refuse } from '../api/reply.ts'
 
-export interface ResolveParts {
+export interface ResolveDeps {
   readonly hooks: Hooks
   /** Who may send to each channel that delivers. */
   readonly accepts: ReadonlyMap<string, 'anyone' | 'authorised'>
@@ -40,7 +40,7 @@ export function mayRelay({ identity, trusted }: Session): boolean {
   return trusted || identity?.mayRelay === true
 }
 
-export function createResolve({ hooks, accepts, expansion, hostname, postmaster }: ResolveParts) {
+export function createResolve({ hooks, accepts, expansion, hostname, postmaster }: ResolveDeps) {
   /** An address of this server itself, which no other server can answer for. */
   function isOwnRole(address: string): boolean {
     const [, name, domain = hostname] = ROLE.exec(address) ?? []
@@ -61,7 +61,7 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
    * One level after the other, so that the bounds hold for wide and for deep expansions. Never empty: an address that
    * comes to no recipient is refused, or mail for it would be accepted and lost.
    */
-  async function expand(first: Recipient, from: string, run: Run): Promise<Several<Recipient> | Refusal> {
+  async function expand(first: Recipient, from: string, run: HookRun): Promise<Several<Recipient> | Refusal> {
     if (!hooks.isTapped('expand')) return [first]
     const seen = new Set([first.address.toLowerCase()])
     const final: Recipient[] = []
@@ -95,7 +95,7 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
   }
 
   /** The route of one final recipient. Throws when it names a channel that does not deliver. */
-  async function route(to: Recipient, from: string, run: Run): Promise<Route | undefined> {
+  async function route(to: Recipient, from: string, run: HookRun): Promise<Route | undefined> {
     const found = await hooks.call('route', { to, from }, run)
     if (found && !accepts.has(found.channel))
       throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: `the route of ${to.address}`, channel: found.channel })
@@ -103,7 +103,12 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
   }
 
   /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
-  async function resolve(to: Recipient, from: string, session: Session, run: Run): Promise<Several<Routed> | Refusal> {
+  async function resolve(
+    to: Recipient,
+    from: string,
+    session: Session,
+    run: HookRun,
+  ): Promise<Several<Routed> | Refusal> {
     const recipients = await expand(to, from, run)
     if ('kind' in recipients) return recipients
     const routed: Routed[] = []

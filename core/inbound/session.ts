@@ -33,26 +33,26 @@ import type { DataReply, Receive } from './receive.ts'
 import { mayRelay, type Resolve } from './resolve.ts'
 
 /** Of a TLS connection; `tlsFacts` knows them. */
-export type TlsFacts = NonNullable<Session['tls']> & {
+export type TlsInfo = NonNullable<Session['tls']> & {
   /** RFC 9266: what SASL can be bound to. Stays in the kernel. */
   readonly binding?: Uint8Array
 }
 
-export interface ClientFacts {
+export interface ConnectionInfo {
   readonly protocol: Protocol
   readonly remote: Session['remote']
   readonly local?: NonNullable<Session['local']>
-  readonly tls?: TlsFacts
+  readonly tls?: TlsInfo
   /** Default false. */
   readonly submission?: boolean
 }
 
 /** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */
-export interface OpenSession {
+export interface ServerSession {
   readonly session: Session
   connect(): Promise<Refusal | undefined>
   /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
-  update(facts: Partial<ClientFacts> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
+  update(facts: Partial<ConnectionInfo> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
   /** The SASL mechanisms that can succeed now, strongest first. */
   mechanisms(): readonly SaslMechanism[]
   /**
@@ -93,7 +93,7 @@ interface Transaction {
   readonly trace: Trace
 }
 
-export interface SessionParts {
+export interface SessionDeps {
   readonly hooks: Hooks
   readonly clock: Clock
   readonly emit: Emit
@@ -107,7 +107,7 @@ export interface SessionParts {
 }
 
 /** Where this session comes in. */
-export interface Entrance {
+export interface InboundChannel {
   readonly channel: string
   trusts(address: string): boolean
 }
@@ -124,7 +124,11 @@ const EXPIRED = refuse(535, '5.7.8', 'The login has expired')
 const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
 const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
-export function openSession(parts: SessionParts, { channel, trusts }: Entrance, facts: ClientFacts): OpenSession {
+export function openSession(
+  parts: SessionDeps,
+  { channel, trusts }: InboundChannel,
+  facts: ConnectionInfo,
+): ServerSession {
   const { hooks, clock, emit, resolve, receive } = parts
   const { binding: first, ...tls } = facts.tls ?? {}
   let binding = first

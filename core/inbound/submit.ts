@@ -4,7 +4,7 @@
  */
 import type { Submission, Submitted } from '../api/plugin.ts'
 import type { Reply } from '../api/reply.ts'
-import { openSession, type SessionParts } from './session.ts'
+import { openSession, type SessionDeps } from './session.ts'
 
 async function* chunksOf(content: Submission['content']): AsyncGenerator<Uint8Array> {
   if (typeof content === 'string') yield Buffer.from(content)
@@ -24,7 +24,7 @@ export async function* withCrlf(source: AsyncIterable<Uint8Array>): AsyncGenerat
   if (afterCr) yield Buffer.from('\r\n')
 }
 
-export function createSubmit(sessions: () => SessionParts) {
+export function createSubmit(sessions: () => SessionDeps) {
   /** Hands in a message under a channel's or plugin's name. What a submitter may send to is everything. */
   return async function submit(name: string, message: Submission): Promise<Submitted> {
     const facts = {

@@ -1,7 +1,7 @@
 /**
  * How many connections there are, in all and from each address, those of the configuration before included.
  */
-export interface Admission {
+export interface ConnectionLimits {
   /** Counts a connection from an address; says which limit is reached instead when one is. */
   enter(address: string): 'ok' | 'all' | 'address'
   leave(address: string): void
@@ -20,7 +20,7 @@ export interface AdmissionState {
 
 export const createAdmissionState = (): AdmissionState => ({ counts: new Map(), all: 0 })
 
-export function createAdmission(limits: AdmissionLimits, state: AdmissionState): Admission {
+export function createConnectionLimits(limits: AdmissionLimits, state: AdmissionState): ConnectionLimits {
   const { counts } = state
   return {
     enter(address) {

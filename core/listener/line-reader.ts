@@ -10,11 +10,11 @@ import { Pace } from './pace.ts'
 /** Octets held before the socket is paused. */
 const HELD = 65_536
 
-export class Ended extends Error {}
+export class ConnectionClosed extends Error {}
 export class TimedOut extends Error {}
 export class LineTooLong extends Error {}
 
-export class Input {
+export class LineReader {
   /** How long the client may be silent, in ms. */
   patience: number
   /** Asked before each line and each run of octets; long work on one command asks it too. */
@@ -68,7 +68,7 @@ export class Input {
   }
 
   async #more(): Promise<void> {
-    if (this.#hasEnded) throw new Ended()
+    if (this.#hasEnded) throw new ConnectionClosed()
     this.#stream?.resume()
     let timer: NodeJS.Timeout | undefined
     let isLate = false

@@ -5,7 +5,7 @@
  * is left when it takes nothing for too long.
  */
 import type { Writable } from 'node:stream'
-import { Ended, TimedOut } from './line-reader.ts'
+import { ConnectionClosed, TimedOut } from './line-reader.ts'
 
 /** Content that has been announced to the client cannot be had: nothing that follows could be understood. */
 export class Broken extends Error {}
@@ -13,7 +13,7 @@ export class Broken extends Error {}
 /** Octets gathered before they are written. */
 const GATHERED = 32_768
 
-export class Output {
+export class LineWriter {
   #stream: Writable | undefined
   #gathered: (string | Buffer)[] = []
   #size = 0
@@ -58,7 +58,7 @@ export class Output {
         if (left === 0) break
       }
     } catch (cause) {
-      if (cause instanceof Ended || cause instanceof TimedOut) throw cause
+      if (cause instanceof ConnectionClosed || cause instanceof TimedOut) throw cause
       throw new Broken('content failed after it had been announced', { cause })
     }
     if (left > 0 && size !== Number.POSITIVE_INFINITY) throw new Broken(`content ended ${left} octets early`)

@@ -7,34 +7,39 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Clock, Parts, SetupContext } from '../api/plugin.ts'
-import type { TlsFacts } from '../inbound/session.ts'
+import type { Clock, PluginInstance, SetupContext } from '../api/plugin.ts'
+import type { TlsInfo } from '../inbound/session.ts'
 import { inNetworks } from '../net/networks.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Certificates, LOOK_MS, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
 import { type Compressed, Connection } from './connection.ts'
-import { type Admission, type AdmissionLimits, createAdmission, createAdmissionState } from './connection-limits.ts'
+import {
+  type AdmissionLimits,
+  type ConnectionLimits,
+  createAdmissionState,
+  createConnectionLimits,
+} from './connection-limits.ts'
 import { type Endpoint, receiveProxyHeader } from './proxy.ts'
-import { tlsFacts } from './tls-info.ts'
+import { tlsInfo } from './tls-info.ts'
 
 export interface Client {
   readonly socket: Socket
   readonly remote: Endpoint
   readonly local: Endpoint
   /** Under what it speaks from the start; absent for plain text. */
-  readonly tls?: TlsFacts
+  readonly tls?: TlsInfo
   /** Whether it could begin TLS. */
   readonly mayStartTls: boolean
   /** Begins TLS on the connection, on which nobody may be reading; what the client has sent already is thrown away. */
-  startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsFacts }>
+  startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsInfo }>
   /** Compresses both directions from now on. */
   compress(): Compressed
 }
 
-interface ClientsParts {
+interface ClientsDeps {
   readonly tls: TlsOption | undefined
   readonly certificates: Certificates | undefined
-  readonly admission: Admission
+  readonly admission: ConnectionLimits
   /** Connections that may be there at a time. */
   readonly connections: number
   readonly proxyFrom: readonly string[]
@@ -57,7 +62,7 @@ interface Clients {
   drain(signal: AbortSignal): Promise<void>
 }
 
-function createClients(parts: ClientsParts): Clients {
+function createClients(parts: ClientsDeps): Clients {
   const { tls, certificates, clock, log, admission } = parts
   const isProxy = inNetworks(parts.proxyFrom)
   const isImplicit = tls?.mode === 'implicit'
@@ -128,13 +133,13 @@ function createClients(parts: ClientsParts): Clients {
     const { socket } = client
     return {
       ...client,
-      ...(socket instanceof TLSSocket ? { tls: tlsFacts(socket) } : {}),
+      ...(socket instanceof TLSSocket ? { tls: tlsInfo(socket) } : {}),
       mayStartTls: certificates !== undefined && !isImplicit,
       async startTls() {
         // RFC 3207 section 6, and the same for every protocol: what came in plain text may be anybody's.
         while (socket.read() !== null);
         const secured = await handshake(socket, connection)
-        return { socket: secured, tls: tlsFacts(secured) }
+        return { socket: secured, tls: tlsInfo(secured) }
       },
       compress: () => connection.compress(),
     }
@@ -189,7 +194,7 @@ export interface ListenerOptions {
   readonly timeouts: { readonly handshake: number }
 }
 
-export interface Listener extends Pick<ClientsParts, 'full' | 'serve'> {
+export interface Listener extends Pick<ClientsDeps, 'full' | 'serve'> {
   /** What `iems status` calls its doors. */
   readonly label: string
 }
@@ -199,14 +204,14 @@ export async function createListener(
   { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
   { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,
   { label, full, serve }: Listener,
-): Promise<Required<Pick<Parts, 'listen' | 'refresh' | 'close'>>> {
+): Promise<Required<Pick<PluginInstance, 'listen' | 'refresh' | 'close'>>> {
   const certificates = tls && (await readCertificates(tls))
   const refresh = async () => {
     if (await certificates?.refresh()) log.info('other certificates are used from now on')
     return true
   }
   if (certificates) repeat(LOOK_MS, 'the look for other certificates', refresh)
-  const admission = createAdmission(limits, lasting('connections', createAdmissionState))
+  const admission = createConnectionLimits(limits, lasting('connections', createAdmissionState))
   const handshakeMs = timeouts.handshake
   const clients = createClients({
     tls,

@@ -2,13 +2,13 @@
  * What a listener tells of a TLS connection, what SASL can be bound to included.
  */
 import type { TLSSocket } from 'node:tls'
-import type { TlsFacts } from '../inbound/session.ts'
+import type { TlsInfo } from '../inbound/session.ts'
 
 /** RFC 9266 section 2. */
 const EXPORTER = { label: 'EXPORTER-Channel-Binding', octets: 32 } as const
 
 /** Of a connection whose handshake is done. */
-export function tlsFacts(socket: TLSSocket): TlsFacts {
+export function tlsInfo(socket: TLSSocket): TlsInfo {
   // Node knows the name, false when the client asked for none; its types do not say so.
   const { servername } = socket as { servername?: string | false }
   const version = socket.getProtocol() ?? 'unknown'

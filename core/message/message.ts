@@ -240,7 +240,7 @@ export async function* openWith(body: Body, edits: Edits, range?: ByteRange): As
 // --- the message -----------------------------------------------------------------------------
 
 /** What a message is made of. */
-export interface MessageParts {
+export interface MessageDeps {
   readonly id: string
   readonly session: Session
   readonly from: string
@@ -266,7 +266,7 @@ function readOnly({ get }: Headers): Headers {
 }
 
 /** The message as plugins read it. */
-export function createMessage(parts: MessageParts): ReadableMessage {
+export function createMessage(parts: MessageDeps): ReadableMessage {
   const { id, session, from, parameters, priority, recipients, edits, body, header, parseLimit } = parts
   let headers: Headers | undefined
   let parsed: Promise<ParsedMail | undefined> | undefined
@@ -298,15 +298,15 @@ export function createMessage(parts: MessageParts): ReadableMessage {
 
 /** What `modify` taps made of a message. */
 export interface ChangedMessage {
-  readonly parts: MessageParts
+  readonly parts: MessageDeps
   /** Addresses that the sender did not name. */
   readonly added: readonly string[]
 }
 
 /** The message as `modify` taps change it; `replace` is given the new content, of which it makes the new parts. */
 export function createChangeableMessage(
-  first: MessageParts,
-  replace: (source: AsyncIterable<Uint8Array>) => Promise<MessageParts>,
+  first: MessageDeps,
+  replace: (source: AsyncIterable<Uint8Array>) => Promise<MessageDeps>,
 ): { readonly message: Message; changed(): ChangedMessage } {
   let parts = first
   let { from, recipients } = first

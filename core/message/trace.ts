@@ -5,7 +5,7 @@
  * What must stay true: it is bounded, whatever a message goes through, and holds no content and no secret.
  */
 import type { Finding, Outcome, Recipient, Route, Session } from '../api/hooks.ts'
-import type { Clock, Run } from '../api/plugin.ts'
+import type { Clock, HookRun } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
 import { wordsOf } from '../delivery/report-text.ts'
 
@@ -25,7 +25,7 @@ export interface Step {
 }
 
 /** What one attempt meant for one recipient. */
-export interface Fate {
+export interface RecipientResult {
   readonly address: string
   readonly status: Outcome['status'] | 'removed'
   /** As it was said, in one line. */
@@ -38,13 +38,13 @@ export interface Fate {
 export interface AttemptRecord {
   readonly at: number
   readonly ms: number
-  readonly fates: readonly Fate[]
+  readonly fates: readonly RecipientResult[]
   /** What taps did in it, at `dispatch` and at the hooks of the channel. */
   readonly steps?: readonly Step[]
 }
 
 /** One delivery's part of the biography. */
-export interface DeliveryStory {
+export interface DeliveryTrace {
   readonly number: number
   readonly channel: string
   readonly nexthop: string
@@ -55,7 +55,7 @@ export interface DeliveryStory {
   readonly waiting?: { readonly recipients: readonly Recipient[]; readonly due?: number; readonly held?: string }
 }
 
-export interface Biography {
+export interface MessageTrace {
   readonly id: string
   /** The reply, when the message was refused: then there are no deliveries. */
   readonly refused?: string
@@ -68,7 +68,7 @@ export interface Biography {
   readonly priority: string
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]
-  readonly deliveries: readonly DeliveryStory[]
+  readonly deliveries: readonly DeliveryTrace[]
   readonly finished: boolean
 }
 
@@ -96,7 +96,7 @@ export function withStep(steps: readonly Step[], next: Step): readonly Step[] {
   return steps.length < STEPS_KEPT ? [...steps, next] : steps
 }
 
-export function fateOf({ recipient, status, reply, remote }: Outcome): Fate {
+export function resultOf({ recipient, status, reply, remote }: Outcome): RecipientResult {
   return {
     address: recipient.address,
     status,
@@ -130,7 +130,7 @@ export function verdictOf(answer: unknown): string {
 
 /** What is collected about one message on its way in, or about one delivery. */
 export interface Trace {
-  readonly run: Run
+  readonly run: HookRun
   readonly state: Record<string, Record<string, unknown>>
   findings: readonly Finding[]
   steps: readonly Step[]

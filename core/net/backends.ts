@@ -8,20 +8,20 @@
 import type { Log } from '../runtime/log.ts'
 import type { Backend } from './backend.ts'
 
-export type OutsideAddress = { readonly path: string } | { readonly host: string; readonly port: number }
+export type BackendAddress = { readonly path: string } | { readonly host: string; readonly port: number }
 
-export interface OutsideState extends Omit<Backend, 'service'> {
+export interface BackendState extends Omit<Backend, 'service'> {
   readonly state: 'in use' | 'paused' | 'on trial'
   /** Answers since the start. */
   readonly answers: number
 }
 
 /** Nobody answers now. */
-export class NoServer extends Error {}
+export class AllBackendsDown extends Error {}
 /** The question itself could not be asked, whoever is asked: thrown on as its cause. */
-export class QuestionFailed extends Error {}
+export class RequestFailed extends Error {}
 
-export interface OutsideParts {
+export interface BackendPoolOptions {
   /** What it is called in the log. */
   readonly service: string
   /** `host:port`, `[::1]:port` or `unix:/path`, in the order in which they are asked. */
@@ -36,30 +36,38 @@ export interface OutsideParts {
 }
 
 /** A server that may be asked now; whoever takes it says what came of it. */
-export interface OutsideServer {
-  readonly to: OutsideAddress
+export interface PooledBackend {
+  readonly to: BackendAddress
   answered(): void
   failed(cause: unknown): void
   /** Nothing can be said of it. */
   unasked(): void
 }
 
-export interface Outside {
+export interface BackendPool {
   /** The first answer, from whoever gives one. Throws `NoServer`. */
-  ask<T>(question: (to: OutsideAddress, signal: AbortSignal) => Promise<T>, timeout?: number): Promise<T>
+  ask<T>(question: (to: BackendAddress, signal: AbortSignal) => Promise<T>, timeout?: number): Promise<T>
   /** Those that may be asked now, for who keeps a connection. */
-  each(): Iterable<OutsideServer>
+  each(): Iterable<PooledBackend>
   /** Whether anybody would be asked now. */
   isUp(): boolean
-  states(): readonly OutsideState[]
+  states(): readonly BackendState[]
   /** The same for `iems status`. */
   backends(): readonly Backend[]
 }
 
 /** What `servers` are written like. */
-export const OUTSIDE_ADDRESS = /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/
+export const BACKEND_ADDRESS = /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/
 
-export function createOutside({ service, servers, timeout, failures, pause, now, log }: OutsideParts): Outside {
+export function createBackendPool({
+  service,
+  servers,
+  timeout,
+  failures,
+  pause,
+  now,
+  log,
+}: BackendPoolOptions): BackendPool {
   const all = servers.map((name) => ({
     name,
     to: addressOf(name),
@@ -90,7 +98,7 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
     server.answers++
   }
 
-  function* each(): Generator<OutsideServer> {
+  function* each(): Generator<PooledBackend> {
     for (const server of all) {
       if (!mayAsk(server)) continue
       server.isOnTrial = server.until !== undefined
@@ -119,14 +127,14 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
           server.answered()
           return answer
         } catch (cause) {
-          if (cause instanceof QuestionFailed) {
+          if (cause instanceof RequestFailed) {
             server.unasked()
             throw cause.cause
           }
           server.failed(cause)
         }
       }
-      throw new NoServer(`no ${service} answers`)
+      throw new AllBackendsDown(`no ${service} answers`)
     },
     each,
     isUp: () => all.some(mayAsk),
@@ -149,7 +157,7 @@ export function createOutside({ service, servers, timeout, failures, pause, now,
   }
 }
 
-function addressOf(name: string): OutsideAddress {
+function addressOf(name: string): BackendAddress {
   if (name.startsWith('unix:')) return { path: name.slice(5) }
   const colon = name.lastIndexOf(':')
   return { host: name.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(name.slice(colon + 1)) }

@@ -21,7 +21,7 @@ import {
 } from './dns-message.ts'
 import { type DnsOptions, type NameServer, parseNameServer } from './dns-options.ts'
 import { askByTcp, askByUdp } from './dns-transport.ts'
-import { createTurns } from './semaphore.ts'
+import { createSemaphore } from './semaphore.ts'
 
 export type DnsAnswer<T> =
   | {
@@ -140,7 +140,7 @@ class ServerResolver {
   readonly #options: DnsOptions
   readonly #now: () => number
   readonly #given: readonly NameServer[] | undefined
-  readonly #turns: ReturnType<typeof createTurns>
+  readonly #turns: ReturnType<typeof createSemaphore>
   readonly #avoidUntil = new Map<NameServer, number>()
   readonly #withoutEdns = new Set<NameServer>()
   #system: { readonly servers: readonly NameServer[]; readonly until: number } = { servers: [], until: 0 }
@@ -149,7 +149,7 @@ class ServerResolver {
     this.#options = options
     this.#now = now
     this.#given = options.servers?.flatMap((text) => parseNameServer(text) ?? [])
-    this.#turns = createTurns({ atOnce: options.maxQueries, waiting: MAX_WAITING })
+    this.#turns = createSemaphore({ atOnce: options.maxQueries, waiting: MAX_WAITING })
   }
 
   async resolve(question: Question): Promise<Resolved> {

@@ -7,7 +7,7 @@
  */
 
 /** `isLate`: it waited in vain; otherwise its queue was full. */
-export class NoTurn extends Error {
+export class SemaphoreRejected extends Error {
   readonly isLate: boolean
 
   constructor(isLate: boolean) {
@@ -16,7 +16,7 @@ export class NoTurn extends Error {
   }
 }
 
-export interface TurnsParts {
+export interface SemaphoreOptions {
   readonly atOnce: number
   /** Most that wait in one queue. Default: any number. */
   readonly waiting?: number
@@ -24,7 +24,7 @@ export interface TurnsParts {
   readonly patience?: number
 }
 
-export interface Turns {
+export interface Semaphore {
   /** Does the work when it is its turn; a lower rank is served first. Default rank: 0. Throws `NoTurn`. */
   take<T>(work: () => Promise<T>, rank?: number): Promise<T>
 }
@@ -32,7 +32,11 @@ export interface Turns {
 /** Of so many turns one goes to the highest rank that waits. */
 const SHARE = 8
 
-export function createTurns({ atOnce, waiting: most = Number.POSITIVE_INFINITY, patience }: TurnsParts): Turns {
+export function createSemaphore({
+  atOnce,
+  waiting: most = Number.POSITIVE_INFINITY,
+  patience,
+}: SemaphoreOptions): Semaphore {
   let working = 0
   let given = 0
   const queues: (() => void)[][] = []
@@ -44,12 +48,12 @@ export function createTurns({ atOnce, waiting: most = Number.POSITIVE_INFINITY, 
     }
     while (queues.length <= rank) queues.push([])
     const queue = queues[rank] as (() => void)[]
-    if (queue.length >= most) throw new NoTurn(false)
+    if (queue.length >= most) throw new SemaphoreRejected(false)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     queue.push(resolve)
     const late = () => {
       queue.splice(queue.indexOf(resolve), 1)
-      reject(new NoTurn(true))
+      reject(new SemaphoreRejected(true))
     }
     const timer = patience === undefined ? undefined : setTimeout(late, patience)
     // Who gets the turn takes it over: it is not given back in between.

@@ -10,7 +10,7 @@ import type { Clock } from '../api/plugin.ts'
 import { format, type Reply } from '../api/reply.ts'
 import { wordsOf } from '../delivery/report-text.ts'
 import { openWith } from '../message/message.ts'
-import { type Biography, type DeliveryStory, type Fate, withAttempt } from '../message/trace.ts'
+import { type DeliveryTrace, type MessageTrace, type RecipientResult, withAttempt } from '../message/trace.ts'
 import type { Emit } from '../runtime/log.ts'
 import { defineSignal, type Signals } from '../runtime/signals.ts'
 import type { ByteRange, Key, Op, Scheduled, Store } from '../store/store.ts'
@@ -19,14 +19,14 @@ import {
   type DeliveryRecord,
   decode,
   deliveriesOf,
+  deliveryTraceOf,
   historyKey,
   historyOf,
+  laneForDelivery,
   type MessageRecord,
   messageKey,
-  placeOf,
   readKey,
   readLane,
-  storyOf,
 } from './records.ts'
 
 /** Which deliveries are meant; every field that is given must match. */
@@ -86,13 +86,13 @@ export interface Queue {
   /** The content of a waiting message, or a range of it, held ones included; undefined when it does not wait. */
   open(message: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>
   /** A message's biography, also when it is finished; undefined when nothing is known of it. */
-  biography(message: string): Promise<Biography | undefined>
+  biography(message: string): Promise<MessageTrace | undefined>
 }
 
 /** How many deliveries one commit changes when an admin changes many. */
 const BATCH = 500
 
-export interface AdminParts {
+export interface AdminDeps {
   readonly store: Store
   readonly clock: Clock
   readonly emit: Emit
@@ -105,7 +105,7 @@ export const Flushed = defineSignal<{ readonly channel: string; readonly nexthop
 
 export type Admin = ReturnType<typeof createAdmin>
 
-export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) {
+export function createAdmin({ store, clock, emit, queue, signals }: AdminDeps) {
   /** The parts of a lane's name if the filter means what is in it. */
   function matching(lane: string, filter: QueueFilter) {
     const parts = readLane(lane)
@@ -179,7 +179,7 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
     const { priority } = decode<MessageRecord>(value)
     for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
       if (number !== undefined && readKey(at).number !== Number(number)) continue
-      const lane = placeOf(decode<DeliveryRecord>(bytes), priority)
+      const lane = laneForDelivery(decode<DeliveryRecord>(bytes), priority)
       if (!matching(lane, filter)) continue
       const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
       const one = await found(lane, { key: at, at: due, leased }, filter)
@@ -275,7 +275,11 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
       changeAll(filter, (delivery) => ({ ...released(delivery), giveUp: reason }), { inMs: 0 }),
     async remove(filter) {
       const now = clock.now()
-      const gone = ({ address }: Recipient): Fate => ({ address, status: 'removed', reply: 'removed by an admin' })
+      const gone = ({ address }: Recipient): RecipientResult => ({
+        address,
+        status: 'removed',
+        reply: 'removed by an admin',
+      })
       const count = await changeAll(filter, (delivery) => ({
         ...delivery,
         recipients: [],
@@ -293,20 +297,20 @@ export function createAdmin({ store, clock, emit, queue, signals }: AdminParts) 
     biography,
   }
 
-  async function biography(id: string): Promise<Biography | undefined> {
+  async function biography(id: string): Promise<MessageTrace | undefined> {
     const live = await store.get(messageKey(id))
     const value = live ?? (await store.get(historyKey(id, 0)))
     if (!value) return undefined
-    const { last, refused, ...record } = decode<MessageRecord & { last?: DeliveryStory; refused?: Reply }>(value)
-    const deliveries: DeliveryStory[] = last ? [last] : []
+    const { last, refused, ...record } = decode<MessageRecord & { last?: DeliveryTrace; refused?: Reply }>(value)
+    const deliveries: DeliveryTrace[] = last ? [last] : []
     for await (const [at, bytes] of store.scan(historyOf(id)))
       if (readKey(at).number !== 0) deliveries.push(decode(bytes))
     for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
       const delivery = decode<DeliveryRecord>(bytes)
-      const due = await store.dueAt(placeOf(delivery, record.priority), at)
+      const due = await store.dueAt(laneForDelivery(delivery, record.priority), at)
       const when = delivery.held === undefined ? (due === undefined ? {} : { due }) : { held: delivery.held }
       deliveries.push({
-        ...storyOf(readKey(at).number, delivery),
+        ...deliveryTraceOf(readKey(at).number, delivery),
         waiting: { recipients: delivery.recipients, ...when },
       })
     }

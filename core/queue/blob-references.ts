@@ -11,7 +11,7 @@ import type { Delivery } from '../api/hooks.ts'
 import { createHeaderScanner } from '../header.ts'
 import { type Body, type Edits, openWith } from '../message/message.ts'
 import type { ByteRange, Check, Op, Store } from '../store/store.ts'
-import type { Narrowed } from '../store/subspace.ts'
+import type { Subspace } from '../store/subspace.ts'
 import {
   decode,
   encode,
@@ -46,14 +46,14 @@ export interface StagedContent {
 }
 
 /** One who holds a body; the name is the plugin's own choice. */
-export interface Holder {
+export interface BlobReference {
   readonly blob: string
   readonly owner: string
 }
 
 export interface Holding {
   /** From where it is taken over: a delivery under way, what was staged, or one who holds it already. */
-  readonly from: Delivery | StagedContent | Holder
+  readonly from: Delivery | StagedContent | BlobReference
   readonly owner: string
 }
 
@@ -61,13 +61,13 @@ export interface ContentChange {
   readonly ops: readonly Op[]
   readonly checks?: readonly Check[]
   readonly hold?: readonly Holding[]
-  readonly free?: readonly Holder[]
+  readonly free?: readonly BlobReference[]
 }
 
 /** `unproven`: it is there in its length, and nothing is known to compare it with. */
 export type ContentState = 'right' | 'unproven' | 'missing' | 'cut off' | 'too long' | 'changed'
 
-export interface Contents {
+export interface ContentStore {
   /** What a delivery carries, with this delivery's own header changes so far. */
   of(delivery: Delivery): Content
   /** Reads new content to its end. Throws what the source throws. */
@@ -123,15 +123,15 @@ export function createRelease(store: Store): ReleaseFreed {
   }
 }
 
-export interface ContentsParts {
+export interface ContentsDeps {
   readonly store: Store
   readonly plugin: string
-  readonly narrowed: Narrowed
+  readonly narrowed: Subspace
   readonly release: ReleaseFreed
   failed(blob: string, cause: unknown): void
 }
 
-export function createContents({ store, plugin, narrowed, release, failed }: ContentsParts): Contents {
+export function createContentStore({ store, plugin, narrowed, release, failed }: ContentsDeps): ContentStore {
   const ownerName = (owner: string) => `${plugin}/${owner}`
 
   function bodyOf({ blob, blobSize }: Content): Body {

@@ -16,15 +16,15 @@ import {
   decode,
   deliveriesOf,
   deliveryKey,
+  deliveryTraceOf,
   encode,
   historyKey,
   holdersKey,
+  laneForDelivery,
   type MessageRecord,
   messageKey,
   onceKey,
-  placeOf,
   readKey,
-  storyOf,
   type Waiting,
 } from './records.ts'
 
@@ -98,7 +98,7 @@ const leaseIsOurs = ({ key: at, lane, lease }: Pick<Job, 'key' | 'lane' | 'lease
   lease: lease.generation,
 })
 
-export interface QueueParts {
+export interface QueueDeps {
   readonly store: Store
   readonly clock: Clock
   readonly emit: Emit
@@ -108,7 +108,7 @@ export interface QueueParts {
 
 export type SharedQueue = ReturnType<typeof createQueue>
 
-export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
+export function createQueue({ store, clock, emit, historyMs }: QueueDeps) {
   /** Taken by this kernel and not settled yet. */
   const active = new Set<Job>()
   /** Messages just accepted with one delivery, which usually follows at once. Their records never change. */
@@ -126,7 +126,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
     const ops: Op[] = [...body, { put: messageKey(id), value: encode(record) }]
     deliveries.forEach((delivery, index) => {
       const at = deliveryKey(id, index + 1)
-      ops.push({ put: at, value: encode(delivery) }, { due: at, lane: placeOf(delivery, priority), in: 0 })
+      ops.push({ put: at, value: encode(delivery) }, { due: at, lane: laneForDelivery(delivery, priority), in: 0 })
     })
     const checks: Check[] = []
     if (once !== undefined) {
@@ -232,9 +232,9 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       if (only)
         ops.push({
           put: historyKey(record.id, 0),
-          value: encode({ ...record, state: undefined, last: storyOf(number, story) }),
+          value: encode({ ...record, state: undefined, last: deliveryTraceOf(number, story) }),
         })
-      else ops.push({ put: historyKey(record.id, number), value: encode(storyOf(number, story)) })
+      else ops.push({ put: historyKey(record.id, number), value: encode(deliveryTraceOf(number, story)) })
     }
     return ops
   }
@@ -263,7 +263,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
   async function commitSettlement(job: Job, settlement: Settlement): Promise<boolean> {
     const next = after(job, settlement)
     const finished = next.recipients.length === 0
-    const lane = placeOf(next, job.record.priority)
+    const lane = laneForDelivery(next, job.record.priority)
     const ops: Op[] = finished
       ? endOps(job, next)
       : [
@@ -339,7 +339,7 @@ export function createQueue({ store, clock, emit, historyMs }: QueueParts) {
       if (!found) return false
       const { record, delivery, value } = found
       const next = edit(delivery)
-      const [from, to] = [placeOf(delivery, record.priority), placeOf(next, record.priority)]
+      const [from, to] = [laneForDelivery(delivery, record.priority), laneForDelivery(next, record.priority)]
       const finished = next.recipients.length === 0
       if (!evenLeased && (await store.isLeased(from, at))) return false
       const ops: Op[] = finished

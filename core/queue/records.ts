@@ -14,7 +14,7 @@
 import type { Finding, MailParameters, Priority, Recipient, Session } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
 import type { Edits } from '../message/message.ts'
-import type { AttemptRecord, DeliveryStory, Step } from '../message/trace.ts'
+import type { AttemptRecord, DeliveryTrace, Step } from '../message/trace.ts'
 import { below, key, unkey } from '../store/keys.ts'
 import type { Key, Value } from '../store/store.ts'
 
@@ -100,7 +100,7 @@ export const decode = <T>(value: Value): T =>
   JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
 /** A delivery's part of the biography. */
-export function storyOf(number: number, delivery: DeliveryRecord): DeliveryStory {
+export function deliveryTraceOf(number: number, delivery: DeliveryRecord): DeliveryTrace {
   const { channel, nexthop, attempts, findings } = delivery
   return { number, channel, nexthop, attempts, ...(findings.length > 0 ? { findings } : {}) }
 }
@@ -115,7 +115,7 @@ export function laneOf(channel: string, priority: Priority, nexthop: string): st
 }
 
 /** The lane a delivery stands in. */
-export function placeOf({ channel, nexthop, held }: DeliveryRecord, priority: Priority): string {
+export function laneForDelivery({ channel, nexthop, held }: DeliveryRecord, priority: Priority): string {
   return `${held === undefined ? '' : HELD}${laneOf(channel, priority, nexthop)}`
 }
 

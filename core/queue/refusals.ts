@@ -30,7 +30,7 @@ export interface RefusedRecord {
 
 export type RememberRefusal = (refused: Omit<RefusedRecord, 'v' | 'at'>) => void
 
-export interface RefusalsParts {
+export interface RefusalsDeps {
   readonly store: Store
   readonly clock: Clock
   readonly emit: Emit
@@ -44,7 +44,7 @@ const PER_HOUR = 2000
 const RECIPIENTS_KEPT = 100
 const STEPS_KEPT = 50
 
-export function createRefusals({ store, clock, emit, historyMs }: RefusalsParts): RememberRefusal {
+export function createRefusals({ store, clock, emit, historyMs }: RefusalsDeps): RememberRefusal {
   let hour = 0
   let written = 0
   return (refused) => {

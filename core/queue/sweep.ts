@@ -23,7 +23,7 @@ import {
   messagesBefore,
 } from './records.ts'
 
-export interface SweepParts {
+export interface SweepDeps {
   readonly store: Store
   readonly clock: Clock
   readonly queue: SharedQueue
@@ -48,7 +48,7 @@ const SWEPT = 10_000
 
 export type Sweep = ReturnType<typeof createSweep>
 
-export function createSweep({ store, clock, queue, release, historyMs }: SweepParts) {
+export function createSweep({ store, clock, queue, release, historyMs }: SweepDeps) {
   /** Removes what a crash or time has left: history past its time, `once` keys, messages without deliveries, bodies nobody holds. */
   return async function sweep(signal: AbortSignal): Promise<Swept> {
     const day = clock.now() - DAY_MS

@@ -18,7 +18,7 @@ import { dnsOptions } from '../net/dns-options.ts'
 import type { Store } from '../store/store.ts'
 import { importFresh } from './config-import.ts'
 import { misplaced, portsTwice } from './config-listeners.ts'
-import { type ChannelPlacement, channelPlacement, type PluginPlacement, placement } from './settings.ts'
+import { type ChannelSettings, channelSettings, type PluginSettings, placement } from './settings.ts'
 import { duration, size } from './units.ts'
 
 // --- secrets ------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ export const configSchema = z.strictObject({
 export type ConfigInput = z.input<typeof configSchema>
 type Checked = z.output<typeof configSchema>
 
-export interface Standing<P> {
+export interface ConfiguredPlugin<P> {
   readonly name: string
   // any: plugins have options of every kind
   readonly definition: PluginDefinition<any>
@@ -238,8 +238,8 @@ export interface Standing<P> {
 export interface Config extends Omit<Checked, 'hostname' | 'channels' | 'plugins'> {
   readonly hostname: string
   readonly path: string
-  readonly channels: readonly Standing<ChannelPlacement>[]
-  readonly plugins: readonly Standing<PluginPlacement>[]
+  readonly channels: readonly ConfiguredPlugin<ChannelSettings>[]
+  readonly plugins: readonly ConfiguredPlugin<PluginSettings>[]
 }
 
 /** Types the configuration; does nothing else. */
@@ -327,7 +327,7 @@ async function stand<P>(
   const { accepts } = one.definition
   const place = await validate(
     kind,
-    kind === channelPlacement && accepts ? { accepts, ...one.placement } : one.placement,
+    kind === channelSettings && accepts ? { accepts, ...one.placement } : one.placement,
     [...base, '(placement)'],
     problems,
   )
@@ -342,7 +342,7 @@ async function stand<P>(
 
 /** `from` and `to` that name no channel would silently never match. */
 function unknownChannels(
-  standing: readonly Standing<PluginPlacement>[],
+  standing: readonly ConfiguredPlugin<PluginSettings>[],
   channels: ReadonlySet<string>,
   problems: Problem[],
 ) {
@@ -374,13 +374,13 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
   // With the frame broken the parts that can be seen are still looked at, so that all problems come at once.
   const given = (input ?? {}) as { channels?: Record<string, PluginEntry>; plugins?: (PluginEntry | false)[] }
   const isEntry = (value: unknown): value is PluginEntry => entry.safeParse(value).success
-  const channels: Standing<ChannelPlacement>[] = []
+  const channels: ConfiguredPlugin<ChannelSettings>[] = []
   for (const [channel, one] of Object.entries(given.channels ?? {})) {
     if (!isEntry(one)) continue
-    const { options, place } = await stand(one, ['channels', channel], channelPlacement, problems)
+    const { options, place } = await stand(one, ['channels', channel], channelSettings, problems)
     if (place) channels.push({ name: channel, definition: one.definition, options, placement: place })
   }
-  const plugins: Standing<PluginPlacement>[] = []
+  const plugins: ConfiguredPlugin<PluginSettings>[] = []
   for (const [index, one] of (Array.isArray(given.plugins) ? given.plugins : []).entries()) {
     if (!isEntry(one)) continue
     const { options, place } = await stand(one, ['plugins', index], placement, problems)

@@ -29,7 +29,7 @@ interface FormatsRecord {
 
 const TRIES = 20
 
-export interface FormatsParts {
+export interface FormatsDeps {
   readonly store: Store
   /** What the owner's upgrades see. */
   readonly view: Store
@@ -38,7 +38,7 @@ export interface FormatsParts {
 }
 
 /** Upgrades what is older. Throws IEMS_RECORDS_NEWER with nothing changed. */
-export async function bringUp({ store, view, owner }: FormatsParts, kinds: RecordKinds): Promise<void> {
+export async function bringUp({ store, view, owner }: FormatsDeps, kinds: RecordKinds): Promise<void> {
   const at = key('v', owner)
   for (let tries = 0; tries < TRIES; tries++) {
     const value = await store.get(at)

@@ -24,7 +24,7 @@ export interface Job {
   run(signal: AbortSignal): Promise<unknown>
 }
 
-export interface JobsParts {
+export interface JobsDeps {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
@@ -49,7 +49,7 @@ const LEASE_MS = 120_000
 const LOOK_MS = 300_000
 
 /** Schedules jobs of one owner, a plugin or the kernel. */
-export function createJobs(parts: JobsParts, owner: string): (job: Job) => void {
+export function createJobs(parts: JobsDeps, owner: string): (job: Job) => void {
   return (job) => {
     if (parts.signal.aborted) return
     const { clock, signal } = parts
@@ -70,13 +70,13 @@ export function createJobs(parts: JobsParts, owner: string): (job: Job) => void 
 }
 
 class JobRunner {
-  readonly #parts: JobsParts
+  readonly #parts: JobsDeps
   readonly #job: Job
   readonly #key: Key
   readonly #lane: string
   #isKnown = false
 
-  constructor(parts: JobsParts, owner: string, job: Job) {
+  constructor(parts: JobsDeps, owner: string, job: Job) {
     this.#parts = parts
     this.#job = job
     const at: readonly KeyPart[] = ['j', owner, job.name]

@@ -12,10 +12,10 @@ import {
   type Clock,
   type Command,
   type Hooks,
-  NOTHING,
-  type Parts,
+  type LoadedPlugin,
+  NO_MESSAGE,
+  type PluginInstance,
   type SetupContext,
-  type Standing,
   wire,
 } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
@@ -23,36 +23,36 @@ import type { Service } from '../api/service.ts'
 import { createSecret } from '../auth/authenticator.ts'
 import { createAttemptState, createAttempts } from '../auth/login-throttle.ts'
 import { createRights } from '../auth/rights.ts'
-import { createConclude } from '../delivery/outcomes.ts'
+import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
 import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
-import { type OpenSession, openSession, type SessionParts } from '../inbound/session.ts'
+import { openSession, type ServerSession, type SessionDeps } from '../inbound/session.ts'
 import { createSubmit } from '../inbound/submit.ts'
 import type { Backend } from '../net/backend.ts'
 import { createDns, type Dns } from '../net/dns.ts'
 import { inNetworks } from '../net/networks.ts'
 import { type Admin, createAdmin } from '../queue/admin.ts'
-import { createContents, createRelease } from '../queue/blob-references.ts'
+import { createContentStore, createRelease } from '../queue/blob-references.ts'
 import { createQueue, type SharedQueue } from '../queue/queue.ts'
 import { createRefusals } from '../queue/refusals.ts'
 import { createSweep, type Sweep } from '../queue/sweep.ts'
 import type { Store } from '../store/store.ts'
-import { narrow } from '../store/subspace.ts'
-import type { Config, Standing as Configured } from './config.ts'
+import { subspace } from '../store/subspace.ts'
+import type { Config, ConfiguredPlugin as Configured } from './config.ts'
 import { bringUp } from './formats.ts'
 import { createJobs, type Job } from './jobs.ts'
 import { createLasting, type Lasting } from './lasting.ts'
-import type { Claim, Door, Ports } from './listeners.ts'
+import type { Listener, Listeners, Reservation } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { repeat } from './repeat.ts'
-import type { ChannelPlacement, PluginPlacement } from './settings.ts'
+import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { createSignals } from './signals.ts'
 
-export interface KernelParts {
+export interface KernelDeps {
   readonly config: Config
   readonly store: Store
-  readonly ports: Ports
+  readonly ports: Listeners
   readonly clock: Clock
   readonly log: LogWriter
   /** Default: a resolver of the kernel's own. */
@@ -74,7 +74,7 @@ export interface Kernel {
   schedule(job: Job): void
   readonly hooks: Hooks
   readonly emit: Emit
-  readonly doors: readonly Door[]
+  readonly doors: readonly Listener[]
   /** What is odd about the configuration. */
   readonly warnings: readonly string[]
   /** What is wrong with what is kept: a line for each. */
@@ -102,7 +102,7 @@ async function within(done: Promise<unknown>, ms: number): Promise<void> {
   end.abort()
 }
 
-type AnyStanding = Configured<PluginPlacement | ChannelPlacement>
+type AnyStanding = Configured<PluginSettings | ChannelSettings>
 
 /** Those who offer stand before those who need. Throws when somebody is missing or they need each other in a circle. */
 export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(standing: readonly T[]): T[] {
@@ -149,7 +149,7 @@ function lostRoutes(
     })
 }
 
-function commandsOf(standing: readonly Standing[]): ReadonlyMap<string, Command> {
+function commandsOf(standing: readonly LoadedPlugin[]): ReadonlyMap<string, Command> {
   const commands = new Map<string, Command>()
   for (const { name, parts } of standing) {
     for (const [words, command] of Object.entries(parts.commands ?? {})) {
@@ -164,7 +164,7 @@ const offersOf = ({ offers = [] }: AnyStanding['definition']) =>
   (offers as readonly Service<unknown>[]).map(({ name }) => name)
 
 /** By type, so that none is forgotten. */
-const PARTS: Readonly<Record<keyof Parts, true>> = {
+const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
   hooks: true,
   listen: true,
   deliver: true,
@@ -193,7 +193,7 @@ function roleWarnings({ reports }: Config, accepts: ReadonlyMap<string, string>)
   return ['reports.postmaster is not set: mail for postmaster and abuse is refused where no mailbox has that name']
 }
 
-async function* unreachable(postmaster: string, session: OpenSession): AsyncGenerator<string> {
+async function* unreachable(postmaster: string, session: ServerSession): AsyncGenerator<string> {
   const refusal = (await session.mail('', {})) ?? (await session.rcpt({ address: postmaster }))
   session.close()
   if (refusal) yield `reports.postmaster ${postmaster} gets no mail: ${format(refusal.reply)}`
@@ -210,13 +210,13 @@ export async function createKernel({
   folder,
   lasting = createLasting(),
   watch,
-}: KernelParts): Promise<Kernel> {
+}: KernelDeps): Promise<Kernel> {
   const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
-  const claim: Claim = ports.claim()
+  const claim: Reservation = ports.claim()
   const gone = new AbortController()
   const underWay = new Set<Promise<unknown>>()
   const services = new Map<string, unknown>()
-  const standing: Standing[] = []
+  const standing: LoadedPlugin[] = []
   const routes: { readonly plugin: string; readonly channel: string }[] = []
   const deliverers: Deliverer[] = []
   let hooks: Hooks | undefined
@@ -225,7 +225,7 @@ export async function createKernel({
     const event: KernelEvent = { ...fields, name, at: clock.now() }
     log.event(event)
     watch?.(event)
-    if (hooks?.isTapped('event')) hooks.tell(event)
+    if (hooks?.isTapped('event')) hooks.emit(event)
   }
   const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
   const signals = createSignals({ store, log: log.child({}), signal: gone.signal })
@@ -233,7 +233,7 @@ export async function createKernel({
   const attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
   const rights = createRights({ signals, clock, interval: config.limits.recheckInterval })
   // Filled in when the hooks are wired: sessions come only after that.
-  let sessions: SessionParts | undefined
+  let sessions: SessionDeps | undefined
   const later = <T>(value: T | undefined): T => {
     if (value === undefined) throw new IemsError('IEMS_CLOSED')
     return value
@@ -244,7 +244,7 @@ export async function createKernel({
 
   function contextFor({ name, placement, definition }: AnyStanding): SetupContext {
     const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
-    const narrowed = narrow(store, 'p', name)
+    const narrowed = subspace(store, 'p', name)
     const lent = { clock, dns, log: log.child({ plugin: name }), signal: gone.signal }
     return {
       ...lent,
@@ -252,7 +252,7 @@ export async function createKernel({
       hostname: config.hostname,
       store: narrowed,
       signals: createSignals({ store, log: lent.log, signal: gone.signal }),
-      contents: createContents({ store, plugin: name, narrowed, release, failed }),
+      contents: createContentStore({ store, plugin: name, narrowed, release, failed }),
       folder: () => folder?.(name),
       queue: admin.queue,
       routesTo: (channel) => void routes.push({ plugin: name, channel }),
@@ -279,12 +279,12 @@ export async function createKernel({
       find: <T>(service: Service<T>) => services.get(service.name) as T | undefined,
       async call(hook, subject, about) {
         const wiredHooks = later(hooks)
-        return wiredHooks.call(hook, subject, about ? wiredHooks.runOf(about.of) : NOTHING)
+        return wiredHooks.call(hook, subject, about ? wiredHooks.runOf(about.of) : NO_MESSAGE)
       },
     }
   }
 
-  async function closeOne({ name, parts }: Standing, signal: AbortSignal) {
+  async function closeOne({ name, parts }: LoadedPlugin, signal: AbortSignal) {
     try {
       await parts.close?.(signal)
     } catch (cause) {
@@ -304,9 +304,9 @@ export async function createKernel({
     for (const one of [...standing].reverse()) if (!entrances.includes(one)) await closeOne(one, signal)
   }
 
-  async function setUp(one: AnyStanding): Promise<Standing> {
+  async function setUp(one: AnyStanding): Promise<LoadedPlugin> {
     const ctx = contextFor(one)
-    let parts: Parts
+    let parts: PluginInstance
     try {
       await bringUp({ store, view: ctx.store, owner: one.name }, one.definition.records ?? {})
       parts = await one.definition.setup(one.options, ctx)
@@ -327,7 +327,7 @@ export async function createKernel({
       throw new IemsError('IEMS_CHANNEL_MISPLACED', { plugin: one.name })
     }
     const { as: _, onError, from, to } = one.placement
-    const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginPlacement
+    const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginSettings
     return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
   }
 
@@ -340,7 +340,7 @@ export async function createKernel({
     )
 
   const undo = async () => {
-    claim.abandon()
+    claim.rollback()
     await closeAll(AbortSignal.abort())
   }
 
@@ -390,9 +390,9 @@ export async function createKernel({
       concurrency,
       perNextHop,
       rate = 0,
-    } = (channels.get(name) as Configured<ChannelPlacement>).placement
+    } = (channels.get(name) as Configured<ChannelSettings>).placement
     const { postmaster: _, returnSize, ...texts } = config.reports
-    const conclude = createConclude(
+    const conclude = createOutcomeEvaluator(
       {
         store,
         hooks: wired,
@@ -407,7 +407,7 @@ export async function createKernel({
       { retry, warnAfter: retry.warnAfter },
     )
     const settings = { concurrency, perNextHop, gapMs: rate, leaseMs: lease }
-    const deliver = parts.deliver as NonNullable<Parts['deliver']>
+    const deliver = parts.deliver as NonNullable<PluginInstance['deliver']>
     deliverers.push(
       createDeliverer({
         channel: name,
@@ -474,7 +474,7 @@ export async function createKernel({
       return isDone
     },
     run() {
-      claim.makeGood()
+      claim.commit()
       for (const deliverer of deliverers) deliverer.start()
     },
     close: closeAll,

@@ -11,7 +11,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Emit } from './log.ts'
 
-export interface Door {
+export interface Listener {
   /** As the config names it. */
   readonly wanted: string
   /** What it is for, as the plugin says. */
@@ -30,20 +30,20 @@ interface Open {
   readonly waiting: Socket[]
 }
 
-export interface Claim {
+export interface Reservation {
   open(
     wanted: string,
     about: { readonly label: string; readonly plugin: string },
     connection: (socket: Socket) => void,
-  ): Promise<Door>
+  ): Promise<Listener>
   /** From now on the doors are this claim's; those that nobody claimed are shut. */
-  makeGood(): void
+  commit(): void
   /** Shuts what this claim opened, and leaves the rest as it was. */
-  abandon(): void
-  readonly doors: readonly Door[]
+  rollback(): void
+  readonly doors: readonly Listener[]
 }
 
-export type Ports = ReturnType<typeof createPorts>
+export type Listeners = ReturnType<typeof createListeners>
 
 /** `:25`, `host:25`, `[::1]:25`, `unix:/path`. */
 export function parseAddress(
@@ -56,7 +56,7 @@ export function parseAddress(
   return { port: Number(port), ...(name ? { host: name } : {}) }
 }
 
-export function createPorts(emit: Emit) {
+export function createListeners(emit: Emit) {
   let opened = new Map<string, Open>()
 
   async function listen(wanted: string): Promise<Open> {
@@ -97,9 +97,9 @@ export function createPorts(emit: Emit) {
 
   return {
     /** Begins a claim. Only one may be under way. */
-    claim(): Claim {
+    claim(): Reservation {
       const claimed = new Map<string, { open: Open; fresh: boolean; connection: (socket: Socket) => void }>()
-      const doors: Door[] = []
+      const doors: Listener[] = []
       return {
         doors,
         async open(wanted, about, connection) {
@@ -111,11 +111,11 @@ export function createPorts(emit: Emit) {
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
           claimed.set(name, { open, fresh: !reuse, connection })
-          const door: Door = { wanted, ...about, address: open.address, port: open.port }
+          const door: Listener = { wanted, ...about, address: open.address, port: open.port }
           doors.push(door)
           return door
         },
-        makeGood() {
+        commit() {
           const next = new Map<string, Open>()
           for (const [wanted, { open, fresh, connection }] of claimed) {
             open.owner = connection
@@ -126,7 +126,7 @@ export function createPorts(emit: Emit) {
           for (const [wanted, open] of opened) if (!next.has(wanted) || next.get(wanted) !== open) shut(wanted, open)
           opened = next
         },
-        abandon() {
+        rollback() {
           for (const [wanted, { open, fresh }] of claimed) if (fresh) shut(wanted, open)
           claimed.clear()
         },

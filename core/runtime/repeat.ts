@@ -7,14 +7,14 @@
 import type { Clock } from '../api/plugin.ts'
 import type { Log } from './log.ts'
 
-export interface RepeatParts {
+export interface RepeatDeps {
   readonly clock: Clock
   readonly log: Log
   /** Aborted when it is over. */
   readonly signal: AbortSignal
 }
 
-export function repeat(parts: RepeatParts, ms: number, what: string, run: () => Promise<unknown>): void {
+export function repeat(parts: RepeatDeps, ms: number, what: string, run: () => Promise<unknown>): void {
   const { clock, log, signal } = parts
   if (signal.aborted) return
   const cancel = clock.after(ms, async () => {

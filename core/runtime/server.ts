@@ -18,7 +18,7 @@ import { ConfigIdentity } from './config-identity.ts'
 import { isOurs, openMode, secureFolder } from './data-folder.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
-import { createPorts } from './listeners.ts'
+import { createListeners } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
 
 /** The time of the machine. */
@@ -133,7 +133,7 @@ export async function startServer({
   let kernel: Kernel | undefined
   const lasting = createLasting()
   const identity = new ConfigIdentity()
-  const ports = createPorts((name, fields) => kernel?.emit(name, fields))
+  const ports = createListeners((name, fields) => kernel?.emit(name, fields))
   const dnsFor = lendDns(clock.now)
   const build = (next: Config) =>
     createKernel({

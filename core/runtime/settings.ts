@@ -46,7 +46,7 @@ const rate = z
     )
   })
 
-export const channelPlacement = placement.extend({
+export const channelSettings = placement.extend({
   accepts: z
     .enum(['anyone', 'authorised'])
     .default('authorised')
@@ -67,6 +67,6 @@ export const channelPlacement = placement.extend({
     .describe('A delivery that is silent for so long is presumed dead and given to another.'),
 })
 
-export type Placement = z.input<typeof channelPlacement>
-export type PluginPlacement = z.output<typeof placement>
-export type ChannelPlacement = z.output<typeof channelPlacement>
+export type Settings = z.input<typeof channelSettings>
+export type PluginSettings = z.output<typeof placement>
+export type ChannelSettings = z.output<typeof channelSettings>

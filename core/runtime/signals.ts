@@ -36,14 +36,14 @@ export interface Signals {
   subscribe<T>(signal: Signal<T>, receive: (value: T | undefined) => void): () => void
 }
 
-export interface SignalsParts {
+export interface SignalsDeps {
   readonly store: Store
   readonly log: Log
   /** Ends every subscription. */
   readonly signal: AbortSignal
 }
 
-export function createSignals({ store, log, signal: gone }: SignalsParts): Signals {
+export function createSignals({ store, log, signal: gone }: SignalsDeps): Signals {
   return {
     publish({ name }, value) {
       const text = Buffer.from(JSON.stringify(value))

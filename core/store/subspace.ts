@@ -5,13 +5,13 @@ import { type KeyPart, key } from './keys.ts'
 import type { Check, Key, Op, Store } from './store.ts'
 
 /** A view of the store below a prefix, and how it translates, for commits that also hold what is not below it. */
-export interface Narrowed extends Store {
+export interface Subspace extends Store {
   outerOp(op: Op): Op
   outerCheck(check: Check): Check
 }
 
 /** Closing the view closes nothing. */
-export function narrow(store: Store, ...prefix: readonly KeyPart[]): Narrowed {
+export function subspace(store: Store, ...prefix: readonly KeyPart[]): Subspace {
   const base = key(...prefix)
   const laneBase = `${prefix.join('/')}/`
   const inner = (at: Key): Key => at.subarray(base.length)

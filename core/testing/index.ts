@@ -23,7 +23,7 @@ import { readLane } from '../queue/records.ts'
 import { type ConfigInput, checkConfig } from '../runtime/config.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
 import { createLasting, type Lasting } from '../runtime/lasting.ts'
-import { createPorts, type Door } from '../runtime/listeners.ts'
+import { createListeners, type Listener } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -166,7 +166,7 @@ export interface TestKernel {
   /** Moves time on, delivering what falls due. */
   advance(ms: number): Promise<void>
   /** The door a channel opened. */
-  door(channel: string): Door
+  door(channel: string): Listener
   /** Finishes what is under way until the signal; default: for a second. */
   close(signal?: AbortSignal): Promise<void>
 }
@@ -191,7 +191,7 @@ export async function createTestKernel(
     '/nowhere/iems.config.ts',
   )
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
-  const ports = createPorts(() => {})
+  const ports = createListeners(() => {})
   const kernel = await createKernel({ config, store, ports, clock, log, lasting, watch: (event) => events.push(event) })
   await kernel.listen()
   let running = false

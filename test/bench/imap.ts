@@ -151,13 +151,13 @@ export async function measureIdle(scope: Scope, name: MailServerName, connection
 
 const SERVERS = ['iems', 'postfix+dovecot'] as const
 
-export interface ImapReportParts {
+export interface ImapReportDeps {
   readonly quick: boolean
   say(text: string): void
   scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T>
 }
 
-export async function reportImap({ quick, say, scoped }: ImapReportParts): Promise<Record<string, unknown>> {
+export async function reportImap({ quick, say, scoped }: ImapReportDeps): Promise<Record<string, unknown>> {
   const [messages, connections] = quick ? [5000, 200] : [50_000, 2000]
   say(
     `\nimap: one mailbox of ${messages} messages in threads of ten, then ${connections} connections that idle; ms, beside Dovecot`,

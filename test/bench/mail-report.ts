@@ -15,7 +15,7 @@ import {
 
 const NAMES: readonly MailServerName[] = ['iems', 'postfix+dovecot']
 
-export interface MailReportParts {
+export interface MailReportDeps {
   readonly rounds: number
   readonly quick: boolean
   say(text: string): void
@@ -28,7 +28,7 @@ function median(values: readonly number[]): number {
   return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
 }
 
-export async function reportMail({ rounds, quick, say, scoped }: MailReportParts): Promise<Record<string, unknown>> {
+export async function reportMail({ rounds, quick, say, scoped }: MailReportDeps): Promise<Record<string, unknown>> {
   const report: Record<string, unknown> = {}
   const factor = quick ? 0.2 : 1
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { key } from '../../core/store/keys.ts'
 import { levelStore } from '../../core/store/level/level.ts'
 import { memoryStore } from '../../core/store/memory.ts'
-import { narrow } from '../../core/store/subspace.ts'
+import { subspace } from '../../core/store/subspace.ts'
 import { storeContract } from '../../core/testing/contracts/store.ts'
 
 function createTime() {
@@ -47,10 +47,10 @@ storeContract('a plugin’s part of a store', async () => {
     { due: key('alien'), lane: 'lane', in: 0 },
   ])
   for (const name of ['nea', 'near0', 'nearby'])
-    await narrow(whole, 'p', name).commit([
+    await subspace(whole, 'p', name).commit([
       { put: key('a'), value: Buffer.from(name) },
       { due: key('alien'), lane: 'lane', in: 0 },
     ])
   // A plugin closes nothing but its own view.
-  return { store: { ...narrow(whole, 'p', 'near'), close: () => whole.close() }, elapse }
+  return { store: { ...subspace(whole, 'p', 'near'), close: () => whole.close() }, elapse }
 })

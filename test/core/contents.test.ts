@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
-import { type Content, type Contents, definePlugin, key, type Store } from '../../core/index.ts'
+import { type Content, type ContentStore, definePlugin, key, type Store } from '../../core/index.ts'
 import { allFreed } from '../../core/queue/records.ts'
 import { createTestKernel, deliveredTo, memoryStore, testClock, textOf } from '../../core/testing/index.ts'
 
 /** A channel that keeps what it is given, once for each recipient, and what it keeps with. */
 function createKeeper() {
   const kept = new Map<string, Content>()
-  const lent: { contents?: Contents; store?: Store } = {}
+  const lent: { contents?: ContentStore; store?: Store } = {}
   const keeper = definePlugin({
     name: 'keeper',
     config: z.undefined(),
@@ -33,7 +33,7 @@ function createKeeper() {
     },
   })
   const entry = keeper(undefined, { accepts: 'anyone' })
-  return { entry, kept, lent: lent as { contents: Contents; store: Store } }
+  return { entry, kept, lent: lent as { contents: ContentStore; store: Store } }
 }
 
 async function blobsIn(store: Store): Promise<number> {

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
-import { defer, definePlugin, IemsError, type Parts, type PluginEntry, refuse } from '../../core/index.ts'
+import { defer, definePlugin, IemsError, type PluginEntry, type PluginInstance, refuse } from '../../core/index.ts'
 import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing/index.ts'
 import { createEntrance } from '../support/entrance.ts'
 
 /** A plugin made of nothing but hooks. */
-function tapping(hooks: NonNullable<Parts['hooks']>, name = 'probe', onError: 'defer' | 'skip' = 'defer'): PluginEntry {
+function tapping(
+  hooks: NonNullable<PluginInstance['hooks']>,
+  name = 'probe',
+  onError: 'defer' | 'skip' = 'defer',
+): PluginEntry {
   return definePlugin({ name, config: z.undefined(), setup: () => ({ hooks }) })(undefined, { onError })
 }
 

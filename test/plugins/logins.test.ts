@@ -6,7 +6,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { type ClientFacts, type Credentials, definePlugin } from 'iems'
+import { type ConnectionInfo, type Credentials, definePlugin } from 'iems'
 import { imap } from 'iems/plugins/imap'
 import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
@@ -51,7 +51,7 @@ async function withAnn(
   return here
 }
 
-const CLIENT: ClientFacts = { protocol: 'ESMTPS', remote: { address: '192.0.2.7' } }
+const CLIENT: ConnectionInfo = { protocol: 'ESMTPS', remote: { address: '192.0.2.7' } }
 
 async function logIn(here: DirectoryKernel, password: string, { address = '192.0.2.7', username = 'ann' } = {}) {
   const session = here.openSession({ ...CLIENT, remote: { address } })
@@ -157,7 +157,7 @@ test('mechanisms are offered only where they can work', async (t) => {
 /** The exchange of a client that tells what it likes, with its last answer. */
 async function exchange(
   here: DirectoryKernel,
-  facts: ClientFacts,
+  facts: ConnectionInfo,
   mechanism: 'SCRAM-SHA-256',
   say: (heard: string) => string,
 ) {
@@ -196,7 +196,7 @@ test('nobody learns from SCRAM who is here: the same salt each time, as long, an
 
 test('a proof without the binding that was possible, or anything else, is refused and never a fault', async (t) => {
   const here = await withAnn(t, 'secret', { directory: { scram: true } })
-  const bound: ClientFacts = { ...CLIENT, tls: { cipher: 'x', version: 'TLSv1.3', binding: Buffer.alloc(32, 7) } }
+  const bound: ConnectionInfo = { ...CLIENT, tls: { cipher: 'x', version: 'TLSv1.3', binding: Buffer.alloc(32, 7) } }
   // RFC 5802 section 6: it could bind and was told that we cannot.
   assert.equal((await exchange(here, bound, 'SCRAM-SHA-256', () => 'y,,n=ann,r=abc')).code, 501)
   const text = fc.oneof(

@@ -36,7 +36,7 @@ const EMPTY: SearchText = { from: '', to: '', cc: '', bcc: '', subject: '', head
 const textOf = (email: string): SearchText => ({ ...EMPTY, body: `${email} ${'and so on '.repeat(200)}` })
 
 function openTestIndex(path: string): SearchIndex {
-  return openIndex({ path, mostText: 1_000_000, mostWords: 1000, searchMs: 20_000, log: quietLog })
+  return openIndex({ path, maxText: 1_000_000, maxWords: 1000, searchMs: 20_000, log: quietLog })
 }
 
 const DEADLY = 'deadly'

@@ -26,8 +26,8 @@ const inBody = (text: string, how: Condition['how'] = 'substring'): Condition =>
 function openTestIndex(t: Pick<TestContext, 'after'>, options: Partial<IndexOptions> = {}): SearchIndex {
   const index = openIndex({
     path: ':memory:',
-    mostText: 1_000_000,
-    mostWords: 1000,
+    maxText: 1_000_000,
+    maxWords: 1000,
     searchMs: 20_000,
     log: quietLog,
     ...options,
@@ -73,7 +73,7 @@ test('what stands between words only the message itself can tell, so those hits 
 })
 
 test('the index does not answer what it cannot know', async (t) => {
-  const index = openTestIndex(t, { mostWords: 2 })
+  const index = openTestIndex(t, { maxWords: 2 })
   await indexAll(index, ['aardvark', 'aardwolf', 'aard three', 'x'])
   for (const text of ['ar', '?!', '', 'aard']) assert.equal(await found(index, [inBody(text)]), undefined, text)
   assert.deepEqual(await found(index, [inBody('aardw')]), ['aardwolf'])
@@ -166,7 +166,7 @@ test('with any text and any question, what fits is among the hits, and sure hits
 })
 
 test('of a text that is too long the index says that it is not sure', async (t) => {
-  const index = openTestIndex(t, { mostText: 20 })
+  const index = openTestIndex(t, { maxText: 20 })
   const text = 'beginning of a long text with a hidden end'
   await indexAll(index, [text, 'short'])
   assert.deepEqual(await found(index, [inBody('hidden')]), [`${text}?`])
@@ -175,7 +175,7 @@ test('of a text that is too long the index says that it is not sure', async (t) 
 })
 
 test('pages follow each other without a gap or a repetition', async (t) => {
-  const index = openTestIndex(t, { mostText: 30 })
+  const index = openTestIndex(t, { maxText: 30 })
   // Every third is too long, and its end is not indexed.
   const texts = Array.from({ length: 50 }, (_, n) => `${n % 2 ? 'even' : 'odd'} ${n}${n % 3 ? '' : ' '.repeat(30)}`)
   await indexAll(index, texts)

@@ -1,14 +1,14 @@
 /**
  * A channel through which a test comes in as any client, without a socket; and who looks at what was found.
  */
-import { type ClientFacts, definePlugin, type OpenSession, type PluginEntry } from 'iems'
+import { type ConnectionInfo, definePlugin, type PluginEntry, type ServerSession } from 'iems'
 import * as z from 'zod'
 
 export interface Entrance {
   /** Stands under any name among the channels. */
   readonly channel: PluginEntry
   /** Only once the kernel listens. */
-  open(facts: ClientFacts): OpenSession
+  open(facts: ConnectionInfo): ServerSession
 }
 
 export function createEntrance(trusts: readonly string[] = []): Entrance {

@@ -2,7 +2,7 @@
  * State responses and their codes: RFC 9051 section 7.1 and the extensions that the server announces.
  */
 import type { Reader } from './imap-grammar-reader.ts'
-import { ATOM, capabilities, flag, MOST_32, number, objectId, set, TEXT } from './imap-grammar-reader.ts'
+import { ATOM, capabilities, flag, MAX_32, number, objectId, set, TEXT } from './imap-grammar-reader.ts'
 
 /** RFC 9051, 5530, 7162, 8474, 9208, 9394, 9585, 9738 and others: codes without arguments. */
 const BARE = [
@@ -48,7 +48,7 @@ const CODES: Readonly<Record<string, (r: Reader) => void>> = {
   },
   MESSAGELIMIT: (r) => {
     number(r, 1)
-    if (r.takes(' ')) r.number(MOST_32, 1)
+    if (r.takes(' ')) r.number(MAX_32, 1)
   },
   INPROGRESS: (r) => {
     if (!r.takes(' (')) return

@@ -2,7 +2,7 @@
  * What FETCH answers: RFC 9051 section 7.5.2 and the extensions that the server announces.
  */
 import type { Reader } from './imap-grammar-reader.ts'
-import { DATE_TIME, flags, MOST_32, number } from './imap-grammar-reader.ts'
+import { DATE_TIME, flags, MAX_32, number } from './imap-grammar-reader.ts'
 
 function addresses(r: Reader): void {
   if (r.takes('NIL')) return
@@ -118,7 +118,7 @@ function section(r: Reader): void {
 
 const ITEMS: Readonly<Record<string, (r: Reader) => void>> = {
   FLAGS: (r) => flags(r),
-  UID: (r) => void r.number(MOST_32, 1),
+  UID: (r) => void r.number(MAX_32, 1),
   ENVELOPE: (r) => envelope(r),
   INTERNALDATE: (r) => void r.need(DATE_TIME, 'a date and time'),
   SAVEDATE: (r) => void (r.takes('NIL') || r.need(DATE_TIME, 'a date and time')),

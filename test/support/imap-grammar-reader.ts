@@ -15,7 +15,7 @@ export const TEXT = /[\x01-\x09\x0b\x0c\x0e-\x7f]+/y
 export const QUOTED = /"(?:[^"\\]|\\["\\])*"/y
 export const DATE_TIME = /"[ \d]\d-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-\d{4} \d\d:\d\d:\d\d [+-]\d{4}"/y
 export const BASE64 = /(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?/y
-export const MOST_32 = 4_294_967_295
+export const MAX_32 = 4_294_967_295
 
 export class Reader {
   readonly #text: string
@@ -63,7 +63,7 @@ export class Reader {
     return this.match(pattern) ?? this.fail(what)
   }
 
-  number(most = MOST_32, least = 0): number {
+  number(most = MAX_32, least = 0): number {
     const value = Number(this.need(NUMBER, 'a number'))
     return value < least || value > most ? this.fail(`a number from ${least} to ${most}`) : value
   }
@@ -131,7 +131,7 @@ export function isUtf8(text: string): boolean {
   }
 }
 
-export function number(r: Reader, least: number, most = MOST_32): void {
+export function number(r: Reader, least: number, most = MAX_32): void {
   r.expect(' ')
   r.number(most, least)
 }

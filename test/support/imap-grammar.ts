@@ -13,7 +13,7 @@ import {
   capabilities,
   flags,
   GrammarFault,
-  MOST_32,
+  MAX_32,
   number,
   objectId,
   Reader,
@@ -84,7 +84,7 @@ function modseq(r: Reader): void {
 function numbers(r: Reader): void {
   while (r.takes(' ')) {
     if (r.sees('(')) modseq(r)
-    else r.number(MOST_32, 1)
+    else r.number(MAX_32, 1)
   }
 }
 
@@ -271,7 +271,7 @@ function untagged(r: Reader): void {
 }
 
 function counted(r: Reader, count: number, name: string): void {
-  if (count > MOST_32) r.fail('a number of 32 bits')
+  if (count > MAX_32) r.fail('a number of 32 bits')
   if (name === 'EXISTS' || name === 'RECENT') return
   if (count === 0) r.fail('a message number')
   if (name === 'EXPUNGE') return

@@ -2,7 +2,7 @@
  * A kernel with sender-auth and a client from any address: what a stranger's server would be, without a socket.
  */
 import type { TestContext } from 'node:test'
-import { type ClientFacts, definePlugin, type Identity, type PluginEntry, type Reply } from 'iems'
+import { type ConnectionInfo, definePlugin, type Identity, type PluginEntry, type Reply } from 'iems'
 import { senderAuth } from 'iems/plugins/sender-auth'
 import { createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
 import * as z from 'zod'
@@ -19,7 +19,7 @@ export interface Sent {
   readonly ip?: string
   readonly helo?: string
   readonly identity?: Identity
-  readonly facts?: Partial<ClientFacts>
+  readonly facts?: Partial<ConnectionInfo>
 }
 
 export interface Result {

@@ -6,22 +6,22 @@ import { createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import {
   accept,
-  type ClientFacts,
   type Clock,
+  type ConnectionInfo,
   type Credentials,
   defer,
   type Identity,
   type MailParameters,
-  type OpenSession,
   type Refusal,
   type Reply,
+  type ServerSession,
   type SetupContext,
 } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { converse } from '../../core/auth/sasl/exchange.ts'
 
 export interface Arrived {
-  readonly facts: ClientFacts & { readonly helo?: string; readonly identity?: Identity | undefined }
+  readonly facts: ConnectionInfo & { readonly helo?: string; readonly identity?: Identity | undefined }
   readonly from: string
   readonly parameters: MailParameters
   readonly recipients: readonly {
@@ -34,7 +34,7 @@ export interface Arrived {
 
 /** What the kernel answers; everything is welcome by default. */
 export interface Answers {
-  connect?(facts: ClientFacts): Refusal | undefined | Promise<Refusal | undefined>
+  connect?(facts: ConnectionInfo): Refusal | undefined | Promise<Refusal | undefined>
   auth?(credentials: Credentials): Identity | Refusal | Promise<Identity | Refusal>
   mail?(from: string): Refusal | undefined | Promise<Refusal | undefined>
   rcpt?(address: string): Refusal | undefined | Promise<Refusal | undefined>
@@ -75,7 +75,7 @@ export async function openDoor(
   const ports: number[] = []
   let sessions = 0
 
-  function openSession(first: ClientFacts): OpenSession {
+  function openSession(first: ConnectionInfo): ServerSession {
     let facts: Arrived['facts'] = first
     let from: string | undefined
     let parameters: MailParameters = {}
@@ -87,7 +87,7 @@ export async function openDoor(
       recipients = []
     }
     return {
-      session: { trusted: false } as OpenSession['session'],
+      session: { trusted: false } as ServerSession['session'],
       connect: async () => answers.connect?.(first),
       update(more) {
         facts = { ...facts, ...more }

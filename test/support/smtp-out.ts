@@ -8,7 +8,7 @@ import {
   dnsOptions,
   type MailParameters,
   type Outcome,
-  type Parts,
+  type PluginInstance,
   type Recipient,
   type Store,
 } from 'iems'
@@ -33,7 +33,7 @@ export interface Letter {
 }
 
 export interface Channel {
-  readonly parts: Parts
+  readonly parts: PluginInstance
   send(letter?: Letter, signal?: AbortSignal): Promise<readonly Outcome[]>
   /** As `send`, the outcomes in one line each: `delivered b@x.test 250 2.0.0 Taken`. */
   tell(letter?: Letter, signal?: AbortSignal): Promise<readonly string[]>
@@ -59,7 +59,7 @@ export async function startChannel(
   records?.served(server)
   const clock = { now, after: () => () => {} }
   const ctx = { name: 'out', hostname: 'iems.test', log, dns, clock, store, repeat() {}, signal: stop.signal }
-  const parts: Parts = await definition.setup(checked.value, ctx as never)
+  const parts: PluginInstance = await definition.setup(checked.value, ctx as never)
   t.after(async () => {
     stop.abort()
     await parts.close?.(AbortSignal.timeout(1000))

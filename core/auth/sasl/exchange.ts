@@ -36,7 +36,7 @@ export interface BearerDiscovery {
 }
 
 /** Who decides. */
-export interface Judge {
+export interface Authenticate {
   readonly discovery?: BearerDiscovery | undefined
   /** `authzid`: the name of the account to act as, where it is not the client's own as it wrote it. */
   judge(credentials: WholeCredentials, authzid?: string): Promise<Identity | Refusal>
@@ -45,9 +45,9 @@ export interface Judge {
     username: string,
     mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256',
     authzid?: string,
-  ): Promise<Refusal | { readonly verifier: Omit<Verifier, 'kind' | 'identity'>; conclude: Conclude }>
+  ): Promise<Refusal | { readonly verifier: Omit<Verifier, 'kind' | 'identity'>; conclude: Finish }>
 }
-export type Conclude = (isProven: boolean) => Promise<Identity | Refusal>
+export type Finish = (isProven: boolean) => Promise<Identity | Refusal>
 
 /** A base64 response as protocols have it; undefined for what is none. `=` is an empty one (RFC 4954). */
 export function decodeResponse(text: string): Buffer | undefined {
@@ -65,7 +65,7 @@ const NO_TOKEN = refuse(535, '5.7.8', 'Authentication credentials invalid')
 /** Runs an exchange to its end. `binding`: RFC 9266, what there is of the TLS connection to bind to. */
 export async function converse(
   { mechanism, initial, ask, readAuthzid = (text) => text }: SaslExchange,
-  judge: Judge,
+  judge: Authenticate,
   binding: Uint8Array | undefined,
 ): Promise<Identity | Refusal> {
   switch (mechanism) {
@@ -92,7 +92,7 @@ async function namedBy(authzid: string, username: string, read: ReadAuthzid): Pr
 /** RFC 4616: who it wants to act as, who it is, and the password. */
 async function plain(
   response: Buffer | undefined,
-  { judge }: Judge,
+  { judge }: Authenticate,
   readAuthzid: ReadAuthzid,
 ): Promise<Identity | Refusal> {
   const [authzid = '', username, password, ...more] = response?.toString().split('\0') ?? []
@@ -100,7 +100,11 @@ async function plain(
   return judge({ kind: 'password', username, password }, await namedBy(authzid, username, readAuthzid))
 }
 
-async function login(initial: Buffer | undefined, ask: AskClient, { judge }: Judge): Promise<Identity | Refusal> {
+async function login(
+  initial: Buffer | undefined,
+  ask: AskClient,
+  { judge }: Authenticate,
+): Promise<Identity | Refusal> {
   const username = initial ?? (await ask('Username:'))
   const password = username && (await ask('Password:'))
   if (!username || !password) return UNREADABLE
@@ -109,7 +113,7 @@ async function login(initial: Buffer | undefined, ask: AskClient, { judge }: Jud
 
 interface Asking {
   readonly ask: AskClient
-  readonly judge: Judge
+  readonly judge: Authenticate
   readonly readAuthzid: ReadAuthzid
 }
 

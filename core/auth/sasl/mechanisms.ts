@@ -6,7 +6,7 @@
 
 /** What an `auth` tap can be asked to judge: a password, a SCRAM proof by its verifier, a token. */
 export const JUDGED = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'] as const
-export type JudgedMechanism = (typeof JUDGED)[number]
+export type CredentialMechanism = (typeof JUDGED)[number]
 
 /** As announced: strongest first, since many clients take the first they know. */
 const MECHANISMS = [
@@ -22,15 +22,15 @@ const MECHANISMS = [
 export type SaslMechanism = (typeof MECHANISMS)[number]
 export type ScramMechanism = Extract<SaslMechanism, `SCRAM-${string}`>
 
-function judgedAs(mechanism: SaslMechanism): JudgedMechanism {
+function judgedAs(mechanism: SaslMechanism): CredentialMechanism {
   if (mechanism === 'LOGIN') return 'PLAIN'
   if (mechanism === 'XOAUTH2') return 'OAUTHBEARER'
-  return mechanism.replace('-PLUS', '') as JudgedMechanism
+  return mechanism.replace('-PLUS', '') as CredentialMechanism
 }
 
 export interface Offering {
   /** What somebody here judges. */
-  readonly judged: ReadonlySet<JudgedMechanism>
+  readonly judged: ReadonlySet<CredentialMechanism>
   /** RFC 9266: there is something of the TLS connection to bind to. */
   readonly canBind: boolean
 }

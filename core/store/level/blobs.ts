@@ -12,7 +12,7 @@ import type { Files, StagedFile } from './files.ts'
 import type { Committer } from './group-commit.ts'
 import { bodyKey, readBodyKey } from './key-layout.ts'
 
-export interface BlobsParts {
+export interface BlobsDeps {
   readonly database: Database
   readonly committer: Committer
   readonly files: Files
@@ -33,7 +33,7 @@ const COUNT_DIGITS = 6
 const timeOf = (id: string) => Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
 const isLarge = (id: string) => id.startsWith(LARGE)
 
-export function createBlobs({ database, committer, files, path, now, minFree }: BlobsParts): Blobs {
+export function createBlobs({ database, committer, files, path, now, minFree }: BlobsDeps): Blobs {
   const { records } = database
   /** Tells this process's ids from those of others; within it the count does. */
   const run = randomBytes(6).toString('hex')

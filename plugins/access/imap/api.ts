@@ -3,11 +3,11 @@
  *
  * What must stay true: no password and no content passes here.
  */
-import type { ClientFacts, Refusal } from 'iems'
+import type { ConnectionInfo, Refusal } from 'iems'
 import type { Mailbox } from '../../mailbox/store/api.ts'
 
 export interface ImapClient {
-  readonly remote: ClientFacts['remote']
+  readonly remote: ConnectionInfo['remote']
   /** Absent before it has logged in. */
   readonly user?: string
   readonly account?: string

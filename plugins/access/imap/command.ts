@@ -3,7 +3,7 @@
  */
 
 import type { Cursor } from './grammar/cursor.ts'
-import type { Answer } from './responses.ts'
+import type { TaggedResponse } from './responses.ts'
 import type { Session } from './session.ts'
 
 /** The rest of a command when its handler is called. */
@@ -46,5 +46,5 @@ export interface CommandDefinition {
   readonly keepsNumbers?: boolean
   /** Reads its literals by itself. */
   readonly reads?: boolean
-  run(session: Session, call: Call): Promise<Answer>
+  run(session: Session, call: Call): Promise<TaggedResponse>
 }

@@ -3,13 +3,13 @@
  *
  * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
  */
-import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { capabilities } from './capabilities.ts'
 import { createKeywords } from './keywords.ts'
 import { type Options, options } from './options.ts'
-import { Session, type SessionParts } from './session.ts'
+import { Session, type SessionDeps } from './session.ts'
 import { createDigests } from './sort-keys.ts'
 import { createUnseen } from './unseen.ts'
 
@@ -32,14 +32,14 @@ interface Serving {
   readonly client: Client
   readonly signal: AbortSignal
   /** What sessions share. */
-  readonly kept: Pick<SessionParts, 'digests' | 'keywords' | 'unseen'>
+  readonly kept: Pick<SessionDeps, 'digests' | 'keywords' | 'unseen'>
 }
 
 async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {
   const { remote, local, tls } = client
   const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
-  const input = new Input(config.timeouts.login)
-  const output = new Output(config.timeouts.write)
+  const input = new LineReader(config.timeouts.login)
+  const output = new LineWriter(config.timeouts.write)
   let isSecure = tls !== undefined
   try {
     input.attach(client.socket)

@@ -21,7 +21,7 @@ export interface Names {
   nameOf(mailbox: Mailbox): Promise<string>
 }
 
-export interface NamesParts {
+export interface NamesDeps {
   /** The id of the client's account. */
   readonly self: string
   readonly accounts: AccountsApi
@@ -29,7 +29,7 @@ export interface NamesParts {
   readonly shared: Account | undefined
 }
 
-export function createNames({ self, accounts, shared }: NamesParts): Names {
+export function createNames({ self, accounts, shared }: NamesDeps): Names {
   return {
     async find(name) {
       if (name.startsWith(SHARED)) return shared && { account: shared.id, name: name.slice(SHARED.length) }

@@ -30,7 +30,7 @@ function costOf(key: SearchKey): number {
   }
 }
 
-export interface Searched {
+export interface SearchContext {
   readonly view: View
   readonly mail: MailStoreApi
   readonly digests: Digests
@@ -47,7 +47,7 @@ export interface Searched {
 const TURN = 200
 
 /** The entries that a search finds, in order of UID. */
-export async function* search(searched: Searched): AsyncGenerator<Entry> {
+export async function* search(searched: SearchContext): AsyncGenerator<Entry> {
   const { view, mail, key, now, signal } = searched
   const question = { sets: setsOf(key, view), time: now(), texts: new Map<SearchKey, ReadonlySet<string>>() }
   let possible: Entry[] = []
@@ -66,7 +66,7 @@ export async function* search(searched: Searched): AsyncGenerator<Entry> {
       await searched.looked(count)
       if (signal.aborted) return
     }
-    if (await isMeant(key, { ...question, entry, looked: new Looked(entry, searched) })) yield entry
+    if (await isMeant(key, { ...question, entry, looked: new MessageLookup(entry, searched) })) yield entry
   }
   possible = []
 }
@@ -89,7 +89,7 @@ const EVERYWHERE = [...NAMED, 'headers', 'body'] as const
 async function emailsWith(
   key: TextKey,
   entries: readonly Entry[],
-  { mail, view, signal, looked }: Searched,
+  { mail, view, signal, looked }: SearchContext,
 ): Promise<ReadonlySet<string>> {
   const found = new Set<string>()
   const emails = [...new Set(entries.map(({ email }) => email))]
@@ -113,7 +113,7 @@ function queryOf(key: TextKey): Pick<TextQuery, 'fields' | 'text' | 'how'> {
 }
 
 /** The UIDs that the search can only be about, as far as the index says: a rare word spares a walk through the mailbox. */
-async function candidatesOf(key: SearchKey, { mail, view }: Searched): Promise<Uids | undefined> {
+async function candidatesOf(key: SearchKey, { mail, view }: SearchContext): Promise<Uids | undefined> {
   const keys = key.kind === 'and' ? key.keys : [key]
   for (const one of keys) {
     const [text] = textKeys(one)
@@ -140,13 +140,13 @@ export function scopeOf(key: SearchKey, view: View): Uids | undefined {
 }
 
 /** A message of which no more is read than has been asked. */
-class Looked {
+class MessageLookup {
   readonly entry: Entry
-  readonly #searched: Searched
+  readonly #searched: SearchContext
   #email: Promise<Email | undefined> | undefined
   #text: Promise<EmailText | undefined> | undefined
 
-  constructor(entry: Entry, searched: Searched) {
+  constructor(entry: Entry, searched: SearchContext) {
     this.entry = entry
     this.#searched = searched
   }
@@ -185,7 +185,7 @@ interface Question {
 }
 
 interface WholeQuestion extends Question {
-  readonly looked: Looked
+  readonly looked: MessageLookup
   /** The emails in which each text stands, where the index has been asked. */
   readonly texts: ReadonlyMap<SearchKey, ReadonlySet<string>>
 }
@@ -285,7 +285,7 @@ function byCost(keys: readonly SearchKey[]): readonly SearchKey[] {
 const DAY_MS = 86_400_000
 
 /** The day as ms of its beginning, as if all clocks were UTC: RFC 9051 disregards times and zones. */
-async function dayOf(of: 'received' | 'sent' | 'saved', looked: Looked): Promise<number | undefined> {
+async function dayOf(of: 'received' | 'sent' | 'saved', looked: MessageLookup): Promise<number | undefined> {
   if (of !== 'sent') return Math.floor(looked.entry[of] / DAY_MS) * DAY_MS
   return looked.day()
 }

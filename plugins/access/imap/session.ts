@@ -4,8 +4,8 @@
  * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
-import type { Identity, Log, OpenSession, Output, Refusal } from 'iems'
-import { Broken, Ended, IemsError, type Input, LineTooLong, TimedOut } from 'iems'
+import type { Identity, LineWriter, Log, Refusal, ServerSession } from 'iems'
+import { Broken, ConnectionClosed, IemsError, type LineReader, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Mailbox, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
@@ -18,15 +18,15 @@ import { formatSet, lastOf } from './grammar/sets.ts'
 import type { Keywords } from './keywords.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
-import { ALREADY, type Answer, bad, no } from './responses.ts'
+import { bad, no, RESPONDED, type TaggedResponse } from './responses.ts'
 import type { Digests } from './sort-keys.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
 import type { Unseen } from './unseen.ts'
 import type { View } from './view.ts'
 
-export interface SessionParts {
-  readonly input: Input
-  readonly output: Output
+export interface SessionDeps {
+  readonly input: LineReader
+  readonly output: LineWriter
   readonly options: Options
   readonly log: Log
   readonly mail: MailStoreApi
@@ -41,7 +41,7 @@ export interface SessionParts {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
-  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
+  readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
   /** What plugins say of a command, and tells them of a change. */
   readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
   readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
@@ -57,7 +57,7 @@ const HELD_LITERALS = 65_536
 const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
 
 export class Session {
-  readonly parts: SessionParts
+  readonly parts: SessionDeps
   account: { readonly id: string; readonly user: string } | undefined
   names: Names | undefined
   view: View | undefined
@@ -75,7 +75,7 @@ export class Session {
   #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
   #tellsAtOnce = false
 
-  constructor(parts: SessionParts) {
+  constructor(parts: SessionDeps) {
     this.parts = parts
   }
 
@@ -83,7 +83,7 @@ export class Session {
     return this.parts.mail
   }
 
-  get output(): Output {
+  get output(): LineWriter {
     return this.parts.output
   }
 
@@ -126,7 +126,7 @@ export class Session {
 
   async #part(error: unknown): Promise<void> {
     const { output, log } = this.parts
-    if (error instanceof Ended) return
+    if (error instanceof ConnectionClosed) return
     if (error instanceof Broken) {
       log.error('session cut off', { user: this.account?.user, cause: error })
       throw error
@@ -188,7 +188,7 @@ export class Session {
 
   async #command(): Promise<void> {
     const { input, output, options } = this.parts
-    let answer: Answer
+    let answer: TaggedResponse
     let tag = '*'
     let definition: CommandDefinition | undefined
     let isUid = false
@@ -208,20 +208,20 @@ export class Session {
     }
     // Whoever is told of expunges during a FETCH by number would count wrong.
     if (!this.#isOver) await this.tellChanges(!(definition?.keepsNumbers && !isUid))
-    if (answer === ALREADY) return
+    if (answer === RESPONDED) return
     const code = answer.code === undefined ? '' : `[${answer.code}] `
     output.line(`${tag} ${answer.status} ${code}${answer.text}`)
     await output.flush()
   }
 
-  #answerTo(error: unknown): Answer {
+  #answerTo(error: unknown): TaggedResponse {
     if (error instanceof SyntaxFault) return bad(error.message.replace(/[^\x20-\x7e]/g, '?'))
     if (error instanceof LineTooLong) {
       this.output.line('* BYE The line is too long')
       this.end()
       return bad('The line is too long')
     }
-    if (error instanceof Ended || error instanceof TimedOut || error instanceof Broken) throw error
+    if (error instanceof ConnectionClosed || error instanceof TimedOut || error instanceof Broken) throw error
     this.parts.log.error('command failed', { user: this.account?.user, cause: error })
     return failed(error)
   }
@@ -287,7 +287,7 @@ export class Session {
       cursor,
       more,
     }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
-  ): Promise<Answer> {
+  ): Promise<TaggedResponse> {
     if (!definition) return bad('There is no such command')
     const refusal =
       this.#outOfPlace(definition) ??
@@ -298,14 +298,14 @@ export class Session {
     return refusal
   }
 
-  #outOfPlace({ state }: CommandDefinition): Answer | undefined {
+  #outOfPlace({ state }: CommandDefinition): TaggedResponse | undefined {
     if (state === 'before' && this.account) return bad('You have logged in already')
     if (state === 'selected' && this.account && !this.view) return bad('Select a mailbox first')
     return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Log in first') : undefined
   }
 
   /** The selected mailbox of another account is closed as soon as its owner takes the right to read it back. */
-  async shutOut(): Promise<Answer | undefined> {
+  async shutOut(): Promise<TaggedResponse | undefined> {
     const { view } = this
     if (!view || view.mailbox.account === this.account?.id) return undefined
     const now = await this.mail.mailbox(view.mailbox)
@@ -316,14 +316,14 @@ export class Session {
   }
 
   /** RFC 9051 section 6.3.5 leaves it to the server; a client cannot go on with numbers that mean nothing. */
-  #close(why: string): Answer {
+  #close(why: string): TaggedResponse {
     this.output.line(`* BYE ${why}`)
     this.end()
     return no(why, 'NOPERM')
   }
 
   /** What plugins have against a command. */
-  async #judged(name: string): Promise<Answer | undefined> {
+  async #judged(name: string): Promise<TaggedResponse | undefined> {
     const refusal = await this.parts.judge({
       name,
       ...this.#who(),
@@ -404,7 +404,7 @@ export class Session {
   }
 
   /** The mailbox of a name, if the client may know of it and do this with it. */
-  async mailbox(name: string, right: string): Promise<Mailbox | Answer> {
+  async mailbox(name: string, right: string): Promise<Mailbox | TaggedResponse> {
     const named = await this.named(name)
     const mailbox = named && (await this.mail.find(named.account, named.name))
     const rights = mailbox ? await this.mail.rights(mailbox, this.account?.id ?? '') : ''
@@ -506,7 +506,7 @@ export class Session {
 }
 
 /** RFC 5530: what a client can tell its user about a fault of the server. */
-function failed(error: unknown): Answer {
+function failed(error: unknown): TaggedResponse {
   const code = error instanceof IemsError ? error.code : ''
   if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')
   if (code.startsWith('IEMS_BLOB_')) return no('Content of a message is missing on the server', 'CORRUPTION')

@@ -10,7 +10,7 @@ import { collate } from './comparing.ts'
 import { compact } from './grammar/sets.ts'
 import { baseSubject, isReply, messageIds } from './subjects.ts'
 
-export interface Digest {
+export interface MessageSummary {
   readonly received: number
   readonly size: number
   /** Ms since 1970, and the day that is named, whatever the zone. */
@@ -31,7 +31,7 @@ export interface Digest {
 
 export interface Digests {
   /** In the order of the UIDs; of a message that has gone there is nothing. */
-  of(wanted: Wanted): Promise<readonly Digest[]>
+  of(wanted: Wanted): Promise<readonly MessageSummary[]>
 }
 
 export interface Wanted {
@@ -49,7 +49,7 @@ export async function envelopeFrom(email: Email): Promise<Envelope | undefined> 
   return header ? envelopeOf(readFields(header)) : (await email.structure()).envelope
 }
 
-const NOTHING: Digest = {
+const NOTHING: MessageSummary = {
   received: 0,
   size: 0,
   sent: undefined,
@@ -69,7 +69,7 @@ function display(one: EnvelopeAddress | undefined): string {
   return collate(decodeWords(one?.name ?? (one?.mailbox ? `${one.mailbox}@${one.host ?? ''}` : '')))
 }
 
-async function read(mail: MailStoreApi, { email, received, size }: Entry): Promise<Digest> {
+async function read(mail: MailStoreApi, { email, received, size }: Entry): Promise<MessageSummary> {
   const header = await (await mail.email(email))?.header()
   if (!header) return { ...NOTHING, received, size }
   const fields = readFields(header)
@@ -108,7 +108,7 @@ const TURN = 100
 
 /** What is kept of one mailbox. */
 interface Kept {
-  readonly digests: Map<number, Digest>
+  readonly digests: Map<number, MessageSummary>
   /** Many messages share a subject, a name, a reference. */
   readonly texts: Map<string, string>
   weight: number
@@ -132,7 +132,7 @@ export function createDigests(most: number): Digests {
   }
 
   /** What is kept does not hold the header it was read from. */
-  function keep(id: string, uid: number, digest: Digest): Digest {
+  function keep(id: string, uid: number, digest: MessageSummary): MessageSummary {
     const kept = keptOf(id)
     let more = DIGEST + REFERENCE * digest.references.length
     const own = (text: string): string => {
@@ -144,7 +144,7 @@ export function createDigests(most: number): Digests {
       more += copy.length + TEXT
       return copy
     }
-    const owned: Digest = {
+    const owned: MessageSummary = {
       ...digest,
       subject: own(digest.subject),
       from: own(digest.from),
@@ -170,8 +170,8 @@ export function createDigests(most: number): Digests {
     }
   }
 
-  async function readAll({ mail, mailbox, uids, signal, looked }: Wanted): Promise<Map<number, Digest>> {
-    const found = new Map<number, Digest>()
+  async function readAll({ mail, mailbox, uids, signal, looked }: Wanted): Promise<Map<number, MessageSummary>> {
+    const found = new Map<number, MessageSummary>()
     for await (const entry of mail.entries(mailbox, compact(uids))) {
       found.set(entry.uid, keep(mailbox.id, entry.uid, await read(mail, entry)))
       if (found.size % TURN !== 0) continue
@@ -189,7 +189,7 @@ export function createDigests(most: number): Digests {
       trim()
       const known = uids.map((uid) => digests.get(uid))
       const missing = uids.filter((_, index) => !known[index])
-      if (missing.length === 0) return known as Digest[]
+      if (missing.length === 0) return known as MessageSummary[]
       const found = await readAll({ ...wanted, uids: missing.toSorted((a, b) => a - b) })
       return uids.map((uid, index) => known[index] ?? found.get(uid) ?? NOTHING)
     },

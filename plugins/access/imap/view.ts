@@ -9,7 +9,7 @@ import { compact, merge, rangesOf, type SequenceSet } from './grammar/sets.ts'
 import { UidList } from './uid-list.ts'
 
 /** What a client is to be told of the changes since it was last told. */
-export interface Told {
+export interface ChangeNotice {
   readonly vanished: Uids
   /** The sequence numbers of what vanished, to be told from the highest down. */
   readonly expunged: readonly number[]
@@ -19,7 +19,7 @@ export interface Told {
 }
 
 /** Keywords that FLAGS names. */
-const MOST_KEYWORDS = 500
+const MAX_KEYWORDS = 500
 
 export class View {
   mailbox: Mailbox
@@ -60,7 +60,7 @@ export class View {
   learn(flags: readonly string[]): boolean {
     const before = this.keywords.size
     for (const flag of flags)
-      if (!flag.startsWith('\\') && !this.keywords.has(flag.toLowerCase()) && this.keywords.size < MOST_KEYWORDS)
+      if (!flag.startsWith('\\') && !this.keywords.has(flag.toLowerCase()) && this.keywords.size < MAX_KEYWORDS)
         this.keywords.set(flag.toLowerCase(), flag)
     return this.keywords.size > before
   }
@@ -120,7 +120,7 @@ export class View {
   }
 
   /** Reads what has changed; who may not be told of expunges keeps them for later. */
-  async sync(mail: MailStoreApi, mayExpunge: boolean): Promise<Told | 'gone'> {
+  async sync(mail: MailStoreApi, mayExpunge: boolean): Promise<ChangeNotice | 'gone'> {
     const changes = await mail.changes(this.mailbox, this.#modseq)
     if ('refused' in changes) return 'gone'
     this.mailbox = changes.mailbox

@@ -3,7 +3,7 @@
  *
  * This file only wires; session.ts is the protocol.
  */
-import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { statusLine } from './lines.ts'
 import { type Options, options } from './options.ts'
@@ -55,8 +55,8 @@ interface Served {
 async function serve(config: Options, ctx: SetupContext, { client, signal, mayLogIn }: Served): Promise<void> {
   const { remote, local, tls } = client
   const kernel = ctx.openSession({ protocol: 'POP3', remote, local, ...(tls ? { tls } : {}) })
-  const input = new Input(config.timeouts.login)
-  const output = new Output(config.timeouts.write)
+  const input = new LineReader(config.timeouts.login)
+  const output = new LineWriter(config.timeouts.write)
   let isSecure = tls !== undefined
   input.attach(client.socket)
   output.attach(client.socket)

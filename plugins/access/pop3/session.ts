@@ -8,24 +8,24 @@ import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AskClient,
   Broken,
+  ConnectionClosed,
   decodeResponse,
-  Ended,
   type Identity,
-  type Input,
+  type LineReader,
   LineTooLong,
+  type LineWriter,
   type Log,
-  type OpenSession,
-  type Output,
   type Refusal,
+  type ServerSession,
   TimedOut,
 } from 'iems'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
 import { statusLine, stuffed, topOf, whole } from './lines.ts'
 import type { Options } from './options.ts'
 
-export interface SessionParts {
-  readonly input: Input
-  readonly output: Output
+export interface SessionDeps {
+  readonly input: LineReader
+  readonly output: LineWriter
   readonly options: Options
   readonly log: Log
   readonly mail: MailStoreApi
@@ -33,7 +33,7 @@ export interface SessionParts {
   isSecure(): boolean
   hasTls(): boolean
   startTls(): Promise<void>
-  readonly open: Pick<OpenSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
+  readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
   /** Whether this account may log in again so soon; notes that it has. */
   mayLogIn(account: string): boolean
   readonly signal: AbortSignal
@@ -62,7 +62,7 @@ const IMPROPER = '-ERR That was no proper response'
 const RESPONSE_LIMIT = 12_288
 
 export class Session {
-  readonly parts: SessionParts
+  readonly parts: SessionDeps
   drop: Drop | undefined
   #user: string | undefined
   #errors = 0
@@ -70,7 +70,7 @@ export class Session {
   #isOver = false
   #ahead: { readonly number: number; readonly email: Promise<Pick<Email, 'size' | 'open'> | undefined> } | undefined
 
-  constructor(parts: SessionParts) {
+  constructor(parts: SessionDeps) {
     this.parts = parts
   }
 
@@ -91,7 +91,8 @@ export class Session {
       await output.flush()
     } catch (error) {
       // RFC 1939 section 3: who is silent for too long goes without UPDATE, and without a word.
-      if (!(error instanceof Ended || error instanceof TimedOut)) log.error('session failed', { cause: error })
+      if (!(error instanceof ConnectionClosed || error instanceof TimedOut))
+        log.error('session failed', { cause: error })
       if (error instanceof Broken) throw error
     } finally {
       input.detach()
@@ -114,7 +115,7 @@ export class Session {
     try {
       answer = await this.#perform((await input.line(options.limits.lineLength)).toString())
     } catch (error) {
-      if (error instanceof Ended || error instanceof TimedOut) throw error
+      if (error instanceof ConnectionClosed || error instanceof TimedOut) throw error
       if (error instanceof LineTooLong) this.end()
       else log.error('command failed', { cause: error })
       answer = error instanceof LineTooLong ? '-ERR The line is too long' : TEMPORARY

@@ -9,7 +9,7 @@
 import { argon2, createHmac, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Clock, createTurns, duration, key, NoTurn, SCRAM_ITERATIONS, type Store } from 'iems'
+import { type Clock, createSemaphore, duration, key, SCRAM_ITERATIONS, SemaphoreRejected, type Store } from 'iems'
 import * as z from 'zod'
 import { argon2Of, readHash, type ScramKeys, type ScramMechanism, scramOf, writeScram } from './schemes.ts'
 
@@ -101,14 +101,14 @@ export interface Asked {
   readonly rank?: 0 | 1 | 2 | undefined
 }
 
-export interface VerifierParts {
+export interface VerifierDeps {
   readonly clock: Pick<Clock, 'now'>
   /** Of the plugin: the record `c` says how long the slowest scheme takes. */
   readonly store: Pick<Store, 'get' | 'commit'>
 }
 
 /** Answers whether a password fits a kept hash; undefined when too many of this rank ask at this moment. */
-export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierParts) {
+export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierDeps) {
   /** By a key that never leaves this process: nothing here says more of a password than its kept hash does. */
   const secret = randomBytes(32)
   const remembered = new Map<string, number>()
@@ -122,7 +122,7 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
     for (const oldest of [...remembered.keys()].slice(0, 1000)) remembered.delete(oldest)
   }
 
-  const turns = createTurns({ atOnce: concurrency, waiting: maxWaiting })
+  const turns = createSemaphore({ atOnce: concurrency, waiting: maxWaiting })
   const costs = createCosts(minTime)
   const slowest = createSlowest(costs.slowest, { clock, store })
 
@@ -147,7 +147,7 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
       else await delay(Math.max(0, (await slowest()) - (performance.now() - since)))
       return isRight
     } catch (cause) {
-      if (cause instanceof NoTurn) return undefined
+      if (cause instanceof SemaphoreRejected) return undefined
       throw cause
     }
   }
@@ -185,7 +185,7 @@ interface Slowest {
 }
 
 /** The slowest time, kept in the store: the first refusal after a restart takes as long as the last one before it. */
-function createSlowest(measured: () => number, { clock, store }: VerifierParts) {
+function createSlowest(measured: () => number, { clock, store }: VerifierDeps) {
   let kept: Slowest | undefined
 
   async function load(): Promise<Slowest> {

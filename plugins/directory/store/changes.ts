@@ -61,7 +61,7 @@ export interface PasswordPolicy {
   readonly notTheName: boolean
 }
 
-export interface ChangesParts {
+export interface ChangesDeps {
   readonly store: Store
   readonly clock: Clock
   /** The mechanisms of which verifiers of new passwords are kept. */
@@ -73,7 +73,7 @@ export interface ChangesParts {
 
 export type Changes = ReturnType<typeof createChanges>
 
-export function createChanges({ store, clock, scram, policy, changed }: ChangesParts) {
+export function createChanges({ store, clock, scram, policy, changed }: ChangesDeps) {
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other within this process; `attempt` sees to the others. */

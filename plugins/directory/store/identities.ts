@@ -7,7 +7,7 @@
 import { type Clock, type Identity, type Refusal, refuse } from 'iems'
 import type { AccountRecord } from './records.ts'
 
-export interface IdentitiesParts {
+export interface IdentitiesDeps {
   /** The account with an id. */
   readonly recordOf: (id: string) => Promise<AccountRecord | undefined>
   /** The account of a name or an address. */
@@ -34,7 +34,7 @@ export function identityOf({ name, id, mayRelay }: AccountRecord, credential?: s
   }
 }
 
-export function createIdentities({ recordOf, accountOf, clock, proxyLogin }: IdentitiesParts) {
+export function createIdentities({ recordOf, accountOf, clock, proxyLogin }: IdentitiesDeps) {
   const appOf = ({ apps = [] }: AccountRecord, credential = '') => apps.find(({ id }) => `app:${id}` === credential)
 
   function isCurrent(account: AccountRecord | undefined, credential: string | undefined): account is AccountRecord {

@@ -33,7 +33,7 @@ import type { AccountRecord, AppPasswordRecord } from './records.ts'
 import { readApp } from './schemas.ts'
 import { newSecret, stepOf, uriOf } from './totp.ts'
 
-export interface LoginsParts {
+export interface LoginsDeps {
   readonly lookup: Lookup
   /** The account of a name or an address. */
   readonly accountOf: (login: string) => Promise<AccountRecord | undefined>
@@ -53,7 +53,7 @@ export interface LoginsParts {
 /** Characters of a program's password: 26 of 32 letters are 130 bits, so nobody tries them all. */
 const APP_LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
 const APP_LENGTH = 26
-const MOST_APPS = 100
+const MAX_APPS = 100
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 /** People copy them with the dashes or without. */
@@ -92,7 +92,7 @@ export function createLogins({
   scram,
   proxyLogin,
   hashing,
-}: LoginsParts) {
+}: LoginsDeps) {
   const verify = createVerifier(hashing, { clock, store })
   const identities = createIdentities({ recordOf, accountOf, clock, proxyLogin })
 
@@ -174,8 +174,8 @@ export function createLogins({
       const read = readApp(given)
       if ('why' in read) return { refused: 'INVALID', why: read.why }
       const { name, scopes, networks = [], expires } = given
-      if (((await recordOf(id))?.apps ?? []).length >= MOST_APPS)
-        return { refused: 'INVALID', why: `an account has at most ${MOST_APPS} passwords for programs` }
+      if (((await recordOf(id))?.apps ?? []).length >= MAX_APPS)
+        return { refused: 'INVALID', why: `an account has at most ${MAX_APPS} passwords for programs` }
       const letters = [...randomBytes(APP_LENGTH)].map((octet) => APP_LETTERS[octet % APP_LETTERS.length]).join('')
       const app: AppPasswordRecord = {
         id: randomUUID(),

@@ -15,7 +15,7 @@ const MAX_ADDRESSES = 32
 
 type OwnerOf = (address: string) => Promise<Owner | undefined>
 
-export interface SendersParts {
+export interface SendersDeps {
   readonly lookup: Lookup
   readonly ownerOf: OwnerOf
   /** Whether the only target of an alias or a catch-all may send as it. */
@@ -36,7 +36,7 @@ export async function formsOf(ownerOf: OwnerOf, address: string) {
   return { forms: [...forms], owner: undefined }
 }
 
-export function createSenders({ lookup, ownerOf, aliasSenders }: SendersParts) {
+export function createSenders({ lookup, ownerOf, aliasSenders }: SendersDeps) {
   /** The one account at which all mail for an address arrives. */
   async function soleOwnerOf(address: string): Promise<string | undefined> {
     const addresses = new Map([[foldAddress(address), address]])

@@ -37,7 +37,7 @@ export function memberKeys(group: string, member: Member) {
   return [memberKey(group, name), memberOfKey(name, group)] as const
 }
 
-interface StandingParts {
+interface StandingDeps {
   /** Throws when there is none. */
   entry(id: string): Promise<EntryRecord>
   /** Writes the indexes of the second in the place of the first's. */
@@ -46,9 +46,9 @@ interface StandingParts {
 
 export class Standing {
   readonly #draft: Draft
-  readonly #parts: StandingParts
+  readonly #parts: StandingDeps
 
-  constructor(draft: Draft, parts: StandingParts) {
+  constructor(draft: Draft, parts: StandingDeps) {
     this.#draft = draft
     this.#parts = parts
   }

@@ -4,14 +4,22 @@
  * What must stay true: what could not be found out counts nothing; a message is never discarded; it is refused or held
  * for several recipients only if it would be for each of them.
  */
-import { defer, type HookContext, NoServer, type ReadableMessage, type Refusal, refuse, type Verdict } from 'iems'
+import {
+  AllBackendsDown,
+  defer,
+  type HookContext,
+  type ReadableMessage,
+  type Refusal,
+  refuse,
+  type Verdict,
+} from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import { gather } from '../../mailbox/store/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf, type Views } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
 import type { Contacts } from './contacts.ts'
-import { type Letter, readLetter } from './content/message-text.ts'
+import { type MessageText, readLetter } from './content/message-text.ts'
 import type { createRules } from './content/rules.ts'
 import { urisOf } from './content/uris.ts'
 import type { DnsLists } from './dns/lists.ts'
@@ -21,9 +29,9 @@ import type { Greylist } from './greylist.ts'
 import type { Options } from './options.ts'
 import type { createStandardRules } from './rules/rules.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
-import { type Action, actionFor, mostOf, type Reason, stronger, sum, tell } from './score.ts'
+import { type Action, actionFor, maxOf, type Reason, stronger, sum, tell } from './score.ts'
 
-export interface CheckParts {
+export interface CheckDeps {
   readonly config: Options
   readonly envelope: Envelope
   readonly lists: DnsLists
@@ -58,7 +66,7 @@ const RECIPIENTS = 20
 /** Characters of the findings. */
 const TOLD = 1_000
 
-export function createCheck(parts: CheckParts) {
+export function createCheck(parts: CheckDeps) {
   const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts, exempt } =
     parts
   const { thresholds } = config
@@ -119,7 +127,7 @@ export function createCheck(parts: CheckParts) {
           note(scanner.name, `${found.reason?.score ?? 0} ${found.symbols}`.trim().slice(0, TOLD))
           return found
         } catch (cause) {
-          if (!(cause instanceof NoServer)) throw cause
+          if (!(cause instanceof AllBackendsDown)) throw cause
           note(scanner.name, 'unavailable')
           log.debug('not scanned', { scanner: scanner.name, cause })
           return scanner.options.whenDown === 'defer' ? 'defer' : nothing
@@ -136,7 +144,7 @@ export function createCheck(parts: CheckParts) {
       isStranger ? envelope.reasons(message.session, message.from) : [],
       ofContent(message, isStranger),
     ])
-    const reasons = mostOf([...ofEnvelope, ...content.reasons, ...(isStranger ? ofFindings(message) : [])])
+    const reasons = maxOf([...ofEnvelope, ...content.reasons, ...(isStranger ? ofFindings(message) : [])])
     // Nobody outside need be asked about what is refused anyhow.
     const isLost = actionFor(sum(reasons) + config.classifier.ham, thresholds) === 'refuse'
     const scans = isLost ? [] : await scan(message, ctx)
@@ -231,7 +239,7 @@ export function refusalFor(reasons: readonly Reason[]): Refusal {
 }
 
 /** The first address of From, in lower case; empty when there is none. */
-function authorOf({ structure }: Letter): string {
+function authorOf({ structure }: MessageText): string {
   const author = structure.envelope?.from.find(({ host }) => host !== undefined && host !== '')
   return author ? `${author.mailbox ?? ''}@${author.host}`.toLowerCase() : ''
 }

@@ -6,7 +6,7 @@ import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { messagesOf } from './classifier/mbox.ts'
-import { type Letter, readLetter } from './content/message-text.ts'
+import { type MessageText, readLetter } from './content/message-text.ts'
 import { createExplain } from './explain.ts'
 import type { Greylist } from './greylist.ts'
 import { lessonOf } from './mailboxes.ts'
@@ -14,11 +14,11 @@ import type { Options } from './options.ts'
 import type { Scanner } from './scanners/scanner.ts'
 import type { Reason } from './score.ts'
 
-export interface CommandParts {
+export interface CommandDeps {
   readonly config: Options
   readonly classifier: Classifier
   /** The standard rules and those of the administrator. */
-  readonly contentRules: (letter: Letter) => readonly Reason[]
+  readonly contentRules: (letter: MessageText) => readonly Reason[]
   readonly accounts: AccountsApi | undefined
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist
@@ -30,7 +30,7 @@ export interface CommandParts {
 /** Messages between two words about how far it is. */
 const TOLD = 100
 
-export function createCommands(parts: CommandParts): Readonly<Record<string, Command>> {
+export function createCommands(parts: CommandDeps): Readonly<Record<string, Command>> {
   const { config, classifier, accounts, scanners, greylist, dns, counted } = parts
 
   const explain = createExplain(parts)

@@ -7,7 +7,7 @@ import type { CommandOutput } from 'iems'
 import { gather } from '../../mailbox/store/mime/api.ts'
 import { VIEWS } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
-import type { CommandParts } from './commands.ts'
+import type { CommandDeps } from './commands.ts'
 import { readLetter } from './content/message-text.ts'
 import { lessonOf } from './mailboxes.ts'
 import { actionFor, type Reason, sum } from './score.ts'
@@ -15,7 +15,7 @@ import { actionFor, type Reason, sum } from './score.ts'
 const line = (score: number, name: string, says: string) =>
   `${score.toFixed(2).padStart(6)}  ${name}  ${says}`.trimEnd()
 
-export function createExplain({ config, classifier, contentRules }: CommandParts) {
+export function createExplain({ config, classifier, contentRules }: CommandDeps) {
   /** What the classifier counts; nothing while it has learnt too little. */
   async function classify(views: ReturnType<typeof lessonOf>['views'], account?: string): Promise<Reason[]> {
     const opinion = (account && (await classifier.ask(views, account))) || (await classifier.ask(views))

@@ -31,7 +31,7 @@ const FRESH_MS = 3_600_000
 /** Ms for which a count of all records is believed. */
 const COUNT_MS = 3_600_000
 
-export interface GreylistParts {
+export interface GreylistDeps {
   readonly store: Store
   readonly now: () => number
   readonly options: Options['greylist']
@@ -39,7 +39,7 @@ export interface GreylistParts {
 
 export type Greylist = ReturnType<typeof createGreylist>
 
-export function createGreylist({ store, now, options }: GreylistParts) {
+export function createGreylist({ store, now, options }: GreylistDeps) {
   /** Records as they were counted, and those made by this kernel since. */
   let counted: Promise<number> | undefined
   let countedAt = 0

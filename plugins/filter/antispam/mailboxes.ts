@@ -7,7 +7,7 @@ import { gather } from '../../mailbox/store/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { tokensOf } from './classifier/tokens.ts'
-import { type Letter, readLetter } from './content/message-text.ts'
+import { type MessageText, readLetter } from './content/message-text.ts'
 import { urisOf } from './content/uris.ts'
 import type { Options } from './options.ts'
 
@@ -37,13 +37,13 @@ function kindOf({ from, to }: Moved): Kind | undefined {
   return from.specialUse === '\\Junk' && to.specialUse !== '\\Trash' ? 'ham' : undefined
 }
 
-export interface LearningParts {
+export interface LearningDeps {
   readonly mail: MailStoreApi
   readonly classifier: Classifier
   readonly content: Options['content']
 }
 
-export function createLearning({ mail, classifier, content }: LearningParts) {
+export function createLearning({ mail, classifier, content }: LearningDeps) {
   return async function moved(move: Moved, { signal }: HookContext): Promise<void> {
     const kind = kindOf(move)
     if (kind === undefined) return
@@ -58,6 +58,6 @@ export function createLearning({ mail, classifier, content }: LearningParts) {
 }
 
 /** A message as the classifier is taught it. */
-export function lessonOf(letter: Letter, { uris }: Options['content']) {
+export function lessonOf(letter: MessageText, { uris }: Options['content']) {
   return { views: tokensOf(letter, urisOf(letter.raw, uris)), messageId: letter.field('message-id')[0] ?? '' }
 }

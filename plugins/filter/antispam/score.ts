@@ -25,7 +25,7 @@ export interface Thresholds {
 }
 
 /** Each list once: ten links to one spammer, who is the sender too, are one reason. */
-export function mostOf(reasons: readonly Reason[]): Reason[] {
+export function maxOf(reasons: readonly Reason[]): Reason[] {
   const most = new Map<string, Reason>()
   for (const reason of reasons) {
     const known = most.get(reason.name)

@@ -5,13 +5,13 @@
  * accepted to be bounced is never delivered; nobody is sent a virus by us, in a report neither.
  */
 import {
+  AllBackendsDown,
   type Bounce,
   type Delivery,
   type Disposition,
   defer,
   type HookContext,
   type Message,
-  NoServer,
   type ReadableMessage,
   type Refusal,
   refuse,
@@ -42,7 +42,7 @@ export function createCheck(options: Options, scan: Scan) {
     { note, state, log }: HookContext,
   ): Promise<Verdict | undefined> {
     const answer = await scan.message(message).catch((cause: unknown) => {
-      if (!(cause instanceof NoServer)) throw cause
+      if (!(cause instanceof AllBackendsDown)) throw cause
       log.debug('not scanned', { cause })
       return undefined
     })

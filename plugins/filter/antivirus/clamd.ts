@@ -9,7 +9,7 @@
 import { connect, type Socket } from 'node:net'
 import { Duplex, Readable } from 'node:stream'
 import NodeClam from 'clamscan'
-import { type OutsideAddress, QuestionFailed } from 'iems'
+import { type BackendAddress, RequestFailed } from 'iems'
 
 export interface Answer {
   readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unreadable' | 'unscannable'
@@ -18,7 +18,7 @@ export interface Answer {
 }
 
 /** Octets of an answer. */
-const MOST_ANSWER = 16_384
+const MAX_ANSWER = 16_384
 /** clamd says that it is too much and hangs up; a write that comes after that costs us what it said. */
 class CutOff extends Error {}
 const TRIES = 3
@@ -31,7 +31,7 @@ const NEVER_TOO_MUCH = 500_000
  * server has not said what counts.
  */
 export async function scanStream(
-  to: OutsideAddress,
+  to: BackendAddress,
   open: () => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -46,14 +46,14 @@ export async function scanStream(
   return TOO_MUCH
 }
 
-async function scanOnce(to: OutsideAddress, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
+async function scanOnce(to: BackendAddress, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Answer> {
   const line = new Line(to, signal)
   const input = Readable.from(paced(content, line), { objectMode: false })
   try {
     return await line.until(verdict(overLine(line), input))
   } catch (cause) {
     // clamscan passes it on as if clamd had said it.
-    throw input.errored instanceof QuestionFailed ? input.errored : cause
+    throw input.errored instanceof RequestFailed ? input.errored : cause
   } finally {
     input.destroy()
     line.destroy()
@@ -61,7 +61,7 @@ async function scanOnce(to: OutsideAddress, content: AsyncIterable<Uint8Array>, 
 }
 
 /** What clamd says it is, with the version of its signatures. */
-export async function readVersion(to: OutsideAddress, signal: AbortSignal): Promise<string> {
+export async function readVersion(to: BackendAddress, signal: AbortSignal): Promise<string> {
   const line = new Line(to, signal)
   try {
     const said = (await line.until(overLine(line).getVersion())).replace(/[\0\r\n][\s\S]*/, '')
@@ -129,7 +129,7 @@ async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGene
     }
     line.isSent = true
   } catch (cause) {
-    throw new QuestionFailed('the content could not be read', { cause })
+    throw new RequestFailed('the content could not be read', { cause })
   }
 }
 
@@ -142,7 +142,7 @@ class Line extends Duplex {
   /** Called when more may be sent, or never will. */
   #wake: () => void = () => undefined
 
-  constructor(to: OutsideAddress, signal: AbortSignal) {
+  constructor(to: BackendAddress, signal: AbortSignal) {
     super()
     this.#socket = connect({ ...to, allowHalfOpen: true, noDelay: true })
     const { promise, reject } = Promise.withResolvers<never>()
@@ -155,7 +155,7 @@ class Line extends Duplex {
     let size = 0
     this.#socket.on('data', (chunk) => {
       size += chunk.length
-      if (size > MOST_ANSWER) reject(new Error('its answer is too long'))
+      if (size > MAX_ANSWER) reject(new Error('its answer is too long'))
       else this.push(chunk)
     })
     let broke = new Error('the connection broke')

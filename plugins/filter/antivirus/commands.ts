@@ -1,7 +1,7 @@
 /**
  * `iems antivirus …`, by the plugin's name in the config: whether clamd answers, what it says of a file, and what was held and taken back.
  */
-import { type Command, type CommandCall, type CommandOutput, duration, NoServer, type SetupContext } from 'iems'
+import { AllBackendsDown, type Command, type CommandCall, type CommandOutput, duration, type SetupContext } from 'iems'
 import { HELD } from './check.ts'
 import type { Taken } from './mailbox-quarantine.ts'
 import type { Options } from './options.ts'
@@ -9,7 +9,7 @@ import type { createRescan, Stored } from './rescan.ts'
 import type { Scan } from './scan.ts'
 import type { Servers } from './servers.ts'
 
-export interface CommandParts extends Pick<SetupContext, 'name' | 'contents' | 'queue' | 'clock'> {
+export interface CommandDeps extends Pick<SetupContext, 'name' | 'contents' | 'queue' | 'clock'> {
   readonly options: Options
   readonly scan: Scan
   readonly servers: Servers
@@ -17,7 +17,7 @@ export interface CommandParts extends Pick<SetupContext, 'name' | 'contents' | '
   readonly stored: Stored | undefined
 }
 
-export function createCommands(parts: CommandParts): Readonly<Record<string, Command>> {
+export function createCommands(parts: CommandDeps): Readonly<Record<string, Command>> {
   const { name, options, scan, servers, rescan, stored, contents, queue, clock } = parts
 
   async function* status(): AsyncGenerator<CommandOutput> {
@@ -29,7 +29,7 @@ export function createCommands(parts: CommandParts): Readonly<Record<string, Com
       }
     }
     const version = await scan.version({ afresh: true }).catch((cause: unknown) => {
-      if (!(cause instanceof NoServer)) throw cause
+      if (!(cause instanceof AllBackendsDown)) throw cause
       return undefined
     })
     yield {

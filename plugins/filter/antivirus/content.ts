@@ -15,7 +15,7 @@ const CRLF = Buffer.from('\r\n')
 /** RFC 5322 section 2.1.1. */
 const LINE = 1000
 /** Octets of trace that are taken off. */
-const MOST_TRACE = 262_144
+const MAX_TRACE = 262_144
 
 export async function* withoutTrace(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield TOP
@@ -26,7 +26,7 @@ export async function* withoutTrace(content: AsyncIterable<Uint8Array>): AsyncGe
       continue
     }
     start = Buffer.concat([start, chunk])
-    const end = start.length < MOST_TRACE ? endOfTrace(start) : 0
+    const end = start.length < MAX_TRACE ? endOfTrace(start) : 0
     if (end === undefined) continue
     yield* below(start.subarray(end))
     start = undefined

@@ -47,14 +47,14 @@ function idOf({ mailbox, entry }: Copy): string {
   return `taken-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
 }
 
-export interface TakenParts extends Pick<SetupContext, 'store' | 'contents' | 'clock'> {
+export interface TakenDeps extends Pick<SetupContext, 'store' | 'contents' | 'clock'> {
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
 }
 
-export type TakenBack = ReturnType<typeof createTaken>
+export type QuarantinedMessage = ReturnType<typeof createTaken>
 
-export function createTaken({ store, contents, clock, mail, accounts }: TakenParts) {
+export function createTaken({ store, contents, clock, mail, accounts }: TakenDeps) {
   async function read(id: string): Promise<Taken | undefined> {
     const value = await store.get(takenKey(id))
     return value && decode<Taken>(value)

@@ -1,7 +1,7 @@
 /**
  * What an admin can set against viruses; the reference in the documentation is generated from this schema.
  */
-import { duration, OUTSIDE_ADDRESS, size } from 'iems'
+import { BACKEND_ADDRESS, duration, size } from 'iems'
 import * as z from 'zod'
 
 const ACTIONS = ['refuse', 'bounce', 'discard', 'quarantine', 'tag'] as const
@@ -9,7 +9,7 @@ export type Action = (typeof ACTIONS)[number]
 
 const action = (standard: Action) => z.enum(ACTIONS).default(standard)
 
-const clamd = z.string().regex(OUTSIDE_ADDRESS, "must be such as 'unix:/run/clamav/clamd.ctl' or '127.0.0.1:3310'")
+const clamd = z.string().regex(BACKEND_ADDRESS, "must be such as 'unix:/run/clamav/clamd.ctl' or '127.0.0.1:3310'")
 
 export const options = z.strictObject({
   servers: z

@@ -4,23 +4,23 @@
  * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
  * clamd answers it ends and says so.
  */
-import { type ByteRange, type CommandOutput, type Log, NoServer, type Queue, type QueueEntry } from 'iems'
+import { AllBackendsDown, type ByteRange, type CommandOutput, type Log, type Queue, type QueueEntry } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { HELD, reasonFor } from './check.ts'
 import type { Answer } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
-import type { Copy, TakenBack } from './mailbox-quarantine.ts'
+import type { Copy, QuarantinedMessage } from './mailbox-quarantine.ts'
 import type { Readable, Scan } from './scan.ts'
 
 /** The message store, if there is one. */
 export interface Stored {
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
-  readonly taken: TakenBack
+  readonly taken: QuarantinedMessage
 }
 
-export interface RescanParts {
+export interface RescanDeps {
   readonly scan: Scan
   readonly queue: Queue
   readonly log: Log
@@ -46,7 +46,7 @@ const TOLD = 50
 /** Results remembered during one run: copies of one message are scanned once. */
 const REMEMBERED = 10_000
 
-export function createRescan(parts: RescanParts) {
+export function createRescan(parts: RescanDeps) {
   const { scan, queue, log, stored, concurrency } = parts
 
   return async function* rescan(wanted: Wanted): AsyncGenerator<CommandOutput> {
@@ -73,7 +73,7 @@ export function createRescan(parts: RescanParts) {
       try {
         return await work()
       } catch (cause) {
-        if (cause instanceof NoServer) throw cause
+        if (cause instanceof AllBackendsDown) throw cause
         counts.unread++
         log.warn('not scanned again', { ...about, cause })
         return undefined
@@ -147,7 +147,7 @@ export function createRescan(parts: RescanParts) {
         if (++done % TOLD === 0) yield { progress: `${counts.scanned} scanned, ${counts.viruses} with a virus` }
       }
     } catch (cause) {
-      if (!(cause instanceof NoServer)) throw cause
+      if (!(cause instanceof AllBackendsDown)) throw cause
       throw new Error(`${cause.message}; ${counts.scanned} messages were scanned, start again when it does`, { cause })
     }
     const unread = counts.unread > 0 ? `, ${counts.unread} could not be read (see the log)` : ''

@@ -4,16 +4,16 @@
  * What must stay true: `clean` is said only when clamd has said so of all of it and nothing in it is closed to clamd;
  * a virus outweighs everything else; when no clamd answers that is an exception (`NoServer`), never a result.
  */
-import { type ByteRange, createTurns, NoServer, NoTurn } from 'iems'
+import { AllBackendsDown, type ByteRange, createSemaphore, SemaphoreRejected } from 'iems'
 import { type Problem, RAR } from './archives/archives.ts'
 import { type Answer, readVersion, scanStream } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
-import { missedParts, type OddParts, Unscannable } from './extraction/missed.ts'
+import { missedParts, type OddDeps, Unscannable } from './extraction/missed.ts'
 import type { Options } from './options.ts'
 import { createProbe } from './probe.ts'
 import { createResults } from './scan-cache.ts'
 import type { Servers } from './servers.ts'
-import { filesOf, filesShown, type ShownParts } from './shown/parts.ts'
+import { filesOf, filesShown, type ShownDeps } from './shown/parts.ts'
 import { createVolumes, type Volumes } from './shown/volumes.ts'
 import { CLEAN, strictest } from './strictest.ts'
 
@@ -35,17 +35,17 @@ const VERSION_MS = 60_000
 /** Asking for it takes no scan. */
 const VERSION_PATIENCE_MS = 10_000
 
-export interface ScanParts {
+export interface ScanDeps {
   readonly options: Options
   readonly servers: Servers
   readonly now: () => number
 }
 
-export function createScan({ options, servers, now }: ScanParts) {
+export function createScan({ options, servers, now }: ScanDeps) {
   const results = createResults(options.cache, now)
   const ask = (open: () => AsyncIterable<Uint8Array>) => servers.ask((to, signal) => scanStream(to, open, signal))
   const version = createVersion({ options, servers, now })
-  const parts: MessageScanParts = { options, ask, opensRar: createProbe(ask, version) }
+  const parts: MessageScanDeps = { options, ask, opensRar: createProbe(ask, version) }
   const scanAll = createMessageScan(parts)
 
   const tooLarge = (size: number): Answer | undefined =>
@@ -75,7 +75,7 @@ export function createScan({ options, servers, now }: ScanParts) {
   }
 }
 
-function createVersion({ options, servers, now }: ScanParts) {
+function createVersion({ options, servers, now }: ScanDeps) {
   let known: { readonly version: Promise<string>; readonly at: number } | undefined
   return function version({ afresh = false }: ScanOptions = {}): Promise<string> {
     if (!afresh && known && now() - known.at < VERSION_MS) return known.version
@@ -89,21 +89,21 @@ function createVersion({ options, servers, now }: ScanParts) {
   }
 }
 
-interface MessageScanParts {
+interface MessageScanDeps {
   readonly options: Options
   ask(open: () => AsyncIterable<Uint8Array>): Promise<Answer>
   opensRar(): Promise<boolean>
 }
 
-function createMessageScan({ options, ask, opensRar }: MessageScanParts) {
+function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
   // What is looked through is held in memory.
-  const turns = createTurns({ atOnce: options.concurrency, patience: options.timeout })
+  const turns = createSemaphore({ atOnce: options.concurrency, patience: options.timeout })
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await turns.take(work)
     } catch (cause) {
-      throw cause instanceof NoTurn ? new NoServer('all scans at a time are under way') : cause
+      throw cause instanceof SemaphoreRejected ? new AllBackendsDown('all scans at a time are under way') : cause
     }
   }
 
@@ -115,10 +115,10 @@ function createMessageScan({ options, ask, opensRar }: MessageScanParts) {
 
   return async function scanAll(content: Readable, as: 'message' | 'file'): Promise<Answer> {
     const open = () => withoutTrace(content.open())
-    const odd: OddParts = new Set()
+    const odd: OddDeps = new Set()
     const missed = () => missedParts(open(), { limits: options, odd })
     const found = new Map<string, Problem>()
-    const files = (report: ShownParts['report']) => {
+    const files = (report: ShownDeps['report']) => {
       const parts = { limits: options, report }
       return as === 'file' ? filesOf(content, parts) : filesShown(content, parts)
     }

@@ -5,7 +5,7 @@ import type { Clock, Command, CommandOutput, Dns } from 'iems'
 import type { Algorithm, KeyInfo, Keys } from './keys.ts'
 import type { Options } from './options.ts'
 
-export interface CommandParts extends Pick<Options, 'retired'> {
+export interface CommandDeps extends Pick<Options, 'retired'> {
   readonly keys: Keys
   readonly clock: Clock
   readonly dns: Dns
@@ -25,7 +25,7 @@ function shown(one: KeyInfo): Record<string, unknown> {
   return { domain, selector, algorithm, bits, state, since, name: nameOf(one), record }
 }
 
-export function createCommands({ keys, clock, retired, dns }: CommandParts): Readonly<Record<string, Command>> {
+export function createCommands({ keys, clock, retired, dns }: CommandDeps): Readonly<Record<string, Command>> {
   /** Why a key cannot be used yet; undefined when its record is there. */
   async function obstacle(one: KeyInfo): Promise<string | undefined> {
     const keyOf = (text: string) => /(?:^|;)\s*p=\s*([^;]*)/.exec(text)?.[1]?.replace(/\s/g, '')

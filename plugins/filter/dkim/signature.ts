@@ -18,9 +18,9 @@ export interface Hashed {
   readonly bodyHash: string
 }
 
-/** Undefined when the header is longer than `mostHeader` octets. */
-export async function hashContent(content: AsyncIterable<Uint8Array>, mostHeader: number): Promise<Hashed | undefined> {
-  const split = await splitContent(content, mostHeader)
+/** Undefined when the header is longer than `maxHeader` octets. */
+export async function hashContent(content: AsyncIterable<Uint8Array>, maxHeader: number): Promise<Hashed | undefined> {
+  const split = await splitContent(content, maxHeader)
   if (!split) return undefined
   const hash = createBodyHash()
   for await (const piece of split.body) hash.update(piece)

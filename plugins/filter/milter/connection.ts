@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { OutsideAddress } from 'iems'
+import type { BackendAddress } from 'iems'
 import { numbers, OFFERED, type Packet, ProtocolFault, packet, readTerms, type Terms, VERSION } from './protocol.ts'
 
 /** Octets of one answer; a piece of a new body is the longest. */
@@ -37,7 +37,7 @@ export class Connection {
   }
 
   /** Throws what keeps us from it. */
-  static async open(to: OutsideAddress, waits: Waits): Promise<{ connection: Connection; terms: Terms }> {
+  static async open(to: BackendAddress, waits: Waits): Promise<{ connection: Connection; terms: Terms }> {
     const socket = connect(to)
     const connection = new Connection(socket)
     socket.unref()

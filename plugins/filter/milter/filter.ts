@@ -5,17 +5,17 @@
  * a client is left when he has gone.
  */
 import {
-  createOutside,
+  AllBackendsDown,
+  type BackendState,
+  createBackendPool,
   defer,
   type Log,
   type MailParameters,
-  NoServer,
-  type OutsideServer,
-  type OutsideState,
+  type PooledBackend,
   type Session,
 } from 'iems'
 import { Connection } from './connection.ts'
-import { Conversation, type Judgement, type Letter, type Said, UNCHANGED } from './milter-session.ts'
+import { type Judgement, type MessageForFilter, MilterSession, type Said, UNCHANGED } from './milter-session.ts'
 import type { FilterOptions } from './options.ts'
 
 /** What a client has said so far of his message. */
@@ -26,17 +26,17 @@ export interface Envelope {
   readonly recipients: string[]
 }
 
-export interface FilterParts {
+export interface FilterDeps {
   readonly options: FilterOptions
   readonly hostname: string
-  readonly mostBody: number
+  readonly maxBody: number
   readonly now: () => number
   readonly log: Log
 }
 
 interface Talk {
-  readonly conversation: Conversation
-  readonly server: OutsideServer
+  readonly conversation: MilterSession
+  readonly server: PooledBackend
 }
 
 /** A filter is passed over: nobody answers, and the admin says that mail goes on. */
@@ -52,20 +52,20 @@ export type Filter = ReturnType<typeof createFilter>
 /** One client's part of a filter. */
 export type FilterClient = ReturnType<Filter['client']>
 
-export function createFilter({ options, hostname, mostBody, now, log }: FilterParts) {
+export function createFilter({ options, hostname, maxBody, now, log }: FilterDeps) {
   const { name, whenDown, ...waits } = options
-  const outside = createOutside({ ...options, timeout: options.connect, service: `the filter ${name}`, now, log })
+  const outside = createBackendPool({ ...options, timeout: options.connect, service: `the filter ${name}`, now, log })
 
   async function open(): Promise<Talk> {
     for (const server of outside.each()) {
       try {
         const { connection, terms } = await Connection.open(server.to, waits)
-        return { conversation: new Conversation({ connection, terms, waits, hostname, mostBody }), server }
+        return { conversation: new MilterSession({ connection, terms, waits, hostname, maxBody }), server }
       } catch (cause) {
         server.failed(cause)
       }
     }
-    throw new NoServer(`the filter ${name} does not answer`)
+    throw new AllBackendsDown(`the filter ${name} does not answer`)
   }
 
   function client() {
@@ -73,7 +73,10 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
     let isSkipped = false
 
     /** Undefined when the filter refuses what it had not heard yet. */
-    async function begun(session: Session, envelope: Envelope | undefined): Promise<{ said: Said; is?: Conversation }> {
+    async function begun(
+      session: Session,
+      envelope: Envelope | undefined,
+    ): Promise<{ said: Said; is?: MilterSession }> {
       if (talk) return { said: undefined, is: talk.conversation }
       talk = await open()
       const { conversation } = talk
@@ -89,7 +92,7 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
       try {
         return await run()
       } catch (cause) {
-        if (!(cause instanceof NoServer)) {
+        if (!(cause instanceof AllBackendsDown)) {
           talk?.server.failed(cause)
           log.warn(`the filter ${name} has failed`, { cause })
         }
@@ -128,7 +131,7 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
           const { said, is } = await begun(session, envelope)
           return said ?? is?.rcpt(to, [])
         }),
-      content: (session: Session, envelope: Envelope, letter: Letter) =>
+      content: (session: Session, envelope: Envelope, letter: MessageForFilter) =>
         ask(async (): Promise<Judgement> => {
           const { said, is } = await begun(session, envelope)
           if (said || !is) return { ...(said ? { refusal: said } : {}), isDiscarded: false, changes: UNCHANGED }
@@ -140,5 +143,5 @@ export function createFilter({ options, hostname, mostBody, now, log }: FilterPa
     }
   }
 
-  return { client, states: (): readonly OutsideState[] => outside.states(), backends: outside.backends }
+  return { client, states: (): readonly BackendState[] => outside.states(), backends: outside.backends }
 }

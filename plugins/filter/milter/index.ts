@@ -37,7 +37,7 @@ export const milter = definePlugin({
   config: options,
   setup(config, ctx) {
     const filters = config.filters.map((one) =>
-      createFilter({ options: one, hostname: ctx.hostname, mostBody: config.body, now: ctx.clock.now, log: ctx.log }),
+      createFilter({ options: one, hostname: ctx.hostname, maxBody: config.body, now: ctx.clock.now, log: ctx.log }),
     )
     const clients = new Map<string, Client>()
     const outcomes = new WeakMap<object, Outcome>()
@@ -193,11 +193,11 @@ async function* contentOf(
   message: Message,
   fields: readonly RawField[],
   body: readonly Buffer[] | undefined,
-  mostHeader: number,
+  maxHeader: number,
 ): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`${written(fields)}\r\n`, 'latin1')
   if (body) return yield* body
-  const split = await splitContent(message.open(), mostHeader)
+  const split = await splitContent(message.open(), maxHeader)
   if (!split) throw new Error('the header has grown beyond its limit since it was filtered')
   yield* split.body
 }

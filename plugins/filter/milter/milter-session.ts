@@ -25,7 +25,7 @@ import {
 /** What a filter says to a step; undefined for nothing against it. */
 export type Said = Refusal | undefined
 
-export interface Letter {
+export interface MessageForFilter {
   readonly id: string
   /** Without ours. */
   readonly fields: readonly RawField[]
@@ -40,29 +40,29 @@ export interface Judgement {
   readonly quarantine?: string
 }
 
-export interface ConversationParts {
+export interface ConversationDeps {
   readonly connection: Connection
   readonly terms: Terms
   readonly waits: Waits & { readonly content: number }
   readonly hostname: string
   /** Octets that a new body may have. */
-  readonly mostBody: number
+  readonly maxBody: number
 }
 
 export const UNCHANGED: Changes = { list: [], body: undefined }
 /** Answers that change a message, before the last. */
-const MOST_CHANGES = 10_000
+const MAX_CHANGES = 10_000
 
 type Macros = Readonly<Record<string, string | undefined>>
 
-export class Conversation {
-  readonly #parts: ConversationParts
+export class MilterSession {
+  readonly #parts: ConversationDeps
   #isInMessage = false
   /** It has accepted: the rest of the message, or all that this client brings, is not its business. */
   #isDone: 'message' | 'session' | undefined
   #isDiscarded = false
 
-  constructor(parts: ConversationParts) {
+  constructor(parts: ConversationDeps) {
     this.#parts = parts
   }
 
@@ -128,7 +128,7 @@ export class Conversation {
   }
 
   /** The message, to its end. */
-  async content(letter: Letter): Promise<Judgement> {
+  async content(letter: MessageForFilter): Promise<Judgement> {
     const refusal = await this.#tell(letter)
     const isDiscarded = this.#isDiscarded
     if (refusal || this.#isDone) {
@@ -157,7 +157,7 @@ export class Conversation {
   }
 
   /** Everything but the end, unless the filter has heard enough before. */
-  async #tell({ id, fields, body }: Letter): Promise<Said> {
+  async #tell({ id, fields, body }: MessageForFilter): Promise<Said> {
     const macros = { i: id }
     let refusal = await this.#step('T', [], { off: STEP.noData, mute: STEP.noReplyData, macros })
     for (const { name, value } of fields) {
@@ -176,14 +176,14 @@ export class Conversation {
   }
 
   async #end(): Promise<Judgement> {
-    const { connection, waits, terms, mostBody } = this.#parts
+    const { connection, waits, terms, maxBody } = this.#parts
     this.#macros('E', {})
     connection.send(packet('E'))
     const list: Change[] = []
     let body: Buffer[] | undefined
     let size = 0
     let quarantine: string | undefined
-    for (let count = 0; count < MOST_CHANGES; count++) {
+    for (let count = 0; count < MAX_CHANGES; count++) {
       const answer = await connection.receive(waits.content)
       const last = lastAnswer(answer)
       if (last) {
@@ -202,7 +202,7 @@ export class Conversation {
       if ((terms.actions & action) === 0) continue
       if (answer.letter === 'b') {
         size += answer.body.length
-        if (size > mostBody) throw new ProtocolFault('its new body is too large')
+        if (size > maxBody) throw new ProtocolFault('its new body is too large')
         body = [...(body ?? []), Buffer.from(answer.body)]
       } else if (answer.letter === 'q') quarantine = readStrings(answer.body, 1)[0] ?? ''
       else list.push(changeOf(answer, this.#isRaw))

@@ -1,7 +1,7 @@
 /**
  * What an admin can set for milters; the reference in the documentation is generated from this schema.
  */
-import { duration, OUTSIDE_ADDRESS, size } from 'iems'
+import { BACKEND_ADDRESS, duration, size } from 'iems'
 import * as z from 'zod'
 
 const filter = z.strictObject({
@@ -10,7 +10,7 @@ const filter = z.strictObject({
     .regex(/^[\w-]+$/)
     .describe('What findings and the log call it.'),
   servers: z
-    .array(z.string().regex(OUTSIDE_ADDRESS, "must be such as '127.0.0.1:8891' or 'unix:/run/opendkim.sock'"))
+    .array(z.string().regex(BACKEND_ADDRESS, "must be such as '127.0.0.1:8891' or 'unix:/run/opendkim.sock'"))
     .min(1)
     .max(20)
     .describe("Where it listens, such as '127.0.0.1:8891' or 'unix:/run/…'; the first that answers is asked."),

@@ -22,7 +22,7 @@ import { destinationsOf } from './reports/destinations.ts'
 import type { Tally } from './reports/tally.ts'
 import { type Verification, verify } from './verify.ts'
 
-export interface CheckParts {
+export interface CheckDeps {
   readonly config: Options
   readonly authservId: string
   readonly dns: Dns
@@ -39,7 +39,7 @@ export interface Told {
   readonly bimi?: Verification['bimi']
 }
 
-export function createCheck({ config, authservId, dns, now, chance, tally }: CheckParts) {
+export function createCheck({ config, authservId, dns, now, chance, tally }: CheckDeps) {
   const isForwarder = inNetworks(config.forwarders)
   const { signatures, fieldSize, minKeyBits } = config.dkim
 
@@ -104,8 +104,8 @@ function verdictOf({ action, reason, because }: Judgement): Verdict | undefined 
 }
 
 /** Signatures told in one row, and octets of a record that are kept for a report. */
-const MOST_SIGNATURES = 20
-const MOST_RECORD = 4096
+const MAX_SIGNATURES = 20
+const MAX_RECORD = 4096
 
 function count(
   tally: Tally | undefined,
@@ -117,7 +117,7 @@ function count(
   if (!tally || policyDomain === undefined || organization === undefined || record === undefined) return
   if (destinationsOf(record, 1).length === 0) return
   tally.add(
-    { domain: policyDomain, organization, record: record.slice(0, MOST_RECORD), published },
+    { domain: policyDomain, organization, record: record.slice(0, MAX_RECORD), published },
     {
       ip: session.remote.address.replace(/^::ffff:(?=\d+\.)/i, ''),
       disposition,
@@ -126,7 +126,7 @@ function count(
       ...(override ? { override } : {}),
       from: dmarc.from ?? '',
       envelopeFrom: from === '' ? '' : spf.domain,
-      dkim: dkim.slice(0, MOST_SIGNATURES),
+      dkim: dkim.slice(0, MAX_SIGNATURES),
       spf,
     },
   )

@@ -20,7 +20,7 @@ const COSTLY = /^(dkim-signature|arc-seal|arc-message-signature|arc-authenticati
 /** The kernel has refused longer headers. */
 const HEADER_LIMIT = 4 * 1024 * 1024
 /** Lines of one field after which it is unfolded. */
-const MOST_LINES = 500
+const MAX_LINES = 500
 /** No signature is written with so much white space in a row, or over so many fields. */
 const ABSURD_SPACE = /[ \t\r\n]{300}/
 const ABSURD_COLONS = 300
@@ -83,7 +83,7 @@ function keptOf(header: Buffer, { signatures, fieldSize }: SignatureLimits): Buf
       counts.set(name, count)
       if (count > signatures || field.length > fieldSize || isAbsurd(field)) continue
     }
-    kept.push(hasMore(field, '\n', MOST_LINES) ? `${field.replace(/\r?\n/g, '')}\r\n` : field)
+    kept.push(hasMore(field, '\n', MAX_LINES) ? `${field.replace(/\r?\n/g, '')}\r\n` : field)
   }
   return Buffer.from(kept.join(''), 'latin1')
 }

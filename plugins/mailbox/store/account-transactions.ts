@@ -9,7 +9,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Check, ContentChange, Contents, Holder, Holding, Key, Op, Store } from 'iems'
+import type { BlobReference, Check, ContentChange, ContentStore, Holding, Key, Op, Store } from 'iems'
 import type { Refused } from './api.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
 import { type IndexPart, indexPart } from './search/registry.ts'
@@ -49,16 +49,16 @@ interface Written {
 }
 
 /** What a change, or several, have written so far. */
-class Layer {
+class WriteSet {
   readonly written = new Map<string, Written>()
   readonly checks: Check[] = []
   readonly holds: Holding[] = []
-  readonly frees: Holder[] = []
+  readonly frees: BlobReference[] = []
   readonly indexed = new Set<string>()
   readonly told = new Set<string>()
   readonly letGo = new Map<string, { readonly base: string; readonly tag: string }>()
 
-  add(other: Layer): void {
+  add(other: WriteSet): void {
     for (const [name, written] of other.written) this.written.set(name, written)
     this.checks.push(...other.checks)
     this.holds.push(...other.holds)
@@ -68,9 +68,9 @@ class Layer {
   }
 }
 
-export interface ChangesParts {
+export interface ChangesDeps {
   readonly store: Store
-  readonly contents: Contents
+  readonly contents: ContentStore
   /** After a commit: the mailboxes that changed, and emails that may have lost their last holder. */
   committed(account: string, mailboxes: ReadonlySet<string>, letGo: readonly { base: string; tag: string }[]): void
 }
@@ -89,18 +89,18 @@ const nameOf = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength)
 
 export type ChangeAccount = <T>(account: string, work: Work<T>) => Promise<T | Refused>
 
-export function createChanges({ store, contents, committed }: ChangesParts): ChangeAccount {
+export function createChanges({ store, contents, committed }: ChangesDeps): ChangeAccount {
   const queues = new Map<string, Waiting[]>()
 
   /** One try at making several changes in one commit. False: somebody else was faster. */
   async function attempt(account: string, batch: readonly Waiting[]): Promise<boolean> {
     const at = accountKey(account)
     const before = await store.get(at)
-    const all = new Layer()
+    const all = new WriteSet()
     const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0 }
     const done: (() => void)[] = []
     for (const { work, resolve, reject } of batch) {
-      const layer = new Layer()
+      const layer = new WriteSet()
       try {
         const value = await work(createChange({ account: at, first, below: all, layer, store }))
         if (!isRefused(value)) all.add(layer)
@@ -155,7 +155,7 @@ export function createChanges({ store, contents, committed }: ChangesParts): Cha
     })
 }
 
-async function toCommit(store: Store, layer: Layer, check: Check): Promise<ContentChange> {
+async function toCommit(store: Store, layer: WriteSet, check: Check): Promise<ContentChange> {
   const indexing = layer.indexed.size > 0 ? await indexPart(store, layer.indexed) : NO_INDEXING
   const ops: Op[] = [...indexing.ops]
   for (const { at, value } of layer.written.values())
@@ -164,16 +164,16 @@ async function toCommit(store: Store, layer: Layer, check: Check): Promise<Conte
   return { ops, checks: [check, ...layer.checks, ...indexing.checks], hold: layer.holds }
 }
 
-interface ChangeParts {
+interface ChangeDeps {
   readonly account: Key
   readonly first: AccountRecord
   /** What the changes before it in the same commit have written. */
-  readonly below: Layer
-  readonly layer: Layer
+  readonly below: WriteSet
+  readonly layer: WriteSet
   readonly store: Store
 }
 
-function createChange({ account: at, first, below, layer, store }: ChangeParts): Change {
+function createChange({ account: at, first, below, layer, store }: ChangeDeps): Change {
   let modseq: number | undefined
   const change: Change = {
     async get<T>(at: Key) {

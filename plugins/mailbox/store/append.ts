@@ -1,7 +1,7 @@
 /**
  * Messages that clients put into mailboxes: all of one command, or none.
  */
-import type { Contents, StagedContent } from 'iems'
+import type { ContentStore, StagedContent } from 'iems'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
 import { addAppended, threadOf } from './emails.ts'
@@ -11,8 +11,8 @@ import { addEntries, readFlags } from './messages.ts'
 import { gather } from './mime/gather.ts'
 import { readFields } from './mime/header.ts'
 
-export interface AppendParts {
-  readonly contents: Contents
+export interface AppendDeps {
+  readonly contents: ContentStore
   readonly changeAccount: ChangeAccount
   readonly mailboxes: Mailboxes
   now(): number
@@ -47,7 +47,7 @@ async function threadIn({ content, open }: StagedContent): Promise<string> {
   return threadOf(last('references'), last('in-reply-to'), last('message-id'))
 }
 
-export function createAppend(parts: AppendParts) {
+export function createAppend(parts: AppendDeps) {
   const { contents, changeAccount, mailboxes, now, quotaOf, maxSize, maxKeywords } = parts
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {

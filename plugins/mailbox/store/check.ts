@@ -43,7 +43,7 @@ export interface CheckOptions {
   readonly deep: boolean
 }
 
-export interface CheckParts {
+export interface CheckDeps {
   readonly store: Store
   readonly changeAccount: ChangeAccount
   readonly emails: Emails
@@ -65,7 +65,7 @@ interface Sum {
   readonly keywords: Map<string, number>
 }
 
-export function createCheck({ store, changeAccount, emails }: CheckParts) {
+export function createCheck({ store, changeAccount, emails }: CheckDeps) {
   /** Every problem of an account; with `repair` they are put right as far as they can be, with `deep` content is read. */
   async function* checkAccount(account: string, { repair, deep }: CheckOptions): AsyncGenerator<Problem> {
     let octets = 0

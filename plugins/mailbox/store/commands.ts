@@ -10,7 +10,7 @@ import type { Finding } from './search-service.ts'
 import { createTransferCommands } from './transfer/commands.ts'
 import type { Undelete } from './undelete.ts'
 
-export interface CommandsParts {
+export interface CommandsDeps {
   readonly service: MailStoreApi
   readonly accounts: AccountsApi
   readonly checkAccount: CheckAccount
@@ -26,7 +26,7 @@ export function createCommands({
   sweep,
   finding,
   undelete,
-}: CommandsParts): Readonly<Record<string, Command>> {
+}: CommandsDeps): Readonly<Record<string, Command>> {
   /** By name, address or id. */
   async function accountOf(name = ''): Promise<Account> {
     const found =

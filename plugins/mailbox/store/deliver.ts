@@ -7,7 +7,7 @@
 import {
   accept,
   type Content,
-  type Contents,
+  type ContentStore,
   type Delivery,
   defer,
   type Log,
@@ -43,9 +43,9 @@ function notFiled(recipient: Recipient, { refused, why }: Refused): Outcome {
   return { recipient, status: 'deferred', reply }
 }
 
-export interface DeliverParts {
+export interface DeliverDeps {
   readonly store: Store
-  readonly contents: Contents
+  readonly contents: ContentStore
   readonly accounts: AccountsApi
   readonly changeAccount: ChangeAccount
   readonly emails: Emails
@@ -66,7 +66,7 @@ interface Carried {
   readonly isKept: boolean
 }
 
-export function createDeliver(parts: DeliverParts) {
+export function createDeliver(parts: DeliverDeps) {
   const { store, contents, accounts, changeAccount, emails, now } = parts
 
   function describe(delivery: Delivery): Carried {

@@ -6,7 +6,7 @@
  * and the body with the last email of its delivery.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { ByteRange, Content, ContentState, Contents, StagedContent, Store } from 'iems'
+import type { ByteRange, Content, ContentState, ContentStore, StagedContent, Store } from 'iems'
 import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
 import { gather } from './mime/gather.ts'
@@ -61,9 +61,9 @@ export function addAppended(change: Change, staged: StagedContent): string {
   return emailId(base, APPENDED)
 }
 
-export interface EmailsParts {
+export interface EmailsDeps {
   readonly store: Store
-  readonly contents: Contents
+  readonly contents: ContentStore
 }
 
 export type Emails = ReturnType<typeof createEmails>
@@ -79,9 +79,9 @@ interface StructureRecord {
 const TRIES = 20
 
 /** Structures that are being written at a time. */
-const MOST_KEEPING = 64
+const MAX_KEEPING = 64
 
-export function createEmails({ store, contents }: EmailsParts) {
+export function createEmails({ store, contents }: EmailsDeps) {
   const keeping = new Set<Promise<boolean>>()
 
   async function email(id: string): Promise<Email | undefined> {
@@ -136,7 +136,7 @@ export function createEmails({ store, contents }: EmailsParts) {
     if (v === STRUCTURE_VERSION && part) return part
     const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
     // Nobody waits for it to be kept: it can be made again.
-    if (keeping.size >= MOST_KEEPING) await Promise.race(keeping)
+    if (keeping.size >= MAX_KEEPING) await Promise.race(keeping)
     const kept = store
       .commit(
         [{ put: at, value: encode({ v: STRUCTURE_VERSION, part: made } satisfies StructureRecord) }],

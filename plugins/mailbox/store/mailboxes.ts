@@ -30,7 +30,7 @@ const BAD_NAME = refused('CANNOT', 'This cannot be the name of a mailbox')
 const TOO_MANY = refused('LIMIT', 'There are too many mailboxes')
 
 /** Names that stay subscribed after their mailbox. */
-const MOST_LOST = 1000
+const MAX_LOST = 1000
 
 interface NewMailbox {
   readonly name: string
@@ -102,7 +102,7 @@ export async function ensureMailbox(
   return mailboxOf({ account, id }, opened)
 }
 
-export interface MailboxesParts {
+export interface MailboxesDeps {
   readonly store: Store
   readonly clock: Clock
   readonly changeAccount: ChangeAccount
@@ -117,7 +117,7 @@ export interface MailboxesParts {
 
 export type Mailboxes = ReturnType<typeof createMailboxes>
 
-export function createMailboxes(parts: MailboxesParts) {
+export function createMailboxes(parts: MailboxesDeps) {
   const { store, clock, changeAccount, moveAll, removed, groupsOf, maxMailboxes } = parts
 
   async function read(ref: MailboxRef): Promise<Mailbox | undefined> {
@@ -248,7 +248,7 @@ export function createMailboxes(parts: MailboxesParts) {
     if (now.name === 'INBOX') return refused('CANNOT', 'INBOX cannot be removed')
     const hasBelow = (await namesBelow(account, now.name)).length > 0
     if (hasBelow && now.noSelect) return refused('HASCHILDREN', 'There are mailboxes below it')
-    const staysSubscribed = !hasBelow && now.subscribed && (await lostSubscriptions(account)).length < MOST_LOST
+    const staysSubscribed = !hasBelow && now.subscribed && (await lostSubscriptions(account)).length < MAX_LOST
     const annotations: Key[] = []
     for await (const [at] of store.scan(metadataOf(account, id))) annotations.push(at)
     const done = await changeAccount(account, async (change) => {

@@ -44,7 +44,7 @@ import { bucketOf, bucketsOf, countUids, eachUid, intersectUids, subtractUids, u
 /** Messages changed in one commit. */
 const BATCH = 1000
 /** Messages that one COPY, MOVE or APPEND may concern: all or none of them. */
-const MOST_AT_ONCE = 20_000
+const MAX_AT_ONCE = 20_000
 /** Records that are read one by one rather than by going through all. */
 const FEW = 4
 const LAST_UID = 4_294_967_295
@@ -201,7 +201,7 @@ async function takeAll(working: Working, uids: Uids, remembering: Remembering): 
 
 // --- the parts of the service ------------------------------------------------------------------
 
-export interface MessagesParts {
+export interface MessagesDeps {
   readonly store: Store
   readonly changeAccount: ChangeAccount
   now(): number
@@ -215,7 +215,7 @@ export interface MessagesParts {
 
 export type Messages = ReturnType<typeof createMessages>
 
-export function createMessages(parts: MessagesParts) {
+export function createMessages(parts: MessagesDeps) {
   const { store, changeAccount, now, quotaOf, keepsExpunged = false, maxKeywords } = parts
   const leavesOut: KeywordLimit = { most: maxKeywords, excess: 'leave out' }
 
@@ -330,7 +330,7 @@ export function createMessages(parts: MessagesParts) {
 
   async function copy(ref: MailboxRef, asked: Uids, to: MailboxRef) {
     const uids = await present(ref, asked)
-    if (countUids(uids) > MOST_AT_ONCE) return refused('LIMIT', `No more than ${MOST_AT_ONCE} messages at once`)
+    if (countUids(uids) > MAX_AT_ONCE) return refused('LIMIT', `No more than ${MAX_AT_ONCE} messages at once`)
     const quota = await quotaOf(to.account)
     return changeAccount(to.account, async (change) => {
       const target = await begin(change, to)
@@ -345,7 +345,7 @@ export function createMessages(parts: MessagesParts) {
   async function move(ref: MailboxRef, asked: Uids, to: MailboxRef) {
     if (ref.account !== to.account) return moveAcross(ref, asked, to)
     const uids = await present(ref, asked)
-    if (countUids(uids) > MOST_AT_ONCE) return refused('LIMIT', `No more than ${MOST_AT_ONCE} messages at once`)
+    if (countUids(uids) > MAX_AT_ONCE) return refused('LIMIT', `No more than ${MAX_AT_ONCE} messages at once`)
     return changeAccount(ref.account, async (change) => {
       const target = await begin(change, to)
       if (isRefused(target)) return target

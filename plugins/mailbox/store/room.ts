@@ -12,14 +12,14 @@ export const MAILBOX_FULL = defer(452, '4.2.2', 'The mailbox is full')
 /** RFC 3463 section 3.3: the limit is the mailbox's, below that of the server. */
 export const NEVER_FITS = refuse(552, '5.2.3', 'The message is larger than the mailbox may be')
 
-export interface RoomParts {
+export interface RoomDeps {
   /** The name of this channel. */
   readonly channel: string
   readonly accounts: AccountsApi
   usage(account: string): Promise<number>
 }
 
-export function createRoom({ channel, accounts, usage }: RoomParts): Handler<'rcpt'> {
+export function createRoom({ channel, accounts, usage }: RoomDeps): Handler<'rcpt'> {
   async function refusalFor({ address }: Recipient, size: number): Promise<Refusal | undefined> {
     const account = (await accounts.byAddress(address))?.account
     if (account?.quota === undefined) return undefined

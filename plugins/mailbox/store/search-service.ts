@@ -26,7 +26,7 @@ export interface FindingSettings {
 }
 
 /** Words that one substring may stand in before it is looked for without the index. */
-const MOST_WORDS = 2000
+const MAX_WORDS = 2000
 
 /** Octets of text of one message that a search without the index looks into. */
 const WHOLE = 64 * 1024 * 1024
@@ -78,8 +78,8 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
   const id = folder === undefined ? randomUUID() : indexId(folder)
   const index = openIndex({
     path: folder === undefined ? ':memory:' : join(folder, 'search.sqlite'),
-    mostText: settings.text,
-    mostWords: MOST_WORDS,
+    maxText: settings.text,
+    maxWords: MAX_WORDS,
     searchMs: settings.patience,
     log,
   })

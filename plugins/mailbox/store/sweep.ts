@@ -44,7 +44,7 @@ export interface Retention {
   readonly after: number
 }
 
-export interface SweepParts {
+export interface SweepDeps {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
@@ -60,7 +60,7 @@ export interface SweepParts {
   readonly retention: readonly Retention[]
 }
 
-export function createSweep(parts: SweepParts) {
+export function createSweep(parts: SweepDeps) {
   const { store, clock, log, signal, changeAccount, emails, mailboxes, messages } = parts
 
   async function sweepLetGo(): Promise<void> {

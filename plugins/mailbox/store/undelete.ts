@@ -10,7 +10,7 @@ import { ensureMailbox } from './mailboxes.ts'
 import { addEntries } from './messages.ts'
 import { decode, type ExpungedRecord, expungedOf, heldKey, readEmailId } from './records.ts'
 
-export interface UndeleteParts {
+export interface UndeleteDeps {
   readonly store: Store
   readonly clock: Clock
   readonly changeAccount: ChangeAccount
@@ -32,7 +32,7 @@ export interface Restored {
 
 export type Undelete = ReturnType<typeof createUndelete>
 
-export function createUndelete({ store, clock, changeAccount }: UndeleteParts) {
+export function createUndelete({ store, clock, changeAccount }: UndeleteDeps) {
   return async function* undelete({ account, mailbox, since }: Wanted): AsyncGenerator<Restored> {
     for await (const [at, value] of store.scan(expungedOf(account))) {
       const [, , time, id, uid] = unkey(at) as [string, string, number, string, number]

@@ -6,8 +6,8 @@
  */
 import {
   CERTIFICATES_LOOK_MS,
-  createAdmission,
   createAdmissionState,
+  createConnectionLimits,
   definePlugin,
   inNetworks,
   readCertificates,
@@ -29,7 +29,7 @@ export const smtpIn = definePlugin({
       log,
       clock,
       certificates,
-      admission: createAdmission(options.limits, ctx.lasting('connections', createAdmissionState)),
+      admission: createConnectionLimits(options.limits, ctx.lasting('connections', createAdmissionState)),
       etrn: createEtrn(options.etrn, { queue, log }),
       nameOf: createNameOf(ctx.dns, options.clientNameTimeout),
       mayXclient: inNetworks(options.xclientFrom),

@@ -9,13 +9,13 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import {
-  type Admission,
   type Certificates,
   type Clock,
+  type ConnectionLimits,
   inNetworks,
   type Reply,
   receiveProxyHeader,
-  tlsFacts,
+  tlsInfo,
   tlsServerOptions,
 } from 'iems'
 import { SMTPServer } from 'smtp-server'
@@ -24,7 +24,7 @@ import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import type { Sink } from './content.ts'
 import { Input, type Listener } from './input.ts'
 import { END, line, type ReplyText } from './replies.ts'
-import { type Client, Conversation, type Setting, type Wire } from './session.ts'
+import { type Client, type Connection, type ListenerContext, SmtpSession } from './session.ts'
 
 /** How long a client's content may come slower than `timeouts.dataRate`. */
 const RATE_GRACE_MS = 60_000
@@ -50,10 +50,10 @@ class IemsSmtpStream extends SMTPStream {
   }
 }
 
-class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
+class IemsSmtpConnection extends SMTPConnection implements Connection, Listener {
   declare readonly _server: IemsSmtpServer
   readonly #opened: number
-  #conversation: Conversation | undefined
+  #conversation: SmtpSession | undefined
   #out = ''
   /** The TLS socket while its handshake runs: destroying the one below it would crash Node. */
   #handshaking: Socket | undefined
@@ -105,7 +105,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
   // --- overrides ---
 
   override init(): void {
-    const conversation = new Conversation(this._server.parts, this, clientOf(this))
+    const conversation = new SmtpSession(this._server.parts, this, clientOf(this))
     this.#conversation = conversation
     this._setListeners(() => void this.#greet(conversation))
   }
@@ -204,7 +204,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
     if (out !== '' && this._socket.writable && !this._upgrading) this._socket.write(out, 'latin1')
   }
 
-  async #greet(conversation: Conversation): Promise<void> {
+  async #greet(conversation: SmtpSession): Promise<void> {
     const { clock, options } = this._server.parts
     if (options.bannerDelay > 0) {
       await new Promise<void>((resolve) => clock.after(options.bannerDelay, resolve))
@@ -216,7 +216,7 @@ class IemsSmtpConnection extends SMTPConnection implements Wire, Listener {
 
   #secured(): void {
     this.#handshaking = undefined
-    this.#conversation?.secured(tlsFacts(this._socket as TLSSocket))
+    this.#conversation?.secured(tlsInfo(this._socket as TLSSocket))
     this.#input?.start()
   }
 
@@ -232,20 +232,20 @@ function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, lo
   return {
     remote: { address: remoteAddress || 'unix', ...(remotePort ? { port: remotePort } : {}) },
     ...(localAddress ? { local: { address: localAddress, port: localPort } } : {}),
-    ...(socket instanceof TLSSocket ? { tls: tlsFacts(socket) } : {}),
+    ...(socket instanceof TLSSocket ? { tls: tlsInfo(socket) } : {}),
   }
 }
 
 /** What a listener is made of. */
-export interface ServerParts extends Omit<Setting, 'recount'> {
+export interface ServerDeps extends Omit<ListenerContext, 'recount'> {
   readonly clock: Clock
   readonly certificates: Certificates | undefined
-  readonly admission: Admission
+  readonly admission: ConnectionLimits
 }
 
 export class IemsSmtpServer extends SMTPServer {
-  readonly parts: ServerParts & Setting
-  readonly #admission: Admission
+  readonly parts: ServerDeps & ListenerContext
+  readonly #admission: ConnectionLimits
   readonly #isProxy: (address: string) => boolean
   readonly #live = new Set<IemsSmtpConnection>()
   #isStopping = false
@@ -253,7 +253,7 @@ export class IemsSmtpServer extends SMTPServer {
   #accepted = 0
   #drained: (() => void) | undefined
 
-  constructor(parts: ServerParts) {
+  constructor(parts: ServerDeps) {
     const { options, certificates } = parts
     super({
       logger: false,

@@ -6,27 +6,27 @@
  * client said before TLS counts after it; who the client is changes by XCLIENT alone, and then the kernel is asked anew.
  */
 import {
-  type ClientFacts,
   type Clock,
+  type ConnectionInfo,
   decodeResponse,
   type Identity,
   type Log,
-  type OpenSession,
   type Protocol,
   type Refusal,
   type Reply,
   type SaslExchange,
+  type ServerSession,
 } from 'iems'
 import type { NameOf } from './client-name.ts'
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { Offer } from './parameters.ts'
 import { challenge, END, greeting, hello, line, NO, YES } from './replies.ts'
-import { type ContentWire, Transaction, type TransactionParts } from './transaction.ts'
+import { type ContentWire, Transaction, type TransactionDeps } from './transaction.ts'
 import { ATTRIBUTES, readXclient } from './xclient.ts'
 
 /** What the conversation can do to its connection. */
-export interface Wire extends ContentWire {
+export interface Connection extends ContentWire {
   /** Says what is queued, then does the handshake; `secured` is called when TLS is up. */
   startTls(): void
   /** Says what is queued and hangs up. */
@@ -34,7 +34,7 @@ export interface Wire extends ContentWire {
 }
 
 /** What all conversations of a listener share. */
-export interface Setting {
+export interface ListenerContext {
   readonly options: Options
   readonly hostname: string
   readonly log: Log
@@ -42,13 +42,13 @@ export interface Setting {
   readonly mayXclient: (address: string) => boolean
   readonly clock: Clock
   readonly nameOf: NameOf
-  openSession(facts: ClientFacts): OpenSession
+  openSession(facts: ConnectionInfo): ServerSession
   /** Counts a connection for another address than before; false when that one has too many. */
   recount(from: string, to: string): boolean
 }
 
 /** What the connection knows of its client. */
-export type Client = Pick<ClientFacts, 'remote' | 'local' | 'tls'>
+export type Client = Pick<ConnectionInfo, 'remote' | 'local' | 'tls'>
 
 /** Octets of a chunk that costs about as much to answer as to carry. */
 const SMALL_CHUNK = 1024
@@ -57,11 +57,11 @@ const BETWEEN_CHUNKS: readonly string[] = ['BDAT', 'NOOP', 'RSET', 'QUIT']
 const EMPTY: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'LHLO', 'NOOP', 'RSET', 'VRFY', 'EXPN', 'HELP', 'ETRN'])
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
-export class Conversation {
-  readonly #setting: Setting
-  readonly #wire: Wire
+export class SmtpSession {
+  readonly #setting: ListenerContext
+  readonly #wire: Connection
   #client: Client
-  #open: OpenSession
+  #open: ServerSession
   #transaction: Transaction
   #state: 'greeting' | 'refused' | 'talking' | 'over' = 'greeting'
   #helo: string | undefined
@@ -80,7 +80,7 @@ export class Conversation {
   /** Called when an exchange asks the client again, or is over. */
   #hasAnswered: (() => void) | undefined
 
-  constructor(setting: Setting, wire: Wire, client: Client) {
+  constructor(setting: ListenerContext, wire: Connection, client: Client) {
     this.#setting = setting
     this.#wire = wire
     this.#client = client
@@ -150,7 +150,7 @@ export class Conversation {
   }
 
   /** TLS is up: what was said before does not count any more (RFC 3207 section 4.2). */
-  secured(tls: NonNullable<ClientFacts['tls']>): void {
+  secured(tls: NonNullable<ConnectionInfo['tls']>): void {
     this.#client = { ...this.#client, tls }
     this.#helo = undefined
     this.#identity = undefined
@@ -441,13 +441,13 @@ export class Conversation {
     return `${this.#isLmtp ? 'LMTP' : 'ESMTP'}${this.#client.tls ? 'S' : ''}${this.#identity ? 'A' : ''}`
   }
 
-  #openSession(): OpenSession {
+  #openSession(): ServerSession {
     const { auth, submission = auth === 'required' } = this.#setting.options
     return this.#setting.openSession({ ...this.#client, protocol: this.#protocol, submission })
   }
 
   #newTransaction(): Transaction {
-    const ask: TransactionParts['ask'] = (call) => this.#ask(call)
+    const ask: TransactionDeps['ask'] = (call) => this.#ask(call)
     return new Transaction({ options: this.#setting.options, wire: this.#wire, open: this.#open, ask })
   }
 

@@ -5,7 +5,7 @@
  * octets that were announced are always read to their end, so that none of them is ever taken for a command; content
  * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
  */
-import { accept, type OpenSession, type Refusal, type Reply } from 'iems'
+import { accept, type Refusal, type Reply, type ServerSession } from 'iems'
 import { hasDomain, isAscii, type Path, readLenientPath, readPath } from './addresses.ts'
 import { Content, countedSink, dottedSink, type Sink } from './content.ts'
 import type { Options } from './options.ts'
@@ -20,10 +20,10 @@ export interface ContentWire {
   receive(sink: Sink): Promise<void>
 }
 
-export interface TransactionParts {
+export interface TransactionDeps {
   readonly options: Options
   readonly wire: ContentWire
-  readonly open: OpenSession
+  readonly open: ServerSession
   /** Asks the kernel; a fault is a refusal. */
   ask<T>(call: () => Promise<T>): Promise<T | Refusal>
 }
@@ -39,7 +39,7 @@ interface Sending {
 }
 
 export class Transaction {
-  readonly #parts: TransactionParts
+  readonly #parts: TransactionDeps
   #from: string | undefined
   #isUtf8 = false
   #isBinary = false
@@ -48,7 +48,7 @@ export class Transaction {
   #recipients = new Set<string>()
   #sending: Sending | undefined
 
-  constructor(parts: TransactionParts) {
+  constructor(parts: TransactionDeps) {
     this.#parts = parts
   }
 

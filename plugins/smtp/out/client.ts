@@ -15,7 +15,7 @@ const UNASKED_LIMIT = 1000
 /** Ms that a server has to say goodbye. */
 const QUIT_MS = 5000
 
-export class Conversation {
+export class SmtpConnection {
   /** `mx.example.org [192.0.2.1]`. */
   readonly remote: string
   features: Features = NO_FEATURES
@@ -217,10 +217,10 @@ export function connect(
   remote: string,
   where: NetConnectOpts,
   { ms, signal }: { ms: number; signal: AbortSignal },
-): Promise<Conversation | string> {
+): Promise<SmtpConnection | string> {
   return new Promise((resolve) => {
     const socket = connectSocket({ ...where, noDelay: true, keepAlive: true })
-    const settle = (result: Conversation | string) => {
+    const settle = (result: SmtpConnection | string) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', stop)
       if (typeof result === 'string') socket.destroy()
@@ -235,7 +235,7 @@ export function connect(
     )
     socket.once('connect', () => {
       socket.removeAllListeners('error')
-      settle(new Conversation(remote, socket))
+      settle(new SmtpConnection(remote, socket))
     })
   })
 }

@@ -6,14 +6,14 @@
  * content was sent is never offered to another server in the same call; nothing goes on after the signal.
  */
 import { type DeliverContext, type Delivery, defer, type Outcome, type Recipient } from 'iems'
-import { Conversation } from './client.ts'
+import { SmtpConnection } from './client.ts'
 import { type Content, contentOf } from './content.ts'
 import { obstacle, writeEnvelope } from './envelope.ts'
 import type { Open } from './handshake.ts'
 import type { FindServers, Server } from './mx.ts'
 import { type Nexthop, parseNexthop } from './nexthop.ts'
 import type { Options } from './options.ts'
-import { outcomeOf, outcomesWithout, type Trouble, tell, toReply } from './outcomes.ts'
+import { outcomeOf, outcomesWithout, type ServerFailure, tell, toReply } from './outcomes.ts'
 import type { Pool } from './pool.ts'
 import type { DecideTls, TlsPolicy } from './tls.ts'
 import { transact } from './transaction.ts'
@@ -32,7 +32,7 @@ interface Attempt extends DeliverContext {
   readonly content: Content
   pending: readonly Recipient[]
   readonly outcomes: Outcome[]
-  readonly troubles: Trouble[]
+  readonly troubles: ServerFailure[]
 }
 
 interface Destination {
@@ -76,7 +76,7 @@ export function createDeliver(settings: DeliverSettings) {
       if (attempt.pending.length === 0) return
       if (signal.aborted) return void troubles.push(STOPPED)
       const opened = await open(server, to.policy, signal)
-      if (opened instanceof Conversation) await use(opened, attempt, to)
+      if (opened instanceof SmtpConnection) await use(opened, attempt, to)
       else {
         troubles.push(opened)
         if (!opened.reached) noteSilence(server)
@@ -96,7 +96,7 @@ export function createDeliver(settings: DeliverSettings) {
   }
 
   /** Sends what is pending over one connection, and keeps it if it is good for more. */
-  async function use(conversation: Conversation, attempt: Attempt, { key }: Destination): Promise<void> {
+  async function use(conversation: SmtpConnection, attempt: Attempt, { key }: Destination): Promise<void> {
     const { signal, log, delivery } = attempt
     const stop = () => conversation.lose('stopped')
     signal.addEventListener('abort', stop)
@@ -112,7 +112,7 @@ export function createDeliver(settings: DeliverSettings) {
     }
   }
 
-  async function converse(conversation: Conversation, attempt: Attempt): Promise<void> {
+  async function converse(conversation: SmtpConnection, attempt: Attempt): Promise<void> {
     const { delivery } = attempt
     const { features, remote } = conversation
     const refusal = await obstacle(delivery, features, settings.eightBit)
@@ -166,7 +166,7 @@ async function before<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | 
   }
 }
 
-const deferred = (enhanced: `4.${number}.${number}`, text: string): Trouble => ({
+const deferred = (enhanced: `4.${number}.${number}`, text: string): ServerFailure => ({
   status: 'deferred',
   reply: defer(451, enhanced, text).reply,
   reached: true,

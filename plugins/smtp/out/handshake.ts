@@ -7,11 +7,11 @@
 import { isIPv6 } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { defer, type Reply } from 'iems'
-import { type Conversation, connect } from './client.ts'
+import { connect, type SmtpConnection } from './client.ts'
 import { readFeatures } from './features.ts'
 import type { Server } from './mx.ts'
 import type { Options } from './options.ts'
-import { isPositive, type Trouble, toReply } from './outcomes.ts'
+import { isPositive, type ServerFailure, toReply } from './outcomes.ts'
 import type { RemoteReply } from './replies.ts'
 import { handshakeOptions, insecure, type TlsPolicy } from './tls.ts'
 
@@ -21,12 +21,12 @@ export interface OpenSettings
   readonly secureContext: SecureContext
 }
 
-export type Open = (server: Server, policy: TlsPolicy, signal: AbortSignal) => Promise<Conversation | Trouble>
+export type Open = (server: Server, policy: TlsPolicy, signal: AbortSignal) => Promise<SmtpConnection | ServerFailure>
 
 export function createOpen(settings: OpenSettings): Open {
   const { timeouts } = settings
 
-  async function open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<Conversation | Trouble> {
+  async function open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<SmtpConnection | ServerFailure> {
     const { host, address, port } = server
     const remote = port === undefined || host.startsWith('[') ? host : `${host} [${address}]`
     const conversation = await connect(remote, whereTo(server, settings.bindAddress), { ms: timeouts.connect, signal })
@@ -49,10 +49,10 @@ export function createOpen(settings: OpenSettings): Open {
   }
 
   async function begin(
-    conversation: Conversation,
+    conversation: SmtpConnection,
     server: Server,
     policy: TlsPolicy,
-  ): Promise<Trouble | 'handshake failed' | undefined> {
+  ): Promise<ServerFailure | 'handshake failed' | undefined> {
     const { remote } = conversation
     const implicit = settings.implicitTls ?? server.port === 465
     if (implicit && (await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
@@ -76,12 +76,12 @@ export function createOpen(settings: OpenSettings): Open {
     return shortfall(conversation, policy) ?? (await authenticate(conversation))
   }
 
-  function secure(conversation: Conversation, { host }: Server, policy: TlsPolicy) {
+  function secure(conversation: SmtpConnection, { host }: Server, policy: TlsPolicy) {
     return conversation.secure(handshakeOptions(host, policy, settings.secureContext), timeouts.connect)
   }
 
   /** EHLO, or HELO for a server that does not know it; answers a refusal. */
-  async function sayHello(conversation: Conversation): Promise<RemoteReply | undefined> {
+  async function sayHello(conversation: SmtpConnection): Promise<RemoteReply | undefined> {
     const verb = settings.protocol === 'lmtp' ? 'LHLO' : 'EHLO'
     const reply = await conversation.ask(`${verb} ${settings.helo}`, timeouts.reply)
     conversation.features = readFeatures(isPositive(reply) ? reply.text : '')
@@ -91,7 +91,7 @@ export function createOpen(settings: OpenSettings): Open {
     return isPositive(plain) ? undefined : plain
   }
 
-  async function authenticate(conversation: Conversation): Promise<Trouble | undefined> {
+  async function authenticate(conversation: SmtpConnection): Promise<ServerFailure | undefined> {
     const { auth } = settings
     if (!auth) return undefined
     const { remote, isSecure, features } = conversation
@@ -108,7 +108,7 @@ export function createOpen(settings: OpenSettings): Open {
   }
 
   async function prove(
-    conversation: Conversation,
+    conversation: SmtpConnection,
     mechanisms: readonly string[],
     { user, password }: NonNullable<Options['auth']>,
   ) {
@@ -135,13 +135,13 @@ function trouble(about: {
   readonly remote: string
   readonly reply: Reply
   readonly reached?: boolean
-  readonly status?: Trouble['status']
-}): Trouble {
+  readonly status?: ServerFailure['status']
+}): ServerFailure {
   return { status: 'deferred', reached: true, ...about }
 }
 
 /** A server that will not speak with us; another may. */
-function refused(remote: string, reply: RemoteReply, reached = true): Trouble {
+function refused(remote: string, reply: RemoteReply, reached = true): ServerFailure {
   return trouble({ remote, reply: toReply(reply), reached, status: reply.code >= 500 ? 'failed' : 'deferred' })
 }
 
@@ -152,7 +152,7 @@ function notNow(reply: Reply): Reply {
 }
 
 /** What the policy demands and this connection lacks. */
-function shortfall({ remote, isSecure, features }: Conversation, policy: TlsPolicy): Trouble | undefined {
+function shortfall({ remote, isSecure, features }: SmtpConnection, policy: TlsPolicy): ServerFailure | undefined {
   const demanded = policy.mode === 'required' || policy.mode === 'verified'
   if (demanded && !isSecure)
     return trouble({ remote, ...insecure(policy, '4.7.4', 'The server does not offer TLS, which is required') })

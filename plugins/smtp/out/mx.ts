@@ -7,7 +7,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { both, type Dns, type DnsAnswer, defer, refuse } from 'iems'
 import type { Nexthop } from './nexthop.ts'
-import type { Trouble } from './outcomes.ts'
+import type { ServerFailure } from './outcomes.ts'
 import { insecure, type TlsPolicy } from './tls.ts'
 
 export type Family = 'ipv4' | 'ipv6'
@@ -35,7 +35,7 @@ export interface MxSettings {
   readonly chance: () => number
 }
 
-export type FindServers = (nexthop: Nexthop, policy: TlsPolicy) => Promise<readonly Server[] | Trouble>
+export type FindServers = (nexthop: Nexthop, policy: TlsPolicy) => Promise<readonly Server[] | ServerFailure>
 
 interface MxRecord {
   readonly exchange: string
@@ -55,7 +55,7 @@ export function createFindServers(settings: MxSettings): FindServers {
   const { dns, port, families, isOwn, mxHosts } = settings
   const ownNames = [settings.hostname, settings.helo ?? settings.hostname].map((name) => name.toLowerCase())
 
-  async function ofHost(name: string, givenPort: number | undefined): Promise<readonly Server[] | Trouble> {
+  async function ofHost(name: string, givenPort: number | undefined): Promise<readonly Server[] | ServerFailure> {
     if (isIP(name)) {
       if (!settings.isChosen && givenPort === undefined && isOwn(name)) return LOOP
       return [{ host: `[${isIPv6(name) ? 'IPv6:' : ''}${name}]`, address: name, port: givenPort ?? port }]
@@ -67,7 +67,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     return servers.length > 0 ? servers : HOST_UNKNOWN
   }
 
-  async function ofDomain(domain: string, policy: TlsPolicy): Promise<readonly Server[] | Trouble> {
+  async function ofDomain(domain: string, policy: TlsPolicy): Promise<readonly Server[] | ServerFailure> {
     const answer = await dns.ask(domain, 'MX')
     if (answer.kind === 'unavailable') return UNCLEAR
     if (answer.kind === 'absent' && !answer.isName) return NO_DOMAIN
@@ -98,7 +98,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     }
   }
 
-  function usable(hosts: readonly Host[]): readonly Server[] | Trouble {
+  function usable(hosts: readonly Host[]): readonly Server[] | ServerFailure {
     const found = hosts.filter(({ answer }) => answer.kind === 'found').slice(0, mxHosts)
     if (found.length === 0) return hosts.some(({ answer }) => answer.kind === 'unavailable') ? UNCLEAR : NO_HOST
     return found.flatMap(({ name, answer }) => serversOf(name, answer, port))
@@ -124,7 +124,7 @@ export function createFindServers(settings: MxSettings): FindServers {
   }
 }
 
-function trouble(refusal: ReturnType<typeof refuse>, status: Trouble['status']): Trouble {
+function trouble(refusal: ReturnType<typeof refuse>, status: ServerFailure['status']): ServerFailure {
   return { status, reply: refusal.reply, reached: true }
 }
 const UNCLEAR = trouble(defer(451, '4.4.3', 'The name servers of the destination do not answer'), 'deferred')

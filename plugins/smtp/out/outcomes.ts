@@ -35,7 +35,7 @@ export function isPositive({ code }: RemoteReply): boolean {
 }
 
 /** A server that could not be used. */
-export interface Trouble {
+export interface ServerFailure {
   readonly status: 'deferred' | 'failed'
   readonly reply: Reply
   readonly remote?: string
@@ -106,7 +106,7 @@ function temporary(reply: RemoteReply): RemoteReply {
 }
 
 /** Those for whom no server was left: failed only if every server said so for good. */
-export function outcomesWithout(recipients: readonly Recipient[], troubles: readonly Trouble[]): Outcome[] {
+export function outcomesWithout(recipients: readonly Recipient[], troubles: readonly ServerFailure[]): Outcome[] {
   const decisive =
     troubles.findLast(({ status, reached }) => status === 'deferred' && reached) ??
     troubles.findLast(({ status }) => status === 'deferred') ??
@@ -122,7 +122,7 @@ export function outcomesWithout(recipients: readonly Recipient[], troubles: read
   }))
 }
 
-const NOBODY: Trouble = {
+const NOBODY: ServerFailure = {
   status: 'deferred',
   reply: { code: 451, enhanced: '4.4.1', text: 'No server could be asked' },
   reached: true,

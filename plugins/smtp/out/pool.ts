@@ -4,7 +4,7 @@
  * What must stay true: a connection is used by one delivery at a time; one that has ended, is old, or has carried its
  * share is never handed out; the number of those that wait is bounded, and none keeps the process alive after `close`.
  */
-import type { Conversation } from './client.ts'
+import type { SmtpConnection } from './client.ts'
 
 export interface PoolSettings {
   readonly idle: number
@@ -16,16 +16,16 @@ export interface PoolSettings {
 export class Pool {
   readonly #settings: PoolSettings
   /** By key, the most recently used last. */
-  readonly #byKey = new Map<string, Conversation[]>()
+  readonly #byKey = new Map<string, SmtpConnection[]>()
   /** All of them, in the order in which they came. */
-  readonly #all = new Map<Conversation, string>()
+  readonly #all = new Map<SmtpConnection, string>()
   #isClosed = false
 
   constructor(settings: PoolSettings) {
     this.#settings = settings
   }
 
-  take(key: string): Conversation | undefined {
+  take(key: string): SmtpConnection | undefined {
     const conversation = this.#byKey.get(key)?.at(-1)
     if (!conversation) return undefined
     this.#forget(conversation)
@@ -34,7 +34,7 @@ export class Pool {
   }
 
   /** Keeps a connection, or ends it. */
-  give(key: string, conversation: Conversation) {
+  give(key: string, conversation: SmtpConnection) {
     if (conversation.isOver) return
     const { idle, age, messages, connections } = this.#settings
     const spent =
@@ -55,7 +55,7 @@ export class Pool {
     for (const conversation of [...this.#all.keys()]) conversation.quit()
   }
 
-  #forget(conversation: Conversation) {
+  #forget(conversation: SmtpConnection) {
     const key = this.#all.get(conversation)
     if (key === undefined) return
     this.#all.delete(conversation)

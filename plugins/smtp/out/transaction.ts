@@ -4,7 +4,7 @@
  * What must stay true: the end of the content is sent only when all of it was; a transaction that was not finished is
  * reset before the next one; nothing here decides what a reply means for a recipient.
  */
-import type { Conversation } from './client.ts'
+import type { SmtpConnection } from './client.ts'
 import type { Content } from './content.ts'
 import type { Envelope } from './envelope.ts'
 import { type Answers, isPositive } from './outcomes.ts'
@@ -22,7 +22,7 @@ const UNSAID: RemoteReply = { code: 451, text: '4.3.0 Not asked' }
 
 /** Throws only if the content cannot be read; the connection is ended then. */
 export async function transact(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   envelope: Envelope,
   content: Content,
   options: TransactionOptions,
@@ -60,7 +60,7 @@ interface Opening {
 }
 
 async function openInOneFlight(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   { mail, rcpts }: Envelope,
   { binary, timeouts }: TransactionOptions,
 ): Promise<Opening> {
@@ -77,7 +77,7 @@ async function openInOneFlight(
 const GO_AHEAD: RemoteReply = { code: 354, text: '' }
 
 async function openStepByStep(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   envelope: Envelope,
   { binary, timeouts }: TransactionOptions,
 ): Promise<Opening> {
@@ -99,7 +99,7 @@ async function openStepByStep(
 type Sent = Pick<Answers, 'finals' | 'isComplete'>
 
 async function sendContent(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   content: Buffer | Content,
   count: number,
   { timeouts }: TransactionOptions,
@@ -114,7 +114,7 @@ async function sendContent(
 }
 
 async function sendBinary(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   content: Buffer | Content,
   count: number,
   { timeouts }: TransactionOptions,
@@ -126,7 +126,7 @@ async function sendBinary(
 
 /** As fast as the server takes it; an answer before the end ends it. */
 async function stream(
-  conversation: Conversation,
+  conversation: SmtpConnection,
   chunks: AsyncIterable<Uint8Array>,
   count: number,
   timeouts: TransactionOptions['timeouts'],

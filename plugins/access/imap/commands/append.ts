@@ -9,7 +9,7 @@ import type { Call, CommandDefinition, Literal } from '../command.ts'
 import { Cursor } from '../grammar/cursor.ts'
 import { readSection } from '../grammar/fetch.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { type Answer, bad, isAnswer, no, ok, refusal } from '../responses.ts'
+import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
 import { rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
 import { string } from '../text.ts'
@@ -21,8 +21,8 @@ const NAME_LIMIT = 4096
 
 /** Ends the command with this answer, from wherever it is being read. */
 class Refusing extends Error {
-  readonly answer: Answer
-  constructor(answer: Answer) {
+  readonly answer: TaggedResponse
+  constructor(answer: TaggedResponse) {
     super(answer.text)
     this.answer = answer
   }
@@ -208,9 +208,13 @@ async function targetOf(session: Session, name: string): Promise<Mailbox> {
 }
 
 /** Runs what reads a command; whatever ends it early, the rest is read. */
-async function reading(session: Session, call: Call, work: (reading: Reading) => Promise<Answer>): Promise<Answer> {
+async function reading(
+  session: Session,
+  call: Call,
+  work: (reading: Reading) => Promise<TaggedResponse>,
+): Promise<TaggedResponse> {
   const one = new Reading(session, call)
-  let answer: Answer
+  let answer: TaggedResponse
   try {
     answer = await work(one)
   } catch (error) {

@@ -10,7 +10,7 @@ import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'
 import { within as asked, formatSet, readSet, type SequenceSet } from '../grammar/sets.ts'
-import { type Answer, bad, no, ok } from '../responses.ts'
+import { bad, no, ok, type TaggedResponse } from '../responses.ts'
 import { chooseFields, findPart, rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
 import { envelopeFrom } from '../sort-keys.ts'
@@ -100,7 +100,7 @@ interface Fetch {
   readonly modifiers: Modifiers
 }
 
-async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Promise<Answer> {
+async function fetchAll(session: Session, { uids, items, modifiers }: Fetch): Promise<TaggedResponse> {
   const view = session.view as View
   const { mail, output } = session
   const setsSeen =
@@ -227,13 +227,16 @@ async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<U
   }
 }
 
-interface Asked {
+interface FetchRequest {
   readonly entry: Entry
   readonly email: Email
   readonly item: FetchItem
 }
 
-async function itemValue(session: Session, { entry, email, item }: Asked): Promise<Value | typeof UNKNOWN_ENCODING> {
+async function itemValue(
+  session: Session,
+  { entry, email, item }: FetchRequest,
+): Promise<Value | typeof UNKNOWN_ENCODING> {
   const utf8 = session.isUtf8
   switch (item.kind) {
     case 'UID':

@@ -5,7 +5,7 @@ import type { FlagChange, Mailbox, Uids } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { formatSet, readSet } from '../grammar/sets.ts'
-import { type Answer, bad, isAnswer, no, ok, refusal } from '../responses.ts'
+import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
 import type { Session } from '../session.ts'
 import type { View } from '../view.ts'
 
@@ -124,7 +124,7 @@ async function deletedOf(session: Session, uids: Uids): Promise<Uids> {
   return deleted
 }
 
-async function expungeDeleted(session: Session, asked: Uids, isUid: boolean): Promise<Answer> {
+async function expungeDeleted(session: Session, asked: Uids, isUid: boolean): Promise<TaggedResponse> {
   const view = session.view as View
   if (view.isReadOnly || !(await session.may(view.mailbox, 'e'))) return READ_ONLY
   const deleted = await deletedOf(session, asked)

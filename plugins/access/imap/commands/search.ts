@@ -6,10 +6,10 @@ import type { Call, CommandDefinition } from '../command.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
-import { type Answer, no, ok } from '../responses.ts'
+import { no, ok, type TaggedResponse } from '../responses.ts'
 import { search as find, isOfSets, scopeOf } from '../searching.ts'
 import type { Session } from '../session.ts'
-import type { Digest } from '../sort-keys.ts'
+import type { MessageSummary } from '../sort-keys.ts'
 import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
 import type { View } from '../view.ts'
 import { readPartialRange, within } from './fetch.ts'
@@ -76,7 +76,7 @@ interface Found {
 }
 
 /** Entries that are found; an answer instead when the search cannot be done. */
-async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey): Promise<Found | Answer> {
+async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey): Promise<Found | TaggedResponse> {
   const view = session.view as View
   if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
   if (asksModseq(asked)) session.enableCondstore()
@@ -187,7 +187,7 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
 }
 
 /** What sorting and threading need to know of messages. */
-function digestsOf(session: Session, { tag }: Call, uids: readonly number[]): Promise<readonly Digest[]> {
+function digestsOf(session: Session, { tag }: Call, uids: readonly number[]): Promise<readonly MessageSummary[]> {
   const { mail, parts, view } = session
   return parts.digests.of({
     mail,
@@ -217,7 +217,7 @@ function readOrder(cursor: Cursor): Order {
 
 type Sortable = string | number
 
-const VALUES: Readonly<Record<Criterion, (digest: Digest) => Sortable>> = {
+const VALUES: Readonly<Record<Criterion, (digest: MessageSummary) => Sortable>> = {
   ARRIVAL: ({ received }) => received,
   CC: ({ cc }) => cc,
   DATE: ({ sent, received }) => sent ?? received,

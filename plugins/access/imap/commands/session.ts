@@ -4,7 +4,7 @@
 
 import { capabilities } from '../capabilities.ts'
 import type { CommandDefinition } from '../command.ts'
-import { ALREADY, bad, no, ok } from '../responses.ts'
+import { bad, no, ok, RESPONDED } from '../responses.ts'
 import { string } from '../text.ts'
 
 export const capability: CommandDefinition = {
@@ -84,7 +84,7 @@ export const starttls: CommandDefinition = {
     session.output.line(`${tag} OK Begin TLS now`)
     await session.output.flush()
     await parts.startTls()
-    return ALREADY
+    return RESPONDED
   },
 }
 
@@ -100,7 +100,7 @@ export const compress: CommandDefinition = {
     await session.output.flush()
     session.isCompressed = true
     session.parts.compress()
-    return ALREADY
+    return RESPONDED
   },
 }
 

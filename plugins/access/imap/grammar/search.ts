@@ -54,7 +54,7 @@ const DATES: Readonly<Record<string, readonly ['received' | 'sent' | 'saved', 'b
 }
 const HEADERS = ['BCC', 'CC', 'FROM', 'SUBJECT', 'TO']
 /** That no message has. */
-const MOST_UID = 4_294_967_295
+const MAX_UID = 4_294_967_295
 /** Keys of one search. */
 const MOST = 1000
 
@@ -138,7 +138,7 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
     // RFC 9738 section 3.3.
     case 'UIDAFTER':
       cursor.space()
-      return { kind: 'uid', set: [[Math.min(MOST_UID, cursor.number() + 1), MOST_UID]] }
+      return { kind: 'uid', set: [[Math.min(MAX_UID, cursor.number() + 1), MAX_UID]] }
     case 'UIDBEFORE': {
       cursor.space()
       const before = cursor.number()

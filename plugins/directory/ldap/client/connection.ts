@@ -7,7 +7,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { Input } from 'iems'
+import { LineReader } from 'iems'
 import {
   BerError,
   BerReader,
@@ -94,7 +94,7 @@ const LAST_ID = 2 ** 31 - 1
 export class Connection {
   readonly #limits: ConnectionLimits
   #socket: Socket
-  #input: Input
+  #input: LineReader
   readonly #pending = new Map<number, Pending>()
   #next = 1
   #end: Error | undefined
@@ -102,7 +102,7 @@ export class Connection {
   private constructor(socket: Socket, limits: ConnectionLimits) {
     this.#limits = limits
     this.#socket = socket
-    this.#input = new Input(limits.request)
+    this.#input = new LineReader(limits.request)
   }
 
   /** Throws Unreachable. */
@@ -242,7 +242,7 @@ export class Connection {
     const isIt = answer.integer() === id && answer.tag === 0x78
     if (!isIt || answer.inside(0x78).enumerated() !== RESULT.success) throw new Error('the server begins no TLS')
     this.#input.detach()
-    this.#input = new Input(this.#limits.request)
+    this.#input = new LineReader(this.#limits.request)
     const secured = connectTls({ ...names, socket: this.#socket })
     await opened(secured, 'secureConnect')
     this.#socket = secured

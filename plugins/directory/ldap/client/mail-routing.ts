@@ -11,7 +11,7 @@ import { refuse } from 'iems'
 import { type Account, type AccountsApi, readAddress } from '../../static/api.ts'
 import type { LdapAccount, LdapGroup, Source } from './source.ts'
 
-export interface FlowParts {
+export interface FlowDeps {
   readonly source: Source
   /** Whether the server takes this DN with this password. */
   isRight(dn: string, password: string): Promise<boolean>
@@ -29,7 +29,7 @@ type Owner =
   | { readonly kind: 'account'; readonly account: LdapAccount; readonly detail?: string }
   | { readonly kind: 'group'; readonly group: LdapGroup }
 
-export function createFlow(parts: FlowParts) {
+export function createFlow(parts: FlowDeps) {
   const { source, isRight, channel, subaddress, members } = parts
   const domains = new Set(parts.domains.map((domain) => readAddress(`x@${domain}`)?.domain))
 

@@ -4,10 +4,10 @@
  * What must stay true: a server that cannot be reached is left alone for a while, but asked when no other is left; a
  * connection on which anything went wrong is not used again; who waits for one waits no longer than a request may take.
  */
-import { type Backend, type Clock, createTurns, type Log, NoTurn } from 'iems'
+import { type Backend, type Clock, createSemaphore, type Log, SemaphoreRejected } from 'iems'
 import { type Connection, type ConnectionLimits, type ServerAddress, Unreachable } from './connection.ts'
 
-export interface PoolParts {
+export interface PoolDeps {
   readonly servers: readonly ServerAddress[]
   open(server: ServerAddress): Promise<Connection>
   /** Connections at a time. */
@@ -24,10 +24,10 @@ const WAITING = 1000
 
 export type Pool = ReturnType<typeof createPool>
 
-export function createPool({ servers, open, size, limits, rest, clock, log }: PoolParts) {
+export function createPool({ servers, open, size, limits, rest, clock, log }: PoolDeps) {
   const idle: { readonly connection: Connection; readonly server: ServerAddress }[] = []
   const failed = new Map<ServerAddress, { readonly at: number; readonly failures: number; readonly why: string }>()
-  const turns = createTurns({ atOnce: size, waiting: WAITING, patience: limits.request })
+  const turns = createSemaphore({ atOnce: size, waiting: WAITING, patience: limits.request })
   let isClosed = false
 
   /** Those that did not fail lately first, each in the order of the configuration. */
@@ -97,7 +97,7 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
     try {
       return await turns.take(() => onAny(work))
     } catch (cause) {
-      if (!(cause instanceof NoTurn)) throw cause
+      if (!(cause instanceof SemaphoreRejected)) throw cause
       const why = cause.isLate
         ? 'no connection to the LDAP server was free in time'
         : 'too many wait for the LDAP server'

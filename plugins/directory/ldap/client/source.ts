@@ -30,7 +30,7 @@ export interface LdapGroup {
   readonly members: readonly string[]
 }
 
-export interface SourceParts {
+export interface SourceDeps {
   readonly mapping: Mapping
   readonly cached: Cached
   search(search: Search): Promise<readonly Found[]>
@@ -43,11 +43,11 @@ const ID = /^[A-Za-z0-9_-]{1,64}$/
 /** Attributes that are octets: in ids by their hexadecimal digits. */
 const BINARY: readonly string[] = ['objectguid', 'objectsid']
 /** Groups that somebody is in, through others too. */
-const MOST_GROUPS = 1000
+const MAX_GROUPS = 1000
 
 export type Source = ReturnType<typeof createSource>
 
-export function createSource({ mapping, cached, search, members: most }: SourceParts) {
+export function createSource({ mapping, cached, search, members: most }: SourceDeps) {
   const { accounts, groups } = mapping
   const isAccount = compileFilter(accounts.filter)
   const isGroup = compileFilter(groups.filter)
@@ -183,7 +183,7 @@ export function createSource({ mapping, cached, search, members: most }: SourceP
           names.set(fold(group.dn), textsOf(group, groups.name)[0] ?? group.dn)
           asked.add(group.dn)
         }
-        if (names.size > MOST_GROUPS) throw new Error(`${dn} is in more than ${MOST_GROUPS} groups`)
+        if (names.size > MAX_GROUPS) throw new Error(`${dn} is in more than ${MAX_GROUPS} groups`)
       }
       return [...names.values()]
     })

@@ -5,7 +5,7 @@
  * no more are read ahead than are allowed; a request that cannot be understood gets an answer or the connection ends;
  * nothing of what was said before TLS counts after it.
  */
-import { Ended, type Input, type Log, type Output, TimedOut } from 'iems'
+import { ConnectionClosed, type LineReader, type LineWriter, type Log, TimedOut } from 'iems'
 import type { Options } from './options.ts'
 import { BerError, readHeader } from './protocol/ber.ts'
 import { FilterTooLarge } from './protocol/filter.ts'
@@ -20,9 +20,9 @@ export interface Operation {
   isAbandoned: boolean
 }
 
-export interface ConnectionParts {
-  readonly input: Input
-  readonly output: Output
+export interface ConnectionDeps {
+  readonly input: LineReader
+  readonly output: LineWriter
   readonly options: Options
   readonly log: Log
   /** Server is stopping. */
@@ -40,14 +40,14 @@ export interface ConnectionParts {
 const HEADER = 2
 
 export class Connection {
-  readonly #parts: ConnectionParts
+  readonly #parts: ConnectionDeps
   readonly #pending = new Map<number, Operation>()
   #last: Promise<void> = Promise.resolve()
   #errors = 0
   #failures = 0
   #fault: unknown
 
-  constructor(parts: ConnectionParts) {
+  constructor(parts: ConnectionDeps) {
     this.#parts = parts
   }
 
@@ -76,7 +76,7 @@ export class Connection {
   }
 
   #farewellTo(cause: unknown): Buffer | undefined {
-    if (cause instanceof Ended) return undefined
+    if (cause instanceof ConnectionClosed) return undefined
     if (cause instanceof TimedOut) return disconnection('unavailable', 'nothing has been said for too long')
     if (cause instanceof BerError) return disconnection('protocolError', cause.message)
     if (cause instanceof LdapError) return disconnection(cause.result.result, cause.result.text ?? '')
@@ -158,7 +158,8 @@ export class Connection {
       this.#pending.delete(operation.envelope.id)
       if (this.#pending.size === 0 || output.isFull) await output.flush()
     } catch (cause) {
-      if (!(cause instanceof TimedOut) && !(cause instanceof Ended)) log.debug('connection failed', { cause })
+      if (!(cause instanceof TimedOut) && !(cause instanceof ConnectionClosed))
+        log.debug('connection failed', { cause })
       this.#fault = cause
       input.close()
     }
@@ -185,7 +186,7 @@ export class Connection {
   async #end(why: string): Promise<void> {
     this.#parts.output.write(disconnection('unwillingToPerform', why))
     await this.#parts.output.flush()
-    throw new Ended()
+    throw new ConnectionClosed()
   }
 
   async #resultOf(operation: Operation): Promise<{ readonly request?: Request; readonly result: Result | undefined }> {
@@ -200,7 +201,7 @@ export class Connection {
       if (cause instanceof BerError) return { result: { result: 'protocolError', text: cause.message } }
       if (cause instanceof FilterTooLarge)
         return { result: { result: 'adminLimitExceeded', text: 'the filter is too large' } }
-      if (cause instanceof TimedOut || cause instanceof Ended) throw cause
+      if (cause instanceof TimedOut || cause instanceof ConnectionClosed) throw cause
       log.error('request failed', { operation: request?.kind, cause })
       return { result: { result: 'unavailable', text: 'not at this moment' } }
     }

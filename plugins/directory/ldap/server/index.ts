@@ -3,12 +3,12 @@
  *
  * This file only wires; start reading at connection.ts, then operations.ts. The protocol itself is in protocol/.
  */
-import { type Client, createListener, definePlugin, Input, Output, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Directory } from '../../store/api.ts'
 import { createAccess } from './access.ts'
 import { Connection } from './connection.ts'
 import { createLogin } from './login.ts'
-import { createOperations, type OperationsParts } from './operations.ts'
+import { createOperations, type OperationsDeps } from './operations.ts'
 import { options } from './options.ts'
 import { parseDn } from './protocol/dn.ts'
 import { disconnection } from './protocol/responses.ts'
@@ -24,7 +24,7 @@ export const ldap = definePlugin({
     const directory = ctx.use(Directory)
     const tree = createTree(directory, parseDn(config.suffix) ?? [])
     const access = createAccess(directory, config)
-    const parts: OperationsParts = {
+    const parts: OperationsDeps = {
       directory,
       tree,
       access,
@@ -46,12 +46,12 @@ interface Served {
   readonly signal: AbortSignal
 }
 
-async function serve(parts: OperationsParts, ctx: SetupContext, { client, signal }: Served): Promise<void> {
+async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal }: Served): Promise<void> {
   const { options, directory, tree } = parts
   const { remote, local, tls } = client
   const open = ctx.openSession({ protocol: 'LDAP', remote, local, ...(tls ? { tls } : {}) })
-  const input = new Input(options.timeouts.login)
-  const output = new Output(options.timeouts.write)
+  const input = new LineReader(options.timeouts.login)
+  const output = new LineWriter(options.timeouts.write)
   let isSecure = tls !== undefined
   let top = client.socket
   client.socket.setNoDelay(true)

@@ -4,7 +4,7 @@
  * What must stay true: during and after a bind that failed the client is nobody; a name that nobody has, and one that is
  * written wrongly, fail as a wrong password does; no password is taken in the clear unless the admin said so.
  */
-import type { Identity, OpenSession, Refusal, SaslMechanism } from 'iems'
+import type { Identity, Refusal, SaslMechanism, ServerSession } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
 import { inName } from './kinds.ts'
 import { parseDn } from './protocol/dn.ts'
@@ -26,8 +26,8 @@ const CLEAR: readonly SaslMechanism[] = ['PLAIN', 'OAUTHBEARER']
 
 type BindRequest = Extract<Request, { kind: 'bind' }>
 
-export interface LoginParts {
-  readonly open: OpenSession
+export interface LoginDeps {
+  readonly open: ServerSession
   readonly directory: DirectoryApi
   readonly tree: Tree
   /** Whether a password may be sent now. */
@@ -43,7 +43,7 @@ interface Exchange {
   next(): Promise<Result>
 }
 
-export function createLogin({ open, directory, tree, mayShow }: LoginParts) {
+export function createLogin({ open, directory, tree, mayShow }: LoginDeps) {
   let waiting: Exchange | undefined
 
   function mechanisms(): readonly SaslMechanism[] {

@@ -5,7 +5,7 @@
  * was called critical refuses the request.
  */
 import { createHash, randomInt } from 'node:crypto'
-import type { Clock, Identity, Output, SaslMechanism } from 'iems'
+import type { Clock, Identity, LineWriter, SaslMechanism } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
 import type { Access, Who } from './access.ts'
 import { withoutAnr } from './anr.ts'
@@ -41,7 +41,7 @@ import type { Tree } from './tree.ts'
 import { SUBSCHEMA_DN } from './view.ts'
 import type { Writing } from './writing.ts'
 
-export interface OperationsParts {
+export interface OperationsDeps {
   readonly directory: DirectoryApi
   readonly tree: Tree
   readonly access: Access
@@ -53,7 +53,7 @@ export interface OperationsParts {
 
 /** The client that asks. */
 export interface Asker {
-  readonly output: Output
+  readonly output: LineWriter
   readonly login: Login
   identity(): Identity | undefined
   mayStartTls(): boolean
@@ -82,7 +82,7 @@ interface Run extends Paged {
 }
 
 /** Requests of one connection. */
-export function createOperations(parts: OperationsParts, asker: Asker) {
+export function createOperations(parts: OperationsDeps, asker: Asker) {
   const { directory, tree, access, searching, writing, options, clock } = parts
   const { limits } = options
   const pages = createPages<Run>(limits.pagedSearches)
@@ -229,7 +229,7 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
       if (!description) return { result: 'noSuchAttribute' }
       keys.push({ description, isReverse })
     }
-    return keys.length > 0 && keys.length <= MOST_KEYS ? { keys } : { result: 'unwillingToPerform' }
+    return keys.length > 0 && keys.length <= MAX_KEYS ? { keys } : { result: 'unwillingToPerform' }
   }
 
   async function* inOrder(found: AsyncIterable<Visible>, keys: readonly Order[]): AsyncGenerator<Visible> {
@@ -360,7 +360,7 @@ export function createOperations(parts: OperationsParts, asker: Asker) {
   return { answer, end: () => pages.clear() }
 }
 
-const MOST_KEYS = 5
+const MAX_KEYS = 5
 const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
 const newPassword = () => Array.from({ length: 20 }, () => LETTERS[randomInt(LETTERS.length)]).join('')
 

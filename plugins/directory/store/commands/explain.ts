@@ -5,10 +5,10 @@
  * plugin answered is told, with what the directory knows of the reasons.
  */
 import { type CommandCall, type CommandOutput, format } from 'iems'
-import type { CommandsParts } from './naming.ts'
+import type { CommandsDeps } from './naming.ts'
 
 export async function* explain(
-  { service, flow, ctx }: CommandsParts,
+  { service, flow, ctx }: CommandsDeps,
   { arguments: [from = '', to = ''], options }: CommandCall,
 ): AsyncGenerator<CommandOutput> {
   const sender = from === '<>' ? '' : from

@@ -11,7 +11,7 @@ import { columnsOf, patchOf, readWord, shownFields, type Written } from './field
 import {
   anyEntry,
   BY,
-  type CommandsParts,
+  type CommandsDeps,
   changesOf,
   entryOf,
   nameOfMember,
@@ -31,7 +31,7 @@ const CALLED: Readonly<Record<EntryKind, string>> = {
   route: 'match',
 }
 
-export function createCommands(parts: CommandsParts): Readonly<Record<string, Command>> {
+export function createCommands(parts: CommandsDeps): Readonly<Record<string, Command>> {
   const kinds = Object.keys(CALLED) as EntryKind[]
   return {
     ...Object.assign({}, ...kinds.map((kind) => commandsOf(kind, parts))),
@@ -54,7 +54,7 @@ export function createCommands(parts: CommandsParts): Readonly<Record<string, Co
   }
 }
 
-function commandsOf(kind: EntryKind, { service }: CommandsParts): Record<string, Command> {
+function commandsOf(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
   const called = `<${CALLED[kind]}>`
   const fields = `fields: ${columnsOf(kind).join(', ')}`
   const transfer = createTransfer(service, kind)
@@ -136,7 +136,7 @@ function commandsOf(kind: EntryKind, { service }: CommandsParts): Record<string,
   }
 }
 
-function accountCommands({ service, ctx }: CommandsParts): Record<string, Command> {
+function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command> {
   return {
     'account password': {
       summary: 'sets the password, which it asks for or reads; an empty one takes it away',
@@ -209,7 +209,7 @@ function accountCommands({ service, ctx }: CommandsParts): Record<string, Comman
   }
 }
 
-async function* history({ service }: CommandsParts, { arguments: [name], options }: CommandCall) {
+async function* history({ service }: CommandsDeps, { arguments: [name], options }: CommandCall) {
   const limit = options.limit === undefined ? 100 : Number(options.limit)
   if (!Number.isInteger(limit) || limit < 1) throw new Error('--limit must be a number')
   const id = name === undefined ? undefined : ((await anyEntry(service, name))?.id ?? name)

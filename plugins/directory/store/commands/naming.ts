@@ -7,7 +7,7 @@ import { nameOfEntry } from '../entry-view.ts'
 import type { Flow } from '../mail-routing.ts'
 import { type Patch, patchOf, type Written } from './fields.ts'
 
-export interface CommandsParts {
+export interface CommandsDeps {
   readonly service: DirectoryApi
   readonly flow: Flow
   readonly ctx: Pick<SetupContext, 'openSession' | 'clock'>

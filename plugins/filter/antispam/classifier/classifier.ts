@@ -17,7 +17,7 @@ const SHARED_BITS = 18
 const ACCOUNT_BITS = 15
 
 /** A message from which something was learnt. */
-interface Lesson {
+interface TrainingSample {
   readonly kind: Kind
   /** The ages of the corpora it was learnt in: what has been halved since cannot be taken back exactly. */
   readonly ages: readonly number[]
@@ -32,7 +32,7 @@ export interface Taught {
   readonly messageId: string
 }
 
-export interface ClassifierParts {
+export interface ClassifierDeps {
   readonly store: Store
   readonly now: () => number
   readonly options: ClassifierOptions
@@ -40,7 +40,7 @@ export interface ClassifierParts {
 
 export type Classifier = ReturnType<typeof createClassifier>
 
-export function createClassifier({ store, now, options }: ClassifierParts) {
+export function createClassifier({ store, now, options }: ClassifierDeps) {
   /** In order of use, longest unused first. */
   const accounts = new Map<string, Promise<Corpus>>()
   let shared: Promise<Corpus> | undefined
@@ -90,7 +90,7 @@ export function createClassifier({ store, now, options }: ClassifierParts) {
       add: kind,
       ...(before && before.ages[index] === corpus.age ? { remove: before.kind } : {}),
     }))
-    const lesson: Lesson = {
+    const lesson: TrainingSample = {
       kind,
       ages: corpora.map(({ age }) => age),
       tokens: before?.tokens ?? writeTokens(tokens).toString('base64'),
@@ -133,10 +133,10 @@ export function createClassifier({ store, now, options }: ClassifierParts) {
   }
 }
 
-function encode(lesson: Lesson): Uint8Array {
+function encode(lesson: TrainingSample): Uint8Array {
   return Buffer.from(JSON.stringify(lesson))
 }
 
-function decode(value: Uint8Array): Lesson {
-  return JSON.parse(Buffer.from(value).toString()) as Lesson
+function decode(value: Uint8Array): TrainingSample {
+  return JSON.parse(Buffer.from(value).toString()) as TrainingSample
 }

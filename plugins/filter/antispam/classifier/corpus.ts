@@ -19,7 +19,7 @@ export interface Change {
 
 /** Entries of the journal after which a snapshot is written. */
 const JOURNAL = 200
-const MOST_COUNT = 65_535
+const MAX_COUNT = 65_535
 /** Version, bits, age, junk, ham: 32 bits each. */
 const HEAD = 5
 const VERSION = 1
@@ -95,7 +95,7 @@ export class Corpus {
     const shift = 32 - this.#settings.bits
     for (const token of tokens) {
       const place = token >>> shift
-      table[place] = Math.min(MOST_COUNT, Math.max(0, (table[place] as number) + by))
+      table[place] = Math.min(MAX_COUNT, Math.max(0, (table[place] as number) + by))
     }
     this[kind] = Math.max(0, this[kind] + by)
   }

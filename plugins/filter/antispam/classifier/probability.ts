@@ -19,7 +19,7 @@ const SUREST = 0.01
 const DAMPING = 0.3
 
 /** One view alone says no more than this. */
-const MOST_EVIDENCE = 20
+const MAX_EVIDENCE = 20
 
 /** From −20 (ham) to 20 (junk); 0 is no opinion. */
 function evidenceOf(tokens: Uint32Array, corpus: Learnt): number {
@@ -36,7 +36,7 @@ function evidenceOf(tokens: Uint32Array, corpus: Learnt): number {
   odds.sort((a, b) => Math.abs(b) - Math.abs(a))
   const used = odds.slice(0, MOST)
   const evidence = used.reduce((all, one) => all + one, 0) / Math.sqrt(used.length + DAMPING)
-  return Math.max(-MOST_EVIDENCE, Math.min(MOST_EVIDENCE, evidence))
+  return Math.max(-MAX_EVIDENCE, Math.min(MAX_EVIDENCE, evidence))
 }
 
 /** What each view says: below zero for ham, above zero for junk. */

@@ -6,7 +6,7 @@
  */
 
 import { isIPv4 } from 'node:net'
-import type { Letter } from '../content/message-text.ts'
+import type { MessageText } from '../content/message-text.ts'
 import { isHostName, registeredDomain } from '../dns/names.ts'
 
 /** Of one view of a message. */
@@ -92,7 +92,7 @@ const ADDRESSED_LENGTH = 300
 const HOPS = 8
 const LINKS = 100
 
-export function tokensOf(letter: Letter, domains: readonly string[]): Views {
+export function tokensOf(letter: MessageText, domains: readonly string[]): Views {
   return {
     head: headTokens(letter),
     route: routeTokens(letter),
@@ -105,7 +105,7 @@ function add(tokens: Set<number>, text: string, start: number): void {
   tokens.add(finish(hashOf(text.toLowerCase(), start)))
 }
 
-function headTokens(letter: Letter): Uint32Array {
+function headTokens(letter: MessageText): Uint32Array {
   const tokens = new Set<number>()
   for (const subject of letter.field('subject')) addWords(subject, SUBJECT, tokens)
   for (const from of letter.field('from')) {
@@ -123,7 +123,7 @@ function headTokens(letter: Letter): Uint32Array {
 }
 
 /** Hosts and networks that the message came through. */
-function routeTokens(letter: Letter): Uint32Array {
+function routeTokens(letter: MessageText): Uint32Array {
   const tokens = new Set<number>()
   const names = letter
     .field('received')
@@ -141,7 +141,7 @@ function routeTokens(letter: Letter): Uint32Array {
   return Uint32Array.from(tokens)
 }
 
-function textTokens(letter: Letter): Uint32Array {
+function textTokens(letter: MessageText): Uint32Array {
   const tokens = new Set<number>()
   addWords(letter.text, BODY, tokens)
   return Uint32Array.from(tokens)
@@ -149,7 +149,7 @@ function textTokens(letter: Letter): Uint32Array {
 
 const PAGE = /\bhttps?:\/\/([^\s"'<>)]{1,120})/gi
 
-function linkTokens({ raw }: Letter, domains: readonly string[]): Uint32Array {
+function linkTokens({ raw }: MessageText, domains: readonly string[]): Uint32Array {
   const tokens = new Set<number>()
   for (const domain of domains) add(tokens, domain, DOMAIN)
   let count = 0

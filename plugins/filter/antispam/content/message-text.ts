@@ -17,7 +17,7 @@ import {
   readStructure,
 } from '../../../mailbox/store/mime/api.ts'
 
-export interface Letter {
+export interface MessageText {
   /** Values of a field, encoded words undone; names in lower case. */
   field(name: string): readonly string[]
   /** Text as it is read, HTML without its marks, each part once. */
@@ -52,7 +52,7 @@ const PARTS = 30
 const VALUES = 20
 const VALUE = 2_000
 
-export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<Letter> {
+export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<MessageText> {
   const open = async function* ({ start, end } = { start: 0, end: octets.length }) {
     yield octets.subarray(start, end)
   }

@@ -9,7 +9,7 @@ import { createContext, Script } from 'node:vm'
 import type { Log } from 'iems'
 import type { Options } from '../options.ts'
 import type { Reason } from '../score.ts'
-import type { Letter } from './message-text.ts'
+import type { MessageText } from './message-text.ts'
 
 /** Characters of the text. */
 const TEXT = 65_536
@@ -40,7 +40,7 @@ export function createRules({ rules, rulesTime }: Pick<Options['content'], 'rule
   }
   const context = createContext({ running })
 
-  return function match(letter: Letter): readonly Reason[] {
+  return function match(letter: MessageText): readonly Reason[] {
     if (rules.length === 0) return []
     const text = [letter.text.slice(0, TEXT)]
     running.inputs = rules.map(({ header }) => (header === undefined ? text : letter.field(header.toLowerCase())))

@@ -7,11 +7,11 @@ import { type Dns, hostNameOf, type Session } from 'iems'
 import type { DnsLists } from '../dns/lists.ts'
 import { isInternal, plainAddress, registeredDomain } from '../dns/names.ts'
 import type { Options } from '../options.ts'
-import { mostOf, type Reason } from '../score.ts'
+import { maxOf, type Reason } from '../score.ts'
 import { judgeHello } from './hello.ts'
 import { domainOf, judgeSender } from './sender.ts'
 
-export interface EnvelopeParts {
+export interface EnvelopeDeps {
   readonly config: Options
   readonly dns: Dns
   readonly lists: DnsLists
@@ -20,7 +20,7 @@ export interface EnvelopeParts {
 
 export type Envelope = ReturnType<typeof createEnvelope>
 
-export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) {
+export function createEnvelope({ config, dns, lists, hostname }: EnvelopeDeps) {
   const ours = new Set([hostname, ...config.hello.names].map((name) => name.toLowerCase()))
   const isNameWanted = config.client.noName !== 0 || config.client.falseName !== 0 || lists.has('client-name')
 
@@ -69,7 +69,7 @@ export function createEnvelope({ config, dns, lists, hostname }: EnvelopeParts) 
     ofClient,
     async reasons({ remote, helo = '' }: Session, from: string): Promise<readonly Reason[]> {
       const all = await Promise.all([ofClient(remote.address), ofHello(helo, remote.address), ofSender(from)])
-      return mostOf(all.flat()).filter(({ score }) => score !== 0)
+      return maxOf(all.flat()).filter(({ score }) => score !== 0)
     },
   }
 }

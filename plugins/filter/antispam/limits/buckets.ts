@@ -10,14 +10,14 @@ export interface Bucket {
   at: number
 }
 
-export interface BucketsParts {
+export interface BucketsDeps {
   readonly keys: number
   /** In order of use, longest silent first. */
   readonly buckets: Map<string, Bucket>
   now(): number
 }
 
-export function createBuckets({ keys, buckets, now }: BucketsParts) {
+export function createBuckets({ keys, buckets, now }: BucketsDeps) {
   return {
     get size() {
       return buckets.size

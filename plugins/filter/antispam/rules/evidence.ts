@@ -6,7 +6,7 @@
 import { decodeWords } from '../../../mailbox/store/mime/api.ts'
 import { type HtmlFacts, readHtml } from '../content/html.ts'
 import { linksOf } from '../content/links.ts'
-import type { Letter } from '../content/message-text.ts'
+import type { MessageText } from '../content/message-text.ts'
 import { registeredDomain } from '../dns/names.ts'
 import type { Address, Evidence } from './rule.ts'
 
@@ -21,7 +21,7 @@ export interface Surroundings {
   readonly now: () => number
 }
 
-export function readEvidence(letter: Letter, { hostname, now }: Surroundings): Evidence {
+export function readEvidence(letter: MessageText, { hostname, now }: Surroundings): Evidence {
   const received = hopsOf(letter, hostname)
   const html = htmlOf(letter)
   const { from = [], replyTo = [], to = [], cc = [] } = letter.structure.envelope ?? {}
@@ -39,15 +39,15 @@ export function readEvidence(letter: Letter, { hostname, now }: Surroundings): E
   }
 }
 
-function htmlOf({ parts }: Letter): HtmlFacts[] {
+function htmlOf({ parts }: MessageText): HtmlFacts[] {
   return parts.flatMap(({ part, text }) => (text !== undefined && part.subtype === 'html' ? [readHtml(text)] : []))
 }
 
-function textOf({ parts }: Letter): string {
+function textOf({ parts }: MessageText): string {
   return parts.flatMap(({ part, text }) => (text !== undefined && part.subtype !== 'html' ? [text] : [])).join('\n')
 }
 
-type Mailboxes = NonNullable<Letter['structure']['envelope']>['from']
+type Mailboxes = NonNullable<MessageText['structure']['envelope']>['from']
 
 function addressesOf(mailboxes: Mailboxes): Address[] {
   return mailboxes.slice(0, MAX_ADDRESSES).flatMap(({ name = '', mailbox, host }) => {
@@ -59,7 +59,7 @@ function addressesOf(mailboxes: Mailboxes): Address[] {
 }
 
 /** What this server wrote says nothing about the sender. */
-function hopsOf({ fields }: Letter, hostname: string): string[] {
+function hopsOf({ fields }: MessageText, hostname: string): string[] {
   const own = `by ${hostname} (IEMS) with`
   return fields
     .all('received')

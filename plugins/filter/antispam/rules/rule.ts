@@ -3,7 +3,7 @@
  */
 import type { HtmlFacts } from '../content/html.ts'
 import type { Link } from '../content/links.ts'
-import type { Letter } from '../content/message-text.ts'
+import type { MessageText } from '../content/message-text.ts'
 
 export interface Address {
   /** The display name, decoded. */
@@ -16,7 +16,7 @@ export interface Address {
 
 /** What rules look at; each value is computed at most once for a message. */
 export interface Evidence {
-  readonly letter: Letter
+  readonly letter: MessageText
   /** Values of the Received fields that other servers wrote, the last one first. */
   readonly received: readonly string[]
   /** When the last other server took the message, else now; Unix ms. */

@@ -1,7 +1,7 @@
 /**
  * The standard rules, with their fitted weights and those that the administrator sets.
  */
-import type { Letter } from '../content/message-text.ts'
+import type { MessageText } from '../content/message-text.ts'
 import type { Reason } from '../score.ts'
 import { readEvidence, type Surroundings } from './evidence.ts'
 import { headerRules } from './headers.ts'
@@ -34,7 +34,7 @@ export function createStandardRules({ standard, weights }: StandardRulesOptions,
     const score = weights[name] ?? FITTED.rules[name] ?? weight
     return standard && score !== 0 ? [{ reason: { name, score, says }, test }] : []
   })
-  return function match(letter: Letter): readonly Reason[] {
+  return function match(letter: MessageText): readonly Reason[] {
     if (rules.length === 0) return []
     const evidence = readEvidence(letter, surroundings)
     return rules.flatMap(({ reason, test }) => (test(evidence) ? [reason] : []))

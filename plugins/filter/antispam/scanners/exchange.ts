@@ -6,10 +6,10 @@
 
 import { connect, type Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import type { OutsideAddress } from 'iems'
+import type { BackendAddress } from 'iems'
 
 /** Octets of an answer. */
-export const MOST_ANSWER = 1_048_576
+export const MAX_ANSWER = 1_048_576
 
 /** Sends what there is, no faster than it is taken, until the other side is gone. */
 export async function send(to: Writable, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -39,7 +39,7 @@ export interface Question {
 }
 
 /** Sends head and content, closes our side, reads the answer to its end. */
-export async function exchange(server: OutsideAddress, { head, content, signal }: Question): Promise<Buffer> {
+export async function exchange(server: BackendAddress, { head, content, signal }: Question): Promise<Buffer> {
   signal.throwIfAborted()
   const socket = connect({ ...server, allowHalfOpen: true, noDelay: true })
   const stop = () => socket.destroy(new Error('no answer in time'))
@@ -63,7 +63,7 @@ function readAll(socket: Socket): Promise<Buffer> {
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk)
       size += chunk.length
-      if (size > MOST_ANSWER) socket.destroy(new Error('its answer is too long'))
+      if (size > MAX_ANSWER) socket.destroy(new Error('its answer is too long'))
     })
     socket.on('end', () => resolve(Buffer.concat(chunks)))
     socket.on('error', reject)

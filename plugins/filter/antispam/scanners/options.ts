@@ -1,12 +1,12 @@
 /**
  * What an admin can set for filters outside of this server.
  */
-import { duration, OUTSIDE_ADDRESS, size } from 'iems'
+import { BACKEND_ADDRESS, duration, size } from 'iems'
 import * as z from 'zod'
 
 const port = (standard: number) =>
   z
-    .array(z.string().regex(OUTSIDE_ADDRESS, `must be such as '127.0.0.1:${standard}' or 'unix:/path'`))
+    .array(z.string().regex(BACKEND_ADDRESS, `must be such as '127.0.0.1:${standard}' or 'unix:/path'`))
     .max(20)
     .default([])
     .describe(

@@ -5,10 +5,10 @@
  * is a failure of that server, never a verdict.
  */
 import { Agent, request } from 'node:http'
-import { createOutside, type OutsideAddress, type OutsideParts, type ReadableMessage } from 'iems'
+import { type BackendAddress, type BackendPoolOptions, createBackendPool, type ReadableMessage } from 'iems'
 import * as z from 'zod'
 import type { Action } from '../score.ts'
-import { MOST_ANSWER, send } from './exchange.ts'
+import { MAX_ANSWER, send } from './exchange.ts'
 import type { RspamdOptions } from './options.ts'
 import { type Scan, type Scanner, symbolList } from './scanner.ts'
 
@@ -25,9 +25,9 @@ const RECIPIENTS = 100
 
 export function createRspamd(
   options: RspamdOptions,
-  parts: Pick<OutsideParts, 'now' | 'log'> & { readonly hostname: string },
+  parts: Pick<BackendPoolOptions, 'now' | 'log'> & { readonly hostname: string },
 ): Scanner {
-  const servers = createOutside({ ...parts, ...options, service: 'rspamd' })
+  const servers = createBackendPool({ ...parts, ...options, service: 'rspamd' })
   const agent = new Agent({ keepAlive: true, maxSockets: 20, maxFreeSockets: 4 })
 
   function headersFor({ id, session, from, recipients, size, findings }: ReadableMessage) {
@@ -54,7 +54,7 @@ export function createRspamd(
   }
 
   async function ask(
-    to: OutsideAddress,
+    to: BackendAddress,
     message: ReadableMessage,
     signal: AbortSignal,
   ): Promise<z.output<typeof answer>> {
@@ -74,7 +74,7 @@ export function createRspamd(
         response.setEncoding('utf8')
         response.on('data', (chunk: string) => {
           said += chunk
-          if (said.length > MOST_ANSWER) asking.destroy(new Error('its answer is too long'))
+          if (said.length > MAX_ANSWER) asking.destroy(new Error('its answer is too long'))
         })
         response.on('error', reject)
         response.on('end', () =>

@@ -1,7 +1,7 @@
 /**
  * What a filter outside of this server is asked and answers, whichever it is.
  */
-import type { Backend, OutsideState, ReadableMessage } from 'iems'
+import type { Backend, BackendState, ReadableMessage } from 'iems'
 import type { Action, Reason } from '../score.ts'
 import type { ScannerOptions } from './options.ts'
 
@@ -20,7 +20,7 @@ export interface Scanner {
   readonly options: Pick<ScannerOptions, 'maxSize' | 'whenDown' | 'timeout' | 'servers'>
   /** Throws `NoServer`. */
   scan(message: ReadableMessage): Promise<Scan>
-  states(): readonly OutsideState[]
+  states(): readonly BackendState[]
   backends(): readonly Backend[]
   close(): void
 }

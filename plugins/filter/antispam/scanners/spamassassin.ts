@@ -3,15 +3,18 @@
  *
  * What must stay true: an answer that is not understood is a failure of that server, never a verdict.
  */
-import { createOutside, type OutsideAddress, type OutsideParts, type ReadableMessage } from 'iems'
+import { type BackendAddress, type BackendPoolOptions, createBackendPool, type ReadableMessage } from 'iems'
 import { exchange } from './exchange.ts'
 import type { SpamassassinOptions } from './options.ts'
 import { type Scan, type Scanner, symbolList } from './scanner.ts'
 
-export function createSpamassassin(options: SpamassassinOptions, parts: Pick<OutsideParts, 'now' | 'log'>): Scanner {
-  const servers = createOutside({ ...parts, ...options, service: 'spamassassin' })
+export function createSpamassassin(
+  options: SpamassassinOptions,
+  parts: Pick<BackendPoolOptions, 'now' | 'log'>,
+): Scanner {
+  const servers = createBackendPool({ ...parts, ...options, service: 'spamassassin' })
 
-  async function ask(to: OutsideAddress, message: ReadableMessage, signal: AbortSignal): Promise<Scan> {
+  async function ask(to: BackendAddress, message: ReadableMessage, signal: AbortSignal): Promise<Scan> {
     const user = options.user === undefined ? '' : `User: ${options.user}\r\n`
     const { size, content } = withHint(message)
     const head = `SYMBOLS SPAMC/1.5\r\nContent-length: ${size}\r\n${user}\r\n`

@@ -11,7 +11,7 @@ export const SEVEN_ZIP = Buffer.from("7z\xbc\xaf'\x1c", 'latin1')
 
 const START = 32
 /** Octets of a header. */
-const MOST_HEADER = 4_194_304
+const MAX_HEADER = 4_194_304
 /** Folders, coders of one, streams. */
 const MOST = 100_000
 /** Headers within headers. */
@@ -102,7 +102,7 @@ function foldersOf(octets: Buffer, header: Buffer, level: number): readonly Code
 
 function unpacked(octets: Buffer, { position, packed, folders, properties, size }: Streams, level: number): Buffer {
   const start = START + position
-  if (level >= LEVELS || start + packed > octets.length || size > MOST_HEADER) throw new Broken()
+  if (level >= LEVELS || start + packed > octets.length || size > MAX_HEADER) throw new Broken()
   const data = octets.subarray(start, start + packed)
   const [[coder] = []] = folders
   const header = coder === COPY ? data : coder === LZMA ? unlzma(data, properties, size) : undefined

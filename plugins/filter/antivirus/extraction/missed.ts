@@ -31,7 +31,7 @@ const HEADER_LINES = 10_000
 const FIELD = 65_536
 
 /** Parts in base64, by their number in the message, with padding elsewhere than at the end. */
-export type OddParts = Set<number>
+export type OddDeps = Set<number>
 
 /**
  * The octets of that message; nothing at all if clamd would see everything. That a part is odd shows at its end, so
@@ -39,7 +39,7 @@ export type OddParts = Set<number>
  */
 export async function* missedParts(
   content: AsyncIterable<Uint8Array>,
-  { limits, odd }: { readonly limits: Limits; readonly odd: OddParts },
+  { limits, odd }: { readonly limits: Limits; readonly odd: OddDeps },
 ): AsyncGenerator<Uint8Array> {
   const flat = createFlat(limits.parts)
   const walk = createWalk({ flat, limits, odd, encoded: 0 }, 0)
@@ -91,7 +91,7 @@ interface Walk {
 interface Way {
   readonly flat: PartSink
   readonly limits: Limits
-  readonly odd: OddParts
+  readonly odd: OddDeps
   /** Parts in base64 so far. */
   encoded: number
 }

@@ -52,13 +52,13 @@ interface Way {
   octets: number
 }
 
-export interface ShownParts {
+export interface ShownDeps {
   readonly limits: ShownLimits
   /** What keeps clamd from seeing what is in a file. */
   readonly report: (problem: Problem) => void
 }
 
-const wayOf = ({ limits, report }: ShownParts): Way => ({
+const wayOf = ({ limits, report }: ShownDeps): Way => ({
   limits,
   report,
   budget: { octets: TIMES * limits.maxSize },
@@ -67,12 +67,12 @@ const wayOf = ({ limits, report }: ShownParts): Way => ({
 })
 
 /** The files of a message; none when clamd cannot read it differently. Throws `Unscannable`. */
-export async function* filesShown(message: Source, parts: ShownParts): AsyncGenerator<Buffer> {
+export async function* filesShown(message: Source, parts: ShownDeps): AsyncGenerator<Buffer> {
   yield* inMessage(message, wayOf(parts), 0)
 }
 
 /** A file by itself, and what is in it. */
-export async function* filesOf(file: Source, parts: ShownParts): AsyncGenerator<Buffer> {
+export async function* filesOf(file: Source, parts: ShownDeps): AsyncGenerator<Buffer> {
   yield* inFile(await gather(file.open(), parts.limits.maxSize), wayOf(parts), 0)
 }
 

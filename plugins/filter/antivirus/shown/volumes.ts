@@ -4,16 +4,16 @@
  * What must stay true: each file is in one of them; they are read again for each stream, so that one file at a time is
  * held.
  */
-import type { ShownParts } from './parts.ts'
+import type { ShownDeps } from './parts.ts'
 import { sizeInTar, tarOf } from './tar.ts'
 
 export type Volumes = readonly (() => AsyncGenerator<Uint8Array>)[]
 
 /** Goes through the files once. Throws what reading them throws. */
 export async function createVolumes(
-  files: (report: ShownParts['report']) => AsyncIterable<Buffer>,
+  files: (report: ShownDeps['report']) => AsyncIterable<Buffer>,
   most: number,
-  report: ShownParts['report'],
+  report: ShownDeps['report'],
 ): Promise<Volumes> {
   const volumes: { first: number; end: number; size: number }[] = []
   let number = 0

@@ -5,7 +5,7 @@ import type { Clock, Command, CommandOutput, Range, Store } from 'iems'
 import type { KeptReport } from './receive.ts'
 import { dayOf, decode, receivedSince, type SentReport, sentSince } from './records.ts'
 
-export interface CommandParts {
+export interface CommandDeps {
   readonly store: Store
   readonly clock: Clock
   sendDue(): AsyncIterable<SentReport>
@@ -14,7 +14,7 @@ export interface CommandParts {
 const DAY_MS = 86_400_000
 const DAYS_SHOWN = 30
 
-export function createCommands({ store, clock, sendDue }: CommandParts): Readonly<Record<string, Command>> {
+export function createCommands({ store, clock, sendDue }: CommandDeps): Readonly<Record<string, Command>> {
   async function* valuesOf<T>(range: Range): AsyncGenerator<T> {
     for await (const [, value] of store.scan(range)) yield decode<T>(value)
   }

@@ -9,7 +9,7 @@ import { readZip } from 'iems'
 
 const unzip = promisify(gunzip)
 /** Files looked at in one archive; reports have one. */
-const MOST_FILES = 10
+const MAX_FILES = 10
 
 /** Undefined when there is none; throws when it is broken or larger than `most` octets. */
 export async function expandReport(content: Buffer, most: number): Promise<string | undefined> {
@@ -23,7 +23,7 @@ export async function expandReport(content: Buffer, most: number): Promise<strin
 }
 
 async function fromArchive(content: Buffer, most: number): Promise<string | undefined> {
-  for await (const file of readZip(content, { files: MOST_FILES, size: most })) {
+  for await (const file of readZip(content, { files: MAX_FILES, size: most })) {
     if (/\.xml$/i.test(file.name)) return Buffer.concat(await Array.fromAsync(file.open())).toString('utf8')
   }
   return undefined

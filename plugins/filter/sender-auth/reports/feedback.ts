@@ -130,7 +130,7 @@ export interface ReceivedReport {
 }
 
 /** Throws what is wrong with the text. */
-export async function readFeedback(xml: string, mostRows: number): Promise<ReceivedReport> {
+export async function readFeedback(xml: string, maxRows: number): Promise<ReceivedReport> {
   const feedback = await readXml(xml)
   if (feedback.name !== 'feedback') throw new Error('not an aggregate report')
   const metadata = child(feedback, 'report_metadata')
@@ -140,7 +140,7 @@ export async function readFeedback(xml: string, mostRows: number): Promise<Recei
   if (domain === '' || id === '') throw new Error('an aggregate report without its domain or id')
   const records = feedback.children.filter(({ name }) => name === 'record')
   const counts = await inTurns(records, readCount)
-  const rows = await inTurns(records.slice(0, mostRows), readRecord)
+  const rows = await inTurns(records.slice(0, maxRows), readRecord)
   return {
     organization: textOf(metadata, 'org_name'),
     email: textOf(metadata, 'email'),
@@ -157,7 +157,7 @@ export async function readFeedback(xml: string, mostRows: number): Promise<Recei
     messages: counts.reduce((total, { count }) => total + count, 0),
     passed: counts.reduce((total, { count, hasPassed }) => total + (hasPassed ? count : 0), 0),
     rows,
-    rowsLeftOut: Math.max(0, records.length - mostRows),
+    rowsLeftOut: Math.max(0, records.length - maxRows),
   }
 }
 
@@ -180,14 +180,14 @@ function readCount(record: Element): { readonly count: number; readonly hasPasse
 }
 
 /** Results told for one record; a hundred is what RFC 9990 suggests. */
-const MOST_RESULTS = 100
+const MAX_RESULTS = 100
 
 function readRecord(record: Element): ReceivedRow {
   const evaluated = child(record, 'row', 'policy_evaluated')
   const identifiers = child(record, 'identifiers')
   const results = child(record, 'auth_results')
   const all = (of: Element | undefined, name: string) =>
-    (of?.children ?? []).filter((one) => one.name === name).slice(0, MOST_RESULTS)
+    (of?.children ?? []).filter((one) => one.name === name).slice(0, MAX_RESULTS)
   const told = (of: Element, ...names: readonly string[]) =>
     names
       .map((name) => textOf(of, name))

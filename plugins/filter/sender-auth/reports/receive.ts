@@ -9,7 +9,7 @@ import { expandReport } from './expand.ts'
 import { type ReceivedReport, readFeedback } from './feedback.ts'
 import { dayOf, encode, hashOf, receivedKey, receivedOn } from './records.ts'
 
-export interface ReceiveParts {
+export interface ReceiveDeps {
   readonly store: Store
   readonly log: Log
   readonly clock: Clock
@@ -30,9 +30,9 @@ export interface KeptReport extends ReceivedReport {
 }
 
 /** Attachments looked at in one message. */
-const MOST_ATTACHMENTS = 5
+const MAX_ATTACHMENTS = 5
 
-export function createReceiveReports({ store, log, clock, addresses, maxSize, perDay, rows }: ReceiveParts) {
+export function createReceiveReports({ store, log, clock, addresses, maxSize, perDay, rows }: ReceiveDeps) {
   const wanted = new Set(addresses.map((address) => address.toLowerCase()))
 
   async function keep(report: ReceivedReport, message: ReadableMessage): Promise<void> {
@@ -56,7 +56,7 @@ export function createReceiveReports({ store, log, clock, addresses, maxSize, pe
     )
     if (!isWanted) return
     const parsed = await message.parse()
-    for (const { content } of (parsed?.attachments ?? []).slice(0, MOST_ATTACHMENTS)) {
+    for (const { content } of (parsed?.attachments ?? []).slice(0, MAX_ATTACHMENTS)) {
       try {
         const xml = await expandReport(content, maxSize)
         if (xml !== undefined) await keep(await readFeedback(xml, rows), message)

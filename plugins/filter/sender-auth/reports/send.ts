@@ -39,7 +39,7 @@ import {
   sentKey,
 } from './records.ts'
 
-export interface SendParts {
+export interface SendDeps {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
@@ -65,7 +65,7 @@ const GIVE_UP_MS = 4 * DAY_MS
 /** Records removed in one commit. */
 const TOGETHER = 500
 
-export function createSend(parts: SendParts) {
+export function createSend(parts: SendDeps) {
   const { store, clock, log, hostname, submit, by } = parts
 
   /** One report to one address; undefined when it must be tried again. */

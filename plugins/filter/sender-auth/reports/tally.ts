@@ -18,7 +18,7 @@ import {
   rowKey,
 } from './records.ts'
 
-export interface TallyParts {
+export interface TallyDeps {
   readonly store: Store
   readonly log: Log
   readonly now: () => number
@@ -46,7 +46,7 @@ const MANY_ROWS = 2000
 const TOGETHER = 500
 const TRIES = 5
 
-export function createTally({ store, log, now, rows: mostRows, domains: mostDomains }: TallyParts): Tally {
+export function createTally({ store, log, now, rows: maxRows, domains: maxDomains }: TallyDeps): Tally {
   let pending = new Map<string, Pending>()
   let count = 0
   let writing: Promise<void> = Promise.resolve()
@@ -56,7 +56,7 @@ export function createTally({ store, log, now, rows: mostRows, domains: mostDoma
   function isWelcome(day: string, domain: string): boolean {
     if (day !== today) domainsToday.clear()
     today = day
-    if (!domainsToday.has(domain) && domainsToday.size >= mostDomains) return false
+    if (!domainsToday.has(domain) && domainsToday.size >= maxDomains) return false
     domainsToday.add(domain)
     return true
   }
@@ -72,7 +72,7 @@ export function createTally({ store, log, now, rows: mostRows, domains: mostDoma
         messages += count
         const key = rowKey(day, policy.domain, hash)
         const value = await store.get(key)
-        if (!value && known >= mostRows) {
+        if (!value && known >= maxRows) {
           missed += count
           continue
         }

@@ -41,8 +41,8 @@ function unescaped(text: string): string {
   })
 }
 
-const MOST_ELEMENTS = 500_000
-const MOST_DEPTH = 20
+const MAX_ELEMENTS = 500_000
+const MAX_DEPTH = 20
 /** What stands between `<` and `>` without being an element: instructions, comments, and sections of plain text. */
 const SPECIAL: readonly { readonly start: string; readonly end: string; readonly isText: boolean }[] = [
   { start: '<?', end: '?>', isText: false },
@@ -85,11 +85,11 @@ export async function readXml(text: string): Promise<Element> {
       open.pop()
       continue
     }
-    if (++elements > MOST_ELEMENTS) throw new Error('too many elements')
+    if (++elements > MAX_ELEMENTS) throw new Error('too many elements')
     const element: Element = { name: nameOf(tag), children: [], text: '' }
     current.children.push(element)
     if (tag.endsWith('/')) continue
-    if (open.length > MOST_DEPTH) throw new Error('too deep')
+    if (open.length > MAX_DEPTH) throw new Error('too deep')
     open.push(element)
   }
   const [root] = top.children

@@ -10,7 +10,7 @@ import { type Condition, matches } from './query.ts'
 import type { SearchIndex } from './search-index.ts'
 import type { SearchText } from './text.ts'
 
-export interface FindParts {
+export interface FindDeps {
   readonly index: SearchIndex
   readonly indexer: Pick<Indexer, 'unindexed' | 'unindexedNames'>
   readonly log: Log
@@ -29,9 +29,9 @@ export interface FindQuery {
 /** Hits that are asked for at once. */
 const PAGE = 10_000
 /** So many candidates that going through the mailbox is as quick. */
-const MOST_CANDIDATES = 5000
+const MAX_CANDIDATES = 5000
 
-export function createFind({ index, indexer, log, read }: FindParts) {
+export function createFind({ index, indexer, log, read }: FindDeps) {
   /** Each email that fits, once, in no order. */
   async function* find({ account, emails, conditions, signal }: FindQuery): AsyncGenerator<string> {
     const left = new Set(emails)
@@ -58,7 +58,7 @@ export function createFind({ index, indexer, log, read }: FindParts) {
       // First: as below.
       const waiting = await indexer.unindexedNames()
       if (!waiting) return undefined
-      const page = await index.search({ account, conditions: [condition], limit: MOST_CANDIDATES })
+      const page = await index.search({ account, conditions: [condition], limit: MAX_CANDIDATES })
       if (page?.made !== waiting.made || page.next !== undefined) return undefined
       return new Set([...waiting.emails, ...page.hits.map(({ email }) => email)])
     } catch (cause) {

@@ -68,9 +68,9 @@ export interface IndexFileOptions {
   /** Or `:memory:`. */
   readonly path: string
   /** Characters of one document that are indexed. */
-  readonly mostText: number
+  readonly maxText: number
   /** Words that one substring may stand in. */
-  readonly mostWords: number
+  readonly maxWords: number
 }
 
 export type IndexFile = ReturnType<typeof openIndexFile>
@@ -178,7 +178,7 @@ function putAside(path: string): void {
 }
 
 /** Opens the index; one that is broken or of another version is put aside, which `told` gets to know. */
-export function openIndexFile({ path, mostText, mostWords }: IndexFileOptions, told: (why: string) => void) {
+export function openIndexFile({ path, maxText, maxWords }: IndexFileOptions, told: (why: string) => void) {
   let database: DatabaseSync
   let statements: Statements
   let made = ''
@@ -275,13 +275,13 @@ export function openIndexFile({ path, mostText, mostWords }: IndexFileOptions, t
 
   /** The tokens of each field, cut where it is too much. */
   function tokensIn({ text, isPartial = false }: IndexDocument, words: Set<string>) {
-    let left = mostText
+    let left = maxText
     const columns = FIELDS.map((field) => {
       const some = text[field].slice(0, left)
       left -= some.length
       return tokenize(some, (word) => words.add(word)).join(' ')
     })
-    return { columns, isPartial: isPartial || FIELDS.reduce((sum, field) => sum + text[field].length, 0) > mostText }
+    return { columns, isPartial: isPartial || FIELDS.reduce((sum, field) => sum + text[field].length, 0) > maxText }
   }
 
   function addWords(words: ReadonlySet<string>): void {
@@ -301,8 +301,8 @@ export function openIndexFile({ path, mostText, mostWords }: IndexFileOptions, t
     const characters = [...part]
     const parts = characters.slice(2).map((_, index) => `"${characters.slice(index, index + 3).join('')}"`)
     const statement = where === 'end' ? statements.wordsEnding : statements.wordsWith
-    const found = statement.all(parts.join(' AND '), part, mostWords + 1) as unknown as { text: string }[]
-    return found.length > mostWords ? undefined : found.map(({ text }) => text)
+    const found = statement.all(parts.join(' AND '), part, maxWords + 1) as unknown as { text: string }[]
+    return found.length > maxWords ? undefined : found.map(({ text }) => text)
   }
 
   /** Undefined: the index knows nothing about it. */

@@ -23,7 +23,7 @@ export interface Indexable {
   text(): Promise<{ readonly text: SearchText; readonly isPartial?: boolean }>
 }
 
-export interface IndexerParts {
+export interface IndexerDeps {
   readonly store: Store
   readonly index: SearchIndex
   /** The index's own among those of this store; the same for as long as its file is. */
@@ -49,14 +49,14 @@ const UNREADABLE_MS = 900_000
 const BACK_OFF_MS = 1000
 const BACK_OFF_MOST_MS = 300_000
 /** So many emails that fail each for itself are no accident: it is the index that fails. */
-const MOST_FAILING = 10
+const MAX_FAILING = 10
 /** Ms for which emails are read without letting others have a turn. */
 const SLICE_MS = 5
 /** From this share of its time on the event loop is busy with something else: then there is rest, and most when it is full. */
 const BUSY = 0.8
 /** The longest rest, in ms and as a multiple of the time that the work took. */
 const REST_MOST_MS = 1000
-const REST_MOST = 2
+const REST_MAX = 2
 /** Emails scheduled in one commit of a rebuild. */
 const SCHEDULED = 1000
 /** Waiting emails that are named one by one to a search. */
@@ -76,7 +76,7 @@ type Batch = Map<string, Lease>
 /** What the store says about the emails of a batch. */
 type Found = ReadonlyMap<string, Indexable | undefined>
 
-export function createIndexer({ store, index, id, clock, log, load, all }: IndexerParts) {
+export function createIndexer({ store, index, id, clock, log, load, all }: IndexerDeps) {
   const lane = laneOf(id)
   const stopping = new AbortController()
   const { signal } = stopping
@@ -187,7 +187,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
       await wait(BACK_OFF_MS, undefined, { signal })
       const [only] = documents
       if (only && documents.length === 1) failing.set(only.email, cause)
-      if (failing.size > MOST_FAILING) throw cause
+      if (failing.size > MAX_FAILING) throw cause
       if (documents.length === 1) return
       const middle = documents.length >> 1
       await addSome(documents.slice(0, middle), failing)
@@ -201,7 +201,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
     const before = performance.eventLoopUtilization()
     await work()
     const { utilization } = performance.eventLoopUtilization(before)
-    const rest = ((utilization - BUSY) / (1 - BUSY)) * REST_MOST * (performance.now() - since)
+    const rest = ((utilization - BUSY) / (1 - BUSY)) * REST_MAX * (performance.now() - since)
     if (rest > 0) await wait(Math.min(REST_MOST_MS, rest), undefined, { signal })
   }
 

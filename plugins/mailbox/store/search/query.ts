@@ -47,17 +47,17 @@ export type Plan =
     }
 
 /** Pieces of one condition that are looked at. */
-const MOST_PIECES = 32
+const MAX_PIECES = 32
 /** Parts of words are found by three characters that follow each other. */
 const LEAST_PART = 3
 /** Words that are asked for together with what follows them; more are asked for by themselves. */
-const MOST_FOLLOWED = 50
+const MAX_FOLLOWED = 50
 
 /** Undefined: the index knows nothing about it. */
 export function planOf({ text, how }: Condition): Plan | undefined {
   const folded = fold(text)
-  const all = [...piecesOf(folded).take(MOST_PIECES + 1)]
-  const pieces = all.slice(0, MOST_PIECES)
+  const all = [...piecesOf(folded).take(MAX_PIECES + 1)]
+  const pieces = all.slice(0, MAX_PIECES)
   if (pieces.length === 0) return undefined
   const isWhole = all.length === pieces.length
   if (how === 'words') return { kind: 'phrases', phrases: pieces.map((one) => phraseOf([one], true)), isSure: true }
@@ -117,7 +117,7 @@ export function expressionOf(plan: Plan, fields: readonly Field[], findWords: Fi
   const anyOf = (phrases: readonly Phrase[]) => phrases.map(quote).join(' OR ')
   const alone = anyOf(words.map((word) => ({ tokens: [word], isOpen: false })))
   if (!rest) return inFields(alone)
-  if (words.length > MOST_FOLLOWED) return inFields(`(${alone}) AND ${quote(rest)}`)
+  if (words.length > MAX_FOLLOWED) return inFields(`(${alone}) AND ${quote(rest)}`)
   return inFields(anyOf(words.map((word) => ({ ...rest, tokens: [word, ...rest.tokens] }))))
 }
 

@@ -52,7 +52,7 @@ const CHUNK_TEXT = 2_000_000
 /** Emails asked about at once. */
 const ASKED = 5000
 /** Requests that may wait for the worker. */
-const MOST_WAITING = 100
+const MAX_WAITING = 100
 const WRITES: readonly Call[] = ['align', 'add', 'setWhole', 'clear']
 /** Ms after which a worker that does not answer a write is ended. */
 const WRITE_MS = 120_000
@@ -82,7 +82,7 @@ class IndexWorker {
   call(call: Call, argument: unknown, ms: number): Promise<unknown> {
     if (this.#closing.signal.aborted && call !== 'close') return Promise.reject(new Error('the search index is closed'))
     if (this.#isResting) return Promise.reject(new Error('the search index cannot be used at the moment'))
-    if (this.#waiting.size >= MOST_WAITING) return Promise.reject(new Error('the search index has too much to do'))
+    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new Error('the search index has too much to do'))
     const worker = this.#started()
     const request: Request = { id: ++this.#lastId, call, argument }
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -116,10 +116,10 @@ class IndexWorker {
 
   #started(): Worker {
     if (this.#worker) return this.#worker
-    const { path, mostText, mostWords } = this.#options
+    const { path, maxText, maxWords } = this.#options
     const worker = new Worker(new URL(import.meta.resolve('iems/plugins/mailstore/search/worker')), {
       name: 'mailstore-search',
-      workerData: { path, mostText, mostWords } satisfies IndexFileOptions,
+      workerData: { path, maxText, maxWords } satisfies IndexFileOptions,
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB, maxYoungGenerationSizeMb: YOUNG_MEMORY_MB },
     })
     this.#worker = worker

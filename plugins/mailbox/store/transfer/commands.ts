@@ -28,12 +28,12 @@ const ALL = [[1, 4_294_967_295]] as const
 /** Messages between two words about how far it is. */
 const TOLD = 100
 
-export interface TransferParts {
+export interface TransferDeps {
   readonly service: MailStoreApi
   accountOf(name: string | undefined): Promise<Account>
 }
 
-export function createTransferCommands({ service, accountOf }: TransferParts): Readonly<Record<string, Command>> {
+export function createTransferCommands({ service, accountOf }: TransferDeps): Readonly<Record<string, Command>> {
   /** Messages of some mailboxes; `told` counts them. */
   async function* messagesOf(mailboxes: readonly Mailbox[], told: () => void): AsyncGenerator<TransferredMessage> {
     for (const mailbox of mailboxes) {

@@ -17,7 +17,7 @@ export type Rdn = readonly Ava[]
 export type Dn = readonly Rdn[]
 
 /** More levels and letters than any directory has. */
-const MOST_RDNS = 100
+const MAX_RDNS = 100
 const LONGEST = 8192
 
 const TYPE = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/
@@ -39,7 +39,7 @@ export function parseDn(text: string): Dn | undefined {
     if (at >= text.length) return rdns
     // RFC 2253 section 4: old clients divide by semicolons.
     if (text[at] !== '+') rdns.push([])
-    if (rdns.length > MOST_RDNS) return undefined
+    if (rdns.length > MAX_RDNS) return undefined
     at++
   }
 }

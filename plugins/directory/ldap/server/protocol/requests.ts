@@ -82,8 +82,8 @@ export const OPERATION = {
 } as const
 
 /** Attributes, changes and controls of one request. */
-const MOST_ITEMS = 10_000
-const MOST_CONTROLS = 20
+const MAX_ITEMS = 10_000
+const MAX_CONTROLS = 20
 
 /** `message`: what is inside its sequence. */
 export function readEnvelope(message: Buffer): Envelope {
@@ -96,7 +96,7 @@ export function readEnvelope(message: Buffer): Envelope {
   if (reader.tag === 0xa0) {
     const list = reader.inside(0xa0)
     while (!list.isAtEnd) {
-      if (controls.length >= MOST_CONTROLS) throw new BerError('too many controls')
+      if (controls.length >= MAX_CONTROLS) throw new BerError('too many controls')
       controls.push(readControl(list.inside()))
     }
   }
@@ -187,7 +187,7 @@ function readSearch(reader: BerReader, limits: FilterLimits): Request {
 function readList<T>(list: BerReader, read: (list: BerReader) => T): T[] {
   const items: T[] = []
   while (!list.isAtEnd) {
-    if (items.length >= MOST_ITEMS) throw new BerError('too many items')
+    if (items.length >= MAX_ITEMS) throw new BerError('too many items')
     items.push(read(list))
   }
   return items
