@@ -4,10 +4,11 @@
  * What is exported here is kept stable within a major version; anything else in core/ may change any day.
  */
 
+export type { Clock } from './api/clock.ts'
 export { ERRORS, type ErrorCode, IemsError } from './api/errors.ts'
+export type { EventName } from './api/events.ts'
 export type * from './api/hooks.ts'
 export {
-  type Clock,
   type Command,
   type CommandCall,
   type CommandOutput,
@@ -28,14 +29,13 @@ export {
 } from './api/plugin.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './api/reply.ts'
 export { defineService, type Service } from './api/service.ts'
+export type { ConnectionInfo, DataReply, ServerSession, TlsInfo } from './api/session.ts'
 export { IdentityChanged } from './auth/rights.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './auth/sasl/exchange.ts'
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
 export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './header.ts'
-export type { DataReply } from './inbound/receive.ts'
-export type { ConnectionInfo, ServerSession, TlsInfo } from './inbound/session.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
   type Certificates,
@@ -92,7 +92,7 @@ export type {
 } from './queue/blob-references.ts'
 export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './runtime/config.ts'
 export type { Job } from './runtime/jobs.ts'
-export type { EventName, Log } from './runtime/log.ts'
+export type { Log } from './runtime/log.ts'
 export type { Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { counted, escapeLine, escapeText, formatSize, isPlainLine, withArticle } from './runtime/text.ts'

@@ -6,10 +6,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
 import { ERRORS } from '../core/api/errors.ts'
+import { EVENTS } from '../core/api/events.ts'
 import { KERNEL_HOOKS } from '../core/api/hooks.ts'
 import type { PluginFactory } from '../core/api/plugin.ts'
 import { configSchema } from '../core/runtime/config.ts'
-import { EVENTS } from '../core/runtime/log.ts'
 import { channelSettings } from '../core/runtime/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
+import { circlesOf, shapesOf } from './support/structure.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -105,8 +106,16 @@ test('nothing of the kernel uses what it lends to listeners', () => {
   assert.deepEqual(wrong.map(told), [])
 })
 
-test('of the kernel only logins and sessions know SASL, and SASL knows only reply codes', () => {
-  const known = ['core/auth/authenticator.ts', 'core/inbound/session.ts', 'core/api/plugin.ts', 'core/index.ts']
+test('of the kernel only logins, sessions and the order of `auth` taps know SASL, and SASL knows only reply codes', () => {
+  const known = [
+    'core/auth/authenticator.ts',
+    'core/inbound/session.ts',
+    'core/api/plugin.ts',
+    'core/api/session.ts',
+    'core/runtime/order.ts',
+    'core/runtime/wiring.ts',
+    'core/index.ts',
+  ]
   const isSasl = (file: string) => file.startsWith('core/auth/sasl/')
   const wrong = imports.filter(
     ({ from, to, typeOnly }) =>
@@ -172,6 +181,10 @@ test('no imports run in a circle', () => {
     files.map((file) => visit(file, [])).find((circle) => circle !== undefined),
     undefined,
   )
+})
+
+test('no imports of core run in a circle, those of types included', () => {
+  assert.deepEqual(circlesOf(shapesOf(['core/**/*.ts'])), [])
 })
 
 test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {

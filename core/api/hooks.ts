@@ -11,10 +11,10 @@
  */
 import type { ParsedMail } from 'mailparser'
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from 'tapable'
-import type { EventName } from '../runtime/log.ts'
 import type { ByteRange } from '../store/store.ts'
-import type { HookRun } from './plugin.ts'
+import type { EventName } from './events.ts'
 import type { Refusal, Reply } from './reply.ts'
+import type { HookRun } from './run.ts'
 
 // --- who speaks ---------------------------------------------------------------
 

@@ -1,46 +1,39 @@
 /**
- * The one shape of a plugin, and the wall between its code and the kernel.
+ * The one shape of a plugin: what its author writes.
  *
  * A plugin is a name, a schema, and a `setup` that gives back named hooks; a channel is a plugin that also has `listen`
- * or `deliver`. What must stay true: no plugin ever holds a raw hook, the kernel or the whole store; every handler runs
- * behind `guard`, so that it always settles, its faults carry its name, null is "no opinion", and an answer of another
- * shape is a fault. tapable promises none
- * of these (a tap that throws before its first await leaves the hook pending for ever), and is never asked to order
- * taps (one with an unknown `before` would come first of all).
+ * or `deliver`. What must stay true: no plugin ever holds a raw hook, the kernel or the whole store; what protects the
+ * kernel from it stands in `runtime/guard.ts`.
  */
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { BearerDiscovery } from '../auth/sasl/exchange.ts'
 import type { CredentialMechanism } from '../auth/sasl/mechanisms.ts'
-import type { ConnectionInfo, ServerSession } from '../inbound/session.ts'
 import type { Backend } from '../net/backend.ts'
 import type { Dns } from '../net/dns.ts'
 import type { Queue } from '../queue/admin.ts'
 import type { ContentStore } from '../queue/blob-references.ts'
-import { checkAnswer } from '../runtime/answers.ts'
 import type { RecordKinds } from '../runtime/formats.ts'
 import type { Job } from '../runtime/jobs.ts'
-import type { Emit, Log } from '../runtime/log.ts'
-import type { PluginSettings, Settings } from '../runtime/settings.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Settings } from '../runtime/settings.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Store } from '../store/store.ts'
-import { IemsError, reasonOf } from './errors.ts'
-import {
-  type Answer,
-  createHook,
-  type Delivery,
-  type HookKind,
-  type HookName,
-  type HookTable,
+import type { Clock } from './clock.ts'
+import type {
+  Answer,
+  Delivery,
+  HookKind,
+  HookName,
+  HookTable,
   KERNEL_HOOKS,
-  type Outcome,
-  type ReadableMessage,
-  type Subject,
+  Outcome,
+  ReadableMessage,
+  Subject,
 } from './hooks.ts'
 import type { Reply } from './reply.ts'
 import type { Service } from './service.ts'
-
-// --- what a plugin author writes ------------------------------------------------------
+import type { ConnectionInfo, ServerSession } from './session.ts'
 
 export type MaybePromise<T> = T | Promise<T>
 export type Stage = 'first' | 'early' | 'normal' | 'late' | 'last'
@@ -140,13 +133,6 @@ export interface DeliverContext extends Pick<HookContext, 'state' | 'note'> {
   readonly log: Log
   /** Aborted when the lease is lost or the server ends at once: what is not done then counts as deferred. */
   readonly signal: AbortSignal
-}
-
-export interface Clock {
-  /** Milliseconds since 1970. */
-  now(): number
-  /** Calls once after so many ms; the answer cancels. */
-  after(ms: number, call: () => void): () => void
 }
 
 export interface Submission {
@@ -275,281 +261,4 @@ export type PluginFactory<S extends StandardSchemaV1> = (
 export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefinition<S>): PluginFactory<S> {
   const make = (input?: unknown, placement: Settings = {}) => ({ definition, input, placement })
   return make as PluginFactory<S>
-}
-
-// --- the wall ---------------------------------------------------------------------------
-
-/** What one run of a hook carries: whose message it is, so that the guard can give each plugin its own box and log. */
-export interface HookRun {
-  readonly message?: string
-  readonly from?: string
-  /** The channels it goes to, as far as they are known. */
-  readonly to?: string | readonly string[]
-  box(plugin: string): Record<string, unknown>
-  note(plugin: string, name: string, value: string | number | boolean): void
-  /** For the biography. */
-  step?(step: {
-    readonly hook: string
-    readonly plugin: string
-    readonly recipient?: string
-    readonly ms: number
-    readonly answer?: unknown
-    readonly fault?: string
-  }): void
-}
-
-export class PluginFault extends IemsError {
-  constructor(plugin: string, hook: string, cause: unknown) {
-    super('IEMS_PLUGIN_FAULT', { plugin, hook, why: reasonOf(cause) }, cause)
-  }
-}
-
-interface GuardOptions {
-  readonly plugin: string
-  readonly hook: string
-  readonly timeout: number
-  readonly onError: 'defer' | 'skip'
-  readonly log: Log
-  readonly emit: Emit
-}
-
-/** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
-async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): Promise<unknown> {
-  const stop = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new Error(`no answer within ${ms} ms`)
-      stop.abort(error)
-      reject(error)
-    }, ms)
-  })
-  try {
-    return await Promise.race([(async () => call(stop.signal))(), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Whom a hook about one recipient is about. */
-function recipientOf(subject: unknown): { readonly recipient?: string } {
-  const { address } = (subject as { to?: { address?: unknown } } | undefined)?.to ?? {}
-  return typeof address === 'string' ? { recipient: address } : {}
-}
-
-/** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
-export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
-  return async (subject: unknown, run: HookRun): Promise<unknown> => {
-    const since = performance.now()
-    const step = (rest: object) =>
-      run.step?.({
-        hook,
-        plugin,
-        ...recipientOf(subject),
-        ms: Math.round((performance.now() - since) * 10) / 10,
-        ...rest,
-      })
-    const base = {
-      log,
-      state: run.box(plugin),
-      note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
-    }
-    try {
-      // any: the hook table has typed the handler against its subject already
-      const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
-      if (answer !== undefined) checkAnswer(hook, answer)
-      step(answer === undefined ? {} : { answer })
-      return answer
-    } catch (cause) {
-      step({ fault: reasonOf(cause) })
-      emit('plugin.fault', { plugin, hook, ...(run.message === undefined ? {} : { message: run.message }), cause })
-      if (onError === 'skip') return undefined
-      throw new PluginFault(plugin, hook, cause)
-    }
-  }
-}
-
-// --- order ---------------------------------------------------------------------------------
-
-const STAGES: readonly Stage[] = ['first', 'early', 'normal', 'late', 'last']
-
-export interface Tap {
-  readonly plugin: string
-  readonly stage: Stage
-  readonly before?: string | undefined
-  readonly mechanisms: readonly CredentialMechanism[]
-  readonly discovery?: BearerDiscovery | undefined
-  /** Whether it is asked about what comes by that channel. */
-  readonly hears: (channel: string) => boolean
-  readonly run: (subject: any, run: HookRun) => unknown
-}
-
-/** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
-export function inOrder<T extends Pick<Tap, 'plugin' | 'stage' | 'before'>>(
-  hook: string,
-  taps: readonly T[],
-  warn: (text: string) => void,
-): T[] {
-  const order = [...taps].sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage))
-  const place = (plugin: string | undefined) => order.findIndex((tap) => tap.plugin === plugin)
-  for (const tap of taps) {
-    if (tap.before === undefined) continue
-    if (place(tap.before) < 0) warn(`${tap.plugin} wants to run before ${tap.before} in ${hook}, which is not here`)
-    else if (order.indexOf(tap) > place(tap.before)) {
-      order.splice(order.indexOf(tap), 1)
-      order.splice(place(tap.before), 0, tap)
-    }
-  }
-  const broken = order.find((tap) => place(tap.before) >= 0 && order.indexOf(tap) > place(tap.before))
-  if (broken) throw new IemsError('IEMS_ORDER_IMPOSSIBLE', { plugin: broken.plugin, before: broken.before, hook })
-  return order
-}
-
-// --- wiring ----------------------------------------------------------------------------------
-
-/** A plugin that has been set up. */
-export interface LoadedPlugin {
-  readonly name: string
-  readonly definition: PluginDefinition<any>
-  readonly placement: PluginSettings
-  readonly parts: PluginInstance
-  readonly log: Log
-}
-
-/** After ACCEPT nothing a plugin does can hurt a message. */
-const TOLD: readonly string[] = ['queued', 'settled', 'event']
-
-/** Whether a placement lets this run through. */
-function placed({ from, to }: PluginSettings, run: HookRun): boolean {
-  if (from && run.from !== undefined && !from.includes(run.from)) return false
-  return !(to && run.to !== undefined && ![run.to].flat().some((channel) => to.includes(channel)))
-}
-
-const PASSWORDS: readonly CredentialMechanism[] = ['PLAIN']
-
-const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms', 'discovery']
-
-/** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
-function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler<'auth'>> | undefined): void {
-  const { handler, stage, before, timeout } = placed ?? {}
-  const unknown = Object.keys(placed ?? {}).find((field) => !TAP_FIELDS.includes(field))
-  const why =
-    typeof handler !== 'function'
-      ? 'the handler is no function'
-      : stage !== undefined && !STAGES.includes(stage)
-        ? `the stage is ${JSON.stringify(stage)}, not one of ${STAGES.join(', ')}`
-        : before !== undefined && typeof before !== 'string'
-          ? 'before is not the name of a plugin'
-          : timeout !== undefined && !(timeout > 0)
-            ? 'the timeout is not a number of milliseconds'
-            : unknown !== undefined && `${unknown} is none of ${TAP_FIELDS.join(', ')}`
-  if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
-}
-
-function tapsOf({ name, placement, parts, log }: LoadedPlugin, emit: Emit): [hook: string, tap: Tap][] {
-  return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
-    const settings = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
-    checkPlaced(name, hook, settings)
-    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
-    const onError = TOLD.includes(hook) ? 'skip' : placement.onError
-    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
-    const filtered = placement.from || placement.to
-    // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
-    const run: Tap['run'] = filtered
-      ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
-      : (guarded as Tap['run'])
-    const hears = (channel: string) => placement.from?.includes(channel) ?? true
-    return [hook, { plugin: name, stage, before, mechanisms, discovery, hears, run }]
-  })
-}
-
-export interface Hooks {
-  /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
-  call<K extends HookName>(hook: K, subject: Subject<K>, run: HookRun): Promise<Answer<K> | undefined>
-  /** Says in whose run a delivery or message is seen, for hooks that plugins run about it. */
-  bind(subject: object, run: HookRun): void
-  /** The run of a delivery or message; throws TypeError for what the kernel did not give. */
-  runOf(subject: object): HookRun
-  /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
-  isTapped(hook: HookName): boolean
-  emit(event: Subject<'event'>): void
-  /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
-  mechanisms(channel: string): ReadonlySet<CredentialMechanism>
-  /** Where clients of that channel get tokens; the first plugin that says so. */
-  discovery(channel: string): BearerDiscovery | undefined
-  /** The names of the taps of each hook, in the order in which they run. */
-  readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
-  readonly warnings: readonly string[]
-}
-
-/** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
-export function wire(plugins: readonly LoadedPlugin[], emit: Emit): Hooks {
-  const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
-  const owners = new Map<string, PluginDefinition<any>>()
-  for (const { name: plugin, definition } of plugins) {
-    for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
-      // A plugin that stands twice, such as a listener with and without TLS, has its hooks once.
-      if (kinds.has(hook) && owners.get(hook) !== definition) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
-      kinds.set(hook, kind as HookKind)
-      owners.set(hook, definition)
-    }
-  }
-  const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
-  for (const standing of plugins) {
-    for (const [hook, tap] of tapsOf(standing, emit)) {
-      const list = taps.get(hook)
-      if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
-      list.push(tap)
-    }
-  }
-  const warnings: string[] = []
-  const hooks = new Map<string, ReturnType<typeof createHook>>()
-  const order = new Map<string, readonly Tap[]>()
-  for (const [hook, list] of taps) {
-    const sorted = inOrder(hook, list, (text) => warnings.push(text))
-    order.set(hook, sorted)
-    if (sorted.length === 0) continue
-    const made = createHook(kinds.get(hook) as HookKind, hook)
-    hooks.set(hook, made)
-    for (const { plugin, run } of sorted) {
-      // any: the table above has typed this handler already
-      if (kinds.get(hook) === 'sync') (made as any).tap(plugin, quietly(run))
-      else (made as any).tapPromise(plugin, run)
-    }
-  }
-  const runs = new WeakMap<object, HookRun>()
-  return {
-    bind: (subject, run) => void runs.set(subject, run),
-    runOf(subject) {
-      const run = runs.get(subject)
-      if (!run) throw new TypeError('not a delivery or message that the kernel gave')
-      return run
-    },
-    // any: as above
-    call: (hook, subject, run) => (hooks.get(hook) as any)?.promise(subject, run) ?? Promise.resolve(undefined),
-    isTapped: (hook) => hooks.has(hook),
-    mechanisms: (channel) =>
-      new Set([
-        ...PASSWORDS,
-        ...(order.get('auth') ?? []).filter(({ hears }) => hears(channel)).flatMap(({ mechanisms }) => mechanisms),
-      ]),
-    discovery: (channel) =>
-      (order.get('auth') ?? []).find(({ hears, discovery }) => discovery && hears(channel))?.discovery,
-    emit: (event) => (hooks.get('event') as any)?.call(event, NO_MESSAGE),
-    order,
-    warnings,
-  }
-}
-
-/** A run about no message. */
-export const NO_MESSAGE: HookRun = Object.freeze({ box: () => ({}), note() {} })
-
-function quietly(run: Tap['run']): (event: unknown) => void {
-  return (event) => {
-    try {
-      run(event, NO_MESSAGE)
-    } catch {
-      // a watcher must not hurt what it watches
-    }
-  }
 }

@@ -7,7 +7,7 @@
  * here knows whether a name exists; memory and waits are bounded, and when they are used up the answer is "later".
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { Clock } from '../api/plugin.ts'
+import type { Clock } from '../api/clock.ts'
 
 export interface AttemptLimits {
   /** Failures without a wait. */

@@ -5,7 +5,7 @@
  * stay true: an identity that no longer holds ends its session, and one that cannot be asked about changes nothing; a
  * flood of hints is one look at each session.
  */
-import type { Clock } from '../api/plugin.ts'
+import type { Clock } from '../api/clock.ts'
 import { defineSignal, type Signals } from '../runtime/signals.ts'
 
 /** Published by a source of accounts after every change that may end or change an identity. */

@@ -6,9 +6,10 @@
  * writes.
  */
 import { isAscii } from 'node:buffer'
+import type { Clock } from '../api/clock.ts'
 import type { Bounce, Delivery, Outcome } from '../api/hooks.ts'
-import { type Clock, type HookRun, type Hooks, NO_MESSAGE } from '../api/plugin.ts'
 import { format, refuse } from '../api/reply.ts'
+import { type HookRun, NO_MESSAGE } from '../api/run.ts'
 import { headerEnd } from '../header.ts'
 import type { Resolve } from '../inbound/resolve.ts'
 import { newId } from '../message/message.ts'
@@ -16,6 +17,7 @@ import { resultOf } from '../message/trace.ts'
 import { groupByRoute, type Job, type NewMessage, type Settlement } from '../queue/queue.ts'
 import type { MessageRecord, Waiting } from '../queue/records.ts'
 import type { Emit } from '../runtime/log.ts'
+import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
 import {
   ageText,

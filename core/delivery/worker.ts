@@ -6,9 +6,11 @@
  * channel delivers, when to try again, and what a report says stand elsewhere.
  */
 
+import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
+import type { EventName } from '../api/events.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'
-import type { Clock, DeliverContext, Hooks } from '../api/plugin.ts'
+import type { DeliverContext } from '../api/plugin.ts'
 import { defer, FAULT, type Reply, refuse } from '../api/reply.ts'
 import { type Body, createHeaders, createMessage, type MessageDeps, openWith, sizeWith } from '../message/message.ts'
 import { createTrace, resultOf, type Trace } from '../message/trace.ts'
@@ -17,8 +19,9 @@ import { STORED, type StoredDelivery } from '../queue/blob-references.ts'
 import type { Job, Settlement, SharedQueue } from '../queue/queue.ts'
 import type { DeliveryRecord, MessageRecord } from '../queue/records.ts'
 import { isOutcome } from '../runtime/answers.ts'
-import type { Emit, EventName, Log } from '../runtime/log.ts'
+import type { Emit, Log } from '../runtime/log.ts'
 import type { Signals } from '../runtime/signals.ts'
+import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
 import { createLanes, type Lane } from './lane-scheduler.ts'
 import type { CompletedAttempt, EvaluateOutcomes } from './outcomes.ts'

@@ -7,10 +7,11 @@
  * when it will be tried.
  */
 import { isAscii } from 'node:buffer'
+import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Discard, MailParameters, Priority, Routed, Session, Verdict } from '../api/hooks.ts'
-import type { Clock, Hooks } from '../api/plugin.ts'
 import { accept, classOf, defer, FAULT, format, type Refusal, type Reply, refuse } from '../api/reply.ts'
+import type { DataReply } from '../api/session.ts'
 import { createHeaderScanner, type HeaderEnd, mboxLine, withBlankLine } from '../header.ts'
 import {
   createChangeableMessage,
@@ -26,6 +27,7 @@ import { groupByRoute, type SharedQueue } from '../queue/queue.ts'
 import type { MessageRecord } from '../queue/records.ts'
 import type { RememberRefusal } from '../queue/refusals.ts'
 import type { Emit } from '../runtime/log.ts'
+import type { Hooks } from '../runtime/wiring.ts'
 import type { Staged, Store } from '../store/store.ts'
 import type { Resolve } from './resolve.ts'
 
@@ -141,14 +143,6 @@ interface IncomingMessage extends Envelope {
   readonly trace: Trace
   /** Octets that have come. */
   size: number
-}
-
-/** The answer to a content. */
-export interface DataReply extends Reply {
-  /** What the log, the queue and the trace call the message. Absent when there was no transaction. */
-  readonly message?: string
-  /** The message is in the queue under that id. */
-  readonly queued?: boolean
 }
 
 /** Values of `with` in Received (RFC 3848, RFC 6531); other ways in have none. */

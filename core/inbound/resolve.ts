@@ -7,8 +7,9 @@
  */
 import { IemsError } from '../api/errors.ts'
 import type { Recipient, Route, Routed, Session } from '../api/hooks.ts'
-import type { HookRun, Hooks } from '../api/plugin.ts'
 import { classOf, defer, type Refusal, refuse } from '../api/reply.ts'
+import type { HookRun } from '../api/run.ts'
+import type { Hooks } from '../runtime/wiring.ts'
 
 export interface ResolveDeps {
   readonly hooks: Hooks

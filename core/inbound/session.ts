@@ -6,84 +6,23 @@
  * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
  */
 
+import type { Clock } from '../api/clock.ts'
 import { IemsError } from '../api/errors.ts'
-import type {
-  HookName,
-  Identity,
-  MailParameters,
-  Notify,
-  Priority,
-  Protocol,
-  Recipient,
-  Routed,
-  Session,
-  Subject,
-} from '../api/hooks.ts'
-import type { Clock, Hooks } from '../api/plugin.ts'
+import type { EventName } from '../api/events.ts'
+import type { HookName, Identity, MailParameters, Priority, Recipient, Routed, Session, Subject } from '../api/hooks.ts'
 import { defer, FAULT, format, type Refusal, refuse } from '../api/reply.ts'
+import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createJudge } from '../auth/authenticator.ts'
 import type { Attempts } from '../auth/login-throttle.ts'
 import type { Rights } from '../auth/rights.ts'
-import { converse, type SaslExchange, type WholeCredentials } from '../auth/sasl/exchange.ts'
-import { offeredMechanisms, type SaslMechanism } from '../auth/sasl/mechanisms.ts'
+import { converse } from '../auth/sasl/exchange.ts'
+import { offeredMechanisms } from '../auth/sasl/mechanisms.ts'
 import { newId } from '../message/message.ts'
-import { createTrace, type Step, type Trace } from '../message/trace.ts'
-import type { Emit, EventName } from '../runtime/log.ts'
-import type { DataReply, Receive } from './receive.ts'
+import { createTrace, type Trace } from '../message/trace.ts'
+import type { Emit } from '../runtime/log.ts'
+import type { Hooks } from '../runtime/wiring.ts'
+import type { Receive } from './receive.ts'
 import { mayRelay, type Resolve } from './resolve.ts'
-
-/** Of a TLS connection; `tlsFacts` knows them. */
-export type TlsInfo = NonNullable<Session['tls']> & {
-  /** RFC 9266: what SASL can be bound to. Stays in the kernel. */
-  readonly binding?: Uint8Array
-}
-
-export interface ConnectionInfo {
-  readonly protocol: Protocol
-  readonly remote: Session['remote']
-  readonly local?: NonNullable<Session['local']>
-  readonly tls?: TlsInfo
-  /** Default false. */
-  readonly submission?: boolean
-}
-
-/** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */
-export interface ServerSession {
-  readonly session: Session
-  connect(): Promise<Refusal | undefined>
-  /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
-  update(facts: Partial<ConnectionInfo> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
-  /** The SASL mechanisms that can succeed now, strongest first. */
-  mechanisms(): readonly SaslMechanism[]
-  /**
-   * Runs a SASL exchange to its end; an identity is remembered. Wrong credentials are 535; 501 says that the client gave
-   * up, or that it could not be understood. May take its time when many attempts have failed. Throws what `ask` throws.
-   */
-  authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
-  /** The same for credentials that a protocol has without SASL. */
-  auth(credentials: WholeCredentials): Promise<Identity | Refusal>
-  /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
-  readonly revoked: AbortSignal
-  /** Calls `look` whenever the identity was asked about and still holds: what it may do can have changed. */
-  onRechecked(look: () => void): void
-  /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
-  mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
-  rcpt(to: {
-    readonly address: string
-    readonly notify?: readonly Notify[]
-    readonly orcpt?: string
-  }): Promise<Refusal | undefined>
-  /**
-   * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
-   * transaction either way. A source that throws is a client that went away: nothing is kept.
-   */
-  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<DataReply>
-  /** What the transaction has come to so far: every recipient's route, and what each tap said. */
-  outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
-  /** RSET: forgets the transaction. */
-  reset(): void
-  close(): void
-}
 
 interface Transaction {
   readonly id: string

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
-import type { Clock } from '../api/plugin.ts'
+import type { Clock } from '../api/clock.ts'
 
 /** The two directions above a compressed connection. */
 export interface Compressed {

@@ -7,8 +7,9 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Clock, PluginInstance, SetupContext } from '../api/plugin.ts'
-import type { TlsInfo } from '../inbound/session.ts'
+import type { Clock } from '../api/clock.ts'
+import type { PluginInstance, SetupContext } from '../api/plugin.ts'
+import type { TlsInfo } from '../api/session.ts'
 import { inNetworks } from '../net/networks.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Certificates, LOOK_MS, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'

@@ -2,7 +2,7 @@
  * What a listener tells of a TLS connection, what SASL can be bound to included.
  */
 import type { TLSSocket } from 'node:tls'
-import type { TlsInfo } from '../inbound/session.ts'
+import type { TlsInfo } from '../api/session.ts'
 
 /** RFC 9266 section 2. */
 const EXPORTER = { label: 'EXPORTER-Channel-Binding', octets: 32 } as const

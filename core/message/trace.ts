@@ -4,9 +4,11 @@
  * It travels inside the message's and its deliveries' records while they wait and is kept as history afterwards.
  * What must stay true: it is bounded, whatever a message goes through, and holds no content and no secret.
  */
+
+import type { Clock } from '../api/clock.ts'
 import type { Finding, Outcome, Recipient, Route, Session } from '../api/hooks.ts'
-import type { Clock, HookRun } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
+import type { HookRun } from '../api/run.ts'
 import { wordsOf } from '../delivery/report-text.ts'
 
 /** One tap's run. */

@@ -5,8 +5,8 @@
  * if nothing else changed the delivery; nothing ends without a report but what an admin removes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Clock } from '../api/clock.ts'
 import type { Priority, Recipient, Route } from '../api/hooks.ts'
-import type { Clock } from '../api/plugin.ts'
 import { format, type Reply } from '../api/reply.ts'
 import { wordsOf } from '../delivery/report-text.ts'
 import { openWith } from '../message/message.ts'

@@ -5,9 +5,10 @@
  * while the lease is ours; the last delivery takes the message and its body with it. Nothing here knows hooks, plugins,
  * protocols, or why something was deferred.
  */
+
+import type { Clock } from '../api/clock.ts'
 import { IemsError } from '../api/errors.ts'
 import type { Finding, Recipient, Route } from '../api/hooks.ts'
-import type { Clock } from '../api/plugin.ts'
 import { type AttemptRecord, type Step, withAttempt } from '../message/trace.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Check, Key, Lease, Op, Store, Value } from '../store/store.ts'

@@ -4,8 +4,9 @@
  * What must stay true: a trace holds no content; a flood of refused messages cannot fill the store; a trace that is not
  * written costs no message and delays no answer.
  */
+
+import type { Clock } from '../api/clock.ts'
 import type { Finding, Priority, Recipient, Session } from '../api/hooks.ts'
-import type { Clock } from '../api/plugin.ts'
 import type { Reply } from '../api/reply.ts'
 import type { Step } from '../message/trace.ts'
 import type { Emit } from '../runtime/log.ts'

@@ -5,7 +5,7 @@
  * any acceptance could take; it can be stopped at any moment and loses nothing by that.
  */
 
-import type { Clock } from '../api/plugin.ts'
+import type { Clock } from '../api/clock.ts'
 import { idAt } from '../message/message.ts'
 import { unkey } from '../store/keys.ts'
 import type { Op, Store } from '../store/store.ts'

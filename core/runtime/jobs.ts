@@ -6,8 +6,9 @@
  * it over after the lease. Invariants: a run is leased for as long as it takes; a run that fails is logged and tried
  * again; a run that is cut off by the end of its kernel is due at once for the next.
  */
+
+import type { Clock } from '../api/clock.ts'
 import { reasonOf } from '../api/errors.ts'
-import type { Clock } from '../api/plugin.ts'
 import { decode, encode } from '../queue/records.ts'
 import { type KeyPart, key } from '../store/keys.ts'
 import type { Check, Key, Lease, Op, Store } from '../store/store.ts'

@@ -6,20 +6,14 @@
  * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf, together } from '../api/errors.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import {
-  type Clock,
-  type Command,
-  type Hooks,
-  type LoadedPlugin,
-  NO_MESSAGE,
-  type PluginInstance,
-  type SetupContext,
-  wire,
-} from '../api/plugin.ts'
+import type { Command, PluginInstance, SetupContext } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
+import { NO_MESSAGE } from '../api/run.ts'
 import type { Service } from '../api/service.ts'
+import type { ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
 import { createAttemptState, createAttempts } from '../auth/login-throttle.ts'
 import { createRights } from '../auth/rights.ts'
@@ -27,7 +21,7 @@ import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
 import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
-import { openSession, type ServerSession, type SessionDeps } from '../inbound/session.ts'
+import { openSession, type SessionDeps } from '../inbound/session.ts'
 import { createSubmit } from '../inbound/submit.ts'
 import type { Backend } from '../net/backend.ts'
 import { createDns, type Dns } from '../net/dns.ts'
@@ -48,6 +42,7 @@ import type { Emit, LogWriter } from './log.ts'
 import { repeat } from './repeat.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { createSignals } from './signals.ts'
+import { type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
 export interface KernelDeps {
   readonly config: Config

@@ -5,59 +5,10 @@
  * password or message content passes here, and with `privacy` no full address at level info and above.
  */
 import { type DestinationStream, pino } from 'pino'
+import { EVENTS, type EventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import { createLineWriter } from './log-writer.ts'
 import { escapeText } from './text.ts'
-
-export type Level = 'error' | 'warn' | 'info' | 'debug'
-
-/** Every event and the level at which it is logged. */
-export const EVENTS = {
-  'server.started': 'info',
-  'server.stopping': 'info',
-  'server.stopped': 'info',
-  'server.reloaded': 'info',
-  'server.reload-failed': 'error',
-  'server.hung': 'error',
-  'folder.secured': 'warn',
-  'port.opened': 'info',
-  'port.closed': 'info',
-  'session.opened': 'debug',
-  'session.closed': 'debug',
-  'session.refused': 'info',
-  'session.authenticated': 'info',
-  'session.proxied': 'info',
-  'session.auth-failed': 'info',
-  'session.revoked': 'info',
-  'sender.refused': 'info',
-  'recipient.refused': 'info',
-  'message.refused': 'info',
-  'message.accepted': 'info',
-  'message.discarded': 'warn',
-  'message.quarantined': 'warn',
-  'message.finished': 'info',
-  'delivery.delivered': 'info',
-  'delivery.deferred': 'info',
-  'delivery.failed': 'warn',
-  'delivery.rerouted': 'info',
-  'delivery.held': 'info',
-  'delivery.released': 'info',
-  'delivery.removed': 'warn',
-  'delivery.lease-lost': 'warn',
-  'delivery.unreadable': 'error',
-  'nexthop.unreachable': 'warn',
-  'nexthop.reachable': 'info',
-  'bounce.queued': 'info',
-  'bounce.suppressed': 'info',
-  'bounce.dropped': 'warn',
-  'queue.flushed': 'info',
-  'plugin.fault': 'error',
-  'plugin.said': 'info',
-  'store.swept': 'info',
-  'store.failing': 'error',
-  'kernel.fault': 'error',
-} as const satisfies Record<string, Level>
-export type EventName = keyof typeof EVENTS
 
 /** What a plugin logs with; it already carries the plugin, and the hook and message where there is one. */
 export interface Log {

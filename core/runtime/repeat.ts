@@ -4,7 +4,7 @@
  * What must stay true: never twice at a time; a round that fails is told, and the next one tries again.
  */
 
-import type { Clock } from '../api/plugin.ts'
+import type { Clock } from '../api/clock.ts'
 import type { Log } from './log.ts'
 
 export interface RepeatDeps {

@@ -6,9 +6,9 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import type { Clock } from '../api/plugin.ts'
 import { createDns, type Dns } from '../net/dns.ts'
 import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'

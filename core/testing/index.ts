@@ -8,15 +8,9 @@
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as z from 'zod'
+import type { Clock } from '../api/clock.ts'
 import type { Delivery, KernelEvent, Outcome } from '../api/hooks.ts'
-import {
-  type Clock,
-  type DeliverContext,
-  definePlugin,
-  type PluginEntry,
-  type Submission,
-  type Submitted,
-} from '../api/plugin.ts'
+import { type DeliverContext, definePlugin, type PluginEntry, type Submission, type Submitted } from '../api/plugin.ts'
 import { accept } from '../api/reply.ts'
 import type { Queue, QueueEntry } from '../queue/admin.ts'
 import { readLane } from '../queue/records.ts'

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
-import { inOrder } from '../../core/api/plugin.ts'
 import { type Delivery, definePlugin, defineService, type PluginEntry, type Stage } from '../../core/index.ts'
+import { inOrder } from '../../core/runtime/order.ts'
 import { createTestKernel } from '../../core/testing/index.ts'
 
 const tap = (plugin: string, stage: Stage = 'normal', before?: string) => ({ plugin, stage, before })

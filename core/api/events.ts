@@ -1,0 +1,54 @@
+/**
+ * Everything that happens in the kernel, by name. The list is closed, so logs, metrics and the `event` hook never
+ * disagree.
+ */
+
+export type Level = 'error' | 'warn' | 'info' | 'debug'
+
+/** Every event and the level at which it is logged. */
+export const EVENTS = {
+  'server.started': 'info',
+  'server.stopping': 'info',
+  'server.stopped': 'info',
+  'server.reloaded': 'info',
+  'server.reload-failed': 'error',
+  'server.hung': 'error',
+  'folder.secured': 'warn',
+  'port.opened': 'info',
+  'port.closed': 'info',
+  'session.opened': 'debug',
+  'session.closed': 'debug',
+  'session.refused': 'info',
+  'session.authenticated': 'info',
+  'session.proxied': 'info',
+  'session.auth-failed': 'info',
+  'session.revoked': 'info',
+  'sender.refused': 'info',
+  'recipient.refused': 'info',
+  'message.refused': 'info',
+  'message.accepted': 'info',
+  'message.discarded': 'warn',
+  'message.quarantined': 'warn',
+  'message.finished': 'info',
+  'delivery.delivered': 'info',
+  'delivery.deferred': 'info',
+  'delivery.failed': 'warn',
+  'delivery.rerouted': 'info',
+  'delivery.held': 'info',
+  'delivery.released': 'info',
+  'delivery.removed': 'warn',
+  'delivery.lease-lost': 'warn',
+  'delivery.unreadable': 'error',
+  'nexthop.unreachable': 'warn',
+  'nexthop.reachable': 'info',
+  'bounce.queued': 'info',
+  'bounce.suppressed': 'info',
+  'bounce.dropped': 'warn',
+  'queue.flushed': 'info',
+  'plugin.fault': 'error',
+  'plugin.said': 'info',
+  'store.swept': 'info',
+  'store.failing': 'error',
+  'kernel.fault': 'error',
+} as const satisfies Record<string, Level>
+export type EventName = keyof typeof EVENTS

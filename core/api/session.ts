@@ -1,0 +1,72 @@
+/**
+ * What a listening channel says to the kernel about one client: calls in the order of RFC 5321, then the content.
+ *
+ * The channel translates its protocol; what is allowed is decided behind these calls, by hooks and by the destination
+ * channel.
+ */
+import type { SaslExchange, WholeCredentials } from '../auth/sasl/exchange.ts'
+import type { SaslMechanism } from '../auth/sasl/mechanisms.ts'
+import type { Step } from '../message/trace.ts'
+import type { Identity, MailParameters, Notify, Protocol, Routed, Session } from './hooks.ts'
+import type { Refusal, Reply } from './reply.ts'
+
+/** The answer to a content. */
+export interface DataReply extends Reply {
+  /** What the log, the queue and the trace call the message. Absent when there was no transaction. */
+  readonly message?: string
+  /** The message is in the queue under that id. */
+  readonly queued?: boolean
+}
+
+/** Of a TLS connection; `tlsFacts` knows them. */
+export type TlsInfo = NonNullable<Session['tls']> & {
+  /** RFC 9266: what SASL can be bound to. Stays in the kernel. */
+  readonly binding?: Uint8Array
+}
+
+export interface ConnectionInfo {
+  readonly protocol: Protocol
+  readonly remote: Session['remote']
+  readonly local?: NonNullable<Session['local']>
+  readonly tls?: TlsInfo
+  /** Default false. */
+  readonly submission?: boolean
+}
+
+/** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */
+export interface ServerSession {
+  readonly session: Session
+  connect(): Promise<Refusal | undefined>
+  /** New facts: another protocol, TLS, a name from XCLIENT, … A new HELO, TLS or address ends the transaction. */
+  update(facts: Partial<ConnectionInfo> & { readonly helo?: string; readonly identity?: Identity | undefined }): void
+  /** The SASL mechanisms that can succeed now, strongest first. */
+  mechanisms(): readonly SaslMechanism[]
+  /**
+   * Runs a SASL exchange to its end; an identity is remembered. Wrong credentials are 535; 501 says that the client gave
+   * up, or that it could not be understood. May take its time when many attempts have failed. Throws what `ask` throws.
+   */
+  authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
+  /** The same for credentials that a protocol has without SASL. */
+  auth(credentials: WholeCredentials): Promise<Identity | Refusal>
+  /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
+  readonly revoked: AbortSignal
+  /** Calls `look` whenever the identity was asked about and still holds: what it may do can have changed. */
+  onRechecked(look: () => void): void
+  /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
+  mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
+  rcpt(to: {
+    readonly address: string
+    readonly notify?: readonly Notify[]
+    readonly orcpt?: string
+  }): Promise<Refusal | undefined>
+  /**
+   * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
+   * transaction either way. A source that throws is a client that went away: nothing is kept.
+   */
+  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<DataReply>
+  /** What the transaction has come to so far: every recipient's route, and what each tap said. */
+  outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
+  /** RSET: forgets the transaction. */
+  reset(): void
+  close(): void
+}

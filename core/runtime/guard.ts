@@ -1,0 +1,83 @@
+/**
+ * The wall between a plugin's handler and the kernel: one handler behind the kernel's promises.
+ *
+ * What must stay true: every handler settles, its faults carry its plugin's name, an answer that is not of its hook's
+ * shape is a fault, and null is "no opinion". tapable promises none of these: a tap that throws before its first await
+ * leaves the hook pending for ever.
+ */
+import { IemsError, reasonOf } from '../api/errors.ts'
+import type { HookName } from '../api/hooks.ts'
+import type { Handler } from '../api/plugin.ts'
+import type { HookRun } from '../api/run.ts'
+import { checkAnswer } from './answers.ts'
+import type { Emit, Log } from './log.ts'
+export class PluginFault extends IemsError {
+  constructor(plugin: string, hook: string, cause: unknown) {
+    super('IEMS_PLUGIN_FAULT', { plugin, hook, why: reasonOf(cause) }, cause)
+  }
+}
+
+interface GuardOptions {
+  readonly plugin: string
+  readonly hook: string
+  readonly timeout: number
+  readonly onError: 'defer' | 'skip'
+  readonly log: Log
+  readonly emit: Emit
+}
+
+/** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
+async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): Promise<unknown> {
+  const stop = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`no answer within ${ms} ms`)
+      stop.abort(error)
+      reject(error)
+    }, ms)
+  })
+  try {
+    return await Promise.race([(async () => call(stop.signal))(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Whom a hook about one recipient is about. */
+function recipientOf(subject: unknown): { readonly recipient?: string } {
+  const { address } = (subject as { to?: { address?: unknown } } | undefined)?.to ?? {}
+  return typeof address === 'string' ? { recipient: address } : {}
+}
+
+/** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
+export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
+  return async (subject: unknown, run: HookRun): Promise<unknown> => {
+    const since = performance.now()
+    const step = (rest: object) =>
+      run.step?.({
+        hook,
+        plugin,
+        ...recipientOf(subject),
+        ms: Math.round((performance.now() - since) * 10) / 10,
+        ...rest,
+      })
+    const base = {
+      log,
+      state: run.box(plugin),
+      note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
+    }
+    try {
+      // any: the hook table has typed the handler against its subject already
+      const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
+      if (answer !== undefined) checkAnswer(hook, answer)
+      step(answer === undefined ? {} : { answer })
+      return answer
+    } catch (cause) {
+      step({ fault: reasonOf(cause) })
+      emit('plugin.fault', { plugin, hook, ...(run.message === undefined ? {} : { message: run.message }), cause })
+      if (onError === 'skip') return undefined
+      throw new PluginFault(plugin, hook, cause)
+    }
+  }
+}

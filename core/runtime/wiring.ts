@@ -1,0 +1,159 @@
+/**
+ * Puts every plugin's handlers on a fresh set of hooks. tapable cannot untap, so a reload builds a new set.
+ *
+ * What must stay true: no plugin ever holds a raw hook; every handler runs behind `guard`; a tap of a hook that does not
+ * exist, or with options of another shape, is an error at set-up.
+ */
+import { IemsError } from '../api/errors.ts'
+import { type Answer, createHook, type HookKind, type HookName, KERNEL_HOOKS, type Subject } from '../api/hooks.ts'
+import type { PlacedHandler, PluginDefinition, PluginInstance, Stage } from '../api/plugin.ts'
+import { type HookRun, NO_MESSAGE } from '../api/run.ts'
+import type { BearerDiscovery } from '../auth/sasl/exchange.ts'
+import type { CredentialMechanism } from '../auth/sasl/mechanisms.ts'
+import { guard } from './guard.ts'
+import type { Emit, Log } from './log.ts'
+import { inOrder, STAGES, type Tap } from './order.ts'
+import type { PluginSettings } from './settings.ts'
+/** A plugin that has been set up. */
+export interface LoadedPlugin {
+  readonly name: string
+  readonly definition: PluginDefinition<any>
+  readonly placement: PluginSettings
+  readonly parts: PluginInstance
+  readonly log: Log
+}
+
+/** After ACCEPT nothing a plugin does can hurt a message. */
+const TOLD: readonly string[] = ['queued', 'settled', 'event']
+
+/** Whether a placement lets this run through. */
+function placed({ from, to }: PluginSettings, run: HookRun): boolean {
+  if (from && run.from !== undefined && !from.includes(run.from)) return false
+  return !(to && run.to !== undefined && ![run.to].flat().some((channel) => to.includes(channel)))
+}
+
+const PASSWORDS: readonly CredentialMechanism[] = ['PLAIN']
+
+const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms', 'discovery']
+
+/** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
+function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler<'auth'>> | undefined): void {
+  const { handler, stage, before, timeout } = placed ?? {}
+  const unknown = Object.keys(placed ?? {}).find((field) => !TAP_FIELDS.includes(field))
+  const why =
+    typeof handler !== 'function'
+      ? 'the handler is no function'
+      : stage !== undefined && !STAGES.includes(stage)
+        ? `the stage is ${JSON.stringify(stage)}, not one of ${STAGES.join(', ')}`
+        : before !== undefined && typeof before !== 'string'
+          ? 'before is not the name of a plugin'
+          : timeout !== undefined && !(timeout > 0)
+            ? 'the timeout is not a number of milliseconds'
+            : unknown !== undefined && `${unknown} is none of ${TAP_FIELDS.join(', ')}`
+  if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
+}
+
+function tapsOf({ name, placement, parts, log }: LoadedPlugin, emit: Emit): [hook: string, tap: Tap][] {
+  return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
+    const settings = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
+    checkPlaced(name, hook, settings)
+    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
+    const onError = TOLD.includes(hook) ? 'skip' : placement.onError
+    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
+    const filtered = placement.from || placement.to
+    // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
+    const run: Tap['run'] = filtered
+      ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
+      : (guarded as Tap['run'])
+    const hears = (channel: string) => placement.from?.includes(channel) ?? true
+    return [hook, { plugin: name, stage, before, mechanisms, discovery, hears, run }]
+  })
+}
+
+export interface Hooks {
+  /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
+  call<K extends HookName>(hook: K, subject: Subject<K>, run: HookRun): Promise<Answer<K> | undefined>
+  /** Says in whose run a delivery or message is seen, for hooks that plugins run about it. */
+  bind(subject: object, run: HookRun): void
+  /** The run of a delivery or message; throws TypeError for what the kernel did not give. */
+  runOf(subject: object): HookRun
+  /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
+  isTapped(hook: HookName): boolean
+  emit(event: Subject<'event'>): void
+  /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
+  mechanisms(channel: string): ReadonlySet<CredentialMechanism>
+  /** Where clients of that channel get tokens; the first plugin that says so. */
+  discovery(channel: string): BearerDiscovery | undefined
+  /** The names of the taps of each hook, in the order in which they run. */
+  readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
+  readonly warnings: readonly string[]
+}
+
+/** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
+export function wire(plugins: readonly LoadedPlugin[], emit: Emit): Hooks {
+  const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
+  const owners = new Map<string, PluginDefinition<any>>()
+  for (const { name: plugin, definition } of plugins) {
+    for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
+      // A plugin that stands twice, such as a listener with and without TLS, has its hooks once.
+      if (kinds.has(hook) && owners.get(hook) !== definition) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
+      kinds.set(hook, kind as HookKind)
+      owners.set(hook, definition)
+    }
+  }
+  const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
+  for (const standing of plugins) {
+    for (const [hook, tap] of tapsOf(standing, emit)) {
+      const list = taps.get(hook)
+      if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
+      list.push(tap)
+    }
+  }
+  const warnings: string[] = []
+  const hooks = new Map<string, ReturnType<typeof createHook>>()
+  const order = new Map<string, readonly Tap[]>()
+  for (const [hook, list] of taps) {
+    const sorted = inOrder(hook, list, (text) => warnings.push(text))
+    order.set(hook, sorted)
+    if (sorted.length === 0) continue
+    const made = createHook(kinds.get(hook) as HookKind, hook)
+    hooks.set(hook, made)
+    for (const { plugin, run } of sorted) {
+      // any: the table above has typed this handler already
+      if (kinds.get(hook) === 'sync') (made as any).tap(plugin, quietly(run))
+      else (made as any).tapPromise(plugin, run)
+    }
+  }
+  const runs = new WeakMap<object, HookRun>()
+  return {
+    bind: (subject, run) => void runs.set(subject, run),
+    runOf(subject) {
+      const run = runs.get(subject)
+      if (!run) throw new TypeError('not a delivery or message that the kernel gave')
+      return run
+    },
+    // any: as above
+    call: (hook, subject, run) => (hooks.get(hook) as any)?.promise(subject, run) ?? Promise.resolve(undefined),
+    isTapped: (hook) => hooks.has(hook),
+    mechanisms: (channel) =>
+      new Set([
+        ...PASSWORDS,
+        ...(order.get('auth') ?? []).filter(({ hears }) => hears(channel)).flatMap(({ mechanisms }) => mechanisms),
+      ]),
+    discovery: (channel) =>
+      (order.get('auth') ?? []).find(({ hears, discovery }) => discovery && hears(channel))?.discovery,
+    emit: (event) => (hooks.get('event') as any)?.call(event, NO_MESSAGE),
+    order,
+    warnings,
+  }
+}
+
+function quietly(run: Tap['run']): (event: unknown) => void {
+  return (event) => {
+    try {
+      run(event, NO_MESSAGE)
+    } catch {
+      // a watcher must not hurt what it watches
+    }
+  }
+}
