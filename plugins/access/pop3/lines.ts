@@ -9,10 +9,13 @@ const DOT = 46
 const LF = 10
 const CR = 13
 const MAX_LINE = 510
+const BRACKET_WITHOUT_CODE = /^(\S{1,4} )\[(?![A-Z]+(?:[-/][A-Z]+)*\] )/
 
 /** A status line, whatever a reason says: printable ASCII, 512 octets with its CRLF (RFC 1939 section 3). */
 export function statusLine(text: string): string {
-  return text.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, '?')
+  const line = text.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, '?')
+  // A bracket right behind the status begins a response code (RFC 2449 section 8); a reason that has none is only text.
+  return line.replace(BRACKET_WITHOUT_CODE, '$1(')
 }
 
 /** The content with its dots stuffed, and the line that ends it. */
