@@ -9,10 +9,9 @@ const { exports: exported } = JSON.parse(readFileSync('package.json', 'utf8')) a
   exports: Record<string, string | { source: string }>
 }
 
-// Workers are found by the name of their own entry.
+// package.json names every public entry and every worker; the command is reached through its launcher.
 const entries = [
   'core/cli/main.ts',
-  'core/runtime/watchdog/worker.ts',
   ...Object.values(exported).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.source.slice(2)])),
 ]
 
@@ -22,7 +21,7 @@ export default defineConfig({
   target: 'node24',
   clean: true,
   splitting: true,
-  // Plugins import the kernel by its name, as anybody's do.
+  // Plugins import the kernel by its name, like those of third parties.
   external: [/^iems(\/|$)/],
   removeNodeProtocol: false,
 })

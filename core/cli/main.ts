@@ -239,7 +239,7 @@ interface Common {
   readonly json?: boolean
 }
 
-/** What the server answers, unescaped: for whoever escapes it on printing. */
+/** What the server answers, unescaped: the caller escapes it on printing. */
 async function askRaw<T>(
   { config }: Common,
   asked: ControlRequest,

@@ -24,7 +24,7 @@ export interface ResolveDeps {
 
 /** RFC 5321 section 4.5.1, RFC 2142: the addresses by which those who run a domain can always be reached. */
 const ROLE = /^"?(postmaster|abuse)"?(?:@(.+))?$/i
-/** Enhanced codes that say nobody is behind an address. */
+/** Enhanced codes that say that an address has no recipient. */
 const UNKNOWN: readonly string[] = ['5.1.1', '5.2.1', '5.4.6']
 
 /** At least one. */

@@ -1,7 +1,7 @@
 /**
  * One question to one name server: by UDP from a port of its own, by TCP when the answer does not fit.
  *
- * What must stay true: only datagrams from that server count, and few wrong ones are borne (somebody guesses); nothing
+ * What must stay true: only datagrams from that server count, and few wrong ones are borne (another host guesses); nothing
  * waits longer than the time given; a socket never outlives its question.
  */
 import { createSocket } from 'node:dgram'
@@ -16,7 +16,7 @@ export interface Exchange<T> {
   read(message: Buffer): T | undefined
 }
 
-/** Wrong datagrams after which somebody is guessing: TCP cannot be guessed as easily. */
+/** Wrong datagrams after which the resolver assumes an attacker who guesses, and asks by TCP. */
 const MAX_STRAYS = 20
 
 export class NoReply extends Error {}
@@ -34,7 +34,7 @@ export function askByUdp<T>({ server, query, timeoutMs, read }: Exchange<T>): Pr
     if (reply !== undefined) resolve(reply)
     else if (++strays >= MAX_STRAYS) resolve('guessed')
   })
-  // Connected, the kernel passes on only what this server sends, and says when nobody listens there.
+  // Connected, the kernel passes on only what this server sends, and reports when no server listens there.
   socket.connect(server.port, server.address, (error?: Error) => {
     if (error) reject(error)
     else socket.send(query, (failure) => failure && reject(failure))

@@ -7,7 +7,7 @@ import type { Dns } from './dns.ts'
 
 export type HostName =
   | { readonly kind: 'confirmed'; readonly name: string }
-  /** `false`: names stand there, and none leads back. `absent`: none stands there. `unavailable`: nobody could say. */
+  /** `false`: names stand there, and none leads back. `absent`: none stands there. `unavailable`: the DNS could not be asked. */
   | { readonly kind: 'false' | 'absent' | 'unavailable' }
 
 /** Names of one address that are looked at. */
