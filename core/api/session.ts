@@ -48,6 +48,11 @@ export interface ServerSession {
   authenticate(exchange: SaslExchange): Promise<Identity | Refusal>
   /** The same for credentials that a protocol has without SASL. */
   auth(credentials: WholeCredentials): Promise<Identity | Refusal>
+  /**
+   * Takes up an identity that this server gave earlier and a plugin kept, as a web login does. Asks the plugins whether it
+   * still holds; a refusal says that it does not, or that they cannot be asked now.
+   */
+  resume(identity: Identity): Promise<Refusal | undefined>
   /** Aborted when the client's identity no longer holds, with a sentence for the client: the session is to be ended. */
   readonly revoked: AbortSignal
   /** Calls `look` whenever the identity was asked about and still holds: what it may do can have changed. */

@@ -262,6 +262,11 @@ export function openSession(
       return accepted(await converse(exchange, judge(), binding))
     },
     auth: async (credentials) => accepted(await judge().judge(credentials)),
+    async resume(identity) {
+      session = { ...session, identity }
+      unwatch ??= parts.rights.watch(async () => void (await recheck()))
+      return recheck()
+    },
     revoked: revoked.signal,
     onRechecked(look) {
       rechecked = look

@@ -48,8 +48,10 @@ interface ClientsDeps {
   readonly handshakeMs: number
   readonly clock: Clock
   readonly log: Log
-  /** What somebody is told who cannot be served. */
+  /** What a client that cannot be served is sent. */
   readonly full: string
+  /** The protocols offered in the TLS handshake (RFC 7301), the preferred one first. Default: none. */
+  readonly alpn?: readonly string[]
   /**
    * Speaks with a client to the end: what has been written by then still reaches the client. The signal says that the
    * server is stopping. A rejection cuts the connection off, for what could not be understood if it went on.
@@ -83,7 +85,11 @@ function createClients(parts: ClientsDeps): Clients {
 
   async function handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
     if (!tls || !certificates) throw new Error('there are no certificates')
-    const secured = new TLSSocket(socket, { isServer: true, ...tlsServerOptions(certificates, tls) })
+    const secured = new TLSSocket(socket, {
+      isServer: true,
+      ...tlsServerOptions(certificates, tls),
+      ...(parts.alpn ? { ALPNProtocols: [...parts.alpn] } : {}),
+    })
     connection.secure(secured)
     const done = new Promise<void>((resolve, reject) => {
       secured.once('secure', resolve)
@@ -195,7 +201,7 @@ export interface ListenerOptions {
   readonly timeouts: { readonly handshake: number }
 }
 
-export interface Listener extends Pick<ClientsDeps, 'full' | 'serve'> {
+export interface Listener extends Pick<ClientsDeps, 'full' | 'serve' | 'alpn'> {
   /** What `iems status` calls its doors. */
   readonly label: string
 }
@@ -204,7 +210,7 @@ export interface Listener extends Pick<ClientsDeps, 'full' | 'serve'> {
 export async function createListener(
   { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
   { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,
-  { label, full, serve }: Listener,
+  { label, ...protocol }: Listener,
 ): Promise<Required<Pick<PluginInstance, 'listen' | 'refresh' | 'close'>>> {
   const certificates = tls && (await readCertificates(tls))
   const refresh = async () => {
@@ -223,8 +229,7 @@ export async function createListener(
     handshakeMs,
     clock,
     log,
-    full,
-    serve,
+    ...protocol,
   })
   const named = tls?.mode === 'implicit' ? `${label} with TLS` : label
   return {

@@ -140,6 +140,7 @@ export async function openDoor(
       reset: clear,
       revoked: new AbortController().signal,
       onRechecked() {},
+      resume: async () => undefined,
       close() {
         if (!isClosed) sessions--
         isClosed = true
