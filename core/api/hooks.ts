@@ -69,6 +69,8 @@ export interface Session {
   readonly identity?: Identity
   /** The client's address is in a network that the channel trusts. */
   readonly trusted: boolean
+  /** Whether this client hands in messages; `nothing` where it only reads, looks up or administrates. */
+  readonly brings: 'mail' | 'nothing'
   /** A mail user agent's first hop (RFC 6409): what is missing in the header may be added. */
   readonly submission: boolean
 }

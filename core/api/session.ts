@@ -31,6 +31,8 @@ export interface ConnectionInfo {
   readonly tls?: TlsInfo
   /** Default false. */
   readonly submission?: boolean
+  /** Default `mail`. A listener whose clients hand in no messages, such as IMAP's, sets `nothing`: filters then pass over them. */
+  readonly brings?: Session['brings']
 }
 
 /** The kernel's side of one client's connection. Every refusal is a value; nothing here throws. */

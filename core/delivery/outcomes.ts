@@ -73,6 +73,7 @@ function ownSession(id: string, hostname: string): MessageRecord['session'] {
     remote: { address: '127.0.0.1', name: hostname },
     trusted: true,
     submission: false,
+    brings: 'mail',
   }
 }
 

@@ -80,6 +80,7 @@ export function openSession(
     ...(facts.tls ? { tls: tls as NonNullable<Session['tls']> } : {}),
     trusted: trusts(facts.remote.address),
     submission: facts.submission ?? false,
+    brings: facts.brings ?? 'mail',
   }
   /** What was said of the client before any message; every transaction begins with it. */
   let greeting = createTrace({ clock, from: channel })

@@ -37,7 +37,7 @@ interface Serving {
 
 async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {
   const { remote, local, tls } = client
-  const kernel = ctx.openSession({ protocol: 'IMAP', remote, local, ...(tls ? { tls } : {}) })
+  const kernel = ctx.openSession({ protocol: 'IMAP', brings: 'nothing', remote, local, ...(tls ? { tls } : {}) })
   const input = new LineReader(config.timeouts.login)
   const output = new LineWriter(config.timeouts.write)
   let isSecure = tls !== undefined

@@ -54,7 +54,7 @@ interface Served {
 
 async function serve(config: Options, ctx: SetupContext, { client, signal, mayLogIn }: Served): Promise<void> {
   const { remote, local, tls } = client
-  const kernel = ctx.openSession({ protocol: 'POP3', remote, local, ...(tls ? { tls } : {}) })
+  const kernel = ctx.openSession({ protocol: 'POP3', brings: 'nothing', remote, local, ...(tls ? { tls } : {}) })
   const input = new LineReader(config.timeouts.login)
   const output = new LineWriter(config.timeouts.write)
   let isSecure = tls !== undefined

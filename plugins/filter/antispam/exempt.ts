@@ -16,9 +16,9 @@ export function createExempt({ clients, recipients, authenticated, trusted }: Op
   const isExempt = inNetworks(clients)
   const names = new Set(recipients.map((name) => name.toLowerCase()))
   return {
-    of({ protocol, remote, identity, trusted: isTrusted }) {
+    of({ brings, protocol, remote, identity, trusted: isTrusted }) {
       // What this server itself hands in has no client.
-      if (!/^(?:E?SMTP|LMTP)/.test(protocol) || isIP(remote.address) === 0) return 'nothing'
+      if (brings !== 'mail' || protocol === 'LOCAL' || isIP(remote.address) === 0) return 'nothing'
       if (isExempt(remote.address)) return 'nothing'
       if (identity) return authenticated === 'content' ? 'content' : 'nothing'
       if (isTrusted) return trusted

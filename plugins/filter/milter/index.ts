@@ -123,9 +123,9 @@ export const milter = definePlugin({
       hooks: {
         connect: {
           ...wait,
-          // Who reads mail or asks the directory is not a filter's business.
+          // Clients that only read mail or look up entries are no filter's business.
           handler: (session) =>
-            bringsMail(session) ? each(clientOf(session), (filter) => filter.connect(session)) : undefined,
+            session.brings === 'mail' ? each(clientOf(session), (filter) => filter.connect(session)) : undefined,
         },
         helo: { ...wait, handler: (session) => each(clientOf(session), (filter) => filter.helo(session)) },
         mail: {
@@ -177,8 +177,6 @@ export const milter = definePlugin({
     }
   },
 })
-
-const bringsMail = ({ protocol }: Session) => /^(?:E?SMTP|LMTP|BSMTP|LOCAL)/.test(protocol)
 
 function withoutOurs(fields: readonly RawField[]): RawField[] {
   const ours = ourField(fields)

@@ -43,8 +43,8 @@ export function createCheck({ config, authservId, dns, now, chance, tally }: Che
   const isForwarder = inNetworks(config.forwarders)
   const { signatures, fieldSize, minKeyBits } = config.dkim
 
-  function isExempt({ protocol, remote, identity, trusted }: Session): boolean {
-    if (!/^(E?SMTP|LMTP)/.test(protocol) || isIP(remote.address) === 0) return true
+  function isExempt({ brings, protocol, remote, identity, trusted }: Session): boolean {
+    if (brings !== 'mail' || protocol === 'LOCAL' || isIP(remote.address) === 0) return true
     return (config.exempt.authenticated && identity !== undefined) || (config.exempt.trusted && trusted)
   }
 

@@ -49,7 +49,7 @@ interface Served {
 async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal }: Served): Promise<void> {
   const { options, directory, tree } = parts
   const { remote, local, tls } = client
-  const open = ctx.openSession({ protocol: 'LDAP', remote, local, ...(tls ? { tls } : {}) })
+  const open = ctx.openSession({ protocol: 'LDAP', brings: 'nothing', remote, local, ...(tls ? { tls } : {}) })
   const input = new LineReader(options.timeouts.login)
   const output = new LineWriter(options.timeouts.write)
   let isSecure = tls !== undefined
@@ -67,7 +67,7 @@ async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal 
     mechanisms: login.mechanisms,
     async isOwnPassword(account, username, password) {
       // Passwords for programs are not for the web, unless they are for just that.
-      const web = ctx.openSession({ protocol: 'HTTP', remote, local })
+      const web = ctx.openSession({ protocol: 'HTTP', brings: 'nothing', remote, local })
       const answer = await web.auth({ kind: 'password', username, password })
       web.close()
       return answer.kind === 'identity' && answer.account === account
