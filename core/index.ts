@@ -35,7 +35,6 @@ export { type AskClient, decodeResponse, type SaslExchange, type WholeCredential
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
-export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './header.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
   type Certificates,
@@ -59,6 +58,7 @@ export { Pace } from './listener/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listener/proxy.ts'
 export { tlsInfo } from './listener/tls-info.ts'
 export { type RawField, type SplitContent, splitContent } from './message/message.ts'
+export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './mime/header-end.ts'
 export { readZip, type ZipLimits, type ZippedFile } from './mime/zip.ts'
 export { groupsOf, isLoopback, plainAddress, reversed } from './net/addresses.ts'
 export type { Backend } from './net/backend.ts'

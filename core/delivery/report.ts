@@ -7,8 +7,8 @@
  */
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from '../api/hooks.ts'
-import { headerEnd } from '../header.ts'
 import { headerField } from '../message/message.ts'
+import { headerEnd } from '../mime/header-end.ts'
 import { addressField, cutLines, diagnosticField, fitsLines, printable, statusField } from './report-text.ts'
 
 export type ReportKind = Bounce['kind']

@@ -12,7 +12,6 @@ import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Discard, MailParameters, Priority, Routed, Session, Verdict } from '../api/hooks.ts'
 import { accept, classOf, defer, FAULT, format, type Refusal, type Reply, refuse } from '../api/reply.ts'
 import type { DataReply } from '../api/session.ts'
-import { createHeaderScanner, type HeaderEnd, mboxLine, withBlankLine } from '../header.ts'
 import {
   createChangeableMessage,
   createHeaders,
@@ -23,6 +22,7 @@ import {
   sizeWith,
 } from '../message/message.ts'
 import type { Trace } from '../message/trace.ts'
+import { createHeaderScanner, type HeaderEnd, mboxLine, withBlankLine } from '../mime/header-end.ts'
 import { groupByRoute, type SharedQueue } from '../queue/queue.ts'
 import type { MessageRecord } from '../queue/records.ts'
 import type { RememberRefusal } from '../queue/refusals.ts'

@@ -18,7 +18,7 @@ import type {
   Recipient,
   Session,
 } from '../api/hooks.ts'
-import { createHeaderScanner, FIELD_START, type HeaderEnd } from '../header.ts'
+import { createHeaderScanner, FIELD_START, type HeaderEnd } from '../mime/header-end.ts'
 import type { ByteRange } from '../store/store.ts'
 
 // --- ids ------------------------------------------------------------------------------

@@ -8,8 +8,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import type { Delivery } from '../api/hooks.ts'
-import { createHeaderScanner } from '../header.ts'
 import { type Body, type Edits, openWith } from '../message/message.ts'
+import { createHeaderScanner } from '../mime/header-end.ts'
 import type { ByteRange, Check, Op, Store } from '../store/store.ts'
 import type { Subspace } from '../store/subspace.ts'
 import {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { headerEnd } from '../../core/header.ts'
 import {
   type Body,
   createHeaders,
@@ -11,6 +10,7 @@ import {
   openWith,
   sizeWith,
 } from '../../core/message/message.ts'
+import { headerEnd } from '../../core/mime/header-end.ts'
 import { textOf } from '../../core/testing/index.ts'
 
 const RAW = 'Received: one\r\nSubject: a\r\n  folded\r\n\tsubject\r\nX-Spam: yes\r\nreceived: two\r\n\r\nBody\r\n'

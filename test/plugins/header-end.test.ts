@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { createHeaderScanner, headerEnd, withBlankLine } from '../../core/header.ts'
+import { createHeaderScanner, headerEnd, withBlankLine } from '../../core/mime/header-end.ts'
 import { smtpIn } from '../../plugins/smtp/in/index.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 import { talk as talkSmtp } from '../support/smtp-talk.ts'

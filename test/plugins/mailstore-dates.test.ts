@@ -1,7 +1,7 @@
 /** Dates of mail: one reader for all forms, and never the server's time zone. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readDate } from '../../plugins/mailbox/store/mime/dates.ts'
+import { readDate } from '../../core/mime/dates.ts'
 
 const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString().slice(0, 19))
 

@@ -4,8 +4,9 @@
  * What must stay true: what a UID means never changes, so what is kept of it is never stale; what is kept has a bound,
  * and the mailbox that has not been asked for the longest goes first.
  */
+
+import { decodeWords, envelopeOf, readDate, readFields } from 'iems/mime'
 import type { Email, Entry, Envelope, EnvelopeAddress, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
-import { decodeWords, envelopeOf, readDate, readFields } from '../../mailbox/store/mime/api.ts'
 import { collate } from './comparing.ts'
 import { compact } from './grammar/sets.ts'
 import { baseSubject, isReply, messageIds } from './subjects.ts'

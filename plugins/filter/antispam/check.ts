@@ -13,8 +13,8 @@ import {
   refuse,
   type Verdict,
 } from 'iems'
+import { gather } from 'iems/mime'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import { gather } from '../../mailbox/store/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf, type Views } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'

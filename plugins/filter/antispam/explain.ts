@@ -4,7 +4,7 @@
  * A file does not say who sent it, so lists, the client's name, HELO, SPF and greylisting are not part of the answer.
  */
 import type { CommandOutput } from 'iems'
-import { gather } from '../../mailbox/store/mime/api.ts'
+import { gather } from 'iems/mime'
 import { VIEWS } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
 import type { CommandDeps } from './commands.ts'

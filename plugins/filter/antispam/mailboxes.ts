@@ -2,8 +2,8 @@
  * What ties the filter to mailboxes: junk goes into Junk, and what users move in and out of it is learnt from.
  */
 import type { Delivery, HookContext } from 'iems'
+import { gather } from 'iems/mime'
 import type { Filing, MailStoreApi, Moved } from '../../mailbox/store/api.ts'
-import { gather } from '../../mailbox/store/mime/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { tokensOf } from './classifier/tokens.ts'

@@ -6,7 +6,7 @@
  */
 import { domainToASCII } from 'node:url'
 import type { RawField } from 'iems'
-import { tokensOf } from '../../mailbox/store/mime/api.ts'
+import { tokensOf } from 'iems/mime'
 
 /** Undefined when there is not exactly one domain in exactly one From field. */
 export function authorDomain(fields: readonly RawField[]): string | undefined {

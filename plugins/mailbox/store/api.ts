@@ -8,11 +8,10 @@
  */
 import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
 import { defineService, defineSignal } from 'iems'
+import type { EmailText, EncodedBody, MimePart } from 'iems/mime'
 import type { Account } from '../../directory/static/api.ts'
-import type { EncodedBody } from './mime/sources.ts'
-import type { MimePart } from './mime/structure.ts'
 
-export type { Envelope, EnvelopeAddress, MimePart } from './mime/structure.ts'
+export type { EmailText, Envelope, EnvelopeAddress, MimePart } from 'iems/mime'
 
 // --- mailboxes ----------------------------------------------------------------------------
 
@@ -132,18 +131,6 @@ export interface Email {
   text(most?: number): Promise<EmailText>
   /** RFC 8970: what it says, in 256 characters or less. */
   preview(): Promise<string>
-}
-
-/** What can be read in a message: charsets, transfer encodings and encoded words undone, bounded. */
-export interface EmailText {
-  /** Names in lower case. */
-  readonly fields: readonly { readonly name: string; readonly value: string }[]
-  /** The text of all its parts; HTML without its marks. */
-  readonly body: string
-  /** Names of attachments. */
-  readonly attachments: readonly string[]
-  /** There is more than was read. */
-  readonly isPartial: boolean
 }
 
 /** Text in any of these fields; `headers` are all but those named, each as `name: value`, `attachments` their names. */

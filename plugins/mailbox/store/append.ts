@@ -2,14 +2,13 @@
  * Messages that clients put into mailboxes: all of one command, or none.
  */
 import type { ContentStore, StagedContent } from 'iems'
+import { gather, readFields } from 'iems/mime'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
 import { addAppended, threadOf } from './emails.ts'
 import { refused } from './mailbox.ts'
 import type { Mailboxes } from './mailboxes.ts'
 import { addEntries, readFlags } from './messages.ts'
-import { gather } from './mime/gather.ts'
-import { readFields } from './mime/header.ts'
 
 export interface AppendDeps {
   readonly contents: ContentStore

@@ -7,14 +7,19 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, ContentState, ContentStore, StagedContent, Store } from 'iems'
+import {
+  createSources,
+  type EncodedBody,
+  gather,
+  type MimePart,
+  partBody,
+  preview,
+  readFields,
+  readStructure,
+  readText,
+} from 'iems/mime'
 import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
-import { gather } from './mime/gather.ts'
-import { readFields } from './mime/header.ts'
-import { createSources, type EncodedBody } from './mime/sources.ts'
-import { type MimePart, readStructure } from './mime/structure.ts'
-import { preview, readText } from './mime/text.ts'
-import { partBody } from './mime/transfer.ts'
 import {
   type ContentRecord,
   contentKey,

@@ -4,8 +4,9 @@
  * What must stay true: content streams, whatever its size; one message's reply is not begun before its records are
  * there; \Seen is set where the client did not say PEEK, and told in the same reply.
  */
+
+import { gather } from 'iems/mime'
 import type { Email, Entry, PartRange, Uids } from '../../../mailbox/store/api.ts'
-import { gather } from '../../../mailbox/store/mime/api.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, formatSection, type Partial, readFetchItems, type Section } from '../grammar/fetch.ts'

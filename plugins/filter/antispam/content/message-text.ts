@@ -15,7 +15,7 @@ import {
   readFields,
   readLong,
   readStructure,
-} from '../../../mailbox/store/mime/api.ts'
+} from 'iems/mime'
 
 export interface MessageText {
   /** Values of a field, encoded words undone; names in lower case. */

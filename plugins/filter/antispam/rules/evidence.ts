@@ -3,7 +3,7 @@
  *
  * Invariants: linear in what `Letter` holds of the message; every list is bounded.
  */
-import { decodeWords } from '../../../mailbox/store/mime/api.ts'
+import { decodeWords } from 'iems/mime'
 import { type HtmlFacts, readHtml } from '../content/html.ts'
 import { linksOf } from '../content/links.ts'
 import type { MessageText } from '../content/message-text.ts'

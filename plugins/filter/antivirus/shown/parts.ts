@@ -7,14 +7,7 @@
  * bounded; one file at a time is held.
  */
 import type { ByteRange } from 'iems'
-import {
-  createSources,
-  gather,
-  type MimePart,
-  partBody,
-  readFields,
-  readStructure,
-} from '../../../mailbox/store/mime/api.ts'
+import { createSources, gather, type MimePart, partBody, readFields, readStructure } from 'iems/mime'
 import { type Budget, type Problem, problemsOf } from '../archives/archives.ts'
 import { namesFragment } from '../extraction/fields.ts'
 import { missedParts, Unscannable } from '../extraction/missed.ts'

@@ -7,9 +7,9 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { readZip } from 'iems'
+import { readDate } from 'iems/mime'
 import { extract, pack } from 'tar-stream'
 import { ZipFile } from 'yazl'
-import { readDate } from '../mime/dates.ts'
 
 export interface TransferredMessage {
   readonly mailbox: string

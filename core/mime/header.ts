@@ -4,7 +4,7 @@
  * What must stay true: octets above 127 are read as UTF-8 in a field that is that, and else one character an octet; linear
  * time, whatever the header.
  */
-import { FIELD_START } from 'iems'
+import { FIELD_START } from './header-end.ts'
 
 export interface Field {
   /** Lower case. */

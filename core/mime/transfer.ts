@@ -4,8 +4,7 @@
  * What must stay true: broken encodings give what can be read of them; what is held between two chunks has a bound;
  * a chunk gives at most one piece, and never an empty one; the time is linear in the octets, whatever they are.
  */
-import type { Readable } from './sources.ts'
-import type { MimePart } from './structure.ts'
+import type { MimePart, Readable } from './parts.ts'
 
 /** A part's body, from the octets it stands in, decoded; undefined for an encoding nobody knows. */
 export function partBody(

@@ -4,22 +4,9 @@
  * RFC 2046 section 5.2.1 forbids to encode a message within a message, and RFC 6532 allows it for message/global; mail
  * has both. What must stay true: an encoded message is decoded once for one reader, into one buffer that has a bound.
  */
-import type { ByteRange } from 'iems'
 import { gather } from './gather.ts'
+import type { EncodedBody, Readable } from './parts.ts'
 import { partBody } from './transfer.ts'
-
-export interface Readable {
-  open(range?: ByteRange): AsyncIterable<Uint8Array>
-}
-
-/** The encoded body of a message within a message. */
-export interface EncodedBody {
-  readonly encoding: string
-  readonly body: number
-  readonly end: number
-  /** If it stands in an encoded message itself. */
-  readonly within?: EncodedBody
-}
 
 /** Decoded octets of all encoded messages within one message; what would be more is not taken apart. */
 export const MAX_DECODED = 8 * 1024 * 1024

@@ -4,14 +4,25 @@
  * What must stay true: no more is gathered than the limits say, whatever the message; HTML is read for its words and
  * never shown.
  */
-import type { EmailText } from '../api.ts'
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
 import { createCharsets, decodeCharset, readLong } from './parameters.ts'
-import { createSources, type Readable } from './sources.ts'
-import type { MimePart } from './structure.ts'
+import type { MimePart, Readable } from './parts.ts'
+import { createSources } from './sources.ts'
 import { partBody } from './transfer.ts'
 import { decodeWords } from './words.ts'
+
+/** What can be read in a message: charsets, transfer encodings and encoded words undone, bounded. */
+export interface EmailText {
+  /** Names in lower case. */
+  readonly fields: readonly { readonly name: string; readonly value: string }[]
+  /** The text of all its parts; HTML without its marks. */
+  readonly body: string
+  /** Names of attachments. */
+  readonly attachments: readonly string[]
+  /** There is more than was read. */
+  readonly isPartial: boolean
+}
 
 type SourceOf = ReturnType<typeof createSources>
 

@@ -4,7 +4,15 @@
  * What must stay true: linear time; whatever stands in the field comes out as some addresses, in order; names stay as
  * they are written, encoded words included.
  */
-import type { EnvelopeAddress } from './structure.ts'
+
+/** RFC 9051 section 7.5.2; a group begins with only a mailbox and ends with nothing. */
+export interface EnvelopeAddress {
+  readonly name?: string
+  /** The obsolete route, `@one,@two`. */
+  readonly route?: string
+  readonly mailbox?: string
+  readonly host?: string
+}
 
 /** Addresses of one field. */
 const MOST = 10_000

@@ -1,0 +1,18 @@
+/**
+ * Reading MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text.
+ *
+ * What is exported here is kept stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
+ * in linear time and within stated limits.
+ */
+export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'
+export { type MailDate, readDate } from './dates.ts'
+export { type Envelope, envelopeOf } from './envelope.ts'
+export { gather } from './gather.ts'
+export { type Field, type Fields, readFields } from './header.ts'
+export { type Charsets, createCharsets, decodeCharset, readLong, readParameters } from './parameters.ts'
+export type { EncodedBody, MimePart, Readable } from './parts.ts'
+export { createSources } from './sources.ts'
+export { readStructure } from './structure.ts'
+export { type EmailText, fromHtml, preview, readText } from './text.ts'
+export { partBody } from './transfer.ts'
+export { decodeWords } from './words.ts'
