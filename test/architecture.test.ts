@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
-import { circlesOf, shapesOf } from './support/structure.ts'
+import { circlesOf, type FunctionShape, shapesOf } from './support/structure.ts'
+import { EXCEPTIONS } from './support/structure-exceptions.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -187,6 +188,78 @@ test('no imports run in a circle', () => {
 
 test('no imports of core run in a circle, those of types included', () => {
   assert.deepEqual(circlesOf(shapesOf(['core/**/*.ts'])), [])
+})
+
+/**
+ * What each room of core/ may import at run time: a room whole, or one file of it. Type imports are free as long as they
+ * close no circle. From top to bottom the rooms stand on those above them.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  api: [],
+  store: ['api'],
+  net: ['api', 'runtime/units.ts'],
+  mime: ['api'],
+  message: ['api', 'header.ts', 'delivery/report-text.ts'],
+  queue: ['api', 'store', 'message', 'header.ts', 'delivery/report-text.ts', 'runtime/signals.ts'],
+  auth: ['api', 'store', 'runtime/signals.ts'],
+  listener: ['api', 'net', 'runtime/listeners.ts', 'runtime/units.ts'],
+  inbound: ['api', 'auth', 'message', 'queue', 'header.ts'],
+  delivery: ['api', 'message', 'queue', 'header.ts', 'runtime/answers.ts'],
+  runtime: ['api', 'net', 'store', 'queue', 'auth', 'inbound', 'delivery'],
+  control: ['api', 'runtime', 'queue/records.ts'],
+  cli: ['api', 'store', 'runtime', 'control'],
+  testing: ['api', 'store', 'queue', 'runtime'],
+}
+
+test('the arrows between the rooms of core are those of the table', () => {
+  const roomOfCore = (file: string) => file.split('/')[1] ?? ''
+  const wrong = imports.filter(({ from, to, typeOnly }) => {
+    const [own, other] = [roomOfCore(from), roomOfCore(to)]
+    if (typeOnly || !from.startsWith('core/') || !to.startsWith('core/') || own === other) return false
+    // 'iems' itself shows some of every room.
+    if (from === 'core/index.ts') return false
+    return !ROOMS[own]?.some((allowed) => allowed === other || `core/${allowed}` === to)
+  })
+  assert.deepEqual(wrong.map(told), [])
+  const rooms = new Set(files.filter((file) => /^core\/[^/]+\//.test(file)).map(roomOfCore))
+  assert.deepEqual([...rooms].sort(), Object.keys(ROOMS).sort())
+})
+
+/** Lines of a file, lines of a function, named functions inside one. */
+const MOST = { file: 350, function: 80, inner: 6 }
+
+/** Compares what is too large with the exceptions: nothing new may come, and what has been put right leaves the list. */
+function onlyExceptions(found: readonly string[], excepted: readonly string[], rule: string): void {
+  const fresh = found.filter((one) => !excepted.includes(one))
+  const stale = excepted.filter((one) => !found.includes(one))
+  assert.deepEqual(fresh, [], `${rule}: divide these`)
+  assert.deepEqual(stale, [], `${rule}: these keep to it now, remove them from test/support/structure-exceptions.ts`)
+}
+
+test('files and functions are short, factories hold few functions, and modules hold no state', () => {
+  const shapes = shapesOf(['core/**/*.ts', 'plugins/**/*.ts'])
+  const functionsWith = (isTooLarge: (one: FunctionShape) => boolean) =>
+    shapes.flatMap(({ file, functions }) => functions.filter(isTooLarge).map(({ name }) => `${file} ${name}`))
+  onlyExceptions(
+    shapes.filter(({ lines }) => lines > MOST.file).map(({ file }) => file),
+    EXCEPTIONS.files,
+    `a file has at most ${MOST.file} lines`,
+  )
+  onlyExceptions(
+    functionsWith(({ lines }) => lines > MOST.function),
+    EXCEPTIONS.functions,
+    `a function has at most ${MOST.function} lines`,
+  )
+  onlyExceptions(
+    functionsWith(({ inner }) => inner > MOST.inner),
+    EXCEPTIONS.factories,
+    `a function holds at most ${MOST.inner} others`,
+  )
+  onlyExceptions(
+    shapes.flatMap(({ file, mutable }) => mutable.map((name) => `${file} ${name}`)),
+    EXCEPTIONS.mutable,
+    'a module holds no mutable state',
+  )
 })
 
 test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {

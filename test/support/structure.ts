@@ -27,7 +27,7 @@ export interface FileShape {
   readonly functions: readonly FunctionShape[]
   /** Files of this repository that it imports, for values or for types. */
   readonly imports: readonly string[]
-  /** `let` and `var` at the top level of the module. */
+  /** State at the top level of the module: `let`, `var`, and constants that hold an empty collection to be filled. */
   readonly mutable: readonly string[]
 }
 
@@ -75,11 +75,25 @@ function shapeOf(file: string): FileShape {
     return [relative(root, resolve(root, dirname(file), specifier.text))]
   })
   const mutable = source.statements.flatMap((statement) =>
-    ts.isVariableStatement(statement) && !(statement.declarationList.flags & ts.NodeFlags.Const)
-      ? statement.declarationList.declarations.map(({ name }) => name.getText())
+    ts.isVariableStatement(statement)
+      ? statement.declarationList.declarations
+          .filter(
+            ({ initializer }) =>
+              !(statement.declarationList.flags & ts.NodeFlags.Const) || isEmptyCollection(initializer),
+          )
+          .map(({ name }) => name.getText())
       : [],
   )
   return { file, lines: text.split('\n').length - 1, comments: commentLines(text), functions, imports, mutable }
+}
+
+function isEmptyCollection(value: ts.Expression | undefined): boolean {
+  return (
+    value !== undefined &&
+    ts.isNewExpression(value) &&
+    /^(Weak)?(Map|Set)$/.test(value.expression.getText()) &&
+    (value.arguments ?? []).length === 0
+  )
 }
 
 function commentLines(text: string): number {
