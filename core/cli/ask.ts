@@ -1,0 +1,24 @@
+/**
+ * Questions to the running server, and what they come back as.
+ */
+import { askServer, type ControlRequest } from '../control/control.ts'
+import { loadConfig } from '../runtime/config.ts'
+import { controlPath } from '../runtime/server.ts'
+import { escapeValue } from '../runtime/text.ts'
+import type { Common } from './print.ts'
+
+/** What the server answers, unescaped: the caller escapes it on printing. */
+export async function askRaw<T>(
+  { config }: Common,
+  asked: ControlRequest,
+  each?: (item: unknown) => unknown,
+  file?: AsyncIterable<Uint8Array>,
+): Promise<T> {
+  return askServer<T>(controlPath(await loadConfig(config)), asked, each, file)
+}
+
+/** For people, every answer is escaped before it is styled; programs get it as it is. */
+export async function ask<T>(options: Common, asked: ControlRequest, each?: (item: unknown) => unknown): Promise<T> {
+  const shown = options.json ? <V>(value: V) => value : escapeValue
+  return shown(await askRaw<T>(options, asked, each && ((item) => each(shown(item)))))
+}

@@ -1,0 +1,81 @@
+/**
+ * Commands that look at the configuration and at records: `check`, `hooks`, `store check`.
+ */
+import type { Command } from 'commander'
+import { IemsError } from '../api/errors.ts'
+import { loadConfig, pathIn } from '../runtime/config.ts'
+import { folderWarnings } from '../runtime/server.ts'
+import { counted, formatSize } from '../runtime/text.ts'
+import { type Verified, verifyRecords } from '../store/level/verify.ts'
+import { ask } from './ask.ts'
+import { common } from './options.ts'
+import { bold, type Common, dim, print } from './print.ts'
+import { rehearse } from './rehearse.ts'
+
+function showVerified({ files, octets: read, damaged }: Verified): string {
+  const lines = [
+    ...damaged.map(({ file, what }) => `${file}: ${what}`),
+    `${counted(files, 'file')} with ${formatSize(read)} read, ${damaged.length} damaged`,
+  ]
+  if (damaged.length > 0)
+    lines.push(
+      'Stop the server and restore the folder `records` whole from a backup, together with `blobs`; a single file of it fits no other time. Then run iems mailbox check --deep --repair.',
+    )
+  return lines.join('\n')
+}
+
+function showOrder(order: Readonly<Record<string, readonly { plugin: string; stage: string }[]>>): string {
+  return Object.entries(order)
+    .map(
+      ([hook, taps]) =>
+        `${bold(hook.padEnd(10))} ${taps.length === 0 ? dim('–') : taps.map(({ plugin, stage }) => (stage === 'normal' ? plugin : `${plugin} (${stage})`)).join(' ▸ ')}`,
+    )
+    .join('\n')
+}
+
+/** The configuration as it is written, then what a running server has found wrong with what it keeps. */
+async function checkAll(options: Common) {
+  const config = await loadConfig(options.config)
+  const warnings = [...folderWarnings(config), ...(await rehearse(config, (kernel) => kernel.warnings))]
+  let isRunning = true
+  try {
+    await ask(options, { v: 1, method: 'check' }, (text) => warnings.push(String(text)))
+  } catch (error) {
+    if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
+    isRunning = false
+  }
+  const verdict = warnings.length === 0 ? 'is in order' : 'is valid, with warnings'
+  const lines = [`${config.path} ${verdict}`, ...warnings.map((text) => `warning: ${text}`)]
+  if (!isRunning) lines.push('No server answers: directory entries and other records were not looked at')
+  print(options, { ok: true, path: config.path, warnings, records: isRunning }, lines.join('\n'))
+}
+
+export function addChecks(iems: Command): void {
+  common(
+    iems
+      .command('check')
+      .description('check the configuration completely, and what the running server keeps; nothing is opened'),
+  ).action(checkAll)
+
+  common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(
+    async (options: Common) => {
+      const order = await rehearse(await loadConfig(options.config), ({ hooks }) =>
+        Object.fromEntries(
+          [...hooks.order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))]),
+        ),
+      )
+      print(options, order, showOrder(order))
+    },
+  )
+
+  const store = iems.command('store').description('the data folder')
+  common(
+    store.command('check').description('read every record of the store and compare its checksums; the server may run'),
+  ).action(async (options: Common) => {
+    const config = await loadConfig(options.config)
+    if (!('path' in config.store)) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The store is not a folder' })
+    const result = await verifyRecords(pathIn(config, config.store.path))
+    print(options, result, showVerified(result))
+    if (result.damaged.length > 0) process.exitCode = 1
+  })
+}

@@ -1,0 +1,23 @@
+/**
+ * A configuration set up without a port or a record of its own, to look at what it would be.
+ */
+import type { Config } from '../runtime/config.ts'
+import { createKernel, type Kernel } from '../runtime/kernel.ts'
+import { createListeners } from '../runtime/listeners.ts'
+import { createLog } from '../runtime/log.ts'
+import { systemClock } from '../runtime/server.ts'
+import { memoryStore } from '../store/memory.ts'
+
+/** Sets the whole configuration up without opening a door, and takes it down again. */
+export async function rehearse<T>(config: Config, look: (kernel: Kernel) => T): Promise<T> {
+  const store = memoryStore()
+  const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
+  try {
+    const kernel = await createKernel({ config, store, ports: createListeners(() => {}), clock: systemClock, log })
+    const seen = look(kernel)
+    await kernel.close(AbortSignal.timeout(5000))
+    return seen
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * `iems send`: hands in a message from standard input, as sendmail does.
+ */
+import type { Command } from 'commander'
+import { IemsError } from '../api/errors.ts'
+import type { Submitted } from '../api/plugin.ts'
+import { format } from '../api/reply.ts'
+import { loadConfig } from '../runtime/config.ts'
+import { ask } from './ask.ts'
+import { common } from './options.ts'
+import { type Common, print } from './print.ts'
+
+async function readInput(): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** The addresses of To, Cc and Bcc, for `send -t`. */
+async function addressesIn(content: Buffer): Promise<string[]> {
+  const { simpleParser } = await import('mailparser')
+  const { to, cc, bcc } = await simpleParser(content, {
+    skipHtmlToText: true,
+    skipTextLinks: true,
+    skipTextToHtml: true,
+    skipImageLinks: true,
+  })
+  return [to, cc, bcc]
+    .flat()
+    .flatMap(
+      (list) =>
+        list?.value.flatMap(({ address, group }) =>
+          address ? [address] : (group ?? []).map((one) => one.address ?? ''),
+        ) ?? [],
+    )
+}
+
+interface SendOptions extends Common {
+  readonly from?: string
+  readonly readRecipients?: boolean
+}
+
+async function send(to: readonly string[], options: SendOptions) {
+  const content = await readInput()
+  const recipients = [...to, ...(options.readRecipients ? await addressesIn(content) : [])].filter(
+    (address) => address !== '',
+  )
+  if (recipients.length === 0) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'No recipient was given' })
+  const from =
+    options.from ??
+    `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(options.config)).hostname}`
+  const sent = await ask<Submitted>(options, {
+    v: 1,
+    method: 'send',
+    params: { from: from.replace(/^<|>$/g, ''), to: recipients, content: content.toString('base64'), submission: true },
+  })
+  print(
+    options,
+    sent,
+    [format(sent.reply), ...sent.refused.map(({ address, reply }) => `<${address}>: ${format(reply)}`)].join('\n'),
+  )
+  // EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h, as sendmail says it.
+  if (sent.reply.code >= 400) process.exitCode = sent.reply.code < 500 ? 75 : 69
+}
+
+export function addSend(iems: Command): void {
+  common(iems.command('send').description('hand in a message from standard input, as sendmail does'))
+    .argument('[recipients...]')
+    .option('-f, --from <address>', 'the sender; default: the user and the host name')
+    .option('-t, --read-recipients', 'also to everybody in To, Cc and Bcc')
+    .action(send)
+}
