@@ -1,5 +1,6 @@
 /**
- * Reading MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text.
+ * MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text; and messages
+ * rewritten part by part.
  *
  * What is exported here is kept stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
  * in linear time and within stated limits.
@@ -11,6 +12,18 @@ export { gather } from './gather.ts'
 export { type Field, type Fields, readFields } from './header.ts'
 export { type Charsets, createCharsets, decodeCharset, readLong, readParameters } from './parameters.ts'
 export type { EncodedBody, MimePart, Readable } from './parts.ts'
+export type {
+  NewPart,
+  PartChange,
+  PartEditor,
+  PartFilter,
+  PartView,
+  Rewritable,
+  RewriteOptions,
+  RewriteProblem,
+  Rewritten,
+} from './rewrite/api.ts'
+export { rewriteMime } from './rewrite/rewrite.ts'
 export { createSources } from './sources.ts'
 export { readStructure } from './structure.ts'
 export { type EmailText, fromHtml, preview, readText } from './text.ts'

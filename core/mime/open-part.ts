@@ -61,7 +61,7 @@ export function bodyOf({ body, end, lines, encoding }: OpenPart): OpenPart {
   return { ...beginPart(body, false), parameters: { charset: 'us-ascii' }, encoding, end, lines }
 }
 
-export function boundaryOf({ parameters }: OpenPart): Buffer | undefined {
+export function boundaryOf({ parameters }: Pick<OpenPart, 'parameters'>): Buffer | undefined {
   // RFC 2046: a boundary does not end with white space.
   const boundary = Buffer.from((parameters.boundary ?? readLong(parameters, 'boundary') ?? '').trimEnd())
   return boundary.length > 0 && boundary.length <= MAX_BOUNDARY ? boundary : undefined

@@ -1,0 +1,94 @@
+/**
+ * The parts of a message with what is to become of them: walks the structure and asks the editor.
+ *
+ * What must stay true: the editor is asked in the order of the content, and not about what stands in a part that is
+ * removed or replaced; a structure beyond the limits, or that can be read in two ways, is not edited at all.
+ */
+import { readLong } from '../parameters.ts'
+import type { MimePart } from '../parts.ts'
+import { partBody } from '../transfer.ts'
+import { decodeWords } from '../words.ts'
+import type { PartChange, PartEditor, PartFilter, PartView, Rewritable, RewriteOptions, RewriteProblem } from './api.ts'
+
+/** A part, what is to become of it, and the same of its parts. */
+export interface Edited {
+  readonly part: MimePart
+  readonly path: readonly number[]
+  readonly within: readonly MimePart[]
+  readonly change: PartChange | undefined
+  /** Of an unencoded container that stays. */
+  readonly parts: readonly Edited[]
+  /** It or a part of it changes. */
+  readonly isChanged: boolean
+}
+
+const MAX_HEADER = 262_144
+
+/** Parts whose octets stand in the content itself; those of encoded messages belong to the message. */
+export const partsIn = (part: MimePart): readonly MimePart[] =>
+  (part.parts ?? []).filter(({ within }) => within === part.within)
+
+export const isMultipart = (part: MimePart): boolean => part.type === 'multipart'
+
+/** Why a structure is not edited, if it is not. */
+export function structureProblem(root: MimePart, options: RewriteOptions): RewriteProblem | undefined {
+  const maxParts = Math.min(options.maxParts ?? 1000, 10_000)
+  const maxDepth = Math.min(options.maxDepth ?? 50, 99)
+  let count = 0
+  const stack: { part: MimePart; path: readonly number[] }[] = [{ part: root, path: [] }]
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    const { part, path } = next
+    if (++count > maxParts) return { path: [], what: 'too-many-parts' }
+    if (path.length >= maxDepth) return { path, what: 'too-deep' }
+    if (part.body - part.header > MAX_HEADER) return { path, what: 'header-too-long' }
+    const parts = partsIn(part)
+    // A part that begins where the body does has no boundary before it: it stands for the body.
+    if (isMultipart(part) && parts.some(({ header }) => header === part.body)) return { path, what: 'no-boundary' }
+    stack.push(...parts.map((one, index) => ({ part: one, path: [...path, index + 1] })))
+  }
+  return undefined
+}
+
+function nameOf({ parameters, disposition }: MimePart): string | undefined {
+  const name = (disposition && readLong(disposition.parameters, 'filename')) ?? readLong(parameters, 'name')
+  return name === undefined ? undefined : decodeWords(name)
+}
+
+function matches(view: PartView, filter: PartFilter): boolean {
+  const { part, name, size } = view
+  const isContainer = partsIn(part).length > 0
+  if (isContainer && !filter.containers) return false
+  const [type, subtype] = (filter.type ?? '*').split('/')
+  if (type !== '*' && type !== part.type) return false
+  if (subtype !== undefined && subtype !== '*' && subtype !== part.subtype) return false
+  if (filter.disposition !== undefined && filter.disposition !== part.disposition?.type) return false
+  if (filter.name && !(name !== undefined && filter.name(name))) return false
+  return size >= (filter.minSize ?? 0) && size <= (filter.maxSize ?? Number.POSITIVE_INFINITY)
+}
+
+/** Asks the editor about a part, then about those in it. */
+export async function editPart(
+  message: Rewritable,
+  edit: PartEditor,
+  filter: PartFilter,
+  at: Pick<PartView, 'part' | 'path' | 'within'>,
+): Promise<Edited> {
+  const { part, path, within } = at
+  const name = nameOf(part)
+  const view: PartView = {
+    ...at,
+    ...(name === undefined ? {} : { name }),
+    size: part.end - part.body,
+    open: () => partBody(message, part),
+  }
+  const answer = matches(view, filter) ? await edit(view) : undefined
+  const change = answer && Object.keys(answer).length > 0 ? answer : undefined
+  const parts: Edited[] = []
+  if (!change?.remove && !change?.replace) {
+    for (const [index, one] of partsIn(part).entries())
+      parts.push(
+        await editPart(message, edit, filter, { part: one, path: [...path, index + 1], within: [...within, part] }),
+      )
+  }
+  return { ...at, change, parts, isChanged: change !== undefined || parts.some(({ isChanged }) => isChanged) }
+}

@@ -1,0 +1,184 @@
+/**
+ * Rewrites a message part by part, as a stream.
+ *
+ * The content is read once for its structure, and once more when the new content is read. What must stay true: every
+ * octet that no change is about stays as it was and where it was; memory is bounded by the structure, whose parts are
+ * limited, and by one chunk; a message is rewritten wholly or not at all, and every reason not to is found before the
+ * first octet of the new content is given.
+ */
+import { randomBytes } from 'node:crypto'
+import { gather } from '../gather.ts'
+import { boundaryOf } from '../open-part.ts'
+import { readStructure } from '../structure.ts'
+import type { PartEditor, Rewritable, RewriteOptions, Rewritten } from './api.ts'
+import { type Edited, editPart, isMultipart, structureProblem } from './editing.ts'
+import { isContentField, type RawHeaderField, withField } from './header-edit.ts'
+import { contentOf, type Piece } from './pieces.ts'
+import {
+  boundariesOf,
+  changedLeaf,
+  EMPTY,
+  fieldsOf,
+  messageFields,
+  newPart,
+  piecesOf,
+  RewriteFault,
+  replacedMessage,
+  type WrittenPart,
+  withVersion,
+} from './writing.ts'
+
+/**
+ * Asks `edit` about the leaves of a message, from the top, and gives the content that its answers make. Each leaf can
+ * be read decoded, changed, replaced, removed, or get others before and after it. Works on any content: a message
+ * beyond the limits, or a part to be changed that cannot be decoded without loss, leaves the whole message unchanged and
+ * is named as `problem`. Throws what the content's source or `edit` throws, and TypeError for a change that is wrong in
+ * itself.
+ *
+ * @example
+ * const { content, problem } = await rewriteMime(message, ({ part }) =>
+ *   part.subtype === 'x-msdownload' ? { remove: true } : undefined)
+ * if (content) await message.replaceContent(content())
+ */
+export async function rewriteMime(
+  message: Rewritable,
+  edit: PartEditor,
+  options: RewriteOptions = {},
+): Promise<Rewritten> {
+  const root = await readStructure((range) => message.open(range), message.size)
+  const problem = structureProblem(root, options)
+  if (problem) return { content: undefined, problem }
+  const edited = await editPart(message, edit, options.filter ?? {}, { part: root, path: [], within: [] })
+  if (!edited.isChanged) return { content: undefined }
+  try {
+    return { content: contentOf(message, await messagePieces(message, edited)) }
+  } catch (error) {
+    if (error instanceof RewriteFault) return { content: undefined, problem: error.problem }
+    throw error
+  }
+}
+
+const CRLF = Buffer.from('\r\n')
+const delimiter = (boundary: string) => Buffer.from(`\r\n--${boundary}\r\n`)
+const lastDelimiter = (boundary: string) => Buffer.from(`\r\n--${boundary}--\r\n`)
+
+/** A message, or one within a message. */
+async function messagePieces(message: Rewritable, node: Edited): Promise<Piece[]> {
+  const { part, change, isChanged } = node
+  if (!isChanged) return [{ start: part.header, end: part.end }]
+  const { before = [], after = [], remove } = change ?? {}
+  const around = boundariesOf(node.within)
+  if (before.length + after.length > 0) return wrapped(message, node)
+  if (remove) return piecesOf(await replacedMessage(message, part, await newPart(EMPTY, around)))
+  if (change?.replace) return piecesOf(await replacedMessage(message, part, await newPart(change.replace, around)))
+  const { fields, body } = await writtenPart(message, node)
+  return piecesOf({ fields: messageFields(fields), body }, part)
+}
+
+/** A message whose body becomes one part of a new multipart/mixed. */
+async function wrapped(message: Rewritable, node: Edited): Promise<Piece[]> {
+  const { part, change } = node
+  const around = boundariesOf(node.within)
+  const made = (parts: readonly Parameters<typeof newPart>[0][] = []) =>
+    Promise.all(parts.map(async (one) => piecesOf(await newPart(one, around))))
+  const kept = change?.replace ? await newPart(change.replace, around) : await writtenPart(message, node)
+  const all = await fieldsOf(message, part)
+  const inner = (kept.fields ?? all).filter(isContentField)
+  const items = [
+    ...(await made(change?.before)),
+    ...(change?.remove ? [] : [piecesOf({ fields: inner, body: kept.body })]),
+    ...(await made(change?.after)),
+  ]
+  const boundary = `=_${randomBytes(18).toString('base64url')}`
+  const outer: readonly RawHeaderField[] = withVersion(all.filter((field) => !isContentField(field)))
+  const fields = withField(outer, 'Content-Type', `multipart/mixed;\r\n boundary="${boundary}"`)
+  const body = items.flatMap((pieces, index) => [delimiter(boundary).subarray(index === 0 ? 2 : 0), ...pieces])
+  return piecesOf({ fields, body: [...body, lastDelimiter(boundary)] })
+}
+
+/** A part that stays, with its own changes and those within. */
+async function writtenPart(message: Rewritable, node: Edited): Promise<WrittenPart> {
+  const { part, parts, change } = node
+  if (change?.text || change?.octets) return changedLeaf(message, node)
+  const [inner] = parts
+  const body: readonly Piece[] =
+    !node.isChanged || !inner
+      ? [{ start: part.body, end: part.end }]
+      : isMultipart(part)
+        ? await multipartBody(message, node)
+        : [...(await messagePieces(message, inner)), { start: inner.part.end, end: part.end }]
+  return { fields: undefined, body }
+}
+
+/** A part of a multipart as it will stand there. */
+interface Item {
+  readonly pieces: readonly Piece[]
+  /** Its place among the parts that were there; undefined for a new one. */
+  readonly index?: number
+  /** Octet for octet as it was, so that what follows fits. */
+  readonly isKept: boolean
+}
+
+async function itemsOf(message: Rewritable, node: Edited): Promise<Item[]> {
+  const around = boundariesOf([...node.within, node.part])
+  const made = async (one: Parameters<typeof newPart>[0], index?: number): Promise<Item> => ({
+    pieces: piecesOf(await newPart(one, around)),
+    isKept: false,
+    ...(index === undefined ? {} : { index }),
+  })
+  const items: Item[] = []
+  for (const [index, child] of node.parts.entries()) {
+    const { change, part, isChanged } = child
+    for (const one of change?.before ?? []) items.push(await made(one))
+    if (change?.replace) items.push(await made(change.replace, index))
+    else if (!change?.remove) {
+      const pieces = isChanged
+        ? piecesOf(await writtenPart(message, child), part)
+        : [{ start: part.header, end: part.end }]
+      items.push({ pieces, index, isKept: !isChanged })
+    }
+    for (const one of change?.after ?? []) items.push(await made(one))
+  }
+  return items.length > 0 ? items : [await made(EMPTY)]
+}
+
+/** Preamble, delimiters and epilogue stay as they are wherever the parts beside them do. */
+async function multipartBody(message: Rewritable, node: Edited): Promise<Piece[]> {
+  const { part, parts } = node
+  const boundary = (boundaryOf(part) as Buffer).toString()
+  const originals = parts.map((one) => one.part)
+  const pieces: Piece[] = [{ start: part.body, end: originals[0]?.header ?? part.body }]
+  let last: Item | undefined
+  for (const item of await itemsOf(message, node)) {
+    if (last) pieces.push(...(await between(message, originals, boundary, last, item)))
+    pieces.push(...item.pieces)
+    last = item
+  }
+  const end = originals.at(-1)?.end ?? part.end
+  const isLastKept = last?.isKept && last.index === originals.length - 1
+  if (isLastKept) pieces.push({ start: end, end: part.end })
+  else if (end === part.end) pieces.push(lastDelimiter(boundary))
+  else pieces.push(...(await afterBreak(message, end, part.end)))
+  return pieces
+}
+
+async function between(
+  message: Rewritable,
+  originals: readonly Edited['part'][],
+  boundary: string,
+  last: Item,
+  next: Item,
+): Promise<readonly Piece[]> {
+  const before = next.index === undefined ? undefined : originals[next.index - 1]
+  const after = next.index === undefined ? undefined : originals[next.index]
+  if (!before || !after) return [delimiter(boundary)]
+  if (last.isKept && last.index === (next.index as number) - 1) return [{ start: before.end, end: after.header }]
+  return afterBreak(message, before.end, after.header)
+}
+
+/** A delimiter as it stood, with a line break before it where the part before had ended with its own. */
+async function afterBreak(message: Rewritable, start: number, end: number): Promise<readonly Piece[]> {
+  const [octet] = await gather(message.open({ start, end: start + 1 }), 1)
+  const range = { start, end }
+  return octet === 13 || octet === 10 ? [range] : [CRLF, range]
+}

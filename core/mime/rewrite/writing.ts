@@ -1,0 +1,143 @@
+/**
+ * Bodies and headers of parts that change, and of new ones.
+ *
+ * What must stay true: a part that cannot be read without loss is not written; a field that is not meant stays as it is.
+ */
+import { gather } from '../gather.ts'
+import { boundaryOf } from '../open-part.ts'
+import type { MimePart } from '../parts.ts'
+import { partBody } from '../transfer.ts'
+import type { NewPart, Rewritable, RewriteProblem } from './api.ts'
+import { BrokenText, decoderFor } from './charset.ts'
+import { type Edited, isMultipart, partsIn } from './editing.ts'
+import { isSound } from './encode.ts'
+import {
+  isContentField,
+  joinFields,
+  newPartFields,
+  parametersText,
+  type RawHeaderField,
+  splitFields,
+  withField,
+  withoutField,
+} from './header-edit.ts'
+import type { Piece } from './pieces.ts'
+import { type WrittenBody, writtenComposite, writtenOctets, writtenText, writtenTextOctets } from './text-body.ts'
+
+/** The message is left as it is. */
+export class RewriteFault extends Error {
+  readonly problem: RewriteProblem
+
+  constructor(path: readonly number[], what: RewriteProblem['what']) {
+    super(what)
+    this.problem = { path, what }
+  }
+}
+
+/** A part in two: fields, or the header as it stands, and its body. */
+export interface WrittenPart {
+  readonly fields: readonly RawHeaderField[] | undefined
+  readonly body: readonly Piece[]
+}
+
+/** Of the multiparts, whose boundary lines must not come up in a body within. */
+export const boundariesOf = (within: readonly MimePart[]): Buffer[] =>
+  within.filter(isMultipart).flatMap((part) => boundaryOf(part) ?? [])
+
+export async function fieldsOf(message: Rewritable, { header, body }: MimePart): Promise<RawHeaderField[]> {
+  return splitFields(await gather(message.open({ start: header, end: body }), body - header))
+}
+
+/** The part of a multipart that a caller made. */
+export async function newPart(part: NewPart, around: readonly Buffer[]): Promise<WrittenPart> {
+  const { type, charset, content } = part
+  const isText = /^text\//i.test(type)
+  const octets = () => opened(content)
+  let body: WrittenBody
+  if (/^(?:multipart|message)\//i.test(type)) body = await writtenComposite(octets, around)
+  else if (!isText) body = writtenOctets(octets)
+  else if (typeof content === 'string')
+    body = await writtenText(() => one(content), { charset: 'utf-8', encoding: '7bit' }, around)
+  else body = { ...(await writtenTextOctets(octets, around)), charset: charset ?? 'utf-8' }
+  return { fields: newPartFields(part, body.charset, body.encoding), body: [body.open] }
+}
+
+export const EMPTY: NewPart = { type: 'text/plain', content: '' }
+
+async function* one<Item>(item: Item): AsyncGenerator<Item> {
+  yield item
+}
+
+function opened(content: NewPart['content']): AsyncIterable<Uint8Array> {
+  if (typeof content === 'function') return content()
+  return one(typeof content === 'string' ? Buffer.from(content) : content)
+}
+
+/** A message keeps its fields, but those that say what its content is. */
+export async function replacedMessage(message: Rewritable, part: MimePart, by: WrittenPart): Promise<WrittenPart> {
+  const fields = (await fieldsOf(message, part)).filter((field) => !isContentField(field))
+  return { fields: withVersion([...fields, ...(by.fields ?? [])]), body: by.body }
+}
+
+export const withVersion = (fields: readonly RawHeaderField[]): readonly RawHeaderField[] =>
+  fields.some(({ name }) => name === 'mime-version') ? fields : withField(fields, 'MIME-Version', '1.0')
+
+/** A leaf whose text or octets change. Throws RewriteFault. */
+export async function changedLeaf(message: Rewritable, node: Edited): Promise<WrittenPart> {
+  const { part, path } = node
+  if (partsIn(part).length > 0) throw new TypeError('text and octets can be changed in leaves only')
+  const fields = await fieldsOf(message, part)
+  for (const name of ['content-type', 'content-transfer-encoding'])
+    if (fields.filter((field) => field.name === name).length > 1) throw new RewriteFault(path, 'ambiguous-header')
+  const body = await changedBody(message, node)
+  let edited = withoutField(withoutField(fields, 'content-md5'), 'content-length')
+  if (body.charset !== undefined && body.charset !== charsetOf(part)) {
+    const parameters = { ...withoutCharset(part.parameters), charset: body.charset }
+    edited = withField(edited, 'Content-Type', `${part.type}/${part.subtype}${parametersText(parameters)}`)
+  }
+  if (body.encoding !== part.encoding) edited = withField(edited, 'Content-Transfer-Encoding', body.encoding)
+  return { fields: edited, body: [body.open] }
+}
+
+const charsetOf = ({ parameters }: MimePart) => parameters.charset ?? 'us-ascii'
+
+const withoutCharset = (parameters: MimePart['parameters']) =>
+  Object.fromEntries(Object.entries(parameters).filter(([name]) => !/^charset(?:\*|$)/.test(name)))
+
+async function changedBody(message: Rewritable, node: Edited): Promise<WrittenBody> {
+  const { part, path, within, change } = node
+  const octets = () => partBody(message, part) as AsyncIterable<Uint8Array>
+  if (!octets()) throw new RewriteFault(path, 'unknown-encoding')
+  if (!(await isSound(part.encoding, message.open({ start: part.body, end: part.end }))))
+    throw new RewriteFault(path, 'broken-encoding')
+  if (change?.octets) {
+    const changed = change.octets
+    return writtenOctets(() => changed(octets()))
+  }
+  if (part.type !== 'text')
+    throw new TypeError(`the text of a part that is ${part.type}/${part.subtype} cannot be changed`)
+  const charset = charsetOf(part)
+  const decoder = decoderFor(charset)
+  if (!decoder) throw new RewriteFault(path, 'unknown-charset')
+  const changed = change?.text ?? ((text) => text)
+  try {
+    return await writtenText(
+      () => changed(decoder(octets())),
+      { charset, encoding: part.encoding },
+      boundariesOf(within),
+    )
+  } catch (error) {
+    throw error instanceof BrokenText ? new RewriteFault(path, 'broken-text') : error
+  }
+}
+
+/** The pieces of a part; its header as it stands when it has no fields of its own. */
+export function piecesOf({ fields, body }: WrittenPart, part?: MimePart): Piece[] {
+  const header = fields ? joinFields(fields) : { start: part?.header ?? 0, end: part?.body ?? 0 }
+  return [header, ...body]
+}
+
+/** Whether a message says which MIME it is; one without Content- fields needs not to. */
+export function messageFields(fields: readonly RawHeaderField[] | undefined): readonly RawHeaderField[] | undefined {
+  return fields?.some(isContentField) ? withVersion(fields) : fields
+}
