@@ -26,7 +26,6 @@ export const EXCEPTIONS = {
     'plugins/directory/store/changes.ts',
     'plugins/mailbox/store/mailboxes.ts',
     'plugins/mailbox/store/messages.ts',
-    'plugins/mailbox/store/mime/structure.ts',
     'plugins/mailbox/store/search/index-file.ts',
     'plugins/mailbox/store/search/indexer.ts',
     'plugins/smtp/in/server.ts',
