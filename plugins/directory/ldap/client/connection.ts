@@ -1,24 +1,14 @@
 /**
- * One connection to an LDAP server: bind and search.
+ * One connection to an LDAP server, by ldapjs's client: connect, StartTLS, bind, search and unbind.
  *
- * What must stay true: every request ends, by an answer, by the end of the connection or by time; a server that says
- * what cannot be understood, or too much, is hung up on; nothing secret is sent before TLS where TLS is wanted, and a
- * connection whose TLS failed is not used.
+ * Invariants: every request ends, by an answer, by the end of the connection or by a timeout; one request is sent at a
+ * time; what the server sends is checked before ldapjs reads it; nothing is sent before TLS where TLS is wanted but the
+ * request for it, and a connection on which anything failed is closed and never used again.
  */
-import { connect, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { LineReader } from 'iems'
-import {
-  BerError,
-  BerReader,
-  element,
-  enumerated,
-  integer,
-  octetString,
-  readHeader,
-  sequence,
-  TAG,
-} from '../server/api.ts'
+import { isIP, type Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { type Client, createClient, type Done, ExactName, type Filter, pagedResults } from './ldapjs.ts'
+import { NAME_ATTRIBUTE, RESPONSE, ResponseReader } from './responses.ts'
 
 export interface ServerAddress {
   readonly host: string
@@ -28,19 +18,19 @@ export interface ServerAddress {
 }
 
 export interface ConnectionLimits {
-  /** Ms until there is a connection, under TLS if need be. */
+  /** Ms until the connection is open, TLS included. */
   readonly connect: number
-  /** Ms for an answer. */
+  /** Ms for the whole answer to one request. */
   readonly request: number
-  /** Octets of one answer. */
+  /** Octets of one message of an answer. */
   readonly messageSize: number
   /** Entries of one search. */
   readonly entries: number
 }
 
-/** Nobody can say at this moment: another server may. */
+/** The server cannot answer now; another server may. */
 export class Unreachable extends Error {}
-/** The server has said no. */
+/** The server refused a request. */
 export class LdapRefusal extends Error {
   readonly code: number
   constructor(code: number, text: string) {
@@ -58,69 +48,56 @@ export interface Found {
 export interface Search {
   readonly base: string
   readonly scope: 'base' | 'sub'
-  readonly filter: Buffer
+  readonly filter: Filter
   readonly attributes: readonly string[]
-  /** How many are wanted; more are not asked for. */
+  /** Entries wanted; the server is asked for no more. */
   readonly most?: number
-}
-
-interface Pending {
-  readonly entries: Found[]
-  resolve(answer: Answer): void
-  reject(cause: Error): void
 }
 
 interface Answer {
   readonly code: number
   readonly text: string
   readonly entries: readonly Found[]
-  readonly cookie: Buffer | undefined
+  readonly cookie: Buffer
 }
 
-const RESULT = {
-  success: 0,
-  operationsError: 1,
-  sizeLimitExceeded: 4,
-  noSuchObject: 32,
-  busy: 51,
-  unavailable: 52,
-} as const
-const PAGED = '1.2.840.113556.1.4.319'
-const START_TLS = '1.3.6.1.4.1.1466.20037'
-const PAGE = 500
-/** RFC 4511 section 4.1.1.1; no request waits for so many others. */
-const LAST_ID = 2 ** 31 - 1
+const CODE = { success: 0, sizeLimitExceeded: 4, noSuchObject: 32 } as const
+/** Operations error, time limit, administrative limit, busy, unavailable, other. */
+const TEMPORARY: readonly number[] = [1, 3, 11, 51, 52, 80]
+const PAGE_SIZE = 500
 
 export class Connection {
   readonly #limits: ConnectionLimits
-  #socket: Socket
-  #input: LineReader
-  readonly #pending = new Map<number, Pending>()
-  #next = 1
+  readonly #client: Client
+  readonly #responses: ResponseReader
+  /** Ends what is being waited for. */
+  #abort: ((cause: Error) => void) | undefined
+  #isSecuring = false
   #end: Error | undefined
 
-  private constructor(socket: Socket, limits: ConnectionLimits) {
+  private constructor(client: Client, limits: ConnectionLimits) {
+    this.#client = client
     this.#limits = limits
-    this.#socket = socket
-    this.#input = new LineReader(limits.request)
+    this.#responses = new ResponseReader(limits)
+    client.on('error', (cause: Error) => this.#fail(cause))
+    client.on('close', () => this.#fail(new Error('the connection has ended')))
+    client.on('end', () => this.#fail(new Error('the connection has ended')))
   }
 
   /** Throws Unreachable. */
   static async open(server: ServerAddress, tls: ConnectionOptions, limits: ConnectionLimits): Promise<Connection> {
     const { host, port } = server
-    // RFC 6066 section 3: addresses are no server names.
-    const names = { host, ...(isIP(host) ? {} : { servername: host }), ...tls }
-    const socket = server.tls === 'implicit' ? connectTls({ port, ...names }) : connect({ host, port })
-    const timer = setTimeout(() => socket.destroy(new Error('no connection in time')), limits.connect)
+    // RFC 6066 section 3: an address is no server name.
+    const tlsOptions = { host, ...(isIP(host) ? {} : { servername: host }), ...tls }
+    const isTls = server.tls === 'implicit'
+    const client = createClient({ host, port, isTls, tlsOptions, connectTimeout: limits.connect })
+    const connection = new Connection(client, limits)
+    const timer = setTimeout(() => connection.#fail(new Error('no connection in time')), limits.connect)
     try {
-      await opened(socket, server.tls === 'implicit' ? 'secureConnect' : 'connect')
-      socket.setNoDelay(true).setKeepAlive(true)
-      const connection = new Connection(socket, limits)
-      if (server.tls === 'starttls') await connection.#startTls(names)
-      connection.#listen()
+      await connection.#connected()
+      if (server.tls === 'starttls') await connection.#startTls(tlsOptions)
       return connection
     } catch (cause) {
-      socket.destroy()
       throw new Unreachable(`${host}:${port}: ${cause instanceof Error ? cause.message : cause}`, { cause })
     } finally {
       clearTimeout(timer)
@@ -131,28 +108,29 @@ export class Connection {
     return this.#end === undefined
   }
 
-  /** False when the server does not take this name with this password. */
+  /** False when the server refuses this name with this password. Throws Unreachable. */
   async bind(dn: string, password: string): Promise<boolean> {
-    const { code, text } = await this.#request(element(0x60, integer(3), octetString(dn), octetString(password, 0x80)))
-    if (code === RESULT.success) return true
-    if (isTemporary(code)) throw new Unreachable(`bind: ${code} ${text}`)
-    return false
+    const { code, text } = await this.#request([RESPONSE.bind], (done) => {
+      // A name object is what ldapjs takes here, and then fails to write; a string is sent as it is.
+      this.#client.bind(dn, password, done)
+    })
+    if (TEMPORARY.includes(code)) throw new Unreachable(`bind: ${code} ${text}`)
+    return code === CODE.success
   }
 
-  /** All entries, page by page; none when there is no such base. Throws when there are more than the limits allow. */
+  /** All entries, page by page; none when the base does not exist. Throws when there are more than the limits allow. */
   async search(search: Search): Promise<Found[]> {
     const found: Found[] = []
     let cookie: Buffer = Buffer.alloc(0)
     do {
-      const answer: Answer = await this.#request(searchRequest(search), pagedControl(search, cookie))
+      const answer = await this.#page(search, cookie)
       const { code, text, entries } = answer
       found.push(...entries)
-      cookie = answer.cookie ?? Buffer.alloc(0)
-      if (code === RESULT.noSuchObject) return []
-      const isEnough = search.most !== undefined && found.length >= search.most
-      if (isEnough) return found.slice(0, search.most)
-      if (isTemporary(code)) throw new Unreachable(`search: ${code} ${text}`)
-      if (code !== RESULT.success) throw new LdapRefusal(code, text)
+      cookie = answer.cookie
+      if (code === CODE.noSuchObject) return []
+      if (search.most !== undefined && found.length >= search.most) return found.slice(0, search.most)
+      if (TEMPORARY.includes(code)) throw new Unreachable(`search: ${code} ${text}`)
+      if (code !== CODE.success) throw new LdapRefusal(code, text)
       if (found.length > this.#limits.entries)
         throw new Error(`the LDAP server has more than ${this.#limits.entries} entries for one search`)
     } while (cookie.length > 0)
@@ -160,161 +138,137 @@ export class Connection {
   }
 
   close(): void {
-    if (this.isOpen) this.#socket.write(sequence(integer(this.#id()), element(0x42)))
-    this.#fail(new Unreachable('closed'))
-    this.#socket.destroySoon()
+    if (!this.isOpen) return
+    this.#end = new Unreachable('closed')
+    this.#abort?.(this.#end)
+    const socket = this.#client._socket
+    this.#client.unbind(() => {})
+    socket?.on('error', () => {}).destroySoon()
   }
 
-  // --- octets ------------------------------------------------------------------------------------
+  // --- the life of the connection -----------------------------------------------------------------
 
-  #id(): number {
-    const id = this.#next
-    this.#next = id === LAST_ID ? 1 : id + 1
-    return id
-  }
-
-  async #request(operation: Buffer, controls?: Buffer): Promise<Answer> {
+  /** Waits for what `start` begins. Everything that is waited for ends when the connection does. */
+  async #wait<T>(start: (resolve: (value: T) => void, reject: (cause: Error) => void) => void): Promise<T> {
     if (this.#end) throw this.#end
-    const id = this.#id()
-    const answer = new Promise<Answer>((resolve, reject) => this.#pending.set(id, { entries: [], resolve, reject }))
-    this.#socket.write(sequence(integer(id), operation, ...(controls ? [element(0xa0, controls)] : [])))
-    // A server that does not answer one request is not asked another.
-    const timer = setTimeout(() => this.#fail(new Unreachable('no answer in time')), this.#limits.request)
+    if (this.#abort) throw new Error('one request at a time')
     try {
-      return await answer
+      return await new Promise<T>((resolve, reject) => {
+        this.#abort = reject
+        start(resolve, reject)
+      })
     } finally {
-      clearTimeout(timer)
-      this.#pending.delete(id)
+      this.#abort = undefined
     }
+  }
+
+  #connected(): Promise<void> {
+    return this.#wait((resolve) => {
+      // While it is set up, before the first octet is read.
+      this.#client.on('setup', (_: unknown, done: (error?: Error) => void) => {
+        this.#guard()
+        done()
+      })
+      this.#client.on('connect', () => resolve())
+    })
+  }
+
+  #startTls(options: ConnectionOptions): Promise<void> {
+    this.#isSecuring = true
+    this.#responses.expect(RESPONSE.extended)
+    return this.#wait<void>((resolve, reject) => {
+      this.#client.starttls({ ...options }, [], (error) => {
+        this.#isSecuring = false
+        if (!error) this.#guard()
+        if (error) reject(error)
+        else resolve()
+      })
+    }).catch((cause) => {
+      // ldapjs would go on in the clear.
+      this.#fail(cause)
+      throw cause
+    })
+  }
+
+  /** Puts the check of responses between the socket and ldapjs. */
+  #guard(): void {
+    const socket = this.#client._socket as Socket
+    const [read, ...others] = socket.listeners('data')
+    if (!read || others.length > 0) throw new Error('ldapjs does not read as expected')
+    socket.setNoDelay(true).setKeepAlive(true)
+    socket.off('data', read as () => void)
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        const messages = this.#responses.take(chunk)
+        // What is sent in the clear behind the answer would be read as if it had come under TLS.
+        if (this.#isSecuring && (messages.length > 1 || (messages.length === 1 && this.#responses.isInside)))
+          throw new Error('the server sent more than its answer to StartTLS')
+        for (const message of messages) if (this.isOpen) read.call(socket, message)
+      } catch (cause) {
+        this.#fail(cause as Error)
+      }
+    })
   }
 
   #fail(cause: Error): void {
-    this.#end ??= cause
-    this.#input.close()
-    this.#socket.destroySoon()
-    for (const { reject } of this.#pending.values()) reject(this.#end)
+    this.#end ??= cause instanceof Unreachable ? cause : new Unreachable(cause.message, { cause })
+    this.#abort?.(this.#end)
+    const socket = this.#client._socket
+    // Errors of a socket that is given up say nothing new, but without a listener they end the process.
+    socket?.on('error', () => {})
+    this.#client.destroy()
+    socket?.on('error', () => {}).destroy()
   }
 
-  #listen(): void {
-    this.#input.attach(this.#socket)
-    this.#socket.on('error', () => {})
-    void this.#read().catch((cause: unknown) =>
-      this.#fail(new Unreachable(cause instanceof Error ? cause.message : 'the connection has ended', { cause })),
-    )
-  }
+  // --- requests -----------------------------------------------------------------------------------
 
-  async #read(): Promise<never> {
-    this.#input.patience = NEVER
-    for (;;) this.#take(await this.#message())
-  }
-
-  async #message(): Promise<BerReader> {
-    const first = await this.#input.octets(2)
-    const more = (first[1] as number) >= 0x80 ? (first[1] as number) & 0x7f : 0
-    if (first[0] !== TAG.sequence || more > 4) throw new BerError('no message of LDAP')
-    const header = readHeader(more > 0 ? Buffer.concat([first, await this.#input.octets(more)]) : first)
-    if (!header || header.length > this.#limits.messageSize) throw new BerError('the message is too long')
-    return new BerReader(await this.#input.octets(header.length))
-  }
-
-  #take(message: BerReader): void {
-    const pending = this.#pending.get(message.integer())
-    const { tag } = message
-    // What nobody waits for: a notice of disconnection is followed by one.
-    if (!pending || tag === undefined) return
-    const operation = message.inside(tag)
-    if (tag === 0x64) {
-      if (pending.entries.length >= this.#limits.entries) throw new BerError('too many entries')
-      pending.entries.push(readEntry(operation))
-    } else if (tag !== 0x73 && tag !== 0x79) {
-      const code = operation.enumerated()
-      operation.octets()
-      const text = operation.octets().toString()
-      pending.resolve({ code, text, entries: pending.entries, cookie: readCookie(message) })
+  async #request(tags: readonly number[], send: (done: Done, entries: Found[]) => void): Promise<Answer> {
+    const entries: Found[] = []
+    const timer = setTimeout(() => this.#fail(new Error('no answer in time')), this.#limits.request)
+    try {
+      return await this.#wait<Answer>((resolve, reject) => {
+        this.#responses.expect(...tags)
+        send((error, result) => {
+          const code = error ? error.code : CODE.success
+          if (typeof code !== 'number') return reject(error as Error)
+          const cookie = result?.controls?.[0]?.value.cookie ?? Buffer.alloc(0)
+          resolve({ code, text: String(error?.dn || error?.message || ''), entries, cookie })
+        }, entries)
+      })
+    } finally {
+      clearTimeout(timer)
+      this.#responses.expect()
     }
   }
 
-  async #startTls(names: ConnectionOptions): Promise<void> {
-    this.#input.attach(this.#socket)
-    const id = this.#id()
-    this.#socket.write(sequence(integer(id), element(0x77, octetString(START_TLS, 0x80))))
-    const answer = await this.#message()
-    const isIt = answer.integer() === id && answer.tag === 0x78
-    if (!isIt || answer.inside(0x78).enumerated() !== RESULT.success) throw new Error('the server begins no TLS')
-    this.#input.detach()
-    this.#input = new LineReader(this.#limits.request)
-    const secured = connectTls({ ...names, socket: this.#socket })
-    await opened(secured, 'secureConnect')
-    this.#socket = secured
-  }
-}
-
-/** While nobody asks, a server need not say anything; requests have a time of their own. */
-const NEVER = 2 ** 31 - 1
-
-function opened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once(event, () => {
-      socket.off('error', reject)
-      socket.on('error', () => {})
-      resolve()
+  #page({ base, scope, filter, attributes, most }: Search, cookie: Buffer): Promise<Answer> {
+    const isPaged = scope === 'sub' && most === undefined
+    const options = {
+      scope,
+      filter,
+      attributes,
+      sizeLimit: most ?? 0,
+      timeLimit: Math.ceil(this.#limits.request / 1000),
+    }
+    const controls = isPaged ? [pagedResults(PAGE_SIZE, cookie)] : []
+    return this.#request([RESPONSE.entry, RESPONSE.done], (done, entries) => {
+      this.#client.search(new ExactName(base), options, controls, (error, response) => {
+        if (!response) return done(error)
+        response.on('searchEntry', (entry: Entry) => entries.push(readEntry(entry)))
+        response.on('error', (cause) => done(cause))
+        response.on('end', (result) => done(null, result))
+      })
     })
-    socket.once('error', reject)
-    socket.once('close', () => reject(new Error('the connection has ended')))
-  })
-}
-
-function isTemporary(code: number): boolean {
-  // 3: time limit, 11: administrative limit, 80: other.
-  return [RESULT.operationsError, 3, 11, RESULT.busy, RESULT.unavailable, 80].includes(code)
-}
-
-function searchRequest({ base, scope, filter, attributes, most = 0 }: Search): Buffer {
-  return element(
-    0x63,
-    octetString(base),
-    enumerated(scope === 'base' ? 0 : 2),
-    enumerated(0),
-    integer(most),
-    integer(0),
-    element(TAG.boolean, Buffer.from([0])),
-    filter,
-    sequence(...attributes.map((name) => octetString(name))),
-  )
-}
-
-/** RFC 2696, where there may be more than a page; not critical, for servers that do not know it. */
-function pagedControl({ scope, most }: Search, cookie: Buffer): Buffer | undefined {
-  if (scope === 'base' || most !== undefined) return undefined
-  return sequence(octetString(PAGED), octetString(sequence(integer(PAGE), octetString(cookie))))
-}
-
-function readCookie(message: BerReader): Buffer | undefined {
-  if (message.tag !== 0xa0) return undefined
-  const controls = message.inside(0xa0)
-  while (!controls.isAtEnd) {
-    const control = controls.inside()
-    const isPaged = control.text() === PAGED
-    if (control.tag === TAG.boolean) control.boolean()
-    if (!isPaged || control.isAtEnd) continue
-    const value = new BerReader(control.octets()).inside()
-    value.integer()
-    return value.octets()
   }
-  return undefined
 }
 
-function readEntry(reader: BerReader): Found {
-  const dn = reader.text()
-  const attributes = new Map<string, readonly Buffer[]>()
-  const list = reader.inside()
-  while (!list.isAtEnd) {
-    const attribute = list.inside()
-    const name = attribute.text().toLowerCase()
-    const set = attribute.inside(TAG.set)
-    const values: Buffer[] = []
-    while (!set.isAtEnd) values.push(set.octets())
-    attributes.set(name, values)
-  }
-  return { dn, attributes }
+interface Entry {
+  readonly attributes: readonly { readonly type: string; readonly buffers: readonly Buffer[] }[]
+}
+
+function readEntry({ attributes }: Entry): Found {
+  const found = new Map(attributes.map(({ type, buffers }) => [type.toLowerCase(), buffers]))
+  const dn = found.get(NAME_ATTRIBUTE)?.[0]?.toString() ?? ''
+  found.delete(NAME_ATTRIBUTE)
+  return { dn, attributes: found }
 }

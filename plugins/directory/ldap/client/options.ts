@@ -1,13 +1,14 @@
 /**
- * What an admin can set for one LDAP or Active Directory server, and what is usual for each.
+ * Options of the plugin, and the attributes that OpenLDAP and Active Directory use.
  */
 import { duration, secretValue, size } from 'iems'
 import * as z from 'zod'
-import { compileFilter, FilterError } from './filter-text.ts'
+import { parseDn } from '../server/api.ts'
+import { compileFilter, FilterError } from './filter.ts'
 
 const filter = z.string().refine((text) => {
   try {
-    return compileFilter(text).length > 0
+    return compileFilter(text) !== undefined
   } catch (cause) {
     if (cause instanceof FilterError) return false
     throw cause
@@ -21,93 +22,119 @@ const server = z
     'must be ldap://host:port or ldaps://host:port',
   )
 
-const attributes = z.array(z.string())
+/** What ldapjs sends as the name of an attribute. */
+const attribute = z.string().regex(/^[A-Za-z][\w.;-]*$/, 'must be the name of an attribute')
+const attributes = z.array(attribute)
+/** With `=` and what the values begin with, or are. */
+const valued = z.array(z.string().regex(/^[A-Za-z][\w.;-]*(?:=.*)?$/, 'must be attribute or attribute=value'))
+
+const name = z
+  .string()
+  .max(8192)
+  .refine((text) => parseDn(text) !== undefined, 'must be a distinguished name')
 
 const accounts = z.strictObject({
-  base: z.string().optional().describe('Where accounts are. Default: `base`.'),
-  filter: filter.optional().describe('What is an account.'),
-  id: z.string().optional().describe('What never changes; mailboxes belong to it.'),
-  name: z.string().optional().describe('What its owner is called here.'),
-  logins: attributes.optional().describe('What its owner may log in with.'),
-  addresses: attributes
+  base: name.optional().describe('Entry below which accounts are searched. Default: `base`.'),
+  filter: filter.optional().describe('Filter that every account matches.'),
+  id: attribute.optional().describe('Attribute that never changes; mailboxes belong to its value.'),
+  name: attribute.optional().describe('Attribute with the name of the account.'),
+  logins: attributes.optional().describe('Attributes whose values are accepted as login names.'),
+  addresses: valued
     .optional()
-    .describe('Mail for these comes here. `attribute=prefix:` takes values that begin so.'),
-  displayName: z.string().optional().describe('The name of the person.'),
-  quota: z.string().optional().describe('Octets that the mailboxes may hold.'),
-  forward: z.string().optional().describe('Mail goes to these addresses instead.'),
-  mailHost: z.string().optional().describe('Mail goes to this host instead, by `mailHostChannel`.'),
-  sendAs: z
-    .string()
+    .describe('Attributes with the addresses of the account. `attribute=prefix:` takes the values with that prefix.'),
+  displayName: attribute.optional().describe('Attribute with the name of the person.'),
+  quota: attribute.optional().describe('Attribute with the size limit of the mailboxes, in octets.'),
+  forward: attribute.optional().describe('Attribute with addresses that receive the mail instead.'),
+  mailHost: attribute
     .optional()
-    .describe('Addresses it may send from beside its own; `*@example.org` is a whole domain, `*` any address.'),
-  passwordChanged: z
-    .string()
+    .describe('Attribute with the host that receives the mail instead, by `mailHostChannel`.'),
+  sendAs: attribute
     .optional()
-    .describe('When the password was changed, as a time or a number that grows: a later one ends open sessions.'),
-  disabled: attributes
+    .describe('Attribute with further sender addresses; `*@example.org` allows a domain, `*` every address.'),
+  passwordChanged: attribute
     .optional()
-    .describe('`attribute=value` of an account that may not log in: it ends open sessions.'),
+    .describe('Attribute with the time of the last password change, or a growing number: a later value ends sessions.'),
+  disabled: valued
+    .optional()
+    .describe('`attribute=value` pairs of an account that may not log in; a match ends its sessions.'),
 })
 const groups = z.strictObject({
-  base: z.string().optional().describe('Where groups are. Default: `base`.'),
-  filter: filter.optional().describe('What is a group.'),
-  name: z.string().optional().describe('What it is called here.'),
-  addresses: attributes.optional().describe('Mail for these goes to all members.'),
-  members: attributes.optional().describe('DNs of members, and addresses.'),
+  base: name.optional().describe('Entry below which groups are searched. Default: `base`.'),
+  filter: filter.optional().describe('Filter that every group matches.'),
+  name: attribute.optional().describe('Attribute with the name of the group.'),
+  addresses: valued.optional().describe('Attributes with the addresses of the group; its members receive the mail.'),
+  members: attributes.optional().describe('Attributes with members: distinguished names or addresses.'),
 })
 
 export const options = z.strictObject({
   servers: z
     .array(server)
     .min(1)
-    .describe('In the order in which they are asked: the next when one cannot be reached.'),
-  startTls: z.boolean().default(true).describe('Begin TLS on ldap:// before anything is said.'),
+    .describe('URLs of the servers, in order of preference. The next one is used when one is unreachable.'),
+  startTls: z.boolean().default(true).describe('Require StartTLS on ldap:// URLs. Without TLS no request is sent.'),
   tls: z
     .strictObject({
-      ca: z.string().optional().describe('File with the certificates of who may vouch for the servers (PEM).'),
-      servername: z.string().optional().describe('The name in the certificate. Default: the host.'),
+      ca: z.string().optional().describe('PEM file with the certificate authorities. Default: those of the system.'),
+      servername: z.string().optional().describe('Name that the certificate must be for. Default: the host.'),
     })
     .prefault({})
-    .describe('How the servers show that they are the right ones.'),
-  bindDn: z.string().default('').describe('Who asks. Default: nobody.'),
-  password: secretValue().optional().describe('Of who asks.'),
-  base: z.string().describe("Where everything is: 'dc=example,dc=org'."),
-  kind: z.enum(['openldap', 'active-directory']).default('openldap').describe('Which defaults fit what is below.'),
-  accounts: accounts.prefault({}).describe('Which entries are accounts, and what is in them.'),
-  groups: groups.prefault({}).describe('The same for groups.'),
-  domains: z.array(z.string()).min(1).describe('Domains whose addresses are all known there.'),
-  channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
-  mailHostChannel: z.string().default('internet').describe('The channel that delivers to a `mailHost`.'),
-  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+    .describe('How the certificates of the servers are verified.'),
+  bindDn: z
+    .string()
+    .max(8192)
+    .default('')
+    .describe(
+      'Name that searches bind as: a distinguished name, or user@domain on Active Directory. Default: anonymous.',
+    ),
+  password: secretValue().optional().describe('Password of `bindDn`.'),
+  base: name.describe("Entry below which everything is searched: 'dc=example,dc=org'."),
+  kind: z
+    .enum(['openldap', 'active-directory'])
+    .default('openldap')
+    .describe('Type of the servers: chooses the defaults of `accounts` and `groups`.'),
+  accounts: accounts.prefault({}).describe('How accounts are found, and the meaning of their attributes.'),
+  groups: groups.prefault({}).describe('How groups are found, and the meaning of their attributes.'),
+  domains: z
+    .array(z.string())
+    .min(1)
+    .describe('Domains whose addresses are looked up; mail for an unknown address of these is refused.'),
+  channel: z.string().default('local').describe('Channel that delivers to mailboxes.'),
+  mailHostChannel: z.string().default('internet').describe('Channel that delivers to the value of `mailHost`.'),
+  subaddress: z.string().max(1).default('+').describe("Separator of address details (ann+lists@); '' for none."),
   ownAuthor: z
     .boolean()
     .default(true)
-    .describe(
-      'Every address in From and Sender of an authenticated client is held to the rule of `ownAddress` too, and its null sender is for reports alone.',
-    ),
-  ownAddress: z.boolean().default(true).describe('Who has logged in sends as one of his own addresses.'),
-  mayRelay: z.boolean().default(true).describe('Who has logged in may send mail to other places.'),
-  members: z.int().positive().default(10_000).describe('Most members that one group may become.'),
-  connections: z.int().positive().default(8).describe('Connections at a time, and as many for logins.'),
-  entries: z.int().positive().default(1_000_000).describe('Entries of one search: of all accounts, for commands.'),
-  messageSize: size().prefault('16 MiB').describe('Size of one answer.'),
+    .describe('Apply `ownAddress` to every address in From and Sender too; the null sender is then for reports alone.'),
+  ownAddress: z
+    .boolean()
+    .default(true)
+    .describe('Refuse MAIL FROM with an address that the authenticated client does not own.'),
+  mayRelay: z.boolean().default(true).describe('Allow authenticated clients to send to other domains.'),
+  members: z.int().positive().default(10_000).describe('Maximum number of recipients that one group expands to.'),
+  connections: z
+    .int()
+    .positive()
+    .default(8)
+    .describe('Maximum number of connections for searches; logins use as many of their own.'),
+  entries: z.int().positive().default(1_000_000).describe('Maximum number of entries of one search.'),
+  messageSize: size().prefault('16 MiB').describe('Maximum size of one message from a server.'),
   timeouts: z
     .strictObject({
-      connect: duration().prefault('5 s').describe('For a connection, TLS included.'),
-      request: duration().prefault('10 s').describe('For an answer.'),
-      rest: duration().prefault('30 s').describe('How long a server that cannot be reached is asked last.'),
+      connect: duration().prefault('5 s').describe('Time to connect, TLS included.'),
+      request: duration().prefault('10 s').describe('Time for the whole answer to one request.'),
+      rest: duration().prefault('30 s').describe('Time for which an unreachable server is tried last.'),
     })
     .prefault({})
-    .describe('How long the servers may be silent.'),
+    .describe('Timeouts of connections to the servers.'),
   cache: z
     .strictObject({
-      lifetime: duration().prefault('5 min').describe('For what was found.'),
-      absent: duration().prefault('30 s').describe('For what was not.'),
-      stale: duration().prefault('1 h').describe('For what was found, while no server can be reached.'),
-      size: z.int().positive().default(10_000).describe('Answers that are kept.'),
+      lifetime: duration().prefault('5 min').describe('Lifetime of an entry that was found.'),
+      absent: duration().prefault('30 s').describe('Lifetime of the fact that no entry was found.'),
+      stale: duration().prefault('1 h').describe('Lifetime of an entry while no server is reachable.'),
+      size: z.int().positive().default(10_000).describe('Maximum number of cached answers.'),
     })
     .prefault({})
-    .describe('How long answers count. Passwords are never kept.'),
+    .describe('How long answers are cached. Passwords are never cached.'),
 })
 export type Options = z.output<typeof options>
 
@@ -181,13 +208,13 @@ const USUAL = {
   },
 } as const
 
-const said = <T extends object>(given: T) =>
-  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+const given = <T extends object>(options: T) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** What was set, and what is usual. */
+/** The options, and for the others the defaults of the kind. */
 export function mappingOf({ kind, base, accounts, groups }: Options): Mapping {
   return {
-    accounts: { base, ...USUAL[kind].accounts, ...said(accounts) },
-    groups: { base, ...USUAL[kind].groups, ...said(groups) },
+    accounts: { base, ...USUAL[kind].accounts, ...given(accounts) },
+    groups: { base, ...USUAL[kind].groups, ...given(groups) },
   } as Mapping
 }

@@ -8,7 +8,7 @@
 import { type Account, readAddress } from '../../static/api.ts'
 import type { Cached } from './cache.ts'
 import type { Found, Search } from './connection.ts'
-import { all, any, compileFilter, equality } from './filter-text.ts'
+import { all, any, compileFilter, equality, type Filter } from './filter.ts'
 import type { Mapping } from './options.ts'
 
 export interface LdapAccount extends Account {
@@ -95,7 +95,7 @@ export function createSource({ mapping, cached, search, members: most }: SourceD
     }
   }
 
-  async function account(by: string, filter: Buffer): Promise<LdapAccount | undefined> {
+  async function account(by: string, filter: Filter): Promise<LdapAccount | undefined> {
     const found = await search({
       base: accounts.base,
       scope: 'sub',
@@ -106,7 +106,7 @@ export function createSource({ mapping, cached, search, members: most }: SourceD
     if (found.length > 1) throw new Error(`two accounts of the LDAP server have the ${by}`)
     return found[0] && accountIn(found[0])
   }
-  const known = (by: string, filter: Buffer) => cached(`account ${by}`, () => account(by, filter))
+  const known = (by: string, filter: Filter) => cached(`account ${by}`, () => account(by, filter))
 
   /** Asked each time: who is no longer there, or stands elsewhere, logs in accordingly. */
   const byLogin = (login: string) =>

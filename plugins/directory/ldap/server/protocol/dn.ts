@@ -92,8 +92,7 @@ function readHex(text: string, from: number): { readonly value: string; readonly
 function escapeValue(value: string): string {
   return value
     .replace(/[\\,+"<>;=]/g, '\\$&')
-    .replace(/^[ #]/, '\\$&')
-    .replace(/(?<=.) $/, '\\ ')
+    .replace(/^[ #]| $/g, '\\$&')
     .replace(/\p{Cc}/gu, (letter) =>
       [...Buffer.from(letter)].map((octet) => `\\${octet.toString(16).padStart(2, '0')}`).join(''),
     )

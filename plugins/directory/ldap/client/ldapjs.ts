@@ -1,0 +1,102 @@
+/**
+ * What this plugin takes of ldapjs: its client, its controls and its filter objects. Nothing else imports ldapjs.
+ *
+ * ldapjs reads a name into pieces and writes it again, and forgets to escape backslashes in it; its filters write
+ * themselves as text for a log that is not kept, and throw where a value is not UTF-8. `ExactName` and `OctetFilter` are
+ * its own objects without these faults. docs/decisions/0015 lists them all.
+ */
+import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import ldapjs from 'ldapjs'
+
+/** A filter object of ldapjs. */
+export type Filter = InstanceType<typeof ldapjs.AndFilter>
+
+export const {
+  AndFilter,
+  OrFilter,
+  NotFilter,
+  PresenceFilter,
+  SubstringFilter,
+  GreaterThanEqualsFilter,
+  LessThanEqualsFilter,
+  ApproximateFilter,
+  ExtensibleFilter,
+} = ldapjs
+
+/** An equality filter whose value can be any octets. */
+export class OctetFilter extends ldapjs.EqualityFilter {
+  override toString(): string {
+    return '(octets)'
+  }
+}
+
+/** A distinguished name that is sent exactly as it was given. */
+export class ExactName extends ldapjs.DN {
+  readonly #text: string
+
+  constructor(text: string) {
+    super()
+    this.#text = text
+  }
+
+  override toString(): string {
+    return this.#text
+  }
+}
+
+export interface ResultControl {
+  readonly type: string
+  readonly value: { readonly cookie: Buffer }
+}
+
+/** `dn` of an error carries the server's diagnostic message: see `responses.ts`. */
+export type Done = (
+  error: (Error & { readonly code?: unknown; readonly dn?: unknown }) | null,
+  result?: { readonly controls?: readonly ResultControl[] },
+) => void
+
+/** The part of ldapjs's client that is used, as version 3 has it. */
+export interface Client extends EventEmitter {
+  /** Not public: the socket that it reads from and writes to, under TLS once StartTLS has succeeded. */
+  readonly _socket: Socket | null
+  readonly urls: { hostname: string }[]
+  bind(name: string, password: string, done: Done): void
+  search(
+    base: ExactName,
+    options: object,
+    controls: readonly unknown[],
+    done: (error: Parameters<Done>[0], response?: EventEmitter) => void,
+  ): void
+  starttls(options: ConnectionOptions, controls: readonly unknown[], done: (error?: Error | null) => void): void
+  unbind(done: () => void): void
+  destroy(): void
+}
+
+export interface ClientSettings {
+  readonly host: string
+  readonly port: number
+  readonly isTls: boolean
+  readonly tlsOptions: ConnectionOptions
+  /** Ms. */
+  readonly connectTimeout: number
+}
+
+/** A client that begins to connect at once, and never again. */
+export function createClient({ host, port, isTls, ...options }: ClientSettings): Client {
+  const client = ldapjs.createClient({
+    url: `${isTls ? 'ldaps' : 'ldap'}://localhost:${port}`,
+    queueDisable: true,
+    ...options,
+  }) as unknown as Client
+  // A host in an URL keeps the brackets of an IPv6 address, and the client connects a moment later.
+  for (const url of client.urls) url.hostname = host
+  return client
+}
+
+/** RFC 2696, never critical: servers that do not know it send everything. */
+export function pagedResults(size: number, cookie: Buffer): unknown {
+  const { PagedResultsControl } = ldapjs as unknown as { PagedResultsControl: new (options: object) => unknown }
+  return new PagedResultsControl({ value: { size, cookie } })
+}
