@@ -13,7 +13,7 @@ import type { Command, PluginInstance, SetupContext } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
 import { NO_MESSAGE } from '../api/run.ts'
 import type { Service } from '../api/service.ts'
-import type { ServerSession } from '../api/session.ts'
+import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
 import { createAttemptState, createAttempts } from '../auth/login-throttle.ts'
 import { createRights } from '../auth/rights.ts'
@@ -79,6 +79,8 @@ export interface Kernel {
   /** What plugins add to the `iems` command, by their words. */
   readonly commands: ReadonlyMap<string, Command>
   readonly submit: ReturnType<typeof createSubmit>
+  /** A client's session on a channel, as the channel itself would open it. */
+  openSession(channel: string, facts: ConnectionInfo): ServerSession
   /** The servers that plugins depend on. */
   backends(): readonly (Backend & { readonly plugin: string })[]
   /** Opens the doors; mail comes in when `run` is called. Throws, with everything undone. */
@@ -444,6 +446,12 @@ export async function createKernel({
       }
     },
     submit,
+    openSession: (channel, facts) =>
+      openSession(
+        later(sessions),
+        { channel, trusts: inNetworks(channels.get(channel)?.placement.trusts ?? []) },
+        facts,
+      ),
     backends: () =>
       standing.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one }))),
     async listen() {

@@ -6,7 +6,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { endGroup, type Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
+import { endGroup } from '../../core/testing/program.ts'
 import { accepting } from './load.ts'
 
 export interface Configured {

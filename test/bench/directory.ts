@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
 import { freePort } from '../support/running-server.ts'
 import { configured } from './configured.ts'
 import { usageOf } from './usage.ts'

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import type { Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
 import { fill, type MailServerName, openImap, startMailServer } from './mail.ts'
 
 async function ms(work: () => Promise<unknown>): Promise<number> {

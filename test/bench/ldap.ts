@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import type { Scope } from 'iems/testing'
 import {
   BerReader,
   element,
@@ -10,7 +11,6 @@ import {
   sequence,
   TAG,
 } from '../../plugins/directory/ldap/server/protocol/ber.ts'
-import type { Scope } from '../support/postfix.ts'
 import { freePort } from '../support/running-server.ts'
 import { startSlapd } from '../support/slapd.ts'
 import { configured } from './configured.ts'

@@ -11,7 +11,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
 import { freePort } from '../support/running-server.ts'
 
 export interface Load {

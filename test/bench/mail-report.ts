@@ -1,7 +1,7 @@
 /*
  * The measurements of mailboxes as lines: this server and Debian's Postfix with Dovecot, in alternation, as ratios.
  */
-import type { Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
 import {
   type MailServerName,
   measureInbox,

@@ -3,7 +3,7 @@
  * stay true: a message counts when the server's promise was kept (answered 250 and durable, or arrived at the sink),
  * and every server gets the same load from the same client program.
  */
-import type { Scope } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
 import { type Load, type Sink, send, startSink } from './load.ts'
 import { SERVERS, type Server, type ServerName } from './servers.ts'
 import { forgetPeak, usageOf } from './usage.ts'

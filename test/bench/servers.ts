@@ -2,7 +2,8 @@
  * The servers that are measured, behind one shape, so that every measurement treats them alike. Each start is fresh: a
  * new process, an empty queue in a new temporary folder on the same disk.
  */
-import { type Scope, startPostfix } from '../support/postfix.ts'
+import type { Scope } from 'iems/testing'
+import { startPostfix } from '../support/postfix.ts'
 import { startHaraka } from './haraka.ts'
 import { startIems } from './iems.ts'
 

@@ -5,7 +5,6 @@ import * as z from 'zod'
 import { accept, defer, definePlugin, defineService, refuse } from '../../core/index.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import { createTestKernel, deliveredTo } from '../../core/testing/index.ts'
-import { createEntrance } from '../support/entrance.ts'
 
 const LETTER = { from: 'a@x.example', to: ['b@far.example'] }
 // any: what a plugin without types may do
@@ -67,15 +66,13 @@ for (const [hook, answers] of Object.entries(WRONG))
 
 test('a wrong answer of connect, helo, auth or dispatch lets nobody and nothing through', async (t) => {
   for (const answer of [true, 'no', { kind: 'identity' }, { kind: 'identity', user: 'ann' }]) {
-    const entrance = createEntrance()
     const hooks = Object.fromEntries(['connect', 'helo', 'auth', 'dispatch'].map((hook) => [hook, () => answer]))
     const kernel = await createTestKernel(t, {
       expectsFaults: true,
       deliver: deliveredTo,
-      channels: { mx: entrance.channel },
       plugins: [tapping(hooks)],
     })
-    const session = entrance.open({ protocol: 'ESMTP', remote: { address: '192.0.2.1' } })
+    const session = kernel.session()
     assert.equal((await session.connect())?.reply.code, 421)
     assert.equal((await session.auth({ kind: 'password', username: 'ann', password: 'x' })).kind, 'refuse')
     assert.equal((await session.mail('a@x.example', {}))?.reply.code, 451)

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accept, type Delivery, defer, definePlugin } from 'iems'
-import { createTestKernel } from 'iems/testing'
+import { clientChannel, createTestKernel } from 'iems/testing'
 import * as z from 'zod'
-import { createEntrance } from '../support/entrance.ts'
 
 declare global {
   interface IemsHooks {
@@ -53,8 +52,8 @@ const chooser = definePlugin({
 test('a plugin’s hook about a delivery obeys from and to, and is in the biography', async (t) => {
   const kernel = await createTestKernel(t, {
     channels: {
-      in: createEntrance().channel,
-      other: createEntrance().channel,
+      in: clientChannel(),
+      other: clientChannel(),
       local: shelf(undefined, { accepts: 'anyone' }),
     },
     plugins: [

@@ -4,7 +4,6 @@ import { test } from 'node:test'
 import * as z from 'zod'
 import { defer, definePlugin, IemsError, type PluginEntry, type PluginInstance, refuse } from '../../core/index.ts'
 import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing/index.ts'
-import { createEntrance } from '../support/entrance.ts'
 
 /** A plugin made of nothing but hooks. */
 function tapping(
@@ -475,13 +474,11 @@ test('who was found forged hears nothing, and a plugin may suppress or reword a 
 })
 
 test('a refused message is told with its client and recipients, and its trace is kept', async (t) => {
-  const entrance = createEntrance()
   const kernel = await createTestKernel(t, {
-    channels: { mx: entrance.channel },
     deliver: deliveredTo,
     plugins: [tapping({ check: () => refuse(554, '5.6.0', 'Infected') })],
   })
-  const session = entrance.open({ protocol: 'ESMTP', remote: { address: '192.0.2.1' } })
+  const session = kernel.session()
   await session.mail('a@x.example', {})
   await session.rcpt({ address: 'b@far.example' })
   const reply = await session.data(

@@ -5,13 +5,12 @@ import * as fc from 'fast-check'
 import * as z from 'zod'
 import { definePlugin, type Recipient, refuse, type Taps } from '../../core/index.ts'
 import { secret } from '../../core/runtime/config.ts'
-import { createTestKernel } from '../../core/testing/index.ts'
+import { clientChannel, createTestKernel } from '../../core/testing/index.ts'
 import { accounts } from '../../plugins/directory/static/index.ts'
 import { senderAuth } from '../../plugins/filter/sender-auth/index.ts'
 import { srs } from '../../plugins/filter/srs/index.ts'
 import { mailstore } from '../../plugins/mailbox/store/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
-import { createEntrance } from '../support/entrance.ts'
 
 const tapping = (hooks: Taps) => definePlugin({ name: 'probe', config: z.undefined(), setup: () => ({ hooks }) })()
 const STRANGER = { protocol: 'ESMTP', remote: { address: '192.0.2.1' } } as const
@@ -188,11 +187,10 @@ test('directory entries that lead nowhere are refused at RCPT, alone and beside 
 // --- postmaster ------------------------------------------------------------------------------
 
 test('postmaster and abuse of everything that is served here lead to the configured mailbox', async (t) => {
-  const entrance = createEntrance()
   const options = {
     hostname: 'mx.here.test',
     reports: { postmaster: 'admin@here.test' },
-    channels: { mx: entrance.channel, local: mailstore({}, { accepts: 'anyone' as const }) },
+    channels: { mx: clientChannel(), local: mailstore({}, { accepts: 'anyone' as const }) },
     plugins: [
       srs({ domain: 'srs.here.test', secrets: [secret.value('0123456789abcdef')] }),
       accounts({
@@ -206,7 +204,7 @@ test('postmaster and abuse of everything that is served here lead to the configu
   }
   const kernel = await createTestKernel(t, options)
   const landsAt = async (address: string) => {
-    const session = entrance.open(STRANGER)
+    const session = kernel.session({ ...STRANGER, channel: 'mx' })
     assert.equal(await session.mail('x@far.test', {}), undefined)
     const refusal = await session.rcpt({ address })
     const { routed = [] } = session.outlook() ?? {}
@@ -249,7 +247,6 @@ test('iems check tells of a postmaster that is missing or gets no mail', async (
 })
 
 test('a default route to other servers takes no mail for the postmaster of this one, and nothing for that of others', async (t) => {
-  const entrance = createEntrance()
   const relay = definePlugin({
     name: 'relay',
     config: z.undefined(),
@@ -260,12 +257,12 @@ test('a default route to other servers takes no mail for the postmaster of this 
       deliver: async () => [],
     }),
   })
-  await createTestKernel(t, {
+  const kernel = await createTestKernel(t, {
     hostname: 'mx.test',
     reports: { postmaster: 'admin@elsewhere.test' },
-    channels: { mx: entrance.channel, relay: relay(), in: relay() },
+    channels: { mx: clientChannel(), relay: relay(), in: relay() },
   })
-  const session = entrance.open(STRANGER)
+  const session = kernel.session({ ...STRANGER, channel: 'mx' })
   await session.mail('x@far.test', {})
   assert.equal(await session.rcpt({ address: 'postmaster' }), undefined)
   assert.equal(await session.rcpt({ address: 'postmaster@mx.test' }), undefined)

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { missing } from 'iems/testing'
 import { attached, CLAMD, EICAR, EICAR_NAME, letter, startClamd, uuencoded } from '../support/antivirus.ts'
 import { startProcess, tempFolder } from '../support/running-server.ts'
 import { talk } from '../support/smtp-talk.ts'
-import { missing } from '../support/spam-filters.ts'
 
 const NEW = 'a virus that nobody knows yet'
 

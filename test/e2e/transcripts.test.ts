@@ -1,12 +1,8 @@
 /**
- * Plays every `*.smtp` file in this folder against a kernel with smtp-in. A bug report becomes a file.
+ * Plays every `*.smtp` file in this folder against a kernel with smtp-in. A bug report becomes a file. Beside the lines
+ * of a transcript (core/testing/transcript.ts) a file has:
  *
  *   config: NAME       one of SETTINGS below, `trusted NAME` when it trusts us; the first line that is not a comment
- *   C: text            is sent with CRLF; escapes: \r \n \t \0 \\ \xHH
- *   c: text            is sent without CRLF
- *   S: pattern         the next line the server says; * stands for anything
- *   TLS                the client shakes hands
- *   END                the server closes
  *   got: FROM -> TO…   a message that must have been delivered, in order; without any, none may have been
  *   body: text         what the message before has after its header, with the escapes of C
  */
@@ -16,9 +12,9 @@ import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { definePlugin, refuse } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
-import { createTestKernel, deliveredTo } from 'iems/testing'
+import { createTestKernel, deliveredTo, playTranscript, transcriptOctets } from 'iems/testing'
 import * as z from 'zod'
-import { type Talk, talk } from '../support/smtp-talk.ts'
+import { talk } from '../support/smtp-talk.ts'
 
 const tls = { cert: 'test/fixtures/tls/mx.pem', key: 'test/fixtures/tls/mx.key' }
 const listen = '127.0.0.1:0'
@@ -59,24 +55,29 @@ const house = definePlugin({
   }),
 })
 
-const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '0': '\0', '\\': '\\' }
-
-/** Octets of a line of the file, which is UTF-8. */
-function octetsOf(text: string): Buffer {
-  const latin1 = Buffer.from(text).toString('latin1')
-  const plain = latin1.replace(/\\(?:x([0-9a-fA-F]{2})|([rnt0\\]))/g, (_, hex?: string, letter = '') =>
-    hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (ESCAPES[letter] ?? ''),
-  )
-  return Buffer.from(plain, 'latin1')
+interface Wanted {
+  readonly envelope: string
+  body?: string
 }
 
-function matches(pattern: string, line: string): boolean {
-  const source = pattern.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-  return new RegExp(`^${source.join('.*')}$`).test(line)
+/** The dialogue with its line numbers, and what a file has beside it. */
+function read(file: string): { dialogue: string; config: string; wanted: Wanted[] } {
+  let config = ''
+  const wanted: Wanted[] = []
+  const dialogue = file.split('\n').map((line) => {
+    const [, word, rest = ''] = /^(config|got|body): ?(.*)$/.exec(line) ?? []
+    if (word === undefined) return line
+    if (word === 'config') config = rest
+    else if (word === 'got') wanted.push({ envelope: rest })
+    else Object.assign(wanted.at(-1) ?? {}, { body: transcriptOctets(rest).toString('latin1') })
+    return ''
+  })
+  return { dialogue: dialogue.join('\n'), config, wanted }
 }
 
-async function play(t: TestContext, script: readonly string[]): Promise<void> {
-  const [, isTrusted, name = ''] = /^config: (trusted )?(\w+)$/.exec(script[0] ?? '') ?? []
+async function play(t: TestContext, file: string): Promise<void> {
+  const { dialogue, config, wanted } = read(file)
+  const [, isTrusted, name = ''] = /^(trusted )?(\w+)$/.exec(config) ?? []
   const settings = SETTINGS[name]
   assert.ok(settings, 'the first line must name a config')
   const kernel = await createTestKernel(t, {
@@ -84,27 +85,7 @@ async function play(t: TestContext, script: readonly string[]): Promise<void> {
     plugins: [house()],
     deliver: deliveredTo,
   })
-  const client = await talk(t, kernel.door('mx').port)
-  let said: string[] = []
-  const wanted: { envelope: string; body?: string }[] = []
-  for (const [index, line] of script.slice(1).entries()) {
-    const [, word = '', rest = ''] = /^(\w+):? ?(.*)$/.exec(line) ?? []
-    const at = `line ${index + 2}: ${line}`
-    if (word === 'C' || word === 'c')
-      client.send(Buffer.concat([octetsOf(rest), Buffer.from(word === 'C' ? '\r\n' : '')]))
-    else if (word === 'S') {
-      if (said.length === 0) said = (await client.reply()).split('\n')
-      const [next = '', ...others] = said
-      said = others
-      assert.ok(matches(rest, next), `${at}\ngot: ${next}`)
-    } else if (word === 'TLS') await client.startTls()
-    else if (word === 'END') assert.equal(await client.rest(), '', at)
-    else if (word === 'got') wanted.push({ envelope: rest })
-    else if (word === 'body') Object.assign(wanted.at(-1) ?? {}, { body: octetsOf(rest).toString('latin1') })
-    else assert.fail(`not understood: ${at}`)
-  }
-  assert.deepEqual(said, [], 'the server said more than the file has')
-  await settle(client)
+  await playTranscript(await talk(t, kernel.door('mx').port), dialogue)
   await kernel.deliver()
   const got = kernel.delivered.map(({ from, to }) => `${from || '<>'} -> ${to.join(' ')}`)
   assert.deepEqual(
@@ -112,25 +93,14 @@ async function play(t: TestContext, script: readonly string[]): Promise<void> {
     wanted.map(({ envelope }) => envelope),
   )
   for (const [index, { body }] of wanted.entries())
-    if (body !== undefined)
-      assert.equal(
-        kernel.delivered[index]?.content
-          .split(/\r\n\r\n/)
-          .slice(1)
-          .join('\r\n\r\n'),
-        body,
-      )
+    if (body !== undefined) {
+      const { content = '' } = kernel.delivered[index] ?? {}
+      assert.equal(content.slice(content.indexOf('\r\n\r\n') + 4), body)
+    }
 }
 
-/** Nothing unasked for is said at the end. */
-async function settle(client: Talk): Promise<void> {
-  client.end()
-  assert.equal(await client.rest(), '', 'the server said more than the file has')
-}
-
-for (const file of globSync('*.smtp', { cwd: import.meta.dirname }).sort()) {
-  const lines = readFileSync(join(import.meta.dirname, file), 'utf8').split('\n')
-  const script = lines.filter((line) => line !== '' && !line.startsWith('#'))
-  const [title = basename(file)] = lines
-  test(`${file}: ${title.replace(/^# /, '')}`, (t) => play(t, script))
+for (const name of globSync('*.smtp', { cwd: import.meta.dirname }).sort()) {
+  const file = readFileSync(join(import.meta.dirname, name), 'utf8')
+  const [title = basename(name)] = file.split('\n')
+  test(`${name}: ${title.replace(/^# /, '')}`, (t) => play(t, file))
 }

@@ -3,13 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTestKernel, deliveredTo } from '../../core/testing/index.ts'
 import { accounts } from '../../plugins/directory/static/index.ts'
-import { createEntrance } from '../support/entrance.ts'
 
 async function sender(t: Parameters<typeof createTestKernel>[0], options: { ownAuthor?: boolean } = {}) {
-  const entrance = createEntrance()
-  await createTestKernel(t, {
+  const kernel = await createTestKernel(t, {
     deliver: deliveredTo,
-    channels: { mx: entrance.channel },
     plugins: [
       accounts({
         domains: ['here.test'],
@@ -23,8 +20,10 @@ async function sender(t: Parameters<typeof createTestKernel>[0], options: { ownA
     ],
   })
   return async (header: string, { from = 'eve@here.test', isStranger = false } = {}) => {
-    const session = entrance.open({ protocol: 'ESMTPSA', remote: { address: '192.0.2.1' } })
-    if (!isStranger) session.update({ identity: { kind: 'identity', user: 'eve', account: 'eve', mayRelay: true } })
+    const session = kernel.session({
+      protocol: 'ESMTPSA',
+      ...(isStranger ? {} : { identity: { kind: 'identity', user: 'eve', account: 'eve', mayRelay: true } }),
+    })
     assert.equal(await session.mail(from, {}), undefined)
     assert.equal(await session.rcpt({ address: 'ann@here.test' }), undefined)
     const content = (async function* () {

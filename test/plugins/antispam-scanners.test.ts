@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { senderAuth } from 'iems/plugins/sender-auth'
+import { missing } from 'iems/testing'
 import { fieldsOf, letter, type Settings, startAntispam } from '../support/antispam.ts'
 import { freePort } from '../support/running-server.ts'
-import { GTUBE, missing, RSPAMD, SPAMD, startBroken, startRspamd, startSpamd } from '../support/spam-filters.ts'
+import { GTUBE, RSPAMD, SPAMD, startBroken, startRspamd, startSpamd } from '../support/spam-filters.ts'
 
 const about = (subject: string, body = 'x') =>
   `From: Ann <ann@a.test>\r\nTo: bob@here.test\r\nSubject: ${subject}\r\nMessage-ID: <1@a.test>\r\n\r\n${body}\r\n`

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { missing } from 'iems/testing'
 import {
   ATTACHED,
   attached,
@@ -23,7 +24,6 @@ import {
 } from '../support/antivirus.ts'
 import { compressed, detached, enveloped, rar, sevenZip, signed, tar, tnef, zip } from '../support/antivirus-forms.ts'
 import { tempFolder } from '../support/running-server.ts'
-import { missing } from '../support/spam-filters.ts'
 
 const skip = missing(CLAMD)
 

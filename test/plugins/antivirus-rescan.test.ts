@@ -1,7 +1,7 @@
 /** New signatures: what is held, what waits and what lies in mailboxes is scanned again, and taken back. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { memoryStore, testClock } from 'iems/testing'
+import { memoryStore, missing, testClock } from 'iems/testing'
 import {
   attached,
   CLAMD,
@@ -13,7 +13,7 @@ import {
   startWithMailboxes,
 } from '../support/antivirus.ts'
 import { faultyStore } from '../support/faulty-store.ts'
-import { missing, startBroken } from '../support/spam-filters.ts'
+import { startBroken } from '../support/spam-filters.ts'
 
 const skip = missing(CLAMD)
 const NEW = 'a virus that nobody knows yet'

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accept, definePlugin } from 'iems'
 import { antivirus } from 'iems/plugins/antivirus'
+import { missing } from 'iems/testing'
 import * as yazl from 'yazl'
 import * as z from 'zod'
 import { fieldsOf } from '../support/antispam.ts'
@@ -25,7 +26,6 @@ import {
   uuencoded,
   withPart,
 } from '../support/antivirus.ts'
-import { missing } from '../support/spam-filters.ts'
 
 const skip = missing(CLAMD)
 

@@ -10,9 +10,8 @@ import fc from 'fast-check'
 import { type CommandOutput, definePlugin, type Identity, secret } from 'iems'
 import { accounts } from 'iems/plugins/accounts'
 import { dkim } from 'iems/plugins/dkim'
-import { testClock } from 'iems/testing'
+import { missing, testClock } from 'iems/testing'
 import * as z from 'zod'
-import { missing } from '../support/programs.ts'
 import { fieldsOf, letter, startSenderAuth } from '../support/sender-auth.ts'
 
 type Input = NonNullable<Parameters<typeof dkim>[0]>

@@ -1,14 +1,11 @@
 /** What smtp-out passes on of a message's parameters, and what it makes of what a server cannot do. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { smtpOut } from 'iems/plugins/smtp-out'
-import { createTestKernel } from 'iems/testing'
+import { createTestKernel, missing, startProgram } from 'iems/testing'
 import { LETTER, type Letter, type SmtpOutOptions, startChannel } from '../support/smtp-out.ts'
 import { startSink, until } from '../support/smtp-sink.ts'
 
@@ -172,15 +169,13 @@ test('BDAT of another size than announced ends the connection', async (t) => {
 
 const SINK = '/usr/sbin/smtp-sink'
 test('Postfix’s smtp-sink takes hundreds of messages over a few connections', {
-  skip: !existsSync(SINK) && 'smtp-sink (Debian package postfix) is not installed',
+  skip: missing(SINK),
 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'iems-sink-'))
   t.after(() => rm(folder, { recursive: true }))
   const path = join(folder, 'smtp')
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-  const sink = spawn(SINK, [...user, `unix:${path}`, '100'], { stdio: 'ignore' })
-  t.after(() => sink.kill())
-  await answers(path)
+  await startProgram(t, SINK, [...user, `unix:${path}`, '100'], { ready: { file: path } })
   const out = smtpOut({ nexthop: `unix:${path}` }, { accepts: 'anyone' })
   const kernel = await createTestKernel(t, { channels: { out } })
   for (let count = 0; count < 300; count++)
@@ -188,16 +183,3 @@ test('Postfix’s smtp-sink takes hundreds of messages over a few connections', 
   await kernel.deliver()
   assert.equal(kernel.events.filter(({ name }) => name === 'delivery.delivered').length, 300)
 })
-
-async function answers(path: string): Promise<void> {
-  const isThere = () =>
-    new Promise((resolve) => {
-      const socket = connect(path, () => resolve(true))
-      socket.on('error', () => resolve(false))
-      socket.on('connect', () => socket.destroy())
-    })
-  for (const end = Date.now() + 5000; !(await isThere()); ) {
-    if (Date.now() > end) throw new Error('smtp-sink does not answer')
-    await new Promise((again) => setTimeout(again, 10))
-  }
-}

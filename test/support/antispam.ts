@@ -4,10 +4,10 @@
 import type { TestContext } from 'node:test'
 import type { Identity, MailParameters, PluginEntry, Reply } from 'iems'
 import { antispam } from 'iems/plugins/antispam'
-import { createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
+import { clientChannel, createTestKernel, deliveredTo, type TestKernel } from 'iems/testing'
 import { serveZone, type Zone } from './dns-zone.ts'
-import { createEntrance, createWatcher } from './entrance.ts'
 import { createMailKernel, type MailKernel, type MailKernelOptions } from './mailstore.ts'
+import { createWatcher } from './watcher.ts'
 
 export type AntispamOptions = NonNullable<Parameters<typeof antispam>[0]>
 
@@ -37,7 +37,7 @@ export interface Settings {
   readonly options?: AntispamOptions
   /** What stands before antispam. */
   readonly plugins?: readonly PluginEntry[]
-  /** Networks that the entrance trusts. */
+  /** Networks that the channel trusts. */
   readonly trusts?: string[]
   readonly kernel?: Pick<MailKernelOptions, 'people' | 'store' | 'clock' | 'limits'>
 }
@@ -49,91 +49,76 @@ export const CLEAN: Zone = {
   'MX a.test': [{ priority: 10, exchange: 'mail.a.test' }],
 }
 
-function createDoor(trusts: readonly string[]) {
-  const entrance = createEntrance(trusts)
-  const { plugin: watcher, seen } = createWatcher()
-
-  /** Hands a message in as a client at that address would. */
-  async function send({
+/** Hands messages in as clients from any address would. */
+function senderThrough(kernel: TestKernel, seen: Record<string, unknown>) {
+  return async ({
     content = letter(),
     from = 'ann@a.test',
     parameters = {},
     to = 'bob@here.test',
-    ...client
-  }: Sent = {}): Promise<Result> {
-    for (const name of Object.keys(seen)) delete seen[name]
-    const { ip = '192.0.2.1', name, helo = 'mail.a.test', identity } = client
-    const session = entrance.open({
-      protocol: 'ESMTP',
-      remote: { address: ip, port: 25, ...(name === undefined ? {} : { name }) },
-    })
-    const refused: Reply[] = []
-    try {
-      const connected = await session.connect()
-      session.update({ helo, identity })
-      const begun = connected ?? (await session.mail(from, parameters))
-      if (begun) return { reply: begun.reply, refused, findings: {} }
-      for (const address of [to].flat()) {
-        const no = await session.rcpt({ address })
-        if (no) refused.push(no.reply)
-      }
-      const [first] = refused
-      if (first && refused.length === [to].flat().length) return { reply: first, refused, findings: {} }
-      const { message: _, queued: __, ...reply } = await session.data(bytesOf(content))
-      return { reply, refused, findings: { ...seen } }
-    } finally {
-      session.close()
-    }
+    ip = '192.0.2.1',
+    name,
+    helo = 'mail.a.test',
+    identity,
+  }: Sent = {}): Promise<Result> => {
+    for (const key of Object.keys(seen)) delete seen[key]
+    const remote = { address: ip, port: 25, ...(name === undefined ? {} : { name }) }
+    const session = kernel.session({ remote, helo, ...(identity ? { identity } : {}) })
+    const sent = await session.submit({ from, to: [to].flat(), content: bytesOf(content), parameters })
+    session.close()
+    return { reply: sent.reply, refused: sent.refused.map(({ reply }) => reply), findings: { ...seen } }
   }
-  return { channel: entrance.channel, watcher, send }
 }
 
 /** Without mailboxes: what arrived stands in `delivered`. */
 export async function startAntispam(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
-  const { door, source, plugins } = await prepare(t, settings)
+  const { watcher, source, plugins, channels } = await prepare(t, settings)
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
     dns: source.dns,
     deliver: deliveredTo,
-    channels: { in: door.channel },
+    channels,
     plugins,
   })
-  return { ...kernel, ...source, send: door.send, run: commandsOf(kernel) }
+  return { ...kernel, ...source, send: senderThrough(kernel, watcher.seen), run: commandsOf(kernel) }
 }
 
 /** With accounts and mailboxes. */
 export async function startWithMailboxes(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
-  const { door, source, plugins } = await prepare(t, settings)
+  const { watcher, source, plugins, channels } = await prepare(t, settings)
   const kernel: MailKernel = await createMailKernel(t, {
     ...settings.kernel,
     dns: source.dns,
-    channels: { in: door.channel },
+    channels,
     plugins,
   })
-  return { ...kernel, ...source, send: door.send, run: commandsOf(kernel) }
+  return { ...kernel, ...source, send: senderThrough(kernel, watcher.seen), run: commandsOf(kernel) }
 }
 
 async function prepare(t: Pick<TestContext, 'after'>, { zone = CLEAN, options, plugins = [], trusts = [] }: Settings) {
   const source = await serveZone(t, zone, { timeout: '1 s' })
-  const door = createDoor(trusts)
+  const watcher = createWatcher()
   // Only tests of the standard rules turn them on: the letters of all others are as short as they can be.
   const content = { standard: false, ...options?.content }
-  return { source, door, plugins: [...plugins, antispam({ ...options, content }), door.watcher] }
+  return {
+    source,
+    watcher,
+    channels: { in: clientChannel({ trusts }) },
+    plugins: [...plugins, antispam({ ...options, content }), watcher.plugin],
+  }
 }
 
 /** Runs a command as `iems` would; the values it gives. */
-function commandsOf({ kernel }: TestKernel) {
+function commandsOf(kernel: TestKernel) {
   return async (
     words: string,
     options: Readonly<Record<string, string | true>> = {},
     input: string | Buffer = '',
   ): Promise<Record<string, unknown>[]> => {
-    const command = kernel.commands.get(words)
-    const values: Record<string, unknown>[] = []
-    const call = { arguments: [], options, input: bytesOf(input), signal: new AbortController().signal }
-    for await (const output of command?.run(call) ?? [])
-      if ('value' in output && output.value !== undefined) values.push(output.value as Record<string, unknown>)
-    return values
+    const outputs = await kernel.command(words, { options, input: bytesOf(input) })
+    return outputs.flatMap((one) =>
+      'value' in one && one.value !== undefined ? [one.value as Record<string, unknown>] : [],
+    )
   }
 }
 

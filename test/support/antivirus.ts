@@ -1,18 +1,23 @@
 /**
  * A real clamd with signatures of the test alone, ones that are broken, and a kernel with the antivirus.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { MailParameters, PluginEntry, Reply } from 'iems'
 import { antivirus } from 'iems/plugins/antivirus'
-import { createTestKernel, deliveredTo, type TestKernel, type TestKernelOptions } from 'iems/testing'
-import { createEntrance, createWatcher } from './entrance.ts'
+import {
+  clientChannel,
+  createTestKernel,
+  deliveredTo,
+  startProgram,
+  type TestKernel,
+  type TestKernelOptions,
+} from 'iems/testing'
 import { createMailKernel, type MailKernelOptions } from './mailstore.ts'
 import { freePort, tempFolder } from './running-server.ts'
+import { createWatcher } from './watcher.ts'
 
 export const CLAMD = '/usr/sbin/clamd'
 
@@ -53,29 +58,8 @@ export async function startClamd(t: Pick<TestContext, 'after'>, settings: readon
     ...settings,
   ]
   await writeFile(config, `${lines.join('\n')}\n`)
-  const child = spawn(CLAMD, ['-c', config])
-  const ended = once(child, 'close')
-  const stop = async () => {
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
-    await ended
-    clearTimeout(timer)
-  }
-  t.after(stop)
-  let told = ''
+  const { stop } = await startProgram(t, CLAMD, ['-c', config], { ready: /Self checking disabled/ })
   let marks = 0
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`clamd does not start:\n${told}`)), PATIENCE_MS)
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk) => {
-        told += chunk
-        if (!/Self checking disabled/.test(told)) return
-        clearTimeout(timer)
-        resolve()
-      })
-    child.on('error', reject)
-    child.on('close', () => reject(new Error(`clamd has ended:\n${told}`)))
-  })
   return {
     server: `unix:${socket}`,
     tcp: `127.0.0.1:${port}`,
@@ -117,30 +101,19 @@ export interface Result {
   readonly findings: Readonly<Record<string, unknown>>
 }
 
-function createDoor() {
-  const entrance = createEntrance()
-  const { plugin: watcher, seen } = createWatcher()
-  async function send({
+function senderThrough(kernel: TestKernel, seen: Record<string, unknown>) {
+  return async ({
     content = letter(),
     from = 'ann@a.test',
     to = ['bob@here.test'],
     parameters = {},
-  }: Sent = {}): Promise<Result> {
+  }: Sent = {}): Promise<Result> => {
     for (const name of Object.keys(seen)) delete seen[name]
-    const session = entrance.open({ protocol: 'ESMTP', remote: { address: '192.0.2.1', port: 25 } })
-    try {
-      session.update({ helo: 'mail.a.test' })
-      const begun = await session.mail(from, parameters)
-      if (begun) return { reply: begun.reply, findings: {} }
-      for (const address of to) await session.rcpt({ address })
-      // The id of the message is another each time.
-      const { message: _, ...reply }: Reply & { message?: string } = await session.data(bytesOf(content))
-      return { reply, findings: { ...seen } }
-    } finally {
-      session.close()
-    }
+    const session = kernel.session({ helo: 'mail.a.test' })
+    const { reply, id } = await session.submit({ from, to, content: bytesOf(content), parameters })
+    session.close()
+    return { reply: { ...reply, ...(id === undefined ? {} : { queued: true }) }, findings: { ...seen } }
   }
-  return { channels: { in: entrance.channel }, watcher, send }
 }
 
 export interface Settings {
@@ -155,14 +128,14 @@ export async function startAntivirus(
   t: Pick<TestContext, 'after'>,
   { options, placement, plugins = [], kernel }: Settings,
 ) {
-  const door = createDoor()
+  const watcher = createWatcher()
   const made = await createTestKernel(t, {
     deliver: deliveredTo,
     ...kernel,
-    channels: { ...door.channels, ...kernel?.channels },
-    plugins: [antivirus(options, placement), ...plugins, door.watcher],
+    channels: { in: clientChannel(), ...kernel?.channels },
+    plugins: [antivirus(options, placement), ...plugins, watcher.plugin],
   })
-  return { ...made, send: door.send, run: commandsOf(made) }
+  return { ...made, send: senderThrough(made, watcher.seen), run: commandsOf(made) }
 }
 
 /** With accounts and mailboxes. */
@@ -170,28 +143,25 @@ export async function startWithMailboxes(
   t: Pick<TestContext, 'after'>,
   { options, kernel }: { readonly options?: AntivirusOptions; readonly kernel?: MailKernelOptions },
 ) {
-  const door = createDoor()
+  const watcher = createWatcher()
   const made = await createMailKernel(t, {
     ...kernel,
-    channels: door.channels,
-    plugins: [antivirus(options), door.watcher],
+    channels: { in: clientChannel() },
+    plugins: [antivirus(options), watcher.plugin],
   })
-  return { ...made, send: door.send, run: commandsOf(made) }
+  return { ...made, send: senderThrough(made, watcher.seen), run: commandsOf(made) }
 }
 
 /** Runs a command as `iems` would; the values it gives. */
-function commandsOf({ kernel }: TestKernel) {
+function commandsOf(kernel: TestKernel) {
   return async (
     words: string,
     { options = {}, args = [], input = '' }: RunOptions = {},
   ): Promise<Record<string, unknown>[]> => {
-    const command = kernel.commands.get(words)
-    if (!command) throw new Error(`no command ${words}`)
-    const values: Record<string, unknown>[] = []
-    const call = { arguments: args, options, input: bytesOf(input), signal: new AbortController().signal }
-    for await (const output of command.run(call))
-      if ('value' in output && output.value !== undefined) values.push(output.value as Record<string, unknown>)
-    return values
+    const outputs = await kernel.command(words, { arguments: args, options, input: bytesOf(input) })
+    return outputs.flatMap((one) =>
+      'value' in one && one.value !== undefined ? [one.value as Record<string, unknown>] : [],
+    )
   }
 }
 

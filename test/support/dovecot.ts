@@ -4,14 +4,11 @@
  * passwords in the clear, users from a file, Maildir, its log in a file. `whyNoDovecot` says why a test that needs it has
  * to be skipped.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { endGroup, type Scope } from './postfix.ts'
+import { type Scope, startProgram } from 'iems/testing'
 import { freePort } from './running-server.ts'
 
 export interface DovecotOptions {
@@ -41,21 +38,18 @@ export function whyNoDovecot(): string | undefined {
 export async function startDovecot(scope: Scope, { users, settings = '' }: DovecotOptions): Promise<Dovecot> {
   const folder = await mkdtemp(join(tmpdir(), 'dovecot-'))
   await chmod(folder, 0o755)
-  let child: ChildProcess | undefined
-  scope.after(async () => {
-    if (child?.pid) await endGroup(child.pid)
-    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
-  })
+  const removed = () => rm(folder, { recursive: true, force: true, maxRetries: 10 })
   const { uid, gid } = await owner()
   for (const name of ['run', 'mail', 'state']) await mkdir(join(folder, name))
   await chown(join(folder, 'mail'), uid, gid)
   const [imap, pop3, lmtp] = [await freePort(), await freePort(), await freePort()]
   await writeFile(join(folder, 'users'), users.map((name) => `${name}:{PLAIN}secret::::::\n`).join(''))
   await writeFile(join(folder, 'conf'), configuration({ folder, uid, gid, imap, pop3, lmtp, settings }))
-  child = spawn('/usr/sbin/dovecot', ['-F', '-c', join(folder, 'conf')], { stdio: 'ignore', detached: true })
   const log = () => readFile(join(folder, 'log'), 'utf8').catch(() => '(no log)')
-  for (const port of [imap, pop3, lmtp]) await accepting(port, log)
-  return { imap, pop3, lmtp, pid: child.pid as number, folder, log }
+  const ready = { ports: [imap, pop3, lmtp] }
+  const { pid } = await startProgram(scope, '/usr/sbin/dovecot', ['-F', '-c', join(folder, 'conf')], { ready, log })
+  scope.after(removed)
+  return { imap, pop3, lmtp, pid, folder, log }
 }
 
 interface Configured {
@@ -130,17 +124,4 @@ async function owner(): Promise<{ uid: number; gid: number }> {
   const entry = (await readFile('/etc/passwd', 'utf8')).split('\n').find((line) => line.startsWith('mail:'))
   const [, , uid, gid] = (entry ?? '').split(':')
   return { uid: Number(uid), gid: Number(gid) }
-}
-
-async function accepting(port: number, log: () => Promise<string>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true))
-      socket.once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (isOpen) return
-    await delay(50)
-  }
-  throw new Error(`Dovecot did not start: ${await log()}`)
 }

@@ -1,10 +1,9 @@
 /**
  * The LDAP plugin on a directory in memory, and the clients of OpenLDAP to ask it.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import type { TestContext } from 'node:test'
+import { type Ran, runProgram } from 'iems/testing'
 import { ldap } from '../../plugins/directory/ldap/server/index.ts'
 import { createDirectoryKernel, type DirectoryKernel } from './directory.ts'
 
@@ -58,12 +57,6 @@ export async function createLdapKernel(
   return { ...here, port, uri: `ldap://127.0.0.1:${port}` }
 }
 
-export interface Ran {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
 export function whyNoLdapUtils(): string | undefined {
   return existsSync('/usr/bin/ldapsearch') ? undefined : 'ldap-utils (Debian package) is not installed'
 }
@@ -74,23 +67,8 @@ export async function run(
   args: readonly string[],
   { input = '', env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
-  const child = spawn(command, args, {
-    env: { PATH: process.env.PATH ?? '', LDAPCONF: '/dev/null', HOME: '/nonexistent', ...env },
-  })
-  let out = ''
-  let err = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text
-  })
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  return { code, out, err }
+  const own = { PATH: process.env.PATH ?? '', LDAPCONF: '/dev/null', HOME: '/nonexistent', ...env }
+  return runProgram(command, args, { input, env: own })
 }
 
 /** Entries of LDIF, values of an attribute in order; the DN is the attribute `dn`. */

@@ -10,8 +10,9 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { Scope } from 'iems/testing'
+import { endGroup } from '../../core/testing/program.ts'
 import { freePort } from './running-server.ts'
 
 const run = promisify(execFile)
@@ -42,11 +43,6 @@ export interface Postfix {
   queued(): Promise<number>
   log(): Promise<string>
   stop(): Promise<void>
-}
-
-/** A scope that runs what it is given when it ends: a test, or anything with an `after`. */
-export interface Scope {
-  after(end: () => Promise<void> | void): void
 }
 
 /** Why a private Postfix cannot be started here, or nothing. */
@@ -144,21 +140,6 @@ async function owner(): Promise<{ uid: number; gid: number }> {
   const entry = (await readFile('/etc/passwd', 'utf8')).split('\n').find((line) => line.startsWith('postfix:'))
   const [, , uid, gid] = (entry ?? '').split(':')
   return { uid: Number(uid), gid: Number(gid) }
-}
-
-/** Ends a process group by its leader's id: asks first, forces after a while. */
-export async function endGroup(pid: number, graceMs = 2000): Promise<void> {
-  signal(-pid, 'SIGTERM')
-  for (let waited = 0; waited < graceMs && signal(-pid, 0); waited += 20) await delay(20)
-  for (let tries = 0; tries < 100 && signal(-pid, 'SIGKILL'); tries++) await delay(20)
-}
-
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, name)
-  } catch {
-    return false // it is gone already, which is what was wanted
-  }
 }
 
 async function readMaildir(folder: string): Promise<readonly string[]> {

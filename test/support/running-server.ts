@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
+import { type Ran, runProgram } from 'iems/testing'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -18,17 +19,11 @@ export interface RunningServer {
   /** Every line of the log so far. */
   readonly lines: readonly string[]
   /** Runs an `iems` command against it. */
-  iems(...args: string[]): Promise<Told>
-  iemsWithInput(input: string, ...args: string[]): Promise<Told>
+  iems(...args: string[]): Promise<Ran>
+  iemsWithInput(input: string, ...args: string[]): Promise<Ran>
   /** Waits for a line that matches. */
   line(pattern: RegExp): Promise<string>
   ended(): Promise<number | null>
-}
-
-export interface Told {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
 }
 
 const PATIENCE_MS = 30_000
@@ -49,23 +44,9 @@ export async function tempFolder(t: Pick<TestContext, 'after'>): Promise<string>
   return path
 }
 
-/** Runs the command to its end. */
-export async function iemsCommand(args: readonly string[], input = '', cwd = root): Promise<Told> {
-  const child = spawn(process.execPath, ['--conditions=source', join(root, 'core/cli/main.ts'), ...args], { cwd })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (chunk) => {
-    out += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    err += chunk
-  })
-  child.stdin.end(input)
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  return { code, out, err }
-}
+/** Runs an `iems` command to its end. */
+export const iemsCommand = (args: readonly string[], input = '', cwd = root): Promise<Ran> =>
+  runProgram(process.execPath, ['--conditions=source', join(root, 'core/cli/main.ts'), ...args], { input, cwd })
 
 /** Starts a server on the configuration in `folder`, and waits until it listens. */
 export async function startProcess(

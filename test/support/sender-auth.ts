@@ -4,10 +4,9 @@
 import type { TestContext } from 'node:test'
 import { type ConnectionInfo, definePlugin, type Identity, type PluginEntry, type Reply } from 'iems'
 import { senderAuth } from 'iems/plugins/sender-auth'
-import { createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
+import { clientChannel, createTestKernel, type Delivered, type TestKernelOptions } from 'iems/testing'
 import * as z from 'zod'
 import { serveZone, type Zone } from './dns-zone.ts'
-import { createEntrance } from './entrance.ts'
 
 export type SenderAuthOptions = NonNullable<Parameters<typeof senderAuth>[0]>
 
@@ -35,7 +34,7 @@ export interface Settings {
   readonly zone?: Zone
   readonly options?: Omit<SenderAuthOptions, 'dns'>
   readonly plugins?: readonly PluginEntry[]
-  /** Networks that the entrance trusts. */
+  /** Networks that the channel trusts. */
   readonly trusts?: string[]
   readonly kernel?: Omit<TestKernelOptions, 'plugins' | 'channels'>
 }
@@ -44,7 +43,6 @@ export const MX = 'mx.test'
 
 export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: Settings = {}) {
   const source = await serveZone(t, settings.zone ?? {}, { timeout: '1 s' })
-  const entrance = createEntrance(settings.trusts)
   const seen: Record<string, unknown> = {}
   /** Looks at the findings as a filter behind sender-auth would. */
   const filter = definePlugin({
@@ -63,7 +61,7 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
     dns: source.dns,
-    channels: { in: entrance.channel, out: out.entry },
+    channels: { in: clientChannel({ trusts: settings.trusts ?? [] }), out: out.entry },
     plugins: [entry, filter(), ...(settings.plugins ?? [])],
   })
 
@@ -71,13 +69,10 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
   async function send({ content, from = 'ann@a.test', to = 'bob@here.test', ...client }: Sent): Promise<Result> {
     for (const name of Object.keys(seen)) delete seen[name]
     const { ip = '192.0.2.1', helo = 'mail.a.test', identity, facts } = client
-    const session = entrance.open({ protocol: 'ESMTP', remote: { address: ip, port: 25 }, ...facts })
-    session.update({ helo, identity })
+    const remote = { address: ip, port: 25 }
+    const session = kernel.session({ remote, ...facts, helo, ...(identity ? { identity } : {}) })
     const before = out.delivered.length
-    const no = (await session.connect()) ?? (await session.mail(from, {})) ?? (await session.rcpt({ address: to }))
-    // A refusal names its message; tests compare the words.
-    const { code, enhanced, text } = no?.reply ?? (await session.data(bytesOf(content)))
-    const reply = { code, enhanced, text }
+    const { reply } = await session.submit({ from, to: [to], content: bytesOf(content) })
     session.close()
     await kernel.deliver()
     const delivered = out.delivered[before]
@@ -86,13 +81,8 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
 
   /** Runs a command as `iems` would; the values it gives. */
   async function run(words: string, options: Readonly<Record<string, string | true>> = {}): Promise<unknown[]> {
-    const command = kernel.kernel.commands.get(words)
-    const input = (async function* () {})()
-    const values: unknown[] = []
-    const call = { arguments: [], options, input, signal: new AbortController().signal }
-    for await (const output of command?.run(call) ?? [])
-      if ('value' in output && output.value !== undefined) values.push(output.value)
-    return values
+    const outputs = await kernel.command(words, { options })
+    return outputs.flatMap((one) => ('value' in one && one.value !== undefined ? [one.value] : []))
   }
 
   return { ...kernel, ...source, delivered: out.delivered, send, run }

@@ -3,15 +3,11 @@
  * loopback. It is OpenLDAP's server with its standard schemas, indexes on what address books ask for, and the overlays
  * that keep members right. `whyNoSlapd` says why a test that needs it has to be skipped.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Scope } from './postfix.ts'
+import { type Program, runProgram, type Scope, startProgram } from 'iems/testing'
 import { freePort } from './running-server.ts'
 
 export interface SlapdOptions {
@@ -54,23 +50,10 @@ export async function startSlapd(scope: Scope, options: SlapdOptions): Promise<S
   const port = options.port ?? (await freePort())
   const conf = join(folder, 'slapd.conf')
   const uri = `ldap://127.0.0.1:${port}`
-  let child: ChildProcess | undefined
-  let said = ''
-
-  async function stop(): Promise<void> {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const closed = once(child, 'close')
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child?.kill('SIGKILL'), 5000)
-    await closed
-    clearTimeout(timer)
-  }
+  let program: Program | undefined
+  const stop = async () => program?.stop()
   async function start(): Promise<void> {
-    child = spawn(SLAPD, ['-f', conf, '-h', uri, '-d', '0'], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-    await accepting(port, () => said)
+    program = await startProgram(scope, SLAPD, ['-f', conf, '-h', uri, '-d', '0'], { ready: { ports: [port] } })
   }
   scope.after(async () => {
     await stop()
@@ -79,21 +62,15 @@ export async function startSlapd(scope: Scope, options: SlapdOptions): Promise<S
 
   await mkdir(join(folder, 'data'))
   await writeFile(conf, configuration(folder, options))
-  const add = spawn('/usr/sbin/slapadd', ['-f', conf, '-q'], { stdio: ['pipe', 'ignore', 'pipe'] })
-  add.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  add.stdin.on('error', () => {})
-  add.stdin.end(options.ldif)
-  const [code] = (await once(add, 'close')) as [number]
-  if (code !== 0) throw new Error(`slapadd: ${said}`)
+  const { code, err } = await runProgram('/usr/sbin/slapadd', ['-f', conf, '-q'], { input: options.ldif })
+  if (code !== 0) throw new Error(`slapadd: ${err}`)
   await start()
   return {
     uri,
     port,
     rootDn: rootDnOf(options),
     get pid() {
-      return child?.pid as number
+      return program?.pid as number
     },
     stop,
     start,
@@ -130,17 +107,4 @@ ${database}
 access to attrs=userPassword by self write by anonymous auth by * none
 access to * by users read by * none
 `
-}
-
-async function accepting(port: number, said: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true))
-      socket.once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (isOpen) return
-    await delay(50)
-  }
-  throw new Error(`slapd did not start: ${said()}`)
 }

@@ -1,32 +1,31 @@
 /**
- * A raw SMTP client for tests: sends exactly the octets it is told to, reads whole replies.
+ * A raw SMTP client for tests: sends exactly the octets it is given, reads whole replies.
  *
- * Every reply is checked against the grammar (RFC 5321 section 4.2). Every wait ends: with what was waited for, the end of the connection, or a failure after `patienceMs`.
+ * Every reply is checked against the grammar (RFC 5321 section 4.2).
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import type { NetConnectOpts } from 'node:net'
 import type { TestContext } from 'node:test'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connectLineClient, type LineClient } from 'iems/testing'
 import { smtpReplyFaults } from './reply-grammar.ts'
 
-const PATIENCE_MS = 5000
-
-export interface Talk {
-  readonly socket: Socket
-  /** Octets as they are; text is UTF-8. */
-  send(octets: string | Uint8Array): void
+export interface Talk extends LineClient {
   /** One line with CRLF, then the whole reply to it. */
   ask(line: string): Promise<string>
   /** The next reply, its lines joined by LF, without the last CRLF; '' when the server has closed. */
   reply(): Promise<string>
-  /** All that comes until the server closes. */
-  rest(): Promise<string>
-  /** Shakes hands; nothing that was received in plain text is kept. */
-  startTls(servername?: string): Promise<TLSSocket>
-  /** Says that nothing more will come, but goes on reading. */
-  end(): void
-  destroy(): void
+}
+
+/** Collects the lines of replies and checks each whole reply. */
+export function replyChecker(): (line: string) => void {
+  let lines = ''
+  return (line) => {
+    lines += `${line}\r\n`
+    if (/^\d{3}-/.test(line)) return
+    const reply = lines
+    lines = ''
+    assert.deepEqual(smtpReplyFaults(reply), [], reply)
+  }
 }
 
 export async function talk(
@@ -34,73 +33,21 @@ export async function talk(
   to: NetConnectOpts | number,
   tls?: { servername?: string },
 ): Promise<Talk> {
-  const plain = connect(typeof to === 'number' ? { port: to, host: '127.0.0.1', allowHalfOpen: true } : to)
-  t.after(() => plain.destroy())
-  let socket: Socket = plain
-  let text = ''
-  let ended = false
-  let wake = () => {}
-  const listen = () => {
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1')
-      wake()
-    })
-    for (const event of ['end', 'close', 'error'])
-      socket.on(event, () => {
-        ended = true
-        wake()
-      })
+  const client = await connectLineClient(t, to, { check: replyChecker(), ...(tls ? { tls } : {}) })
+  const reply = async () => {
+    const lines: string[] = []
+    do {
+      const line = await client.line()
+      if (line === undefined) break
+      lines.push(line)
+    } while (/^\d{3}-/.test(lines.at(-1) ?? ''))
+    return lines.join('\n')
   }
-
-  async function until(isThere: () => boolean): Promise<void> {
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      wake()
-    }, PATIENCE_MS)
-    while (!isThere() && !ended && !isLate)
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    clearTimeout(timer)
-    if (isLate) throw new Error(`nothing more came after ${JSON.stringify(text)}`)
-  }
-
-  const self: Talk = {
-    get socket() {
-      return socket
+  return Object.assign(client, {
+    reply,
+    ask(line: string) {
+      client.send(`${line}\r\n`)
+      return reply()
     },
-    send: (octets) => void socket.write(octets),
-    ask(line) {
-      socket.write(`${line}\r\n`)
-      return self.reply()
-    },
-    async reply() {
-      const whole = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\r\n/
-      await until(() => whole.test(text))
-      const [reply = ''] = whole.exec(text) ?? []
-      text = text.slice(reply.length)
-      if (reply !== '') assert.deepEqual(smtpReplyFaults(reply), [], reply)
-      return reply.slice(0, -2).replaceAll('\r\n', '\n')
-    },
-    async rest() {
-      await until(() => false)
-      const all = text
-      text = ''
-      return all
-    },
-    async startTls(servername) {
-      socket.removeAllListeners('data')
-      const secure = connectTls({ socket: plain, rejectUnauthorized: false, ...(servername ? { servername } : {}) })
-      await once(secure, 'secureConnect')
-      socket = secure
-      listen()
-      return secure
-    },
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
-  }
-  if (tls) await self.startTls(tls.servername)
-  else listen()
-  return self
+  })
 }

@@ -1,13 +1,12 @@
 /**
  * Filters outside of the server: real ones from Debian's packages, with rules of the test alone, and broken ones.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { startProgram } from 'iems/testing'
 import { freePort, tempFolder } from './running-server.ts'
 
 /** Its score is 1000 wherever filters know it (in pieces, so that this file is no spam). */
@@ -15,45 +14,6 @@ export const GTUBE = ['XJS*C4JDBQADN1.NSBN3', '2IDNEN', 'GTUBE-STANDARD-ANTI-UBE
 
 export const RSPAMD = '/usr/bin/rspamd'
 export const SPAMD = '/usr/sbin/spamd'
-/** Why a test cannot run here. */
-export const missing = (program: string) => (existsSync(program) ? false : `${program} is not installed`)
-
-const PATIENCE_MS = 30_000
-
-/** Runs a program until the end of the test; settles when it has said the words. */
-async function start(
-  t: Pick<TestContext, 'after'>,
-  {
-    program,
-    options,
-    words,
-  }: { readonly program: string; readonly options: readonly string[]; readonly words: RegExp },
-): Promise<() => Promise<void>> {
-  const child = spawn(program, options)
-  const ended = once(child, 'close')
-  let said = ''
-  const stop = async () => {
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
-    await ended
-    clearTimeout(timer)
-  }
-  t.after(stop)
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${program} does not start:\n${said}`)), PATIENCE_MS)
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk) => {
-        said += chunk
-        if (!words.test(said)) return
-        clearTimeout(timer)
-        resolve()
-      })
-    child.on('error', reject)
-    child.on('close', () => reject(new Error(`${program} has ended:\n${said}`)))
-  })
-  return stop
-}
-
 /** What it goes by: words in the subject, what it is told of the client, and a rule as if SPF were checked. */
 const RULES = `
 local function says(task, word)
@@ -98,8 +58,7 @@ settings { }
 lua = "${folder}/rules.lua";
 `,
   )
-  const words = /starting normal process/
-  const stop = await start(t, { program: RSPAMD, options: ['-i', '-f', '-c', config], words })
+  const { stop } = await startProgram(t, RSPAMD, ['-i', '-f', '-c', config], { ready: /starting normal process/ })
   return { server: `127.0.0.1:${port}`, stop }
 }
 
@@ -126,7 +85,7 @@ export async function startSpamd(t: Pick<TestContext, 'after'>) {
   await writeFile(join(folder, 'v320.pre'), 'loadplugin Mail::SpamAssassin::Plugin::Check\n')
   const options = ['-L', '-x', '-m', '1', '-i', '127.0.0.1', '-p', `${port}`, '-s', 'stderr']
   const paths = ['-C', folder, `--siteconfigpath=${folder}`]
-  const stop = await start(t, { program: SPAMD, options: [...options, ...paths], words: /server started on/ })
+  const { stop } = await startProgram(t, SPAMD, [...options, ...paths], { ready: /server started on/ })
   return { server: `127.0.0.1:${port}`, stop }
 }
 

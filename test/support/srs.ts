@@ -4,9 +4,15 @@
 import type { TestContext } from 'node:test'
 import { definePlugin, type Reply, secret } from 'iems'
 import { srs } from 'iems/plugins/srs'
-import { createTestKernel, type Delivered, deliveredTo, type TestKernelOptions, textOf } from 'iems/testing'
+import {
+  clientChannel,
+  createTestKernel,
+  type Delivered,
+  deliveredTo,
+  type TestKernelOptions,
+  textOf,
+} from 'iems/testing'
 import * as z from 'zod'
-import { createEntrance } from './entrance.ts'
 
 export type SrsOptions = NonNullable<Parameters<typeof srs>[0]>
 export const SECRET = 'not known to anybody'
@@ -34,7 +40,6 @@ export interface Settings {
 }
 
 export async function startForwarder(t: Pick<TestContext, 'after'>, { options, kernel: given }: Settings = {}) {
-  const entrance = createEntrance(['10.0.0.0/8'])
   const sent: Delivered[] = []
   /** `local` for ours.test, `out` for the world and only for those who may relay. */
   const channel = (takes: (domain: string) => boolean) =>
@@ -65,7 +70,7 @@ export async function startForwarder(t: Pick<TestContext, 'after'>, { options, k
   const kernel = await createTestKernel(t, {
     ...(given?.clock ? { clock: given.clock } : {}),
     channels: {
-      in: entrance.channel,
+      in: clientChannel({ trusts: ['10.0.0.0/8'] }),
       local: channel((domain) => domain === 'ours.test')(undefined, { accepts: 'anyone' }),
       out: channel((domain) => domain !== 'ours.test')(),
     },
@@ -77,13 +82,9 @@ export async function startForwarder(t: Pick<TestContext, 'after'>, { options, k
 
   /** Hands a message in as a stranger would, and says what was sent because of it. */
   async function send(from: string, to: string, address = '192.0.2.1'): Promise<{ reply: Reply; sent: Delivered[] }> {
-    const session = entrance.open({ protocol: 'ESMTP', remote: { address } })
     const before = sent.length
-    const no = (await session.mail(from, {})) ?? (await session.rcpt({ address: to }))
-    const content = (async function* () {
-      yield Buffer.from(`From: <${from}>\r\nSubject: test\r\n\r\nHello.\r\n`)
-    })()
-    const reply = no?.reply ?? (await session.data(content))
+    const session = kernel.session({ remote: { address } })
+    const { reply } = await session.submit({ from, to: [to] })
     session.close()
     await kernel.deliver()
     return { reply, sent: sent.slice(before) }
