@@ -73,6 +73,8 @@ export interface TestKernel {
 /** Real time in ms after which `deliver` reports deliveries that are still due. */
 const DELIVER_TIMEOUT_MS = 20_000
 
+const NOWHERE = { write() {} }
+
 async function isDue(kernel: Kernel, store: Store, now: number): Promise<boolean> {
   if (kernel.queue.activeCount() > 0) return true
   for await (const { lane, at } of store.lanes('')) {
@@ -119,7 +121,7 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
     { hostname: 'mx.test', drain: '1 s', dns: { servers: [] }, ...rest, channels },
     '/nowhere/iems.config.ts',
   )
-  const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
+  const log = createLog({ level: 'error', privacy: false, to: NOWHERE })
   const ports = createListeners(() => {})
   const kernel = await createKernel({ config, store, ports, clock, log, lasting, watch: (event) => events.push(event) })
   await kernel.listen()
