@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Pace } from '../../core/index.ts'
 import { holds, merge } from '../../plugins/access/imap/grammar/sets.ts'
-import { byReferences, formatTrees, type Threaded } from '../../plugins/access/imap/threading.ts'
+import { formatTrees } from '../../plugins/access/imap/thread-trees.ts'
 import { toTest } from '../../plugins/access/imap/wildcards.ts'
+import { byReferences, type Threaded } from '../../plugins/mailbox/store/query/threading.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 
 /** The median time of some runs, in ms. */
@@ -72,7 +73,7 @@ test('a LIST of many wildcards and many patterns is answered, and too many patte
 test('threads cost what their references do, and are those of before in any order', async () => {
   const chain = (messages: number, references: number): Threaded[] =>
     Array.from({ length: messages }, (_, at) => ({
-      number: at + 1,
+      uid: at + 1,
       sent: at,
       subject: '',
       isReply: false,
@@ -87,13 +88,13 @@ test('threads cost what their references do, and are those of before in any orde
   assert.ok(large < 16 * Math.max(small, 1), `${small} ms, ${large} ms`)
   assert.equal(formatTrees(await byReferences(chain(4, 100), () => undefined)), '(1 2 3 4)')
   const circle = [1, 2, 3].map((number) => ({
-    ...{ number, sent: number, subject: '', isReply: false },
+    ...{ uid: number, sent: number, subject: '', isReply: false },
     ...{ id: `${number}`, references: [`${(number % 3) + 1}`] },
   }))
   const numbers = formatTrees(await byReferences(circle, () => undefined)).match(/\d/g)
   assert.deepEqual(numbers?.sort(), ['1', '2', '3'])
   const alike = Array.from({ length: 150_000 }, (_, at) => ({
-    ...{ number: at + 1, sent: at, subject: 'one', isReply: true, id: `${at}`, references: [] },
+    ...{ uid: at + 1, sent: at, subject: 'one', isReply: true, id: `${at}`, references: [] },
   }))
   const trees = await byReferences(alike, () => undefined)
   assert.equal(trees.length, 1)

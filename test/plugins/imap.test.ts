@@ -449,7 +449,7 @@ test('the keywords of a mailbox are told when it is opened, also those that came
 test('sorting and threading are the same however little may be kept of messages', async (t) => {
   const answers: string[][] = []
   for (const cache of ['1 KiB', '20 KiB', '32 MB']) {
-    const { talk, mail, mailbox } = await createImapKernel(t, { imap: { cache } })
+    const { talk, mail, mailbox } = await createImapKernel(t, { mailstore: { cache } })
     for (const name of ['INBOX', 'Archive'])
       allowed(
         await mail.append(

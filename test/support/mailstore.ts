@@ -10,6 +10,8 @@ import { accounts } from '../../plugins/directory/static/index.ts'
 import {
   type Entry,
   type Mailbox,
+  MailQuery,
+  type MailQueryApi,
   MailStore,
   type MailStoreApi,
   type Refused,
@@ -18,6 +20,7 @@ import { mailstore } from '../../plugins/mailbox/store/index.ts'
 
 export interface MailKernel extends TestKernel {
   readonly mail: MailStoreApi
+  readonly query: MailQueryApi
   readonly accounts: AccountsApi
   /** A mailbox by name; throws if it is not there. */
   mailbox(account: string, name?: string): Promise<Mailbox>
@@ -41,13 +44,14 @@ export async function createMailKernel(
   t: Pick<TestContext, 'after'>,
   { people = PEOPLE, mailstore: options, ...rest }: MailKernelOptions = {},
 ): Promise<MailKernel> {
-  const lent: { mail?: MailStoreApi; accounts?: AccountsApi } = {}
+  const lent: { mail?: MailStoreApi; query?: MailQueryApi; accounts?: AccountsApi } = {}
   const borrow = definePlugin({
     name: 'borrow',
     config: z.undefined(),
-    needs: [MailStore, Accounts],
+    needs: [MailStore, MailQuery, Accounts],
     setup(_, ctx) {
       lent.mail = ctx.use(MailStore)
+      lent.query = ctx.use(MailQuery)
       lent.accounts = ctx.use(Accounts)
       return {}
     },
@@ -57,7 +61,7 @@ export async function createMailKernel(
     channels: { ...rest.channels, local: mailstore(options ?? {}, { accepts: 'anyone' }) },
     plugins: [accounts({ domains: ['here.test'], accounts: people }), borrow(), ...(rest.plugins ?? [])],
   })
-  const { mail, accounts: api } = lent as { mail: MailStoreApi; accounts: AccountsApi }
+  const { mail, query, accounts: api } = lent as { mail: MailStoreApi; query: MailQueryApi; accounts: AccountsApi }
   const mailbox = async (account: string, name = 'INBOX') => {
     const found = await mail.find(account, name)
     if (!found) throw new Error(`${account} has no ${name}`)
@@ -66,6 +70,7 @@ export async function createMailKernel(
   return {
     ...kernel,
     mail,
+    query,
     accounts: api,
     mailbox,
     async entries(account, name) {

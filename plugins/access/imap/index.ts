@@ -5,21 +5,20 @@
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
-import { MailStore } from '../../mailbox/store/api.ts'
+import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { capabilities } from './capabilities.ts'
 import { createKeywords } from './keywords.ts'
 import { type Options, options } from './options.ts'
 import { Session, type SessionDeps } from './session.ts'
-import { createDigests } from './sort-keys.ts'
 import { createUnseen } from './unseen.ts'
 
 export const imap = definePlugin({
   name: 'imap',
   config: options,
-  needs: [Accounts, MailStore],
+  needs: [Accounts, MailStore, MailQuery],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
-    const kept = { digests: createDigests(config.cache), keywords: createKeywords(), unseen: createUnseen() }
+    const kept = { keywords: createKeywords(), unseen: createUnseen() }
     return createListener(config, ctx, {
       label: 'IMAP',
       full: '* BYE Too many connections\r\n',
@@ -32,7 +31,7 @@ interface Serving {
   readonly client: Client
   readonly signal: AbortSignal
   /** What sessions share. */
-  readonly kept: Pick<SessionDeps, 'digests' | 'keywords' | 'unseen'>
+  readonly kept: Pick<SessionDeps, 'keywords' | 'unseen'>
 }
 
 async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {
@@ -55,6 +54,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
       options: config,
       log: ctx.log,
       mail: ctx.use(MailStore),
+      query: ctx.use(MailQuery),
       accounts: ctx.use(Accounts),
       ...kept,
       hostname: ctx.hostname,

@@ -34,7 +34,6 @@ const timeouts = z
   .describe('How long one client may be silent.')
 
 export const options = z.strictObject({
-  cache: size().prefault('32 MB').describe('Memory for what SORT, THREAD and dates know of messages, at most.'),
   listen: listenOption().describe("Where to listen: ':143', ':993', or a list."),
   tls: tlsOption(993).optional().describe('Certificates; without them there is no TLS.'),
   authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),

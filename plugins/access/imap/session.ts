@@ -7,7 +7,7 @@
 import type { Identity, LineWriter, Log, Refusal, ServerSession } from 'iems'
 import { Broken, ConnectionClosed, IemsError, type LineReader, LineTooLong, TimedOut } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Mailbox, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
+import type { Mailbox, MailQueryApi, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
 import type { CommandDefinition, Literal, MoreInput } from './command.ts'
 import { tellNew } from './commands/fetch.ts'
@@ -19,7 +19,6 @@ import type { Keywords } from './keywords.ts'
 import { createNames, type Named, type Names } from './names.ts'
 import type { Options } from './options.ts'
 import { bad, no, RESPONDED, type TaggedResponse } from './responses.ts'
-import type { Digests } from './sort-keys.ts'
 import { flagList, fromUtf7, mailboxName } from './text.ts'
 import type { Unseen } from './unseen.ts'
 import type { View } from './view.ts'
@@ -31,7 +30,7 @@ export interface SessionDeps {
   readonly log: Log
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
-  readonly digests: Digests
+  readonly query: MailQueryApi
   readonly keywords: Keywords
   readonly unseen: Unseen
   readonly hostname: string

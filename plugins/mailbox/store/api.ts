@@ -6,163 +6,17 @@
  * is ever locked or busy; a UID is used once and a UIDVALIDITY never goes backwards; content comes back byte for byte.
  * Saying no is a value (`Refused`); an exception means "not now".
  */
-import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
+import type { Delivery, Recipient, Refusal } from 'iems'
 import { defineService, defineSignal } from 'iems'
-import type { EmailText, EncodedBody, MimePart } from 'iems/mime'
 import type { Account } from '../../directory/static/api.ts'
+import type { Mailbox, MailboxRef, MetadataPlace, Or, SpecialUse } from './contract/mailbox.ts'
+import type { Changes, Copied, Email, Entry, FlagChange, NewMessage, Snapshot, Uids } from './contract/message.ts'
+import type { TextQuery } from './contract/query.ts'
 
-export type { EmailText, Envelope, EnvelopeAddress, MimePart } from 'iems/mime'
-
-// --- mailboxes ----------------------------------------------------------------------------
-
-/** Which mailbox is meant. The id stays when it is renamed (RFC 8474 MAILBOXID). */
-export interface MailboxRef {
-  readonly account: string
-  readonly id: string
-}
-
-export type SpecialUse = '\\All' | '\\Archive' | '\\Drafts' | '\\Flagged' | '\\Junk' | '\\Sent' | '\\Trash'
-
-export interface Mailbox extends MailboxRef {
-  /** Levels divided by `/`, in Unicode NFC; the first mailbox of every account is `INBOX`. */
-  readonly name: string
-  /** RFC 3501 \Noselect: only a level for others below it. */
-  readonly noSelect?: boolean
-  readonly specialUse?: SpecialUse
-  readonly subscribed: boolean
-  /** RFC 4314: rights by identifier (an account's id, `group:name`, `anyone`, each also with `-` before it); the owner has all. */
-  readonly acl: Readonly<Record<string, string>>
-  readonly uidValidity: number
-  readonly uidNext: number
-  /** RFC 7162 HIGHESTMODSEQ. */
-  readonly modseq: number
-  /** Changes before this one have been forgotten: a QRESYNC client from before it starts anew. */
-  readonly forgotten: number
-  readonly messages: number
-  readonly unseen: number
-  readonly deleted: number
-  /** Octets of all messages. */
-  readonly size: number
-}
-
-// --- messages -----------------------------------------------------------------------------
-
-/** UIDs from the first to the last, both included. */
-export type UidRange = readonly [first: number, last: number]
-/** In order and without overlap. */
-export type Uids = readonly UidRange[]
-
-/** A message in a mailbox. */
-export interface Entry {
-  readonly uid: number
-  /** RFC 8474 EMAILID: the content, the same in every mailbox that holds it. */
-  readonly email: string
-  /** RFC 8474 THREADID. */
-  readonly thread: string
-  /** System flags with their backslash, keywords without. */
-  readonly flags: readonly string[]
-  readonly modseq: number
-  /** INTERNALDATE, ms since 1970. */
-  readonly received: number
-  /** RFC 8514 SAVEDATE, ms since 1970. */
-  readonly saved: number
-  /** Octets. */
-  readonly size: number
-}
-
-/** A mailbox at one moment, from which a session counts its sequence numbers. */
-export interface Snapshot {
-  readonly mailbox: Mailbox
-  readonly uids: Uids
-}
-
-/** What happened since a modseq. */
-export interface Changes {
-  /** Where these changes end: the `since` of the next question. */
-  readonly mailbox: Mailbox
-  /** Entries that are new or whose flags changed, in order of UID. */
-  readonly changed: readonly Entry[]
-  readonly vanished: Uids
-  /** True when `since` lies before what is remembered: `vanished` is then incomplete. */
-  readonly forgotten: boolean
-}
-
-export interface FlagChange {
-  readonly how: 'add' | 'remove' | 'set'
-  readonly flags: readonly string[]
-  /** RFC 7162 UNCHANGEDSINCE. */
-  readonly unchangedSince?: number
-}
-
-export interface NewMessage {
-  readonly content: AsyncIterable<Uint8Array>
-  readonly flags?: readonly string[]
-  /** Default: now. */
-  readonly received?: number
-}
-
-/** A copy's UID beside the original's. */
-export interface Copied {
-  readonly from: number
-  readonly to: number
-}
-
-/** Octets of the content, or of what the body of an encoded message in it decodes to. */
-export interface PartRange extends ByteRange {
-  readonly within?: EncodedBody
-}
-
-/** A message's content, whichever mailbox it is in. */
-export interface Email {
-  readonly id: string
-  readonly size: number
-  /** Octets of the header, the blank line after it included. */
-  readonly headerSize: number
-  open(range?: PartRange): AsyncIterable<Uint8Array>
-  /** The octets of the header, the blank line after it included; undefined for one beyond a mebibyte. */
-  header(): Promise<Uint8Array | undefined>
-  /** Made once and kept. */
-  structure(): Promise<MimePart>
-  /** A part's body with its transfer encoding undone; undefined for an encoding nobody knows. */
-  decoded(part: MimePart): AsyncIterable<Uint8Array> | undefined
-  /** The last field of that name (lower case), unfolded and otherwise as it stands. */
-  field(name: string): Promise<string | undefined>
-  /** What is searched in it, up to so many characters of its parts; default 1,048,576. */
-  text(most?: number): Promise<EmailText>
-  /** RFC 8970: what it says, in 256 characters or less. */
-  preview(): Promise<string>
-}
-
-/** Text in any of these fields; `headers` are all but those named, each as `name: value`, `attachments` their names. */
-export interface TextQuery {
-  readonly account: string
-  readonly emails: readonly string[]
-  readonly fields: readonly ('from' | 'to' | 'cc' | 'bcc' | 'subject' | 'headers' | 'body' | 'attachments')[]
-  readonly text: string
-  /** `substring`: as IMAP SEARCH has it; `words`: every word, or one that begins so. Case and accents make no difference. */
-  readonly how: 'substring' | 'words'
-  /** Aborted when nobody wants the answer any more, which then throws. */
-  readonly signal?: AbortSignal
-}
-
-export interface MetadataPlace {
-  readonly account: string
-  readonly mailbox?: string
-  /** Whose private annotations are meant. */
-  readonly who: string
-}
-
-// --- saying no --------------------------------------------------------------------------------
-
-/** Why not, by the response codes of RFC 5530 and RFC 9051. */
-export interface Refused {
-  readonly refused: 'NONEXISTENT' | 'ALREADYEXISTS' | 'CANNOT' | 'OVERQUOTA' | 'LIMIT' | 'HASCHILDREN' | 'TOOBIG'
-  /** One line for the client's user. */
-  readonly why: string
-}
-
-/** Tells a refusal from a result. */
-export type Or<T> = Promise<T | Refused>
+export type * from './contract/account.ts'
+export type * from './contract/mailbox.ts'
+export type * from './contract/message.ts'
+export * from './contract/query.ts'
 
 // --- the service -----------------------------------------------------------------------------
 

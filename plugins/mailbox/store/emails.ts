@@ -7,28 +7,20 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { ByteRange, Content, ContentState, ContentStore, StagedContent, Store } from 'iems'
-import {
-  createSources,
-  type EncodedBody,
-  gather,
-  type MimePart,
-  partBody,
-  preview,
-  readFields,
-  readStructure,
-  readText,
-} from 'iems/mime'
+import { createSources, type EncodedBody, gather, type MimePart, partBody, readFields, readText } from 'iems/mime'
 import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
+import { createDerived } from './derived.ts'
+import { type DigestRecord, digestHeader, digestOf, readEnvelope, type SortKeys } from './digest.ts'
 import {
   type ContentRecord,
   contentKey,
   decode,
+  digestKey,
   type EmailRecord,
   emailId,
   emailKey,
   emailsOf,
-  encode,
   holdersOf,
   letGoKey,
   readEmailId,
@@ -73,21 +65,11 @@ export interface EmailsDeps {
 
 export type Emails = ReturnType<typeof createEmails>
 
-/** Of how structures are read: one of another version is made anew. */
-const STRUCTURE_VERSION = 2
-interface StructureRecord {
-  readonly v: number
-  readonly part: MimePart
-}
-
 /** How often a commit is tried that the registration of an index overtook. */
 const TRIES = 20
 
-/** Structures that are being written at a time. */
-const MAX_KEEPING = 64
-
 export function createEmails({ store, contents }: EmailsDeps) {
-  const keeping = new Set<Promise<boolean>>()
+  const derived = createDerived(store, contents)
 
   async function email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
@@ -97,7 +79,7 @@ export function createEmails({ store, contents }: EmailsDeps) {
     const top = Buffer.from(decode<EmailRecord>(record).top)
     const open = (range?: PartRange): AsyncIterable<Uint8Array> =>
       range?.within ? createSources(one)(range).open(range) : openBelow(top, content, range)
-    const structured = async () => shift(await structure(base, content), top.length)
+    const structured = async () => shift(await derived.structure(base, content), top.length)
     const headerSize = top.length + content.size - content.blobSize + content.headerSize
     let header: ReturnType<Email['header']> | undefined
     const one: Email = {
@@ -113,7 +95,9 @@ export function createEmails({ store, contents }: EmailsDeps) {
       decoded: (part) => partBody(createSources(one)(part), part),
       field: async (name) => readFields((await one.header()) ?? Buffer.alloc(0)).last(name),
       text: async (most) => readText(one, await structured(), most),
-      preview: async () => preview(one, await structured()),
+      envelope: async () => (await derived.known(base))?.envelope ?? readEnvelope(one),
+      digest: async () => digestOf(await derived.digest(base, one)),
+      preview: async () => (await derived.digest(base, one)).body.preview,
     }
     return one
   }
@@ -133,24 +117,23 @@ export function createEmails({ store, contents }: EmailsDeps) {
     if (rest.end > rest.start) yield* contents.open(content, rest)
   }
 
-  /** Of the content without anybody's own lines. */
-  async function structure(base: string, content: Content): Promise<MimePart> {
-    const at = structureKey(base)
-    const known = await store.get(at)
-    const { v, part } = known ? decode<Partial<StructureRecord>>(known) : {}
-    if (v === STRUCTURE_VERSION && part) return part
-    const made = await readStructure((range?: ByteRange) => contents.open(content, range), content.size)
-    // Nobody waits for it to be kept: it can be made again.
-    if (keeping.size >= MAX_KEEPING) await Promise.race(keeping)
-    const kept = store
-      .commit(
-        [{ put: at, value: encode({ v: STRUCTURE_VERSION, part: made } satisfies StructureRecord) }],
-        [{ key: contentKey(base), is: 'present' }],
-      )
-      .catch(() => false)
-      .finally(() => keeping.delete(kept))
-    keeping.add(kept)
-    return made
+  /** What sorting and threading compare, in the order asked for; undefined for an email that has gone. */
+  async function sortKeys(ids: readonly string[]): Promise<readonly (SortKeys | undefined)[]> {
+    const bases = ids.map((id) => readEmailId(id).base)
+    const records = await Promise.all(bases.map(derived.known))
+    const made: { readonly base: string; readonly record: DigestRecord }[] = []
+    const keys: (SortKeys | undefined)[] = []
+    for (const [index, id] of ids.entries()) {
+      let record = records[index]
+      const one = record ? undefined : await email(id)
+      if (one) {
+        record = await digestHeader(one)
+        made.push({ base: bases[index] as string, record })
+      }
+      keys.push(record?.keys)
+    }
+    await derived.keepDigests(made)
+    return keys
   }
 
   /** Removes an email that nobody holds, and what it was made of if it was the last. */
@@ -181,13 +164,13 @@ export function createEmails({ store, contents }: EmailsDeps) {
     if (!kept) return
     const { blob } = decode<ContentRecord>(kept).content
     await contents.commit({
-      ops: [{ del: contentKey(base) }, { del: structureKey(base) }],
+      ops: [{ del: contentKey(base) }, { del: structureKey(base) }, { del: digestKey(base) }],
       checks: [{ key: contentKey(base), is: 'present' }],
       free: [{ blob, owner: base }],
     })
   }
 
-  return { email, verify, release, releaseContent }
+  return { email, sortKeys, verify, release, releaseContent }
 }
 
 /** Octets of a header that are looked at. */

@@ -6,7 +6,7 @@
 import { definePlugin, duration, size } from 'iems'
 import * as z from 'zod'
 import { Accounts } from '../../directory/static/api.ts'
-import { MailStore } from './api.ts'
+import { MailQuery, MailStore } from './api.ts'
 import { createCommands } from './commands.ts'
 import { createRoom } from './room.ts'
 import { createMailStore } from './service.ts'
@@ -27,6 +27,9 @@ const options = z.strictObject({
     })
     .prefault({})
     .describe('The full-text index.'),
+  cache: size()
+    .prefault('32 MB')
+    .describe('Maximum memory for sort keys of messages, which SORT, THREAD and searches by date use.'),
   maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
   limits: z
     .strictObject({
@@ -63,14 +66,15 @@ export const mailstore = definePlugin({
   config: options,
   // Mail ends here: nothing can be relayed by it.
   accepts: 'anyone',
-  offers: [MailStore],
+  offers: [MailStore, MailQuery],
   needs: [Accounts],
   records: { account: { version: 1 }, mailbox: { version: 1 }, content: { version: 1 } },
   hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
-    const { service, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
+    const { service, query, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
+    ctx.offer(MailQuery, query)
     return {
       hooks: { rcpt: createRoom({ channel: ctx.name, accounts, usage: service.usage }) },
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),

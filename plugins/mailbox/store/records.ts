@@ -13,6 +13,7 @@
  *   e base tag                      an email: that content with lines of its own above it
  *   f base tag account mailbox uid  the entry holds the email
  *   s base                          the MIME structure, once somebody has asked
+ *   h base                          the digest of the content, once it has been made
  *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
  *                                   another value
  *   i index email                   an attempt to index the email has begun, and not ended
@@ -117,6 +118,7 @@ export const holdersOf = (base: string, tag: string) => between('f', base, tag)
 export const placesOf = (base: string, tag: string, account: string, mailbox: string) =>
   between('f', base, tag, account, mailbox)
 export const structureKey = (base: string): Key => key('s', base)
+export const digestKey = (base: string): Key => key('h', base)
 export const letGoKey = (base: string, tag: string): Key => key('g', base, tag)
 export const allLetGo = between('g')
 export const expungedKey = (account: string, at: number, mailbox: string, uid: number): Key =>

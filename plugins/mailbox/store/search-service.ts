@@ -98,8 +98,11 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     return {
       accounts: [...accounts],
       async text() {
-        const text = await (await emails.email(id))?.text(settings.text)
-        if (!text) throw new Error('the email has gone')
+        const email = await emails.email(id)
+        if (!email) throw new Error('the email has gone')
+        const text = await email.text(settings.text)
+        // Made now, it is there when a client asks for a list.
+        await email.digest()
         return { text: searchTextOf(text), isPartial: text.isPartial }
       },
     }

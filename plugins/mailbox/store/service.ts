@@ -12,6 +12,7 @@ import { createEmails } from './emails.ts'
 import { createMailboxes } from './mailboxes.ts'
 import { createMessages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
+import { createQuery } from './query/query-service.ts'
 import { type AccountRecord, accountKey, decode } from './records.ts'
 import { createFinding, type FindingSettings } from './search-service.ts'
 import { createSweep, type Retention } from './sweep.ts'
@@ -23,6 +24,8 @@ export interface Settings {
   readonly remember: number
   readonly retention: readonly Retention[]
   readonly search: FindingSettings
+  /** Octets of memory for sort keys. */
+  readonly cache: number
   /** Octets of one appended message. */
   readonly maxSize: number
   readonly limits: { readonly mailboxes: number; readonly keywords: number }
@@ -144,7 +147,16 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
       return value ? decode<AccountRecord>(value).octets : 0
     },
   }
+  const query = createQuery({
+    mailboxes: mailboxes.all,
+    entries: messages.entries,
+    email: emails.email,
+    find: finding.find,
+    candidates: finding.candidates,
+    sortKeys: emails.sortKeys,
+    maxMemory: settings.cache,
+  })
   const checkAccount = createCheck({ store, changeAccount, emails })
   const undelete = createUndelete({ store, clock, changeAccount })
-  return { service, sweep, deliver, checkAccount, finding, undelete }
+  return { service, query, sweep, deliver, checkAccount, finding, undelete }
 }

@@ -14,7 +14,6 @@ import { within as asked, formatSet, readSet, type SequenceSet } from '../gramma
 import { bad, no, ok, type TaggedResponse } from '../responses.ts'
 import { chooseFields, findPart, rangeOf } from '../sections.ts'
 import type { Session } from '../session.ts'
-import { envelopeFrom } from '../sort-keys.ts'
 import { formatEnvelope, formatStructure } from '../structure.ts'
 import { dateTime, flagList, string } from '../text.ts'
 import type { View } from '../view.ts'
@@ -257,7 +256,7 @@ async function itemValue(
     case 'SAVEDATE':
       return `SAVEDATE ${dateTime(entry.saved)}`
     case 'ENVELOPE':
-      return `ENVELOPE ${formatEnvelope((await envelopeFrom(email)) ?? NO_ENVELOPE, utf8)}`
+      return `ENVELOPE ${formatEnvelope(await email.envelope(), utf8)}`
     case 'structure':
       return `${item.isExtended ? 'BODYSTRUCTURE' : 'BODY'} ${formatStructure(await email.structure(), item.isExtended, utf8)}`
     case 'PREVIEW':
@@ -270,8 +269,6 @@ async function itemValue(
       return binarySize(email, item.section)
   }
 }
-
-const NO_ENVELOPE = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] }
 
 async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }>): Promise<Value> {
   const { section, partial } = item

@@ -1,16 +1,15 @@
 /**
  * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
  */
-import type { Entry, Uids } from '../../../mailbox/store/api.ts'
+import type { Entry, MailQueryApi, Uids } from '../../../mailbox/store/api.ts'
 import type { Call, CommandDefinition } from '../command.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
 import { no, ok, type TaggedResponse } from '../responses.ts'
-import { search as find, isOfSets, scopeOf } from '../searching.ts'
+import { conditionOf, isOfSets, scopeOf } from '../search-conditions.ts'
 import type { Session } from '../session.ts'
-import type { MessageSummary } from '../sort-keys.ts'
-import { byReferences, formatTrees, orderedSubject, type Threaded } from '../threading.ts'
+import { formatTrees } from '../thread-trees.ts'
 import type { View } from '../view.ts'
 import { readPartialRange, within } from './fetch.ts'
 import { UIDS_ONLY } from './messages.ts'
@@ -83,18 +82,9 @@ async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey)
   const { uids, code } = session.limited(scopeOf(asked, view) ?? view.all)
   const key: SearchKey = code ? { kind: 'and', keys: [{ kind: 'uid', set: uids }, asked] } : asked
   if (isOfSets(key)) return { found: uidsIn(scopeOf(key, view) ?? view.all), ...(code ? { code } : {}) }
-  const { mail, parts } = session
   const found: Entry[] = []
-  for await (const entry of find({
-    view,
-    mail,
-    digests: parts.digests,
-    key,
-    now: parts.now,
-    signal: parts.signal,
-    looked: progressOf(session, tag),
-    pause: () => session.pause(),
-  }))
+  const condition = conditionOf(key, { view, now: session.parts.now() })
+  for await (const entry of session.parts.query.search({ ...watched(session, tag), scope: view.all, condition }))
     found.push(entry)
   return { found, ...(code ? { code } : {}) }
 }
@@ -186,55 +176,33 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
   return words.map((word) => ` ${word}`).join('')
 }
 
-/** What sorting and threading need to know of messages. */
-function digestsOf(session: Session, { tag }: Call, uids: readonly number[]): Promise<readonly MessageSummary[]> {
-  const { mail, parts, view } = session
-  return parts.digests.of({
-    mail,
-    mailbox: (view as View).mailbox,
-    uids,
-    signal: parts.signal,
-    looked: progressOf(session, tag),
-  })
+/** What every query of this session has. */
+function watched(session: Session, tag: string) {
+  const { parts, view } = session
+  return { mailbox: (view as View).mailbox, signal: parts.signal, progress: progressOf(session, tag) }
 }
 
 // --- SORT ----------------------------------------------------------------------------------------------
 
-const CRITERIA = ['ARRIVAL', 'CC', 'DATE', 'DISPLAYFROM', 'DISPLAYTO', 'FROM', 'SIZE', 'SUBJECT', 'TO'] as const
-type Criterion = (typeof CRITERIA)[number]
+type SortOrder = Parameters<MailQueryApi['sort']>[0]['order'][number]
 
-interface Order {
-  readonly by: Criterion
-  readonly isReverse: boolean
+const CRITERIA: Readonly<Record<string, SortOrder['by']>> = {
+  ARRIVAL: 'received',
+  CC: 'cc',
+  DATE: 'sent',
+  DISPLAYFROM: 'displayFrom',
+  DISPLAYTO: 'displayTo',
+  FROM: 'from',
+  SIZE: 'size',
+  SUBJECT: 'subject',
+  TO: 'to',
 }
 
-function readOrder(cursor: Cursor): Order {
+function readOrder(cursor: Cursor): SortOrder {
   const isReverse = cursor.takes('REVERSE ')
   const word = cursor.atom().toUpperCase()
-  const by = CRITERIA.find((known) => known === word)
+  const by = Object.hasOwn(CRITERIA, word) ? CRITERIA[word] : undefined
   return by ? { by, isReverse } : cursor.fail('a known order')
-}
-
-type Sortable = string | number
-
-const VALUES: Readonly<Record<Criterion, (digest: MessageSummary) => Sortable>> = {
-  ARRIVAL: ({ received }) => received,
-  CC: ({ cc }) => cc,
-  DATE: ({ sent, received }) => sent ?? received,
-  DISPLAYFROM: ({ displayFrom }) => displayFrom,
-  DISPLAYTO: ({ displayTo }) => displayTo,
-  FROM: ({ from }) => from,
-  SIZE: ({ size }) => size,
-  SUBJECT: ({ subject }) => subject,
-  TO: ({ to }) => to,
-}
-
-function compare(a: readonly Sortable[], b: readonly Sortable[], order: readonly Order[]): number {
-  for (const [index, { isReverse }] of order.entries()) {
-    const [left, right] = [a[index] as Sortable, b[index] as Sortable]
-    if (left !== right) return (left < right ? -1 : 1) * (isReverse ? -1 : 1)
-  }
-  return 0
 }
 
 export const sort: CommandDefinition = {
@@ -256,14 +224,8 @@ export const sort: CommandDefinition = {
     if ('status' in result) return result
     const { found, code } = result
     const uids = found.map(({ uid }) => uid)
-    const digests = await digestsOf(session, call, uids)
-    const rows = digests.map((digest, index) => ({
-      uid: uids[index] as number,
-      values: order.map(({ by }) => VALUES[by](digest)),
-    }))
-    // The last resort is the order in which they stand (RFC 5256 section 3).
-    rows.sort((a, b) => compare(a.values, b.values, order) || a.uid - b.uid)
-    const numbers = rows.map(({ uid }) => (isUid ? uid : (view.numberOf(uid) as number)))
+    const sorted = await session.parts.query.sort({ ...watched(session, call.tag), uids, order })
+    const numbers = sorted.map((uid) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(found, key)
     session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
     return ok('That is all', code)
@@ -292,14 +254,13 @@ export const thread: CommandDefinition = {
     if ('status' in result) return result
     const { found, code } = result
     const uids = found.map(({ uid }) => uid)
-    const digests = await digestsOf(session, call, uids)
-    const messages = digests.map((digest, index): Threaded => {
-      const uid = uids[index] as number
-      return { ...digest, number: isUid ? uid : (view.numberOf(uid) as number), sent: digest.sent ?? digest.received }
+    const trees = await session.parts.query.threads({
+      ...watched(session, call.tag),
+      uids,
+      algorithm: algorithm === 'REFERENCES' ? 'references' : 'orderedSubject',
     })
-    const trees =
-      algorithm === 'REFERENCES' ? await byReferences(messages, () => session.pause()) : orderedSubject(messages)
-    session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees)}` : '* THREAD')
+    const numberOf = (uid: number) => (isUid ? uid : (view.numberOf(uid) as number))
+    session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees, numberOf)}` : '* THREAD')
     return ok('That is all', code)
   },
 }

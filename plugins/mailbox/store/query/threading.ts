@@ -6,8 +6,7 @@
  */
 
 export interface Threaded {
-  /** What the client is told: a UID or a sequence number. */
-  readonly number: number
+  readonly uid: number
   /** Ms since 1970, of the Date field or else of its arrival. */
   readonly sent: number
   readonly subject: string
@@ -49,7 +48,7 @@ export function orderedSubject(messages: readonly Threaded[]): readonly Tree[] {
   }))
 }
 
-const bySent = (a: Threaded, b: Threaded) => a.sent - b.sent || a.number - b.number
+const bySent = (a: Threaded, b: Threaded) => a.sent - b.sent || a.uid - b.uid
 
 /** Lets others have their turn; undefined while there is time. */
 type Pause = () => Promise<void> | undefined
@@ -151,7 +150,7 @@ function sortTrees(trees: Tree[]): Tree[] {
   return trees
 }
 
-const NOBODY: Threaded = { number: 0, sent: 0, subject: '', isReply: false, references: [] }
+const NOBODY: Threaded = { uid: 0, sent: 0, subject: '', isReply: false, references: [] }
 
 /** Step 5: threads of one subject become one. */
 function joinSubjects(trees: readonly Tree[]): Tree[] {
@@ -186,28 +185,4 @@ function join(target: Tree, tree: Tree): Tree {
   if (target.message || tree.message) children.push(tree)
   else for (const child of tree.children) children.push(child)
   return target
-}
-
-/** `(1 2 (3)(4))`, without recursion. */
-export function formatTrees(trees: readonly Tree[]): string {
-  const words: string[] = []
-  const stack: (Tree | string)[] = [...trees]
-    .reverse()
-    .map((tree): Tree => tree)
-    .flatMap((tree) => [')', tree, '('])
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if (typeof next === 'string') {
-      words.push(next)
-      continue
-    }
-    const { message, children } = next
-    if (message) words.push(`${words.at(-1) === '(' ? '' : ' '}${message.number}`)
-    const [only, ...others] = children
-    if (only && others.length === 0 && message) stack.push(only)
-    else if (only) {
-      if (message) words.push(' ')
-      for (const child of children.toReversed()) stack.push(')', child, '(')
-    }
-  }
-  return words.join('')
 }

@@ -1,0 +1,50 @@
+/**
+ * Mailboxes as the store's users see them, and how the store refuses.
+ */
+
+/** Which mailbox is meant. The id stays when it is renamed (RFC 8474 MAILBOXID). */
+export interface MailboxRef {
+  readonly account: string
+  readonly id: string
+}
+
+export type SpecialUse = '\\All' | '\\Archive' | '\\Drafts' | '\\Flagged' | '\\Junk' | '\\Sent' | '\\Trash'
+
+export interface Mailbox extends MailboxRef {
+  /** Levels divided by `/`, in Unicode NFC; the first mailbox of every account is `INBOX`. */
+  readonly name: string
+  /** RFC 3501 \Noselect: only a level for others below it. */
+  readonly noSelect?: boolean
+  readonly specialUse?: SpecialUse
+  readonly subscribed: boolean
+  /** RFC 4314: rights by identifier (an account's id, `group:name`, `anyone`, each also with `-` before it); the owner has all. */
+  readonly acl: Readonly<Record<string, string>>
+  readonly uidValidity: number
+  readonly uidNext: number
+  /** RFC 7162 HIGHESTMODSEQ. */
+  readonly modseq: number
+  /** Changes before this one have been forgotten: a QRESYNC client from before it starts anew. */
+  readonly forgotten: number
+  readonly messages: number
+  readonly unseen: number
+  readonly deleted: number
+  /** Octets of all messages. */
+  readonly size: number
+}
+
+export interface MetadataPlace {
+  readonly account: string
+  readonly mailbox?: string
+  /** Whose private annotations are meant. */
+  readonly who: string
+}
+
+/** Why not, by the response codes of RFC 5530 and RFC 9051. */
+export interface Refused {
+  readonly refused: 'NONEXISTENT' | 'ALREADYEXISTS' | 'CANNOT' | 'OVERQUOTA' | 'LIMIT' | 'HASCHILDREN' | 'TOOBIG'
+  /** One line for the client's user. */
+  readonly why: string
+}
+
+/** Tells a refusal from a result. */
+export type Or<T> = Promise<T | Refused>

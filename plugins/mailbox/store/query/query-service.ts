@@ -1,0 +1,114 @@
+/**
+ * The MailQuery service put together.
+ */
+import { Pace } from 'iems'
+import type {
+  AccountEmail,
+  AccountSearch,
+  Entry,
+  Mailbox,
+  MailboxRef,
+  MailboxSort,
+  MailboxThreads,
+  MailQueryApi,
+  SortKey,
+  ThreadTree,
+} from '../api.ts'
+import { uidsOf } from '../uids.ts'
+import { collectEmails } from './account-emails.ts'
+import { type SearchDeps, searchEmails, searchMailbox } from './search.ts'
+import { isOfRecords, sortBy } from './sort.ts'
+import { Summaries, type SummariesDeps } from './summaries.ts'
+import { byReferences, orderedSubject, type Threaded } from './threading.ts'
+
+export interface QueryDeps extends Omit<SearchDeps, 'sent'>, Pick<SummariesDeps, 'sortKeys' | 'maxMemory'> {
+  mailboxes(account: string): Promise<readonly Mailbox[]>
+}
+
+const LATEST_FIRST: readonly SortKey[] = [{ by: 'received', isReverse: true }]
+
+export function createQuery(deps: QueryDeps): MailQueryApi {
+  const entries = (mailbox: MailboxRef, uids: readonly number[]): AsyncIterable<Entry> =>
+    deps.entries(mailbox, uidsOf(uids.map((uid) => [uid, uid])))
+  const summaries = new Summaries({ ...deps, entries })
+  const searching: SearchDeps = {
+    ...deps,
+    async sent(mailbox, uid) {
+      const [{ sent, day } = {}] = await summaries.of({ mailbox, uids: [uid] })
+      return { ...(sent === undefined ? {} : { sent }), ...(day === undefined ? {} : { day }) }
+    },
+  }
+  return {
+    search: ({ mailbox, ...query }) => searchMailbox(searching, { account: mailbox.account, mailbox, ...query }),
+    sort: (query) => sortMailbox(summaries, query),
+    threads: (query) => threadMailbox(summaries, query),
+    emails: (query) => findEmails({ deps, searching, summaries }, query),
+  }
+}
+
+async function sortMailbox(summaries: Summaries, query: MailboxSort): Promise<readonly number[]> {
+  const all = await summaries.of(query)
+  const items = query.uids.map((item, index) => ({ item, sorted: all[index] as (typeof all)[number] }))
+  return sortBy(items, query.order, (a, b) => a - b)
+}
+
+async function threadMailbox(summaries: Summaries, query: MailboxThreads): Promise<readonly ThreadTree[]> {
+  const all = await summaries.of(query)
+  const messages = all.map(
+    (summary, index): Threaded => ({
+      ...summary,
+      uid: query.uids[index] as number,
+      sent: summary.sent ?? summary.received,
+    }),
+  )
+  const pace = new Pace()
+  return query.algorithm === 'references' ? byReferences(messages, () => pace.due()) : orderedSubject(messages)
+}
+
+interface EmailsDeps {
+  readonly deps: QueryDeps
+  readonly searching: SearchDeps
+  readonly summaries: Summaries
+}
+
+async function findEmails(
+  { deps, searching, summaries }: EmailsDeps,
+  { order = LATEST_FIRST, collapseThreads = false, ...query }: AccountSearch,
+): Promise<readonly AccountEmail[]> {
+  const all = await collectEmails(deps, query)
+  const found: AccountEmail[] = []
+  for await (const email of searchEmails(searching, query, all.values())) found.push(email)
+  const sorted = sortBy(await withSummaries(summaries, query, { emails: found, order }), order, (a, b) =>
+    a.id < b.id ? -1 : 1,
+  )
+  if (!collapseThreads) return sorted
+  const threads = new Set<string>()
+  return sorted.filter(({ thread }) => !threads.has(thread) && threads.add(thread))
+}
+
+/** Emails with what the order compares: read by the first place of each. */
+async function withSummaries(
+  summaries: Summaries,
+  { account, signal, progress }: Pick<AccountSearch, 'account' | 'signal' | 'progress'>,
+  { emails, order }: { readonly emails: readonly AccountEmail[]; readonly order: readonly SortKey[] },
+) {
+  const needs = !isOfRecords(order)
+  const places = Map.groupBy(needs ? emails : [], ({ places: [place] }) => place?.mailbox ?? '')
+  const known = new Map<string, Awaited<ReturnType<Summaries['of']>>[number]>()
+  for (const [id, here] of places) {
+    const uids = here.map(({ places: [place] }) => place?.uid ?? 0)
+    const found = await summaries.of({
+      mailbox: { account, id },
+      uids,
+      ...(signal ? { signal } : {}),
+      ...(progress ? { progress } : {}),
+    })
+    for (const [index, { id }] of here.entries()) known.set(id, found[index] as (typeof found)[number])
+  }
+  return emails.map((item) => {
+    const { flags, received, size } = item
+    return { item, sorted: { ...EMPTY, ...known.get(item.id), flags, received, size } }
+  })
+}
+
+const EMPTY = { subject: '', isReply: false, from: '', to: '', cc: '', displayFrom: '', displayTo: '', references: [] }

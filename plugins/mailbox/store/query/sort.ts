@@ -1,0 +1,48 @@
+/**
+ * Order of messages and emails by sort keys (RFC 5256, RFC 5957).
+ */
+import type { SortKey } from '../api.ts'
+import type { MessageSummary } from './summaries.ts'
+
+type Sortable = string | number
+/** What is compared; flags only where the order asks for them. */
+type Sorted = MessageSummary & { readonly flags?: readonly string[] }
+
+const VALUES: Readonly<Record<Exclude<SortKey['by'], 'flag'>, (summary: MessageSummary) => Sortable>> = {
+  received: ({ received }) => received,
+  cc: ({ cc }) => cc,
+  sent: ({ sent, received }) => sent ?? received,
+  displayFrom: ({ displayFrom }) => displayFrom,
+  displayTo: ({ displayTo }) => displayTo,
+  from: ({ from }) => from,
+  size: ({ size }) => size,
+  subject: ({ subject }) => subject,
+  to: ({ to }) => to,
+}
+
+/** Whether an order compares only what records say. */
+export const isOfRecords = (order: readonly SortKey[]): boolean =>
+  order.every(({ by }) => by === 'received' || by === 'size' || by === 'flag')
+
+function compared(key: SortKey, sorted: Sorted): Sortable {
+  if (key.by !== 'flag') return VALUES[key.by](sorted)
+  const flag = key.flag.toLowerCase()
+  return sorted.flags?.some((one) => one.toLowerCase() === flag) ? 0 : 1
+}
+
+/** The items in that order; `last` compares what is equal otherwise. */
+export function sortBy<T>(
+  items: readonly { readonly item: T; readonly sorted: Sorted }[],
+  order: readonly SortKey[],
+  last: (a: T, b: T) => number,
+): readonly T[] {
+  const rows = items.map(({ item, sorted }) => ({ item, values: order.map((key) => compared(key, sorted)) }))
+  rows.sort((a, b) => {
+    for (const [index, { isReverse }] of order.entries()) {
+      const [left, right] = [a.values[index] as Sortable, b.values[index] as Sortable]
+      if (left !== right) return (left < right ? -1 : 1) * (isReverse ? -1 : 1)
+    }
+    return last(a.item, b.item)
+  })
+  return rows.map(({ item }) => item)
+}
