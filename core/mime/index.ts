@@ -6,6 +6,7 @@
  * in linear time and within stated limits.
  */
 export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'
+export { type Author, type Authors, authorsIn } from './authors.ts'
 export { type MailDate, readDate } from './dates.ts'
 export { type Envelope, envelopeOf } from './envelope.ts'
 export { gather } from './gather.ts'

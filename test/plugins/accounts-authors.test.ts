@@ -42,6 +42,9 @@ test('every address in From and Sender must belong to the account, however it is
     'From: "ann@here.test" <eve@here.test>',
     'From: Eve (ann@here.test) <EVE+tag@Here.Test>',
     'From: "eve" @ here . test',
+    'From: (c) eve (d) @ (e) here.test',
+    'From: "Eve, J. R." <eve@here.test>',
+    'From: Eve J. R. <eve@here.test>',
     'Subject: no author',
     'From: eve@here.test\r\nReply-To: ann@here.test',
   ])
@@ -60,6 +63,12 @@ test('every address in From and Sender must belong to the account, however it is
     'From: ann\r\n @here.test',
     'From: "\\" <eve@here.test>, \\"" <ann@here.test>',
     'From: ann@far.test',
+    'From: "eve@here.test <ann@here.test>',
+    'From: Eve (x <ann@here.test>',
+    'From: Eve [ <ann@here.test>',
+    'From: eve@here.test. <ann@here.test>',
+    'From: J. ann@here.test',
+    'From: "eve"ann@here.test',
     `From: ${'eve@here.test,'.repeat(2000)}`,
   ])
     assert.equal(await send(header), 550, header.slice(0, 60))
