@@ -12,6 +12,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Pace } from 'iems'
 import { messagesOf } from '../../plugins/filter/antispam/classifier/mbox.ts'
 import { opinionOf } from '../../plugins/filter/antispam/classifier/probability.ts'
 import { allOf, tokensOf, VIEWS, type Views } from '../../plugins/filter/antispam/classifier/tokens.ts'
@@ -65,7 +66,7 @@ async function read(group: Group, paths: readonly string[]): Promise<Sample[]> {
     for await (const { file, octets } of octetsOf(path)) {
       const letter = await readLetter(octets, LIMITS)
       const views = tokensOf(letter, urisOf(letter.raw, LIMITS.uris))
-      const evidence = readEvidence(letter, { hostname: 'localhost', now: Date.now })
+      const evidence = await readEvidence(letter, { hostname: 'localhost', now: Date.now }, new Pace())
       const hits = STANDARD_RULES.map(({ test }) => (test(evidence) ? 1 : 0))
       const [half = 0, fold = 0] = createHash('sha256').update(octets).digest()
       const x = Float64Array.from([...VIEWS.map(() => 0), ...hits])

@@ -1,7 +1,9 @@
 /** The standard rules: each is found where it is meant to be, says why, and costs linear time. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RULE_NAMES } from '../../plugins/filter/antispam/rules/rules.ts'
+import { readLetter } from '../../plugins/filter/antispam/content/message-text.ts'
+import { options } from '../../plugins/filter/antispam/options.ts'
+import { createStandardRules, RULE_NAMES } from '../../plugins/filter/antispam/rules/rules.ts'
 import { startAntispam } from '../support/antispam.ts'
 
 const STANDARD = { options: { content: { standard: true } } }
@@ -226,4 +228,41 @@ test('rules cost what the length of a message says, whatever stands in it', asyn
     const long = await time(text, 60_000)
     assert.ok(long < short * 16, `${JSON.stringify(text)}: ${short} ms, four times as long ${long} ms`)
   }
+})
+
+test('the standard rules let the event loop go on while they take their time', async (t) => {
+  const { content } = options.parse({})
+  const match = createStandardRules(content, { hostname: 'mx.here.test', now: () => 0 })
+  const letter = await readLetter(Buffer.from(`Content-Type: text/html\r\n\r\n<p>${'Free '.repeat(100)}`), content)
+  // Each look at the clock finds ten more milliseconds gone.
+  let now = 0
+  t.mock.method(performance, 'now', () => (now += 10))
+  let turns = 0
+  let isDone = false
+  const turn = () => {
+    turns++
+    if (!isDone) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await match(letter)
+  isDone = true
+  assert.ok(turns > RULE_NAMES.length / 3, `${turns} turns of the event loop`)
+})
+
+test('dates are read as mail has them, whatever the time zone of the server', async (t) => {
+  const { content } = options.parse({})
+  const match = createStandardRules(content, { hostname: 'mx.here.test', now: () => Date.UTC(2026, 0, 1, 12) })
+  const found = async (date: string) => {
+    const letter = await readLetter(Buffer.from(`Date: ${date}\r\n\r\nx`), content)
+    return (await match(letter)).map(({ name }) => name).filter((name) => name.startsWith('date-'))
+  }
+  for (const date of [
+    'Thu, 1 Jan 2026 12:00:00 +0000 (UTC (really))',
+    'Thu (today), 01 Jan 26 04:00 PST',
+    '1 Jan 126 12:00 GMT',
+  ])
+    assert.deepEqual(await found(date), [], date)
+  for (const date of ['2026-01-01T12:00:00Z', '01/01/2026 12:00 GMT', 'Thu, 32 Jan 2026 12:00:00 +0000', '1'])
+    assert.ok((await found(date)).includes('date-malformed'), date)
+  assert.deepEqual(await found('Fri, 2 Jan 2026 12:00:00 -1200'), ['date-future'])
 })

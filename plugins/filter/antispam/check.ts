@@ -103,7 +103,7 @@ export function createCheck(parts: CheckDeps) {
     const recipients = await accountsOf(message)
     const opinion = await opinionOf(tokensOf(letter, domains), recipients)
     return {
-      reasons: [...listed.flat(), ...standardRules(letter), ...rules(letter)],
+      reasons: [...listed.flat(), ...(await standardRules(letter)), ...rules(letter)],
       opinion,
       recipients,
       author: authorOf(letter),

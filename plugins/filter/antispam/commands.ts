@@ -18,7 +18,7 @@ export interface CommandDeps {
   readonly config: Options
   readonly classifier: Classifier
   /** The standard rules and those of the administrator. */
-  readonly contentRules: (letter: MessageText) => readonly Reason[]
+  readonly contentRules: (letter: MessageText) => Promise<readonly Reason[]>
   readonly accounts: AccountsApi | undefined
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist

@@ -30,7 +30,7 @@ export function createExplain({ config, classifier, contentRules }: CommandDeps)
   ): AsyncGenerator<CommandOutput> {
     const letter = await readLetter(await gather(input, config.content.size), config.content)
     const { views } = lessonOf(letter, config.content)
-    const reasons = [...(await classify(views, account)), ...contentRules(letter)]
+    const reasons = [...(await classify(views, account)), ...(await contentRules(letter))]
     for (const { name, score, says = '' } of reasons.toSorted((a, b) => Math.abs(b.score) - Math.abs(a.score)))
       yield { text: line(score, name, says), value: { name, score, says } }
     const score = sum(reasons)

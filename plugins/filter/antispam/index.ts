@@ -104,7 +104,7 @@ export const antispam = definePlugin({
       commands: createCommands({
         config,
         classifier,
-        contentRules: (letter) => [...standardRules(letter), ...rulesOfAdmin(letter)],
+        contentRules: async (letter) => [...(await standardRules(letter)), ...rulesOfAdmin(letter)],
         accounts,
         scanners,
         greylist,

@@ -3,7 +3,8 @@
  *
  * Invariants: linear in what `Letter` holds of the message; every list is bounded.
  */
-import { decodeWords } from 'iems/mime'
+import type { Pace } from 'iems'
+import { decodeWords, readDate } from 'iems/mime'
 import { type HtmlFacts, readHtml } from '../content/html.ts'
 import { linksOf } from '../content/links.ts'
 import type { MessageText } from '../content/message-text.ts'
@@ -21,9 +22,18 @@ export interface Surroundings {
   readonly now: () => number
 }
 
-export function readEvidence(letter: MessageText, { hostname, now }: Surroundings): Evidence {
+export async function readEvidence(
+  letter: MessageText,
+  { hostname, now }: Surroundings,
+  pace: Pace,
+): Promise<Evidence> {
   const received = hopsOf(letter, hostname)
-  const html = htmlOf(letter)
+  const html: HtmlFacts[] = []
+  for (const { part, text } of letter.parts) {
+    if (text === undefined || part.subtype !== 'html') continue
+    html.push(readHtml(text))
+    await pace.due()
+  }
   const { from = [], replyTo = [], to = [], cc = [] } = letter.structure.envelope ?? {}
   return {
     letter,
@@ -37,10 +47,6 @@ export function readEvidence(letter: MessageText, { hostname, now }: Surrounding
     html,
     links: linksOf(textOf(letter), html),
   }
-}
-
-function htmlOf({ parts }: MessageText): HtmlFacts[] {
-  return parts.flatMap(({ part, text }) => (text !== undefined && part.subtype === 'html' ? [readHtml(text)] : []))
 }
 
 function textOf({ parts }: MessageText): string {
@@ -69,11 +75,5 @@ function hopsOf({ fields }: MessageText, hostname: string): string[] {
 
 /** RFC 5321 section 4.4: the date stands behind the last semicolon. */
 function receivedAt([last = '']: readonly string[]): number | undefined {
-  const at = Date.parse(
-    last
-      .slice(last.lastIndexOf(';') + 1)
-      .slice(0, 100)
-      .replace(/\([^()]*\)/g, ''),
-  )
-  return Number.isNaN(at) ? undefined : at
+  return readDate(last.slice(last.lastIndexOf(';') + 1))?.at
 }

@@ -2,6 +2,7 @@
  * Rules over header fields: missing, forged and contradicting ones, and the subject.
  */
 import { isIP } from 'node:net'
+import { readDate } from 'iems/mime'
 import type { Evidence, Rule } from './rule.ts'
 
 const DAY = 86_400_000
@@ -15,11 +16,9 @@ const FREE = new Set(
 
 const first = ({ letter }: Evidence, name: string) => letter.field(name)[0]
 const has = ({ letter }: Evidence, name: string) => letter.fields.get(name) !== undefined
-const dateOf = (evidence: Evidence) => {
-  const text = (first(evidence, 'date') ?? '').slice(0, 100).replace(/\([^()]*\)/g, '')
-  return Date.parse(text)
-}
-const age = (evidence: Evidence) => evidence.receivedAt - dateOf(evidence)
+const dateOf = (evidence: Evidence) => readDate(first(evidence, 'date'))?.at
+/** Ms between the date of the message and its receipt; NaN without a date. */
+const age = (evidence: Evidence) => evidence.receivedAt - (dateOf(evidence) ?? Number.NaN)
 
 /** `from NAME (…)`: what a client said in HELO, by the servers that took the message on. */
 const heloOf = (field: string) => /^from\s{1,20}\[?([^\s()[\];]{1,255})/i.exec(field)?.[1]?.toLowerCase()
@@ -68,7 +67,7 @@ const forged: readonly Rule[] = [
     name: 'date-malformed',
     says: 'The Date field is not a date.',
     weight: 1,
-    test: (e) => has(e, 'date') && Number.isNaN(dateOf(e)),
+    test: (e) => has(e, 'date') && dateOf(e) === undefined,
   },
   {
     name: 'date-zone-odd',

@@ -1,6 +1,7 @@
 /**
  * The standard rules, with their fitted weights and those that the administrator sets.
  */
+import { Pace } from 'iems'
 import type { MessageText } from '../content/message-text.ts'
 import type { Reason } from '../score.ts'
 import { readEvidence, type Surroundings } from './evidence.ts'
@@ -28,15 +29,25 @@ export interface StandardRulesOptions {
   readonly weights: Readonly<Record<string, number>>
 }
 
-/** Answers the reasons that the standard rules find, each with its sentence. */
+/**
+ * Returns the reasons that the standard rules find, each with its sentence. Between two rules the event loop goes on once
+ * they have taken a few milliseconds.
+ */
 export function createStandardRules({ standard, weights }: StandardRulesOptions, surroundings: Surroundings) {
   const rules = STANDARD_RULES.flatMap(({ name, says, weight, test }) => {
     const score = weights[name] ?? FITTED.rules[name] ?? weight
     return standard && score !== 0 ? [{ reason: { name, score, says }, test }] : []
   })
-  return function match(letter: MessageText): readonly Reason[] {
+  return async function match(letter: MessageText): Promise<readonly Reason[]> {
     if (rules.length === 0) return []
-    const evidence = readEvidence(letter, surroundings)
-    return rules.flatMap(({ reason, test }) => (test(evidence) ? [reason] : []))
+    const pace = new Pace()
+    await pace.due()
+    const evidence = await readEvidence(letter, surroundings, pace)
+    const reasons: Reason[] = []
+    for (const { reason, test } of rules) {
+      if (test(evidence)) reasons.push(reason)
+      await pace.due()
+    }
+    return reasons
   }
 }
