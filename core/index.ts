@@ -54,6 +54,7 @@ export {
 export { ConnectionClosed, LineReader, LineTooLong, TimedOut } from './listener/line-reader.ts'
 export { Broken, LineWriter } from './listener/line-writer.ts'
 export { type Client, createListener, type ListenerOptions } from './listener/listener.ts'
+export { type Literal, splitLiteral } from './listener/literal.ts'
 export { Pace } from './listener/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listener/proxy.ts'
 export { tlsInfo } from './listener/tls-info.ts'

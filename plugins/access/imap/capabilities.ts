@@ -1,7 +1,7 @@
 /**
  * What is announced: all that works, and nothing else.
  */
-import type { Session } from './session.ts'
+import type { CommandContext } from './context.ts'
 
 const BEFORE = 'IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE'
 const AFTER = [
@@ -11,7 +11,7 @@ const AFTER = [
   'CATENATE METADATA NOTIFY INPROGRESS SEARCH=FUZZY UTF8=ACCEPT OBJECTID SAVEDATE PREVIEW UNAUTHENTICATE UIDONLY I18NLEVEL=1',
 ].join(' ')
 
-export function capabilities(session: Session): string {
+export function capabilities(session: CommandContext): string {
   const { parts, account, isCompressed } = session
   const words = [BEFORE]
   if (!account) {

@@ -1,10 +1,10 @@
 /**
  * What a command is, to the session that runs it.
  */
-
+import type { Literal } from 'iems'
+import type { CommandContext } from './context.ts'
 import type { Cursor } from './grammar/cursor.ts'
 import type { TaggedResponse } from './responses.ts'
-import type { Session } from './session.ts'
 
 /** The rest of a command when its handler is called. */
 export interface Call {
@@ -28,14 +28,6 @@ export interface MoreInput {
   line(): Promise<string>
 }
 
-export interface Literal {
-  readonly size: number
-  /** The client sends it without being asked (RFC 7888). */
-  readonly isImmediate: boolean
-  /** `~{…}`: may hold NUL (RFC 3516). */
-  readonly isBinary: boolean
-}
-
 export type State = 'any' | 'before' | 'authenticated' | 'selected'
 
 export interface CommandDefinition {
@@ -46,5 +38,5 @@ export interface CommandDefinition {
   readonly keepsNumbers?: boolean
   /** Reads its literals by itself. */
   readonly reads?: boolean
-  run(session: Session, call: Call): Promise<TaggedResponse>
+  run(session: CommandContext, call: Call): Promise<TaggedResponse>
 }

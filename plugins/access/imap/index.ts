@@ -7,9 +7,10 @@ import { type Client, createListener, definePlugin, LineReader, LineWriter, type
 import { Accounts } from '../../directory/static/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { capabilities } from './capabilities.ts'
+import type { SessionDeps } from './context.ts'
 import { createKeywords } from './keywords.ts'
 import { type Options, options } from './options.ts'
-import { Session, type SessionDeps } from './session.ts'
+import { Session } from './session.ts'
 import { createUnseen } from './unseen.ts'
 
 export const imap = definePlugin({

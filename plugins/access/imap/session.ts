@@ -4,75 +4,39 @@
  * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
  * another session; the client is told of others' changes after each command, in numbers it knows.
  */
-import type { Identity, LineWriter, Log, Refusal, ServerSession } from 'iems'
-import { Broken, ConnectionClosed, IemsError, type LineReader, LineTooLong, TimedOut } from 'iems'
-import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Mailbox, MailQueryApi, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
-import type { ImapChange, ImapCommand } from './api.ts'
-import type { CommandDefinition, Literal, MoreInput } from './command.ts'
-import { tellNew } from './commands/fetch.ts'
-import { COMMANDS } from './commands/index.ts'
-import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
+import { Broken, ConnectionClosed, type Identity, IemsError, LineTooLong, type LineWriter, TimedOut } from 'iems'
+import type { Entry, Mailbox, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
+import type { ImapChange } from './api.ts'
+import type { CommandDefinition } from './command.ts'
+import { CommandReader, type ReadCommand } from './command-reader.ts'
+import type { CommandContext, SessionDeps } from './context.ts'
+import { type Cursor, SyntaxFault } from './grammar/cursor.ts'
 import type { FetchItem } from './grammar/fetch.ts'
-import { formatSet, lastOf } from './grammar/sets.ts'
-import type { Keywords } from './keywords.ts'
+import { lastOf } from './grammar/sets.ts'
 import { createNames, type Named, type Names } from './names.ts'
-import type { Options } from './options.ts'
+import { Notices } from './notices.ts'
 import { bad, no, RESPONDED, type TaggedResponse } from './responses.ts'
-import { flagList, fromUtf7, mailboxName } from './text.ts'
-import type { Unseen } from './unseen.ts'
+import { fromUtf7, mailboxName } from './text.ts'
 import type { View } from './view.ts'
 
-export interface SessionDeps {
-  readonly input: LineReader
-  readonly output: LineWriter
-  readonly options: Options
-  readonly log: Log
-  readonly mail: MailStoreApi
-  readonly accounts: AccountsApi
-  readonly query: MailQueryApi
-  readonly keywords: Keywords
-  readonly unseen: Unseen
-  readonly hostname: string
-  now(): number
-  /** Whether the connection is under TLS. */
-  isSecure(): boolean
-  hasTls(): boolean
-  startTls(): Promise<void>
-  compress(): void
-  readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
-  /** What plugins say of a command, and tells them of a change. */
-  readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
-  readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
-  /** Aborted when the server stops. */
-  readonly signal: AbortSignal
-}
-
-const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
 /** A name that no mailbox can have. */
 const NO_NAME = '\0'
-/** Literals of a command that are held in memory, together. */
-const HELD_LITERALS = 65_536
 const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
 
-export class Session {
+export class Session implements CommandContext {
+  readonly #notices = new Notices(this, (why) => this.#close(why))
+  readonly #reader = new CommandReader(this)
   readonly parts: SessionDeps
   account: { readonly id: string; readonly user: string } | undefined
   names: Names | undefined
   view: View | undefined
   readonly enabled = new Set<string>()
   isCompressed = false
+  failedLogins = 0
   /** NOTIFY: what is told of new messages of the selected mailbox. */
   newItems: readonly FetchItem[] | undefined
   #isOver = false
   #errors = 0
-  #stopWatching: (() => void) | undefined
-  #wake: (() => void) | undefined
-  /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
-  readonly #others = new Set<string>()
-  #stopOthers: readonly (() => void)[] = []
-  #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
-  #tellsAtOnce = false
 
   constructor(parts: SessionDeps) {
     this.parts = parts
@@ -160,29 +124,8 @@ export class Session {
   async #hasCommand(): Promise<boolean> {
     const { input, options, signal } = this.parts
     input.patience = this.account ? options.timeouts.idle : options.timeouts.login
-    if (!this.#tellsAtOnce) return input.waits(signal)
-    return this.listen(() => this.tellNews())
-  }
-
-  /** Tells news as it comes until the client says something. False: the session is over. */
-  async listen(tell: () => Promise<void>): Promise<boolean> {
-    const { input, output, signal } = this.parts
-    let news = new AbortController()
-    this.#wake = () => news.abort()
-    const ended = () => news.abort()
-    signal.addEventListener('abort', ended, { once: true })
-    try {
-      for (;;) {
-        await tell()
-        await output.flush()
-        if (this.#isOver || signal.aborted) return false
-        if (await input.waits(news.signal)) return true
-        news = new AbortController()
-      }
-    } finally {
-      this.#wake = undefined
-      signal.removeEventListener('abort', ended)
-    }
+    if (!this.#notices.areAtOnce) return input.waits(signal)
+    return this.#notices.listen(() => this.#notices.tellNews())
   }
 
   async #command(): Promise<void> {
@@ -194,7 +137,7 @@ export class Session {
     try {
       const first = (await input.line(options.limits.lineLength)).toString('latin1')
       tag = TAG.exec(first)?.[0] ?? '*'
-      const read = await this.#read(first.slice(tag === '*' ? 0 : tag.length))
+      const read = await this.#reader.read(first.slice(tag === '*' ? 0 : tag.length))
       definition = read.definition
       isUid = read.isUid
       answer = tag === '*' ? bad('A tag was expected') : await this.#perform(tag, read)
@@ -206,7 +149,7 @@ export class Session {
       this.end()
     }
     // Whoever is told of expunges during a FETCH by number would count wrong.
-    if (!this.#isOver) await this.tellChanges(!(definition?.keepsNumbers && !isUid))
+    if (!this.#isOver) await this.#notices.tellChanges(!(definition?.keepsNumbers && !isUid))
     if (answer === RESPONDED) return
     const code = answer.code === undefined ? '' : `[${answer.code}] `
     output.line(`${tag} ${answer.status} ${code}${answer.text}`)
@@ -225,75 +168,14 @@ export class Session {
     return failed(error)
   }
 
-  /** Reads the rest of a command, unless its own code does. */
-  async #read(first: string) {
-    const name = /^ (?:uid )?[a-z]+/i.exec(first)?.[0]?.trim().toUpperCase() ?? ''
-    const isUid = name.startsWith('UID ')
-    const bare = isUid ? name.slice(4) : name
-    const found = COMMANDS[bare]
-    const definition = found && (!isUid || found.uid) ? found : undefined
-    const { text, literal } = splitLiteral(first.slice(1 + name.length))
-    const pieces: Piece[] = [text]
-    const more = this.#moreInput(literal)
-    if (!definition?.reads) await this.#readLiterals(pieces, more)
-    return { name: bare, isUid, definition, cursor: new Cursor(pieces), more }
-  }
-
-  async #readLiterals(pieces: Piece[], more: MoreInput): Promise<void> {
-    let held = 0
-    while (more.literal) {
-      const { literal } = more
-      held += literal.size
-      if (held > HELD_LITERALS) await this.#refuseLiteral(literal)
-      await more.invite(literal)
-      pieces.push(await this.parts.input.octets(literal.size), await more.line())
-    }
-  }
-
-  async #refuseLiteral(literal: Literal): Promise<never> {
-    // RFC 7888 section 4: what has been sent unasked must be read, or the connection ended.
-    if (literal.isImmediate) {
-      this.output.line('* BYE [TOOBIG] The literal is too long')
-      this.end()
-    }
-    throw new SyntaxFault('the literal is too long')
-  }
-
-  #moreInput(literal: Literal | undefined): MoreInput {
-    const { input, output, options } = this.parts
-    const more: MoreInput = {
-      literal,
-      async invite({ isImmediate }) {
-        if (isImmediate) return
-        output.line('+ Go on')
-        await output.flush()
-      },
-      async line() {
-        const next = splitLiteral((await input.line(options.limits.lineLength)).toString('latin1'))
-        more.literal = next.literal
-        return next.text
-      },
-    }
-    return more
-  }
-
-  async #perform(
-    tag: string,
-    {
-      name,
-      isUid,
-      definition,
-      cursor,
-      more,
-    }: { name: string; isUid: boolean; definition: CommandDefinition | undefined; cursor: Cursor; more: MoreInput },
-  ): Promise<TaggedResponse> {
+  async #perform(tag: string, { name, isUid, definition, cursor, more }: ReadCommand): Promise<TaggedResponse> {
     if (!definition) return bad('There is no such command')
     const refusal =
       this.#outOfPlace(definition) ??
       (definition.state === 'selected' ? await this.shutOut() : undefined) ??
       (await this.#judged(isUid ? `UID ${name}` : name))
     if (!refusal) return definition.run(this, { tag, name, isUid, cursor, more })
-    if (definition.reads) await this.#passOver(more)
+    if (definition.reads) await this.#reader.passOver(more)
     return refusal
   }
 
@@ -349,14 +231,6 @@ export class Session {
       .catch((cause) => this.parts.log.warn('a plugin failed over a change', { cause }))
   }
 
-  /** Reads the literals of a command that is not run, as far as they are sent unasked: they are no commands. */
-  async #passOver(more: MoreInput): Promise<void> {
-    while (more.literal?.isImmediate) {
-      await this.parts.input.skip(more.literal.size)
-      await more.line()
-    }
-  }
-
   // --- who it is ---
 
   async logIn({ user, account }: Identity): Promise<boolean> {
@@ -367,7 +241,7 @@ export class Session {
     this.account = { id: found.id, user }
     // Groups may have changed, and with them what a client that waits may be told of another account's mailbox.
     this.parts.open.onRechecked(() => {
-      if (this.view && this.view.mailbox.account !== this.account?.id) this.#wake?.()
+      if (this.view && this.view.mailbox.account !== this.account?.id) this.#notices.wake()
     })
     this.names = createNames({ self: found.id, accounts, shared })
     return true
@@ -420,36 +294,12 @@ export class Session {
 
   select(view: View): void {
     this.view = view
-    this.#stopWatching = this.mail.watch(view.mailbox.account, (mailboxes) => {
-      if (!mailboxes.includes(view.mailbox.id)) return
-      this.#wake?.()
-    })
+    this.#notices.watch(view)
   }
 
-  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
-  watchOthers(
-    accounts: readonly string[],
-    tell: (mailboxes: readonly string[]) => Promise<void>,
-    selected: boolean,
-  ): void {
-    for (const stop of this.#stopOthers) stop()
-    this.newItems = undefined
-    this.#tellOthers = tell
-    this.#tellsAtOnce = accounts.length > 0 || selected
-    this.#stopOthers = accounts.map((account) =>
-      this.mail.watch(account, (mailboxes) => {
-        for (const id of mailboxes) this.#others.add(id)
-        this.#wake?.()
-      }),
-    )
-  }
-
-  /** Tells of everything that has changed. */
-  async tellNews(): Promise<void> {
-    const ids = [...this.#others]
-    this.#others.clear()
-    if (ids.length > 0) await this.#tellOthers(ids)
-    await this.tellChanges(true)
+  deselect(): void {
+    this.#notices.unwatch()
+    this.view = undefined
   }
 
   /** RFC 9738: of more messages than a command may be about those with the highest UIDs, and the code that says so. */
@@ -459,48 +309,30 @@ export class Session {
     return { uids: chosen, ...(from === undefined ? {} : { code: `MESSAGELIMIT ${most} ${from}` }) }
   }
 
-  deselect(): void {
-    this.#stopWatching?.()
-    this.#stopWatching = undefined
-    this.view = undefined
+  // --- what the client is told ---
+
+  listen(tell: () => Promise<void>): Promise<boolean> {
+    return this.#notices.listen(tell)
   }
 
-  // --- changes by others ---
-
-  /** What has changed since the client was last told, by whatever session or server: the mailbox's modseq says so. */
-  async tellChanges(mayExpunge: boolean): Promise<void> {
-    const { view, output } = this
-    if (!view) return
-    const told = await view.sync(this.mail, mayExpunge)
-    if (told === 'gone') return void this.#close('The mailbox has been removed')
-    if (!(await this.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')
-    if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY')) {
-      if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
-    } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
-    if (told.exists) output.line(`* ${view.count} EXISTS`)
-    for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
-    if (this.newItems) await tellNew(this, told.added, this.newItems)
+  watchOthers(...args: Parameters<CommandContext['watchOthers']>): void {
+    this.#notices.watchOthers(...args)
   }
 
-  /** The flags that messages of the selected mailbox have and can be given. */
-  writeFlags({ keywords, isReadOnly }: View): void {
-    const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
-    this.output.line(`* FLAGS (${all})`)
-    this.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] These are kept`)
+  tellNews(): Promise<void> {
+    return this.#notices.tellNews()
   }
 
-  /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */
+  writeFlags(view: View): void {
+    this.#notices.writeFlags(view)
+  }
+
   learn(flags: readonly string[]): void {
-    if (this.view?.learn(flags)) this.writeFlags(this.view)
+    this.#notices.learn(flags)
   }
 
-  /** A FETCH that tells flags. */
-  flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
-    this.learn(flags)
-    const modseqItem = this.isCondstore ? ` MODSEQ (${modseq})` : ''
-    if (this.enabled.has('UIDONLY')) return `* ${uid} UIDFETCH (FLAGS ${flagList(flags)}${modseqItem})`
-    const uidItem = this.isCondstore || this.enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''
-    return `* ${number} FETCH (${uidItem}FLAGS ${flagList(flags)}${modseqItem})`
+  flagLine(number: number, entry: Pick<Entry, 'uid' | 'flags' | 'modseq'>): string {
+    return this.#notices.flagLine(number, entry)
   }
 }
 
@@ -511,21 +343,4 @@ function failed(error: unknown): TaggedResponse {
   if (code.startsWith('IEMS_BLOB_')) return no('Content of a message is missing on the server', 'CORRUPTION')
   if (code.startsWith('IEMS_STORE_')) return no('The store is not available; try again later', 'UNAVAILABLE')
   return no('Internal error; try again later', 'SERVERBUG')
-}
-
-/** Some clients leave a space at the end. */
-function withoutSpaces(line: string): string {
-  let end = line.length
-  while (end > 0 && line[end - 1] === ' ') end--
-  return line.slice(0, end)
-}
-
-function splitLiteral(line: string): { text: string; literal: Literal | undefined } {
-  const found = /(~?)\{(\d{1,10})([+-]?)\}$/.exec(line)
-  if (!found) return { text: withoutSpaces(line), literal: undefined }
-  const [all, binary, size, plus] = found
-  return {
-    text: line.slice(0, line.length - all.length),
-    literal: { size: Number(size), isImmediate: plus !== '', isBinary: binary !== '' },
-  }
 }

@@ -4,14 +4,16 @@
  * What must stay true: all messages of one command are there, or none; what the client sends unasked is read to its
  * end, so that content is never taken for commands.
  */
+
+import type { Literal } from 'iems'
 import type { Mailbox, NewMessage } from '../../../mailbox/store/api.ts'
-import type { Call, CommandDefinition, Literal } from '../command.ts'
+import type { Call, CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { Cursor } from '../grammar/cursor.ts'
 import { readSection } from '../grammar/fetch.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
 import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
 import { rangeOf } from '../sections.ts'
-import type { Session } from '../session.ts'
 import { string } from '../text.ts'
 import type { View } from '../view.ts'
 
@@ -30,12 +32,12 @@ class Refusing extends Error {
 
 /** A command whose literals are read here. */
 class Reading {
-  readonly session: Session
+  readonly session: CommandContext
   readonly call: Call
   /** Octets of the present literal that are still to come. */
   #unread = 0
 
-  constructor(session: Session, call: Call) {
+  constructor(session: CommandContext, call: Call) {
     this.session = session
     this.call = call
   }
@@ -162,7 +164,7 @@ function decodeUrl(text: string): string {
 }
 
 /** RFC 5092, as far as RFC 4469 needs it: `/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.2`; relative to the selected mailbox without a name. */
-async function openUrl(session: Session, url: string): Promise<AsyncIterable<Uint8Array>> {
+async function openUrl(session: CommandContext, url: string): Promise<AsyncIterable<Uint8Array>> {
   const bad = new Refusing(no('There is nothing at this URL', `BADURL ${string(url, session.isUtf8)}`))
   const found =
     /^(?:\/([^;]+)(?:;UIDVALIDITY=(\d{1,10}))?)?\/;UID=(\d{1,10})(?:\/;SECTION=([^;]+?))?(?:\/;PARTIAL=(\d{1,15})(?:\.(\d{1,15}))?)?$/i.exec(
@@ -200,7 +202,7 @@ function readWords(cursor: Cursor): Pick<NewMessage, 'flags' | 'received'> {
   return { ...(flags ? { flags } : {}), ...(received === undefined ? {} : { received }) }
 }
 
-async function targetOf(session: Session, name: string): Promise<Mailbox> {
+async function targetOf(session: CommandContext, name: string): Promise<Mailbox> {
   const target = await session.mailbox(name, 'i')
   if (!isAnswer(target) && !target.noSelect) return target
   if (!isAnswer(target)) throw new Refusing(no('It holds no messages', 'TRYCREATE'))
@@ -209,7 +211,7 @@ async function targetOf(session: Session, name: string): Promise<Mailbox> {
 
 /** Runs what reads a command; whatever ends it early, the rest is read. */
 async function reading(
-  session: Session,
+  session: CommandContext,
   call: Call,
   work: (reading: Reading) => Promise<TaggedResponse>,
 ): Promise<TaggedResponse> {

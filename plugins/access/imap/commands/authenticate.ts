@@ -4,22 +4,18 @@
 import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
 import { capabilities } from '../capabilities.ts'
 import type { Call, CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { bad, no, ok } from '../responses.ts'
-import type { Session } from '../session.ts'
-
-/** Failed logins of each session. */
-const failures = new WeakMap<Session, number>()
 
 const RESPONSE_LIMIT = 12_288
 const IMPROPER = bad('That was no proper response')
 
-async function logIn(session: Session, answer: Identity | Refusal) {
+async function logIn(session: CommandContext, answer: Identity | Refusal) {
   const { parts } = session
   if (answer.kind === 'identity' && (await session.logIn(answer)))
     return ok('Logged in', `CAPABILITY ${capabilities(session)}`)
-  const count = (failures.get(session) ?? 0) + 1
-  failures.set(session, count)
-  if (count >= parts.options.limits.authAttempts) {
+  session.failedLogins++
+  if (session.failedLogins >= parts.options.limits.authAttempts) {
     session.output.line('* BYE Too many failed logins')
     session.end()
   }
@@ -30,7 +26,7 @@ async function logIn(session: Session, answer: Identity | Refusal) {
     : no('Wrong name or password', 'AUTHENTICATIONFAILED')
 }
 
-const mayLogIn = ({ parts }: Session) => parts.isSecure() || parts.options.authWithoutTls
+const mayLogIn = ({ parts }: CommandContext) => parts.isSecure() || parts.options.authWithoutTls
 
 export const login: CommandDefinition = {
   state: 'before',
@@ -47,7 +43,7 @@ export const login: CommandDefinition = {
 
 /** One turn of a SASL exchange. */
 const asking =
-  ({ parts, output }: Session): AskClient =>
+  ({ parts, output }: CommandContext): AskClient =>
   async (challenge) => {
     output.line(`+ ${Buffer.from(challenge).toString('base64')}`)
     await output.flush()

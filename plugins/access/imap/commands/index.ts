@@ -6,25 +6,14 @@ import { append, replace } from './append.ts'
 import { authenticate, login } from './authenticate.ts'
 import { fetch } from './fetch.ts'
 import { idle } from './idle.ts'
-import {
-  create,
-  examine,
-  list,
-  lsub,
-  namespace,
-  remove,
-  rename,
-  select,
-  status,
-  subscribe,
-  unselect,
-  unsubscribe,
-} from './mailboxes.ts'
+import { list, lsub, namespace, status } from './list.ts'
+import { create, remove, rename, subscribe, unsubscribe } from './mailboxes.ts'
 import { close, copy, expunge, move, store } from './messages.ts'
 import { getmetadata, setmetadata } from './metadata.ts'
 import { notify } from './notify.ts'
 import { deleteacl, getacl, getquota, getquotaroot, listrights, myrights, setacl, setquota } from './rights.ts'
 import { search, sort, thread } from './search.ts'
+import { examine, select, unselect } from './select.ts'
 import { capability, compress, enable, id, logout, noop, starttls, unauthenticate } from './session.ts'
 
 export const COMMANDS: Readonly<Record<string, CommandDefinition>> = {

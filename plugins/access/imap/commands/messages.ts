@@ -3,10 +3,10 @@
  */
 import type { FlagChange, Mailbox, Uids } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { formatSet, readSet } from '../grammar/sets.ts'
 import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
-import type { Session } from '../session.ts'
 import type { View } from '../view.ts'
 
 const READ_ONLY = no('The mailbox is open for reading only', 'NOPERM')
@@ -19,7 +19,7 @@ interface Store extends FlagChange {
   readonly isSilent: boolean
 }
 
-function readStore(session: Session, cursor: Cursor): Store {
+function readStore(session: CommandContext, cursor: Cursor): Store {
   let unchangedSince: number | undefined
   if (cursor.takes('(UNCHANGEDSINCE ')) {
     session.enableCondstore()
@@ -42,7 +42,11 @@ function readBareFlags(cursor: Cursor): string[] {
 }
 
 /** RFC 4314 section 4: each kind of flag has a right of its own; those that may not be changed are passed over. */
-async function allowedFlags(session: Session, mailbox: Mailbox, flags: readonly string[]): Promise<readonly string[]> {
+async function allowedFlags(
+  session: CommandContext,
+  mailbox: Mailbox,
+  flags: readonly string[],
+): Promise<readonly string[]> {
   const rightOf = (flag: string) => ({ '\\seen': 's', '\\deleted': 't' })[flag.toLowerCase()] ?? 'w'
   const allowed: string[] = []
   for (const flag of flags) if (await session.may(mailbox, rightOf(flag))) allowed.push(flag)
@@ -87,7 +91,7 @@ export const store: CommandDefinition = {
 
 /** RFC 7162 section 3.1.3: the modseq is told even to who wants silence. */
 function modseqLine(
-  session: Session,
+  session: CommandContext,
   number: number,
   { uid, modseq }: { uid: number; modseq: number },
 ): string | undefined {
@@ -116,7 +120,7 @@ export function numbersOf(view: View, uids: Uids): [number, number][] {
 // --- EXPUNGE and CLOSE ------------------------------------------------------------------------------
 
 /** Those of the UIDs that are flagged \Deleted. */
-async function deletedOf(session: Session, uids: Uids): Promise<Uids> {
+async function deletedOf(session: CommandContext, uids: Uids): Promise<Uids> {
   const view = session.view as View
   const deleted: [number, number][] = []
   for await (const { uid, flags } of session.mail.entries(view.mailbox, uids))
@@ -124,7 +128,7 @@ async function deletedOf(session: Session, uids: Uids): Promise<Uids> {
   return deleted
 }
 
-async function expungeDeleted(session: Session, asked: Uids, isUid: boolean): Promise<TaggedResponse> {
+async function expungeDeleted(session: CommandContext, asked: Uids, isUid: boolean): Promise<TaggedResponse> {
   const view = session.view as View
   if (view.isReadOnly || !(await session.may(view.mailbox, 'e'))) return READ_ONLY
   const deleted = await deletedOf(session, asked)

@@ -3,9 +3,9 @@
  */
 import type { MetadataPlace } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
-import type { Session } from '../session.ts'
 import { astring, string } from '../text.ts'
 
 /** Entries of one command. */
@@ -18,7 +18,7 @@ function readEntry(cursor: Cursor): string {
 }
 
 /** Where the annotations of a name are; '' is the account itself. */
-async function placeOf(session: Session, name: string, right: string): Promise<MetadataPlace | TaggedResponse> {
+async function placeOf(session: CommandContext, name: string, right: string): Promise<MetadataPlace | TaggedResponse> {
   const who = session.account?.id ?? ''
   if (name === '') return { account: who, who }
   const mailbox = await session.mailbox(name, right)

@@ -5,11 +5,11 @@
  */
 import type { Mailbox } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, readFetchItems } from '../grammar/fetch.ts'
 import { visible } from '../names.ts'
 import { bad, no, ok } from '../responses.ts'
-import type { Session } from '../session.ts'
 
 const EVENTS = ['MESSAGENEW', 'MESSAGEEXPUNGE', 'FLAGCHANGE']
 /** Mailboxes named in one command. */
@@ -30,7 +30,7 @@ interface Event {
 
 class UnknownEvent extends Error {}
 
-function readWatch(session: Session, cursor: Cursor): Watch {
+function readWatch(session: CommandContext, cursor: Cursor): Watch {
   cursor.expect('(')
   const word = cursor.atom().toLowerCase()
   const kinds = ['selected', 'selected-delayed', 'personal', 'inboxes', 'subscribed', 'mailboxes', 'subtree'] as const
@@ -68,7 +68,7 @@ function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox,
 }
 
 /** The rights are asked each time: they may have changed since the command (RFC 5465 section 3.1). */
-async function tell(session: Session, name: string, mailbox: Mailbox): Promise<void> {
+async function tell(session: CommandContext, name: string, mailbox: Mailbox): Promise<void> {
   if (!(await session.may(mailbox, 'r'))) return
   const { messages, uidNext, uidValidity, unseen, modseq } = mailbox
   const more = session.isCondstore ? ` HIGHESTMODSEQ ${modseq}` : ''
@@ -76,7 +76,7 @@ async function tell(session: Session, name: string, mailbox: Mailbox): Promise<v
   session.output.line(`* STATUS ${session.writeName(name)} (${items})`)
 }
 
-async function begin(session: Session, watches: readonly Watch[], withStatus: boolean): Promise<void> {
+async function begin(session: CommandContext, watches: readonly Watch[], withStatus: boolean): Promise<void> {
   const { account, names, mail } = session
   if (!account || !names) return
   const wanted = new Map<string, { readonly name: string; readonly account: string }>()

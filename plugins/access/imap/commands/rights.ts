@@ -3,8 +3,8 @@
  */
 import type { Account } from '../../../directory/static/api.ts'
 import type { CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { bad, isAnswer, no, ok, refusal } from '../responses.ts'
-import type { Session } from '../session.ts'
 import { astring, string } from '../text.ts'
 
 const ALL_RIGHTS = 'lrswipkxtea'
@@ -16,7 +16,7 @@ const withObsolete = (rights: string) => `${rights}${rights.includes('k') ? 'c' 
 const modern = (rights: string) => [...new Set(rights.replaceAll('c', 'k').replaceAll('d', 'xte'))].join('')
 
 /** What an identifier is called here: accounts by id, as clients by name. */
-async function identifierOf(session: Session, name: string): Promise<string | undefined> {
+async function identifierOf(session: CommandContext, name: string): Promise<string | undefined> {
   const sign = name.startsWith('-') ? '-' : ''
   const bare = name.slice(sign.length)
   if (bare === 'anyone' || bare.startsWith('group:')) return sign + bare
@@ -24,7 +24,7 @@ async function identifierOf(session: Session, name: string): Promise<string | un
   return account && sign + account.id
 }
 
-async function nameOf(session: Session, identifier: string): Promise<string> {
+async function nameOf(session: CommandContext, identifier: string): Promise<string> {
   const sign = identifier.startsWith('-') ? '-' : ''
   return (
     sign + ((await session.parts.accounts.byId(identifier.slice(sign.length)))?.name ?? identifier.slice(sign.length))
@@ -125,7 +125,7 @@ export const myrights: CommandDefinition = {
 // --- quotas ------------------------------------------------------------------------------------------
 
 /** The root of an account is named after it, and is there only when there is a limit; kilobytes are of 1024 octets. */
-async function tellQuota(session: Session, { id, name, quota = 0 }: Account): Promise<void> {
+async function tellQuota(session: CommandContext, { id, name, quota = 0 }: Account): Promise<void> {
   const used = Math.ceil((await session.mail.usage(id)) / 1024)
   const resource = `STORAGE ${used} ${Math.floor(quota / 1024)}`
   session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resource})`)

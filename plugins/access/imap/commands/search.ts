@@ -3,12 +3,12 @@
  */
 import type { Entry, MailQueryApi, Uids } from '../../../mailbox/store/api.ts'
 import type { Call, CommandDefinition } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { type Cursor, textOf } from '../grammar/cursor.ts'
 import { readSearch, type SearchKey } from '../grammar/search.ts'
 import { compact, formatSet } from '../grammar/sets.ts'
 import { no, ok, type TaggedResponse } from '../responses.ts'
 import { conditionOf, isOfSets, scopeOf } from '../search-conditions.ts'
-import type { Session } from '../session.ts'
 import { formatTrees } from '../thread-trees.ts'
 import type { View } from '../view.ts'
 import { readPartialRange, within } from './fetch.ts'
@@ -58,7 +58,7 @@ const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)
 const PROGRESS_MS = 5000
 
 /** RFC 9585: tells how far it is, so that a client which counts the seconds does not give up. */
-function progressOf({ parts, output, view }: Session, tag: string): (count: number) => Promise<void> {
+function progressOf({ parts, output, view }: CommandContext, tag: string): (count: number) => Promise<void> {
   let told = parts.now()
   return async (count) => {
     if (parts.now() - told < PROGRESS_MS) return
@@ -75,7 +75,11 @@ interface Found {
 }
 
 /** Entries that are found; an answer instead when the search cannot be done. */
-async function findAll(session: Session, { isUid, tag }: Call, asked: SearchKey): Promise<Found | TaggedResponse> {
+async function findAll(
+  session: CommandContext,
+  { isUid, tag }: Call,
+  asked: SearchKey,
+): Promise<Found | TaggedResponse> {
   const view = session.view as View
   if (!isUid && session.enabled.has('UIDONLY')) return UIDS_ONLY
   if (asksModseq(asked)) session.enableCondstore()
@@ -177,7 +181,7 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
 }
 
 /** What every query of this session has. */
-function watched(session: Session, tag: string) {
+function watched(session: CommandContext, tag: string) {
   const { parts, view } = session
   return { mailbox: (view as View).mailbox, signal: parts.signal, progress: progressOf(session, tag) }
 }

@@ -90,6 +90,34 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
   }
   if (HEADERS.includes(word)) return { kind: 'header', name: word.toLowerCase(), text: text() }
   switch (word) {
+    case 'HEADER': {
+      cursor.space()
+      const name = cursor.astring().toLowerCase()
+      return { kind: 'header', name, text: text() }
+    }
+    case 'BODY':
+    case 'TEXT':
+      return { kind: 'text', in: word === 'BODY' ? 'body' : 'text', text: text() }
+    case 'NOT':
+      cursor.space()
+      return { kind: 'not', key: cursor.nested(key) }
+    case 'OR': {
+      cursor.space()
+      const first = cursor.nested(key)
+      cursor.space()
+      return { kind: 'or', keys: [first, cursor.nested(key)] }
+    }
+    case 'FUZZY':
+      cursor.space()
+      return { kind: 'fuzzy', key: cursor.nested(key) }
+    default:
+      return readFact(cursor, word)
+  }
+}
+
+/** A key about what a message is, without text and without keys in it. */
+function readFact(cursor: Cursor, word: string): SearchKey {
+  switch (word) {
     case 'ALL':
       return { kind: 'all' }
     case 'NEW':
@@ -104,14 +132,6 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
     case 'UNKEYWORD':
       cursor.space()
       return { kind: 'flag', flag: cursor.flag(), isSet: word === 'KEYWORD' }
-    case 'HEADER': {
-      cursor.space()
-      const name = cursor.astring().toLowerCase()
-      return { kind: 'header', name, text: text() }
-    }
-    case 'BODY':
-    case 'TEXT':
-      return { kind: 'text', in: word === 'BODY' ? 'body' : 'text', text: text() }
     case 'LARGER':
     case 'SMALLER':
       cursor.space()
@@ -120,18 +140,6 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
     case 'YOUNGER':
       cursor.space()
       return { kind: 'within', is: word === 'OLDER' ? 'older' : 'younger', seconds: cursor.number() }
-    case 'NOT':
-      cursor.space()
-      return { kind: 'not', key: cursor.nested(key) }
-    case 'OR': {
-      cursor.space()
-      const first = cursor.nested(key)
-      cursor.space()
-      return { kind: 'or', keys: [first, cursor.nested(key)] }
-    }
-    case 'FUZZY':
-      cursor.space()
-      return { kind: 'fuzzy', key: cursor.nested(key) }
     case 'UID':
       cursor.space()
       return { kind: 'uid', set: readSet(cursor) }

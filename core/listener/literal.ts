@@ -1,0 +1,35 @@
+/**
+ * Literals of IMAP (RFC 9051 section 4.3, RFC 7888, RFC 3516) and ManageSieve (RFC 5804 section 4): the octets that a
+ * line announces at its end.
+ *
+ * What must stay true: linear time, whatever the line; the text keeps every octet but the announcement, and blanks at
+ * the end of a line without one, which some clients send.
+ */
+
+export interface Literal {
+  /** Octets; the announcement has at most ten digits. */
+  readonly size: number
+  /** The client sends it without waiting for a continuation: `{12+}`, and IMAP's `{12-}`. */
+  readonly isImmediate: boolean
+  /** IMAP's `~{12}`, which may hold NUL. */
+  readonly isBinary: boolean
+}
+
+const ANNOUNCED = /(~?)\{(\d{1,10})([+-]?)\}$/
+
+/** A line without its line break, in what it says and the literal that follows it. */
+export function splitLiteral(line: string): { readonly text: string; readonly literal: Literal | undefined } {
+  const found = ANNOUNCED.exec(line)
+  if (!found) return { text: withoutSpaces(line), literal: undefined }
+  const [all, binary, size, plus] = found
+  return {
+    text: line.slice(0, line.length - all.length),
+    literal: { size: Number(size), isImmediate: plus !== '', isBinary: binary !== '' },
+  }
+}
+
+function withoutSpaces(line: string): string {
+  let end = line.length
+  while (end > 0 && line[end - 1] === ' ') end--
+  return line.slice(0, end)
+}

@@ -1,0 +1,156 @@
+/**
+ * The values of FETCH: what is read of a message for each item, and how it is written.
+ *
+ * What must stay true: content streams, whatever its size; only what must be decoded to be counted is held whole.
+ */
+import { gather } from 'iems/mime'
+import type { Email, Entry, PartRange } from '../../mailbox/store/api.ts'
+import type { CommandContext } from './context.ts'
+import { type FetchItem, formatSection, type Partial, type Section } from './grammar/fetch.ts'
+import { chooseFields, findPart, rangeOf } from './sections.ts'
+import { formatEnvelope, formatStructure } from './structure.ts'
+import { dateTime, flagList, string } from './text.ts'
+
+/** A value that is written, or content that is streamed behind its name. */
+export type Value =
+  | string
+  | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
+
+export const UNKNOWN_ENCODING = Symbol('a transfer encoding that nobody knows')
+
+export async function writeValue({ output }: CommandContext, value: Value): Promise<void> {
+  if (typeof value === 'string') return output.write(value)
+  output.write(`${value.name} ${value.isBinary ? '~' : ''}{${value.size}}\r\n`)
+  await output.content(value.isBinary ? value.open() : withoutNul(value.open()), value.size)
+}
+
+/** RFC 9051 section 4.3: an ordinary literal holds no NUL. As in Dovecot, another octet stands in its place. */
+const IN_PLACE_OF_NUL = 0x80
+
+async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    if (!chunk.includes(0)) yield chunk
+    else yield chunk.map((octet) => (octet === 0 ? IN_PLACE_OF_NUL : octet))
+  }
+}
+
+interface FetchRequest {
+  readonly entry: Entry
+  readonly email: Email
+  readonly item: FetchItem
+}
+
+export async function itemValue(
+  session: CommandContext,
+  { entry, email, item }: FetchRequest,
+): Promise<Value | typeof UNKNOWN_ENCODING> {
+  const utf8 = session.isUtf8
+  switch (item.kind) {
+    case 'UID':
+      return `UID ${entry.uid}`
+    case 'FLAGS':
+      return `FLAGS ${flagList(entry.flags)}`
+    case 'INTERNALDATE':
+      return `INTERNALDATE ${dateTime(entry.received)}`
+    case 'RFC822.SIZE':
+      return `RFC822.SIZE ${entry.size}`
+    case 'MODSEQ':
+      return `MODSEQ (${entry.modseq})`
+    case 'EMAILID':
+      return `EMAILID (${entry.email})`
+    case 'THREADID':
+      return `THREADID (${entry.thread})`
+    case 'SAVEDATE':
+      return `SAVEDATE ${dateTime(entry.saved)}`
+    case 'ENVELOPE':
+      return `ENVELOPE ${formatEnvelope(await email.envelope(), utf8)}`
+    case 'structure':
+      return `${item.isExtended ? 'BODYSTRUCTURE' : 'BODY'} ${formatStructure(await email.structure(), item.isExtended, utf8)}`
+    case 'PREVIEW':
+      return `PREVIEW ${string(await email.preview(), utf8)}`
+    case 'body':
+      return bodyValue(email, item)
+    case 'binary':
+      return binaryValue(email, item)
+    case 'binarySize':
+      return binarySize(email, item.section)
+  }
+}
+
+async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }>): Promise<Value> {
+  const { section, partial } = item
+  const name = item.name.startsWith('BODY[') ? item.name : item.name.toUpperCase()
+  const label = partial ? `${name}<${partial.start}>` : name
+  // The message and its header need no parsing, however it may look inside.
+  const header = section.part.length === 0 && section.what ? await email.header() : undefined
+  if (header && section.what !== 'TEXT') return octetsValue(label, chosenOf(header, section), partial)
+  const range = header ? { start: header.length, end: email.size } : await rangeIn(email, section)
+  if (!range) return `${label} NIL`
+  if (section.fields) {
+    const header = await gather(email.open(range), Math.min(range.end - range.start, HEADER_LIMIT))
+    return octetsValue(label, chosenOf(header, section), partial)
+  }
+  const cut = cutTo(range, partial)
+  return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
+}
+
+async function rangeIn(email: Email, section: Section): Promise<PartRange | undefined> {
+  const isWhole = section.part.length === 0 && section.what === undefined
+  return isWhole ? { start: 0, end: email.size } : rangeOf(await email.structure(), section)
+}
+
+function cutTo(range: PartRange, partial: Partial | undefined): PartRange {
+  if (!partial) return range
+  const from = Math.min(range.end, range.start + partial.start)
+  return { ...range, start: from, end: Math.min(range.end, from + partial.length) }
+}
+
+/** Octets of a header of which fields are chosen. */
+const HEADER_LIMIT = 1024 * 1024
+
+/** The fields that are asked for, or the header as it is. */
+function chosenOf(header: Uint8Array, { fields, what }: Section): Buffer {
+  const octets = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
+  return fields
+    ? Buffer.from(chooseFields(octets.toString('latin1'), fields, what === 'HEADER.FIELDS.NOT'), 'latin1')
+    : octets
+}
+
+function octetsValue(name: string, all: Buffer, partial: Partial | undefined): Value {
+  const { start, end } = cutTo({ start: 0, end: all.length }, partial)
+  const octets = all.subarray(start, end)
+  return { name, size: octets.length, open: () => once(octets) }
+}
+
+async function binaryValue(
+  email: Email,
+  { section, partial }: Extract<FetchItem, { kind: 'binary' }>,
+): Promise<Value | typeof UNKNOWN_ENCODING> {
+  const name = `BINARY[${formatSection(section)}]${partial ? `<${partial.start}>` : ''}`
+  const decoded = await decode(email, section)
+  if (decoded === UNKNOWN_ENCODING) return decoded
+  if (!decoded) return `${name} NIL`
+  const { start, end } = cutTo({ start: 0, end: decoded.length }, partial)
+  const octets = decoded.subarray(start, end)
+  return { name, size: octets.length, open: () => once(octets), isBinary: octets.includes(0) }
+}
+
+async function binarySize(email: Email, section: Section): Promise<Value | typeof UNKNOWN_ENCODING> {
+  const decoded = await decode(email, section)
+  return decoded === UNKNOWN_ENCODING ? decoded : `BINARY.SIZE[${formatSection(section)}] ${decoded?.length ?? 0}`
+}
+
+/** A literal's size stands before it, so what is decoded is held whole. */
+async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined | typeof UNKNOWN_ENCODING> {
+  const structure = await email.structure()
+  if (numbers.length === 0) return gather(email.open(), email.size)
+  const part = findPart(structure, numbers)
+  if (!part || part.type === 'multipart') return undefined
+  const stream = email.decoded(part)
+  // No encoding decodes to more octets than it has.
+  return stream ? gather(stream, part.end - part.body) : UNKNOWN_ENCODING
+}
+
+async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
+}

@@ -1,0 +1,138 @@
+/**
+ * What a client is told of changes: its own and those of others, in the selected mailbox and, by NOTIFY, in others.
+ *
+ * What must stay true: a change is told once, in numbers that the client knows; a signal of another session or server
+ * is only a reason to look, and the mailbox's modseq says what has changed.
+ */
+import { tellNew } from './commands/fetch.ts'
+import type { CommandContext } from './context.ts'
+import { formatSet } from './grammar/sets.ts'
+import type { TaggedResponse } from './responses.ts'
+import { flagList } from './text.ts'
+import type { View } from './view.ts'
+
+const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
+
+export class Notices {
+  readonly #session: CommandContext
+  readonly #close: (why: string) => TaggedResponse
+  #stopWatching: (() => void) | undefined
+  #wake: (() => void) | undefined
+  /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
+  readonly #others = new Set<string>()
+  #stopOthers: readonly (() => void)[] = []
+  #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
+  #tellsAtOnce = false
+
+  constructor(session: CommandContext, close: (why: string) => TaggedResponse) {
+    this.#session = session
+    this.#close = close
+  }
+
+  /** News are told as they come, without a command that asks. */
+  get areAtOnce(): boolean {
+    return this.#tellsAtOnce
+  }
+
+  /** Tells news as it comes until the client says something. False: the session is over. */
+  async listen(tell: () => Promise<void>): Promise<boolean> {
+    const { input, output, signal } = this.#session.parts
+    let news = new AbortController()
+    this.#wake = () => news.abort()
+    const ended = () => news.abort()
+    signal.addEventListener('abort', ended, { once: true })
+    try {
+      for (;;) {
+        await tell()
+        await output.flush()
+        if (this.#session.isOver || signal.aborted) return false
+        if (await input.waits(news.signal)) return true
+        news = new AbortController()
+      }
+    } finally {
+      this.#wake = undefined
+      signal.removeEventListener('abort', ended)
+    }
+  }
+
+  /** Notes changes of the selected mailbox from now on. */
+  watch({ mailbox }: View): void {
+    this.#stopWatching = this.#session.mail.watch(mailbox.account, (mailboxes) => {
+      if (mailboxes.includes(mailbox.id)) this.wake()
+    })
+  }
+
+  unwatch(): void {
+    this.#stopWatching?.()
+    this.#stopWatching = undefined
+  }
+
+  /** A client that waits hears of what has changed. */
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
+  watchOthers(
+    accounts: readonly string[],
+    tell: (mailboxes: readonly string[]) => Promise<void>,
+    selected: boolean,
+  ): void {
+    for (const stop of this.#stopOthers) stop()
+    this.#session.newItems = undefined
+    this.#tellOthers = tell
+    this.#tellsAtOnce = accounts.length > 0 || selected
+    this.#stopOthers = accounts.map((account) =>
+      this.#session.mail.watch(account, (mailboxes) => {
+        for (const id of mailboxes) this.#others.add(id)
+        this.#wake?.()
+      }),
+    )
+  }
+
+  /** Tells of everything that has changed. */
+  async tellNews(): Promise<void> {
+    const ids = [...this.#others]
+    this.#others.clear()
+    if (ids.length > 0) await this.#tellOthers(ids)
+    await this.tellChanges(true)
+  }
+
+  /** What has changed since the client was last told, by whatever session or server: the mailbox's modseq says so. */
+  async tellChanges(mayExpunge: boolean): Promise<void> {
+    const { view, output, mail, enabled } = this.#session
+    if (!view) return
+    const told = await view.sync(mail, mayExpunge)
+    if (told === 'gone') return void this.#close('The mailbox has been removed')
+    if (!(await this.#session.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')
+    if (enabled.has('QRESYNC') || enabled.has('UIDONLY')) {
+      if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
+    } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
+    if (told.exists) output.line(`* ${view.count} EXISTS`)
+    for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
+    if (this.#session.newItems) await tellNew(this.#session, told.added, this.#session.newItems)
+  }
+
+  /** The flags that messages of the selected mailbox have and can be given. */
+  writeFlags({ keywords, isReadOnly }: View): void {
+    const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
+    this.#session.output.line(`* FLAGS (${all})`)
+    this.#session.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] These are kept`)
+  }
+
+  /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */
+  learn(flags: readonly string[]): void {
+    const { view } = this.#session
+    if (view?.learn(flags)) this.writeFlags(view)
+  }
+
+  /** A FETCH that tells flags. */
+  flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
+    const { isCondstore, enabled } = this.#session
+    this.learn(flags)
+    const modseqItem = isCondstore ? ` MODSEQ (${modseq})` : ''
+    if (enabled.has('UIDONLY')) return `* ${uid} UIDFETCH (FLAGS ${flagList(flags)}${modseqItem})`
+    const uidItem = isCondstore || enabled.has('IMAP4REV2') ? `UID ${uid} ` : ''
+    return `* ${number} FETCH (${uidItem}FLAGS ${flagList(flags)}${modseqItem})`
+  }
+}
