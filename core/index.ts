@@ -4,14 +4,34 @@
  * What is exported here is kept stable within a major version; anything else in core/ may change any day.
  */
 
+export {
+  ADMIN,
+  type Administration,
+  type AdministrationService,
+  type Caller,
+  type CommandInfo,
+  type CommandRun,
+  type ConfigurationView,
+  type KernelStatus,
+  type ListenerStatus,
+  type PluginStatus,
+  type Status,
+  SUPPORT,
+} from './api/administration.ts'
 export type { Clock } from './api/clock.ts'
+export {
+  type Command,
+  type CommandCall,
+  type CommandDefinition,
+  type CommandOutput,
+  type CommandSchema,
+  defineCommand,
+  type JsonSchema,
+} from './api/command.ts'
 export { ERRORS, type ErrorCode, IemsError } from './api/errors.ts'
 export type { EventName } from './api/events.ts'
 export type * from './api/hooks.ts'
 export {
-  type Command,
-  type CommandCall,
-  type CommandOutput,
   type DeliverContext,
   definePlugin,
   type Handler,
@@ -91,9 +111,10 @@ export type {
   Holding,
   StagedContent,
 } from './queue/blob-references.ts'
-export { type Config, type ConfigInput, defineConfig, Secret, secret, secretValue } from './runtime/config.ts'
+export { type Config, type ConfigInput, defineConfig } from './runtime/config-schema.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'
+export { Secret, secret, secretValue } from './runtime/secret.ts'
 export type { Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { counted, escapeLine, escapeText, formatSize, isPlainLine, withArticle } from './runtime/text.ts'

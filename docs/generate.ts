@@ -9,7 +9,7 @@ import { ERRORS } from '../core/api/errors.ts'
 import { EVENTS } from '../core/api/events.ts'
 import { KERNEL_HOOKS } from '../core/api/hooks.ts'
 import type { PluginFactory } from '../core/api/plugin.ts'
-import { configSchema } from '../core/runtime/config.ts'
+import { configSchema } from '../core/runtime/config-schema.ts'
 import { channelSettings } from '../core/runtime/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')

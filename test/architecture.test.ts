@@ -82,18 +82,20 @@ test('each package that core uses has the places the plan gives it', () => {
       (file) => `core/cli/${file}.ts`,
     ),
     zod: [
-      'core/runtime/config.ts',
+      'core/runtime/config-schema.ts',
+      'core/runtime/secret.ts',
       'core/runtime/settings.ts',
       'core/runtime/units.ts',
       'core/net/networks.ts',
-      'core/control/control.ts',
+      'core/control/protocol.ts',
+      'core/control/server.ts',
       'core/testing/channels.ts',
       'core/listener/addresses.ts',
       'core/listener/certificates.ts',
       'core/net/dns-options.ts',
     ],
     'dns-packet': ['core/net/dns-message.ts'],
-    '@standard-schema/spec': ['core/api/plugin.ts', 'core/runtime/config.ts'],
+    '@standard-schema/spec': ['core/api/plugin.ts', 'core/api/command.ts', 'core/runtime/config.ts'],
   }
   const wrong = imports.filter(
     (one) => one.from.startsWith('core/') && isOutside(one) && !places[packageOf(one.to)]?.includes(one.from),
@@ -132,7 +134,7 @@ test('of the kernel only logins, sessions and the order of `auth` taps know SASL
 })
 
 test('of the kernel only the doors, the control socket and the networks know node:net, and nothing knows other protocols', () => {
-  const net = ['core/runtime/listeners.ts', 'core/control/control.ts', 'core/net/networks.ts']
+  const net = ['core/runtime/listeners.ts', 'core/control/client.ts', 'core/control/server.ts', 'core/net/networks.ts']
   const resolver: Readonly<Record<string, readonly string[]>> = {
     'node:dns/promises': ['core/net/dns.ts'],
     'node:dgram': ['core/net/dns-transport.ts'],
@@ -267,7 +269,7 @@ test('files and functions are short, factories hold few functions, and modules h
 })
 
 test('the kernel keeps to its manners: no console, no process.exit, no default exports, no time but where it belongs', () => {
-  const clocks = ['core/runtime/server.ts', 'core/cli/', 'core/testing/', 'core/store/']
+  const clocks = ['core/runtime/system-clock.ts', 'core/cli/', 'core/testing/', 'core/store/']
   const wrong: string[] = []
   for (const file of files) {
     const source = readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')

@@ -137,6 +137,7 @@ export const ERRORS = {
     'Start it with `iems start`, or name its configuration with --config. If store.path, folder or control.path has changed since it was started, set them back, or stop it with its service manager and start it again.',
   ],
   IEMS_CONTROL_REFUSED: ['{why}', 'See `iems --help`.'],
+  IEMS_FORBIDDEN: ['{user} may not {what}', 'Ask an administrator, or give the account a role that allows it.'],
   IEMS_CLOSED: ['The server is stopping', 'Nothing to do: it was asked to.'],
 } as const satisfies Record<`IEMS_${string}`, readonly [message: string, cure: string]>
 

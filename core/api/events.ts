@@ -13,6 +13,7 @@ export const EVENTS = {
   'server.reloaded': 'info',
   'server.reload-failed': 'error',
   'server.hung': 'error',
+  'administration.changed': 'info',
   'folder.secured': 'warn',
   'port.opened': 'info',
   'port.closed': 'info',

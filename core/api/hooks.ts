@@ -44,6 +44,8 @@ export interface Identity {
   readonly account?: string
   /** May send to channels that accept only authorised senders. */
   readonly mayRelay: boolean
+  /** What it may do beside sending and reading its own mail, such as `admin` and `support`; plugins have more. */
+  readonly roles?: readonly string[]
   /** What it was shown by, as its plugin marks it: no secret, and understood by that plugin's `reidentify` alone. */
   readonly credential?: string
   /** When it ends by itself, in ms since 1970, as a token's does: the session ends at the next look after that. */

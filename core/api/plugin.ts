@@ -19,7 +19,9 @@ import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Store } from '../store/store.ts'
+import type { AdministrationService } from './administration.ts'
 import type { Clock } from './clock.ts'
+import type { Command } from './command.ts'
 import type {
   Answer,
   Delivery,
@@ -91,43 +93,15 @@ export interface PluginInstance {
    * setup reads files has it.
    */
   refresh?(): MaybePromise<boolean>
+  /**
+   * Takes other options without being set up again, so that sessions and connections stay. Returns what makes them hold,
+   * which is called when the new configuration begins to run and must not fail; false when only setup can take them.
+   * Throws what `setup` would throw of them.
+   */
+  reconfigure?(options: unknown): MaybePromise<(() => void) | false>
   /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
   close?(signal: AbortSignal): MaybePromise<void>
 }
-
-/** A command of a plugin's own. What it throws is told to the person who called it. */
-export interface Command {
-  /** One line for `--help`. */
-  readonly summary: string
-  /** `<needed>`, `[optional]`, and `[many...]` as the last. */
-  readonly arguments?: readonly string[]
-  /** `'--since <date>'` with its sentence; without `<…>` it is a switch. */
-  readonly options?: Readonly<Record<string, string>>
-  /** It reads a file: `--input <file>`, or standard input. `secret`: a password, which a terminal asks for and does not show. */
-  readonly reads?: boolean | 'secret'
-  /** It writes a file: `--output <file>`, or standard output. */
-  readonly writes?: boolean
-  run(call: CommandCall): AsyncIterable<CommandOutput>
-}
-
-export interface CommandCall {
-  /** As given, in order. */
-  readonly arguments: readonly string[]
-  /** By their long names without dashes: `{ since: '2026-01-01', all: true }`. */
-  readonly options: Readonly<Record<string, string | true>>
-  /** What is read; empty unless the command reads. */
-  readonly input: AsyncIterable<Uint8Array>
-  /** Aborted when the caller has gone. */
-  readonly signal: AbortSignal
-}
-
-export type CommandOutput =
-  /** A line for people; programs (`--json`) get `value` instead, or nothing if there is none. */
-  | { readonly text: string; readonly value?: unknown }
-  /** How far it is: shown on a terminal, and replaced by the next. */
-  | { readonly progress: string }
-  /** A part of the file that is written. */
-  | { readonly bytes: Uint8Array }
 
 export interface DeliverContext extends Pick<HookContext, 'state' | 'note'> {
   readonly log: Log
@@ -175,6 +149,8 @@ export interface SetupContext {
   /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */
   folder(): string | undefined
   readonly queue: Queue
+  /** What administrators may see and do, for plugins that serve them; the caller's roles decide. */
+  readonly administration: AdministrationService
   /** Says that this plugin routes mail to a channel: `iems check` and the log warn when it does not exist or deliver. */
   routesTo(channel: string): void
   /** For channels: speaks to the kernel for one client. */

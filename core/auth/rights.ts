@@ -14,19 +14,26 @@ export const IdentityChanged = defineSignal<Record<string, never>>('kernel:ident
 export interface Rights {
   /** Calls `recheck`, which never fails, again and again until the returned function is called. */
   watch(recheck: () => Promise<void>): () => void
+  /** Looks no more. */
+  close(): void
 }
+
+/** The sessions whose identities are looked at; they may outlive the kernel that opened them. */
+export type Watched = Set<() => Promise<void>>
+export const createWatched = (): Watched => new Set()
 
 interface RightsDeps {
   readonly signals: Signals
   readonly clock: Clock
   /** Milliseconds between looks without a hint. */
   readonly interval: number
+  readonly watched: Watched
 }
 
-export function createRights({ signals, clock, interval }: RightsDeps): Rights {
-  const watched = new Set<() => Promise<void>>()
+export function createRights({ signals, clock, interval, watched }: RightsDeps): Rights {
   let isLooking = false
   let isHinted = false
+  let isClosed = false
   let cancel: (() => void) | undefined
 
   async function look(): Promise<void> {
@@ -41,6 +48,7 @@ export function createRights({ signals, clock, interval }: RightsDeps): Rights {
   }
 
   function schedule(): void {
+    if (isClosed) return
     cancel ??= clock.after(interval, () => {
       cancel = undefined
       if (watched.size === 0) return
@@ -49,8 +57,16 @@ export function createRights({ signals, clock, interval }: RightsDeps): Rights {
     })
   }
 
+  function close(): void {
+    isClosed = true
+    cancel?.()
+    cancel = undefined
+  }
+
   signals.subscribe(IdentityChanged, () => void look())
+  if (watched.size > 0) schedule()
   return {
+    close,
     watch(recheck) {
       watched.add(recheck)
       schedule()

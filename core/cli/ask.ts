@@ -1,9 +1,10 @@
 /**
  * Questions to the running server, and what they come back as.
  */
-import { askServer, type ControlRequest } from '../control/control.ts'
+import { askServer } from '../control/client.ts'
+import type { ControlRequest } from '../control/protocol.ts'
 import { loadConfig } from '../runtime/config.ts'
-import { controlPath } from '../runtime/server.ts'
+import { controlPath } from '../runtime/folders.ts'
 import { escapeValue } from '../runtime/text.ts'
 import type { Common } from './print.ts'
 

@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
 import { loadConfig, pathIn } from '../runtime/config.ts'
-import { folderWarnings } from '../runtime/server.ts'
+import { folderWarnings } from '../runtime/folders.ts'
 import { counted, formatSize } from '../runtime/text.ts'
 import { type Verified, verifyRecords } from '../store/level/verify.ts'
 import { ask } from './ask.ts'

@@ -8,7 +8,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
-import type { CommandShape } from '../control/control.ts'
+import type { CommandShape } from '../control/protocol.ts'
+import { infoOf } from '../runtime/command-fields.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { ask, askRaw } from './ask.ts'
 import { addChecks } from './check.ts'
@@ -47,7 +48,7 @@ async function pluginCommands(options: Common): Promise<readonly CommandShape[]>
   } catch (error) {
     if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
     return rehearse(await loadConfig(options.config), ({ commands }) =>
-      [...commands].map(([words, { run: _, ...shape }]) => ({ words, ...shape })),
+      [...commands].map(([words, command]) => infoOf(words, command)),
     )
   }
 }

@@ -10,8 +10,8 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Command } from 'commander'
-import type { CommandOutput } from '../api/plugin.ts'
-import type { CommandShape, ControlRequest } from '../control/control.ts'
+import type { CommandOutput } from '../api/command.ts'
+import type { CommandShape, ControlRequest } from '../control/protocol.ts'
 import { escapeText, jsonLine } from '../runtime/text.ts'
 
 export interface Asking {

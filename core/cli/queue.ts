@@ -2,7 +2,7 @@
  * `iems queue …`: what waits and why, and what administrators do about it.
  */
 import type { Command } from 'commander'
-import type { ControlRequest } from '../control/control.ts'
+import type { ControlRequest } from '../control/protocol.ts'
 import type { QueueEntry } from '../queue/admin.ts'
 import { counted } from '../runtime/text.ts'
 import { ask } from './ask.ts'

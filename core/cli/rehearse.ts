@@ -1,11 +1,11 @@
 /**
  * A configuration set up without a port or a record of its own, to look at what it would be.
  */
-import type { Config } from '../runtime/config.ts'
+import type { Config } from '../runtime/config-schema.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
 import { createListeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
-import { systemClock } from '../runtime/server.ts'
+import { systemClock } from '../runtime/system-clock.ts'
 import { memoryStore } from '../store/memory.ts'
 
 /** Sets the whole configuration up without opening a door, and takes it down again. */

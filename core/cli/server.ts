@@ -2,7 +2,7 @@
  * Commands about the running server: `status`, `reload`, `stop`, `message show`.
  */
 import type { Command } from 'commander'
-import type { Status } from '../control/control.ts'
+import type { Status } from '../control/protocol.ts'
 import type { MessageTrace } from '../message/trace.ts'
 import { counted, formatSize } from '../runtime/text.ts'
 import { ask } from './ask.ts'

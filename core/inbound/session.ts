@@ -49,6 +49,8 @@ export interface SessionDeps {
 export interface InboundChannel {
   readonly channel: string
   trusts(address: string): boolean
+  /** Has the ids of its open sessions. */
+  readonly open?: Set<string>
 }
 
 /** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
@@ -63,12 +65,14 @@ const EXPIRED = refuse(535, '5.7.8', 'The login has expired')
 const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
 const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
+/** `deps` are those of the kernel that serves the channel now: a session may outlive the kernel that opened it. */
 export function openSession(
-  parts: SessionDeps,
-  { channel, trusts }: InboundChannel,
+  deps: () => SessionDeps,
+  { channel, trusts, open }: InboundChannel,
   facts: ConnectionInfo,
 ): ServerSession {
-  const { hooks, clock, emit, resolve, receive } = parts
+  const { clock } = deps()
+  const emit: Emit = (name, fields) => deps().emit(name, fields)
   const { binding: first, ...tls } = facts.tls ?? {}
   let binding = first
   let session: Session = {
@@ -86,6 +90,7 @@ export function openSession(
   let greeting = createTrace({ clock, from: channel })
   let heloRan = false
   let transaction: Transaction | undefined
+  open?.add(session.id)
   emit('session.opened', { session: session.id, channel, remote: session.remote.address })
 
   function refused(event: EventName, refusal: Refusal, fields: Readonly<Record<string, unknown>> = {}): Refusal {
@@ -106,9 +111,9 @@ export function openSession(
     fault: Refusal,
     { run }: Trace,
   ) {
-    if (!hooks.isTapped(hook)) return undefined
+    if (!deps().hooks.isTapped(hook)) return undefined
     try {
-      return (await hooks.call(hook, subject, run)) as Refusal | undefined
+      return (await deps().hooks.call(hook, subject, run)) as Refusal | undefined
     } catch (cause) {
       if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: session.id, cause })
       return fault
@@ -117,7 +122,7 @@ export function openSession(
 
   /** Most sessions never log in. */
   const judge = () =>
-    createJudge(parts, {
+    createJudge(deps(), {
       session,
       run: greeting.run,
       denied: (refusal, { username: user, authzid }) =>
@@ -128,7 +133,7 @@ export function openSession(
   function accepted(answer: Identity | Refusal): Identity | Refusal {
     if (answer.kind === 'refuse') return answer
     session = { ...session, identity: answer }
-    unwatch ??= parts.rights.watch(async () => void (await recheck()))
+    unwatch ??= deps().rights.watch(async () => void (await recheck()))
     const { user, actor } = answer
     emit('session.authenticated', { session: session.id, channel, user })
     if (actor)
@@ -153,10 +158,10 @@ export function openSession(
     if (revoked.signal.aborted) return REVOKED
     if (!identity) return undefined
     if (identity.expires !== undefined && identity.expires <= clock.now()) return revoke(identity, EXPIRED)
-    if (!hooks.isTapped('reidentify')) return undefined
+    if (!deps().hooks.isTapped('reidentify')) return undefined
     let answer: Identity | Refusal | undefined
     try {
-      answer = (await hooks.call('reidentify', { identity, session }, greeting.run)) ?? undefined
+      answer = (await deps().hooks.call('reidentify', { identity, session }, greeting.run)) ?? undefined
     } catch (cause) {
       if (!(cause instanceof IemsError)) emit('kernel.fault', { hook: 'reidentify', session: session.id, cause })
       return FAULT
@@ -203,7 +208,7 @@ export function openSession(
 
   /** Where a recipient's mail goes, if no tap refuses it. */
   async function take(to: Recipient, by: Session, { from, parameters, trace }: Transaction) {
-    const routed = await resolve.resolve(to, from, by, trace.run)
+    const routed = await deps().resolve.resolve(to, from, by, trace.run)
     if ('kind' in routed) return routed
     const channels = [...new Set(routed.map(({ route }) => route.channel))]
     const run = channels.length === 1 ? { ...trace.run, to: channels[0] as string } : trace.run
@@ -214,11 +219,11 @@ export function openSession(
   async function add(to: Recipient, begun: Transaction): Promise<Refusal | undefined> {
     const { recipients } = begun
     let routed = await take(to, session, begun)
-    const deputy = 'kind' in routed ? resolve.insteadOf(to, routed) : undefined
+    const deputy = 'kind' in routed ? deps().resolve.insteadOf(to, routed) : undefined
     // It is the administrator who names the postmaster, wherever their mailbox is.
     if (deputy) routed = await take(deputy, { ...session, trusted: true }, begun)
     if ('kind' in routed) return routed
-    if (recipients.length + routed.length > parts.recipients) return defer(452, '4.5.3', 'Too many recipients')
+    if (recipients.length + routed.length > deps().recipients) return defer(452, '4.5.3', 'Too many recipients')
     for (const one of routed) {
       const known = recipients.some(
         ({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel,
@@ -257,7 +262,7 @@ export function openSession(
         transaction = undefined
       }
     },
-    mechanisms: () => offeredMechanisms({ judged: hooks.mechanisms(channel), canBind: binding !== undefined }),
+    mechanisms: () => offeredMechanisms({ judged: deps().hooks.mechanisms(channel), canBind: binding !== undefined }),
     async authenticate(exchange) {
       if (!this.mechanisms().includes(exchange.mechanism)) return NO_MECHANISM
       return accepted(await converse(exchange, judge(), binding))
@@ -265,7 +270,7 @@ export function openSession(
     auth: async (credentials) => accepted(await judge().judge(credentials)),
     async resume(identity) {
       session = { ...session, identity }
-      unwatch ??= parts.rights.watch(async () => void (await recheck()))
+      unwatch ??= deps().rights.watch(async () => void (await recheck()))
       return recheck()
     },
     revoked: revoked.signal,
@@ -304,7 +309,12 @@ export function openSession(
       if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
       const { id, trace, ...envelope } = begun
       const priority = priorityOf(session, envelope.parameters)
-      return receive({ session, ...envelope, priority, ...(once === undefined ? {} : { once }) }, id, trace, content)
+      return deps().receive(
+        { session, ...envelope, priority, ...(once === undefined ? {} : { once }) },
+        id,
+        trace,
+        content,
+      )
     },
     outlook: () => transaction && { routed: transaction.recipients, steps: transaction.trace.steps },
     reset() {
@@ -313,6 +323,7 @@ export function openSession(
     close() {
       transaction = undefined
       unwatch?.()
+      open?.delete(session.id)
       emit('session.closed', { session: session.id, channel })
     },
   }

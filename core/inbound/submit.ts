@@ -54,7 +54,7 @@ export function createSubmit(sessions: () => SessionDeps) {
       remote: { address: '127.0.0.1' },
       submission: message.submission ?? false,
     }
-    const session = openSession(sessions(), { channel: name, trusts: () => true }, facts)
+    const session = openSession(sessions, { channel: name, trusts: () => true }, facts)
     const parameters = message.mtPriority === undefined ? {} : { mtPriority: message.mtPriority }
     try {
       return await submitTo(session, { ...message, content: withCrlf(chunksOf(message.content)) }, parameters)

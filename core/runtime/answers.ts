@@ -19,7 +19,11 @@ const isRoute: Check = (value) => isObject(value) && isText(value.channel) && is
 const isRecipient: Check = (value) => isObject(value) && isText(value.address) && isText(value.original)
 const isRecipientLike: Check = (value) => isObject(value) && isText(value.address)
 const isIdentity: Check = (value) =>
-  isObject(value) && value.kind === 'identity' && isText(value.user) && typeof value.mayRelay === 'boolean'
+  isObject(value) &&
+  value.kind === 'identity' &&
+  isText(value.user) &&
+  typeof value.mayRelay === 'boolean' &&
+  (value.roles === undefined || (Array.isArray(value.roles) && value.roles.every(isText)))
 const isVerifier: Check = (value) =>
   isObject(value) &&
   value.kind === 'verifier' &&

@@ -5,7 +5,8 @@
  * the same only when it is the same object, so that in doubt a reload sets everything up again. No secret is kept.
  */
 import { createHash } from 'node:crypto'
-import { type Config, Secret } from './config.ts'
+import type { Config } from './config-schema.ts'
+import { Secret } from './secret.ts'
 
 export class ConfigIdentity {
   readonly #ids = new WeakMap<object, number>()
@@ -13,8 +14,13 @@ export class ConfigIdentity {
 
   /** Equal for configurations that mean the same. */
   of(config: Config): string {
+    return this.ofOptions(config)
+  }
+
+  /** Equal for options of a plugin that mean the same. */
+  ofOptions(options: unknown): string {
     const identity = this
-    const text = JSON.stringify(config, function (this: Record<string, unknown>, name) {
+    const text = JSON.stringify({ options }, function (this: Record<string, unknown>, name) {
       return identity.#comparable(this[name], name)
     })
     return createHash('sha256').update(text).digest('base64')

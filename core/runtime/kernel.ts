@@ -1,485 +1,327 @@
 /**
- * One configuration brought to life: plugins set up in the order of their needs, doors opened, loops started; and all
- * of it undone in reverse.
+ * One configuration brought to life: plugins set up in the order of their needs, ports opened, loops started; and all of
+ * it undone in reverse.
  *
  * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
- * reload is a second kernel beside the first. This file puts the parts together and knows nothing of messages.
+ * reload is a second kernel beside the first, to which the plugins that have not changed move. This file puts the parts
+ * together and knows nothing of messages.
  */
-import { setTimeout as wait } from 'node:timers/promises'
+import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
+import type { Command } from '../api/command.ts'
 import { IemsError, reasonOf, together } from '../api/errors.ts'
-import type { KernelEvent } from '../api/hooks.ts'
-import type { Command, PluginInstance, SetupContext } from '../api/plugin.ts'
-import { format } from '../api/reply.ts'
-import { NO_MESSAGE } from '../api/run.ts'
-import type { Service } from '../api/service.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
-import { createAttemptState, createAttempts } from '../auth/login-throttle.ts'
-import { createRights } from '../auth/rights.ts'
-import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
-import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
+import { type Attempts, createAttemptState, createAttempts } from '../auth/login-throttle.ts'
+import { createRights, createWatched, type Rights } from '../auth/rights.ts'
+import type { Deliverer } from '../delivery/worker.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
 import { openSession, type SessionDeps } from '../inbound/session.ts'
 import { createSubmit } from '../inbound/submit.ts'
-import type { Backend } from '../net/backend.ts'
 import { createDns, type Dns } from '../net/dns.ts'
 import { inNetworks } from '../net/networks.ts'
-import { type Admin, createAdmin } from '../queue/admin.ts'
-import { createContentStore, createRelease } from '../queue/blob-references.ts'
+import { type Admin, createAdmin, type Queue } from '../queue/admin.ts'
+import { createRelease } from '../queue/blob-references.ts'
 import { createQueue, type SharedQueue } from '../queue/queue.ts'
 import { createRefusals } from '../queue/refusals.ts'
 import { createSweep, type Sweep } from '../queue/sweep.ts'
 import type { Store } from '../store/store.ts'
-import { subspace } from '../store/subspace.ts'
-import type { Config, ConfiguredPlugin as Configured } from './config.ts'
+import { type AdministeredKernel, createAdministration } from './administration.ts'
+import { createChannelDeliverer } from './channel-deliverer.ts'
+import type { ConfigIdentity } from './config-identity.ts'
+import type { Config } from './config-schema.ts'
+import { emitter } from './emitter.ts'
 import { bringUp } from './formats.ts'
 import { createJobs, type Job } from './jobs.ts'
+import type { KernelDeps } from './kernel-deps.ts'
+import { lostRoutes, roleWarnings, unreachable } from './kernel-warnings.ts'
 import { createLasting, type Lasting } from './lasting.ts'
-import type { Listener, Listeners, Reservation } from './listeners.ts'
+import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
-import { repeat } from './repeat.ts'
-import type { ChannelSettings, PluginSettings } from './settings.ts'
-import { createSignals } from './signals.ts'
-import { type Hooks, type LoadedPlugin, wire } from './wiring.ts'
-
-export interface KernelDeps {
-  readonly config: Config
-  readonly store: Store
-  readonly ports: Listeners
-  readonly clock: Clock
-  readonly log: LogWriter
-  /** Default: a resolver of the kernel's own. */
-  readonly dns?: Dns
-  /** A folder of a plugin's own beside the store; absent when nothing is kept. */
-  readonly folder?: (plugin: string) => string
-  /** What the kernel before counted; default: nothing. */
-  readonly lasting?: Lasting
-  /** Also told of every event. */
-  readonly watch?: (event: KernelEvent) => void
-}
-
-export interface Kernel {
-  readonly config: Config
-  readonly queue: SharedQueue
-  readonly admin: Admin
-  readonly sweep: Sweep
-  /** A job of the kernel's own; see `SetupContext.schedule`. */
-  schedule(job: Job): void
-  readonly hooks: Hooks
-  readonly emit: Emit
-  readonly doors: readonly Listener[]
-  /** What is odd about the configuration. */
-  readonly warnings: readonly string[]
-  /** What is wrong with what is kept: a line for each. */
-  check(): AsyncIterable<string>
-  /** Reads again what plugins have from files. False: one of them has to be set up again to take it. */
-  refresh(): Promise<boolean>
-  /** What plugins add to the `iems` command, by their words. */
-  readonly commands: ReadonlyMap<string, Command>
-  readonly submit: ReturnType<typeof createSubmit>
-  /** A client's session on a channel, as the channel itself would open it. */
-  openSession(channel: string, facts: ConnectionInfo): ServerSession
-  /** The servers that plugins depend on. */
-  backends(): readonly (Backend & { readonly plugin: string })[]
-  /** Opens the doors; mail comes in when `run` is called. Throws, with everything undone. */
-  listen(): Promise<void>
-  run(): void
-  /** Takes nothing new, finishes what is under way until the signal, closes everything. */
-  close(signal: AbortSignal): Promise<void>
-}
+import { byNeeds } from './needs.ts'
+import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, placementOf, within } from './plugin-host.ts'
+import { type Staying, stays } from './reload-plan.ts'
+import { createSignals, type Signals } from './signals.ts'
+import { createRuns, type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
 /** Ms that jobs have to end when they are told to. */
 const JOBS_END_MS = 1000
 
-async function within(done: Promise<unknown>, ms: number): Promise<void> {
-  const end = new AbortController()
-  await Promise.race([done, wait(ms, undefined, { signal: end.signal }).catch(() => {})])
-  end.abort()
+/** The kernel that a reload replaces. */
+export interface Previous {
+  readonly kernel: Kernel
+  readonly identity: ConfigIdentity
 }
 
-type AnyStanding = Configured<PluginSettings | ChannelSettings>
+export class Kernel implements HostKernel, AdministeredKernel {
+  readonly config: Config
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: LogWriter
+  readonly dns: Dns
+  readonly lasting: Lasting
+  readonly administration: AdministrationService
+  readonly folder: (plugin: string) => string | undefined
+  readonly emit: Emit
+  readonly sharedQueue: SharedQueue
+  readonly admin: Admin
+  readonly signals: Signals
+  readonly sweep: Sweep
+  readonly claim: Reservation
+  readonly services = new Map<string, unknown>()
+  readonly submit: ReturnType<typeof createSubmit>
+  readonly release: ReturnType<typeof createRelease>
+  /** A job of the kernel's own; see `SetupContext.schedule`. */
+  readonly schedule: (job: Job) => void
+  /** In the order of their needs; during a reload, those of the kernel before among them. */
+  readonly hosts: PluginHost[] = []
+  /** What is odd about the configuration. */
+  readonly warnings: string[] = []
+  commands: ReadonlyMap<string, Command> = new Map()
+  readonly #attempts: Attempts
+  readonly #rights: Rights
+  readonly #gone = new AbortController()
+  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #staying: Staying[] = []
+  #deliverers: readonly Deliverer[] = []
+  #hooks: Hooks | undefined
+  #sessions: SessionDeps | undefined
 
-/** Those who offer stand before those who need. Throws when somebody is missing or they need each other in a circle. */
-export function byNeeds<T extends Pick<AnyStanding, 'name' | 'definition'>>(standing: readonly T[]): T[] {
-  const offers = new Map<string, T>()
-  for (const one of standing) {
-    for (const { name: service } of (one.definition.offers ?? []) as Service<unknown>[]) {
-      const first = offers.get(service)
-      if (first) throw new IemsError('IEMS_SERVICE_TWICE', { service, first: first.name, second: one.name })
-      offers.set(service, one)
-    }
-  }
-  const order: T[] = []
-  const path: T[] = []
-  const visit = (one: T) => {
-    if (order.includes(one)) return
-    if (path.includes(one))
-      throw new IemsError('IEMS_NEEDS_CIRCLE', { plugins: [...path, one].map(({ name }) => name).join(' → ') })
-    path.push(one)
-    for (const { name: service } of (one.definition.needs ?? []) as Service<unknown>[]) {
-      const provider = offers.get(service)
-      if (!provider) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: one.name, service })
-      visit(provider)
-    }
-    for (const { name: service } of (one.definition.wants ?? []) as Service<unknown>[]) {
-      const provider = offers.get(service)
-      if (provider) visit(provider)
-    }
-    path.pop()
-    order.push(one)
-  }
-  for (const one of standing) visit(one)
-  return order
-}
-
-function lostRoutes(
-  routes: readonly { readonly plugin: string; readonly channel: string }[],
-  delivering: ReadonlySet<string>,
-): string[] {
-  return routes
-    .filter(({ channel }) => !delivering.has(channel))
-    .map(({ plugin, channel }) => {
-      const known = [...delivering].join(', ') || 'none'
-      return `${plugin} routes mail to the channel ${channel}, which is not configured or does not deliver; channels that deliver: ${known}`
-    })
-}
-
-function commandsOf(standing: readonly LoadedPlugin[]): ReadonlyMap<string, Command> {
-  const commands = new Map<string, Command>()
-  for (const { name, parts } of standing) {
-    for (const [words, command] of Object.entries(parts.commands ?? {})) {
-      if (commands.has(words)) throw new IemsError('IEMS_COMMAND_TWICE', { plugin: name, command: words })
-      commands.set(words, command)
-    }
-  }
-  return commands
-}
-
-const offersOf = ({ offers = [] }: AnyStanding['definition']) =>
-  (offers as readonly Service<unknown>[]).map(({ name }) => name)
-
-/** By type, so that none is forgotten. */
-const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
-  hooks: true,
-  listen: true,
-  deliver: true,
-  commands: true,
-  backends: true,
-  check: true,
-  refresh: true,
-  close: true,
-}
-
-/** What TypeScript would have said of what `setup` gave back. */
-function checkParts(plugin: string, parts: unknown): void {
-  if (typeof parts !== 'object' || parts === null)
-    throw new IemsError('IEMS_PLUGIN_SETUP', { plugin, why: `setup gave back ${parts}, not { hooks, … } or {}` })
-  const unknown = Object.keys(parts).find((part) => !Object.hasOwn(PARTS, part))
-  if (unknown !== undefined)
-    throw new IemsError('IEMS_PLUGIN_SETUP', {
-      plugin,
-      why: `setup gave back ${unknown}, which is none of ${Object.keys(PARTS).join(', ')}`,
-    })
-}
-
-/** RFC 5321 section 4.5.1: who takes mail for anybody must have a postmaster. */
-function roleWarnings({ reports }: Config, accepts: ReadonlyMap<string, string>): string[] {
-  if (reports.postmaster !== undefined || ![...accepts.values()].includes('anyone')) return []
-  return ['reports.postmaster is not set: mail for postmaster and abuse is refused where no mailbox has that name']
-}
-
-async function* unreachable(postmaster: string, session: ServerSession): AsyncGenerator<string> {
-  const refusal = (await session.mail('', {})) ?? (await session.rcpt({ address: postmaster }))
-  session.close()
-  if (refusal) yield `reports.postmaster ${postmaster} gets no mail: ${format(refusal.reply)}`
-}
-
-/** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
-export async function createKernel({
-  config,
-  store,
-  ports,
-  clock,
-  log,
-  dns = createDns(config.dns, clock.now),
-  folder,
-  lasting = createLasting(),
-  watch,
-}: KernelDeps): Promise<Kernel> {
-  const channels = new Map(config.channels.map((channel) => [channel.name, channel]))
-  const claim: Reservation = ports.claim()
-  const gone = new AbortController()
-  const underWay = new Set<Promise<unknown>>()
-  const services = new Map<string, unknown>()
-  const standing: LoadedPlugin[] = []
-  const routes: { readonly plugin: string; readonly channel: string }[] = []
-  const deliverers: Deliverer[] = []
-  let hooks: Hooks | undefined
-  let commands: ReadonlyMap<string, Command> = new Map()
-  const emit: Emit = (name, fields = {}) => {
-    const event: KernelEvent = { ...fields, name, at: clock.now() }
-    log.event(event)
-    watch?.(event)
-    if (hooks?.isTapped('event')) hooks.emit(event)
-  }
-  const queue = createQueue({ store, clock, emit, historyMs: config.history.keep })
-  const signals = createSignals({ store, log: log.child({}), signal: gone.signal })
-  const admin = createAdmin({ store, clock, emit, queue, signals })
-  const attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
-  const rights = createRights({ signals, clock, interval: config.limits.recheckInterval })
-  // Filled in when the hooks are wired: sessions come only after that.
-  let sessions: SessionDeps | undefined
-  const later = <T>(value: T | undefined): T => {
-    if (value === undefined) throw new IemsError('IEMS_CLOSED')
-    return value
-  }
-  const release = createRelease(store)
-  const failed = (blob: string, cause: unknown) => emit('store.failing', { blob, cause })
-  const submit = createSubmit(() => later(sessions))
-
-  function contextFor({ name, placement, definition }: AnyStanding): SetupContext {
-    const trusts = inNetworks('trusts' in placement ? placement.trusts : [])
-    const narrowed = subspace(store, 'p', name)
-    const lent = { clock, dns, log: log.child({ plugin: name }), signal: gone.signal }
-    return {
-      ...lent,
-      name,
-      hostname: config.hostname,
-      store: narrowed,
-      signals: createSignals({ store, log: lent.log, signal: gone.signal }),
-      contents: createContentStore({ store, plugin: name, narrowed, release, failed }),
-      folder: () => folder?.(name),
-      queue: admin.queue,
-      routesTo: (channel) => void routes.push({ plugin: name, channel }),
-      openSession: (facts) => openSession(later(sessions), { channel: name, trusts }, facts),
-      schedule: createJobs({ ...lent, store, underWay }, name),
-      repeat: (ms, what, run) => repeat(lent, ms, what, run),
-      submit: (message) => submit(name, message),
-      lasting: (state, make) => lasting.of(`p ${name} ${state}`, make),
-      port: (address, label, connection) => claim.open(address, { label, plugin: name }, connection),
-      offer(service, implementation) {
-        if (!offersOf(definition).includes(service.name))
-          throw new IemsError('IEMS_SERVICE_UNOFFERED', {
-            plugin: name,
-            service: service.name,
-            why: 'it is offered, and does not stand under offers',
-          })
-        services.set(service.name, implementation)
-      },
-      use<T>(service: Service<T>): T {
-        if (!services.has(service.name))
-          throw new IemsError('IEMS_SERVICE_MISSING', { plugin: name, service: service.name })
-        return services.get(service.name) as T
-      },
-      find: <T>(service: Service<T>) => services.get(service.name) as T | undefined,
-      async call(hook, subject, about) {
-        const wiredHooks = later(hooks)
-        return wiredHooks.call(hook, subject, about ? wiredHooks.runOf(about.of) : NO_MESSAGE)
-      },
-    }
+  constructor({ config, store, ports, clock, log, watch, folder, ...rest }: KernelDeps) {
+    const signal = this.#gone.signal
+    this.config = config
+    this.store = store
+    this.clock = clock
+    this.log = log
+    this.dns = rest.dns ?? createDns(config.dns, clock.now)
+    this.lasting = rest.lasting ?? createLasting()
+    this.folder = (plugin) => folder?.(plugin)
+    this.emit = emitter(log, clock, watch, () => this.#hooks)
+    this.administration = rest.administration ?? createAdministration(alone(this))
+    this.claim = ports.claim()
+    const { emit, lasting } = this
+    const historyMs = config.history.keep
+    this.sharedQueue = createQueue({ store, clock, emit, historyMs })
+    this.signals = createSignals({ store, log: log.child({}), signal })
+    this.admin = createAdmin({ store, clock, emit, queue: this.sharedQueue, signals: this.signals })
+    this.#attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
+    const watched = lasting.of('watched', createWatched)
+    this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })
+    this.release = createRelease(store)
+    this.submit = createSubmit(() => this.sessions)
+    this.sweep = createSweep({ store, clock, queue: this.sharedQueue, release: this.release, historyMs })
+    this.schedule = createJobs({ store, clock, log: log.child({}), signal, underWay: this.#underWay }, '')
   }
 
-  async function closeOne({ name, parts }: LoadedPlugin, signal: AbortSignal) {
+  /** Throws IEMS_CLOSED before the hooks are wired. */
+  get hooks(): Hooks {
+    if (!this.#hooks) throw new IemsError('IEMS_CLOSED')
+    return this.#hooks
+  }
+
+  get sessions(): SessionDeps {
+    if (!this.#sessions) throw new IemsError('IEMS_CLOSED')
+    return this.#sessions
+  }
+
+  get queue(): Queue {
+    return this.admin.queue
+  }
+
+  get doors(): readonly Listener[] {
+    return this.claim.doors
+  }
+
+  get plugins(): readonly PluginHost[] {
+    return this.hosts
+  }
+
+  /** Sets every plugin up, or finds it set up by the kernel before. Throws with everything undone. */
+  async setUp(previous: Previous | undefined): Promise<void> {
+    const inConfigOrder: readonly AnyPlugin[] = [...this.config.channels, ...this.config.plugins]
+    const faults: unknown[] = []
     try {
-      await parts.close?.(signal)
-    } catch (cause) {
-      // One plugin that cannot close must not keep the others open.
-      emit('plugin.fault', { plugin: name, hook: 'close', cause })
+      await bringUp(
+        { store: this.store, view: this.store, owner: '' },
+        { message: { version: 1 }, delivery: { version: 1 } },
+      )
+      for (const one of byNeeds(inConfigOrder)) await this.#place(one, previous).catch((cause) => faults.push(cause))
+      if (faults.length > 0) throw together(faults)
+      const placeOf = (host: LoadedPlugin) => inConfigOrder.findIndex(({ name }) => name === host.name)
+      const loaded = this.hosts.map((host) => this.#loaded(host)).sort((a, b) => placeOf(a) - placeOf(b))
+      this.#hooks = wire(loaded, this.emit, this.lasting.of('runs', createRuns))
+      this.commands = commandsOf(this.hosts)
+      this.#connect(this.#hooks)
+    } catch (error) {
+      await this.#undo()
+      throw error
     }
   }
 
-  /** Who only takes in ends first, while deliveries under way still find everything they need. */
-  async function closeAll(signal: AbortSignal) {
-    const entrances = standing.filter(({ parts }) => parts.listen && !parts.deliver)
-    attempts.close()
-    const stopping = deliverers.map((deliverer) => deliverer.stop(signal))
-    await Promise.all([...entrances.map((one) => closeOne(one, signal)), ...stopping])
-    gone.abort(new IemsError('IEMS_CLOSED'))
-    await within(Promise.allSettled(underWay), JOBS_END_MS)
-    for (const one of [...standing].reverse()) if (!entrances.includes(one)) await closeOne(one, signal)
+  async #place(one: AnyPlugin, previous: Previous | undefined): Promise<void> {
+    const staying =
+      previous && (await stays(one, this.hosts, { identity: previous.identity, before: previous.kernel, next: this }))
+    if (staying) {
+      this.#staying.push(staying)
+      this.hosts.push(staying.host)
+      for (const [service, implementation] of staying.host.offered) this.services.set(service, implementation)
+      return
+    }
+    const host = new PluginHost(one, this)
+    await host.setUp()
+    this.hosts.push(host)
+    if (!host.parts.deliver || this.config.channels.some(({ name }) => name === one.name)) return
+    throw new IemsError('IEMS_CHANNEL_MISPLACED', { plugin: one.name })
   }
 
-  async function setUp(one: AnyStanding): Promise<LoadedPlugin> {
-    const ctx = contextFor(one)
-    let parts: PluginInstance
-    try {
-      await bringUp({ store, view: ctx.store, owner: one.name }, one.definition.records ?? {})
-      parts = await one.definition.setup(one.options, ctx)
-      checkParts(one.name, parts)
-    } catch (cause) {
-      if (cause instanceof IemsError && ('plugin' in cause.details || 'owner' in cause.details)) throw cause
-      throw new IemsError('IEMS_PLUGIN_SETUP', { plugin: one.name, why: reasonOf(cause) }, cause)
+  /** A host as the hooks of this kernel see it, which it may not have moved to yet. */
+  #loaded(host: PluginHost): LoadedPlugin {
+    const { name, definition, parts, log } = host
+    const { configured = host.configured } = this.#staying.find((one) => one.host === host) ?? {}
+    return { name, definition, parts, log, placement: placementOf(configured) }
+  }
+
+  /** Everything that needs the hooks. */
+  #connect(hooks: Hooks): void {
+    const { config, store, clock, emit } = this
+    const { hostname, limits } = config
+    const { postmaster } = config.reports
+    const delivering = config.channels.flatMap((channel) => {
+      const host = this.hosts.find(({ name }) => name === channel.name)
+      return host?.parts.deliver ? [{ channel, host }] : []
+    })
+    const accepts = new Map(delivering.map(({ channel }) => [channel.name, channel.placement.accepts]))
+    const resolve = createResolve({ hooks, accepts, expansion: limits.recipients, hostname, postmaster })
+    const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
+    const queue = this.sharedQueue
+    const receive = createReceive({ store, queue, hooks, clock, emit, hostname, limits, resolve, refusals })
+    this.warnings.push(
+      ...hooks.warnings,
+      ...lostRoutes(this.hosts, new Set(accepts.keys())),
+      ...roleWarnings(config, accepts),
+    )
+    for (const text of this.warnings) this.log.child({}).warn(text)
+    const secret = createSecret(store)
+    const [attempts, rights] = [this.#attempts, this.#rights]
+    this.#sessions = { hooks, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
+    this.#deliverers = delivering.map(({ channel, host }) => createChannelDeliverer(this, { channel, host, resolve }))
+  }
+
+  /** Opens the ports; mail comes in when `run` is called. Throws, with everything undone. */
+  async listen(): Promise<void> {
+    const faults: unknown[] = []
+    for (const { host } of this.#staying) host.claimFor(this.claim)
+    for (const host of this.#own()) await host.listen().catch((cause: unknown) => faults.push(cause))
+    if (faults.length === 0) return
+    await this.#undo()
+    throw together(faults)
+  }
+
+  run(): void {
+    for (const { host, configured, apply } of this.#staying) {
+      host.moveTo(this, configured)
+      apply()
     }
-    for (const service of offersOf(one.definition))
-      if (!services.has(service))
-        throw new IemsError('IEMS_SERVICE_UNOFFERED', {
-          plugin: one.name,
-          service,
-          why: 'it stands under offers, and setup did not offer it',
-        })
-    if (parts.deliver && !channels.has(one.name)) {
-      await parts.close?.(AbortSignal.abort())
-      throw new IemsError('IEMS_CHANNEL_MISPLACED', { plugin: one.name })
+    this.claim.commit()
+    for (const deliverer of this.#deliverers) deliverer.start()
+  }
+
+  /** Whether every plugin that listens stays with its sessions. */
+  get keepsSessions(): boolean {
+    return this.hosts.every((host) => !host.parts.listen || this.#staying.some((one) => one.host === host))
+  }
+
+  /** How many sessions are open. */
+  sessionCount(): number {
+    return this.#own().reduce((count, { sessions }) => count + sessions.size, 0)
+  }
+
+  /** The servers that plugins depend on. */
+  backends(): ReturnType<AdministeredKernel['backends']> {
+    return this.hosts.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one })))
+  }
+
+  /** What is wrong with what is kept: a line for each. */
+  async *check(): AsyncGenerator<string> {
+    const { postmaster } = this.config.reports
+    if (postmaster !== undefined) yield* unreachable(postmaster, this.#openLocal())
+    for (const { name, parts } of this.hosts) {
+      try {
+        if (parts.check) yield* parts.check()
+      } catch (cause) {
+        yield `${name} could not be checked: ${reasonOf(cause)}`
+      }
     }
-    const { as: _, onError, from, to } = one.placement
-    const place = { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginSettings
-    return { name: one.name, definition: one.definition, placement: place, parts, log: ctx.log }
+  }
+
+  /**
+   * Takes nothing new, finishes what is under way until the signal, closes everything but what has moved to another
+   * kernel. Listeners end first, while deliveries under way still find all they need.
+   */
+  async close(signal: AbortSignal): Promise<void> {
+    const own = this.#own()
+    const entrances = own.filter(({ isEntrance }) => isEntrance)
+    this.#attempts.close()
+    this.#rights.close()
+    const stopping = this.#deliverers.map((deliverer) => deliverer.stop(signal))
+    await Promise.all([...entrances.map((host) => host.close(signal)), ...stopping])
+    this.#gone.abort(new IemsError('IEMS_CLOSED'))
+    await Promise.all([within(Promise.allSettled(this.#underWay), JOBS_END_MS), ...own.map((host) => host.end())])
+    for (const host of own.reverse()) if (!entrances.includes(host)) await host.close(signal)
+  }
+
+  /** A client's session on a channel, as the channel itself would open it. */
+  openSession(channel: string, facts: ConnectionInfo): ServerSession {
+    const { placement } = this.config.channels.find(({ name }) => name === channel) ?? {}
+    return openSession(() => this.sessions, { channel, trusts: inNetworks(placement?.trusts ?? []) }, facts)
+  }
+
+  #own(): PluginHost[] {
+    return this.hosts.filter(({ kernel }) => kernel === this)
+  }
+
+  async #undo(): Promise<void> {
+    this.claim.rollback()
+    await this.close(AbortSignal.abort())
   }
 
   /** A client that is this server itself. */
-  const openLocal = () =>
-    openSession(
-      later(sessions),
+  #openLocal() {
+    return openSession(
+      () => this.sessions,
       { channel: 'iems', trusts: () => true },
       { protocol: 'LOCAL', remote: { address: '127.0.0.1' } },
     )
-
-  const undo = async () => {
-    claim.rollback()
-    await closeAll(AbortSignal.abort())
   }
+}
 
-  try {
-    const inConfigOrder: AnyStanding[] = [...config.channels, ...config.plugins]
-    const faults: unknown[] = []
-    await bringUp({ store, view: store, owner: '' }, { message: { version: 1 }, delivery: { version: 1 } })
-    for (const one of byNeeds(inConfigOrder)) {
-      try {
-        standing.push(await setUp(one))
-      } catch (cause) {
-        faults.push(cause)
-      }
-    }
-    if (faults.length > 0) throw together(faults)
-    hooks = wire(
-      [...standing].sort(
-        (a, b) =>
-          inConfigOrder.findIndex(({ name }) => name === a.name) -
-          inConfigOrder.findIndex(({ name }) => name === b.name),
-      ),
-      emit,
-    )
-    commands = commandsOf(standing)
-  } catch (error) {
-    await undo()
-    throw error
+/** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
+export async function createKernel(deps: KernelDeps, previous?: Previous): Promise<Kernel> {
+  const kernel = new Kernel(deps)
+  await kernel.setUp(previous)
+  return kernel
+}
+
+/** A kernel without a server, as in tests and rehearsals. */
+function alone(kernel: Kernel): Parameters<typeof createAdministration>[0] {
+  const since = kernel.clock.now()
+  const refused = async () => {
+    throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'There is no server around this kernel' })
   }
-  const wired = hooks
-
-  const delivering = standing.filter(({ name, parts }) => parts.deliver && channels.has(name))
-  const accepts = new Map(delivering.map(({ name }) => [name, channels.get(name)?.placement.accepts ?? 'authorised']))
-  const { hostname, limits } = config
-  const { postmaster } = config.reports
-  const resolve = createResolve({ hooks: wired, accepts, expansion: limits.recipients, hostname, postmaster })
-  const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
-  const receive = createReceive({ store, queue, hooks: wired, clock, emit, hostname, limits, resolve, refusals })
-  const warnings = [...wired.warnings, ...lostRoutes(routes, new Set(accepts.keys())), ...roleWarnings(config, accepts)]
-  for (const text of warnings) log.child({}).warn(text)
-  const secret = createSecret(store)
-  sessions = { hooks: wired, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
-
-  for (const { name, parts, log: channelLog } of delivering) {
-    const {
-      retry,
-      lease,
-      concurrency,
-      perNextHop,
-      rate = 0,
-    } = (channels.get(name) as Configured<ChannelSettings>).placement
-    const { postmaster: _, returnSize, ...texts } = config.reports
-    const conclude = createOutcomeEvaluator(
-      {
-        store,
-        hooks: wired,
-        clock,
-        emit,
-        resolve,
-        hostname,
-        texts,
-        returnSize,
-        ...(postmaster === undefined ? {} : { postmaster }),
-      },
-      { retry, warnAfter: retry.warnAfter },
-    )
-    const settings = { concurrency, perNextHop, gapMs: rate, leaseMs: lease }
-    const deliver = parts.deliver as NonNullable<PluginInstance['deliver']>
-    deliverers.push(
-      createDeliverer({
-        channel: name,
-        resting: lasting.of(`resting ${name}`, () => new Map()),
-        settings,
-        deliver,
-        store,
-        queue,
-        signals,
-        hooks: wired,
-        conclude,
-        clock,
-        emit,
-        log: channelLog,
-        parseLimit: limits.parse,
-      }),
-    )
-  }
-
   return {
-    config,
-    queue,
-    admin,
-    sweep: createSweep({ store, clock, queue, release, historyMs: config.history.keep }),
-    schedule: createJobs({ store, clock, log: log.child({}), signal: gone.signal, underWay }, ''),
-    hooks: wired,
-    emit,
-    doors: claim.doors,
-    commands,
-    warnings,
-    async *check() {
-      if (postmaster !== undefined) yield* unreachable(postmaster, openLocal())
-      for (const { name, parts } of standing) {
-        try {
-          if (parts.check) yield* parts.check()
-        } catch (cause) {
-          yield `${name} could not be checked: ${reasonOf(cause)}`
-        }
-      }
-    },
-    submit,
-    openSession: (channel, facts) =>
-      openSession(
-        later(sessions),
-        { channel, trusts: inNetworks(channels.get(channel)?.placement.trusts ?? []) },
-        facts,
-      ),
-    backends: () =>
-      standing.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one }))),
-    async listen() {
-      const faults: unknown[] = []
-      for (const { name, parts } of standing) {
-        try {
-          await parts.listen?.()
-        } catch (cause) {
-          faults.push(
-            cause instanceof IemsError
-              ? cause
-              : new IemsError('IEMS_PLUGIN_SETUP', { plugin: name, why: reasonOf(cause) }, cause),
-          )
-        }
-      }
-      if (faults.length === 0) return
-      await undo()
-      throw together(faults)
-    },
-    async refresh() {
-      let isDone = true
-      for (const { parts } of standing) isDone = (await parts.refresh?.()) !== false && isDone
-      return isDone
-    },
-    run() {
-      claim.commit()
-      for (const deliverer of deliverers) deliverer.start()
-    },
-    close: closeAll,
+    kernel,
+    store: kernel.store,
+    since,
+    kernels: () => [
+      {
+        since,
+        state: 'running',
+        sessions: kernel.sessionCount(),
+        deliveries: kernel.sharedQueue.activeCount(),
+      },
+    ],
+    reload: refused,
+    stop: refused,
   }
 }

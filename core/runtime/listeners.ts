@@ -36,6 +36,8 @@ export interface Reservation {
     about: { readonly label: string; readonly plugin: string },
     connection: (socket: Socket) => void,
   ): Promise<Listener>
+  /** Claims a port as it is open now, also one whose number the system chose. */
+  keep(listener: Listener, connection: (socket: Socket) => void): void
   /** From now on the doors are this claim's; those that nobody claimed are shut. */
   commit(): void
   /** Shuts what this claim opened, and leaves the rest as it was. */
@@ -107,13 +109,23 @@ export function createListeners(emit: Emit) {
           // Port 0 asks for a free one each time.
           const reuse = held && !/:0$/.test(wanted)
           const open = reuse ? held : await listen(wanted)
-          const name = /:0$/.test(wanted) ? `${wanted}#${doors.length}` : wanted
+          const name = /:0$/.test(wanted) ? `${wanted}#${open.port}` : wanted
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
           claimed.set(name, { open, fresh: !reuse, connection })
           const door: Listener = { wanted, ...about, address: open.address, port: open.port }
           doors.push(door)
           return door
+        },
+        keep(listener, connection) {
+          const { wanted, address, port } = listener
+          const name = /:0$/.test(wanted) ? `${wanted}#${port}` : wanted
+          const open = opened.get(name)
+          if (!open) throw new IemsError('IEMS_PORT_TAKEN', { address: `${address}:${port}`, why: 'it is not open' })
+          if (claimed.has(name))
+            throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
+          claimed.set(name, { open, fresh: false, connection })
+          doors.push(listener)
         },
         commit() {
           const next = new Map<string, Open>()

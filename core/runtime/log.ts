@@ -8,6 +8,7 @@ import { type DestinationStream, pino } from 'pino'
 import { EVENTS, type EventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import { createLineWriter } from './log-writer.ts'
+import { SECRET_NAME } from './secret-names.ts'
 import { escapeText } from './text.ts'
 
 /** What a plugin logs with; it already carries the plugin, and the hook and message where there is one. */
@@ -32,7 +33,6 @@ export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>)
 const LINGER_MS = 50
 /** Fields that hold addresses, for `privacy`. */
 const ADDRESSES = ['from', 'to', 'recipient', 'recipients', 'user']
-const SECRET = /pass(word|phrase)?|secret|token|credential|authorization|cookie|private.?key/i
 /** Lines of a stack that are logged. */
 const FRAMES = 8
 
@@ -60,7 +60,10 @@ function printable(value: unknown, depth = 0): unknown {
   if (value instanceof Uint8Array) return `${value.byteLength} octets`
   if (Array.isArray(value)) return value.slice(0, 100).map((item) => printable(item, depth + 1))
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, SECRET.test(name) ? '[secret]' : printable(item, depth + 1)]),
+    Object.entries(value).map(([name, item]) => [
+      name,
+      SECRET_NAME.test(name) ? '[secret]' : printable(item, depth + 1),
+    ]),
   )
 }
 

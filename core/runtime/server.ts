@@ -1,11 +1,10 @@
 /**
- * One running server: the store, the doors, and the kernel of the present configuration, which a reload replaces.
+ * One running server: the store, the ports, and the kernel of the present configuration, which a reload replaces.
  *
  * What must stay true: a reload that fails at any point leaves the old kernel running as if nothing had been asked; the
  * old one finishes what it has begun; the store is opened once and closed last.
  */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import type { AdministrationService, KernelStatus } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { KernelEvent } from '../api/hooks.ts'
@@ -13,23 +12,16 @@ import { createDns, type Dns } from '../net/dns.ts'
 import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
-import { type Config, loadConfig, pathIn } from './config.ts'
+import { createAdministration } from './administration.ts'
+import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
-import { isOurs, openMode, secureFolder } from './data-folder.ts'
+import type { Config } from './config-schema.ts'
+import { controlPath, dataFolder, pluginFolder, secureFolders } from './folders.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
 import { createListeners } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
-
-/** The time of the machine. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  after(ms, call) {
-    // setTimeout counts only to 2^31 ms; what is further away is looked at again then.
-    const timer = setTimeout(call, Math.min(ms, 2 ** 31 - 1))
-    return () => clearTimeout(timer)
-  },
-}
+import { systemClock } from './system-clock.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -39,67 +31,8 @@ export interface ServerOptions {
   readonly watch?: (event: KernelEvent) => void
 }
 
-export interface Server {
-  readonly kernel: Kernel
-  readonly store: Store
-  /** When it was started, ms since 1970. */
-  readonly since: number
-  /**
-   * Reads the configuration again and changes over to it; one that is as before only reads certificates and other files
-   * again, and no session ends. Throws, with nothing changed.
-   */
-  reload(): Promise<void>
-  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
-  stop(): Promise<void>
-  readonly stopped: Promise<void>
-}
-
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000
-
-/** The folder of the plugins' files and the control socket; with the default store, of everything. */
-export function dataFolder(config: Config): string {
-  return pathIn(config, config.folder ?? ('path' in config.store ? config.store.path : 'data'))
-}
-
-/** Every folder in which data of the server lie. */
-export function dataFolders(config: Config): readonly string[] {
-  const folder = dataFolder(config)
-  return 'path' in config.store ? [...new Set([pathIn(config, config.store.path), folder])] : [folder]
-}
-
-/** What a start would change about the rights of folders. Throws IEMS_FOLDER_OPEN where it would refuse. */
-export function folderWarnings(config: Config): string[] {
-  return dataFolders(config).flatMap((path) => {
-    const mode = openMode(path)
-    if (mode === undefined) return []
-    if (!isOurs(path)) throw new IemsError('IEMS_FOLDER_OPEN', { path, mode })
-    return [`${path} can be entered by other users (mode ${mode}); the server takes that right away when it starts`]
-  })
-}
-
-function pluginFolder(config: Config, plugin: string): string {
-  const path = join(dataFolder(config), 'plugins', plugin)
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  return path
-}
-
-/** Where the `iems` command finds the server. */
-export function controlPath(config: Config): string {
-  const { path } = config.control
-  if (path !== undefined) return pathIn(config, path)
-  const folder = dataFolder(config)
-  return process.platform === 'win32'
-    ? `\\\\.\\pipe\\iems-${folder.replace(/\W+/g, '-')}`
-    : join(folder, 'control.sock')
-}
-
-function secureFolders(config: Config, log: LogWriter): void {
-  for (const path of dataFolders(config)) {
-    const mode = secureFolder(path)
-    if (mode !== undefined) log.event({ name: 'folder.secured', at: systemClock.now(), path, mode })
-  }
-}
 
 async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   if (inMemory) return memoryStore()
@@ -121,130 +54,178 @@ function lendDns(now: Clock['now']): (config: Config) => Dns {
   }
 }
 
-export async function startServer({
-  config,
-  memory = false,
-  log = createLog(config.log),
-  watch,
-}: ServerOptions): Promise<Server> {
-  const clock = systemClock
-  if (!memory) secureFolders(config, log)
-  const store = await openStore(config, memory)
-  let kernel: Kernel | undefined
-  const lasting = createLasting()
-  const identity = new ConfigIdentity()
-  const ports = createListeners((name, fields) => kernel?.emit(name, fields))
-  const dnsFor = lendDns(clock.now)
-  const build = (next: Config) =>
-    createKernel({
-      config: next,
-      dns: dnsFor(next),
-      store,
-      ports,
-      clock,
-      log,
-      lasting,
-      ...(memory ? {} : { folder: (plugin: string) => pluginFolder(next, plugin) }),
-      ...(watch ? { watch } : {}),
+/** A kernel with the time at which it began to run. */
+interface Run {
+  readonly kernel: Kernel
+  readonly since: number
+}
+
+export class Server {
+  readonly store: Store
+  /** When it was started, ms since 1970. */
+  readonly since = systemClock.now()
+  readonly administration: AdministrationService
+  readonly stopped: Promise<void>
+  readonly #log: LogWriter
+  readonly #options: ServerOptions
+  readonly #lasting = createLasting()
+  readonly #identity = new ConfigIdentity()
+  readonly #dnsFor = lendDns(systemClock.now)
+  readonly #ports = createListeners((name, fields) => this.#running?.kernel.emit(name, fields))
+  /** Kernels that end what they have begun, and when each has ended. */
+  readonly #draining = new Map<Run, Promise<void>>()
+  readonly #endNow = new AbortController()
+  #running: Run | undefined
+  #busy: Promise<void> = Promise.resolve()
+  #ending: Promise<void> | undefined
+  #ended: () => void = () => {}
+
+  constructor(store: Store, log: LogWriter, options: ServerOptions) {
+    this.store = store
+    this.#log = log
+    this.#options = options
+    this.administration = createAdministration(this)
+    this.stopped = new Promise((resolve) => {
+      this.#ended = resolve
     })
-  const since = clock.now()
-  let busy: Promise<void> = Promise.resolve()
-  let ending: Promise<void> | undefined
-  const endNow = new AbortController()
-  let ended: () => void = () => {}
-  const stopped = new Promise<void>((resolve) => {
-    ended = resolve
-  })
-
-  try {
-    kernel = await build(config)
-    await kernel.listen()
-  } catch (error) {
-    await store.close()
-    throw error
   }
-  let running: Kernel = kernel
-  let present = identity.of(config)
-  running.run()
-  running.emit('server.started', {
-    hostname: config.hostname,
-    doors: running.doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
-    pid: process.pid,
-  })
 
-  /** Each kernel may sweep; the store lets one of them do it. */
-  function scheduleSweep(of: Kernel) {
-    of.schedule({
+  get kernel(): Kernel {
+    if (!this.#running) throw new IemsError('IEMS_CLOSED')
+    return this.#running.kernel
+  }
+
+  /** Throws with the store closed. */
+  async start(): Promise<void> {
+    const { config } = this.#options
+    try {
+      await this.#changeOver(config)
+    } catch (error) {
+      await this.store.close()
+      throw error
+    }
+    const { doors } = this.kernel
+    this.kernel.emit('server.started', {
+      hostname: config.hostname,
+      doors: doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
+      pid: process.pid,
+    })
+  }
+
+  kernels(): readonly KernelStatus[] {
+    const shown = (state: KernelStatus['state']) => (run: Run) => ({
+      since: run.since,
+      state,
+      sessions: run.kernel.sessionCount(),
+      deliveries: run.kernel.sharedQueue.activeCount(),
+    })
+    return [
+      ...(this.#running ? [this.#running].map(shown('running')) : []),
+      ...[...this.#draining.keys()].map(shown('draining')),
+    ]
+  }
+
+  /**
+   * Reads the configuration again and changes over to it. Plugins that it does not change keep their sessions and
+   * connections. Throws, with nothing changed.
+   */
+  reload(): Promise<void> {
+    const turn = this.#busy.then(async () => {
+      try {
+        await this.#reload()
+      } catch (cause) {
+        this.kernel.emit('server.reload-failed', { cause: reasonOf(cause) })
+        throw cause
+      }
+    })
+    this.#busy = turn.catch(() => {})
+    return turn
+  }
+
+  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
+  stop(): Promise<void> {
+    if (this.#ending) this.#endNow.abort(new IemsError('IEMS_CLOSED'))
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  async #reload(): Promise<void> {
+    const { config } = this.kernel
+    const next = await loadConfig(config.path)
+    if (JSON.stringify(next.store) !== JSON.stringify(config.store))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
+    if (dataFolder(next) !== dataFolder(config)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
+    if (controlPath(next) !== controlPath(config))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
+    const old = this.#running
+    const fresh = await this.#changeOver(next)
+    fresh.emit('server.reloaded', { path: next.path, ...(fresh.keepsSessions ? { sessions: 'kept' } : {}) })
+    if (old) this.#drainBeside(old, fresh)
+  }
+
+  /** Builds the kernel of a configuration and lets it run, beside the one before. */
+  async #changeOver(config: Config): Promise<Kernel> {
+    const kernel = await this.#build(config)
+    await kernel.listen()
+    this.#running = { kernel, since: systemClock.now() }
+    kernel.run()
+    // Each kernel may sweep; the store lets one of them do it.
+    kernel.schedule({
       name: 'sweep',
       every: SWEEP_MS,
       first: FIRST_SWEEP_MS,
-      run: async (signal) => of.emit('store.swept', { ...(await of.sweep(signal)) }),
+      run: async (signal) => kernel.emit('store.swept', { ...(await kernel.sweep(signal)) }),
     })
-  }
-  scheduleSweep(running)
-
-  function drain(of: Kernel): Promise<void> {
-    return of.close(AbortSignal.any([AbortSignal.timeout(of.config.drain), endNow.signal]))
+    return kernel
   }
 
-  async function changeOver(): Promise<void> {
-    const next = await loadConfig(running.config.path)
-    if (JSON.stringify(next.store) !== JSON.stringify(running.config.store))
-      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
-    if (dataFolder(next) !== dataFolder(running.config))
-      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
-    if (controlPath(next) !== controlPath(running.config))
-      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
-    const wanted = identity.of(next)
-    if (wanted === present && (await running.refresh())) {
-      running.emit('server.reloaded', { path: next.path, sessions: 'kept' })
-      return
-    }
-    const fresh = await build(next)
-    await fresh.listen()
-    const old = running
-    running = fresh
-    present = wanted
-    fresh.run()
-    scheduleSweep(fresh)
-    fresh.emit('server.reloaded', { path: next.path })
-    drain(old).catch((cause: unknown) => fresh.emit('kernel.fault', { cause }))
+  #build(config: Config): Promise<Kernel> {
+    const { memory = false, watch } = this.#options
+    return createKernel(
+      {
+        config,
+        dns: this.#dnsFor(config),
+        store: this.store,
+        ports: this.#ports,
+        clock: systemClock,
+        log: this.#log,
+        lasting: this.#lasting,
+        administration: this.administration,
+        ...(memory ? {} : { folder: (plugin: string) => pluginFolder(config, plugin) }),
+        ...(watch ? { watch } : {}),
+      },
+      this.#running && { kernel: this.#running.kernel, identity: this.#identity },
+    )
   }
 
-  async function end(): Promise<void> {
-    await busy
-    running.emit('server.stopping')
-    ports.close()
-    await drain(running)
-    running.emit('server.stopped')
-    await store.close()
-    log.flush()
-    ended()
+  #drainBeside(old: Run, fresh: Kernel): void {
+    const drained = this.#drain(old.kernel)
+      .catch((cause: unknown) => fresh.emit('kernel.fault', { cause }))
+      .finally(() => this.#draining.delete(old))
+    this.#draining.set(old, drained)
   }
 
-  return {
-    get kernel() {
-      return running
-    },
-    store,
-    since,
-    stopped,
-    reload() {
-      const turn = busy.then(async () => {
-        try {
-          await changeOver()
-        } catch (cause) {
-          running.emit('server.reload-failed', { cause: reasonOf(cause) })
-          throw cause
-        }
-      })
-      busy = turn.catch(() => {})
-      return turn
-    },
-    stop() {
-      if (ending) endNow.abort(new IemsError('IEMS_CLOSED'))
-      ending ??= end()
-      return ending
-    },
+  #drain(kernel: Kernel): Promise<void> {
+    return kernel.close(AbortSignal.any([AbortSignal.timeout(kernel.config.drain), this.#endNow.signal]))
   }
+
+  async #end(): Promise<void> {
+    await this.#busy
+    this.kernel.emit('server.stopping')
+    this.#ports.close()
+    await Promise.all([this.#drain(this.kernel), ...this.#draining.values()])
+    this.kernel.emit('server.stopped')
+    await this.store.close()
+    this.#log.flush()
+    this.#ended()
+  }
+}
+
+/** Opens the store and starts the server of a configuration. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { config, memory = false, log = createLog(config.log) } = options
+  if (!memory) secureFolders(config, log)
+  const server = new Server(await openStore(config, memory), log, options)
+  await server.start()
+  return server
 }

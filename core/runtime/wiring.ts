@@ -89,8 +89,12 @@ export interface Hooks {
   readonly warnings: readonly string[]
 }
 
+/** In whose run a delivery or message is seen; kernels share it, so that a plugin may outlive one of them. */
+export type Runs = WeakMap<object, HookRun>
+export const createRuns = (): Runs => new WeakMap()
+
 /** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
-export function wire(plugins: readonly LoadedPlugin[], emit: Emit): Hooks {
+export function wire(plugins: readonly LoadedPlugin[], emit: Emit, runs: Runs = createRuns()): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
@@ -124,7 +128,6 @@ export function wire(plugins: readonly LoadedPlugin[], emit: Emit): Hooks {
       else (made as any).tapPromise(plugin, run)
     }
   }
-  const runs = new WeakMap<object, HookRun>()
   return {
     bind: (subject, run) => void runs.set(subject, run),
     runOf(subject) {

@@ -5,12 +5,14 @@
  * test moves it; everything is closed when the test ends; a fault that the test does not expect fails it.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import type { CommandCall, CommandOutput } from '../api/command.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import type { CommandCall, CommandOutput, Submission, Submitted } from '../api/plugin.ts'
+import type { Submission, Submitted } from '../api/plugin.ts'
 import { chunksOf } from '../inbound/submit.ts'
 import type { Queue, QueueEntry } from '../queue/admin.ts'
 import { readLane } from '../queue/records.ts'
-import { type ConfigInput, checkConfig } from '../runtime/config.ts'
+import { checkConfig } from '../runtime/config.ts'
+import type { ConfigInput } from '../runtime/config-schema.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
 import { createLasting, type Lasting } from '../runtime/lasting.ts'
 import { createListeners, type Listener } from '../runtime/listeners.ts'
@@ -76,7 +78,7 @@ const DELIVER_TIMEOUT_MS = 20_000
 const NOWHERE = { write() {} }
 
 async function isDue(kernel: Kernel, store: Store, now: number): Promise<boolean> {
-  if (kernel.queue.activeCount() > 0) return true
+  if (kernel.sharedQueue.activeCount() > 0) return true
   for await (const { lane, at } of store.lanes('')) {
     const parts = readLane(lane)
     if (parts && !parts.held && at <= now) return true

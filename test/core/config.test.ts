@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import * as z from 'zod'
 import { definePlugin, duration, secretValue, size } from '../../core/index.ts'
-import { checkConfig, loadConfig, secret } from '../../core/runtime/config.ts'
+import { checkConfig, loadConfig } from '../../core/runtime/config.ts'
+import { secret } from '../../core/runtime/secret.ts'
 
 const probe = definePlugin({
   name: 'probe',

@@ -1,6 +1,8 @@
-/** What a reload keeps: caches that hold no decision of the configuration. */
+/** What a reload keeps: caches that hold no decision of the configuration, and sessions of plugins it does not change. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -32,4 +34,67 @@ export default { hostname: 'mx.test', channels: { asks: asks() }, dns: ${JSON.st
   await write({ ...zone.dns, cacheSize: '1 MB' })
   await server.reload()
   assert.equal(zone.asked.length, 2)
+})
+
+const QUIET = {
+  level: 'error',
+  event() {},
+  child: () => QUIET,
+  flush() {},
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+}
+
+test('a session of a listener that a reload does not change goes on, and meets the new configuration', async (t) => {
+  const path = join(await tempFolder(t), 'iems.config.mjs')
+  const from = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, '../..', file)).href)
+  const write = (domain: string, smtp: object = {}) =>
+    writeFile(
+      path,
+      `import { smtpIn } from ${from('plugins/smtp/in/index.ts')}
+import { mailstore } from ${from('plugins/mailbox/store/index.ts')}
+import { accounts } from ${from('plugins/directory/static/index.ts')}
+export default {
+  hostname: 'mx.test',
+  drain: '1 s',
+  channels: {
+    in: smtpIn(${JSON.stringify({ listen: '127.0.0.1:0', ...smtp })}),
+    local: mailstore(),
+  },
+  plugins: [accounts({ domains: ['${domain}'], accounts: [{ name: 'ann', addresses: ['ann@${domain}'] }] })],
+}
+`,
+    )
+  await write('a.test')
+  const server = await startServer({ config: await loadConfig(path), memory: true, log: QUIET as never })
+  t.after(() => server.stop())
+  const { port } = server.kernel.doors[0] ?? { port: 0 }
+  const socket = connect(port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  const ask = async (line: string) => {
+    socket.write(`${line}\r\n`)
+    return String((await once(socket, 'data'))[0])
+  }
+  await once(socket, 'data')
+  assert.match(await ask('HELO client.test'), /^250/)
+  assert.match(await ask('MAIL FROM:<bob@far.test>'), /^250/)
+  assert.match(await ask('RCPT TO:<ann@b.test>'), /^5/)
+
+  await write('b.test')
+  await server.reload()
+  assert.equal(server.kernel.doors[0]?.port, port, 'the port stays, also one that the system chose')
+  assert.match(await ask('RCPT TO:<ann@b.test>'), /^250/)
+  assert.equal(server.kernel.sessionCount(), 1)
+  const status = await server.administration.as({ user: 'root', roles: ['admin'] }).status()
+  assert.deepEqual(
+    status.kernels.filter(({ sessions }) => sessions > 0).map(({ state }) => state),
+    ['running'],
+  )
+
+  await write('b.test', { limits: { connections: 7 } })
+  const closed = once(socket, 'close')
+  await server.reload()
+  await closed
 })

@@ -1,0 +1,249 @@
+/**
+ * The administration service: one way to see and change a running server, whatever protocol the administrator speaks.
+ *
+ * Invariants: nothing is answered before the caller's roles have been looked at; every change is an event that names the
+ * caller; no secret leaves in a view of the configuration.
+ */
+import {
+  ADMIN,
+  type Administration,
+  type AdministrationService,
+  type Caller,
+  type CommandInfo,
+  type CommandRun,
+  type ConfigurationView,
+  type KernelStatus,
+  type ListenerStatus,
+  type PluginStatus,
+  type Status,
+  SUPPORT,
+} from '../api/administration.ts'
+import type { Command, CommandOutput } from '../api/command.ts'
+import { IemsError } from '../api/errors.ts'
+import type { Route } from '../api/hooks.ts'
+import type { Service } from '../api/service.ts'
+import type { Backend } from '../net/backend.ts'
+import type { Admin, Queue, QueueFilter } from '../queue/admin.ts'
+import { readLane } from '../queue/records.ts'
+import type { Store } from '../store/store.ts'
+import { callOf, infoOf, schemaOf } from './command-fields.ts'
+import { type Config, configSchema } from './config-schema.ts'
+import type { Listener } from './listeners.ts'
+import type { Emit } from './log.ts'
+import { masked } from './masked.ts'
+import type { Hooks, LoadedPlugin } from './wiring.ts'
+
+/** What of a kernel is shown to administrators. */
+export interface AdministeredKernel {
+  readonly config: Config
+  readonly admin: Admin
+  readonly hooks: Hooks
+  readonly emit: Emit
+  readonly doors: readonly Listener[]
+  /** The plugins in the order of their needs. */
+  readonly plugins: readonly LoadedPlugin[]
+  /** What plugins add to the `iems` command, by their words. */
+  readonly commands: ReadonlyMap<string, Command>
+  /** The servers that plugins depend on. */
+  backends(): readonly (Backend & { readonly plugin: string })[]
+  /** What is wrong with what is kept: a line for each. */
+  check(): AsyncIterable<string>
+}
+
+/** What is administered: a server, or in a test a kernel alone. */
+export interface Administered {
+  readonly kernel: AdministeredKernel
+  readonly store: Store
+  readonly since: number
+  kernels(): readonly KernelStatus[]
+  reload(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** The most lanes that a status lists. */
+const MAX_LANES = 1000
+
+export function createAdministration(administered: Administered): AdministrationService {
+  return { as: (caller) => new CallersAdministration(administered, caller) }
+}
+
+class CallersAdministration implements Administration {
+  readonly #server: Administered
+  readonly #caller: Caller
+
+  constructor(server: Administered, caller: Caller) {
+    this.#server = server
+    this.#caller = caller
+  }
+
+  /** Throws unless the caller has one of the roles; administrators have all. */
+  #admit(what: string, roles: readonly string[]): void {
+    const { user, roles: own = [] } = this.#caller
+    if (!own.some((role) => role === ADMIN || roles.includes(role)))
+      throw new IemsError('IEMS_FORBIDDEN', { user, what })
+  }
+
+  get #kernel(): AdministeredKernel {
+    return this.#server.kernel
+  }
+
+  #changed(what: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.#kernel.emit('administration.changed', { by: this.#caller.user, what, ...fields })
+  }
+
+  async status(): Promise<Status> {
+    this.#admit('see the status', [SUPPORT])
+    const { store, since } = this.#server
+    const lanes: { lane: string; due: number }[] = []
+    for await (const { lane, at } of store.lanes('')) {
+      if (readLane(lane)) lanes.push({ lane, due: at })
+      if (lanes.length >= MAX_LANES) break
+    }
+    const { config } = this.#kernel
+    return {
+      pid: process.pid,
+      since,
+      config: config.path,
+      hostname: config.hostname,
+      doors: this.listeners(),
+      kernels: this.#server.kernels(),
+      backends: this.#kernel.backends(),
+      lanes,
+      memory: process.memoryUsage.rss(),
+    }
+  }
+
+  listeners(): readonly ListenerStatus[] {
+    this.#admit('see the listeners', [SUPPORT])
+    return this.#kernel.doors.map(({ label, plugin, address, port }) => ({ label, plugin, address, port }))
+  }
+
+  hooks(): ReturnType<Administration['hooks']> {
+    this.#admit('see the hooks', [SUPPORT])
+    const { order } = this.#kernel.hooks
+    return Object.fromEntries(
+      [...order].map(([hook, taps]) => [hook, taps.map(({ plugin, stage }) => ({ plugin, stage }))]),
+    )
+  }
+
+  plugins(): readonly PluginStatus[] {
+    this.#admit('see the plugins', [SUPPORT])
+    const channels = new Set(this.#kernel.config.channels.map(({ name }) => name))
+    const names = (services: readonly Service<unknown>[] = []) => services.map(({ name }) => name)
+    return this.#kernel.plugins.map(({ name, definition, parts }) => ({
+      name,
+      plugin: definition.name,
+      place: channels.has(name) ? 'channel' : 'plugin',
+      listens: parts.listen !== undefined,
+      delivers: parts.deliver !== undefined,
+      hooks: Object.keys(parts.hooks ?? {}),
+      offers: names(definition.offers),
+      needs: names(definition.needs),
+      commands: Object.keys(parts.commands ?? {}),
+    }))
+  }
+
+  configuration(): ConfigurationView {
+    this.#admit('see the configuration', [])
+    const { channels, plugins, ...values } = this.#kernel.config
+    const view = (place: 'channel' | 'plugin') => (one: (typeof channels | typeof plugins)[number]) => {
+      const schema = schemaOf(one.definition.config)
+      return {
+        name: one.name,
+        plugin: one.definition.name,
+        place,
+        options: masked(one.options),
+        settings: masked(one.placement),
+        ...(schema ? { schema } : {}),
+      }
+    }
+    return {
+      path: values.path,
+      values: masked(values) as Readonly<Record<string, unknown>>,
+      schema: schemaOf(configSchema) ?? {},
+      plugins: [...channels.map(view('channel')), ...plugins.map(view('plugin'))],
+    }
+  }
+
+  #mayRun({ roles = [] }: Command): boolean {
+    const own = this.#caller.roles ?? []
+    return own.some((role) => role === ADMIN || roles.includes(role))
+  }
+
+  commands(): readonly CommandInfo[] {
+    return [...this.#kernel.commands].flatMap(([words, command]) =>
+      this.#mayRun(command) ? [infoOf(words, command)] : [],
+    )
+  }
+
+  async *run(run: CommandRun): AsyncGenerator<CommandOutput> {
+    const { words } = run
+    const command = this.#kernel.commands.get(words)
+    if (!command) throw new IemsError('IEMS_COMMAND_UNKNOWN', { command: words })
+    this.#admit(`run ${words}`, command.roles ?? [])
+    const call = await callOf(command, run)
+    // What it was given is not logged: it may be somebody's data.
+    this.#changed('command', { command: words })
+    yield* command.run(call)
+  }
+
+  check(): AsyncIterable<string> {
+    this.#admit('check what is kept', [SUPPORT])
+    return this.#kernel.check()
+  }
+
+  get queue(): Queue {
+    const { queue } = this.#kernel.admin
+    const see = () => this.#admit('see the queue', [SUPPORT])
+    const change = (what: string, filter: object) => {
+      this.#admit('change the queue', [])
+      this.#changed(`queue.${what}`, { filter })
+    }
+    const seen = <F extends (...given: never[]) => unknown>(call: F): F =>
+      ((...given) => {
+        see()
+        return call(...given)
+      }) as F
+    const changed = <F extends (filter: QueueFilter, ...rest: never[]) => unknown>(what: string, call: F): F =>
+      ((filter, ...rest) => {
+        change(what, filter)
+        return call(filter, ...rest)
+      }) as F
+    return {
+      list: seen(queue.list),
+      count: seen(queue.count),
+      open: seen(queue.open),
+      biography: seen(queue.biography),
+      hold: changed('hold', queue.hold),
+      release: changed('release', queue.release),
+      retry: changed('retry', queue.retry),
+      bounce: changed('bounce', queue.bounce),
+      remove: changed('remove', queue.remove),
+      flush: (nexthop, channel) => {
+        change('flush', { nexthop, ...(channel === undefined ? {} : { channel }) })
+        return queue.flush(nexthop, channel)
+      },
+      reroute: changed('reroute', async (filter: QueueFilter, route: Route) => {
+        const { channels } = this.#kernel.config
+        if (!channels.some(({ name }) => name === route.channel))
+          throw new IemsError('IEMS_CHANNEL_UNKNOWN', { from: 'The new route', channel: route.channel })
+        return queue.reroute(filter, route)
+      }),
+    }
+  }
+
+  async reload(): Promise<void> {
+    this.#admit('reload the configuration', [])
+    this.#changed('reload')
+    await this.#server.reload()
+  }
+
+  async stop({ now = false }: { readonly now?: boolean } = {}): Promise<void> {
+    this.#admit('stop the server', [])
+    this.#changed('stop', { now })
+    const done = this.#server.stop()
+    if (now) void this.#server.stop()
+    // The answer goes out before its connection does.
+    done.catch(() => {})
+  }
+}

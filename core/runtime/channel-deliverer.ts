@@ -1,0 +1,59 @@
+/** The delivery loop of one channel, put together from the configuration of the kernel and of the channel. */
+import type { PluginInstance } from '../api/plugin.ts'
+import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
+import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
+import type { Resolve } from '../inbound/resolve.ts'
+import type { SharedQueue } from '../queue/queue.ts'
+import type { ConfiguredPlugin } from './config-schema.ts'
+import type { HostKernel, PluginHost } from './plugin-host.ts'
+import type { ChannelSettings } from './settings.ts'
+import type { Signals } from './signals.ts'
+
+export interface DeliveringKernel extends HostKernel {
+  readonly sharedQueue: SharedQueue
+  readonly signals: Signals
+}
+
+export interface DeliveringChannel {
+  readonly channel: ConfiguredPlugin<ChannelSettings>
+  readonly host: PluginHost
+  readonly resolve: Resolve
+}
+
+export function createChannelDeliverer(
+  { config, store, clock, emit, hooks, signals, sharedQueue: queue, lasting }: DeliveringKernel,
+  { channel, host, resolve }: DeliveringChannel,
+): Deliverer {
+  const { retry, lease, concurrency, perNextHop, rate = 0 } = channel.placement
+  const { postmaster, returnSize, ...texts } = config.reports
+  const { hostname } = config
+  const conclude = createOutcomeEvaluator(
+    {
+      store,
+      hooks,
+      clock,
+      emit,
+      resolve,
+      hostname,
+      texts,
+      returnSize,
+      ...(postmaster === undefined ? {} : { postmaster }),
+    },
+    { retry, warnAfter: retry.warnAfter },
+  )
+  return createDeliverer({
+    channel: channel.name,
+    resting: lasting.of(`resting ${channel.name}`, () => new Map()),
+    settings: { concurrency, perNextHop, gapMs: rate, leaseMs: lease },
+    deliver: host.parts.deliver as NonNullable<PluginInstance['deliver']>,
+    store,
+    queue,
+    signals,
+    hooks,
+    conclude,
+    clock,
+    emit,
+    log: host.log,
+    parseLimit: config.limits.parse,
+  })
+}

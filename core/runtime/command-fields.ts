@@ -1,0 +1,176 @@
+/**
+ * What a command takes, read from its schema or from the words of its arguments and options, and a call made of what a
+ * form or a command line gave.
+ *
+ * Invariants: a form and a command line end in the same validated values; nothing unknown is passed on.
+ */
+import type { CommandInfo, CommandRun } from '../api/administration.ts'
+import type { Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
+import { IemsError } from '../api/errors.ts'
+
+interface Field {
+  readonly name: string
+  /** The option's long name, for what is no argument. */
+  readonly option?: string
+  readonly isMany: boolean
+  readonly type: string
+}
+
+/** Throws when the schema cannot be given as JSON Schema. */
+function jsonSchemaOf(schema: CommandSchema<any, unknown>, side: 'input' | 'output' = 'input'): JsonSchema {
+  return schema['~standard'].jsonSchema[side]({
+    target: 'draft-2020-12',
+    libraryOptions: { unrepresentable: 'any' },
+  })
+}
+
+/** JSON Schema of a plugin's options or of the configuration; undefined when its library cannot say it. */
+export function schemaOf(schema: unknown): JsonSchema | undefined {
+  try {
+    return jsonSchemaOf(schema as CommandSchema)
+  } catch {
+    return undefined
+  }
+}
+
+const ARGUMENT = /^([<[])(.+?)(\.\.\.)?[>\]]$/
+const OPTION = /--([a-z0-9-]+)/
+
+function argumentOf(words: string): { readonly name: string; readonly needed: boolean; readonly isMany: boolean } {
+  const [, bracket, name = words, dots] = ARGUMENT.exec(words) ?? []
+  return { name, needed: bracket === '<', isMany: dots !== undefined }
+}
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** For commands without a schema: strings and switches. */
+function schemaOfWords({ arguments: words = [], options = {} }: Command): JsonSchema {
+  const properties: Record<string, JsonSchema> = {}
+  for (const { name, isMany } of words.map(argumentOf))
+    properties[name] = isMany ? { type: 'array', items: { type: 'string' } } : { type: 'string' }
+  for (const [flags, description] of Object.entries(options)) {
+    const [, name = ''] = OPTION.exec(flags) ?? []
+    properties[name] = { type: flags.includes('<') ? 'string' : 'boolean', description }
+  }
+  const required = words.map(argumentOf).flatMap(({ name, needed }) => (needed ? [name] : []))
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+const inputOf = (command: Command) => (command.fields ? jsonSchemaOf(command.fields) : schemaOfWords(command))
+
+function fieldsOf(command: Command): readonly Field[] {
+  const given = (command.arguments ?? []).map(argumentOf)
+  const { properties = {} } = inputOf(command) as { properties?: Readonly<Record<string, { type?: string }>> }
+  const options = Object.entries(properties).filter(([name]) => !given.some((one) => one.name === name))
+  return [
+    ...given.map(({ name, isMany }) => ({ name, isMany, type: properties[name]?.type ?? 'string' })),
+    ...options.map(([name, { type = 'string' }]) => ({ name, option: kebab(name), isMany: type === 'array', type })),
+  ]
+}
+
+/** Flags for the command line, with the sentence, the choices and the default that the schema has. */
+function optionsOf(command: Command): Readonly<Record<string, string>> {
+  if (!command.fields) return command.options ?? {}
+  const { properties = {} } = inputOf(command) as { properties?: Readonly<Record<string, JsonSchema>> }
+  return Object.fromEntries(
+    fieldsOf(command).flatMap(({ name, option, type }) => {
+      if (option === undefined) return []
+      const { description = '', enum: choices, default: otherwise } = properties[name] ?? {}
+      const known = Array.isArray(choices) ? `one of ${choices.join(', ')}` : ''
+      const preset = otherwise === undefined || type === 'boolean' ? '' : `default: ${String(otherwise)}`
+      const sentence = [String(description), known, preset].filter((part) => part !== '').join('; ')
+      return [[type === 'boolean' ? `--${option}` : `--${option} <${option}>`, sentence]]
+    }),
+  )
+}
+
+export function infoOf(words: string, command: Command): CommandInfo {
+  const { summary, reads, writes, row } = command
+  return {
+    words,
+    summary,
+    arguments: command.arguments ?? [],
+    options: optionsOf(command),
+    ...(reads ? { reads } : {}),
+    ...(writes ? { writes } : {}),
+    input: inputOf(command),
+    ...(row ? { row: jsonSchemaOf(row, 'output') } : {}),
+  }
+}
+
+const refused = (why: string) => new IemsError('IEMS_CONTROL_REFUSED', { why })
+
+/** A word of a command line as the schema wants it; what is no number stays text, and the schema refuses it. */
+function typed({ type }: Field, word: string | true): unknown {
+  if (word === true || type === 'boolean') return true
+  if ((type === 'number' || type === 'integer') && /^-?\d+(\.\d+)?$/.test(word)) return Number(word)
+  return type === 'array' ? word.split(',').map((part) => part.trim()) : word
+}
+
+function valuesOfWords(fields: readonly Field[], { arguments: given = [], options = {} }: CommandRun) {
+  const values: Record<string, unknown> = {}
+  const positions = fields.filter(({ option }) => option === undefined)
+  for (const [at, field] of positions.entries()) {
+    const word = given[at]
+    if (field.isMany) values[field.name] = given.slice(at)
+    else if (word !== undefined) values[field.name] = typed(field, word)
+  }
+  if (given.length > positions.length && !positions.at(-1)?.isMany) throw refused('Too many arguments')
+  for (const [option, word] of Object.entries(options)) {
+    const field = fields.find((one) => one.option === option)
+    if (!field) throw refused(`There is no option --${option}`)
+    values[field.name] = typed(field, word)
+  }
+  return values
+}
+
+/** Without a schema: all that is needed is there, and everything is a string, a list of them, or a switch. */
+function checkWords(command: Command, fields: readonly Field[], values: Readonly<Record<string, unknown>>): void {
+  for (const words of command.arguments ?? []) {
+    const { name, needed, isMany } = argumentOf(words)
+    const value = values[name]
+    if (needed && (value === undefined || (isMany && (value as unknown[]).length === 0)))
+      throw refused(`${name} is missing`)
+  }
+  for (const [name, value] of Object.entries(values)) {
+    const field = fields.find((one) => one.name === name)
+    if (!field) throw refused(`There is no field ${name}`)
+    const isRight = field.isMany
+      ? Array.isArray(value) && value.every((one) => typeof one === 'string')
+      : typeof value === (field.type === 'boolean' ? 'boolean' : 'string')
+    if (!isRight) throw refused(`${name} must be ${field.isMany ? 'a list of strings' : `a ${field.type}`}`)
+  }
+}
+
+function wordsOf(fields: readonly Field[], values: Readonly<Record<string, unknown>>) {
+  const positions = fields.filter(({ option }) => option === undefined)
+  const given = positions.map(({ name }) => values[name])
+  // What is left out in the middle keeps its place.
+  while (given.length > 0 && given.at(-1) === undefined) given.pop()
+  const options = fields.flatMap(({ name, option }): [string, string | true][] => {
+    const value = values[name]
+    if (option === undefined || value === undefined || value === false) return []
+    return [[option, value === true ? true : String(value)]]
+  })
+  return { arguments: given.flat().map((word) => String(word ?? '')), options: Object.fromEntries(options) }
+}
+
+/** The call of a command, validated. Throws IEMS_CONTROL_REFUSED with every fault. */
+export async function callOf(command: Command, run: CommandRun): Promise<CommandCall> {
+  const fields = fieldsOf(command)
+  const values = run.values ?? valuesOfWords(fields, run)
+  const nothing = (async function* () {})()
+  const rest = { input: (command.reads && run.input) || nothing, signal: run.signal }
+  if (!command.fields) {
+    checkWords(command, fields, values)
+    return { ...rest, values, ...wordsOf(fields, values) }
+  }
+  const result = await command.fields['~standard'].validate(values)
+  if (!result.issues) return { ...rest, values: result.value, ...wordsOf(fields, values) }
+  const faults = result.issues.map(({ path = [], message }) => {
+    const [first] = path
+    const name = typeof first === 'object' ? first.key : first
+    return name === undefined ? message : `${String(name)}: ${message}`
+  })
+  throw refused(faults.join('; '))
+}

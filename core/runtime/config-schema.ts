@@ -1,0 +1,189 @@
+/**
+ * Every option of the kernel with its sentence, its unit and its default, and the types of a checked configuration.
+ *
+ * What an option of a plugin means is the plugin's business; `docs/config.md` is made from here.
+ */
+import * as z from 'zod'
+import type { PluginDefinition, PluginEntry } from '../api/plugin.ts'
+import { dnsOptions } from '../net/dns-options.ts'
+import type { Store } from '../store/store.ts'
+import type { ChannelSettings, PluginSettings } from './settings.ts'
+import { duration, size } from './units.ts'
+
+/** A store of another kind, such as `postgresStore()`. */
+export interface StoreProvider {
+  readonly describe: string
+  open(): Promise<Store>
+}
+
+/** A plugin as its factory gives it. */
+export const entry = z.custom<PluginEntry>(
+  (value) => typeof value === 'object' && value !== null && 'definition' in value && 'input' in value,
+  { error: 'must be a plugin: call its factory, as in smtpIn({ … })' },
+)
+const name = z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens')
+const reportText = z.strictObject({ subject: z.string().min(1).optional(), text: z.string().min(1).optional() })
+
+export const configSchema = z.strictObject({
+  hostname: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .optional()
+    .describe(
+      'The name this server gives itself: in banners, HELO, Received and reports. Default: the name of the machine.',
+    ),
+  store: z
+    .union([
+      z.strictObject({
+        path: z
+          .string()
+          .min(1)
+          .default('data')
+          .describe('Folder for the queue and all records, relative to the configuration file.'),
+        minFree: size()
+          .prefault('100 MB')
+          .describe('Free space below which new mail is answered with "try again later".'),
+        reserve: size()
+          .prefault('32 MB')
+          .describe(
+            'Size of a file in the data folder that the server deletes when the disk is full, so that logins, reading and deleting go on; at most a quarter of the file system. The server makes it again when there is room. 0 B for none.',
+          ),
+      }),
+      z.custom<StoreProvider>((value) => typeof (value as StoreProvider)?.open === 'function'),
+    ])
+    .prefault({})
+    .describe('Where everything is kept: a LevelDB folder, or another store.'),
+  folder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Folder for the files of plugins, such as the full-text index, and for the control socket. Default: store.path, or 'data' with another store.",
+    ),
+  channels: z.record(name, entry).describe('Ways in and out, by name: plugins that listen or deliver.'),
+  plugins: z
+    .array(z.union([entry, z.literal(false)]))
+    .default([])
+    .describe('Everything else, in the order in which it runs; false entries are passed over.'),
+  limits: z
+    .strictObject({
+      messageSize: size().prefault('50 MB').describe('Most octets of one message.'),
+      headerSize: size().prefault('256 KiB').describe('Most octets of its header.'),
+      recipients: z
+        .number()
+        .int()
+        .min(1)
+        .default(1000)
+        .describe('Most recipients of one message, expansions included.'),
+      hops: z
+        .number()
+        .int()
+        .min(5)
+        .default(50)
+        .describe('Received fields from which on a message is taken to be in a loop.'),
+      parse: size().prefault('20 MB').describe('Octets up to which plugins get a message parsed.'),
+      recheckInterval: duration()
+        .prefault('5 min')
+        .describe(
+          'How often open sessions are asked whether their identity still holds, where no change was announced: an LDAP server or another kernel may have changed it.',
+        ),
+      logins: z
+        .strictObject({
+          free: z.int().min(1).default(5).describe('Failed logins from an address, or about a name, without a wait.'),
+          delay: duration().prefault('1 s').describe('The wait after the next one; each is twice the one before.'),
+          longest: duration()
+            .prefault('30 s')
+            .describe('The longest wait; who would wait longer is told to try later.'),
+          forget: duration().prefault('1 h').describe('How long after the last failure all of them are forgotten.'),
+          remembered: z
+            .int()
+            .positive()
+            .default(20_000)
+            .describe('Addresses, and as many names, whose failures are remembered.'),
+        })
+        .prefault({})
+        .describe(
+          'Against the guessing of passwords, for all protocols together. A wrong name or password is answered later and later; the right one waits only where the client itself failed before. An IPv6 address counts as its /64.',
+        ),
+    })
+    .prefault({}),
+  reports: z
+    .strictObject({
+      postmaster: z
+        .string()
+        .includes('@')
+        .optional()
+        .describe(
+          'The mailbox of those who run this server. It gets mail for <postmaster>, and for postmaster@ and abuse@ of every domain here that has no mailbox of that name, and failure reports that cannot be delivered themselves. Default: none; such mail is refused, such reports are dropped.',
+        ),
+      returnSize: size()
+        .prefault('1 MB')
+        .describe('Octets up to which a report gives the whole message back when its sender asked for that.'),
+      failure: reportText
+        .optional()
+        .describe('Words of failure reports; {subject}, {recipients}, {hostname}, {age} and {until} are filled in.'),
+      delay: reportText.optional().describe('Words of delay warnings.'),
+      success: reportText.optional().describe('Words of success reports.'),
+    })
+    .prefault({}),
+  dns: dnsOptions
+    .prefault({})
+    .describe('How names are resolved, for everything in the server: one resolver with one cache.'),
+  history: z
+    .strictObject({
+      keep: duration()
+        .prefault('7 days')
+        .describe("How long `iems message show` knows finished messages; '0 s' for not at all."),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['error', 'warn', 'info', 'debug'])
+        .default('info')
+        .describe('The least important lines that are written.'),
+      privacy: z
+        .boolean()
+        .default(false)
+        .describe('Whether local parts of addresses are left out of lines at level info and above.'),
+    })
+    .prefault({}),
+  control: z
+    .strictObject({
+      path: z
+        .string()
+        .optional()
+        .describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.'),
+    })
+    .prefault({}),
+  watchdog: duration()
+    .prefault('30 s')
+    .describe(
+      "Time without a turn of the event loop after which the process writes where it hangs to the log and ends, so that the service manager restarts it; '0 s' for never.",
+    ),
+  drain: duration().prefault('30 s').describe('How long a stop or reload waits for what is under way.'),
+})
+
+export type ConfigInput = z.input<typeof configSchema>
+type Checked = z.output<typeof configSchema>
+
+export interface ConfiguredPlugin<P> {
+  readonly name: string
+  // any: plugins have options of every kind
+  readonly definition: PluginDefinition<any>
+  readonly options: unknown
+  readonly placement: P
+}
+
+/** A configuration that has been checked, with every default filled in. */
+export interface Config extends Omit<Checked, 'hostname' | 'channels' | 'plugins'> {
+  readonly hostname: string
+  readonly path: string
+  readonly channels: readonly ConfiguredPlugin<ChannelSettings>[]
+  readonly plugins: readonly ConfiguredPlugin<PluginSettings>[]
+}
+
+/** Types the configuration; does nothing else. */
+export function defineConfig(config: ConfigInput): ConfigInput {
+  return config
+}

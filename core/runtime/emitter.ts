@@ -1,0 +1,19 @@
+/** Every event: a line of the log, the tests' and tools' watcher, and the `event` hook when a plugin taps it. */
+import type { Clock } from '../api/clock.ts'
+import type { KernelEvent } from '../api/hooks.ts'
+import type { Emit, LogWriter } from './log.ts'
+import type { Hooks } from './wiring.ts'
+
+export function emitter(
+  log: LogWriter,
+  clock: Clock,
+  watch: ((event: KernelEvent) => void) | undefined,
+  hooks: () => Hooks | undefined,
+): Emit {
+  return (name, fields = {}) => {
+    const event: KernelEvent = { ...fields, name, at: clock.now() }
+    log.event(event)
+    watch?.(event)
+    if (hooks()?.isTapped('event')) hooks()?.emit(event)
+  }
+}

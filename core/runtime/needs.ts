@@ -1,0 +1,57 @@
+/**
+ * In which order plugins are set up: those that offer a service before those that need it.
+ */
+import { IemsError } from '../api/errors.ts'
+import type { PluginDefinition } from '../api/plugin.ts'
+import type { Service } from '../api/service.ts'
+
+interface Named {
+  readonly name: string
+  // any: plugins have options of every kind
+  readonly definition: PluginDefinition<any>
+}
+
+const namesOf = (services: readonly Service<unknown>[] = []) => services.map(({ name }) => name)
+
+export const offersOf = ({ definition }: Named): readonly string[] => namesOf(definition.offers)
+export const needsOf = ({ definition }: Named): readonly string[] => namesOf(definition.needs)
+export const wantsOf = ({ definition }: Named): readonly string[] => namesOf(definition.wants)
+
+/** Which plugin offers each service. Throws IEMS_SERVICE_TWICE. */
+function providersOf<T extends Named>(plugins: readonly T[]): ReadonlyMap<string, T> {
+  const offers = new Map<string, T>()
+  for (const one of plugins) {
+    for (const service of offersOf(one)) {
+      const first = offers.get(service)
+      if (first) throw new IemsError('IEMS_SERVICE_TWICE', { service, first: first.name, second: one.name })
+      offers.set(service, one)
+    }
+  }
+  return offers
+}
+
+/** Providers stand before those that need them. Throws when one is missing or they need each other in a circle. */
+export function byNeeds<T extends Named>(plugins: readonly T[]): T[] {
+  const offers = providersOf(plugins)
+  const order: T[] = []
+  const path: T[] = []
+  const visit = (one: T) => {
+    if (order.includes(one)) return
+    if (path.includes(one))
+      throw new IemsError('IEMS_NEEDS_CIRCLE', { plugins: [...path, one].map(({ name }) => name).join(' → ') })
+    path.push(one)
+    for (const service of needsOf(one)) {
+      const provider = offers.get(service)
+      if (!provider) throw new IemsError('IEMS_SERVICE_MISSING', { plugin: one.name, service })
+      visit(provider)
+    }
+    for (const service of wantsOf(one)) {
+      const provider = offers.get(service)
+      if (provider) visit(provider)
+    }
+    path.pop()
+    order.push(one)
+  }
+  for (const one of plugins) visit(one)
+  return order
+}
