@@ -27,11 +27,13 @@ export interface Refusal {
 
 export type ReplyClass = 'success' | 'temporary' | 'permanent'
 
-type Digits = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
+/** RFC 5321 section 4.2: the second digit of a reply code is 0 to 5. */
+type Second = 0 | 1 | 2 | 3 | 4 | 5
+type Third = Second | 6 | 7 | 8 | 9
 type AsNumber<S> = S extends `${infer N extends number}` ? N : never
-export type PermanentCode = AsNumber<`5${Digits}${Digits}`>
-export type SuccessCode = AsNumber<`2${Digits}${Digits}`>
-export type TemporaryCode = AsNumber<`4${Digits}${Digits}`>
+export type PermanentCode = AsNumber<`5${Second}${Third}`>
+export type SuccessCode = AsNumber<`2${Second}${Third}`>
+export type TemporaryCode = AsNumber<`4${Second}${Third}`>
 
 /** A permanent refusal: the sender must not try again. Throws a TypeError for a code that is not 5yz. */
 export function refuse(code: PermanentCode, enhanced: `5.${number}.${number}`, text: string): Refusal {
@@ -66,8 +68,8 @@ export function isReply(value: unknown, digits: readonly number[]): value is Rep
 }
 
 function checked(digit: 2 | 4 | 5, reply: Reply): Reply {
-  if (isReply(reply, [digit])) return reply
   const { code, enhanced, text } = reply
+  if (isReply(reply, [digit]) && code % 100 < 60) return reply
   throw new TypeError(
     `a reply of ${digit}yz is (code, '${digit}.x.y', text), not (${code}, ${enhanced}, ${typeof text})`,
   )

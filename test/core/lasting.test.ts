@@ -9,12 +9,14 @@ import { ConfigIdentity } from '../../core/runtime/config-identity.ts'
 import { secret } from '../../core/runtime/secret.ts'
 import { createLasting, type Lasting, testClock } from '../../core/testing/index.ts'
 import { smtpOut } from '../../plugins/smtp/out/index.ts'
+import { checkResponse } from '../support/imap-grammar.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 
 async function firstLine(port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const [chunk] = (await once(socket, 'data')) as [Buffer]
   socket.destroy()
+  checkResponse(`${chunk}`.replace(/\r\n$/, ''), { isUtf8: false })
   return `${chunk}`
 }
 

@@ -99,7 +99,7 @@ async function compare(
   const { talk } = await createImapKernel(t, { mailstore: { undelete: '0 s' } })
   const ours = new Side('bob', talk)
   const theirs = new Side(`bob${index}`, async (user) => {
-    const client = await talkTo(t, dovecot.imap)
+    const client = await talkTo(t, dovecot.imap, { isChecked: false })
     await client.line()
     assert.match((await client.command(`LOGIN ${user}${index} secret`)).at(-1) ?? '', /^OK/)
     return client

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { freePort, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
+import { replyChecker } from '../support/smtp-talk.ts'
 
 const KILLS = Number(process.env.KILLS ?? 5)
 const CLIENTS = 10
@@ -34,6 +35,7 @@ async function send(port: number, next: () => number, acknowledged: (number: num
   let number = 0
   let step = 0
   let text = ''
+  const check = replyChecker()
   const say = (line: string) => socket.write(`${line}\r\n`)
   const steps = [
     () => say('EHLO client.test'),
@@ -66,6 +68,7 @@ async function send(port: number, next: () => number, acknowledged: (number: num
     for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
       const line = text.slice(0, end)
       text = text.slice(end + 2)
+      check(line)
       if (line[3] === '-') continue
       if (!/^[23]/.test(line)) return socket.destroy()
       steps[step++]?.()

@@ -3,15 +3,14 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { talkTo } from '../support/imap-talk.ts'
 import { iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
+import { talk } from '../support/smtp-talk.ts'
 
 const root = join(import.meta.dirname, '../..')
 const onWindows = process.platform === 'win32' && 'other rights and shells'
@@ -31,25 +30,14 @@ async function until<T>(what: () => Promise<T | undefined | false>): Promise<T> 
   }
 }
 
-/** Speaks SMTP: each command gives its reply. */
+/** Speaks SMTP: each command gives the last line of its reply. */
 async function startTalk(
   t: Parameters<typeof tempFolder>[0],
   port: number,
 ): Promise<(command: string) => Promise<string>> {
-  const socket = connect(port, '127.0.0.1')
-  t.after(() => socket.destroy())
-  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
-  const reply = async () => {
-    for (;;) {
-      const { value = '' } = (await lines.next()) as { value?: string }
-      if (!/^\d{3}-/.test(value)) return value
-    }
-  }
-  await reply()
-  return (command) => {
-    socket.write(`${command}\r\n`)
-    return reply()
-  }
+  const client = await talk(t, port)
+  await client.reply()
+  return async (command) => (await client.ask(command)).split('\n').at(-1) ?? ''
 }
 
 // --- output --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { smtpReplyFaults } from '../support/reply-grammar.ts'
 import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
 
@@ -30,7 +31,8 @@ async function greeting(port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const [chunk] = (await once(socket, 'data')) as [Buffer]
   socket.destroy()
-  return chunk.toString()
+  assert.deepEqual(smtpReplyFaults(`${chunk}`), [], `${chunk}`)
+  return `${chunk}`
 }
 
 test('a message goes in by the command, waits, is explained, and goes out when the next hop is there', async (t) => {

@@ -325,7 +325,7 @@ async function fetchAll(client: ImapTalk): Promise<string[]> {
 
 test('structures, envelopes and sections are those that Dovecot tells', { skip: whyNoDovecot() }, async (t) => {
   const dovecot = await startDovecot(t, { users: ['ann'] })
-  const theirs = await talkTo(t, dovecot.imap)
+  const theirs = await talkTo(t, dovecot.imap, { isChecked: false })
   await theirs.line()
   await theirs.command('LOGIN ann secret')
   const { talk } = await createImapKernel(t)

@@ -85,6 +85,33 @@ test('a mailbox goes out as mbox and comes back the same', async (t) => {
   assert.deepEqual(await contents('bob', 'New/Place'), await contents('ann', 'Work/Ä 2026'))
 })
 
+test('an mbox keeps the time at which each message arrived, by UTC where its line names no zone', async (t) => {
+  const { command, entries: entriesOf } = await createTransferKernel(t)
+  const arrivals = [
+    ['From a@far.test Tue Nov 24 10:00:00 2026', '2026-11-24T10:00:00.000Z'],
+    ['From - Tue Nov 24 10:00:00 EST 2026', '2026-11-24T15:00:00.000Z'],
+    ['From "a b"@far.test Tue Nov  3 10:00:00 2026 +0100', '2026-11-03T09:00:00.000Z'],
+    ['From a@far.test Tue, 24 Nov 2026 10:00:00 -0530', '2026-11-24T15:30:00.000Z'],
+    // Without a date, or with one that does not exist, it arrives now.
+    ['From a@far.test', '2026-01-01T00:00:00.000Z'],
+    ['From a@far.test Tue Feb 31 10:00:00 2026', '2026-01-01T00:00:00.000Z'],
+  ] as const
+  const zone = process.env.TZ
+  process.env.TZ = 'America/New_York'
+  try {
+    const mbox = arrivals.map(([line], at) => `${line}\nSubject: ${at}\n\nHello\n\n`).join('')
+    await command('mailbox import', ['bob'], { mailbox: 'Dated' }, Buffer.from(mbox))
+  } finally {
+    if (zone === undefined) delete process.env.TZ
+    else process.env.TZ = zone
+  }
+  const entries = await entriesOf('bob', 'Dated')
+  assert.deepEqual(
+    entries.map(({ received }) => new Date(received).toISOString()),
+    arrivals.map(([, at]) => at),
+  )
+})
+
 test("Python's mailbox module reads our mbox and our Maildir, and we read its", {
   skip: existsSync('/usr/bin/python3') ? false : 'python3 (Debian package) is not installed',
 }, async (t) => {

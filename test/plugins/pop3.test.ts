@@ -16,6 +16,7 @@ import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { talkTo } from '../support/imap-talk.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
+import { talkPop3 } from '../support/pop3-talk.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const run = promisify(execFile)
@@ -47,24 +48,9 @@ async function createPop3Kernel(
   return { ...kernel, inbox, port: kernel.door('pop').port }
 }
 
-/** A client that sends lines and reads whole answers. */
-async function talk(t: TestContext, port: number) {
-  const client = await talkTo(t, port)
-  const say = async (line: string, isLong = false) => {
-    client.send(`${line}\r\n`)
-    const lines = [await client.line()]
-    if (isLong && lines[0]?.startsWith('+'))
-      do lines.push(await client.line())
-      while (lines.at(-1) !== '.')
-    return lines
-  }
-  assert.match(await client.line(), /^\+OK /)
-  return { ...client, say }
-}
-
 test('a session reads, deletes at QUIT only, and sees the mailbox as it was', async (t) => {
   const { port, inbox, mail, entries } = await createPop3Kernel(t)
-  const { say } = await talk(t, port)
+  const { say } = await talkPop3(t, port)
   assert.deepEqual(await say('STAT'), ['-ERR Log in first'])
   assert.match(
     (await say('CAPA', true)).join(' '),
@@ -100,7 +86,7 @@ test('a session reads, deletes at QUIT only, and sees the mailbox as it was', as
 
 test('a session that ends without QUIT deletes nothing', async (t) => {
   const { port, entries } = await createPop3Kernel(t)
-  const { say, socket } = await talk(t, port)
+  const { say, socket } = await talkPop3(t, port)
   await say('USER ann')
   await say('PASS secret')
   await say('DELE 1')
@@ -111,7 +97,7 @@ test('a session that ends without QUIT deletes nothing', async (t) => {
 
 test('commands may come together, and RSET brings back', async (t) => {
   const { port } = await createPop3Kernel(t)
-  const client = await talk(t, port)
+  const client = await talkPop3(t, port)
   client.send('USER ann\r\nPASS secret\r\nDELE 1\r\nDELE 1\r\nRSET\r\nNOOP\r\nbogus\r\nQUIT\r\n')
   const lines: string[] = []
   for (let count = 0; count < 8; count++) lines.push(await client.line())
@@ -128,7 +114,7 @@ test('fifty sessions and as many deliveries use one mailbox at a time, and nobod
   kernel.run()
   await Promise.all(
     Array.from({ length: 50 }, async (_, index) => {
-      const { say } = await talk(t, port)
+      const { say } = await talkPop3(t, port)
       await submit({ from: 'me@far.test', to: ['ann@here.test'] })
       await say('USER ann')
       assert.match((await say('PASS secret'))[0] ?? '', /^\+OK/)
@@ -143,19 +129,19 @@ test('fifty sessions and as many deliveries use one mailbox at a time, and nobod
 
 test('passwords are not taken without TLS; logins too soon and too often are refused', async (t) => {
   const closed = await createPop3Kernel(t, { pop3: { authWithoutTls: false } })
-  const first = await talk(t, closed.port)
+  const first = await talkPop3(t, closed.port)
   assert.ok(!(await first.say('CAPA', true)).includes('USER'))
   assert.deepEqual(await first.say('USER ann'), ['-ERR Not without TLS'])
   const { port, clock } = await createPop3Kernel(t, { pop3: { loginDelay: '60 s' } })
   const login = async () => {
-    const { say } = await talk(t, port)
+    const { say } = await talkPop3(t, port)
     return (await say(`AUTH PLAIN ${Buffer.from('\0ann\0secret').toString('base64')}`))[0]
   }
   assert.match((await login()) ?? '', /^\+OK/)
   assert.equal(await login(), '-ERR [LOGIN-DELAY] Not so soon again')
   await clock.advance(61_000)
   assert.match((await login()) ?? '', /^\+OK/)
-  const { say } = await talk(t, port)
+  const { say } = await talkPop3(t, port)
   for (let times = 0; times < 4; times++) await say(`AUTH PLAIN ${Buffer.from('\0ann\0no').toString('base64')}`)
   await say('USER ann')
   await say('PASS no')
@@ -195,11 +181,11 @@ test('nonsense is refused, and a session cut anywhere leaves the next one alone'
     socket.resume()
     await once(socket, 'close')
   }
-  const { say } = await talk(t, port)
+  const { say } = await talkPop3(t, port)
   await say('USER ann')
   assert.match((await say('PASS secret'))[0] ?? '', /^\+OK 4 /)
   assert.equal((await entries('ann')).length, 4)
-  const { say: other, line } = await talk(t, port)
+  const { say: other, line } = await talkPop3(t, port)
   void other('x'.repeat(10_000)).catch(() => {})
   assert.equal(await line(), '-ERR The line is too long')
 })
@@ -255,12 +241,12 @@ const SCRIPT = [
 
 test('a scripted session is answered as Dovecot answers it', { skip: whyNoDovecot() }, async (t) => {
   const dovecot = await startDovecot(t, { users: ['ann'] })
-  const filler = await talkTo(t, dovecot.imap)
+  const filler = await talkTo(t, dovecot.imap, { isChecked: false })
   await filler.line()
   await filler.command('LOGIN ann secret')
   for (const text of MESSAGES) await filler.command(`APPEND INBOX {${text.length}+}\r\n${text}`)
   const { port } = await createPop3Kernel(t)
-  const [ours, theirs] = [await talk(t, port), await talk(t, dovecot.pop3)]
+  const [ours, theirs] = [await talkPop3(t, port), await talkPop3(t, dovecot.pop3, { isChecked: false })]
   for (const line of SCRIPT) {
     const told = normal(await ours.say(line, LONG.test(line)))
     const expected = normal(await theirs.say(line, LONG.test(line)))
@@ -429,6 +415,5 @@ test('a client that reads nothing loses its connection, and with it what it held
       new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20)),
     ])
   }
-  const next = await talkTo(t, door('pop').port ?? 0)
-  assert.match(await next.line(), /^\+OK /)
+  await talkPop3(t, door('pop').port ?? 0)
 })

@@ -41,7 +41,7 @@ export async function createImapKernel(
     ...kernel,
     port,
     async talk(user) {
-      const client = await talkTo(t, port, { isChecked: true })
+      const client = await talkTo(t, port)
       await client.line()
       if (user) {
         const [answer = ''] = (await client.command(`LOGIN ${user} secret`)).slice(-1)
@@ -52,11 +52,11 @@ export async function createImapKernel(
   }
 }
 
-/** `isChecked`: every line of the server is checked against the grammar of IMAP. Default: false, for servers of others. */
+/** `isChecked`: every line of the server is checked against the grammar of IMAP. Default true; false for other servers. */
 export async function talkTo(
   t: Pick<TestContext, 'after'>,
   port: number,
-  { isChecked = false }: { readonly isChecked?: boolean } = {},
+  { isChecked = true }: { readonly isChecked?: boolean } = {},
 ): Promise<ImapTalk> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
