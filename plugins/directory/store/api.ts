@@ -6,7 +6,7 @@
  * a change is on stable storage, and true for mail, when it resolves; every change is recorded with who and when; what
  * an entry says of passwords is that there is one. Saying no is a value (`Refused`); an exception means "not now".
  */
-import { defineService } from 'iems'
+import { defineService, type Identity } from 'iems'
 
 export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
 
@@ -283,6 +283,8 @@ export interface DirectoryApi {
   confirmTotp(account: string, code: string, by: string): Promise<boolean>
   removeTotp(account: string, by: string): Promise<Changed>
   hasTotp(account: string): Promise<boolean>
+  /** Whether a login that has shown nothing but this identity's password needs a code beside it. */
+  needsCode(identity: Identity): Promise<boolean>
   /** Each code counts once. */
   checkTotp(account: string, code: string): Promise<boolean>
 

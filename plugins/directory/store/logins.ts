@@ -167,6 +167,7 @@ export function createLogins({
     | 'confirmTotp'
     | 'removeTotp'
     | 'hasTotp'
+    | 'needsCode'
     | 'checkTotp'
   > = {
     appPasswords: async (id) => ((await recordOf(id))?.apps ?? []).map(shownApp),
@@ -210,6 +211,11 @@ export function createLogins({
       return takeCode(id, code, by, false)
     },
     removeTotp: (id, by) => changes.rewrite(id, ({ totp, ...account }) => account, by),
+    async needsCode({ account, credential }) {
+      const found = account === undefined ? undefined : await recordOf(account)
+      const isApp = (found?.apps ?? []).some(({ id }) => credential === `app:${id}`)
+      return found?.totp?.isConfirmed === true && !isApp
+    },
     hasTotp: async (id) => (await recordOf(id))?.totp?.isConfirmed === true,
     checkTotp: (id, code) => takeCode(id, code, 'login', true),
   }

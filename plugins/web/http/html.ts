@@ -1,0 +1,45 @@
+/**
+ * Pages as template strings that escape by themselves.
+ *
+ * What must stay true: a value becomes markup only when it is `Html`; everything else is text. Attribute values stand in
+ * quotes in the template.
+ */
+
+/** Markup that is safe to send. */
+export class Html {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+  toString(): string {
+    return this.text
+  }
+}
+
+export type HtmlValue = Html | string | number | boolean | null | undefined | readonly HtmlValue[]
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)
+
+function markup(value: HtmlValue): string {
+  if (value instanceof Html) return value.text
+  if (Array.isArray(value)) return value.map(markup).join('')
+  return value === null || value === undefined || value === false ? '' : escapeHtml(String(value))
+}
+
+/** html`<h1>${name}</h1>`: values are escaped; arrays are joined; null, undefined and false are nothing. */
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  let text = strings[0] ?? ''
+  for (const [index, value] of values.entries()) text += markup(value) + (strings[index + 1] ?? '')
+  return new Html(text)
+}
+
+/** Markup of the caller's own; never anything that came from outside. */
+export const raw = (text: string): Html => new Html(text)

@@ -1,0 +1,119 @@
+/**
+ * HTTP for plugins: listeners, logins and limits here, routes from whoever needs some.
+ *
+ * This file only wires; app.ts is the way of a request.
+ */
+import { type ConnectionInfo, createListener, definePlugin, type Identity, inNetworks, type SetupContext } from 'iems'
+import { Directory } from '../../directory/store/api.ts'
+import { Http } from './api.ts'
+import { type App, createApp } from './app.ts'
+import { Calls } from './calls.ts'
+import { AccessControl } from './login/access.ts'
+import { LiveLogins } from './login/live.ts'
+import { WebLogins } from './login/records.ts'
+import { addLoginRoutes } from './login/routes.ts'
+import { describeApi } from './openapi.ts'
+import { type Options, options } from './options.ts'
+import { createRequestCounts, RequestLimits } from './request-limits.ts'
+import { Routes } from './routes.ts'
+
+export * from './api.ts'
+
+const SWEEP_MS = 3_600_000
+const LIVE_SWEEP_MS = 60_000
+const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\nContent-Length: 0\r\n\r\n'
+
+export const http = definePlugin({
+  name: 'http',
+  config: options,
+  offers: [Http],
+  wants: [Directory],
+  records: { login: { version: 1 } },
+  async setup(config, ctx) {
+    const stopping = new AbortController()
+    const routes = new Routes()
+    const { calls, live } = setUpAccess({ config, ctx, routes, stopping: stopping.signal })
+    routes.route({
+      method: 'GET',
+      path: '/api/openapi.json',
+      who: 'anyone',
+      summary: 'Describes this API',
+      run: () => describeApi(routes.all, '1'),
+    })
+    ctx.offer(Http, routes)
+    const { clock, log } = ctx
+
+    let app: App | undefined
+    const tls = config.tls && { ...config.tls, mode: 'implicit' as const }
+    const listener = await createListener({ ...config, tls }, ctx, {
+      label: 'HTTP',
+      full: FULL,
+      alpn: ['h2', 'http/1.1'],
+      async serve(client, signal) {
+        if (!app) return
+        signal.addEventListener('abort', () => app?.drain(), { once: true })
+        await app.connections.serve(client, signal)
+      },
+    })
+    return {
+      ...listener,
+      async listen() {
+        routes.seal()
+        app = await createApp({ options: config, routes, calls, clock, log, stopping: stopping.signal })
+        await listener.listen()
+      },
+      async close(signal) {
+        stopping.abort()
+        app?.drain()
+        await listener.close(signal)
+        await app?.close()
+        live.close()
+      },
+    }
+  },
+})
+
+interface AccessParts {
+  readonly config: Options
+  readonly ctx: SetupContext
+  readonly routes: Routes
+  readonly stopping: AbortSignal
+}
+
+/** Logins: in the store, in use, and the routes for them. */
+function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
+  readonly calls: Calls
+  readonly live: LiveLogins
+} {
+  const directory = ctx.find(Directory)
+  const { clock, store } = ctx
+  const openSession = (facts: ConnectionInfo) => ctx.openSession(facts)
+  const { authWithoutTls, origins, limits, roles: permissions } = config
+  const { idle, absolute } = config.login
+  const records = new WebLogins(store, { idle, absolute, maxPerAccount: limits.logins })
+  const live = new LiveLogins({ clock, openSession })
+  const needsCode = async (identity: Identity) => (await directory?.needsCode(identity)) ?? false
+  const rolesOf = async ({ account }: Identity) => {
+    const entry = account === undefined ? undefined : await directory?.byId(account)
+    return entry?.kind === 'account' ? entry.roles : []
+  }
+  const counts = ctx.lasting('requests', createRequestCounts)
+  const calls = new Calls({
+    access: new AccessControl({ live, records, authWithoutTls, origins, permissions, rolesOf, needsCode }),
+    limits: new RequestLimits(clock, counts, limits.requestsPerMinute),
+    isProxy: inNetworks(config.proxies),
+    openSession,
+    stopping,
+  })
+  addLoginRoutes(routes, {
+    records,
+    rolesOf,
+    needsCode,
+    checkCode: async ({ account = '' }, code) => (await directory?.checkTotp(account, code)) ?? false,
+    authWithoutTls,
+    absolute,
+  })
+  ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: (signal) => records.sweep(signal) })
+  ctx.repeat(LIVE_SWEEP_MS, 'the look for logins that are not used', async () => live.sweep())
+  return { calls, live }
+}

@@ -1,0 +1,127 @@
+/**
+ * Logins in use: a session with the kernel for each, so that it ends when the account, its password or its rights end,
+ * and so that a password is not verified anew with every request.
+ *
+ * What must stay true: what is kept for a password is a keyed hash of it, and only in memory; a login that the kernel
+ * has revoked is never given again; there is a bound on how many are kept.
+ */
+import { createHmac, randomBytes } from 'node:crypto'
+import type { Clock, ConnectionInfo, Identity, Refusal, ServerSession, WholeCredentials } from 'iems'
+
+export interface LiveLogin {
+  readonly kernel: ServerSession
+  readonly identity: Identity
+}
+
+/** Why there is no login; `ended`: there will be none again for what was shown. */
+export interface NoLogin {
+  readonly refused: Refusal
+  readonly ended: boolean
+}
+
+const KEPT_MS = 300_000
+const MAX_KEPT = 20_000
+
+export interface LiveLoginsDeps {
+  readonly clock: Clock
+  readonly openSession: (facts: ConnectionInfo) => ServerSession
+}
+
+interface Kept {
+  readonly login: Promise<LiveLogin | NoLogin>
+  used: number
+  session?: ServerSession
+}
+
+export class LiveLogins {
+  readonly #deps: LiveLoginsDeps
+  readonly #secret = randomBytes(32)
+  /** The least recently used first. */
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(deps: LiveLoginsDeps) {
+    this.#deps = deps
+  }
+
+  /** By what a client shows with every request. */
+  show(credentials: WholeCredentials, facts: ConnectionInfo): Promise<LiveLogin | NoLogin> {
+    return this.#get(['shown', JSON.stringify(credentials), facts.remote.address], facts, async (session) => {
+      const answer = await session.auth(credentials)
+      return answer.kind === 'identity' ? undefined : answer
+    })
+  }
+
+  /** By an identity that a cookie stands for. */
+  resume(id: string, identity: Identity, facts: ConnectionInfo): Promise<LiveLogin | NoLogin> {
+    return this.#get(['cookie', id, facts.remote.address], facts, (session) => session.resume(identity))
+  }
+
+  /** Forgets those that were not used lately; called now and then. */
+  sweep(): void {
+    const now = this.#deps.clock.now()
+    for (const [at, kept] of this.#kept) if (now - kept.used > KEPT_MS) this.#forget(at, kept)
+  }
+
+  close(): void {
+    for (const [at, kept] of this.#kept) this.#forget(at, kept)
+  }
+
+  async #get(
+    name: readonly string[],
+    facts: ConnectionInfo,
+    enter: (session: ServerSession) => Promise<Refusal | undefined>,
+  ): Promise<LiveLogin | NoLogin> {
+    const at = createHmac('sha256', this.#secret).update(JSON.stringify(name)).digest('base64')
+    let kept = this.#kept.get(at)
+    this.#kept.delete(at)
+    kept ??= this.#open(at, facts, enter)
+    kept.used = this.#deps.clock.now()
+    this.#kept.set(at, kept)
+    this.#bound()
+    return kept.login
+  }
+
+  #open(at: string, facts: ConnectionInfo, enter: (session: ServerSession) => Promise<Refusal | undefined>): Kept {
+    const session = this.#deps.openSession(facts)
+    const login = begin(session, enter)
+    const kept: Kept = { used: 0, session, login }
+    login.then(
+      (made) => {
+        if ('refused' in made) this.#forget(at, kept)
+        else session.revoked.addEventListener('abort', () => this.#forget(at, kept), { once: true })
+      },
+      // Nothing there throws but a bug; then the next request tries again.
+      () => this.#forget(at, kept),
+    )
+    return kept
+  }
+
+  #forget(at: string, kept: Kept): void {
+    if (this.#kept.get(at) === kept) this.#kept.delete(at)
+    kept.session?.close()
+    delete kept.session
+  }
+
+  #bound(): void {
+    for (const [at, kept] of this.#kept) {
+      if (this.#kept.size <= MAX_KEPT) return
+      this.#forget(at, kept)
+    }
+  }
+}
+
+async function begin(
+  session: ServerSession,
+  enter: (session: ServerSession) => Promise<Refusal | undefined>,
+): Promise<LiveLogin | NoLogin> {
+  const refused = (await session.connect()) ?? (await enter(session))
+  const { identity } = session.session
+  if (refused || !identity) return { refused: refused as Refusal, ended: session.revoked.aborted }
+  return {
+    kernel: session,
+    // It may have changed since, as roles do.
+    get identity() {
+      return session.session.identity ?? identity
+    },
+  }
+}

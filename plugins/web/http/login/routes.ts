@@ -1,0 +1,127 @@
+/**
+ * Logging in and out in a browser, and the list of one's logins.
+ *
+ * What must stay true: a refused login says nothing of whether the account exists; the cookie is never readable by
+ * scripts; the code of a second factor is asked for only after the right password.
+ */
+import type { Identity } from 'iems'
+import * as z from 'zod'
+import { Answer, type Call, type HttpApi, HttpProblem, type Login } from '../api.ts'
+import { cookieName, loginProblem, requireSecrecy } from './access.ts'
+import type { WebLogins } from './records.ts'
+
+export interface LoginRoutesDeps {
+  readonly records: WebLogins
+  rolesOf(identity: Identity): Promise<readonly string[]>
+  needsCode(identity: Identity): Promise<boolean>
+  checkCode(identity: Identity, code: string): Promise<boolean>
+  readonly authWithoutTls: boolean
+  readonly absolute: number
+}
+
+const credentials = z.strictObject({
+  username: z.string().min(1).max(1000),
+  password: z.string().max(10_000),
+  /** Of the second factor. */
+  code: z.string().max(20).optional(),
+})
+const shown = z.strictObject({
+  user: z.string(),
+  account: z.string().optional(),
+  roles: z.array(z.string()),
+})
+const MAX_AGENT = 200
+const ATTEMPTS = 30
+
+export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
+  const who = async (identity: Identity) => ({
+    user: identity.user,
+    ...(identity.account === undefined ? {} : { account: identity.account }),
+    roles: await deps.rolesOf(identity),
+  })
+  const cookie = (call: Pick<Call, 'origin'>, token: string, seconds: number) => {
+    const isSecure = call.origin.startsWith('https:')
+    const secure = isSecure ? '; Secure' : ''
+    return `${cookieName(isSecure)}=${token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`
+  }
+
+  http.route({
+    method: 'POST',
+    path: '/api/login',
+    who: 'anyone',
+    summary: 'Logs a browser in and sets its cookie',
+    body: credentials,
+    answer: shown,
+    limit: { perMinute: ATTEMPTS, body: 16_384 },
+    async run(call) {
+      requireSecrecy(call, deps.authWithoutTls)
+      const identity = await verify(call, deps)
+      const agent = (call.header('user-agent') ?? '').slice(0, MAX_AGENT)
+      const token = await deps.records.create(identity, { address: call.remote, agent })
+      return new Answer(200, await who(identity), {
+        'set-cookie': cookie(call, token, Math.floor(deps.absolute / 1000)),
+      })
+    },
+  })
+  http.route({
+    method: 'GET',
+    path: '/api/login',
+    who: 'user',
+    summary: 'Who is logged in',
+    answer: shown,
+    run: ({ login }) => who(login.identity),
+  })
+  http.route({
+    method: 'DELETE',
+    path: '/api/login',
+    who: 'user',
+    summary: 'Logs the browser out',
+    async run(call) {
+      if (call.login.id !== undefined) await deps.records.end(call.login.identity, call.login.id)
+      return new Answer(204, undefined, { 'set-cookie': cookie(call, '', 0) })
+    },
+  })
+  http.route({
+    method: 'GET',
+    path: '/api/logins',
+    who: 'user',
+    summary: 'Lists the web logins of the account',
+    run: async ({ login }) =>
+      (await deps.records.list(login.identity)).map(({ id, login: { created, seen, address, agent } }) => ({
+        id,
+        created,
+        seen,
+        address,
+        agent,
+        current: id === login.id,
+      })),
+  })
+  http.route({
+    method: 'DELETE',
+    path: '/api/logins/:id',
+    who: 'user',
+    summary: 'Ends a web login of the account',
+    params: z.object({ id: z.string().max(100) }),
+    async run({ login, params }) {
+      if (!(await deps.records.end(login.identity, params.id))) throw new HttpProblem(404, 'There is no such login')
+    },
+  })
+}
+
+type Attempt = Call<unknown, unknown, z.output<typeof credentials>> & { readonly login: Login | undefined }
+
+/** Verifies a password and, where there is one, the second factor. */
+async function verify(call: Attempt, deps: LoginRoutesDeps): Promise<Identity> {
+  const session = await call.openSession()
+  try {
+    const { username, password, code } = call.body
+    const answer = await session.auth({ kind: 'password', username, password })
+    if (answer.kind === 'refuse') throw loginProblem(answer)
+    if (!(await deps.needsCode(answer))) return answer
+    if (code === undefined) throw new HttpProblem(401, 'Enter the code of the second factor', { needs: 'code' })
+    if (await deps.checkCode(answer, code)) return answer
+    throw new HttpProblem(401, 'The code is wrong or was used already', { needs: 'code' })
+  } finally {
+    session.close()
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What an administrator can set for HTTP.
+ */
+import { duration, listenOption, network, size, tlsOption } from 'iems'
+import * as z from 'zod'
+
+const limits = z
+  .strictObject({
+    connections: z.int().positive().default(5000).describe('Connections at a time, in all. Further ones get 503.'),
+    connectionsPerAddress: z.int().positive().default(200).describe('Connections at a time from one address.'),
+    body: size().prefault('1 MiB').describe('Octets of a request body, where a route does not set its own limit.'),
+    header: size().prefault('16 KiB').describe('Octets of a request header.'),
+    requestsPerMinute: z
+      .int()
+      .positive()
+      .default(3000)
+      .describe('Requests in a minute of one login, or of one address without a login. Further ones get 429.'),
+    logins: z.int().positive().default(100).describe('Web logins of one account at a time; the oldest ends.'),
+  })
+  .prefault({})
+  .describe('How much one client may take.')
+
+const timeouts = z
+  .strictObject({
+    handshake: duration().prefault('30 s').describe('For the PROXY header and the TLS handshake.'),
+    header: duration().prefault('20 s').describe('For the header of a request.'),
+    request: duration().prefault('10 min').describe('For a whole request with its body.'),
+    idle: duration().prefault('75 s').describe('For the next request on a connection that is kept open.'),
+  })
+  .prefault({})
+  .describe('How long one client may take.')
+
+const login = z
+  .strictObject({
+    idle: duration().prefault('14 d').describe('A web login that was not used for this long ends.'),
+    absolute: duration().prefault('90 d').describe('A web login ends after this long in any case.'),
+    fresh: duration()
+      .prefault('15 min')
+      .describe('How long a password counts for what cannot be undone; then it is asked for again.'),
+  })
+  .prefault({})
+  .describe('Web logins.')
+
+export const options = z.strictObject({
+  listen: listenOption().describe("Addresses to listen on: ':443', '127.0.0.1:8080', or a list."),
+  tls: tlsOption(443).optional().describe('Certificates. `mode` is always implicit. Default: plain HTTP.'),
+  authWithoutTls: z
+    .boolean()
+    .default(false)
+    .describe('Accepts passwords without TLS from other machines. Loopback and trusted proxies need no TLS.'),
+  origins: z
+    .array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'must be an origin such as https://mail.example.org'))
+    .default([])
+    .describe('Further origins whose pages may use this server with a web login. Default: its own only.'),
+  proxies: z
+    .array(network())
+    .default([])
+    .describe('Reverse proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.'),
+  proxyFrom: z
+    .array(network())
+    .default([])
+    .describe('Proxies whose connections all begin with a PROXY protocol header (v1 or v2).'),
+  roles: z
+    .record(z.string(), z.array(z.string()))
+    .default({ support: ['queue:read', 'trace:read', 'status:read'] })
+    .describe('Permissions of each role. `admin` has all of them.'),
+  hsts: duration()
+    .prefault('365 d')
+    .describe('Max-age of Strict-Transport-Security over TLS. 0 s: the header is not sent.'),
+  limits,
+  timeouts,
+  login,
+})
+export type Options = z.output<typeof options>

@@ -1,0 +1,76 @@
+/**
+ * What plugins have registered, in order, and that no two of them meet.
+ */
+import type {
+  EventRoute,
+  FilesRoute,
+  HttpApi,
+  Method,
+  PageRoute,
+  Route,
+  RouteInfo,
+  SocketRoute,
+  StreamRoute,
+} from './api.ts'
+
+// any: routes with other schemas stand side by side; their types were checked where they were registered
+// biome-ignore lint/suspicious/noExplicitAny: as said above
+type Loose = any
+export type LooseSocketRoute = SocketRoute<Loose>
+
+export type Registered =
+  | { readonly kind: 'json'; readonly route: Route<Loose, Loose, Loose, Loose, Loose> }
+  | { readonly kind: 'stream'; readonly route: StreamRoute<Loose, Loose, Loose> }
+  | { readonly kind: 'events'; readonly route: EventRoute<Loose, Loose, Loose> }
+  | { readonly kind: 'page'; readonly route: PageRoute<Loose, Loose, Loose> }
+  | { readonly kind: 'socket'; readonly route: SocketRoute<Loose> }
+  | { readonly kind: 'files'; readonly route: FilesRoute }
+
+/** `:id` and `:name` are the same place. */
+const shapeOf = (path: string) => path.replace(/:[^/]+/g, ':')
+
+const methodOf = (one: Registered): Method =>
+  'method' in one.route && one.route.method !== undefined ? (one.route.method as Method) : 'GET'
+
+export class Routes implements HttpApi {
+  readonly all: Registered[] = []
+  readonly #places = new Map<string, string>()
+  #isSealed = false
+
+  route: HttpApi['route'] = (route) => this.#add({ kind: 'json', route })
+  stream: HttpApi['stream'] = (route) => this.#add({ kind: 'stream', route })
+  events: HttpApi['events'] = (route) => this.#add({ kind: 'events', route })
+  page: HttpApi['page'] = (route) => this.#add({ kind: 'page', route })
+  socket: HttpApi['socket'] = (route) => this.#add({ kind: 'socket', route })
+  files: HttpApi['files'] = (route) => this.#add({ kind: 'files', route })
+
+  routes(): readonly RouteInfo[] {
+    return this.all.map((one) => ({
+      kind: one.kind,
+      method: methodOf(one),
+      path: one.route.path,
+      who: one.kind === 'files' ? 'anyone' : one.route.who,
+      summary: one.kind === 'files' ? 'Files' : one.route.summary,
+      ...('host' in one.route && one.route.host !== undefined ? { host: one.route.host } : {}),
+    }))
+  }
+
+  /** From now on nothing can be added: the server is about to listen. */
+  seal(): void {
+    this.#isSealed = true
+  }
+
+  #add(one: Registered): void {
+    const { path } = one.route
+    if (this.#isSealed) throw new Error(`the route ${path} comes too late: register routes during setup`)
+    if (!path.startsWith('/')) throw new Error(`the path ${path} must begin with a slash`)
+    const host = 'host' in one.route ? (one.route.host ?? '*') : '*'
+    const place = `${one.kind === 'socket' ? 'SOCKET' : methodOf(one)} ${host} ${shapeOf(path)}`
+    const label = one.kind === 'files' ? 'files' : one.route.summary
+    const other = this.#places.get(place)
+    if (other !== undefined)
+      throw new Error(`two routes have ${methodOf(one)} ${path}: "${other}" and "${label}"; remove one of the plugins`)
+    this.#places.set(place, label)
+    this.all.push(one)
+  }
+}
