@@ -6,9 +6,10 @@
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Directory } from '../../store/api.ts'
 import { createAccess } from './access.ts'
+import type { OperationsDeps } from './asker.ts'
 import { Connection } from './connection.ts'
 import { createLogin } from './login.ts'
-import { createOperations, type OperationsDeps } from './operations.ts'
+import { Operations } from './operations.ts'
 import { options } from './options.ts'
 import { parseDn } from './protocol/dn.ts'
 import { disconnection } from './protocol/responses.ts'
@@ -58,7 +59,7 @@ async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal 
   input.attach(client.socket)
   output.attach(client.socket)
   const login = createLogin({ open, directory, tree, mayShow: () => isSecure || options.authWithoutTls })
-  const operations = createOperations(parts, {
+  const operations = new Operations(parts, {
     output,
     login,
     identity: () => open.session.identity,
@@ -98,7 +99,7 @@ async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal 
       log: ctx.log,
       signal: AbortSignal.any([signal, open.revoked]),
       isBound: () => open.session.identity !== undefined,
-      answer: operations.answer,
+      answer: (request, operation) => operations.answer(request, operation),
       async startTls() {
         input.detach()
         const { socket, tls } = await client.startTls()

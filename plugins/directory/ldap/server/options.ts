@@ -1,5 +1,5 @@
 /**
- * What an admin can set for one LDAP listener.
+ * Options of one LDAP listener.
  */
 import { duration, listenOption, network, size, tlsOption } from 'iems'
 import * as z from 'zod'
@@ -9,71 +9,93 @@ import { describe } from './schema.ts'
 
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(1000).describe('Connections at a time, in all.'),
-    connectionsPerAddress: z.int().positive().default(50).describe('Connections at a time from one address.'),
-    messageSize: size().prefault('4 MiB').describe('Size of a request.'),
-    messageSizeBeforeBind: size().prefault('64 KiB').describe('Size of a request before the client has logged in.'),
-    pending: z.int().positive().default(100).describe('Requests of a connection that are read ahead.'),
-    filterDepth: z.int().positive().max(500).default(20).describe('How deep filters are nested.'),
-    filterTerms: z.int().positive().default(500).describe('Parts of a filter.'),
+    connections: z.int().positive().default(1000).describe('Maximum number of concurrent connections.'),
+    connectionsPerAddress: z
+      .int()
+      .positive()
+      .default(50)
+      .describe('Maximum number of concurrent connections from one address.'),
+    messageSize: size().prefault('4 MiB').describe('Maximum size of a request.'),
+    messageSizeBeforeBind: size()
+      .prefault('64 KiB')
+      .describe('Maximum size of a request before the client has authenticated.'),
+    pending: z
+      .int()
+      .positive()
+      .default(100)
+      .describe('Maximum number of unanswered requests that are read from a connection.'),
+    filterDepth: z.int().positive().max(500).default(20).describe('Maximum nesting depth of a filter.'),
+    filterTerms: z.int().positive().default(500).describe('Maximum number of terms in a filter.'),
     entries: z
       .int()
       .positive()
       .default(1000)
-      .describe('Entries that a search answers, in each page where it is paged.'),
-    time: duration().prefault('30 s').describe('How long a search may take.'),
-    lookedAt: z.int().positive().default(200_000).describe('Entries that a search looks at, found or not.'),
-    sorted: z.int().positive().default(10_000).describe('Entries that are put in order at the server.'),
-    pagedSearches: z.int().positive().default(5).describe('Paged searches of a connection at a time; the oldest ends.'),
-    errors: z.int().positive().default(50).describe('Requests of a connection that make no sense; then it ends.'),
-    authAttempts: z.int().positive().default(10).describe('Failed logins of a connection; then it ends.'),
+      .describe('Maximum number of entries in the answer to a search, or in one page of it.'),
+    time: duration().prefault('30 s').describe('Maximum time for a search.'),
+    lookedAt: z
+      .int()
+      .positive()
+      .default(200_000)
+      .describe('Maximum number of entries that a search reads, matching or not.'),
+    sorted: z
+      .int()
+      .positive()
+      .default(10_000)
+      .describe('Maximum number of entries that the server sorts, for sorted searches and virtual list views.'),
+    pagedSearches: z
+      .int()
+      .positive()
+      .default(5)
+      .describe('Maximum number of concurrent paged searches of a connection; the oldest is dropped.'),
+    errors: z.int().positive().default(50).describe('Number of malformed requests after which a connection is closed.'),
+    authAttempts: z.int().positive().default(10).describe('Number of failed binds after which a connection is closed.'),
   })
   .prefault({})
-  .describe('How much one client may take. Administrators are not limited in `entries` and `lookedAt`.')
+  .describe('Limits for one client. `entries` and `lookedAt` do not apply to administrators.')
 
 const timeouts = z
   .strictObject({
-    handshake: duration().prefault('30 s').describe('For the PROXY header and each TLS handshake.'),
-    login: duration().prefault('2 min').describe('For a request before the client has logged in.'),
-    idle: duration().prefault('15 min').describe('For a request afterwards.'),
-    message: duration().prefault('30 s').describe('For the rest of a request that has begun.'),
-    write: duration().prefault('1 min').describe('For the client to take anything of what it asked for.'),
+    handshake: duration().prefault('30 s').describe('Time for the PROXY header and for each TLS handshake.'),
+    login: duration().prefault('2 min').describe('Time to wait for a request before the client has authenticated.'),
+    idle: duration().prefault('15 min').describe('Time to wait for a request after the client has authenticated.'),
+    message: duration().prefault('30 s').describe('Time for the rest of a request that has begun.'),
+    write: duration().prefault('1 min').describe('Time for the client to read any part of an answer.'),
   })
   .prefault({})
-  .describe('How long one client may be silent.')
+  .describe('Timeouts of one client.')
 
 const attribute = z.string().refine((name) => describe(name) !== undefined, 'must be the name of an attribute')
 
 const listener = z.strictObject({
-  listen: listenOption().describe("Where to listen: ':389', ':636', or a list."),
+  listen: listenOption().describe("Addresses and ports to listen on: ':389', ':636', or a list."),
   suffix: z
     .string()
     .refine((text) => (parseDn(text)?.length ?? 0) > 0, 'must be a distinguished name')
-    .describe("The name at the top, such as 'dc=example,dc=org'."),
-  tls: tlsOption(636).optional().describe('Certificates; without them there is no TLS.'),
-  authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),
+    .describe("Distinguished name of the top of the tree: 'dc=example,dc=org'."),
+  tls: tlsOption(636).optional().describe('Certificates for StartTLS or LDAPS.'),
+  authWithoutTls: z.boolean().default(false).describe('Accept passwords without TLS.'),
   anonymous: z
     .enum(['nothing', 'address-book'])
     .default('nothing')
-    .describe('What who has not logged in may see, beside the root DSE and the schema.'),
+    .describe('What anonymous clients see besides the root DSE and the schema.'),
   addressBook: z
     .array(attribute)
     .default([...ADDRESS_BOOK])
-    .describe('What of others who are no administrators may see.'),
+    .describe('Attributes that accounts without the role admin see of other entries.'),
   mailHostChannel: z
     .string()
     .optional()
-    .describe('The channel of a route that is written as mailHost; without it such changes are refused.'),
+    .describe('Channel of a route that is written as mailHost; without it such a change is refused.'),
   schemaCheck: z
     .enum(['off', 'warn', 'strict'])
     .default('off')
     .describe(
-      'Whether the classes of an entry say which attributes it must and may have: off, warn (in the log), or strict (such changes are refused).',
+      'Check that entries have the attributes that their classes require and allow: off, warn (in the log), or strict (refuse the change).',
     ),
   proxyFrom: z
     .array(network())
     .default([])
-    .describe('Proxies whose connections all begin with a PROXY protocol header (v1 or v2).'),
+    .describe('Networks of proxies whose connections begin with a PROXY protocol header (v1 or v2).'),
   limits,
   timeouts,
 })
@@ -81,7 +103,7 @@ export const options = listener.refine(
   ({ tls, authWithoutTls, anonymous }) => tls !== undefined || authWithoutTls || anonymous !== 'nothing',
   {
     error:
-      'needs tls, or authWithoutTls: true to let passwords pass in the clear, or anonymous: nobody could see anything',
+      'needs tls, or authWithoutTls: true to accept passwords without TLS, or anonymous: clients could not authenticate',
     path: ['tls'],
   },
 )

@@ -13,9 +13,14 @@ export const CONTROL = {
   paged: '1.2.840.113556.1.4.319',
   sort: '1.2.840.113556.1.4.473',
   sorted: '1.2.840.113556.1.4.474',
+  /** draft-ietf-ldapext-ldapv3-vlv-09: virtual list views. */
+  view: '2.16.840.1.113730.3.4.9',
+  viewed: '2.16.840.1.113730.3.4.10',
   /** RFC 3296: there are no referrals here, so nothing is different. */
   manageDsaIt: '2.16.840.1.113730.3.4.2',
 } as const
+/** What a request may carry. */
+export const REQUEST_CONTROLS: readonly string[] = [CONTROL.paged, CONTROL.sort, CONTROL.view, CONTROL.manageDsaIt]
 export const EXTENSION = {
   startTls: '1.3.6.1.4.1.1466.20037',
   /** RFC 3062. */
@@ -32,7 +37,7 @@ export interface RootFacts {
   readonly mechanisms: readonly SaslMechanism[]
 }
 
-type Special = ReadonlyMap<string, { readonly values: readonly string[]; readonly isOperational: boolean }>
+export type Special = ReadonlyMap<string, { readonly values: readonly string[]; readonly isOperational: boolean }>
 
 /** The attributes of the root DSE. */
 export function rootAttributes({ suffix, mayStartTls, mechanisms }: RootFacts): Special {
@@ -44,7 +49,7 @@ export function rootAttributes({ suffix, mayStartTls, mechanisms }: RootFacts): 
     ['defaultNamingContext', operational([suffix])],
     ['subschemaSubentry', operational([SUBSCHEMA_DN])],
     ['supportedLDAPVersion', operational(['3'])],
-    ['supportedControl', operational([CONTROL.paged, CONTROL.sort, CONTROL.manageDsaIt])],
+    ['supportedControl', operational(REQUEST_CONTROLS)],
     [
       'supportedExtension',
       operational([EXTENSION.whoAmI, EXTENSION.passwordModify, ...(mayStartTls ? [EXTENSION.startTls] : [])]),

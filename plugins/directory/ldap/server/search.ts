@@ -13,15 +13,7 @@ import { type Dn, parseDn } from './protocol/dn.ts'
 import { type Filter, termsOf } from './protocol/filter.ts'
 import type { SearchRequest } from './protocol/requests.ts'
 import { LdapError, type Shown } from './protocol/responses.ts'
-import {
-  type AttributeDescription,
-  appliesTo,
-  attributesOfClass,
-  describe,
-  foldValue,
-  isBinary,
-  isOperational,
-} from './schema.ts'
+import { type AttributeDescription, appliesTo, attributesOfClass, describe, isBinary, isOperational } from './schema.ts'
 import { isTop, type Node, type Tree } from './tree.ts'
 import { addOperational, attributesOf, createLazy, hasUniqueMembers, LAZY, type LazyName } from './view.ts'
 
@@ -295,37 +287,3 @@ const BY_ID: readonly string[] = ['member', 'uniquemember', 'memberof']
 const lazyByRule = (rule: string) => LAZY.filter((one) => appliesTo(rule, one))
 
 const hasDnPart = (filter: Filter) => termsOf(filter).some((term) => term.kind === 'extensible' && term.inDn)
-
-// --- in an order ------------------------------------------------------------------------------------------
-
-export interface Order {
-  readonly description: AttributeDescription
-  readonly isReverse: boolean
-}
-
-/** RFC 2891: by the smallest of an attribute's values; who has none comes last. */
-export function sorted(found: readonly Visible[], keys: readonly Order[]): Visible[] {
-  const decorated = found.map((one) => ({
-    one,
-    values: keys.map(({ description: { base, key } }) =>
-      isReadable(one.readable, base)
-        ? (one.attributes.get(key) ?? []).map((value) => foldValue(base, value) ?? '').sort()[0]
-        : undefined,
-    ),
-  }))
-  decorated.sort((a, b) => {
-    for (const [at, { isReverse }] of keys.entries()) {
-      const order = compareTexts(a.values[at], b.values[at])
-      if (order !== 0) return isReverse ? -order : order
-    }
-    return 0
-  })
-  return decorated.map(({ one }) => one)
-}
-
-function compareTexts(a: string | undefined, b: string | undefined): number {
-  if (a === b) return 0
-  if (a === undefined) return 1
-  if (b === undefined) return -1
-  return a < b ? -1 : 1
-}

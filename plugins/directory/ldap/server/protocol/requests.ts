@@ -238,6 +238,26 @@ export function readSortKeys(value: Buffer | undefined): readonly SortKey[] {
   })
 }
 
+/** draft-ietf-ldapext-ldapv3-vlv-09 section 6.1. */
+export interface ViewRequest {
+  /** Entries before and after the target. */
+  readonly before: number
+  readonly after: number
+  /** An offset in a list of `contentCount` entries, as the client knows it; or the first entry from a value on. */
+  readonly target: { readonly offset: number; readonly contentCount: number } | { readonly atLeast: Buffer }
+}
+
+export function readView(value: Buffer | undefined): ViewRequest {
+  const reader = new BerReader(value ?? Buffer.alloc(0)).inside()
+  const [before, after] = [reader.integer(), reader.integer()]
+  if (before < 0 || after < 0) throw new BerError('a number out of range')
+  if (reader.tag !== 0xa0) return { before, after, target: { atLeast: reader.octets(0x81) } }
+  const pair = reader.inside(0xa0)
+  const [offset, contentCount] = [pair.integer(), pair.integer()]
+  if (offset < 0 || contentCount < 0) throw new BerError('a number out of range')
+  return { before, after, target: { offset, contentCount } }
+}
+
 /** RFC 3062. */
 export function readPasswordModify(value: Buffer | undefined): {
   readonly user?: string

@@ -35,11 +35,14 @@ export const RESULT = {
   busy: 51,
   unavailable: 52,
   unwillingToPerform: 53,
+  sortControlMissing: 60,
+  offsetRangeError: 61,
   namingViolation: 64,
   objectClassViolation: 65,
   notAllowedOnNonLeaf: 66,
   notAllowedOnRdn: 67,
   entryAlreadyExists: 68,
+  virtualListViewError: 76,
   other: 80,
 } as const
 export type ResultName = keyof typeof RESULT
@@ -130,3 +133,6 @@ export const disconnection = (result: ResultName, text: string): Buffer =>
 export const pagedValue = (cookie: Buffer): Buffer => sequence(integer(0), octetString(cookie))
 /** RFC 2891. */
 export const sortedValue = (result: ResultName): Buffer => sequence(enumerated(RESULT[result]))
+/** draft-ietf-ldapext-ldapv3-vlv-09 section 6.2. */
+export const viewValue = (view: { position: number; count: number; result: ResultName }): Buffer =>
+  sequence(integer(view.position), integer(view.count), enumerated(RESULT[view.result]))

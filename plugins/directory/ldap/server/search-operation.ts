@@ -1,0 +1,234 @@
+/**
+ * Search requests of one connection: whole, page by page (RFC 2696), sorted (RFC 2891), or as a virtual list view.
+ *
+ * Invariants: a search ends when its time, its entries or the entries that it may look at are used up; a page that no
+ * client asks for keeps nothing of the store open for long; entries are sent only as fast as the client takes them.
+ */
+import { createHash } from 'node:crypto'
+import type { Who } from './access.ts'
+import { withoutAnr } from './anr.ts'
+import type { Asker, OperationsDeps } from './asker.ts'
+import type { Operation } from './connection.ts'
+import { type Order, ranked, readOrder, viewOf } from './order.ts'
+import { createPages, type Paged } from './paging.ts'
+import { type Control, readPaged, readView, type SearchRequest, type ViewRequest } from './protocol/requests.ts'
+import {
+  entryMessage,
+  LdapError,
+  pagedValue,
+  type Result,
+  type ResultName,
+  SUCCESS,
+  sortedValue,
+  viewValue,
+} from './protocol/responses.ts'
+import { CONTROL } from './root.ts'
+import { selectionOf, type Visible } from './search.ts'
+
+/** A search that is being answered, or waits for its next page. */
+interface Run extends Paged {
+  readonly request: SearchRequest
+  readonly found: AsyncGenerator<Visible>
+  /** The request that is being answered; each page has its own. */
+  operation: Operation
+  /** When its time is over, in ms since 1970. */
+  end: number
+  /** Maximum number of entries in one answer. */
+  readonly most: number
+  /** Found, and not yet sent. */
+  ahead: Visible | undefined
+  /** Sent so far. */
+  count: number
+}
+
+type OrderRead = ReturnType<typeof readOrder>
+
+export class SearchOperations {
+  readonly #parts: OperationsDeps
+  readonly #asker: Asker
+  readonly #pages
+
+  constructor(parts: OperationsDeps, asker: Asker) {
+    this.#parts = parts
+    this.#asker = asker
+    this.#pages = createPages<Run>(parts.options.limits.pagedSearches)
+  }
+
+  /** Forgets the searches that wait for their next page. */
+  clear(): Promise<void> {
+    return this.#pages.clear()
+  }
+
+  async answer(request: SearchRequest, operation: Operation, who: Who): Promise<Result | undefined> {
+    const control = (wanted: string) => operation.envelope.controls.find(({ type }) => type === wanted)
+    const [paging, sorting, viewing] = [control(CONTROL.paged), control(CONTROL.sort), control(CONTROL.view)]
+    const order = sorting && readOrder(sorting.value)
+    if (order && 'result' in order && sorting.isCritical)
+      return { result: 'unavailableCriticalExtension', controls: [sortedControl(order.result)] }
+    const keys = order && 'keys' in order ? order.keys : []
+    const meant = { ...request, filter: withoutAnr(request.filter) }
+    const run = this.#begin(meant, operation, { who, keys: viewing ? [] : keys })
+    const result = viewing
+      ? await this.#sendView(run, { view: readView(viewing.value), keys, isPaged: paging !== undefined })
+      : await (paging ? this.#sendPage(run, paging) : this.#send(run, Number.POSITIVE_INFINITY))
+    if (operation.isAbandoned) return undefined
+    return { ...result, controls: [...(result.controls ?? []), ...answerToSort(order)] }
+  }
+
+  #begin(
+    request: SearchRequest,
+    operation: Operation,
+    { who, keys }: { readonly who: Who; readonly keys: readonly Order[] },
+  ): Run {
+    const { searching, tree, options, clock } = this.#parts
+    const { limits } = options
+    const isAdmin = who.kind === 'admin'
+    const state = { operation, end: clock.now() + timeOf(request, limits.time) }
+    const check = () => {
+      if (state.operation.isAbandoned) throw new LdapError('success')
+      if (clock.now() > state.end) throw new LdapError('timeLimitExceeded', 'the search took too long')
+    }
+    async function* find(): AsyncGenerator<Visible> {
+      // Address books without a search base ask for everything below the root.
+      const isAll = request.base.trim() === '' && request.scope === 'sub'
+      const base = await searching.find(isAll ? tree.suffixText : request.base, who)
+      const lookedAt = isAdmin ? Number.POSITIVE_INFINITY : limits.lookedAt
+      yield* searching.search(base.node, request, { who, lookedAt, check })
+    }
+    return Object.assign(state, {
+      asked: markOf(operation),
+      request,
+      found: keys.length > 0 ? this.#inOrder(find(), keys) : find(),
+      most: isAdmin ? Number.POSITIVE_INFINITY : limits.entries,
+      ahead: undefined,
+      count: 0,
+    })
+  }
+
+  async #sendPage(begun: Run, { value }: Control): Promise<Result> {
+    const { size, cookie } = readPaged(value)
+    const run = cookie.length > 0 ? this.#pages.take(cookie, begun.asked) : begun
+    if (!run) throw new LdapError('unwillingToPerform', 'the cookie does not belong to a search in progress')
+    run.operation = begun.operation
+    run.end = begun.end
+    if (size === 0 && cookie.length > 0) {
+      await run.found.return(undefined)
+      return { ...SUCCESS, controls: [pagedControl(Buffer.alloc(0))] }
+    }
+    const result = await this.#send(run, size === 0 ? Number.POSITIVE_INFINITY : size)
+    const isOver = result.result !== 'success' || !run.ahead
+    return { ...result, controls: [pagedControl(isOver ? Buffer.alloc(0) : await this.#pages.keep(run))] }
+  }
+
+  /** Sends at most `size` entries; one that is left is kept ahead. */
+  async #send(run: Run, size: number): Promise<Result> {
+    const { request, most } = run
+    const isPaged = Number.isFinite(size)
+    try {
+      for (let count = 0; ; count++) {
+        run.ahead ??= (await run.found.next()).value as Visible | undefined
+        if (!run.ahead) return SUCCESS
+        if (request.sizeLimit > 0 && run.count >= request.sizeLimit)
+          return await over(run, 'more entries than were asked for')
+        if (count >= Math.min(size, most)) return isPaged ? SUCCESS : await over(run, 'more entries than are allowed')
+        if (!(await this.#write(run, run.ahead))) return await over(run, '')
+        run.ahead = undefined
+        run.count++
+      }
+    } catch (cause) {
+      // A search that has failed keeps nothing of the store open.
+      await run.found.return(undefined)
+      if (!(cause instanceof LdapError)) throw cause
+      return cause.result
+    }
+  }
+
+  /** False when the client has abandoned the search. */
+  async #write({ request, operation }: Run, one: Visible): Promise<boolean> {
+    const { output } = this.#asker
+    const selection = selectionOf(request.attributes)
+    const { dn, shown } = await this.#parts.searching.show(one, selection, request.typesOnly)
+    if (operation.isAbandoned) return false
+    output.write(entryMessage(operation.envelope.id, dn, shown))
+    if (output.isFull) await output.flush()
+    return true
+  }
+
+  // --- sorted ---------------------------------------------------------------------------------------
+
+  async #gather(found: AsyncIterable<Visible>): Promise<Visible[]> {
+    const { options, searching } = this.#parts
+    const all: Visible[] = []
+    for await (const one of found) {
+      if (all.length >= options.limits.sorted) throw new LdapError('adminLimitExceeded', 'too many entries to sort')
+      all.push(searching.withOperational(one))
+    }
+    return all
+  }
+
+  async *#inOrder(found: AsyncIterable<Visible>, keys: readonly Order[]): AsyncGenerator<Visible> {
+    for (const { one } of ranked(await this.#gather(found), keys)) yield one
+  }
+
+  /** Every request searches and sorts again, so that a view shows what is there now and nothing is kept for it. */
+  async #sendView(
+    run: Run,
+    { view, keys, isPaged }: { readonly view: ViewRequest; readonly keys: readonly Order[]; readonly isPaged: boolean },
+  ): Promise<Result> {
+    if (isPaged) throw new LdapError('unwillingToPerform', 'a search is either paged or a virtual list view')
+    if (keys.length === 0) return viewFailed('sortControlMissing')
+    if (view.before + view.after + 1 > run.most) return viewFailed('adminLimitExceeded')
+    try {
+      const all = ranked(await this.#gather(run.found), keys)
+      const shown = viewOf(all, keys, view)
+      if (!shown) return viewFailed('offsetRangeError', all.length)
+      for (const one of shown.entries) if (!(await this.#write(run, one))) break
+      return { ...SUCCESS, controls: [viewControl({ ...shown, count: all.length, result: 'success' })] }
+    } catch (cause) {
+      if (!(cause instanceof LdapError)) throw cause
+      return cause.result
+    }
+  }
+}
+
+async function over(run: Run, text: string): Promise<Result> {
+  run.ahead = undefined
+  await run.found.return(undefined)
+  return { result: 'sizeLimitExceeded', text }
+}
+
+const timeOf = ({ timeLimit }: SearchRequest, most: number) =>
+  timeLimit === 0 ? most : Math.min(most, timeLimit * 1000)
+
+/** A search waits for its next page under the request that began it, whatever its controls. */
+function markOf({ envelope: { content, controls } }: Operation): string {
+  const isPaged = controls.some(({ type }) => type === CONTROL.paged)
+  return isPaged ? createHash('sha256').update(content).digest('base64') : ''
+}
+
+// --- controls of answers ----------------------------------------------------------------------------------
+
+function answerToSort(order: OrderRead | undefined): Control[] {
+  if (!order) return []
+  return [sortedControl('result' in order ? order.result : 'success')]
+}
+
+function viewFailed(result: ResultName, count = 0): Result {
+  return { result: 'virtualListViewError', controls: [viewControl({ position: 0, count, result })] }
+}
+
+const pagedControl = (cookie: Buffer): Control => ({
+  type: CONTROL.paged,
+  isCritical: false,
+  value: pagedValue(cookie),
+})
+const sortedControl = (result: ResultName): Control => ({
+  type: CONTROL.sorted,
+  isCritical: false,
+  value: sortedValue(result),
+})
+const viewControl = (view: Parameters<typeof viewValue>[0]): Control => ({
+  type: CONTROL.viewed,
+  isCritical: false,
+  value: viewValue(view),
+})
