@@ -97,7 +97,8 @@ test('what is no LDAP ends the connection at once, with a notice', async (t) => 
     assert.deepEqual([last?.id, last?.operation], [0, DISCONNECTION], what)
   }
   const twice = await loggedIn(t, port)
-  twice.send(search(7, SUFFIX, present('cn')), search(7, SUFFIX, present('cn')))
+  // More than two: on a busy machine the first may be answered before the next is read.
+  twice.send(...Array.from({ length: 30 }, () => search(7, SUFFIX, present('cn'))))
   assert.equal((await twice.ended())?.operation, DISCONNECTION, 'one id for two requests under way')
   await answers(t, port)
 })
