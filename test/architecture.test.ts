@@ -77,7 +77,7 @@ test('each package that core uses has the places the plan gives it', () => {
     level: ['core/store/level/database.ts'],
     cosmiconfig: ['core/runtime/config.ts'],
     pino: ['core/runtime/log.ts'],
-    mailparser: ['core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],
+    mailparser: ['core/message/parse.ts', 'core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],
     commander: ['check', 'main', 'options', 'plugin-commands', 'queue', 'send', 'server', 'start'].map(
       (file) => `core/cli/${file}.ts`,
     ),

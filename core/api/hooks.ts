@@ -177,7 +177,10 @@ export interface ReadableMessage {
    * number of times.
    */
   open(range?: ByteRange): AsyncIterable<Uint8Array>
-  /** Read by mailparser, once for all plugins; undefined when larger than `limits.parse` or not to be understood. */
+  /**
+   * Read by mailparser, once for all plugins; undefined for a message that is larger than `limits.parse`, has a header of
+   * more than 128 KiB or more parts than mailparser takes, or cannot be understood.
+   */
   parse(): Promise<ParsedMail | undefined>
 }
 

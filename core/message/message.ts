@@ -20,6 +20,7 @@ import type {
 } from '../api/hooks.ts'
 import { createHeaderScanner, FIELD_START, type HeaderEnd } from '../mime/header-end.ts'
 import type { ByteRange } from '../store/store.ts'
+import { MAX_PARSED_HEADER, parseMessage } from './parse.ts'
 
 // --- ids ------------------------------------------------------------------------------
 
@@ -290,7 +291,9 @@ export function createMessage(parts: MessageDeps): ReadableMessage {
     },
     open,
     parse() {
-      parsed ??= sizeWith(body, edits) > parseLimit ? Promise.resolve(undefined) : parse(open())
+      const isTooLarge =
+        sizeWith(body, edits) > parseLimit || edits.prefix.length + header.byteLength > MAX_PARSED_HEADER
+      parsed ??= isTooLarge ? Promise.resolve(undefined) : parseMessage(open())
       return parsed
     },
   }
@@ -355,22 +358,4 @@ export function createChangeableMessage(
     },
   }
   return { message, changed: () => ({ parts: { ...parts, from, recipients }, added }) }
-}
-
-/** mailparser on the whole content; what it cannot read is unparseable, never undeliverable. */
-async function parse(content: AsyncIterable<Uint8Array>): Promise<ParsedMail | undefined> {
-  const { simpleParser } = await import('mailparser')
-  const { Readable } = await import('node:stream')
-  try {
-    // Its conversions between text and HTML block the event loop for long; nobody here asked for them.
-    return await simpleParser(Readable.from(content), {
-      skipHtmlToText: true,
-      skipTextLinks: true,
-      skipTextToHtml: true,
-      skipImageLinks: true,
-    })
-  } catch {
-    // Too many parts or too long a header: the caller is told "not to be understood", and the message goes on.
-    return undefined
-  }
 }

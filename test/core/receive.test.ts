@@ -419,6 +419,31 @@ test('the parsed message is shared by all plugins and absent over the limit', as
   assert.equal(parsed[2], undefined)
 })
 
+test('a message that mailparser should not be given is not parsed, and goes on', async (t) => {
+  const parsed: unknown[] = []
+  const plugin = tapping({
+    async check(message) {
+      parsed.push(await message.parse())
+    },
+  })
+  const kernel = await createTestKernel(t, { plugins: [plugin] })
+  const nested = Array.from(
+    { length: 10_000 },
+    (_, level) => `Content-Type: multipart/mixed; boundary=b${level}x\r\n\r\n--b${level}x\r\n`,
+  ).join('')
+  const many = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\nx\r\n'.repeat(10_000)}--b--\r\n`
+  for (const content of [
+    `${'a:\r\n'.repeat(60_000)}\r\nx\r\n`,
+    `From: ${'a:b,;\r\n '.repeat(20_000)}c@d\r\n\r\nx\r\n`,
+    nested,
+    many,
+  ]) {
+    const { reply } = await kernel.submit({ ...LETTER, content })
+    assert.equal(reply.code, 250, reply.text)
+  }
+  assert.deepEqual(parsed, [undefined, undefined, undefined, undefined])
+})
+
 test('a full disk is "try again later" with 452, and nothing is left half-written', async (t) => {
   const clock = testClock()
   const store = memoryStore({ now: clock.now })

@@ -1,10 +1,12 @@
 /** Readers of messages' content and of what other servers answer. */
 
+import { parseMessage } from '../../core/message/parse.ts'
 import { readDate } from '../../core/mime/dates.ts'
 import { gather } from '../../core/mime/gather.ts'
 import { readFields } from '../../core/mime/header.ts'
 import { withBlankLine } from '../../core/mime/header-end.ts'
 import { createCharsets } from '../../core/mime/parameters.ts'
+import { rewriteMime } from '../../core/mime/rewrite/rewrite.ts'
 import { readStructure } from '../../core/mime/structure.ts'
 import { partBody } from '../../core/mime/transfer.ts'
 import { chooseFields } from '../../plugins/access/imap/sections.ts'
@@ -40,6 +42,8 @@ const octets = (text: string) => Buffer.from(text).toString('latin1')
 
 const FIELDS = ['a:', '\r\n', '\r\n ', '\n', ' ', ';', 'a']
 const FIELD_SEED = 'From: a@b\r\nDKIM-Signature: v=1; a=rsa-sha256;\r\n b=abc\r\n\r\n'
+const REWRITTEN =
+  'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=41=\r\n'
 const HTML = ['http://a.b/', '<a href="', '>', '<', '&amp;', '<!--', 'a.']
 
 function letter(type: string): FuzzTarget {
@@ -68,6 +72,29 @@ export const CONTENT_TARGETS: Readonly<Record<string, FuzzTarget>> = {
     'begin 644 x\r\n#0V%T\r\n`\r\nend\r\n',
   ),
   fields: { seeds: [FIELD_SEED], words: FIELDS, run: readFields },
+  parsed: {
+    seeds: [`Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n${FIELD_SEED}x\r\n--b--\r\n`],
+    starts: ['', 'From: '],
+    words: ['a:', '\r\n--b\r\n', '<a@b>, '],
+    run: (input) => parseMessage(inPieces(input)),
+  },
+  rewritten: {
+    seeds: [REWRITTEN],
+    words: ['--b\r\n', '=\r\n', '=41', '--'],
+    starts: [REWRITTEN],
+    async run(input) {
+      const message = {
+        size: input.length,
+        open: (range?: { start: number; end: number }) => inPieces(input.subarray(range?.start, range?.end)),
+      }
+      const { content } = await rewriteMime(message, ({ part, path }) => {
+        if (path.length > 0 && path.at(-1) === 2) return { remove: true }
+        if (part.type === 'text') return { text: (text) => text, after: [{ type: 'text/plain', content: 'x' }] }
+        return { octets: (octets) => octets }
+      })
+      if (content) await all(content())
+    },
+  },
   blankLine: { seeds: [FIELD_SEED], words: FIELDS, run: (input) => all(withBlankLine(inPieces(input))) },
   chosenFields: reader([FIELD_SEED], FIELDS, (header) => chooseFields(header, ['from', 'a'], false)),
   canonicalField: reader([' a  b\r\n\tc'], [' ', '\t', '\r\n', '\r', 'a'], (value) =>
