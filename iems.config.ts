@@ -1,18 +1,19 @@
 /**
- * The configuration that `npm start` runs: takes mail on unprivileged loopback ports and relays it to a next hop.
- * Copy it, change it, and see what is wrong with it by `npx iems check`; config/examples/ has others.
+ * The configuration that `npm start` runs: a whole mail system for the domain example.test, on loopback ports that need
+ * no rights. Nothing leaves the machine. Change it, and see what is wrong with it by `npx iems check`.
+ *
+ * What mailServer() is made of, and how each part is replaced: docs/presets.md. For a server of your own: `npx iems init`.
  */
 import { defineConfig } from 'iems'
-import { smtpIn } from 'iems/plugins/smtp-in'
-import { smtpOut } from 'iems/plugins/smtp-out'
+import { mailServer } from 'iems/presets'
 
-export default defineConfig({
-  hostname: 'iems.localhost',
-  store: { path: 'data' },
-  channels: {
-    // Clients on this machine may send anywhere; nobody else can reach the port.
-    mx: smtpIn({ listen: '127.0.0.1:2525' }, { trusts: ['127.0.0.0/8'] }),
-    // Everything goes to one next hop. Take `nexthop` away and mail goes to the MX of each domain.
-    relay: smtpOut({ nexthop: '127.0.0.1:2526', tls: 'opportunistic' }),
-  },
-})
+export default defineConfig(
+  mailServer({
+    domain: 'example.test',
+    store: { path: 'data' },
+    address: '127.0.0.1',
+    ports: 'high',
+    outgoing: 'none',
+    protection: 'none',
+  }),
+)

@@ -213,7 +213,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   delivery: ['api', 'message', 'queue', 'mime/header-end.ts', 'runtime/answers.ts'],
   runtime: ['api', 'net', 'store', 'queue', 'auth', 'inbound', 'delivery'],
   control: ['api', 'runtime', 'queue/records.ts'],
-  cli: ['api', 'store', 'runtime', 'control'],
+  cli: ['api', 'store', 'runtime', 'control', 'delivery/report-text.ts'],
   testing: ['api', 'store', 'inbound', 'queue', 'runtime'],
 }
 

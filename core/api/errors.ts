@@ -82,7 +82,7 @@ export const ERRORS = {
   ],
   IEMS_PORT_TAKEN: [
     '{address} cannot be opened: {why}',
-    'Stop the other program there, choose another port, or get the right to use ports below 1024.',
+    'Stop the other program there, or give that channel another address with its option `listen` (in mailServer: `address` and `ports`).',
   ],
   IEMS_FOLDER_OPEN: [
     '{path} can be entered by other users of the machine (mode {mode})',

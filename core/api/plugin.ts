@@ -85,6 +85,11 @@ export interface PluginInstance {
   readonly commands?: Readonly<Record<string, Command>>
   /** Looks at what the plugin keeps: a line for each thing that is wrong, which `iems check` shows. Changes nothing. */
   check?(): AsyncIterable<string>
+  /**
+   * Called once when the server has started and everything listens, and not after a reload. `iems start` prints the lines
+   * it gives back, such as a password made at the first start; they are never logged.
+   */
+  started?(): MaybePromise<readonly string[]>
   /** The servers it depends on, for `iems status`. */
   backends?(): readonly Backend[]
   /**

@@ -5,7 +5,9 @@ import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
 import type { Submitted } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
+import { encodeWords } from '../delivery/report-text.ts'
 import { loadConfig } from '../runtime/config.ts'
+import { escapeLine } from '../runtime/text.ts'
 import { ask } from './ask.ts'
 import { common } from './options.ts'
 import { type Common, print } from './print.ts'
@@ -38,21 +40,45 @@ async function addressesIn(content: Buffer): Promise<string[]> {
 interface SendOptions extends Common {
   readonly from?: string
   readonly readRecipients?: boolean
+  readonly subject?: string
+  readonly text?: string
+}
+
+async function defaultSender({ config }: Common): Promise<string> {
+  return `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(config)).hostname}`
+}
+
+/** A message from standard input, or one of this command's own when a subject or a text is given. */
+async function contentOf(to: readonly string[], from: string, { subject, text }: SendOptions): Promise<Buffer> {
+  if (subject === undefined && text === undefined) return readInput()
+  const body = text === undefined ? await readInput() : Buffer.from(`${text}\n`)
+  const field = (name: string, value: string) => `${name}: ${encodeWords(escapeLine(value))}\r\n`
+  const header = [
+    field('From', from),
+    field('To', to.join(', ')),
+    ...(subject === undefined ? [] : [field('Subject', subject)]),
+    'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n',
+  ]
+  const lines = body.toString('base64').match(/.{1,76}/g) ?? []
+  return Buffer.from(header.join('') + lines.map((line) => `${line}\r\n`).join(''))
 }
 
 async function send(to: readonly string[], options: SendOptions) {
-  const content = await readInput()
+  const sender = options.from ?? (await defaultSender(options))
+  const content = await contentOf(to, sender, options)
   const recipients = [...to, ...(options.readRecipients ? await addressesIn(content) : [])].filter(
     (address) => address !== '',
   )
   if (recipients.length === 0) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'No recipient was given' })
-  const from =
-    options.from ??
-    `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(options.config)).hostname}`
   const sent = await ask<Submitted>(options, {
     v: 1,
     method: 'send',
-    params: { from: from.replace(/^<|>$/g, ''), to: recipients, content: content.toString('base64'), submission: true },
+    params: {
+      from: sender.replace(/^<|>$/g, ''),
+      to: recipients,
+      content: content.toString('base64'),
+      submission: true,
+    },
   })
   print(
     options,
@@ -68,5 +94,7 @@ export function addSend(iems: Command): void {
     .argument('[recipients...]')
     .option('-f, --from <address>', 'the sender; default: the user and the host name')
     .option('-t, --read-recipients', 'also to everybody in To, Cc and Bcc')
+    .option('--subject <text>', 'the subject; without it, standard input is the whole message')
+    .option('--text <text>', 'what it says, with --subject; default: standard input')
     .action(send)
 }

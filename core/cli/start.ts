@@ -1,18 +1,22 @@
 /**
  * `iems start`: the server in this process, until a signal or `iems stop` ends it.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Level } from '../api/events.ts'
 import { openControl } from '../control/server.ts'
-import { loadConfig } from '../runtime/config.ts'
+import { loadConfig, pathIn } from '../runtime/config.ts'
+import type { Config } from '../runtime/config-schema.ts'
 import { controlPath } from '../runtime/folders.ts'
 import type { Kernel } from '../runtime/kernel.ts'
+import type { Listener } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { startServer } from '../runtime/server.ts'
 import { escapeLine } from '../runtime/text.ts'
 import { startWatchdog } from '../runtime/watchdog/watchdog.ts'
 import { common } from './options.ts'
-import { bold, dim, fail } from './print.ts'
+import { bold, dim, fail, table } from './print.ts'
 
 interface StartOptions {
   readonly config?: string
@@ -21,34 +25,54 @@ interface StartOptions {
   readonly quiet?: boolean
 }
 
-/** Where mail can be tried at once, for someone who has just started his first server. */
-function welcome({ doors, config }: Kernel): string {
-  const first = doors.find(({ label }) => label.startsWith('SMTP'))
-  const lines = [
-    `${bold('iems')} ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
-    ...doors.map(({ label, plugin, address, port }) => {
-      const place = port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`
-      return `  ${escapeLine(label).padEnd(14)} ${escapeLine(place)}  ${dim(escapeLine(plugin))}`
-    }),
-    ...(first
-      ? [
-          '',
-          'Send a first message with',
-          bold(`  printf 'Subject: first\\n\\nHello\\n' | npx iems send --from me@example.org you@example.org`),
-          'and see what became of it with',
-          bold('  npx iems queue'),
-        ]
-      : []),
-    '',
+/** Where the rest of a person's questions are answered; the second and later starts say no more. */
+function laterScreen({ doors, config }: Kernel): string[] {
+  const places = doors.map((door) => `${escapeLine(door.label)} ${placeOf(door)}`)
+  return [
+    `${bold('iems')} is running as ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
+    `  ${places.join(', ') || 'no listener'}`,
+    `  ${bold('iems status')} shows what waits, ${bold('iems stop')} stops it`,
   ]
-  return lines.join('\n')
 }
+
+/** What listens where, and how to see that it works: for the first start on a data folder. */
+function firstScreen({ doors, config, commands }: Kernel, notices: readonly string[], named?: string): string[] {
+  const { postmaster } = config.reports
+  const option = named === undefined ? '' : ` --config ${escapeLine(named)}`
+  const tries =
+    postmaster === undefined
+      ? []
+      : [
+          '',
+          'Send yourself a message, and read it:',
+          bold(`  ${COMMAND} send ${escapeLine(postmaster)} --subject Hello --text "It works"${option}`),
+          ...(commands.has('mail') ? [bold(`  ${COMMAND} mail${option}`)] : []),
+        ]
+  return [
+    `${bold('iems')} is running as ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
+    '',
+    table(doors.map((door) => ['', escapeLine(door.label), placeOf(door), dim(escapeLine(door.plugin))])),
+    ...(notices.length > 0 ? ['', ...notices.map(escapeLine)] : []),
+    ...tries,
+  ]
+}
+
+const placeOf = ({ address, port }: Listener) =>
+  escapeLine(port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`)
+
+/** No record has been written in the data folder yet. */
+const isFirstStart = ({ store, path }: Config) =>
+  'path' in store && !existsSync(join(pathIn({ path }, store.path), 'records'))
+
+/** How a person calls this command from the folder they are in. */
+const COMMAND = process.env.npm_lifecycle_event === undefined ? 'iems' : 'npx iems'
 
 async function start(options: StartOptions) {
   // Mail, passwords and keys: nothing that the server makes is for other users of the machine.
   process.umask(0o077)
   const config = await loadConfig(options.config)
   const log = createLog({ ...config.log, ...(options.logLevel ? { level: options.logLevel } : {}) })
+  const isFirst = options.memory || isFirstStart(config)
   const server = await startServer({ config, log, ...(options.memory ? { memory: true } : {}) })
   let closeControl: () => void
   try {
@@ -61,7 +85,19 @@ async function start(options: StartOptions) {
     timeout: config.watchdog,
     failed: (cause) => server.kernel.emit('kernel.fault', { cause }),
   })
-  if (!options.quiet) process.stderr.write(`${welcome(server.kernel)}\n`)
+  const { kernel } = server
+  const notices = await kernel.started().catch(async (error: unknown) => {
+    closeControl()
+    stopWatching()
+    await server.stop()
+    throw error
+  })
+  if (!options.quiet) {
+    const screen = isFirst
+      ? firstScreen(kernel, notices, options.config)
+      : [...laterScreen(kernel), ...notices.map(escapeLine)]
+    process.stderr.write(`${screen.join('\n')}\n`)
+  }
   // A reload that fails has told so in the log, and the old configuration goes on.
   process.on('SIGHUP', () => void server.reload().catch(() => {}))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop().catch(fail))

@@ -97,3 +97,22 @@ export function cutLines(header: Uint8Array): Buffer {
   const lines = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1').split('\r\n')
   return Buffer.from(lines.map((line) => line.slice(0, MAX_LINE)).join('\r\n'), 'latin1')
 }
+
+/** Octets of text in one encoded word, which has at most 75 characters (RFC 2047 section 2). */
+const WORD_OCTETS = 42
+
+/** Text of one line as the value of a header field: encoded words (RFC 2047) unless it is ASCII. */
+export function encodeWords(text: string): string {
+  const line = text.toWellFormed()
+  if (isAscii(Buffer.from(line))) return line
+  const words: string[] = []
+  let word = ''
+  for (const letter of line) {
+    if (Buffer.byteLength(word + letter) > WORD_OCTETS) {
+      words.push(word)
+      word = ''
+    }
+    word += letter
+  }
+  return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ')
+}

@@ -9,7 +9,15 @@ import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from '../api/hooks.ts'
 import { headerField } from '../message/message.ts'
 import { headerEnd } from '../mime/header-end.ts'
-import { addressField, cutLines, diagnosticField, fitsLines, printable, statusField } from './report-text.ts'
+import {
+  addressField,
+  cutLines,
+  diagnosticField,
+  encodeWords,
+  fitsLines,
+  printable,
+  statusField,
+} from './report-text.ts'
 
 export type ReportKind = Bounce['kind']
 
@@ -75,22 +83,6 @@ function date(ms: number): string {
   return new Date(ms).toUTCString().replace('GMT', '+0000')
 }
 
-/** One line of a subject, with RFC 2047 for words that are not ASCII. */
-function encodeWords(text: string): string {
-  const line = printable(text, true).replace(/\s+/g, ' ').trim().slice(0, MAX_SUBJECT).toWellFormed()
-  if (isAscii(Buffer.from(line))) return line
-  const words: string[] = []
-  let word = ''
-  for (const letter of line) {
-    if (Buffer.byteLength(word + letter) > 42) {
-      words.push(word)
-      word = ''
-    }
-    word += letter
-  }
-  return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ')
-}
-
 function recipientFields(kind: ReportKind, outcome: Outcome, { utf8, until, now }: ReportFacts): string {
   const { recipient, reply, remote, handover } = outcome
   const [, orcptType = 'rfc822', orcpt = ''] = /^([A-Za-z0-9-]{1,40});([\s\S]*)$/.exec(recipient.orcpt ?? '') ?? []
@@ -117,7 +109,7 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
   const header = [
     headerField('From', `Mail Delivery System <MAILER-DAEMON@${hostname}>`),
     headerField('To', `<${to}>`),
-    headerField('Subject', encodeWords(subject)),
+    headerField('Subject', encodeWords(printable(subject, true).replace(/\s+/g, ' ').trim().slice(0, MAX_SUBJECT))),
     headerField('Date', date(facts.now)),
     headerField('Message-ID', `<${id}@${hostname}>`),
     reference ? headerField('References', reference) : '',

@@ -142,6 +142,10 @@ export const configSchema = z.strictObject({
         .enum(['error', 'warn', 'info', 'debug'])
         .default('info')
         .describe('The least important lines that are written.'),
+      format: z
+        .enum(['auto', 'json', 'text'])
+        .default('auto')
+        .describe('`json`: one object a line. `text`: lines for people. `auto`: text on a terminal, otherwise json.'),
       privacy: z
         .boolean()
         .default(false)

@@ -237,6 +237,13 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return this.#own().reduce((count, { sessions }) => count + sessions.size, 0)
   }
 
+  /** Lets plugins know that the server has started. The lines are for the person who started it. */
+  async started(): Promise<readonly string[]> {
+    const lines: string[] = []
+    for (const { parts } of this.hosts) lines.push(...((await parts.started?.()) ?? []))
+    return lines
+  }
+
   /** The servers that plugins depend on. */
   backends(): ReturnType<AdministeredKernel['backends']> {
     return this.hosts.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one })))

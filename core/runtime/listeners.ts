@@ -58,10 +58,18 @@ export function parseAddress(
   return { port: Number(port), ...(name ? { host: name } : {}) }
 }
 
+/** Why the system refused a port, in words that lead to the cure. */
+function whyNot(cause: NodeJS.ErrnoException): string {
+  if (cause.code === 'EADDRINUSE') return 'another program listens there'
+  if (cause.code === 'EACCES') return 'this user has no right to it; ports below 1024 need CAP_NET_BIND_SERVICE'
+  if (cause.code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
+  return reasonOf(cause)
+}
+
 export function createListeners(emit: Emit) {
   let opened = new Map<string, Open>()
 
-  async function listen(wanted: string): Promise<Open> {
+  async function listen(wanted: string, plugin: string): Promise<Open> {
     const where = parseAddress(wanted)
     if (!where)
       throw new IemsError('IEMS_PORT_TAKEN', {
@@ -78,7 +86,9 @@ export function createListeners(emit: Emit) {
     if ('path' in where) rmSync(where.path, { force: true })
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) =>
-        reject(new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: reasonOf(cause) }, cause)),
+        reject(
+          new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(cause)} (channel ${plugin})` }, cause),
+        ),
       )
       server.listen({ ...where, backlog: 1024 }, resolve)
     })
@@ -108,7 +118,7 @@ export function createListeners(emit: Emit) {
           const held = opened.get(wanted)
           // Port 0 asks for a free one each time.
           const reuse = held && !/:0$/.test(wanted)
-          const open = reuse ? held : await listen(wanted)
+          const open = reuse ? held : await listen(wanted, about.plugin)
           const name = /:0$/.test(wanted) ? `${wanted}#${open.port}` : wanted
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })

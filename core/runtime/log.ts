@@ -7,7 +7,8 @@
 import { type DestinationStream, pino } from 'pino'
 import { EVENTS, type EventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import { createLineWriter } from './log-writer.ts'
+import { ON_SCREEN, textLine } from './log-text.ts'
+import { createLineWriter, type LineWriter } from './log-writer.ts'
 import { SECRET_NAME } from './secret-names.ts'
 import { escapeText } from './text.ts'
 
@@ -23,6 +24,8 @@ export interface LogOptions {
   readonly level: Level
   /** Writes `…@example.org` for addresses. */
   readonly privacy: boolean
+  /** Default `auto`: lines for people when standard output is a terminal, otherwise JSON. */
+  readonly format?: 'auto' | 'json' | 'text'
   /** Where lines go; standard output if absent. */
   readonly to?: DestinationStream
 }
@@ -75,6 +78,8 @@ function masked(value: unknown): unknown {
 /** The writer of lines: `event` for the closed list, `child` for plugins. */
 export function createLog(options: LogOptions) {
   const to = options.to ?? createLineWriter(1)
+  const { format = 'auto' } = options
+  const isText = format === 'text' || (format === 'auto' && options.to === undefined && process.stdout.isTTY === true)
   let isWaiting = false
   /** Lines are written together, and none waits longer than `LINGER_MS`. */
   function flushSoon() {
@@ -82,8 +87,12 @@ export function createLog(options: LogOptions) {
     isWaiting = true
     setTimeout(() => {
       isWaiting = false
-      root.flush()
+      flush()
     }, LINGER_MS)
+  }
+  function flush() {
+    if (isText) (to as Partial<LineWriter>).flush?.()
+    else root.flush()
   }
   const root = pino(
     {
@@ -100,7 +109,9 @@ export function createLog(options: LogOptions) {
     const clean = printable(fields) as Record<string, unknown>
     if (options.privacy && level !== 'debug')
       for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
-    root[level](clean, text)
+    if (isText && level === 'info' && options.level !== 'debug' && ON_SCREEN.has(clean.event)) return
+    if (isText) to.write(textLine(level, clean, text))
+    else root[level](clean, text)
     flushSoon()
   }
   return {
@@ -114,7 +125,7 @@ export function createLog(options: LogOptions) {
           line(level, { event: 'plugin.said', ...bound, ...fields }, text)
       return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
     },
-    flush: () => root.flush(),
+    flush,
   }
 }
 export type LogWriter = ReturnType<typeof createLog>

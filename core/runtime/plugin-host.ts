@@ -61,6 +61,7 @@ const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
   listen: true,
   deliver: true,
   commands: true,
+  started: true,
   backends: true,
   check: true,
   refresh: true,

@@ -16,6 +16,7 @@ import { Directory, type DirectoryApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
 import { deadEnds } from './dead-ends.ts'
+import { createFirst, firstOption } from './first.ts'
 import { sweepHistory } from './history.ts'
 import { reindex } from './indexes.ts'
 import { createLogins } from './logins.ts'
@@ -63,6 +64,7 @@ const options = z.strictObject({
     .describe(
       'Accounts with the role `admin` may act for every other account, for migrations and support: they log in with their own password and name the account as SASL authorization identity, in IMAP, POP3, SMTP and LDAP. Each use is logged as `session.proxied` and shown with its messages.',
     ),
+  first: firstOption,
   hashing: verifierOptions.describe('How much work password hashing may make.'),
   passwords: z
     .strictObject({
@@ -106,6 +108,7 @@ export const directory = definePlugin({
       hashing: config.hashing,
     })
     const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
+    const first = createFirst(config.first, { service, log: ctx.log })
     ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
     ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
     ctx.offer(Directory, service)
@@ -120,7 +123,8 @@ export const directory = definePlugin({
         expand: ({ to }) => flow.expand(to),
         route: async ({ to }) => (await flow.routeOf(to.address))?.route,
       },
-      commands: createCommands({ service, flow, ctx }),
+      commands: { ...createCommands({ service, flow, ctx }), ...first.commands },
+      started: first.started,
       check: () => deadEnds(service, flow),
     }
   },

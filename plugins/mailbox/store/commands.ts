@@ -6,6 +6,7 @@ import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { isRefused } from './account-transactions.ts'
 import type { Mailbox, MailStoreApi } from './api.ts'
 import type { CheckAccount, CheckOptions } from './check.ts'
+import { createReader } from './reader.ts'
 import type { Finding } from './search-service.ts'
 import { createTransferCommands } from './transfer/commands.ts'
 import type { Undelete } from './undelete.ts'
@@ -108,6 +109,7 @@ export function createCommands({
 
   return {
     ...createTransferCommands({ service, accountOf }),
+    ...createReader({ service, accountOf, mailboxOf, list: () => accounts.list() }),
     'mailbox list': {
       summary: "an account's mailboxes",
       arguments: ['<account>'],
