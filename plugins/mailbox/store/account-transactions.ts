@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { BlobReference, Check, ContentChange, ContentStore, Holding, Key, Op, Store } from 'iems'
-import type { Refused } from './api.ts'
+import type { Refused, Usage } from './api.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
 import { type IndexPart, indexPart } from './search/registry.ts'
 
@@ -68,11 +68,20 @@ class WriteSet {
   }
 }
 
+export interface Committed {
+  /** Mailboxes that changed. */
+  readonly mailboxes: ReadonlySet<string>
+  /** Emails that may have lost their last holder. */
+  readonly letGo: readonly { readonly base: string; readonly tag: string }[]
+  readonly before: Usage
+  readonly after: Usage
+}
+
 export interface ChangesDeps {
   readonly store: Store
   readonly contents: ContentStore
-  /** After a commit: the mailboxes that changed, and emails that may have lost their last holder. */
-  committed(account: string, mailboxes: ReadonlySet<string>, letGo: readonly { base: string; tag: string }[]): void
+  /** After a commit. */
+  committed(account: string, done: Committed): void
 }
 
 export function isRefused(value: unknown): value is Refused {
@@ -97,7 +106,7 @@ export function createChanges({ store, contents, committed }: ChangesDeps): Chan
     const at = accountKey(account)
     const before = await store.get(at)
     const all = new WriteSet()
-    const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0 }
+    const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0, messages: 0 }
     const done: (() => void)[] = []
     for (const { work, resolve, reject } of batch) {
       const layer = new WriteSet()
@@ -114,7 +123,8 @@ export function createChanges({ store, contents, committed }: ChangesDeps): Chan
       // An absent check must name a key that is put.
       if (!before && !all.written.has(nameOf(at))) all.written.set(nameOf(at), { at, value: first })
       if (!(await contents.commit(await toCommit(store, all, check)))) return false
-      committed(account, all.told, [...all.letGo.values()])
+      const after = (all.written.get(nameOf(at))?.value as AccountRecord | undefined) ?? first
+      committed(account, { mailboxes: all.told, letGo: [...all.letGo.values()], before: first, after })
     }
     for (const settle of done) settle()
     return true

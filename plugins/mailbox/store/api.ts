@@ -6,9 +6,10 @@
  * is ever locked or busy; a UID is used once and a UIDVALIDITY never goes backwards; content comes back byte for byte.
  * Saying no is a value (`Refused`); an exception means "not now".
  */
-import type { Delivery, Recipient, Refusal } from 'iems'
+import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
 import { defineService, defineSignal } from 'iems'
 import type { Account } from '../../directory/static/api.ts'
+import type { AccountChanges, AccountEmail, AccountLimits, Usage, UsageChange } from './contract/account.ts'
 import type { Mailbox, MailboxRef, MetadataPlace, Or, SpecialUse } from './contract/mailbox.ts'
 import type { Changes, Copied, Email, Entry, FlagChange, NewMessage, Snapshot, Uids } from './contract/message.ts'
 import type { TextQuery } from './contract/query.ts'
@@ -87,8 +88,35 @@ export interface MailStoreApi {
 
   /** Calls after every change of an account's mailboxes, with the ids of those that changed. May call for nothing. */
   watch(account: string, changed: (mailboxes: readonly string[]) => void): () => void
-  /** Octets that an account's mailboxes hold. */
-  usage(account: string): Promise<number>
+  usage(account: string): Promise<Usage>
+  /** Of every account that has mailboxes, in order of id. */
+  usages(): AsyncIterable<Usage & { readonly account: string }>
+  /** The account's quota, as the hook `mailstore:limits` leaves it. */
+  limitsOf(account: string): Promise<AccountLimits>
+
+  // --- a whole account, as JMAP sees it ---
+
+  /** Emails with all their places, in the order of the ids; ids that the account does not hold are passed over. */
+  emails(account: string, ids: readonly string[]): AsyncIterable<AccountEmail>
+  /** The emails of a thread, the first received first. */
+  thread(account: string, thread: string): Promise<readonly AccountEmail[]>
+  /** Changes the flags of an email in all its places, in one commit. JMAP keywords are understood as well. */
+  setEmailFlags(account: string, id: string, change: FlagChange): Or<AccountEmail>
+  /** The state of an account's emails and mailboxes, for `accountChanges`. */
+  accountState(account: string): Promise<string>
+  /** `limit`: objects in one answer. `cannotCalculate`: the state is unknown, or its history has been forgotten. */
+  accountChanges(
+    account: string,
+    since: string,
+    options?: { readonly limit?: number },
+  ): Promise<AccountChanges | 'cannotCalculate'>
+  /** Keeps content for an account without filing it (RFC 8620 section 6.1), for the time that the options say. */
+  upload(account: string, content: AsyncIterable<Uint8Array>): Or<{ readonly id: string; readonly size: number }>
+  /** Undefined when it has expired, or is another account's. */
+  openUpload(
+    account: string,
+    id: string,
+  ): Promise<{ readonly size: number; open(range?: ByteRange): AsyncIterable<Uint8Array> } | undefined>
 }
 
 export const MailStore = defineService<MailStoreApi>('mailstore')
@@ -130,5 +158,9 @@ declare global {
     /** A waterfall: each gets what the one before answered. */
     'mailstore:filing': (filing: Filing) => Filing | void
     'mailstore:moved': (moved: Moved) => void
+    /** A waterfall that begins with the account's quota: each handler may answer other limits. Asked before each change. */
+    'mailstore:limits': (limits: AccountLimits) => AccountLimits | void
+    /** For thresholds and reports. */
+    'mailstore:usage': (change: UsageChange) => void
   }
 }

@@ -6,16 +6,18 @@ import { gather, readFields } from 'iems/mime'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
 import { addAppended, threadOf } from './emails.ts'
+import { addEntries } from './entries.ts'
+import { readFlags } from './flags.ts'
+import type { Limits } from './limits.ts'
 import { refused } from './mailbox.ts'
 import type { Mailboxes } from './mailboxes.ts'
-import { addEntries, readFlags } from './messages.ts'
 
 export interface AppendDeps {
   readonly contents: ContentStore
   readonly changeAccount: ChangeAccount
   readonly mailboxes: Mailboxes
   now(): number
-  quotaOf(account: string): Promise<number | undefined>
+  limitsOf(account: string): Promise<Limits>
   /** Octets of one message. */
   readonly maxSize: number
   /** Different keywords of one mailbox. */
@@ -29,9 +31,9 @@ interface Staged extends Omit<NewMessage, 'content'> {
   thread: string
 }
 
-class TooBig extends Error {}
+export class TooBig extends Error {}
 
-async function* limited(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+export async function* limited(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
   let size = 0
   for await (const chunk of content) {
     size += chunk.byteLength
@@ -47,7 +49,7 @@ async function threadIn({ content, open }: StagedContent): Promise<string> {
 }
 
 export function createAppend(parts: AppendDeps) {
-  const { contents, changeAccount, mailboxes, now, quotaOf, maxSize, maxKeywords } = parts
+  const { contents, changeAccount, mailboxes, now, limitsOf, maxSize, maxKeywords } = parts
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {
     for await (const { content, ...words } of given) {
@@ -65,7 +67,7 @@ export function createAppend(parts: AppendDeps) {
     let isKept = false
     try {
       await stageAll(given, staged)
-      const quota = await quotaOf(ref.account)
+      const limits = await limitsOf(ref.account)
       const uids = await changeAccount(ref.account, async (change) => {
         const at = now()
         const entries = staged.map(({ one, thread, flags = [], received = at }) => ({
@@ -77,7 +79,7 @@ export function createAppend(parts: AppendDeps) {
           size: one.content.size,
         }))
         for (const { email } of entries) change.index(email)
-        return addEntries(change, ref, entries, { quota, keywords: { most: maxKeywords, excess: 'refuse' } })
+        return addEntries(change, ref, entries, { limits, keywords: { most: maxKeywords, excess: 'refuse' } })
       })
       if (isRefused(uids)) return uids
       isKept = true

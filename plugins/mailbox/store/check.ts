@@ -69,10 +69,12 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
   /** Every problem of an account; with `repair` they are put right as far as they can be, with `deep` content is read. */
   async function* checkAccount(account: string, { repair, deep }: CheckOptions): AsyncGenerator<Problem> {
     let octets = 0
+    let messages = 0
     for await (const [at, value] of store.scan(mailboxesOf(account))) {
       const [, , id] = unkey(at) as [string, string, string]
       const record = decode<MailboxRecord>(value)
       octets += record.size
+      messages += record.messages
       if (decode<string>((await store.get(nameKey(account, record.name))) ?? encodeNothing()) !== id) {
         yield { mailbox: record.name, what: 'its name does not lead to it', canRepair: true }
         if (repair) await change(account, (change) => change.put(nameKey(account, record.name), id))
@@ -80,15 +82,15 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
       yield* checkMailbox({ account, id, record, repair, deep })
     }
     const kept = await store.get(accountKey(account))
-    if (kept && decode<AccountRecord>(kept).octets !== octets) {
-      yield {
-        mailbox: '',
-        what: `the account counts ${decode<AccountRecord>(kept).octets} octets, its mailboxes ${octets}`,
-        canRepair: true,
-      }
+    const counted = kept && decode<AccountRecord>(kept)
+    if (counted && (counted.octets !== octets || counted.messages !== messages)) {
+      const [own, theirs] = [counted, { octets, messages }].map(
+        (one) => `${one.octets} octets in ${one.messages} messages`,
+      )
+      yield { mailbox: '', what: `the account counts ${own}, its mailboxes ${theirs}`, canRepair: true }
       if (repair)
         await changeAccount(account, async (change) => {
-          change.setAccount({ ...(await change.account()), octets })
+          change.setAccount({ ...(await change.account()), octets, messages })
           return null
         })
     }

@@ -72,11 +72,12 @@ export function createCommands({
 
   async function* usage(name: string | undefined): AsyncGenerator<CommandOutput> {
     for await (const account of chosen(name)) {
-      const octets = await service.usage(account.id)
-      const share = account.quota === undefined ? 'no limit' : `of ${formatSize(account.quota)}`
+      const { octets, messages } = await service.usage(account.id)
+      const { octets: quota } = await service.limitsOf(account.id)
+      const share = quota === null ? 'no limit' : `of ${formatSize(quota)}`
       yield {
         text: `${account.name}  ${formatSize(octets)}  ${share}`,
-        value: { account: account.name, octets, quota: account.quota },
+        value: { account: account.name, octets, messages, ...(quota === null ? {} : { quota }) },
       }
     }
   }

@@ -16,14 +16,15 @@ import {
   refuse,
   type Store,
 } from 'iems'
-import type { Account, AccountsApi } from '../../directory/static/api.ts'
+import type { AccountsApi } from '../../directory/static/api.ts'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { Filing, MailboxRef, Refused } from './api.ts'
 import { type Emails, tagOf, threadOf } from './emails.ts'
+import { addEntries } from './entries.ts'
 import { firstFiling, type ToFile } from './filing.ts'
-import { ensureMailbox } from './mailboxes.ts'
-import { addEntries } from './messages.ts'
+import { type Limits, neverFits } from './limits.ts'
 import { isNewName, readName } from './names.ts'
+import { ensureMailbox } from './new-mailboxes.ts'
 import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
 import { MAILBOX_FULL, NEVER_FITS } from './room.ts'
 
@@ -51,6 +52,7 @@ export interface DeliverDeps {
   readonly emails: Emails
   readonly log: Log
   now(): number
+  limitsOf(account: string): Promise<Limits>
   /** Different keywords of one mailbox. */
   readonly maxKeywords: number
   /** Asks Mailsort and others. */
@@ -125,6 +127,7 @@ export function createDeliver(parts: DeliverDeps) {
   }
 
   async function fileInto(carried: Carried, { account, recipient, into }: Filing): Promise<Outcome> {
+    const limits = await parts.limitsOf(account.id)
     const tag = tagOf(account.id)
     const done = await changeAccount(account.id, async (change) => {
       // All its mailboxes are written in one commit: with the email there this was done before, or for another address.
@@ -136,7 +139,7 @@ export function createDeliver(parts: DeliverDeps) {
         const name = wanted !== undefined && isNewName(wanted) ? wanted : 'INBOX'
         mailboxes.push({ ref: await ensureMailbox(change, { account: account.id, now: now() }, { name }), flags })
       }
-      return addAll(change, { carried, account, recipient, tag }, mailboxes)
+      return addAll(change, { carried, limits, recipient, tag }, mailboxes)
     })
     if (isRefused(done)) return notFiled(recipient, done)
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
@@ -144,7 +147,7 @@ export function createDeliver(parts: DeliverDeps) {
 
   async function addAll(
     change: Change,
-    { carried, account, recipient, tag }: { carried: Carried; account: Account; recipient: Recipient; tag: string },
+    { carried, limits, recipient, tag }: { carried: Carried; limits: Limits; recipient: Recipient; tag: string },
     mailboxes: readonly { readonly ref: MailboxRef; readonly flags: readonly string[] }[],
   ) {
     const { base, content, thread, delivery } = carried
@@ -152,11 +155,11 @@ export function createDeliver(parts: DeliverDeps) {
     const email = emailId(base, tag)
     const at = now()
     const size = Buffer.byteLength(top) + content.size
-    if (account.quota !== undefined && size * mailboxes.length > account.quota) return TOO_BIG
+    if (neverFits(limits, size * mailboxes.length)) return TOO_BIG
     for (const { ref, flags } of mailboxes) {
       const entry = { email, thread, flags, received: at, saved: at, size }
       const added = await addEntries(change, ref, [entry], {
-        quota: account.quota,
+        limits,
         keywords: { most: parts.maxKeywords, excess: 'leave out' },
       })
       if (isRefused(added)) return added

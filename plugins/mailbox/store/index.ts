@@ -10,6 +10,7 @@ import { MailQuery, MailStore } from './api.ts'
 import { createCommands } from './commands.ts'
 import { createRoom } from './room.ts'
 import { createMailStore } from './service.ts'
+import { makeHistories } from './upgrade.ts'
 
 export * from './api.ts'
 
@@ -48,6 +49,13 @@ const options = z.strictObject({
     })
     .prefault({})
     .describe('What one account may hold, beside its quota.'),
+  uploads: z
+    .strictObject({
+      maxOctets: size().prefault('200 MB').describe('Maximum size of all uploads of one account together.'),
+      keep: duration().prefault('1 day').describe('How long an upload can be used.'),
+    })
+    .prefault({})
+    .describe('Content that JMAP and web mail clients upload before it is filed or sent.'),
   retention: z
     .array(
       z.strictObject({
@@ -68,15 +76,25 @@ export const mailstore = definePlugin({
   accepts: 'anyone',
   offers: [MailStore, MailQuery],
   needs: [Accounts],
-  records: { account: { version: 1 }, mailbox: { version: 1 }, content: { version: 1 } },
-  hooks: { 'mailstore:filing': 'waterfall', 'mailstore:moved': 'parallel' },
+  records: {
+    account: { version: 1 },
+    mailbox: { version: 1 },
+    content: { version: 1 },
+    history: { version: 2, upgrade: makeHistories },
+  },
+  hooks: {
+    'mailstore:filing': 'waterfall',
+    'mailstore:moved': 'parallel',
+    'mailstore:limits': 'waterfall',
+    'mailstore:usage': 'parallel',
+  },
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
     const { service, query, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
     ctx.offer(MailQuery, query)
     return {
-      hooks: { rcpt: createRoom({ channel: ctx.name, accounts, usage: service.usage }) },
+      hooks: { rcpt: createRoom({ channel: ctx.name, accounts, ...service }) },
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {

@@ -9,7 +9,10 @@ import { type MailboxRecord, mailboxKey } from './records.ts'
 export const refused = (code: Refused['refused'], why: string): Refused => ({ refused: code, why })
 export const GONE = refused('NONEXISTENT', 'There is no such mailbox')
 
-export function mailboxOf({ account, id }: MailboxRef, { v: _, ...record }: MailboxRecord): Mailbox {
+export function mailboxOf(
+  { account, id }: MailboxRef,
+  { v: _, created: _created, noted: _noted, ...record }: MailboxRecord,
+): Mailbox {
   return { account, id, ...record }
 }
 

@@ -13,6 +13,10 @@
  *   e base tag                      an email: that content with lines of its own above it
  *   f base tag account mailbox uid  the entry holds the email
  *   s base                          the MIME structure, once somebody has asked
+ *   t account thread email         an email of the account: when it came, when it last changed, in how many places it is
+ *   l account modseq kind id        the history: each email or mailbox at its last change, and what has gone
+ *   j time account modseq kind id   something in the history that has gone, until the sweep forgets it
+ *   o account upload                content that a client has uploaded, until it expires
  *   h base                          the digest of the content, once it has been made
  *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
  *                                   another value
@@ -36,6 +40,9 @@ export interface AccountRecord {
   /** The last UIDVALIDITY that was given out. */
   readonly validity: number
   readonly octets: number
+  readonly messages: number
+  /** Up to this modseq things that have gone have been forgotten. */
+  readonly forgotten?: number
 }
 
 export interface MailboxRecord {
@@ -55,6 +62,32 @@ export interface MailboxRecord {
   readonly size: number
   /** Different keywords in use; absent in a mailbox from before they were counted. */
   readonly keywords?: number
+  /** The modseq at which it was made, and of its last change of any kind. */
+  readonly created?: number
+  readonly noted?: number
+}
+
+/** An email of an account. */
+export interface ThreadRecord {
+  readonly created: number
+  readonly modseq: number
+  readonly places: number
+}
+
+export type LogKind = 'email' | 'mailbox'
+
+export interface LogRecord {
+  readonly created: number
+  /** Of an email. */
+  readonly thread?: string
+  readonly gone?: boolean
+}
+
+export interface UploadRecord {
+  readonly v: 1
+  readonly content: Content
+  /** Ms since 1970. */
+  readonly at: number
 }
 
 export interface EntryRecord {
@@ -119,6 +152,21 @@ export const placesOf = (base: string, tag: string, account: string, mailbox: st
   between('f', base, tag, account, mailbox)
 export const structureKey = (base: string): Key => key('s', base)
 export const digestKey = (base: string): Key => key('h', base)
+export const heldBy = (base: string, tag: string, account: string) => between('f', base, tag, account)
+export const threadKey = (account: string, thread: string, email: string): Key => key('t', account, thread, email)
+export const emailsOfThread = (account: string, thread: string) => between('t', account, thread)
+export const logKey = (account: string, modseq: number, kind: LogKind, id: string): Key =>
+  key('l', account, modseq, kind, id)
+export const logOf = (account: string) => ({
+  from: key('l', account),
+  to: key('l', account, Number.MAX_SAFE_INTEGER),
+})
+export const goneKey = (at: number, account: string, modseq: number, kind: LogKind, id: string): Key =>
+  key('j', at, account, modseq, kind, id)
+export const goneBefore = (at: number) => ({ from: key('j'), to: key('j', at) })
+export const uploadKey = (account: string, id: string): Key => key('o', account, id)
+export const uploadsOf = (account: string) => between('o', account)
+export const allUploads = between('o')
 export const letGoKey = (base: string, tag: string): Key => key('g', base, tag)
 export const allLetGo = between('g')
 export const expungedKey = (account: string, at: number, mailbox: string, uid: number): Key =>

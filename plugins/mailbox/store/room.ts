@@ -7,6 +7,8 @@
  */
 import { defer, type Handler, type Recipient, type Refusal, refuse } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
+import type { Usage } from './api.ts'
+import { isOver, type Limits, neverFits } from './limits.ts'
 
 export const MAILBOX_FULL = defer(452, '4.2.2', 'The mailbox is full')
 /** RFC 3463 section 3.3: the limit is the mailbox's, below that of the server. */
@@ -16,15 +18,17 @@ export interface RoomDeps {
   /** The name of this channel. */
   readonly channel: string
   readonly accounts: AccountsApi
-  usage(account: string): Promise<number>
+  usage(account: string): Promise<Usage>
+  limitsOf(account: string): Promise<Limits>
 }
 
-export function createRoom({ channel, accounts, usage }: RoomDeps): Handler<'rcpt'> {
+export function createRoom({ channel, accounts, usage, limitsOf }: RoomDeps): Handler<'rcpt'> {
   async function refusalFor({ address }: Recipient, size: number): Promise<Refusal | undefined> {
     const account = (await accounts.byAddress(address))?.account
-    if (account?.quota === undefined) return undefined
-    if (size > account.quota) return NEVER_FITS
-    return (await usage(account.id)) + size > account.quota ? MAILBOX_FULL : undefined
+    if (!account) return undefined
+    const limits = await limitsOf(account.id)
+    if (neverFits(limits, size)) return NEVER_FITS
+    return isOver(await usage(account.id), limits, { octets: size, messages: 1 }) ? MAILBOX_FULL : undefined
   }
 
   return async ({ session, parameters, routed }) => {

@@ -1,22 +1,26 @@
 /**
- * The message store put together: the service, the delivering end, and what runs beside them.
+ * The mail store put together: the services, the delivering end, and what runs beside them.
  */
 import type { SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
+import { createAccountEmails } from './account-emails.ts'
+import { createLimitsOf, createTellUsage } from './account-limits.ts'
 import { createChanges, isRefused } from './account-transactions.ts'
-import type { MailboxRef, MailStoreApi, Moved, Or, Uids } from './api.ts'
+import type { MailboxRef, MailStoreApi, Moved, Uids } from './api.ts'
 import { createAppend } from './append.ts'
 import { createCheck } from './check.ts'
 import { createDeliver } from './deliver.ts'
-import { createEmails } from './emails.ts'
-import { createMailboxes } from './mailboxes.ts'
-import { createMessages } from './messages.ts'
+import { createEmails, type Emails } from './emails.ts'
+import { createHistory } from './history.ts'
+import { createMailboxes, type Mailboxes } from './mailboxes.ts'
+import { createMessages, type Messages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
 import { createQuery } from './query/query-service.ts'
-import { type AccountRecord, accountKey, decode } from './records.ts'
 import { createFinding, type FindingSettings } from './search-service.ts'
 import { createSweep, type Retention } from './sweep.ts'
 import { createUndelete } from './undelete.ts'
+import { createUploads } from './uploads.ts'
+import { createUsage } from './usage.ts'
 import { createWatchers } from './watchers.ts'
 
 export interface Settings {
@@ -29,126 +33,87 @@ export interface Settings {
   /** Octets of one appended message. */
   readonly maxSize: number
   readonly limits: { readonly mailboxes: number; readonly keywords: number }
+  readonly uploads: { readonly maxOctets: number; readonly keep: number }
 }
 
-export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
+/** What changes accounts, and the changes. */
+function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
   const { store, contents, clock, log, signal } = ctx
   const now = () => clock.now()
   const watchers = createWatchers(ctx)
-  const quotaOf = async (account: string) => (await accounts.byId(account))?.quota
+  const tellUsage = createTellUsage(ctx)
   const emails = createEmails({ store, contents })
-  const finding = createFinding(ctx, emails, settings.search)
-
-  async function releaseAll(letGo: readonly { base: string; tag: string }[]): Promise<void> {
-    for (const { base, tag } of letGo) await emails.release(base, tag)
-  }
-
   const changeAccount = createChanges({
     store,
     contents,
-    committed(account, changed, letGo) {
-      watchers.tell(account, changed)
+    committed(account, { mailboxes, letGo, before, after }) {
+      watchers.tell(account, mailboxes)
+      tellUsage({ account, before: usageIn(before), after: usageIn(after), mailboxes: [...mailboxes] })
       // What fails now is found by the next sweep.
-      releaseAll(letGo).catch((cause: unknown) => log.error('not released', { cause }))
+      releaseAll(emails, letGo).catch((cause: unknown) => log.error('not released', { cause }))
     },
   })
+  const limitsOf = createLimitsOf(ctx, accounts)
   const maxKeywords = settings.limits.keywords
-  const keepsExpunged = settings.undelete > 0
-  const messages = createMessages({ store, changeAccount, now, quotaOf, keepsExpunged, maxKeywords })
+  const shared = { store, contents, clock, log, signal, changeAccount, now, limitsOf, maxKeywords, emails, accounts }
+  const messages = createMessages({ ...shared, keepsExpunged: settings.undelete > 0 })
   const mailboxes = createMailboxes({
-    store,
-    clock,
-    changeAccount,
+    ...shared,
     moveAll: messages.moveAll,
     removed: (ref) => void sweep.purge(ref).catch((cause: unknown) => log.error('not purged', { cause })),
     groupsOf: accounts.groupsOf,
     maxMailboxes: settings.limits.mailboxes,
   })
+  const uploads = createUploads({ ...shared, maxOctets: settings.uploads.maxOctets, keepMs: settings.uploads.keep })
   const sweep = createSweep({
-    store,
-    clock,
-    log,
-    signal,
-    changeAccount,
-    emails,
+    ...shared,
     mailboxes,
     messages,
+    sweepUploads: uploads.sweepUploads,
     undeleteMs: settings.undelete,
     rememberMs: settings.remember,
     retention: settings.retention,
   })
-  const deliver = createDeliver({
-    store,
-    contents,
-    accounts,
-    changeAccount,
-    emails,
-    log,
-    now,
-    maxKeywords,
-    file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
-  })
+  return { ...shared, messages, mailboxes, uploads, sweep, watchers }
+}
 
-  const append = createAppend({
-    contents,
-    changeAccount,
-    mailboxes,
-    now,
-    quotaOf,
-    maxSize: settings.maxSize,
-    maxKeywords,
-  })
+type Usage = Awaited<ReturnType<MailStoreApi['usage']>>
+const usageIn = ({ octets, messages }: Usage): Usage => ({ octets, messages })
 
-  /** Tells plugins of what a user moved by hand. */
-  async function told<T extends object>(
-    work: () => Or<T>,
-    { ref, uids, to }: { ref: MailboxRef; uids: Uids; to: MailboxRef },
-  ): Or<T> {
-    const [from, target] = await Promise.all([mailboxes.read(ref), mailboxes.read(to)])
-    const isTold = from && target && from.specialUse !== target.specialUse && ref.account === to.account
-    const moved: string[] = []
-    if (isTold) for await (const { email } of messages.entries(ref, uids)) moved.push(email)
-    const done = await work()
-    if (isTold && !isRefused(done) && moved.length > 0) {
-      const subject: Moved = { account: to.account, from, to: target, emails: moved }
-      ctx.call('mailstore:moved', subject).catch((cause: unknown) => log.error('not told', { cause }))
-    }
-    return done
-  }
+async function releaseAll(emails: Emails, letGo: readonly { base: string; tag: string }[]): Promise<void> {
+  for (const { base, tag } of letGo) await emails.release(base, tag)
+}
 
+export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
+  const core = createCore(ctx, accounts, settings)
+  const { store, clock, changeAccount, emails, messages, mailboxes, uploads, sweep } = core
+  const finding = createFinding(ctx, emails, settings.search)
+  const { all, find, read, ...onMailboxes } = mailboxes
+  const { moveAll: _, move, ...onMessages } = messages
+  const history = createHistory(store)
   const service: MailStoreApi = {
-    mailboxes: mailboxes.all,
-    find: mailboxes.find,
-    mailbox: mailboxes.read,
-    create: mailboxes.create,
-    rename: mailboxes.rename,
-    remove: mailboxes.remove,
-    subscribe: mailboxes.subscribe,
-    lostSubscriptions: mailboxes.lostSubscriptions,
-    unsubscribeLost: mailboxes.unsubscribeLost,
-    shared: mailboxes.shared,
-    rights: mailboxes.rights,
-    setAcl: mailboxes.setAcl,
-    ...createMetadata({ store, changeAccount }),
-    open: messages.open,
-    entries: messages.entries,
-    changes: messages.changes,
-    append,
-    setFlags: messages.setFlags,
-    expunge: messages.expunge,
-    copy: messages.copy,
-    move: (ref, uids, to) => told(() => messages.move(ref, uids, to), { ref, uids, to }),
+    ...onMailboxes,
+    mailboxes: all,
+    find,
+    mailbox: read,
+    ...createMetadata(core),
+    ...onMessages,
+    move: createMove(ctx, { mailboxes, messages }),
+    append: createAppend({ ...core, maxSize: settings.maxSize }),
     email: emails.email,
     search: finding.find,
     candidates: finding.candidates,
-    watch: watchers.watch,
-    async usage(account) {
-      const value = await store.get(accountKey(account))
-      return value ? decode<AccountRecord>(value).octets : 0
-    },
+    watch: core.watchers.watch,
+    ...createUsage(store),
+    limitsOf: core.limitsOf,
+    ...createAccountEmails(core),
+    accountState: history.state,
+    accountChanges: history.accountChanges,
+    upload: uploads.upload,
+    openUpload: uploads.openUpload,
   }
   const query = createQuery({
-    mailboxes: mailboxes.all,
+    mailboxes: all,
     entries: messages.entries,
     email: emails.email,
     find: finding.find,
@@ -156,7 +121,37 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     sortKeys: emails.sortKeys,
     maxMemory: settings.cache,
   })
+  const deliver = createDeliver({
+    ...core,
+    file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
+  })
   const checkAccount = createCheck({ store, changeAccount, emails })
   const undelete = createUndelete({ store, clock, changeAccount })
   return { service, query, sweep, deliver, checkAccount, finding, undelete }
+}
+
+interface MoveDeps {
+  readonly mailboxes: Mailboxes
+  readonly messages: Messages
+}
+
+/** A move that plugins hear of when a user makes it between mailboxes of different uses. */
+function createMove({ call, log }: SetupContext, { mailboxes, messages }: MoveDeps): MailStoreApi['move'] {
+  async function emailsOf(ref: MailboxRef, uids: Uids): Promise<readonly string[]> {
+    const emails: string[] = []
+    for await (const { email } of messages.entries(ref, uids)) emails.push(email)
+    return emails
+  }
+
+  return async function move(ref, uids, to): ReturnType<MailStoreApi['move']> {
+    const [from, target] = await Promise.all([mailboxes.read(ref), mailboxes.read(to)])
+    const isTold = from && target && from.specialUse !== target.specialUse && ref.account === to.account
+    const moved = isTold ? await emailsOf(ref, uids) : []
+    const done = await messages.move(ref, uids, to)
+    if (isTold && !isRefused(done) && moved.length > 0) {
+      const subject: Moved = { account: to.account, from, to: target, emails: moved }
+      call('mailstore:moved', subject).catch((cause: unknown) => log.error('not told', { cause }))
+    }
+    return done
+  }
 }

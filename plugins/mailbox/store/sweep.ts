@@ -7,7 +7,7 @@
  */
 import { type Clock, type Log, type Store, unkey } from 'iems'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
-import type { MailboxRef, UidRange } from './api.ts'
+import type { UidRange } from './api.ts'
 import type { Emails } from './emails.ts'
 import type { Mailboxes } from './mailboxes.ts'
 import type { Messages } from './messages.ts'
@@ -15,26 +15,16 @@ import {
   allAccounts,
   allContents,
   allLetGo,
-  allRemoved,
-  changeKey,
   decode,
-  type EntryRecord,
   type ExpungedRecord,
-  entriesOf,
-  entryKey,
   expungedKey,
   expungedOf,
   heldKey,
-  keywordsOf,
-  type MailboxRecord,
-  mailboxKey,
   readEmailId,
-  removedKey,
-  uidsOfMailbox,
-  vanishedBefore,
 } from './records.ts'
+import { createSweepHistory } from './sweep-history.ts'
+import { createSweepRemoved } from './sweep-removed.ts'
 
-const BATCH = 500
 const ALL_UIDS: UidRange = [0, 4_294_967_295]
 
 export interface Retention {
@@ -53,6 +43,7 @@ export interface SweepDeps {
   readonly emails: Emails
   readonly mailboxes: Mailboxes
   readonly messages: Messages
+  sweepUploads(signal: AbortSignal): Promise<void>
   /** Ms for which expunged messages can be brought back. */
   readonly undeleteMs: number
   /** Ms for which a QRESYNC client is told what vanished. */
@@ -62,6 +53,8 @@ export interface SweepDeps {
 
 export function createSweep(parts: SweepDeps) {
   const { store, clock, log, signal, changeAccount, emails, mailboxes, messages } = parts
+  const removed = createSweepRemoved(parts)
+  const history = createSweepHistory(parts)
 
   async function sweepLetGo(): Promise<void> {
     for await (const [at] of store.scan(allLetGo)) {
@@ -77,72 +70,6 @@ export function createSweep(parts: SweepDeps) {
       if (signal.aborted) return
       await emails.releaseContent((unkey(at) as [string, string])[1])
     }
-  }
-
-  /** The messages of removed mailboxes, a part at a time. */
-  async function sweepRemoved(): Promise<void> {
-    for await (const [at] of store.scan(allRemoved)) {
-      const [, account, id] = unkey(at) as [string, string, string]
-      await purge({ account, id })
-    }
-  }
-
-  async function purge(ref: MailboxRef): Promise<void> {
-    while (!signal.aborted) {
-      const some: { uid: number; entry: EntryRecord }[] = []
-      for await (const [at, value] of store.scan({ ...entriesOf(ref.id, ALL_UIDS), limit: BATCH }))
-        some.push({ uid: unkey(at)[2] as number, entry: decode<EntryRecord>(value) })
-      if (some.length === 0) return forget(ref)
-      await changeAccount(ref.account, async (change) => {
-        for (const { uid, entry } of some) {
-          const { base, tag } = readEmailId(entry.email)
-          change.del(entryKey(ref.id, uid))
-          change.del(changeKey(ref.id, entry.modseq, uid))
-          change.del(heldKey(base, tag, ref.account, ref.id, uid))
-          change.letGo(base, tag)
-        }
-        return null
-      })
-    }
-  }
-
-  async function forget({ account, id }: MailboxRef): Promise<void> {
-    const ops = [{ del: removedKey(account, id) }]
-    for (const range of [uidsOfMailbox(id), keywordsOf(id)])
-      for await (const [at] of store.scan(range)) ops.push({ del: at })
-    await store.commit(ops)
-  }
-
-  /** Expunges too old for QRESYNC, oldest first. */
-  async function sweepVanished(): Promise<void> {
-    let batch: { account: string; id: string; modseq: number; uid: number; at: Uint8Array }[] = []
-    for await (const [at] of store.scan(vanishedBefore(clock.now() - parts.rememberMs))) {
-      if (signal.aborted) return
-      const [, , account, id, modseq, uid] = unkey(at) as [string, number, string, string, number, number]
-      const before = batch[0]
-      if (before && (before.id !== id || batch.length >= BATCH)) {
-        await forgetVanished(batch)
-        batch = []
-      }
-      batch.push({ account, id, modseq, uid, at })
-    }
-    if (batch.length > 0) await forgetVanished(batch)
-  }
-
-  async function forgetVanished(
-    batch: readonly { account: string; id: string; modseq: number; uid: number; at: Uint8Array }[],
-  ): Promise<void> {
-    const { account, id } = batch[0] as { account: string; id: string }
-    await changeAccount(account, async (change) => {
-      const record = await change.get<MailboxRecord>(mailboxKey(account, id))
-      for (const { at, modseq, uid } of batch) {
-        change.del(at)
-        change.del(changeKey(id, modseq, uid))
-      }
-      const forgotten = Math.max(record?.forgotten ?? 0, ...batch.map(({ modseq }) => modseq))
-      if (record) change.put(mailboxKey(account, id), { ...record, forgotten })
-      return null
-    })
   }
 
   /** Expunged messages that nobody wanted back in time. */
@@ -177,9 +104,11 @@ export function createSweep(parts: SweepDeps) {
 
   async function sweep(): Promise<void> {
     await sweepLetGo()
-    await sweepRemoved()
+    await removed.sweepRemoved()
     await sweepContents()
-    await sweepVanished()
+    await history.sweepVanished()
+    await history.sweepGone()
+    await parts.sweepUploads(signal)
     for await (const [at] of store.scan(allAccounts)) {
       if (signal.aborted) return
       const account = (unkey(at) as [string, string])[1]
@@ -188,8 +117,5 @@ export function createSweep(parts: SweepDeps) {
     }
   }
 
-  return {
-    purge,
-    sweep,
-  }
+  return { purge: removed.purge, sweep }
 }

@@ -6,8 +6,8 @@
  */
 import { type Clock, type Store, unkey } from 'iems'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
-import { ensureMailbox } from './mailboxes.ts'
-import { addEntries } from './messages.ts'
+import { addEntries } from './entries.ts'
+import { ensureMailbox } from './new-mailboxes.ts'
 import { decode, type ExpungedRecord, expungedOf, heldKey, readEmailId } from './records.ts'
 
 export interface UndeleteDeps {

@@ -84,7 +84,9 @@ async function modseqOf(store: Store, account: string): Promise<number> {
 
 async function changedSince(store: Store, account: string, modseq: number): Promise<string[]> {
   const ids: string[] = []
-  for await (const [at, value] of store.scan(mailboxesOf(account)))
-    if (decode<MailboxRecord>(value).modseq > modseq) ids.push(readMailboxId(at))
+  for await (const [at, value] of store.scan(mailboxesOf(account))) {
+    const record = decode<MailboxRecord>(value)
+    if (Math.max(record.modseq, record.noted ?? 0) > modseq) ids.push(readMailboxId(at))
+  }
   return ids
 }

@@ -2,6 +2,7 @@
  * Access rights (RFC 4314) and quotas (RFC 9208).
  */
 import type { Account } from '../../../directory/static/api.ts'
+import type { AccountLimits } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { bad, isAnswer, no, ok, refusal } from '../responses.ts'
@@ -125,10 +126,19 @@ export const myrights: CommandDefinition = {
 // --- quotas ------------------------------------------------------------------------------------------
 
 /** The root of an account is named after it, and is there only when there is a limit; kilobytes are of 1024 octets. */
-async function tellQuota(session: CommandContext, { id, name, quota = 0 }: Account): Promise<void> {
-  const used = Math.ceil((await session.mail.usage(id)) / 1024)
-  const resource = `STORAGE ${used} ${Math.floor(quota / 1024)}`
-  session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resource})`)
+async function tellQuota(session: CommandContext, { name }: Account, limits: AccountLimits): Promise<void> {
+  const used = await session.mail.usage(limits.account)
+  const resources = [
+    ...(limits.octets === null ? [] : [`STORAGE ${Math.ceil(used.octets / 1024)} ${Math.floor(limits.octets / 1024)}`]),
+    ...(limits.messages === null ? [] : [`MESSAGE ${used.messages} ${limits.messages}`]),
+  ]
+  session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resources.join(' ')})`)
+}
+
+/** Undefined for an account without limits, which has no quota root. */
+async function limitsOf(session: CommandContext, account: Account | undefined): Promise<AccountLimits | undefined> {
+  const limits = account && (await session.mail.limitsOf(account.id))
+  return limits && (limits.octets !== null || limits.messages !== null) ? limits : undefined
 }
 
 export const getquota: CommandDefinition = {
@@ -138,9 +148,9 @@ export const getquota: CommandDefinition = {
     const root = cursor.astring()
     cursor.end()
     const account = await session.parts.accounts.byName(root)
-    if (!account || account.id !== session.account?.id || account.quota === undefined)
-      return no('There is no such quota root', 'NONEXISTENT')
-    await tellQuota(session, account)
+    const limits = account?.id === session.account?.id ? await limitsOf(session, account) : undefined
+    if (!account || !limits) return no('There is no such quota root', 'NONEXISTENT')
+    await tellQuota(session, account, limits)
     return ok('That is how much there is')
   },
 }
@@ -154,10 +164,10 @@ export const getquotaroot: CommandDefinition = {
     const mailbox = await session.mailbox(name, 'r')
     if (isAnswer(mailbox)) return mailbox
     const owner = await session.parts.accounts.byId(mailbox.account)
-    const limited = owner?.quota === undefined ? undefined : owner
-    const root = limited ? ` ${astring(limited.name, session.isUtf8)}` : ''
+    const limits = await limitsOf(session, owner)
+    const root = owner && limits ? ` ${astring(owner.name, session.isUtf8)}` : ''
     session.output.line(`* QUOTAROOT ${session.writeName(name)}${root}`)
-    if (limited) await tellQuota(session, limited)
+    if (owner && limits) await tellQuota(session, owner, limits)
     return ok('That is how much there is')
   },
 }

@@ -2,6 +2,47 @@
  * An account's emails across its mailboxes, as JMAP (RFC 8621) sees them.
  */
 
+/** What an account holds; expunged messages that can still be brought back do not count. */
+export interface Usage {
+  readonly octets: number
+  readonly messages: number
+}
+
+/** What an account may hold at most; null: no limit. */
+export interface AccountLimits {
+  readonly account: string
+  readonly octets: number | null
+  readonly messages: number | null
+}
+
+/** An account's usage has changed. Comes after the commit, and may be missed when a server stops. */
+export interface UsageChange {
+  readonly account: string
+  readonly before: Usage
+  readonly after: Usage
+  /** Ids of the mailboxes that changed. */
+  readonly mailboxes: readonly string[]
+}
+
+/** Ids; each in one of the lists. */
+export interface ObjectChanges {
+  readonly created: readonly string[]
+  readonly updated: readonly string[]
+  readonly destroyed: readonly string[]
+}
+
+/** RFC 8620 section 5.2, for emails and mailboxes together. */
+export interface AccountChanges {
+  /** The `since` of the next call. */
+  readonly state: string
+  /** There were more changes than the limit. */
+  readonly hasMore: boolean
+  readonly emails: ObjectChanges
+  readonly mailboxes: ObjectChanges
+  /** Threads that have gained or lost emails. */
+  readonly threads: readonly string[]
+}
+
 /** One place of an email: a message in a mailbox. */
 export interface Place {
   readonly mailbox: string
@@ -19,6 +60,8 @@ export interface AccountEmail {
    * servers); `\Deleted` belongs to a place and is never here. Keywords are in lower case.
    */
   readonly flags: readonly string[]
+  /** The same as JMAP keywords: `$seen`, `$flagged`, `work`. */
+  readonly keywords: readonly string[]
   /** The earliest INTERNALDATE, ms since 1970. */
   readonly received: number
   /** The earliest SAVEDATE, ms since 1970. */

@@ -42,14 +42,19 @@ export function mergeEntries(entries: readonly PlacedEntry[]): AccountEmail | un
   return first && others.reduce(merge, emailOf(first))
 }
 
+/** RFC 8621 section 4.1.1. */
+const keywordOf = (flag: string) => (flag.startsWith('\\') ? `$${flag.slice(1).toLowerCase()}` : flag)
+
 const flagName = (flag: string) => (flag.startsWith('\\') ? flag : flag.toLowerCase())
 
 function emailOf({ mailbox, entry }: PlacedEntry): AccountEmail {
   const { uid, email, thread, flags, received, saved, size, modseq } = entry
   const place: Place = { mailbox, uid }
+  const own = flags.filter((flag) => flag !== '\\Deleted').map(flagName)
   return {
     ...{ id: email, thread, places: [place], received, saved, size, modseq },
-    flags: flags.filter((flag) => flag !== '\\Deleted').map(flagName),
+    flags: own,
+    keywords: own.map(keywordOf),
   }
 }
 
@@ -61,6 +66,7 @@ function merge(email: AccountEmail, placed: PlacedEntry): AccountEmail {
     ...email,
     places: [...email.places, ...other.places],
     flags: [...flags],
+    keywords: [...flags].map(keywordOf),
     received: Math.min(email.received, other.received),
     saved: Math.min(email.saved, other.saved),
     modseq: Math.max(email.modseq, other.modseq),
