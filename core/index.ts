@@ -32,6 +32,7 @@ export { ERRORS, type ErrorCode, IemsError } from './api/errors.ts'
 export type { EventName } from './api/events.ts'
 export type * from './api/hooks.ts'
 export {
+  type ContentSource,
   type DeliverContext,
   definePlugin,
   type Handler,
@@ -44,12 +45,13 @@ export {
   type SetupContext,
   type Stage,
   type Submission,
+  type SubmissionRecipient,
   type Submitted,
   type Taps,
 } from './api/plugin.ts'
 export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './api/reply.ts'
 export { defineService, type Service } from './api/service.ts'
-export type { ConnectionInfo, DataReply, ServerSession, TlsInfo } from './api/session.ts'
+export type { ConnectionInfo, DataOptions, DataReply, ServerSession, TlsInfo } from './api/session.ts'
 export { IdentityChanged } from './auth/rights.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './auth/sasl/exchange.ts'
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
@@ -78,7 +80,7 @@ export { type Literal, splitLiteral } from './listener/literal.ts'
 export { Pace } from './listener/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listener/proxy.ts'
 export { tlsInfo } from './listener/tls-info.ts'
-export { type RawField, type SplitContent, splitContent } from './message/message.ts'
+export { type RawField, type SplitContent, splitContent } from './message/headers.ts'
 export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './mime/header-end.ts'
 export { readZip, type ZipLimits, type ZippedFile } from './mime/zip.ts'
 export { groupsOf, isLoopback, plainAddress, reversed } from './net/addresses.ts'
@@ -110,6 +112,7 @@ export type {
   ContentStore,
   Holding,
   StagedContent,
+  StoredContent,
 } from './queue/blob-references.ts'
 export { type Config, type ConfigInput, defineConfig } from './runtime/config-schema.ts'
 export type { Job } from './runtime/jobs.ts'

@@ -119,6 +119,8 @@ export interface MailParameters {
   readonly ret?: 'FULL' | 'HDRS'
   /** RFC 3461: the sender's own id for this transaction, decoded. */
   readonly envid?: string
+  /** RFC 4865 HOLDUNTIL: no delivery is tried before this time, in ms since 1970. */
+  readonly notBefore?: number
 }
 
 export interface Recipient {
@@ -130,6 +132,11 @@ export interface Recipient {
   readonly notify?: readonly Notify[]
   /** RFC 3461 ORCPT as received, with its type: `rfc822;a@example.org`, decoded. */
   readonly orcpt?: string
+  /**
+   * The reverse-path for this recipient alone, such as a list's for each member (VERP); absent: the message's. Reports
+   * about the recipient go there. What an address expands to keeps it.
+   */
+  readonly from?: string
 }
 
 export interface Route {
@@ -190,10 +197,17 @@ export interface Message extends ReadableMessage {
   replaceContent(source: AsyncIterable<Uint8Array>): Promise<void>
   /** Changes the reverse-path; `''` for none. */
   setSender(address: string): void
-  /** Somebody more gets it, wherever his address leads, as if the sender had been allowed to name him. */
+  /** Adds a recipient, wherever the address leads, as if the sender had been allowed to name it. */
   addRecipient(address: string): void
-  /** Who was to get it under this address does not; when nobody is left the message is discarded. */
+  /** Removes the recipients with this address; a message with no recipient left is discarded. */
   removeRecipient(address: string): void
+  /** Sends what was for one address to another; NOTIFY, ORCPT, the reverse-path and the original address stay. */
+  replaceRecipient(address: string, by: string): void
+  /**
+   * Makes a message of its own of some of its recipients, with the content and changes so far. From then on each of the
+   * two is changed alone, later `modify` taps get both, and both are accepted in one commit. All recipients: itself.
+   */
+  split(recipients: readonly Recipient[]): Message
 }
 
 // --- what becomes of it -----------------------------------------------------------
@@ -209,6 +223,12 @@ export interface Quarantine {
   readonly reason: string
 }
 export type Verdict = Refusal | Discard | Quarantine
+/**
+ * A verdict for some recipients of a message; it goes on for the others. A client that gets a reply for each recipient
+ * (LMTP) gets theirs. Over SMTP a temporary refusal for one defers the whole message, and a permanent one for some is
+ * reported to the sender.
+ */
+export type RecipientVerdict = Verdict & { readonly recipients: readonly Recipient[] }
 
 /** One message for one next hop, with all its recipients there. */
 export interface Delivery {
@@ -219,8 +239,8 @@ export interface Delivery {
   /** 1 for the first. */
   readonly attempt: number
   /**
-   * The reverse-path that channels send: the message's, unless a `dispatch` tap sets another for this attempt. Our own
-   * reports go to the message's all the same.
+   * The reverse-path that channels send: that of the recipients, or the message's, unless a `dispatch` tap sets another
+   * for this attempt. Reports of this server ignore what `dispatch` sets.
    */
   from: string
   /** Changes for this delivery alone, such as a signature. */
@@ -314,7 +334,7 @@ export interface HookTable extends IemsHooks {
     /** What the address comes to: at least one. */
     readonly routed: readonly Routed[]
   }) => Refusal | void
-  check: (message: ReadableMessage) => Verdict | void
+  check: (message: ReadableMessage) => Verdict | readonly RecipientVerdict[] | void
   modify: (message: Message) => void
   expand: (rcpt: { readonly to: Recipient; readonly from: string }) => readonly Recipient[] | Refusal | void
   route: (rcpt: { readonly to: Recipient; readonly from: string }) => Route | void

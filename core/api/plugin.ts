@@ -12,7 +12,7 @@ import type { CredentialMechanism } from '../auth/sasl/mechanisms.ts'
 import type { Backend } from '../net/backend.ts'
 import type { Dns } from '../net/dns.ts'
 import type { Queue } from '../queue/admin.ts'
-import type { ContentStore } from '../queue/blob-references.ts'
+import type { ContentStore, StoredContent } from '../queue/blob-references.ts'
 import type { RecordKinds } from '../runtime/formats.ts'
 import type { Job } from '../runtime/jobs.ts'
 import type { Log } from '../runtime/log.ts'
@@ -29,8 +29,11 @@ import type {
   HookName,
   HookTable,
   KERNEL_HOOKS,
+  MailParameters,
   Outcome,
+  Priority,
   ReadableMessage,
+  Recipient,
   Subject,
 } from './hooks.ts'
 import type { Reply } from './reply.ts'
@@ -114,16 +117,30 @@ export interface DeliverContext extends Pick<HookContext, 'state' | 'note'> {
   readonly signal: AbortSignal
 }
 
+/** A recipient of a submission. */
+export type SubmissionRecipient = Pick<Recipient, 'address' | 'notify' | 'orcpt' | 'from'>
+
+/** Content that is not stored yet. */
+export type ContentSource = AsyncIterable<Uint8Array> | Uint8Array | string
+
+/** A message that a plugin hands in. */
 export interface Submission {
+  /** The reverse-path; recipients may have one of their own. */
   readonly from: string
-  readonly to: readonly (
-    | string
-    | { readonly address: string; readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[] }
-  )[]
-  readonly content: AsyncIterable<Uint8Array> | Uint8Array | string
+  /** At most `limits.recipients`: larger lists are several submissions, which may share stored content. */
+  readonly to: readonly (string | SubmissionRecipient)[]
+  /**
+   * Octets, or content that is stored already and is not copied: a delivery under way, with its header changes so far,
+   * or content that a holder keeps for as long as this takes.
+   */
+  readonly content: ContentSource | StoredContent
+  /** What MAIL would say: `ret`, `envid`, `requireTls`, `mtPriority`, `notBefore` to send later, … */
+  readonly parameters?: MailParameters
+  /** The class in which it waits. Default: what `parameters.mtPriority` says, `normal` without one. */
+  readonly priority?: Priority
   /** The same key is the same message, for a week: a sender that crashed half-way starts again without harm. */
   readonly once?: string
-  readonly mtPriority?: number
+  /** A mail user agent's first hop: a missing Date and Message-ID are added. Default false. */
   readonly submission?: boolean
 }
 

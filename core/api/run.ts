@@ -1,12 +1,15 @@
 /**
  * What one run of a hook carries: the message it is about, so that the guard can give each plugin its own state and log.
  */
-/** What one run of a hook carries: whose message it is, so that the guard can give each plugin its own box and log. */
 export interface HookRun {
   readonly message?: string
   readonly from?: string
   /** The channels it goes to, as far as they are known. */
   readonly to?: string | readonly string[]
+  /** For a message that may be split: each tap runs for each of these instead of for the hook's subject. */
+  subjects?(): readonly { readonly subject: unknown; readonly run: HookRun }[]
+  /** Takes an answer for some recipients; what is returned is the answer to the hook, undefined lets it go on. */
+  take?(answer: unknown): unknown
   box(plugin: string): Record<string, unknown>
   note(plugin: string, name: string, value: string | number | boolean): void
   /** For the biography. */

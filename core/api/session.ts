@@ -7,7 +7,8 @@
 import type { SaslExchange, WholeCredentials } from '../auth/sasl/exchange.ts'
 import type { SaslMechanism } from '../auth/sasl/mechanisms.ts'
 import type { Step } from '../message/trace.ts'
-import type { Identity, MailParameters, Notify, Protocol, Routed, Session } from './hooks.ts'
+import type { StoredContent } from '../queue/blob-references.ts'
+import type { Identity, MailParameters, Priority, Protocol, Recipient, Routed, Session } from './hooks.ts'
 import type { Refusal, Reply } from './reply.ts'
 
 /** The answer to a content. */
@@ -16,6 +17,18 @@ export interface DataReply extends Reply {
   readonly message?: string
   /** The message is in the queue under that id. */
   readonly queued?: boolean
+  /** With `DataOptions.each`: the reply for each RCPT that was accepted, in order. Absent: this one holds for all. */
+  readonly each?: readonly Reply[]
+}
+
+/** How a content is taken. */
+export interface DataOptions {
+  /** The same key is the same message, for a week. */
+  readonly once?: string
+  /** The class in which it waits; `urgent` only for clients that may relay. Default: by `mtPriority`. */
+  readonly priority?: Priority
+  /** The client gets a reply for each recipient (LMTP), so that `check` can refuse some of them to it. Default false. */
+  readonly each?: boolean
 }
 
 /** Of a TLS connection; `tlsFacts` knows them. */
@@ -61,16 +74,12 @@ export interface ServerSession {
   onRechecked(look: () => void): void
   /** Begins a transaction; also runs `helo` if it has not run since the last new name. */
   mail(from: string, parameters: MailParameters): Promise<Refusal | undefined>
-  rcpt(to: {
-    readonly address: string
-    readonly notify?: readonly Notify[]
-    readonly orcpt?: string
-  }): Promise<Refusal | undefined>
+  rcpt(to: Pick<Recipient, 'address' | 'notify' | 'orcpt' | 'from'>): Promise<Refusal | undefined>
   /**
-   * The content, dot-unstuffed, to its end. When this answers 250 the message is on stable storage; it ends the
-   * transaction either way. A source that throws is a client that went away: nothing is kept.
+   * The content, dot-unstuffed, to its end, or content that is stored already. When this answers 250 the message is on
+   * stable storage; it ends the transaction either way. A source that throws is a client that went away: nothing is kept.
    */
-  data(content: AsyncIterable<Uint8Array>, once?: string): Promise<DataReply>
+  data(content: AsyncIterable<Uint8Array> | StoredContent, options?: DataOptions): Promise<DataReply>
   /** What the transaction has come to so far: every recipient's route, and what each tap said. */
   outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
   /** RSET: forgets the transaction. */

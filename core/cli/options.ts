@@ -16,6 +16,7 @@ export function choosing(command: Command): Command {
     .option('--nexthop <name>', 'only those for this next hop; .example.org is every one below it')
     .option('--from <address>', 'only those of this sender')
     .option('--to <address>', 'only those to this recipient')
+    .option('--scheduled', 'only those that are to be sent later')
 }
 
 export function common(command: Command): Command {

@@ -16,13 +16,14 @@ interface FilterOptions extends Common {
   readonly from?: string
   readonly to?: string
   readonly held?: boolean
+  readonly scheduled?: boolean
   readonly all?: boolean
   readonly reason?: string
   readonly limit?: number
 }
 
-function filterOf(ids: readonly string[], { channel, nexthop, from, to, held, all }: FilterOptions) {
-  const rest = { channel, nexthop, from, recipient: to, held }
+function filterOf(ids: readonly string[], { channel, nexthop, from, to, held, scheduled, all }: FilterOptions) {
+  const rest = { channel, nexthop, from, recipient: to, held, scheduled }
   if (ids.length > 0) return ids.map((message) => ({ ...rest, message }))
   return [all ? { ...rest, message: '*' } : rest]
 }
@@ -79,7 +80,7 @@ const DONE = {
 
 const ABOUT = {
   hold: 'keep deliveries from being tried',
-  release: 'let held deliveries go',
+  release: 'let held deliveries go; with --scheduled, send now what is to be sent later',
   retry: 'try now',
   remove: 'end deliveries without a word to the sender',
   bounce: 'return to the sender',

@@ -15,9 +15,11 @@ export function showEntry(entry: QueueEntry): string {
       ? `held: ${entry.held}`
       : entry.active
         ? 'being delivered'
-        : due <= now
-          ? 'due now'
-          : `next try in ${ago(due - now)}`
+        : entry.notBefore !== undefined
+          ? `to be sent in ${ago(entry.notBefore - now)}`
+          : due <= now
+            ? 'due now'
+            : `next try in ${ago(due - now)}`
   const head = `${bold(entry.id)}  ${entry.priority}  ${formatSize(entry.size)}  ${ago(now - entry.since)} old  from <${entry.from}>`
   const way = `  ${entry.channel} → ${entry.nexthop}  ${when}, ${counted(entry.attempt, 'attempt')} made`
   return [

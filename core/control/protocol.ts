@@ -19,6 +19,7 @@ export const filter = z.strictObject({
   from: z.string().optional(),
   recipient: z.string().optional(),
   held: z.boolean().optional(),
+  scheduled: z.boolean().optional(),
 })
 const reason = z.string().min(1).max(500)
 export const request = z.discriminatedUnion('method', [

@@ -11,11 +11,13 @@ import type { Bounce, Delivery, Outcome } from '../api/hooks.ts'
 import { format, refuse } from '../api/reply.ts'
 import { type HookRun, NO_MESSAGE } from '../api/run.ts'
 import type { Resolve } from '../inbound/resolve.ts'
-import { newId } from '../message/message.ts'
+import { newId } from '../message/ids.ts'
 import { resultOf } from '../message/trace.ts'
 import { headerEnd } from '../mime/header-end.ts'
-import { groupByRoute, type Job, type NewMessage, type Settlement } from '../queue/queue.ts'
-import type { MessageRecord, Waiting } from '../queue/records.ts'
+import { deliveriesFor, type NewMessage } from '../queue/accept.ts'
+import { type MessageRecord, reversePathOf, startOf, type Waiting } from '../queue/records.ts'
+import type { Settlement } from '../queue/settle.ts'
+import type { Job } from '../queue/state.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
@@ -102,13 +104,13 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
 
   function wordsFor(kind: ReportKind, about: readonly Outcome[], { job, delivery }: CompletedAttempt) {
     const { subject = REPORT_TEXTS[kind].subject, text = REPORT_TEXTS[kind].text } = texts[kind] ?? {}
-    const { at } = job.record
+    const start = startOf(job.record)
     const values = {
       subject: delivery.message.headers.get('subject')[0] ?? '(no subject)',
       recipients: about.map(recipientLine).join('\n'),
       hostname,
-      age: ageText(clock.now() - at),
-      until: new Date(at + settings.retry.for).toUTCString(),
+      age: ageText(clock.now() - start),
+      until: new Date(start + settings.retry.for).toUTCString(),
     }
     return { subject: fill(subject, values).slice(0, 900), text: fill(text, values) }
   }
@@ -116,10 +118,11 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
   /** Whom to tell: the sender, the postmaster about a report that cannot be delivered, or nobody. */
   function addressee(
     kind: ReportKind,
-    { job: { record } }: CompletedAttempt,
+    { job: { record, delivery } }: CompletedAttempt,
   ): { to: string; report: 'report' | 'double' } | string {
-    const obstacle = whyNoReport(record)
-    if (!obstacle) return { to: record.from, report: 'report' }
+    const from = reversePathOf(record, delivery)
+    const obstacle = whyNoReport({ from, findings: record.findings })
+    if (!obstacle) return { to: from, report: 'report' }
     const double = obstacle === 'null sender' && kind === 'failure' && record.report !== 'double'
     return double && postmaster !== undefined ? { to: postmaster, report: 'double' } : obstacle
   }
@@ -191,7 +194,7 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
       id,
       hostname,
       arrived: record.at,
-      until: record.at + settings.retry.for,
+      until: startOf(record) + settings.retry.for,
       now,
       returned,
       utf8,
@@ -199,10 +202,10 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
     })
     const staged = await store.blobs.stage([content] as unknown as AsyncIterable<Uint8Array>)
     const { id: blob, ops } = await staged.keep()
-    const routes = groupByRoute(routed)
+    const deliveries = deliveriesFor(routed)
     emit('bounce.queued', { message: id, about: record.id, kind: bounce.kind, to: bounce.to })
     return {
-      routes,
+      deliveries,
       body: ops,
       record: {
         v: 1,
@@ -222,7 +225,7 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
         findings: [],
         state: {},
         steps: [],
-        of: routes.length,
+        of: deliveries.length,
         report,
       },
     }
@@ -234,7 +237,7 @@ export function createOutcomeEvaluator(parts: SettleDeps, settings: SettleSettin
   ): Promise<{ readonly settlement: Settlement; readonly outcomes: readonly Outcome[] }> {
     const { job, began, counts } = attempted
     const now = clock.now()
-    const { at: since } = job.record
+    const since = startOf(job.record)
     const next = nextAttempt(settings.retry, { attempt: job.delivery.attempt + 1, since, now, chance: Math.random() })
     const outcomes = attempted.outcomes.map((outcome) =>
       outcome.status === 'deferred' && next === undefined ? expired(outcome) : outcome,

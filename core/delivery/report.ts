@@ -7,7 +7,7 @@
  */
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from '../api/hooks.ts'
-import { headerField } from '../message/message.ts'
+import { headerField } from '../message/headers.ts'
 import { headerEnd } from '../mime/header-end.ts'
 import {
   addressField,

@@ -12,12 +12,16 @@ import type { EventName } from '../api/events.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'
 import type { DeliverContext } from '../api/plugin.ts'
 import { defer, FAULT, type Reply, refuse } from '../api/reply.ts'
-import { type Body, createHeaders, createMessage, type MessageDeps, openWith, sizeWith } from '../message/message.ts'
+import { type Body, openWith, sizeWith } from '../message/edits.ts'
+import { createHeaders } from '../message/headers.ts'
+import { createMessage, type MessageDeps } from '../message/message.ts'
 import { createTrace, resultOf, type Trace } from '../message/trace.ts'
 import { Flushed } from '../queue/admin.ts'
 import { STORED, type StoredDelivery } from '../queue/blob-references.ts'
-import type { Job, Settlement, SharedQueue } from '../queue/queue.ts'
-import type { DeliveryRecord, MessageRecord } from '../queue/records.ts'
+import type { SharedQueue } from '../queue/queue.ts'
+import { type DeliveryRecord, type MessageRecord, reversePathOf } from '../queue/records.ts'
+import type { Settlement } from '../queue/settle.ts'
+import type { Job } from '../queue/state.ts'
 import { isOutcome } from '../runtime/answers.ts'
 import type { Emit, Log } from '../runtime/log.ts'
 import type { Signals } from '../runtime/signals.ts'
@@ -70,6 +74,7 @@ const SETTLE_TRIES = 10
 const SKEW_MS = 100
 /** When an attempt whose reports could not be written is looked at again. */
 const UNCONCLUDED_MS = 60_000
+const NOT_YET = defer(451, '4.3.0', 'It is to be sent later')
 /** Ms that channels have to end when they are cut. */
 const CUT_MS = 1000
 
@@ -249,9 +254,16 @@ export function createDeliverer(parts: DelivererDeps): Deliverer {
         change: {},
       }
     }
-    const { giveUp } = job.delivery
-    if (giveUp !== undefined)
-      return { delivery, outcomes: all('failed', refuse(550, '5.7.1', giveUp).reply), counts: true, change: {} }
+    const { giveUp, notBefore = 0 } = job.delivery
+    if (giveUp !== undefined) {
+      const reply = typeof giveUp === 'string' ? refuse(550, '5.7.1', giveUp).reply : giveUp
+      return { delivery, outcomes: all('failed', reply), counts: true, change: {} }
+    }
+    // A flush makes whole next hops due, and knows nothing of single deliveries.
+    if (notBefore > clock.now()) {
+      const disposition: Disposition = { kind: 'postpone', until: new Date(notBefore), reply: NOT_YET.reply }
+      return { delivery, outcomes: all('deferred', NOT_YET.reply), counts: false, disposition, change: {} }
+    }
     const trace = traceOf(job, delivery)
     const disposition = await dispatch(delivery, trace)
     if (disposition?.kind === 'fail')
@@ -530,7 +542,7 @@ function createDelivery(
     route: { channel: delivery.channel, nexthop: delivery.nexthop },
     recipients: delivery.recipients,
     attempt: delivery.attempt + 1,
-    from: record.from,
+    from: reversePathOf(record, delivery),
     headers: createHeaders(header, edits),
     get size() {
       return sizeWith(body, edits)

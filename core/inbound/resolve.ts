@@ -80,7 +80,8 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
           refusal ??= no
           continue
         }
-        for (const one of answer) {
+        for (const target of answer) {
+          const one = to.from === undefined || target.from !== undefined ? target : { ...target, from: to.from }
           const name = one.address.toLowerCase()
           // An address that names itself among its targets keeps its own copy.
           if (name === to.address.toLowerCase()) final.push(one)

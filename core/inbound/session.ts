@@ -17,7 +17,7 @@ import type { Attempts } from '../auth/login-throttle.ts'
 import type { Rights } from '../auth/rights.ts'
 import { converse } from '../auth/sasl/exchange.ts'
 import { offeredMechanisms } from '../auth/sasl/mechanisms.ts'
-import { newId } from '../message/message.ts'
+import { newId } from '../message/ids.ts'
 import { createTrace, type Trace } from '../message/trace.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Hooks } from '../runtime/wiring.ts'
@@ -29,6 +29,8 @@ interface Transaction {
   readonly from: string
   readonly parameters: MailParameters
   readonly recipients: Routed[]
+  /** Of them, what each RCPT has come to. */
+  readonly each: (readonly Routed[])[]
   readonly trace: Trace
 }
 
@@ -54,7 +56,8 @@ export interface InboundChannel {
 }
 
 /** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
-function priorityOf(session: Session, { mtPriority = 0 }: MailParameters): Priority {
+function priorityOf(session: Session, { mtPriority = 0 }: MailParameters, wished?: Priority): Priority {
+  if (wished && (wished !== 'urgent' || mayRelay(session))) return wished
   if (mtPriority > 0 && mayRelay(session)) return 'urgent'
   return mtPriority < 0 ? 'bulk' : 'normal'
 }
@@ -202,12 +205,14 @@ export function openSession(
       state: greeting.state,
     })
     const refusal = await ask('mail', { from, parameters, session }, FAULT, trace)
-    if (!refusal) transaction = { id, from, parameters, recipients: [], trace }
+    if (!refusal) transaction = { id, from, parameters, recipients: [], each: [], trace }
     return refusal
   }
 
   /** Where a recipient's mail goes, if no tap refuses it. */
-  async function take(to: Recipient, by: Session, { from, parameters, trace }: Transaction) {
+  async function take(to: Recipient, by: Session, begun: Transaction) {
+    const { parameters, trace } = begun
+    const from = to.from ?? begun.from
     const routed = await deps().resolve.resolve(to, from, by, trace.run)
     if ('kind' in routed) return routed
     const channels = [...new Set(routed.map(({ route }) => route.channel))]
@@ -224,12 +229,14 @@ export function openSession(
     if (deputy) routed = await take(deputy, { ...session, trusted: true }, begun)
     if ('kind' in routed) return routed
     if (recipients.length + routed.length > deps().recipients) return defer(452, '4.5.3', 'Too many recipients')
-    for (const one of routed) {
-      const known = recipients.some(
+    const each = routed.map((one) => {
+      const known = recipients.find(
         ({ recipient, route }) => recipient.address === one.recipient.address && route.channel === one.route.channel,
       )
       if (!known) recipients.push(one)
-    }
+      return known ?? one
+    })
+    begun.each.push(each)
     return undefined
   }
 
@@ -282,7 +289,7 @@ export function openSession(
       const refusal = (await recheck()) ?? (await helo()) ?? (await begin(from, parameters))
       return refusal && refused('sender.refused', refusal, { from })
     },
-    async rcpt({ address, notify, orcpt }) {
+    async rcpt({ address, notify, orcpt, from }) {
       if (revoked.signal.aborted) return REVOKED
       if (!transaction) return NO_MAIL
       const to: Recipient = {
@@ -290,6 +297,7 @@ export function openSession(
         original: address,
         ...(notify ? { notify } : {}),
         ...(orcpt === undefined ? {} : { orcpt }),
+        ...(from === undefined ? {} : { from }),
       }
       let refusal: Refusal | undefined
       try {
@@ -301,20 +309,16 @@ export function openSession(
       }
       return refusal && refused('recipient.refused', refusal, { from: transaction?.from, recipient: address })
     },
-    async data(content, once) {
+    async data(content, { once, priority: wished, each: isEach } = {}) {
       const begun = transaction
       transaction = undefined
       if (revoked.signal.aborted) return REVOKED.reply
       if (!begun) return NO_MAIL.reply
       if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
-      const { id, trace, ...envelope } = begun
-      const priority = priorityOf(session, envelope.parameters)
-      return deps().receive(
-        { session, ...envelope, priority, ...(once === undefined ? {} : { once }) },
-        id,
-        trace,
-        content,
-      )
+      const { id, trace, each, ...envelope } = begun
+      const priority = priorityOf(session, envelope.parameters, wished)
+      const options = { ...(once === undefined ? {} : { once }), ...(isEach ? { each } : {}) }
+      return deps().receive({ session, ...envelope, priority, ...options }, id, trace, content)
     },
     outlook: () => transaction && { routed: transaction.recipients, steps: transaction.trace.steps },
     reset() {

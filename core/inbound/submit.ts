@@ -2,38 +2,34 @@
  * Messages that are handed in by a plugin, by `iems send` or by a test instead of by a client: the same way in, without
  * a socket.
  */
-import type { MailParameters } from '../api/hooks.ts'
-import type { Submission, Submitted } from '../api/plugin.ts'
+import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
 import type { Reply } from '../api/reply.ts'
 import type { ServerSession } from '../api/session.ts'
+import type { StoredContent } from '../queue/blob-references.ts'
+import { withCrlf } from './line-ends.ts'
 import { openSession, type SessionDeps } from './session.ts'
 
-export async function* chunksOf(content: Submission['content']): AsyncGenerator<Uint8Array> {
+/** The octets of content that is not stored yet. */
+export async function* chunksOf(content: ContentSource): AsyncGenerator<Uint8Array> {
   if (typeof content === 'string') yield Buffer.from(content)
   else if (content instanceof Uint8Array) yield content
   else yield* content
 }
 
-/** Ends every line with CRLF, whatever it ended with: lone CR and LF must never leave us (RFC 5321 section 2.3.8). */
-export async function* withCrlf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let afterCr = false
-  for await (const chunk of source) {
-    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
-    const whole: string = (afterCr ? '\r' : '') + text
-    afterCr = whole.endsWith('\r')
-    yield Buffer.from((afterCr ? whole.slice(0, -1) : whole).replace(/\r\n|\r|\n/g, '\r\n'), 'latin1')
-  }
-  if (afterCr) yield Buffer.from('\r\n')
+/** Stored content as it is, anything else with CRLF. */
+function sourceOf(content: Submission['content']): AsyncIterable<Uint8Array> | StoredContent {
+  const isStored = typeof content === 'object' && ('blob' in content || 'route' in content)
+  return isStored ? content : withCrlf(chunksOf(content))
 }
 
 /** One transaction: MAIL, RCPT for each recipient, the content if one of them was accepted. */
 export async function submitTo(
   session: ServerSession,
-  message: Pick<Submission, 'from' | 'to' | 'once'> & { readonly content: AsyncIterable<Uint8Array> },
-  parameters: MailParameters,
+  message: Omit<Submission, 'content'> & { readonly content: AsyncIterable<Uint8Array> | StoredContent },
 ): Promise<Submitted> {
+  const { from, parameters = {}, once, priority } = message
   const refused: { address: string; reply: Reply }[] = []
-  const no = await session.mail(message.from, parameters)
+  const no = await session.mail(from, parameters)
   if (no) return { reply: no.reply, refused }
   for (const to of message.to) {
     const recipient = typeof to === 'string' ? { address: to } : to
@@ -42,7 +38,8 @@ export async function submitTo(
   }
   const [first] = refused
   if (first && refused.length === message.to.length) return { reply: first.reply, refused }
-  const { message: id, queued, ...reply } = await session.data(message.content, message.once)
+  const options = { ...(once === undefined ? {} : { once }), ...(priority ? { priority } : {}) }
+  const { message: id, queued, ...reply } = await session.data(message.content, options)
   return { reply, refused, ...(queued && id !== undefined ? { id } : {}) }
 }
 
@@ -55,9 +52,8 @@ export function createSubmit(sessions: () => SessionDeps) {
       submission: message.submission ?? false,
     }
     const session = openSession(sessions, { channel: name, trusts: () => true }, facts)
-    const parameters = message.mtPriority === undefined ? {} : { mtPriority: message.mtPriority }
     try {
-      return await submitTo(session, { ...message, content: withCrlf(chunksOf(message.content)) }, parameters)
+      return await submitTo(session, { ...message, content: sourceOf(message.content) })
     } finally {
       session.close()
     }

@@ -70,6 +70,8 @@ export interface MessageTrace {
   readonly priority: string
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]
+  /** The message that it was split from on its way in. */
+  readonly splitFrom?: string
   readonly deliveries: readonly DeliveryTrace[]
   readonly finished: boolean
 }
@@ -108,9 +110,15 @@ export function resultOf({ recipient, status, reply, remote }: Outcome): Recipie
   }
 }
 
+const addressOf = ({ address }: Recipient) => address
+
 /** A tap's answer in a few words. */
 export function verdictOf(answer: unknown): string {
-  if (Array.isArray(answer)) return `expanded to ${answer.length}`
+  if (Array.isArray(answer)) {
+    if (answer.every((one) => one?.kind === undefined)) return `expanded to ${answer.length}`
+    const each = answer.map((one) => `${verdictOf(one)} for ${one.recipients?.map(addressOf).join(', ')}`)
+    return each.join('; ').slice(0, 500)
+  }
   const value = answer as {
     kind?: string
     reply?: Parameters<typeof format>[0]

@@ -8,7 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import type { Delivery } from '../api/hooks.ts'
-import { type Body, type Edits, openWith } from '../message/message.ts'
+import { type Body, type Edits, openWith } from '../message/edits.ts'
 import { createHeaderScanner } from '../mime/header-end.ts'
 import type { ByteRange, Check, Op, Store } from '../store/store.ts'
 import type { Subspace } from '../store/subspace.ts'
@@ -35,6 +35,9 @@ export interface Content {
   /** Octets of the whole, as `open` gives it. */
   readonly size: number
 }
+
+/** Content that is stored already: a delivery under way carries it, or a holder keeps it. */
+export type StoredContent = Content | Delivery
 
 /** New content that nobody holds yet. */
 export interface StagedContent {
@@ -123,6 +126,41 @@ export function createRelease(store: Store): ReleaseFreed {
   }
 }
 
+/** Where a body comes from: its blob, what must still be true of it, and the ops that store it. */
+export interface Origin {
+  readonly blob: string
+  readonly checks: readonly Check[]
+  readonly ops: readonly Op[]
+  /** The message that brought it, which may still be in the queue. */
+  readonly message?: string
+  /** The proof that it is there is that it has holders. */
+  readonly isHeld?: true
+}
+
+/** The ops that make owners holders of a body. Throws IEMS_BLOB_MISSING when its proof is that it is held, and it is not. */
+export async function holdOps(
+  store: Store,
+  { blob, checks, ops, message, isHeld }: Origin,
+  owners: readonly string[],
+): Promise<{ readonly ops: readonly Op[]; readonly checks: readonly Check[] }> {
+  const at = holdersKey(blob)
+  const value = await store.get(at)
+  if (isHeld && !value) throw new IemsError('IEMS_BLOB_MISSING', { id: blob })
+  const before = value && decode<HoldersRecord>(value)
+  const next: HoldersRecord = {
+    ...(before ?? (message === undefined ? {} : { message })),
+    turn: (before?.turn ?? 0) + 1,
+  }
+  return {
+    ops: [
+      ...ops,
+      { put: at, value: encode(next) },
+      ...owners.map((owner): Op => ({ put: holderKey(blob, owner), value: encode(1) })),
+    ],
+    checks: [...checks, { key: at, is: value ?? 'absent' }],
+  }
+}
+
 export interface ContentsDeps {
   readonly store: Store
   readonly plugin: string
@@ -134,46 +172,15 @@ export interface ContentsDeps {
 export function createContentStore({ store, plugin, narrowed, release, failed }: ContentsDeps): ContentStore {
   const ownerName = (owner: string) => `${plugin}/${owner}`
 
-  function bodyOf({ blob, blobSize }: Content): Body {
-    return { size: blobSize, open: (range) => store.blobs.open(blob, range) }
-  }
-
-  /** Where a body comes from: its blob, what must still be true of it, and the ops that bring it. */
-  function origin(from: Holding['from']): { blob: string; checks: Check[]; ops: readonly Op[]; message?: string } {
+  /** A body's origin by what a plugin takes it over from. */
+  function originOf(from: Holding['from']): Origin {
     if ('owner' in from)
       return { blob: from.blob, checks: [{ key: holderKey(from.blob, ownerName(from.owner)), is: 'present' }], ops: [] }
-    if ('content' in from) return { blob: from.content.blob, checks: [], ops: from.ops }
-    const { record } = storedIn(from)
-    return {
-      blob: record.blob,
-      checks: [{ key: messageKey(record.id), is: 'present' }],
-      ops: [],
-      message: record.id,
-    }
-  }
-
-  async function holdOps({ from, owner }: Holding): Promise<{ ops: Op[]; checks: Check[] }> {
-    const { blob, checks, ops, message } = origin(from)
-    const at = holdersKey(blob)
-    const value = await store.get(at)
-    const before = value && decode<HoldersRecord>(value)
-    const next: HoldersRecord = {
-      ...(before ?? (message === undefined ? {} : { message })),
-      turn: (before?.turn ?? 0) + 1,
-    }
-    return {
-      ops: [...ops, { put: at, value: encode(next) }, { put: holderKey(blob, ownerName(owner)), value: encode(1) }],
-      checks: [...checks, { key: at, is: value ?? 'absent' }],
-    }
+    return 'content' in from ? { blob: from.content.blob, checks: [], ops: from.ops } : originIn(from)
   }
 
   return {
-    of(delivery) {
-      const { record, edits } = storedIn(delivery)
-      const { blob, blobSize, headerSize, hash } = record
-      const known = hash === undefined ? {} : { hash }
-      return { blob, blobSize, headerSize, ...known, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
-    },
+    of: contentOf,
     async stage(source) {
       const staged = await store.blobs.stage(source)
       const headerSize = await headerSizeOf(staged)
@@ -188,10 +195,10 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
         discard: () => (ops.length > 0 ? Promise.resolve() : store.blobs.remove(id)),
       }
     },
-    open: (content, range) => openWith(bodyOf(content), content.edits, range),
+    open: (content, range) => openWith(bodyOf(store, content), content.edits, range),
     verify: (content, deep) => verify(store, content, deep),
     async commit({ ops, checks = [], hold = [], free = [] }) {
-      const holds = await Promise.all(hold.map(holdOps))
+      const holds = await Promise.all(hold.map(({ from, owner }) => holdOps(store, originOf(from), [ownerName(owner)])))
       const all: Op[] = [...holds.flatMap((one) => one.ops), ...ops.map(narrowed.outerOp)]
       for (const { blob, owner } of free)
         all.push({ del: holderKey(blob, ownerName(owner)) }, { put: freedKey(blob), value: randomBytes(8) })
@@ -200,6 +207,29 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
       return done
     },
   }
+}
+
+/** The stored octets of content, without its edits. */
+export function bodyOf(store: Store, { blob, blobSize }: Pick<Content, 'blob' | 'blobSize'>): Body {
+  return { size: blobSize, open: (range) => store.blobs.open(blob, range) }
+}
+
+/** What a delivery carries, with its own header changes so far. */
+export function contentOf(delivery: Delivery): Content {
+  const { record, edits } = storedIn(delivery)
+  const { blob, blobSize, headerSize, hash } = record
+  const known = hash === undefined ? {} : { hash }
+  return { blob, blobSize, headerSize, ...known, edits: { ...edits, cuts: [...edits.cuts] }, size: delivery.size }
+}
+
+function originIn(delivery: Delivery): Origin {
+  const { record } = storedIn(delivery)
+  return { blob: record.blob, checks: [{ key: messageKey(record.id), is: 'present' }], ops: [], message: record.id }
+}
+
+/** The origin of content that is handed in: a delivery under way, or content that has a holder. */
+export function sharedOrigin(content: StoredContent): Origin {
+  return 'blob' in content ? { blob: content.blob, checks: [], ops: [], isHeld: true } : originIn(content)
 }
 
 async function headerSizeOf({ size, open }: Body): Promise<number> {

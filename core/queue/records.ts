@@ -3,8 +3,8 @@
  *
  *   m id             the message: envelope, session, blob, header edits, findings, boxes; not changed after ACCEPT
  *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
- *   r blob           somebody else than the message holds its blob; `r blob owner` says who
- *   f blob           somebody let go of the blob; it is still to be seen whether he was the last. Another value each time
+ *   r blob           the blob has holders, not only the message that brought it; `r blob owner` names each
+ *   f blob           a holder let go of the blob; whether it was the last is still to be seen. Another value each time
  *   h id n           history: the biography of what is finished or was refused (0: the message, n: a delivery)
  *   o key            a `once` key and the id of the message it became
  *   s name           a secret of this server (login.ts)
@@ -13,7 +13,7 @@
  */
 import type { Finding, MailParameters, Priority, Recipient, Session } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
-import type { Edits } from '../message/message.ts'
+import type { Edits } from '../message/edits.ts'
 import type { AttemptRecord, DeliveryTrace, Step } from '../message/trace.ts'
 import { below, key, unkey } from '../store/keys.ts'
 import type { Key, Value } from '../store/store.ts'
@@ -28,6 +28,8 @@ export interface MessageRecord {
   readonly priority: Priority
   readonly recipients: readonly Recipient[]
   readonly blob: string
+  /** The blob was there before, or other messages have it too: the message is one of its holders. */
+  readonly shared?: true
   readonly blobSize: number
   /** SHA-256 of the blob in base64url; absent in records of versions before it was kept. */
   readonly hash?: string
@@ -38,6 +40,8 @@ export interface MessageRecord {
   readonly findings: readonly Finding[]
   readonly state: Readonly<Record<string, Record<string, unknown>>>
   readonly steps: readonly Step[]
+  /** The first of the messages that were made of what was received, when it was split. */
+  readonly splitFrom?: string
   /** How many deliveries it began with. */
   readonly of: number
   /** Written by us about another message: its own failure is not reported to anybody but the postmaster. */
@@ -61,8 +65,20 @@ export interface DeliveryRecord {
   readonly findings: readonly Finding[]
   readonly warned?: boolean
   readonly held?: string
-  /** An admin wants it ended with a report. */
-  readonly giveUp?: string
+  /** Not tried before this time, ms since 1970. */
+  readonly notBefore?: number
+  /** It is to be ended with a report: an administrator's reason, or the reply of the check that refused it. */
+  readonly giveUp?: string | Reply
+}
+
+/** When a message could first be tried, ms since 1970: its age counts from then. */
+export function startOf({ at, parameters }: Pick<MessageRecord, 'at' | 'parameters'>): number {
+  return Math.max(at, parameters.notBefore ?? 0)
+}
+
+/** The reverse-path of a delivery: that of its recipients, which have the same one, or the message's. */
+export function reversePathOf({ from }: Pick<MessageRecord, 'from'>, { recipients }: DeliveryRecord): string {
+  return recipients[0]?.from ?? from
 }
 
 // --- keys ---------------------------------------------------------------------------------
@@ -71,6 +87,8 @@ export const messageKey = (id: string): Key => key('m', id)
 export const deliveryKey = (id: string, number: number): Key => key('d', id, number)
 /** There is one when somebody else than the message holds the blob. */
 export const holdersKey = (blob: string): Key => key('r', blob)
+/** The owner under which a message of the queue holds a blob; no plugin has such a name. */
+export const messageHolder = (id: string): string => `!/${id}`
 export const holderKey = (blob: string, owner: string): Key => key('r', blob, owner)
 /** Who holds a blob, without the record that says there is somebody. */
 export const holdersOf = (blob: string) => ({ from: key('r', blob, ''), to: below('r', blob).to })

@@ -6,7 +6,7 @@
  */
 
 import type { Clock } from '../api/clock.ts'
-import { idAt } from '../message/message.ts'
+import { idAt } from '../message/ids.ts'
 import { unkey } from '../store/keys.ts'
 import type { Op, Store } from '../store/store.ts'
 import type { ReleaseFreed } from './blob-references.ts'

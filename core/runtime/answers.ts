@@ -35,6 +35,9 @@ const isVerdict: Check = (value) =>
   isRefusal(value) ||
   (isObject(value) && ['discard', 'quarantine'].includes(String(value.kind)) && isText(value.reason))
 
+const isRecipientVerdict: Check = (value) =>
+  isVerdict(value) && isObject(value) && Array.isArray(value.recipients) && value.recipients.every(isRecipientLike)
+
 const isDisposition: Check = (value) => {
   if (!isObject(value)) return false
   if (value.kind === 'reroute') return isRoute(value.route)
@@ -65,7 +68,10 @@ const CHECKS: Readonly<Partial<Record<HookName, { readonly is: Check; readonly m
   },
   reidentify: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
   authorize: { is: (value) => isIdentity(value) || isRefusal(value), may: 'an identity, a refusal or nothing' },
-  check: { is: isVerdict, may: "refuse(…), defer(…), { kind: 'discard' | 'quarantine', reason } or nothing" },
+  check: {
+    is: (value) => (Array.isArray(value) ? value.every(isRecipientVerdict) : isVerdict(value)),
+    may: "refuse(…), defer(…), { kind: 'discard' | 'quarantine', reason }, a list of these with recipients, or nothing",
+  },
   modify: { is: isNoVerdict, may: 'nothing: refuse in check' },
   expand: {
     is: (value) => isRefusal(value) || (Array.isArray(value) && value.every(isRecipient)),

@@ -102,13 +102,13 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.claim = ports.claim()
     const { emit, lasting } = this
     const historyMs = config.history.keep
-    this.sharedQueue = createQueue({ store, clock, emit, historyMs })
+    this.release = createRelease(store)
+    this.sharedQueue = createQueue({ store, clock, emit, release: this.release, historyMs })
     this.signals = createSignals({ store, log: log.child({}), signal })
     this.admin = createAdmin({ store, clock, emit, queue: this.sharedQueue, signals: this.signals })
     this.#attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
     const watched = lasting.of('watched', createWatched)
     this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })
-    this.release = createRelease(store)
     this.submit = createSubmit(() => this.sessions)
     this.sweep = createSweep({ store, clock, queue: this.sharedQueue, release: this.release, historyMs })
     this.schedule = createJobs({ store, clock, log: log.child({}), signal, underWay: this.#underWay }, '')

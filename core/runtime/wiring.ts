@@ -62,12 +62,28 @@ function tapsOf({ name, placement, parts, log }: LoadedPlugin, emit: Emit): [hoo
     const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
     const filtered = placement.from || placement.to
     // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
-    const run: Tap['run'] = filtered
+    const one: Tap['run'] = filtered
       ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
       : (guarded as Tap['run'])
+    const run = hook === 'modify' ? forEach(one) : hook === 'check' ? taking(one) : one
     const hears = (channel: string) => placement.from?.includes(channel) ?? true
     return [hook, { plugin: name, stage, before, mechanisms, discovery, hears, run }]
   })
+}
+
+/** A tap that runs for each message that a split one has become. */
+function forEach(tap: Tap['run']): Tap['run'] {
+  return async (subject, run) => {
+    for (const one of run.subjects?.() ?? [{ subject, run }]) await tap(one.subject, one.run)
+  }
+}
+
+/** A tap whose answers may be for some recipients alone. */
+function taking(tap: Tap['run']): Tap['run'] {
+  return async (subject, run) => {
+    const answer = await tap(subject, run)
+    return run.take ? run.take(answer) : answer
+  }
 }
 
 export interface Hooks {

@@ -7,7 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { CommandCall, CommandOutput } from '../api/command.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import type { Submission, Submitted } from '../api/plugin.ts'
+import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
 import { chunksOf } from '../inbound/submit.ts'
 import type { Queue, QueueEntry } from '../queue/admin.ts'
 import { readLane } from '../queue/records.ts'
@@ -42,7 +42,7 @@ export interface TestSubmission extends Omit<Submission, 'content'>, Pick<Client
 }
 
 export interface TestCall extends Partial<Omit<CommandCall, 'input'>> {
-  readonly input?: Submission['content']
+  readonly input?: ContentSource
 }
 
 export interface TestKernel {
@@ -161,7 +161,7 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
     delivered,
     submit: (message) => submitLocally(kernel, message),
     session(client = {}) {
-      const session = testSession(kernel.openSession, client)
+      const session = testSession((channel, facts) => kernel.openSession(channel, facts), client)
       sessions.push(session)
       return session
     },

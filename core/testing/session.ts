@@ -5,7 +5,7 @@
  * channel's settings do not trust.
  */
 import type { Identity, MailParameters } from '../api/hooks.ts'
-import type { Submission, Submitted } from '../api/plugin.ts'
+import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { chunksOf, submitTo } from '../inbound/submit.ts'
 
@@ -19,9 +19,9 @@ export interface TestClient extends Partial<ConnectionInfo> {
   readonly identity?: Identity
 }
 
-export interface ClientMessage extends Omit<Submission, 'content' | 'once' | 'mtPriority' | 'submission'> {
+export interface ClientMessage extends Omit<Submission, 'content' | 'once' | 'submission'> {
   /** As the channel hands it to the kernel: with CRLF line ends, without dot-stuffing. */
-  readonly content?: Submission['content']
+  readonly content?: ContentSource
   /** Instead of `content`: the body of a message with a plain header. */
   readonly body?: string
   /** Of MAIL. */
@@ -40,7 +40,7 @@ const plainMessage = ({ from, to }: ClientMessage, body: string) =>
   `From: <${from}>\r\nTo: ${to.map((one) => (typeof one === 'string' ? one : one.address)).join(', ')}\r\nSubject: test\r\n\r\n${body}\r\n`
 
 /** The content of a message that a test gives by its body. */
-export const contentOf = (message: ClientMessage): Submission['content'] =>
+export const contentOf = (message: ClientMessage): ContentSource =>
   message.content ?? plainMessage(message, message.body ?? 'Hello.')
 
 export function testSession(
@@ -67,7 +67,7 @@ export function testSession(
     async submit(message: ClientMessage): Promise<Submitted> {
       const refusal = isConnected ? undefined : await session.connect()
       if (refusal) return { reply: refusal.reply, refused: [] }
-      return submitTo(session, { ...message, content: chunksOf(contentOf(message)) }, message.parameters ?? {})
+      return submitTo(session, { ...message, content: chunksOf(contentOf(message)) })
     },
   })
 }

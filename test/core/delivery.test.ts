@@ -230,7 +230,7 @@ test('urgent mail overtakes, bulk mail still moves', async (t) => {
     },
   })
   const send = (mtPriority: number, i: number) =>
-    kernel.submit({ from: 'a@x.example', to: [`b@${mtPriority}-${i % 40}.example`], mtPriority })
+    kernel.submit({ from: 'a@x.example', to: [`b@${mtPriority}-${i % 40}.example`], parameters: { mtPriority } })
   for (let i = 0; i < 120; i++) await send(-4, i)
   for (let i = 0; i < 120; i++) await send(0, i)
   for (let i = 0; i < 120; i++) await send(4, i)

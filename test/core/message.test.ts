@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  type Body,
-  createHeaders,
-  type Edits,
-  headerField,
-  newId,
-  openWith,
-  sizeWith,
-} from '../../core/message/message.ts'
+import { type Body, type Edits, openWith, sizeWith } from '../../core/message/edits.ts'
+import { createHeaders, headerField } from '../../core/message/headers.ts'
+import { newId } from '../../core/message/ids.ts'
 import { headerEnd } from '../../core/mime/header-end.ts'
 import { textOf } from '../../core/testing/index.ts'
 

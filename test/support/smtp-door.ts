@@ -121,7 +121,8 @@ export async function openDoor(
         return refusal
       },
       outlook: () => undefined,
-      async data(content) {
+      async data(source) {
+        const content = source as AsyncIterable<Uint8Array>
         const message = { facts, from: from ?? '', parameters, recipients }
         clear()
         if (answers.read) return answers.read(content)

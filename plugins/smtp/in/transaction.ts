@@ -31,7 +31,8 @@ export interface TransactionDeps {
 /** Content on its way to the kernel. */
 interface Sending {
   readonly content: Content
-  readonly answer: Promise<Reply>
+  /** One, or one for each recipient. */
+  readonly answer: Promise<readonly Reply[]>
   /** For chunks that are not BINARYMIME. */
   readonly scanner?: Scanner | undefined
   /** The kernel has answered, perhaps before the end. */
@@ -175,22 +176,20 @@ export class Transaction {
     return sending
   }
 
-  async #hand(content: Content): Promise<Reply> {
-    const { open, ask } = this.#parts
-    const answer = await ask(() => open.data(content))
-    if ('kind' in answer) return answer.reply
-    const { message, text } = answer
-    // The administrator finds the refusal by the id that its sender can quote.
-    if (message === undefined || answer.code < 400 || text.includes(message)) return answer
-    return { ...answer, text: `${text.slice(0, 400)} (${message})` }
+  async #hand(content: Content): Promise<readonly Reply[]> {
+    const { open, ask, options } = this.#parts
+    const answer = await ask(() => open.data(content, { each: options.protocol === 'lmtp' }))
+    if ('kind' in answer) return [answer.reply]
+    return (answer.each ?? [answer]).map((reply) => withId(reply, answer.message))
   }
 
   /** Waits for the kernel; the transaction is over then, whatever it said. */
   async #answers({ content, answer }: Sending): Promise<readonly Reply[]> {
-    const reply = await answer
+    const replies = await answer
     const times = this.#parts.options.protocol === 'lmtp' ? this.#accepted : 1
     this.#clear()
-    return Array<Reply>(times).fill(content.refusal ?? reply)
+    if (!content.refusal && replies.length === times) return replies
+    return Array<Reply>(times).fill(content.refusal ?? (replies[0] as Reply))
   }
 
   #clear(): void {
@@ -199,4 +198,10 @@ export class Transaction {
     this.#recipients = new Set()
     this.#sending = undefined
   }
+}
+
+/** The administrator finds a refusal by the id that its sender can quote. */
+function withId(reply: Reply, id: string | undefined): Reply {
+  if (id === undefined || reply.code < 400 || reply.text.includes(id)) return reply
+  return { ...reply, text: `${reply.text.slice(0, 400)} (${id})` }
 }

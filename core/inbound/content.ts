@@ -1,0 +1,112 @@
+/**
+ * The content of a message that comes in: staged from a stream, or stored before and shared.
+ *
+ * What must stay true: both are inspected in the same way before anything is decided; shared content is read once and
+ * never copied, unless a lone CR or LF or a missing blank line makes another message of it.
+ */
+import { IemsError } from '../api/errors.ts'
+import { type Body, type Edits, openWith } from '../message/edits.ts'
+import { withBlankLine } from '../mime/header-end.ts'
+import { bodyOf, contentOf, type Origin, type StoredContent, sharedOrigin } from '../queue/blob-references.ts'
+import type { Op, Store } from '../store/store.ts'
+import { type ContentLimits, createInspector } from './inspector.ts'
+import { withCrlf } from './line-ends.ts'
+
+export interface IncomingContent {
+  readonly body: Body
+  readonly header: Uint8Array
+  /** What the content begins with: none when it was staged. */
+  readonly edits: Edits
+  readonly isAscii: boolean
+  /** Makes it stay: where its body is, and what the commit that accepts it needs. */
+  keep(): Promise<KeptContent>
+  discard(): Promise<void>
+}
+
+export interface KeptContent {
+  readonly blob: string
+  readonly hash?: string
+  /** Of staged content. */
+  readonly ops: readonly Op[]
+  /** Of content that was stored before. */
+  readonly origin?: Origin
+}
+
+export interface ContentDeps {
+  readonly store: Store
+  readonly limits: ContentLimits
+  /** BODY=BINARYMIME: octets of any value. */
+  readonly isBinary: boolean
+}
+
+/** Takes content in, from wherever it comes. */
+export function takeContent(
+  deps: ContentDeps,
+  source: AsyncIterable<Uint8Array> | StoredContent,
+): Promise<IncomingContent> {
+  return 'blob' in source || 'route' in source ? shareContent(deps, source) : stageContent(deps, source)
+}
+
+/** Reads a stream to its end. Throws IEMS_CONTENT_… and IEMS_HEADER_TOO_LONG, with nothing left behind. */
+export async function stageContent(
+  { store, limits, isBinary }: ContentDeps,
+  source: AsyncIterable<Uint8Array>,
+): Promise<IncomingContent> {
+  const inspector = createInspector(limits, isBinary)
+  const staged = await store.blobs.stage(inspector.watch(withBlankLine(source)))
+  const header = inspector.header()
+  if (!header) {
+    await staged.discard()
+    throw new IemsError('IEMS_HEADER_TOO_LONG', { limit: limits.headerSize })
+  }
+  const { hash } = staged
+  return {
+    body: staged,
+    header,
+    edits: { prefix: '', cuts: [] },
+    isAscii: inspector.isAscii(),
+    async keep() {
+      const { id: blob, ops } = await staged.keep()
+      return { blob, ops, ...(hash === undefined ? {} : { hash }) }
+    },
+    discard: () => staged.discard(),
+  }
+}
+
+async function shareContent(deps: ContentDeps, source: StoredContent): Promise<IncomingContent> {
+  const { store, limits } = deps
+  const { blob, edits, hash, ...sizes } = 'blob' in source ? source : contentOf(source)
+  const body = bodyOf(store, { blob, ...sizes })
+  const inspector = createInspector(limits, deps.isBinary)
+  const lines = createLineWatch()
+  for await (const chunk of inspector.watch(openWith(body, { prefix: '', cuts: [] }))) lines.push(chunk)
+  if (!lines.isClean() || !inspector.hasBlankLine())
+    return stageContent(deps, withCrlf(openWith(body, { ...edits, cuts: [...edits.cuts] })))
+  const header = inspector.header()
+  if (!header) throw new IemsError('IEMS_HEADER_TOO_LONG', { limit: limits.headerSize })
+  return {
+    body,
+    header,
+    edits: { ...edits, cuts: [...edits.cuts] },
+    isAscii: inspector.isAscii(),
+    keep: async () => ({ blob, ops: [], origin: sharedOrigin(source), ...(hash === undefined ? {} : { hash }) }),
+    discard: async () => {},
+  }
+}
+
+const LONE = /\r(?!\n)|(?<!\r)\n/
+
+/** Whether a CR or LF stands alone, in chunks that may divide a CRLF. */
+function createLineWatch() {
+  let afterCr = false
+  let isClean = true
+  return {
+    push(chunk: Uint8Array) {
+      const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+      const whole = afterCr ? `\r${text}` : text
+      afterCr = whole.endsWith('\r')
+      isClean &&= !LONE.test(afterCr ? whole.slice(0, -1) : whole)
+    },
+    isClean: () => isClean && !afterCr,
+  }
+}

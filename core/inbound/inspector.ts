@@ -1,0 +1,60 @@
+/**
+ * Reads along while content passes: its size, its header, and what it needs of a transport.
+ *
+ * What must stay true: content that breaks a limit throws before its end; memory holds no more than the header.
+ */
+import { isAscii } from 'node:buffer'
+import { IemsError, reasonOf } from '../api/errors.ts'
+import { createHeaderScanner, type HeaderEnd } from '../mime/header-end.ts'
+
+export interface ContentLimits {
+  /** Octets of content. */
+  readonly messageSize: number
+  /** Octets of header. */
+  readonly headerSize: number
+}
+
+export type Inspector = ReturnType<typeof createInspector>
+
+export function createInspector({ messageSize, headerSize }: ContentLimits, isBinary: boolean) {
+  const head: Uint8Array[] = []
+  const scanner = createHeaderScanner()
+  let end: HeaderEnd | undefined
+  let headSize = 0
+  let size = 0
+  let ascii = true
+  function inspect(chunk: Uint8Array) {
+    size += chunk.byteLength
+    if (size > messageSize) throw new IemsError('IEMS_CONTENT_TOO_LARGE', { limit: messageSize })
+    if (!end && headSize <= headerSize) {
+      head.push(chunk)
+      headSize += chunk.byteLength
+      end = scanner.push(chunk)
+    }
+    ascii &&= isAscii(chunk)
+    // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees another message, and perhaps an earlier end.
+    if (!isBinary && chunk.includes(0)) throw new IemsError('IEMS_CONTENT_NUL')
+  }
+  return {
+    /** Passes the source on. Throws what is wrong with it as an IemsError. */
+    async *watch(source: AsyncIterable<Uint8Array>) {
+      try {
+        for await (const chunk of source) {
+          inspect(chunk)
+          yield chunk
+        }
+      } catch (cause) {
+        throw cause instanceof IemsError ? cause : new IemsError('IEMS_CONTENT_BROKEN', { why: reasonOf(cause) }, cause)
+      }
+    },
+    /** The header with its blank line; undefined when it is longer than allowed. */
+    header(): Uint8Array | undefined {
+      if (!end && headSize > headerSize) return undefined
+      const { body } = end ?? scanner.finish()
+      return body > headerSize ? undefined : Buffer.concat(head).subarray(0, body)
+    },
+    /** A blank line stands between header and body. */
+    hasBlankLine: () => end !== undefined && end.body > end.fields,
+    isAscii: () => ascii,
+  }
+}

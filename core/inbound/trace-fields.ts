@@ -1,0 +1,84 @@
+/**
+ * The header fields that this server adds when a message comes in (RFC 5321 section 4.4, RFC 6409 section 8).
+ *
+ * What must stay true: no value from outside ends a comment or a line; a message that went round too often is refused.
+ */
+import { isAscii } from 'node:buffer'
+import type { Session } from '../api/hooks.ts'
+import { type Refusal, refuse } from '../api/reply.ts'
+import type { Edits } from '../message/edits.ts'
+import { createHeaders, headerField } from '../message/headers.ts'
+import { mboxLine } from '../mime/header-end.ts'
+
+/** What the fields say of a message. */
+export interface TraceFacts {
+  readonly id: string
+  readonly session: Session
+  readonly recipients: readonly { readonly recipient: { readonly original: string; readonly address: string } }[]
+}
+
+export interface TraceSettings {
+  readonly hostname: string
+  /** Received fields after which a message is taken to be in a loop. */
+  readonly hops: number
+  /** Ms since 1970. */
+  readonly now: number
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toUTCString().replace('GMT', '+0000')
+}
+
+/** A name from outside inside a comment or after a keyword of Received: nothing that ends the comment or the line. */
+function plain(text: string): string {
+  return text.replace(/[^\w.:[\]@+=-]/g, '?').slice(0, 255)
+}
+
+/** Values of `with` in Received (RFC 3848, RFC 6531); other ways in have none. */
+const WITH = /^(E?SMTP|LMTP)(S?A?)$/
+
+function withClause(protocol: string, isUtf8: boolean): string {
+  const [, name, rest = ''] = WITH.exec(protocol) ?? []
+  if (name === undefined) return ''
+  return ` with ${isUtf8 && name !== 'SMTP' ? `UTF8${name.replace(/^E/, '')}` : name}${rest}`
+}
+
+/** RFC 5321 section 4.4. */
+function received({ session, recipients, id }: TraceFacts, { hostname, now }: TraceSettings): string {
+  const { remote, helo, protocol, tls } = session
+  const address = remote.address.includes(':') ? `IPv6:${remote.address}` : remote.address
+  // `unknown` says that there is no name; a name that could not be asked for is left out.
+  const name = remote.name === undefined ? '' : `${plain(remote.name ?? 'unknown')} `
+  const from = `from ${plain(helo ?? 'unknown')} (${name}[${plain(address)}])`
+  const secured = tls ? ` (${plain(tls.version)} ${plain(tls.cipher)})` : ''
+  const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
+  // With several recipients the field would tell each of the others.
+  const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
+  const isUtf8 = recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
+  const by = `by ${hostname} (IEMS)${withClause(protocol, isUtf8)} id ${id}${to};\r\n\t${dateOf(now)}`
+  // What a plugin or a command hands in has no client to name.
+  return protocol === 'LOCAL' ? by : `${from}${secured}\r\n\t${by}`
+}
+
+/**
+ * The edits that a message begins with: the trace field that every hop adds, and what a mail user agent left out. They
+ * extend `edits`, with which the content was stored.
+ */
+export function firstEdits(
+  facts: TraceFacts,
+  header: Uint8Array,
+  edits: Edits,
+  settings: TraceSettings,
+): Edits | Refusal {
+  const { hostname, hops, now } = settings
+  const start = mboxLine(header)
+  if (start > 0 && edits.cuts[0]?.[0] !== 0) edits.cuts = [[0, start], ...edits.cuts]
+  const headers = createHeaders(header, edits)
+  if (headers.get('received').length >= hops) return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
+  if (facts.session.submission) {
+    if (headers.get('date').length === 0) headers.prepend('Date', dateOf(now))
+    if (headers.get('message-id').length === 0) headers.prepend('Message-ID', `<${facts.id}@${hostname}>`)
+  }
+  edits.prefix = headerField('Received', received(facts, settings)) + edits.prefix
+  return edits
+}

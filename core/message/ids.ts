@@ -1,0 +1,16 @@
+/** Ids of messages and sessions: they sort by time and cannot be guessed. */
+import { randomBytes } from 'node:crypto'
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+/** 26 letters and digits that sort by time (10 for the millisecond) and cannot be guessed (16 random). */
+export function newId(now: number): string {
+  let id = ''
+  for (let rest = now, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) id = ALPHABET[rest % 32] + id
+  for (const byte of randomBytes(16)) id += ALPHABET[byte % 32]
+  return id
+}
+
+/** The smallest id of that millisecond, for ranges over time. */
+export function idAt(ms: number): string {
+  return newId(ms).slice(0, 10)
+}

@@ -1,0 +1,63 @@
+/**
+ * Taking what is due, with a lease and the records of the delivery and its message.
+ *
+ * What must stay true: a delivery's record is read from the store after its lease was taken, never from memory; what
+ * cannot be read now does not keep back what was taken with it.
+ */
+import type { Check, Key, Lease, Value } from '../store/store.ts'
+import { type DeliveryRecord, decode, type MessageRecord, messageKey, readKey } from './records.ts'
+import type { Job, QueueState } from './state.ts'
+
+export const leaseIsOurs = ({ key: at, lane, lease }: Pick<Job, 'key' | 'lane' | 'lease'>): Check => ({
+  due: at,
+  lane,
+  lease: lease.generation,
+})
+
+export async function take(state: QueueState, lane: string, limit: number, leaseMs: number): Promise<Job[]> {
+  const jobs: Job[] = []
+  for (const lease of await state.store.take(lane, limit, leaseMs)) {
+    try {
+      const job = await load(state, lane, lease)
+      if (job) jobs.push(job)
+    } catch (cause) {
+      // It is due again when the lease ends; those that were read must not wait with it.
+      state.emit('store.failing', { message: readKey(lease.key).id, cause })
+    }
+  }
+  return jobs
+}
+
+async function load(state: QueueState, lane: string, lease: Lease): Promise<Job | undefined> {
+  const { store, fresh, active } = state
+  const { id, number } = readKey(lease.key)
+  const found = await read(state, id, lease.key)
+  fresh.delete(id)
+  if (!found) {
+    await store.commit([{ undue: lease.key, lane }], [leaseIsOurs({ key: lease.key, lane, lease })])
+    return undefined
+  }
+  const job: Job = { number, key: lease.key, lane, lease, ...found }
+  active.add(job)
+  return job
+}
+
+/** A delivery's records; undefined when one of them has gone. */
+export async function read(
+  { store, fresh }: QueueState,
+  id: string,
+  at: Key,
+): Promise<Pick<Job, 'record' | 'delivery' | 'value'> | undefined> {
+  const known = fresh.get(id)
+  const [message, value] = await Promise.all([known ?? store.get(messageKey(id)), store.get(at)])
+  if (!message || !value) return undefined
+  const record = known ?? decode<MessageRecord>(message as Value)
+  return { record, delivery: decode<DeliveryRecord>(value), value }
+}
+
+/** Extends a job's lease. False: it is no longer held. */
+export async function renew({ store }: QueueState, job: Job, leaseMs: number): Promise<boolean> {
+  const lease = await store.renew(job.lane, job.lease, leaseMs)
+  if (lease) job.lease = lease
+  return lease !== undefined
+}
