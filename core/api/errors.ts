@@ -12,17 +12,17 @@ export const ERRORS = {
   ],
   IEMS_CONFIG_INVALID: [
     'The configuration has {count}:\n{problems}',
-    'Mend each line at the path that stands before it; nothing was changed.',
+    'Fix the option at each path above. No change was applied.',
   ],
   IEMS_CONFIG_UNREADABLE: [
     '{path} could not be loaded: {why}',
     'The file must be TypeScript or JavaScript that Node can run and export the configuration as its default.',
   ],
-  IEMS_SECRET_MISSING: ['The secret {name} is not there', 'Set the environment variable or create the file.'],
+  IEMS_SECRET_MISSING: ['The secret {name} does not exist', 'Set the environment variable or create the file.'],
   IEMS_SETTING_NEEDS_RESTART: ['{path} cannot be changed by a reload', 'Stop and start the server for this change.'],
   IEMS_PLUGIN_FAULT: [
     '{plugin} failed in {hook}: {why}',
-    'The message was deferred unless the plugin stands with onError "skip"; see the log line of the same message.',
+    'The message was deferred, unless the plugin is configured with onError: "skip". See the log lines of the same message.',
   ],
   IEMS_PLUGIN_API: [
     '{plugin} is made for plugin API {wanted}, this is {offered}',
@@ -30,51 +30,51 @@ export const ERRORS = {
   ],
   IEMS_PLUGIN_SETUP: [
     '{plugin} could not be set up: {why}',
-    'Mend what it names; the server did not start, or the reload was not done.',
+    'Fix the cause it names. The server did not start, or the reload was not applied.',
   ],
-  IEMS_SEVERAL_FAULTS: ['There are {count} faults:\n{problems}', 'Mend each of them; nothing was changed.'],
+  IEMS_SEVERAL_FAULTS: ['There are {count} faults:\n{problems}', 'Fix each of them. No change was applied.'],
   IEMS_PLUGIN_TWICE: [
-    'Two plugins are called {plugin}',
+    'Two plugins have the name {plugin}',
     'Give one of them another name with { as: "…" } as the second argument.',
   ],
   IEMS_COMMAND_TWICE: [
-    '{plugin} brings the command iems {command}, which another plugin brings too',
-    'Take one of the two plugins out; a second instance of a plugin with commands is not possible.',
+    '{plugin} has the command iems {command}, which another plugin has too',
+    'Remove one of the two plugins. A plugin with commands can be configured only once.',
   ],
   IEMS_COMMAND_UNKNOWN: [
     'There is no command iems {command}',
-    'iems --help lists the commands; those of plugins are there when the server runs with the plugin.',
+    'List the commands with iems --help. Those of plugins exist while the server runs with the plugin.',
   ],
   IEMS_HOOK_UNKNOWN: [
-    '{plugin} taps {hook}, which no plugin here declares and the kernel does not have',
+    '{plugin} taps {hook}, which neither the kernel nor a configured plugin declares',
     'Check the spelling, or add the plugin that declares it.',
   ],
   IEMS_HOOK_INVALID: [
     '{plugin} taps {hook} wrongly: {why}',
-    'Correct the plugin; docs/plugin-guide.md shows what stands beside a handler.',
+    'Correct the plugin; docs/plugin-guide.md lists the settings of a handler.',
   ],
   IEMS_HOOK_TWICE: ['{plugin} declares the hook {hook}, which exists already', 'Remove one of the two plugins.'],
   IEMS_ORDER_IMPOSSIBLE: [
     'No order satisfies "{plugin} before {before}" in {hook}',
-    'Take one of the contradicting "before" settings away.',
+    'Remove one of the contradicting "before" settings.',
   ],
-  IEMS_SERVICE_MISSING: ['{plugin} needs the service {service}, which nobody offers', 'Add a plugin that offers it.'],
+  IEMS_SERVICE_MISSING: ['{plugin} needs the service {service}, which no plugin offers', 'Add a plugin that offers it.'],
   IEMS_SERVICE_UNOFFERED: [
     '{plugin} and the service {service}: {why}',
-    'Correct the plugin: each service stands under offers and is offered once with ctx.offer in setup.',
+    'Correct the plugin: list each service under offers, and offer it once with ctx.offer in setup.',
   ],
   IEMS_SERVICE_TWICE: [
     'The service {service} is offered by both {first} and {second}',
     'Remove one of the two plugins.',
   ],
-  IEMS_NEEDS_CIRCLE: ['These plugins need each other in a circle: {plugins}', 'One of them must do without the other.'],
+  IEMS_NEEDS_CIRCLE: ['These plugins need each other in a circle: {plugins}', 'Change one of them to "wants" instead of "needs".'],
   IEMS_CHANNEL_UNKNOWN: [
     '{from} names the channel {channel}, which is not configured',
     'Add it under channels, or correct the name.',
   ],
   IEMS_CHANNEL_MISPLACED: [
-    '{plugin} delivers mail or listens, but stands under plugins',
-    'Give it a name under channels: only there it can be used.',
+    '{plugin} delivers mail or listens, but is configured under plugins',
+    'Move it to channels and give it a name there.',
   ],
   IEMS_TLS_FILE: [
     '{path}: {why}',
@@ -86,7 +86,7 @@ export const ERRORS = {
   ],
   IEMS_FOLDER_OPEN: [
     '{path} can be entered by other users of the machine (mode {mode})',
-    'Set store.path (or folder) to a folder that only the server uses, or take the rights of others away: chmod 700.',
+    'Set store.path (or folder) to a folder that only the server uses, or remove the permissions of other users: chmod 700.',
   ],
   IEMS_STORE_LOCKED: [
     '{path} is in use by another process',
@@ -104,7 +104,7 @@ export const ERRORS = {
     'No space left in {path}',
     'Free some space. Until then senders get "try again later"; logins, reading and deleting go on from the reserve.',
   ],
-  IEMS_STORE_FAILED: ['{path} cannot be used: {why}', 'Check the disk and the rights of the folder.'],
+  IEMS_STORE_FAILED: ['{path} cannot be used: {why}', 'Check the disk and the permissions of the folder.'],
   IEMS_STORE_CLOSED: ['The store is closed', 'Nothing to do: the server was stopping.'],
   IEMS_BLOB_MISSING: [
     'The blob {id} is not in the store',

@@ -1,5 +1,5 @@
 /**
- * When a delivery that failed for now is tried again. Pure: the clock and chance are arguments.
+ * Times of further attempts after a temporary failure. Pure: the clock and chance are arguments.
  */
 
 export interface RetrySettings {
@@ -8,7 +8,7 @@ export interface RetrySettings {
   /** By how much each wait is longer than the one before. */
   readonly factor: number
   /** Ms no wait exceeds. */
-  readonly most: number
+  readonly max: number
   /** Ms after which a message is given up. */
   readonly for: number
 }
@@ -20,7 +20,7 @@ export function nextAttempt(
 ) {
   const age = tried.now - tried.since
   if (age >= settings.for) return undefined
-  const wait = Math.min(settings.most, settings.first * settings.factor ** (tried.attempt - 1))
+  const wait = Math.min(settings.max, settings.first * settings.factor ** (tried.attempt - 1))
   const spread = Math.round(wait * (0.95 + 0.1 * tried.chance))
   // The last attempt falls on the end itself rather than after it.
   return Math.max(1, Math.min(spread, settings.for - age))

@@ -52,7 +52,7 @@ export const dnsOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Whether servers on other machines are believed when they say that an answer is secured by DNSSEC. Those on this machine always are.',
+      'Trust the AD bit (DNSSEC) of name servers on other machines. Name servers on this machine are always trusted.',
     ),
 })
 export type DnsOptions = z.output<typeof dnsOptions>

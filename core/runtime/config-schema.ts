@@ -52,7 +52,7 @@ export const configSchema = z.strictObject({
       z.custom<StoreProvider>((value) => typeof (value as StoreProvider)?.open === 'function'),
     ])
     .prefault({})
-    .describe('Where everything is kept: a LevelDB folder, or another store.'),
+    .describe('Store for queue, mailboxes and all other records: a LevelDB folder, or another store.'),
   folder: z
     .string()
     .min(1)
@@ -85,7 +85,7 @@ export const configSchema = z.strictObject({
       recheckInterval: duration()
         .prefault('5 min')
         .describe(
-          'How often open sessions are asked whether their identity still holds, where no change was announced: an LDAP server or another kernel may have changed it.',
+          'Interval at which the identities of open sessions are checked again, for changes that no event announced (an LDAP server, another node).',
         ),
       logins: z
         .strictObject({
@@ -93,8 +93,8 @@ export const configSchema = z.strictObject({
           delay: duration().prefault('1 s').describe('The wait after the next one; each is twice the one before.'),
           longest: duration()
             .prefault('30 s')
-            .describe('The longest wait; who would wait longer is told to try later.'),
-          forget: duration().prefault('1 h').describe('How long after the last failure all of them are forgotten.'),
+            .describe('Longest wait for a login; clients that would wait longer are refused for now (454).'),
+          forget: duration().prefault('1 h').describe('Time after the last failure at which failures are forgotten.'),
           remembered: z
             .int()
             .positive()
@@ -126,14 +126,12 @@ export const configSchema = z.strictObject({
       success: reportText.optional().describe('Words of success reports.'),
     })
     .prefault({}),
-  dns: dnsOptions
-    .prefault({})
-    .describe('How names are resolved, for everything in the server: one resolver with one cache.'),
+  dns: dnsOptions.prefault({}).describe('DNS resolver of the whole server, with one cache.'),
   history: z
     .strictObject({
       keep: duration()
         .prefault('7 days')
-        .describe("How long `iems message show` knows finished messages; '0 s' for not at all."),
+        .describe("Time for which `iems message show` knows finished messages; '0 s' for none."),
     })
     .prefault({}),
   log: z
@@ -149,7 +147,7 @@ export const configSchema = z.strictObject({
       privacy: z
         .boolean()
         .default(false)
-        .describe('Whether local parts of addresses are left out of lines at level info and above.'),
+        .describe('Omit local parts of addresses from log lines at level info and above.'),
     })
     .prefault({}),
   control: z
@@ -165,7 +163,7 @@ export const configSchema = z.strictObject({
     .describe(
       "Time without a turn of the event loop after which the process writes where it hangs to the log and ends, so that the service manager restarts it; '0 s' for never.",
     ),
-  drain: duration().prefault('30 s').describe('How long a stop or reload waits for what is under way.'),
+  drain: duration().prefault('30 s').describe('Time for which a stop or reload waits for work under way.'),
 })
 
 export type ConfigInput = z.input<typeof configSchema>

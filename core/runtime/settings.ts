@@ -28,11 +28,11 @@ export const placement = z.strictObject({
 const retry = z.strictObject({
   first: duration().prefault('5 min').describe('Wait before the second attempt.'),
   factor: z.number().min(1).max(10).default(1.5).describe('By how much each wait is longer than the one before.'),
-  most: duration().prefault('4 h').describe('No wait is longer.'),
+  max: duration().prefault('4 h').describe('Maximum wait between attempts.'),
   for: duration().prefault('5 days').describe('After this time the message is returned to its sender.'),
   warnAfter: duration()
     .prefault('4 h')
-    .describe("After this time the sender is told that the message waits; '0 s' for never."),
+    .describe("Time after which the sender receives a report of the delay; '0 s' for never."),
 })
 
 /** `'100/min'`: how many in a unit of time; ms between two after the schema. */
@@ -51,7 +51,7 @@ export const channelSettings = placement.extend({
     .enum(['anyone', 'authorised'])
     .default('authorised')
     .describe(
-      "Who may send to this channel: 'anyone' (local mail, lists) or 'authorised' (relays): no open relay by omission. mailstore has 'anyone' as its default, since nothing leaves the server by it.",
+      "Senders whose mail this channel takes: 'anyone' (local mail, lists) or 'authorised' (relays), so that no open relay is made by omission. The default of mailstore is 'anyone', since its mail does not leave the server.",
     ),
   trusts: z
     .array(network())
@@ -61,7 +61,7 @@ export const channelSettings = placement.extend({
   concurrency: z.number().int().min(1).max(10_000).default(100).describe('Deliveries at a time.'),
   perNextHop: z.number().int().min(1).max(10_000).default(20).describe('Deliveries at a time to one next hop.'),
   rate: rate.optional().describe("Most deliveries to one next hop, such as '100/min'; no limit if absent."),
-  retry: retry.prefault({}).describe('When a delivery that failed for now is tried again.'),
+  retry: retry.prefault({}).describe('Times of further attempts after a temporary failure.'),
   lease: duration()
     .prefault('10 min')
     .describe('A delivery that is silent for so long is presumed dead and given to another.'),

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { nextAttempt } from '../../core/delivery/retry.ts'
 
 const MIN = 60_000
-const settings = { first: 5 * MIN, factor: 1.5, most: 240 * MIN, for: 5 * 1440 * MIN }
+const settings = { first: 5 * MIN, factor: 1.5, max: 240 * MIN, for: 5 * 1440 * MIN }
 
 test('waits grow by the factor up to the longest, and end when the time is over', () => {
   const waits: number[] = []

@@ -23,7 +23,7 @@ export default defineConfig({
   hostname: 'mx.test',
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${listen}' }, { trusts: ['127.0.0.0/8'] }),
-    relay: smtpOut({ nexthop: '127.0.0.1:${nexthop}', tls: 'off' }, { retry: { first: '1 s', most: '1 s' } }),
+    relay: smtpOut({ nexthop: '127.0.0.1:${nexthop}', tls: 'off' }, { retry: { first: '1 s', max: '1 s' } }),
   },
 })
 `

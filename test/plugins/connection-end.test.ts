@@ -160,7 +160,7 @@ for (const transport of OTHERS) {
       starttls: { say: 'STLS\r\n', until: '+OK Begin TLS now\r\n' },
       say: 'USER ann\r\nPASS secret\r\nRETR 1\r\nRETR 1\r\nQUIT\r\nNOOP\r\n',
     })
-    assert.match(text.slice(-60), /\r\n\.\r\n\+OK Until next time\r\n$/)
+    assert.match(text.slice(-60), /\r\n\.\r\n\+OK POP3 server signing off\r\n$/)
     assert.ok(text.length > 2 * MESSAGE.length)
     assert.deepEqual({ error, closeNotify }, { error: undefined, closeNotify: transport.includes('tls') || undefined })
   })

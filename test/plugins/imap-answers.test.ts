@@ -198,7 +198,7 @@ test('NUL never stands in an ordinary literal, and comes only in a literal8', as
   assert.equal(await part('BINARY.PEEK[1]'), '* 1 FETCH (BINARY[1] ~{8}\r\n \0-\x80\r\n\r\n)')
   const catenated = await client.command('APPEND INBOX CATENATE (TEXT {3+}\r\na\0b)')
   assert.match(catenated.at(-1) ?? '', /^NO \[CANNOT\]/)
-  assert.deepEqual((await client.command('NOOP')).at(-1), 'OK Nothing done')
+  assert.deepEqual((await client.command('NOOP')).at(-1), 'OK NOOP completed')
 })
 
 test('parts of URLs are cut as in FETCH', async (t) => {
@@ -256,7 +256,7 @@ test('whoever loses the right to read a mailbox hears nothing more of it', async
     '* BYE You may no longer read this mailbox',
     'NO [NOPERM] You may no longer read this mailbox',
   ])
-  assert.deepEqual(await notified.command('NOOP'), ['OK Nothing done'])
+  assert.deepEqual(await notified.command('NOOP'), ['OK NOOP completed'])
   assert.match(
     (await notified.command('NOTIFY SET STATUS (mailboxes Users/ann/Sh (MessageNew MessageExpunge))')).join('\n'),
     /^OK/,

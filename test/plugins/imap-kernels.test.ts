@@ -58,7 +58,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     await owner.command('DELETEACL Shared bob')
     assert.equal(await idle.line(), '* BYE You may no longer read this mailbox')
     await owner.command(`APPEND Shared {${text.length}+}\r\n${text}`)
-    assert.deepEqual(await notified.command('NOOP'), ['OK Nothing done'])
+    assert.deepEqual(await notified.command('NOOP'), ['OK NOOP completed'])
     await owner.command('SETACL Shared bob lr')
     await owner.command(`APPEND Shared {${text.length}+}\r\n${text}`)
     let told = await notified.line()

@@ -333,7 +333,7 @@ test('RFC 9051 6.3.13: idling', async (t) => {
   assert.match(await client.line(), /^A002 OK /)
   const inbox = await kernel.mailbox('ann')
   allowed(await kernel.mail.expunge(inbox, [[2, 2]]))
-  assert.deepEqual(await client.command('FETCH 4 (FLAGS)'), ['* 4 FETCH (FLAGS ())', 'OK That is all'])
+  assert.deepEqual(await client.command('FETCH 4 (FLAGS)'), ['* 4 FETCH (FLAGS ())', 'OK FETCH completed'])
   client.send('A004 IDLE\r\n')
   const lines = [await client.line(), await client.line()]
   assert.deepEqual(lines, ['+ Idling', '* 2 EXPUNGE'])
@@ -809,7 +809,7 @@ test('RFC 9738 3: a limit of messages for one command', async (t) => {
   const fetched = await client.command('UID FETCH 1:25 (UID)')
   assert.deepEqual(
     [fetched.length, fetched[0], fetched.at(-1)],
-    [11, '* 16 FETCH (UID 16)', 'OK [MESSAGELIMIT 10 16] That is all that one command may ask'],
+    [11, '* 16 FETCH (UID 16)', 'OK [MESSAGELIMIT 10 16] Command limit reached, ask for the rest'],
   )
   await says(client, 'UID FETCH 1:10 (UID) (PARTIAL 1:2)', '* 1 FETCH (UID 1)', '* 2 FETCH (UID 2)', 'OK')
   await says(client, 'UID SEARCH UNFLAGGED', '* SEARCH 21 22 23 24 25', 'OK [MESSAGELIMIT 10 21] Search completed')

@@ -35,7 +35,7 @@ test('a wrong password and an unknown name are answered alike, and too many end 
   const plain = Buffer.from('\0ann\0secret').toString('base64')
   assert.match((await client.command(`AUTHENTICATE PLAIN ${plain}`))[0] ?? '', /^OK \[CAPABILITY .*IDLE/)
   assert.deepEqual(await client.command('LOGIN ann secret'), ['BAD You have logged in already'])
-  assert.deepEqual(await client.command('UNAUTHENTICATE'), ['OK Nobody is logged in now'])
+  assert.deepEqual(await client.command('UNAUTHENTICATE'), ['OK UNAUTHENTICATE completed'])
   for (let times = 0; times < 2; times++) await client.command('LOGIN ann wrong')
   assert.match((await client.command('LOGIN ann wrong')).join('\n'), /\* BYE Too many failed logins/)
 })
@@ -68,7 +68,7 @@ test('several messages are appended all or none', async (t) => {
   const broken = await client.command(`APPEND INBOX {${one.length}+}\r\n${one} (bad {${two.length}+}\r\n${two}`)
   assert.match(broken.at(-1) ?? '', /^BAD/)
   assert.equal((await mailbox('ann')).messages, 2)
-  assert.deepEqual((await client.command('NOOP')).slice(-1), ['OK Nothing done'])
+  assert.deepEqual((await client.command('NOOP')).slice(-1), ['OK NOOP completed'])
 })
 
 test('a literal is asked for, and one that is too big is not', async (t) => {
@@ -95,7 +95,7 @@ test('sequence numbers of one session stay what they are while another expunges'
   assert.equal(fetched[0], '* 3 FETCH (UID 3)')
   assert.ok(!fetched.join().includes('EXPUNGE'), 'not during FETCH')
   assert.match((await client.command('FETCH 2 (UID BODY.PEEK[])'))[0] ?? '', /^OK \[EXPUNGEISSUED\]/)
-  assert.deepEqual(await client.command('NOOP'), ['* 2 EXPUNGE', 'OK Nothing done'])
+  assert.deepEqual(await client.command('NOOP'), ['* 2 EXPUNGE', 'OK NOOP completed'])
   assert.equal((await client.command('FETCH 2 (UID)'))[0], '* 2 FETCH (UID 3)')
 })
 
@@ -185,7 +185,7 @@ test('messages are searched by flags, sizes, dates, headers and text', async (t)
     'EMAILID nothing': '',
   }
   for (const [key, found] of Object.entries(cases))
-    assert.deepEqual(await client.command(`SEARCH ${key}`), [`* SEARCH${found}`, 'OK That is all'], key)
+    assert.deepEqual(await client.command(`SEARCH ${key}`), [`* SEARCH${found}`, 'OK SEARCH completed'], key)
   assert.match((await client.command('SEARCH CHARSET x-none ALL'))[0] ?? '', /^NO \[BADCHARSET/)
   assert.deepEqual(
     (await client.command('UID SEARCH RETURN (SAVE MIN COUNT) UNSEEN'))[0],
@@ -264,11 +264,11 @@ test('annotations are for everybody or for one alone', async (t) => {
   const bob = await talk('bob')
   assert.deepEqual(await bob.command(asked), [
     '* METADATA Users/ann/Archive (/shared/comment "for all" /private/comment NIL)',
-    'OK That is all',
+    'OK GETMETADATA completed',
   ])
   assert.deepEqual(await client.command('GETMETADATA (DEPTH INFINITY MAXSIZE 5) Archive (/shared /private)'), [
     '* METADATA Archive (/private/comment "mine")',
-    'OK [METADATA LONGENTRIES 7] That is all',
+    'OK [METADATA LONGENTRIES 7] GETMETADATA completed',
   ])
   await client.command('SETMETADATA Archive (/private/comment NIL)')
   assert.equal(
@@ -357,7 +357,7 @@ test('nonsense is BAD, a line without an end is BYE, and the next client is serv
   assert.ok(
     (await client.command(`SEARCH ${'NOT '.repeat(100)}ALL`)).at(-1)?.startsWith('BAD the parentheses are too deep'),
   )
-  assert.deepEqual(await client.command('UID FETCH 1:4294967295,4294967295:1 FLAGS'), ['OK That is all'])
+  assert.deepEqual(await client.command('UID FETCH 1:4294967295,4294967295:1 FLAGS'), ['OK FETCH completed'])
   assert.ok((await client.command('FETCH 4294967296 FLAGS')).at(-1)?.startsWith('BAD a smaller number'))
   client.send('x'.repeat(70_000))
   assert.match(await client.line(), /^\* BYE The line is too long/)
@@ -429,7 +429,7 @@ test('what stands in the literals of a command that cannot be run is no command'
   const { talk } = await createImapKernel(t)
   const client = await talk()
   assert.deepEqual(await client.command('APPEND INBOX {11+}\r\nx1 LOGOUT\r\n {2+}\r\n\r\n'), ['BAD Log in first'])
-  assert.deepEqual(await client.command('NOOP'), ['OK Nothing done'])
+  assert.deepEqual(await client.command('NOOP'), ['OK NOOP completed'])
 })
 
 test('the keywords of a mailbox are told when it is opened, also those that came since', async (t) => {

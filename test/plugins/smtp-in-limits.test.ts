@@ -23,7 +23,7 @@ test('connections are limited from one address and in all, and a place is free a
   const first = await from('192.0.2.7')
   assert.match(first.greeting, /^220/)
   assert.match((await from('192.0.2.7')).greeting, /^220/)
-  assert.equal((await from('192.0.2.7')).greeting, '421 4.7.0 Too many connections from your address, try again later')
+  assert.equal((await from('192.0.2.7')).greeting, '421 4.7.0 Too many connections from this address, try again later')
   assert.match((await from('192.0.2.8')).greeting, /^220/)
   assert.equal((await from('192.0.2.9')).greeting, '421 4.7.0 Too many connections, try again later')
   assert.match(await first.client.ask('QUIT'), /^221/)
@@ -43,8 +43,8 @@ test('a client that sends no whole command in time is hung up on, however he spr
     if (second < 11) assert.match(await busy.ask('NOOP'), /^250/)
     await clock.advance(1000)
   }
-  assert.equal(await idle.rest(), '421 4.4.2 No command in time\r\n')
-  assert.equal(await slow.rest(), '421 4.4.2 No command in time\r\n')
+  assert.equal(await idle.rest(), '421 4.4.2 Timeout waiting for a command\r\n')
+  assert.equal(await slow.rest(), '421 4.4.2 Timeout waiting for a command\r\n')
   assert.match(await busy.ask('NOOP'), /^250/)
 })
 
@@ -85,7 +85,7 @@ for (const [how, limit, send] of [
     await client.ask('DATA')
     let isOver = false
     void client.rest().then((text) => {
-      assert.equal(text, '421 4.4.2 Content is coming too slowly\r\n')
+      assert.equal(text, '421 4.4.2 Timeout waiting for content\r\n')
       isOver = true
     })
     for (let second = 0; second < 300 && !isOver; second++) {
@@ -173,7 +173,7 @@ test('who speaks before the greeting is refused while we wait for that', async (
   const door = await openDoor(t, { bannerDelay: '100 ms' })
   const hasty = await talk(t, door.port)
   hasty.send('EHLO x\r\n')
-  assert.equal(await hasty.rest(), '554 5.5.1 You spoke before the greeting\r\n')
+  assert.equal(await hasty.rest(), '554 5.5.1 Client sent data before the greeting\r\n')
   const patient = await talk(t, door.port)
   assert.match(await patient.reply(), /^220/)
   assert.match(await patient.ask('EHLO x'), /^250/)

@@ -87,7 +87,7 @@ export async function talkTo(
   const check = (text: string) => {
     checkResponse(text, { isUtf8 })
     if (/^\* ENABLED.* (?:IMAP4rev2|UTF8=ACCEPT)/i.test(text)) isUtf8 = true
-    if (text.endsWith('OK Nobody is logged in now')) isUtf8 = false
+    if (text.endsWith('OK UNAUTHENTICATE completed')) isUtf8 = false
   }
   async function line(): Promise<string> {
     for (let from = 0; ; ) {

@@ -6,7 +6,7 @@ import * as z from 'zod'
 
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(5000).describe('Connections at a time, in all; more are told BYE.'),
+    connections: z.int().positive().default(5000).describe('Maximum number of connections; further ones receive BYE.'),
     connectionsPerAddress: z.int().positive().default(100).describe('Connections at a time from one address.'),
     lineLength: size().prefault('64 KiB').describe('Length of a command line without its literals.'),
     errors: z.int().positive().default(50).describe('Commands that could not be understood, in a session; then BYE.'),
@@ -19,7 +19,7 @@ const limits = z
     messageSize: size().prefault('50 MB').describe('Largest message a client may append. Announced as APPENDLIMIT.'),
   })
   .prefault({})
-  .describe('How much one client may take.')
+  .describe('Limits for one client.')
 
 const timeouts = z
   .strictObject({
@@ -31,10 +31,10 @@ const timeouts = z
     write: duration().prefault('5 min').describe('For the client to take anything of what it asked for.'),
   })
   .prefault({})
-  .describe('How long one client may be silent.')
+  .describe('Times to wait for one client.')
 
 export const options = z.strictObject({
-  listen: listenOption().describe("Where to listen: ':143', ':993', or a list."),
+  listen: listenOption().describe("Addresses to listen on: ':143', ':993', or a list."),
   tls: tlsOption(993).optional().describe('Certificates; without them there is no TLS.'),
   authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),
   shared: z.string().optional().describe('Name of an account whose mailboxes are there for all, below Shared/.'),

@@ -94,7 +94,7 @@ export class Session implements CommandContext {
       log.error('session cut off', { user: this.account?.user, cause: error })
       throw error
     }
-    const why = error instanceof TimedOut ? 'You have been silent for too long' : 'An error of ours'
+    const why = error instanceof TimedOut ? 'You have been silent for too long' : 'Internal error'
     if (!(error instanceof TimedOut)) log.error('session failed', { cause: error })
     try {
       output.line(`* BYE ${why}`)

@@ -6,14 +6,14 @@ import * as z from 'zod'
 
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(1000).describe('Connections at a time, in all; more are told -ERR.'),
+    connections: z.int().positive().default(1000).describe('Maximum number of connections; further ones receive -ERR.'),
     connectionsPerAddress: z.int().positive().default(50).describe('Connections at a time from one address.'),
     lineLength: size().prefault('4 KiB').describe('Length of a command line (RFC 2449 asks for 255 octets).'),
     errors: z.int().positive().default(20).describe('Commands that were refused, in a session; then it ends.'),
     authAttempts: z.int().positive().default(5).describe('Failed logins in a session; then it ends.'),
   })
   .prefault({})
-  .describe('How much one client may take.')
+  .describe('Limits for one client.')
 
 const timeouts = z
   .strictObject({
@@ -23,16 +23,16 @@ const timeouts = z
     write: duration().prefault('5 min').describe('For the client to take anything of what it asked for.'),
   })
   .prefault({})
-  .describe('How long one client may be silent.')
+  .describe('Times to wait for one client.')
 
 export const options = z.strictObject({
-  listen: listenOption().describe("Where to listen: ':110', ':995', or a list."),
+  listen: listenOption().describe("Addresses to listen on: ':110', ':995', or a list."),
   tls: tlsOption(995).optional().describe('Certificates; without them there is no TLS.'),
   authWithoutTls: z.boolean().default(false).describe('Let passwords pass in the clear.'),
   loginDelay: duration().prefault('0 s').describe('Shortest time between two logins of an account (LOGIN-DELAY).'),
   expire: duration()
     .optional()
-    .describe('After how long messages are removed by themselves, as clients are told (EXPIRE). Default: never.'),
+    .describe('Age at which another program removes messages, as announced to clients (EXPIRE). Default: never.'),
   proxyFrom: z
     .array(network())
     .default([])

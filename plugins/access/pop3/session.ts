@@ -56,9 +56,9 @@ interface Command {
   run(session: Session, words: readonly string[], rest: string): Promise<Answer> | Answer
 }
 
-const GONE = '-ERR There is no such message'
-const TEMPORARY = '-ERR [SYS/TEMP] That is not possible now; try again later'
-const IMPROPER = '-ERR That was no proper response'
+const GONE = '-ERR No such message'
+const TEMPORARY = '-ERR [SYS/TEMP] Temporary failure, try again later'
+const IMPROPER = '-ERR Invalid response'
 const RESPONSE_LIMIT = 12_288
 
 export class Session {
@@ -118,7 +118,7 @@ export class Session {
       if (error instanceof ConnectionClosed || error instanceof TimedOut) throw error
       if (error instanceof LineTooLong) this.end()
       else log.error('command failed', { cause: error })
-      answer = error instanceof LineTooLong ? '-ERR The line is too long' : TEMPORARY
+      answer = error instanceof LineTooLong ? '-ERR Line too long' : TEMPORARY
     }
     await this.#write(answer)
     if (!this.#isOver && this.#errors > options.limits.errors) {
@@ -133,9 +133,9 @@ export class Session {
     const [name = '', ...words] = line.split(' ')
     const command = COMMANDS[name.toUpperCase()]
     const state: State = this.drop ? 'transaction' : 'authorization'
-    if (!command) return '-ERR There is no such command'
+    if (!command) return '-ERR Unknown command'
     if (command.state !== 'any' && command.state !== state)
-      return state === 'transaction' ? '-ERR You have logged in already' : '-ERR Log in first'
+      return state === 'transaction' ? '-ERR Already authenticated' : '-ERR Log in first'
     return command.run(this, words, line.slice(name.length + 1))
   }
 
@@ -159,7 +159,7 @@ export class Session {
   /** Why passwords are not taken, if they are not. */
   get obstacle(): string | undefined {
     const { isSecure, options } = this.parts
-    return isSecure() || options.authWithoutTls ? undefined : '-ERR Not without TLS'
+    return isSecure() || options.authWithoutTls ? undefined : '-ERR TLS required'
   }
 
   setUser(name: string): void {
@@ -178,7 +178,7 @@ export class Session {
       if (++this.#failures >= options.limits.authAttempts) this.end()
       return isTemporary ? TEMPORARY : '-ERR [AUTH] Wrong name or password'
     }
-    if (!mayLogIn(answer.account)) return `-ERR [LOGIN-DELAY] Not so soon again`
+    if (!mayLogIn(answer.account)) return `-ERR [LOGIN-DELAY] Minimum time between logins has not passed`
     const mailbox = await mail.find(answer.account, 'INBOX')
     const opened = mailbox && (await mail.open(mailbox))
     if (!opened || 'refused' in opened) return TEMPORARY
@@ -225,13 +225,13 @@ export class Session {
   async update(): Promise<string> {
     const { mail } = this.parts
     const { mailbox, entries, deleted } = this.drop ?? {}
-    if (!mailbox || !entries || !deleted || deleted.size === 0) return '+OK Until next time'
+    if (!mailbox || !entries || !deleted || deleted.size === 0) return '+OK POP3 server signing off'
     const uids = [...deleted].map((number) => entries[number - 1]?.uid as number).sort((a, b) => a - b)
     const gone = await mail.expunge(
       mailbox,
       uids.map((uid) => [uid, uid]),
     )
-    return 'refused' in gone ? '-ERR [SYS/TEMP] Some deleted messages were not removed' : '+OK Until next time'
+    return 'refused' in gone ? '-ERR [SYS/TEMP] Some deleted messages were not removed' : '+OK POP3 server signing off'
   }
 }
 
@@ -287,13 +287,13 @@ function capabilities(session: Session): string[] {
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  CAPA: { state: 'any', run: (session) => ({ line: '+OK This is what we can', content: capabilities(session) }) },
+  CAPA: { state: 'any', run: (session) => ({ line: '+OK Capability list follows', content: capabilities(session) }) },
   // Addresses and names are UTF-8 here in any case (RFC 6856).
-  UTF8: { state: 'authorization', run: () => '+OK UTF-8 it is' },
+  UTF8: { state: 'authorization', run: () => '+OK UTF8 enabled' },
   STLS: {
     state: 'authorization',
     async run({ parts }) {
-      if (!parts.hasTls() || parts.isSecure()) return '-ERR TLS is not to be had here'
+      if (!parts.hasTls() || parts.isSecure()) return '-ERR TLS is not available'
       parts.output.line('+OK Begin TLS now')
       await parts.output.flush()
       await parts.startTls()
@@ -304,9 +304,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     state: 'authorization',
     run(session, _, rest) {
       if (session.obstacle !== undefined) return session.obstacle
-      if (rest === '') return '-ERR A name was expected'
+      if (rest === '') return '-ERR Syntax: USER name'
       session.setUser(rest)
-      return '+OK And the password?'
+      return '+OK Send PASS'
     },
   },
   PASS: {
@@ -314,7 +314,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     async run(session, _, rest) {
       const { user, parts } = session
       return user === undefined
-        ? '-ERR The name comes first'
+        ? '-ERR Send USER first'
         : session.logIn(await parts.open.auth({ kind: 'password', username: user, password: rest }))
     },
   },
@@ -326,7 +326,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       if (name === undefined) return { line: '+OK', content: offered }
       if (session.obstacle !== undefined) return session.obstacle
       const mechanism = offered.find((one) => one === name.toUpperCase())
-      if (!mechanism) return '-ERR There is no such mechanism'
+      if (!mechanism) return '-ERR Unknown authentication mechanism'
       const initial = response === undefined ? undefined : decodeResponse(response)
       if (response !== undefined && !initial) return IMPROPER
       const answer = await open.authenticate({ mechanism, initial, ask: session.ask })
@@ -371,7 +371,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   TOP: {
     state: 'transaction',
     async run(session, [word, lines = '']) {
-      if (!/^\d{1,9}$/.test(lines)) return '-ERR A number of lines was expected'
+      if (!/^\d{1,9}$/.test(lines)) return '-ERR Syntax: TOP message lines'
       const found = session.message(word)
       const email = found && (await session.parts.mail.email(found.entry.email))
       return email ? { line: '+OK', content: topOf(email.open(), email.headerSize, Number(lines)) } : GONE
@@ -383,7 +383,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const found = session.message(word)
       if (!found) return GONE
       session.drop?.deleted.add(found.number)
-      return `+OK Message ${found.number} goes with QUIT`
+      return `+OK Message ${found.number} deleted`
     },
   },
   RSET: {

@@ -36,7 +36,7 @@ const provider = z.strictObject({
 export const options = z.strictObject({
   providers: z.array(provider).min(1).max(50).describe('OpenID Connect providers.'),
   timeout: duration().prefault('5 s').describe('For an answer of a provider.'),
-  cache: duration().prefault('10 min').describe('How long keys count without being asked for again.'),
+  cache: duration().prefault('10 min').describe('Time for which keys are valid without being fetched again.'),
   tolerance: duration().prefault('30 s').describe('By how much clocks may differ.'),
 })
 export type Options = z.output<typeof options>

@@ -47,7 +47,11 @@ const options = z.strictObject({
     .min(1)
     .describe('Domains whose addresses are all known here.'),
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
-  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  subaddress: z
+    .string()
+    .max(1)
+    .default('+')
+    .describe("Character that separates a subaddress, as in ann+lists@; '' for none."),
   ownAuthor: z
     .boolean()
     .default(true)
@@ -60,8 +64,8 @@ const options = z.strictObject({
     .describe(
       'An authenticated client sends only from addresses whose mail arrives at its account, or that `sendAs` lists.',
     ),
-  hashing: verifierOptions.describe('How much work password hashing may make.'),
-  accounts: z.array(account).default([]).describe('Who has mailboxes.'),
+  hashing: verifierOptions.describe('Limits on the cost of password hashing.'),
+  accounts: z.array(account).default([]).describe('Accounts, each with its addresses.'),
 })
 
 export const accounts = definePlugin({

@@ -69,7 +69,7 @@ export async function hashPassword(password: string, { scram = [] }: Making = {}
   return [written(salt, hash), ...verifiers].join(' ')
 }
 
-/** How much work password hashing may make. */
+/** Limits on the cost of password hashing. */
 export const verifierOptions = z
   .strictObject({
     concurrency: z.int().min(1).max(64).default(2).describe('Passwords hashed at the same time; each takes 19 MiB.'),

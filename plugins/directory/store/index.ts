@@ -28,7 +28,7 @@ export * from './api.ts'
 
 const options = z.strictObject({
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
-  subaddress: z.string().max(1).default('+').describe("What divides ann+lists@ into ann and lists; '' for nothing."),
+  subaddress: z.string().max(1).default('+').describe("Character that separates a subaddress, as in ann+lists@; '' for none."),
   members: z
     .int()
     .min(1)
@@ -65,16 +65,16 @@ const options = z.strictObject({
       'Accounts with the role `admin` may act for every other account, for migrations and support: they log in with their own password and name the account as SASL authorization identity, in IMAP, POP3, SMTP and LDAP. Each use is logged as `session.proxied` and shown with its messages.',
     ),
   first: firstOption,
-  hashing: verifierOptions.describe('How much work password hashing may make.'),
+  hashing: verifierOptions.describe('Limits on the cost of password hashing.'),
   passwords: z
     .strictObject({
       minLength: z.int().min(1).max(1024).default(8).describe('The fewest characters of a new password.'),
       notTheName: z.boolean().default(true).describe('A new password is not the name or an address of its account.'),
     })
     .prefault({})
-    .describe('What new passwords must be. Hashes of other systems are taken as they are.'),
-  history: duration().prefault('365 days').describe('How long it is known who changed what.'),
-  issuer: z.string().optional().describe('What authenticator apps call this server. Default: the hostname.'),
+    .describe('Requirements on new passwords. Imported hashes are taken as they are.'),
+  history: duration().prefault('365 days').describe('Time for which changes and their authors are recorded.'),
+  issuer: z.string().optional().describe('Name of this server in authenticator apps. Default: the hostname.'),
 })
 
 const SWEEP_EVERY_MS = 6 * 3_600_000

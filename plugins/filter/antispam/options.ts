@@ -22,7 +22,7 @@ const thresholds = z
       .describe('From here recipients are refused before the content can speak for the message. Default: never.'),
   })
   .prefault({})
-  .describe('What is done from which score on; the strongest that is reached counts.')
+  .describe('Score for each action; the strongest action that is reached applies.')
 
 const exempt = z
   .strictObject({
@@ -43,7 +43,7 @@ const exempt = z
       .describe('The same for clients in networks that the channel trusts.'),
   })
   .prefault({})
-  .describe('Who is checked less.')
+  .describe('Clients and senders with fewer checks.')
 
 const client = z
   .strictObject({
@@ -59,10 +59,13 @@ const hello = z
     ours: score(4).describe('It claims to be this server, or one of `names`.'),
     unknown: score(0.5).describe('A name that does not exist.'),
     otherAddress: score(1).describe("An address in brackets that is not the client's."),
-    names: z.array(z.string()).default([]).describe('Further names and domains of ours, which no stranger bears.'),
+    names: z
+      .array(z.string())
+      .default([])
+      .describe('Further names and domains of this server; an unauthenticated client that claims one of them scores.'),
   })
   .prefault({})
-  .describe('What it says in HELO or EHLO.')
+  .describe("Scores of the client's HELO or EHLO name.")
 
 const sender = z
   .strictObject({
@@ -78,12 +81,12 @@ const greylist = z
       .enum(['nobody', 'suspects', 'strangers'])
       .default('nobody')
       .describe(
-        "Who has to come again: 'suspects' with at least `score`, or all 'strangers'. SPF-passing and DMARC-passing senders only as suspects.",
+        "Clients that are greylisted: 'suspects' with at least `score`, or all 'strangers'. Senders that pass SPF or DMARC only as suspects.",
       ),
-    score: z.number().default(2).describe('What makes a suspect.'),
+    score: z.number().default(2).describe('Lowest score of a suspect.'),
     wait: duration().prefault('5 min').describe('A second try counts from then on.'),
     retry: duration().prefault('24 h').describe('A second try later than this is a first one.'),
-    keep: duration().prefault('36 days').describe('How long who came again is known.'),
+    keep: duration().prefault('36 days').describe('Time for which a client that retried is remembered.'),
     clientAfter: z
       .int()
       .min(1)
@@ -91,7 +94,11 @@ const greylist = z
       .describe('After so many messages that came again the client network waits no more.'),
     ipv4: z.int().min(8).max(32).default(24).describe('Bits of an IPv4 address that make one client.'),
     ipv6: z.int().min(16).max(128).default(64).describe('Bits of an IPv6 address.'),
-    records: z.int().min(100).default(500_000).describe('Most records kept; beyond them nobody new is made to wait.'),
+    records: z
+      .int()
+      .min(100)
+      .default(500_000)
+      .describe('Maximum number of records; beyond it new clients are not greylisted.'),
   })
   .prefault({})
   .describe('Greylisting, after sender-auth and the scores have spoken.')
@@ -115,14 +122,14 @@ const content = z
     size: size().prefault('256 KiB').describe('So many octets of a message are looked at by our own checks.'),
     text: size().prefault('64 KiB').describe('So many of one text part.'),
     uris: z.int().min(0).max(200).default(20).describe('Domains of one message that are looked up.'),
-    standard: z.boolean().default(true).describe('Whether the standard rules count.'),
+    standard: z.boolean().default(true).describe('Use the standard rules.'),
     weights: z
       .record(
         z.string().refine((name) => RULE_NAMES.includes(name), 'is not the name of a standard rule'),
         z.number().min(-100).max(100),
       )
       .default({})
-      .describe('What a standard rule counts, by its name, in place of its fitted weight; 0 turns it off.'),
+      .describe('Scores of standard rules by name, in place of the fitted ones; 0 disables a rule.'),
     rules: z.array(rule).max(1000).default([]).describe('Your own rules.'),
     rulesTime: duration()
       .prefault('100 ms')
@@ -141,7 +148,7 @@ export const options = z.strictObject({
   findings: z
     .record(z.string(), z.number().min(-100).max(100))
     .default({ 'spf=fail': 2, 'spf=softfail': 0.5, 'dmarc=fail': 1, 'dmarc-action=tag': 2 })
-    .describe("What findings of other plugins count, written 'name=value'."),
+    .describe("Scores of other plugins' findings, written 'name=value'."),
   greylist,
   limits: limitOptions,
   content,
@@ -151,7 +158,9 @@ export const options = z.strictObject({
   headers: z
     .enum(['always', 'tagged', 'never'])
     .default('always')
-    .describe('When X-Spam-Status and X-Spam-Score are added. Those that came in are removed whatever this says.'),
+    .describe(
+      'Messages that get X-Spam-Status and X-Spam-Score. Fields of these names in incoming mail are always removed.',
+    ),
   dns: dnsOptions
     .optional()
     .describe('Name servers for this plugin alone, such as one that DNS lists answer. Default: the `dns` section.'),

@@ -122,7 +122,11 @@ export function createCommands(parts: CommandDeps): Readonly<Record<string, Comm
     },
     [`${name} quarantine`]: { summary: 'what is held and what was taken back from mailboxes', run: quarantine },
     [`${name} release`]: { summary: 'let it go on, or put it back where it was', arguments: ['<id>'], run: release },
-    [`${name} remove`]: { summary: 'remove it for good; nobody is told', arguments: ['<id>'], run: remove },
+    [`${name} remove`]: {
+      summary: 'remove it permanently, without a report to anyone',
+      arguments: ['<id>'],
+      run: remove,
+    },
   }
 }
 

@@ -39,7 +39,7 @@ export const options = z.strictObject({
     .default(true)
     .describe('Mail of clients that the channel trusts is signed, as is that of who has logged in and our own.'),
   oversign: fields([...SIGNED, ...MIME]).describe(
-    'Fields that are signed together with there being no more of them, so that nobody can add one.',
+    'Fields signed once more than they occur, so that adding one breaks the signature.',
   ),
   sign: fields([...LISTS, 'auto-submitted']).describe('Fields that are signed if they are there.'),
   expires: z

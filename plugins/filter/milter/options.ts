@@ -13,7 +13,7 @@ const filter = z.strictObject({
     .array(z.string().regex(BACKEND_ADDRESS, "must be such as '127.0.0.1:8891' or 'unix:/run/opendkim.sock'"))
     .min(1)
     .max(20)
-    .describe("Where it listens, such as '127.0.0.1:8891' or 'unix:/run/…'; the first that answers is asked."),
+    .describe("Addresses such as '127.0.0.1:8891' or 'unix:/run/…'; the first that answers is used."),
   whenDown: z
     .enum(['defer', 'skip'])
     .default('defer')
@@ -24,7 +24,7 @@ const filter = z.strictObject({
     .prefault('2 min')
     .describe('For the answer to the end of the message; each sign of life counts anew.'),
   failures: z.int().min(1).default(3).describe('After so many failures in a row a server is left alone for a while.'),
-  pause: duration().prefault('30 s').describe('How long.'),
+  pause: duration().prefault('30 s').describe('Time for which a server that failed is not used.'),
 })
 
 export const options = z.strictObject({

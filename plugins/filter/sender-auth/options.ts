@@ -13,14 +13,14 @@ const exempt = z
     trusted: z.boolean().default(true).describe('Clients in networks that the channel trusts.'),
   })
   .prefault({})
-  .describe('Whose messages are not checked.')
+  .describe('Clients whose messages are not checked.')
 
 const spf = z
   .strictObject({
     fail: z
       .enum(['refuse', 'tag'])
       .default('tag')
-      .describe("What is done with `spf=fail` when DMARC does not pass; 'tag' leaves it to others."),
+      .describe("Action for `spf=fail` when DMARC does not pass; 'tag' leaves it to other plugins."),
     strict: z
       .boolean()
       .default(true)
@@ -52,7 +52,7 @@ const dmarc = z
     reject: z
       .enum(['refuse', 'quarantine', 'tag'])
       .default('refuse')
-      .describe("What is done with a message that fails under p=reject; 'tag' only tells."),
+      .describe("Action for a message that fails under p=reject; 'tag' only records it."),
     quarantine: z
       .enum(['quarantine', 'tag'])
       .default('tag')
@@ -60,13 +60,11 @@ const dmarc = z
     temporary: z
       .enum(['defer', 'tag'])
       .default('defer')
-      .describe('What is done while the DNS does not say whether a message passes.'),
+      .describe('Action while the DNS gives no answer about a message.'),
     ambiguousFrom: z
       .enum(['refuse', 'tag'])
       .default('refuse')
-      .describe(
-        'What is done with several From fields, or authors of several domains, which no policy can be found for.',
-      ),
+      .describe('Action for several From fields, or authors of several domains, for which no policy can be found.'),
     honourSampling: z
       .boolean()
       .default(true)
@@ -78,7 +76,12 @@ const dmarc = z
 const reports = z
   .strictObject({
     from: address().optional().describe('From which address aggregate reports are sent. Without it none are.'),
-    organization: z.string().min(1).max(100).optional().describe("Who reports. Default: the server's hostname."),
+    organization: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe("Organisation named in reports. Default: the server's hostname."),
     contact: z.string().max(200).optional().describe('A page or address with more about it.'),
     destinations: z.int().min(1).max(20).default(5).describe('Most addresses of one domain that get its report.'),
     rows: z
@@ -94,13 +97,15 @@ const reports = z
       .describe('Addresses to which others send their reports; `iems dmarc reports` shows what is in them.'),
     maxSize: size().prefault('10 MB').describe('Most octets of a received report, expanded.'),
     receivedPerDay: z.int().min(1).max(100_000).default(1000).describe('Most received reports kept for a day.'),
-    keep: duration().prefault('90 days').describe('How long reports sent and received are shown.'),
+    keep: duration().prefault('90 days').describe('Time for which sent and received reports are kept.'),
   })
   .prefault({})
   .describe('Aggregate reports (RFC 9990).')
 
 export const options = z.strictObject({
-  authservId: token().optional().describe("The name under which results are told. Default: the server's hostname."),
+  authservId: token()
+    .optional()
+    .describe("Name of this server in Authentication-Results (authserv-id). Default: the server's hostname."),
   ownIds: z
     .array(token())
     .default([])
@@ -110,7 +115,7 @@ export const options = z.strictObject({
   forwarders: z
     .array(network())
     .default([])
-    .describe('Clients that forward to you: checked and told, but no policy is applied.'),
+    .describe('Networks of servers that forward mail to this one: results are recorded, but no policy is applied.'),
   spf,
   dkim,
   dmarc,

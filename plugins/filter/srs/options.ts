@@ -41,6 +41,6 @@ export const options = z.strictObject({
   accept: z
     .enum(['reports', 'anyone'])
     .default('reports')
-    .describe("Whose mail to a rewritten sender is taken: 'reports' is that of the null sender."),
+    .describe("Mail to a rewritten sender that is taken: 'reports' is mail from the null sender."),
 })
 export type Options = z.output<typeof options>

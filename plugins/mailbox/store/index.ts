@@ -15,16 +15,16 @@ import { makeHistories } from './upgrade.ts'
 export * from './api.ts'
 
 const options = z.strictObject({
-  undelete: duration().prefault('7 days').describe("How long expunged messages can be brought back; '0 s' for never."),
+  undelete: duration().prefault('7 days').describe("Time for which expunged messages can be restored; '0 s' for none."),
   remember: duration()
     .prefault('30 days')
-    .describe('How long clients that were away are told what vanished (QRESYNC); after that they start anew.'),
+    .describe('Time for which clients can ask for expunged messages (QRESYNC); after that they synchronise from the start.'),
   search: z
     .strictObject({
       text: size().prefault('1 MB').describe('Of the text of one message so much is indexed.'),
       patience: duration()
         .prefault('10 s')
-        .describe('How long a search waits for the index before it looks by itself.'),
+        .describe('Time for which a search waits for the index before it reads the messages themselves.'),
     })
     .prefault({})
     .describe('The full-text index.'),
@@ -44,11 +44,11 @@ const options = z.strictObject({
         .positive()
         .default(1000)
         .describe(
-          'Different keywords in use in one mailbox; a client that sets more is refused (NO [LIMIT]). What is copied or delivered comes without those that are too many.',
+          'Maximum number of keywords in use in one mailbox; a client that sets more is refused (NO [LIMIT]). Copied and delivered messages lose the excess ones.',
         ),
     })
     .prefault({})
-    .describe('What one account may hold, beside its quota.'),
+    .describe('Limits for one account, beside its quota.'),
   uploads: z
     .strictObject({
       maxOctets: size().prefault('200 MB').describe('Maximum size of all uploads of one account together.'),
@@ -64,7 +64,7 @@ const options = z.strictObject({
       }),
     )
     .default([])
-    .describe('What is expunged by itself, such as { mailbox: "Trash", after: "30 days" }.'),
+    .describe('Messages that are expunged automatically, such as { mailbox: "Trash", after: "30 days" }.'),
 })
 
 const SWEEP_EVERY_MS = 3_600_000

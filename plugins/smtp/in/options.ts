@@ -7,17 +7,19 @@ import { isDomain } from './addresses.ts'
 
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(1000).describe('Connections at a time, in all; more are told 421.'),
+    connections: z.int().positive().default(1000).describe('Maximum number of connections; further ones receive 421.'),
     connectionsPerAddress: z
       .int()
       .positive()
       .default(50)
-      .describe('Connections at a time from one address; more are told 421.'),
+      .describe('Maximum number of connections from one address; further ones receive 421.'),
     recipients: z
       .int()
       .positive()
       .default(1000)
-      .describe('Recipients in one transaction; more are told 452 and sent in the next one.'),
+      .describe(
+        'Maximum number of recipients in one transaction; further ones receive 452, and clients send them in the next one.',
+      ),
     lineLength: size().prefault('12 KiB').describe('Length of a command line; a longer one is refused (500).'),
     errors: z
       .int()
@@ -39,14 +41,14 @@ const limits = z
     authAttempts: z.int().positive().default(5).describe('Failed authentications in one session; then 421.'),
   })
   .prefault({})
-  .describe('How much one client may take.')
+  .describe('Limits for one client.')
 
 const timeouts = z
   .strictObject({
     handshake: duration()
       .prefault('30 s')
       .describe(
-        'For the PROXY header and the handshake of implicit TLS together; and for a client to close after the last that it is told.',
+        'Time for the PROXY header and the handshake of implicit TLS together, and for a client to close after the last reply.',
       ),
     command: duration()
       .prefault('5 min')
@@ -58,7 +60,7 @@ const timeouts = z
     session: duration().prefault('8 h').describe('For a session; what is being sent may be finished.'),
   })
   .prefault({})
-  .describe('How long one client may take; time that we take ourselves does not count.')
+  .describe("Times to wait for one client; the server's own work does not count.")
 
 const etrnRule = z.strictObject({
   from: z.array(network()).default([]).describe('Addresses and networks of clients this rule is for.'),
@@ -71,18 +73,20 @@ const etrnRule = z.strictObject({
 
 const fields = z.strictObject({
   listen: listenOption().describe(
-    "Where to listen: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these.",
+    "Addresses to listen on: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these.",
   ),
   protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('LMTP (RFC 2033) answers for each recipient.'),
   tls: tlsOption(465).optional().describe('Certificates; without them there is no TLS.'),
   auth: z
     .enum(['off', 'optional', 'required'])
     .default('off')
-    .describe('Whether clients can or must authenticate; how is up to who knows the accounts.'),
+    .describe(
+      "Authentication of clients: 'off', 'optional' or 'required'. Plugins with accounts provide the mechanisms.",
+    ),
   authWithoutTls: z
     .boolean()
     .default(false)
-    .describe('Let passwords pass in the clear. Only for networks that nobody can listen to.'),
+    .describe('Accept passwords without TLS. Only for networks that cannot be tapped.'),
   submission: z
     .boolean()
     .optional()
@@ -92,7 +96,7 @@ const fields = z.strictObject({
     .enum(['refuse', 'normalise'])
     .default('refuse')
     .describe(
-      'What becomes of content with a CR or LF alone: refused (550 5.6.11), or each made a CRLF. Neither ever ends the data.',
+      'Handling of content with a bare CR or LF: refused (550 5.6.11), or each converted to CRLF. Neither ever ends the data.',
     ),
   lenient: z
     .boolean()
@@ -103,7 +107,7 @@ const fields = z.strictObject({
   clientNameTimeout: duration()
     .prefault('2 s')
     .describe(
-      "How long the greeting waits for the client's name (reverse DNS, confirmed by its address), which Received, milters and spam filters show; the name may come later. Clients of networks in `trusts` are greeted at once. '0 s': no names are looked up.",
+      "Time for which the greeting waits for the client's name (reverse DNS, confirmed by its address), used in Received, milters and spam filters; the name may come later. Clients of networks in `trusts` are greeted at once. '0 s': names are not looked up.",
     ),
   defaultDomain: z
     .string()
@@ -116,7 +120,7 @@ const fields = z.strictObject({
     .enum(['take', 'refuse'])
     .default('take')
     .describe(
-      "What becomes of a message behind whose end the client has sent further commands but QUIT or RSET without waiting: RFC 2920 allows it, smuggled messages look like it. 'refuse' answers 554 and hangs up; trusted and authenticated clients are exempt.",
+      "Handling of a message if the client sends commands other than QUIT or RSET behind its end without waiting: RFC 2920 allows it, smuggled messages look like it. 'refuse' replies 554 and closes the connection; trusted and authenticated clients are exempt.",
     ),
   bannerDelay: duration()
     .prefault('0 s')
@@ -129,7 +133,7 @@ const fields = z.strictObject({
   etrn: z
     .array(etrnRule)
     .default([])
-    .describe('Who may have waiting mail sent with ETRN (RFC 1985). Nobody by default.'),
+    .describe('Clients that may start the delivery of waiting mail with ETRN (RFC 1985). None by default.'),
   limits,
   timeouts,
 })

@@ -17,7 +17,7 @@ const auth = z.strictObject({
 
 const keep = z
   .strictObject({
-    idle: duration().prefault('10 s').describe('How long an unused connection stays open for the next message.'),
+    idle: duration().prefault('10 s').describe('Time for which an idle connection stays open for the next message.'),
     age: duration()
       .prefault('5 min')
       .describe('A connection this old is not used again, so that changes in DNS are seen.'),
@@ -25,7 +25,7 @@ const keep = z
     connections: z.int().min(0).default(100).describe('Most unused connections at a time, to all next hops together.'),
   })
   .prefault({})
-  .describe('When connections are used again.')
+  .describe('Reuse of connections.')
 
 const timeouts = z
   .strictObject({
@@ -36,7 +36,7 @@ const timeouts = z
     final: duration().prefault('10 min').describe('For the reply to the whole content; less makes duplicates.'),
   })
   .prefault({})
-  .describe('How long the far side may take.')
+  .describe('Times to wait for the remote server.')
 
 const mtaSts = z.union([
   z.boolean(),
@@ -46,7 +46,7 @@ const mtaSts = z.union([
       .min(1)
       .max(65_535)
       .default(443)
-      .describe('Where policies are fetched; anything but 443 is for tests.'),
+      .describe('Port from which policies are fetched; any other than 443 is for tests.'),
   }),
 ])
 
@@ -64,7 +64,7 @@ export const options = z.strictObject({
     )
     .optional()
     .describe(
-      "Where everything goes instead of the recipients' own servers: 'example.org' (its MX), 'host:25' or '[host]' (that host), '[192.0.2.1]:25', 'unix:/path'.",
+      "Next hop for all mail instead of the recipients' own servers: 'example.org' (its MX), 'host:25' or '[host]' (that host), '[192.0.2.1]:25', 'unix:/path'.",
     ),
   protocol: z
     .enum(['smtp', 'lmtp'])
@@ -101,7 +101,7 @@ export const options = z.strictObject({
     .enum(['defer', 'bounce'])
     .default('defer')
     .describe(
-      'What a 5yz greeting means when no other server takes the message: try again, because blocked addresses get unblocked, or fail.',
+      'Meaning of a 5yz greeting when no other server takes the message: try again, because blocked addresses get unblocked, or fail.',
     ),
   tls: tlsMode
     .optional()
@@ -120,7 +120,7 @@ export const options = z.strictObject({
     .enum(['send', 'bounce'])
     .default('send')
     .describe(
-      '8-bit content for a server without 8BITMIME: sent all the same, which nearly every server takes, or failed (5.6.3); it is never converted.',
+      'Handling of 8-bit content for a server without 8BITMIME: sent as it is, which nearly every server accepts, or failed (5.6.3). It is never converted.',
     ),
   recipientsPerTransaction: z
     .int()

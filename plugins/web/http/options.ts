@@ -18,7 +18,7 @@ const limits = z
     logins: z.int().positive().default(100).describe('Web logins of one account at a time; the oldest ends.'),
   })
   .prefault({})
-  .describe('How much one client may take.')
+  .describe('Limits for one client.')
 
 const timeouts = z
   .strictObject({

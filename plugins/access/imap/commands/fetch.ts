@@ -122,12 +122,12 @@ async function fetchAll(session: CommandContext, { uids, items, modifiers }: Fet
     if (++count % 100 === 0) await new Promise(setImmediate)
   }
   // RFC 3516 section 4.3.
-  if (isUnknown) return no('Nobody knows how to decode that', 'UNKNOWN-CTE')
-  if (code) return ok('That is all that one command may ask', code)
+  if (isUnknown) return no('Unknown transfer encoding', 'UNKNOWN-CTE')
+  if (code) return ok('Command limit reached, ask for the rest', code)
   // RFC 5530: those that others have expunged, of which the client has not been told yet.
   if (known < chosen.reduce((sum, [first, last]) => sum + last - first + 1, 0))
     return ok('Some of the messages are no longer there', 'EXPUNGEISSUED')
-  return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('That is all')
+  return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('FETCH completed')
 }
 
 async function inPlaces(session: CommandContext, uids: Uids, range: readonly [number, number]): Promise<Uids> {

@@ -100,7 +100,7 @@ export const list: CommandDefinition = {
       if (session.output.isFull) await session.output.flush()
       await session.pause()
     }
-    return ok('That is all')
+    return ok('LIST completed')
   },
 }
 
@@ -137,7 +137,7 @@ export const lsub: CommandDefinition = {
       session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
       if (session.output.isFull) await session.output.flush()
     }
-    return ok('That is all')
+    return ok('LIST completed')
   },
 }
 

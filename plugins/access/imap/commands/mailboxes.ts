@@ -28,7 +28,7 @@ export const create: CommandDefinition = {
     cursor.end()
     if (uses.length > 1 || uses.includes(undefined)) return no('Only one use that we know', 'USEATTR')
     const named = await session.named(name)
-    if (!named) return no('There is nobody of that name', 'CANNOT')
+    if (!named) return no('No such user', 'CANNOT')
     if (named.account !== session.account?.id && !(await mayCreateIn(session, named)))
       return no('You may not do that here', 'NOPERM')
     const [specialUse] = uses

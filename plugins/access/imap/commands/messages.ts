@@ -84,7 +84,7 @@ export const store: CommandDefinition = {
       if (session.output.isFull) await session.output.flush()
     }
     if (done.modified.length === 0) return ok('Stored', code)
-    if (code) session.output.line(`* OK [${code}] That is all that one command may change`)
+    if (code) session.output.line(`* OK [${code}] Command limit reached, change the rest`)
     return ok('Some had been changed', `MODIFIED ${formatSet(isUid ? done.modified : numbersOf(view, done.modified))}`)
   },
 }
@@ -135,7 +135,7 @@ async function expungeDeleted(session: CommandContext, asked: Uids, isUid: boole
   const { uids, code } = isUid ? session.limited(deleted) : { uids: deleted }
   const gone = await session.mail.expunge(view.mailbox, uids)
   if ('refused' in gone) return refusal(gone)
-  if (code) session.output.line(`* OK [${code}] That is all that one command may expunge`)
+  if (code) session.output.line(`* OK [${code}] Command limit reached, expunge the rest`)
   const { modseq } = (await session.mail.mailbox(view.mailbox)) ?? view.mailbox
   return ok('Expunged', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
 }

@@ -81,7 +81,7 @@ export const getmetadata: CommandDefinition = {
     ]
     if (words.length > 0) session.output.line(`* METADATA ${session.writeName(name)} (${words.join(' ')})`)
     const longest = Math.max(0, ...found.map(([, value]) => Buffer.byteLength(value)))
-    return ok('That is all', told.length < found.length ? `METADATA LONGENTRIES ${longest}` : undefined)
+    return ok('GETMETADATA completed', told.length < found.length ? `METADATA LONGENTRIES ${longest}` : undefined)
   },
 }
 

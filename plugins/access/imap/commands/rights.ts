@@ -69,7 +69,7 @@ function changingAcl(isRemoval: boolean): CommandDefinition {
       const mailbox = await session.mailbox(name, 'a')
       if (isAnswer(mailbox)) return mailbox
       const identifier = await identifierOf(session, who)
-      if (identifier === undefined) return no('There is nobody of that name', 'CANNOT')
+      if (identifier === undefined) return no('No such user', 'CANNOT')
       const { [identifier]: before = '', ...others } = mailbox.acl
       const rights = changeRights(before, change)
       if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return bad('There is no such right')

@@ -153,7 +153,7 @@ export const search: CommandDefinition = {
         session.output.line(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}${results}`)
     } else
       session.output.line(`* SEARCH${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
-    return ok('That is all', code)
+    return ok('SEARCH completed', code)
   },
 }
 
@@ -232,7 +232,7 @@ export const sort: CommandDefinition = {
     const numbers = sorted.map((uid) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(found, key)
     session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
-    return ok('That is all', code)
+    return ok('SEARCH completed', code)
   },
 }
 
@@ -265,6 +265,6 @@ export const thread: CommandDefinition = {
     })
     const numberOf = (uid: number) => (isUid ? uid : (view.numberOf(uid) as number))
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees, numberOf)}` : '* THREAD')
-    return ok('That is all', code)
+    return ok('SEARCH completed', code)
   },
 }

@@ -12,7 +12,7 @@ export const capability: CommandDefinition = {
   async run(session, { cursor }) {
     cursor.end()
     session.output.line(`* CAPABILITY ${capabilities(session)}`)
-    return ok('These are our capabilities')
+    return ok('CAPABILITY completed')
   },
 }
 
@@ -20,7 +20,7 @@ export const noop: CommandDefinition = {
   state: 'any',
   async run(_, { cursor }) {
     cursor.end()
-    return ok('Nothing done')
+    return ok('NOOP completed')
   },
 }
 
@@ -110,6 +110,6 @@ export const unauthenticate: CommandDefinition = {
   async run(session, { cursor }) {
     cursor.end()
     session.logOut()
-    return ok('Nobody is logged in now')
+    return ok('UNAUTHENTICATE completed')
   },
 }

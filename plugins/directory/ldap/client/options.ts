@@ -78,7 +78,7 @@ export const options = z.strictObject({
       servername: z.string().optional().describe('Name that the certificate must be for. Default: the host.'),
     })
     .prefault({})
-    .describe('How the certificates of the servers are verified.'),
+    .describe("Verification of the servers' certificates."),
   bindDn: z
     .string()
     .max(8192)
@@ -92,8 +92,8 @@ export const options = z.strictObject({
     .enum(['openldap', 'active-directory'])
     .default('openldap')
     .describe('Type of the servers: chooses the defaults of `accounts` and `groups`.'),
-  accounts: accounts.prefault({}).describe('How accounts are found, and the meaning of their attributes.'),
-  groups: groups.prefault({}).describe('How groups are found, and the meaning of their attributes.'),
+  accounts: accounts.prefault({}).describe('Search for accounts, and the meaning of their attributes.'),
+  groups: groups.prefault({}).describe('Search for groups, and the meaning of their attributes.'),
   domains: z
     .array(z.string())
     .min(1)
@@ -134,7 +134,7 @@ export const options = z.strictObject({
       size: z.int().positive().default(10_000).describe('Maximum number of cached answers.'),
     })
     .prefault({})
-    .describe('How long answers are cached. Passwords are never cached.'),
+    .describe('Time for which answers are cached. Passwords are never cached.'),
 })
 export type Options = z.output<typeof options>
 

@@ -152,7 +152,7 @@ function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command
       },
     },
     'account app-password': {
-      summary: 'a new password for one program, told this once',
+      summary: 'a new password for one program, shown only once',
       arguments: ['<name>', '<program>'],
       options: {
         '--for <scopes>':
@@ -197,7 +197,7 @@ function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command
       },
     },
     'account totp': {
-      summary: 'takes the second factor away, for somebody who has lost it',
+      summary: 'remove the second factor of an account that has lost it',
       arguments: ['<name>'],
       options: { '--remove': 'really' },
       async *run({ arguments: [name = ''], options: { remove } }) {

@@ -23,7 +23,7 @@ export const classifierOptions = z
       .min(10)
       .max(50_000)
       .default(20_000)
-      .describe('When it has learnt so many, all counts are halved: what is old counts less and less.'),
+      .describe('Number of learnt messages at which all counts are halved, so that older mail counts less.'),
     moves: z.boolean().default(true).describe('Learn from what users move into Junk, out of it, or into Archive.'),
     accounts: z
       .int()
@@ -32,7 +32,7 @@ export const classifierOptions = z
       .describe('Accounts whose own knowledge is kept in memory at a time, 128 KiB each.'),
     remember: duration()
       .prefault('90 days')
-      .describe('How long it is known what was learnt from which message, so that it counts once and can be undone.'),
+      .describe('Time for which the training of each message is remembered, so that it counts once and can be undone.'),
   })
   .prefault({})
   .describe('The statistical classifier: shared by all, and of each account that has taught it enough.')

@@ -45,4 +45,4 @@ export const limitOptions = z
       .describe('Most clients, senders and so on that are remembered; the one longest silent is forgotten first.'),
   })
   .prefault({})
-  .describe('How much mail is taken, counted in memory: a restart begins anew.')
+  .describe('Limits on the rate of mail, counted in memory; a restart resets the counts.')

@@ -10,7 +10,7 @@ const port = (standard: number) =>
     .max(20)
     .default([])
     .describe(
-      `Where it listens, such as '127.0.0.1:${standard}' or 'unix:/path'; the first that answers is asked. None: it is not used.`,
+      `Addresses such as '127.0.0.1:${standard}' or 'unix:/path'; the first that answers is used. Empty: the scanner is not used.`,
     )
 
 const asked = {
@@ -18,11 +18,13 @@ const asked = {
   maxSize: size().prefault('2 MB').describe('Larger messages are not given to it.'),
   weight: z.number().min(0).max(100).default(1).describe('By what its score is multiplied before it is added to ours.'),
   failures: z.int().min(1).default(3).describe('After so many failures in a row a server is left alone for a while.'),
-  pause: duration().prefault('30 s').describe('How long.'),
+  pause: duration().prefault('30 s').describe('Time for which a server that failed is not used.'),
   whenDown: z
     .enum(['skip', 'defer'])
     .default('skip')
-    .describe('What happens to messages while none answers: our own checks decide alone, or senders try later (451).'),
+    .describe(
+      'Handling of messages while no server answers: the built-in checks decide alone, or senders try later (451).',
+    ),
 } as const
 export type ScannerOptions = z.output<z.ZodObject<typeof asked>> & { readonly servers: readonly string[] }
 
@@ -38,12 +40,12 @@ export const rspamdOptions = z
       .record(z.string(), z.unknown())
       .default({ groups_disabled: ['spf', 'dkim', 'dmarc', 'arc'] })
       .describe('Settings for the scan of a message that sender-auth has checked: what is done is not done again.'),
-    reject: action('refuse').describe("What is done at least when its action is 'reject'."),
+    reject: action('refuse').describe('Weakest action for a message that it rejects.'),
     addHeader: action('junk').describe("The same for 'add header' and 'rewrite subject'."),
   })
   .prefault({})
   .describe(
-    "Rspamd, by /checkv2. Its 'soft reject' defers (451), its 'greylist' greylists if `greylist.for` is not nobody.",
+    "Rspamd, by /checkv2. Its 'soft reject' defers (451), its 'greylist' greylists unless `greylist.for` is 'nobody'.",
   )
 
 export const spamassassinOptions = z
@@ -54,8 +56,8 @@ export const spamassassinOptions = z
       .string()
       .regex(/^[\w.-]{1,64}$/)
       .optional()
-      .describe('Whose preferences spamd uses.'),
-    spam: action('junk').describe('What is done at least when it says that a message is spam.'),
+      .describe('User whose preferences spamd applies.'),
+    spam: action('junk').describe('Weakest action for a message that it classifies as spam.'),
   })
   .prefault({})
   .describe('SpamAssassin, by the protocol of spamc.')

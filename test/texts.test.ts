@@ -1,0 +1,106 @@
+/**
+ * The style of what people read: options, errors, summaries of commands, replies. Plain technical English: the text
+ * begins with what it names, the actor is named, limits and times have one form of name.
+ *
+ * Options and errors are read from the generated pages, which `npm run check` compares with the code.
+ */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const root = resolve(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const sources = globSync(['core/**/*.ts', 'plugins/**/*.ts'], { cwd: root })
+
+interface Text {
+  readonly where: string
+  readonly text: string
+}
+
+const BANNED: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [/\b(?:no|some|any|every)body\b(?!')|\bwhoever\b/i, 'name the actor: client, server, administrator, plugin, sender'],
+  [/\banew\b|\bat hand\b|\bof ours\b|\ball the same\b/i, 'not idiomatic'],
+  [/\btells?\b|\btold\b/i, 'emit, return, report, reply, announce'],
+  [/\b(?:he|him|his|himself)\b/i, 'they'],
+  [/(?:^|[.;:] )(?:Who|Whom|Whose|What|Whether|Where|How|When)\b(?![^.]*\?)/, 'begin with the thing itself'],
+  [/\bwho (?:has|have|is|are|may|can)\b[^.]*\bis\b/i, 'a noun as the subject'],
+]
+
+function faultsOf(texts: readonly Text[]): string[] {
+  return texts.flatMap(({ where, text }) =>
+    BANNED.filter(([pattern]) => pattern.test(text)).map(([, reason]) => `${where}: ${text} (${reason})`),
+  )
+}
+
+/** Rows of a table of a generated page, its cells without Markdown's escapes. */
+function rowsOf(page: string, columns: number): string[][] {
+  return read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.slice(2, -2).split(/ (?<!\\)\| /))
+    .filter((cells) => cells.length === columns)
+}
+
+const options = rowsOf('docs/config.md', 4).map(([name = '', , , text = '']) => ({
+  where: name.replaceAll('`', ''),
+  text,
+}))
+
+test('options are described in plain technical English', () => {
+  assert.ok(options.length > 300, 'the page has lost its form')
+  assert.deepEqual(faultsOf(options), [])
+  assert.deepEqual(
+    options.filter(({ text }) => text !== '' && !/^[A-Z0-9'`{<]/.test(text)),
+    [],
+    'a description begins like a sentence',
+  )
+})
+
+test('limits are called max…, and never most…', () => {
+  assert.deepEqual(
+    options.filter(({ where }) => /(^|\.)most([A-Z]|$)/.test(where)),
+    [],
+  )
+})
+
+test('errors say what is wrong and what to change', () => {
+  const errors = rowsOf('docs/errors.md', 3)
+  assert.ok(errors.length > 30, 'the page has lost its form')
+  assert.deepEqual(faultsOf(errors.flatMap(([where = '', ...texts]) => texts.map((text) => ({ where, text })))), [])
+  assert.deepEqual(
+    errors.filter(([, , cure = '']) => !/^[A-Z`].*\.$|^(?:iems|npm) /.test(cure)),
+    [],
+    'a remedy is a sentence',
+  )
+})
+
+/** String literals behind a pattern, in all sources. */
+function literals(before: RegExp): Text[] {
+  const literal = /'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`/y
+  return sources.flatMap((file) => {
+    const source = read(file)
+    return [...source.matchAll(before)].flatMap((match) => {
+      literal.lastIndex = match.index + match[0].length
+      const [, single, double, template] = literal.exec(source) ?? []
+      const text = single ?? double ?? template
+      return text === undefined ? [] : [{ where: file, text }]
+    })
+  })
+}
+
+test('summaries of commands are plain', () => {
+  const summaries = literals(/\bsummary:\s*/g)
+  assert.ok(summaries.length > 30, 'summaries are written another way now')
+  assert.deepEqual(faultsOf(summaries), [])
+})
+
+test('replies are worded as in the examples of the RFCs', () => {
+  const replies = [
+    ...literals(/\b(?:refuse|defer|accept)\(\s*\d{3},\s*'\d\.\d{1,3}\.\d{1,3}',\s*/g),
+    ...literals(/(?=['"`](?:\+OK|-ERR) )/g),
+    ...literals(/\b(?:ok|no|bad|bye)\(\s*/g),
+  ]
+  assert.ok(replies.length > 100, 'replies are written another way now')
+  assert.deepEqual(faultsOf(replies), [])
+})
