@@ -28,7 +28,7 @@ const timeouts = z
     idle: duration().prefault('75 s').describe('For the next request on a connection that is kept open.'),
   })
   .prefault({})
-  .describe('How long one client may take.')
+  .describe('Times to wait for one client.')
 
 const login = z
   .strictObject({
@@ -36,7 +36,7 @@ const login = z
     absolute: duration().prefault('90 d').describe('A web login ends after this long in any case.'),
     fresh: duration()
       .prefault('15 min')
-      .describe('How long a password counts for what cannot be undone; then it is asked for again.'),
+      .describe('Time after a login for which irreversible actions need no password; later it is asked for again.'),
   })
   .prefault({})
   .describe('Web logins.')

@@ -67,7 +67,7 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
     method: 'GET',
     path: '/api/login',
     who: 'user',
-    summary: 'Who is logged in',
+    summary: 'Show the identity of the session',
     answer: shown,
     run: ({ login }) => who(login.identity),
   })
