@@ -77,7 +77,7 @@ const listener = z.strictObject({
   anonymous: z
     .enum(['nothing', 'address-book'])
     .default('nothing')
-    .describe('What anonymous clients see besides the root DSE and the schema.'),
+    .describe('Entries that anonymous clients see besides the root DSE and the schema.'),
   addressBook: z
     .array(attribute)
     .default([...ADDRESS_BOOK])
