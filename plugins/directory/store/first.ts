@@ -18,7 +18,7 @@ export const firstOption = z
     password: secretValue().optional().describe('Its password. Default: the server makes one and prints it once.'),
   })
   .optional()
-  .describe('What a start makes when the directory has no account: this domain, and this account as administrator.')
+  .describe('Domain and administrator account that a start creates when the directory has no account.')
 
 export interface FirstDeps {
   readonly service: DirectoryApi

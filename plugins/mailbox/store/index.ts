@@ -18,7 +18,9 @@ const options = z.strictObject({
   undelete: duration().prefault('7 days').describe("Time for which expunged messages can be restored; '0 s' for none."),
   remember: duration()
     .prefault('30 days')
-    .describe('Time for which clients can ask for expunged messages (QRESYNC); after that they synchronise from the start.'),
+    .describe(
+      'Time for which clients can ask for expunged messages (QRESYNC); after that they synchronise from the start.',
+    ),
   search: z
     .strictObject({
       text: size().prefault('1 MB').describe('Of the text of one message so much is indexed.'),
@@ -52,7 +54,7 @@ const options = z.strictObject({
   uploads: z
     .strictObject({
       maxOctets: size().prefault('200 MB').describe('Maximum size of all uploads of one account together.'),
-      keep: duration().prefault('1 day').describe('How long an upload can be used.'),
+      keep: duration().prefault('1 day').describe('Time for which an upload can be used.'),
     })
     .prefault({})
     .describe('Content that JMAP and web mail clients upload before it is filed or sent.'),
