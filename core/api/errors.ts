@@ -58,7 +58,10 @@ export const ERRORS = {
     'No order satisfies "{plugin} before {before}" in {hook}',
     'Remove one of the contradicting "before" settings.',
   ],
-  IEMS_SERVICE_MISSING: ['{plugin} needs the service {service}, which no plugin offers', 'Add a plugin that offers it.'],
+  IEMS_SERVICE_MISSING: [
+    '{plugin} needs the service {service}, which no plugin offers',
+    'Add a plugin that offers it.',
+  ],
   IEMS_SERVICE_UNOFFERED: [
     '{plugin} and the service {service}: {why}',
     'Correct the plugin: list each service under offers, and offer it once with ctx.offer in setup.',
@@ -67,7 +70,10 @@ export const ERRORS = {
     'The service {service} is offered by both {first} and {second}',
     'Remove one of the two plugins.',
   ],
-  IEMS_NEEDS_CIRCLE: ['These plugins need each other in a circle: {plugins}', 'Change one of them to "wants" instead of "needs".'],
+  IEMS_NEEDS_CIRCLE: [
+    'These plugins need each other in a circle: {plugins}',
+    'Change one of them to "wants" instead of "needs".',
+  ],
   IEMS_CHANNEL_UNKNOWN: [
     '{from} names the channel {channel}, which is not configured',
     'Add it under channels, or correct the name.',

@@ -28,7 +28,11 @@ export * from './api.ts'
 
 const options = z.strictObject({
   channel: z.string().default('local').describe('The channel that delivers to mailboxes.'),
-  subaddress: z.string().max(1).default('+').describe("Character that separates a subaddress, as in ann+lists@; '' for none."),
+  subaddress: z
+    .string()
+    .max(1)
+    .default('+')
+    .describe("Character that separates a subaddress, as in ann+lists@; '' for none."),
   members: z
     .int()
     .min(1)
