@@ -8,7 +8,6 @@ export {
   ADMIN,
   type Administration,
   type AdministrationService,
-  type Caller,
   type CommandInfo,
   type CommandRun,
   type ConfigurationView,
@@ -20,6 +19,7 @@ export {
 } from './api/administration.ts'
 export type { Clock } from './api/clock.ts'
 export {
+  type Caller,
   type Command,
   type CommandCall,
   type CommandDefinition,
@@ -28,9 +28,17 @@ export {
   defineCommand,
   type JsonSchema,
 } from './api/command.ts'
+export type {
+  BackgroundHandle,
+  BackgroundWork,
+  ComponentKind,
+  ComponentState,
+  ComponentStatus,
+} from './api/component.ts'
 export { ERRORS, type ErrorCode, IemsError } from './api/errors.ts'
 export type { EventName } from './api/events.ts'
 export type * from './api/hooks.ts'
+export type { Counter, Histogram, Labels, MetricSeries, MetricStatus, Metrics, ReadGauge } from './api/metrics.ts'
 export {
   type ContentSource,
   type DeliverContext,

@@ -6,15 +6,14 @@
  */
 import type { Backend } from '../net/backend.ts'
 import type { Queue } from '../queue/admin.ts'
-import type { CommandOutput, JsonSchema } from './command.ts'
-import type { Identity } from './hooks.ts'
+import type { Caller, CommandOutput, JsonSchema } from './command.ts'
+import type { ComponentStatus } from './component.ts'
+import type { MetricStatus } from './metrics.ts'
 
 /** May do everything. */
 export const ADMIN = 'admin'
 /** May see status, components, plugins and the queue, and runs the commands that admit it. */
 export const SUPPORT = 'support'
-
-export type Caller = Pick<Identity, 'user' | 'roles'>
 
 export interface ListenerStatus {
   readonly label: string
@@ -110,6 +109,13 @@ export interface Administration {
   hooks(): Readonly<Record<string, readonly { readonly plugin: string; readonly stage: string }[]>>
   plugins(): readonly PluginStatus[]
   configuration(): ConfigurationView
+  metrics(): readonly MetricStatus[]
+  components(): readonly ComponentStatus[]
+  /** Throws IEMS_COMPONENT_UNKNOWN, as the next two do. */
+  component(name: string): ComponentStatus
+  startComponent(name: string): Promise<ComponentStatus>
+  /** Takes nothing new and finishes what is under way, for at most `drain`. It stays stopped across reloads. */
+  stopComponent(name: string): Promise<ComponentStatus>
   /** Those that the caller may run. */
   commands(): readonly CommandInfo[]
   run(command: CommandRun): AsyncIterable<CommandOutput>

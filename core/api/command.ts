@@ -5,11 +5,14 @@
  * same words. Invariants: a command runs in the server; what it takes has been validated before it runs.
  */
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
+import type { Identity } from './hooks.ts'
 
 /** A Standard Schema that can also be given as JSON Schema, as zod's are. */
 export interface CommandSchema<Input = unknown, Output = Input> {
   readonly '~standard': StandardSchemaV1.Props<Input, Output> & StandardJSONSchemaV1.Props<Input, Output>
 }
+/** A caller of the administration service: an identity, or whoever has the control socket. */
+export type Caller = Pick<Identity, 'user' | 'roles'>
 /** JSON Schema, draft 2020-12. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
@@ -47,6 +50,8 @@ export interface CommandCall {
   readonly options: Readonly<Record<string, string | true>>
   /** What is read; empty unless the command reads. */
   readonly input: AsyncIterable<Uint8Array>
+  /** Who has called it. */
+  readonly by?: Caller
   /** Aborted when the caller has gone. */
   readonly signal: AbortSignal
 }

@@ -143,6 +143,11 @@ export const ERRORS = {
     'Start it with `iems start`, or name its configuration with --config. If store.path, folder or control.path has changed since it was started, set them back, or stop it with its service manager and start it again.',
   ],
   IEMS_CONTROL_REFUSED: ['{why}', 'See `iems --help`.'],
+  IEMS_COMPONENT_UNKNOWN: ['There is no component {name}', 'See `iems component list`.'],
+  IEMS_EVENT_UNDECLARED: [
+    '{plugin} emits {event}, which it does not declare',
+    'Name the event with its level under `events` in the definition of the plugin.',
+  ],
   IEMS_FORBIDDEN: ['{user} may not {what}', 'Ask an administrator, or give the account a role that allows it.'],
   IEMS_CLOSED: ['The server is stopping', 'Nothing to do: it was asked to.'],
 } as const satisfies Record<`IEMS_${string}`, readonly [message: string, cure: string]>

@@ -1,6 +1,6 @@
 /**
- * Everything that happens in the kernel, by name. The list is closed, so logs, metrics and the `event` hook never
- * disagree.
+ * Everything that happens, by name. Plugins add their own names by declaration merging, so logs, metrics and the `event`
+ * hook never disagree.
  */
 
 export type Level = 'error' | 'warn' | 'info' | 'debug'
@@ -14,6 +14,9 @@ export const EVENTS = {
   'server.reload-failed': 'error',
   'server.hung': 'error',
   'administration.changed': 'info',
+  'component.started': 'info',
+  'component.stopped': 'warn',
+  'component.failed': 'error',
   'folder.secured': 'warn',
   'port.opened': 'info',
   'port.closed': 'info',
@@ -52,4 +55,10 @@ export const EVENTS = {
   'store.failing': 'error',
   'kernel.fault': 'error',
 } as const satisfies Record<string, Level>
-export type EventName = keyof typeof EVENTS
+export type KernelEventName = keyof typeof EVENTS
+
+declare global {
+  /** Where plugins declare events of their own: names with their fields. Global, as `IemsHooks` is. */
+  interface IemsEvents {}
+}
+export type EventName = KernelEventName | (keyof IemsEvents & string)

@@ -12,7 +12,7 @@
 import type { ParsedMail } from 'mailparser'
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from 'tapable'
 import type { ByteRange } from '../store/store.ts'
-import type { EventName } from './events.ts'
+import type { EventName, Level } from './events.ts'
 import type { Refusal, Reply } from './reply.ts'
 import type { HookRun } from './run.ts'
 
@@ -294,6 +294,8 @@ export interface KernelEvent {
   readonly name: EventName
   /** Milliseconds since 1970. */
   readonly at: number
+  /** At which it is logged; default: that of the kernel's event, else `info`. */
+  readonly level?: Level
   readonly message?: string
   readonly [field: string]: unknown
 }

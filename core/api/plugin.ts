@@ -22,6 +22,8 @@ import type { Store } from '../store/store.ts'
 import type { AdministrationService } from './administration.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './command.ts'
+import type { BackgroundHandle, BackgroundWork } from './component.ts'
+import type { Level } from './events.ts'
 import type {
   Answer,
   Delivery,
@@ -36,6 +38,7 @@ import type {
   Recipient,
   Subject,
 } from './hooks.ts'
+import type { Metrics } from './metrics.ts'
 import type { Reply } from './reply.ts'
 import type { Service } from './service.ts'
 import type { ConnectionInfo, ServerSession } from './session.ts'
@@ -173,6 +176,12 @@ export interface SetupContext {
   readonly queue: Queue
   /** What administrators may see and do, for plugins that serve them; the caller's roles decide. */
   readonly administration: AdministrationService
+  /** Numbers for dashboards and alerts; their names begin with the plugin's. */
+  readonly metrics: Metrics
+  /** Background work that administrators see, stop and start. */
+  background(work: BackgroundWork): BackgroundHandle
+  /** Logs an event of the plugin's own, which its definition declares, and gives it to the `event` hook. */
+  emit<K extends keyof IemsEvents & string>(event: K, fields: IemsEvents[K]): void
   /** Says that this plugin routes mail to a channel: `iems check` and the log warn when it does not exist or deliver. */
   routesTo(channel: string): void
   /** For channels: speaks to the kernel for one client. */
@@ -235,6 +244,8 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
    * nothing can leave the server, as with mailboxes.
    */
   readonly accepts?: 'anyone' | 'authorised'
+  /** Events of its own, declared in `IemsEvents`, and the level at which each is logged. */
+  readonly events?: Readonly<Record<string, Level>>
   /** The kinds of records it keeps, each with the version it writes; older ones are upgraded before setup. */
   readonly records?: RecordKinds
   /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */

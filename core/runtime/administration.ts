@@ -8,7 +8,6 @@ import {
   ADMIN,
   type Administration,
   type AdministrationService,
-  type Caller,
   type CommandInfo,
   type CommandRun,
   type ConfigurationView,
@@ -18,19 +17,23 @@ import {
   type Status,
   SUPPORT,
 } from '../api/administration.ts'
-import type { Command, CommandOutput } from '../api/command.ts'
+import type { Caller, Command, CommandOutput } from '../api/command.ts'
+import type { ComponentStatus } from '../api/component.ts'
 import { IemsError } from '../api/errors.ts'
 import type { Route } from '../api/hooks.ts'
+import type { MetricStatus } from '../api/metrics.ts'
 import type { Service } from '../api/service.ts'
 import type { Backend } from '../net/backend.ts'
 import type { Admin, Queue, QueueFilter } from '../queue/admin.ts'
 import { readLane } from '../queue/records.ts'
 import type { Store } from '../store/store.ts'
 import { callOf, infoOf, schemaOf } from './command-fields.ts'
+import type { Component } from './component.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import type { Listener } from './listeners.ts'
 import type { Emit } from './log.ts'
 import { masked } from './masked.ts'
+import type { MetricRegistry } from './metrics.ts'
 import type { Hooks, LoadedPlugin } from './wiring.ts'
 
 /** What of a kernel is shown to administrators. */
@@ -44,6 +47,8 @@ export interface AdministeredKernel {
   readonly plugins: readonly LoadedPlugin[]
   /** What plugins add to the `iems` command, by their words. */
   readonly commands: ReadonlyMap<string, Command>
+  readonly metrics: MetricRegistry
+  components(): readonly Component[]
   /** The servers that plugins depend on. */
   backends(): readonly (Backend & { readonly plugin: string })[]
   /** What is wrong with what is kept: a line for each. */
@@ -165,6 +170,43 @@ class CallersAdministration implements Administration {
     }
   }
 
+  metrics(): readonly MetricStatus[] {
+    this.#admit('see the metrics', [SUPPORT])
+    return this.#kernel.metrics.read()
+  }
+
+  components(): readonly ComponentStatus[] {
+    this.#admit('see the components', [SUPPORT])
+    return this.#kernel.components().map(({ status }) => status)
+  }
+
+  component(name: string): ComponentStatus {
+    this.#admit('see the components', [SUPPORT])
+    return this.#component(name).status
+  }
+
+  async startComponent(name: string): Promise<ComponentStatus> {
+    this.#admit('start components', [])
+    const component = this.#component(name)
+    this.#changed('component.start', { component: name })
+    await component.start()
+    return component.status
+  }
+
+  async stopComponent(name: string): Promise<ComponentStatus> {
+    this.#admit('stop components', [])
+    const component = this.#component(name)
+    this.#changed('component.stop', { component: name })
+    await component.stop(AbortSignal.timeout(this.#kernel.config.drain))
+    return component.status
+  }
+
+  #component(name: string): Component {
+    const found = this.#kernel.components().find((one) => one.name === name)
+    if (!found) throw new IemsError('IEMS_COMPONENT_UNKNOWN', { name })
+    return found
+  }
+
   #mayRun({ roles = [] }: Command): boolean {
     const own = this.#caller.roles ?? []
     return own.some((role) => role === ADMIN || roles.includes(role))
@@ -181,7 +223,7 @@ class CallersAdministration implements Administration {
     const command = this.#kernel.commands.get(words)
     if (!command) throw new IemsError('IEMS_COMMAND_UNKNOWN', { command: words })
     this.#admit(`run ${words}`, command.roles ?? [])
-    const call = await callOf(command, run)
+    const call = await callOf(command, run, this.#caller)
     // What it was given is not logged: it may be somebody's data.
     this.#changed('command', { command: words })
     yield* command.run(call)

@@ -4,6 +4,7 @@ import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
 import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
 import type { Resolve } from '../inbound/resolve.ts'
 import type { SharedQueue } from '../queue/queue.ts'
+import type { ComponentWork } from './component.ts'
 import type { ConfiguredPlugin } from './config-schema.ts'
 import type { HostKernel, PluginHost } from './plugin-host.ts'
 import type { ChannelSettings } from './settings.ts'
@@ -56,4 +57,16 @@ export function createChannelDeliverer(
     log: host.log,
     parseLimit: config.limits.parse,
   })
+}
+
+/** A deliverer that has stopped is done, so each start makes another. */
+export function deliveryOf(make: () => Deliverer): ComponentWork {
+  let deliverer: Deliverer | undefined
+  return {
+    start() {
+      deliverer = make()
+      deliverer.start()
+    },
+    stop: (signal) => deliverer?.stop(signal),
+  }
 }

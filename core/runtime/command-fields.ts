@@ -5,7 +5,7 @@
  * Invariants: a form and a command line end in the same validated values; nothing unknown is passed on.
  */
 import type { CommandInfo, CommandRun } from '../api/administration.ts'
-import type { Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
+import type { Caller, Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
 import { IemsError } from '../api/errors.ts'
 
 interface Field {
@@ -156,11 +156,11 @@ function wordsOf(fields: readonly Field[], values: Readonly<Record<string, unkno
 }
 
 /** The call of a command, validated. Throws IEMS_CONTROL_REFUSED with every fault. */
-export async function callOf(command: Command, run: CommandRun): Promise<CommandCall> {
+export async function callOf(command: Command, run: CommandRun, by: Caller): Promise<CommandCall> {
   const fields = fieldsOf(command)
   const values = run.values ?? valuesOfWords(fields, run)
   const nothing = (async function* () {})()
-  const rest = { input: (command.reads && run.input) || nothing, signal: run.signal }
+  const rest = { by, input: (command.reads && run.input) || nothing, signal: run.signal }
   if (!command.fields) {
     checkWords(command, fields, values)
     return { ...rest, values, ...wordsOf(fields, values) }

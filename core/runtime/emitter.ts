@@ -4,14 +4,17 @@ import type { KernelEvent } from '../api/hooks.ts'
 import type { Emit, LogWriter } from './log.ts'
 import type { Hooks } from './wiring.ts'
 
-export function emitter(
-  log: LogWriter,
-  clock: Clock,
-  watch: ((event: KernelEvent) => void) | undefined,
-  hooks: () => Hooks | undefined,
-): Emit {
+interface EmitterDeps {
+  readonly log: LogWriter
+  readonly clock: Clock
+  readonly watch: ((event: KernelEvent) => void) | undefined
+  count(event: string): void
+}
+
+export function emitter({ log, clock, watch, count }: EmitterDeps, hooks: () => Hooks | undefined): Emit {
   return (name, fields = {}) => {
     const event: KernelEvent = { ...fields, name, at: clock.now() }
+    count(name)
     log.event(event)
     watch?.(event)
     if (hooks()?.isTapped('event')) hooks()?.emit(event)

@@ -24,6 +24,8 @@ interface GuardOptions {
   readonly onError: 'defer' | 'skip'
   readonly log: Log
   readonly emit: Emit
+  /** Gets the seconds that each call took. */
+  readonly took?: (seconds: number) => void
 }
 
 /** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
@@ -51,7 +53,7 @@ function recipientOf(subject: unknown): { readonly recipient?: string } {
 }
 
 /** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
-export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit }: GuardOptions) {
+export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit, took }: GuardOptions) {
   return async (subject: unknown, run: HookRun): Promise<unknown> => {
     const since = performance.now()
     const step = (rest: object) =>
@@ -78,6 +80,8 @@ export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onErr
       emit('plugin.fault', { plugin, hook, ...(run.message === undefined ? {} : { message: run.message }), cause })
       if (onError === 'skip') return undefined
       throw new PluginFault(plugin, hook, cause)
+    } finally {
+      took?.((performance.now() - since) / 1000)
     }
   }
 }

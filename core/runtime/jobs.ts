@@ -12,6 +12,7 @@ import { reasonOf } from '../api/errors.ts'
 import { decode, encode } from '../queue/records.ts'
 import { type KeyPart, key } from '../store/keys.ts'
 import type { Check, Key, Lease, Op, Store } from '../store/store.ts'
+import type { ComponentWork } from './component.ts'
 import type { Log } from './log.ts'
 
 export interface Job {
@@ -50,23 +51,52 @@ const LEASE_MS = 120_000
 const LOOK_MS = 300_000
 
 /** Schedules jobs of one owner, a plugin or the kernel. */
-export function createJobs(parts: JobsDeps, owner: string): (job: Job) => void {
+export function createJobs(parts: JobsDeps, owner: string): (job: Job) => ComponentWork {
   return (job) => {
-    if (parts.signal.aborted) return
-    const { clock, signal } = parts
-    const runner = new JobRunner(parts, owner, job)
-    let cancel = () => {}
-    const after = (ms: number) => {
-      cancel = clock.after(ms, () => {
-        const looking = runner.look().then((next) => {
-          parts.underWay.delete(looking)
-          if (!signal.aborted) after(next)
-        })
-        parts.underWay.add(looking)
+    const looks = new JobLooks(parts, new JobRunner(parts, owner, job))
+    const start = () => looks.start(Math.min(START_MS, job.every))
+    start()
+    parts.signal.addEventListener('abort', () => void looks.stop(), { once: true })
+    return { start, stop: () => looks.stop() }
+  }
+}
+
+/** Looks at one job again and again, between `start` and `stop`. */
+class JobLooks {
+  readonly #parts: JobsDeps
+  readonly #runner: JobRunner
+  #isOn = false
+  #cancel: () => void = () => {}
+  #looking: Promise<void> | undefined
+
+  constructor(parts: JobsDeps, runner: JobRunner) {
+    this.#parts = parts
+    this.#runner = runner
+  }
+
+  start(ms: number): void {
+    if (this.#isOn || this.#parts.signal.aborted) return
+    this.#isOn = true
+    this.#after(ms)
+  }
+
+  /** A run that is under way ends first. */
+  async stop(): Promise<void> {
+    this.#isOn = false
+    this.#cancel()
+    await this.#looking
+  }
+
+  #after(ms: number): void {
+    this.#cancel = this.#parts.clock.after(ms, () => {
+      const looking = this.#runner.look().then((next) => {
+        this.#parts.underWay.delete(looking)
+        this.#looking = undefined
+        if (this.#isOn) this.#after(next)
       })
-    }
-    after(Math.min(START_MS, job.every))
-    signal.addEventListener('abort', () => cancel(), { once: true })
+      this.#looking = looking
+      this.#parts.underWay.add(looking)
+    })
   }
 }
 

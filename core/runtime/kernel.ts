@@ -9,12 +9,13 @@
 import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Command } from '../api/command.ts'
+import type { ComponentKind } from '../api/component.ts'
 import { IemsError, reasonOf, together } from '../api/errors.ts'
+import type { Counter } from '../api/metrics.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
 import { type Attempts, createAttemptState, createAttempts } from '../auth/login-throttle.ts'
 import { createRights, createWatched, type Rights } from '../auth/rights.ts'
-import type { Deliverer } from '../delivery/worker.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
 import { openSession, type SessionDeps } from '../inbound/session.ts'
@@ -28,21 +29,26 @@ import { createRefusals } from '../queue/refusals.ts'
 import { createSweep, type Sweep } from '../queue/sweep.ts'
 import type { Store } from '../store/store.ts'
 import { type AdministeredKernel, createAdministration } from './administration.ts'
-import { createChannelDeliverer } from './channel-deliverer.ts'
+import { createChannelDeliverer, deliveryOf } from './channel-deliverer.ts'
+import { Component, type ComponentWork, createStopped } from './component.ts'
 import type { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
 import { emitter } from './emitter.ts'
 import { bringUp } from './formats.ts'
 import { createJobs, type Job } from './jobs.ts'
+import { kernelCommands } from './kernel-commands.ts'
 import type { KernelDeps } from './kernel-deps.ts'
+import { countEvents, hookTimes, kernelMetrics } from './kernel-metrics.ts'
 import { lostRoutes, roleWarnings, unreachable } from './kernel-warnings.ts'
 import { createLasting, type Lasting } from './lasting.ts'
 import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
+import { createMetrics, type MetricRegistry } from './metrics.ts'
 import { byNeeds } from './needs.ts'
 import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, placementOf, within } from './plugin-host.ts'
 import { type Staying, stays } from './reload-plan.ts'
 import { createSignals, type Signals } from './signals.ts'
+import { alone } from './stand-alone.ts'
 import { createRuns, type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
 /** Ms that jobs have to end when they are told to. */
@@ -79,12 +85,15 @@ export class Kernel implements HostKernel, AdministeredKernel {
   /** What is odd about the configuration. */
   readonly warnings: string[] = []
   commands: ReadonlyMap<string, Command> = new Map()
+  readonly metrics: MetricRegistry
+  readonly connections: Counter
+  readonly #components: Component[] = []
   readonly #attempts: Attempts
   readonly #rights: Rights
   readonly #gone = new AbortController()
   readonly #underWay = new Set<Promise<unknown>>()
   readonly #staying: Staying[] = []
-  #deliverers: readonly Deliverer[] = []
+  readonly #deliveries: Component[] = []
   #hooks: Hooks | undefined
   #sessions: SessionDeps | undefined
 
@@ -97,10 +106,12 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.dns = rest.dns ?? createDns(config.dns, clock.now)
     this.lasting = rest.lasting ?? createLasting()
     this.folder = (plugin) => folder?.(plugin)
-    this.emit = emitter(log, clock, watch, () => this.#hooks)
+    this.metrics = this.lasting.of('metrics', createMetrics)
+    this.emit = emitter({ log, clock, watch, count: countEvents(this.metrics) }, () => this.#hooks)
     this.administration = rest.administration ?? createAdministration(alone(this))
     this.claim = ports.claim()
     const { emit, lasting } = this
+    this.connections = kernelMetrics(this)
     const historyMs = config.history.keep
     this.release = createRelease(store)
     this.sharedQueue = createQueue({ store, clock, emit, release: this.release, historyMs })
@@ -111,7 +122,12 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })
     this.submit = createSubmit(() => this.sessions)
     this.sweep = createSweep({ store, clock, queue: this.sharedQueue, release: this.release, historyMs })
-    this.schedule = createJobs({ store, clock, log: log.child({}), signal, underWay: this.#underWay }, '')
+    const jobs = createJobs({ store, clock, log: log.child({}), signal, underWay: this.#underWay }, '')
+    this.schedule = (job) => {
+      const component = this.componentOf({ plugin: 'iems', name: job.name, kind: 'job' }, jobs(job))
+      this.#components.push(component)
+      void component.begin()
+    }
   }
 
   /** Throws IEMS_CLOSED before the hooks are wired. */
@@ -150,8 +166,11 @@ export class Kernel implements HostKernel, AdministeredKernel {
       if (faults.length > 0) throw together(faults)
       const placeOf = (host: LoadedPlugin) => inConfigOrder.findIndex(({ name }) => name === host.name)
       const loaded = this.hosts.map((host) => this.#loaded(host)).sort((a, b) => placeOf(a) - placeOf(b))
-      this.#hooks = wire(loaded, this.emit, this.lasting.of('runs', createRuns))
-      this.commands = commandsOf(this.hosts)
+      this.#hooks = wire(loaded, this.emit, {
+        runs: this.lasting.of('runs', createRuns),
+        times: hookTimes(this.metrics),
+      })
+      this.commands = commandsOf(this.hosts, kernelCommands(this.administration))
       this.#connect(this.#hooks)
     } catch (error) {
       await this.#undo()
@@ -205,7 +224,10 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const secret = createSecret(store)
     const [attempts, rights] = [this.#attempts, this.#rights]
     this.#sessions = { hooks, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
-    this.#deliverers = delivering.map(({ channel, host }) => createChannelDeliverer(this, { channel, host, resolve }))
+    for (const { channel, host } of delivering) {
+      const work = deliveryOf(() => createChannelDeliverer(this, { channel, host, resolve }))
+      this.#deliveries.push(this.componentOf({ plugin: channel.name, name: 'deliver', kind: 'delivery' }, work))
+    }
   }
 
   /** Opens the ports; mail comes in when `run` is called. Throws, with everything undone. */
@@ -213,6 +235,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const faults: unknown[] = []
     for (const { host } of this.#staying) host.claimFor(this.claim)
     for (const host of this.#own()) await host.listen().catch((cause: unknown) => faults.push(cause))
+    for (const host of faults.length === 0 ? this.#own() : []) await host.begin()
     if (faults.length === 0) return
     await this.#undo()
     throw together(faults)
@@ -224,12 +247,21 @@ export class Kernel implements HostKernel, AdministeredKernel {
       apply()
     }
     this.claim.commit()
-    for (const deliverer of this.#deliverers) deliverer.start()
+    for (const delivery of this.#deliveries) void delivery.begin()
   }
 
   /** Whether every plugin that listens stays with its sessions. */
   get keepsSessions(): boolean {
     return this.hosts.every((host) => !host.parts.listen || this.#staying.some((one) => one.host === host))
+  }
+
+  componentOf(about: { plugin: string; name: string; kind: ComponentKind }, work: ComponentWork): Component {
+    const { clock, emit, lasting } = this
+    return new Component(about, work, { clock, emit, stopped: lasting.of('stopped', createStopped) })
+  }
+
+  components(): readonly Component[] {
+    return [...this.hosts.flatMap(({ components }) => components), ...this.#deliveries, ...this.#components]
   }
 
   /** How many sessions are open. */
@@ -271,7 +303,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const entrances = own.filter(({ isEntrance }) => isEntrance)
     this.#attempts.close()
     this.#rights.close()
-    const stopping = this.#deliverers.map((deliverer) => deliverer.stop(signal))
+    const stopping = this.#deliveries.map((delivery) => delivery.end(signal))
     await Promise.all([...entrances.map((host) => host.close(signal)), ...stopping])
     this.#gone.abort(new IemsError('IEMS_CLOSED'))
     await Promise.all([within(Promise.allSettled(this.#underWay), JOBS_END_MS), ...own.map((host) => host.end())])
@@ -308,27 +340,4 @@ export async function createKernel(deps: KernelDeps, previous?: Previous): Promi
   const kernel = new Kernel(deps)
   await kernel.setUp(previous)
   return kernel
-}
-
-/** A kernel without a server, as in tests and rehearsals. */
-function alone(kernel: Kernel): Parameters<typeof createAdministration>[0] {
-  const since = kernel.clock.now()
-  const refused = async () => {
-    throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'There is no server around this kernel' })
-  }
-  return {
-    kernel,
-    store: kernel.store,
-    since,
-    kernels: () => [
-      {
-        since,
-        state: 'running',
-        sessions: kernel.sessionCount(),
-        deliveries: kernel.sharedQueue.activeCount(),
-      },
-    ],
-    reload: refused,
-    stop: refused,
-  }
 }

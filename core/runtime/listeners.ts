@@ -7,7 +7,7 @@
  * that opens sockets; what is spoken through them is the plugins' business.
  */
 import { rmSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Emit } from './log.ts'
 
@@ -38,6 +38,9 @@ export interface Reservation {
   ): Promise<Listener>
   /** Claims a port as it is open now, also one whose number the system chose. */
   keep(listener: Listener, connection: (socket: Socket) => void): void
+  /** Closes the socket of a port that is this claim's; its connections stay. `resume` opens it again. */
+  pause(listener: Listener): Promise<void>
+  resume(listener: Listener): Promise<void>
   /** From now on the doors are this claim's; those that nobody claimed are shut. */
   commit(): void
   /** Shuts what this claim opened, and leaves the rest as it was. */
@@ -66,6 +69,27 @@ function whyNot(cause: NodeJS.ErrnoException): string {
   return reasonOf(cause)
 }
 
+/** Ports whose number the system chose are told apart by it. */
+const keyOf = ({ wanted, port }: Pick<Listener, 'wanted' | 'port'>) =>
+  /:0$/.test(wanted) ? `${wanted}#${port}` : wanted
+
+/** Throws IEMS_PORT_TAKEN. */
+async function listening(
+  server: Server,
+  { wanted, plugin }: Pick<Listener, 'wanted' | 'plugin'>,
+  where: ListenOptions,
+): Promise<void> {
+  const taken = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    server.once('error', resolve)
+    server.listen({ ...where, backlog: 1024 }, () => {
+      server.removeListener('error', resolve)
+      resolve(undefined)
+    })
+  })
+  if (taken)
+    throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(taken)} (channel ${plugin})` }, taken)
+}
+
 export function createListeners(emit: Emit) {
   let opened = new Map<string, Open>()
 
@@ -84,15 +108,7 @@ export function createListeners(emit: Emit) {
     })
     // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
     if ('path' in where) rmSync(where.path, { force: true })
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(
-          new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(cause)} (channel ${plugin})` }, cause),
-        ),
-      )
-      server.listen({ ...where, backlog: 1024 }, resolve)
-    })
-    server.removeAllListeners('error')
+    await listening(server, { wanted, plugin }, where)
     server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
     const at = server.address()
     return Object.assign(
@@ -119,7 +135,7 @@ export function createListeners(emit: Emit) {
           // Port 0 asks for a free one each time.
           const reuse = held && !/:0$/.test(wanted)
           const open = reuse ? held : await listen(wanted, about.plugin)
-          const name = /:0$/.test(wanted) ? `${wanted}#${open.port}` : wanted
+          const name = keyOf({ wanted, port: open.port })
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
           claimed.set(name, { open, fresh: !reuse, connection })
@@ -129,13 +145,26 @@ export function createListeners(emit: Emit) {
         },
         keep(listener, connection) {
           const { wanted, address, port } = listener
-          const name = /:0$/.test(wanted) ? `${wanted}#${port}` : wanted
+          const name = keyOf(listener)
           const open = opened.get(name)
           if (!open) throw new IemsError('IEMS_PORT_TAKEN', { address: `${address}:${port}`, why: 'it is not open' })
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
           claimed.set(name, { open, fresh: false, connection })
           doors.push(listener)
+        },
+        async pause(listener) {
+          const { server } = claimed.get(keyOf(listener))?.open ?? {}
+          if (!server?.listening) return
+          server.close()
+          emit('port.closed', { address: listener.address, port: listener.port })
+        },
+        async resume({ wanted, plugin, address, port }) {
+          const { server } = claimed.get(keyOf({ wanted, port }))?.open ?? {}
+          if (!server || server.listening) return
+          const where = wanted.startsWith('unix:') ? { path: wanted.slice(5) } : { host: address, port }
+          await listening(server, { wanted, plugin }, where)
+          emit('port.opened', { address, port })
         },
         commit() {
           const next = new Map<string, Open>()

@@ -5,7 +5,7 @@
  * password or message content passes here, and with `privacy` no full address at level info and above.
  */
 import { type DestinationStream, pino } from 'pino'
-import { EVENTS, type EventName, type Level } from '../api/events.ts'
+import { EVENTS, type EventName, type KernelEventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import { ON_SCREEN, textLine } from './log-text.ts'
 import { createLineWriter, type LineWriter } from './log-writer.ts'
@@ -115,8 +115,8 @@ export function createLog(options: LogOptions) {
     flushSoon()
   }
   return {
-    event({ name, at: _, ...fields }: KernelEvent) {
-      line(EVENTS[name], { event: name, ...fields })
+    event({ name, at: _, level, ...fields }: KernelEvent) {
+      line(level ?? EVENTS[name as KernelEventName] ?? 'info', { event: name, ...fields })
     },
     child(bound: Readonly<Record<string, unknown>>): Log {
       const say =

@@ -7,8 +7,11 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from '../api/command.ts'
+import type { BackgroundHandle, BackgroundWork, ComponentKind } from '../api/component.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
+import type { EventName } from '../api/events.ts'
 import type { Delivery, ReadableMessage } from '../api/hooks.ts'
+import type { Counter } from '../api/metrics.ts'
 import type { PluginInstance, SetupContext } from '../api/plugin.ts'
 import { NO_MESSAGE } from '../api/run.ts'
 import type { Service } from '../api/service.ts'
@@ -18,13 +21,15 @@ import { inNetworks } from '../net/networks.ts'
 import type { Queue } from '../queue/admin.ts'
 import { createContentStore, type createRelease } from '../queue/blob-references.ts'
 import { subspace } from '../store/subspace.ts'
+import type { Component, ComponentWork } from './component.ts'
 import type { ConfiguredPlugin } from './config-schema.ts'
 import { bringUp } from './formats.ts'
-import { createJobs } from './jobs.ts'
+import { createJobs, type Job } from './jobs.ts'
 import type { KernelDeps } from './kernel-deps.ts'
 import type { Lasting } from './lasting.ts'
 import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, Log } from './log.ts'
+import type { MetricRegistry } from './metrics.ts'
 import { offersOf } from './needs.ts'
 import { repeat } from './repeat.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
@@ -38,6 +43,9 @@ export interface HostKernel extends Pick<KernelDeps, 'config' | 'store' | 'clock
   folder(plugin: string): string | undefined
   readonly lasting: Lasting
   readonly dns: NonNullable<KernelDeps['dns']>
+  readonly metrics: MetricRegistry
+  readonly connections: Counter
+  componentOf(about: { plugin: string; name: string; kind: ComponentKind }, work: ComponentWork): Component
   readonly administration: NonNullable<KernelDeps['administration']>
   readonly emit: Emit
   readonly queue: Queue
@@ -106,6 +114,7 @@ export class PluginHost {
   readonly #gone = new AbortController()
   readonly #underWay = new Set<Promise<unknown>>()
   readonly #offered = new Map<string, unknown>()
+  readonly components: Component[] = []
   #ports: OpenPort[] = []
 
   constructor(configured: AnyPlugin, kernel: HostKernel) {
@@ -169,6 +178,11 @@ export class PluginHost {
     }
   }
 
+  /** Starts what administrators may stop, when every plugin has listened. */
+  async begin(): Promise<void> {
+    for (const component of this.components) if (component.kind !== 'job') await component.begin()
+  }
+
   /** Claims its open ports for the kernel to come. */
   claimFor(claim: Reservation): void {
     for (const { listener, connection } of this.#ports) claim.keep(listener, connection)
@@ -188,6 +202,7 @@ export class PluginHost {
   }
 
   async close(signal: AbortSignal): Promise<void> {
+    for (const component of this.components) if (component.kind === 'background') await component.end(signal)
     try {
       await this.parts.close?.(signal)
     } catch (cause) {
@@ -213,9 +228,45 @@ export class PluginHost {
   }
 
   async #port(address: string, label: string, connection: OpenPort['connection']): Promise<Listener> {
-    const listener = await this.#kernel.claim.open(address, { label, plugin: this.name }, connection)
-    this.#ports = [...this.#ports, { listener, connection }]
+    const labels = { plugin: this.name, listener: address }
+    const counted: OpenPort['connection'] = (socket) => {
+      this.#kernel.connections.add(labels)
+      connection(socket)
+    }
+    const listener = await this.#kernel.claim.open(address, { label, plugin: this.name }, counted)
+    if (this.#ports.length === 0) this.#add('listen', 'listener', this.#listening())
+    this.#ports = [...this.#ports, { listener, connection: counted }]
     return listener
+  }
+
+  /** Stopping closes the ports; sessions go on. */
+  #listening(): ComponentWork {
+    const each = async (what: 'pause' | 'resume') => {
+      for (const { listener } of this.#ports) await this.#kernel.claim[what](listener)
+    }
+    return { start: () => each('resume'), stop: () => each('pause'), hold: () => each('pause') }
+  }
+
+  #add(name: string, kind: ComponentKind, work: ComponentWork): Component {
+    const component = this.#kernel.componentOf({ plugin: this.name, name, kind }, work)
+    this.components.push(component)
+    return component
+  }
+
+  #schedule(schedule: (job: Job) => ComponentWork, job: Job): void {
+    const component = this.#add(job.name, 'job', schedule(job))
+    void component.begin()
+  }
+
+  #background(work: BackgroundWork): BackgroundHandle {
+    const component = this.#add(work.name, 'background', work)
+    return { failed: (cause) => component.failed(cause) }
+  }
+
+  #emit(event: string, fields: Readonly<Record<string, unknown>>): void {
+    const level = this.definition.events?.[event]
+    if (level === undefined) throw new IemsError('IEMS_EVENT_UNDECLARED', { plugin: this.name, event })
+    this.#kernel.emit(event as EventName, { ...fields, plugin: this.name, level })
   }
 
   #runOf(about: { readonly of: Delivery | ReadableMessage } | undefined) {
@@ -229,6 +280,7 @@ export class PluginHost {
     const lent = { clock, dns, log, signal }
     const narrowed = subspace(store, 'p', name)
     const failed = (blob: string, cause: unknown) => this.#kernel.emit('store.failing', { blob, cause })
+    const schedule = createJobs({ ...lent, store, underWay: this.#underWay }, name)
     const channel = { channel: name, trusts: (address: string) => this.#trusts(address), open: this.sessions }
     return {
       ...lent,
@@ -242,7 +294,10 @@ export class PluginHost {
       administration,
       routesTo: (to) => void this.routes.push(to),
       openSession: (facts) => openSession(() => this.#kernel.sessions, channel, facts),
-      schedule: createJobs({ ...lent, store, underWay: this.#underWay }, name),
+      schedule: (job) => this.#schedule(schedule, job),
+      background: (work) => this.#background(work),
+      metrics: this.#kernel.metrics.of(name),
+      emit: (event, fields) => this.#emit(event, fields as Readonly<Record<string, unknown>>),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => this.#kernel.submit(name, message),
       lasting: (state, make) => lasting.of(`p ${name} ${state}`, make),
@@ -266,8 +321,11 @@ export function placementOf({ placement }: AnyPlugin): PluginSettings {
 }
 
 /** Throws IEMS_COMMAND_TWICE. */
-export function commandsOf(hosts: readonly PluginHost[]): ReadonlyMap<string, Command> {
-  const commands = new Map<string, Command>()
+export function commandsOf(
+  hosts: readonly PluginHost[],
+  own: Readonly<Record<string, Command>>,
+): ReadonlyMap<string, Command> {
+  const commands = new Map<string, Command>(Object.entries(own))
   for (const { name, parts } of hosts) {
     for (const [words, command] of Object.entries(parts.commands ?? {})) {
       if (commands.has(words)) throw new IemsError('IEMS_COMMAND_TWICE', { plugin: name, command: words })

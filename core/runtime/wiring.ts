@@ -6,6 +6,7 @@
  */
 import { IemsError } from '../api/errors.ts'
 import { type Answer, createHook, type HookKind, type HookName, KERNEL_HOOKS, type Subject } from '../api/hooks.ts'
+import type { Histogram } from '../api/metrics.ts'
 import type { PlacedHandler, PluginDefinition, PluginInstance, Stage } from '../api/plugin.ts'
 import { type HookRun, NO_MESSAGE } from '../api/run.ts'
 import type { BearerDiscovery } from '../auth/sasl/exchange.ts'
@@ -53,13 +54,19 @@ function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler
   if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
 }
 
-function tapsOf({ name, placement, parts, log }: LoadedPlugin, emit: Emit): [hook: string, tap: Tap][] {
+function tapsOf(
+  { name, placement, parts, log }: LoadedPlugin,
+  emit: Emit,
+  times: Histogram,
+): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
     const settings = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
     checkPlaced(name, hook, settings)
     const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
     const onError = TOLD.includes(hook) ? 'skip' : placement.onError
-    const guarded = hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit })
+    const took = times.of({ hook, plugin: name })
+    const guarded =
+      hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit, took })
     const filtered = placement.from || placement.to
     // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
     const one: Tap['run'] = filtered
@@ -110,7 +117,11 @@ export type Runs = WeakMap<object, HookRun>
 export const createRuns = (): Runs => new WeakMap()
 
 /** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
-export function wire(plugins: readonly LoadedPlugin[], emit: Emit, runs: Runs = createRuns()): Hooks {
+export function wire(
+  plugins: readonly LoadedPlugin[],
+  emit: Emit,
+  { runs, times }: { readonly runs: Runs; readonly times: Histogram },
+): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
@@ -123,7 +134,7 @@ export function wire(plugins: readonly LoadedPlugin[], emit: Emit, runs: Runs = 
   }
   const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
   for (const standing of plugins) {
-    for (const [hook, tap] of tapsOf(standing, emit)) {
+    for (const [hook, tap] of tapsOf(standing, emit, times)) {
       const list = taps.get(hook)
       if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
       list.push(tap)

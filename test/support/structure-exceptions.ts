@@ -130,9 +130,6 @@ export const EXCEPTIONS = {
   ],
   /** State of modules. */
   mutable: [
-    'core/runtime/watchdog/worker.ts seen',
-    'core/runtime/watchdog/worker.ts missed',
-    'core/runtime/watchdog/worker.ts untold',
     'plugins/directory/ldap/server/schema.ts COVERED',
     'plugins/directory/ldap/server/schema.ts known',
     'plugins/directory/ldap/server/schema.ts EQUALITIES',

@@ -54,26 +54,35 @@ function hung(): void {
 }
 
 /** Node cannot write datagrams to a Unix socket, systemd's own program can; `NotifyAccess=all` admits it. */
-function tell(state: string): void {
+function notifySystemd(state: string): void {
   const child = spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' })
   child.on('error', () => {})
 }
 
-let seen = -1
-let missed = 0
-let untold = 0
-// Looks are counted, not the clock: after a SIGSTOP or a suspended machine both threads go on together.
-const looking = setInterval(() => {
-  const now = Atomics.load(turns, 0)
-  missed = now === seen ? missed + 1 : 0
-  seen = now
-  untold += interval
-  if (notifyInterval > 0 && missed === 0 && untold >= notifyInterval) {
-    untold = 0
-    tell('WATCHDOG=1')
+/**
+ * Looks are counted, not the clock: after a SIGSTOP or a suspended machine both threads go on together.
+ */
+class Watch {
+  #seen = -1
+  #missed = 0
+  /** Ms since systemd was last notified. */
+  #silent = 0
+  readonly #timer = setInterval(() => this.#look(), interval)
+
+  #look(): void {
+    const now = Atomics.load(turns, 0)
+    this.#missed = now === this.#seen ? this.#missed + 1 : 0
+    this.#seen = now
+    this.#silent += interval
+    if (notifyInterval > 0 && this.#missed === 0 && this.#silent >= notifyInterval) {
+      this.#silent = 0
+      notifySystemd('WATCHDOG=1')
+    }
+    if (timeout === 0 || this.#missed * interval < timeout) return
+    clearInterval(this.#timer)
+    hung()
   }
-  if (timeout === 0 || missed * interval < timeout) return
-  clearInterval(looking)
-  hung()
-}, interval)
-if (notify) tell('READY=1')
+}
+
+new Watch()
+if (notify) notifySystemd('READY=1')

@@ -95,13 +95,13 @@ export const mailstore = definePlugin({
     const { service, query, deliver, sweep, checkAccount, finding, undelete } = createMailStore(ctx, accounts, config)
     ctx.offer(MailStore, service)
     ctx.offer(MailQuery, query)
+    ctx.background({ name: 'index', start: finding.start, stop: finding.stop })
     return {
       hooks: { rcpt: createRoom({ channel: ctx.name, accounts, ...service }) },
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
       deliver: (delivery, { signal }) => deliver(delivery, signal),
       listen() {
         ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: sweep.sweep })
-        finding.start()
       },
       close: () => finding.close(),
     }

@@ -119,6 +119,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
   const { find, candidates } = createFind({ index, indexer, log, read })
   return {
     start: indexer.start,
+    stop: indexer.stop,
     rebuild: indexer.rebuild,
     status: indexer.status,
     async close() {

@@ -78,8 +78,8 @@ type Found = ReadonlyMap<string, Indexable | undefined>
 
 export function createIndexer({ store, index, id, clock, log, load, all }: IndexerDeps) {
   const lane = laneOf(id)
-  const stopping = new AbortController()
-  const { signal } = stopping
+  /** Of the present run; a start after a stop makes another. */
+  let stopping = new AbortController()
   const stillOurs = ({ key: at, generation }: Lease): Check => ({ due: at, lane, lease: generation })
   const giveTurn = createTurns()
   const attempts = createAttempts(store, id)
@@ -184,7 +184,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
       await restAfter(() => index.add(documents))
     } catch (cause) {
       // The index may need a moment before it can be asked again.
-      await wait(BACK_OFF_MS, undefined, { signal })
+      await wait(BACK_OFF_MS, undefined, { signal: stopping.signal })
       const [only] = documents
       if (only && documents.length === 1) failing.set(only.email, cause)
       if (failing.size > MAX_FAILING) throw cause
@@ -202,11 +202,11 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
     await work()
     const { utilization } = performance.eventLoopUtilization(before)
     const rest = ((utilization - BUSY) / (1 - BUSY)) * REST_MAX * (performance.now() - since)
-    if (rest > 0) await wait(Math.min(REST_MOST_MS, rest), undefined, { signal })
+    if (rest > 0) await wait(Math.min(REST_MOST_MS, rest), undefined, { signal: stopping.signal })
   }
 
   async function postpone(batch: Batch, email: string, cause: unknown): Promise<void> {
-    if (signal.aborted) throw cause
+    if (stopping.signal.aborted) throw cause
     const lease = batch.get(email)
     batch.delete(email)
     log.warn('an email could not be indexed', { email, cause })
@@ -228,16 +228,16 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
 
   async function run(): Promise<void> {
     await sleep(LINGER_MS)
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !stopping.signal.aborted; ) {
       try {
         isHinted = false
         await keepRegistered()
         await scheduleAll()
-        while (!signal.aborted && (await step(failures))) failures = 0
+        while (!stopping.signal.aborted && (await step(failures))) failures = 0
         failures = 0
         await idle()
       } catch (cause) {
-        if (signal.aborted) return
+        if (stopping.signal.aborted) return
         log.error('emails are not being indexed', { cause })
         await sleep(backOff(failures++))
       }
@@ -257,7 +257,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
     let ops: Op[] = []
     let count = 0
     for await (const email of all()) {
-      if (signal.aborted) return
+      if (stopping.signal.aborted) return
       ops.push(indexOp(email, lane))
       count++
       if (ops.length < SCHEDULED) continue
@@ -283,12 +283,12 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
     const { promise, resolve } = Promise.withResolvers<void>()
     const end = () => resolve()
     const cancel = clock.after(ms, end)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
+    stopping.signal.addEventListener('abort', end, { once: true })
+    if (stopping.signal.aborted) end()
     listen(end)
     await promise
     cancel()
-    signal.removeEventListener('abort', end)
+    stopping.signal.removeEventListener('abort', end)
   }
 
   function hint(): void {
@@ -313,6 +313,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
   return {
     start(): void {
       if (running) return
+      stopping = new AbortController()
       const unwatch = store.watch(lane, (changed, at) => {
         if (changed === lane && at <= store.now()) hint()
       })
@@ -322,6 +323,7 @@ export function createIndexer({ store, index, id, clock, log, load, all }: Index
     async stop(): Promise<void> {
       stopping.abort()
       await running
+      running = undefined
     },
     /** Forgets the index and makes it anew in the background. */
     async rebuild(): Promise<void> {

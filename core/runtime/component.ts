@@ -1,0 +1,117 @@
+/**
+ * One component and its state. What it does when it starts and stops is its owner's business.
+ *
+ * Invariants: starts and stops come one after the other; a start or stop that fails leaves it `failed` with the reason;
+ * the names of those that an administrator has stopped outlive the kernel.
+ */
+import type { Clock } from '../api/clock.ts'
+import type { ComponentKind, ComponentState, ComponentStatus } from '../api/component.ts'
+import { reasonOf } from '../api/errors.ts'
+import type { Emit } from './log.ts'
+
+export interface ComponentDeps {
+  readonly clock: Clock
+  readonly emit: Emit
+  /** The names of components that are to stay stopped; see `createStopped`. */
+  readonly stopped: Set<string>
+}
+
+export interface ComponentWork {
+  start(): Promise<void> | void
+  stop(signal: AbortSignal): Promise<void> | void
+  /** Instead of `start`, when it is to stay stopped. */
+  hold?(): Promise<void> | void
+}
+
+export const createStopped = (): Set<string> => new Set()
+
+export class Component {
+  readonly name: string
+  readonly plugin: string
+  readonly kind: ComponentKind
+  readonly #deps: ComponentDeps
+  readonly #work: ComponentWork
+  #state: ComponentState = 'stopped'
+  #why: string | undefined
+  #since: number
+  #busy: Promise<void> = Promise.resolve()
+
+  constructor(about: Pick<ComponentStatus, 'plugin' | 'name' | 'kind'>, work: ComponentWork, deps: ComponentDeps) {
+    this.plugin = about.plugin
+    this.kind = about.kind
+    this.name = `${about.plugin}/${about.name}`
+    this.#work = work
+    this.#deps = deps
+    this.#since = deps.clock.now()
+  }
+
+  get status(): ComponentStatus {
+    const { name, plugin, kind } = this
+    const why = this.#why === undefined ? {} : { why: this.#why }
+    return { name, plugin, kind, state: this.#state, ...why, since: this.#since }
+  }
+
+  /** An administrator has stopped it. */
+  get isStopped(): boolean {
+    return this.#deps.stopped.has(this.name)
+  }
+
+  /** Starts with its kernel, unless an administrator has stopped it. */
+  begin(): Promise<void> {
+    return this.isStopped ? this.#inOrder('stopped', () => this.#work.hold?.()) : this.#start()
+  }
+
+  /** Ends with its kernel. */
+  end(signal: AbortSignal): Promise<void> {
+    return this.#stop(signal)
+  }
+
+  /** For an administrator. */
+  async start(): Promise<void> {
+    this.#deps.stopped.delete(this.name)
+    await this.#start()
+    if (this.#state === 'running') this.#deps.emit('component.started', { component: this.name })
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#deps.stopped.add(this.name)
+    await this.#stop(signal)
+    if (this.#state === 'stopped') this.#deps.emit('component.stopped', { component: this.name })
+  }
+
+  /** It has ended by itself. */
+  failed(cause: unknown): void {
+    this.#set('failed', reasonOf(cause))
+    this.#deps.emit('component.failed', { component: this.name, cause })
+  }
+
+  #start(): Promise<void> {
+    return this.#inOrder('running', () => (this.#state === 'running' ? undefined : this.#work.start()))
+  }
+
+  #stop(signal: AbortSignal): Promise<void> {
+    return this.#inOrder('stopped', () => {
+      if (this.#state !== 'running') return undefined
+      this.#set('draining')
+      return this.#work.stop(signal)
+    })
+  }
+
+  #inOrder(then: ComponentState, work: () => Promise<void> | void): Promise<void> {
+    this.#busy = this.#busy.then(async () => {
+      try {
+        await work()
+        this.#set(then)
+      } catch (cause) {
+        this.failed(cause)
+      }
+    })
+    return this.#busy
+  }
+
+  #set(state: ComponentState, why?: string): void {
+    if (this.#state !== state) this.#since = this.#deps.clock.now()
+    this.#state = state
+    this.#why = why
+  }
+}
