@@ -84,6 +84,7 @@ test('each package that core uses has the places the plan gives it', () => {
     zod: [
       'core/runtime/config-schema.ts',
       'core/runtime/secret.ts',
+      'core/runtime/kernel-commands.ts',
       'core/runtime/settings.ts',
       'core/runtime/units.ts',
       'core/net/networks.ts',
