@@ -6,7 +6,6 @@ export const EXCEPTIONS = {
   /** Files of more than 350 lines. */
   files: [
     'core/api/hooks.ts',
-    'core/delivery/worker.ts',
     'core/store/level/due-list.ts',
     'core/testing/contracts/store.ts',
     'plugins/access/pop3/session.ts',
@@ -24,7 +23,6 @@ export const EXCEPTIONS = {
     'core/auth/login-throttle.ts createAttempts',
     'core/delivery/lane-scheduler.ts createLanes',
     'core/delivery/outcomes.ts createOutcomeEvaluator',
-    'core/delivery/worker.ts createDeliverer',
     'core/inbound/resolve.ts createResolve',
     'core/inbound/session.ts openSession',
     'core/listener/listener.ts createClients',
@@ -79,7 +77,6 @@ export const EXCEPTIONS = {
     'core/auth/login-throttle.ts createAttempts',
     'core/delivery/lane-scheduler.ts createLanes',
     'core/delivery/outcomes.ts createOutcomeEvaluator',
-    'core/delivery/worker.ts createDeliverer',
     'core/inbound/session.ts openSession',
     'core/listener/listener.ts createClients',
     'core/net/backends.ts createBackendPool',

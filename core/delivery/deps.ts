@@ -1,0 +1,37 @@
+/** What the parts of a channel's delivery work with. */
+import type { Clock } from '../api/clock.ts'
+import type { Delivery, Outcome } from '../api/hooks.ts'
+import type { DeliverContext } from '../api/plugin.ts'
+import type { SharedQueue } from '../queue/queue.ts'
+import type { Emit, Log } from '../runtime/log.ts'
+import type { Signals } from '../runtime/signals.ts'
+import type { Hooks } from '../runtime/wiring.ts'
+import type { Store } from '../store/store.ts'
+import type { Rest } from './backoff.ts'
+import type { EvaluateOutcomes } from './outcomes.ts'
+
+export interface DeliverySettings {
+  /** Deliveries at a time. */
+  readonly concurrency: number
+  readonly perNextHop: number
+  /** Ms between two deliveries to one next hop; 0 for no limit. */
+  readonly gapMs: number
+  readonly leaseMs: number
+}
+
+export interface DelivererDeps {
+  readonly channel: string
+  /** Next hops that just could not be reached: a hint, not a record. */
+  readonly resting: Map<string, Rest>
+  readonly settings: DeliverySettings
+  readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
+  readonly store: Store
+  readonly queue: SharedQueue
+  readonly signals: Signals
+  readonly hooks: Hooks
+  readonly conclude: EvaluateOutcomes
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly log: Log
+  readonly parseLimit: number
+}

@@ -1,0 +1,31 @@
+/** Keeps the lease of a delivery under way, and cuts the delivery when the lease is lost. */
+import { IemsError } from '../api/errors.ts'
+import type { Job } from '../queue/state.ts'
+import type { DelivererDeps } from './deps.ts'
+
+/** Renews the lease at half its time until the answer is called. */
+export function keepLease(
+  { clock, queue, settings, emit, channel }: DelivererDeps,
+  job: Job,
+  cut: AbortController,
+): () => void {
+  let cancel: () => void = () => {}
+  let stopped = false
+  const schedule = () => {
+    cancel = clock.after(settings.leaseMs / 2, () => {
+      queue.renew(job, settings.leaseMs).then(
+        (held) => {
+          if (stopped) return
+          if (held) schedule()
+          else cut.abort(new IemsError('IEMS_CLOSED'))
+        },
+        (cause: unknown) => emit('kernel.fault', { channel, message: job.record.id, cause }),
+      )
+    })
+  }
+  schedule()
+  return () => {
+    stopped = true
+    cancel()
+  }
+}
