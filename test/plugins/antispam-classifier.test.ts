@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { memoryStore } from 'iems/testing'
 import { fieldsOf, letter, type Settings, startAntispam, startWithMailboxes } from '../support/antispam.ts'
 import { allowed } from '../support/mailstore.ts'
+import { eventually, goOn, type MakeStore, STORES, seeded } from '../support/several-kernels.ts'
 
 // --- a small corpus: two ways of writing, made from words by chance that is always the same ---
 
@@ -199,4 +200,59 @@ test('what one account has learnt is its own opinion; several recipients are jud
   assert.deepEqual([await count('bob', 'Junk'), await count('bob'), await count('ann')], [2, 0, 2])
   const [entry] = await entries('ann')
   assert.match(fieldsOf(await content(entry?.email ?? ''), 'X-Spam-Status')[0] ?? '', /^No, .*tests=classifier=-/)
+})
+
+// --- several kernels on one store ---
+
+for (const [name, makeStore] of Object.entries(STORES))
+  test(`what one kernel learns the others on the store know: ${name}`, async (t) => {
+    const { store, clock } = await makeStore(t)
+    const settings: Settings = { options: { classifier: { minimum: 5 } }, kernel: { store, clock } }
+    const [a, b] = [await startAntispam(t, settings), await startAntispam(t, settings)]
+    assert.deepEqual(await totals(b.run), { junk: 0, ham: 0 })
+    await a.run('antispam learn', { junk: true }, mbox('junk', 0, 20))
+    await a.run('antispam learn', { ham: true }, mbox('ham', 0, 20))
+    assert.ok(await eventually(async () => (await totals(b.run))?.ham === 20))
+    const content = write('junk', 5000)
+    const score = (await a.send({ content })).findings['spam-score']
+    assert.ok((score as number) > 1)
+    assert.equal((await b.send({ content })).findings['spam-score'], score)
+    // What one has taught the other takes back.
+    await b.run('antispam learn', { ham: true }, write('junk', 0))
+    assert.ok(await eventually(async () => (await totals(a.run))?.junk === 19))
+    assert.deepEqual(await totals(a.run), { junk: 19, ham: 21 })
+  })
+
+test('kernels that learn, take back and classify in any order come to the same, also while counts are halved', async (t) => {
+  for (let seed = 0; seed < 4; seed++) {
+    const chance = seeded(seed)
+    const { store, clock } = await (STORES.memory as MakeStore)(t)
+    const classifier = { minimum: 1, window: seed % 2 === 0 ? 20_000 : 25 }
+    // Reputation would change with each message that is sent to look.
+    const options = { classifier, reputation: { good: 0, bad: 0 } }
+    const settings: Settings = { options, kernel: { store, clock } }
+    const kernels = [await startAntispam(t, settings), await startAntispam(t, settings)] as const
+    const any = () => kernels[chance(2)] as (typeof kernels)[number]
+    const work: Promise<unknown>[] = []
+    for (let step = 0; step < 120; step++) {
+      const content = write(chance(2) === 0 ? 'junk' : 'ham', chance(15))
+      const { run, send } = any()
+      work.push(
+        chance(3) === 0 ? send({ content }) : run('antispam learn', { [chance(2) ? 'junk' : 'ham']: true }, content),
+      )
+      if (chance(4) === 0) await turn()
+      if (chance(10) === 0) await clock.advance(1)
+      if (chance(20) === 0) await Promise.all(work.splice(0))
+    }
+    await Promise.all(work)
+    await goOn()
+    const fresh = await startAntispam(t, settings)
+    const [expected, ...found] = await Promise.all(
+      [fresh, ...kernels].map(async ({ run, send }) => ({
+        totals: await totals(run),
+        score: (await send({ content: write('junk', 3) })).findings['spam-score'],
+      })),
+    )
+    assert.deepEqual(found, [expected, expected], `seed ${seed}`)
+  }
 })

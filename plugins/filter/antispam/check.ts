@@ -18,7 +18,7 @@ import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { tokensOf, type Views } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
-import type { Contacts } from './contacts.ts'
+import { type Contacts, domainIn } from './contacts.ts'
 import { type MessageText, readLetter } from './content/message-text.ts'
 import type { createRules } from './content/rules.ts'
 import { urisOf } from './content/uris.ts'
@@ -27,9 +27,10 @@ import type { Envelope } from './envelope/envelope.ts'
 import type { Exempt } from './exempt.ts'
 import type { Greylist } from './greylist.ts'
 import type { Options } from './options.ts'
+import type { Reputation } from './reputation.ts'
 import type { createStandardRules } from './rules/rules.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
-import { type Action, actionFor, maxOf, type Reason, stronger, sum, tell } from './score.ts'
+import { type Action, actionFor, type Judged, maxOf, type Reason, stronger, sum, tell } from './score.ts'
 
 export interface CheckDeps {
   readonly config: Options
@@ -43,14 +44,8 @@ export interface CheckDeps {
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist
   readonly contacts: Contacts
+  readonly reputation: Reputation
   readonly exempt: Exempt
-}
-
-/** What `check` leaves for `modify`. */
-export interface Judged {
-  readonly score: number
-  readonly action: Action
-  readonly reasons: string
 }
 
 /** The classifier's opinion, of everybody and of recipients' own. */
@@ -67,8 +62,8 @@ const RECIPIENTS = 20
 const TOLD = 1_000
 
 export function createCheck(parts: CheckDeps) {
-  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts, exempt } =
-    parts
+  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts } = parts
+  const { exempt, reputation } = parts
   const { thresholds } = config
 
   /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
@@ -153,10 +148,13 @@ export function createCheck(parts: CheckDeps) {
     reasons.push(...answers.flatMap(({ reason }) => (reason && reason.score !== 0 ? [reason] : [])))
     const atLeast = answers.reduce<Action>((most, { action }) => stronger(most, action), 'none')
 
+    const known = isStranger ? await reputation.reasonFor(message) : undefined
+    if (isStranger) await reputation.remember(message, judge({ ...content, reasons, atLeast }))
+    if (known) reasons.push(known)
     const judged = judge({ ...content, reasons, atLeast })
     tellAll(judged, ctx)
     const accountsHere = [...new Set(content.recipients.filter((account) => account !== undefined))]
-    if (isStranger) await meet(content.author, accountsHere, judged.action, ctx)
+    if (isStranger) await meet(content.author, accountsHere, message, judged.action, ctx)
     const isSpared = message.recipients.some(({ original }) => exempt.isRecipient(original))
     if (isSpared) return undefined
     if (judged.action === 'refuse') return refusalFor(reasons)
@@ -168,9 +166,16 @@ export function createCheck(parts: CheckDeps) {
   }
 
   /** Junk makes no author known. */
-  async function meet(author: string, here: readonly string[], action: Action, { note }: HookContext): Promise<void> {
+  async function meet(
+    author: string,
+    here: readonly string[],
+    { recipients }: ReadableMessage,
+    action: Action,
+    { note }: HookContext,
+  ): Promise<void> {
     if (author === '') return
-    const strangersTo = await contacts.newTo(author, here)
+    const domains = [...new Set(recipients.slice(0, RECIPIENTS).map(({ original }) => domainIn(original)))]
+    const strangersTo = await contacts.newTo(author, here, domains)
     if (strangersTo.length > 0) note('first-contact', strangersTo.join(' '))
     if (action === 'none' || action === 'tag') await contacts.remember(author, here)
   }

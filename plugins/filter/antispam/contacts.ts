@@ -1,50 +1,73 @@
 /**
- * Which senders an account has had mail from before, so that a first contact can be shown as one.
+ * Which addresses an account has had mail from or has written to, so that a first contact can be shown as one. A domain
+ * has contacts too: the addresses that its accounts have written to.
  *
- * Invariants: a sender is kept as a hash; an account has at most 65,536 records, since a hash has one place among so
- * many and displaces what stands there; a record expires 400 days after the sender was last heard from.
+ * Invariants: an address is kept as a hash; an account or domain has at most 65,536 records, since a hash has one place
+ * among so many and displaces what stands there; a record expires 400 days after the address last appeared.
  */
 import { createHash } from 'node:crypto'
-import { key, type Store } from 'iems'
+import { key, type ReadableMessage, type Store } from 'iems'
 import { expiring } from './expiry.ts'
 
 const DAY_MS = 86_400_000
 const KEEP_MS = 400 * DAY_MS
 /** A record is written again when it is older than this. */
 const RENEW_MS = 30 * DAY_MS
+/** Recipients of one message that are remembered. */
+const MAX_RECIPIENTS = 100
 
 interface Contact {
   readonly sender: string
   readonly at: number
 }
 
-export type Contacts = ReturnType<typeof createContacts>
+const placeOf = (owner: string, hash: Buffer) => key('contact', owner, hash.readUInt16BE(0))
+const hashOf = (address: string) => createHash('sha256').update(address).digest()
 
-export function createContacts(store: Store, now: () => number) {
-  const placeOf = (account: string, hash: Buffer) => key('contact', account, hash.readUInt16BE(0))
-  const hashOf = (sender: string) => createHash('sha256').update(sender).digest()
+export class Contacts {
+  readonly #store: Store
+  readonly #now: () => number
 
-  async function read(account: string, hash: Buffer): Promise<Contact | undefined> {
-    const value = await store.get(placeOf(account, hash))
+  constructor(store: Store, now: () => number) {
+    this.#store = store
+    this.#now = now
+  }
+
+  /** The accounts, of addresses in these domains, to which the author is new. */
+  async newTo(author: string, accounts: readonly string[], domains: readonly string[]): Promise<readonly string[]> {
+    const hash = hashOf(author)
+    const isKnownTo = async (owner: string) => (await this.#read(owner, hash)) !== undefined
+    const ofDomains = await Promise.all(domains.map((domain) => isKnownTo(domainOwner(domain))))
+    if (ofDomains.includes(true)) return []
+    const ofAccounts = await Promise.all(accounts.map(isKnownTo))
+    return accounts.filter((_, index) => !ofAccounts[index])
+  }
+
+  async remember(address: string, owners: readonly string[]): Promise<void> {
+    const hash = hashOf(address)
+    for (const owner of owners) {
+      const known = await this.#read(owner, hash)
+      if (known && this.#now() - known.at < RENEW_MS) continue
+      const contact: Contact = { sender: hash.toString('base64url'), at: this.#now() }
+      await this.#store.commit(expiring(placeOf(owner, hash), Buffer.from(JSON.stringify(contact)), KEEP_MS))
+    }
+  }
+
+  /** Remembers the recipients of a message that an account has sent. */
+  async sent({ session: { identity }, from, recipients }: ReadableMessage): Promise<void> {
+    if (identity?.account === undefined) return
+    const owners = [identity.account, ...(from === '' ? [] : [domainOwner(domainIn(from))])]
+    for (const { original } of recipients.slice(0, MAX_RECIPIENTS)) await this.remember(original.toLowerCase(), owners)
+  }
+
+  async #read(owner: string, hash: Buffer): Promise<Contact | undefined> {
+    const value = await this.#store.get(placeOf(owner, hash))
     const contact = value && (JSON.parse(Buffer.from(value).toString()) as Contact)
     return contact?.sender === hash.toString('base64url') ? contact : undefined
   }
-
-  return {
-    /** The accounts that have had no mail from this address. */
-    async newTo(sender: string, accounts: readonly string[]): Promise<readonly string[]> {
-      const hash = hashOf(sender)
-      const known = await Promise.all(accounts.map((account) => read(account, hash)))
-      return accounts.filter((_, index) => known[index] === undefined)
-    },
-    async remember(sender: string, accounts: readonly string[]): Promise<void> {
-      const hash = hashOf(sender)
-      for (const account of accounts) {
-        const known = await read(account, hash)
-        if (known && now() - known.at < RENEW_MS) continue
-        const contact: Contact = { sender: hash.toString('base64url'), at: now() }
-        await store.commit(expiring(placeOf(account, hash), Buffer.from(JSON.stringify(contact)), KEEP_MS))
-      }
-    },
-  }
 }
+
+export const domainIn = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
+
+/** No account has a name like this. */
+const domainOwner = (domain: string) => `@${domain}`

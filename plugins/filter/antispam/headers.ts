@@ -5,8 +5,8 @@
  * user's filter goes by these fields.
  */
 import type { HookContext, Message } from 'iems'
-import type { Judged } from './check.ts'
 import type { Options } from './options.ts'
+import type { Judged } from './score.ts'
 
 /** Fields by which filters tell mail programs what they think. */
 const FORGED: readonly string[] = [

@@ -8,14 +8,14 @@ import { createDns, definePlugin, type Handler, type SetupContext, type Taps } f
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { createCheck, refusalFor } from './check.ts'
-import { createClassifier } from './classifier/classifier.ts'
+import { Classifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
-import { createContacts } from './contacts.ts'
+import { Contacts } from './contacts.ts'
 import { createRules } from './content/rules.ts'
 import { createLists } from './dns/lists.ts'
 import { withTimeout } from './dns/patience.ts'
-import { createEnvelope } from './envelope/envelope.ts'
-import { createExempt } from './exempt.ts'
+import { createEnvelope, type Envelope } from './envelope/envelope.ts'
+import { createExempt, type Exempt } from './exempt.ts'
 import { sweep } from './expiry.ts'
 import { createGreylist } from './greylist.ts'
 import { createModify } from './headers.ts'
@@ -23,6 +23,7 @@ import { createBuckets } from './limits/buckets.ts'
 import { createLimits } from './limits/limits.ts'
 import { createFiling, createLearning } from './mailboxes.ts'
 import { type Options, options } from './options.ts'
+import { Reputation } from './reputation.ts'
 import { createStandardRules } from './rules/rules.ts'
 import { createRspamd } from './scanners/rspamd.ts'
 import { createSpamassassin } from './scanners/spamassassin.ts'
@@ -44,7 +45,7 @@ export const antispam = definePlugin({
     const dns = withTimeout(config.dns ? createDns(config.dns, now) : ctx.dns, config.dnsTimeout)
     const lists = createLists(dns, config.lists)
     const envelope = createEnvelope({ config, dns, lists, hostname: ctx.hostname })
-    const classifier = createClassifier({ store: ctx.store, now, options: config.classifier })
+    const classifier = new Classifier({ ...ctx, options: config.classifier })
     const isClassifying = config.classifier.junk !== 0 || config.classifier.ham !== 0
     const scanners = createScanners(config, ctx)
     const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
@@ -54,6 +55,7 @@ export const antispam = definePlugin({
     const count = createLimits(rules, buckets)
     const rulesOfAdmin = createRules(config.content, ctx.log)
     const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })
+    const contacts = new Contacts(ctx.store, now)
     const check = createCheck({
       config,
       envelope,
@@ -64,28 +66,16 @@ export const antispam = definePlugin({
       accounts,
       scanners,
       greylist,
-      contacts: createContacts(ctx.store, now),
+      contacts,
+      reputation: new Reputation({ store: ctx.store, now, options: config.reputation }),
       exempt,
     })
 
-    const rcpt: Handler<'rcpt'> = async ({ session, from, to }) => {
-      const limited = count('recipients', session, from)
-      const { rcpt: most } = config.thresholds
-      if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
-        return limited
-      const reasons = await envelope.reasons(session, from)
-      return sum(reasons) < most ? undefined : refusalFor(reasons)
-    }
-
     const hooks: Taps = {
-      connect(session): void {
-        // Asked now, the answers are there when the message is.
-        if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
-      },
-      ...(rules.length > 0 ? { mail: ({ session, from }) => count('messages', session, from) } : {}),
-      ...(rules.length > 0 || config.thresholds.rcpt !== undefined ? { rcpt } : {}),
+      ...createSessionTaps({ config, envelope, exempt, count }),
       check: { handler: check, timeout: timeOf(config) },
       modify: { handler: createModify(config), stage: 'late' },
+      queued: (message) => contacts.sent(message),
       ...(mail ? { 'mailstore:filing': { handler: createFiling(mail), stage: 'early' } } : {}),
       ...(mail && config.classifier.moves
         ? {
@@ -118,6 +108,36 @@ export const antispam = definePlugin({
     }
   },
 })
+
+interface SessionTapsDeps {
+  readonly config: Options
+  readonly envelope: Envelope
+  readonly exempt: Exempt
+  readonly count: ReturnType<typeof createLimits>
+}
+
+/** What is asked and counted before there is a content. */
+function createSessionTaps({ config, envelope, exempt, count }: SessionTapsDeps): Taps {
+  const { rcpt: most } = config.thresholds
+  const isCounting = config.limits.rules.length > 0
+
+  const rcpt: Handler<'rcpt'> = async ({ session, from, to }) => {
+    const limited = count('recipients', session, from)
+    if (limited || most === undefined || exempt.of(session) !== 'everything' || exempt.isRecipient(to.original))
+      return limited
+    const reasons = await envelope.reasons(session, from)
+    return sum(reasons) < most ? undefined : refusalFor(reasons)
+  }
+
+  return {
+    connect(session): void {
+      // Asked now, the answers are there when the message is.
+      if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
+    },
+    ...(isCounting ? { mail: ({ session, from }) => count('messages', session, from) } : {}),
+    ...(isCounting || most !== undefined ? { rcpt } : {}),
+  }
+}
 
 function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostname }: SetupContext) {
   const parts = { now: clock.now, log, hostname }

@@ -7,13 +7,17 @@ import { classifierOptions } from './classifier/options.ts'
 import { listOptions } from './dns/list-options.ts'
 import { limitOptions } from './limits/options.ts'
 import { RULE_NAMES } from './rules/rules.ts'
+import { FITTED } from './rules/weights.ts'
 import { rspamdOptions, spamassassinOptions } from './scanners/options.ts'
 import { score } from './weights.ts'
 
 const thresholds = z
   .strictObject({
-    tag: z.number().default(4).describe('From here the header says that it is spam.'),
-    junk: z.number().default(6).describe("From here it is filed into the recipient's Junk mailbox."),
+    tag: z.number().default(FITTED.thresholds.tag).describe('From here the header says that it is spam.'),
+    junk: z
+      .number()
+      .default(FITTED.thresholds.junk)
+      .describe("From here it is filed into the recipient's Junk mailbox."),
     quarantine: z.number().optional().describe('From here it is held until an admin releases it. Default: never.'),
     refuse: z.number().optional().describe('From here it is refused (550 5.7.1). Default: never.'),
     rcpt: z
@@ -74,6 +78,18 @@ const sender = z
   })
   .prefault({})
   .describe('The domain of MAIL FROM.')
+
+const reputation = z
+  .strictObject({
+    bad: score(1.5).describe('The most that it counts against a sender whose mail was spam.'),
+    good: score(-1).describe('The most that it counts for a sender whose mail was wanted; both 0 turn it off.'),
+    minimum: z.int().min(1).default(10).describe('Messages of a sender below which it counts nothing.'),
+    halfLife: duration().prefault('30 days').describe('After this time a message counts half.'),
+  })
+  .prefault({})
+  .describe(
+    "Reputation of the sender's domain where SPF or DMARC vouches for it, else of the client's network (/24, /48).",
+  )
 
 const greylist = z
   .strictObject({
@@ -149,6 +165,7 @@ export const options = z.strictObject({
     .record(z.string(), z.number().min(-100).max(100))
     .default({ 'spf=fail': 2, 'spf=softfail': 0.5, 'dmarc=fail': 1, 'dmarc-action=tag': 2 })
     .describe("Scores of other plugins' findings, written 'name=value'."),
+  reputation,
   greylist,
   limits: limitOptions,
   content,

@@ -66,3 +66,10 @@ export function tell(reasons: readonly Reason[]): string {
     .join(' ')
     .replace(/[^\x20-\x7e]/g, '?')
 }
+
+/** What `check` leaves for `modify`. */
+export interface Judged {
+  readonly score: number
+  readonly action: Action
+  readonly reasons: string
+}

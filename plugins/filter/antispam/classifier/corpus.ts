@@ -2,11 +2,14 @@
  * What was learnt, by everybody or by one account: for each token, in how many junk and ham messages it stood.
  *
  * A table of counts in memory, found by the upper bits of the hash. On disk it is a snapshot and what was learnt since
- * (the journal); so learning one message writes little, and a crash loses nothing. What must stay true: snapshot and
- * journal together are the table; counts are halved before they overflow.
+ * (the journal); so learning one message writes little, and a crash loses nothing.
+ *
+ * Invariants: snapshot and journal together are the table, whichever kernels wrote them; the head is written anew with
+ * each snapshot, so that a kernel notices that its own table rests on an older one; counts are halved before they
+ * overflow.
  */
-import { randomInt } from 'node:crypto'
-import { below, key, type Op, type Store } from 'iems'
+import { randomBytes, randomInt } from 'node:crypto'
+import { below, type Key, key, type Store, type Value } from 'iems'
 
 export type Kind = 'junk' | 'ham'
 
@@ -20,11 +23,14 @@ export interface Change {
 /** Entries of the journal after which a snapshot is written. */
 const JOURNAL = 200
 const MAX_COUNT = 65_535
+/** Other kernels may write snapshots while one is read. */
+const MAX_LOADS = 20
 /** Version, bits, age, junk, ham: 32 bits each. */
 const HEAD = 5
 const VERSION = 1
 
 const snapshotKey = (name: string) => key('corpus', name)
+const headKey = (name: string) => key('corpus-head', name)
 const journalOf = (name: string) => below('journal', name)
 
 export interface CorpusSettings {
@@ -41,8 +47,9 @@ export class Corpus {
   readonly #settings: CorpusSettings
   /** Most accounts never teach anything: they cost no table. */
   #tables: { readonly junk: Uint16Array; readonly ham: Uint16Array } | undefined
-  readonly #journal: Uint8Array[] = []
-  #snapshot: Uint8Array | undefined
+  /** Keys of the entries that are in the table and not in the snapshot, by their octets. */
+  readonly #journal = new Map<string, Key>()
+  #head: Value | undefined
   /** How often counts have been halved. */
   age = 0
   junk = 0
@@ -53,15 +60,31 @@ export class Corpus {
   }
 
   static async load(settings: CorpusSettings): Promise<Corpus> {
-    const corpus = new Corpus(settings)
     const { store, name } = settings
-    const snapshot = await store.get(snapshotKey(name))
-    if (snapshot) corpus.#read(snapshot)
-    for await (const [at, value] of store.scan(journalOf(name))) {
-      corpus.apply(readEntry(value))
-      corpus.#journal.push(at)
+    for (let left = MAX_LOADS; left > 0; left--) {
+      const corpus = new Corpus(settings)
+      corpus.#head = await store.get(headKey(name))
+      const snapshot = await store.get(snapshotKey(name))
+      if (snapshot) corpus.#read(snapshot)
+      if (await corpus.catchUp()) return corpus
     }
-    return corpus
+    throw new Error(`the corpus "${name}" is rewritten by other servers all the time`)
+  }
+
+  /** Adds what other kernels have learnt. False: there is another snapshot, and the corpus is to be loaded again. */
+  async catchUp(): Promise<boolean> {
+    const { store, name } = this.#settings
+    const unknown: Change[] = []
+    for await (const [at, value] of store.scan(journalOf(name))) {
+      if (this.#journal.has(nameOf(at))) continue
+      unknown.push(readEntry(value))
+      this.#journal.set(nameOf(at), at)
+    }
+    if (!isSame(await store.get(headKey(name)), this.#head)) return false
+    // Entries of one moment are in no order: what is taken away must be there before.
+    for (const { add, tokens } of unknown) this.#apply({ tokens, ...(add ? { add } : {}) })
+    for (const { remove, tokens } of unknown) this.#apply({ tokens, ...(remove ? { remove } : {}) })
+    return true
   }
 
   /** How often a token stood in messages of a kind. */
@@ -76,16 +99,20 @@ export class Corpus {
     return this.#tables
   }
 
-  /** What must be part of the commit that a change is learnt in; `apply` it after that. */
-  record(change: Change): Op {
+  /** What must be part of the commit that a change is learnt in. */
+  entry(change: Change): { readonly put: Key; readonly value: Value } {
     const { name, now } = this.#settings
-    // Two servers that overlap in a reload must not take the same place.
-    const at = key('journal', name, now(), randomInt(2 ** 32))
-    this.#journal.push(at)
-    return { put: at, value: writeEntry(change) }
+    // Two kernels must not take the same place.
+    return { put: key('journal', name, now(), randomInt(2 ** 32)), value: writeEntry(change) }
   }
 
-  apply({ tokens, add, remove }: Change): void {
+  /** The entry has been committed. */
+  learnt(at: Key, change: Change): void {
+    this.#journal.set(nameOf(at), at)
+    this.#apply(change)
+  }
+
+  #apply({ tokens, add, remove }: Change): void {
     if (remove) this.#count(remove, tokens, -1)
     if (add) this.#count(add, tokens, 1)
   }
@@ -101,19 +128,22 @@ export class Corpus {
   }
 
   get isDue(): boolean {
-    return this.#journal.length >= JOURNAL || this.junk + this.ham > this.#settings.window
+    return this.#journal.size >= JOURNAL || this.junk + this.ham > this.#settings.window
   }
 
-  /** Writes a snapshot in place of the journal. False: somebody else has, and this one is to be loaded anew. */
+  /** Writes a snapshot in place of the journal. False: another kernel has, and this corpus is to be loaded again. */
   async compact(): Promise<boolean> {
     const { store, name, window } = this.#settings
     if (this.junk + this.ham > window) this.#halve()
-    const value = this.#write()
-    const at = snapshotKey(name)
-    const ops = [{ put: at, value }, ...this.#journal.map((del) => ({ del }))]
-    const done = await store.commit(ops, [{ key: at, is: this.#snapshot ?? 'absent' }])
-    this.#snapshot = value
-    this.#journal.length = 0
+    const head = randomBytes(16)
+    const ops = [
+      { put: snapshotKey(name), value: this.#write() },
+      { put: headKey(name), value: head },
+      ...[...this.#journal.values()].map((del) => ({ del })),
+    ]
+    const done = await store.commit(ops, [{ key: headKey(name), is: this.#head ?? 'absent' }])
+    this.#head = head
+    this.#journal.clear()
     return done
   }
 
@@ -135,7 +165,6 @@ export class Corpus {
     // A copy begins where numbers of more than one octet may begin.
     const octets = Uint8Array.from(value).buffer
     const [version, bits, age = 0, junk = 0, ham = 0] = new Uint32Array(octets, 0, HEAD)
-    this.#snapshot = value
     if (version !== VERSION || bits !== this.#settings.bits) return
     const [start, places] = [HEAD * 4, 2 ** bits]
     const tables = this.#made()
@@ -143,6 +172,12 @@ export class Corpus {
     tables.ham.set(new Uint16Array(octets, start + places * 2, places))
     Object.assign(this, { age, junk, ham })
   }
+}
+
+const nameOf = (at: Key) => Buffer.from(at).toString('latin1')
+
+function isSame(one: Value | undefined, other: Value | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
 }
 
 const KINDS: readonly (Kind | undefined)[] = [undefined, 'junk', 'ham']

@@ -6,9 +6,11 @@
 import type { View } from '../classifier/tokens.ts'
 
 export const FITTED: {
+  readonly thresholds: { readonly tag: number; readonly junk: number }
   readonly views: Readonly<Record<View, number>>
   readonly rules: Readonly<Record<string, number>>
 } = {
+  thresholds: { tag: 4, junk: 6 },
   views: {
     head: 0.19,
     route: 0.34,
