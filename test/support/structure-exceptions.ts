@@ -8,7 +8,6 @@ export const EXCEPTIONS = {
     'core/api/hooks.ts',
     'core/store/level/due-list.ts',
     'core/testing/contracts/store.ts',
-    'plugins/access/pop3/session.ts',
     'plugins/directory/ldap/server/schema.ts',
     'plugins/directory/ldap/server/writing.ts',
     'plugins/directory/store/changes.ts',

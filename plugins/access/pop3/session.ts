@@ -11,57 +11,20 @@ import {
   ConnectionClosed,
   decodeResponse,
   type Identity,
-  type LineReader,
   LineTooLong,
-  type LineWriter,
-  type Log,
   type Refusal,
-  type ServerSession,
   TimedOut,
 } from 'iems'
-import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
-import { statusLine, stuffed, topOf, whole } from './lines.ts'
-import type { Options } from './options.ts'
-
-export interface SessionDeps {
-  readonly input: LineReader
-  readonly output: LineWriter
-  readonly options: Options
-  readonly log: Log
-  readonly mail: MailStoreApi
-  readonly hostname: string
-  isSecure(): boolean
-  hasTls(): boolean
-  startTls(): Promise<void>
-  readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
-  /** Whether this account may log in again so soon; notes that it has. */
-  mayLogIn(account: string): boolean
-  readonly signal: AbortSignal
-}
-
-/** The mailbox as it was at login. */
-interface Drop {
-  readonly mailbox: Mailbox
-  readonly entries: readonly Entry[]
-  readonly deleted: Set<number>
-}
-
-/** What a command answers; content goes out behind its line. */
-type Answer = string | { readonly line: string; readonly content: AsyncIterable<Uint8Array> | readonly string[] }
+import type { Email, Entry, MailStoreApi } from '../../mailbox/store/api.ts'
+import { type Answer, type CommandContext, counted, type Drop, GONE, type SessionDeps, TEMPORARY } from './command.ts'
+import { COMMANDS } from './commands.ts'
+import { statusLine, stuffed, whole } from './lines.ts'
 
 type State = 'authorization' | 'transaction'
 
-interface Command {
-  readonly state: State | 'any'
-  run(session: Session, words: readonly string[], rest: string): Promise<Answer> | Answer
-}
-
-const GONE = '-ERR No such message'
-const TEMPORARY = '-ERR [SYS/TEMP] Temporary failure, try again later'
-const IMPROPER = '-ERR Invalid response'
 const RESPONSE_LIMIT = 12_288
 
-export class Session {
+export class Session implements CommandContext {
   readonly parts: SessionDeps
   drop: Drop | undefined
   #user: string | undefined
@@ -259,138 +222,3 @@ async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
 
 const isLines = (content: AsyncIterable<Uint8Array> | readonly string[]): content is readonly string[] =>
   Array.isArray(content)
-
-function counted({ entries, deleted }: Drop): string {
-  const left = entries.filter((_, index) => !deleted.has(index + 1))
-  return `${left.length} ${left.reduce((sum, { size }) => sum + size, 0)}`
-}
-
-/** RFC 1939 section 7: 1 to 70 printable characters that no other message in the mailbox ever has. */
-const uniqueId = ({ uidValidity }: Mailbox, { uid }: Entry) => `${uidValidity}.${uid}`
-
-function capabilities(session: Session): string[] {
-  const { options, isSecure, hasTls } = session.parts
-  const mayLogIn = session.obstacle === undefined
-  return [
-    'TOP',
-    'UIDL',
-    'PIPELINING',
-    'RESP-CODES',
-    'AUTH-RESP-CODE',
-    ...(mayLogIn ? ['USER', `SASL ${session.parts.open.mechanisms().join(' ')}`] : []),
-    ...(hasTls() && !isSecure() ? ['STLS'] : []),
-    ...(options.loginDelay > 0 ? [`LOGIN-DELAY ${Math.ceil(options.loginDelay / 1000)}`] : []),
-    options.expire === undefined ? 'EXPIRE NEVER' : `EXPIRE ${Math.floor(options.expire / 86_400_000)}`,
-    'UTF8 USER',
-    'IMPLEMENTATION IEMS',
-  ]
-}
-
-const COMMANDS: Readonly<Record<string, Command>> = {
-  CAPA: { state: 'any', run: (session) => ({ line: '+OK Capability list follows', content: capabilities(session) }) },
-  // Addresses and names are UTF-8 here in any case (RFC 6856).
-  UTF8: { state: 'authorization', run: () => '+OK UTF8 enabled' },
-  STLS: {
-    state: 'authorization',
-    async run({ parts }) {
-      if (!parts.hasTls() || parts.isSecure()) return '-ERR TLS is not available'
-      parts.output.line('+OK Begin TLS now')
-      await parts.output.flush()
-      await parts.startTls()
-      return ''
-    },
-  },
-  USER: {
-    state: 'authorization',
-    run(session, _, rest) {
-      if (session.obstacle !== undefined) return session.obstacle
-      if (rest === '') return '-ERR Syntax: USER name'
-      session.setUser(rest)
-      return '+OK Send PASS'
-    },
-  },
-  PASS: {
-    state: 'authorization',
-    async run(session, _, rest) {
-      const { user, parts } = session
-      return user === undefined
-        ? '-ERR Send USER first'
-        : session.logIn(await parts.open.auth({ kind: 'password', username: user, password: rest }))
-    },
-  },
-  AUTH: {
-    state: 'authorization',
-    async run(session, [name, response]) {
-      const { open } = session.parts
-      const offered = session.obstacle === undefined ? open.mechanisms() : []
-      if (name === undefined) return { line: '+OK', content: offered }
-      if (session.obstacle !== undefined) return session.obstacle
-      const mechanism = offered.find((one) => one === name.toUpperCase())
-      if (!mechanism) return '-ERR Unknown authentication mechanism'
-      const initial = response === undefined ? undefined : decodeResponse(response)
-      if (response !== undefined && !initial) return IMPROPER
-      const answer = await open.authenticate({ mechanism, initial, ask: session.ask })
-      return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : session.logIn(answer)
-    },
-  },
-  QUIT: {
-    state: 'any',
-    run(session) {
-      session.end()
-      return session.update()
-    },
-  },
-  NOOP: { state: 'transaction', run: () => '+OK' },
-  STAT: { state: 'transaction', run: ({ drop }) => `+OK ${counted(drop as Drop)}` },
-  LIST: {
-    state: 'transaction',
-    run(session, [word]) {
-      const sized = (number: number, { size }: Entry) => `${number} ${size}`
-      if (word === undefined) return { line: '+OK', content: session.listing(sized) }
-      const found = session.message(word)
-      return found ? `+OK ${sized(found.number, found.entry)}` : GONE
-    },
-  },
-  UIDL: {
-    state: 'transaction',
-    run(session, [word]) {
-      const { mailbox } = session.drop as Drop
-      const named = (number: number, entry: Entry) => `${number} ${uniqueId(mailbox, entry)}`
-      if (word === undefined) return { line: '+OK', content: session.listing(named) }
-      const found = session.message(word)
-      return found ? `+OK ${named(found.number, found.entry)}` : GONE
-    },
-  },
-  RETR: {
-    state: 'transaction',
-    run(session, [word]) {
-      const found = session.message(word)
-      return found ? session.retrieve(found.number, found.entry) : GONE
-    },
-  },
-  TOP: {
-    state: 'transaction',
-    async run(session, [word, lines = '']) {
-      if (!/^\d{1,9}$/.test(lines)) return '-ERR Syntax: TOP message lines'
-      const found = session.message(word)
-      const email = found && (await session.parts.mail.email(found.entry.email))
-      return email ? { line: '+OK', content: topOf(email.open(), email.headerSize, Number(lines)) } : GONE
-    },
-  },
-  DELE: {
-    state: 'transaction',
-    run(session, [word]) {
-      const found = session.message(word)
-      if (!found) return GONE
-      session.drop?.deleted.add(found.number)
-      return `+OK Message ${found.number} deleted`
-    },
-  },
-  RSET: {
-    state: 'transaction',
-    run({ drop }) {
-      drop?.deleted.clear()
-      return `+OK ${counted(drop as Drop)}`
-    },
-  },
-}

@@ -1,0 +1,70 @@
+/**
+ * What POP3 commands can use of a session, and how they answer.
+ */
+import type { AskClient, Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
+import type { Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
+import type { Options } from './options.ts'
+
+export interface SessionDeps {
+  readonly input: LineReader
+  readonly output: LineWriter
+  readonly options: Options
+  readonly log: Log
+  readonly mail: MailStoreApi
+  readonly hostname: string
+  isSecure(): boolean
+  hasTls(): boolean
+  startTls(): Promise<void>
+  readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
+  /** Whether this account may log in again so soon; notes that it has. */
+  mayLogIn(account: string): boolean
+  readonly signal: AbortSignal
+}
+
+/** The mailbox as it was at login. */
+export interface Drop {
+  readonly mailbox: Mailbox
+  readonly entries: readonly Entry[]
+  readonly deleted: Set<number>
+}
+
+/** What a command answers; content goes out behind its line. */
+export type Answer = string | { readonly line: string; readonly content: AsyncIterable<Uint8Array> | readonly string[] }
+
+type State = 'authorization' | 'transaction'
+
+/** A session as its commands see it. */
+export interface CommandContext {
+  readonly parts: SessionDeps
+  /** Undefined before login. */
+  readonly drop: Drop | undefined
+  /** The reply to a login, if passwords are not taken on this connection. */
+  readonly obstacle: string | undefined
+  /** The name of the last USER command. */
+  readonly user: string | undefined
+  setUser(name: string): void
+  logIn(answer: Identity | Refusal): Promise<string>
+  readonly ask: AskClient
+  /** A message that exists and is not deleted, by its number. */
+  message(word: string | undefined): { readonly number: number; readonly entry: Entry } | undefined
+  retrieve(number: number, entry: Entry): Promise<Answer>
+  /** One line for each message that is not deleted. */
+  listing(lineOf: (number: number, entry: Entry) => string): string[]
+  update(): Promise<string>
+  end(): void
+}
+
+export interface Command {
+  readonly state: State | 'any'
+  run(session: CommandContext, words: readonly string[], rest: string): Promise<Answer> | Answer
+}
+
+export const GONE = '-ERR No such message'
+export const TEMPORARY = '-ERR [SYS/TEMP] Temporary failure, try again later'
+export const IMPROPER = '-ERR Invalid response'
+
+/** Number and octets of the messages that are not deleted. */
+export function counted({ entries, deleted }: Drop): string {
+  const left = entries.filter((_, index) => !deleted.has(index + 1))
+  return `${left.length} ${left.reduce((sum, { size }) => sum + size, 0)}`
+}
