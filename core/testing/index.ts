@@ -7,6 +7,14 @@ export { createLasting, type Lasting } from '../runtime/lasting.ts'
 export { memoryStore } from '../store/memory.ts'
 export { clientChannel, type DeliverAnswer, type Delivered, deliveredTo, textOf } from './channels.ts'
 export { type TestClock, testClock } from './clock.ts'
+export {
+  type AccountsUnderTest,
+  accountsContract,
+  CONTRACT_ACCOUNTS,
+  type ContractAccount,
+  type ContractAccountsApi,
+  type MakeAccounts,
+} from './contracts/accounts.ts'
 export { type MakeStore, type StoreUnderTest, storeContract } from './contracts/store.ts'
 export {
   createTestKernel,

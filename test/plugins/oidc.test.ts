@@ -262,3 +262,30 @@ test('a provider that is away is "later", and its keys are known meanwhile', asy
 test('a provider in the clear is refused, but on this machine', async (t) => {
   await assert.rejects(startServer(t, { issuer: 'http://login.example.org' }), /https:/)
 })
+
+test('of several providers each names accounts of its own domains alone', async (t) => {
+  const [here, there] = [await startProvider(t), await startProvider(t)]
+  const [first, second] = [
+    { issuer: here.issuer, audience: ['mail'], domains: ['here.test'] },
+    { issuer: there.issuer, audience: ['mail'], domains: ['There.Test', 'other.test'], claim: 'sub' },
+  ]
+  const kernel = await createDirectoryKernel(t, { plugins: [oidc({ providers: [first, second] })] })
+  for (const name of ['here.test', 'there.test']) await kernel.make({ add: { kind: 'domain', name } })
+  await kernel.make({ add: { kind: 'account', name: 'ann', addresses: ['ann@here.test'] } })
+  await kernel.make({ add: { kind: 'account', name: 'tom', addresses: ['tom@there.test'] } })
+  async function logIn(token: string) {
+    const session = kernel.openSession({ protocol: 'IMAP', remote: { address: '192.0.2.1' } })
+    const answer = await session.auth({ kind: 'bearer', token })
+    session.close()
+    return answer.kind === 'identity' ? answer.user : answer.reply.code
+  }
+  assert.equal(await logIn(await here.token()), 'ann')
+  assert.equal(await logIn(await there.token({ sub: 'tom' })), 'tom')
+  assert.equal(await logIn(await there.token({ sub: 'tom@there.test' })), 'tom')
+  assert.equal(await logIn(await there.token({ sub: 'ann' })), 535, 'an account of the other provider')
+  assert.equal(await logIn(await there.token({ sub: 'ann@here.test' })), 535)
+  assert.equal(await logIn(await here.token({ email: 'tom@there.test' })), 535)
+  assert.equal(await logIn(await there.token({ sub: 'nobody' })), 535)
+  const { domains: _, ...anyone } = second as typeof second & { domains: string[] }
+  await assert.rejects(createDirectoryKernel(t, { plugins: [oidc({ providers: [first, anyone] })] }), /domains/)
+})

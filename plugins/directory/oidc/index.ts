@@ -1,11 +1,11 @@
 /**
- * Mail programs log in with a token of the organisation's OpenID Connect provider (OAUTHBEARER, XOAUTH2).
+ * Authenticates clients with tokens of OpenID Connect providers (OAUTHBEARER, XOAUTH2).
  *
- * What must stay true: a token is for one account, and the kernel asks before a client acts as another; a session lasts
- * no longer than its token; a provider that cannot be reached is "later".
+ * Invariants: a token is for one account, and a provider for accounts of its own domains; a session lasts no longer than
+ * its token; a provider that cannot be reached is a temporary failure.
  */
 import { defer, definePlugin } from 'iems'
-import { Accounts } from '../static/api.ts'
+import { Accounts, readAddress } from '../static/api.ts'
 import { options, type ProviderOptions } from './options.ts'
 import { configurationOf, createProvider, issuerOf, type Shown } from './provider.ts'
 
@@ -18,6 +18,12 @@ export const oidc = definePlugin({
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
     const providers = new Map(config.providers.map((one) => [one.issuer, createProvider(one, config, ctx.clock.now)]))
+    /** One provider must not name the accounts of another. */
+    async function isIn(domains: ReadonlySet<string> | undefined, login: string): Promise<boolean> {
+      if (!domains) return true
+      const account = await accounts.byLogin(login)
+      return account?.addresses.some((address) => domains.has(readAddress(address)?.domain ?? '')) ?? false
+    }
     return {
       hooks: {
         auth: {
@@ -35,6 +41,7 @@ export const oidc = definePlugin({
               return LATER
             }
             if (!shown) return undefined
+            if (!(await isIn(provider.domains, shown.name))) return undefined
             const identity = await accounts.identify(shown.name)
             return identity && { ...identity, expires: shown.expires }
           },

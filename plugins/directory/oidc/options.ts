@@ -1,5 +1,5 @@
 /**
- * What an admin can set for tokens; the reference in the documentation is generated from this schema.
+ * Options of the plugin; docs/config.md is generated from this schema.
  */
 import { duration } from 'iems'
 import * as z from 'zod'
@@ -13,31 +13,40 @@ const secureUrl = z
   )
 
 const provider = z.strictObject({
-  issuer: secureUrl.describe(
-    'Whose tokens are taken, exactly as their `iss` is written; its keys are found from there.',
-  ),
-  audience: z
-    .array(z.string())
+  domains: z
+    .array(z.string().min(1))
     .min(1)
+    .optional()
     .describe(
-      'A token must be for one of these (`aud`): the ids under which the provider knows this server or its clients.',
+      'Domains of the accounts that this provider authenticates: an account must have an address in one of them. Required with several providers.',
     ),
+  issuer: secureUrl.describe('Issuer of the tokens, exactly as in their `iss`; its keys are discovered from there.'),
+  audience: z.array(z.string()).min(1).describe('Client ids of which a token must name one in `aud`.'),
   keys: secureUrl
     .optional()
-    .describe('Where its keys are, if it does not say so at `/.well-known/openid-configuration`.'),
-  claim: z.string().default('email').describe('The claim that names the account, by its name or an address.'),
-  scopes: z.array(z.string()).default([]).describe('A token must have all of these in `scope`.'),
+    .describe('URL of the key set. Default: discovered at `/.well-known/openid-configuration`.'),
+  claim: z.string().default('email').describe('Claim with the name or an address of the account.'),
+  scopes: z.array(z.string()).default([]).describe('Scopes that a token must have.'),
   algorithms: z
     .array(z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']))
     .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
-    .describe('Signatures that count.'),
+    .describe('Signature algorithms that are accepted.'),
 })
 
 export const options = z.strictObject({
-  providers: z.array(provider).min(1).max(50).describe('OpenID Connect providers.'),
-  timeout: duration().prefault('5 s').describe('For an answer of a provider.'),
-  cache: duration().prefault('10 min').describe('Time for which keys are valid without being fetched again.'),
-  tolerance: duration().prefault('30 s').describe('By how much clocks may differ.'),
+  providers: z
+    .array(provider)
+    .min(1)
+    .max(50)
+    .refine((all) => new Set(all.map(({ issuer }) => issuer)).size === all.length, 'two providers have one issuer')
+    .refine(
+      (all) => all.length === 1 || all.every(({ domains }) => domains !== undefined),
+      'need domains each, as one provider could name accounts of another otherwise',
+    )
+    .describe('OpenID Connect providers.'),
+  timeout: duration().prefault('5 s').describe('Time for an answer of a provider.'),
+  cache: duration().prefault('10 min').describe('Time for which keys are cached.'),
+  tolerance: duration().prefault('30 s').describe('Tolerated difference between clocks.'),
 })
 export type Options = z.output<typeof options>
 export type ProviderOptions = Options['providers'][number]

@@ -6,6 +6,7 @@
  */
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
 import * as z from 'zod'
+import { readAddress } from '../static/api.ts'
 import type { Options, ProviderOptions } from './options.ts'
 
 /** Octets of what a provider says of itself. */
@@ -36,7 +37,7 @@ export function issuerOf(token: string): string | undefined {
 }
 
 export function createProvider(
-  { issuer, audience, keys, claim, scopes, algorithms }: ProviderOptions,
+  { issuer, audience, keys, claim, scopes, algorithms, domains }: ProviderOptions,
   { timeout, cache, tolerance }: Options,
   now: () => number,
 ) {
@@ -80,6 +81,8 @@ export function createProvider(
 
   return {
     issuer,
+    /** Domains of its accounts, as they are compared; undefined for every account. */
+    domains: domains && new Set(domains.map((domain) => readAddress(`x@${domain}`)?.domain ?? domain)),
     /** Whom a token names; undefined when it does not count. Throws when the provider cannot be asked. */
     async read(token: string): Promise<Shown | undefined> {
       const set = await keySet()

@@ -29,10 +29,6 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
   const ids = new Map<string, KeptAccount>()
   const names = new Map<string, KeptAccount>()
   const addresses = new Map<string, KeptAccount>()
-  const add = (map: Map<string, KeptAccount>, name: string, account: KeptAccount) => {
-    if (map.has(name)) throw new Error(`two accounts have ${name}`)
-    map.set(name, account)
-  }
   for (const account of accounts) {
     add(ids, account.id, account)
     add(names, account.name.toLowerCase(), account)
@@ -72,7 +68,7 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
 
   return {
     find: byLogin,
-    byLogin: async (login) => byLogin(login),
+    byLogin: async (login) => plain(byLogin(login)),
     maySendAs: async (id, address) => {
       const account = ids.get(id)
       return account !== undefined && (find(address)?.account === account || isGiven(account, address))
@@ -81,14 +77,29 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
       const account = byLogin(login)
       return account && identityOf(account)
     },
-    byId: async (id) => ids.get(id),
-    byName: async (name) => names.get(name.toLowerCase()),
-    byAddress: async (address) => find(address),
+    byId: async (id) => plain(ids.get(id)),
+    byName: async (name) => plain(names.get(name.normalize('NFC').toLowerCase())),
+    async byAddress(address) {
+      const found = find(address)
+      return found && { ...found, account: plain(found.account) as Account }
+    },
     async *list() {
-      yield* accounts
+      for (const account of accounts) yield plain(account) as Account
     },
     groupsOf: async (id) => ids.get(id)?.groups ?? [],
   }
+}
+
+function add(map: Map<string, KeptAccount>, name: string, account: KeptAccount): void {
+  if (map.has(name)) throw new Error(`two accounts have ${name}`)
+  map.set(name, account)
+}
+
+/** An account as other plugins see it, without its password. */
+function plain(kept: KeptAccount | undefined): Account | undefined {
+  if (!kept) return undefined
+  const { password, groups, sendAs, mayRelay, ...account } = kept
+  return account
 }
 
 function detailOf(address: string, separator: string): string {

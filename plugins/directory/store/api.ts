@@ -6,8 +6,9 @@
  * a change is on stable storage, and true for mail, when it resolves; every change is recorded with who and when; what
  * an entry says of passwords is that there is one. Saying no is a value (`Refused`); an exception means "not now".
  */
-import { defineService, type Identity } from 'iems'
+import { defineService, defineSignal, type Identity } from 'iems'
 
+export { type Classed, kindOfClasses } from './classes.ts'
 export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
 
 /** Further attributes by their LDAP names in lower case; any number of values, each any number of lines. */
@@ -202,6 +203,27 @@ export interface Recorded {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** A change, with its place in the feed. */
+export interface FeedEntry extends Recorded {
+  readonly cursor: string
+}
+
+/** One page of the change feed. */
+export interface Feed {
+  /** In the order in which the changes were committed; empty when there are no more at this moment. */
+  readonly entries: readonly FeedEntry[]
+  /** Where the next page begins. Cursors are compared as text. */
+  readonly cursor: string
+  /** Changes behind the given cursor have been swept from the history: read the directory again, then go on from `cursor`. */
+  readonly isTooLate: boolean
+}
+
+/**
+ * Sent to every kernel on the store after a commit to the directory. As every signal it may be missed: a follower
+ * reads the feed at its start and from time to time as well.
+ */
+export const DirectoryChanged = defineSignal<object>('directory:changed')
+
 /** What the indexes answer without a look at other entries. */
 export interface Asked {
   /** `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`, `maillocaladdress` (of objects), `uidnumber`, `gidnumber`, `memberuid`, options left out. */
@@ -288,6 +310,13 @@ export interface DirectoryApi {
   /** Each code counts once. */
   checkTotp(account: string, code: string): Promise<boolean>
 
+  /**
+   * Changes in the order in which they were committed, by any kernel, from behind a cursor on: at most `limit` (1000).
+   * Without a cursor: the cursor of this moment, and no entries. A follower takes a cursor, reads the directory, and
+   * then reads pages from there. An entry that moves takes what stands below it along, and one that is removed leaves
+   * its groups: only the change itself is in the feed. Passwords of programs and second factors are not.
+   */
+  feed(options?: { readonly after?: string; readonly limit?: number }): Promise<Feed>
   /** Newest first. */
   history(options?: { readonly id?: string; readonly limit?: number }): AsyncIterable<Recorded>
 }

@@ -1,10 +1,10 @@
 /**
- * What is left of changes after a time: nothing.
+ * Removes old records of changes.
  *
- * What must stay true: a record of a change goes with its index, the oldest first.
+ * Invariants: a record goes with its indexes, the oldest first; the change feed knows how far it has been swept.
  */
 import { below, type Clock, key, type Op, type Store, unkey } from 'iems'
-import { decode, type HistoryRecord, historyOfKey } from './records.ts'
+import { decode, encode, feedKey, type HistoryRecord, historyOfKey, sweptKey } from './records.ts'
 
 const BATCH = 500
 
@@ -13,11 +13,15 @@ export async function sweepHistory(store: Store, clock: Clock, keepMs: number): 
   const range = { from: below('h').from, to: key('h', Math.max(0, clock.now() - keepMs)), limit: BATCH }
   for (;;) {
     const ops: Op[] = []
+    const before = await store.get(sweptKey)
+    let swept = before ? decode<number>(before) : 0
     for await (const [at, value] of store.scan(range)) {
       const [, when, number] = unkey(at) as [string, number, number]
-      ops.push({ del: at }, { del: historyOfKey(decode<HistoryRecord>(value).id, when, number) })
+      ops.push({ del: at }, { del: feedKey(number) })
+      ops.push({ del: historyOfKey(decode<HistoryRecord>(value).id, when, number) })
+      swept = Math.max(swept, number)
     }
     if (ops.length === 0) return
-    await store.commit(ops)
+    await store.commit([...ops, { put: sweptKey, value: encode(swept) }])
   }
 }

@@ -24,12 +24,13 @@ export function ownCredential({ passwordVersion = 0, totp }: AccountRecord): str
   return `password:${passwordVersion}${totp?.isConfirmed ? ':totp' : ''}`
 }
 
-export function identityOf({ name, id, mayRelay }: AccountRecord, credential?: string): Identity {
+export function identityOf({ name, id, mayRelay, roles }: AccountRecord, credential?: string): Identity {
   return {
     kind: 'identity',
     user: name,
     account: id,
     mayRelay,
+    ...(roles.length > 0 ? { roles } : {}),
     ...(credential === undefined ? {} : { credential }),
   }
 }

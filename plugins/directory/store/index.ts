@@ -12,10 +12,11 @@ import {
   type ScramMechanism,
   verifierOptions,
 } from '../static/api.ts'
-import { Directory, type DirectoryApi } from './api.ts'
+import { Directory, type DirectoryApi, DirectoryChanged } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
 import { deadEnds } from './dead-ends.ts'
+import { readFeed } from './feed.ts'
 import { createFirst, firstOption } from './first.ts'
 import { sweepHistory } from './history.ts'
 import { reindex } from './indexes.ts'
@@ -77,6 +78,14 @@ const options = z.strictObject({
     })
     .prefault({})
     .describe('Requirements on new passwords. Imported hashes are taken as they are.'),
+  posixNumbersFrom: z
+    .int()
+    .min(1)
+    .max(2_147_483_647)
+    .default(100_000)
+    .describe(
+      'First `uidNumber` and `gidNumber` for entries of the classes posixAccount and posixGroup that are written without one.',
+    ),
   history: duration().prefault('365 days').describe('Time for which changes and their authors are recorded.'),
   issuer: z.string().optional().describe('Name of this server in authenticator apps. Default: the hostname.'),
 })
@@ -96,8 +105,16 @@ export const directory = definePlugin({
     const changed = () => {
       kept.expire()
       ctx.signals.publish(IdentityChanged, {})
+      ctx.signals.publish(DirectoryChanged, {})
     }
-    const changes = createChanges({ store, clock, changed, scram: config.scram, policy: config.passwords })
+    const changes = createChanges({
+      store,
+      clock,
+      changed,
+      scram: config.scram,
+      policy: config.passwords,
+      numbersFrom: config.posixNumbersFrom,
+    })
     const flow = createFlow(lookup, config)
     const logins = createLogins({
       lookup,
@@ -111,7 +128,12 @@ export const directory = definePlugin({
       proxyLogin: config.proxyLogin,
       hashing: config.hashing,
     })
-    const service: DirectoryApi = { ...lookup.service, ...logins.service, change: changes.change }
+    const service: DirectoryApi = {
+      ...lookup.service,
+      ...logins.service,
+      change: changes.change,
+      feed: (options) => readFeed(store, options),
+    }
     const first = createFirst(config.first, { service, log: ctx.log })
     ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
     ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })

@@ -13,6 +13,9 @@
  *   w path                  some group had a member of that name before there was such an entry
  *   h at number             a change that was made
  *   y id at number          the same, by entry
+ *   f number                when that change was made: the order of the change feed
+ *   g                       the last number that has been swept from the change feed
+ *   q                       the next uidNumber or gidNumber
  *   i                       which indexes entries have been written with
  *   c                       how long the slowest password scheme takes
  *   r                       grows with every commit: changes are made one after the other
@@ -80,6 +83,9 @@ export const patternKey = (kind: EntryKind, match: string): Key => key('p', kind
 export const memberKey = (group: string, member: string): Key => key('m', group, member)
 export const memberOfKey = (member: string, group: string): Key => key('o', member, group)
 export const historyKey = (at: number, number: number): Key => key('h', at, number)
+export const feedKey = (number: number): Key => key('f', number)
+export const sweptKey = key('g')
+export const numberKey = key('q')
 export const historyOfKey = (id: string, at: number, number: number): Key => key('y', id, at, number)
 
 /** How a member is named in keys. */

@@ -1,8 +1,9 @@
 /**
- * Who may see what.
+ * Access rights of clients.
  *
- * What must stay true: what somebody may not read makes no difference to what he finds; an account's rights are those it
- * has at the moment of the question, not those of its login; passwords are nobody's to read.
+ * Invariants: an attribute that a client may not read does not influence what it finds; roles are those of the session's
+ * identity, which the kernel renews when the account changes; an account that is gone or locked has no rights; passwords
+ * are never readable.
  */
 import type { Identity } from 'iems'
 import type { DirectoryAccount, DirectoryApi } from '../../store/api.ts'
@@ -65,11 +66,12 @@ export function createAccess(directory: DirectoryApi, options: AccessOptions) {
 
   async function whoIs(identity: Identity | undefined): Promise<Who> {
     if (!identity) return { kind: 'anonymous' }
-    if (identity.account === undefined) return { kind: 'user', user: identity.user }
+    const kind = identity.roles?.includes('admin') ? 'admin' : 'user'
+    if (identity.account === undefined) return { kind, user: identity.user }
     const account = await directory.byId(identity.account)
     // Gone or locked since the login.
     if (account?.kind !== 'account' || account.status !== 'active') return { kind: 'anonymous' }
-    return { kind: account.roles.includes('admin') ? 'admin' : 'user', user: account.name, account }
+    return { kind, user: account.name, account }
   }
 
   function readable(who: Who, node: Node): Readable {

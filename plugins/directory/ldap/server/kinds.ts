@@ -3,43 +3,29 @@
  *
  * What must stay true: every entry that has a class is of some kind; whatever is no field is kept as it comes.
  */
-import type { DirectoryAccount, Entry, EntryKind, Group, Placed } from '../../store/api.ts'
+import {
+  type DirectoryAccount,
+  type Entry,
+  type EntryKind,
+  type Group,
+  kindOfClasses,
+  type Placed,
+} from '../../store/api.ts'
 import { foldText, type Rdn } from './protocol/dn.ts'
 import { LdapError } from './protocol/responses.ts'
 import { describe } from './schema.ts'
 import { type Attributes, isSameList } from './values.ts'
 import { CLASSES, impliedCn, impliedSn, OWN_ATTRIBUTES } from './view.ts'
 
-const GROUPS: readonly string[] = [
-  'groupofnames',
-  'groupofuniquenames',
-  'iems-group',
-  'posixgroup',
-  'group',
-  'groupofmembers',
-]
-const PEOPLE: readonly string[] = [
-  ...['person', 'organizationalperson', 'inetorgperson', 'residentialperson', 'pilotperson', 'user'],
-  ...['account', 'posixaccount', 'shadowaccount'],
-]
-
 export const baseOf = (type: string) => describe(type)?.base ?? type.toLowerCase()
 /** The value that an entry's own name has of an attribute. */
 export const inName = (rdn: Rdn, base: string) => rdn.find(({ type }) => baseOf(type) === base)?.value
 
-/**
- * Who has a `uid` (or what Active Directory has in its place) or a password is an account; a person without is a contact,
- * which is an object like everything else that has no other kind.
- */
 export function kindOf(rdn: Rdn, all: Attributes, hasPassword: boolean): Placed['kind'] {
-  const classes = (all.get('objectclass') ?? []).map((name) => name.toLowerCase())
+  const classes = all.get('objectclass') ?? []
   if (classes.length === 0) throw new LdapError('objectClassViolation', 'an entry has an objectClass')
-  const has = (names: readonly string[]) => classes.some((name) => names.includes(name))
-  if (has(GROUPS) || all.has('member') || all.has('uniquemember')) return 'group'
-  const isPerson = has(PEOPLE) && !has(['computer'])
-  if (has(['iems-account']) || (isPerson && (all.has('uid') || all.has('samaccountname')))) return 'account'
-  if (rdn.length === 1 && inName(rdn, 'ou') !== undefined) return 'unit'
-  return hasPassword ? 'account' : 'object'
+  const isUnitName = rdn.length === 1 && inName(rdn, 'ou') !== undefined
+  return kindOfClasses({ classes, has: (name) => all.has(name), isUnitName, hasPassword })
 }
 
 // --- fields ---------------------------------------------------------------------------------------------------

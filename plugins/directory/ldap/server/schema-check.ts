@@ -13,6 +13,9 @@ export interface Violation {
   readonly why: string
 }
 
+/** The directory gives them to entries that are written without one. */
+const ALLOCATED: readonly string[] = ['uidnumber', 'gidnumber']
+
 const base = (name: string) => describe(name)?.base ?? name.toLowerCase()
 
 /** What is wrong with an entry of these attributes, by their keys; nothing for one that is as it should be. */
@@ -26,7 +29,8 @@ export function violationsOf(attributes: ReadonlyMap<string, readonly string[]>)
   if (!known.some(({ kind }) => kind === 'STRUCTURAL')) wrong('objectClassViolation', 'no structural class')
   const has = new Set([...attributes.keys()].map((key) => describe(key)?.base ?? key))
   for (const { name, must } of known)
-    for (const one of must) if (!has.has(base(one))) wrong('objectClassViolation', `${name} needs ${one}`)
+    for (const one of must)
+      if (!has.has(base(one)) && !ALLOCATED.includes(base(one))) wrong('objectClassViolation', `${name} needs ${one}`)
   const isAnyAllowed = known.some(({ name }) => name === 'extensibleObject')
   const allowed = new Set(known.flatMap(({ must, may }) => [...must, ...may]).map(base))
   for (const key of has) {

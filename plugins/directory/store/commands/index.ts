@@ -8,6 +8,7 @@ import { type DirectoryApi, type Entry, type EntryKind, isRefused, type Scope } 
 import { nameOfEntry } from '../entry-view.ts'
 import { explain } from './explain.ts'
 import { columnsOf, patchOf, readWord, shownFields, type Written } from './fields.ts'
+import { importTree } from './ldif-tree.ts'
 import {
   anyEntry,
   BY,
@@ -44,6 +45,16 @@ export function createCommands(parts: CommandsDeps): Readonly<Record<string, Com
         '--client <address>': 'from this address; default: 127.0.0.1',
       },
       run: (call) => explain(parts, call),
+    },
+    'directory import': {
+      summary:
+        'adds the entries of an LDIF file, such as slapcat or ldapsearch writes: accounts, groups, units and all others, with their entryUUIDs',
+      options: {
+        '--suffix <dn>': 'the top of the tree in the file; default: the dc= part of the first name, or the first entry',
+        '--each': 'add the entries that can be added; default: all or none',
+      },
+      reads: true,
+      run: (call) => importTree(parts.service, call),
     },
     'directory history': {
       summary: 'who changed what, newest first',

@@ -1,0 +1,38 @@
+/** Which kind of entry the classes and attributes of another directory mean. */
+import type { Placed } from './api.ts'
+
+const GROUPS: readonly string[] = [
+  'groupofnames',
+  'groupofuniquenames',
+  'iems-group',
+  'posixgroup',
+  'group',
+  'groupofmembers',
+]
+const PEOPLE: readonly string[] = [
+  ...['person', 'organizationalperson', 'inetorgperson', 'residentialperson', 'pilotperson', 'user'],
+  ...['account', 'posixaccount', 'shadowaccount'],
+]
+
+export interface Classed {
+  readonly classes: readonly string[]
+  /** Whether it has an attribute, by its name in lower case. */
+  has(attribute: string): boolean
+  /** Whether `ou` alone is what it is named by. */
+  readonly isUnitName: boolean
+  readonly hasPassword: boolean
+}
+
+/**
+ * A person with a `uid` (or what Active Directory has in its place) or a password is an account. A person without them
+ * is a contact, which is an object like everything else that is of no other kind.
+ */
+export function kindOfClasses({ classes, has, isUnitName, hasPassword }: Classed): Placed['kind'] {
+  const names = classes.map((name) => name.toLowerCase())
+  const isAny = (known: readonly string[]) => names.some((name) => known.includes(name))
+  if (isAny(GROUPS) || has('member') || has('uniquemember')) return 'group'
+  const isPerson = isAny(PEOPLE) && !names.includes('computer')
+  if (names.includes('iems-account') || (isPerson && (has('uid') || has('samaccountname')))) return 'account'
+  if (isUnitName) return 'unit'
+  return hasPassword ? 'account' : 'object'
+}
