@@ -78,9 +78,18 @@ test('each package that core uses has the places the plan gives it', () => {
     cosmiconfig: ['core/runtime/config.ts'],
     pino: ['core/runtime/log.ts'],
     mailparser: ['core/message/parse.ts', 'core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],
-    commander: ['check', 'main', 'options', 'plugin-commands', 'queue', 'send', 'server', 'start'].map(
-      (file) => `core/cli/${file}.ts`,
-    ),
+    commander: [
+      'check',
+      'help',
+      'init/init',
+      'main',
+      'options',
+      'plugin-commands',
+      'queue',
+      'send',
+      'server',
+      'start',
+    ].map((file) => `core/cli/${file}.ts`),
     zod: [
       'core/runtime/config-schema.ts',
       'core/runtime/secret.ts',

@@ -8,11 +8,14 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
-import type { CommandShape } from '../control/protocol.ts'
+import type { CommandShape, ControlRequest } from '../control/protocol.ts'
 import { infoOf } from '../runtime/command-fields.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { ask, askRaw } from './ask.ts'
 import { addChecks } from './check.ts'
+import { showEveryCommand } from './help.ts'
+import { addInit } from './init/init.ts'
+import { runOffline } from './offline.ts'
 import { addPluginCommands } from './plugin-commands.ts'
 import { type Common, fail } from './print.ts'
 import { addQueue } from './queue.ts'
@@ -35,7 +38,8 @@ function version(): string {
 
 function program(): Command {
   const iems = new Command('iems').description('All-in-one messaging server').version(version())
-  for (const add of [addStart, addChecks, addServer, addSend, addQueue]) add(iems)
+  showEveryCommand(iems)
+  for (const add of [addInit, addStart, addChecks, addServer, addSend, addQueue]) add(iems)
   return iems
 }
 
@@ -50,6 +54,22 @@ async function pluginCommands(options: Common): Promise<readonly CommandShape[]>
     return rehearse(await loadConfig(options.config), ({ commands }) =>
       [...commands].map(([words, command]) => infoOf(words, command)),
     )
+  }
+}
+
+/** A command of a plugin: in the server, or, when none runs, on its store. */
+async function runCommand(
+  options: Common,
+  asked: ControlRequest,
+  each: (item: unknown) => unknown,
+  file?: AsyncIterable<Uint8Array>,
+): Promise<unknown> {
+  try {
+    return await askRaw(options, asked, each, file)
+  } catch (error) {
+    const isAbsent = error instanceof IemsError && error.code === 'IEMS_CONTROL_ABSENT'
+    if (!isAbsent || asked.method !== 'command') throw error
+    return runOffline(await loadConfig(options.config), asked, each, file)
   }
 }
 
@@ -75,7 +95,7 @@ try {
   const iems = program()
   if (mayBeOfPlugin(iems, process.argv)) {
     try {
-      addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), askRaw)
+      addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), runCommand)
     } catch (error) {
       // The help must come even without a configuration; a command of a plugin cannot.
       if (!(process.argv[2] ?? '-').startsWith('-')) throw error

@@ -1,6 +1,7 @@
 /**
  * What import specifiers of a configuration mean: `iems` is this installation, also for a file in /etc, and a reload
- * reads the file and what it imports afresh.
+ * reads the file and what it imports afresh; a package comes from the folder of the configuration, or else from beside
+ * this installation.
  *
  * Importing this module registers the hooks, once in a process. What must stay true: modules that no configuration
  * imports are resolved as ever; a specifier that leads nowhere is reported at the line where it stands.
@@ -27,10 +28,21 @@ registerHooks({
         : found
     } catch (cause) {
       if (generation === undefined) throw cause
+      // Packages installed beside a global iems, and its own, such as zod: what the configuration's folder has not.
+      if (isBare(specifier) && isMissing(cause)) {
+        try {
+          return next(specifier, { ...context, parentURL: import.meta.url })
+        } catch (other) {
+          if (!isMissing(other)) throw other
+        }
+      }
       throw new UnknownImport(specifier, fileURLToPath(parent), cause)
     }
   },
 })
+
+const isBare = (specifier: string) => !/^(?:\.{0,2}\/|[a-z]+:)/.test(specifier)
+const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
 
 /** An import of the configuration that leads nowhere. */
 export class UnknownImport extends Error {

@@ -34,7 +34,7 @@ export interface ServerOptions {
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000
 
-async function openStore(config: Config, inMemory: boolean): Promise<Store> {
+export async function openStore(config: Config, inMemory: boolean): Promise<Store> {
   if (inMemory) return memoryStore()
   if ('open' in config.store) return config.store.open()
   return levelStore({

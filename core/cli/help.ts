@@ -1,0 +1,60 @@
+/**
+ * `iems --help`: every command with its summary, also those below another word, in groups.
+ */
+import { type Command, Help } from 'commander'
+
+/** Headings of the commands of the server itself, by their first word. */
+const HEADINGS: Readonly<Record<string, string>> = {
+  init: 'Set up and run:',
+  start: 'Set up and run:',
+  check: 'Set up and run:',
+  hooks: 'Set up and run:',
+  store: 'Set up and run:',
+  status: 'The running server:',
+  reload: 'The running server:',
+  stop: 'The running server:',
+  send: 'Messages:',
+  message: 'Messages:',
+  queue: 'Messages:',
+}
+
+/** The commands that can be run: a word with others below it only when it does something itself. */
+function runnable(command: Command): Command[] {
+  const usual = new Help()
+  return usual.visibleCommands(command).flatMap((one) => {
+    const below = runnable(one).filter((each) => each.name() !== 'help')
+    if (below.length === 0) return [one]
+    return one.registeredArguments.length > 0 ? [one, ...below] : below
+  })
+}
+
+function wordsOf(command: Command): string {
+  const { parent } = command
+  return parent?.parent ? `${wordsOf(parent)} ${command.name()}` : command.name()
+}
+
+const wordOf = (command: Command) => wordsOf(command).split(' ')[0] as string
+
+function termOf(command: Command): string {
+  const given = command.registeredArguments.map((argument) => {
+    const text = `${argument.name()}${argument.variadic ? '...' : ''}`
+    return argument.required ? `<${text}>` : `[${text}]`
+  })
+  return [wordsOf(command), ...given].join(' ')
+}
+
+/** Takes effect for the commands that are there when the help is printed. */
+export function showEveryCommand(iems: Command): void {
+  iems.configureHelp({
+    visibleCommands: (command) => {
+      if (command !== iems) return new Help().visibleCommands(command)
+      const all = runnable(iems).filter((one) => one.name() !== 'help')
+      for (const one of all) if (!one.helpGroup()) one.helpGroup(HEADINGS[wordOf(one)] ?? `iems ${wordOf(one)}:`)
+      return all
+    },
+    subcommandTerm: (command) =>
+      command.parent === iems || wordsOf(command).includes(' ') ? termOf(command) : command.name(),
+    // What follows a semicolon is for the help of the command itself.
+    subcommandDescription: (command) => command.description().split(';')[0] as string,
+  })
+}

@@ -1,0 +1,100 @@
+/**
+ * A self-signed certificate (RFC 5280), until there is one that other servers trust.
+ *
+ * The few DER forms that it needs are written here: the libraries that make certificates bring thirty packages and change
+ * global objects.
+ */
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+
+const YEARS = 10
+const OIDS = {
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  commonName: '2.5.4.3',
+  basicConstraints: '2.5.29.19',
+  keyUsage: '2.5.29.15',
+  extendedKeyUsage: '2.5.29.37',
+  subjectAltName: '2.5.29.17',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+} as const
+/** Tags of X.690. */
+const TAG = { boolean: 1, integer: 2, bits: 3, octets: 4, oid: 6, utf8: 12, time: 24, sequence: 48, set: 49 } as const
+const CONTEXT = 0x80
+const CONSTRUCTED = 0x20
+
+function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts)
+  const { length } = content
+  const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...octets]), content])
+}
+
+const sequence = (...parts: readonly Uint8Array[]) => der(TAG.sequence, ...parts)
+const bits = (content: Uint8Array, unused = 0) => der(TAG.bits, Buffer.from([unused]), content)
+
+function oid(text: string): Buffer {
+  const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
+  const octets = rest.flatMap((arc) => {
+    const groups = [arc & 0x7f]
+    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left & 0x7f) | 0x80)
+    return groups
+  })
+  return der(TAG.oid, Buffer.from([first * 40 + second, ...octets]))
+}
+
+const time = (at: Date) => der(TAG.time, Buffer.from(`${at.toISOString().replace(/\D/g, '').slice(0, 14)}Z`))
+
+function extension(id: string, content: Uint8Array, isCritical = false): Buffer {
+  const critical = isCritical ? [der(TAG.boolean, Buffer.from([0xff]))] : []
+  return sequence(oid(id), ...critical, der(TAG.octets, content))
+}
+
+/** Section 4.2: for a TLS server of these names, and no authority. */
+function extensions(names: readonly string[]): Buffer {
+  const ipv6Loopback = Buffer.alloc(16)
+  ipv6Loopback[15] = 1
+  const alternatives = [
+    ...names.map((name) => der(CONTEXT | 2, Buffer.from(name, 'ascii'))),
+    ...[Buffer.from([127, 0, 0, 1]), ipv6Loopback].map((address) => der(CONTEXT | 7, address)),
+  ]
+  const list = sequence(
+    extension(OIDS.basicConstraints, sequence(), true),
+    extension(OIDS.keyUsage, bits(Buffer.from([0x80]), 7), true),
+    extension(OIDS.extendedKeyUsage, sequence(oid(OIDS.serverAuth))),
+    extension(OIDS.subjectAltName, sequence(...alternatives)),
+  )
+  return der(CONTEXT | CONSTRUCTED | 3, list)
+}
+
+const pem = (label: string, content: Buffer) =>
+  `-----BEGIN ${label}-----\n${(content.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END ${label}-----\n`
+
+/** PEM, with a P-256 key. For the names (ASCII), and for 127.0.0.1 and ::1. */
+export function selfSigned(
+  names: readonly string[],
+  now = new Date(),
+): { readonly cert: string; readonly key: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const serial = randomBytes(16)
+  // A positive number without a leading zero octet.
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
+  const algorithm = sequence(oid(OIDS.ecdsaWithSha256))
+  const name = sequence(
+    der(TAG.set, sequence(oid(OIDS.commonName), der(TAG.utf8, Buffer.from((names[0] ?? '').slice(0, 64))))),
+  )
+  const until = new Date(now.getTime() + YEARS * 365 * 86_400_000)
+  const certificate = sequence(
+    der(CONTEXT | CONSTRUCTED, der(TAG.integer, Buffer.from([2]))),
+    der(TAG.integer, serial),
+    algorithm,
+    name,
+    sequence(time(now), time(until)),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    extensions(names),
+  )
+  const signature = sign('sha256', certificate, privateKey)
+  return {
+    cert: pem('CERTIFICATE', sequence(certificate, algorithm, bits(signature))),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  }
+}

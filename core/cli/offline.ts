@@ -1,0 +1,77 @@
+/**
+ * Commands of plugins while no server runs: the whole configuration is set up on its own store, opens no port, runs the
+ * command, and goes again.
+ *
+ * What must stay true: the store's lock keeps a server and such a command apart; files belong to the user that the server
+ * runs as, also when root calls.
+ */
+import { statSync } from 'node:fs'
+import { ADMIN, type Administration } from '../api/administration.ts'
+import type { CommandOutput } from '../api/command.ts'
+import { IemsError } from '../api/errors.ts'
+import type { ControlRequest } from '../control/protocol.ts'
+import type { Config } from '../runtime/config-schema.ts'
+import { dataFolder, pluginFolder, secureFolders } from '../runtime/folders.ts'
+import { createKernel } from '../runtime/kernel.ts'
+import { createListeners } from '../runtime/listeners.ts'
+import { createLog } from '../runtime/log.ts'
+import { openStore } from '../runtime/server.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+
+const OWNER = { user: 'the owner of the server', roles: [ADMIN] }
+const CLOSE_MS = 5000
+
+/** Root becomes the user that the data folder belongs to: what it made itself, the server could not open. */
+function becomeOwner(config: Config): void {
+  if (process.getuid?.() !== 0) return
+  const owner = statSync(dataFolder(config), { throwIfNoEntry: false })
+  if (!owner || owner.uid === 0) return
+  process.setgroups?.([owner.gid])
+  process.setgid?.(owner.gid)
+  process.setuid?.(owner.uid)
+}
+
+/** Sets the configuration up on its store without a port, for one piece of work. */
+export async function withoutServer<T>(
+  config: Config,
+  work: (administration: Administration) => Promise<T>,
+): Promise<T> {
+  becomeOwner(config)
+  process.umask(0o077)
+  const log = createLog({ level: 'error', privacy: false, to: { write: (line) => void process.stderr.write(line) } })
+  secureFolders(config, log)
+  const store = await openStore(config, false)
+  try {
+    const folder = (plugin: string) => pluginFolder(config, plugin)
+    const ports = createListeners(() => {})
+    const kernel = await createKernel({ config, store, ports, clock: systemClock, log, folder })
+    try {
+      return await work(kernel.administration.as(OWNER))
+    } finally {
+      await kernel.close(AbortSignal.timeout(CLOSE_MS))
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+type CommandRequest = Extract<ControlRequest, { method: 'command' }>
+
+/** Runs a command of a plugin as the control socket would, `each` with the same items. */
+export async function runOffline(
+  config: Config,
+  { params }: CommandRequest,
+  each: (item: unknown) => unknown,
+  input: AsyncIterable<Uint8Array> = (async function* () {})(),
+): Promise<void> {
+  const gone = new AbortController()
+  await withoutServer(config, async (administration) => {
+    if (!administration.commands().some(({ words }) => words === params.words))
+      throw new IemsError('IEMS_COMMAND_UNKNOWN', { command: params.words })
+    for await (const output of administration.run({ ...params, input, signal: gone.signal })) await each(asItem(output))
+  })
+}
+
+function asItem(output: CommandOutput): unknown {
+  return 'bytes' in output ? { bytes: Buffer.from(output.bytes).toString('base64') } : output
+}

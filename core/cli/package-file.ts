@@ -1,0 +1,12 @@
+/**
+ * Files of this package, wherever it is installed.
+ */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The path of a file by its path in the package; undefined when it is not there. In dist/ the tree is one level deeper. */
+export function packageFile(path: string): string | undefined {
+  return ['../../', '../../../', '../']
+    .map((up) => fileURLToPath(new URL(up + path, import.meta.url)))
+    .find((file) => existsSync(file))
+}
