@@ -134,6 +134,11 @@ const fields = z.strictObject({
     .array(etrnRule)
     .default([])
     .describe('Clients that may start the delivery of waiting mail with ETRN (RFC 1985). None by default.'),
+  futureRelease: duration()
+    .prefault('30 days')
+    .describe(
+      "Longest time for which an authenticated client may have a message wait before it is sent (FUTURERELEASE, RFC 4865). '0 s': not offered.",
+    ),
   limits,
   timeouts,
 })

@@ -1,6 +1,6 @@
 /**
  * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689),
- * MT-PRIORITY (RFC 6710), RET, ENVID, NOTIFY, ORCPT (RFC 3461, 6533), AUTH (RFC 4954).
+ * MT-PRIORITY (RFC 6710), HOLDFOR and HOLDUNTIL (RFC 4865), RET, ENVID, NOTIFY, ORCPT (RFC 3461, 6533), AUTH (RFC 4954).
  *
  * Pure: text in, values or a refusal out. A parameter that was not offered is refused (555), never ignored, because
  * ignoring one would be a promise that is not kept.
@@ -22,6 +22,20 @@ export interface Offer {
   /** The client is trusted or authenticated. */
   readonly known: boolean
   readonly maxSize: number
+  /** Future release, for authenticated clients: the time now and the longest wait, in ms; absent when it is not offered. */
+  readonly hold?: { readonly now: number; readonly max: number }
+}
+
+/** RFC 3339 section 5.6. */
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i
+
+/** Takes a time before which the message is not to be sent; a second one (RFC 4865 allows one) or one too late is refused. */
+function holdUntil(into: Writable<MailParameters>, time: number, { hold }: Offer): Reply | undefined {
+  if (!hold) return NO.unknownParameter
+  if (into.notBefore !== undefined) return NO.repeatedParameter
+  if (Number.isNaN(time) || time > hold.now + hold.max) return NO.badParameter
+  into.notBefore = time
+  return undefined
 }
 
 /** Takes one value into what is being read; a reply refuses it. */
@@ -51,6 +65,13 @@ const MAIL: Readonly<Record<string, Reader<MailParameters>>> = {
     if (value === undefined || !/^(?:0|-?[1-9])$/.test(value)) return NO.badParameter
     into.mtPriority = Number(value)
     return undefined
+  },
+  HOLDFOR(into, value = '', offer) {
+    const seconds = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : Number.NaN
+    return holdUntil(into, (offer.hold?.now ?? 0) + seconds * 1000, offer)
+  },
+  HOLDUNTIL(into, value = '', offer) {
+    return holdUntil(into, DATE_TIME.test(value) ? Date.parse(value) : Number.NaN, offer)
   },
   RET(into, value) {
     const ret = value?.toUpperCase()
@@ -87,6 +108,13 @@ const RCPT: Readonly<Record<string, Reader<RcptParameters>>> = {
     into.orcpt = `${type};${decoded}`
     return undefined
   },
+}
+
+/** The keyword of EHLO: the longest wait in seconds, and the latest time (RFC 4865 section 4). */
+export function holdKeyword({ hold }: Offer): string[] {
+  if (!hold) return []
+  const latest = new Date(hold.now + hold.max).toISOString().replace(/\.\d+Z$/, 'Z')
+  return [`FUTURERELEASE ${Math.floor(hold.max / 1000)} ${latest}`]
 }
 
 export function readMailParameters(text: string, offer: Offer): MailParameters | Reply {

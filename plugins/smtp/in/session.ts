@@ -20,7 +20,7 @@ import {
 import type { NameOf } from './client-name.ts'
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
-import type { Offer } from './parameters.ts'
+import { holdKeyword, type Offer } from './parameters.ts'
 import { challenge, END, greeting, hello, line, NO, YES } from './replies.ts'
 import { type ContentWire, Transaction, type TransactionDeps } from './transaction.ts'
 import { ATTRIBUTES, readXclient } from './xclient.ts'
@@ -262,6 +262,7 @@ export class SmtpSession {
       'BINARYMIME',
       ...offers(this.#client.tls, 'REQUIRETLS'),
       'MT-PRIORITY',
+      ...holdKeyword(this.#offer),
       `LIMITS MAILMAX=${limits.messages} RCPTMAX=${limits.recipients}`,
       ...offers(mayXclient(this.#client.remote.address), `XCLIENT ${ATTRIBUTES}`),
       'HELP',
@@ -430,9 +431,17 @@ export class SmtpSession {
   }
 
   get #offer(): Offer {
-    const { auth, maxSize, lenient } = this.#setting.options
+    const { auth, maxSize, lenient, futureRelease } = this.#setting.options
     const known = this.#identity !== undefined || this.#open.session.trusted
-    return { secure: this.#client.tls !== undefined, auth: auth !== 'off', maxSize, known, lenient: lenient && known }
+    const holds = this.#identity !== undefined && futureRelease > 0
+    return {
+      secure: this.#client.tls !== undefined,
+      auth: auth !== 'off',
+      maxSize,
+      known,
+      lenient: lenient && known,
+      ...(holds ? { hold: { now: this.#setting.clock.now(), max: futureRelease } } : {}),
+    }
   }
 
   /** RFC 3848. */
