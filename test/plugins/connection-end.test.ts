@@ -15,7 +15,7 @@ import { hear, TLS_FILES, type Transport, type Wish } from '../support/transport
 
 const IMAP: readonly Transport[] = ['plain', 'tls', 'starttls', 'compressed', 'compressed over tls']
 const OTHERS: readonly Transport[] = ['plain', 'tls', 'starttls']
-const STARTTLS = { say: 's STARTTLS\r\n', until: 's OK Begin TLS now\r\n' }
+const STARTTLS = { say: 's STARTTLS\r\n', until: 's OK Begin TLS negotiation now\r\n' }
 const LOGIN = ['l LOGIN ann secret', '\r\n'] as const
 const MESSAGE = `Subject: large\r\n\r\n${'A line of a message that is large enough to fill buffers.\r\n'.repeat(12_000)}`
 
@@ -53,14 +53,14 @@ for (const transport of IMAP) {
     const { text, error, closeNotify } = await over(transport, { say })
     assert.equal(text.length, plain.text.length)
     assert.equal(text === plain.text, true)
-    assert.match(text.slice(-200), /b OK .*\r\n\* BYE .*\r\nc OK Logged out\r\n$/)
+    assert.match(text.slice(-200), /b OK .*\r\n\* BYE .*\r\nc OK LOGOUT completed\r\n$/)
     assert.deepEqual({ error, closeNotify }, { error: undefined, closeNotify: transport.includes('tls') || undefined })
   })
 
   test(`IMAP, ${transport}: LOGOUT alone, and a client that closes its side first`, async (t) => {
     const { over } = await imapServer(t)
     const alone = await over(transport, { say: 'a LOGOUT\r\n' })
-    assert.match(alone.text, /^\* BYE .*\r\na OK Logged out\r\n$/)
+    assert.match(alone.text, /^\* BYE .*\r\na OK LOGOUT completed\r\n$/)
     const closed = await over(transport, { say: 'a SELECT INBOX\r\nb FETCH 1:* (BODY.PEEK[])\r\n', closesFirst: true })
     assert.match(closed.text.slice(-40), /b OK .*\r\n$/)
     assert.equal(closed.error, undefined)
@@ -81,9 +81,9 @@ for (const transport of IMAP) {
     const { over, close } = await imapServer(t)
     const { text, error } = await over(transport, {
       say: 'a IDLE\r\n',
-      meanwhile: { after: '+ Idling\r\n', do: () => close() },
+      meanwhile: { after: '+ idling\r\n', do: () => close() },
     })
-    assert.match(text, /\* BYE The server is stopping\r\n(?:a OK .*\r\n)?$/)
+    assert.match(text, /\* BYE Server shutting down\r\n(?:a OK .*\r\n)?$/)
     assert.equal(error, undefined)
   })
 }

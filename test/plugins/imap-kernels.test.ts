@@ -56,7 +56,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     assert.match(await idle.line(), /^\+/)
     await notified.command('NOTIFY SET (mailboxes Users/ann/Shared (MessageNew MessageExpunge))')
     await owner.command('DELETEACL Shared bob')
-    assert.equal(await idle.line(), '* BYE You may no longer read this mailbox')
+    assert.equal(await idle.line(), '* BYE Mailbox access revoked')
     await owner.command(`APPEND Shared {${text.length}+}\r\n${text}`)
     assert.deepEqual(await notified.command('NOOP'), ['OK NOOP completed'])
     await owner.command('SETACL Shared bob lr')

@@ -336,7 +336,7 @@ test('RFC 9051 6.3.13: idling', async (t) => {
   assert.deepEqual(await client.command('FETCH 4 (FLAGS)'), ['* 4 FETCH (FLAGS ())', 'OK FETCH completed'])
   client.send('A004 IDLE\r\n')
   const lines = [await client.line(), await client.line()]
-  assert.deepEqual(lines, ['+ Idling', '* 2 EXPUNGE'])
+  assert.deepEqual(lines, ['+ idling', '* 2 EXPUNGE'])
   client.send('DONE\r\n')
   assert.match(await client.line(), /^A004 OK /)
 })

@@ -29,22 +29,22 @@ async function selected(t: Parameters<typeof createImapKernel>[0], count: number
 test('a wrong password and an unknown name are answered alike, and too many end the session', async (t) => {
   const { talk } = await createImapKernel(t)
   const client = await talk()
-  assert.deepEqual(await client.command('LOGIN ann wrong'), ['NO [AUTHENTICATIONFAILED] Wrong name or password'])
-  assert.deepEqual(await client.command('LOGIN nobody secret'), ['NO [AUTHENTICATIONFAILED] Wrong name or password'])
-  assert.deepEqual(await client.command('SELECT INBOX'), ['BAD Log in first'])
+  assert.deepEqual(await client.command('LOGIN ann wrong'), ['NO [AUTHENTICATIONFAILED] Invalid credentials'])
+  assert.deepEqual(await client.command('LOGIN nobody secret'), ['NO [AUTHENTICATIONFAILED] Invalid credentials'])
+  assert.deepEqual(await client.command('SELECT INBOX'), ['BAD Not authenticated'])
   const plain = Buffer.from('\0ann\0secret').toString('base64')
   assert.match((await client.command(`AUTHENTICATE PLAIN ${plain}`))[0] ?? '', /^OK \[CAPABILITY .*IDLE/)
-  assert.deepEqual(await client.command('LOGIN ann secret'), ['BAD You have logged in already'])
+  assert.deepEqual(await client.command('LOGIN ann secret'), ['BAD Already authenticated'])
   assert.deepEqual(await client.command('UNAUTHENTICATE'), ['OK UNAUTHENTICATE completed'])
   for (let times = 0; times < 2; times++) await client.command('LOGIN ann wrong')
-  assert.match((await client.command('LOGIN ann wrong')).join('\n'), /\* BYE Too many failed logins/)
+  assert.match((await client.command('LOGIN ann wrong')).join('\n'), /\* BYE Too many authentication failures/)
 })
 
 test('passwords are not taken without TLS', async (t) => {
   const { talk } = await createImapKernel(t, { imap: { authWithoutTls: false } })
   const client = await talk()
   assert.match((await client.command('CAPABILITY'))[0] ?? '', /LOGINDISABLED/)
-  assert.deepEqual(await client.command('LOGIN ann secret'), ['NO [PRIVACYREQUIRED] Not without TLS'])
+  assert.deepEqual(await client.command('LOGIN ann secret'), ['NO [PRIVACYREQUIRED] Authentication requires TLS'])
 })
 
 test('what is appended comes back octet for octet, whole and in parts', async (t) => {
@@ -90,7 +90,7 @@ test('sequence numbers of one session stay what they are while another expunges'
   const other = await talk('ann')
   await other.command('SELECT INBOX')
   await other.command('STORE 2 +FLAGS (\\Deleted)')
-  assert.deepEqual(await other.command('EXPUNGE'), ['* 2 EXPUNGE', 'OK Expunged'])
+  assert.deepEqual(await other.command('EXPUNGE'), ['* 2 EXPUNGE', 'OK EXPUNGE completed'])
   const fetched = await client.command('FETCH 3 (UID)')
   assert.equal(fetched[0], '* 3 FETCH (UID 3)')
   assert.ok(!fetched.join().includes('EXPUNGE'), 'not during FETCH')
@@ -102,7 +102,7 @@ test('sequence numbers of one session stay what they are while another expunges'
 test('an idling client hears of a delivery, of flags and of expunges', async (t) => {
   const { client, talk, submit, deliver } = await selected(t, 1)
   client.send('i IDLE\r\n')
-  assert.equal(await client.line(), '+ Idling')
+  assert.equal(await client.line(), '+ idling')
   await submit({ from: 'me@far.test', to: ['ann@here.test'] })
   await deliver()
   assert.equal(await client.line(), '* 2 EXISTS')
@@ -113,7 +113,7 @@ test('an idling client hears of a delivery, of flags and of expunges', async (t)
   await other.command('EXPUNGE')
   assert.equal(await client.line(), '* 1 EXPUNGE')
   client.send('DONE\r\n')
-  assert.equal(await client.line(), 'i OK No longer idle')
+  assert.equal(await client.line(), 'i OK IDLE terminated')
 })
 
 test('a QRESYNC client is told what it missed', async (t) => {
@@ -124,7 +124,7 @@ test('a QRESYNC client is told what it missed', async (t) => {
   await client.command('UID STORE 4 +FLAGS (\\Deleted)')
   await client.command('UID EXPUNGE 4')
   const other = await talk('ann')
-  assert.deepEqual(await other.command('ENABLE QRESYNC'), ['* ENABLED QRESYNC', 'OK Enabled'])
+  assert.deepEqual(await other.command('ENABLE QRESYNC'), ['* ENABLED QRESYNC', 'OK ENABLE completed'])
   const lines = await other.command(`SELECT INBOX (QRESYNC (${validity} ${modseq}))`)
   assert.ok(lines.includes('* VANISHED (EARLIER) 4'), lines.join('\n'))
   assert.ok(
@@ -141,12 +141,12 @@ test('a QRESYNC client is told what it missed', async (t) => {
 
 test('copies and moves say what became of the UIDs', async (t) => {
   const { client } = await selected(t, 3)
-  assert.match((await client.command('COPY 1:2 Archive')).at(-1) ?? '', /^OK \[COPYUID \d+ 1:2 1:2\] Copied/)
+  assert.match((await client.command('COPY 1:2 Archive')).at(-1) ?? '', /^OK \[COPYUID \d+ 1:2 1:2\] COPY completed/)
   const moved = await client.command('UID MOVE 2,3 Archive')
   assert.match(moved[0] ?? '', /^\* OK \[COPYUID \d+ 2:3 3:4\]/)
-  assert.deepEqual(moved.slice(1), ['* 3 EXPUNGE', '* 2 EXPUNGE', 'OK Moved'])
-  assert.deepEqual(await client.command('COPY 1 Nowhere'), ['NO [TRYCREATE] There is no such mailbox'])
-  assert.deepEqual(await client.command('COPY 9 Archive'), ['BAD There is no such message number'])
+  assert.deepEqual(moved.slice(1), ['* 3 EXPUNGE', '* 2 EXPUNGE', 'OK MOVE completed'])
+  assert.deepEqual(await client.command('COPY 1 Nowhere'), ['NO [TRYCREATE] No such mailbox'])
+  assert.deepEqual(await client.command('COPY 9 Archive'), ['BAD No such message'])
 })
 
 test('messages are searched by flags, sizes, dates, headers and text', async (t) => {
@@ -224,7 +224,7 @@ test('a mailbox is shared with another account, as far as the rights go', async 
   const { client, talk } = await selected(t, 0)
   await append(client, 'Archive', message('shared'))
   const bob = await talk('bob')
-  assert.deepEqual(await bob.command('SELECT Users/ann/Archive'), ['NO [NONEXISTENT] There is no such mailbox'])
+  assert.deepEqual(await bob.command('SELECT Users/ann/Archive'), ['NO [NONEXISTENT] No such mailbox'])
   await client.command('SETACL Archive bob lrs')
   assert.deepEqual(
     (await bob.command('LIST "" "Users/*"'))[1],
@@ -232,15 +232,15 @@ test('a mailbox is shared with another account, as far as the rights go', async 
   )
   assert.match((await bob.command('SELECT Users/ann/Archive')).at(-1) ?? '', /^OK \[READ-WRITE\]/)
   assert.match((await bob.command('FETCH 1 BODY[]'))[0] ?? '', /Subject: shared[\s\S]*FLAGS \(\\Seen\)/)
-  assert.deepEqual(await bob.command('STORE 1 +FLAGS (\\Deleted)'), ['NO [NOPERM] You may not set these flags'])
-  assert.deepEqual(await bob.command('EXPUNGE'), ['NO [NOPERM] The mailbox is open for reading only'])
-  assert.deepEqual(await bob.command('DELETE Users/ann/Archive'), ['NO [NOPERM] You may not do that here'])
+  assert.deepEqual(await bob.command('STORE 1 +FLAGS (\\Deleted)'), ['NO [NOPERM] Permission denied'])
+  assert.deepEqual(await bob.command('EXPUNGE'), ['NO [NOPERM] Mailbox is read-only'])
+  assert.deepEqual(await bob.command('DELETE Users/ann/Archive'), ['NO [NOPERM] Permission denied'])
   assert.match((await bob.command('COPY 1 INBOX')).at(-1) ?? '', /^OK \[COPYUID/)
-  assert.deepEqual(await bob.command('GETACL Users/ann/Archive'), ['NO [NOPERM] You may not do that here'])
+  assert.deepEqual(await bob.command('GETACL Users/ann/Archive'), ['NO [NOPERM] Permission denied'])
   await client.command('SETACL Archive bob ""')
   assert.deepEqual(await bob.command('SELECT Users/ann/Archive'), [
-    '* OK [CLOSED] The former mailbox is closed',
-    'NO [NONEXISTENT] There is no such mailbox',
+    '* OK [CLOSED] Previous mailbox is now closed',
+    'NO [NONEXISTENT] No such mailbox',
   ])
 })
 
@@ -259,7 +259,7 @@ test('annotations are for everybody or for one alone', async (t) => {
   const { client, talk } = await selected(t, 0)
   await client.command('SETACL Archive bob lrsw')
   const set = 'SETMETADATA Archive (/shared/comment "for all" /private/comment {4+}\r\nmine)'
-  assert.deepEqual(await client.command(set), ['OK Noted'])
+  assert.deepEqual(await client.command(set), ['OK SETMETADATA completed'])
   const asked = 'GETMETADATA Users/ann/Archive (/shared/comment /private/comment)'
   const bob = await talk('bob')
   assert.deepEqual(await bob.command(asked), [
@@ -291,7 +291,7 @@ test('a client that asked hears of other mailboxes at once', async (t) => {
   await deliver()
   assert.match(await client.line(), /^\* STATUS INBOX \(MESSAGES 1 UIDNEXT 2 /)
   assert.match((await client.command('NOTIFY SET (personal (MailboxName))')).at(-1) ?? '', /^NO \[BADEVENT/)
-  assert.deepEqual(await client.command('NOTIFY NONE'), ['OK Quiet'])
+  assert.deepEqual(await client.command('NOTIFY NONE'), ['OK NOTIFY completed'])
 })
 
 test('a message is put together from parts of others', async (t) => {
@@ -312,7 +312,7 @@ test('a message is put together from parts of others', async (t) => {
 test('a message is replaced by another', async (t) => {
   const { client, entries } = await selected(t, 2)
   const lines = await client.command(`REPLACE 1 INBOX {${message('new').length}+}\r\n${message('new')}`)
-  assert.deepEqual(lines.slice(1), ['* 1 EXPUNGE', '* 2 EXISTS', 'OK Replaced'])
+  assert.deepEqual(lines.slice(1), ['* 1 EXPUNGE', '* 2 EXISTS', 'OK REPLACE completed'])
   assert.deepEqual(
     (await entries('ann')).map(({ uid }) => uid),
     [2, 3],
@@ -322,7 +322,7 @@ test('a message is replaced by another', async (t) => {
 test('a compressed session says the same', async (t) => {
   const { client } = await selected(t, 1)
   const { createDeflateRaw, createInflateRaw, constants } = await import('node:zlib')
-  assert.deepEqual(await client.command('COMPRESS DEFLATE'), ['OK Compressed from here on'])
+  assert.deepEqual(await client.command('COMPRESS DEFLATE'), ['OK DEFLATE active'])
   const [deflate, inflate] = [createDeflateRaw({ flush: constants.Z_SYNC_FLUSH }), createInflateRaw()]
   client.socket.removeAllListeners('data')
   deflate.pipe(client.socket)
@@ -343,10 +343,10 @@ test('nonsense is BAD, a line without an end is BYE, and the next client is serv
   const { talk } = await createImapKernel(t)
   const client = await talk('ann')
   for (const [line, answer] of [
-    ['', 'BAD There is no such command'],
+    ['', 'BAD Unknown command'],
     ['NOOP x', 'BAD the end of the command expected at " x"'],
-    ['UID LOGOUT', 'BAD There is no such command'],
-    ['FETCH 1 FLAGS', 'BAD Select a mailbox first'],
+    ['UID LOGOUT', 'BAD Unknown command'],
+    ['FETCH 1 FLAGS', 'BAD No mailbox selected'],
     ['LIST "" (', 'BAD '],
     ['STATUS INBOX (NOTHING)', 'BAD a known item expected'],
     ['SELECT "unfinished', 'BAD a quoted string expected'],
@@ -355,12 +355,12 @@ test('nonsense is BAD, a line without an end is BYE, and the next client is serv
     assert.ok((await client.command(line)).at(-1)?.startsWith(answer), line)
   await client.command('SELECT INBOX')
   assert.ok(
-    (await client.command(`SEARCH ${'NOT '.repeat(100)}ALL`)).at(-1)?.startsWith('BAD the parentheses are too deep'),
+    (await client.command(`SEARCH ${'NOT '.repeat(100)}ALL`)).at(-1)?.startsWith('BAD parentheses nested too deeply'),
   )
   assert.deepEqual(await client.command('UID FETCH 1:4294967295,4294967295:1 FLAGS'), ['OK FETCH completed'])
   assert.ok((await client.command('FETCH 4294967296 FLAGS')).at(-1)?.startsWith('BAD a smaller number'))
   client.send('x'.repeat(70_000))
-  assert.match(await client.line(), /^\* BYE The line is too long/)
+  assert.match(await client.line(), /^\* BYE Line too long/)
   assert.match((await (await talk('ann')).command('NOOP')).at(-1) ?? '', /^OK/)
 })
 
@@ -428,7 +428,7 @@ test('plugins see commands and refuse them, and hear what clients do to messages
 test('what stands in the literals of a command that cannot be run is no command', async (t) => {
   const { talk } = await createImapKernel(t)
   const client = await talk()
-  assert.deepEqual(await client.command('APPEND INBOX {11+}\r\nx1 LOGOUT\r\n {2+}\r\n\r\n'), ['BAD Log in first'])
+  assert.deepEqual(await client.command('APPEND INBOX {11+}\r\nx1 LOGOUT\r\n {2+}\r\n\r\n'), ['BAD Not authenticated'])
   assert.deepEqual(await client.command('NOOP'), ['OK NOOP completed'])
 })
 

@@ -154,5 +154,5 @@ test('a client that waits in a mailbox of others loses it with the group that co
   await here.iems('account set eve display-name=Eve')
   await bob.say('DONE\r\nd IDLE\r\n', /^\+ /m)
   await here.iems('group set staff member=')
-  assert.match(await bob.ended, /^\* BYE You may no longer read this mailbox/m)
+  assert.match(await bob.ended, /^\* BYE Mailbox access revoked/m)
 })

@@ -72,7 +72,7 @@ export async function hear(t: Pick<TestContext, 'after'>, wish: Wish): Promise<H
   let [input, output]: [Readable, Writable] = [socket, socket]
   if (transport.startsWith('compressed')) {
     socket.write('z COMPRESS DEFLATE\r\n')
-    await until(socket, 'z OK Compressed from here on\r\n')
+    await until(socket, 'z OK DEFLATE active\r\n')
     const [inflate, deflate] = [createInflateRaw(), createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })]
     inflate.on('error', (cause) => {
       error ??= cause.message

@@ -59,10 +59,10 @@ export class CommandReader {
   async #refuseLiteral(literal: Literal): Promise<never> {
     // RFC 7888 section 4: what has been sent unasked must be read, or the connection ended.
     if (literal.isImmediate) {
-      this.#session.output.line('* BYE [TOOBIG] The literal is too long')
+      this.#session.output.line('* BYE [TOOBIG] Literal too long')
       this.#session.end()
     }
-    throw new SyntaxFault('the literal is too long')
+    throw new SyntaxFault('literal too long')
   }
 
   #moreInput(literal: Literal | undefined): MoreInput {
@@ -71,7 +71,7 @@ export class CommandReader {
       literal,
       async invite({ isImmediate }) {
         if (isImmediate) return
-        output.line('+ Go on')
+        output.line('+ Ready for literal data')
         await output.flush()
       },
       async line() {

@@ -103,8 +103,8 @@ export class Notices {
     const { view, output, mail, enabled } = this.#session
     if (!view) return
     const told = await view.sync(mail, mayExpunge)
-    if (told === 'gone') return void this.#close('The mailbox has been removed')
-    if (!(await this.#session.may(view.mailbox, 'r'))) return void this.#close('You may no longer read this mailbox')
+    if (told === 'gone') return void this.#close('Mailbox deleted')
+    if (!(await this.#session.may(view.mailbox, 'r'))) return void this.#close('Mailbox access revoked')
     if (enabled.has('QRESYNC') || enabled.has('UIDONLY')) {
       if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
     } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
@@ -117,7 +117,7 @@ export class Notices {
   writeFlags({ keywords, isReadOnly }: View): void {
     const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
     this.#session.output.line(`* FLAGS (${all})`)
-    this.#session.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] These are kept`)
+    this.#session.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] Flags permitted`)
   }
 
   /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */

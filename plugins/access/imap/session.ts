@@ -62,7 +62,7 @@ export class Session implements CommandContext {
   /** RFC 7162 section 3.1: who begins to count changes in a selected mailbox is told where they stand. */
   enableCondstore(): void {
     if (!this.isCondstore && this.view)
-      this.output.line(`* OK [HIGHESTMODSEQ ${this.view.mailbox.modseq}] The last change`)
+      this.output.line(`* OK [HIGHESTMODSEQ ${this.view.mailbox.modseq}] Highest modification sequence`)
     this.enabled.add('CONDSTORE')
   }
 
@@ -76,7 +76,7 @@ export class Session implements CommandContext {
       while (!this.#isOver && (await this.#hasCommand())) await this.#command()
       if (this.parts.signal.aborted && !this.#isOver)
         output.line(
-          `* BYE ${this.parts.open.revoked.aborted ? this.parts.open.revoked.reason : 'The server is stopping'}`,
+          `* BYE ${this.parts.open.revoked.aborted ? this.parts.open.revoked.reason : 'Server shutting down'}`,
         )
       await output.flush()
     } catch (error) {
@@ -94,7 +94,7 @@ export class Session implements CommandContext {
       log.error('session cut off', { user: this.account?.user, cause: error })
       throw error
     }
-    const why = error instanceof TimedOut ? 'You have been silent for too long' : 'Internal error'
+    const why = error instanceof TimedOut ? 'Autologout; idle for too long' : 'Internal error'
     if (!(error instanceof TimedOut)) log.error('session failed', { cause: error })
     try {
       output.line(`* BYE ${why}`)
@@ -140,12 +140,12 @@ export class Session implements CommandContext {
       const read = await this.#reader.read(first.slice(tag === '*' ? 0 : tag.length))
       definition = read.definition
       isUid = read.isUid
-      answer = tag === '*' ? bad('A tag was expected') : await this.#perform(tag, read)
+      answer = tag === '*' ? bad('Expected a tag') : await this.#perform(tag, read)
     } catch (error) {
       answer = this.#answerTo(error)
     }
     if (answer.status === 'BAD' && ++this.#errors > options.limits.errors) {
-      output.line('* BYE Too many commands that could not be understood')
+      output.line('* BYE Too many invalid commands')
       this.end()
     }
     // Whoever is told of expunges during a FETCH by number would count wrong.
@@ -159,9 +159,9 @@ export class Session implements CommandContext {
   #answerTo(error: unknown): TaggedResponse {
     if (error instanceof SyntaxFault) return bad(error.message.replace(/[^\x20-\x7e]/g, '?'))
     if (error instanceof LineTooLong) {
-      this.output.line('* BYE The line is too long')
+      this.output.line('* BYE Line too long')
       this.end()
-      return bad('The line is too long')
+      return bad('Line too long')
     }
     if (error instanceof ConnectionClosed || error instanceof TimedOut || error instanceof Broken) throw error
     this.parts.log.error('command failed', { user: this.account?.user, cause: error })
@@ -169,7 +169,7 @@ export class Session implements CommandContext {
   }
 
   async #perform(tag: string, { name, isUid, definition, cursor, more }: ReadCommand): Promise<TaggedResponse> {
-    if (!definition) return bad('There is no such command')
+    if (!definition) return bad('Unknown command')
     const refusal =
       this.#outOfPlace(definition) ??
       (definition.state === 'selected' ? await this.shutOut() : undefined) ??
@@ -180,9 +180,9 @@ export class Session implements CommandContext {
   }
 
   #outOfPlace({ state }: CommandDefinition): TaggedResponse | undefined {
-    if (state === 'before' && this.account) return bad('You have logged in already')
-    if (state === 'selected' && this.account && !this.view) return bad('Select a mailbox first')
-    return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Log in first') : undefined
+    if (state === 'before' && this.account) return bad('Already authenticated')
+    if (state === 'selected' && this.account && !this.view) return bad('No mailbox selected')
+    return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Not authenticated') : undefined
   }
 
   /** The selected mailbox of another account is closed as soon as its owner takes the right to read it back. */
@@ -193,7 +193,7 @@ export class Session implements CommandContext {
     if (!now) return undefined
     // Later questions about other rights get today's answer too.
     view.mailbox = { ...view.mailbox, acl: now.acl }
-    return (await this.may(now, 'r')) ? undefined : this.#close('You may no longer read this mailbox')
+    return (await this.may(now, 'r')) ? undefined : this.#close('Mailbox access revoked')
   }
 
   /** RFC 9051 section 6.3.5 leaves it to the server; a client cannot go on with numbers that mean nothing. */
@@ -282,9 +282,8 @@ export class Session implements CommandContext {
     const mailbox = named && (await this.mail.find(named.account, named.name))
     const rights = mailbox ? await this.mail.rights(mailbox, this.account?.id ?? '') : ''
     // Who may not even list it is not told that it is there.
-    if (!mailbox || !(rights.includes('l') || rights.includes('r')))
-      return no('There is no such mailbox', 'NONEXISTENT')
-    return [...right].every((one) => rights.includes(one)) ? mailbox : no('You may not do that here', 'NOPERM')
+    if (!mailbox || !(rights.includes('l') || rights.includes('r'))) return no('No such mailbox', 'NONEXISTENT')
+    return [...right].every((one) => rights.includes(one)) ? mailbox : no('Permission denied', 'NOPERM')
   }
 
   async may(mailbox: Mailbox, right: string): Promise<boolean> {
@@ -340,7 +339,7 @@ export class Session implements CommandContext {
 function failed(error: unknown): TaggedResponse {
   const code = error instanceof IemsError ? error.code : ''
   if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')
-  if (code.startsWith('IEMS_BLOB_')) return no('Content of a message is missing on the server', 'CORRUPTION')
-  if (code.startsWith('IEMS_STORE_')) return no('The store is not available; try again later', 'UNAVAILABLE')
+  if (code.startsWith('IEMS_BLOB_')) return no('Message content is missing on the server', 'CORRUPTION')
+  if (code.startsWith('IEMS_STORE_')) return no('Store unavailable; try again later', 'UNAVAILABLE')
   return no('Internal error; try again later', 'SERVERBUG')
 }

@@ -49,7 +49,7 @@ class Reading {
     cursor.space()
     const { literal } = call.more
     if (cursor.atEnd && literal) {
-      if (literal.size > NAME_LIMIT) throw new Refusing(no('The name is too long', 'CANNOT'))
+      if (literal.size > NAME_LIMIT) throw new Refusing(no('Mailbox name too long', 'CANNOT'))
       await call.more.invite(literal)
       cursor = new Cursor(['', await session.parts.input.octets(literal.size), await call.more.line()])
     }
@@ -75,11 +75,11 @@ class Reading {
       }
       cursor.end()
       const { literal } = this.call.more
-      if (!literal) throw new Refusing(bad('A literal was expected'))
+      if (!literal) throw new Refusing(bad('Expected a literal'))
       const most = this.session.parts.options.limits.messagesPerCommand ?? MOST
-      if (count > most) throw new Refusing(no('Too many messages at once', `MESSAGELIMIT ${most}`))
+      if (count > most) throw new Refusing(no('Too many messages in one command', `MESSAGELIMIT ${most}`))
       if (literal.size > this.session.parts.options.limits.messageSize)
-        throw new Refusing(no('The message is too big', 'TOOBIG'))
+        throw new Refusing(no('Message too large', 'TOOBIG'))
       await this.call.more.invite(literal)
       yield { ...words, content: this.content(literal) }
       cursor = new Cursor([await this.call.more.line()])
@@ -133,7 +133,7 @@ class Catenation {
       else {
         this.#cursor.expect('TEXT ')
         const { literal } = call.more
-        if (!literal || !this.#cursor.atEnd) throw new Refusing(bad('A literal was expected'))
+        if (!literal || !this.#cursor.atEnd) throw new Refusing(bad('Expected a literal'))
         await call.more.invite(literal)
         yield* this.#counted(this.#reading.content(literal))
         this.#cursor = new Cursor([await call.more.line()])
@@ -147,7 +147,7 @@ class Catenation {
     for await (const chunk of source) {
       this.#octets += chunk.byteLength
       if (this.#octets > this.#reading.session.parts.options.limits.messageSize)
-        throw new Refusing(no('The message is too big', 'TOOBIG'))
+        throw new Refusing(no('Message too large', 'TOOBIG'))
       yield chunk
     }
   }
@@ -165,7 +165,7 @@ function decodeUrl(text: string): string {
 
 /** RFC 5092, as far as RFC 4469 needs it: `/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.2`; relative to the selected mailbox without a name. */
 async function openUrl(session: CommandContext, url: string): Promise<AsyncIterable<Uint8Array>> {
-  const bad = new Refusing(no('There is nothing at this URL', `BADURL ${string(url, session.isUtf8)}`))
+  const bad = new Refusing(no('URL not found', `BADURL ${string(url, session.isUtf8)}`))
   const found =
     /^(?:\/([^;]+)(?:;UIDVALIDITY=(\d{1,10}))?)?\/;UID=(\d{1,10})(?:\/;SECTION=([^;]+?))?(?:\/;PARTIAL=(\d{1,15})(?:\.(\d{1,15}))?)?$/i.exec(
       url,
@@ -205,7 +205,7 @@ function readWords(cursor: Cursor): Pick<NewMessage, 'flags' | 'received'> {
 async function targetOf(session: CommandContext, name: string): Promise<Mailbox> {
   const target = await session.mailbox(name, 'i')
   if (!isAnswer(target) && !target.noSelect) return target
-  if (!isAnswer(target)) throw new Refusing(no('It holds no messages', 'TRYCREATE'))
+  if (!isAnswer(target)) throw new Refusing(no('Mailbox cannot hold messages', 'TRYCREATE'))
   throw new Refusing(target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target)
 }
 
@@ -240,7 +240,7 @@ export const append: CommandDefinition = {
   run: (session, call) =>
     reading(session, call, async (one) => {
       const { name, words } = await one.name()
-      return ok('Appended', await appendTo(one, await targetOf(session, name), words))
+      return ok('APPEND completed', await appendTo(one, await targetOf(session, name), words))
     }),
 }
 
@@ -255,13 +255,13 @@ export const replace: CommandDefinition = {
       const number = call.cursor.number()
       const uid = call.isUid ? number : view.uidOf(number)
       const { name, words } = await one.name()
-      if (uid === undefined || view.numberOf(uid) === undefined) throw new Refusing(bad('There is no such message'))
+      if (uid === undefined || view.numberOf(uid) === undefined) throw new Refusing(bad('No such message'))
       if (view.isReadOnly || !(await session.may(view.mailbox, 'te')))
-        throw new Refusing(no('You may not do that here', 'NOPERM'))
+        throw new Refusing(no('Permission denied', 'NOPERM'))
       const code = await appendTo(one, await targetOf(session, name), words)
       // RFC 8508 section 3.4: told before the EXPUNGE of what it replaces.
-      session.output.line(`* OK [${code}] Replaced`)
+      session.output.line(`* OK [${code}] Replacement message`)
       const gone = await session.mail.expunge(view.mailbox, [[uid, uid]])
-      return 'refused' in gone ? refusal(gone) : ok('Replaced')
+      return 'refused' in gone ? refusal(gone) : ok('REPLACE completed')
     }),
 }

@@ -8,7 +8,7 @@ import type { CommandContext } from '../context.ts'
 import { bad, no, ok } from '../responses.ts'
 
 const RESPONSE_LIMIT = 12_288
-const IMPROPER = bad('That was no proper response')
+const IMPROPER = bad('Invalid SASL response')
 
 async function logIn(session: CommandContext, answer: Identity | Refusal) {
   const { parts } = session
@@ -16,14 +16,14 @@ async function logIn(session: CommandContext, answer: Identity | Refusal) {
     return ok('Logged in', `CAPABILITY ${capabilities(session)}`)
   session.failedLogins++
   if (session.failedLogins >= parts.options.limits.authAttempts) {
-    session.output.line('* BYE Too many failed logins')
+    session.output.line('* BYE Too many authentication failures')
     session.end()
   }
   const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
   // RFC 5530: whether it is the name or the password is nobody's business.
   return isTemporary
-    ? no('Logins cannot be checked now', 'UNAVAILABLE')
-    : no('Wrong name or password', 'AUTHENTICATIONFAILED')
+    ? no('Temporary authentication failure', 'UNAVAILABLE')
+    : no('Invalid credentials', 'AUTHENTICATIONFAILED')
 }
 
 const mayLogIn = ({ parts }: CommandContext) => parts.isSecure() || parts.options.authWithoutTls
@@ -36,7 +36,7 @@ export const login: CommandDefinition = {
     cursor.space()
     const password = cursor.astring()
     cursor.end()
-    if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
+    if (!mayLogIn(session)) return no('Authentication requires TLS', 'PRIVACYREQUIRED')
     return logIn(session, await session.parts.open.auth({ kind: 'password', username, password }))
   },
 }
@@ -58,10 +58,10 @@ export const authenticate: CommandDefinition = {
     const name = cursor.atom('a mechanism').toUpperCase()
     const text = cursor.takes(' ') ? cursor.need(/[A-Za-z0-9+/=]+/y, 'a response') : undefined
     cursor.end()
-    if (!mayLogIn(session)) return no('Not without TLS', 'PRIVACYREQUIRED')
+    if (!mayLogIn(session)) return no('Authentication requires TLS', 'PRIVACYREQUIRED')
     const { open } = session.parts
     const mechanism = open.mechanisms().find((offered) => offered === name)
-    if (!mechanism) return no('There is no such mechanism', 'CANNOT')
+    if (!mechanism) return no('Unsupported authentication mechanism', 'CANNOT')
     const initial = text === undefined ? undefined : decodeResponse(text)
     if (text !== undefined && !initial) return IMPROPER
     const answer = await open.authenticate({ mechanism, initial, ask: asking(session) })

@@ -49,7 +49,9 @@ export function readPartialRange(cursor: Cursor): [number, number] {
   const first = end()
   cursor.expect(':')
   const last = end()
-  return first !== 0 && last !== 0 && first > 0 === last > 0 ? [first, last] : cursor.fail('two ends on one side')
+  return first !== 0 && last !== 0 && first > 0 === last > 0
+    ? [first, last]
+    : cursor.fail('a range with both ends of one sign')
 }
 
 /** Those of the numbers that a range of places means. */
@@ -64,7 +66,7 @@ export const fetch: CommandDefinition = {
   keepsNumbers: true,
   async run(session, { cursor, isUid }) {
     const view = session.view as View
-    if (!isUid && session.enabled.has('UIDONLY')) return bad('Only UIDs, as you asked', 'UIDREQUIRED')
+    if (!isUid && session.enabled.has('UIDONLY')) return bad('UIDONLY is enabled; use UIDs', 'UIDREQUIRED')
     cursor.space()
     const set = readSet(cursor)
     cursor.space()
@@ -73,7 +75,7 @@ export const fetch: CommandDefinition = {
     cursor.end()
     if (wanted.some(({ kind }) => kind === 'MODSEQ')) session.enableCondstore()
     const uids = view.uidsOf(set, isUid)
-    if (!uids) return bad('There is no such message number')
+    if (!uids) return bad('No such message')
     if (modifiers.vanished) await tellVanished(session, set, modifiers.changedSince ?? 0)
     return fetchAll(session, { uids, items: itemsFor(session, wanted, isUid, modifiers), modifiers })
   },
@@ -126,8 +128,8 @@ async function fetchAll(session: CommandContext, { uids, items, modifiers }: Fet
   if (code) return ok('Command limit reached, ask for the rest', code)
   // RFC 5530: those that others have expunged, of which the client has not been told yet.
   if (known < chosen.reduce((sum, [first, last]) => sum + last - first + 1, 0))
-    return ok('Some of the messages are no longer there', 'EXPUNGEISSUED')
-  return isMissing ? no('Some of the messages are no longer there', 'EXPUNGEISSUED') : ok('FETCH completed')
+    return ok('Some messages no longer exist', 'EXPUNGEISSUED')
+  return isMissing ? no('Some messages no longer exist', 'EXPUNGEISSUED') : ok('FETCH completed')
 }
 
 async function inPlaces(session: CommandContext, uids: Uids, range: readonly [number, number]): Promise<Uids> {

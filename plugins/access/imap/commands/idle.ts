@@ -9,9 +9,9 @@ export const idle: CommandDefinition = {
   state: 'authenticated',
   async run(session, { cursor }) {
     cursor.end()
-    session.output.line('+ Idling')
-    if (!(await session.listen(() => session.tellNews()))) return ok('No longer idle')
+    session.output.line('+ idling')
+    if (!(await session.listen(() => session.tellNews()))) return ok('IDLE terminated')
     const line = (await session.parts.input.line(1000)).toString('latin1')
-    return line.toUpperCase() === 'DONE' ? ok('No longer idle') : bad('DONE was expected')
+    return line.toUpperCase() === 'DONE' ? ok('IDLE terminated') : bad('Expected DONE')
   },
 }

@@ -16,7 +16,7 @@ export const namespace: CommandDefinition = {
     cursor.end()
     const shared = session.parts.options.shared === undefined ? 'NIL' : `((${string(SHARED, false)} "/"))`
     session.output.line(`* NAMESPACE (("" "/")) ((${string(OTHERS, false)} "/")) ${shared}`)
-    return ok('These are the namespaces')
+    return ok('NAMESPACE completed')
   },
 }
 
@@ -43,7 +43,7 @@ function readSelection(cursor: Cursor): Set<string> {
   if ([...options].some((option) => !known.includes(option))) cursor.fail('known options')
   // RFC 5258 section 3: neither alone nor beside REMOTE.
   const modified = [...options].filter((option) => option !== 'RECURSIVEMATCH' && option !== 'REMOTE')
-  if (options.has('RECURSIVEMATCH') && modified.length === 0) cursor.fail('something that RECURSIVEMATCH can go with')
+  if (options.has('RECURSIVEMATCH') && modified.length === 0) cursor.fail('a selection option beside RECURSIVEMATCH')
   return options
 }
 
@@ -83,11 +83,11 @@ export const list: CommandDefinition = {
     const patterns = isExtended ? cursor.list(() => readPattern(session, cursor)) : [readPattern(session, cursor)]
     const { returns, status } = readReturns(cursor)
     cursor.end()
-    if (patterns.length > PATTERNS) return no('Too many patterns in one command', 'LIMIT')
+    if (patterns.length > PATTERNS) return no('Too many patterns', 'LIMIT')
     if (patterns.length === 1 && patterns[0] === '' && !isExtended) {
       // RFC 9051 section 6.3.9: the separator, and the root of the reference.
       session.output.line(`* LIST (\\Noselect) "/" ${session.writeName('')}`)
-      return ok('That is the separator')
+      return ok('LIST completed')
     }
     const all = await visibleTo(session)
     const options = { select, returns, status }
@@ -137,7 +137,7 @@ export const lsub: CommandDefinition = {
       session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
       if (session.output.isFull) await session.output.flush()
     }
-    return ok('LIST completed')
+    return ok('LSUB completed')
   },
 }
 
@@ -178,8 +178,8 @@ export const status: CommandDefinition = {
     if (items.includes('HIGHESTMODSEQ')) session.enableCondstore()
     const mailbox = await session.mailbox(name, 'r')
     if (isAnswer(mailbox)) return mailbox
-    if (mailbox.noSelect) return no('It holds no messages', 'CANNOT')
+    if (mailbox.noSelect) return no('Mailbox cannot hold messages', 'CANNOT')
     session.output.line(statusLine(session, name, mailbox, items))
-    return ok('That is how it stands')
+    return ok('STATUS completed')
   },
 }

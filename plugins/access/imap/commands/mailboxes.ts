@@ -26,14 +26,14 @@ export const create: CommandDefinition = {
       cursor.expect(')')
     }
     cursor.end()
-    if (uses.length > 1 || uses.includes(undefined)) return no('Only one use that we know', 'USEATTR')
+    if (uses.length > 1 || uses.includes(undefined)) return no('Specify one supported special use', 'USEATTR')
     const named = await session.named(name)
     if (!named) return no('No such user', 'CANNOT')
     if (named.account !== session.account?.id && !(await mayCreateIn(session, named)))
-      return no('You may not do that here', 'NOPERM')
+      return no('Permission denied', 'NOPERM')
     const [specialUse] = uses
     const made = await session.mail.create(named.account, named.name, specialUse ? { specialUse } : {})
-    return 'refused' in made ? refusal(made) : ok('Made', `MAILBOXID (${made.id})`)
+    return 'refused' in made ? refusal(made) : ok('CREATE completed', `MAILBOXID (${made.id})`)
   },
 }
 
@@ -56,7 +56,7 @@ export const remove: CommandDefinition = {
     if (isAnswer(mailbox)) return mailbox
     if (session.view?.mailbox.id === mailbox.id) session.deselect()
     const removed = await session.mail.remove(mailbox)
-    return removed && 'refused' in removed ? refusal(removed) : ok('Removed')
+    return removed && 'refused' in removed ? refusal(removed) : ok('DELETE completed')
   },
 }
 
@@ -71,9 +71,9 @@ export const rename: CommandDefinition = {
     const mailbox = await session.mailbox(from, 'x')
     if (isAnswer(mailbox)) return mailbox
     const named = await session.named(to)
-    if (named?.account !== mailbox.account) return no('A mailbox stays with its account', 'CANNOT')
+    if (named?.account !== mailbox.account) return no('A mailbox cannot be moved to another account', 'CANNOT')
     const renamed = await session.mail.rename(mailbox, named.name)
-    return 'refused' in renamed ? refusal(renamed) : ok('Renamed')
+    return 'refused' in renamed ? refusal(renamed) : ok('RENAME completed')
   },
 }
 
@@ -88,12 +88,12 @@ function subscribing(subscribed: boolean): CommandDefinition {
       if (isAnswer(mailbox)) {
         if (subscribed) return mailbox
         await session.mail.unsubscribeLost(session.account?.id ?? '', name)
-        return ok('Not subscribed')
+        return ok('UNSUBSCRIBE completed')
       }
       // Subscriptions are the owner's; others see what they may see.
-      if (mailbox.account !== session.account?.id) return ok('Mailboxes of others are always listed')
+      if (mailbox.account !== session.account?.id) return ok('Mailboxes of other users are always listed')
       const changed = await session.mail.subscribe(mailbox, subscribed)
-      return 'refused' in changed ? refusal(changed) : ok(subscribed ? 'Subscribed' : 'Not subscribed')
+      return 'refused' in changed ? refusal(changed) : ok(subscribed ? 'SUBSCRIBE completed' : 'UNSUBSCRIBE completed')
     },
   }
 }

@@ -9,9 +9,9 @@ import { formatSet, readSet } from '../grammar/sets.ts'
 import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
 import type { View } from '../view.ts'
 
-const READ_ONLY = no('The mailbox is open for reading only', 'NOPERM')
-export const NO_NUMBER = bad('There is no such message number')
-export const UIDS_ONLY = bad('Only UIDs, as you asked', 'UIDREQUIRED')
+const READ_ONLY = no('Mailbox is read-only', 'NOPERM')
+export const NO_NUMBER = bad('No such message')
+export const UIDS_ONLY = bad('UIDONLY is enabled; use UIDs', 'UIDREQUIRED')
 
 // --- STORE ----------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ export const store: CommandDefinition = {
     if (view.isReadOnly) return READ_ONLY
     const { uids, code } = session.limited(asked)
     const flags = await allowedFlags(session, view.mailbox, change.flags)
-    if (flags.length === 0 && change.flags.length > 0) return no('You may not set these flags', 'NOPERM')
+    if (flags.length === 0 && change.flags.length > 0) return no('Permission denied', 'NOPERM')
     const done = await session.mail.setFlags(view.mailbox, uids, { ...change, flags })
     if ('refused' in done) return refusal(done)
     const { mailbox } = view
@@ -83,9 +83,12 @@ export const store: CommandDefinition = {
       if (line) session.output.line(isUid && !isSilent ? withUid(line, entry.uid) : line)
       if (session.output.isFull) await session.output.flush()
     }
-    if (done.modified.length === 0) return ok('Stored', code)
+    if (done.modified.length === 0) return ok('STORE completed', code)
     if (code) session.output.line(`* OK [${code}] Command limit reached, change the rest`)
-    return ok('Some had been changed', `MODIFIED ${formatSet(isUid ? done.modified : numbersOf(view, done.modified))}`)
+    return ok(
+      'Conditional STORE failed',
+      `MODIFIED ${formatSet(isUid ? done.modified : numbersOf(view, done.modified))}`,
+    )
   },
 }
 
@@ -137,7 +140,7 @@ async function expungeDeleted(session: CommandContext, asked: Uids, isUid: boole
   if ('refused' in gone) return refusal(gone)
   if (code) session.output.line(`* OK [${code}] Command limit reached, expunge the rest`)
   const { modseq } = (await session.mail.mailbox(view.mailbox)) ?? view.mailbox
-  return ok('Expunged', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
+  return ok('EXPUNGE completed', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
 }
 
 export const expunge: CommandDefinition = {
@@ -164,7 +167,7 @@ export const close: CommandDefinition = {
     if (!view.isReadOnly && (await session.may(view.mailbox, 'e')))
       await session.mail.expunge(view.mailbox, await deletedOf(session, view.all))
     session.deselect()
-    return ok('Closed')
+    return ok('CLOSE completed')
   },
 }
 
@@ -186,25 +189,25 @@ function taking(isMove: boolean): CommandDefinition {
       if (!asked) return NO_NUMBER
       const { uids, code: limit } = session.limited(asked)
       // RFC 9738 section 3.1: a COPY is of all or none.
-      if (limit && !isMove) return no('So many are not copied at once', limit)
+      if (limit && !isMove) return no('Too many messages in one command', limit)
       if (isMove && (view.isReadOnly || !(await session.may(view.mailbox, 'te')))) return READ_ONLY
       const target = await session.mailbox(name, 'i')
       if (isAnswer(target)) return target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target
-      if (target.noSelect) return no('It holds no messages', 'TRYCREATE')
+      if (target.noSelect) return no('Mailbox cannot hold messages', 'TRYCREATE')
       const done = await (isMove ? session.mail.move : session.mail.copy)(view.mailbox, uids, target)
       if ('refused' in done) return refusal(done, true)
       const { uidValidity, copied } = done
-      if (copied.length === 0) return ok('There was nothing to take')
+      if (copied.length === 0) return ok('No messages copied')
       await session.changed({ cause: isMove ? 'MOVE' : 'COPY', mailbox: target, uids: copied.map((one) => one.to) })
       const [from, to] = [copied.map((one) => one.from), copied.map((one) => one.to)].map((all) =>
         formatSet(runs(all ?? [])),
       )
       // RFC 4315: who may not read there is not told what it is called there.
       const code = (await session.may(target, 'r')) ? `COPYUID ${uidValidity} ${from} ${to}` : undefined
-      if (!isMove) return ok('Copied', code)
+      if (!isMove) return ok('COPY completed', code)
       // RFC 6851 section 4.3: before the EXPUNGEs, which come with the answer.
       if (code) session.output.line(`* OK [${code}] Moved`)
-      return ok('Moved', limit)
+      return ok('MOVE completed', limit)
     },
   }
 }

@@ -97,12 +97,12 @@ export const setmetadata: CommandDefinition = {
       return [entry, cursor.nstring()?.toString('utf8') ?? null] as const
     })
     cursor.end()
-    if (pairs.length > MOST) return no('Too many entries at once', 'METADATA TOOMANY')
+    if (pairs.length > MOST) return no('Too many entries in one command', 'METADATA TOOMANY')
     const isShared = pairs.some(([entry]) => entry.startsWith('/shared/'))
     const place = await placeOf(session, name, isShared ? 'w' : 'r')
     if (isAnswer(place)) return place
     const done = await session.mail.setMetadata(place, Object.fromEntries(pairs))
-    if (done === null) return ok('Noted')
+    if (done === null) return ok('SETMETADATA completed')
     if (done.refused === 'LIMIT') return no(done.why, 'METADATA TOOMANY')
     return done.refused === 'TOOBIG' ? no(done.why, 'METADATA MAXSIZE 65536') : refusal(done)
   },

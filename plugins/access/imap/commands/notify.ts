@@ -34,7 +34,7 @@ function readWatch(session: CommandContext, cursor: Cursor): Watch {
   cursor.expect('(')
   const word = cursor.atom().toLowerCase()
   const kinds = ['selected', 'selected-delayed', 'personal', 'inboxes', 'subscribed', 'mailboxes', 'subtree'] as const
-  const kind = kinds.find((known) => known === word) ?? cursor.fail('which mailboxes are meant')
+  const kind = kinds.find((known) => known === word) ?? cursor.fail('a mailbox filter')
   cursor.space()
   let names: string[] = []
   if (kind === 'mailboxes' || kind === 'subtree') {
@@ -109,7 +109,7 @@ export const notify: CommandDefinition = {
     if (cursor.takes('NONE')) {
       cursor.end()
       session.watchOthers([], async () => {}, false)
-      return ok('Quiet')
+      return ok('NOTIFY completed')
     }
     cursor.expect('SET ')
     const withStatus = cursor.takes('STATUS ')
@@ -118,12 +118,14 @@ export const notify: CommandDefinition = {
       do watches.push(readWatch(session, cursor))
       while (cursor.takes(' '))
     } catch (error) {
-      if (error instanceof UnknownEvent) return no('Only of messages', `BADEVENT (${EVENTS.join(' ')})`)
+      if (error instanceof UnknownEvent)
+        return no('Only message events are supported', `BADEVENT (${EVENTS.join(' ')})`)
       throw error
     }
     cursor.end()
-    if (watches.filter(({ kind }) => kind.startsWith('selected')).length > 1) return bad('Once for what is selected')
+    if (watches.filter(({ kind }) => kind.startsWith('selected')).length > 1)
+      return bad('Specify the selected mailbox once')
     await begin(session, watches, withStatus)
-    return ok('You will hear of it')
+    return ok('NOTIFY completed')
   },
 }

@@ -48,7 +48,7 @@ export const getacl: CommandDefinition = {
       ),
     )
     session.output.line(`* ACL ${session.writeName(name)} ${words.join(' ')}`)
-    return ok('These are the rights')
+    return ok('GETACL completed')
   },
 }
 
@@ -72,9 +72,9 @@ function changingAcl(isRemoval: boolean): CommandDefinition {
       if (identifier === undefined) return no('No such user', 'CANNOT')
       const { [identifier]: before = '', ...others } = mailbox.acl
       const rights = changeRights(before, change)
-      if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return bad('There is no such right')
+      if ([...rights].some((right) => !ALL_RIGHTS.includes(right))) return bad('Unknown right')
       const done = await session.mail.setAcl(mailbox, rights === '' ? others : { ...others, [identifier]: rights })
-      return 'refused' in done ? refusal(done) : ok('Changed')
+      return 'refused' in done ? refusal(done) : ok('ACL changed')
     },
   }
 }
@@ -105,7 +105,7 @@ export const listrights: CommandDefinition = {
         ? string(withObsolete(ALL_RIGHTS), false)
         : `"" ${[...withObsolete(ALL_RIGHTS)].join(' ')}`
     session.output.line(`* LISTRIGHTS ${session.writeName(name)} ${astring(who, session.isUtf8)} ${words}`)
-    return ok('These can be given')
+    return ok('LISTRIGHTS completed')
   },
 }
 
@@ -119,7 +119,7 @@ export const myrights: CommandDefinition = {
     if (isAnswer(mailbox)) return mailbox
     const rights = await session.mail.rights(mailbox, session.account?.id ?? '')
     session.output.line(`* MYRIGHTS ${session.writeName(name)} ${withObsolete(rights)}`)
-    return ok('These are yours')
+    return ok('MYRIGHTS completed')
   },
 }
 
@@ -149,9 +149,9 @@ export const getquota: CommandDefinition = {
     cursor.end()
     const account = await session.parts.accounts.byName(root)
     const limits = account?.id === session.account?.id ? await limitsOf(session, account) : undefined
-    if (!account || !limits) return no('There is no such quota root', 'NONEXISTENT')
+    if (!account || !limits) return no('No such quota root', 'NONEXISTENT')
     await tellQuota(session, account, limits)
-    return ok('That is how much there is')
+    return ok('GETQUOTA completed')
   },
 }
 
@@ -168,7 +168,7 @@ export const getquotaroot: CommandDefinition = {
     const root = owner && limits ? ` ${astring(owner.name, session.isUtf8)}` : ''
     session.output.line(`* QUOTAROOT ${session.writeName(name)}${root}`)
     if (owner && limits) await tellQuota(session, owner, limits)
-    return ok('That is how much there is')
+    return ok('GETQUOTAROOT completed')
   },
 }
 

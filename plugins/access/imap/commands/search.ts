@@ -52,7 +52,7 @@ function decoderOf(charset: string): ((octets: Buffer) => string) | undefined {
   }
 }
 
-const BAD_CHARSET = no('That charset is not known', 'BADCHARSET (US-ASCII UTF-8)')
+const BAD_CHARSET = no('Unsupported charset', 'BADCHARSET (US-ASCII UTF-8)')
 
 /** How often a long search says how far it is. */
 const PROGRESS_MS = 5000
@@ -63,7 +63,7 @@ function progressOf({ parts, output, view }: CommandContext, tag: string): (coun
   return async (count) => {
     if (parts.now() - told < PROGRESS_MS) return
     told = parts.now()
-    output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view?.count ?? 0})] Still looking`)
+    output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view?.count ?? 0})] Searching`)
     await output.flush()
   }
 }
@@ -232,7 +232,7 @@ export const sort: CommandDefinition = {
     const numbers = sorted.map((uid) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(found, key)
     session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
-    return ok('SEARCH completed', code)
+    return ok('SORT completed', code)
   },
 }
 
@@ -265,6 +265,6 @@ export const thread: CommandDefinition = {
     })
     const numberOf = (uid: number) => (isUid ? uid : (view.numberOf(uid) as number))
     session.output.line(trees.length > 0 ? `* THREAD ${formatTrees(trees, numberOf)}` : '* THREAD')
-    return ok('SEARCH completed', code)
+    return ok('THREAD completed', code)
   },
 }

@@ -60,10 +60,10 @@ async function tellSelected(session: CommandContext, view: View, resync: Resync 
   if (!session.enabled.has('IMAP4REV2')) await writeRev1(session, view)
   view.learn(keywords)
   session.writeFlags(view)
-  output.line(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`)
-  output.line(`* OK [UIDNEXT ${mailbox.uidNext}] The next UID`)
-  output.line(`* OK [HIGHESTMODSEQ ${mailbox.modseq}] The last change`)
-  output.line(`* OK [MAILBOXID (${mailbox.id})] The mailbox's own name`)
+  output.line(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs valid`)
+  output.line(`* OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID`)
+  output.line(`* OK [HIGHESTMODSEQ ${mailbox.modseq}] Highest modification sequence`)
+  output.line(`* OK [MAILBOXID (${mailbox.id})] Mailbox ID`)
   if (session.enabled.has('IMAP4REV2'))
     output.line(`* LIST () "/" ${session.writeName((await session.names?.nameOf(mailbox)) ?? mailbox.name)}`)
   if (!resync || resync.uidValidity !== mailbox.uidValidity) return
@@ -83,7 +83,7 @@ async function writeRev1({ output, mail, parts }: CommandContext, view: View): P
   output.line('* 0 RECENT')
   const uid = await parts.unseen.first(mail, view)
   const number = uid === undefined ? undefined : view.numberOf(uid)
-  if (number !== undefined) output.line(`* OK [UNSEEN ${number}] The first unseen message`)
+  if (number !== undefined) output.line(`* OK [UNSEEN ${number}] First unseen message`)
 }
 
 function opening(isReadOnly: boolean): CommandDefinition {
@@ -94,18 +94,18 @@ function opening(isReadOnly: boolean): CommandDefinition {
       const name = session.readName(cursor)
       const resync = readSelectParameters(session, cursor)
       cursor.end()
-      if (session.view) session.output.line('* OK [CLOSED] The former mailbox is closed')
+      if (session.view) session.output.line('* OK [CLOSED] Previous mailbox is now closed')
       session.deselect()
       const mailbox = await session.mailbox(name, 'r')
       if (isAnswer(mailbox)) return mailbox
-      if (mailbox.noSelect) return no('It holds no messages', 'CANNOT')
+      if (mailbox.noSelect) return no('Mailbox cannot hold messages', 'CANNOT')
       const opened = await session.mail.open(mailbox)
       if ('refused' in opened) return refusal(opened)
       const mayWrite = await anyOf(session, mailbox, 'swte')
       const view = new View(opened, isReadOnly || !mayWrite)
       session.select(view)
       await tellSelected(session, view, resync)
-      return view.isReadOnly ? ok('Opened for reading', 'READ-ONLY') : ok('Opened', 'READ-WRITE')
+      return view.isReadOnly ? ok('Mailbox selected', 'READ-ONLY') : ok('Mailbox selected', 'READ-WRITE')
     },
   }
 }
@@ -123,6 +123,6 @@ export const unselect: CommandDefinition = {
   async run(session, { cursor }) {
     cursor.end()
     session.deselect()
-    return ok('Closed')
+    return ok('UNSELECT completed')
   },
 }

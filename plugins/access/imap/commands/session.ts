@@ -28,9 +28,9 @@ export const logout: CommandDefinition = {
   state: 'any',
   async run(session, { cursor }) {
     cursor.end()
-    session.output.line('* BYE Until next time')
+    session.output.line('* BYE Logging out')
     session.end()
-    return ok('Logged out')
+    return ok('LOGOUT completed')
   },
 }
 
@@ -41,7 +41,7 @@ export const id: CommandDefinition = {
     cursor.space()
     if (!cursor.takes('NIL')) {
       const fields = cursor.list(() => cursor.nstring()?.toString().slice(0, 1024), { least: 0 })
-      if (fields.length > 60) return bad('There are too many fields')
+      if (fields.length > 60) return bad('Too many ID fields')
       session.parts.log.debug('client', {
         user: session.account?.user,
         fields: fields.map(String).join(' ').slice(0, 500),
@@ -49,7 +49,7 @@ export const id: CommandDefinition = {
     }
     cursor.end()
     session.output.line(`* ID ("name" ${string('IEMS', false)})`)
-    return ok('Pleased to meet you')
+    return ok('ID completed')
   },
 }
 
@@ -66,12 +66,12 @@ export const enable: CommandDefinition = {
     } while (!cursor.atEnd)
     // RFC 6855 section 3: names of a selected mailbox would change under the client.
     if (session.view && wanted.includes('UTF8=ACCEPT'))
-      return bad('UTF8=ACCEPT is enabled before a mailbox is selected')
+      return bad('UTF8=ACCEPT must be enabled before a mailbox is selected')
     const fresh = wanted.filter((name) => CAN_BE_ENABLED.includes(name) && !session.enabled.has(name))
     if (fresh.includes('CONDSTORE') || fresh.includes('QRESYNC')) session.enableCondstore()
     for (const name of fresh) session.enabled.add(name)
     session.output.line(`* ENABLED${fresh.map((name) => ` ${name === 'IMAP4REV2' ? 'IMAP4rev2' : name}`).join('')}`)
-    return ok('Enabled')
+    return ok('ENABLE completed')
   },
 }
 
@@ -80,8 +80,8 @@ export const starttls: CommandDefinition = {
   async run(session, { cursor, tag }) {
     cursor.end()
     const { parts } = session
-    if (!parts.hasTls() || parts.isSecure()) return bad('TLS is not to be had here')
-    session.output.line(`${tag} OK Begin TLS now`)
+    if (!parts.hasTls() || parts.isSecure()) return bad('TLS is not available')
+    session.output.line(`${tag} OK Begin TLS negotiation now`)
     await session.output.flush()
     await parts.startTls()
     return RESPONDED
@@ -95,8 +95,8 @@ export const compress: CommandDefinition = {
     cursor.space()
     cursor.expect('DEFLATE')
     cursor.end()
-    if (session.isCompressed) return no('It is compressed already', 'COMPRESSIONACTIVE')
-    session.output.line(`${tag} OK Compressed from here on`)
+    if (session.isCompressed) return no('Compression is already active', 'COMPRESSIONACTIVE')
+    session.output.line(`${tag} OK DEFLATE active`)
     await session.output.flush()
     session.isCompressed = true
     session.parts.compress()

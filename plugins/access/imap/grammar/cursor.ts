@@ -137,7 +137,7 @@ export class Cursor {
   /** `(` items with a space between `)`; none is a list too where the caller says so. */
   list<T>(item: () => T, { least = 1 }: { readonly least?: number } = {}): T[] {
     this.expect('(')
-    if (++this.#depth > DEPTH) throw new SyntaxFault('the parentheses are too deep')
+    if (++this.#depth > DEPTH) throw new SyntaxFault('parentheses nested too deeply')
     const items: T[] = []
     if (!this.takes(')')) {
       do items.push(item())
@@ -145,13 +145,13 @@ export class Cursor {
       this.expect(')')
     }
     this.#depth--
-    if (items.length < least) this.fail('something in the parentheses')
+    if (items.length < least) this.fail('at least one item')
     return items
   }
 
   /** Runs what reads something nested. */
   nested<T>(read: () => T): T {
-    if (++this.#depth > DEPTH) throw new SyntaxFault('the parentheses are too deep')
+    if (++this.#depth > DEPTH) throw new SyntaxFault('parentheses nested too deeply')
     const value = read()
     this.#depth--
     return value
@@ -178,7 +178,7 @@ export class Cursor {
       DATE_TIME_PARTS.exec(text) ?? []
     const at = Date.parse(`${year}-${monthNumber(month)}-${day.trim().padStart(2, '0')}T${time}Z`)
     const zone = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1)
-    if (!isDay(at, day)) this.fail('a date that exists')
+    if (!isDay(at, day)) this.fail('a valid date')
     return at - zone
   }
 
@@ -187,7 +187,7 @@ export class Cursor {
     const text = this.need(DATE, 'a date').replaceAll('"', '')
     const [day = '', month = '', year = ''] = text.split('-')
     const at = Date.parse(`${year}-${monthNumber(month)}-${day.padStart(2, '0')}T00:00:00Z`)
-    if (!isDay(at, day)) this.fail('a date that exists')
+    if (!isDay(at, day)) this.fail('a valid date')
     return at
   }
 }

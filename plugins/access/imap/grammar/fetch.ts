@@ -120,7 +120,7 @@ function readPartOnly(cursor: Cursor): Section {
 function readPartNumbers(cursor: Cursor): number[] {
   const text = cursor.match(/[1-9]\d{0,8}(?:\.[1-9]\d{0,8})*/y)
   const numbers = text === undefined ? [] : text.split('.').map(Number)
-  return numbers.length > 100 ? cursor.fail('a part that may exist') : numbers
+  return numbers.length > 100 ? cursor.fail('a valid part number') : numbers
 }
 
 export function readSection(cursor: Cursor): Section {

@@ -62,7 +62,7 @@ const MOST = 1000
 export function readSearch(cursor: Cursor, decode: (octets: Buffer) => string): SearchKey {
   let count = 0
   const key = (): SearchKey => {
-    if (++count > MOST) throw new SyntaxFault('there are too many search keys')
+    if (++count > MOST) throw new SyntaxFault('too many search keys')
     return readKey(cursor, decode, key)
   }
   const keys = [key()]
