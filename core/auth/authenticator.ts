@@ -101,7 +101,7 @@ export function createJudge({ hooks, emit, attempts, secret }: LoginDeps, client
   async function concluded(turn: LoginAdmission | undefined, shown: Identity | Refusal, claim: Claim) {
     const { authzid } = claim
     const answer = shown.kind === 'identity' && authzid !== undefined ? await actAs(shown, authzid) : shown
-    if (answer.kind === 'identity') turn?.succeeded()
+    if (answer.kind === 'identity') void turn?.succeeded()
     else {
       denied(answer, claim)
       if (answer.reply.code >= 500) await turn?.failed()

@@ -8,6 +8,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../api/clock.ts'
+import { Proven, type ProvenClient, type ProvenState } from './proven.ts'
 
 export interface AttemptLimits {
   /** Failures without a wait. */
@@ -35,7 +36,8 @@ export interface Attempt {
 export interface LoginAdmission {
   /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
   readonly rank: 0 | 1 | 2
-  succeeded(): void
+  /** Never rejects. */
+  succeeded(): Promise<void>
   /** Resolves when the client may hear of it. */
   failed(): Promise<void>
 }
@@ -75,7 +77,7 @@ const WRONG = 4
 export interface AttemptState {
   readonly addresses: Map<string, Failures>
   readonly names: Map<string, Failures>
-  readonly proven: Map<string, true>
+  readonly proven: ProvenState
   readonly secret: Buffer
 }
 
@@ -86,10 +88,19 @@ export const createAttemptState = (): AttemptState => ({
   secret: randomBytes(32),
 })
 
-export function createAttempts(clock: Clock, limits: AttemptLimits, state: AttemptState): Attempts {
+/** `proven`: where logins have succeeded; by default, as far as this process knows. */
+export function createAttempts(
+  clock: Clock,
+  limits: AttemptLimits,
+  state: AttemptState,
+  proven = new Proven({
+    clock,
+    known: state.proven,
+    remembered: limits.remembered,
+    secret: async () => state.secret,
+  }),
+): Attempts {
   const { addresses, names, secret } = state
-  /** Names, networks, and pairs of them, where a login was right; a pair is not slowed down by others there. */
-  const { proven } = state
   /** Names may be long, and passwords are not to be kept. */
   const markOf = (text: string) => createHmac('sha256', secret).update(text).digest('base64')
   const waiting = new Set<() => void>()
@@ -145,23 +156,9 @@ export function createAttempts(clock: Clock, limits: AttemptLimits, state: Attem
     return start - now
   }
 
-  const pairOf = ({ networks: [network], name }: Client) => `${network} ${name}`
-
-  function rankOf({ networks: [network], name }: Client): LoginAdmission['rank'] {
-    if (name !== undefined && proven.has(pairOf({ networks: [network], name }))) return 0
-    return proven.has(network) || (name !== undefined && proven.has(name)) ? 1 : 2
-  }
-
-  function succeeded({ networks: [network], name }: Client): void {
-    for (const one of name === undefined ? [network] : [network, name, pairOf({ networks: [network], name })])
-      keep(proven, one, true)
-  }
-
   /** Counts a failure; answers how long the client waits until it hears of it. */
   function failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
     const [network] = networks
-    proven.delete(network)
-    proven.delete(pairOf({ networks, name }))
     const from = failuresOf(addresses, network)
     const mark = shown === undefined ? undefined : markOf(`${name} ${shown}`)
     const isNew = mark === undefined || !from.wrong.includes(mark)
@@ -175,15 +172,25 @@ export function createAttempts(clock: Clock, limits: AttemptLimits, state: Attem
   return {
     async begin(attempt) {
       const { username } = attempt
-      const name = username === undefined ? undefined : markOf(username.normalize('NFKC').toLowerCase())
+      const plain = username?.normalize('NFKC').toLowerCase()
+      const name = plain === undefined ? undefined : markOf(plain)
       const client: Client = { networks: networksOf(attempt.address), name }
-      const rank = rankOf(client)
+      const shown: ProvenClient = { network: client.networks[0], name: plain }
+      const rank = await proven.rank(shown)
       if (!attempt.trusted && rank > 0) {
         const before = waitOf(client.networks)
         if (before === undefined) return undefined
         await wait(before)
       }
-      return { rank, succeeded: () => succeeded(client), failed: async () => wait(failed(client, attempt)) }
+      return {
+        rank,
+        succeeded: () => proven.succeeded(shown),
+        async failed() {
+          const delay = failed(client, attempt)
+          await proven.failed(shown)
+          await wait(delay)
+        },
+      }
     },
     close() {
       isClosed = true

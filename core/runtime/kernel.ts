@@ -15,6 +15,7 @@ import type { Counter } from '../api/metrics.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
 import { type Attempts, createAttemptState, createAttempts } from '../auth/login-throttle.ts'
+import { Proven } from '../auth/proven.ts'
 import { createRights, createWatched, type Rights } from '../auth/rights.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
@@ -88,6 +89,8 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly metrics: MetricRegistry
   readonly connections: Counter
   readonly #components: Component[] = []
+  readonly proven: Proven
+  readonly #secret: () => Promise<Uint8Array>
   readonly #attempts: Attempts
   readonly #rights: Rights
   readonly #gone = new AbortController()
@@ -117,7 +120,11 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.sharedQueue = createQueue({ store, clock, emit, release: this.release, historyMs })
     this.signals = createSignals({ store, log: log.child({}), signal })
     this.admin = createAdmin({ store, clock, emit, queue: this.sharedQueue, signals: this.signals })
-    this.#attempts = createAttempts(clock, config.limits.logins, lasting.of('logins', createAttemptState))
+    const { logins } = config.limits
+    const state = lasting.of('logins', createAttemptState)
+    this.#secret = createSecret(store)
+    this.proven = new Proven({ ...logins, clock, store, known: state.proven, secret: this.#secret })
+    this.#attempts = createAttempts(clock, logins, state, this.proven)
     const watched = lasting.of('watched', createWatched)
     this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })
     this.submit = createSubmit(() => this.sessions)
@@ -221,8 +228,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
       ...roleWarnings(config, accepts),
     )
     for (const text of this.warnings) this.log.child({}).warn(text)
-    const secret = createSecret(store)
-    const [attempts, rights] = [this.#attempts, this.#rights]
+    const [attempts, rights, secret] = [this.#attempts, this.#rights, this.#secret]
     this.#sessions = { hooks, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
     for (const { channel, host } of delivering) {
       const work = deliveryOf(() => createChannelDeliverer(this, { channel, host, resolve }))

@@ -174,7 +174,10 @@ export class Server {
       name: 'sweep',
       every: SWEEP_MS,
       first: FIRST_SWEEP_MS,
-      run: async (signal) => kernel.emit('store.swept', { ...(await kernel.sweep(signal)) }),
+      run: async (signal) => {
+        kernel.emit('store.swept', { ...(await kernel.sweep(signal)) })
+        await kernel.proven.sweep(signal)
+      },
     })
     return kernel
   }

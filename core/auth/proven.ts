@@ -1,0 +1,158 @@
+/**
+ * Where logins have succeeded: names, networks and pairs of them, which are served first when passwords are being guessed.
+ *
+ * Invariants: a record is a keyed hash, so neither a name nor an address can be read from the store; it decays when it is
+ * not renewed; a failure from a network takes its records away; memory and store are bounded. All kernels on a store share
+ * the records, and each looks again after LOOK_MS. A store that fails means "not proven", never an error for the client.
+ */
+import { createHmac } from 'node:crypto'
+import type { Clock } from '../api/clock.ts'
+import { below, key } from '../store/keys.ts'
+import type { Key, Op, Store } from '../store/store.ts'
+
+/** Not renewed for so long, it counts no more. */
+const KEEP_MS = 30 * 86_400_000
+/** A success is written again only after so long. */
+const RENEW_MS = 86_400_000
+/** What another kernel may have changed is looked at again. */
+const LOOK_MS = 600_000
+/** Records that a sweep leaves, the newest. */
+const MAX_RECORDS = 100_000
+const BATCH = 500
+
+const ALL = ['auth', 'proven'] as const
+
+interface Known {
+  /** When the login succeeded, ms since 1970. */
+  readonly at: number
+  /** When the store was asked. */
+  readonly read: number
+}
+export type ProvenState = Map<string, Known>
+
+export interface ProvenDeps {
+  readonly clock: Clock
+  readonly known: ProvenState
+  /** Entries in memory. */
+  readonly remembered: number
+  readonly secret: () => Promise<Uint8Array>
+  /** Absent: what is known ends with the process. */
+  readonly store?: Store
+}
+
+/** Who tries to log in: the network, and the name if there is one. */
+export interface ProvenClient {
+  readonly network: string
+  readonly name: string | undefined
+}
+
+interface Marks {
+  readonly network: string
+  readonly name?: string
+  readonly pair?: string
+}
+
+export class Proven {
+  readonly #deps: ProvenDeps
+
+  constructor(deps: ProvenDeps) {
+    this.#deps = deps
+  }
+
+  /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
+  async rank(client: ProvenClient): Promise<0 | 1 | 2> {
+    const marks = await this.#marks(client)
+    if (!marks) return 2
+    const { pair, network, name } = marks
+    if (pair !== undefined && (await this.#has(pair))) return 0
+    return (await this.#has(network)) || (name !== undefined && (await this.#has(name))) ? 1 : 2
+  }
+
+  async succeeded(client: ProvenClient): Promise<void> {
+    const now = this.#deps.clock.now()
+    const ops: Op[] = []
+    for (const mark of Object.values((await this.#marks(client)) ?? {}) as string[]) {
+      const before = this.#deps.known.get(mark)
+      const isFresh = before !== undefined && now - before.at < RENEW_MS
+      this.#keep(mark, { at: isFresh ? before.at : now, read: now })
+      if (!isFresh) ops.push({ put: keyOf(mark), value: recordOf(now) })
+    }
+    await this.#commit(ops)
+  }
+
+  /** A network from which a login failed is not trusted any more; what others know of the name stays. */
+  async failed(client: ProvenClient): Promise<void> {
+    const { network, pair } = (await this.#marks(client)) ?? {}
+    if (network === undefined) return
+    const ops: Op[] = []
+    for (const mark of pair === undefined ? [network] : [network, pair]) {
+      if (await this.#has(mark)) ops.push({ del: keyOf(mark) })
+      this.#deps.known.delete(mark)
+    }
+    await this.#commit(ops)
+  }
+
+  /** Removes what has decayed, and the oldest of what is too much. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    const { store } = this.#deps
+    if (!store) return
+    const kept: { readonly at: number; readonly key: Key }[] = []
+    const gone: Key[] = []
+    for await (const [at, value] of store.scan(below(...ALL))) {
+      if (signal.aborted) return
+      const since = timeOf(value)
+      if (store.now() - since > KEEP_MS) gone.push(at)
+      else kept.push({ at: since, key: at })
+    }
+    kept.sort((a, b) => b.at - a.at)
+    gone.push(...kept.slice(MAX_RECORDS).map((one) => one.key))
+    for (let from = 0; from < gone.length && !signal.aborted; from += BATCH)
+      await store.commit(gone.slice(from, from + BATCH).map((one): Op => ({ del: one })))
+  }
+
+  async #has(mark: string): Promise<boolean> {
+    const { clock, known, store } = this.#deps
+    const now = clock.now()
+    const before = known.get(mark)
+    if (before && (!store || now - before.read < LOOK_MS)) return now - before.at <= KEEP_MS
+    // A store that cannot be read says nothing of the client.
+    const value = await store?.get(keyOf(mark)).catch(() => undefined)
+    if (value === undefined) known.delete(mark)
+    else this.#keep(mark, { at: timeOf(value), read: now })
+    return value !== undefined && now - timeOf(value) <= KEEP_MS
+  }
+
+  /** In the order of use; the longest unused goes first. */
+  #keep(mark: string, value: Known): void {
+    const { known, remembered } = this.#deps
+    known.delete(mark)
+    known.set(mark, value)
+    if (known.size > remembered) known.delete(known.keys().next().value as string)
+  }
+
+  /** Undefined when the secret cannot be read. */
+  async #marks({ network, name }: ProvenClient): Promise<Marks | undefined> {
+    const secret = await this.#deps.secret().catch(() => undefined)
+    if (!secret) return undefined
+    const markOf = (kind: string, text: string) =>
+      createHmac('sha256', secret).update(`${kind} ${text}`).digest('base64url')
+    if (name === undefined) return { network: markOf('network', network) }
+    return {
+      pair: markOf('pair', `${network} ${name}`),
+      network: markOf('network', network),
+      name: markOf('name', name),
+    }
+  }
+
+  async #commit(ops: readonly Op[]): Promise<void> {
+    // What cannot be written is known until the process ends.
+    if (ops.length > 0) await this.#deps.store?.commit(ops).catch(() => false)
+  }
+}
+
+const keyOf = (mark: string): Key => key(...ALL, mark)
+const recordOf = (at: number) => Buffer.from(JSON.stringify({ v: 1, at }))
+function timeOf(value: Uint8Array): number {
+  const { at } = JSON.parse(Buffer.from(value).toString()) as { at?: unknown }
+  return typeof at === 'number' ? at : 0
+}
