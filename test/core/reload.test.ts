@@ -6,8 +6,16 @@ import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { loadConfig } from '../../core/runtime/config.ts'
+import * as z from 'zod'
+import { definePlugin } from '../../core/index.ts'
+import { createDns } from '../../core/net/dns.ts'
+import { checkConfig, loadConfig } from '../../core/runtime/config.ts'
+import { ConfigIdentity } from '../../core/runtime/config-identity.ts'
+import { createKernel, type Kernel } from '../../core/runtime/kernel.ts'
+import { createListeners } from '../../core/runtime/listeners.ts'
 import { startServer } from '../../core/runtime/server.ts'
+import { systemClock } from '../../core/runtime/system-clock.ts'
+import { createLasting, memoryStore } from '../../core/testing/index.ts'
 import { serveZone } from '../support/dns-zone.ts'
 import { tempFolder } from '../support/running-server.ts'
 
@@ -97,4 +105,60 @@ export default {
   const closed = once(socket, 'close')
   await server.reload()
   await closed
+})
+
+test('a plugin takes other options in place when it can, and is set up again when it cannot', async () => {
+  const log: string[] = []
+  const gate = definePlugin({
+    name: 'gate',
+    config: z.strictObject({ limit: z.number() }),
+    setup(options, ctx) {
+      let { limit } = options
+      log.push(`set up with ${limit}`)
+      return {
+        listen: async () => void (await ctx.port('127.0.0.1:0', 'Gate', (socket) => socket.end(`${limit}`))),
+        reconfigure: (next) => {
+          const { limit: other } = next as typeof options
+          return other < 0
+            ? false
+            : () => {
+                limit = other
+              }
+        },
+        close: () => void log.push(`closed with ${limit}`),
+      }
+    },
+  })
+  const identity = new ConfigIdentity()
+  const ports = createListeners(() => {})
+  const store = memoryStore()
+  const lasting = createLasting()
+  const dns = createDns({ ...(await configOf(0)).dns }, Date.now)
+  async function configOf(limit: number) {
+    return checkConfig({ hostname: 'mx.test', channels: { gate: gate({ limit }) } }, '/nowhere/iems.config.ts')
+  }
+  const change = async (limit: number, before?: Kernel) => {
+    const config = await configOf(limit)
+    const deps = { config, store, ports, clock: systemClock, log: QUIET as never, lasting, dns }
+    const kernel = await createKernel(deps, before && { kernel: before, identity })
+    await kernel.listen()
+    kernel.run()
+    await before?.close(AbortSignal.abort())
+    return kernel
+  }
+  const says = async ({ doors }: Kernel) => {
+    const socket = connect(doors[0]?.port ?? 0, '127.0.0.1')
+    return String((await once(socket, 'data'))[0])
+  }
+  const first = await change(1)
+  const second = await change(2, first)
+  assert.equal(await says(second), '2')
+  assert.equal(second.doors[0]?.port, first.doors[0]?.port)
+  assert.deepEqual(log, ['set up with 1'])
+  const third = await change(-1, second)
+  assert.equal(await says(third), '-1')
+  assert.deepEqual(log, ['set up with 1', 'set up with -1', 'closed with 2'])
+  await third.close(AbortSignal.abort())
+  ports.close()
+  await store.close()
 })
