@@ -55,6 +55,7 @@ export type Condition =
   | ({ readonly kind: 'text' } & Pick<TextQuery, 'fields' | 'text' | 'how'>)
   | { readonly kind: 'modseq'; readonly atLeast: number }
   | { readonly kind: 'email' | 'thread'; readonly id: string }
+  | { readonly kind: 'threads'; readonly ids: ReadonlySet<string> }
   | { readonly kind: 'attachments'; readonly has: boolean }
 
 /** RFC 5256 and RFC 5957 sort keys, and `flag`: messages with it come first. */

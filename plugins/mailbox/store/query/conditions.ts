@@ -94,7 +94,10 @@ export function recordMeets(condition: Condition, candidate: Candidate): boolean
   }
 }
 
-type Fact = Extract<Condition, { readonly kind: 'uids' | 'mailbox' | 'flag' | 'size' | 'modseq' | 'email' | 'thread' }>
+type Fact = Extract<
+  Condition,
+  { readonly kind: 'uids' | 'mailbox' | 'flag' | 'size' | 'modseq' | 'email' | 'thread' | 'threads' }
+>
 
 function factMeets(condition: Fact, candidate: Candidate): boolean {
   switch (condition.kind) {
@@ -112,6 +115,8 @@ function factMeets(condition: Fact, candidate: Candidate): boolean {
       return candidate.email === condition.id
     case 'thread':
       return candidate.thread === condition.id
+    case 'threads':
+      return condition.ids.has(candidate.thread)
   }
 }
 

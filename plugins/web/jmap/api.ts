@@ -1,0 +1,152 @@
+/**
+ * The Jmap service: how a plugin adds capabilities, methods and object types.
+ *
+ * What must stay true: an object type gives what is its own (look-ups, changes, how to create, update, destroy); the kit
+ * makes the standard methods of RFC 8620 section 5 of it, with their limits and errors, once for all types.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { defineService, type ServerSession } from 'iems'
+import type { Login } from '../http/api.ts'
+
+export { MethodError, ObjectError, type SetError } from './errors.ts'
+
+/** One API request, as methods see it. */
+export interface JmapCall {
+  readonly login: Login
+  /** The login's own account. */
+  readonly own: string
+  /** The capabilities that the client uses. */
+  readonly using: ReadonlySet<string>
+  /** Ids of objects created so far, by creation id (RFC 8620 section 3.3). */
+  readonly createdIds: Map<string, string>
+  readonly signal: AbortSignal
+  /** Whether the login may use an account at all. */
+  mayUse(account: string): Promise<boolean>
+  /** A session with the kernel as this client; the caller closes it. */
+  openSession(): Promise<ServerSession>
+}
+
+export interface Method<S extends StandardSchemaV1 = StandardSchemaV1> {
+  readonly capability: string
+  readonly arguments: S
+  /** Answers the arguments of the response, or several responses. Throws `MethodError`. */
+  run(given: StandardSchemaV1.InferOutput<S>, call: JmapCall): Promise<object | MoreResponses>
+}
+
+/** Responses of further methods after the method's own, as with `onSuccessUpdateEmail` (RFC 8621 section 7.5). */
+export class MoreResponses {
+  readonly first: object
+  readonly further: readonly (readonly [name: string, given: object])[]
+  constructor(first: object, further: readonly (readonly [name: string, given: object])[]) {
+    this.first = first
+    this.further = further
+  }
+}
+
+export type JmapObject = { readonly id: string } & Readonly<Record<string, unknown>>
+export type Patch = Readonly<Record<string, unknown>>
+
+/** RFC 8620 section 5.2. */
+export interface TypeChanges {
+  readonly created: readonly string[]
+  readonly updated: readonly string[]
+  readonly destroyed: readonly string[]
+  readonly newState: string
+  readonly hasMoreChanges: boolean
+  /** Further members of the response, such as `updatedProperties` of mailboxes. */
+  readonly more?: Readonly<Record<string, unknown>>
+  /** For the type's own `affected`. */
+  readonly hint?: unknown
+}
+
+/** A condition tree (RFC 8620 section 5.5): operators of conditions that the type's schema has read. */
+export type Filter<C> = C | { readonly operator: 'AND' | 'OR' | 'NOT'; readonly conditions: readonly Filter<C>[] }
+export interface Comparator {
+  readonly property: string
+  readonly isAscending: boolean
+  readonly collation?: string
+  readonly [more: string]: unknown
+}
+
+export interface Query<C> {
+  readonly account: string
+  readonly filter: Filter<C> | undefined
+  readonly sort: readonly Comparator[]
+  /** Arguments of the type's own. */
+  readonly more: Readonly<Record<string, unknown>>
+  readonly call: JmapCall
+}
+
+/** What a type gives. An absent function means that the method does not exist. Every function throws `MethodError`. */
+export interface ObjectType<C = unknown> {
+  readonly capability: string
+  /** Properties of an object; a client that asks for another gets invalidArguments. `*` allows any. */
+  readonly properties: readonly string[] | '*'
+  state(account: string, call: JmapCall): Promise<string>
+  /** Of all ids, or of those; absent ones are left out. `properties` undefined: all, or the type's default. */
+  get(
+    wanted: {
+      readonly account: string
+      readonly ids: readonly string[] | undefined
+      readonly properties: readonly string[] | undefined
+      readonly more: Readonly<Record<string, unknown>>
+    },
+    call: JmapCall,
+  ): Promise<readonly JmapObject[]>
+  /** Arguments of `get` beside the standard ones. */
+  readonly getArguments?: StandardSchemaV1
+  changes?(account: string, since: string, limit: number | undefined, call: JmapCall): Promise<TypeChanges>
+  readonly filter?: StandardSchemaV1<unknown, C>
+  readonly sorts?: readonly string[]
+  readonly queryArguments?: StandardSchemaV1
+  /** All ids in order. */
+  query?(query: Query<C>): Promise<readonly string[]>
+  /** Ids whose place in a query's results may differ because of these changes; default: the changed ones. */
+  affected?(account: string, changes: TypeChanges, call: JmapCall): Promise<readonly string[]>
+  /** Answers the server-set properties, with the id. Throws `ObjectError`. */
+  create?(account: string, given: Patch, call: JmapCall): Promise<JmapObject>
+  /** Answers server-set properties that changed beside what was asked. Throws `ObjectError`. */
+  update?(account: string, id: string, patch: Patch, call: JmapCall): Promise<Patch | null>
+  destroy?(account: string, id: string, call: JmapCall, more: Readonly<Record<string, unknown>>): Promise<void>
+  readonly setArguments?: StandardSchemaV1
+  /** After the whole set: further responses. */
+  afterSet?(
+    account: string,
+    done: SetResult,
+    more: Readonly<Record<string, unknown>>,
+    call: JmapCall,
+  ): Promise<readonly (readonly [name: string, given: object])[]>
+}
+
+export interface SetResult {
+  readonly created: Readonly<Record<string, JmapObject>>
+  readonly updated: Readonly<Record<string, Patch | null>>
+  readonly destroyed: readonly string[]
+}
+
+export interface Capability {
+  /** In the session object. */
+  readonly session: object
+  /** In each account of the session object; undefined: the account does not have it. */
+  account?(account: string, own: string): Promise<object | undefined> | object | undefined
+}
+
+export interface JmapApi {
+  capability(urn: string, capability: Capability): void
+  objects<C>(name: string, type: ObjectType<C>): void
+  method<S extends StandardSchemaV1>(name: string, method: Method<S>): void
+  /** Tells clients that listen that objects of these types have changed. A hint: it may be missed. */
+  changed(account: string, types: readonly string[]): void
+  /** How the state of a type is asked for a push. */
+  states(
+    account: string,
+    types: readonly string[],
+    call: Pick<JmapCall, 'own'>,
+  ): Promise<Readonly<Record<string, string>>>
+}
+
+export const Jmap = defineService<JmapApi>('jmap')
+
+export const CORE = 'urn:ietf:params:jmap:core'
+export const MAIL = 'urn:ietf:params:jmap:mail'
+export const SUBMISSION = 'urn:ietf:params:jmap:submission'

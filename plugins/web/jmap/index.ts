@@ -1,0 +1,137 @@
+/**
+ * JMAP (RFC 8620 and 8621) over the HTTP service: mail, submission, blobs, quotas, pushes.
+ *
+ * This file only wires; request.ts is the way of a request, objects.ts the standard methods.
+ */
+import { definePlugin, type SetupContext } from 'iems'
+import * as z from 'zod'
+import { Accounts } from '../../directory/static/api.ts'
+import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
+import { Http, type HttpApi } from '../http/api.ts'
+import { CORE, Jmap, MAIL, SUBMISSION } from './api.ts'
+import { addBlobMethods } from './blob/methods.ts'
+import { addEmailMethods, emailType } from './mail/emails.ts'
+import { mailboxType } from './mail/mailboxes.ts'
+import { threadType } from './mail/threads.ts'
+import { type Options, options } from './options.ts'
+import { addEventSource } from './push/eventsource.ts'
+import { addWebSocket, WEBSOCKET, WEBSOCKET_PATH } from './push/websocket.ts'
+import { QUOTA, quotaType } from './quota/quotas.ts'
+import { Registry } from './registry.ts'
+import { addRoutes } from './routes.ts'
+import { Identities, identityType } from './submission/identities.ts'
+import { Submissions } from './submission/records.ts'
+import { submissionType } from './submission/submissions.ts'
+
+export * from './api.ts'
+
+export const jmap = definePlugin({
+  name: 'jmap',
+  config: options,
+  offers: [Jmap],
+  needs: [Http, Accounts, MailStore, MailQuery],
+  records: { submission: { version: 1 }, identity: { version: 1 } },
+  setup(config, ctx) {
+    const http = ctx.use(Http)
+    const registry = new Registry({
+      clock: ctx.clock,
+      log: ctx.log,
+      limits: config.limits,
+      mail: ctx.use(MailStore),
+      accounts: ctx.use(Accounts),
+    })
+    ctx.offer(Jmap, registry)
+    addMail(registry, config, ctx)
+    addPush(http, registry, { config, ctx })
+    addRoutes(http, registry, { limits: config.limits, mail: ctx.use(MailStore) })
+    return {}
+  },
+})
+
+function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
+  const deps = {
+    mail: ctx.use(MailStore),
+    query: ctx.use(MailQuery),
+    accounts: ctx.use(Accounts),
+    store: ctx.store,
+    clock: ctx.clock,
+    log: ctx.log,
+    hostname: ctx.hostname,
+  }
+  const identities = new Identities(deps)
+  const emails = emailType(deps)
+  registry.capability(MAIL, {
+    session: {},
+    account: (account, own) => ({
+      maxMailboxesPerEmail: null,
+      maxMailboxDepth: null,
+      maxSizeMailboxName: 255,
+      maxSizeAttachmentsPerEmail: config.limits.upload,
+      emailQuerySortOptions: emails.sorts ?? [],
+      mayCreateTopLevelMailbox: account === own,
+    }),
+  })
+  registry.capability(SUBMISSION, {
+    session: {},
+    account: (account, own) =>
+      account === own
+        ? {
+            maxDelayedSend: Math.floor(config.maxSendLater / 1000),
+            submissionExtensions: { FUTURERELEASE: [], DSN: [], SIZE: [] },
+          }
+        : undefined,
+  })
+  registry.capability(QUOTA, { session: {}, account: () => ({}) })
+  registry.objects('Mailbox', mailboxType(deps))
+  registry.objects('Thread', threadType(deps))
+  registry.objects('Email', emails)
+  addEmailMethods(registry, deps)
+  addBlobMethods(registry, deps)
+  registry.objects('Identity', identityType(identities))
+  registry.objects(
+    'EmailSubmission',
+    submissionType(
+      {
+        ...deps,
+        identities,
+        queue: ctx.queue,
+        submissions: new Submissions(ctx.store),
+        undo: config.undo,
+        maxSendLater: config.maxSendLater,
+      },
+      emails as never,
+    ),
+  )
+  registry.objects('Quota', quotaType(deps))
+  registry.method('Core/echo', {
+    capability: CORE,
+    arguments: z.record(z.string(), z.unknown()),
+    run: async (given) => given,
+  })
+}
+
+function addPush(
+  http: HttpApi,
+  registry: Registry,
+  { config, ctx }: { readonly config: Options; readonly ctx: SetupContext },
+): void {
+  const mail = ctx.use(MailStore)
+  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission']
+  const deps = {
+    clock: ctx.clock,
+    types,
+    watch: (account: string, changed: () => void) => registry.watch(account, changed),
+    states: (account: string, wanted: readonly string[]) => registry.states(account, wanted, { own: account }),
+    accountsOf: async ({ login }: { readonly login: { readonly identity: { readonly account?: string } } }) => {
+      const own = login.identity.account as string
+      return [own, ...new Set((await mail.shared(own)).map(({ account }) => account))]
+    },
+  }
+  registry.capability(WEBSOCKET, { session: { url: WEBSOCKET_PATH, supportsPush: true } })
+  addEventSource(http, deps)
+  addWebSocket(http, {
+    ...deps,
+    maxMessage: config.limits.request,
+    answer: (text, call) => registry.answer(text, call),
+  })
+}

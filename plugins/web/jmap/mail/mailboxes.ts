@@ -1,0 +1,307 @@
+/**
+ * Mailboxes (RFC 8621 section 2). A name with levels in the store is a tree here.
+ */
+import * as z from 'zod'
+import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
+import { type Filter, type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
+import { invalidProperties, ObjectError } from '../errors.ts'
+import { idOf, patched } from '../set.ts'
+import { changesOf, done, type MailDeps, stateOf, type View, viewOf } from './deps.ts'
+
+const ROLES: Readonly<Record<string, SpecialUse>> = {
+  all: '\\All',
+  archive: '\\Archive',
+  drafts: '\\Drafts',
+  flagged: '\\Flagged',
+  junk: '\\Junk',
+  sent: '\\Sent',
+  trash: '\\Trash',
+}
+const roleOf = ({ name, specialUse }: Mailbox): string | null =>
+  name === 'INBOX' ? 'inbox' : (specialUse?.slice(1).toLowerCase() ?? null)
+
+/** In the order in which clients show them. */
+const ORDER = ['inbox', 'drafts', 'sent', 'archive', 'junk', 'trash']
+const sortOrderOf = (role: string | null) => (role !== null && ORDER.includes(role) ? ORDER.indexOf(role) + 1 : 10)
+
+const PROPERTIES = [
+  'id',
+  'name',
+  'parentId',
+  'role',
+  'sortOrder',
+  'totalEmails',
+  'unreadEmails',
+  'totalThreads',
+  'unreadThreads',
+  'myRights',
+  'isSubscribed',
+] as const
+
+const filterSchema = z.strictObject({
+  parentId: z.string().nullish(),
+  name: z.string().optional(),
+  role: z.string().nullish(),
+  hasAnyRole: z.boolean().optional(),
+  isSubscribed: z.boolean().optional(),
+})
+type MailboxCondition = z.output<typeof filterSchema>
+
+const parentName = (name: string) => (name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : undefined)
+const leafName = (name: string) => name.slice(name.lastIndexOf('/') + 1)
+
+function parentIdOf({ name }: Mailbox, view: View): string | null {
+  const above = parentName(name)
+  return view.mailboxes.find((one) => one.name === above)?.id ?? null
+}
+
+/** RFC 8621 section 2: `myRights` from the letters of RFC 4314. */
+function rightsOf(mailbox: Mailbox, view: View) {
+  const may = (letters: string) => view.may(mailbox.id, letters)
+  const isPlain = !mailbox.noSelect
+  return {
+    mayReadItems: isPlain && may('r'),
+    mayAddItems: isPlain && may('i'),
+    mayRemoveItems: isPlain && may('te'),
+    maySetSeen: isPlain && may('s'),
+    maySetKeywords: isPlain && may('w'),
+    mayCreateChild: may('k'),
+    mayRename: may('x') && mailbox.name !== 'INBOX',
+    mayDelete: may('x') && mailbox.name !== 'INBOX',
+    maySubmit: view.isOwn,
+  }
+}
+
+/** How many threads a mailbox has, counted once for each of its states. */
+class ThreadCounts {
+  readonly #deps: Pick<MailDeps, 'mail'>
+  readonly #known = new Map<string, { readonly modseq: number; readonly total: number; readonly unread: number }>()
+  static readonly MAX_KNOWN = 2000
+
+  constructor(deps: Pick<MailDeps, 'mail'>) {
+    this.#deps = deps
+  }
+
+  async of(mailbox: Mailbox): Promise<{ readonly total: number; readonly unread: number }> {
+    const known = this.#known.get(mailbox.id)
+    if (known?.modseq === mailbox.modseq) return known
+    const threads = new Set<string>()
+    const unread = new Set<string>()
+    for await (const { thread, flags } of this.#deps.mail.entries(mailbox, [[1, 4_294_967_295]])) {
+      threads.add(thread)
+      if (!flags.includes('\\Seen')) unread.add(thread)
+    }
+    const counted = { modseq: mailbox.modseq, total: threads.size, unread: unread.size }
+    this.#known.delete(mailbox.id)
+    this.#known.set(mailbox.id, counted)
+    if (this.#known.size > ThreadCounts.MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
+    return counted
+  }
+}
+
+async function describe(
+  mailbox: Mailbox,
+  { view, counts, properties }: { view: View; counts: ThreadCounts; properties: readonly string[] | undefined },
+): Promise<JmapObject> {
+  const role = roleOf(mailbox)
+  const wantsThreads = !properties || properties.some((name) => name.endsWith('Threads'))
+  const threads = wantsThreads && !mailbox.noSelect ? await counts.of(mailbox) : { total: 0, unread: 0 }
+  return {
+    id: mailbox.id,
+    name: mailbox.name === 'INBOX' ? 'Inbox' : leafName(mailbox.name),
+    parentId: parentIdOf(mailbox, view),
+    role,
+    sortOrder: sortOrderOf(role),
+    totalEmails: mailbox.messages,
+    unreadEmails: mailbox.unseen,
+    totalThreads: threads.total,
+    unreadThreads: threads.unread,
+    myRights: rightsOf(mailbox, view),
+    isSubscribed: mailbox.subscribed,
+  }
+}
+
+function matches(mailbox: Mailbox, filter: Filter<MailboxCondition> | undefined, view: View): boolean {
+  if (!filter) return true
+  if ('operator' in filter) {
+    const all = filter.conditions.map((one) => matches(mailbox, one, view))
+    if (filter.operator === 'AND') return all.every(Boolean)
+    return filter.operator === 'OR' ? all.some(Boolean) : !all.some(Boolean)
+  }
+  const { parentId, name, role, hasAnyRole, isSubscribed } = filter
+  return (
+    (parentId === undefined || parentIdOf(mailbox, view) === parentId) &&
+    (name === undefined || leafName(mailbox.name).toLowerCase().includes(name.toLowerCase())) &&
+    (role === undefined || roleOf(mailbox) === role) &&
+    (hasAnyRole === undefined || (roleOf(mailbox) !== null) === hasAnyRole) &&
+    (isSubscribed === undefined || mailbox.subscribed === isSubscribed)
+  )
+}
+
+async function query(deps: MailDeps, asked: Query<MailboxCondition>): Promise<readonly string[]> {
+  const view = await viewOf(deps, asked.account, asked.call)
+  const { sortAsTree = false, filterAsTree = false } = asked.more as { sortAsTree?: boolean; filterAsTree?: boolean }
+  const compare = (a: Mailbox, b: Mailbox): number => {
+    for (const { property, isAscending } of asked.sort) {
+      const order =
+        property === 'sortOrder'
+          ? sortOrderOf(roleOf(a)) - sortOrderOf(roleOf(b))
+          : property === 'name'
+            ? leafName(a.name).localeCompare(leafName(b.name), 'en')
+            : 0
+      if (order !== 0) return isAscending ? order : -order
+    }
+    return a.id < b.id ? -1 : 1
+  }
+  const fits = new Set(view.mailboxes.filter((one) => matches(one, asked.filter, view)).map(({ id }) => id))
+  const isAbove = (one: Mailbox): boolean => {
+    const parent = parentIdOf(one, view)
+    const above = parent === null ? undefined : view.find(parent)
+    return !above || (fits.has(above.id) && isAbove(above))
+  }
+  const found = view.mailboxes.filter((one) => fits.has(one.id) && (!filterAsTree || isAbove(one)))
+  if (!sortAsTree) return found.sort(compare).map(({ id }) => id)
+  const chosen = new Set(found.map(({ id }) => id))
+  const walk = (parent: string | null): string[] =>
+    view.mailboxes
+      .filter((one) => parentIdOf(one, view) === parent)
+      .sort(compare)
+      .flatMap(({ id }) => [...(chosen.has(id) ? [id] : []), ...walk(id)])
+  return walk(null)
+}
+
+const newMailbox = z.strictObject({
+  name: z.string().min(1).max(255),
+  parentId: z.string().nullable().default(null),
+  role: z.string().nullable().default(null),
+  sortOrder: z.int().min(0).optional(),
+  isSubscribed: z.boolean().default(true),
+})
+
+function readProperties(given: unknown): z.output<typeof newMailbox> {
+  const read = newMailbox.safeParse(given)
+  if (!read.success)
+    throw invalidProperties(
+      [
+        ...new Set(
+          read.error.issues.map(({ path, ...issue }) =>
+            String(path[0] ?? (issue as { keys?: string[] }).keys?.[0] ?? ''),
+          ),
+        ),
+      ],
+      read.error.issues[0]?.message,
+    )
+  if (read.data.name.includes('/') || /\p{Cc}/u.test(read.data.name))
+    throw invalidProperties(['name'], 'A name has no slash and no control characters')
+  return read.data
+}
+
+/** The store's name below a parent. Throws for a parent that is not there. */
+function fullName(name: string, parentId: string | null, view: View): string {
+  if (parentId === null) return name
+  const parent = view.find(parentId)
+  if (!parent) throw invalidProperties(['parentId'], 'There is no such mailbox')
+  return `${parent.name}/${name}`
+}
+
+async function create(deps: MailDeps, account: string, given: Patch, call: JmapCall): Promise<JmapObject> {
+  const view = await viewOf(deps, account, call)
+  const { name, parentId: above, role, isSubscribed } = readProperties(given)
+  const parentId = above === null ? null : idOf(above, call)
+  if (!view.isOwn && (parentId === null || !view.may(parentId, 'k'))) throw new ObjectError('forbidden')
+  if (role !== null && !(role in ROLES)) throw invalidProperties(['role'], 'There is no such role')
+  if (role !== null && view.mailboxes.some((one) => roleOf(one) === role))
+    throw invalidProperties(['role'], 'Another mailbox has this role')
+  const specialUse = role === null ? undefined : ROLES[role]
+  const made = done(await deps.mail.create(account, fullName(name, parentId, view), specialUse ? { specialUse } : {}))
+  if (made.subscribed !== isSubscribed) done(await deps.mail.subscribe(made, isSubscribed))
+  const now = await viewOf(deps, account, call)
+  const mailbox = now.find(made.id) ?? made
+  const {
+    name: _,
+    parentId: __,
+    isSubscribed: ___,
+    role: ____,
+    ...set
+  } = await describe(mailbox, {
+    view: now,
+    counts: new ThreadCounts(deps),
+    properties: ['id'],
+  })
+  return set as JmapObject
+}
+
+async function update(deps: MailDeps, account: string, id: string, patch: Patch, call: JmapCall): Promise<null> {
+  const view = await viewOf(deps, account, call)
+  const mailbox = view.find(id)
+  if (!mailbox) throw new ObjectError('notFound')
+  const fixed = Object.keys(patch).filter(
+    (key) => !['name', 'parentId', 'isSubscribed', 'sortOrder', 'role'].includes(key),
+  )
+  if (fixed.length > 0) throw invalidProperties(fixed, 'These are set by the server')
+  const role = roleOf(mailbox)
+  if ('role' in patch && patch.role !== role)
+    throw invalidProperties(['role'], 'The role of a mailbox is set when it is created')
+  const before = {
+    name: mailbox.name === 'INBOX' ? 'Inbox' : leafName(mailbox.name),
+    parentId: parentIdOf(mailbox, view),
+  }
+  const wanted = readProperties({ isSubscribed: mailbox.subscribed, ...patched(before, patch), role: null })
+  const parentId = wanted.parentId === null ? null : idOf(wanted.parentId, call)
+  if (wanted.name !== before.name || parentId !== before.parentId) {
+    if (!rightsOf(mailbox, view).mayRename) throw new ObjectError('forbidden')
+    const name = fullName(wanted.name, parentId, view)
+    if (name.startsWith(`${mailbox.name}/`))
+      throw invalidProperties(['parentId'], 'A mailbox cannot stand below itself')
+    done(await deps.mail.rename(mailbox, name))
+  }
+  if (wanted.isSubscribed !== mailbox.subscribed) done(await deps.mail.subscribe(mailbox, wanted.isSubscribed))
+  return null
+}
+
+async function destroy(
+  deps: MailDeps,
+  account: string,
+  id: string,
+  { call, removeEmails }: { call: JmapCall; removeEmails: boolean },
+) {
+  const view = await viewOf(deps, account, call)
+  const mailbox = view.find(id)
+  if (!mailbox) throw new ObjectError('notFound')
+  if (!rightsOf(mailbox, view).mayDelete) throw new ObjectError('forbidden')
+  if (view.mailboxes.some(({ name }) => name.startsWith(`${mailbox.name}/`))) throw new ObjectError('mailboxHasChild')
+  if (mailbox.messages > 0 && !removeEmails) throw new ObjectError('mailboxHasEmail')
+  done(await deps.mail.remove(mailbox))
+}
+
+export function mailboxType(deps: MailDeps): ObjectType<MailboxCondition> {
+  const counts = new ThreadCounts(deps)
+  return {
+    capability: MAIL,
+    properties: PROPERTIES,
+    state: (account) => stateOf(deps, account),
+    async get({ account, ids, properties }, call) {
+      const view = await viewOf(deps, account, call)
+      const wanted = view.mailboxes.filter(({ id }) => ids === undefined || ids.includes(id))
+      const found: JmapObject[] = []
+      for (const mailbox of wanted) found.push(await describe(mailbox, { view, counts, properties }))
+      return found
+    },
+    async changes(account, since, limit) {
+      const { mailboxes, state, hasMore } = await changesOf(deps, account, since, limit)
+      return { ...mailboxes, newState: state, hasMoreChanges: hasMore, more: { updatedProperties: null } }
+    },
+    filter: filterSchema,
+    sorts: ['name', 'sortOrder', 'parentId'],
+    queryArguments: z.strictObject({
+      sortAsTree: z.boolean().default(false),
+      filterAsTree: z.boolean().default(false),
+    }),
+    query: (asked) => query(deps, asked),
+    setArguments: z.strictObject({ onDestroyRemoveEmails: z.boolean().default(false) }),
+    create: (account, given, call) => create(deps, account, given, call),
+    update: (account, id, patch, call) => update(deps, account, id, patch, call),
+    destroy: (account, id, call, { onDestroyRemoveEmails }) =>
+      destroy(deps, account, id, { call, removeEmails: onDestroyRemoveEmails === true }),
+  }
+}

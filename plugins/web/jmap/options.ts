@@ -1,0 +1,35 @@
+/**
+ * What an administrator can set for JMAP.
+ */
+import { duration, size } from 'iems'
+import * as z from 'zod'
+
+export const options = z.strictObject({
+  undo: duration()
+    .prefault('10 s')
+    .describe('How long the server holds a message that a client submits, so that its sending can be undone.'),
+  maxSendLater: duration()
+    .prefault('365 d')
+    .describe('How far ahead a client may schedule a message (FUTURERELEASE, RFC 4865).'),
+  limits: z
+    .strictObject({
+      request: size().prefault('10 MB').describe('Octets of one API request (maxSizeRequest).'),
+      upload: size().prefault('50 MB').describe('Octets of one upload (maxSizeUpload).'),
+      calls: z.int().positive().default(64).describe('Method calls in one request (maxCallsInRequest).'),
+      objectsInGet: z.int().positive().default(1000).describe('Objects in one /get call (maxObjectsInGet).'),
+      objectsInSet: z.int().positive().default(1000).describe('Objects in one /set call (maxObjectsInSet).'),
+      concurrentRequests: z
+        .int()
+        .positive()
+        .default(8)
+        .describe('API requests of one login at a time (maxConcurrentRequests).'),
+      concurrentUploads: z
+        .int()
+        .positive()
+        .default(4)
+        .describe('Uploads of one login at a time (maxConcurrentUpload).'),
+    })
+    .prefault({})
+    .describe('How much one client may ask for at a time.'),
+})
+export type Options = z.output<typeof options>

@@ -1,0 +1,124 @@
+/**
+ * Creating, updating and destroying (RFC 8620 section 5.3): in that order, each object by itself.
+ *
+ * What must stay true: one object that is refused does not touch the others; a reference to an object that was not
+ * created is refused, not passed on.
+ */
+import { IemsError } from 'iems'
+import type { JmapCall, JmapObject, ObjectType, Patch, SetResult } from './api.ts'
+import { ObjectError, type SetError } from './errors.ts'
+
+interface Wanted {
+  readonly account: string
+  readonly create: Readonly<Record<string, Patch>>
+  readonly update: Readonly<Record<string, Patch>>
+  readonly destroy: readonly string[]
+  readonly more: Readonly<Record<string, unknown>>
+}
+
+interface Refused {
+  readonly create: Record<string, SetError>
+  readonly update: Record<string, SetError>
+  readonly destroy: Record<string, SetError>
+}
+
+/** An id, or what a `#creationId` has become. Throws `ObjectError`. */
+export function idOf(given: string, { createdIds }: Pick<JmapCall, 'createdIds'>): string {
+  if (!given.startsWith('#')) return given
+  const id = createdIds.get(given.slice(1))
+  if (id === undefined) throw new ObjectError('notFound', `nothing was created as ${given}`)
+  return id
+}
+
+async function attempt<T>(work: () => Promise<T>, refuse: (error: SetError) => void): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ObjectError) refuse(cause.error)
+    else if (cause instanceof IemsError) refuse({ type: 'serverFail', description: 'Try again later' })
+    else throw cause
+    return undefined
+  }
+}
+
+/** By names that a client chose: `__proto__` is one like any other. */
+const named = <T>(): Record<string, T> => Object.create(null)
+
+const FORBIDDEN = { type: 'forbidden' } as const
+
+export async function setObjects(
+  type: ObjectType,
+  { account, create, update, destroy, more }: Wanted,
+  call: JmapCall,
+): Promise<{ readonly result: SetResult; readonly refused: Refused }> {
+  const created = named<JmapObject>()
+  const updated = named<Patch | null>()
+  const destroyed: string[] = []
+  const refused: Refused = { create: named(), update: named(), destroy: named() }
+  for (const [key, given] of Object.entries(create)) {
+    if (!type.create) refused.create[key] = FORBIDDEN
+    const made = await attempt(
+      async () => type.create?.(account, given, call),
+      (error) => {
+        refused.create[key] = error
+      },
+    )
+    if (!made) continue
+    created[key] = made
+    call.createdIds.set(key, made.id)
+  }
+  const doomed = new Set(destroy)
+  for (const [key, patch] of Object.entries(update)) {
+    const refuse = (error: SetError) => {
+      refused.update[key] = error
+    }
+    if (!type.update) refuse(FORBIDDEN)
+    else if (doomed.has(key)) refuse({ type: 'willDestroy' })
+    else {
+      const done = await attempt(async () => {
+        const id = idOf(key, call)
+        return { id, changed: (await type.update?.(account, id, patch, call)) ?? null }
+      }, refuse)
+      if (done) updated[done.id] = done.changed
+    }
+  }
+  for (const key of doomed) {
+    const refuse = (error: SetError) => {
+      refused.destroy[key] = error
+    }
+    if (!type.destroy) refuse(FORBIDDEN)
+    else {
+      const id = await attempt(async () => {
+        const found = idOf(key, call)
+        await type.destroy?.(account, found, call, more)
+        return found
+      }, refuse)
+      if (id !== undefined) destroyed.push(id)
+    }
+  }
+  return { result: { created, updated, destroyed }, refused }
+}
+
+/** An object with a patch applied: `keywords/$seen: true` sets below, `null` takes away (RFC 8620 section 5.3). */
+export function patched(object: Readonly<Record<string, unknown>>, patch: Patch): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...object }
+  for (const [path, value] of Object.entries(patch)) {
+    const [name = '', ...rest] = path.split('/').map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    if (name === '__proto__' || rest[0] === '__proto__') throw new ObjectError('invalidPatch', `no property ${path}`)
+    if (rest.length === 0) {
+      if (value === null) delete result[name]
+      else result[name] = value
+      continue
+    }
+    if (rest.length > 1) throw new ObjectError('invalidPatch', `the path ${path} is too deep`)
+    const below = result[name]
+    if (below !== undefined && (typeof below !== 'object' || below === null || Array.isArray(below)))
+      throw new ObjectError('invalidPatch', `${name} is no object`)
+    if (name in patch) throw new ObjectError('invalidPatch', `${path} lies below ${name}, which is set as a whole`)
+    const copy: Record<string, unknown> = { ...(below as object | undefined) }
+    if (value === null) delete copy[rest[0] as string]
+    else copy[rest[0] as string] = value
+    result[name] = copy
+  }
+  return result
+}
