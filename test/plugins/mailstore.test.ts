@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
 import { definePlugin, key, refuse, type Store, unkey } from '../../core/index.ts'
-import type { Filing, Refused } from '../../plugins/mailbox/store/api.ts'
+import type { Filing, FilingAction, Refused } from '../../plugins/mailbox/store/api.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
 
 const DAY = 86_400_000
@@ -119,11 +119,16 @@ test('plugins decide where a message is filed, refuse it, or throw it away for i
     setup: () => ({
       hooks: {
         'mailstore:filing': (filing: Filing): Filing | undefined => {
+          const act = (action: FilingAction) => ({ ...filing, actions: [...filing.actions, action] })
           const [subject] = filing.delivery.message.headers.get('subject')
           if (subject === 'both')
-            return { ...filing, into: [{ mailbox: 'New/Made', flags: ['\\Seen', 'work'] }, ...filing.into] }
-          if (subject === 'no') return { ...filing, refusal: refuse(550, '5.7.1', 'Not wanted') }
-          return subject === 'drop' ? { ...filing, into: [] } : undefined
+            return act({
+              ...{ kind: 'fileinto', mailbox: { name: 'New/Made', create: true }, flags: ['\\Seen', 'work'] },
+              ...{ copy: true, reason: 'a rule' },
+            })
+          if (subject === 'no')
+            return act({ kind: 'reject', refusal: refuse(550, '5.7.1', 'Not wanted'), reason: 'a rule' })
+          return subject === 'drop' ? act({ kind: 'discard', reason: 'a rule' }) : undefined
         },
       },
     }),

@@ -21,7 +21,7 @@ import { createGreylist } from './greylist.ts'
 import { createModify } from './headers.ts'
 import { createBuckets } from './limits/buckets.ts'
 import { createLimits } from './limits/limits.ts'
-import { createFiling, createLearning } from './mailboxes.ts'
+import { createLearning, file } from './mailboxes.ts'
 import { type Options, options } from './options.ts'
 import { Reputation } from './reputation.ts'
 import { createStandardRules } from './rules/rules.ts'
@@ -76,7 +76,7 @@ export const antispam = definePlugin({
       check: { handler: check, timeout: timeOf(config) },
       modify: { handler: createModify(config), stage: 'late' },
       queued: (message) => contacts.sent(message),
-      ...(mail ? { 'mailstore:filing': { handler: createFiling(mail), stage: 'early' } } : {}),
+      ...(mail ? { 'mailstore:filing': { handler: file, stage: 'early' } } : {}),
       ...(mail && config.classifier.moves
         ? {
             'mailstore:moved': {

@@ -21,13 +21,12 @@ function isJunkFor({ message }: Delivery, account: string): boolean {
   )
 }
 
-export function createFiling(mail: MailStoreApi) {
-  return async function file(filing: Filing): Promise<Filing | undefined> {
-    const { account, delivery, into } = filing
-    if (into.length === 0 || !isJunkFor(delivery, account.id)) return undefined
-    const junk = (await mail.mailboxes(account.id)).find(({ specialUse }) => specialUse === '\\Junk')
-    return { ...filing, into: [{ mailbox: junk?.name ?? 'Junk', flags: [JUNK] }] }
-  }
+/** Junk has another default mailbox, so that a user's own rules can still file it elsewhere. */
+export function file(filing: Filing): Filing | undefined {
+  const { account, delivery, actions } = filing
+  if (!isJunkFor(delivery, account.id)) return undefined
+  const mailbox = { specialUse: '\\Junk', name: 'Junk' } as const
+  return { ...filing, actions: [...actions, { kind: 'default', mailbox, flags: [JUNK], reason: 'found to be junk' }] }
 }
 
 /** What a move says of a message; nothing where it says nothing. */

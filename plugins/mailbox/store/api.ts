@@ -6,15 +6,16 @@
  * is ever locked or busy; a UID is used once and a UIDVALIDITY never goes backwards; content comes back byte for byte.
  * Saying no is a value (`Refused`); an exception means "not now".
  */
-import type { ByteRange, Delivery, Recipient, Refusal } from 'iems'
+import type { ByteRange } from 'iems'
 import { defineService, defineSignal } from 'iems'
-import type { Account } from '../../directory/static/api.ts'
 import type { AccountChanges, AccountEmail, AccountLimits, Usage, UsageChange } from './contract/account.ts'
+import type { Filing } from './contract/filing.ts'
 import type { Mailbox, MailboxRef, MetadataPlace, Or, SpecialUse } from './contract/mailbox.ts'
 import type { Changes, Copied, Email, Entry, FlagChange, NewMessage, Snapshot, Uids } from './contract/message.ts'
 import type { TextQuery } from './contract/query.ts'
 
 export type * from './contract/account.ts'
+export type * from './contract/filing.ts'
 export type * from './contract/mailbox.ts'
 export type * from './contract/message.ts'
 export * from './contract/query.ts'
@@ -132,19 +133,6 @@ export const Changed = defineSignal<{
 
 // --- hooks ------------------------------------------------------------------------------------
 
-/** Where a message for one account goes: what Mailsort, quota and vacation decide. */
-export interface Filing {
-  readonly account: Account
-  readonly recipient: Recipient
-  /** Of a subaddress. */
-  readonly detail?: string
-  readonly delivery: Delivery
-  /** Mailboxes by name, which are made if they are not there. None: it is discarded, which the account's owner asked for. */
-  readonly into: readonly { readonly mailbox: string; readonly flags: readonly string[] }[]
-  /** Set to refuse it for this recipient, for now or for ever. */
-  readonly refusal?: Refusal
-}
-
 /** A user moved messages; where from and to, by special use, is what filters learn from. */
 export interface Moved {
   readonly account: string
@@ -155,7 +143,7 @@ export interface Moved {
 
 declare global {
   interface IemsHooks {
-    /** A waterfall: each gets what the one before answered. */
+    /** A waterfall: each filter answers the filing with its own actions added (contract/filing.ts). */
     'mailstore:filing': (filing: Filing) => Filing | void
     'mailstore:moved': (moved: Moved) => void
     /** A waterfall that begins with the account's quota: each handler may answer other limits. Asked before each change. */

@@ -8,6 +8,7 @@ import {
   accept,
   type Content,
   type ContentStore,
+  type DeliverContext,
   type Delivery,
   defer,
   type Log,
@@ -15,17 +16,19 @@ import {
   type Recipient,
   refuse,
   type Store,
+  type Submission,
+  type Submitted,
 } from 'iems'
-import type { AccountsApi } from '../../directory/static/api.ts'
+import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
-import type { Filing, MailboxRef, Refused } from './api.ts'
+import type { Filing, Refused } from './api.ts'
 import { type Emails, tagOf, threadOf } from './emails.ts'
 import { addEntries } from './entries.ts'
-import { firstFiling, type ToFile } from './filing.ts'
+import { type FoundPlace, findPlaces, INBOX_PLACE } from './filed-places.ts'
+import { composeFiling, defaultMailbox, type FilingPlan } from './filing.ts'
 import { type Limits, neverFits } from './limits.ts'
-import { isNewName, readName } from './names.ts'
-import { ensureMailbox } from './new-mailboxes.ts'
 import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
+import { redirectAll } from './redirecting.ts'
 import { MAILBOX_FULL, NEVER_FITS } from './room.ts'
 
 /** Recipients of one delivery that are worked on at a time. */
@@ -55,7 +58,8 @@ export interface DeliverDeps {
   limitsOf(account: string): Promise<Limits>
   /** Different keywords of one mailbox. */
   readonly maxKeywords: number
-  /** Asks Mailsort and others. */
+  submit(message: Submission): Promise<Submitted>
+  /** Asks the filters. */
   file(filing: Filing): Promise<Filing>
 }
 
@@ -66,12 +70,38 @@ interface Carried {
   readonly delivery: Delivery
   /** Whether another commit has brought the content already. */
   readonly isKept: boolean
+  /** Writes into the message's trace. */
+  note(recipient: Recipient, text: string): void
+}
+
+interface To {
+  readonly account: Account
+  readonly recipient: Recipient
+}
+
+interface Adding {
+  readonly carried: Carried
+  readonly limits: Limits
+  readonly recipient: Recipient
+  readonly tag: string
+  readonly top: string
+}
+
+/** Notes of one delivery, and characters of one. */
+const MAX_NOTES = 200
+const MAX_NOTE = 300
+
+function noteInto(note: DeliverContext['note']): Carried['note'] {
+  let left = MAX_NOTES
+  return ({ address }, text) => {
+    if (left-- > 0) note('filing', `${address}: ${text}`.slice(0, MAX_NOTE))
+  }
 }
 
 export function createDeliver(parts: DeliverDeps) {
   const { store, contents, accounts, changeAccount, emails, now } = parts
 
-  function describe(delivery: Delivery): Carried {
+  function describe(delivery: Delivery, note: DeliverContext['note']): Carried {
     const { headers } = delivery
     // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
     headers.remove('Return-Path')
@@ -83,6 +113,7 @@ export function createDeliver(parts: DeliverDeps) {
       thread: threadOf(field('references'), field('in-reply-to'), field('message-id')),
       delivery,
       isKept: false,
+      note: noteInto(note),
     }
   }
 
@@ -114,44 +145,55 @@ export function createDeliver(parts: DeliverDeps) {
   async function deliverOne(carried: Carried, recipient: Recipient): Promise<Outcome> {
     const found = await accounts.byAddress(recipient.address)
     if (!found) return { recipient, status: 'failed', reply: refuse(550, '5.1.1', 'No such mailbox here').reply }
-    const one: ToFile = { ...found, recipient, delivery: carried.delivery }
+    const one = { ...found, recipient, delivery: carried.delivery }
     const exists = async (name: string) => (await store.get(nameKey(found.account.id, name))) !== undefined
-    const filing = await parts.file(await firstFiling(one, exists))
-    if (filing.refusal) {
-      const { reply } = filing.refusal
-      return { recipient, status: reply.code < 500 ? 'deferred' : 'failed', reply }
-    }
-    if (filing.into.length === 0)
-      return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'Discarded by its recipient') }
-    return fileInto(carried, filing)
+    const initial = await defaultMailbox(one, exists)
+    const { actions } = await parts.file({ ...one, actions: [] })
+    return carryOut(carried, one, composeFiling(actions, initial))
   }
 
-  async function fileInto(carried: Carried, { account, recipient, into }: Filing): Promise<Outcome> {
+  /** A plan that cannot be carried out wholly leaves the message in INBOX as well. */
+  async function carryOut(carried: Carried, to: To, plan: FilingPlan): Promise<Outcome> {
+    const { recipient } = to
+    for (const note of plan.notes) carried.note(recipient, note)
+    if (plan.refusal) {
+      const { reply } = plan.refusal
+      return { recipient, status: reply.code < 500 ? 'deferred' : 'failed', reply }
+    }
+    const addresses = plan.redirects.map(({ address }) => address)
+    const redirecting = { delivery: carried.delivery, recipient, account: to.account.id }
+    const failures = await redirectAll(parts.submit, redirecting, addresses)
+    for (const failure of failures) carried.note(recipient, failure)
+    const places = plan.hasFailed || failures.length > 0 ? [...plan.places, INBOX_PLACE] : plan.places
+    if (places.length > 0) return fileInto(carried, to, { ...plan, places })
+    const text = addresses.length > 0 ? 'Sent on by its recipient' : 'Discarded by its recipient'
+    return { recipient, status: 'delivered', reply: accept(250, '2.0.0', text) }
+  }
+
+  async function fileInto(carried: Carried, { account, recipient }: To, plan: FilingPlan): Promise<Outcome> {
     const limits = await parts.limitsOf(account.id)
     const tag = tagOf(account.id)
+    let missing: readonly string[] = []
     const done = await changeAccount(account.id, async (change) => {
       // All its mailboxes are written in one commit: with the email there this was done before, or for another address.
       if (await change.get(emailKey(carried.base, tag))) return null
       if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
-      const mailboxes: { ref: MailboxRef; flags: readonly string[] }[] = []
-      for (const { mailbox, flags } of into) {
-        const wanted = readName(mailbox)
-        const name = wanted !== undefined && isNewName(wanted) ? wanted : 'INBOX'
-        mailboxes.push({ ref: await ensureMailbox(change, { account: account.id, now: now() }, { name }), flags })
-      }
-      return addAll(change, { carried, limits, recipient, tag }, mailboxes)
+      const places = await findPlaces(change, { store, account: account.id, now: now() }, plan.places)
+      missing = places.missing
+      return addAll(change, { carried, limits, recipient, tag, top: plan.top }, places.found)
     })
+    for (const name of missing) carried.note(recipient, `no mailbox ${name}: in INBOX`)
     if (isRefused(done)) return notFiled(recipient, done)
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
   }
 
   async function addAll(
     change: Change,
-    { carried, limits, recipient, tag }: { carried: Carried; limits: Limits; recipient: Recipient; tag: string },
-    mailboxes: readonly { readonly ref: MailboxRef; readonly flags: readonly string[] }[],
+    { carried, limits, recipient, tag, top: added }: Adding,
+    mailboxes: readonly FoundPlace[],
   ) {
     const { base, content, thread, delivery } = carried
-    const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n`
+    const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n${added}`
     const email = emailId(base, tag)
     const at = now()
     const size = Buffer.byteLength(top) + content.size
@@ -183,8 +225,11 @@ export function createDeliver(parts: DeliverDeps) {
     }
   }
 
-  return async function deliver(delivery: Delivery, signal: AbortSignal): Promise<readonly Outcome[]> {
-    const carried = describe(delivery)
+  return async function deliver(
+    delivery: Delivery,
+    { signal, note }: Pick<DeliverContext, 'signal' | 'note'>,
+  ): Promise<readonly Outcome[]> {
+    const carried = describe(delivery, note)
     const [only] = delivery.recipients
     const isKept = (await store.get(contentKey(carried.base))) !== undefined
     if (only && delivery.recipients.length === 1 && !isKept) return [await outcomeFor(carried, only)]

@@ -1,28 +1,92 @@
 /**
- * Where a message for an account goes unless Mailsort or others say otherwise: INBOX, the mailbox that a subaddress
- * names if it is there, Junk for what a filter has called junk.
+ * What the actions of all filters come to: where one message is filed, and what else becomes of it.
+ *
+ * Pure but for the look whether a mailbox is there. Invariant: a message that is not refused is filed, redirected, or
+ * discarded by an action that says so.
  */
-import type { Delivery, Recipient } from 'iems'
-import type { Account } from '../../directory/static/api.ts'
-import type { Filing } from './api.ts'
+import type { Refusal } from 'iems'
+import type { Filing, FilingAction, MailboxChoice } from './api.ts'
 import { readName } from './names.ts'
 
-export interface ToFile {
-  readonly account: Account
-  readonly recipient: Recipient
-  readonly detail?: string
-  readonly delivery: Delivery
+export interface FiledPlace {
+  readonly mailbox: MailboxChoice
+  readonly flags: readonly string[]
+  /** Absent for the implicit keep. */
+  readonly reason?: string
 }
 
-/** What is filed when nobody has another opinion. */
-export async function firstFiling(one: ToFile, exists: (name: string) => Promise<boolean>): Promise<Filing> {
-  const isJunk = one.delivery.message.findings.some(({ name, value }) => name === 'junk' && value === true)
-  const mailbox = isJunk ? 'Junk' : ((await detailMailbox(one.detail, exists)) ?? 'INBOX')
-  return { ...one, into: [{ mailbox, flags: [] }] }
+export interface FilingPlan {
+  readonly refusal?: Refusal
+  readonly places: readonly FiledPlace[]
+  readonly redirects: readonly { readonly address: string; readonly reason: string }[]
+  /** Fields above the header, each with its line end. */
+  readonly top: string
+  /** What goes into the message's trace, and whether an action has failed. */
+  readonly notes: readonly string[]
+  readonly hasFailed: boolean
 }
 
-/** The sender chooses among mailboxes that are there, and makes none. */
-async function detailMailbox(detail: string | undefined, exists: (name: string) => Promise<boolean>) {
+export const INBOX: MailboxChoice = { name: 'INBOX' }
+
+/** Actions on one message; what is beyond fails. */
+const MAX_ACTIONS = 100
+/** Characters of an added field. */
+const MAX_FIELD = 998
+
+/** INBOX, the mailbox that a subaddress names if it is there, Junk for what a filter has called junk. */
+export async function defaultMailbox(
+  { delivery, detail }: Pick<Filing, 'delivery' | 'detail'>,
+  exists: (name: string) => Promise<boolean>,
+): Promise<MailboxChoice> {
+  if (delivery.message.findings.some(({ name, value }) => name === 'junk' && value === true))
+    return { name: 'Junk', create: true }
+  // The sender chooses among mailboxes that are there, and makes none.
   const name = detail === undefined || detail === '' ? undefined : readName(detail)
-  return name !== undefined && (await exists(name)) ? name : undefined
+  return name !== undefined && (await exists(name)) ? { name } : INBOX
+}
+
+type Kind<K extends FilingAction['kind']> = Extract<FilingAction, { readonly kind: K }>
+const isKind =
+  <K extends FilingAction['kind']>(kind: K) =>
+  (action: FilingAction): action is Kind<K> =>
+    action.kind === kind
+
+export function composeFiling(all: readonly FilingAction[], initial: MailboxChoice): FilingPlan {
+  const actions = all.slice(0, MAX_ACTIONS)
+  const notes = actions.map(({ kind, reason }) => `${kind}: ${reason}`)
+  const nothing = { places: [], redirects: [], top: '', notes, hasFailed: false }
+  const reject = actions.find(isKind('reject'))
+  if (reject) return { ...nothing, refusal: reject.refusal }
+  const chosen = actions.findLast(isKind('default')) ?? { mailbox: initial, flags: [] }
+  const places: FiledPlace[] = actions
+    .filter(isKind('fileinto'))
+    .map(({ mailbox, flags = [], reason }) => ({ mailbox, flags, reason }))
+  const keeps = actions.filter(isKind('keep'))
+  const isCancelled = actions.some(
+    (action) =>
+      action.kind === 'discard' || ((action.kind === 'fileinto' || action.kind === 'redirect') && action.copy !== true),
+  )
+  const { reason } = chosen as { readonly reason?: string }
+  if (keeps.length > 0 || !isCancelled)
+    places.push({
+      mailbox: chosen.mailbox,
+      flags: [...(chosen.flags ?? []), ...keeps.flatMap(({ flags = [] }) => flags)],
+      ...(reason === undefined ? {} : { reason }),
+    })
+  const flags = actions.filter(isKind('flag')).flatMap((action) => action.flags)
+  const fields = actions.filter(isKind('addHeader')).map(fieldOf)
+  const hasFailed = fields.includes(undefined) || all.length > MAX_ACTIONS
+  return {
+    places: places.map((place) => ({ ...place, flags: [...place.flags, ...flags] })),
+    redirects: actions.filter(isKind('redirect')),
+    top: fields.join(''),
+    notes: hasFailed ? [...notes, 'an action was not possible'] : notes,
+    hasFailed,
+  }
+}
+
+/** Undefined for what is no field of a header (RFC 5322 section 2.2). */
+function fieldOf({ name, value }: Kind<'addHeader'>): string | undefined {
+  const line = `${name}: ${value}`
+  return /^[!-9;-~]+$/.test(name) && !/[\0\r\n]/.test(value) && line.length <= MAX_FIELD ? `${line}\r\n` : undefined
 }

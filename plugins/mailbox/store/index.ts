@@ -99,7 +99,7 @@ export const mailstore = definePlugin({
     return {
       hooks: { rcpt: createRoom({ channel: ctx.name, accounts, ...service }) },
       commands: createCommands({ service, accounts, checkAccount, sweep: sweep.sweep, finding, undelete }),
-      deliver: (delivery, { signal }) => deliver(delivery, signal),
+      deliver,
       listen() {
         ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: sweep.sweep })
       },

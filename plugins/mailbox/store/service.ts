@@ -123,6 +123,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
   })
   const deliver = createDeliver({
     ...core,
+    submit: ctx.submit,
     file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
   })
   const checkAccount = createCheck({ store, changeAccount, emails })

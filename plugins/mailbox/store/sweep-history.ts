@@ -24,6 +24,13 @@ export interface HistoryDeps {
   readonly rememberMs: number
 }
 
+interface Gone {
+  readonly at: Key
+  readonly account: string
+  readonly modseq: number
+  readonly log: Key
+}
+
 export function createSweepHistory({ store, clock, signal, changeAccount, rememberMs }: HistoryDeps) {
   /** Expunges too old for QRESYNC, oldest first. */
   async function sweepVanished(): Promise<void> {
@@ -59,19 +66,29 @@ export function createSweepHistory({ store, clock, signal, changeAccount, rememb
 
   /** What has gone from accounts, oldest first. */
   async function sweepGone(): Promise<void> {
+    let batch: Gone[] = []
     for await (const [at] of store.scan(goneBefore(clock.now() - rememberMs))) {
       if (signal.aborted) return
-      await forgetGone(at)
+      const [, , account, modseq, kind, id] = unkey(at) as [string, number, string, number, LogKind, string]
+      const [before] = batch
+      if (before && (before.account !== account || batch.length >= BATCH)) {
+        await forgetGone(before.account, batch)
+        batch = []
+      }
+      batch.push({ at, account, modseq, log: logKey(account, modseq, kind, id) })
     }
+    if (batch[0]) await forgetGone(batch[0].account, batch)
   }
 
-  async function forgetGone(at: Key): Promise<void> {
-    const [, , account, modseq, kind, id] = unkey(at) as [string, number, string, number, LogKind, string]
+  async function forgetGone(account: string, batch: readonly Gone[]): Promise<void> {
     await changeAccount(account, async (change) => {
-      change.del(at)
-      change.del(logKey(account, modseq, kind, id))
+      for (const { at, log } of batch) {
+        change.del(at)
+        change.del(log)
+      }
       const record = await change.account()
-      change.setAccount({ ...record, forgotten: Math.max(record.forgotten ?? 0, modseq) })
+      const forgotten = Math.max(record.forgotten ?? 0, ...batch.map(({ modseq }) => modseq))
+      change.setAccount({ ...record, forgotten })
       return null
     })
   }
