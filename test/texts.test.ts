@@ -5,8 +5,8 @@
  * Options and errors are read from the generated pages, which `npm run check` compares with the code.
  */
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { test } from 'node:test'
 
 const root = resolve(import.meta.dirname, '..')
@@ -103,4 +103,17 @@ test('replies are worded as in the examples of the RFCs', () => {
   ]
   assert.ok(replies.length > 100, 'replies are written another way now')
   assert.deepEqual(faultsOf(replies), [])
+})
+
+test('links between pages lead to files', () => {
+  const pages = [...globSync(['*.md', 'docs/**/*.md', 'plugins/**/*.md'], { cwd: root })]
+  assert.ok(pages.length > 30)
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link = '']) => {
+      const [file = ''] = link.split('#')
+      const isFile = !/^\w+:/.test(link) && file !== ''
+      return isFile && !existsSync(resolve(root, dirname(page), file)) ? [`${page}: ${link}`] : []
+    }),
+  )
+  assert.deepEqual(broken, [])
 })
