@@ -7,10 +7,10 @@ import * as z from 'zod'
 export const options = z.strictObject({
   undo: duration()
     .prefault('10 s')
-    .describe('How long the server holds a message that a client submits, so that its sending can be undone.'),
+    .describe('Time for which the server holds a message that a client submits, so that its sending can be undone.'),
   maxSendLater: duration()
     .prefault('365 d')
-    .describe('How far ahead a client may schedule a message (FUTURERELEASE, RFC 4865).'),
+    .describe('Longest time by which a client may schedule a message ahead (FUTURERELEASE, RFC 4865).'),
   limits: z
     .strictObject({
       request: size().prefault('10 MB').describe('Octets of one API request (maxSizeRequest).'),
@@ -30,6 +30,6 @@ export const options = z.strictObject({
         .describe('Uploads of one login at a time (maxConcurrentUpload).'),
     })
     .prefault({})
-    .describe('How much one client may ask for at a time.'),
+    .describe('Limits for the requests of one client.'),
 })
 export type Options = z.output<typeof options>

@@ -26,7 +26,7 @@ export function addRoutes(http: HttpApi, registry: Registry, { limits, mail }: R
   http.page({
     path: '/.well-known/jmap',
     who: 'anyone',
-    summary: 'Where the JMAP session is',
+    summary: 'Redirect to the JMAP session',
     run: () => new Redirect('/jmap/session'),
   })
   http.route({

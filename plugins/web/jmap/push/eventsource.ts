@@ -24,7 +24,7 @@ export function addEventSource(http: HttpApi, deps: EventSourceDeps): void {
   http.events({
     path: '/jmap/eventsource',
     who: 'user',
-    summary: 'Tells of state changes (JMAP EventSource)',
+    summary: 'Stream state changes (JMAP EventSource)',
     query,
     run: (call) => events(deps, call),
   })
