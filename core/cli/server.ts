@@ -15,12 +15,18 @@ function showBackend({ plugin, service, server, failures, lastFailure }: Status[
   return ['', service, server, plugin, `${state}${failures > 0 && lastFailure ? `: ${lastFailure}` : ''}`]
 }
 
-function showStatus({ pid, since, config, hostname, doors, backends, lanes, memory }: Status): string {
+function showKernel({ since, state, sessions, deliveries }: Status['kernels'][number]): string[] {
+  const work = `${counted(sessions, 'session')}, ${counted(deliveries, 'delivery')}`
+  return ['', 'kernel', state, `for ${ago(Date.now() - since)}`, work]
+}
+
+function showStatus({ pid, since, config, hostname, doors, kernels, backends, lanes, memory }: Status): string {
   const waiting = lanes.length === 0 ? 'The queue is empty' : `${counted(lanes.length, 'next hop')} with mail waiting`
   return [
     `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${formatSize(memory)} of memory`,
     config,
     table(doors.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
+    table(kernels.map(showKernel)),
     ...(backends.length > 0 ? [table(backends.map(showBackend))] : []),
     waiting,
   ].join('\n')

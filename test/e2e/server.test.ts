@@ -58,7 +58,9 @@ test('a message goes in by the command, waits, is explained, and goes out when t
   assert.equal(list.message, id)
   assert.match(list.recipients[0]?.last ?? '', /^451 4\.4\.1 /)
   assert.match((await server.iems('queue')).out, /relay → 127\.0\.0\.1:\d+ {2}next try in 5 min, 1 attempt made/)
-  assert.match((await server.iems('status')).out, /SMTP +127\.0\.0\.1:\d+ +mx/)
+  const status = (await server.iems('status')).out
+  assert.match(status, /SMTP +127\.0\.0\.1:\d+ +mx/)
+  assert.match(status, /kernel +running +for \d+ s +0 sessions, 0 deliveries/)
 
   const sink = await startSink(t, { listen: { port } })
   assert.match((await server.iems('queue', 'retry', id)).out, /^1 delivery due now/)
