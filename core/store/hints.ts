@@ -18,33 +18,53 @@ export interface Hints extends Pick<Store, 'publish' | 'subscribe'> {
   close(): void
 }
 
-export function createHints(): Hints {
-  const listeners = new Map<string, Set<Listener>>()
+/** Hints that wait for the end of this turn of the event loop, merged and bounded. */
+export interface Pending {
+  add(topic: string, hint: Value | undefined): void
+  /** Delivers what waits, now. */
+  flush(): void
+  clear(): void
+}
+
+export function createPending(deliver: (topic: string, hint: Value | undefined) => void): Pending {
   /** By topic, by the hint's octets; undefined: too many, or the publisher has lost count. */
   let pending = new Map<string, Map<string, Value> | undefined>()
-  let closed = false
 
-  function deliver() {
+  function flush() {
     const due = pending
     pending = new Map()
-    for (const [topic, hints] of due)
-      for (const listener of [...(listeners.get(topic) ?? [])])
-        for (const hint of hints?.values() ?? [undefined]) hear(listener, hint)
-  }
-
-  function add(topic: string, hint: Value | undefined) {
-    const known = pending.has(topic) ? pending.get(topic) : new Map<string, Value>()
-    if (!hint || !known || known.size >= MAX_PENDING) pending.set(topic, undefined)
-    else pending.set(topic, known.set(Buffer.from(hint).toString('latin1'), hint))
+    for (const [topic, hints] of due) for (const hint of hints?.values() ?? [undefined]) deliver(topic, hint)
   }
 
   return {
+    add(topic, hint) {
+      if (pending.size === 0) setImmediate(flush)
+      const known = pending.has(topic) ? pending.get(topic) : new Map<string, Value>()
+      if (!hint || !known || known.size >= MAX_PENDING) pending.set(topic, undefined)
+      else pending.set(topic, known.set(Buffer.from(hint).toString('latin1'), hint))
+    },
+    flush,
+    clear: () => pending.clear(),
+  }
+}
+
+/** Throws RangeError when the hint is too large. */
+export function requireSmall(hint: Value | undefined): void {
+  if (hint !== undefined && hint.byteLength > HINT_MAX_OCTETS)
+    throw new RangeError(`a hint has at most ${HINT_MAX_OCTETS} octets`)
+}
+
+export function createHints(): Hints {
+  const listeners = new Map<string, Set<Listener>>()
+  let closed = false
+  const pending = createPending((topic, hint) => {
+    for (const listener of [...(listeners.get(topic) ?? [])]) hear(listener, hint)
+  })
+
+  return {
     publish(topic, hint) {
-      if (hint !== undefined && hint.byteLength > HINT_MAX_OCTETS)
-        throw new RangeError(`a hint has at most ${HINT_MAX_OCTETS} octets`)
-      if (closed || !listeners.has(topic)) return
-      if (pending.size === 0) setImmediate(deliver)
-      add(topic, hint)
+      requireSmall(hint)
+      if (!closed && listeners.has(topic)) pending.add(topic, hint)
     },
     subscribe(topic, hear) {
       // A function of its own, so that the same listener may subscribe twice.
@@ -68,6 +88,10 @@ function hear(listener: Listener, hint: Value | undefined) {
   try {
     listener(hint)
   } catch (cause) {
-    process.emitWarning(cause instanceof Error ? cause : String(cause))
+    emitWarning(cause)
   }
+}
+
+export function emitWarning(cause: unknown): void {
+  process.emitWarning(cause instanceof Error ? cause : String(cause))
 }

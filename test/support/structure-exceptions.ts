@@ -80,7 +80,7 @@ export const EXCEPTIONS = {
     'core/store/level/blobs.ts createBlobs',
     'core/store/level/database.ts openDatabase',
     'core/store/level/due-list.ts createDueList',
-    'core/store/level/files.ts openFiles',
+    'core/store/level/files.ts filesIn',
     'core/store/level/group-commit.ts createCommitter',
     'core/store/level/reserve.ts openReserve',
     'core/store/memory.ts createBlobs',

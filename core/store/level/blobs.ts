@@ -13,8 +13,10 @@ import type { Committer } from './group-commit.ts'
 import { bodyKey, readBodyKey } from './key-layout.ts'
 
 export interface BlobsDeps {
-  readonly database: Database
-  readonly committer: Committer
+  readonly database: Pick<Database, 'records' | 'check' | 'attempt' | 'iterate'> & {
+    readonly reserve: { readonly isSpent: boolean }
+  }
+  readonly committer: Pick<Committer, 'removeBody'>
   readonly files: Files
   readonly path: string
   readonly now: () => number

@@ -42,7 +42,8 @@ type Migration = (records: Records, batch: Batch) => Promise<void>
 /** From format 1 to 2, from 2 to 3, and so on; empty while there is one format. */
 const MIGRATIONS: readonly Migration[] = []
 
-async function openRecords(path: string): Promise<Records> {
+/** `shared`: several threads of this process have the folder open. */
+export async function openRecords(path: string, shared: boolean): Promise<Records> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
     const records: Records = new Level(join(path, 'records'), {
@@ -51,6 +52,7 @@ async function openRecords(path: string): Promise<Records> {
       cacheSize: 8 * 1024 * 1024,
       // Bodies pass through, and most are gone before they are moved to a table; a bigger buffer costs its size twice.
       writeBufferSize: 8 * 1024 * 1024,
+      multithreading: shared,
     })
     await records.open()
     return records
@@ -62,13 +64,13 @@ async function openRecords(path: string): Promise<Records> {
 }
 
 /** Opens the records; a full disk gets the reserve first. */
-async function openWithReserve(path: string): Promise<Records> {
+async function openWithReserve(path: string, shared: boolean): Promise<Records> {
   try {
-    return await openRecords(path)
+    return await openRecords(path, shared)
   } catch (cause) {
     if ((cause as IemsError).code !== 'IEMS_STORE_FULL') throw cause
     await rm(reserveFile(path), { force: true })
-    return await openRecords(path)
+    return await openRecords(path, shared)
   }
 }
 
@@ -93,8 +95,18 @@ async function migrate(records: Records, path: string): Promise<void> {
   }
 }
 
-export async function openDatabase({ path, size, minFree }: ReserveOptions): Promise<Database> {
-  const records = await openWithReserve(path)
+export interface DatabaseOptions extends ReserveOptions {
+  /** Threads that read the records directly; a database that one of them holds open is never opened again. */
+  readonly readers?: ReadersGate
+}
+
+export interface ReadersGate {
+  /** Resolves when every thread has let go of the records (true), or was told that they are open again. */
+  release(isReleased: boolean): Promise<void>
+}
+
+export async function openDatabase({ path, size, minFree, readers }: DatabaseOptions): Promise<Database> {
+  const records = await openWithReserve(path, readers !== undefined)
   let reserve: Reserve
   try {
     await migrate(records, path)
@@ -133,10 +145,12 @@ export async function openDatabase({ path, size, minFree }: ReserveOptions): Pro
           await reserve.spend()
           if ((await reserve.free()) < (await octetsToOpen(path))) continue
         }
+        await readers?.release(true)
         await records.close()
         await records.open()
         broken = undefined
         reopened()
+        await readers?.release(false)
         return
       } catch (cause) {
         broken = storeFailure(cause, path)

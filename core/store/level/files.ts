@@ -74,13 +74,20 @@ async function tidy(root: string): Promise<void> {
 
 /** Files below a folder, in folders of half an hour by the time in their ids: so they are listed in order. */
 export async function openFiles(root: string): Promise<Files> {
+  await tidy(root).catch((cause: unknown) => {
+    throw storeFailure(cause, root)
+  })
+  return filesIn(root)
+}
+
+/** The files of a folder that has been opened, perhaps by another thread. */
+export function filesIn(root: string): Files {
   const guarded = <T>(work: Promise<T>): Promise<T> =>
     work.catch((cause: unknown) => {
       throw storeFailure(cause, root)
     })
   const folderOf = (id: string) => id.slice(1, 6)
   const pathOf = (id: string) => join(root, folderOf(id), id)
-  await guarded(tidy(root))
 
   async function keep(path: string, id: string): Promise<void> {
     await syncFile(path)

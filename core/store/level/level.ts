@@ -5,9 +5,9 @@
  */
 import { join } from 'node:path'
 import { createHints } from '../hints.ts'
-import type { Store } from '../store.ts'
+import type { Range, Store } from '../store.ts'
 import { createBlobs } from './blobs.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, type ReadersGate, type Records } from './database.ts'
 import { createDueList } from './due-list.ts'
 import { openFiles } from './files.ts'
 import { createCommitter } from './group-commit.ts'
@@ -21,6 +21,17 @@ export interface LevelStoreOptions {
   readonly minFree?: number
   /** Octets of the file that is given up when the disk is full. Default 0: none. */
   readonly reserve?: number
+  /** Other threads of this process read the records with `openLevelReader`. */
+  readonly readers?: ReadersGate
+}
+
+export async function* scanRecords(
+  records: Records,
+  { from, to, limit = -1, reverse = false }: Range,
+): ReturnType<Store['scan']> {
+  for await (const [key, value] of records.iterator({ gte: recordKey(from), lt: recordKey(to), limit, reverse })) {
+    yield [readRecordKey(key), value]
+  }
 }
 
 /** Opens a store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
@@ -29,8 +40,9 @@ export async function levelStore({
   now = Date.now,
   minFree = 0,
   reserve = 0,
+  readers,
 }: LevelStoreOptions): Promise<Store> {
-  const database = await openDatabase({ path, size: reserve, minFree })
+  const database = await openDatabase({ path, size: reserve, minFree, ...(readers ? { readers } : {}) })
   const { records } = database
   // Only now is the folder ours.
   const files = await openFiles(join(path, 'blobs')).catch(async (cause: unknown) => {
@@ -41,21 +53,10 @@ export async function levelStore({
   const committer = createCommitter(database, dueList, now)
   const hints = createHints()
 
-  async function* scan({
-    from,
-    to,
-    limit = -1,
-    reverse = false,
-  }: Parameters<Store['scan']>[0]): ReturnType<Store['scan']> {
-    for await (const [key, value] of records.iterator({ gte: recordKey(from), lt: recordKey(to), limit, reverse })) {
-      yield [readRecordKey(key), value]
-    }
-  }
-
   return {
     now,
     get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
-    scan: (range) => database.iterate(() => scan(range)),
+    scan: (range) => database.iterate(() => scanRecords(records, range)),
     commit: (ops, checks = []) => committer.commit(ops, checks),
     take: dueList.take,
     renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),

@@ -1,0 +1,149 @@
+/**
+ * The LevelDB store as another thread of the same process has it: records and blobs are read here, where LevelDB lets
+ * several threads read; everything else goes to the owner. Large blobs are written here too, as files.
+ *
+ * Invariants: a commit that has resolved is seen by the next read on any thread; while the owner opens the database
+ * again, this thread lets go of it and reads through the owner.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { IemsError } from '../../api/errors.ts'
+import { openStoreHandle } from '../remote/handle.ts'
+import type { Store } from '../store.ts'
+import { createBlobs } from './blobs.ts'
+import { openRecords, type Records } from './database.ts'
+import { storeFailure } from './errors.ts'
+import { filesIn } from './files.ts'
+import { recordKey } from './key-layout.ts'
+import { scanRecords } from './level.ts'
+import { reserveFile } from './reserve.ts'
+
+export interface LevelReaderOptions {
+  readonly path: string
+  /** To the owner, whose store was opened with `readers`. */
+  readonly port: MessagePort
+  readonly now?: () => number
+  readonly minFree?: number
+  readonly reserve?: number
+}
+
+/** How often the reserve is looked for, ms. */
+const LOOK_MS = 1000
+
+/** Opens a store whose owner is another thread. */
+export async function openLevelReader({
+  path,
+  port,
+  now = Date.now,
+  minFree = 0,
+  reserve = 0,
+}: LevelReaderOptions): Promise<Store> {
+  const records = await openRecords(path, true)
+  const gate = new Gate(records, path)
+  const owner = openStoreHandle(port, { now, release: (isReleased) => gate.release(isReleased) })
+  const blobs = createBlobs({
+    database: {
+      records,
+      check: () => gate.check(),
+      attempt: (read) => gate.attempt(read),
+      iterate: (read) => gate.iterate(read),
+      reserve: reserveOf(path, reserve),
+    },
+    committer: { removeBody: (id) => owner.blobs.remove(id) },
+    files: filesIn(join(path, 'blobs')),
+    path,
+    now,
+    minFree,
+  })
+  return {
+    ...owner,
+    get: async (key) => (gate.isOpen ? gate.attempt(() => records.getSync(recordKey(key))) : owner.get(key)),
+    scan: (range) => (gate.isOpen ? gate.iterate(() => scanRecords(records, range)) : owner.scan(range)),
+    blobs: {
+      ...blobs,
+      open: (id, range) => (gate.isOpen ? blobs.open(id, range) : owner.blobs.open(id, range)),
+      list: (after) => (gate.isOpen ? blobs.list(after) : owner.blobs.list(after)),
+    },
+    async close() {
+      await owner.close()
+      await gate.close()
+    },
+  }
+}
+
+/** Whether this thread has the records open. */
+class Gate {
+  readonly #records: Records
+  readonly #path: string
+  #isClosed = false
+  isOpen = true
+
+  constructor(records: Records, path: string) {
+    this.#records = records
+    this.#path = path
+  }
+
+  check(): void {
+    if (this.#isClosed) throw new IemsError('IEMS_STORE_CLOSED')
+  }
+
+  attempt<T>(read: () => T): T {
+    this.check()
+    try {
+      return read()
+    } catch (cause) {
+      throw this.#explain(cause)
+    }
+  }
+
+  async *iterate<T>(read: () => AsyncIterable<T>): AsyncGenerator<T> {
+    this.check()
+    try {
+      yield* read()
+    } catch (cause) {
+      throw this.#explain(cause)
+    }
+  }
+
+  async release(isReleased: boolean): Promise<void> {
+    if (this.#isClosed) return
+    if (isReleased) {
+      this.isOpen = false
+      await this.#records.close()
+      return
+    }
+    // If it cannot be opened, reading through the owner goes on.
+    await this.#records.open().then(
+      () => {
+        this.isOpen = true
+      },
+      () => {},
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#records.close()
+  }
+
+  #explain(cause: unknown): IemsError {
+    return this.#isClosed ? new IemsError('IEMS_STORE_CLOSED', {}, cause) : storeFailure(cause, this.#path)
+  }
+}
+
+/** The owner gives the reserve up and makes it again; here it is only looked for. */
+function reserveOf(path: string, size: number): { readonly isSpent: boolean } {
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let isSpent = false
+  return {
+    get isSpent() {
+      const now = performance.now()
+      if (size > 0 && now - lookedAt >= LOOK_MS) {
+        lookedAt = now
+        isSpent = !existsSync(reserveFile(path))
+      }
+      return isSpent
+    },
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * A store that another thread owns: every call goes to the owner over a MessagePort and is answered there.
+ *
+ * Invariants: a handle keeps the whole contract of a store, so that nothing above it knows where the store lies; when
+ * the port closes, every call that waits fails with IEMS_STORE_CLOSED; a hint or wake-up may be lost with the port.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { IemsError } from '../../api/errors.ts'
+import { createHints, createPending, requireSmall } from '../hints.ts'
+import type { Blobs, ByteRange, Staged, Store, Value } from '../store.ts'
+import { type Asked, type CallName, type Calls, type Page, post, type Readings, type Said, thrown } from './protocol.ts'
+
+export interface StoreHandleOptions {
+  /** The clock of the store; the owner's machine is this one. */
+  readonly now?: () => number
+  /** The records are about to be closed, or are open again; resolves when this thread has let go of them. */
+  readonly release?: (isReleased: boolean) => Promise<void>
+}
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+/** Octets of a blob that are sent at once. */
+const CHUNK = 65_536
+
+type Hear = (said: Exclude<Said, { readonly id: number }>) => void
+
+/** The wire: numbered calls and what the owner says by itself. */
+class Wire {
+  readonly #port: MessagePort
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #hear: Hear
+  #count = 0
+  #isClosed = false
+
+  constructor(port: MessagePort, hear: Hear) {
+    this.#port = port
+    this.#hear = hear
+    port.on('message', (said: Said) => this.#receive(said))
+    port.on('close', () => this.#lost())
+  }
+
+  async call<N extends keyof Calls>(call: N, ...args: Parameters<Calls[N]>): Promise<ReturnType<Calls[N]>> {
+    return (await this.ask(call, args)) as ReturnType<Calls[N]>
+  }
+
+  ask(call: CallName, args: readonly unknown[]): Promise<unknown> {
+    this.check()
+    const id = ++this.#count
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      post(this.#port, { id, call, args })
+    })
+  }
+
+  async *read<N extends keyof Readings>(
+    call: N,
+    ...args: Parameters<Readings[N]>
+  ): AsyncGenerator<ReturnType<Readings[N]>> {
+    let page = (await this.ask(call, args)) as Page
+    try {
+      for (;;) {
+        yield* page.items as ReturnType<Readings[N]>[]
+        if (page.isLast) return
+        page = await this.call('page', page.reading)
+      }
+    } finally {
+      if (!page.isLast) this.tell({ abandon: page.reading })
+    }
+  }
+
+  tell(asked: Asked): void {
+    if (!this.#isClosed) post(this.#port, asked)
+  }
+
+  check(): void {
+    if (this.#isClosed) throw new IemsError('IEMS_STORE_CLOSED')
+  }
+
+  /** Takes no further calls, waits for the answers under way, and closes the port. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await Promise.allSettled([...this.#waiting.values()].map((one) => settled(one)))
+    this.#port.close()
+  }
+
+  #receive(said: Said): void {
+    if (!('id' in said)) {
+      this.#hear(said)
+      return
+    }
+    const one = this.#waiting.get(said.id)
+    this.#waiting.delete(said.id)
+    if ('error' in said) one?.reject(thrown(said.error))
+    else one?.resolve(said.value)
+  }
+
+  #lost(): void {
+    this.#isClosed = true
+    for (const { reject } of this.#waiting.values()) reject(new IemsError('IEMS_STORE_CLOSED'))
+    this.#waiting.clear()
+  }
+}
+
+/** Resolves when the call has been answered, whatever the answer is. */
+function settled(one: Waiting): Promise<void> {
+  return new Promise((done) => {
+    const { resolve, reject } = one
+    one.resolve = (value) => {
+      resolve(value)
+      done()
+    }
+    one.reject = (error) => {
+      reject(error)
+      done()
+    }
+  })
+}
+
+/** A handle on the store that `serveStore` serves at the other end of the port. */
+export function openStoreHandle(port: MessagePort, { now = Date.now, release }: StoreHandleOptions = {}): Store {
+  const watchers = new Map<number, (lane: string, at: number) => void>()
+  const hints = createHints()
+  const subscribed = new Map<string, number>()
+  let watches = 0
+
+  const wire = new Wire(port, (said) => {
+    if ('wake' in said) watchers.get(said.wake)?.(said.lane, said.at)
+    else if ('topic' in said) hints.publish(said.topic, said.hint)
+    else void release?.(said.release).then(() => wire.tell({ released: true }))
+  })
+  const outgoing = createPending((publish, hint) => wire.tell({ publish, hint }))
+
+  function subscribe(topic: string, hear: (hint: Value | undefined) => void): () => void {
+    const end = hints.subscribe(topic, hear)
+    const count = subscribed.get(topic) ?? 0
+    subscribed.set(topic, count + 1)
+    if (count === 0) wire.tell({ subscribe: topic })
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      end()
+      const left = (subscribed.get(topic) ?? 1) - 1
+      if (left > 0) return void subscribed.set(topic, left)
+      subscribed.delete(topic)
+      wire.tell({ unsubscribe: topic })
+    }
+  }
+
+  return {
+    now,
+    get: async (key) => wire.call('get', key),
+    scan: (range) => wire.read('scan', range),
+    commit: async (ops, checks = []) => wire.call('commit', ops, checks),
+    take: async (lane, limit, leaseMs) => wire.call('take', lane, limit, leaseMs),
+    renew: async (lane, lease, leaseMs) => wire.call('renew', lane, lease, leaseMs),
+    lanes: (prefix) => wire.read('lanes', prefix),
+    dueAt: async (lane, key) => wire.call('dueAt', lane, key),
+    isLeased: async (lane, key) => wire.call('isLeased', lane, key),
+    due: (lane, limit) => wire.read('due', lane, limit),
+    watch(prefix, wake) {
+      const id = ++watches
+      watchers.set(id, wake)
+      wire.tell({ watch: id, prefix })
+      return () => {
+        if (watchers.delete(id)) wire.tell({ unwatch: id })
+      }
+    },
+    publish(topic, hint) {
+      requireSmall(hint)
+      outgoing.add(topic, hint)
+    },
+    subscribe,
+    blobs: createBlobs(wire),
+    async close() {
+      outgoing.flush()
+      hints.close()
+      watchers.clear()
+      await wire.close()
+    },
+  }
+}
+
+function createBlobs(wire: Wire): Blobs {
+  return {
+    async stage(source) {
+      wire.check()
+      const stage = await wire.call('stage')
+      try {
+        for await (const chunk of source)
+          for (let at = 0; at < chunk.byteLength; at += CHUNK)
+            await wire.call('stageWrite', stage, chunk.subarray(at, at + CHUNK))
+      } catch (cause) {
+        await wire.call('stageFail', stage).catch(() => {})
+        throw cause
+      }
+      return stagedOf(wire, stage, await wire.call('stageEnd', stage))
+    },
+    open: (id, range) => wire.read('blob', id, range),
+    remove: async (id) => wire.call('remove', id),
+    list: (after = '') => wire.read('blobs', after),
+  }
+}
+
+/** The owner forgets a stage that was kept: from then on its bytes are read by their id. */
+function stagedOf(wire: Wire, stage: number, about: ReturnType<Calls['stageEnd']>): Staged {
+  const { bytes } = about
+  let kept: string | undefined
+  async function* few(all: Uint8Array, range?: ByteRange) {
+    yield range ? all.subarray(range.start, range.end) : all
+  }
+  return {
+    ...about,
+    open(range) {
+      if (bytes) return few(bytes, range)
+      return kept === undefined ? wire.read('staged', stage, range) : wire.read('blob', kept, range)
+    },
+    async keep() {
+      const answer = await wire.call('keep', stage)
+      kept = answer.id
+      return answer
+    },
+    async discard() {
+      if (kept === undefined) await wire.call('discard', stage)
+    },
+  }
+}

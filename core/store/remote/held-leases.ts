@@ -1,0 +1,44 @@
+/** The leases that one handle on a store holds, so that they end with it. */
+import type { Key, Lease, Op, Store } from '../store.ts'
+
+/** Leases that are remembered before those that have ended are looked for. */
+const MANY_LEASES = 1000
+
+export class HeldLeases {
+  readonly #store: Store
+  readonly #held = new Map<string, { readonly lane: string; readonly lease: Lease }>()
+  #many = MANY_LEASES
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  hold(lane: string, lease: Lease): void {
+    this.#held.set(spotOf(lane, lease.key), { lane, lease })
+    if (this.#held.size <= this.#many) return
+    const now = this.#store.now()
+    for (const [spot, { lease: one }] of this.#held) if (one.until <= now) this.#held.delete(spot)
+    this.#many = Math.max(MANY_LEASES, 2 * this.#held.size)
+  }
+
+  /** What was rescheduled or taken out is leased no more. */
+  settle(ops: readonly Op[]): void {
+    for (const op of ops) {
+      if ('due' in op) this.#held.delete(spotOf(op.lane, op.due))
+      else if ('undue' in op) this.#held.delete(spotOf(op.lane, op.undue))
+    }
+  }
+
+  /** Makes everything due again that is still leased, behind the commits that were sent before. */
+  async end(): Promise<void> {
+    const held = [...this.#held.values()]
+    this.#held.clear()
+    await Promise.allSettled(
+      held.map(({ lane, lease: { key, generation } }) =>
+        this.#store.commit([{ due: key, lane, in: 0 }], [{ due: key, lane, lease: generation }]),
+      ),
+    )
+  }
+}
+
+const spotOf = (lane: string, key: Key): string => `${lane}\0${Buffer.from(key).toString('latin1')}`
