@@ -9,7 +9,7 @@ import { type DeliverContext, type Delivery, defer, type Outcome, type Recipient
 import { SmtpConnection } from './client.ts'
 import { type Content, contentOf } from './content.ts'
 import { obstacle, writeEnvelope } from './envelope.ts'
-import type { Open } from './handshake.ts'
+import type { Handshake } from './handshake.ts'
 import type { FindServers, Server } from './mx.ts'
 import { type Nexthop, parseNexthop } from './nexthop.ts'
 import type { Options } from './options.ts'
@@ -22,7 +22,7 @@ type Chosen = Pick<Options, 'protocol' | 'eightBit' | 'recipientsPerTransaction'
 export interface DeliverSettings extends Chosen {
   readonly decideTls: DecideTls
   readonly findServers: FindServers
-  readonly open: Open
+  readonly handshake: Handshake
   readonly pool: Pool
 }
 
@@ -46,90 +46,95 @@ interface Destination {
 const SILENT_MS = 60_000
 const SILENT_LIMIT = 10_000
 
-export function createDeliver(settings: DeliverSettings) {
-  const { decideTls, findServers, open, pool, timeouts } = settings
-  const lmtp = settings.protocol === 'lmtp'
+export class Deliverer {
+  readonly #settings: DeliverSettings
+  readonly #lmtp: boolean
   /** Addresses that just did not answer, and until when that is held against them. */
-  const silent = new Map<string, number>()
+  readonly #silent = new Map<string, number>()
 
-  async function deliver(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]> {
+  constructor(settings: DeliverSettings) {
+    this.#settings = settings
+    this.#lmtp = settings.protocol === 'lmtp'
+  }
+
+  async deliver(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]> {
     const content = contentOf(delivery)
     const attempt: Attempt = { ...ctx, delivery, content, pending: delivery.recipients, outcomes: [], troubles: [] }
     const nexthop = parseNexthop(delivery.route.nexthop)
-    const decided = nexthop && decideTls(nexthop, delivery)
+    const decided = nexthop && this.#settings.decideTls(nexthop, delivery)
     const policy = decided instanceof Promise ? await before(ctx.signal, decided) : decided
     if (!nexthop || !policy) return outcomesWithout(delivery.recipients, [nexthop ? STOPPED : NO_NEXTHOP])
     const to = { nexthop, policy, key: `${delivery.route.nexthop} ${policy.key}` }
-    const kept = ctx.signal.aborted ? undefined : pool.take(to.key)
-    if (kept) await use(kept, attempt, to)
+    const kept = ctx.signal.aborted ? undefined : this.#settings.pool.take(to.key)
+    if (kept) await this.#use(kept, attempt, to)
     // That a kept connection ended says nothing: the servers are asked afresh.
     attempt.troubles.length = 0
-    if (attempt.pending.length > 0) await askServers(attempt, to)
+    if (attempt.pending.length > 0) await this.#askServers(attempt, to)
     return [...attempt.outcomes, ...outcomesWithout(attempt.pending, attempt.troubles)]
   }
 
-  async function askServers(attempt: Attempt, to: Destination): Promise<void> {
+  async #askServers(attempt: Attempt, to: Destination): Promise<void> {
     const { signal, troubles } = attempt
-    const servers = (await before(signal, findServers(to.nexthop, to.policy))) ?? STOPPED
+    const servers = (await before(signal, this.#settings.findServers(to.nexthop, to.policy))) ?? STOPPED
     if ('status' in servers) return void troubles.push(servers)
-    for (const server of silentLast(servers)) {
+    for (const server of this.#silentLast(servers)) {
       if (attempt.pending.length === 0) return
       if (signal.aborted) return void troubles.push(STOPPED)
-      const opened = await open(server, to.policy, signal)
-      if (opened instanceof SmtpConnection) await use(opened, attempt, to)
+      const opened = await this.#settings.handshake.open(server, to.policy, signal)
+      if (opened instanceof SmtpConnection) await this.#use(opened, attempt, to)
       else {
         troubles.push(opened)
-        if (!opened.reached) noteSilence(server)
+        if (!opened.reached) this.#noteSilence(server)
       }
     }
   }
 
-  function noteSilence({ address }: Server) {
-    silent.delete(address)
-    silent.set(address, performance.now() + SILENT_MS)
-    if (silent.size > SILENT_LIMIT) for (const oldest of silent.keys()) return silent.delete(oldest)
+  #noteSilence({ address }: Server) {
+    this.#silent.delete(address)
+    this.#silent.set(address, performance.now() + SILENT_MS)
+    if (this.#silent.size > SILENT_LIMIT) for (const oldest of this.#silent.keys()) return this.#silent.delete(oldest)
   }
 
-  function silentLast(servers: readonly Server[]): readonly Server[] {
-    const isSilent = ({ address }: Server) => (silent.get(address) ?? 0) > performance.now()
-    return silent.size === 0 ? servers : [...servers.filter((one) => !isSilent(one)), ...servers.filter(isSilent)]
+  #silentLast(servers: readonly Server[]): readonly Server[] {
+    const isSilent = ({ address }: Server) => (this.#silent.get(address) ?? 0) > performance.now()
+    return this.#silent.size === 0 ? servers : [...servers.filter((one) => !isSilent(one)), ...servers.filter(isSilent)]
   }
 
   /** Sends what is pending over one connection, and keeps it if it is good for more. */
-  async function use(conversation: SmtpConnection, attempt: Attempt, { key }: Destination): Promise<void> {
+  async #use(conversation: SmtpConnection, attempt: Attempt, { key }: Destination): Promise<void> {
     const { signal, log, delivery } = attempt
     const stop = () => conversation.lose('stopped')
     signal.addEventListener('abort', stop)
     try {
-      await converse(conversation, attempt)
+      await this.#converse(conversation, attempt)
     } catch (cause) {
       // Ours, not the server's: those who have their answer keep it, the others wait.
       log.error('the content cannot be read', { message: delivery.message.id, cause })
       settle(attempt, outcomesWithout(attempt.pending, [UNREADABLE]))
     } finally {
       signal.removeEventListener('abort', stop)
-      pool.give(key, conversation)
+      this.#settings.pool.give(key, conversation)
     }
   }
 
-  async function converse(conversation: SmtpConnection, attempt: Attempt): Promise<void> {
+  async #converse(conversation: SmtpConnection, attempt: Attempt): Promise<void> {
     const { delivery } = attempt
     const { features, remote } = conversation
-    const refusal = await obstacle(delivery, features, settings.eightBit)
+    const refusal = await obstacle(delivery, features, this.#settings.eightBit)
     if (refusal)
       return settle(attempt, outcomesWithout(attempt.pending, [{ status: 'failed', reply: refusal, reached: true }]))
-    const most = Math.min(settings.recipientsPerTransaction, features.recipients)
+    const most = Math.min(this.#settings.recipientsPerTransaction, features.recipients)
     // LMTP answers for the mailbox itself, so there is nothing left for it to report.
-    const dsn = features.dsn && !lmtp
-    const source = { remote, handover: lmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
+    const dsn = features.dsn && !this.#lmtp
+    const source = { remote, handover: this.#lmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
     while (attempt.pending.length > 0 && !conversation.isOver) {
       const envelope = writeEnvelope(delivery, attempt.pending.slice(0, most), { features, dsn })
       settle(attempt, envelope.unfit)
       if (envelope.recipients.length === 0) continue
       const answers = await transact(conversation, envelope, attempt.content, {
-        lmtp,
+        lmtp: this.#lmtp,
         binary: delivery.needs.binary,
-        timeouts,
+        timeouts: this.#settings.timeouts,
       })
       const told = tell(envelope.recipients, answers)
       settle(
@@ -140,8 +145,6 @@ export function createDeliver(settings: DeliverSettings) {
       if (gone) attempt.troubles.push({ status: 'deferred', reply: toReply(gone.reply), remote, reached: true })
     }
   }
-
-  return deliver
 }
 
 function settle(attempt: Attempt, outcomes: readonly Outcome[]) {

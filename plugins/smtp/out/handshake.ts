@@ -21,23 +21,28 @@ export interface OpenSettings
   readonly secureContext: SecureContext
 }
 
-export type Open = (server: Server, policy: TlsPolicy, signal: AbortSignal) => Promise<SmtpConnection | ServerFailure>
+export class Handshake {
+  readonly #settings: OpenSettings
 
-export function createOpen(settings: OpenSettings): Open {
-  const { timeouts } = settings
+  constructor(settings: OpenSettings) {
+    this.#settings = settings
+  }
 
-  async function open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<SmtpConnection | ServerFailure> {
+  async open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<SmtpConnection | ServerFailure> {
     const { host, address, port } = server
     const remote = port === undefined || host.startsWith('[') ? host : `${host} [${address}]`
-    const conversation = await connect(remote, whereTo(server, settings.bindAddress), { ms: timeouts.connect, signal })
+    const conversation = await connect(remote, whereTo(server, this.#settings.bindAddress), {
+      ms: this.#settings.timeouts.connect,
+      signal,
+    })
     if (typeof conversation === 'string')
       return trouble({ remote, reply: defer(451, '4.4.1', `${remote}: ${conversation}`).reply, reached: false })
     const stop = () => conversation.lose('stopped')
     signal.addEventListener('abort', stop)
     try {
-      const failure = await begin(conversation, server, policy)
+      const failure = await this.#begin(conversation, server, policy)
       if (failure === 'handshake failed' && policy.mode === 'opportunistic')
-        return await open(server, { ...policy, mode: 'off' }, signal)
+        return await this.open(server, { ...policy, mode: 'off' }, signal)
       if (failure === undefined) return conversation
       conversation.quit()
       return failure === 'handshake failed'
@@ -48,57 +53,60 @@ export function createOpen(settings: OpenSettings): Open {
     }
   }
 
-  async function begin(
+  async #begin(
     conversation: SmtpConnection,
     server: Server,
     policy: TlsPolicy,
   ): Promise<ServerFailure | 'handshake failed' | undefined> {
     const { remote } = conversation
-    const implicit = settings.implicitTls ?? server.port === 465
-    if (implicit && (await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
-    const [greeting] = (await conversation.expect(1, timeouts.greeting)) as [RemoteReply]
+    const implicit = this.#settings.implicitTls ?? server.port === 465
+    if (implicit && (await this.#secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+    const [greeting] = (await conversation.expect(1, this.#settings.timeouts.greeting)) as [RemoteReply]
     if (!isPositive(greeting)) {
       const failure = refused(remote, greeting, !greeting.lost)
-      return settings.refusedGreeting === 'defer'
+      return this.#settings.refusedGreeting === 'defer'
         ? { ...failure, status: 'deferred', reply: notNow(failure.reply) }
         : failure
     }
-    const refusal = await sayHello(conversation)
+    const refusal = await this.#sayHello(conversation)
     if (refusal) return refused(remote, refusal)
     if (!implicit && policy.mode !== 'off' && conversation.features.starttls) {
-      const consent = await conversation.ask('STARTTLS', timeouts.reply)
+      const consent = await conversation.ask('STARTTLS', this.#settings.timeouts.reply)
       if (isPositive(consent)) {
-        if ((await secure(conversation, server, policy)) !== undefined) return 'handshake failed'
-        const again = await sayHello(conversation)
+        if ((await this.#secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+        const again = await this.#sayHello(conversation)
         if (again) return refused(remote, again)
       } else if (consent.code === 421) return refused(remote, consent)
     }
-    return shortfall(conversation, policy) ?? (await authenticate(conversation))
+    return shortfall(conversation, policy) ?? (await this.#authenticate(conversation))
   }
 
-  function secure(conversation: SmtpConnection, { host }: Server, policy: TlsPolicy) {
-    return conversation.secure(handshakeOptions(host, policy, settings.secureContext), timeouts.connect)
+  #secure(conversation: SmtpConnection, { host }: Server, policy: TlsPolicy) {
+    return conversation.secure(
+      handshakeOptions(host, policy, this.#settings.secureContext),
+      this.#settings.timeouts.connect,
+    )
   }
 
   /** EHLO, or HELO for a server that does not know it; answers a refusal. */
-  async function sayHello(conversation: SmtpConnection): Promise<RemoteReply | undefined> {
-    const verb = settings.protocol === 'lmtp' ? 'LHLO' : 'EHLO'
-    const reply = await conversation.ask(`${verb} ${settings.helo}`, timeouts.reply)
+  async #sayHello(conversation: SmtpConnection): Promise<RemoteReply | undefined> {
+    const verb = this.#settings.protocol === 'lmtp' ? 'LHLO' : 'EHLO'
+    const reply = await conversation.ask(`${verb} ${this.#settings.helo}`, this.#settings.timeouts.reply)
     conversation.features = readFeatures(isPositive(reply) ? reply.text : '')
     if (isPositive(reply)) return undefined
     if (verb === 'LHLO' || reply.code < 500 || reply.code === 521 || reply.code === 554) return reply
-    const plain = await conversation.ask(`HELO ${settings.helo}`, timeouts.reply)
+    const plain = await conversation.ask(`HELO ${this.#settings.helo}`, this.#settings.timeouts.reply)
     return isPositive(plain) ? undefined : plain
   }
 
-  async function authenticate(conversation: SmtpConnection): Promise<ServerFailure | undefined> {
-    const { auth } = settings
+  async #authenticate(conversation: SmtpConnection): Promise<ServerFailure | undefined> {
+    const { auth } = this.#settings
     if (!auth) return undefined
     const { remote, isSecure, features } = conversation
     const cannot = (text: string, said?: string) =>
       trouble({ remote, reply: { ...defer(454, '4.7.0', text).reply, ...(said === undefined ? {} : { said }) } })
     if (!isSecure && !auth.withoutTls) return cannot('No TLS at the next hop, so the password is not sent')
-    const reply = await prove(conversation, features.auth, auth)
+    const reply = await this.#prove(conversation, features.auth, auth)
     if (reply === undefined) return cannot('The next hop offers no mechanism to authenticate with')
     if (reply.code === 235) return undefined
     // Our password is wrong, not the message: the admin can mend that.
@@ -107,22 +115,20 @@ export function createOpen(settings: OpenSettings): Open {
       : cannot(`Authentication at the next hop failed: ${reply.code} ${toReply(reply).text}`, toReply(reply).said)
   }
 
-  async function prove(
+  async #prove(
     conversation: SmtpConnection,
     mechanisms: readonly string[],
     { user, password }: NonNullable<Options['auth']>,
   ) {
     const base64 = (text: string) => Buffer.from(text).toString('base64')
     if (mechanisms.includes('PLAIN'))
-      return conversation.ask(`AUTH PLAIN ${base64(`\0${user}\0${password.reveal()}`)}`, timeouts.reply)
+      return conversation.ask(`AUTH PLAIN ${base64(`\0${user}\0${password.reveal()}`)}`, this.#settings.timeouts.reply)
     if (!mechanisms.includes('LOGIN')) return undefined
-    let reply = await conversation.ask('AUTH LOGIN', timeouts.reply)
-    if (reply.code === 334) reply = await conversation.ask(base64(user), timeouts.reply)
-    if (reply.code === 334) reply = await conversation.ask(base64(password.reveal()), timeouts.reply)
+    let reply = await conversation.ask('AUTH LOGIN', this.#settings.timeouts.reply)
+    if (reply.code === 334) reply = await conversation.ask(base64(user), this.#settings.timeouts.reply)
+    if (reply.code === 334) reply = await conversation.ask(base64(password.reveal()), this.#settings.timeouts.reply)
     return reply
   }
-
-  return open
 }
 
 function whereTo({ address, port }: Server, bindAddress: readonly string[]) {

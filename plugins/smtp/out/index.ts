@@ -5,9 +5,19 @@
  * bounces, never queues. This file only wires; start reading at deliver.ts.
  */
 import { createSecureContext, rootCertificates } from 'node:tls'
-import { createDns, definePlugin, inNetworks, isThisHost, plainAddress, readAuthorities, type SetupContext } from 'iems'
-import { createDeliver } from './deliver.ts'
-import { createOpen } from './handshake.ts'
+import {
+  createDns,
+  type DeliverContext,
+  type Delivery,
+  definePlugin,
+  inNetworks,
+  isThisHost,
+  plainAddress,
+  readAuthorities,
+  type SetupContext,
+} from 'iems'
+import { Deliverer } from './deliver.ts'
+import { Handshake } from './handshake.ts'
 import { createFindPolicy, sweepPolicies } from './mta-sts.ts'
 import { createFindServers } from './mx.ts'
 import { domainOf, matchDomains, parseNexthop } from './nexthop.ts'
@@ -67,7 +77,7 @@ async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: ow
     warn: (domain, why) => ctx.log.warn('MTA-STS policy not fetched', { domain, why }),
   })
   ctx.repeat(SWEEP_MS, 'sweeping MTA-STS policies', () => sweepPolicies({ store: ctx.store, now }))
-  return createDeliver({
+  const deliverer = new Deliverer({
     ...config,
     pool,
     decideTls: createDecideTls({
@@ -84,12 +94,13 @@ async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: ow
       isChosen: config.nexthop !== undefined,
       chance: Math.random,
     }),
-    open: createOpen({
+    handshake: new Handshake({
       ...config,
       secureContext: createSecureContext(ca ? { ca } : {}),
       helo: config.helo ?? ctx.hostname,
     }),
   })
+  return (delivery: Delivery, context: DeliverContext) => deliverer.deliver(delivery, context)
 }
 
 /** What mail is never sent to unless the administrator chose it: this host, and what they call its addresses. */
