@@ -61,13 +61,61 @@ const RECIPIENTS = 20
 /** Characters of the findings. */
 const TOLD = 1_000
 
-export function createCheck(parts: CheckDeps) {
-  const { config, envelope, lists, rules, standardRules, classifier, accounts, scanners, greylist, contacts } = parts
-  const { exempt, reputation } = parts
-  const { thresholds } = config
+interface Judgement extends Judged {
+  /** Reasons that explain themselves. */
+  readonly explained: readonly Reason[]
+  /** Junk for these accounts, though not for all recipients. */
+  readonly junkFor: readonly string[]
+}
+
+export class SpamCheck {
+  readonly #parts: CheckDeps
+  readonly #thresholds
+
+  constructor(parts: CheckDeps) {
+    this.#parts = parts
+    const { thresholds } = parts.config
+    this.#thresholds = thresholds
+  }
+
+  async check(message: ReadableMessage, ctx: HookContext): Promise<Verdict | undefined> {
+    const how = this.#parts.exempt.of(message.session)
+    if (how === 'nothing') return undefined
+    const isStranger = how === 'everything'
+    const [ofEnvelope, content] = await Promise.all([
+      isStranger ? this.#parts.envelope.reasons(message.session, message.from) : [],
+      this.#ofContent(message, isStranger),
+    ])
+    const reasons = maxOf([...ofEnvelope, ...content.reasons, ...(isStranger ? this.#ofFindings(message) : [])])
+    // Nobody outside need be asked about what is refused anyhow.
+    const isLost = actionFor(sum(reasons) + this.#parts.config.classifier.ham, this.#thresholds) === 'refuse'
+    const scans = isLost ? [] : await this.#scan(message, ctx)
+    if (scans.includes('defer')) return defer(451, '4.7.1', 'The message cannot be scanned now, try again later')
+    const answers = scans.filter((one) => one !== 'defer')
+    reasons.push(...answers.flatMap(({ reason }) => (reason && reason.score !== 0 ? [reason] : [])))
+    const atLeast = answers.reduce<Action>((most, { action }) => stronger(most, action), 'none')
+
+    const known = isStranger ? await this.#parts.reputation.reasonFor(message) : undefined
+    if (isStranger) await this.#parts.reputation.remember(message, this.#judge({ ...content, reasons, atLeast }))
+    if (known) reasons.push(known)
+    const judged = this.#judge({ ...content, reasons, atLeast })
+    tellAll(judged, ctx)
+    const accountsHere = [...new Set(content.recipients.filter((account) => account !== undefined))]
+    if (isStranger) await this.#meet(content.author, accountsHere, message, judged.action, ctx)
+    const isSpared = message.recipients.some(({ original }) => this.#parts.exempt.isRecipient(original))
+    if (isSpared) return undefined
+    if (judged.action === 'refuse') return refusalFor(reasons)
+    if (answers.some(({ later }) => later === 'defer')) return defer(451, '4.7.1', 'Try again later')
+    const isSuspect =
+      judged.score >= this.#parts.config.greylist.score || answers.some(({ later }) => later === 'greylist')
+    const later = isStranger ? await this.#greylisted(message, isSuspect) : undefined
+    if (later) return later
+    return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
+  }
 
   /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
-  async function accountsOf({ recipients }: ReadableMessage): Promise<readonly (string | undefined)[]> {
+  async #accountsOf({ recipients }: ReadableMessage): Promise<readonly (string | undefined)[]> {
+    const { accounts } = this.#parts
     if (!accounts) return [undefined]
     return Promise.all(
       recipients.map(async ({ address }, index) => {
@@ -79,42 +127,42 @@ export function createCheck(parts: CheckDeps) {
     )
   }
 
-  async function opinionOf(views: Views, recipients: readonly (string | undefined)[]): Promise<Opinion> {
-    if (!classifier) return NO_OPINION
-    const shared = weigh(await classifier.ask(views), config.classifier)
+  async #opinionOf(views: Views, recipients: readonly (string | undefined)[]): Promise<Opinion> {
+    if (!this.#parts.classifier) return NO_OPINION
+    const shared = weigh(await this.#parts.classifier.ask(views), this.#parts.config.classifier)
     const own = new Map<string, number>()
     for (const account of new Set(recipients)) {
-      const said = account === undefined ? undefined : await classifier.ask(views, account)
-      if (account !== undefined && said !== undefined) own.set(account, weigh(said, config.classifier))
+      const said = account === undefined ? undefined : await this.#parts.classifier.ask(views, account)
+      if (account !== undefined && said !== undefined) own.set(account, weigh(said, this.#parts.config.classifier))
     }
     return { shared, own }
   }
 
-  async function ofContent(message: ReadableMessage, areListsAsked: boolean) {
-    const octets = await gather(message.open(), config.content.size)
-    const letter = await readLetter(octets, config.content)
-    const domains = urisOf(letter.raw, config.content.uris)
-    const listed = areListsAsked ? await Promise.all(domains.map((domain) => lists.ask('uri', domain))) : []
-    const recipients = await accountsOf(message)
-    const opinion = await opinionOf(tokensOf(letter, domains), recipients)
+  async #ofContent(message: ReadableMessage, areListsAsked: boolean) {
+    const octets = await gather(message.open(), this.#parts.config.content.size)
+    const letter = await readLetter(octets, this.#parts.config.content)
+    const domains = urisOf(letter.raw, this.#parts.config.content.uris)
+    const listed = areListsAsked ? await Promise.all(domains.map((domain) => this.#parts.lists.ask('uri', domain))) : []
+    const recipients = await this.#accountsOf(message)
+    const opinion = await this.#opinionOf(tokensOf(letter, domains), recipients)
     return {
-      reasons: [...listed.flat(), ...(await standardRules(letter)), ...rules(letter)],
+      reasons: [...listed.flat(), ...(await this.#parts.standardRules(letter)), ...this.#parts.rules(letter)],
       opinion,
       recipients,
       author: authorOf(letter),
     }
   }
 
-  function ofFindings({ findings }: ReadableMessage): Reason[] {
+  #ofFindings({ findings }: ReadableMessage): Reason[] {
     return findings.flatMap(({ name, value }) => {
-      const score = config.findings[`${name}=${value}`]
+      const score = this.#parts.config.findings[`${name}=${value}`]
       return score === undefined || score === 0 ? [] : [{ name: `${name}=${value}`, score }]
     })
   }
 
-  async function scan(message: ReadableMessage, { note, log }: HookContext): Promise<readonly (Scan | 'defer')[]> {
+  async #scan(message: ReadableMessage, { note, log }: HookContext): Promise<readonly (Scan | 'defer')[]> {
     return Promise.all(
-      scanners.map(async (scanner) => {
+      this.#parts.scanners.map(async (scanner) => {
         const nothing: Scan = { action: 'none', symbols: '' }
         if (message.size > scanner.options.maxSize) return nothing
         try {
@@ -131,42 +179,8 @@ export function createCheck(parts: CheckDeps) {
     )
   }
 
-  return async function check(message: ReadableMessage, ctx: HookContext): Promise<Verdict | undefined> {
-    const how = exempt.of(message.session)
-    if (how === 'nothing') return undefined
-    const isStranger = how === 'everything'
-    const [ofEnvelope, content] = await Promise.all([
-      isStranger ? envelope.reasons(message.session, message.from) : [],
-      ofContent(message, isStranger),
-    ])
-    const reasons = maxOf([...ofEnvelope, ...content.reasons, ...(isStranger ? ofFindings(message) : [])])
-    // Nobody outside need be asked about what is refused anyhow.
-    const isLost = actionFor(sum(reasons) + config.classifier.ham, thresholds) === 'refuse'
-    const scans = isLost ? [] : await scan(message, ctx)
-    if (scans.includes('defer')) return defer(451, '4.7.1', 'The message cannot be scanned now, try again later')
-    const answers = scans.filter((one) => one !== 'defer')
-    reasons.push(...answers.flatMap(({ reason }) => (reason && reason.score !== 0 ? [reason] : [])))
-    const atLeast = answers.reduce<Action>((most, { action }) => stronger(most, action), 'none')
-
-    const known = isStranger ? await reputation.reasonFor(message) : undefined
-    if (isStranger) await reputation.remember(message, judge({ ...content, reasons, atLeast }))
-    if (known) reasons.push(known)
-    const judged = judge({ ...content, reasons, atLeast })
-    tellAll(judged, ctx)
-    const accountsHere = [...new Set(content.recipients.filter((account) => account !== undefined))]
-    if (isStranger) await meet(content.author, accountsHere, message, judged.action, ctx)
-    const isSpared = message.recipients.some(({ original }) => exempt.isRecipient(original))
-    if (isSpared) return undefined
-    if (judged.action === 'refuse') return refusalFor(reasons)
-    if (answers.some(({ later }) => later === 'defer')) return defer(451, '4.7.1', 'Try again later')
-    const isSuspect = judged.score >= config.greylist.score || answers.some(({ later }) => later === 'greylist')
-    const later = isStranger ? await greylisted(message, isSuspect) : undefined
-    if (later) return later
-    return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
-  }
-
   /** Junk makes no author known. */
-  async function meet(
+  async #meet(
     author: string,
     here: readonly string[],
     { recipients }: ReadableMessage,
@@ -175,19 +189,12 @@ export function createCheck(parts: CheckDeps) {
   ): Promise<void> {
     if (author === '') return
     const domains = [...new Set(recipients.slice(0, RECIPIENTS).map(({ original }) => domainIn(original)))]
-    const strangersTo = await contacts.newTo(author, here, domains)
+    const strangersTo = await this.#parts.contacts.newTo(author, here, domains)
     if (strangersTo.length > 0) note('first-contact', strangersTo.join(' '))
-    if (action === 'none' || action === 'tag') await contacts.remember(author, here)
+    if (action === 'none' || action === 'tag') await this.#parts.contacts.remember(author, here)
   }
 
-  interface Judgement extends Judged {
-    /** Reasons that explain themselves. */
-    readonly explained: readonly Reason[]
-    /** Junk for these accounts, though not for all recipients. */
-    readonly junkFor: readonly string[]
-  }
-
-  function judge({
+  #judge({
     reasons,
     opinion,
     recipients,
@@ -204,36 +211,36 @@ export function createCheck(parts: CheckDeps) {
     const kindest = Math.min(...recipients.map(viewOf))
     const all = kindest === 0 ? reasons : [...reasons, { name: 'classifier', score: kindest }]
     const score = sum(all)
-    const action = stronger(actionFor(score, thresholds), atLeast)
+    const action = stronger(actionFor(score, this.#thresholds), atLeast)
     const isJunkAnyhow = action !== 'none' && action !== 'tag'
     const junkFor = isJunkAnyhow
       ? []
-      : [...new Set(recipients)].filter((account) => base + viewOf(account) >= thresholds.junk)
+      : [...new Set(recipients)].filter((account) => base + viewOf(account) >= this.#thresholds.junk)
     const explained = all.filter(({ says }) => says !== undefined)
     return { score, action, reasons: tell(all), explained, junkFor: junkFor.filter((account) => account !== undefined) }
   }
 
-  function tellAll({ score, action, reasons, explained, junkFor }: Judgement, { note, state }: HookContext): void {
-    note('spam-score', score)
-    if (reasons !== '') note('spam-reasons', reasons.slice(0, TOLD))
-    for (const { name, says } of explained) note(`spam:${name}`, says ?? '')
-    if (action !== 'none') note('spam-action', action)
-    if (action !== 'none' && action !== 'tag') note('junk', true)
-    else if (junkFor.length > 0) note('junk-for', junkFor.join(' '))
-    Object.assign(state, { score, action, reasons } satisfies Judged)
-  }
-
-  async function greylisted(message: ReadableMessage, isSuspect: boolean): Promise<Verdict | undefined> {
-    const { for: whom } = config.greylist
+  async #greylisted(message: ReadableMessage, isSuspect: boolean): Promise<Verdict | undefined> {
+    const { for: whom } = this.#parts.config.greylist
     if (whom === 'nobody') return undefined
     const isVouchedFor = message.findings.some(
       ({ name, value }) => (name === 'spf' || name === 'dmarc') && value === 'pass',
     )
     if (!isSuspect && (whom === 'suspects' || isVouchedFor)) return undefined
-    const ms = await greylist.wait(message)
+    const ms = await this.#parts.greylist.wait(message)
     if (ms === 0) return undefined
     return defer(451, '4.7.1', `Greylisted, try again in ${Math.ceil(ms / 1000)} seconds`)
   }
+}
+
+function tellAll({ score, action, reasons, explained, junkFor }: Judgement, { note, state }: HookContext): void {
+  note('spam-score', score)
+  if (reasons !== '') note('spam-reasons', reasons.slice(0, TOLD))
+  for (const { name, says } of explained) note(`spam:${name}`, says ?? '')
+  if (action !== 'none') note('spam-action', action)
+  if (action !== 'none' && action !== 'tag') note('junk', true)
+  else if (junkFor.length > 0) note('junk-for', junkFor.join(' '))
+  Object.assign(state, { score, action, reasons } satisfies Judged)
 }
 
 /** The lists are named, so that who is wrongly on one knows where to ask; nothing else is a stranger's business. */

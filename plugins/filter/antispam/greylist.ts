@@ -37,88 +37,97 @@ export interface GreylistDeps {
   readonly options: Options['greylist']
 }
 
-export type Greylist = ReturnType<typeof createGreylist>
-
-export function createGreylist({ store, now, options }: GreylistDeps) {
+export class Greylist {
+  readonly #deps: GreylistDeps
   /** Records as they were counted, and those made by this kernel since. */
-  let counted: Promise<number> | undefined
-  let countedAt = 0
-  let made = 0
-  async function scan(): Promise<number> {
+  #counted: Promise<number> | undefined
+  #countedAt = 0
+  #made = 0
+
+  constructor(deps: GreylistDeps) {
+    this.#deps = deps
+  }
+
+  /** Ms until it may come again; 0 when it need not. */
+  async wait({ session, from, recipients }: ReadableMessage): Promise<number> {
+    const network = networkOf(plainAddress(session.remote.address), this.#deps.options)
+    if (await this.#isKnown(network)) return 0
+    const sender = steady(from)
+    const waits = await Promise.all(
+      recipients.slice(0, RECIPIENTS).map(({ original }) => this.#mustWait(network, sender, original.toLowerCase())),
+    )
+    return Math.max(0, ...waits)
+  }
+
+  async #scan(): Promise<number> {
     let found = 0
-    for await (const _ of store.scan(below('grey'))) found++
+    for await (const _ of this.#deps.store.scan(below('grey'))) found++
     return found
   }
+
   /** Other kernels make records and sweep them too, so that they are counted again now and then. */
-  const count = async () => {
-    if (!counted || now() - countedAt > COUNT_MS) {
-      countedAt = now()
-      made = 0
-      counted = scan()
-      counted.catch(() => {
-        counted = undefined
+  async count() {
+    if (!this.#counted || this.#deps.now() - this.#countedAt > COUNT_MS) {
+      this.#countedAt = this.#deps.now()
+      this.#made = 0
+      this.#counted = this.#scan()
+      this.#counted.catch(() => {
+        this.#counted = undefined
       })
     }
-    return (await counted) + made
+    return (await this.#counted) + this.#made
   }
 
-  async function read<T>(at: ReturnType<typeof key>): Promise<T | undefined> {
-    const value = await store.get(at)
+  async #read<T>(at: ReturnType<typeof key>): Promise<T | undefined> {
+    const value = await this.#deps.store.get(at)
     return value && (JSON.parse(Buffer.from(value).toString()) as T)
   }
-  const encode = (value: Triplet | KnownClient) => Buffer.from(JSON.stringify(value))
 
   /** A network that has come again so often waits no more. */
-  async function isKnown(network: string): Promise<boolean> {
+  async #isKnown(network: string): Promise<boolean> {
     const at = key('grey', 'client', network)
-    const known = await read<KnownClient>(at)
-    if (!known || known.passes < options.clientAfter) return false
-    if (now() - known.last > FRESH_MS) await store.commit(expiring(at, encode({ ...known, last: now() }), options.keep))
+    const known = await this.#read<KnownClient>(at)
+    if (!known || known.passes < this.#deps.options.clientAfter) return false
+    if (this.#deps.now() - known.last > FRESH_MS)
+      await this.#deps.store.commit(expiring(at, encode({ ...known, last: this.#deps.now() }), this.#deps.options.keep))
     return true
   }
 
-  async function pass(network: string): Promise<void> {
+  async #pass(network: string): Promise<void> {
     const at = key('grey', 'client', network)
-    const known = await read<KnownClient>(at)
-    if (!known) made++
-    const passes = Math.min(options.clientAfter, (known?.passes ?? 0) + 1)
-    await store.commit(expiring(at, encode({ passes, last: now() }), options.keep))
+    const known = await this.#read<KnownClient>(at)
+    if (!known) this.#made++
+    const passes = Math.min(this.#deps.options.clientAfter, (known?.passes ?? 0) + 1)
+    await this.#deps.store.commit(expiring(at, encode({ passes, last: this.#deps.now() }), this.#deps.options.keep))
   }
 
-  async function mustWait(network: string, sender: string, recipient: string): Promise<number> {
+  async #mustWait(network: string, sender: string, recipient: string): Promise<number> {
     const at = key(
       'grey',
       'triplet',
       createHash('sha256').update([network, sender, recipient].join('\0')).digest('base64url'),
     )
-    const known = await read<Triplet>(at)
-    if (!known && (await count()) >= options.records) return 0
-    if (!known || (!known.passed && now() - known.last > options.retry)) {
-      if (!known) made++
-      await store.commit(expiring(at, encode({ first: now(), last: now() }), options.retry))
-      return options.wait
+    const known = await this.#read<Triplet>(at)
+    if (!known && (await this.count()) >= this.#deps.options.records) return 0
+    if (!known || (!known.passed && this.#deps.now() - known.last > this.#deps.options.retry)) {
+      if (!known) this.#made++
+      await this.#deps.store.commit(
+        expiring(at, encode({ first: this.#deps.now(), last: this.#deps.now() }), this.#deps.options.retry),
+      )
+      return this.#deps.options.wait
     }
-    if (!known.passed && now() - known.first < options.wait) return known.first + options.wait - now()
-    if (!known.passed) await pass(network)
-    if (!known.passed || now() - known.last > FRESH_MS)
-      await store.commit(expiring(at, encode({ ...known, last: now(), passed: true }), options.keep))
+    if (!known.passed && this.#deps.now() - known.first < this.#deps.options.wait)
+      return known.first + this.#deps.options.wait - this.#deps.now()
+    if (!known.passed) await this.#pass(network)
+    if (!known.passed || this.#deps.now() - known.last > FRESH_MS)
+      await this.#deps.store.commit(
+        expiring(at, encode({ ...known, last: this.#deps.now(), passed: true }), this.#deps.options.keep),
+      )
     return 0
   }
-
-  return {
-    /** Ms until it may come again; 0 when it need not. */
-    async wait({ session, from, recipients }: ReadableMessage): Promise<number> {
-      const network = networkOf(plainAddress(session.remote.address), options)
-      if (await isKnown(network)) return 0
-      const sender = steady(from)
-      const waits = await Promise.all(
-        recipients.slice(0, RECIPIENTS).map(({ original }) => mustWait(network, sender, original.toLowerCase())),
-      )
-      return Math.max(0, ...waits)
-    },
-    count,
-  }
 }
+
+const encode = (value: Triplet | KnownClient) => Buffer.from(JSON.stringify(value))
 
 /** A sender without what changes from message to message: details, numbers of bounces and lists. */
 function steady(from: string): string {

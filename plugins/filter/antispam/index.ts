@@ -7,7 +7,7 @@
 import { createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
-import { createCheck, refusalFor } from './check.ts'
+import { refusalFor, SpamCheck } from './check.ts'
 import { Classifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
 import { Contacts } from './contacts.ts'
@@ -17,7 +17,7 @@ import { withTimeout } from './dns/patience.ts'
 import { createEnvelope, type Envelope } from './envelope/envelope.ts'
 import { createExempt, type Exempt } from './exempt.ts'
 import { sweep } from './expiry.ts'
-import { createGreylist } from './greylist.ts'
+import { Greylist } from './greylist.ts'
 import { createModify } from './headers.ts'
 import { createBuckets } from './limits/buckets.ts'
 import { createLimits } from './limits/limits.ts'
@@ -48,7 +48,7 @@ export const antispam = definePlugin({
     const classifier = new Classifier({ ...ctx, options: config.classifier })
     const isClassifying = config.classifier.junk !== 0 || config.classifier.ham !== 0
     const scanners = createScanners(config, ctx)
-    const greylist = createGreylist({ store: ctx.store, now, options: config.greylist })
+    const greylist = new Greylist({ store: ctx.store, now, options: config.greylist })
     const exempt = createExempt(config.exempt)
     const { rules, keys } = config.limits
     const buckets = createBuckets({ keys, now, buckets: ctx.lasting('limits', () => new Map()) })
@@ -56,7 +56,7 @@ export const antispam = definePlugin({
     const rulesOfAdmin = createRules(config.content, ctx.log)
     const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })
     const contacts = new Contacts(ctx.store, now)
-    const check = createCheck({
+    const check = new SpamCheck({
       config,
       envelope,
       lists,
@@ -73,7 +73,7 @@ export const antispam = definePlugin({
 
     const hooks: Taps = {
       ...createSessionTaps({ config, envelope, exempt, count }),
-      check: { handler: check, timeout: timeOf(config) },
+      check: { handler: (message, context) => check.check(message, context), timeout: timeOf(config) },
       modify: { handler: createModify(config), stage: 'late' },
       queued: (message) => contacts.sent(message),
       ...(mail ? { 'mailstore:filing': { handler: file, stage: 'early' } } : {}),

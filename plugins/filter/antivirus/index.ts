@@ -8,7 +8,7 @@ import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { bounce, createCheck, createModify, dispatch } from './check.ts'
 import { createCommands } from './commands.ts'
-import { createTaken } from './mailbox-quarantine.ts'
+import { MailboxQuarantine } from './mailbox-quarantine.ts'
 import { options } from './options.ts'
 import { createRescan, type Stored } from './rescan.ts'
 import { createScan } from './scan.ts'
@@ -31,7 +31,9 @@ export const antivirus = definePlugin({
     const mail = ctx.find(MailStore)
     const accounts = ctx.find(Accounts)
     const stored: Stored | undefined =
-      mail && accounts ? { mail, accounts, taken: createTaken({ store, contents, clock, mail, accounts }) } : undefined
+      mail && accounts
+        ? { mail, accounts, taken: new MailboxQuarantine({ store, contents, clock, mail, accounts }) }
+        : undefined
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
     if (stored)
       ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })

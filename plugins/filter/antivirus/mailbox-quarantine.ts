@@ -52,20 +52,73 @@ export interface TakenDeps extends Pick<SetupContext, 'store' | 'contents' | 'cl
   readonly accounts: AccountsApi
 }
 
-export type QuarantinedMessage = ReturnType<typeof createTaken>
+export class MailboxQuarantine {
+  readonly #deps: TakenDeps
 
-export function createTaken({ store, contents, clock, mail, accounts }: TakenDeps) {
-  async function read(id: string): Promise<Taken | undefined> {
-    const value = await store.get(takenKey(id))
+  constructor(deps: TakenDeps) {
+    this.#deps = deps
+  }
+
+  open({ content }: Taken) {
+    return this.#deps.contents.open(content)
+  }
+
+  /** False when it was no longer there. */
+  async take(copy: Copy, why: string): Promise<boolean> {
+    const id = idOf(copy)
+    const { mailbox, entry } = copy
+    if (!(await this.read(id))) await this.#keep(id, copy, why)
+    const gone = await this.#deps.mail.expunge(mailbox, [[entry.uid, entry.uid]], { forGood: true })
+    if (!('refused' in gone) && gone.length > 0) return true
+    const kept = await this.read(id)
+    if (kept) await this.#forget(kept)
+    return false
+  }
+
+  /** Puts it back where it was, for good. */
+  async giveBack(id: string): Promise<Taken | undefined> {
+    const kept = await this.read(id)
+    if (!kept) return undefined
+    const open = () => this.#deps.contents.open(kept.content)
+    const digest = await digestOf(withoutTrace(open()))
+    const mailbox = await this.#mailboxFor(kept)
+    await this.#deps.store.commit([{ put: givenBackKey(digest), value: encode(this.#deps.clock.now()) }])
+    const done = await this.#deps.mail.append(mailbox, [
+      { content: open(), flags: kept.flags, received: kept.received },
+    ])
+    if ('refused' in done) throw new Error(done.why)
+    await this.#forget(kept)
+    return kept
+  }
+
+  async wasGivenBack(digest: string) {
+    return (await this.#deps.store.get(givenBackKey(digest))) !== undefined
+  }
+
+  async remove(id: string): Promise<boolean> {
+    const kept = await this.read(id)
+    if (kept) await this.#forget(kept)
+    return kept !== undefined
+  }
+
+  /** Ends what is older. */
+  async sweep(before: number): Promise<void> {
+    for await (const one of this.list()) if (one.at < before) await this.#forget(one)
+    for await (const [at, value] of this.#deps.store.scan(ALL_GIVEN_BACK))
+      if (decode<number>(value) < before) await this.#deps.store.commit([{ del: givenBackKey(unkey(at)[1] as string) }])
+  }
+
+  async read(id: string): Promise<Taken | undefined> {
+    const value = await this.#deps.store.get(takenKey(id))
     return value && decode<Taken>(value)
   }
 
-  async function keep(id: string, { mailbox, entry, email }: Copy, why: string): Promise<void> {
-    const staged = await contents.stage(email.open())
+  async #keep(id: string, { mailbox, entry, email }: Copy, why: string): Promise<void> {
+    const staged = await this.#deps.contents.stage(email.open())
     const record: Taken = {
       v: 1,
       id,
-      at: clock.now(),
+      at: this.#deps.clock.now(),
       account: mailbox.account,
       mailbox: mailbox.name,
       flags: entry.flags,
@@ -75,74 +128,28 @@ export function createTaken({ store, contents, clock, mail, accounts }: TakenDep
       why,
       content: staged.content,
     }
-    const isKept = await contents.commit({
+    const isKept = await this.#deps.contents.commit({
       ops: [{ put: takenKey(id), value: encode(record) }],
       checks: [{ key: takenKey(id), is: 'absent' }],
       hold: [{ from: staged, owner: id }],
     })
     if (isKept) return
     await staged.discard()
-    if (!(await read(id))) throw new Error('it could not be kept')
+    if (!(await this.read(id))) throw new Error('it could not be kept')
   }
 
-  async function forget({ id, content }: Taken): Promise<void> {
-    await contents.commit({ ops: [{ del: takenKey(id) }], free: [{ blob: content.blob, owner: id }] })
+  async #forget({ id, content }: Taken): Promise<void> {
+    await this.#deps.contents.commit({ ops: [{ del: takenKey(id) }], free: [{ blob: content.blob, owner: id }] })
   }
 
-  async function* list(): AsyncGenerator<Taken> {
-    for await (const [, value] of store.scan(ALL_TAKEN)) yield decode<Taken>(value)
+  async *list(): AsyncGenerator<Taken> {
+    for await (const [, value] of this.#deps.store.scan(ALL_TAKEN)) yield decode<Taken>(value)
   }
 
-  async function mailboxFor({ account, mailbox }: Taken): Promise<Mailbox> {
-    if (!(await accounts.byId(account))) throw new Error(`There is no account ${account} any more`)
-    const found = (await mail.find(account, mailbox)) ?? (await mail.create(account, mailbox))
+  async #mailboxFor({ account, mailbox }: Taken): Promise<Mailbox> {
+    if (!(await this.#deps.accounts.byId(account))) throw new Error(`There is no account ${account} any more`)
+    const found = (await this.#deps.mail.find(account, mailbox)) ?? (await this.#deps.mail.create(account, mailbox))
     if ('refused' in found) throw new Error(found.why)
     return found
-  }
-
-  return {
-    list,
-    read,
-    open: ({ content }: Taken) => contents.open(content),
-
-    /** False when it was no longer there. */
-    async take(copy: Copy, why: string): Promise<boolean> {
-      const id = idOf(copy)
-      const { mailbox, entry } = copy
-      if (!(await read(id))) await keep(id, copy, why)
-      const gone = await mail.expunge(mailbox, [[entry.uid, entry.uid]], { forGood: true })
-      if (!('refused' in gone) && gone.length > 0) return true
-      const kept = await read(id)
-      if (kept) await forget(kept)
-      return false
-    },
-
-    /** Puts it back where it was, for good. */
-    async giveBack(id: string): Promise<Taken | undefined> {
-      const kept = await read(id)
-      if (!kept) return undefined
-      const open = () => contents.open(kept.content)
-      const digest = await digestOf(withoutTrace(open()))
-      const mailbox = await mailboxFor(kept)
-      await store.commit([{ put: givenBackKey(digest), value: encode(clock.now()) }])
-      const done = await mail.append(mailbox, [{ content: open(), flags: kept.flags, received: kept.received }])
-      if ('refused' in done) throw new Error(done.why)
-      await forget(kept)
-      return kept
-    },
-    wasGivenBack: async (digest: string) => (await store.get(givenBackKey(digest))) !== undefined,
-
-    async remove(id: string): Promise<boolean> {
-      const kept = await read(id)
-      if (kept) await forget(kept)
-      return kept !== undefined
-    },
-
-    /** Ends what is older. */
-    async sweep(before: number): Promise<void> {
-      for await (const one of list()) if (one.at < before) await forget(one)
-      for await (const [at, value] of store.scan(ALL_GIVEN_BACK))
-        if (decode<number>(value) < before) await store.commit([{ del: givenBackKey(unkey(at)[1] as string) }])
-    },
   }
 }

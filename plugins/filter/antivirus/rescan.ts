@@ -10,14 +10,14 @@ import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { HELD, reasonFor } from './check.ts'
 import type { Answer } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
-import type { Copy, QuarantinedMessage } from './mailbox-quarantine.ts'
+import type { Copy, MailboxQuarantine } from './mailbox-quarantine.ts'
 import type { Readable, Scan } from './scan.ts'
 
 /** The message store, if there is one. */
 export interface Stored {
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
-  readonly taken: QuarantinedMessage
+  readonly taken: MailboxQuarantine
 }
 
 export interface RescanDeps {

@@ -8,7 +8,7 @@ import { type Delivery, definePlugin, type HookContext } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
 import { authorDomain, foldDomain } from './author.ts'
 import { createCommands } from './commands.ts'
-import { createKeys } from './keys.ts'
+import { Keys } from './keys.ts'
 import { type Options, options } from './options.ts'
 import { hashContent, signatureOf } from './signature.ts'
 
@@ -20,7 +20,7 @@ export const dkim = definePlugin({
   wants: [Accounts],
   setup(config, ctx) {
     const accounts = ctx.find(Accounts)
-    const keys = createKeys(ctx.store, ctx.clock, config.keys)
+    const keys = new Keys(ctx.store, ctx.clock, config.keys)
     return {
       hooks: {
         dispatch: {

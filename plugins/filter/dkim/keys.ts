@@ -46,8 +46,6 @@ export interface Making {
   readonly bits: number
 }
 
-export type Keys = ReturnType<typeof createKeys>
-
 /** How long keys at hand count; another process may have changed them. */
 const KEPT_MS = 10_000
 const LEAST_BITS = 1024
@@ -71,95 +69,99 @@ function read({ domain, selector, state, pem }: Omit<KeyRecord, 'since'>): Signi
   return { domain, selector, algorithm: type, ...(bits ? { bits } : {}), state, record, privateKey }
 }
 
-export function createKeys(store: Store, clock: Clock, configured: Options['keys']) {
-  const fixed = configured.map(({ domain, selector, key: pem }) =>
-    read({ domain: domain.toLowerCase(), selector, state: 'active', pem: pem.reveal() }),
-  )
-  let kept: readonly SigningKey[] = []
-  let keptUntil = 0
+export class Keys {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #fixed
+  #kept: readonly SigningKey[] = []
+  #keptUntil = 0
 
-  async function all(): Promise<readonly SigningKey[]> {
+  constructor(store: Store, clock: Clock, configured: Options['keys']) {
+    this.#store = store
+    this.#clock = clock
+    this.#fixed = configured.map(({ domain, selector, key: pem }) =>
+      read({ domain: domain.toLowerCase(), selector, state: 'active', pem: pem.reveal() }),
+    )
+  }
+
+  /** Those that sign for an author's domain: its own, or those of the closest domain above it. */
+  async signingFor(domain: string): Promise<readonly SigningKey[]> {
+    const keys = this.#clock.now() < this.#keptUntil ? this.#kept : await this.all()
+    const active = keys.filter(({ state }) => state === 'active')
+    for (let name = domain.toLowerCase(); name.includes('.'); name = name.slice(name.indexOf('.') + 1)) {
+      const found = active.filter((one) => one.domain === name)
+      if (found.length > 0) return found
+    }
+    return []
+  }
+
+  async make({ domain: given, selector, algorithm, bits }: Making): Promise<KeyInfo> {
+    const domain = given.toLowerCase()
+    const { privateKey } =
+      algorithm === 'rsa' ? await generate('rsa', { modulusLength: bits }) : await generate('ed25519')
+    const name = selector ?? (await this.#freeSelector(domain, algorithm))
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const record: KeyRecord = { domain, selector: name, state: 'new', since: this.#clock.now(), pem }
+    const at = key('k', domain, name)
+    const isTaken = this.#fixed.some((one) => one.domain === domain && one.selector === name)
+    if (isTaken || !(await this.#store.commit([{ put: at, value: encode(record) }], [{ key: at, is: 'absent' }])))
+      throw new Error(`there is a key ${name} of ${domain} already`)
+    this.#keptUntil = 0
+    return read(record)
+  }
+
+  /** It signs from now on, and the one of its kind that did before no longer does. */
+  async activate(domain: string, selector: string): Promise<readonly KeyInfo[]> {
+    const { value, record } = await this.#find(domain, selector)
+    const { algorithm } = read(record)
+    const since = this.#clock.now()
+    const retired: KeyInfo[] = []
+    const ops = [{ put: key('k', record.domain, selector), value: encode({ ...record, state: 'active', since }) }]
+    const checks = [{ key: key('k', record.domain, selector), is: value }]
+    for await (const [at, other] of this.#store.scan(below('k', record.domain))) {
+      const one = decode(other)
+      if (one.selector === selector || one.state !== 'active' || read(one).algorithm !== algorithm) continue
+      ops.push({ put: at, value: encode({ ...one, state: 'retired', since }) })
+      checks.push({ key: at, is: other })
+      retired.push(read({ ...one, state: 'retired' }))
+    }
+    if (!(await this.#store.commit(ops, checks))) throw new Error('somebody else changed the keys meanwhile; try again')
+    this.#keptUntil = 0
+    return retired
+  }
+
+  async remove(domain: string, selector: string): Promise<void> {
+    const { value, record } = await this.#find(domain, selector)
+    const at = key('k', record.domain, selector)
+    if (!(await this.#store.commit([{ del: at }], [{ key: at, is: value }])))
+      throw new Error('somebody else changed the keys meanwhile; try again')
+    this.#keptUntil = 0
+  }
+
+  async all(): Promise<readonly SigningKey[]> {
     const made: SigningKey[] = []
-    for await (const [, value] of store.scan(below('k'))) {
+    for await (const [, value] of this.#store.scan(below('k'))) {
       const record = decode(value)
       made.push({ ...read(record), since: record.since })
     }
-    kept = [...fixed, ...made]
-    keptUntil = clock.now() + KEPT_MS
-    return kept
+    this.#kept = [...this.#fixed, ...made]
+    this.#keptUntil = this.#clock.now() + KEPT_MS
+    return this.#kept
   }
 
-  async function find(domain: string, selector: string) {
-    const value = await store.get(key('k', domain.toLowerCase(), selector))
+  async #find(domain: string, selector: string) {
+    const value = await this.#store.get(key('k', domain.toLowerCase(), selector))
     if (!value) throw new Error(`there is no key ${selector} of ${domain} in the store; iems dkim list shows them all`)
     return { value, record: decode(value) }
   }
 
-  async function freeSelector(domain: string, algorithm: Algorithm): Promise<string> {
-    const month = new Date(clock.now()).toISOString().slice(0, 7).replace('-', '')
-    const names = new Set((await all()).filter((one) => one.domain === domain).map(({ selector }) => selector))
+  async #freeSelector(domain: string, algorithm: Algorithm): Promise<string> {
+    const month = new Date(this.#clock.now()).toISOString().slice(0, 7).replace('-', '')
+    const names = new Set((await this.all()).filter((one) => one.domain === domain).map(({ selector }) => selector))
     const base = `${algorithm === 'rsa' ? 'r' : 'e'}${month}`
     for (let number = 1; ; number++) {
       const name = number === 1 ? base : `${base}-${number}`
       if (!names.has(name)) return name
     }
-  }
-
-  return {
-    all,
-
-    /** Those that sign for an author's domain: its own, or those of the closest domain above it. */
-    async signingFor(domain: string): Promise<readonly SigningKey[]> {
-      const keys = clock.now() < keptUntil ? kept : await all()
-      const active = keys.filter(({ state }) => state === 'active')
-      for (let name = domain.toLowerCase(); name.includes('.'); name = name.slice(name.indexOf('.') + 1)) {
-        const found = active.filter((one) => one.domain === name)
-        if (found.length > 0) return found
-      }
-      return []
-    },
-
-    async make({ domain: given, selector, algorithm, bits }: Making): Promise<KeyInfo> {
-      const domain = given.toLowerCase()
-      const { privateKey } =
-        algorithm === 'rsa' ? await generate('rsa', { modulusLength: bits }) : await generate('ed25519')
-      const name = selector ?? (await freeSelector(domain, algorithm))
-      const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-      const record: KeyRecord = { domain, selector: name, state: 'new', since: clock.now(), pem }
-      const at = key('k', domain, name)
-      const isTaken = fixed.some((one) => one.domain === domain && one.selector === name)
-      if (isTaken || !(await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: 'absent' }])))
-        throw new Error(`there is a key ${name} of ${domain} already`)
-      keptUntil = 0
-      return read(record)
-    },
-
-    /** It signs from now on, and the one of its kind that did before no longer does. */
-    async activate(domain: string, selector: string): Promise<readonly KeyInfo[]> {
-      const { value, record } = await find(domain, selector)
-      const { algorithm } = read(record)
-      const since = clock.now()
-      const retired: KeyInfo[] = []
-      const ops = [{ put: key('k', record.domain, selector), value: encode({ ...record, state: 'active', since }) }]
-      const checks = [{ key: key('k', record.domain, selector), is: value }]
-      for await (const [at, other] of store.scan(below('k', record.domain))) {
-        const one = decode(other)
-        if (one.selector === selector || one.state !== 'active' || read(one).algorithm !== algorithm) continue
-        ops.push({ put: at, value: encode({ ...one, state: 'retired', since }) })
-        checks.push({ key: at, is: other })
-        retired.push(read({ ...one, state: 'retired' }))
-      }
-      if (!(await store.commit(ops, checks))) throw new Error('somebody else changed the keys meanwhile; try again')
-      keptUntil = 0
-      return retired
-    },
-
-    async remove(domain: string, selector: string): Promise<void> {
-      const { value, record } = await find(domain, selector)
-      const at = key('k', record.domain, selector)
-      if (!(await store.commit([{ del: at }], [{ key: at, is: value }])))
-        throw new Error('somebody else changed the keys meanwhile; try again')
-      keptUntil = 0
-    },
   }
 }

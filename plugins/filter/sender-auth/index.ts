@@ -9,8 +9,8 @@ import { createModify } from './modify.ts'
 import { type Options, options } from './options.ts'
 import { createCommands } from './reports/commands.ts'
 import { createReceiveReports } from './reports/receive.ts'
-import { createSend } from './reports/send.ts'
-import { createTally } from './reports/tally.ts'
+import { ReportSender } from './reports/send.ts'
+import { StoredTally } from './reports/tally.ts'
 
 /** How often counts are written, and how often it is looked what is due. */
 const FLUSH_MS = 60_000
@@ -48,7 +48,7 @@ export const senderAuth = definePlugin({
         modify: { handler: createModify({ ...config, authservId }), stage: 'late' },
         queued: { handler: receive, timeout: COMPUTING_MS },
       },
-      commands: createCommands({ store: ctx.store, clock: ctx.clock, sendDue: send.sendDue }),
+      commands: createCommands({ store: ctx.store, clock: ctx.clock, sendDue: () => send.sendDue() }),
       check: () => unreachable(config.reports.receiveAt, ctx),
       close: () => tally?.flush(),
     }
@@ -57,8 +57,8 @@ export const senderAuth = definePlugin({
 
 function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: Dns) {
   const { from, organization = ctx.hostname, contact } = reports
-  const tally = from === undefined ? undefined : createTally({ ...reports, ...ctx, now: ctx.clock.now })
-  const send = createSend({
+  const tally = from === undefined ? undefined : new StoredTally({ ...reports, ...ctx, now: ctx.clock.now })
+  const send = new ReportSender({
     ...ctx,
     dns,
     by: from === undefined ? undefined : { organization, email: from, contact },

@@ -7,7 +7,7 @@
 import { type Delivery, definePlugin, refuse } from 'iems'
 import { foldDomain, matchDomains, readAddress } from './addresses.ts'
 import { options } from './options.ts'
-import { createScheme } from './scheme.ts'
+import { Scheme } from './scheme.ts'
 
 /** RFC 5321 section 4.5.3.1.3: a path has 256 octets, with its brackets. */
 const LONGEST = 254
@@ -17,7 +17,7 @@ export const srs = definePlugin({
   config: options,
   setup(config, ctx) {
     const domain = foldDomain(config.domain)
-    const scheme = createScheme({
+    const scheme = new Scheme({
       ...config,
       domain,
       secrets: config.secrets.map((secret) => secret.reveal()),

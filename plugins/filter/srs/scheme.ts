@@ -25,8 +25,6 @@ export type Restored =
   | { readonly kind: 'forged' }
   | { readonly kind: 'expired' }
 
-export type Scheme = ReturnType<typeof createScheme>
-
 const DAY_MS = 86_400_000
 /** Days come round after this many: two letters of 32. */
 const DAYS = 1024
@@ -38,51 +36,60 @@ const FIRST = /^SRS0[-+=]([^=]+)=([^=]+)=([^=]+)=(.+)$/is
 const CHAINED = /^SRS1[-+=]([^=]+)=([^=]+)=([-+=].+)$/is
 const OF_ANOTHER = /^SRS0([-+=].+)$/is
 
-export function createScheme({ secrets, domain, hashLength, days, now }: SchemeOptions) {
-  const today = () => Math.floor(now() / DAY_MS) % DAYS
+export class Scheme {
+  readonly #deps: SchemeOptions
 
-  function isGenuine(hash: string, parts: readonly string[]): boolean {
-    if (hash.length < hashLength || hash.length > LONGEST_HASH || !/^[A-Za-z0-9+/]+$/.test(hash)) return false
-    const given = Buffer.from(lower(hash))
-    return secrets.some((secret) => timingSafeEqual(Buffer.from(lower(hashOf(secret, parts, given.length))), given))
+  constructor(deps: SchemeOptions) {
+    this.#deps = deps
   }
 
-  function isRecent(stamp: string): boolean {
+  /** The address of ours that holds this one; undefined if there is none. */
+  rewrite(address: string): string | undefined {
+    const read = readAddress(address)
+    if (!read || read.domain.includes('=')) return undefined
+    return writeAddress({ local: this.#localOf(read), domain: this.#deps.domain })
+  }
+
+  /** What the local part of an address of ours holds; undefined if it is none of this scheme's. */
+  restore(local: string): Restored | undefined {
+    if (!/^SRS[01][-+=]/i.test(local)) return undefined
+    const [, chainHash = '', first = '', rest] = CHAINED.exec(local) ?? []
+    if (rest !== undefined)
+      return this.#isGenuine(chainHash, [first, rest]) ? found({ local: `SRS0${rest}`, domain: first }) : FORGED
+    const [, hash = '', stamp = '', host = '', user] = FIRST.exec(local) ?? []
+    if (user === undefined || !this.#isGenuine(hash, [stamp, host, user])) return FORGED
+    return this.#isRecent(stamp) ? found({ local: user, domain: host }) : { kind: 'expired' }
+  }
+
+  #today() {
+    return Math.floor(this.#deps.now() / DAY_MS) % DAYS
+  }
+
+  #isGenuine(hash: string, parts: readonly string[]): boolean {
+    if (hash.length < this.#deps.hashLength || hash.length > LONGEST_HASH || !/^[A-Za-z0-9+/]+$/.test(hash))
+      return false
+    const given = Buffer.from(lower(hash))
+    return this.#deps.secrets.some((secret) =>
+      timingSafeEqual(Buffer.from(lower(hashOf(secret, parts, given.length))), given),
+    )
+  }
+
+  #isRecent(stamp: string): boolean {
     const [high = -1, low = -1] = [...stamp.toUpperCase()].map((letter) => LETTERS.indexOf(letter))
     if (stamp.length !== 2 || high < 0 || low < 0) return false
     // A day ahead is the other side of midnight, on a server whose clock is not quite ours.
-    return (today() + 1 - (high * 32 + low) + DAYS) % DAYS <= days + 1
+    return (this.#today() + 1 - (high * 32 + low) + DAYS) % DAYS <= this.#deps.days + 1
   }
 
-  function localOf({ local, domain: host }: Address): string {
-    const hash = (...parts: readonly string[]) => hashOf(secrets[0] ?? '', parts, hashLength)
+  #localOf({ local, domain: host }: Address): string {
+    const hash = (...parts: readonly string[]) => hashOf(this.#deps.secrets[0] ?? '', parts, this.#deps.hashLength)
     const [, , first = '', rest] = CHAINED.exec(local) ?? []
     if (rest !== undefined) return `SRS1=${hash(first, rest)}=${first}=${rest}`
     const [, user] = OF_ANOTHER.exec(local) ?? []
     if (user !== undefined) return `SRS1=${hash(host, user)}=${host}=${user}`
-    const day = today()
+    const day = this.#today()
     const stamp = `${LETTERS[day >> 5]}${LETTERS[day & 31]}`
     return `SRS0=${hash(stamp, host, local)}=${stamp}=${host}=${local}`
-  }
-
-  return {
-    /** The address of ours that holds this one; undefined if there is none. */
-    rewrite(address: string): string | undefined {
-      const read = readAddress(address)
-      if (!read || read.domain.includes('=')) return undefined
-      return writeAddress({ local: localOf(read), domain })
-    },
-
-    /** What the local part of an address of ours holds; undefined if it is none of this scheme's. */
-    restore(local: string): Restored | undefined {
-      if (!/^SRS[01][-+=]/i.test(local)) return undefined
-      const [, chainHash = '', first = '', rest] = CHAINED.exec(local) ?? []
-      if (rest !== undefined)
-        return isGenuine(chainHash, [first, rest]) ? found({ local: `SRS0${rest}`, domain: first }) : FORGED
-      const [, hash = '', stamp = '', host = '', user] = FIRST.exec(local) ?? []
-      if (user === undefined || !isGenuine(hash, [stamp, host, user])) return FORGED
-      return isRecent(stamp) ? found({ local: user, domain: host }) : { kind: 'expired' }
-    },
   }
 }
 

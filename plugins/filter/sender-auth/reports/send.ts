@@ -65,18 +65,22 @@ const GIVE_UP_MS = 4 * DAY_MS
 /** Records removed in one commit. */
 const TOGETHER = 500
 
-export function createSend(parts: SendDeps) {
-  const { store, clock, log, hostname, submit, by } = parts
+export class ReportSender {
+  readonly #parts: SendDeps
+
+  constructor(parts: SendDeps) {
+    this.#parts = parts
+  }
 
   /** One report to one address; undefined when it must be tried again. */
-  async function sendTo(destination: Destination, outgoing: Outgoing, gzipped: Buffer): Promise<SentTo | undefined> {
+  async #sendTo(destination: Destination, outgoing: Outgoing, gzipped: Buffer): Promise<SentTo | undefined> {
     const { address, most = Number.POSITIVE_INFINITY } = destination
     const { day, policy, by } = outgoing
     // The day's end, not now: a report sent again is the same message.
     const at = secondsOf(day).end * 1000
-    const content = writeReportMail({ ...outgoing, hostname, to: address, at }, gzipped)
+    const content = writeReportMail({ ...outgoing, hostname: this.#parts.hostname, to: address, at }, gzipped)
     if (content.length > most) return { address, outcome: 'too large' }
-    const { reply, id } = await submit({
+    const { reply, id } = await this.#parts.submit({
       from: by.email,
       to: [{ address, notify: ['NEVER'] }],
       content,
@@ -87,83 +91,81 @@ export function createSend(parts: SendDeps) {
     return { address, outcome, reply: format(reply), ...(id === undefined ? {} : { message: id }) }
   }
 
-  async function sendAll(outgoing: Outgoing): Promise<{ readonly sent: SentTo[]; readonly isComplete: boolean }> {
+  async #sendAll(outgoing: Outgoing): Promise<{ readonly sent: SentTo[]; readonly isComplete: boolean }> {
     const resolve = limitQuestions(
-      parts.dns,
+      this.#parts.dns,
       100,
-      AbortSignal.any([parts.signal, AbortSignal.timeout(parts.timeoutMs)]),
+      AbortSignal.any([this.#parts.signal, AbortSignal.timeout(this.#parts.timeoutMs)]),
     )
     const gzipped = compress(outgoing)
     const sent: SentTo[] = []
     let isComplete = true
-    for (const wish of destinationsOf(outgoing.policy.record, parts.destinations)) {
+    for (const wish of destinationsOf(outgoing.policy.record, this.#parts.destinations)) {
       const confirmed = await confirm(outgoing.policy, wish, resolve)
       if (confirmed.kind === 'unwanted') sent.push({ address: wish.address, outcome: 'not authorised' })
       if (confirmed.kind !== 'wanted') {
         isComplete &&= confirmed.kind === 'unwanted'
         continue
       }
-      const one = await sendTo(confirmed.destination, outgoing, gzipped)
+      const one = await this.#sendTo(confirmed.destination, outgoing, gzipped)
       if (one) sent.push(one)
       else isComplete = false
     }
     return { sent, isComplete }
   }
 
-  async function rowsAbout(day: string, domain: string): Promise<CountedRow[]> {
+  async #rowsAbout(day: string, domain: string): Promise<CountedRow[]> {
     const rows: CountedRow[] = []
-    for await (const [, value] of store.scan(rowsOf(day, domain))) rows.push(decode<CountedRow>(value))
+    for await (const [, value] of this.#parts.store.scan(rowsOf(day, domain))) rows.push(decode<CountedRow>(value))
     return rows.sort((a, b) => b.count - a.count)
   }
 
   /** The report of one domain and day; undefined when it must be tried again. */
-  async function sendOne(day: string, policy: DayRecord, by: Reporter): Promise<SentReport | undefined> {
-    const id = hashOf(hostname, policy.domain, day)
-    const rows = await rowsAbout(day, policy.domain)
-    const { sent: to, isComplete } = await sendAll({ id, day, policy, rows, by })
-    if (!isComplete && clock.now() - secondsOf(day).end * 1000 < GIVE_UP_MS) return undefined
+  async #sendOne(day: string, policy: DayRecord, by: Reporter): Promise<SentReport | undefined> {
+    const id = hashOf(this.#parts.hostname, policy.domain, day)
+    const rows = await this.#rowsAbout(day, policy.domain)
+    const { sent: to, isComplete } = await this.#sendAll({ id, day, policy, rows, by })
+    if (!isComplete && this.#parts.clock.now() - secondsOf(day).end * 1000 < GIVE_UP_MS) return undefined
     const { domain, messages } = policy
-    const report: SentReport = { day, domain, id, at: clock.now(), messages, rows: rows.length, to }
+    const report: SentReport = { day, domain, id, at: this.#parts.clock.now(), messages, rows: rows.length, to }
     const gone: Op[] = [{ del: dayKey(day, domain) }]
-    for await (const [key] of store.scan(rowsOf(day, domain))) gone.push({ del: key })
-    await store.commit([...gone, { put: sentKey(day, domain), value: encode(report) }])
+    for await (const [key] of this.#parts.store.scan(rowsOf(day, domain))) gone.push({ del: key })
+    await this.#parts.store.commit([...gone, { put: sentKey(day, domain), value: encode(report) }])
     return report
   }
 
   /** What is due now, told as it is sent. One domain's trouble is not another's. */
-  async function* sendDue(): AsyncGenerator<SentReport> {
-    await parts.flush()
-    if (!by) return
-    const today = dayOf(clock.now() - SETTLED_MS)
-    for await (const [key, value] of store.scan(daysBefore(today))) {
+  async *sendDue(): AsyncGenerator<SentReport> {
+    await this.#parts.flush()
+    if (!this.#parts.by) return
+    const today = dayOf(this.#parts.clock.now() - SETTLED_MS)
+    for await (const [key, value] of this.#parts.store.scan(daysBefore(today))) {
       const [, day, domain] = unkey(key)
       try {
-        const report = await sendOne(`${day}`, decode<DayRecord>(value), by)
+        const report = await this.#sendOne(`${day}`, decode<DayRecord>(value), this.#parts.by)
         if (report) yield report
-        else log.info('DMARC report waits', { domain, day })
+        else this.#parts.log.info('DMARC report waits', { domain, day })
       } catch (cause) {
         // It is still noted as due, so the next round tries again.
-        log.warn('DMARC report not sent', { domain, day, cause })
+        this.#parts.log.warn('DMARC report not sent', { domain, day, cause })
       }
     }
   }
 
-  async function removeAll(range: Parameters<Store['scan']>[0]): Promise<void> {
+  async #removeAll(range: Parameters<Store['scan']>[0]): Promise<void> {
     const ops: Op[] = []
-    for await (const [key] of store.scan({ ...range, limit: TOGETHER })) ops.push({ del: key })
-    if (ops.length > 0) await store.commit(ops)
-    if (ops.length === TOGETHER) await removeAll(range)
+    for await (const [key] of this.#parts.store.scan({ ...range, limit: TOGETHER })) ops.push({ del: key })
+    if (ops.length > 0) await this.#parts.store.commit(ops)
+    if (ops.length === TOGETHER) await this.#removeAll(range)
   }
 
   /** Forgets what is old. */
-  async function sweep(): Promise<void> {
-    const oldest = dayOf(clock.now() - parts.keepMs)
-    await removeAll(sentBefore(oldest))
-    await removeAll(receivedBefore(oldest))
-    const useless = dayOf(clock.now() - 2 * GIVE_UP_MS)
-    await removeAll(rowsBefore(useless))
-    await removeAll(daysBefore(useless))
+  async sweep(): Promise<void> {
+    const oldest = dayOf(this.#parts.clock.now() - this.#parts.keepMs)
+    await this.#removeAll(sentBefore(oldest))
+    await this.#removeAll(receivedBefore(oldest))
+    const useless = dayOf(this.#parts.clock.now() - 2 * GIVE_UP_MS)
+    await this.#removeAll(rowsBefore(useless))
+    await this.#removeAll(daysBefore(useless))
   }
-
-  return { sendDue, sweep }
 }

@@ -46,33 +46,55 @@ const MANY_ROWS = 2000
 const TOGETHER = 500
 const TRIES = 5
 
-export function createTally({ store, log, now, rows: maxRows, domains: maxDomains }: TallyDeps): Tally {
-  let pending = new Map<string, Pending>()
-  let count = 0
-  let writing: Promise<void> = Promise.resolve()
-  let today = ''
-  const domainsToday = new Set<string>()
+export class StoredTally implements Tally {
+  readonly #deps: TallyDeps
+  #pending = new Map<string, Pending>()
+  #count = 0
+  #writing: Promise<void> = Promise.resolve()
+  #today = ''
+  readonly #domainsToday = new Set<string>()
 
-  function isWelcome(day: string, domain: string): boolean {
-    if (day !== today) domainsToday.clear()
-    today = day
-    if (!domainsToday.has(domain) && domainsToday.size >= maxDomains) return false
-    domainsToday.add(domain)
+  constructor(deps: TallyDeps) {
+    this.#deps = deps
+  }
+
+  add(policy: PublishedPolicy, row: Row) {
+    const day = dayOf(this.#deps.now())
+    if (!this.#isWelcome(day, policy.domain)) return
+    const of = `${day} ${policy.domain}`
+    const entry: Pending = this.#pending.get(of) ?? { day, policy, rows: new Map() }
+    this.#pending.set(of, entry)
+    entry.policy = policy
+    const hash = hashOf(JSON.stringify(row))
+    const known = entry.rows.get(hash)
+    if (known) known.count++
+    else {
+      entry.rows.set(hash, { row, count: 1 })
+      this.#count++
+    }
+    if (this.#count >= MANY_ROWS) void this.flush()
+  }
+
+  #isWelcome(day: string, domain: string): boolean {
+    if (day !== this.#today) this.#domainsToday.clear()
+    this.#today = day
+    if (!this.#domainsToday.has(domain) && this.#domainsToday.size >= this.#deps.domains) return false
+    this.#domainsToday.add(domain)
     return true
   }
 
-  async function write({ day, policy }: Pending, rows: readonly (readonly [string, CountedRow])[]): Promise<void> {
+  async #write({ day, policy }: Pending, rows: readonly (readonly [string, CountedRow])[]): Promise<void> {
     const at = dayKey(day, policy.domain)
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const was = await store.get(at)
+      const was = await this.#deps.store.get(at)
       const before = was && decode<DayRecord>(was)
       const ops: Op[] = []
       let { messages, rows: known, missed } = before ?? { messages: 0, rows: 0, missed: 0 }
       for (const [hash, { row, count }] of rows) {
         messages += count
         const key = rowKey(day, policy.domain, hash)
-        const value = await store.get(key)
-        if (!value && known >= maxRows) {
+        const value = await this.#deps.store.get(key)
+        if (!value && known >= this.#deps.rows) {
           missed += count
           continue
         }
@@ -82,48 +104,29 @@ export function createTally({ store, log, now, rows: maxRows, domains: maxDomain
       }
       const record: DayRecord = { ...policy, messages, rows: known, missed }
       const checks: Check[] = [{ key: at, is: was ?? 'absent' }]
-      if (await store.commit([...ops, { put: at, value: encode(record) }], checks)) return
+      if (await this.#deps.store.commit([...ops, { put: at, value: encode(record) }], checks)) return
     }
-    log.warn('DMARC counts not kept: others keep writing them', { domain: policy.domain, day })
+    this.#deps.log.warn('DMARC counts not kept: others keep writing them', { domain: policy.domain, day })
   }
 
-  async function writeAll(all: readonly Pending[]): Promise<void> {
+  async #writeAll(all: readonly Pending[]): Promise<void> {
     for (const one of all) {
       const rows = [...one.rows]
       try {
-        for (let from = 0; from < rows.length; from += TOGETHER) await write(one, rows.slice(from, from + TOGETHER))
+        for (let from = 0; from < rows.length; from += TOGETHER)
+          await this.#write(one, rows.slice(from, from + TOGETHER))
       } catch (cause) {
         // The store says itself that it fails; mail goes on without these counts.
-        log.warn('DMARC counts not kept', { domain: one.policy.domain, day: one.day, cause })
+        this.#deps.log.warn('DMARC counts not kept', { domain: one.policy.domain, day: one.day, cause })
       }
     }
   }
 
-  function flush(): Promise<void> {
-    const all = [...pending.values()]
-    pending = new Map()
-    count = 0
-    writing = writing.then(() => writeAll(all))
-    return writing
-  }
-
-  return {
-    add(policy, row) {
-      const day = dayOf(now())
-      if (!isWelcome(day, policy.domain)) return
-      const of = `${day} ${policy.domain}`
-      const entry: Pending = pending.get(of) ?? { day, policy, rows: new Map() }
-      pending.set(of, entry)
-      entry.policy = policy
-      const hash = hashOf(JSON.stringify(row))
-      const known = entry.rows.get(hash)
-      if (known) known.count++
-      else {
-        entry.rows.set(hash, { row, count: 1 })
-        count++
-      }
-      if (count >= MANY_ROWS) void flush()
-    },
-    flush,
+  flush(): Promise<void> {
+    const all = [...this.#pending.values()]
+    this.#pending = new Map()
+    this.#count = 0
+    this.#writing = this.#writing.then(() => this.#writeAll(all))
+    return this.#writing
   }
 }
