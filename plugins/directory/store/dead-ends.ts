@@ -7,7 +7,7 @@
 import { format, type Refusal, refuse } from 'iems'
 import type { DirectoryApi, Entry } from './api.ts'
 import { nameOfEntry } from './entry-view.ts'
-import type { Flow } from './mail-routing.ts'
+import type { MailRouting } from './mail-routing.ts'
 import { foldAddress } from './records.ts'
 
 const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
@@ -15,7 +15,7 @@ const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
 const DEPTH = 16
 
 /** Why mail for an address is refused; undefined when it reaches somebody, or leaves the directory. */
-async function whyNowhere(flow: Flow, address: string): Promise<Refusal | undefined> {
+async function whyNowhere(flow: MailRouting, address: string): Promise<Refusal | undefined> {
   const seen = new Set([foldAddress(address)])
   let refusal: Refusal | undefined
   let level = [address]
@@ -65,7 +65,7 @@ async function isCircle(service: DirectoryApi, start: string): Promise<boolean> 
 }
 
 /** One line for each entry that leads nowhere. */
-export async function* deadEnds(service: DirectoryApi, flow: Flow): AsyncGenerator<string> {
+export async function* deadEnds(service: DirectoryApi, flow: MailRouting): AsyncGenerator<string> {
   for await (const entry of service.all(['alias', 'group', 'account', 'domain'])) {
     const called = `${entry.kind} ${nameOfEntry(entry)}`
     const probe = probeOf(entry)

@@ -12,17 +12,20 @@ import {
   type ScramMechanism,
   verifierOptions,
 } from '../static/api.ts'
-import { Directory, type DirectoryApi, DirectoryChanged } from './api.ts'
+import { AccountSecrets } from './account-secrets.ts'
+import { DirectoryAccounts } from './accounts.ts'
+import { Directory, DirectoryChanged } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands/index.ts'
 import { deadEnds } from './dead-ends.ts'
-import { readFeed } from './feed.ts'
+import { DirectoryService } from './directory-service.ts'
 import { createFirst, firstOption } from './first.ts'
 import { sweepHistory } from './history.ts'
+import { createIdentities } from './identities.ts'
 import { reindex } from './indexes.ts'
-import { createLogins } from './logins.ts'
-import { createLookup } from './lookup.ts'
-import { createFlow } from './mail-routing.ts'
+import { Logins } from './logins.ts'
+import { Lookup } from './lookup.ts'
+import { MailRouting } from './mail-routing.ts'
 import { createKept } from './record-cache.ts'
 
 export * from './api.ts'
@@ -101,7 +104,7 @@ export const directory = definePlugin({
     const { store, clock } = ctx
     await reindex(store)
     const kept = createKept(store)
-    const lookup = createLookup(store, kept)
+    const lookup = new Lookup(store, kept)
     const changed = () => {
       kept.expire()
       ctx.signals.publish(IdentityChanged, {})
@@ -115,36 +118,37 @@ export const directory = definePlugin({
       policy: config.passwords,
       numbersFrom: config.posixNumbersFrom,
     })
-    const flow = createFlow(lookup, config)
-    const logins = createLogins({
-      lookup,
-      accountOf: flow.byLogin,
+    const flow = new MailRouting(lookup, config)
+    const accountOf = (login: string) => flow.byLogin(login)
+    const logins = new Logins({
+      accountOf,
       changes,
       clock,
       store,
       log: ctx.log,
-      issuer: config.issuer ?? ctx.hostname,
       scram: config.scram,
-      proxyLogin: config.proxyLogin,
       hashing: config.hashing,
     })
-    const service: DirectoryApi = {
-      ...lookup.service,
-      ...logins.service,
-      change: changes.change,
-      feed: (options) => readFeed(store, options),
-    }
+    const identities = createIdentities({
+      recordOf: (id) => lookup.account(id),
+      accountOf,
+      clock,
+      proxyLogin: config.proxyLogin,
+    })
+    const secrets = new AccountSecrets({ lookup, changes, clock, issuer: config.issuer ?? ctx.hostname })
+    const service = new DirectoryService({ store, lookup, changes, secrets })
+    const accounts = new DirectoryAccounts({ lookup, reader: service, flow, logins })
     const first = createFirst(config.first, { service, log: ctx.log })
     ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
-    ctx.offer(Accounts, { ...flow.accounts, identify: logins.identify })
+    ctx.offer(Accounts, accounts)
     ctx.offer(Directory, service)
     return {
       hooks: {
-        auth: { handler: logins.auth, mechanisms: ['PLAIN', ...config.scram] },
-        reidentify: ({ identity }) => logins.reidentify(identity),
-        authorize: ({ identity, username }) => logins.authorize(identity, username),
+        auth: { handler: (attempt) => logins.auth(attempt), mechanisms: ['PLAIN', ...config.scram] },
+        reidentify: ({ identity }) => identities.reidentify(identity),
+        authorize: ({ identity, username }) => identities.authorize(identity, username),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session.identity) : undefined),
-        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
+        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.maySendAs) : undefined),
         rcpt: ({ to, session }) => flow.rcpt(to.address, session),
         expand: ({ to }) => flow.expand(to),
         route: async ({ to }) => (await flow.routeOf(to.address))?.route,

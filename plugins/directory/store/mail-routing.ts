@@ -6,8 +6,8 @@
  * he writes himself.
  */
 import { type Identity, type Recipient, type Refusal, type Route, refuse, type Session } from 'iems'
-import { type Account, type AccountsApi, isAddress } from '../static/api.ts'
-import type { DirectoryAccount, Group, RoutingEntry } from './api.ts'
+import { isAddress } from '../static/api.ts'
+import type { Group, RoutingEntry } from './api.ts'
 import type { Lookup } from './lookup.ts'
 import { createOwnerOf } from './owner.ts'
 import { type AccountRecord, foldAddress, foldName, type Parted, partsOf } from './records.ts'
@@ -33,22 +33,29 @@ const DISABLED = refuse(550, '5.2.1', 'This mailbox is disabled')
 const NO_MEMBERS = refuse(550, '5.1.1', 'This group has no members')
 const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
 
-export type Flow = ReturnType<typeof createFlow>
+export class MailRouting {
+  readonly #lookup: Lookup
+  readonly #deps: FlowOptions
+  readonly ownerOf
+  readonly maySendAs
 
-export function createFlow(lookup: Lookup, { channel, subaddress, members, aliasSenders }: FlowOptions) {
-  const ownerOf = createOwnerOf(lookup, subaddress)
-  const maySendAs = createSenders({ lookup, ownerOf, aliasSenders })
+  constructor(lookup: Lookup, deps: FlowOptions) {
+    this.#lookup = lookup
+    this.#deps = deps
+    this.ownerOf = createOwnerOf(lookup, deps.subaddress)
+    this.maySendAs = createSenders({ lookup, ownerOf: this.ownerOf, aliasSenders: deps.aliasSenders })
+  }
 
   /** The addresses of all members, those of groups without an address of their own among them. */
-  async function addressesOf(group: Group): Promise<Addresses | undefined> {
+  async #addressesOf(group: Group): Promise<Addresses | undefined> {
     const addresses = new Set<string>()
     const groups = new Set([group.id])
     let isAnyDisabled = false
     for (const id of groups) {
-      for await (const member of lookup.service.members(id)) {
+      for await (const member of this.#lookup.members(id)) {
         if ('address' in member) addresses.add(member.address)
         else if ('id' in member) {
-          const entry = await lookup.byId(member.id)
+          const entry = await this.#lookup.byId(member.id)
           const [address] = entry?.kind === 'account' || entry?.kind === 'group' ? entry.addresses : []
           if (entry?.kind === 'group') groups.add(entry.id)
           else if (entry?.kind === 'account' && entry.status === 'disabled') isAnyDisabled = true
@@ -58,41 +65,41 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members, alias
             if (isAddress(mail)) addresses.add(mail)
           }
         }
-        if (addresses.size > members) return undefined
+        if (addresses.size > this.#deps.members) return undefined
       }
     }
     return { addresses: [...addresses], none: isAnyDisabled ? DISABLED : NO_MEMBERS }
   }
 
   /** Never an empty list: the address of an alias, a group or a forward that leads nowhere is refused. */
-  async function expand(to: Recipient): Promise<readonly Recipient[] | Refusal | undefined> {
-    const owner = await ownerOf(to.address)
-    if (owner?.kind === 'targets') return leadingSomewhere(to, { addresses: owner.to, none: NO_MAILBOX })
+  async expand(to: Recipient): Promise<readonly Recipient[] | Refusal | undefined> {
+    const owner = await this.ownerOf(to.address)
+    if (owner?.kind === 'targets') return this.#leadingSomewhere(to, { addresses: owner.to, none: NO_MAILBOX })
     if (owner?.kind === 'group') {
-      const found = await addressesOf(owner.group)
-      if (!found) throw new Error(`the group ${owner.group.name} has more than ${members} members`)
-      return leadingSomewhere(to, found)
+      const found = await this.#addressesOf(owner.group)
+      if (!found) throw new Error(`the group ${owner.group.name} has more than ${this.#deps.members} members`)
+      return this.#leadingSomewhere(to, found)
     }
     if (owner?.account.status === 'disabled') return DISABLED
     const forward = owner?.account.forward
     if (!forward) return undefined
     if (forward.keep) return [...forward.to.map((address) => ({ ...to, address })), to]
-    return leadingSomewhere(to, { addresses: forward.to, none: NO_MAILBOX }, true)
+    return this.#leadingSomewhere(to, { addresses: forward.to, none: NO_MAILBOX }, true)
   }
 
   /** All of the addresses if any of them may reach a mailbox; an address that names itself must be one. */
-  async function leadingSomewhere(
+  async #leadingSomewhere(
     to: Recipient,
     { addresses, none }: Addresses,
     isMailbox = false,
   ): Promise<readonly Recipient[] | Refusal> {
     const own = partsOf(to.address)
     const isOwn = (address: string) => own !== undefined && foldAddress(address) === `${own.local}@${own.domain}`
-    const keepsCopy = isMailbox || (own !== undefined && (await isRouted(own)))
+    const keepsCopy = isMailbox || (own !== undefined && (await this.#isRouted(own)))
     const others = keepsCopy ? addresses : addresses.filter((address) => !isOwn(address))
     let refusal = others.length < addresses.length ? LOOP : none
     for (const address of others) {
-      const no = isOwn(address) ? undefined : await deadEnd(address)
+      const no = isOwn(address) ? undefined : await this.deadEnd(address)
       if (!no) return others.map((one) => ({ ...to, address: one }))
       refusal = no
     }
@@ -100,130 +107,90 @@ export function createFlow(lookup: Lookup, { channel, subaddress, members, alias
   }
 
   /** Why mail for this address can reach no mailbox; undefined when it may. */
-  async function deadEnd(address: string): Promise<Refusal | undefined> {
-    const owner = await ownerOf(address)
+  async deadEnd(address: string): Promise<Refusal | undefined> {
+    const owner = await this.ownerOf(address)
     if (owner) return owner.kind === 'account' && owner.account.status === 'disabled' ? DISABLED : undefined
     const parts = partsOf(address)
-    const isOurs = parts !== undefined && (await lookup.named('domain', parts.domain)) !== undefined
-    return isOurs && !(await isRouted(parts)) ? NO_MAILBOX : undefined
+    const isOurs = parts !== undefined && (await this.#lookup.named('domain', parts.domain)) !== undefined
+    return isOurs && !(await this.#isRouted(parts)) ? NO_MAILBOX : undefined
   }
 
   /** What the most exact routing entry says; an account, and then a domain, that is ours comes between. */
-  async function routeOf(address: string): Promise<{ readonly route: Route; readonly why: string } | undefined> {
+  async routeOf(address: string): Promise<{ readonly route: Route; readonly why: string } | undefined> {
     const parts = partsOf(address)
     if (!parts) return undefined
     const { local, domain } = parts
     const by = (entry: RoutingEntry) => ({ route: entry.target, why: `routing entry ${entry.match}` })
-    const exact = (await lookup.named('route', `${local}@${domain}`)) ?? (await lookup.fitting('route', parts))?.entry
+    const exact =
+      (await this.#lookup.named('route', `${local}@${domain}`)) ?? (await this.#lookup.fitting('route', parts))?.entry
     if (exact) return by(exact)
-    const owner = await ownerOf(address)
-    const ours = await lookup.named('domain', domain)
+    const owner = await this.ownerOf(address)
+    const ours = await this.#lookup.named('domain', domain)
     if (owner?.kind === 'account' && owner.account.route) return { route: owner.account.route, why: owner.why }
-    if (owner && ours) return { route: { channel, nexthop: 'mailboxes' }, why: owner.why }
-    const ofDomain = await lookup.named('route', domain)
+    if (owner && ours) return { route: { channel: this.#deps.channel, nexthop: 'mailboxes' }, why: owner.why }
+    const ofDomain = await this.#lookup.named('route', domain)
     if (ofDomain) return by(ofDomain)
-    if (ours) return { route: { channel, nexthop: 'mailboxes' }, why: `domain ${ours.name}` }
-    const wider = (await ofParents(domain)) ?? (await lookup.named('route', '*'))
+    if (ours) return { route: { channel: this.#deps.channel, nexthop: 'mailboxes' }, why: `domain ${ours.name}` }
+    const wider = (await this.#ofParents(domain)) ?? (await this.#lookup.named('route', '*'))
     return wider && by(wider)
   }
 
-  async function ofParents(domain: string): Promise<RoutingEntry | undefined> {
+  async #ofParents(domain: string): Promise<RoutingEntry | undefined> {
     for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1)) {
-      const found = await lookup.named('route', `*${domain.slice(dot)}`)
+      const found = await this.#lookup.named('route', `*${domain.slice(dot)}`)
       if (found) return found
     }
     return undefined
   }
 
   /** Whether this recipient is one at all, and may be written to. */
-  async function rcpt(address: string, session: Session): Promise<Refusal | undefined> {
-    const owner = await ownerOf(address)
-    return owner?.kind === 'group' ? mayWrite(owner.group, session) : deadEnd(address)
+  async rcpt(address: string, session: Session): Promise<Refusal | undefined> {
+    const owner = await this.ownerOf(address)
+    return owner?.kind === 'group' ? this.#mayWrite(owner.group, session) : this.deadEnd(address)
   }
 
-  async function isRouted(parts: Parted): Promise<boolean> {
+  async #isRouted(parts: Parted): Promise<boolean> {
     const { local, domain } = parts
     return (
-      (await lookup.named('route', `${local}@${domain}`)) !== undefined ||
-      (await lookup.fitting('route', parts)) !== undefined ||
-      (await lookup.named('route', domain)) !== undefined
+      (await this.#lookup.named('route', `${local}@${domain}`)) !== undefined ||
+      (await this.#lookup.fitting('route', parts)) !== undefined ||
+      (await this.#lookup.named('route', domain)) !== undefined
     )
   }
 
-  async function mayWrite(group: Group, session: Session): Promise<Refusal | undefined> {
+  async #mayWrite(group: Group, session: Session): Promise<Refusal | undefined> {
     if (group.addresses.length === 0 || group.senders === 'anyone') return undefined
     const id = session.identity?.account
     if (id !== undefined && group.senders === 'accounts') return undefined
-    if (id !== undefined && (await isIn(id, group.id))) return undefined
+    if (id !== undefined && (await this.#isIn(id, group.id))) return undefined
     const isPartOf = group.senders === 'members' ? 'its members' : 'accounts here'
     return refuse(550, '5.7.2', `Only ${isPartOf} may write to this address, after logging in`)
   }
 
   /** Whether an account or group is in a group, through others too. */
-  async function isIn(id: string, group: string): Promise<boolean> {
-    return (await groupsOf(id)).has(group)
+  async #isIn(id: string, group: string): Promise<boolean> {
+    return (await this.groupsOf(id)).has(group)
   }
 
-  async function groupsOf(id: string): Promise<Set<string>> {
+  async groupsOf(id: string): Promise<Set<string>> {
     const groups = new Set<string>()
-    for await (const one of lookup.service.memberOf(id)) groups.add(one)
-    for (const group of groups) for await (const one of lookup.service.memberOf(group)) groups.add(one)
+    for await (const one of this.#lookup.memberOf(id)) groups.add(one)
+    for (const group of groups) for await (const one of this.#lookup.memberOf(group)) groups.add(one)
     return groups
   }
 
   /** RFC 6409 section 6.1: an authenticated client sends as an address of its account, or as one it was given leave for. */
-  async function mail(from: string, identity: Identity | undefined): Promise<Refusal | undefined> {
-    if (identity?.account === undefined || from === '' || (await maySendAs(identity.account, from))) return undefined
+  async mail(from: string, identity: Identity | undefined): Promise<Refusal | undefined> {
+    if (identity?.account === undefined || from === '' || (await this.maySendAs(identity.account, from)))
+      return undefined
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
   }
 
   /** By name, or by an address of its own; its domain may be the alias of another. */
-  async function byLogin(login: string): Promise<AccountRecord | undefined> {
-    const named = await lookup.named('account', foldName(login))
+  async byLogin(login: string): Promise<AccountRecord | undefined> {
+    const named = await this.#lookup.named('account', foldName(login))
     if (named) return named
-    const { owner } = await formsOf(ownerOf, login)
+    const { owner } = await formsOf(this.ownerOf, login)
     return owner?.kind === 'account' && owner.detail === undefined ? owner.account : undefined
-  }
-
-  /** The Accounts service but for logging in, for whoever asks who has a mailbox. */
-  const accounts: Omit<AccountsApi, 'identify'> = {
-    async byId(id) {
-      const entry = await lookup.byId(id)
-      return entry?.kind === 'account' ? accountOf(entry) : undefined
-    },
-    async byName(name) {
-      const entry = await lookup.named('account', foldName(name))
-      return entry && accountOf(entry)
-    },
-    async byLogin(login) {
-      const account = await byLogin(login)
-      return account && accountOf(account)
-    },
-    maySendAs,
-    async byAddress(address) {
-      const owner = await ownerOf(address)
-      if (owner?.kind !== 'account') return undefined
-      return { account: accountOf(owner.account), ...(owner.detail === undefined ? {} : { detail: owner.detail }) }
-    },
-    async *list() {
-      for await (const entry of lookup.service.list('account')) yield accountOf(entry)
-    },
-    async groupsOf(id) {
-      const found = await Promise.all([...(await groupsOf(id))].map((group) => lookup.byId(group)))
-      return found.flatMap((entry) => (entry?.kind === 'group' ? [entry.name] : []))
-    },
-  }
-
-  return { ownerOf, expand, deadEnd, routeOf, rcpt, mail, byLogin, accounts }
-}
-
-/** What others get to know of an account. */
-function accountOf({ id, name, addresses, displayName, quota }: DirectoryAccount | AccountRecord): Account {
-  return {
-    id,
-    name,
-    addresses,
-    ...(displayName === undefined ? {} : { displayName }),
-    ...(quota === undefined ? {} : { quota }),
   }
 }

@@ -61,7 +61,7 @@ function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings
     ...shared,
     moveAll: messages.moveAll,
     removed: (ref) => void sweep.purge(ref).catch((cause: unknown) => log.error('not purged', { cause })),
-    groupsOf: accounts.groupsOf,
+    groupsOf: (account) => accounts.groupsOf(account),
     maxMailboxes: settings.limits.mailboxes,
   })
   const uploads = createUploads({ ...shared, maxOctets: settings.uploads.maxOctets, keepMs: settings.uploads.keep })

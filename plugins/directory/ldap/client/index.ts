@@ -5,12 +5,13 @@
  */
 import { type Command, definePlugin, readAuthorities } from 'iems'
 import { Accounts, authorizeOwn, refuseForeignAuthors } from '../../static/api.ts'
+import { LdapAccounts } from './accounts.ts'
 import { createCache } from './cache.ts'
 import { Connection, type ServerAddress, Unreachable } from './connection.ts'
-import { createFlow } from './mail-routing.ts'
+import { LdapMailRouting } from './mail-routing.ts'
 import { mappingOf, options } from './options.ts'
-import { createPool } from './pool.ts'
-import { createSource, type Source } from './source.ts'
+import { Pool } from './pool.ts'
+import { Source } from './source.ts'
 
 export const ldapClient = definePlugin({
   name: 'ldap-client',
@@ -30,8 +31,8 @@ export const ldapClient = definePlugin({
     }
     const common = { servers, size: config.connections, limits, rest: timeouts.rest, clock, log }
     const open = (server: ServerAddress) => Connection.open(server, tls, limits)
-    const logins = createPool({ ...common, open })
-    const searches = createPool({
+    const logins = new Pool({ ...common, open })
+    const searches = new Pool({
       ...common,
       async open(server) {
         const connection = await open(server)
@@ -42,32 +43,36 @@ export const ldapClient = definePlugin({
       },
     })
     const mapping = mappingOf(config)
-    const source = createSource({
+    const source = new Source({
       mapping,
       cached: createCache(config.cache, clock),
       search: (search) => searches.use((connection) => connection.search(search)),
       members: config.members,
     })
-    const flow = createFlow({
+    const flow = new LdapMailRouting({
       ...config,
       source,
       base: mapping.accounts.base,
       isRight: (dn, password) => logins.use((connection) => connection.bind(dn, password)),
     })
-    ctx.offer(Accounts, flow.accounts)
+    const accounts = new LdapAccounts(flow, source)
+    ctx.offer(Accounts, accounts)
     return {
       refresh: async () => path === undefined || (await readAuthorities(path)) === ca,
       hooks: {
-        auth: flow.auth,
-        authorize: (wish) => authorizeOwn(flow.accounts, wish),
+        auth: (attempt) => flow.auth(attempt),
+        authorize: (wish) => authorizeOwn(accounts, wish),
         reidentify: ({ identity }) => flow.reidentify(identity),
         mail: ({ from, session }) => (config.ownAddress ? flow.mail(from, session) : undefined),
-        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, flow.accounts.maySendAs) : undefined),
+        check: (message) =>
+          config.ownAuthor
+            ? refuseForeignAuthors(message, (id, address) => accounts.maySendAs(id, address))
+            : undefined,
         rcpt: ({ to }) => flow.rcpt(to.address),
         expand: ({ to }) => flow.expand(to),
         route: ({ to }) => flow.route(to.address),
       },
-      backends: searches.backends,
+      backends: () => searches.backends(),
       commands: { 'ldap lookup': lookupCommand(source) },
       close() {
         logins.close()

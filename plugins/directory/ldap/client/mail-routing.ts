@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Attempt, Identity, Recipient, Refusal, Route, Session } from 'iems'
 import { refuse } from 'iems'
-import { type Account, type AccountsApi, readAddress } from '../../static/api.ts'
+import { readAddress } from '../../static/api.ts'
 import type { LdapAccount, LdapGroup, Source } from './source.ts'
 
 export interface FlowDeps {
@@ -29,131 +29,116 @@ type Owner =
   | { readonly kind: 'account'; readonly account: LdapAccount; readonly detail?: string }
   | { readonly kind: 'group'; readonly group: LdapGroup }
 
-export function createFlow(parts: FlowDeps) {
-  const { source, isRight, channel, subaddress, members } = parts
-  const domains = new Set(parts.domains.map((domain) => readAddress(`x@${domain}`)?.domain))
+export class LdapMailRouting {
+  readonly #parts: FlowDeps
+  readonly #domains
 
-  async function ownerOf(address: string): Promise<Owner | undefined> {
+  constructor(parts: FlowDeps) {
+    this.#parts = parts
+    this.#domains = new Set(parts.domains.map((domain) => readAddress(`x@${domain}`)?.domain))
+  }
+
+  async ownerOf(address: string): Promise<Owner | undefined> {
     const read = readAddress(address)
-    if (!read || !domains.has(read.domain)) return undefined
+    if (!read || !this.#domains.has(read.domain)) return undefined
     const { local, domain } = read
-    const exact = await directly(`${local}@${domain}`)
-    const at = subaddress === '' ? -1 : local.indexOf(subaddress)
+    const exact = await this.#directly(`${local}@${domain}`)
+    const at = this.#parts.subaddress === '' ? -1 : local.indexOf(this.#parts.subaddress)
     if (exact || at < 1) return exact
-    const plain = await directly(`${local.slice(0, at)}@${domain}`)
-    return plain?.kind === 'account' ? { ...plain, detail: detailOf(address, subaddress) } : plain
+    const plain = await this.#directly(`${local.slice(0, at)}@${domain}`)
+    return plain?.kind === 'account' ? { ...plain, detail: detailOf(address, this.#parts.subaddress) } : plain
   }
 
   /** An address of its own, without a detail. */
-  async function ownedBy(address: string): Promise<LdapAccount | undefined> {
-    const owner = await ownerOf(address)
+  async ownedBy(address: string): Promise<LdapAccount | undefined> {
+    const owner = await this.ownerOf(address)
     return owner?.kind === 'account' && owner.detail === undefined ? owner.account : undefined
   }
 
-  async function directly(address: string): Promise<Owner | undefined> {
-    const account = await source.byAddress(address)
+  async #directly(address: string): Promise<Owner | undefined> {
+    const account = await this.#parts.source.byAddress(address)
     if (account) return { kind: 'account', account }
-    const group = await source.groupByAddress(address)
+    const group = await this.#parts.source.groupByAddress(address)
     return group && { kind: 'group', group }
   }
 
   /** The addresses of all members, through other groups too, each once. */
-  async function addressesOf(group: LdapGroup): Promise<string[]> {
+  async #addressesOf(group: LdapGroup): Promise<string[]> {
     const addresses = new Map<string, string>()
     const groups = new Map([[group.dn.toLowerCase(), group]])
     for (const one of groups.values()) {
       for (const text of one.members) {
-        const found = text.includes('=') ? await source.member(text) : { addresses: [text] }
+        const found = text.includes('=') ? await this.#parts.source.member(text) : { addresses: [text] }
         if (found && 'members' in found) groups.set(found.dn.toLowerCase(), found)
         else if (found?.addresses[0]) addresses.set(found.addresses[0].toLowerCase(), found.addresses[0])
-        if (addresses.size > members) throw new Error(`the group ${group.name} has more than ${members} members`)
+        if (addresses.size > this.#parts.members)
+          throw new Error(`the group ${group.name} has more than ${this.#parts.members} members`)
       }
     }
     return [...addresses.values()]
   }
 
-  async function expand(to: Recipient): Promise<readonly Recipient[] | undefined> {
-    const owner = await ownerOf(to.address)
+  async expand(to: Recipient): Promise<readonly Recipient[] | undefined> {
+    const owner = await this.ownerOf(to.address)
     const each = (addresses: readonly string[]) => addresses.map((address) => ({ ...to, address }))
-    if (owner?.kind === 'group') return each(await addressesOf(owner.group))
+    if (owner?.kind === 'group') return each(await this.#addressesOf(owner.group))
     return owner && owner.account.forward.length > 0 ? each(owner.account.forward) : undefined
   }
 
-  async function route(address: string): Promise<Route | undefined> {
-    if (!domains.has(readAddress(address)?.domain)) return undefined
-    const owner = await ownerOf(address)
+  async route(address: string): Promise<Route | undefined> {
+    if (!this.#domains.has(readAddress(address)?.domain)) return undefined
+    const owner = await this.ownerOf(address)
     const host = owner?.kind === 'account' ? owner.account.mailHost : undefined
-    return host === undefined ? { channel, nexthop: 'mailboxes' } : { channel: parts.mailHostChannel, nexthop: host }
+    return host === undefined
+      ? { channel: this.#parts.channel, nexthop: 'mailboxes' }
+      : { channel: this.#parts.mailHostChannel, nexthop: host }
   }
 
-  async function rcpt(address: string): Promise<Refusal | undefined> {
-    if (!domains.has(readAddress(address)?.domain) || (await ownerOf(address))) return undefined
+  async rcpt(address: string): Promise<Refusal | undefined> {
+    if (!this.#domains.has(readAddress(address)?.domain) || (await this.ownerOf(address))) return undefined
     return refuse(550, '5.1.1', 'No such mailbox here')
   }
 
-  async function maySendAs(id: string, address: string): Promise<boolean> {
-    const owner = await ownerOf(address)
+  async maySendAs(id: string, address: string): Promise<boolean> {
+    const owner = await this.ownerOf(address)
     if (owner?.kind === 'account' && owner.account.id === id) return true
-    return (await source.byId(id))?.sendAs.some((given) => isGiven(given, address)) ?? false
+    return (await this.#parts.source.byId(id))?.sendAs.some((given) => isGiven(given, address)) ?? false
   }
 
   /** RFC 6409 section 6.1. */
-  async function mail(from: string, { identity }: Session): Promise<Refusal | undefined> {
-    if (identity?.account === undefined || from === '' || (await maySendAs(identity.account, from))) return undefined
+  async mail(from: string, { identity }: Session): Promise<Refusal | undefined> {
+    if (identity?.account === undefined || from === '' || (await this.maySendAs(identity.account, from)))
+      return undefined
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
   }
 
-  async function auth(attempt: Attempt): Promise<Identity | undefined> {
+  async auth(attempt: Attempt): Promise<Identity | undefined> {
     if (attempt.kind !== 'password' || attempt.password === '' || attempt.username === '') return undefined
-    const account = await source.byLogin(attempt.username)
+    const account = await this.#parts.source.byLogin(attempt.username)
     // Nobody is asked about as well, or it would be seen how soon the answer comes.
-    const isHim = await isRight(account?.dn ?? `cn=${randomUUID()},${parts.base}`, attempt.password)
-    return account && isHim && !account.isDisabled ? identityOf(account, shownAt(account)) : undefined
+    const isHim = await this.#parts.isRight(account?.dn ?? `cn=${randomUUID()},${this.#parts.base}`, attempt.password)
+    return account && isHim && !account.isDisabled ? this.identityOf(account, shownAt(account)) : undefined
   }
 
   /** A changed password is seen where the server tells when it was changed; it may be the cache's lifetime later. */
-  async function reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
+  async reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
     if (id === undefined) return undefined
-    const account = await source.byId(id)
+    const account = await this.#parts.source.byId(id)
     if (!account || account.isDisabled || (credential !== undefined && isLater(shownAt(account), credential)))
       return refuse(535, '5.7.8', 'The login is no longer valid')
-    return identityOf(account, credential)
+    return this.identityOf(account, credential)
   }
 
   /** `credential`: when the password that was shown had been changed. */
-  const identityOf = ({ id, name }: LdapAccount, credential?: string): Identity => ({
-    kind: 'identity',
-    user: name,
-    account: id,
-    mayRelay: parts.mayRelay,
-    ...(credential === undefined ? {} : { credential }),
-  })
-
-  const accounts: AccountsApi = {
-    byId: async (id) => plain(await source.byId(id)),
-    byName: async (name) => plain(await source.byName(name)),
-    byLogin: async (login) => plain((await source.byLogin(login)) ?? (await ownedBy(login))),
-    maySendAs,
-    async byAddress(address) {
-      const owner = await ownerOf(address)
-      if (owner?.kind !== 'account') return undefined
-      const { account, detail } = owner
-      return { account: plain(account) as Account, ...(detail === undefined ? {} : { detail }) }
-    },
-    async *list() {
-      for await (const account of source.list()) yield plain(account) as Account
-    },
-    async identify(login) {
-      const account = await source.byLogin(login)
-      return account && !account.isDisabled ? identityOf(account) : undefined
-    },
-    async groupsOf(id) {
-      const account = await source.byId(id)
-      return account ? source.groupsOf(account.dn) : []
-    },
+  identityOf({ id, name }: LdapAccount, credential?: string): Identity {
+    return {
+      kind: 'identity',
+      user: name,
+      account: id,
+      mayRelay: this.#parts.mayRelay,
+      ...(credential === undefined ? {} : { credential }),
+    }
   }
-
-  return { expand, route, rcpt, mail, auth, reidentify, accounts }
 }
 
 /** When the password was changed, of a login that showed it; empty where the server does not say. */
@@ -173,13 +158,6 @@ function isGiven(given: string, address: string): boolean {
     allowed.domain === asked?.domain &&
     (allowed.local === '*' || allowed.local === asked.local)
   )
-}
-
-/** What others get to know of an account. */
-function plain(account: LdapAccount | undefined): Account | undefined {
-  if (!account) return undefined
-  const { dn, forward, mailHost, sendAs, passwordChanged, isDisabled, ...rest } = account
-  return rest
 }
 
 /** The case of the detail is the sender's: it may name a folder. */

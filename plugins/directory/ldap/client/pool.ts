@@ -22,51 +22,68 @@ export interface PoolDeps {
 /** Who may wait for a connection. */
 const WAITING = 1000
 
-export type Pool = ReturnType<typeof createPool>
+export class Pool {
+  readonly #deps: PoolDeps
+  readonly #idle: { readonly connection: Connection; readonly server: ServerAddress }[] = []
+  readonly #failed = new Map<ServerAddress, { readonly at: number; readonly failures: number; readonly why: string }>()
+  readonly #turns
+  #isClosed = false
 
-export function createPool({ servers, open, size, limits, rest, clock, log }: PoolDeps) {
-  const idle: { readonly connection: Connection; readonly server: ServerAddress }[] = []
-  const failed = new Map<ServerAddress, { readonly at: number; readonly failures: number; readonly why: string }>()
-  const turns = createSemaphore({ atOnce: size, waiting: WAITING, patience: limits.request })
-  let isClosed = false
+  constructor(deps: PoolDeps) {
+    this.#deps = deps
+    this.#turns = createSemaphore({ atOnce: deps.size, waiting: WAITING, patience: deps.limits.request })
+  }
+
+  backends(): Backend[] {
+    return this.#deps.servers.map((server) => {
+      const { failures = 0, why } = this.#failed.get(server) ?? {}
+      const name = `${server.host}:${server.port}`
+      return { service: 'ldap', server: name, failures, ...(why === undefined ? {} : { lastFailure: why }) }
+    })
+  }
+
+  close() {
+    this.#isClosed = true
+    for (const { connection } of this.#idle.splice(0)) connection.close()
+  }
 
   /** Those that did not fail lately first, each in the order of the configuration. */
-  function inOrder(): ServerAddress[] {
+  #inOrder(): ServerAddress[] {
     const isResting = (server: ServerAddress) =>
-      clock.now() - (failed.get(server)?.at ?? Number.NEGATIVE_INFINITY) < rest
-    return [...servers.filter((server) => !isResting(server)), ...servers.filter(isResting)]
+      this.#deps.clock.now() - (this.#failed.get(server)?.at ?? Number.NEGATIVE_INFINITY) < this.#deps.rest
+    return [...this.#deps.servers.filter((server) => !isResting(server)), ...this.#deps.servers.filter(isResting)]
   }
 
   /** A connection of before that is still open. */
-  function kept(server: ServerAddress): Connection | undefined {
-    for (let at = idle.length - 1; at >= 0; at--) {
-      if (idle[at]?.server !== server) continue
-      const [found] = idle.splice(at, 1)
+  #kept(server: ServerAddress): Connection | undefined {
+    for (let at = this.#idle.length - 1; at >= 0; at--) {
+      if (this.#idle[at]?.server !== server) continue
+      const [found] = this.#idle.splice(at, 1)
       if (found?.connection.isOpen) return found.connection
     }
     return undefined
   }
 
-  async function onOne<T>(server: ServerAddress, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const before = kept(server)
+  async #onOne<T>(server: ServerAddress, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const before = this.#kept(server)
     try {
-      return await on(before ?? (await open(server)), server, work)
+      return await this.#on(before ?? (await this.#deps.open(server)), server, work)
     } catch (cause) {
       if (!(cause instanceof Unreachable) || !before) throw cause
       // The server may have closed it while nobody used it.
-      return on(await open(server), server, work)
+      return this.#on(await this.#deps.open(server), server, work)
     }
   }
 
-  async function on<T>(
+  async #on<T>(
     connection: Connection,
     server: ServerAddress,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     try {
       const result = await work(connection)
-      if (isClosed) connection.close()
-      else idle.push({ connection, server })
+      if (this.#isClosed) connection.close()
+      else this.#idle.push({ connection, server })
       return result
     } catch (cause) {
       connection.close()
@@ -74,28 +91,30 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
     }
   }
 
-  async function onAny<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async #onAny<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     let cause: unknown = new Unreachable('closed')
-    for (const server of isClosed ? [] : inOrder()) {
+    for (const server of this.#isClosed ? [] : this.#inOrder()) {
       try {
-        const result = await onOne(server, work)
-        if (failed.delete(server)) log.info('the LDAP server can be reached again', { host: server.host })
+        const result = await this.#onOne(server, work)
+        if (this.#failed.delete(server))
+          this.#deps.log.info('the LDAP server can be reached again', { host: server.host })
         return result
       } catch (error) {
         if (!(error instanceof Unreachable)) throw error
         cause = error
-        if (!failed.has(server)) log.warn('the LDAP server cannot be reached', { host: server.host, cause })
-        const failures = (failed.get(server)?.failures ?? 0) + 1
-        failed.set(server, { at: clock.now(), failures, why: error.message })
+        if (!this.#failed.has(server))
+          this.#deps.log.warn('the LDAP server cannot be reached', { host: server.host, cause })
+        const failures = (this.#failed.get(server)?.failures ?? 0) + 1
+        this.#failed.set(server, { at: this.#deps.clock.now(), failures, why: error.message })
       }
     }
     throw cause
   }
 
   /** Runs the work on a connection, and again on another server's when one cannot be reached. */
-  async function use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
-      return await turns.take(() => onAny(work))
+      return await this.#turns.take(() => this.#onAny(work))
     } catch (cause) {
       if (!(cause instanceof SemaphoreRejected)) throw cause
       const why = cause.isLate
@@ -103,19 +122,5 @@ export function createPool({ servers, open, size, limits, rest, clock, log }: Po
         : 'too many wait for the LDAP server'
       throw new Unreachable(why)
     }
-  }
-
-  return {
-    use,
-    backends: (): Backend[] =>
-      servers.map((server) => {
-        const { failures = 0, why } = failed.get(server) ?? {}
-        const name = `${server.host}:${server.port}`
-        return { service: 'ldap', server: name, failures, ...(why === undefined ? {} : { lastFailure: why }) }
-      }),
-    close() {
-      isClosed = true
-      for (const { connection } of idle.splice(0)) connection.close()
-    },
   }
 }

@@ -45,37 +45,47 @@ const BINARY: readonly string[] = ['objectguid', 'objectsid']
 /** Groups that somebody is in, through others too. */
 const MAX_GROUPS = 1000
 
-export type Source = ReturnType<typeof createSource>
+export class Source {
+  readonly #deps: SourceDeps
+  readonly #accounts
+  readonly #groups
+  readonly #isAccount
+  readonly #isGroup
+  readonly #accountAttributes
+  readonly #groupAttributes
 
-export function createSource({ mapping, cached, search, members: most }: SourceDeps) {
-  const { accounts, groups } = mapping
-  const isAccount = compileFilter(accounts.filter)
-  const isGroup = compileFilter(groups.filter)
-  const accountAttributes = [
-    accounts.id,
-    accounts.name,
-    ...accounts.addresses.map(attributeOf),
-    accounts.displayName,
-    accounts.passwordChanged,
-    ...accounts.disabled.map(attributeOf),
-    ...[accounts.quota, accounts.forward, accounts.mailHost, accounts.sendAs].filter((name) => name !== undefined),
-  ]
-  const groupAttributes = [groups.name, ...groups.addresses.map(attributeOf), ...groups.members]
+  constructor(deps: SourceDeps) {
+    this.#deps = deps
+    const { accounts, groups } = deps.mapping
+    this.#accounts = accounts
+    this.#groups = groups
+    this.#isAccount = compileFilter(accounts.filter)
+    this.#isGroup = compileFilter(groups.filter)
+    this.#accountAttributes = [
+      accounts.id,
+      accounts.name,
+      ...accounts.addresses.map(attributeOf),
+      accounts.displayName,
+      accounts.passwordChanged,
+      ...accounts.disabled.map(attributeOf),
+      ...[accounts.quota, accounts.forward, accounts.mailHost, accounts.sendAs].filter((name) => name !== undefined),
+    ]
+    this.#groupAttributes = [groups.name, ...groups.addresses.map(attributeOf), ...groups.members]
+  }
 
   // --- accounts ---
-
-  function accountIn(found: Found): LdapAccount {
+  #accountIn(found: Found): LdapAccount {
     const text = (name: string | undefined) => (name === undefined ? undefined : textsOf(found, name)[0])
-    const [id] = isBinary(accounts.id)
-      ? valuesOf(found, accounts.id).map((value) => value.toString('hex'))
-      : textsOf(found, accounts.id)
-    const name = text(accounts.name)
+    const [id] = isBinary(this.#accounts.id)
+      ? valuesOf(found, this.#accounts.id).map((value) => value.toString('hex'))
+      : textsOf(found, this.#accounts.id)
+    const name = text(this.#accounts.name)
     if (id === undefined || !ID.test(id) || name === undefined)
-      throw new Error(`${found.dn} has no usable ${id === undefined ? accounts.id : accounts.name}`)
-    const quota = Number(text(accounts.quota) ?? Number.NaN)
-    const displayName = text(accounts.displayName)
-    const mailHost = text(accounts.mailHost)
-    const passwordChanged = text(accounts.passwordChanged)
+      throw new Error(`${found.dn} has no usable ${id === undefined ? this.#accounts.id : this.#accounts.name}`)
+    const quota = Number(text(this.#accounts.quota) ?? Number.NaN)
+    const displayName = text(this.#accounts.displayName)
+    const mailHost = text(this.#accounts.mailHost)
+    const passwordChanged = text(this.#accounts.passwordChanged)
     const disabledBy = (one: string) =>
       textsOf(found, attributeOf(one))
         .map(fold)
@@ -84,10 +94,10 @@ export function createSource({ mapping, cached, search, members: most }: SourceD
       id,
       name,
       dn: found.dn,
-      addresses: addressesIn(found, accounts.addresses),
-      forward: accounts.forward === undefined ? [] : textsOf(found, accounts.forward),
-      sendAs: accounts.sendAs === undefined ? [] : textsOf(found, accounts.sendAs),
-      isDisabled: accounts.disabled.some(disabledBy),
+      addresses: addressesIn(found, this.#accounts.addresses),
+      forward: this.#accounts.forward === undefined ? [] : textsOf(found, this.#accounts.forward),
+      sendAs: this.#accounts.sendAs === undefined ? [] : textsOf(found, this.#accounts.sendAs),
+      isDisabled: this.#accounts.disabled.some(disabledBy),
       ...(passwordChanged === undefined ? {} : { passwordChanged }),
       ...(displayName === undefined ? {} : { displayName }),
       ...(Number.isSafeInteger(quota) && quota >= 0 ? { quota } : {}),
@@ -95,92 +105,126 @@ export function createSource({ mapping, cached, search, members: most }: SourceD
     }
   }
 
-  async function account(by: string, filter: Filter): Promise<LdapAccount | undefined> {
-    const found = await search({
-      base: accounts.base,
+  async #account(by: string, filter: Filter): Promise<LdapAccount | undefined> {
+    const found = await this.#deps.search({
+      base: this.#accounts.base,
       scope: 'sub',
-      filter: all(isAccount, filter),
-      attributes: accountAttributes,
+      filter: all(this.#isAccount, filter),
+      attributes: this.#accountAttributes,
       most: 2,
     })
     if (found.length > 1) throw new Error(`two accounts of the LDAP server have the ${by}`)
-    return found[0] && accountIn(found[0])
+    return found[0] && this.#accountIn(found[0])
   }
-  const known = (by: string, filter: Filter) => cached(`account ${by}`, () => account(by, filter))
+
+  #known(by: string, filter: Filter) {
+    return this.#deps.cached(`account ${by}`, () => this.#account(by, filter))
+  }
 
   /** Asked each time: who is no longer there, or stands elsewhere, logs in accordingly. */
-  const byLogin = (login: string) =>
-    account(`login ${login}`, any(...accounts.logins.map((name) => equality(name, login))))
-  const byName = (name: string) => known(`name ${fold(name)}`, equality(accounts.name, name))
-  const byId = (id: string) =>
-    known(`id ${id}`, equality(accounts.id, isBinary(accounts.id) ? Buffer.from(id, 'hex') : id))
-  const byAddress = (address: string) => known(`address ${address}`, anyAddress(accounts.addresses, address))
+  byLogin(login: string) {
+    return this.#account(`login ${login}`, any(...this.#accounts.logins.map((name) => equality(name, login))))
+  }
 
-  async function* list(): AsyncGenerator<LdapAccount> {
-    const search_ = { base: accounts.base, scope: 'sub', filter: isAccount, attributes: accountAttributes } as const
-    for (const found of await search(search_)) yield accountIn(found)
+  byName(name: string) {
+    return this.#known(`name ${fold(name)}`, equality(this.#accounts.name, name))
+  }
+
+  byId(id: string) {
+    return this.#known(
+      `id ${id}`,
+      equality(this.#accounts.id, isBinary(this.#accounts.id) ? Buffer.from(id, 'hex') : id),
+    )
+  }
+
+  byAddress(address: string) {
+    return this.#known(`address ${address}`, anyAddress(this.#accounts.addresses, address))
+  }
+
+  async *list(): AsyncGenerator<LdapAccount> {
+    const search_ = {
+      base: this.#accounts.base,
+      scope: 'sub',
+      filter: this.#isAccount,
+      attributes: this.#accountAttributes,
+    } as const
+    for (const found of await this.#deps.search(search_)) yield this.#accountIn(found)
   }
 
   // --- groups ---
-
-  async function groupIn(found: Found): Promise<LdapGroup> {
+  async #groupIn(found: Found): Promise<LdapGroup> {
     const members: string[] = []
-    for (const name of groups.members) members.push(...(await allOf(found, name)))
+    for (const name of this.#groups.members) members.push(...(await this.#allOf(found, name)))
     return {
       dn: found.dn,
-      name: textsOf(found, groups.name)[0] ?? found.dn,
-      addresses: addressesIn(found, groups.addresses),
+      name: textsOf(found, this.#groups.name)[0] ?? found.dn,
+      addresses: addressesIn(found, this.#groups.addresses),
       members,
     }
   }
 
   /** Active Directory tells some values, and which: `member;range=0-1499`. */
-  async function allOf(found: Found, name: string): Promise<string[]> {
+  async #allOf(found: Found, name: string): Promise<string[]> {
     const texts = textsOf(found, name)
     let part = found
     for (;;) {
       const range = rangeIn(part, name)
       if (!range) return texts
       texts.push(...textsOf(part, range.key))
-      if (texts.length > most) throw new Error(`${found.dn} has more than ${most} members`)
+      if (texts.length > this.#deps.members) throw new Error(`${found.dn} has more than ${this.#deps.members} members`)
       if (range.next === undefined) return texts
-      const asked = { base: found.dn, scope: 'base', filter: isGroup } as const
-      const [next] = await search({ ...asked, attributes: [`${name};range=${range.next}-*`], most: 1 })
+      const asked = { base: found.dn, scope: 'base', filter: this.#isGroup } as const
+      const [next] = await this.#deps.search({ ...asked, attributes: [`${name};range=${range.next}-*`], most: 1 })
       if (!next) return texts
       part = next
     }
   }
 
-  async function groupByAddress(address: string): Promise<LdapGroup | undefined> {
-    return cached(`group ${address}`, async () => {
-      const filter = all(isGroup, anyAddress(groups.addresses, address))
-      const found = await search({ base: groups.base, scope: 'sub', filter, attributes: groupAttributes, most: 2 })
+  async groupByAddress(address: string): Promise<LdapGroup | undefined> {
+    return this.#deps.cached(`group ${address}`, async () => {
+      const filter = all(this.#isGroup, anyAddress(this.#groups.addresses, address))
+      const found = await this.#deps.search({
+        base: this.#groups.base,
+        scope: 'sub',
+        filter,
+        attributes: this.#groupAttributes,
+        most: 2,
+      })
       if (found.length > 1) throw new Error(`two groups of the LDAP server have ${address}`)
-      return found[0] && groupIn(found[0])
+      return found[0] && this.#groupIn(found[0])
     })
   }
 
   /** Who or what has a DN. */
-  async function member(dn: string): Promise<LdapAccount | LdapGroup | undefined> {
-    return cached(`dn ${fold(dn)}`, async () => {
+  async member(dn: string): Promise<LdapAccount | LdapGroup | undefined> {
+    return this.#deps.cached(`dn ${fold(dn)}`, async () => {
       const asked = { base: dn, scope: 'base', most: 1 } as const
-      const [person] = await search({ ...asked, filter: isAccount, attributes: accountAttributes })
-      if (person) return accountIn(person)
-      const [group] = await search({ ...asked, filter: isGroup, attributes: groupAttributes })
-      return group && groupIn(group)
+      const [person] = await this.#deps.search({
+        ...asked,
+        filter: this.#isAccount,
+        attributes: this.#accountAttributes,
+      })
+      if (person) return this.#accountIn(person)
+      const [group] = await this.#deps.search({ ...asked, filter: this.#isGroup, attributes: this.#groupAttributes })
+      return group && this.#groupIn(group)
     })
   }
 
   /** The names of all groups that somebody is in. */
-  async function groupsOf(dn: string): Promise<readonly string[]> {
-    return cached(`groups ${fold(dn)}`, async () => {
+  async groupsOf(dn: string): Promise<readonly string[]> {
+    return this.#deps.cached(`groups ${fold(dn)}`, async () => {
       const names = new Map<string, string>()
       const asked = new Set([dn])
       for (const one of asked) {
-        const filter = all(isGroup, any(...groups.members.map((name) => equality(name, one))))
-        const found = await search({ base: groups.base, scope: 'sub', filter, attributes: [groups.name] })
+        const filter = all(this.#isGroup, any(...this.#groups.members.map((name) => equality(name, one))))
+        const found = await this.#deps.search({
+          base: this.#groups.base,
+          scope: 'sub',
+          filter,
+          attributes: [this.#groups.name],
+        })
         for (const group of found) {
-          names.set(fold(group.dn), textsOf(group, groups.name)[0] ?? group.dn)
+          names.set(fold(group.dn), textsOf(group, this.#groups.name)[0] ?? group.dn)
           asked.add(group.dn)
         }
         if (names.size > MAX_GROUPS) throw new Error(`${dn} is in more than ${MAX_GROUPS} groups`)
@@ -188,8 +232,6 @@ export function createSource({ mapping, cached, search, members: most }: SourceD
       return [...names.values()]
     })
   }
-
-  return { byLogin, byName, byId, byAddress, list, groupByAddress, member, groupsOf }
 }
 
 const fold = (text: string) => text.normalize('NFKC').toLowerCase()

@@ -8,14 +8,14 @@ import { Directory } from '../../store/api.ts'
 import { createAccess } from './access.ts'
 import type { OperationsDeps } from './asker.ts'
 import { Connection } from './connection.ts'
-import { createLogin } from './login.ts'
+import { Login } from './login.ts'
 import { Operations } from './operations.ts'
 import { options } from './options.ts'
 import { parseDn } from './protocol/dn.ts'
 import { disconnection } from './protocol/responses.ts'
-import { createSearching } from './search.ts'
-import { createTree } from './tree.ts'
-import { createWriting } from './writing.ts'
+import { Searching } from './search.ts'
+import { Tree } from './tree.ts'
+import { Writing } from './writing.ts'
 
 export const ldap = definePlugin({
   name: 'ldap',
@@ -23,14 +23,14 @@ export const ldap = definePlugin({
   needs: [Directory],
   async setup(config, ctx) {
     const directory = ctx.use(Directory)
-    const tree = createTree(directory, parseDn(config.suffix) ?? [])
+    const tree = new Tree(directory, parseDn(config.suffix) ?? [])
     const access = createAccess(directory, config)
     const parts: OperationsDeps = {
       directory,
       tree,
       access,
-      searching: createSearching(directory, tree, access),
-      writing: createWriting(directory, tree, { ...config, log: ctx.log }),
+      searching: new Searching(directory, tree, access),
+      writing: new Writing(directory, tree, { ...config, log: ctx.log }),
       options: config,
       clock: ctx.clock,
     }
@@ -58,14 +58,14 @@ async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal 
   client.socket.setNoDelay(true)
   input.attach(client.socket)
   output.attach(client.socket)
-  const login = createLogin({ open, directory, tree, mayShow: () => isSecure || options.authWithoutTls })
+  const login = new Login({ open, directory, tree, mayShow: () => isSecure || options.authWithoutTls })
   const operations = new Operations(parts, {
     output,
     login,
     identity: () => open.session.identity,
     mayStartTls: () => client.mayStartTls && !isSecure,
     isSecure: () => isSecure,
-    mechanisms: login.mechanisms,
+    mechanisms: () => login.mechanisms(),
     async isOwnPassword(account, username, password) {
       // Passwords for programs are not for the web, unless they are for just that.
       const web = ctx.openSession({ protocol: 'HTTP', brings: 'nothing', remote, local })

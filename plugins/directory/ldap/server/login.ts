@@ -43,53 +43,73 @@ interface Exchange {
   next(): Promise<Result>
 }
 
-export function createLogin({ open, directory, tree, mayShow }: LoginDeps) {
-  let waiting: Exchange | undefined
+export class Login {
+  readonly #deps: LoginDeps
+  #waiting: Exchange | undefined
 
-  function mechanisms(): readonly SaslMechanism[] {
-    return open.mechanisms().filter((one) => OFFERED.includes(one) && (mayShow() || !CLEAR.includes(one)))
+  constructor(deps: LoginDeps) {
+    this.#deps = deps
   }
 
-  async function bind(request: BindRequest): Promise<Result> {
+  /** Ends what waits for a client that is gone. */
+  end() {
+    this.#waiting?.answer(undefined)
+    this.#waiting = undefined
+  }
+
+  mechanisms(): readonly SaslMechanism[] {
+    return this.#deps.open
+      .mechanisms()
+      .filter((one) => OFFERED.includes(one) && (this.#deps.mayShow() || !CLEAR.includes(one)))
+  }
+
+  async bind(request: BindRequest): Promise<Result> {
     const { sasl, simple, version } = request
-    const exchange = waiting
-    waiting = undefined
+    const exchange = this.#waiting
+    this.#waiting = undefined
     if (exchange && (sasl?.mechanism !== exchange.mechanism || version !== 3)) exchange.answer(undefined)
     else if (exchange) return proceed(exchange, sasl?.credentials)
-    open.update({ identity: undefined })
+    this.#deps.open.update({ identity: undefined })
     if (version !== 3) return { result: 'protocolError', text: 'only version 3 is spoken here' }
-    if (sasl) return begin(sasl.mechanism, sasl.credentials)
+    if (sasl) return this.#begin(sasl.mechanism, sasl.credentials)
     if (simple === undefined) return { result: 'authMethodNotSupported', text: 'simple and SASL are known' }
-    return password(request.name, simple)
+    return this.#password(request.name, simple)
   }
 
-  async function password(name: string, given: Buffer): Promise<Result> {
+  async #password(name: string, given: Buffer): Promise<Result> {
     if (given.length === 0)
       // RFC 4513 section 5.1.2: a client that forgot the password must not take this for a login.
       return name === '' ? SUCCESS : { result: 'unwillingToPerform', text: 'a name needs a password' }
     if (name === '') return { result: 'invalidCredentials' }
-    if (!mayShow()) return { result: 'confidentialityRequired', text: 'passwords are taken only under TLS' }
-    return resultOf(await open.auth({ kind: 'password', username: await usernameIn(name), password: given.toString() }))
+    if (!this.#deps.mayShow()) return { result: 'confidentialityRequired', text: 'passwords are taken only under TLS' }
+    return resultOf(
+      await this.#deps.open.auth({
+        kind: 'password',
+        username: await this.#usernameIn(name),
+        password: given.toString(),
+      }),
+    )
   }
 
   /** A DN, or the name or address that the same person logs in with elsewhere. */
-  async function usernameIn(text: string): Promise<string> {
+  async #usernameIn(text: string): Promise<string> {
     const dn = parseDn(text)
-    const place = dn && tree.placeOf(dn)
+    const place = dn && this.#deps.tree.placeOf(dn)
     if (place?.kind !== 'placed') return text
-    const node = await tree.nodeAt(place)
+    const node = await this.#deps.tree.nodeAt(place)
     if (node?.kind === 'account') return node.name
     const name = place.rdn.length === 1 ? inName(place.rdn, 'uid') : undefined
     // They may be known to somebody else than the directory; who stands elsewhere in it is not who is meant.
-    return node || name === undefined || (await directory.byName('account', name)) ? text : name
+    return node || name === undefined || (await this.#deps.directory.byName('account', name)) ? text : name
   }
 
   /** RFC 4513 section 5.2.1.8: `dn:` and a DN, or `u:` and a name. */
-  const readAuthzid = (text: string): string | Promise<string> =>
-    text.startsWith('dn:') ? usernameIn(text.slice(3)) : text.replace(/^u:/, '')
+  #readAuthzid(text: string): string | Promise<string> {
+    return text.startsWith('dn:') ? this.#usernameIn(text.slice(3)) : text.replace(/^u:/, '')
+  }
 
-  function begin(name: string, initial: Buffer | undefined): Promise<Result> {
-    const mechanism = mechanisms().find((one) => one === name)
+  #begin(name: string, initial: Buffer | undefined): Promise<Result> {
+    const mechanism = this.mechanisms().find((one) => one === name)
     if (!mechanism) return Promise.resolve({ result: 'authMethodNotSupported', text: 'see supportedSASLMechanisms' })
     let final: Buffer | undefined
     let tell: (result: Result) => void = () => {}
@@ -109,36 +129,25 @@ export function createLogin({ open, directory, tree, mayShow }: LoginDeps) {
       }
       return new Promise<Buffer | undefined>((resolve) => {
         exchange.answer = resolve
-        waiting = exchange
+        this.#waiting = exchange
         tell({ result: 'saslBindInProgress', saslCredentials: Buffer.from(challenge) })
       })
     }
     const first = exchange.next()
-    void open.authenticate({ mechanism, initial, ask, readAuthzid }).then(
+    void this.#deps.open.authenticate({ mechanism, initial, ask, readAuthzid: (text) => this.#readAuthzid(text) }).then(
       (answer) =>
         tell({ ...resultOf(answer), ...(final && answer.kind === 'identity' ? { saslCredentials: final } : {}) }),
       () => tell({ result: 'other' }),
     )
     return first
   }
-
-  function proceed(exchange: Exchange, response: Buffer | undefined): Promise<Result> {
-    const next = exchange.next()
-    exchange.answer(response ?? Buffer.alloc(0))
-    return next
-  }
-
-  return {
-    bind,
-    mechanisms,
-    /** Ends what waits for a client that is gone. */
-    end() {
-      waiting?.answer(undefined)
-      waiting = undefined
-    },
-  }
 }
-export type Login = ReturnType<typeof createLogin>
+
+function proceed(exchange: Exchange, response: Buffer | undefined): Promise<Result> {
+  const next = exchange.next()
+  exchange.answer(response ?? Buffer.alloc(0))
+  return next
+}
 
 function resultOf(answer: Identity | Refusal): Result {
   if (answer.kind === 'identity') return SUCCESS

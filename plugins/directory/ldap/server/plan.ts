@@ -26,99 +26,107 @@ const ALL_KINDS: readonly EntryKind[] = ['account', 'group', 'unit', 'object', '
 /** Of these an entry has one class and the auxiliary ones; others may have any. */
 const LISTED_KINDS: readonly EntryKind[] = ['domain', 'alias', 'route']
 
-export function createPlanner(directory: DirectoryApi, tree: Tree) {
-  async function* maybe(entry: Promise<Entry | undefined>): AsyncGenerator<Entry> {
-    const found = await entry
-    if (found) yield found
+export class Planner {
+  readonly #directory: DirectoryApi
+  readonly #tree: Tree
+
+  constructor(directory: DirectoryApi, tree: Tree) {
+    this.#directory = directory
+    this.#tree = tree
   }
 
-  async function* byIds(ids: AsyncIterable<string | undefined>): AsyncGenerator<Entry> {
+  async *#byIds(ids: AsyncIterable<string | undefined>): AsyncGenerator<Entry> {
     for await (const id of ids) {
-      const entry = id === undefined ? undefined : await directory.byId(id)
+      const entry = id === undefined ? undefined : await this.#directory.byId(id)
       if (entry) yield entry
     }
   }
 
-  async function idOf(dn: string): Promise<string | undefined> {
+  async #idOf(dn: string): Promise<string | undefined> {
     const parsed = parseDn(dn)
-    const node = parsed && (await tree.resolve(parsed))
+    const node = parsed && (await this.#tree.resolve(parsed))
     return node && 'id' in node ? node.id : undefined
   }
 
-  const groupsOf = (dn: string): AsyncIterable<Entry> => byIds(tree.groupsOf(dn))
+  #groupsOf(dn: string): AsyncIterable<Entry> {
+    return this.#byIds(this.#tree.groupsOf(dn))
+  }
 
-  async function* membersOf(dn: string): AsyncGenerator<Entry> {
-    const id = await idOf(dn)
+  async *#membersOf(dn: string): AsyncGenerator<Entry> {
+    const id = await this.#idOf(dn)
     if (id === undefined) return
-    for await (const member of directory.members(id)) {
-      const entry = 'id' in member ? await directory.byId(member.id) : undefined
+    for await (const member of this.#directory.members(id)) {
+      const entry = 'id' in member ? await this.#directory.byId(member.id) : undefined
       if (entry) yield entry
     }
   }
 
-  async function* addressed(address: string): AsyncGenerator<Entry> {
-    yield* directory.find({ attribute: 'mail', value: address, how: 'equal' })
-    yield* directory.find({ attribute: 'maillocaladdress', value: address, how: 'equal' })
-    yield* maybe(directory.byName('alias', address))
-    yield* maybe(directory.byName('route', address))
+  async *#addressed(address: string): AsyncGenerator<Entry> {
+    yield* this.#directory.find({ attribute: 'mail', value: address, how: 'equal' })
+    yield* this.#directory.find({ attribute: 'maillocaladdress', value: address, how: 'equal' })
+    yield* maybe(this.#directory.byName('alias', address))
+    yield* maybe(this.#directory.byName('route', address))
   }
 
-  async function* matched(match: string): AsyncGenerator<Entry> {
-    yield* maybe(directory.byName('alias', match))
-    yield* maybe(directory.byName('route', match))
+  async *#matched(match: string): AsyncGenerator<Entry> {
+    yield* maybe(this.#directory.byName('alias', match))
+    yield* maybe(this.#directory.byName('route', match))
   }
 
-  function equal(base: string, value: string): Plan | undefined {
+  #equal(base: string, value: string): Plan | undefined {
     switch (base) {
       case 'entryuuid':
-        return { cost: COST.one, entries: () => maybe(directory.byId(value.toLowerCase())) }
+        return { cost: COST.one, entries: () => maybe(this.#directory.byId(value.toLowerCase())) }
       case 'maillocaladdress':
-        return { cost: COST.equal, entries: () => addressed(value) }
+        return { cost: COST.equal, entries: () => this.#addressed(value) }
       case 'iems-match':
-        return { cost: COST.one, entries: () => matched(value) }
+        return { cost: COST.one, entries: () => this.#matched(value) }
       case 'iems-name':
-        return { cost: COST.one, entries: () => maybe(directory.byName('domain', value)) }
+        return { cost: COST.one, entries: () => maybe(this.#directory.byName('domain', value)) }
       case 'member':
       case 'uniquemember':
-        return { cost: COST.members, entries: () => groupsOf(value) }
+        return { cost: COST.members, entries: () => this.#groupsOf(value) }
       case 'memberof':
-        return { cost: COST.members, entries: () => membersOf(value) }
+        return { cost: COST.members, entries: () => this.#membersOf(value) }
       default:
         return isIndexed(base)
-          ? { cost: COST.equal, entries: () => directory.find({ attribute: base, value, how: 'equal' }) }
+          ? { cost: COST.equal, entries: () => this.#directory.find({ attribute: base, value, how: 'equal' }) }
           : undefined
     }
   }
 
-  function plan(filter: Filter): Plan | undefined {
+  plan(filter: Filter): Plan | undefined {
     switch (filter.kind) {
       case 'and': {
-        const plans = filter.of.map(plan).filter((one) => one !== undefined)
+        const plans = filter.of.map((filter) => this.plan(filter)).filter((one) => one !== undefined)
         return plans.sort((a, b) => a.cost - b.cost)[0]
       }
       case 'or': {
-        const plans = filter.of.map(plan).filter((one) => one !== undefined)
+        const plans = filter.of.map((filter) => this.plan(filter)).filter((one) => one !== undefined)
         if (plans.length < filter.of.length || plans.length === 0) return undefined
         return { cost: Math.max(...plans.map(({ cost }) => cost)), entries: () => inTurn(plans) }
       }
       case 'equal':
       case 'approx': {
         const base = describe(filter.attribute)?.key
-        return base === undefined || !isUtf8(filter.value) ? undefined : equal(base, filter.value.toString())
+        return base === undefined || !isUtf8(filter.value) ? undefined : this.#equal(base, filter.value.toString())
       }
       case 'substrings': {
         const base = describe(filter.attribute)?.key ?? ''
         const { initial } = filter
         if (!isIndexed(base) || !initial || !isUtf8(initial) || initial.toString().trim() === '') return undefined
         const value = initial.toString()
-        return { cost: COST.begins, entries: () => directory.find({ attribute: base, value, how: 'begins' }) }
+        return { cost: COST.begins, entries: () => this.#directory.find({ attribute: base, value, how: 'begins' }) }
       }
       default:
         return undefined
     }
   }
+}
 
-  return plan
+async function* maybe(entry: Promise<Entry | undefined>): AsyncGenerator<Entry> {
+  const found = await entry
+  if (found) yield found
 }
 
 async function* inTurn(plans: readonly Plan[]): AsyncGenerator<Entry> {

@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { DirectoryApi } from '../../store/api.ts'
 import { type Access, isReadable, type Readable, type Who } from './access.ts'
 import { type Candidate, compile, dnsIn, foldDnText, type Memberships, type Predicate } from './matching.ts'
-import { createPlanner, kindsIn } from './plan.ts'
+import { kindsIn, Planner } from './plan.ts'
 import { type Dn, parseDn } from './protocol/dn.ts'
 import { type Filter, termsOf } from './protocol/filter.ts'
 import type { SearchRequest } from './protocol/requests.ts'
@@ -33,8 +33,6 @@ export interface Searched {
   check(): void
 }
 
-export type Searching = ReturnType<typeof createSearching>
-
 /** Entries that are looked at before others get a turn. */
 const AT_ONCE = 64
 
@@ -47,51 +45,63 @@ function createTurns(): () => Promise<void> {
   }
 }
 
-export function createSearching(directory: DirectoryApi, tree: Tree, access: Access) {
-  const lazy = createLazy(directory, tree)
-  const plan = createPlanner(directory, tree)
-  const nextTurn = createTurns()
-  const top = tree.suffix[0] ?? []
+export class Searching {
+  readonly #directory: DirectoryApi
+  readonly #tree: Tree
+  readonly #access: Access
+  readonly #lazy
+  readonly #planner
+  readonly #nextTurn = createTurns()
+  readonly #top
 
-  function visible(who: Who, node: Node): Visible | undefined {
-    const readable = access.readable(who, node)
+  constructor(directory: DirectoryApi, tree: Tree, access: Access) {
+    this.#directory = directory
+    this.#tree = tree
+    this.#access = access
+    this.#lazy = createLazy(directory, tree)
+    this.#planner = new Planner(directory, tree)
+    this.#top = tree.suffix[0] ?? []
+  }
+
+  #visible(who: Who, node: Node): Visible | undefined {
+    const readable = this.#access.readable(who, node)
     if (!readable) return undefined
-    const attributes = attributesOf(node, top)
+    const attributes = attributesOf(node, this.#top)
     return { node, readable, attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
   }
 
   /** The entry of that name, if there is one that somebody may see. */
-  async function find(text: string, who: Who): Promise<Visible> {
+  async find(text: string, who: Who): Promise<Visible> {
     const dn = parseDn(text)
     if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
-    const node = await tree.resolve(dn)
-    const found = node && visible(who, node)
-    if (!found) throw new LdapError('noSuchObject', '', await nearestTo(dn, who))
+    const node = await this.#tree.resolve(dn)
+    const found = node && this.#visible(who, node)
+    if (!found) throw new LdapError('noSuchObject', '', await this.#nearestTo(dn, who))
     return found
   }
 
-  async function nearestTo(dn: Dn, who: Who): Promise<string> {
-    return who.kind === 'anonymous' ? '' : tree.nearest(dn)
+  async #nearestTo(dn: Dn, who: Who): Promise<string> {
+    return who.kind === 'anonymous' ? '' : this.#tree.nearest(dn)
   }
 
-  async function load(one: Visible, names: readonly LazyName[]): Promise<void> {
+  async #load(one: Visible, names: readonly LazyName[]): Promise<void> {
     for (const name of names) {
       if (one.attributes.has(name) || !isReadable(one.readable, name)) continue
-      const values = await lazy(one.node, name)
+      const values = await this.#lazy(one.node, name)
       if (values.length > 0) one.attributes.set(name, values)
     }
   }
 
-  function withOperational(one: Visible): Visible {
+  withOperational(one: Visible): Visible {
     if (!one.attributes.has('subschemasubentry')) addOperational(one.node, one.attributes)
     return one
   }
 
-  async function membershipsIn(filter: Filter): Promise<Memberships> {
+  async #membershipsIn(filter: Filter): Promise<Memberships> {
     const of = async (dns: readonly string[], ask: (id: string) => AsyncIterable<string>) => {
       const found = new Map<string, ReadonlySet<string>>()
       for (const text of dns) {
-        const node = await nodeOf(text)
+        const node = await this.#nodeOf(text)
         const folded = foldDnText(text)
         if (folded !== undefined && node && 'id' in node)
           found.set(folded, new Set(await Array.fromAsync(ask(node.id))))
@@ -101,85 +111,86 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
     const groupsOf = new Map<string, ReadonlySet<string>>()
     for (const text of dnsIn(filter, ['member', 'uniquemember'])) {
       const folded = foldDnText(text)
-      if (folded !== undefined) groupsOf.set(folded, new Set(await Array.fromAsync(tree.groupsOf(text))))
-    }
-    const membersOf = async function* (id: string) {
-      for await (const member of directory.members(id)) if ('id' in member) yield member.id
+      if (folded !== undefined) groupsOf.set(folded, new Set(await Array.fromAsync(this.#tree.groupsOf(text))))
     }
     return {
       groupsOf,
-      membersOf: await of(dnsIn(filter, ['memberof']), membersOf),
+      membersOf: await of(dnsIn(filter, ['memberof']), (id) => this.#membersOf(id)),
     }
   }
 
-  async function nodeOf(text: string): Promise<Node | undefined> {
+  async *#membersOf(id: string): AsyncGenerator<string> {
+    for await (const member of this.#directory.members(id)) if ('id' in member) yield member.id
+  }
+
+  async #nodeOf(text: string): Promise<Node | undefined> {
     const dn = parseDn(text)
-    return dn && tree.resolve(dn)
+    return dn && this.#tree.resolve(dn)
   }
 
   /** Everything in scope that the filter may mean, the base among it. */
-  async function* inScope(base: Node, { scope, filter }: SearchRequest): AsyncGenerator<Node> {
+  async *#inScope(base: Node, { scope, filter }: SearchRequest): AsyncGenerator<Node> {
     if (scope !== 'one') yield base
     if (scope === 'base') return
-    const planned = plan(filter)
+    const planned = this.#planner.plan(filter)
     if (planned) {
       const seen = new Set<string>()
       for await (const entry of planned.entries()) {
         if (seen.has(entry.id) || ('id' in base && base.id === entry.id) || isTop(entry)) continue
         seen.add(entry.id)
-        if (tree.isWithin(entry, base, scope)) yield entry
+        if (this.#tree.isWithin(entry, base, scope)) yield entry
       }
       // No index knows these.
-      if (base.kind === 'suffix') yield* tree.lists()
-    } else if (scope === 'one') yield* tree.children(base)
+      if (base.kind === 'suffix') yield* this.#tree.lists()
+    } else if (scope === 'one') yield* this.#tree.children(base)
     else if (base.kind === 'suffix') {
-      yield* tree.lists()
-      for await (const entry of directory.all(kindsIn(filter))) if (!isTop(entry)) yield entry
-    } else yield* tree.below(base)
+      yield* this.#tree.lists()
+      for await (const entry of this.#directory.all(kindsIn(filter))) if (!isTop(entry)) yield entry
+    } else yield* this.#tree.below(base)
   }
 
-  async function* search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
+  async *search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
     const { who, lookedAt, check } = asked
     const { filter } = request
-    const isMeant = compile(filter, await membershipsIn(filter))
+    const isMeant = compile(filter, await this.#membershipsIn(filter))
     const needed = lazyIn(filter)
     const needsDn = hasDnPart(filter)
     const needsOperational = basesIn(filter).some(isOperational)
     let looked = 0
-    for await (const node of inScope(base, request)) {
+    for await (const node of this.#inScope(base, request)) {
       check()
       if (++looked > lookedAt)
         throw new LdapError(
           'adminLimitExceeded',
           'too many entries to look at: ask for less, or by an indexed attribute',
         )
-      if (looked % AT_ONCE === 0) await nextTurn()
-      const one = visible(who, node)
+      if (looked % AT_ONCE === 0) await this.#nextTurn()
+      const one = this.#visible(who, node)
       if (!one) continue
-      if (needsOperational) withOperational(one)
-      if (needed.length > 0) await load(one, needed)
-      const dn = needsDn ? await tree.dnOf(node) : ''
+      if (needsOperational) this.withOperational(one)
+      if (needed.length > 0) await this.#load(one, needed)
+      const dn = needsDn ? await this.#tree.dnOf(node) : ''
       if (isMeant(candidateOf(one, dn)) === true) yield one
     }
   }
 
-  async function compare(one: Visible, attribute: string, value: Buffer): Promise<boolean> {
+  async compare(one: Visible, attribute: string, value: Buffer): Promise<boolean> {
     const description = describe(attribute)
     if (!description) throw new LdapError('undefinedAttributeType', 'there is no such attribute')
     const { base } = description
     if (!isReadable(one.readable, base)) throw new LdapError('insufficientAccessRights', 'this cannot be compared')
     const filter: Filter = { kind: 'equal', attribute, value }
-    if (isOperational(base)) withOperational(one)
-    await load(one, lazyIn({ kind: 'present', attribute }))
+    if (isOperational(base)) this.withOperational(one)
+    await this.#load(one, lazyIn({ kind: 'present', attribute }))
     if (!valuesOf(one, description)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
-    const isMeant: Predicate = compile(filter, await membershipsIn(filter))
+    const isMeant: Predicate = compile(filter, await this.#membershipsIn(filter))
     return isMeant(candidateOf(one, '')) === true
   }
 
-  async function show(one: Visible, selection: Selection, typesOnly: boolean): Promise<{ dn: string; shown: Shown }> {
-    if (selection.operational || [...selection.names].some(isOperational)) withOperational(one)
+  async show(one: Visible, selection: Selection, typesOnly: boolean): Promise<{ dn: string; shown: Shown }> {
+    if (selection.operational || [...selection.names].some(isOperational)) this.withOperational(one)
     const wanted = LAZY.filter((name) => selects(selection, name, name))
-    await load(one, wanted)
+    await this.#load(one, wanted)
     const shown: [string, readonly (string | Buffer)[]][] = []
     for (const [key, values] of one.attributes) {
       const description = describe(key)
@@ -187,10 +198,8 @@ export function createSearching(directory: DirectoryApi, tree: Tree, access: Acc
       if (!selects(selection, key, description.base)) continue
       shown.push([shownName(description), typesOnly ? [] : shownValues(description, values)])
     }
-    return { dn: await tree.dnOf(one.node), shown }
+    return { dn: await this.#tree.dnOf(one.node), shown }
   }
-
-  return { find, search, compare, show, withOperational }
 }
 
 /** Values of an attribute and of those that are kinds of it, by subtype or by options (RFC 4512 section 2.5). */

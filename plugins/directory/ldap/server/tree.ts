@@ -60,8 +60,6 @@ export type Place =
   | { readonly kind: ListedKind; readonly name: string }
   | TreePlace
 
-export type Tree = ReturnType<typeof createTree>
-
 const single = (rdn: Rdn | undefined): Ava | undefined => (rdn?.length === 1 ? rdn[0] : undefined)
 
 /** Each value is of an attribute of its own (X.501 section 9.3). */
@@ -92,16 +90,24 @@ function placedPath(node: Node): string | undefined {
   return 'attributes' in node ? pathOf(node) : undefined
 }
 
-export function createTree(directory: DirectoryApi, suffix: Dn) {
-  const suffixText = formatDn(suffix)
-  const rdn = (type: string, value: string): Rdn => [{ type, value }]
+export class Tree {
+  readonly #directory: DirectoryApi
+  readonly #suffix: Dn
+  readonly #suffixText
+  readonly suffix
+  readonly suffixText
 
-  /** The path of what these names are of, the entry's own first. */
-  const pathIn = (rdns: Dn): string => rdns.toReversed().map(nameOf).join('/')
+  constructor(directory: DirectoryApi, suffix: Dn) {
+    this.#directory = directory
+    this.#suffix = suffix
+    this.#suffixText = formatDn(suffix)
+    this.suffix = suffix
+    this.suffixText = this.#suffixText
+  }
 
   /** Undefined for names that no entry can have. */
-  function placeOf(dn: Dn): Place | undefined {
-    const own = relativeTo(dn, suffix)
+  placeOf(dn: Dn): Place | undefined {
+    const own = relativeTo(dn, this.#suffix)
     if (!own) return undefined
     const [first = [], ...above] = own
     const ava = single(first)
@@ -110,40 +116,29 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     return own.every(isRdn) ? { kind: 'placed', path: pathIn(own), unit: pathIn(above), rdn: first } : undefined
   }
 
-  function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
-    const name = foldText(value) as ListName
-    if (!Object.hasOwn(LISTED, name) || above.length > 1) return undefined
-    if (above.length === 0) return { kind: 'list', name }
-    const kind = LISTED[name]
-    return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value } : undefined
-  }
-
-  async function nodeAt(place: Place): Promise<Node | undefined> {
+  async nodeAt(place: Place): Promise<Node | undefined> {
     if (place.kind === 'list') return place
-    if (place.kind !== 'placed') return directory.byName(place.kind, place.name)
-    const entry = await directory.at(place.path)
+    if (place.kind !== 'placed') return this.#directory.byName(place.kind, place.name)
+    const entry = await this.#directory.at(place.path)
     return place.path === '' ? suffixNode(entry) : entry
   }
 
-  const suffixNode = (entry: Placed | undefined): SuffixNode =>
-    entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
-
-  async function resolve(dn: Dn): Promise<Node | undefined> {
-    const place = placeOf(dn)
-    return place && nodeAt(place)
+  async resolve(dn: Dn): Promise<Node | undefined> {
+    const place = this.placeOf(dn)
+    return place && this.nodeAt(place)
   }
 
   /** The names of what stands at a path and above it, as they were written. */
-  async function rdnsAt(path: string): Promise<Dn> {
+  async #rdnsAt(path: string): Promise<Dn> {
     const rdns: Rdn[] = []
     for (let at = path; at !== ''; at = aboveOf(at)) {
-      const entry = await directory.at(at)
+      const entry = await this.#directory.at(at)
       rdns.push(readRdn(entry ? rdnOf(entry) : rdnInPath(lastOf(at))))
     }
     return rdns
   }
 
-  async function rdnsOf(node: Node): Promise<Dn> {
+  async #rdnsOf(node: Node): Promise<Dn> {
     switch (node.kind) {
       case 'suffix':
         return []
@@ -155,76 +150,78 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
       case 'route':
         return [rdn('iems-match', node.match), rdn('iems-list', LIST_OF[node.kind])]
       default:
-        return isTop(node) ? [] : [readRdn(rdnOf(node)), ...(await rdnsAt(aboveOf(pathOf(node))))]
+        return isTop(node) ? [] : [readRdn(rdnOf(node)), ...(await this.#rdnsAt(aboveOf(pathOf(node))))]
     }
   }
 
-  async function dnOf(node: Node): Promise<string> {
-    const own = formatDn(await rdnsOf(node))
-    return own === '' ? suffixText : `${own},${suffixText}`
+  async dnOf(node: Node): Promise<string> {
+    const own = formatDn(await this.#rdnsOf(node))
+    return own === '' ? this.#suffixText : `${own},${this.#suffixText}`
   }
 
   /** The DN of whoever has this id; undefined when nobody has. */
-  async function dnOfId(id: string): Promise<string | undefined> {
-    const entry = await directory.byId(id)
-    return entry && dnOf(entry)
+  async dnOfId(id: string): Promise<string | undefined> {
+    const entry = await this.#directory.byId(id)
+    return entry && this.dnOf(entry)
   }
 
   /** A member as the directory knows it before there is such an entry. */
-  function memberAt(dn: Dn): Extract<Member, { path: string } | { dn: string }> {
-    const place = placeOf(dn)
+  memberAt(dn: Dn): Extract<Member, { path: string } | { dn: string }> {
+    const place = this.placeOf(dn)
     return place?.kind === 'placed' && place.path !== '' ? { path: place.path } : { dn: formatDn(dn.map(readable)) }
   }
 
   /** Undefined for who is gone meanwhile. */
-  async function dnOfMember(member: Exclude<Member, { address: string }>): Promise<string | undefined> {
-    if ('id' in member) return dnOfId(member.id)
-    return 'dn' in member ? member.dn : formatDn([...(await rdnsAt(member.path)), ...suffix])
+  async dnOfMember(member: Exclude<Member, { address: string }>): Promise<string | undefined> {
+    if ('id' in member) return this.dnOfId(member.id)
+    return 'dn' in member ? member.dn : formatDn([...(await this.#rdnsAt(member.path)), ...this.#suffix])
   }
 
   /** Ids of the groups that have a name as a member, there being such an entry or not. */
-  async function* groupsOf(text: string): AsyncGenerator<string> {
+  async *groupsOf(text: string): AsyncGenerator<string> {
     const dn = parseDn(text)
     if (!dn) return
-    const node = await resolve(dn)
+    const node = await this.resolve(dn)
     const entry = node?.kind === 'suffix' ? node.top : node
-    if (entry && 'id' in entry) yield* directory.memberOf(entry.id)
-    yield* directory.memberOf(memberAt(dn))
+    if (entry && 'id' in entry) yield* this.#directory.memberOf(entry.id)
+    yield* this.#directory.memberOf(this.memberAt(dn))
   }
 
   /** The DN of the nearest entry above a name. */
-  async function nearest(dn: Dn): Promise<string> {
+  async nearest(dn: Dn): Promise<string> {
     for (let above = dn.slice(1); above.length > 0; above = above.slice(1)) {
-      const node = await resolve(above)
-      if (node) return dnOf(node)
+      const node = await this.resolve(above)
+      if (node) return this.dnOf(node)
     }
     return ''
   }
 
-  const lists = (): readonly Node[] => (Object.keys(LISTED) as ListName[]).map((name) => ({ kind: 'list', name }))
+  lists(): readonly Node[] {
+    return (Object.keys(LISTED) as ListName[]).map((name) => ({ kind: 'list', name }))
+  }
 
   /** Directly below. */
-  async function* children(node: Node): AsyncGenerator<Node> {
-    if (node.kind === 'list') yield* directory.list(LISTED[node.name])
-    if (node.kind === 'suffix') yield* lists()
+  async *children(node: Node): AsyncGenerator<Node> {
+    if (node.kind === 'list') yield* this.#directory.list(LISTED[node.name])
+    if (node.kind === 'suffix') yield* this.lists()
     const path = placedPath(node)
-    if (path !== undefined) yield* directory.inUnit(path)
+    if (path !== undefined) yield* this.#directory.inUnit(path)
   }
 
   /** Everything below an entry, at any depth. */
-  async function* below(node: Node): AsyncGenerator<Node> {
+  async *below(node: Node): AsyncGenerator<Node> {
     const path = placedPath(node)
-    if (path === undefined) yield* children(node)
-    else yield* directory.below(path)
+    if (path === undefined) yield* this.children(node)
+    else yield* this.#directory.below(path)
   }
 
-  async function hasChildren(node: Node): Promise<boolean> {
-    for await (const _ of children(node)) return true
+  async hasChildren(node: Node): Promise<boolean> {
+    for await (const _ of this.children(node)) return true
     return false
   }
 
   /** Whether an entry is the base or below it, as far as the scope goes. */
-  function isWithin(node: Node, base: Node, scope: 'base' | 'one' | 'sub'): boolean {
+  isWithin(node: Node, base: Node, scope: 'base' | 'one' | 'sub'): boolean {
     const isBase = keyOf(node) === keyOf(base)
     if (scope === 'base') return isBase
     if (isBase) return scope === 'sub'
@@ -232,41 +229,38 @@ export function createTree(directory: DirectoryApi, suffix: Dn) {
     const place = above.indexOf(keyOf(base))
     return scope === 'one' ? place === 0 : place >= 0
   }
+}
 
-  /** The names above an entry, the nearest first. */
-  function parentKeys(node: Node): string[] {
-    if (node.kind === 'suffix') return []
-    if (node.kind === 'list') return ['suffix']
-    const path = placedPath(node)
-    if (path === undefined) return [`list ${LIST_OF[node.kind as ListedKind]}`, 'suffix']
-    const keys: string[] = []
-    for (let at = aboveOf(foldPath(path)); at !== ''; at = aboveOf(at)) keys.push(`at ${at}`)
-    return path === '' ? [] : [...keys, 'suffix']
-  }
+const rdn = (type: string, value: string): Rdn => [{ type, value }]
 
-  function keyOf(node: Node): string {
-    if (node.kind === 'list') return `list ${node.name}`
-    const path = placedPath(node)
-    if (path === '') return 'suffix'
-    return path === undefined ? (node as Entry).id : `at ${foldPath(path)}`
-  }
+/** The path of what these names are of, the entry's own first. */
+const pathIn = (rdns: Dn): string => rdns.toReversed().map(nameOf).join('/')
 
-  return {
-    suffix,
-    suffixText,
-    placeOf,
-    nodeAt,
-    resolve,
-    dnOf,
-    dnOfId,
-    dnOfMember,
-    memberAt,
-    groupsOf,
-    nearest,
-    lists,
-    children,
-    below,
-    hasChildren,
-    isWithin,
-  }
+function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
+  const name = foldText(value) as ListName
+  if (!Object.hasOwn(LISTED, name) || above.length > 1) return undefined
+  if (above.length === 0) return { kind: 'list', name }
+  const kind = LISTED[name]
+  return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value } : undefined
+}
+
+const suffixNode = (entry: Placed | undefined): SuffixNode =>
+  entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
+
+/** The names above an entry, the nearest first. */
+function parentKeys(node: Node): string[] {
+  if (node.kind === 'suffix') return []
+  if (node.kind === 'list') return ['suffix']
+  const path = placedPath(node)
+  if (path === undefined) return [`list ${LIST_OF[node.kind as ListedKind]}`, 'suffix']
+  const keys: string[] = []
+  for (let at = aboveOf(foldPath(path)); at !== ''; at = aboveOf(at)) keys.push(`at ${at}`)
+  return path === '' ? [] : [...keys, 'suffix']
+}
+
+function keyOf(node: Node): string {
+  if (node.kind === 'list') return `list ${node.name}`
+  const path = placedPath(node)
+  if (path === '') return 'suffix'
+  return path === undefined ? (node as Entry).id : `at ${foldPath(path)}`
 }

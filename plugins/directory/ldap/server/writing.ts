@@ -65,49 +65,56 @@ export interface WritingOptions {
   readonly log: Pick<Log, 'warn'>
 }
 
-export type Writing = ReturnType<typeof createWriting>
+// --- what attributes come to ---
+interface Fields {
+  readonly members?: { readonly add: readonly Member[]; readonly remove: readonly Member[] }
+  readonly [field: string]: unknown
+}
 
-export function createWriting(directory: DirectoryApi, tree: Tree, options: WritingOptions) {
-  const lazy = createLazy(directory, tree)
+export class Writing {
+  readonly #directory: DirectoryApi
+  readonly #tree: Tree
+  readonly #options: WritingOptions
+  readonly #lazy
 
-  function nameIn(text: string): Dn {
-    const dn = parseDn(text)
-    if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
-    return dn
+  constructor(directory: DirectoryApi, tree: Tree, options: WritingOptions) {
+    this.#directory = directory
+    this.#tree = tree
+    this.#options = options
+    this.#lazy = createLazy(directory, tree)
   }
 
-  async function nodeAt(text: string): Promise<Node> {
+  async #nodeAt(text: string): Promise<Node> {
     const dn = nameIn(text)
-    const node = await tree.resolve(dn)
-    if (!node) throw new LdapError('noSuchObject', '', await tree.nearest(dn))
+    const node = await this.#tree.resolve(dn)
+    if (!node) throw new LdapError('noSuchObject', '', await this.#tree.nearest(dn))
     return node
   }
 
-  async function entryAt(text: string): Promise<Entry> {
-    const node = await nodeAt(text)
+  async entryAt(text: string): Promise<Entry> {
+    const node = await this.#nodeAt(text)
     const entry = node.kind === 'suffix' ? node.top : node
     if (!entry || !('id' in entry)) throw new LdapError('unwillingToPerform', 'this entry stays as it is')
     return entry
   }
 
-  async function make(changes: readonly Change[], by: string): Promise<void> {
+  async make(changes: readonly Change[], by: string): Promise<void> {
     if (changes.length === 0) return
-    const results = await directory.change(changes, by, 'all')
+    const results = await this.#directory.change(changes, by, 'all')
     const refused = results.find((one) => isRefused(one) && one.why !== ALONE)
     if (refused && isRefused(refused)) throw new LdapError(REFUSALS[refused.refused], refused.why)
   }
 
   // --- add ---
-
-  async function add({ dn: text, attributes: given }: Extract<Request, { kind: 'add' }>, by: string): Promise<void> {
+  async add({ dn: text, attributes: given }: Extract<Request, { kind: 'add' }>, by: string): Promise<void> {
     const dn = nameIn(text)
-    const place = tree.placeOf(dn)
+    const place = this.#tree.placeOf(dn)
     if (!place) throw new LdapError('namingViolation', 'no entry of this tree can have this name')
-    const there = await tree.nodeAt(place)
+    const there = await this.#tree.nodeAt(place)
     if (there && !(there.kind === 'suffix' && !there.top))
       throw new LdapError('entryAlreadyExists', 'there is an entry of this name')
     if (place.kind === 'list') return
-    const above = await mustHaveParent(dn, place)
+    const above = await this.#mustHaveParent(dn, place)
     const after: Attributes = new Map()
     let password: string | undefined
     for (const attribute of given) {
@@ -117,29 +124,31 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       else apply(after, { how: 'add', attribute })
     }
     const entry =
-      place.kind === 'placed' ? await newEntry(place, above, after, password) : await newListed(place, after)
-    await make([{ add: entry }], by)
+      place.kind === 'placed'
+        ? await this.#newEntry(place, above, after, password)
+        : await this.#newListed(place, after)
+    await this.make([{ add: entry }], by)
   }
 
   /** What is above an entry; nothing at the suffix. */
-  async function mustHaveParent(dn: Dn, place: TreePlace | ListedPlace): Promise<Node | undefined> {
+  async #mustHaveParent(dn: Dn, place: TreePlace | ListedPlace): Promise<Node | undefined> {
     if (place.kind === 'placed' && place.path === '') return undefined
-    const above = await tree.resolve(dn.slice(1))
+    const above = await this.#tree.resolve(dn.slice(1))
     if (!above || (above.kind === 'list') !== (place.kind !== 'placed'))
-      throw new LdapError('noSuchObject', 'there is nothing of the name above', await tree.nearest(dn))
+      throw new LdapError('noSuchObject', 'there is nothing of the name above', await this.#tree.nearest(dn))
     return above
   }
 
-  async function newListed(place: ListedPlace, after: Attributes): Promise<NewEntry> {
+  async #newListed(place: ListedPlace, after: Attributes): Promise<NewEntry> {
     const classes = (after.get('objectclass') ?? []).map((name) => name.toLowerCase())
     if (!classes.includes(`iems-${place.kind}`))
       throw new LdapError('objectClassViolation', `an entry here has the class iems-${place.kind}`)
     withName(after, [{ type: NAMING[place.kind], value: place.name }])
     const name = place.kind === 'domain' ? { name: place.name } : { match: place.name }
-    return withoutNulls({ kind: place.kind, ...(await fieldsOf(place.kind, new Map(), after)), ...name })
+    return withoutNulls({ kind: place.kind, ...(await this.#fieldsOf(place.kind, new Map(), after)), ...name })
   }
 
-  async function newEntry(
+  async #newEntry(
     place: TreePlace,
     above: Node | undefined,
     after: Attributes,
@@ -149,11 +158,11 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     const kind = place.path === '' ? 'object' : kindOf(place.rdn, after, password !== undefined)
     if (password !== undefined && kind !== 'account')
       throw new LdapError('objectClassViolation', 'only accounts have passwords')
-    mustFit(kind, after, password !== undefined, place)
-    const { name, ...fields } = await naming(kind, place, above, after)
+    this.#mustFit(kind, after, password !== undefined, place)
+    const { name, ...fields } = await this.#naming(kind, place, above, after)
     // Under a name of its own in the tree a group has `cn` as any attribute.
     const shownName = kind === 'group' && fields.rdn !== null ? undefined : name
-    const { members, ...rest } = await fieldsOf(kind, new Map(), after, { name: shownName })
+    const { members, ...rest } = await this.#fieldsOf(kind, new Map(), after, { name: shownName })
     return withoutNulls({
       kind,
       ...rest,
@@ -165,24 +174,19 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
   }
 
   /** The schema, as far as the administrator wants it to count. */
-  function mustFit(
-    kind: EntryKind,
-    after: Attributes,
-    hasPassword: boolean,
-    { path }: { readonly path: string },
-  ): void {
-    if (options.schemaCheck === 'off') return
+  #mustFit(kind: EntryKind, after: Attributes, hasPassword: boolean, { path }: { readonly path: string }): void {
+    if (this.#options.schemaCheck === 'off') return
     const own = CLASSES[kind].filter((name) => name.startsWith('iems-') || name === 'inetLocalMailRecipient')
     const all = new Map(after).set('objectclass', [...(after.get('objectclass') ?? []), ...own])
     if (hasPassword) all.set('userpassword', [''])
     const [first, ...more] = violationsOf(all)
     if (!first) return
-    if (options.schemaCheck === 'strict') throw new LdapError(first.result, first.why)
-    options.log.warn('an entry is not as its classes say', { path, why: [first, ...more].map(({ why }) => why) })
+    if (this.#options.schemaCheck === 'strict') throw new LdapError(first.result, first.why)
+    this.#options.log.warn('an entry is not as its classes say', { path, why: [first, ...more].map(({ why }) => why) })
   }
 
   /** What an entry is called, and where it stands: by `name`, for accounts and groups, and `rdn` where that is not all. */
-  async function naming(
+  async #naming(
     kind: Placed['kind'],
     { rdn, unit }: Pick<TreePlace, 'rdn' | 'unit'>,
     above: Node | undefined,
@@ -198,44 +202,43 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     const name =
       kind === 'account'
         ? accountName(rdn, after, entry?.kind === 'account' ? entry : undefined)
-        : await freeName(groupName(rdn, after, entry?.kind === 'group' ? entry : undefined), entry)
+        : await this.#freeName(groupName(rdn, after, entry?.kind === 'group' ? entry : undefined), entry)
     const usual = formatRdn([{ type: NAMING[kind], value: name }])
     return { name, unit, rdn: text === usual ? null : text }
   }
 
   /** Groups may have namesakes in other units of the tree: here their names differ by a number. */
-  async function freeName(name: string, entry: Entry | undefined): Promise<string> {
+  async #freeName(name: string, entry: Entry | undefined): Promise<string> {
     for (let number = 1; number <= MAX_NAMESAKES; number++) {
       const one = number === 1 ? name : `${name} ${number}`
-      const found = await directory.byName('group', one)
+      const found = await this.#directory.byName('group', one)
       if (!found || found.id === entry?.id || foldText(found.name) !== foldText(one)) return one
     }
     throw new LdapError('adminLimitExceeded', 'too many groups of one name')
   }
 
   // --- modify ---
-
-  async function modify(
+  async modify(
     { dn, changes }: { readonly dn: string; readonly changes: readonly Modification[] },
     by: string,
   ): Promise<void> {
     for (let tries = 1; ; tries++) {
-      const entry = await entryAt(dn)
+      const entry = await this.entryAt(dn)
       try {
-        return await make(await changesOf(entry, changes), by)
+        return await this.make(await this.#changesOf(entry, changes), by)
       } catch (cause) {
         if (!(cause instanceof LdapError) || cause.result.result !== 'busy' || tries >= TRIES) throw cause
       }
     }
   }
 
-  async function changesOf(entry: Entry, modifications: readonly Modification[]): Promise<Change[]> {
-    const quick = await membersAlone(entry, modifications)
+  async #changesOf(entry: Entry, modifications: readonly Modification[]): Promise<Change[]> {
+    const quick = await this.#membersAlone(entry, modifications)
     if (quick) return quick
     const before = attributesOf(entry, [])
     for (const name of ['member', 'uniquemember', 'rfc822mailmember'] as const) {
       if (!modifications.some(({ attribute }) => describe(attribute.type)?.base === name)) continue
-      const values = await lazy(entry, name)
+      const values = await this.#lazy(entry, name)
       if (values.length > 0) before.set(name, values)
     }
     const after: Attributes = new Map(before)
@@ -251,12 +254,12 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     const { id: set, version } = entry
     if ('attributes' in entry) {
       const hasPassword = password == null ? entry.kind === 'account' && entry.hasPassword : true
-      mustFit(entry.kind, after, hasPassword, { path: pathOf(entry) })
+      this.#mustFit(entry.kind, after, hasPassword, { path: pathOf(entry) })
       if (entry.kind === 'object' && entry.rdn !== '') {
         const kind = kindOf(rdn, after, hasPassword)
         const place: TreePlace = { kind: 'placed', path: pathOf(entry), unit: entry.unit, rdn }
         if (kind === 'account' || kind === 'group')
-          return [{ set, as: await newEntry(place, undefined, after, password ?? undefined), version }]
+          return [{ set, as: await this.#newEntry(place, undefined, after, password ?? undefined), version }]
       }
     }
     if (password !== undefined && entry.kind !== 'account')
@@ -267,7 +270,7 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
         : entry.kind === 'unit'
           ? rdn[0]?.value
           : groupNameOf(entry)
-    const { members, ...fields } = await fieldsOf(entry.kind, before, after, { name, entry })
+    const { members, ...fields } = await this.#fieldsOf(entry.kind, before, after, { name, entry })
     const isRenamed = entry.kind === 'account' && name !== entry.name
     const patch = {
       ...fields,
@@ -281,7 +284,7 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
   }
 
   /** Members that come and go, without a look at all the others: a group may have very many. */
-  async function membersAlone(entry: Entry, modifications: readonly Modification[]): Promise<Change[] | undefined> {
+  async #membersAlone(entry: Entry, modifications: readonly Modification[]): Promise<Change[] | undefined> {
     const isQuick = ({ how, attribute }: Modification) =>
       (how === 'add' || how === 'delete') &&
       attribute.values.length > 0 &&
@@ -292,9 +295,9 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     for (const { how, attribute } of modifications) {
       for (const value of attribute.values) {
         const text = textOf(value, attribute)
-        const member = await memberOf(text, entry.id)
+        const member = await this.#memberOf(text, entry.id)
         const key = textOfMember(member)
-        const isIn = add.has(key) || (!remove.has(key) && (await isMember(entry.id, member)))
+        const isIn = add.has(key) || (!remove.has(key) && (await this.#isMember(entry.id, member)))
         if (how === 'add') {
           if (isIn) throw new LdapError('attributeOrValueExists', `${text} is in the group`)
           if (!remove.delete(key)) add.set(key, member)
@@ -307,55 +310,48 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     return [{ set: entry.id, members: { add: [...add.values()], remove: [...remove.values()] } }]
   }
 
-  async function isMember(group: string, member: Member): Promise<boolean> {
-    for await (const above of directory.memberOf(member)) if (above === group) return true
+  async #isMember(group: string, member: Member): Promise<boolean> {
+    for await (const above of this.#directory.memberOf(member)) if (above === group) return true
     return false
   }
 
   /** By id if there is such an entry, and by its name otherwise; a group does not know itself but by name. */
-  async function memberOf(text: string, group: string | undefined): Promise<Member> {
+  async #memberOf(text: string, group: string | undefined): Promise<Member> {
     const dn = parseDn(text)
     if (!dn) throw new LdapError('invalidAttributeSyntax', 'a member is a name')
-    const node = await tree.resolve(dn)
-    return node && 'attributes' in node && node.id !== group ? { id: node.id } : tree.memberAt(dn)
+    const node = await this.#tree.resolve(dn)
+    return node && 'attributes' in node && node.id !== group ? { id: node.id } : this.#tree.memberAt(dn)
   }
 
   // --- delete ---
-
-  async function remove({ dn }: { readonly dn: string }, by: string): Promise<void> {
-    await make([{ remove: (await entryAt(dn)).id }], by)
+  async remove({ dn }: { readonly dn: string }, by: string): Promise<void> {
+    await this.make([{ remove: (await this.entryAt(dn)).id }], by)
   }
 
   // --- rename ---
-
-  async function rename(request: Renamed, by: string): Promise<void> {
-    const entry = await entryAt(request.dn)
+  async rename(request: Renamed, by: string): Promise<void> {
+    const entry = await this.entryAt(request.dn)
     const dn = nameIn(request.dn)
     const [rdn, ...more] = nameIn(request.newRdn)
     if (!rdn || more.length > 0) throw new LdapError('invalidDnSyntax', 'a new name is one level')
     const newDn = [rdn, ...(request.newSuperior === undefined ? dn.slice(1) : nameIn(request.newSuperior))]
-    const place = tree.placeOf(newDn)
+    const place = this.#tree.placeOf(newDn)
     if (!place || place.kind === 'list')
       throw new LdapError('namingViolation', 'no entry of this tree can have this name')
     if ((place.kind === 'placed' ? 'attributes' in entry : place.kind === entry.kind) === false)
       throw new LdapError('namingViolation', 'an entry stands with its kind')
-    const above = await mustHaveParent(newDn, place)
-    const there = await tree.nodeAt(place)
+    const above = await this.#mustHaveParent(newDn, place)
+    const there = await this.#tree.nodeAt(place)
     if (there && (!('id' in there) || there.id !== entry.id))
       throw new LdapError('entryAlreadyExists', 'there is an entry of this name')
     const to =
       place.kind !== 'placed'
         ? { [entry.kind === 'domain' ? 'name' : 'match']: place.name }
-        : await moved(entry as Placed, place, above, request.deleteOld)
-    await make([{ set: entry.id, to, version: entry.version }], by)
+        : await this.#moved(entry as Placed, place, above, request.deleteOld)
+    await this.make([{ set: entry.id, to, version: entry.version }], by)
   }
 
-  async function moved(
-    entry: Placed,
-    place: TreePlace,
-    above: Node | undefined,
-    deleteOld: boolean,
-  ): Promise<EntryPatch> {
+  async #moved(entry: Placed, place: TreePlace, above: Node | undefined, deleteOld: boolean): Promise<EntryPatch> {
     if (place.path === '' || (entry.kind === 'object' && entry.rdn === ''))
       throw new LdapError('unwillingToPerform', 'the suffix keeps its name')
     if (entry.kind === 'unit' && !(place.rdn.length === 1 && baseOf(place.rdn[0]?.type ?? '') === 'ou'))
@@ -368,22 +364,15 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       else after.delete(base)
     }
     withName(after, place.rdn)
-    const { name, ...fields } = await naming(entry.kind, place, above, after, entry)
+    const { name, ...fields } = await this.#naming(entry.kind, place, above, after, entry)
     const isCalled = entry.kind === 'account' || entry.kind === 'group'
     const shownName = entry.kind === 'group' && fields.rdn !== null ? undefined : name
     const attributes = furtherOf({ kind: entry.kind, name: shownName }, after, entry)
     return { ...fields, ...(isCalled ? { name } : {}), attributes } as EntryPatch
   }
 
-  // --- what attributes come to ---
-
-  interface Fields {
-    readonly members?: { readonly add: readonly Member[]; readonly remove: readonly Member[] }
-    readonly [field: string]: unknown
-  }
-
   /** The fields that differ. */
-  async function fieldsOf(
+  async #fieldsOf(
     kind: EntryKind,
     before: Attributes,
     after: Attributes,
@@ -397,7 +386,7 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
         fields[field] = (after.get(key)?.length ?? 0) > 0 ? read(after.get(key) as string[], key) : null
     if ((kind === 'account' || kind === 'group') && (isChanged('mail') || isChanged('maillocaladdress')))
       fields.addresses = addressesOf(before, after)
-    if (kind === 'account') forwardAndRoute(fields, isChanged, after)
+    if (kind === 'account') this.#forwardAndRoute(fields, isChanged, after)
     if (kind === 'account' || kind === 'group' || kind === 'unit' || kind === 'object') {
       const attributes = furtherOf({ kind, name }, after, entry)
       const old = entry && 'attributes' in entry ? entry.attributes : {}
@@ -408,11 +397,11 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
       )
       if (strange !== undefined) throw new LdapError('objectClassViolation', `a ${kind} has no ${strange}`)
     }
-    const members = kind === 'group' ? await membersOf(before, after, entry?.id) : undefined
+    const members = kind === 'group' ? await this.#membersOf(before, after, entry?.id) : undefined
     return members ? { ...fields, members } : fields
   }
 
-  function forwardAndRoute(fields: Record<string, unknown>, isChanged: (key: string) => boolean, after: Attributes) {
+  #forwardAndRoute(fields: Record<string, unknown>, isChanged: (key: string) => boolean, after: Attributes) {
     if (isChanged('mailroutingaddress') || isChanged('iems-forward-keep')) {
       const to = after.get('mailroutingaddress') ?? []
       const keep = after.get('iems-forward-keep')?.[0]?.toUpperCase() === 'TRUE'
@@ -420,35 +409,18 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     }
     if (!isChanged('mailhost') || isChanged('iems-route')) return
     const [host] = after.get('mailhost') ?? []
-    if (host !== undefined && options.mailHostChannel === undefined)
+    if (host !== undefined && this.#options.mailHostChannel === undefined)
       throw new LdapError(
         'unwillingToPerform',
         'mailHostChannel says to which channel a mailHost belongs; or write iems-route',
       )
-    fields.route = host === undefined ? null : { channel: options.mailHostChannel, nexthop: host }
+    fields.route = host === undefined ? null : { channel: this.#options.mailHostChannel, nexthop: host }
   }
 
-  /** `mail` and `mailLocalAddress` show the same addresses; a change of either is a change of them. */
-  function addressesOf(before: Attributes, after: Attributes): string[] {
-    const list = (all: Attributes, key: string) => all.get(key) ?? []
-    const has = (values: readonly string[], value: string) => values.some((one) => foldText(one) === foldText(value))
-    const gone = ['mail', 'maillocaladdress'].flatMap((key) =>
-      list(before, key).filter((value) => !has(list(after, key), value)),
-    )
-    const addresses: string[] = []
-    for (const value of [...list(after, 'mail'), ...list(after, 'maillocaladdress')])
-      if (!has(gone, value) && !has(addresses, value)) addresses.push(value)
-    return addresses
-  }
-
-  async function membersOf(
-    before: Attributes,
-    after: Attributes,
-    group: string | undefined,
-  ): Promise<Fields['members']> {
+  async #membersOf(before: Attributes, after: Attributes, group: string | undefined): Promise<Fields['members']> {
     const read = async (all: Attributes): Promise<Map<string, Member>> => {
       const named = [...(all.get('member') ?? []), ...(all.get('uniquemember') ?? [])]
-      const members: Member[] = await Promise.all(named.map((text) => memberOf(text, group)))
+      const members: Member[] = await Promise.all(named.map((text) => this.#memberOf(text, group)))
       for (const address of all.get('rfc822mailmember') ?? []) members.push({ address })
       return new Map(members.map((member) => [textOfMember(member), member]))
     }
@@ -458,8 +430,25 @@ export function createWriting(directory: DirectoryApi, tree: Tree, options: Writ
     const members = { add: without(now, old), remove: without(old, now) }
     return members.add.length + members.remove.length > 0 ? members : undefined
   }
+}
 
-  return { add, modify, remove, rename, entryAt, make }
+function nameIn(text: string): Dn {
+  const dn = parseDn(text)
+  if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
+  return dn
+}
+
+/** `mail` and `mailLocalAddress` show the same addresses; a change of either is a change of them. */
+function addressesOf(before: Attributes, after: Attributes): string[] {
+  const list = (all: Attributes, key: string) => all.get(key) ?? []
+  const has = (values: readonly string[], value: string) => values.some((one) => foldText(one) === foldText(value))
+  const gone = ['mail', 'maillocaladdress'].flatMap((key) =>
+    list(before, key).filter((value) => !has(list(after, key), value)),
+  )
+  const addresses: string[] = []
+  for (const value of [...list(after, 'mail'), ...list(after, 'maillocaladdress')])
+    if (!has(gone, value) && !has(addresses, value)) addresses.push(value)
+  return addresses
 }
 
 /** What the directory says to those that were not made because of another one. */

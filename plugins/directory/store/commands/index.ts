@@ -19,7 +19,7 @@ import {
   newEntry,
   whyUnknownDomain,
 } from './naming.ts'
-import { createTransfer } from './transfer.ts'
+import { Transfer } from './transfer.ts'
 
 /** What each kind is called by, which is its first field. */
 const CALLED: Readonly<Record<EntryKind, string>> = {
@@ -68,7 +68,7 @@ export function createCommands(parts: CommandsDeps): Readonly<Record<string, Com
 function commandsOf(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
   const called = `<${CALLED[kind]}>`
   const fields = `fields: ${columnsOf(kind).join(', ')}`
-  const transfer = createTransfer(service, kind)
+  const transfer = new Transfer(service, kind)
 
   return {
     [`${kind} add`]: {

@@ -4,12 +4,12 @@
 import type { SetupContext } from 'iems'
 import type { Change, DirectoryApi, Entry, EntryKind, Member, NewEntry } from '../api.ts'
 import { nameOfEntry } from '../entry-view.ts'
-import type { Flow } from '../mail-routing.ts'
+import type { MailRouting } from '../mail-routing.ts'
 import { type Patch, patchOf, type Written } from './fields.ts'
 
 export interface CommandsDeps {
   readonly service: DirectoryApi
-  readonly flow: Flow
+  readonly flow: MailRouting
   readonly ctx: Pick<SetupContext, 'openSession' | 'clock'>
 }
 

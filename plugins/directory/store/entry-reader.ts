@@ -1,0 +1,104 @@
+/**
+ * The reading half of the Directory service.
+ *
+ * What must stay true: an entry leaves the plugin only as `shown` makes it, without hashes and secrets.
+ */
+import { below, type Store, unkey } from 'iems'
+import type { Asked, Entry, EntryKind, EntryOf, Member, Placed, Recorded } from './api.ts'
+import { shown } from './entry-view.ts'
+import { FOLDS, type Lookup, lastPart } from './lookup.ts'
+import {
+  beginning,
+  decode,
+  deeper,
+  type EntryRecord,
+  foldPath,
+  foldValue,
+  historyKey,
+  nameKey,
+  placeKey,
+} from './records.ts'
+
+export class EntryReader {
+  readonly #store: Store
+  readonly #lookup: Lookup
+
+  constructor(store: Store, lookup: Lookup) {
+    this.#store = store
+    this.#lookup = lookup
+  }
+
+  async byId(id: string): Promise<Entry | undefined> {
+    const entry = await this.#lookup.byId(id)
+    return entry && shown(entry)
+  }
+
+  async byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined> {
+    const entry = await this.#lookup.byName(kind, name)
+    return entry && (shown(entry as EntryRecord) as EntryOf<K>)
+  }
+
+  async *list<K extends EntryKind>(kind: K, { after }: { readonly after?: string } = {}): AsyncGenerator<EntryOf<K>> {
+    const { from, to } = below('n', kind)
+    const behind = after === undefined ? undefined : FOLDS[kind](after)
+    const start = behind === undefined ? from : Buffer.concat([nameKey(kind, behind), Buffer.from([0])])
+    for await (const entry of this.#lookup.entriesIn({ from: start, to }, (_, value) => decode<string>(value)))
+      yield shown(entry) as EntryOf<K>
+  }
+
+  async *all<K extends EntryKind>(kinds: readonly K[]): AsyncGenerator<EntryOf<K>> {
+    for await (const [, value] of this.#store.scan(below('e'))) {
+      const entry = decode<EntryRecord>(value)
+      if ((kinds as readonly EntryKind[]).includes(entry.kind)) yield shown(entry) as EntryOf<K>
+    }
+  }
+
+  async *inUnit(path: string): AsyncGenerator<Placed> {
+    for await (const entry of this.#lookup.entriesIn(below('u', foldPath(path)), lastPart)) yield shown(entry) as Placed
+  }
+
+  async at(path: string): Promise<Placed | undefined> {
+    const entry = await this.#lookup.entryAt(placeKey(foldPath(path)))
+    return entry && (shown(entry) as Placed)
+  }
+
+  async *below(path: string): AsyncGenerator<Placed> {
+    const folded = foldPath(path)
+    for (const range of folded === '' ? [deeper('')] : [below('u', folded), deeper(folded)])
+      for await (const entry of this.#lookup.entriesIn(range, lastPart)) yield shown(entry) as Placed
+  }
+
+  async *find({ attribute, value, how }: Asked): AsyncGenerator<Placed> {
+    const folded = foldValue(value)
+    const seen = new Set<string>()
+    const range = how === 'equal' ? below('x', attribute, folded) : beginning(attribute, folded)
+    for await (const entry of this.#lookup.entriesIn(range, lastPart)) {
+      if (seen.has(entry.id)) continue
+      seen.add(entry.id)
+      yield shown(entry) as Placed
+    }
+  }
+
+  members(group: string): AsyncGenerator<Member> {
+    return this.#lookup.members(group)
+  }
+
+  memberOf(member: string | Member): AsyncGenerator<string> {
+    return this.#lookup.memberOf(member)
+  }
+
+  async *history({
+    id,
+    limit = 1000,
+  }: {
+    readonly id?: string
+    readonly limit?: number
+  } = {}): AsyncGenerator<Recorded> {
+    const range = id === undefined ? below('h') : below('y', id)
+    for await (const [at, value] of this.#store.scan({ ...range, limit, reverse: true })) {
+      const [when, number] = unkey(at).slice(-2) as [number, number]
+      const recorded = id === undefined ? value : await this.#store.get(historyKey(when, number))
+      if (recorded) yield decode<Recorded>(recorded)
+    }
+  }
+}
