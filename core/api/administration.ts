@@ -6,6 +6,7 @@
  */
 import type { Backend } from '../net/backend.ts'
 import type { Queue } from '../queue/admin.ts'
+import type { LogFeed } from '../runtime/log-feed.ts'
 import type { Caller, CommandOutput, JsonSchema } from './command.ts'
 import type { ComponentStatus } from './component.ts'
 import type { MetricStatus } from './metrics.ts'
@@ -121,6 +122,8 @@ export interface Administration {
   run(command: CommandRun): AsyncIterable<CommandOutput>
   /** A line for each thing that is wrong with what is kept. */
   check(): AsyncIterable<string>
+  /** Lines of the log: the last ones, and those to come. */
+  readonly log: LogFeed
   /** What waits; an administrator may change it. */
   readonly queue: Queue
   /** Throws, with nothing changed, when the configuration is wrong. */

@@ -74,9 +74,13 @@ async function runCommand(
 }
 
 /** Whether what is asked for may be a plugin's, or is a list of everything. */
-function mayBeOfPlugin(iems: Command, [, , word = '--help']: readonly string[]): boolean {
+function mayBeOfPlugin(iems: Command, [, , word = '--help', next = '--help']: readonly string[]): boolean {
   if (word.startsWith('-')) return word === '--help' || word === '-h'
-  return word === 'help' || !iems.commands.some((command) => command.name() === word)
+  if (word === 'help') return true
+  const own = iems.commands.find((command) => command.name() === word)
+  if (!own) return true
+  // Of `message`, some commands are the server's.
+  return own.commands.length > 0 && !own.commands.some((command) => command.name() === next)
 }
 
 /** The configuration that is named, read before commander may, since the commands depend on it. */

@@ -44,10 +44,18 @@ export interface Envelope {
   readonly once?: string
 }
 
+/** Of the header, decoded and shortened; absent fields are left out. */
+export interface Summary {
+  readonly subject?: string
+  readonly messageId?: string
+}
+
 /** A message on its way in. */
 export interface IncomingMessage extends Envelope {
   readonly id: string
   readonly trace: Trace
   /** Octets that have come. */
   size: number
+  /** Fields of its header by which it is found later. */
+  summary: Summary
 }

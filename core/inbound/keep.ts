@@ -79,7 +79,7 @@ function newMessage(
 type NewRecord = Omit<MessageRecord, 'blob' | 'hash' | 'shared' | 'of'>
 
 function recordOf({ clock }: ReceiveDeps, arrival: IncomingMessage, message: FinalMessage): NewRecord {
-  const { session, parameters, priority } = arrival
+  const { session, parameters, priority, summary } = arrival
   const { trace, recipients, content, deps } = message
   const { id, edits, body, header, from } = deps
   const addresses = [from, ...recipients.map(({ recipient }) => recipient.address)].join('')
@@ -94,6 +94,7 @@ function recordOf({ clock }: ReceiveDeps, arrival: IncomingMessage, message: Fin
     parameters,
     priority,
     recipients: recipients.map(({ recipient }) => recipient),
+    ...summary,
     blobSize: body.size,
     headerSize: header.byteLength,
     edits,

@@ -15,6 +15,7 @@ import { type IncomingContent, takeContent } from './content.ts'
 import type { Envelope, IncomingMessage, ReceiveDeps } from './incoming.ts'
 import { messageDepsOf, runCheck, runModify } from './inspect.ts'
 import { keepMessages } from './keep.ts'
+import { summaryOf } from './summary.ts'
 import { firstEdits } from './trace-fields.ts'
 import { type Decision, decide } from './verdicts.ts'
 
@@ -28,16 +29,24 @@ export type Receive = (
 export function createReceive(deps: ReceiveDeps): Receive {
   /** Takes one message in. Never throws; the reply is the sender's. */
   return async function receive(envelope, id, trace, content) {
-    const arrival: IncomingMessage = { ...envelope, id, trace, size: 0 }
+    const arrival: IncomingMessage = { ...envelope, id, trace, size: 0, summary: {} }
     let reply: DataReply
     try {
       reply = await take(deps, arrival, content)
     } catch (error) {
       reply = replyTo(deps, error, id)
     }
-    if (classOf(reply) !== 'success') refused(deps, arrival, reply)
-    return { message: id, ...reply }
+    if (classOf(reply) === 'success') return { message: id, ...reply }
+    refused(deps, arrival, reply)
+    return { message: id, ...named(reply, id) }
   }
+}
+
+/** A final refusal carries the id by which administrators find its trace. */
+function named({ each, ...reply }: DataReply, id: string): DataReply {
+  const one = <R extends Reply>(said: R): R =>
+    classOf(said) === 'permanent' ? { ...said, text: `${said.text} (${id})` } : said
+  return { ...one(reply), ...(each ? { each: each.map(one) } : {}) }
 }
 
 async function take(
@@ -50,6 +59,7 @@ async function take(
   const takeIn = (some: AsyncIterable<Uint8Array> | StoredContent) => takeContent({ store, limits, isBinary }, some)
   const content = await takeIn(source)
   arrival.size = content.body.size
+  arrival.summary = summaryOf(content.header)
   const settings = { hostname, hops: limits.hops, now: clock.now() }
   const edits = firstEdits(arrival, content.header, content.edits, settings)
   if ('kind' in edits) {
@@ -130,7 +140,7 @@ function replyTo({ emit }: ReceiveDeps, error: unknown, id: string): Reply {
 }
 
 function refused({ emit, refusals }: ReceiveDeps, arrival: IncomingMessage, reply: Reply): void {
-  const { id, session, from, recipients, priority, trace, size } = arrival
+  const { id, session, from, recipients, priority, trace, size, summary } = arrival
   const addresses = recipients.map(({ recipient }) => recipient)
   emit('message.refused', {
     message: id,
@@ -144,5 +154,5 @@ function refused({ emit, refusals }: ReceiveDeps, arrival: IncomingMessage, repl
     reply: format(reply),
   })
   const { steps, findings } = trace
-  refusals({ id, session, from, recipients: addresses, priority, size, steps, findings, refused: reply })
+  refusals({ id, session, from, recipients: addresses, priority, size, steps, findings, ...summary, refused: reply })
 }

@@ -9,7 +9,7 @@
 import type { Clock } from '../api/clock.ts'
 import { IemsError } from '../api/errors.ts'
 import type { EventName } from '../api/events.ts'
-import type { HookName, Identity, MailParameters, Priority, Recipient, Routed, Session, Subject } from '../api/hooks.ts'
+import type { HookName, Identity, MailParameters, Priority, Recipient, Session, Subject } from '../api/hooks.ts'
 import { defer, FAULT, format, type Refusal, refuse } from '../api/reply.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createJudge } from '../auth/authenticator.ts'
@@ -19,20 +19,12 @@ import { converse } from '../auth/sasl/exchange.ts'
 import { offeredMechanisms } from '../auth/sasl/mechanisms.ts'
 import { newId } from '../message/ids.ts'
 import { createTrace, type Trace } from '../message/trace.ts'
+import type { RememberRefusal } from '../queue/refusals.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import type { Receive } from './receive.ts'
 import { mayRelay, type Resolve } from './resolve.ts'
-
-interface Transaction {
-  readonly id: string
-  readonly from: string
-  readonly parameters: MailParameters
-  readonly recipients: Routed[]
-  /** Of them, what each RCPT has come to. */
-  readonly each: (readonly Routed[])[]
-  readonly trace: Trace
-}
+import { newTransaction, noteRefused, refusedTransaction, type Transaction } from './transaction.ts'
 
 export interface SessionDeps {
   readonly hooks: Hooks
@@ -40,6 +32,8 @@ export interface SessionDeps {
   readonly emit: Emit
   readonly resolve: Resolve
   readonly receive: Receive
+  /** Keeps a trace of a transaction of which no recipient was taken. */
+  readonly refusals: RememberRefusal
   readonly attempts: Attempts
   readonly rights: Rights
   readonly secret: () => Promise<Uint8Array>
@@ -205,8 +199,16 @@ export function openSession(
       state: greeting.state,
     })
     const refusal = await ask('mail', { from, parameters, session }, FAULT, trace)
-    if (!refusal) transaction = { id, from, parameters, recipients: [], each: [], trace }
+    if (!refusal) transaction = newTransaction({ id, from, parameters, trace })
     return refusal
+  }
+
+  /** Ends the transaction, if there is one; what came to nothing because of its recipients leaves a trace. */
+  function endTransaction(): void {
+    const ended = transaction
+    transaction = undefined
+    const trace = ended && refusedTransaction(ended)
+    if (trace) deps().refusals({ ...trace, session, priority: priorityOf(session, ended.parameters) })
   }
 
   /** Where a recipient's mail goes, if no tap refuses it. */
@@ -285,7 +287,7 @@ export function openSession(
       rechecked = look
     },
     async mail(from, parameters) {
-      transaction = undefined
+      endTransaction()
       const refusal = (await recheck()) ?? (await helo()) ?? (await begin(from, parameters))
       return refusal && refused('sender.refused', refusal, { from })
     },
@@ -307,11 +309,14 @@ export function openSession(
           emit('kernel.fault', { hook: 'route', session: session.id, cause })
         refusal = FAULT
       }
-      return refusal && refused('recipient.refused', refusal, { from: transaction?.from, recipient: address })
+      if (!refusal) return undefined
+      if (transaction) noteRefused(transaction, to, refusal.reply)
+      const { from: sender, id } = transaction ?? {}
+      return refused('recipient.refused', refusal, { message: id, from: sender, recipient: address })
     },
     async data(content, { once, priority: wished, each: isEach } = {}) {
       const begun = transaction
-      transaction = undefined
+      endTransaction()
       if (revoked.signal.aborted) return REVOKED.reply
       if (!begun) return NO_MAIL.reply
       if (begun.recipients.length === 0) return NO_RECIPIENTS.reply
@@ -321,11 +326,9 @@ export function openSession(
       return deps().receive({ session, ...envelope, priority, ...options }, id, trace, content)
     },
     outlook: () => transaction && { routed: transaction.recipients, steps: transaction.trace.steps },
-    reset() {
-      transaction = undefined
-    },
+    reset: endTransaction,
     close() {
-      transaction = undefined
+      endTransaction()
       unwatch?.()
       open?.delete(session.id)
       emit('session.closed', { session: session.id, channel })

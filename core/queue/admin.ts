@@ -23,6 +23,8 @@ import { traceOf } from './history.ts'
 import type { SharedQueue } from './queue.ts'
 import { type DeliveryRecord, decode, type MessageRecord, messageKey } from './records.ts'
 
+import { type FoundMessage, findMessages, type MessageFilter } from './search.ts'
+
 export type { QueueEntry, QueueFilter } from './find.ts'
 
 /** What admins, ETRN and web administration may do with what waits. Each answers how many deliveries it concerned. */
@@ -46,6 +48,8 @@ export interface Queue {
   remove(filter: QueueFilter): Promise<number>
   /** The content of a waiting message, or a range of it, held ones included; undefined when it does not wait. */
   open(message: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  /** Messages that wait, are finished or were refused, newest first, until the signal. */
+  search(filter: MessageFilter, signal: AbortSignal): AsyncIterable<FoundMessage>
   /** A message's biography, also when it is finished; undefined when nothing is known of it. */
   biography(message: string): Promise<MessageTrace | undefined>
 }
@@ -81,6 +85,7 @@ export function createAdmin(deps: AdminDeps): Admin {
         changeAll(deps, filter, (delivery) => ({ ...letGo(delivery), giveUp: reason }), { inMs: 0 }),
       remove: (filter) => remove(deps, filter),
       open: (message, range) => open(deps, message, range),
+      search: (filter, signal) => findMessages(deps.store, filter, signal),
       biography: (message) => traceOf(deps.store, message),
     },
   }

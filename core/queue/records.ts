@@ -40,6 +40,9 @@ export interface MessageRecord {
   readonly findings: readonly Finding[]
   readonly state: Readonly<Record<string, Record<string, unknown>>>
   readonly steps: readonly Step[]
+  /** The Subject and Message-ID fields as they came, shortened: for searching. */
+  readonly subject?: string
+  readonly messageId?: string
   /** The first of the messages that were made of what was received, when it was split. */
   readonly splitFrom?: string
   /** How many deliveries it began with. */
@@ -103,6 +106,9 @@ export const deliveriesOf = (id: string) => below('d', id)
 export const historyOf = (id: string) => below('h', id)
 /** Everything about messages accepted before that id. */
 export const messagesBefore = (id: string) => ({ from: key('m'), to: key('m', id) })
+/** Everything about messages of ids from one up to and without another. */
+export const messagesSince = (from: string, to: string) => ({ from: key('m', from), to: key('m', to) })
+export const historySince = (from: string, to: string) => ({ from: key('h', from), to: key('h', to) })
 export const historyBefore = (id: string) => ({ from: key('h'), to: key('h', id) })
 
 /** Whose record a delivery's or a history record's key names. */

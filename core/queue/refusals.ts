@@ -26,6 +26,8 @@ export interface RefusedRecord {
   readonly size: number
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]
+  readonly subject?: string
+  readonly messageId?: string
   readonly refused: Reply
 }
 
@@ -40,7 +42,7 @@ export interface RefusalsDeps {
 }
 
 const HOUR_MS = 3_600_000
-/** Traces written in one hour; later ones are in the log alone. */
+/** Traces written in one hour; later ones are in the log alone. Guessed addresses are counted apart from messages. */
 const PER_HOUR = 2000
 const RECIPIENTS_KEPT = 100
 const STEPS_KEPT = 50

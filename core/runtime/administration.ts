@@ -31,7 +31,8 @@ import { callOf, infoOf, schemaOf } from './command-fields.ts'
 import type { Component } from './component.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import type { Listener } from './listeners.ts'
-import type { Emit } from './log.ts'
+import type { Emit, LogWriter } from './log.ts'
+import type { LogFeed } from './log-feed.ts'
 import { masked } from './masked.ts'
 import type { MetricRegistry } from './metrics.ts'
 import type { Hooks, LoadedPlugin } from './wiring.ts'
@@ -42,6 +43,7 @@ export interface AdministeredKernel {
   readonly admin: Admin
   readonly hooks: Hooks
   readonly emit: Emit
+  readonly log: LogWriter
   readonly doors: readonly Listener[]
   /** The plugins in the order of their needs. */
   readonly plugins: readonly LoadedPlugin[]
@@ -229,6 +231,11 @@ class CallersAdministration implements Administration {
     yield* command.run(call)
   }
 
+  get log(): LogFeed {
+    this.#admit('see the log', [])
+    return this.#kernel.log.feed
+  }
+
   check(): AsyncIterable<string> {
     this.#admit('check what is kept', [SUPPORT])
     return this.#kernel.check()
@@ -256,6 +263,7 @@ class CallersAdministration implements Administration {
       count: seen(queue.count),
       open: seen(queue.open),
       biography: seen(queue.biography),
+      search: seen(queue.search),
       hold: changed('hold', queue.hold),
       release: changed('release', queue.release),
       retry: changed('retry', queue.retry),

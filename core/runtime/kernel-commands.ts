@@ -7,6 +7,7 @@ import { type Administration, type AdministrationService, SUPPORT } from '../api
 import { type Command, type CommandCall, type CommandOutput, defineCommand } from '../api/command.ts'
 import type { ComponentStatus } from '../api/component.ts'
 import type { MetricSeries, MetricStatus } from '../api/metrics.ts'
+import { watchCommands } from './watch-commands.ts'
 
 const component = z.object({
   name: z.string().describe('Plugin and component'),
@@ -86,6 +87,7 @@ export function kernelCommands(administration: AdministrationService): Readonly<
   const of = ({ by }: CommandCall) => administration.as(by ?? { user: 'unknown' })
   return {
     ...componentCommands(of),
+    ...watchCommands(administration),
     metrics: defineCommand({
       summary: 'numbers about the running server: sessions, connections, events, hooks, and those of plugins',
       fields: z.strictObject({ begins: z.string().default('').describe('Only those whose name begins so') }),

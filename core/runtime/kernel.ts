@@ -219,7 +219,8 @@ export class Kernel implements HostKernel, AdministeredKernel {
     })
     const accepts = new Map(delivering.map(({ channel }) => [channel.name, channel.placement.accepts]))
     const resolve = createResolve({ hooks, accepts, expansion: limits.recipients, hostname, postmaster })
-    const refusals = createRefusals({ store, clock, emit, historyMs: config.history.keep })
+    const traces = () => createRefusals({ store, clock, emit, historyMs: config.history.keep })
+    const [refusals, recipients] = [traces(), limits.recipients]
     const queue = this.sharedQueue
     const receive = createReceive({ store, queue, hooks, clock, emit, hostname, limits, resolve, refusals })
     this.warnings.push(
@@ -229,7 +230,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     )
     for (const text of this.warnings) this.log.child({}).warn(text)
     const [attempts, rights, secret] = [this.#attempts, this.#rights, this.#secret]
-    this.#sessions = { hooks, clock, emit, resolve, receive, attempts, rights, secret, recipients: limits.recipients }
+    this.#sessions = { hooks, clock, emit, resolve, receive, refusals: traces(), attempts, rights, secret, recipients }
     for (const { channel, host } of delivering) {
       const work = deliveryOf(() => createChannelDeliverer(this, { channel, host, resolve }))
       this.#deliveries.push(this.componentOf({ plugin: channel.name, name: 'deliver', kind: 'delivery' }, work))

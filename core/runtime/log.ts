@@ -7,9 +7,11 @@
 import { type DestinationStream, pino } from 'pino'
 import { EVENTS, type EventName, type KernelEventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
+import { LogFeed, type WatchedLine } from './log-feed.ts'
 import { ON_SCREEN, textLine } from './log-text.ts'
 import { createLineWriter, type LineWriter } from './log-writer.ts'
 import { SECRET_NAME } from './secret-names.ts'
+import { systemClock } from './system-clock.ts'
 import { escapeText } from './text.ts'
 
 /** What a plugin logs with; it already carries the plugin, and the hook and message where there is one. */
@@ -70,6 +72,13 @@ function printable(value: unknown, depth = 0): unknown {
   )
 }
 
+interface Parts {
+  readonly level: Level
+  readonly raw: Readonly<Record<string, unknown>>
+  readonly clean: Readonly<Record<string, unknown>>
+  readonly text?: string
+}
+
 function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked)
   return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
@@ -94,6 +103,7 @@ export function createLog(options: LogOptions) {
     if (isText) (to as Partial<LineWriter>).flush?.()
     else root.flush()
   }
+  const feed = new LogFeed()
   const root = pino(
     {
       level: options.level,
@@ -105,10 +115,14 @@ export function createLog(options: LogOptions) {
     to,
   )
   function line(level: Level, fields: Readonly<Record<string, unknown>>, text?: string) {
-    if (!root.isLevelEnabled(level)) return
-    const clean = printable(fields) as Record<string, unknown>
+    const isWritten = root.isLevelEnabled(level)
+    if (!isWritten && !feed.isWatched) return
+    const raw = printable(fields) as Record<string, unknown>
+    const clean = { ...raw }
     if (options.privacy && level !== 'debug')
       for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
+    feed.push(watchedLine({ level, raw, clean, ...(text === undefined ? {} : { text }) }), isWritten)
+    if (!isWritten) return
     if (isText && level === 'info' && options.level !== 'debug' && ON_SCREEN.has(clean.event)) return
     if (isText) to.write(textLine(level, clean, text))
     else root[level](clean, text)
@@ -125,7 +139,15 @@ export function createLog(options: LogOptions) {
           line(level, { event: 'plugin.said', ...bound, ...fields }, text)
       return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
     },
+    feed,
     flush,
   }
 }
+
+function watchedLine({ level, raw, clean, text }: Parts): WatchedLine {
+  const { event, ...fields } = clean
+  const said = text === undefined ? {} : { text: escapeText(text) }
+  return { line: { at: systemClock.now(), level, event: String(event), ...said, fields }, raw }
+}
+
 export type LogWriter = ReturnType<typeof createLog>

@@ -511,7 +511,7 @@ test('a refused message is told with its client and recipients, and its trace is
       yield Buffer.from('Subject: x\r\n\r\nHello\r\n')
     })(),
   )
-  assert.deepEqual([reply.code, reply.text, reply.queued], [554, 'Infected', undefined])
+  assert.deepEqual([reply.code, reply.text, reply.queued], [554, `Infected (${reply.message})`, undefined])
   const told = kernel.events.find(({ name }) => name === 'message.refused')
   assert.deepEqual(
     [told?.message, told?.remote, told?.recipients, told?.reply],

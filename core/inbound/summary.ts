@@ -1,0 +1,24 @@
+/**
+ * The fields of a header by which people look for a message later.
+ *
+ * What must stay true: whatever the header holds, they are short and of one line.
+ */
+import { createHeaders } from '../message/headers.ts'
+import { decodeWords } from '../mime/words.ts'
+import type { Summary } from './incoming.ts'
+
+/** Characters of each field that are kept, and that are read before encoded words are decoded. */
+const MAX_KEPT = 200
+const MAX_READ = 2000
+
+export function summaryOf(header: Uint8Array): Summary {
+  const headers = createHeaders(header, { prefix: '', cuts: [] })
+  const [subject] = headers.get('Subject')
+  const [messageId] = headers.get('Message-ID')
+  return {
+    ...(subject === undefined ? {} : { subject: short(decodeWords(subject.slice(0, MAX_READ))) }),
+    ...(messageId === undefined ? {} : { messageId: short(messageId) }),
+  }
+}
+
+const short = (text: string) => text.slice(0, MAX_READ).replace(/\s+/g, ' ').slice(0, MAX_KEPT)

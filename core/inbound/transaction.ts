@@ -1,0 +1,42 @@
+/**
+ * A mail transaction of a session: what is known between MAIL and the content, and the trace it leaves when every
+ * recipient was refused.
+ */
+import type { MailParameters, Recipient, Routed } from '../api/hooks.ts'
+import type { Reply } from '../api/reply.ts'
+import type { Trace } from '../message/trace.ts'
+import type { RefusedRecord } from '../queue/refusals.ts'
+
+/** Refused recipients that a trace lists. */
+const MAX_REFUSED = 100
+
+export interface Transaction {
+  readonly id: string
+  readonly from: string
+  readonly parameters: MailParameters
+  readonly recipients: Routed[]
+  /** Of them, what each RCPT has come to. */
+  readonly each: (readonly Routed[])[]
+  readonly trace: Trace
+  readonly refused: Recipient[]
+  /** The last reply to a refused recipient. */
+  refusal?: Reply
+}
+
+export type Begun = Pick<Transaction, 'id' | 'from' | 'parameters' | 'trace'>
+
+export const newTransaction = (begun: Begun): Transaction => ({ ...begun, recipients: [], each: [], refused: [] })
+
+export function noteRefused(transaction: Transaction, to: Recipient, reply: Reply): void {
+  if (transaction.refused.length < MAX_REFUSED) transaction.refused.push(to)
+  transaction.refusal = reply
+}
+
+type Refused = Pick<RefusedRecord, 'id' | 'from' | 'recipients' | 'size' | 'steps' | 'findings' | 'refused'>
+
+/** What stays of a transaction that ended without a recipient because each was refused. */
+export function refusedTransaction({ recipients, refusal, ...ended }: Transaction): Refused | undefined {
+  if (!refusal || recipients.length > 0) return undefined
+  const { id, from, refused, trace } = ended
+  return { id, from, recipients: refused, size: 0, steps: trace.steps, findings: trace.findings, refused: refusal }
+}
