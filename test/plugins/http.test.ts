@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Http, type HttpApi, HttpProblem, html, http } from 'iems/plugins/http'
+import { jmap } from 'iems/plugins/jmap'
 import { WebSocket } from 'ws'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
@@ -713,5 +714,41 @@ test('files come from their folder alone', async (t) => {
     await once(socket, 'close')
     assert.match(answer, /^HTTP\/1.1 (?:404|400|200) /, path)
     assert.doesNotMatch(answer, /secret$/, path)
+  }
+})
+
+test('every route of every web plugin refuses those it is not for', async (t) => {
+  let found: readonly {
+    readonly method: string
+    readonly path: string
+    readonly who: string
+    readonly kind: string
+  }[] = []
+  const lookAt = definePlugin({
+    name: 'look-at',
+    config: z.undefined(),
+    needs: [Http],
+    setup: (_, ctx) => ({
+      listen() {
+        found = ctx.use(Http).routes()
+      },
+    }),
+  })
+  const here = await createDirectoryKernel(t, {
+    channels: { web: http({ listen: '127.0.0.1:0' }), look: lookAt(undefined) },
+    plugins: [jmap(), withRoutes(forEverybody)],
+  })
+  await here.make({ add: { kind: 'domain', name: 'here.test' } })
+  await here.make({ add: { kind: 'account', name: 'ann', addresses: ['ann@here.test'], password: 'ann-secret' } })
+  const base = `http://127.0.0.1:${here.door('web').port}`
+  const guarded = found.filter(({ who, kind }) => who !== 'anyone' && kind !== 'socket')
+  assert.ok(guarded.length >= 10)
+  for (const { method, path, who } of guarded) {
+    const url = base + path.replace(/:\w+/g, 'x')
+    const ask = async (headers: Record<string, string>) => (await fetch(url, { method, headers })).status
+    assert.equal(await ask({}), 401, `${method} ${path} without a login`)
+    assert.equal(await ask(basic('ann', 'wrong')), 401, `${method} ${path} with a wrong password`)
+    assert.equal(await ask({ cookie: `iems=${'x'.repeat(43)}` }), 401, `${method} ${path} with an unknown cookie`)
+    if (who !== 'user') assert.equal(await ask(basic('ann')), 403, `${method} ${path} of a user`)
   }
 })

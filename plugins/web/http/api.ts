@@ -10,6 +10,7 @@ import { defineService, type Identity, type ServerSession } from 'iems'
 import type { Html } from './html.ts'
 
 export { Html, type HtmlValue, html, raw } from './html.ts'
+export { isPublicAddress, type OutgoingAnswer, type OutgoingRequest, requestPublic } from './outgoing.ts'
 
 /**
  * Who may use a route: `anyone`, `user` (every login), `admin`, or the name of a permission, which administrators and

@@ -93,13 +93,9 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
   const records = new WebLogins(store, { idle, absolute, maxPerAccount: limits.logins })
   const live = new LiveLogins({ clock, openSession })
   const needsCode = async (identity: Identity) => (await directory?.needsCode(identity)) ?? false
-  const rolesOf = async ({ account }: Identity) => {
-    const entry = account === undefined ? undefined : await directory?.byId(account)
-    return entry?.kind === 'account' ? entry.roles : []
-  }
   const counts = ctx.lasting('requests', createRequestCounts)
   const calls = new Calls({
-    access: new AccessControl({ live, records, authWithoutTls, origins, permissions, rolesOf, needsCode }),
+    access: new AccessControl({ live, records, authWithoutTls, origins, permissions, needsCode }),
     limits: new RequestLimits(clock, counts, limits.requestsPerMinute),
     isProxy: inNetworks(config.proxies),
     openSession,
@@ -107,7 +103,6 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
   })
   addLoginRoutes(routes, {
     records,
-    rolesOf,
     needsCode,
     checkCode: async ({ account = '' }, code) => (await directory?.checkTotp(account, code)) ?? false,
     authWithoutTls,

@@ -126,7 +126,7 @@ export interface SetResult {
 
 export interface Capability {
   /** In the session object. */
-  readonly session: object
+  readonly session: object | (() => Promise<object>)
   /** In each account of the session object; undefined: the account does not have it. */
   account?(account: string, own: string): Promise<object | undefined> | object | undefined
 }

@@ -15,6 +15,10 @@ import { mailboxType } from './mail/mailboxes.ts'
 import { threadType } from './mail/threads.ts'
 import { type Options, options } from './options.ts'
 import { addEventSource } from './push/eventsource.ts'
+import type { PushDeps } from './push/pushes.ts'
+import { addSubscriptionMethods } from './push/subscription-methods.ts'
+import { PushSubscriptions, SubscriptionsChanged } from './push/subscriptions.ts'
+import { vapidKeys, WebPush } from './push/web-push.ts'
 import { addWebSocket, WEBSOCKET, WEBSOCKET_PATH } from './push/websocket.ts'
 import { QUOTA, quotaType } from './quota/quotas.ts'
 import { Registry } from './registry.ts'
@@ -25,12 +29,15 @@ import { submissionType } from './submission/submissions.ts'
 
 export * from './api.ts'
 
+const VAPID = 'urn:ietf:params:jmap:webpush-vapid'
+const SWEEP_MS = 86_400_000
+
 export const jmap = definePlugin({
   name: 'jmap',
   config: options,
   offers: [Jmap],
   needs: [Http, Accounts, MailStore, MailQuery],
-  records: { submission: { version: 1 }, identity: { version: 1 } },
+  records: { submission: { version: 1 }, identity: { version: 1 }, push: { version: 1 } },
   setup(config, ctx) {
     const http = ctx.use(Http)
     const registry = new Registry({
@@ -95,7 +102,7 @@ function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
         ...deps,
         identities,
         queue: ctx.queue,
-        submissions: new Submissions(ctx.store),
+        submissions: new Submissions(ctx.store, (account) => registry.changed(account, ['EmailSubmission'])),
         undo: config.undo,
         maxSendLater: config.maxSendLater,
       },
@@ -134,4 +141,38 @@ function addPush(
     maxMessage: config.limits.request,
     answer: (text, call) => registry.answer(text, call),
   })
+  addWebPush(registry, deps, { config, ctx })
+}
+
+function addWebPush(
+  registry: Registry,
+  deps: PushDeps & { readonly types: readonly string[] },
+  { config, ctx }: { readonly config: Options; readonly ctx: SetupContext },
+): void {
+  const { clock, dns, log, store, signals } = ctx
+  const subscriptions = new PushSubscriptions(store)
+  const contact = `mailto:${config.push.contact ?? `postmaster@${ctx.hostname}`}`
+  const push = new WebPush({
+    ...deps,
+    clock,
+    dns,
+    log,
+    store,
+    signals,
+    subscriptions,
+    contact,
+    allow: config.push.allow,
+  })
+  addSubscriptionMethods(registry, {
+    subscriptions,
+    types: deps.types,
+    now: () => clock.now(),
+    verify: (account, id, one) => push.verify(account, id, one),
+    changed: (account) => signals.publish(SubscriptionsChanged, { account }),
+  })
+  registry.capability(VAPID, {
+    session: async () => ({ applicationServerKey: (await vapidKeys(store)).publicKey }),
+  })
+  ctx.schedule({ name: 'push subscriptions', every: SWEEP_MS, run: () => subscriptions.sweep() })
+  ctx.background({ name: 'web-push', start: () => push.start(), stop: () => push.stop() })
 }

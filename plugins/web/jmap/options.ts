@@ -1,7 +1,7 @@
 /**
  * What an administrator can set for JMAP.
  */
-import { duration, size } from 'iems'
+import { duration, network, size } from 'iems'
 import * as z from 'zod'
 
 export const options = z.strictObject({
@@ -11,6 +11,19 @@ export const options = z.strictObject({
   maxSendLater: duration()
     .prefault('365 d')
     .describe('Longest time by which a client may schedule a message ahead (FUTURERELEASE, RFC 4865).'),
+  push: z
+    .strictObject({
+      contact: z
+        .email()
+        .optional()
+        .describe('Address that push services may write to. Default: the postmaster of the server.'),
+      allow: z
+        .array(network())
+        .default([])
+        .describe('Networks beside the public Internet that push endpoints may be in; they need no TLS.'),
+    })
+    .prefault({})
+    .describe('Web Push.'),
   limits: z
     .strictObject({
       request: size().prefault('10 MB').describe('Octets of one API request (maxSizeRequest).'),

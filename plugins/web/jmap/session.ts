@@ -43,10 +43,9 @@ export async function sessionOf(deps: SessionDeps, { login, origin }: LoggedIn<C
       accountCapabilities,
     }
   }
-  const capabilities = {
-    [CORE]: coreCapability(deps.limits),
-    ...Object.fromEntries([...deps.capabilities].map(([urn, { session }]) => [urn, withOrigin(session, origin)])),
-  }
+  const capabilities: Record<string, object> = { [CORE]: coreCapability(deps.limits) }
+  for (const [urn, { session }] of deps.capabilities)
+    capabilities[urn] = withOrigin(typeof session === 'function' ? await session() : session, origin)
   const primaryAccounts = Object.fromEntries([...deps.capabilities.keys()].map((urn) => [urn, own]))
   const session = {
     capabilities,

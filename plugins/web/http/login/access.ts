@@ -17,7 +17,6 @@ export interface AccessDeps {
   readonly authWithoutTls: boolean
   readonly origins: readonly string[]
   readonly permissions: Readonly<Record<string, readonly string[]>>
-  rolesOf(identity: Identity): Promise<readonly string[]>
   /** Whether a code is needed beside the password that this identity was shown by. */
   needsCode(identity: Identity): Promise<boolean>
 }
@@ -102,17 +101,20 @@ export class AccessControl {
     if (who !== 'user' && !login.may(who)) throw new HttpProblem(403, 'Your account may not do this')
   }
 
-  async accessOf(live: LiveLogin, id?: string): Promise<Access> {
-    const roles = await this.#deps.rolesOf(live.identity)
-    const granted = new Set(roles.flatMap((role) => [role, ...(this.#deps.permissions[role] ?? [])]))
+  accessOf(live: LiveLogin, id?: string): Access {
+    const permissions = this.#deps.permissions
+    const rolesNow = () => live.identity.roles ?? []
     return {
       live,
       login: {
         get identity() {
           return live.identity
         },
-        roles,
-        may: (permission) => roles.includes('admin') || granted.has(permission),
+        get roles() {
+          return rolesNow()
+        },
+        may: (permission) =>
+          rolesNow().some((role) => [role, ...(permissions[role] ?? [])].includes(permission) || role === 'admin'),
         revoked: live.kernel.revoked,
         ...(id === undefined ? {} : { id }),
       },

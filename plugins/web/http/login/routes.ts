@@ -12,7 +12,6 @@ import type { WebLogins } from './records.ts'
 
 export interface LoginRoutesDeps {
   readonly records: WebLogins
-  rolesOf(identity: Identity): Promise<readonly string[]>
   needsCode(identity: Identity): Promise<boolean>
   checkCode(identity: Identity, code: string): Promise<boolean>
   readonly authWithoutTls: boolean
@@ -34,10 +33,10 @@ const MAX_AGENT = 200
 const ATTEMPTS = 30
 
 export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
-  const who = async (identity: Identity) => ({
+  const who = (identity: Identity) => ({
     user: identity.user,
     ...(identity.account === undefined ? {} : { account: identity.account }),
-    roles: await deps.rolesOf(identity),
+    roles: identity.roles ?? [],
   })
   const cookie = (call: Pick<Call, 'origin'>, token: string, seconds: number) => {
     const isSecure = call.origin.startsWith('https:')
@@ -58,7 +57,7 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
       const identity = await verify(call, deps)
       const agent = (call.header('user-agent') ?? '').slice(0, MAX_AGENT)
       const token = await deps.records.create(identity, { address: call.remote, agent })
-      return new Answer(200, await who(identity), {
+      return new Answer(200, who(identity), {
         'set-cookie': cookie(call, token, Math.floor(deps.absolute / 1000)),
       })
     },

@@ -35,9 +35,11 @@ const encode = (value: unknown) => Buffer.from(JSON.stringify(value))
 
 export class Submissions {
   readonly #store: Store
+  readonly #changed: (account: string) => void
 
-  constructor(store: Store) {
+  constructor(store: Store, changed: (account: string) => void) {
     this.#store = store
+    this.#changed = changed
   }
 
   async state(account: string): Promise<number> {
@@ -76,7 +78,7 @@ export class Submissions {
         { key: at, is: before ?? ('absent' as const) },
         { key: stateAt, is: state ?? ('absent' as const) },
       ]
-      if (await this.#store.commit(ops, checks)) return
+      if (await this.#store.commit(ops, checks)) return this.#changed(account)
     }
     throw new Error('the submissions of an account change too often')
   }
