@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { BlobReference, Check, ContentChange, ContentStore, Holding, Key, Op, Store } from 'iems'
 import type { Refused, Usage } from './api.ts'
+import { createPoolGate, PoolView } from './pools.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
 import { type IndexPart, indexPart } from './search/registry.ts'
 
@@ -37,6 +38,8 @@ export interface Change {
   modseq(): Promise<number>
   account(): Promise<AccountRecord>
   setAccount(record: AccountRecord): void
+  /** What the accounts of a pool hold together, with this change. */
+  poolUsage(pool: string): Promise<Usage>
   /** Sessions that look at the mailbox are told. */
   tell(mailbox: string): void
 }
@@ -65,6 +68,13 @@ class WriteSet {
     for (const email of other.indexed) this.indexed.add(email)
     for (const mailbox of other.told) this.told.add(mailbox)
     for (const [name, email] of other.letGo) this.letGo.set(name, email)
+  }
+
+  addPools(changed: Awaited<ReturnType<PoolView['changes']>>): void {
+    for (const { at, is, value } of changed) {
+      this.written.set(nameOf(at), { at, value })
+      this.checks.push({ key: at, is })
+    }
   }
 }
 
@@ -96,22 +106,35 @@ interface Waiting {
 
 const nameOf = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
 
+/** An account as an attempt finds it. */
+interface Start {
+  readonly account: string
+  readonly before: Uint8Array | undefined
+  readonly first: AccountRecord
+}
+
 export type ChangeAccount = <T>(account: string, work: Work<T>) => Promise<T | Refused>
 
 export function createChanges({ store, contents, committed }: ChangesDeps): ChangeAccount {
   const queues = new Map<string, Waiting[]>()
+  const within = createPoolGate()
 
   /** One try at making several changes in one commit. False: somebody else was faster. */
   async function attempt(account: string, batch: readonly Waiting[]): Promise<boolean> {
-    const at = accountKey(account)
-    const before = await store.get(at)
-    const all = new WriteSet()
+    const before = await store.get(accountKey(account))
     const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0, messages: 0 }
+    return within(first.pools ?? [], () => attemptFrom({ account, before, first }, batch))
+  }
+
+  async function attemptFrom({ account, before, first }: Start, batch: readonly Waiting[]): Promise<boolean> {
+    const at = accountKey(account)
+    const all = new WriteSet()
+    const pools = new PoolView(store)
     const done: (() => void)[] = []
     for (const { work, resolve, reject } of batch) {
       const layer = new WriteSet()
       try {
-        const value = await work(createChange({ account: at, first, below: all, layer, store }))
+        const value = await work(createChange({ account: at, first, below: all, layer, store, pools }))
         if (!isRefused(value)) all.add(layer)
         done.push(() => resolve(value))
       } catch (error) {
@@ -122,8 +145,9 @@ export function createChanges({ store, contents, committed }: ChangesDeps): Chan
       const check: Check = { key: at, is: before ?? 'absent' }
       // An absent check must name a key that is put.
       if (!before && !all.written.has(nameOf(at))) all.written.set(nameOf(at), { at, value: first })
-      if (!(await contents.commit(await toCommit(store, all, check)))) return false
       const after = (all.written.get(nameOf(at))?.value as AccountRecord | undefined) ?? first
+      all.addPools(await pools.changes(first, after))
+      if (!(await contents.commit(await toCommit(store, all, check)))) return false
       committed(account, { mailboxes: all.told, letGo: [...all.letGo.values()], before: first, after })
     }
     for (const settle of done) settle()
@@ -181,9 +205,10 @@ interface ChangeDeps {
   readonly below: WriteSet
   readonly layer: WriteSet
   readonly store: Store
+  readonly pools: PoolView
 }
 
-function createChange({ account: at, first, below, layer, store }: ChangeDeps): Change {
+function createChange({ account: at, first, below, layer, store, pools }: ChangeDeps): Change {
   let modseq: number | undefined
   const change: Change = {
     async get<T>(at: Key) {
@@ -209,6 +234,7 @@ function createChange({ account: at, first, below, layer, store }: ChangeDeps): 
     },
     account: async () => (await change.get<AccountRecord>(at)) ?? first,
     setAccount: (record) => change.put(at, record),
+    poolUsage: async (pool) => pools.usage(pool, first, await change.account()),
     tell: (mailbox) => void layer.told.add(mailbox),
   }
   return change

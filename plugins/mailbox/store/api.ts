@@ -8,7 +8,7 @@
  */
 import type { ByteRange } from 'iems'
 import { defineService, defineSignal } from 'iems'
-import type { AccountChanges, AccountEmail, AccountLimits, Usage, UsageChange } from './contract/account.ts'
+import type { AccountChanges, AccountEmail, AccountLimits, Drift, Usage, UsageChange } from './contract/account.ts'
 import type { Filing } from './contract/filing.ts'
 import type { Mailbox, MailboxRef, MetadataPlace, Or, SpecialUse } from './contract/mailbox.ts'
 import type { Changes, Copied, Email, Entry, FlagChange, NewMessage, Snapshot, Uids } from './contract/message.ts'
@@ -94,6 +94,16 @@ export interface MailStoreApi {
   usages(): AsyncIterable<Usage & { readonly account: string }>
   /** The account's quota, as the hook `mailstore:limits` leaves it. */
   limitsOf(account: string): Promise<AccountLimits>
+  /** What the accounts of a pool hold together. */
+  poolUsage(pool: string): Promise<Usage>
+  /** What the contents of all mailboxes take, each counted once, however many mailboxes hold it. */
+  contentUsage(): Promise<Usage>
+  /** The account counts to the pools of its limits from now on, with all that it holds. */
+  joinPools(account: string): Promise<void>
+  /** Counts the messages of an account, which joins its pools; `repair` puts wrong counts right. Exact while mail comes in. */
+  recount(account: string, options: { readonly repair: boolean }): Promise<readonly Drift[]>
+  /** The same for a pool, by the counts of its accounts. */
+  recountPool(pool: string, options: { readonly repair: boolean }): Promise<readonly Drift[]>
 
   // --- a whole account, as JMAP sees it ---
 

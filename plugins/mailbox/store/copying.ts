@@ -6,7 +6,7 @@ import type { Copied, MailboxRef, Or, Uids } from './api.ts'
 import { inBatches } from './batches.ts'
 import { add, begin, FULL, finish, fitting, takeAll, type Working } from './entries.ts'
 import type { KeywordLimit } from './keyword-counts.ts'
-import { isOver, type Limits } from './limits.ts'
+import { hasRoom, type Limits, mailboxHasRoom } from './limits.ts'
 import { refused } from './mailbox.ts'
 import { ALL, type Reading } from './reading.ts'
 import { type EntryRecord, entryKey } from './records.ts'
@@ -37,7 +37,7 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
       const target = await begin(change, to)
       if (isRefused(target)) return target
       const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut })
-      if (isOver(await change.account(), limits)) return FULL
+      if (!mailboxHasRoom(target.record, limits) || !(await hasRoom(change, limits))) return FULL
       if (copied.length > 0) await finish(target)
       return { uidValidity: target.record.uidValidity, copied }
     })
@@ -47,10 +47,12 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
     if (ref.account !== to.account) return moveAcross(ref, asked, to)
     const uids = await present(ref, asked)
     if (countUids(uids) > MAX_AT_ONCE) return refused('LIMIT', `No more than ${MAX_AT_ONCE} messages at once`)
+    const limits = await limitsOf(ref.account)
     return changeAccount(ref.account, async (change) => {
       const target = await begin(change, to)
       if (isRefused(target)) return target
       const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut })
+      if (ref.id !== to.id && !mailboxHasRoom(target.record, limits)) return FULL
       if (copied.length > 0) await finish(target)
       // Begun only now: to move within one mailbox is to work on the record that has just been written.
       const source = await begin(change, ref)

@@ -29,7 +29,7 @@ import { composeFiling, defaultMailbox, type FilingPlan } from './filing.ts'
 import { type Limits, neverFits } from './limits.ts'
 import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
 import { redirectAll } from './redirecting.ts'
-import { MAILBOX_FULL, NEVER_FITS } from './room.ts'
+import { MAILBOX_FULL, NEVER_FITS, REFUSED_AS_FULL } from './room.ts'
 
 /** Recipients of one delivery that are worked on at a time. */
 const AT_ONCE = 100
@@ -41,8 +41,9 @@ const TRIES = 20
 const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
 
 /** Room may be made, but not for what is larger than the account. */
-function notFiled(recipient: Recipient, { refused, why }: Refused): Outcome {
+function notFiled(recipient: Recipient, { refused, why }: Refused, { isRefusing }: Limits): Outcome {
   if (refused === 'TOOBIG') return { recipient, status: 'failed', reply: NEVER_FITS.reply }
+  if (refused === 'OVERQUOTA' && isRefusing) return { recipient, status: 'failed', reply: REFUSED_AS_FULL.reply }
   const { reply } = refused === 'OVERQUOTA' ? MAILBOX_FULL : defer(451, '4.2.0', why)
   return { recipient, status: 'deferred', reply }
 }
@@ -183,7 +184,7 @@ export function createDeliver(parts: DeliverDeps) {
       return addAll(change, { carried, limits, recipient, tag, top: plan.top }, places.found)
     })
     for (const name of missing) carried.note(recipient, `no mailbox ${name}: in INBOX`)
-    if (isRefused(done)) return notFiled(recipient, done)
+    if (isRefused(done)) return notFiled(recipient, done, limits)
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
   }
 

@@ -10,7 +10,7 @@ import type { MailboxRef, Refused, UidRange, Uids } from './api.ts'
 import { hasTooMany, TOO_MANY_KEYWORDS } from './flags.ts'
 import { noteEmail, noteMailbox } from './history.ts'
 import { countKeywords, fittingFlags, type KeywordLimit, NO_LIMIT } from './keyword-counts.ts'
-import { isOver, type Limits, NO_LIMITS } from './limits.ts'
+import { hasRoom, type Limits, mailboxHasRoom } from './limits.ts'
 import { GONE, readMailbox, refused } from './mailbox.ts'
 import {
   type ChangeKind,
@@ -117,13 +117,14 @@ export async function addEntries(
   change: Change,
   ref: MailboxRef,
   entries: readonly NewEntry[],
-  { limits = NO_LIMITS, keywords = NO_LIMIT }: { limits?: Limits; keywords?: KeywordLimit } = {},
+  { limits, keywords = NO_LIMIT }: { limits?: Limits; keywords?: KeywordLimit } = {},
 ): Promise<readonly number[] | Refused> {
   const working = await begin(change, ref)
   if (isRefused(working)) return working
   if (entries.some(({ flags }) => hasTooMany(flags))) return TOO_MANY_KEYWORDS
   const octets = entries.reduce((sum, { size }) => sum + size, 0)
-  if (isOver(await change.account(), limits, { octets, messages: entries.length })) return FULL
+  const more = { octets, messages: entries.length }
+  if (limits && !(mailboxHasRoom(working.record, limits, more) && (await hasRoom(change, limits, more)))) return FULL
   const uids: number[] = []
   for (const entry of entries) {
     const flags = await fitting(working, entry.flags, keywords)

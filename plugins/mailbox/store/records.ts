@@ -27,6 +27,7 @@
  *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
  *   z account mailbox               a removed mailbox whose messages are still to go
  *   d account mailbox who           annotations; without a mailbox those of the account, without who those of everybody
+ *   r pool                          what the accounts of a pool hold together; changes in the commit of each of them
  *   w identifier account mailbox    a mailbox that somebody else has rights in
  */
 
@@ -41,6 +42,8 @@ export interface AccountRecord {
   readonly validity: number
   readonly octets: number
   readonly messages: number
+  /** The pools in which it is counted. */
+  readonly pools?: readonly string[]
   /** Up to this modseq things that have gone have been forgotten. */
   readonly forgotten?: number
 }
@@ -119,6 +122,7 @@ export type ChangeKind = '+' | '-'
 
 export const accountKey = (account: string): Key => key('a', account)
 export const allAccounts = between('a')
+export const poolKey = (pool: string): Key => key('r', pool)
 export const mailboxKey = (account: string, id: string): Key => key('b', account, id)
 export const mailboxesOf = (account: string) => between('b', account)
 export const readMailboxId = (at: Key): string => unkey(at)[2] as string

@@ -2,7 +2,7 @@
  * Whether a message can have room in the mailboxes that a recipient comes to, asked at RCPT.
  *
  * What must stay true: a recipient is refused only when no one behind the address has room; the refusal is permanent
- * only when the announced size is larger than each whole quota. What comes into a mailbox meanwhile is the delivery's
+ * only when the announced size is larger than each whole quota, or the limits say so. What comes into a mailbox meanwhile is the delivery's
  * business, which waits.
  */
 import { defer, type Handler, type Recipient, type Refusal, refuse } from 'iems'
@@ -11,6 +11,7 @@ import type { Usage } from './api.ts'
 import { isOver, type Limits, neverFits } from './limits.ts'
 
 export const MAILBOX_FULL = defer(452, '4.2.2', 'The mailbox is full')
+export const REFUSED_AS_FULL = refuse(552, '5.2.2', 'The mailbox is full')
 /** RFC 3463 section 3.3: the limit is the mailbox's, below that of the server. */
 export const NEVER_FITS = refuse(552, '5.2.3', 'The message is larger than the mailbox may be')
 
@@ -20,15 +21,24 @@ export interface RoomDeps {
   readonly accounts: AccountsApi
   usage(account: string): Promise<Usage>
   limitsOf(account: string): Promise<Limits>
+  poolUsage(pool: string): Promise<Usage>
 }
 
-export function createRoom({ channel, accounts, usage, limitsOf }: RoomDeps): Handler<'rcpt'> {
+export function createRoom({ channel, accounts, usage, limitsOf, poolUsage }: RoomDeps): Handler<'rcpt'> {
+  async function isFull(account: string, limits: Limits, octets: number): Promise<boolean> {
+    const more = { octets, messages: 1 }
+    if (isOver(await usage(account), limits, more)) return true
+    for (const pool of limits.pools ?? []) if (isOver(await poolUsage(pool.name), pool, more)) return true
+    return false
+  }
+
   async function refusalFor({ address }: Recipient, size: number): Promise<Refusal | undefined> {
     const account = (await accounts.byAddress(address))?.account
     if (!account) return undefined
     const limits = await limitsOf(account.id)
     if (neverFits(limits, size)) return NEVER_FITS
-    return isOver(await usage(account.id), limits, { octets: size, messages: 1 }) ? MAILBOX_FULL : undefined
+    if (!(await isFull(account.id, limits, size))) return undefined
+    return limits.isRefusing ? REFUSED_AS_FULL : MAILBOX_FULL
   }
 
   return async ({ session, parameters, routed }) => {

@@ -12,10 +12,13 @@ import { createCheck } from './check.ts'
 import { createDeliver } from './deliver.ts'
 import { createEmails, type Emails } from './emails.ts'
 import { createHistory } from './history.ts'
+import { joinPools } from './limits.ts'
 import { createMailboxes, type Mailboxes } from './mailboxes.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { createMetadata } from './metadata.ts'
+import { createPools } from './pools.ts'
 import { createQuery } from './query/query-service.ts'
+import { createRecount } from './recount.ts'
 import { createFinding, type FindingSettings } from './search-service.ts'
 import { createSweep, type Retention } from './sweep.ts'
 import { createUndelete } from './undelete.ts'
@@ -105,6 +108,15 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     candidates: finding.candidates,
     watch: core.watchers.watch,
     ...createUsage(store),
+    ...createPools(store),
+    recount: createRecount(core),
+    async joinPools(account) {
+      const limits = await core.limitsOf(account)
+      await changeAccount(account, async (change) => {
+        await joinPools(change, limits)
+        return null
+      })
+    },
     limitsOf: core.limitsOf,
     ...createAccountEmails(core),
     accountState: history.state,

@@ -8,11 +8,36 @@ export interface Usage {
   readonly messages: number
 }
 
-/** What an account may hold at most; null: no limit. */
-export interface AccountLimits {
-  readonly account: string
+/** At most so much; null: no limit. */
+export interface UsageLimits {
   readonly octets: number | null
   readonly messages: number | null
+  /** Octets by which the limit may be exceeded. Default: 0. */
+  readonly grace?: number
+}
+
+/** What several accounts, such as those of a domain, may hold together. */
+export interface PoolLimits extends UsageLimits {
+  readonly name: string
+}
+
+/** What an account may hold at most. */
+export interface AccountLimits extends UsageLimits {
+  readonly account: string
+  /** The pools that the account counts to. The first change that adds a message makes it join them. */
+  readonly pools?: readonly PoolLimits[]
+  /** Of its mailboxes, by name. */
+  readonly mailboxes?: Readonly<Record<string, UsageLimits>>
+  /** A message that has no room is refused for good. Default: the sender may try again. */
+  readonly isRefusing?: boolean
+}
+
+/** Counts of an account, or of a pool, that are not what its messages add up to. */
+export interface Drift {
+  /** The name of a mailbox; absent for the account or pool as a whole. */
+  readonly mailbox?: string
+  readonly counted: Usage
+  readonly actual: Usage
 }
 
 /** An account's usage has changed. Comes after the commit, and may be missed when a server stops. */

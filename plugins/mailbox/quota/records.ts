@@ -1,0 +1,53 @@
+/**
+ * What the plugin keeps, and under which keys. Nothing else names these records:
+ *
+ *   limit kind name   limits that an administrator set: of an `account` by id, a `domain`, or `total` with no name
+ *   over account      since when the account is above its limit, ms since 1970
+ *   warned kind name  the threshold that was passed last, and what was mailed about it
+ *   seen account      the last login that is known, ms since 1970
+ *   mark account      the usage some days ago, for the growth in reports
+ *   day date domain   the usage of a domain on a day
+ */
+import { type Key, key, type Store } from 'iems'
+
+export type Kind = 'account' | 'domain' | 'total'
+
+export interface LimitRecord {
+  /** Null: no limit. Absent: the next rule decides. */
+  readonly octets?: number | null | undefined
+  readonly messages?: number | null | undefined
+}
+export interface WarnedRecord {
+  readonly level: number
+  /** Counts the mails, so that each is sent once. */
+  readonly number: number
+  /** The mail has not been handed in yet. */
+  readonly isUnsent: boolean
+}
+export interface MarkRecord {
+  readonly at: number
+  readonly octets: number
+  /** The mark before, which reports compare with until this one is old enough. */
+  readonly before?: { readonly at: number; readonly octets: number }
+}
+export interface DayRecord {
+  readonly octets: number
+  readonly messages: number
+  readonly accounts: number
+}
+
+export const limitKey = (kind: Kind, name: string): Key => key('limit', kind, name)
+export const overKey = (account: string): Key => key('over', account)
+export const warnedKey = (kind: Kind, name: string): Key => key('warned', kind, name)
+export const seenKey = (account: string): Key => key('seen', account)
+export const markKey = (account: string): Key => key('mark', account)
+export const dayKey = (date: string, domain: string): Key => key('day', date, domain)
+export const days = (from: string, to: string) => ({ from: key('day', from), to: key('day', to) })
+
+export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+export const decode = <T>(value: Uint8Array): T => JSON.parse(Buffer.from(value).toString()) as T
+
+export async function read<T>(store: Store, at: Key): Promise<T | undefined> {
+  const value = await store.get(at)
+  return value && decode<T>(value)
+}
