@@ -358,3 +358,13 @@ test('a mailbox has only so many different keywords, an account only so many mai
   assert.equal(await last('CREATE a/b'), 'NO [LIMIT] There are too many mailboxes')
   assert.match(await last('CREATE more'), /^OK/)
 })
+
+test('RFC 9698: clients are told where JMAP is, when the administrator says so', async (t) => {
+  const { talk } = await createImapKernel(t, { imap: { jmapSession: 'https://here.test/jmap/session' } })
+  const client = await talk('ann')
+  assert.match((await client.command('CAPABILITY'))[0] ?? '', / JMAPACCESS( |$)/)
+  assert.equal((await client.command('GETJMAPACCESS'))[0], '* JMAPACCESS "https://here.test/jmap/session"')
+  const without = await (await createImapKernel(t)).talk('ann')
+  assert.doesNotMatch((await without.command('CAPABILITY'))[0] ?? '', /JMAPACCESS/)
+  assert.match((await without.command('GETJMAPACCESS')).at(-1) ?? '', /^BAD/)
+})

@@ -178,6 +178,11 @@ const DATA: Readonly<Record<string, (r: Reader) => void>> = {
       number(r, 0, Number.MAX_SAFE_INTEGER)
     }, 1)
   },
+  // RFC 9698: the URL is a quoted string.
+  JMAPACCESS: (r) => {
+    r.expect(' ')
+    r.astring()
+  },
   QUOTAROOT: (r) => {
     r.expect(' ')
     mailbox(r)

@@ -26,6 +26,7 @@ export function capabilities(session: CommandContext): string {
     )
   } else {
     words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
+    if (parts.options.jmapSession !== undefined) words.push('JMAPACCESS')
     const { messagesPerCommand } = parts.options.limits
     if (messagesPerCommand !== undefined) words.push(`MESSAGELIMIT=${messagesPerCommand}`)
     words.push(`APPENDLIMIT=${parts.options.limits.messageSize}`)

@@ -50,6 +50,12 @@ const timeouts = z
 export const options = z.strictObject({
   listen: listenOption().describe("Addresses to listen on: ':143', ':993', or a list."),
   tls: tlsOption(993).optional().describe('Certificates. Default: TLS is not offered.'),
+  jmapSession: z
+    .url({ protocol: /^https$/ })
+    .optional()
+    .describe(
+      'URL of the JMAP session that serves the same accounts by the same logins, for JMAPACCESS (RFC 9698). Default: JMAPACCESS is not offered.',
+    ),
   authWithoutTls: z.boolean().default(false).describe('Accept passwords on connections without TLS.'),
   shared: z
     .string()

@@ -14,7 +14,7 @@ import { notify } from './notify.ts'
 import { deleteacl, getacl, getquota, getquotaroot, listrights, myrights, setacl, setquota } from './rights.ts'
 import { search, sort, thread } from './search.ts'
 import { examine, select, unselect } from './select.ts'
-import { capability, compress, enable, id, logout, noop, starttls, unauthenticate } from './session.ts'
+import { capability, compress, enable, getjmapaccess, id, logout, noop, starttls, unauthenticate } from './session.ts'
 
 export const COMMANDS: Readonly<Record<string, CommandDefinition>> = {
   APPEND: append,
@@ -32,6 +32,7 @@ export const COMMANDS: Readonly<Record<string, CommandDefinition>> = {
   EXPUNGE: expunge,
   FETCH: fetch,
   GETACL: getacl,
+  GETJMAPACCESS: getjmapaccess,
   GETMETADATA: getmetadata,
   GETQUOTA: getquota,
   GETQUOTAROOT: getquotaroot,

@@ -16,6 +16,18 @@ export const capability: CommandDefinition = {
   },
 }
 
+/** RFC 9698. */
+export const getjmapaccess: CommandDefinition = {
+  state: 'authenticated',
+  async run(session, { cursor }) {
+    cursor.end()
+    const { jmapSession } = session.parts.options
+    if (jmapSession === undefined) return bad('Unknown command')
+    session.output.line(`* JMAPACCESS ${string(jmapSession, session.isUtf8)}`)
+    return ok('GETJMAPACCESS completed')
+  },
+}
+
 export const noop: CommandDefinition = {
   state: 'any',
   async run(_, { cursor }) {
