@@ -1,0 +1,92 @@
+/**
+ * Mailing lists: what is kept of a list and its members, the service for other plugins, and the hook about posts.
+ *
+ * Addresses are compared in lower case, domains as A-labels. A list is its id, which never changes.
+ */
+import { defineService, type ReadableMessage } from 'iems'
+import type { ListSettings } from './settings.ts'
+
+export type { ListSettings } from './settings.ts'
+
+export interface MailingList {
+  readonly v: 1
+  readonly id: string
+  /** Where posts go. */
+  readonly address: string
+  /** Ms since 1970. */
+  readonly created: number
+  readonly settings: ListSettings
+  /** Ids of the entries that show the list in the directory. */
+  readonly entries?: readonly string[]
+}
+
+export const DELIVERIES = ['post', 'mime', 'plain', 'none'] as const
+/** Every post, a digest as MIME or as plain text, or no mail. */
+export type DeliveryOption = (typeof DELIVERIES)[number]
+
+/** Bounces of one member. Times in ms since 1970. */
+export interface BounceState {
+  readonly score: number
+  readonly last: number
+  /** A probe is on its way; suspended: no mail is sent. */
+  readonly state: 'counting' | 'probing' | 'suspended'
+  readonly since: number
+  readonly warnings: number
+}
+
+export interface Member {
+  readonly v: 1
+  readonly address: string
+  readonly name?: string
+  /** Names the member in return paths and links; not guessable. */
+  readonly token: string
+  readonly since: number
+  readonly delivery: DeliveryOption
+  /** Posts wait for a moderator. */
+  readonly moderated: boolean
+  /** Gets copies of their own posts. */
+  readonly own: boolean
+  /** Gets a copy although the post names them in To or Cc. */
+  readonly duplicates: boolean
+  /** Gets a note when a post of theirs has been sent to the list. */
+  readonly acknowledge: boolean
+  /** No mail until then. */
+  readonly awayUntil?: number
+  readonly bounce?: BounceState
+}
+
+export type MemberOptions = Partial<
+  Pick<Member, 'name' | 'delivery' | 'moderated' | 'own' | 'duplicates' | 'acknowledge' | 'awayUntil'>
+>
+
+export type PostVerdict =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'hold' | 'refuse' | 'discard'; readonly why: string }
+
+/** A post before it is sent to the members. */
+export interface Post {
+  readonly list: MailingList
+  readonly message: Pick<ReadableMessage, 'id' | 'from' | 'size' | 'headers' | 'findings' | 'open' | 'parse'>
+  /** Address of the author in lower case; empty when the From field names no single address. */
+  readonly author: string
+  /** What the rules of the list say. */
+  readonly verdict: PostVerdict
+}
+
+/** The Lists service: for administration pages and mirrors. */
+export interface ListsApi {
+  /** By its address. */
+  list(address: string): Promise<MailingList | undefined>
+  lists(): AsyncIterable<MailingList>
+  members(list: MailingList): AsyncIterable<Member>
+  member(list: MailingList, address: string): Promise<Member | undefined>
+}
+
+export const Lists = defineService<ListsApi>('lists')
+
+declare global {
+  interface IemsHooks {
+    /** A bail hook: the first answer replaces the verdict of the list's rules. */
+    'lists:post': (post: Post) => PostVerdict | void
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * `iems list members|join|leave|member`, and many members at once from a file.
+ */
+import { type Command, type CommandOutput, counted, defineCommand, escapeText } from 'iems'
+import * as z from 'zod'
+import { DELIVERIES, type MailingList, type Member, type MemberOptions } from '../api.ts'
+import { type NewMember, readMembers } from '../import/members.ts'
+import type { Membership } from '../membership.ts'
+import { foldAddress } from '../records.ts'
+import { type CommandDeps, listNamed } from './named.ts'
+
+const list = z.string().describe('The address of the list.')
+const yesNo = z.enum(['yes', 'no'])
+const options = {
+  delivery: z.enum(DELIVERIES).optional().describe('Every post, a digest as MIME or as plain text, or no mail.'),
+  name: z.string().max(200).optional().describe('The name of the member.'),
+  moderated: yesNo.optional().describe('Holds the posts of the member.'),
+  own: yesNo.optional().describe('Sends members copies of their own posts.'),
+  duplicates: yesNo.optional().describe('Sends posts that name the member in To or Cc.'),
+  acknowledge: yesNo.optional().describe('Sends a note when a post of the member was sent.'),
+  away: z.iso.date().optional().describe('No mail until this day.'),
+}
+type Given = { readonly [K in keyof typeof options]?: string | undefined }
+
+function optionsOf({ away, delivery, name, ...flags }: Given): MemberOptions {
+  return {
+    ...(delivery === undefined ? {} : { delivery: delivery as Member['delivery'] }),
+    ...(name === undefined ? {} : { name }),
+    ...(away === undefined ? {} : { awayUntil: Date.parse(away) }),
+    ...Object.fromEntries(
+      Object.entries(flags).flatMap(([key, value]) => (value === undefined ? [] : [[key, value === 'yes']])),
+    ),
+  }
+}
+
+const PROGRESS_EVERY = 100
+
+const lineOf = ({ address, delivery, bounce, moderated }: Member) =>
+  `${address}  ${delivery}${moderated ? '  moderated' : ''}${bounce && bounce.state !== 'counting' ? `  ${bounce.state}` : ''}`
+
+export function createMemberCommands(deps: CommandDeps): Readonly<Record<string, Command>> {
+  const { roster, membership } = deps
+
+  const folded = (address: string) => {
+    const found = foldAddress(address)
+    if (found === undefined) throw new Error(`${address} is not an address`)
+    return found
+  }
+
+  async function* members(name: string): AsyncGenerator<CommandOutput> {
+    for await (const { token: _, ...member } of roster.members(await listNamed(roster, name)))
+      yield { text: lineOf({ ...member, token: '' }), value: member }
+  }
+
+  return {
+    'list members': defineCommand({
+      summary: 'list the members of a list',
+      fields: z.strictObject({ list }),
+      arguments: ['<list>'],
+      run: ({ values }) => members(values.list),
+    }),
+    'list join': defineCommand({
+      summary: 'add a member to a list',
+      fields: z.strictObject({
+        list,
+        address: z.string(),
+        ...options,
+        welcome: z.boolean().optional().describe('Sends the welcome text.'),
+      }),
+      arguments: ['<list>', '<address>'],
+      async *run({ values }) {
+        const { list: name, address, welcome, ...rest } = values
+        const result = await membership.join(
+          await listNamed(roster, name),
+          folded(address),
+          optionsOf(rest),
+          welcome === true,
+        )
+        if (result !== 'done') throw new Error(`${address} is a member already`)
+        yield { text: `${address} is a member of ${name} now`, value: { list: name, address } }
+      },
+    }),
+    'list member': defineCommand({
+      summary: 'change the options of a member',
+      fields: z.strictObject({ list, address: z.string(), ...options }),
+      arguments: ['<list>', '<address>'],
+      async *run({ values }) {
+        const { list: name, address, ...rest } = values
+        if (!(await membership.set(await listNamed(roster, name), folded(address), optionsOf(rest))))
+          throw new Error(`${address} is not a member of ${name}`)
+        yield { text: `${address} is set`, value: { list: name, address } }
+      },
+    }),
+    'list leave': defineCommand({
+      summary: 'remove a member from a list',
+      fields: z.strictObject({ list, address: z.string() }),
+      arguments: ['<list>', '<address>'],
+      async *run({ values: { list: name, address } }) {
+        if ((await membership.leave(await listNamed(roster, name), folded(address))) !== 'done')
+          throw new Error(`${address} is not a member of ${name}`)
+        yield { text: `${address} is no member of ${name} any more`, value: { list: name, address } }
+      },
+    }),
+    'list import': defineCommand({
+      summary: 'add, set or remove many members from a file: addresses, CSV with a header line, or JSON of Mailman',
+      fields: z.strictObject({
+        list,
+        action: z.enum(['add', 'set', 'remove']).default('add').describe('Change that is made for each member.'),
+        welcome: z.boolean().optional().describe('Sends the welcome text to new members.'),
+      }),
+      arguments: ['<list>'],
+      reads: true,
+      run: ({ values, input, signal }) => bulk(deps, { ...values, welcome: values.welcome === true }, input, signal),
+    }),
+  }
+}
+
+/** One member of a file; what is wrong with it, if anything. */
+async function changeOne(
+  membership: Membership,
+  list: MailingList,
+  action: 'add' | 'set' | 'remove',
+  given: NewMember,
+  welcome: boolean,
+): Promise<string | undefined> {
+  const address = foldAddress(given.address)
+  if (address === undefined) return 'not an address'
+  if (action === 'remove') return (await membership.leave(list, address)) === 'done' ? undefined : 'not a member'
+  if (action === 'set') return (await membership.set(list, address, given.options)) ? undefined : 'not a member'
+  return (await membership.join(list, address, given.options, welcome)) === 'done' ? undefined : 'a member already'
+}
+
+async function* bulk(
+  { roster, membership }: CommandDeps,
+  {
+    list: name,
+    action,
+    welcome,
+  }: { readonly list: string; readonly action: 'add' | 'set' | 'remove'; readonly welcome: boolean },
+  input: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<CommandOutput> {
+  const found = await listNamed(roster, name)
+  let done = 0
+  let faults = 0
+  for await (const given of readMembers(input)) {
+    signal.throwIfAborted()
+    const fault = 'fault' in given ? given.fault : await changeOne(membership, found, action, given, welcome)
+    if (fault === undefined) done++
+    else {
+      faults++
+      const shown = 'fault' in given ? '' : ` ${escapeText(given.address)}`
+      yield { text: `line ${given.line}:${shown} ${fault}`, value: { line: given.line, fault } }
+    }
+    if ((done + faults) % PROGRESS_EVERY === 0) yield { progress: `${done + faults} members` }
+  }
+  yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+}

@@ -1,0 +1,172 @@
+/**
+ * Mailing lists: a channel to which mail for lists goes, their archives, and pages for members without an account.
+ *
+ * What must stay true: this file only wires; start reading at api.ts, then deliver.ts and posting.ts.
+ */
+import { definePlugin, type SetupContext } from 'iems'
+import { Accounts } from '../directory/static/api.ts'
+import { Directory } from '../directory/store/api.ts'
+import { MailQuery, MailStore } from '../mailbox/store/api.ts'
+import { Lists, type ListsApi, type PostVerdict } from './api.ts'
+import { Archive } from './archive.ts'
+import { Bounces } from './bounces.ts'
+import { createHeldCommands } from './commands/held.ts'
+import { createListCommands } from './commands/lists.ts'
+import { createMemberCommands } from './commands/members.ts'
+import { createCheck, createDeliver, createTargets, type DeliverDeps } from './deliver.ts'
+import { DirectoryEntries } from './directory-entries.ts'
+import { createLetters } from './letters.ts'
+import { Mailings } from './mailing.ts'
+import { Membership } from './membership.ts'
+import { createAnnounce, Moderation } from './moderation.ts'
+import { type Options, options } from './options.ts'
+import { createPersonalFields } from './personal.ts'
+import { Posting } from './posting.ts'
+import { Requests } from './requests.ts'
+import { Roster } from './roster.ts'
+import { judgePost } from './rules.ts'
+import { createSweep } from './sweep.ts'
+import { Tokens } from './tokens.ts'
+
+export * from './api.ts'
+
+const SWEEP_EVERY_MS = 3_600_000
+
+export const lists = definePlugin({
+  name: 'lists',
+  config: options.prefault({}),
+  // Mail goes on only to members, by the rules of each list.
+  accepts: 'anyone',
+  offers: [Lists],
+  wants: [Accounts, Directory, MailStore, MailQuery],
+  records: { list: { version: 1 }, member: { version: 1 }, held: { version: 1 }, mailing: { version: 1 } },
+  hooks: { 'lists:post': 'bail' },
+  setup(config, ctx) {
+    const parts = createParts(config, ctx)
+    const { roster, deliver, sweep, targetOf } = parts
+    ctx.offer(Lists, { list: (address) => roster.list(address), ...serviceOf(roster) })
+    return {
+      hooks: {
+        route: {
+          stage: 'early',
+          handler: async ({ to }) =>
+            (await targetOf(to.address)) ? { channel: ctx.name, nexthop: 'lists' } : undefined,
+        },
+        check: createCheck(deliver),
+        dispatch: createPersonalFields({ name: ctx.name, roster, site: config.site }),
+      },
+      commands: {
+        ...createListCommands(parts),
+        ...createMemberCommands(parts),
+        ...createHeldCommands(parts),
+      },
+      deliver: createDeliver(deliver),
+      listen() {
+        ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: sweep.run })
+      },
+    }
+  },
+})
+
+const serviceOf = (roster: Roster): Omit<ListsApi, 'list'> => ({
+  lists: () => roster.lists(),
+  members: (list) => roster.members(list),
+  member: (list, address) => roster.member(list, address),
+})
+
+function createParts(config: Options, ctx: SetupContext) {
+  const { store, contents, clock, log, dns, submit } = ctx
+  const { site } = config
+  const roster = new Roster(store, clock.now)
+  const tokens = new Tokens(store, clock.now)
+  const send = createLetters(ctx)
+  const mail = ctx.find(MailStore)
+  const query = ctx.find(MailQuery)
+  const archive = mail && query ? new Archive({ store, mail, query, roster }) : undefined
+  const announce = createAnnounce({ contents, tokens, send, holdMs: config.hold })
+  const membership = new Membership({
+    roster,
+    tokens,
+    store,
+    send,
+    site,
+    confirmMs: config.confirm,
+    now: clock.now,
+    announce,
+  })
+  const bounces = new Bounces({
+    ...{ clock, log, roster, tokens, membership, send, site },
+    forgetMs: config.forgetBounces,
+    warnings: config.warnings,
+    warnMs: config.warnEvery,
+  })
+  const refused = bounces.refused.bind(bounces)
+  const mailings = new Mailings({ store, contents, submit, clock, log, roster, batch: config.batch, refused })
+  const posting = new Posting({ store, contents, clock, log, roster, mailings, dns, site, archive, send, announce })
+  const moderation = new Moderation({ store, contents, submit, log, roster, posting, membership, tokens, send })
+  const requests = new Requests({
+    submit,
+    clock,
+    log,
+    roster,
+    membership,
+    moderation,
+    tokens,
+    send,
+    repliesPerDay: config.repliesPerDay,
+  })
+  const sweep = createSweep({
+    store,
+    clock,
+    log,
+    roster,
+    posting,
+    mailings,
+    tokens,
+    bounces,
+    contents,
+    site,
+    hold: config.hold,
+  })
+  const deliver: DeliverDeps = {
+    name: ctx.name,
+    roster,
+    posting,
+    takes: { ...requests.takes(), bounces: bounces.take.bind(bounces) },
+    judge: createJudge(ctx, roster, posting),
+  }
+  const entries = new DirectoryEntries({ directory: ctx.find(Directory), channel: ctx.name })
+  const { forgetDigests } = sweep
+  return {
+    ...{ roster, tokens, membership, posting, moderation, archive, entries, clock, deliver },
+    sweep,
+    forgetDigests,
+    targetOf: createTargets(roster),
+  }
+}
+
+/** The rules of a list, then what other plugins say. */
+function createJudge(ctx: SetupContext, roster: Roster, posting: Posting): DeliverDeps['judge'] {
+  const accounts = ctx.find(Accounts)
+  return async function judge(list, message, author): Promise<PostVerdict> {
+    const ruled = await judgePost({ roster, accounts }, list, message, author)
+    const isOver = ruled.kind === 'accept' && (await posting.isOverDaily(list, author.address))
+    const verdict: PostVerdict = isOver ? { kind: 'hold', why: 'The author has posted too often today' } : ruled
+    const { id, from, size, headers, findings } = message
+    const post = {
+      list,
+      author: author.address,
+      verdict,
+      message: {
+        id,
+        from,
+        size,
+        headers,
+        findings,
+        open: message.open.bind(message),
+        parse: message.parse.bind(message),
+      },
+    }
+    return (await ctx.call('lists:post', post)) ?? verdict
+  }
+}
