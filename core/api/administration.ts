@@ -25,6 +25,8 @@ export interface ListenerStatus {
 
 /** A kernel of this server: the one that runs, and those of earlier configurations that end what they have begun. */
 export interface KernelStatus {
+  /** The number of its thread, from 1 on; absent when there is only one. */
+  readonly worker?: number
   /** When it began to run, ms since 1970. */
   readonly since: number
   readonly state: 'running' | 'draining'

@@ -19,6 +19,7 @@ export const ERRORS = {
     'The file must be TypeScript or JavaScript that Node can run and export the configuration as its default.',
   ],
   IEMS_SECRET_MISSING: ['The secret {name} does not exist', 'Set the environment variable or create the file.'],
+  IEMS_WORKER_ENDED: ['Worker {worker} ended with code {code}', 'See the log lines before; the server starts another.'],
   IEMS_SETTING_NEEDS_RESTART: ['{path} cannot be changed by a reload', 'Stop and start the server for this change.'],
   IEMS_PLUGIN_FAULT: [
     '{plugin} failed in {hook}: {why}',

@@ -15,9 +15,9 @@ function showBackend({ plugin, service, server, failures, lastFailure }: Status[
   return ['', service, server, plugin, `${state}${failures > 0 && lastFailure ? `: ${lastFailure}` : ''}`]
 }
 
-function showKernel({ since, state, sessions, deliveries }: Status['kernels'][number]): string[] {
+function showKernel({ worker, since, state, sessions, deliveries }: Status['kernels'][number]): string[] {
   const work = `${counted(sessions, 'session')}, ${counted(deliveries, 'delivery')}`
-  return ['', 'kernel', state, `for ${ago(Date.now() - since)}`, work]
+  return ['', worker === undefined ? 'kernel' : `worker ${worker}`, state, `for ${ago(Date.now() - since)}`, work]
 }
 
 function showStatus({ pid, since, config, hostname, doors, kernels, backends, lanes, memory }: Status): string {

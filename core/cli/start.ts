@@ -2,6 +2,7 @@
  * `iems start`: the server in this process, until a signal or `iems stop` ends it.
  */
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Level } from '../api/events.ts'
@@ -12,9 +13,12 @@ import { controlPath } from '../runtime/folders.ts'
 import type { Kernel } from '../runtime/kernel.ts'
 import type { Listener } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
-import { startServer } from '../runtime/server.ts'
+import { createLineWriter } from '../runtime/log-writer.ts'
+import { type Server, startServer } from '../runtime/server.ts'
+import { systemClock } from '../runtime/system-clock.ts'
 import { escapeLine } from '../runtime/text.ts'
 import { startWatchdog } from '../runtime/watchdog/watchdog.ts'
+import { Workers } from '../runtime/workers/workers.ts'
 import { common } from './options.ts'
 import { bold, dim, fail, table } from './print.ts'
 
@@ -25,8 +29,77 @@ interface StartOptions {
   readonly quiet?: boolean
 }
 
+/** What runs, and what a person wants to know of it. */
+interface Started extends Pick<Kernel, 'doors'> {
+  readonly config: Config
+  readonly commands: { has(words: string): boolean }
+  readonly notices: readonly string[]
+  readonly server: Pick<Server, 'reload' | 'stop' | 'stopped'>
+  /** What is closed after the server has stopped. */
+  close(): void
+}
+
+interface Beginning {
+  readonly config: Config
+  readonly level: Level
+  readonly memory: boolean
+  readonly count: number
+}
+
+/** Everything in this thread. */
+async function startAlone({ config, level, memory }: Beginning): Promise<Started> {
+  const log = createLog({ ...config.log, level })
+  const server = await startServer({ config, log, memory })
+  let closeControl: () => void
+  try {
+    closeControl = await openControl(server, controlPath(config))
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  const stopWatching = startWatchdog({
+    timeout: config.watchdog,
+    failed: (cause) => server.kernel.emit('kernel.fault', { cause }),
+  })
+  const close = () => {
+    closeControl()
+    stopWatching()
+  }
+  const { kernel } = server
+  const notices = await kernel.started().catch(async (error: unknown) => {
+    close()
+    await server.stop()
+    throw error
+  })
+  return { doors: kernel.doors, commands: kernel.commands, config, notices, server, close }
+}
+
+/** A thread for each worker; this one owns the store. */
+async function startWorkers({ config, level, memory, count }: Beginning): Promise<Started> {
+  const { format } = config.log
+  const lines = createLineWriter(1)
+  const shown = format === 'auto' ? (process.stdout.isTTY ? 'text' : 'json') : format
+  const log = createLog({ ...config.log, level, format: shown, to: lines })
+  const writeLines = (text: string) => {
+    lines.write(text)
+    lines.flush()
+  }
+  const server = new Workers({ config, count, memory, log, level, format: shown, writeLines })
+  const close = startWatchdog({
+    timeout: config.watchdog,
+    failed: (cause) => log.event({ name: 'kernel.fault', at: systemClock.now(), cause }),
+  })
+  try {
+    const { doors, commands, notices } = await server.start()
+    return { doors, commands: new Set(commands), config, notices, server, close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
 /** Where the rest of a person's questions are answered; the second and later starts say no more. */
-function laterScreen({ doors, config }: Kernel): string[] {
+function laterScreen({ doors, config }: Started): string[] {
   const places = doors.map((door) => `${escapeLine(door.label)} ${placeOf(door)}`)
   return [
     `${bold('iems')} is running as ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
@@ -36,7 +109,7 @@ function laterScreen({ doors, config }: Kernel): string[] {
 }
 
 /** What listens where, and how to see that it works: for the first start on a data folder. */
-function firstScreen({ doors, config, commands }: Kernel, notices: readonly string[], named?: string): string[] {
+function firstScreen({ doors, config, commands, notices }: Started, named?: string): string[] {
   const { postmaster } = config.reports
   const option = named === undefined ? '' : ` --config ${escapeLine(named)}`
   const tries =
@@ -71,39 +144,23 @@ async function start(options: StartOptions) {
   // Mail, passwords and keys: nothing that the server makes is for other users of the machine.
   process.umask(0o077)
   const config = await loadConfig(options.config)
-  const log = createLog({ ...config.log, ...(options.logLevel ? { level: options.logLevel } : {}) })
+  const level = options.logLevel ?? config.log.level
   const isFirst = options.memory || isFirstStart(config)
-  const server = await startServer({ config, log, ...(options.memory ? { memory: true } : {}) })
-  let closeControl: () => void
-  try {
-    closeControl = await openControl(server, controlPath(config))
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
-  const stopWatching = startWatchdog({
-    timeout: config.watchdog,
-    failed: (cause) => server.kernel.emit('kernel.fault', { cause }),
-  })
-  const { kernel } = server
-  const notices = await kernel.started().catch(async (error: unknown) => {
-    closeControl()
-    stopWatching()
-    await server.stop()
-    throw error
-  })
+  const count = config.workers === 'auto' ? availableParallelism() : config.workers
+  const begin = count > 1 ? startWorkers : startAlone
+  const started = await begin({ config, level, memory: options.memory ?? false, count })
   if (!options.quiet) {
     const screen = isFirst
-      ? firstScreen(kernel, notices, options.config)
-      : [...laterScreen(kernel), ...notices.map(escapeLine)]
+      ? firstScreen(started, options.config)
+      : [...laterScreen(started), ...started.notices.map(escapeLine)]
     process.stderr.write(`${screen.join('\n')}\n`)
   }
+  const { server } = started
   // A reload that fails has told so in the log, and the old configuration goes on.
   process.on('SIGHUP', () => void server.reload().catch(() => {}))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop().catch(fail))
   await server.stopped
-  closeControl()
-  stopWatching()
+  started.close()
 }
 
 export function addStart(iems: Command): void {

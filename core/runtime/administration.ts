@@ -62,9 +62,11 @@ export interface Administered {
   readonly kernel: AdministeredKernel
   readonly store: Store
   readonly since: number
-  kernels(): readonly KernelStatus[]
+  kernels(): readonly KernelStatus[] | Promise<readonly KernelStatus[]>
   reload(): Promise<void>
   stop(): Promise<void>
+  /** A component was started or stopped here: the other workers of this server do the same. */
+  changed?(component: string, isStopped: boolean): Promise<void>
 }
 
 /** The most lanes that a status lists. */
@@ -113,7 +115,7 @@ class CallersAdministration implements Administration {
       config: config.path,
       hostname: config.hostname,
       doors: this.listeners(),
-      kernels: this.#server.kernels(),
+      kernels: await this.#server.kernels(),
       backends: this.#kernel.backends(),
       lanes,
       memory: process.memoryUsage.rss(),
@@ -192,6 +194,7 @@ class CallersAdministration implements Administration {
     const component = this.#component(name)
     this.#changed('component.start', { component: name })
     await component.start()
+    await this.#server.changed?.(name, false)
     return component.status
   }
 
@@ -200,6 +203,7 @@ class CallersAdministration implements Administration {
     const component = this.#component(name)
     this.#changed('component.stop', { component: name })
     await component.stop(AbortSignal.timeout(this.#kernel.config.drain))
+    await this.#server.changed?.(name, true)
     return component.status
   }
 

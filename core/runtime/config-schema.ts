@@ -158,10 +158,16 @@ export const configSchema = z.strictObject({
         .describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.'),
     })
     .prefault({}),
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(256)])
+    .default(1)
+    .describe(
+      "Threads that serve connections and deliver mail, each with everything of this configuration; 'auto' for one for each processor. On Linux and FreeBSD the system divides connections among them; elsewhere, and for Unix sockets, one of them takes all connections. Limits on connections, logins and rates count for each worker by itself.",
+    ),
   watchdog: duration()
     .prefault('30 s')
     .describe(
-      "Time without a turn of the event loop after which the process writes where it hangs to the log and ends, so that the service manager restarts it; '0 s' for never.",
+      "Time without a turn of the event loop after which the process writes where it hangs to the log and ends, so that the service manager restarts it; with workers, a worker that hangs is replaced. '0 s' for never.",
     ),
   drain: duration().prefault('30 s').describe('Time for which a stop or reload waits for work under way.'),
 })

@@ -25,6 +25,8 @@ interface Open {
   readonly server: Server
   readonly address: string
   readonly port: number
+  /** Listens only when this worker becomes the one that leads. */
+  sleeping: ListenOptions | undefined
   owner: ((socket: Socket) => void) | undefined
   /** Came between opening and the claim's being made good. */
   readonly waiting: Socket[]
@@ -49,6 +51,17 @@ export interface Reservation {
 }
 
 export type Listeners = ReturnType<typeof createListeners>
+
+/** How the workers of one server share its ports. */
+export interface PortSharing {
+  /** This one listens where only one can. */
+  isLead: boolean
+  /** Ports whose number the system has chosen for another worker. */
+  chosen: readonly Listener[]
+}
+
+/** Where the system divides the connections of a port among the sockets that listen on it. */
+const DIVIDES = process.platform === 'linux' || process.platform === 'freebsd'
 
 /** `:25`, `host:25`, `[::1]:25`, `unix:/path`. */
 export function parseAddress(
@@ -90,10 +103,15 @@ async function listening(
     throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(taken)} (channel ${plugin})` }, taken)
 }
 
-export function createListeners(emit: Emit) {
+export function createListeners(emit: Emit, sharing?: PortSharing) {
   let opened = new Map<string, Open>()
 
-  async function listen(wanted: string, plugin: string): Promise<Open> {
+  /** The port that another worker was given for port 0, the same plugin's listeners taken in order. */
+  function chosenPort(wanted: string, plugin: string, claimed: ReadonlySet<number>): number | undefined {
+    return sharing?.chosen.find((one) => one.wanted === wanted && one.plugin === plugin && !claimed.has(one.port))?.port
+  }
+
+  async function listen(wanted: string, plugin: string, claimed: ReadonlySet<number>): Promise<Open> {
     const where = parseAddress(wanted)
     if (!where)
       throw new IemsError('IEMS_PORT_TAKEN', {
@@ -101,14 +119,29 @@ export function createListeners(emit: Emit) {
         why: "not an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path'",
       })
     const server = createServer({ noDelay: true })
-    const open = { server, waiting: [] as Socket[], owner: undefined as Open['owner'] }
+    const open = {
+      server,
+      waiting: [] as Socket[],
+      owner: undefined as Open['owner'],
+      sleeping: undefined as Open['sleeping'],
+    }
     server.on('connection', (socket: Socket) => {
       if (open.owner) open.owner(socket)
       else open.waiting.push(socket)
     })
+    const isDivided = sharing !== undefined && DIVIDES && 'port' in where
+    const port = 'port' in where ? where.port || chosenPort(wanted, plugin, claimed) || 0 : 0
+    if (sharing && !isDivided && !sharing.isLead) {
+      open.sleeping = 'port' in where ? { ...where, port } : where
+      return Object.assign(open, { address: ('host' in where ? where.host : undefined) ?? wanted, port })
+    }
     // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
     if ('path' in where) rmSync(where.path, { force: true })
-    await listening(server, { wanted, plugin }, where)
+    await listening(
+      server,
+      { wanted, plugin },
+      'port' in where ? { ...where, port, ...(isDivided ? { reusePort: true } : {}) } : where,
+    )
     server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
     const at = server.address()
     return Object.assign(
@@ -134,7 +167,8 @@ export function createListeners(emit: Emit) {
           const held = opened.get(wanted)
           // Port 0 asks for a free one each time.
           const reuse = held && !/:0$/.test(wanted)
-          const open = reuse ? held : await listen(wanted, about.plugin)
+          const ports = new Set(doors.map(({ port }) => port))
+          const open = reuse ? held : await listen(wanted, about.plugin, ports)
           const name = keyOf({ wanted, port: open.port })
           if (claimed.has(name))
             throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
@@ -162,7 +196,10 @@ export function createListeners(emit: Emit) {
         async resume({ wanted, plugin, address, port }) {
           const { server } = claimed.get(keyOf({ wanted, port }))?.open ?? {}
           if (!server || server.listening) return
-          const where = wanted.startsWith('unix:') ? { path: wanted.slice(5) } : { host: address, port }
+          if (claimed.get(keyOf({ wanted, port }))?.open.sleeping) return
+          const where = wanted.startsWith('unix:')
+            ? { path: wanted.slice(5) }
+            : { host: address, port, ...(sharing && DIVIDES ? { reusePort: true } : {}) }
           await listening(server, { wanted, plugin }, where)
           emit('port.opened', { address, port })
         },
@@ -181,6 +218,19 @@ export function createListeners(emit: Emit) {
           for (const [wanted, { open, fresh }] of claimed) if (fresh) shut(wanted, open)
           claimed.clear()
         },
+      }
+    },
+    /** From now on this worker listens where only one can. */
+    async lead() {
+      if (sharing) sharing.isLead = true
+      for (const [wanted, open] of opened) {
+        const { server, sleeping } = open
+        if (!sleeping) continue
+        if ('path' in sleeping) rmSync(sleeping.path as string, { force: true })
+        await listening(server, { wanted, plugin: '' }, sleeping)
+        open.sleeping = undefined
+        server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
+        emit('port.opened', { address: open.address, port: open.port })
       }
     },
     close() {

@@ -30,6 +30,8 @@ export interface LogOptions {
   readonly format?: 'auto' | 'json' | 'text'
   /** Where lines go; standard output if absent. */
   readonly to?: DestinationStream
+  /** Which worker writes the lines. */
+  readonly worker?: number
 }
 
 export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>) => void
@@ -117,7 +119,8 @@ export function createLog(options: LogOptions) {
   function line(level: Level, fields: Readonly<Record<string, unknown>>, text?: string) {
     const isWritten = root.isLevelEnabled(level)
     if (!isWritten && !feed.isWatched) return
-    const raw = printable(fields) as Record<string, unknown>
+    const { worker } = options
+    const raw = printable(worker === undefined ? fields : { ...fields, worker }) as Record<string, unknown>
     const clean = { ...raw }
     if (options.privacy && level !== 'debug')
       for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])

@@ -7,19 +7,22 @@
 import type { AdministrationService, KernelStatus } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
+import type { EventName } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import { createDns, type Dns } from '../net/dns.ts'
+import type { ReadersGate } from '../store/level/database.ts'
 import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
-import { createAdministration } from './administration.ts'
+import { type Administered, createAdministration } from './administration.ts'
+import { createStopped } from './component.ts'
 import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
 import { controlPath, dataFolder, pluginFolder, secureFolders } from './folders.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
-import { createListeners } from './listeners.ts'
+import { createListeners, type Listeners, type PortSharing } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -29,18 +32,27 @@ export interface ServerOptions {
   readonly memory?: boolean
   readonly log?: LogWriter
   readonly watch?: (event: KernelEvent) => void
+  /** This server is one worker of several. */
+  readonly coworkers?: Coworkers
+  readonly sharing?: PortSharing
+  /** Components that are to stay stopped. */
+  readonly stoppedComponents?: readonly string[]
 }
+
+/** What a server that is one worker of several asks of all of them. */
+export interface Coworkers extends Required<Pick<Administered, 'kernels' | 'reload' | 'stop' | 'changed'>> {}
 
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000
 
-export async function openStore(config: Config, inMemory: boolean): Promise<Store> {
+export async function openStore(config: Config, inMemory: boolean, readers?: ReadersGate): Promise<Store> {
   if (inMemory) return memoryStore()
   if ('open' in config.store) return config.store.open()
   return levelStore({
     path: pathIn(config, config.store.path),
     minFree: config.store.minFree,
     reserve: config.store.reserve,
+    ...(readers ? { readers } : {}),
   })
 }
 
@@ -71,7 +83,7 @@ export class Server {
   readonly #lasting = createLasting()
   readonly #identity = new ConfigIdentity()
   readonly #dnsFor = lendDns(systemClock.now)
-  readonly #ports = createListeners((name, fields) => this.#running?.kernel.emit(name, fields))
+  readonly #ports: Listeners
   /** Kernels that end what they have begun, and when each has ended. */
   readonly #draining = new Map<Run, Promise<void>>()
   readonly #endNow = new AbortController()
@@ -84,7 +96,10 @@ export class Server {
     this.store = store
     this.#log = log
     this.#options = options
-    this.administration = createAdministration(this)
+    this.#ports = createListeners((name, fields) => this.#running?.kernel.emit(name, fields), options.sharing)
+    this.administration = createAdministration(options.coworkers ? together(this, options.coworkers) : this)
+    const stopped = this.#lasting.of('stopped', createStopped)
+    for (const component of options.stoppedComponents ?? []) stopped.add(component)
     this.stopped = new Promise((resolve) => {
       this.#ended = resolve
     })
@@ -105,11 +120,21 @@ export class Server {
       throw error
     }
     const { doors } = this.kernel
-    this.kernel.emit('server.started', {
+    this.#emit('server.started', {
       hostname: config.hostname,
       doors: doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
       pid: process.pid,
     })
+  }
+
+  /** From now on this worker listens where only one can. */
+  lead(): Promise<void> {
+    return this.#ports.lead()
+  }
+
+  /** What is said of the server as a whole; with workers, the main thread says it. */
+  #emit(name: EventName, fields?: Readonly<Record<string, unknown>>): void {
+    if (!this.#options.coworkers) this.kernel.emit(name, fields)
   }
 
   kernels(): readonly KernelStatus[] {
@@ -157,6 +182,7 @@ export class Server {
     if (dataFolder(next) !== dataFolder(config)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
     if (controlPath(next) !== controlPath(config))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })
+    if (next.workers !== config.workers) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'workers' })
     const old = this.#running
     const fresh = await this.#changeOver(next)
     fresh.emit('server.reloaded', { path: next.path, ...(fresh.keepsSessions ? { sessions: 'kept' } : {}) })
@@ -214,13 +240,25 @@ export class Server {
 
   async #end(): Promise<void> {
     await this.#busy
-    this.kernel.emit('server.stopping')
+    this.#emit('server.stopping')
     this.#ports.close()
     await Promise.all([this.#drain(this.kernel), ...this.#draining.values()])
-    this.kernel.emit('server.stopped')
+    this.#emit('server.stopped')
     await this.store.close()
     this.#log.flush()
     this.#ended()
+  }
+}
+
+/** One worker's part of the server, with what all of them do. */
+function together(server: Server, coworkers: Coworkers): Administered {
+  return {
+    ...coworkers,
+    get kernel() {
+      return server.kernel
+    },
+    store: server.store,
+    since: server.since,
   }
 }
 

@@ -1,0 +1,120 @@
+/**
+ * One worker: a thread with a server of its own on a store that the main thread owns. The first of them, or the one that
+ * takes its place, has the control socket.
+ *
+ * Invariants: nothing starts before the main thread says so; a fault that nothing catches ends this thread only.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { openControl } from '../control/server.ts'
+import { loadConfig } from '../runtime/config.ts'
+import type { PortSharing } from '../runtime/listeners.ts'
+import { createLog } from '../runtime/log.ts'
+import { Server } from '../runtime/server.ts'
+import { requireFixed } from '../runtime/workers/fixed-settings.ts'
+import { LineForwarder } from '../runtime/workers/line-forwarder.ts'
+import { Peer, type Thread } from '../runtime/workers/peer.ts'
+import type { ComponentChange, MainCalls, WorkerCalls, WorkerData, WorkerReady } from '../runtime/workers/protocol.ts'
+import { openLevelReader } from '../store/level/reader.ts'
+import { openStoreHandle } from '../store/remote/handle.ts'
+import type { Store } from '../store/store.ts'
+
+/** How often the main thread hears that the event loop turns, at most, ms. */
+const BEAT_MS = 1000
+/** Beats within the time after which a silent worker is ended. */
+const BEATS = 20
+
+class WorkerServer {
+  readonly #data: WorkerData
+  readonly #main: Peer<MainCalls>
+  readonly #sharing: PortSharing
+  readonly #lines: LineForwarder
+  #server: Server | undefined
+  #closeControl: (() => void) | undefined
+
+  constructor(data: WorkerData, thread: Thread) {
+    this.#data = data
+    this.#sharing = { isLead: data.isLead, chosen: data.chosen }
+    this.#main = new Peer<MainCalls>(thread, this.#calls())
+    this.#lines = new LineForwarder((text) => this.#main.tell('lines', text))
+    process.once('exit', () => this.#lines.flush())
+  }
+
+  #calls(): WorkerCalls {
+    return {
+      start: () => this.#start(),
+      started: () => this.#running.kernel.started(),
+      reload: async (chosen) => {
+        this.#sharing.chosen = chosen
+        await this.#running.reload()
+        return this.#ready()
+      },
+      stop: async () => {
+        await this.#running.stop()
+        this.#closeControl?.()
+        this.#lines.flush()
+      },
+      kernels: () => this.#running.kernels(),
+      lead: () => this.#leadOn(),
+      component: (change) => this.#component(change),
+    }
+  }
+
+  get #running(): Server {
+    if (!this.#server) throw new Error('the worker has not started')
+    return this.#server
+  }
+
+  async #start(): Promise<WorkerReady> {
+    const { worker, memory, level, format, fixed, stopped, isLead } = this.#data
+    const config = await loadConfig(this.#data.config)
+    requireFixed(config, fixed)
+    const log = createLog({ ...config.log, level, format, to: this.#lines, worker })
+    const main = this.#main
+    const server = new Server(await this.#openStore(config.store), log, {
+      config,
+      memory,
+      sharing: this.#sharing,
+      stoppedComponents: stopped,
+      coworkers: {
+        kernels: () => main.call('kernels'),
+        reload: () => main.call('reload'),
+        stop: () => main.call('stop'),
+        changed: (name, isStopped) => main.call('component', { name, isStopped }),
+      },
+    })
+    await server.start()
+    this.#server = server
+    if (isLead) await this.#openControl()
+    const interval = Math.max(10, Math.min(BEAT_MS, config.watchdog / BEATS))
+    setInterval(() => main.tell('beat'), interval).unref()
+    return this.#ready()
+  }
+
+  #openStore(store: object): Promise<Store> | Store {
+    const { port, path } = this.#data
+    return path === undefined ? openStoreHandle(port) : openLevelReader({ ...store, path, port })
+  }
+
+  #ready(): WorkerReady {
+    const { doors, commands, config } = this.#running.kernel
+    return { doors: doors.map((door) => ({ ...door })), commands: [...commands.keys()], drain: config.drain }
+  }
+
+  async #leadOn(): Promise<void> {
+    await this.#running.lead()
+    await this.#openControl()
+  }
+
+  async #openControl(): Promise<void> {
+    this.#closeControl ??= await openControl(this.#running, this.#data.fixed.control)
+  }
+
+  async #component({ name, isStopped }: ComponentChange): Promise<void> {
+    const { kernel } = this.#running
+    const component = kernel.components().find((one) => one.name === name)
+    if (isStopped) await component?.stop(AbortSignal.timeout(kernel.config.drain))
+    else await component?.start()
+  }
+}
+
+if (parentPort) new WorkerServer(workerData as WorkerData, parentPort)

@@ -1,0 +1,90 @@
+/**
+ * Calls between the main thread and a worker, both ways.
+ *
+ * Invariants: every call is answered, or fails when the other thread ends; what a handler throws is thrown where it was
+ * called, with its code.
+ */
+import { IemsError } from '../../api/errors.ts'
+import { type CarriedError, carried, thrown } from '../../store/remote/protocol.ts'
+
+/** A worker as the main thread sees it, or the other way round. */
+export interface Thread {
+  postMessage(message: unknown): void
+  // any: both kinds of thread type it so
+  on(event: string, hear: (message: any) => void): unknown
+}
+
+/** Functions by name; each has at most one argument, which can be cloned. */
+// any: each function has an argument of its own
+export type Handlers = { readonly [name: string]: (given: any) => unknown }
+
+type Message =
+  | { readonly call: string; readonly id: number; readonly given: unknown }
+  | { readonly tell: string; readonly given: unknown }
+  | { readonly answered: number; readonly value: unknown }
+  | { readonly answered: number; readonly error: CarriedError }
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(cause: unknown): void
+}
+
+export class Peer<Theirs extends Handlers> {
+  readonly #thread: Thread
+  readonly #own: Handlers
+  readonly #waiting = new Map<number, Waiting>()
+  #count = 0
+  #ended: unknown
+
+  constructor(thread: Thread, own: Handlers) {
+    this.#thread = thread
+    this.#own = own
+    thread.on('message', (message: Message) => this.#hear(message))
+  }
+
+  /** Calls a function of the other thread. */
+  call<N extends keyof Theirs & string>(
+    call: N,
+    given?: Parameters<Theirs[N]>[0],
+  ): Promise<Awaited<ReturnType<Theirs[N]>>> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended)
+      const id = ++this.#count
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
+      this.#thread.postMessage({ call, id, given } satisfies Message)
+    })
+  }
+
+  /** The same without an answer. */
+  tell<N extends keyof Theirs & string>(tell: N, given?: Parameters<Theirs[N]>[0]): void {
+    this.#thread.postMessage({ tell, given } satisfies Message)
+  }
+
+  /** The other thread has ended: what waits for it fails. */
+  end(cause: unknown): void {
+    this.#ended = cause
+    for (const { reject } of this.#waiting.values()) reject(cause)
+    this.#waiting.clear()
+  }
+
+  #hear(message: Message): void {
+    if ('call' in message) void this.#answer(message.id, message.call, message.given)
+    else if ('tell' in message) void this.#own[message.tell]?.(message.given)
+    else {
+      const waiting = this.#waiting.get(message.answered)
+      this.#waiting.delete(message.answered)
+      if ('error' in message) waiting?.reject(thrown(message.error))
+      else waiting?.resolve(message.value)
+    }
+  }
+
+  async #answer(id: number, name: string, given: unknown): Promise<void> {
+    try {
+      const handler = this.#own[name]
+      if (!handler) throw new IemsError('IEMS_CONTROL_REFUSED', { why: `no call ${name}` })
+      this.#thread.postMessage({ answered: id, value: await handler(given) } satisfies Message)
+    } catch (cause) {
+      this.#thread.postMessage({ answered: id, error: carried(cause) } satisfies Message)
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * One worker as the main thread sees it: a thread that is started, asked, watched, and ended.
+ *
+ * Invariants: `ended` resolves once, with why the thread ended; its handle on the store ends with it; a thread whose
+ * event loop does not turn is ended.
+ */
+import { url as inspectorUrl } from 'node:inspector'
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { IemsError } from '../../api/errors.ts'
+import type { Served } from '../../store/remote/owner.ts'
+import { type Handlers, Peer } from './peer.ts'
+import type { WorkerCalls, WorkerData, WorkerReady } from './protocol.ts'
+
+export interface WorkerThreadDeps {
+  readonly data: Omit<WorkerData, 'port'>
+  /** Serves the store to the port, and from then on to this worker. */
+  readonly serve: (port: MessageChannel['port1']) => Served
+  readonly calls: Handlers
+  /** Ms without a turn of its event loop after which it is ended; 0: never. */
+  readonly watchdog: number
+  /** It hangs, and is ended. */
+  readonly hung: () => void
+}
+
+/** Looks within the time of the watchdog. */
+const LOOKS = 10
+
+export class WorkerThread {
+  readonly worker: number
+  readonly peer: Peer<WorkerCalls>
+  /** Resolves with why it has ended, when its leases have ended too. */
+  readonly ended: Promise<unknown>
+  readonly since = performance.now()
+  ready: WorkerReady | undefined
+  readonly #thread: Worker
+  readonly #served: Served
+  #silent = 0
+  #looking: NodeJS.Timeout | undefined
+  #fault: unknown
+
+  constructor({ data, serve, calls, watchdog, hung }: WorkerThreadDeps) {
+    const { port1, port2 } = new MessageChannel()
+    this.worker = data.worker
+    this.#served = serve(port1)
+    const workerData: WorkerData = { ...data, port: port2 }
+    this.#thread = new Worker(new URL(import.meta.resolve('iems/worker')), {
+      workerData,
+      transferList: [port2],
+      name: `iems worker ${data.worker}`,
+    })
+    this.#thread.on('error', (cause: unknown) => {
+      this.#fault = cause
+    })
+    this.ended = new Promise((resolve) => {
+      this.#thread.on('exit', (code) => void this.#exited(code).then(resolve))
+    })
+    this.peer = new Peer(this.#thread, {
+      ...calls,
+      beat: () => {
+        this.#silent = 0
+      },
+    })
+    if (watchdog > 0 && inspectorUrl() === undefined) this.#watch(watchdog / LOOKS, hung)
+  }
+
+  /** Lets go of the records, or is told that they are open again. */
+  release(isReleased: boolean): Promise<void> {
+    return this.#served.release(isReleased)
+  }
+
+  async start(): Promise<WorkerReady> {
+    this.ready = await this.peer.call('start')
+    return this.ready
+  }
+
+  /** Ends it at once. */
+  async terminate(): Promise<void> {
+    await this.#thread.terminate()
+  }
+
+  /** A machine that slept counts as one look, not as silence. */
+  #watch(interval: number, hung: () => void): void {
+    this.#looking = setInterval(() => {
+      // It has no loop to turn while it loads.
+      if (!this.ready || ++this.#silent <= LOOKS) return
+      clearInterval(this.#looking)
+      hung()
+      void this.terminate()
+    }, interval)
+    this.#looking.unref()
+  }
+
+  async #exited(code: number): Promise<unknown> {
+    clearInterval(this.#looking)
+    this.ready = undefined
+    const why = this.#fault ?? new IemsError('IEMS_WORKER_ENDED', { worker: this.worker, code })
+    this.peer.end(why)
+    await this.#served.close()
+    return why
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * A server of several workers: threads, each with a kernel of its own from the same configuration, and this thread, which
+ * owns the store and starts, asks and ends them.
+ *
+ * Invariants: a worker that dies takes nothing with it but its own connections, and is replaced, each time later when it
+ * goes on dying; a reload that the first worker refuses changes nothing in any; the store is opened first and closed last.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { KernelStatus } from '../../api/administration.ts'
+import { IemsError } from '../../api/errors.ts'
+import type { KernelEventName } from '../../api/events.ts'
+import { serveStore } from '../../store/remote/owner.ts'
+import type { Store } from '../../store/store.ts'
+import { pathIn } from '../config.ts'
+import type { Config } from '../config-schema.ts'
+import { secureFolders } from '../folders.ts'
+import type { Listener } from '../listeners.ts'
+import type { LogWriter } from '../log.ts'
+import { openStore } from '../server.ts'
+import { systemClock } from '../system-clock.ts'
+import { fixedSettings } from './fixed-settings.ts'
+import type { ComponentChange, MainCalls, WorkerData, WorkerReady } from './protocol.ts'
+import { WorkerThread } from './worker-thread.ts'
+
+export interface WorkersOptions {
+  readonly config: Config
+  readonly count: number
+  readonly memory: boolean
+  readonly log: LogWriter
+  readonly level: WorkerData['level']
+  readonly format: WorkerData['format']
+  /** Writes lines of the log that a worker has made. */
+  readonly writeLines: (text: string) => void
+}
+
+/** How long to wait before a worker is replaced: the first time, and at most. */
+const REPLACE_MS = { first: 100, most: 30_000 }
+/** One that ran so long before it died is replaced quickly again. */
+const STEADY_MS = 60_000
+/** How long a worker has to answer what it is asked about itself, and to let go of the store. */
+const ANSWER_MS = 5000
+/** What a stop takes beside `drain`. */
+const STOP_MS = 5000
+
+export class Workers {
+  readonly stopped: Promise<void>
+  readonly #options: WorkersOptions
+  readonly #threads = new Set<WorkerThread>()
+  readonly #stoppedComponents = new Set<string>()
+  readonly #endNow = new AbortController()
+  readonly #stopping = new AbortController()
+  /** Each replaces one worker. */
+  readonly #kept = new Set<Promise<void>>()
+  #store: Store | undefined
+  #lead: WorkerThread | undefined
+  #busy: Promise<void> = Promise.resolve()
+  #ending: Promise<void> | undefined
+  #ended: () => void = () => {}
+
+  constructor(options: WorkersOptions) {
+    this.#options = options
+    this.stopped = new Promise((resolve) => {
+      this.#ended = resolve
+    })
+  }
+
+  /** Opens the store and starts all workers. Throws, with everything undone. */
+  async start(): Promise<WorkerReady & { readonly notices: readonly string[] }> {
+    const { config, count, memory, log } = this.#options
+    if (!memory) secureFolders(config, log)
+    this.#store = await openStore(config, memory, { release: (isReleased) => this.#release(isReleased) })
+    try {
+      // The first one makes what the others find.
+      await this.#begin(1)
+      await Promise.all(Array.from({ length: count - 1 }, (_, index) => this.#begin(index + 2)))
+      const lead = this.#lead
+      if (!lead?.ready) throw new IemsError('IEMS_CLOSED')
+      const { doors } = lead.ready
+      this.#emit('server.started', {
+        hostname: config.hostname,
+        doors: doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
+        pid: process.pid,
+        workers: count,
+      })
+      return { ...lead.ready, notices: await lead.peer.call('started') }
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Changes every worker over, the one that leads first. Throws, with nothing changed, what that one throws. */
+  reload(): Promise<void> {
+    const turn = this.#busy.then(async () => {
+      const lead = this.#lead
+      if (!lead?.ready || this.#ending) throw new IemsError('IEMS_CLOSED')
+      lead.ready = await lead.peer.call('reload', [])
+      const { doors } = lead.ready
+      await Promise.all(this.#ready().map((one) => (one === lead ? undefined : this.#follow(one, doors))))
+    })
+    this.#busy = turn.catch(() => {})
+    return turn
+  }
+
+  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
+  stop(): Promise<void> {
+    if (this.#ending) this.#endNow.abort()
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  // --- workers ---
+
+  async #begin(worker: number): Promise<void> {
+    const thread = this.#thread(worker)
+    await this.#run(thread)
+    const kept = this.#keep(worker, thread).finally(() => this.#kept.delete(kept))
+    this.#kept.add(kept)
+  }
+
+  /** Replaces a worker whenever it has ended, until the server stops. */
+  async #keep(worker: number, first: WorkerThread): Promise<void> {
+    let wait = REPLACE_MS.first
+    for (let thread: WorkerThread | undefined = first; thread; ) {
+      const cause = await thread.ended
+      if (this.#stopping.signal.aborted) return
+      this.#emit('worker.died', { worker, cause })
+      if (performance.now() - thread.since > STEADY_MS) wait = REPLACE_MS.first
+      thread = undefined
+      while (!thread) {
+        await delay(wait, undefined, { signal: this.#stopping.signal }).catch(() => {})
+        if (this.#stopping.signal.aborted) return
+        wait = Math.min(2 * wait, REPLACE_MS.most)
+        thread = await this.#again(worker)
+      }
+    }
+  }
+
+  async #again(worker: number): Promise<WorkerThread | undefined> {
+    const thread = this.#thread(worker)
+    try {
+      await this.#run(thread)
+      return thread
+    } catch (cause) {
+      if (!this.#stopping.signal.aborted) this.#emit('worker.failed', { worker, cause })
+      return undefined
+    }
+  }
+
+  /** Starts a thread. Throws why it cannot, when it has ended. */
+  async #run(thread: WorkerThread): Promise<void> {
+    this.#threads.add(thread)
+    this.#lead ??= thread
+    const gone = thread.ended.then(() => {
+      this.#threads.delete(thread)
+      if (this.#lead === thread) this.#nextLead()
+    })
+    try {
+      await thread.start()
+      this.#emit('worker.started', { worker: thread.worker })
+    } catch (cause) {
+      await thread.terminate()
+      await gone
+      throw cause
+    }
+  }
+
+  #thread(worker: number): WorkerThread {
+    const { config, memory, level, format } = this.#options
+    return new WorkerThread({
+      data: {
+        worker,
+        config: config.path,
+        fixed: fixedSettings(config),
+        memory,
+        level,
+        format,
+        ...(!memory && 'path' in config.store ? { path: pathIn(config, config.store.path) } : {}),
+        isLead: this.#lead === undefined,
+        chosen: this.#lead?.ready?.doors ?? [],
+        stopped: [...this.#stoppedComponents],
+      },
+      serve: (port) => serveStore(this.#openStore, port),
+      calls: this.#callsOf(worker),
+      watchdog: config.watchdog,
+      hung: () => this.#emit('worker.hung', { worker }),
+    })
+  }
+
+  #callsOf(worker: number): MainCalls {
+    return {
+      reload: () => this.reload(),
+      stop: () => this.stop(),
+      kernels: () => this.#kernels(),
+      component: (change) => this.#component(change, worker),
+      lines: (text) => this.#options.writeLines(text),
+      beat: () => {},
+    }
+  }
+
+  /** Another worker takes over what only one can have. */
+  #nextLead(): void {
+    this.#lead = this.#ready()[0]
+    this.#lead?.peer.call('lead').catch((cause: unknown) => this.#emit('kernel.fault', { cause }))
+  }
+
+  #ready(): WorkerThread[] {
+    return [...this.#threads].filter(({ ready }) => ready)
+  }
+
+  // --- what all of them do ---
+
+  /** One that cannot do what the first could is replaced. */
+  async #follow(thread: WorkerThread, chosen: readonly Listener[]): Promise<void> {
+    try {
+      thread.ready = await thread.peer.call('reload', chosen)
+    } catch (cause) {
+      this.#emit('worker.failed', { worker: thread.worker, cause })
+      await this.#finish(thread)
+    }
+  }
+
+  async #kernels(): Promise<readonly KernelStatus[]> {
+    const asked = this.#ready().map(async ({ worker, peer }) => {
+      const kernels = await inTime(peer.call('kernels'), ANSWER_MS).catch(() => undefined)
+      return (kernels ?? []).map((kernel) => ({ ...kernel, worker }))
+    })
+    return (await Promise.all(asked)).flat().sort((a, b) => a.worker - b.worker)
+  }
+
+  async #component(change: ComponentChange, changedBy: number): Promise<void> {
+    if (change.isStopped) this.#stoppedComponents.add(change.name)
+    else this.#stoppedComponents.delete(change.name)
+    const others = this.#ready().filter(({ worker }) => worker !== changedBy)
+    await Promise.allSettled(others.map(({ peer }) => peer.call('component', change)))
+  }
+
+  /** LevelDB is opened again only when no thread has it open. */
+  async #release(isReleased: boolean): Promise<void> {
+    await inTime(Promise.all([...this.#threads].map((thread) => thread.release(isReleased))), ANSWER_MS)
+  }
+
+  // --- the end ---
+
+  async #finish(thread: WorkerThread): Promise<void> {
+    const most = (thread.ready?.drain ?? 0) + STOP_MS
+    const again = () => void thread.peer.call('stop').catch(() => {})
+    this.#endNow.signal.addEventListener('abort', again, { once: true })
+    // One that still starts, or has died, has nothing to finish.
+    if (thread.ready) await inTime(thread.peer.call('stop'), most).catch(() => {})
+    this.#endNow.signal.removeEventListener('abort', again)
+    await thread.terminate()
+    await thread.ended
+  }
+
+  async #end(): Promise<void> {
+    await this.#busy
+    this.#stopping.abort()
+    this.#emit('server.stopping')
+    await Promise.all([...this.#threads].map((thread) => this.#finish(thread)))
+    await Promise.all(this.#kept)
+    this.#emit('server.stopped')
+    await this.#store?.close()
+    this.#options.log.flush()
+    this.#ended()
+  }
+
+  get #openStore(): Store {
+    if (!this.#store) throw new IemsError('IEMS_STORE_CLOSED')
+    return this.#store
+  }
+
+  #emit(name: KernelEventName, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.#options.log.event({ ...fields, name, at: systemClock.now() })
+  }
+}
+
+/** What it answers, or undefined after so many ms. */
+async function inTime<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = new AbortController()
+  try {
+    return await Promise.race([answer, delay(ms, undefined, { signal: late.signal })])
+  } finally {
+    late.abort()
+  }
+}
