@@ -1,0 +1,192 @@
+/**
+ * A server of several workers: mail that comes in on one thread is read on another, and neither a worker that dies nor a
+ * reload or stop loses what was answered 250.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
+import { type ImapTalk, talkTo } from '../support/imap-talk.ts'
+import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
+import { sendMany } from '../support/smtp-sender.ts'
+
+const TO = 'ann@here.test'
+
+interface Ports {
+  readonly smtp: number
+  readonly imap: number
+}
+
+interface Kernel {
+  readonly worker?: number
+  readonly state: string
+  readonly sessions: number
+}
+
+/** A message whose text says so has an error thrown in its worker that nothing catches. */
+const SABOTAGE = `
+  import { definePlugin } from 'iems'
+  import { setImmediate } from 'node:timers'
+  export const sabotage = definePlugin({
+    name: 'sabotage',
+    config: { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: undefined }) } },
+    setup: () => ({
+      hooks: {
+        async check(message) {
+          if (!String(message.headers.get('subject')).includes('sabotage')) return
+          setImmediate(() => { throw new Error('injected') })
+        },
+      },
+    }),
+  })`
+
+/** The same each time, so that a reload finds the same accounts. */
+const PEOPLE = [{ name: 'ann', addresses: [TO], password: await hashPassword('secret') }]
+
+function configOf({ smtp, imap }: Ports, workers: number | string, rest = ''): string {
+  return `
+    import { defineConfig } from 'iems'
+    import { accounts } from 'iems/plugins/accounts'
+    import { imap } from 'iems/plugins/imap'
+    import { mailstore } from 'iems/plugins/mailstore'
+    import { smtpIn } from 'iems/plugins/smtp-in'
+    import { sabotage } from './sabotage.ts'
+    export default defineConfig({
+      hostname: 'mx.test',
+      workers: ${JSON.stringify(workers)},
+      store: { path: 'data' },
+      channels: {
+        'smtp-in': smtpIn({ listen: '127.0.0.1:${smtp}' }),
+        imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true }),
+        local: mailstore({}),
+      },
+      plugins: [sabotage(), accounts({ domains: ['here.test'], accounts: ${JSON.stringify(PEOPLE)} })],
+      ${rest}
+    })`
+}
+
+async function start(t: TestContext, workers: number | string): Promise<{ server: RunningServer; ports: Ports }> {
+  const folder = await tempFolder(t)
+  const ports = { smtp: await freePort(), imap: await freePort() }
+  await writeFile(join(folder, 'sabotage.ts'), SABOTAGE)
+  return { server: await startProcess(t, folder, configOf(ports, workers)), ports }
+}
+
+async function logIn(t: TestContext, port: number): Promise<ImapTalk> {
+  const client = await talkTo(t, port)
+  await client.line()
+  assert.match((await client.command('LOGIN ann secret')).at(-1) ?? '', /^OK/)
+  await client.command('SELECT INBOX')
+  return client
+}
+
+/** Waits until the mailbox has so many messages, and answers their subjects. */
+async function subjectsIn(client: ImapTalk, count: number): Promise<string[]> {
+  for (let tries = 0; ; tries++) {
+    const lines = await client.command('UID SEARCH RETURN (COUNT) ALL')
+    const found = Number(/COUNT (\d+)/.exec(lines.join('\n'))?.[1])
+    if (found >= count || tries > 5000) break
+  }
+  await client.command('NOOP')
+  const lines = await client.command('UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+  return [...lines.join('\n').matchAll(/^Subject: (\S+)/gm)].map(([, subject = '']) => subject).sort()
+}
+
+async function kernelsOf(server: RunningServer): Promise<readonly Kernel[]> {
+  const { out } = await server.iems('status', '--json')
+  return (JSON.parse(out) as { kernels: Kernel[] }).kernels
+}
+
+for (const workers of [2, 3]) {
+  test(`with ${workers} workers every message that was answered 250 is in the mailbox once, and IDLE hears of it`, async (t) => {
+    const { server, ports } = await start(t, workers)
+    const idle = await Promise.all(Array.from({ length: 16 }, () => logIn(t, ports.imap)))
+    const kernels = await kernelsOf(server)
+    assert.deepEqual(
+      kernels.map(({ worker }) => worker),
+      Array.from({ length: workers }, (_, index) => index + 1),
+    )
+    assert.ok(kernels.filter(({ sessions }) => sessions > 0).length > 1, 'more than one worker serves')
+    const told = idle.map(async (client) => {
+      client.send('i IDLE\r\n')
+      for (;;) if (/^\* \d+ EXISTS$/.test(await client.line())) return
+    })
+    const answered = await sendMany({ port: ports.smtp, to: TO, connections: 8, messages: 200 })
+    assert.equal(answered.length, 200)
+    await Promise.all(told)
+    assert.deepEqual(await subjectsIn(await logIn(t, ports.imap), answered.length), [...answered].sort())
+  })
+}
+
+test('a worker that dies takes only its own connections', async (t) => {
+  const { server, ports } = await start(t, 2)
+  const sessions = await Promise.all(Array.from({ length: 12 }, () => logIn(t, ports.imap)))
+  const kernels = await kernelsOf(server)
+  await sendMany({ port: ports.smtp, to: TO, connections: 1, messages: 1, subject: () => 'sabotage' })
+  const { worker } = JSON.parse(await server.line(/"worker\.died"/)) as { worker: number }
+  const answers = await Promise.allSettled(sessions.map((client) => client.command('NOOP')))
+  assert.equal(
+    answers.filter(({ status }) => status === 'fulfilled').length,
+    kernels.find((kernel) => kernel.worker !== worker)?.sessions,
+  )
+})
+
+test('what was answered 250 outlives the workers that die in the middle, and nothing is there twice', async (t) => {
+  const { server, ports } = await start(t, 2)
+  const answered = await sendMany({
+    port: ports.smtp,
+    to: TO,
+    connections: 6,
+    messages: 300,
+    text: () => 'x'.repeat(20_000),
+    subject: (index) => (index % 100 === 50 ? `sabotage-${index}` : `message-${index}`),
+  })
+  const deaths = server.lines.filter((line) => line.includes('"worker.died"')).length
+  t.diagnostic(`${answered.length} of 300 answered, ${deaths} deaths`)
+  assert.ok(deaths > 0)
+  assert.ok(answered.length > 200)
+  const found = await subjectsIn(await logIn(t, ports.imap), answered.length)
+  assert.equal(new Set(found).size, found.length)
+  assert.deepEqual(
+    answered.filter((name) => !found.includes(name)),
+    [],
+  )
+  assert.equal((await server.iems('status')).code, 0)
+  await server.iems('stop')
+  assert.equal(await server.ended(), 0)
+})
+
+test('reload and stop with workers lose nothing, and a wrong configuration changes nothing', async (t) => {
+  const { server, ports } = await start(t, 2)
+  const before = await logIn(t, ports.imap)
+  const sending = sendMany({ port: ports.smtp, to: TO, connections: 6, messages: 300 })
+  assert.equal((await server.iems('reload')).code, 0)
+  await writeFile(server.config, 'export default {')
+  assert.notEqual((await server.iems('reload')).code, 0)
+  await writeFile(server.config, configOf(ports, 3))
+  assert.match((await server.iems('reload')).err, /workers cannot be changed by a reload/)
+  await writeFile(server.config, configOf(ports, 2, "drain: '20 s',"))
+  assert.equal((await server.iems('reload')).code, 0)
+  const answered = await sending
+  assert.equal(answered.length, 300)
+  assert.match((await before.command('NOOP')).at(-1) ?? '', /^OK/, 'sessions are kept')
+  server.process.kill('SIGTERM')
+  assert.equal(await server.ended(), 0)
+  const again = await startProcess(t, server.folder)
+  assert.deepEqual(await subjectsIn(await logIn(t, ports.imap), answered.length), [...answered].sort())
+  again.process.kill('SIGTERM')
+  await once(again.process, 'close')
+})
+
+test('with one worker no thread is started and lines name none', async (t) => {
+  const { server } = await start(t, 1)
+  const kernels = await kernelsOf(server)
+  assert.equal(kernels.length, 1)
+  assert.equal(kernels[0]?.worker, undefined)
+  assert.deepEqual(
+    server.lines.filter((line) => line.includes('"worker"')),
+    [],
+  )
+})
