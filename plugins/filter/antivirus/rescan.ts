@@ -46,113 +46,132 @@ const TOLD = 50
 /** Results remembered during one run: copies of one message are scanned once. */
 const REMEMBERED = 10_000
 
-export function createRescan(parts: RescanDeps) {
-  const { scan, queue, log, stored, concurrency } = parts
+class RescanRun {
+  readonly #wanted: Wanted
+  readonly #parts: RescanDeps
+  readonly #counts = { scanned: 0, viruses: 0, unread: 0 }
+  readonly #results = new Map<string, Promise<Answer>>()
 
-  return async function* rescan(wanted: Wanted): AsyncGenerator<CommandOutput> {
-    const counts = { scanned: 0, viruses: 0, unread: 0 }
-    const results = new Map<string, Promise<Answer>>()
+  constructor(parts: RescanDeps, wanted: Wanted) {
+    this.#wanted = wanted
+    this.#parts = parts
+  }
 
-    /** Undefined when it could not be read, or was given back by an admin. */
-    async function judge(content: Readable): Promise<Answer | undefined> {
-      const digest = await digestOf(withoutTrace(content.open()))
-      if (await stored?.taken.wasGivenBack(digest)) return undefined
-      const known = results.get(digest) ?? scan.message(content, { afresh: true })
-      results.set(digest, known)
-      // What could not be scanned is no result.
-      known.catch(() => results.delete(digest))
-      const [oldest] = results.keys()
-      if (results.size > REMEMBERED && oldest !== undefined) results.delete(oldest)
-      const answer = await known
-      counts.scanned++
-      if (answer.kind === 'virus') counts.viruses++
-      return answer
-    }
+  /** Undefined when it could not be read, or was given back by an admin. */
+  async #judge(content: Readable): Promise<Answer | undefined> {
+    const digest = await digestOf(withoutTrace(content.open()))
+    if (await this.#parts.stored?.taken.wasGivenBack(digest)) return undefined
+    const known = this.#results.get(digest) ?? this.#parts.scan.message(content, { afresh: true })
+    this.#results.set(digest, known)
+    // What could not be scanned is no result.
+    known.catch(() => this.#results.delete(digest))
+    const [oldest] = this.#results.keys()
+    if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest)
+    const answer = await known
+    this.#counts.scanned++
+    if (answer.kind === 'virus') this.#counts.viruses++
+    return answer
+  }
 
-    async function read<T>(about: object, work: () => Promise<T | undefined>): Promise<T | undefined> {
-      try {
-        return await work()
-      } catch (cause) {
-        if (cause instanceof AllBackendsDown) throw cause
-        counts.unread++
-        log.warn('not scanned again', { ...about, cause })
-        return undefined
-      }
-    }
-
-    async function inQueue(first: QueueEntry): Promise<CommandOutput | undefined> {
-      const { message, size, held } = first
-      const content = await queue.open(message)
-      if (!content) return undefined
-      // It is opened anew each time; if it goes in between there is nothing to do either.
-      const open = (range?: ByteRange) => opened(queue, message, range)
-      const answer = await judge({ size, open })
-      if (answer?.kind === 'virus') {
-        const isHeld = wanted.isDry || held !== undefined
-        const count = isHeld ? 0 : await queue.hold({ message }, reasonFor(answer))
-        const where = held === undefined ? (count > 0 ? 'held now' : 'waits') : `held (${held})`
-        return { text: `${message}  ${answer.name}  ${where}`, value: { message, virus: answer.name, held, count } }
-      }
-      if (answer?.kind !== 'clean' || !held?.startsWith(HELD)) return undefined
-      const releases = wanted.releases && !wanted.isDry
-      if (releases) await queue.release({ message, held: true })
-      const what = releases ? 'released' : 'still held'
-      return {
-        text: `${message}  clean now  ${what} (${held})`,
-        value: { message, virus: null, held, released: releases },
-      }
-    }
-
-    async function inMailbox(copy: Copy, { taken }: Stored): Promise<CommandOutput | undefined> {
-      const { mailbox, email } = copy
-      const answer = await judge(email)
-      if (answer?.kind !== 'virus') return undefined
-      const isTaken = !wanted.isDry && (await taken.take(copy, reasonFor(answer)))
-      const what = isTaken ? 'taken back' : wanted.isDry ? 'left there' : 'gone meanwhile, scan again'
-      const value = {
-        account: mailbox.account,
-        mailbox: mailbox.name,
-        uid: copy.entry.uid,
-        virus: answer.name,
-        taken: isTaken,
-      }
-      if (isTaken) log.warn('a delivered copy was taken back', value)
-      return { text: `${mailbox.account}  ${mailbox.name}  ${copy.entry.uid}  ${answer.name}  ${what}`, value }
-    }
-
-    async function* work(): AsyncGenerator<() => Promise<CommandOutput | undefined>> {
-      if (wanted.account === undefined) {
-        const seen = new Set<string>()
-        for await (const entry of queue.list()) {
-          if (entry.since < wanted.since || seen.has(entry.message)) continue
-          seen.add(entry.message)
-          yield () => read({ message: entry.message }, () => inQueue(entry))
-        }
-      }
-      if (stored)
-        for await (const copy of copiesIn(stored, wanted))
-          yield () =>
-            read({ mailbox: copy.mailbox.name }, async () => {
-              const email = await stored.mail.email(copy.entry.email)
-              return email && inMailbox({ ...copy, email }, stored)
-            })
-    }
-
+  async #read<T>(about: object, work: () => Promise<T | undefined>): Promise<T | undefined> {
     try {
-      yield { progress: `with ${await scan.version({ afresh: true })}` }
+      return await work()
+    } catch (cause) {
+      if (cause instanceof AllBackendsDown) throw cause
+      this.#counts.unread++
+      this.#parts.log.warn('not scanned again', { ...about, cause })
+      return undefined
+    }
+  }
+
+  async #inQueue(first: QueueEntry): Promise<CommandOutput | undefined> {
+    const { message, size, held } = first
+    const content = await this.#parts.queue.open(message)
+    if (!content) return undefined
+    // It is opened anew each time; if it goes in between there is nothing to do either.
+    const open = (range?: ByteRange) => opened(this.#parts.queue, message, range)
+    const answer = await this.#judge({ size, open })
+    if (answer?.kind === 'virus') {
+      const isHeld = this.#wanted.isDry || held !== undefined
+      const count = isHeld ? 0 : await this.#parts.queue.hold({ message }, reasonFor(answer))
+      const where = held === undefined ? (count > 0 ? 'held now' : 'waits') : `held (${held})`
+      return { text: `${message}  ${answer.name}  ${where}`, value: { message, virus: answer.name, held, count } }
+    }
+    if (answer?.kind !== 'clean' || !held?.startsWith(HELD)) return undefined
+    const releases = this.#wanted.releases && !this.#wanted.isDry
+    if (releases) await this.#parts.queue.release({ message, held: true })
+    const what = releases ? 'released' : 'still held'
+    return {
+      text: `${message}  clean now  ${what} (${held})`,
+      value: { message, virus: null, held, released: releases },
+    }
+  }
+
+  async #inMailbox(copy: Copy, { taken }: Stored): Promise<CommandOutput | undefined> {
+    const { mailbox, email } = copy
+    const answer = await this.#judge(email)
+    if (answer?.kind !== 'virus') return undefined
+    const isTaken = !this.#wanted.isDry && (await taken.take(copy, reasonFor(answer)))
+    const what = isTaken ? 'taken back' : this.#wanted.isDry ? 'left there' : 'gone meanwhile, scan again'
+    const value = {
+      account: mailbox.account,
+      mailbox: mailbox.name,
+      uid: copy.entry.uid,
+      virus: answer.name,
+      taken: isTaken,
+    }
+    if (isTaken) this.#parts.log.warn('a delivered copy was taken back', value)
+    return { text: `${mailbox.account}  ${mailbox.name}  ${copy.entry.uid}  ${answer.name}  ${what}`, value }
+  }
+
+  async *#work(): AsyncGenerator<() => Promise<CommandOutput | undefined>> {
+    if (this.#wanted.account === undefined) {
+      const seen = new Set<string>()
+      for await (const entry of this.#parts.queue.list()) {
+        if (entry.since < this.#wanted.since || seen.has(entry.message)) continue
+        seen.add(entry.message)
+        yield () => this.#read({ message: entry.message }, () => this.#inQueue(entry))
+      }
+    }
+    const { stored } = this.#parts
+    if (stored)
+      for await (const copy of copiesIn(stored, this.#wanted))
+        yield () =>
+          this.#read({ mailbox: copy.mailbox.name }, async () => {
+            const email = await stored.mail.email(copy.entry.email)
+            return email && this.#inMailbox({ ...copy, email }, stored)
+          })
+  }
+
+  async *run(): AsyncGenerator<CommandOutput> {
+    try {
+      yield { progress: `with ${await this.#parts.scan.version({ afresh: true })}` }
       let done = 0
-      for await (const output of atOnce(work(), concurrency)) {
-        wanted.signal.throwIfAborted()
+      for await (const output of atOnce(this.#work(), this.#parts.concurrency)) {
+        this.#wanted.signal.throwIfAborted()
         if (output) yield output
-        if (++done % TOLD === 0) yield { progress: `${counts.scanned} scanned, ${counts.viruses} with a virus` }
+        if (++done % TOLD === 0)
+          yield { progress: `${this.#counts.scanned} scanned, ${this.#counts.viruses} with a virus` }
       }
     } catch (cause) {
       if (!(cause instanceof AllBackendsDown)) throw cause
-      throw new Error(`${cause.message}; ${counts.scanned} messages were scanned, start again when it does`, { cause })
+      throw new Error(`${cause.message}; ${this.#counts.scanned} messages were scanned, start again when it does`, {
+        cause,
+      })
     }
-    const unread = counts.unread > 0 ? `, ${counts.unread} could not be read (see the log)` : ''
-    yield { text: `${counts.scanned} scanned, ${counts.viruses} with a virus${unread}`, value: { ...counts } }
+    const unread = this.#counts.unread > 0 ? `, ${this.#counts.unread} could not be read (see the log)` : ''
+    yield {
+      text: `${this.#counts.scanned} scanned, ${this.#counts.viruses} with a virus${unread}`,
+      value: { ...this.#counts },
+    }
   }
+}
+
+/** One run of `rescan`. */
+export type Rescan = (wanted: Wanted) => AsyncGenerator<CommandOutput>
+
+export function createRescan(parts: RescanDeps): Rescan {
+  return (wanted) => new RescanRun(parts, wanted).run()
 }
 
 async function* opened(queue: Queue, message: string, range?: ByteRange): AsyncGenerator<Uint8Array> {

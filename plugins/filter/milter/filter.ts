@@ -1,8 +1,8 @@
 /**
- * One filter as the hooks ask it: a conversation for each client, begun when it is needed, told what it has missed.
+ * One filter: a milter session for each client, opened when it is needed and brought up to date with earlier steps.
  *
  * What must stay true: a filter that fails costs what the admin chose, and the next message a new connection; nothing of
- * a client is left when he has gone.
+ * a client remains after its session.
  */
 import {
   AllBackendsDown,
@@ -49,9 +49,6 @@ const esmtpOf = ({ size, body, smtpUtf8 }: MailParameters) => [
 ]
 
 export type Filter = ReturnType<typeof createFilter>
-/** One client's part of a filter. */
-export type FilterClient = ReturnType<Filter['client']>
-
 export function createFilter({ options, hostname, maxBody, now, log }: FilterDeps) {
   const { name, whenDown, ...waits } = options
   const outside = createBackendPool({ ...options, timeout: options.connect, service: `the filter ${name}`, now, log })
@@ -68,80 +65,99 @@ export function createFilter({ options, hostname, maxBody, now, log }: FilterDep
     throw new AllBackendsDown(`the filter ${name} does not answer`)
   }
 
-  function client() {
-    let talk: Talk | undefined
-    let isSkipped = false
+  return {
+    client: () => new FilterClient({ name, whenDown, log, open }),
+    states: (): readonly BackendState[] => outside.states(),
+    backends: outside.backends,
+  }
+}
 
-    /** Undefined when the filter refuses what it had not heard yet. */
-    async function begun(
-      session: Session,
-      envelope: Envelope | undefined,
-    ): Promise<{ said: Said; is?: MilterSession }> {
-      if (talk) return { said: undefined, is: talk.conversation }
-      talk = await open()
-      const { conversation } = talk
-      let said = await conversation.connect(session)
-      if (session.helo !== undefined) said ??= await conversation.helo(session)
-      if (envelope) said ??= await conversation.mail(envelope.from, session, esmtpOf(envelope.parameters))
-      for (const to of envelope?.recipients ?? []) said ??= await conversation.rcpt(to, [])
-      return { said, is: conversation }
-    }
+interface ClientDeps extends Pick<FilterOptions, 'name' | 'whenDown'> {
+  readonly log: Log
+  open(): Promise<Talk>
+}
 
-    async function ask<T>(run: () => Promise<T>): Promise<T | Said | typeof SKIPPED> {
-      if (isSkipped) return SKIPPED
-      try {
-        return await run()
-      } catch (cause) {
-        if (!(cause instanceof AllBackendsDown)) {
-          talk?.server.failed(cause)
-          log.warn(`the filter ${name} has failed`, { cause })
-        }
-        close()
-        isSkipped = whenDown === 'skip'
-        return isSkipped ? SKIPPED : defer(451, '4.7.1', 'A filter does not answer, try again later')
+/** One client's part of a filter. */
+export class FilterClient {
+  readonly #deps: ClientDeps
+  #talk: Talk | undefined
+  #isSkipped = false
+  readonly name: string
+
+  constructor(deps: ClientDeps) {
+    this.#deps = deps
+    this.name = deps.name
+  }
+
+  connect(session: Session) {
+    return this.#ask(async () => (await this.#begun(session, undefined)).said)
+  }
+
+  helo(session: Session) {
+    return this.#ask(async () => {
+      const wasNew = this.#talk === undefined
+      const { said, is } = await this.#begun(session, undefined)
+      return said ?? (wasNew ? undefined : is?.helo(session))
+    })
+  }
+
+  mail(session: Session, envelope: Envelope) {
+    this.#isSkipped = false
+    return this.#ask(async () => {
+      const wasNew = this.#talk === undefined
+      const { said, is } = await this.#begun(session, envelope)
+      return said ?? (wasNew ? undefined : is?.mail(envelope.from, session, esmtpOf(envelope.parameters)))
+    })
+  }
+
+  rcpt(session: Session, envelope: Envelope, to: string) {
+    return this.#ask(async () => {
+      const { said, is } = await this.#begun(session, envelope)
+      return said ?? is?.rcpt(to, [])
+    })
+  }
+
+  content(session: Session, envelope: Envelope, letter: MessageForFilter) {
+    return this.#ask(async (): Promise<Judgement> => {
+      const { said, is } = await this.#begun(session, envelope)
+      if (said || !is) return { ...(said ? { refusal: said } : {}), isDiscarded: false, changes: UNCHANGED }
+      const judgement = await is.content(letter)
+      this.#talk?.server.answered()
+      return judgement
+    })
+  }
+
+  /** Undefined when the filter refuses what it had not heard yet. */
+  async #begun(session: Session, envelope: Envelope | undefined): Promise<{ said: Said; is?: MilterSession }> {
+    if (this.#talk) return { said: undefined, is: this.#talk.conversation }
+    this.#talk = await this.#deps.open()
+    const { conversation } = this.#talk
+    let said = await conversation.connect(session)
+    if (session.helo !== undefined) said ??= await conversation.helo(session)
+    if (envelope) said ??= await conversation.mail(envelope.from, session, esmtpOf(envelope.parameters))
+    for (const to of envelope?.recipients ?? []) said ??= await conversation.rcpt(to, [])
+    return { said, is: conversation }
+  }
+
+  async #ask<T>(run: () => Promise<T>): Promise<T | Said | typeof SKIPPED> {
+    if (this.#isSkipped) return SKIPPED
+    try {
+      return await run()
+    } catch (cause) {
+      if (!(cause instanceof AllBackendsDown)) {
+        this.#talk?.server.failed(cause)
+        this.#deps.log.warn(`the filter ${this.#deps.name} has failed`, { cause })
       }
-    }
-
-    function close() {
-      talk?.conversation.close()
-      // A server on trial is not known better by a client that brought no message.
-      talk?.server.unasked()
-      talk = undefined
-    }
-
-    return {
-      name,
-      connect: (session: Session) => ask(async () => (await begun(session, undefined)).said),
-      helo: (session: Session) =>
-        ask(async () => {
-          const wasNew = talk === undefined
-          const { said, is } = await begun(session, undefined)
-          return said ?? (wasNew ? undefined : is?.helo(session))
-        }),
-      mail: (session: Session, envelope: Envelope) => {
-        isSkipped = false
-        return ask(async () => {
-          const wasNew = talk === undefined
-          const { said, is } = await begun(session, envelope)
-          return said ?? (wasNew ? undefined : is?.mail(envelope.from, session, esmtpOf(envelope.parameters)))
-        })
-      },
-      rcpt: (session: Session, envelope: Envelope, to: string) =>
-        ask(async () => {
-          const { said, is } = await begun(session, envelope)
-          return said ?? is?.rcpt(to, [])
-        }),
-      content: (session: Session, envelope: Envelope, letter: MessageForFilter) =>
-        ask(async (): Promise<Judgement> => {
-          const { said, is } = await begun(session, envelope)
-          if (said || !is) return { ...(said ? { refusal: said } : {}), isDiscarded: false, changes: UNCHANGED }
-          const judgement = await is.content(letter)
-          talk?.server.answered()
-          return judgement
-        }),
-      close,
+      this.close()
+      this.#isSkipped = this.#deps.whenDown === 'skip'
+      return this.#isSkipped ? SKIPPED : defer(451, '4.7.1', 'A filter does not answer, try again later')
     }
   }
 
-  return { client, states: (): readonly BackendState[] => outside.states(), backends: outside.backends }
+  close() {
+    this.#talk?.conversation.close()
+    // A server on trial is not known better by a client that brought no message.
+    this.#talk?.server.unasked()
+    this.#talk = undefined
+  }
 }

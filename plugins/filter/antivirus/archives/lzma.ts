@@ -94,86 +94,109 @@ class Lengths {
 /** The octets, `size` of them; undefined when they are not there. `properties` as a 7z coder has them. */
 export function unlzma(octets: Buffer, properties: Buffer, size: number): Buffer | undefined {
   const given = properties[0] ?? 255
-  if (given >= 9 * 5 * 5) return undefined
-  const literalBits = given % 9
-  const literalMask = (1 << (Math.floor(given / 9) % 5)) - 1
-  const positionMask = (1 << Math.floor(given / 45)) - 1
-  const ranges = new Ranges(octets)
-  const out = Buffer.alloc(size)
-  let at = 0
-  const literals = fresh(0x300 << (literalBits + (Math.floor(given / 9) % 5)))
-  const isMatch = fresh(12 << 4)
-  const isRepeat = [fresh(12), fresh(12), fresh(12), fresh(12)] as const
-  const isLongRepeat = fresh(12 << 4)
-  const slots = fresh(4 << 6)
-  const far = fresh(1 + 128)
-  const align = fresh(16)
-  const lengths = new Lengths()
-  const repeatLengths = new Lengths()
-  let state = 0
-  let distances: readonly [number, number, number, number] = [0, 0, 0, 0]
+  return given >= 9 * 5 * 5 ? undefined : new Decoder(octets, given, size).run()
+}
 
-  function literal(): void {
-    const before = at > 0 ? (out[at - 1] as number) : 0
-    const from = 0x300 * (((at & literalMask) << literalBits) + (before >> (8 - literalBits)))
+type Distances = readonly [number, number, number, number]
+
+/** The state of one decompression, by the names of the LZMA specification's reference decoder. */
+class Decoder {
+  readonly #literalBits: number
+  readonly #literalMask: number
+  readonly #positionMask: number
+  readonly #ranges: Ranges
+  readonly #out: Buffer
+  readonly #literals: Uint16Array
+  readonly #isMatch = fresh(12 << 4)
+  readonly #isRepeat = [fresh(12), fresh(12), fresh(12), fresh(12)] as const
+  readonly #isLongRepeat = fresh(12 << 4)
+  readonly #slots = fresh(4 << 6)
+  readonly #far = fresh(1 + 128)
+  readonly #align = fresh(16)
+  readonly #lengths = new Lengths()
+  readonly #repeatLengths = new Lengths()
+  #at = 0
+  #state = 0
+  #distances: Distances = [0, 0, 0, 0]
+
+  constructor(octets: Buffer, properties: number, size: number) {
+    const positionBits = Math.floor(properties / 9) % 5
+    this.#literalBits = properties % 9
+    this.#literalMask = (1 << positionBits) - 1
+    this.#positionMask = (1 << Math.floor(properties / 45)) - 1
+    this.#ranges = new Ranges(octets)
+    this.#out = Buffer.alloc(size)
+    this.#literals = fresh(0x300 << (this.#literalBits + positionBits))
+  }
+
+  run(): Buffer | undefined {
+    const out = this.#out
+    const size = out.length
+    while (this.#at < size && !this.#ranges.isBroken) {
+      const position = this.#at & this.#positionMask
+      if (this.#ranges.bit(this.#isMatch, (this.#state << 4) + position) === 0) {
+        this.#literal()
+        continue
+      }
+      const length = this.#match(position)
+      const from = this.#at - this.#distances[0] - 1
+      if (from < 0 || this.#at + length > size) return undefined
+      for (let n = 0; n < length; n++) out[this.#at++] = out[from + n] as number
+    }
+    return this.#at === size ? out : undefined
+  }
+
+  #literal(): void {
+    const before = this.#at > 0 ? (this.#out[this.#at - 1] as number) : 0
+    const context = ((this.#at & this.#literalMask) << this.#literalBits) + (before >> (8 - this.#literalBits))
+    const from = 0x300 * context
     let symbol = 1
-    if (state >= 7) {
-      let match = out[at - distances[0] - 1] as number
+    if (this.#state >= 7) {
+      let match = this.#out[this.#at - this.#distances[0] - 1] as number
       while (symbol < 0x100) {
         const wanted = (match >> 7) & 1
         match <<= 1
-        const bit = ranges.bit(literals, from + ((1 + wanted) << 8) + symbol)
+        const bit = this.#ranges.bit(this.#literals, from + ((1 + wanted) << 8) + symbol)
         symbol = symbol * 2 + bit
         if (wanted !== bit) break
       }
     }
-    while (symbol < 0x100) symbol = symbol * 2 + ranges.bit(literals, from + symbol)
-    out[at++] = symbol & 0xff
-    state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6
+    while (symbol < 0x100) symbol = symbol * 2 + this.#ranges.bit(this.#literals, from + symbol)
+    this.#out[this.#at++] = symbol & 0xff
+    this.#state = this.#state < 4 ? 0 : this.#state < 10 ? this.#state - 3 : this.#state - 6
   }
 
-  function distance(length: number): number {
-    const slot = ranges.tree(slots, 6, Math.min(length - 2, 3) << 6)
-    if (slot < 4) return slot
-    const bits = (slot >> 1) - 1
-    const start = (2 | (slot & 1)) * 2 ** bits
-    if (slot < 14) return start + ranges.reverse(far, bits, start - slot)
-    return start + ranges.direct(bits - 4) * 16 + ranges.reverse(align, 4)
-  }
-
-  /** Of a match that was there before; undefined for a single octet of it. */
-  function repeat(position: number): number | undefined {
-    const [first, second, third, fourth] = distances
-    if (ranges.bit(isRepeat[1], state) === 0) {
-      if (ranges.bit(isLongRepeat, (state << 4) + position) === 0) return undefined
-    } else if (ranges.bit(isRepeat[2], state) === 0) distances = [second, first, third, fourth]
-    else if (ranges.bit(isRepeat[3], state) === 0) distances = [third, first, second, fourth]
-    else distances = [fourth, first, second, third]
-    return repeatLengths.read(ranges, position)
-  }
-
-  function match(position: number): number {
-    if (ranges.bit(isRepeat[0], state) === 1) {
-      const length = repeat(position)
-      state = length === undefined ? (state < 7 ? 9 : 11) : state < 7 ? 8 : 11
+  #match(position: number): number {
+    if (this.#ranges.bit(this.#isRepeat[0], this.#state) === 1) {
+      const length = this.#repeat(position)
+      const isEarly = this.#state < 7
+      this.#state = length === undefined ? (isEarly ? 9 : 11) : isEarly ? 8 : 11
       return length ?? 1
     }
-    const length = lengths.read(ranges, position)
-    state = state < 7 ? 7 : 10
-    distances = [distance(length), distances[0], distances[1], distances[2]]
+    const length = this.#lengths.read(this.#ranges, position)
+    this.#state = this.#state < 7 ? 7 : 10
+    this.#distances = [this.#distance(length), this.#distances[0], this.#distances[1], this.#distances[2]]
     return length
   }
 
-  while (at < size && !ranges.isBroken) {
-    const position = at & positionMask
-    if (ranges.bit(isMatch, (state << 4) + position) === 0) {
-      literal()
-      continue
-    }
-    const length = match(position)
-    const from = at - distances[0] - 1
-    if (from < 0 || at + length > size) return undefined
-    for (let n = 0; n < length; n++) out[at++] = out[from + n] as number
+  /** The length of a match at an earlier distance; undefined for a single octet of it. */
+  #repeat(position: number): number | undefined {
+    const [first, second, third, fourth] = this.#distances
+    const [, isSecond, isThird, isFourth] = this.#isRepeat
+    if (this.#ranges.bit(isSecond, this.#state) === 0) {
+      if (this.#ranges.bit(this.#isLongRepeat, (this.#state << 4) + position) === 0) return undefined
+    } else if (this.#ranges.bit(isThird, this.#state) === 0) this.#distances = [second, first, third, fourth]
+    else if (this.#ranges.bit(isFourth, this.#state) === 0) this.#distances = [third, first, second, fourth]
+    else this.#distances = [fourth, first, second, third]
+    return this.#repeatLengths.read(this.#ranges, position)
   }
-  return at === size ? out : undefined
+
+  #distance(length: number): number {
+    const slot = this.#ranges.tree(this.#slots, 6, Math.min(length - 2, 3) << 6)
+    if (slot < 4) return slot
+    const bits = (slot >> 1) - 1
+    const start = (2 | (slot & 1)) * 2 ** bits
+    if (slot < 14) return start + this.#ranges.reverse(this.#far, bits, start - slot)
+    return start + this.#ranges.direct(bits - 4) * 16 + this.#ranges.reverse(this.#align, 4)
+  }
 }

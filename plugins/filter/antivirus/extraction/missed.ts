@@ -42,7 +42,7 @@ export async function* missedParts(
   { limits, odd }: { readonly limits: Limits; readonly odd: OddDeps },
 ): AsyncGenerator<Uint8Array> {
   const flat = createFlat(limits.parts)
-  const walk = createWalk({ flat, limits, odd, encoded: 0 }, 0)
+  const walk = new EntityWalk({ flat, limits, odd, encoded: 0 }, 0)
   for await (const lines of linesOf(content)) {
     for (const line of lines) walk.line(line)
     const octets = flat.take()
@@ -97,98 +97,112 @@ interface Way {
 }
 
 /** Goes through an entity that stands at that level, or through the parts between these boundaries. */
-function createWalk(way: Way, base: number, between?: string): Walk {
-  const { flat, limits } = way
+class EntityWalk implements Walk {
+  readonly #way: Way
+  readonly #base: number
   /** Boundaries of what is open; a message within a message has none of its own. */
-  const levels: (string | undefined)[] = []
+  readonly #levels: (string | undefined)[] = []
   /** Where each boundary stands among the levels. */
-  const known = new Map<string, number>()
-  const isDeep = () => base + levels.length >= RELIED_ON
-  let fields: string[] | undefined = []
-  let headerLines = 0
-  let body: Walk = createText(flat, { encoding: '7bit', isCopied: false })
+  readonly #known = new Map<string, number>()
+  #fields: string[] | undefined = []
+  #headerLines = 0
+  #body: Walk
 
-  function enter(boundary: string | undefined) {
-    if (base + levels.length >= limits.levels) throw new Unscannable(`more than ${limits.levels} parts within parts`)
-    if (boundary !== undefined && !known.has(boundary)) known.set(boundary, levels.length)
-    levels.push(boundary)
+  constructor(way: Way, base: number, between?: string) {
+    this.#way = way
+    this.#base = base
+    this.#body = createText(way.flat, { encoding: '7bit', isCopied: false })
+    if (between !== undefined) {
+      this.#enter(between)
+      this.#fields = undefined
+    }
   }
 
-  function leaveTo(count: number) {
-    levels.length = count
-    for (const [boundary, at] of known) if (at >= count) known.delete(boundary)
+  line(line: string): void {
+    if (this.#isBoundary(line)) return
+    if (this.#fields) this.#headerLine(line, this.#fields)
+    else this.#body.line(line)
   }
 
-  function beginHeader() {
-    fields = []
-    headerLines = 0
+  end(): void {
+    this.#body.end()
   }
 
-  const textOf = (encoding: string) => createText(flat, { encoding, isCopied: isDeep() })
+  #isDeep() {
+    return this.#base + this.#levels.length >= RELIED_ON
+  }
 
-  function beginBody({ type, boundary, encoding, isFragment }: PartFields, isBroken = false) {
+  #enter(boundary: string | undefined) {
+    if (this.#base + this.#levels.length >= this.#way.limits.levels)
+      throw new Unscannable(`more than ${this.#way.limits.levels} parts within parts`)
+    if (boundary !== undefined && !this.#known.has(boundary)) this.#known.set(boundary, this.#levels.length)
+    this.#levels.push(boundary)
+  }
+
+  #leaveTo(count: number) {
+    this.#levels.length = count
+    for (const [boundary, at] of this.#known) if (at >= count) this.#known.delete(boundary)
+  }
+
+  #beginHeader() {
+    this.#fields = []
+    this.#headerLines = 0
+  }
+
+  #textOf(encoding: string) {
+    return createText(this.#way.flat, { encoding, isCopied: this.#isDeep() })
+  }
+
+  #beginBody({ type, boundary, encoding, isFragment }: PartFields, isBroken = false) {
     const isEncoded = encoding === 'base64' || encoding === 'quoted-printable'
     const isMessage = type.startsWith('message/')
-    fields = undefined
+    this.#fields = undefined
     if (isFragment) throw new Unscannable('a fragment of a message')
     const parts = type.startsWith('multipart/') ? boundary : undefined
     if (isEncoded && (isMessage || parts !== undefined)) {
-      enter(undefined)
+      this.#enter(undefined)
       // RFC 2045 section 6.4 forbids it for multipart, and clamd does not look.
-      const depth = Math.max(base + levels.length, isMessage ? 0 : RELIED_ON)
-      body = createDecoded(decoderFor(encoding), createWalk(way, depth, parts))
+      const depth = Math.max(this.#base + this.#levels.length, isMessage ? 0 : RELIED_ON)
+      this.#body = createDecoded(decoderFor(encoding), new EntityWalk(this.#way, depth, parts))
     } else if (isMessage) {
-      enter(undefined)
-      beginHeader()
+      this.#enter(undefined)
+      this.#beginHeader()
     } else if (parts !== undefined) {
-      enter(parts)
-      body = textOf('7bit')
+      this.#enter(parts)
+      this.#body = this.#textOf('7bit')
     } else
-      body = createLeaf(way, {
+      this.#body = createLeaf(this.#way, {
         encoding,
         isText: !isEncoded || type.startsWith('text/'),
-        isCopied: isBroken || isDeep(),
+        isCopied: isBroken || this.#isDeep(),
       })
   }
 
-  function headerLine(line: string, known: string[]) {
+  #headerLine(line: string, known: string[]) {
     const isFolded = known.length > 0 && /^[ \t]/.test(line)
     if (!isFolded && !FIELD_START.test(line)) {
-      beginBody(readFields(known), line !== '')
-      if (line !== '') body.line(line)
+      this.#beginBody(readFields(known), line !== '')
+      if (line !== '') this.#body.line(line)
       return
     }
-    if (++headerLines > HEADER_LINES) throw new Unscannable(`a header of more than ${HEADER_LINES} lines`)
+    if (++this.#headerLines > HEADER_LINES) throw new Unscannable(`a header of more than ${HEADER_LINES} lines`)
     if (!isFolded) known.push(line)
     else if ((known.at(-1) as string).length < FIELD) known[known.length - 1] += line
   }
 
   /** Whether the line stands between parts. */
-  function isBoundary(line: string): boolean {
-    if (known.size === 0 || !line.startsWith('--')) return false
+  #isBoundary(line: string): boolean {
+    if (this.#known.size === 0 || !line.startsWith('--')) return false
     const name = line.slice(2).trimEnd()
-    const opened = known.get(name)
-    const closed = name.endsWith('--') ? known.get(name.slice(0, -2)) : undefined
+    const opened = this.#known.get(name)
+    const closed = name.endsWith('--') ? this.#known.get(name.slice(0, -2)) : undefined
     if (opened === undefined && closed === undefined) return false
-    body.end()
-    leaveTo(opened === undefined ? (closed as number) : opened + 1)
-    body = textOf('7bit')
-    if (opened === undefined) fields = undefined
-    else beginHeader()
+    this.#body.end()
+    this.#leaveTo(opened === undefined ? (closed as number) : opened + 1)
+    this.#body = this.#textOf('7bit')
+    if (opened === undefined) this.#fields = undefined
+    else this.#beginHeader()
     return true
-  }
-
-  if (between !== undefined) {
-    enter(between)
-    fields = undefined
-  }
-  return {
-    line(line) {
-      if (isBoundary(line)) return
-      if (fields) headerLine(line, fields)
-      else body.line(line)
-    },
-    end: () => body.end(),
   }
 }
 
