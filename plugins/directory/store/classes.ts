@@ -1,5 +1,5 @@
 /** Which kind of entry the classes and attributes of another directory mean. */
-import type { Placed } from './api.ts'
+import type { Placed } from './entries.ts'
 
 const GROUPS: readonly string[] = [
   'groupofnames',

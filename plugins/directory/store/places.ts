@@ -5,7 +5,7 @@
  * `uid=ann`, `cn=Ann+l=Paris`) with `/` written as `\2f`. What must stay true: an entry has one path and a path one
  * entry; what is in an entry's own name is among its attributes.
  */
-import type { Attributes, EntryKind, Placed } from './api.ts'
+import type { Attributes, EntryKind, Placed } from './entries.ts'
 import type { EntryRecord } from './records.ts'
 
 /** The attribute by which an entry is called in LDIF and over LDAP, in its DN too. */

@@ -35,7 +35,7 @@ import type {
   Recorded,
   RoutingEntry,
   Unit,
-} from './api.ts'
+} from './entries.ts'
 
 /** A password for one program; a random one, so that a quick hash is enough. */
 export interface AppPasswordRecord {

@@ -3,22 +3,15 @@
  */
 import type { Command, CommandOutput, Dns } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Classifier } from './classifier/classifier.ts'
 import type { Kind } from './classifier/corpus.ts'
 import { messagesOf } from './classifier/mbox.ts'
-import { type MessageText, readLetter } from './content/message-text.ts'
-import { createExplain } from './explain.ts'
+import { readLetter } from './content/message-text.ts'
+import { createExplain, type ExplainDeps } from './explain.ts'
 import type { Greylist } from './greylist.ts'
 import { lessonOf } from './mailboxes.ts'
-import type { Options } from './options.ts'
 import type { Scanner } from './scanners/scanner.ts'
-import type { Reason } from './score.ts'
 
-export interface CommandDeps {
-  readonly config: Options
-  readonly classifier: Classifier
-  /** The standard rules and those of the administrator. */
-  readonly contentRules: (letter: MessageText) => Promise<readonly Reason[]>
+export interface CommandDeps extends ExplainDeps {
   readonly accounts: AccountsApi | undefined
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist

@@ -5,17 +5,25 @@
  */
 import type { CommandOutput } from 'iems'
 import { gather } from 'iems/mime'
+import type { Classifier } from './classifier/classifier.ts'
 import { VIEWS } from './classifier/tokens.ts'
 import { weigh } from './classifier/weigh.ts'
-import type { CommandDeps } from './commands.ts'
-import { readLetter } from './content/message-text.ts'
+import { type MessageText, readLetter } from './content/message-text.ts'
 import { lessonOf } from './mailboxes.ts'
+import type { Options } from './options.ts'
 import { actionFor, type Reason, sum } from './score.ts'
 
 const line = (score: number, name: string, says: string) =>
   `${score.toFixed(2).padStart(6)}  ${name}  ${says}`.trimEnd()
 
-export function createExplain({ config, classifier, contentRules }: CommandDeps) {
+export interface ExplainDeps {
+  readonly config: Options
+  readonly classifier: Classifier
+  /** The standard rules and those of the administrator. */
+  readonly contentRules: (letter: MessageText) => Promise<readonly Reason[]>
+}
+
+export function createExplain({ config, classifier, contentRules }: ExplainDeps) {
   /** What the classifier counts; nothing while it has learnt too little. */
   async function classify(views: ReturnType<typeof lessonOf>['views'], account?: string): Promise<Reason[]> {
     const opinion = (account && (await classifier.ask(views, account))) || (await classifier.ask(views))

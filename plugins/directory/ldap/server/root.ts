@@ -5,8 +5,9 @@
  */
 import type { SaslMechanism } from 'iems'
 import type { Shown } from './protocol/responses.ts'
-import { describe, SUBSCHEMA } from './schema.ts'
+import { describe } from './schema.ts'
 import type { Selection } from './search.ts'
+import { SUBSCHEMA } from './subschema.ts'
 import { SUBSCHEMA_DN } from './view.ts'
 
 export const CONTROL = {

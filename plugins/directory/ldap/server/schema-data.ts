@@ -237,3 +237,10 @@ export const RULE_LINES = `
 1.3.6.1.1.16.2 UUIDMatch 1.3.6.1.1.16.1
 1.3.6.1.1.16.3 UUIDOrderingMatch 1.3.6.1.1.16.1
 `
+
+export const words = (text = '') =>
+  text
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== '')
+export const linesOf = (text: string) => text.trim().split('\n')

@@ -12,34 +12,23 @@ import {
   type EntryKind,
   type EntryPatch,
   isRefused,
-  joined,
-  type Member,
   NAMING,
   type NewEntry,
-  nameInPath,
   type Placed,
   pathOf,
   type Refused,
-  rdnOf,
 } from '../../store/api.ts'
-import { accountName, baseOf, FIELDS, furtherOf, groupName, kindOf } from './kinds.ts'
-import { type Dn, foldText, formatRdn, parseDn, type Rdn } from './protocol/dn.ts'
+import { EntryFields } from './entry-fields.ts'
+import { EntryNames, groupNameOf, nameOf, withName } from './entry-names.ts'
+import { accountName, baseOf, furtherOf, kindOf } from './kinds.ts'
+import { MemberChanges } from './member-changes.ts'
+import { type Dn, foldText, parseDn } from './protocol/dn.ts'
 import type { Modification, Request } from './protocol/requests.ts'
 import { LdapError, type ResultName } from './protocol/responses.ts'
 import { describe } from './schema.ts'
 import { type SchemaCheck, violationsOf } from './schema-check.ts'
-import { type ListedKind, type Node, type Place, rdnText, type Tree, type TreePlace } from './tree.ts'
-import {
-  type Attributes,
-  apply,
-  described,
-  hasValue,
-  isSameAttributes,
-  isSameList,
-  newPassword,
-  passwordIn,
-  textOf,
-} from './values.ts'
+import type { ListedKind, Node, Place, Tree, TreePlace } from './tree.ts'
+import { type Attributes, apply, described, hasValue, newPassword, passwordIn } from './values.ts'
 import { attributesOf, CLASSES, createLazy } from './view.ts'
 
 const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {
@@ -53,9 +42,6 @@ const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {
 /** How often a change is tried while others change the same entry. */
 const TRIES = 5
 
-/** Groups of one name, in different units, that are told apart by a number. */
-const MAX_NAMESAKES = 1000
-
 type ListedPlace = Extract<Place, { kind: ListedKind }>
 type Renamed = Extract<Request, { kind: 'rename' }>
 
@@ -65,23 +51,23 @@ export interface WritingOptions {
   readonly log: Pick<Log, 'warn'>
 }
 
-// --- what attributes come to ---
-interface Fields {
-  readonly members?: { readonly add: readonly Member[]; readonly remove: readonly Member[] }
-  readonly [field: string]: unknown
-}
-
 export class Writing {
   readonly #directory: DirectoryApi
   readonly #tree: Tree
   readonly #options: WritingOptions
   readonly #lazy
+  readonly #fields: EntryFields
+  readonly #names: EntryNames
+  readonly #members: MemberChanges
 
   constructor(directory: DirectoryApi, tree: Tree, options: WritingOptions) {
     this.#directory = directory
     this.#tree = tree
     this.#options = options
     this.#lazy = createLazy(directory, tree)
+    this.#fields = new EntryFields(tree, options.mailHostChannel)
+    this.#names = new EntryNames(directory)
+    this.#members = new MemberChanges(directory, this.#fields)
   }
 
   async #nodeAt(text: string): Promise<Node> {
@@ -145,7 +131,7 @@ export class Writing {
       throw new LdapError('objectClassViolation', `an entry here has the class iems-${place.kind}`)
     withName(after, [{ type: NAMING[place.kind], value: place.name }])
     const name = place.kind === 'domain' ? { name: place.name } : { match: place.name }
-    return withoutNulls({ kind: place.kind, ...(await this.#fieldsOf(place.kind, new Map(), after)), ...name })
+    return withoutNulls({ kind: place.kind, ...(await this.#fields.changed(place.kind, new Map(), after)), ...name })
   }
 
   async #newEntry(
@@ -159,10 +145,10 @@ export class Writing {
     if (password !== undefined && kind !== 'account')
       throw new LdapError('objectClassViolation', 'only accounts have passwords')
     this.#mustFit(kind, after, password !== undefined, place)
-    const { name, ...fields } = await this.#naming(kind, place, above, after)
+    const { name, ...fields } = await this.#names.naming(kind, place, above, after)
     // Under a name of its own in the tree a group has `cn` as any attribute.
     const shownName = kind === 'group' && fields.rdn !== null ? undefined : name
-    const { members, ...rest } = await this.#fieldsOf(kind, new Map(), after, { name: shownName })
+    const { members, ...rest } = await this.#fields.changed(kind, new Map(), after, { name: shownName })
     return withoutNulls({
       kind,
       ...rest,
@@ -185,38 +171,6 @@ export class Writing {
     this.#options.log.warn('an entry is not as its classes say', { path, why: [first, ...more].map(({ why }) => why) })
   }
 
-  /** What an entry is called, and where it stands: by `name`, for accounts and groups, and `rdn` where that is not all. */
-  async #naming(
-    kind: Placed['kind'],
-    { rdn, unit }: Pick<TreePlace, 'rdn' | 'unit'>,
-    above: Node | undefined,
-    after: Attributes,
-    entry?: Entry,
-  ): Promise<{ readonly name?: string; readonly [field: string]: unknown }> {
-    const text = rdnText(rdn)
-    if (kind === 'object') return { rdn: text, unit }
-    if (kind === 'unit') {
-      const path = above && 'attributes' in above ? pathOf(above) : unit
-      return { path: joined(path, nameInPath(text)), name: rdn[0]?.value ?? '' }
-    }
-    const name =
-      kind === 'account'
-        ? accountName(rdn, after, entry?.kind === 'account' ? entry : undefined)
-        : await this.#freeName(groupName(rdn, after, entry?.kind === 'group' ? entry : undefined), entry)
-    const usual = formatRdn([{ type: NAMING[kind], value: name }])
-    return { name, unit, rdn: text === usual ? null : text }
-  }
-
-  /** Groups may have namesakes in other units of the tree: here their names differ by a number. */
-  async #freeName(name: string, entry: Entry | undefined): Promise<string> {
-    for (let number = 1; number <= MAX_NAMESAKES; number++) {
-      const one = number === 1 ? name : `${name} ${number}`
-      const found = await this.#directory.byName('group', one)
-      if (!found || found.id === entry?.id || foldText(found.name) !== foldText(one)) return one
-    }
-    throw new LdapError('adminLimitExceeded', 'too many groups of one name')
-  }
-
   // --- modify ---
   async modify(
     { dn, changes }: { readonly dn: string; readonly changes: readonly Modification[] },
@@ -233,7 +187,7 @@ export class Writing {
   }
 
   async #changesOf(entry: Entry, modifications: readonly Modification[]): Promise<Change[]> {
-    const quick = await this.#membersAlone(entry, modifications)
+    const quick = await this.#members.alone(entry, modifications)
     if (quick) return quick
     const before = attributesOf(entry, [])
     for (const name of ['member', 'uniquemember', 'rfc822mailmember'] as const) {
@@ -270,7 +224,7 @@ export class Writing {
         : entry.kind === 'unit'
           ? rdn[0]?.value
           : groupNameOf(entry)
-    const { members, ...fields } = await this.#fieldsOf(entry.kind, before, after, { name, entry })
+    const { members, ...fields } = await this.#fields.changed(entry.kind, before, after, { name, entry })
     const isRenamed = entry.kind === 'account' && name !== entry.name
     const patch = {
       ...fields,
@@ -281,46 +235,6 @@ export class Writing {
       ...(Object.keys(patch).length > 0 ? [{ set, to: patch, version }] : []),
       ...(members ? [{ set, members }] : []),
     ]
-  }
-
-  /** Members that come and go, without a look at all the others: a group may have very many. */
-  async #membersAlone(entry: Entry, modifications: readonly Modification[]): Promise<Change[] | undefined> {
-    const isQuick = ({ how, attribute }: Modification) =>
-      (how === 'add' || how === 'delete') &&
-      attribute.values.length > 0 &&
-      ['member', 'uniquemember'].includes(describe(attribute.type)?.key ?? '')
-    if (entry.kind !== 'group' || !modifications.every(isQuick)) return undefined
-    const add = new Map<string, Member>()
-    const remove = new Map<string, Member>()
-    for (const { how, attribute } of modifications) {
-      for (const value of attribute.values) {
-        const text = textOf(value, attribute)
-        const member = await this.#memberOf(text, entry.id)
-        const key = textOfMember(member)
-        const isIn = add.has(key) || (!remove.has(key) && (await this.#isMember(entry.id, member)))
-        if (how === 'add') {
-          if (isIn) throw new LdapError('attributeOrValueExists', `${text} is in the group`)
-          if (!remove.delete(key)) add.set(key, member)
-        } else {
-          if (!isIn) throw new LdapError('noSuchAttribute', `${text} is not in the group`)
-          if (!add.delete(key)) remove.set(key, member)
-        }
-      }
-    }
-    return [{ set: entry.id, members: { add: [...add.values()], remove: [...remove.values()] } }]
-  }
-
-  async #isMember(group: string, member: Member): Promise<boolean> {
-    for await (const above of this.#directory.memberOf(member)) if (above === group) return true
-    return false
-  }
-
-  /** By id if there is such an entry, and by its name otherwise; a group does not know itself but by name. */
-  async #memberOf(text: string, group: string | undefined): Promise<Member> {
-    const dn = parseDn(text)
-    if (!dn) throw new LdapError('invalidAttributeSyntax', 'a member is a name')
-    const node = await this.#tree.resolve(dn)
-    return node && 'attributes' in node && node.id !== group ? { id: node.id } : this.#tree.memberAt(dn)
   }
 
   // --- delete ---
@@ -364,71 +278,11 @@ export class Writing {
       else after.delete(base)
     }
     withName(after, place.rdn)
-    const { name, ...fields } = await this.#naming(entry.kind, place, above, after, entry)
+    const { name, ...fields } = await this.#names.naming(entry.kind, place, above, after, entry)
     const isCalled = entry.kind === 'account' || entry.kind === 'group'
     const shownName = entry.kind === 'group' && fields.rdn !== null ? undefined : name
     const attributes = furtherOf({ kind: entry.kind, name: shownName }, after, entry)
     return { ...fields, ...(isCalled ? { name } : {}), attributes } as EntryPatch
-  }
-
-  /** The fields that differ. */
-  async #fieldsOf(
-    kind: EntryKind,
-    before: Attributes,
-    after: Attributes,
-    { name, entry }: { readonly name?: string | undefined; readonly entry?: Entry } = {},
-  ): Promise<Fields> {
-    const fields: Record<string, unknown> = {}
-    const isChanged = (key: string) => !isSameList(before.get(key), after.get(key))
-    const own = FIELDS[kind]
-    for (const [key, { field, read }] of Object.entries(own))
-      if (isChanged(key))
-        fields[field] = (after.get(key)?.length ?? 0) > 0 ? read(after.get(key) as string[], key) : null
-    if ((kind === 'account' || kind === 'group') && (isChanged('mail') || isChanged('maillocaladdress')))
-      fields.addresses = addressesOf(before, after)
-    if (kind === 'account') this.#forwardAndRoute(fields, isChanged, after)
-    if (kind === 'account' || kind === 'group' || kind === 'unit' || kind === 'object') {
-      const attributes = furtherOf({ kind, name }, after, entry)
-      const old = entry && 'attributes' in entry ? entry.attributes : {}
-      if (!isSameAttributes(old, attributes)) fields.attributes = attributes
-    } else {
-      const strange = [...before.keys(), ...after.keys()].find(
-        (key) => isChanged(key) && !Object.hasOwn(own, key) && key !== 'objectclass',
-      )
-      if (strange !== undefined) throw new LdapError('objectClassViolation', `a ${kind} has no ${strange}`)
-    }
-    const members = kind === 'group' ? await this.#membersOf(before, after, entry?.id) : undefined
-    return members ? { ...fields, members } : fields
-  }
-
-  #forwardAndRoute(fields: Record<string, unknown>, isChanged: (key: string) => boolean, after: Attributes) {
-    if (isChanged('mailroutingaddress') || isChanged('iems-forward-keep')) {
-      const to = after.get('mailroutingaddress') ?? []
-      const keep = after.get('iems-forward-keep')?.[0]?.toUpperCase() === 'TRUE'
-      fields.forward = to.length === 0 ? null : { to, keep }
-    }
-    if (!isChanged('mailhost') || isChanged('iems-route')) return
-    const [host] = after.get('mailhost') ?? []
-    if (host !== undefined && this.#options.mailHostChannel === undefined)
-      throw new LdapError(
-        'unwillingToPerform',
-        'mailHostChannel says to which channel a mailHost belongs; or write iems-route',
-      )
-    fields.route = host === undefined ? null : { channel: this.#options.mailHostChannel, nexthop: host }
-  }
-
-  async #membersOf(before: Attributes, after: Attributes, group: string | undefined): Promise<Fields['members']> {
-    const read = async (all: Attributes): Promise<Map<string, Member>> => {
-      const named = [...(all.get('member') ?? []), ...(all.get('uniquemember') ?? [])]
-      const members: Member[] = await Promise.all(named.map((text) => this.#memberOf(text, group)))
-      for (const address of all.get('rfc822mailmember') ?? []) members.push({ address })
-      return new Map(members.map((member) => [textOfMember(member), member]))
-    }
-    const [old, now] = [await read(before), await read(after)]
-    const without = (one: Map<string, Member>, other: Map<string, Member>) =>
-      [...one].flatMap(([key, member]) => (other.has(key) ? [] : [member]))
-    const members = { add: without(now, old), remove: without(old, now) }
-    return members.add.length + members.remove.length > 0 ? members : undefined
   }
 }
 
@@ -438,48 +292,8 @@ function nameIn(text: string): Dn {
   return dn
 }
 
-/** `mail` and `mailLocalAddress` show the same addresses; a change of either is a change of them. */
-function addressesOf(before: Attributes, after: Attributes): string[] {
-  const list = (all: Attributes, key: string) => all.get(key) ?? []
-  const has = (values: readonly string[], value: string) => values.some((one) => foldText(one) === foldText(value))
-  const gone = ['mail', 'maillocaladdress'].flatMap((key) =>
-    list(before, key).filter((value) => !has(list(after, key), value)),
-  )
-  const addresses: string[] = []
-  for (const value of [...list(after, 'mail'), ...list(after, 'maillocaladdress')])
-    if (!has(gone, value) && !has(addresses, value)) addresses.push(value)
-  return addresses
-}
-
 /** What the directory says to those that were not made because of another one. */
 const ALONE = 'another change of the same call was refused'
 
-const textOfMember = (member: Member) => JSON.stringify(member).toLowerCase()
-
 const withoutNulls = (fields: object) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as unknown as NewEntry
-
-/** An entry's own name; none for the suffix. */
-function nameOf(entry: Entry): Rdn {
-  switch (entry.kind) {
-    case 'domain':
-      return [{ type: NAMING.domain, value: entry.name }]
-    case 'alias':
-    case 'route':
-      return [{ type: NAMING[entry.kind], value: entry.match }]
-    default:
-      return parseDn(rdnOf(entry))?.[0] ?? []
-  }
-}
-
-/** What `cn` has of a group because that is its name. */
-const groupNameOf = (entry: Entry) => (entry.kind === 'group' && entry.rdn === undefined ? entry.name : undefined)
-
-/** Puts what an entry is called by among its attributes, first. */
-function withName(all: Attributes, rdn: Rdn): void {
-  for (const { type, value } of rdn) {
-    const base = baseOf(type)
-    const others = (all.get(base) ?? []).filter((one) => foldText(one) !== foldText(value))
-    all.set(base, [value, ...others])
-  }
-}

@@ -35,7 +35,7 @@ const CALLED: Readonly<Record<EntryKind, string>> = {
 export function createCommands(parts: CommandsDeps): Readonly<Record<string, Command>> {
   const kinds = Object.keys(CALLED) as EntryKind[]
   return {
-    ...Object.assign({}, ...kinds.map((kind) => commandsOf(kind, parts))),
+    ...Object.assign({}, ...kinds.flatMap((kind) => [changing, looking, transferring].map((of) => of(kind, parts)))),
     ...accountCommands(parts),
     route: {
       summary: 'what would happen to mail from A to B, step by step',
@@ -65,11 +65,13 @@ export function createCommands(parts: CommandsDeps): Readonly<Record<string, Com
   }
 }
 
-function commandsOf(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
-  const called = `<${CALLED[kind]}>`
-  const fields = `fields: ${columnsOf(kind).join(', ')}`
-  const transfer = new Transfer(service, kind)
+const calledBy = (kind: EntryKind) => `<${CALLED[kind]}>`
+const fieldsOf = (kind: EntryKind) => `fields: ${columnsOf(kind).join(', ')}`
 
+/** `<kind> add`, `set` and `remove`. */
+function changing(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
+  const called = calledBy(kind)
+  const fields = fieldsOf(kind)
   return {
     [`${kind} add`]: {
       summary: `adds ${withArticle(kind)}; ${fields}`,
@@ -92,6 +94,21 @@ function commandsOf(kind: EntryKind, { service }: CommandsDeps): Record<string, 
         for (const change of changes) if ('to' in change) yield* warned(service, change.to)
       },
     },
+    [`${kind} remove`]: {
+      summary: kind === 'account' ? 'forgets an account; its mailboxes stay' : `forgets ${withArticle(kind)}`,
+      arguments: [called],
+      async *run({ arguments: [name = ''] }) {
+        const { id } = await entryOf(service, kind, name)
+        yield* told(await service.change([{ remove: id }], BY), 'removed')
+      },
+    },
+  }
+}
+
+/** `<kind> show` and `list`. */
+function looking(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
+  const called = calledBy(kind)
+  return {
     [`${kind} show`]: {
       summary: `everything about ${withArticle(kind)}`,
       arguments: [called],
@@ -118,14 +135,14 @@ function commandsOf(kind: EntryKind, { service }: CommandsDeps): Record<string, 
         }
       },
     },
-    [`${kind} remove`]: {
-      summary: kind === 'account' ? 'forgets an account; its mailboxes stay' : `forgets ${withArticle(kind)}`,
-      arguments: [called],
-      async *run({ arguments: [name = ''] }) {
-        const { id } = await entryOf(service, kind, name)
-        yield* told(await service.change([{ remove: id }], BY), 'removed')
-      },
-    },
+  }
+}
+
+/** `<kind> import` and `export`. */
+function transferring(kind: EntryKind, { service }: CommandsDeps): Record<string, Command> {
+  const transfer = new Transfer(service, kind)
+  const fields = fieldsOf(kind)
+  return {
     [`${kind} import`]: {
       summary: `adds, or with --update changes, many: a table (CSV) whose first line names the fields, or LDIF; ${fields}`,
       options: {
