@@ -8,13 +8,13 @@ interface EmitterDeps {
   readonly log: LogWriter
   readonly clock: Clock
   readonly watch: ((event: KernelEvent) => void) | undefined
-  count(event: string): void
+  count(event: KernelEvent): void
 }
 
 export function emitter({ log, clock, watch, count }: EmitterDeps, hooks: () => Hooks | undefined): Emit {
   return (name, fields = {}) => {
     const event: KernelEvent = { ...fields, name, at: clock.now() }
-    count(name)
+    count(event)
     log.event(event)
     watch?.(event)
     if (hooks()?.isTapped('event')) hooks()?.emit(event)

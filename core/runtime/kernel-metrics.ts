@@ -1,6 +1,8 @@
 /**
  * The kernel's own metrics: connections by listener, sessions by channel, events by name, time by hook and plugin.
  */
+
+import type { KernelEvent } from '../api/hooks.ts'
 import type { Counter, Histogram } from '../api/metrics.ts'
 import type { SharedQueue } from '../queue/queue.ts'
 import type { MetricRegistry } from './metrics.ts'
@@ -28,13 +30,26 @@ export function hookTimes(metrics: MetricRegistry): Histogram {
   return metrics.of('iems').histogram('hook_seconds', 'How long each plugin took at each hook')
 }
 
-/** Counts events by name, one series for each. */
-export function countEvents(metrics: MetricRegistry): (event: string) => void {
-  const counter = metrics.of('iems').counter('events_total', 'Events by name')
+const SIZES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
+const DELIVERY_EVENTS: ReadonlySet<string> = new Set(['delivery.delivered', 'delivery.deferred', 'delivery.failed'])
+
+/** Counts events by name, one series for each; messages and their sizes, and deliveries, by channel. */
+export function measureEvents(metrics: MetricRegistry): (event: KernelEvent) => void {
+  const own = metrics.of('iems')
+  const counter = own.counter('events_total', 'Events by name')
+  const sizes = own.histogram('message_bytes', 'Sizes of accepted messages by channel', SIZES)
+  const refused = own.counter('messages_refused_total', 'Messages refused after their content, by channel')
+  const deliveries = own.counter('deliveries_total', 'Outcomes of attempts by channel, one for each recipient')
   const adders = new Map<string, () => void>()
   return (event) => {
-    const add = adders.get(event) ?? counter.of({ event })
-    adders.set(event, add)
+    const { name } = event
+    const add = adders.get(name) ?? counter.of({ event: name })
+    adders.set(name, add)
     add()
+    const { channel } = event
+    if (typeof channel !== 'string') return
+    if (name === 'message.accepted') sizes.observe(Number(event.size), { channel })
+    else if (name === 'message.refused') refused.add({ channel })
+    else if (DELIVERY_EVENTS.has(name)) deliveries.add({ channel, status: name.slice('delivery.'.length) })
   }
 }

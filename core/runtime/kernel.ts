@@ -39,7 +39,7 @@ import { bringUp } from './formats.ts'
 import { createJobs, type Job } from './jobs.ts'
 import { kernelCommands } from './kernel-commands.ts'
 import type { KernelDeps } from './kernel-deps.ts'
-import { countEvents, hookTimes, kernelMetrics } from './kernel-metrics.ts'
+import { hookTimes, kernelMetrics, measureEvents } from './kernel-metrics.ts'
 import { lostRoutes, roleWarnings, unreachable } from './kernel-warnings.ts'
 import { createLasting, type Lasting } from './lasting.ts'
 import type { Listener, Reservation } from './listeners.ts'
@@ -110,7 +110,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.lasting = rest.lasting ?? createLasting()
     this.folder = (plugin) => folder?.(plugin)
     this.metrics = this.lasting.of('metrics', createMetrics)
-    this.emit = emitter({ log, clock, watch, count: countEvents(this.metrics) }, () => this.#hooks)
+    this.emit = emitter({ log, clock, watch, count: measureEvents(this.metrics) }, () => this.#hooks)
     this.administration = rest.administration ?? createAdministration(alone(this))
     this.claim = ports.claim()
     const { emit, lasting } = this
