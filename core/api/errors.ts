@@ -103,6 +103,19 @@ export const ERRORS = {
     '{path} was written by a newer version (format {found}, this is {known})',
     'Install that version again, or restore the folder from before the upgrade.',
   ],
+  IEMS_BACKUP_ABSENT: ['There is no backup in {path}', 'Name the folder that `iems backup create` was given.'],
+  IEMS_BACKUP_KEY: [
+    'The backup in {path} cannot be opened: {why}',
+    'Name the file with its passphrase by --key-file, or leave the option out for a backup that is not encrypted.',
+  ],
+  IEMS_BACKUP_DAMAGED: [
+    'The backup is damaged: {what} is missing or has changed',
+    'Check the other snapshots with `iems backup verify`, and restore the newest one that is whole.',
+  ],
+  IEMS_BACKUP_TARGET: [
+    '{path} holds other files',
+    'Name a folder that does not exist or is empty. Move the present data folder away first.',
+  ],
   IEMS_RECORDS_NEWER: [
     '{owner} finds records of a newer version in the store ({kind} {found}, this is {known})',
     'Install the version that wrote them again, or restore the store from before the upgrade.',

@@ -12,6 +12,7 @@ import type { CommandShape, ControlRequest } from '../control/protocol.ts'
 import { infoOf } from '../runtime/command-fields.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { ask, askRaw } from './ask.ts'
+import { addBackup } from './backup.ts'
 import { addChecks } from './check.ts'
 import { showEveryCommand } from './help.ts'
 import { addInit } from './init/init.ts'
@@ -39,7 +40,7 @@ function version(): string {
 function program(): Command {
   const iems = new Command('iems').description('All-in-one messaging server').version(version())
   showEveryCommand(iems)
-  for (const add of [addInit, addStart, addChecks, addServer, addSend, addQueue]) add(iems)
+  for (const add of [addInit, addBackup, addStart, addChecks, addServer, addSend, addQueue]) add(iems)
   return iems
 }
 

@@ -7,6 +7,8 @@ import { type Administration, type AdministrationService, SUPPORT } from '../api
 import { type Command, type CommandCall, type CommandOutput, defineCommand } from '../api/command.ts'
 import type { ComponentStatus } from '../api/component.ts'
 import type { MetricSeries, MetricStatus } from '../api/metrics.ts'
+import { type BackedUp, backupCommand } from './backup-command.ts'
+import type { Lasting } from './lasting.ts'
 import { watchCommands } from './watch-commands.ts'
 
 const component = z.object({
@@ -83,11 +85,21 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
   }
 }
 
-export function kernelCommands(administration: AdministrationService): Readonly<Record<string, Command>> {
+interface CommandedKernel extends BackedUp {
+  readonly administration: AdministrationService
+  readonly lasting: Lasting
+}
+
+export function kernelCommands(kernel: CommandedKernel): Readonly<Record<string, Command>> {
+  const { administration, lasting } = kernel
   const of = ({ by }: CommandCall) => administration.as(by ?? { user: 'unknown' })
   return {
     ...componentCommands(of),
     ...watchCommands(administration),
+    ...backupCommand(
+      kernel,
+      lasting.of('backups', () => new Set<string>()),
+    ),
     metrics: defineCommand({
       summary: 'numbers about the running server: sessions, connections, events, hooks, and those of plugins',
       fields: z.strictObject({ begins: z.string().default('').describe('Only those whose name begins so') }),

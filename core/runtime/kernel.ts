@@ -177,7 +177,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
         runs: this.lasting.of('runs', createRuns),
         times: hookTimes(this.metrics),
       })
-      this.commands = commandsOf(this.hosts, kernelCommands(this.administration))
+      this.commands = commandsOf(this.hosts, kernelCommands(this))
       this.#connect(this.#hooks)
     } catch (error) {
       await this.#undo()

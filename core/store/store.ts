@@ -91,6 +91,17 @@ export interface Store {
   /** Hears a topic's hints, each in a later turn of the event loop. `undefined`: some were lost. The answer unsubscribes. */
   subscribe(topic: string, hear: (hint: Value | undefined) => void): () => void
   readonly blobs: Blobs
+  /** The whole store as this moment has it; absent where a store cannot. The caller closes it. */
+  dump?(): Promise<StoreDump>
+  close(): Promise<void>
+}
+
+/** One moment's view of everything, in the store's own form, for backups. */
+export interface StoreDump {
+  records(): AsyncIterable<readonly [Uint8Array, Uint8Array]>
+  /** Ids of blobs that lie beside the records. */
+  readonly files: readonly string[]
+  open(id: string): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 

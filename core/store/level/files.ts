@@ -25,6 +25,8 @@ export interface Files {
   stage(id: string): Promise<StagedFile>
   read(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
   remove(id: string): Promise<void>
+  /** From now on nothing is removed until the answer is called, which removes what was asked for meanwhile. */
+  keepAll(): () => Promise<void>
   /** In order, those after an id. */
   list(after: string): AsyncIterable<string>
 }
@@ -89,6 +91,9 @@ export function filesIn(root: string): Files {
   const folderOf = (id: string) => id.slice(1, 6)
   const pathOf = (id: string) => join(root, folderOf(id), id)
 
+  let keepers = 0
+  const postponed = new Set<string>()
+
   async function keep(path: string, id: string): Promise<void> {
     await syncFile(path)
     const folder = join(root, folderOf(id))
@@ -119,7 +124,23 @@ export function filesIn(root: string): Files {
       }
     },
     read: (id, range) => readFrom(pathOf(id), id, range),
-    remove: (id) => guarded(rm(pathOf(id), { force: true })),
+    async remove(id) {
+      if (keepers > 0) postponed.add(id)
+      else await guarded(rm(pathOf(id), { force: true }))
+    },
+    keepAll() {
+      keepers++
+      let isReleased = false
+      return async () => {
+        if (isReleased) return
+        isReleased = true
+        if (--keepers > 0) return
+        // A process that ends before leaves them to the sweep.
+        const ids = [...postponed]
+        postponed.clear()
+        for (const id of ids) await guarded(rm(pathOf(id), { force: true }))
+      }
+    },
     async *list(after) {
       for (const folder of await guarded(foldersIn(root))) {
         if (folder < folderOf(after)) continue

@@ -9,6 +9,7 @@ import type { Range, Store } from '../store.ts'
 import { createBlobs } from './blobs.ts'
 import { openDatabase, type ReadersGate, type Records } from './database.ts'
 import { createDueList } from './due-list.ts'
+import { dumpStore } from './dump.ts'
 import { openFiles } from './files.ts'
 import { createCommitter } from './group-commit.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
@@ -68,6 +69,7 @@ export async function levelStore({
     publish: hints.publish,
     subscribe: hints.subscribe,
     blobs: createBlobs({ database, committer, files, path, now, minFree }),
+    dump: () => dumpStore(database, files),
     async close() {
       hints.close()
       await committer.finish()

@@ -1,0 +1,203 @@
+/**
+ * Backups of a store: made while the server runs, incremental, checked and restored.
+ *
+ * What must stay true: a snapshot is written when everything that it names is there, so that whatever cuts a backup off,
+ * the snapshots before it are whole; records are divided where their keys say, so that unchanged ones keep their
+ * pieces; a file of the store never changes, so one that an earlier snapshot has is not read again.
+ */
+import { crc32 } from 'node:zlib'
+import { IemsError } from '../api/errors.ts'
+import type { StoreDump } from '../store/store.ts'
+import type { BackupFolder } from './objects.ts'
+
+export { openBackupFolder } from './objects.ts'
+
+/** What a snapshot consists of: names of objects. */
+export interface Snapshot {
+  readonly v: 1
+  /** Ms since 1970. */
+  readonly at: number
+  readonly hostname: string
+  readonly records: { readonly count: number; readonly octets: number; readonly objects: readonly string[] }
+  readonly files: readonly { readonly id: string; readonly size: number; readonly objects: readonly string[] }[]
+}
+
+export interface BackupResult {
+  readonly snapshot: string
+  readonly records: number
+  readonly files: number
+  /** Octets of the whole, before compression. */
+  readonly octets: number
+  readonly newObjects: number
+  /** Snapshots that were removed. */
+  readonly removed: readonly string[]
+}
+
+export interface BackupOptions {
+  readonly hostname: string
+  readonly now: number
+  /** Snapshots that stay, this one included. Default: all. */
+  readonly keep?: number | undefined
+  readonly signal: AbortSignal
+  progress(text: string): void
+}
+
+/** A piece ends behind a key whose checksum ends in so many zero bits, or when it is so large. */
+const BOUNDARY = 0xff
+const PIECE = 4 * 1024 * 1024
+
+/** Makes a snapshot. Throws the signal's reason, with the snapshots before it untouched. */
+export async function makeBackup(
+  folder: BackupFolder,
+  dump: StoreDump,
+  { hostname, now, keep, signal, progress }: BackupOptions,
+): Promise<BackupResult> {
+  let newObjects = 0
+  const put = async (piece: Uint8Array) => {
+    signal.throwIfAborted()
+    const { name, isNew } = await folder.put(piece)
+    if (isNew) newObjects++
+    return name
+  }
+  const records = await putRecords(dump, put, progress)
+  const known = await knownFiles(folder)
+  const files: Snapshot['files'][number][] = []
+  for (const id of dump.files) {
+    const before = known.get(id)
+    files.push(before && (await hasAll(folder, before.objects)) ? before : await putFile(dump, id, put))
+    progress(`${files.length} of ${dump.files.length} files`)
+  }
+  const snapshot: Snapshot = { v: 1, at: now, hostname, records, files }
+  const name = new Date(now).toISOString().replaceAll(':', '-')
+  await folder.putSnapshot(name, snapshot)
+  const removed = keep === undefined ? [] : await prune(folder, keep)
+  const octets = files.reduce((sum, { size }) => sum + size, records.octets)
+  return { snapshot: name, records: records.count, files: files.length, octets, newObjects, removed }
+}
+
+type Put = (piece: Uint8Array) => Promise<string>
+
+async function putRecords(dump: StoreDump, put: Put, progress: (text: string) => void): Promise<Snapshot['records']> {
+  const objects: string[] = []
+  let [count, octets, size] = [0, 0, 0]
+  let piece: Buffer[] = []
+  const finish = async () => {
+    if (piece.length > 0) objects.push(await put(Buffer.concat(piece)))
+    piece = []
+    size = 0
+    progress(`${count} records`)
+  }
+  for await (const [key, value] of dump.records()) {
+    const pair = frame(key, value)
+    piece.push(pair)
+    count++
+    size += pair.length
+    octets += pair.length
+    if (size >= PIECE || (crc32(key) & BOUNDARY) === 0) await finish()
+  }
+  await finish()
+  return { count, octets, objects }
+}
+
+async function putFile(dump: StoreDump, id: string, put: Put): Promise<Snapshot['files'][number]> {
+  const objects: string[] = []
+  let held: Uint8Array[] = []
+  let [size, heldSize] = [0, 0]
+  const finish = async () => {
+    objects.push(await put(Buffer.concat(held)))
+    held = []
+    heldSize = 0
+  }
+  for await (const chunk of dump.open(id)) {
+    held.push(chunk)
+    size += chunk.byteLength
+    heldSize += chunk.byteLength
+    if (heldSize >= PIECE) await finish()
+  }
+  if (heldSize > 0) await finish()
+  return { id, size, objects }
+}
+
+async function knownFiles(folder: BackupFolder): Promise<ReadonlyMap<string, Snapshot['files'][number]>> {
+  const last = (await folder.snapshots()).at(-1)
+  // A snapshot that cannot be read is no reason not to make a new one.
+  const before = last === undefined ? undefined : await folder.getSnapshot<Snapshot>(last).catch(() => undefined)
+  return new Map((before?.files ?? []).map((file) => [file.id, file]))
+}
+
+async function hasAll(folder: BackupFolder, objects: readonly string[]): Promise<boolean> {
+  for (const name of objects) if (!(await folder.has(name))) return false
+  return true
+}
+
+/** Keeps the newest snapshots, and the objects of those that stay. */
+async function prune(folder: BackupFolder, keep: number): Promise<readonly string[]> {
+  const names = await folder.snapshots()
+  const removed = names.slice(0, Math.max(0, names.length - keep))
+  if (removed.length === 0) return []
+  const kept = new Set<string>()
+  for (const name of names.slice(removed.length))
+    for (const object of objectsOf(await folder.getSnapshot<Snapshot>(name))) kept.add(object)
+  for (const name of removed) await folder.removeSnapshot(name)
+  await folder.removeOthers(kept)
+  return removed
+}
+
+function* objectsOf({ records, files }: Snapshot): Generator<string> {
+  yield* records.objects
+  for (const { objects } of files) yield* objects
+}
+
+export interface Verification {
+  readonly snapshot: string
+  readonly objects: number
+  /** What is missing or has changed. */
+  readonly damaged: readonly string[]
+}
+
+/** Reads everything that a snapshot names. */
+export async function verifyBackup(folder: BackupFolder, snapshot: string): Promise<Verification> {
+  const seen = new Set<string>()
+  const damaged: string[] = []
+  for (const name of objectsOf(await folder.getSnapshot<Snapshot>(snapshot))) {
+    if (seen.has(name)) continue
+    seen.add(name)
+    await folder.get(name).catch(() => damaged.push(name))
+  }
+  return { snapshot, objects: seen.size, damaged }
+}
+
+/** What a restore reads: the shape of a dump. */
+export async function readBackup(folder: BackupFolder, name: string): Promise<Omit<StoreDump, 'close'>> {
+  const { records, files } = await folder.getSnapshot<Snapshot>(name)
+  const byId = new Map(files.map((file) => [file.id, file]))
+  return {
+    async *records() {
+      for (const object of records.objects) yield* unframe(await folder.get(object))
+    },
+    files: files.map(({ id }) => id),
+    async *open(id) {
+      for (const object of byId.get(id)?.objects ?? []) yield await folder.get(object)
+    },
+  }
+}
+
+// --- pairs of octets -----------------------------------------------------------------------------
+
+function frame(key: Uint8Array, value: Uint8Array): Buffer {
+  const head = Buffer.allocUnsafe(8)
+  head.writeUInt32BE(key.byteLength, 0)
+  head.writeUInt32BE(value.byteLength, 4)
+  return Buffer.concat([head, key, value])
+}
+
+function* unframe(piece: Buffer): Generator<readonly [Uint8Array, Uint8Array]> {
+  for (let at = 0; at < piece.length; ) {
+    if (at + 8 > piece.length) throw new IemsError('IEMS_BACKUP_DAMAGED', { what: 'a piece of the records' })
+    const keyAt = at + 8
+    const valueAt = keyAt + piece.readUInt32BE(at)
+    at = valueAt + piece.readUInt32BE(at + 4)
+    if (at > piece.length) throw new IemsError('IEMS_BACKUP_DAMAGED', { what: 'a piece of the records' })
+    yield [piece.subarray(keyAt, valueAt), piece.subarray(valueAt, at)]
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * The objects of a backup folder: pieces of data named by their content, so that what a backup has is written once.
+ *
+ * A folder holds `format` (JSON), `objects/ab/NAME` and `snapshots/NAME`. With encryption, `format` keeps the key of the
+ * folder, sealed with a key that scrypt makes of the passphrase; a name is an HMAC of the content, and each object is
+ * sealed with ChaCha20-Poly1305 under a key of its own (HKDF with 16 random octets, which stand before it, as age does).
+ * What must stay true: a file in its place is complete and on stable storage; nothing is read back without its content
+ * being compared with its name; memory does not grow with the size of a backup.
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  scryptSync,
+} from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip, gzip } from 'node:zlib'
+import { IemsError } from '../api/errors.ts'
+
+const zip = promisify(gzip)
+const unzip = promisify(gunzip)
+
+const SALT = 16
+const TAG = 16
+const KEY = 32
+const CIPHER = 'chacha20-poly1305'
+/** A nonce serves one message alone, since each has a key of its own. */
+const NONCE = Buffer.alloc(12)
+const SCRYPT = { N: 2 ** 16, r: 8, p: 1, maxmem: 128 * 1024 * 1024 }
+
+interface Format {
+  readonly v: 1
+  readonly encryption?: { readonly salt: string; readonly key: string }
+}
+
+export class BackupFolder {
+  readonly path: string
+  /** Undefined: nothing is encrypted. */
+  readonly #key: Buffer | undefined
+  readonly #written = new Set<string>()
+
+  constructor(path: string, key: Buffer | undefined) {
+    this.path = path
+    this.#key = key
+  }
+
+  /** Keeps a piece; the answer is its name, and whether it was new. */
+  async put(content: Uint8Array): Promise<{ readonly name: string; readonly isNew: boolean }> {
+    const name = this.#nameOf(content)
+    const path = this.#pathOf(name)
+    if (this.#written.has(name) || (await exists(path))) return { name, isNew: false }
+    await writeWhole(path, this.#seal(await zip(content, { level: 1 })))
+    this.#written.add(name)
+    return { name, isNew: true }
+  }
+
+  /** Throws IEMS_BACKUP_DAMAGED when it is not there or has changed. */
+  async get(name: string): Promise<Buffer> {
+    const damaged = (cause?: unknown) => new IemsError('IEMS_BACKUP_DAMAGED', { what: `object ${name}` }, cause)
+    if (!/^[0-9a-f]{64}$/.test(name)) throw damaged()
+    let content: Buffer
+    try {
+      content = await unzip(this.#open(await readFile(this.#pathOf(name))))
+    } catch (cause) {
+      throw damaged(cause)
+    }
+    if (this.#nameOf(content) !== name) throw damaged()
+    return content
+  }
+
+  has(name: string): Promise<boolean> {
+    return exists(this.#pathOf(name))
+  }
+
+  /** Names of snapshots, oldest first. */
+  async snapshots(): Promise<readonly string[]> {
+    const names = await readdir(join(this.path, 'snapshots')).catch(() => [])
+    return names.filter((name) => SNAPSHOT.test(name)).sort()
+  }
+
+  async putSnapshot(name: string, value: unknown): Promise<void> {
+    const content = await zip(JSON.stringify(value))
+    await writeWhole(join(this.path, 'snapshots', name), this.#seal(withSum(content)))
+  }
+
+  /** Throws IEMS_BACKUP_DAMAGED. */
+  async getSnapshot<T>(name: string): Promise<T> {
+    try {
+      if (!SNAPSHOT.test(name)) throw new Error('no such name')
+      const sealed = await readFile(join(this.path, 'snapshots', name))
+      return JSON.parse((await unzip(checked(this.#open(sealed)))).toString()) as T
+    } catch (cause) {
+      throw new IemsError('IEMS_BACKUP_DAMAGED', { what: `snapshot ${name}` }, cause)
+    }
+  }
+
+  async removeSnapshot(name: string): Promise<void> {
+    await rm(join(this.path, 'snapshots', name), { force: true })
+  }
+
+  /** Removes objects that are not among these, and files that were never finished. */
+  async removeOthers(kept: ReadonlySet<string>): Promise<number> {
+    let removed = 0
+    const root = join(this.path, 'objects')
+    for (const folder of await readdir(root).catch(() => []))
+      for (const name of await readdir(join(root, folder))) {
+        if (kept.has(name)) continue
+        await rm(join(root, folder, name), { force: true })
+        removed++
+      }
+    return removed
+  }
+
+  #pathOf(name: string): string {
+    return join(this.path, 'objects', name.slice(0, 2), name)
+  }
+
+  #nameOf(content: Uint8Array): string {
+    const hash = this.#key ? createHmac('sha256', derived(this.#key, Buffer.alloc(0), 'names')) : createHash('sha256')
+    return hash.update(content).digest('hex')
+  }
+
+  #seal(content: Buffer): Buffer {
+    return this.#key ? seal(this.#key, content) : content
+  }
+
+  #open(sealed: Buffer): Buffer {
+    return this.#key ? unseal(this.#key, sealed) : sealed
+  }
+}
+
+/** `2026-03-01T10-00-00.000Z`: sorts by time, and is a file name everywhere. */
+const SNAPSHOT = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
+
+/**
+ * Opens a backup folder; `create` makes it. Throws IEMS_BACKUP_ABSENT, IEMS_BACKUP_KEY when the passphrase is wrong,
+ * missing or not wanted.
+ */
+export async function openBackupFolder(
+  path: string,
+  { passphrase, create = false }: { readonly passphrase?: string | undefined; readonly create?: boolean },
+): Promise<BackupFolder> {
+  const file = join(path, 'format')
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) {
+    if (!create) throw new IemsError('IEMS_BACKUP_ABSENT', { path })
+    const others = await readdir(path).catch(() => [])
+    if (others.length > 0) throw new IemsError('IEMS_BACKUP_TARGET', { path })
+    const key = passphrase === undefined ? undefined : randomBytes(KEY)
+    await writeWhole(file, Buffer.from(JSON.stringify(formatOf(key, passphrase))))
+    return new BackupFolder(path, key)
+  }
+  return new BackupFolder(path, keyOf(path, text, passphrase))
+}
+
+function formatOf(key: Buffer | undefined, passphrase = ''): Format {
+  if (!key) return { v: 1 }
+  const salt = randomBytes(SALT)
+  const sealed = seal(scryptSync(passphrase, salt, KEY, SCRYPT), key)
+  return { v: 1, encryption: { salt: salt.toString('base64'), key: sealed.toString('base64') } }
+}
+
+function keyOf(path: string, text: string, passphrase: string | undefined): Buffer | undefined {
+  let format: Format
+  try {
+    format = JSON.parse(text) as Format
+    if (format.v !== 1) throw new Error('another format')
+  } catch (cause) {
+    throw new IemsError('IEMS_BACKUP_DAMAGED', { what: join(path, 'format') }, cause)
+  }
+  const { encryption } = format
+  if ((encryption === undefined) !== (passphrase === undefined))
+    throw new IemsError('IEMS_BACKUP_KEY', { path, why: encryption ? 'it is encrypted' : 'it is not encrypted' })
+  if (!encryption || passphrase === undefined) return undefined
+  try {
+    const wrapping = scryptSync(passphrase, Buffer.from(encryption.salt, 'base64'), KEY, SCRYPT)
+    return unseal(wrapping, Buffer.from(encryption.key, 'base64'))
+  } catch (cause) {
+    throw new IemsError('IEMS_BACKUP_KEY', { path, why: 'the passphrase is another one' }, cause)
+  }
+}
+
+// --- sealing -------------------------------------------------------------------------------------
+
+const derived = (key: Uint8Array, salt: Uint8Array, use: string) =>
+  Buffer.from(hkdfSync('sha256', key, salt, `iems backup ${use}`, KEY))
+
+function seal(key: Uint8Array, content: Uint8Array): Buffer {
+  const salt = randomBytes(SALT)
+  const cipher = createCipheriv(CIPHER, derived(key, salt, 'object'), NONCE, { authTagLength: TAG })
+  return Buffer.concat([salt, cipher.update(content), cipher.final(), cipher.getAuthTag()])
+}
+
+function unseal(key: Uint8Array, sealed: Buffer): Buffer {
+  const salt = sealed.subarray(0, SALT)
+  const cipher = createDecipheriv(CIPHER, derived(key, salt, 'object'), NONCE, { authTagLength: TAG })
+  cipher.setAuthTag(sealed.subarray(-TAG))
+  return Buffer.concat([cipher.update(sealed.subarray(SALT, -TAG)), cipher.final()])
+}
+
+const sumOf = (content: Uint8Array) => createHash('sha256').update(content).digest()
+const withSum = (content: Uint8Array) => Buffer.concat([sumOf(content), content])
+function checked(content: Buffer): Buffer {
+  if (!sumOf(content.subarray(KEY)).equals(content.subarray(0, KEY))) throw new Error('it has changed')
+  return content.subarray(KEY)
+}
+
+// --- files ---------------------------------------------------------------------------------------
+
+const exists = (path: string) =>
+  open(path).then(
+    (file) => file.close().then(() => true),
+    () => false,
+  )
+
+/** A file that is in its place is whole, and its name is on stable storage. */
+async function writeWhole(path: string, content: Uint8Array): Promise<void> {
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const partial = `${path}.${randomBytes(6).toString('hex')}.partial`
+  {
+    await using file = await open(partial, 'wx', 0o600)
+    await file.writeFile(content)
+    await file.sync()
+  }
+  await rename(partial, path)
+  if (process.platform === 'win32') return
+  await using above = await open(folder, 'r')
+  await above.sync()
+}
