@@ -1,0 +1,161 @@
+/**
+ * Puts texts into a message, and says what was done or why not.
+ *
+ * What must stay true: a message is changed wholly or not at all; a text that cannot be written into the text of the
+ * message becomes a part of its own beside it; what a message holds beyond the limits is not searched.
+ */
+import {
+  decodeCharset,
+  fromHtml,
+  gather,
+  type MimePart,
+  type NewPart,
+  type PartChange,
+  partBody,
+  type Rewritable,
+  readStructure,
+  rewriteMime,
+} from 'iems/mime'
+import { insertHtml } from './html.ts'
+import { type Inserted, insertPlain, type PlainForm } from './plain.ts'
+import { obstacleIn, type Target, targetsIn } from './structure.ts'
+
+export interface Insertion extends Pick<Inserted, 'place' | 'quotation'> {
+  readonly name: string
+  readonly text: string
+  readonly html: string
+  readonly oncePerThread: boolean
+}
+
+export interface InsertResult {
+  readonly content: (() => AsyncIterable<Uint8Array>) | undefined
+  /** A line for each insertion. */
+  readonly notes: readonly string[]
+}
+
+/** Octets of one text in which quotations, earlier insertions and PGP are looked for. */
+const MAX_TEXT = 4_194_304
+const PGP = /^-----BEGIN PGP (?:SIGNED )?MESSAGE-----/m
+
+const typeOf = ({ type, subtype }: MimePart) => `${type}/${subtype}`
+const nameOf = (path: readonly number[]) => path.join('.')
+
+async function textOf(message: Rewritable, part: MimePart): Promise<string> {
+  const octets = partBody(message, part)
+  return octets ? decodeCharset(await gather(octets, MAX_TEXT), part.parameters.charset ?? '') : ''
+}
+
+/** Without white space and marks of quotation, so that folding and quoting change nothing. */
+const bare = (text: string) => text.replace(/[\s>|\u00a0]+/g, '')
+
+const formOf = ({ parameters }: MimePart): PlainForm => ({
+  isFlowed: parameters.format?.toLowerCase() === 'flowed',
+  delSp: parameters.delsp?.toLowerCase() === 'yes',
+})
+
+async function* whole(text: AsyncIterable<string>, change: (text: string) => string): AsyncGenerator<string> {
+  let all = ''
+  for await (const piece of text) all += piece
+  yield change(all)
+}
+
+/** A large text gets its addition without being gathered, at its end or its beginning. */
+async function* streamed(text: AsyncIterable<string>, { place }: Inserted, added: string): AsyncGenerator<string> {
+  if (place === 'top') yield added
+  yield* text
+  if (place === 'bottom') yield `\r\n${added}`
+}
+
+function changeOf(part: MimePart, insertions: readonly Insertion[]): PartChange {
+  const isHtml = part.subtype === 'html'
+  const form = formOf(part)
+  const insert = (text: string, one: Insertion) =>
+    isHtml ? insertHtml(text, { ...one, text: one.html }) : insertPlain(text, one, form)
+  if (part.end - part.body <= MAX_TEXT) return { text: (text) => whole(text, (all) => insertions.reduce(insert, all)) }
+  return {
+    text: (text) => insertions.reduce((all, one) => streamed(all, one, insert('', one)), text),
+  }
+}
+
+async function contains(message: Rewritable, targets: readonly Target[], { text }: Insertion): Promise<boolean> {
+  const wanted = bare(text)
+  for (const { part } of targets) {
+    const found = await textOf(message, part)
+    if (bare(part.subtype === 'html' ? fromHtml(found) : found).includes(wanted)) return true
+  }
+  return false
+}
+
+/** As a part beside the others. */
+const newPart = ({ text }: Insertion): NewPart => ({
+  type: 'text/plain',
+  content: text.replace(/\r?\n/g, '\r\n'),
+  disposition: 'inline',
+})
+
+/** Beside the parts of a multipart/mixed, or beside all there is. */
+function besideOf(root: MimePart, insertions: readonly Insertion[]) {
+  const before = insertions.filter(({ place }) => place === 'top').map(newPart)
+  const after = insertions.filter(({ place }) => place === 'bottom').map(newPart)
+  const isMixed = root.type === 'multipart' && root.subtype === 'mixed'
+  const last = root.parts?.length ?? 0
+  return ({ path }: { readonly path: readonly number[] }): PartChange | undefined => {
+    if (!isMixed) return path.length === 0 ? { before, after } : undefined
+    if (path.length !== 1) return undefined
+    return {
+      ...(path[0] === 1 && before.length > 0 ? { before } : {}),
+      ...(path[0] === last && after.length > 0 ? { after } : {}),
+    }
+  }
+}
+
+export async function insertTexts(message: Rewritable, wanted: readonly Insertion[]): Promise<InsertResult> {
+  const root = await readStructure((range) => message.open(range), message.size)
+  const leave = (why: string): InsertResult => ({
+    content: undefined,
+    notes: wanted.map(({ name }) => `${name}: left out: ${why}`),
+  })
+  const obstacle = obstacleIn(root)
+  if (obstacle) return leave(obstacle)
+  const targets = { top: targetsIn(root, 'top'), bottom: targetsIn(root, 'bottom') }
+  for (const { part } of [...targets.top, ...targets.bottom])
+    if (PGP.test(await textOf(message, part))) return leave('signed or encrypted (PGP)')
+  const notes: string[] = []
+  const insertions: Insertion[] = []
+  for (const one of wanted) {
+    if (one.oncePerThread && (await contains(message, targets[one.place], one)))
+      notes.push(`${one.name}: left out: it is in the message already`)
+    else insertions.push(one)
+  }
+  if (insertions.length === 0) return { content: undefined, notes }
+  const done = await rewrite(message, root, targets, insertions)
+  return { content: done.content, notes: [...notes, ...done.notes] }
+}
+
+async function rewrite(
+  message: Rewritable,
+  root: MimePart,
+  targets: Readonly<Record<'top' | 'bottom', readonly Target[]>>,
+  insertions: readonly Insertion[],
+): Promise<InsertResult> {
+  const inText = insertions.filter(({ place }) => targets[place].length > 0)
+  let why = 'the message has no text'
+  if (inText.length === insertions.length) {
+    const { content, problem } = await rewriteMime(message, ({ part, path }) => {
+      const mine = inText.filter(({ place }) => targets[place].some((one) => nameOf(one.path) === nameOf(path)))
+      return mine.length > 0 ? changeOf(part, mine) : undefined
+    })
+    if (content) {
+      const where = (place: 'top' | 'bottom') => targets[place].map(({ part }) => typeOf(part)).join(' and ')
+      return { content, notes: insertions.map(({ name, place }) => `${name}: at the ${place} of ${where(place)}`) }
+    }
+    why = problem ? `${problem.what} in part ${nameOf(problem.path) || 'one'}` : why
+  }
+  const { content, problem } = await rewriteMime(message, besideOf(root, insertions), { filter: { containers: true } })
+  return {
+    content,
+    notes: insertions.map(({ name }) =>
+      content ? `${name}: as a part of its own: ${why}` : `${name}: left out: ${problem?.what ?? why}`,
+    ),
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Which texts a message gets, for each of its recipients.
+ */
+import { readFileSync } from 'node:fs'
+import type { ReadableMessage, Recipient } from 'iems'
+import { fromHtml } from 'iems/mime'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import { escapeHtml, htmlOf } from './html.ts'
+import type { Insertion } from './insert.ts'
+import type { Options, RuleOptions } from './options.ts'
+import { fill, unknownVariables, type Values } from './variables.ts'
+
+export interface Rule extends Omit<RuleOptions, 'text' | 'html'> {
+  readonly text: string
+  readonly html: string
+}
+
+type Direction = 'in' | 'out' | 'internal'
+
+/** What rules ask about a message. */
+export type Facts = Pick<ReadableMessage, 'session' | 'from' | 'headers'>
+
+function wordsOf(given: RuleOptions['text']): string | undefined {
+  if (given === undefined || typeof given === 'string') return given
+  const text = readFileSync(given.file, 'utf8').replace(/^\ufeff/, '')
+  const [unknown] = unknownVariables(text)
+  if (unknown !== undefined) throw new Error(`${given.file}: there is no variable {{${unknown}}}`)
+  return text
+}
+
+/** Reads the files. */
+export function readRules(options: Options): readonly Rule[] {
+  return options.rules.map((rule) => {
+    const [text, html] = [wordsOf(rule.text), wordsOf(rule.html)]
+    return { ...rule, text: text ?? fromHtml(html ?? ''), html: html ?? htmlOf(text ?? '') }
+  })
+}
+
+export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
+
+const isIn = (domain: string, patterns: readonly string[]) =>
+  patterns.some((one) => (one.startsWith('.') ? domain.endsWith(one) : domain === one))
+
+/** Of a client of this server. */
+const isOurs = ({ session }: Facts) => session.protocol === 'LOCAL' || session.identity !== undefined || session.trusted
+
+function directionOf(facts: Facts, to: string, domains: readonly string[]): Direction {
+  if (!isOurs(facts)) return 'in'
+  return isIn(domainOf(to), domains) ? 'internal' : 'out'
+}
+
+/** Why a rule does not apply to a recipient; undefined when it does. */
+export function reasonNot(
+  rule: Rule,
+  facts: Facts,
+  {
+    to,
+    groups,
+    domains,
+  }: { readonly to: string; readonly groups: readonly string[]; readonly domains: readonly string[] },
+): string | undefined {
+  const direction = directionOf(facts, to, domains)
+  const { channels, senders, recipients, directions } = rule
+  if (channels && !channels.includes(facts.session.channel)) return `it arrived on ${facts.session.channel}`
+  if (directions && !directions.includes(direction)) return `its direction is ${direction}`
+  if (senders && !isIn(domainOf(facts.from), senders)) return 'the domain of its sender is another'
+  if (recipients && !isIn(domainOf(to), recipients)) return 'the domain of its recipient is another'
+  if (rule.groups && !rule.groups.some((one) => groups.includes(one))) return 'its sender is in none of the groups'
+  if (!rule.intoSigned && facts.headers.get('dkim-signature').length > 0) return 'it has a DKIM signature'
+  if (!rule.intoLists && facts.headers.get('list-id').length > 0) return 'it is a post of a mailing list'
+  return undefined
+}
+
+export async function groupsOf(facts: Facts, accounts: AccountsApi | undefined): Promise<readonly string[]> {
+  const account = facts.session.identity?.account
+  return account === undefined || !accounts ? [] : accounts.groupsOf(account)
+}
+
+/** Recipients with the same texts together. */
+export function groupRecipients(
+  recipients: readonly Recipient[],
+  rulesFor: (recipient: Recipient) => readonly Rule[],
+): readonly { readonly recipients: readonly Recipient[]; readonly rules: readonly Rule[] }[] {
+  const groups = new Map<string, { recipients: Recipient[]; rules: readonly Rule[] }>()
+  for (const recipient of recipients) {
+    const rules = rulesFor(recipient)
+    const name = rules.map((rule) => rule.name).join('\n')
+    const group = groups.get(name)
+    if (group) group.recipients.push(recipient)
+    else groups.set(name, { recipients: [recipient], rules })
+  }
+  return [...groups.values()]
+}
+
+export async function valuesOf(facts: Facts, accounts: AccountsApi | undefined, now: number): Promise<Values> {
+  const id = facts.session.identity?.account
+  const account = id === undefined || !accounts ? undefined : await accounts.byId(id)
+  const at = facts.from.lastIndexOf('@')
+  return {
+    'sender.name': account?.displayName ?? account?.name ?? facts.from,
+    'sender.address': facts.from,
+    'sender.domain': domainOf(facts.from),
+    'sender.local': at < 0 ? facts.from : facts.from.slice(0, at),
+    subject: facts.headers.get('subject')[0] ?? '',
+    date: new Date(now).toISOString().slice(0, 10),
+  }
+}
+
+export const insertionOf = (
+  { name, text, html, place, quotation, oncePerThread }: Rule,
+  values: Values,
+): Insertion => ({
+  name,
+  place,
+  quotation,
+  oncePerThread,
+  text: fill(text, values),
+  html: fill(html, values, escapeHtml),
+})
