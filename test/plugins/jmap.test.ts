@@ -572,9 +572,17 @@ test('nothing a client sends is a fault of the server', async (t) => {
     [[]],
     { operator: 'AND', conditions: [{}] },
   ]
-  const methods = ['Mailbox', 'Thread', 'Email', 'Identity', 'EmailSubmission', 'Quota'].flatMap((type) =>
-    ['get', 'changes', 'query', 'queryChanges', 'set'].map((method) => `${type}/${method}`),
-  )
+  const methods = [
+    'Mailbox',
+    'Thread',
+    'Email',
+    'Identity',
+    'EmailSubmission',
+    'Quota',
+    'AddressBook',
+    'ContactCard',
+    'PushSubscription',
+  ].flatMap((type) => ['get', 'changes', 'query', 'queryChanges', 'set'].map((method) => `${type}/${method}`))
   methods.push(
     'Email/import',
     'Email/parse',
@@ -622,6 +630,7 @@ test('nothing a client sends is a fault of the server', async (t) => {
             'urn:ietf:params:jmap:submission',
             'urn:ietf:params:jmap:blob',
             'urn:ietf:params:jmap:quota',
+            'urn:ietf:params:jmap:contacts',
           ],
           methodCalls,
         }),
@@ -636,4 +645,53 @@ test('nothing a client sends is a fault of the server', async (t) => {
         )
     }
   }
+})
+
+test('contacts: books and cards of one’s own, and the accounts of the server', async (t) => {
+  const { client, make, directory } = await startJmap(t)
+  const ann = await client('ann')
+  const bob = await client('bob')
+  const books = (await ann.one('AddressBook/get', { ids: null })).list as Json[]
+  assert.deepEqual(
+    books.map(({ name, isDefault, myRights }) => [name, isDefault, myRights.mayWrite]),
+    [
+      ['Contacts', true, true],
+      ['Directory', false, false],
+    ],
+  )
+  const [contacts, server] = books.map(({ id }) => id)
+  const [made] = await ann.call(['AddressBook/set', { create: { b: { name: 'Friends' } } }])
+  const friends = made?.created.b.id
+  const card = {
+    addressBookIds: { [friends]: true },
+    name: { full: 'Cleo' },
+    emails: { e1: { address: 'cleo@x.test' } },
+  }
+  const before = (await ann.one('ContactCard/get', { ids: [] })).state
+  const set = await ann.one('ContactCard/set', {
+    create: { a: card, b: { ...card, addressBookIds: { [server]: true } }, c: { ...card, addressBookIds: {} } },
+  })
+  assert.deepEqual([set.notCreated.b.type, set.notCreated.c.type], ['invalidProperties', 'invalidProperties'])
+  const { id } = set.created.a
+  assert.deepEqual((await ann.one('ContactCard/changes', { sinceState: before })).created, [id])
+  const patch = { 'emails/e1/address': 'cleo@y.test', [`addressBookIds/${contacts}`]: true, 'notes/x/y': 1 }
+  assert.equal((await ann.one('ContactCard/set', { update: { [id]: patch } })).notUpdated[id].type, 'invalidPatch')
+  const { 'notes/x/y': _, ...right } = patch
+  await ann.one('ContactCard/set', { update: { [id]: right } })
+  const got = (await ann.one('ContactCard/get', { ids: [id] })).list[0]
+  assert.deepEqual([got.emails.e1.address, got.addressBookIds], ['cleo@y.test', { [friends]: true, [contacts]: true }])
+  const find = async (filter: object) => (await ann.one('ContactCard/query', { filter })).ids
+  assert.deepEqual(await find({ email: 'CLEO@Y' }), [id])
+  assert.deepEqual(await find({ inAddressBook: friends, name: 'cleo' }), [id])
+  const [bobCard] = await find({ inAddressBook: server, email: 'bob@' })
+  assert.equal((await ann.one('ContactCard/get', { ids: [bobCard] })).list[0].name.full, 'bob')
+  assert.equal((await ann.one('ContactCard/set', { destroy: [bobCard] })).notDestroyed[bobCard].type, 'forbidden')
+  assert.deepEqual((await bob.one('ContactCard/get', { ids: [id] })).notFound, [id])
+  const kept = await ann.one('AddressBook/set', { destroy: [friends] })
+  assert.equal(kept.notDestroyed[friends].type, 'addressBookHasContents')
+  await ann.one('AddressBook/set', { destroy: [friends], onDestroyRemoveContents: true })
+  assert.deepEqual((await ann.one('ContactCard/get', { ids: [id] })).list[0].addressBookIds, { [contacts]: true })
+  const since = (await ann.one('ContactCard/get', { ids: [] })).state
+  await make({ set: (await directory.byName('account', 'bob'))?.id ?? '', to: { displayName: 'Bob B' } })
+  assert.equal((await ann.one('ContactCard/changes', { sinceState: since })).error.type, 'cannotCalculateChanges')
 })

@@ -17,6 +17,7 @@ const USING = [
   'urn:ietf:params:jmap:submission',
   'urn:ietf:params:jmap:blob',
   'urn:ietf:params:jmap:quota',
+  'urn:ietf:params:jmap:contacts',
 ]
 
 export async function startJmap(t: TestContext, options: Parameters<typeof jmap>[0] = {}) {

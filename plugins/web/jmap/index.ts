@@ -6,10 +6,13 @@
 import { definePlugin, type SetupContext } from 'iems'
 import * as z from 'zod'
 import { Accounts } from '../../directory/static/api.ts'
+import { Directory } from '../../directory/store/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { Http, type HttpApi } from '../http/api.ts'
 import { CORE, Jmap, MAIL, SUBMISSION } from './api.ts'
 import { addBlobMethods } from './blob/methods.ts'
+import { addContacts } from './contacts/index.ts'
+import { KeptObjects } from './kept.ts'
 import { addEmailMethods, emailType } from './mail/emails.ts'
 import { mailboxType } from './mail/mailboxes.ts'
 import { threadType } from './mail/threads.ts'
@@ -24,7 +27,6 @@ import { QUOTA, quotaType } from './quota/quotas.ts'
 import { Registry } from './registry.ts'
 import { addRoutes } from './routes.ts'
 import { Identities, identityType } from './submission/identities.ts'
-import { Submissions } from './submission/records.ts'
 import { submissionType } from './submission/submissions.ts'
 
 export * from './api.ts'
@@ -37,7 +39,14 @@ export const jmap = definePlugin({
   config: options,
   offers: [Jmap],
   needs: [Http, Accounts, MailStore, MailQuery],
-  records: { submission: { version: 1 }, identity: { version: 1 }, push: { version: 1 } },
+  wants: [Directory],
+  records: {
+    submission: { version: 1 },
+    identity: { version: 1 },
+    push: { version: 1 },
+    card: { version: 1 },
+    book: { version: 1 },
+  },
   setup(config, ctx) {
     const http = ctx.use(Http)
     const registry = new Registry({
@@ -49,6 +58,7 @@ export const jmap = definePlugin({
     })
     ctx.offer(Jmap, registry)
     addMail(registry, config, ctx)
+    addContacts(registry, ctx)
     addPush(http, registry, { config, ctx })
     addRoutes(http, registry, { limits: config.limits, mail: ctx.use(MailStore) })
     return {}
@@ -102,7 +112,9 @@ function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
         ...deps,
         identities,
         queue: ctx.queue,
-        submissions: new Submissions(ctx.store, (account) => registry.changed(account, ['EmailSubmission'])),
+        submissions: new KeptObjects(ctx.store, 'submission', (account) =>
+          registry.changed(account, ['EmailSubmission']),
+        ),
         undo: config.undo,
         maxSendLater: config.maxSendLater,
       },
@@ -123,7 +135,7 @@ function addPush(
   { config, ctx }: { readonly config: Options; readonly ctx: SetupContext },
 ): void {
   const mail = ctx.use(MailStore)
-  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission']
+  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission', 'AddressBook', 'ContactCard']
   const deps = {
     clock: ctx.clock,
     types,

@@ -16,7 +16,7 @@ import {
   type SetResult,
   SUBMISSION,
 } from '../api.ts'
-import { invalidProperties, MethodError, ObjectError } from '../errors.ts'
+import { invalidProperties, ObjectError } from '../errors.ts'
 import { type MailDeps, viewOf } from '../mail/deps.ts'
 import { formed, readRawFields } from '../mail/header-forms.ts'
 import { idOf, setObjects } from '../set.ts'
@@ -108,7 +108,6 @@ async function create(deps: SubmissionDeps, account: string, given: Patch, call:
   const message = await send(deps, { emailId, envelope, sendAt }, call)
   const id = `S${randomUUID().replaceAll('-', '')}`
   const record = {
-    v: 1,
     identityId: identity.id,
     emailId,
     threadId: email.thread,
@@ -116,9 +115,9 @@ async function create(deps: SubmissionDeps, account: string, given: Patch, call:
     sendAt,
     canceled: false,
     message,
-  } as const
+  }
   await deps.submissions.put(account, id, () => record)
-  const { undoStatus, deliveryStatus } = await describe(deps, id, { ...record, modseq: 0 })
+  const { undoStatus, deliveryStatus } = await describe(deps, id, record)
   return { id, threadId: email.thread, sendAt: iso(sendAt), undoStatus, deliveryStatus, envelope }
 }
 
@@ -158,7 +157,7 @@ async function update(
   { patch, call }: { readonly patch: Patch; readonly call: JmapCall },
 ) {
   const record = account === call.own ? await deps.submissions.get(account, id) : undefined
-  if (!record || record.destroyed) throw new ObjectError('notFound')
+  if (!record) throw new ObjectError('notFound')
   const others = Object.keys(patch).filter((name) => name !== 'undoStatus')
   if (others.length > 0) throw invalidProperties(others)
   if (patch.undoStatus !== 'canceled') throw invalidProperties(['undoStatus'], 'It can become canceled only')
@@ -200,20 +199,8 @@ function matches(one: JmapObject, filter: Query<SubmissionCondition>['filter']):
 async function listOf(deps: SubmissionDeps, account: string, call: JmapCall): Promise<JmapObject[]> {
   const all: JmapObject[] = []
   if (account !== call.own) return all
-  for await (const [id, record] of deps.submissions.all(account))
-    if (!record.destroyed) all.push(await describe(deps, id, record))
+  for await (const [id, record] of deps.submissions.all(account)) all.push(await describe(deps, id, record))
   return all
-}
-
-async function changes(deps: SubmissionDeps, account: string, since: string) {
-  const modseq = Number(since)
-  const now = await deps.submissions.state(account)
-  if (!/^\d{1,15}$/.test(since) || modseq > now) throw new MethodError('cannotCalculateChanges')
-  const found = { created: [] as string[], updated: [] as string[], destroyed: [] as string[] }
-  for await (const [id, record] of deps.submissions.all(account))
-    if (record.modseq > modseq)
-      (record.destroyed ? found.destroyed : record.canceled ? found.updated : found.created).push(id)
-  return { ...found, newState: String(now), hasMoreChanges: false }
 }
 
 interface AfterSuccess {
@@ -261,14 +248,13 @@ async function setEmails(
 }
 
 export function submissionType(deps: SubmissionDeps, emails: ObjectType): ObjectType<SubmissionCondition> {
-  const state = async (account: string) => String(await deps.submissions.state(account))
   return {
     capability: SUBMISSION,
     properties: PROPERTIES,
-    state,
+    state: (account) => deps.submissions.state(account),
     get: async ({ account, ids }, call) =>
       (await listOf(deps, account, call)).filter(({ id }) => ids === undefined || ids.includes(id)),
-    changes: (account, since) => changes(deps, account, since),
+    changes: (account, since, limit) => deps.submissions.changes(account, since, limit),
     filter: filterSchema,
     sorts: ['emailId', 'threadId', 'sentAt', 'sendAt'],
     async query({ account, filter, sort, call }) {
@@ -282,8 +268,8 @@ export function submissionType(deps: SubmissionDeps, emails: ObjectType): Object
     update: (account, id, patch, call) => update(deps, account, id, { patch, call }),
     async destroy(account, id, call) {
       const record = account === call.own ? await deps.submissions.get(account, id) : undefined
-      if (!record || record.destroyed) throw new ObjectError('notFound')
-      await deps.submissions.put(account, id, (before) => ({ ...(before ?? record), destroyed: true }))
+      if (!record) throw new ObjectError('notFound')
+      await deps.submissions.put(account, id, () => undefined)
     },
     setArguments: z.strictObject({
       onSuccessUpdateEmail: z.record(z.string(), z.record(z.string(), z.unknown())).nullish(),

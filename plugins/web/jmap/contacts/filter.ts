@@ -1,0 +1,80 @@
+/**
+ * Which cards a query means (RFC 9610 section 3.3).
+ */
+import * as z from 'zod'
+import type { Filter } from '../api.ts'
+import type { Card } from './model.ts'
+
+const text = z.string().max(500)
+export const cardFilter = z.strictObject({
+  inAddressBook: z.string().optional(),
+  uid: z.string().optional(),
+  hasMember: z.string().optional(),
+  kind: z.string().optional(),
+  createdBefore: z.iso.datetime().optional(),
+  createdAfter: z.iso.datetime().optional(),
+  updatedBefore: z.iso.datetime().optional(),
+  updatedAfter: z.iso.datetime().optional(),
+  text: text.optional(),
+  name: text.optional(),
+  nickname: text.optional(),
+  organization: text.optional(),
+  email: text.optional(),
+  phone: text.optional(),
+  onlineService: text.optional(),
+  address: text.optional(),
+  note: text.optional(),
+})
+export type CardCondition = z.output<typeof cardFilter>
+
+/** The properties in which a text is looked for. */
+const PLACES: Readonly<Record<string, string>> = {
+  name: 'name',
+  nickname: 'nicknames',
+  organization: 'organizations',
+  email: 'emails',
+  phone: 'phones',
+  onlineService: 'onlineServices',
+  address: 'addresses',
+  note: 'notes',
+}
+
+/** All strings in a value, in lower case. */
+function* stringsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') yield value.toLowerCase()
+  else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) yield* stringsIn(one)
+}
+
+const contains = (value: unknown, given: string) => {
+  const wanted = given.toLowerCase()
+  return stringsIn(value).some((one) => one.includes(wanted))
+}
+
+export function cardMatches(card: Card, filter: Filter<CardCondition> | undefined): boolean {
+  if (!filter) return true
+  if ('operator' in filter) {
+    const all = filter.conditions.map((one) => cardMatches(card, one))
+    if (filter.operator === 'AND') return all.every(Boolean)
+    return filter.operator === 'OR' ? all.some(Boolean) : !all.some(Boolean)
+  }
+  return meets(card, filter)
+}
+
+function meets(card: Card, { text: anywhere, ...given }: CardCondition): boolean {
+  const time = (value: unknown) => Date.parse(String(value ?? 0))
+  for (const [name, property] of Object.entries(PLACES)) {
+    const wanted = given[name as 'name']
+    if (wanted !== undefined && !contains(card[property], wanted)) return false
+  }
+  return (
+    (anywhere === undefined || contains(card, anywhere)) &&
+    (given.inAddressBook === undefined || card.addressBookIds[given.inAddressBook] === true) &&
+    (given.uid === undefined || card.uid === given.uid) &&
+    (given.kind === undefined || (card.kind ?? 'individual') === given.kind) &&
+    (given.hasMember === undefined || Object.hasOwn((card.members ?? {}) as object, given.hasMember)) &&
+    (given.createdBefore === undefined || time(card.created) < time(given.createdBefore)) &&
+    (given.createdAfter === undefined || time(card.created) >= time(given.createdAfter)) &&
+    (given.updatedBefore === undefined || time(card.updated) < time(given.updatedBefore)) &&
+    (given.updatedAfter === undefined || time(card.updated) >= time(given.updatedAfter))
+  )
+}

@@ -1,0 +1,31 @@
+/**
+ * A card with a patch applied (RFC 8620 section 5.3), at any depth: `emails/e1/address`.
+ */
+import type { Patch } from '../api.ts'
+import { ObjectError } from '../errors.ts'
+
+const MAX_DEPTH = 10
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export function patchedDeeply(object: Readonly<Record<string, unknown>>, patch: Patch): Record<string, unknown> {
+  const result = structuredClone(object) as Record<string, unknown>
+  for (const [path, value] of Object.entries(patch)) set(result, path, value)
+  return result
+}
+
+function set(result: Record<string, unknown>, path: string, value: unknown): void {
+  const steps = path.split('/').map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const last = steps.pop() as string
+  if (steps.length > MAX_DEPTH || [...steps, last].includes('__proto__'))
+    throw new ObjectError('invalidPatch', `no property ${path}`)
+  let target = result
+  for (const step of steps) {
+    const below = Object.hasOwn(target, step) ? target[step] : undefined
+    if (!isObject(below)) throw new ObjectError('invalidPatch', `there is no ${step} to set a part of`)
+    target = below
+  }
+  if (value === null) delete target[last]
+  else target[last] = value
+}
