@@ -7,6 +7,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Scope } from 'iems/testing'
 import { endGroup } from '../../core/testing/program.ts'
 import { freePort } from '../support/running-server.ts'
@@ -16,7 +17,7 @@ import type { Fate, Server } from './servers.ts'
 const project = join(import.meta.dirname, '../..')
 
 /** Flags for Node come from IEMS_BENCH_NODE_FLAGS, such as --cpu-prof. */
-export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
+export async function startIems(scope: Scope, fate: Fate, workers = 1): Promise<Server> {
   const nodeFlags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
   const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
   let pid: number | undefined
@@ -26,7 +27,7 @@ export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
   })
   const port = await freePort()
   const config = join(folder, 'iems.config.ts')
-  await writeFile(config, configuration(port, fate))
+  await writeFile(config, configuration(port, fate, workers))
   const log = openSync(join(folder, 'log'), 'w')
   const child = spawn(process.execPath, [...nodeFlags, ...startArguments(), '--config', config], {
     detached: true,
@@ -36,9 +37,12 @@ export async function startIems(scope: Scope, fate: Fate): Promise<Server> {
   closeSync(log)
   pid = child.pid
   if (!pid) throw new Error('the server did not start')
+  const readLog = () => readFile(join(folder, 'log'), 'utf8')
   await accepting(port).catch(async (cause) => {
-    throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
+    throw new Error(`the server did not start: ${await readLog()}`, { cause })
   })
+  // One worker may listen before the others do.
+  while (workers > 1 && !(await readLog()).includes('"server.started"')) await delay(100)
   return { port, pid }
 }
 
@@ -48,7 +52,7 @@ function startArguments(): string[] {
   return scripts.start.split(' ').slice(1)
 }
 
-function configuration(port: number, fate: Fate): string {
+function configuration(port: number, fate: Fate, workers: number): string {
   const nexthop = typeof fate === 'object' ? `127.0.0.1:${fate.relayTo}` : '127.0.0.1:1'
   const dead = typeof fate === 'object' && fate.dead
   return `import { defineConfig } from 'iems'
@@ -58,6 +62,7 @@ import { hold } from '${join(import.meta.dirname, 'hold.ts')}'
 
 export default defineConfig({
   hostname: 'iems.test',
+  workers: ${workers},
   store: { path: 'data' },
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${port}' }, { trusts: ['127.0.0.0/8'] }),

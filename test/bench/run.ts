@@ -3,7 +3,8 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, imap, directory, protection
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, imap, directory, ldap, protection,
+ *                                                   workers (one and two workers, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -37,7 +38,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: {
       type: 'string',
-      default: 'accept-connections,accept-kept,relay,backlog,large,mail,imap,directory,ldap,protection',
+      default: 'accept-connections,accept-kept,relay,backlog,large,mail,imap,directory,ldap,protection,workers',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -107,6 +108,36 @@ async function compare(rate: RateName): Promise<void> {
     )} %`,
   )
   report[rate] = { runs: Object.fromEntries(seen), idle }
+}
+
+/** One worker and two, in alternation: the same server but for `workers`. */
+async function workers(): Promise<void> {
+  for (const rate of Object.keys(RATES) as RateName[]) {
+    say(`\nworkers: ${RATES[rate].text}`)
+    const [one, two]: [Seen[], Seen[]] = [[], []]
+    const idle: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      idle.push(await idleShare())
+      one.push(await measureRate(rate, 'iems', messages))
+      two.push(await measureRate(rate, 'iems-2-workers', messages))
+    }
+    const perSecond = (runs: readonly Seen[]) => runs.map((run) => run.perSecond)
+    const show = (name: string, runs: readonly Seen[]) =>
+      `  ${name.padEnd(12)}${spread(perSecond(runs), 0)} messages/s   ${spread(
+        runs.map(({ cpuMs }) => cpuMs),
+        2,
+      )} ms of processor each`
+    const ratios = two.map((run, round) => run.perSecond / (one[round]?.perSecond ?? Number.NaN))
+    say(show('one worker', one))
+    say(`${show('two workers', two)}   two/one ${spread(ratios, 2)}`)
+    say(
+      `  the machine was idle before the rounds: ${spread(
+        idle.map((share) => share * 100),
+        0,
+      )} %`,
+    )
+    report[`workers ${rate}`] = { one, two, idle }
+  }
 }
 
 async function backlog(): Promise<void> {
@@ -206,7 +237,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'imap', 'directory', 'ldap', 'protection']
+const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'imap', 'directory', 'ldap', 'protection', 'workers']
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -219,11 +250,17 @@ say(
   `20 clients (smtp-source, no pipelining), 4 KiB messages, fsync on; ${messages} messages a run, ${rounds} rounds; median (min–max)`,
 )
 for (const [name, { changed }] of Object.entries(SERVERS)) {
-  if (name === 'iems' || peers.some((peer) => name.startsWith(peer))) say(`  ${name.padEnd(15)}${changed}`)
+  if (
+    name === 'iems' ||
+    (name.startsWith('iems') && only.includes('workers')) ||
+    peers.some((peer) => name.startsWith(peer))
+  )
+    say(`  ${name.padEnd(15)}${changed}`)
 }
 Object.assign(report, { machine, fsyncs, messages, rounds })
 
 for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) await compare(rate)
+if (only.includes('workers')) await workers()
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })

@@ -19,16 +19,17 @@ export interface Server {
   readonly pid: number
 }
 
-export type ServerName = 'iems' | 'postfix' | 'haraka' | 'haraka-discard'
+export type ServerName = 'iems' | 'iems-2-workers' | 'postfix' | 'haraka' | 'haraka-discard'
 
 type Start = (scope: Scope, fate: Fate) => Promise<Server>
 
 /** How each is started, and what was changed from what it ships with. */
 export const SERVERS: Readonly<Record<ServerName, { readonly start: Start; readonly changed: string }>> = {
   iems: {
-    start: startIems,
+    start: (scope, fate) => startIems(scope, fate),
     changed: 'as shipped; intake: a plugin that answers `check` with a quarantine, so that nothing is delivered',
   },
+  'iems-2-workers': { start: (scope, fate) => startIems(scope, fate, 2), changed: 'the same with `workers: 2`' },
   postfix: {
     start: (scope, fate) => startPostfix(scope, { fate: asPostfix(fate), settings: { message_size_limit: 0 } }),
     changed:

@@ -25,7 +25,7 @@ const exists = (file: string) =>
     () => false,
   )
 
-async function startServer(t: TestContext, disk: string) {
+async function startServer(t: TestContext, disk: string, workers: number) {
   const folder = await tempFolder(t)
   const password = await hashPassword('secret')
   const source = `
@@ -35,6 +35,7 @@ import { imap } from 'iems/plugins/imap'
 import { mailstore } from 'iems/plugins/mailstore'
 export default defineConfig({
   hostname: 'mx.test',
+  workers: ${workers},
   store: { path: '${join(disk, 'data')}', minFree: '1 MB', reserve: '8 MB' },
   channels: { imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }), local: mailstore({}, { accepts: 'anyone' }) },
   plugins: [accounts({ domains: ['here.test'], accounts: [{ name: 'ann', addresses: ['ann@here.test'], password: '${password}' }] })],
@@ -50,48 +51,49 @@ export default defineConfig({
   return { server, talk }
 }
 
-test('on a full disk people log in, read and delete; senders hear 452; with room again all goes on', async (t) => {
-  const disk = await smallDisk(t, '64m')
-  if (!disk) return
-  const { server, talk } = await startServer(t, disk)
-  const send = (body: string) =>
-    server.iemsWithInput(`Subject: x\n\n${body}\n`, 'send', '--from', 'me@far.test', 'ann@here.test')
-  await until(() => exists(join(disk, 'data/reserve')))
-  for (let count = 0; count < 2; count++) assert.equal((await send('y'.repeat(2000))).code, 0)
-  assert.equal((await send('large '.repeat(50_000))).code, 0)
+for (const workers of [1, 2])
+  test(`on a full disk people log in, read and delete; senders hear 452; with room again all goes on; workers: ${workers}`, async (t) => {
+    const disk = await smallDisk(t, '64m')
+    if (!disk) return
+    const { server, talk } = await startServer(t, disk, workers)
+    const send = (body: string) =>
+      server.iemsWithInput(`Subject: x\n\n${body}\n`, 'send', '--from', 'me@far.test', 'ann@here.test')
+    await until(() => exists(join(disk, 'data/reserve')))
+    for (let count = 0; count < 2; count++) assert.equal((await send('y'.repeat(2000))).code, 0)
+    assert.equal((await send('large '.repeat(50_000))).code, 0)
 
-  const client = await talk()
-  const last = async (command: string) => (await client.command(command)).at(-1) ?? ''
-  assert.match(await last('LOGIN ann secret'), /OK/)
-  await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 3'))
-  await last('SELECT INBOX')
+    const client = await talk()
+    const last = async (command: string) => (await client.command(command)).at(-1) ?? ''
+    assert.match(await last('LOGIN ann secret'), /OK/)
+    await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 3'))
+    await last('SELECT INBOX')
 
-  const filler = join(disk, 'filler')
-  await fillDisk(filler)
-  const full = await send('no room')
-  assert.equal(full.code, 75)
-  assert.match(full.out, /^452 4\.3\.1 /)
-  // The first change finds no room and makes the server give the reserve up.
-  let step = 0
-  await until(
-    async () => /^OK/.test(await last(`STORE 1 +FLAGS (k${step++})`)) && !(await exists(join(disk, 'data/reserve'))),
-  )
-  const fresh = await talk()
-  assert.match((await fresh.command('LOGIN ann secret')).at(-1) ?? '', /OK/)
-  await fresh.command('SELECT INBOX')
-  assert.match((await fresh.command('FETCH 3 BODY.PEEK[TEXT]')).join(''), /large large/)
-  assert.match(await last('STORE 3 +FLAGS (\\Deleted)'), /^OK/)
-  assert.match(await last('EXPUNGE'), /^OK/)
-  assert.equal((await send('no room')).code, 75)
+    const filler = join(disk, 'filler')
+    await fillDisk(filler)
+    const full = await send('no room')
+    assert.equal(full.code, 75)
+    assert.match(full.out, /^452 4\.3\.1 /)
+    // The first change finds no room and makes the server give the reserve up.
+    let step = 0
+    await until(
+      async () => /^OK/.test(await last(`STORE 1 +FLAGS (k${step++})`)) && !(await exists(join(disk, 'data/reserve'))),
+    )
+    const fresh = await talk()
+    assert.match((await fresh.command('LOGIN ann secret')).at(-1) ?? '', /OK/)
+    await fresh.command('SELECT INBOX')
+    assert.match((await fresh.command('FETCH 3 BODY.PEEK[TEXT]')).join(''), /large large/)
+    assert.match(await last('STORE 3 +FLAGS (\\Deleted)'), /^OK/)
+    assert.match(await last('EXPUNGE'), /^OK/)
+    assert.equal((await send('no room')).code, 75)
 
-  // Somebody takes what the reserve has left as well: reading goes on.
-  await fillDisk(filler)
-  await until(async () => !/^OK/.test(await last(`STORE 1 +FLAGS (k${step++})`)))
-  assert.match((await fresh.command('FETCH 1 BODY.PEEK[TEXT]')).join(''), /yyyy/)
-  assert.match((await (await talk()).command('LOGIN ann secret')).at(-1) ?? '', /OK/)
+    // Somebody takes what the reserve has left as well: reading goes on.
+    await fillDisk(filler)
+    await until(async () => !/^OK/.test(await last(`STORE 1 +FLAGS (k${step++})`)))
+    assert.match((await fresh.command('FETCH 1 BODY.PEEK[TEXT]')).join(''), /yyyy/)
+    assert.match((await (await talk()).command('LOGIN ann secret')).at(-1) ?? '', /OK/)
 
-  await rm(filler)
-  await until(async () => (await send('room again')).code === 0)
-  await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 3'))
-  await until(() => exists(join(disk, 'data/reserve')))
-})
+    await rm(filler)
+    await until(async () => (await send('room again')).code === 0)
+    await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 3'))
+    await until(() => exists(join(disk, 'data/reserve')))
+  })

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { connectLineClient } from 'iems/testing'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { type ImapTalk, talkTo } from '../support/imap-talk.ts'
 import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
@@ -15,6 +16,8 @@ import { sendMany } from '../support/smtp-sender.ts'
 const TO = 'ann@here.test'
 
 interface Ports {
+  /** A Unix socket, which only one worker can have. */
+  readonly path: string
   readonly smtp: number
   readonly imap: number
 }
@@ -45,7 +48,7 @@ const SABOTAGE = `
 /** The same each time, so that a reload finds the same accounts. */
 const PEOPLE = [{ name: 'ann', addresses: [TO], password: await hashPassword('secret') }]
 
-function configOf({ smtp, imap }: Ports, workers: number | string, rest = ''): string {
+function configOf({ smtp, imap, path }: Ports, workers: number | string, rest = ''): string {
   return `
     import { defineConfig } from 'iems'
     import { accounts } from 'iems/plugins/accounts'
@@ -58,7 +61,7 @@ function configOf({ smtp, imap }: Ports, workers: number | string, rest = ''): s
       workers: ${JSON.stringify(workers)},
       store: { path: 'data' },
       channels: {
-        'smtp-in': smtpIn({ listen: '127.0.0.1:${smtp}' }),
+        'smtp-in': smtpIn({ listen: ['127.0.0.1:${smtp}', 'unix:${path}'] }),
         imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true }),
         local: mailstore({}),
       },
@@ -69,7 +72,7 @@ function configOf({ smtp, imap }: Ports, workers: number | string, rest = ''): s
 
 async function start(t: TestContext, workers: number | string): Promise<{ server: RunningServer; ports: Ports }> {
   const folder = await tempFolder(t)
-  const ports = { smtp: await freePort(), imap: await freePort() }
+  const ports = { path: join(folder, 'smtp.sock'), smtp: await freePort(), imap: await freePort() }
   await writeFile(join(folder, 'sabotage.ts'), SABOTAGE)
   return { server: await startProcess(t, folder, configOf(ports, workers)), ports }
 }
@@ -92,6 +95,11 @@ async function subjectsIn(client: ImapTalk, count: number): Promise<string[]> {
   await client.command('NOOP')
   const lines = await client.command('UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
   return [...lines.join('\n').matchAll(/^Subject: (\S+)/gm)].map(([, subject = '']) => subject).sort()
+}
+
+async function eventually(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) if (await isSo().catch(() => false)) return
+  assert.fail('it never came true')
 }
 
 async function kernelsOf(server: RunningServer): Promise<readonly Kernel[]> {
@@ -131,6 +139,20 @@ test('a worker that dies takes only its own connections', async (t) => {
     answers.filter(({ status }) => status === 'fulfilled').length,
     kernels.find((kernel) => kernel.worker !== worker)?.sessions,
   )
+})
+
+test('when the worker that leads dies, another has its Unix socket and the control socket', async (t) => {
+  const { server, ports } = await start(t, 2)
+  for (let death = 1; death <= 2; death++) {
+    const client = await connectLineClient(t, { path: ports.path })
+    assert.match((await client.line()) ?? '', /^220/)
+    client.send('HELO a.test\r\nMAIL FROM:<a@there.test>\r\nRCPT TO:<ann@here.test>\r\nDATA\r\n')
+    for (const code of ['250', '250', '250', '354']) assert.equal((await client.line())?.slice(0, 3), code)
+    client.send('Subject: sabotage\r\n\r\n.\r\n')
+    await client.rest()
+    await eventually(async () => (await kernelsOf(server)).length === 2)
+    assert.equal(server.lines.filter((line) => line.includes('"worker.died"')).length, death)
+  }
 })
 
 test('what was answered 250 outlives the workers that die in the middle, and nothing is there twice', async (t) => {
