@@ -49,87 +49,114 @@ export interface Claim {
   readonly authzid?: string | undefined
 }
 
-export function createJudge({ hooks, emit, attempts, secret }: LoginDeps, client: AuthenticatingClient): Authenticate {
-  function faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
+export class Authenticator implements Authenticate {
+  readonly #deps: LoginDeps
+  readonly #client: AuthenticatingClient
+
+  constructor(deps: LoginDeps, client: AuthenticatingClient) {
+    this.#deps = deps
+    this.#client = client
+  }
+
+  get discovery() {
+    return this.#deps.hooks.discovery(this.#client.session.channel)
+  }
+
+  #faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
     // A fault of a plugin has been told already.
-    if (!(cause instanceof IemsError)) emit('kernel.fault', { hook, session: client.session.id, cause })
+    if (!(cause instanceof IemsError))
+      this.#deps.emit('kernel.fault', { hook, session: this.#client.session.id, cause })
     return FAULT
   }
 
-  async function ask(
-    credentials: Credentials,
-    { rank }: LoginAdmission,
-  ): Promise<Identity | Verifier | Refusal | undefined> {
+  async #ask(credentials: Credentials, { rank }: LoginAdmission): Promise<Identity | Verifier | Refusal | undefined> {
     try {
-      return await hooks.call('auth', { ...credentials, session: client.session, rank }, client.run)
+      return await this.#deps.hooks.call(
+        'auth',
+        { ...credentials, session: this.#client.session, rank },
+        this.#client.run,
+      )
     } catch (cause) {
-      return faulty(cause)
+      return this.#faulty(cause)
     }
   }
 
-  function begin(credentials: Credentials, username: string | undefined): Promise<LoginAdmission | undefined> {
-    const { remote, trusted } = client.session
+  #admit(credentials: Credentials, username: string | undefined): Promise<LoginAdmission | undefined> {
+    const { remote, trusted } = this.#client.session
     const shown = shownOf(credentials)
-    return attempts.begin({ address: remote.address, trusted, username, ...(shown === undefined ? {} : { shown }) })
+    return this.#deps.attempts.begin({
+      address: remote.address,
+      trusted,
+      username,
+      ...(shown === undefined ? {} : { shown }),
+    })
   }
 
-  function denied(refusal: Refusal, claim: Claim): Refusal {
-    client.denied(refusal, claim)
+  #denied(refusal: Refusal, claim: Claim): Refusal {
+    this.#client.denied(refusal, claim)
     return refusal
   }
 
-  async function judge(credentials: WholeCredentials, asked?: string): Promise<Identity | Refusal> {
+  async judge(credentials: WholeCredentials, asked?: string): Promise<Identity | Refusal> {
     const username = 'username' in credentials ? credentials.username : undefined
     // A token names its owner itself; the name beside it is the authorization identity (RFC 7628 section 3.1).
     const authzid = asked ?? (credentials.kind === 'bearer' ? username : undefined)
-    const turn = await begin(credentials, username)
-    const answer = turn ? ((await ask(credentials, turn)) ?? WRONG) : TOO_MANY
+    const turn = await this.#admit(credentials, username)
+    const answer = turn ? ((await this.#ask(credentials, turn)) ?? WRONG) : TOO_MANY
     // A verifier says nothing of a password.
-    return concluded(turn, answer.kind === 'verifier' ? WRONG : answer, { username, authzid })
+    return this.#concluded(turn, answer.kind === 'verifier' ? WRONG : answer, { username, authzid })
   }
 
   /** The identity in which a client acts: its own, or the one that the plugins grant. */
-  async function actAs(identity: Identity, username: string): Promise<Identity | Refusal> {
+  async #actAs(identity: Identity, username: string): Promise<Identity | Refusal> {
     if (username === identity.user) return identity
     try {
-      return (await hooks.call('authorize', { identity, username, session: client.session }, client.run)) ?? WRONG
+      return (
+        (await this.#deps.hooks.call(
+          'authorize',
+          { identity, username, session: this.#client.session },
+          this.#client.run,
+        )) ?? WRONG
+      )
     } catch (cause) {
-      return faulty(cause, 'authorize')
+      return this.#faulty(cause, 'authorize')
     }
   }
 
-  async function concluded(turn: LoginAdmission | undefined, shown: Identity | Refusal, claim: Claim) {
+  async #concluded(turn: LoginAdmission | undefined, shown: Identity | Refusal, claim: Claim) {
     const { authzid } = claim
-    const answer = shown.kind === 'identity' && authzid !== undefined ? await actAs(shown, authzid) : shown
+    const answer = shown.kind === 'identity' && authzid !== undefined ? await this.#actAs(shown, authzid) : shown
     if (answer.kind === 'identity') void turn?.succeeded()
     else {
-      denied(answer, claim)
+      this.#denied(answer, claim)
       if (answer.reply.code >= 500) await turn?.failed()
     }
     return answer
   }
 
-  async function verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: LoginAdmission) {
-    const answer = await ask(credentials, turn)
+  async #verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: LoginAdmission) {
+    const answer = await this.#ask(credentials, turn)
     if (answer?.kind === 'refuse' && answer.reply.code < 500) return answer
     // A lasting no would tell that he is known.
     const known = answer?.kind === 'verifier' ? answer : undefined
     const { mechanism, username } = credentials
-    return { known, verifier: known ?? verifierOfNobody(await secret(), mechanism, username) }
+    return { known, verifier: known ?? verifierOfNobody(await this.#deps.secret(), mechanism, username) }
   }
 
-  return {
-    discovery: hooks.discovery(client.session.channel),
-    judge,
-    async begin(username, mechanism, authzid) {
-      const credentials = { kind: 'scram', username, mechanism } as const
-      const turn = await begin(credentials, username)
-      const found = turn ? await verifierFor(credentials, turn).catch(faulty) : TOO_MANY
-      const claim = { username, authzid }
-      if ('kind' in found) return denied(found, claim)
-      const { known, verifier } = found
-      return { verifier, conclude: (isProven) => concluded(turn, known && isProven ? known.identity : WRONG, claim) }
-    },
+  /** By what a SCRAM proof is checked; `conclude` says what came of it. */
+  async begin(username: string, mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256', authzid?: string) {
+    const credentials = { kind: 'scram', username, mechanism } as const
+    const turn = await this.#admit(credentials, username)
+    const found = turn
+      ? await this.#verifierFor(credentials, turn).catch((cause: unknown) => this.#faulty(cause))
+      : TOO_MANY
+    const claim = { username, authzid }
+    if ('kind' in found) return this.#denied(found, claim)
+    const { known, verifier } = found
+    return {
+      verifier,
+      conclude: (isProven: boolean) => this.#concluded(turn, known && isProven ? known.identity : WRONG, claim),
+    }
   }
 }
 

@@ -89,113 +89,135 @@ export const createAttemptState = (): AttemptState => ({
 })
 
 /** `proven`: where logins have succeeded; by default, as far as this process knows. */
-export function createAttempts(
-  clock: Clock,
-  limits: AttemptLimits,
-  state: AttemptState,
-  proven = new Proven({
-    clock,
-    known: state.proven,
-    remembered: limits.remembered,
-    secret: async () => state.secret,
-  }),
-): Attempts {
-  const { addresses, names, secret } = state
-  /** Names may be long, and passwords are not to be kept. */
-  const markOf = (text: string) => createHmac('sha256', secret).update(text).digest('base64')
-  const waiting = new Set<() => void>()
-  let isClosed = false
+export class LoginThrottle implements Attempts {
+  readonly #clock: Clock
+  readonly #limits: AttemptLimits
+  readonly #state: AttemptState
+  readonly #proven: Proven
+  readonly #waiting = new Set<() => void>()
+  #isClosed = false
 
-  /** Kept in the order of use; the longest unused go first. */
-  function keep<T>(map: Map<string, T>, name: string, value: T): void {
-    map.delete(name)
-    map.set(name, value)
-    if (map.size > limits.remembered) map.delete(map.keys().next().value as string)
+  constructor(
+    clock: Clock,
+    limits: AttemptLimits,
+    state: AttemptState,
+    proven = new Proven({
+      clock,
+      known: state.proven,
+      remembered: limits.remembered,
+      secret: async () => state.secret,
+    }),
+  ) {
+    this.#clock = clock
+    this.#limits = limits
+    this.#state = state
+    this.#proven = proven
   }
 
-  function failuresOf(map: Map<string, Failures>, name: string): Failures {
+  /** Names may be long, and passwords are not to be kept. */
+  #markOf(text: string): string {
+    return createHmac('sha256', this.#state.secret).update(text).digest('base64')
+  }
+
+  /** Kept in the order of use; the longest unused go first. */
+  #keep<T>(map: Map<string, T>, name: string, value: T): void {
+    map.delete(name)
+    map.set(name, value)
+    if (map.size > this.#limits.remembered) map.delete(map.keys().next().value as string)
+  }
+
+  #failuresOf(map: Map<string, Failures>, name: string): Failures {
     const found = map.get(name)
-    if (found && clock.now() - found.last <= limits.forget) return found
+    if (found && this.#clock.now() - found.last <= this.#limits.forget) return found
     return { count: 0, last: 0, until: 0, wrong: [] }
   }
 
-  const delayOf = ({ count }: Failures) =>
-    count <= limits.free ? 0 : Math.min(limits.longest, limits.delay * 2 ** (count - limits.free - 1))
+  #delayOf({ count }: Failures): number {
+    return count <= this.#limits.free
+      ? 0
+      : Math.min(this.#limits.longest, this.#limits.delay * 2 ** (count - this.#limits.free - 1))
+  }
 
   /** How long who fails so often has to wait. */
-  function count(map: Map<string, Failures>, name: string, { failures, isNew }: Counted): number {
+  #count(map: Map<string, Failures>, name: string, { failures, isNew }: Counted): number {
     if (isNew) failures.count++
-    failures.last = clock.now()
-    const delay = delayOf(failures)
+    failures.last = this.#clock.now()
+    const delay = this.#delayOf(failures)
     failures.until = Math.max(failures.until, failures.last + delay)
-    keep(map, name, failures)
+    this.#keep(map, name, failures)
     return delay
   }
 
-  async function wait(ms: number): Promise<void> {
-    if (ms <= 0 || isClosed || waiting.size >= WAITING) return
+  async #wait(ms: number): Promise<void> {
+    if (ms <= 0 || this.#isClosed || this.#waiting.size >= WAITING) return
     await new Promise<void>((resolve) => {
       const wake = () => {
-        waiting.delete(wake)
+        this.#waiting.delete(wake)
         cancel()
         resolve()
       }
-      const cancel = clock.after(ms, wake)
-      waiting.add(wake)
+      const cancel = this.#clock.after(ms, wake)
+      this.#waiting.add(wake)
     })
   }
 
   /** The turns of a network come one after the other; undefined when there are too many before. */
-  function waitOf(networks: readonly string[]): number | undefined {
-    const now = clock.now()
+  #waitOf(networks: readonly string[]): number | undefined {
+    const now = this.#clock.now()
     let start = now
-    const slowed = networks.map((network) => failuresOf(addresses, network)).filter((from) => delayOf(from) > 0)
+    const slowed = networks
+      .map((network) => this.#failuresOf(this.#state.addresses, network))
+      .filter((from) => this.#delayOf(from) > 0)
     for (const { until } of slowed) start = Math.max(start, until)
-    if (start - now > limits.longest || (slowed.length > 0 && waiting.size >= WAITING)) return undefined
-    for (const from of slowed) from.until = start + delayOf(from)
+    if (start - now > this.#limits.longest || (slowed.length > 0 && this.#waiting.size >= WAITING)) return undefined
+    for (const from of slowed) from.until = start + this.#delayOf(from)
     return start - now
   }
 
   /** Counts a failure; answers how long the client waits until it hears of it. */
-  function failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
+  #failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
     const [network] = networks
-    const from = failuresOf(addresses, network)
-    const mark = shown === undefined ? undefined : markOf(`${name} ${shown}`)
+    const from = this.#failuresOf(this.#state.addresses, network)
+    const mark = shown === undefined ? undefined : this.#markOf(`${name} ${shown}`)
     const isNew = mark === undefined || !from.wrong.includes(mark)
     if (isNew && mark !== undefined) from.wrong = [mark, ...from.wrong].slice(0, WRONG)
     if (!trusted)
       for (const one of networks)
-        count(addresses, one, { failures: one === network ? from : failuresOf(addresses, one), isNew })
-    return name === undefined ? 0 : count(names, name, { failures: failuresOf(names, name), isNew })
+        this.#count(this.#state.addresses, one, {
+          failures: one === network ? from : this.#failuresOf(this.#state.addresses, one),
+          isNew,
+        })
+    return name === undefined
+      ? 0
+      : this.#count(this.#state.names, name, { failures: this.#failuresOf(this.#state.names, name), isNew })
   }
 
-  return {
-    async begin(attempt) {
-      const { username } = attempt
-      const plain = username?.normalize('NFKC').toLowerCase()
-      const name = plain === undefined ? undefined : markOf(plain)
-      const client: Client = { networks: networksOf(attempt.address), name }
-      const shown: ProvenClient = { network: client.networks[0], name: plain }
-      const rank = await proven.rank(shown)
-      if (!attempt.trusted && rank > 0) {
-        const before = waitOf(client.networks)
-        if (before === undefined) return undefined
-        await wait(before)
-      }
-      return {
-        rank,
-        succeeded: () => proven.succeeded(shown),
-        async failed() {
-          const delay = failed(client, attempt)
-          await proven.failed(shown)
-          await wait(delay)
-        },
-      }
-    },
-    close() {
-      isClosed = true
-      for (const wake of [...waiting]) wake()
-    },
+  async begin(attempt: Attempt): Promise<LoginAdmission | undefined> {
+    const { username } = attempt
+    const plain = username?.normalize('NFKC').toLowerCase()
+    const name = plain === undefined ? undefined : this.#markOf(plain)
+    const client: Client = { networks: networksOf(attempt.address), name }
+    const shown: ProvenClient = { network: client.networks[0], name: plain }
+    const rank = await this.#proven.rank(shown)
+    if (!attempt.trusted && rank > 0) {
+      const before = this.#waitOf(client.networks)
+      if (before === undefined) return undefined
+      await this.#wait(before)
+    }
+    return {
+      rank,
+      succeeded: () => this.#proven.succeeded(shown),
+      failed: async () => {
+        const delay = this.#failed(client, attempt)
+        await this.#proven.failed(shown)
+        await this.#wait(delay)
+      },
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const wake of [...this.#waiting]) wake()
   }
 }
 

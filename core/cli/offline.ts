@@ -13,7 +13,7 @@ import type { ControlRequest } from '../control/protocol.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import { dataFolder, pluginFolder, secureFolders } from '../runtime/folders.ts'
 import { createKernel } from '../runtime/kernel.ts'
-import { createListeners } from '../runtime/listeners.ts'
+import { Listeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { openStore } from '../runtime/server.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -43,7 +43,7 @@ export async function withoutServer<T>(
   const store = await openStore(config, false)
   try {
     const folder = (plugin: string) => pluginFolder(config, plugin)
-    const ports = createListeners(() => {})
+    const ports = new Listeners(() => {})
     const kernel = await createKernel({ config, store, ports, clock: systemClock, log, folder })
     try {
       return await work(kernel.administration.as(OWNER))

@@ -3,7 +3,7 @@
  */
 import type { Config } from '../runtime/config-schema.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
-import { createListeners } from '../runtime/listeners.ts'
+import { Listeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { memoryStore } from '../store/memory.ts'
@@ -13,7 +13,7 @@ export async function rehearse<T>(config: Config, look: (kernel: Kernel) => T): 
   const store = memoryStore()
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })
   try {
-    const kernel = await createKernel({ config, store, ports: createListeners(() => {}), clock: systemClock, log })
+    const kernel = await createKernel({ config, store, ports: new Listeners(() => {}), clock: systemClock, log })
     const seen = look(kernel)
     await kernel.close(AbortSignal.timeout(5000))
     return seen

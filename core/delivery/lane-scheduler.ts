@@ -56,22 +56,25 @@ export interface LanesDeps {
   readonly gapMs: number
 }
 
-export type Lanes = ReturnType<typeof createLanes>
+export class Lanes {
+  readonly #deps: LanesDeps
+  readonly #lanes = new Map<string, Lane>()
+  readonly #hops = new Map<string, Hop>()
+  readonly #ready: Record<Priority, Lane[]> = { urgent: [], normal: [], bulk: [] }
+  readonly #future = createHeap()
+  #turn = 0
 
-export function createLanes({ now, perNextHop, gapMs }: LanesDeps) {
-  const lanes = new Map<string, Lane>()
-  const hops = new Map<string, Hop>()
-  const ready: Record<Priority, Lane[]> = { urgent: [], normal: [], bulk: [] }
-  const future = createHeap()
-  let turn = 0
+  constructor(deps: LanesDeps) {
+    this.#deps = deps
+  }
 
-  function laneOf(name: string): Lane | undefined {
-    const known = lanes.get(name)
+  #laneOf(name: string): Lane | undefined {
+    const known = this.#lanes.get(name)
     if (known) return known
     const parts = readLane(name)
     if (!parts || parts.held) return undefined
-    const hop: Hop = hops.get(parts.nexthop) ?? { active: 0, nextAt: 0, full: [] }
-    hops.set(parts.nexthop, hop)
+    const hop: Hop = this.#hops.get(parts.nexthop) ?? { active: 0, nextAt: 0, full: [] }
+    this.#hops.set(parts.nexthop, hop)
     const lane: Lane = {
       name,
       nexthop: parts.nexthop,
@@ -82,94 +85,99 @@ export function createLanes({ now, perNextHop, gapMs }: LanesDeps) {
       again: false,
       at: Number.POSITIVE_INFINITY,
     }
-    lanes.set(name, lane)
+    this.#lanes.set(name, lane)
     return lane
   }
 
-  function enqueue(lane: Lane) {
+  #enqueue(lane: Lane): void {
     if (lane.taking) lane.again = true
     else if (!lane.queued) {
       lane.queued = true
-      ready[lane.priority].push(lane)
+      this.#ready[lane.priority].push(lane)
     }
   }
 
   /** Something in this lane falls due at that time. */
-  function add(name: string, at: number) {
-    const lane = laneOf(name)
+  add(name: string, at: number): void {
+    const lane = this.#laneOf(name)
     if (!lane) return
-    if (at <= now()) enqueue(lane)
+    if (at <= this.#deps.now()) this.#enqueue(lane)
     else if (at < lane.at) {
       lane.at = at
-      future.push(at, lane)
+      this.#future.push(at, lane)
     }
   }
 
-  function promote() {
-    const due = now()
-    for (let top = future.peek(); top && top.at <= due; top = future.peek()) {
-      future.pop()
+  #promote(): void {
+    const due = this.#deps.now()
+    for (let top = this.#future.peek(); top && top.at <= due; top = this.#future.peek()) {
+      this.#future.pop()
       if (top.lane.at !== top.at) continue
       top.lane.at = Number.POSITIVE_INFINITY
-      enqueue(top.lane)
+      this.#enqueue(top.lane)
     }
   }
 
   /** The next lane that is due and has room, and how many deliveries it may take. */
-  function next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
-    promote()
-    const first = PRIORITY_SLOTS[turn++ % PRIORITY_SLOTS.length] as Priority
+  next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
+    this.#promote()
+    const first = PRIORITY_SLOTS[this.#turn++ % PRIORITY_SLOTS.length] as Priority
     for (const priority of [first, ...ORDER]) {
-      for (let lane = ready[priority].shift(); lane; lane = ready[priority].shift()) {
+      for (let lane = this.#ready[priority].shift(); lane; lane = this.#ready[priority].shift()) {
         lane.queued = false
         const { hop } = lane
-        const room = perNextHop - hop.active
-        if (gapMs > 0 && hop.nextAt > now()) add(lane.name, hop.nextAt)
+        const room = this.#deps.perNextHop - hop.active
+        if (this.#deps.gapMs > 0 && hop.nextAt > this.#deps.now()) this.add(lane.name, hop.nextAt)
         else if (room <= 0) {
           lane.queued = true
           hop.full.push(lane)
         } else {
           lane.taking = true
-          return { lane, limit: gapMs > 0 ? 1 : Math.min(room, free, TURN_SIZE) }
+          return { lane, limit: this.#deps.gapMs > 0 ? 1 : Math.min(room, free, TURN_SIZE) }
         }
       }
     }
     return undefined
   }
 
-  return {
-    add,
-    next,
-    /** What a take brought. True: the lane had no more that is due, and should be looked at again when there is time. */
-    taken(lane: Lane, asked: number, got: number): boolean {
-      lane.taking = false
-      lane.hop.active += got
-      if (gapMs > 0 && got > 0) lane.hop.nextAt = Math.max(now(), lane.hop.nextAt) + gapMs * got
-      if (got === asked || lane.again) enqueue(lane)
-      lane.again = false
-      return got < asked
-    },
-    /** One delivery has left its slot. */
-    done({ hop }: Lane) {
-      hop.active--
-      for (const lane of hop.full.splice(0)) {
-        lane.queued = false
-        enqueue(lane)
-      }
-    },
-    /** Nothing is left in the lane; forgets it, and its next hop with its last lane. */
-    drop(lane: Lane) {
-      if (lane.queued || lane.taking || lane.at !== Number.POSITIVE_INFINITY) return
-      lanes.delete(lane.name)
-      if (
-        lane.hop.active === 0 &&
-        !ORDER.some((priority) => lanes.has(lane.name.replace(/\/[^/]+\//, `/${priority}/`)))
-      )
-        hops.delete(lane.nexthop)
-    },
-    /** When the next lane falls due, ms since 1970. */
-    nextAt: () => future.peek()?.at,
-    hasReady: () => ORDER.some((priority) => ready[priority].length > 0),
+  /** What a take brought. True: the lane had no more that is due, and should be looked at again when there is time. */
+  taken(lane: Lane, asked: number, got: number): boolean {
+    lane.taking = false
+    lane.hop.active += got
+    if (this.#deps.gapMs > 0 && got > 0)
+      lane.hop.nextAt = Math.max(this.#deps.now(), lane.hop.nextAt) + this.#deps.gapMs * got
+    if (got === asked || lane.again) this.#enqueue(lane)
+    lane.again = false
+    return got < asked
+  }
+
+  /** One delivery has left its slot. */
+  done({ hop }: Lane): void {
+    hop.active--
+    for (const lane of hop.full.splice(0)) {
+      lane.queued = false
+      this.#enqueue(lane)
+    }
+  }
+
+  /** Nothing is left in the lane; forgets it, and its next hop with its last lane. */
+  drop(lane: Lane): void {
+    if (lane.queued || lane.taking || lane.at !== Number.POSITIVE_INFINITY) return
+    this.#lanes.delete(lane.name)
+    if (
+      lane.hop.active === 0 &&
+      !ORDER.some((priority) => this.#lanes.has(lane.name.replace(/\/[^/]+\//, `/${priority}/`)))
+    )
+      this.#hops.delete(lane.nexthop)
+  }
+
+  /** When the next lane falls due, ms since 1970. */
+  nextAt(): number | undefined {
+    return this.#future.peek()?.at
+  }
+
+  hasReady(): boolean {
+    return ORDER.some((priority) => this.#ready[priority].length > 0)
   }
 }
 

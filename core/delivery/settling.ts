@@ -10,8 +10,8 @@ import { createTrace, resultOf } from '../message/trace.ts'
 import type { Settlement } from '../queue/settle.ts'
 import type { Job } from '../queue/state.ts'
 import type { AttemptResult } from './attempt.ts'
+import type { CompletedAttempt } from './completed-attempt.ts'
 import type { DelivererDeps } from './deps.ts'
-import type { CompletedAttempt } from './outcomes.ts'
 import { wordsOf } from './report-text.ts'
 
 const SETTLE_TRIES = 10

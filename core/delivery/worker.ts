@@ -10,7 +10,7 @@ import type { Job } from '../queue/state.ts'
 import { attempt } from './attempt.ts'
 import { forgetRest } from './backoff.ts'
 import type { DelivererDeps } from './deps.ts'
-import { createLanes, type Lane, type Lanes } from './lane-scheduler.ts'
+import { type Lane, Lanes } from './lane-scheduler.ts'
 import { keepLease } from './lease.ts'
 import { settleAttempt, waitOn } from './settling.ts'
 
@@ -53,7 +53,7 @@ class Worker implements Deliverer {
   constructor(deps: DelivererDeps) {
     const { store, settings } = deps
     this.#deps = deps
-    this.#lanes = createLanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
+    this.#lanes = new Lanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
   }
 
   start(): void {

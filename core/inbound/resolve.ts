@@ -41,60 +41,73 @@ export function mayRelay({ identity, trusted }: Session): boolean {
   return trusted || identity?.mayRelay === true
 }
 
-export function createResolve({ hooks, accepts, expansion, hostname, postmaster }: ResolveDeps) {
-  /** An address of this server itself, which no other server can answer for. */
-  function isOwnRole(address: string): boolean {
-    const [, name, domain = hostname] = ROLE.exec(address) ?? []
-    return name !== undefined && domain.toLowerCase().replace(/\.$/, '') === hostname.toLowerCase()
-  }
+/** An address of the server called `hostname` itself, which no other server can answer for. */
+function isOwnRole(address: string, hostname: string): boolean {
+  const [, name, domain = hostname] = ROLE.exec(address) ?? []
+  return name !== undefined && domain.toLowerCase().replace(/\.$/, '') === hostname.toLowerCase()
+}
 
-  /**
-   * Who gets the mail for a role (postmaster, abuse) that has no mailbox of its own: the configured postmaster. The
-   * refusal is what was said to the address itself; one that does not mean "nobody here" stands.
-   */
-  function insteadOf(to: Recipient, { reply }: Refusal): Recipient | undefined {
-    const isVacant = ROLE.test(to.address) && UNKNOWN.includes(reply.enhanced)
-    if (!isVacant || postmaster === undefined || to.address === postmaster) return undefined
-    return { ...to, address: postmaster }
+/** What one address of a level expands to: final recipients into `final`, others returned for the next level. */
+function sortTargets(to: Recipient, targets: readonly Recipient[], seen: Set<string>, final: Recipient[]): Recipient[] {
+  const next: Recipient[] = []
+  for (const target of targets) {
+    const one = to.from === undefined || target.from !== undefined ? target : { ...target, from: to.from }
+    const name = one.address.toLowerCase()
+    // An address that names itself among its targets keeps its own copy.
+    if (name === to.address.toLowerCase()) final.push(one)
+    else if (!seen.has(name)) next.push(one)
+    seen.add(name)
   }
+  return next
+}
 
-  /**
-   * One level after the other, so that the bounds hold for wide and for deep expansions. Never empty: an address that
-   * comes to no recipient is refused, or mail for it would be accepted and lost.
-   */
-  async function expand(first: Recipient, from: string, run: HookRun): Promise<Several<Recipient> | Refusal> {
-    if (!hooks.isTapped('expand')) return [first]
-    const seen = new Set([first.address.toLowerCase()])
-    const final: Recipient[] = []
-    let refusal: Refusal | undefined
-    let level: readonly Recipient[] = [first]
-    for (let depth = 0; level.length > 0; depth++) {
-      if (depth > DEPTH) return refuse(550, '5.4.6', 'Alias expansion is too deep')
-      const next: Recipient[] = []
-      for (const to of level) {
-        const answer = (await hooks.call('expand', { to, from }, run)) ?? [to]
-        if ('kind' in answer || answer.length === 0) {
-          const no = 'kind' in answer ? answer : NOBODY
-          // "Later" holds for the whole address; a lasting no for one of several targets does not stop the others.
-          if (classOf(no.reply) !== 'permanent') return no
-          refusal ??= no
-          continue
-        }
-        for (const target of answer) {
-          const one = to.from === undefined || target.from !== undefined ? target : { ...target, from: to.from }
-          const name = one.address.toLowerCase()
-          // An address that names itself among its targets keeps its own copy.
-          if (name === to.address.toLowerCase()) final.push(one)
-          else if (!seen.has(name)) next.push(one)
-          seen.add(name)
-        }
-        if (final.length + next.length > expansion)
-          return defer(452, '4.5.3', 'The address stands for too many recipients')
+/**
+ * What an address expands to. One level after the other, so that the bounds hold for wide and for deep expansions. Never
+ * empty: an address that comes to no recipient is refused, or mail for it would be accepted and lost.
+ */
+async function expand(
+  { hooks, expansion }: Pick<ResolveDeps, 'hooks' | 'expansion'>,
+  { to: first, from }: { readonly to: Recipient; readonly from: string },
+  run: HookRun,
+): Promise<Several<Recipient> | Refusal> {
+  if (!hooks.isTapped('expand')) return [first]
+  const seen = new Set([first.address.toLowerCase()])
+  const final: Recipient[] = []
+  let refusal: Refusal | undefined
+  let level: readonly Recipient[] = [first]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH) return refuse(550, '5.4.6', 'Alias expansion is too deep')
+    const next: Recipient[] = []
+    for (const to of level) {
+      const answer = (await hooks.call('expand', { to, from }, run)) ?? [to]
+      if ('kind' in answer || answer.length === 0) {
+        const no = 'kind' in answer ? answer : NOBODY
+        // "Later" holds for the whole address; a lasting no for one of several targets does not stop the others.
+        if (classOf(no.reply) !== 'permanent') return no
+        refusal ??= no
+        continue
       }
-      level = next
+      next.push(...sortTargets(to, answer, seen, final))
+      if (final.length + next.length > expansion)
+        return defer(452, '4.5.3', 'The address stands for too many recipients')
     }
-    return isSeveral(final) ? final : (refusal ?? LOOP)
+    level = next
   }
+  return isSeveral(final) ? final : (refusal ?? LOOP)
+}
+
+/**
+ * Who gets the mail for a role (postmaster, abuse) that has no mailbox of its own: the configured postmaster. The
+ * refusal is what was said to the address itself; one that does not mean "nobody here" stands.
+ */
+function insteadOf(postmaster: string | undefined, to: Recipient, { reply }: Refusal): Recipient | undefined {
+  const isVacant = ROLE.test(to.address) && UNKNOWN.includes(reply.enhanced)
+  if (!isVacant || postmaster === undefined || to.address === postmaster) return undefined
+  return { ...to, address: postmaster }
+}
+
+export function createResolve(deps: ResolveDeps) {
+  const { hooks, accepts, hostname } = deps
 
   /** The route of one final recipient. Throws when it names a channel that does not deliver. */
   async function route(to: Recipient, from: string, run: HookRun): Promise<Route | undefined> {
@@ -111,14 +124,14 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
     session: Session,
     run: HookRun,
   ): Promise<Several<Routed> | Refusal> {
-    const recipients = await expand(to, from, run)
+    const recipients = await expand(deps, { to, from }, run)
     if ('kind' in recipients) return recipients
     const routed: Routed[] = []
     for (const recipient of recipients) {
       const found = await route(recipient, from, run)
       const isRelay = found && accepts.get(found.channel) === 'authorised'
       // No other server is the postmaster of this one, whatever the default route says.
-      if ((!found || isRelay) && isOwnRole(recipient.address)) return NOBODY
+      if ((!found || isRelay) && isOwnRole(recipient.address, hostname)) return NOBODY
       if (!found) return refuse(550, '5.1.2', 'No route to this recipient')
       const own = recipient.address === to.address
       if (own && isRelay && !mayRelay(session)) return refuse(550, '5.7.1', 'Relaying denied')
@@ -127,5 +140,9 @@ export function createResolve({ hooks, accepts, expansion, hostname, postmaster 
     return isSeveral(routed) ? routed : NOBODY
   }
 
-  return { resolve, route, insteadOf }
+  return {
+    resolve,
+    route,
+    insteadOf: (to: Recipient, refusal: Refusal) => insteadOf(deps.postmaster, to, refusal),
+  }
 }

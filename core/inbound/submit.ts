@@ -7,7 +7,8 @@ import type { Reply } from '../api/reply.ts'
 import type { ServerSession } from '../api/session.ts'
 import type { StoredContent } from '../queue/blob-references.ts'
 import { withCrlf } from './line-ends.ts'
-import { openSession, type SessionDeps } from './session.ts'
+import { openSession } from './session.ts'
+import type { SessionDeps } from './session-deps.ts'
 
 /** The octets of content that is not stored yet. */
 export async function* chunksOf(content: ContentSource): AsyncGenerator<Uint8Array> {

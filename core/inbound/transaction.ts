@@ -2,10 +2,11 @@
  * A mail transaction of a session: what is known between MAIL and the content, and the trace it leaves when every
  * recipient was refused.
  */
-import type { MailParameters, Recipient, Routed } from '../api/hooks.ts'
+import type { MailParameters, Priority, Recipient, Routed, Session } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
 import type { Trace } from '../message/trace.ts'
 import type { RefusedRecord } from '../queue/refusals.ts'
+import { mayRelay } from './resolve.ts'
 
 /** Refused recipients that a trace lists. */
 const MAX_REFUSED = 100
@@ -39,4 +40,11 @@ export function refusedTransaction({ recipients, refusal, ...ended }: Transactio
   if (!refusal || recipients.length > 0) return undefined
   const { id, from, refused, trace } = ended
   return { id, from, recipients: refused, size: 0, steps: trace.steps, findings: trace.findings, refused: refusal }
+}
+
+/** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
+export function priorityOf(session: Session, { mtPriority = 0 }: MailParameters, wished?: Priority): Priority {
+  if (wished && (wished !== 'urgent' || mayRelay(session))) return wished
+  if (mtPriority > 0 && mayRelay(session)) return 'urgent'
+  return mtPriority < 0 ? 'bulk' : 'normal'
 }

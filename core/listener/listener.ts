@@ -59,23 +59,23 @@ interface ClientsDeps {
   serve(client: Client, signal: AbortSignal): Promise<void>
 }
 
-interface Clients {
-  accept(socket: Socket): void
-  /** Resolves when everybody has been served; at the signal they are cut off. */
-  drain(signal: AbortSignal): Promise<void>
-}
+class Clients {
+  readonly #parts: ClientsDeps
+  readonly #isProxy: (address: string) => boolean
+  readonly #isImplicit: boolean
+  readonly #stopping = new AbortController()
+  readonly #connections = new Set<Connection>()
+  readonly #lingering = new Set<Connection>()
+  readonly #served = new Set<Promise<void>>()
 
-function createClients(parts: ClientsDeps): Clients {
-  const { tls, certificates, clock, log, admission } = parts
-  const isProxy = inNetworks(parts.proxyFrom)
-  const isImplicit = tls?.mode === 'implicit'
-  const stopping = new AbortController()
-  const connections = new Set<Connection>()
-  const lingering = new Set<Connection>()
-  const served = new Set<Promise<void>>()
+  constructor(parts: ClientsDeps) {
+    this.#parts = parts
+    this.#isProxy = inNetworks(parts.proxyFrom)
+    this.#isImplicit = parts.tls?.mode === 'implicit'
+  }
 
-  async function within<T>(socket: Socket, work: Promise<T>): Promise<T> {
-    const cancel = clock.after(parts.handshakeMs, () => socket.destroy())
+  async #within<T>(socket: Socket, work: Promise<T>): Promise<T> {
+    const cancel = this.#parts.clock.after(this.#parts.handshakeMs, () => socket.destroy())
     try {
       return await work
     } finally {
@@ -83,12 +83,13 @@ function createClients(parts: ClientsDeps): Clients {
     }
   }
 
-  async function handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
+  async #handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
+    const { tls, certificates, alpn } = this.#parts
     if (!tls || !certificates) throw new Error('there are no certificates')
     const secured = new TLSSocket(socket, {
       isServer: true,
       ...tlsServerOptions(certificates, tls),
-      ...(parts.alpn ? { ALPNProtocols: [...parts.alpn] } : {}),
+      ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
     })
     connection.secure(secured)
     const done = new Promise<void>((resolve, reject) => {
@@ -96,90 +97,90 @@ function createClients(parts: ClientsDeps): Clients {
       secured.once('error', reject)
       secured.once('close', () => reject(new Error('the connection ended during the handshake')))
     })
-    await within(socket, done)
+    await this.#within(socket, done)
     return secured
   }
 
-  async function receive(socket: Socket, connection: Connection): Promise<void> {
+  async #receive(socket: Socket, connection: Connection): Promise<void> {
     const own = endpointsOf(socket)
-    const header = isProxy(own.remote.address)
-      ? await within(socket, receiveProxyHeader(socket))
+    const header = this.#isProxy(own.remote.address)
+      ? await this.#within(socket, receiveProxyHeader(socket))
       : { from: undefined, to: undefined }
     if (!header) {
-      log.info('no valid PROXY header', { proxy: own.remote.address })
+      this.#parts.log.info('no valid PROXY header', { proxy: own.remote.address })
       return connection.cut()
     }
     const remote = header.from ?? own.remote
     const local = header.to ?? own.local
-    if (admission.enter(remote.address) !== 'ok') {
-      if (!isImplicit) socket.write(parts.full)
+    if (this.#parts.admission.enter(remote.address) !== 'ok') {
+      if (!this.#isImplicit) socket.write(this.#parts.full)
       // Not counted, so it must not stay.
       return socket.destroySoon()
     }
     try {
-      const top = isImplicit ? await handshake(socket, connection) : socket
-      await parts.serve(clientOf({ socket: top, remote, local }, connection), stopping.signal)
-      await connection.hangUp(parts.handshakeMs)
-      linger(connection)
+      const top = this.#isImplicit ? await this.#handshake(socket, connection) : socket
+      await this.#parts.serve(this.#clientOf({ socket: top, remote, local }, connection), this.#stopping.signal)
+      await connection.hangUp(this.#parts.handshakeMs)
+      this.#linger(connection)
     } finally {
-      admission.leave(remote.address)
+      this.#parts.admission.leave(remote.address)
     }
   }
 
   /** A client that keeps its side open is no longer counted, so as many as may be served may do that. */
-  function linger(connection: Connection): void {
-    if (!connections.has(connection)) return
-    lingering.add(connection)
-    if (lingering.size > parts.connections) {
-      const [oldest] = lingering
+  #linger(connection: Connection): void {
+    if (!this.#connections.has(connection)) return
+    this.#lingering.add(connection)
+    if (this.#lingering.size > this.#parts.connections) {
+      const [oldest] = this.#lingering
       oldest?.cut()
     }
   }
 
-  function clientOf(client: Pick<Client, 'socket' | 'remote' | 'local'>, connection: Connection): Client {
+  #clientOf(client: Pick<Client, 'socket' | 'remote' | 'local'>, connection: Connection): Client {
     const { socket } = client
     return {
       ...client,
       ...(socket instanceof TLSSocket ? { tls: tlsInfo(socket) } : {}),
-      mayStartTls: certificates !== undefined && !isImplicit,
-      async startTls() {
+      mayStartTls: this.#parts.certificates !== undefined && !this.#isImplicit,
+      startTls: async () => {
         // RFC 3207 section 6, and the same for every protocol: what came in plain text may be anybody's.
         while (socket.read() !== null);
-        const secured = await handshake(socket, connection)
+        const secured = await this.#handshake(socket, connection)
         return { socket: secured, tls: tlsInfo(secured) }
       },
       compress: () => connection.compress(),
     }
   }
 
-  return {
-    accept(socket) {
-      if (stopping.signal.aborted) return socket.destroy()
-      const connection = new Connection(socket, clock)
-      connections.add(connection)
-      socket.once('close', () => {
-        connections.delete(connection)
-        lingering.delete(connection)
-      })
-      const work = receive(socket, connection).catch((cause: unknown) => {
-        log.debug('connection failed', { cause })
-        connection.cut()
-      })
-      served.add(work)
-      void work.finally(() => served.delete(work))
-    },
-    async drain(signal) {
-      stopping.abort()
-      const cut = () => {
-        for (const connection of connections) connection.cut()
-      }
-      if (signal.aborted) cut()
-      signal.addEventListener('abort', cut, { once: true })
-      await Promise.all(served)
-      signal.removeEventListener('abort', cut)
-      // They have been sent everything and only keep their side open.
-      cut()
-    },
+  accept(socket: Socket): void {
+    if (this.#stopping.signal.aborted) return void socket.destroy()
+    const connection = new Connection(socket, this.#parts.clock)
+    this.#connections.add(connection)
+    socket.once('close', () => {
+      this.#connections.delete(connection)
+      this.#lingering.delete(connection)
+    })
+    const work = this.#receive(socket, connection).catch((cause: unknown) => {
+      this.#parts.log.debug('connection failed', { cause })
+      connection.cut()
+    })
+    this.#served.add(work)
+    void work.finally(() => this.#served.delete(work))
+  }
+
+  /** Resolves when everybody has been served; at the signal they are cut off. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#stopping.abort()
+    const cut = () => {
+      for (const connection of this.#connections) connection.cut()
+    }
+    if (signal.aborted) cut()
+    signal.addEventListener('abort', cut, { once: true })
+    await Promise.all(this.#served)
+    signal.removeEventListener('abort', cut)
+    // They have been sent everything and only keep their side open.
+    cut()
   }
 }
 
@@ -220,7 +221,7 @@ export async function createListener(
   if (certificates) repeat(LOOK_MS, 'the look for other certificates', refresh)
   const admission = createConnectionLimits(limits, lasting('connections', createAdmissionState))
   const handshakeMs = timeouts.handshake
-  const clients = createClients({
+  const clients = new Clients({
     tls,
     certificates,
     admission,

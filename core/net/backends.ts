@@ -59,64 +59,86 @@ export interface BackendPool {
 /** What `servers` are written like. */
 export const BACKEND_ADDRESS = /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/
 
-export function createBackendPool({
-  service,
-  servers,
-  timeout,
-  failures,
-  pause,
-  now,
-  log,
-}: BackendPoolOptions): BackendPool {
-  const all = servers.map((name) => ({
-    name,
-    to: addressOf(name),
-    failures: 0,
-    answers: 0,
-    /** Nobody asks before; undefined while it is in use. */
-    until: undefined as number | undefined,
-    isOnTrial: false,
-    lastFailure: undefined as string | undefined,
-  }))
-  type Known = (typeof all)[number]
+/** One server with its circuit breaker: closed while it answers, open for `pause` ms after `failures` in a row, then half open. */
+class Breaker {
+  readonly name: string
+  readonly to: BackendAddress
+  readonly #options: BackendPoolOptions
+  #failures = 0
+  #answers = 0
+  /** Open until then; undefined while it is closed. */
+  #until: number | undefined
+  #isOnTrial = false
+  #lastFailure: string | undefined
 
-  const mayAsk = ({ until, isOnTrial }: Known) => until === undefined || (until <= now() && !isOnTrial)
-
-  function failed(server: Known, cause: unknown): void {
-    server.failures++
-    server.lastFailure = cause instanceof Error ? cause.message : String(cause)
-    if (server.failures === 1) log.warn(`${service} does not answer`, { server: server.name, cause })
-    if (server.failures < failures) return
-    if (server.until === undefined) log.warn(`${service} is left alone for a while`, { server: server.name, cause })
-    server.until = now() + pause
+  constructor(name: string, options: BackendPoolOptions) {
+    this.name = name
+    this.to = addressOf(name)
+    this.#options = options
   }
 
-  function answered(server: Known): void {
-    if (server.failures > 0) log.info(`${service} answers again`, { server: server.name })
-    server.failures = 0
-    server.until = undefined
-    server.answers++
+  get mayAsk(): boolean {
+    return this.#until === undefined || (this.#until <= this.#options.now() && !this.#isOnTrial)
   }
+
+  /** Takes the one trial of a half open breaker; ends with one of the three calls. */
+  take(): PooledBackend {
+    this.#isOnTrial = this.#until !== undefined
+    return {
+      to: this.to,
+      answered: () => this.#answered(),
+      failed: (cause) => this.#failed(cause),
+      unasked: () => {
+        this.#isOnTrial = false
+      },
+    }
+  }
+
+  #failed(cause: unknown): void {
+    const { service, failures, pause, now, log } = this.#options
+    this.#isOnTrial = false
+    this.#failures++
+    this.#lastFailure = cause instanceof Error ? cause.message : String(cause)
+    if (this.#failures === 1) log.warn(`${service} does not answer`, { server: this.name, cause })
+    if (this.#failures < failures) return
+    if (this.#until === undefined) log.warn(`${service} is left alone for a while`, { server: this.name, cause })
+    this.#until = now() + pause
+  }
+
+  #answered(): void {
+    const { service, log } = this.#options
+    this.#isOnTrial = false
+    if (this.#failures > 0) log.info(`${service} answers again`, { server: this.name })
+    this.#failures = 0
+    this.#until = undefined
+    this.#answers++
+  }
+
+  #facts() {
+    return {
+      server: this.name,
+      failures: this.#failures,
+      ...(this.#lastFailure === undefined ? {} : { lastFailure: this.#lastFailure }),
+    }
+  }
+
+  backend(): Backend {
+    return { service: this.#options.service, ...this.#facts() }
+  }
+
+  state(): BackendState {
+    const isDue = this.#isOnTrial || (this.#until ?? 0) <= this.#options.now()
+    const state = this.#until === undefined ? 'in use' : isDue ? 'on trial' : 'paused'
+    return { ...this.#facts(), state, answers: this.#answers }
+  }
+}
+
+export function createBackendPool(options: BackendPoolOptions): BackendPool {
+  const { service, servers, timeout } = options
+  const all = servers.map((name) => new Breaker(name, options))
 
   function* each(): Generator<PooledBackend> {
-    for (const server of all) {
-      if (!mayAsk(server)) continue
-      server.isOnTrial = server.until !== undefined
-      yield {
-        to: server.to,
-        answered() {
-          server.isOnTrial = false
-          answered(server)
-        },
-        failed(cause) {
-          server.isOnTrial = false
-          failed(server, cause)
-        },
-        unasked() {
-          server.isOnTrial = false
-        },
-      }
-    }
+    for (const server of all) if (server.mayAsk) yield server.take()
   }
 
   return {
@@ -137,23 +159,9 @@ export function createBackendPool({
       throw new AllBackendsDown(`no ${service} answers`)
     },
     each,
-    isUp: () => all.some(mayAsk),
-    backends: () =>
-      all.map(({ name, failures, lastFailure }) => ({
-        service,
-        server: name,
-        failures,
-        ...(lastFailure === undefined ? {} : { lastFailure }),
-      })),
-    states: () =>
-      all.map((server) => ({
-        server: server.name,
-        state:
-          server.until === undefined ? 'in use' : server.isOnTrial || server.until <= now() ? 'on trial' : 'paused',
-        failures: server.failures,
-        answers: server.answers,
-        ...(server.lastFailure === undefined ? {} : { lastFailure: server.lastFailure }),
-      })),
+    isUp: () => all.some(({ mayAsk }) => mayAsk),
+    backends: () => all.map((server) => server.backend()),
+    states: () => all.map((server) => server.state()),
   }
 }
 

@@ -1,6 +1,7 @@
 /** The delivery loop of one channel, put together from the configuration of the kernel and of the channel. */
 import type { PluginInstance } from '../api/plugin.ts'
 import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
+import { Reports } from '../delivery/report-messages.ts'
 import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
 import type { Resolve } from '../inbound/resolve.ts'
 import type { SharedQueue } from '../queue/queue.ts'
@@ -28,20 +29,19 @@ export function createChannelDeliverer(
   const { retry, lease, concurrency, perNextHop, rate = 0 } = channel.placement
   const { postmaster, returnSize, ...texts } = config.reports
   const { hostname } = config
-  const conclude = createOutcomeEvaluator(
-    {
-      store,
-      hooks,
-      clock,
-      emit,
-      resolve,
-      hostname,
-      texts,
-      returnSize,
-      ...(postmaster === undefined ? {} : { postmaster }),
-    },
-    { retry, warnAfter: retry.warnAfter },
-  )
+  const reports = new Reports({
+    store,
+    hooks,
+    clock,
+    emit,
+    resolve,
+    hostname,
+    texts,
+    returnSize,
+    giveUpAfter: retry.for,
+    ...(postmaster === undefined ? {} : { postmaster }),
+  })
+  const conclude = createOutcomeEvaluator({ clock, reports }, { retry, warnAfter: retry.warnAfter })
   return createDeliverer({
     channel: channel.name,
     resting: lasting.of(`resting ${channel.name}`, () => new Map()),

@@ -1,6 +1,5 @@
 /**
- * One configuration brought to life: plugins set up in the order of their needs, ports opened, loops started; and all of
- * it undone in reverse.
+ * One running configuration: plugins set up in the order of their needs, ports, loops; undone in reverse.
  *
  * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
  * reload is a second kernel beside the first, to which the plugins that have not changed move. This file puts the parts
@@ -14,12 +13,13 @@ import { IemsError, reasonOf, together } from '../api/errors.ts'
 import type { Counter } from '../api/metrics.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { createSecret } from '../auth/authenticator.ts'
-import { type Attempts, createAttemptState, createAttempts } from '../auth/login-throttle.ts'
+import { type Attempts, createAttemptState, LoginThrottle } from '../auth/login-throttle.ts'
 import { Proven } from '../auth/proven.ts'
 import { createRights, createWatched, type Rights } from '../auth/rights.ts'
 import { createReceive } from '../inbound/receive.ts'
 import { createResolve } from '../inbound/resolve.ts'
-import { openSession, type SessionDeps } from '../inbound/session.ts'
+import { openSession } from '../inbound/session.ts'
+import type { SessionDeps } from '../inbound/session-deps.ts'
 import { createSubmit } from '../inbound/submit.ts'
 import { createDns, type Dns } from '../net/dns.ts'
 import { inNetworks } from '../net/networks.ts'
@@ -124,7 +124,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const state = lasting.of('logins', createAttemptState)
     this.#secret = createSecret(store)
     this.proven = new Proven({ ...logins, clock, store, known: state.proven, secret: this.#secret })
-    this.#attempts = createAttempts(clock, logins, state, this.proven)
+    this.#attempts = new LoginThrottle(clock, logins, state, this.proven)
     const watched = lasting.of('watched', createWatched)
     this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })
     this.submit = createSubmit(() => this.sessions)

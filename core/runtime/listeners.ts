@@ -50,8 +50,6 @@ export interface Reservation {
   readonly doors: readonly Listener[]
 }
 
-export type Listeners = ReturnType<typeof createListeners>
-
 /** How the workers of one server share its ports. */
 export interface PortSharing {
   /** This one listens where only one can. */
@@ -103,139 +101,179 @@ async function listening(
     throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(taken)} (channel ${plugin})` }, taken)
 }
 
-export function createListeners(emit: Emit, sharing?: PortSharing) {
-  let opened = new Map<string, Open>()
+/** What a connection is handed to. */
+type Connect = (socket: Socket) => void
 
-  /** The port that another worker was given for port 0, the same plugin's listeners taken in order. */
-  function chosenPort(wanted: string, plugin: string, claimed: ReadonlySet<number>): number | undefined {
-    return sharing?.chosen.find((one) => one.wanted === wanted && one.plugin === plugin && !claimed.has(one.port))?.port
+export class Listeners {
+  readonly emit: Emit
+  readonly #sharing: PortSharing | undefined
+  #opened: ReadonlyMap<string, Open> = new Map()
+
+  constructor(emit: Emit, sharing?: PortSharing) {
+    this.emit = emit
+    this.#sharing = sharing
   }
 
-  async function listen(wanted: string, plugin: string, claimed: ReadonlySet<number>): Promise<Open> {
+  /** Begins a claim. Only one may be under way. */
+  claim(): Reservation {
+    return new Claim(this)
+  }
+
+  find(name: string): Open | undefined {
+    return this.#opened.get(name)
+  }
+
+  /** `claimed`: the ports that this claim has already. */
+  async listen(wanted: string, plugin: string, claimed: ReadonlySet<number>): Promise<Open> {
     const where = parseAddress(wanted)
     if (!where)
       throw new IemsError('IEMS_PORT_TAKEN', {
         address: wanted,
         why: "not an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path'",
       })
-    const server = createServer({ noDelay: true })
-    const open = {
-      server,
-      waiting: [] as Socket[],
-      owner: undefined as Open['owner'],
-      sleeping: undefined as Open['sleeping'],
-    }
-    server.on('connection', (socket: Socket) => {
-      if (open.owner) open.owner(socket)
-      else open.waiting.push(socket)
-    })
+    const open = opened()
+    const { server } = open
+    const sharing = this.#sharing
     const isDivided = sharing !== undefined && DIVIDES && 'port' in where
-    const port = 'port' in where ? where.port || chosenPort(wanted, plugin, claimed) || 0 : 0
+    const port = 'port' in where ? where.port || this.#chosenPort(wanted, plugin, claimed) || 0 : 0
     if (sharing && !isDivided && !sharing.isLead) {
       open.sleeping = 'port' in where ? { ...where, port } : where
       return Object.assign(open, { address: ('host' in where ? where.host : undefined) ?? wanted, port })
     }
     // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
     if ('path' in where) rmSync(where.path, { force: true })
-    await listening(
-      server,
-      { wanted, plugin },
-      'port' in where ? { ...where, port, ...(isDivided ? { reusePort: true } : {}) } : where,
-    )
-    server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
-    const at = server.address()
+    const at = 'port' in where ? { ...where, port, ...(isDivided ? { reusePort: true } : {}) } : where
+    await listening(server, { wanted, plugin }, at)
+    server.on('error', (cause) => this.emit('kernel.fault', { address: wanted, cause }))
+    const bound = server.address()
     return Object.assign(
       open,
-      typeof at === 'object' && at ? { address: at.address, port: at.port } : { address: wanted, port: 0 },
+      typeof bound === 'object' && bound ? { address: bound.address, port: bound.port } : { address: wanted, port: 0 },
     )
   }
 
-  function shut(wanted: string, { server, waiting }: Open) {
-    server.close()
-    for (const socket of waiting) socket.destroy()
-    emit('port.closed', { address: wanted })
+  /** The port that another worker was given for port 0, the same plugin's listeners taken in order. */
+  #chosenPort(wanted: string, plugin: string, claimed: ReadonlySet<number>): number | undefined {
+    const isIt = (one: Listener) => one.wanted === wanted && one.plugin === plugin && !claimed.has(one.port)
+    return this.#sharing?.chosen.find(isIt)?.port
   }
 
-  return {
-    /** Begins a claim. Only one may be under way. */
-    claim(): Reservation {
-      const claimed = new Map<string, { open: Open; fresh: boolean; connection: (socket: Socket) => void }>()
-      const doors: Listener[] = []
-      return {
-        doors,
-        async open(wanted, about, connection) {
-          const held = opened.get(wanted)
-          // Port 0 asks for a free one each time.
-          const reuse = held && !/:0$/.test(wanted)
-          const ports = new Set(doors.map(({ port }) => port))
-          const open = reuse ? held : await listen(wanted, about.plugin, ports)
-          const name = keyOf({ wanted, port: open.port })
-          if (claimed.has(name))
-            throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
-          claimed.set(name, { open, fresh: !reuse, connection })
-          const door: Listener = { wanted, ...about, address: open.address, port: open.port }
-          doors.push(door)
-          return door
-        },
-        keep(listener, connection) {
-          const { wanted, address, port } = listener
-          const name = keyOf(listener)
-          const open = opened.get(name)
-          if (!open) throw new IemsError('IEMS_PORT_TAKEN', { address: `${address}:${port}`, why: 'it is not open' })
-          if (claimed.has(name))
-            throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: 'it is configured twice' })
-          claimed.set(name, { open, fresh: false, connection })
-          doors.push(listener)
-        },
-        async pause(listener) {
-          const { server } = claimed.get(keyOf(listener))?.open ?? {}
-          if (!server?.listening) return
-          server.close()
-          emit('port.closed', { address: listener.address, port: listener.port })
-        },
-        async resume({ wanted, plugin, address, port }) {
-          const { server } = claimed.get(keyOf({ wanted, port }))?.open ?? {}
-          if (!server || server.listening) return
-          if (claimed.get(keyOf({ wanted, port }))?.open.sleeping) return
-          const where = wanted.startsWith('unix:')
-            ? { path: wanted.slice(5) }
-            : { host: address, port, ...(sharing && DIVIDES ? { reusePort: true } : {}) }
-          await listening(server, { wanted, plugin }, where)
-          emit('port.opened', { address, port })
-        },
-        commit() {
-          const next = new Map<string, Open>()
-          for (const [wanted, { open, fresh, connection }] of claimed) {
-            open.owner = connection
-            for (const socket of open.waiting.splice(0)) connection(socket)
-            next.set(wanted, open)
-            if (fresh) emit('port.opened', { address: open.address, port: open.port })
-          }
-          for (const [wanted, open] of opened) if (!next.has(wanted) || next.get(wanted) !== open) shut(wanted, open)
-          opened = next
-        },
-        rollback() {
-          for (const [wanted, { open, fresh }] of claimed) if (fresh) shut(wanted, open)
-          claimed.clear()
-        },
-      }
-    },
-    /** From now on this worker listens where only one can. */
-    async lead() {
-      if (sharing) sharing.isLead = true
-      for (const [wanted, open] of opened) {
-        const { server, sleeping } = open
-        if (!sleeping) continue
-        if ('path' in sleeping) rmSync(sleeping.path as string, { force: true })
-        await listening(server, { wanted, plugin: '' }, sleeping)
-        open.sleeping = undefined
-        server.on('error', (cause) => emit('kernel.fault', { address: wanted, cause }))
-        emit('port.opened', { address: open.address, port: open.port })
-      }
-    },
-    close() {
-      for (const [wanted, open] of opened) shut(wanted, open)
-      opened.clear()
-    },
+  /** Where a socket that was closed for a while listens again. */
+  againAt({ wanted, address, port }: Listener): ListenOptions {
+    if (wanted.startsWith('unix:')) return { path: wanted.slice(5) }
+    return { host: address, port, ...(this.#sharing && DIVIDES ? { reusePort: true } : {}) }
+  }
+
+  /** From now on this worker listens where only one can. */
+  async lead(): Promise<void> {
+    if (this.#sharing) this.#sharing.isLead = true
+    for (const [wanted, open] of this.#opened) {
+      const { server, sleeping } = open
+      if (!sleeping) continue
+      if ('path' in sleeping) rmSync(sleeping.path as string, { force: true })
+      await listening(server, { wanted, plugin: '' }, sleeping)
+      open.sleeping = undefined
+      server.on('error', (cause) => this.emit('kernel.fault', { address: wanted, cause }))
+      this.emit('port.opened', { address: open.address, port: open.port })
+    }
+  }
+
+  shut(wanted: string, { server, waiting }: Open): void {
+    server.close()
+    for (const socket of waiting) socket.destroy()
+    this.emit('port.closed', { address: wanted })
+  }
+
+  /** Puts these in the place of those before; what is not among them is shut. */
+  replace(next: ReadonlyMap<string, Open>): void {
+    for (const [wanted, open] of this.#opened) if (next.get(wanted) !== open) this.shut(wanted, open)
+    this.#opened = next
+  }
+
+  close(): void {
+    this.replace(new Map())
+  }
+}
+
+/** A server that does not listen yet. */
+function opened() {
+  const server = createServer({ noDelay: true })
+  const open = {
+    server,
+    waiting: [] as Socket[],
+    owner: undefined as Open['owner'],
+    sleeping: undefined as Open['sleeping'],
+  }
+  server.on('connection', (socket: Socket) => {
+    if (open.owner) open.owner(socket)
+    else open.waiting.push(socket)
+  })
+  return open
+}
+
+/** What one configuration claims of the listening sockets. */
+class Claim implements Reservation {
+  readonly doors: Listener[] = []
+  readonly #listeners: Listeners
+  readonly #claimed = new Map<string, { readonly open: Open; readonly fresh: boolean; readonly connection: Connect }>()
+
+  constructor(listeners: Listeners) {
+    this.#listeners = listeners
+  }
+
+  #add(listener: Listener, open: Open, { fresh, connection }: { fresh: boolean; connection: Connect }): void {
+    const name = keyOf(listener)
+    if (this.#claimed.has(name))
+      throw new IemsError('IEMS_PORT_TAKEN', { address: listener.wanted, why: 'it is configured twice' })
+    this.#claimed.set(name, { open, fresh, connection })
+    this.doors.push(listener)
+  }
+
+  async open(wanted: string, about: Pick<Listener, 'label' | 'plugin'>, connection: Connect): Promise<Listener> {
+    const held = this.#listeners.find(wanted)
+    // Port 0 asks for a free one each time.
+    const reuse = held && !/:0$/.test(wanted)
+    const ports = new Set(this.doors.map(({ port }) => port))
+    const open = reuse ? held : await this.#listeners.listen(wanted, about.plugin, ports)
+    const door: Listener = { wanted, ...about, address: open.address, port: open.port }
+    this.#add(door, open, { fresh: !reuse, connection })
+    return door
+  }
+
+  keep(listener: Listener, connection: Connect): void {
+    const { address, port } = listener
+    const open = this.#listeners.find(keyOf(listener))
+    if (!open) throw new IemsError('IEMS_PORT_TAKEN', { address: `${address}:${port}`, why: 'it is not open' })
+    this.#add(listener, open, { fresh: false, connection })
+  }
+
+  async pause(listener: Listener): Promise<void> {
+    const { server } = this.#claimed.get(keyOf(listener))?.open ?? {}
+    if (!server?.listening) return
+    server.close()
+    this.#listeners.emit('port.closed', { address: listener.address, port: listener.port })
+  }
+
+  async resume(listener: Listener): Promise<void> {
+    const { server, sleeping } = this.#claimed.get(keyOf(listener))?.open ?? {}
+    if (!server || server.listening || sleeping) return
+    await listening(server, listener, this.#listeners.againAt(listener))
+    this.#listeners.emit('port.opened', { address: listener.address, port: listener.port })
+  }
+
+  commit(): void {
+    const next = new Map<string, Open>()
+    for (const [wanted, { open, fresh, connection }] of this.#claimed) {
+      open.owner = connection
+      for (const socket of open.waiting.splice(0)) connection(socket)
+      next.set(wanted, open)
+      if (fresh) this.#listeners.emit('port.opened', { address: open.address, port: open.port })
+    }
+    this.#listeners.replace(next)
+  }
+
+  rollback(): void {
+    for (const [wanted, { open, fresh }] of this.#claimed) if (fresh) this.#listeners.shut(wanted, open)
+    this.#claimed.clear()
   }
 }

@@ -22,7 +22,7 @@ import type { Config } from './config-schema.ts'
 import { controlPath, dataFolder, pluginFolder, secureFolders } from './folders.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
-import { createListeners, type Listeners, type PortSharing } from './listeners.ts'
+import { Listeners, type PortSharing } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -96,7 +96,7 @@ export class Server {
     this.store = store
     this.#log = log
     this.#options = options
-    this.#ports = createListeners((name, fields) => this.#running?.kernel.emit(name, fields), options.sharing)
+    this.#ports = new Listeners((name, fields) => this.#running?.kernel.emit(name, fields), options.sharing)
     this.administration = createAdministration(options.coworkers ? together(this, options.coworkers) : this)
     const stopped = this.#lasting.of('stopped', createStopped)
     for (const component of options.stoppedComponents ?? []) stopped.add(component)

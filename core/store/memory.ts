@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import { createHints } from './hints.ts'
-import type { Blobs, ByteRange, Check, Key, Op, Range, Staged, Store, Value } from './store.ts'
+import type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly now?: () => number
@@ -57,191 +57,267 @@ function createOrder() {
   }
 }
 
-function* chunksOf(bytes: Uint8Array, { start, end }: ByteRange) {
+async function* chunksOf(
+  bytes: Uint8Array,
+  { start, end }: ByteRange = { start: 0, end: bytes.length },
+): AsyncGenerator<Uint8Array> {
   for (let at = start; at < Math.min(end, bytes.length); at += CHUNK)
     yield bytes.subarray(at, Math.min(at + CHUNK, end))
 }
 
-function createBlobs(blobs: Map<string, Blob>, now: () => number, check: () => void): Blobs {
-  let count = 0
-  const read = async function* (bytes: Uint8Array, range: ByteRange = { start: 0, end: bytes.length }) {
-    yield* chunksOf(bytes, range)
+class MemoryBlobs implements Blobs {
+  readonly #now: () => number
+  readonly #check: () => void
+  readonly #blobs = new Map<string, Blob>()
+  #count = 0
+
+  constructor(now: () => number, check: () => void) {
+    this.#now = now
+    this.#check = check
   }
-  return {
-    async stage(source) {
-      check()
-      const bytes = Buffer.concat(await Array.fromAsync(source))
-      const isSmall = bytes.length <= SMALL_SIZE
-      const staged: Staged = {
-        size: bytes.length,
-        hash: createHash('sha256').update(bytes).digest('base64url'),
-        ...(isSmall ? { bytes } : {}),
-        open: (range) => read(bytes, range),
-        async keep() {
-          check()
-          const id = `${now().toString(36).padStart(9, '0')}${(count++).toString(36).padStart(6, '0')}`
-          if (isSmall) return { id, ops: [{ body: id, value: bytes }] }
-          blobs.set(id, { bytes, since: now() })
-          return { id, ops: [] }
-        },
-        async discard() {},
-      }
-      return staged
-    },
-    async *open(id, range) {
-      check()
-      const blob = blobs.get(id)
-      if (!blob) throw new IemsError('IEMS_BLOB_MISSING', { id })
-      yield* read(blob.bytes, range)
-    },
-    async remove(id) {
-      check()
-      blobs.delete(id)
-    },
-    async *list(after = '') {
-      check()
-      for (const id of [...blobs.keys()].sort()) {
-        const blob = blobs.get(id)
-        if (blob && id > after) yield { id, since: blob.since }
-      }
-    },
+
+  put(id: string, bytes: Uint8Array): void {
+    this.#blobs.set(id, { bytes, since: this.#now() })
+  }
+
+  async stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
+    this.#check()
+    const bytes = Buffer.concat(await Array.fromAsync(source))
+    const isSmall = bytes.length <= SMALL_SIZE
+    return {
+      size: bytes.length,
+      hash: createHash('sha256').update(bytes).digest('base64url'),
+      ...(isSmall ? { bytes } : {}),
+      open: (range) => chunksOf(bytes, range),
+      keep: async () => {
+        this.#check()
+        const id = `${this.#now().toString(36).padStart(9, '0')}${(this.#count++).toString(36).padStart(6, '0')}`
+        if (isSmall) return { id, ops: [{ body: id, value: bytes }] }
+        this.put(id, bytes)
+        return { id, ops: [] }
+      },
+      discard: async () => {},
+    }
+  }
+
+  async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    this.#check()
+    const blob = this.#blobs.get(id)
+    if (!blob) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    yield* chunksOf(blob.bytes, range)
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#check()
+    this.#blobs.delete(id)
+  }
+
+  async *list(after = ''): ReturnType<Blobs['list']> {
+    this.#check()
+    for (const id of [...this.#blobs.keys()].sort()) {
+      const blob = this.#blobs.get(id)
+      if (blob && id > after) yield { id, since: blob.since }
+    }
   }
 }
 
-export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store {
-  const records = new Map<string, Value>()
-  const order = createOrder()
-  const lanes = new Map<string, Map<string, Placed>>()
-  let leases = 0
-  const blobs = new Map<string, Blob>()
-  const watchers = new Set<{ readonly prefix: string; readonly wake: (lane: string, at: number) => void }>()
-  const hints = createHints()
-  let closed = false
+/** Records by key, in order. */
+class MemoryRecords {
+  readonly #values = new Map<string, Value>()
+  readonly #order = createOrder()
 
-  function check() {
-    if (closed) throw new IemsError('IEMS_STORE_CLOSED')
+  get(key: Key): Value | undefined {
+    return this.#values.get(nameOf(key))
   }
 
-  const placed = (lane: string, key: Key) => lanes.get(lane)?.get(nameOf(key))
-  const isLeased = (one: Placed | undefined) => one?.lease !== undefined && one.at > now()
+  put(key: Key, value: Value): void {
+    this.#values.set(nameOf(key), value)
+    this.#order.add(nameOf(key))
+  }
 
-  function holds(one: Check): boolean {
-    if ('due' in one) return placed(one.lane, one.due)?.lease === one.lease
-    if ('free' in one) return !isLeased(placed(one.lane, one.free))
-    const value = records.get(nameOf(one.key))
+  delete(key: Key): void {
+    this.#values.delete(nameOf(key))
+    this.#order.remove(nameOf(key))
+  }
+
+  *scan({ from, to, limit = Number.POSITIVE_INFINITY, reverse }: Range): Generator<readonly [Key, Value]> {
+    const names = this.#order.between(nameOf(from), nameOf(to))
+    const found = (reverse ? names.reverse() : names).slice(0, limit)
+    // As they are now, whatever happens while the caller reads them.
+    for (const [name, value] of found.map((one) => [one, this.#values.get(one)] as const))
+      if (value) yield [keyOf(name), value] as const
+  }
+}
+
+/** Lanes of keys that fall due, with their leases. */
+class MemoryLanes {
+  readonly #now: () => number
+  readonly #lanes = new Map<string, Map<string, Placed>>()
+  readonly #watchers = new Set<{ readonly prefix: string; readonly wake: (lane: string, at: number) => void }>()
+  #leases = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  at(lane: string, key: Key): Placed | undefined {
+    return this.#lanes.get(lane)?.get(nameOf(key))
+  }
+
+  isLeased(lane: string, key: Key): boolean {
+    return this.#holds(this.at(lane, key))
+  }
+
+  #holds(one: Placed | undefined): boolean {
+    return one?.lease !== undefined && one.at > this.#now()
+  }
+
+  due({ lane: laneName, due, in: ms, ifFree }: Extract<Op, { due: Key }>): void {
+    const before = this.at(laneName, due)
+    if (ifFree && (!before || this.#holds(before))) return
+    const at = Math.round(this.#now() + ms)
+    const lane = this.#lanes.get(laneName) ?? new Map<string, Placed>()
+    this.#lanes.set(laneName, lane)
+    lane.set(nameOf(due), { at })
+    queueMicrotask(() => {
+      for (const { prefix, wake } of this.#watchers) if (laneName.startsWith(prefix)) wake(laneName, at)
+    })
+  }
+
+  undue(laneName: string, key: Key): void {
+    const lane = this.#lanes.get(laneName)
+    lane?.delete(nameOf(key))
+    if (lane?.size === 0) this.#lanes.delete(laneName)
+  }
+
+  /** The keys of a lane up to a time, earliest first. */
+  #timesIn(lane: string, until: number): [name: string, placed: Placed][] {
+    const due = [...(this.#lanes.get(lane) ?? [])].filter(([, { at }]) => at <= until)
+    return due.sort(([a, x], [b, y]) => x.at - y.at || (a < b ? -1 : 1))
+  }
+
+  take(lane: string, limit: number, leaseMs: number): Lease[] {
+    const until = this.#now() + leaseMs
+    const names = this.#timesIn(lane, this.#now()).slice(0, limit)
+    return names.map(([name]) => {
+      const generation = ++this.#leases
+      this.#lanes.get(lane)?.set(name, { at: until, lease: generation })
+      return { key: keyOf(name), until, generation }
+    })
+  }
+
+  renew(lane: string, { key, generation }: Lease, leaseMs: number): Lease | undefined {
+    if (this.at(lane, key)?.lease !== generation) return undefined
+    const until = this.#now() + leaseMs
+    this.#lanes.get(lane)?.set(nameOf(key), { at: until, lease: generation })
+    return { key, until, generation }
+  }
+
+  *names(prefix: string): Generator<{ readonly lane: string; readonly at: number }> {
+    for (const name of [...this.#lanes.keys()].filter((one) => one.startsWith(prefix)).sort()) {
+      let next = Number.POSITIVE_INFINITY
+      for (const { at } of this.#lanes.get(name)?.values() ?? []) next = Math.min(next, at)
+      if (next < Number.POSITIVE_INFINITY) yield { lane: name, at: next }
+    }
+  }
+
+  *list(lane: string, limit: number): Generator<{ readonly key: Key; readonly at: number; readonly leased: boolean }> {
+    for (const [name, one] of this.#timesIn(lane, Number.POSITIVE_INFINITY).slice(0, limit))
+      yield { key: keyOf(name), at: one.at, leased: this.#holds(one) }
+  }
+
+  watch(prefix: string, wake: (lane: string, at: number) => void): () => void {
+    const watcher = { prefix, wake }
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+}
+
+class MemoryStore {
+  readonly records = new MemoryRecords()
+  readonly lanes: MemoryLanes
+  readonly blobs: MemoryBlobs
+  readonly hints = createHints()
+  #isClosed = false
+
+  constructor(now: () => number) {
+    this.lanes = new MemoryLanes(now)
+    this.blobs = new MemoryBlobs(now, () => this.check())
+  }
+
+  check(): void {
+    if (this.#isClosed) throw new IemsError('IEMS_STORE_CLOSED')
+  }
+
+  #holds(one: Check): boolean {
+    if ('due' in one) return this.lanes.at(one.lane, one.due)?.lease === one.lease
+    if ('free' in one) return !this.lanes.isLeased(one.lane, one.free)
+    const value = this.records.get(one.key)
     if (one.is === 'absent') return value === undefined
     return value !== undefined && (one.is === 'present' || Buffer.compare(value, one.is) === 0)
   }
 
-  function apply(op: Op) {
-    if ('put' in op) {
-      records.set(nameOf(op.put), op.value)
-      order.add(nameOf(op.put))
-    } else if ('del' in op) {
-      records.delete(nameOf(op.del))
-      order.remove(nameOf(op.del))
-    } else if ('body' in op) blobs.set(op.body, { bytes: op.value, since: now() })
-    else if ('due' in op) {
-      const before = placed(op.lane, op.due)
-      if (!op.ifFree || (before && !isLeased(before))) schedule(op.lane, nameOf(op.due), Math.round(now() + op.in))
-    } else {
-      const lane = lanes.get(op.lane)
-      lane?.delete(nameOf(op.undue))
-      if (lane?.size === 0) lanes.delete(op.lane)
-    }
+  #apply(op: Op): void {
+    if ('put' in op) this.records.put(op.put, op.value)
+    else if ('del' in op) this.records.delete(op.del)
+    else if ('body' in op) this.blobs.put(op.body, op.value)
+    else if ('due' in op) this.lanes.due(op)
+    else this.lanes.undue(op.lane, op.undue)
   }
 
-  function schedule(laneName: string, name: string, at: number) {
-    const lane = lanes.get(laneName) ?? new Map<string, Placed>()
-    lanes.set(laneName, lane)
-    lane.set(name, { at })
-    queueMicrotask(() => {
-      for (const { prefix, wake } of watchers) if (laneName.startsWith(prefix)) wake(laneName, at)
-    })
+  async commit(ops: readonly Op[], checks: readonly Check[]): Promise<boolean> {
+    this.check()
+    const invalid = ops.find(
+      (op) => ('lane' in op && op.lane.includes('\0')) || ('in' in op && !Number.isFinite(op.in)),
+    )
+    if (invalid) throw new RangeError('a lane without NUL and a time that is a number')
+    // Elsewhere nothing happens before the next turn either.
+    await undefined
+    if (!checks.every((one) => this.#holds(one))) return false
+    for (const op of ops) this.#apply(op)
+    return true
   }
 
-  /** The keys of a lane up to a time, earliest first. */
-  function timesIn(lane: string, until: number): [name: string, placed: Placed][] {
-    const due = [...(lanes.get(lane) ?? [])].filter(([, { at }]) => at <= until)
-    return due.sort(([a, x], [b, y]) => x.at - y.at || (a < b ? -1 : 1))
+  /** Runs when somebody waits for it, as long as the store is open. */
+  async ask<T>(work: () => T): Promise<T> {
+    this.check()
+    return work()
   }
 
-  async function* scan({ from, to, limit = Number.POSITIVE_INFINITY, reverse }: Range) {
-    check()
-    const names = order.between(nameOf(from), nameOf(to))
-    const found = (reverse ? names.reverse() : names).slice(0, limit)
-    for (const [name, value] of found.map((one) => [one, records.get(one)] as const))
-      if (value) yield [keyOf(name), value] as const
+  async *each<T>(list: () => Iterable<T>): AsyncGenerator<T> {
+    this.check()
+    yield* list()
   }
 
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.hints.close()
+  }
+}
+
+export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store {
+  const store = new MemoryStore(now)
+  const { records, lanes, blobs, hints } = store
   return {
     now,
-    async get(key) {
-      check()
-      return records.get(nameOf(key))
-    },
-    scan,
-    async commit(ops, checks = []) {
-      check()
-      const invalid = ops.find(
-        (op) => ('lane' in op && op.lane.includes('\0')) || ('in' in op && !Number.isFinite(op.in)),
-      )
-      if (invalid) throw new RangeError('a lane without NUL and a time that is a number')
-      // Elsewhere nothing happens before the next turn either.
-      await undefined
-      if (!checks.every(holds)) return false
-      ops.forEach(apply)
-      return true
-    },
-    async take(lane, limit, leaseMs) {
-      check()
-      const until = now() + leaseMs
-      const names = timesIn(lane, now()).slice(0, limit)
-      return names.map(([name]) => {
-        const generation = ++leases
-        lanes.get(lane)?.set(name, { at: until, lease: generation })
-        return { key: keyOf(name), until, generation }
-      })
-    },
-    async renew(lane, { key, generation }, leaseMs) {
-      check()
-      if (placed(lane, key)?.lease !== generation) return undefined
-      const until = now() + leaseMs
-      lanes.get(lane)?.set(nameOf(key), { at: until, lease: generation })
-      return { key, until, generation }
-    },
-    async *lanes(prefix) {
-      check()
-      for (const name of [...lanes.keys()].filter((one) => one.startsWith(prefix)).sort()) {
-        let next = Number.POSITIVE_INFINITY
-        for (const { at } of lanes.get(name)?.values() ?? []) next = Math.min(next, at)
-        if (next < Number.POSITIVE_INFINITY) yield { lane: name, at: next }
-      }
-    },
-    async dueAt(lane, key) {
-      check()
-      return placed(lane, key)?.at
-    },
-    async isLeased(lane, key) {
-      check()
-      return isLeased(placed(lane, key))
-    },
-    async *due(lane, limit) {
-      check()
-      for (const [name, one] of timesIn(lane, Number.POSITIVE_INFINITY).slice(0, limit))
-        yield { key: keyOf(name), at: one.at, leased: isLeased(one) }
-    },
-    watch(prefix, wake) {
-      const watcher = { prefix, wake }
-      watchers.add(watcher)
-      return () => watchers.delete(watcher)
-    },
+    get: (key) => store.ask(() => records.get(key)),
+    scan: (range) => store.each(() => records.scan(range)),
+    commit: (ops, checks = []) => store.commit(ops, checks),
+    take: (lane, limit, leaseMs) => store.ask(() => lanes.take(lane, limit, leaseMs)),
+    renew: (lane, lease, leaseMs) => store.ask(() => lanes.renew(lane, lease, leaseMs)),
+    lanes: (prefix) => store.each(() => lanes.names(prefix)),
+    dueAt: (lane, key) => store.ask(() => lanes.at(lane, key)?.at),
+    isLeased: (lane, key) => store.ask(() => lanes.isLeased(lane, key)),
+    due: (lane, limit) => store.each(() => lanes.list(lane, limit)),
+    watch: (prefix, wake) => lanes.watch(prefix, wake),
     publish: hints.publish,
     subscribe: hints.subscribe,
-    blobs: createBlobs(blobs, now, check),
-    async close() {
-      closed = true
-      hints.close()
+    blobs: {
+      stage: (source) => blobs.stage(source),
+      open: (id, range) => blobs.open(id, range),
+      remove: (id) => blobs.remove(id),
+      list: (after) => blobs.list(after),
     },
+    close: () => store.close(),
   }
 }

@@ -2,7 +2,7 @@
  * The store as one plugin sees it: its own records and lanes, and everybody's blobs.
  */
 import { type KeyPart, key } from './keys.ts'
-import type { Check, Key, Op, Store } from './store.ts'
+import type { Check, Key, Lease, Op, Store } from './store.ts'
 
 /** A view of the store below a prefix, and how it translates, for commits that also hold what is not below it. */
 export interface Subspace extends Store {
@@ -10,56 +10,80 @@ export interface Subspace extends Store {
   outerCheck(check: Check): Check
 }
 
+/** How keys and lanes of a subspace are written in the whole store. */
+class Translation {
+  readonly #base: Key
+  readonly #laneBase: string
+
+  constructor(prefix: readonly KeyPart[]) {
+    this.#base = key(...prefix)
+    this.#laneBase = `${prefix.join('/')}/`
+  }
+
+  inner(at: Key): Key {
+    return at.subarray(this.#base.length)
+  }
+
+  outer(at: Key): Key {
+    return Buffer.concat([this.#base, at])
+  }
+
+  lane(name: string): string {
+    return this.#laneBase + name
+  }
+
+  innerLane(name: string): string {
+    return name.slice(this.#laneBase.length)
+  }
+
+  op(op: Op): Op {
+    if ('put' in op) return { ...op, put: this.outer(op.put) }
+    if ('del' in op) return { del: this.outer(op.del) }
+    if ('due' in op) return { ...op, due: this.outer(op.due), lane: this.lane(op.lane) }
+    if ('body' in op) return op
+    return { undue: this.outer(op.undue), lane: this.lane(op.lane) }
+  }
+
+  check(check: Check): Check {
+    if ('due' in check) return { ...check, due: this.outer(check.due), lane: this.lane(check.lane) }
+    if ('free' in check) return { free: this.outer(check.free), lane: this.lane(check.lane) }
+    return { ...check, key: this.outer(check.key) }
+  }
+}
+
+async function* mapped<T, U>(source: AsyncIterable<T>, map: (one: T) => U): AsyncGenerator<U> {
+  for await (const one of source) yield map(one)
+}
+
 /** Closing the view closes nothing. */
 export function subspace(store: Store, ...prefix: readonly KeyPart[]): Subspace {
-  const base = key(...prefix)
-  const laneBase = `${prefix.join('/')}/`
-  const inner = (at: Key): Key => at.subarray(base.length)
-  const outer = (at: Key): Key => Buffer.concat([base, at])
-  const lane = (name: string) => laneBase + name
-
-  function outerOp(op: Op): Op {
-    if ('put' in op) return { ...op, put: outer(op.put) }
-    if ('del' in op) return { del: outer(op.del) }
-    if ('due' in op) return { ...op, due: outer(op.due), lane: lane(op.lane) }
-    if ('body' in op) return op
-    return { undue: outer(op.undue), lane: lane(op.lane) }
-  }
-  function outerCheck(check: Check): Check {
-    if ('due' in check) return { ...check, due: outer(check.due), lane: lane(check.lane) }
-    if ('free' in check) return { free: outer(check.free), lane: lane(check.lane) }
-    return { ...check, key: outer(check.key) }
-  }
-
+  const to = new Translation(prefix)
+  const innerLease = (lease: Lease): Lease => ({ ...lease, key: to.inner(lease.key) })
   return {
     now: store.now,
-    get: (at) => store.get(outer(at)),
-    async *scan({ from, to, ...rest }) {
-      for await (const [at, value] of store.scan({ ...rest, from: outer(from), to: outer(to) }))
-        yield [inner(at), value]
+    get: (at) => store.get(to.outer(at)),
+    scan: ({ from, to: end, ...rest }) =>
+      mapped(store.scan({ ...rest, from: to.outer(from), to: to.outer(end) }), ([at, value]) => [to.inner(at), value]),
+    commit: (ops, checks = []) =>
+      store.commit(
+        ops.map((op) => to.op(op)),
+        checks.map((check) => to.check(check)),
+      ),
+    take: async (name, limit, leaseMs) => (await store.take(to.lane(name), limit, leaseMs)).map(innerLease),
+    renew: async (name, given, leaseMs) => {
+      const lease = await store.renew(to.lane(name), { ...given, key: to.outer(given.key) }, leaseMs)
+      return lease && { ...lease, key: given.key }
     },
-    commit: (ops, checks = []) => store.commit(ops.map(outerOp), checks.map(outerCheck)),
-    async take(name, limit, leaseMs) {
-      return (await store.take(lane(name), limit, leaseMs)).map((lease) => ({ ...lease, key: inner(lease.key) }))
-    },
-    async renew(name, { key: at, ...given }, leaseMs) {
-      const lease = await store.renew(lane(name), { ...given, key: outer(at) }, leaseMs)
-      return lease && { ...lease, key: at }
-    },
-    async *lanes(start) {
-      for await (const { lane: name, at } of store.lanes(lane(start))) yield { lane: name.slice(laneBase.length), at }
-    },
-    dueAt: (name, at) => store.dueAt(lane(name), outer(at)),
-    isLeased: (name, at) => store.isLeased(lane(name), outer(at)),
-    async *due(name, limit) {
-      for await (const one of store.due(lane(name), limit)) yield { ...one, key: inner(one.key) }
-    },
-    watch: (start, wake) => store.watch(lane(start), (name, at) => wake(name.slice(laneBase.length), at)),
-    publish: (topic, hint) => store.publish(lane(topic), hint),
-    subscribe: (topic, hear) => store.subscribe(lane(topic), hear),
+    lanes: (start) => mapped(store.lanes(to.lane(start)), ({ lane, at }) => ({ lane: to.innerLane(lane), at })),
+    dueAt: (name, at) => store.dueAt(to.lane(name), to.outer(at)),
+    isLeased: (name, at) => store.isLeased(to.lane(name), to.outer(at)),
+    due: (name, limit) => mapped(store.due(to.lane(name), limit), (one) => ({ ...one, key: to.inner(one.key) })),
+    watch: (start, wake) => store.watch(to.lane(start), (name, at) => wake(to.innerLane(name), at)),
+    publish: (topic, hint) => store.publish(to.lane(topic), hint),
+    subscribe: (topic, hear) => store.subscribe(to.lane(topic), hear),
     blobs: store.blobs,
-    outerOp,
-    outerCheck,
-    async close() {},
+    outerOp: (op) => to.op(op),
+    outerCheck: (check) => to.check(check),
+    close: async () => {},
   }
 }

@@ -6,6 +6,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { CommandCall, CommandOutput } from '../api/command.ts'
+import { IemsError } from '../api/errors.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
 import { chunksOf } from '../inbound/submit.ts'
@@ -15,7 +16,7 @@ import { checkConfig } from '../runtime/config.ts'
 import type { ConfigInput } from '../runtime/config-schema.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
 import { createLasting, type Lasting } from '../runtime/lasting.ts'
-import { createListeners, type Listener } from '../runtime/listeners.ts'
+import { type Listener, Listeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -111,6 +112,11 @@ function runCommand(kernel: Kernel, words: string, { input = '', ...call }: Test
   return Array.fromAsync(command.run({ arguments: [], options: {}, signal, ...call, input: chunksOf(input) }))
 }
 
+/** A store that a test closes first, as hooks run in the order in which they were set, is no fault of the kernel. */
+function isFault({ name, cause }: KernelEvent): boolean {
+  return name.endsWith('.fault') && !(cause instanceof IemsError && cause.code === 'IEMS_STORE_CLOSED')
+}
+
 /** A kernel with the given channels and plugins, a store in memory and a clock that stands still. */
 export async function createTestKernel(t: Scope, options: TestKernelOptions = {}): Promise<TestKernel> {
   const { deliver: answer, clock = testClock(), lasting = createLasting(), expectsFaults = false, ...input } = options
@@ -124,7 +130,7 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
     '/nowhere/iems.config.ts',
   )
   const log = createLog({ level: 'error', privacy: false, to: NOWHERE })
-  const ports = createListeners(() => {})
+  const ports = new Listeners(() => {})
   const kernel = await createKernel({ config, store, ports, clock, log, lasting, watch: (event) => events.push(event) })
   await kernel.listen()
   let running = false
@@ -149,7 +155,7 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
   }
   t.after(async () => {
     await close()
-    const fault = expectsFaults ? undefined : events.find(({ name }) => name.endsWith('.fault'))
+    const fault = expectsFaults ? undefined : events.find(isFault)
     if (fault) throw new Error(`${fault.plugin ?? 'the kernel'} failed in ${fault.hook}`, { cause: fault.cause })
   })
   return {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { createAttemptState, createAttempts } from '../../core/auth/login-throttle.ts'
+import { createAttemptState, LoginThrottle } from '../../core/auth/login-throttle.ts'
 import { checkConfig } from '../../core/runtime/config.ts'
 import { ConfigIdentity } from '../../core/runtime/config-identity.ts'
 import { secret } from '../../core/runtime/secret.ts'
@@ -36,7 +36,7 @@ test('failed logins count on after a reload, and a server of its own counts for 
   const limits = { free: 2, delay: 3_600_000, longest: 7_200_000, forget: 86_400_000, remembered: 100 }
   const guess = { address: '192.0.2.7', trusted: false, username: 'ann' }
   const lasting = createLasting()
-  const createOn = (lent: Lasting) => createAttempts(clock, limits, lent.of('logins', createAttemptState))
+  const createOn = (lent: Lasting) => new LoginThrottle(clock, limits, lent.of('logins', createAttemptState))
   const before = createOn(lasting)
   for (let tries = 0; tries < 3; tries++) {
     const failed = (await before.begin(guess))?.failed()

@@ -1,7 +1,7 @@
 /** Where logins have succeeded is known after a restart and to every kernel, and decays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAttemptState, createAttempts } from '../../core/auth/login-throttle.ts'
+import { type Attempt, createAttemptState, LoginThrottle } from '../../core/auth/login-throttle.ts'
 import { Proven } from '../../core/auth/proven.ts'
 import type { Store } from '../../core/store/store.ts'
 import { memoryStore, type TestClock, testClock } from '../../core/testing/index.ts'
@@ -20,8 +20,12 @@ function start(store: Store, clock: TestClock) {
     remembered: limits.remembered,
     secret: async () => Buffer.from('k'),
   })
-  const attempts = createAttempts(clock, limits, createAttemptState(), proven)
-  return { proven, rank: async (who = ann) => (await attempts.begin(who))?.rank, begin: attempts.begin }
+  const attempts = new LoginThrottle(clock, limits, createAttemptState(), proven)
+  return {
+    proven,
+    rank: async (who = ann) => (await attempts.begin(who))?.rank,
+    begin: (attempt: Attempt) => attempts.begin(attempt),
+  }
 }
 
 async function succeed({ begin }: ReturnType<typeof start>) {

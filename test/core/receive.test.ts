@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import * as z from 'zod'
 import { defer, definePlugin, IemsError, type PluginEntry, type PluginInstance, refuse } from '../../core/index.ts'
 import { createTestKernel, type DeliverAnswer, deliveredTo, memoryStore, testClock } from '../../core/testing/index.ts'
+import { eventually } from '../support/several-kernels.ts'
 
 /** A plugin made of nothing but hooks. */
 function tapping(
@@ -517,6 +518,8 @@ test('a refused message is told with its client and recipients, and its trace is
     [told?.message, told?.remote, told?.recipients, told?.reply],
     [reply.message, '192.0.2.1', ['b@far.example'], '554 5.6.0 Infected'],
   )
+  // The answer does not wait for the trace.
+  assert.ok(await eventually(async () => (await kernel.queue.biography(reply.message ?? '')) !== undefined))
   const life = await kernel.queue.biography(reply.message ?? '')
   assert.equal(life?.refused, '554 5.6.0 Infected')
   assert.equal(life.steps.at(-1)?.verdict, 'refuse 554 5.6.0 Infected')

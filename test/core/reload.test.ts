@@ -12,7 +12,7 @@ import { createDns } from '../../core/net/dns.ts'
 import { checkConfig, loadConfig } from '../../core/runtime/config.ts'
 import { ConfigIdentity } from '../../core/runtime/config-identity.ts'
 import { createKernel, type Kernel } from '../../core/runtime/kernel.ts'
-import { createListeners } from '../../core/runtime/listeners.ts'
+import { Listeners } from '../../core/runtime/listeners.ts'
 import { startServer } from '../../core/runtime/server.ts'
 import { systemClock } from '../../core/runtime/system-clock.ts'
 import { createLasting, memoryStore } from '../../core/testing/index.ts'
@@ -130,7 +130,7 @@ test('a plugin takes other options in place when it can, and is set up again whe
     },
   })
   const identity = new ConfigIdentity()
-  const ports = createListeners(() => {})
+  const ports = new Listeners(() => {})
   const store = memoryStore()
   const lasting = createLasting()
   const dns = createDns({ ...(await configOf(0)).dns }, Date.now)

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { IemsError } from '../../api/errors.ts'
-import type { Blobs, Staged } from '../store.ts'
+import type { Blobs, ByteRange, Staged } from '../store.ts'
 import type { Database } from './database.ts'
 import { storeFailure } from './errors.ts'
 import type { Files, StagedFile } from './files.ts'
@@ -35,30 +35,41 @@ const COUNT_DIGITS = 6
 const timeOf = (id: string) => Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
 const isLarge = (id: string) => id.startsWith(LARGE)
 
-export function createBlobs({ database, committer, files, path, now, minFree }: BlobsDeps): Blobs {
-  const { records } = database
+export class LevelBlobs implements Blobs {
+  readonly #deps: BlobsDeps
   /** Tells this process's ids from those of others; within it the count does. */
-  const run = randomBytes(6).toString('hex')
-  let count = 0
-  let lookedAt = Number.NEGATIVE_INFINITY
-  let isFull = false
+  readonly #run = randomBytes(6).toString('hex')
+  #count = 0
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #isFull = false
 
-  const newId = (kind: string) =>
-    kind + now().toString(36).padStart(TIME_DIGITS, '0') + (count++).toString(36).padStart(COUNT_DIGITS, '0') + run
-
-  async function requireSpace() {
-    const at = performance.now()
-    if (minFree > 0 && at - lookedAt >= SPACE_MS) {
-      lookedAt = at
-      const { bavail, bsize } = await statfs(path).catch((cause: unknown) => {
-        throw storeFailure(cause, path)
-      })
-      isFull = bavail * bsize < minFree
-    }
-    if (isFull || database.reserve.isSpent) throw new IemsError('IEMS_STORE_FULL', { path })
+  constructor(deps: BlobsDeps) {
+    this.#deps = deps
   }
 
-  function stagedSmall(bytes: Buffer, hash: string): Staged {
+  #newId(kind: string): string {
+    return (
+      kind +
+      this.#deps.now().toString(36).padStart(TIME_DIGITS, '0') +
+      (this.#count++).toString(36).padStart(COUNT_DIGITS, '0') +
+      this.#run
+    )
+  }
+
+  async #requireSpace(): Promise<void> {
+    const at = performance.now()
+    if (this.#deps.minFree > 0 && at - this.#lookedAt >= SPACE_MS) {
+      this.#lookedAt = at
+      const { bavail, bsize } = await statfs(this.#deps.path).catch((cause: unknown) => {
+        throw storeFailure(cause, this.#deps.path)
+      })
+      this.#isFull = bavail * bsize < this.#deps.minFree
+    }
+    if (this.#isFull || this.#deps.database.reserve.isSpent)
+      throw new IemsError('IEMS_STORE_FULL', { path: this.#deps.path })
+  }
+
+  #stagedSmall(bytes: Buffer, hash: string): Staged {
     return {
       size: bytes.length,
       hash,
@@ -66,15 +77,15 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
       async *open(range) {
         yield range ? bytes.subarray(range.start, range.end) : bytes
       },
-      async keep() {
-        const id = newId(SMALL)
+      keep: async () => {
+        const id = this.#newId(SMALL)
         return { id, ops: [{ body: id, value: bytes }] }
       },
       async discard() {},
     }
   }
 
-  function stagedLarge(id: string, file: StagedFile, { size, hash }: Pick<Staged, 'size' | 'hash'>): Staged {
+  #stagedLarge(id: string, file: StagedFile, { size, hash }: Pick<Staged, 'size' | 'hash'>): Staged {
     return {
       size,
       ...(hash === undefined ? {} : { hash }),
@@ -87,9 +98,9 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     }
   }
 
-  async function stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
-    database.check()
-    await requireSpace()
+  async stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
+    this.#deps.database.check()
+    await this.#requireSpace()
     let id = ''
     let file: StagedFile | undefined
     let held: Uint8Array[] = []
@@ -98,8 +109,8 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
     const hash = createHash('sha256')
     const writeHeld = async () => {
       if (!file) {
-        id = newId(LARGE)
-        file = await files.stage(id)
+        id = this.#newId(LARGE)
+        file = await this.#deps.files.stage(id)
       }
       await file.write(Buffer.concat(held))
       held = []
@@ -113,40 +124,41 @@ export function createBlobs({ database, committer, files, path, now, minFree }: 
         size += chunk.byteLength
         if (heldSize > SMALL_SIZE) await writeHeld()
       }
-      if (!file) return stagedSmall(Buffer.concat(held), hash.digest('base64url'))
+      if (!file) return this.#stagedSmall(Buffer.concat(held), hash.digest('base64url'))
       if (heldSize > 0) await writeHeld()
       await file.end()
-      return stagedLarge(id, file, { size, hash: hash.digest('base64url') })
+      return this.#stagedLarge(id, file, { size, hash: hash.digest('base64url') })
     } catch (cause) {
       await file?.discard()
       throw cause
     }
   }
 
-  function readSmall(id: string): Buffer {
-    const bytes = database.attempt(() => records.getSync(bodyKey(id)))
+  #readSmall(id: string): Buffer {
+    const bytes = this.#deps.database.attempt(() => this.#deps.database.records.getSync(bodyKey(id)))
     if (!bytes) throw new IemsError('IEMS_BLOB_MISSING', { id })
     return bytes
   }
 
-  return {
-    stage,
-    async *open(id, range) {
-      if (isLarge(id)) yield* files.read(id, range)
-      else yield range ? readSmall(id).subarray(range.start, range.end) : readSmall(id)
-    },
-    async remove(id) {
-      if (isLarge(id)) await files.remove(id)
-      else await committer.removeBody(id)
-    },
-    async *list(after = '') {
-      // Files first: their letter is the smaller one.
-      for await (const id of files.list(after)) yield { id, since: timeOf(id) }
-      const from = after > SMALL ? after : SMALL
-      for await (const key of database.iterate(() => records.keys({ gt: bodyKey(from), lt: bodyKey(`${SMALL}~`) }))) {
-        const id = readBodyKey(key)
-        yield { id, since: timeOf(id) }
-      }
-    },
+  async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    if (isLarge(id)) yield* this.#deps.files.read(id, range)
+    else yield range ? this.#readSmall(id).subarray(range.start, range.end) : this.#readSmall(id)
+  }
+
+  async remove(id: string): Promise<void> {
+    if (isLarge(id)) await this.#deps.files.remove(id)
+    else await this.#deps.committer.removeBody(id)
+  }
+
+  async *list(after = ''): ReturnType<Blobs['list']> {
+    // Files first: their letter is the smaller one.
+    for await (const id of this.#deps.files.list(after)) yield { id, since: timeOf(id) }
+    const from = after > SMALL ? after : SMALL
+    for await (const key of this.#deps.database.iterate(() =>
+      this.#deps.database.records.keys({ gt: bodyKey(from), lt: bodyKey(`${SMALL}~`) }),
+    )) {
+      const id = readBodyKey(key)
+      yield { id, since: timeOf(id) }
+    }
   }
 }

@@ -105,95 +105,112 @@ export interface ReadersGate {
   release(isReleased: boolean): Promise<void>
 }
 
-export async function openDatabase({ path, size, minFree, readers }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({ readers, ...options }: DatabaseOptions): Promise<Database> {
+  const { path } = options
   const records = await openWithReserve(path, readers !== undefined)
-  let reserve: Reserve
   try {
     await migrate(records, path)
-    reserve = await openReserve({ path, size, minFree })
+    return new OpenDatabase({ path, records, reserve: await openReserve(options), readers })
   } catch (cause) {
     await records.close()
     throw storeFailure(cause, path)
   }
-  const closing = new AbortController()
-  let broken: IemsError | undefined
-  let failedAt = Number.NEGATIVE_INFINITY
-  let reopening: Promise<void> | undefined
+}
 
-  function checkOpen() {
-    if (closing.signal.aborted) throw new IemsError('IEMS_STORE_CLOSED')
+interface Opened extends Pick<Database, 'records' | 'reserve'> {
+  readonly path: string
+  readonly readers: ReadersGate | undefined
+}
+
+class OpenDatabase implements Database {
+  readonly records: Records
+  readonly reserve: Reserve
+  readonly #path: string
+  readonly #readers: ReadersGate | undefined
+  readonly #closing = new AbortController()
+  #broken: IemsError | undefined
+  #failedAt = Number.NEGATIVE_INFINITY
+  #reopening: Promise<void> | undefined
+
+  constructor({ path, records, reserve, readers }: Opened) {
+    this.#path = path
+    this.#readers = readers
+    this.records = records
+    this.reserve = reserve
   }
 
-  function check() {
-    checkOpen()
-    if (broken) throw broken
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw new IemsError('IEMS_STORE_CLOSED')
+  }
+
+  check(): void {
+    this.#checkOpen()
+    if (this.#broken) throw this.#broken
   }
 
   /** What was cut short by closing is not a failure of the disk. */
-  function explain(cause: unknown): IemsError {
-    return closing.signal.aborted
+  #explain(cause: unknown): IemsError {
+    return this.#closing.signal.aborted
       ? new IemsError('IEMS_STORE_CLOSED', {}, cause)
-      : (broken ?? storeFailure(cause, path))
+      : (this.#broken ?? storeFailure(cause, this.#path))
   }
 
-  async function reopen(reopened: () => void, waitMs: number): Promise<void> {
+  async #reopen(reopened: () => void, waitMs: number): Promise<void> {
     for (let ms = waitMs; ; ms = REOPEN_MS) {
-      if (ms > 0) await delay(ms, undefined, { ref: false, signal: closing.signal }).catch(() => undefined)
-      if (closing.signal.aborted) return
+      if (ms > 0) await delay(ms, undefined, { ref: false, signal: this.#closing.signal }).catch(() => undefined)
+      if (this.#closing.signal.aborted) return
       try {
-        if (broken?.code === 'IEMS_STORE_FULL') {
-          await reserve.spend()
-          if ((await reserve.free()) < (await octetsToOpen(path))) continue
+        if (this.#broken?.code === 'IEMS_STORE_FULL') {
+          await this.reserve.spend()
+          if ((await this.reserve.free()) < (await octetsToOpen(this.#path))) continue
         }
-        await readers?.release(true)
-        await records.close()
-        await records.open()
-        broken = undefined
+        await this.#readers?.release(true)
+        await this.records.close()
+        await this.records.open()
+        this.#broken = undefined
         reopened()
-        await readers?.release(false)
+        await this.#readers?.release(false)
         return
       } catch (cause) {
-        broken = storeFailure(cause, path)
+        this.#broken = storeFailure(cause, this.#path)
       }
     }
   }
 
-  return {
-    records,
-    reserve,
-    check,
-    attempt(read) {
-      checkOpen()
-      try {
-        return read()
-      } catch (cause) {
-        throw explain(cause)
-      }
-    },
-    async *iterate(read) {
-      checkOpen()
-      try {
-        yield* read()
-      } catch (cause) {
-        throw explain(cause)
-      }
-    },
-    fail(cause, reopened) {
-      const error = explain(cause)
-      if (!broken && !closing.signal.aborted) {
-        broken = error
-        const now = performance.now()
-        // At once when it may have been a passing thing, slowly when it goes on.
-        reopening = reopen(reopened, now - failedAt < REOPEN_MS ? REOPEN_MS : 0)
-        failedAt = now
-      }
-      return error
-    },
-    async close() {
-      closing.abort()
-      await reopening
-      await reserve.close()
-      await records.close()
-    },
+  attempt<T>(read: () => T): T {
+    this.#checkOpen()
+    try {
+      return read()
+    } catch (cause) {
+      throw this.#explain(cause)
+    }
+  }
+
+  async *iterate<T>(read: () => AsyncIterable<T>): AsyncGenerator<T> {
+    this.#checkOpen()
+    try {
+      yield* read()
+    } catch (cause) {
+      throw this.#explain(cause)
+    }
+  }
+
+  fail(cause: unknown, reopened: () => void): IemsError {
+    const error = this.#explain(cause)
+    if (!this.#broken && !this.#closing.signal.aborted) {
+      this.#broken = error
+      const now = performance.now()
+      // At once when it may have been a passing thing, slowly when it goes on.
+      this.#reopening = this.#reopen(reopened, now - this.#failedAt < REOPEN_MS ? REOPEN_MS : 0)
+      this.#failedAt = now
+    }
+    return error
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#reopening
+    await this.reserve.close()
+    await this.records.close()
   }
 }

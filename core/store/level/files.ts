@@ -76,76 +76,93 @@ async function tidy(root: string): Promise<void> {
 
 /** Files below a folder, in folders of half an hour by the time in their ids: so they are listed in order. */
 export async function openFiles(root: string): Promise<Files> {
-  await tidy(root).catch((cause: unknown) => {
-    throw storeFailure(cause, root)
-  })
-  return filesIn(root)
+  await explained(tidy(root), root)
+  return new FilesBelow(root)
 }
 
+/** Gives a failure of the disk its code. */
+const explained = <T>(work: Promise<T>, path: string): Promise<T> =>
+  work.catch((cause: unknown) => {
+    throw storeFailure(cause, path)
+  })
+
+const folderOf = (id: string) => id.slice(1, 6)
+
 /** The files of a folder that has been opened, perhaps by another thread. */
-export function filesIn(root: string): Files {
-  const guarded = <T>(work: Promise<T>): Promise<T> =>
-    work.catch((cause: unknown) => {
-      throw storeFailure(cause, root)
-    })
-  const folderOf = (id: string) => id.slice(1, 6)
-  const pathOf = (id: string) => join(root, folderOf(id), id)
+export class FilesBelow implements Files {
+  readonly #root: string
+  #keepers = 0
+  readonly #postponed = new Set<string>()
 
-  let keepers = 0
-  const postponed = new Set<string>()
-
-  async function keep(path: string, id: string): Promise<void> {
-    await syncFile(path)
-    const folder = join(root, folderOf(id))
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
-    await rename(path, pathOf(id))
-    await syncFolder(folder)
-    if (made !== undefined) await syncFolder(root)
+  constructor(root: string) {
+    this.#root = root
   }
 
-  return {
-    async stage(id) {
-      const path = join(root, STAGING, id)
-      const file = await guarded(open(path, 'wx', 0o600))
-      let kept = false
-      return {
-        write: (bytes) => guarded(file.appendFile(bytes)),
-        end: () => guarded(file.close()),
-        read: (range) => readFrom(kept ? pathOf(id) : path, id, range),
-        async keep() {
-          await guarded(keep(path, id))
-          kept = true
-        },
-        async discard() {
-          if (kept) return
-          await guarded(file.close())
-          await guarded(rm(path, { force: true }))
-        },
-      }
-    },
-    read: (id, range) => readFrom(pathOf(id), id, range),
-    async remove(id) {
-      if (keepers > 0) postponed.add(id)
-      else await guarded(rm(pathOf(id), { force: true }))
-    },
-    keepAll() {
-      keepers++
-      let isReleased = false
-      return async () => {
-        if (isReleased) return
-        isReleased = true
-        if (--keepers > 0) return
-        // A process that ends before leaves them to the sweep.
-        const ids = [...postponed]
-        postponed.clear()
-        for (const id of ids) await guarded(rm(pathOf(id), { force: true }))
-      }
-    },
-    async *list(after) {
-      for (const folder of await guarded(foldersIn(root))) {
-        if (folder < folderOf(after)) continue
-        for (const id of (await guarded(readdir(join(root, folder)))).sort()) if (id > after) yield id
-      }
-    },
+  #explained<T>(work: Promise<T>): Promise<T> {
+    return explained(work, this.#root)
+  }
+
+  #pathOf(id: string): string {
+    return join(this.#root, folderOf(id), id)
+  }
+
+  async #keep(path: string, id: string): Promise<void> {
+    await syncFile(path)
+    const folder = join(this.#root, folderOf(id))
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(path, this.#pathOf(id))
+    await syncFolder(folder)
+    if (made !== undefined) await syncFolder(this.#root)
+  }
+
+  async stage(id: string): Promise<StagedFile> {
+    const path = join(this.#root, STAGING, id)
+    const file = await this.#explained(open(path, 'wx', 0o600))
+    let kept = false
+    return {
+      write: (bytes) => this.#explained(file.appendFile(bytes)),
+      end: () => this.#explained(file.close()),
+      read: (range) => readFrom(kept ? this.#pathOf(id) : path, id, range),
+      keep: async () => {
+        await this.#explained(this.#keep(path, id))
+        kept = true
+      },
+      discard: async () => {
+        if (kept) return
+        await this.#explained(file.close())
+        await this.#explained(rm(path, { force: true }))
+      },
+    }
+  }
+
+  read(id: string, range?: ByteRange): AsyncIterable<Uint8Array> {
+    return readFrom(this.#pathOf(id), id, range)
+  }
+
+  async remove(id: string): Promise<void> {
+    if (this.#keepers > 0) this.#postponed.add(id)
+    else await this.#explained(rm(this.#pathOf(id), { force: true }))
+  }
+
+  keepAll(): () => Promise<void> {
+    this.#keepers++
+    let isReleased = false
+    return async () => {
+      if (isReleased) return
+      isReleased = true
+      if (--this.#keepers > 0) return
+      // A process that ends before leaves them to the sweep.
+      const ids = [...this.#postponed]
+      this.#postponed.clear()
+      for (const id of ids) await this.#explained(rm(this.#pathOf(id), { force: true }))
+    }
+  }
+
+  async *list(after: string): AsyncGenerator<string> {
+    for (const folder of await this.#explained(foldersIn(this.#root))) {
+      if (folder < folderOf(after)) continue
+      const ids = await this.#explained(readdir(join(this.#root, folder)))
+      for (const id of ids.sort()) if (id > after) yield id
+    }
   }
 }

@@ -8,8 +8,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Check, Key, Op, Value } from '../store.ts'
 import type { Batch, Database } from './database.ts'
-import { type DueList, type Move, nameOf, spotOf } from './due-list.ts'
+import type { DueList } from './due-list.ts'
 import { asBuffer, bodyKey, dueKey, EMPTY, pointerKey, recordKey, timeBytes, wholeMs } from './key-layout.ts'
+import { type Move, nameOf, spotOf } from './lane-memory.ts'
 
 /** One batch takes at most so many, so that the first in it does not wait for ever. */
 const GROUP = { octets: 8 * 1024 * 1024, commits: 250 }
@@ -35,8 +36,6 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-export type Committer = ReturnType<typeof createCommitter>
-
 function inLane(lane: string, key: Key): { readonly lane: string; readonly key: Buffer } {
   if (lane.includes('\0')) throw new RangeError('a lane has no NUL in its name')
   return { lane, key: asBuffer(key) }
@@ -58,91 +57,107 @@ function conditionOf(check: Check): Condition {
 }
 
 /** A batch being put together: the checks of each commit see what those before it in the batch have changed. */
-function createGroup({ records }: Database, dueList: DueList, when: number) {
-  const batch: Batch = records.batch()
-  const changed = new Map<string, Buffer | undefined>()
-  /** When each key that was moved in this batch is due after it. */
-  const times = new Map<string, number | undefined>()
-  const moves: Move[] = []
+class Group {
+  readonly batch: Batch
+  readonly moves: Move[] = []
   /** What was moved, or had to be free. */
-  const spots = new Set<string>()
+  readonly spots = new Set<string>()
+  readonly #records: Database['records']
+  readonly #dueList: DueList
+  readonly #when: number
+  readonly #changed = new Map<string, Buffer | undefined>()
+  /** When each key that was moved in this batch is due after it. */
+  readonly #times = new Map<string, number | undefined>()
 
-  /** A move ends the lease. */
-  const isFree = (lane: string, key: Buffer) => times.has(spotOf(lane, nameOf(key))) || !dueList.isLeased(lane, key)
-
-  function read(at: Buffer): Buffer | undefined {
-    const name = nameOf(at)
-    return changed.has(name) ? changed.get(name) : records.getSync(at)
+  constructor({ records }: Database, dueList: DueList, when: number) {
+    this.batch = records.batch()
+    this.#records = records
+    this.#dueList = dueList
+    this.#when = when
   }
 
-  function holds(condition: Condition): boolean {
+  add({ steps, conditions }: Waiting): boolean {
+    if (!conditions.every((condition) => this.#holds(condition))) return false
+    for (const step of steps) this.#apply(step)
+    return true
+  }
+
+  /** A move ends the lease. */
+  #isFree(lane: string, key: Buffer): boolean {
+    return this.#times.has(spotOf(lane, nameOf(key))) || !this.#dueList.isLeased(lane, key)
+  }
+
+  #read(at: Buffer): Buffer | undefined {
+    const name = nameOf(at)
+    return this.#changed.has(name) ? this.#changed.get(name) : this.#records.getSync(at)
+  }
+
+  #holds(condition: Condition): boolean {
     if ('lane' in condition) {
       const { lane, key, lease } = condition
       const spot = spotOf(lane, nameOf(key))
-      if (lease !== 'none') return !times.has(spot) && dueList.holdsLease(lane, key, lease)
-      spots.add(spot)
-      return isFree(lane, key)
+      if (lease !== 'none') return !this.#times.has(spot) && this.#dueList.holdsLease(lane, key, lease)
+      this.spots.add(spot)
+      return this.#isFree(lane, key)
     }
-    const value = read(condition.record)
+    const value = this.#read(condition.record)
     if (condition.is === 'absent') return value === undefined
     return value !== undefined && (condition.is === 'present' || value.equals(condition.is))
   }
 
-  function move({ lane, key, in: ms, ifFree }: Extract<Step, { lane: string }>) {
+  #move({ lane, key, in: ms, ifFree }: Extract<Step, { lane: string }>): void {
     const spot = spotOf(lane, nameOf(key))
-    const before = times.has(spot) ? times.get(spot) : dueList.diskAt(lane, key)
-    if (ifFree && (before === undefined || !isFree(lane, key))) return
-    const at = ms === undefined ? undefined : wholeMs(when + ms)
-    if (before !== undefined) batch.del(dueKey(lane, before, key))
-    if (at !== undefined) batch.put(dueKey(lane, at, key), EMPTY).put(pointerKey(lane, key), timeBytes(at))
-    else if (before !== undefined) batch.del(pointerKey(lane, key))
-    times.set(spot, at)
-    spots.add(spot)
-    moves.push({ lane, key, before, at })
+    const before = this.#times.has(spot) ? this.#times.get(spot) : this.#dueList.diskAt(lane, key)
+    if (ifFree && (before === undefined || !this.#isFree(lane, key))) return
+    const at = ms === undefined ? undefined : wholeMs(this.#when + ms)
+    if (before !== undefined) this.batch.del(dueKey(lane, before, key))
+    if (at !== undefined) this.batch.put(dueKey(lane, at, key), EMPTY).put(pointerKey(lane, key), timeBytes(at))
+    else if (before !== undefined) this.batch.del(pointerKey(lane, key))
+    this.#times.set(spot, at)
+    this.spots.add(spot)
+    this.moves.push({ lane, key, before, at })
   }
 
-  function apply(step: Step) {
-    if ('lane' in step) move(step)
+  #apply(step: Step): void {
+    if ('lane' in step) this.#move(step)
     else if ('put' in step) {
-      batch.put(step.put, step.value)
-      changed.set(nameOf(step.put), step.value)
+      this.batch.put(step.put, step.value)
+      this.#changed.set(nameOf(step.put), step.value)
     } else {
-      batch.del(step.del)
-      changed.set(nameOf(step.del), undefined)
+      this.batch.del(step.del)
+      this.#changed.set(nameOf(step.del), undefined)
     }
-  }
-
-  return {
-    batch,
-    spots,
-    moves,
-    add({ steps, conditions }: Waiting): boolean {
-      if (!conditions.every(holds)) return false
-      steps.forEach(apply)
-      return true
-    },
   }
 }
 
-export function createCommitter(database: Database, dueList: DueList, now: () => number) {
-  const waiting: Waiting[] = []
-  let running: Promise<void> | undefined
+export class Committer {
+  readonly #database: Database
+  readonly #dueList: DueList
+  readonly #now: () => number
+  readonly #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+
+  constructor(database: Database, dueList: DueList, now: () => number) {
+    this.#database = database
+    this.#dueList = dueList
+    this.#now = now
+  }
 
   /** As many of those who wait as fit into one batch. */
-  function nextOnes(): Waiting[] {
+  #nextOnes(): Waiting[] {
     let octets = 0
-    const end = waiting.findIndex((one, index) => {
+    const end = this.#waiting.findIndex((one, index) => {
       octets += one.octets
       return index > 0 && (octets > GROUP.octets || index >= GROUP.commits)
     })
-    return waiting.splice(0, end < 0 ? waiting.length : end)
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
   }
 
-  async function write(ones: readonly Waiting[]): Promise<void> {
-    database.check()
-    const group = createGroup(database, dueList, now())
+  async #write(ones: readonly Waiting[]): Promise<void> {
+    this.#database.check()
+    const group = new Group(this.#database, this.#dueList, this.#now())
     const done = ones.map((one) => group.add(one))
-    const finish = dueList.begin(group.spots)
+    const finish = this.#dueList.begin(group.spots)
     let written: readonly Move[] = []
     try {
       if (group.batch.length > 0) await group.batch.write({ sync: ones.some(({ idle }) => !idle) })
@@ -155,44 +170,44 @@ export function createCommitter(database: Database, dueList: DueList, now: () =>
     for (const [index, { resolve }] of ones.entries()) resolve(done[index] === true)
   }
 
-  async function run(): Promise<void> {
-    while (waiting.length > 0) {
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
       // One turn of the loop for those who were answered just now or whose data lie in a socket.
       await turn()
-      const ones = nextOnes()
+      const ones = this.#nextOnes()
       try {
-        await write(ones)
+        await this.#write(ones)
       } catch (cause) {
-        const error = database.fail(cause, dueList.reload)
+        const error = this.#database.fail(cause, () => this.#dueList.reload())
         for (const { reject } of ones) reject(error)
       }
     }
-    running = undefined
+    this.#running = undefined
   }
 
-  async function enqueue(commit: Omit<Waiting, 'resolve' | 'reject'>): Promise<boolean> {
-    database.check()
+  async #enqueue(commit: Omit<Waiting, 'resolve' | 'reject'>): Promise<boolean> {
+    this.#database.check()
     return new Promise((resolve, reject) => {
-      waiting.push({ ...commit, resolve, reject })
-      running ??= run()
+      this.#waiting.push({ ...commit, resolve, reject })
+      this.#running ??= this.#run()
     })
   }
 
-  return {
-    async commit(ops: readonly Op[], checks: readonly Check[]): Promise<boolean> {
-      // What is left of a full disk is for those who free space.
-      if (!ops.some((op) => 'del' in op || 'undue' in op)) database.reserve.requireRoom()
-      let octets = 0
-      for (const op of ops) octets += OP_OCTETS + ('value' in op ? op.value.byteLength : 0)
-      return enqueue({ steps: ops.map(stepOf), conditions: checks.map(conditionOf), octets })
-    },
-    /** Removes a small blob, in company. */
-    async removeBody(id: string): Promise<void> {
-      await enqueue({ steps: [{ del: bodyKey(id) }], conditions: [], octets: OP_OCTETS, idle: true })
-    },
-    /** Resolves when all who wait have been answered. */
-    async finish(): Promise<void> {
-      await running
-    },
+  async commit(ops: readonly Op[], checks: readonly Check[]): Promise<boolean> {
+    // What is left of a full disk is for those who free space.
+    if (!ops.some((op) => 'del' in op || 'undue' in op)) this.#database.reserve.requireRoom()
+    let octets = 0
+    for (const op of ops) octets += OP_OCTETS + ('value' in op ? op.value.byteLength : 0)
+    return this.#enqueue({ steps: ops.map(stepOf), conditions: checks.map(conditionOf), octets })
+  }
+
+  /** Removes a small blob, in company. */
+  async removeBody(id: string): Promise<void> {
+    await this.#enqueue({ steps: [{ del: bodyKey(id) }], conditions: [], octets: OP_OCTETS, idle: true })
+  }
+
+  /** Resolves when all who wait have been answered. */
+  async finish(): Promise<void> {
+    await this.#running
   }
 }

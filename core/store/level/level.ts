@@ -6,12 +6,12 @@
 import { join } from 'node:path'
 import { createHints } from '../hints.ts'
 import type { Range, Store } from '../store.ts'
-import { createBlobs } from './blobs.ts'
+import { LevelBlobs } from './blobs.ts'
 import { openDatabase, type ReadersGate, type Records } from './database.ts'
-import { createDueList } from './due-list.ts'
+import { DueList } from './due-list.ts'
 import { dumpStore } from './dump.ts'
 import { openFiles } from './files.ts'
-import { createCommitter } from './group-commit.ts'
+import { Committer } from './group-commit.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
 
 export interface LevelStoreOptions {
@@ -50,8 +50,9 @@ export async function levelStore({
     await database.close()
     throw cause
   })
-  const dueList = createDueList(database, now)
-  const committer = createCommitter(database, dueList, now)
+  const dueList = new DueList(database, now)
+  const committer = new Committer(database, dueList, now)
+  const blobs = new LevelBlobs({ database, committer, files, path, now, minFree })
   const hints = createHints()
 
   return {
@@ -59,16 +60,21 @@ export async function levelStore({
     get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
     scan: (range) => database.iterate(() => scanRecords(records, range)),
     commit: (ops, checks = []) => committer.commit(ops, checks),
-    take: dueList.take,
+    take: (lane, limit, leaseMs) => dueList.take(lane, limit, leaseMs),
     renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),
     lanes: (prefix) => database.iterate(() => dueList.lanes(prefix)),
     dueAt: async (lane, key) => database.attempt(() => dueList.dueAt(lane, key)),
     isLeased: async (lane, key) => database.attempt(() => dueList.isLeased(lane, key)),
     due: (lane, limit) => database.iterate(() => dueList.due(lane, limit)),
-    watch: dueList.watch,
+    watch: (prefix, wake) => dueList.watch(prefix, wake),
     publish: hints.publish,
     subscribe: hints.subscribe,
-    blobs: createBlobs({ database, committer, files, path, now, minFree }),
+    blobs: {
+      stage: (source) => blobs.stage(source),
+      open: (id, range) => blobs.open(id, range),
+      remove: (id) => blobs.remove(id),
+      list: (after) => blobs.list(after),
+    },
     dump: () => dumpStore(database, files),
     async close() {
       hints.close()

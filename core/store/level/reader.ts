@@ -11,10 +11,10 @@ import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
 import { openStoreHandle } from '../remote/handle.ts'
 import type { Store } from '../store.ts'
-import { createBlobs } from './blobs.ts'
+import { LevelBlobs } from './blobs.ts'
 import { openRecords, type Records } from './database.ts'
 import { storeFailure } from './errors.ts'
-import { filesIn } from './files.ts'
+import { FilesBelow } from './files.ts'
 import { recordKey } from './key-layout.ts'
 import { scanRecords } from './level.ts'
 import { reserveFile } from './reserve.ts'
@@ -42,7 +42,7 @@ export async function openLevelReader({
   const records = await openRecords(path, true)
   const gate = new Gate(records, path)
   const owner = openStoreHandle(port, { now, release: (isReleased) => gate.release(isReleased) })
-  const blobs = createBlobs({
+  const blobs = new LevelBlobs({
     database: {
       records,
       check: () => gate.check(),
@@ -51,7 +51,7 @@ export async function openLevelReader({
       reserve: reserveOf(path, reserve),
     },
     committer: { removeBody: (id) => owner.blobs.remove(id) },
-    files: filesIn(join(path, 'blobs')),
+    files: new FilesBelow(join(path, 'blobs')),
     path,
     now,
     minFree,
@@ -61,7 +61,8 @@ export async function openLevelReader({
     get: async (key) => (gate.isOpen ? gate.attempt(() => records.getSync(recordKey(key))) : owner.get(key)),
     scan: (range) => (gate.isOpen ? gate.iterate(() => scanRecords(records, range)) : owner.scan(range)),
     blobs: {
-      ...blobs,
+      stage: (source) => blobs.stage(source),
+      remove: (id) => blobs.remove(id),
       open: (id, range) => (gate.isOpen ? blobs.open(id, range) : owner.blobs.open(id, range)),
       list: (after) => (gate.isOpen ? blobs.list(after) : owner.blobs.list(after)),
     },

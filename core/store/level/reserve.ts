@@ -38,71 +38,90 @@ const PART_OF_DISK = 1 / 4
 
 export const reserveFile = (path: string) => join(path, 'reserve')
 
-export async function openReserve({ path, size: wanted, minFree }: ReserveOptions): Promise<Reserve> {
-  const file = reserveFile(path)
-  let isSpent = false
-  let isScarce = false
-  let timer: NodeJS.Timeout | undefined
-  let looking: Promise<void> = Promise.resolve()
-  let isClosed = false
+export async function openReserve(options: ReserveOptions): Promise<Reserve> {
+  const reserve = new ReserveFile(options)
+  await reserve.open()
+  return reserve
+}
 
-  const space = async () => {
-    const { bavail, blocks, bsize } = await statfs(path)
-    return { free: bavail * bsize, size: Math.min(wanted, Math.floor(blocks * bsize * PART_OF_DISK)) }
+class ReserveFile implements Reserve {
+  readonly #options: ReserveOptions
+  readonly #file: string
+  #isSpent = false
+  #isScarce = false
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor(options: ReserveOptions) {
+    this.#options = options
+    this.#file = reserveFile(options.path)
+  }
+
+  get isSpent(): boolean {
+    return this.#isSpent
+  }
+
+  async open(): Promise<void> {
+    if (this.#options.size === 0 || (await stat(this.#file).catch(() => undefined))) return
+    this.#isSpent = true
+    await this.#look().catch(() => this.#discardNew())
+    this.#watch()
+  }
+
+  #discardNew(): Promise<void> {
+    return rm(`${this.#file}.new`, { force: true })
+  }
+
+  async #space() {
+    const { bavail, blocks, bsize } = await statfs(this.#options.path)
+    return { free: bavail * bsize, size: Math.min(this.#options.size, Math.floor(blocks * bsize * PART_OF_DISK)) }
   }
 
   /** Looks at the disk; makes the file again when there is room for it and as much to spare. */
-  async function look(): Promise<void> {
-    const { free, size } = await space()
-    isScarce = free < size / 2
-    if (free < minFree + size * 1.25) return
-    await fill(`${file}.new`, size)
-    await rename(`${file}.new`, file)
-    isSpent = false
-    isScarce = false
+  async #look(): Promise<void> {
+    const { free, size } = await this.#space()
+    this.#isScarce = free < size / 2
+    if (free < this.#options.minFree + size * 1.25) return
+    await fill(`${this.#file}.new`, size)
+    await rename(`${this.#file}.new`, this.#file)
+    this.#isSpent = false
+    this.#isScarce = false
   }
 
-  function watch(): void {
-    if (isClosed || timer || !isSpent) return
-    timer = setTimeout(() => {
-      timer = undefined
-      looking = look()
-        .catch(() => rm(`${file}.new`, { force: true }))
+  #watch(): void {
+    if (this.#isClosed || this.#timer || !this.#isSpent) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#looking = this.#look()
+        .catch(() => this.#discardNew())
         // A folder that cannot be looked at is said by those who read and write in it.
         .catch(() => {})
-        .finally(watch)
+        .finally(() => this.#watch())
     }, LOOK_MS)
-    timer.unref()
+    this.#timer.unref()
   }
 
-  async function spend(): Promise<void> {
-    if (wanted === 0) return
-    isSpent = true
-    await looking
-    await rm(file, { force: true })
-    watch()
+  async spend(): Promise<void> {
+    if (this.#options.size === 0) return
+    this.#isSpent = true
+    await this.#looking
+    await rm(this.#file, { force: true })
+    this.#watch()
   }
 
-  if (wanted > 0 && !(await stat(file).catch(() => undefined))) {
-    isSpent = true
-    await look().catch(() => rm(`${file}.new`, { force: true }))
-    watch()
+  requireRoom(): void {
+    if (this.#isSpent && this.#isScarce) throw new IemsError('IEMS_STORE_FULL', { path: this.#options.path })
   }
 
-  return {
-    get isSpent() {
-      return isSpent
-    },
-    spend,
-    requireRoom() {
-      if (isSpent && isScarce) throw new IemsError('IEMS_STORE_FULL', { path })
-    },
-    free: async () => (await space()).free,
-    async close() {
-      isClosed = true
-      clearTimeout(timer)
-      await looking
-    },
+  async free(): Promise<number> {
+    return (await this.#space()).free
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#looking
   }
 }
 
