@@ -5,9 +5,12 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { imap } from 'iems/plugins/imap'
 import { quota } from 'iems/plugins/quota'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { memoryStore, testClock } from '../../core/testing/index.ts'
+import { createDirectoryKernel } from '../support/directory.ts'
+import { talkTo } from '../support/imap-talk.ts'
 import { contentOf, createMailKernel, type MailKernel } from '../support/mailstore.ts'
 import { NAMES, openQuota } from '../support/quota-process.ts'
 import { tempFolder } from '../support/running-server.ts'
@@ -298,4 +301,32 @@ test('reports go out by mail, for all and for one domain', async (t) => {
     assert.match(content, new RegExp(`^Subject: ${subject}\r$`, 'm'))
     assert.match(content, /Content-Disposition: attachment; filename="quota.html"/)
   }
+})
+
+test('SETQUOTA is for administrators', async (t) => {
+  const kernel = await createDirectoryKernel(t, {
+    channels: { imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }) },
+    plugins: [quota({ default: { messages: 5 } })],
+  })
+  await kernel.make({ add: { kind: 'domain', name: 'here.test' } })
+  for (const name of ['ann', 'root']) {
+    const roles = name === 'root' ? ['admin'] : []
+    await kernel.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: 'secret', roles } })
+  }
+  const ask = async (name: string, command: string) => {
+    const client = await talkTo(t, kernel.door('imap').port ?? 0)
+    await client.line()
+    await client.command(`LOGIN ${name} secret`)
+    const answer = (await client.command(command)).join('\n')
+    client.close()
+    return answer
+  }
+  assert.match(await ask('ann', 'CAPABILITY'), /^(?!.*QUOTASET)/)
+  assert.match(await ask('root', 'CAPABILITY'), /QUOTASET/)
+  assert.match(await ask('ann', 'SETQUOTA ann (STORAGE 100)'), /NO \[NOPERM\]/)
+  assert.match(await ask('root', 'SETQUOTA ann (STORAGE 100)'), /\* QUOTA ann \(STORAGE 0 100\)\s+OK/)
+  assert.match(await ask('ann', 'GETQUOTAROOT INBOX'), /\* QUOTA ann \(STORAGE 0 100\)/)
+  assert.match(await ask('root', 'SETQUOTA ann (X 1)'), /NO \[CANNOT\]/)
+  assert.match(await ask('root', 'SETQUOTA nobody ()'), /NO \[NONEXISTENT\]/)
+  assert.match(await ask('root', 'SETQUOTA ann (MESSAGE 9 STORAGE 7)'), /\(STORAGE 0 7 MESSAGE 0 9\)/)
 })

@@ -1,6 +1,7 @@
 /**
  * What is announced: all that works, and nothing else.
  */
+import { ADMIN } from 'iems'
 import type { CommandContext } from './context.ts'
 
 const BEFORE = 'IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE'
@@ -26,6 +27,7 @@ export function capabilities(session: CommandContext): string {
     )
   } else {
     words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
+    if (parts.quotas && account.roles.includes(ADMIN)) words.push('QUOTASET')
     if (parts.options.jmapSession !== undefined) words.push('JMAPACCESS')
     const { messagesPerCommand } = parts.options.limits
     if (messagesPerCommand !== undefined) words.push(`MESSAGELIMIT=${messagesPerCommand}`)

@@ -4,6 +4,7 @@
  */
 import type { Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
+import type { QuotasApi } from '../../mailbox/quota/api.ts'
 import type { Entry, Mailbox, MailQueryApi, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
 import type { Cursor } from './grammar/cursor.ts'
@@ -21,6 +22,8 @@ export interface SessionDeps {
   readonly options: Options
   readonly log: Log
   readonly mail: MailStoreApi
+  /** For administrators that set quotas; undefined without a plugin that keeps them. */
+  readonly quotas: QuotasApi | undefined
   readonly accounts: AccountsApi
   readonly query: MailQueryApi
   readonly keywords: Keywords
@@ -45,7 +48,7 @@ export interface CommandContext {
   readonly mail: MailStoreApi
   readonly output: LineWriter
   /** Undefined until the client has logged in. */
-  readonly account: { readonly id: string; readonly user: string } | undefined
+  readonly account: { readonly id: string; readonly user: string; readonly roles: readonly string[] } | undefined
   readonly names: Names | undefined
   /** The selected mailbox. */
   readonly view: View | undefined

@@ -5,6 +5,7 @@
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
+import { Quotas } from '../../mailbox/quota/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { capabilities } from './capabilities.ts'
 import type { SessionDeps } from './context.ts'
@@ -17,6 +18,7 @@ export const imap = definePlugin({
   name: 'imap',
   config: options,
   needs: [Accounts, MailStore, MailQuery],
+  wants: [Quotas],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
     const kept = { keywords: createKeywords(), unseen: createUnseen() }
@@ -57,6 +59,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
       mail: ctx.use(MailStore),
       query: ctx.use(MailQuery),
       accounts: ctx.use(Accounts),
+      quotas: ctx.find(Quotas),
       ...kept,
       hostname: ctx.hostname,
       now: () => ctx.clock.now(),

@@ -27,7 +27,7 @@ export class Session implements CommandContext {
   readonly #notices = new Notices(this, (why) => this.#close(why))
   readonly #reader = new CommandReader(this)
   readonly parts: SessionDeps
-  account: { readonly id: string; readonly user: string } | undefined
+  account: { readonly id: string; readonly user: string; readonly roles: readonly string[] } | undefined
   names: Names | undefined
   view: View | undefined
   readonly enabled = new Set<string>()
@@ -233,12 +233,12 @@ export class Session implements CommandContext {
 
   // --- who it is ---
 
-  async logIn({ user, account }: Identity): Promise<boolean> {
+  async logIn({ user, account, roles = [] }: Identity): Promise<boolean> {
     const { accounts, options } = this.parts
     const found = account === undefined ? undefined : await accounts.byId(account)
     if (!found) return false
     const shared = options.shared === undefined ? undefined : await accounts.byName(options.shared)
-    this.account = { id: found.id, user }
+    this.account = { id: found.id, user, roles }
     // Groups may have changed, and with them what a client that waits may be told of another account's mailbox.
     this.parts.open.onRechecked(() => {
       if (this.view && this.view.mailbox.account !== this.account?.id) this.#notices.wake()

@@ -66,8 +66,11 @@ async function* streamed(text: AsyncIterable<string>, { place }: Inserted, added
   if (place === 'bottom') yield `\r\n${added}`
 }
 
-function changeOf(part: MimePart, insertions: readonly Insertion[]): PartChange {
+function changeOf(part: MimePart, wanted: readonly Insertion[]): PartChange {
   const isHtml = part.subtype === 'html'
+  // HTML of an image alone has no words.
+  const insertions = wanted.filter(({ text }) => isHtml || text !== '')
+  if (insertions.length === 0) return {}
   const form = formOf(part)
   const insert = (text: string, one: Insertion) =>
     isHtml ? insertHtml(text, { ...one, text: one.html }) : insertPlain(text, one, form)
@@ -77,19 +80,36 @@ function changeOf(part: MimePart, insertions: readonly Insertion[]): PartChange 
   }
 }
 
-async function contains(message: Rewritable, targets: readonly Target[], { text }: Insertion): Promise<boolean> {
-  const wanted = bare(text)
-  for (const { part } of targets) {
-    const found = await textOf(message, part)
-    if (bare(part.subtype === 'html' ? fromHtml(found) : found).includes(wanted)) return true
+interface Look {
+  readonly isPgp: boolean
+  /** Those that are in the message already. */
+  readonly known: ReadonlySet<Insertion>
+}
+
+type Targets = Readonly<Record<'top' | 'bottom', readonly Target[]>>
+
+/** Reads each text once, whatever the number of insertions. */
+async function look(message: Rewritable, targets: Targets, wanted: readonly Insertion[]): Promise<Look> {
+  const known = new Set<Insertion>()
+  const texts = new Map([...targets.top, ...targets.bottom].map(({ part, path }) => [nameOf(path), part]))
+  for (const [name, part] of texts) {
+    const text = await textOf(message, part)
+    if (PGP.test(text)) return { isPgp: true, known }
+    const said = bare(part.subtype === 'html' ? fromHtml(text) : text)
+    for (const one of wanted) {
+      const words = bare(one.text)
+      const isHere = targets[one.place].some(({ path }) => nameOf(path) === name)
+      if (one.oncePerThread && isHere && words !== '' && said.includes(words)) known.add(one)
+    }
   }
-  return false
+  return { isPgp: false, known }
 }
 
 /** As a part beside the others. */
-const newPart = ({ text }: Insertion): NewPart => ({
-  type: 'text/plain',
-  content: text.replace(/\r?\n/g, '\r\n'),
+const newPart = ({ text, html }: Insertion): NewPart => ({
+  ...(text === ''
+    ? { type: 'text/html', content: html }
+    : { type: 'text/plain', content: text.replace(/\r?\n/g, '\r\n') }),
   disposition: 'inline',
 })
 
@@ -118,15 +138,10 @@ export async function insertTexts(message: Rewritable, wanted: readonly Insertio
   const obstacle = obstacleIn(root)
   if (obstacle) return leave(obstacle)
   const targets = { top: targetsIn(root, 'top'), bottom: targetsIn(root, 'bottom') }
-  for (const { part } of [...targets.top, ...targets.bottom])
-    if (PGP.test(await textOf(message, part))) return leave('signed or encrypted (PGP)')
-  const notes: string[] = []
-  const insertions: Insertion[] = []
-  for (const one of wanted) {
-    if (one.oncePerThread && (await contains(message, targets[one.place], one)))
-      notes.push(`${one.name}: left out: it is in the message already`)
-    else insertions.push(one)
-  }
+  const { isPgp, known } = await look(message, targets, wanted)
+  if (isPgp) return leave('signed or encrypted (PGP)')
+  const insertions = wanted.filter((one) => !known.has(one))
+  const notes = [...known].map(({ name }) => `${name}: left out: it is in the message already`)
   if (insertions.length === 0) return { content: undefined, notes }
   const done = await rewrite(message, root, targets, insertions)
   return { content: done.content, notes: [...notes, ...done.notes] }
@@ -135,7 +150,7 @@ export async function insertTexts(message: Rewritable, wanted: readonly Insertio
 async function rewrite(
   message: Rewritable,
   root: MimePart,
-  targets: Readonly<Record<'top' | 'bottom', readonly Target[]>>,
+  targets: Targets,
   insertions: readonly Insertion[],
 ): Promise<InsertResult> {
   const inText = insertions.filter(({ place }) => targets[place].length > 0)
@@ -149,7 +164,8 @@ async function rewrite(
       const where = (place: 'top' | 'bottom') => targets[place].map(({ part }) => typeOf(part)).join(' and ')
       return { content, notes: insertions.map(({ name, place }) => `${name}: at the ${place} of ${where(place)}`) }
     }
-    why = problem ? `${problem.what} in part ${nameOf(problem.path) || 'one'}` : why
+    if (!problem) return { content, notes: insertions.map(({ name }) => `${name}: left out: it has no plain text`) }
+    why = `${problem.what} in part ${nameOf(problem.path) || 'one'}`
   }
   const { content, problem } = await rewriteMime(message, besideOf(root, insertions), { filter: { containers: true } })
   return {

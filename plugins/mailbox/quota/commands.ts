@@ -55,7 +55,7 @@ function readLimit<T>(text: string, read: (text: string) => T): T | null | undef
 const readCount = (text: string) => z.coerce.number().int().nonnegative().parse(text)
 
 /** Sets what an administrator decided; what is undefined falls back to the configuration. */
-async function setLimit(store: Store, { kind, id }: Pick<Target, 'kind' | 'id'>, given: LimitRecord) {
+export async function setLimit(store: Store, { kind, id }: Pick<Target, 'kind' | 'id'>, given: LimitRecord) {
   const at = limitKey(kind, id)
   for (;;) {
     const before = await store.get(at)

@@ -7,7 +7,8 @@ import { definePlugin, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../store/api.ts'
 import { createActivity, FLUSH_MS } from './activity.ts'
-import { createCommands } from './commands.ts'
+import { Quotas } from './api.ts'
+import { createCommands, setLimit } from './commands.ts'
 import { createDaily, DAY_MS } from './daily.ts'
 import { createQuotaLimits } from './limits.ts'
 import { createPost, type Post } from './mail.ts'
@@ -16,12 +17,15 @@ import { type Collect, createCollect } from './report/collect.ts'
 import { writeReport } from './report/write.ts'
 import { createReview } from './review.ts'
 
+export * from './api.ts'
+
 const START_MS = 10_000
 
 export const quota = definePlugin({
   name: 'quota',
   config: options,
   needs: [MailStore, Accounts],
+  offers: [Quotas],
   records: {
     limit: { version: 1 },
     over: { version: 1 },
@@ -49,6 +53,7 @@ export const quota = definePlugin({
       near: Math.min(100, ...thresholds),
       now,
     })
+    ctx.offer(Quotas, { set: (account, given) => setLimit(store, { kind: 'account', id: account }, given) })
     ctx.repeat(FLUSH_MS, 'noting logins', activity.flush)
     ctx.schedule({ name: 'daily', every: DAY_MS, first: START_MS, run: daily })
     scheduleReports(ctx, config, { collect, post })

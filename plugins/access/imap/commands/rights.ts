@@ -1,6 +1,7 @@
 /**
  * Access rights (RFC 4314) and quotas (RFC 9208).
  */
+import { ADMIN } from 'iems'
 import type { Account } from '../../../directory/static/api.ts'
 import type { AccountLimits } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
@@ -172,7 +173,39 @@ export const getquotaroot: CommandDefinition = {
   },
 }
 
+/** An administrator at login, who still is one. */
+async function isAdministrator({ account, parts }: CommandContext): Promise<boolean> {
+  if (!account?.roles.includes(ADMIN)) return false
+  const now = await parts.accounts.identify(account.user)
+  return now?.account === account.id && (now.roles ?? []).includes(ADMIN)
+}
+
+/** RFC 9208 section 4.1.3: the new limits take the place of all others. */
 export const setquota: CommandDefinition = {
   state: 'authenticated',
-  run: async () => no('Quotas are set by the administrator', 'NOPERM'),
+  async run(session, { cursor }) {
+    cursor.space()
+    const root = cursor.astring()
+    cursor.space()
+    const given = cursor.list(
+      () => {
+        const name = cursor.atom('a resource').toUpperCase()
+        cursor.space()
+        return [name, cursor.number64()] as const
+      },
+      { least: 0 },
+    )
+    cursor.end()
+    const { quotas, accounts } = session.parts
+    if (!quotas || !(await isAdministrator(session))) return no('Quotas are set by the administrator', 'NOPERM')
+    const account = await accounts.byName(root)
+    if (!account) return no('No such quota root', 'NONEXISTENT')
+    const { STORAGE: kilobytes, MESSAGE: messages = null, ...others } = Object.fromEntries(given)
+    const octets = kilobytes === undefined ? null : kilobytes * 1024
+    if (Object.keys(others).length > 0 || !Number.isSafeInteger(octets ?? 0))
+      return no('Cannot set these resources', 'CANNOT')
+    await quotas.set(account.id, { octets, messages })
+    await tellQuota(session, account, await session.mail.limitsOf(account.id))
+    return ok('SETQUOTA completed')
+  },
 }
