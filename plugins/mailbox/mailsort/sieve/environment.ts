@@ -1,0 +1,137 @@
+/**
+ * What a script is run with beside the message, and the actions that it comes to.
+ */
+import type { ByteRange } from 'iems'
+import type { Program } from './compile.ts'
+
+/** A message: its header at once, the rest when a test asks for it. */
+export interface MessageSource {
+  /** Octets. */
+  readonly size: number
+  /** The octets of the header, the blank line after it included. */
+  readonly header: Uint8Array
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+}
+
+export interface Duplicate {
+  readonly handle: string
+  readonly id: string
+  /** How long it is remembered, in seconds. */
+  readonly seconds: number
+  /** Each sighting begins that time again. */
+  readonly isLast: boolean
+}
+
+/** Everything but the message. What is absent answers as if there were nothing. */
+export interface Environment {
+  readonly envelope: { readonly from: string; readonly to: string; readonly auth?: string }
+  /** Ms since 1970. */
+  readonly now: number
+  /** Minutes east of UTC for dates without a zone of their own. Default 0. */
+  readonly zone?: number
+  /** RFC 5183, by names in lower case. */
+  readonly items?: Readonly<Record<string, string>>
+  /** A list of letters that divide the local part from its detail. Default `+`. */
+  readonly separator?: string
+  hasMailbox?(name: string): Promise<boolean>
+  hasMailboxId?(id: string): Promise<boolean>
+  /** With a mailbox: whether it has the use; else whether any has. */
+  hasSpecialUse?(use: string, mailbox?: string): Promise<boolean>
+  /** Whether the id was seen before; notes it. */
+  isDuplicate?(duplicate: Duplicate): Promise<boolean>
+  /** A script for `include`; undefined if there is none. Throws a SieveError if it is wrong. */
+  script?(name: string, location: 'personal' | 'global'): Promise<Program | undefined>
+  /** RFC 6134: whether a list has the value; undefined for an unknown list. */
+  isInList?(list: string, value: string): Promise<boolean | undefined>
+  /** 0 for not tested, else 1 to 10 as RFC 5235 has it; percent from 0 to 100. */
+  readonly spam?: { readonly score: number; readonly percent: number }
+  /** 0 for not tested, else 1 to 5. */
+  readonly virus?: number
+  /** The owner's own addresses, for vacation. */
+  readonly addresses?: readonly string[]
+}
+
+export interface FileInto {
+  readonly kind: 'fileinto'
+  readonly mailbox: string
+  readonly create: boolean
+  /** RFC 9042: this mailbox if there is one. */
+  readonly mailboxId?: string
+  /** RFC 8579: the mailbox of this use if there is one. */
+  readonly specialUse?: string
+  readonly copy: boolean
+  readonly flags?: readonly string[]
+}
+
+export interface Vacation {
+  readonly kind: 'vacation'
+  readonly reason: string
+  /** Whether the reason is a MIME entity with its header. */
+  readonly isMime: boolean
+  readonly seconds: number
+  readonly subject?: string
+  readonly from?: string
+  /** The owner's addresses beside those that are known. */
+  readonly addresses: readonly string[]
+  readonly handle: string
+  /** RFC 8580: where a copy is filed. */
+  readonly copyTo?: FileInto
+}
+
+export interface Notification {
+  readonly kind: 'notify'
+  /** A `mailto:` URI. */
+  readonly method: string
+  readonly from?: string
+  readonly importance: 1 | 2 | 3
+  readonly message?: string
+  readonly copyTo?: FileInto
+}
+
+export type Action =
+  | FileInto
+  | { readonly kind: 'keep'; readonly flags?: readonly string[] }
+  | { readonly kind: 'discard' }
+  | { readonly kind: 'redirect'; readonly address: string; readonly copy: boolean }
+  | { readonly kind: 'reject'; readonly text: string; readonly isEreject: boolean }
+  | Vacation
+  | Notification
+
+/** One step of an evaluation, for people. */
+export interface Step {
+  readonly line: number
+  readonly column: number
+  readonly kind: 'test' | 'action' | 'control'
+  /** The test or command as it was understood. */
+  readonly text: string
+  /** What the test looked at. */
+  readonly values?: readonly string[]
+  readonly result?: boolean
+}
+
+export interface Result {
+  readonly actions: readonly Action[]
+  /** Whether the message stays in the default mailbox, by an explicit or the implicit keep. */
+  readonly isKept: boolean
+  /** Of the implicit keep. */
+  readonly flags: readonly string[]
+  /** A `stop`: scripts after this one do not run. */
+  readonly isStopped: boolean
+  /** Why the script ended early; then there are no actions, and the message is kept. */
+  readonly error?: { readonly line: number; readonly column: number; readonly message: string }
+  /** Empty unless they were asked for. */
+  readonly steps: readonly Step[]
+}
+
+export interface Limits {
+  /** Tests and commands that are run. */
+  readonly steps: number
+  /** Characters that are compared. */
+  readonly work: number
+  readonly actions: number
+  readonly redirects: number
+  /** Scripts within scripts. */
+  readonly includes: number
+}
+
+export const LIMITS: Limits = { steps: 10_000, work: 20_000_000, actions: 32, redirects: 5, includes: 10 }

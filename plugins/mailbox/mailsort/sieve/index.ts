@@ -1,0 +1,11 @@
+/**
+ * The Sieve engine: a script, a message and an environment in, actions out. It knows nothing of accounts or stores.
+ */
+export { compileScript, type Language, type Program } from './compile.ts'
+export type * from './environment.ts'
+export { evaluate } from './evaluate.ts'
+export { createSieve } from './language/index.ts'
+export { MessageView } from './message.ts'
+export { parseScript } from './parser.ts'
+export { printScript } from './printer.ts'
+export * from './syntax.ts'
