@@ -65,6 +65,7 @@ export { type AskClient, decodeResponse, type SaslExchange, type WholeCredential
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
+export { encodeWords } from './delivery/report-text.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
   type Certificates,

@@ -2,7 +2,6 @@
  * What a script is run with beside the message, and the actions that it comes to.
  */
 import type { ByteRange } from 'iems'
-import type { Program } from './compile.ts'
 
 /** A message: its header at once, the rest when a test asks for it. */
 export interface MessageSource {
@@ -39,8 +38,6 @@ export interface Environment {
   hasSpecialUse?(use: string, mailbox?: string): Promise<boolean>
   /** Whether the id was seen before; notes it. */
   isDuplicate?(duplicate: Duplicate): Promise<boolean>
-  /** A script for `include`; undefined if there is none. Throws a SieveError if it is wrong. */
-  script?(name: string, location: 'personal' | 'global'): Promise<Program | undefined>
   /** RFC 6134: whether a list has the value; undefined for an unknown list. */
   isInList?(list: string, value: string): Promise<boolean | undefined>
   /** 0 for not tested, else 1 to 10 as RFC 5235 has it; percent from 0 to 100. */

@@ -7,9 +7,8 @@
 import { Pace } from 'iems'
 import type { Node, Program, TestNode } from './compile.ts'
 import { type Environment, LIMITS, type Limits, type MessageSource, type Result, type Step } from './environment.ts'
-import type { Flow } from './language.ts'
 import { MessageView } from './message.ts'
-import { Run, type Shared } from './run.ts'
+import { type Flow, type Location, Run, type Shared } from './run.ts'
 import { SieveError } from './syntax.ts'
 
 export interface EvaluateOptions {
@@ -18,19 +17,25 @@ export interface EvaluateOptions {
   readonly explain?: boolean
   /** A view that several scripts share. */
   readonly view?: MessageView
+  /** A script for `include`; undefined if there is none. Throws a SieveError if it is wrong. */
+  script?(name: string, location: Location): Promise<Program | undefined>
 }
 
 export async function evaluate(
   program: Program,
   message: MessageSource,
   environment: Environment,
-  { limits: given, explain = false, view = new MessageView(message) }: EvaluateOptions = {},
+  { limits: given, explain = false, view = new MessageView(message), script }: EvaluateOptions = {},
 ): Promise<Result> {
   const limits = { ...LIMITS, ...given }
+  const include: Shared['include'] = async (name, location, outer) => {
+    const program = await script?.(name, location)
+    return program && { flow: await runNodes(program.nodes, new Run(view, environment, shared, outer.depth + 1)) }
+  }
   const steps: Step[] | undefined = explain ? [] : undefined
   const shared: Shared = {
     ...{ limits, actions: [], globals: new Map(), included: new Set(), steps, flags: [], keeps: true },
-    ...{ stepsLeft: limits.steps, pace: new Pace(), workLeft: limits.work },
+    ...{ include, stepsLeft: limits.steps, pace: new Pace(), workLeft: limits.work },
   }
   const run = new Run(view, environment, shared)
   try {
@@ -48,11 +53,6 @@ export async function evaluate(
     const { at, message } = error
     return { actions: [], isKept: true, flags: [], isStopped: true, steps: steps ?? [], error: { ...at, message } }
   }
-}
-
-/** Runs another script within a run, as `include` does. */
-export function runProgram(program: Program, { message, environment, shared, depth }: Run): Promise<Flow> {
-  return runNodes(program.nodes, new Run(message, environment, shared, depth + 1))
 }
 
 async function runNodes(nodes: readonly Node[], run: Run): Promise<Flow> {

@@ -4,7 +4,7 @@
  * An extension is a list of such descriptions; the compiler and the evaluator know none of them by name but the control
  * structures of RFC 5228.
  */
-import type { Run } from './run.ts'
+import type { Flow, Run } from './run.ts'
 import type { Position } from './syntax.ts'
 import { expand, type Template } from './templates.ts'
 
@@ -39,9 +39,6 @@ type MaybePromise<T> = T | Promise<T>
 export interface TestSpec extends Spec {
   run(args: Arguments, run: Run): MaybePromise<boolean>
 }
-
-/** What comes next: the next command, the end of all scripts, of this script, or of a loop. */
-export type Flow = undefined | 'stop' | 'return' | { readonly breaks: string | undefined }
 
 export interface CommandSpec extends Spec {
   /** It changes what runs, or values, and not the message. */

@@ -42,10 +42,11 @@ class Parser {
     const args = this.#arguments()
     const tests = this.#tests(depth)
     if (this.#take(';')) return { at, name, arguments: args, tests, comments }
+    const note = this.#token.comments.join(' ')
     if (!this.#take('{')) throw new SieveError(this.#token.at, `expected ';' or '{' behind ${name}`, "end it with ';'")
     const block = this.#commands(depth + 1)
     if (!this.#take('}')) throw new SieveError(at, `the block of ${name} has no end`, "close it with '}'")
-    return { at, name, arguments: args, tests, block, comments }
+    return { at, name, arguments: args, tests, block, comments, ...(note === '' ? {} : { note }) }
   }
 
   #test(depth: number): TestSyntax {

@@ -14,18 +14,19 @@ export function printScript({ commands, comments }: ScriptSyntax): string {
 const printComment = (text: string) => (text === '' ? '#' : `# ${text}`)
 
 function printCommand(command: CommandSyntax, indent: string): string[] {
-  const { name, tests, block, comments } = command
+  const { name, tests, block, comments, note } = command
   const isList = tests.length > 1 || LISTS.has(name)
   const head = [name, ...command.arguments.map(printArgument), ...printTests(tests, isList)].join(' ')
   const before = comments.map((text) => indent + printComment(text))
   if (!block) return [...before, `${indent}${head};`]
   const inner = block.flatMap((one) => printCommand(one, `${indent}    `))
-  return [...before, `${indent}${head} {`, ...inner, `${indent}}`]
+  const opening = note === undefined ? [`${indent}${head} {`] : [`${indent}${head} # ${note}`, `${indent}{`]
+  return [...before, ...opening, ...inner, `${indent}}`]
 }
 
 const LISTS = new Set(['anyof', 'allof'])
 
-function printTest({ name, tests, arguments: args }: TestSyntax): string {
+export function printTest({ name, tests, arguments: args }: TestSyntax): string {
   return [name, ...args.map(printArgument), ...printTests(tests, tests.length > 1 || LISTS.has(name))].join(' ')
 }
 

@@ -18,6 +18,11 @@ const MAX_VARIABLE_COUNT = 256
 /** RFC 5229 section 3.2: at least ${0} to ${9}. */
 const MAX_MATCHES = 32
 
+/** What comes next: the next command, the end of all scripts, of this script, or of a loop. */
+export type Flow = undefined | 'stop' | 'return' | { readonly breaks: string | undefined }
+
+export type Location = 'personal' | 'global'
+
 /** What all scripts of one run share. */
 export interface Shared {
   readonly limits: Limits
@@ -28,6 +33,8 @@ export interface Shared {
   /** Lets others run while this takes long. */
   readonly pace: Pace
   flags: readonly string[]
+  /** Runs another script; undefined if there is none. */
+  include(name: string, location: Location, run: Run): Promise<{ readonly flow: Flow } | undefined>
   /** Whether the implicit keep still holds. */
   keeps: boolean
   stepsLeft: number

@@ -37,6 +37,8 @@ export interface CommandSyntax {
   readonly tests: readonly TestSyntax[]
   /** Absent where a semicolon ends the command. */
   readonly block?: readonly CommandSyntax[]
+  /** The comment directly before its block, where Roundcube keeps the tests of a rule that is turned off. */
+  readonly note?: string
   /** Lines of comment directly before it, without their marks. */
   readonly comments: readonly string[]
 }

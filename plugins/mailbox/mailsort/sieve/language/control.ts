@@ -1,7 +1,6 @@
 /**
  * Scripts within scripts (RFC 6609), what the server has (RFC 5463), and facts about it (RFC 5183).
  */
-import { runProgram } from '../evaluate.ts'
 import type { Extension } from '../language.ts'
 import { checkMatch, MATCH_TAGS, matchAny } from '../match.ts'
 import { SieveError } from '../syntax.ts'
@@ -26,12 +25,10 @@ export const includes: Extension = {
         const key = `${location} ${name}`
         if (run.depth >= run.shared.limits.includes) throw new SieveError(args.at, 'scripts are included too deeply')
         if (args.has('once') && run.shared.included.has(key)) return undefined
-        const program = await run.environment.script?.(name, location)
-        if (!program && args.has('optional')) return undefined
-        if (!program) throw new SieveError(args.at, `there is no script "${name.slice(0, 60)}"`)
         run.shared.included.add(key)
-        const flow = await runProgram(program, run)
-        return flow === 'stop' ? 'stop' : undefined
+        const done = await run.shared.include(name, location, run)
+        if (!done && !args.has('optional')) throw new SieveError(args.at, `there is no script "${name.slice(0, 60)}"`)
+        return done?.flow === 'stop' ? 'stop' : undefined
       },
     },
     return: { isControl: true, capability: 'include', run: () => 'return' },

@@ -1,0 +1,66 @@
+/**
+ * The Mailsort service: the Sieve scripts of accounts, as ManageSieve and web mail read and change them.
+ *
+ * Invariants: a script that does not compile is never stored or active; whatever resolves is on stable storage. Saying
+ * no is a value (`ScriptRefused`); an exception means "not now".
+ */
+import { defineService } from 'iems'
+import type { Rules } from './rules/form.ts'
+
+export type * from './rules/form.ts'
+
+export interface ScriptInfo {
+  readonly name: string
+  readonly isActive: boolean
+  /** Octets. */
+  readonly size: number
+  /** Ms since 1970. */
+  readonly modified: number
+}
+
+/** Why not, by the response codes of RFC 5804 section 1.3; `INVALID` is a script that does not compile. */
+export interface ScriptRefused {
+  readonly refused:
+    | 'NONEXISTENT'
+    | 'ALREADYEXISTS'
+    | 'ACTIVE'
+    | 'QUOTA/MAXSIZE'
+    | 'QUOTA/MAXSCRIPTS'
+    | 'QUOTA'
+    | 'INVALID'
+    | 'NAME'
+  /** For the script's author; one line. */
+  readonly why: string
+}
+
+/** What the author should know of a script that compiles; each one line. */
+export interface Checked {
+  readonly warnings: readonly string[]
+}
+
+export interface MailsortApi {
+  /** What `require` may name. */
+  readonly extensions: readonly string[]
+  /** Methods of `notify`. */
+  readonly notify: readonly string[]
+  readonly maxRedirects: number
+  /** In order of name. */
+  list(account: string): Promise<readonly ScriptInfo[]>
+  get(account: string, name: string): Promise<string | undefined>
+  check(account: string, text: string): Promise<Checked | ScriptRefused>
+  put(account: string, name: string, text: string): Promise<Checked | ScriptRefused>
+  /** Undefined if there is room for a script of so many octets. */
+  hasSpace(account: string, name: string, octets: number): Promise<ScriptRefused | undefined>
+  /** Null: no script is active. */
+  activate(account: string, name: string | null): Promise<ScriptRefused | undefined>
+  remove(account: string, name: string): Promise<ScriptRefused | undefined>
+  rename(account: string, name: string, to: string): Promise<ScriptRefused | undefined>
+  /** A script as rules; undefined for one that says more than rules can. */
+  toRules(text: string): Rules | undefined
+  fromRules(rules: Rules): string
+}
+
+export const Mailsort = defineService<MailsortApi>('mailsort')
+
+export const isScriptRefused = (value: unknown): value is ScriptRefused =>
+  typeof value === 'object' && value !== null && 'refused' in value

@@ -1,0 +1,65 @@
+/**
+ * Compiled scripts, kept by their text; and what their authors should know of them.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type CommandSyntax,
+  compileScript,
+  createSieve,
+  type Language,
+  type Program,
+  parseScript,
+} from './sieve/index.ts'
+
+/** Programs that are kept. */
+const KEPT = 1000
+
+export const hashOf = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+export class Programs {
+  readonly language: Language = createSieve()
+  readonly #known = new Map<string, Program>()
+
+  /** Throws a SieveError. */
+  compile(text: string): Program {
+    const hash = hashOf(text)
+    const known = this.#known.get(hash) ?? compileScript(text, this.language)
+    this.#known.delete(hash)
+    this.#known.set(hash, known)
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > KEPT && oldest !== undefined) this.#known.delete(oldest)
+    return known
+  }
+}
+
+export interface Surroundings {
+  hasMailbox(name: string): Promise<boolean>
+  hasScript(name: string, isGlobal: boolean): Promise<boolean>
+}
+
+/** Warnings of one script. */
+const MAX_WARNINGS = 20
+
+/** For a script that has compiled. */
+export async function warningsOf(text: string, { hasMailbox, hasScript }: Surroundings): Promise<readonly string[]> {
+  const warnings: string[] = []
+  for (const { name, at, arguments: args } of commandsOf(parseScript(text).commands)) {
+    const tags = args.flatMap(({ value }) => (value.kind === 'tag' ? [value.name] : []))
+    const last = args.at(-1)?.value
+    if (last?.kind !== 'string' || last.text.includes('${') || warnings.length >= MAX_WARNINGS) continue
+    const where = `line ${at.line}, column ${at.column}`
+    const isMade = ['create', 'mailboxid', 'specialuse'].some((tag) => tags.includes(tag))
+    if (name === 'fileinto' && !isMade && !(await hasMailbox(last.text)))
+      warnings.push(`${where}: there is no mailbox "${last.text}", messages stay in INBOX until there is`)
+    if (name === 'include' && !tags.includes('optional') && !(await hasScript(last.text, tags.includes('global'))))
+      warnings.push(`${where}: there is no script "${last.text}"`)
+  }
+  return warnings
+}
+
+function* commandsOf(commands: readonly CommandSyntax[]): Generator<CommandSyntax> {
+  for (const command of commands) {
+    yield command
+    yield* commandsOf(command.block ?? [])
+  }
+}

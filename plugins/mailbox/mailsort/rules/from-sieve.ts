@@ -1,0 +1,238 @@
+/**
+ * Reads rules out of a Sieve script, where it says no more than rules can: scripts of `writeRules`, and those that
+ * Roundcube writes.
+ *
+ * Invariant: what is not understood in full gives undefined, so that nothing is lost when the rules are written back.
+ */
+import { type Argument, type CommandSyntax, parseScript, SieveError, type TestSyntax } from '../sieve/index.ts'
+import type { Condition, Rule, RuleAction, Rules, TextMatch } from './form.ts'
+
+export function readRules(script: string): Rules | undefined {
+  try {
+    const { commands, comments } = parseScript(script)
+    if (comments.some((line) => line !== '')) return undefined
+    return all(
+      commands.filter(({ name }) => name !== 'require'),
+      readRule,
+    )
+  } catch (error) {
+    if (error instanceof SieveError) return undefined
+    throw error
+  }
+}
+
+/** Each of them read; undefined if one cannot be. */
+function all<T, R>(items: readonly T[], read: (item: T) => R | undefined): readonly R[] | undefined {
+  const found: R[] = []
+  for (const item of items) {
+    const one = read(item)
+    if (one === undefined) return undefined
+    found.push(one)
+  }
+  return found
+}
+
+const NAMED = /^rule:\[(.*)\]$/
+
+function readRule(command: CommandSyntax): Rule | undefined {
+  const { name, tests, block, comments, note } = command
+  const [test] = tests
+  const [comment, ...more] = comments.filter((line) => line !== '')
+  const title = comment === undefined ? '' : NAMED.exec(comment)?.[1]
+  if (name !== 'if' || !test || !block || title === undefined || more.length > 0) return undefined
+  const isEnabled = !(test.name === 'false' && note !== undefined)
+  if (isEnabled && note !== undefined) return undefined
+  const judged = isEnabled ? test : readNote(note as string)
+  const joined = judged && readTests(judged)
+  const stops = block.at(-1)?.name === 'stop'
+  const actions = all(stops ? block.slice(0, -1) : block, readAction)
+  if (!joined || !actions) return undefined
+  return { name: title, ...(isEnabled ? {} : { isEnabled }), ...joined, actions, ...(stops ? { stops } : {}) }
+}
+
+function readNote(note: string): TestSyntax | undefined {
+  return parseScript(`if ${note} {}`).commands[0]?.tests[0]
+}
+
+function readTests(test: TestSyntax): Pick<Rule, 'match' | 'conditions'> | undefined {
+  const isList = test.name === 'allof' || test.name === 'anyof'
+  const tests = isList ? test.tests : [test]
+  const match = test.name === 'anyof' ? 'any' : 'all'
+  if (tests.every(({ name }) => name === 'true')) return { match, conditions: [] }
+  const conditions = all(tests, readCondition)
+  return conditions && { match, conditions }
+}
+
+/** Tags with what follows them, and the arguments behind. */
+interface Read {
+  readonly tags: ReadonlyMap<string, string | number | readonly string[] | true>
+  readonly rest: readonly (string | number | readonly string[])[]
+}
+
+const plainValue = ({ value }: Argument) =>
+  value.kind === 'number'
+    ? value.number
+    : value.kind === 'string'
+      ? value.text
+      : value.kind === 'strings'
+        ? value.texts
+        : ''
+
+/** Undefined if there is a tag beside those that are known: `name` stands alone, `name:` has a value. */
+function readArguments(args: readonly Argument[], known: readonly string[]): Read | undefined {
+  const tags = new Map<string, string | number | readonly string[] | true>()
+  const rest: (string | number | readonly string[])[] = []
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] as Argument
+    if (argument.value.kind !== 'tag') rest.push(plainValue(argument))
+    else if (known.includes(argument.value.name)) tags.set(argument.value.name, true)
+    else if (known.includes(`${argument.value.name}:`))
+      tags.set(argument.value.name, plainValue(args[++index] as Argument))
+    else return undefined
+  }
+  return { tags, rest }
+}
+
+const list = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? (value as string[]) : typeof value === 'string' ? [value] : []
+
+const MATCHES = ['is', 'contains', 'matches', 'regex'] as const
+const PARTS = ['all', 'localpart', 'domain', 'user', 'detail'] as const
+const chosen = <T extends string>({ tags }: Read, names: readonly T[]): T | undefined =>
+  names.find((name) => tags.has(name))
+const how = (read: Read): Exclude<TextMatch, 'exists'> => chosen(read, MATCHES) ?? 'is'
+
+const CONDITIONS: Readonly<
+  Record<string, { readonly tags: readonly string[]; read(read: Read): Condition | undefined }>
+> = {
+  header: {
+    tags: [...MATCHES, 'mime', 'anychild'],
+    read(read) {
+      const [fields, values] = read.rest.map(list)
+      if (!fields || !values) return undefined
+      if (!read.tags.has('mime')) return { kind: 'header', fields, how: how(read), values }
+      const isAttachment =
+        fields.join().toLowerCase() === 'content-disposition' && values.join().toLowerCase() === 'attachment'
+      return isAttachment && read.tags.has('anychild') && how(read) === 'contains' ? { kind: 'attachment' } : undefined
+    },
+  },
+  exists: { tags: [], read: ({ rest }) => ({ kind: 'header', fields: list(rest[0]), how: 'exists', values: [] }) },
+  address: {
+    tags: [...MATCHES, ...PARTS],
+    read(read) {
+      const [fields = [], values = []] = read.rest.map(list)
+      const part = chosen(read, PARTS) ?? 'all'
+      return { kind: 'address', fields, ...(part === 'all' ? {} : { part }), how: how(read), values }
+    },
+  },
+  envelope: {
+    tags: MATCHES,
+    read(read) {
+      const [which = [], values = []] = read.rest.map(list)
+      const [one] = which.map((name) => name.toLowerCase())
+      return which.length === 1 && (one === 'from' || one === 'to')
+        ? { kind: 'envelope', which: one, how: how(read), values }
+        : undefined
+    },
+  },
+  body: {
+    tags: [...MATCHES, 'text'],
+    read: (read) => ({ kind: 'body', how: how(read), values: list(read.rest[0]) }),
+  },
+  size: {
+    tags: ['over:', 'under:'],
+    read({ tags }) {
+      const is = tags.has('over') ? 'over' : 'under'
+      const octets = tags.get(is)
+      return typeof octets === 'number' && tags.size === 1 ? { kind: 'size', is, octets } : undefined
+    },
+  },
+  spamtest: {
+    tags: ['value:', 'comparator:'],
+    read({ tags, rest }) {
+      const isAtLeast = tags.get('value') === 'ge' && tags.get('comparator') === 'i;ascii-numeric'
+      return isAtLeast && typeof rest[0] === 'string' && /^\d{1,2}$/.test(rest[0])
+        ? { kind: 'spam', atLeast: Number(rest[0]) }
+        : undefined
+    },
+  },
+  currentdate: {
+    tags: ['value:'],
+    read({ tags, rest: [part, date] }) {
+      const is = tags.get('value')
+      return part === 'date' && typeof date === 'string' && (is === 'ge' || is === 'le')
+        ? { kind: 'date', is, date }
+        : undefined
+    },
+  },
+}
+
+function readCondition(test: TestSyntax): Condition | undefined {
+  if (test.name === 'not') {
+    const [inner] = test.tests
+    const condition = inner && inner.name !== 'not' ? readCondition(inner) : undefined
+    return condition && { ...condition, not: true }
+  }
+  const known = Object.hasOwn(CONDITIONS, test.name) ? CONDITIONS[test.name] : undefined
+  const read = known && test.tests.length === 0 ? readArguments(test.arguments, known.tags) : undefined
+  return read && known?.read(read)
+}
+
+const one = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
+const ACTIONS: Readonly<
+  Record<string, { readonly tags: readonly string[]; read(read: Read): RuleAction | undefined }>
+> = {
+  keep: { tags: [], read: () => ({ kind: 'keep' }) },
+  discard: { tags: [], read: () => ({ kind: 'discard' }) },
+  fileinto: {
+    tags: ['copy', 'create'],
+    read({ tags, rest }) {
+      const mailbox = one(rest[0])
+      if (mailbox === undefined) return undefined
+      return { kind: tags.has('copy') ? 'copy' : 'fileinto', mailbox, ...(tags.has('create') ? { create: true } : {}) }
+    },
+  },
+  redirect: {
+    tags: ['copy'],
+    read({ tags, rest }) {
+      const address = one(rest[0])
+      return address === undefined ? undefined : { kind: tags.has('copy') ? 'forward' : 'redirect', address }
+    },
+  },
+  addflag: {
+    tags: [],
+    read: ({ rest }) => (rest.length === 1 ? { kind: 'flag', flags: list(rest[0]) } : undefined),
+  },
+  reject: { tags: [], read: ({ rest }) => ({ kind: 'reject', text: one(rest[0]) ?? '' }) },
+  vacation: {
+    tags: ['days:', 'subject:', 'from:', 'addresses:'],
+    read({ tags, rest }) {
+      const [days, subject, from, addresses] = ['days', 'subject', 'from', 'addresses'].map((name) => tags.get(name))
+      return {
+        ...{ kind: 'vacation', text: one(rest[0]) ?? '' },
+        ...(typeof days === 'number' ? { days } : {}),
+        ...(typeof subject === 'string' ? { subject } : {}),
+        ...(typeof from === 'string' ? { from } : {}),
+        ...(addresses === undefined ? {} : { addresses: list(addresses) }),
+      }
+    },
+  },
+  notify: {
+    tags: ['message:'],
+    read({ tags, rest }) {
+      const [, address] = /^mailto:([^?,]+)$/i.exec(one(rest[0]) ?? '') ?? []
+      const message = one(tags.get('message'))
+      if (address === undefined || /%(?![0-9a-f]{2})/i.test(address)) return undefined
+      return { kind: 'notify', address: decodeURIComponent(address), ...(message === undefined ? {} : { message }) }
+    },
+  },
+}
+
+function readAction(command: CommandSyntax): RuleAction | undefined {
+  const known = Object.hasOwn(ACTIONS, command.name) ? ACTIONS[command.name] : undefined
+  if (!known || command.block || command.tests.length > 0 || command.comments.some((line) => line !== ''))
+    return undefined
+  const read = readArguments(command.arguments, known.tags)
+  return read && known.read(read)
+}

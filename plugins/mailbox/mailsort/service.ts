@@ -1,0 +1,69 @@
+/**
+ * The Mailsort service: the scripts of one account, checked before they are stored.
+ */
+import type { MailStoreApi } from '../store/api.ts'
+import { type Checked, isScriptRefused, type MailsortApi, type ScriptRefused } from './api.ts'
+import type { Options } from './options.ts'
+import { type Programs, warningsOf } from './programs.ts'
+import { readRules } from './rules/from-sieve.ts'
+import { writeRules } from './rules/to-sieve.ts'
+import type { Scripts } from './scripts.ts'
+import { SieveError } from './sieve/index.ts'
+
+export interface ServiceDeps {
+  readonly scripts: Scripts
+  readonly programs: Programs
+  readonly mail: Pick<MailStoreApi, 'find'>
+  readonly options: Options
+}
+
+const own = (account: string) => `account:${account}`
+
+export function createService({ scripts, programs, mail, options }: ServiceDeps): MailsortApi {
+  async function check(account: string, text: string): Promise<Checked | ScriptRefused> {
+    const { scriptSize } = options.limits
+    if (Buffer.byteLength(text) > scriptSize)
+      return { refused: 'QUOTA/MAXSIZE', why: `A script has at most ${scriptSize} octets` }
+    const why = problemOf(programs, text)
+    if (why !== undefined) return { refused: 'INVALID', why }
+    return {
+      warnings: await warningsOf(text, {
+        hasMailbox: async (name) => (await mail.find(account, name)) !== undefined,
+        hasScript: async (name, isGlobal) => isGlobal || (await scripts.get(own(account), name)) !== undefined,
+      }),
+    }
+  }
+
+  return {
+    extensions: [...programs.language.capabilities]
+      .filter((name) => name !== 'comparator-i;octet' && name !== 'comparator-i;ascii-casemap')
+      .sort(),
+    notify: ['mailto'],
+    maxRedirects: options.limits.redirects,
+    check,
+    list: (account) => scripts.list(own(account)),
+    get: (account, name) => scripts.get(own(account), name),
+    hasSpace: (account, name, octets) => scripts.hasSpace(own(account), name, octets),
+    activate: (account, name) => scripts.activate(own(account), name),
+    remove: (account, name) => scripts.remove(own(account), name),
+    rename: (account, name, to) => scripts.rename(own(account), name, to),
+    async put(account, name, text) {
+      const checked = await check(account, text)
+      if (isScriptRefused(checked)) return checked
+      return (await scripts.put(own(account), name, text)) ?? checked
+    },
+    toRules: readRules,
+    fromRules: writeRules,
+  }
+}
+
+/** Why a script does not compile; undefined if it does. */
+export function problemOf(programs: Programs, text: string): string | undefined {
+  try {
+    programs.compile(text)
+    return undefined
+  } catch (error) {
+    if (error instanceof SieveError) return error.text
+    throw error
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * What a script is run with, for one message of one account: mailboxes, other scripts, what the filters found.
+ */
+import { headerEnd, type ReadableMessage } from 'iems'
+import { gather } from 'iems/mime'
+import type { Account } from '../../directory/static/api.ts'
+import type { MailStoreApi } from '../store/api.ts'
+import type { Memory } from './memory.ts'
+import type { Options } from './options.ts'
+import type { Programs } from './programs.ts'
+import type { Scripts } from './scripts.ts'
+import type { Environment, MessageSource } from './sieve/index.ts'
+
+/** Octets of a header that scripts see. */
+const MAX_HEADER = 262_144
+
+/** A message as the engine reads it. */
+export async function readMessage(message: Pick<ReadableMessage, 'size' | 'open'>): Promise<MessageSource> {
+  const start = await gather(message.open({ start: 0, end: Math.min(message.size, MAX_HEADER) }), MAX_HEADER)
+  return { size: message.size, header: start.subarray(0, headerEnd(start)), open: (range) => message.open(range) }
+}
+
+export interface SurroundingsDeps {
+  readonly mail: Pick<MailStoreApi, 'find' | 'mailbox' | 'mailboxes'>
+  readonly scripts: Scripts
+  readonly programs: Programs
+  readonly memory: Memory
+  readonly options: Options
+  readonly hostname: string
+  now(): number
+}
+
+export interface About {
+  readonly account: Account
+  readonly envelope: Environment['envelope']
+  /** What noted ids are remembered by. */
+  readonly by: string
+  readonly message?: Pick<ReadableMessage, 'session' | 'findings'>
+  /** Nothing is noted. */
+  readonly isRehearsal?: boolean
+}
+
+export function createEnvironment(deps: SurroundingsDeps, about: About): Environment {
+  const { mail, memory, options, hostname } = deps
+  const { account, envelope, message } = about
+  const find = (name: string) => mail.find(account.id, name)
+  const domain = envelope.to.slice(envelope.to.lastIndexOf('@') + 1)
+  const { remote } = message?.session ?? {}
+  return {
+    envelope,
+    now: deps.now(),
+    separator: options.separator,
+    addresses: account.addresses,
+    items: {
+      ...{ name: 'IEMS', location: 'MDA', phase: 'during', host: hostname, domain },
+      ...(remote ? { 'remote-ip': remote.address, 'remote-host': remote.name ?? '' } : {}),
+    },
+    ...scoresOf(message, options),
+    hasMailbox: async (name) => (await find(name)) !== undefined,
+    hasMailboxId: async (id) => (await mail.mailbox({ account: account.id, id })) !== undefined,
+    async hasSpecialUse(use, name) {
+      const all = name === undefined ? await mail.mailboxes(account.id) : [await find(name)]
+      return all.some((mailbox) => mailbox?.specialUse?.toLowerCase() === use.toLowerCase())
+    },
+    async isDuplicate({ handle, id, seconds, isLast }) {
+      if (about.isRehearsal) return false
+      const what = JSON.stringify(['duplicate', handle, id])
+      return memory.isKnown({ account: account.id, what, by: about.by, keep: seconds * 1000, extend: isLast })
+    },
+  }
+}
+
+/** Finds the scripts that others include: the account's own, and those of its domain and of the server. */
+export function createIncluded(
+  { scripts, programs }: Pick<SurroundingsDeps, 'scripts' | 'programs'>,
+  { account, envelope }: Pick<About, 'account' | 'envelope'>,
+) {
+  const domain = envelope.to.slice(envelope.to.lastIndexOf('@') + 1).toLowerCase()
+  return async (name: string, location: 'personal' | 'global') => {
+    for (const owner of location === 'global' ? [`domain:${domain}`, 'server'] : [`account:${account.id}`]) {
+      const text = await scripts.get(owner, name)
+      if (text !== undefined) return programs.compile(text)
+    }
+    return undefined
+  }
+}
+
+/** What antispam and antivirus have found, as RFC 5235 has it. */
+function scoresOf(message: About['message'], { spamScore }: Options): Pick<Environment, 'spam' | 'virus'> {
+  const findings = new Map(message?.findings.map(({ name, value }) => [name, value]))
+  const score = findings.get('spam-score')
+  const percent = typeof score === 'number' ? Math.round(Math.min(Math.max(score / spamScore, 0), 1) * 100) : undefined
+  const virus = { clean: 1, infected: 5 }[String(findings.get('antivirus'))] ?? 0
+  return { virus, ...(percent === undefined ? {} : { spam: { percent, score: 1 + Math.round((percent * 9) / 100) } }) }
+}

@@ -1,0 +1,96 @@
+/**
+ * Vacation replies (RFC 5230) by the rules of RFC 3834.
+ *
+ * Invariants: a sender gets one reply in its period, whatever kernels do; no reply goes to lists, programs, reports or
+ * the owner, nor for mail that does not name the owner, nor for junk.
+ */
+import { readAddresses } from 'iems/mime'
+import type { Sending } from './filing.ts'
+import { oneLine, writeLetter } from './letters.ts'
+import type { Vacation } from './sieve/index.ts'
+
+/** RFC 5230 section 4.6: senders that are programs. */
+const PROGRAMS =
+  /^(?:owner-.*|.*-(?:request|owner|bounces?)(?:\+.*)?|mailer-daemon|postmaster|listserv|majordomo|no-?reply.*|do-?not-?reply.*)$/i
+const ADDRESSED = ['to', 'cc', 'bcc', 'resent-to', 'resent-cc', 'resent-bcc']
+
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+
+/** Why a message gets no reply, if it gets none. */
+export function obstacle({ filing, message, options }: Sending, own: readonly string[]): string | undefined {
+  const { from } = filing.delivery.message
+  const at = from.lastIndexOf('@')
+  const fields = message.fields
+  if (!options.vacation.enabled) return 'replies are turned off'
+  if (at <= 0) return 'the message is a report'
+  if (own.some((address) => same(address, from))) return 'the sender is the owner'
+  if (PROGRAMS.test(from.slice(0, at))) return 'the sender is a program'
+  const { domains } = options.vacation
+  if (domains.length > 0 && !domains.some((domain) => same(domain, from.slice(at + 1))))
+    return "the sender's domain gets no replies"
+  const automatic = fields.get('auto-submitted')
+  if (automatic !== undefined && !/^no\b/i.test(automatic)) return 'the message was sent automatically'
+  if (fields.list.some(({ name }) => name.startsWith('list-'))) return 'the message is from a list'
+  if (/^(?:bulk|junk|list)$/i.test(fields.get('precedence') ?? '')) return 'the message is bulk mail'
+  if (/\b(?:all|oof|autoreply)\b/i.test(fields.get('x-auto-response-suppress') ?? ''))
+    return 'the sender wants no replies'
+  if (isJunk(filing)) return 'the message is junk'
+  const named = ADDRESSED.flatMap((name) => fields.all(name).flatMap((value) => readAddresses(value)))
+  const isNamed = named.some(({ mailbox = '', host = '' }) =>
+    own.some((address) => same(address, `${mailbox}@${host}`)),
+  )
+  return isNamed ? undefined : 'the message does not name the owner'
+}
+
+const isJunk = ({ actions }: Sending['filing']) =>
+  actions.some(
+    (action) => action.kind === 'default' && 'specialUse' in action.mailbox && action.mailbox.specialUse === '\\Junk',
+  )
+
+/** Sends the reply, if there is to be one. Answers why not. */
+export async function reply(sending: Sending, action: Vacation): Promise<string | undefined> {
+  const { filing, message, options, memory, now } = sending
+  const { account, recipient, delivery } = filing
+  const own = [...account.addresses, recipient.address, recipient.original, ...action.addresses]
+  const reason = obstacle(sending, own)
+  if (reason !== undefined) return reason
+  const to = delivery.message.from
+  const from = await senderOf(sending, action.from)
+  if (from === undefined) return 'the owner may not send from that address'
+  const keep = Math.max(action.seconds * 1000, options.vacation.minInterval)
+  const what = JSON.stringify(['vacation', action.handle, to.toLowerCase()])
+  if (await memory.isKnown({ account: account.id, what, by: delivery.id, keep })) return 'the sender has had a reply'
+  const id = message.fields.get('message-id')?.match(/<[^<>\s]{1,900}>/)?.[0]
+  const subject = action.subject ?? `Auto: ${message.decoded('subject')[0] ?? ''}`
+  const content = writeLetter({
+    ...{ from, to: [to], subject, date: now(), text: action.reason, isMime: action.isMime },
+    messageId: sending.messageId('vacation'),
+    fields: [
+      ['Auto-Submitted', 'auto-replied (vacation)'],
+      ...(id === undefined
+        ? []
+        : ([
+            ['In-Reply-To', id],
+            ['References', id],
+          ] as const)),
+    ],
+  })
+  await sending.send({ to: [to], content, key: 'vacation', copyTo: action.copyTo })
+  return undefined
+}
+
+/** The address that the owner wants, if they may send from it; else their own. */
+export async function senderOf(
+  { filing, maySendAs }: Sending,
+  wanted: string | undefined,
+): Promise<string | undefined> {
+  const { account, recipient } = filing
+  if (wanted === undefined) {
+    const addressed = account.addresses.find((address) => same(address, recipient.address))
+    return addressed ?? account.addresses[0] ?? recipient.address
+  }
+  const [{ name, mailbox = '', host = '' } = {}] = readAddresses(oneLine(wanted))
+  const address = `${mailbox}@${host}`
+  if (!(await maySendAs(account.id, address))) return undefined
+  return name === undefined || /[^\x20-\x7e]|["\\<>]/.test(name) ? address : `"${name}" <${address}>`
+}

@@ -1,0 +1,357 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Sieve
+
+/** Scripts at delivery: mail is filed, refused, answered and reported; scripts are stored; rules go to Sieve and back. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import * as z from 'zod'
+import { definePlugin } from '../../core/index.ts'
+import { isScriptRefused, Mailsort, type MailsortApi, type Rule } from '../../plugins/mailbox/mailsort/api.ts'
+import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
+import { readRules } from '../../plugins/mailbox/mailsort/rules/from-sieve.ts'
+import { writeRules } from '../../plugins/mailbox/mailsort/rules/to-sieve.ts'
+import { compileScript, createSieve } from '../../plugins/mailbox/mailsort/sieve/index.ts'
+import { createMailKernel } from '../support/mailstore.ts'
+
+async function createSortingKernel(t: TestContext, options: Parameters<typeof mailsort>[0] = {}) {
+  const lent: { sort?: MailsortApi } = {}
+  const borrow = definePlugin({
+    name: 'borrow-mailsort',
+    config: z.undefined(),
+    needs: [Mailsort],
+    setup(_, ctx) {
+      lent.sort = ctx.use(Mailsort)
+      return {}
+    },
+  })
+  const kernel = await createMailKernel(t, { plugins: [mailsort(options), borrow()] })
+  const sort = lent.sort as MailsortApi
+  return {
+    ...kernel,
+    sort,
+    async script(text: string, account = 'ann') {
+      const done = await sort.put(account, 'main', text)
+      assert.ok(!isScriptRefused(done), JSON.stringify(done))
+      assert.equal(await sort.activate(account, 'main'), undefined)
+    },
+    async send(content: string, from = 'me@far.test', to = 'ann@here.test') {
+      await kernel.submit({ from, to: [to], content: content.replaceAll('\n', '\r\n') })
+      await kernel.deliver()
+    },
+    /** `INBOX:1 \Seen, Work:2`. */
+    async filed(account = 'ann') {
+      const found: string[] = []
+      for (const { name, messages } of await kernel.mail.mailboxes(account)) {
+        if (messages === 0) continue
+        const [entry] = await kernel.entries(account, name)
+        found.push([`${name}:${messages}`, ...(entry?.flags ?? [])].join(' '))
+      }
+      return found.join(', ')
+    },
+    async text(account: string, mailbox = 'INBOX', index = 0) {
+      const entry = (await kernel.entries(account, mailbox))[index]
+      return kernel.content(entry?.email ?? '')
+    },
+  }
+}
+
+const MESSAGE = 'From: me@far.test\nTo: ann@here.test\nSubject: hello world\nMessage-ID: <1@far.test>\n\ntext\n'
+
+test('the active script files mail', async (t) => {
+  const kernel = await createSortingKernel(t)
+  const cases: readonly [string, string][] = [
+    ['require ["fileinto", "mailbox"]; fileinto :create "Work";', 'Work:1'],
+    [
+      'require ["fileinto", "mailbox", "imap4flags"]; fileinto :create :flags "\\\\Seen" "Flagged";',
+      'Flagged:1 \\Seen, Work:1',
+    ],
+    [
+      'require ["fileinto", "copy"]; if mailboxexists "Work" { fileinto :copy "Work"; }'.replace(
+        '"copy"',
+        '"copy", "mailbox"',
+      ),
+      'Flagged:1 \\Seen, INBOX:1, Work:2',
+    ],
+    ['discard;', 'Flagged:1 \\Seen, INBOX:1, Work:2'],
+    ['require "imap4flags"; addflag "\\\\Flagged"; keep;', 'Flagged:1 \\Seen, INBOX:2, Work:2'],
+    ['require "fileinto"; fileinto "Nowhere";', 'Flagged:1 \\Seen, INBOX:3, Work:2'],
+    [
+      'require ["fileinto", "special-use"]; fileinto :specialuse "\\\\Junk" "Other";',
+      'Flagged:1 \\Seen, INBOX:3, Junk:1, Work:2',
+    ],
+  ]
+  for (const [script, wanted] of cases) {
+    await kernel.script(script)
+    await kernel.send(MESSAGE)
+    assert.equal(await kernel.filed(), wanted, script)
+  }
+  assert.deepEqual((await kernel.entries('ann'))[1]?.flags, ['\\Flagged'])
+})
+
+test('reject tells the sender, redirect sends on', async (t) => {
+  const kernel = await createSortingKernel(t)
+  await kernel.script('require "reject"; reject "No mail,\r\nplease";')
+  await kernel.send(MESSAGE.replace('me@far.test', 'bob@here.test'), 'bob@here.test')
+  await kernel.deliver()
+  assert.match(await kernel.text('bob'), /No mail, please/)
+  await kernel.script('redirect "bob@here.test";')
+  await kernel.send(MESSAGE)
+  await kernel.deliver()
+  assert.equal((await kernel.entries('bob')).length, 2)
+  assert.equal(await kernel.filed(), '')
+})
+
+test('a script that fails leaves the message in INBOX and its owner is told once', async (t) => {
+  const kernel = await createSortingKernel(t, { limits: { redirects: 0 } })
+  await kernel.script('require "fileinto";\nfileinto "Trash";\n redirect "bob@here.test";')
+  for (let count = 0; count < 3; count++) await kernel.send(MESSAGE)
+  await kernel.deliver()
+  const texts = await Promise.all((await kernel.entries('ann')).map(({ email }) => kernel.content(email)))
+  assert.equal(texts.length, 4)
+  const reports = texts.filter((text) => /^Subject: Your mail filter "main" has failed\r$/m.test(text))
+  assert.equal(reports.length, 1)
+  const [, body = ''] = reports[0]?.split('\r\n\r\n') ?? []
+  assert.match(Buffer.from(body, 'base64').toString(), /line 3, column 2:\s+more than 0 redirects/)
+})
+
+test('a vacation reply goes out once for each sender and period, and never to lists, programs and reports', async (t) => {
+  const kernel = await createSortingKernel(t)
+  await kernel.script(
+    'require "vacation"; vacation :days 7 :subject "Away: ä" :addresses "a@other.test" "Back in May.";',
+  )
+  const to = (field: string) => MESSAGE.replace('To: ann@here.test', field)
+  const replies = async () => {
+    await kernel.deliver()
+    return (await kernel.entries('bob')).length
+  }
+  const silent: readonly [string, string?][] = [
+    [to('To: someone@else.test'), 'bob@here.test'],
+    [MESSAGE, ''],
+    [`List-Id: <x.y>\n${MESSAGE}`],
+    [`Precedence: bulk\n${MESSAGE}`],
+    [`Auto-Submitted: auto-replied\n${MESSAGE}`],
+    [MESSAGE, 'ann@here.test'],
+    [MESSAGE, 'owner-list@here.test'],
+    [`X-Auto-Response-Suppress: OOF\n${MESSAGE}`],
+  ]
+  for (const [content, from = 'bob@here.test'] of silent) {
+    await kernel.send(content, from)
+    assert.equal(await replies(), 0, content)
+  }
+  await kernel.send(MESSAGE, 'bob@here.test')
+  await kernel.send(to('Cc: A@OTHER.test'), 'Bob@here.test')
+  assert.equal(await replies(), 1)
+  await kernel.advance(8 * 86_400_000)
+  await kernel.send(`Auto-Submitted: no\n${MESSAGE}`, 'bob@here.test')
+  assert.equal(await replies(), 2)
+  const reply = await kernel.text('bob')
+  assert.match(reply, /^Return-Path: <>\r$/m)
+  assert.match(reply, /^From: ann@here\.test\r\nTo: bob@here\.test\r\nSubject: =\?utf-8\?B\?\S+\?=\r$/m)
+  assert.match(reply, /^Auto-Submitted: auto-replied \(vacation\)\r\nIn-Reply-To: <1@far\.test>\r$/m)
+})
+
+test('notifications, duplicates and scripts that include others', async (t) => {
+  const kernel = await createSortingKernel(t)
+  await kernel.sort.put(
+    'ann',
+    'inner',
+    'require ["fileinto", "mailbox", "variables", "include"]; global "x"; set "x" "1"; fileinto :create "In";',
+  )
+  await kernel.script(
+    'require ["include", "variables", "enotify", "duplicate", "fileinto"]; if duplicate { discard; stop; } include "inner"; global "x"; if string "${x}" "1" { notify :message "You have mail" "mailto:bob@here.test"; }',
+  )
+  await kernel.send(MESSAGE)
+  await kernel.send(MESSAGE)
+  await kernel.deliver()
+  assert.equal(await kernel.filed(), 'In:1')
+  assert.match(await kernel.text('bob'), /Subject: You have mail\r\n/)
+})
+
+test('scripts are checked, counted and named', async (t) => {
+  const { sort } = await createSortingKernel(t, { limits: { scripts: 2, scriptSize: '1 KiB', totalSize: '1200 B' } })
+  const refusal = async (done: Promise<unknown>) => {
+    const value = await done
+    return isScriptRefused(value) ? value.refused : value
+  }
+  assert.deepEqual(await sort.check('ann', 'require "fileinto";\nfileinto "No";'), {
+    warnings: ['line 2, column 1: there is no mailbox "No", messages stay in INBOX until there is'],
+  })
+  assert.deepEqual(await sort.put('ann', 'a', 'keep'), {
+    refused: 'INVALID',
+    why: "line 1, column 5: expected ';' or '{' behind keep (end it with ';')",
+  })
+  assert.deepEqual(await sort.put('ann', 'a', 'keep;'), { warnings: [] })
+  assert.equal(await refusal(sort.put('ann', 'b', `#${'x'.repeat(2000)}`)), 'QUOTA/MAXSIZE')
+  assert.equal(await refusal(sort.put('ann', 'bad\nname', 'keep;')), 'NAME')
+  assert.deepEqual(await sort.put('ann', 'b/ü', 'stop;'), { warnings: [] })
+  assert.equal(await refusal(sort.put('ann', 'c', 'keep;')), 'QUOTA/MAXSCRIPTS')
+  assert.equal(await refusal(sort.rename('ann', 'a', 'b/ü')), 'ALREADYEXISTS')
+  assert.equal(await refusal(sort.activate('ann', 'none')), 'NONEXISTENT')
+  assert.equal(await sort.activate('ann', 'a'), undefined)
+  assert.equal(await sort.rename('ann', 'a', 'z'), undefined)
+  assert.equal(await refusal(sort.remove('ann', 'z')), 'ACTIVE')
+  assert.deepEqual(
+    (await sort.list('ann')).map(({ name, isActive, size }) => [name, isActive, size]),
+    [
+      ['b/ü', false, 5],
+      ['z', true, 5],
+    ],
+  )
+  assert.deepEqual(await sort.list('bob'), [])
+  await sort.activate('ann', null)
+  assert.equal(await sort.remove('ann', 'z'), undefined)
+})
+
+// --- rules ---
+
+const line = fc.stringMatching(/^[A-Za-z0-9"\\$ä.*?@-]{1,12}$/)
+const values = fc.array(line, { minLength: 1, maxLength: 3 })
+const fields = fc.uniqueArray(fc.constantFrom('Subject', 'From', 'To', 'X-Test'), { minLength: 1 })
+const how = fc.constantFrom('is' as const, 'contains' as const, 'matches' as const)
+const address = fc.stringMatching(/^[a-z][a-z+.]{0,5}@[a-z]{1,5}\.test$/)
+const maybe: { requiredKeys: [] } = { requiredKeys: [] }
+const condition = fc
+  .tuple(
+    fc.oneof(
+      fc.record({ kind: fc.constant('header' as const), fields, how, values }),
+      fc.record({
+        kind: fc.constant('header' as const),
+        fields,
+        how: fc.constant('exists' as const),
+        values: fc.constant([]),
+      }),
+      fc.record({
+        kind: fc.constant('address' as const),
+        fields: fc.constant(['from']),
+        part: fc.constantFrom('domain' as const, 'detail' as const),
+        how,
+        values,
+      }),
+      fc.record({
+        kind: fc.constant('envelope' as const),
+        which: fc.constantFrom('from' as const, 'to' as const),
+        how,
+        values,
+      }),
+      fc.record({ kind: fc.constant('body' as const), how, values }),
+      fc.record({
+        kind: fc.constant('size' as const),
+        is: fc.constantFrom('over' as const, 'under' as const),
+        octets: fc.nat(),
+      }),
+      fc.constant({ kind: 'attachment' as const }),
+      fc.record({ kind: fc.constant('spam' as const), atLeast: fc.integer({ min: 1, max: 10 }) }),
+      fc.record({
+        kind: fc.constant('date' as const),
+        is: fc.constantFrom('ge' as const, 'le' as const),
+        date: fc.constant('2026-12-24'),
+      }),
+    ),
+    fc.boolean(),
+  )
+  .map(([one, not]) => (not ? { ...one, not } : { ...one }))
+const action = fc.oneof(
+  fc.record(
+    { kind: fc.constantFrom('fileinto' as const, 'copy' as const), mailbox: line, create: fc.constant(true) },
+    { requiredKeys: ['kind', 'mailbox'] },
+  ),
+  fc.record({ kind: fc.constantFrom('redirect' as const, 'forward' as const), address }),
+  fc.record({ kind: fc.constantFrom('keep' as const, 'discard' as const) }),
+  fc.record({
+    kind: fc.constant('flag' as const),
+    flags: fc.array(fc.constantFrom('\\Seen', 'work'), { minLength: 1, maxLength: 2 }),
+  }),
+  fc.record({ kind: fc.constant('reject' as const), text: fc.constantFrom('No.', 'Two\r\nlines\r\n', '.\r\n') }),
+  fc
+    .tuple(
+      fc.record(
+        {
+          days: fc.integer({ min: 1, max: 30 }),
+          subject: line,
+          from: address,
+          addresses: fc.array(address, { minLength: 1, maxLength: 2 }),
+        },
+        maybe,
+      ),
+      line,
+    )
+    .map(([more, text]) => ({ kind: 'vacation' as const, text, ...more })),
+  fc.record({ kind: fc.constant('notify' as const), address, message: line }, { requiredKeys: ['kind', 'address'] }),
+)
+const rule = fc
+  .tuple(
+    fc.record({
+      name: fc.stringMatching(/^[A-Za-z0-9 [\]ä#-]{0,12}$/).map((name) => name.trim()),
+      match: fc.constantFrom('all' as const, 'any' as const),
+      conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
+      actions: fc.array(action, { maxLength: 3 }),
+    }),
+    fc.record({ isEnabled: fc.constant(false), stops: fc.constant(true) }, maybe),
+  )
+  .map(([one, more]): Rule => ({ ...one, ...more }))
+
+test('rules become Sieve that compiles, and come back as they were', () => {
+  const sieve = createSieve()
+  fc.assert(
+    fc.property(fc.array(rule, { maxLength: 4 }), (made) => {
+      const rules: Rule[] = JSON.parse(JSON.stringify(made))
+      const script = writeRules(rules)
+      compileScript(script, sieve)
+      assert.deepEqual(readRules(script), rules, script)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('rules that Roundcube has written are read; what says more than rules can is left alone', () => {
+  const script = `require ["copy","fileinto","imap4flags","reject"];
+# rule:[Lists]
+if anyof (header :contains "list-id" "acme", not address :domain :is ["from","sender"] "example.org")
+{
+	fileinto :copy "Lists";
+	addflag "\\\\Seen";
+	stop;
+}
+# rule:[off]
+if false # allof(header :is "subject" "x")
+{
+	discard;
+}
+# rule:[everything]
+if true
+{
+	reject text:
+No.
+.
+;
+}
+`.replaceAll('\n', '\r\n')
+  assert.deepEqual(readRules(script), [
+    {
+      ...{ name: 'Lists', match: 'any' },
+      conditions: [
+        { kind: 'header', fields: ['list-id'], how: 'contains', values: ['acme'] },
+        { kind: 'address', fields: ['from', 'sender'], part: 'domain', how: 'is', values: ['example.org'], not: true },
+      ],
+      actions: [
+        { kind: 'copy', mailbox: 'Lists' },
+        { kind: 'flag', flags: ['\\Seen'] },
+      ],
+      stops: true,
+    },
+    {
+      ...{ name: 'off', isEnabled: false, match: 'all', actions: [{ kind: 'discard' }] },
+      conditions: [{ kind: 'header', fields: ['subject'], how: 'is', values: ['x'] }],
+    },
+    { name: 'everything', match: 'all', conditions: [], actions: [{ kind: 'reject', text: 'No.\r\n' }] },
+  ])
+  for (const more of [
+    'keep;',
+    'if true { keep; } else { stop; }',
+    'if header :index 1 "a" "b" { keep; }',
+    'if anyof (allof (true)) { if true { } }',
+    'this is no script',
+    '# a remark\r\nif true { keep; }',
+  ])
+    assert.equal(readRules(more), undefined, more)
+})
