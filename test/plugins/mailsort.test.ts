@@ -202,6 +202,89 @@ test('scripts are checked, counted and named', async (t) => {
   assert.equal(await sort.remove('ann', 'z'), undefined)
 })
 
+/** The lines that a command prints. */
+async function printed(
+  kernel: Awaited<ReturnType<typeof createSortingKernel>>,
+  words: string,
+  values: object,
+  input = '',
+): Promise<readonly string[]> {
+  const call = {
+    ...{ values, arguments: [], options: {}, signal: AbortSignal.timeout(10_000) },
+    input: (async function* () {
+      yield Buffer.from(input)
+    })(),
+  }
+  const lines: string[] = []
+  for await (const one of kernel.kernel.commands.get(words)?.run(call) ?? []) if ('text' in one) lines.push(one.text)
+  return lines
+}
+
+test("administrators' scripts run around the active one while the message is kept", async (t) => {
+  const kernel = await createSortingKernel(t)
+  const put = (name: string, whose: object, text: string) => printed(kernel, 'mailsort put', { name, ...whose }, text)
+  await put(
+    'before',
+    { server: true },
+    'require "imap4flags"; if header :contains "subject" "flag" { addflag "admin"; } if header :contains "subject" "drop" { discard; }',
+  )
+  await put('after', { domain: 'HERE.test' }, 'require ["fileinto", "mailbox"]; fileinto :create "After";')
+  await kernel.script(
+    'require ["fileinto", "mailbox"]; if header :contains "subject" "mine" { fileinto :create "Mine"; }',
+  )
+  await kernel.send(MESSAGE.replace('hello', 'drop'))
+  assert.equal(await kernel.filed(), '')
+  await kernel.send(MESSAGE.replace('hello', 'mine'))
+  assert.equal(await kernel.filed(), 'Mine:1')
+  await kernel.send(MESSAGE)
+  assert.equal(await kernel.filed(), 'After:1, Mine:1')
+  await printed(kernel, 'mailsort remove', { name: 'after', domain: 'here.test' })
+  await kernel.send(MESSAGE.replace('hello', 'flag'))
+  assert.equal(await kernel.filed(), 'After:1, INBOX:1 admin, Mine:1')
+  await assert.rejects(put('before', { server: true }, 'keep'), /line 1, column 5/)
+  await assert.rejects(put('x', { account: 'nobody' }, 'keep;'), /There is no account/)
+})
+
+test('iems mailsort test explains each step, and changes nothing', async (t) => {
+  const kernel = await createSortingKernel(t)
+  await kernel.script(
+    'require ["fileinto", "vacation", "duplicate"];\nif header :contains "subject" ["x", "hello"] {\n  fileinto "Trash";\n  vacation "Gone.";\n}\nif duplicate { stop; }\n',
+  )
+  const values = { account: 'ann', from: 'bob@here.test' }
+  const wanted = [
+    'script main',
+    '  2:4  header :contains "subject" ["x", "hello"]  -> true  saw "hello world"',
+    '  3:3  fileinto "Trash"',
+    '  4:3  vacation "Gone."',
+    '  6:4  duplicate  -> false  saw "<1@far.test>"',
+    '  = file into Trash; reply, once in 7 days',
+  ]
+  for (let count = 0; count < 2; count++)
+    assert.deepEqual(await printed(kernel, 'mailsort test', values, MESSAGE), wanted)
+  await kernel.deliver()
+  assert.deepEqual([await kernel.filed('ann'), await kernel.filed('bob')], ['', ''])
+})
+
+test('iems mailsort run files stored messages; a dry run says what it would do', async (t) => {
+  const kernel = await createSortingKernel(t)
+  for (const word of ['one', 'two', 'three']) await kernel.send(MESSAGE.replace('hello', word))
+  await kernel.script(
+    'require ["fileinto", "mailbox", "imap4flags", "copy"]; if header :contains "subject" "one" { fileinto :create "One"; } elsif header :contains "subject" "two" { discard; } else { fileinto :copy :create :flags "x" "Copies"; addflag "\\\\Seen"; }',
+  )
+  const values = { account: 'ann', mailbox: 'INBOX' }
+  assert.deepEqual(await printed(kernel, 'mailsort run', { ...values, dryRun: true }), [
+    ...[
+      '1: move to One',
+      '2: move to Trash',
+      '3: copy to Copies with x; flag with \\Seen',
+      '3 messages read, 3 would be filed',
+    ],
+  ])
+  assert.equal(await kernel.filed(), 'INBOX:3')
+  await printed(kernel, 'mailsort run', values)
+  assert.equal(await kernel.filed(), 'Copies:1 \\Seen x, INBOX:1 \\Seen, One:1, Trash:1')
+})
+
 // --- rules ---
 
 const line = fc.stringMatching(/^[A-Za-z0-9"\\$ä.*?@-]{1,12}$/)

@@ -5,17 +5,15 @@
  * server ("after"). A script runs while those before it keep the message. Invariant: a script that fails leaves the
  * message in INBOX, and the owner is told once.
  */
-import { type Log, refuse, type SetupContext } from 'iems'
+import type { Log, SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Filing, FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
-import { oneLine, writeLetter } from './letters.ts'
-import type { Memory } from './memory.ts'
-import { notify } from './notify.ts'
-import type { Options } from './options.ts'
-import { hashOf } from './programs.ts'
-import { type Action, evaluate, type FileInto, MessageView, type Result, SieveError } from './sieve/index.ts'
+import type { Filing, FilingAction, MailStoreApi } from '../store/api.ts'
+import { carryOut } from './carry-out.ts'
+import { type FailedScript, reportFailure } from './failures.ts'
+import { oneLine } from './letters.ts'
+import { sendingOf } from './sending.ts'
+import { evaluate, MessageView, type Result, SieveError } from './sieve/index.ts'
 import { createEnvironment, createIncluded, readMessage, type SurroundingsDeps } from './surroundings.ts'
-import { reply } from './vacation.ts'
 
 export interface FilingDeps extends SurroundingsDeps {
   readonly accounts: Pick<AccountsApi, 'groupsOf' | 'maySendAs'>
@@ -24,30 +22,8 @@ export interface FilingDeps extends SurroundingsDeps {
   readonly submit: SetupContext['submit']
 }
 
-/** What replies and notifications are written from. */
-export interface Sending {
-  readonly filing: Filing
-  readonly message: MessageView
-  readonly options: Options
-  readonly memory: Memory
-  now(): number
-  messageId(what: string): string
-  maySendAs(account: string, address: string): Promise<boolean>
-  send(letter: {
-    readonly to: readonly string[]
-    readonly content: string
-    readonly key: string
-    readonly copyTo: FileInto | undefined
-  }): Promise<void>
-}
-
 /** A script that runs for a message. */
-export interface Placed {
-  readonly owner: string
-  readonly name: string
-  readonly text: string
-  readonly isOwn: boolean
-}
+export type Placed = FailedScript
 
 export const BEFORE = 'before'
 export const AFTER = 'after'
@@ -72,7 +48,7 @@ export async function scriptsFor(
 }
 
 export function createFiling(deps: FilingDeps) {
-  const { mail, log, programs, options, memory } = deps
+  const { mail, programs, options } = deps
   const { actions, redirects, steps, includes } = options.limits
 
   return async function file(filing: Filing): Promise<Filing | undefined> {
@@ -94,9 +70,10 @@ export function createFiling(deps: FilingDeps) {
     let flags: readonly string[] = []
     for (const [index, script] of placed.entries()) {
       const result = await run(script)
-      if (result.error) await failed(filing, script, result.error)
+      if (result.error) await reportFailure(deps, filing, script, result.error)
       const reason = `${script.owner.startsWith('account:') ? 'script' : script.owner} ${oneLine(script.name)}`
-      for (const action of result.actions) found.push(...(await carryOut(action, { sending, reason, index })))
+      for (const [at, action] of result.actions.entries())
+        found.push(...(await carryOut(action, { mail, sending, reason, index: `${index}.${at}` })))
       flags = [...flags, ...result.flags, ...keptFlags(result)]
       const isLast = index === placed.length - 1
       if (result.error || (result.isKept && isLast)) found.push(...kept(found, flags, reason))
@@ -115,89 +92,7 @@ export function createFiling(deps: FilingDeps) {
       }
     }
   }
-
-  /** What the store is to do. */
-  async function carryOut(
-    action: Action,
-    { sending, reason, index }: { sending: Sending; reason: string; index: number },
-  ): Promise<readonly FilingAction[]> {
-    const { account } = sending.filing
-    switch (action.kind) {
-      case 'fileinto':
-        return [
-          {
-            kind: 'fileinto',
-            mailbox: await chosen(account.id, action),
-            copy: action.copy,
-            flags: action.flags ?? [],
-            reason,
-          },
-        ]
-      case 'redirect':
-        return [{ kind: 'redirect', address: action.address, copy: action.copy, reason }]
-      case 'discard':
-        return [{ kind: 'discard', reason }]
-      case 'reject':
-        return [{ kind: 'reject', refusal: refuse(550, '5.7.1', rejection(action.text)), reason }]
-      case 'vacation':
-        await reply(sending, action)
-        return []
-      case 'notify':
-        await notify(sending, action, index)
-        return []
-      case 'keep':
-        return []
-    }
-  }
-
-  async function chosen(account: string, { mailbox, create, mailboxId, specialUse }: FileInto): Promise<MailboxChoice> {
-    if (mailboxId !== undefined && (await mail.mailbox({ account, id: mailboxId }))) return { id: mailboxId }
-    const use = SPECIAL_USES.find((one) => one.toLowerCase() === specialUse?.toLowerCase())
-    return use ? { specialUse: use, name: mailbox } : { name: mailbox, create }
-  }
-
-  /** Tells whose script it is, once for each text of a script. */
-  async function failed(
-    { account, delivery, recipient }: Filing,
-    { owner, name, text, isOwn }: Placed,
-    { line, column, message }: NonNullable<Result['error']>,
-  ): Promise<void> {
-    log.warn('script failed', { owner, name, line, column, cause: message })
-    const hash = hashOf(text)
-    const note = {
-      account: account.id,
-      what: `failed ${hash}`,
-      by: `${delivery.id} ${recipient.address}`,
-      keep: TOLD_MS,
-    }
-    if (!isOwn || (await memory.isKnown(note))) return
-    const to = account.addresses[0] ?? recipient.address
-    const content = writeLetter({
-      ...{ from: `postmaster@${deps.hostname}`, to: [to], subject: `Your mail filter "${name}" has failed` },
-      date: deps.now(),
-      messageId: `<failed.${hash.slice(0, 20)}.${account.id}@${deps.hostname}>`,
-      fields: [['Auto-Submitted', 'auto-generated']],
-      text: `The script "${name}" failed at line ${line}, column ${column}:\n\n    ${message}\n\nThe message stays in your inbox, and so do others until the script is changed.\nThis is said once for each version of a script.\n`,
-    })
-    await deps.submit({ from: '', to: [to], content, once: `mailsort failed ${account.id} ${hash}` })
-  }
 }
-
-const SPECIAL_USES: readonly SpecialUse[] = [
-  '\\All',
-  '\\Archive',
-  '\\Drafts',
-  '\\Flagged',
-  '\\Junk',
-  '\\Sent',
-  '\\Trash',
-]
-/** A failure that comes back after so long is told again. */
-const TOLD_MS = 90 * 86_400_000
-/** Characters of a rejection: it is a line of a report. */
-const MAX_REJECTION = 400
-
-const rejection = (text: string) => oneLine(text).slice(0, MAX_REJECTION).toWellFormed() || 'Refused by the recipient'
 
 const keptFlags = ({ actions }: Result) =>
   actions.flatMap((action) => (action.kind === 'keep' ? (action.flags ?? []) : []))
@@ -206,31 +101,4 @@ const keptFlags = ({ actions }: Result) =>
 function kept(actions: readonly FilingAction[], flags: readonly string[], reason: string): readonly FilingAction[] {
   const isPlain = flags.length === 0 && actions.every((action) => 'copy' in action && action.copy === true)
   return isPlain ? [] : [{ kind: 'keep', flags: [...new Set(flags)], reason }]
-}
-
-function sendingOf(deps: FilingDeps, filing: Filing, message: MessageView): Sending {
-  const { mail, log, submit, accounts, hostname, options, memory, now } = deps
-  const { account, delivery } = filing
-  return {
-    ...{ filing, message, options, memory },
-    now,
-    messageId: (what) => `<${what}.${hashOf(`${delivery.id} ${account.id}`).slice(0, 24)}@${hostname}>`,
-    maySendAs: accounts.maySendAs,
-    async send({ to, content, key, copyTo }) {
-      const { reply: answer } = await submit({
-        from: '',
-        to,
-        content,
-        once: `mailsort ${key} ${delivery.id} ${account.id}`,
-      })
-      if (answer.code !== 250) log.warn('not sent', { what: key, account: account.id, reply: answer.text })
-      const mailbox = copyTo && (await mail.find(account.id, copyTo.mailbox))
-      if (answer.code === 250 && mailbox)
-        await mail.append(mailbox, [{ content: once(content), flags: copyTo.flags ?? [] }])
-    },
-  }
-}
-
-async function* once(content: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(content)
 }

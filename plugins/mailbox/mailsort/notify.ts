@@ -3,8 +3,9 @@
  *
  * Invariant: no notification is about a message that was sent automatically, so that none causes another.
  */
-import type { Sending } from './filing.ts'
+
 import { oneLine, writeLetter } from './letters.ts'
+import type { Sending } from './sending.ts'
 import type { Notification } from './sieve/index.ts'
 import { senderOf } from './vacation.ts'
 
@@ -33,7 +34,7 @@ function readMailto(uri: string): Mailto {
 }
 
 /** Sends a notification. Answers why not. */
-export async function notify(sending: Sending, action: Notification, index: number): Promise<string | undefined> {
+export async function notify(sending: Sending, action: Notification, index: string): Promise<string | undefined> {
   const { message, options, now } = sending
   if (!options.notify) return 'notifications are turned off'
   const automatic = message.fields.get('auto-submitted')

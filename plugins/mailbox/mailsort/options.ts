@@ -21,7 +21,7 @@ export const options = z.strictObject({
     .describe('Limits for scripts. A script that exceeds one at delivery leaves the message in INBOX.'),
   vacation: z
     .strictObject({
-      enabled: z.boolean().default(true).describe('Whether vacation replies are sent.'),
+      enabled: z.boolean().default(true).describe('Send vacation replies.'),
       minInterval: duration().prefault('1 day').describe('Minimum time between two replies to one sender.'),
       domains: z
         .array(z.string())
@@ -30,7 +30,7 @@ export const options = z.strictObject({
     })
     .prefault({})
     .describe('Automatic replies (RFC 5230).'),
-  notify: z.boolean().default(true).describe('Whether the action notify sends messages (RFC 5436).'),
+  notify: z.boolean().default(true).describe('Send messages for the action notify (RFC 5436).'),
   separator: z.string().min(1).default('+').describe('Characters that divide a local part from its detail (RFC 5233).'),
   spamScore: z
     .number()

@@ -5,8 +5,8 @@
  * the owner, nor for mail that does not name the owner, nor for junk.
  */
 import { readAddresses } from 'iems/mime'
-import type { Sending } from './filing.ts'
 import { oneLine, writeLetter } from './letters.ts'
+import type { Sending } from './sending.ts'
 import type { Vacation } from './sieve/index.ts'
 
 /** RFC 5230 section 4.6: senders that are programs. */

@@ -1,0 +1,77 @@
+/**
+ * What the actions of a script come to: actions of the store, replies, notifications.
+ */
+import { refuse } from 'iems'
+import type { FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
+import { oneLine } from './letters.ts'
+import { notify } from './notify.ts'
+import type { Sending } from './sending.ts'
+import type { Action, FileInto } from './sieve/index.ts'
+import { reply } from './vacation.ts'
+
+export interface CarryOut {
+  readonly mail: Pick<MailStoreApi, 'mailbox'>
+  readonly sending: Sending
+  /** For the message's trace. */
+  readonly reason: string
+  /** Its own among the actions on this message. */
+  readonly index: string
+}
+
+const SPECIAL_USES: readonly SpecialUse[] = [
+  '\\All',
+  '\\Archive',
+  '\\Drafts',
+  '\\Flagged',
+  '\\Junk',
+  '\\Sent',
+  '\\Trash',
+]
+/** Characters of a rejection: it is a line of a report. */
+const MAX_REJECTION = 400
+
+const rejection = (text: string) => oneLine(text).slice(0, MAX_REJECTION).toWellFormed() || 'Refused by the recipient'
+
+/** What the store is to do. */
+export async function carryOut(
+  action: Action,
+  { mail, sending, reason, index }: CarryOut,
+): Promise<readonly FilingAction[]> {
+  const { account } = sending.filing
+  switch (action.kind) {
+    case 'fileinto':
+      return [
+        {
+          kind: 'fileinto',
+          mailbox: await chosen(mail, account.id, action),
+          copy: action.copy,
+          flags: action.flags ?? [],
+          reason,
+        },
+      ]
+    case 'redirect':
+      return [{ kind: 'redirect', address: action.address, copy: action.copy, reason }]
+    case 'discard':
+      return [{ kind: 'discard', reason }]
+    case 'reject':
+      return [{ kind: 'reject', refusal: refuse(550, '5.7.1', rejection(action.text)), reason }]
+    case 'vacation':
+      await reply(sending, action)
+      return []
+    case 'notify':
+      await notify(sending, action, index)
+      return []
+    case 'keep':
+      return []
+  }
+}
+
+async function chosen(
+  mail: CarryOut['mail'],
+  account: string,
+  { mailbox, create, mailboxId, specialUse }: FileInto,
+): Promise<MailboxChoice> {
+  if (mailboxId !== undefined && (await mail.mailbox({ account, id: mailboxId }))) return { id: mailboxId }
+  const use = SPECIAL_USES.find((one) => one.toLowerCase() === specialUse?.toLowerCase())
+  return use ? { specialUse: use, name: mailbox } : { name: mailbox, create }
+}

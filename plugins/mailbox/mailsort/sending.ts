@@ -1,0 +1,65 @@
+/**
+ * How replies and notifications leave: in the account's name, each once for a delivery.
+ */
+import type { Log, SetupContext } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import type { Filing, MailStoreApi } from '../store/api.ts'
+import type { Memory } from './memory.ts'
+import type { Options } from './options.ts'
+import { hashOf } from './programs.ts'
+import type { FileInto, MessageView } from './sieve/index.ts'
+
+/** What replies and notifications are written from. */
+export interface Sending {
+  readonly filing: Filing
+  readonly message: MessageView
+  readonly options: Options
+  readonly memory: Memory
+  now(): number
+  messageId(what: string): string
+  maySendAs(account: string, address: string): Promise<boolean>
+  send(letter: {
+    readonly to: readonly string[]
+    readonly content: string
+    readonly key: string
+    readonly copyTo: FileInto | undefined
+  }): Promise<void>
+}
+
+export interface SendingDeps {
+  readonly mail: Pick<MailStoreApi, 'find' | 'append'>
+  readonly accounts: Pick<AccountsApi, 'maySendAs'>
+  readonly log: Log
+  readonly submit: SetupContext['submit']
+  readonly hostname: string
+  readonly options: Options
+  readonly memory: Memory
+  now(): number
+}
+
+export function sendingOf(deps: SendingDeps, filing: Filing, message: MessageView): Sending {
+  const { mail, log, submit, accounts, hostname, options, memory, now } = deps
+  const { account, delivery } = filing
+  return {
+    ...{ filing, message, options, memory },
+    now,
+    messageId: (what) => `<${what}.${hashOf(`${delivery.id} ${account.id}`).slice(0, 24)}@${hostname}>`,
+    maySendAs: accounts.maySendAs,
+    async send({ to, content, key, copyTo }) {
+      const { reply: answer } = await submit({
+        from: '',
+        to,
+        content,
+        once: `mailsort ${key} ${delivery.id} ${account.id}`,
+      })
+      if (answer.code !== 250) log.warn('not sent', { what: key, account: account.id, reply: answer.text })
+      const mailbox = copyTo && (await mail.find(account.id, copyTo.mailbox))
+      if (answer.code === 250 && mailbox)
+        await mail.append(mailbox, [{ content: once(content), flags: copyTo.flags ?? [] }])
+    },
+  }
+}
+
+async function* once(content: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(content)
+}
