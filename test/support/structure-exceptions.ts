@@ -5,8 +5,6 @@
 export const EXCEPTIONS = {
   /** Files of more than 350 lines. */
   files: [
-    'core/api/hooks.ts',
-    'core/testing/contracts/store.ts',
     'plugins/mailbox/store/search/index-file.ts',
     'plugins/mailbox/store/search/indexer.ts',
     'plugins/smtp/in/server.ts',
