@@ -99,8 +99,8 @@ export function createReview({ store, mail, accounts, options, limits, post, now
   async function reviewPool(kind: 'domain' | 'total', name: string): Promise<void> {
     if (administrators.length === 0) return
     const usage = await mail.poolUsage(kind === 'total' ? TOTAL : poolOf(name))
-    const limits_ = await limits.poolLimits(kind, name)
-    await warn({ kind, id: name, name, usage, limits: limits_, to: administrators, language })
+    const poolLimits = await limits.poolLimits(kind, name)
+    await warn({ kind, id: name, name, usage, limits: poolLimits, to: administrators, language })
   }
 
   return async function review(id: string, usage: Usage): Promise<void> {
