@@ -39,7 +39,10 @@ const SABOTAGE = `
       hooks: {
         async check(message) {
           if (!String(message.headers.get('subject')).includes('sabotage')) return
-          setImmediate(() => { throw new Error('injected') })
+          setImmediate(() => {
+            if (String(message.headers.get('subject')).includes('hang')) for (;;);
+            throw new Error('injected')
+          })
         },
       },
     }),
@@ -70,11 +73,15 @@ function configOf({ smtp, imap, path }: Ports, workers: number | string, rest = 
     })`
 }
 
-async function start(t: TestContext, workers: number | string): Promise<{ server: RunningServer; ports: Ports }> {
+async function start(
+  t: TestContext,
+  workers: number | string,
+  rest = '',
+): Promise<{ server: RunningServer; ports: Ports }> {
   const folder = await tempFolder(t)
   const ports = { path: join(folder, 'smtp.sock'), smtp: await freePort(), imap: await freePort() }
   await writeFile(join(folder, 'sabotage.ts'), SABOTAGE)
-  return { server: await startProcess(t, folder, configOf(ports, workers)), ports }
+  return { server: await startProcess(t, folder, configOf(ports, workers, rest)), ports }
 }
 
 async function logIn(t: TestContext, port: number): Promise<ImapTalk> {
@@ -178,6 +185,14 @@ test('what was answered 250 outlives the workers that die in the middle, and not
   assert.equal((await server.iems('status')).code, 0)
   await server.iems('stop')
   assert.equal(await server.ended(), 0)
+})
+
+test('a worker whose event loop hangs is ended and replaced, and the others go on', async (t) => {
+  const { server, ports } = await start(t, 2, "watchdog: '3 s',")
+  await sendMany({ port: ports.smtp, to: TO, connections: 1, messages: 1, subject: () => 'sabotage-hang' })
+  const { worker } = JSON.parse(await server.line(/"worker\.hung"/)) as { worker: number }
+  await server.line(/"worker\.died"/)
+  await eventually(async () => (await kernelsOf(server)).some((kernel) => kernel.worker === worker))
 })
 
 test('reload and stop with workers lose nothing, and a wrong configuration changes nothing', async (t) => {

@@ -5,6 +5,7 @@
  * event loop does not turn is ended.
  */
 import { url as inspectorUrl } from 'node:inspector'
+import { getHeapStatistics } from 'node:v8'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
 import type { Served } from '../../store/remote/owner.ts'
@@ -22,6 +23,7 @@ export interface WorkerThreadDeps {
   readonly hung: () => void
 }
 
+const MEGABYTE = 1024 * 1024
 /** Looks within the time of the watchdog. */
 const LOOKS = 10
 
@@ -46,6 +48,8 @@ export class WorkerThread {
     this.#thread = new Worker(new URL(import.meta.resolve('iems/worker')), {
       workerData,
       transferList: [port2],
+      // Without a limit of its own, a thread that runs out of memory ends the process.
+      resourceLimits: { maxOldGenerationSizeMb: Math.floor(getHeapStatistics().heap_size_limit / MEGABYTE) },
       name: `iems worker ${data.worker}`,
     })
     this.#thread.on('error', (cause: unknown) => {

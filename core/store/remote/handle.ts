@@ -8,7 +8,16 @@ import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
 import { createHints, createPending, requireSmall } from '../hints.ts'
 import type { Blobs, ByteRange, Staged, Store, Value } from '../store.ts'
-import { type Asked, type CallName, type Calls, type Page, post, type Readings, type Said, thrown } from './protocol.ts'
+import {
+  type Asked,
+  type CallName,
+  type Calls,
+  Outbox,
+  type Page,
+  type Readings,
+  type Said,
+  thrown,
+} from './protocol.ts'
 
 export interface StoreHandleOptions {
   /** The clock of the store; the owner's machine is this one. */
@@ -30,6 +39,7 @@ type Hear = (said: Exclude<Said, { readonly id: number }>) => void
 /** The wire: numbered calls and what the owner says by itself. */
 class Wire {
   readonly #port: MessagePort
+  readonly #outbox: Outbox<Asked>
   readonly #waiting = new Map<number, Waiting>()
   readonly #hear: Hear
   #count = 0
@@ -37,8 +47,11 @@ class Wire {
 
   constructor(port: MessagePort, hear: Hear) {
     this.#port = port
+    this.#outbox = new Outbox(port)
     this.#hear = hear
-    port.on('message', (said: Said) => this.#receive(said))
+    port.on('message', (said: readonly Said[]) => {
+      for (const one of said) this.#receive(one)
+    })
     port.on('close', () => this.#lost())
   }
 
@@ -51,7 +64,7 @@ class Wire {
     const id = ++this.#count
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      post(this.#port, { id, call, args })
+      this.#outbox.post({ id, call, args })
     })
   }
 
@@ -72,7 +85,7 @@ class Wire {
   }
 
   tell(asked: Asked): void {
-    if (!this.#isClosed) post(this.#port, asked)
+    if (!this.#isClosed) this.#outbox.post(asked)
   }
 
   check(): void {
@@ -83,6 +96,7 @@ class Wire {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#outbox.flush()
     await Promise.allSettled([...this.#waiting.values()].map((one) => settled(one)))
     this.#port.close()
   }

@@ -11,7 +11,7 @@ import { emitWarning } from '../hints.ts'
 import type { ByteRange, Key, Lease, Range, Staged, Store, Value } from '../store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { HeldLeases } from './held-leases.ts'
-import { type Asked, type CallName, carried, type Page, post, type Said } from './protocol.ts'
+import { type Asked, type CallName, carried, Outbox, type Page, type Said } from './protocol.ts'
 
 /** A page ends with so many items or octets. */
 const PAGE = { items: 128, octets: 262_144 }
@@ -37,6 +37,7 @@ interface Stage {
 class Handle {
   readonly #store: Store
   readonly #port: MessagePort
+  readonly #outbox: Outbox<Said>
   readonly #readings = new Map<number, AsyncIterator<unknown>>()
   readonly #stages = new Map<number, Stage>()
   readonly #leases: HeldLeases
@@ -50,11 +51,14 @@ class Handle {
   constructor(store: Store, port: MessagePort) {
     this.#store = store
     this.#port = port
+    this.#outbox = new Outbox(port)
     this.#leases = new HeldLeases(store)
     this.#closed = new Promise((resolve) => {
       port.on('close', () => void this.#lost().finally(resolve))
     })
-    port.on('message', (asked: Asked) => this.#hear(asked))
+    port.on('message', (asked: readonly Asked[]) => {
+      for (const one of asked) this.#hear(one)
+    })
   }
 
   release(isReleased: boolean): Promise<void> {
@@ -71,7 +75,7 @@ class Handle {
   }
 
   #say(said: Said): void {
-    if (!this.#isClosed) post(this.#port, said)
+    if (!this.#isClosed) this.#outbox.post(said)
   }
 
   #hear(asked: Asked): void {

@@ -2,7 +2,7 @@
  * What a handle and the owner of a store say to each other over a MessagePort.
  *
  * Invariants: messages of one handle are served in the order in which they were sent; bytes travel in one arena for each
- * message, which is transferred and belongs to nobody else.
+ * turn of the event loop, which is transferred and belongs to nobody else.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
@@ -90,15 +90,34 @@ export function thrown({ code, name, message, details }: CarriedError): Error {
   return name === 'RangeError' ? new RangeError(message) : Object.assign(new Error(message), { name })
 }
 
-/** Posts a message with all its bytes in one arena of its own, copied once and transferred. */
-export function post(port: MessagePort, message: Asked | Said): void {
-  const octets = octetsIn(message)
-  if (octets === 0) {
-    port.postMessage(message)
-    return
+/**
+ * Messages on their way to the other thread: those of one turn of the event loop go together, because it is the waking of
+ * the other thread that costs.
+ */
+export class Outbox<M extends Asked | Said> {
+  readonly #port: MessagePort
+  #messages: M[] = []
+
+  constructor(port: MessagePort) {
+    this.#port = port
   }
-  const arena = new ArrayBuffer(octets)
-  port.postMessage(moved(message, { arena, at: 0 }), [arena])
+
+  post(message: M): void {
+    if (this.#messages.push(message) === 1) setImmediate(() => this.flush())
+  }
+
+  /** Sends what waits, with all its bytes in one arena, copied once and transferred. */
+  flush(): void {
+    const messages = this.#messages
+    if (messages.length === 0) return
+    this.#messages = []
+    const octets = octetsIn(messages)
+    if (octets === 0) this.#port.postMessage(messages)
+    else {
+      const arena = new ArrayBuffer(octets)
+      this.#port.postMessage(moved(messages, { arena, at: 0 }), [arena])
+    }
+  }
 }
 
 function octetsIn(value: unknown): number {
