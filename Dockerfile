@@ -21,6 +21,6 @@ USER iems
 WORKDIR /etc/iems
 VOLUME ["/etc/iems", "/var/lib/iems"]
 EXPOSE 25 465 587 143 993 110 995 389 636
-HEALTHCHECK --interval=60s --timeout=20s --start-period=60s CMD ["iems", "status"]
+HEALTHCHECK --interval=60s --timeout=20s --start-period=60s CMD ["iems", "status", "--health"]
 ENTRYPOINT ["iems"]
 CMD ["start", "--quiet"]

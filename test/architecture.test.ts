@@ -80,10 +80,12 @@ test('each package that core uses has the places the plan gives it', () => {
     mailparser: ['core/message/parse.ts', 'core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],
     commander: [
       'backup',
+      'doctor',
       'check',
       'help',
       'init/init',
       'main',
+      'manual',
       'options',
       'plugin-commands',
       'queue',
@@ -232,7 +234,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   delivery: ['api', 'message', 'queue', 'mime/header-end.ts', 'runtime/answers.ts'],
   runtime: ['api', 'net', 'store', 'backup', 'queue', 'auth', 'inbound', 'delivery'],
   control: ['api', 'runtime', 'queue/records.ts'],
-  cli: ['api', 'store', 'backup', 'runtime', 'control', 'delivery/report-text.ts'],
+  cli: ['api', 'store', 'backup', 'net/dns.ts', 'net/reverse.ts', 'runtime', 'control', 'delivery/report-text.ts'],
   testing: ['api', 'store', 'inbound', 'queue', 'runtime'],
 }
 

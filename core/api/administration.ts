@@ -35,6 +35,14 @@ export interface KernelStatus {
   readonly deliveries: number
 }
 
+/** What is ill about a server. */
+export interface Problem {
+  readonly text: string
+  readonly cure: string
+  /** The server does not do its work. Otherwise it works without something that it should have. */
+  readonly isGrave: boolean
+}
+
 export interface Status {
   readonly pid: number
   readonly since: number
@@ -45,6 +53,8 @@ export interface Status {
   /** Servers that plugins depend on; those with failures are down. */
   readonly backends: readonly (Backend & { readonly plugin: string })[]
   readonly lanes: readonly { readonly lane: string; readonly due: number }[]
+  /** Empty when all is well. */
+  readonly problems: readonly Problem[]
   /** Octets of memory. */
   readonly memory: number
 }

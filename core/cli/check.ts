@@ -54,7 +54,9 @@ export function addChecks(iems: Command): void {
   common(
     iems
       .command('check')
-      .description('check the configuration completely, and what the running server keeps; nothing is opened'),
+      .description(
+        'check the configuration completely, and what the running server keeps; without a server, records are not looked at: opening them would bring them to this version',
+      ),
   ).action(checkAll)
 
   common(iems.command('hooks').description('the order in which plugins run, for each hook')).action(

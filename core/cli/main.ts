@@ -14,8 +14,10 @@ import { loadConfig } from '../runtime/config.ts'
 import { ask, askRaw } from './ask.ts'
 import { addBackup } from './backup.ts'
 import { addChecks } from './check.ts'
+import { addDoctor } from './doctor.ts'
 import { showEveryCommand } from './help.ts'
 import { addInit } from './init/init.ts'
+import { addManual } from './manual.ts'
 import { runOffline } from './offline.ts'
 import { addPluginCommands } from './plugin-commands.ts'
 import { type Common, fail } from './print.ts'
@@ -40,7 +42,8 @@ function version(): string {
 function program(): Command {
   const iems = new Command('iems').description('All-in-one messaging server').version(version())
   showEveryCommand(iems)
-  for (const add of [addInit, addBackup, addStart, addChecks, addServer, addSend, addQueue]) add(iems)
+  for (const add of [addInit, addBackup, addDoctor, addStart, addChecks, addServer, addSend, addQueue, addManual])
+    add(iems)
   return iems
 }
 
@@ -77,7 +80,7 @@ async function runCommand(
 /** Whether what is asked for may be a plugin's, or is a list of everything. */
 function mayBeOfPlugin(iems: Command, [, , word = '--help', next = '--help']: readonly string[]): boolean {
   if (word.startsWith('-')) return word === '--help' || word === '-h'
-  if (word === 'help') return true
+  if (['help', 'man', 'completion'].includes(word)) return true
   const own = iems.commands.find((command) => command.name() === word)
   if (!own) return true
   // Of `message`, some commands are the server's.
@@ -103,7 +106,7 @@ try {
       addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), runCommand)
     } catch (error) {
       // The help must come even without a configuration; a command of a plugin cannot.
-      if (!(process.argv[2] ?? '-').startsWith('-')) throw error
+      if (!/^(?:-|man$|completion$)/.test(process.argv[2] ?? '-')) throw error
     }
   }
   await iems.parseAsync()

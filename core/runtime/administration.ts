@@ -35,6 +35,7 @@ import type { Emit, LogWriter } from './log.ts'
 import type { LogFeed } from './log-feed.ts'
 import { masked } from './masked.ts'
 import type { MetricRegistry } from './metrics.ts'
+import { problemsOf } from './problems.ts'
 import type { Hooks, LoadedPlugin } from './wiring.ts'
 
 /** What of a kernel is shown to administrators. */
@@ -118,6 +119,7 @@ class CallersAdministration implements Administration {
       kernels: await this.#server.kernels(),
       backends: this.#kernel.backends(),
       lanes,
+      problems: problemsOf(this.components(), this.#kernel.backends()),
       memory: process.memoryUsage.rss(),
     }
   }
