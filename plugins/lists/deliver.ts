@@ -41,7 +41,7 @@ export interface DeliverDeps {
 
 const TAKEN = accept(250, '2.0.0', 'OK')
 const UNKNOWN = refuse(550, '5.1.1', 'No such list')
-const BUSY = defer(451, '4.3.0', 'The post has not reached all members yet')
+const BUSY = defer(451, '4.3.0', 'The post cannot be sent to all members now')
 
 export function createTargets(roster: Roster) {
   return async function targetOf(address: string): Promise<Target | undefined> {
@@ -93,19 +93,14 @@ export function createDeliver(deps: DeliverDeps) {
   }
 
   async function resume(id: string, signal: AbortSignal): Promise<Reply> {
-    try {
-      await posting.run(id, signal)
-      return TAKEN
-    } catch (cause) {
-      if (cause instanceof NotNow) return BUSY.reply
-      throw cause
-    }
+    await posting.run(id, signal)
+    return TAKEN
   }
 
   async function one(recipient: Recipient, delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     const target = await targetOf(recipient.address)
     const take = { ...takes, post: takePost, approved: takeApproved }[target?.role ?? 'post']
-    const reply = target && take ? await take(target, delivery, signal) : UNKNOWN.reply
+    const reply = target && take ? await take(target, delivery, signal).catch(replyOf) : UNKNOWN.reply
     const status = reply.code < 300 ? 'delivered' : reply.code < 500 ? 'deferred' : 'failed'
     return { recipient, status, reply }
   }
@@ -115,6 +110,11 @@ export function createDeliver(deps: DeliverDeps) {
     for (const recipient of delivery.recipients) outcomes.push(await one(recipient, delivery, signal))
     return outcomes
   }
+}
+
+function replyOf(cause: unknown): Reply {
+  if (cause instanceof NotNow) return BUSY.reply
+  throw cause
 }
 
 const postIdOf = (list: MailingList, { message }: Delivery) => `${message.id}/${list.id}`

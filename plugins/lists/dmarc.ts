@@ -4,6 +4,7 @@
  * What must stay true: a domain that cannot be asked now is neither yes nor no: the post waits.
  */
 import type { Dns, ReadableMessage } from 'iems'
+import { NotNow } from './mailing.ts'
 
 /** Questions for one domain (RFC 9989 section 4.10). */
 const MAX_QUESTIONS = 8
@@ -22,7 +23,7 @@ async function policyOf(dns: Dns, domain: string): Promise<string | undefined> {
   for (let asked = 0; labels.length > 1 && asked < MAX_QUESTIONS; asked++) {
     const answer = await dns.ask(`_dmarc.${labels.join('.')}`, 'TXT')
     if (answer.kind === 'unavailable')
-      throw new Error(`the DMARC policy of ${domain} cannot be asked for now: ${answer.why}`)
+      throw new NotNow(`the DMARC policy of ${domain} cannot be asked for now: ${answer.why}`)
     const records = answer.kind === 'found' ? answer.records.map((parts) => parts.join('')) : []
     const record = records.find((text) => /^v\s*=\s*DMARC1\s*(?:;|$)/i.test(text))
     if (record !== undefined) return (asked > 0 ? tag(record, 'sp') : undefined) ?? tag(record, 'p') ?? 'none'

@@ -7,6 +7,7 @@ import { definePlugin, type SetupContext } from 'iems'
 import { Accounts } from '../directory/static/api.ts'
 import { Directory } from '../directory/store/api.ts'
 import { MailQuery, MailStore } from '../mailbox/store/api.ts'
+import { Http } from '../web/http/api.ts'
 import { Lists, type ListsApi, type PostVerdict } from './api.ts'
 import { Archive } from './archive.ts'
 import { Bounces } from './bounces.ts'
@@ -27,6 +28,7 @@ import { Roster } from './roster.ts'
 import { judgePost } from './rules.ts'
 import { createSweep } from './sweep.ts'
 import { Tokens } from './tokens.ts'
+import { addPages } from './web/routes.ts'
 
 export * from './api.ts'
 
@@ -38,12 +40,14 @@ export const lists = definePlugin({
   // Mail goes on only to members, by the rules of each list.
   accepts: 'anyone',
   offers: [Lists],
-  wants: [Accounts, Directory, MailStore, MailQuery],
+  wants: [Accounts, Directory, MailStore, MailQuery, Http],
   records: { list: { version: 1 }, member: { version: 1 }, held: { version: 1 }, mailing: { version: 1 } },
   hooks: { 'lists:post': 'bail' },
   setup(config, ctx) {
     const parts = createParts(config, ctx)
     const { roster, deliver, sweep, targetOf } = parts
+    const http = ctx.find(Http)
+    if (http) addPages({ http, ...parts, site: config.site, accounts: ctx.find(Accounts), now: ctx.clock.now })
     ctx.offer(Lists, { list: (address) => roster.list(address), ...serviceOf(roster) })
     return {
       hooks: {

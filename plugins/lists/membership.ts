@@ -39,11 +39,16 @@ export class Membership {
   }
 
   /** Of somebody whose address is not proven. */
-  async askToJoin(list: MailingList, address: string, options: MemberOptions = {}): Promise<Result> {
+  async askToJoin(
+    list: MailingList,
+    address: string,
+    options: MemberOptions = {},
+    { alwaysConfirms = false } = {},
+  ): Promise<Result> {
     const { subscribe, bans } = list.settings
     if (subscribe === 'closed' || fits(bans, address)) return 'closed'
     // Members are not informed twice; strangers see the same answer.
-    if (subscribe === 'open') return this.join(list, address, options)
+    if (subscribe === 'open' && !alwaysConfirms) return this.join(list, address, options)
     if (subscribe === 'approve') return this.#wait(list, address, 'subscribe')
     return this.#confirm({ action: 'subscribe', list: list.address, address, options }, list)
   }

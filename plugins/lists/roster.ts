@@ -132,6 +132,24 @@ export class Roster {
 
   /** Undefined when they are a member already. The address is folded. */
   async add(list: MailingList, address: string, options: MemberOptions = {}): Promise<Member | undefined> {
+    const { member, ops, checks } = this.#joining(list, address, options)
+    return (await this.#store.commit(ops, checks)) ? member : undefined
+  }
+
+  /** Many in one commit; false, and none of them, when one is a member already or stands twice. */
+  async addAll(
+    list: MailingList,
+    members: readonly { readonly address: string; readonly options: MemberOptions }[],
+  ): Promise<boolean> {
+    if (new Set(members.map(({ address }) => address)).size < members.length) return false
+    const all = members.map(({ address, options }) => this.#joining(list, address, options))
+    return this.#store.commit(
+      all.flatMap(({ ops }) => ops),
+      all.flatMap(({ checks }) => checks),
+    )
+  }
+
+  #joining(list: MailingList, address: string, options: MemberOptions) {
     const member: Member = {
       v: 1,
       address,
@@ -145,16 +163,16 @@ export class Roster {
       ...options,
     }
     const at = memberKey(list.id, address)
-    const ops: Op[] = [
+    const ops: readonly Op[] = [
       { put: at, value: encode(member) },
       { put: memberTokenKey(member.token), value: encode({ list: list.address, address } satisfies Named) },
       { put: membershipKey(address, list.id), value: encode(list.address) },
     ]
-    const checks: Check[] = [
+    const checks: readonly Check[] = [
       { key: at, is: 'absent' },
       { key: listKey(list.address), is: 'present' },
     ]
-    return (await this.#store.commit(ops, checks)) ? member : undefined
+    return { member, ops, checks }
   }
 
   async set(

@@ -1,12 +1,11 @@
 /**
  * `iems list members|join|leave|member`, and many members at once from a file.
  */
-import { type Command, type CommandOutput, counted, defineCommand, escapeText } from 'iems'
+import { type Command, type CommandOutput, defineCommand } from 'iems'
 import * as z from 'zod'
-import { DELIVERIES, type MailingList, type Member, type MemberOptions } from '../api.ts'
-import { type NewMember, readMembers } from '../import/members.ts'
-import type { Membership } from '../membership.ts'
+import { DELIVERIES, type Member, type MemberOptions } from '../api.ts'
 import { foldAddress } from '../records.ts'
+import { changeMany } from './many.ts'
 import { type CommandDeps, listNamed } from './named.ts'
 
 const list = z.string().describe('The address of the list.')
@@ -32,8 +31,6 @@ function optionsOf({ away, delivery, name, ...flags }: Given): MemberOptions {
     ),
   }
 }
-
-const PROGRESS_EVERY = 100
 
 const lineOf = ({ address, delivery, bounce, moderated }: Member) =>
   `${address}  ${delivery}${moderated ? '  moderated' : ''}${bounce && bounce.state !== 'counting' ? `  ${bounce.state}` : ''}`
@@ -110,49 +107,8 @@ export function createMemberCommands(deps: CommandDeps): Readonly<Record<string,
       }),
       arguments: ['<list>'],
       reads: true,
-      run: ({ values, input, signal }) => bulk(deps, { ...values, welcome: values.welcome === true }, input, signal),
+      run: ({ values, input, signal }) =>
+        changeMany(deps, { ...values, welcome: values.welcome === true }, input, signal),
     }),
   }
-}
-
-/** One member of a file; what is wrong with it, if anything. */
-async function changeOne(
-  membership: Membership,
-  list: MailingList,
-  action: 'add' | 'set' | 'remove',
-  given: NewMember,
-  welcome: boolean,
-): Promise<string | undefined> {
-  const address = foldAddress(given.address)
-  if (address === undefined) return 'not an address'
-  if (action === 'remove') return (await membership.leave(list, address)) === 'done' ? undefined : 'not a member'
-  if (action === 'set') return (await membership.set(list, address, given.options)) ? undefined : 'not a member'
-  return (await membership.join(list, address, given.options, welcome)) === 'done' ? undefined : 'a member already'
-}
-
-async function* bulk(
-  { roster, membership }: CommandDeps,
-  {
-    list: name,
-    action,
-    welcome,
-  }: { readonly list: string; readonly action: 'add' | 'set' | 'remove'; readonly welcome: boolean },
-  input: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<CommandOutput> {
-  const found = await listNamed(roster, name)
-  let done = 0
-  let faults = 0
-  for await (const given of readMembers(input)) {
-    signal.throwIfAborted()
-    const fault = 'fault' in given ? given.fault : await changeOne(membership, found, action, given, welcome)
-    if (fault === undefined) done++
-    else {
-      faults++
-      const shown = 'fault' in given ? '' : ` ${escapeText(given.address)}`
-      yield { text: `line ${given.line}:${shown} ${fault}`, value: { line: given.line, fault } }
-    }
-    if ((done + faults) % PROGRESS_EVERY === 0) yield { progress: `${done + faults} members` }
-  }
-  yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
 }

@@ -1,0 +1,82 @@
+/**
+ * Many members added, set or removed at once: those that are right count, each of the others is a line.
+ */
+import { type CommandOutput, counted, escapeText } from 'iems'
+import type { MailingList } from '../api.ts'
+import { type Fault, type NewMember, readMembers } from '../import/members.ts'
+import type { Membership } from '../membership.ts'
+import { foldAddress } from '../records.ts'
+import type { Roster } from '../roster.ts'
+import { type CommandDeps, listNamed } from './named.ts'
+
+/** Members of one commit. */
+const BATCH = 200
+
+export interface Many {
+  readonly list: string
+  readonly action: 'add' | 'set' | 'remove'
+  readonly welcome: boolean
+}
+type Read = NewMember | Fault
+
+async function* batchesOf(members: AsyncIterable<Read>): AsyncGenerator<readonly Read[]> {
+  let batch: Read[] = []
+  for await (const one of members) {
+    batch.push(one)
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+export async function* changeMany(
+  { roster, membership }: Pick<CommandDeps, 'roster' | 'membership'>,
+  many: Many,
+  input: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<CommandOutput> {
+  const list = await listNamed(roster, many.list)
+  let done = 0
+  let faults = 0
+  for await (const batch of batchesOf(readMembers(input))) {
+    signal.throwIfAborted()
+    const isDone = many.action === 'add' && !many.welcome && (await addAll(roster, list, batch))
+    for (const given of batch) {
+      const fault = isDone ? undefined : await changeOne(membership, list, many, given)
+      if (fault === undefined) {
+        done++
+        continue
+      }
+      faults++
+      const shown = 'fault' in given ? '' : ` ${escapeText(given.address)}`
+      yield { text: `line ${given.line}:${shown} ${fault}`, value: { line: given.line, fault } }
+    }
+    yield { progress: counted(done + faults, 'member') }
+  }
+  yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+}
+
+/** All in one commit; false when they must be looked at one by one. */
+async function addAll(roster: Roster, list: MailingList, batch: readonly Read[]): Promise<boolean> {
+  const members = batch.flatMap((given) => {
+    const address = 'fault' in given ? undefined : foldAddress(given.address)
+    return address === undefined || 'fault' in given ? [] : [{ address, options: given.options }]
+  })
+  return members.length === batch.length && roster.addAll(list, members)
+}
+
+/** What is wrong with it, if anything. */
+async function changeOne(
+  membership: Membership,
+  list: MailingList,
+  { action, welcome }: Many,
+  given: Read,
+): Promise<string | undefined> {
+  if ('fault' in given) return given.fault
+  const address = foldAddress(given.address)
+  if (address === undefined) return 'not an address'
+  if (action === 'remove') return (await membership.leave(list, address)) === 'done' ? undefined : 'not a member'
+  if (action === 'set') return (await membership.set(list, address, given.options)) ? undefined : 'not a member'
+  return (await membership.join(list, address, given.options, welcome)) === 'done' ? undefined : 'a member already'
+}

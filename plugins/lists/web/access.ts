@@ -1,0 +1,51 @@
+/**
+ * Who may see a list, and its archive.
+ *
+ * What must stay true: a list that is not advertised, and one that does not exist, look the same to strangers as long as
+ * they do not know its address; a private archive is for members who have logged in.
+ */
+import type { AccountsApi } from '../../directory/static/api.ts'
+import { type Call, HttpProblem, type Login } from '../../web/http/api.ts'
+import type { MailingList } from '../api.ts'
+import { foldAddress } from '../records.ts'
+import type { Roster } from '../roster.ts'
+
+export interface AccessDeps {
+  readonly roster: Roster
+  readonly accounts: AccountsApi | undefined
+}
+
+export async function listIn({ roster }: AccessDeps, address: string): Promise<MailingList> {
+  const list = await roster.list(address)
+  if (!list) throw new HttpProblem(404, 'There is no such list')
+  return list
+}
+
+/** Folded addresses of the account that has logged in. */
+export async function addressesOf({ accounts }: AccessDeps, login: Login | undefined): Promise<readonly string[]> {
+  const id = login?.identity.account
+  const account = id === undefined ? undefined : await accounts?.byId(id)
+  return (account?.addresses ?? []).flatMap((address) => foldAddress(address) ?? [])
+}
+
+export async function isModerator(deps: AccessDeps, list: MailingList, login: Login | undefined): Promise<boolean> {
+  if (login?.may('lists:moderate')) return true
+  const known = [...list.settings.owners, ...list.settings.moderators].flatMap((address) => foldAddress(address) ?? [])
+  return (await addressesOf(deps, login)).some((address) => known.includes(address))
+}
+
+/** The list, if the client may read its archive. */
+export async function readable(
+  deps: AccessDeps,
+  address: string,
+  { login }: Pick<Call, 'login'>,
+): Promise<MailingList> {
+  const list = await listIn(deps, address)
+  const { archive } = list.settings
+  if (archive === 'public') return list
+  if (archive === 'none') throw new HttpProblem(404, 'The list has no archive')
+  if (!login) throw new HttpProblem(401, 'The archive is for members: log in first')
+  for (const one of await addressesOf(deps, login)) if (await deps.roster.member(list, one)) return list
+  if (await isModerator(deps, list, login)) return list
+  throw new HttpProblem(403, 'The archive is for members of the list')
+}

@@ -1,0 +1,30 @@
+/**
+ * All pages of the lists.
+ */
+import { Download, type HttpApi } from '../../web/http/api.ts'
+import type { Archive } from '../archive.ts'
+import { addArchivePages, octets } from './archive-pages.ts'
+import { STYLE } from './layout.ts'
+import { addMemberPages, type MemberPagesDeps } from './member-pages.ts'
+import { addModerationPages, type ModerationPagesDeps } from './moderation-pages.ts'
+
+export type PagesDeps = Omit<MemberPagesDeps & ModerationPagesDeps, 'http'> & {
+  readonly http: HttpApi
+  readonly archive: Archive | undefined
+  readonly site: string | undefined
+}
+
+const STYLE_AGE_S = 3600
+
+export function addPages(deps: PagesDeps): void {
+  deps.http.stream({
+    method: 'GET',
+    path: '/lists-style.css',
+    who: 'anyone',
+    summary: 'The style of the pages of mailing lists',
+    run: () => new Download({ type: 'text/css; charset=utf-8', maxAge: STYLE_AGE_S, open: () => octets(STYLE) }),
+  })
+  addMemberPages(deps)
+  addModerationPages(deps)
+  if (deps.archive) addArchivePages({ ...deps, archive: deps.archive })
+}

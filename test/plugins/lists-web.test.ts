@@ -1,0 +1,217 @@
+/** The pages of mailing lists without an account, the archive, and lists in the directory. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { http } from 'iems/plugins/http'
+import { lists } from '../../plugins/lists/index.ts'
+import { createDirectoryKernel } from '../support/directory.ts'
+import { fieldsOf } from '../support/lists.ts'
+
+const LIST = 'dev@here.test'
+const PAGE = `/lists/${encodeURIComponent(LIST)}`
+
+async function start(t: TestContext, settings: Record<string, unknown> = {}) {
+  const kernel = await createDirectoryKernel(t, {
+    channels: { web: http({ listen: '127.0.0.1:0' }), lists: lists({ site: 'https://here.test' }) },
+    deliver: (delivery) =>
+      delivery.recipients.map((recipient) => ({
+        recipient,
+        status: 'delivered',
+        reply: { code: 250, enhanced: '2.0.0', text: 'OK' },
+      })),
+  })
+  await kernel.make({ add: { kind: 'domain', name: 'here.test' } })
+  for (const name of ['ann', 'bob'])
+    await kernel.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret` } })
+  const base = `http://127.0.0.1:${kernel.door('web').port}`
+  const iems = async (words: string, values: Record<string, unknown>, input = '') => {
+    const command = kernel.kernel.commands.get(words)
+    const read = await command?.fields?.['~standard'].validate(values)
+    if (!read || read.issues) throw new Error(JSON.stringify(read?.issues))
+    return (await kernel.command(words, { values: read.value, input })).flatMap((one) =>
+      'value' in one ? [one.value as Record<string, unknown>] : [],
+    )
+  }
+  const add = {
+    address: LIST,
+    dmarc: 'none',
+    welcome: '',
+    description: 'Developers',
+    archive: 'public',
+    owners: ['ann@here.test'],
+    explicit: 'no',
+    ...settings,
+  }
+  await iems('list add', add)
+  let count = 0
+  return {
+    ...kernel,
+    iems,
+    async post(message: { from: string; to?: string; subject?: string; head?: string; body?: string; id?: string }) {
+      const { from, to = LIST, subject = 'Hello', head = '', body = 'Good day', id = `${++count}@far.test` } = message
+      const content = `From: ${from}\r\nTo: ${to}\r\nSubject: ${subject}\r\nMessage-ID: <${id}>\r\n${head}\r\n${body}\r\n`
+      const { reply } = await kernel.session().submit({ from, to: [to], content })
+      await kernel.deliver()
+      return reply
+    },
+    async get(path: string, headers: Record<string, string> = {}) {
+      const response = await fetch(base + path, { headers: { accept: 'text/html', ...headers }, redirect: 'manual' })
+      return { status: response.status, text: await response.text(), headers: response.headers }
+    },
+    async send(path: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
+      const response = await fetch(base + path, {
+        method: 'POST',
+        body: new URLSearchParams(fields),
+        headers: { accept: 'text/html', ...headers },
+        redirect: 'manual',
+      })
+      return { status: response.status, text: await response.text() }
+    },
+  }
+}
+const proofIn = (text: string, form: string) => {
+  const [, proof = ''] = new RegExp(`${form}"[\\s\\S]*?name="proof" value="([^"]+)"`).exec(text) ?? []
+  return proof
+}
+const basic = (name: string) => ({ authorization: `Basic ${Buffer.from(`${name}:${name}-secret`).toString('base64')}` })
+
+test('a stranger joins, changes options and leaves on pages, with links sent to the address; GET changes nothing', async (t) => {
+  const { get, send, iems, clock, delivered, deliver } = await start(t)
+  assert.match((await get('/lists')).text, /dev@here\.test/)
+  const about = (await get(PAGE)).text
+  const proof = proofIn(about, 'subscribe')
+  // A program answers at once, or fills in every field.
+  assert.equal((await send(`${PAGE}/subscribe`, { address: 'zoe@z.test', proof })).status, 400)
+  await clock.advance(5000)
+  assert.equal((await send(`${PAGE}/subscribe`, { address: 'zoe@z.test', proof, website: 'x' })).status, 400)
+  assert.equal((await send(`${PAGE}/subscribe`, { address: 'zoe', proof })).status, 400)
+  assert.equal(
+    (await send(`${PAGE}/subscribe`, { address: 'zoe@z.test', proof: `${clock.now() - 5000}.x` })).status,
+    400,
+  )
+  assert.equal((await send(`${PAGE}/subscribe`, { address: 'zoe@z.test', proof })).status, 200)
+  await deliver()
+  const [, confirm = ''] =
+    /https:\/\/here\.test(\/lists\/confirm\/[a-z2-7]{24})/.exec(delivered.at(-1)?.content ?? '') ?? []
+  for (let time = 0; time < 2; time++) assert.equal((await get(confirm)).status, 200)
+  assert.deepEqual(await iems('list members', { list: LIST }), [])
+  assert.equal((await send(confirm, {})).status, 200)
+  assert.equal((await send(confirm, {})).status, 404)
+  assert.deepEqual(
+    (await iems('list members', { list: LIST })).map(({ address }) => address),
+    ['zoe@z.test'],
+  )
+
+  const asking = { address: 'zoe@z.test', proof: proofIn(about, 'options') }
+  assert.equal((await send(`${PAGE}/options`, asking)).status, 200)
+  const sent = delivered.length
+  assert.equal((await send(`${PAGE}/options`, { ...asking, address: 'stranger@z.test' })).status, 200)
+  await deliver()
+  const letters = delivered.slice(sent - 1).filter(({ to }) => to[0]?.endsWith('z.test'))
+  assert.equal(letters.filter(({ to }) => to[0] === 'stranger@z.test').length, 0)
+  const content = delivered.findLast(({ to }) => to[0] === 'zoe@z.test')?.content ?? ''
+  const [, options = ''] = /https:\/\/here\.test(\/lists\/options\/[a-z2-7]{24})/.exec(content) ?? []
+  assert.match((await get(options)).text, /zoe@z\.test/)
+  assert.equal((await send(options, { action: 'save', delivery: 'mime' })).status, 200)
+  const [zoe] = await iems('list members', { list: LIST })
+  assert.deepEqual([zoe?.delivery, zoe?.own], ['mime', false])
+  assert.equal((await send(options, { action: 'leave' })).status, 200)
+  assert.deepEqual(await iems('list members', { list: LIST }), [])
+  assert.equal((await get(options)).status, 404)
+})
+
+test('one-click unsubscription is a POST without a page or a cookie; a fetched link only shows a button', async (t) => {
+  const { post, iems, delivered, get, send } = await start(t)
+  await iems('list join', { list: LIST, address: 'zoe@z.test' })
+  await iems('list set', { list: LIST, post: 'anyone' })
+  await post({ from: 'x@far.test' })
+  const field = fieldsOf(delivered.at(-1) as { content: string }, 'List-Unsubscribe')[0] ?? ''
+  const [, path = ''] = /<https:\/\/here\.test(\/[^>]+)>/.exec(field) ?? []
+  assert.match((await get(path)).text, /<button>/)
+  assert.equal((await iems('list members', { list: LIST })).length, 1)
+  assert.equal((await send(path, { 'List-Unsubscribe': 'One-Click' })).status, 200)
+  assert.deepEqual(await iems('list members', { list: LIST }), [])
+  assert.equal((await send(path, { 'List-Unsubscribe': 'One-Click' })).status, 200)
+})
+
+test('the archive shows months, threads, posts and search; addresses are masked, markup is text, links are permanent', async (t) => {
+  const { post, iems, get } = await start(t, { post: 'anyone' })
+  await post({
+    from: 'Eve <eve@far.test>',
+    subject: '<script>alert(1)</script>',
+    body: 'Write to eve@far.test <b>',
+    id: 'one@far.test',
+  })
+  await post({
+    from: 'bob@far.test',
+    subject: 'Re: script',
+    head: 'References: <one@far.test>\r\n',
+    body: 'An answer about porcupines',
+    id: 'two@far.test',
+  })
+  const about = await get(PAGE)
+  assert.match(about.text, /month\/2026-01/)
+  const month = await get(`${PAGE}/month/2026-01`)
+  assert.match(month.text, /&lt;script&gt;/)
+  assert.doesNotMatch(month.text, /<script>/)
+  const [link = ''] = /\/lists\/[^"]+\/thread\/[A-Z2-7]{32}/.exec(month.text) ?? []
+  const thread = await get(link)
+  assert.match(thread.text, /An answer about porcupines/)
+  assert.match(thread.text, /eve@… &lt;b&gt;/)
+  assert.doesNotMatch(thread.text, /eve@far\.test/)
+  assert.match((await get(`${PAGE}/search?q=porcupines`)).text, /1 posts/)
+  // Base32 of the SHA-1 of the Message-ID, as Mailman has it.
+  const hash = link.slice(-32)
+  assert.equal((await get(`${PAGE}/message/${hash}`)).status, 200)
+  const feed = await get(`${PAGE}/atom`)
+  assert.match(feed.headers.get('content-type') ?? '', /atom\+xml/)
+  assert.equal(feed.text.match(/<entry>/g)?.length, 2)
+  const mbox = await get(`${PAGE}/mbox/2026-01`)
+  assert.equal(mbox.text.match(/^From MAILER-DAEMON /gm)?.length, 2)
+  assert.doesNotMatch(mbox.text, /eve@far\.test|^Received:/m)
+  await iems('list erase', { list: LIST, hash })
+  assert.equal((await get(`${PAGE}/message/${hash}`)).status, 410)
+  assert.equal((await get(`${PAGE}/message/${'A'.repeat(32)}`)).status, 404)
+})
+
+test('a private archive is for members who log in, and there may be none', async (t) => {
+  const { post, iems, get } = await start(t, { post: 'anyone', archive: 'members' })
+  await post({ from: 'x@far.test' })
+  assert.equal((await get(`${PAGE}/month/2026-01`)).status, 401)
+  assert.equal((await get(`${PAGE}/month/2026-01`, basic('bob'))).status, 403)
+  await iems('list join', { list: LIST, address: 'bob@here.test' })
+  assert.equal((await get(`${PAGE}/month/2026-01`, basic('bob'))).status, 200)
+  await iems('list set', { list: LIST, archive: 'none' })
+  assert.equal((await get(`${PAGE}/month/2026-01`, basic('bob'))).status, 404)
+})
+
+test('moderators decide on a page after logging in; others may not', async (t) => {
+  const { post, iems, get, send, deliver } = await start(t)
+  await iems('list join', { list: LIST, address: 'bob@here.test' })
+  await post({ from: 'x@far.test', subject: 'Held' })
+  assert.equal((await get(`${PAGE}/held`)).status, 401)
+  assert.equal((await get(`${PAGE}/held`, basic('bob'))).status, 403)
+  const shown = (await get(`${PAGE}/held`, basic('ann'))).text
+  const [, id = ''] = /name="id" value="([a-z2-7]+)"/.exec(shown) ?? []
+  assert.equal((await send(`${PAGE}/held`, { id, decision: 'approve' }, basic('bob'))).status, 403)
+  assert.equal((await send(`${PAGE}/held`, { id, decision: 'approve' }, basic('ann'))).status, 303)
+  await deliver()
+  assert.match((await get(`${PAGE}/month/2026-01`)).text, /Held/)
+})
+
+test('a list in a domain of the directory: an entry there, members with mailboxes, aliases and groups that name it', async (t) => {
+  const { post, iems, inbox, directory, make } = await start(t, { post: 'anyone' })
+  await iems('list join', { list: LIST, address: 'ann@here.test' })
+  await make({ add: { kind: 'alias', match: 'developers@here.test', targets: [LIST] } })
+  assert.equal((await post({ from: 'x@far.test', subject: 'One' })).code, 250)
+  assert.equal((await post({ from: 'x@far.test', to: 'developers@here.test', subject: 'Two' })).code, 250)
+  assert.deepEqual(await inbox('ann'), ['One', 'Two'])
+  assert.equal((await post({ from: 'x@far.test', to: 'dev-nothing@here.test' })).code, 550)
+  const entries = await Array.fromAsync(directory.find({ attribute: 'mail', value: LIST, how: 'equal' }))
+  assert.deepEqual(
+    entries.map(({ kind }) => kind),
+    ['object'],
+  )
+  await iems('list remove', { list: LIST, archive: true })
+  assert.deepEqual(await Array.fromAsync(directory.list('route')), [])
+  assert.equal((await post({ from: 'x@far.test' })).code, 550)
+})
