@@ -12,6 +12,7 @@ import { Lists, type ListsApi, type PostVerdict } from './api.ts'
 import { Archive } from './archive.ts'
 import { Bounces } from './bounces.ts'
 import { createHeldCommands } from './commands/held.ts'
+import { createImportCommands } from './commands/imports.ts'
 import { createListCommands } from './commands/lists.ts'
 import { createMemberCommands } from './commands/members.ts'
 import { createCheck, createDeliver, createTargets, type DeliverDeps } from './deliver.ts'
@@ -63,6 +64,7 @@ export const lists = definePlugin({
         ...createListCommands(parts),
         ...createMemberCommands(parts),
         ...createHeldCommands(parts),
+        ...createImportCommands(parts),
       },
       deliver: createDeliver(deliver),
       listen() {

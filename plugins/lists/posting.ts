@@ -138,7 +138,7 @@ export class Posting {
     }
     const post = await preparePost({ dns, site, now: clock.now }, { list, message, author, number })
     if (list.settings.archive !== 'none' && !/^(?:yes|)$/i.test(delivery.headers.get('x-no-archive')[0] ?? 'no'))
-      await archive?.keep(list, post.hash, () => delivery.message.open(), clock.now())
+      await archive?.keep(list, post.hash, () => withId(delivery, post.messageId), clock.now())
     const staged = await contents.stage(post.open())
     const { verpEvery } = list.settings
     await this.#deps.mailings.begin(
@@ -200,6 +200,12 @@ export class Posting {
       once: `acknowledge/${id}`,
     })
   }
+}
+
+/** What is archived has the Message-ID by which it is found. */
+async function* withId({ message }: Delivery, messageId: string): AsyncGenerator<Uint8Array> {
+  if (message.headers.get('message-id').length === 0) yield Buffer.from(`Message-ID: ${messageId}\r\n`)
+  yield* message.open()
 }
 
 export const heldOwner = (list: MailingList, id: string) => `held/${list.id}/${id}`

@@ -1,5 +1,6 @@
 /** The pages of mailing lists without an account, the archive, and lists in the directory. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { http } from 'iems/plugins/http'
 import { lists } from '../../plugins/lists/index.ts'
@@ -214,4 +215,62 @@ test('a list in a domain of the directory: an entry there, members with mailboxe
   await iems('list remove', { list: LIST, archive: true })
   assert.deepEqual(await Array.fromAsync(directory.list('route')), [])
   assert.equal((await post({ from: 'x@far.test' })).code, 550)
+})
+
+test('Mailman’s settings and archives are taken over; old links keep their hash, and an import may be repeated', async (t) => {
+  const { iems, get } = await start(t, { post: 'anyone' })
+  const config = {
+    display_name: 'Devs',
+    subject_prefix: '[Devs] ',
+    max_message_size: 40,
+    subscription_policy: 'confirm_then_moderate',
+    default_nonmember_action: 'reject',
+    dmarc_mitigate_action: 'munge_from',
+    accept_these_nonmembers: ['x@x.test', '^.*@y'],
+    pipeline: 'default',
+  }
+  const taken = await iems('list import-config', { list: LIST }, JSON.stringify(config))
+  assert.deepEqual(taken[0], { unknown: 'pipeline' })
+  const [shown] = await iems('list show', { list: LIST })
+  assert.deepEqual(
+    [
+      shown?.description,
+      shown?.subjectPrefix,
+      shown?.maxSize,
+      shown?.subscribe,
+      shown?.nonmembers,
+      shown?.dmarc,
+      shown?.allowed,
+    ],
+    ['Devs', '[Devs]', 40_960, 'confirm-approve', 'refuse', 'rewrite', ['x@x.test']],
+  )
+  const mbox =
+    'From eve@far.test Mon Feb  3 10:00:00 2025\nFrom: eve@far.test\nSubject: Old\nMessage-ID: <old@far.test>\n\nBody\n>From me\n\nFrom bob@far.test Tue Feb  4 10:00:00 2025\nSubject: No id\n\nMessage-ID: <body@far.test>\n'
+  const first = await iems('list import-archive', { list: LIST }, mbox)
+  assert.deepEqual(first, [
+    { line: 9, fault: 'no Message-ID' },
+    { done: 1, faults: 1 },
+  ])
+  await iems('list import-archive', { list: LIST }, mbox)
+  const month = (await get(`${PAGE}/month/2025-02`)).text
+  assert.equal(month.match(/\/thread\//g)?.length, 1)
+  const hash = createHash('sha1').update('old@far.test').digest()
+  const [, link = ''] = /\/thread\/([A-Z2-7]{32})/.exec(month) ?? []
+  const bits = [...link]
+    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
+    .join('')
+  assert.equal(bits, [...hash].map((octet) => octet.toString(2).padStart(8, '0')).join(''))
+  assert.match((await get(`${PAGE}/message/${link}`)).text, /Body\r?\nFrom me/)
+})
+
+test('a post without a Message-ID gets one, under which the archive has it', async (t) => {
+  const { session, deliver, get } = await start(t, { post: 'anyone' })
+  await session().submit({
+    from: 'x@far.test',
+    to: [LIST],
+    content: 'From: x@far.test\r\nSubject: Nameless\r\n\r\nx\r\n',
+  })
+  await deliver()
+  const [link = ''] = /\/lists\/[^"]+\/thread\/[A-Z2-7]{32}/.exec((await get(`${PAGE}/month/2026-01`)).text) ?? []
+  assert.match((await get(link)).text, /Nameless/)
 })

@@ -1,0 +1,82 @@
+/**
+ * `iems list import-config|import-archive`: what a list had in Mailman.
+ */
+import { type Command, type CommandOutput, counted, defineCommand, escapeText } from 'iems'
+import { gather, readDate, readFields } from 'iems/mime'
+import * as z from 'zod'
+import { messageIdHash } from '../content.ts'
+import { readMailmanConfig } from '../import/mailman-config.ts'
+import { type MboxPost, readMbox } from '../import/mbox.ts'
+import { merged, settingsSchema } from '../settings.ts'
+import { type CommandDeps, listNamed } from './named.ts'
+
+const list = z.string().describe('The address of the list.')
+const MAX_CONFIG = 16 * 1024 * 1024
+const MAX_HEADER = 262_144
+
+export function createImportCommands({ roster, archive, clock }: CommandDeps): Readonly<Record<string, Command>> {
+  /** What is wrong with a post, if anything. */
+  async function keep(name: string, { octets, received }: MboxPost): Promise<string | undefined> {
+    if (!archive) throw new Error('Archives need the mail store')
+    const end = octets.indexOf('\r\n\r\n')
+    const header = readFields(octets.subarray(0, Math.min(end < 0 ? octets.length : end, MAX_HEADER)))
+    const messageId = header.last('message-id')
+    if (messageId === undefined) return 'no Message-ID'
+    const at = received ?? readDate(header.last('date'))?.at ?? clock.now()
+    const one = await listNamed(roster, name)
+    await archive.keep(one, messageIdHash(messageId), () => whole(octets), Math.max(0, Math.min(at, clock.now())))
+    return undefined
+  }
+
+  async function* archiveOf(
+    name: string,
+    input: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): AsyncGenerator<CommandOutput> {
+    await listNamed(roster, name)
+    let done = 0
+    let faults = 0
+    for await (const post of readMbox(input)) {
+      signal.throwIfAborted()
+      const fault = await keep(name, post)
+      if (fault === undefined) done++
+      else {
+        faults++
+        yield { text: `line ${post.line}: ${fault}`, value: { line: post.line, fault } }
+      }
+      if ((done + faults) % 100 === 0) yield { progress: counted(done + faults, 'post') }
+    }
+    yield { text: `${counted(done, 'post')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+  }
+
+  return {
+    'list import-config': defineCommand({
+      summary: 'take over the settings of a Mailman list from JSON',
+      fields: z.strictObject({ list }),
+      arguments: ['<list>'],
+      reads: true,
+      async *run({ values, input }) {
+        const one = await listNamed(roster, values.list)
+        const text = (await gather(input, MAX_CONFIG)).toString()
+        const { settings, unknown } = readMailmanConfig(text)
+        const next = merged(one.settings, settings)
+        for (const key of unknown) yield { text: `not taken over: ${escapeText(key)}`, value: { unknown: key } }
+        const { maxSize, digestSize, ...rest } = next
+        settingsSchema.omit({ maxSize: true, digestSize: true }).parse(rest)
+        await roster.setList(one.address, (before) => ({ ...before, settings: { ...rest, maxSize, digestSize } }))
+        yield { text: `${counted(Object.keys(settings).length, 'setting')} taken over`, value: settings }
+      },
+    }),
+    'list import-archive': defineCommand({
+      summary: 'add the posts of an mbox to the archive of a list; posts that are there already stay as they are',
+      fields: z.strictObject({ list }),
+      arguments: ['<list>'],
+      reads: true,
+      run: ({ values, input, signal }) => archiveOf(values.list, input, signal),
+    }),
+  }
+}
+
+async function* whole(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
+}
