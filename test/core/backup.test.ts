@@ -4,10 +4,13 @@ import { spawn } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { MessageChannel } from 'node:worker_threads'
 import { makeBackup, openBackupFolder, readBackup, verifyBackup } from '../../core/backup/backup.ts'
 import { key } from '../../core/store/keys.ts'
 import { restoreStore } from '../../core/store/level/dump.ts'
 import { levelStore } from '../../core/store/level/level.ts'
+import { openStoreHandle } from '../../core/store/remote/handle.ts'
+import { serveStore } from '../../core/store/remote/owner.ts'
 import type { Store } from '../../core/store/store.ts'
 import { iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 import { talk } from '../support/smtp-talk.ts'
@@ -118,6 +121,20 @@ test('a backup is one moment, however much is written and removed meanwhile', as
   // What was removed while the backup ran is gone now.
   const left = (await Array.fromAsync(store.blobs.list())).filter(({ id }) => id.startsWith('f'))
   assert.ok(left.length <= 21, `${left.length} files`)
+})
+
+test('a worker backs up through the thread that owns the store', async (t) => {
+  const { store, path, restored } = await start(t)
+  for (let count = 0; count < 10; count++) await write(store, count)
+  const { port1, port2 } = new MessageChannel()
+  const served = serveStore(store, port1)
+  const handle = openStoreHandle(port2)
+  t.after(async () => {
+    await handle.close()
+    await served.close()
+  })
+  const { snapshot } = await backUp(handle, path, 1_000_000)
+  assert.deepEqual(await contentOf(await restored(path, snapshot)), await contentOf(store))
 })
 
 test('an encrypted backup needs its passphrase, and shows nothing', async (t) => {

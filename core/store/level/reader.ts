@@ -62,7 +62,8 @@ export async function openLevelReader({
     scan: (range) => (gate.isOpen ? gate.iterate(() => scanRecords(records, range)) : owner.scan(range)),
     blobs: {
       stage: (source) => blobs.stage(source),
-      remove: (id) => blobs.remove(id),
+      // The owner knows whether a backup still needs it.
+      remove: (id) => owner.blobs.remove(id),
       open: (id, range) => (gate.isOpen ? blobs.open(id, range) : owner.blobs.open(id, range)),
       list: (after) => (gate.isOpen ? blobs.list(after) : owner.blobs.list(after)),
     },

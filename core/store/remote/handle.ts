@@ -190,6 +190,15 @@ export function openStoreHandle(port: MessagePort, { now = Date.now, release }: 
     },
     subscribe,
     blobs: createBlobs(wire),
+    async dump() {
+      const { dump, files } = await wire.call('dump')
+      return {
+        files,
+        records: () => wire.read('dumpRecords', dump),
+        open: (id) => wire.read('dumpFile', dump, id),
+        close: () => wire.call('dumpEnd', dump),
+      }
+    },
     async close() {
       outgoing.flush()
       hints.close()

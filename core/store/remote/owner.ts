@@ -8,7 +8,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
 import { emitWarning } from '../hints.ts'
-import type { ByteRange, Key, Lease, Range, Staged, Store, Value } from '../store.ts'
+import type { ByteRange, Key, Lease, Range, Staged, Store, StoreDump, Value } from '../store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { HeldLeases } from './held-leases.ts'
 import { type Asked, type CallName, carried, Outbox, type Page, type Said } from './protocol.ts'
@@ -40,6 +40,7 @@ class Handle {
   readonly #outbox: Outbox<Said>
   readonly #readings = new Map<number, AsyncIterator<unknown>>()
   readonly #stages = new Map<number, Stage>()
+  readonly #dumps = new Map<number, StoreDump>()
   readonly #leases: HeldLeases
   readonly #ends = new Map<number | string, () => void>()
   readonly #releases: (() => void)[] = []
@@ -154,6 +155,12 @@ class Handle {
         return this.#read(store.blobs.open(first as string, second as ByteRange | undefined))
       case 'blobs':
         return this.#read(store.blobs.list(first as string))
+      case 'dump':
+        return this.#dump()
+      case 'dumpEnd':
+      case 'dumpRecords':
+      case 'dumpFile':
+        return this.#dumping(call, first as number, second as string)
       default:
         return this.#staging(call, first as number, second)
     }
@@ -216,6 +223,27 @@ class Handle {
     iterator?.return?.()?.catch(emitWarning)
   }
 
+  // --- dumps ---
+
+  async #dump(): Promise<{ readonly dump: number; readonly files: readonly string[] }> {
+    const taken = await this.#store.dump?.()
+    if (!taken)
+      throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'This store cannot be backed up while it is in use' })
+    const dump = ++this.#count
+    this.#dumps.set(dump, taken)
+    return { dump, files: taken.files }
+  }
+
+  async #dumping(call: 'dumpEnd' | 'dumpRecords' | 'dumpFile', id: number, file: string): Promise<unknown> {
+    const dump = this.#dumps.get(id)
+    if (!dump) throw new IemsError('IEMS_STORE_CLOSED')
+    if (call === 'dumpRecords') return this.#read(dump.records())
+    if (call === 'dumpFile') return this.#read(dump.open(file))
+    this.#dumps.delete(id)
+    await dump.close()
+    return undefined
+  }
+
   // --- staging ---
 
   async #staging(call: CallName, id: number, given: unknown): Promise<unknown> {
@@ -266,6 +294,7 @@ class Handle {
     await Promise.allSettled([...this.#stages.keys()].map((id) => this.#forget(id)))
     // What is under way may take or settle leases.
     await Promise.allSettled(this.#underWay)
+    for (const dump of this.#dumps.values()) await dump.close()
     await this.#leases.end()
   }
 }

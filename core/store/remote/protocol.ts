@@ -23,6 +23,9 @@ export interface Calls {
   stageEnd(stage: number): { readonly size: number; readonly hash?: string; readonly bytes?: Value }
   keep(stage: number): { readonly id: string; readonly ops: readonly Op[] }
   discard(stage: number): void
+  /** Takes a dump; `dumpEnd` closes it. */
+  dump(): { readonly dump: number; readonly files: readonly string[] }
+  dumpEnd(dump: number): void
   /** The next items of a reading; the last page ends it. */
   page(reading: number): Page
 }
@@ -35,6 +38,8 @@ export interface Readings {
   blob(id: string, range?: ByteRange): Value
   blobs(after: string): { readonly id: string; readonly since: number }
   staged(stage: number, range?: ByteRange): Value
+  dumpRecords(dump: number): readonly [Key, Value]
+  dumpFile(dump: number, id: string): Value
 }
 
 export interface Page {
