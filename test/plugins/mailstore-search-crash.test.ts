@@ -18,7 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { type Clock, key, type Log, type Store, unkey } from '../../core/index.ts'
 import { levelStore } from '../../core/store/level/level.ts'
-import { createIndexer } from '../../plugins/mailbox/store/search/indexer.ts'
+import { Indexer } from '../../plugins/mailbox/store/search/indexer.ts'
 import { indexOp, laneOf } from '../../plugins/mailbox/store/search/registry.ts'
 import { openIndex, type SearchIndex } from '../../plugins/mailbox/store/search/search-index.ts'
 import type { SearchText } from '../../plugins/mailbox/store/search/text.ts'
@@ -42,7 +42,7 @@ function openTestIndex(path: string): SearchIndex {
 const DEADLY = 'deadly'
 
 function startIndexer(store: Store, index: SearchIndex, log = quietLog) {
-  const indexer = createIndexer({
+  const indexer = new Indexer({
     id: 'test',
     store,
     index,

@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import type { Log } from '../../core/index.ts'
 import { memoryStore, type TestClock, testClock } from '../../core/testing/index.ts'
 import { createFind } from '../../plugins/mailbox/store/search/find.ts'
-import { createIndexer, type Indexable } from '../../plugins/mailbox/store/search/indexer.ts'
+import { Indexer, type Indexable } from '../../plugins/mailbox/store/search/indexer.ts'
 import { type Condition, matches } from '../../plugins/mailbox/store/search/query.ts'
 import { dueKey, indexOp, laneOf } from '../../plugins/mailbox/store/search/registry.ts'
 import { type IndexOptions, openIndex, type SearchIndex } from '../../plugins/mailbox/store/search/search-index.ts'
@@ -327,7 +327,7 @@ async function startIndexer(t: Pick<TestContext, 'after'>, options: { index?: Se
     if (mail.broken.has(email)) throw new Error('unreadable')
     return mail.texts.get(email)
   }
-  const indexer = createIndexer({
+  const indexer = new Indexer({
     id: 'test',
     store,
     index,

@@ -49,8 +49,6 @@ export interface CheckDeps {
   readonly emails: Emails
 }
 
-export type CheckAccount = ReturnType<typeof createCheck>
-
 const ALL_UIDS: UidRange = [0, 4_294_967_295]
 
 /** What the entries of a mailbox add up to. */
@@ -65,23 +63,37 @@ interface Sum {
   readonly keywords: Map<string, number>
 }
 
-export function createCheck({ store, changeAccount, emails }: CheckDeps) {
+interface Checked {
+  readonly account: string
+  readonly id: string
+  readonly record: MailboxRecord
+  readonly repair: boolean
+  readonly deep: boolean
+}
+
+export class AccountCheck {
+  readonly #deps: CheckDeps
+
+  constructor(deps: CheckDeps) {
+    this.#deps = deps
+  }
+
   /** Every problem of an account; with `repair` they are put right as far as they can be, with `deep` content is read. */
-  async function* checkAccount(account: string, { repair, deep }: CheckOptions): AsyncGenerator<Problem> {
+  async *checkAccount(account: string, { repair, deep }: CheckOptions): AsyncGenerator<Problem> {
     let octets = 0
     let messages = 0
-    for await (const [at, value] of store.scan(mailboxesOf(account))) {
+    for await (const [at, value] of this.#deps.store.scan(mailboxesOf(account))) {
       const [, , id] = unkey(at) as [string, string, string]
       const record = decode<MailboxRecord>(value)
       octets += record.size
       messages += record.messages
-      if (decode<string>((await store.get(nameKey(account, record.name))) ?? encodeNothing()) !== id) {
+      if (decode<string>((await this.#deps.store.get(nameKey(account, record.name))) ?? encodeNothing()) !== id) {
         yield { mailbox: record.name, what: 'its name does not lead to it', canRepair: true }
-        if (repair) await change(account, (change) => change.put(nameKey(account, record.name), id))
+        if (repair) await this.#change(account, (change) => change.put(nameKey(account, record.name), id))
       }
-      yield* checkMailbox({ account, id, record, repair, deep })
+      yield* this.#checkMailbox({ account, id, record, repair, deep })
     }
-    const kept = await store.get(accountKey(account))
+    const kept = await this.#deps.store.get(accountKey(account))
     const counted = kept && decode<AccountRecord>(kept)
     if (counted && (counted.octets !== octets || counted.messages !== messages)) {
       const [own, theirs] = [counted, { octets, messages }].map(
@@ -89,78 +101,66 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
       )
       yield { mailbox: '', what: `the account counts ${own}, its mailboxes ${theirs}`, canRepair: true }
       if (repair)
-        await changeAccount(account, async (change) => {
+        await this.#deps.changeAccount(account, async (change) => {
           change.setAccount({ ...(await change.account()), octets, messages })
           return null
         })
     }
   }
 
-  async function change(account: string, work: (change: Change) => void): Promise<void> {
-    const done = await changeAccount(account, async (change) => {
+  async #change(account: string, work: (change: Change) => void): Promise<void> {
+    const done = await this.#deps.changeAccount(account, async (change) => {
       work(change)
       return null
     })
     if (isRefused(done)) throw new Error(done.why)
   }
 
-  interface Checked {
-    readonly account: string
-    readonly id: string
-    readonly record: MailboxRecord
-    readonly repair: boolean
-    readonly deep: boolean
-  }
-
-  async function* checkMailbox({ account, id, record, repair, deep }: Checked): AsyncGenerator<Problem> {
+  async *#checkMailbox({ account, id, record, repair, deep }: Checked): AsyncGenerator<Problem> {
     const { name } = record
     const sum: Sum = { messages: 0, unseen: 0, deleted: 0, size: 0, last: 0, uids: [], keywords: new Map() }
-    for await (const [at, value] of store.scan(entriesOf(id, ALL_UIDS))) {
+    for await (const [at, value] of this.#deps.store.scan(entriesOf(id, ALL_UIDS))) {
       const uid = unkey(at)[2] as number
       const entry = decode<EntryRecord>(value)
       addTo(sum, uid, entry)
-      for (const what of await entryProblems({ account, id, deep }, uid, entry)) {
+      for (const what of await this.#entryProblems({ account, id, deep }, uid, entry)) {
         yield { mailbox: name, uid, ...what }
-        if (repair && what.mend) await change(account, what.mend)
+        if (repair && what.mend) await this.#change(account, what.mend)
       }
     }
-    for (const { what, mend } of await mailboxProblems({ account, id, record }, sum)) {
+    for (const { what, mend } of await this.#mailboxProblems({ account, id, record }, sum)) {
       yield { mailbox: name, what, canRepair: true }
-      if (repair) await change(account, mend)
+      if (repair) await this.#change(account, mend)
     }
   }
 
-  async function entryProblems(
-    { account, id, deep }: Omit<Checked, 'record' | 'repair'>,
-    uid: number,
-    entry: EntryRecord,
-  ) {
+  async #entryProblems({ account, id, deep }: Omit<Checked, 'record' | 'repair'>, uid: number, entry: EntryRecord) {
     const problems: { what: string; canRepair: boolean; mend?: (change: Change) => void }[] = []
     const { base, tag } = readEmailId(entry.email)
     const held = heldKey(base, tag, account, id, uid)
-    if (!(await store.get(held)))
+    if (!(await this.#deps.store.get(held)))
       problems.push({ what: 'does not hold its email', canRepair: true, mend: (change) => change.put(held, 1) })
     const changed = changeKey(id, entry.modseq, uid)
-    if (!(await store.get(changed)))
+    if (!(await this.#deps.store.get(changed)))
       problems.push({
         what: 'is not in the list of changes',
         canRepair: true,
         mend: (change) => change.put(changed, '+' satisfies ChangeKind),
       })
-    const missing = await contentProblem(entry, deep)
+    const missing = await this.#contentProblem(entry, deep)
     if (missing) problems.push({ what: missing, canRepair: false })
     return problems
   }
 
-  async function contentProblem(entry: EntryRecord, deep: boolean): Promise<string | undefined> {
-    const email = await emails.email(entry.email)
+  async #contentProblem(entry: EntryRecord, deep: boolean): Promise<string | undefined> {
+    const email = await this.#deps.emails.email(entry.email)
     if (!email) return 'its email is missing'
     if (email.size !== entry.size) return `has ${email.size} octets, not ${entry.size}`
-    const { verdict = 'missing', blob } = (await emails.verify(entry.email, deep)) ?? {}
+    const { verdict = 'missing', blob } = (await this.#deps.emails.verify(entry.email, deep)) ?? {}
     return verdict === 'right' || verdict === 'unproven' ? undefined : `its content is ${verdict} (blob ${blob})`
   }
 
-  async function mailboxProblems({ account, id, record }: Omit<Checked, 'repair' | 'deep'>, sum: Sum) {
+  async #mailboxProblems({ account, id, record }: Omit<Checked, 'repair' | 'deep'>, sum: Sum) {
     const problems: { what: string; mend: (change: Change) => void }[] = []
     const { messages, unseen, deleted, size, last } = sum
     const counts = { messages, unseen, deleted, size, keywords: sum.keywords.size }
@@ -174,7 +174,7 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
         mend: (change) => change.put(mailboxKey(account, id), { ...record, ...counts, uidNext }),
       })
     const keywords = new Map<string, number>()
-    for await (const [at, value] of store.scan(keywordsOf(id)))
+    for await (const [at, value] of this.#deps.store.scan(keywordsOf(id)))
       keywords.set(String(unkey(at)[2]), decode<number>(value))
     const differing = [...new Set([...keywords.keys(), ...sum.keywords.keys()])].filter(
       (keyword) => keywords.get(keyword) !== sum.keywords.get(keyword),
@@ -191,7 +191,7 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
         },
       })
     const kept: UidRange[] = []
-    for await (const [, value] of store.scan(uidsOfMailbox(id))) kept.push(...decode<Uids>(value))
+    for await (const [, value] of this.#deps.store.scan(uidsOfMailbox(id))) kept.push(...decode<Uids>(value))
     const uids = uidsOf(sum.uids)
     if (JSON.stringify(uidsOf(kept)) !== JSON.stringify(uids))
       problems.push({
@@ -200,8 +200,6 @@ export function createCheck({ store, changeAccount, emails }: CheckDeps) {
       })
     return problems
   }
-
-  return checkAccount
 }
 
 function addTo(sum: Sum, uid: number, { flags, size }: EntryRecord): void {

@@ -99,10 +99,33 @@ function noteInto(note: DeliverContext['note']): Carried['note'] {
   }
 }
 
-export function createDeliver(parts: DeliverDeps) {
-  const { store, contents, accounts, changeAccount, emails, now } = parts
+export class MailboxDelivery {
+  readonly #parts: DeliverDeps
 
-  function describe(delivery: Delivery, note: DeliverContext['note']): Carried {
+  constructor(parts: DeliverDeps) {
+    this.#parts = parts
+  }
+
+  async deliver(
+    delivery: Delivery,
+    { signal, note }: Pick<DeliverContext, 'signal' | 'note'>,
+  ): Promise<readonly Outcome[]> {
+    const carried = this.#describe(delivery, note)
+    const [only] = delivery.recipients
+    const isKept = (await this.#parts.store.get(contentKey(carried.base))) !== undefined
+    if (only && delivery.recipients.length === 1 && !isKept) return [await this.#outcomeFor(carried, only)]
+    await this.#keep(carried)
+    const outcomes: Outcome[] = []
+    for (let start = 0; start < delivery.recipients.length && !signal.aborted; start += AT_ONCE) {
+      const some = delivery.recipients.slice(start, start + AT_ONCE)
+      outcomes.push(...(await Promise.all(some.map((one) => this.#outcomeFor({ ...carried, isKept: true }, one)))))
+    }
+    await this.#parts.store.commit([{ del: markerOf(carried.base) }])
+    await this.#parts.emails.releaseContent(carried.base)
+    return outcomes
+  }
+
+  #describe(delivery: Delivery, note: DeliverContext['note']): Carried {
     const { headers } = delivery
     // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
     headers.remove('Return-Path')
@@ -110,7 +133,7 @@ export function createDeliver(parts: DeliverDeps) {
     const field = (name: string) => headers.get(name).at(-1)
     return {
       base: delivery.id.replace('.', '_'),
-      content: contents.of(delivery),
+      content: this.#parts.contents.of(delivery),
       thread: threadOf(field('references'), field('in-reply-to'), field('message-id')),
       delivery,
       isKept: false,
@@ -118,14 +141,12 @@ export function createDeliver(parts: DeliverDeps) {
     }
   }
 
-  const markerOf = (base: string) => emailKey(base, UNDER_WAY)
-
   /** Brings the content once for all recipients. */
-  async function keep({ base, content, delivery }: Carried): Promise<void> {
+  async #keep({ base, content, delivery }: Carried): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
-      if (await store.get(contentKey(base))) {
+      if (await this.#parts.store.get(contentKey(base))) {
         if (
-          await store.commit(
+          await this.#parts.store.commit(
             [{ put: markerOf(base), value: encode({ top: '' }) }],
             [{ key: contentKey(base), is: 'present' }],
           )
@@ -138,23 +159,23 @@ export function createDeliver(parts: DeliverDeps) {
         { put: contentKey(base), value: encode(record) },
         { put: markerOf(base), value: encode({ top: '' }) },
       ]
-      if (await contents.commit({ ops, hold: [{ from: delivery, owner: base }] })) return
+      if (await this.#parts.contents.commit({ ops, hold: [{ from: delivery, owner: base }] })) return
     }
     throw new Error('the content could not be kept')
   }
 
-  async function deliverOne(carried: Carried, recipient: Recipient): Promise<Outcome> {
-    const found = await accounts.byAddress(recipient.address)
+  async #deliverOne(carried: Carried, recipient: Recipient): Promise<Outcome> {
+    const found = await this.#parts.accounts.byAddress(recipient.address)
     if (!found) return { recipient, status: 'failed', reply: refuse(550, '5.1.1', 'No such mailbox here').reply }
     const one = { ...found, recipient, delivery: carried.delivery }
-    const exists = async (name: string) => (await store.get(nameKey(found.account.id, name))) !== undefined
+    const exists = async (name: string) => (await this.#parts.store.get(nameKey(found.account.id, name))) !== undefined
     const initial = await defaultMailbox(one, exists)
-    const { actions } = await parts.file({ ...one, actions: [] })
-    return carryOut(carried, one, composeFiling(actions, initial))
+    const { actions } = await this.#parts.file({ ...one, actions: [] })
+    return this.#carryOut(carried, one, composeFiling(actions, initial))
   }
 
   /** A plan that cannot be carried out wholly leaves the message in INBOX as well. */
-  async function carryOut(carried: Carried, to: To, plan: FilingPlan): Promise<Outcome> {
+  async #carryOut(carried: Carried, to: To, plan: FilingPlan): Promise<Outcome> {
     const { recipient } = to
     for (const note of plan.notes) carried.note(recipient, note)
     if (plan.refusal) {
@@ -163,32 +184,36 @@ export function createDeliver(parts: DeliverDeps) {
     }
     const addresses = plan.redirects.map(({ address }) => address)
     const redirecting = { delivery: carried.delivery, recipient, account: to.account.id }
-    const failures = await redirectAll(parts.submit, redirecting, addresses)
+    const failures = await redirectAll(this.#parts.submit, redirecting, addresses)
     for (const failure of failures) carried.note(recipient, failure)
     const places = plan.hasFailed || failures.length > 0 ? [...plan.places, INBOX_PLACE] : plan.places
-    if (places.length > 0) return fileInto(carried, to, { ...plan, places })
+    if (places.length > 0) return this.#fileInto(carried, to, { ...plan, places })
     const text = addresses.length > 0 ? 'Sent on by its recipient' : 'Discarded by its recipient'
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', text) }
   }
 
-  async function fileInto(carried: Carried, { account, recipient }: To, plan: FilingPlan): Promise<Outcome> {
-    const limits = await parts.limitsOf(account.id)
+  async #fileInto(carried: Carried, { account, recipient }: To, plan: FilingPlan): Promise<Outcome> {
+    const limits = await this.#parts.limitsOf(account.id)
     const tag = tagOf(account.id)
     let missing: readonly string[] = []
-    const done = await changeAccount(account.id, async (change) => {
+    const done = await this.#parts.changeAccount(account.id, async (change) => {
       // All its mailboxes are written in one commit: with the email there this was done before, or for another address.
       if (await change.get(emailKey(carried.base, tag))) return null
       if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
-      const places = await findPlaces(change, { store, account: account.id, now: now() }, plan.places)
+      const places = await findPlaces(
+        change,
+        { store: this.#parts.store, account: account.id, now: this.#parts.now() },
+        plan.places,
+      )
       missing = places.missing
-      return addAll(change, { carried, limits, recipient, tag, top: plan.top }, places.found)
+      return this.#addAll(change, { carried, limits, recipient, tag, top: plan.top }, places.found)
     })
     for (const name of missing) carried.note(recipient, `no mailbox ${name}: in INBOX`)
     if (isRefused(done)) return notFiled(recipient, done, limits)
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
   }
 
-  async function addAll(
+  async #addAll(
     change: Change,
     { carried, limits, recipient, tag, top: added }: Adding,
     mailboxes: readonly FoundPlace[],
@@ -196,14 +221,14 @@ export function createDeliver(parts: DeliverDeps) {
     const { base, content, thread, delivery } = carried
     const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n${added}`
     const email = emailId(base, tag)
-    const at = now()
+    const at = this.#parts.now()
     const size = Buffer.byteLength(top) + content.size
     if (neverFits(limits, size * mailboxes.length)) return TOO_BIG
     for (const { ref, flags } of mailboxes) {
       const entry = { email, thread, flags, received: at, saved: at, size }
       const added = await addEntries(change, ref, [entry], {
         limits,
-        keywords: { most: parts.maxKeywords, excess: 'leave out' },
+        keywords: { most: this.#parts.maxKeywords, excess: 'leave out' },
       })
       if (isRefused(added)) return added
     }
@@ -216,32 +241,15 @@ export function createDeliver(parts: DeliverDeps) {
     return null
   }
 
-  async function outcomeFor(carried: Carried, recipient: Recipient): Promise<Outcome> {
+  async #outcomeFor(carried: Carried, recipient: Recipient): Promise<Outcome> {
     try {
-      return await deliverOne(carried, recipient)
+      return await this.#deliverOne(carried, recipient)
     } catch (cause) {
       // Whatever it is, it is ours, and not for ever.
-      parts.log.error('not filed', { message: carried.delivery.message.id, cause })
+      this.#parts.log.error('not filed', { message: carried.delivery.message.id, cause })
       return { recipient, status: 'deferred', reply: defer(451, '4.3.0', 'The mailbox cannot be reached now').reply }
     }
   }
-
-  return async function deliver(
-    delivery: Delivery,
-    { signal, note }: Pick<DeliverContext, 'signal' | 'note'>,
-  ): Promise<readonly Outcome[]> {
-    const carried = describe(delivery, note)
-    const [only] = delivery.recipients
-    const isKept = (await store.get(contentKey(carried.base))) !== undefined
-    if (only && delivery.recipients.length === 1 && !isKept) return [await outcomeFor(carried, only)]
-    await keep(carried)
-    const outcomes: Outcome[] = []
-    for (let start = 0; start < delivery.recipients.length && !signal.aborted; start += AT_ONCE) {
-      const some = delivery.recipients.slice(start, start + AT_ONCE)
-      outcomes.push(...(await Promise.all(some.map((one) => outcomeFor({ ...carried, isKept: true }, one)))))
-    }
-    await store.commit([{ del: markerOf(carried.base) }])
-    await emails.releaseContent(carried.base)
-    return outcomes
-  }
 }
+
+const markerOf = (base: string) => emailKey(base, UNDER_WAY)

@@ -63,23 +63,30 @@ export interface EmailsDeps {
   readonly contents: ContentStore
 }
 
-export type Emails = ReturnType<typeof createEmails>
-
 /** How often a commit is tried that the registration of an index overtook. */
 const TRIES = 20
 
-export function createEmails({ store, contents }: EmailsDeps) {
-  const derived = createDerived(store, contents)
+export class Emails {
+  readonly #deps: EmailsDeps
+  readonly #derived
 
-  async function email(id: string): Promise<Email | undefined> {
+  constructor(deps: EmailsDeps) {
+    this.#deps = deps
+    this.#derived = createDerived(deps.store, deps.contents)
+  }
+
+  async email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
-    const [record, kept] = await Promise.all([store.get(emailKey(base, tag)), store.get(contentKey(base))])
+    const [record, kept] = await Promise.all([
+      this.#deps.store.get(emailKey(base, tag)),
+      this.#deps.store.get(contentKey(base)),
+    ])
     if (!record || !kept) return undefined
     const { content } = decode<ContentRecord>(kept)
     const top = Buffer.from(decode<EmailRecord>(record).top)
     const open = (range?: PartRange): AsyncIterable<Uint8Array> =>
-      range?.within ? createSources(one)(range).open(range) : openBelow(top, content, range)
-    const structured = async () => shift(await derived.structure(base, content), top.length)
+      range?.within ? createSources(one)(range).open(range) : this.#openBelow(top, content, range)
+    const structured = async () => shift(await this.#derived.structure(base, content), top.length)
     const headerSize = top.length + content.size - content.blobSize + content.headerSize
     let header: ReturnType<Email['header']> | undefined
     const one: Email = {
@@ -95,82 +102,80 @@ export function createEmails({ store, contents }: EmailsDeps) {
       decoded: (part) => partBody(createSources(one)(part), part),
       field: async (name) => readFields((await one.header()) ?? Buffer.alloc(0)).last(name),
       text: async (most) => readText(one, await structured(), most),
-      envelope: async () => (await derived.known(base))?.envelope ?? readEnvelope(one),
-      digest: async () => digestOf(await derived.digest(base, one)),
-      preview: async () => (await derived.digest(base, one)).body.preview,
+      envelope: async () => (await this.#derived.known(base))?.envelope ?? readEnvelope(one),
+      digest: async () => digestOf(await this.#derived.digest(base, one)),
+      preview: async () => (await this.#derived.digest(base, one)).body.preview,
     }
     return one
   }
 
   /** Whether its content is what came, and where it lies; undefined when nothing is known of it. */
-  async function verify(id: string, deep: boolean): Promise<{ verdict: ContentState; blob: string } | undefined> {
-    const kept = await store.get(contentKey(readEmailId(id).base))
+  async verify(id: string, deep: boolean): Promise<{ verdict: ContentState; blob: string } | undefined> {
+    const kept = await this.#deps.store.get(contentKey(readEmailId(id).base))
     if (!kept) return undefined
     const { content } = decode<ContentRecord>(kept)
-    return { verdict: await contents.verify(content, deep), blob: content.blob }
+    return { verdict: await this.#deps.contents.verify(content, deep), blob: content.blob }
   }
 
-  async function* openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  async *#openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
     const { start, end } = range ?? { start: 0, end: top.length + content.size }
     if (start < top.length && end > 0) yield top.subarray(start, end)
     const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
-    if (rest.end > rest.start) yield* contents.open(content, rest)
+    if (rest.end > rest.start) yield* this.#deps.contents.open(content, rest)
   }
 
   /** What sorting and threading compare, in the order asked for; undefined for an email that has gone. */
-  async function sortKeys(ids: readonly string[]): Promise<readonly (SortKeys | undefined)[]> {
+  async sortKeys(ids: readonly string[]): Promise<readonly (SortKeys | undefined)[]> {
     const bases = ids.map((id) => readEmailId(id).base)
-    const records = await Promise.all(bases.map(derived.known))
+    const records = await Promise.all(bases.map(this.#derived.known))
     const made: { readonly base: string; readonly record: DigestRecord }[] = []
     const keys: (SortKeys | undefined)[] = []
     for (const [index, id] of ids.entries()) {
       let record = records[index]
-      const one = record ? undefined : await email(id)
+      const one = record ? undefined : await this.email(id)
       if (one) {
         record = await digestHeader(one)
         made.push({ base: bases[index] as string, record })
       }
       keys.push(record?.keys)
     }
-    await derived.keepDigests(made)
+    await this.#derived.keepDigests(made)
     return keys
   }
 
   /** Removes an email that nobody holds, and what it was made of if it was the last. */
-  async function release(base: string, tag: string): Promise<void> {
+  async release(base: string, tag: string): Promise<void> {
     const at = letGoKey(base, tag)
-    const mark = await store.get(at)
+    const mark = await this.#deps.store.get(at)
     let held = false
-    for await (const _ of store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
+    for await (const _ of this.#deps.store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
     // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
-    if (!held) await forget(base, tag)
-    if (!held) await releaseContent(base)
+    if (!held) await this.#forget(base, tag)
+    if (!held) await this.releaseContent(base)
     // Another mark is of somebody who let go of it after we had looked.
-    if (mark) await store.commit([{ del: at }], [{ key: at, is: mark }])
+    if (mark) await this.#deps.store.commit([{ del: at }], [{ key: at, is: mark }])
   }
 
   /** Nobody holds it: the next sweep tries again if other servers' indexes come and go now. */
-  async function forget(base: string, tag: string): Promise<void> {
+  async #forget(base: string, tag: string): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const { ops, checks } = await indexPart(store, [emailId(base, tag)])
-      if (await store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) return
+      const { ops, checks } = await indexPart(this.#deps.store, [emailId(base, tag)])
+      if (await this.#deps.store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) return
     }
     throw new Error('an email could not be forgotten')
   }
 
-  async function releaseContent(base: string): Promise<void> {
-    for await (const _ of store.scan({ ...emailsOf(base), limit: 1 })) return
-    const kept = await store.get(contentKey(base))
+  async releaseContent(base: string): Promise<void> {
+    for await (const _ of this.#deps.store.scan({ ...emailsOf(base), limit: 1 })) return
+    const kept = await this.#deps.store.get(contentKey(base))
     if (!kept) return
     const { blob } = decode<ContentRecord>(kept).content
-    await contents.commit({
+    await this.#deps.contents.commit({
       ops: [{ del: contentKey(base) }, { del: structureKey(base) }, { del: digestKey(base) }],
       checks: [{ key: contentKey(base), is: 'present' }],
       free: [{ blob, owner: base }],
     })
   }
-
-  return { email, sortKeys, verify, release, releaseContent }
 }
 
 /** Octets of a header that are looked at. */

@@ -13,7 +13,7 @@ import type { EmailText, MailboxRef, TextQuery } from './api.ts'
 import type { Emails } from './emails.ts'
 import { allEmails, emailId, holdersOf, placesOf, readEmailId } from './records.ts'
 import { createFind } from './search/find.ts'
-import { createIndexer, type Indexable } from './search/indexer.ts'
+import { type Indexable, Indexer } from './search/indexer.ts'
 import { openIndex } from './search/search-index.ts'
 import type { SearchText } from './search/text.ts'
 import { uidsOf } from './uids.ts'
@@ -115,13 +115,13 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     }
   }
 
-  const indexer = createIndexer({ store, index, id, clock, log, load, all })
+  const indexer = new Indexer({ store, index, id, clock, log, load, all })
   const { find, candidates } = createFind({ index, indexer, log, read })
   return {
-    start: indexer.start,
-    stop: indexer.stop,
-    rebuild: indexer.rebuild,
-    status: indexer.status,
+    start: () => indexer.start(),
+    stop: () => indexer.stop(),
+    rebuild: () => indexer.rebuild(),
+    status: () => indexer.status(),
     async close() {
       await indexer.stop()
       await index.close()

@@ -1,16 +1,16 @@
 /**
  * The mail store put together: the services, the delivering end, and what runs beside them.
  */
-import type { SetupContext } from 'iems'
+import type { DeliverContext, Delivery, SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import { createAccountEmails } from './account-emails.ts'
 import { createLimitsOf, createTellUsage } from './account-limits.ts'
 import { createChanges, isRefused } from './account-transactions.ts'
 import type { MailboxRef, MailStoreApi, Moved, Uids } from './api.ts'
 import { createAppend } from './append.ts'
-import { createCheck } from './check.ts'
-import { createDeliver } from './deliver.ts'
-import { createEmails, type Emails } from './emails.ts'
+import { AccountCheck, type CheckOptions } from './check.ts'
+import { MailboxDelivery } from './deliver.ts'
+import { Emails } from './emails.ts'
 import { createHistory } from './history.ts'
 import { joinPools } from './limits.ts'
 import { createMailboxes, type Mailboxes } from './mailboxes.ts'
@@ -45,7 +45,7 @@ function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings
   const now = () => clock.now()
   const watchers = createWatchers(ctx)
   const tellUsage = createTellUsage(ctx)
-  const emails = createEmails({ store, contents })
+  const emails = new Emails({ store, contents })
   const changeAccount = createChanges({
     store,
     contents,
@@ -103,7 +103,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     ...onMessages,
     move: createMove(ctx, { mailboxes, messages }),
     append: createAppend({ ...core, maxSize: settings.maxSize }),
-    email: emails.email,
+    email: (id) => emails.email(id),
     search: finding.find,
     candidates: finding.candidates,
     watch: core.watchers.watch,
@@ -127,20 +127,28 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
   const query = createQuery({
     mailboxes: all,
     entries: messages.entries,
-    email: emails.email,
+    email: (id) => emails.email(id),
     find: finding.find,
     candidates: finding.candidates,
-    sortKeys: emails.sortKeys,
+    sortKeys: (ids) => emails.sortKeys(ids),
     maxMemory: settings.cache,
   })
-  const deliver = createDeliver({
+  const delivery = new MailboxDelivery({
     ...core,
     submit: ctx.submit,
     file: async (filing) => (await ctx.call('mailstore:filing', filing, { of: filing.delivery })) ?? filing,
   })
-  const checkAccount = createCheck({ store, changeAccount, emails })
+  const check = new AccountCheck({ store, changeAccount, emails })
   const undelete = createUndelete({ store, clock, changeAccount })
-  return { service, query, sweep, deliver, checkAccount, finding, undelete }
+  return {
+    service,
+    query,
+    sweep,
+    finding,
+    undelete,
+    deliver: (one: Delivery, context: DeliverContext) => delivery.deliver(one, context),
+    checkAccount: (account: string, options: CheckOptions) => check.checkAccount(account, options),
+  }
 }
 
 interface MoveDeps {

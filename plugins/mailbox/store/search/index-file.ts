@@ -12,11 +12,9 @@
  * stay true: a change is all or nothing and on the disk when it returns; a word is in `word` in the same transaction as
  * the first document that has it; a file that is broken, or not ours, is put aside and never written.
  */
-import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { attachIndex, clearIndex, type Index, isBroken, putAside, SPAN, type Statements } from './index-database.ts'
 import { type Condition, expressionOf, planOf } from './query.ts'
-import { FIELDS, type SearchText, tokenize, VERSION } from './text.ts'
+import { FIELDS, type SearchText, tokenize } from './text.ts'
 
 /** Who holds an email. */
 export interface Holding {
@@ -73,177 +71,94 @@ export interface IndexFileOptions {
   readonly maxWords: number
 }
 
-export type IndexFile = ReturnType<typeof openIndexFile>
-
-/** Documents of one account; above it begins the next account's. */
-const SPAN = 2 ** 32
 /** Words that memory knows to be in the file. */
 const KNOWN_WORDS = 100_000
-/** SQLITE_CORRUPT, SQLITE_NOTADB. */
-const BROKEN = [11, 26]
-
-const SCHEMA = `
-  CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 1), made TEXT NOT NULL, whole INTEGER NOT NULL);
-  CREATE TABLE account (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, last INTEGER NOT NULL, documents INTEGER NOT NULL);
-  CREATE TABLE doc (id INTEGER PRIMARY KEY, email TEXT NOT NULL, partial INTEGER NOT NULL);
-  CREATE UNIQUE INDEX doc_email ON doc (email, id);
-  CREATE INDEX doc_partial ON doc (id) WHERE partial = 1;
-  CREATE TABLE word (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-  CREATE VIRTUAL TABLE text USING fts5 (${FIELDS.map((field) => `"${field}"`).join(', ')},
-    content = '', contentless_delete = 1, tokenize = 'ascii');
-  CREATE VIRTUAL TABLE part USING fts5 (text, content = '', columnsize = 0, detail = none,
-    tokenize = 'trigram case_sensitive 1');
-  INSERT INTO text (text, rank) VALUES ('hashsize', 4000000);
-  INSERT INTO part (part, rank) VALUES ('hashsize', 4000000);
-`
-
-const STATEMENTS = {
-  made: 'SELECT made FROM state',
-  whole: 'UPDATE state SET whole = 1',
-  addAccount: 'INSERT OR IGNORE INTO account (id, last, documents) VALUES (?, 0, 0)',
-  account: 'SELECT number, last FROM account WHERE id = ?',
-  count: 'UPDATE account SET last = ?, documents = documents + ? WHERE number = ?',
-  uncount: 'UPDATE account SET documents = documents - 1 WHERE number = ?',
-  held: `SELECT doc.id AS id, account.id AS account, number FROM doc JOIN account ON number = doc.id / ${SPAN} WHERE email = ?`,
-  addDocument: 'INSERT INTO doc (id, email, partial) VALUES (?, ?, ?)',
-  removeDocument: 'DELETE FROM doc WHERE id = ?',
-  addText: `INSERT INTO text (rowid, ${FIELDS.map((field) => `"${field}"`).join(', ')}) VALUES (?${', ?'.repeat(FIELDS.length)})`,
-  removeText: 'DELETE FROM text WHERE rowid = ?',
-  addWord: 'INSERT OR IGNORE INTO word (text) VALUES (?)',
-  addParts: 'INSERT INTO part (rowid, text) VALUES (?, ?)',
-  wordsWith:
-    'SELECT text FROM word WHERE id IN (SELECT rowid FROM part WHERE part MATCH ?) AND instr(text, ?) > 0 LIMIT ?',
-  wordsEnding:
-    'SELECT text FROM word WHERE id IN (SELECT rowid FROM part WHERE part MATCH ?1) AND substr(text, -length(?2)) = ?2 LIMIT ?3',
-  // Numbers come as REAL, with which FTS5 reads everybody's documents instead of the account's alone.
-  search: `SELECT doc.id AS id, email FROM text JOIN doc ON doc.id = text.rowid
-    WHERE text MATCH ? AND text.rowid > CAST(? AS INTEGER) AND text.rowid < CAST(? AS INTEGER) LIMIT ?`,
-  partial: 'SELECT id, email FROM doc WHERE partial = 1 AND id > ? AND id <= ? ORDER BY id LIMIT ?',
-  missing: `SELECT value AS email FROM json_each(?) WHERE NOT EXISTS
-    (SELECT 1 FROM doc WHERE email = value AND doc.id > ? AND doc.id < ?)`,
-  state: `SELECT made, whole, (SELECT coalesce(sum(documents), 0) FROM account) AS documents,
-    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS octets FROM state`,
-} as const
-type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
-
 interface Row {
   readonly id: number
   readonly email: string
 }
 
-// --- opening --------------------------------------------------------------------------------------
-
-function openDatabase(path: string): DatabaseSync {
-  // What is made here holds the words of everybody's mail: SQLite gives its other files the same rights.
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
-  const database = new DatabaseSync(path, { timeout: 5000 })
-  try {
-    // The due entry of a document goes when this file has it: what returned must outlive a power failure.
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
-      PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY`)
-    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
-    const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number }
-    if (version === 0 && tables === 0) create(database)
-    else if (version !== VERSION) throw new NotOurs(`version ${version}`)
-    return database
-  } catch (cause) {
-    database.close()
-    throw cause
-  }
-}
-
-function create(database: DatabaseSync): void {
-  database.exec(`BEGIN IMMEDIATE; ${SCHEMA}; PRAGMA user_version = ${VERSION}`)
-  database.prepare('INSERT INTO state (only, made, whole) VALUES (1, ?, 0)').run(randomUUID())
-  database.exec('COMMIT')
-}
-
-class NotOurs extends Error {}
-
-/** The same file cannot be read ever again. */
-export const isBroken = (cause: unknown): boolean =>
-  cause instanceof NotOurs || BROKEN.includes(((cause as { errcode?: number })?.errcode ?? 0) & 0xff)
-
-/** Keeps one such file for whoever wants to look at it. */
-function putAside(path: string): void {
-  if (path === ':memory:') return
-  for (const end of ['', '-wal', '-shm']) {
-    rmSync(`${path}.aside${end}`, { force: true })
-    try {
-      renameSync(path + end, `${path}.aside${end}`)
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-    }
-  }
-}
-
 /** Opens the index; one that is broken or of another version is put aside, which `told` gets to know. */
-export function openIndexFile({ path, maxText, maxWords }: IndexFileOptions, told: (why: string) => void) {
-  let database: DatabaseSync
-  let statements: Statements
-  let made = ''
-  const known = new Set<string>()
+export class IndexFile {
+  readonly #told: (why: string) => void
+  readonly #deps: IndexFileOptions
+  #index
+  #made = ''
+  readonly #known = new Set<string>()
 
-  function attach(): void {
-    database = openDatabase(path)
-    const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)])
-    statements = Object.fromEntries(prepared) as Statements
+  constructor(deps: IndexFileOptions, told: (why: string) => void) {
+    this.#told = told
+    this.#deps = deps
+    this.#index = openOrReplace(deps.path, told)
   }
 
-  function open(): void {
-    try {
-      attach()
-    } catch (cause) {
-      if (!isBroken(cause)) throw cause
-      startAnew(cause instanceof Error ? cause.message : String(cause))
-    }
+  state(): IndexState {
+    const row = this.#index.statements.state.get() as { made: string; whole: number; documents: number; octets: number }
+    const { whole, ...rest } = row
+    return { ...rest, isWhole: whole === 1 }
   }
 
-  function startAnew(why: string): void {
-    if (database?.isOpen) database.close()
-    putAside(path)
-    told(why)
-    known.clear()
-    attach()
+  /** Everything has been handed in. */
+  setWhole() {
+    return void this.#change(() => this.#index.statements.whole.run())
   }
-  open()
 
-  const madeNow = () => (statements.made.get() as { made: string }).made
+  /** Forgets everything. The file stays: somebody else may have it open. */
+  clear(): void {
+    this.#change(() => {
+      clearIndex(this.#index.database)
+    })
+    this.#known.clear()
+  }
+
+  close(): void {
+    this.#index.database.close()
+  }
+
+  startAnew(why: string): void {
+    if (this.#index.database.isOpen) this.#index.database.close()
+    this.#known.clear()
+    this.#index = replace(this.#deps.path, why, this.#told)
+  }
+
+  #madeNow() {
+    return (this.#index.statements.made.get() as { made: string }).made
+  }
 
   /** Does work in one transaction. */
-  function change<T>(work: () => T): T {
-    database.exec('BEGIN IMMEDIATE')
+  #change<T>(work: () => T): T {
+    this.#index.database.exec('BEGIN IMMEDIATE')
     try {
       // Another process, or this one before a reload, may have cleared it: the words are gone then.
-      const now = madeNow()
-      if (now !== made || known.size > KNOWN_WORDS) known.clear()
-      made = now
+      const now = this.#madeNow()
+      if (now !== this.#made || this.#known.size > KNOWN_WORDS) this.#known.clear()
+      this.#made = now
       const result = work()
-      database.exec('COMMIT')
+      this.#index.database.exec('COMMIT')
       return result
     } catch (cause) {
-      known.clear()
-      if (database.isTransaction) database.exec('ROLLBACK')
+      this.#known.clear()
+      if (this.#index.database.isTransaction) this.#index.database.exec('ROLLBACK')
       throw cause
     }
   }
 
   // --- documents ---
-
-  const heldBy = (email: string) =>
-    statements.held.all(email) as unknown as { id: number; account: string; number: number }[]
+  #heldBy(email: string) {
+    return this.#index.statements.held.all(email) as unknown as { id: number; account: string; number: number }[]
+  }
 
   /** Forgets the accounts that no longer hold an email; answers the emails whose text is wanted. */
-  function align(holdings: readonly Holding[]): string[] {
-    return change(() => {
+  align(holdings: readonly Holding[]): string[] {
+    return this.#change(() => {
       const wanted: string[] = []
       for (const { email, accounts } of holdings) {
-        const held = heldBy(email)
+        const held = this.#heldBy(email)
         for (const { id, account, number } of held) {
           if (accounts.includes(account)) continue
-          statements.removeText.run(id)
-          statements.removeDocument.run(id)
-          statements.uncount.run(number)
+          this.#index.statements.removeText.run(id)
+          this.#index.statements.removeDocument.run(id)
+          this.#index.statements.uncount.run(number)
         }
         if (!accounts.every((account) => held.some((one) => one.account === account))) wanted.push(email)
       }
@@ -252,109 +167,101 @@ export function openIndexFile({ path, maxText, maxWords }: IndexFileOptions, tol
   }
 
   /** Adds each document to those of its accounts that do not have it. */
-  function add(documents: readonly IndexDocument[]): void {
+  add(documents: readonly IndexDocument[]): void {
     const words = new Set<string>()
     const unique = new Map(documents.map((document) => [document.email, document]))
-    const tokenized = [...unique.values()].map((document) => ({ ...document, ...tokensIn(document, words) }))
-    change(() => {
-      const numbers = new Numbers(statements)
+    const tokenized = [...unique.values()].map((document) => ({ ...document, ...this.#tokensIn(document, words) }))
+    this.#change(() => {
+      const numbers = new Numbers(this.#index.statements)
       const rows = tokenized.flatMap(({ email, accounts, columns, isPartial }) => {
-        const held = heldBy(email).map(({ account }) => account)
+        const held = this.#heldBy(email).map(({ account }) => account)
         const lacking = [...new Set(accounts)].filter((account) => !held.includes(account))
         return lacking.map((account) => ({ id: numbers.next(account), email, columns, isPartial }))
       })
       // FTS5 writes out what it has gathered whenever a row comes before the last one.
       for (const { id, email, columns, isPartial } of rows.sort((a, b) => a.id - b.id)) {
-        statements.addDocument.run(id, email, isPartial ? 1 : 0)
-        statements.addText.run(id, ...columns)
+        this.#index.statements.addDocument.run(id, email, isPartial ? 1 : 0)
+        this.#index.statements.addText.run(id, ...columns)
       }
       numbers.save()
-      addWords(words)
+      this.#addWords(words)
     })
   }
 
   /** The tokens of each field, cut where it is too much. */
-  function tokensIn({ text, isPartial = false }: IndexDocument, words: Set<string>) {
-    let left = maxText
+  #tokensIn({ text, isPartial = false }: IndexDocument, words: Set<string>) {
+    let left = this.#deps.maxText
     const columns = FIELDS.map((field) => {
       const some = text[field].slice(0, left)
       left -= some.length
       return tokenize(some, (word) => words.add(word)).join(' ')
     })
-    return { columns, isPartial: isPartial || FIELDS.reduce((sum, field) => sum + text[field].length, 0) > maxText }
+    return {
+      columns,
+      isPartial: isPartial || FIELDS.reduce((sum, field) => sum + text[field].length, 0) > this.#deps.maxText,
+    }
   }
 
-  function addWords(words: ReadonlySet<string>): void {
+  #addWords(words: ReadonlySet<string>): void {
     for (const word of words) {
       // Shorter ones have no part that could be asked for.
-      if (word.length < 3 || known.has(word)) continue
-      const { changes, lastInsertRowid } = statements.addWord.run(word)
-      if (changes > 0) statements.addParts.run(lastInsertRowid, word)
+      if (word.length < 3 || this.#known.has(word)) continue
+      const { changes, lastInsertRowid } = this.#index.statements.addWord.run(word)
+      if (changes > 0) this.#index.statements.addParts.run(lastInsertRowid, word)
       // A word of a text may keep all of that text in memory; this one does not.
-      known.add(Buffer.from(word).toString())
+      this.#known.add(Buffer.from(word).toString())
     }
   }
 
   // --- searching ---
-
-  function findWords(part: string, where: 'anywhere' | 'end'): string[] | undefined {
+  #findWords(part: string, where: 'anywhere' | 'end'): string[] | undefined {
     const characters = [...part]
     const parts = characters.slice(2).map((_, index) => `"${characters.slice(index, index + 3).join('')}"`)
-    const statement = where === 'end' ? statements.wordsEnding : statements.wordsWith
-    const found = statement.all(parts.join(' AND '), part, maxWords + 1) as unknown as { text: string }[]
-    return found.length > maxWords ? undefined : found.map(({ text }) => text)
+    const statement = where === 'end' ? this.#index.statements.wordsEnding : this.#index.statements.wordsWith
+    const found = statement.all(parts.join(' AND '), part, this.#deps.maxWords + 1) as unknown as { text: string }[]
+    return found.length > this.#deps.maxWords ? undefined : found.map(({ text }) => text)
   }
 
   /** Undefined: the index knows nothing about it. */
-  function search({ account, conditions, limit, after }: IndexQuery): Page | undefined {
-    const asked = askedOf(conditions, findWords)
+  search({ account, conditions, limit, after }: IndexQuery): Page | undefined {
+    const asked = askedOf(conditions, (part, where) => this.#findWords(part, where))
     if (!asked) return undefined
-    const number = (statements.account.get(account) as { number: number } | undefined)?.number
-    if (number === undefined) return { made: madeNow(), hits: [] }
+    const number = (this.#index.statements.account.get(account) as { number: number } | undefined)?.number
+    if (number === undefined) return { made: this.#madeNow(), hits: [] }
     const [from, to] = [after ?? number * SPAN, (number + 1) * SPAN]
     const { expressions, isSure, isExact } = asked
     const fitting = expressions.includes('')
       ? []
-      : (statements.search.all(expressions.join(' AND '), from, to, limit) as unknown as Row[])
+      : (this.#index.statements.search.all(expressions.join(' AND '), from, to, limit) as unknown as Row[])
     const isLast = fitting.length < limit
     const end = isLast ? to - 1 : (fitting.at(-1)?.id ?? to)
-    const partial = isExact ? (statements.partial.all(from, end, limit) as unknown as Row[]) : []
-    return { made: madeNow(), ...pageOf({ fitting, partial, isSure, limit, isLast: isLast && partial.length < limit }) }
+    const partial = isExact ? (this.#index.statements.partial.all(from, end, limit) as unknown as Row[]) : []
+    return {
+      made: this.#madeNow(),
+      ...pageOf({ fitting, partial, isSure, limit, isLast: isLast && partial.length < limit }),
+    }
   }
 
-  function missing({ account, emails }: { account: string; emails: readonly string[] }): string[] {
-    const { number } = (statements.account.get(account) ?? { number: -1 }) as { number: number }
-    const rows = statements.missing.all(JSON.stringify(emails), number * SPAN, (number + 1) * SPAN)
+  missing({ account, emails }: { account: string; emails: readonly string[] }): string[] {
+    const { number } = (this.#index.statements.account.get(account) ?? { number: -1 }) as { number: number }
+    const rows = this.#index.statements.missing.all(JSON.stringify(emails), number * SPAN, (number + 1) * SPAN)
     return (rows as unknown as { email: string }[]).map(({ email }) => email)
   }
+}
 
-  return {
-    align,
-    add,
-    search,
-    missing,
-    state(): IndexState {
-      const row = statements.state.get() as { made: string; whole: number; documents: number; octets: number }
-      const { whole, ...rest } = row
-      return { ...rest, isWhole: whole === 1 }
-    },
-    /** Everything has been handed in. */
-    setWhole: () => void change(() => statements.whole.run()),
-    /** Forgets everything. The file stays: somebody else may have it open. */
-    clear(): void {
-      change(() => {
-        for (const table of ['state', 'account', 'doc', 'word', 'text', 'part']) database.exec(`DROP TABLE ${table}`)
-        database.exec(SCHEMA)
-        database.prepare('INSERT INTO state (only, made, whole) VALUES (1, ?, 0)').run(randomUUID())
-      })
-      known.clear()
-    },
-    /** After a failure that `isBroken`: the file is put aside. */
-    startAnew,
-    close(): void {
-      database.close()
-    },
+function openOrReplace(path: string, onReplace: (why: string) => void): Index {
+  try {
+    return attachIndex(path)
+  } catch (cause) {
+    if (!isBroken(cause)) throw cause
+    return replace(path, cause instanceof Error ? cause.message : String(cause), onReplace)
   }
+}
+
+function replace(path: string, why: string, onReplace: (why: string) => void): Index {
+  putAside(path)
+  onReplace(why)
+  return attachIndex(path)
 }
 
 /** The next free document ids of the accounts in one change. */

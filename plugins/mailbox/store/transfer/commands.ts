@@ -34,90 +34,6 @@ export interface TransferDeps {
 }
 
 export function createTransferCommands({ service, accountOf }: TransferDeps): Readonly<Record<string, Command>> {
-  /** Messages of some mailboxes; `told` counts them. */
-  async function* messagesOf(mailboxes: readonly Mailbox[], told: () => void): AsyncGenerator<TransferredMessage> {
-    for (const mailbox of mailboxes) {
-      for await (const { uid, email: id, flags, received, size } of service.entries(mailbox, ALL)) {
-        const content = await opened(id).catch((cause: unknown) => ({ cause }))
-        if (Symbol.asyncIterator in content) {
-          told()
-          yield { mailbox: mailbox.name, flags, received, size, open: () => content }
-        } else if ((await Array.fromAsync(service.entries(mailbox, [[uid, uid]]))).length > 0) {
-          // What was expunged meanwhile does not count.
-          throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`, content)
-        }
-      }
-    }
-  }
-
-  /** Content that can be read, once, whatever becomes of the message: its first octets are here. Throws when it is gone. */
-  async function opened(id: string): Promise<AsyncIterable<Uint8Array>> {
-    const email = await service.email(id)
-    if (!email) throw new Error('there is no record of it')
-    const pieces = email.open()[Symbol.asyncIterator]()
-    const first = await pieces.next()
-    return (async function* () {
-      if (first.done) return
-      yield first.value
-      yield* { [Symbol.asyncIterator]: () => pieces }
-    })()
-  }
-
-  async function* exported(account: Account, name: string | undefined, format: Format): AsyncGenerator<CommandOutput> {
-    // An mbox is one mailbox.
-    const wanted = name ?? (format === 'mbox' ? 'INBOX' : undefined)
-    const all = (await service.mailboxes(account.id)).filter(({ noSelect }) => !noSelect)
-    const chosen = wanted === undefined ? all : all.filter((mailbox) => mailbox.name === wanted)
-    if (chosen.length === 0) throw new Error(`${account.name} has no mailbox ${wanted}`)
-    let count = 0
-    const messages = messagesOf(chosen, () => {
-      count++
-    })
-    const total = chosen.reduce((sum, { messages }) => sum + messages, 0)
-    let told = 0
-    for await (const bytes of { zip: toZip, mbox: toMbox, maildir: toMaildir }[format](messages)) {
-      yield { bytes }
-      if (count < told + TOLD) continue
-      told = count
-      yield { progress: `${count} of ${total} messages` }
-    }
-    yield {
-      text: `${counted(count, 'message')} of ${counted(chosen.length, 'mailbox')}`,
-      value: { messages: count, mailboxes: chosen.length },
-    }
-  }
-
-  async function* imported(account: Account, name: string, path: string): AsyncGenerator<CommandOutput> {
-    const made = new Map<string, Mailbox>()
-    const renamed = new Map<string, string>()
-    let count = 0
-    for await (const { mailbox, flags, received, open } of await readAny(path, name)) {
-      const target = made.get(mailbox) ?? (await mailboxFor(account, mailbox))
-      made.set(mailbox, target)
-      if (target.name !== mailbox && importedName(mailbox) !== mailbox) renamed.set(mailbox, target.name)
-      const message = { content: open(), flags, ...(received === undefined ? {} : { received }) }
-      const done = await service.append(target, [message])
-      if (isRefused(done)) throw new Error(`after ${count} messages: ${done.why}`)
-      if (++count % TOLD === 0) yield { progress: `${count} messages` }
-    }
-    for (const [from, to] of renamed)
-      yield { text: `${escapeLine(from)} has characters that no name may have: its mail is in ${to}` }
-    yield {
-      text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}`,
-      value: { messages: count, mailboxes: [...made.values()].map((mailbox) => mailbox.name), renamed: [...renamed] },
-    }
-  }
-
-  async function mailboxFor(account: Account, name: string): Promise<Mailbox> {
-    const safe = importedName(name)
-    // A mailbox that has such a name from before keeps it.
-    const found = (await service.find(account.id, name)) ?? (await service.find(account.id, safe))
-    if (found && !found.noSelect) return found
-    const made = await service.create(account.id, safe)
-    if (isRefused(made)) throw new Error(`${name}: ${made.why}`)
-    return made
-  }
-
   return {
     'mailbox export': {
       summary: "an account's mailboxes as a file",
@@ -132,7 +48,7 @@ export function createTransferCommands({ service, accountOf }: TransferDeps): Re
         const format = FORMATS.find((known) => known === wanted)
         if (!format) throw new Error(`--format ${wanted}: it must be one of ${FORMATS.join(', ')}`)
         const mailbox = typeof options.mailbox === 'string' ? options.mailbox : undefined
-        yield* exported(await accountOf(name), mailbox, format)
+        yield* exported(service, await accountOf(name), { name: mailbox, format })
       },
     },
     'mailbox import': {
@@ -148,13 +64,112 @@ export function createTransferCommands({ service, accountOf }: TransferDeps): Re
           const path = join(folder, 'file')
           yield { progress: 'reading the file' }
           await pipeline(Readable.from(input), createWriteStream(path, { mode: 0o600 }))
-          yield* imported(account, typeof options.mailbox === 'string' ? options.mailbox : 'INBOX', path)
+          yield* imported(service, account, {
+            name: typeof options.mailbox === 'string' ? options.mailbox : 'INBOX',
+            path,
+          })
         } finally {
           await rm(folder, { recursive: true, force: true })
         }
       },
     },
   }
+}
+
+/** Messages of some mailboxes; `onMessage` is called for each. */
+async function* messagesOf(
+  service: MailStoreApi,
+  mailboxes: readonly Mailbox[],
+  onMessage: () => void,
+): AsyncGenerator<TransferredMessage> {
+  for (const mailbox of mailboxes) {
+    for await (const { uid, email: id, flags, received, size } of service.entries(mailbox, ALL)) {
+      const content = await opened(service, id).catch((cause: unknown) => ({ cause }))
+      if (Symbol.asyncIterator in content) {
+        onMessage()
+        yield { mailbox: mailbox.name, flags, received, size, open: () => content }
+      } else if ((await Array.fromAsync(service.entries(mailbox, [[uid, uid]]))).length > 0) {
+        // What was expunged meanwhile does not count.
+        throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`, content)
+      }
+    }
+  }
+}
+
+/** Content that can be read, once, whatever becomes of the message: its first octets are here. Throws when it is gone. */
+async function opened(service: MailStoreApi, id: string): Promise<AsyncIterable<Uint8Array>> {
+  const email = await service.email(id)
+  if (!email) throw new Error('there is no record of it')
+  const pieces = email.open()[Symbol.asyncIterator]()
+  const first = await pieces.next()
+  return (async function* () {
+    if (first.done) return
+    yield first.value
+    yield* { [Symbol.asyncIterator]: () => pieces }
+  })()
+}
+
+async function* exported(
+  service: MailStoreApi,
+  account: Account,
+  { name, format }: { readonly name: string | undefined; readonly format: Format },
+): AsyncGenerator<CommandOutput> {
+  // An mbox is one mailbox.
+  const wanted = name ?? (format === 'mbox' ? 'INBOX' : undefined)
+  const all = (await service.mailboxes(account.id)).filter(({ noSelect }) => !noSelect)
+  const chosen = wanted === undefined ? all : all.filter((mailbox) => mailbox.name === wanted)
+  if (chosen.length === 0) throw new Error(`${account.name} has no mailbox ${wanted}`)
+  let count = 0
+  const messages = messagesOf(service, chosen, () => {
+    count++
+  })
+  const total = chosen.reduce((sum, { messages }) => sum + messages, 0)
+  let told = 0
+  for await (const bytes of { zip: toZip, mbox: toMbox, maildir: toMaildir }[format](messages)) {
+    yield { bytes }
+    if (count < told + TOLD) continue
+    told = count
+    yield { progress: `${count} of ${total} messages` }
+  }
+  yield {
+    text: `${counted(count, 'message')} of ${counted(chosen.length, 'mailbox')}`,
+    value: { messages: count, mailboxes: chosen.length },
+  }
+}
+
+async function* imported(
+  service: MailStoreApi,
+  account: Account,
+  { name, path }: { readonly name: string; readonly path: string },
+): AsyncGenerator<CommandOutput> {
+  const made = new Map<string, Mailbox>()
+  const renamed = new Map<string, string>()
+  let count = 0
+  for await (const { mailbox, flags, received, open } of await readAny(path, name)) {
+    const target = made.get(mailbox) ?? (await mailboxFor(service, account, mailbox))
+    made.set(mailbox, target)
+    if (target.name !== mailbox && importedName(mailbox) !== mailbox) renamed.set(mailbox, target.name)
+    const message = { content: open(), flags, ...(received === undefined ? {} : { received }) }
+    const done = await service.append(target, [message])
+    if (isRefused(done)) throw new Error(`after ${count} messages: ${done.why}`)
+    if (++count % TOLD === 0) yield { progress: `${count} messages` }
+  }
+  for (const [from, to] of renamed)
+    yield { text: `${escapeLine(from)} has characters that no name may have: its mail is in ${to}` }
+  yield {
+    text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}`,
+    value: { messages: count, mailboxes: [...made.values()].map((mailbox) => mailbox.name), renamed: [...renamed] },
+  }
+}
+
+async function mailboxFor(service: MailStoreApi, account: Account, name: string): Promise<Mailbox> {
+  const safe = importedName(name)
+  // A mailbox that has such a name from before keeps it.
+  const found = (await service.find(account.id, name)) ?? (await service.find(account.id, safe))
+  if (found && !found.noSelect) return found
+  const made = await service.create(account.id, safe)
+  if (isRefused(made)) throw new Error(`${name}: ${made.why}`)
+  return made
 }
 
 /** What the file is, by how it begins. */

@@ -5,7 +5,8 @@
  * must stay true: every request gets one answer, or the worker dies and its owner knows.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type IndexFile, type IndexFileOptions, isBroken, openIndexFile } from '../index-file.ts'
+import { isBroken } from '../index-database.ts'
+import { IndexFile, type IndexFileOptions } from '../index-file.ts'
 
 export type Call = Exclude<keyof IndexFile, 'startAnew'>
 export type Argument<K extends Call> = Parameters<IndexFile[K]>[0]
@@ -25,10 +26,10 @@ export type Answer =
 const port = parentPort
 if (port) {
   const say = (answer: Answer) => port.postMessage(answer)
-  const file = openIndexFile(workerData as IndexFileOptions, (putAside) => say({ putAside }))
+  const file = new IndexFile(workerData as IndexFileOptions, (putAside) => say({ putAside }))
   port.on('message', ({ id, call, argument }: Request) => {
     try {
-      say({ id, value: (file[call] as (argument: unknown) => unknown)(argument) })
+      say({ id, value: Reflect.apply(file[call], file, [argument]) })
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       if (isBroken(cause)) file.startAnew(why)
