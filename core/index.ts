@@ -108,6 +108,7 @@ export {
 export { both, createDns, type Dns, type DnsAnswer } from './net/dns.ts'
 export type { DnsRecords, RecordType } from './net/dns-message.ts'
 export { type DnsOptions, dnsOptions } from './net/dns-options.ts'
+export { foldDomain } from './net/domains.ts'
 export { inNetworks, network } from './net/networks.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
 export { createSemaphore, type Semaphore, SemaphoreRejected } from './net/semaphore.ts'

@@ -3,7 +3,7 @@
  *
  * What must stay true: whatever is looked up by a key is written here, and goes with the entry.
  */
-import { below, key, type Op, type Store } from 'iems'
+import { below, foldDomain, key, type Op, type Store } from 'iems'
 import type { Entry } from './api.ts'
 import { addressesOf, attributesOf, nameOfEntry } from './entry-view.ts'
 import { aboveOf, isPlaced, pathOf } from './places.ts'
@@ -14,7 +14,6 @@ import {
   type EntryRecord,
   encode,
   foldAddress,
-  foldDomain,
   foldMatch,
   foldName,
   foldPath,

@@ -4,7 +4,7 @@
  * What must stay true: an address, a name or an indexed value is found without a look at other entries, however many
  * there are; only patterns are compared one by one, and those are cached until something changes.
  */
-import { below, type Range, type Store, unkey } from 'iems'
+import { below, foldDomain, type Range, type Store, unkey } from 'iems'
 import type { Alias, EntryKind, EntryOf, Member, RoutingEntry } from './api.ts'
 import type { Kept } from './record-cache.ts'
 import {
@@ -14,7 +14,6 @@ import {
   type EntryRecord,
   entryKey,
   foldAddress,
-  foldDomain,
   foldMatch,
   foldName,
   foldPath,

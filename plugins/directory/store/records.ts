@@ -22,8 +22,7 @@
  *
  * What must stay true: names and values in keys are in the form in which they are compared, and only there.
  */
-import { domainToASCII } from 'node:url'
-import { type Key, key, type Range, type Value } from 'iems'
+import { foldDomain, type Key, key, type Range, type Value } from 'iems'
 import type {
   Alias,
   DirectoryAccount,
@@ -119,9 +118,6 @@ export const foldName = (name: string) => name.normalize('NFC').trim().toLowerCa
 const foldText = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
 
 export const foldValue = (value: string) => foldText(value).slice(0, INDEXED_LENGTH)
-
-export const foldDomain = (domain: string): string | undefined =>
-  domainToASCII(domain.normalize('NFC').replace(/\.$/, '')) || undefined
 
 export interface Parted {
   readonly local: string

@@ -6,7 +6,7 @@
  */
 import { type Delivery, definePlugin, type HookContext } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
-import { authorDomain, foldDomain } from './author.ts'
+import { authorDomain, signingDomain } from './author.ts'
 import { createCommands } from './commands.ts'
 import { Keys } from './keys.ts'
 import { type Options, options } from './options.ts'
@@ -73,7 +73,7 @@ async function mayBeFrom(
     return true
   }
   if (from === '') return true
-  const sender = foldDomain(from.slice(from.lastIndexOf('@') + 1))
+  const sender = signingDomain(from.slice(from.lastIndexOf('@') + 1))
   return sender === domain || sender.endsWith(`.${domain}`)
 }
 

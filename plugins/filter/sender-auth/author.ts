@@ -5,7 +5,8 @@
  * one of them. What must stay true: a field that is read as one domain has no address of another domain outside of
  * quoted strings, comments and encoded display names; each character is looked at a bounded number of times.
  */
-import { domainToASCII } from 'node:url'
+
+import { foldDomain } from 'iems'
 
 /** Longer than any honest field. */
 const MAX_FIELD = 16_384
@@ -119,6 +120,5 @@ function hidesAddress(text: string): boolean {
 }
 
 function fold(domain: string): string {
-  const bare = domain.replace(/\.$/, '')
-  return (domainToASCII(bare) || bare).toLowerCase()
+  return foldDomain(domain) ?? domain.replace(/\.$/, '').toLowerCase()
 }

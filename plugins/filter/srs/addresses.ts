@@ -1,7 +1,7 @@
 /**
  * Addresses of envelopes taken apart and put together, and whose domain is ours. Pure.
  */
-import { domainToASCII } from 'node:url'
+import { foldDomain } from 'iems'
 
 export interface Address {
   /** Without the quotes it may have needed. */
@@ -25,17 +25,15 @@ export function writeAddress({ local, domain }: Address): string {
   return `${isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`
 }
 
-/** As domains are compared: lower case, A-labels. */
-export function foldDomain(domain: string): string {
-  return domainToASCII(domain) || domain.toLowerCase()
-}
+/** As domains are compared; what is no domain is compared as text. */
+export const comparable = (domain: string): string => foldDomain(domain) ?? domain.toLowerCase()
 
 /** Whether a domain is among `example.org` and `.example.org`, which is all below it. */
 export function matchDomains(patterns: readonly string[]): (domain: string) => boolean {
-  const fold = (pattern: string) => (pattern.startsWith('.') ? `.${foldDomain(pattern.slice(1))}` : foldDomain(pattern))
+  const fold = (pattern: string) => (pattern.startsWith('.') ? `.${comparable(pattern.slice(1))}` : comparable(pattern))
   const known = new Set(patterns.map(fold))
   return (text) => {
-    const domain = foldDomain(text)
+    const domain = comparable(text)
     if (known.has(domain)) return true
     for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1))
       if (known.has(domain.slice(dot))) return true

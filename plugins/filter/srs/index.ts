@@ -5,7 +5,7 @@
  * give out, or too long ago, is refused, so that nobody can send through us by inventing one.
  */
 import { type Delivery, definePlugin, refuse } from 'iems'
-import { foldDomain, matchDomains, readAddress } from './addresses.ts'
+import { comparable, matchDomains, readAddress } from './addresses.ts'
 import { options } from './options.ts'
 import { Scheme } from './scheme.ts'
 
@@ -16,7 +16,7 @@ export const srs = definePlugin({
   name: 'srs',
   config: options,
   setup(config, ctx) {
-    const domain = foldDomain(config.domain)
+    const domain = comparable(config.domain)
     const scheme = new Scheme({
       ...config,
       domain,
@@ -48,9 +48,9 @@ export const srs = definePlugin({
           handler({ to, from }) {
             const read = readAddress(to.address)
             // RFC 5321 section 4.5.1: the domain has no other mailbox, so it is the postmaster of this server.
-            if (read && foldDomain(read.domain) === domain && /^(?:postmaster|abuse)$/i.test(read.local))
+            if (read && comparable(read.domain) === domain && /^(?:postmaster|abuse)$/i.test(read.local))
               return [{ ...to, address: 'postmaster' }]
-            const restored = read && foldDomain(read.domain) === domain ? scheme.restore(read.local) : undefined
+            const restored = read && comparable(read.domain) === domain ? scheme.restore(read.local) : undefined
             if (!restored) return
             if (restored.kind === 'forged') return refuse(550, '5.7.1', 'This address was not given out here')
             if (restored.kind === 'expired') return refuse(550, '5.7.1', 'This address is no longer valid')

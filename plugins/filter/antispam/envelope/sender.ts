@@ -1,18 +1,15 @@
 /**
  * The domain of MAIL FROM: whether a reply could reach it.
  */
-import { domainToASCII } from 'node:url'
-import type { Dns } from 'iems'
+import { type Dns, foldDomain } from 'iems'
 import { isHostName } from '../dns/names.ts'
 
 /** In lower case and ASCII; undefined for the null sender, address literals and what is no domain. */
 export function domainOf(address: string): string | undefined {
   const at = address.lastIndexOf('@')
   if (at < 0) return undefined
-  const domain = domainToASCII(address.slice(at + 1))
-    .replace(/\.$/, '')
-    .toLowerCase()
-  return isHostName(domain) ? domain : undefined
+  const domain = foldDomain(address.slice(at + 1))
+  return domain !== undefined && isHostName(domain) ? domain : undefined
 }
 
 export async function judgeSender(dns: Dns, domain: string): Promise<'fine' | 'unknown' | 'noMail'> {
