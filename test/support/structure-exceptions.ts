@@ -9,11 +9,9 @@ export const EXCEPTIONS = {
     'plugins/smtp/in/session.ts',
   ],
   /** Functions of more than 80 lines. */
-  functions: [
-  ],
+  functions: [],
   /** Functions with more than six named functions inside. */
-  factories: [
-  ],
+  factories: [],
   /** State of modules. */
   mutable: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>
