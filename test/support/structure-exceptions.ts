@@ -4,10 +4,7 @@
  */
 export const EXCEPTIONS = {
   /** Files of more than 350 lines. */
-  files: [
-    'plugins/smtp/in/server.ts',
-    'plugins/smtp/in/session.ts',
-  ],
+  files: ['plugins/smtp/in/server.ts', 'plugins/smtp/in/session.ts'],
   /** Functions of more than 80 lines. */
   functions: [],
   /** Functions with more than six named functions inside. */
