@@ -29,8 +29,11 @@ function importsOf(file: string): Import[] {
   }))
 }
 
+/** What runs in a browser: pages (`ui/`) and the pure TypeScript below them (`store/`). */
+const isBrowserFile = (file: string) => /^plugins\/web\/[a-z]+\/(ui|store)\//.test(file)
 const files = globSync(['core/**/*.ts', 'plugins/**/*.ts'], { cwd: root })
-const imports = files.flatMap(importsOf)
+const imports = files.filter((file) => !isBrowserFile(file)).flatMap(importsOf)
+const browserImports = globSync('plugins/web/*/{ui,store}/**/*.{ts,tsx}', { cwd: root }).flatMap(importsOf)
 const told = ({ from, to }: Import) => `${from} imports ${to}`
 /** The folder of the plugin that a file belongs to; package.json names them all. */
 const rooms = Object.values<{ source?: string; types?: string }>(
@@ -67,6 +70,32 @@ test('plugins import only their own files, iems, other plugins’ api.ts and pac
     return to.startsWith('plugins/') && !to.startsWith(`${own}/`) && !to.endsWith('/api.ts')
   })
   assert.deepEqual(wrong.map(told), [])
+})
+
+test('browser files import only packages, their own files and the shared kit, and no server file imports them', () => {
+  const kit = 'plugins/web/app/ui/'
+  const wrong = browserImports.filter(({ from, to }) => {
+    if (!to.startsWith('plugins/'))
+      return /^(node:|core\/|iems)/.test(to) || (from.includes('/store/') && !to.startsWith('plugins/'))
+    const own = from.split('/').slice(0, 3).join('/')
+    if (from.includes('/store/')) return !to.startsWith(`${own}/store/`)
+    return !to.startsWith(kit) && !(isBrowserFile(to) && to.startsWith(`${own}/`))
+  })
+  assert.deepEqual(wrong.map(told), [])
+  assert.deepEqual(imports.filter(({ to }) => isBrowserFile(to)).map(told), [])
+})
+
+test('each package that only browsers use, but for React and React Aria, is imported in one file', () => {
+  const places = new Map<string, Set<string>>()
+  for (const one of browserImports) {
+    const name = packageOf(one.to)
+    if (isOutside(one) && !one.typeOnly && !one.to.endsWith('.css') && !name.startsWith('react'))
+      places.set(name, (places.get(name) ?? new Set()).add(one.from))
+  }
+  assert.deepEqual(
+    [...places].filter(([, from]) => from.size > 1).map(([name]) => name),
+    [],
+  )
 })
 
 test('each package that core uses has the places the plan gives it', () => {

@@ -1,0 +1,53 @@
+/**
+ * Web mail: a browser application on JMAP. This plugin serves its files; all it does with mail goes through JMAP.
+ *
+ * What must stay true: the page that shows a message's HTML runs no script and loads nothing from elsewhere, whatever
+ * the application writes into it.
+ */
+import { definePlugin } from 'iems'
+import * as z from 'zod'
+import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
+import { Http, html, Redirect } from '../http/api.ts'
+import { Jmap } from '../jmap/api.ts'
+
+/** The document that a message's HTML is written into: no script, nothing from another server, no form. */
+const FRAME_POLICY = [
+  "default-src 'none'",
+  "img-src 'self' data: blob:",
+  "style-src 'unsafe-inline'",
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'self'",
+  'sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox',
+].join('; ')
+
+export const webmail = definePlugin({
+  name: 'webmail',
+  config: z
+    .strictObject({
+      root: z.boolean().default(true).describe('Redirects `/` to the web mail at `/mail/`.'),
+    })
+    .prefault({}),
+  needs: [Http, Jmap],
+  setup({ root }, ctx) {
+    const http = ctx.use(Http)
+    const home = { who: 'anyone', summary: 'Leads to the web mail', run: () => new Redirect('/mail/') } as const
+    if (root) http.page({ ...home, path: '/' })
+    http.page({ ...home, path: '/mail' })
+    http.page({
+      path: '/mail/frame',
+      who: 'anyone',
+      summary: 'The empty document for the HTML of a message',
+      policy: FRAME_POLICY,
+      run: () =>
+        html`<!doctype html><html><head><meta charset="utf-8"><title>Message</title></head><body></body></html>`,
+    })
+    http.files({
+      path: '/mail/',
+      folder: applicationFolder('mail'),
+      fallback: 'index.html',
+      policy: APPLICATION_POLICY,
+    })
+    return {}
+  },
+})

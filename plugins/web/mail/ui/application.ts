@@ -1,0 +1,36 @@
+/**
+ * What every part of the page may ask of the whole: the store, saying something with an undo, opening a composer.
+ */
+import { createContext, useContext, useSyncExternalStore } from 'react'
+import type { Undo } from '../store/actions.ts'
+import type { Draft, ReplyKind } from '../store/compose.ts'
+import type { MailStore } from '../store/mail-store.ts'
+import type { Email } from '../store/objects.ts'
+
+export interface Toast {
+  readonly text: string
+  readonly undo?: Undo
+  readonly isError?: boolean
+}
+
+export interface Application {
+  readonly store: MailStore
+  /** The person's own addresses in lower case. */
+  readonly own: readonly string[]
+  say(toast: Toast): void
+  /** Waits for an action, then offers its undo; a refusal is said. */
+  perform(action: Promise<Undo>, text: string): Promise<void>
+  compose(draft?: Draft): void
+  reply(kind: ReplyKind, email: Email): Promise<void>
+}
+
+export const ApplicationContext = createContext<Application | undefined>(undefined)
+
+export function useApplication(): Application {
+  const found = useContext(ApplicationContext)
+  if (!found) throw new Error('this part stands outside of the application')
+  return found
+}
+
+/** Renders again at each change of the store. */
+export const useStore = (store: MailStore): number => useSyncExternalStore(store.subscribe, () => store.version)

@@ -1,0 +1,75 @@
+/**
+ * Times, sizes and names in the person's language.
+ */
+import { locale, t } from '../../app/ui/language.ts'
+import { type Address, type Email, type Mailbox, nameOf } from '../store/objects.ts'
+
+const DAY_MS = 86_400_000
+const KNOWN_ROLES = ['inbox', 'drafts', 'sent', 'archive', 'junk', 'trash']
+
+const dayOf = (date: Date): number => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
+const format = (date: Date, options: Intl.DateTimeFormatOptions) =>
+  new Intl.DateTimeFormat(locale(), options).format(date)
+
+export const clock = (date: Date): string => format(date, { hour: 'numeric', minute: '2-digit' })
+
+/** Today the clock, within a week the weekday, then the date. */
+export function shortTime(iso: string, now = new Date()): string {
+  const date = new Date(iso)
+  const days = Math.round((dayOf(now) - dayOf(date)) / DAY_MS)
+  if (days === 0) return clock(date)
+  if (days > 0 && days < 7) return format(date, { weekday: 'short' })
+  return date.getFullYear() === now.getFullYear()
+    ? format(date, { day: 'numeric', month: 'short' })
+    : format(date, { year: 'numeric', month: 'short', day: 'numeric' })
+}
+
+/** The same with the clock behind a weekday or a date. */
+export function messageTime(iso: string, now = new Date()): string {
+  const date = new Date(iso)
+  const short = shortTime(iso, now)
+  return short === clock(date) ? short : `${short} ${clock(date)}`
+}
+
+export const fullTime = (iso: string): string => format(new Date(iso), { dateStyle: 'full', timeStyle: 'short' })
+export const quoteTime = (iso: string): string => format(new Date(iso), { dateStyle: 'medium', timeStyle: 'short' })
+export const weekdayTime = (date: Date): string =>
+  format(date, { weekday: 'short', hour: 'numeric', minute: '2-digit' })
+
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
+export function octets(count: number): string {
+  const power = Math.min(UNITS.length - 1, count < 1000 ? 0 : Math.floor(Math.log10(count) / 3))
+  const value = count / 1000 ** power
+  return new Intl.NumberFormat(locale(), {
+    style: 'unit',
+    unit: UNITS[power] as string,
+    unitDisplay: power === 0 ? 'narrow' : 'short',
+    maximumFractionDigits: value < 10 && power > 0 ? 1 : 0,
+  }).format(value)
+}
+
+export const mailboxName = ({ role, name }: Mailbox): string =>
+  role !== null && KNOWN_ROLES.includes(role) ? t(`role.${role}`) : name
+
+export const isOwn = (address: Address, own: readonly string[]): boolean => own.includes(address.email.toLowerCase())
+
+export const namesOf = (addresses: readonly Address[] | null, own: readonly string[]): string =>
+  (addresses ?? []).map((one) => (isOwn(one, own) ? t('me') : nameOf(one))).join(', ')
+
+/** Who takes part in a conversation, each once, in the order of their first message. */
+export function participants(emails: readonly Email[], own: readonly string[]): string {
+  const drafts = emails.every(({ keywords, from }) => keywords.$draft || (from ?? []).every((one) => isOwn(one, own)))
+  if (drafts && emails.length > 0) {
+    const names = namesOf(
+      emails.flatMap(({ to }) => to ?? []),
+      own,
+    )
+    return names === '' ? t('row.draft') : t('row.to', { names: [...new Set(names.split(', '))].join(', ') })
+  }
+  const seen = new Map<string, string>()
+  for (const { from } of emails)
+    for (const one of from ?? []) seen.set(one.email.toLowerCase(), isOwn(one, own) ? t('me') : nameOf(one))
+  const all = [...seen.values()]
+  if (all.length === 0) return t('row.nobody')
+  return all.length > 1 ? all.map((name) => name.split(/[ ,]/)[0] || name).join(', ') : (all[0] as string)
+}

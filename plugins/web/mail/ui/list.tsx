@@ -1,0 +1,185 @@
+/**
+ * The list of conversations with its head: name and number, or what can be done with the selected ones.
+ */
+import { useCallback } from 'react'
+import { IconButton } from '../../app/ui/button.tsx'
+import { Icon } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
+import { WindowedList } from '../../app/ui/windowed-list.tsx'
+import type { ConversationList } from '../store/list.ts'
+import { isFlagged, isUnread, type Row } from '../store/objects.ts'
+import type { Acts } from './acts.ts'
+import { useApplication, useStore } from './application.ts'
+import { mailboxName, participants, shortTime } from './format.ts'
+import { MoveMenu } from './move-menu.tsx'
+
+export interface ListProps {
+  readonly list: ConversationList
+  /** The open conversation. */
+  readonly threadId: string | undefined
+  readonly active: number
+  readonly selected: ReadonlySet<string>
+  readonly acts: Acts
+  setActive(index: number): void
+  open(index: number): void
+  toggle(threadId: string): void
+  select(threadIds: readonly string[]): void
+}
+
+export function MailList({ list, threadId, active, selected, acts, setActive, open, toggle, select }: ListProps) {
+  const { store, own } = useApplication()
+  useStore(store)
+  const onSee = useCallback((first: number, last: number) => store.see(first, last), [store])
+  const name = useListName(list)
+  const row = (index: number) => {
+    const found = store.row(index)
+    if (!found || found.emails.length === 0)
+      return { label: t('row.loading'), content: <span className="ghost" />, className: 'm', isSelected: false }
+    const isSelected = selected.has(found.threadId)
+    const state = [
+      'm',
+      found.emails.some(isUnread) ? 'new' : '',
+      found.threadId === threadId ? 'opened' : '',
+      isSelected ? 'picked' : '',
+    ]
+    return {
+      label: sentenceOf(found, own),
+      className: state.filter(Boolean).join(' '),
+      isSelected,
+      content: <RowContent row={found} own={own} isSelected={isSelected} onToggle={() => toggle(found.threadId)} />,
+    }
+  }
+  const loaded = () =>
+    Array.from({ length: Math.min(list.total, 500) }, (_, index) => list.at(index)).filter((id) => id !== undefined)
+  return (
+    <section className="pane listing" aria-label={name}>
+      {selected.size > 0 ? (
+        <div className="lh" role="toolbar" aria-label={t('list.selected', { count: selected.size })}>
+          <input
+            className="cb mixed"
+            type="checkbox"
+            checked={false}
+            aria-label={t('list.clear')}
+            onChange={() => select([])}
+          />
+          <span className="b">{t('list.selected', { count: selected.size })}</span>
+          <IconButton icon="archive" label={t('archive')} shortcut="e" onClick={() => acts.archive([...selected])} />
+          <IconButton icon="trash" label={t('delete')} shortcut="#" onClick={() => acts.trash([...selected])} />
+          <IconButton icon="junk" label={t('junk')} shortcut="!" onClick={() => acts.junk([...selected])} />
+          <MoveMenu onMove={(mailbox) => acts.move([...selected], mailbox)} />
+          <IconButton icon="eye" label={t('mark-read')} onClick={() => acts.read([...selected], true)} />
+          <IconButton icon="x" label={t('list.clear')} onClick={() => select([])} />
+        </div>
+      ) : (
+        <div className="lh">
+          <input
+            className="cb"
+            type="checkbox"
+            checked={false}
+            aria-label={t('list.select')}
+            disabled={list.total === 0}
+            onChange={() => select(loaded())}
+          />
+          <h1 className="b cut">{name}</h1>
+          <span className="sm t3">{list.isLoaded ? t('conversations', { count: list.total }) : ''}</span>
+        </div>
+      )}
+      {list.error && list.total === 0 ? (
+        <div className="state" role="alert">
+          <Icon name="warn" />
+          <h2>{t('list.error')}</h2>
+          <p className="t2">{list.error.message}</p>
+          <button type="button" className="btn" onClick={() => store.see(0, 0)}>
+            {t('list.retry')}
+          </button>
+        </div>
+      ) : list.isLoaded && list.total === 0 ? (
+        <Empty list={list} />
+      ) : (
+        <WindowedList
+          label={name}
+          count={list.isLoaded ? list.total : 12}
+          active={active}
+          row={row}
+          onActivate={setActive}
+          onOpen={open}
+          onToggle={(index) => {
+            const id = list.at(index)
+            if (id !== undefined) toggle(id)
+          }}
+          onSee={onSee}
+        />
+      )}
+    </section>
+  )
+}
+
+export function useListName({ key }: ConversationList): string {
+  const { store } = useApplication()
+  if (key.kind === 'search') return key.query === 'is:starred' ? t('role.starred') : t('search.results')
+  const mailbox = store.mailboxes.get(key.id)
+  return mailbox ? mailboxName(mailbox) : ''
+}
+
+const Empty = ({ list: { key } }: { readonly list: ConversationList }) => (
+  <div className="state">
+    <Icon name={key.kind === 'search' ? 'search' : 'inbox'} />
+    <h2>{key.kind === 'search' ? t('list.nothing', { query: key.query }) : t('list.empty')}</h2>
+    <p className="t2">{key.kind === 'search' ? t('list.nothing.text') : t('list.empty.text')}</p>
+  </div>
+)
+
+interface RowContentProps {
+  readonly row: Row
+  readonly own: readonly string[]
+  readonly isSelected: boolean
+  onToggle(): void
+}
+
+const RowContent = ({ row: { emails }, own, isSelected, onToggle }: RowContentProps) => {
+  const last = emails.at(-1)
+  if (!last) return null
+  return (
+    <>
+      <span
+        className="sel"
+        onClick={(event) => {
+          event.stopPropagation()
+          onToggle()
+        }}
+      >
+        <span className={isSelected ? 'cb on' : 'cb'} aria-hidden="true" />
+      </span>
+      <span className="fr cut">
+        {participants(emails, own)}
+        {emails.length > 1 ? <span className="t3 cnt"> {emails.length}</span> : null}
+      </span>
+      <span className="tm">{shortTime(last.receivedAt)}</span>
+      <span className="su cut">
+        {emails[0]?.subject || t('no-subject')}
+        <span className="t3 pv"> {last.preview}</span>
+      </span>
+      <span className="ex">
+        {emails.some(({ keywords }) => keywords.$draft) ? <span className="tag">{t('row.draft')}</span> : null}
+        {emails.some(({ hasAttachment }) => hasAttachment) ? <Icon name="clip" small /> : null}
+        {emails.some(isFlagged) ? <Icon name="starred" small /> : null}
+      </span>
+    </>
+  )
+}
+
+/** A row as one sentence for those who hear it. */
+function sentenceOf({ emails }: Row, own: readonly string[]): string {
+  const last = emails.at(-1)
+  return [
+    emails.some(isUnread) ? t('row.unread') : '',
+    emails.some(isFlagged) ? t('row.starred') : '',
+    participants(emails, own),
+    emails[0]?.subject || t('no-subject'),
+    emails.length > 1 ? t('row.count', { count: emails.length }) : '',
+    emails.some(({ hasAttachment }) => hasAttachment) ? t('row.attachment') : '',
+    last ? shortTime(last.receivedAt) : '',
+  ]
+    .filter(Boolean)
+    .join(', ')
+}

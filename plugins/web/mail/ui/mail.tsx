@@ -1,0 +1,264 @@
+/**
+ * The whole page: bar, mailboxes, list, conversation, composers, and what is said at the bottom.
+ */
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { t } from '../../app/ui/language.ts'
+import { type Draft, emptyDraft } from '../store/compose.ts'
+import type { MailStore } from '../store/mail-store.ts'
+import { keepLive } from '../store/push.ts'
+import { type Acts, createActs } from './acts.ts'
+import { type Application, ApplicationContext, type Toast, useStore } from './application.ts'
+import { Bar, BottomBar, Offline } from './bar.tsx'
+import { Drawer } from './drawer.tsx'
+import { mailboxName } from './format.ts'
+import { KeyHelp } from './key-help.tsx'
+import { useKeys } from './keys.ts'
+import { MailList } from './list.tsx'
+import { go, readRoute, useHash } from './route.ts'
+import { Toasts } from './toasts.tsx'
+import { Tree } from './tree.tsx'
+
+const Conversation = lazy(async () => ({ default: (await import('./conversation.tsx')).Conversation }))
+const Composer = lazy(async () => ({ default: (await import('./composer.tsx')).Composer }))
+
+export interface MailProps {
+  readonly store: MailStore
+  onEnded(): void
+}
+
+const MAX_COMPOSERS = 3
+
+/** Composers, and the draft that this device kept from another time. */
+function useComposers(store: MailStore, say: (toast: Toast) => void) {
+  const [open, setOpen] = useState<readonly Draft[]>([])
+  const compose = useCallback(
+    (draft?: Draft) =>
+      setOpen((drafts) => {
+        const next = draft ?? emptyDraft(crypto.randomUUID(), store.identities[0])
+        return [...drafts.filter(({ key }) => key !== next.key), next].slice(-MAX_COMPOSERS)
+      }),
+    [store],
+  )
+  const close = useCallback((key: string) => setOpen((drafts) => drafts.filter((one) => one.key !== key)), [])
+  useEffect(() => {
+    const restore = async () => {
+      const { keptDrafts } = await import('./draft-box.ts')
+      const [kept] = await keptDrafts(store.client.account)
+      if (!kept) return
+      compose(kept.draft)
+      say({ text: t('compose.restored') })
+    }
+    restore().catch(() => undefined)
+  }, [store, compose, say])
+  return { open, compose, close }
+}
+
+export function Mail({ store, onEnded }: MailProps) {
+  useStore(store)
+  const [toast, setToast] = useState<Toast>()
+  const say = useCallback((next: Toast) => setToast(next), [])
+  const { open, compose, close } = useComposers(store, say)
+  const retry = useLive(store)
+  useEffect(() => {
+    if (store.status === 'login') onEnded()
+  })
+  const app = useMemo<Application>(
+    () => ({
+      store,
+      own: store.identities.map(({ email }) => email.toLowerCase()),
+      say,
+      compose,
+      async perform(action, text) {
+        try {
+          say({ text, undo: await action })
+        } catch (cause) {
+          say({ text: t('failed', { why: (cause as Error).message }), isError: true })
+        }
+      },
+      async reply(kind, email) {
+        const { draftOfReply } = await import('./replies.ts')
+        compose(await draftOfReply(store, kind, email))
+      },
+    }),
+    [store, say, compose],
+  )
+  return (
+    <ApplicationContext value={app}>
+      <Screen app={app} retry={retry} />
+      <Suspense fallback={null}>
+        <div className="composers">
+          {open.map((draft) => (
+            <Composer key={draft.key} draft={draft} onClose={() => close(draft.key)} onReopen={compose} />
+          ))}
+        </div>
+      </Suspense>
+      <Toasts toast={toast} onDone={() => setToast(undefined)} say={say} />
+    </ApplicationContext>
+  )
+}
+
+function useLive(store: MailStore): () => void {
+  const live = useRef<{ retry(): void } | undefined>(undefined)
+  useEffect(() => {
+    const kept = keepLive(store, {
+      open: () => new EventSource('/jmap/eventsource?types=Email,Mailbox,EmailSubmission&closeafter=no&ping=60'),
+      after(ms, run) {
+        const timer = setTimeout(run, ms)
+        return () => clearTimeout(timer)
+      },
+    })
+    live.current = kept
+    const back = () => kept.retry()
+    addEventListener('online', back)
+    return () => {
+      removeEventListener('online', back)
+      kept.stop()
+    }
+  }, [store])
+  return useCallback(() => live.current?.retry(), [])
+}
+
+function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
+  const { store } = app
+  const hash = useHash()
+  const route = useMemo(() => readRoute(hash), [hash])
+  const inbox = store.withRole('inbox') ?? [...store.mailboxes.values()][0]
+  const listKey = JSON.stringify(route.list ?? (inbox ? { kind: 'mailbox', id: inbox.id } : undefined))
+  useLayoutEffect(() => {
+    if (listKey !== undefined) store.show(JSON.parse(listKey))
+  }, [store, listKey])
+  const { list } = store
+  const [active, setActive] = useState(-1)
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const [isHelpOpen, setIsHelpOpen] = useState(false)
+  const [isDrawerOpen, setIsDrawerOpen] = useState(false)
+  const { threadId } = route
+  const openIndex = threadId === undefined || !list ? -1 : list.indexOf(threadId)
+  useEffect(() => {
+    setActive(-1)
+    setSelected(new Set())
+  }, [listKey])
+
+  const openAt = (index: number) => {
+    const id = list?.at(index)
+    if (!list || id === undefined) return
+    setActive(index)
+    const draft = draftIn(store, id)
+    if (draft) void edit(app, draft)
+    else go(list.key, id)
+  }
+  const back = () => list && go(list.key)
+  const acts: Acts = createActs(app, (gone) => {
+    setSelected(new Set())
+    if (threadId === undefined || !list || !gone.includes(threadId)) return
+    // The next conversation takes the place of the one that goes, on a wide screen.
+    const next = innerWidth > 820 ? (list.at(openIndex + gone.length) ?? list.at(openIndex)) : undefined
+    go(list.key, next !== undefined && !gone.includes(next) ? next : undefined)
+  })
+  const aimed = () =>
+    selected.size > 0 ? [...selected] : threadId ? [threadId] : list?.at(active) ? [list.at(active) as string] : []
+  const step = (by: number) => openAt(Math.max(0, (openIndex >= 0 ? openIndex : active) + by))
+  const lastEmail = () => (threadId === undefined ? undefined : store.emailsOf(threadId).at(-1))
+  const toggle = (id: string) =>
+    setSelected((before) => {
+      const next = new Set(before)
+      if (!next.delete(id)) next.add(id)
+      return next
+    })
+  useKeys({
+    j: () => step(1),
+    k: () => step(-1),
+    o: () => openAt(active),
+    u: back,
+    x: () =>
+      list?.at(openIndex >= 0 ? openIndex : active) && toggle(list.at(openIndex >= 0 ? openIndex : active) as string),
+    e: () => acts.archive(aimed()),
+    '#': () => acts.trash(aimed()),
+    Delete: () => acts.trash(aimed()),
+    '!': () => acts.junk(aimed()),
+    s: () => acts.star(aimed(), !aimed().every((id) => store.emailsOf(id).some(({ keywords }) => keywords.$flagged))),
+    U: () => acts.read(aimed(), false),
+    c: () => app.compose(),
+    r: () => lastEmail() && void app.reply('reply', lastEmail() as never),
+    a: () => lastEmail() && void app.reply('reply-all', lastEmail() as never),
+    f: () => lastEmail() && void app.reply('forward', lastEmail() as never),
+    g: () => inbox && go({ kind: 'mailbox', id: inbox.id }),
+    '/': () => document.querySelector<HTMLInputElement>('.find input')?.focus(),
+    '?': () => setIsHelpOpen(true),
+  })
+  useTitle(store)
+  if (!list) return null
+  return (
+    <div className={threadId === undefined ? 'mail' : 'mail reading'}>
+      <Bar
+        list={list.key}
+        inboxId={inbox?.id}
+        onFolders={() => setIsDrawerOpen(true)}
+        onHelp={() => setIsHelpOpen(true)}
+      />
+      <Tree current={list.key} />
+      <main className="panes">
+        {store.status === 'offline' ? <Offline onRetry={retry} /> : null}
+        <MailList
+          list={list}
+          threadId={threadId}
+          active={active}
+          selected={selected}
+          acts={acts}
+          setActive={(index) => (threadId === undefined ? setActive(index) : openAt(index))}
+          open={openAt}
+          toggle={toggle}
+          select={(ids) => setSelected(new Set(ids))}
+        />
+        <section className="pane read" aria-label={t('conversation')}>
+          {threadId === undefined ? (
+            <div className="state">
+              <h2>{t('conversation.none')}</h2>
+              <p className="t2">{t('conversation.none.text')}</p>
+            </div>
+          ) : (
+            <Suspense fallback={null}>
+              <Conversation
+                threadId={threadId}
+                index={openIndex}
+                total={list.total}
+                acts={acts}
+                onStep={step}
+                onBack={back}
+                onEdit={(email) => void edit(app, email)}
+              />
+            </Suspense>
+          )}
+        </section>
+      </main>
+      <BottomBar list={list.key} inboxId={inbox?.id} onFolders={() => setIsDrawerOpen(true)} />
+      {isDrawerOpen ? <Drawer current={list.key} onClose={() => setIsDrawerOpen(false)} /> : null}
+      {isHelpOpen ? <KeyHelp onClose={() => setIsHelpOpen(false)} /> : null}
+    </div>
+  )
+}
+
+/** A conversation that is nothing but a draft is opened in the composer. */
+function draftIn(store: MailStore, threadId: string) {
+  const [email, ...others] = store.emailsOf(threadId)
+  return email?.keywords.$draft && others.length === 0 ? email : undefined
+}
+
+async function edit({ store, compose, say }: Application, email: Parameters<Application['reply']>[1]): Promise<void> {
+  try {
+    const { draftOfEmail } = await import('./replies.ts')
+    compose(await draftOfEmail(store, email))
+  } catch (cause) {
+    say({ text: t('failed', { why: (cause as Error).message }), isError: true })
+  }
+}
+
+function useTitle(store: MailStore): void {
+  const { list } = store
+  const mailbox = list?.key.kind === 'mailbox' ? store.mailboxes.get(list.key.id) : undefined
+  const name = mailbox ? mailboxName(mailbox) : t('search.results')
+  const unread = mailbox?.unreadThreads ?? 0
+  useEffect(() => {
+    document.title = `${name}${unread > 0 ? ` (${unread})` : ''} · IEMS`
+  }, [name, unread])
+}

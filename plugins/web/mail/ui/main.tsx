@@ -1,0 +1,56 @@
+/**
+ * The start: appearance and language, then the sign-in page or the mail, each loaded when it is needed.
+ */
+import { lazy, StrictMode, Suspense, useCallback, useEffect, useState } from 'react'
+import { createRoot } from 'react-dom/client'
+import '../../app/ui/tokens.css'
+import '../../app/ui/kit.css'
+import { startAppearance } from '../../app/ui/appearance.ts'
+import { startLanguage } from '../../app/ui/language.ts'
+import { Failure, JmapClient } from '../store/client.ts'
+import { MailStore } from '../store/mail-store.ts'
+import './mail.css'
+import { Login } from './login.tsx'
+
+const Mail = lazy(async () => ({ default: (await import('./mail.tsx')).Mail }))
+
+type Where =
+  | { readonly at: 'loading' }
+  | { readonly at: 'login'; readonly hasEnded: boolean; readonly isOffline: boolean }
+  | { readonly at: 'mail'; readonly store: MailStore }
+
+function Start() {
+  const [where, setWhere] = useState<Where>({ at: 'loading' })
+  const open = useCallback(async () => {
+    const store = new MailStore(new JmapClient({ base: '', fetch: fetch.bind(window) }))
+    try {
+      await store.open()
+      setWhere({ at: 'mail', store })
+    } catch (cause) {
+      const isOffline = cause instanceof Failure && cause.kind !== 'login'
+      setWhere({ at: 'login', hasEnded: false, isOffline })
+    }
+  }, [])
+  useEffect(() => void open(), [open])
+  const onEnded = useCallback(() => setWhere({ at: 'login', hasEnded: true, isOffline: false }), [])
+  if (where.at === 'loading') return null
+  if (where.at === 'login') return <Login hasEnded={where.hasEnded} isOffline={where.isOffline} onDone={open} />
+  return (
+    <Suspense fallback={null}>
+      <Mail store={where.store} onEnded={onEnded} />
+    </Suspense>
+  )
+}
+
+startAppearance()
+await startLanguage({
+  en: async () => (await import('./locales/en.ts')).texts,
+  de: async () => (await import('./locales/de.ts')).texts,
+})
+const place = document.getElementById('app')
+if (place)
+  createRoot(place).render(
+    <StrictMode>
+      <Start />
+    </StrictMode>,
+  )

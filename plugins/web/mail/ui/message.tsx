@@ -1,0 +1,204 @@
+/**
+ * One message of a conversation: folded to a line, or open with its text and files.
+ */
+import { useCallback, useEffect, useMemo, useState } from 'react'
+import { IconButton } from '../../app/ui/button.tsx'
+import { Icon } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
+import { MenuButton } from '../../app/ui/menu.tsx'
+import type { JmapClient } from '../store/client.ts'
+import { type Body, type Email, isUnread, type Part } from '../store/objects.ts'
+import { useApplication, useStore } from './application.ts'
+import { fullTime, messageTime, namesOf, octets } from './format.ts'
+import { MessageFrame } from './message-frame.tsx'
+import { MessageText } from './message-text.tsx'
+
+/** What the browser shows by itself; anything else is saved. */
+const SHOWN = /^(?:image\/(?:png|jpeg|gif|webp|avif)|text\/plain|application\/pdf)$/
+
+export interface MessageProps {
+  readonly email: Email
+  readonly isLast: boolean
+  readonly isOpen: boolean
+  onToggle(): void
+  onEdit(email: Email): void
+}
+
+export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProps) {
+  const { store, own } = useApplication()
+  useStore(store)
+  const [error, setError] = useState('')
+  useEffect(() => {
+    if (isOpen) store.loadBodies([email.id]).catch((cause: Error) => setError(cause.message))
+  }, [store, email.id, isOpen])
+  const body = store.bodies.get(email.id)
+  const who = namesOf(email.from, own) || t('row.nobody')
+  if (!isOpen)
+    return (
+      <li className={isUnread(email) ? 'folded new' : 'folded'}>
+        <button type="button" className="fold" aria-expanded="false" onClick={onToggle}>
+          <span className="who cut">{who}</span>
+          <span className="cut t3 grow">{email.preview}</span>
+          {email.hasAttachment ? <Icon name="clip" small /> : null}
+          <time dateTime={email.receivedAt}>{messageTime(email.receivedAt)}</time>
+        </button>
+      </li>
+    )
+  return (
+    <li className={isLast ? 'open last' : 'open'}>
+      <Head email={email} who={who} onToggle={onToggle} onEdit={onEdit} />
+      {error ? (
+        <p className="note bad" role="alert">
+          <Icon name="warn" />
+          <span>
+            {t('message.error')}: {error}
+          </span>
+        </p>
+      ) : null}
+      {body ? <Content email={email} body={body} who={who} /> : error ? null : <div className="ghost text-ghost" />}
+    </li>
+  )
+}
+
+interface HeadProps extends Pick<MessageProps, 'email' | 'onToggle' | 'onEdit'> {
+  readonly who: string
+}
+
+const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
+  const { reply, own, store } = useApplication()
+  const to = namesOf([...(email.to ?? []), ...(email.cc ?? [])], own)
+  const [from] = email.from ?? []
+  return (
+    <div className="hd">
+      <button type="button" className="hd-toggle" aria-expanded="true" onClick={onToggle}>
+        <span className="who cut">{who}</span>
+        <span className="t3 cut grow">
+          {from?.name && who !== t('me') ? `${from.email} ` : ''}
+          {to ? t('message.to', { to }) : ''}
+        </span>
+        <time dateTime={email.receivedAt} title={fullTime(email.receivedAt)}>
+          {messageTime(email.receivedAt)}
+        </time>
+      </button>
+      {email.keywords.$draft ? (
+        <button type="button" className="btn small" onClick={() => onEdit(email)}>
+          {t('message.edit')}
+        </button>
+      ) : (
+        <>
+          <IconButton icon="reply" small label={t('reply')} shortcut="r" onClick={() => void reply('reply', email)} />
+          <MenuButton
+            label={t('more')}
+            className="ib small"
+            entries={[
+              {
+                id: 'reply-all',
+                label: t('reply-all'),
+                icon: 'reply-all',
+                end: 'a',
+                run: () => void reply('reply-all', email),
+              },
+              {
+                id: 'forward',
+                label: t('forward'),
+                icon: 'forward',
+                end: 'f',
+                run: () => void reply('forward', email),
+              },
+              {
+                id: 'source',
+                label: t('source'),
+                icon: 'copy',
+                isFirstOfGroup: true,
+                run: () => void openSource(store.client, email.id),
+              },
+            ]}
+          >
+            <Icon name="more" />
+          </MenuButton>
+        </>
+      )}
+    </div>
+  )
+}
+
+async function openSource(client: JmapClient, id: string): Promise<void> {
+  const opened = window.open('about:blank', '_blank')
+  const [got] = await client.call(['Email/get', { ids: [id], properties: ['blobId'] }])
+  const [email] = (got?.list ?? []) as { blobId: string }[]
+  if (opened && email) opened.location.href = client.download(email.blobId, 'message.txt', 'text/plain')
+}
+
+const Content = ({ email, body, who }: { readonly email: Email; readonly body: Body; readonly who: string }) => {
+  const { store } = useApplication()
+  const [remote, setRemote] = useState(0)
+  const byCid = useMemo(
+    () => new Map(body.attachments.flatMap((part) => (part.cid && part.blobId ? [[part.cid, part] as const] : []))),
+    [body],
+  )
+  const cidUrl = useCallback(
+    (cid: string) => {
+      const part = byCid.get(cid)
+      return part?.blobId ? store.client.download(part.blobId, part.name ?? 'image', part.type) : undefined
+    },
+    [byCid, store],
+  )
+  const files = body.attachments.filter(
+    ({ cid, disposition }) => !(cid && disposition !== 'attachment' && body.html?.includes(`cid:${cid}`)),
+  )
+  return (
+    <>
+      {remote > 0 ? (
+        <p className="note imgs">
+          <Icon name="image-off" />
+          <span className="grow">
+            {t('message.images', { count: remote })} <span className="t3">{t('message.images.why')}</span>
+          </span>
+        </p>
+      ) : null}
+      {body.html === undefined ? (
+        <MessageText text={body.text} />
+      ) : (
+        <MessageFrame html={body.html} title={t('message.frame', { from: who })} cidUrl={cidUrl} onRemote={setRemote} />
+      )}
+      {body.isTruncated ? <p className="note">{t('message.truncated')}</p> : null}
+      {files.length > 0 ? (
+        <ul className="files">
+          {files.map((part, index) => (
+            <File key={part.blobId ?? `${email.id}-${index}`} part={part} />
+          ))}
+        </ul>
+      ) : null}
+    </>
+  )
+}
+
+const File = ({ part }: { readonly part: Part }) => {
+  const { store } = useApplication()
+  const name = part.name ?? (part.type === 'message/rfc822' ? 'message.eml' : 'file')
+  const url = part.blobId ? store.client.download(part.blobId, name, part.type) : undefined
+  return (
+    <li>
+      <Icon name="clip" small />
+      <span className="cut">{name}</span>
+      <span className="t3 sm">{octets(part.size)}</span>
+      <span className="grow" />
+      {url && SHOWN.test(part.type) ? (
+        <a
+          className="btn link sm"
+          href={url}
+          target="_blank"
+          rel="noopener noreferrer"
+          aria-label={`${t('file.preview')} ${name}`}
+        >
+          {t('file.preview')}
+        </a>
+      ) : null}
+      {url ? (
+        <a className="btn link sm" href={url} download={name} aria-label={`${t('file.save')} ${name}`}>
+          {t('file.save')}
+        </a>
+      ) : null}
+    </li>
+  )
+}

@@ -1,0 +1,143 @@
+/**
+ * The HTML of strangers, made safe to be shown. The only importer of DOMPurify.
+ *
+ * What must stay true: no address outside of this server is left where a browser would load it by itself; what runs or
+ * submits is gone. The policy of the frame forbids the same again.
+ */
+import DOMPurify from 'dompurify'
+
+export interface Safe {
+  readonly root: HTMLElement
+  /** Remote images that were left out. */
+  readonly remote: number
+}
+
+/** Where a `cid:` part is, or undefined when there is none. */
+export type CidUrl = (cid: string) => string | undefined
+
+const INLINE_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);/i
+const LINK = /^(?:https?:|mailto:|tel:|#)/i
+const CSS_URL = /url\s*\([^)]{0,2000}\)?|@import[^;]{0,2000};?|image-set\s*\([^)]{0,2000}\)?/gi
+const REMOTE = /^(?:https?:)?\/\//i
+const LOADING = [
+  'src',
+  'srcset',
+  'background',
+  'poster',
+  'data',
+  'action',
+  'formaction',
+  'ping',
+  'longdesc',
+  'lowsrc',
+  'dynsrc',
+  'xlink:href',
+]
+
+const FORBIDDEN_TAGS = [
+  'form',
+  'input',
+  'button',
+  'select',
+  'textarea',
+  'option',
+  'svg',
+  'math',
+  'audio',
+  'video',
+  'source',
+  'track',
+  'iframe',
+  'frame',
+  'object',
+  'embed',
+  'link',
+  'meta',
+  'base',
+  'dialog',
+  'portal',
+  'template',
+  'slot',
+]
+
+const withoutUrls = (css: string): string => css.replace(CSS_URL, 'none')
+
+function cleanElement(element: Element, cidUrl: CidUrl): number {
+  let remote = 0
+  for (const name of LOADING) {
+    const value = element.getAttribute(name)?.trim()
+    if (value === undefined) continue
+    const cid = element.getAttribute('data-cid') ?? /^cid:(.{1,500})$/i.exec(value)?.[1]
+    const inline = cid === undefined ? undefined : cidUrl(cid)
+    if (name === 'src' && inline !== undefined && element.tagName === 'IMG') {
+      element.setAttribute('src', inline)
+      element.setAttribute('data-cid', cid as string)
+    } else if (!(name === 'src' && INLINE_IMAGE.test(value))) {
+      element.removeAttribute(name)
+      // Tracking pixels and the like are counted with the rest: a person sees one number.
+      if (name === 'src' && REMOTE.test(value)) {
+        remote++
+        // An answer keeps the image without loading it.
+        element.setAttribute('data-remote', value)
+      }
+    }
+  }
+  const style = element.getAttribute('style')
+  if (style) element.setAttribute('style', withoutUrls(style))
+  if (element.tagName === 'STYLE') element.textContent = withoutUrls(element.textContent ?? '')
+  const href = element.getAttribute('href')
+  if (href !== null) {
+    if (LINK.test(href.trim())) {
+      element.setAttribute('target', '_blank')
+      element.setAttribute('rel', 'noopener noreferrer nofollow')
+    } else element.removeAttribute('href')
+  }
+  return remote
+}
+
+/** A whole document whose parts are safe. */
+export function safeDocument(html: string, cidUrl: CidUrl): Safe {
+  const root = DOMPurify.sanitize(html, {
+    WHOLE_DOCUMENT: true,
+    RETURN_DOM: true,
+    USE_PROFILES: { html: true },
+    FORBID_TAGS: FORBIDDEN_TAGS,
+    FORBID_ATTR: ['id', 'autofocus', 'tabindex', 'contenteditable', 'accesskey', 'popover', 'usemap'],
+    ADD_TAGS: ['style', 'head', 'title'],
+    ALLOW_UNKNOWN_PROTOCOLS: false,
+    ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|data:image\/|#|\/\/)/i,
+  }) as unknown as HTMLElement
+  let remote = 0
+  for (const element of [root, ...root.querySelectorAll('*')]) remote += cleanElement(element, cidUrl)
+  return { root, remote }
+}
+
+/** The body's content for an answer: images inside the text keep their `cid:`. */
+export function safeMarkup(html: string): string {
+  const { root } = safeDocument(html, (cid) => `cid:${cid}`)
+  for (const element of root.querySelectorAll('style, title')) element.remove()
+  return root.querySelector('body')?.innerHTML ?? ''
+}
+
+/** The same as a fragment for the editor, which shows images inside the text. */
+export function safeFragment(html: string, cidUrl: CidUrl): DocumentFragment {
+  const { root } = safeDocument(html, cidUrl)
+  const fragment = document.createDocumentFragment()
+  for (const element of root.querySelectorAll('style, title')) element.remove()
+  fragment.append(...(root.querySelector('body')?.childNodes ?? []))
+  return document.importNode(fragment, true)
+}
+
+/** The editor's content as it is sent: images have their addresses again. */
+export function sentMarkup(content: HTMLElement): string {
+  const copy = content.cloneNode(true) as HTMLElement
+  const inert = document.implementation.createHTMLDocument('')
+  inert.adoptNode(copy)
+  for (const image of copy.querySelectorAll('img[data-cid], img[data-remote]')) {
+    const { cid, remote } = (image as HTMLElement).dataset
+    image.setAttribute('src', cid === undefined ? (remote ?? '') : `cid:${cid}`)
+    image.removeAttribute('data-cid')
+    image.removeAttribute('data-remote')
+  }
+  return copy.innerHTML
+}

@@ -1,0 +1,116 @@
+/**
+ * A mail server with web mail for the tests of the browser: SMTP, IMAP, HTTP, JMAP, and Debian's Chromium.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { http } from 'iems/plugins/http'
+import { imap } from 'iems/plugins/imap'
+import { jmap } from 'iems/plugins/jmap'
+import { smtpIn } from 'iems/plugins/smtp-in'
+import { webmail } from 'iems/plugins/webmail'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { createDirectoryKernel } from './directory.ts'
+import type { Json } from './jmap.ts'
+import type { Sample } from './web-mail-samples.ts'
+
+export const CHROMIUM = '/usr/bin/chromium'
+
+/** The accounts `ann` and `bob` of here.test; the passwords are `ann-secret` and so on. */
+export async function startWebMail(t: Pick<TestContext, 'after'>, options: Parameters<typeof jmap>[0] = {}) {
+  const here = await createDirectoryKernel(t, {
+    channels: {
+      web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }),
+      mx: smtpIn({ listen: '127.0.0.1:0' }),
+      imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
+    },
+    plugins: [jmap(options), webmail()],
+  })
+  await here.make({ add: { kind: 'domain', name: 'here.test' } })
+  for (const [name, displayName] of [
+    ['ann', 'Ann Ekström'],
+    ['bob', 'Bob Lindqvist'],
+  ] as const)
+    await here.make({
+      add: { kind: 'account', name, displayName, addresses: [`${name}@here.test`], password: `${name}-secret` },
+    })
+  return { ...here, base: `http://127.0.0.1:${here.door('web').port}` }
+}
+
+export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  t.after(() => browser.close())
+  return browser
+}
+
+export interface Watched {
+  readonly page: Page
+  /** Errors of the console, exceptions and violations of the page's policy. */
+  readonly problems: string[]
+}
+
+/** A page whose problems are written down. */
+export async function openPage(browser: Browser, base: string, options: BrowserContextOptions = {}): Promise<Watched> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', ...options })
+  const page = await context.newPage()
+  const problems: string[] = []
+  page.on('console', (message) => {
+    // The browser writes down each refused request itself; a wrong password is one of the tests.
+    if (message.type() === 'error' && !message.text().includes('401')) problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(String(error)))
+  await page.goto(`${base}/mail/`)
+  return { page, problems }
+}
+
+export async function logIn(page: Page, name: string): Promise<void> {
+  await page.getByLabel(/^Address|^Adresse/).fill(name)
+  await page.getByLabel(/^(Password|Passwort)$/).fill(`${name}-secret`)
+  await page.getByRole('button', { name: /^(Sign in|Anmelden)$/ }).click()
+  await page.locator('.mail').waitFor()
+}
+
+/** A server that writes down what is asked of it: nothing should be. */
+export async function startTrap(t: Pick<TestContext, 'after'>) {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { asked, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+/** Files messages into an account's Inbox over JMAP. */
+export async function fileMail(base: string, name: string, mail: readonly Sample[]): Promise<void> {
+  const authorization = `Basic ${Buffer.from(`${name}:${name}-secret`).toString('base64')}`
+  const ask = async (path: string, body: string, type: string) => {
+    const response = await fetch(base + path, {
+      method: 'POST',
+      headers: { authorization, 'content-type': type },
+      body,
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Json
+  }
+  const session = (await (await fetch(`${base}/jmap/session`, { headers: { authorization } })).json()) as Json
+  const accountId = session.primaryAccounts['urn:ietf:params:jmap:mail'] as string
+  const call = async (method: string, given: object) => {
+    const using = ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail']
+    const request = { using, methodCalls: [[method, { accountId, ...given }, 'a']] }
+    return (await ask('/jmap/api', JSON.stringify(request), 'application/json')).methodResponses[0][1]
+  }
+  const boxes = (await call('Mailbox/get', { ids: null })).list as { id: string; role: string | null }[]
+  const inbox = boxes.find(({ role }) => role === 'inbox')?.id as string
+  const emails: Record<string, object> = {}
+  for (const [index, { text, age, keywords = {} }] of mail.entries()) {
+    const { blobId } = await ask(`/jmap/upload/${accountId}`, text, 'message/rfc822')
+    const receivedAt = `${new Date(Date.now() - age * 3_600_000).toISOString().slice(0, 19)}Z`
+    emails[`e${index}`] = { blobId, mailboxIds: { [inbox]: true }, keywords, receivedAt }
+  }
+  const made = await call('Email/import', { emails })
+  if (made.notCreated) throw new Error(JSON.stringify(made.notCreated))
+}
