@@ -104,12 +104,12 @@ function costOf({ wildcards, expression, text }: Key, length: number): number {
 }
 
 /** Whether any of the values fits any of the keys. */
-export async function matchAny(
+export function matchAny(
   args: Arguments,
   run: Run,
   values: readonly string[],
   keys: string | number,
-): Promise<boolean> {
+): boolean | Promise<boolean> {
   const matcher = prepare(args, run, keys)
   run.saw(values)
   if (matcher.type === 'count') {

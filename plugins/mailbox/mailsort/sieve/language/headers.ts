@@ -61,6 +61,12 @@ async function valuesOf(args: Arguments, run: Run, name: string): Promise<readon
   return values
 }
 
+async function mimeHeader(args: Arguments, run: Run, names: readonly string[]): Promise<boolean> {
+  const values: string[] = []
+  for (const name of names) values.push(...(await valuesOf(args, run, name)))
+  return matchAny(args, run, values, 1)
+}
+
 /** What `:type`, `:subtype`, `:contenttype` or `:param` means of a field. */
 function pieceOf(args: Arguments, run: Run, value: string, name: string): readonly string[] {
   if (args.has('param')) {
@@ -171,10 +177,15 @@ export const headers: Extension = {
         if (part !== undefined && !args.has('mime'))
           throw new SieveError(at, `:${part} needs :mime`, 'write :mime before it')
       },
-      async run(args, run) {
-        const values: string[] = []
-        for (const name of args.strings(0, run)) values.push(...(await valuesOf(args, run, name)))
-        return matchAny(args, run, values, 1)
+      run(args, run) {
+        const names = args.strings(0, run)
+        if (args.has('mime')) return mimeHeader(args, run, names)
+        return matchAny(
+          args,
+          run,
+          names.flatMap((name) => atIndex(args, run.message.decoded(name))),
+          1,
+        )
       },
     },
     exists: {
