@@ -46,7 +46,7 @@ test('a misspelt hook is an error at start', async (t) => {
 test('two plugins of one name are refused, and "as" tells them apart', async (t) => {
   await assert.rejects(createTestKernel(t, { plugins: [nothing('one'), nothing('one')] }), {
     code: 'IEMS_CONFIG_INVALID',
-    message: /Two plugins are called one/,
+    message: /Two plugins have the name one/,
   })
   const second = definePlugin({ name: 'one', config: z.undefined(), setup: () => ({}) })(undefined, { as: 'two' })
   await createTestKernel(t, { plugins: [nothing('one'), second] })

@@ -201,11 +201,11 @@ export default {
     "  channels.b.listen[1]: must be an address such as ':25', '127.0.0.1:25', '[::1]:25' or 'unix:/path', got \"localhost\"",
     '  channels.d.listen[2]: 127.0.0.1:2525 is taken by channels.c.listen (:2525)',
     '  channels.f.listen: unix:/run/x is taken by channels.e.listen[0] (unix:/run/x)',
-    '  smtp-in: smtp-in delivers mail or listens, but stands under plugins',
+    '  smtp-in: smtp-in delivers mail or listens, but is configured under plugins',
   ])
 
   const wrong = `${IMPORTS}export default { hostname: 'mx.test', channels: {}, plugins: [accounts({ domains: ['x.test'], accounts: [] }), mailstore()] }`
-  assert.match((await checked(t, wrong)).said, /mailstore delivers mail or listens, but stands under plugins/)
+  assert.match((await checked(t, wrong)).said, /mailstore delivers mail or listens, but is configured under plugins/)
   const lost = `${IMPORTS}export default { hostname: 'mx.test', channels: { out: smtpOut({ nexthop: '127.0.0.1:1' }) }, plugins: [directory({ channel: 'locale' })] }`
   const { code, said } = await checked(t, lost)
   assert.equal(code, 0)

@@ -92,23 +92,23 @@ async function namedBy(authzid: string, username: string, read: ReadAuthzid): Pr
 /** RFC 4616: who it wants to act as, who it is, and the password. */
 async function plain(
   response: Buffer | undefined,
-  { judge }: Authenticate,
+  judge: Authenticate,
   readAuthzid: ReadAuthzid,
 ): Promise<Identity | Refusal> {
   const [authzid = '', username, password, ...more] = response?.toString().split('\0') ?? []
   if (username === undefined || password === undefined || more.length > 0) return UNREADABLE
-  return judge({ kind: 'password', username, password }, await namedBy(authzid, username, readAuthzid))
+  return judge.judge({ kind: 'password', username, password }, await namedBy(authzid, username, readAuthzid))
 }
 
 async function login(
   initial: Buffer | undefined,
   ask: AskClient,
-  { judge }: Authenticate,
+  judge: Authenticate,
 ): Promise<Identity | Refusal> {
   const username = initial ?? (await ask('Username:'))
   const password = username && (await ask('Password:'))
   if (!username || !password) return UNREADABLE
-  return judge({ kind: 'password', username: username.toString(), password: password.toString() })
+  return judge.judge({ kind: 'password', username: username.toString(), password: password.toString() })
 }
 
 interface Asking {

@@ -44,7 +44,7 @@ export function sendingOf(deps: SendingDeps, filing: Filing, message: MessageVie
     ...{ filing, message, options, memory },
     now,
     messageId: (what) => `<${what}.${hashOf(`${delivery.id} ${account.id}`).slice(0, 24)}@${hostname}>`,
-    maySendAs: accounts.maySendAs,
+    maySendAs: (id, address) => accounts.maySendAs(id, address),
     async send({ to, content, key, copyTo }) {
       const { reply: answer } = await submit({
         from: '',
