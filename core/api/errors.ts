@@ -152,6 +152,10 @@ export const ERRORS = {
     'There is no message {id}',
     'See `iems queue` for those waiting; finished ones are kept for history.keep.',
   ],
+  IEMS_CONTROL_LOST: [
+    'The server ended before it answered',
+    'Look in its log for the reason; `iems status` shows whether it runs again. What the command has changed stays.',
+  ],
   IEMS_CONTROL_ABSENT: [
     'No server answers at {path}',
     'Start it with `iems start`, or name its configuration with --config. If store.path, folder or control.path has changed since it was started, set them back, or stop it with its service manager and start it again.',

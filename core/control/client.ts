@@ -15,7 +15,7 @@ async function sendFile(socket: Socket, file: AsyncIterable<Uint8Array>): Promis
   socket.write('{"end":true}\n')
 }
 
-/** Asks a running server; items go to `each`, the result comes back. Throws what the server threw, or IEMS_CONTROL_ABSENT. */
+/** Asks a running server; items go to `each`, the result comes back. Throws what the server threw, IEMS_CONTROL_ABSENT, or IEMS_CONTROL_LOST. */
 export async function askServer<T>(
   path: string,
   asked: ControlRequest,
@@ -42,7 +42,8 @@ export async function askServer<T>(
       if ('item' in said) await each(said.item)
       else return said.result as T
     }
-    throw new IemsError('IEMS_CONTROL_ABSENT', { path })
+    // It has begun: the caller must not begin again elsewhere.
+    throw new IemsError('IEMS_CONTROL_LOST', {})
   } finally {
     socket.destroy()
   }
