@@ -68,7 +68,8 @@ async function step(client: LineClient, word: string, rest: string): Promise<str
 export async function playTranscript(client: LineClient, transcript: string): Promise<void> {
   for (const [index, line] of transcript.split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue
-    const [, word = '', rest = ''] = /^(\w+):? ?(.*)$/.exec(line) ?? []
+    const word = /^\w+/.exec(line)?.[0] ?? ''
+    const rest = line.slice(word.length).replace(/^:/, '').replace(/^ /, '')
     const fault = await step(client, word, rest)
     if (fault !== undefined) throw new Error(`line ${index + 1}: ${line}\n${fault}`)
   }

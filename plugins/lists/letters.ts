@@ -10,7 +10,6 @@ import type { MailingList } from './api.ts'
 import { listIdOf, roleAddress } from './records.ts'
 
 const isAscii = (text: string) => /^[ -~\t]*$/.test(text)
-const LINE = 76
 /** Octets of UTF-8 in one encoded word, whose line stays below 78. */
 const WORD = 39
 
@@ -39,7 +38,7 @@ export function mailbox(name: string, address: string): string {
 
 export function base64Lines(text: string | Uint8Array): string {
   const all = Buffer.from(text as string).toString('base64')
-  return (all.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []).join('\r\n')
+  return (all.match(/.{1,76}/g) ?? []).join('\r\n')
 }
 
 /** A text/plain entity: its fields and body. */

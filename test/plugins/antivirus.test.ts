@@ -1,7 +1,8 @@
 /** Viruses in every form, with a real clamd; and what is done about what it finds. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accept, definePlugin } from 'iems'
+import { accept, definePlugin, format } from 'iems'
 import { antivirus } from 'iems/plugins/antivirus'
 import { missing } from 'iems/testing'
 import * as yazl from 'yazl'
@@ -116,10 +117,10 @@ const MISSED: Readonly<Record<string, string>> = {
 test('EICAR is found in every form that clamd takes apart', { skip }, async (t) => {
   const { server } = await startClamd(t)
   const { send } = await startAntivirus(t, { options: { servers: [server] } })
-  const reply = { code: 554, enhanced: '5.7.1', text: `This message contains a virus: ${EICAR_NAME}` }
+  const refused = `554 5.7.1 This message contains a virus: ${EICAR_NAME} (`
   for (const [form, given] of Object.entries(FORMS)) {
     const content = typeof given === 'string' ? given : await given()
-    assert.deepEqual((await send({ content })).reply, reply, form)
+    assert.ok(format((await send({ content })).reply).startsWith(refused), form)
     const harmless = typeof given === 'string' ? content.replaceAll(EICAR, 'harmless') : letter()
     if (!harmless.includes(base64(EICAR).slice(0, 20)) && harmless !== content)
       assert.equal((await send({ content: harmless })).reply.code, 250, form)

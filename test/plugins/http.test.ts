@@ -616,7 +616,7 @@ test('the API describes itself', async (t) => {
 
 test('hosts have routes of their own', async (t) => {
   const { port } = await start(t, (http) => {
-    for (const host of ['lists.*', 'a.test'])
+    for (const host of ['lists.here.test', 'a.test'])
       http.route({ method: 'GET', path: '/host', host, who: 'anyone', summary: host, run: () => host })
   })
   const ask = async (host: string) => {
@@ -629,7 +629,7 @@ test('hosts have routes of their own', async (t) => {
     await once(socket, 'close')
     return answer.slice(answer.indexOf('\r\n\r\n') + 4)
   }
-  assert.equal(await ask('lists.here.test'), '"lists.*"')
+  assert.equal(await ask('lists.here.test'), '"lists.here.test"')
   assert.equal(await ask('a.test'), '"a.test"')
   assert.match(await ask('b.test'), /404/)
 })

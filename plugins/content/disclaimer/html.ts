@@ -4,7 +4,7 @@
  * What must stay true: marks within comments, scripts and styles are text; what is added is ASCII, so every charset
  * holds it; linear time.
  */
-import type { Inserted } from './plain.ts'
+import { type Inserted, linesOf } from './plain.ts'
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -16,8 +16,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)
 
 /** Plain text as HTML. */
-export const htmlOf = (text: string): string =>
-  text.replace(/\r\n?/g, '\n').replace(/\n+$/, '').split('\n').map(escapeHtml).join('<br>\r\n')
+export const htmlOf = (text: string): string => linesOf(text).map(escapeHtml).join('<br>\r\n')
 
 const toAscii = (html: string) => html.replace(/\P{ASCII}/gu, (one) => `&#${one.codePointAt(0)};`)
 

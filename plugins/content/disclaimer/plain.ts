@@ -30,9 +30,16 @@ function flow(line: string, { delSp }: PlainForm): string[] {
   return [...lines, stuffed(current.trimEnd())]
 }
 
+/** The lines of a text, without empty ones at its end. */
+export function linesOf(text: string): string[] {
+  const lines = text.replace(/\r\n?/g, '\n').split('\n')
+  while (lines.length > 1 && lines.at(-1) === '') lines.pop()
+  return lines
+}
+
 /** The text in lines with CRLF, none of which ends with a space that would join the next. */
 export function plainLines(text: string, form: PlainForm): string {
-  const lines = text.replace(/\r\n?/g, '\n').replace(/\n+$/, '').split('\n')
+  const lines = linesOf(text)
   const written = form.isFlowed ? lines.flatMap((line) => flow(line, form)) : lines.map((line) => line.trimEnd())
   return `${written.join('\r\n')}\r\n`
 }

@@ -132,9 +132,10 @@ export async function* readMembers(input: AsyncIterable<Uint8Array>): AsyncGener
 
 /** `a@example.org` or `Ann <a@example.org>`, as Mailman's list_members writes them. */
 function plainMember(line: number, text: string): NewMember {
-  const [, name = '', bracketed] = /^"?([^"<]*)"?\s*<([^<>]*)>$/.exec(text) ?? []
-  const address = bracketed ?? text
-  return { line, address, options: name.trim() === '' ? {} : { name: name.trim().slice(0, 200) } }
+  const open = text.endsWith('>') ? text.lastIndexOf('<') : -1
+  const name = open < 0 ? '' : text.slice(0, open).replaceAll('"', '').trim()
+  const address = open < 0 ? text : text.slice(open + 1, -1)
+  return { line, address, options: name === '' ? {} : { name: name.slice(0, 200) } }
 }
 
 /** An array, or `{ "entries": [...] }`. */

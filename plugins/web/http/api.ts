@@ -62,7 +62,7 @@ type CallOf<W, P, Q, B> = W extends 'anyone' ? Call<Out<P>, Out<Q>, B> : LoggedI
 interface Place<W extends Who, P, Q> {
   /** `/api/v1/lists/:id`. */
   readonly path: string
-  /** A host name, or one with a wildcard label in place of its end: `lists.*`. Default: every host. */
+  /** A host name. Default: every host. */
   readonly host?: string
   readonly who: W
   /** One line for the API's description. */

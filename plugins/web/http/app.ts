@@ -136,12 +136,6 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Http
   return reply.type('application/problem+json').send(JSON.stringify(problemOf(problem)))
 }
 
-/** `lists.*` begins with a label; anything else is a name. */
-const hostConstraint = (host: string): string | RegExp =>
-  host.endsWith('.*')
-    ? new RegExp(`^${host.slice(0, -2).replaceAll('.', '\\.')}\\.[a-z0-9.-]{1,255}(?::[0-9]{1,5})?$`, 'i')
-    : host
-
 function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket' }>, deps: AppDeps): void {
   const { route } = one
   const host = 'host' in route ? route.host : undefined
@@ -149,7 +143,7 @@ function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket
   app.route({
     method: 'method' in route && route.method !== undefined ? route.method : 'GET',
     url: one.kind === 'files' ? `${route.path.replace(/\/$/, '')}/*` : route.path,
-    ...(host === undefined ? {} : { constraints: { host: hostConstraint(host) } }),
+    ...(host === undefined ? {} : { constraints: { host } }),
     ...(bodyLimit === undefined ? {} : { bodyLimit }),
     // Files have their compressed forms; events must not wait in a compressor.
     ...(one.kind === 'files' || one.kind === 'events' ? { compress: false } : {}),
@@ -259,7 +253,9 @@ async function upgrade(deps: AppDeps, sockets: Sockets, { request, socket, head 
     const found = deps.routes.all.find((one) => one.kind === 'socket' && one.route.path === path)
     if (found?.kind !== 'socket') throw new HttpProblem(404, 'There is nothing here')
     const { route } = found
-    const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/\s*,\s*/)
+    const offered = String(request.headers['sec-websocket-protocol'] ?? '')
+      .split(',')
+      .map((one) => one.trim())
     if (!offered.includes(route.protocol)) throw new HttpProblem(400, `Offer the subprotocol ${route.protocol}`)
     // A page of another origin could open it with the browser's cookie: what is asked of a change is asked here.
     const asked = Object.assign(Object.create(request) as IncomingMessage, { method: 'POST' })

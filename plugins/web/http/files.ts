@@ -5,7 +5,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { extname, join, resolve, sep } from 'node:path'
+import { basename, extname, join, resolve, sep } from 'node:path'
 import { Download, type FilesRoute, HttpProblem } from './api.ts'
 import { PAGE_POLICY } from './headers.ts'
 
@@ -26,7 +26,10 @@ const ENCODINGS = [
   ['gzip', '.gz'],
 ] as const
 /** Names with a hash of the content never mean other content. */
-const HASHED = /[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+$/
+const isHashed = (path: string): boolean => {
+  const stem = basename(path, extname(path))
+  return /^[.-][\w-]{8}$/.test(stem.slice(-9))
+}
 const YEAR_SECONDS = 31_536_000
 
 async function sizeOf(path: string): Promise<number | undefined> {
@@ -52,7 +55,7 @@ export async function fileFor(route: FilesRoute, rest: string, accepts: string):
     vary: 'accept-encoding',
     ...(type.startsWith('text/html') ? { 'content-security-policy': route.policy ?? PAGE_POLICY } : {}),
   }
-  const isKept = HASHED.test(path)
+  const isKept = isHashed(path)
   const cache = isKept ? { maxAge: YEAR_SECONDS } : {}
   for (const [encoding, ending] of ENCODINGS) {
     if (!accepts.includes(encoding)) continue
