@@ -24,7 +24,8 @@ test('Rspamd hears of client and envelope, and each of its actions is done', { s
   assert.deepEqual([told.findings.rspamd, told.findings['spam-reasons']], ['0.25 TEST_TOLD', 'rspamd=0.25'])
 
   const gtube = await send({ content: about('hello', GTUBE) })
-  assert.deepEqual(gtube.reply, { code: 550, enhanced: '5.7.1', text: 'This looks like spam' })
+  assert.equal(gtube.reply.code, 550)
+  assert.match(gtube.reply.text, /^This looks like spam \([0-9A-Z]{26}\)$/)
   const junk = await send({ content: about('test-junk') })
   assert.deepEqual([junk.reply.code, junk.findings.junk, junk.findings.rspamd], [250, true, '7.5 TEST_JUNK'])
   const good = await send({ content: about('test-good') })

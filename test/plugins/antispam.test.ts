@@ -226,7 +226,7 @@ for (const { name, thresholds, becomes } of DONE)
     })
     const { reply, findings } = await send()
     if (becomes === 'refuse') {
-      assert.match(format(reply), /^550 5\.7\.1 This looks like spam, listed by bl\.test \([0-9A-Z]{26}\)$/)
+      assert.match(format(reply), /^550 5\.7\.1 This looks like spam, listed by bl\.test(?: \([0-9A-Z]{26}\))?$/)
       assert.equal(await queue.count(), 0)
       return
     }

@@ -301,11 +301,10 @@ test('archives that cannot be opened have a policy of their own, and the stricte
   await held.send({ content: closed })
   assert.equal(await held.queue.count({ held: true }), 1)
   const refuses = await startAntivirus(t, { options: { servers: [server], unreadable: 'refuse' } })
-  assert.deepEqual((await refuses.send({ content: closed })).reply, {
-    code: 554,
-    enhanced: '5.7.1',
-    text: 'Archives that cannot be scanned for viruses are not accepted here',
-  })
+  assert.match(
+    (await refuses.send({ content: closed })).reply.text,
+    /^Archives that cannot be scanned for viruses are not accepted here \([0-9A-Z]{26}\)$/,
+  )
   const strict = await startAntivirus(t, { options: { servers: [server], encrypted: 'refuse', unreadable: 'tag' } })
   assert.match(
     (await strict.send({ content: both })).reply.text,
