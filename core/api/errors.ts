@@ -154,7 +154,7 @@ export const ERRORS = {
   ],
   IEMS_CONTROL_LOST: [
     'The server ended before it answered',
-    'Look in its log for the reason; `iems status` shows whether it runs again. What the command has changed stays.',
+    'Read its log for the reason, and see with `iems status` whether it runs again. Changes that the command has made stay.',
   ],
   IEMS_CONTROL_ABSENT: [
     'No server answers at {path}',

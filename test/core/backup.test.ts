@@ -157,7 +157,8 @@ test('a changed or missing piece is found, and restores nothing', async (t) => {
     const [name] = (await readdir(join(own, 'objects'), { recursive: true })).filter((one) => one.length > 60)
     const file = join(own, 'objects', name as string)
     const content = await readFile(file)
-    content[content.length - 20] = (content[content.length - 20] as number) ^ 1
+    // In the checksum at the end: a changed bit before it may mean the same content.
+    content[content.length - 6] = (content[content.length - 6] as number) ^ 1
     await writeFile(file, content)
     assert.equal((await verifyBackup(folder, snapshot)).damaged.length, 1)
     const target = join(root, 'never')

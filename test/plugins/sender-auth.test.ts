@@ -54,11 +54,8 @@ for (const { name, record, options = {}, becomes } of OUTCOMES)
     const { send, queue } = await startSenderAuth(t, { zone, options: { dmarc: options } })
     const { reply, findings, delivered } = await send({ content: letter(), ip: STRANGER })
     if (becomes === 'refused') {
-      assert.deepEqual(reply, {
-        code: 550,
-        enhanced: '5.7.26',
-        text: 'DMARC policy of a.test: neither SPF nor DKIM vouches for a.test',
-      })
+      assert.equal(`${reply.code} ${reply.enhanced}`, '550 5.7.26')
+      assert.match(reply.text, /^DMARC policy of a\.test: neither SPF nor DKIM vouches for a\.test \([0-9A-Z]{26}\)$/)
       assert.equal(await queue.count(), 0)
       return
     }
@@ -134,11 +131,9 @@ for (const { name, zone, from, spf, dmarc } of WALKS)
 test('a message with two From fields, or authors of two domains, is refused unless the admin says otherwise', async (t) => {
   const { send } = await startSenderAuth(t, { zone: REJECT })
   const twice = letter('ceo@a.test', ['From: x@evil.test'])
-  assert.deepEqual((await send({ content: twice })).reply, {
-    code: 550,
-    enhanced: '5.6.0',
-    text: 'From: several From fields',
-  })
+  const { reply: refused } = await send({ content: twice })
+  assert.equal(`${refused.code} ${refused.enhanced}`, '550 5.6.0')
+  assert.match(refused.text, /^From: several From fields \([0-9A-Z]{26}\)$/)
   assert.equal((await send({ content: letter('x@evil.test, ceo@a.test') })).reply.code, 550)
   assert.equal((await send({ content: letter('Ann <ann@a.test>, Bert <bert@a.test>') })).reply.code, 250)
   assert.equal((await send({ content: letter('MAILER-DAEMON') })).reply.code, 250)
