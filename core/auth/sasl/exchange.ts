@@ -100,11 +100,7 @@ async function plain(
   return judge.judge({ kind: 'password', username, password }, await namedBy(authzid, username, readAuthzid))
 }
 
-async function login(
-  initial: Buffer | undefined,
-  ask: AskClient,
-  judge: Authenticate,
-): Promise<Identity | Refusal> {
+async function login(initial: Buffer | undefined, ask: AskClient, judge: Authenticate): Promise<Identity | Refusal> {
   const username = initial ?? (await ask('Username:'))
   const password = username && (await ask('Password:'))
   if (!username || !password) return UNREADABLE
