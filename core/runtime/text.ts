@@ -63,3 +63,14 @@ export function formatSize(octets: number): string {
   const [size, unit] = exact ?? nearest ?? [1, 'B']
   return `${Number((octets / size).toFixed(1))} ${unit}`
 }
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Text as HTML, in an element or in a quoted attribute. */
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)

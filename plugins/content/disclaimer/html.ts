@@ -4,16 +4,8 @@
  * What must stay true: marks within comments, scripts and styles are text; what is added is ASCII, so every charset
  * holds it; linear time.
  */
+import { escapeHtml } from 'iems'
 import { type Inserted, linesOf } from './plain.ts'
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)
 
 /** Plain text as HTML. */
 export const htmlOf = (text: string): string => linesOf(text).map(escapeHtml).join('<br>\r\n')

@@ -3,9 +3,10 @@
  */
 import { readFileSync } from 'node:fs'
 import type { ReadableMessage, Recipient } from 'iems'
+import { escapeHtml } from 'iems'
 import { fromHtml } from 'iems/mime'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import { escapeHtml, htmlOf } from './html.ts'
+import { htmlOf } from './html.ts'
 import type { Insertion } from './insert.ts'
 import type { Options, RuleOptions } from './options.ts'
 import { fill, unknownVariables, type Values } from './variables.ts'

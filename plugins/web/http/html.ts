@@ -5,6 +5,8 @@
  * quotes in the template.
  */
 
+import { escapeHtml } from 'iems'
+
 /** Markup that is safe to send. */
 export class Html {
   readonly text: string
@@ -17,16 +19,6 @@ export class Html {
 }
 
 export type HtmlValue = Html | string | number | boolean | null | undefined | readonly HtmlValue[]
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)
 
 function markup(value: HtmlValue): string {
   if (value instanceof Html) return value.text

@@ -4,20 +4,12 @@
  * What must stay true: every text is escaped; the page is complete without script; each chart repeats the numbers of a
  * table, so nothing is in a picture alone.
  */
+
 import { createHash } from 'node:crypto'
-import { formatSize } from 'iems'
+import { escapeHtml, formatSize } from 'iems'
 import type { Report } from './collect.ts'
 import type { Cell, Sheet, Table } from './tables.ts'
 import type { Words } from './words.ts'
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #767676; --bar: #0b5cad; --soft: #f0f3f7 }

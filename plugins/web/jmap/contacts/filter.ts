@@ -3,6 +3,7 @@
  */
 import * as z from 'zod'
 import type { Filter } from '../api.ts'
+import { meetsFilter } from '../filters.ts'
 import type { Card } from './model.ts'
 
 const text = z.string().max(500)
@@ -50,15 +51,8 @@ const contains = (value: unknown, given: string) => {
   return stringsIn(value).some((one) => one.includes(wanted))
 }
 
-export function cardMatches(card: Card, filter: Filter<CardCondition> | undefined): boolean {
-  if (!filter) return true
-  if ('operator' in filter) {
-    const all = filter.conditions.map((one) => cardMatches(card, one))
-    if (filter.operator === 'AND') return all.every(Boolean)
-    return filter.operator === 'OR' ? all.some(Boolean) : !all.some(Boolean)
-  }
-  return meets(card, filter)
-}
+export const cardMatches = (card: Card, filter: Filter<CardCondition> | undefined): boolean =>
+  meetsFilter(filter, (condition) => meets(card, condition))
 
 function meets(card: Card, { text: anywhere, ...given }: CardCondition): boolean {
   const time = (value: unknown) => Date.parse(String(value ?? 0))

@@ -3,8 +3,9 @@
  */
 import * as z from 'zod'
 import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
-import { type Filter, type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
+import { type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
+import { meetsFilter } from '../filters.ts'
 import { idOf, patched } from '../set.ts'
 import { changesOf, done, type MailDeps, stateOf, type View, viewOf } from './deps.ts'
 
@@ -121,14 +122,8 @@ async function describe(
   }
 }
 
-function matches(mailbox: Mailbox, filter: Filter<MailboxCondition> | undefined, view: View): boolean {
-  if (!filter) return true
-  if ('operator' in filter) {
-    const all = filter.conditions.map((one) => matches(mailbox, one, view))
-    if (filter.operator === 'AND') return all.every(Boolean)
-    return filter.operator === 'OR' ? all.some(Boolean) : !all.some(Boolean)
-  }
-  const { parentId, name, role, hasAnyRole, isSubscribed } = filter
+function meets(mailbox: Mailbox, condition: MailboxCondition, view: View): boolean {
+  const { parentId, name, role, hasAnyRole, isSubscribed } = condition
   return (
     (parentId === undefined || parentIdOf(mailbox, view) === parentId) &&
     (name === undefined || leafName(mailbox.name).toLowerCase().includes(name.toLowerCase())) &&
@@ -153,7 +148,11 @@ async function query(deps: MailDeps, asked: Query<MailboxCondition>): Promise<re
     }
     return a.id < b.id ? -1 : 1
   }
-  const fits = new Set(view.mailboxes.filter((one) => matches(one, asked.filter, view)).map(({ id }) => id))
+  const fits = new Set(
+    view.mailboxes
+      .filter((one) => meetsFilter(asked.filter, (condition) => meets(one, condition, view)))
+      .map(({ id }) => id),
+  )
   const isAbove = (one: Mailbox): boolean => {
     const parent = parentIdOf(one, view)
     const above = parent === null ? undefined : view.find(parent)

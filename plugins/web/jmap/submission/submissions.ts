@@ -7,16 +7,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Queue } from 'iems'
 import * as z from 'zod'
-import {
-  type JmapCall,
-  type JmapObject,
-  type ObjectType,
-  type Patch,
-  type Query,
-  type SetResult,
-  SUBMISSION,
-} from '../api.ts'
+import { type JmapCall, type JmapObject, type ObjectType, type Patch, type SetResult, SUBMISSION } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
+import { meetsFilter } from '../filters.ts'
 import { type MailDeps, viewOf } from '../mail/deps.ts'
 import { formed, readRawFields } from '../mail/header-forms.ts'
 import { idOf, setObjects } from '../set.ts'
@@ -177,22 +170,16 @@ const filterSchema = z.strictObject({
 })
 type SubmissionCondition = z.output<typeof filterSchema>
 
-function matches(one: JmapObject, filter: Query<SubmissionCondition>['filter']): boolean {
-  if (!filter) return true
-  if ('operator' in filter) {
-    const all = filter.conditions.map((condition) => matches(one, condition))
-    if (filter.operator === 'AND') return all.every(Boolean)
-    return filter.operator === 'OR' ? all.some(Boolean) : !all.some(Boolean)
-  }
+function meets(one: JmapObject, condition: SubmissionCondition): boolean {
   const among = (ids: readonly string[] | undefined, value: unknown) => ids === undefined || ids.includes(String(value))
   const at = Date.parse(String(one.sendAt))
   return (
-    among(filter.identityIds, one.identityId) &&
-    among(filter.emailIds, one.emailId) &&
-    among(filter.threadIds, one.threadId) &&
-    (filter.undoStatus === undefined || filter.undoStatus === one.undoStatus) &&
-    (filter.before === undefined || at < Date.parse(filter.before)) &&
-    (filter.after === undefined || at >= Date.parse(filter.after))
+    among(condition.identityIds, one.identityId) &&
+    among(condition.emailIds, one.emailId) &&
+    among(condition.threadIds, one.threadId) &&
+    (condition.undoStatus === undefined || condition.undoStatus === one.undoStatus) &&
+    (condition.before === undefined || at < Date.parse(condition.before)) &&
+    (condition.after === undefined || at >= Date.parse(condition.after))
   )
 }
 
@@ -258,7 +245,9 @@ export function submissionType(deps: SubmissionDeps, emails: ObjectType): Object
     filter: filterSchema,
     sorts: ['emailId', 'threadId', 'sentAt', 'sendAt'],
     async query({ account, filter, sort, call }) {
-      const found = (await listOf(deps, account, call)).filter((one) => matches(one, filter))
+      const found = (await listOf(deps, account, call)).filter((one) =>
+        meetsFilter(filter, (condition) => meets(one, condition)),
+      )
       const [{ property = 'sendAt', isAscending = true } = {}] = sort
       const by = property === 'sentAt' ? 'sendAt' : property
       found.sort((a, b) => String(a[by]).localeCompare(String(b[by]), 'en') * (isAscending ? 1 : -1))
