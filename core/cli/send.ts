@@ -45,7 +45,7 @@ interface SendOptions extends Common {
 }
 
 async function defaultSender({ config }: Common): Promise<string> {
-  return `${process.env.USER ?? process.env.LOGNAME ?? 'root'}@${(await loadConfig(config)).hostname}`
+  return `${process.env.USER || process.env.LOGNAME || 'root'}@${(await loadConfig(config)).hostname}`
 }
 
 /** A message from standard input, or one of this command's own when a subject or a text is given. */

@@ -79,12 +79,13 @@ test('the first start makes an account, and the two commands it names send and s
   assert.match(first.screen, new RegExp(`IMAP +127\\.0\\.0\\.1:${port} +imap`))
   assert.match(first.screen, /The first account is admin@example\.test, an administrator\./)
   const [, password = ''] = /shown this once: ((?:[a-z2-9]{4}-){3}[a-z2-9]{4})/.exec(first.screen) ?? []
-  const [, sent = ''] = /^ {2}iems (send .*)$/m.exec(first.screen) ?? []
-  const [, read = ''] = /^ {2}iems (mail .*)$/m.exec(first.screen) ?? []
+  const [, sent = ''] = /^ {2}(?:npx )?iems (send .*)$/m.exec(first.screen) ?? []
+  const [, read = ''] = /^ {2}(?:npx )?iems (mail .*)$/m.exec(first.screen) ?? []
   const words = (line: string) =>
     [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
 
-  assert.equal((await iemsCommand(words(sent))).code, 0)
+  const submitted = await iemsCommand(words(sent))
+  assert.equal(submitted.code, 0, `${sent}\n${submitted.out}${submitted.err}`)
   const list = await iemsCommand(words(read))
   assert.match(list.out, / 1 \* \d{4}-\d\d-\d\d \d\d:\d\d {2}\S+ +Hello\nINBOX: 1 message\n/)
   assert.match(
