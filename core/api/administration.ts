@@ -1,8 +1,8 @@
 /**
- * What administrators may see and do, for whatever serves them: the control socket, web administration, a plugin.
+ * The administration interface behind the control socket, web administration and plugins.
  *
- * Invariants: a caller is always named, and its roles decide what it may do; every change is an event with the caller's
- * name; no secret is ever shown.
+ * Invariants: every caller is identified, and its roles decide what it may do; every change emits an event with the
+ * caller's name; no secret is ever returned.
  */
 import type { Backend } from '../net/backend.ts'
 import type { Queue } from '../queue/admin.ts'
@@ -11,9 +11,9 @@ import type { Caller, CommandOutput, JsonSchema } from './command.ts'
 import type { ComponentStatus } from './component.ts'
 import type { MetricStatus } from './metrics.ts'
 
-/** May do everything. */
+/** Full access. */
 export const ADMIN = 'admin'
-/** May see status, components, plugins and the queue, and runs the commands that admit it. */
+/** Reads status, components, plugins and the queue, and runs the commands that admit the role. */
 export const SUPPORT = 'support'
 
 export interface ListenerStatus {
@@ -23,23 +23,23 @@ export interface ListenerStatus {
   readonly port: number
 }
 
-/** A kernel of this server: the one that runs, and those of earlier configurations that end what they have begun. */
+/** A kernel of this server: the current one, or one of an earlier configuration that is still draining. */
 export interface KernelStatus {
-  /** The number of its thread, from 1 on; absent when there is only one. */
+  /** Thread number, from 1; absent when there is only one. */
   readonly worker?: number
-  /** When it began to run, ms since 1970. */
+  /** Start time, ms since 1970. */
   readonly since: number
   readonly state: 'running' | 'draining'
-  /** Open sessions, and deliveries under way. */
+  /** Open sessions and active deliveries. */
   readonly sessions: number
   readonly deliveries: number
 }
 
-/** What is ill about a server. */
+/** A detected fault of the server. */
 export interface Problem {
   readonly text: string
   readonly cure: string
-  /** The server does not do its work. Otherwise it works without something that it should have. */
+  /** True when the server cannot do its work; false when it works with reduced function. */
   readonly isGrave: boolean
 }
 
@@ -53,16 +53,16 @@ export interface Status {
   /** Servers that plugins depend on; those with failures are down. */
   readonly backends: readonly (Backend & { readonly plugin: string })[]
   readonly lanes: readonly { readonly lane: string; readonly due: number }[]
-  /** Empty when all is well. */
+  /** Empty when the server is healthy. */
   readonly problems: readonly Problem[]
-  /** Octets of memory. */
+  /** Memory in use, in octets. */
   readonly memory: number
 }
 
 export interface PluginStatus {
-  /** The name it has in the configuration. */
+  /** Name in the configuration. */
   readonly name: string
-  /** The plugin's own name. */
+  /** Name of the plugin's definition. */
   readonly plugin: string
   readonly place: 'channel' | 'plugin'
   readonly listens: boolean
@@ -73,7 +73,7 @@ export interface PluginStatus {
   readonly commands: readonly string[]
 }
 
-/** The configuration that runs, every default filled in and every secret masked, with the schemas that explain it. */
+/** The running configuration with defaults filled in and secrets masked, and its schemas. */
 export interface ConfigurationView {
   readonly path: string
   readonly values: Readonly<Record<string, unknown>>
@@ -84,12 +84,12 @@ export interface ConfigurationView {
     readonly place: 'channel' | 'plugin'
     readonly options: unknown
     readonly settings: unknown
-    /** Undefined when the plugin's schema cannot be given as JSON Schema. */
+    /** Undefined when the plugin's schema cannot be converted to JSON Schema. */
     readonly schema?: JsonSchema
   }[]
 }
 
-/** A command as its callers need to know it. */
+/** A command as its callers see it. */
 export interface CommandInfo {
   readonly words: string
   readonly summary: string
@@ -97,54 +97,57 @@ export interface CommandInfo {
   readonly options: Readonly<Record<string, string>>
   readonly reads?: boolean | 'secret'
   readonly writes?: boolean
-  /** What it takes, for a form. */
+  /** Schema of the input, for a form. */
   readonly input: JsonSchema
-  /** What the value of a line is, where the command says so. */
+  /** Schema of the value of each output line, when the command declares one. */
   readonly row?: JsonSchema
 }
 
 export interface CommandRun {
   readonly words: string
-  /** By field, as a form has them. */
+  /** Values by field, as a form sends them. */
   readonly values?: Readonly<Record<string, unknown>>
-  /** As on a command line, instead of `values`. */
+  /** Arguments as on a command line, instead of `values`. */
   readonly arguments?: readonly string[]
   readonly options?: Readonly<Record<string, string | true>>
   readonly input?: AsyncIterable<Uint8Array>
   readonly signal: AbortSignal
 }
 
-/** All methods throw IEMS_FORBIDDEN when the caller's roles do not allow them. */
+/** All methods throw IEMS_FORBIDDEN when the caller's roles do not allow the call. */
 export interface Administration {
   status(): Promise<Status>
   listeners(): readonly ListenerStatus[]
-  /** The taps of each hook in the order in which they run. */
+  /** The taps of each hook, in execution order. */
   hooks(): Readonly<Record<string, readonly { readonly plugin: string; readonly stage: string }[]>>
   plugins(): readonly PluginStatus[]
   configuration(): ConfigurationView
   metrics(): readonly MetricStatus[]
   components(): readonly ComponentStatus[]
-  /** Throws IEMS_COMPONENT_UNKNOWN, as the next two do. */
+  /** Throws IEMS_COMPONENT_UNKNOWN, as do the next two methods. */
   component(name: string): ComponentStatus
   startComponent(name: string): Promise<ComponentStatus>
-  /** Takes nothing new and finishes what is under way, for at most `drain`. It stays stopped across reloads. */
+  /**
+   * Drains the component: it takes no new work and finishes the current work within `drain`. It stays stopped across
+   * reloads.
+   */
   stopComponent(name: string): Promise<ComponentStatus>
-  /** Those that the caller may run. */
+  /** The commands that the caller may run. */
   commands(): readonly CommandInfo[]
   run(command: CommandRun): AsyncIterable<CommandOutput>
-  /** A line for each thing that is wrong with what is kept. */
+  /** Yields a line for each inconsistency in stored data. */
   check(): AsyncIterable<string>
-  /** Lines of the log: the last ones, and those to come. */
+  /** Recent log lines, followed by new ones. */
   readonly log: LogFeed
-  /** What waits; an administrator may change it. */
+  /** The delivery queue. */
   readonly queue: Queue
-  /** Throws, with nothing changed, when the configuration is wrong. */
+  /** Throws when the configuration is invalid; the running one then stays unchanged. */
   reload(): Promise<void>
-  /** Finishes what is under way for at most `drain`; `now` cuts it off. Resolves when the stop has begun. */
+  /** Stops the server: drains for at most `drain`, or ends at once with `now`. Resolves when the stop has begun. */
   stop(how?: { readonly now?: boolean }): Promise<void>
 }
 
-/** What plugins get as `ctx.administration`. */
+/** The service that plugins get as `ctx.administration`. */
 export interface AdministrationService {
   as(caller: Caller): Administration
 }

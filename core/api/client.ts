@@ -1,6 +1,5 @@
 /**
- * Who speaks: a client's connection, what it shows who it is, and the identity that it gets. Types alone; `hooks.ts`
- * exports them too.
+ * A client's connection, the credentials it presents and the identity it gets. Types only; `hooks.ts` re-exports them.
  */
 
 export type Protocol =
@@ -21,25 +20,30 @@ export type Protocol =
   | 'SIEVE'
   | 'HTTP'
 
-/** Who may be who he says: the answer of an `auth` tap that knows him. */
+/** The authenticated identity that an `auth` handler returns. */
 export interface Identity {
   readonly kind: 'identity'
   readonly user: string
-  /** The id of the account it is, where accounts have mailboxes. */
+  /** Account id, when the account has mailboxes. */
   readonly account?: string
   /** May send to channels that accept only authorised senders. */
   readonly mayRelay: boolean
-  /** What it may do beside sending and reading its own mail, such as `admin` and `support`; plugins have more. */
+  /** Roles beyond sending and reading one's own mail, such as `admin` and `support`; plugins define more. */
   readonly roles?: readonly string[]
-  /** What it was shown by, as its plugin marks it: no secret, and understood by that plugin's `reidentify` alone. */
+  /**
+   * The plugin's own reference to the credential that was used. Not a secret; only that plugin's `reidentify` reads it.
+   */
   readonly credential?: string
-  /** When it ends by itself, in ms since 1970, as a token's does: the session ends at the next look after that. */
+  /** Expiry in ms since 1970, as of a token. The session ends at the first check after it. */
   readonly expires?: number
-  /** The administrator who acts for this identity (SASL authzid): `credential` and `expires` are theirs. */
+  /**
+   * The administrator who acts for this identity (SASL authzid). `credential` and `expires` belong to the
+   * administrator.
+   */
   readonly actor?: { readonly user: string; readonly account?: string }
 }
 
-/** Facts about one client's connection. Never changed; a new fact makes a new session object. */
+/** Facts about a client's connection. Immutable: a new fact makes a new session object. */
 export interface Session {
   readonly id: string
   readonly channel: string
@@ -47,7 +51,7 @@ export interface Session {
   readonly remote: {
     readonly address: string
     readonly port?: number
-    /** The client's confirmed name; null when a look-up said that there is none, absent when that is not known. */
+    /** The client's confirmed host name; null when a lookup found none, absent when unknown. */
     readonly name?: string | null
   }
   readonly local?: { readonly address: string; readonly port: number }
@@ -56,13 +60,13 @@ export interface Session {
   readonly identity?: Identity
   /** The client's address is in a network that the channel trusts. */
   readonly trusted: boolean
-  /** Whether this client hands in messages; `nothing` where it only reads, looks up or administrates. */
+  /** `mail` when the client submits messages; `nothing` when it only reads, searches or administers. */
   readonly brings: 'mail' | 'nothing'
-  /** A mail user agent's first hop (RFC 6409): what is missing in the header may be added. */
+  /** Message submission (RFC 6409): missing header fields may be added. */
   readonly submission: boolean
 }
 
-/** What the client showed, by mechanism. `scram` asks for a verifier, not for a decision. */
+/** The credentials the client presents, by mechanism. `scram` asks for a verifier instead of a decision. */
 export type Credentials =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
   | { readonly kind: 'scram'; readonly username: string; readonly mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256' }
@@ -71,12 +75,12 @@ export type Credentials =
 export type Attempt = Credentials & {
   readonly session: Session
   /**
-   * Whom to serve first where passwords cost time: 0, this name has logged in from this network; 1, one of the two has;
-   * 2, neither. Default 2. Guessing never gets better than 2 without a success.
+   * Priority for expensive password checks. 0: this name has logged in from this network before; 1: either the name or
+   * the network has; 2: neither. Default 2. Guessing cannot improve the rank without a success.
    */
   readonly rank?: 0 | 1 | 2
 }
-/** RFC 5803: what a SCRAM exchange is checked against. The identity counts once the proof has been verified. */
+/** The stored keys of a SCRAM exchange (RFC 5803). The identity becomes valid once the client's proof is verified. */
 export interface Verifier {
   readonly kind: 'verifier'
   readonly iterations: number

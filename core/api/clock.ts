@@ -1,7 +1,9 @@
-/** Time as the kernel and its plugins see it, so that tests can let it stand still. */
+/**
+ * The clock of the kernel and its plugins; tests replace it.
+ */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
-  /** Calls once after so many ms; the answer cancels. */
+  /** Calls `call` once after `ms` milliseconds. Returns a function that cancels the call. */
   after(ms: number, call: () => void): () => void
 }

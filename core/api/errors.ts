@@ -1,8 +1,8 @@
 /**
- * Every error that IEMS itself can raise: its code, its message, and what to do about it.
+ * Every error that IEMS raises: its code, message and remedy.
  *
- * `docs/errors.md` is generated from this table; a code that is not in it cannot be thrown, by type. Messages are for
- * the admin, never for a sender. `{name}` is replaced by the detail of that name.
+ * `docs/errors.md` is generated from this table; by type, no other code can be thrown. Messages are for administrators,
+ * never for senders. `{name}` is replaced by the detail of that name.
  */
 
 export const ERRORS = {
@@ -172,7 +172,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** An error with a stable code; `message` is filled in, `cure` says what to do. */
+/** An error with a stable code; `message` is filled in, `cure` is the remedy. */
 export class IemsError extends Error {
   readonly code: ErrorCode
   readonly cure: string
@@ -190,12 +190,12 @@ export class IemsError extends Error {
   }
 }
 
-/** The reason in one line, for a message to an admin. */
+/** The reason in one line, for administrators. */
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** One error for all; a fault that only follows from another is left out. */
+/** Combines several faults into one error and drops those that only follow from another. */
 export function together(faults: readonly unknown[]): unknown {
   const isOwn = (fault: unknown) =>
     ![fault, (fault as Error).cause].some(

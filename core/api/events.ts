@@ -1,11 +1,10 @@
 /**
- * Everything that happens, by name. Plugins add their own names by declaration merging, so logs, metrics and the `event`
- * hook never disagree.
+ * Every event by name. Plugins add names by declaration merging, so that logs, metrics and the `event` hook agree.
  */
 
 export type Level = 'error' | 'warn' | 'info' | 'debug'
 
-/** Every event and the level at which it is logged. */
+/** Every kernel event with its log level. */
 export const EVENTS = {
   'server.started': 'info',
   'server.stopping': 'info',
@@ -62,7 +61,7 @@ export const EVENTS = {
 export type KernelEventName = keyof typeof EVENTS
 
 declare global {
-  /** Where plugins declare events of their own: names with their fields. Global, as `IemsHooks` is. */
+  /** Plugins declare their events and fields here. Global, as `IemsHooks` is. */
   interface IemsEvents {}
 }
 export type EventName = KernelEventName | (keyof IemsEvents & string)

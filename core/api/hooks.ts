@@ -1,13 +1,13 @@
 /**
- * Start reading here. Every moment at which a plugin may speak, in the order a message meets them:
+ * Start reading here. The hooks that plugins tap, in the order a message meets them:
  *
  *   connect ▸ helo ▸ auth ▸ mail ▸ rcpt (expand, route) ▸ check ▸ modify ▸ ═ ACCEPT ═ ▸ queued
- *   ▸ dispatch ▸ (the channel delivers) ▸ settled, bounce                       event: told everything
+ *   ▸ dispatch ▸ (the channel delivers) ▸ settled, bounce                       event: every event
  *
- * The names say the power: the session's hooks and `check` may refuse, `modify` may change, `dispatch` may hold back
- * or send elsewhere, `queued` and `settled` are told. A handler gets `(subject, context)` and answers with a value or
- * nothing; refusing is a value, throwing is a fault, and a fault never becomes a yes or a permanent no.
- * What must stay true: this file names no plugin, runs no hook and does no I/O.
+ * Each hook has one power: session hooks and `check` may refuse, `modify` may change the message, `dispatch` may
+ * postpone or reroute, `queued` and `settled` only observe. A handler gets `(subject, context)` and returns a value or
+ * nothing. A refusal is a value; a throw is a fault, and a fault never becomes an acceptance or a permanent refusal.
+ * Invariants: this file names no plugin, runs no hook and does no I/O.
  */
 import type { ParsedMail } from 'mailparser'
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from 'tapable'
@@ -19,66 +19,69 @@ import type { HookRun } from './run.ts'
 
 export type * from './client.ts'
 
-// --- what is sent ---------------------------------------------------------------
+// --- messages -------------------------------------------------------------------
 
 export type Priority = 'urgent' | 'normal' | 'bulk'
 export type Notify = 'NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY'
 
-/** The parameters of MAIL FROM that live as long as the message. */
+/** MAIL FROM parameters that stay with the message. */
 export interface MailParameters {
-  /** The size the sender announced, in octets. */
+  /** The size that the sender declared, in octets. */
   readonly size?: number
   readonly body?: '7BIT' | '8BITMIME' | 'BINARYMIME'
   readonly smtpUtf8?: boolean
   readonly requireTls?: boolean
-  /** RFC 6710, from -9 to 9. */
+  /** RFC 6710: -9 to 9. */
   readonly mtPriority?: number
   /** RFC 3461: how much of the message a report returns. */
   readonly ret?: 'FULL' | 'HDRS'
   /** RFC 3461: the sender's own id for this transaction, decoded. */
   readonly envid?: string
-  /** RFC 4865 HOLDUNTIL: no delivery is tried before this time, in ms since 1970. */
+  /** RFC 4865 HOLDUNTIL: no delivery is attempted before this time, in ms since 1970. */
   readonly notBefore?: number
 }
 
 export interface Recipient {
-  /** Exactly as it was sent: case, quotes and IDN form are the sender's. */
+  /** The address as received, with its case, quotes and IDN form. */
   readonly address: string
   /** The address before any expansion. */
   readonly original: string
-  /** RFC 3461 NOTIFY; absent means the sender said nothing. */
+  /** RFC 3461 NOTIFY; absent when the sender gave none. */
   readonly notify?: readonly Notify[]
   /** RFC 3461 ORCPT as received, with its type: `rfc822;a@example.org`, decoded. */
   readonly orcpt?: string
   /**
-   * The reverse-path for this recipient alone, such as a list's for each member (VERP); absent: the message's. Reports
-   * about the recipient go there. What an address expands to keeps it.
+   * The reverse-path for this recipient alone, such as a list's VERP address; default: the message's. Reports about the
+   * recipient go there. Recipients that the address expands to inherit it.
    */
   readonly from?: string
 }
 
 export interface Route {
   readonly channel: string
-  /** What the channel is to connect to or store in; its meaning is the channel's. */
+  /** Where the channel connects or stores; only the channel interprets it. */
   readonly nexthop: string
 }
 
-/** A recipient with where its mail goes. */
+/** A recipient and its route. */
 export interface Routed {
   readonly recipient: Recipient
   readonly route: Route
 }
 
 export interface Headers {
-  /** Values of all fields of that name, unfolded, first to last. */
+  /** Values of all fields with that name, unfolded, first to last. */
   get(name: string): readonly string[]
-  /** Adds a field above all others. The value is folded as needed; CR and LF in it are refused. */
+  /** Adds a field above all others. Folds the value as needed; throws if it contains CR or LF. */
   prepend(name: string, value: string): void
-  /** Removes all fields of that name, or those whose value, unfolded, is meant. */
+  /** Removes all fields with that name, or only those whose unfolded value `isMeant` accepts. */
   remove(name: string, isMeant?: (value: string) => boolean): void
 }
 
-/** What a plugin concluded: append-only, seen by later taps, told in the message's summary line and biography. */
+/**
+ * A plugin's conclusion about a message: append-only, visible to later taps, and part of the summary line and the
+ * message trace.
+ */
 export interface Finding {
   readonly plugin: string
   readonly name: string
@@ -93,58 +96,59 @@ export interface ReadableMessage {
   readonly parameters: MailParameters
   readonly priority: Priority
   readonly recipients: readonly Recipient[]
-  /** Octets of the whole content, with every change made so far. */
+  /** Size of the whole content in octets, including all changes so far. */
   readonly size: number
   readonly headers: Pick<Headers, 'get'>
   readonly findings: readonly Finding[]
   /**
-   * The content, header and body, with every change made so far: all of it or a range of its octets. May be called any
-   * number of times.
+   * Reads the content (header and body, including all changes so far), whole or a range of octets. May be called
+   * repeatedly.
    */
   open(range?: ByteRange): AsyncIterable<Uint8Array>
   /**
-   * Read by mailparser, once for all plugins; undefined for a message that is larger than `limits.parse`, has a header of
-   * more than 128 KiB or more parts than mailparser takes, or cannot be understood.
+   * The message parsed by mailparser, once for all plugins. Undefined when the message exceeds `limits.parse`, has a
+   * header of more than 128 KiB, has more parts than mailparser takes, or cannot be parsed.
    */
   parse(): Promise<ParsedMail | undefined>
 }
 
 export interface Message extends ReadableMessage {
   readonly headers: Headers
-  /** Puts other content, header and body, in the place of this one. The source may read from `open()`. */
+  /** Replaces the whole content, header and body. The source may read from `open()`. */
   replaceContent(source: AsyncIterable<Uint8Array>): Promise<void>
-  /** Changes the reverse-path; `''` for none. */
+  /** Changes the reverse-path; `''` is the null reverse-path. */
   setSender(address: string): void
-  /** Adds a recipient, wherever the address leads, as if the sender had been allowed to name it. */
+  /** Adds a recipient without relay checks, whatever its route. */
   addRecipient(address: string): void
-  /** Removes the recipients with this address; a message with no recipient left is discarded. */
+  /** Removes the recipients with this address. A message without recipients is discarded. */
   removeRecipient(address: string): void
-  /** Sends what was for one address to another; NOTIFY, ORCPT, the reverse-path and the original address stay. */
+  /** Replaces a recipient's address; NOTIFY, ORCPT, the reverse-path and the original address stay. */
   replaceRecipient(address: string, by: string): void
   /**
-   * Makes a message of its own of some of its recipients, with the content and changes so far. From then on each of the
-   * two is changed alone, later `modify` taps get both, and both are accepted in one commit. All recipients: itself.
+   * Splits some recipients off into a message of their own, with the content and changes so far. Each of the two then
+   * changes independently, later `modify` taps get both, and one commit accepts both. With all recipients it returns
+   * the message itself.
    */
   split(recipients: readonly Recipient[]): Message
 }
 
-// --- what becomes of it -----------------------------------------------------------
+// --- verdicts and outcomes --------------------------------------------------------
 
-/** Answer 250 and drop: the one admitted exception to the promise, so it is told at level warn. */
+/** Reply 250 and drop the message. The only exception to the promise of delivery, so it is logged at level warn. */
 export interface Discard {
   readonly kind: 'discard'
   readonly reason: string
 }
-/** Accept, and hold every delivery until an admin releases it. */
+/** Accept the message and hold every delivery until an administrator releases it. */
 export interface Quarantine {
   readonly kind: 'quarantine'
   readonly reason: string
 }
 export type Verdict = Refusal | Discard | Quarantine
 /**
- * A verdict for some recipients of a message; it goes on for the others. A client that gets a reply for each recipient
- * (LMTP) gets theirs. Over SMTP a temporary refusal for one defers the whole message, and a permanent one for some is
- * reported to the sender.
+ * A verdict for some of a message's recipients; the message continues for the others. LMTP clients get a reply for each
+ * recipient. Over SMTP, a temporary refusal of one recipient defers the whole message, and a permanent refusal of some
+ * is reported to the sender.
  */
 export type RecipientVerdict = Verdict & { readonly recipients: readonly Recipient[] }
 
@@ -154,20 +158,20 @@ export interface Delivery {
   readonly message: ReadableMessage
   readonly route: Route
   readonly recipients: readonly Recipient[]
-  /** 1 for the first. */
+  /** 1 for the first attempt. */
   readonly attempt: number
   /**
-   * The reverse-path that channels send: that of the recipients, or the message's, unless a `dispatch` tap sets another
-   * for this attempt. Reports of this server ignore what `dispatch` sets.
+   * The reverse-path that channels send: the recipients' or the message's, unless a `dispatch` tap sets another for
+   * this attempt. This server's own reports ignore the one that `dispatch` sets.
    */
   from: string
-  /** Changes for this delivery alone, such as a signature. */
+  /** Header changes for this delivery alone, such as a signature. */
   readonly headers: Headers
-  /** Octets of the content with this delivery's own header changes. */
+  /** Size of the content in octets, including this delivery's header changes. */
   readonly size: number
-  /** What the content needs of a transport. */
+  /** Transport extensions that the content requires. */
   readonly needs: { readonly eightBit: boolean; readonly binary: boolean; readonly utf8: boolean }
-  /** The content with this delivery's own header changes. */
+  /** Reads the content, including this delivery's header changes. */
   open(): AsyncIterable<Uint8Array>
 }
 
@@ -176,65 +180,70 @@ export type Disposition =
   | { readonly kind: 'fail'; readonly reply: Reply }
   | { readonly kind: 'reroute'; readonly route: Route }
 
-/** What became of one recipient in one attempt. */
+/** The result for one recipient in one attempt. */
 export interface Outcome {
   readonly recipient: Recipient
   readonly status: 'delivered' | 'deferred' | 'failed'
-  /** As it was understood; what a remote server said stands in its `said`, word for word. */
+  /** The interpreted reply; `said` holds the remote server's words verbatim. */
   readonly reply: Reply
-  /** The server that was asked: `mx.example.org [192.0.2.1]`. */
+  /** The remote server: `mx.example.org [192.0.2.1]`. */
   readonly remote?: string
   /**
-   * RFC 3461, only for `delivered`: `final` (the default) is in a mailbox; `relayed` went to a system that sends no
-   * reports, so we do; `reported` went to one that took that duty over.
+   * RFC 3461, only for `delivered`. `final` (default): delivered to a mailbox. `relayed`: the next system sends no
+   * reports, so this server does. `reported`: the next system has taken over reporting.
    */
   readonly handover?: 'final' | 'relayed' | 'reported'
-  /** Nobody was reached at all: other deliveries to this next hop need not try for a while. */
+  /** No server of the next hop could be reached: other deliveries to it back off. */
   readonly unreachable?: boolean
 }
 
-/** A report (RFC 3464) that is about to be written. */
+/** A report (RFC 3464) before it is written. */
 export interface Bounce {
   readonly kind: 'failure' | 'delay' | 'success'
   readonly message: ReadableMessage
   readonly to: string
   readonly about: readonly Outcome[]
-  /** The words for the human reader; the rest of the report is fixed. */
+  /** Subject and text for the human reader; the rest of the report is fixed. */
   readonly subject: string
   readonly text: string
-  /** Gives the header back and nothing of the body, whatever the sender asked for. */
+  /** Returns only the header, whatever RET says. */
   readonly headerOnly?: boolean
   readonly suppress?: boolean
 }
 
-/** Something that happened, for logs and metrics. Names are those of `log.ts`. */
+/** An event, for logs and metrics. `events.ts` lists the names. */
 export interface KernelEvent {
   readonly name: EventName
   /** Milliseconds since 1970. */
   readonly at: number
-  /** At which it is logged; default: that of the kernel's event, else `info`. */
+  /** Log level; default: that of the kernel's event, else `info`. */
   readonly level?: Level
   readonly message?: string
   readonly [field: string]: unknown
 }
 
-// --- the table ----------------------------------------------------------------------
+// --- the hook table ------------------------------------------------------------------
 
 declare global {
-  /** Where plugins declare hooks of their own. Global, because a package's re-exported interfaces cannot be merged into. */
+  /**
+   * Plugins declare their hooks here. Global, because the re-exported interfaces of a package cannot be merged into.
+   */
   interface IemsHooks {}
 }
 
-/** Every hook: what it is given, what it may answer. `void` is "no opinion". */
+/** Every hook with its subject and its possible answers. `void` is "no opinion". */
 export interface HookTable extends IemsHooks {
   connect: (session: Session) => Refusal | void
   helo: (session: Session) => Refusal | void
   auth: (attempt: Attempt) => Identity | Verifier | Refusal | void
-  /** Whether the identity of an open session still holds: what it is now, or a refusal, which ends the session. */
+  /**
+   * Checks whether the identity of an open session is still valid. Answers the current identity, or a refusal, which
+   * ends the session.
+   */
   reidentify: (client: { readonly identity: Identity; readonly session: Session }) => Identity | Refusal | void
   /**
-   * A client that has shown to be `identity` asks to act as `username` (RFC 4422 authzid): the identity that it gets.
-   * No answer refuses. Names are compared by the account that they resolve to, never as text.
+   * A client authenticated as `identity` asks to act as `username` (RFC 4422 authzid). Answers the identity it gets; no
+   * answer refuses. Compare names by the account they resolve to, never as text.
    */
   authorize: (wish: {
     readonly identity: Identity
@@ -251,7 +260,7 @@ export interface HookTable extends IemsHooks {
     readonly from: string
     readonly session: Session
     readonly parameters: MailParameters
-    /** What the address comes to: at least one. */
+    /** The address after expansion and routing: at least one entry. */
     readonly routed: readonly Routed[]
   }) => Refusal | void
   check: (message: ReadableMessage) => Verdict | readonly RecipientVerdict[] | void
@@ -269,8 +278,9 @@ export type Subject<K extends HookName> = Parameters<HookTable[K]>[0]
 export type Answer<K extends HookName> = Exclude<ReturnType<HookTable[K]>, void>
 
 /**
- * How a hook runs, in tapable's words. `bail`: in order, the first answer wins. `series`: in order, no answers.
- * `parallel`: all at once, no answers. `waterfall`: each gets what the one before answered. `sync`: told, at once.
+ * How a hook runs, in tapable's terms. `bail`: in order, the first answer wins. `series`: in order, no answers.
+ * `parallel`: concurrently, no answers. `waterfall`: each tap gets the answer of the one before. `sync`: synchronously,
+ * no answers.
  */
 export type HookKind = 'bail' | 'series' | 'parallel' | 'waterfall' | 'sync'
 
@@ -293,7 +303,7 @@ export const KERNEL_HOOKS = {
   event: 'sync',
 } as const satisfies Partial<Record<HookName, HookKind>>
 
-/** tapable's hook for a kind; its second argument is what one run carries (see `Run`). */
+/** The tapable hook for a kind; its second argument carries one run (see `HookRun`). */
 export function createHook(kind: HookKind, name: string) {
   switch (kind) {
     case 'bail':

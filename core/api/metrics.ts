@@ -1,16 +1,16 @@
 /**
- * Numbers about a running server, for dashboards and alerts.
+ * Metrics of a running server, for dashboards and alerts.
  *
- * A counter only grows, a gauge is asked for its value when metrics are read, a histogram counts values by size. Invariants:
- * every metric has a bounded number of series; nothing is computed until somebody reads; no address, name of a person
- * or content is a label.
+ * A counter only grows, a gauge is read when metrics are collected, a histogram counts values by size. Invariants:
+ * every metric has a bounded number of series; nothing is computed between collections; no address, personal name or
+ * message content is a label.
  */
 
 export type Labels = Readonly<Record<string, string>>
 
 export interface Counter {
   add(labels?: Labels, by?: number): void
-  /** Adds to one series; for what happens often. */
+  /** Returns the increment function of one series, for hot paths. */
   of(labels: Labels): (by?: number) => void
 }
 
@@ -19,22 +19,22 @@ export interface Histogram {
   of(labels: Labels): (value: number) => void
 }
 
-/** Called when metrics are read. */
+/** Called when metrics are collected. */
 export type ReadGauge = () => number | Iterable<readonly [labels: Labels, value: number]>
 
 export interface Metrics {
-  /** Names are lower-case letters, digits and `_`; those of plugins get the plugin's name before them. */
+  /** Names are lower-case letters, digits and `_`; the plugin's name is put before a plugin's metric. */
   counter(name: string, help: string): Counter
   gauge(name: string, help: string, read: ReadGauge): void
-  /** `buckets`: the upper bounds, ascending; default: seconds from 0.001 to 30. */
+  /** `buckets`: the upper bounds, ascending. Default: seconds from 0.001 to 30. */
   histogram(name: string, help: string, buckets?: readonly number[]): Histogram
 }
 
 export interface MetricSeries {
   readonly labels: Labels
-  /** Of a histogram: the sum of all values. */
+  /** For a histogram: the sum of all values. */
   readonly value: number
-  /** Of a histogram: how many values there were, and how many of them were at most each bound. */
+  /** For a histogram: the number of values, and how many of them are at most each bound. */
   readonly count?: number
   readonly buckets?: readonly (readonly [bound: number, count: number])[]
 }

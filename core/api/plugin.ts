@@ -1,9 +1,9 @@
 /**
- * The one shape of a plugin: what its author writes.
+ * The shape of a plugin, as its author writes it.
  *
- * A plugin is a name, a schema, and a `setup` that gives back named hooks; a channel is a plugin that also has `listen`
- * or `deliver`. What must stay true: no plugin ever holds a raw hook, the kernel or the whole store; what protects the
- * kernel from it stands in `runtime/guard.ts`.
+ * A plugin is a name, a schema and a `setup` that returns taps by hook name; a channel is a plugin that also has
+ * `listen` or `deliver`. Invariants: a plugin never holds a raw hook, the kernel or the whole store; `runtime/guard.ts`
+ * protects the kernel from faults of plugins.
  */
 import type { Socket } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
@@ -46,14 +46,14 @@ import type { ConnectionInfo, ServerSession } from './session.ts'
 export type MaybePromise<T> = T | Promise<T>
 export type Stage = 'first' | 'early' | 'normal' | 'late' | 'last'
 
-/** What a handler is given beside its subject. */
+/** The second argument of every handler. */
 export interface HookContext {
   readonly log: Log
-  /** Aborted when the tap's time is up. */
+  /** Aborts when the tap times out. */
   readonly signal: AbortSignal
-  /** This plugin's own box on this message: JSON, committed with the message, there again at `dispatch`. */
+  /** This plugin's own state for this message: JSON, committed with the message and available again at `dispatch`. */
   readonly state: Record<string, unknown>
-  /** Adds a finding: later taps, the summary line and the biography show it. */
+  /** Adds a finding, visible to later taps and in the summary line and the message trace. */
   note(name: string, value: string | number | boolean): void
 }
 
@@ -66,57 +66,60 @@ export interface PlacedHandler<K extends HookName> {
   readonly handler: Handler<K>
   /** Default `normal`. */
   readonly stage?: Stage
-  /** Run before this plugin, if it is there. */
+  /** Run before this plugin, if it is present. */
   readonly before?: string
-  /** Milliseconds until a silent handler is a fault. Default 30,000. */
+  /** Milliseconds until a handler without an answer is a fault. Default 30,000. */
   readonly timeout?: number
   /**
-   * For `auth`: what it judges, so that clients are offered nothing else. Default: passwords, `['PLAIN']`. It is asked
-   * about everything all the same, and says nothing to what it does not judge.
+   * For `auth`: the mechanisms this tap can check; clients are offered no others. Default: `['PLAIN']`. The tap still
+   * receives attempts with other mechanisms and must not answer them.
    */
   readonly mechanisms?: K extends 'auth' ? readonly CredentialMechanism[] : never
-  /** For `auth` with tokens: where clients get one, sent to those that show none or a wrong one. */
+  /** For `auth` with tokens: the token issuer, sent to clients that present no token or an invalid one. */
   readonly discovery?: K extends 'auth' ? BearerDiscovery : never
 }
 export type Taps = { readonly [K in HookName]?: Handler<K> | PlacedHandler<K> }
 
-/** What `setup` gives back. With `listen` or `deliver` the plugin may stand under `channels`. */
+/** The result of `setup`. With `listen` or `deliver` the plugin may be configured under `channels`. */
 export interface PluginInstance {
   readonly hooks?: Taps
-  /** Opens ports with `ctx.port`. Mail may flow at once when all plugins have listened. */
+  /** Opens listening sockets with `ctx.port`. Mail may flow as soon as all plugins have listened. */
   listen?(): MaybePromise<void>
-  /** One outcome for each recipient; missing ones and a throw count as deferred. Never retries, bounces or queues. */
+  /**
+   * Returns one outcome for each recipient; missing outcomes and a throw count as deferred. Never retries, bounces or
+   * queues.
+   */
   deliver?(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]>
-  /** For the `iems` command, by their words: `'account add'` is `iems account add`. They run in the server. */
+  /** Commands by their words: `'account add'` is `iems account add`. They run in the server. */
   readonly commands?: Readonly<Record<string, Command>>
-  /** Looks at what the plugin keeps: a line for each thing that is wrong, which `iems check` shows. Changes nothing. */
+  /** Checks the plugin's stored data for `iems check` and yields a line for each fault. Changes nothing. */
   check?(): AsyncIterable<string>
   /**
-   * Called once when the server has started and everything listens, and not after a reload. `iems start` prints the lines
-   * it gives back, such as a password made at the first start; they are never logged.
+   * Called once after the server has started and everything listens, but not after a reload. `iems start` prints the
+   * returned lines, such as a password generated at the first start; they are never logged.
    */
   started?(): MaybePromise<readonly string[]>
-  /** The servers it depends on, for `iems status`. */
+  /** The external servers it depends on, for `iems status`. */
   backends?(): readonly Backend[]
   /**
-   * Reads again what setup has read from files, such as certificates: a reload with the same options calls this instead
-   * of setting everything up again, which would end sessions. False: only setup can take what has changed. A plugin whose
-   * setup reads files has it.
+   * Reads the files of `setup`, such as certificates, again. A reload with unchanged options calls this instead of a
+   * new setup, which would end sessions. False: only a new setup can apply the change. Required when `setup` reads
+   * files.
    */
   refresh?(): MaybePromise<boolean>
   /**
-   * Takes other options without being set up again, so that sessions and connections stay. Returns what makes them hold,
-   * which is called when the new configuration begins to run and must not fail; false when only setup can take them.
-   * Throws what `setup` would throw of them.
+   * Applies changed options without a new setup, so that sessions and connections stay. Returns a function that puts
+   * them into effect; it is called when the new configuration starts and must not fail. False: only a new setup can
+   * apply them. Throws what `setup` would throw for them.
    */
   reconfigure?(options: unknown): MaybePromise<(() => void) | false>
-  /** Takes no new work and finishes what is under way, until the signal says time is up; then undoes setup and listen. */
+  /** Takes no new work and finishes the current work until `signal` aborts; then undoes `setup` and `listen`. */
   close?(signal: AbortSignal): MaybePromise<void>
 }
 
 export interface DeliverContext extends Pick<HookContext, 'state' | 'note'> {
   readonly log: Log
-  /** Aborted when the lease is lost or the server ends at once: what is not done then counts as deferred. */
+  /** Aborts when the lease is lost or the server ends at once. Work that is not done then counts as deferred. */
   readonly signal: AbortSignal
 }
 
@@ -126,24 +129,24 @@ export type SubmissionRecipient = Pick<Recipient, 'address' | 'notify' | 'orcpt'
 /** Content that is not stored yet. */
 export type ContentSource = AsyncIterable<Uint8Array> | Uint8Array | string
 
-/** A message that a plugin hands in. */
+/** A message that a plugin submits. */
 export interface Submission {
-  /** The reverse-path; recipients may have one of their own. */
+  /** The reverse-path; each recipient may override it. */
   readonly from: string
-  /** At most `limits.recipients`: larger lists are several submissions, which may share stored content. */
+  /** At most `limits.recipients`. Split larger lists into several submissions, which may share stored content. */
   readonly to: readonly (string | SubmissionRecipient)[]
   /**
-   * Octets, or content that is stored already and is not copied: a delivery under way, with its header changes so far,
-   * or content that a holder keeps for as long as this takes.
+   * Octets, or stored content, which is not copied: a current delivery with its header changes so far, or content that
+   * its holder retains until this returns.
    */
   readonly content: ContentSource | StoredContent
-  /** What MAIL would say: `ret`, `envid`, `requireTls`, `mtPriority`, `notBefore` to send later, … */
+  /** MAIL FROM parameters: `ret`, `envid`, `requireTls`, `mtPriority`, `notBefore` for delayed sending, … */
   readonly parameters?: MailParameters
-  /** The class in which it waits. Default: what `parameters.mtPriority` says, `normal` without one. */
+  /** Queue priority. Default: from `parameters.mtPriority`, else `normal`. */
   readonly priority?: Priority
-  /** The same key is the same message, for a week: a sender that crashed half-way starts again without harm. */
+  /** Idempotency key, valid for a week: a sender that repeats a submission after a crash creates no duplicate. */
   readonly once?: string
-  /** A mail user agent's first hop: a missing Date and Message-ID are added. Default false. */
+  /** Treats the message as an initial submission (RFC 6409): adds a missing Date and Message-ID. Default false. */
   readonly submission?: boolean
 }
 
@@ -154,58 +157,65 @@ export interface Submitted {
   readonly refused: readonly { readonly address: string; readonly reply: Reply }[]
 }
 
-/** What the kernel lends a plugin. */
+/** The kernel's services for one plugin. */
 export interface SetupContext {
-  /** The name it stands under in the config. */
+  /** Name in the configuration. */
   readonly name: string
   readonly hostname: string
   readonly log: Log
   readonly clock: Clock
-  /** The resolver of the server, with its cache. */
+  /** The server's resolver, with its cache. */
   readonly dns: Dns
-  /** Aborted when the plugin is to be gone. */
+  /** Aborts when the plugin is to end. */
   readonly signal: AbortSignal
-  /** Records of this plugin alone, in a key space of its own; blobs are everybody's. */
+  /** Records of this plugin, in its own key space; blobs are shared by all plugins. */
   readonly store: Store
-  /** Hints to the kernels of other processes, and of the configuration before and after this one. */
+  /** Hints to the kernels of other processes and to those of the previous and next configuration. */
   readonly signals: Signals
   /** Content that outlives the queue. */
   readonly contents: ContentStore
-  /** A folder for what can be made again from the store; undefined when the server keeps nothing. Made on first use. */
+  /**
+   * A folder for data that can be rebuilt from the store, created on first use. Undefined when the server runs in
+   * memory.
+   */
   folder(): string | undefined
   readonly queue: Queue
-  /** What administrators may see and do, for plugins that serve them; the caller's roles decide. */
+  /** The administration service, for plugins that expose it; the caller's roles decide. */
   readonly administration: AdministrationService
-  /** Numbers for dashboards and alerts; their names begin with the plugin's. */
+  /** Metrics for dashboards and alerts; their names begin with the plugin's name. */
   readonly metrics: Metrics
-  /** Background work that administrators see, stop and start. */
+  /** Registers background work that administrators can inspect, stop and start. */
   background(work: BackgroundWork): BackgroundHandle
-  /** Logs an event of the plugin's own, which its definition declares, and gives it to the `event` hook. */
+  /** Logs an event that the plugin's definition declares, and passes it to the `event` hook. */
   emit<K extends keyof IemsEvents & string>(event: K, fields: IemsEvents[K]): void
-  /** Says that this plugin routes mail to a channel: `iems check` and the log warn when it does not exist or deliver. */
+  /**
+   * Declares that this plugin routes mail to a channel. `iems check` and the log warn when that channel is missing or
+   * cannot deliver.
+   */
   routesTo(channel: string): void
-  /** For channels: speaks to the kernel for one client. */
+  /** For channels: opens the kernel's side of one client's session. */
   openSession(facts: ConnectionInfo): ServerSession
   /**
-   * Periodic work that one kernel does for all that share the store, such as a sweep: it outlives reloads and restarts,
-   * runs in one kernel at a time, and is taken over when that kernel dies. Names are the plugin's own.
+   * Schedules a periodic job, such as a sweep, that one kernel runs for all that share the store. It outlives reloads
+   * and restarts, runs in one kernel at a time, and another kernel takes it over when that one dies. Names are the
+   * plugin's own.
    */
   schedule(job: Job): void
   /**
-   * Work on this kernel's own memory, every so many ms from the start of this kernel on, never twice at a time; a failure
-   * is logged as `what` and tried again.
+   * Runs work on this kernel's own memory every `ms` milliseconds, never concurrently with itself. A failure is logged
+   * as `what`; the next run still happens.
    */
   repeat(ms: number, what: string, run: () => Promise<unknown>): void
   /**
-   * State in memory that outlives a reload, such as counts for a limit; made when it is first asked for. During a reload
-   * both kernels have the same object. It is not shared with other servers and ends with the process.
+   * State in memory that outlives a reload, such as the counts of a rate limit; `make` creates it on first use. During
+   * a reload both kernels have the same object. Other servers do not share it, and it ends with the process.
    */
   lasting<T extends object>(name: string, make: () => T): T
-  /** Hands in a message in this plugin's name; it meets every hook from `mail` on. */
+  /** Submits a message in this plugin's name; it runs through every hook from `mail` on. */
   submit(message: Submission): Promise<Submitted>
   /**
-   * Opens `host:port`, `:port`, `[v6]:port` or `unix:/path` and gets its connections, only from within `listen`.
-   * A port that stays configured survives a reload without a moment's gap. Port 0 takes a free one.
+   * Listens on `host:port`, `:port`, `[v6]:port` or `unix:/path`; call it only within `listen`. A port that stays
+   * configured stays open across a reload. Port 0 chooses a free port.
    */
   port(
     address: string,
@@ -214,12 +224,12 @@ export interface SetupContext {
   ): Promise<{ readonly address: string; readonly port: number }>
   offer<T>(service: Service<T>, implementation: T): void
   use<T>(service: Service<T>): T
-  /** A service that is only wanted, if somebody offers it. */
+  /** An optional service; undefined when no plugin provides it. */
   find<T>(service: Service<T>): T | undefined
   /**
-   * Runs a hook that this plugin declares. A fault comes as an exception unless its plugin stands with onError skip.
-   * With `of`, a delivery or message that the kernel gave, the taps run as its own hooks do: `from` and `to` of the
-   * configuration hold, and findings, state and steps are recorded with it.
+   * Runs a hook that this plugin declares. A fault throws unless its plugin is configured with onError `skip`. With
+   * `of` (a delivery or message from the kernel), the taps run as those of the kernel's hooks do: the `from` and `to`
+   * of the configuration apply, and findings, state and steps are recorded with it.
    */
   call<K extends Exclude<HookName, keyof typeof KERNEL_HOOKS>>(
     hook: K,
@@ -231,30 +241,30 @@ export interface SetupContext {
 export interface PluginDefinition<S extends StandardSchemaV1> {
   readonly name: string
   readonly config: S
-  /** The version of this API the plugin is made for; 1 is the only one. */
+  /** Version of this API that the plugin is written for; 1 is the only one. */
   readonly api?: 1
-  /** Hooks of its own that others may tap, and how each runs. */
+  /** Hooks that this plugin declares for others to tap, and how each runs. */
   readonly hooks?: { readonly [K in HookName]?: HookKind }
   readonly offers?: readonly Service<unknown>[]
   readonly needs?: readonly Service<unknown>[]
-  /** Used if somebody offers them. */
+  /** Optional services. */
   readonly wants?: readonly Service<unknown>[]
   /**
-   * For channels: who may send to it when the configuration does not say. Default `authorised`; `anyone` only where
+   * For channels: who may send to it when the configuration does not say. Default `authorised`. Use `anyone` only when
    * nothing can leave the server, as with mailboxes.
    */
   readonly accepts?: 'anyone' | 'authorised'
-  /** Events of its own, declared in `IemsEvents`, and the level at which each is logged. */
+  /** Events of this plugin, declared in `IemsEvents`, with their log levels. */
   readonly events?: Readonly<Record<string, Level>>
-  /** The kinds of records it keeps, each with the version it writes; older ones are upgraded before setup. */
+  /** Kinds of records it stores, each with its current version; older records are upgraded before setup. */
   readonly records?: RecordKinds
-  /** Quick, and without effects that outlive a failed start: opens files and pools, never listens. */
+  /** Opens files and pools; never listens. Must be quick and leave nothing behind that outlives a failed start. */
   setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<PluginInstance>
 }
 
-/** A plugin with its options, as it stands in the config. */
+/** A plugin with its options, as the configuration lists it. */
 export interface PluginEntry {
-  // any: an entry is kept beside others with other schemas
+  // any: entries with different schemas are in one list
   readonly definition: PluginDefinition<any>
   readonly input: unknown
   readonly placement: Settings
@@ -266,7 +276,7 @@ export type PluginFactory<S extends StandardSchemaV1> = (
     : [config: StandardSchemaV1.InferInput<S>, placement?: Settings]
 ) => PluginEntry
 
-/** Makes a plugin: gives back the function that admins call in `iems.config.ts`. */
+/** Defines a plugin. Returns the function that administrators call in `iems.config.ts`. */
 export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefinition<S>): PluginFactory<S> {
   const make = (input?: unknown, placement: Settings = {}) => ({ definition, input, placement })
   return make as PluginFactory<S>

@@ -1,10 +1,10 @@
 /**
- * The three-part answer of RFC 5321 and RFC 3463: code, enhanced code, text; and the two ways to say no.
+ * Replies of RFC 5321 and RFC 3463 (code, enhanced code, text) and the two kinds of refusal.
  *
- * Whether a reply is final is read from its enhanced code, here and nowhere else. `refuse` takes only 5xx and
- * `defer` only 4xx, by type and at run time, so that a plugin cannot say "never" when it means "later", or yes when it
- * means no. All take (code, enhanced code, text). The text goes to a stranger:
- * one line, no paths, no names of plugins, no errors of ours.
+ * Whether a reply is permanent is decided by its enhanced code, in this file alone. `refuse` takes only 5xx and `defer`
+ * only 4xx, by type and at run time, so that a plugin cannot confuse a permanent refusal with a temporary one or with
+ * an acceptance. All take (code, enhanced code, text). The text goes to a remote party: one line, without paths, plugin
+ * names or internal errors.
  */
 
 export type EnhancedCode = `${2 | 4 | 5}.${number}.${number}`
@@ -14,8 +14,8 @@ export interface Reply {
   readonly enhanced: EnhancedCode
   readonly text: string
   /**
-   * What a remote server said, word for word: its lines with their codes, joined by LF, one character an octet. Code,
-   * enhanced code and text are how this server understood it. Absent: they are this server's own words.
+   * The remote server's reply verbatim: its lines with their codes, joined by LF, one character per octet. Code,
+   * enhanced code and text are this server's interpretation. Absent when the reply is this server's own.
    */
   readonly said?: string
 }
@@ -35,17 +35,17 @@ export type PermanentCode = AsNumber<`5${Second}${Third}`>
 export type SuccessCode = AsNumber<`2${Second}${Third}`>
 export type TemporaryCode = AsNumber<`4${Second}${Third}`>
 
-/** A permanent refusal: the sender must not try again. Throws a TypeError for a code that is not 5yz. */
+/** A permanent refusal: the sender must not retry. Throws a TypeError for a code that is not 5yz. */
 export function refuse(code: PermanentCode, enhanced: `5.${number}.${number}`, text: string): Refusal {
   return { kind: 'refuse', reply: checked(5, { code, enhanced, text }) }
 }
 
-/** A temporary refusal: the sender tries again later. Throws a TypeError for a code that is not 4yz. */
+/** A temporary refusal: the sender retries later. Throws a TypeError for a code that is not 4yz. */
 export function defer(code: TemporaryCode, enhanced: `4.${number}.${number}`, text: string): Refusal {
   return { kind: 'refuse', reply: checked(4, { code, enhanced, text }) }
 }
 
-/** A success, for outcomes and for channels' own answers. Throws a TypeError for a code that is not 2yz. */
+/** A success, for outcomes and for channels. Throws a TypeError for a code that is not 2yz. */
 export function accept(code: SuccessCode, enhanced: `2.${number}.${number}`, text: string): Reply
 /** @deprecated The order of the arguments is that of `refuse`: `accept(250, '2.0.0', text)`. */
 export function accept(text: string, enhanced?: `2.${number}.${number}`): Reply
@@ -54,7 +54,7 @@ export function accept(first: number | string, enhanced: EnhancedCode = '2.0.0',
   return checked(2, { code: first, enhanced, text: text as string })
 }
 
-/** Whether a value is a reply of one class, whatever a plugin without types has made. */
+/** Whether a value is a reply of one of these classes. Checks everything, because plugins may be untyped. */
 export function isReply(value: unknown, digits: readonly number[]): value is Reply {
   const { code, enhanced, text } = (value ?? {}) as Partial<Reply>
   const [, digit] = /^([245])\.\d{1,3}\.\d{1,3}$/.exec(String(enhanced)) ?? []
@@ -80,10 +80,10 @@ export function classOf(reply: Reply): ReplyClass {
   return reply.enhanced.startsWith('5.') ? 'permanent' : 'temporary'
 }
 
-/** As it is spoken and logged: `451 4.3.0 Try again later`. */
+/** The reply as it is sent and logged: `451 4.3.0 Try again later`. */
 export function format(reply: Reply): string {
   return `${reply.code} ${reply.enhanced} ${reply.text}`
 }
 
-/** What a sender hears when something of ours broke before ACCEPT: always temporary, never a reason. */
+/** The reply to an internal error before ACCEPT: always temporary, without a reason. */
 export const FAULT = defer(451, '4.3.0', 'Local error, try again later')

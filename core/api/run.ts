@@ -1,18 +1,19 @@
 /**
- * What one run of a hook carries: the message it is about, so that the guard can give each plugin its own state and log.
+ * The context of one run of a hook: the message it is about, so that the guard can give each plugin its own state and
+ * log.
  */
 export interface HookRun {
   readonly message?: string
   readonly from?: string
-  /** The channels it goes to, as far as they are known. */
+  /** The channels of its recipients, as far as they are known. */
   readonly to?: string | readonly string[]
   /** For a message that may be split: each tap runs for each of these instead of for the hook's subject. */
   subjects?(): readonly { readonly subject: unknown; readonly run: HookRun }[]
-  /** Takes an answer for some recipients; what is returned is the answer to the hook, undefined lets it go on. */
+  /** Applies an answer for some recipients. Returns the answer to the hook; undefined lets the hook continue. */
   take?(answer: unknown): unknown
   box(plugin: string): Record<string, unknown>
   note(plugin: string, name: string, value: string | number | boolean): void
-  /** For the biography. */
+  /** Records a step in the message trace. */
   step?(step: {
     readonly hook: string
     readonly plugin: string
@@ -23,5 +24,5 @@ export interface HookRun {
   }): void
 }
 
-/** A run about no message. */
+/** A run that concerns no message. */
 export const NO_MESSAGE: HookRun = Object.freeze({ box: () => ({}), note() {} })

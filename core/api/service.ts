@@ -1,9 +1,9 @@
 /**
- * Typed tokens: what one plugin offers another without either importing the other's code.
+ * Typed tokens through which one plugin offers a service to others without imports between their code.
  *
- * A plugin that offers something exports its token and the interface from `api.ts`; who needs it names the token
- * in `needs` and gets the implementation from `ctx.use`. The kernel sets plugins up in the order that the needs
- * ask for and names the missing one at start, so `use` never fails while mail flows.
+ * The provider exports its token and interface from `api.ts`; a consumer names the token in `needs` and gets the
+ * implementation from `ctx.use`. The kernel sets plugins up in dependency order and reports missing services at start,
+ * so `use` never fails while mail flows.
  */
 
 declare const offered: unique symbol
@@ -13,7 +13,7 @@ export interface Service<T> {
   readonly [offered]?: T
 }
 
-/** A token for an implementation of T; the name is what errors and `iems hooks` print. */
+/** Defines the token of a service of type T; errors and `iems hooks` print its name. */
 export function defineService<T>(name: string): Service<T> {
   return Object.freeze({ name })
 }

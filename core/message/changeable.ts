@@ -1,33 +1,33 @@
 /**
- * A message as `modify` taps change it. It may become several, each with its own recipients, and with content of its own
- * once that is changed.
+ * A message that `modify` taps change. It may be split into several, each with its own recipients and, once changed,
+ * its own content.
  *
- * What must stay true: each recipient is in one of them; content that several of them have is forgotten with the last.
+ * Invariants: each recipient belongs to exactly one of them; shared content is removed with the last that uses it.
  */
 import type { Message, Recipient } from '../api/hooks.ts'
 import { createHeaders } from './headers.ts'
 import { createMessage, type MessageDeps } from './message.ts'
 
-/** Content as it was taken in, with the edits that it begins with. */
+/** Received content with its initial edits. */
 export type ChangeableContent = Pick<MessageDeps, 'body' | 'header' | 'edits'>
 
-/** One of the messages, as it is now. */
+/** The current state of one of the messages. */
 export interface Part<C extends ChangeableContent> {
   readonly message: Message
   readonly content: C
-  /** A recipient that was added or replaced is a new object. */
+  /** An added or replaced recipient is a new object. */
   readonly deps: MessageDeps
 }
 
 export interface PartsDeps<C extends ChangeableContent> {
-  /** Takes new content in. */
+  /** Stores replacement content. */
   replace(source: AsyncIterable<Uint8Array>): Promise<C>
   discard(content: C): Promise<void>
-  /** Another message begins: its id and its findings, those of `from` so far included. */
+  /** Starts another message: its id and its findings, which begin with those of `from`. */
   begin(from: Message): Pick<MessageDeps, 'id' | 'findings'>
 }
 
-/** All the messages that one has become, the first one first. */
+/** All messages that one was split into, the original first. */
 export interface Parts<C extends ChangeableContent> {
   list(): readonly Part<C>[]
 }
@@ -48,7 +48,7 @@ function withRecipient(recipients: readonly Recipient[], address: string): reado
   return recipients.some(isFor(address)) ? recipients : [...recipients, { address, original: address }]
 }
 
-/** The recipients with one address replaced; one that is there already is not added twice. */
+/** Replaces one address among the recipients without adding a duplicate. */
 function replaced(recipients: readonly Recipient[], address: string, by: string): readonly Recipient[] {
   const others = recipients.filter((one) => !isFor(address)(one))
   if (others.some((one) => one.address === by)) return others
@@ -133,7 +133,7 @@ function messageOf<C extends ChangeableContent>(group: Group<C>, state: State<C>
   }
 }
 
-/** Begins with one message. */
+/** Starts with a single message. */
 export function createParts<C extends ChangeableContent>(deps: PartsDeps<C>, content: C, first: MessageDeps): Parts<C> {
   const group: Group<C> = { ...deps, all: [] }
   add(group, content, first)

@@ -1,35 +1,35 @@
 /**
- * Stored octets seen through edits: what the header gains stands in a prefix, what it loses is a list of cuts.
+ * Stored octets seen through edits: a prefix holds added header fields, a list of cuts holds removed ones.
  *
- * What must stay true: the octets that came in are never rewritten; content is read as a stream and as often as wanted;
- * content of another size than was stored is never taken for the whole.
+ * Invariants: received octets are never rewritten; content is a stream that can be read repeatedly; content whose size
+ * differs from the stored size is never taken for the whole.
  */
 import { IemsError } from '../api/errors.ts'
 import type { ByteRange } from '../store/store.ts'
 
-/** What is added above the stored bytes, and which of them are left out: ordered, without overlap. */
+/** The text added above the stored octets, and the octets left out: ordered, without overlap. */
 export interface Edits {
   prefix: string
   cuts: [start: number, end: number][]
 }
 
-/** Stored bytes that can be read from anywhere: what is staged, or a blob. */
+/** Stored octets that can be read from any offset: staged content or a blob. */
 export interface Body {
   readonly size: number
-  /** All of them, when they are in memory anyhow. */
+  /** The whole body, when it is in memory already. */
   readonly bytes?: Uint8Array | undefined
   open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
-/** Octets of a body seen through edits. */
+/** Size of a body with its edits, in octets. */
 export function sizeWith(body: Body, edits: Edits): number {
   const cut = edits.cuts.reduce((sum, [start, end]) => sum + end - start, 0)
   return Buffer.byteLength(edits.prefix) + body.size - cut
 }
 
 /**
- * A piece of a body, exactly. Throws `IEMS_BLOB_DAMAGED` behind it when it is shorter than it was when it was stored,
- * or, at the end of the body, when more follows: content of another size is never taken for the whole.
+ * Reads an exact range of a body. Throws `IEMS_BLOB_DAMAGED` when the body turns out shorter than its stored size or,
+ * at its end, longer.
  */
 async function* wholePiece(body: Body, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
   const isLast = end === body.size
@@ -42,12 +42,12 @@ async function* wholePiece(body: Body, { start, end }: ByteRange): AsyncGenerato
   if (left > 0) throw new IemsError('IEMS_BLOB_DAMAGED', { how: 'shorter', size: body.size })
 }
 
-/** A body seen through edits: all of it, or a range of what is seen. */
+/** Reads a body with its edits, whole or a range of the result. */
 export async function* openWith(body: Body, edits: Edits, range?: ByteRange): AsyncGenerator<Uint8Array> {
   const { start: first, end: last } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
   const prefix = Buffer.from(edits.prefix)
   if (prefix.length > first && last > 0) yield prefix.subarray(first, last)
-  /** Where the next piece of the body begins in what is seen. */
+  /** Offset in the result at which the next piece of the body begins. */
   let seen = prefix.length
   let start = 0
   for (const [from, to] of [...edits.cuts, [body.size, body.size] as const]) {

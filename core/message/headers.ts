@@ -1,7 +1,7 @@
 /**
- * The header of a message: reading its fields, and editing them without touching what is stored.
+ * Reads and edits the header of a message without touching stored octets.
  *
- * What must stay true: an edit can neither split a field nor smuggle in another one.
+ * Invariants: an edit can neither split a field nor inject another one.
  */
 import { IemsError } from '../api/errors.ts'
 import type { Headers } from '../api/hooks.ts'
@@ -14,7 +14,7 @@ interface Field {
   readonly end: number
 }
 
-/** Where each field of a header block begins and ends, continuation lines included. */
+/** Offsets of each field of a header block, including continuation lines. */
 function fieldsOf(block: string): Field[] {
   const fields: Field[] = []
   for (let start = 0; start < block.length; ) {
@@ -27,21 +27,21 @@ function fieldsOf(block: string): Field[] {
   return fields
 }
 
-/** A field as its octets, one character each. */
+/** A field as octets, one character each. */
 export interface RawField {
   readonly name: string
-  /** Everything behind the colon but the last line's end: spaces and folds are there. */
+  /** Everything after the colon except the final line break: spaces and folds are kept. */
   readonly value: string
 }
 
 export interface SplitContent {
-  /** From the top. Lines that are no fields are left out. */
+  /** Top to bottom, without lines that are not fields. */
   readonly fields: readonly RawField[]
-  /** Can be read once. */
+  /** Can be read only once. */
   readonly body: AsyncIterable<Uint8Array>
 }
 
-/** A content in its two parts; undefined when the header is longer than `most` octets. */
+/** Splits content into header and body; undefined when the header is longer than `most` octets. */
 export async function splitContent(
   content: AsyncIterable<Uint8Array>,
   most: number,
@@ -87,7 +87,7 @@ function fieldValue(block: string, { start, end }: Field): string {
     .trim()
 }
 
-/** Folds at spaces so that no line passes 78 characters where a space allows it (RFC 5322 section 2.2.3). */
+/** Folds at spaces so that lines stay within 78 characters where possible (RFC 5322 section 2.2.3). */
 function fold(field: string): string {
   let line = ''
   const lines: string[] = []
@@ -100,11 +100,11 @@ function fold(field: string): string {
   return [...lines, line].join('\r\n')
 }
 
-/** One header field as it is written, folded. Throws IEMS_HEADER_INVALID. */
+/** Formats a header field, folded. Throws IEMS_HEADER_INVALID. */
 export function headerField(name: string, value: string): string {
   if (!/^[!-9;-~]+$/.test(name))
     throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the name has forbidden characters' })
-  // A value that is folded already keeps its folds; any other line break would begin a new field or the body.
+  // Existing folds stay; any other line break would begin a new field or the body.
   if (/[\r\n](?![ \t])|\0/.test(value.replace(/\r\n(?=[ \t])/g, ''))) {
     throw new IemsError('IEMS_HEADER_INVALID', { name, why: 'the value has line breaks or NUL' })
   }
@@ -114,7 +114,7 @@ export function headerField(name: string, value: string): string {
 const named = (source: string, list: readonly Field[], name: string) =>
   list.filter((field) => field.name === name).map((field) => fieldValue(source, field))
 
-/** The stored fields that no edit has cut. Fields and cuts stand in the same order: thousands of either cost one pass. */
+/** The stored fields that no edit has cut. Fields and cuts are both ordered, so a single pass suffices. */
 function uncut(fields: readonly Field[], { cuts }: Edits): Field[] {
   let next = 0
   return fields.filter(({ start }) => {
@@ -123,13 +123,13 @@ function uncut(fields: readonly Field[], { cuts }: Edits): Field[] {
   })
 }
 
-/** A prefix without the fields that `goes` names. */
+/** A prefix without the fields for which `goes` is true. */
 function prefixWithout(prefix: string, goes: (source: string, field: Field) => boolean): string {
   const kept = fieldsOf(prefix).filter((field) => !goes(prefix, field))
   return Buffer.from(kept.map(({ start, end }) => prefix.slice(start, end)).join(''), 'latin1').toString()
 }
 
-/** The header of stored bytes seen through edits, which `prepend` and `remove` extend. */
+/** The header of stored octets with edits, which `prepend` and `remove` extend. */
 export function createHeaders(block: Uint8Array, edits: Edits): Headers {
   const text = Buffer.from(block.buffer, block.byteOffset, block.byteLength).toString('latin1')
   let fields: Field[] | undefined

@@ -1,4 +1,6 @@
-/** Ids of messages and sessions: they sort by time and cannot be guessed. */
+/**
+ * Ids of messages and sessions.
+ */
 import { randomBytes } from 'node:crypto'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -10,7 +12,7 @@ export function newId(now: number): string {
   return id
 }
 
-/** The smallest id of that millisecond, for ranges over time. */
+/** The smallest id of that millisecond, for time ranges. */
 export function idAt(ms: number): string {
   return newId(ms).slice(0, 10)
 }

@@ -1,7 +1,7 @@
 /**
- * A message as plugins read it: a stored body, header edits over it, and what is known of it.
+ * A message as plugins read it: a stored body, header edits and metadata.
  *
- * What must stay true: this file knows nothing of queues, routes or outcomes.
+ * Invariants: this file knows nothing of queues, routes or outcomes.
  */
 import type { ParsedMail } from 'mailparser'
 import type { Finding, Headers, MailParameters, Priority, ReadableMessage, Recipient, Session } from '../api/hooks.ts'
@@ -10,7 +10,7 @@ import { type Body, type Edits, openWith, sizeWith } from './edits.ts'
 import { createHeaders } from './headers.ts'
 import { MAX_PARSED_HEADER, parseMessage } from './parse.ts'
 
-/** What a message is made of. */
+/** The parts of a message. */
 export interface MessageDeps {
   readonly id: string
   readonly session: Session
@@ -18,17 +18,17 @@ export interface MessageDeps {
   readonly parameters: MailParameters
   readonly priority: Priority
   readonly recipients: readonly Recipient[]
-  /** Those so far: later taps see what earlier ones found. */
+  /** Findings so far, so that later taps see those of earlier ones. */
   findings(): readonly Finding[]
   readonly edits: Edits
   readonly body: Body
-  /** The stored bytes up to the end of the header. */
+  /** The stored octets up to the end of the header. */
   readonly header: Uint8Array
-  /** Octets up to which `parse` reads. */
+  /** Maximum size that `parse` reads, in octets. */
   readonly parseLimit: number
 }
 
-/** A plugin without types hears at once that a header is not changed here, instead of seeing no effect. */
+/** An untyped plugin gets an error here instead of a change without effect. */
 function readOnly({ get }: Headers): Headers {
   const refused = () => {
     throw new TypeError('headers are changed in modify and dispatch only')
@@ -36,7 +36,7 @@ function readOnly({ get }: Headers): Headers {
   return { get, prepend: refused, remove: refused }
 }
 
-/** The message as plugins read it. */
+/** Creates the read-only message for plugins. */
 export function createMessage(parts: MessageDeps): ReadableMessage {
   const { id, session, from, parameters, priority, edits, body, header, parseLimit } = parts
   let headers: Headers | undefined

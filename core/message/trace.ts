@@ -1,8 +1,8 @@
 /**
- * A message's biography: what each tap said of it, found, changed and took, and what each delivery attempt met.
+ * The trace of a message: what each tap answered, found and changed, and the result of each delivery attempt.
  *
- * It travels inside the message's and its deliveries' records while they wait and is kept as history afterwards.
- * What must stay true: it is bounded, whatever a message goes through, and holds no content and no secret.
+ * It is part of the message's and deliveries' records while they wait, and is kept as history afterwards. Invariants: a
+ * trace is bounded, whatever the message goes through, and holds no content and no secret.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -11,28 +11,28 @@ import { format } from '../api/reply.ts'
 import type { HookRun } from '../api/run.ts'
 import { wordsOf } from '../delivery/report-text.ts'
 
-/** One tap's run. */
+/** One run of a tap. */
 export interface Step {
   readonly at: number
   readonly hook: string
   readonly plugin: string
-  /** For hooks about one recipient. */
+  /** For hooks about a single recipient. */
   readonly recipient?: string
   readonly ms: number
   /** `refuse 550 5.7.1 …`, `quarantine: …`, `expanded to 3`, … */
   readonly verdict?: string
   readonly fault?: string
-  /** What the tap did to the message: `header +120 octets`, `content 4096 → 4410 octets`. */
+  /** The tap's change to the message: `header +120 octets`, `content 4096 → 4410 octets`. */
   readonly change?: string
 }
 
-/** What one attempt meant for one recipient. */
+/** The result of one attempt for one recipient. */
 export interface RecipientResult {
   readonly address: string
   readonly status: Outcome['status'] | 'removed'
-  /** As it was said, in one line. */
+  /** The reply verbatim, in one line. */
   readonly reply: string
-  /** As it was understood: `5.1.1`. Absent in old records. */
+  /** The interpreted enhanced code: `5.1.1`. Absent in old records. */
   readonly enhanced?: string
   readonly remote?: string
 }
@@ -41,27 +41,27 @@ export interface AttemptRecord {
   readonly at: number
   readonly ms: number
   readonly fates: readonly RecipientResult[]
-  /** What taps did in it, at `dispatch` and at the hooks of the channel. */
+  /** Steps of taps in this attempt, at `dispatch` and at the channel's hooks. */
   readonly steps?: readonly Step[]
 }
 
-/** One delivery's part of the biography. */
+/** The trace of one delivery. */
 export interface DeliveryTrace {
   readonly number: number
   readonly channel: string
   readonly nexthop: string
   readonly attempts: readonly AttemptRecord[]
-  /** What was noted at `dispatch` and by the channel. */
+  /** Findings made at `dispatch` and by the channel. */
   readonly findings?: readonly Finding[]
-  /** Absent once it is finished. */
+  /** Absent once the delivery has finished. */
   readonly waiting?: { readonly recipients: readonly Recipient[]; readonly due?: number; readonly held?: string }
 }
 
 export interface MessageTrace {
   readonly id: string
-  /** The reply, when the message was refused: then there are no deliveries. */
+  /** The reply, when the message was refused; there are then no deliveries. */
   readonly refused?: string
-  /** When it was accepted or refused, ms since 1970. */
+  /** Time of acceptance or refusal, ms since 1970. */
   readonly at: number
   readonly session: Session
   readonly from: string
@@ -70,13 +70,13 @@ export interface MessageTrace {
   readonly priority: string
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]
-  /** The message that it was split from on its way in. */
+  /** The message that this one was split from. */
   readonly splitFrom?: string
   readonly deliveries: readonly DeliveryTrace[]
   readonly finished: boolean
 }
 
-/** More would say nothing new; the first tells why it began, so the middle goes. */
+/** The first attempts explain how the failure began and the last its current state, so the middle is dropped. */
 const ATTEMPTS_KEPT = 50
 const STEPS_KEPT = 200
 const FATES_KEPT = 100
@@ -112,7 +112,7 @@ export function resultOf({ recipient, status, reply, remote }: Outcome): Recipie
 
 const addressOf = ({ address }: Recipient) => address
 
-/** A tap's answer in a few words. */
+/** A tap's answer, abbreviated. */
 export function verdictOf(answer: unknown): string {
   if (Array.isArray(answer)) {
     if (answer.every((one) => one?.kind === undefined)) return `expanded to ${answer.length}`
@@ -138,13 +138,13 @@ export function verdictOf(answer: unknown): string {
 
 // --- collecting ---------------------------------------------------------------------------
 
-/** What is collected about one message on its way in, or about one delivery. */
+/** Collects the trace of one message on its way in, or of one delivery. */
 export interface Trace {
   readonly run: HookRun
   readonly state: Record<string, Record<string, unknown>>
   findings: readonly Finding[]
   steps: readonly Step[]
-  /** From now on each step also says what changed since the one before. */
+  /** From here on each step also records what changed since the previous one. */
   watch(changes: () => string | undefined): void
 }
 
@@ -158,12 +158,12 @@ export interface TraceStart {
   readonly state?: Readonly<Record<string, Record<string, unknown>>>
 }
 
-/** A run that fills a trace. */
+/** Creates a hook run that fills a trace. */
 export function createTrace(start: TraceStart): Trace {
   const { clock, message, from, to } = start
   let changes: (() => string | undefined) | undefined
   const trace: Trace = {
-    // Each trace has boxes of its own; cloning none is not free either.
+    // Each trace has its own state; structuredClone is not free even for an empty object.
     state: start.state && Object.keys(start.state).length > 0 ? structuredClone(start.state) : {},
     findings: start.findings ?? [],
     steps: start.steps ?? [],

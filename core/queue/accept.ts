@@ -1,8 +1,8 @@
 /**
- * Accepting: the commit after which messages are this server's responsibility.
+ * Acceptance: the commit after which messages are this server's responsibility.
  *
- * What must stay true: all that is accepted at once is one commit, its bodies included; a message that shares a body
- * with others becomes one of its holders in that commit.
+ * Invariants: messages accepted together are one commit, including their bodies; a message that shares a body becomes
+ * one of its holders in that commit.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { IemsError } from '../api/errors.ts'
@@ -23,15 +23,15 @@ import {
 } from './records.ts'
 import { type QueueState, remember } from './state.ts'
 
-/** A recipient with where its mail goes and what was decided about it alone. */
+/** A recipient with its route and the verdicts about it alone. */
 export interface Placed extends Routed {
-  /** Why it is held until an administrator releases it. */
+  /** Reason for holding it until an administrator releases it. */
   readonly held?: string
-  /** It is not delivered: its sender gets a report with this reply. */
+  /** Refused: it is not delivered, and the sender gets a report with this reply. */
   readonly refused?: Reply
 }
 
-/** A delivery that a message begins with. */
+/** An initial delivery of a message. */
 export interface NewDelivery {
   readonly route: Route
   readonly recipients: readonly Recipient[]
@@ -39,24 +39,24 @@ export interface NewDelivery {
   readonly refused?: Reply
 }
 
-/** A message that is to be in the queue. */
+/** A message to be queued. */
 export interface NewMessage {
   readonly record: MessageRecord
   readonly deliveries: readonly NewDelivery[]
-  /** The ops that store its body. A record with `shared` also needs `origin`, which proves that the body is there. */
+  /** The ops that store its body. A record with `shared` also needs `origin`, which proves that the body exists. */
   readonly body: readonly Op[]
   readonly origin?: Origin
-  /** Not tried before this time, ms since 1970. */
+  /** No attempt before this time, ms since 1970. */
   readonly notBefore?: number
   readonly once?: string
 }
 
-/** Commits that others may overtake, when many messages with the same body are accepted at the same time. */
+/** Retries when other acceptances of the same body win the race. */
 const SHARE_TRIES = 50
-/** Ms to wait at most between two of them. */
+/** Maximum pause between two tries, in ms. */
 const MAX_PAUSE_MS = 100
 
-/** The deliveries of routed recipients: one for each route and reverse-path, and for what was decided about them. */
+/** Groups recipients into deliveries: one for each combination of route, reverse-path and verdict. */
 export function deliveriesFor(recipients: readonly Placed[]): NewDelivery[] {
   const groups = new Map<string, NewDelivery & { readonly recipients: Recipient[] }>()
   for (const { recipient, route, held, refused } of recipients) {
@@ -90,7 +90,7 @@ function firstRecords({ deliveries, notBefore }: NewMessage): DeliveryRecord[] {
   }))
 }
 
-/** The ops that put a message into the queue, but for its shared body. */
+/** The ops that queue a message, without those for a shared body. */
 export function acceptOps(message: NewMessage, now: number): { readonly ops: Op[]; readonly checks: Check[] } {
   const { record, body, once, notBefore = 0 } = message
   const { id, priority } = record
@@ -111,7 +111,7 @@ export function acceptOps(message: NewMessage, now: number): { readonly ops: Op[
   return { ops, checks }
 }
 
-/** Makes the messages that share bodies their holders. Throws IEMS_BLOB_MISSING when a body may be on its way out. */
+/** Makes the messages that share bodies holders of them. Throws IEMS_BLOB_MISSING when a body may be in removal. */
 async function shareOps({ store }: QueueState, messages: readonly NewMessage[]) {
   const holders = new Map<string, { readonly origin: Origin; readonly names: string[] }>()
   for (const { record, origin } of messages) {
@@ -134,19 +134,19 @@ async function commitOnce(state: QueueState, messages: readonly NewMessage[]): P
 }
 
 /**
- * When this resolves the messages are this server's. The answer is the id of the first; it is another's when the same
- * `once` key was accepted before.
+ * Accepts messages; once this resolves, they are this server's responsibility. Returns the id of the first, or that of
+ * the message accepted earlier with the same `once` key.
  */
 export async function accept(state: QueueState, messages: readonly [NewMessage, ...NewMessage[]]): Promise<string> {
   const [{ record, deliveries, once, notBefore }] = messages
   const [only, ...more] = messages.length === 1 ? deliveries : []
-  // Before the commit, because its end wakes the channel at once.
+  // Before the commit, because the commit wakes the channel at once.
   if (only && more.length === 0 && only.held === undefined && notBefore === undefined) remember(state, record)
   const isShared = messages.some(({ record: { shared } }) => shared)
   let accepted = false
   try {
     for (let tries = 0; !accepted && tries < (isShared ? SHARE_TRIES : 1); tries++) {
-      // Messages that share a body and try in step would overtake each other again and again.
+      // Random pauses keep concurrent acceptances of one body from colliding again.
       if (tries > 0) await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
       accepted = await commitOnce(state, messages)
       const before = accepted || once === undefined ? undefined : await state.store.get(onceKey(once))

@@ -1,8 +1,8 @@
 /**
- * What admins, ETRN and web administration see of the queue and may do with what waits.
+ * The queue as administrators, ETRN and web administration see and change it.
  *
- * What must stay true: what is being delivered at this moment, by whatever kernel, is left alone; every change is one
- * commit that holds only if nothing else changed the delivery; nothing ends without a report but what an admin removes.
+ * Invariants: a delivery that any kernel is currently attempting is never touched; every change is one commit that
+ * fails if the delivery changed meanwhile; only removal by an administrator ends a delivery without a report.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Recipient, Route } from '../api/hooks.ts'
@@ -27,34 +27,36 @@ import { type FoundMessage, findMessages, type MessageFilter } from './search.ts
 
 export type { QueueEntry, QueueFilter } from './find.ts'
 
-/** What admins, ETRN and web administration may do with what waits. Each answers how many deliveries it concerned. */
+/**
+ * Changes that administrators, ETRN and web administration may make. Each returns the number of deliveries affected.
+ */
 export interface Queue {
   list(filter?: QueueFilter, limit?: number): AsyncIterable<QueueEntry>
   count(filter?: QueueFilter): Promise<number>
   hold(filter: QueueFilter, reason: string): Promise<number>
-  /** Lets go what is held; with `scheduled: true`, sends at once what waits for its time. */
+  /** Releases held deliveries; with `scheduled: true`, sends scheduled ones at once. */
   release(filter: QueueFilter): Promise<number>
-  /** Due at once; what is held stays held, and what is to be sent later waits for its time. */
+  /** Makes deliveries due at once. Held ones stay held, and scheduled ones keep their time. */
   retry(filter: QueueFilter): Promise<number>
-  /** A whole next hop due at once, forgetting that it was unreachable; `.example.org` is every one below it. */
+  /** Makes all deliveries of a next hop due at once and resets its backoff; `.example.org` means every one below it. */
   flush(nexthop: string, channel?: string): Promise<number>
   reroute(filter: QueueFilter, route: Route): Promise<number>
-  /** Ends them with a failure report to the sender. */
+  /** Ends deliveries with a failure report to the sender. */
   bounce(filter: QueueFilter, reason: string): Promise<number>
   /**
-   * Ends them without a report. With `scheduled: true` it takes back what is to be sent later, as long as its time has
-   * not come: what is counted is never delivered.
+   * Ends deliveries without a report. With `scheduled: true` it cancels scheduled ones before their time: those counted
+   * are never delivered.
    */
   remove(filter: QueueFilter): Promise<number>
-  /** The content of a waiting message, or a range of it, held ones included; undefined when it does not wait. */
+  /** Content of a waiting or held message, or a range of it; undefined when it does not wait. */
   open(message: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>
-  /** Messages that wait, are finished or were refused, newest first, until the signal. */
+  /** Waiting, finished and refused messages, newest first, until the signal aborts. */
   search(filter: MessageFilter, signal: AbortSignal): AsyncIterable<FoundMessage>
-  /** A message's biography, also when it is finished; undefined when nothing is known of it. */
+  /** The trace of a message, also of a finished one; undefined when unknown. */
   biography(message: string): Promise<MessageTrace | undefined>
 }
 
-/** How many deliveries one commit changes when an admin changes many. */
+/** Deliveries changed in one commit of a bulk change. */
 const BATCH = 500
 
 export interface AdminDeps extends FindDeps {
@@ -63,7 +65,7 @@ export interface AdminDeps extends FindDeps {
   readonly signals: Signals
 }
 
-/** A next hop is to be tried again: channels forget that it was unreachable. */
+/** Signals that a next hop is to be tried again: channels reset its backoff. */
 export const Flushed = defineSignal<{ readonly channel: string; readonly nexthop: string }>('queue:flushed')
 
 export interface Admin {
@@ -80,7 +82,7 @@ export function createAdmin(deps: AdminDeps): Admin {
       retry: (filter) => retry(deps, filter),
       flush: (nexthop, channel) => flush(deps, nexthop, channel),
       reroute: (filter, route) => reroute(deps, filter, route),
-      // The report is written where all reports are, by the channel's loop, which takes it at once.
+      // The channel's loop writes the report, as it does all others, and takes the delivery at once.
       bounce: (filter, reason) =>
         changeAll(deps, filter, (delivery) => ({ ...letGo(delivery), giveUp: reason }), { inMs: 0 }),
       remove: (filter) => remove(deps, filter),
@@ -91,7 +93,7 @@ export function createAdmin(deps: AdminDeps): Admin {
   }
 }
 
-/** Applies a change to everything that matches and is not being delivered at this moment. */
+/** Applies a change to all matching deliveries that are not being attempted. */
 async function changeAll(
   deps: AdminDeps,
   filter: QueueFilter,
@@ -100,11 +102,11 @@ async function changeAll(
 ): Promise<number> {
   let changed = 0
   let batch: Key[] = []
-  // An attempt may have changed it since it was found.
+  // An attempt may have changed it since the search found it.
   const change = (delivery: DeliveryRecord) =>
     matchesDelivery(delivery, filter, deps.clock.now()) ? edit(delivery) : undefined
   const finish = async () => {
-    // What was announced is heard before it takes effect.
+    // Lets listeners handle the announcement before the change takes effect.
     await turn()
     const done = await Promise.all(batch.map((at) => deps.queue.change(at, change, { inMs })))
     changed += done.filter(Boolean).length

@@ -1,9 +1,9 @@
 /**
- * Content that outlives the queue: a plugin keeps what a delivery carries, or something new, without copying a byte.
+ * Content that outlives the queue: a plugin retains the content of a delivery, or new content, without copying it.
  *
- * What must stay true: a body is there as long as a message in the queue or any holder needs it, and gone soon after
- * the last one; becoming a holder and the plugin's own records are one commit; whoever becomes a holder proves in that
- * commit that the body cannot be on its way out: the message is still in the queue, or another still holds it.
+ * Invariants: a body exists as long as a queued message or any holder needs it, and is removed soon after the last;
+ * becoming a holder and writing the plugin's own records are one commit; that commit proves that the body cannot be in
+ * removal: the message is still queued, or another holder exists.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
@@ -23,39 +23,39 @@ import {
   messageKey,
 } from './records.ts'
 
-/** Where content is: JSON, to stand in a plugin's own records. */
+/** The location of content: JSON, for a plugin's own records. */
 export interface Content {
   readonly blob: string
   readonly blobSize: number
-  /** SHA-256 of the stored octets in base64url; absent when it was kept without. */
+  /** SHA-256 of the stored octets in base64url; absent when it was stored without. */
   readonly hash?: string
-  /** Octets of the stored header, its blank line included. */
+  /** Size of the stored header including its blank line, in octets. */
   readonly headerSize: number
   readonly edits: Edits
-  /** Octets of the whole, as `open` gives it. */
+  /** Size of the whole content as `open` returns it, in octets. */
   readonly size: number
 }
 
-/** Content that is stored already: a delivery under way carries it, or a holder keeps it. */
+/** Content that is already stored: by a current delivery or a holder. */
 export type StoredContent = Content | Delivery
 
-/** New content that nobody holds yet. */
+/** New content without a holder yet. */
 export interface StagedContent {
   readonly content: Content
   readonly ops: readonly Op[]
   open(range?: ByteRange): AsyncIterable<Uint8Array>
-  /** Forgets it, unless it has been held. */
+  /** Removes the content unless it has gained a holder. */
   discard(): Promise<void>
 }
 
-/** One who holds a body; the name is the plugin's own choice. */
+/** A holder of a body; the plugin chooses its name. */
 export interface BlobReference {
   readonly blob: string
   readonly owner: string
 }
 
 export interface Holding {
-  /** From where it is taken over: a delivery under way, what was staged, or one who holds it already. */
+  /** Source of the content: a current delivery, staged content, or an existing holder. */
   readonly from: Delivery | StagedContent | BlobReference
   readonly owner: string
 }
@@ -67,77 +67,79 @@ export interface ContentChange {
   readonly free?: readonly BlobReference[]
 }
 
-/** `unproven`: it is there in its length, and nothing is known to compare it with. */
+/** `unproven`: the length is right, but there is no hash to compare. */
 export type ContentState = 'right' | 'unproven' | 'missing' | 'cut off' | 'too long' | 'changed'
 
 export interface ContentStore {
-  /** What a delivery carries, with this delivery's own header changes so far. */
+  /** The content of a delivery, with its header changes so far. */
   of(delivery: Delivery): Content
   /** Reads new content to its end. Throws what the source throws. */
   stage(source: AsyncIterable<Uint8Array>): Promise<StagedContent>
-  /** The whole content, or the octets from `start` up to and without `end`. */
+  /** The whole content, or the octets from `start` up to but not including `end`. */
   open(content: Content, range?: ByteRange): AsyncIterable<Uint8Array>
-  /** Whether the stored octets are there in their number; `deep` reads them all and compares their hash. */
+  /** Checks that the stored octets exist in full; `deep` reads them all and compares the hash. */
   verify(content: Content, deep: boolean): Promise<ContentState>
   /**
-   * `store.commit` with who holds which body from then on. Bodies that nobody holds any more are removed after it.
-   * False as there, and also when a body was on its way out or somebody else became a holder at this moment: look
-   * again and try again.
+   * `store.commit` together with changes of holders. Bodies without a holder are removed afterwards. Returns false for
+   * a failed check, and also when a body was in removal or gained another holder meanwhile: read again and retry.
    */
   commit(change: ContentChange): Promise<boolean>
 }
 
-/** How a delivery remembers what it was made of. */
+/** A delivery's record of its stored parts. */
 export const STORED: unique symbol = Symbol('stored')
 export interface StoredDelivery extends Delivery {
   readonly [STORED]: { readonly record: MessageRecord; readonly edits: Edits }
 }
 
-/** The first octets of content, in which its header must end. */
+/** The header must end within this many octets. */
 const HEADER_LIMIT = 1024 * 1024
 
 interface HoldersRecord {
-  /** The message that brought the body, which may still be in the queue. */
+  /** The message that brought the body, which may still be queued. */
   readonly message?: string
-  /** Changes with every new holder, so that a removal under way notices. */
+  /** Changes with every new holder, so that a concurrent removal notices. */
   readonly turn: number
 }
 
 export type ReleaseFreed = (blob: string) => Promise<void>
 
-/** Removes a freed body if nobody holds it. */
+/** Removes a released body if it has no holder. */
 export function createRelease(store: Store): ReleaseFreed {
   return async function release(blob) {
     const freed = freedKey(blob)
     const mark = await store.get(freed)
-    // Another mark is of somebody who let go of it after we had looked.
+    // A different mark belongs to a later release, which checks by itself.
     const done = async () => void (mark && (await store.commit([{ del: freed }], [{ key: freed, is: mark }])))
     const at = holdersKey(blob)
     const value = await store.get(at)
     if (value) {
       for await (const _ of store.scan({ ...holdersOf(blob), limit: 1 })) return done()
-      // False: somebody has just become a holder.
+      // False: the body has just gained a holder.
       if (!(await store.commit([{ del: at }], [{ key: at, is: value }]))) return
       const { message } = decode<HoldersRecord>(value)
-      // The queue removes it when it lets go, having seen that there is no holder: whoever looks second does it.
+      // While the message is queued, the queue removes the body when it finds no holder: whichever check comes second
+      // removes it.
       if (message === undefined || !(await store.get(messageKey(message)))) await store.blobs.remove(blob)
     }
     await done()
   }
 }
 
-/** Where a body comes from: its blob, what must still be true of it, and the ops that store it. */
+/** Origin of a body: its blob, the checks that prove it exists, and the ops that store it. */
 export interface Origin {
   readonly blob: string
   readonly checks: readonly Check[]
   readonly ops: readonly Op[]
-  /** The message that brought it, which may still be in the queue. */
+  /** The message that brought it, which may still be queued. */
   readonly message?: string
-  /** The proof that it is there is that it has holders. */
+  /** Existing holders prove that it exists. */
   readonly isHeld?: true
 }
 
-/** The ops that make owners holders of a body. Throws IEMS_BLOB_MISSING when its proof is that it is held, and it is not. */
+/**
+ * The ops that make owners holders of a body. Throws IEMS_BLOB_MISSING when its proof is a holder and there is none.
+ */
 export async function holdOps(
   store: Store,
   { blob, checks, ops, message, isHeld }: Origin,
@@ -172,7 +174,7 @@ export interface ContentsDeps {
 export function createContentStore({ store, plugin, narrowed, release, failed }: ContentsDeps): ContentStore {
   const ownerName = (owner: string) => `${plugin}/${owner}`
 
-  /** A body's origin by what a plugin takes it over from. */
+  /** The origin of a body by the source a plugin takes it from. */
   function originOf(from: Holding['from']): Origin {
     if ('owner' in from)
       return { blob: from.blob, checks: [{ key: holderKey(from.blob, ownerName(from.owner)), is: 'present' }], ops: [] }
@@ -209,12 +211,12 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
   }
 }
 
-/** The stored octets of content, without its edits. */
+/** The stored octets of content, without edits. */
 export function bodyOf(store: Store, { blob, blobSize }: Pick<Content, 'blob' | 'blobSize'>): Body {
   return { size: blobSize, open: (range) => store.blobs.open(blob, range) }
 }
 
-/** What a delivery carries, with its own header changes so far. */
+/** The content of a delivery, with its header changes so far. */
 export function contentOf(delivery: Delivery): Content {
   const { record, edits } = storedIn(delivery)
   const { blob, blobSize, headerSize, hash } = record
@@ -227,7 +229,7 @@ function originIn(delivery: Delivery): Origin {
   return { blob: record.blob, checks: [{ key: messageKey(record.id), is: 'present' }], ops: [], message: record.id }
 }
 
-/** The origin of content that is handed in: a delivery under way, or content that has a holder. */
+/** The origin of submitted content: a current delivery, or content that has a holder. */
 export function sharedOrigin(content: StoredContent): Origin {
   return 'blob' in content ? { blob: content.blob, checks: [], ops: [], isHeld: true } : originIn(content)
 }
@@ -249,7 +251,7 @@ function storedIn(delivery: Delivery): StoredDelivery[typeof STORED] {
 
 async function verify({ blobs }: Store, { blob, blobSize, hash: kept }: Content, deep: boolean): Promise<ContentState> {
   const hash = createHash('sha256')
-  // Around the last octet it shows whether it is there and whether more is.
+  // Reading around the last octet shows whether the blob is too short or too long.
   const start = deep ? 0 : Math.max(0, blobSize - 1)
   let end = start
   try {

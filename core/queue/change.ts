@@ -1,7 +1,7 @@
 /**
- * Changing a delivery that waits, for administrators and for settlements that come too late.
+ * Changes to waiting deliveries, by administrators and by late settlements.
  *
- * What must stay true: each change is one commit that holds only if the delivery's record is still what was changed.
+ * Invariants: each change is one commit that fails if the delivery's record has changed meanwhile.
  */
 import type { Check, Key, Op } from '../store/store.ts'
 import { afterEnd, endOps } from './end.ts'
@@ -10,17 +10,17 @@ import type { QueueState } from './state.ts'
 import { read } from './take.ts'
 
 export interface ChangeOptions {
-  /** Also due so many ms from now. */
+  /** Makes the delivery due in this many ms. */
   readonly inMs?: number | undefined
-  /** Also while a kernel delivers it, which notices when it settles. */
+  /** Applies even while a kernel attempts the delivery; that kernel notices when it settles. */
   readonly evenLeased?: boolean
 }
 
 const TRIES = 10
 
 /**
- * Changes one delivery's record; when no recipient is left it ends. False: it has gone, is being delivered by some
- * kernel, or `edit` left it as it is by answering undefined.
+ * Changes the record of one delivery, which ends when no recipient is left. Returns false when the delivery is gone, is
+ * being attempted, or `edit` returned undefined.
  */
 export async function change(
   state: QueueState,

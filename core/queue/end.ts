@@ -1,8 +1,7 @@
 /**
- * How deliveries and messages end: what stays in the history, and when a body is removed.
+ * The end of deliveries and messages: the history they leave, and removal of bodies.
  *
- * What must stay true: the last delivery takes its message and its body with it; a body that another message or a
- * plugin holds stays.
+ * Invariants: the last delivery removes its message and body; a body with another holder stays.
  */
 import { randomBytes } from 'node:crypto'
 import type { Op } from '../store/store.ts'
@@ -23,7 +22,7 @@ import type { Job, QueueState } from './state.ts'
 
 export type Ended = Pick<Job, 'record' | 'number' | 'key' | 'lane'>
 
-/** What stays of a finished delivery, and of the message when it was the only one. */
+/** The history of a finished delivery, and of the message when it was its only one. */
 export function endOps({ historyMs }: QueueState, ended: Ended, story: DeliveryRecord): Op[] {
   const { record, number, key: at, lane } = ended
   const ops: Op[] = [{ del: at }, { undue: at, lane }]
@@ -40,20 +39,23 @@ export function endOps({ historyMs }: QueueState, ended: Ended, story: DeliveryR
   return ops
 }
 
-/** A message that shares its body lets go of it in the commit that ends it. */
+/** A message that shares its body releases it in the commit that ends it. */
 function forgetOps({ id, blob, shared }: MessageRecord): Op[] {
   const ops: Op[] = [{ del: messageKey(id) }]
   if (shared) ops.push({ del: holderKey(blob, messageHolder(id)) }, { put: freedKey(blob), value: randomBytes(8) })
   return ops
 }
 
-/** A delivery has gone; was it the last, the message goes too. The only one took the record with it. */
+/**
+ * Called after a delivery has ended: if it was the last, the message ends too. An only delivery has removed the record
+ * already.
+ */
 export async function afterEnd(state: QueueState, record: MessageRecord): Promise<void> {
   if (record.of === 1) await finish(state, record)
   else await endMessage(state, record)
 }
 
-/** Ends a message whose deliveries have all gone. */
+/** Ends a message that has no deliveries left. */
 export async function endMessage(state: QueueState, record: MessageRecord): Promise<void> {
   const { store, historyMs } = state
   for await (const _ of store.scan({ ...deliveriesOf(record.id), limit: 1 })) return
@@ -62,7 +64,7 @@ export async function endMessage(state: QueueState, record: MessageRecord): Prom
   if (await store.commit(ops, [{ key: messageKey(record.id), is: 'present' }])) await finish(state, record)
 }
 
-/** The message's record has gone: its body follows. */
+/** Removes the body after the message's record. */
 async function finish({ store, clock, emit, release }: QueueState, record: MessageRecord): Promise<void> {
   emit('message.finished', {
     message: record.id,
@@ -71,7 +73,7 @@ async function finish({ store, clock, emit, release }: QueueState, record: Messa
     ms: clock.now() - record.at,
   })
   if (record.shared) return release(record.blob)
-  // A holder put `r blob` in the commit that made it one, and that commit checked that the message was still there: with
-  // the message gone, there can be no new one.
+  // A new holder writes `r blob` in a commit that checks that the message exists. The message is gone, so no new holder
+  // can appear.
   if (!(await store.get(holdersKey(record.blob)))) await store.blobs.remove(record.blob)
 }

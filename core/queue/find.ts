@@ -1,8 +1,7 @@
 /**
- * Finding deliveries that wait, by what a filter says of them. Every delivery is in a lane, so the lanes are the list.
+ * Finds waiting deliveries by filter. Every delivery is in a lane, so the lanes serve as the list.
  *
- * What must stay true: nothing is read of lanes that the filter rules out; a delivery that has gone meanwhile is passed
- * over.
+ * Invariants: lanes that the filter excludes are not read; deliveries that end during the search are skipped.
  */
 import type { Clock } from '../api/clock.ts'
 import type { Priority } from '../api/hooks.ts'
@@ -20,7 +19,7 @@ import {
   reversePathOf,
 } from './records.ts'
 
-/** Which deliveries are meant; every field that is given must match. */
+/** A filter over deliveries; all given fields must match. */
 export interface QueueFilter {
   readonly message?: string
   readonly channel?: string
@@ -30,13 +29,13 @@ export interface QueueFilter {
   readonly from?: string
   readonly recipient?: string
   readonly held?: boolean
-  /** Waits for the time before which it is not to be tried. */
+  /** Scheduled for a time that has not come. */
   readonly scheduled?: boolean
 }
 
-/** One delivery that waits, as lists show it. */
+/** A waiting delivery, as lists show it. */
 export interface QueueEntry {
-  /** The message's id, a dot, the delivery's number. */
+  /** Message id, dot, delivery number. */
   readonly id: string
   readonly message: string
   readonly from: string
@@ -46,19 +45,19 @@ export interface QueueEntry {
   readonly size: number
   /** Attempts made. */
   readonly attempt: number
-  /** When the message was accepted, ms since 1970. */
+  /** Time of acceptance, ms since 1970. */
   readonly since: number
-  /** When the next attempt is due, ms since 1970; absent while it is held. */
+  /** Time of the next attempt, ms since 1970; absent while held. */
   readonly due?: number
-  /** Why it is held. */
+  /** Reason for holding it. */
   readonly held?: string
-  /** It is not tried before this time, ms since 1970: absent once that has come. */
+  /** No attempt before this time, ms since 1970; absent once it has passed. */
   readonly notBefore?: number
-  /** Being delivered at this moment. */
+  /** Currently being attempted. */
   readonly active?: boolean
   readonly recipients: readonly {
     readonly address: string
-    /** The last reply as it was said, and its enhanced code as it was understood. */
+    /** The last reply verbatim, and its interpreted enhanced code. */
     readonly last?: string
     readonly enhanced?: string
   }[]
@@ -75,7 +74,7 @@ export interface Found {
   readonly entry: QueueEntry
 }
 
-/** The parts of a lane's name if the filter means what is in it. */
+/** The parts of a lane's name, if the filter can match anything in it. */
 export function matchingLane(lane: string, filter: QueueFilter) {
   const parts = readLane(lane)
   if (!parts) return undefined
@@ -86,7 +85,7 @@ export function matchingLane(lane: string, filter: QueueFilter) {
   return (nexthop.startsWith('.') ? parts.nexthop.endsWith(nexthop) : parts.nexthop === nexthop) ? parts : undefined
 }
 
-/** Whether the filter means a delivery, as far as its own record tells; asked again before it is changed. */
+/** Whether the filter matches a delivery by its own record; checked again before a change. */
 export function matchesDelivery(delivery: DeliveryRecord, filter: QueueFilter, now: number): boolean {
   if (filter.held !== undefined && (delivery.held !== undefined) !== filter.held) return false
   return filter.scheduled === undefined || (delivery.notBefore ?? 0) > now === filter.scheduled
@@ -130,7 +129,7 @@ async function read(
   return { key: at, lane, entry }
 }
 
-/** Every delivery that the filter means. */
+/** Every delivery that the filter matches. */
 export async function* findDeliveries(deps: FindDeps, filter: QueueFilter): AsyncGenerator<Found> {
   const { store } = deps
   if (filter.message !== undefined) {

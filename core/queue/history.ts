@@ -1,4 +1,6 @@
-/** The trace of one message, whether it waits, is finished or was refused. */
+/**
+ * The trace of one message: waiting, finished or refused.
+ */
 import { format, type Reply } from '../api/reply.ts'
 import type { DeliveryTrace, MessageTrace } from '../message/trace.ts'
 import type { Store } from '../store/store.ts'
@@ -15,7 +17,7 @@ import {
   readKey,
 } from './records.ts'
 
-/** A message's trace, from its records and its history; undefined when nothing is known of it. */
+/** The trace of a message, from its records and history; undefined when unknown. */
 export async function traceOf(store: Store, id: string): Promise<MessageTrace | undefined> {
   const live = await store.get(messageKey(id))
   const value = live ?? (await store.get(historyKey(id, 0)))

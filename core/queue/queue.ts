@@ -1,9 +1,9 @@
 /**
- * The shared queue: what is written when a message is accepted, and what when its deliveries are settled.
+ * The shared queue: the records written when a message is accepted and when its deliveries are settled.
  *
- * What must stay true: accepting is one commit; settling is one commit with the reports it causes inside it, made only
- * while the lease is ours; the last delivery takes the message and its body with it. Nothing here knows hooks, plugins,
- * protocols, or why something was deferred.
+ * Invariants: accepting is one commit; settling is one commit, including the reports it causes, and only while this
+ * kernel holds the lease; the last delivery removes the message and its body. The queue knows nothing of hooks,
+ * plugins, protocols or the reasons for deferral.
  */
 import type { Key } from '../store/store.ts'
 import { accept, type NewMessage } from './accept.ts'
@@ -15,7 +15,7 @@ import type { Job, QueueDeps, QueueState } from './state.ts'
 import { renew, take } from './take.ts'
 
 export interface SharedQueue {
-  /** See `accept.ts`: one commit for all of them. */
+  /** One commit for all of them; see `accept.ts`. */
   readonly accept: (...messages: [NewMessage, ...NewMessage[]]) => Promise<string>
   readonly take: (lane: string, limit: number, leaseMs: number) => Promise<Job[]>
   readonly renew: (job: Job, leaseMs: number) => Promise<boolean>
@@ -26,7 +26,7 @@ export interface SharedQueue {
     options?: ChangeOptions,
   ) => Promise<boolean>
   readonly endMessage: (record: MessageRecord) => Promise<void>
-  /** Deliveries that this kernel has taken and not settled. */
+  /** Deliveries that this kernel has taken and not yet settled. */
   readonly activeCount: () => number
 }
 

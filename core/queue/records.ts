@@ -1,15 +1,15 @@
 /**
- * What the queue writes, and under which keys. Nothing else in IEMS names these records:
+ * The queue's records and their keys. No other file names them:
  *
- *   m id             the message: envelope, session, blob, header edits, findings, boxes; not changed after ACCEPT
- *   d id n           a delivery: channel, next hop, recipients still waiting, attempts made
- *   r blob           the blob has holders, not only the message that brought it; `r blob owner` names each
- *   f blob           a holder let go of the blob; whether it was the last is still to be seen. Another value each time
- *   h id n           history: the biography of what is finished or was refused (0: the message, n: a delivery)
- *   o key            a `once` key and the id of the message it became
- *   s name           a secret of this server (login.ts)
- *   j owner name     when a job last ran (runtime/jobs.ts); it is due in the lane jobs/owner:name
- *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for what is held: every delivery is in one
+ *   m id             the message: envelope, session, blob, header edits, findings, state; immutable after ACCEPT
+ *   d id n           a delivery: channel, next hop, waiting recipients, attempts made
+ *   r blob           the blob has holders besides the message that brought it; `r blob owner` names each
+ *   f blob           a holder released the blob and its removal has not been checked yet; a new value each time
+ *   h id n           history: the trace of finished and refused mail (0: the message, n: a delivery)
+ *   o key            a `once` key and the id of its message
+ *   s name           a secret of this server (auth/authenticator.ts)
+ *   j owner name     the last run of a job (runtime/jobs.ts), which is due in the lane jobs/owner:name
+ *   lanes            channel/priority/nexthop, and !/channel/priority/nexthop for held deliveries: every delivery is in one
  */
 import type { Finding, MailParameters, Priority, Recipient, Session } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
@@ -28,10 +28,10 @@ export interface MessageRecord {
   readonly priority: Priority
   readonly recipients: readonly Recipient[]
   readonly blob: string
-  /** The blob was there before, or other messages have it too: the message is one of its holders. */
+  /** The message is one of several holders of the blob, because others share it or it existed before. */
   readonly shared?: true
   readonly blobSize: number
-  /** SHA-256 of the blob in base64url; absent in records of versions before it was kept. */
+  /** SHA-256 of the blob in base64url; absent in records of older versions. */
   readonly hash?: string
   readonly headerSize: number
   readonly edits: Edits
@@ -40,18 +40,18 @@ export interface MessageRecord {
   readonly findings: readonly Finding[]
   readonly state: Readonly<Record<string, Record<string, unknown>>>
   readonly steps: readonly Step[]
-  /** The Subject and Message-ID fields as they came, shortened: for searching. */
+  /** Subject and Message-ID as received, shortened, for searches. */
   readonly subject?: string
   readonly messageId?: string
-  /** The first of the messages that were made of what was received, when it was split. */
+  /** The first of the messages that a received one was split into. */
   readonly splitFrom?: string
-  /** How many deliveries it began with. */
+  /** Number of initial deliveries. */
   readonly of: number
-  /** Written by us about another message: its own failure is not reported to anybody but the postmaster. */
+  /** A report of this server about another message: its own failure is reported to the postmaster only. */
   readonly report?: 'report' | 'double'
 }
 
-/** A recipient that waits, with the last answer it got. */
+/** A waiting recipient with the last reply it got. */
 export interface Waiting extends Recipient {
   readonly last?: Reply
 }
@@ -68,18 +68,18 @@ export interface DeliveryRecord {
   readonly findings: readonly Finding[]
   readonly warned?: boolean
   readonly held?: string
-  /** Not tried before this time, ms since 1970. */
+  /** No attempt before this time, ms since 1970. */
   readonly notBefore?: number
-  /** It is to be ended with a report: an administrator's reason, or the reply of the check that refused it. */
+  /** To be ended with a report: an administrator's reason, or the reply of the check that refused it. */
   readonly giveUp?: string | Reply
 }
 
-/** When a message could first be tried, ms since 1970: its age counts from then. */
+/** Time from which a message could be attempted, ms since 1970; its age counts from then. */
 export function startOf({ at, parameters }: Pick<MessageRecord, 'at' | 'parameters'>): number {
   return Math.max(at, parameters.notBefore ?? 0)
 }
 
-/** The reverse-path of a delivery: that of its recipients, which have the same one, or the message's. */
+/** The reverse-path of a delivery: the one its recipients share, or the message's. */
 export function reversePathOf({ from }: Pick<MessageRecord, 'from'>, { recipients }: DeliveryRecord): string {
   return recipients[0]?.from ?? from
 }
@@ -88,14 +88,14 @@ export function reversePathOf({ from }: Pick<MessageRecord, 'from'>, { recipient
 
 export const messageKey = (id: string): Key => key('m', id)
 export const deliveryKey = (id: string, number: number): Key => key('d', id, number)
-/** There is one when somebody else than the message holds the blob. */
+/** Exists when the blob has a holder other than its message. */
 export const holdersKey = (blob: string): Key => key('r', blob)
-/** The owner under which a message of the queue holds a blob; no plugin has such a name. */
+/** The owner under which a queued message holds a blob; no plugin can have this name. */
 export const messageHolder = (id: string): string => `!/${id}`
 export const holderKey = (blob: string, owner: string): Key => key('r', blob, owner)
-/** Who holds a blob, without the record that says there is somebody. */
+/** The holders of a blob, without the record that says it has some. */
 export const holdersOf = (blob: string) => ({ from: key('r', blob, ''), to: below('r', blob).to })
-/** Somebody let go of the blob, and it has not been looked whether he was the last. */
+/** A holder released the blob, and its removal has not been checked yet. */
 export const freedKey = (blob: string): Key => key('f', blob)
 export const allFreed = below('f')
 export const historyKey = (id: string, number: number): Key => key('h', id, number)
@@ -104,14 +104,14 @@ export const allMessages = below('m')
 export const allOnce = below('o')
 export const deliveriesOf = (id: string) => below('d', id)
 export const historyOf = (id: string) => below('h', id)
-/** Everything about messages accepted before that id. */
+/** All messages accepted before that id. */
 export const messagesBefore = (id: string) => ({ from: key('m'), to: key('m', id) })
-/** Everything about messages of ids from one up to and without another. */
+/** All messages with ids from one up to but not including another. */
 export const messagesSince = (from: string, to: string) => ({ from: key('m', from), to: key('m', to) })
 export const historySince = (from: string, to: string) => ({ from: key('h', from), to: key('h', to) })
 export const historyBefore = (id: string) => ({ from: key('h'), to: key('h', id) })
 
-/** Whose record a delivery's or a history record's key names. */
+/** The message id and delivery number in the key of a delivery or history record. */
 export function readKey(at: Key): { readonly id: string; readonly number: number } {
   const [, id, number] = unkey(at) as [string, string, number]
   return { id, number }
@@ -123,7 +123,7 @@ export const encode = (value: unknown): Value => Buffer.from(JSON.stringify(valu
 export const decode = <T>(value: Value): T =>
   JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
-/** A delivery's part of the biography. */
+/** The trace of one delivery. */
 export function deliveryTraceOf(number: number, delivery: DeliveryRecord): DeliveryTrace {
   const { channel, nexthop, attempts, findings } = delivery
   return { number, channel, nexthop, attempts, ...(findings.length > 0 ? { findings } : {}) }
@@ -138,12 +138,12 @@ export function laneOf(channel: string, priority: Priority, nexthop: string): st
   return `${channel}/${priority}/${nexthop}`
 }
 
-/** The lane a delivery stands in. */
+/** The lane of a delivery. */
 export function laneForDelivery({ channel, nexthop, held }: DeliveryRecord, priority: Priority): string {
   return `${held === undefined ? '' : HELD}${laneOf(channel, priority, nexthop)}`
 }
 
-/** The parts of a lane's name, or undefined for a name that is not the queue's. */
+/** The parts of a lane's name; undefined for a lane that is not the queue's. */
 export function readLane(
   lane: string,
 ): { channel: string; priority: Priority; nexthop: string; held: boolean } | undefined {

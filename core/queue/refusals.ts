@@ -1,8 +1,8 @@
 /**
- * Traces of messages that were refused: short, in the history, for `iems message show`.
+ * Traces of refused messages: short, in the history, for `iems message show`.
  *
- * What must stay true: a trace holds no content; a flood of refused messages cannot fill the store; a trace that is not
- * written costs no message and delays no answer.
+ * Invariants: a trace holds no content; a flood of refusals cannot fill the store; a trace that fails to be written
+ * affects no message and delays no reply.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -13,7 +13,7 @@ import type { Emit } from '../runtime/log.ts'
 import type { Store } from '../store/store.ts'
 import { encode, historyKey } from './records.ts'
 
-/** Instead of a message's own record in the history. */
+/** The history record of a refused message. */
 export interface RefusedRecord {
   readonly v: 1
   readonly id: string
@@ -22,7 +22,7 @@ export interface RefusedRecord {
   readonly from: string
   readonly recipients: readonly Recipient[]
   readonly priority: Priority
-  /** Octets that had come. */
+  /** Octets received. */
   readonly size: number
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]
@@ -37,12 +37,14 @@ export interface RefusalsDeps {
   readonly store: Store
   readonly clock: Clock
   readonly emit: Emit
-  /** Ms for which finished messages are remembered; 0 keeps nothing. */
+  /** How long finished messages stay in the history, in ms; 0 keeps none. */
   readonly historyMs: number
 }
 
 const HOUR_MS = 3_600_000
-/** Traces written in one hour; later ones are in the log alone. Guessed addresses are counted apart from messages. */
+/**
+ * Maximum traces per hour; further refusals appear only in the log. Refused recipients are counted apart from messages.
+ */
 const PER_HOUR = 2000
 const RECIPIENTS_KEPT = 100
 const STEPS_KEPT = 50

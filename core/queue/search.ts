@@ -1,8 +1,8 @@
 /**
- * Search over messages that wait, are finished, or were refused: newest first, from the records that are kept anyway.
+ * Searches waiting, finished and refused messages, newest first, over the records that exist anyway.
  *
- * What must stay true: a search reads only the records of its time and keeps none of them; text is compared without
- * regard to case, in time linear in the record; a search ends when its caller goes away.
+ * Invariants: a search reads only records of its time range and keeps none; text comparison ignores case and is linear
+ * in the record; a search ends when its caller disconnects.
  */
 import { format, type Reply } from '../api/reply.ts'
 import { idAt } from '../message/ids.ts'
@@ -19,17 +19,17 @@ import {
   readKey,
 } from './records.ts'
 
-/** Every field that is given must match; text matches any part of what it is compared with. */
+/** All given fields must match; text matches any part of the compared value. */
 export interface MessageFilter {
   readonly from?: string
-  /** A recipient as it was given or as it was resolved. */
+  /** A recipient as given or as resolved. */
   readonly to?: string
   readonly subject?: string
   /** This server's id, or a part of the Message-ID field. */
   readonly id?: string
-  /** A reply that the sender got, or that a next hop gave. */
+  /** A reply to the sender or of a next hop. */
   readonly reply?: string
-  /** The client: its address, name in HELO, reverse name or user. */
+  /** The client's address, HELO name, reverse name or user. */
   readonly client?: string
   readonly state?: MessageState
   /** Ms since 1970. */
@@ -42,7 +42,7 @@ export type MessageState = 'waiting' | 'finished' | 'refused'
 export interface FoundMessage {
   readonly id: string
   readonly state: MessageState
-  /** When it was accepted or refused, ms since 1970. */
+  /** Time of acceptance or refusal, ms since 1970. */
   readonly at: number
   readonly from: string
   readonly to: readonly string[]
@@ -52,18 +52,18 @@ export interface FoundMessage {
   readonly channel: string
   readonly client: string
   readonly user?: string
-  /** The last reply of each kind that says what became of it. */
+  /** The last reply of each delivery or recipient that explains the result. */
   readonly replies: readonly string[]
 }
 
 type Kept = MessageRecord & { readonly last?: DeliveryTrace; readonly refused?: Reply }
 
-/** Replies that a result shows. */
+/** Maximum replies in a result. */
 const MAX_REPLIES = 20
-/** The latest time that an id can have, and the time behind it. */
+/** Upper bound of the time in an id, exclusive. */
 const LATEST_MS = 2 ** 48
 
-/** Messages that match, newest first. Throws the signal's reason when it is aborted. */
+/** Matching messages, newest first. Throws the signal's reason when aborted. */
 export async function* findMessages(
   store: Store,
   filter: MessageFilter,
@@ -81,7 +81,7 @@ export async function* findMessages(
 
 type Entry = readonly [record: Kept, state: MessageState]
 
-/** Both kinds of records, merged by id: ids sort by time. */
+/** Merges both kinds of records by id, because ids sort by time. */
 async function* newestFirst(store: Store, { since = 0, until = LATEST_MS }: MessageFilter): AsyncGenerator<Entry> {
   const [from, to] = [idAt(Math.max(0, since)), idAt(Math.min(until + 1, LATEST_MS))]
   const live = store.scan({ ...messagesSince(from, to), reverse: true })[Symbol.asyncIterator]()
@@ -94,7 +94,7 @@ async function* newestFirst(store: Store, { since = 0, until = LATEST_MS }: Mess
       if (!one.done && liveId >= pastId) {
         yield [decode<Kept>(one.value[1]), 'waiting']
         one = await live.next()
-        // A message that ended between the two looks, or whose first recipients were refused.
+        // The message ended between the two reads, or some of its recipients were refused.
         if (pastId === liveId) other = await past.next()
       } else if (!other.done) {
         const record = decode<Kept>(other.value[1])
@@ -108,7 +108,7 @@ async function* newestFirst(store: Store, { since = 0, until = LATEST_MS }: Mess
   }
 }
 
-/** Of the history, the messages' own records; those of their deliveries stand beside them. */
+/** Only messages' own records: the history also holds those of deliveries. */
 async function* finishedRecords(scan: AsyncIterable<readonly [Key, Value]>) {
   for await (const entry of scan) if (readKey(entry[0]).number === 0) yield entry
 }
@@ -132,7 +132,7 @@ function matchesEnvelope({ id, from, recipients, session, ...record }: Kept, fil
   )
 }
 
-/** What was said of it: to its sender when it was refused, by next hops otherwise. */
+/** Replies about a message: to its sender when it was refused, by next hops otherwise. */
 async function repliesOf(store: Store, record: Kept, state: MessageState): Promise<readonly string[]> {
   if (record.refused) return [format(record.refused)]
   const attempts: AttemptRecord[] = [...(record.last?.attempts ?? [])]

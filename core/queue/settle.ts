@@ -1,8 +1,8 @@
 /**
- * Settling: what an attempt leaves, in one commit with the reports that it causes.
+ * Settlement: the result of an attempt, in one commit with the reports it causes.
  *
- * What must stay true: it is made only while the lease is this kernel's; after a lost lease, recipients who have the
- * message never get it again.
+ * Invariants: settling requires this kernel's lease; after a lost lease, recipients that were delivered never get the
+ * message again.
  */
 import type { Finding, Route } from '../api/hooks.ts'
 import { type AttemptRecord, type Step, withAttempt } from '../message/trace.ts'
@@ -14,24 +14,24 @@ import { type DeliveryRecord, encode, laneForDelivery, type Waiting } from './re
 import type { Job, QueueState } from './state.ts'
 import { leaseIsOurs, read } from './take.ts'
 
-/** What an attempt leaves: the recipients that still wait and until when, or none. */
+/** The result of an attempt: the recipients that still wait and until when, or none. */
 export interface Settlement {
   readonly waiting: readonly Waiting[]
   /** Ms until the next attempt. */
   readonly in: number
-  /** What the message trace gains; absent when nothing was tried. */
+  /** Addition to the message trace; absent when nothing was attempted. */
   readonly attempt?: AttemptRecord
   readonly route?: Route
   readonly state?: DeliveryRecord['state']
   readonly findings?: readonly Finding[]
-  /** What taps did in this attempt. */
+  /** Steps of taps in this attempt. */
   readonly steps?: readonly Step[]
   readonly warned?: boolean
-  /** Accepted in the same commit: two commits would lose a report in the crash between them. */
+  /** In the same commit, because a crash between two commits would lose a report. */
   readonly reports?: readonly NewMessage[]
 }
 
-/** A delivery's record changes this often under a lease at most, once for each attempt that lost its lease. */
+/** Maximum retries: the record changes under a lease once for each earlier attempt that lost its lease. */
 const SETTLE_TRIES = 10
 
 /** The delivery's record after an attempt. */
@@ -52,13 +52,13 @@ function after({ delivery }: Job, settlement: Settlement): DeliveryRecord {
   }
 }
 
-/** Writes the result of an attempt. False: the lease was lost, and only what was delivered has been noted. */
+/** Writes the result of an attempt. False: the lease was lost, and only successful deliveries were recorded. */
 export async function settle(state: QueueState, job: Job, settlement: Settlement): Promise<boolean> {
   let present = job
   try {
     for (let tries = 0; tries < SETTLE_TRIES; tries++) {
       if (await commitSettlement(state, present, settlement)) return true
-      // Another kernel's late settlement may have changed the record, and then the lease is still ours.
+      // Another kernel's late settlement may have changed the record while this kernel still holds the lease.
       const found = await read(state, job.record.id, job.key)
       if (!found || Buffer.compare(found.value, present.value) === 0) break
       present = { ...job, ...found }
@@ -70,7 +70,7 @@ export async function settle(state: QueueState, job: Job, settlement: Settlement
   return false
 }
 
-/** One try at the commit: false when the lease or the delivery's record is no longer what the job says. */
+/** Tries the commit once. False: the lease or the delivery's record has changed. */
 async function commitSettlement(state: QueueState, job: Job, settlement: Settlement): Promise<boolean> {
   const next = after(job, settlement)
   const finished = next.recipients.length === 0
@@ -88,7 +88,7 @@ async function commitSettlement(state: QueueState, job: Job, settlement: Settlem
   return true
 }
 
-/** The lease was lost: recipients who have the message must nevertheless not get it again. */
+/** After a lost lease: recipients that were delivered must not get the message again. */
 async function settleLate(state: QueueState, job: Job, { attempt }: Settlement): Promise<void> {
   const had = new Set(
     (attempt?.fates ?? []).filter(({ status }) => status === 'delivered').map(({ address }) => address),

@@ -1,7 +1,7 @@
 /**
- * What the parts of the shared queue have in common: their dependencies, and the little that one kernel remembers.
+ * What the parts of the shared queue share: dependencies and a small cache.
  *
- * What must stay true: memory holds nothing that the store does not know better; all of it may be forgotten.
+ * Invariants: memory holds nothing that is not in the store; all of it may be dropped.
  */
 import type { Clock } from '../api/clock.ts'
 import type { Emit } from '../runtime/log.ts'
@@ -13,13 +13,13 @@ export interface QueueDeps {
   readonly store: Store
   readonly clock: Clock
   readonly emit: Emit
-  /** Removes a body that a message has let go of, if it was the last to need it. */
+  /** Removes a body that a message has released, if it has no holder left. */
   readonly release: ReleaseFreed
-  /** Ms for which finished messages are remembered; 0 keeps nothing. */
+  /** How long finished messages stay in the history, in ms; 0 keeps none. */
   readonly historyMs: number
 }
 
-/** A delivery that has been taken. */
+/** A delivery that this kernel has taken. */
 export interface Job {
   readonly number: number
   readonly key: Key
@@ -27,21 +27,21 @@ export interface Job {
   lease: Lease
   readonly record: MessageRecord
   readonly delivery: DeliveryRecord
-  /** The delivery's record as it was read. */
+  /** The delivery's record as read. */
   readonly value: Value
 }
 
-/** Messages kept in memory between being accepted and being delivered. */
+/** Maximum messages cached between acceptance and delivery. */
 const FRESH = 1000
 
 export interface QueueState extends QueueDeps {
-  /** Taken by this kernel and not settled yet. */
+  /** Taken by this kernel and not yet settled. */
   readonly active: Set<Job>
-  /** Messages just accepted with one delivery, which usually follows at once. Their records never change. */
+  /** Messages just accepted with a single delivery, which usually follows at once. Their records are immutable. */
   readonly fresh: Map<string, MessageRecord>
 }
 
-/** Another kernel may deliver it, so the oldest is dropped when there are too many. */
+/** Another kernel may deliver the message, so entries may stay; the oldest is evicted. */
 export function remember({ fresh }: QueueState, record: MessageRecord): void {
   if (fresh.size >= FRESH) fresh.delete(fresh.keys().next().value as string)
   fresh.set(record.id, record)

@@ -1,8 +1,8 @@
 /**
- * The sweeper: removes what time and crashes have left behind.
+ * The sweeper: removes expired records and what crashes left behind.
  *
- * What must stay true: it removes a body only when no message and nobody else holds it, and only when it is older than
- * any acceptance could take; it can be stopped at any moment and loses nothing by that.
+ * Invariants: it removes a body only when no message or holder references it and it is older than any acceptance could
+ * take; it can be stopped at any moment without loss.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -28,7 +28,7 @@ export interface SweepDeps {
   readonly clock: Clock
   readonly queue: SharedQueue
   readonly release: ReleaseFreed
-  /** Ms for which finished messages are remembered. */
+  /** How long finished messages stay in the history, in ms. */
   readonly historyMs: number
 }
 
@@ -39,17 +39,17 @@ export interface Swept {
 }
 
 const DAY_MS = 86_400_000
-/** A `once` key is remembered for so long. */
+/** Lifetime of a `once` key. */
 const ONCE_MS = 7 * DAY_MS
 /** Records removed in one commit. */
 const BATCH = 500
-/** Most bodies that one sweep looks at. */
+/** Maximum bodies that one sweep checks. */
 const SWEPT = 10_000
 
 export type Sweep = ReturnType<typeof createSweep>
 
 export function createSweep({ store, clock, queue, release, historyMs }: SweepDeps) {
-  /** Removes what a crash or time has left: history past its time, `once` keys, messages without deliveries, bodies nobody holds. */
+  /** Removes expired history and `once` keys, messages without deliveries, and unreferenced bodies. */
   return async function sweep(signal: AbortSignal): Promise<Swept> {
     const day = clock.now() - DAY_MS
     const history = await removeRange(historyBefore(idAt(clock.now() - historyMs)), signal)
@@ -60,7 +60,7 @@ export function createSweep({ store, clock, queue, release, historyMs }: SweepDe
     return { history, messages, blobs }
   }
 
-  /** Bodies that somebody let go of just before a crash. */
+  /** Checks bodies that were released just before a crash. */
   async function sweepFreed(signal: AbortSignal): Promise<void> {
     for await (const [at] of store.scan(allFreed)) {
       if (signal.aborted) return
@@ -69,7 +69,7 @@ export function createSweep({ store, clock, queue, release, historyMs }: SweepDe
     }
   }
 
-  /** Bodies older than a day that neither a message nor anybody else holds: what a crash left between body and record. */
+  /** Removes unreferenced bodies older than a day, which a crash left between body and record. */
   async function sweepBlobs(before: number, signal: AbortSignal): Promise<number> {
     const idle = new Set<string>()
     for await (const { id, since } of store.blobs.list()) {

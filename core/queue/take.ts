@@ -1,8 +1,8 @@
 /**
- * Taking what is due, with a lease and the records of the delivery and its message.
+ * Takes due deliveries: the lease and the records of the delivery and its message.
  *
- * What must stay true: a delivery's record is read from the store after its lease was taken, never from memory; what
- * cannot be read now does not keep back what was taken with it.
+ * Invariants: a delivery's record is read from the store after its lease is taken, never from memory; an unreadable
+ * delivery does not hold back the others of its batch.
  */
 import type { Check, Key, Lease, Value } from '../store/store.ts'
 import { type DeliveryRecord, decode, type MessageRecord, messageKey, readKey } from './records.ts'
@@ -21,7 +21,7 @@ export async function take(state: QueueState, lane: string, limit: number, lease
       const job = await load(state, lane, lease)
       if (job) jobs.push(job)
     } catch (cause) {
-      // It is due again when the lease ends; those that were read must not wait with it.
+      // It becomes due again when its lease ends; the others of the batch must not wait for it.
       state.emit('store.failing', { message: readKey(lease.key).id, cause })
     }
   }
@@ -42,7 +42,7 @@ async function load(state: QueueState, lane: string, lease: Lease): Promise<Job 
   return job
 }
 
-/** A delivery's records; undefined when one of them has gone. */
+/** The records of a delivery; undefined when one of them is gone. */
 export async function read(
   { store, fresh }: QueueState,
   id: string,
@@ -55,7 +55,7 @@ export async function read(
   return { record, delivery: decode<DeliveryRecord>(value), value }
 }
 
-/** Extends a job's lease. False: it is no longer held. */
+/** Extends the lease of a job. False: it is no longer held. */
 export async function renew({ store }: QueueState, job: Job, leaseMs: number): Promise<boolean> {
   const lease = await store.renew(job.lane, job.lease, leaseMs)
   if (lease) job.lease = lease
