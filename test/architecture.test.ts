@@ -4,7 +4,6 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 import { circlesOf, type FunctionShape, shapesOf } from './support/structure.ts'
-import { EXCEPTIONS } from './support/structure-exceptions.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -284,36 +283,28 @@ test('the arrows between the rooms of core are those of the table', () => {
 /** Lines of a file, lines of a function, named functions inside one. */
 const MOST = { file: 350, function: 80, inner: 6 }
 
-/** Compares what is too large with the exceptions: nothing new may come, and what has been put right leaves the list. */
-function onlyExceptions(found: readonly string[], excepted: readonly string[], rule: string): void {
-  const fresh = found.filter((one) => !excepted.includes(one))
-  const stale = excepted.filter((one) => !found.includes(one))
-  assert.deepEqual(fresh, [], `${rule}: divide these`)
-  assert.deepEqual(stale, [], `${rule}: these keep to it now, remove them from test/support/structure-exceptions.ts`)
-}
-
 test('files and functions are short, factories hold few functions, and modules hold no state', () => {
   const shapes = shapesOf(['core/**/*.ts', 'plugins/**/*.ts'])
   const functionsWith = (isTooLarge: (one: FunctionShape) => boolean) =>
     shapes.flatMap(({ file, functions }) => functions.filter(isTooLarge).map(({ name }) => `${file} ${name}`))
-  onlyExceptions(
+  assert.deepEqual(
     shapes.filter(({ lines }) => lines > MOST.file).map(({ file }) => file),
-    EXCEPTIONS.files,
+    [],
     `a file has at most ${MOST.file} lines`,
   )
-  onlyExceptions(
+  assert.deepEqual(
     functionsWith(({ lines }) => lines > MOST.function),
-    EXCEPTIONS.functions,
+    [],
     `a function has at most ${MOST.function} lines`,
   )
-  onlyExceptions(
+  assert.deepEqual(
     functionsWith(({ inner }) => inner > MOST.inner),
-    EXCEPTIONS.factories,
+    [],
     `a function holds at most ${MOST.inner} others`,
   )
-  onlyExceptions(
+  assert.deepEqual(
     shapes.flatMap(({ file, mutable }) => mutable.map((name) => `${file} ${name}`)),
-    EXCEPTIONS.mutable,
+    [],
     'a module holds no mutable state',
   )
 })

@@ -3,7 +3,7 @@
  *
  * What must stay true: "has none" and "could not be asked" stay two answers.
  */
-import { type Dns, hostNameOf, isLoopback } from 'iems'
+import { type Clock, type Dns, hostNameOf, isLoopback } from 'iems'
 
 /** Undefined when nothing is to be asked. The promise never rejects: null is no name, undefined is not known. */
 export type NameOf = (address: string) => Promise<string | null | undefined> | undefined
@@ -16,4 +16,26 @@ async function lookUp(dns: Dns, address: string): Promise<string | null | undefi
   const found = await hostNameOf(dns, address)
   if (found.kind === 'unavailable') return undefined
   return found.kind === 'confirmed' ? found.name : null
+}
+
+/**
+ * Looks a client's name up and gives it to `learned`. Settles when it is known or the time for it is over, and at once
+ * for a client that need not wait; the name may come later.
+ */
+export async function learnName(
+  given: { readonly nameOf: NameOf; readonly clock: Clock; readonly options: { readonly clientNameTimeout: number } },
+  remote: { readonly address: string; readonly name?: string | null },
+  isTrusted: boolean,
+  learned: (name: string | null) => void,
+): Promise<void> {
+  const asked = remote.name === undefined ? given.nameOf(remote.address) : undefined
+  if (!asked) return
+  const learnt = asked.then((name) => name !== undefined && learned(name))
+  if (isTrusted) return
+  let cancel = () => {}
+  const late = new Promise<void>((resolve) => {
+    cancel = given.clock.after(given.options.clientNameTimeout, resolve)
+  })
+  await Promise.race([learnt, late])
+  cancel()
 }

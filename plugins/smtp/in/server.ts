@@ -1,6 +1,6 @@
 /**
  * smtp-server, bent to our needs: the only file that knows it. Its classes give us the socket's life and the TLS
- * upgrade; ours put in the parser of input.ts, corked replies, deadlines, and the conversation of session.ts.
+ * upgrade; ours put in the parser of input.ts, corked replies, the deadlines of deadlines.ts and the session of session.ts.
  *
  * What must stay true: what was pipelined after STARTTLS is thrown away; a client that is gone leaves nothing behind; we
  * may keep a client waiting, but no client keeps us waiting without a deadline. The overrides lean on internals: the
@@ -14,20 +14,19 @@ import {
   type ConnectionLimits,
   inNetworks,
   type Reply,
-  receiveProxyHeader,
   tlsInfo,
   tlsServerOptions,
 } from 'iems'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import { receiveProxied, turnAway } from './admission.ts'
 import type { Sink } from './content.ts'
+import { Deadlines } from './deadlines.ts'
 import { Input, type Listener } from './input.ts'
-import { END, line, type ReplyText } from './replies.ts'
-import { type Client, type Connection, type ListenerContext, SmtpSession } from './session.ts'
-
-/** How long a client's content may come slower than `timeouts.dataRate`. */
-const RATE_GRACE_MS = 60_000
+import type { Client, Connection, ListenerContext } from './listener-context.ts'
+import { END, type ReplyText } from './replies.ts'
+import { SmtpSession } from './session.ts'
 
 /** Only passes on: the parsing is ours. */
 class IemsSmtpStream extends SMTPStream {
@@ -52,19 +51,15 @@ class IemsSmtpStream extends SMTPStream {
 
 class IemsSmtpConnection extends SMTPConnection implements Connection, Listener {
   declare readonly _server: IemsSmtpServer
-  readonly #opened: number
+  readonly #deadlines: Deadlines
   #conversation: SmtpSession | undefined
   #out = ''
   /** The TLS socket while its handshake runs: destroying the one below it would crash Node. */
   #handshaking: Socket | undefined
-  #waitingFor: 'command' | 'content' | 'us' = 'us'
-  #since = 0
-  #contentSince = 0
-  #contentFrom = 0
 
   constructor(server: IemsSmtpServer, socket: Socket, options: SMTPConnectionOptions) {
     super(server, socket, options)
-    this.#opened = server.parts.clock.now()
+    this.#deadlines = new Deadlines(server.parts.options.timeouts, server.parts.clock)
   }
 
   // --- called by the server ---
@@ -83,23 +78,12 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     top.destroy()
   }
 
-  /** Ends the session when the client has had its time. What we take ourselves does not count. */
+  /** Ends the session when the client has had its time. */
   expire(now: number): void {
-    const { timeouts } = this._server.parts.options
-    const waited = now - this.#since
-    if (this._closing) {
-      // He has been told all, and keeps the connection.
-      if (waited > timeouts.handshake) this.cut()
-      return
-    }
-    if (this.#waitingFor === 'us') return
-    if (this.#waitingFor === 'content') {
-      const took = now - this.#contentSince
-      const octets = (this.#input?.received ?? 0) - this.#contentFrom
-      const isSlow = took > RATE_GRACE_MS && (octets * 1000) / took < timeouts.dataRate
-      if (isSlow || waited > timeouts.command || took > timeouts.data) this.#conversation?.end(END.dataTimeout)
-    } else if (waited > timeouts.command) this.#conversation?.end(END.commandTimeout)
-    else if (now - this.#opened > timeouts.session) this.#conversation?.end(END.sessionTimeout)
+    if (!this._closing) {
+      const reply = this.#deadlines.expired(now, this.#input?.received ?? 0)
+      if (reply) this.#conversation?.end(reply)
+    } else if (this.#deadlines.isCloseOverdue(now)) this.cut()
   }
 
   // --- overrides ---
@@ -122,7 +106,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   override close() {
     if (this.#handshaking) return this.cut()
     this.#flush()
-    this.#since = this._server.parts.clock.now()
+    this.#deadlines.closing()
     super.close()
     this.#input?.shut()
   }
@@ -141,15 +125,13 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   }
 
   async receive(sink: Sink): Promise<void> {
-    this.#wait('us')
-    this.#contentSince = this.#since
-    this.#contentFrom = this.#input?.received ?? 0
+    this.#deadlines.content(this.#input?.received ?? 0)
     await this.#input?.receive(sink)
   }
 
   startTls(): void {
     this.#flush()
-    this.#wait('command')
+    this.#deadlines.wait('command')
     const plain = this.#input
     this.upgrade(
       () => undefined,
@@ -162,23 +144,22 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   // --- Listener ---
 
   line(text: string): void | Promise<void> {
-    this.#waitingFor = 'us'
+    this.#deadlines.working()
     return this.#conversation?.line(text)
   }
 
   reject(reply: Reply): void | Promise<void> {
-    this.#waitingFor = 'us'
+    this.#deadlines.working()
     return this.#conversation?.reject(reply)
   }
 
   busy(): void {
-    this.#wait('us')
+    this.#deadlines.wait('us')
   }
 
   idle(waitingFor: 'command' | 'content'): void | Promise<void> {
     this.#flush()
-    // A part of a line gives no more time for the line; a part of the content does.
-    if (waitingFor !== this.#waitingFor || waitingFor === 'content') this.#wait(waitingFor)
+    this.#deadlines.idle(waitingFor)
     // Who does not read our replies gets no more of them.
     if (this._socket.writableNeedDrain) return new Promise((resolve) => this._socket.once('drain', resolve))
     return undefined
@@ -189,13 +170,6 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   /** Undefined once the connection is gone. */
   get #input(): Input | undefined {
     return this._parser ? (this._parser as IemsSmtpStream).input : undefined
-  }
-
-  #wait(waitingFor: 'command' | 'content' | 'us'): void {
-    const now = this._server.parts.clock.now()
-    if (this.#waitingFor === 'us') this.#contentSince += now - this.#since
-    this.#waitingFor = waitingFor
-    this.#since = now
   }
 
   #flush(): void {
@@ -334,26 +308,14 @@ export class IemsSmtpServer extends SMTPServer {
     socket.on('error', (cause) => log.debug('connection failed', { cause }))
     const cancel = clock.after(options.timeouts.handshake, () => this._pendingSockets.get(socket)?.destroy())
     try {
-      const given = isProxied ? await this.#proxied(socket) : {}
+      const given = isProxied ? await receiveProxied(socket) : {}
+      if (!given) log.info('no valid PROXY header', { proxy: socket.remoteAddress })
       const top = given && this.options.secure ? await this.#handshake(socket) : socket
       if (given && top && !top.destroyed && !this.#isStopping) this.connect(top, given)
       else (top ?? socket).destroy()
     } finally {
       cancel()
       this._pendingSockets.delete(socket)
-    }
-  }
-
-  async #proxied(socket: Socket): Promise<SMTPConnectionOptions | undefined> {
-    const header = await receiveProxyHeader(socket)
-    if (!header) {
-      this.parts.log.info('no valid PROXY header', { proxy: socket.remoteAddress })
-      return undefined
-    }
-    const { from, to } = header
-    return {
-      ...(from ? { remoteAddress: from.address, remotePort: from.port } : {}),
-      ...(to ? { localAddress: to.address, localPort: to.port } : {}),
     }
   }
 
@@ -383,11 +345,4 @@ export class IemsSmtpServer extends SMTPServer {
       for (const connection of this.#live) connection.expire(now)
     })
   }
-}
-
-/** Hangs up on a client that gets no session. */
-function turnAway(socket: Socket, reply: Reply): void {
-  socket.on('error', () => socket.destroy())
-  socket.write(`${line(reply)}\r\n`)
-  socket.destroySoon()
 }

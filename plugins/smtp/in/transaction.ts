@@ -5,8 +5,9 @@
  * octets that were announced are always read to their end, so that none of them is ever taken for a command; content
  * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
  */
-import { accept, type Refusal, type Reply, type ServerSession } from 'iems'
+import { accept, type Reply, type ServerSession } from 'iems'
 import { hasDomain, isAscii, type Path, readLenientPath, readPath } from './addresses.ts'
+import type { Ask } from './ask.ts'
 import { Content, countedSink, dottedSink, type Sink } from './content.ts'
 import type { Options } from './options.ts'
 import { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
@@ -25,7 +26,7 @@ export interface TransactionDeps {
   readonly wire: ContentWire
   readonly open: ServerSession
   /** Asks the kernel; a fault is a refusal. */
-  ask<T>(call: () => Promise<T>): Promise<T | Refusal>
+  readonly ask: Ask
 }
 
 /** Content on its way to the kernel. */
