@@ -18,6 +18,8 @@ import { openDelivery, unreadable } from './open-delivery.ts'
 /** Ms until a delivery is looked at again that `dispatch` could not decide about. */
 const UNDECIDED_MS = 300_000
 
+const CLOSED = defer(451, '4.4.1', 'Waits until the delivery window of the next hop opens')
+
 export interface AttemptResult {
   readonly delivery: Delivery
   readonly outcomes: readonly Outcome[]
@@ -42,6 +44,12 @@ export async function attempt(deps: DelivererDeps, job: Job, signal: AbortSignal
   if (giveUp !== undefined) {
     const reply = typeof giveUp === 'string' ? refuse(550, '5.7.1', giveUp).reply : giveUp
     return { delivery, outcomes: all('failed', reply), counts: true, change: {} }
+  }
+  const opens = deps.online.admit(nexthop, job.record.size)
+  if (opens !== undefined) {
+    const { reply } = CLOSED
+    const disposition: Disposition = { kind: 'postpone', until: new Date(opens), reply }
+    return { delivery, outcomes: all('deferred', reply), counts: false, disposition, change: {} }
   }
   const trace = traceOf(deps, job, delivery)
   const disposition = await dispatch(deps, delivery, trace)

@@ -8,6 +8,7 @@ import type { Signals } from '../runtime/signals.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
 import type { Rest } from './backoff.ts'
+import type { OnlineWindows } from './online.ts'
 import type { EvaluateOutcomes } from './outcomes.ts'
 
 export interface DeliverySettings {
@@ -24,6 +25,8 @@ export interface DelivererDeps {
   /** Next hops that just could not be reached: a hint, not a record. */
   readonly resting: Map<string, Rest>
   readonly settings: DeliverySettings
+  /** When next hops may be reached. */
+  readonly online: OnlineWindows
   readonly deliver: (delivery: Delivery, ctx: DeliverContext) => Promise<readonly Outcome[]>
   readonly store: Store
   readonly queue: SharedQueue

@@ -54,6 +54,8 @@ export interface LanesDeps {
   readonly perNextHop: number
   /** Ms between two deliveries to one next hop; 0 for no limit. */
   readonly gapMs: number
+  /** Whether a next hop gets nothing while anything of a higher priority is ready for it. */
+  readonly isOrdered: (nexthop: string) => boolean
 }
 
 export class Lanes {
@@ -118,12 +120,23 @@ export class Lanes {
     }
   }
 
+  /** Takes the first ready lane of a priority; of a next hop that is served in order, its most urgent lane instead. */
+  #first(priority: Priority): Lane | undefined {
+    const [lane] = this.#ready[priority]
+    if (!lane || !this.#deps.isOrdered(lane.nexthop)) return this.#ready[priority].shift()
+    for (const higher of ORDER.slice(0, ORDER.indexOf(priority))) {
+      const at = this.#ready[higher].findIndex(({ hop }) => hop === lane.hop)
+      if (at >= 0) return this.#ready[higher].splice(at, 1)[0]
+    }
+    return this.#ready[priority].shift()
+  }
+
   /** The next lane that is due and has room, and how many deliveries it may take. */
   next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
     this.#promote()
     const first = PRIORITY_SLOTS[this.#turn++ % PRIORITY_SLOTS.length] as Priority
     for (const priority of [first, ...ORDER]) {
-      for (let lane = this.#ready[priority].shift(); lane; lane = this.#ready[priority].shift()) {
+      for (let lane = this.#first(priority); lane; lane = this.#first(priority)) {
         lane.queued = false
         const { hop } = lane
         const room = this.#deps.perNextHop - hop.active

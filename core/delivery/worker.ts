@@ -51,18 +51,26 @@ class Worker implements Deliverer {
   #unwatch: () => void = () => {}
 
   constructor(deps: DelivererDeps) {
-    const { store, settings } = deps
+    const { store, settings, online } = deps
     this.#deps = deps
-    this.#lanes = new Lanes({ now: store.now, perNextHop: settings.perNextHop, gapMs: settings.gapMs })
+    this.#lanes = new Lanes({
+      now: store.now,
+      perNextHop: settings.perNextHop,
+      gapMs: settings.gapMs,
+      isOrdered: (nexthop) => online.has(nexthop),
+    })
   }
 
   start(): void {
-    const { store, channel, signals } = this.#deps
+    const { store, channel, signals, online } = this.#deps
     const unwatch = store.watch(`${channel}/`, (lane, at) => {
       this.#lanes.add(lane, at)
       this.#wake()
     })
-    const unsubscribe = signals.subscribe(Flushed, (flushed) => forgetRest(this.#deps, flushed))
+    const unsubscribe = signals.subscribe(Flushed, (flushed) => {
+      forgetRest(this.#deps, flushed)
+      if (flushed?.channel === channel) online.open(flushed.nexthop)
+    })
     this.#unwatch = () => {
       unwatch()
       unsubscribe()

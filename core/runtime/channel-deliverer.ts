@@ -1,5 +1,6 @@
 /** The delivery loop of one channel, put together from the configuration of the kernel and of the channel. */
 import type { PluginInstance } from '../api/plugin.ts'
+import { createOnlineMemory, OnlineWindows } from '../delivery/online.ts'
 import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
 import { Reports } from '../delivery/report-messages.ts'
 import { createDeliverer, type Deliverer } from '../delivery/worker.ts'
@@ -26,7 +27,7 @@ export function createChannelDeliverer(
   { config, store, clock, emit, hooks, signals, sharedQueue: queue, lasting }: DeliveringKernel,
   { channel, host, resolve }: DeliveringChannel,
 ): Deliverer {
-  const { retry, lease, concurrency, perNextHop, rate = 0 } = channel.placement
+  const { retry, lease, concurrency, perNextHop, rate = 0, online = {} } = channel.placement
   const { postmaster, returnSize, ...texts } = config.reports
   const { hostname } = config
   const reports = new Reports({
@@ -45,6 +46,7 @@ export function createChannelDeliverer(
   return createDeliverer({
     channel: channel.name,
     resting: lasting.of(`resting ${channel.name}`, () => new Map()),
+    online: new OnlineWindows(online, lasting.of(`online ${channel.name}`, createOnlineMemory), clock),
     settings: { concurrency, perNextHop, gapMs: rate, leaseMs: lease },
     deliver: host.parts.deliver as NonNullable<PluginInstance['deliver']>,
     store,

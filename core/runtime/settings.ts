@@ -5,7 +5,7 @@
  */
 import * as z from 'zod'
 import { network } from '../net/networks.ts'
-import { duration } from './units.ts'
+import { duration, size } from './units.ts'
 
 export const placement = z.strictObject({
   as: z
@@ -46,6 +46,25 @@ const rate = z
     )
   })
 
+/** `'02:00-03:30'`: minutes since midnight after the schema. */
+const dayWindow = z
+  .string()
+  .regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/, "must be two times of day such as '02:00-03:30'")
+  .transform((text) => {
+    const [from = 0, to = 0] = text.split('-').map((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)))
+    return { from, to }
+  })
+const dayWindows = z.union([dayWindow.transform((one) => [one]), z.array(dayWindow).min(1)])
+const onlineRule = z.union([
+  dayWindows.transform((at) => ({ at })),
+  z.strictObject({
+    at: dayWindows.describe("Times of day: '02:00-03:30', or a list of these."),
+    octets: size().optional().describe('Octets of content that one window carries at most.'),
+    time: duration().optional().describe('Time after the first delivery in a window in which others may begin.'),
+  }),
+])
+const online = z.union([onlineRule.transform((rule) => ({ '*': rule })), z.record(z.string(), onlineRule)])
+
 export const channelSettings = placement.extend({
   accepts: z
     .enum(['anyone', 'authorised'])
@@ -61,6 +80,11 @@ export const channelSettings = placement.extend({
   concurrency: z.number().int().min(1).max(10_000).default(100).describe('Deliveries at a time.'),
   perNextHop: z.number().int().min(1).max(10_000).default(20).describe('Deliveries at a time to one next hop.'),
   rate: rate.optional().describe("Most deliveries to one next hop, such as '100/min'; no limit if absent."),
+  online: online
+    .optional()
+    .describe(
+      "Delivery windows: times of day, by the server's clock, at which mail goes to next hops: '02:00-03:30', a list of these, an object with a budget ({ at, octets, time }), or one of these for each next hop ({ 'mx.example.org': …, '*': … }). Waiting mail goes when the window opens, urgent mail first. A flush or ETRN opens a next hop for 15 minutes. Default: always.",
+    ),
   retry: retry.prefault({}).describe('Times of further attempts after a temporary failure.'),
   lease: duration()
     .prefault('10 min')
