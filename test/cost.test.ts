@@ -17,7 +17,7 @@ const [LEAST, MOST] = [500, 32_000]
 const TOO_SMALL_MS = 8
 /** The cost of twice the input: 2 by linear time, 4 by the square. */
 const MAX_RATIO = 3
-const TRIES = 5
+const TRIES = 8
 /** Words of a reader that are combined. */
 const WORDS = 7
 
