@@ -1,8 +1,8 @@
 /**
- * Whether a client is who it says: the question to the `auth` hook, and what is around it for every protocol.
+ * Authenticates a client for every protocol: runs the `auth` hook with throttling, SCRAM and logging around it.
  *
- * What must stay true: a fault is "later", never yes and never a lasting no; nobody and a wrong password are the same
- * answer; each attempt that was wrong is counted, whatever it was made with.
+ * Invariants: a fault is a temporary failure, never success or a permanent one; an unknown user and a wrong password
+ * get the same answer; every failed attempt counts, whatever its mechanism.
  */
 import { randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
@@ -21,7 +21,7 @@ export interface LoginDeps {
   readonly hooks: Hooks
   readonly emit: Emit
   readonly attempts: Attempts
-  /** Of this server, the same for ever: what verifiers of nobody are made of. */
+  /** Per-server secret from which fake SCRAM verifiers for unknown users are derived. Never rotated. */
   readonly secret: () => Promise<Uint8Array>
 }
 
@@ -29,21 +29,21 @@ const WRONG = refuse(535, '5.7.8', 'Authentication credentials invalid')
 const FAULT = defer(454, '4.7.0', 'Temporary authentication failure')
 const TOO_MANY = defer(454, '4.7.0', 'Too many failed logins, try again later')
 
-/** What the client shows, where it shows the same again. */
+/** The secret that the client presents, for mechanisms where a repeated attempt presents the same. */
 function shownOf(credentials: Credentials): string | undefined {
   if (credentials.kind === 'password') return credentials.password
   return credentials.kind === 'bearer' ? credentials.token : undefined
 }
 
-/** The client as it is at this attempt. */
+/** The client at the time of this attempt. */
 export interface AuthenticatingClient {
   readonly session: Session
   readonly run: HookRun
-  /** Told of every refusal. */
+  /** Called for every refusal. */
   denied(refusal: Refusal, claim: Claim): void
 }
 
-/** Whom a client claims to be, and whom it wants to act as, where it says so. */
+/** The user name that a client claims, and the one it wants to act as, if known. */
 export interface Claim {
   readonly username?: string | undefined
   readonly authzid?: string | undefined
@@ -63,7 +63,7 @@ export class Authenticator implements Authenticate {
   }
 
   #faulty(cause: unknown, hook: 'auth' | 'authorize' = 'auth'): Refusal {
-    // A fault of a plugin has been told already.
+    // A plugin's fault has been logged already.
     if (!(cause instanceof IemsError))
       this.#deps.emit('kernel.fault', { hook, session: this.#client.session.id, cause })
     return FAULT
@@ -99,15 +99,15 @@ export class Authenticator implements Authenticate {
 
   async judge(credentials: WholeCredentials, asked?: string): Promise<Identity | Refusal> {
     const username = 'username' in credentials ? credentials.username : undefined
-    // A token names its owner itself; the name beside it is the authorization identity (RFC 7628 section 3.1).
+    // A token identifies its owner; the name beside it is the authorization identity (RFC 7628 section 3.1).
     const authzid = asked ?? (credentials.kind === 'bearer' ? username : undefined)
     const turn = await this.#admit(credentials, username)
     const answer = turn ? ((await this.#ask(credentials, turn)) ?? WRONG) : TOO_MANY
-    // A verifier says nothing of a password.
+    // A verifier is no answer to a password.
     return this.#concluded(turn, answer.kind === 'verifier' ? WRONG : answer, { username, authzid })
   }
 
-  /** The identity in which a client acts: its own, or the one that the plugins grant. */
+  /** The identity that the client acts as: its own, or the one that plugins grant. */
   async #actAs(identity: Identity, username: string): Promise<Identity | Refusal> {
     if (username === identity.user) return identity
     try {
@@ -137,13 +137,13 @@ export class Authenticator implements Authenticate {
   async #verifierFor(credentials: Extract<Credentials, { kind: 'scram' }>, turn: LoginAdmission) {
     const answer = await this.#ask(credentials, turn)
     if (answer?.kind === 'refuse' && answer.reply.code < 500) return answer
-    // A lasting no would tell that he is known.
+    // A permanent refusal would reveal that the user exists.
     const known = answer?.kind === 'verifier' ? answer : undefined
     const { mechanism, username } = credentials
     return { known, verifier: known ?? verifierOfNobody(await this.#deps.secret(), mechanism, username) }
   }
 
-  /** By what a SCRAM proof is checked; `conclude` says what came of it. */
+  /** Returns the verifier of a SCRAM proof; `conclude` takes the result. */
   async begin(username: string, mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256', authzid?: string) {
     const credentials = { kind: 'scram', username, mechanism } as const
     const turn = await this.#admit(credentials, username)
@@ -162,7 +162,7 @@ export class Authenticator implements Authenticate {
 
 const SECRET = key('s', 'sasl')
 
-/** A secret that is kept with everything else, made when it is first needed. */
+/** Reads a secret from the store, generated on first use. */
 export function createSecret(store: Store): () => Promise<Uint8Array> {
   let secret: Promise<Uint8Array> | undefined
   async function find(): Promise<Uint8Array> {

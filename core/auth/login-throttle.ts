@@ -1,60 +1,61 @@
 /**
- * Makes guessing slow: who fails to log in waits, longer each time; the same for every protocol.
+ * Slows password guessing: clients that fail to log in wait, exponentially longer, across all protocols.
  *
- * Failures are counted for the address they come from (with IPv6 for its /64 and its /48), and for the name they are about. An address that fails too often
- * waits before it is heard again; a wrong answer about a name that is being guessed at takes longer. What must stay true:
- * the right password from another address, or from one where it was right before, waits for nobody's failures; nothing
- * here knows whether a name exists; memory and waits are bounded, and when they are used up the answer is "later".
+ * Failures count for the client's address (for IPv6 its /64 and /48) and for the user name. After too many failures
+ * from an address, its next attempt waits; replies to wrong passwords for an attacked name are delayed. Invariants: a
+ * correct password from another address, or from one that succeeded before, is never delayed by other clients'
+ * failures; nothing here knows whether a name exists; memory and waits are bounded, and beyond the bounds the answer is
+ * a temporary failure.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../api/clock.ts'
 import { Proven, type ProvenClient, type ProvenState } from './proven.ts'
 
 export interface AttemptLimits {
-  /** Failures without a wait. */
+  /** Failures that cause no delay. */
   readonly free: number
-  /** The first wait and the longest, in ms; each is twice the one before. */
+  /** Initial and maximum delay in ms; each is twice the one before. */
   readonly delay: number
   readonly longest: number
-  /** After so many ms without a failure all is forgotten. */
+  /** Ms without a failure after which the count is reset. */
   readonly forget: number
-  /** Addresses, and as many names, that are remembered. */
+  /** Maximum addresses, and maximum names, in memory. */
   readonly remembered: number
 }
 
 export interface Attempt {
   readonly address: string
-  /** From an address that speaks for many: its failures are not its own. */
+  /** The address speaks for many clients, so failures are not counted against it. */
   readonly trusted: boolean
-  /** Absent when the credentials name nobody. */
+  /** Absent when the credentials contain no name. */
   readonly username: string | undefined
-  /** What is shown, if it is known: who shows the same wrong password again is not guessing. */
+  /** The presented secret, if known: a client that repeats the same wrong password is not guessing. */
   readonly shown?: string
 }
 
-/** One attempt that may be made now. */
+/** An admitted attempt. */
 export interface LoginAdmission {
-  /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
+  /** 0: this name has logged in from this network before; 1: either the name or the network has; 2: neither. */
   readonly rank: 0 | 1 | 2
   /** Never rejects. */
   succeeded(): Promise<void>
-  /** Resolves when the client may hear of it. */
+  /** Resolves when the client may get the reply. */
   failed(): Promise<void>
 }
 
 export interface Attempts {
-  /** Waits until the attempt may be made; undefined when it may not be made soon. */
+  /** Waits until the attempt is admitted; undefined when it cannot be admitted soon. */
   begin(attempt: Attempt): Promise<LoginAdmission | undefined>
-  /** Nobody waits any longer. */
+  /** Ends all waits. */
   close(): void
 }
 
 interface Failures {
   count: number
   last: number
-  /** Nothing is heard before. */
+  /** No attempt is admitted before this time. */
   until: number
-  /** The last few things shown that were wrong. */
+  /** The last wrong secrets. */
   wrong: string[]
 }
 
@@ -64,16 +65,16 @@ interface Counted {
 }
 
 interface Client {
-  /** The networks it belongs to, the smallest first: each of them is counted. */
+  /** The networks of the client, smallest first; each is counted. */
   readonly networks: readonly [string, ...string[]]
   readonly name: string | undefined
 }
 
-/** Attempts that wait at a time. */
+/** Maximum concurrently waiting attempts. */
 const WAITING = 1000
 const WRONG = 4
 
-/** Who failed and who did not; it outlives a reload. */
+/** Counted failures and successes; they outlive a reload. */
 export interface AttemptState {
   readonly addresses: Map<string, Failures>
   readonly names: Map<string, Failures>
@@ -88,7 +89,7 @@ export const createAttemptState = (): AttemptState => ({
   secret: randomBytes(32),
 })
 
-/** `proven`: where logins have succeeded; by default, as far as this process knows. */
+/** `proven`: where logins have succeeded; default: in this process's memory. */
 export class LoginThrottle implements Attempts {
   readonly #clock: Clock
   readonly #limits: AttemptLimits
@@ -114,12 +115,12 @@ export class LoginThrottle implements Attempts {
     this.#proven = proven
   }
 
-  /** Names may be long, and passwords are not to be kept. */
+  /** A keyed hash, because names may be long and passwords must not be stored. */
   #markOf(text: string): string {
     return createHmac('sha256', this.#state.secret).update(text).digest('base64')
   }
 
-  /** Kept in the order of use; the longest unused go first. */
+  /** A map in order of use; the least recently used entry is evicted. */
   #keep<T>(map: Map<string, T>, name: string, value: T): void {
     map.delete(name)
     map.set(name, value)
@@ -138,7 +139,7 @@ export class LoginThrottle implements Attempts {
       : Math.min(this.#limits.longest, this.#limits.delay * 2 ** (count - this.#limits.free - 1))
   }
 
-  /** How long who fails so often has to wait. */
+  /** Counts a failure and returns the resulting delay. */
   #count(map: Map<string, Failures>, name: string, { failures, isNew }: Counted): number {
     if (isNew) failures.count++
     failures.last = this.#clock.now()
@@ -161,7 +162,7 @@ export class LoginThrottle implements Attempts {
     })
   }
 
-  /** The turns of a network come one after the other; undefined when there are too many before. */
+  /** The delay of a network's next attempt, which are admitted one after the other; undefined when too many wait. */
   #waitOf(networks: readonly string[]): number | undefined {
     const now = this.#clock.now()
     let start = now
@@ -174,7 +175,7 @@ export class LoginThrottle implements Attempts {
     return start - now
   }
 
-  /** Counts a failure; answers how long the client waits until it hears of it. */
+  /** Counts a failure and returns the delay of the client's reply. */
   #failed({ networks, name }: Client, { trusted, shown }: Attempt): number {
     const [network] = networks
     const from = this.#failuresOf(this.#state.addresses, network)
@@ -222,8 +223,8 @@ export class LoginThrottle implements Attempts {
 }
 
 /**
- * Whose an address is: a host with IPv6 has all of its /64, and a customer of a provider usually has the /48 around it.
- * An IPv4 address in IPv6 form is the IPv4 address.
+ * The networks that an address belongs to: an IPv6 host owns its /64, and a provider's customer usually the /48 around
+ * it. IPv4-mapped addresses count as IPv4.
  */
 function networksOf(address: string): readonly [string, ...string[]] {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]

@@ -1,31 +1,31 @@
 /**
- * Where logins have succeeded: names, networks and pairs of them, which are served first when passwords are being guessed.
+ * Names, networks and pairs of them from which logins have succeeded; they go first while passwords are being guessed.
  *
- * Invariants: a record is a keyed hash, so neither a name nor an address can be read from the store; it decays when it is
- * not renewed; a failure from a network takes its records away; memory and store are bounded. All kernels on a store share
- * the records, and each looks again after LOOK_MS. A store that fails means "not proven", never an error for the client.
+ * Invariants: a record is a keyed hash, so neither a name nor an address can be read from the store; it expires unless
+ * renewed; a failure from a network removes its records; memory and store are bounded. All kernels on a store share the
+ * records and read them again after LOOK_MS. A store failure means "not proven", never an error for the client.
  */
 import { createHmac } from 'node:crypto'
 import type { Clock } from '../api/clock.ts'
 import { below, key } from '../store/keys.ts'
 import type { Key, Op, Store } from '../store/store.ts'
 
-/** Not renewed for so long, it counts no more. */
+/** Lifetime of a record that is not renewed. */
 const KEEP_MS = 30 * 86_400_000
-/** A success is written again only after so long. */
+/** Minimum time between two writes of the same success. */
 const RENEW_MS = 86_400_000
-/** What another kernel may have changed is looked at again. */
+/** Lifetime of a cached record, which another kernel may change. */
 const LOOK_MS = 600_000
-/** Records that a sweep leaves, the newest. */
+/** Maximum records that a sweep leaves; it removes the oldest. */
 const MAX_RECORDS = 100_000
 const BATCH = 500
 
 const ALL = ['auth', 'proven'] as const
 
 interface Known {
-  /** When the login succeeded, ms since 1970. */
+  /** Time of the login, ms since 1970. */
   readonly at: number
-  /** When the store was asked. */
+  /** Time of the read from the store. */
   readonly read: number
 }
 export type ProvenState = Map<string, Known>
@@ -33,14 +33,14 @@ export type ProvenState = Map<string, Known>
 export interface ProvenDeps {
   readonly clock: Clock
   readonly known: ProvenState
-  /** Entries in memory. */
+  /** Maximum entries in memory. */
   readonly remembered: number
   readonly secret: () => Promise<Uint8Array>
-  /** Absent: what is known ends with the process. */
+  /** Without a store, records end with the process. */
   readonly store?: Store
 }
 
-/** Who tries to log in: the network, and the name if there is one. */
+/** A client that tries to log in: its network, and its name if it gave one. */
 export interface ProvenClient {
   readonly network: string
   readonly name: string | undefined
@@ -59,7 +59,7 @@ export class Proven {
     this.#deps = deps
   }
 
-  /** 0: this name has logged in from this network; 1: one of the two has; 2: neither. */
+  /** 0: this name has logged in from this network before; 1: either the name or the network has; 2: neither. */
   async rank(client: ProvenClient): Promise<0 | 1 | 2> {
     const marks = await this.#marks(client)
     if (!marks) return 2
@@ -80,7 +80,7 @@ export class Proven {
     await this.#commit(ops)
   }
 
-  /** A network from which a login failed is not trusted any more; what others know of the name stays. */
+  /** Removes the records of a network from which a login failed; those of the name from other networks stay. */
   async failed(client: ProvenClient): Promise<void> {
     const { network, pair } = (await this.#marks(client)) ?? {}
     if (network === undefined) return
@@ -92,7 +92,7 @@ export class Proven {
     await this.#commit(ops)
   }
 
-  /** Removes what has decayed, and the oldest of what is too much. */
+  /** Removes expired records, and the oldest beyond the limit. */
   async sweep(signal: AbortSignal): Promise<void> {
     const { store } = this.#deps
     if (!store) return
@@ -115,14 +115,14 @@ export class Proven {
     const now = clock.now()
     const before = known.get(mark)
     if (before && (!store || now - before.read < LOOK_MS)) return now - before.at <= KEEP_MS
-    // A store that cannot be read says nothing of the client.
+    // A store failure means "not proven".
     const value = await store?.get(keyOf(mark)).catch(() => undefined)
     if (value === undefined) known.delete(mark)
     else this.#keep(mark, { at: timeOf(value), read: now })
     return value !== undefined && now - timeOf(value) <= KEEP_MS
   }
 
-  /** In the order of use; the longest unused goes first. */
+  /** In order of use; the least recently used entry is evicted. */
   #keep(mark: string, value: Known): void {
     const { known, remembered } = this.#deps
     known.delete(mark)
@@ -145,7 +145,7 @@ export class Proven {
   }
 
   async #commit(ops: readonly Op[]): Promise<void> {
-    // What cannot be written is known until the process ends.
+    // After a failed write the record lasts until the process ends.
     if (ops.length > 0) await this.#deps.store?.commit(ops).catch(() => false)
   }
 }

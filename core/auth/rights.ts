@@ -1,9 +1,9 @@
 /**
- * Rights end when they end: the identities of open sessions are asked about again when one of them may have changed.
+ * Revokes rights promptly: checks the identities of open sessions again when one may have changed.
  *
- * The signal is a hint from any kernel on this store and may be missed; the interval is the truth behind it. What must
- * stay true: an identity that no longer holds ends its session, and one that cannot be asked about changes nothing; a
- * flood of hints is one look at each session.
+ * The signal is a hint from any kernel on this store and may be missed; the interval covers that. Invariants: an
+ * invalid identity ends its session; an identity that cannot be checked changes nothing; any number of hints causes one
+ * check of each session.
  */
 import type { Clock } from '../api/clock.ts'
 import { defineSignal, type Signals } from '../runtime/signals.ts'
@@ -12,20 +12,20 @@ import { defineSignal, type Signals } from '../runtime/signals.ts'
 export const IdentityChanged = defineSignal<Record<string, never>>('kernel:identity-changed')
 
 export interface Rights {
-  /** Calls `recheck`, which never fails, again and again until the returned function is called. */
+  /** Calls `recheck`, which must not fail, repeatedly until the returned function is called. */
   watch(recheck: () => Promise<void>): () => void
-  /** Looks no more. */
+  /** Stops checking. */
   close(): void
 }
 
-/** The sessions whose identities are looked at; they may outlive the kernel that opened them. */
+/** The sessions to check; they may outlive the kernel that opened them. */
 export type Watched = Set<() => Promise<void>>
 export const createWatched = (): Watched => new Set()
 
 interface RightsDeps {
   readonly signals: Signals
   readonly clock: Clock
-  /** Milliseconds between looks without a hint. */
+  /** Milliseconds between checks without a hint. */
   readonly interval: number
   readonly watched: Watched
 }

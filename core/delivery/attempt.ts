@@ -1,8 +1,7 @@
 /**
  * One attempt at a delivery: dispatch ▸ the channel delivers ▸ an outcome for each recipient.
  *
- * What must stay true: whatever a plugin or channel does, there is exactly one outcome for each recipient, and a fault
- * is a deferral.
+ * Invariants: whatever a plugin or channel does, each recipient has exactly one outcome, and a fault is a deferral.
  */
 import { reasonOf } from '../api/errors.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'
@@ -15,7 +14,7 @@ import { noteReached, restOf } from './backoff.ts'
 import type { DelivererDeps } from './deps.ts'
 import { openDelivery, unreadable } from './open-delivery.ts'
 
-/** Ms until a delivery is looked at again that `dispatch` could not decide about. */
+/** Ms to postpone a delivery after a fault in `dispatch`. */
 const UNDECIDED_MS = 300_000
 
 const CLOSED = defer(451, '4.4.1', 'Waits until the delivery window of the next hop opens')
@@ -23,7 +22,7 @@ const CLOSED = defer(451, '4.4.1', 'Waits until the delivery window of the next 
 export interface AttemptResult {
   readonly delivery: Delivery
   readonly outcomes: readonly Outcome[]
-  /** The next hop was asked, or the delivery ends. */
+  /** The next hop was contacted, or the delivery ends. */
   readonly counts: boolean
   readonly disposition?: Disposition
   readonly change: Pick<Settlement, 'state' | 'findings' | 'steps'>
@@ -70,7 +69,7 @@ export async function attempt(deps: DelivererDeps, job: Job, signal: AbortSignal
   return { delivery, outcomes, counts: true, change: changeIn(trace) }
 }
 
-/** Collects what dispatch taps, the channel and its own hooks say of this attempt. */
+/** Collects the trace of this attempt: dispatch taps, the channel and its own hooks. */
 function traceOf(
   { clock, channel, hooks }: DelivererDeps,
   { record, delivery: known }: Job,
@@ -99,7 +98,7 @@ async function dispatch(
   try {
     return await hooks.call('dispatch', delivery, run)
   } catch {
-    // The guard has logged the fault; what a plugin could not decide waits.
+    // The guard has logged the fault; the delivery is postponed.
     return { kind: 'postpone', until: new Date(clock.now() + UNDECIDED_MS), reply: FAULT.reply }
   }
 }
@@ -108,7 +107,7 @@ function faulty({ emit, channel }: DelivererDeps, { message }: Delivery, cause: 
   emit('plugin.fault', { plugin: channel, hook: 'deliver', message: message.id, cause })
 }
 
-/** What is no outcome counts as none, and is a fault of the channel. */
+/** Drops values that are not outcomes; each is a fault of the channel. */
 function usable(deps: DelivererDeps, delivery: Delivery, outcomes: unknown): readonly Outcome[] {
   const list: readonly unknown[] = Array.isArray(outcomes) ? outcomes : [outcomes]
   const wrong = list.find((one) => !isOutcome(one))
@@ -145,7 +144,7 @@ async function ask(
   }
 }
 
-/** Exactly one outcome for each recipient: what a channel does not mention waits. */
+/** Completes the list to one outcome for each recipient: those the channel omits are deferred. */
 function complete(delivery: Delivery, outcomes: readonly Outcome[]): Outcome[] {
   const given = new Map(outcomes.map((outcome) => [outcome.recipient.address, outcome]))
   return delivery.recipients.map((recipient) => {

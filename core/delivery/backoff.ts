@@ -1,16 +1,16 @@
 /**
- * Next hops that could not be reached: other deliveries to them need not try for a while.
+ * Backoff for unreachable next hops: other deliveries to them wait.
  *
- * What must stay true: it is a hint, in memory; an administrator's flush ends it at once.
+ * Invariants: it is a hint in memory; an administrator's flush resets it at once.
  */
 import type { Clock } from '../api/clock.ts'
 import type { Outcome } from '../api/hooks.ts'
 import type { Emit } from '../runtime/log.ts'
 import { wordsOf } from './report-text.ts'
 
-/** Ms for which a next hop that did not answer is left alone, at first and at most. */
+/** Initial and maximum backoff of an unreachable next hop, in ms. */
 const REST_MS = { first: 30_000, most: 600_000 }
-/** Next hops that are remembered; the oldest are forgotten. */
+/** Maximum next hops in memory; the oldest is evicted. */
 const MAX_HOPS = 10_000
 
 export interface Rest {
@@ -26,13 +26,13 @@ export interface BackoffDeps {
   readonly emit: Emit
 }
 
-/** The rest that a next hop is in now. */
+/** The current backoff of a next hop. */
 export function restOf({ resting, clock }: BackoffDeps, nexthop: string): Rest | undefined {
   const rest = resting.get(nexthop)
   return rest && rest.until > clock.now() ? rest : undefined
 }
 
-/** An administrator wants a next hop, or all of them, tried now. */
+/** Resets the backoff of a next hop, or of all, for an administrator's flush. */
 export function forgetRest(
   { channel, resting }: BackoffDeps,
   flushed: { readonly channel: string; readonly nexthop: string } | undefined,
@@ -41,7 +41,7 @@ export function forgetRest(
   else if (flushed.channel === channel) resting.delete(flushed.nexthop)
 }
 
-/** Notes whether the next hop was reached. */
+/** Records whether the next hop was reachable. */
 export function noteReached(
   { channel, resting, clock, emit }: BackoffDeps,
   nexthop: string,
@@ -53,7 +53,7 @@ export function noteReached(
     if (before && resting.delete(nexthop)) emit('nexthop.reachable', { channel, nexthop })
     return
   }
-  // Several attempts under way when it fell silent are one failure.
+  // Concurrent attempts that fail together count as one failure.
   if (before && before.until > clock.now()) return
   const failures = (before?.failures ?? 0) + 1
   const until = clock.now() + Math.min(REST_MS.most, REST_MS.first * 2 ** (failures - 1))

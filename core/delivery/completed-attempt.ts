@@ -1,4 +1,6 @@
-/** An attempt that is over, before its outcomes are sorted and reported. */
+/**
+ * A finished attempt, before its outcomes are evaluated and reported.
+ */
 import type { Delivery, Outcome } from '../api/hooks.ts'
 import type { Job } from '../queue/state.ts'
 
@@ -6,8 +8,8 @@ export interface CompletedAttempt {
   readonly job: Job
   readonly delivery: Delivery
   readonly outcomes: readonly Outcome[]
-  /** When it began, ms since 1970. */
+  /** Start time, ms since 1970. */
   readonly began: number
-  /** False when the next hop was not even asked. */
+  /** False when the next hop was not contacted. */
   readonly counts: boolean
 }

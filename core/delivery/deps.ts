@@ -1,4 +1,6 @@
-/** What the parts of a channel's delivery work with. */
+/**
+ * Dependencies shared by the parts of a channel's delivery.
+ */
 import type { Clock } from '../api/clock.ts'
 import type { Delivery, Outcome } from '../api/hooks.ts'
 import type { DeliverContext } from '../api/plugin.ts'
@@ -12,17 +14,17 @@ import type { OnlineWindows } from './online.ts'
 import type { EvaluateOutcomes } from './outcomes.ts'
 
 export interface DeliverySettings {
-  /** Deliveries at a time. */
+  /** Maximum concurrent deliveries. */
   readonly concurrency: number
   readonly perNextHop: number
-  /** Ms between two deliveries to one next hop; 0 for no limit. */
+  /** Minimum ms between two deliveries to one next hop; 0 for no limit. */
   readonly gapMs: number
   readonly leaseMs: number
 }
 
 export interface DelivererDeps {
   readonly channel: string
-  /** Next hops that just could not be reached: a hint, not a record. */
+  /** Next hops in backoff: a hint, not a record. */
   readonly resting: Map<string, Rest>
   readonly settings: DeliverySettings
   /** When next hops may be reached. */

@@ -1,14 +1,14 @@
 /**
- * Which lane a channel's loop serves next. A lane is one next hop at one priority; all of this is in memory and can be
- * rebuilt from the store at any time.
+ * Chooses the lane that a channel's loop serves next. A lane is one next hop at one priority; all state is in memory
+ * and can be rebuilt from the store.
  *
- * What must stay true: a next hop that is slow, full or limited never delays another one; a higher priority goes first
- * and a lower one still moves; nothing here grows with the number of messages, only with that of next hops.
+ * Invariants: a slow, full or rate-limited next hop never delays another; a higher priority goes first but does not
+ * starve a lower one; memory grows with the number of next hops, not of messages.
  */
 import type { Priority } from '../api/hooks.ts'
 import { readLane } from '../queue/records.ts'
 
-/** Of twelve turns, who is asked first: urgent mail overtakes, and bulk mail never starves. */
+/** The priority that goes first in each of twelve slots: urgent mail overtakes, and bulk mail never starves. */
 const PRIORITY_SLOTS: readonly Priority[] = [
   'urgent',
   'urgent',
@@ -24,7 +24,7 @@ const PRIORITY_SLOTS: readonly Priority[] = [
   'urgent',
 ]
 const ORDER: readonly Priority[] = ['urgent', 'normal', 'bulk']
-/** Most deliveries of one lane in one turn. */
+/** Maximum deliveries taken from one lane at a time. */
 const TURN_SIZE = 20
 
 export interface Lane {
@@ -32,27 +32,27 @@ export interface Lane {
   readonly nexthop: string
   readonly priority: Priority
   readonly hop: Hop
-  /** Waiting for its turn, or for room at its next hop. */
+  /** Waiting to be served, or for a free slot at its next hop. */
   queued: boolean
-  /** Its `take` is under way; what falls due meanwhile is remembered. */
+  /** A `take` is running; deliveries that become due meanwhile are remembered. */
   taking: boolean
   again: boolean
-  /** The time for which it stands in the heap. */
+  /** The time under which it is in the heap. */
   at: number
 }
 
 interface Hop {
   active: number
-  /** With a rate: not before this time. */
+  /** With a rate limit: not before this time. */
   nextAt: number
   readonly full: Lane[]
 }
 
 export interface LanesDeps {
-  /** The store's time, which lanes are due by. */
+  /** The store's clock, which decides when lanes are due. */
   readonly now: () => number
   readonly perNextHop: number
-  /** Ms between two deliveries to one next hop; 0 for no limit. */
+  /** Minimum ms between two deliveries to one next hop; 0 for no limit. */
   readonly gapMs: number
   /** Whether a next hop gets nothing while anything of a higher priority is ready for it. */
   readonly isOrdered: (nexthop: string) => boolean
@@ -99,7 +99,7 @@ export class Lanes {
     }
   }
 
-  /** Something in this lane falls due at that time. */
+  /** Records that a delivery in this lane becomes due at that time. */
   add(name: string, at: number): void {
     const lane = this.#laneOf(name)
     if (!lane) return
@@ -131,7 +131,7 @@ export class Lanes {
     return this.#ready[priority].shift()
   }
 
-  /** The next lane that is due and has room, and how many deliveries it may take. */
+  /** The next due lane with free slots, and how many deliveries it may take. */
   next(free: number): { readonly lane: Lane; readonly limit: number } | undefined {
     this.#promote()
     const first = PRIORITY_SLOTS[this.#turn++ % PRIORITY_SLOTS.length] as Priority
@@ -153,7 +153,7 @@ export class Lanes {
     return undefined
   }
 
-  /** What a take brought. True: the lane had no more that is due, and should be looked at again when there is time. */
+  /** Records the result of a take. True: the lane had no more due deliveries and should be refreshed later. */
   taken(lane: Lane, asked: number, got: number): boolean {
     lane.taking = false
     lane.hop.active += got
@@ -164,7 +164,7 @@ export class Lanes {
     return got < asked
   }
 
-  /** One delivery has left its slot. */
+  /** Frees the slot of a finished delivery. */
   done({ hop }: Lane): void {
     hop.active--
     for (const lane of hop.full.splice(0)) {
@@ -173,7 +173,7 @@ export class Lanes {
     }
   }
 
-  /** Nothing is left in the lane; forgets it, and its next hop with its last lane. */
+  /** Removes an empty lane, and its next hop with the last lane. */
   drop(lane: Lane): void {
     if (lane.queued || lane.taking || lane.at !== Number.POSITIVE_INFINITY) return
     this.#lanes.delete(lane.name)
@@ -184,7 +184,7 @@ export class Lanes {
       this.#hops.delete(lane.nexthop)
   }
 
-  /** When the next lane falls due, ms since 1970. */
+  /** When the next lane becomes due, ms since 1970. */
   nextAt(): number | undefined {
     return this.#future.peek()?.at
   }
@@ -194,7 +194,7 @@ export class Lanes {
   }
 }
 
-/** Earliest first. A lane that was moved leaves its old entry behind, which `promote` passes over. */
+/** A heap by time, earliest first. Moving a lane leaves its old entry behind, which `promote` skips. */
 function createHeap() {
   const items: { at: number; lane: Lane }[] = []
   const less = (a: number, b: number) =>

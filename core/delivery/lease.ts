@@ -1,9 +1,11 @@
-/** Keeps the lease of a delivery under way, and cuts the delivery when the lease is lost. */
+/**
+ * Renews the lease of an active delivery, and aborts the delivery when the lease is lost.
+ */
 import { IemsError } from '../api/errors.ts'
 import type { Job } from '../queue/state.ts'
 import type { DelivererDeps } from './deps.ts'
 
-/** Renews the lease at half its time until the answer is called. */
+/** Renews the lease every half lease time until the returned function is called. */
 export function keepLease(
   { clock, queue, settings, emit, channel }: DelivererDeps,
   job: Job,

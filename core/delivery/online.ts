@@ -1,8 +1,8 @@
 /**
  * Delivery windows: the times of day at which a next hop may be reached, and how much may be sent in one of them.
  *
- * What must stay true: outside its window a next hop gets nothing unless an administrator or the host itself asks for it;
- * a message larger than a window's whole budget goes alone, at the beginning of one, and so is never stuck.
+ * Invariants: outside its window a next hop gets nothing unless an administrator or the host itself asks for it; a
+ * message larger than a window's whole budget goes alone, at the beginning of one, and so is never stuck.
  */
 import type { Clock } from '../api/clock.ts'
 

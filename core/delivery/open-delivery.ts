@@ -1,4 +1,6 @@
-/** A delivery as plugins and channels see it, made of its records and its stored content. */
+/**
+ * Builds a delivery for plugins and channels from its records and stored content.
+ */
 import type { Delivery } from '../api/hooks.ts'
 import { type Body, openWith, sizeWith } from '../message/edits.ts'
 import { createHeaders } from '../message/headers.ts'
@@ -8,7 +10,7 @@ import { type DeliveryRecord, type MessageRecord, reversePathOf } from '../queue
 import type { Job } from '../queue/state.ts'
 import type { Store } from '../store/store.ts'
 
-/** A small body is read at once with its message. */
+/** Bodies up to this size are read at once, together with the header. */
 const SMALL = 65_536
 
 async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -17,7 +19,7 @@ async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
 }
 
-/** The delivery as plugins and channels see it: its header is in memory, its body is read as a stream. */
+/** Opens a delivery: its header is in memory, its body is a stream. */
 export async function openDelivery(
   job: Job,
   { store, parseLimit }: { store: Store; parseLimit: number },
@@ -33,7 +35,7 @@ export async function openDelivery(
   return createDelivery(job, body, bytes.subarray(0, headerSize), parseLimit)
 }
 
-/** A delivery whose content cannot be read: its records alone. */
+/** A delivery whose content cannot be read: only its records. */
 export function unreadable(job: Job, parseLimit: number): Delivery {
   const empty = new Uint8Array(0)
   return createDelivery(job, { size: 0, bytes: empty, async *open() {} }, empty, parseLimit)

@@ -1,9 +1,8 @@
 /**
- * What an attempt comes to: who is done, who waits and until when, who is told.
+ * Evaluates an attempt: which recipients are finished, which wait and until when, which reports are due.
  *
- * What must stay true: every recipient is delivered, waiting or reported, never forgotten; a report is prepared
- * completely before the commit that needs it, so that both are in one. This file decides and prepares; `queue.ts`
- * writes.
+ * Invariants: every recipient is delivered, waiting or reported; a report is complete before the commit that includes
+ * it. This file decides and prepares; `queue/settle.ts` writes.
  */
 import type { Clock } from '../api/clock.ts'
 import type { Outcome } from '../api/hooks.ts'
@@ -24,14 +23,14 @@ export interface SettleDeps {
 
 export interface SettleSettings {
   readonly retry: RetrySettings
-  /** Ms after which a sender hears that his message waits; 0 for never. */
+  /** Ms after which the sender gets a delay report; 0 for never. */
   readonly warnAfter: number
 }
 
 export type EvaluateOutcomes = ReturnType<typeof createOutcomeEvaluator>
 
 export function createOutcomeEvaluator({ clock, reports }: SettleDeps, settings: SettleSettings) {
-  /** Sorts the outcomes of one attempt, prepares the reports, and says when the rest is due. Throws on faults. */
+  /** Evaluates the outcomes of one attempt, prepares the reports and schedules the rest. Throws on faults. */
   return async function conclude(
     attempted: CompletedAttempt,
   ): Promise<{ readonly settlement: Settlement; readonly outcomes: readonly Outcome[] }> {
@@ -42,7 +41,7 @@ export function createOutcomeEvaluator({ clock, reports }: SettleDeps, settings:
     const outcomes = attempted.outcomes.map((outcome) =>
       outcome.status === 'deferred' && next === undefined ? expired(outcome) : outcome,
     )
-    // A report is sent with NOTIFY=NEVER; when it fails itself that is for the postmaster to know.
+    // Reports are sent with NOTIFY=NEVER; when one fails, only the postmaster is notified.
     const wants = (kind: ReportKind, one: Outcome) =>
       wantsReport(kind, one) || (kind === 'failure' && job.record.report !== undefined)
     const of = (status: Outcome['status'], kind: ReportKind) =>
@@ -67,7 +66,7 @@ export function createOutcomeEvaluator({ clock, reports }: SettleDeps, settings:
   }
 }
 
-/** The last reply stays as it was said; that time is up is this server's finding. */
+/** The last reply stays verbatim; only the expiry is this server's conclusion. */
 function expired(outcome: Outcome): Outcome {
   const { said } = outcome.reply
   const { reply } = refuse(554, '5.4.7', `${EXPIRED}; last answer: ${wordsOf(outcome.reply)}`)

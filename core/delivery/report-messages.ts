@@ -1,8 +1,8 @@
 /**
- * The reports of one attempt as messages: to whom, in which words, with what of the original.
+ * Turns the reports of one attempt into messages: recipient, text and returned content.
  *
- * Invariants: a report is prepared completely before the commit that needs it; nothing is reported to a null sender but
- * to the postmaster, once; a plugin changes a report's words and address, never what happened.
+ * Invariants: a report is complete before the commit that includes it; a failure of a message from the null sender is
+ * reported only to the postmaster, once; a plugin may change a report's text and address, never the outcome.
  */
 import { isAscii } from 'node:buffer'
 import type { Clock } from '../api/clock.ts'
@@ -28,16 +28,16 @@ export interface ReportDeps {
   readonly emit: Emit
   readonly resolve: Resolve
   readonly hostname: string
-  /** Who hears of reports that cannot be delivered; nobody if absent. */
+  /** Receives reports that cannot be delivered; without one they are dropped. */
   readonly postmaster?: string
   readonly texts: { readonly [K in ReportKind]?: { readonly [F in keyof ReportText]?: string | undefined } | undefined }
-  /** Octets of a message up to which a report gives all of it back when the sender asked for that. */
+  /** Maximum size in octets of a message that a report returns whole on the sender's request. */
   readonly returnSize: number
-  /** Ms from the start of a message after which its deliveries are given up. */
+  /** Age in ms at which a message's deliveries are given up. */
   readonly giveUpAfter: number
 }
 
-/** A report is about something that has no client: the session it would have had. */
+/** The session recorded for a report, which has no client. */
 function ownSession(id: string, hostname: string): MessageRecord['session'] {
   return {
     id,
@@ -58,7 +58,7 @@ export class Reports {
   }
 
   async #returnedOf(delivery: Delivery, full: boolean, record: MessageRecord) {
-    // RFC 8689 section 5: what must travel under TLS is not quoted in a report that may not.
+    // RFC 8689 section 5: a message that requires TLS is not quoted in a report that may travel without.
     const mayQuote = !record.needs.binary && !record.parameters.requireTls
     const whole = full && mayQuote && delivery.message.size <= this.#deps.returnSize
     const chunks: Uint8Array[] = []
@@ -90,7 +90,7 @@ export class Reports {
     return { subject: fill(subject, values).slice(0, 900), text: fill(text, values) }
   }
 
-  /** Whom to tell: the sender, the postmaster about a report that cannot be delivered, or nobody. */
+  /** The recipient of a report: the sender, the postmaster for an undeliverable report, or none. */
   #addressee(
     kind: ReportKind,
     { job: { record, delivery } }: CompletedAttempt,
@@ -102,7 +102,7 @@ export class Reports {
     return double && this.#deps.postmaster !== undefined ? { to: this.#deps.postmaster, report: 'double' } : obstacle
   }
 
-  /** A report of one kind about these outcomes; undefined when there is nothing or nobody to tell. */
+  /** Composes a report of one kind about these outcomes; undefined when none is wanted or it has no recipient. */
   async compose(
     kind: ReportKind,
     about: readonly Outcome[],
@@ -141,18 +141,18 @@ export class Reports {
     return this.#write(bounce, whom.report, attempted)
   }
 
-  /** A plugin changes the words and to whom they go; what happened is not its to say. */
+  /** A plugin may change the text and the recipient, but not the outcomes. */
   async #finalBounce(first: Bounce, run: HookRun): Promise<Bounce> {
     try {
       const answer = await this.#deps.hooks.call('bounce', first, run)
       return answer ? { ...answer, kind: first.kind, message: first.message, about: first.about } : first
     } catch {
-      // The guard has logged the fault; a report in the default words is better than none.
+      // The guard has logged the fault; the default text is better than no report.
       return first
     }
   }
 
-  /** The report as a new message with its routes; undefined, and an event, when it can go nowhere. */
+  /** Builds the report as a new message with routes. Undefined, with an event, when it has no route. */
   async #write(
     bounce: Bounce,
     report: 'report' | 'double',

@@ -1,25 +1,25 @@
 /**
- * The lines of a report (RFC 3464): what others said, made fit for a field.
+ * Formats the lines of a report (RFC 3464) from remote text.
  *
- * What must stay true: every line is ASCII unless the report is internationalized (RFC 6533), and at most 998 octets
- * (RFC 5322 section 2.1.1); no value can end its field; the remote's words stay apart from this server's.
+ * Invariants: every line is ASCII unless the report is internationalized (RFC 6533), and at most 998 octets long (RFC
+ * 5322 section 2.1.1); no value can end its field; remote text stays distinguishable from this server's.
  */
 import { isAscii } from 'node:buffer'
 import type { Outcome } from '../api/hooks.ts'
 import { format, type Reply } from '../api/reply.ts'
 
 const MAX_LINE = 998
-/** Where a long line is cut if it has no space, with room for the name of the field. */
+/** Where a line without spaces is cut, leaving room for the field name. */
 const MAX_PIECE = 900
 
 /** Printable ASCII, or any printable character in an internationalized report; one line. */
 export function printable(text: string, utf8: boolean): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
   const line = text.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ')
   return utf8 ? line : line.replace(/[^\x20-\x7e]/gu, '?')
 }
 
-/** Lines of at most 900 octets; a line without spaces is cut. */
+/** Splits text into lines of at most 900 octets; a line without spaces is cut. */
 function pieces(text: string): string[] {
   if (Buffer.byteLength(text) <= MAX_PIECE) return [text]
   const lines: string[] = []
@@ -40,13 +40,13 @@ function pieces(text: string): string[] {
   return [...lines, line].filter((one) => one.trim() !== '')
 }
 
-/** One field of a delivery-status part, folded where it must be. */
+/** Formats a field of a delivery-status part, folded as needed. */
 export function statusField(name: string, value: string, utf8 = false): string {
   const lines = value.split('\n').flatMap((line) => pieces(printable(line, utf8).trim()))
   return `${name}: ${lines.join('\r\n ')}\r\n`
 }
 
-/** RFC 3464 section 2.3.2, RFC 6533 section 3: an address that ASCII cannot hold is escaped where UTF-8 is not allowed. */
+/** RFC 3464 section 2.3.2, RFC 6533 section 3: a non-ASCII address is escaped where UTF-8 is not allowed. */
 export function addressField(name: string, type: string, address: string, utf8: boolean): string {
   if (isAscii(Buffer.from(address))) return statusField(name, `${type};${address}`)
   const escaped = [...address.toWellFormed()].map((char) => {
@@ -58,7 +58,7 @@ export function addressField(name: string, type: string, address: string, utf8: 
   return statusField(name, `utf-8;${utf8 ? address : escaped.join('')}`, utf8)
 }
 
-/** RFC 3464 section 2.3.6: the remote's words as they were said; ours under a type of our own. */
+/** RFC 3464 section 2.3.6: the remote server's words verbatim; this server's under a diagnostic type of its own. */
 export function diagnosticField({ said, ...reply }: Reply): string {
   return said === undefined || printable(said, false).trim() === ''
     ? statusField('Diagnostic-Code', `x-iems; ${format(reply)}`)
@@ -67,12 +67,12 @@ export function diagnosticField({ said, ...reply }: Reply): string {
 
 const MAX_WORDS = 500
 
-/** The words behind a reply in one printable line: the remote's as said, else ours. For people, lists and logs. */
+/** A reply in one printable line: the remote server's words, else this server's. For people, lists and logs. */
 export function wordsOf(reply: Reply): string {
   return printable(reply.said ?? format(reply), false).slice(0, MAX_WORDS)
 }
 
-/** A line for the human reader: whose words they are is seen. */
+/** A line for the human reader that names the author of the reply. */
 export function recipientLine({ recipient, reply, remote }: Outcome): string {
   const address = printable(recipient.address, true)
   if (reply.said === undefined) return `  <${address}>: ${printable(format(reply), false).slice(0, MAX_WORDS)}`
@@ -82,7 +82,7 @@ export function recipientLine({ recipient, reply, remote }: Outcome): string {
 
 export const EXPIRED = 'Delivery time expired'
 
-/** Whether content fits into a message without an encoding. */
+/** Whether content fits into a message without a transfer encoding. */
 export function fitsLines(content: Uint8Array): boolean {
   let start = 0
   for (let end = content.indexOf(10); end >= 0; end = content.indexOf(10, start)) {
@@ -92,16 +92,16 @@ export function fitsLines(content: Uint8Array): boolean {
   return content.length - start <= MAX_LINE
 }
 
-/** A header whose lines are cut where they are too long. */
+/** Cuts the lines of a header that are too long. */
 export function cutLines(header: Uint8Array): Buffer {
   const lines = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1').split('\r\n')
   return Buffer.from(lines.map((line) => line.slice(0, MAX_LINE)).join('\r\n'), 'latin1')
 }
 
-/** Octets of text in one encoded word, which has at most 75 characters (RFC 2047 section 2). */
+/** Octets of text per encoded word, which has at most 75 characters (RFC 2047 section 2). */
 const WORD_OCTETS = 42
 
-/** Text of one line as the value of a header field: encoded words (RFC 2047) unless it is ASCII. */
+/** One line of text as a header field value: ASCII as it is, otherwise encoded words (RFC 2047). */
 export function encodeWords(text: string): string {
   const line = text.toWellFormed()
   if (isAscii(Buffer.from(line))) return line

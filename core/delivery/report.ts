@@ -1,9 +1,8 @@
 /**
- * Reports about messages: whom to tell, when not to, and the text of RFC 3464.
+ * Reports about messages: when one is due, and its text (RFC 3464).
  *
- * What must stay true: no report goes to the null sender or to one found forged; NOTIFY is honoured to the letter
- * (RFC 3461 section 5.2); what a report quotes is bounded and cannot break out of its part. This file only makes text;
- * who commits it is none of its business.
+ * Invariants: no report goes to the null sender or to a forged one; NOTIFY is honoured exactly (RFC 3461 section 5.2);
+ * quoted content is bounded and cannot break out of its part. This file only produces text; other files commit it.
  */
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from '../api/hooks.ts'
@@ -21,7 +20,10 @@ import {
 
 export type ReportKind = Bounce['kind']
 
-/** Words an admin may replace or translate; `{recipients}`, `{hostname}`, `{age}` and `{until}` are filled in. */
+/**
+ * Texts that an administrator may replace or translate; `{recipients}`, `{hostname}`, `{age}` and `{until}` are filled
+ * in.
+ */
 export interface ReportText {
   readonly subject: string
   readonly text: string
@@ -42,7 +44,7 @@ export const REPORT_TEXTS: Readonly<Record<ReportKind, ReportText>> = {
   },
 }
 
-/** Whether the sender wants to hear this of this recipient. */
+/** Whether the sender requested this kind of report for this recipient. */
 export function wantsReport(kind: ReportKind, { recipient: { notify }, handover }: Outcome): boolean {
   if (notify?.includes('NEVER')) return false
   if (kind === 'failure') return notify === undefined || notify.includes('FAILURE')
@@ -50,7 +52,7 @@ export function wantsReport(kind: ReportKind, { recipient: { notify }, handover 
   return notify?.includes('SUCCESS') === true && handover !== 'reported'
 }
 
-/** Fills `{name}`s of a text; unknown ones stay as they are. */
+/** Fills in each `{name}` of a text; unknown names stay. */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole)
 }
@@ -69,11 +71,11 @@ const ACTIONS = { failure: 'failed', delay: 'delayed' } as const
 export interface ReportFacts {
   readonly id: string
   readonly hostname: string
-  /** When the message came in and when it is given up, ms since 1970. */
+  /** When the message arrived and when it is given up, ms since 1970. */
   readonly arrived: number
   readonly until: number
   readonly now: number
-  /** The content to give back, already read: all of it, or its header. */
+  /** The returned content, already read: the whole message or its header. */
   readonly returned: { readonly bytes: Uint8Array; readonly whole: boolean }
   readonly utf8: boolean
   readonly envid?: string | undefined
@@ -99,7 +101,7 @@ function recipientFields(kind: ReportKind, outcome: Outcome, { utf8, until, now 
   ].join('')
 }
 
-/** The report as a message, CRLF and all. */
+/** The complete report message with CRLF line endings. */
 export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
   const { message, to, kind, about, subject, text } = bounce
   const { id, hostname, utf8 } = facts
@@ -157,7 +159,7 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
 
 const EIGHT_BIT = 'Content-Transfer-Encoding: 8bit\r\n'
 
-/** What is given back fits into a message as it is, or only its header does. */
+/** The content as it is, when it fits into a message without an encoding; else its header. */
 function returnable({ bytes, whole }: ReportFacts['returned']): ReportFacts['returned'] {
   if (fitsLines(bytes)) return { bytes, whole }
   return { bytes: cutLines(bytes.subarray(0, headerEnd(bytes))), whole: false }
@@ -167,7 +169,7 @@ function part(boundary: string, fields: string): Buffer {
   return Buffer.from(`\r\n--${boundary}\r\n${fields}\r\n`)
 }
 
-/** What stands in the sender's or a plugin's way of being told: undefined when nothing does. */
+/** The reason for not sending a report; undefined when it may be sent. */
 export function whyNoReport({
   from,
   findings,

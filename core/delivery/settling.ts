@@ -1,8 +1,8 @@
 /**
- * After an attempt: what it comes to is written in one commit, then told.
+ * After an attempt: writes the result in one commit, then emits its events.
  *
- * What must stay true: nothing is told before it is written; a store that fails for a moment loses no outcome; a
- * recipient who has the message never waits because a report could not be written.
+ * Invariants: no event precedes the commit; a brief store failure loses no outcome; a delivered recipient never waits
+ * because a report could not be written.
  */
 import type { EventName } from '../api/events.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'
@@ -17,14 +17,14 @@ import { wordsOf } from './report-text.ts'
 const SETTLE_TRIES = 10
 /** Ms between two tries to write a settlement. */
 const SETTLE_PAUSE_MS = 1000
-/** Ms until an attempt whose reports could not be written is looked at again. */
+/** Ms until a delivery whose reports could not be written is attempted again. */
 const UNCONCLUDED_MS = 60_000
 
-/** How settling learns that the kernel ends. */
+/** Signals the end of the kernel to settling. */
 export interface Ending {
-  /** No more tries than one. */
+  /** Only one try is allowed. */
   isStopping(): boolean
-  /** Aborted when nothing may wait any longer. */
+  /** Aborts when waiting must end. */
   readonly signal: AbortSignal
 }
 
@@ -49,12 +49,14 @@ export async function settleAttempt(
   else tell(deps, job, attempted.delivery, outcomes)
 }
 
-/** A delivery that was made due before its time: a flush makes whole next hops due, and knows nothing of single ones. */
+/**
+ * Reschedules a delivery that was made due early: a flush makes whole next hops due, regardless of single deliveries.
+ */
 export async function waitOn({ queue, clock }: DelivererDeps, job: Job, until: number): Promise<void> {
   await queue.settle(job, { waiting: job.delivery.recipients, in: Math.max(1, until - clock.now()) })
 }
 
-/** No report could be written: recipients who have the message must not get it again, the others wait. */
+/** No report could be written: recipients that were delivered must not get the message again, the others wait. */
 function unconcluded(
   { emit, channel, clock }: DelivererDeps,
   job: Job,
@@ -74,7 +76,7 @@ function moved({ clock }: DelivererDeps, disposition: Disposition | undefined): 
   return disposition?.kind === 'postpone' ? { in: Math.max(1000, disposition.until.getTime() - clock.now()) } : {}
 }
 
-/** A store that fails now may be well again in a second; after that the lease decides. */
+/** Retries for a while, because store failures are often brief; after that the lease expires. */
 async function write(
   { queue, store, clock, emit }: DelivererDeps,
   job: Job,

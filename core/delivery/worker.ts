@@ -1,9 +1,8 @@
 /**
- * The way out: one loop for each channel. Take what is due ▸ dispatch ▸ the channel delivers ▸ settle.
+ * The way out: one loop for each channel. Take due deliveries ▸ dispatch ▸ the channel delivers ▸ settle.
  *
- * What must stay true: each delivery is settled once, by the kernel that holds its lease; whatever a channel or a plugin
- * does, the message is delivered, waits or is reported. How an attempt is made, when to try again, and what a report
- * says stand elsewhere.
+ * Invariants: each delivery is settled once, by the kernel that holds its lease; whatever a channel or plugin does, the
+ * message is delivered, waits or is reported. `attempt.ts`, `retry.ts` and `report.ts` hold the details.
  */
 import { Flushed } from '../queue/admin.ts'
 import type { Job } from '../queue/state.ts'
@@ -16,17 +15,17 @@ import { settleAttempt, waitOn } from './settling.ts'
 
 export interface Deliverer {
   start(): void
-  /** Takes nothing more and waits for what is under way; at the signal, cuts it. */
+  /** Takes nothing more and waits for active deliveries; aborts them when the signal does. */
   stop(signal: AbortSignal): Promise<void>
 }
 
-/** Ms between looks at the store for what no hint has announced: hints may be missed, and due times are followed. */
+/** Ms between polls of the store, because hints may be missed. */
 const POLL_MS = 30_000
-/** Ms until a lane is asked again that the store called due and gave nothing of. */
+/** Ms until a lane is tried again that was due but returned nothing. */
 const SKEW_MS = 100
-/** Ms until the loop goes on after a fault. */
+/** Ms until the loop continues after a fault. */
 const FAULT_PAUSE_MS = 1000
-/** Ms that channels have to end when they are cut. */
+/** Ms that channels have to end after an abort. */
 const CUT_MS = 1000
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
@@ -36,7 +35,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
 class Worker implements Deliverer {
   readonly #deps: DelivererDeps
   readonly #lanes: Lanes
-  /** Lanes that gave all that was due. */
+  /** Lanes that returned all their due deliveries. */
   readonly #drained = new Set<Lane>()
   readonly #abort = new AbortController()
   #isStopping = false
@@ -88,7 +87,7 @@ class Worker implements Deliverer {
       this.#idle = resolve
       const cutAll = () => {
         this.#abort.abort(signal.reason)
-        // What does not even heed that is left to its lease.
+        // A delivery that ignores the abort is left to its lease.
         setTimeout(resolve, CUT_MS).unref()
       }
       if (signal.aborted) cutAll()
@@ -103,7 +102,7 @@ class Worker implements Deliverer {
     return this.#delivering + this.#settling
   }
 
-  /** Deliveries that may begin; what has been answered but not settled counts too, at a more generous limit. */
+  /** Number of deliveries that may start. Answered but unsettled ones count too, at a higher limit. */
   get #free(): number {
     const { concurrency } = this.#deps.settings
     return Math.min(concurrency - this.#delivering, 2 * concurrency - this.#underWay)
@@ -152,7 +151,7 @@ class Worker implements Deliverer {
     for (const job of jobs) void this.#run(job, lane)
   }
 
-  /** Lanes that had no more: when their next delivery falls due, or that they are empty. */
+  /** Finds out when the next delivery of each drained lane is due, or that the lane is empty. */
   async #refresh(): Promise<void> {
     const { store } = this.#deps
     const looked = [...this.#drained]
@@ -182,7 +181,7 @@ class Worker implements Deliverer {
 
   #scheduleWake(): void {
     const { store, clock } = this.#deps
-    // A lane that is due and yet gave nothing: the store's clock is a little behind what this kernel takes it for.
+    // A due lane that returned nothing: the store's clock is slightly behind this kernel's estimate.
     const at = this.#lanes.hasReady() && this.#free > 0 ? store.now() + SKEW_MS : this.#lanes.nextAt()
     if (this.#isStopping || at === undefined || at >= this.#wakeAt) return
     this.#cancelWake()
@@ -213,7 +212,7 @@ class Worker implements Deliverer {
     try {
       await this.#deliver(job, cut.signal, leaveSlot)
     } catch (cause) {
-      // The lease ends by itself and the delivery is due again: nothing is lost.
+      // The lease expires and the delivery becomes due again: nothing is lost.
       emit('kernel.fault', { channel, message: job.record.id, cause })
     } finally {
       leaveSlot()

@@ -1,8 +1,8 @@
 /**
- * How a recipient gets into a transaction.
+ * Adds a recipient to a transaction.
  *
- * Invariants: a recipient is taken only if a route was found, the channel at its end lets this sender in, and no `rcpt`
- * tap refused it; each address at each channel is in the transaction once.
+ * Invariants: a recipient is added only if it has a route, the destination channel admits this sender, and no `rcpt`
+ * tap refuses it; each address is in the transaction once per channel.
  */
 import type { Recipient, Routed, Session, Subject } from '../api/hooks.ts'
 import { defer, type Refusal } from '../api/reply.ts'
@@ -13,13 +13,13 @@ import type { Transaction } from './transaction.ts'
 export interface TransactionContext {
   readonly resolve: Resolve
   readonly session: Session
-  /** Expansions included. */
+  /** Including expansions. */
   readonly maxRecipients: number
-  /** Calls the `rcpt` hook; a fault of its taps is a refusal. */
+  /** Runs the `rcpt` hook; a fault in a tap is a refusal. */
   ask(subject: Subject<'rcpt'>, trace: Trace): Promise<Refusal | undefined>
 }
 
-/** Where a recipient's mail goes for a session, if no tap refuses it. */
+/** The routes of a recipient for a session, unless a tap refuses it. */
 async function routeOf(
   { resolve, session, ask }: TransactionContext,
   { to, by }: { readonly to: Recipient; readonly by: Session },
@@ -33,7 +33,7 @@ async function routeOf(
   return (await ask({ to, from, session, parameters, routed }, { ...trace, run })) ?? routed
 }
 
-/** Adds what a recipient comes to, once each. Throws on faults. */
+/** Adds the recipients that an address resolves to, each once. Throws on faults. */
 export async function addRecipient(
   context: TransactionContext,
   to: Recipient,
@@ -43,7 +43,7 @@ export async function addRecipient(
   const { recipients } = begun
   let routed = await routeOf(context, { to, by: session }, begun)
   const deputy = 'kind' in routed ? resolve.insteadOf(to, routed) : undefined
-  // It is the administrator who names the postmaster, wherever their mailbox is.
+  // The administrator configures the postmaster, so no relay check applies to their mailbox.
   if (deputy) routed = await routeOf(context, { to: deputy, by: { ...session, trusted: true } }, begun)
   if ('kind' in routed) return routed
   if (recipients.length + routed.length > maxRecipients) return defer(452, '4.5.3', 'Too many recipients')

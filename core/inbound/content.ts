@@ -1,8 +1,8 @@
 /**
- * The content of a message that comes in: staged from a stream, or stored before and shared.
+ * The content of an incoming message: staged from a stream, or already stored and shared.
  *
- * What must stay true: both are inspected in the same way before anything is decided; shared content is read once and
- * never copied, unless a lone CR or LF or a missing blank line makes another message of it.
+ * Invariants: both are inspected in the same way before any decision; shared content is read once and never copied,
+ * unless a bare CR or LF or a missing blank line forces a changed copy.
  */
 import { IemsError } from '../api/errors.ts'
 import { type Body, type Edits, openWith } from '../message/edits.ts'
@@ -15,10 +15,10 @@ import { withCrlf } from './line-ends.ts'
 export interface IncomingContent {
   readonly body: Body
   readonly header: Uint8Array
-  /** What the content begins with: none when it was staged. */
+  /** Initial edits of the content; none when it was staged. */
   readonly edits: Edits
   readonly isAscii: boolean
-  /** Makes it stay: where its body is, and what the commit that accepts it needs. */
+  /** Makes the content permanent: returns its blob and the ops of the accepting commit. */
   keep(): Promise<KeptContent>
   discard(): Promise<void>
 }
@@ -26,9 +26,9 @@ export interface IncomingContent {
 export interface KeptContent {
   readonly blob: string
   readonly hash?: string
-  /** Of staged content. */
+  /** For staged content. */
   readonly ops: readonly Op[]
-  /** Of content that was stored before. */
+  /** For content that was already stored. */
   readonly origin?: Origin
 }
 
@@ -39,7 +39,7 @@ export interface ContentDeps {
   readonly isBinary: boolean
 }
 
-/** Takes content in, from wherever it comes. */
+/** Takes content from a stream or from storage. */
 export function takeContent(
   deps: ContentDeps,
   source: AsyncIterable<Uint8Array> | StoredContent,
@@ -47,7 +47,7 @@ export function takeContent(
   return 'blob' in source || 'route' in source ? shareContent(deps, source) : stageContent(deps, source)
 }
 
-/** Reads a stream to its end. Throws IEMS_CONTENT_… and IEMS_HEADER_TOO_LONG, with nothing left behind. */
+/** Reads a stream to its end. Throws IEMS_CONTENT_… and IEMS_HEADER_TOO_LONG, and leaves nothing behind then. */
 export async function stageContent(
   { store, limits, isBinary }: ContentDeps,
   source: AsyncIterable<Uint8Array>,
@@ -96,7 +96,7 @@ async function shareContent(deps: ContentDeps, source: StoredContent): Promise<I
 
 const LONE = /\r(?!\n)|(?<!\r)\n/
 
-/** Whether a CR or LF stands alone, in chunks that may divide a CRLF. */
+/** Detects a bare CR or LF in chunks that may divide a CRLF. */
 function createLineWatch() {
   let afterCr = false
   let isClean = true

@@ -1,4 +1,6 @@
-/** What the steps between content and acceptance work with: a message on its way in, and what they need. */
+/**
+ * A message on its way in, and the dependencies of the steps between content and acceptance.
+ */
 import type { Clock } from '../api/clock.ts'
 import type { MailParameters, Priority, Routed, Session } from '../api/hooks.ts'
 import type { Trace } from '../message/trace.ts'
@@ -10,13 +12,13 @@ import type { Store } from '../store/store.ts'
 import type { Resolve } from './resolve.ts'
 
 export interface ReceiveLimits {
-  /** Octets of content. */
+  /** Maximum size of the content in octets. */
   readonly messageSize: number
-  /** Octets of header. */
+  /** Maximum size of the header in octets. */
   readonly headerSize: number
-  /** Received fields after which a message is taken to be in a loop. */
+  /** Maximum number of Received fields; more mean a mail loop. */
   readonly hops: number
-  /** Octets up to which `parse()` reads a message. */
+  /** Maximum size in octets of a message that `parse()` reads. */
   readonly parse: number
 }
 
@@ -32,19 +34,19 @@ export interface ReceiveDeps {
   readonly refusals: RememberRefusal
 }
 
-/** What is known of a message when its content begins. */
+/** The envelope, known when the content begins. */
 export interface Envelope {
   readonly session: Session
   readonly from: string
   readonly parameters: MailParameters
   readonly priority: Priority
   readonly recipients: readonly Routed[]
-  /** The recipients that each RCPT has come to, when each is to have a reply of its own. */
+  /** The recipients that each RCPT resolved to, when each gets its own reply. */
   readonly each?: readonly (readonly Routed[])[]
   readonly once?: string
 }
 
-/** Of the header, decoded and shortened; absent fields are left out. */
+/** Header fields, decoded and shortened; absent fields are left out. */
 export interface Summary {
   readonly subject?: string
   readonly messageId?: string
@@ -54,8 +56,8 @@ export interface Summary {
 export interface IncomingMessage extends Envelope {
   readonly id: string
   readonly trace: Trace
-  /** Octets that have come. */
+  /** Octets received. */
   size: number
-  /** Fields of its header by which it is found later. */
+  /** Header fields for later searches. */
   summary: Summary
 }

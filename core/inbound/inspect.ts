@@ -1,8 +1,8 @@
 /**
- * What plugins make of a message before it is accepted: `check`, then `modify`, and where its recipients go after that.
+ * Runs the plugins on a message before acceptance: `check`, then `modify`, then routing of changed recipients.
  *
- * What must stay true: nothing is decided before every tap has had its say; a message that is split is still one
- * decision and one commit; what plugins fault at leaves no content behind.
+ * Invariants: every tap runs before a decision is made; a split message is still one decision and one commit; a plugin
+ * fault leaves no content behind.
  */
 import type { Discard, ReadableMessage, RecipientVerdict, Routed, Verdict } from '../api/hooks.ts'
 import { defer, type Refusal } from '../api/reply.ts'
@@ -17,7 +17,7 @@ import type { IncomingContent } from './content.ts'
 import type { IncomingMessage, ReceiveDeps } from './incoming.ts'
 import { createVerdicts, type Verdicts } from './verdicts.ts'
 
-/** A message that is to be kept. */
+/** A message to be accepted. */
 export interface FinalMessage {
   readonly trace: Trace
   readonly content: IncomingContent
@@ -25,7 +25,7 @@ export interface FinalMessage {
   readonly recipients: readonly Placed[]
 }
 
-/** What a tap did to a message's size, in words, each time it is asked. */
+/** Describes the change of a message's size since the previous call. */
 function sizeChange(message: { readonly size: number }): () => string | undefined {
   let size = message.size
   return () => {
@@ -54,7 +54,7 @@ export function messageDepsOf(
   }
 }
 
-/** Runs `check`: the verdict on the whole message, and those on single recipients. */
+/** Runs `check`. Returns the verdict on the whole message and those on single recipients. */
 export async function runCheck(
   { hooks }: ReceiveDeps,
   arrival: IncomingMessage,
@@ -82,7 +82,7 @@ export async function runCheck(
   return { whole: whole as Verdict | undefined, verdicts }
 }
 
-/** Runs `modify`: the messages that it leaves, or why none can be kept. */
+/** Runs `modify`. Returns the resulting messages, or the reason that none can be accepted. */
 export async function runModify(
   deps: ReceiveDeps,
   arrival: IncomingMessage,
@@ -130,7 +130,7 @@ async function discardAll(
   await Promise.all([...new Set(list.map(({ content }) => content))].map((one) => kept.has(one) || one.discard()))
 }
 
-/** Each tap is run for each of the messages that the taps before it have left. */
+/** Runs each tap for every message that earlier taps have produced. */
 async function callModify(
   { hooks }: ReceiveDeps,
   list: () => readonly Part<IncomingContent>[],
@@ -174,7 +174,7 @@ async function finalMessages(
 
 const NOBODY_LEFT: Discard = { kind: 'discard', reason: 'no recipient is left' }
 
-/** Where it goes after `modify`: as before, without recipients that were removed and with those that were added. */
+/** The routes after `modify`: without removed recipients, with added ones. */
 async function reroute(
   { resolve }: ReceiveDeps,
   { session }: IncomingMessage,
@@ -184,7 +184,7 @@ async function reroute(
   const placed: Placed[] = []
   for (const one of recipients) {
     const known = routes.get(one)
-    // It is the plugin that names the recipient, and plugins are the administrator's.
+    // A plugin names this recipient, and plugins act for the administrator: no relay check.
     const routed = known
       ? [known]
       : await resolve.resolve(one, one.from ?? from, { ...session, trusted: true }, trace.run)

@@ -1,16 +1,16 @@
 /**
- * Reads along while content passes: its size, its header, and what it needs of a transport.
+ * Inspects content as it streams: its size, its header and the transport extensions it needs.
  *
- * What must stay true: content that breaks a limit throws before its end; memory holds no more than the header.
+ * Invariants: content that exceeds a limit throws before its end; memory holds no more than the header.
  */
 import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import { createHeaderScanner, type HeaderEnd } from '../mime/header-end.ts'
 
 export interface ContentLimits {
-  /** Octets of content. */
+  /** Maximum size of the content in octets. */
   readonly messageSize: number
-  /** Octets of header. */
+  /** Maximum size of the header in octets. */
   readonly headerSize: number
 }
 
@@ -32,11 +32,11 @@ export function createInspector({ messageSize, headerSize }: ContentLimits, isBi
       end = scanner.push(chunk)
     }
     ascii &&= isAscii(chunk)
-    // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees another message, and perhaps an earlier end.
+    // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees a different message, perhaps with an earlier end.
     if (!isBinary && chunk.includes(0)) throw new IemsError('IEMS_CONTENT_NUL')
   }
   return {
-    /** Passes the source on. Throws what is wrong with it as an IemsError. */
+    /** Passes the source through. Throws an IemsError for invalid content. */
     async *watch(source: AsyncIterable<Uint8Array>) {
       try {
         for await (const chunk of source) {
@@ -47,13 +47,13 @@ export function createInspector({ messageSize, headerSize }: ContentLimits, isBi
         throw cause instanceof IemsError ? cause : new IemsError('IEMS_CONTENT_BROKEN', { why: reasonOf(cause) }, cause)
       }
     },
-    /** The header with its blank line; undefined when it is longer than allowed. */
+    /** The header with its blank line; undefined when it exceeds the limit. */
     header(): Uint8Array | undefined {
       if (!end && headSize > headerSize) return undefined
       const { body } = end ?? scanner.finish()
       return body > headerSize ? undefined : Buffer.concat(head).subarray(0, body)
     },
-    /** A blank line stands between header and body. */
+    /** A blank line separates header and body. */
     hasBlankLine: () => end !== undefined && end.body > end.fields,
     isAscii: () => ascii,
   }

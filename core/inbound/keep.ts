@@ -1,7 +1,7 @@
 /**
- * Keeping messages: their records, and the one commit after which they are this server's.
+ * Commits messages: their records, and the one commit that makes them this server's responsibility.
  *
- * What must stay true: nothing is announced before the commit; messages that have the same body share it.
+ * Invariants: no event precedes the commit; messages with the same body share it.
  */
 import { isAscii } from 'node:buffer'
 import { accept } from '../api/reply.ts'
@@ -15,7 +15,7 @@ import type { IncomingContent, KeptContent } from './content.ts'
 import type { IncomingMessage, ReceiveDeps } from './incoming.ts'
 import type { FinalMessage } from './inspect.ts'
 
-/** Accepts messages in one commit. `reported` are refused by what their sender is told in a report of the first. */
+/** Accepts messages in one commit. The refusal of the recipients in `reported` is reported to the sender. */
 export async function keepMessages(
   deps: ReceiveDeps,
   arrival: IncomingMessage,
@@ -31,7 +31,7 @@ export async function keepMessages(
   if (!first) throw new TypeError('no message to keep')
   const { once } = arrival
   const id = await deps.queue.accept(once === undefined ? first : { ...first, once }, ...others)
-  // The same `once` key was accepted before: nothing was added.
+  // Otherwise the same `once` key was accepted earlier, and nothing was added.
   if (id === first.record.id)
     for (const [index, message] of messages.entries()) announce(deps, message, made[index] as NewMessage)
   return { ...accept(250, '2.0.0', `Ok: queued as ${id}`), message: id, queued: true }
@@ -41,7 +41,7 @@ interface SharedContent extends KeptContent {
   readonly isShared: boolean
 }
 
-/** Makes each content stay once, however many of the messages have it. */
+/** Makes each content permanent once, however many messages share it. */
 async function keepContents(messages: readonly FinalMessage[]): Promise<ReadonlyMap<IncomingContent, SharedContent>> {
   const kept = new Map<IncomingContent, SharedContent>()
   for (const { content } of messages) {
@@ -128,7 +128,7 @@ function announce(
   })
   const reason = deliveries.find(({ held }) => held !== undefined)?.held
   if (reason !== undefined) emit('message.quarantined', { message: id, reason })
-  // After the commit no fault can hurt the message, and the sender need not wait for `queued`.
+  // After the commit no fault can affect the message, and the sender need not wait for `queued`.
   if (hooks.isTapped('queued')) {
     const message = createMessage(deps)
     hooks.bind(message, trace.run)

@@ -1,6 +1,8 @@
-/** Line ends of content that is not from a client: CRLF alone may leave this server (RFC 5321 section 2.3.8). */
+/**
+ * Line endings of content that no client sent: only CRLF may leave this server (RFC 5321 section 2.3.8).
+ */
 
-/** Ends every line with CRLF, whatever it ended with. */
+/** Ends every line with CRLF, whatever its ending was. */
 export async function* withCrlf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let afterCr = false
   for await (const chunk of source) {

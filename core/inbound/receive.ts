@@ -1,10 +1,9 @@
 /**
- * From content to promise: stage ▸ inspect ▸ check ▸ modify ▸ ACCEPT. The 250 line is here.
+ * From content to acceptance: stage ▸ inspect ▸ check ▸ modify ▸ ACCEPT. The 250 reply is made here.
  *
- * Before the queue's `accept` returns, everything that goes wrong is an answer to the sender and leaves nothing behind;
- * after it, the message is ours and whatever happens is a bounce. What must stay true: no 250 before the commit; a
- * fault is always 4xx; this file does not know which channel the content came by, how it is scanned or changed, or
- * when it will be tried.
+ * Until the queue's `accept` returns, every failure is a reply to the sender and leaves nothing behind; afterwards the
+ * message is this server's responsibility, and a failure is a bounce. Invariants: no 250 before the commit; a fault is
+ * always 4xx; this file is independent of the channel, of scanning and of retries.
  */
 import { IemsError } from '../api/errors.ts'
 import { accept, classOf, defer, FAULT, format, type Reply, refuse } from '../api/reply.ts'
@@ -27,7 +26,7 @@ export type Receive = (
 ) => Promise<DataReply>
 
 export function createReceive(deps: ReceiveDeps): Receive {
-  /** Takes one message in. Never throws; the reply is the sender's. */
+  /** Receives one message. Never throws; the result is the reply to the sender. */
   return async function receive(envelope, id, trace, content) {
     const arrival: IncomingMessage = { ...envelope, id, trace, size: 0, summary: {} }
     let reply: DataReply
@@ -42,7 +41,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
   }
 }
 
-/** A final refusal carries the id by which administrators find its trace. */
+/** A permanent refusal includes the id under which administrators find the trace. */
 function named({ each, ...reply }: DataReply, id: string): DataReply {
   const one = <R extends Reply>(said: R): R =>
     classOf(said) === 'permanent' ? { ...said, text: `${said.text} (${id})` } : said
@@ -86,7 +85,7 @@ async function take(
   return { ...reply, ...eachOf(arrival, decision, reply) }
 }
 
-/** A reply for each RCPT, for clients that get one. */
+/** The replies for each RCPT, for clients that get one each. */
 function eachOf({ each }: IncomingMessage, { refusals }: Decision, reply: Reply): Pick<DataReply, 'each'> {
   return each ? { each: refusals.map((refusal) => refusal ?? reply) } : {}
 }
@@ -98,7 +97,7 @@ interface Decided {
   takeIn(source: AsyncIterable<Uint8Array>): Promise<IncomingContent>
 }
 
-/** Keeps what some recipients are to get, and what is to be reported of others. */
+/** Accepts the message for some recipients and queues reports about others. */
 async function keepDecided(
   deps: ReceiveDeps,
   arrival: IncomingMessage,
@@ -125,7 +124,7 @@ function discard({ emit }: ReceiveDeps, { id, session, from }: IncomingMessage, 
   emit('message.discarded', { message: id, channel: session.channel, from, reason })
 }
 
-/** What a sender hears of an exception: always "later", but for content that can never be taken. */
+/** The reply for an exception: temporary, unless the content can never be accepted. */
 function replyTo({ emit }: ReceiveDeps, error: unknown, id: string): Reply {
   const code = error instanceof IemsError ? error.code : undefined
   if (code === 'IEMS_CONTENT_TOO_LARGE') return refuse(552, '5.3.4', 'The message is too large').reply
@@ -134,7 +133,7 @@ function replyTo({ emit }: ReceiveDeps, error: unknown, id: string): Reply {
   if (code === 'IEMS_CONTENT_BROKEN') return defer(451, '4.4.2', 'The content ended early').reply
   if (code?.startsWith('IEMS_STORE')) emit('store.failing', { message: id, cause: error })
   if (code === 'IEMS_STORE_FULL') return defer(452, '4.3.1', 'No space left, try again later').reply
-  // A plugin's fault has been logged where it happened.
+  // The guard has already logged a plugin's fault.
   else if (code !== 'IEMS_PLUGIN_FAULT') emit('kernel.fault', { message: id, cause: error })
   return { ...FAULT.reply, text: `${FAULT.reply.text} (${id})` }
 }

@@ -1,9 +1,10 @@
 /**
- * Where a recipient's mail goes: what it expands to, the route of each result, and whether this sender may send there.
+ * Resolves a recipient: its expansion, the route of each result, and whether this sender may use it.
  *
- * What must stay true: expansion ends (depth, number, no address twice) and comes to at least one recipient, or the
- * address is refused; a recipient without a route is refused, never guessed; a channel that accepts only authorised senders is never reached by others, but for the targets of an alias,
- * whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or lists.
+ * Invariants: expansion terminates (depth, number, no address twice) and yields at least one recipient, or the address
+ * is refused; a recipient without a route is refused; a channel that accepts only authorised senders is unreachable for
+ * others, except for targets of an alias, whose owner has authorised them. This file knows no LDAP, DNS, mailboxes or
+ * lists.
  */
 import { IemsError } from '../api/errors.ts'
 import type { Recipient, Route, Routed, Session } from '../api/hooks.ts'
@@ -13,18 +14,18 @@ import type { Hooks } from '../runtime/wiring.ts'
 
 export interface ResolveDeps {
   readonly hooks: Hooks
-  /** Who may send to each channel that delivers. */
+  /** The senders that each delivering channel accepts. */
   readonly accepts: ReadonlyMap<string, 'anyone' | 'authorised'>
-  /** Most recipients that one address may become. */
+  /** Maximum recipients that one address may expand to. */
   readonly expansion: number
   readonly hostname: string
-  /** The mailbox of those who run this server. */
+  /** Mailbox of the server's administrators. */
   readonly postmaster?: string | undefined
 }
 
-/** RFC 5321 section 4.5.1, RFC 2142: the addresses by which those who run a domain can always be reached. */
+/** RFC 5321 section 4.5.1, RFC 2142: role addresses of a domain that must always be reachable. */
 const ROLE = /^"?(postmaster|abuse)"?(?:@(.+))?$/i
-/** Enhanced codes that say that an address has no recipient. */
+/** Enhanced codes that mean that the address has no recipient. */
 const UNKNOWN: readonly string[] = ['5.1.1', '5.2.1', '5.4.6']
 
 /** At least one. */
@@ -41,19 +42,19 @@ export function mayRelay({ identity, trusted }: Session): boolean {
   return trusted || identity?.mayRelay === true
 }
 
-/** An address of the server called `hostname` itself, which no other server can answer for. */
+/** A role address of this host, for which no other server can be responsible. */
 function isOwnRole(address: string, hostname: string): boolean {
   const [, name, domain = hostname] = ROLE.exec(address) ?? []
   return name !== undefined && domain.toLowerCase().replace(/\.$/, '') === hostname.toLowerCase()
 }
 
-/** What one address of a level expands to: final recipients into `final`, others returned for the next level. */
+/** Sorts the expansion of an address: final recipients go into `final`, the others are returned for the next level. */
 function sortTargets(to: Recipient, targets: readonly Recipient[], seen: Set<string>, final: Recipient[]): Recipient[] {
   const next: Recipient[] = []
   for (const target of targets) {
     const one = to.from === undefined || target.from !== undefined ? target : { ...target, from: to.from }
     const name = one.address.toLowerCase()
-    // An address that names itself among its targets keeps its own copy.
+    // An address that includes itself in its expansion keeps its own copy.
     if (name === to.address.toLowerCase()) final.push(one)
     else if (!seen.has(name)) next.push(one)
     seen.add(name)
@@ -62,8 +63,8 @@ function sortTargets(to: Recipient, targets: readonly Recipient[], seen: Set<str
 }
 
 /**
- * What an address expands to. One level after the other, so that the bounds hold for wide and for deep expansions. Never
- * empty: an address that comes to no recipient is refused, or mail for it would be accepted and lost.
+ * Expands an address level by level, so that the limits hold for wide and for deep expansions. Never empty: an address
+ * without recipients is refused, because accepted mail for it would be lost.
  */
 async function expand(
   { hooks, expansion }: Pick<ResolveDeps, 'hooks' | 'expansion'>,
@@ -82,7 +83,7 @@ async function expand(
       const answer = (await hooks.call('expand', { to, from }, run)) ?? [to]
       if ('kind' in answer || answer.length === 0) {
         const no = 'kind' in answer ? answer : NOBODY
-        // "Later" holds for the whole address; a lasting no for one of several targets does not stop the others.
+        // A temporary refusal applies to the whole address; a permanent refusal of one target does not stop the others.
         if (classOf(no.reply) !== 'permanent') return no
         refusal ??= no
         continue
@@ -97,8 +98,8 @@ async function expand(
 }
 
 /**
- * Who gets the mail for a role (postmaster, abuse) that has no mailbox of its own: the configured postmaster. The
- * refusal is what was said to the address itself; one that does not mean "nobody here" stands.
+ * Redirects a role address (postmaster, abuse) without a mailbox to the configured postmaster. Other refusals than "no
+ * such recipient" stand.
  */
 function insteadOf(postmaster: string | undefined, to: Recipient, { reply }: Refusal): Recipient | undefined {
   const isVacant = ROLE.test(to.address) && UNKNOWN.includes(reply.enhanced)
@@ -117,7 +118,7 @@ export function createResolve(deps: ResolveDeps) {
     return found
   }
 
-  /** Everything one recipient comes to, or why it cannot be taken. Throws on faults. */
+  /** All recipients that an address resolves to, or the refusal. Throws on faults. */
   async function resolve(
     to: Recipient,
     from: string,
@@ -130,7 +131,7 @@ export function createResolve(deps: ResolveDeps) {
     for (const recipient of recipients) {
       const found = await route(recipient, from, run)
       const isRelay = found && accepts.get(found.channel) === 'authorised'
-      // No other server is the postmaster of this one, whatever the default route says.
+      // Another server cannot be this host's postmaster, whatever the default route is.
       if ((!found || isRelay) && isOwnRole(recipient.address, hostname)) return NOBODY
       if (!found) return refuse(550, '5.1.2', 'No route to this recipient')
       const own = recipient.address === to.address

@@ -1,4 +1,6 @@
-/** What a session needs of the kernel that serves its channel, and what it needs to know of the channel. */
+/**
+ * A session's dependencies on the kernel, and the properties of its channel.
+ */
 import type { Clock } from '../api/clock.ts'
 import type { Attempts } from '../auth/login-throttle.ts'
 import type { Rights } from '../auth/rights.ts'
@@ -14,19 +16,19 @@ export interface SessionDeps {
   readonly emit: Emit
   readonly resolve: Resolve
   readonly receive: Receive
-  /** Keeps a trace of a transaction of which no recipient was taken. */
+  /** Records a trace of a transaction without an accepted recipient. */
   readonly refusals: RememberRefusal
   readonly attempts: Attempts
   readonly rights: Rights
   readonly secret: () => Promise<Uint8Array>
-  /** Most recipients of one message, expansions included. */
+  /** Maximum recipients of one message, including expansions. */
   readonly recipients: number
 }
 
-/** Where this session comes in. */
+/** The channel of a session. */
 export interface InboundChannel {
   readonly channel: string
   trusts(address: string): boolean
-  /** Has the ids of its open sessions. */
+  /** Ids of its open sessions. */
   readonly open?: Set<string>
 }

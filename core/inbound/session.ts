@@ -1,9 +1,9 @@
 /**
- * What a listening channel says to the kernel about one client: five calls in the order of RFC 5321, then the content.
+ * The kernel's side of a listening channel: five calls in the order of RFC 5321, then the content.
  *
- * The channel translates its protocol; what is allowed is decided here, by hooks and by the destination channel. What
- * must stay true: this file knows no sockets, no TLS and no command syntax; a recipient is taken only if no tap refused
- * it, a route was found, and the channel at its end lets this sender in; every fault is a temporary refusal.
+ * The channel translates its protocol; hooks and the destination channel decide what is allowed. Invariants: this file
+ * knows no sockets, TLS or command syntax; a recipient is accepted only if it has a route, the destination channel
+ * admits this sender, and no tap refuses it; every fault is a temporary refusal.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -28,7 +28,10 @@ const EXPIRED = refuse(535, '5.7.8', 'The login has expired')
 const REVOKED = defer(421, '4.7.0', 'The login is no longer valid')
 const NO_RECIPIENTS = refuse(554, '5.5.1', 'No valid recipients')
 
-/** `deps` are those of the kernel that serves the channel now: a session may outlive the kernel that opened it. */
+/**
+ * `deps` returns those of the kernel that currently serves the channel: a session may outlive the kernel that opened
+ * it.
+ */
 export function openSession(deps: () => SessionDeps, channel: InboundChannel, facts: ConnectionInfo): ServerSession {
   return new InboundSession(deps, channel, facts)
 }
@@ -40,7 +43,7 @@ class InboundSession implements ServerSession {
   readonly #revoked = new AbortController()
   #binding: Uint8Array | undefined
   #session: Session
-  /** What was said of the client before any message; every transaction begins with it. */
+  /** The trace of the client before MAIL; every transaction begins with it. */
   #greeting: Trace
   #heloRan = false
   #transaction: Transaction | undefined
@@ -79,7 +82,7 @@ class InboundSession implements ServerSession {
     return refusal
   }
 
-  /** A hook that may refuse; a fault of its taps is `fault`. */
+  /** Runs a hook that may refuse; `fault` is the reply to a fault in its taps. */
   async #ask<K extends HookName & ('connect' | 'helo' | 'mail' | 'rcpt')>(
     hook: K,
     subject: Subject<K>,
@@ -95,7 +98,7 @@ class InboundSession implements ServerSession {
     }
   }
 
-  /** Made for each attempt: most sessions never log in. */
+  /** Created per attempt, because most sessions never authenticate. */
   #authenticator(): Authenticator {
     return new Authenticator(this.#deps(), {
       session: this.#session,
@@ -105,7 +108,7 @@ class InboundSession implements ServerSession {
     })
   }
 
-  /** What came of an attempt; from here on the client is who it has shown to be. */
+  /** Applies the result of an attempt; from here on the session has the new identity. */
   #accepted(answer: Identity | Refusal): Identity | Refusal {
     if (answer.kind === 'refuse') return answer
     this.#session = { ...this.#session, identity: answer }
@@ -122,7 +125,7 @@ class InboundSession implements ServerSession {
     return answer
   }
 
-  /** Asks again who the client is. A fault says nothing of it; before mail it is "later". */
+  /** Checks the identity again. A fault changes nothing, except that MAIL is deferred. */
   async #recheck(): Promise<Refusal | undefined> {
     const { identity } = this.#session
     if (this.#revoked.signal.aborted) return REVOKED
@@ -138,7 +141,7 @@ class InboundSession implements ServerSession {
       if (!(cause instanceof IemsError)) this.#emit('kernel.fault', { hook: 'reidentify', cause })
       return FAULT
     }
-    // The client may have become another meanwhile.
+    // The client may have authenticated again meanwhile.
     if (!answer || this.#session.identity !== identity) return undefined
     if (answer.kind === 'identity') {
       const { expires } = identity
@@ -178,7 +181,7 @@ class InboundSession implements ServerSession {
     return refusal
   }
 
-  /** Ends the transaction, if there is one; what came to nothing because of its recipients leaves a trace. */
+  /** Ends the transaction; one without accepted recipients leaves a trace. */
   #endTransaction(): void {
     const ended = this.#transaction
     this.#transaction = undefined
@@ -188,7 +191,7 @@ class InboundSession implements ServerSession {
     this.#deps().refusals({ ...trace, session: this.#session, priority })
   }
 
-  /** What `addRecipient` needs of this session. */
+  /** The context for `addRecipient`. */
   #context(): TransactionContext {
     const { resolve, recipients } = this.#deps()
     return {
@@ -219,7 +222,7 @@ class InboundSession implements ServerSession {
     if (secured) this.#binding = bound
     const rest = { ...others, ...(secured ? { tls: tls as NonNullable<Session['tls']> } : {}) }
     const { identity: before, ...unknown } = this.#session
-    // A new cipher or address is a new client as far as trust goes: RFC 3207 section 4.2.
+    // RFC 3207 section 4.2: after a new cipher or address, nothing learned before is trusted.
     const isOther = remote !== undefined && remote.address !== this.#session.remote.address
     const kept = 'identity' in facts ? identity : rest.tls || isOther ? undefined : before
     this.#session = {

@@ -1,6 +1,5 @@
 /**
- * Messages that are handed in by a plugin, by `iems send` or by a test instead of by a client: the same way in, without
- * a socket.
+ * Messages submitted by a plugin, `iems send` or a test: they take a client's path without a socket.
  */
 import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
 import type { Reply } from '../api/reply.ts'
@@ -17,13 +16,13 @@ export async function* chunksOf(content: ContentSource): AsyncGenerator<Uint8Arr
   else yield* content
 }
 
-/** Stored content as it is, anything else with CRLF. */
+/** Stored content as it is, other content with CRLF line endings. */
 function sourceOf(content: Submission['content']): AsyncIterable<Uint8Array> | StoredContent {
   const isStored = typeof content === 'object' && ('blob' in content || 'route' in content)
   return isStored ? content : withCrlf(chunksOf(content))
 }
 
-/** One transaction: MAIL, RCPT for each recipient, the content if one of them was accepted. */
+/** Runs one transaction: MAIL, RCPT for each recipient, and the content if any was accepted. */
 export async function submitTo(
   session: ServerSession,
   message: Omit<Submission, 'content'> & { readonly content: AsyncIterable<Uint8Array> | StoredContent },

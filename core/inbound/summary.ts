@@ -1,13 +1,13 @@
 /**
- * The fields of a header by which people look for a message later.
+ * Header fields for later searches.
  *
- * What must stay true: whatever the header holds, they are short and of one line.
+ * Invariants: they are short and single-line, whatever the header holds.
  */
 import { createHeaders } from '../message/headers.ts'
 import { decodeWords } from '../mime/words.ts'
 import type { Summary } from './incoming.ts'
 
-/** Characters of each field that are kept, and that are read before encoded words are decoded. */
+/** Maximum characters of each field, both read and, after decoding, kept. */
 const MAX_KEPT = 200
 const MAX_READ = 2000
 

@@ -1,7 +1,7 @@
 /**
- * The header fields that this server adds when a message comes in (RFC 5321 section 4.4, RFC 6409 section 8).
+ * Header fields that this server adds to an incoming message (RFC 5321 section 4.4, RFC 6409 section 8).
  *
- * What must stay true: no value from outside ends a comment or a line; a message that went round too often is refused.
+ * Invariants: no value from outside ends a comment or a line; a message in a loop is refused.
  */
 import { isAscii } from 'node:buffer'
 import type { Session } from '../api/hooks.ts'
@@ -10,7 +10,7 @@ import type { Edits } from '../message/edits.ts'
 import { createHeaders, headerField } from '../message/headers.ts'
 import { mboxLine } from '../mime/header-end.ts'
 
-/** What the fields say of a message. */
+/** Facts about a message for these fields. */
 export interface TraceFacts {
   readonly id: string
   readonly session: Session
@@ -19,7 +19,7 @@ export interface TraceFacts {
 
 export interface TraceSettings {
   readonly hostname: string
-  /** Received fields after which a message is taken to be in a loop. */
+  /** Maximum number of Received fields; more mean a mail loop. */
   readonly hops: number
   /** Ms since 1970. */
   readonly now: number
@@ -29,12 +29,12 @@ function dateOf(ms: number): string {
   return new Date(ms).toUTCString().replace('GMT', '+0000')
 }
 
-/** A name from outside inside a comment or after a keyword of Received: nothing that ends the comment or the line. */
+/** Removes what would end a comment or line of Received from a name that comes from outside. */
 function plain(text: string): string {
   return text.replace(/[^\w.:[\]@+=-]/g, '?').slice(0, 255)
 }
 
-/** Values of `with` in Received (RFC 3848, RFC 6531); other ways in have none. */
+/** Values of `with` in Received (RFC 3848, RFC 6531); other protocols have none. */
 const WITH = /^(E?SMTP|LMTP)(S?A?)$/
 
 function withClause(protocol: string, isUtf8: boolean): string {
@@ -47,22 +47,22 @@ function withClause(protocol: string, isUtf8: boolean): string {
 function received({ session, recipients, id }: TraceFacts, { hostname, now }: TraceSettings): string {
   const { remote, helo, protocol, tls } = session
   const address = remote.address.includes(':') ? `IPv6:${remote.address}` : remote.address
-  // `unknown` says that there is no name; a name that could not be asked for is left out.
+  // `unknown` means that there is no name; it is omitted when the lookup failed.
   const name = remote.name === undefined ? '' : `${plain(remote.name ?? 'unknown')} `
   const from = `from ${plain(helo ?? 'unknown')} (${name}[${plain(address)}])`
   const secured = tls ? ` (${plain(tls.version)} ${plain(tls.cipher)})` : ''
   const only = recipients.length === 1 ? recipients[0]?.recipient.original : undefined
-  // With several recipients the field would tell each of the others.
+  // With several recipients the field would disclose them to each other.
   const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
   const isUtf8 = recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
   const by = `by ${hostname} (IEMS)${withClause(protocol, isUtf8)} id ${id}${to};\r\n\t${dateOf(now)}`
-  // What a plugin or a command hands in has no client to name.
+  // Local submissions have no client to name.
   return protocol === 'LOCAL' ? by : `${from}${secured}\r\n\t${by}`
 }
 
 /**
- * The edits that a message begins with: the trace field that every hop adds, and what a mail user agent left out. They
- * extend `edits`, with which the content was stored.
+ * The initial edits of a message: the trace field that every hop adds, and the fields that a mail user agent omitted.
+ * They extend `edits`, with which the content was stored.
  */
 export function firstEdits(
   facts: TraceFacts,

@@ -1,6 +1,5 @@
 /**
- * A mail transaction of a session: what is known between MAIL and the content, and the trace it leaves when every
- * recipient was refused.
+ * A session's mail transaction, and the trace it leaves when every recipient was refused.
  */
 import type { MailParameters, Priority, Recipient, Routed, Session } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
@@ -8,7 +7,7 @@ import type { Trace } from '../message/trace.ts'
 import type { RefusedRecord } from '../queue/refusals.ts'
 import { mayRelay } from './resolve.ts'
 
-/** Refused recipients that a trace lists. */
+/** Maximum refused recipients in a trace. */
 const MAX_REFUSED = 100
 
 export interface Transaction {
@@ -16,7 +15,7 @@ export interface Transaction {
   readonly from: string
   readonly parameters: MailParameters
   readonly recipients: Routed[]
-  /** Of them, what each RCPT has come to. */
+  /** The recipients that each RCPT resolved to. */
   readonly each: (readonly Routed[])[]
   readonly trace: Trace
   readonly refused: Recipient[]
@@ -35,14 +34,14 @@ export function noteRefused(transaction: Transaction, to: Recipient, reply: Repl
 
 type Refused = Pick<RefusedRecord, 'id' | 'from' | 'recipients' | 'size' | 'steps' | 'findings' | 'refused'>
 
-/** What stays of a transaction that ended without a recipient because each was refused. */
+/** The trace of a transaction that ended because every recipient was refused. */
 export function refusedTransaction({ recipients, refusal, ...ended }: Transaction): Refused | undefined {
   if (!refusal || recipients.length > 0) return undefined
   const { id, from, refused, trace } = ended
   return { id, from, recipients: refused, size: 0, steps: trace.steps, findings: trace.findings, refused: refusal }
 }
 
-/** RFC 6710 priorities count only from those who may relay: anyone would be urgent. */
+/** RFC 6710 priorities apply only to clients that may relay: otherwise every sender could be urgent. */
 export function priorityOf(session: Session, { mtPriority = 0 }: MailParameters, wished?: Priority): Priority {
   if (wished && (wished !== 'urgent' || mayRelay(session))) return wished
   if (mtPriority > 0 && mayRelay(session)) return 'urgent'

@@ -1,11 +1,11 @@
 /**
- * What `check` says of a message and of single recipients, and what the client is answered.
+ * Combines the verdicts of `check` on a message and on single recipients into replies.
  *
- * A client that gets one reply for each RCPT (LMTP) gets each recipient's own. One that gets a single reply (SMTP) cannot
- * be told of one recipient alone, so: a temporary refusal for one is the answer to the whole message, and nothing is
- * kept; a permanent refusal for some is reported to the sender as a bounce, and the others get the message. What must
- * stay true: each recipient gets the message, is refused to the client, is reported, or was discarded by a verdict that
- * names it; a recipient that the client is told to send to again does not get this copy.
+ * A client that gets one reply for each RCPT (LMTP) gets each recipient's own. With a single reply (SMTP), a temporary
+ * refusal for one recipient defers the whole message, and nothing is stored; a permanent refusal for some is reported
+ * to the sender as a bounce, and the others get the message. Invariants: each recipient gets the message, is refused to
+ * the client, is reported, or is discarded by a verdict that names it; a recipient for which the client is asked to
+ * retry does not get this copy.
  */
 import type { Quarantine, Recipient, RecipientVerdict, Routed, Verdict } from '../api/hooks.ts'
 import { classOf, type Refusal, type Reply } from '../api/reply.ts'
@@ -13,9 +13,9 @@ import type { Placed } from '../queue/accept.ts'
 
 /** Collects the verdicts of one message. */
 export interface Verdicts {
-  /** The recipients that no verdict has taken out so far. */
+  /** The recipients that no verdict has removed. */
   recipients(): readonly Recipient[]
-  /** Verdicts for some recipients; the last one for a recipient counts, but a refusal stands. */
+  /** Adds verdicts for some recipients. The last one for a recipient wins, but a refusal stands. */
   add(verdicts: readonly RecipientVerdict[]): void
   of(recipient: Recipient): Verdict | undefined
 }
@@ -35,18 +35,18 @@ export function createVerdicts(all: readonly Recipient[]): Verdicts {
   }
 }
 
-/** What becomes of the recipients, and what the client is answered for each group; undefined means accepted. */
+/** The result for the recipients, and the reply for each group; undefined means accepted. */
 export interface Decision {
   readonly refusals: readonly (Reply | undefined)[]
-  /** They get the message, perhaps held. */
+  /** Accepted, possibly held. */
   readonly taken: readonly Placed[]
-  /** Their sender gets a report. */
+  /** Refused in a report to the sender. */
   readonly reported: readonly Placed[]
-  /** Why the first of those that a verdict discarded was. */
+  /** Reason of the first discard. */
   readonly discarded?: string
 }
 
-/** The refusal of a group of recipients that are answered together. */
+/** The refusal of a group of recipients that share a reply. */
 function refusalOf(group: readonly Routed[], verdictOf: (one: Routed) => Verdict | undefined): Reply | undefined {
   const refusals = group.map(verdictOf).filter((one): one is Refusal => one?.kind === 'refuse')
   const later = refusals.find(({ reply }) => classOf(reply) === 'temporary')

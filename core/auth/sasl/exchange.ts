@@ -1,9 +1,8 @@
 /**
- * What a client shows who it is by SASL (RFC 4422), the same for every protocol: the exchange here, the words around it
- * with whoever listens.
+ * The server side of SASL exchanges (RFC 4422) for every protocol; the listener sends and receives the messages.
  *
- * What must stay true: nothing is decided here; what cannot be read is no credentials, and an empty response is not the
- * same as none; nothing of an exchange outlives it.
+ * Invariants: nothing is decided here; malformed data is never credentials; an empty response differs from an absent
+ * one; no state outlives the exchange.
  */
 import type { Credentials, Identity, Verifier } from '../../api/hooks.ts'
 import { type Refusal, refuse } from '../../api/reply.ts'
@@ -11,36 +10,39 @@ import type { SaslMechanism, ScramMechanism } from './mechanisms.ts'
 import { textOf } from './prepare.ts'
 import { challengeFor, prove, readClientFinal, readClientFirst } from './scram.ts'
 
-/** Shows the client a challenge and answers its response, decoded; undefined when it gives up or cannot be read. */
+/**
+ * Sends the client a challenge and returns its decoded response; undefined when it cancels or the response is
+ * malformed.
+ */
 export type AskClient = (challenge: string) => Promise<Buffer | undefined>
 
-/** What a client asks for, and how it can be asked. */
+/** The client's request, and the way to ask it further. */
 export interface SaslExchange {
   readonly mechanism: SaslMechanism
-  /** What came with the command; undefined for nothing, which is not the same as an empty one. */
+  /** Initial response; undefined when absent, which differs from empty. */
   readonly initial: Buffer | undefined
   readonly ask: AskClient
-  /** The name that an authorization identity of this protocol means (RFC 4513 `u:ann`); default: the text itself. */
+  /** Reads a user name from this protocol's authorization identity (RFC 4513 `u:ann`); default: the text itself. */
   readonly readAuthzid?: (text: string) => string | Promise<string>
 }
 
-/** Credentials that say it all. */
+/** Credentials that are complete in one message. */
 export type WholeCredentials = Exclude<Credentials, { kind: 'scram' }>
 
-/** Where clients get tokens that count here (RFC 7628 section 3.2.2). */
+/** Where clients get valid tokens (RFC 7628 section 3.2.2). */
 export interface BearerDiscovery {
-  /** Scopes that a token must have, with spaces between. */
+  /** Required scopes of a token, separated by spaces. */
   readonly scope?: string
-  /** The URL of the provider's OpenID configuration. */
+  /** URL of the provider's OpenID configuration. */
   readonly openidConfiguration?: string
 }
 
-/** Who decides. */
+/** Decides about credentials. */
 export interface Authenticate {
   readonly discovery?: BearerDiscovery | undefined
-  /** `authzid`: the name of the account to act as, where it is not the client's own as it wrote it. */
+  /** `authzid`: the account to act as, if it differs from the client's own name. */
   judge(credentials: WholeCredentials, authzid?: string): Promise<Identity | Refusal>
-  /** By what a proof is checked, for a user who may be nobody; `conclude` has to be told what came of it. */
+  /** Returns the verifier of a proof, also for an unknown user; `conclude` must be called with the result. */
   begin(
     username: string,
     mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256',
@@ -49,7 +51,7 @@ export interface Authenticate {
 }
 export type Finish = (isProven: boolean) => Promise<Identity | Refusal>
 
-/** A base64 response as protocols have it; undefined for what is none. `=` is an empty one (RFC 4954). */
+/** Decodes a base64 response; undefined when malformed. `=` is an empty one (RFC 4954). */
 export function decodeResponse(text: string): Buffer | undefined {
   if (text === '=') return Buffer.alloc(0)
   return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)
@@ -57,12 +59,12 @@ export function decodeResponse(text: string): Buffer | undefined {
     : undefined
 }
 
-/** The one refusal that says nothing about credentials: code 501. */
+/** The only refusal that does not concern the credentials: code 501. */
 export const UNREADABLE = refuse(501, '5.5.2', 'No proper response to the challenge')
 
 const NO_TOKEN = refuse(535, '5.7.8', 'Authentication credentials invalid')
 
-/** Runs an exchange to its end. `binding`: RFC 9266, what there is of the TLS connection to bind to. */
+/** Runs an exchange to its end. `binding`: channel binding data of the TLS connection (RFC 9266). */
 export async function converse(
   { mechanism, initial, ask, readAuthzid = (text) => text }: SaslExchange,
   judge: Authenticate,
@@ -83,13 +85,13 @@ export async function converse(
 
 type ReadAuthzid = NonNullable<SaslExchange['readAuthzid']>
 
-/** The account that an authzid names; undefined where it is empty or only repeats the client's own name. */
+/** The account that an authzid names; undefined when it is empty or equals the client's own name. */
 async function namedBy(authzid: string, username: string, read: ReadAuthzid): Promise<string | undefined> {
   const name = authzid === '' ? username : await read(authzid)
   return name === username ? undefined : name
 }
 
-/** RFC 4616: who it wants to act as, who it is, and the password. */
+/** RFC 4616: authorization identity, authentication identity, password. */
 async function plain(
   response: Buffer | undefined,
   judge: Authenticate,
@@ -121,33 +123,33 @@ async function bearer(
   const { token, authzid } = readBearer(mechanism, (response && textOf(response)) ?? '') ?? {}
   if (token === undefined) return UNREADABLE
   const username = authzid && (await readAuthzid(authzid))
-  // An empty token asks where to get one (RFC 7628 section 4.3); it is no guess.
+  // An empty token asks for the discovery data (RFC 7628 section 4.3) and does not count as a failure.
   const answer =
     token === '' ? NO_TOKEN : await judge.judge({ kind: 'bearer', token, ...(username ? { username } : {}) })
-  // RFC 7628 section 3.2.3: the client acknowledges the error, in whatever words, and then the exchange fails.
+  // RFC 7628 section 3.2.3: the client acknowledges the error with any response, and then the exchange fails.
   if (answer.kind === 'refuse' && answer.reply.code >= 500) await ask(errorFor(mechanism, judge.discovery))
   return answer
 }
 
-/** RFC 7628 section 3.2.2; XOAUTH2 has Google's form of it. */
+/** RFC 7628 section 3.2.2; XOAUTH2 uses Google's format. */
 function errorFor(mechanism: 'OAUTHBEARER' | 'XOAUTH2', { scope, openidConfiguration }: BearerDiscovery = {}): string {
   const status = mechanism === 'XOAUTH2' ? { status: '401', schemes: 'bearer' } : { status: 'invalid_token' }
   return JSON.stringify({ ...status, scope, 'openid-configuration': openidConfiguration })
 }
 
 interface ShownBearer {
-  /** Empty where the client asks for an error. */
+  /** Empty when the client asks for the error. */
   readonly token: string
   readonly authzid: string
 }
 
-/** RFC 7628 section 3.1; XOAUTH2 has the user as one of the pairs. */
+/** RFC 7628 section 3.1; XOAUTH2 sends the user as one of the pairs. */
 function readBearer(mechanism: 'OAUTHBEARER' | 'XOAUTH2', text: string): ShownBearer | undefined {
   const [head = '', ...pairs] = mechanism === 'XOAUTH2' ? ['', ...text.split('\x01')] : text.split('\x01')
   if (pairs.splice(-2).some((rest) => rest !== '')) return undefined
   const values = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
   const [isAuth, token = ''] = /^(?:bearer(?: +([\w.~+/-]+=*))?)? *$/i.exec(values.get('auth') ?? '-') ?? []
-  // There is no binding in this mechanism: `p` cannot be meant. RFC 7628 section 4.4 itself writes `user=` for `a=`.
+  // This mechanism has no channel binding, so `p` is invalid. RFC 7628 section 4.4 itself writes `user=` for `a=`.
   const [isHead, authorize = ''] = /^[ny],(?:(?:a|user)=([^,]+))?,$/.exec(head) ?? []
   if (isAuth === undefined || (mechanism === 'OAUTHBEARER' && isHead === undefined)) return undefined
   const name = authorize.replaceAll('=2C', ',').replaceAll('=3D', '=')
@@ -176,7 +178,7 @@ async function scram(
   if (!final) return UNREADABLE
   const proof = prove(first, challenge, final, { ...verifier, mechanism, binding })
   const identity = await conclude(proof !== undefined)
-  // Our own proof is the last challenge, which a client that believes it answers with nothing.
+  // The server's proof is the last challenge; a client that accepts it sends an empty response.
   if (identity.kind === 'identity' && proof !== undefined && (await ask(proof)) === undefined) return UNREADABLE
   return identity
 }

@@ -1,14 +1,14 @@
 /**
- * Which SASL mechanisms there are, and which of them can work for a client at a moment.
+ * The SASL mechanisms, and which of them are available to a client.
  *
- * What must stay true: nothing is announced that cannot succeed; what is announced and what is taken are the same list.
+ * Invariants: no mechanism is announced that cannot succeed; the announced and the accepted mechanisms are the same.
  */
 
-/** What an `auth` tap can be asked to judge: a password, a SCRAM proof by its verifier, a token. */
+/** Credentials that an `auth` tap can check: a password, a SCRAM proof by its verifier, a token. */
 export const JUDGED = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'] as const
 export type CredentialMechanism = (typeof JUDGED)[number]
 
-/** As announced: strongest first, since many clients take the first they know. */
+/** In the order of announcement: strongest first, because many clients take the first they support. */
 const MECHANISMS = [
   'SCRAM-SHA-256-PLUS',
   'SCRAM-SHA-1-PLUS',
@@ -29,9 +29,9 @@ function judgedAs(mechanism: SaslMechanism): CredentialMechanism {
 }
 
 export interface Offering {
-  /** What somebody here judges. */
+  /** The mechanisms that some tap checks. */
   readonly judged: ReadonlySet<CredentialMechanism>
-  /** RFC 9266: there is something of the TLS connection to bind to. */
+  /** RFC 9266: the TLS connection has channel binding data. */
   readonly canBind: boolean
 }
 

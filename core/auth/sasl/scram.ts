@@ -1,9 +1,9 @@
 /**
- * The server's side of SCRAM (RFC 5802, RFC 7677): what the client says is read here, and its proof is checked.
+ * The server side of SCRAM (RFC 5802, RFC 7677): reads the client's messages and checks its proof.
  *
- * What must stay true: a proof counts only with the nonce, the channel binding and the very words of this exchange; who
- * claims that we cannot bind although we can is a victim of somebody in between, and fails; nobody can tell an unknown
- * user from a wrong password.
+ * Invariants: a proof is valid only with the nonce, the channel binding and the exact messages of this exchange; a
+ * client that wrongly believes that the server cannot bind is under a downgrade attack, and fails; an unknown user
+ * cannot be distinguished from a wrong password.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Verifier } from '../../api/hooks.ts'
@@ -11,14 +11,14 @@ import type { ScramMechanism } from './mechanisms.ts'
 import { saslPrep, textOf } from './prepare.ts'
 
 /**
- * How often a new verifier's key is derived, and a made-up one's: of those with another number it can be told that they
- * are real. Cyrus SASL's clients refuse more.
+ * Iterations of new and of fake verifiers; any other number reveals that a verifier is real. Cyrus SASL's clients
+ * refuse more.
  */
 export const SCRAM_ITERATIONS = 65_536
-/** Octets of a new verifier's salt, and of a made-up one's. */
+/** Octets of the salt of new and of fake verifiers. */
 export const SCRAM_SALT = 16
 const NONCE = 18
-/** RFC 9266; the only kind of binding there is here. */
+/** RFC 9266; the only supported type of channel binding. */
 const BINDING = 'tls-exporter'
 
 type Keys = Pick<Verifier, 'iterations' | 'salt' | 'storedKey' | 'serverKey'>
@@ -28,24 +28,24 @@ export const scramHash = (mechanism: string): Hash => (mechanism.startsWith('SCR
 
 const hmac = (hash: Hash, key: Uint8Array, text: string) => createHmac(hash, key).update(text).digest()
 
-/** The connection's part in an exchange. */
+/** The connection's properties in an exchange. */
 export interface Connection {
   readonly mechanism: ScramMechanism
-  /** What there is to bind to; then -PLUS is announced too. */
+  /** Channel binding data; with it, -PLUS is announced too. */
   readonly binding: Uint8Array | undefined
 }
 
 export interface ClientFirst {
   readonly username: string
-  /** Whom it wants to act as; empty for itself. */
+  /** The user to act as; empty for the client's own. */
   readonly authzid: string
-  /** Before the client's own message: whether and how it binds. */
+  /** The GS2 header: whether and how the client binds. */
   readonly gs2: string
   readonly bare: string
   readonly nonce: string
 }
 
-/** Undefined for what is not well-formed, or not allowed on this connection. */
+/** Undefined when malformed or not allowed on this connection. */
 export function readClientFirst(octets: Buffer, { mechanism, binding }: Connection): ClientFirst | undefined {
   const [, gs2 = '', flag = '', authorize = '', bare = '', name = '', nonce = ''] =
     /^((n|y|p=[\w.-]+),(?:a=([^,\0]+))?,)(n=([^,\0]+),r=([!-+\x2d-~]+)(?:,[^\0]*)?)$/.exec(textOf(octets) ?? '') ?? []
@@ -55,7 +55,7 @@ export function readClientFirst(octets: Buffer, { mechanism, binding }: Connecti
   return { username, authzid, gs2, bare, nonce }
 }
 
-/** RFC 5802 section 6: `y` says that the client could bind and thinks that we cannot. */
+/** RFC 5802 section 6: `y` means that the client could bind and believes that the server cannot. */
 function bindsAsItMust(flag: string, mechanism: ScramMechanism, binding: Uint8Array | undefined): boolean {
   if (mechanism.endsWith('-PLUS')) return flag === `p=${BINDING}` && binding !== undefined
   return flag === 'n' || (flag === 'y' && binding === undefined)
@@ -90,7 +90,7 @@ export function readClientFinal(octets: Buffer): ClientFinal | undefined {
   return withoutProof === undefined ? undefined : { withoutProof, binding, nonce, proof: Buffer.from(proof, 'base64') }
 }
 
-/** What is said to a client whose proof is right; undefined when it is not. */
+/** The server's final message for a valid proof; undefined for an invalid one. */
 export function prove(
   { gs2, bare }: ClientFirst,
   challenge: Challenge,
@@ -111,10 +111,10 @@ export function prove(
   return isHis && isOfThis ? `v=${hmac(hash, serverKey, message).toString('base64')}` : undefined
 }
 
-/** RFC 5802 section 5.1: a verifier that nothing fits, the same each time for a name, and like anybody's. */
+/** RFC 5802 section 5.1: a verifier that no proof matches, stable for a name, and indistinguishable from a real one. */
 export function verifierOfNobody(secret: Uint8Array, mechanism: string, username: string): Keys {
   const hash = scramHash(mechanism)
-  // The case of a name makes no difference to those who are known either.
+  // Names of existing users are case-insensitive too.
   const made = (what: string) => hmac(hash, secret, `${mechanism}\0${what}\0${username.toLowerCase()}`)
   return {
     iterations: SCRAM_ITERATIONS,
