@@ -86,6 +86,7 @@ export { ConnectionClosed, LineReader, LineTooLong, TimedOut } from './listener/
 export { Broken, LineWriter } from './listener/line-writer.ts'
 export { type Client, createListener, type ListenerOptions } from './listener/listener.ts'
 export { type Literal, splitLiteral } from './listener/literal.ts'
+export { type ListenerDefaults, listenerOptions } from './listener/options.ts'
 export { Pace } from './listener/pace.ts'
 export { type Endpoint, receiveProxyHeader } from './listener/proxy.ts'
 export { tlsInfo } from './listener/tls-info.ts'

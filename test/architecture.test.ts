@@ -135,6 +135,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'core/testing/channels.ts',
       'core/listener/addresses.ts',
       'core/listener/certificates.ts',
+      'core/listener/options.ts',
       'core/net/dns-options.ts',
     ],
     'dns-packet': ['core/net/dns-message.ts'],

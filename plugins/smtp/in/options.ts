@@ -1,18 +1,23 @@
 /**
  * What an admin can set for one listener; the reference in the documentation is generated from this schema.
  */
-import { duration, listenOption, network, size, tlsOption } from 'iems'
+import { duration, listenerOptions, network, size } from 'iems'
 import * as z from 'zod'
 import { isDomain } from './addresses.ts'
 
+const shared = listenerOptions({
+  port: 25,
+  tlsPort: 465,
+  connections: 1000,
+  connectionsPerAddress: 50,
+  overLimit: '421',
+  ending: 'the server replies 421',
+  lineLength: '12 KiB',
+})
+
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(1000).describe('Maximum number of connections; further ones receive 421.'),
-    connectionsPerAddress: z
-      .int()
-      .positive()
-      .default(50)
-      .describe('Maximum number of connections from one address; further ones receive 421.'),
+    ...shared.limits,
     recipients: z
       .int()
       .positive()
@@ -20,12 +25,9 @@ const limits = z
       .describe(
         'Maximum number of recipients in one transaction; further ones receive 452, and clients send them in the next one.',
       ),
-    lineLength: size().prefault('12 KiB').describe('Length of a command line; a longer one is refused (500).'),
-    errors: z
-      .int()
-      .positive()
-      .default(50)
-      .describe('Refused commands in a session since the last accepted message; then 421.'),
+    errors: shared.limits.errors.describe(
+      'Maximum number of refused commands in a session since the last accepted message; then the server replies 421.',
+    ),
     commands: z.int().positive().default(100_000).describe('Commands in one session; then 421.'),
     emptyCommands: z
       .int()
@@ -38,7 +40,6 @@ const limits = z
       .default(1000)
       .describe('BDAT chunks below 1 KiB, the last one apart, since the last accepted message; then 421.'),
     messages: z.int().positive().default(10_000).describe('Messages in one session; then 421. Announced as MAILMAX.'),
-    authAttempts: z.int().positive().default(5).describe('Failed authentications in one session; then 421.'),
   })
   .prefault({})
   .describe('Limits for one client.')
@@ -72,21 +73,14 @@ const etrnRule = z.strictObject({
 })
 
 const fields = z.strictObject({
-  listen: listenOption().describe(
-    "Addresses to listen on: ':25', '127.0.0.1:2525', '[::1]:2525', 'unix:/run/iems/lmtp', or a list of these.",
-  ),
+  ...shared.fields,
   protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('LMTP (RFC 2033) answers for each recipient.'),
-  tls: tlsOption(465).optional().describe('Certificates; without them there is no TLS.'),
   auth: z
     .enum(['off', 'optional', 'required'])
     .default('off')
     .describe(
       "Authentication of clients: 'off', 'optional' or 'required'. Plugins with accounts provide the mechanisms.",
     ),
-  authWithoutTls: z
-    .boolean()
-    .default(false)
-    .describe('Accept passwords without TLS. Only for networks that cannot be tapped.'),
   submission: z
     .boolean()
     .optional()
@@ -125,10 +119,6 @@ const fields = z.strictObject({
   bannerDelay: duration()
     .prefault('0 s')
     .describe('Wait before the greeting; who speaks in that time is refused (554), which many senders of spam do.'),
-  proxyFrom: z
-    .array(network())
-    .default([])
-    .describe('Proxies whose connections all begin with a PROXY protocol header (v1 or v2).'),
   xclientFrom: z.array(network()).default([]).describe('Clients that may speak for another client with XCLIENT.'),
   etrn: z
     .array(etrnRule)

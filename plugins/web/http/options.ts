@@ -1,13 +1,23 @@
 /**
  * What an administrator can set for HTTP.
  */
-import { duration, listenOption, network, size, tlsOption } from 'iems'
+import { duration, listenerOptions, network, size } from 'iems'
 import * as z from 'zod'
+
+const shared = listenerOptions({
+  port: 8080,
+  tlsPort: 443,
+  connections: 5000,
+  connectionsPerAddress: 200,
+  overLimit: '503',
+})
+const { connections, connectionsPerAddress } = shared.limits
+const { handshake } = shared.timeouts
 
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(5000).describe('Connections at a time, in all. Further ones get 503.'),
-    connectionsPerAddress: z.int().positive().default(200).describe('Connections at a time from one address.'),
+    connections,
+    connectionsPerAddress,
     body: size().prefault('1 MiB').describe('Octets of a request body, where a route does not set its own limit.'),
     header: size().prefault('16 KiB').describe('Octets of a request header.'),
     requestsPerMinute: z
@@ -22,7 +32,7 @@ const limits = z
 
 const timeouts = z
   .strictObject({
-    handshake: duration().prefault('30 s').describe('For the PROXY header and the TLS handshake.'),
+    handshake,
     header: duration().prefault('20 s').describe('For the header of a request.'),
     request: duration().prefault('10 min').describe('For a whole request with its body.'),
     idle: duration().prefault('75 s').describe('For the next request on a connection that is kept open.'),
@@ -42,12 +52,11 @@ const login = z
   .describe('Web logins.')
 
 export const options = z.strictObject({
-  listen: listenOption().describe("Addresses to listen on: ':443', '127.0.0.1:8080', or a list."),
-  tls: tlsOption(443).optional().describe('Certificates. `mode` is always implicit. Default: plain HTTP.'),
-  authWithoutTls: z
-    .boolean()
-    .default(false)
-    .describe('Accepts passwords without TLS from other machines. Loopback and trusted proxies need no TLS.'),
+  ...shared.fields,
+  tls: shared.fields.tls.describe('Certificates. `mode` is always implicit. Default: plain HTTP.'),
+  authWithoutTls: shared.fields.authWithoutTls.describe(
+    'Accept passwords without TLS from other machines. Loopback and trusted proxies need no TLS.',
+  ),
   origins: z
     .array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'must be an origin such as https://mail.example.org'))
     .default([])
@@ -56,10 +65,6 @@ export const options = z.strictObject({
     .array(network())
     .default([])
     .describe('Reverse proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.'),
-  proxyFrom: z
-    .array(network())
-    .default([])
-    .describe('Proxies whose connections all begin with a PROXY protocol header (v1 or v2).'),
   roles: z
     .record(z.string(), z.array(z.string()))
     .default({ support: ['queue:read', 'trace:read', 'status:read'] })

@@ -1,20 +1,26 @@
 /**
  * Options of one LDAP listener.
  */
-import { duration, listenOption, network, size, tlsOption } from 'iems'
+import { duration, listenerOptions, size } from 'iems'
 import * as z from 'zod'
 import { ADDRESS_BOOK } from './access.ts'
 import { parseDn } from './protocol/dn.ts'
 import { describe } from './schema.ts'
 
+const shared = listenerOptions({
+  port: 389,
+  tlsPort: 636,
+  connections: 1000,
+  connectionsPerAddress: 50,
+  authAttempts: 10,
+  idle: '15 min',
+  write: '1 min',
+})
+const { lineLength: _, ...sharedLimits } = shared.limits
+
 const limits = z
   .strictObject({
-    connections: z.int().positive().default(1000).describe('Maximum number of concurrent connections.'),
-    connectionsPerAddress: z
-      .int()
-      .positive()
-      .default(50)
-      .describe('Maximum number of concurrent connections from one address.'),
+    ...sharedLimits,
     messageSize: size().prefault('4 MiB').describe('Maximum size of a request.'),
     messageSizeBeforeBind: size()
       .prefault('64 KiB')
@@ -47,19 +53,14 @@ const limits = z
       .positive()
       .default(5)
       .describe('Maximum number of concurrent paged searches of a connection; the oldest is dropped.'),
-    errors: z.int().positive().default(50).describe('Number of malformed requests after which a connection is closed.'),
-    authAttempts: z.int().positive().default(10).describe('Number of failed binds after which a connection is closed.'),
   })
   .prefault({})
   .describe('Limits for one client. `entries` and `lookedAt` do not apply to administrators.')
 
 const timeouts = z
   .strictObject({
-    handshake: duration().prefault('30 s').describe('Time for the PROXY header and for each TLS handshake.'),
-    login: duration().prefault('2 min').describe('Time to wait for a request before the client has authenticated.'),
-    idle: duration().prefault('15 min').describe('Time to wait for a request after the client has authenticated.'),
+    ...shared.timeouts,
     message: duration().prefault('30 s').describe('Time for the rest of a request that has begun.'),
-    write: duration().prefault('1 min').describe('Time for the client to read any part of an answer.'),
   })
   .prefault({})
   .describe('Timeouts of one client.')
@@ -67,13 +68,11 @@ const timeouts = z
 const attribute = z.string().refine((name) => describe(name) !== undefined, 'must be the name of an attribute')
 
 const listener = z.strictObject({
-  listen: listenOption().describe("Addresses and ports to listen on: ':389', ':636', or a list."),
+  ...shared.fields,
   suffix: z
     .string()
     .refine((text) => (parseDn(text)?.length ?? 0) > 0, 'must be a distinguished name')
     .describe("Distinguished name of the top of the tree: 'dc=example,dc=org'."),
-  tls: tlsOption(636).optional().describe('Certificates for StartTLS or LDAPS.'),
-  authWithoutTls: z.boolean().default(false).describe('Accept passwords without TLS.'),
   anonymous: z
     .enum(['nothing', 'address-book'])
     .default('nothing')
@@ -92,10 +91,6 @@ const listener = z.strictObject({
     .describe(
       'Check that entries have the attributes that their classes require and allow: off, warn (in the log), or strict (refuse the change).',
     ),
-  proxyFrom: z
-    .array(network())
-    .default([])
-    .describe('Networks of proxies whose connections begin with a PROXY protocol header (v1 or v2).'),
   limits,
   timeouts,
 })
