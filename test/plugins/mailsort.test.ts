@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import * as z from 'zod'
-import { definePlugin } from '../../core/index.ts'
+import { definePlugin, type PluginEntry } from '../../core/index.ts'
 import { isScriptRefused, Mailsort, type MailsortApi, type Rule } from '../../plugins/mailbox/mailsort/api.ts'
 import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { readRules } from '../../plugins/mailbox/mailsort/rules/from-sieve.ts'
@@ -13,7 +13,11 @@ import { writeRules } from '../../plugins/mailbox/mailsort/rules/to-sieve.ts'
 import { compileScript, createSieve } from '../../plugins/mailbox/mailsort/sieve/index.ts'
 import { createMailKernel } from '../support/mailstore.ts'
 
-async function createSortingKernel(t: TestContext, options: Parameters<typeof mailsort>[0] = {}) {
+async function createSortingKernel(
+  t: TestContext,
+  options: Parameters<typeof mailsort>[0] = {},
+  more: readonly PluginEntry[] = [],
+) {
   const lent: { sort?: MailsortApi } = {}
   const borrow = definePlugin({
     name: 'borrow-mailsort',
@@ -24,7 +28,7 @@ async function createSortingKernel(t: TestContext, options: Parameters<typeof ma
       return {}
     },
   })
-  const kernel = await createMailKernel(t, { plugins: [mailsort(options), borrow()] })
+  const kernel = await createMailKernel(t, { plugins: [mailsort(options), borrow(), ...more] })
   const sort = lent.sort as MailsortApi
   return {
     ...kernel,
@@ -99,6 +103,68 @@ test('reject tells the sender, redirect sends on', async (t) => {
   await kernel.deliver()
   assert.equal((await kernel.entries('bob')).length, 2)
   assert.equal(await kernel.filed(), '')
+})
+
+test('a script changes what is filed and what is sent on, each mailbox for itself', async (t) => {
+  const kernel = await createSortingKernel(t)
+  await kernel.script(
+    'require ["fileinto", "mailbox", "editheader", "copy", "replace", "enclose"]; fileinto :create "Plain"; addheader "X-Project" "ü"; redirect :copy "bob@here.test"; deleteheader "Subject"; fileinto :create "Edited"; fileinto :create "Again"; enclose :subject "Inside" "See below."; keep;',
+  )
+  const junk = 'Return-Path: <x@y.test>\n'
+  await kernel.submit({
+    from: 'me@far.test',
+    to: ['ann@here.test', 'bob@here.test'],
+    content: (junk + MESSAGE).replaceAll('\n', '\r\n'),
+  })
+  await kernel.deliver()
+  await kernel.deliver()
+  assert.equal(await kernel.filed(), 'Again:1, Edited:1, INBOX:1, Plain:1')
+  const [plain, edited, again, inbox, sent] = await Promise.all([
+    ...['Plain', 'Edited', 'Again', 'INBOX'].map((name) => kernel.text('ann', name)),
+    kernel.text('bob', 'INBOX', 1),
+  ])
+  assert.match(plain ?? '', /^Delivered-To: ann@here\.test\r\nReturn-Path: <me@far\.test>\r\n/)
+  assert.match(
+    edited ?? '',
+    /^Delivered-To: ann@here\.test\r\nReturn-Path: <me@far\.test>\r\nX-Project: =\?utf-8\?B\?w7w=\?=\r\n/,
+  )
+  assert.doesNotMatch(edited ?? '', /^Subject:/m)
+  assert.equal(again, edited)
+  const [one, two] = await Promise.all(['Edited', 'Again'].map((name) => kernel.entries('ann', name)))
+  assert.equal(one?.[0]?.email, two?.[0]?.email, 'one email in two mailboxes')
+  assert.match(inbox ?? '', /^Subject: Inside\r$[\s\S]*^Content-Type: message\/rfc822\r\n\r\nX-Project:/m)
+  assert.match(sent ?? '', /^X-Project: [\s\S]*^Subject: hello world\r$/m)
+  assert.match(await kernel.text('bob'), /^Subject: hello world\r$/m, 'another recipient has the message as it came')
+  const sizes = await Promise.all(['Plain', 'Edited', 'INBOX'].map((name) => kernel.entries('ann', name)))
+  assert.deepEqual(
+    sizes.map(([entry]) => entry?.size),
+    [plain, edited, inbox].map((text) => Buffer.byteLength(text ?? '')),
+  )
+})
+
+test('other plugins add tests and actions, which scripts require by their capability', async (t) => {
+  const { project } = await import('../../docs/sieve-extension.ts')
+  const kernel = await createSortingKernel(t, {}, [project({ open: ['apollo'] })])
+  const script = (name: string) =>
+    `require ["vnd.example.project", "variables"]; set "name" "${name}"; if project :open "${'${name}'}" { file_project :seen "${'${name}'}"; }`
+  assert.ok(kernel.sort.extensions.includes('vnd.example.project'))
+  await kernel.script(script('apollo'))
+  await kernel.send(MESSAGE.replace('hello', '[apollo]'))
+  assert.equal(await kernel.filed(), 'Projects/apollo:1 \\Seen')
+  await kernel.script(script('gemini'))
+  await kernel.send(MESSAGE.replace('hello', '[gemini]'))
+  assert.equal(await kernel.filed(), 'INBOX:1, Projects/apollo:1 \\Seen')
+  const why = async (text: string) => {
+    const done = await kernel.sort.check('ann', text)
+    return isScriptRefused(done) ? done.why : ''
+  }
+  assert.match(await why('if project "x" { stop; }'), /project needs the extension "vnd\.example\.project"/)
+  assert.match(await why('require "vnd.example.project"; if project 1 { stop; }'), /argument 1 of project is a string/)
+  assert.match(await why('require "vnd.example.project"; file_project;'), /takes 1 argument, not 0/)
+  assert.throws(
+    () => kernel.sort.extend({ capability: 'vnd.other', tests: { header: { arguments: {}, test: () => true } } }),
+    /header already/,
+  )
 })
 
 test('a script that fails leaves the message in INBOX and its owner is told once', async (t) => {

@@ -205,6 +205,7 @@ export class Session implements CommandContext {
       ['SIEVE', sort.extensions.join(' ')],
       ...(hasTls() && !this.isSecure && !this.#identity ? ([['STARTTLS']] as const) : []),
       ['NOTIFY', sort.notify.join(' ')],
+      ['EXTLISTS', sort.lists.join(' ')],
       ['MAXREDIRECTS', String(sort.maxRedirects)],
       ...(this.#identity ? ([['OWNER', this.#identity.user]] as const) : []),
       ['UNAUTHENTICATE'],

@@ -5,8 +5,10 @@
  * no is a value (`ScriptRefused`); an exception means "not now".
  */
 import { defineService } from 'iems'
+import type { SieveExtension } from './extension.ts'
 import type { Rules } from './rules/form.ts'
 
+export * from './extension.ts'
 export type * from './rules/form.ts'
 
 export interface ScriptInfo {
@@ -41,6 +43,8 @@ export interface Checked {
 export interface MailsortApi {
   /** What `require` may name. */
   readonly extensions: readonly string[]
+  /** Schemes of the URIs that name lists (RFC 6134). */
+  readonly lists: readonly string[]
   /** Methods of `notify`. */
   readonly notify: readonly string[]
   readonly maxRedirects: number
@@ -58,6 +62,11 @@ export interface MailsortApi {
   /** A script as rules; undefined for one that says more than rules can. */
   toRules(text: string): Rules | undefined
   fromRules(rules: Rules): string
+  /**
+   * Adds tests and actions to the language. A plugin calls it in its setup; later calls for the same capability replace
+   * earlier ones. Throws for names that the language has already.
+   */
+  extend(extension: SieveExtension): void
 }
 
 export const Mailsort = defineService<MailsortApi>('mailsort')

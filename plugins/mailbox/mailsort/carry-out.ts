@@ -2,11 +2,11 @@
  * What the actions of a script come to: actions of the store, replies, notifications.
  */
 import { refuse } from 'iems'
-import type { FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
+import type { Filing, FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
 import { oneLine } from './letters.ts'
 import { notify } from './notify.ts'
 import type { Sending } from './sending.ts'
-import type { Action, FileInto } from './sieve/index.ts'
+import type { Action, Extended, FileInto } from './sieve/index.ts'
 import { reply } from './vacation.ts'
 
 export interface CarryOut {
@@ -16,6 +16,8 @@ export interface CarryOut {
   readonly reason: string
   /** Its own among the actions on this message. */
   readonly index: string
+  /** Actions of other plugins. */
+  extended(action: Extended, filing: Filing): Promise<readonly FilingAction[]>
 }
 
 const SPECIAL_USES: readonly SpecialUse[] = [
@@ -35,7 +37,7 @@ const rejection = (text: string) => oneLine(text).slice(0, MAX_REJECTION).toWell
 /** What the store is to do. */
 export async function carryOut(
   action: Action,
-  { mail, sending, reason, index }: CarryOut,
+  { mail, sending, reason, index, extended }: CarryOut,
 ): Promise<readonly FilingAction[]> {
   const { account } = sending.filing
   switch (action.kind) {
@@ -47,10 +49,13 @@ export async function carryOut(
           copy: action.copy,
           flags: action.flags ?? [],
           reason,
+          ...(action.content ? { content: action.content } : {}),
         },
       ]
     case 'redirect':
-      return [{ kind: 'redirect', address: action.address, copy: action.copy, reason }]
+      return [{ ...action, reason }]
+    case 'extended':
+      return extended(action, sending.filing)
     case 'discard':
       return [{ kind: 'discard', reason }]
     case 'reject':

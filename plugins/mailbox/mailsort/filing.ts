@@ -7,12 +7,12 @@
  */
 import type { Log, SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Filing, FilingAction, MailStoreApi } from '../store/api.ts'
+import type { FiledContent, Filing, FilingAction, MailStoreApi } from '../store/api.ts'
 import { carryOut } from './carry-out.ts'
 import { type FailedScript, reportFailure } from './failures.ts'
 import { oneLine } from './letters.ts'
 import { sendingOf } from './sending.ts'
-import { evaluate, MessageView, type Result, SieveError } from './sieve/index.ts'
+import { type Extended, evaluate, MessageView, type Result, SieveError } from './sieve/index.ts'
 import { createEnvironment, createIncluded, readMessage, type SurroundingsDeps } from './surroundings.ts'
 
 export interface FilingDeps extends SurroundingsDeps {
@@ -67,16 +67,18 @@ export function createFiling(deps: FilingDeps) {
     const included = createIncluded(deps, { account, envelope })
     const sending = sendingOf(deps, filing, view)
     const found: FilingAction[] = []
+    const extended = (action: Extended, about: Filing) => programs.carryOut(action, about)
     let flags: readonly string[] = []
     for (const [index, script] of placed.entries()) {
       const result = await run(script)
       if (result.error) await reportFailure(deps, filing, script, result.error)
       const reason = `${script.owner.startsWith('account:') ? 'script' : script.owner} ${oneLine(script.name)}`
       for (const [at, action] of result.actions.entries())
-        found.push(...(await carryOut(action, { mail, sending, reason, index: `${index}.${at}` })))
+        found.push(...(await carryOut(action, { mail, sending, reason, index: `${index}.${at}`, extended })))
       flags = [...flags, ...result.flags, ...keptFlags(result)]
       const isLast = index === placed.length - 1
-      if (result.error || (result.isKept && isLast)) found.push(...kept(found, flags, reason))
+      if (result.error || (result.isKept && isLast))
+        found.push(...kept(found, { flags, reason, content: result.content }))
       if (result.error || !result.isKept) break
     }
     return { ...filing, actions: [...filing.actions, ...found] }
@@ -88,6 +90,7 @@ export function createFiling(deps: FilingDeps) {
       } catch (error) {
         if (!(error instanceof SieveError)) throw error
         const { at, message } = error
+        view.restore()
         return { actions: [], isKept: true, flags: [], isStopped: true, steps: [], error: { ...at, message } }
       }
     }
@@ -97,8 +100,15 @@ export function createFiling(deps: FilingDeps) {
 const keptFlags = ({ actions }: Result) =>
   actions.flatMap((action) => (action.kind === 'keep' ? (action.flags ?? []) : []))
 
-/** The message stays: nothing has to be said of that unless there are flags, or actions that would cancel it. */
-function kept(actions: readonly FilingAction[], flags: readonly string[], reason: string): readonly FilingAction[] {
+interface Kept {
+  readonly flags: readonly string[]
+  readonly reason: string
+  readonly content: FiledContent | undefined
+}
+
+/** The message stays: an action says so if there are flags, changes, or actions that would cancel it. */
+function kept(actions: readonly FilingAction[], { flags, reason, content }: Kept): readonly FilingAction[] {
   const isPlain = flags.length === 0 && actions.every((action) => 'copy' in action && action.copy === true)
-  return isPlain ? [] : [{ kind: 'keep', flags: [...new Set(flags)], reason }]
+  if (isPlain && !content) return []
+  return [{ kind: 'keep', flags: [...new Set(flags)], reason, ...(content ? { content } : {}) }]
 }

@@ -5,7 +5,10 @@
  */
 import { definePlugin } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
+import { Directory } from '../../directory/store/api.ts'
+import { Contacts } from '../../web/jmap/api.ts'
 import { MailStore } from '../store/api.ts'
+import { AddressLists } from './address-lists.ts'
 import { Mailsort } from './api.ts'
 import { createCommands } from './commands.ts'
 import { createFiling } from './filing.ts'
@@ -24,14 +27,16 @@ export const mailsort = definePlugin({
   config: options,
   offers: [Mailsort],
   needs: [Accounts, MailStore],
+  wants: [Contacts, Directory],
   records: { script: { version: 1 }, noted: { version: 1 } },
   setup(config, ctx) {
     const now = () => ctx.clock.now()
     const [accounts, mail] = [ctx.use(Accounts), ctx.use(MailStore)]
-    const programs = ctx.lasting('programs', () => new Programs())
+    const programs = new Programs()
     const scripts = new Scripts({ store: ctx.store, limits: config.limits, now })
     const memory = new Memory(ctx.store, now)
-    const deps = { accounts, mail, scripts, programs, memory, options: config, now, ...ctx }
+    const lists = new AddressLists({ accounts, contacts: ctx.find(Contacts), directory: ctx.find(Directory) })
+    const deps = { lists, accounts, mail, scripts, programs, memory, options: config, now, ...ctx }
     ctx.offer(Mailsort, createService(deps))
     ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: () => memory.sweep() })
     return {

@@ -2,10 +2,14 @@
  * Compiled scripts, kept by their text; and what their authors should know of them.
  */
 import { createHash } from 'node:crypto'
+import type { Filing, FilingAction } from '../store/api.ts'
+import { asExtension } from './extending.ts'
+import type { SieveAction, SieveExtension } from './extension.ts'
 import {
   type CommandSyntax,
   compileScript,
   createSieve,
+  type Extended,
   type Language,
   type Program,
   parseScript,
@@ -17,8 +21,29 @@ const KEPT = 1000
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 export class Programs {
-  readonly language: Language = createSieve()
+  readonly #extensions = new Map<string, SieveExtension>()
+  #language = createSieve()
   readonly #known = new Map<string, Program>()
+
+  get language(): Language {
+    return this.#language
+  }
+
+  /** Throws for names that are taken. */
+  extend(extension: SieveExtension): void {
+    const others = [...this.#extensions.values()].filter(({ capability }) => capability !== extension.capability)
+    const all = [...others, extension]
+    this.#language = createSieve(all.map(asExtension))
+    this.#extensions.set(extension.capability, extension)
+    this.#known.clear()
+  }
+
+  /** What an action of another plugin comes to. */
+  async carryOut({ name, given }: Extended, filing: Filing): Promise<readonly FilingAction[]> {
+    for (const { actions = {} } of this.#extensions.values())
+      if (Object.hasOwn(actions, name)) return (actions[name] as SieveAction).file(given, filing)
+    throw new Error(`There is no action ${name}`)
+  }
 
   /** Throws a SieveError. */
   compile(text: string): Program {

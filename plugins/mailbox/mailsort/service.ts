@@ -2,6 +2,7 @@
  * The Mailsort service: the scripts of one account, checked before they are stored.
  */
 import type { MailStoreApi } from '../store/api.ts'
+import type { AddressLists } from './address-lists.ts'
 import { type Checked, isScriptRefused, type MailsortApi, type ScriptRefused } from './api.ts'
 import type { Options } from './options.ts'
 import { type Programs, warningsOf } from './programs.ts'
@@ -14,12 +15,13 @@ export interface ServiceDeps {
   readonly scripts: Scripts
   readonly programs: Programs
   readonly mail: Pick<MailStoreApi, 'find'>
+  readonly lists: Pick<AddressLists, 'schemes'>
   readonly options: Options
 }
 
 const own = (account: string) => `account:${account}`
 
-export function createService({ scripts, programs, mail, options }: ServiceDeps): MailsortApi {
+export function createService({ scripts, programs, mail, lists, options }: ServiceDeps): MailsortApi {
   async function check(account: string, text: string): Promise<Checked | ScriptRefused> {
     const { scriptSize } = options.limits
     if (Buffer.byteLength(text) > scriptSize)
@@ -35,9 +37,12 @@ export function createService({ scripts, programs, mail, options }: ServiceDeps)
   }
 
   return {
-    extensions: [...programs.language.capabilities]
-      .filter((name) => name !== 'comparator-i;octet' && name !== 'comparator-i;ascii-casemap')
-      .sort(),
+    get extensions() {
+      return [...programs.language.capabilities]
+        .filter((name) => name !== 'comparator-i;octet' && name !== 'comparator-i;ascii-casemap')
+        .sort()
+    },
+    lists: lists.schemes,
     notify: ['mailto'],
     maxRedirects: options.limits.redirects,
     check,
@@ -54,6 +59,7 @@ export function createService({ scripts, programs, mail, options }: ServiceDeps)
     },
     toRules: readRules,
     fromRules: writeRules,
+    extend: (extension) => programs.extend(extension),
   }
 }
 

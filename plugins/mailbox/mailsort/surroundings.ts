@@ -5,6 +5,7 @@ import { headerEnd, type ReadableMessage } from 'iems'
 import { gather } from 'iems/mime'
 import type { Account } from '../../directory/static/api.ts'
 import type { MailStoreApi } from '../store/api.ts'
+import type { AddressLists } from './address-lists.ts'
 import type { Memory } from './memory.ts'
 import type { Options } from './options.ts'
 import type { Programs } from './programs.ts'
@@ -21,7 +22,8 @@ export async function readMessage(message: Pick<ReadableMessage, 'size' | 'open'
 }
 
 export interface SurroundingsDeps {
-  readonly mail: Pick<MailStoreApi, 'find' | 'mailbox' | 'mailboxes'>
+  readonly mail: Pick<MailStoreApi, 'find' | 'mailbox' | 'mailboxes' | 'metadata'>
+  readonly lists: AddressLists
   readonly scripts: Scripts
   readonly programs: Programs
   readonly memory: Memory
@@ -48,6 +50,7 @@ export function createEnvironment(deps: SurroundingsDeps, about: About): Environ
   const { remote } = message?.session ?? {}
   return {
     envelope,
+    owner: account.id,
     now: deps.now(),
     separator: options.separator,
     addresses: account.addresses,
@@ -61,6 +64,14 @@ export function createEnvironment(deps: SurroundingsDeps, about: About): Environ
     async hasSpecialUse(use, name) {
       const all = name === undefined ? await mail.mailboxes(account.id) : [await find(name)]
       return all.some((mailbox) => mailbox?.specialUse?.toLowerCase() === use.toLowerCase())
+    },
+    isInList: (list, value) => deps.lists.has(account.id, list, value),
+    membersOf: (list, most) => deps.lists.members(account.id, list, most),
+    async annotations({ mailbox: name }) {
+      const place = { account: account.id, who: account.id }
+      if (name === undefined) return mail.metadata(place)
+      const found = await find(name)
+      return found && mail.metadata({ ...place, mailbox: found.id })
     },
     async isDuplicate({ handle, id, seconds, isLast }) {
       if (about.isRehearsal) return false

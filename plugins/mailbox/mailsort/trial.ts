@@ -98,6 +98,8 @@ function shown(action: Action): string {
       return `reply, once in ${counted(Math.round(action.seconds / 86_400), 'day')}`
     case 'notify':
       return `notify ${action.method}`
+    case 'extended':
+      return action.name
     default:
       return action.kind
   }

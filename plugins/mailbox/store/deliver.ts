@@ -15,19 +15,29 @@ import {
   type Outcome,
   type Recipient,
   refuse,
+  type StagedContent,
   type Store,
   type Submission,
   type Submitted,
 } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
-import type { Filing, Refused } from './api.ts'
+import type { FiledContent, Filing, Refused } from './api.ts'
 import { type Emails, tagOf, threadOf } from './emails.ts'
 import { addEntries } from './entries.ts'
 import { type FoundPlace, findPlaces, INBOX_PLACE } from './filed-places.ts'
 import { composeFiling, defaultMailbox, type FilingPlan } from './filing.ts'
 import { type Limits, neverFits } from './limits.ts'
-import { type ContentRecord, contentKey, type EmailRecord, emailId, emailKey, encode, nameKey } from './records.ts'
+import {
+  type ContentRecord,
+  contentKey,
+  type EmailRecord,
+  emailId,
+  emailKey,
+  encode,
+  nameKey,
+  readEmailId,
+} from './records.ts'
 import { redirectAll } from './redirecting.ts'
 import { MAILBOX_FULL, NEVER_FITS, REFUSED_AS_FULL } from './room.ts'
 
@@ -86,6 +96,43 @@ interface Adding {
   readonly recipient: Recipient
   readonly tag: string
   readonly top: string
+  readonly staged: StagedAll
+}
+
+/** What a filter has made of the message, stored apart from the body that all recipients share. */
+interface OwnContent {
+  readonly one: StagedContent
+  readonly place: number
+}
+type StagedAll = ReadonlyMap<FiledContent, OwnContent>
+
+interface NewEmail {
+  readonly carried: Carried
+  readonly email: string
+  readonly top: string
+  readonly own: OwnContent | undefined
+}
+
+/** Its name among those of one delivery: the account's tag, and which of its contents. */
+const ownBase = (base: string, tag: string, place: number) => `${base}_${tag}_${place}`
+
+async function stageAll(contents: ContentStore, places: FilingPlan['places'], delivery: Delivery): Promise<StagedAll> {
+  const staged = new Map<FiledContent, OwnContent>()
+  try {
+    for (const { content } of places) {
+      if (!content || staged.has(content)) continue
+      staged.set(content, { one: await contents.stage(withReturnPath(content, delivery)), place: staged.size })
+    }
+    return staged
+  } catch (error) {
+    await Promise.all([...staged.values()].map(({ one }) => one.discard()))
+    throw error
+  }
+}
+
+async function* withReturnPath(content: FiledContent, { from }: Delivery): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`Return-Path: <${from.replaceAll(/[\r\n]/g, '')}>\r\n`)
+  yield* content.open()
 }
 
 /** Notes of one delivery, and characters of one. */
@@ -182,63 +229,91 @@ export class MailboxDelivery {
       const { reply } = plan.refusal
       return { recipient, status: reply.code < 500 ? 'deferred' : 'failed', reply }
     }
-    const addresses = plan.redirects.map(({ address }) => address)
     const redirecting = { delivery: carried.delivery, recipient, account: to.account.id }
-    const failures = await redirectAll(this.#parts.submit, redirecting, addresses)
+    const failures = await redirectAll(this.#parts.submit, redirecting, plan.redirects)
     for (const failure of failures) carried.note(recipient, failure)
     const places = plan.hasFailed || failures.length > 0 ? [...plan.places, INBOX_PLACE] : plan.places
     if (places.length > 0) return this.#fileInto(carried, to, { ...plan, places })
-    const text = addresses.length > 0 ? 'Sent on by its recipient' : 'Discarded by its recipient'
+    const text = plan.redirects.length > 0 ? 'Sent on by its recipient' : 'Discarded by its recipient'
     return { recipient, status: 'delivered', reply: accept(250, '2.0.0', text) }
   }
 
   async #fileInto(carried: Carried, { account, recipient }: To, plan: FilingPlan): Promise<Outcome> {
     const limits = await this.#parts.limitsOf(account.id)
     const tag = tagOf(account.id)
+    const staged = await stageAll(this.#parts.contents, plan.places, carried.delivery)
     let missing: readonly string[] = []
-    const done = await this.#parts.changeAccount(account.id, async (change) => {
-      // All its mailboxes are written in one commit: with the email there this was done before, or for another address.
-      if (await change.get(emailKey(carried.base, tag))) return null
-      if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
-      const places = await findPlaces(
-        change,
-        { store: this.#parts.store, account: account.id, now: this.#parts.now() },
-        plan.places,
-      )
-      missing = places.missing
-      return this.#addAll(change, { carried, limits, recipient, tag, top: plan.top }, places.found)
-    })
-    for (const name of missing) carried.note(recipient, `no mailbox ${name}: in INBOX`)
-    if (isRefused(done)) return notFiled(recipient, done, limits)
-    return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
+    let isKept = false
+    try {
+      const done = await this.#parts.changeAccount(account.id, async (change) => {
+        // All its mailboxes are written in one commit: with one of its emails there this was done before, or for
+        // another address.
+        for (const base of [
+          carried.base,
+          ...[...staged.values()].map(({ place }) => ownBase(carried.base, tag, place)),
+        ])
+          if (await change.get(emailKey(base, tag))) return null
+        if (carried.isKept) change.check({ key: contentKey(carried.base), is: 'present' })
+        const places = await findPlaces(
+          change,
+          { store: this.#parts.store, account: account.id, now: this.#parts.now() },
+          plan.places,
+        )
+        missing = places.missing
+        const added = await this.#addAll(
+          change,
+          { carried, limits, recipient, tag, top: plan.top, staged },
+          places.found,
+        )
+        isKept = added === null
+        return added
+      })
+      for (const name of missing) carried.note(recipient, `no mailbox ${name}: in INBOX`)
+      if (isRefused(done)) return notFiled(recipient, done, limits)
+      return { recipient, status: 'delivered', reply: accept(250, '2.0.0', 'In the mailbox') }
+    } finally {
+      if (!isKept) await Promise.all([...staged.values()].map(({ one }) => one.discard()))
+    }
   }
 
   async #addAll(
     change: Change,
-    { carried, limits, recipient, tag, top: added }: Adding,
+    { carried, limits, recipient, tag, top: added, staged }: Adding,
     mailboxes: readonly FoundPlace[],
   ) {
-    const { base, content, thread, delivery } = carried
+    const { base, content, thread } = carried
     const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n${added}`
-    const email = emailId(base, tag)
     const at = this.#parts.now()
-    const size = Buffer.byteLength(top) + content.size
-    if (neverFits(limits, size * mailboxes.length)) return TOO_BIG
-    for (const { ref, flags } of mailboxes) {
-      const entry = { email, thread, flags, received: at, saved: at, size }
+    const versions = mailboxes.map((place) => {
+      const own = place.content && staged.get(place.content)
+      return own
+        ? { ...place, own, email: emailId(ownBase(base, tag, own.place), tag), octets: own.one.content.size }
+        : { ...place, own, email: emailId(base, tag), octets: content.size }
+    })
+    const total = versions.reduce((sum, { octets }) => sum + Buffer.byteLength(top) + octets, 0)
+    if (neverFits(limits, total)) return TOO_BIG
+    for (const { ref, flags, email, octets } of versions) {
+      const entry = { email, thread, flags, received: at, saved: at, size: Buffer.byteLength(top) + octets }
       const added = await addEntries(change, ref, [entry], {
         limits,
         keywords: { most: this.#parts.maxKeywords, excess: 'leave out' },
       })
       if (isRefused(added)) return added
     }
+    for (const [email, { own }] of new Map(versions.map((one) => [one.email, one])))
+      this.#addEmail(change, { carried, email, top, own })
+    return null
+  }
+
+  #addEmail(change: Change, { carried, email, top, own }: NewEmail): void {
+    const { base, tag } = readEmailId(email)
     change.put(emailKey(base, tag), { top } satisfies EmailRecord)
-    if (!carried.isKept) {
+    if (own || !carried.isKept) {
+      const content = own?.one.content ?? carried.content
       change.put(contentKey(base), { v: 1, content } satisfies ContentRecord)
-      change.hold({ from: delivery, owner: base })
+      change.hold({ from: own?.one ?? carried.delivery, owner: base })
     }
     change.index(email)
-    return null
   }
 
   async #outcomeFor(carried: Carried, recipient: Recipient): Promise<Outcome> {

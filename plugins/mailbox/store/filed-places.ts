@@ -4,7 +4,7 @@
 
 import { type Store, unkey } from 'iems'
 import type { Change } from './account-transactions.ts'
-import type { MailboxChoice, MailboxRef } from './api.ts'
+import type { FiledContent, MailboxChoice, MailboxRef } from './api.ts'
 import { type FiledPlace, INBOX } from './filing.ts'
 import { readFlags } from './flags.ts'
 import { readMailbox } from './mailbox.ts'
@@ -15,6 +15,7 @@ import { decode, type MailboxRecord, mailboxesOf, nameKey } from './records.ts'
 export interface FoundPlace {
   readonly ref: MailboxRef
   readonly flags: readonly string[]
+  readonly content: FiledContent | undefined
 }
 
 interface Account {
@@ -23,7 +24,7 @@ interface Account {
   readonly now: number
 }
 
-/** Each mailbox once. A place that is not there, and may not be made, is INBOX; `missing` says of which. */
+/** Each mailbox once, with the last content that is meant for it. A place that is not there, and may not be made, is INBOX; `missing` says of which. */
 export async function findPlaces(
   change: Change,
   at: Account,
@@ -31,11 +32,15 @@ export async function findPlaces(
 ): Promise<{ readonly found: readonly FoundPlace[]; readonly missing: readonly string[] }> {
   const found = new Map<string, FoundPlace>()
   const missing: string[] = []
-  for (const { mailbox, flags } of places) {
+  for (const { mailbox, flags, content } of places) {
     let ref = await findMailbox(change, at, mailbox)
     if (!ref) missing.push('id' in mailbox ? mailbox.id : mailbox.name)
     ref ??= await ensureMailbox(change, at, { name: 'INBOX' })
-    found.set(ref.id, { ref, flags: readFlags([...(found.get(ref.id)?.flags ?? []), ...flags]) })
+    const known = found.get(ref.id)
+    found.set(ref.id, {
+      ...{ ref, flags: readFlags([...(known?.flags ?? []), ...flags]) },
+      content: content ?? known?.content,
+    })
   }
   return { found: [...found.values()], missing }
 }

@@ -5,7 +5,7 @@
  * discarded by an action that says so.
  */
 import type { Refusal } from 'iems'
-import type { Filing, FilingAction, MailboxChoice } from './api.ts'
+import type { FiledContent, Filing, FilingAction, MailboxChoice } from './api.ts'
 import { readName } from './names.ts'
 
 export interface FiledPlace {
@@ -13,12 +13,14 @@ export interface FiledPlace {
   readonly flags: readonly string[]
   /** Absent for the implicit keep. */
   readonly reason?: string
+  /** Absent: the message as it came. */
+  readonly content?: FiledContent
 }
 
 export interface FilingPlan {
   readonly refusal?: Refusal
   readonly places: readonly FiledPlace[]
-  readonly redirects: readonly { readonly address: string; readonly reason: string }[]
+  readonly redirects: readonly Kind<'redirect'>[]
   /** Fields above the header, each with its line end. */
   readonly top: string
   /** What goes into the message's trace, and whether an action has failed. */
@@ -60,18 +62,20 @@ export function composeFiling(all: readonly FilingAction[], initial: MailboxChoi
   const chosen = actions.findLast(isKind('default')) ?? { mailbox: initial, flags: [] }
   const places: FiledPlace[] = actions
     .filter(isKind('fileinto'))
-    .map(({ mailbox, flags = [], reason }) => ({ mailbox, flags, reason }))
+    .map(({ mailbox, flags = [], reason, content }) => ({ mailbox, flags, reason, ...(content ? { content } : {}) }))
   const keeps = actions.filter(isKind('keep'))
   const isCancelled = actions.some(
     (action) =>
       action.kind === 'discard' || ((action.kind === 'fileinto' || action.kind === 'redirect') && action.copy !== true),
   )
+  const content = keeps.findLast((keep) => keep.content)?.content
   const { reason } = chosen as { readonly reason?: string }
   if (keeps.length > 0 || !isCancelled)
     places.push({
       mailbox: chosen.mailbox,
       flags: [...(chosen.flags ?? []), ...keeps.flatMap(({ flags = [] }) => flags)],
       ...(reason === undefined ? {} : { reason }),
+      ...(content ? { content } : {}),
     })
   const flags = actions.filter(isKind('flag')).flatMap((action) => action.flags)
   const fields = actions.filter(isKind('addHeader')).map(fieldOf)

@@ -5,6 +5,7 @@
  * redirect is not sent on again.
  */
 import type { Delivery, Recipient, Submission, Submitted } from 'iems'
+import type { FilingPlan } from './filing.ts'
 
 /** Redirects of one message. */
 const MAX_REDIRECTS = 5
@@ -19,17 +20,21 @@ export interface Redirecting {
 export async function redirectAll(
   submit: (message: Submission) => Promise<Submitted>,
   { delivery, recipient, account }: Redirecting,
-  addresses: readonly string[],
+  redirects: FilingPlan['redirects'],
 ): Promise<readonly string[]> {
-  if (addresses.length === 0) return []
+  if (redirects.length === 0) return []
   const address = recipient.address.replaceAll(/[\r\n]/g, '')
   if (delivery.message.headers.get('delivered-to').includes(address)) return ['redirect: the message runs in a circle']
   const failures: string[] = []
-  for (const [index, to] of addresses.entries()) {
-    const content = sentOn(delivery, address)
+  for (const [index, { address: to, notify, ret, content: own }] of redirects.entries()) {
+    const content = sentOn(own ?? delivery.message, address)
     const once = `redirect ${delivery.id} ${account} ${to}`
+    const receiver = notify === undefined ? to : { address: to, notify }
+    const parameters = ret === undefined ? {} : { parameters: { ret } }
     const { reply } =
-      index < MAX_REDIRECTS ? await submit({ from: delivery.message.from, to: [to], content, once }) : TOO_MANY
+      index < MAX_REDIRECTS
+        ? await submit({ from: delivery.message.from, to: [receiver], content, once, ...parameters })
+        : TOO_MANY
     if (reply.code !== 250) failures.push(`redirect to ${to}: ${reply.text}`)
   }
   return failures
@@ -37,7 +42,7 @@ export async function redirectAll(
 
 const TOO_MANY = { reply: { code: 550, text: 'too many redirects' } }
 
-async function* sentOn({ message }: Delivery, address: string): AsyncGenerator<Uint8Array> {
+async function* sentOn(content: { open(): AsyncIterable<Uint8Array> }, address: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`Delivered-To: ${address}\r\n`)
-  yield* message.open()
+  yield* content.open()
 }

@@ -147,6 +147,17 @@ export interface JmapApi {
 
 export const Jmap = defineService<JmapApi>('jmap')
 
+/** The address books of accounts, for plugins that ask whom an account knows. */
+export interface ContactsApi {
+  /**
+   * Addresses of an account's own cards, in lower case: of all its books, or of the one with this id or name. Undefined
+   * for a book that is not there.
+   */
+  addresses(account: string, book?: string): Promise<AsyncIterable<string> | undefined>
+}
+
+export const Contacts = defineService<ContactsApi>('contacts')
+
 export const CORE = 'urn:ietf:params:jmap:core'
 export const MAIL = 'urn:ietf:params:jmap:mail'
 export const SUBMISSION = 'urn:ietf:params:jmap:submission'

@@ -9,7 +9,7 @@ import { Accounts } from '../../directory/static/api.ts'
 import { Directory } from '../../directory/store/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { Http, type HttpApi } from '../http/api.ts'
-import { CORE, Jmap, MAIL, SUBMISSION } from './api.ts'
+import { CORE, Contacts, Jmap, MAIL, SUBMISSION } from './api.ts'
 import { addBlobMethods } from './blob/methods.ts'
 import { addContacts } from './contacts/index.ts'
 import { KeptObjects } from './kept.ts'
@@ -37,7 +37,7 @@ const SWEEP_MS = 86_400_000
 export const jmap = definePlugin({
   name: 'jmap',
   config: options,
-  offers: [Jmap],
+  offers: [Jmap, Contacts],
   needs: [Http, Accounts, MailStore, MailQuery],
   wants: [Directory],
   records: {
@@ -58,7 +58,7 @@ export const jmap = definePlugin({
     })
     ctx.offer(Jmap, registry)
     addMail(registry, config, ctx)
-    addContacts(registry, ctx)
+    ctx.offer(Contacts, addContacts(registry, ctx))
     addPush(http, registry, { config, ctx })
     addRoutes(http, registry, { limits: config.limits, mail: ctx.use(MailStore) })
     return {}

@@ -317,6 +317,45 @@ export const TESTS: readonly TestGroup[] = [
       'notify_method_capability "mailto:ann@example.org" "x" "y"',
     ],
   },
+  {
+    name: 'RFC 5293: addheader and deleteheader',
+    require: ['editheader', 'index', 'variables', 'relational', 'comparator-i;ascii-numeric'],
+    message: 'list',
+    before: `addheader "X-Hello" "World";
+addheader "X-Hello" "first";
+addheader :last "X-Hello" "last";
+addheader "X-Long" "${'word '.repeat(60)}end";
+addheader "X-Name" "Jürgen";
+deleteheader "List-ID";
+deleteheader :is "X-Priority" "11";
+deleteheader :index 1 :contains "Received" "b.example.net";
+deleteheader :index 2 "X-Spam";
+deleteheader :matches "X-Star" "*important*";
+deleteheader "X-None";
+addheader "X-Once" "a";
+deleteheader :index 1 "X-Once";
+deleteheader :index 1 :last "X-Empty";`,
+    yes: [
+      'exists "x-hello"',
+      'header :count "eq" :comparator "i;ascii-numeric" "x-hello" "3"',
+      'header :index 1 :is "x-hello" "first"',
+      'header :index 2 :is "x-hello" "World"',
+      'header :index 1 :last :is "x-hello" "last"',
+      'header :contains "x-long" "word word word"',
+      'header :matches "x-long" "*end"',
+      'header :is "x-name" "Jürgen"',
+      'not exists "list-id"',
+      'header :is "x-priority" "010"',
+      'header :count "eq" :comparator "i;ascii-numeric" "received" "2"',
+      'header :is "x-spam" "007"',
+      'header :count "eq" :comparator "i;ascii-numeric" "x-spam" "1"',
+      'not exists "x-star"',
+      'not exists "x-once"',
+      'not exists "x-empty"',
+      'header :is "subject" "[acme-users] [fwd] version 1.0 is out"',
+    ],
+    no: ['exists "list-id"', 'header :is "x-spam" "12"', 'header :is "x-hello" "none"'],
+  },
 ]
 
 export interface ScriptCase {

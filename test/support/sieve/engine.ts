@@ -71,7 +71,7 @@ export async function createDovecot(t: Scope): Promise<Dovecot> {
   await writeFile(
     config,
     `mail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\nmail_home = ${folder}\nmail_location = maildir:${folder}/mail\n` +
-      `postmaster_address = postmaster@here.test\nplugin {\n  sieve_extensions = +vacation-seconds +ereject\n  sieve_max_actions = 0\n}\n`,
+      `postmaster_address = postmaster@here.test\nplugin {\n  sieve_extensions = +vacation-seconds +editheader +mboxmetadata +servermetadata +special-use\n  sieve_max_actions = 0\n}\n`,
   )
   let count = 0
   return {

@@ -205,7 +205,7 @@ class Compiler {
 
   #arguments(
     { at, name, arguments: given }: CommandSyntax | TestSyntax,
-    { tags = {}, positional = [], isFirstOptional }: Signature,
+    { tags = {}, positional = [], isFirstOptional, isLastOptional }: Signature,
   ): Arguments {
     const byTag = new Map<string, Compiled | undefined>()
     const values: (Compiled | undefined)[] = []
@@ -230,6 +230,7 @@ class Compiler {
       byTag.set(tag, spec.value && this.#typed(given[++index], spec.value, `:${tag}`, argument.at))
     }
     if (isFirstOptional && values.length === positional.length - 1) values.unshift(undefined)
+    if (isLastOptional && values.length === positional.length - 1) values.push(undefined)
     if (values.length !== positional.length)
       throw new SieveError(
         at,

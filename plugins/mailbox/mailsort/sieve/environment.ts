@@ -12,6 +12,11 @@ export interface MessageSource {
   open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
+/** RFC 5490: whose annotations; without a mailbox those of the account. */
+export interface Annotated {
+  readonly mailbox?: string
+}
+
 export interface Duplicate {
   readonly handle: string
   readonly id: string
@@ -24,6 +29,8 @@ export interface Duplicate {
 /** Everything but the message. What is absent answers as if there were nothing. */
 export interface Environment {
   readonly envelope: { readonly from: string; readonly to: string; readonly auth?: string }
+  /** The id of the account whose script it is; empty for none. */
+  readonly owner?: string
   /** Ms since 1970. */
   readonly now: number
   /** Minutes east of UTC for dates without a zone of their own. Default 0. */
@@ -40,6 +47,10 @@ export interface Environment {
   isDuplicate?(duplicate: Duplicate): Promise<boolean>
   /** RFC 6134: whether a list has the value; undefined for an unknown list. */
   isInList?(list: string, value: string): Promise<boolean | undefined>
+  /** The addresses of a list, at most so many and one more; undefined for an unknown list. */
+  membersOf?(list: string, most: number): Promise<readonly string[] | undefined>
+  /** Annotations by their names in lower case; undefined for a mailbox that is not there. */
+  annotations?(place: Annotated): Promise<Readonly<Record<string, string>> | undefined>
   /** 0 for not tested, else 1 to 10 as RFC 5235 has it; percent from 0 to 100. */
   readonly spam?: { readonly score: number; readonly percent: number }
   /** 0 for not tested, else 1 to 5. */
@@ -48,7 +59,12 @@ export interface Environment {
   readonly addresses?: readonly string[]
 }
 
-export interface FileInto {
+/** The message as it is at that time, if the script has changed it. */
+interface Changed {
+  readonly content?: MessageSource
+}
+
+export interface FileInto extends Changed {
   readonly kind: 'fileinto'
   readonly mailbox: string
   readonly create: boolean
@@ -85,11 +101,35 @@ export interface Notification {
   readonly copyTo?: FileInto
 }
 
+export interface Redirect extends Changed {
+  readonly kind: 'redirect'
+  readonly address: string
+  readonly copy: boolean
+  /** RFC 6009: of which events the sender hears. */
+  readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[]
+  readonly ret?: 'FULL' | 'HDRS'
+}
+
+/** An action of another plugin. */
+export interface Extended extends Changed {
+  readonly kind: 'extended'
+  readonly name: string
+  /** By tag, and by place from 0. */
+  readonly given: GivenArguments
+}
+
+export type GivenValue = string | number | boolean | readonly string[]
+export interface GivenArguments {
+  readonly tags: Readonly<Record<string, GivenValue>>
+  readonly values: readonly GivenValue[]
+}
+
 export type Action =
   | FileInto
-  | { readonly kind: 'keep'; readonly flags?: readonly string[] }
+  | ({ readonly kind: 'keep'; readonly flags?: readonly string[] } & Changed)
   | { readonly kind: 'discard' }
-  | { readonly kind: 'redirect'; readonly address: string; readonly copy: boolean }
+  | Redirect
+  | Extended
   | { readonly kind: 'reject'; readonly text: string; readonly isEreject: boolean }
   | Vacation
   | Notification
@@ -112,6 +152,8 @@ export interface Result {
   readonly isKept: boolean
   /** Of the implicit keep. */
   readonly flags: readonly string[]
+  /** What keep, explicit or implicit, files, if the script has changed it. */
+  readonly content?: MessageSource
   /** A `stop`: scripts after this one do not run. */
   readonly isStopped: boolean
   /** Why the script ended early; then there are no actions, and the message is kept. */

@@ -6,7 +6,15 @@
  */
 import { Pace } from 'iems'
 import type { Node, Program, TestNode } from './compile.ts'
-import { type Environment, LIMITS, type Limits, type MessageSource, type Result, type Step } from './environment.ts'
+import {
+  type Action,
+  type Environment,
+  LIMITS,
+  type Limits,
+  type MessageSource,
+  type Result,
+  type Step,
+} from './environment.ts'
 import { MessageView } from './message.ts'
 import { type Flow, type Location, Run, type Shared } from './run.ts'
 import { SieveError } from './syntax.ts'
@@ -41,7 +49,9 @@ export async function evaluate(
   try {
     const flow = await runNodes(program.nodes, run)
     const isKept = shared.keeps || shared.actions.some(({ kind }) => kind === 'keep')
+    const content = shared.keeps ? view.changed : keptBy(shared.actions)
     return {
+      ...(content ? { content } : {}),
       actions: shared.actions,
       isKept,
       flags: shared.keeps ? shared.flags : [],
@@ -51,8 +61,15 @@ export async function evaluate(
   } catch (error) {
     if (!(error instanceof SieveError)) throw error
     const { at, message } = error
+    view.restore()
     return { actions: [], isKept: true, flags: [], isStopped: true, steps: steps ?? [], error: { ...at, message } }
   }
+}
+
+/** What the last explicit keep files. */
+function keptBy(actions: readonly Action[]): MessageSource | undefined {
+  const keep = actions.findLast(({ kind }) => kind === 'keep')
+  return keep?.kind === 'keep' ? keep.content : undefined
 }
 
 async function runNodes(nodes: readonly Node[], run: Run): Promise<Flow> {

@@ -25,6 +25,8 @@ export interface Signature {
   readonly positional?: readonly ValueKind[]
   /** The first positional argument may be absent. */
   readonly isFirstOptional?: boolean
+  /** The last positional argument may be absent. */
+  readonly isLastOptional?: boolean
 }
 
 interface Spec extends Signature {

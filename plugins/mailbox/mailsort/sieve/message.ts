@@ -17,6 +17,16 @@ import {
   readFields,
   readStructure,
 } from 'iems/mime'
+import {
+  type Enclosure,
+  encloseMessage,
+  HeaderFields,
+  type Replacement,
+  replaceMessage,
+  replaceParts,
+  type WholeReplacement,
+  withHeader,
+} from './changes.ts'
 import type { MessageSource } from './environment.ts'
 
 /** Octets of decoded text that are read for one message. */
@@ -27,7 +37,16 @@ const MAX_PARTS = 200
 const MAX_HEADER = 65_536
 
 export class MessageView {
-  readonly #source: MessageSource
+  /** As it came. */
+  readonly #original: MessageSource
+  #source: MessageSource
+  /** What redirect sends: enclosing is not for it (RFC 5703 section 6). */
+  #redirected: MessageSource | undefined
+  #header: HeaderFields | undefined
+  readonly #replaced = new Map<MimePart, Replacement>()
+  #whole: WholeReplacement | undefined
+  /** With all changes so far, until the next one. */
+  #now: MessageSource | undefined
   readonly #charsets = createCharsets()
   #fields: Fields | undefined
   #structure: Promise<MimePart> | undefined
@@ -38,6 +57,7 @@ export class MessageView {
   #left = MAX_TEXT
 
   constructor(source: MessageSource) {
+    this.#original = source
     this.#source = source
   }
 
@@ -46,8 +66,90 @@ export class MessageView {
   }
 
   get fields(): Fields {
-    this.#fields ??= readFields(this.#source.header)
+    this.#fields ??= readFields(this.#header?.octets ?? this.#source.header)
     return this.#fields
+  }
+
+  /** Octets of the header, to charge for changes of it. */
+  get headerSize(): number {
+    return this.#source.header.byteLength
+  }
+
+  /** The message with the changes so far; undefined for one that is as it came. */
+  get changed(): MessageSource | undefined {
+    const now = this.#settled()
+    return now === this.#original ? undefined : now
+  }
+
+  /** The same for `redirect`. */
+  get redirected(): MessageSource | undefined {
+    return this.#redirected === undefined
+      ? this.changed
+      : this.#redirected === this.#original
+        ? undefined
+        : this.#redirected
+  }
+
+  /** The header, to be changed; what is known of its fields is forgotten. */
+  editHeader(): HeaderFields {
+    this.#fields = undefined
+    this.#now = undefined
+    this.#decoded.clear()
+    this.#header ??= new HeaderFields(this.#source.header)
+    return this.#header
+  }
+
+  /** Puts a text in the place of a part, from the end of the loop on. False for a part that cannot be replaced. */
+  replacePart(part: MimePart, replacement: Replacement): boolean {
+    if (part.within) return false
+    this.#now = undefined
+    this.#replaced.set(part, replacement)
+    return true
+  }
+
+  /** The same for the whole message. */
+  replaceAll(replacement: WholeReplacement): void {
+    this.#now = undefined
+    this.#whole = replacement
+  }
+
+  enclose(enclosure: Enclosure): void {
+    const before = this.#settled()
+    this.#redirected ??= before
+    this.#become(encloseMessage(before, enclosure))
+  }
+
+  /** Makes the replaced parts those of the message. */
+  settle(): void {
+    if (this.#replaced.size > 0 || this.#whole) this.#become(this.#settled())
+  }
+
+  /** After a script that failed. */
+  restore(): void {
+    this.#redirected = undefined
+    this.#become(this.#original)
+  }
+
+  #settled(): MessageSource {
+    if (this.#now) return this.#now
+    const parts = this.#replaced.size > 0 ? replaceParts(this.#source, this.#replaced) : this.#source
+    const all = this.#header ? withHeader(parts, this.#header.octets) : parts
+    this.#now = this.#whole ? replaceMessage(all, this.#whole) : all
+    return this.#now
+  }
+
+  #become(source: MessageSource): void {
+    this.#source = source
+    this.#header = undefined
+    this.#whole = undefined
+    this.#now = undefined
+    this.#fields = undefined
+    this.#structure = undefined
+    this.#sourceOf = undefined
+    this.#replaced.clear()
+    this.#texts.clear()
+    this.#decoded.clear()
+    this.#partFields.clear()
   }
 
   /** Values of all fields of a name, as they stand but unfolded. */

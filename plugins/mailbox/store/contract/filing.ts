@@ -4,9 +4,10 @@
  * The rules of composition, in the words of Sieve (RFC 5228): filters run in the order of their plugins, and each sees
  * the actions of those before it. Without an action that cancels it the implicit keep files the message; `fileinto`,
  * `redirect` (unless `copy`, RFC 3894) and `discard` cancel it, `keep` restores it. All places are filled; one mailbox
- * holds the message once. The first `reject` stands alone. An action that fails leaves the message in INBOX.
+ * holds the message once. The first `reject` stands alone. An action that fails leaves the message in INBOX. An action
+ * may carry content of its own: what a filter has made of the message for that place or recipient.
  */
-import type { Delivery, Recipient, Refusal } from 'iems'
+import type { Delivery, Notify, Recipient, Refusal } from 'iems'
 import type { Account } from '../../../directory/static/api.ts'
 import type { SpecialUse } from './mailbox.ts'
 
@@ -17,6 +18,11 @@ export type MailboxChoice =
   /** The mailbox of that use; if there is none, the one of that name, which is made. */
   | { readonly specialUse: SpecialUse; readonly name: string }
 
+/** A whole message, header and body. Read once for each place or address. */
+export interface FiledContent {
+  open(): AsyncIterable<Uint8Array>
+}
+
 export type FilingAction = {
   /** For people: stands in the message's trace. */
   readonly reason: string
@@ -26,15 +32,25 @@ export type FilingAction = {
       readonly mailbox: MailboxChoice
       readonly flags?: readonly string[]
       readonly copy?: boolean
+      /** Default: the message as it came. */
+      readonly content?: FiledContent
     }
   /** Files into the default mailbox. */
-  | { readonly kind: 'keep'; readonly flags?: readonly string[] }
+  | { readonly kind: 'keep'; readonly flags?: readonly string[]; readonly content?: FiledContent }
   /** The mailbox of the implicit keep and of `keep`, in place of INBOX; the last one counts. */
   | { readonly kind: 'default'; readonly mailbox: MailboxChoice; readonly flags?: readonly string[] }
   | { readonly kind: 'discard' }
   /** Refuses the message for this recipient, for now or permanently; the text goes to the sender. */
   | { readonly kind: 'reject'; readonly refusal: Refusal }
-  | { readonly kind: 'redirect'; readonly address: string; readonly copy?: boolean }
+  | {
+      readonly kind: 'redirect'
+      readonly address: string
+      readonly copy?: boolean
+      readonly content?: FiledContent
+      /** RFC 3461, as in RFC 6009. Default: none. */
+      readonly notify?: readonly Notify[]
+      readonly ret?: 'FULL' | 'HDRS'
+    }
   /** For all places. */
   | { readonly kind: 'flag'; readonly flags: readonly string[] }
   /** A field above the header, in all places. */

@@ -5,8 +5,9 @@
 import type { SetupContext } from 'iems'
 import { Accounts } from '../../../directory/static/api.ts'
 import { Directory } from '../../../directory/store/api.ts'
-import type { JmapApi } from '../api.ts'
+import type { ContactsApi, JmapApi } from '../api.ts'
 import { KeptObjects } from '../kept.ts'
+import { addressesOf } from './addresses.ts'
 import { bookType } from './books.ts'
 import { cardType } from './cards.ts'
 import { DirectoryBook } from './directory-book.ts'
@@ -14,7 +15,7 @@ import type { Book, Card } from './model.ts'
 
 export const CONTACTS = 'urn:ietf:params:jmap:contacts'
 
-export function addContacts(jmap: JmapApi, ctx: SetupContext): void {
+export function addContacts(jmap: JmapApi, ctx: SetupContext): ContactsApi {
   const changed = (type: string) => (account: string) => jmap.changed(account, [type])
   const deps = {
     books: new KeptObjects<Book>(ctx.store, 'book', changed('AddressBook')),
@@ -28,4 +29,5 @@ export function addContacts(jmap: JmapApi, ctx: SetupContext): void {
   })
   jmap.objects('AddressBook', bookType(CONTACTS, deps))
   jmap.objects('ContactCard', cardType(CONTACTS, deps))
+  return { addresses: (account, book) => addressesOf(deps, account, book) }
 }

@@ -1,9 +1,10 @@
 /**
  * What becomes of a message: keep, discard, stop, redirect, fileinto (RFC 5228 section 4), with copy (RFC 3894), flags
- * (RFC 5232), mailbox (RFC 5490), special-use (RFC 8579) and mailboxid (RFC 9042); reject and ereject (RFC 5429).
+ * (RFC 5232), mailbox (RFC 5490), special-use (RFC 8579) and mailboxid (RFC 9042); reject and ereject (RFC 5429);
+ * redirect-dsn (RFC 6009) and lists of addresses (RFC 6134).
  */
-import type { FileInto } from '../environment.ts'
-import type { Arguments, Extension, TagSpecs } from '../language.ts'
+import type { FileInto, Redirect } from '../environment.ts'
+import type { Arguments, CommandSpec, Extension, TagSpecs } from '../language.ts'
 import type { Run } from '../run.ts'
 import { type Position, SieveError } from '../syntax.ts'
 import { readFlags } from './flags.ts'
@@ -25,7 +26,13 @@ export function placeOf(args: Arguments, run: Run, mailbox: string): FileInto {
     ...(specialUse === undefined ? {} : { specialUse }),
     ...(mailboxId === undefined ? {} : { mailboxId }),
     ...(flags.length > 0 ? { flags } : {}),
+    ...changedBy(run),
   }
+}
+
+const changedBy = (run: Run) => {
+  const content = run.message.changed
+  return content ? { content } : {}
 }
 
 const ADDRESS = /^[^\s<>@]+@[^\s<>@]+$|^"[^"\r\n]+"@[^\s<>@]+$/
@@ -40,14 +47,73 @@ export function checkAddresses(addresses: readonly string[], at: Position): void
 /** An address as it may stand in a script, with or without a name (RFC 5228 section 2.4.2.3). */
 export const plainAddress = (text: string) => /<([^<>]*)>\s*$/.exec(text)?.[1] ?? text.trim()
 
+const NOTIFY = ['SUCCESS', 'FAILURE', 'DELAY'] as const
+
+/** RFC 6009 section 3: a list of words as RFC 3461 has it; NEVER stands alone. */
+function notifyOf(text: string, at: Position): NonNullable<Redirect['notify']> {
+  const words = text.split(',').map((word) => word.trim().toUpperCase())
+  if (words.length === 1 && words[0] === 'NEVER') return ['NEVER']
+  const found = words.map((word) => NOTIFY.find((one) => one === word))
+  if (!found.every((one) => one !== undefined))
+    throw new SieveError(at, `"${text.slice(0, 60)}" is not a list for :notify`, 'write "SUCCESS,FAILURE" or "NEVER"')
+  return found
+}
+
+function retOf(text: string, at: Position): NonNullable<Redirect['ret']> {
+  const ret = text.toUpperCase()
+  if (ret === 'FULL' || ret === 'HDRS') return ret
+  throw new SieveError(at, `"${text.slice(0, 60)}" is not a value for :ret`, 'write "FULL" or "HDRS"')
+}
+
+/** Where a message is sent on to: an address, or all of a list (RFC 6134 section 2.3). */
+async function receiversOf(args: Arguments, run: Run): Promise<readonly string[]> {
+  const named = args.string(0, run) ?? ''
+  if (!args.has('list')) return [plainAddress(named)]
+  const most = run.shared.limits.redirects
+  const members = await run.environment.membersOf?.(named, most)
+  if (!members) throw new SieveError(args.at, `unknown list "${named.slice(0, 60)}"`)
+  if (members.length > most) throw new SieveError(args.at, `the list has more than ${most} addresses`)
+  return members
+}
+
+const redirect: CommandSpec = {
+  tags: {
+    copy: { capability: 'copy' },
+    list: { capability: 'extlists' },
+    notify: { value: 'string', capability: 'redirect-dsn' },
+    ret: { value: 'string', capability: 'redirect-dsn' },
+  },
+  positional: ['string'],
+  check(args, at) {
+    if (!args.has('list')) checkAddresses(args.constants(0).map(plainAddress), at)
+    for (const text of args.constants('notify')) notifyOf(text, at)
+    for (const text of args.constants('ret')) retOf(text, at)
+  },
+  async run(args, run) {
+    const addresses = await receiversOf(args, run)
+    checkAddresses(addresses, args.at)
+    const [notify, ret] = [args.string('notify', run), args.string('ret', run)]
+    const copy = args.has('copy')
+    const content = run.message.redirected
+    if (!copy) run.shared.keeps = false
+    for (const address of addresses)
+      run.act({
+        ...{ kind: 'redirect', address, copy },
+        ...(notify === undefined ? {} : { notify: notifyOf(notify, args.at) }),
+        ...(ret === undefined ? {} : { ret: retOf(ret, args.at) }),
+        ...(content ? { content } : {}),
+      })
+  },
+}
+
 export const actions: Extension = {
-  capabilities: ['fileinto', 'copy', 'mailbox', 'special-use', 'mailboxid', 'reject', 'ereject'],
+  capabilities: ['fileinto', 'copy', 'mailbox', 'special-use', 'mailboxid', 'reject', 'ereject', 'redirect-dsn'],
   commands: {
     keep: {
       tags: { flags: { value: 'strings', capability: 'imap4flags' } },
       run(args, run) {
         const flags = args.has('flags') ? readFlags(args.strings('flags', run)) : run.shared.flags
-        run.act({ kind: 'keep', ...(flags.length > 0 ? { flags } : {}) })
+        run.act({ kind: 'keep', ...(flags.length > 0 ? { flags } : {}), ...changedBy(run) })
       },
     },
     discard: {
@@ -57,18 +123,7 @@ export const actions: Extension = {
       },
     },
     stop: { isControl: true, run: () => 'stop' },
-    redirect: {
-      tags: { copy: { capability: 'copy' } },
-      positional: ['string'],
-      check: (args, at) => checkAddresses(args.constants(0).map(plainAddress), at),
-      run(args, run) {
-        const address = plainAddress(args.string(0, run) ?? '')
-        checkAddresses([address], args.at)
-        const copy = args.has('copy')
-        if (!copy) run.shared.keeps = false
-        run.act({ kind: 'redirect', address, copy })
-      },
-    },
+    redirect,
     fileinto: {
       capability: 'fileinto',
       tags: { copy: { capability: 'copy' }, ...PLACE_TAGS },

@@ -77,6 +77,7 @@ export const bodies: Extension = {
           return undefined
         } finally {
           run.part = outer
+          if (!outer) run.message.settle()
         }
       },
     },

@@ -43,7 +43,7 @@ export function atIndex<T>(args: Arguments, values: readonly T[]): readonly T[] 
   return found === undefined ? [] : [found]
 }
 
-const FIELD_NAME = /^[!-9;-~]+$/
+export const FIELD_NAME = /^[!-9;-~]+$/
 function checkNames(args: Arguments, at: Position): void {
   for (const name of args.constants(0))
     if (!FIELD_NAME.test(name)) throw new SieveError(at, `"${name.slice(0, 60)}" is not the name of a header field`)

@@ -1,0 +1,73 @@
+/**
+ * Tests and actions that other plugins add to Sieve. Types and two functions that keep them.
+ *
+ * A plugin names `Mailsort` in its `needs` and calls `ctx.use(Mailsort).extend({ … })` in its setup. Scripts then
+ * `require` the capability, ManageSieve announces it, and `iems mailsort test` shows the test or action as any other.
+ */
+import type { Filing, FilingAction } from '../store/api.ts'
+
+export type SieveArgumentKind = 'string' | 'number' | 'strings'
+
+/** What stands behind the name of a test or an action in a script. */
+export interface SieveArguments {
+  /** Tags by name, without the colon: what follows each, or `flag` for nothing. A tag may be absent. */
+  readonly tags?: Readonly<Record<string, SieveArgumentKind | 'flag'>>
+  /** Behind the tags, in this order; all are needed. */
+  readonly values?: readonly SieveArgumentKind[]
+}
+
+interface ValueOf {
+  readonly string: string
+  readonly number: number
+  readonly strings: readonly string[]
+  readonly flag: true
+}
+
+/** The arguments of one call. Variables of the script are expanded. */
+export interface SieveGiven<A extends SieveArguments = SieveArguments> {
+  readonly tags: { readonly [K in keyof A['tags']]?: ValueOf[A['tags'][K] & keyof ValueOf] }
+  readonly values: {
+    readonly [K in keyof A['values']]: A['values'][K] extends keyof ValueOf ? ValueOf[A['values'][K]] : A['values'][K]
+  }
+}
+
+/** What a test may look at. */
+export interface SieveSubject {
+  /** The account's id. */
+  readonly account: string
+  readonly envelope: { readonly from: string; readonly to: string }
+  /** Octets. */
+  readonly size: number
+  /** Values of all fields of a name, decoded, with the changes that the script has made. */
+  header(name: string): readonly string[]
+}
+
+export interface SieveTest<A extends SieveArguments = SieveArguments> {
+  readonly arguments: A
+  /** A rejected promise fails the script: the message stays in INBOX. */
+  test(given: SieveGiven<A>, subject: SieveSubject): boolean | Promise<boolean>
+}
+
+export interface SieveAction<A extends SieveArguments = SieveArguments> {
+  readonly arguments: A
+  /** The message is not kept unless another action keeps it. Default false. */
+  readonly cancelsKeep?: boolean
+  /** Actions of the mail store. A rejected promise defers the delivery. */
+  file(given: SieveGiven<A>, filing: Filing): readonly FilingAction[] | Promise<readonly FilingAction[]>
+}
+
+export interface SieveExtension {
+  /** For `require` (RFC 5228 section 6.2.2). */
+  readonly capability: `vnd.${string}`
+  /** By name, in lower case. */
+  readonly tests?: Readonly<Record<string, SieveTest>>
+  readonly actions?: Readonly<Record<string, SieveAction>>
+}
+
+/** A test whose arguments are typed by what it says of them. */
+export const defineSieveTest = <const A extends SieveArguments>(test: SieveTest<A>): SieveTest =>
+  test as unknown as SieveTest
+
+/** An action whose arguments are typed by what it says of them. */
+export const defineSieveAction = <const A extends SieveArguments>(action: SieveAction<A>): SieveAction =>
+  action as unknown as SieveAction
