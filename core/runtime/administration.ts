@@ -1,8 +1,9 @@
 /**
- * The administration service: one way to see and change a running server, whatever protocol the administrator speaks.
+ * The administration service: the single interface to inspect and change a running server, for every administration
+ * protocol.
  *
- * Invariants: nothing is answered before the caller's roles have been looked at; every change is an event that names the
- * caller; no secret leaves in a view of the configuration.
+ * Invariants: the caller's roles are checked before anything is returned; every change emits an event that names the
+ * caller; the view of the configuration holds no secret.
  */
 import {
   ADMIN,
@@ -38,7 +39,7 @@ import type { MetricRegistry } from './metrics.ts'
 import { problemsOf } from './problems.ts'
 import type { Hooks, LoadedPlugin } from './wiring.ts'
 
-/** What of a kernel is shown to administrators. */
+/** The part of a kernel that administrators can see. */
 export interface AdministeredKernel {
   readonly config: Config
   readonly admin: Admin
@@ -46,19 +47,19 @@ export interface AdministeredKernel {
   readonly emit: Emit
   readonly log: LogWriter
   readonly doors: readonly Listener[]
-  /** The plugins in the order of their needs. */
+  /** The plugins in dependency order. */
   readonly plugins: readonly LoadedPlugin[]
-  /** What plugins add to the `iems` command, by their words. */
+  /** Commands that plugins add to `iems`, by their words. */
   readonly commands: ReadonlyMap<string, Command>
   readonly metrics: MetricRegistry
   components(): readonly Component[]
-  /** The servers that plugins depend on. */
+  /** External servers that plugins depend on. */
   backends(): readonly (Backend & { readonly plugin: string })[]
-  /** What is wrong with what is kept: a line for each. */
+  /** Yields a line for each inconsistency in stored data. */
   check(): AsyncIterable<string>
 }
 
-/** What is administered: a server, or in a test a kernel alone. */
+/** The administered object: a server, or in a test a single kernel. */
 export interface Administered {
   readonly kernel: AdministeredKernel
   readonly store: Store
@@ -66,11 +67,11 @@ export interface Administered {
   kernels(): readonly KernelStatus[] | Promise<readonly KernelStatus[]>
   reload(): Promise<void>
   stop(): Promise<void>
-  /** A component was started or stopped here: the other workers of this server do the same. */
+  /** Called after a component was started or stopped here, so that the other workers follow. */
   changed?(component: string, isStopped: boolean): Promise<void>
 }
 
-/** The most lanes that a status lists. */
+/** Maximum lanes in a status. */
 const MAX_LANES = 1000
 
 export function createAdministration(administered: Administered): AdministrationService {
@@ -86,7 +87,7 @@ class CallersAdministration implements Administration {
     this.#caller = caller
   }
 
-  /** Throws unless the caller has one of the roles; administrators have all. */
+  /** Throws unless the caller has one of the roles; `admin` includes all. */
   #admit(what: string, roles: readonly string[]): void {
     const { user, roles: own = [] } = this.#caller
     if (!own.some((role) => role === ADMIN || roles.includes(role)))
@@ -232,7 +233,7 @@ class CallersAdministration implements Administration {
     if (!command) throw new IemsError('IEMS_COMMAND_UNKNOWN', { command: words })
     this.#admit(`run ${words}`, command.roles ?? [])
     const call = await callOf(command, run, this.#caller)
-    // What it was given is not logged: it may be somebody's data.
+    // The input is not logged: it may be personal data.
     this.#changed('command', { command: words })
     yield* command.run(call)
   }
@@ -299,7 +300,7 @@ class CallersAdministration implements Administration {
     this.#changed('stop', { now })
     const done = this.#server.stop()
     if (now) void this.#server.stop()
-    // The answer goes out before its connection does.
+    // The reply is sent before its connection closes.
     done.catch(() => {})
   }
 }

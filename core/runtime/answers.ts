@@ -1,8 +1,8 @@
 /**
- * What each hook may answer, checked at run time: plugins in JavaScript have no types.
+ * Checks the answers of hooks at run time, because plugins in JavaScript have no types.
  *
- * What must stay true: an answer that is not of its hook's shape is a fault of the plugin that gave it, never a yes and
- * never a fault of whoever reads it. `undefined` is "no opinion" and has passed before.
+ * Invariants: an answer of the wrong shape is a fault of its plugin, never an acceptance and never a fault of the code
+ * that reads it. `undefined` is "no opinion" and is handled before.
  */
 import type { HookName, Outcome } from '../api/hooks.ts'
 import { isReply } from '../api/reply.ts'
@@ -51,10 +51,10 @@ const isBounce: Check = (value) =>
   isObject(value) && [value.subject, value.text].every(isText) && isText(value.to) && isAddressLine(value.to)
 
 /** It becomes a header field. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is not allowed
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the forbidden characters
 const isAddressLine = (text: string) => text.length <= 320 && !/[\x00-\x1f\x7f<>]/.test(text)
 
-/** These are told and cannot answer; a value that a short arrow function happens to give back is no answer. */
+/** These hooks ignore answers, so a value that a short arrow function returns by accident is no fault. */
 const isNoVerdict: Check = (value) => kindOf(value) === undefined
 
 const CHECKS: Readonly<Partial<Record<HookName, { readonly is: Check; readonly may: string }>>> = {
@@ -86,13 +86,13 @@ const CHECKS: Readonly<Partial<Record<HookName, { readonly is: Check; readonly m
 
 const STATUSES: readonly unknown[] = ['delivered', 'deferred', 'failed']
 
-/** Whether a channel's value is an outcome. The reply may be of any class: it is what somebody else said. */
+/** Whether a channel's value is an outcome. The reply may be of any class: it is a remote server's. */
 export function isOutcome(value: unknown): value is Outcome {
   if (!isObject(value) || !isObject(value.reply) || !isRecipientLike(value.recipient)) return false
   return STATUSES.includes(value.status) && isText(value.reply.text) && typeof value.reply.code === 'number'
 }
 
-/** Throws a TypeError when the answer is none that this hook may give. */
+/** Throws a TypeError when this hook does not allow the answer. */
 export function checkAnswer(hook: string, answer: unknown): void {
   const check = CHECKS[hook as HookName]
   if (!check || check.is(answer)) return

@@ -1,8 +1,8 @@
 /**
- * `iems backup create`: a snapshot of the store that is in use, by the server itself.
+ * `iems backup create`: the server takes a snapshot of its own store.
  *
- * What must stay true: of two backups at a time the second is refused; the passphrase is read from a file of the server's
- * and stands in no log.
+ * Invariants: only one backup runs at a time, a second is refused; the passphrase is read from a file on the server and
+ * never logged.
  */
 import { readFile } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
@@ -22,7 +22,7 @@ export interface BackedUp {
 
 const refused = (why: string) => new IemsError('IEMS_CONTROL_REFUSED', { why })
 
-/** Octets of the first line of a file. */
+/** The first line of a file, as octets. */
 export async function passphraseOf(file: string): Promise<string> {
   const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/)
   if (line.length < 12) throw refused(`The passphrase in ${file} has fewer than 12 characters`)

@@ -1,4 +1,6 @@
-/** The delivery loop of one channel, put together from the configuration of the kernel and of the channel. */
+/**
+ * Creates a channel's delivery loop from the configuration of kernel and channel.
+ */
 import type { PluginInstance } from '../api/plugin.ts'
 import { createOnlineMemory, OnlineWindows } from '../delivery/online.ts'
 import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
@@ -61,7 +63,7 @@ export function createChannelDeliverer(
   })
 }
 
-/** A deliverer that has stopped is done, so each start makes another. */
+/** A stopped deliverer cannot be started again, so each start makes a new one. */
 export function deliveryOf(make: () => Deliverer): ComponentWork {
   let deliverer: Deliverer | undefined
   return {

@@ -1,8 +1,8 @@
 /**
- * What a command takes, read from its schema or from the words of its arguments and options, and a call made of what a
- * form or a command line gave.
+ * Derives a command's fields from its schema, or from its arguments and options, and validates the input of forms and
+ * command lines.
  *
- * Invariants: a form and a command line end in the same validated values; nothing unknown is passed on.
+ * Invariants: a form and a command line lead to the same validated values; unknown fields are never passed on.
  */
 import type { CommandInfo, CommandRun } from '../api/administration.ts'
 import type { Caller, Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
@@ -10,13 +10,13 @@ import { IemsError } from '../api/errors.ts'
 
 interface Field {
   readonly name: string
-  /** The option's long name, for what is no argument. */
+  /** Long name of the option; absent for an argument. */
   readonly option?: string
   readonly isMany: boolean
   readonly type: string
 }
 
-/** Throws when the schema cannot be given as JSON Schema. */
+/** Throws when the schema cannot be converted to JSON Schema. */
 function jsonSchemaOf(schema: CommandSchema<any, unknown>, side: 'input' | 'output' = 'input'): JsonSchema {
   return schema['~standard'].jsonSchema[side]({
     target: 'draft-2020-12',
@@ -24,7 +24,7 @@ function jsonSchemaOf(schema: CommandSchema<any, unknown>, side: 'input' | 'outp
   })
 }
 
-/** JSON Schema of a plugin's options or of the configuration; undefined when its library cannot say it. */
+/** JSON Schema of a plugin's options or of the configuration; undefined when its library cannot convert it. */
 export function schemaOf(schema: unknown): JsonSchema | undefined {
   try {
     return jsonSchemaOf(schema as CommandSchema)
@@ -68,7 +68,7 @@ function fieldsOf(command: Command): readonly Field[] {
   ]
 }
 
-/** Flags for the command line, with the sentence, the choices and the default that the schema has. */
+/** Command-line flags with the description, choices and default of the schema. */
 function optionsOf(command: Command): Readonly<Record<string, string>> {
   if (!command.fields) return command.options ?? {}
   const { properties = {} } = inputOf(command) as { properties?: Readonly<Record<string, JsonSchema>> }
@@ -100,7 +100,10 @@ export function infoOf(words: string, command: Command): CommandInfo {
 
 const refused = (why: string) => new IemsError('IEMS_CONTROL_REFUSED', { why })
 
-/** A word of a command line as the schema wants it; what is no number stays text, and the schema refuses it. */
+/**
+ * Converts a word of the command line to the type in the schema. Invalid numbers stay text, which the schema then
+ * rejects.
+ */
 function typed({ type }: Field, word: string | true): unknown {
   if (word === true || type === 'boolean') return true
   if ((type === 'number' || type === 'integer') && /^-?\d+(\.\d+)?$/.test(word)) return Number(word)
@@ -124,7 +127,7 @@ function valuesOfWords(fields: readonly Field[], { arguments: given = [], option
   return values
 }
 
-/** Without a schema: all that is needed is there, and everything is a string, a list of them, or a switch. */
+/** Without a schema: required fields must be present, and values are strings, lists of strings, or switches. */
 function checkWords(command: Command, fields: readonly Field[], values: Readonly<Record<string, unknown>>): void {
   for (const words of command.arguments ?? []) {
     const { name, needed, isMany } = argumentOf(words)
@@ -145,7 +148,7 @@ function checkWords(command: Command, fields: readonly Field[], values: Readonly
 function wordsOf(fields: readonly Field[], values: Readonly<Record<string, unknown>>) {
   const positions = fields.filter(({ option }) => option === undefined)
   const given = positions.map(({ name }) => values[name])
-  // What is left out in the middle keeps its place.
+  // Omitted arguments in the middle keep their position.
   while (given.length > 0 && given.at(-1) === undefined) given.pop()
   const options = fields.flatMap(({ name, option }): [string, string | true][] => {
     const value = values[name]
@@ -155,7 +158,7 @@ function wordsOf(fields: readonly Field[], values: Readonly<Record<string, unkno
   return { arguments: given.flat().map((word) => String(word ?? '')), options: Object.fromEntries(options) }
 }
 
-/** The call of a command, validated. Throws IEMS_CONTROL_REFUSED with every fault. */
+/** Validates the call of a command. Throws IEMS_CONTROL_REFUSED with every fault. */
 export async function callOf(command: Command, run: CommandRun, by: Caller): Promise<CommandCall> {
   const fields = fieldsOf(command)
   const values = run.values ?? valuesOfWords(fields, run)

@@ -1,8 +1,8 @@
 /**
- * One component and its state. What it does when it starts and stops is its owner's business.
+ * A component and its state; its owner implements start and stop.
  *
- * Invariants: starts and stops come one after the other; a start or stop that fails leaves it `failed` with the reason;
- * the names of those that an administrator has stopped outlive the kernel.
+ * Invariants: starts and stops run one at a time; after a failed start or stop its state is `failed`, with the reason;
+ * the names of components that an administrator stopped outlive the kernel.
  */
 import type { Clock } from '../api/clock.ts'
 import type { ComponentKind, ComponentState, ComponentStatus } from '../api/component.ts'
@@ -12,14 +12,14 @@ import type { Emit } from './log.ts'
 export interface ComponentDeps {
   readonly clock: Clock
   readonly emit: Emit
-  /** The names of components that are to stay stopped; see `createStopped`. */
+  /** Names of components that stay stopped; see `createStopped`. */
   readonly stopped: Set<string>
 }
 
 export interface ComponentWork {
   start(): Promise<void> | void
   stop(signal: AbortSignal): Promise<void> | void
-  /** Instead of `start`, when it is to stay stopped. */
+  /** Called instead of `start` when the component stays stopped. */
   hold?(): Promise<void> | void
 }
 
@@ -51,22 +51,22 @@ export class Component {
     return { name, plugin, kind, state: this.#state, ...why, since: this.#since }
   }
 
-  /** An administrator has stopped it. */
+  /** Stopped by an administrator. */
   get isStopped(): boolean {
     return this.#deps.stopped.has(this.name)
   }
 
-  /** Starts with its kernel, unless an administrator has stopped it. */
+  /** Starts with the kernel, unless an administrator has stopped it. */
   begin(): Promise<void> {
     return this.isStopped ? this.#inOrder('stopped', () => this.#work.hold?.()) : this.#start()
   }
 
-  /** Ends with its kernel. */
+  /** Stops with the kernel. */
   end(signal: AbortSignal): Promise<void> {
     return this.#stop(signal)
   }
 
-  /** For an administrator. */
+  /** Starts it on behalf of an administrator. */
   async start(): Promise<void> {
     this.#deps.stopped.delete(this.name)
     await this.#start()
@@ -79,7 +79,7 @@ export class Component {
     if (this.#state === 'stopped') this.#deps.emit('component.stopped', { component: this.name })
   }
 
-  /** It has ended by itself. */
+  /** Records that it ended by itself. */
   failed(cause: unknown): void {
     this.#set('failed', reasonOf(cause))
     this.#deps.emit('component.failed', { component: this.name, cause })

@@ -1,8 +1,8 @@
 /**
- * Whether a configuration that was loaded again is the one that runs.
+ * Decides whether a reloaded configuration equals the running one.
  *
- * Invariants: a change of a secret is a change; what cannot be compared, such as a function or an object of a class, is
- * the same only when it is the same object, so that in doubt a reload sets everything up again. No secret is kept.
+ * Invariants: a changed secret is a change; values that cannot be compared, such as functions and class instances, are
+ * equal only if they are the same object, so that in doubt a reload sets everything up again. No secret is kept.
  */
 import { createHash } from 'node:crypto'
 import type { Config } from './config-schema.ts'
@@ -12,12 +12,12 @@ export class ConfigIdentity {
   readonly #ids = new WeakMap<object, number>()
   #last = 0
 
-  /** Equal for configurations that mean the same. */
+  /** A digest that is equal for equivalent configurations. */
   of(config: Config): string {
     return this.ofOptions(config)
   }
 
-  /** Equal for options of a plugin that mean the same. */
+  /** A digest that is equal for equivalent options of a plugin. */
   ofOptions(options: unknown): string {
     const identity = this
     const text = JSON.stringify({ options }, function (this: Record<string, unknown>, name) {
@@ -32,7 +32,7 @@ export class ConfigIdentity {
     if (typeof value === 'number' || typeof value === 'bigint') return { number: String(value) }
     if (typeof value !== 'object' && typeof value !== 'function') return value
     if (value === null) return value
-    // A plugin's code is the same when it is the same module.
+    // A plugin's code is unchanged if it is the same module.
     if (name !== 'definition' && isPlain(value)) return value
     return { object: this.#idOf(value) }
   }

@@ -1,5 +1,5 @@
 /**
- * Runs a configuration file and says where in it, or in what it imports, an error is.
+ * Runs a configuration file and locates errors in it or in its imports.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -7,7 +7,10 @@ import { stripTypeScriptTypes } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { IemsError, reasonOf } from '../api/errors.ts'
 
-/** The default export of the file as it is now. Throws IEMS_CONFIG_UNREADABLE with the position of the error. */
+/**
+ * Imports the current version of the file and returns its default export. Throws IEMS_CONFIG_UNREADABLE with the
+ * position of the error.
+ */
 export async function importFresh(path: string): Promise<unknown> {
   const { GENERATION } = await import('./config-resolution.ts')
   try {
@@ -19,14 +22,14 @@ export async function importFresh(path: string): Promise<unknown> {
   }
 }
 
-/** `file:line:column` as far as the error says. */
+/** `file:line:column`, as far as the error contains it. */
 function whereOf(cause: unknown, path: string): string {
   const { at, stack = '' } = cause as { at?: string; stack?: string }
   if (at !== undefined) return at
   return frameOf(stack) ?? (cause instanceof SyntaxError ? parsedAgain(path) : callOf(stack)) ?? path
 }
 
-/** Errors of syntax begin with the place, the line, and a mark below it. */
+/** Syntax errors begin with the position, the source line and a mark below it. */
 function frameOf(stack: string): string | undefined {
   const [place = '', ...lines] = stack.split('\n', 8)
   const [, file, line] = /^([^?]+)(?:\?[^:]*)?:(\d+)$/.exec(place) ?? []
@@ -36,13 +39,13 @@ function frameOf(stack: string): string | undefined {
   return `${name}:${line}${mark === undefined ? '' : `:${mark.indexOf('^') + 1}`}`
 }
 
-/** The call that threw, if it stands in the configuration. */
+/** The call that threw, if it is in the configuration. */
 function callOf(stack: string): string | undefined {
   const [, file, position] = /\(?(file:[^\s()]+?)\?iems-generation=[^:\s]+:(\d+:\d+)/.exec(stack) ?? []
   return file === undefined ? undefined : `${fileURLToPath(file)}:${position}`
 }
 
-/** Node keeps the place of an error in JavaScript to itself; the parser for TypeScript tells it. */
+/** Node does not expose the position of a syntax error in JavaScript; the TypeScript parser does. */
 function parsedAgain(path: string): string | undefined {
   try {
     stripTypeScriptTypes(readFileSync(path, 'utf8'))

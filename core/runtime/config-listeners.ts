@@ -1,5 +1,5 @@
 /**
- * Whether the listeners of a configuration can stand beside each other. A plugin that listens calls the option `listen`.
+ * Checks the listeners of a configuration for conflicts. A listening plugin names its option `listen`.
  */
 import { IemsError } from '../api/errors.ts'
 import { parseAddress } from './listeners.ts'
@@ -31,12 +31,12 @@ function addressesOf(path: string, options: unknown): Listening[] {
 
 function collide({ at: one }: Listening, { at: other }: Listening): boolean {
   if ('file' in one || 'file' in other) return 'file' in one && 'file' in other && one.file === other.file
-  // Port 0 is another one each time.
+  // Port 0 is a different port each time.
   if (one.port !== other.port || one.port === 0) return false
   return one.host === other.host || EVERY.has(one.host) || EVERY.has(other.host)
 }
 
-/** Addresses that two listeners want. */
+/** Addresses that more than one listener uses. */
 export function portsTwice(
   channels: readonly { readonly name: string; readonly options: unknown }[],
 ): ListenerProblem[] {
@@ -47,7 +47,7 @@ export function portsTwice(
   })
 }
 
-/** Listeners that stand where they cannot serve. */
+/** Listeners that are configured where they cannot serve. */
 export function misplaced(plugins: readonly { readonly name: string; readonly options: unknown }[]): ListenerProblem[] {
   return plugins
     .filter(({ options }) => typeof options === 'object' && options !== null && 'listen' in options)

@@ -1,10 +1,9 @@
 /**
- * What import specifiers of a configuration mean: `iems` is this installation, also for a file in /etc, and a reload
- * reads the file and what it imports afresh; a package comes from the folder of the configuration, or else from beside
- * this installation.
+ * Resolves import specifiers of a configuration. `iems` is this installation, even for a file in /etc; a reload reads
+ * the file and its imports again; a package is looked up in the configuration's folder, then beside this installation.
  *
- * Importing this module registers the hooks, once in a process. What must stay true: modules that no configuration
- * imports are resolved as ever; a specifier that leads nowhere is reported at the line where it stands.
+ * Importing this module registers the hooks, once per process. Invariants: modules that no configuration imports
+ * resolve as usual; an unresolvable specifier is reported with its line.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
@@ -12,7 +11,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../api/errors.ts'
 
-/** Marks a URL as part of one loading of the configuration. */
+/** Marks a URL as part of one load of the configuration. */
 export const GENERATION = '?iems-generation='
 
 registerHooks({
@@ -28,7 +27,7 @@ registerHooks({
         : found
     } catch (cause) {
       if (generation === undefined) throw cause
-      // Packages installed beside a global iems, and its own, such as zod: what the configuration's folder has not.
+      // Falls back to packages installed beside a global iems and to its own dependencies, such as zod.
       if (isBare(specifier) && isMissing(cause)) {
         try {
           return next(specifier, { ...context, parentURL: import.meta.url })
@@ -44,7 +43,7 @@ registerHooks({
 const isBare = (specifier: string) => !/^(?:\.{0,2}\/|[a-z]+:)/.test(specifier)
 const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
 
-/** An import of the configuration that leads nowhere. */
+/** An import of the configuration that cannot be resolved. */
 export class UnknownImport extends Error {
   /** `file:line:column`. */
   readonly at: string

@@ -1,7 +1,7 @@
 /**
- * Every option of the kernel with its sentence, its unit and its default, and the types of a checked configuration.
+ * The kernel's options with description, unit and default, and the types of a checked configuration.
  *
- * What an option of a plugin means is the plugin's business; `docs/config.md` is made from here.
+ * Plugins define their own options. `docs/config.md` is generated from here.
  */
 import * as z from 'zod'
 import type { PluginDefinition, PluginEntry } from '../api/plugin.ts'
@@ -16,7 +16,7 @@ export interface StoreProvider {
   open(): Promise<Store>
 }
 
-/** A plugin as its factory gives it. */
+/** A plugin as its factory returns it. */
 export const entry = z.custom<PluginEntry>(
   (value) => typeof value === 'object' && value !== null && 'definition' in value && 'input' in value,
   { error: 'must be a plugin: call its factory, as in smtpIn({ … })' },
@@ -177,13 +177,13 @@ type Checked = z.output<typeof configSchema>
 
 export interface ConfiguredPlugin<P> {
   readonly name: string
-  // any: plugins have options of every kind
+  // any: plugins have different options
   readonly definition: PluginDefinition<any>
   readonly options: unknown
   readonly placement: P
 }
 
-/** A configuration that has been checked, with every default filled in. */
+/** A checked configuration with defaults filled in. */
 export interface Config extends Omit<Checked, 'hostname' | 'channels' | 'plugins'> {
   readonly hostname: string
   readonly path: string
@@ -191,7 +191,7 @@ export interface Config extends Omit<Checked, 'hostname' | 'channels' | 'plugins
   readonly plugins: readonly ConfiguredPlugin<PluginSettings>[]
 }
 
-/** Types the configuration; does nothing else. */
+/** Types the configuration and returns it unchanged. */
 export function defineConfig(config: ConfigInput): ConfigInput {
   return config
 }

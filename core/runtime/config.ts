@@ -1,8 +1,8 @@
 /**
- * `iems.config.ts`: found, loaded, checked completely, frozen. The only file that knows cosmiconfig.
+ * Finds, loads, checks and freezes `iems.config.ts`. The only file that imports cosmiconfig.
  *
- * What must stay true: every problem is reported at once with its path, and before anything is opened; a secret is
- * never printed; `iems` and `iems/plugins/*` mean the running installation wherever the file lies.
+ * Invariants: all problems are reported together, with their paths, before anything is opened; a secret is never
+ * printed; `iems` and `iems/plugins/*` mean the running installation, wherever the file is.
  */
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -27,7 +27,7 @@ function pathText(path: readonly unknown[]): string {
     .join('')
 }
 
-/** `, got "opportunisitc"`: what stands there, unless it may be a secret or is too long to help. */
+/** `, got "opportunisitc"`: the configured value, unless it may be a secret or is too long. */
 function gotText(input: unknown, path: readonly PropertyKey[]): string {
   const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], input)
   if (
@@ -63,7 +63,7 @@ async function validate<S extends StandardSchemaV1>(
   return undefined
 }
 
-/** Secrets that are not there, wherever they stand. */
+/** Collects missing secrets anywhere in the configuration. */
 function missingSecrets(value: unknown, base: readonly PropertyKey[], problems: Problem[], depth = 0) {
   if (depth > 20 || value === null || typeof value !== 'object') return
   if (value instanceof Secret) {
@@ -88,7 +88,7 @@ async function stand<P>(
 ) {
   missingSecrets(one.input, base, problems)
   const schema = one.definition.config
-  // A factory called without options means all defaults, also where the schema is an object.
+  // A factory called without options gets the defaults, even if the schema requires an object.
   const given = one.input === undefined && (await schema['~standard'].validate(undefined)).issues ? {} : one.input
   const options = await validate(schema, given, base, problems)
   const { accepts } = one.definition
@@ -107,7 +107,7 @@ async function stand<P>(
   return { options, place }
 }
 
-/** `from` and `to` that name no channel would silently never match. */
+/** A `from` or `to` that names no channel would silently never match. */
 function unknownChannels(
   standing: readonly ConfiguredPlugin<PluginSettings>[],
   channels: ReadonlySet<string>,
@@ -134,11 +134,11 @@ function freeze<T>(value: T, depth = 0): T {
   return Object.freeze(value)
 }
 
-/** Everything that is wrong with a configuration, or the configuration complete. Throws IEMS_CONFIG_INVALID. */
+/** Checks a configuration and fills in defaults. Throws IEMS_CONFIG_INVALID with every problem. */
 export async function checkConfig(input: unknown, path: string): Promise<Config> {
   const problems: Problem[] = []
   const checked = await validate(configSchema, input, [], problems)
-  // With the frame broken the parts that can be seen are still looked at, so that all problems come at once.
+  // Even if the outer structure is invalid, its parts are checked, so that all problems are reported together.
   const given = (input ?? {}) as { channels?: Record<string, PluginEntry>; plugins?: (PluginEntry | false)[] }
   const isEntry = (value: unknown): value is PluginEntry => entry.safeParse(value).success
   const channels: ConfiguredPlugin<ChannelSettings>[] = []
@@ -175,7 +175,7 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
 // --- find and load ------------------------------------------------------------------------------
 
 const PLACES = ['iems.config.ts', 'iems.config.mts', 'iems.config.js', 'iems.config.mjs']
-/** Loads and checks the file given, or the first one found from `from` upwards. */
+/** Loads and checks the given file, or the first one found from `from` upwards. */
 export async function loadConfig(file: string | undefined, from = process.cwd()): Promise<Config> {
   const loaders = Object.fromEntries(['.ts', '.mts', '.js', '.mjs'].map((extension) => [extension, importFresh]))
   const explorer = cosmiconfig('iems', { searchPlaces: PLACES, loaders, cache: false, searchStrategy: 'global' })
@@ -190,7 +190,7 @@ export async function loadConfig(file: string | undefined, from = process.cwd())
   return checkConfig(found.config, found.filepath)
 }
 
-/** A path of the configuration, relative to its file. */
+/** Resolves a path relative to the configuration file. */
 export function pathIn(config: Pick<Config, 'path'>, path: string): string {
   return resolve(dirname(config.path), path)
 }

@@ -1,4 +1,6 @@
-/** Every event: a line of the log, the tests' and tools' watcher, and the `event` hook when a plugin taps it. */
+/**
+ * Emits every event: as a log line, to watchers of tests and tools, and to taps of the `event` hook.
+ */
 import type { Clock } from '../api/clock.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import type { Emit, LogWriter } from './log.ts'

@@ -1,5 +1,5 @@
 /**
- * Where a server keeps its files, and who may read them.
+ * The server's folders and their access rights.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,18 +10,18 @@ import { isOurs, openMode, secureFolder } from './data-folder.ts'
 import type { LogWriter } from './log.ts'
 import { systemClock } from './system-clock.ts'
 
-/** The folder of the plugins' files and the control socket; with the default store, of everything. */
+/** The folder of plugin files and the control socket; with the default store, of all data. */
 export function dataFolder(config: Config): string {
   return pathIn(config, config.folder ?? ('path' in config.store ? config.store.path : 'data'))
 }
 
-/** Every folder in which data of the server lie. */
+/** All folders that hold the server's data. */
 export function dataFolders(config: Config): readonly string[] {
   const folder = dataFolder(config)
   return 'path' in config.store ? [...new Set([pathIn(config, config.store.path), folder])] : [folder]
 }
 
-/** What a start would change about the rights of folders. Throws IEMS_FOLDER_OPEN where it would refuse. */
+/** Changes that a start would make to folder rights. Throws IEMS_FOLDER_OPEN where it would refuse. */
 export function folderWarnings(config: Config): string[] {
   return dataFolders(config).flatMap((path) => {
     const mode = openMode(path)
@@ -31,14 +31,14 @@ export function folderWarnings(config: Config): string[] {
   })
 }
 
-/** Made on first use. */
+/** Created on first use. */
 export function pluginFolder(config: Config, plugin: string): string {
   const path = join(dataFolder(config), 'plugins', plugin)
   mkdirSync(path, { recursive: true, mode: 0o700 })
   return path
 }
 
-/** Where the `iems` command finds the server. */
+/** The socket at which the `iems` command reaches the server. */
 export function controlPath(config: Config): string {
   const { path } = config.control
   if (path !== undefined) return pathIn(config, path)
@@ -48,7 +48,7 @@ export function controlPath(config: Config): string {
     : join(folder, 'control.sock')
 }
 
-/** Takes other users' rights away. */
+/** Removes other users' access. */
 export function secureFolders(config: Config, log: LogWriter): void {
   for (const path of dataFolders(config)) {
     const mode = secureFolder(path)

@@ -1,9 +1,9 @@
 /**
- * Which versions of records a store holds, by owner (the kernel, or a plugin) and kind of record.
+ * Versions of the records in a store, by owner (the kernel or a plugin) and kind of record.
  *
- * An owner names its kinds with the version it writes, and how older ones are brought up to it. Invariants: nothing is
- * set up on records that are newer than the code; an upgrade that is cut off begins again, so it must be able to; of two
- * kernels that upgrade at the same time one records it, and the other looks again.
+ * An owner declares each kind with its current version and an upgrade from older ones. Invariants: setup never runs on
+ * records that are newer than the code; an interrupted upgrade starts again, so it must be repeatable; of two kernels
+ * that upgrade at once, one records it and the other reads again.
  */
 import { IemsError } from '../api/errors.ts'
 import { decode, encode } from '../queue/records.ts'
@@ -11,11 +11,11 @@ import { key } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
 
 export interface RecordKind {
-  /** The version that is written, from 1 on: the `v` of the records. */
+  /** Current version of the records, from 1: their `v`. */
   readonly version: number
   /**
-   * Brings all records of version `from` to `from + 1`; called once for each step. Must be able to run again after it
-   * was cut off. Other servers on the store must be stopped meanwhile. Needed from version 2 on.
+   * Upgrades all records of version `from` to `from + 1`; called once for each step. Must be repeatable after an
+   * interruption. Other servers on the store must be stopped meanwhile. Required from version 2 on.
    */
   upgrade?(store: Store, from: number): Promise<void>
 }
@@ -31,19 +31,19 @@ const TRIES = 20
 
 export interface FormatsDeps {
   readonly store: Store
-  /** What the owner's upgrades see. */
+  /** The store as the owner's upgrades see it. */
   readonly view: Store
-  /** The plugin's name; '' for the kernel. */
+  /** Name of the plugin; '' for the kernel. */
   readonly owner: string
 }
 
-/** Upgrades what is older. Throws IEMS_RECORDS_NEWER with nothing changed. */
+/** Upgrades older records. Throws IEMS_RECORDS_NEWER with nothing changed. */
 export async function bringUp({ store, view, owner }: FormatsDeps, kinds: RecordKinds): Promise<void> {
   const at = key('v', owner)
   for (let tries = 0; tries < TRIES; tries++) {
     const value = await store.get(at)
     const known: FormatsRecord['kinds'] = value ? decode<FormatsRecord>(value).kinds : {}
-    // Records of before versions were kept are of version 1.
+    // Records from before versions were stored are version 1.
     const versionOf = (kind: string) => known[kind] ?? 1
     for (const [kind, { version }] of Object.entries(kinds))
       if (versionOf(kind) > version)
@@ -56,7 +56,7 @@ export async function bringUp({ store, view, owner }: FormatsDeps, kinds: Record
     for (const [kind, one] of Object.entries(kinds))
       for (let from = versionOf(kind); from < one.version; from++) await one.upgrade?.(view, from)
     const now = { ...known, ...Object.fromEntries(Object.entries(kinds).map(([kind, { version }]) => [kind, version])) }
-    // What is of version 1 needs no record.
+    // Version 1 needs no record.
     if (Object.entries(now).every(([kind, version]) => versionOf(kind) === version)) return
     const record: FormatsRecord = { v: 1, kinds: now }
     if (await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: value ?? 'absent' }])) return

@@ -1,9 +1,9 @@
 /**
- * The wall between a plugin's handler and the kernel: one handler behind the kernel's promises.
+ * Isolates the kernel from a plugin's handler.
  *
- * What must stay true: every handler settles, its faults carry its plugin's name, an answer that is not of its hook's
- * shape is a fault, and null is "no opinion". tapable promises none of these: a tap that throws before its first await
- * leaves the hook pending for ever.
+ * Invariants: every handler settles; its faults carry its plugin's name; an answer of the wrong shape is a fault; null
+ * is "no opinion". tapable guarantees none of these: a tap that throws before its first await leaves the hook pending
+ * for ever.
  */
 import { IemsError, reasonOf } from '../api/errors.ts'
 import type { HookName } from '../api/hooks.ts'
@@ -24,11 +24,11 @@ interface GuardOptions {
   readonly onError: 'defer' | 'skip'
   readonly log: Log
   readonly emit: Emit
-  /** Gets the seconds that each call took. */
+  /** Receives the duration of each call in seconds. */
   readonly took?: (seconds: number) => void
 }
 
-/** Settles with what the handler answers, or throws after `timeout` ms with the signal aborted. */
+/** Resolves with the handler's answer, or throws after `timeout` ms and aborts the signal. */
 async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): Promise<unknown> {
   const stop = new AbortController()
   let timer: NodeJS.Timeout | undefined
@@ -46,13 +46,13 @@ async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): P
   }
 }
 
-/** Whom a hook about one recipient is about. */
+/** The recipient that a hook call concerns. */
 function recipientOf(subject: unknown): { readonly recipient?: string } {
   const { address } = (subject as { to?: { address?: unknown } } | undefined)?.to ?? {}
   return typeof address === 'string' ? { recipient: address } : {}
 }
 
-/** One handler behind the kernel's promises: it settles, its faults carry its name, null is no opinion. */
+/** Wraps a handler: it settles, its faults carry the plugin's name, null is no opinion. */
 export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit, took }: GuardOptions) {
   return async (subject: unknown, run: HookRun): Promise<unknown> => {
     const since = performance.now()
@@ -70,7 +70,7 @@ export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onErr
       note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
     }
     try {
-      // any: the hook table has typed the handler against its subject already
+      // any: the hook table has already typed the handler against its subject
       const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
       if (answer !== undefined) checkAnswer(hook, answer)
       step(answer === undefined ? {} : { answer })

@@ -1,10 +1,10 @@
 /**
- * Jobs: periodic work that one kernel does for all that share the store, such as sweeps and daily reports.
+ * Jobs: periodic work, such as sweeps and daily reports, that one kernel does for all that share the store.
  *
- * A job is a key in a lane of its own, due when it is to run next, and a record that says when it last ran. So reloads
- * and restarts do not postpone it, several kernels run it once, and when the kernel that runs it dies another one takes
- * it over after the lease. Invariants: a run is leased for as long as it takes; a run that fails is logged and tried
- * again; a run that is cut off by the end of its kernel is due at once for the next.
+ * A job is a key in its own lane, due at its next run, and a record of its last run. So reloads and restarts do not
+ * postpone it, it runs once among several kernels, and when its kernel dies another takes over after the lease.
+ * Invariants: a run holds a lease until it ends; a failed run is logged and retried; a run that the end of its kernel
+ * interrupts is due at once.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -16,13 +16,13 @@ import type { ComponentWork } from './component.ts'
 import type { Log } from './log.ts'
 
 export interface Job {
-  /** Its own among the plugin's jobs; keeps its meaning from version to version. */
+  /** Unique among the plugin's jobs and stable across versions. */
   readonly name: string
-  /** Ms from one run to the next. */
+  /** Interval between runs in ms. */
   readonly every: number
-  /** Ms from when the store first hears of it to its first run. Default: `every`. */
+  /** Ms from the job's registration in the store to its first run. Default: `every`. */
   readonly first?: number
-  /** The signal is aborted when the kernel ends or has lost the job to another. */
+  /** `signal` aborts when the kernel ends or loses the lease to another. */
   run(signal: AbortSignal): Promise<unknown>
 }
 
@@ -30,27 +30,27 @@ export interface JobsDeps {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
-  /** Aborted when the kernel ends. */
+  /** Aborts when the kernel ends. */
   readonly signal: AbortSignal
-  /** What runs now, for the kernel to wait for at its end. */
+  /** Current runs, which the kernel awaits at its end. */
   readonly underWay: Set<Promise<unknown>>
 }
 
 interface JobRecord {
   readonly v: 1
   readonly every: number
-  /** When the last run ended, ms since 1970 by the store's clock, and how. */
+  /** End of the last run, ms since 1970 by the store's clock, and its result. */
   readonly last?: number
   readonly failed?: string
 }
 
-/** A kernel that has just started has more urgent things to do. */
+/** A kernel that has just started has more urgent work. */
 const START_MS = 10_000
 const LEASE_MS = 120_000
-/** Ms until a failed run is tried again, at most; and until a job is looked at again when the store failed. */
+/** Maximum ms until a failed run is retried, and until a job is checked again after a store failure. */
 const LOOK_MS = 300_000
 
-/** Schedules jobs of one owner, a plugin or the kernel. */
+/** Schedules the jobs of one owner: a plugin or the kernel. */
 export function createJobs(parts: JobsDeps, owner: string): (job: Job) => ComponentWork {
   return (job) => {
     const looks = new JobLooks(parts, new JobRunner(parts, owner, job))
@@ -61,7 +61,7 @@ export function createJobs(parts: JobsDeps, owner: string): (job: Job) => Compon
   }
 }
 
-/** Looks at one job again and again, between `start` and `stop`. */
+/** Checks one job repeatedly between `start` and `stop`. */
 class JobLooks {
   readonly #parts: JobsDeps
   readonly #runner: JobRunner
@@ -80,7 +80,7 @@ class JobLooks {
     this.#after(ms)
   }
 
-  /** A run that is under way ends first. */
+  /** A current run ends first. */
   async stop(): Promise<void> {
     this.#isOn = false
     this.#cancel()
@@ -115,7 +115,7 @@ class JobRunner {
     this.#lane = `jobs/${owner}:${job.name}`
   }
 
-  /** Runs the job if it is due and nobody else runs it; answers after how many ms to look again. */
+  /** Runs the job if it is due and no other kernel runs it. Returns the ms until the next check. */
   async look(): Promise<number> {
     const { store, log } = this.#parts
     try {
@@ -124,10 +124,10 @@ class JobRunner {
       const [lease] = await store.take(this.#lane, 1, LEASE_MS)
       if (lease) await this.#run(lease)
       const due = await store.dueAt(this.#lane, this.#key)
-      // Whoever cleared the lane did not mean the job to end.
+      // Clearing the lane does not end the job.
       if (due === undefined) await store.commit([{ due: this.#key, lane: this.#lane, in: this.#job.every }])
       if (due === undefined) return LOOK_MS
-      // Also when another kernel runs it: then the lease's end is what it is due at.
+      // If another kernel runs it, the job is due at the end of that lease.
       return Math.min(Math.max(LOOK_MS, this.#job.every), Math.max(1000, due - store.now()))
     } catch (cause) {
       if (!this.#parts.signal.aborted) log.warn('a job could not be looked at', { job: this.#job.name, cause })
@@ -135,7 +135,7 @@ class JobRunner {
     }
   }
 
-  /** Makes the job known to the store, or gives it the time that another interval asks for. */
+  /** Registers the job in the store, or reschedules it after its interval has changed. */
   async #announce(): Promise<void> {
     const { store } = this.#parts
     const { every, first = every } = this.#job
@@ -171,13 +171,13 @@ class JobRunner {
     const wait = signal.aborted ? 0 : failed === undefined ? every : Math.min(every, LOOK_MS)
     const record: JobRecord = { v: 1, every, last: store.now(), ...(failed === undefined ? {} : { failed }) }
     const ops: Op[] = [{ due: this.#key, lane: this.#lane, in: wait }]
-    // What was cut off has not run.
+    // An interrupted run does not count.
     if (!signal.aborted) ops.push({ put: this.#key, value: encode(record) })
     const isOurs: Check = { due: this.#key, lane: this.#lane, lease: lease.generation }
     await store.commit(ops, [isOurs])
   }
 
-  /** Keeps the lease while the job runs; when it is lost another kernel runs the job, and this run is to end. */
+  /** Renews the lease while the job runs. When it is lost, another kernel runs the job, and this run must end. */
   #renew(lease: Lease, cut: AbortController): () => void {
     const { store, clock } = this.#parts
     let cancel = () => {}

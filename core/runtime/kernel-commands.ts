@@ -1,6 +1,6 @@
 /**
- * What the kernel itself adds to the `iems` command: components, metrics, plugins and the configuration. They are clients
- * of the administration service in the name of their caller.
+ * The kernel's own commands: components, metrics, plugins and configuration. They call the administration service in
+ * the name of their caller.
  */
 import * as z from 'zod'
 import { type Administration, type AdministrationService, SUPPORT } from '../api/administration.ts'

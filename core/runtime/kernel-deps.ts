@@ -1,4 +1,6 @@
-/** What a kernel is made of. */
+/**
+ * The dependencies of a kernel.
+ */
 import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import type { KernelEvent } from '../api/hooks.ts'
@@ -15,14 +17,14 @@ export interface KernelDeps {
   readonly ports: Listeners
   readonly clock: Clock
   readonly log: LogWriter
-  /** Default: a resolver of the kernel's own. */
+  /** Default: the kernel's own resolver. */
   readonly dns?: Dns
-  /** A folder of a plugin's own beside the store; absent when nothing is kept. */
+  /** Returns a plugin's folder beside the store; absent when the server runs in memory. */
   readonly folder?: (plugin: string) => string
-  /** What the kernel before counted; default: nothing. */
+  /** State that outlives the previous kernel; default: none. */
   readonly lasting?: Lasting
-  /** The server's; default: the kernel's own, which can neither reload nor stop. */
+  /** The server's service; default: the kernel's own, which can neither reload nor stop. */
   readonly administration?: AdministrationService
-  /** Also gets every event. */
+  /** Receives every event too. */
   readonly watch?: (event: KernelEvent) => void
 }

@@ -13,7 +13,7 @@ interface Measured {
   readonly hosts: readonly { readonly name: string; readonly sessions: ReadonlySet<string> }[]
 }
 
-/** Registers what is read on demand; returns the counter of connections. */
+/** Registers the gauges; returns the counter of connections. */
 export function kernelMetrics(kernel: Measured): Counter {
   const own = kernel.metrics.of('iems')
   own.gauge('sessions_open', 'Open sessions by channel', () =>
@@ -33,7 +33,7 @@ export function hookTimes(metrics: MetricRegistry): Histogram {
 const SIZES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
 const DELIVERY_EVENTS: ReadonlySet<string> = new Set(['delivery.delivered', 'delivery.deferred', 'delivery.failed'])
 
-/** Counts events by name, one series for each; messages and their sizes, and deliveries, by channel. */
+/** Counts events by name, and messages, their sizes and deliveries by channel. */
 export function measureEvents(metrics: MetricRegistry): (event: KernelEvent) => void {
   const own = metrics.of('iems')
   const counter = own.counter('events_total', 'Events by name')

@@ -1,5 +1,5 @@
 /**
- * What is odd about a configuration that is valid, said in the log and by `iems check`.
+ * Warnings about a valid configuration, for the log and `iems check`.
  */
 import { format } from '../api/reply.ts'
 import type { ServerSession } from '../api/session.ts'
@@ -19,13 +19,13 @@ export function lostRoutes(hosts: readonly PluginHost[], delivering: ReadonlySet
   )
 }
 
-/** RFC 5321 section 4.5.1: a server that takes mail for anybody must have a postmaster. */
+/** RFC 5321 section 4.5.1: a server that accepts mail must have a postmaster. */
 export function roleWarnings({ reports }: Config, accepts: ReadonlyMap<string, string>): string[] {
   if (reports.postmaster !== undefined || ![...accepts.values()].includes('anyone')) return []
   return ['reports.postmaster is not set: mail for postmaster and abuse is refused where no mailbox has that name']
 }
 
-/** Whether the postmaster gets mail. */
+/** Checks that mail to the postmaster is accepted. */
 export async function* unreachable(postmaster: string, session: ServerSession): AsyncGenerator<string> {
   const refusal = (await session.mail('', {})) ?? (await session.rcpt({ address: postmaster }))
   session.close()

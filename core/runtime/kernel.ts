@@ -1,9 +1,9 @@
 /**
- * One running configuration: plugins set up in the order of their needs, ports, loops; undone in reverse.
+ * One running configuration: plugins set up in dependency order, listeners, loops; undone in reverse.
  *
- * What must stay true: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a
- * reload is a second kernel beside the first, to which the plugins that have not changed move. This file puts the parts
- * together and knows nothing of messages.
+ * Invariants: nothing listens before everything is set up; a start that fails half-way leaves nothing open; a reload is
+ * a second kernel beside the first, to which the unchanged plugins move. This file assembles the parts and knows
+ * nothing of messages.
  */
 import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
@@ -52,7 +52,7 @@ import { createSignals, type Signals } from './signals.ts'
 import { alone } from './stand-alone.ts'
 import { createRuns, type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
-/** Ms that jobs have to end when they are told to. */
+/** Ms that jobs have to end after the signal. */
 const JOBS_END_MS = 1000
 
 /** The kernel that a reload replaces. */
@@ -79,11 +79,11 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly services = new Map<string, unknown>()
   readonly submit: ReturnType<typeof createSubmit>
   readonly release: ReturnType<typeof createRelease>
-  /** A job of the kernel's own; see `SetupContext.schedule`. */
+  /** Schedules a job of the kernel; see `SetupContext.schedule`. */
   readonly schedule: (job: Job) => void
-  /** In the order of their needs; during a reload, those of the kernel before among them. */
+  /** In dependency order; during a reload it includes hosts of the previous kernel. */
   readonly hosts: PluginHost[] = []
-  /** What is odd about the configuration. */
+  /** Warnings about the configuration. */
   readonly warnings: string[] = []
   commands: ReadonlyMap<string, Command> = new Map()
   readonly metrics: MetricRegistry
@@ -160,7 +160,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return this.hosts
   }
 
-  /** Sets every plugin up, or finds it set up by the kernel before. Throws with everything undone. */
+  /** Sets every plugin up, or takes its host over from the previous kernel. Throws with everything undone. */
   async setUp(previous: Previous | undefined): Promise<void> {
     const inConfigOrder: readonly AnyPlugin[] = [...this.config.channels, ...this.config.plugins]
     const faults: unknown[] = []
@@ -201,14 +201,14 @@ export class Kernel implements HostKernel, AdministeredKernel {
     throw new IemsError('IEMS_CHANNEL_MISPLACED', { plugin: one.name })
   }
 
-  /** A host as the hooks of this kernel see it, which it may not have moved to yet. */
+  /** A host as this kernel's hooks see it, even before it moves here. */
   #loaded(host: PluginHost): LoadedPlugin {
     const { name, definition, parts, log } = host
     const { configured = host.configured } = this.#staying.find((one) => one.host === host) ?? {}
     return { name, definition, parts, log, placement: placementOf(configured) }
   }
 
-  /** Everything that needs the hooks. */
+  /** Creates everything that needs the hooks. */
   #connect(hooks: Hooks): void {
     const { config, store, clock, emit } = this
     const { hostname, limits } = config
@@ -237,7 +237,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     }
   }
 
-  /** Opens the ports; mail comes in when `run` is called. Throws, with everything undone. */
+  /** Opens the listeners; `run` then admits mail. Throws with everything undone. */
   async listen(): Promise<void> {
     const faults: unknown[] = []
     for (const { host } of this.#staying) host.claimFor(this.claim)
@@ -257,7 +257,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     for (const delivery of this.#deliveries) void delivery.begin()
   }
 
-  /** Whether every plugin that listens stays with its sessions. */
+  /** Whether every listening plugin keeps its sessions. */
   get keepsSessions(): boolean {
     return this.hosts.every((host) => !host.parts.listen || this.#staying.some((one) => one.host === host))
   }
@@ -271,24 +271,24 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return [...this.hosts.flatMap(({ components }) => components), ...this.#deliveries, ...this.#components]
   }
 
-  /** How many sessions are open. */
+  /** Number of open sessions. */
   sessionCount(): number {
     return this.#own().reduce((count, { sessions }) => count + sessions.size, 0)
   }
 
-  /** Lets plugins know that the server has started. The lines are for the person who started it. */
+  /** Calls `started` of each plugin. The returned lines are for the person who started the server. */
   async started(): Promise<readonly string[]> {
     const lines: string[] = []
     for (const { parts } of this.hosts) lines.push(...((await parts.started?.()) ?? []))
     return lines
   }
 
-  /** The servers that plugins depend on. */
+  /** External servers that plugins depend on. */
   backends(): ReturnType<AdministeredKernel['backends']> {
     return this.hosts.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one })))
   }
 
-  /** What is wrong with what is kept: a line for each. */
+  /** Yields a line for each inconsistency in stored data. */
   async *check(): AsyncGenerator<string> {
     const { postmaster } = this.config.reports
     if (postmaster !== undefined) yield* unreachable(postmaster, this.#openLocal())
@@ -302,8 +302,8 @@ export class Kernel implements HostKernel, AdministeredKernel {
   }
 
   /**
-   * Takes nothing new, finishes what is under way until the signal, closes everything but what has moved to another
-   * kernel. Listeners end first, while deliveries under way still find all they need.
+   * Takes nothing new, finishes active work until the signal, and closes everything that has not moved to another
+   * kernel. Listeners end first, while current deliveries still have all they need.
    */
   async close(signal: AbortSignal): Promise<void> {
     const own = this.#own()
@@ -317,7 +317,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     for (const host of own.reverse()) if (!entrances.includes(host)) await host.close(signal)
   }
 
-  /** A client's session on a channel, as the channel itself would open it. */
+  /** Opens a session on a channel, as the channel itself would. */
   openSession(channel: string, facts: ConnectionInfo): ServerSession {
     const { placement } = this.config.channels.find(({ name }) => name === channel) ?? {}
     return openSession(() => this.sessions, { channel, trusts: inNetworks(placement?.trusts ?? []) }, facts)
@@ -332,7 +332,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     await this.close(AbortSignal.abort())
   }
 
-  /** A client that is this server itself. */
+  /** A session whose client is this server. */
   #openLocal() {
     return openSession(
       () => this.sessions,
@@ -342,7 +342,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   }
 }
 
-/** Sets every plugin up. Throws IEMS_PLUGIN_SETUP with what stood already closed again. */
+/** Sets every plugin up. Throws IEMS_PLUGIN_SETUP after closing those that were set up. */
 export async function createKernel(deps: KernelDeps, previous?: Previous): Promise<Kernel> {
   const kernel = new Kernel(deps)
   await kernel.setUp(previous)

@@ -1,12 +1,12 @@
 /**
- * What a kernel counts in memory and must not forget when a reload replaces it: failed logins, connections of an
- * address, rate limits, next hops that do not answer. The server owns it and lends it to each kernel.
+ * State that a kernel keeps in memory and that must survive a reload: failed logins, connections per address, rate
+ * limits, backoff. The server owns it and lends it to each kernel.
  *
- * Invariants: during a reload both kernels count in the same place, so no limit counts twice; each state bounds itself;
- * it ends with the process, and each server that shares a store has its own.
+ * Invariants: during a reload both kernels share the state, so no limit counts twice; each state bounds itself; it ends
+ * with the process and is not shared between servers.
  */
 export interface Lasting {
-  /** The state of that name; made when it is first asked for. */
+  /** The state with that name, created on first use. */
   of<T extends object>(name: string, make: () => T): T
 }
 

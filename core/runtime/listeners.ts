@@ -1,10 +1,10 @@
 /**
- * The doors of the process: every listening socket, kept open across reloads.
+ * The listening sockets of the process, kept open across reloads.
  *
- * A configuration claims the addresses it wants; claiming opens what is new and leaves what is open to its present
- * owner until the claim is made good, so that no client ever finds a door shut. What must stay true: a claim that is
- * abandoned changes nothing; a connection belongs to whoever owned the door when it came. The only file of the kernel
- * that opens sockets; what is spoken through them is the plugins' business.
+ * A configuration reserves the addresses it wants: a reservation opens new sockets and leaves open ones to their
+ * current owner until it is committed, so that no client ever meets a closed port. Invariants: a rolled-back
+ * reservation changes nothing; a connection belongs to the owner of the socket when it arrived. The only file of the
+ * kernel that opens sockets; plugins speak the protocols.
  */
 import { rmSync } from 'node:fs'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
@@ -12,9 +12,9 @@ import { IemsError, reasonOf } from '../api/errors.ts'
 import type { Emit } from './log.ts'
 
 export interface Listener {
-  /** As the config names it. */
+  /** The address as configured. */
   readonly wanted: string
-  /** What it is for, as the plugin says. */
+  /** The plugin's description of its purpose. */
   readonly label: string
   readonly plugin: string
   readonly address: string
@@ -25,10 +25,10 @@ interface Open {
   readonly server: Server
   readonly address: string
   readonly port: number
-  /** Listens only when this worker becomes the one that leads. */
+  /** Listens only after this worker becomes the lead. */
   sleeping: ListenOptions | undefined
   owner: ((socket: Socket) => void) | undefined
-  /** Came between opening and the claim's being made good. */
+  /** Connections that arrived between opening and commit. */
   readonly waiting: Socket[]
 }
 
@@ -38,27 +38,27 @@ export interface Reservation {
     about: { readonly label: string; readonly plugin: string },
     connection: (socket: Socket) => void,
   ): Promise<Listener>
-  /** Claims a port as it is open now, also one whose number the system chose. */
+  /** Reserves a port as it is currently open, including one whose number the system chose. */
   keep(listener: Listener, connection: (socket: Socket) => void): void
-  /** Closes the socket of a port that is this claim's; its connections stay. `resume` opens it again. */
+  /** Closes the socket of a reserved port; its connections stay. `resume` opens it again. */
   pause(listener: Listener): Promise<void>
   resume(listener: Listener): Promise<void>
-  /** From now on the doors are this claim's; those that nobody claimed are shut. */
+  /** Takes over the reserved sockets and closes those that are not reserved. */
   commit(): void
-  /** Shuts what this claim opened, and leaves the rest as it was. */
+  /** Closes the sockets that this reservation opened and leaves the rest unchanged. */
   rollback(): void
   readonly doors: readonly Listener[]
 }
 
-/** How the workers of one server share its ports. */
+/** How the workers of a server share its ports. */
 export interface PortSharing {
-  /** This one listens where only one can. */
+  /** This worker opens the listeners that only one can have. */
   isLead: boolean
-  /** Ports whose number the system has chosen for another worker. */
+  /** Ports whose number the system chose for another worker. */
   chosen: readonly Listener[]
 }
 
-/** Where the system divides the connections of a port among the sockets that listen on it. */
+/** Platforms that distribute a port's connections among several listening sockets. */
 const DIVIDES = process.platform === 'linux' || process.platform === 'freebsd'
 
 /** `:25`, `host:25`, `[::1]:25`, `unix:/path`. */
@@ -72,7 +72,7 @@ export function parseAddress(
   return { port: Number(port), ...(name ? { host: name } : {}) }
 }
 
-/** Why the system refused a port, in words that lead to the cure. */
+/** The system's reason for refusing a port, worded to suggest the remedy. */
 function whyNot(cause: NodeJS.ErrnoException): string {
   if (cause.code === 'EADDRINUSE') return 'another program listens there'
   if (cause.code === 'EACCES') return 'this user has no right to it; ports below 1024 need CAP_NET_BIND_SERVICE'
@@ -80,7 +80,7 @@ function whyNot(cause: NodeJS.ErrnoException): string {
   return reasonOf(cause)
 }
 
-/** Ports whose number the system chose are told apart by it. */
+/** Ports whose number the system chose are keyed by it. */
 const keyOf = ({ wanted, port }: Pick<Listener, 'wanted' | 'port'>) =>
   /:0$/.test(wanted) ? `${wanted}#${port}` : wanted
 
@@ -101,7 +101,7 @@ async function listening(
     throw new IemsError('IEMS_PORT_TAKEN', { address: wanted, why: `${whyNot(taken)} (channel ${plugin})` }, taken)
 }
 
-/** What a connection is handed to. */
+/** Receives a connection. */
 type Connect = (socket: Socket) => void
 
 export class Listeners {
@@ -114,7 +114,7 @@ export class Listeners {
     this.#sharing = sharing
   }
 
-  /** Begins a claim. Only one may be under way. */
+  /** Begins a reservation; only one may be open at a time. */
   claim(): Reservation {
     return new Claim(this)
   }
@@ -123,7 +123,7 @@ export class Listeners {
     return this.#opened.get(name)
   }
 
-  /** `claimed`: the ports that this claim has already. */
+  /** `claimed`: the ports that this reservation already has. */
   async listen(wanted: string, plugin: string, claimed: ReadonlySet<number>): Promise<Open> {
     const where = parseAddress(wanted)
     if (!where)
@@ -140,7 +140,8 @@ export class Listeners {
       open.sleeping = 'port' in where ? { ...where, port } : where
       return Object.assign(open, { address: ('host' in where ? where.host : undefined) ?? wanted, port })
     }
-    // A socket file left by a crash would keep the door shut for ever; the store's lock says that no other server runs.
+    // A socket file that a crash left would block the address for ever; the store's lock proves that no other server
+    // runs.
     if ('path' in where) rmSync(where.path, { force: true })
     const at = 'port' in where ? { ...where, port, ...(isDivided ? { reusePort: true } : {}) } : where
     await listening(server, { wanted, plugin }, at)
@@ -152,19 +153,19 @@ export class Listeners {
     )
   }
 
-  /** The port that another worker was given for port 0, the same plugin's listeners taken in order. */
+  /** The port that another worker got for port 0, taking the same plugin's listeners in order. */
   #chosenPort(wanted: string, plugin: string, claimed: ReadonlySet<number>): number | undefined {
     const isIt = (one: Listener) => one.wanted === wanted && one.plugin === plugin && !claimed.has(one.port)
     return this.#sharing?.chosen.find(isIt)?.port
   }
 
-  /** Where a socket that was closed for a while listens again. */
+  /** Where a paused socket listens again. */
   againAt({ wanted, address, port }: Listener): ListenOptions {
     if (wanted.startsWith('unix:')) return { path: wanted.slice(5) }
     return { host: address, port, ...(this.#sharing && DIVIDES ? { reusePort: true } : {}) }
   }
 
-  /** From now on this worker listens where only one can. */
+  /** Makes this worker the lead, which opens the listeners that only one can have. */
   async lead(): Promise<void> {
     if (this.#sharing) this.#sharing.isLead = true
     for (const [wanted, open] of this.#opened) {
@@ -184,7 +185,7 @@ export class Listeners {
     this.emit('port.closed', { address: wanted })
   }
 
-  /** Puts these in the place of those before; what is not among them is shut. */
+  /** Replaces the open sockets and closes those not included. */
   replace(next: ReadonlyMap<string, Open>): void {
     for (const [wanted, open] of this.#opened) if (next.get(wanted) !== open) this.shut(wanted, open)
     this.#opened = next
@@ -211,7 +212,7 @@ function opened() {
   return open
 }
 
-/** What one configuration claims of the listening sockets. */
+/** One configuration's reservation of listening sockets. */
 class Claim implements Reservation {
   readonly doors: Listener[] = []
   readonly #listeners: Listeners
@@ -231,7 +232,7 @@ class Claim implements Reservation {
 
   async open(wanted: string, about: Pick<Listener, 'label' | 'plugin'>, connection: Connect): Promise<Listener> {
     const held = this.#listeners.find(wanted)
-    // Port 0 asks for a free one each time.
+    // Port 0 asks for a new free port each time.
     const reuse = held && !/:0$/.test(wanted)
     const ports = new Set(this.doors.map(({ port }) => port))
     const open = reuse ? held : await this.#listeners.listen(wanted, about.plugin, ports)

@@ -1,8 +1,8 @@
 /**
- * Lines of the log for those who watch the server: the last ones, and each as it comes.
+ * Log lines for watchers of the server: recent ones, then each new one.
  *
- * What must stay true: a watcher sees what the log would have, masked in the same way; what is not taken is counted and
- * left out, so that a slow reader costs a bounded amount of memory and never makes the server wait.
+ * Invariants: a watcher sees what the log would hold, masked in the same way; lines that are not read in time are
+ * counted and dropped, so that a slow reader costs bounded memory and never blocks the server.
  */
 import type { Level } from '../api/events.ts'
 
@@ -15,14 +15,14 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** A line with its fields as they were before addresses were masked: to match, never to show. */
+/** A line with its fields before addresses were masked: for matching only, never shown. */
 export interface WatchedLine {
   readonly line: LogLine
   readonly raw: Readonly<Record<string, unknown>>
 }
 
 const MAX_RECENT = 1000
-/** Lines that wait for a reader. */
+/** Maximum lines that wait for a reader. */
 const MAX_WAITING = 2000
 
 export class LogFeed {
@@ -33,11 +33,11 @@ export class LogFeed {
     return this.#watchers.size > 0
   }
 
-  /** `isWritten`: the line is written to the log too, and belongs to the last ones. */
+  /** `isWritten`: the line is also written to the log and counts as recent. */
   push(watched: WatchedLine, isWritten: boolean): void {
     if (isWritten) {
       this.#recent.push(watched)
-      // In bulk: a shift for each line costs the length of the list.
+      // In bulk, because a shift per line costs the length of the list.
       if (this.#recent.length >= 2 * MAX_RECENT) this.#recent.splice(0, MAX_RECENT)
     }
     for (const watch of this.#watchers) watch(watched)
@@ -47,7 +47,7 @@ export class LogFeed {
     return this.#recent.slice(-MAX_RECENT)
   }
 
-  /** Each line from now on until the signal; `undefined` stands for lines that were left out. */
+  /** Each new line until the signal aborts; `undefined` replaces dropped lines. */
   async *follow(signal: AbortSignal): AsyncGenerator<WatchedLine | undefined> {
     const waiting: WatchedLine[] = []
     let isShort = false

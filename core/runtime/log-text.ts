@@ -1,19 +1,19 @@
 /**
- * A line of the log for people at a terminal.
+ * Formats log lines for a terminal.
  *
- * What must stay true: one event is one line, apart from the stack of a fault; every value has been escaped.
+ * Invariants: one event is one line, apart from the stack of a fault; every value is escaped.
  */
 import { styleText } from 'node:util'
 import type { Level } from '../api/events.ts'
 import { escapeLine } from './text.ts'
 
 const STYLES = { error: 'red', warn: 'yellow', info: 'green', debug: 'gray' } as const
-/** What the first screen has said already; at level debug it is written too. */
+/** Events that the start screen already shows; at level debug they are logged too. */
 export const ON_SCREEN: ReadonlySet<unknown> = new Set(['port.opened', 'server.started'])
-/** Longer values are cut: the JSON log has them whole. */
+/** Longer values are cut; the JSON log holds them in full. */
 const WIDTH = 200
 
-/** What an error came to, with its causes: `a: b`. */
+/** The reason of an error with its causes: `a: b`. */
 function reasonIn(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || !('error' in value)) return undefined
   const { error, cause } = value as { error: string; cause?: unknown }

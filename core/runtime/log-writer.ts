@@ -1,22 +1,22 @@
 /**
- * Writes lines to a file descriptor without ever being a reason for the server to stop.
+ * Writes lines to a file descriptor without ever blocking or ending the server.
  *
- * What must stay true: a reader that is gone, a full disk and a closed terminal cost lines, never the process; a slow
- * reader costs at most `MAX_PENDING` octets of memory; lines of an ending process are written before it ends. Pino's
- * own destination repeats a failed write for ever when the process exits.
+ * Invariants: a missing reader, a full disk and a closed terminal lose lines, never the process; a slow reader costs at
+ * most `MAX_PENDING` octets of memory; the last lines of an ending process are written. (Pino's own destination repeats
+ * a failed write for ever when the process exits.)
  */
 import { write, writeSync } from 'node:fs'
 
 export interface LineWriter {
   write(line: string): void
-  /** Starts to write what waits. */
+  /** Starts to write pending lines. */
   flush(): void
 }
 
-/** Octets that are worth a write of their own. */
+/** Octets that justify a write of their own. */
 const ENOUGH = 4096
 const MAX_PENDING = 16 * 1024 * 1024
-/** Until a descriptor that takes nothing now is tried again. */
+/** Ms until a descriptor that accepts nothing is tried again. */
 const RETRY_MS = 50
 
 export function createLineWriter(fd: number): LineWriter {
@@ -30,7 +30,7 @@ export function createLineWriter(fd: number): LineWriter {
       setTimeout(next, RETRY_MS)
       return
     }
-    // Only a reader never comes back; what another failure has cut off is not repeated.
+    // Only a lost reader is final; after other failures the interrupted line is not repeated.
     isGone ||= error?.code === 'EPIPE'
     writing = error ? undefined : writing?.subarray(count)
     next()
@@ -53,7 +53,7 @@ export function createLineWriter(fd: number): LineWriter {
     try {
       if (last) writeSync(fd, last)
     } catch {
-      // There is nobody left to be told.
+      // Nothing is left to report the failure to.
     }
   })
 

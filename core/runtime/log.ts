@@ -1,8 +1,8 @@
 /**
- * One JSON line for each thing that happens, and the same thing as an event for plugins that watch.
+ * One JSON line for each event, which plugins can also watch.
  *
- * The names are a closed list, so logs, metrics and the `event` hook never disagree. What must stay true: no secret,
- * password or message content passes here, and with `privacy` no full address at level info and above.
+ * Names are a closed list, so that logs, metrics and the `event` hook agree. Invariants: no secret, password or message
+ * content is logged, and with `privacy` no full address at level info and above.
  */
 import { type DestinationStream, pino } from 'pino'
 import { EVENTS, type EventName, type KernelEventName, type Level } from '../api/events.ts'
@@ -14,7 +14,7 @@ import { SECRET_NAME } from './secret-names.ts'
 import { systemClock } from './system-clock.ts'
 import { escapeText } from './text.ts'
 
-/** What a plugin logs with; it already carries the plugin, and the hook and message where there is one. */
+/** A plugin's logger; it carries the plugin, and the hook and message where there is one. */
 export interface Log {
   debug(text: string, fields?: Readonly<Record<string, unknown>>): void
   info(text: string, fields?: Readonly<Record<string, unknown>>): void
@@ -24,33 +24,33 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: Level
-  /** Writes `…@example.org` for addresses. */
+  /** Shortens addresses to `…@example.org`. */
   readonly privacy: boolean
-  /** Default `auto`: lines for people when standard output is a terminal, otherwise JSON. */
+  /** Default `auto`: text when standard output is a terminal, otherwise JSON. */
   readonly format?: 'auto' | 'json' | 'text'
-  /** Where lines go; standard output if absent. */
+  /** Destination; default: standard output. */
   readonly to?: DestinationStream
-  /** Which worker writes the lines. */
+  /** Number of the worker that writes the lines. */
   readonly worker?: number
 }
 
 export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>) => void
 
-/** A write to a file or pipe costs more than a line: lines of so many ms are written at once. */
+/** A write costs more than a line, so lines are collected for this many ms. */
 const LINGER_MS = 50
 /** Fields that hold addresses, for `privacy`. */
 const ADDRESSES = ['from', 'to', 'recipient', 'recipients', 'user']
-/** Lines of a stack that are logged. */
+/** Maximum stack lines in the log. */
 const FRAMES = 8
 
-/** Where an error was thrown; one with a code of IEMS says what it means by itself. */
+/** Where an error was thrown; errors with an IEMS code need no stack. */
 function stackOf({ stack = '', code }: Error & { readonly code?: unknown }): { readonly stack?: string } {
   if (String(code).startsWith('IEMS_')) return {}
   const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line))
   return frames.length === 0 ? {} : { stack: frames.slice(0, FRAMES).join('\n') }
 }
 
-/** Error codes, the reason and the stack: for the log, never for a sender. */
+/** Error codes, reason and stack: for the log, never for a sender. */
 function printable(value: unknown, depth = 0): unknown {
   if (value instanceof Error) {
     const code = (value as { code?: unknown }).code
@@ -86,13 +86,13 @@ function masked(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
 }
 
-/** The writer of lines: `event` for the closed list, `child` for plugins. */
+/** Creates the log: `event` for the closed list, `child` for plugins. */
 export function createLog(options: LogOptions) {
   const to = options.to ?? createLineWriter(1)
   const { format = 'auto' } = options
   const isText = format === 'text' || (format === 'auto' && options.to === undefined && process.stdout.isTTY === true)
   let isWaiting = false
-  /** Lines are written together, and none waits longer than `LINGER_MS`. */
+  /** Lines are written together; none waits longer than `LINGER_MS`. */
   function flushSoon() {
     if (isWaiting) return
     isWaiting = true

@@ -1,8 +1,8 @@
 /**
- * The configuration as administrators may see it: plain values, with every secret masked.
+ * The configuration as administrators may see it: plain values, with secrets masked.
  *
- * Invariant: what is or may be a secret is never in the result, neither as a `Secret`, nor under a telling name, nor in a
- * URL with a password.
+ * Invariants: no secret or possible secret is in the result: no `Secret`, no value under a telling name, no URL with a
+ * password.
  */
 import { Secret } from './secret.ts'
 import { SECRET_NAME } from './secret-names.ts'
@@ -10,7 +10,7 @@ import { SECRET_NAME } from './secret-names.ts'
 const MASK = '[secret]'
 const MAX_DEPTH = 20
 
-/** A copy that can be written as JSON. */
+/** A copy that can be serialized as JSON. */
 export function masked(value: unknown, name = '', depth = 0): unknown {
   if (value instanceof Secret) return MASK
   if (typeof value === 'string')

@@ -1,12 +1,12 @@
 /**
- * Where metrics are kept: one registry for the process, which outlives reloads.
+ * The metrics registry of the process, which outlives reloads.
  *
- * Invariants: a metric has at most MAX_SERIES series, and what would be one more counts for `other`; a gauge is read only
- * when metrics are; a gauge that fails is left out.
+ * Invariants: a metric has at most MAX_SERIES series, further ones count as `other`; a gauge is read only when metrics
+ * are collected; a failing gauge is omitted.
  */
 import type { Counter, Histogram, Labels, MetricSeries, MetricStatus, Metrics, ReadGauge } from '../api/metrics.ts'
 
-/** Series of one metric. */
+/** Maximum series of one metric. */
 const MAX_SERIES = 500
 const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 30]
 const NO_LABELS: Labels = {}
@@ -81,7 +81,7 @@ function cumulative(bounds: readonly number[], counts: readonly number[]): reado
 export class MetricRegistry {
   readonly #metrics = new Map<string, Metric>()
 
-  /** The metrics of one owner; its name stands before each. */
+  /** The metrics of one owner, whose name precedes each of theirs. */
   of(owner: string): Metrics {
     const full = (name: string) => `${owner.replaceAll('-', '_')}_${name}`
     return {

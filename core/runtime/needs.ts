@@ -1,5 +1,5 @@
 /**
- * In which order plugins are set up: those that offer a service before those that need it.
+ * Sorts plugins for setup: providers of a service before its consumers.
  */
 import { IemsError } from '../api/errors.ts'
 import type { PluginDefinition } from '../api/plugin.ts'
@@ -7,7 +7,7 @@ import type { Service } from '../api/service.ts'
 
 interface Named {
   readonly name: string
-  // any: plugins have options of every kind
+  // any: plugins have different options
   readonly definition: PluginDefinition<any>
 }
 
@@ -17,7 +17,7 @@ export const offersOf = ({ definition }: Named): readonly string[] => namesOf(de
 export const needsOf = ({ definition }: Named): readonly string[] => namesOf(definition.needs)
 export const wantsOf = ({ definition }: Named): readonly string[] => namesOf(definition.wants)
 
-/** Which plugin offers each service. Throws IEMS_SERVICE_TWICE. */
+/** The provider of each service. Throws IEMS_SERVICE_TWICE. */
 function providersOf<T extends Named>(plugins: readonly T[]): ReadonlyMap<string, T> {
   const offers = new Map<string, T>()
   for (const one of plugins) {
@@ -30,7 +30,7 @@ function providersOf<T extends Named>(plugins: readonly T[]): ReadonlyMap<string
   return offers
 }
 
-/** Providers stand before those that need them. Throws when one is missing or they need each other in a circle. */
+/** Sorts providers before their consumers. Throws when a provider is missing or the needs are circular. */
 export function byNeeds<T extends Named>(plugins: readonly T[]): T[] {
   const offers = providersOf(plugins)
   const order: T[] = []

@@ -1,7 +1,7 @@
 /**
  * The order of taps: by stage, then as configured, then by `before`.
  *
- * tapable is never asked to order them: a tap with an unknown `before` would come first of all.
+ * tapable's own ordering is not used: it puts a tap with an unknown `before` first.
  */
 import { IemsError } from '../api/errors.ts'
 import type { Stage } from '../api/plugin.ts'
@@ -16,12 +16,12 @@ export interface Tap {
   readonly before?: string | undefined
   readonly mechanisms: readonly CredentialMechanism[]
   readonly discovery?: BearerDiscovery | undefined
-  /** Whether it is asked about what comes by that channel. */
+  /** Whether it runs for clients and messages of that channel. */
   readonly hears: (channel: string) => boolean
   readonly run: (subject: any, run: HookRun) => unknown
 }
 
-/** Stage, then the order of the config, then `before`; an absent name is told to `warn`. */
+/** Orders by stage, then configuration, then `before`. Reports absent names to `warn`. */
 export function inOrder<T extends Pick<Tap, 'plugin' | 'stage' | 'before'>>(
   hook: string,
   taps: readonly T[],

@@ -1,9 +1,9 @@
 /**
- * One plugin that has been set up: what it is lent, what it gave back, and the kernel it serves.
+ * A plugin that has been set up, its context, and the kernel it serves.
  *
- * A reload that changes nothing about a plugin moves its host to the new kernel instead of setting it up again, so its
- * sessions, caches and connections stay. Invariants: whatever a plugin was lent speaks to the kernel it serves now; a host
- * moves only when the new kernel begins to run; what the plugin opened ends with its host.
+ * A reload that does not change a plugin moves its host to the new kernel instead of setting it up again, so its
+ * sessions, caches and connections stay. Invariants: the plugin's context always refers to its current kernel; a host
+ * moves only when the new kernel starts to run; everything the plugin opened ends with its host.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from '../api/command.ts'
@@ -39,7 +39,7 @@ import type { Hooks } from './wiring.ts'
 
 export type AnyPlugin = ConfiguredPlugin<PluginSettings | ChannelSettings>
 
-/** What a host needs of the kernel it serves. */
+/** A host's dependencies on its kernel. */
 export interface HostKernel extends Pick<KernelDeps, 'config' | 'store' | 'clock' | 'log'> {
   folder(plugin: string): string | undefined
   readonly lasting: Lasting
@@ -64,7 +64,7 @@ interface OpenPort {
   readonly connection: Parameters<Reservation['open']>[2]
 }
 
-/** By type, so that none is forgotten. */
+/** A record, so that the type check finds a missing one. */
 const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
   hooks: true,
   listen: true,
@@ -78,10 +78,10 @@ const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
   close: true,
 }
 
-/** Ms that jobs have to end when they are told to. */
+/** Ms that jobs have to end after the signal. */
 const JOBS_END_MS = 1000
 
-/** What TypeScript would have said of what `setup` returned. */
+/** Checks what TypeScript would check of the result of `setup`. */
 function checkParts(plugin: string, parts: unknown): void {
   if (typeof parts !== 'object' || parts === null)
     throw new IemsError('IEMS_PLUGIN_SETUP', { plugin, why: `setup gave back ${parts}, not { hooks, … } or {}` })
@@ -93,7 +93,7 @@ function checkParts(plugin: string, parts: unknown): void {
     })
 }
 
-/** Resolves when the work is done or the time is up. */
+/** Resolves when the work is done or the time is over. */
 export async function within(done: Promise<unknown>, ms: number): Promise<void> {
   const end = new AbortController()
   await Promise.race([done, wait(ms, undefined, { signal: end.signal }).catch(() => {})])
@@ -104,9 +104,9 @@ export class PluginHost {
   readonly name: string
   readonly definition: AnyPlugin['definition']
   readonly log: Log
-  /** Channels it routes mail to. */
+  /** Channels to which it routes mail. */
   readonly routes: string[] = []
-  /** The ids of its open sessions. */
+  /** Ids of its open sessions. */
   readonly sessions = new Set<string>()
   parts: PluginInstance = {}
   #kernel: HostKernel
@@ -165,7 +165,7 @@ export class PluginHost {
         })
   }
 
-  /** The services it offers, for the kernel to come. */
+  /** The services it provides, for the next kernel. */
   get offered(): ReadonlyMap<string, unknown> {
     return this.#offered
   }
@@ -179,24 +179,24 @@ export class PluginHost {
     }
   }
 
-  /** Starts what administrators may stop, when every plugin has listened. */
+  /** Starts its components after every plugin has listened. */
   async begin(): Promise<void> {
     for (const component of this.components) if (component.kind !== 'job') await component.begin()
   }
 
-  /** Claims its open ports for the kernel to come. */
+  /** Reserves its open ports for the next kernel. */
   claimFor(claim: Reservation): void {
     for (const { listener, connection } of this.#ports) claim.keep(listener, connection)
   }
 
-  /** From now on it serves that kernel. */
+  /** Makes it serve that kernel. */
   moveTo(kernel: HostKernel, configured: AnyPlugin): void {
     this.#kernel = kernel
     this.#configured = configured
     this.#trusts = trustsOf(configured)
   }
 
-  /** Ends its jobs and what it repeats. */
+  /** Ends its jobs and repeated work. */
   async end(): Promise<void> {
     this.#gone.abort(new IemsError('IEMS_CLOSED'))
     await within(Promise.allSettled(this.#underWay), JOBS_END_MS)
@@ -207,7 +207,7 @@ export class PluginHost {
     try {
       await this.parts.close?.(signal)
     } catch (cause) {
-      // One plugin that cannot close must not keep the others open.
+      // A plugin that cannot close must not keep the others open.
       this.#kernel.emit('plugin.fault', { plugin: this.name, hook: 'close', cause })
     }
   }
@@ -240,7 +240,7 @@ export class PluginHost {
     return listener
   }
 
-  /** Stopping closes the ports; sessions go on. */
+  /** Stopping closes the ports; sessions continue. */
   #listening(): ComponentWork {
     const each = async (what: 'pause' | 'resume') => {
       for (const { listener } of this.#ports) await this.#kernel.claim[what](listener)
@@ -315,7 +315,7 @@ function trustsOf({ placement }: AnyPlugin): (address: string) => boolean {
   return inNetworks('trusts' in placement ? placement.trusts : [])
 }
 
-/** What the hooks need to know of where a plugin stands. */
+/** A plugin's settings that matter to the hooks. */
 export function placementOf({ placement }: AnyPlugin): PluginSettings {
   const { onError, from, to } = placement
   return { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginSettings

@@ -1,7 +1,7 @@
 /**
- * What is ill about a running server, in words for an administrator.
+ * Problems of a running server, worded for administrators.
  *
- * A server that a plugin depends on is not this server: without it mail is deferred and the rest goes on.
+ * A failure of an external server is not grave: mail is deferred and everything else continues.
  */
 import type { Problem } from '../api/administration.ts'
 import type { ComponentStatus } from '../api/component.ts'

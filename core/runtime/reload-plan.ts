@@ -1,14 +1,14 @@
 /**
- * Which plugins of the running configuration serve the next one as they are, and which are set up again.
+ * Decides which running plugins serve the next configuration unchanged and which are set up again.
  *
- * A plugin stays when its code, its options and all that provide its services stay, or when it can take other options in
- * place. Invariant: nothing changes here; what a plugin takes in place it takes when the new kernel begins to run.
+ * A plugin stays when its code, its options and the providers of its services stay, or when it can apply other options
+ * in place. Invariants: nothing changes here; in-place options take effect when the new kernel starts to run.
  */
 import type { ConfigIdentity } from './config-identity.ts'
 import { needsOf, wantsOf } from './needs.ts'
 import type { AnyPlugin, HostKernel, PluginHost } from './plugin-host.ts'
 
-/** The kernel that runs, as the next one sees it. */
+/** The running kernel, as the next one sees it. */
 export interface RunningHosts {
   readonly hosts: readonly PluginHost[]
 }
@@ -16,7 +16,7 @@ export interface RunningHosts {
 export interface Staying {
   readonly host: PluginHost
   readonly configured: AnyPlugin
-  /** Takes the other options. */
+  /** Puts the new options into effect. */
   apply(): void
 }
 
@@ -28,7 +28,7 @@ export interface PlanDeps {
 
 const providerOf = (service: string, hosts: readonly PluginHost[]) => hosts.find(({ offered }) => offered.has(service))
 
-/** How a plugin stays, or undefined when it has to be set up. `staying` are those that stay of its providers. */
+/** How a plugin stays, or undefined when it must be set up again. `staying`: those of its providers that stay. */
 export async function stays(
   one: AnyPlugin,
   providers: readonly PluginHost[],

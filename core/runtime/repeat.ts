@@ -1,7 +1,7 @@
 /**
- * What a plugin does again and again, for as long as it stands.
+ * Repeated work of a plugin, for as long as it is set up.
  *
- * What must stay true: never twice at a time; a round that fails is told, and the next one tries again.
+ * Invariants: runs never overlap; a failed run is logged, and the next one still happens.
  */
 
 import type { Clock } from '../api/clock.ts'
@@ -10,7 +10,7 @@ import type { Log } from './log.ts'
 export interface RepeatDeps {
   readonly clock: Clock
   readonly log: Log
-  /** Aborted when it is over. */
+  /** Aborts when the repetition ends. */
   readonly signal: AbortSignal
 }
 

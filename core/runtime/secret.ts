@@ -1,14 +1,14 @@
 /**
- * Values of the configuration that are never printed.
+ * Secret values of the configuration.
  *
- * Invariant: only `reveal()` gives the value, and what prints, logs or serialises a secret gets `[secret]`.
+ * Invariants: only `reveal()` returns the value; printing, logging or serializing a secret yields `[secret]`.
  */
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import * as z from 'zod'
 import { IemsError } from '../api/errors.ts'
 
-/** A value that prints as `[secret]`; call `reveal()` at the one place that needs it. */
+/** A value that prints as `[secret]`; call `reveal()` only where the value is used. */
 export class Secret {
   readonly #value: string | undefined
   readonly #name: string
@@ -36,7 +36,7 @@ function readSecret(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
   } catch {
-    // Missing or unreadable is one of the problems that `checkConfig` reports with its path.
+    // `checkConfig` reports a missing or unreadable secret with its path.
     return undefined
   }
 }
@@ -45,10 +45,10 @@ function readSecret(path: string): string | undefined {
 export const secret = {
   env: (name: string) => new Secret(`environment variable ${name}`, process.env[name]),
   file: (path: string) => new Secret(path, readSecret(path)),
-  /** For tests; in a configuration it would be no secret. */
+  /** For tests; in a configuration it would not be secret. */
   value: (text: string) => new Secret('given', text),
 }
 
-/** The schema of an option that is a secret. */
+/** Schema of a secret option. */
 export const secretValue = () =>
   z.instanceof(Secret, { error: "must be a secret: secret.env('NAME') or secret.file('/path')" })

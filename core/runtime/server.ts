@@ -1,8 +1,8 @@
 /**
- * One running server: the store, the ports, and the kernel of the present configuration, which a reload replaces.
+ * A running server: the store, the ports, and the kernel of the current configuration, which a reload replaces.
  *
- * What must stay true: a reload that fails at any point leaves the old kernel running as if nothing had been asked; the
- * old one finishes what it has begun; the store is opened once and closed last.
+ * Invariants: a reload that fails at any point leaves the old kernel running unchanged; the old kernel finishes its
+ * work; the store is opened once and closed last.
  */
 import type { AdministrationService, KernelStatus } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
@@ -28,18 +28,18 @@ import { systemClock } from './system-clock.ts'
 
 export interface ServerOptions {
   readonly config: Config
-  /** Nothing is kept: for trying things out. */
+  /** Keeps everything in memory, for trials. */
   readonly memory?: boolean
   readonly log?: LogWriter
   readonly watch?: (event: KernelEvent) => void
   /** This server is one worker of several. */
   readonly coworkers?: Coworkers
   readonly sharing?: PortSharing
-  /** Components that are to stay stopped. */
+  /** Components that stay stopped. */
   readonly stoppedComponents?: readonly string[]
 }
 
-/** What a server that is one worker of several asks of all of them. */
+/** Operations of a worker that concern all workers. */
 export interface Coworkers extends Required<Pick<Administered, 'kernels' | 'reload' | 'stop' | 'changed'>> {}
 
 const SWEEP_MS = 3_600_000
@@ -56,7 +56,7 @@ export async function openStore(config: Config, inMemory: boolean, readers?: Rea
   })
 }
 
-/** One resolver for all kernels, so that its cache survives a reload; another when its options change. */
+/** One resolver for all kernels, so that its cache survives a reload; changed options make a new one. */
 function lendDns(now: Clock['now']): (config: Config) => Dns {
   let lent: { readonly options: string; readonly dns: Dns } | undefined
   return (config) => {
@@ -66,7 +66,7 @@ function lendDns(now: Clock['now']): (config: Config) => Dns {
   }
 }
 
-/** A kernel with the time at which it began to run. */
+/** A kernel and the time it started to run. */
 interface Run {
   readonly kernel: Kernel
   readonly since: number
@@ -74,7 +74,7 @@ interface Run {
 
 export class Server {
   readonly store: Store
-  /** When it was started, ms since 1970. */
+  /** Start time, ms since 1970. */
   readonly since = systemClock.now()
   readonly administration: AdministrationService
   readonly stopped: Promise<void>
@@ -84,7 +84,7 @@ export class Server {
   readonly #identity = new ConfigIdentity()
   readonly #dnsFor = lendDns(systemClock.now)
   readonly #ports: Listeners
-  /** Kernels that end what they have begun, and when each has ended. */
+  /** Draining kernels, each with a promise of its end. */
   readonly #draining = new Map<Run, Promise<void>>()
   readonly #endNow = new AbortController()
   #running: Run | undefined
@@ -127,12 +127,12 @@ export class Server {
     })
   }
 
-  /** From now on this worker listens where only one can. */
+  /** Makes this worker the lead, which opens the listeners that only one can have. */
   lead(): Promise<void> {
     return this.#ports.lead()
   }
 
-  /** What is said of the server as a whole; with workers, the main thread says it. */
+  /** Events of the server as a whole; with several workers, the main thread emits them. */
   #emit(name: EventName, fields?: Readonly<Record<string, unknown>>): void {
     if (!this.#options.coworkers) this.kernel.emit(name, fields)
   }
@@ -151,8 +151,8 @@ export class Server {
   }
 
   /**
-   * Reads the configuration again and changes over to it. Plugins that it does not change keep their sessions and
-   * connections. Throws, with nothing changed.
+   * Loads the configuration again and switches to it. Unchanged plugins keep their sessions and connections. Throws
+   * with nothing changed.
    */
   reload(): Promise<void> {
     const turn = this.#busy.then(async () => {
@@ -167,7 +167,7 @@ export class Server {
     return turn
   }
 
-  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
+  /** Drains for at most `drain`, then closes. A second call ends at once. */
   stop(): Promise<void> {
     if (this.#ending) this.#endNow.abort(new IemsError('IEMS_CLOSED'))
     this.#ending ??= this.#end()
@@ -189,13 +189,13 @@ export class Server {
     if (old) this.#drainBeside(old, fresh)
   }
 
-  /** Builds the kernel of a configuration and lets it run, beside the one before. */
+  /** Builds the kernel of a configuration and runs it beside the previous one. */
   async #changeOver(config: Config): Promise<Kernel> {
     const kernel = await this.#build(config)
     await kernel.listen()
     this.#running = { kernel, since: systemClock.now() }
     kernel.run()
-    // Each kernel may sweep; the store lets one of them do it.
+    // Every kernel schedules the sweep; the job's lease lets one of them run it.
     kernel.schedule({
       name: 'sweep',
       every: SWEEP_MS,
@@ -250,7 +250,7 @@ export class Server {
   }
 }
 
-/** One worker's part of the server, with what all of them do. */
+/** One worker's part of the server, combined with the operations on all workers. */
 function together(server: Server, coworkers: Coworkers): Administered {
   return {
     ...coworkers,
@@ -262,7 +262,7 @@ function together(server: Server, coworkers: Coworkers): Administered {
   }
 }
 
-/** Opens the store and starts the server of a configuration. */
+/** Opens the store and starts a server. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { config, memory = false, log = createLog(config.log) } = options
   if (!memory) secureFolders(config, log)

@@ -1,7 +1,7 @@
 /**
- * Where and how a plugin stands: the kernel's own settings, the same for all plugins, and those of channels.
+ * Settings of the kernel for each plugin, and those for channels.
  *
- * The second argument of every plugin's factory. No plugin re-implements one of these.
+ * They are the second argument of every plugin's factory. No plugin reimplements one of these.
  */
 import * as z from 'zod'
 import { network } from '../net/networks.ts'
@@ -35,7 +35,7 @@ const retry = z.strictObject({
     .describe("Time after which the sender receives a report of the delay; '0 s' for never."),
 })
 
-/** `'100/min'`: how many in a unit of time; ms between two after the schema. */
+/** `'100/min'`: a count per unit of time; the schema converts it to ms between two. */
 const rate = z
   .string()
   .regex(/^\d+\/(s|min|h)$/, "must be a number per time such as '100/min'")

@@ -1,9 +1,9 @@
 /**
- * Signals: typed hints between kernels on one store, so that a change made by one is noticed by the others soon.
+ * Signals: typed hints between kernels on one store, so that the others notice a change soon.
  *
- * Invariants: a signal is never the truth, which is in the store: it may be missed, merged with an equal one, or come
- * twice, and a receiver that acts on it looks at the store. Publishing never fails and never waits. A value that is too
- * large or cannot be read is received as `undefined`, which means "look for yourself".
+ * Invariants: the store holds the truth, a signal never does: it may be lost, merged with an equal one, or duplicated,
+ * and its receiver reads the store. Publishing never fails and never waits. A value that is too large or unreadable is
+ * received as `undefined`, which means "read the store".
  */
 import { reasonOf } from '../api/errors.ts'
 import { HINT_MAX_OCTETS, type Store } from '../store/store.ts'
@@ -11,15 +11,15 @@ import type { Log } from './log.ts'
 
 declare const carried: unique symbol
 
-/** What a signal is known by; T is what it carries, as JSON. */
+/** A signal's token; T is its value, as JSON. */
 export interface Signal<T> {
   readonly name: string
   readonly [carried]?: T
 }
 
 /**
- * A token for a signal that carries a T, which must survive JSON. Declare it in `api.ts`, so that other plugins can
- * subscribe; the name begins with the plugin's: `defineSignal<{ account: string }>('mailstore:changed')`.
+ * Defines the token of a signal with a value of type T, which must survive JSON. Declare it in `api.ts`, so that other
+ * plugins can subscribe; the name begins with the plugin's: `defineSignal<{ account: string }>('mailstore:changed')`.
  */
 export function defineSignal<T>(name: string): Signal<T> {
   if (!/^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$/.test(name)) throw new RangeError(`not a signal's name: ${name}`)
@@ -27,11 +27,14 @@ export function defineSignal<T>(name: string): Signal<T> {
 }
 
 export interface Signals {
-  /** Sends a hint to every kernel on this store, this one included. More than 4 KiB of JSON are received as `undefined`. */
+  /**
+   * Sends a hint to every kernel on this store, including this one. Values of more than 4 KiB of JSON are received as
+   * `undefined`.
+   */
   publish<T>(signal: Signal<T>, value: T): void
   /**
-   * Calls `receive` for each hint until the plugin is closed or the returned function is called. `undefined`: hints were
-   * lost, so that anything may have changed.
+   * Calls `receive` for each hint until the plugin is closed or the returned function is called. `undefined`: hints
+   * were lost, so anything may have changed.
    */
   subscribe<T>(signal: Signal<T>, receive: (value: T | undefined) => void): () => void
 }
@@ -69,7 +72,7 @@ export function createSignals({ store, log, signal: gone }: SignalsDeps): Signal
 
 const topicOf = (name: string): string => `s/${name}`
 
-/** Another version's kernel may write what this one cannot read. */
+/** A kernel of another version may publish values that this one cannot read. */
 function read<T>(hint: Uint8Array): T | undefined {
   try {
     return JSON.parse(Buffer.from(hint).toString()) as T

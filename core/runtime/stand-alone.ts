@@ -1,4 +1,6 @@
-/** What is administered where there is a kernel without a server, as in tests and rehearsals. */
+/**
+ * The administered object for a kernel without a server, as in tests and rehearsals.
+ */
 
 import type { Clock } from '../api/clock.ts'
 import { IemsError } from '../api/errors.ts'

@@ -1,34 +1,34 @@
 /**
- * Text for people: what strangers send is shown on a terminal harmlessly; counts and sizes read as people write them.
+ * Text for people: escapes remote text for terminals; formats counts and sizes.
  *
- * What must stay true: nothing that passes `escapeText` moves a cursor, changes the order of characters or hides one;
- * the `iems` command prints nothing else.
+ * Invariants: text that passes `escapeText` moves no cursor, and reorders and hides no character; the `iems` command
+ * prints no other text.
  */
 
-/** C0, DEL and C1; what directs, joins or hides characters; separators of lines; stand-ins for what is no character. */
+/** C0, DEL and C1; direction, joining and invisible characters; line separators; replacement characters. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029\u115f\u1160\u3164\uffa0]|\u034f|\u17b4|\u17b5/gu
 
 const codeOf = (character: string) => (character.codePointAt(0) as number).toString(16).padStart(4, '0')
 
-/** Unsafe characters as `\u{1b}`. `\n` and `\t` stay in text of several lines. */
+/** Escapes unsafe characters as `\u{1b}`. In multi-line text, `\n` and `\t` stay. */
 export function escapeText(text: string): string {
   return text.replace(UNSAFE, (one) => (one === '\n' || one === '\t' ? one : `\\u{${codeOf(one)}}`))
 }
 
-/** The same for text of one line: a line break in it is escaped too. */
+/** Escapes text of one line, including line breaks. */
 export const escapeLine = (text: string): string => text.replace(UNSAFE, (one) => `\\u{${codeOf(one)}}`)
 
-/** Whether text has none of these characters: for names and addresses, which people compare by eye. */
+/** Whether text has no unsafe character: for names and addresses, which people compare by eye. */
 export const isPlainLine = (text: string): boolean => text.search(UNSAFE) < 0
 
-/** One line of JSON that a terminal shows harmlessly and a program reads as the same value. */
+/** One line of JSON that is harmless on a terminal and that a program reads as the same value. */
 export function jsonLine(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(UNSAFE, (one) =>
     Array.from({ length: one.length }, (_, at) => `\\u${one.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   )
 }
 
-/** Every string in a value, of one line each; names of fields are the program's own. */
+/** Escapes every string in a value as one line; field names are the program's own. */
 export function escapeValue<T>(value: T): T {
   if (typeof value === 'string') return escapeLine(value) as T
   if (Array.isArray(value)) return value.map(escapeValue) as T
@@ -56,7 +56,7 @@ const UNITS = [
   [1024, 'KiB'],
 ] as const
 
-/** A size as the configuration has it: `5 GB`, `20 KiB`, `1.3 MB`, `300 B`; powers of two only where they are exact. */
+/** A size as in the configuration: `5 GB`, `20 KiB`, `1.3 MB`, `300 B`; powers of two only when exact. */
 export function formatSize(octets: number): string {
   const exact = UNITS.find(([size]) => octets >= size && Number.isInteger((octets * 10) / size))
   const nearest = UNITS.find(([size, unit]) => octets >= size && !unit.includes('i'))
@@ -72,5 +72,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** Text as HTML, in an element or in a quoted attribute. */
+/** Escapes text for HTML, in an element or in a quoted attribute. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? found)

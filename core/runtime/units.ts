@@ -1,7 +1,7 @@
 /**
- * Durations and sizes as people write them: `'10 min'`, `'1 GB'`; plain milliseconds and octets after the schema.
+ * Durations and sizes as people write them: `'10 min'`, `'1 GB'`. Their schemas convert to milliseconds and octets.
  *
- * Sizes are powers of ten as disks are sold, and powers of two when written with an i (`MiB`).
+ * Sizes are powers of ten, and powers of two when written with an i (`MiB`).
  */
 import * as z from 'zod'
 
@@ -38,7 +38,7 @@ function measure(units: Readonly<Record<string, number>>, example: string) {
     })
 }
 
-/** `'90 s'`, `'10 min'`, `'4 h'`, `'5 days'`; milliseconds after the schema. */
+/** `'90 s'`, `'10 min'`, `'4 h'`, `'5 days'`; converted to milliseconds. */
 export const duration = () => measure(DURATIONS, '10 min')
-/** `'64 KiB'`, `'50 MB'`; octets after the schema. */
+/** `'64 KiB'`, `'50 MB'`; converted to octets. */
 export const size = () => measure(SIZES, '50 MB')

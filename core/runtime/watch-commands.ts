@@ -1,8 +1,7 @@
 /**
- * Commands with which administrators find messages and watch the server: `message find`, `log`, `trace`.
+ * Commands to find messages and watch the server: `message find`, `log`, `trace`.
  *
- * They are clients of the administration service. What strangers have sent is escaped by the log and, once more, by the
- * `iems` command.
+ * They call the administration service. The log and, again, the `iems` command escape remote text.
  */
 import * as z from 'zod'
 import { type Administration, type AdministrationService, SUPPORT } from '../api/administration.ts'
@@ -18,15 +17,15 @@ import { duration } from './units.ts'
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const
 /** Longer values are cut in lines for people. */
 const WIDTH = 300
-/** Sessions and messages that one trace follows. */
+/** Maximum sessions and messages that one trace follows. */
 const MAX_FOLLOWED = 10_000
 
 const isoOf = (ms: number) => new Date(ms).toISOString()
 
-/** A time as people give it: `2026-03-01`, `2026-03-01T10:00Z`, or `2 h` for so long ago. */
+/** A time as people write it: `2026-03-01`, `2026-03-01T10:00Z`, or `2 h` for two hours ago. */
 function timeOf(text: string): number {
   const at = Date.parse(text)
-  // A number alone is no date, whatever Date.parse makes of it.
+  // A number alone is not a date, although Date.parse accepts it.
   if (!Number.isNaN(at) && /^\d{4}-\d{2}/.test(text)) return at
   return systemClock.now() - duration().parse(text)
 }
@@ -167,7 +166,7 @@ const logCommand = (of: (call: CommandCall) => Administration) =>
 
 // --- traces --------------------------------------------------------------------------------------
 
-/** Adds an id; the oldest goes when there are too many. */
+/** Adds an id and evicts the oldest beyond the limit. */
 function remember(ids: Set<string>, id: unknown): void {
   if (typeof id !== 'string') return
   ids.add(id)
@@ -175,14 +174,14 @@ function remember(ids: Set<string>, id: unknown): void {
   if (ids.size > MAX_FOLLOWED && oldest !== undefined) ids.delete(oldest)
 }
 
-/** Follows a client or a sender: its sessions, and what becomes of its messages. */
+/** Follows a client or a sender: its sessions and its messages. */
 export class Tracer {
   readonly #sessions = new Set<string>()
   readonly #messages = new Set<string>()
   readonly #isClient: (address: string) => boolean
   readonly #who: string
 
-  /** `who`: an address or network of a client, a mail address, or a domain as `@example.org`. */
+  /** `who`: a client's address or network, a mail address, or a domain as `@example.org`. */
   constructor(who: string) {
     this.#who = who.toLowerCase()
     this.#isClient = network().safeParse(who).success ? inNetworks([who]) : () => false

@@ -1,8 +1,8 @@
 /**
- * Puts every plugin's handlers on a fresh set of hooks. tapable cannot untap, so a reload builds a new set.
+ * Registers every plugin's handlers on a new set of hooks. tapable cannot untap, so a reload builds a new set.
  *
- * What must stay true: no plugin ever holds a raw hook; every handler runs behind `guard`; a tap of a hook that does not
- * exist, or with options of another shape, is an error at set-up.
+ * Invariants: no plugin ever holds a raw hook; every handler runs behind `guard`; a tap of an unknown hook, or with
+ * options of the wrong shape, is an error at setup.
  */
 import { IemsError } from '../api/errors.ts'
 import { type Answer, createHook, type HookKind, type HookName, KERNEL_HOOKS, type Subject } from '../api/hooks.ts'
@@ -24,10 +24,10 @@ export interface LoadedPlugin {
   readonly log: Log
 }
 
-/** After ACCEPT nothing a plugin does can hurt a message. */
+/** After ACCEPT, no plugin fault can affect a message. */
 const TOLD: readonly string[] = ['queued', 'settled', 'event']
 
-/** Whether a placement lets this run through. */
+/** Whether a plugin's settings admit this run. */
 function placed({ from, to }: PluginSettings, run: HookRun): boolean {
   if (from && run.from !== undefined && !from.includes(run.from)) return false
   return !(to && run.to !== undefined && ![run.to].flat().some((channel) => to.includes(channel)))
@@ -37,7 +37,7 @@ const PASSWORDS: readonly CredentialMechanism[] = ['PLAIN']
 
 const TAP_FIELDS: readonly string[] = ['handler', 'stage', 'before', 'timeout', 'mechanisms', 'discovery']
 
-/** Throws IEMS_HOOK_INVALID: what TypeScript would have said. */
+/** Checks what TypeScript would check. Throws IEMS_HOOK_INVALID. */
 function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler<'auth'>> | undefined): void {
   const { handler, stage, before, timeout } = placed ?? {}
   const unknown = Object.keys(placed ?? {}).find((field) => !TAP_FIELDS.includes(field))
@@ -68,7 +68,7 @@ function tapsOf(
     const guarded =
       hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit, took })
     const filtered = placement.from || placement.to
-    // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap says nothing.
+    // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap answers nothing.
     const one: Tap['run'] = filtered
       ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
       : (guarded as Tap['run'])
@@ -78,14 +78,14 @@ function tapsOf(
   })
 }
 
-/** A tap that runs for each message that a split one has become. */
+/** Runs a tap for each part of a split message. */
 function forEach(tap: Tap['run']): Tap['run'] {
   return async (subject, run) => {
     for (const one of run.subjects?.() ?? [{ subject, run }]) await tap(one.subject, one.run)
   }
 }
 
-/** A tap whose answers may be for some recipients alone. */
+/** A tap whose answers may concern only some recipients. */
 function taking(tap: Tap['run']): Tap['run'] {
   return async (subject, run) => {
     const answer = await tap(subject, run)
@@ -94,29 +94,29 @@ function taking(tap: Tap['run']): Tap['run'] {
 }
 
 export interface Hooks {
-  /** Runs a hook; undefined when nobody answers. Throws PluginFault. */
+  /** Runs a hook; undefined without an answer. Throws PluginFault. */
   call<K extends HookName>(hook: K, subject: Subject<K>, run: HookRun): Promise<Answer<K> | undefined>
-  /** Says in whose run a delivery or message is seen, for hooks that plugins run about it. */
+  /** Binds a delivery or message to its run, for hooks that plugins run about it. */
   bind(subject: object, run: HookRun): void
-  /** The run of a delivery or message; throws TypeError for what the kernel did not give. */
+  /** The run of a delivery or message; throws TypeError for objects that are not the kernel's. */
   runOf(subject: object): HookRun
-  /** Whether anybody taps it, so that the kernel need not prepare what nobody will see. */
+  /** Whether the hook has a tap, so that the kernel can skip preparation. */
   isTapped(hook: HookName): boolean
   emit(event: Subject<'event'>): void
-  /** What the `auth` taps judge of what comes by that channel. Passwords are asked for also where nobody does. */
+  /** The mechanisms that `auth` taps check on that channel. Passwords are always included. */
   mechanisms(channel: string): ReadonlySet<CredentialMechanism>
-  /** Where clients of that channel get tokens; the first plugin that says so. */
+  /** The token issuer for clients of that channel, from the first plugin that names one. */
   discovery(channel: string): BearerDiscovery | undefined
-  /** The names of the taps of each hook, in the order in which they run. */
+  /** The taps of each hook in execution order. */
   readonly order: ReadonlyMap<string, readonly { readonly plugin: string; readonly stage: Stage }[]>
   readonly warnings: readonly string[]
 }
 
-/** In whose run a delivery or message is seen; kernels share it, so that a plugin may outlive one of them. */
+/** Binds deliveries and messages to their runs; shared between kernels, because a plugin may outlive one. */
 export type Runs = WeakMap<object, HookRun>
 export const createRuns = (): Runs => new WeakMap()
 
-/** Hangs every plugin's handlers on a fresh set of hooks: tapable cannot untap, so a reload builds anew. */
+/** Registers every plugin's handlers on a new set of hooks. */
 export function wire(
   plugins: readonly LoadedPlugin[],
   emit: Emit,
@@ -126,7 +126,7 @@ export function wire(
   const owners = new Map<string, PluginDefinition<any>>()
   for (const { name: plugin, definition } of plugins) {
     for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
-      // A plugin that stands twice, such as a listener with and without TLS, has its hooks once.
+      // A plugin that is configured twice, such as a listener with and without TLS, declares its hooks once.
       if (kinds.has(hook) && owners.get(hook) !== definition) throw new IemsError('IEMS_HOOK_TWICE', { plugin, hook })
       kinds.set(hook, kind as HookKind)
       owners.set(hook, definition)
@@ -150,7 +150,7 @@ export function wire(
     const made = createHook(kinds.get(hook) as HookKind, hook)
     hooks.set(hook, made)
     for (const { plugin, run } of sorted) {
-      // any: the table above has typed this handler already
+      // any: the table above has already typed this handler
       if (kinds.get(hook) === 'sync') (made as any).tap(plugin, quietly(run))
       else (made as any).tapPromise(plugin, run)
     }
@@ -183,7 +183,7 @@ function quietly(run: Tap['run']): (event: unknown) => void {
     try {
       run(event, NO_MESSAGE)
     } catch {
-      // a watcher must not hurt what it watches
+      // A watcher must not affect the server.
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The watchdog's thread. It shares nothing with the main thread but a counter, so that nothing there can hold it up.
+ * The watchdog thread. It shares only a counter with the main thread, so that nothing there can block it.
  *
- * What must stay true: the process ends even when the log cannot be written and the main thread's stack cannot be seen.
+ * Invariants: the process ends even when the log cannot be written and the main thread's stack cannot be read.
  */
 import { spawn } from 'node:child_process'
 import { write } from 'node:fs'
@@ -10,11 +10,11 @@ import { workerData } from 'node:worker_threads'
 import type { WatchdogData } from './watchdog.ts'
 
 const { turns, timeout, interval, notify, notifyInterval } = workerData as WatchdogData
-/** For the stack and the log line together. */
+/** Maximum ms for the stack and the log line together. */
 const LAST_WORDS_MS = 2000
 const MAX_FRAMES = 30
 
-/** Where the main thread is now; it is stopped there. */
+/** Stops the main thread and reads its stack. */
 function mainStack(then: (frames: readonly string[]) => void): void {
   const scripts = new Map<string, string>()
   const session = new Session()
@@ -45,7 +45,7 @@ function report(stack: readonly string[]): void {
 
 function hung(): void {
   setTimeout(end, LAST_WORDS_MS)
-  // Inside of native code the main thread hears nothing: then there is no stack.
+  // Inside native code the main thread does not respond, so there is no stack.
   const unseen = setTimeout(report, LAST_WORDS_MS / 2, [])
   mainStack((frames) => {
     clearTimeout(unseen)
@@ -53,19 +53,17 @@ function hung(): void {
   })
 }
 
-/** Node cannot write datagrams to a Unix socket, systemd's own program can; `NotifyAccess=all` admits it. */
+/** Node cannot send datagrams to a Unix socket; systemd-notify can, with `NotifyAccess=all`. */
 function notifySystemd(state: string): void {
   const child = spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' })
   child.on('error', () => {})
 }
 
-/**
- * Looks are counted, not the clock: after a SIGSTOP or a suspended machine both threads go on together.
- */
+/** Counts checks instead of reading the clock: after SIGSTOP or a suspend, both threads continue together. */
 class Watch {
   #seen = -1
   #missed = 0
-  /** Ms since systemd was last notified. */
+  /** Ms since the last notification to systemd. */
   #silent = 0
   readonly #timer = setInterval(() => this.#look(), interval)
 

@@ -1,4 +1,6 @@
-/** The settings that all threads of a server share, and that a worker must therefore have as the main thread has them. */
+/**
+ * Settings that all threads of a server share and that must be equal in every worker.
+ */
 import { IemsError } from '../../api/errors.ts'
 import type { Config } from '../config-schema.ts'
 import { controlPath, dataFolder } from '../folders.ts'
@@ -11,7 +13,7 @@ export const fixedSettings = (config: Config): FixedSettings => ({
   workers: config.workers,
 })
 
-/** Throws IEMS_SETTING_NEEDS_RESTART: the file was changed since the server started. */
+/** Throws IEMS_SETTING_NEEDS_RESTART when one of them has changed since the server started. */
 export function requireFixed(config: Config, fixed: FixedSettings): void {
   const own = fixedSettings(config)
   for (const path of Object.keys(fixed) as (keyof FixedSettings)[])

@@ -1,7 +1,9 @@
-/** Lines of a worker's log on their way to the thread that writes them. */
+/**
+ * Forwards a worker's log lines to the thread that writes them.
+ */
 import type { LineWriter } from '../log-writer.ts'
 
-/** Octets that are worth a message of their own. */
+/** Octets that justify a message of their own. */
 const ENOUGH = 4096
 
 export class LineForwarder implements LineWriter {

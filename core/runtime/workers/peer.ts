@@ -1,21 +1,21 @@
 /**
- * Calls between the main thread and a worker, both ways.
+ * Calls between the main thread and a worker, in both directions.
  *
- * Invariants: every call is answered, or fails when the other thread ends; what a handler throws is thrown where it was
- * called, with its code.
+ * Invariants: every call is answered, or fails when the other thread ends; an error in a handler is thrown at the
+ * caller, with its code.
  */
 import { IemsError } from '../../api/errors.ts'
 import { type CarriedError, carried, thrown } from '../../store/remote/protocol.ts'
 
-/** A worker as the main thread sees it, or the other way round. */
+/** The other thread: a worker, or the main thread. */
 export interface Thread {
   postMessage(message: unknown): void
-  // any: both kinds of thread type it so
+  // any: both kinds of thread are typed so
   on(event: string, hear: (message: any) => void): unknown
 }
 
-/** Functions by name; each has at most one argument, which can be cloned. */
-// any: each function has an argument of its own
+/** Functions by name; each takes at most one argument, which must be cloneable. */
+// any: each function has a different argument
 export type Handlers = { readonly [name: string]: (given: any) => unknown }
 
 type Message =
@@ -55,12 +55,12 @@ export class Peer<Theirs extends Handlers> {
     })
   }
 
-  /** The same without an answer. */
+  /** Calls without waiting for an answer. */
   tell<N extends keyof Theirs & string>(tell: N, given?: Parameters<Theirs[N]>[0]): void {
     this.#thread.postMessage({ tell, given } satisfies Message)
   }
 
-  /** The other thread has ended: what waits for it fails. */
+  /** Fails all pending calls after the other thread has ended. */
   end(cause: unknown): void {
     this.#ended = cause
     for (const { reject } of this.#waiting.values()) reject(cause)

@@ -1,34 +1,36 @@
-/** What the main thread and its workers ask of each other; see `Peer`. */
+/**
+ * The calls between the main thread and its workers; see `Peer`.
+ */
 import type { MessagePort } from 'node:worker_threads'
 import type { KernelStatus } from '../../api/administration.ts'
 import type { Level } from '../../api/events.ts'
 import type { Listener } from '../listeners.ts'
 import type { Handlers } from './peer.ts'
 
-/** What a worker is started with. */
+/** Start parameters of a worker. */
 export interface WorkerData {
-  /** From 1 on. */
+  /** From 1. */
   readonly worker: number
-  /** The configuration file. */
+  /** Path of the configuration file. */
   readonly config: string
-  /** What of it must be as the main thread has it. */
+  /** Settings that must equal the main thread's. */
   readonly fixed: FixedSettings
   readonly memory: boolean
   readonly level: Level
   readonly format: 'json' | 'text'
-  /** To the thread that owns the store. */
+  /** Connects to the thread that owns the store. */
   readonly port: MessagePort
-  /** The folder of a LevelDB store, which the worker reads directly. */
+  /** Folder of a LevelDB store, which the worker reads directly. */
   readonly path?: string
-  /** It opens the control socket, and the listeners that only one worker can have. */
+  /** This worker opens the control socket and the listeners that only one can have. */
   readonly isLead: boolean
-  /** Ports whose number the system has chosen for another worker. */
+  /** Ports whose number the system chose for another worker. */
   readonly chosen: readonly Listener[]
-  /** Components that an administrator has stopped. */
+  /** Components that an administrator stopped. */
   readonly stopped: readonly string[]
 }
 
-/** Settings on which the threads have to agree. */
+/** Settings that all threads must agree on. */
 export interface FixedSettings {
   readonly store: string
   readonly folder: string
@@ -36,37 +38,37 @@ export interface FixedSettings {
   readonly workers: number | 'auto'
 }
 
-/** How a worker came up. */
+/** Result of a worker's start. */
 export interface WorkerReady {
   readonly doors: readonly Listener[]
   readonly commands: readonly string[]
-  /** Ms that it takes to end at most. */
+  /** Maximum ms that it takes to end. */
   readonly drain: number
 }
 
-/** What a worker answers. */
+/** Calls that a worker answers. */
 export interface WorkerCalls extends Handlers {
   start(): Promise<WorkerReady>
-  /** The lines that plugins have for the person who started the server. */
+  /** Lines from plugins for the person who started the server. */
   started(): Promise<readonly string[]>
   reload(chosen: readonly Listener[]): Promise<WorkerReady>
-  /** Called again: at once. */
+  /** A second call ends at once. */
   stop(): Promise<void>
   kernels(): readonly KernelStatus[]
   lead(): Promise<void>
   component(change: ComponentChange): Promise<void>
 }
 
-/** What the main thread answers. */
+/** Calls that the main thread answers. */
 export interface MainCalls extends Handlers {
   reload(): Promise<void>
   stop(): Promise<void>
   kernels(): Promise<readonly KernelStatus[]>
-  /** The other workers do as the one that tells has done. */
+  /** The other workers apply the change of this one. */
   component(change: ComponentChange): Promise<void>
-  /** Lines of the log. */
+  /** Log lines. */
   lines(text: string): void
-  /** The event loop turns. */
+  /** A turn of the event loop. */
   beat(): void
 }
 

@@ -1,8 +1,8 @@
 /**
- * One worker as the main thread sees it: a thread that is started, asked, watched, and ended.
+ * A worker thread as the main thread sees it: start, calls, watchdog and end.
  *
- * Invariants: `ended` resolves once, with why the thread ended; its handle on the store ends with it; a thread whose
- * event loop does not turn is ended.
+ * Invariants: `ended` resolves once, with the reason; the worker's access to the store ends with the thread; a thread
+ * whose event loop hangs is terminated.
  */
 import { url as inspectorUrl } from 'node:inspector'
 import { getHeapStatistics } from 'node:v8'
@@ -14,23 +14,23 @@ import type { WorkerCalls, WorkerData, WorkerReady } from './protocol.ts'
 
 export interface WorkerThreadDeps {
   readonly data: Omit<WorkerData, 'port'>
-  /** Serves the store to the port, and from then on to this worker. */
+  /** Serves the store over the port to this worker. */
   readonly serve: (port: MessageChannel['port1']) => Served
   readonly calls: Handlers
-  /** Ms without a turn of its event loop after which it is ended; 0: never. */
+  /** Ms without a turn of its event loop after which it is terminated; 0: never. */
   readonly watchdog: number
-  /** It hangs, and is ended. */
+  /** Called when it hangs, before it is terminated. */
   readonly hung: () => void
 }
 
 const MEGABYTE = 1024 * 1024
-/** Looks within the time of the watchdog. */
+/** Checks per watchdog timeout. */
 const LOOKS = 10
 
 export class WorkerThread {
   readonly worker: number
   readonly peer: Peer<WorkerCalls>
-  /** Resolves with why it has ended, when its leases have ended too. */
+  /** Resolves with the reason after the thread and its leases have ended. */
   readonly ended: Promise<unknown>
   readonly since = performance.now()
   ready: WorkerReady | undefined
@@ -48,7 +48,7 @@ export class WorkerThread {
     this.#thread = new Worker(new URL(import.meta.resolve('iems/worker')), {
       workerData,
       transferList: [port2],
-      // Without a limit of its own, a thread that runs out of memory ends the process.
+      // Without its own limit, a thread that runs out of memory would end the process.
       resourceLimits: { maxOldGenerationSizeMb: Math.floor(getHeapStatistics().heap_size_limit / MEGABYTE) },
       name: `iems worker ${data.worker}`,
     })
@@ -67,7 +67,7 @@ export class WorkerThread {
     if (watchdog > 0 && inspectorUrl() === undefined) this.#watch(watchdog / LOOKS, hung)
   }
 
-  /** Lets go of the records, or is told that they are open again. */
+  /** Makes it close the store's files, or announces that they are open again. */
   release(isReleased: boolean): Promise<void> {
     return this.#served.release(isReleased)
   }
@@ -82,10 +82,10 @@ export class WorkerThread {
     await this.#thread.terminate()
   }
 
-  /** A machine that slept counts as one look, not as silence. */
+  /** A suspended machine counts as one check, not as silence. */
   #watch(interval: number, hung: () => void): void {
     this.#looking = setInterval(() => {
-      // It has no loop to turn while it loads.
+      // While loading it has no event loop turns.
       if (!this.ready || ++this.#silent <= LOOKS) return
       clearInterval(this.#looking)
       hung()

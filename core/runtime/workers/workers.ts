@@ -1,9 +1,9 @@
 /**
- * A server of several workers: threads, each with a kernel of its own from the same configuration, and this thread, which
- * owns the store and starts, asks and ends them.
+ * A server of several workers: threads, each with its own kernel of the same configuration, and this main thread, which
+ * owns the store and starts, calls and ends them.
  *
- * Invariants: a worker that dies takes nothing with it but its own connections, and is replaced, each time later when it
- * goes on dying; a reload that the first worker refuses changes nothing in any; the store is opened first and closed last.
+ * Invariants: a worker that dies loses only its own connections and is replaced, after increasing delays if it keeps
+ * dying; a reload that the first worker rejects changes no worker; the store is opened first and closed last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KernelStatus } from '../../api/administration.ts'
@@ -29,17 +29,17 @@ export interface WorkersOptions {
   readonly log: LogWriter
   readonly level: WorkerData['level']
   readonly format: WorkerData['format']
-  /** Writes lines of the log that a worker has made. */
+  /** Writes log lines of a worker. */
   readonly writeLines: (text: string) => void
 }
 
-/** How long to wait before a worker is replaced: the first time, and at most. */
+/** Initial and maximum delay before a worker is replaced, in ms. */
 const REPLACE_MS = { first: 100, most: 30_000 }
-/** One that ran so long before it died is replaced quickly again. */
+/** Uptime in ms after which the delay is reset. */
 const STEADY_MS = 60_000
-/** How long a worker has to answer what it is asked about itself, and to let go of the store. */
+/** Ms that a worker has to answer status calls and to close the store. */
 const ANSWER_MS = 5000
-/** What a stop takes beside `drain`. */
+/** Ms that a stop may take beyond `drain`. */
 const STOP_MS = 5000
 
 export class Workers {
@@ -64,13 +64,13 @@ export class Workers {
     })
   }
 
-  /** Opens the store and starts all workers. Throws, with everything undone. */
+  /** Opens the store and starts all workers. Throws with everything undone. */
   async start(): Promise<WorkerReady & { readonly notices: readonly string[] }> {
     const { config, count, memory, log } = this.#options
     if (!memory) secureFolders(config, log)
     this.#store = await openStore(config, memory, { release: (isReleased) => this.#release(isReleased) })
     try {
-      // The first one makes what the others find.
+      // The first worker creates what the others expect to find.
       await this.#begin(1)
       await Promise.all(Array.from({ length: count - 1 }, (_, index) => this.#begin(index + 2)))
       const lead = this.#lead
@@ -89,7 +89,10 @@ export class Workers {
     }
   }
 
-  /** Changes every worker over, the one that leads first. Throws, with nothing changed, what that one throws. */
+  /**
+   * Switches every worker to the new configuration, the lead first. If the lead rejects it, throws with nothing
+   * changed.
+   */
   reload(): Promise<void> {
     const turn = this.#busy.then(async () => {
       const lead = this.#lead
@@ -102,7 +105,7 @@ export class Workers {
     return turn
   }
 
-  /** Finishes what is under way for at most `drain`, then closes. Called again: at once. */
+  /** Drains for at most `drain`, then closes. A second call ends at once. */
   stop(): Promise<void> {
     if (this.#ending) this.#endNow.abort()
     this.#ending ??= this.#end()
@@ -118,7 +121,7 @@ export class Workers {
     this.#kept.add(kept)
   }
 
-  /** Replaces a worker whenever it has ended, until the server stops. */
+  /** Replaces a worker whenever it ends, until the server stops. */
   async #keep(worker: number, first: WorkerThread): Promise<void> {
     let wait = REPLACE_MS.first
     for (let thread: WorkerThread | undefined = first; thread; ) {
@@ -147,7 +150,7 @@ export class Workers {
     }
   }
 
-  /** Starts a thread. Throws why it cannot, when it has ended. */
+  /** Starts a thread. If the start fails, throws the reason after the thread has ended. */
   async #run(thread: WorkerThread): Promise<void> {
     this.#threads.add(thread)
     this.#lead ??= thread
@@ -198,7 +201,7 @@ export class Workers {
     }
   }
 
-  /** Another worker takes over what only one can have. */
+  /** Makes another worker the lead. */
   #nextLead(): void {
     this.#lead = this.#ready()[0]
     this.#lead?.peer.call('lead').catch((cause: unknown) => this.#emit('kernel.fault', { cause }))
@@ -210,7 +213,7 @@ export class Workers {
 
   // --- what all of them do ---
 
-  /** One that cannot do what the first could is replaced. */
+  /** A worker that cannot follow the lead's reload is replaced. */
   async #follow(thread: WorkerThread, chosen: readonly Listener[]): Promise<void> {
     try {
       thread.ready = await thread.peer.call('reload', chosen)
@@ -235,7 +238,7 @@ export class Workers {
     await Promise.allSettled(others.map(({ peer }) => peer.call('component', change)))
   }
 
-  /** LevelDB is opened again only when no thread has it open. */
+  /** LevelDB can be reopened only when no thread has it open. */
   async #release(isReleased: boolean): Promise<void> {
     await inTime(Promise.all([...this.#threads].map((thread) => thread.release(isReleased))), ANSWER_MS)
   }
@@ -246,7 +249,7 @@ export class Workers {
     const most = (thread.ready?.drain ?? 0) + STOP_MS
     const again = () => void thread.peer.call('stop').catch(() => {})
     this.#endNow.signal.addEventListener('abort', again, { once: true })
-    // One that still starts, or has died, has nothing to finish.
+    // A worker that is starting or has died has nothing to finish.
     if (thread.ready) await inTime(thread.peer.call('stop'), most).catch(() => {})
     this.#endNow.signal.removeEventListener('abort', again)
     await thread.terminate()
@@ -275,7 +278,7 @@ export class Workers {
   }
 }
 
-/** What it answers, or undefined after so many ms. */
+/** The answer, or undefined after `ms`. */
 async function inTime<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
   const late = new AbortController()
   try {
