@@ -13,13 +13,17 @@ import { webmail } from 'iems/plugins/webmail'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { createDirectoryKernel } from './directory.ts'
 import type { Json } from './jmap.ts'
+import { movingClock } from './moving-clock.ts'
 import type { Sample } from './web-mail-samples.ts'
 
 export const CHROMIUM = '/usr/bin/chromium'
+/** The longest that one step in a page may take: a step that cannot succeed says so, and no test hangs. */
+const STEP_TIMEOUT_MS = 15_000
 
 /** The accounts `ann` and `bob` of here.test; the passwords are `ann-secret` and so on. */
 export async function startWebMail(t: Pick<TestContext, 'after'>, options: Parameters<typeof jmap>[0] = {}) {
   const here = await createDirectoryKernel(t, {
+    clock: movingClock(),
     channels: {
       web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }),
       mx: smtpIn({ listen: '127.0.0.1:0' }),
@@ -52,7 +56,13 @@ export interface Watched {
 
 /** A page whose problems are written down. */
 export async function openPage(browser: Browser, base: string, options: BrowserContextOptions = {}): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', ...options })
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    locale: 'en-GB',
+    reducedMotion: 'reduce',
+    ...options,
+  })
+  context.setDefaultTimeout(STEP_TIMEOUT_MS)
   const page = await context.newPage()
   const problems: string[] = []
   page.on('console', (message) => {

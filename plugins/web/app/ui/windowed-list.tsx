@@ -29,6 +29,8 @@ export interface WindowedListProps {
   onActivate(index: number): void
   onOpen(index: number): void
   onToggle(index: number): void
+  /** A row that is dragged; rows stay where they are without it. */
+  onDrag?(index: number, transfer: DataTransfer): void
   /** Which rows are in sight. */
   onSee(first: number, last: number): void
 }
@@ -85,7 +87,17 @@ const STEPS: Readonly<Record<string, (at: number, page: number, count: number) =
   End: (_at, _page, count) => count - 1,
 }
 
-export function WindowedList({ label, count, active, row, onActivate, onOpen, onToggle, onSee }: WindowedListProps) {
+export function WindowedList({
+  label,
+  count,
+  active,
+  row,
+  onActivate,
+  onOpen,
+  onToggle,
+  onDrag,
+  onSee,
+}: WindowedListProps) {
   const id = useId()
   const height = useRowHeight()
   const { box, sight, look } = useSight(height)
@@ -142,11 +154,16 @@ export function WindowedList({ label, count, active, row, onActivate, onOpen, on
               aria-current={index === active ? true : undefined}
               className={className}
               style={{ transform: `translateY(${index * height}px)` }}
+              draggable={onDrag !== undefined}
+              onDragStart={(event) => onDrag?.(index, event.dataTransfer)}
               onClick={() => onOpen(index)}
               onKeyDown={undefined}
             >
-              <div role="gridcell" className="cell" aria-label={sentence}>
-                {content}
+              <div role="gridcell" className="cell">
+                <span className="sr">{sentence}</span>
+                <div className="cell-look" aria-hidden="true">
+                  {content}
+                </div>
               </div>
             </div>
           )

@@ -18,7 +18,7 @@ export interface Application {
   /** The person's own addresses in lower case. */
   readonly own: readonly string[]
   say(toast: Toast): void
-  /** Waits for an action, then offers its undo; a refusal is said. */
+  /** Says what is done and offers its undo; a refusal is said. */
   perform(action: Promise<Undo>, text: string): Promise<void>
   compose(draft?: Draft): void
   reply(kind: ReplyKind, email: Email): Promise<void>

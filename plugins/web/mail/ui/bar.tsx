@@ -42,6 +42,13 @@ export function Bar({ list, inboxId, onFolders, onHelp }: BarProps) {
   )
 }
 
+const initialsOf = (user: string): string =>
+  user
+    .split(/[\s.@]+/, 2)
+    .map((word) => [...word][0] ?? '')
+    .join('')
+    .toUpperCase()
+
 const AccountMenu = () => {
   const { store } = useApplication()
   const user = store.identities[0]?.name || store.identities[0]?.email || store.client.user
@@ -80,7 +87,7 @@ const AccountMenu = () => {
         { id: 'out', label: t('sign-out'), isFirstOfGroup: true, run: () => void signOut() },
       ]}
     >
-      {user.slice(0, 2).toUpperCase()}
+      <span className="initials" data-initials={initialsOf(user)} />
     </MenuButton>
   )
 }

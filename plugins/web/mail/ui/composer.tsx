@@ -10,10 +10,11 @@ import { MenuButton } from '../../app/ui/menu.tsx'
 import { type Attached, type Draft, discardDraft, isUntouched, saveDraft, sendDraft } from '../store/compose.ts'
 import { nameOf } from '../store/objects.ts'
 import { useApplication } from './application.ts'
-import { forgetDraft, keepDraft } from './draft-box.ts'
+import { forgetDraft, holdDraft, keepDraft } from './draft-box.ts'
 import { type Editor, openEditor } from './editor.ts'
 import { clock, octets, weekdayTime } from './format.ts'
 import { Recipients } from './recipients.tsx'
+import { bringsColours } from './sanitise.ts'
 
 const KEEP_AFTER_MS = 400
 const SAVE_AFTER_MS = 2000
@@ -43,6 +44,16 @@ function useDraft(first: Draft) {
     now.current = { ...now.current, html }
     return now.current
   }, [])
+  const keptOf = useCallback(
+    (stored: Draft) => ({
+      key: stored.key,
+      account: store.client.account,
+      draft: stored,
+      plain: editor.current?.text() ?? '',
+    }),
+    [store],
+  )
+  useEffect(() => holdDraft(first.key), [first.key])
   /** Stores it on the server; one at a time. */
   const save = useCallback((): Promise<void> => {
     clearTimeout(timers.current.save)
@@ -55,7 +66,9 @@ function useDraft(first: Draft) {
           const emailId = await saveDraft(store, stored, editor.current?.text() ?? '')
           now.current = { ...now.current, emailId }
           setSaving(new Date())
-          await forgetDraft(stored.key)
+          // Until the composer is closed, the draft comes back with the window.
+          if (isClosed.current) await forgetDraft(stored.key)
+          else await keepDraft({ ...keptOf(stored), draft: { ...stored, emailId } })
         } catch (cause) {
           setSaving('kept')
           throw cause
@@ -63,21 +76,20 @@ function useDraft(first: Draft) {
       })
     running.current = next
     return next
-  }, [current, store])
+  }, [current, keptOf, store])
   const touched = useCallback(() => {
     if (isClosed.current) return
     clearTimeout(timers.current.keep)
     clearTimeout(timers.current.save)
     timers.current.keep = setTimeout(() => {
-      const plain = editor.current?.text() ?? ''
       const stored = current()
-      if (isUntouched(stored, plain)) return
-      void keepDraft({ key: stored.key, account: store.client.account, draft: stored, plain }).catch(() => undefined)
+      const kept = keptOf(stored)
+      if (!isUntouched(stored, kept.plain)) void keepDraft(kept).catch(() => undefined)
     }, KEEP_AFTER_MS)
     timers.current.save = setTimeout(() => {
       if (!isUntouched(current(), editor.current?.text() ?? '')) void save().catch(() => undefined)
     }, SAVE_AFTER_MS)
-  }, [current, save, store])
+  }, [current, save, keptOf])
   const change = useCallback(
     (patch: Partial<Draft>) => {
       now.current = { ...now.current, ...patch }
@@ -109,7 +121,8 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
     stop()
     const plain = editor.current?.text() ?? ''
     try {
-      if (!isUntouched(current(), plain)) await save()
+      if (isUntouched(current(), plain)) await forgetDraft(first.key)
+      else await save()
     } catch {
       // It stays on this device and is opened again.
     }
@@ -139,6 +152,7 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
       stop()
       const sent = now.current
       const takeBack = await sendDraft(store, sent, sendAt)
+      await forgetDraft(sent.key)
       const names = [...sent.to, ...sent.cc, ...sent.bcc].map(nameOf).join(', ')
       say({
         text: sendAt ? t('done.scheduled', { when: weekdayTime(sendAt) }) : t('done.sent', { names }),
@@ -411,7 +425,7 @@ function EditorField({ first, editor, onInput, onFiles }: EditorFieldProps) {
   return (
     <div
       ref={place}
-      className="ed"
+      className={bringsColours(first.html) ? 'ed paper' : 'ed'}
       role="textbox"
       aria-multiline="true"
       aria-label={t('compose.text')}

@@ -32,10 +32,24 @@ export async function forgetDraft(key: string): Promise<void> {
   database.close()
 }
 
-/** Drafts of an account that the server has not got. */
+const lockOf = (key: string): string => `iems-draft-${key}`
+
+/** Keeps other windows from opening the draft as well; the answer lets them. */
+export function holdDraft(key: string): () => void {
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  // Web locks need HTTPS or this machine; without them a second window opens the draft too.
+  void navigator.locks?.request(lockOf(key), () => held).catch(() => undefined)
+  return release
+}
+
+/** Drafts of an account that were open when their window went. */
 export async function keptDrafts(account: string): Promise<KeptDraft[]> {
   const database = await open()
   const all = (await database.getAll('drafts')) as KeptDraft[]
   database.close()
-  return all.filter((one) => one.account === account)
+  const locks = new Set((await navigator.locks?.query())?.held?.map(({ name }) => name))
+  return all.filter((one) => one.account === account && !locks.has(lockOf(one.key)))
 }

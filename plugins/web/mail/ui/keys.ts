@@ -34,6 +34,7 @@ export const KEY_HELP: readonly (readonly [keys: string, text: string])[] = [
   ['e', 'archive'],
   ['#', 'delete'],
   ['!', 'junk'],
+  ['v', 'move'],
   ['s', 'star'],
   ['U', 'mark-unread'],
   ['z', 'undo'],

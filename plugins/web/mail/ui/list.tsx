@@ -10,6 +10,7 @@ import type { ConversationList } from '../store/list.ts'
 import { isFlagged, isUnread, type Row } from '../store/objects.ts'
 import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
+import { dragThreads } from './drag.ts'
 import { mailboxName, participants, shortTime } from './format.ts'
 import { MoveMenu } from './move-menu.tsx'
 
@@ -106,6 +107,10 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
           onToggle={(index) => {
             const id = list.at(index)
             if (id !== undefined) toggle(id)
+          }}
+          onDrag={(index, transfer) => {
+            const id = list.at(index)
+            if (id !== undefined) dragThreads(transfer, selected.has(id) ? [...selected] : [id])
           }}
           onSee={onSee}
         />

@@ -43,10 +43,9 @@ function useComposers(store: MailStore, say: (toast: Toast) => void) {
   useEffect(() => {
     const restore = async () => {
       const { keptDrafts } = await import('./draft-box.ts')
-      const [kept] = await keptDrafts(store.client.account)
-      if (!kept) return
-      compose(kept.draft)
-      say({ text: t('compose.restored') })
+      const kept = await keptDrafts(store.client.account)
+      for (const { draft } of kept.slice(-MAX_COMPOSERS)) compose(draft)
+      if (kept.length > 0) say({ text: t('compose.restored') })
     }
     restore().catch(() => undefined)
   }, [store, compose, say])
@@ -69,8 +68,10 @@ export function Mail({ store, onEnded }: MailProps) {
       say,
       compose,
       async perform(action, text) {
+        // The undo is there at once, and waits for the action itself.
+        say({ text, undo: async () => (await action)() })
         try {
-          say({ text, undo: await action })
+          await action
         } catch (cause) {
           say({ text: t('failed', { why: (cause as Error).message }), isError: true })
         }
@@ -184,6 +185,7 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
     f: () => lastEmail() && void app.reply('forward', lastEmail() as never),
     g: () => inbox && go({ kind: 'mailbox', id: inbox.id }),
     '/': () => document.querySelector<HTMLInputElement>('.find input')?.focus(),
+    v: () => document.querySelector<HTMLButtonElement>('.move-menu')?.click(),
     '?': () => setIsHelpOpen(true),
   })
   useTitle(store)
@@ -196,7 +198,7 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
         onFolders={() => setIsDrawerOpen(true)}
         onHelp={() => setIsHelpOpen(true)}
       />
-      <Tree current={list.key} />
+      <Tree current={list.key} onMove={acts.move} />
       <main className="panes">
         {store.status === 'offline' ? <Offline onRetry={retry} /> : null}
         <MailList

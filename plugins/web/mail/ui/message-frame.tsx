@@ -4,10 +4,8 @@
  */
 import { useEffect, useRef, useState } from 'react'
 import { isDark } from '../../app/ui/appearance.ts'
-import { type CidUrl, safeDocument } from './sanitise.ts'
+import { bringsColours, type CidUrl, safeDocument } from './sanitise.ts'
 
-/** A mail with colours or backgrounds of its own stands on white paper, as its author saw it. */
-const BRINGS_COLOURS = /\bbgcolor\s*=|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i
 const MAX_HEIGHT = 60_000
 
 const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
@@ -58,7 +56,7 @@ export function MessageFrame({ html, title, cidUrl, onRemote }: MessageFrameProp
     if (!current || !inside || !isReady) return
     const { root, remote } = safeDocument(html, cidUrl)
     onRemote(remote)
-    const isPaper = BRINGS_COLOURS.test(html)
+    const isPaper = bringsColours(html)
     const base = inside.createElement('style')
     base.textContent = BASE(isPaper, getComputedStyle(document.documentElement))
     const next = inside.adoptNode(root)

@@ -13,7 +13,7 @@ export function MoveMenu({ onMove }: { onMove(mailboxId: string): void }) {
     .sort((a, b) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name))
     .map((mailbox) => ({ id: mailbox.id, label: mailboxName(mailbox), run: () => onMove(mailbox.id) }))
   return (
-    <MenuButton label={t('move')} entries={entries} isDisabled={entries.length === 0}>
+    <MenuButton label={t('move')} className="ib move-menu" entries={entries} isDisabled={entries.length === 0}>
       <Icon name="move" />
     </MenuButton>
   )

@@ -82,6 +82,7 @@ function cleanElement(element: Element, cidUrl: CidUrl): number {
       }
     }
   }
+  if (element.tagName === 'IMG' && !element.hasAttribute('alt')) element.setAttribute('alt', '')
   const style = element.getAttribute('style')
   if (style) element.setAttribute('style', withoutUrls(style))
   if (element.tagName === 'STYLE') element.textContent = withoutUrls(element.textContent ?? '')
@@ -94,6 +95,10 @@ function cleanElement(element: Element, cidUrl: CidUrl): number {
   }
   return remote
 }
+
+/** A mail with colours or backgrounds of its own stands on white paper, as its author saw it. */
+export const bringsColours = (html: string): boolean =>
+  /\bbgcolor\s*=|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i.test(html)
 
 /** A whole document whose parts are safe. */
 export function safeDocument(html: string, cidUrl: CidUrl): Safe {

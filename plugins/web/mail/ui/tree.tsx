@@ -7,6 +7,7 @@ import { t } from '../../app/ui/language.ts'
 import type { ListKey } from '../store/list.ts'
 import type { Mailbox } from '../store/objects.ts'
 import { useApplication, useStore } from './application.ts'
+import { areThreads, droppedThreads } from './drag.ts'
 import { mailboxName, octets } from './format.ts'
 import { go } from './route.ts'
 
@@ -30,15 +31,28 @@ interface EntryProps {
   readonly list: ListKey
   readonly current: ListKey | undefined
   onGo(): void
+  onDrop?: ((threadIds: readonly string[]) => void) | undefined
 }
 
 const isSame = (a: ListKey | undefined, b: ListKey) => JSON.stringify(a) === JSON.stringify(b)
 
-const Entry = ({ label, icon, count = 0, isNew = false, depth = 0, list, current, onGo }: EntryProps) => (
+const Entry = ({ label, icon, count = 0, isNew = false, depth = 0, list, current, onGo, onDrop }: EntryProps) => (
   <a
     href={list.kind === 'mailbox' ? `#/box/${list.id}` : `#/find/${list.query}`}
     className={`${isNew ? 'new' : ''}${depth > 0 ? ` in${Math.min(depth, 3)}` : ''}`}
     aria-current={isSame(current, list) ? 'page' : undefined}
+    onDragOver={(event) => {
+      if (!onDrop || !areThreads(event.dataTransfer)) return
+      event.preventDefault()
+      event.currentTarget.classList.add('over')
+    }}
+    onDragLeave={(event) => event.currentTarget.classList.remove('over')}
+    onDrop={(event) => {
+      event.currentTarget.classList.remove('over')
+      if (!onDrop || !areThreads(event.dataTransfer)) return
+      event.preventDefault()
+      onDrop(droppedThreads(event.dataTransfer))
+    }}
     onClick={(event) => {
       event.preventDefault()
       go(list)
@@ -62,9 +76,10 @@ interface BranchProps {
   readonly depth: number
   readonly current: ListKey | undefined
   onGo(): void
+  onMove(threadIds: readonly string[], mailboxId: string): void
 }
 
-function Branch({ mailbox, all, depth, current, onGo }: BranchProps) {
+function Branch({ mailbox, all, depth, current, onGo, onMove }: BranchProps) {
   const [isOpen, setIsOpen] = useState(true)
   const children = all.filter(({ parentId, role }) => parentId === mailbox.id && role === null)
   return (
@@ -89,13 +104,22 @@ function Branch({ mailbox, all, depth, current, onGo }: BranchProps) {
           list={{ kind: 'mailbox', id: mailbox.id }}
           current={current}
           onGo={onGo}
+          onDrop={(threadIds) => onMove(threadIds, mailbox.id)}
           {...(children.length > 0 ? {} : { icon: 'folder' as const })}
         />
       </div>
       {isOpen && children.length > 0 && depth < MAX_DEPTH ? (
         <ul>
           {children.map((child) => (
-            <Branch key={child.id} mailbox={child} all={all} depth={depth + 1} current={current} onGo={onGo} />
+            <Branch
+              key={child.id}
+              mailbox={child}
+              all={all}
+              depth={depth + 1}
+              current={current}
+              onGo={onGo}
+              onMove={onMove}
+            />
           ))}
         </ul>
       ) : null}
@@ -105,7 +129,14 @@ function Branch({ mailbox, all, depth, current, onGo }: BranchProps) {
 
 const byOrder = (a: Mailbox, b: Mailbox) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name)
 
-export function Tree({ current, onGo = () => {} }: { readonly current: ListKey | undefined; onGo?(): void }) {
+export interface TreeProps {
+  readonly current: ListKey | undefined
+  onGo?(): void
+  /** Conversations that were dropped on a mailbox. */
+  onMove?(threadIds: readonly string[], mailboxId: string): void
+}
+
+export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps) {
   const { store } = useApplication()
   useStore(store)
   const all = [...store.mailboxes.values()].sort(byOrder)
@@ -137,6 +168,7 @@ export function Tree({ current, onGo = () => {} }: { readonly current: ListKey |
                   list={{ kind: 'mailbox', id: mailbox.id }}
                   current={current}
                   onGo={onGo}
+                  onDrop={role === 'drafts' ? undefined : (threadIds) => onMove(threadIds, mailbox.id)}
                 />
               </li>
             )
@@ -150,7 +182,15 @@ export function Tree({ current, onGo = () => {} }: { readonly current: ListKey |
             <h2>{t('folders')}</h2>
             <ul>
               {folders.map((mailbox) => (
-                <Branch key={mailbox.id} mailbox={mailbox} all={all} depth={0} current={current} onGo={onGo} />
+                <Branch
+                  key={mailbox.id}
+                  mailbox={mailbox}
+                  all={all}
+                  depth={0}
+                  current={current}
+                  onGo={onGo}
+                  onMove={onMove}
+                />
               ))}
             </ul>
           </>

@@ -1,0 +1,36 @@
+/**
+ * What pages of the browser tests look like: axe on each state, and pictures of it for those who look.
+ *
+ * IEMS_SCREENSHOTS names a folder for the pictures.
+ */
+import { join } from 'node:path'
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+const FOLDER = process.env.IEMS_SCREENSHOTS
+
+export async function shot(page: Page, name: string): Promise<void> {
+  if (FOLDER) await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled' })
+}
+
+/** Rules of axe that the page breaks, with the elements. Frames hold what strangers wrote and are left out. */
+async function violations(page: Page, isOnlyAboutColours: boolean): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe.source)
+  const rules = isOnlyAboutColours ? "'color-contrast'" : JSON.stringify(TAGS)
+  const found = (await page.evaluate(
+    `axe.run({ exclude: ['iframe'] }, { runOnly: [${rules}].flat(), resultTypes: ['violations'] })`,
+  )) as axe.AxeResults
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 140)).join(' | ')}`)
+}
+
+/** Looks at the page in both themes; answers what axe finds. All rules once; what a theme changes are colours. */
+export async function look(page: Page, name: string): Promise<string[]> {
+  const found: string[] = []
+  for (const theme of ['light', 'dark']) {
+    await page.evaluate(`document.documentElement.dataset.theme = '${theme}'; dispatchEvent(new Event('iems-theme'))`)
+    await shot(page, `${name}-${theme}`)
+    found.push(...(await violations(page, theme === 'dark')).map((one) => `${name}, ${theme}: ${one}`))
+  }
+  return found
+}
