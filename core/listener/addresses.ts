@@ -1,4 +1,6 @@
-/** The option `listen` of every listener: addresses that are understood before anything is opened. */
+/**
+ * The option `listen` of every listener; addresses are checked before anything is opened.
+ */
 import * as z from 'zod'
 import { parseAddress } from '../runtime/listeners.ts'
 

@@ -1,8 +1,8 @@
 /**
- * What every listener can be set to do about TLS: certificates from files, and which of them a client gets: the one that
- * names the host it asked for, else the first.
+ * The TLS options of every listener: certificates from files, chosen by the host name that the client requests (SNI),
+ * else the first.
  *
- * Invariant: certificates that cannot be used replace none that are.
+ * Invariants: invalid certificate files never replace a valid certificate.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -36,25 +36,27 @@ export const tlsOption = (port: number) =>
   })
 export type TlsOption = z.output<ReturnType<typeof tlsOption>>
 
-/** Ms after which the files are looked at again. */
+/** Ms between checks of the files. */
 export const LOOK_MS = 60_000
 
 export interface Certificates {
-  /** Of the default certificate, as it is at the moment. */
+  /** The current default certificate. */
   readonly cert: Buffer
   readonly key: Buffer
-  /** The context for a name as Unicode in lower case; undefined for the default. */
+  /** The context for a host name, in Unicode and lower case; undefined for the default. */
   choose(servername: string): SecureContext | undefined
-  /** Reads the files again. True: others are used for connections from now on. Throws IEMS_TLS_FILE with nothing changed. */
+  /**
+   * Reads the files again. True: new connections use changed certificates. Throws IEMS_TLS_FILE with nothing changed.
+   */
   refresh(): Promise<boolean>
 }
 
 interface ReadCertificates extends Omit<Certificates, 'refresh'> {
-  /** Different for other files. */
+  /** A digest of the files. */
   readonly mark: string
 }
 
-/** Throws IEMS_TLS_FILE, which names every file that is wrong. */
+/** Throws IEMS_TLS_FILE with every file that is invalid. */
 export async function readCertificates(option: TlsOption): Promise<Certificates> {
   let present = await readAll(option)
   return {
@@ -95,12 +97,12 @@ async function readAll({ cert, key, others, minVersion }: TlsOption): Promise<Re
   }
 }
 
-/** The certificates of authorities (PEM) in a file. Throws IEMS_TLS_FILE. */
+/** Reads CA certificates (PEM) from a file. Throws IEMS_TLS_FILE. */
 export async function readAuthorities(path: string): Promise<string> {
   return (await readPem(path, (pem) => new X509Certificate(pem))).pem.toString()
 }
 
-/** A certificate and its key, or their problems. */
+/** Reads a certificate and its key, and adds their faults to `problems`. */
 async function readPair(files: { readonly cert: string; readonly key: string }, problems: IemsError[]) {
   const found = await Promise.allSettled([
     readPem(files.cert, (pem) => new X509Certificate(pem)),
@@ -131,7 +133,7 @@ async function readPem<T>(
   }
 }
 
-/** What a server of node:tls is to be made with. */
+/** Options for a node:tls server. */
 export function tlsServerOptions({ cert, key, choose }: Certificates, { minVersion }: Pick<TlsOption, 'minVersion'>) {
   return {
     cert,
@@ -142,7 +144,7 @@ export function tlsServerOptions({ cert, key, choose }: Certificates, { minVersi
   }
 }
 
-/** The host names in a certificate's subjectAltName, wildcards as they are. */
+/** Host names in a certificate's subjectAltName, including wildcards. */
 function namesOf(pem: Buffer): string[] {
   const names = new X509Certificate(pem).subjectAltName?.split(', ') ?? []
   return names.filter((name) => name.startsWith('DNS:')).map((name) => unicodeOf(name.slice(4).toLowerCase()))

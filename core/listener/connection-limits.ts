@@ -1,8 +1,8 @@
 /**
- * How many connections there are, in all and from each address, those of the configuration before included.
+ * Counts connections, in total and per address, including those of the previous configuration.
  */
 export interface ConnectionLimits {
-  /** Counts a connection from an address; says which limit is reached instead when one is. */
+  /** Counts a connection from an address, or returns the limit that it would exceed. */
   enter(address: string): 'ok' | 'all' | 'address'
   leave(address: string): void
 }

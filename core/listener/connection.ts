@@ -1,8 +1,8 @@
 /**
  * An accepted connection and the layers above its socket: TLS (RFC 8446), DEFLATE (RFC 4978).
  *
- * What must stay true: the connection ends at its topmost layer, so that whatever was written reaches the client, TLS
- * ends with close_notify, and unread input does not turn the end into a reset; every end has a deadline.
+ * Invariants: the connection is closed at its topmost layer, so that all written data reaches the client, TLS ends with
+ * close_notify, and unread input does not cause a reset; every close has a deadline.
  */
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
@@ -10,24 +10,24 @@ import type { TLSSocket } from 'node:tls'
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import type { Clock } from '../api/clock.ts'
 
-/** The two directions above a compressed connection. */
+/** The two directions of a compressed connection. */
 export interface Compressed {
   readonly readable: Readable
   readonly writable: Writable
 }
 
-/** How long a client may keep its side open after it has been sent everything. */
+/** Ms that a client may keep its side open after all data was sent. */
 const LINGER_MS = 5_000
 
 export class Connection {
-  /** The socket of the highest layer that is one. */
+  /** The topmost layer that is a socket. */
   #socket: Socket
-  /** Where the next octets for the client go. */
+  /** Where data for the client is written. */
   #writable: Writable
   readonly #clock: Clock
 
   constructor(socket: Socket, clock: Clock) {
-    // A client may send all it has to say, close its side and still read the answers.
+    // A client may send everything, close its side and still read the replies.
     socket.allowHalfOpen = true
     socket.on('error', () => socket.destroy())
     this.#socket = socket
@@ -41,14 +41,14 @@ export class Connection {
     this.#writable = socket
   }
 
-  /** Compresses both directions from now on. */
+  /** Compresses both directions from here on. */
   compress(): Compressed {
     const socket = this.#socket
     const readable = createInflateRaw()
     const writable = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })
     socket.pipe(readable)
     writable.pipe(socket)
-    // Input that is not compressed ends the input; the client still gets its answers.
+    // Input that is not valid DEFLATE ends the input; the client still gets its replies.
     readable.on('error', () => socket.unpipe(readable))
     writable.on('error', () => socket.destroy())
     socket.once('close', () => {
@@ -59,12 +59,12 @@ export class Connection {
     return { readable, writable }
   }
 
-  /** Ends the connection at once; what has been written may be lost. */
+  /** Closes the connection at once; written data may be lost. */
   cut(): void {
     this.#socket.destroy()
   }
 
-  /** Ends the connection after what has been written, which the client has `patience` ms to take. */
+  /** Closes the connection after all written data, which the client must accept within `patience` ms. */
   async hangUp(patience: number): Promise<void> {
     const socket = this.#socket
     if (socket.destroyed) return
@@ -72,7 +72,7 @@ export class Connection {
       socket.once('finish', resolve).once('close', resolve)
     })
     const cancel = this.#clock.after(patience, () => socket.destroy())
-    // Closing a socket with unread input resets the connection, and the client loses what it has not read yet.
+    // Closing a socket with unread input resets the connection, and the client loses data that it has not read yet.
     socket.unpipe()
     socket.resume()
     this.#writable.end()

@@ -1,13 +1,13 @@
 /**
- * What a client sends, read when it is wanted: lines, and literals of any size.
+ * Reads the client's input on demand: lines, and literals of any size.
  *
- * What must stay true: no more is held than a line or a small literal needs; a client that sends faster than we work
- * waits in its own socket; every wait ends, by data, by the end of the connection or by time.
+ * Invariants: memory holds at most a line or a small literal; a client that sends too fast is paused by its socket;
+ * every wait ends, by data, by the end of the connection or by timeout.
  */
 import type { Readable } from 'node:stream'
 import { Pace } from './pace.ts'
 
-/** Octets held before the socket is paused. */
+/** Octets buffered before the socket is paused. */
 const HELD = 65_536
 
 export class ConnectionClosed extends Error {}
@@ -15,9 +15,9 @@ export class TimedOut extends Error {}
 export class LineTooLong extends Error {}
 
 export class LineReader {
-  /** How long the client may be silent, in ms. */
+  /** Read timeout in ms. */
   patience: number
-  /** Asked before each line and each run of octets; long work on one command asks it too. */
+  /** Consulted before each line and each run of octets, and during long commands. */
   readonly pace = new Pace()
   #stream: Readable | undefined
   #chunks: Buffer[] = []
@@ -39,7 +39,7 @@ export class LineReader {
     this.patience = patience
   }
 
-  /** Reads from this stream from now on. What came before is thrown away: it was not said under its protection. */
+  /** Reads from this stream from here on. Buffered input is discarded: it was received before the new layer. */
   attach(stream: Readable): void {
     this.detach()
     this.#chunks = []
@@ -51,18 +51,18 @@ export class LineReader {
     stream.on('error', this.#end)
   }
 
-  /** Leaves the stream to somebody else. */
+  /** Releases the stream. */
   detach(): void {
     this.#stream?.off('data', this.#take).off('end', this.#end).off('close', this.#end).pause()
     this.#stream = undefined
   }
 
-  /** Wakes who waits: nothing more will be read. */
+  /** Ends all waits; nothing more is read. */
   close(): void {
     this.#end()
   }
 
-  /** Whether the client has said something that has not been read. */
+  /** Whether unread input is buffered. */
   get hasMore(): boolean {
     return this.#size > 0
   }
@@ -84,7 +84,7 @@ export class LineReader {
     if (isLate) throw new TimedOut()
   }
 
-  /** Waits until there is something to read, or the signal. True: there is. */
+  /** Waits for input or the signal. True: input is available. */
   async waits(signal: AbortSignal): Promise<boolean> {
     while (this.#size === 0 && !signal.aborted) {
       const stop = () => this.#wake?.()
@@ -106,7 +106,7 @@ export class LineReader {
     return all.subarray(0, count)
   }
 
-  /** The next line without its end, which is CRLF; LF alone is taken too. Throws LineTooLong. */
+  /** The next line without its CRLF; a bare LF is accepted too. Throws LineTooLong. */
   async line(most: number): Promise<Buffer> {
     await this.pace.due()
     let searched = 0
@@ -131,14 +131,14 @@ export class LineReader {
     return line.subarray(0, line[end - 1] === 13 ? end - 1 : end)
   }
 
-  /** The next octets, all at once. */
+  /** The next octets in one buffer. */
   async octets(count: number): Promise<Buffer> {
     await this.pace.due()
     while (this.#size < count) await this.#more()
     return this.#cut(count)
   }
 
-  /** The next octets as they come. */
+  /** The next octets as a stream. */
   async *stream(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
       await this.pace.due()
@@ -149,7 +149,7 @@ export class LineReader {
     }
   }
 
-  /** Passes over octets. */
+  /** Skips octets. */
   async skip(count: number): Promise<void> {
     for await (const _ of this.stream(count));
   }

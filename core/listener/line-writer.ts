@@ -1,16 +1,16 @@
 /**
- * What the client is told: lines gathered until a reply is complete, content as it is read.
+ * Writes to the client: buffers lines until a reply is complete, streams content.
  *
- * What must stay true: a client that reads slowly holds up only itself, costs no more than what is gathered here, and
- * is left when it takes nothing for too long.
+ * Invariants: a slow client delays only itself, costs no more than this buffer, and is disconnected when it accepts no
+ * data for too long.
  */
 import type { Writable } from 'node:stream'
 import { ConnectionClosed, TimedOut } from './line-reader.ts'
 
-/** Content that has been announced to the client cannot be had: nothing that follows could be understood. */
+/** Announced content cannot be read, so the client could not interpret anything that follows. */
 export class Broken extends Error {}
 
-/** Octets gathered before they are written. */
+/** Octets buffered before a write. */
 const GATHERED = 32_768
 
 export class LineWriter {
@@ -19,7 +19,7 @@ export class LineWriter {
   #size = 0
   readonly #patience: number
 
-  /** How long a client may take nothing, in ms. */
+  /** `patience`: write timeout in ms. */
   constructor(patience: number) {
     this.#patience = patience
   }
@@ -28,7 +28,7 @@ export class LineWriter {
     this.#stream = stream
   }
 
-  /** Adds to the reply; strings are one character an octet unless they say `utf8`. */
+  /** Appends to the reply; strings are one character per octet unless the encoding is `utf8`. */
   write(piece: string | Buffer): void {
     this.#gathered.push(piece)
     this.#size += piece.length
@@ -38,14 +38,14 @@ export class LineWriter {
     this.write(`${text}\r\n`)
   }
 
-  /** Whether it is time to let the client have what is gathered. */
+  /** Whether the buffer should be flushed. */
   get isFull(): boolean {
     return this.#size >= GATHERED
   }
 
   /**
-   * Writes content that has been announced, with its size where the protocol announces one. Throws Broken when the source
-   * fails or has too little; what it has beyond the size is left out.
+   * Writes announced content, with its size where the protocol announces one. Throws Broken when the source fails or is
+   * too short; anything beyond the size is dropped.
    */
   async content(source: AsyncIterable<Uint8Array>, size = Number.POSITIVE_INFINITY): Promise<void> {
     let left = size
@@ -64,7 +64,7 @@ export class LineWriter {
     if (left > 0 && size !== Number.POSITIVE_INFINITY) throw new Broken(`content ended ${left} octets early`)
   }
 
-  /** Writes what is gathered, and waits while the client is slow. */
+  /** Writes the buffer, and waits while the client is slow. */
   async flush(): Promise<void> {
     if (this.#size === 0 || !this.#stream) return
     const pieces = this.#gathered

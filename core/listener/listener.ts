@@ -1,9 +1,8 @@
 /**
- * From a connection to a client that can be spoken to, for protocols of lines: counted, told by its proxy who it is,
- * under TLS when that comes first, and later when it asks.
+ * Accepts connections for line-based protocols: limits, PROXY header, implicit TLS and STARTTLS.
  *
- * What must stay true: nobody is served beyond the limits; nothing that came before TLS is taken for what came under
- * it; stopping waits for those who are served, until the signal.
+ * Invariants: no client is served beyond the limits; input from before TLS is never treated as protected by it;
+ * stopping waits for the clients being served, until the signal aborts.
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
@@ -27,13 +26,13 @@ export interface Client {
   readonly socket: Socket
   readonly remote: Endpoint
   readonly local: Endpoint
-  /** Under what it speaks from the start; absent for plain text. */
+  /** Implicit TLS; absent for plain text. */
   readonly tls?: TlsInfo
-  /** Whether it could begin TLS. */
+  /** Whether STARTTLS is available. */
   readonly mayStartTls: boolean
-  /** Begins TLS on the connection, on which nobody may be reading; what the client has sent already is thrown away. */
+  /** Starts TLS on the connection, which must have no reader; buffered input is discarded. */
   startTls(): Promise<{ readonly socket: TLSSocket; readonly tls: TlsInfo }>
-  /** Compresses both directions from now on. */
+  /** Compresses both directions from here on. */
   compress(): Compressed
 }
 
@@ -41,20 +40,20 @@ interface ClientsDeps {
   readonly tls: TlsOption | undefined
   readonly certificates: Certificates | undefined
   readonly admission: ConnectionLimits
-  /** Connections that may be there at a time. */
+  /** Maximum concurrent connections. */
   readonly connections: number
   readonly proxyFrom: readonly string[]
-  /** Ms for a PROXY header, for a TLS handshake, and for a client to take the last that it is told. */
+  /** Ms for a PROXY header, for a TLS handshake, and for a client to accept the last data. */
   readonly handshakeMs: number
   readonly clock: Clock
   readonly log: Log
-  /** What a client that cannot be served is sent. */
+  /** Sent to a client beyond the limits. */
   readonly full: string
-  /** The protocols offered in the TLS handshake (RFC 7301), the preferred one first. Default: none. */
+  /** Protocols offered in the TLS handshake (ALPN, RFC 7301), in order of preference. Default: none. */
   readonly alpn?: readonly string[]
   /**
-   * Speaks with a client to the end: what has been written by then still reaches the client. The signal says that the
-   * server is stopping. A rejection cuts the connection off, for what could not be understood if it went on.
+   * Serves a client to the end of its session; data written by then still reaches the client. The signal aborts when
+   * the server stops. A rejection cuts the connection, when its state is no longer valid for the protocol.
    */
   serve(client: Client, signal: AbortSignal): Promise<void>
 }
@@ -114,7 +113,7 @@ class Clients {
     const local = header.to ?? own.local
     if (this.#parts.admission.enter(remote.address) !== 'ok') {
       if (!this.#isImplicit) socket.write(this.#parts.full)
-      // Not counted, so it must not stay.
+      // It is not counted, so it must not stay open.
       return socket.destroySoon()
     }
     try {
@@ -127,7 +126,7 @@ class Clients {
     }
   }
 
-  /** A client that keeps its side open is no longer counted, so as many as may be served may do that. */
+  /** A client that keeps its side open is no longer counted, so their number is limited to that of served clients. */
   #linger(connection: Connection): void {
     if (!this.#connections.has(connection)) return
     this.#lingering.add(connection)
@@ -144,7 +143,7 @@ class Clients {
       ...(socket instanceof TLSSocket ? { tls: tlsInfo(socket) } : {}),
       mayStartTls: this.#parts.certificates !== undefined && !this.#isImplicit,
       startTls: async () => {
-        // RFC 3207 section 6, and the same for every protocol: what came in plain text may be anybody's.
+        // RFC 3207 section 6, for every protocol: plain-text input may come from an attacker.
         while (socket.read() !== null);
         const secured = await this.#handshake(socket, connection)
         return { socket: secured, tls: tlsInfo(secured) }
@@ -169,7 +168,7 @@ class Clients {
     void work.finally(() => this.#served.delete(work))
   }
 
-  /** Resolves when everybody has been served; at the signal they are cut off. */
+  /** Resolves when all clients have been served; when the signal aborts they are disconnected. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#stopping.abort()
     const cut = () => {
@@ -179,7 +178,7 @@ class Clients {
     signal.addEventListener('abort', cut, { once: true })
     await Promise.all(this.#served)
     signal.removeEventListener('abort', cut)
-    // They have been sent everything and only keep their side open.
+    // Clients that have been sent everything and only keep their side open.
     cut()
   }
 }
@@ -193,7 +192,7 @@ function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
   }
 }
 
-/** What an admin sets for a listener, as each protocol's options have it. */
+/** A listener's options, as each protocol's schema returns them. */
 export interface ListenerOptions {
   readonly listen: string | readonly string[]
   readonly tls?: TlsOption | undefined
@@ -203,11 +202,11 @@ export interface ListenerOptions {
 }
 
 export interface Listener extends Pick<ClientsDeps, 'full' | 'serve' | 'alpn'> {
-  /** What `iems status` calls its doors. */
+  /** Name of its listening sockets in `iems status`. */
   readonly label: string
 }
 
-/** A channel's parts: it listens, serves, and drains. */
+/** A channel's parts: listening, serving and draining. */
 export async function createListener(
   { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
   { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,

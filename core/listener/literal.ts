@@ -1,9 +1,9 @@
 /**
- * Literals of IMAP (RFC 9051 section 4.3, RFC 7888, RFC 3516) and ManageSieve (RFC 5804 section 4): the octets that a
- * line announces at its end.
+ * Literals of IMAP (RFC 9051 section 4.3, RFC 7888, RFC 3516) and ManageSieve (RFC 5804 section 4): octets that a line
+ * announces at its end.
  *
- * What must stay true: linear time, whatever the line; the text keeps every octet but the announcement, and blanks at
- * the end of a line without one, which some clients send.
+ * Invariants: time is linear in the line; the text keeps every octet except the announcement and, on a line without
+ * one, trailing blanks, which some clients send.
  */
 
 export interface Literal {
@@ -17,7 +17,7 @@ export interface Literal {
 
 const ANNOUNCED = /(~?)\{(\d{1,10})([+-]?)\}$/
 
-/** A line without its line break, in what it says and the literal that follows it. */
+/** Splits a line, without its line break, into its text and the literal that follows. */
 export function splitLiteral(line: string): { readonly text: string; readonly literal: Literal | undefined } {
   const found = ANNOUNCED.exec(line)
   if (!found) return { text: withoutSpaces(line), literal: undefined }

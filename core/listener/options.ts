@@ -1,6 +1,6 @@
 /**
- * The options that listeners share, in one wording: addresses, TLS, proxies, limits and timeouts of one client. A plugin
- * spreads them into its schema and adds what is its own.
+ * The options that listeners share: addresses, TLS, proxies, limits and timeouts. A plugin spreads them into its schema
+ * and adds its own.
  */
 import * as z from 'zod'
 import { network } from '../net/networks.ts'
@@ -9,25 +9,25 @@ import { listenOption } from './addresses.ts'
 import { tlsOption } from './certificates.ts'
 
 export interface ListenerDefaults {
-  /** The port for plain text, for the example in the reference. */
+  /** Port for plain text, for the example in the reference. */
   readonly port: number
-  /** The port of implicit TLS. */
+  /** Port of implicit TLS. */
   readonly tlsPort: number
   readonly connections: number
   readonly connectionsPerAddress: number
-  /** What a client beyond the limits of connections receives, such as `421`. Default: it is disconnected. */
+  /** Reply to a client beyond the connection limits, such as `421`. Default: it is disconnected. */
   readonly overLimit?: string
   /** How a session ends at a limit. Default: `the server ends the session`. */
   readonly ending?: string
   readonly errors?: number
   readonly authAttempts?: number
-  /** The longest command line, as a size. */
+  /** Maximum command line, as a size. */
   readonly lineLength?: string
-  /** Time for the next command after login. */
+  /** Timeout for the next command after login. */
   readonly idle?: string
   /** The RFC that sets a minimum for it, and the minimum. */
   readonly idleRule?: string
-  /** Time for the client to accept octets. */
+  /** Timeout for the client to accept data. */
   readonly write?: string
 }
 
@@ -52,7 +52,7 @@ function limitOptions(defaults: ListenerDefaults) {
   }
 }
 
-/** Times to wait for one client. */
+/** Timeouts for one client. */
 function timeoutOptions({ idle = '30 min', idleRule, write = '5 min' }: ListenerDefaults) {
   return {
     handshake: duration().prefault('30 s').describe('Time for the PROXY header and for each TLS handshake.'),
@@ -65,9 +65,8 @@ function timeoutOptions({ idle = '30 min', idleRule, write = '5 min' }: Listener
 }
 
 /**
- * The shapes of the options that listeners share. `fields` are those at the top: `listen`, `tls`, `authWithoutTls`,
- * `proxyFrom`. Of `limits` and `timeouts` a protocol takes those that mean something to it; `limits` and `timeouts`
- * themselves are objects of the plugin's schema.
+ * Schemas of the options that listeners share. `fields` are top-level: `listen`, `tls`, `authWithoutTls`, `proxyFrom`.
+ * From `limits` and `timeouts` a plugin picks those that its protocol needs, for objects in its own schema.
  */
 export function listenerOptions(defaults: ListenerDefaults) {
   const { port, tlsPort } = defaults

@@ -1,16 +1,16 @@
 /**
- * How long one session may work before the others have their turn. Every listener asks before each command, so that what
- * one client pipelines delays the others by no more than this.
+ * Limits how long one session works before others get their turn. Every listener consults it before each command, so
+ * that pipelined commands of one client delay the others by no more than this.
  */
 
-/** Ms of work in one turn of the event loop. */
+/** Maximum ms of work per turn of the event loop. */
 const SHARE_MS = 5
 
 export class Pace {
-  /** When the session began to work in this turn of the event loop. */
+  /** When the session started to work in this turn of the event loop. */
   #began: number | undefined
 
-  /** Undefined while the session may go on; otherwise settles after the others have had their turn. */
+  /** Undefined while the session may continue; otherwise resolves after other sessions had their turn. */
   due(): Promise<void> | undefined {
     const now = performance.now()
     if (this.#began !== undefined)

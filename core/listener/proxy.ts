@@ -1,8 +1,8 @@
 /**
- * The PROXY protocol, version 1 (a line) and 2 (binary), as HAProxy's proxy-protocol.txt defines it.
+ * The PROXY protocol, version 1 (a line) and 2 (binary), as defined in HAProxy's proxy-protocol.txt.
  *
- * `readProxyHeader` is pure: it is shown all octets so far and says whether that is a header, not yet one, or never one.
- * Only proxies that the configuration names are read this way, because the header is believed.
+ * `readProxyHeader` is pure: given all octets so far, it returns a header, "incomplete" or "none". Headers are accepted
+ * only from the configured proxies, because their content is trusted.
  */
 import { isIP, type Socket } from 'node:net'
 
@@ -14,16 +14,16 @@ export interface Endpoint {
 export type ProxyHeader =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'invalid' }
-  /** `from` and `to` are absent when the proxy speaks for itself or does not know. */
+  /** `from` and `to` are absent when the proxy connects for itself or does not know. */
   | { readonly kind: 'header'; readonly length: number; readonly from?: Endpoint; readonly to?: Endpoint }
 
 const INCOMPLETE = { kind: 'incomplete' } as const
 const INVALID = { kind: 'invalid' } as const
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 const V1 = Buffer.from('PROXY ', 'latin1')
-/** With CRLF (section 2.1). */
+/** Including CRLF (section 2.1). */
 const LONGEST_V1 = 107
-/** With the optional fields of version 2, of which we read none. */
+/** Including the optional fields of version 2, which are ignored. */
 const LONGEST_V2 = 4096
 
 export function readProxyHeader(octets: Buffer): ProxyHeader {
@@ -64,7 +64,7 @@ function readBinary(octets: Buffer): ProxyHeader {
   if (command >> 4 !== 2 || (command & 0x0f) > 1 || length > LONGEST_V2) return INVALID
   if (octets.length < length) return INCOMPLETE
   const size = { 1: 4, 2: 16 }[family]
-  // LOCAL is the proxy's own health check; other families have no address for us.
+  // LOCAL is the proxy's own health check; other families have no IP address.
   if ((command & 0x0f) === 0 || size === undefined) return { kind: 'header', length }
   if (length < 16 + 2 * size + 4) return INVALID
   const ports = 16 + 2 * size
@@ -79,11 +79,14 @@ function readBinary(octets: Buffer): ProxyHeader {
 function addressOf(octets: Buffer): string {
   if (octets.length === 4) return octets.join('.')
   const groups = Array.from({ length: 8 }, (_, index) => octets.readUInt16BE(2 * index).toString(16))
-  // The URL parser writes IPv6 in its one canonical form.
+  // The URL parser writes IPv6 addresses in canonical form.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
-/** Reads the header off a connection and leaves what follows on it; undefined when it is none, or the peer is gone. */
+/**
+ * Reads the header from a connection and leaves the following data on it; undefined when there is none or the peer
+ * disconnects.
+ */
 export function receiveProxyHeader(socket: Socket): Promise<Extract<ProxyHeader, { kind: 'header' }> | undefined> {
   return new Promise((resolve) => {
     let octets: Buffer = Buffer.alloc(0)

@@ -1,5 +1,5 @@
 /**
- * What a listener tells of a TLS connection, what SASL can be bound to included.
+ * Facts about a TLS connection, including channel binding data for SASL.
  */
 import type { TLSSocket } from 'node:tls'
 import type { TlsInfo } from '../api/session.ts'
@@ -7,16 +7,16 @@ import type { TlsInfo } from '../api/session.ts'
 /** RFC 9266 section 2. */
 const EXPORTER = { label: 'EXPORTER-Channel-Binding', octets: 32 } as const
 
-/** Of a connection whose handshake is done. */
+/** Requires a completed handshake. */
 export function tlsInfo(socket: TLSSocket): TlsInfo {
-  // Node knows the name, false when the client asked for none; its types do not say so.
+  // Node's types omit this: the name, or false when the client sent none.
   const { servername } = socket as { servername?: string | false }
   const version = socket.getProtocol() ?? 'unknown'
   return {
     cipher: socket.getCipher().name,
     version,
     ...(servername ? { servername } : {}),
-    // RFC 9266 section 4.2: before TLS 1.3 it would need the extended master secret, of which Node does not tell.
+    // RFC 9266 section 4.2: before TLS 1.3 it requires the extended master secret, which Node does not report.
     ...(version === 'TLSv1.3'
       ? { binding: socket.exportKeyingMaterial(EXPORTER.octets, EXPORTER.label, Buffer.alloc(0)) }
       : {}),

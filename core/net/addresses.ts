@@ -1,12 +1,12 @@
 /**
- * IP addresses as text: in one spelling, backwards, and "this host" (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5).
+ * IP addresses as text: canonical form, reversed form, and loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5).
  *
- * What must stay true: an address has one meaning however it is spelt; IPv4 within IPv6 is IPv4; what is not an
- * address is never taken for one.
+ * Invariants: all spellings of an address are equal; IPv4 wrapped in IPv6 is IPv4; other text is never taken for an
+ * address.
  */
 import { isIP, isIPv4 } from 'node:net'
 
-/** The sixteen-bit groups of an IPv6 address. */
+/** The 16-bit groups of an IPv6 address. */
 export function groupsOf(address: string): number[] {
   const tail = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)
   const whole = tail
@@ -18,7 +18,7 @@ export function groupsOf(address: string): number[] {
   return after === undefined ? first : [...first, ...new Array(8 - first.length - last.length).fill(0), ...last]
 }
 
-/** Without a zone, and as IPv4 where an IPv6 address only wraps one (mapped, compatible, NAT64). */
+/** The address without a zone, and as IPv4 when an IPv6 address wraps one (mapped, compatible, NAT64). */
 export function plainAddress(address: string): string {
   const bare = address.replace(/%[\s\S]*/, '')
   if (isIP(bare) !== 6) return bare
@@ -27,12 +27,12 @@ export function plainAddress(address: string): string {
   const prefix = groups.slice(0, 6).join(':')
   const isMapped = prefix === '0:0:0:0:0:65535'
   const isNat64 = prefix === `${0x64}:${0xff9b}:0:0:0:0`
-  // `::` and `::1` have the form of a compatible address and are none.
+  // `::` and `::1` look like compatible addresses but are not.
   const isCompatible = prefix === '0:0:0:0:0:0' && (high !== 0 || low > 1)
   return isMapped || isNat64 || isCompatible ? [high >> 8, high & 255, low >> 8, low & 255].join('.') : bare
 }
 
-/** The labels of an address backwards, as in-addr.arpa, ip6.arpa and DNS lists have them; undefined for what is no address. */
+/** The labels of an address reversed, as in in-addr.arpa, ip6.arpa and DNS lists; undefined for other text. */
 export function reversed(address: string): string | undefined {
   if (isIPv4(address)) return address.split('.').reverse().join('.')
   if (isIP(address) === 0) return undefined
@@ -40,7 +40,7 @@ export function reversed(address: string): string | undefined {
   return [...hex.join('')].reverse().join('.')
 }
 
-/** Whether an address means the host it is used on, whatever its interfaces are: 0/8, 127/8, `::`, `::1`. */
+/** Whether an address denotes the local host, whatever its interfaces are: 0/8, 127/8, `::`, `::1`. */
 export function isLoopback(address: string): boolean {
   const plain = plainAddress(address)
   if (isIPv4(plain)) return plain.startsWith('127.') || plain.startsWith('0.')

@@ -1,10 +1,12 @@
-/** A server that a plugin depends on, such as clamd or an LDAP server, as `iems status` shows it. */
+/**
+ * An external server that a plugin depends on, such as clamd or an LDAP server, as `iems status` shows it.
+ */
 export interface Backend {
-  /** What it is: `clamd`, `ldap`. */
+  /** Kind of service: `clamd`, `ldap`. */
   readonly service: string
-  /** As it stands in the options. */
+  /** Address as configured. */
   readonly server: string
-  /** Failures in a row; from the first one on it counts as down. */
+  /** Consecutive failures; one or more count as down. */
   readonly failures: number
   readonly lastFailure?: string
 }

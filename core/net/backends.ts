@@ -1,8 +1,8 @@
 /**
- * The servers of a service outside of this one: asked in order, and left alone for a while when they fail.
+ * Ordered failover across the servers of an external service, with a circuit breaker for each.
  *
- * What must stay true: a question ends in time; a server that fails again and again costs nobody any time until its
- * pause is over, and then one question; who looks sees which are in use.
+ * Invariants: a request ends within its timeout; a server that keeps failing costs no request any time during its
+ * pause, after which one trial request decides; the state of each is visible to administrators.
  */
 
 import type { Log } from '../runtime/log.ts'
@@ -16,57 +16,60 @@ export interface BackendState extends Omit<Backend, 'service'> {
   readonly answers: number
 }
 
-/** Nobody answers now. */
+/** No server is available. */
 export class AllBackendsDown extends Error {}
-/** The question itself could not be asked, whoever is asked: thrown on as its cause. */
+/** The request itself is invalid, whichever server gets it; rethrown as its cause. */
 export class RequestFailed extends Error {}
 
 export interface BackendPoolOptions {
-  /** What it is called in the log. */
+  /** Name in the log. */
   readonly service: string
-  /** `host:port`, `[::1]:port` or `unix:/path`, in the order in which they are asked. */
+  /** `host:port`, `[::1]:port` or `unix:/path`, in order of preference. */
   readonly servers: readonly string[]
-  /** Milliseconds for an answer. */
+  /** Request timeout in milliseconds. */
   readonly timeout: number
-  /** After so many in a row it is left alone for so many ms. */
+  /** Opens the circuit after this many consecutive failures, for `pause` ms. */
   readonly failures: number
   readonly pause: number
   readonly now: () => number
   readonly log: Log
 }
 
-/** A server that may be asked now; whoever takes it says what came of it. */
+/** An available server; the caller must report the result. */
 export interface PooledBackend {
   readonly to: BackendAddress
   answered(): void
   failed(cause: unknown): void
-  /** Nothing can be said of it. */
+  /** Releases it without a result. */
   unasked(): void
 }
 
 export interface BackendPool {
-  /** The first answer, from whoever gives one. Throws `NoServer`. */
+  /** The first answer of any server. Throws `AllBackendsDown`. */
   ask<T>(question: (to: BackendAddress, signal: AbortSignal) => Promise<T>, timeout?: number): Promise<T>
-  /** Those that may be asked now, for who keeps a connection. */
+  /** The available servers, for callers that keep connections. */
   each(): Iterable<PooledBackend>
-  /** Whether anybody would be asked now. */
+  /** Whether any server is available. */
   isUp(): boolean
   states(): readonly BackendState[]
-  /** The same for `iems status`. */
+  /** The state for `iems status`. */
   backends(): readonly Backend[]
 }
 
-/** What `servers` are written like. */
+/** Syntax of `servers`. */
 export const BACKEND_ADDRESS = /^(?:unix:\/.+|\[[0-9A-Fa-f:.]+\]:\d{1,5}|[A-Za-z0-9.-]+:\d{1,5})$/
 
-/** One server with its circuit breaker: closed while it answers, open for `pause` ms after `failures` in a row, then half open. */
+/**
+ * A server with its circuit breaker: closed while it answers, open for `pause` ms after `failures` in a row, then half
+ * open.
+ */
 class Breaker {
   readonly name: string
   readonly to: BackendAddress
   readonly #options: BackendPoolOptions
   #failures = 0
   #answers = 0
-  /** Open until then; undefined while it is closed. */
+  /** Open until then; undefined while closed. */
   #until: number | undefined
   #isOnTrial = false
   #lastFailure: string | undefined
@@ -81,7 +84,7 @@ class Breaker {
     return this.#until === undefined || (this.#until <= this.#options.now() && !this.#isOnTrial)
   }
 
-  /** Takes the one trial of a half open breaker; ends with one of the three calls. */
+  /** Takes the single trial of a half-open breaker; the caller ends it with one of the three calls. */
   take(): PooledBackend {
     this.#isOnTrial = this.#until !== undefined
     return {

@@ -1,6 +1,6 @@
 /**
- * Answers for their time: the least recent go when there are too many octets of them, and a question under way is
- * asked once.
+ * Caches answers for their time to live, evicts the least recently used beyond the memory limit, and merges concurrent
+ * equal questions.
  */
 
 interface Entry<T> {
@@ -9,7 +9,7 @@ interface Entry<T> {
   readonly until: number
 }
 
-/** What an entry costs beside its text, in octets. */
+/** Overhead of an entry in octets. */
 const OVERHEAD = 400
 
 export class AnswerCache<T> {
@@ -27,7 +27,7 @@ export class AnswerCache<T> {
     return this.#entries.size
   }
 
-  /** `make` never rejects. */
+  /** `make` must not reject. */
   get(key: string, make: () => Promise<{ readonly value: T; readonly ms: number }>, fresh: boolean): Promise<T> {
     const known = this.#entries.get(key)
     if (known && known.until > this.#now() && !(fresh && known.until !== Number.POSITIVE_INFINITY)) {
@@ -56,7 +56,7 @@ export class AnswerCache<T> {
   }
 }
 
-/** Octets of memory, roughly: a record is an object, its text two octets a character at most. */
+/** Approximate memory in octets, counting two octets per character. */
 function weightOf(value: unknown): number {
   if (typeof value === 'string') return 32 + 2 * value.length
   if (value instanceof Uint8Array) return 64 + value.length

@@ -1,22 +1,22 @@
 /**
- * Questions and answers of the DNS as octets (RFC 1035, RFC 6891). The only file that knows dns-packet.
+ * Encodes and decodes DNS messages (RFC 1035, RFC 6891). The only file that imports dns-packet.
  *
- * What must stay true: any name that fits the wire can be asked, whatever its characters; what comes from a server is
- * bounded before it is read, belongs to the question or does not count, and names in it are printable; "does not exist"
- * is said only by NXDOMAIN or an empty answer of a server that resolves.
+ * Invariants: any name that fits the wire format can be queried, whatever its characters; responses are bounded before
+ * they are parsed, must match the question, and their names are printable; only NXDOMAIN or an empty answer of a
+ * recursive server means "does not exist".
  */
 import { type Answer, AUTHENTIC_DATA, type DecodedPacket, decode, encode, RECURSION_DESIRED } from 'dns-packet'
 
-/** What one record of each type holds. */
+/** The data of one record of each type. */
 export interface DnsRecords {
   A: string
   AAAA: string
   CNAME: string
   NS: string
   PTR: string
-  /** The exchange is empty where the record is null (RFC 7505). */
+  /** The exchange is empty for a null MX (RFC 7505). */
   MX: { readonly exchange: string; readonly priority: number }
-  /** Its strings, one character an octet. */
+  /** Its strings, one character per octet. */
   TXT: readonly string[]
   SRV: { readonly priority: number; readonly weight: number; readonly port: number; readonly name: string }
   TLSA: {
@@ -35,9 +35,9 @@ export interface Question {
 
 export interface QueryFlags {
   readonly id: number
-  /** RFC 6891; without it for servers that do not know it. */
+  /** RFC 6891; false for servers that do not support it. */
   readonly edns: boolean
-  /** Also asks for the signatures (RFC 4035 section 3.2.1). */
+  /** Requests signatures too (RFC 4035 section 3.2.1). */
   readonly dnssecOk?: boolean
 }
 
@@ -48,32 +48,32 @@ export type Reply =
       readonly ttl: number
       readonly isAuthenticated: boolean
     }
-  /** `ttl` is undefined where the zone says nothing. */
+  /** `ttl` is undefined when the zone gives none. */
   | {
       readonly kind: 'absent'
       readonly isName: boolean
       readonly ttl: number | undefined
       readonly isAuthenticated: boolean
     }
-  /** The server gave an alias and left it to us to follow it. */
+  /** The server returned an alias without resolving it. */
   | { readonly kind: 'alias'; readonly name: string; readonly ttl: number }
   | { readonly kind: 'truncated' }
   | { readonly kind: 'failed'; readonly why: string; readonly mayBeEdns: boolean }
 
-/** RFC 9715 and DNS flag day 2020: what passes without fragments. */
+/** RFC 9715 and DNS flag day 2020: avoids fragmentation. */
 const UDP_PAYLOAD = 1232
 /** RFC 1035 section 2.3.4. */
 const MAX_NAME = 253
 const MAX_LABEL = 63
-/** More records than any answer needs: reading them would only cost time. */
+/** More records than any valid answer needs. */
 const MAX_RECORDS = 1000
 const MAX_ALIASES = 16
 const HEADER = 12
 
-/** The name as it is asked: lower case, without the last dot; undefined if the DNS cannot have it. */
+/** The name as queried: lower case, without a trailing dot; undefined when it does not fit the DNS. */
 export function askableName(name: string): string | undefined {
   const bare = name.endsWith('.') ? name.slice(0, -1) : name
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is not asked
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are never queried
   if (!bare.isWellFormed() || /[\x00-\x1f\x7f]/.test(bare) || Buffer.byteLength(bare) > MAX_NAME) return undefined
   const fits = bare.split('.').every((label) => label !== '' && Buffer.byteLength(label) <= MAX_LABEL)
   return fits ? bare.toLowerCase() : undefined
@@ -84,21 +84,21 @@ export function writeQuery({ name, type }: Question, { id, edns, dnssecOk = fals
   return encode({
     type: 'query',
     id,
-    // RFC 6840 section 5.7: AD in a question asks for AD in the answer.
+    // RFC 6840 section 5.7: AD in a query requests AD in the response.
     flags: RECURSION_DESIRED | AUTHENTIC_DATA,
     questions: [{ name, type, class: 'IN' }],
     ...(edns ? { additionals: [opt as unknown as Answer] } : {}),
   })
 }
 
-/** What a datagram or message says; undefined if it is not the answer to this question. */
+/** Decodes a datagram or message; undefined if it is not a response to this question. */
 export function readReply(message: Buffer, question: Question, { id, edns }: QueryFlags): Reply | undefined {
   if (message.length < HEADER || message.readUInt16BE(0) !== id) return undefined
   const flags = message.readUInt16BE(2)
   if ((flags & 0x8000) === 0) return undefined
   if (flags & 0x0200) return { kind: 'truncated' }
   const rcode = flags & 0xf
-  // FORMERR and NOTIMP often come without the question.
+  // FORMERR and NOTIMP often omit the question.
   if (rcode === 1 || rcode === 4) return failed(RCODES[rcode] ?? '', edns)
   const counts = [4, 6, 8, 10].map((at) => message.readUInt16BE(at))
   if (counts[0] !== 1 || counts.reduce((sum, count) => sum + count) > MAX_RECORDS) return failed('malformed answer')
@@ -141,12 +141,12 @@ function interpret(packet: DecodedPacket, { name, type }: Question, rcode: numbe
   const ttl = soa?.type === 'SOA' ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) : undefined
   if (rcode === NXDOMAIN) return { kind: 'absent', isName: false, ttl, isAuthenticated: packet.flag_ad }
   if (owner !== name && soa === undefined) return { kind: 'alias', name: owner, ttl: aliasTtl }
-  // A referral: the server does not resolve for us, so it has not said that there is nothing.
+  // A referral: the server does not resolve recursively, so it has not denied the name.
   if (soa === undefined && !packet.flag_aa && !packet.flag_ra) return failed('the server does not resolve')
   return { kind: 'absent', isName: true, ttl, isAuthenticated: packet.flag_ad }
 }
 
-/** Where the aliases of the answer lead to. */
+/** The name at which the aliases in the answer end. */
 function follow(answers: readonly Answer[], name: string, type: RecordType): { owner: string; ttl: number } {
   let owner = name
   let ttl = Number.POSITIVE_INFINITY
@@ -161,13 +161,13 @@ function follow(answers: readonly Answer[], name: string, type: RecordType): { o
   return { owner, ttl }
 }
 
-/** RFC 2181 section 8: with the first bit set it is zero. */
+/** RFC 2181 section 8: a TTL with the first bit set is zero. */
 function ttlOf(record: Answer): number {
   const ttl = 'ttl' in record ? (record.ttl ?? 0) : 0
   return ttl > 0x7fffffff ? 0 : ttl
 }
 
-/** A host name of somebody else's zone; what would not be printable is escaped (RFC 1035 section 5.1), so it never resolves. */
+/** A host name from a remote zone; unprintable octets are escaped (RFC 1035 section 5.1), so that it never resolves. */
 function hostText(name: string): string {
   if (name === '.') return ''
   return name.replace(/[^!-[\]-~]/gu, (char) =>

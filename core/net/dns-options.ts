@@ -1,5 +1,5 @@
 /**
- * The `dns` section: which name servers are asked, how long, and how much is remembered.
+ * The `dns` section: name servers, timeouts and cache size.
  */
 import { isIP } from 'node:net'
 import * as z from 'zod'
@@ -12,7 +12,7 @@ export interface NameServer {
 
 const DNS_PORT = 53
 
-/** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined if it is none of these. */
+/** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined for other text. */
 export function parseNameServer(text: string): NameServer | undefined {
   if (isIP(text)) return { address: text, port: DNS_PORT }
   const [, v6, v4, digits] = /^(?:\[([^\]]{1,80})\]|([\d.]{7,15}))(?::(\d{1,5}))?$/.exec(text) ?? []

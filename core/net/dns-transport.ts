@@ -1,8 +1,8 @@
 /**
- * One question to one name server: by UDP from a port of its own, by TCP when the answer does not fit.
+ * Sends one query to one name server: over UDP from a random port, and over TCP when the answer does not fit.
  *
- * What must stay true: only datagrams from that server count, and few wrong ones are borne (another host guesses); nothing
- * waits longer than the time given; a socket never outlives its question.
+ * Invariants: only datagrams from that server count, and only a few wrong ones are tolerated (another host may be
+ * guessing); no query exceeds its timeout; a socket never outlives its query.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
@@ -12,16 +12,16 @@ export interface Exchange<T> {
   readonly server: NameServer
   readonly query: Buffer
   readonly timeoutMs: number
-  /** What a message says; undefined if it is not the answer. */
+  /** Decodes a message; undefined if it is not the response. */
   read(message: Buffer): T | undefined
 }
 
-/** Wrong datagrams after which the resolver assumes an attacker who guesses, and asks by TCP. */
+/** Wrong datagrams after which the resolver assumes a guessing attacker and switches to TCP. */
 const MAX_STRAYS = 20
 
 export class NoReply extends Error {}
 
-/** `'guessed'` when too many datagrams were not the answer. Throws NoReply, or the error of the socket. */
+/** `'guessed'` after too many wrong datagrams. Throws NoReply, or the socket's error. */
 export function askByUdp<T>({ server, query, timeoutMs, read }: Exchange<T>): Promise<T | 'guessed'> {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
   let strays = 0
@@ -34,7 +34,7 @@ export function askByUdp<T>({ server, query, timeoutMs, read }: Exchange<T>): Pr
     if (reply !== undefined) resolve(reply)
     else if (++strays >= MAX_STRAYS) resolve('guessed')
   })
-  // Connected, the kernel passes on only what this server sends, and reports when no server listens there.
+  // On a connected socket the operating system filters other senders and reports when no server listens.
   socket.connect(server.port, server.address, (error?: Error) => {
     if (error) reject(error)
     else socket.send(query, (failure) => failure && reject(failure))
@@ -45,7 +45,7 @@ export function askByUdp<T>({ server, query, timeoutMs, read }: Exchange<T>): Pr
   })
 }
 
-/** Throws NoReply, or the error of the socket. */
+/** Throws NoReply, or the socket's error. */
 export function askByTcp<T>({ server, query, timeoutMs, read }: Exchange<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
   const socket = connect({ host: server.address, port: server.port })
@@ -60,7 +60,7 @@ export function askByTcp<T>({ server, query, timeoutMs, read }: Exchange<T>): Pr
     prefix.writeUInt16BE(query.length)
     socket.write(Buffer.concat([prefix, query]))
   })
-  // The prefix bounds what is gathered: 65,535 octets, and one chunk.
+  // The length prefix bounds the buffer: 65,535 octets and one chunk.
   socket.on('data', (chunk: Buffer) => {
     chunks.push(chunk)
     length += chunk.length

@@ -1,8 +1,8 @@
 /**
- * The DNS resolver of the server: one cache for everything that asks, one answer of three kinds.
+ * The server's DNS resolver: one cache for all callers, and answers of three kinds.
  *
- * What must stay true: "does not exist" and "could not be asked" stay two answers, and a failure is never kept as an
- * absence; the same question is under way once; time, memory and questions at a time are bounded; no promise rejects.
+ * Invariants: "does not exist" and "unavailable" are different answers, and a failure is never cached as an absence;
+ * equal concurrent questions are sent once; time, memory and concurrency are bounded; no promise rejects.
  */
 import { randomInt } from 'node:crypto'
 import { lookup, Resolver } from 'node:dns/promises'
@@ -27,43 +27,43 @@ export type DnsAnswer<T> =
   | {
       readonly kind: 'found'
       readonly records: readonly T[]
-      /** The resolver says that DNSSEC secures it, and is believed. */
+      /** The resolver reports DNSSEC validation and is trusted. */
       readonly isAuthenticated: boolean
     }
-  /** `isName`: the name exists, without such records. */
+  /** `isName`: the name exists, without records of this type. */
   | { readonly kind: 'absent'; readonly isName: boolean; readonly isAuthenticated: boolean }
-  /** No server could say: temporary. */
+  /** No server answered: a temporary failure. */
   | { readonly kind: 'unavailable'; readonly why: string }
 
 export interface Dns {
-  /** Never rejects. `fresh` passes over what is in the cache. */
+  /** Never rejects. `fresh` bypasses the cache. */
   ask<K extends RecordType>(
     name: string,
     type: K,
     options?: { readonly fresh?: boolean },
   ): Promise<DnsAnswer<DnsRecords[K]>>
   /**
-   * The addresses of a host that the administrator names: as the operating system knows it, with its hosts file,
+   * The addresses of a host that the administrator configured: from the operating system, including its hosts file,
    * unless `servers` are set.
    */
   host(name: string): Promise<DnsAnswer<string>>
-  /** Answers in the cache. */
+  /** Number of cached answers. */
   readonly size: number
 }
 
 type AnyAnswer = DnsAnswer<DnsRecords[RecordType]>
 
-/** RFC 2308 allows hours; what is not there may be there soon. */
+/** RFC 2308 allows hours, but missing records may soon be added. */
 const ABSENT_MS = 300_000
-/** Of an absence without an SOA record. */
+/** For an absence without an SOA record. */
 const UNTIMED_ABSENT_MS = 60_000
 const UNAVAILABLE_MS = 5_000
-/** A server that did not answer is asked last for a while. */
+/** How long a server that did not answer is tried last. */
 const AVOID_MS = 30_000
-/** How long the system's list of servers is believed. */
+/** How long the system's list of servers is cached. */
 const SYSTEM_SERVERS_MS = 30_000
 const MAX_WAITING = 10_000
-/** Aliases that a server leaves to us. */
+/** Maximum aliases that the resolver follows itself. */
 const MAX_ALIASES = 8
 
 export function createDns(options: DnsOptions, now: () => number): Dns {
@@ -85,7 +85,7 @@ export function createDns(options: DnsOptions, now: () => number): Dns {
       ask(name, type, fresh) as Promise<DnsAnswer<DnsRecords[K]>>,
     async host(name) {
       if (isIP(name)) return { kind: 'found', records: [name], isAuthenticated: false }
-      // RFC 6761 section 6.3: never asked.
+      // RFC 6761 section 6.3: never queried.
       if (/^(?:.*\.)?localhost\.?$/i.test(name))
         return { kind: 'found', records: ['::1', '127.0.0.1'], isAuthenticated: false }
       if (options.servers) return both(await Promise.all([dns.ask(name, 'AAAA'), dns.ask(name, 'A')]))
@@ -99,7 +99,7 @@ export function createDns(options: DnsOptions, now: () => number): Dns {
   return dns
 }
 
-/** Several answers about one name as one: what was found; else that something could not be asked; else that it is absent. */
+/** Combines answers about one name: found if any is found, else unavailable if any is, else absent. */
 export function both<T>(answers: readonly DnsAnswer<T>[]): DnsAnswer<T> {
   const found = answers.filter((answer) => answer.kind === 'found')
   if (found.length > 0)
@@ -135,7 +135,7 @@ interface Resolved {
   readonly ttlMs: number
 }
 
-/** Asks the servers in turn until one gives an answer. */
+/** Queries the servers in turn until one answers. */
 class ServerResolver {
   readonly #options: DnsOptions
   readonly #now: () => number
@@ -169,7 +169,7 @@ class ServerResolver {
     return unavailable('an alias that leads nowhere')
   }
 
-  /** Every server, and again with more patience if one kept silent. */
+  /** Tries every server, and again with a longer timeout if one did not answer. */
   async #tryAll(question: Question): Promise<{ readonly reply: Reply; readonly isTrusted: boolean }> {
     let why = 'no name server is configured'
     for (let round = 0; round < this.#options.tries; round++) {
@@ -187,7 +187,7 @@ class ServerResolver {
           this.#avoidUntil.set(server, this.#now() + AVOID_MS)
         }
       }
-      // Who has said that they cannot will not say otherwise at once.
+      // Servers that answered with a failure will not change their answer at once.
       if (!wasSilent) break
     }
     return { reply: { kind: 'failed', why, mayBeEdns: false }, isTrusted: false }
@@ -208,12 +208,12 @@ class ServerResolver {
     return [...servers.filter((one) => !isAvoided(one)), ...servers.filter(isAvoided)]
   }
 
-  /** Node reads /etc/resolv.conf, or what the system has in its place, whenever a Resolver is made. */
+  /** Node reads /etc/resolv.conf, or the system's equivalent, whenever a Resolver is created. */
   #systemServers(): readonly NameServer[] {
     if (this.#system.until <= this.#now()) {
       const known = new Map(this.#system.servers.map((server) => [`${server.address} ${server.port}`, server]))
       const found = new Resolver().getServers().flatMap((text) => parseNameServer(text) ?? [])
-      // The same objects, so that what is known of a server stays known.
+      // The same objects, so that their state is kept.
       const servers = found.map((server) => known.get(`${server.address} ${server.port}`) ?? server)
       for (const gone of this.#system.servers.filter((one) => !servers.includes(one))) {
         this.#avoidUntil.delete(gone)

@@ -1,11 +1,11 @@
 /**
- * Domain names in the one form in which they are compared.
+ * Canonical domain names, for comparison.
  *
- * What must stay true: two spellings of one domain (case, U-labels, a dot at the end) have the same form.
+ * Invariants: two spellings of one domain (case, U-labels, trailing dot) have the same form.
  */
 import { domainToASCII } from 'node:url'
 
-/** A-labels in lower case, without a dot at the end; undefined for what is no domain. */
+/** A-labels in lower case without a trailing dot; undefined for text that is not a domain. */
 export function foldDomain(domain: string): string | undefined {
   return domainToASCII(domain.normalize('NFC').replace(/\.$/, '')) || undefined
 }

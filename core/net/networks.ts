@@ -1,5 +1,5 @@
 /**
- * Sets of addresses as admins write them: `127.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
+ * Sets of addresses as administrators write them: `127.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
  */
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
@@ -14,7 +14,7 @@ function isNetwork(text: string): boolean {
   return rest === undefined && most >= 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
 }
 
-/** A question to ask of addresses; IPv4 addresses written as IPv6 are the same address. */
+/** Returns a predicate for addresses; IPv4 addresses in IPv6 form equal their IPv4 form. */
 export function inNetworks(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const text of networks) {

@@ -1,5 +1,5 @@
 /**
- * The name of an address, confirmed (FCrDNS, RFC 8601 section 2.7.3): one that leads back to it.
+ * The confirmed host name of an address (FCrDNS, RFC 8601 section 2.7.3): one that resolves back to it.
  */
 import { isIPv4 } from 'node:net'
 import { plainAddress, reversed } from './addresses.ts'
@@ -7,14 +7,14 @@ import type { Dns } from './dns.ts'
 
 export type HostName =
   | { readonly kind: 'confirmed'; readonly name: string }
-  /** `false`: names stand there, and none leads back. `absent`: none stands there. `unavailable`: the DNS could not be asked. */
+  /** `false`: no name resolves back. `absent`: there is no name. `unavailable`: the DNS could not be queried. */
   | { readonly kind: 'false' | 'absent' | 'unavailable' }
 
-/** Names of one address that are looked at. */
+/** Maximum names of an address that are checked. */
 const MAX_NAMES = 5
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})+$/
 
-/** Two questions, one after the other. Never rejects. Names are lower case and have at least two labels. */
+/** Sends two queries in sequence. Never rejects. Names are in lower case and have at least two labels. */
 export async function hostNameOf(dns: Dns, address: string): Promise<HostName> {
   const plain = plainAddress(address)
   const question = reversed(plain)

@@ -1,12 +1,11 @@
 /**
- * A semaphore: so many work at a time, the others wait, each rank in a queue of its own.
+ * A semaphore with a bounded FIFO queue for each rank and an optional wait timeout.
  *
- * What must stay true: never more at a time than that; a turn goes from hand to hand, so that a later caller of the same
- * rank gets in before no one; a full queue refuses only callers of its own rank; every queue moves, however long the
- * better ones are.
+ * Invariants: the limit is never exceeded; a slot passes directly to the next waiter, so that no later caller of the
+ * same rank overtakes; a full queue rejects only callers of its own rank; no rank starves.
  */
 
-/** `isLate`: it waited in vain; otherwise its queue was full. */
+/** `isLate`: the wait timed out; otherwise the queue was full. */
 export class SemaphoreRejected extends Error {
   readonly isLate: boolean
 
@@ -18,18 +17,18 @@ export class SemaphoreRejected extends Error {
 
 export interface SemaphoreOptions {
   readonly atOnce: number
-  /** Most that wait in one queue. Default: any number. */
+  /** Maximum waiters per queue. Default: unlimited. */
   readonly waiting?: number
-  /** Milliseconds that one waits. Default: as long as it takes. */
+  /** Wait timeout in milliseconds. Default: none. */
   readonly patience?: number
 }
 
 export interface Semaphore {
-  /** Does the work when it is its turn; a lower rank is served first. Default rank: 0. Throws `NoTurn`. */
+  /** Runs the work when a slot is free; lower ranks go first. Default rank: 0. Throws `SemaphoreRejected`. */
   take<T>(work: () => Promise<T>, rank?: number): Promise<T>
 }
 
-/** Of so many turns one goes to the highest rank that waits. */
+/** One in this many slots goes to the highest waiting rank. */
 const SHARE = 8
 
 export function createSemaphore({
@@ -56,7 +55,7 @@ export function createSemaphore({
       reject(new SemaphoreRejected(true))
     }
     const timer = patience === undefined ? undefined : setTimeout(late, patience)
-    // Who gets the turn takes it over: it is not given back in between.
+    // The next waiter takes over the slot; it is not released in between.
     await promise.finally(() => clearTimeout(timer))
   }
 

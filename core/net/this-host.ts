@@ -1,12 +1,12 @@
 /**
- * "This host": every address by which a connection would come back to this machine.
+ * Addresses through which a connection would reach this machine.
  */
 import { networkInterfaces } from 'node:os'
 import { isLoopback, plainAddress, reversed } from './addresses.ts'
 
 /**
- * Whether an address is unspecified, loopback, or one of an interface of this machine, in any spelling, mapped forms
- * included. Interfaces are read each time, so that a change is seen.
+ * Whether an address is unspecified, loopback, or an interface address of this machine, in any spelling, including
+ * mapped forms. Reads the interfaces each time, so that changes are seen.
  */
 export function isThisHost(address: string): boolean {
   if (isLoopback(address)) return true

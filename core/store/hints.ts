@@ -1,33 +1,32 @@
 /**
- * Hints within one process: what `publish` and `subscribe` are for a store that one process has. All kernels that share
- * the store object hear each other.
+ * `publish` and `subscribe` within one process. All kernels that share the store object receive each other's hints.
  *
- * Invariants: `publish` never runs a listener itself, so a publisher cannot be hurt or delayed by one; equal hints of
- * one turn of the event loop are delivered once; what waits is bounded, and when hints are dropped their listeners hear
- * `undefined`.
+ * Invariants: `publish` never runs a listener itself, so a listener can neither delay nor break a publisher; equal
+ * hints in one turn of the event loop are delivered once; pending hints are bounded, and when some are dropped the
+ * listeners receive `undefined`.
  */
 import { HINT_MAX_OCTETS, type Store, type Value } from './store.ts'
 
-/** Different hints of one topic that one turn delivers; more of them become one "look for yourself". */
+/** Maximum distinct hints of a topic per turn; more are replaced by one `undefined`. */
 const MAX_PENDING = 1000
 
 type Listener = (hint: Value | undefined) => void
 
 export interface Hints extends Pick<Store, 'publish' | 'subscribe'> {
-  /** Drops what waits and every listener. */
+  /** Drops pending hints and all listeners. */
   close(): void
 }
 
-/** Hints that wait for the end of this turn of the event loop, merged and bounded. */
+/** Hints that are pending until the end of this turn of the event loop, merged and bounded. */
 export interface Pending {
   add(topic: string, hint: Value | undefined): void
-  /** Delivers what waits, now. */
+  /** Delivers pending hints at once. */
   flush(): void
   clear(): void
 }
 
 export function createPending(deliver: (topic: string, hint: Value | undefined) => void): Pending {
-  /** By topic, by the hint's octets; undefined: too many, or the publisher has lost count. */
+  /** By topic, then by the hint's octets; undefined: too many, or the publisher lost some. */
   let pending = new Map<string, Map<string, Value> | undefined>()
 
   function flush() {
@@ -67,7 +66,7 @@ export function createHints(): Hints {
       if (!closed && listeners.has(topic)) pending.add(topic, hint)
     },
     subscribe(topic, hear) {
-      // A function of its own, so that the same listener may subscribe twice.
+      // A new function each time, so that the same listener may subscribe twice.
       const listener: Listener = (hint) => hear(hint)
       const ofTopic = listeners.get(topic) ?? new Set()
       listeners.set(topic, ofTopic.add(listener))
@@ -83,7 +82,7 @@ export function createHints(): Hints {
   }
 }
 
-/** A listener that throws is its owner's fault: the others still hear the hint. */
+/** A throw in a listener does not keep the hint from the others. */
 function hear(listener: Listener, hint: Value | undefined) {
   try {
     listener(hint)

@@ -1,9 +1,9 @@
 /**
- * Tuple keys: how a list of words and numbers becomes bytes that sort as the list does.
+ * Tuple keys: encodes a list of strings and numbers as bytes that sort as the list does.
  *
- * Each part is a tag and its bytes: strings are UTF-8 and end in 00, with a 00 inside written 00 FF; whole numbers are
- * eight bytes, big-endian, sign bit flipped. What must stay true: the order of the bytes is the order of the tuples
- * (strings by code point, before numbers), a prefix of a tuple is a prefix of its bytes, and unkey(key(x)) is x.
+ * Each part is a tag and its bytes: strings are UTF-8 and end in 00, with an inner 00 escaped as 00 FF; integers are
+ * eight bytes, big-endian, with the sign bit flipped. Invariants: byte order is tuple order (strings by code point,
+ * before numbers), a prefix of a tuple is a prefix of its bytes, and unkey(key(x)) is x.
  */
 import type { Key, Range } from './store.ts'
 
@@ -11,7 +11,7 @@ export type KeyPart = string | number
 
 const STRING = 0x02
 const NUMBER = 0x03
-/** Above every tag and every continuation of a string's end: what follows a prefix sorts below it. */
+/** Greater than every tag and every byte after a string's end: every key with a prefix sorts below prefix + ABOVE. */
 const ABOVE = 0xff
 const HALF = 0x1_0000_0000
 /** Flips the sign bit, so that negative numbers sort first. */
@@ -21,7 +21,7 @@ export function key(...parts: readonly KeyPart[]): Key {
   return encode(parts, 0)
 }
 
-/** Everything whose tuple starts with these parts, the tuple of just these parts included. */
+/** Every tuple that begins with these parts, including the tuple of exactly these parts. */
 export function below(...parts: readonly KeyPart[]): Pick<Range, 'from' | 'to'> {
   const to = encode(parts, 1)
   to[to.length - 1] = ABOVE
@@ -42,7 +42,7 @@ function sizeOf(part: KeyPart): number {
     if (!Number.isSafeInteger(part)) throw new RangeError(`a key's number must be a whole one: ${part}`)
     return 9
   }
-  // Half a surrogate pair has no UTF-8 of its own: two different strings would become one key.
+  // Unpaired surrogates have no UTF-8 form: two different strings would become one key.
   if (!part.isWellFormed()) throw new RangeError('a key must be well-formed Unicode')
   let size = Buffer.byteLength(part) + 2
   for (let nul = part.indexOf('\0'); nul >= 0; nul = part.indexOf('\0', nul + 1)) size++

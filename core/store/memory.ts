@@ -1,6 +1,5 @@
 /**
- * The store in memory: for tests, and for trying things out. It keeps the same contract as the others and forgets
- * everything at the end.
+ * The store in memory, for tests and trials. It keeps the full contract and loses everything at the end.
  */
 import { createHash } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
@@ -12,9 +11,9 @@ export interface MemoryStoreOptions {
 }
 
 interface Placed {
-  /** When it falls due, or its lease ends. */
+  /** When it is due, or its lease ends. */
   readonly at: number
-  /** The generation of its latest lease. */
+  /** Generation of its latest lease. */
   readonly lease?: number
 }
 
@@ -23,18 +22,18 @@ interface Blob {
   readonly since: number
 }
 
-/** As the other stores: above this, a blob's bytes are not given back by `stage`. */
+/** Maximum size of bytes that `stage` returns, as in the other stores. */
 const SMALL_SIZE = 65_536
 const CHUNK = 65_536
 
-/** Latin-1: strings then sort as the bytes do. */
+/** Latin-1, so that strings sort as the bytes do. */
 const nameOf = (key: Key): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 const keyOf = (name: string): Key => Buffer.from(name, 'latin1')
 
-/** Strings in order, to be found by halving. */
+/** A sorted list of strings with binary search. */
 function createOrder() {
   const names: string[] = []
-  /** The index of the first name that is not below this one. */
+  /** Index of the first name that is not less than this one. */
   function find(name: string): number {
     let [low, high] = [0, names.length]
     while (low < high) {
@@ -143,13 +142,13 @@ class MemoryRecords {
   *scan({ from, to, limit = Number.POSITIVE_INFINITY, reverse }: Range): Generator<readonly [Key, Value]> {
     const names = this.#order.between(nameOf(from), nameOf(to))
     const found = (reverse ? names.reverse() : names).slice(0, limit)
-    // As they are now, whatever happens while the caller reads them.
+    // A copy, so that changes during iteration have no effect.
     for (const [name, value] of found.map((one) => [one, this.#values.get(one)] as const))
       if (value) yield [keyOf(name), value] as const
   }
 }
 
-/** Lanes of keys that fall due, with their leases. */
+/** Lanes of scheduled keys, with their leases. */
 class MemoryLanes {
   readonly #now: () => number
   readonly #lanes = new Map<string, Map<string, Placed>>()
@@ -271,14 +270,14 @@ class MemoryStore {
       (op) => ('lane' in op && op.lane.includes('\0')) || ('in' in op && !Number.isFinite(op.in)),
     )
     if (invalid) throw new RangeError('a lane without NUL and a time that is a number')
-    // Elsewhere nothing happens before the next turn either.
+    // Like the other stores, resolves no earlier than the next turn.
     await undefined
     if (!checks.every((one) => this.#holds(one))) return false
     for (const op of ops) this.#apply(op)
     return true
   }
 
-  /** Runs when somebody waits for it, as long as the store is open. */
+  /** Runs when awaited, while the store is open. */
   async ask<T>(work: () => T): Promise<T> {
     this.check()
     return work()

@@ -1,16 +1,16 @@
 /**
- * The store as one plugin sees it: its own records and lanes, and everybody's blobs.
+ * The store as one plugin sees it: its own records and lanes, and all blobs.
  */
 import { type KeyPart, key } from './keys.ts'
 import type { Check, Key, Lease, Op, Store } from './store.ts'
 
-/** A view of the store below a prefix, and how it translates, for commits that also hold what is not below it. */
+/** A view of the store below a prefix, with its key translation for commits that also touch keys outside. */
 export interface Subspace extends Store {
   outerOp(op: Op): Op
   outerCheck(check: Check): Check
 }
 
-/** How keys and lanes of a subspace are written in the whole store. */
+/** Translates keys and lanes of a subspace to those of the whole store. */
 class Translation {
   readonly #base: Key
   readonly #laneBase: string
@@ -55,7 +55,7 @@ async function* mapped<T, U>(source: AsyncIterable<T>, map: (one: T) => U): Asyn
   for await (const one of source) yield map(one)
 }
 
-/** Closing the view closes nothing. */
+/** Closing the view has no effect. */
 export function subspace(store: Store, ...prefix: readonly KeyPart[]): Subspace {
   const to = new Translation(prefix)
   const innerLease = (lease: Lease): Lease => ({ ...lease, key: to.inner(lease.key) })

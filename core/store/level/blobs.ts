@@ -1,6 +1,6 @@
 /**
- * The blobs of the LevelDB store: small ones are records, which share a commit's fsync; large ones are files, because
- * LevelDB writes a record several times. The first letter of an id says which, the time follows: ids sort by age.
+ * The blobs of the LevelDB store. Small ones are records, which share a commit's fsync; large ones are files, because
+ * LevelDB writes a record several times. The first letter of an id is the kind, then follows the time: ids sort by age.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
@@ -25,9 +25,9 @@ export interface BlobsDeps {
 
 const SMALL = 'r'
 const LARGE = 'f'
-/** Up to so many octets a blob is small. */
+/** Maximum size of a small blob in octets. */
 const SMALL_SIZE = 65_536
-/** How often the free space is looked at. */
+/** Ms between checks of free space. */
 const SPACE_MS = 1000
 
 const TIME_DIGITS = 9
@@ -37,7 +37,7 @@ const isLarge = (id: string) => id.startsWith(LARGE)
 
 export class LevelBlobs implements Blobs {
   readonly #deps: BlobsDeps
-  /** Tells this process's ids from those of others; within it the count does. */
+  /** Distinguishes ids of this process from those of others; a counter distinguishes them within it. */
   readonly #run = randomBytes(6).toString('hex')
   #count = 0
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -151,7 +151,7 @@ export class LevelBlobs implements Blobs {
   }
 
   async *list(after = ''): ReturnType<Blobs['list']> {
-    // Files first: their letter is the smaller one.
+    // Files first, because their letter sorts first.
     for await (const id of this.#deps.files.list(after)) yield { id, since: timeOf(id) }
     const from = after > SMALL ? after : SMALL
     for await (const key of this.#deps.database.iterate(() =>

@@ -1,10 +1,10 @@
 /**
- * The LevelDB database itself: opened, brought to this version's format, and opened again when a write has failed,
- * because LevelDB takes no more writes after that.
+ * The LevelDB database: opens it, migrates it, and reopens it after a failed write, after which LevelDB accepts no more
+ * writes.
  *
- * What must stay true: data of a newer format are never touched; one process has the folder; after a failed write
- * every further write fails at once with the reason until the database is open again; reading goes on as long as there
- * is no room to open it again.
+ * Invariants: data of a newer format is never touched; one process owns the folder; after a failed write, further
+ * writes fail at once with the reason until the database is reopened; reads continue while the disk is too full to
+ * reopen it.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,28 +21,28 @@ export type Batch = ReturnType<Records['batch']>
 export interface Database {
   readonly records: Records
   readonly reserve: Reserve
-  /** Throws why nothing can be written now. */
+  /** Throws the reason while writes are impossible. */
   check(): void
-  /** Runs it and gives its failure a code. */
+  /** Runs `read` and gives its failure an error code. */
   attempt<T>(read: () => T): T
   iterate<T>(read: () => AsyncIterable<T>): AsyncGenerator<T>
-  /** A write failed: what to tell those who waited for it. Opens the database again, then calls `reopened`. */
+  /** Handles a failed write: reopens the database, then calls `reopened`. Returns the error for the waiting callers. */
   fail(cause: unknown, reopened: () => void): IemsError
   close(): Promise<void>
 }
 
-/** Between two attempts to open a database again. */
+/** Ms between attempts to reopen a database. */
 const REOPEN_MS = 1000
-/** What opening writes beside the tables made of its logs. */
+/** Octets that opening writes in addition to the tables made from its logs. */
 const OPEN_OCTETS = 1024 * 1024
 const FORMAT = 1
 
-/** Fills a batch with what brings data of format n to n + 1; the new number is written in the same batch. */
+/** Fills a batch that migrates data from format n to n + 1; the same batch writes the new number. */
 type Migration = (records: Records, batch: Batch) => Promise<void>
-/** From format 1 to 2, from 2 to 3, and so on; empty while there is one format. */
+/** From format 1 to 2, from 2 to 3, and so on; empty while only one format exists. */
 const MIGRATIONS: readonly Migration[] = []
 
-/** `shared`: several threads of this process have the folder open. */
+/** `shared`: several threads of this process open the folder. */
 export async function openRecords(path: string, shared: boolean): Promise<Records> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
@@ -50,7 +50,7 @@ export async function openRecords(path: string, shared: boolean): Promise<Record
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       cacheSize: 8 * 1024 * 1024,
-      // Bodies pass through, and most are gone before they are moved to a table; a bigger buffer costs its size twice.
+      // Most bodies are deleted before they reach a table; a larger buffer costs twice its size.
       writeBufferSize: 8 * 1024 * 1024,
       multithreading: shared,
     })
@@ -63,7 +63,7 @@ export async function openRecords(path: string, shared: boolean): Promise<Record
   }
 }
 
-/** Opens the records; a full disk gets the reserve first. */
+/** Opens the records, giving up the reserve first if the disk is full. */
 async function openWithReserve(path: string, shared: boolean): Promise<Records> {
   try {
     return await openRecords(path, shared)
@@ -74,7 +74,7 @@ async function openWithReserve(path: string, shared: boolean): Promise<Records> 
   }
 }
 
-/** Octets that must be free to open the records: their logs become tables before the logs go. */
+/** Octets that must be free to open the records, because their logs are written as tables before they are deleted. */
 async function octetsToOpen(path: string): Promise<number> {
   const folder = join(path, 'records')
   const logs = (await readdir(folder)).filter((name) => name.endsWith('.log'))
@@ -96,12 +96,12 @@ async function migrate(records: Records, path: string): Promise<void> {
 }
 
 export interface DatabaseOptions extends ReserveOptions {
-  /** Threads that read the records directly; a database that one of them holds open is never opened again. */
+  /** Threads that read the records directly. The database cannot be reopened while one of them holds it open. */
   readonly readers?: ReadersGate
 }
 
 export interface ReadersGate {
-  /** Resolves when every thread has let go of the records (true), or was told that they are open again. */
+  /** Resolves when every thread has closed the records (true), or has been notified that they are open again. */
   release(isReleased: boolean): Promise<void>
 }
 
@@ -148,7 +148,7 @@ class OpenDatabase implements Database {
     if (this.#broken) throw this.#broken
   }
 
-  /** What was cut short by closing is not a failure of the disk. */
+  /** A read that closing interrupts is not a disk failure. */
   #explain(cause: unknown): IemsError {
     return this.#closing.signal.aborted
       ? new IemsError('IEMS_STORE_CLOSED', {}, cause)
@@ -200,7 +200,7 @@ class OpenDatabase implements Database {
     if (!this.#broken && !this.#closing.signal.aborted) {
       this.#broken = error
       const now = performance.now()
-      // At once when it may have been a passing thing, slowly when it goes on.
+      // At once the first time, because the failure may be transient; with a pause if it recurs.
       this.#reopening = this.#reopen(reopened, now - this.#failedAt < REOPEN_MS ? REOPEN_MS : 0)
       this.#failedAt = now
     }

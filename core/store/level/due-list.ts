@@ -1,6 +1,6 @@
 /**
- * The due-list of the LevelDB store. The disk has every key of a lane, ordered by time; which of them are leased only
- * memory knows, because there is one process: taking writes nothing, and after a crash all leases have ended.
+ * The due-list of the LevelDB store. The disk holds every key of a lane in time order; leases are only in memory,
+ * because there is a single process: `take` writes nothing, and a crash ends all leases.
  */
 import type { Key, Lease, Store } from '../store.ts'
 import type { Database } from './database.ts'
@@ -12,7 +12,7 @@ interface Watcher {
   readonly wake: (lane: string, at: number) => void
 }
 
-/** Keys of a lane that are read over before the next lane is sought. */
+/** Maximum keys read past before seeking the next lane. */
 const SKIP_AFTER = 16
 
 const byTime = (a: { readonly since: number; readonly placed: Placed }, b: typeof a) =>
@@ -23,7 +23,7 @@ export class DueList {
   readonly #now: () => number
   readonly #memory: LaneMemory
   readonly #watchers = new Set<Watcher>()
-  /** What the batch under way moves, or found free: nobody may take that before it is known whether it happened. */
+  /** Spots that the current batch moves or found free: they cannot be taken until its result is known. */
   #changing: { readonly spots: ReadonlySet<string>; readonly done: Promise<void> } | undefined
   #generation: number
 
@@ -31,7 +31,7 @@ export class DueList {
     this.#database = database
     this.#now = now
     this.#memory = new LaneMemory(database, now)
-    // Begins with the time, so that no lease of an earlier opening has the number of a later one.
+    // Starts from the time, so that generations never repeat after a restart.
     this.#generation = now() * 1000
   }
 
@@ -39,7 +39,10 @@ export class DueList {
     return this.#memory.isLeased(lane, key)
   }
 
-  /** Leases what memory has, earliest first, into `taken`. True: something due is left alone because it is being changed. */
+  /**
+   * Leases ready keys from memory, earliest first, into `taken`. True: a due key is skipped because a batch is changing
+   * it.
+   */
   #leaseReady(
     laneName: string,
     lane: Lane,
@@ -76,11 +79,11 @@ export class DueList {
       if (taken.length >= limit) return taken
       try {
         if (lane.rest <= this.#now()) await this.#memory.filled(laneName, lane)
-        // Coming back with nothing at once would have the caller ask again and again until the batch is written.
+        // Otherwise the caller would retry in a busy loop until the batch is written.
         else if (blocked && taken.length === 0) await this.#changing?.done
         else return taken
       } catch (cause) {
-        // What is leased already must reach somebody.
+        // Keys that are already leased must be returned.
         if (taken.length > 0) return taken
         throw cause
       }
@@ -107,7 +110,7 @@ export class DueList {
       last = lane
       skipped = 0
       const known = this.#memory.peek(lane)
-      // Without leases the disk alone is right.
+      // Without leases the disk is authoritative.
       const next = known && known.leases.size > 0 ? await this.#memory.nextIn(lane, known) : at
       if (next !== undefined) yield { lane, at: next }
     }
@@ -143,7 +146,7 @@ export class DueList {
         try {
           if (lane.startsWith(watcher.prefix)) watcher.wake(lane, at)
         } catch (cause) {
-          // The commit is done, whatever somebody makes of it.
+          // The commit is done, even if a watcher throws.
           process.emitWarning(cause instanceof Error ? cause : String(cause))
         }
       }
@@ -161,7 +164,7 @@ export class DueList {
     return this.#memory.leaseOf(laneName, key)?.generation === given
   }
 
-  /** When the key falls due, or its lease ends. */
+  /** When the key is due, or its lease ends. */
   dueAt(laneName: string, key: Key): number | undefined {
     return this.#memory.leaseOf(laneName, key)?.until ?? this.#memory.readAt(laneName, asBuffer(key))
   }
@@ -179,7 +182,10 @@ export class DueList {
     return () => this.#watchers.delete(watcher)
   }
 
-  /** A batch that relies on these spots is being written; it is over when the answer is called, with the moves if it succeeded. */
+  /**
+   * Marks spots that a batch in progress relies on. Call the returned function at its end, with the moves if it
+   * succeeded.
+   */
   begin(spots: ReadonlySet<string>): (moves: readonly Move[]) => void {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#changing = { spots, done: promise }
@@ -198,7 +204,7 @@ export class DueList {
     }
   }
 
-  /** The database was opened again, and nobody knows whether the failed batch is in it: the disk is asked anew. */
+  /** Reads the disk again after the database was reopened, because the failed batch may or may not be in it. */
   reload(): void {
     for (const [laneName, lane] of this.#memory.all()) {
       this.#memory.rewind(laneName, lane)

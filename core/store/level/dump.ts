@@ -1,8 +1,8 @@
 /**
- * A store as one moment had it, octet for octet, and a new store made of that: for backups.
+ * For backups: takes a consistent snapshot of a store, and creates a new store from one.
  *
- * What must stay true: the records are one snapshot of the database; every file that they name is there and stays until
- * the dump is closed; a folder that a restore has not finished is never mistaken for a store.
+ * Invariants: the records are one snapshot of the database; every file that they name exists until the dump is closed;
+ * a folder with an unfinished restore is never mistaken for a store.
  */
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -12,16 +12,16 @@ import type { StoreDump } from '../store.ts'
 import type { Database } from './database.ts'
 import type { Files } from './files.ts'
 
-/** Pairs that are read, and written, at once. */
+/** Records read, and written, at a time. */
 const BATCH = 500
 
 export async function dumpStore({ records }: Database, files: Files): Promise<StoreDump> {
-  // First: what the snapshot names must not go before it is copied.
+  // First, because files that the snapshot names must not be removed before they are copied.
   const release = files.keepAll()
   try {
     const snapshot = records.snapshot()
     const names: string[] = []
-    // A file is kept before the commit that names it, so each one of the snapshot is there now.
+    // Files are in place before the commit that names them, so all files of the snapshot exist now.
     for await (const id of files.list('')) names.push(id)
     return {
       async *records() {
@@ -52,7 +52,7 @@ export interface RestoreSource {
   open(id: string): AsyncIterable<Uint8Array>
 }
 
-/** Makes a store in a folder that does not exist or is empty. It appears there whole, or not at all. */
+/** Creates a store in a missing or empty folder, completely or not at all. */
 export async function restoreStore(path: string, source: RestoreSource): Promise<void> {
   const partial = `${path}.partial`
   await rm(partial, { recursive: true, force: true })

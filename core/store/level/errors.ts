@@ -1,5 +1,5 @@
 /**
- * What the operating system and LevelDB say when they fail, in the store's own words: is it full, or broken?
+ * Translates failures of the operating system and LevelDB into the store's errors: disk full, or failed.
  */
 import { IemsError, reasonOf } from '../../api/errors.ts'
 
@@ -8,7 +8,7 @@ const FULL = /ENOSPC|EDQUOT|No space left|quota exceeded/i
 /** The error that a caller of the store sees. */
 export function storeFailure(cause: unknown, path: string): IemsError {
   if (cause instanceof IemsError) return cause
-  // LevelDB's own words lie one below abstract-level's.
+  // The cause of abstract-level's error is LevelDB's own.
   const inner = cause instanceof Error ? (cause.cause ?? cause) : cause
   const why = reasonOf(inner)
   const code = FULL.test(`${(inner as NodeJS.ErrnoException).code} ${why}`) ? 'IEMS_STORE_FULL' : 'IEMS_STORE_FAILED'

@@ -1,8 +1,8 @@
 /**
- * Large blobs as files: staged under a temporary name, fsynced, then moved to their place.
+ * Large blobs as files: staged under a temporary name, fsynced, then renamed.
  *
- * What must stay true: a file in its place is complete and on stable storage, its name included; what was staged and
- * not kept is gone at the next start; memory does not grow with the size of what is staged.
+ * Invariants: a file under its final name is complete and on stable storage, including the name; staged files that were
+ * not kept are removed at the next start; memory does not grow with the size of a file.
  */
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
@@ -13,11 +13,11 @@ import { storeFailure } from './errors.ts'
 
 export interface StagedFile {
   write(bytes: Uint8Array): Promise<void>
-  /** All is written; no file stays open while somebody makes up his mind. */
+  /** Finishes writing and closes the file; the caller may still keep or discard it. */
   end(): Promise<void>
   read(range?: ByteRange): AsyncIterable<Uint8Array>
   keep(): Promise<void>
-  /** Forgets it, unless it was kept. */
+  /** Removes the file unless it was kept. */
   discard(): Promise<void>
 }
 
@@ -25,9 +25,9 @@ export interface Files {
   stage(id: string): Promise<StagedFile>
   read(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
   remove(id: string): Promise<void>
-  /** From now on nothing is removed until the answer is called, which removes what was asked for meanwhile. */
+  /** Postpones all removals until the returned function is called. */
   keepAll(): () => Promise<void>
-  /** In order, those after an id. */
+  /** Ids greater than `after`, in order. */
   list(after: string): AsyncIterable<string>
 }
 
@@ -53,7 +53,7 @@ async function syncFile(path: string): Promise<void> {
   await file.sync()
 }
 
-/** A new name in a folder survives a power cut only when the folder is synced as well. */
+/** A new name survives a power failure only after the folder is synced. */
 async function syncFolder(path: string): Promise<void> {
   // Windows cannot open a folder.
   if (process.platform === 'win32') return
@@ -63,7 +63,7 @@ async function syncFolder(path: string): Promise<void> {
 
 const foldersIn = async (root: string) => (await readdir(root)).filter((name) => name !== STAGING).sort()
 
-/** Throws away what was staged, and the folders of times from which nothing is left. */
+/** Removes staged files and empty folders. */
 async function tidy(root: string): Promise<void> {
   await rm(join(root, STAGING), { recursive: true, force: true })
   await mkdir(join(root, STAGING), { recursive: true, mode: 0o700 })
@@ -74,13 +74,13 @@ async function tidy(root: string): Promise<void> {
   }
 }
 
-/** Files below a folder, in folders of half an hour by the time in their ids: so they are listed in order. */
+/** Files below a folder, in subfolders per half hour by the time in their ids, so that they list in order. */
 export async function openFiles(root: string): Promise<Files> {
   await explained(tidy(root), root)
   return new FilesBelow(root)
 }
 
-/** Gives a failure of the disk its code. */
+/** Gives a disk failure an error code. */
 const explained = <T>(work: Promise<T>, path: string): Promise<T> =>
   work.catch((cause: unknown) => {
     throw storeFailure(cause, path)
@@ -88,7 +88,7 @@ const explained = <T>(work: Promise<T>, path: string): Promise<T> =>
 
 const folderOf = (id: string) => id.slice(1, 6)
 
-/** The files of a folder that has been opened, perhaps by another thread. */
+/** The files of an opened folder, possibly opened by another thread. */
 export class FilesBelow implements Files {
   readonly #root: string
   #keepers = 0
@@ -151,7 +151,7 @@ export class FilesBelow implements Files {
       if (isReleased) return
       isReleased = true
       if (--this.#keepers > 0) return
-      // A process that ends before leaves them to the sweep.
+      // If the process ends earlier, the sweep removes them.
       const ids = [...this.#postponed]
       this.#postponed.clear()
       for (const id of ids) await this.#explained(rm(this.#pathOf(id), { force: true }))

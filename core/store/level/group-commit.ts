@@ -1,9 +1,8 @@
 /**
- * Group commit: commits that wait at the same time share one batch and one fsync, which is what a commit costs.
+ * Group commit: commits that wait at the same time share one batch and its fsync, which dominates the cost.
  *
- * What must stay true: commits take effect in the order in which they came, each whole or not at all, and each one's
- * checks see all that came before it; nobody hears of a commit before its batch is on stable storage; one that cannot
- * be written down at all hurts nobody else.
+ * Invariants: commits take effect in order of arrival, each atomically, and each one's checks see all earlier commits;
+ * no commit resolves before its batch is on stable storage; a commit that cannot be encoded fails alone.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Check, Key, Op, Value } from '../store.ts'
@@ -12,9 +11,9 @@ import type { DueList } from './due-list.ts'
 import { asBuffer, bodyKey, dueKey, EMPTY, pointerKey, recordKey, timeBytes, wholeMs } from './key-layout.ts'
 import { type Move, nameOf, spotOf } from './lane-memory.ts'
 
-/** One batch takes at most so many, so that the first in it does not wait for ever. */
+/** Maximum size of one batch, so that its first commit does not wait too long. */
 const GROUP = { octets: 8 * 1024 * 1024, commits: 250 }
-/** What an op costs besides its value, roughly. */
+/** Approximate overhead of an op in octets. */
 const OP_OCTETS = 96
 
 type Step =
@@ -30,7 +29,7 @@ interface Waiting {
   readonly steps: readonly Step[]
   readonly conditions: readonly Condition[]
   readonly octets: number
-  /** Nobody relies on it: it needs no fsync of its own. */
+  /** No caller waits for it, so it needs no fsync of its own. */
   readonly idle?: boolean
   resolve(done: boolean): void
   reject(error: unknown): void
@@ -56,17 +55,17 @@ function conditionOf(check: Check): Condition {
   return { record: recordKey(check.key), is: check.is }
 }
 
-/** A batch being put together: the checks of each commit see what those before it in the batch have changed. */
+/** Assembles a batch: the checks of each commit see the changes of earlier ones in the batch. */
 class Group {
   readonly batch: Batch
   readonly moves: Move[] = []
-  /** What was moved, or had to be free. */
+  /** Spots that were moved or had to be free. */
   readonly spots = new Set<string>()
   readonly #records: Database['records']
   readonly #dueList: DueList
   readonly #when: number
   readonly #changed = new Map<string, Buffer | undefined>()
-  /** When each key that was moved in this batch is due after it. */
+  /** Due time of each moved key after this batch. */
   readonly #times = new Map<string, number | undefined>()
 
   constructor({ records }: Database, dueList: DueList, when: number) {
@@ -143,7 +142,7 @@ export class Committer {
     this.#now = now
   }
 
-  /** As many of those who wait as fit into one batch. */
+  /** The waiting commits that fit into one batch. */
   #nextOnes(): Waiting[] {
     let octets = 0
     const end = this.#waiting.findIndex((one, index) => {
@@ -166,13 +165,14 @@ export class Committer {
     } finally {
       finish(written)
     }
-    // Also a refusal waits until here: what it lost against was not certain before.
+    // Failed checks wait too: the commit that they lost against was not certain before.
     for (const [index, { resolve }] of ones.entries()) resolve(done[index] === true)
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // One turn of the loop for those who were answered just now or whose data lie in a socket.
+      // One turn of the event loop, so that callers just answered, and data waiting in sockets, can join the next
+      // batch.
       await turn()
       const ones = this.#nextOnes()
       try {
@@ -194,19 +194,19 @@ export class Committer {
   }
 
   async commit(ops: readonly Op[], checks: readonly Check[]): Promise<boolean> {
-    // What is left of a full disk is for those who free space.
+    // The last space of a full disk is reserved for commits that free space.
     if (!ops.some((op) => 'del' in op || 'undue' in op)) this.#database.reserve.requireRoom()
     let octets = 0
     for (const op of ops) octets += OP_OCTETS + ('value' in op ? op.value.byteLength : 0)
     return this.#enqueue({ steps: ops.map(stepOf), conditions: checks.map(conditionOf), octets })
   }
 
-  /** Removes a small blob, in company. */
+  /** Removes a small blob in the next batch. */
   async removeBody(id: string): Promise<void> {
     await this.#enqueue({ steps: [{ del: bodyKey(id) }], conditions: [], octets: OP_OCTETS, idle: true })
   }
 
-  /** Resolves when all who wait have been answered. */
+  /** Resolves when all waiting commits have been answered. */
   async finish(): Promise<void> {
     await this.#running
   }

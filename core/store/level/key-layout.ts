@@ -1,13 +1,13 @@
 /**
- * How the store lies in LevelDB. Each key begins with a letter for its kind:
+ * The layout of the store in LevelDB. Each key begins with a letter for its kind:
  *
  *   k key               a record
  *   b id                a small blob's bytes
  *   d lane 00 time key  the due-list, in the order in which `take` reads it
- *   p lane 00 key       the time at which `d` has that key, so that it can be moved and removed
- *   format              the version of all this
+ *   p lane 00 key       the time under which `d` holds that key, to move and remove it
+ *   format              the version of this layout
  *
- * Times are six bytes of ms since 1970. What must stay true: a change here is a new format with a migration.
+ * Times are six bytes of ms since 1970. Invariants: a change here is a new format with a migration.
  */
 import type { Key } from '../store.ts'
 
@@ -29,11 +29,11 @@ export const readBodyKey = (body: Buffer): string => body.toString('latin1', 1)
 
 export const laneStart = (lane: string): Buffer => Buffer.from(`d${lane}\0`)
 export const laneEnd = (lane: string): Buffer => Buffer.from(`d${lane}\x01`)
-/** Where lanes begin whose names start so, and where they end. */
+/** Bounds of the lanes whose names begin with `prefix`. */
 export const lanesStart = (prefix: string): Buffer => Buffer.from(`d${prefix}`)
 export const lanesEnd = (prefix: string): Buffer => Buffer.concat([lanesStart(prefix), Buffer.of(0xff)])
 
-/** A time as it is kept. */
+/** A time as it is stored. */
 export const wholeMs = (ms: number): number => Math.min(Math.max(0, Math.round(ms)), LATEST)
 
 export function timeBytes(ms: number): Buffer {

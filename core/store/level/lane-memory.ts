@@ -1,14 +1,14 @@
 /**
- * What memory knows of the LevelDB store's lanes: their leases, and for each lane in use a cursor.
+ * In-memory state of the LevelDB store's lanes: their leases, and a cursor for each lane in use.
  *
- * Invariants: every key on disk up to a lane's cursor is leased, or in `ready`, or gone; no key behind it is due before
- * `rest`. All of it may be forgotten at any time but the leases.
+ * Invariants: every key on disk up to a lane's cursor is leased, in `ready`, or gone; no key after it is due before
+ * `rest`. Everything except the leases may be dropped at any time.
  */
 import type { Key } from '../store.ts'
 import type { Database } from './database.ts'
 import { asBuffer, dueKey, laneEnd, laneStart, pointerKey, readDue, readTime } from './key-layout.ts'
 
-/** A key that a commit puts into a lane at a time, or takes out of it. */
+/** A key that a commit schedules in a lane, or removes from it. */
 export interface Move {
   readonly lane: string
   readonly key: Buffer
@@ -29,21 +29,21 @@ interface Leased extends Placed {
 
 export interface Lane {
   cursor: Buffer
-  /** Nothing behind the cursor is due earlier; UNKNOWN when somebody has to look. */
+  /** No key after the cursor is due earlier; UNKNOWN when the disk must be read. */
   rest: number
   readonly leases: Map<string, Leased>
   readonly ready: Map<string, Placed>
-  /** The reading under way, and what was moved meanwhile, which it may not have seen. */
+  /** The current read, and the moves during it that it may have missed. */
   filling: Promise<void> | undefined
   missed: Move[]
 }
 
 const UNKNOWN = Number.NEGATIVE_INFINITY
-/** Keys that are read at once, and that a lane keeps in memory when it is kept up with. */
+/** Keys read at a time, and the target size of `ready`. */
 const WINDOW = 128
-/** More than so many that came in behind the cursor are better read again from the disk. */
+/** When more keys than this arrive before the cursor, they are read again from the disk instead. */
 const WINDOW_MAX = 4096
-/** Lanes that memory knows, unless more have leases. */
+/** Maximum lanes in memory, unless more have leases. */
 const LANES = 10_000
 
 export const nameOf = (key: Key): string => asBuffer(key).toString('latin1')
@@ -53,7 +53,7 @@ export const spotOf = (lane: string, name: string): string => `${lane}\0${name}`
 export class LaneMemory {
   readonly #database: Database
   readonly #now: () => number
-  /** In the order of their last use. */
+  /** In order of last use. */
   readonly #lanes = new Map<string, Lane>()
 
   constructor(database: Database, now: () => number) {
@@ -61,7 +61,7 @@ export class LaneMemory {
     this.#now = now
   }
 
-  /** The lane as far as it is known, and unlike `laneOf` without counting as a use. */
+  /** The lane as far as it is in memory; unlike `laneOf` this does not count as use. */
   peek(name: string): Lane | undefined {
     return this.#lanes.get(name)
   }
@@ -125,13 +125,13 @@ export class LaneMemory {
       lane.ready.set(name, { key, at })
       if (lane.ready.size > WINDOW_MAX) this.rewind(laneName, lane)
     } else if (at < lane.rest && at <= this.#now() && lane.ready.size < WINDOW) {
-      // The next one behind the cursor, and due: as good as read.
+      // The next key after the cursor, and due: no need to read it.
       lane.cursor = entry
       lane.ready.set(name, { key, at })
     } else if (at < lane.rest) lane.rest = at
   }
 
-  /** Reads on from the cursor: what is due becomes ready. */
+  /** Reads on from the cursor; due keys become ready. */
   async #fill(laneName: string, lane: Lane): Promise<void> {
     const when = this.#now()
     const entries = await this.#database.records.keys({ gt: lane.cursor, lt: laneEnd(laneName), limit: WINDOW }).all()
@@ -145,14 +145,14 @@ export class LaneMemory {
       lane.cursor = entry
       if (!lane.leases.has(nameOf(key))) lane.ready.set(nameOf(key), { key, at })
     }
-    // What was moved while we were reading may stand in the old place.
+    // Keys that were moved during the read may have been read in their old place.
     for (const move of lane.missed.splice(0)) this.place(lane, move)
   }
 
   filled(laneName: string, lane: Lane): Promise<void> {
     lane.filling ??= this.#fill(laneName, lane).finally(() => {
       lane.filling = undefined
-      // After a failure, what was missed is still on disk, but nobody knows on which side of the cursor.
+      // After a failed read, missed moves are on disk but may be on either side of the cursor.
       if (lane.missed.splice(0).length > 0) this.rewind(laneName, lane)
     })
     return lane.filling

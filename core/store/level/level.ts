@@ -1,7 +1,6 @@
 /**
- * The store in LevelDB and files: the default, for one process on one machine. The parts are next to this file:
- * database (opening), reserve (a full disk), layout (keys on disk), group (commits), due (lanes and leases), hints, blobs
- * and files.
+ * The store in LevelDB and files: the default, for one process on one machine. Parts: database (opening), reserve (full
+ * disk), key-layout, group-commit, due-list (lanes and leases), hints, blobs and files.
  */
 import { join } from 'node:path'
 import { createHints } from '../hints.ts'
@@ -15,14 +14,14 @@ import { Committer } from './group-commit.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
 
 export interface LevelStoreOptions {
-  /** Folder; it is made if need be. */
+  /** Folder; created if missing. */
   readonly path: string
   readonly now?: () => number
-  /** Octets of free space below which nothing new is staged. Default 0. */
+  /** Minimum free space in octets for staging content. Default 0. */
   readonly minFree?: number
-  /** Octets of the file that is given up when the disk is full. Default 0: none. */
+  /** Size in octets of the reserve file that is given up when the disk is full. Default 0: none. */
   readonly reserve?: number
-  /** Other threads of this process read the records with `openLevelReader`. */
+  /** Other threads of this process that read the records with `openLevelReader`. */
   readonly readers?: ReadersGate
 }
 
@@ -35,7 +34,7 @@ export async function* scanRecords(
   }
 }
 
-/** Opens a store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
+/** Opens the store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
 export async function levelStore({
   path,
   now = Date.now,
@@ -45,7 +44,7 @@ export async function levelStore({
 }: LevelStoreOptions): Promise<Store> {
   const database = await openDatabase({ path, size: reserve, minFree, ...(readers ? { readers } : {}) })
   const { records } = database
-  // Only now is the folder ours.
+  // The lock on the records is held, so the folder is this process's.
   const files = await openFiles(join(path, 'blobs')).catch(async (cause: unknown) => {
     await database.close()
     throw cause

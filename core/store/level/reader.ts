@@ -1,9 +1,9 @@
 /**
- * The LevelDB store as another thread of the same process has it: records and blobs are read here, where LevelDB lets
- * several threads read; everything else goes to the owner. Large blobs are written here too, as files.
+ * The LevelDB store in another thread of the owner's process: reads records and blobs directly, because LevelDB allows
+ * reads from several threads; calls the owner for everything else. It also writes large blobs itself, as files.
  *
- * Invariants: a commit that has resolved is seen by the next read on any thread; while the owner opens the database
- * again, this thread lets go of it and reads through the owner.
+ * Invariants: after a commit has resolved, the next read on any thread sees it; while the owner reopens the database,
+ * this thread closes it and reads through the owner.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,17 +21,17 @@ import { reserveFile } from './reserve.ts'
 
 export interface LevelReaderOptions {
   readonly path: string
-  /** To the owner, whose store was opened with `readers`. */
+  /** Connects to the owner, whose store was opened with `readers`. */
   readonly port: MessagePort
   readonly now?: () => number
   readonly minFree?: number
   readonly reserve?: number
 }
 
-/** How often the reserve is looked for, ms. */
+/** Ms between checks of the reserve. */
 const LOOK_MS = 1000
 
-/** Opens a store whose owner is another thread. */
+/** Opens a store that another thread owns. */
 export async function openLevelReader({
   path,
   port,
@@ -62,7 +62,7 @@ export async function openLevelReader({
     scan: (range) => (gate.isOpen ? gate.iterate(() => scanRecords(records, range)) : owner.scan(range)),
     blobs: {
       stage: (source) => blobs.stage(source),
-      // The owner knows whether a backup still needs it.
+      // Only the owner knows whether a backup still needs it.
       remove: (id) => owner.blobs.remove(id),
       open: (id, range) => (gate.isOpen ? blobs.open(id, range) : owner.blobs.open(id, range)),
       list: (after) => (gate.isOpen ? blobs.list(after) : owner.blobs.list(after)),
@@ -115,7 +115,7 @@ class Gate {
       await this.#records.close()
       return
     }
-    // If it cannot be opened, reading through the owner goes on.
+    // If it cannot be opened, reads continue through the owner.
     await this.#records.open().then(
       () => {
         this.isOpen = true
@@ -134,7 +134,7 @@ class Gate {
   }
 }
 
-/** The owner gives the reserve up and makes it again; here it is only looked for. */
+/** Only checks for the reserve; the owner gives it up and creates it again. */
 function reserveOf(path: string, size: number): { readonly isSpent: boolean } {
   let lookedAt = Number.NEGATIVE_INFINITY
   let isSpent = false

@@ -1,10 +1,10 @@
 /**
- * The reserve: a file that keeps some of the disk for the day on which the disk is full.
+ * The reserve: a file that keeps disk space for a full disk.
  *
- * LevelDB needs free space to take writes again after one has failed, and a client needs a write to delete anything.
- * The file is given up first; what it leaves is for changes that free space, and for small ones. New mail is refused
- * until the disk has room for the file again. What must stay true: a reserve that cannot be made costs the server
- * nothing else; the file holds no data of anybody.
+ * LevelDB needs free space to accept writes again after a failed one, and a client needs a write to delete anything.
+ * The file is given up first; its space is for small changes and those that free space. New mail is refused until the
+ * disk has room for the file again. Invariants: failure to create the reserve has no other effect; the file holds no
+ * data.
  */
 import { randomBytes } from 'node:crypto'
 import { open, rename, rm, stat, statfs } from 'node:fs/promises'
@@ -14,20 +14,20 @@ import { IemsError } from '../../api/errors.ts'
 export interface ReserveOptions {
   /** The folder of the store. */
   readonly path: string
-  /** Octets; at most a quarter of the file system is used. 0: no reserve. */
+  /** Octets; at most a quarter of the file system. 0: no reserve. */
   readonly size: number
-  /** Octets that must be free beside the reserve before it is made again. */
+  /** Octets that must be free in addition before the reserve is created again. */
   readonly minFree: number
 }
 
 export interface Reserve {
-  /** It was given up, or the disk has no room for it: nothing new is staged. */
+  /** The reserve was given up, or the disk has no room for it: new content is refused. */
   readonly isSpent: boolean
-  /** Gives the file up. */
+  /** Gives up the file. */
   spend(): Promise<void>
-  /** Throws IEMS_STORE_FULL when what is left is kept for changes that free space. */
+  /** Throws IEMS_STORE_FULL when the remaining space is kept for changes that free space. */
   requireRoom(): void
-  /** Octets that can be written now. */
+  /** Octets that can be written. */
   free(): Promise<number>
   close(): Promise<void>
 }
@@ -78,7 +78,7 @@ class ReserveFile implements Reserve {
     return { free: bavail * bsize, size: Math.min(this.#options.size, Math.floor(blocks * bsize * PART_OF_DISK)) }
   }
 
-  /** Looks at the disk; makes the file again when there is room for it and as much to spare. */
+  /** Checks the disk and creates the file again when there is room for it and as much to spare. */
   async #look(): Promise<void> {
     const { free, size } = await this.#space()
     this.#isScarce = free < size / 2
@@ -95,7 +95,7 @@ class ReserveFile implements Reserve {
       this.#timer = undefined
       this.#looking = this.#look()
         .catch(() => this.#discardNew())
-        // A folder that cannot be looked at is said by those who read and write in it.
+        // Reads and writes in the folder report its failure.
         .catch(() => {})
         .finally(() => this.#watch())
     }, LOOK_MS)
@@ -125,7 +125,7 @@ class ReserveFile implements Reserve {
   }
 }
 
-/** Octets that no file system can compress away, so that removing the file frees as many. */
+/** Random octets, which no file system can compress, so that removing the file frees its size. */
 async function fill(path: string, size: number): Promise<void> {
   await using file = await open(path, 'w', 0o600)
   for (let left = size; left > 0; left -= CHUNK) await file.write(randomBytes(Math.min(CHUNK, left)))

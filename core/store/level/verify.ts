@@ -1,9 +1,9 @@
 /**
- * Reads every table and log of a LevelDB folder and compares its checksums, which LevelDB itself does not do when it
- * reads. Works beside a running server: tables are never changed, and a log may end in the middle of a record.
+ * Verifies the checksums of every table and log in a LevelDB folder, which LevelDB does not do when it reads. Works
+ * beside a running server: tables are immutable, and a log may end in the middle of a record.
  *
- * What must stay true: nothing is written; memory does not grow with the size of a file beyond that file (4 MB or so).
- * The formats: LevelDB's doc/table_format.md and doc/log_format.md.
+ * Invariants: nothing is written; memory is bounded by the largest file (about 4 MB). The formats: LevelDB's
+ * doc/table_format.md and doc/log_format.md.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ export interface Verified {
 }
 
 const FOOTER = 48
-/** Behind each block: its compression and its checksum. */
+/** Octets after each block: its compression and checksum. */
 const TRAILER = 5
 const MAGIC = 0xdb4775248b80fb57n
 const SNAPPY = 1
@@ -29,7 +29,7 @@ const LOG_HEADER = 7
 
 class Damage extends Error {}
 
-/** CRC-32C (Castagnoli), as LevelDB masks it. */
+/** CRC-32C (Castagnoli), masked as in LevelDB. */
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1
@@ -43,7 +43,7 @@ function maskedCrc(bytes: Uint8Array): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
 }
 
-/** A number and where the next one begins. */
+/** A number and the offset of the next one. */
 function varint(bytes: Buffer, at: number): [value: number, next: number] {
   let value = 0
   for (let shift = 1; ; shift *= 128) {
@@ -54,7 +54,7 @@ function varint(bytes: Buffer, at: number): [value: number, next: number] {
   }
 }
 
-/** Checks a block and gives its octets as they lie there. */
+/** Checks a block and returns its raw octets. */
 function blockAt(file: Buffer, offset: number, size: number): { readonly raw: Buffer; readonly kind: number } {
   const end = offset + size
   if (end + TRAILER > file.length) throw new Damage('a block lies beyond its end')
@@ -63,7 +63,7 @@ function blockAt(file: Buffer, offset: number, size: number): { readonly raw: Bu
   return { raw: file.subarray(offset, end), kind: file[end] as number }
 }
 
-/** Snappy's format: only the index of a table has to be read, to know where the blocks are. */
+/** Decodes Snappy. Only the index of a table is read, for the offsets of its blocks. */
 function unsnap(raw: Buffer): Buffer {
   const [size, start] = varint(raw, 0)
   const out = Buffer.alloc(size)
@@ -88,7 +88,7 @@ function unsnap(raw: Buffer): Buffer {
   return out
 }
 
-/** The places of blocks in an index: each value of its entries is one. */
+/** The offsets of blocks in an index: one in each entry's value. */
 function* handles(index: Buffer): Generator<[offset: number, size: number]> {
   const restarts = index.readUInt32LE(index.length - 4)
   const end = index.length - 4 - restarts * 4
@@ -110,7 +110,7 @@ function checkTable(file: Buffer): void {
   const [metaSize, indexAt] = varint(file, metaSizeAt)
   const [at, sizeAt] = varint(file, indexAt)
   const [size] = varint(file, sizeAt)
-  // The one leads to the filters, the other to the data.
+  // The meta index leads to the filters, the index to the data.
   for (const { raw, kind } of [blockAt(file, metaAt, metaSize), blockAt(file, at, size)])
     for (const [offset, length] of handles(kind === SNAPPY ? unsnap(raw) : raw)) blockAt(file, offset, length)
 }
@@ -124,7 +124,7 @@ function checkLog(file: Buffer): void {
     }
     const length = file.readUInt16LE(at + 4)
     const type = file[at + 6]
-    // What was allocated and not yet written.
+    // Allocated but not yet written.
     if (type === 0 && length === 0) return
     const end = at + LOG_HEADER + length
     if (end > file.length) return
@@ -134,14 +134,14 @@ function checkLog(file: Buffer): void {
   }
 }
 
-/** Every damaged file below `path`, the folder of a store. */
+/** Checks all files below `path`, the folder of a store. */
 export async function verifyRecords(path: string): Promise<Verified> {
   const folder = join(path, 'records')
   const damaged: DamagedFile[] = []
   let [files, octets] = [0, 0]
   for (const name of (await readdir(folder)).sort()) {
     const check = /\.(?:ldb|sst)$/.test(name) ? checkTable : /^\d+\.log$|^MANIFEST-/.test(name) ? checkLog : undefined
-    // Gone since: a table that was merged into others.
+    // Compaction has removed the table meanwhile.
     const file = check && (await readFile(join(folder, name)).catch(() => undefined))
     if (!check || !file) continue
     files++

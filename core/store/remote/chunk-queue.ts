@@ -1,4 +1,6 @@
-/** Chunks that one side writes and the other reads; a write resolves when its chunk is read. */
+/**
+ * A queue of chunks between a writer and a reader; a write resolves when its chunk has been read.
+ */
 import type { Value } from '../store.ts'
 
 export class ChunkQueue implements AsyncIterable<Value> {

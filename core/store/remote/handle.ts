@@ -1,8 +1,8 @@
 /**
- * A store that another thread owns: every call goes to the owner over a MessagePort and is answered there.
+ * A handle on a store that another thread owns: calls go to the owner over a MessagePort.
  *
- * Invariants: a handle keeps the whole contract of a store, so that nothing above it knows where the store lies; when
- * the port closes, every call that waits fails with IEMS_STORE_CLOSED; a hint or wake-up may be lost with the port.
+ * Invariants: a handle keeps the full contract of a store, so that its users need not know; when the port closes, every
+ * pending call fails with IEMS_STORE_CLOSED; hints and wake-ups may be lost with the port.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
@@ -20,9 +20,9 @@ import {
 } from './protocol.ts'
 
 export interface StoreHandleOptions {
-  /** The clock of the store; the owner's machine is this one. */
+  /** The clock of the store, whose owner runs on this machine. */
   readonly now?: () => number
-  /** The records are about to be closed, or are open again; resolves when this thread has let go of them. */
+  /** Called before the records are closed, and when they are open again; resolves when this thread has closed them. */
   readonly release?: (isReleased: boolean) => Promise<void>
 }
 
@@ -31,12 +31,12 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Octets of a blob that are sent at once. */
+/** Octets of a blob per message. */
 const CHUNK = 65_536
 
 type Hear = (said: Exclude<Said, { readonly id: number }>) => void
 
-/** The wire: numbered calls and what the owner says by itself. */
+/** Numbered calls, and messages that the owner sends unasked. */
 class Wire {
   readonly #port: MessagePort
   readonly #outbox: Outbox<Asked>
@@ -92,7 +92,7 @@ class Wire {
     if (this.#isClosed) throw new IemsError('IEMS_STORE_CLOSED')
   }
 
-  /** Takes no further calls, waits for the answers under way, and closes the port. */
+  /** Refuses further calls, waits for pending answers, and closes the port. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -119,7 +119,7 @@ class Wire {
   }
 }
 
-/** Resolves when the call has been answered, whatever the answer is. */
+/** Resolves when the call has been answered, successfully or not. */
 function settled(one: Waiting): Promise<void> {
   return new Promise((done) => {
     const { resolve, reject } = one
@@ -134,7 +134,7 @@ function settled(one: Waiting): Promise<void> {
   })
 }
 
-/** A handle on the store that `serveStore` serves at the other end of the port. */
+/** Opens a handle on the store that `serveStore` serves at the other end of the port. */
 export function openStoreHandle(port: MessagePort, { now = Date.now, release }: StoreHandleOptions = {}): Store {
   const watchers = new Map<number, (lane: string, at: number) => void>()
   const hints = createHints()
@@ -229,7 +229,7 @@ function createBlobs(wire: Wire): Blobs {
   }
 }
 
-/** The owner forgets a stage that was kept: from then on its bytes are read by their id. */
+/** The owner drops a stage that was kept; its bytes are then read by id. */
 function stagedOf(wire: Wire, stage: number, about: ReturnType<Calls['stageEnd']>): Staged {
   const { bytes } = about
   let kept: string | undefined

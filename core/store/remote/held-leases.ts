@@ -1,7 +1,9 @@
-/** The leases that one handle on a store holds, so that they end with it. */
+/**
+ * The leases of one handle, so that they end with it.
+ */
 import type { Key, Lease, Op, Store } from '../store.ts'
 
-/** Leases that are remembered before those that have ended are looked for. */
+/** Number of leases at which expired ones are removed. */
 const MANY_LEASES = 1000
 
 export class HeldLeases {
@@ -21,7 +23,7 @@ export class HeldLeases {
     this.#many = Math.max(MANY_LEASES, 2 * this.#held.size)
   }
 
-  /** What was rescheduled or taken out is leased no more. */
+  /** Removes leases on keys that were rescheduled or removed. */
   settle(ops: readonly Op[]): void {
     for (const op of ops) {
       if ('due' in op) this.#held.delete(spotOf(op.lane, op.due))
@@ -29,7 +31,7 @@ export class HeldLeases {
     }
   }
 
-  /** Makes everything due again that is still leased, behind the commits that were sent before. */
+  /** Makes all keys still leased due again, after the commits already sent. */
   async end(): Promise<void> {
     const held = [...this.#held.values()]
     this.#held.clear()

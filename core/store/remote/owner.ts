@@ -1,9 +1,9 @@
 /**
- * The owner's end of a handle: answers what the other thread asks of a store that this one has open.
+ * The owner's end of a handle: answers another thread's calls on a store that this thread has open.
  *
- * Invariants: commits of all handles go to the one store, where those that wait together share a batch; when a handle is
- * lost, its leases end, what it staged is forgotten and its readings are closed; a message that makes no sense is
- * answered with an error and hurts no other handle.
+ * Invariants: commits of all handles go to one store, where those that wait together share a batch; when a handle is
+ * lost, its leases end, its stages are dropped and its scans are closed; a malformed message is answered with an error
+ * and affects no other handle.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
@@ -13,13 +13,16 @@ import { ChunkQueue } from './chunk-queue.ts'
 import { HeldLeases } from './held-leases.ts'
 import { type Asked, type CallName, carried, Outbox, type Page, type Said } from './protocol.ts'
 
-/** A page ends with so many items or octets. */
+/** Maximum size of a page. */
 const PAGE = { items: 128, octets: 262_144 }
 
 export interface Served {
-  /** Resolves when the handle has let go of the records (true) or was told that they are open again; at once when it is lost. */
+  /**
+   * Resolves when the handle has closed the records (true) or was notified that they are open again; at once when it is
+   * lost.
+   */
   release(isReleased: boolean): Promise<void>
-  /** Ends the handle, as its loss does. Resolves when its leases have ended. */
+  /** Ends the handle as its loss does. Resolves when its leases have ended. */
   close(): Promise<void>
 }
 
@@ -124,7 +127,7 @@ class Handle {
     this.#ends.delete(what)
   }
 
-  /** The types of the arguments are those of `Calls` and `Readings`: both ends are this program. */
+  /** `Calls` and `Readings` define the types of the arguments: both ends are this program. */
   #call(call: CallName, args: readonly unknown[]): Promise<unknown> {
     const store = this.#store
     const [first, second, third] = args
@@ -269,7 +272,7 @@ class Handle {
     const id = ++this.#count
     const source = new ChunkQueue()
     const staged = this.#store.blobs.stage(source)
-    // A disk that is full ends the writing; the reason is what `stageEnd` or the next write answers.
+    // A full disk ends the stage; `stageEnd` or the next write answers with the reason.
     staged.catch((cause: unknown) => source.fail(cause))
     this.#stages.set(id, { source, staged })
     return id
@@ -292,7 +295,7 @@ class Handle {
     for (const done of this.#releases.splice(0)) done()
     for (const reading of [...this.#readings.keys()]) this.#abandon(reading)
     await Promise.allSettled([...this.#stages.keys()].map((id) => this.#forget(id)))
-    // What is under way may take or settle leases.
+    // Calls in progress may take or settle leases.
     await Promise.allSettled(this.#underWay)
     for (const dump of this.#dumps.values()) await dump.close()
     await this.#leases.end()

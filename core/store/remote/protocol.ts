@@ -1,14 +1,14 @@
 /**
- * What a handle and the owner of a store say to each other over a MessagePort.
+ * Messages between a handle and the owner of a store over a MessagePort.
  *
- * Invariants: messages of one handle are served in the order in which they were sent; bytes travel in one arena for each
- * turn of the event loop, which is transferred and belongs to nobody else.
+ * Invariants: messages of a handle are served in the order sent; bytes travel in one arena per turn of the event loop,
+ * which is transferred and never shared.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
 import type { ByteRange, Check, Key, Lease, Op, Range, Scheduled, Value } from '../store.ts'
 
-/** Calls that have one answer. */
+/** Calls with a single answer. */
 export interface Calls {
   get(key: Key): Value | undefined
   commit(ops: readonly Op[], checks: readonly Check[]): boolean
@@ -26,11 +26,11 @@ export interface Calls {
   /** Takes a dump; `dumpEnd` closes it. */
   dump(): { readonly dump: number; readonly files: readonly string[] }
   dumpEnd(dump: number): void
-  /** The next items of a reading; the last page ends it. */
+  /** The next items of a scan; its last page closes it. */
   page(reading: number): Page
 }
 
-/** Readings: their items come in pages. */
+/** Scans, whose items come in pages. */
 export interface Readings {
   scan(range: Range): readonly [Key, Value]
   lanes(prefix: string): { readonly lane: string; readonly at: number }
@@ -50,7 +50,7 @@ export interface Page {
 
 export type CallName = keyof Calls | keyof Readings
 
-/** From a handle. */
+/** Messages from a handle. */
 export type Asked =
   | { readonly id: number; readonly call: CallName; readonly args: readonly unknown[] }
   | { readonly abandon: number }
@@ -62,7 +62,7 @@ export type Asked =
   /** The answer to `release`. */
   | { readonly released: true }
 
-/** From the owner. */
+/** Messages from the owner. */
 export type Said =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: CarriedError }
@@ -80,7 +80,7 @@ export interface CarriedError {
 
 export function carried(cause: unknown): CarriedError {
   if (cause instanceof IemsError) {
-    // A cause or a class among the details may not be cloneable.
+    // Details such as a cause or a class may not be cloneable.
     const details = Object.fromEntries(
       Object.entries(cause.details).map(([name, value]) => [name, typeof value === 'number' ? value : String(value)]),
     )
@@ -95,10 +95,7 @@ export function thrown({ code, name, message, details }: CarriedError): Error {
   return name === 'RangeError' ? new RangeError(message) : Object.assign(new Error(message), { name })
 }
 
-/**
- * Messages on their way to the other thread: those of one turn of the event loop go together, because it is the waking of
- * the other thread that costs.
- */
+/** Collects messages to the other thread per turn of the event loop, because waking the thread dominates the cost. */
 export class Outbox<M extends Asked | Said> {
   readonly #port: MessagePort
   #messages: M[] = []
@@ -111,7 +108,7 @@ export class Outbox<M extends Asked | Said> {
     if (this.#messages.push(message) === 1) setImmediate(() => this.flush())
   }
 
-  /** Sends what waits, with all its bytes in one arena, copied once and transferred. */
+  /** Sends the collected messages, with all bytes in one arena, copied once and transferred. */
   flush(): void {
     const messages = this.#messages
     if (messages.length === 0) return
