@@ -101,7 +101,7 @@ test('each package that core uses has the places the plan gives it', () => {
   const places: Readonly<Record<string, readonly string[]>> = {
     tapable: ['core/api/hooks.ts'],
     yauzl: ['core/mime/zip.ts'],
-    'iconv-lite': ['core/mime/rewrite/charset.ts'],
+    'iconv-lite': ['core/mime/charset.ts'],
     level: ['core/store/level/database.ts', 'core/store/level/dump.ts'],
     cosmiconfig: ['core/runtime/config.ts'],
     pino: ['core/runtime/log.ts'],

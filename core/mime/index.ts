@@ -1,6 +1,6 @@
 /**
- * MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text; and messages
- * rewritten part by part.
+ * MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text; messages
+ * rewritten part by part; and files in every format that mail carries them in.
  *
  * What is exported here is kept stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
  * in linear time and within stated limits.
@@ -9,8 +9,17 @@ export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './add
 export { type Author, type Authors, authorsIn } from './authors.ts'
 export { type MailDate, readDate } from './dates.ts'
 export { type Envelope, envelopeOf } from './envelope.ts'
+export { type AppleFile, isApple, readApple, writeAppleDouble, writeAppleSingle } from './formats/apple.ts'
+export { readBinhex, writeBinhex } from './formats/binhex.ts'
+export type { DecodedFile, FileFacts, MacAttributes } from './formats/model.ts'
+export { type RtfText, readRtf } from './formats/rtf.ts'
+export { binariesOf, isTnef, readTnef, type Tnef, type TnefAttachment } from './formats/tnef.ts'
+export { writeUuencode } from './formats/uuencode.ts'
+export { decodeWrapped, findWrapped, joinYencParts, openWrapped, type WrappedFile } from './formats/wrapped.ts'
+export { writeYenc } from './formats/yenc.ts'
 export { gather } from './gather.ts'
 export { type Field, type Fields, readFields } from './header.ts'
+export { attachmentName, baseName } from './names.ts'
 export { type Charsets, createCharsets, decodeCharset, readLong, readParameters } from './parameters.ts'
 export type { EncodedBody, MimePart, Readable } from './parts.ts'
 export type {
@@ -25,6 +34,7 @@ export type {
   Rewritten,
 } from './rewrite/api.ts'
 export { rewriteMime } from './rewrite/rewrite.ts'
+export { writePart } from './rewrite/writing.ts'
 export { createSources } from './sources.ts'
 export { readStructure } from './structure.ts'
 export { type EmailText, fromHtml, preview, readText } from './text.ts'

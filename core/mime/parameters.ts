@@ -2,6 +2,7 @@
  * A value with parameters, as Content-Type and Content-Disposition have it (RFC 2045), and RFC 2231's long and encoded
  * ones.
  */
+import { decodeOther } from './charset.ts'
 
 /** Parameters of one field. */
 const MOST = 100
@@ -25,10 +26,28 @@ export function readParameters(text: string): readonly [value: string, parameter
     if (!found) break
     const [, name, quoted, plain] = found
     const key = name?.toLowerCase()
-    if (key !== undefined && !Object.hasOwn(parameters, key))
-      parameters[key] = quoted === undefined ? (plain ?? '') : quoted.replace(/\\(.)/g, '$1')
+    if (key === undefined || Object.hasOwn(parameters, key)) continue
+    if (quoted !== undefined) parameters[key] = unquoted(key, quoted)
+    else parameters[key] = (plain ?? '') + (isName(key) ? wordsAt(field, PIECE) : '')
   }
   return [value, parameters]
+}
+
+const isName = (key: string) => /^(?:file)?name(?:\*|$)/.test(key)
+
+/** Some programs write a path as it is, with backslashes. */
+function unquoted(key: string, quoted: string): string {
+  if (isName(key) && /^(?:[A-Za-z]:\\(?!\\)|\\\\[^\\])/.test(quoted)) return quoted
+  return quoted.replace(/\\(.)/g, '$1')
+}
+
+/** The further words of a name without quotes, which some programs write; other parameters stand behind a semicolon. */
+function wordsAt(field: string, piece: RegExp): string {
+  const semicolon = field.indexOf(';', piece.lastIndex)
+  const text = field.slice(piece.lastIndex, semicolon < 0 ? undefined : semicolon).trimEnd()
+  if (/["=]/.test(text.replace(/=\?[^?\s]{1,60}\?[bq]\?[^?\s]*\?=/gi, ''))) return ''
+  piece.lastIndex += text.length
+  return text
 }
 
 /** A parameter put together and decoded as RFC 2231 has it: `name`, `name*`, or `name*0`, `name*1*` and so on. */
@@ -55,7 +74,9 @@ export function readLong(parameters: Readonly<Record<string, string>>, name: str
 
 function decodeExtended(text: string): string {
   const [charset = '', , ...rest] = text.split("'")
-  return rest.length > 0 ? decodeCharset(percentDecode(rest.join("'")), charset) : text
+  if (rest.length > 0) return decodeCharset(percentDecode(rest.join("'")), charset)
+  // Without a charset, which is wrong: what is percent-encoded is UTF-8 nearly always.
+  return /%[0-9a-f]{2}/i.test(text) ? decodeCharset(percentDecode(text), 'utf-8') : text
 }
 
 function percentDecode(text: string): Buffer {
@@ -66,7 +87,9 @@ function percentDecode(text: string): Buffer {
 /** Labels of charsets have no more characters (the longest that is known has 19). */
 const MAX_CHARSET = 40
 
-type Decoder = InstanceType<typeof TextDecoder>
+interface Decoder {
+  decode(octets: Uint8Array): string
+}
 
 /** Decoders by label; none for those that nobody knows, since asking again would cost an exception each time. */
 export type Charsets = (label: string) => Decoder | undefined
@@ -89,7 +112,8 @@ function decoderOf(label: string): Decoder | undefined {
   try {
     return new TextDecoder(label === '' || label === 'us-ascii' ? 'utf-8' : label)
   } catch {
-    return undefined
+    const decode = decodeOther(label)
+    return decode ? { decode } : undefined
   }
 }
 

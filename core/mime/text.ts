@@ -6,7 +6,8 @@
  */
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
-import { createCharsets, decodeCharset, readLong } from './parameters.ts'
+import { attachmentName } from './names.ts'
+import { createCharsets, decodeCharset } from './parameters.ts'
 import type { MimePart, Readable } from './parts.ts'
 import { createSources } from './sources.ts'
 import { partBody } from './transfer.ts'
@@ -46,7 +47,7 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
       isPartial = true
       break
     }
-    const name = nameOf(part)
+    const name = attachmentName(part)
     if (name !== undefined) attachments.push(name)
     // The header of a message within the message is text of its body.
     if (part === structure) fields.push(...(await readHeader(sourceOf(part), part)))
@@ -72,11 +73,6 @@ function* eachPart(part: MimePart): Generator<MimePart> {
     yield next
     stack.push(...[...(next.parts ?? [])].reverse())
   }
-}
-
-function nameOf({ parameters, disposition }: MimePart): string | undefined {
-  const name = (disposition && readLong(disposition.parameters, 'filename')) ?? readLong(parameters, 'name')
-  return name === undefined ? undefined : decodeWords(name)
 }
 
 async function readHeader(email: Readable, { header, body }: MimePart): Promise<readonly Field[]> {

@@ -50,11 +50,18 @@ export interface NewPart {
   readonly charset?: string
   readonly name?: string
   readonly disposition?: 'inline' | 'attachment'
+  /** Of Content-Disposition beside the name: dates and size (RFC 2183). */
+  readonly dispositionParameters?: Readonly<Record<string, string>>
   /** Content-ID, without angle brackets. */
   readonly id?: string
   readonly description?: string
-  /** Text, octets, or a function that opens octets; it is called twice for text types and must give the same again. */
-  readonly content: string | Uint8Array | (() => AsyncIterable<Uint8Array>)
+  /** For text of any type that is to be readable as it stands, such as BinHex, where its lines allow that. */
+  readonly encoding?: '7bit' | '8bit'
+  /**
+   * Text, octets, or a function that opens octets; it is called twice for text types and must give the same again. Of a
+   * multipart also its parts; their boundary is made.
+   */
+  readonly content: string | Uint8Array | (() => AsyncIterable<Uint8Array>) | readonly NewPart[]
 }
 
 /** What becomes of a part; `undefined` instead keeps it byte for byte. */
@@ -78,6 +85,8 @@ export interface PartChange {
 export type PartEditor = (view: PartView) => PartChange | undefined | Promise<PartChange | undefined>
 
 export interface RewriteOptions {
+  /** The structure of the content, if it has been read. */
+  readonly structure?: MimePart
   readonly filter?: PartFilter
   /** Parts in all; a message with more is not rewritten. Default: 1,000, at most 10,000. */
   readonly maxParts?: number

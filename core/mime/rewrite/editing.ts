@@ -4,10 +4,9 @@
  * What must stay true: the editor is asked in the order of the content, and not about what stands in a part that is
  * removed or replaced; a structure beyond the limits, or that can be read in two ways, is not edited at all.
  */
-import { readLong } from '../parameters.ts'
+import { attachmentName } from '../names.ts'
 import type { MimePart } from '../parts.ts'
 import { partBody } from '../transfer.ts'
-import { decodeWords } from '../words.ts'
 import type { PartChange, PartEditor, PartFilter, PartView, Rewritable, RewriteOptions, RewriteProblem } from './api.ts'
 
 /** A part, what is to become of it, and the same of its parts. */
@@ -49,11 +48,6 @@ export function structureProblem(root: MimePart, options: RewriteOptions): Rewri
   return undefined
 }
 
-function nameOf({ parameters, disposition }: MimePart): string | undefined {
-  const name = (disposition && readLong(disposition.parameters, 'filename')) ?? readLong(parameters, 'name')
-  return name === undefined ? undefined : decodeWords(name)
-}
-
 function matches(view: PartView, filter: PartFilter): boolean {
   const { part, name, size } = view
   const isContainer = partsIn(part).length > 0
@@ -74,7 +68,7 @@ export async function editPart(
   at: Pick<PartView, 'part' | 'path' | 'within'>,
 ): Promise<Edited> {
   const { part, path, within } = at
-  const name = nameOf(part)
+  const name = attachmentName(part)
   const view: PartView = {
     ...at,
     ...(name === undefined ? {} : { name }),

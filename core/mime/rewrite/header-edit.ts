@@ -108,18 +108,16 @@ export function newPartFields(part: NewPart, charset: string | undefined, encodi
   if (!/^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/i.test(part.type))
     throw new TypeError(`no media type: ${part.type}`)
   if (part.id !== undefined && !/^[!-;=?-~]{1,200}$/.test(part.id)) throw new TypeError(`no Content-ID: ${part.id}`)
-  const { name, description, disposition } = part
+  const { name, description, disposition, dispositionParameters = {} } = part
   const parameters = {
     ...part.parameters,
     ...(charset === undefined ? {} : { charset }),
     ...(name === undefined ? {} : { name }),
   }
   const values: [string, string][] = [['Content-Type', part.type + parametersText(parameters)]]
-  if (disposition !== undefined || name !== undefined)
-    values.push([
-      'Content-Disposition',
-      (disposition ?? 'attachment') + parametersText(name === undefined ? {} : { filename: name }),
-    ])
+  const facts = { ...(name === undefined ? {} : { filename: name }), ...dispositionParameters }
+  if (disposition !== undefined || Object.keys(facts).length > 0)
+    values.push(['Content-Disposition', (disposition ?? 'attachment') + parametersText(facts)])
   if (part.id !== undefined) values.push(['Content-ID', `<${part.id}>`])
   if (description !== undefined) values.push(['Content-Description', unstructured(description)])
   values.push(['Content-Transfer-Encoding', encoding])

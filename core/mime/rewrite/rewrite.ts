@@ -6,7 +6,6 @@
  * limited, and by one chunk; a message is rewritten wholly or not at all, and every reason not to is found before the
  * first octet of the new content is given.
  */
-import { randomBytes } from 'node:crypto'
 import { gather } from '../gather.ts'
 import { boundaryOf } from '../open-part.ts'
 import { readStructure } from '../structure.ts'
@@ -17,9 +16,13 @@ import { contentOf, type Piece } from './pieces.ts'
 import {
   boundariesOf,
   changedLeaf,
+  delimiter,
   EMPTY,
   fieldsOf,
+  joinedParts,
+  lastDelimiter,
   messageFields,
+  newBoundary,
   newPart,
   piecesOf,
   RewriteFault,
@@ -45,7 +48,7 @@ export async function rewriteMime(
   edit: PartEditor,
   options: RewriteOptions = {},
 ): Promise<Rewritten> {
-  const root = await readStructure((range) => message.open(range), message.size)
+  const root = options.structure ?? (await readStructure((range) => message.open(range), message.size))
   const problem = structureProblem(root, options)
   if (problem) return { content: undefined, problem }
   const edited = await editPart(message, edit, options.filter ?? {}, { part: root, path: [], within: [] })
@@ -59,8 +62,6 @@ export async function rewriteMime(
 }
 
 const CRLF = Buffer.from('\r\n')
-const delimiter = (boundary: string) => Buffer.from(`\r\n--${boundary}\r\n`)
-const lastDelimiter = (boundary: string) => Buffer.from(`\r\n--${boundary}--\r\n`)
 
 /** A message, or one within a message. */
 async function messagePieces(message: Rewritable, node: Edited): Promise<Piece[]> {
@@ -84,16 +85,15 @@ async function wrapped(message: Rewritable, node: Edited): Promise<Piece[]> {
   const kept = change?.replace ? await newPart(change.replace, around) : await writtenPart(message, node)
   const all = await fieldsOf(message, part)
   const inner = (kept.fields ?? all).filter(isContentField)
-  const items = [
+  const items: readonly (readonly Piece[])[] = [
     ...(await made(change?.before)),
     ...(change?.remove ? [] : [piecesOf({ fields: inner, body: kept.body })]),
     ...(await made(change?.after)),
   ]
-  const boundary = `=_${randomBytes(18).toString('base64url')}`
+  const boundary = newBoundary()
   const outer: readonly RawHeaderField[] = withVersion(all.filter((field) => !isContentField(field)))
   const fields = withField(outer, 'Content-Type', `multipart/mixed;\r\n boundary="${boundary}"`)
-  const body = items.flatMap((pieces, index) => [delimiter(boundary).subarray(index === 0 ? 2 : 0), ...pieces])
-  return piecesOf({ fields, body: [...body, lastDelimiter(boundary)] })
+  return piecesOf({ fields, body: joinedParts(items, boundary) })
 }
 
 /** A part that stays, with its own changes and those within. */

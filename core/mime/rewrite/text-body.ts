@@ -5,8 +5,8 @@
  * with CRLF and have no more than 998 octets; 8-bit octets come only where the part had them before.
  */
 import { Boundaries } from '../boundaries.ts'
+import { canHold, encodeText } from '../charset.ts'
 import { MAX_BOUNDARY } from '../open-part.ts'
-import { canHold, encodeText } from './charset.ts'
 import { toBase64, toQuotedPrintable } from './encode.ts'
 
 type Octets = () => AsyncIterable<Uint8Array>
@@ -83,8 +83,12 @@ function encoded(octets: Octets, found: Measure, was: string): WrittenBody {
 }
 
 /** Octets of text, whose charset the caller names. */
-export async function writtenTextOctets(octets: Octets, around: readonly Buffer[]): Promise<WrittenBody> {
-  return encoded(octets, await measure(octets(), around), '7bit')
+export async function writtenTextOctets(
+  octets: Octets,
+  encoding: string,
+  around: readonly Buffer[],
+): Promise<WrittenBody> {
+  return encoded(octets, await measure(octets(), around), encoding)
 }
 
 /** A multipart or message, which has no other encoding (RFC 2045 section 6.4). Throws TypeError when it cannot stand as it is. */

@@ -3,12 +3,13 @@
  *
  * What must stay true: a part that cannot be read without loss is not written; a field that is not meant stays as it is.
  */
+import { randomBytes } from 'node:crypto'
+import { BrokenText, decoderFor } from '../charset.ts'
 import { gather } from '../gather.ts'
 import { boundaryOf } from '../open-part.ts'
 import type { MimePart } from '../parts.ts'
 import { partBody } from '../transfer.ts'
 import type { NewPart, Rewritable, RewriteProblem } from './api.ts'
-import { BrokenText, decoderFor } from './charset.ts'
 import { type Edited, isMultipart, partsIn } from './editing.ts'
 import { isSound } from './encode.ts'
 import {
@@ -21,7 +22,7 @@ import {
   withField,
   withoutField,
 } from './header-edit.ts'
-import type { Piece } from './pieces.ts'
+import { contentOf, type Piece } from './pieces.ts'
 import { type WrittenBody, writtenComposite, writtenOctets, writtenText, writtenTextOctets } from './text-body.ts'
 
 /** The message is left as it is. */
@@ -48,19 +49,65 @@ export async function fieldsOf(message: Rewritable, { header, body }: MimePart):
   return splitFields(await gather(message.open({ start: header, end: body }), body - header))
 }
 
+export const delimiter = (boundary: string): Buffer => Buffer.from(`\r\n--${boundary}\r\n`)
+export const lastDelimiter = (boundary: string): Buffer => Buffer.from(`\r\n--${boundary}--\r\n`)
+/** No line of a message is that by chance. */
+export const newBoundary = (): string => `=_${randomBytes(18).toString('base64url')}`
+
+/** The body of a multipart. */
+export function joinedParts(items: readonly (readonly Piece[])[], boundary: string): Piece[] {
+  const body = items.flatMap((pieces, index) => [delimiter(boundary).subarray(index === 0 ? 2 : 0), ...pieces])
+  return [...body, lastDelimiter(boundary)]
+}
+
 /** The part of a multipart that a caller made. */
 export async function newPart(part: NewPart, around: readonly Buffer[]): Promise<WrittenPart> {
-  const { type, charset, content } = part
+  const { type, charset, content, encoding = '7bit' } = part
+  if (isParts(content)) return newMultipart(part, content, around)
   const isText = /^text\//i.test(type)
   const octets = () => opened(content)
   let body: WrittenBody
   if (/^(?:multipart|message)\//i.test(type)) body = await writtenComposite(octets, around)
-  else if (!isText) body = writtenOctets(octets)
+  else if (!isText && part.encoding === undefined) body = writtenOctets(octets)
   else if (typeof content === 'string')
-    body = await writtenText(() => one(content), { charset: 'utf-8', encoding: '7bit' }, around)
-  else body = { ...(await writtenTextOctets(octets, around)), charset: charset ?? 'utf-8' }
-  return { fields: newPartFields(part, body.charset, body.encoding), body: [body.open] }
+    body = await writtenText(() => one(content), { charset: 'utf-8', encoding }, around)
+  else body = { ...(await writtenTextOctets(octets, encoding, around)), charset: charset ?? 'utf-8' }
+  return { fields: newPartFields(part, isText ? body.charset : undefined, body.encoding), body: [body.open] }
 }
+
+const isParts = (content: NewPart['content']): content is readonly NewPart[] => Array.isArray(content)
+
+async function newMultipart(
+  part: NewPart,
+  content: readonly NewPart[],
+  around: readonly Buffer[],
+): Promise<WrittenPart> {
+  if (!/^multipart\//i.test(part.type)) throw new TypeError(`parts of ${part.type}, which is no multipart`)
+  const boundary = newBoundary()
+  const items: Piece[][] = []
+  for (const one of content.length > 0 ? content : [EMPTY]) items.push(piecesOf(await newPart(one, around)))
+  const body = joinedParts(items, boundary)
+  const isEightBit = items.flat().some((piece) => piece instanceof Uint8Array && EIGHT_BIT.test(piece.toString()))
+  const fields = newPartFields(
+    { ...part, parameters: { ...part.parameters, boundary } },
+    undefined,
+    isEightBit ? '8bit' : '7bit',
+  )
+  return { fields, body }
+}
+
+/** In the header of a part, which `newPart` has written. */
+const EIGHT_BIT = /^content-transfer-encoding: 8bit\r?$/im
+
+/**
+ * A part as it would stand in a message, its header first, for content that is put together from parts: what an attached
+ * message holds. Throws TypeError as `rewriteMime` does.
+ */
+export async function writePart(part: NewPart): Promise<() => AsyncIterable<Uint8Array>> {
+  return contentOf(NOTHING, piecesOf(await newPart(part, [])))
+}
+
+const NOTHING: Rewritable = { size: 0, async *open() {} }
 
 export const EMPTY: NewPart = { type: 'text/plain', content: '' }
 
@@ -68,7 +115,7 @@ async function* one<Item>(item: Item): AsyncGenerator<Item> {
   yield item
 }
 
-function opened(content: NewPart['content']): AsyncIterable<Uint8Array> {
+function opened(content: Exclude<NewPart['content'], readonly NewPart[]>): AsyncIterable<Uint8Array> {
   if (typeof content === 'function') return content()
   return one(typeof content === 'string' ? Buffer.from(content) : content)
 }
