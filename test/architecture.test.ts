@@ -254,7 +254,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   store: ['api'],
   backup: ['api', 'store'],
   net: ['api', 'runtime/units.ts'],
-  mime: ['api', 'listener/pace.ts'],
+  mime: ['api', 'listener/pace.ts', 'runtime/text.ts'],
   message: ['api', 'mime/header-end.ts', 'delivery/report-text.ts'],
   queue: ['api', 'store', 'message', 'mime/header-end.ts', 'delivery/report-text.ts', 'runtime/signals.ts'],
   auth: ['api', 'store', 'runtime/signals.ts'],

@@ -47,10 +47,7 @@ const MAX_NAME = 255
 /** The last step of a path, without what no file system takes: safe to be written to. */
 export function baseName(name: string): string {
   const last = name.split(/[/\\]/).findLast((step) => step.trim() !== '') ?? ''
-  const clean = last
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}<>:"|?*\u2028\u2029]/gu, '_')
-    .replace(/^[. ]+|[. ]+$/g, '')
+  const clean = withoutEnds(last.toWellFormed().replace(/[\p{Cc}\p{Cf}<>:"|?*\u2028\u2029]/gu, '_'))
   const safe = clean === '' || RESERVED.test(clean) ? `_${clean}` : clean
   let out = ''
   for (const char of safe) {
@@ -58,4 +55,13 @@ export function baseName(name: string): string {
     out += char
   }
   return out
+}
+
+/** Without dots and spaces at both ends. */
+function withoutEnds(name: string): string {
+  let [start, end] = [0, name.length]
+  const isEnd = (char: string | undefined) => char === '.' || char === ' '
+  while (start < end && isEnd(name[start])) start++
+  while (end > start && isEnd(name[end - 1])) end--
+  return name.slice(start, end)
 }

@@ -95,7 +95,7 @@ class Cursor {
 function nameAt(cursor: Cursor): NonNullable<MapiProperty['named']> {
   const guid = cursor.take(GUID).toString('hex')
   if (cursor.number() === 0) return { guid, id: cursor.number() }
-  return { guid, id: cursor.take(cursor.number()).toString('utf16le').replace(/\0+$/, '') }
+  return { guid, id: cursor.take(cursor.number()).toString('utf16le').split('\0', 1)[0] ?? '' }
 }
 
 function propertyAt(cursor: Cursor): MapiProperty {

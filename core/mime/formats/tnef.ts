@@ -114,7 +114,7 @@ class Reader {
   }
 
   #text(data: Buffer): string {
-    return codePageText(data, this.codePage).replace(/\0[\s\S]*$/, '')
+    return codePageText(data, this.codePage).split('\0', 1)[0] ?? ''
   }
 
   #message(id: number, data: Buffer): void {
