@@ -17,6 +17,7 @@ export {
   type Status,
   SUPPORT,
 } from './api/administration.ts'
+export { Cache, type CacheOptions } from './api/cache.ts'
 export type { Clock } from './api/clock.ts'
 export {
   type Caller,

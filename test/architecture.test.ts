@@ -324,6 +324,14 @@ test('the kernel keeps to its manners: no console, no process.exit, no default e
   assert.deepEqual(wrong, [])
 })
 
+test('what is remembered in memory is a bounded cache of core/api/cache.ts', () => {
+  const evicts = /\.delete\((?:oldest|[\w.#]+\.keys\(\)\.next)|\[\.\.\.[\w.#]+\.keys\(\)\]\.slice/
+  assert.deepEqual(
+    files.filter((file) => evicts.test(readFileSync(join(root, file), 'utf8'))),
+    [],
+  )
+})
+
 test('files are named for what they hold', () => {
   assert.deepEqual(
     files.filter((file) => /(^|\/)(utils?|helpers?|manager|common|types|misc)\.ts$/.test(file) || /[A-Z_]/.test(file)),

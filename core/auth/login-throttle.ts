@@ -8,6 +8,7 @@
  * a temporary failure.
  */
 import { createHmac, randomBytes } from 'node:crypto'
+import { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import { Proven, type ProvenClient, type ProvenState } from './proven.ts'
 
@@ -76,16 +77,19 @@ const WRONG = 4
 
 /** Counted failures and successes; they outlive a reload. */
 export interface AttemptState {
-  readonly addresses: Map<string, Failures>
-  readonly names: Map<string, Failures>
+  readonly addresses: Cache<Failures>
+  readonly names: Cache<Failures>
   readonly proven: ProvenState
   readonly secret: Buffer
 }
 
+/** Until a throttle sets its own maximum. */
+const FIRST_MAX = 1000
+
 export const createAttemptState = (): AttemptState => ({
-  addresses: new Map(),
-  names: new Map(),
-  proven: new Map(),
+  addresses: new Cache({ max: FIRST_MAX }),
+  names: new Cache({ max: FIRST_MAX }),
+  proven: new Cache({ max: FIRST_MAX }),
   secret: randomBytes(32),
 })
 
@@ -105,7 +109,6 @@ export class LoginThrottle implements Attempts {
     proven = new Proven({
       clock,
       known: state.proven,
-      remembered: limits.remembered,
       secret: async () => state.secret,
     }),
   ) {
@@ -113,6 +116,7 @@ export class LoginThrottle implements Attempts {
     this.#limits = limits
     this.#state = state
     this.#proven = proven
+    for (const one of [state.addresses, state.names, state.proven]) one.max = limits.remembered
   }
 
   /** A keyed hash, because names may be long and passwords must not be stored. */
@@ -120,14 +124,7 @@ export class LoginThrottle implements Attempts {
     return createHmac('sha256', this.#state.secret).update(text).digest('base64')
   }
 
-  /** A map in order of use; the least recently used entry is evicted. */
-  #keep<T>(map: Map<string, T>, name: string, value: T): void {
-    map.delete(name)
-    map.set(name, value)
-    if (map.size > this.#limits.remembered) map.delete(map.keys().next().value as string)
-  }
-
-  #failuresOf(map: Map<string, Failures>, name: string): Failures {
+  #failuresOf(map: Cache<Failures>, name: string): Failures {
     const found = map.get(name)
     if (found && this.#clock.now() - found.last <= this.#limits.forget) return found
     return { count: 0, last: 0, until: 0, wrong: [] }
@@ -140,12 +137,12 @@ export class LoginThrottle implements Attempts {
   }
 
   /** Counts a failure and returns the resulting delay. */
-  #count(map: Map<string, Failures>, name: string, { failures, isNew }: Counted): number {
+  #count(map: Cache<Failures>, name: string, { failures, isNew }: Counted): number {
     if (isNew) failures.count++
     failures.last = this.#clock.now()
     const delay = this.#delayOf(failures)
     failures.until = Math.max(failures.until, failures.last + delay)
-    this.#keep(map, name, failures)
+    map.set(name, failures)
     return delay
   }
 

@@ -6,6 +6,7 @@
  * records and read them again after LOOK_MS. A store failure means "not proven", never an error for the client.
  */
 import { createHmac } from 'node:crypto'
+import type { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import { below, key } from '../store/keys.ts'
 import type { Key, Op, Store } from '../store/store.ts'
@@ -28,13 +29,11 @@ interface Known {
   /** Time of the read from the store. */
   readonly read: number
 }
-export type ProvenState = Map<string, Known>
+export type ProvenState = Cache<Known>
 
 export interface ProvenDeps {
   readonly clock: Clock
   readonly known: ProvenState
-  /** Maximum entries in memory. */
-  readonly remembered: number
   readonly secret: () => Promise<Uint8Array>
   /** Without a store, records end with the process. */
   readonly store?: Store
@@ -69,12 +68,13 @@ export class Proven {
   }
 
   async succeeded(client: ProvenClient): Promise<void> {
-    const now = this.#deps.clock.now()
+    const { clock, known } = this.#deps
+    const now = clock.now()
     const ops: Op[] = []
     for (const mark of Object.values((await this.#marks(client)) ?? {}) as string[]) {
-      const before = this.#deps.known.get(mark)
+      const before = known.get(mark)
       const isFresh = before !== undefined && now - before.at < RENEW_MS
-      this.#keep(mark, { at: isFresh ? before.at : now, read: now })
+      known.set(mark, { at: isFresh ? before.at : now, read: now })
       if (!isFresh) ops.push({ put: keyOf(mark), value: recordOf(now) })
     }
     await this.#commit(ops)
@@ -118,16 +118,8 @@ export class Proven {
     // A store failure means "not proven".
     const value = await store?.get(keyOf(mark)).catch(() => undefined)
     if (value === undefined) known.delete(mark)
-    else this.#keep(mark, { at: timeOf(value), read: now })
+    else known.set(mark, { at: timeOf(value), read: now })
     return value !== undefined && now - timeOf(value) <= KEEP_MS
-  }
-
-  /** In order of use; the least recently used entry is evicted. */
-  #keep(mark: string, value: Known): void {
-    const { known, remembered } = this.#deps
-    known.delete(mark)
-    known.set(mark, value)
-    if (known.size > remembered) known.delete(known.keys().next().value as string)
   }
 
   /** Undefined when the secret cannot be read. */

@@ -3,6 +3,7 @@
  *
  * Invariants: it is a hint in memory; an administrator's flush resets it at once.
  */
+import { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Outcome } from '../api/hooks.ts'
 import type { Emit } from '../runtime/log.ts'
@@ -19,9 +20,14 @@ export interface Rest {
   readonly outcome: Outcome
 }
 
+export type Resting = Cache<Rest>
+
+/** The backoff of a channel's next hops; it outlives a reload. */
+export const createResting = (): Resting => new Cache({ max: MAX_HOPS })
+
 export interface BackoffDeps {
   readonly channel: string
-  readonly resting: Map<string, Rest>
+  readonly resting: Resting
   readonly clock: Clock
   readonly emit: Emit
 }
@@ -57,8 +63,6 @@ export function noteReached(
   if (before && before.until > clock.now()) return
   const failures = (before?.failures ?? 0) + 1
   const until = clock.now() + Math.min(REST_MS.most, REST_MS.first * 2 ** (failures - 1))
-  resting.delete(nexthop)
   resting.set(nexthop, { until, failures, outcome: silent })
-  if (resting.size > MAX_HOPS) for (const oldest of [...resting.keys()].slice(0, 1000)) resting.delete(oldest)
   emit('nexthop.unreachable', { channel, nexthop, until, reply: wordsOf(silent.reply) })
 }

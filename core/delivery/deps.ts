@@ -9,7 +9,7 @@ import type { Emit, Log } from '../runtime/log.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
-import type { Rest } from './backoff.ts'
+import type { Resting } from './backoff.ts'
 import type { OnlineWindows } from './online.ts'
 import type { EvaluateOutcomes } from './outcomes.ts'
 
@@ -25,7 +25,7 @@ export interface DeliverySettings {
 export interface DelivererDeps {
   readonly channel: string
   /** Next hops in backoff: a hint, not a record. */
-  readonly resting: Map<string, Rest>
+  readonly resting: Resting
   readonly settings: DeliverySettings
   /** When next hops may be reached. */
   readonly online: OnlineWindows

@@ -4,6 +4,7 @@
  * Invariants: outside its window a next hop gets nothing unless an administrator or the host itself asks for it; a
  * message larger than a window's whole budget goes alone, at the beginning of one, and so is never stuck.
  */
+import { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 
 /** Minutes since midnight, local time of the server; one that ends before it begins runs past midnight. */
@@ -32,17 +33,21 @@ interface Usage {
 
 /** In memory, and kept over a reload. */
 export interface OnlineMemory {
-  readonly usage: Map<string, Usage>
+  readonly usage: Cache<Usage>
   /** Until when a next hop counts as online because its mail was asked for. */
-  readonly asked: Map<string, number>
+  readonly asked: Cache<number>
 }
 
-export const createOnlineMemory = (): OnlineMemory => ({ usage: new Map(), asked: new Map() })
+/** Next hops that are remembered; the oldest are forgotten. */
+const MAX_HOPS = 10_000
+
+export const createOnlineMemory = (): OnlineMemory => ({
+  usage: new Cache({ max: MAX_HOPS }),
+  asked: new Cache({ max: MAX_HOPS }),
+})
 
 /** Ms for which a flush or ETRN opens a window that is closed. */
 const ASKED_MS = 900_000
-/** Next hops that are remembered; the oldest are forgotten. */
-const MAX_HOPS = 10_000
 
 export class OnlineWindows {
   readonly #rules: OnlineRules
@@ -78,20 +83,14 @@ export class OnlineWindows {
     const isOver = rule.time !== undefined && now - present.first >= rule.time
     if (isFull || isOver) return nextOpening(rule, now)
     present.octets += octets
-    remember(usage, nexthop, present)
+    usage.set(nexthop, present)
     return undefined
   }
 
   /** The mail of a next hop was asked for, by an administrator or by the host: it is online now. */
   open(nexthop: string): void {
-    if (this.has(nexthop)) remember(this.#memory.asked, nexthop, this.#clock.now() + ASKED_MS)
+    if (this.has(nexthop)) this.#memory.asked.set(nexthop, this.#clock.now() + ASKED_MS)
   }
-}
-
-function remember<T>(map: Map<string, T>, nexthop: string, value: T): void {
-  map.delete(nexthop)
-  map.set(nexthop, value)
-  if (map.size > MAX_HOPS) map.delete(map.keys().next().value as string)
 }
 
 /** That minute of the day that is `days` after the one of `now`. */

@@ -2,25 +2,22 @@
  * Caches answers for their time to live, evicts the least recently used beyond the memory limit, and merges concurrent
  * equal questions.
  */
+import { Cache } from '../api/cache.ts'
 
 interface Entry<T> {
   readonly value: Promise<T>
   readonly weight: number
-  readonly until: number
+  readonly isUnderWay: boolean
 }
 
 /** Overhead of an entry in octets. */
 const OVERHEAD = 400
 
 export class AnswerCache<T> {
-  readonly #entries = new Map<string, Entry<T>>()
-  readonly #maxWeight: number
-  readonly #now: () => number
-  #weight = 0
+  readonly #entries: Cache<Entry<T>>
 
-  constructor(maxWeight: number, now: () => number) {
-    this.#maxWeight = maxWeight
-    this.#now = now
+  constructor(max: number, now: () => number) {
+    this.#entries = new Cache({ max, now, weigh: ({ weight }) => weight })
   }
 
   get size(): number {
@@ -30,29 +27,15 @@ export class AnswerCache<T> {
   /** `make` must not reject. */
   get(key: string, make: () => Promise<{ readonly value: T; readonly ms: number }>, fresh: boolean): Promise<T> {
     const known = this.#entries.get(key)
-    if (known && known.until > this.#now() && !(fresh && known.until !== Number.POSITIVE_INFINITY)) {
-      this.#keep(key, known)
-      return known.value
-    }
+    if (known && (known.isUnderWay || !fresh)) return known.value
     const made = make()
     const value = made.then((one) => one.value)
     const base = OVERHEAD + 2 * key.length
-    this.#keep(key, { value, weight: base, until: Number.POSITIVE_INFINITY })
+    this.#entries.set(key, { value, weight: base, isUnderWay: true })
     void made.then(({ value: settled, ms }) =>
-      this.#keep(key, { value, weight: base + weightOf(settled), until: this.#now() + ms }),
+      this.#entries.set(key, { value, weight: base + weightOf(settled), isUnderWay: false }, ms),
     )
     return value
-  }
-
-  #keep(key: string, entry: Entry<T>): void {
-    this.#weight += entry.weight - (this.#entries.get(key)?.weight ?? 0)
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    for (const [oldest, { weight }] of this.#entries) {
-      if (this.#weight <= this.#maxWeight) break
-      this.#entries.delete(oldest)
-      this.#weight -= weight
-    }
   }
 }
 

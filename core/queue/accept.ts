@@ -21,7 +21,7 @@ import {
   messageKey,
   onceKey,
 } from './records.ts'
-import { type QueueState, remember } from './state.ts'
+import type { QueueState } from './state.ts'
 
 /** A recipient with its route and the verdicts about it alone. */
 export interface Placed extends Routed {
@@ -141,7 +141,8 @@ export async function accept(state: QueueState, messages: readonly [NewMessage, 
   const [{ record, deliveries, once, notBefore }] = messages
   const [only, ...more] = messages.length === 1 ? deliveries : []
   // Before the commit, because the commit wakes the channel at once.
-  if (only && more.length === 0 && only.held === undefined && notBefore === undefined) remember(state, record)
+  if (only && more.length === 0 && only.held === undefined && notBefore === undefined)
+    state.fresh.set(record.id, record)
   const isShared = messages.some(({ record: { shared } }) => shared)
   let accepted = false
   try {

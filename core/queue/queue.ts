@@ -11,7 +11,7 @@ import { type ChangeOptions, change } from './change.ts'
 import { endMessage } from './end.ts'
 import type { DeliveryRecord, MessageRecord } from './records.ts'
 import { type Settlement, settle } from './settle.ts'
-import type { Job, QueueDeps, QueueState } from './state.ts'
+import { createFresh, type Job, type QueueDeps, type QueueState } from './state.ts'
 import { renew, take } from './take.ts'
 
 export interface SharedQueue {
@@ -31,7 +31,7 @@ export interface SharedQueue {
 }
 
 export function createQueue(deps: QueueDeps): SharedQueue {
-  const state: QueueState = { ...deps, active: new Set(), fresh: new Map() }
+  const state: QueueState = { ...deps, active: new Set(), fresh: createFresh() }
   return {
     accept: (...messages) => accept(state, messages),
     take: (lane, limit, leaseMs) => take(state, lane, limit, leaseMs),

@@ -3,6 +3,7 @@
  *
  * Invariants: memory holds nothing that is not in the store; all of it may be dropped.
  */
+import { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Key, Lease, Store, Value } from '../store/store.ts'
@@ -38,11 +39,8 @@ export interface QueueState extends QueueDeps {
   /** Taken by this kernel and not yet settled. */
   readonly active: Set<Job>
   /** Messages just accepted with a single delivery, which usually follows at once. Their records are immutable. */
-  readonly fresh: Map<string, MessageRecord>
+  readonly fresh: Cache<MessageRecord>
 }
 
 /** Another kernel may deliver the message, so entries may stay; the oldest is evicted. */
-export function remember({ fresh }: QueueState, record: MessageRecord): void {
-  if (fresh.size >= FRESH) fresh.delete(fresh.keys().next().value as string)
-  fresh.set(record.id, record)
-}
+export const createFresh = (): Cache<MessageRecord> => new Cache({ max: FRESH })

@@ -2,6 +2,7 @@
  * Creates a channel's delivery loop from the configuration of kernel and channel.
  */
 import type { PluginInstance } from '../api/plugin.ts'
+import { createResting } from '../delivery/backoff.ts'
 import { createOnlineMemory, OnlineWindows } from '../delivery/online.ts'
 import { createOutcomeEvaluator } from '../delivery/outcomes.ts'
 import { Reports } from '../delivery/report-messages.ts'
@@ -47,7 +48,7 @@ export function createChannelDeliverer(
   const conclude = createOutcomeEvaluator({ clock, reports }, { retry, warnAfter: retry.warnAfter })
   return createDeliverer({
     channel: channel.name,
-    resting: lasting.of(`resting ${channel.name}`, () => new Map()),
+    resting: lasting.of(`resting ${channel.name}`, createResting),
     online: new OnlineWindows(online, lasting.of(`online ${channel.name}`, createOnlineMemory), clock),
     settings: { concurrency, perNextHop, gapMs: rate, leaseMs: lease },
     deliver: host.parts.deliver as NonNullable<PluginInstance['deliver']>,

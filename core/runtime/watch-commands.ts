@@ -5,6 +5,7 @@
  */
 import * as z from 'zod'
 import { type Administration, type AdministrationService, SUPPORT } from '../api/administration.ts'
+import { Cache } from '../api/cache.ts'
 import { type Command, type CommandCall, type CommandOutput, defineCommand } from '../api/command.ts'
 import { EVENTS, type Level } from '../api/events.ts'
 import { inNetworks, network } from '../net/networks.ts'
@@ -166,18 +167,10 @@ const logCommand = (of: (call: CommandCall) => Administration) =>
 
 // --- traces --------------------------------------------------------------------------------------
 
-/** Adds an id and evicts the oldest beyond the limit. */
-function remember(ids: Set<string>, id: unknown): void {
-  if (typeof id !== 'string') return
-  ids.add(id)
-  const [oldest] = ids
-  if (ids.size > MAX_FOLLOWED && oldest !== undefined) ids.delete(oldest)
-}
-
 /** Follows a client or a sender: its sessions and its messages. */
 export class Tracer {
-  readonly #sessions = new Set<string>()
-  readonly #messages = new Set<string>()
+  readonly #sessions = new Cache<true>({ max: MAX_FOLLOWED })
+  readonly #messages = new Cache<true>({ max: MAX_FOLLOWED })
   readonly #isClient: (address: string) => boolean
   readonly #who: string
 
@@ -194,8 +187,8 @@ export class Tracer {
       this.#messages.has(String(message)) ||
       this.#messages.has(String(splitFrom))
     if (!isKnown && !this.#isMeant(raw)) return false
-    remember(this.#sessions, session)
-    remember(this.#messages, message)
+    if (typeof session === 'string') this.#sessions.set(session, true)
+    if (typeof message === 'string') this.#messages.set(message, true)
     return true
   }
 

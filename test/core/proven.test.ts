@@ -1,6 +1,7 @@
 /** Where logins have succeeded is known after a restart and to every kernel, and decays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Cache } from '../../core/api/cache.ts'
 import { type Attempt, createAttemptState, LoginThrottle } from '../../core/auth/login-throttle.ts'
 import { Proven } from '../../core/auth/proven.ts'
 import type { Store } from '../../core/store/store.ts'
@@ -16,8 +17,7 @@ function start(store: Store, clock: TestClock) {
   const proven = new Proven({
     clock,
     store,
-    known: new Map(),
-    remembered: limits.remembered,
+    known: new Cache({ max: limits.remembered }),
     secret: async () => Buffer.from('k'),
   })
   const attempts = new LoginThrottle(clock, limits, createAttemptState(), proven)

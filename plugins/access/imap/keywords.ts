@@ -5,6 +5,7 @@
  * What must stay true: opening a mailbox again costs what has changed, not what is there; a client learns of keywords
  * that are not told when it meets them.
  */
+import { Cache } from 'iems'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import type { View } from './view.ts'
 
@@ -24,7 +25,7 @@ interface Known {
 }
 
 export function createKeywords(): Keywords {
-  const all = new Map<string, Known>()
+  const all = new Cache<Known>({ max: MAILBOXES })
 
   async function lastOf(mail: MailStoreApi, view: View): Promise<Set<string>> {
     const words = new Set<string>()
@@ -52,10 +53,7 @@ export function createKeywords(): Keywords {
     async of(mail, view) {
       const { id, modseq } = view.mailbox
       const words = await read(mail, view)
-      all.delete(id)
       all.set(id, { modseq, words })
-      const [oldest] = all.keys()
-      if (all.size > MAILBOXES && oldest !== undefined) all.delete(oldest)
       return [...words]
     },
   }

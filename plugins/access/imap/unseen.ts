@@ -4,6 +4,7 @@
  * What must stay true: a mailbox that has not changed is not read again, and one whose first messages are all seen costs
  * no more than `LOOKED_AT` of them; the answer is then left out, and the client has to search (section 7.1).
  */
+import { Cache } from 'iems'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import type { View } from './view.ts'
 
@@ -16,7 +17,7 @@ export interface Unseen {
 }
 
 export function createUnseen(): Unseen {
-  const all = new Map<string, { readonly modseq: number; readonly uid: number | undefined }>()
+  const all = new Cache<{ readonly modseq: number; readonly uid: number | undefined }>({ max: MAILBOXES })
 
   async function look(mail: MailStoreApi, view: View): Promise<number | undefined> {
     let count = 0
@@ -34,10 +35,7 @@ export function createUnseen(): Unseen {
       const known = all.get(id)
       if (known?.modseq === modseq) return known.uid
       const uid = await look(mail, view)
-      all.delete(id)
       all.set(id, { modseq, uid })
-      const [oldest] = all.keys()
-      if (all.size > MAILBOXES && oldest !== undefined) all.delete(oldest)
       return uid
     },
   }

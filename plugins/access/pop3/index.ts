@@ -3,7 +3,7 @@
  *
  * This file only wires; session.ts is the protocol.
  */
-import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
+import { Cache, type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { statusLine } from './lines.ts'
 import { type Options, options } from './options.ts'
@@ -17,7 +17,7 @@ export const pop3 = definePlugin({
   async setup(config, ctx) {
     const mayLogIn = createDelay(config.loginDelay, {
       now: () => ctx.clock.now(),
-      last: ctx.lasting('logins', () => new Map()),
+      last: ctx.lasting('logins', () => new Cache<number>({ max: REMEMBERED })),
     })
     return createListener(config, ctx, {
       label: 'POP3',
@@ -33,15 +33,13 @@ const REMEMBERED = 100_000
 /** RFC 2449 section 6.5: who comes again too soon waits. */
 function createDelay(
   ms: number,
-  { now, last }: { now(): number; readonly last: Map<string, number> },
+  { now, last }: { now(): number; readonly last: Cache<number> },
 ): (account: string) => boolean {
   return (account) => {
     if (ms === 0) return true
     const isTooSoon = now() - (last.get(account) ?? Number.NEGATIVE_INFINITY) < ms
     if (isTooSoon) return false
-    last.delete(account)
     last.set(account, now())
-    if (last.size > REMEMBERED) for (const oldest of [...last.keys()].slice(0, REMEMBERED / 10)) last.delete(oldest)
     return true
   }
 }

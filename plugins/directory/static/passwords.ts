@@ -9,7 +9,16 @@
 import { argon2, createHmac, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Clock, createSemaphore, duration, key, SCRAM_ITERATIONS, SemaphoreRejected, type Store } from 'iems'
+import {
+  Cache,
+  type Clock,
+  createSemaphore,
+  duration,
+  key,
+  SCRAM_ITERATIONS,
+  SemaphoreRejected,
+  type Store,
+} from 'iems'
 import * as z from 'zod'
 import { argon2Of, readHash, type ScramKeys, type ScramMechanism, scramOf, writeScram } from './schemes.ts'
 
@@ -111,16 +120,9 @@ export interface VerifierDeps {
 export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierDeps) {
   /** By a key that never leaves this process: nothing here says more of a password than its kept hash does. */
   const secret = randomBytes(32)
-  const remembered = new Map<string, number>()
+  const remembered = new Cache<true>({ max: REMEMBERED.most, ttl: REMEMBERED.ms, now: () => clock.now() })
   const nameOf = (password: string, kept: string) =>
     createHmac('sha256', secret).update(`${kept}\0${password}`).digest('base64')
-
-  function remember(name: string): void {
-    remembered.delete(name)
-    remembered.set(name, clock.now() + REMEMBERED.ms)
-    if (remembered.size <= REMEMBERED.most) return
-    for (const oldest of [...remembered.keys()].slice(0, 1000)) remembered.delete(oldest)
-  }
 
   const turns = createSemaphore({ atOnce: concurrency, waiting: maxWaiting })
   const costs = createCosts(minTime)
@@ -136,14 +138,14 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
 
   return async function verify({ password, kept, rank = 2 }: Asked): Promise<boolean | undefined> {
     const name = kept === undefined ? '' : nameOf(password, kept)
-    if ((remembered.get(name) ?? 0) > clock.now()) return true
+    if (remembered.has(name)) return true
     let since = performance.now()
     try {
       const isRight = await turns.take(() => {
         since = performance.now()
         return fits(password, kept)
       }, rank)
-      if (isRight) remember(name)
+      if (isRight) remembered.set(name, true)
       else await delay(Math.max(0, (await slowest()) - (performance.now() - since)))
       return isRight
     } catch (cause) {

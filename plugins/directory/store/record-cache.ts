@@ -4,7 +4,7 @@
  * What must stay true: nothing is answered that was not true when it was asked: whatever is kept goes with the first
  * change, this process's own at once and another's before the next turn of the event loop.
  */
-import type { Key, Store } from 'iems'
+import { Cache, type Key, type Store } from 'iems'
 import { decode, type RevisionRecord, revisionKey } from './records.ts'
 
 /** Records; the oldest go first. */
@@ -13,7 +13,7 @@ const MOST = 10_000
 export type Kept = ReturnType<typeof createKept>
 
 export function createKept(store: Pick<Store, 'get'>) {
-  const records = new Map<string, unknown>()
+  const records = new Cache<unknown>({ max: MOST })
   let revision = -1
   let isFresh = false
 
@@ -45,7 +45,6 @@ export function createKept(store: Pick<Store, 'get'>) {
       const record = value && decode<T>(value)
       // Somebody may have changed it while it was read.
       if (asked !== revision) return record
-      if (records.size >= MOST) for (const oldest of [...records.keys()].slice(0, MOST / 10)) records.delete(oldest)
       records.set(name, record)
       return record
     },

@@ -4,7 +4,7 @@
  *
  * What must stay true: this file only wires; start reading at check.ts and score.ts.
  */
-import { createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
+import { Cache, createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { refusalFor, SpamCheck } from './check.ts'
@@ -19,7 +19,7 @@ import { createExempt, type Exempt } from './exempt.ts'
 import { sweep } from './expiry.ts'
 import { Greylist } from './greylist.ts'
 import { createModify } from './headers.ts'
-import { createBuckets } from './limits/buckets.ts'
+import { type Bucket, createBuckets } from './limits/buckets.ts'
 import { createLimits } from './limits/limits.ts'
 import { createLearning, file } from './mailboxes.ts'
 import { type Options, options } from './options.ts'
@@ -51,7 +51,9 @@ export const antispam = definePlugin({
     const greylist = new Greylist({ store: ctx.store, now, options: config.greylist })
     const exempt = createExempt(config.exempt)
     const { rules, keys } = config.limits
-    const buckets = createBuckets({ keys, now, buckets: ctx.lasting('limits', () => new Map()) })
+    const known = ctx.lasting('limits', () => new Cache<Bucket>({ max: keys }))
+    known.max = keys
+    const buckets = createBuckets({ now, buckets: known })
     const count = createLimits(rules, buckets)
     const rulesOfAdmin = createRules(config.content, ctx.log)
     const standardRules = createStandardRules(config.content, { hostname: ctx.hostname, now })

@@ -4,7 +4,7 @@
  * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
  * clamd answers it ends and says so.
  */
-import { AllBackendsDown, type ByteRange, type CommandOutput, type Log, type Queue, type QueueEntry } from 'iems'
+import { AllBackendsDown, type ByteRange, Cache, type CommandOutput, type Log, type Queue, type QueueEntry } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { HELD, reasonFor } from './check.ts'
@@ -50,7 +50,7 @@ class RescanRun {
   readonly #wanted: Wanted
   readonly #parts: RescanDeps
   readonly #counts = { scanned: 0, viruses: 0, unread: 0 }
-  readonly #results = new Map<string, Promise<Answer>>()
+  readonly #results = new Cache<Promise<Answer>>({ max: REMEMBERED })
 
   constructor(parts: RescanDeps, wanted: Wanted) {
     this.#wanted = wanted
@@ -61,12 +61,9 @@ class RescanRun {
   async #judge(content: Readable): Promise<Answer | undefined> {
     const digest = await digestOf(withoutTrace(content.open()))
     if (await this.#parts.stored?.taken.wasGivenBack(digest)) return undefined
-    const known = this.#results.get(digest) ?? this.#parts.scan.message(content, { afresh: true })
-    this.#results.set(digest, known)
+    const known = this.#results.getOrMake(digest, () => this.#parts.scan.message(content, { afresh: true }))
     // What could not be scanned is no result.
     known.catch(() => this.#results.delete(digest))
-    const [oldest] = this.#results.keys()
-    if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest)
     const answer = await known
     this.#counts.scanned++
     if (answer.kind === 'virus') this.#counts.viruses++

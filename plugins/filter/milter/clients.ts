@@ -5,6 +5,7 @@
  * accepted; the number of clients with open connections is bounded.
  */
 import {
+  Cache,
   type HookContext,
   type Message,
   type RawField,
@@ -34,27 +35,26 @@ interface Outcome {
 export class Clients {
   readonly #filters: readonly Filter[]
   readonly #config: Options
-  readonly #clients = new Map<string, Client>()
+  readonly #clients: Cache<Client>
   readonly #outcomes = new WeakMap<object, Outcome>()
 
   constructor(filters: readonly Filter[], config: Options) {
     this.#filters = filters
     this.#config = config
+    // The client that has been silent for longest loses its connections; its next step opens them again.
+    this.#clients = new Cache({ max: config.clients, evicted: closeFilters })
   }
 
   of({ id }: Session): Client {
-    const known = this.#clients.get(id)
-    if (known) return known
-    const client = { filters: this.#filters.map((filter) => filter.client()), envelope: undefined }
-    this.#clients.set(id, client)
-    // The client that has been silent for longest loses its connections; its next step opens them again.
-    if (this.#clients.size > this.#config.clients) this.forget(this.#clients.keys().next().value as string)
-    return client
+    return this.#clients.getOrMake(id, () => ({
+      filters: this.#filters.map((filter) => filter.client()),
+      envelope: undefined,
+    }))
   }
 
   forget(id: string): void {
-    for (const filter of this.#clients.get(id)?.filters ?? []) filter.close()
-    this.#clients.delete(id)
+    const client = this.#clients.get(id)
+    if (client && this.#clients.delete(id)) closeFilters(client)
   }
 
   /** The first refusal. */
@@ -139,4 +139,8 @@ async function* contentOf(
   const split = await splitContent(message.open(), maxHeader)
   if (!split) throw new Error('the header has grown beyond its limit since it was filtered')
   yield* split.body
+}
+
+function closeFilters({ filters }: Client): void {
+  for (const filter of filters) filter.close()
 }

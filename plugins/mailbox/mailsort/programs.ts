@@ -2,6 +2,7 @@
  * Compiled scripts, kept by their text; and what their authors should know of them.
  */
 import { createHash } from 'node:crypto'
+import { Cache } from 'iems'
 import type { Filing, FilingAction } from '../store/api.ts'
 import { asExtension } from './extending.ts'
 import type { SieveAction, SieveExtension } from './extension.ts'
@@ -23,7 +24,7 @@ export const hashOf = (text: string) => createHash('sha256').update(text).digest
 export class Programs {
   readonly #extensions = new Map<string, SieveExtension>()
   #language = createSieve()
-  readonly #known = new Map<string, Program>()
+  readonly #known = new Cache<Program>({ max: KEPT })
 
   get language(): Language {
     return this.#language
@@ -47,13 +48,7 @@ export class Programs {
 
   /** Throws a SieveError. */
   compile(text: string): Program {
-    const hash = hashOf(text)
-    const known = this.#known.get(hash) ?? compileScript(text, this.language)
-    this.#known.delete(hash)
-    this.#known.set(hash, known)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > KEPT && oldest !== undefined) this.#known.delete(oldest)
-    return known
+    return this.#known.getOrMake(hashOf(text), () => compileScript(text, this.language))
   }
 }
 

@@ -5,7 +5,7 @@
  * What must stay true: exactly one outcome for each recipient, whatever happens; a recipient for whom the end of the
  * content was sent is never offered to another server in the same call; nothing goes on after the signal.
  */
-import { type DeliverContext, type Delivery, defer, type Outcome, type Recipient } from 'iems'
+import { Cache, type DeliverContext, type Delivery, defer, type Outcome, type Recipient } from 'iems'
 import { SmtpConnection } from './client.ts'
 import { type Content, contentOf } from './content.ts'
 import { obstacle, writeEnvelope } from './envelope.ts'
@@ -50,7 +50,7 @@ export class Deliverer {
   readonly #settings: DeliverSettings
   readonly #lmtp: boolean
   /** Addresses that just did not answer, and until when that is held against them. */
-  readonly #silent = new Map<string, number>()
+  readonly #silent = new Cache<true>({ max: SILENT_LIMIT, ttl: SILENT_MS })
 
   constructor(settings: DeliverSettings) {
     this.#settings = settings
@@ -90,13 +90,11 @@ export class Deliverer {
   }
 
   #noteSilence({ address }: Server) {
-    this.#silent.delete(address)
-    this.#silent.set(address, performance.now() + SILENT_MS)
-    if (this.#silent.size > SILENT_LIMIT) for (const oldest of this.#silent.keys()) return this.#silent.delete(oldest)
+    this.#silent.set(address, true)
   }
 
   #silentLast(servers: readonly Server[]): readonly Server[] {
-    const isSilent = ({ address }: Server) => (this.#silent.get(address) ?? 0) > performance.now()
+    const isSilent = ({ address }: Server) => this.#silent.has(address)
     return this.#silent.size === 0 ? servers : [...servers.filter((one) => !isSilent(one)), ...servers.filter(isSilent)]
   }
 

@@ -7,7 +7,7 @@
  */
 import { request } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { below, type Dns, key, type Op, type Store } from 'iems'
+import { below, Cache, type Dns, key, type Op, type Store } from 'iems'
 
 export interface StsPolicy {
   readonly mode: 'enforce' | 'testing' | 'none'
@@ -54,14 +54,11 @@ interface Cached {
 
 export function createFindPolicy(settings: StsSettings): FindPolicy {
   const { dns, now } = settings
-  const cache = new Map<string, Cached>()
+  const cache = new Cache<Cached>({ max: MAX_ENTRIES })
   const underWay = new Map<string, Promise<StsPolicy | undefined>>()
 
   function remember(domain: string, entry: Cached): StsPolicy | undefined {
-    cache.delete(domain)
     cache.set(domain, entry)
-    if (cache.size > MAX_ENTRIES)
-      for (const oldest of [...cache.keys()].slice(0, MAX_ENTRIES / 10)) cache.delete(oldest)
     return entry.policy
   }
 

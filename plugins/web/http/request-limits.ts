@@ -3,17 +3,17 @@
  *
  * Invariant: what is kept is bounded, and gone after the minute.
  */
-import type { Clock } from 'iems'
+import { Cache, type Clock } from 'iems'
 import { HttpProblem } from './api.ts'
-
-export interface RequestCounts {
-  minute: number
-  readonly counts: Map<string, number>
-}
-export const createRequestCounts = (): RequestCounts => ({ minute: 0, counts: new Map() })
 
 const MINUTE_MS = 60_000
 const MAX_KEPT = 200_000
+
+export interface RequestCounts {
+  minute: number
+  readonly counts: Cache<number>
+}
+export const createRequestCounts = (): RequestCounts => ({ minute: 0, counts: new Cache({ max: MAX_KEPT }) })
 
 export class RequestLimits {
   readonly #clock: Clock
@@ -36,7 +36,7 @@ export class RequestLimits {
     const now = this.#clock.now()
     const minute = Math.floor(now / MINUTE_MS)
     const { counts } = this.#state
-    if (this.#state.minute !== minute || counts.size > MAX_KEPT) counts.clear()
+    if (this.#state.minute !== minute) counts.clear()
     this.#state.minute = minute
     const count = (counts.get(what) ?? 0) + 1
     counts.set(what, count)

@@ -4,7 +4,7 @@
  * What must stay true: what is told is no older than its lifetime, unless nobody can be asked and the admin allows it;
  * one question is asked once however many want to know; memory is bounded.
  */
-import type { Clock } from 'iems'
+import { Cache, type Clock } from 'iems'
 
 export interface CacheOptions {
   /** Ms for what was found. */
@@ -23,15 +23,13 @@ interface Kept {
 }
 
 export function createCache({ lifetime, absent, stale, size }: CacheOptions, clock: Pick<Clock, 'now'>) {
-  const kept = new Map<string, Kept>()
+  const kept = new Cache<Kept>({ max: size })
   const asking = new Map<string, Promise<unknown>>()
 
   async function ask(name: string, look: () => Promise<unknown>, before: Kept | undefined): Promise<unknown> {
     try {
       const value = await look()
-      kept.delete(name)
       kept.set(name, { value, at: clock.now() })
-      if (kept.size > size) kept.delete(kept.keys().next().value as string)
       return value
     } catch (cause) {
       if (before?.value !== undefined && clock.now() - before.at < Math.max(lifetime, stale)) return before.value

@@ -5,6 +5,7 @@
  * asks for any more is let go.
  */
 import { randomBytes } from 'node:crypto'
+import { Cache } from 'iems'
 
 export interface Paged {
   /** What was asked, to be asked again. */
@@ -13,7 +14,7 @@ export interface Paged {
 }
 
 export function createPages<P extends Paged>(most: number) {
-  const kept = new Map<string, P>()
+  const kept = new Cache<P>({ max: most, evicted: ({ found }) => void found.return?.() })
 
   return {
     /** Undefined when the cookie is none of ours or of another search. */
@@ -24,18 +25,13 @@ export function createPages<P extends Paged>(most: number) {
       kept.delete(name)
       return paged
     },
-    async keep(paged: P): Promise<Buffer> {
-      const [oldest] = kept
-      if (oldest && kept.size >= most) {
-        kept.delete(oldest[0])
-        await oldest[1].found.return?.()
-      }
+    keep(paged: P): Buffer {
       const cookie = randomBytes(8)
       kept.set(cookie.toString('hex'), paged)
       return cookie
     },
     async clear(): Promise<void> {
-      const all = [...kept.values()]
+      const all = [...kept.entries()].map(([, paged]) => paged)
       kept.clear()
       for (const { found } of all) await found.return?.()
     },

@@ -4,6 +4,7 @@
  * What must stay true: an attribute is the same by any of its names; an attribute that is not listed here is one as
  * well, compared as text whose case makes no difference: entries may have any.
  */
+import { Cache } from 'iems'
 import { linesOf, RULE_LINES, TYPES } from './schema-data.ts'
 import { SYNTAXES, type Syntax, type SyntaxName, wholeOid } from './syntaxes.ts'
 
@@ -96,13 +97,12 @@ export const describe = cached(readDescription, MAX_CACHED)
 
 /** A pure function that remembers its last answers. */
 function cached<T>(read: (text: string) => T | undefined, max: number): (text: string) => T | undefined {
-  const known = new Map<string, T>()
+  const known = new Cache<T>({ max })
   return (text) => {
     const found = known.get(text)
     if (found !== undefined) return found
     const made = read(text)
     if (made === undefined) return undefined
-    if (known.size >= max) known.clear()
     known.set(text, made)
     return made
   }

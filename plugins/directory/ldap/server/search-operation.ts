@@ -117,7 +117,7 @@ export class SearchOperations {
     }
     const result = await this.#send(run, size === 0 ? Number.POSITIVE_INFINITY : size)
     const isOver = result.result !== 'success' || !run.ahead
-    return { ...result, controls: [pagedControl(isOver ? Buffer.alloc(0) : await this.#pages.keep(run))] }
+    return { ...result, controls: [pagedControl(isOver ? Buffer.alloc(0) : this.#pages.keep(run))] }
   }
 
   /** Sends at most `size` entries; one that is left is kept ahead. */

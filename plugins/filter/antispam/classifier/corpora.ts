@@ -5,7 +5,7 @@
  * due after a minute; one thing at a time is learnt, read again or compacted; memory is bounded.
  */
 import { randomUUID } from 'node:crypto'
-import { defineSignal, type SetupContext } from 'iems'
+import { Cache, defineSignal, type SetupContext } from 'iems'
 import { Corpus } from './corpus.ts'
 import type { ClassifierOptions } from './options.ts'
 
@@ -24,13 +24,14 @@ export type CorporaDeps = Pick<SetupContext, 'store' | 'signals' | 'repeat' | 'c
 export class Corpora {
   readonly #deps: CorporaDeps
   readonly #self = randomUUID()
-  /** In order of use, longest unused first; the shared one is always kept. */
-  readonly #loaded = new Map<string, Promise<Corpus>>()
+  /** Those of accounts; the shared one, '', is always kept. */
+  readonly #loaded: Cache<Promise<Corpus>>
   readonly #stale = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(deps: CorporaDeps) {
     this.#deps = deps
+    this.#loaded = new Cache({ max: deps.options.accounts, weigh: (_, name) => (name === '' ? 0 : 1) })
     deps.signals.subscribe(Learnt, (hint) => {
       if (hint?.by !== this.#self) for (const account of hint?.accounts ?? this.#loaded.keys()) this.#stale.add(account)
     })
@@ -80,13 +81,8 @@ export class Corpora {
   }
 
   #get(account: string): Promise<Corpus> {
-    const corpus = this.#loaded.get(account) ?? this.#load(account)
-    this.#loaded.delete(account)
-    this.#loaded.set(account, corpus)
+    const corpus = this.#loaded.getOrMake(account, () => this.#load(account))
     corpus.catch(() => this.drop(account))
-    const oldest = [...this.#loaded.keys()].find((name) => name !== '')
-    const max = this.#deps.options.accounts + (this.#loaded.has('') ? 1 : 0)
-    if (this.#loaded.size > max && oldest !== undefined) this.drop(oldest)
     return corpus
   }
 

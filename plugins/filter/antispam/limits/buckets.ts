@@ -3,6 +3,7 @@
  *
  * What must stay true: the number of keys is bounded; a key that is forgotten begins with a full bucket.
  */
+import type { Cache } from 'iems'
 import type { Rate } from './options.ts'
 
 export interface Bucket {
@@ -11,13 +12,12 @@ export interface Bucket {
 }
 
 export interface BucketsDeps {
-  readonly keys: number
-  /** In order of use, longest silent first. */
-  readonly buckets: Map<string, Bucket>
+  /** Longest silent first; its maximum is the number of keys. */
+  readonly buckets: Cache<Bucket>
   now(): number
 }
 
-export function createBuckets({ keys, buckets, now }: BucketsDeps) {
+export function createBuckets({ buckets, now }: BucketsDeps) {
   return {
     get size() {
       return buckets.size
@@ -28,9 +28,7 @@ export function createBuckets({ keys, buckets, now }: BucketsDeps) {
       const known = buckets.get(key)
       const left = known ? Math.min(count, known.left + ((at - known.at) * count) / ms) : count
       const isEnough = left >= 1
-      buckets.delete(key)
       buckets.set(key, { left: isEnough ? left - 1 : left, at })
-      if (buckets.size > keys) buckets.delete(buckets.keys().next().value as string)
       return isEnough
     },
   }

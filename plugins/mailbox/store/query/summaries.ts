@@ -4,6 +4,7 @@
  * Invariants: a UID never means another message, so what is kept is never stale; what is kept has a bound, and the
  * mailbox that was not asked for the longest goes first.
  */
+import { Cache } from 'iems'
 import type { Entry, MailboxRef } from '../api.ts'
 import type { SortKeys } from '../digest.ts'
 
@@ -59,19 +60,18 @@ interface Kept {
 
 export class Summaries {
   readonly #deps: SummariesDeps
-  /** The mailbox that was not asked for the longest stands first. */
-  readonly #kept = new Map<string, Kept>()
-  #weight = 0
+  /** By mailbox. */
+  readonly #kept: Cache<Kept>
 
   constructor(deps: SummariesDeps) {
     this.#deps = deps
+    this.#kept = new Cache({ max: deps.maxMemory, weigh: ({ weight }) => weight })
   }
 
   /** In the order of the UIDs. A message that has gone is empty. */
   async of(wanted: Wanted): Promise<readonly MessageSummary[]> {
     const { mailbox, uids } = wanted
     const { summaries } = this.#keptOf(mailbox.id)
-    this.#trim()
     const known = uids.map((uid) => summaries.get(uid))
     const missing = uids.filter((_, index) => !known[index])
     if (missing.length === 0) return known as MessageSummary[]
@@ -100,10 +100,7 @@ export class Summaries {
   }
 
   #keptOf(id: string): Kept {
-    const kept = this.#kept.get(id) ?? { summaries: new Map(), texts: new Map(), weight: MAILBOX }
-    if (!this.#kept.delete(id)) this.#weight += MAILBOX
-    this.#kept.set(id, kept)
-    return kept
+    return this.#kept.getOrMake(id, () => ({ summaries: new Map(), texts: new Map(), weight: MAILBOX }))
   }
 
   /** What is kept does not hold the record it was read from. */
@@ -133,17 +130,7 @@ export class Summaries {
     }
     kept.summaries.set(uid, owned)
     kept.weight += more
-    this.#weight += more
-    this.#trim()
+    this.#kept.set(id, kept)
     return owned
-  }
-
-  /** The last to go is the mailbox that is asked for, with what is kept of messages that it has no more. */
-  #trim(): void {
-    for (const [id, { weight }] of this.#kept) {
-      if (this.#weight <= this.#deps.maxMemory) return
-      this.#weight -= weight
-      this.#kept.delete(id)
-    }
   }
 }

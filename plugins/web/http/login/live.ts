@@ -6,7 +6,15 @@
  * has revoked is never given again; there is a bound on how many are kept.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { Clock, ConnectionInfo, Identity, Refusal, ServerSession, WholeCredentials } from 'iems'
+import {
+  Cache,
+  type Clock,
+  type ConnectionInfo,
+  type Identity,
+  type Refusal,
+  type ServerSession,
+  type WholeCredentials,
+} from 'iems'
 
 export interface LiveLogin {
   readonly kernel: ServerSession
@@ -36,11 +44,11 @@ interface Kept {
 export class LiveLogins {
   readonly #deps: LiveLoginsDeps
   readonly #secret = randomBytes(32)
-  /** The least recently used first. */
-  readonly #kept = new Map<string, Kept>()
+  readonly #kept: Cache<Kept>
 
   constructor(deps: LiveLoginsDeps) {
     this.#deps = deps
+    this.#kept = new Cache({ max: MAX_KEPT, evicted: (kept, at) => this.#forget(at, kept) })
   }
 
   /** By what a client shows with every request. */
@@ -59,11 +67,11 @@ export class LiveLogins {
   /** Forgets those that were not used lately; called now and then. */
   sweep(): void {
     const now = this.#deps.clock.now()
-    for (const [at, kept] of this.#kept) if (now - kept.used > KEPT_MS) this.#forget(at, kept)
+    for (const [at, kept] of [...this.#kept.entries()]) if (now - kept.used > KEPT_MS) this.#forget(at, kept)
   }
 
   close(): void {
-    for (const [at, kept] of this.#kept) this.#forget(at, kept)
+    for (const [at, kept] of [...this.#kept.entries()]) this.#forget(at, kept)
   }
 
   async #get(
@@ -72,12 +80,8 @@ export class LiveLogins {
     enter: (session: ServerSession) => Promise<Refusal | undefined>,
   ): Promise<LiveLogin | NoLogin> {
     const at = createHmac('sha256', this.#secret).update(JSON.stringify(name)).digest('base64')
-    let kept = this.#kept.get(at)
-    this.#kept.delete(at)
-    kept ??= this.#open(at, facts, enter)
+    const kept = this.#kept.getOrMake(at, () => this.#open(at, facts, enter))
     kept.used = this.#deps.clock.now()
-    this.#kept.set(at, kept)
-    this.#bound()
     return kept.login
   }
 
@@ -100,13 +104,6 @@ export class LiveLogins {
     if (this.#kept.get(at) === kept) this.#kept.delete(at)
     kept.session?.close()
     delete kept.session
-  }
-
-  #bound(): void {
-    for (const [at, kept] of this.#kept) {
-      if (this.#kept.size <= MAX_KEPT) return
-      this.#forget(at, kept)
-    }
   }
 }
 

@@ -1,6 +1,8 @@
 /**
  * Mailboxes (RFC 8621 section 2). A name with levels in the store is a tree here.
  */
+
+import { Cache } from 'iems'
 import * as z from 'zod'
 import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
 import { type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
@@ -76,8 +78,9 @@ function rightsOf(mailbox: Mailbox, view: View) {
 /** How many threads a mailbox has, counted once for each of its states. */
 class ThreadCounts {
   readonly #deps: Pick<MailDeps, 'mail'>
-  readonly #known = new Map<string, { readonly modseq: number; readonly total: number; readonly unread: number }>()
-  static readonly MAX_KNOWN = 2000
+  readonly #known = new Cache<{ readonly modseq: number; readonly total: number; readonly unread: number }>({
+    max: 2000,
+  })
 
   constructor(deps: Pick<MailDeps, 'mail'>) {
     this.#deps = deps
@@ -93,9 +96,7 @@ class ThreadCounts {
       if (!flags.includes('\\Seen')) unread.add(thread)
     }
     const counted = { modseq: mailbox.modseq, total: threads.size, unread: unread.size }
-    this.#known.delete(mailbox.id)
     this.#known.set(mailbox.id, counted)
-    if (this.#known.size > ThreadCounts.MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
     return counted
   }
 }
