@@ -1,7 +1,7 @@
 /**
- * The public API by name: the only file that plugins and configurations import, as 'iems'.
+ * The public API: the only file of core/ that plugins and configurations import, as 'iems'.
  *
- * What is exported here is kept stable within a major version; anything else in core/ may change any day.
+ * Exports are stable within a major version; everything else in core/ may change at any time.
  */
 
 export {

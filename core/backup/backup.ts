@@ -1,9 +1,9 @@
 /**
- * Backups of a store: made while the server runs, incremental, checked and restored.
+ * Backups of a store: taken while the server runs, incremental, verified and restored.
  *
- * What must stay true: a snapshot is written when everything that it names is there, so that whatever cuts a backup off,
- * the snapshots before it are whole; records are divided where their keys say, so that unchanged ones keep their
- * pieces; a file of the store never changes, so one that an earlier snapshot has is not read again.
+ * Invariants: a snapshot is written after everything it names, so an interruption leaves earlier snapshots complete;
+ * records are divided into pieces by their keys, so unchanged pieces are shared; files of a store are immutable, so
+ * those of an earlier snapshot are not read again.
  */
 import { crc32 } from 'node:zlib'
 import { IemsError } from '../api/errors.ts'
@@ -12,7 +12,7 @@ import type { BackupFolder } from './objects.ts'
 
 export { openBackupFolder } from './objects.ts'
 
-/** What a snapshot consists of: names of objects. */
+/** A snapshot: the names of its objects. */
 export interface Snapshot {
   readonly v: 1
   /** Ms since 1970. */
@@ -26,27 +26,27 @@ export interface BackupResult {
   readonly snapshot: string
   readonly records: number
   readonly files: number
-  /** Octets of the whole, before compression. */
+  /** Total octets before compression. */
   readonly octets: number
   readonly newObjects: number
-  /** Snapshots that were removed. */
+  /** Removed snapshots. */
   readonly removed: readonly string[]
 }
 
 export interface BackupOptions {
   readonly hostname: string
   readonly now: number
-  /** Snapshots that stay, this one included. Default: all. */
+  /** Snapshots to keep, including this one. Default: all. */
   readonly keep?: number | undefined
   readonly signal: AbortSignal
   progress(text: string): void
 }
 
-/** A piece ends behind a key whose checksum ends in so many zero bits, or when it is so large. */
+/** A piece ends after a key whose checksum ends in these zero bits, or at the maximum size. */
 const BOUNDARY = 0xff
 const PIECE = 4 * 1024 * 1024
 
-/** Makes a snapshot. Throws the signal's reason, with the snapshots before it untouched. */
+/** Takes a snapshot. Throws the signal's reason when aborted; earlier snapshots stay untouched. */
 export async function makeBackup(
   folder: BackupFolder,
   dump: StoreDump,
@@ -120,7 +120,7 @@ async function putFile(dump: StoreDump, id: string, put: Put): Promise<Snapshot[
 
 async function knownFiles(folder: BackupFolder): Promise<ReadonlyMap<string, Snapshot['files'][number]>> {
   const last = (await folder.snapshots()).at(-1)
-  // A snapshot that cannot be read is no reason not to make a new one.
+  // An unreadable snapshot must not prevent a new one.
   const before = last === undefined ? undefined : await folder.getSnapshot<Snapshot>(last).catch(() => undefined)
   return new Map((before?.files ?? []).map((file) => [file.id, file]))
 }
@@ -130,7 +130,7 @@ async function hasAll(folder: BackupFolder, objects: readonly string[]): Promise
   return true
 }
 
-/** Keeps the newest snapshots, and the objects of those that stay. */
+/** Keeps the newest snapshots and the objects they name. */
 async function prune(folder: BackupFolder, keep: number): Promise<readonly string[]> {
   const names = await folder.snapshots()
   const removed = names.slice(0, Math.max(0, names.length - keep))
@@ -151,7 +151,7 @@ function* objectsOf({ records, files }: Snapshot): Generator<string> {
 export interface Verification {
   readonly snapshot: string
   readonly objects: number
-  /** What is missing or has changed. */
+  /** Missing or altered objects. */
   readonly damaged: readonly string[]
 }
 
@@ -167,7 +167,7 @@ export async function verifyBackup(folder: BackupFolder, snapshot: string): Prom
   return { snapshot, objects: seen.size, damaged }
 }
 
-/** What a restore reads: the shape of a dump. */
+/** A snapshot in the shape of a dump, for a restore. */
 export async function readBackup(folder: BackupFolder, name: string): Promise<Omit<StoreDump, 'close'>> {
   const { records, files } = await folder.getSnapshot<Snapshot>(name)
   const byId = new Map(files.map((file) => [file.id, file]))

@@ -1,11 +1,11 @@
 /**
- * The objects of a backup folder: pieces of data named by their content, so that what a backup has is written once.
+ * The objects of a backup folder: data named by its content, so that each piece is stored once.
  *
- * A folder holds `format` (JSON), `objects/ab/NAME` and `snapshots/NAME`. With encryption, `format` keeps the key of the
- * folder, sealed with a key that scrypt makes of the passphrase; a name is an HMAC of the content, and each object is
- * sealed with ChaCha20-Poly1305 under a key of its own (HKDF with 16 random octets, which stand before it, as age does).
- * What must stay true: a file in its place is complete and on stable storage; nothing is read back without its content
- * being compared with its name; memory does not grow with the size of a backup.
+ * A folder holds `format` (JSON), `objects/ab/NAME` and `snapshots/NAME`. With encryption, `format` holds the folder's
+ * key, sealed with a key that scrypt derives from the passphrase; a name is an HMAC of the content, and each object is
+ * sealed with ChaCha20-Poly1305 under its own key (HKDF with 16 random octets, which precede it, as in age).
+ * Invariants: a file under its final name is complete and on stable storage; content that is read is always compared
+ * with its name; memory does not grow with the size of a backup.
  */
 import {
   createCipheriv,
@@ -29,7 +29,7 @@ const SALT = 16
 const TAG = 16
 const KEY = 32
 const CIPHER = 'chacha20-poly1305'
-/** A nonce serves one message alone, since each has a key of its own. */
+/** A constant nonce is safe because each key seals a single message. */
 const NONCE = Buffer.alloc(12)
 const SCRYPT = { N: 2 ** 16, r: 8, p: 1, maxmem: 128 * 1024 * 1024 }
 
@@ -40,7 +40,7 @@ interface Format {
 
 export class BackupFolder {
   readonly path: string
-  /** Undefined: nothing is encrypted. */
+  /** Undefined without encryption. */
   readonly #key: Buffer | undefined
   readonly #written = new Set<string>()
 
@@ -49,7 +49,7 @@ export class BackupFolder {
     this.#key = key
   }
 
-  /** Keeps a piece; the answer is its name, and whether it was new. */
+  /** Stores a piece. Returns its name, and whether it was new. */
   async put(content: Uint8Array): Promise<{ readonly name: string; readonly isNew: boolean }> {
     const name = this.#nameOf(content)
     const path = this.#pathOf(name)
@@ -59,7 +59,7 @@ export class BackupFolder {
     return { name, isNew: true }
   }
 
-  /** Throws IEMS_BACKUP_DAMAGED when it is not there or has changed. */
+  /** Throws IEMS_BACKUP_DAMAGED when it is missing or altered. */
   async get(name: string): Promise<Buffer> {
     const damaged = (cause?: unknown) => new IemsError('IEMS_BACKUP_DAMAGED', { what: `object ${name}` }, cause)
     if (!/^[0-9a-f]{64}$/.test(name)) throw damaged()
@@ -103,7 +103,7 @@ export class BackupFolder {
     await rm(join(this.path, 'snapshots', name), { force: true })
   }
 
-  /** Removes objects that are not among these, and files that were never finished. */
+  /** Removes all other objects, and unfinished files. */
   async removeOthers(kept: ReadonlySet<string>): Promise<number> {
     let removed = 0
     const root = join(this.path, 'objects')
@@ -134,12 +134,12 @@ export class BackupFolder {
   }
 }
 
-/** `2026-03-01T10-00-00.000Z`: sorts by time, and is a file name everywhere. */
+/** `2026-03-01T10-00-00.000Z`: sorts by time and is a valid file name everywhere. */
 const SNAPSHOT = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
 
 /**
- * Opens a backup folder; `create` makes it. Throws IEMS_BACKUP_ABSENT, IEMS_BACKUP_KEY when the passphrase is wrong,
- * missing or not wanted.
+ * Opens a backup folder; `create` creates it. Throws IEMS_BACKUP_ABSENT, or IEMS_BACKUP_KEY when the passphrase is
+ * wrong, missing or unexpected.
  */
 export async function openBackupFolder(
   path: string,
@@ -218,7 +218,7 @@ const exists = (path: string) =>
     () => false,
   )
 
-/** A file that is in its place is whole, and its name is on stable storage. */
+/** Writes a file atomically and onto stable storage, including its name. */
 async function writeWhole(path: string, content: Uint8Array): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true, mode: 0o700 })

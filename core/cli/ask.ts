@@ -1,5 +1,5 @@
 /**
- * Questions to the running server, and what they come back as.
+ * Requests to the running server, and their results.
  */
 import { askServer } from '../control/client.ts'
 import type { ControlRequest } from '../control/protocol.ts'
@@ -8,7 +8,7 @@ import { controlPath } from '../runtime/folders.ts'
 import { escapeValue } from '../runtime/text.ts'
 import type { Common } from './print.ts'
 
-/** What the server answers, unescaped: the caller escapes it on printing. */
+/** The server's result, unescaped: the caller escapes it when printing. */
 export async function askRaw<T>(
   { config }: Common,
   asked: ControlRequest,
@@ -18,7 +18,7 @@ export async function askRaw<T>(
   return askServer<T>(controlPath(await loadConfig(config)), asked, each, file)
 }
 
-/** For people, every answer is escaped before it is styled; programs get it as it is. */
+/** Escapes every result for people before it is styled; programs get it unchanged. */
 export async function ask<T>(options: Common, asked: ControlRequest, each?: (item: unknown) => unknown): Promise<T> {
   const shown = options.json ? <V>(value: V) => value : escapeValue
   return shown(await askRaw<T>(options, asked, each && ((item) => each(shown(item)))))

@@ -1,5 +1,5 @@
 /**
- * Commands about backups that need no server: `backup list`, `verify`, `restore`.
+ * Backup commands that need no server: `backup list`, `verify`, `restore`.
  */
 import { isAbsolute, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -21,7 +21,7 @@ async function openFor(path: string, { keyFile }: Options) {
   return openBackupFolder(resolve(path), { passphrase })
 }
 
-/** The one that is named, or the newest. */
+/** The named snapshot, or the newest. */
 async function chosen(folder: Awaited<ReturnType<typeof openFor>>, { snapshot }: Options): Promise<string> {
   const name = snapshot ?? (await folder.snapshots()).at(-1)
   if (name === undefined) throw new IemsError('IEMS_BACKUP_ABSENT', { path: folder.path })

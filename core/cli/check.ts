@@ -1,5 +1,5 @@
 /**
- * Commands that look at the configuration and at records: `check`, `hooks`, `store check`.
+ * Commands that check the configuration and stored data: `check`, `hooks`, `store check`.
  */
 import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
@@ -33,7 +33,7 @@ function showOrder(order: Readonly<Record<string, readonly { plugin: string; sta
     .join('\n')
 }
 
-/** The configuration as it is written, then what a running server has found wrong with what it keeps. */
+/** Checks the configuration file, then reports what a running server finds in its stored data. */
 async function checkAll(options: Common) {
   const config = await loadConfig(options.config)
   const warnings = [...folderWarnings(config), ...(await rehearse(config, (kernel) => kernel.warnings))]

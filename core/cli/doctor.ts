@@ -1,7 +1,7 @@
 /**
- * `iems doctor`: looks at the machine, the configuration and the running server, and says what to do.
+ * `iems doctor`: checks the machine, the configuration and the running server, and suggests remedies.
  *
- * What must stay true: it changes nothing; each look has an end; what cannot be looked at is said, not passed over.
+ * Invariants: it changes nothing; every check has a timeout; a check that cannot run is reported.
  */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync, statfsSync, statSync } from 'node:fs'
@@ -25,7 +25,7 @@ export interface Finding {
   readonly topic: string
   readonly state: 'ok' | 'warning' | 'fault'
   readonly text: string
-  /** What to do about it. */
+  /** The remedy. */
   readonly cure?: string
 }
 
@@ -75,7 +75,7 @@ function clock(): Finding[] {
   ]
 }
 
-/** Certificate files that listeners name. */
+/** Certificate files of the listeners. */
 function certificates(config: Config): Finding[] {
   const names = new Set<string>()
   for (const { options } of config.channels) {

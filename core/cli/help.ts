@@ -1,9 +1,9 @@
 /**
- * `iems --help`: every command with its summary, also those below another word, in groups.
+ * `iems --help`: every command with its summary, subcommands included, in groups.
  */
 import { type Command, Help } from 'commander'
 
-/** Headings of the commands of the server itself, by their first word. */
+/** Headings of the server's own commands, by first word. */
 const HEADINGS: Readonly<Record<string, string>> = {
   init: 'Set up and run:',
   start: 'Set up and run:',
@@ -25,7 +25,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   queue: 'Messages:',
 }
 
-/** The commands that can be run: a word with others below it only when it does something itself. */
+/** The runnable commands: a word with subcommands counts only if it is a command itself. */
 function runnable(command: Command): Command[] {
   const usual = new Help()
   return usual.visibleCommands(command).flatMap((one) => {
@@ -50,7 +50,7 @@ function termOf(command: Command): string {
   return [wordsOf(command), ...given].join(' ')
 }
 
-/** Takes effect for the commands that are there when the help is printed. */
+/** Applies to the commands that exist when the help is printed. */
 export function showEveryCommand(iems: Command): void {
   iems.configureHelp({
     visibleCommands: (command) => {
@@ -61,7 +61,7 @@ export function showEveryCommand(iems: Command): void {
     },
     subcommandTerm: (command) =>
       command.parent === iems || wordsOf(command).includes(' ') ? termOf(command) : command.name(),
-    // What follows a semicolon is for the help of the command itself.
+    // The text after a semicolon appears only in the command's own help.
     subcommandDescription: (command) => command.description().split(';')[0] as string,
   })
 }

@@ -1,8 +1,8 @@
 /**
- * The `iems` command. Starts a server, or speaks to a running one through its control socket.
+ * The `iems` command. Starts a server, or controls a running one through its control socket.
  *
- * What must stay true: it prints for people, escaped (text.ts), and, with --json, one JSON value a line for programs;
- * every error says what to do; nothing of the server's logic is here.
+ * Invariants: it prints escaped text for people (text.ts) or, with --json, one JSON value per line for programs; every
+ * error suggests a remedy; it contains no server logic.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -28,12 +28,12 @@ import { addServer } from './server.ts'
 import { addStart } from './start.ts'
 
 function version(): string {
-  // In a checkout this file is in core/, in a package in dist/core/.
+  // This file is in core/ in a checkout, and in dist/core/ in a package.
   for (const up of ['../../package.json', '../../../package.json']) {
     try {
       return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
     } catch {
-      // The other place, then.
+      // Try the other path.
     }
   }
   return 'unknown'
@@ -47,7 +47,7 @@ function program(): Command {
   return iems
 }
 
-/** The commands of plugins: those of the running server, or of what the configuration says. */
+/** The commands of plugins, from the running server or else from the configuration. */
 async function pluginCommands(options: Common): Promise<readonly CommandShape[]> {
   const shapes: CommandShape[] = []
   try {
@@ -61,7 +61,7 @@ async function pluginCommands(options: Common): Promise<readonly CommandShape[]>
   }
 }
 
-/** A command of a plugin: in the server, or, when none runs, on its store. */
+/** Runs a plugin's command in the server or, when none runs, on its store. */
 async function runCommand(
   options: Common,
   asked: ControlRequest,
@@ -77,24 +77,24 @@ async function runCommand(
   }
 }
 
-/** Whether what is asked for may be a plugin's, or is a list of everything. */
+/** Whether the words may be a plugin's command, or ask for a list of all. */
 function mayBeOfPlugin(iems: Command, [, , word = '--help', next = '--help']: readonly string[]): boolean {
   if (word.startsWith('-')) return word === '--help' || word === '-h'
   if (['help', 'man', 'completion'].includes(word)) return true
   const own = iems.commands.find((command) => command.name() === word)
   if (!own) return true
-  // Of `message`, some commands are the server's.
+  // Some subcommands of `message` are the server's.
   return own.commands.length > 0 && !own.commands.some((command) => command.name() === next)
 }
 
-/** The configuration that is named, read before commander may, since the commands depend on it. */
+/** Finds --config before commander parses, because the commands depend on it. */
 function namedConfig(words: readonly string[]): Common {
   const at = words.findIndex((word) => word === '-c' || word === '--config')
   const config = at < 0 ? words.find((word) => word.startsWith('--config='))?.slice(9) : words[at + 1]
   return config === undefined ? {} : { config }
 }
 
-// A reader that is gone, as `head` is after its lines, ends neither a command nor the server.
+// A closed reader, such as `head` after its lines, must not end a command or the server.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') fail(error)
 })
@@ -105,7 +105,7 @@ try {
     try {
       addPluginCommands(iems, await pluginCommands(namedConfig(process.argv)), runCommand)
     } catch (error) {
-      // The help must come even without a configuration; a command of a plugin cannot.
+      // Help must work without a configuration; a plugin's command cannot.
       if (!/^(?:-|man$|completion$)/.test(process.argv[2] ?? '-')) throw error
     }
   }

@@ -1,8 +1,7 @@
 /**
- * The manual page and shell completion, made from the definitions of the commands, those of plugins included.
+ * Generates the manual page and shell completion from all commands, including those of plugins.
  *
- * What must stay true: whatever a summary says, it is text in the page and never a request of roff, and no shell ever
- * runs a word of it.
+ * Invariants: a summary is always text in the page and never a roff request, and no shell ever executes a word of it.
  */
 import type { Command } from 'commander'
 import { out } from './print.ts'
@@ -17,7 +16,7 @@ interface Described {
   readonly isRunnable: boolean
 }
 
-/** Every command, in the order of the tree. */
+/** All commands in tree order. */
 function describe(command: Command, words: readonly string[] = []): Described[] {
   const below = command.commands.filter((one) => one.name() !== 'help')
   const given = command.registeredArguments.map((one) => {
@@ -35,7 +34,7 @@ function describe(command: Command, words: readonly string[] = []): Described[] 
   return [own, ...below.flatMap((one) => describe(one, [...words, one.name()]))]
 }
 
-/** Text as roff prints it. */
+/** Escapes text for roff. */
 const roff = (text: string) =>
   text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll(/\s+/g, ' ').replace(/^[.']/, '\\&$&')
 
@@ -74,7 +73,7 @@ function roffOf({ usage, summary, options }: Described): string[] {
   ]
 }
 
-/** Words are letters, digits and dashes; anything else would be code in a shell. */
+/** Letters, digits and dashes only; other characters could be code in a shell. */
 const isWord = (word: string) => /^[\w-]+$/.test(word)
 
 function bash(iems: Command): string {

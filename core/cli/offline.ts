@@ -1,9 +1,9 @@
 /**
- * Commands of plugins while no server runs: the whole configuration is set up on its own store, opens no port, runs the
- * command, and goes again.
+ * Runs a plugin's command without a server: sets the configuration up on its own store without opening a port, runs the
+ * command, and closes again.
  *
- * What must stay true: the store's lock keeps a server and such a command apart; files belong to the user that the server
- * runs as, also when root calls.
+ * Invariants: the store's lock excludes a running server; files belong to the user of the server, even when root runs
+ * the command.
  */
 import { statSync } from 'node:fs'
 import { ADMIN, type Administration } from '../api/administration.ts'
@@ -21,7 +21,7 @@ import { systemClock } from '../runtime/system-clock.ts'
 const OWNER = { user: 'the owner of the server', roles: [ADMIN] }
 const CLOSE_MS = 5000
 
-/** Root becomes the user that the data folder belongs to: what it made itself, the server could not open. */
+/** Root switches to the owner of the data folder, because the server could not open files that root creates. */
 function becomeOwner(config: Config): void {
   if (process.getuid?.() !== 0) return
   const owner = statSync(dataFolder(config), { throwIfNoEntry: false })
@@ -31,7 +31,7 @@ function becomeOwner(config: Config): void {
   process.setuid?.(owner.uid)
 }
 
-/** Sets the configuration up on its store without a port, for one piece of work. */
+/** Sets the configuration up on its store, without ports, for one task. */
 export async function withoutServer<T>(
   config: Config,
   work: (administration: Administration) => Promise<T>,
@@ -57,7 +57,7 @@ export async function withoutServer<T>(
 
 type CommandRequest = Extract<ControlRequest, { method: 'command' }>
 
-/** Runs a command of a plugin as the control socket would, `each` with the same items. */
+/** Runs a plugin's command as the control socket does; `each` receives the same items. */
 export async function runOffline(
   config: Config,
   { params }: CommandRequest,

@@ -1,5 +1,5 @@
 /**
- * Options that several commands have, and how their values are read.
+ * Options shared by several commands, and the parsing of their values.
  */
 import { type Command, InvalidArgumentError } from 'commander'
 
@@ -9,7 +9,7 @@ export const count = (text: string) => {
   return value
 }
 
-/** Options that choose deliveries. */
+/** Adds the options that select deliveries. */
 export function choosing(command: Command): Command {
   return command
     .option('--channel <name>', 'only those of this channel')

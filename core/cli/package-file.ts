@@ -4,7 +4,9 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** The path of a file by its path in the package; undefined when it is not there. In dist/ the tree is one level deeper. */
+/**
+ * Resolves a path within the package; undefined when the file does not exist. In dist/ the tree is one level deeper.
+ */
 export function packageFile(path: string): string | undefined {
   return ['../../', '../../../', '../']
     .map((up) => fileURLToPath(new URL(up + path, import.meta.url)))

@@ -1,8 +1,8 @@
 /**
- * The commands that plugins add to `iems`: how they look in the help, and how what they read and write gets to them.
+ * The commands that plugins add to `iems`: their help, and the transfer of their input and output.
  *
- * They run in the server; what must stay true here: a file is passed on as it is read and written as it comes, so its
- * size does not matter; progress is for terminals alone; what is printed is escaped (text.ts).
+ * They run in the server. Invariants: files are streamed, so their size does not matter; progress appears only on
+ * terminals; printed text is escaped (text.ts).
  */
 import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -26,14 +26,14 @@ type Ask = (
 ) => Promise<unknown>
 type Given = Asking & { readonly input?: string; readonly output?: string }
 
-/** As it comes over the control socket. */
+/** As received over the control socket. */
 type Output = Exclude<CommandOutput, { bytes: unknown }> | { readonly bytes: string }
 
-/** Adds each command below the words it is called by. */
+/** Adds each command under its words. */
 export function addPluginCommands(iems: Command, shapes: readonly CommandShape[], ask: Ask): void {
   for (const shape of shapes) {
     const words = shape.words.split(' ')
-    // A word may be a command and have commands below it.
+    // A word may be both a command and a group of commands.
     const command = words.reduce((above, word) => {
       const known = above.commands.find((one) => one.name() === word)
       return known ?? above.command(word).description('commands of a plugin')
@@ -49,7 +49,7 @@ export function addPluginCommands(iems: Command, shapes: readonly CommandShape[]
   }
 }
 
-/** commander's camelCase names back to those of the long options. */
+/** Converts commander's camelCase names back to the long options. */
 function optionsOf(shape: CommandShape, values: Readonly<Record<string, unknown>>): Record<string, string | true> {
   const options: Record<string, string | true> = {}
   for (const flags of Object.keys(shape.options ?? {})) {
@@ -65,7 +65,7 @@ function inputOf({ reads }: CommandShape, { input }: Given): AsyncIterable<Uint8
   return reads === 'secret' && process.stdin.isTTY ? askSecret() : process.stdin
 }
 
-/** A line that is typed twice and not shown. */
+/** Prompts twice for a line, without echo. */
 async function* askSecret(): AsyncGenerator<Uint8Array> {
   const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: hidden, terminal: true })
@@ -91,7 +91,7 @@ async function run(shape: CommandShape, command: Command, ask: Ask): Promise<voi
   const file = given.output === undefined ? undefined : createWriteStream(given.output, { mode: 0o600 })
   if (file) await once(file, 'open')
   const target = file ?? process.stdout
-  /** A file that is shown on a terminal is text for people. */
+  /** A file shown on a terminal is text for people. */
   const screen = !file && process.stdout.isTTY ? new TextDecoder() : undefined
   const isTerminal = process.stderr.isTTY && !given.json
   const clear = isTerminal ? '\r\x1b[K' : ''
@@ -114,7 +114,7 @@ async function run(shape: CommandShape, command: Command, ask: Ask): Promise<voi
         )
       }
       if (isTerminal) process.stderr.write(clear)
-      // What a command says beside the file that it writes to standard output would become part of the file.
+      // Other output would mix with the file on standard output.
       const lines = shape.writes && !file ? process.stderr : process.stdout
       if (!given.json) return lines.write(`${escapeText(output.text)}\n`)
       return output.value === undefined || lines.write(`${jsonLine(output.value)}\n`)

@@ -1,13 +1,13 @@
 /**
- * How the `iems` command prints: lines for people, or one JSON value a line for programs.
+ * Output of the `iems` command: lines for people, or one JSON value per line for programs.
  *
- * What must stay true: text that comes from elsewhere is escaped (text.ts) before it is styled here.
+ * Invariants: remote text is escaped (text.ts) before it is styled here.
  */
 import { styleText } from 'node:util'
 import { reasonOf } from '../api/errors.ts'
 import { escapeText, jsonLine } from '../runtime/text.ts'
 
-/** What every command can be given. */
+/** Options of every command. */
 export interface Common {
   readonly config?: string
   readonly json?: boolean
@@ -17,7 +17,7 @@ export const out = (text: string) => process.stdout.write(`${text}\n`)
 export const bold = (text: string) => styleText('bold', text)
 export const dim = (text: string) => styleText('dim', text)
 
-/** Columns as wide as their widest cell. */
+/** Pads each column to its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
@@ -43,7 +43,7 @@ export function print(options: Common, value: unknown, text: string) {
   out(options.json ? jsonLine(value) : text)
 }
 
-/** Says what went wrong and what to do about it; the exit code is 1. */
+/** Prints the error and its remedy; the exit code is 1. */
 export function fail(error: unknown) {
   const { cure } = error as { cure?: string }
   process.stderr.write(`iems: ${escapeText(reasonOf(error))}\n${cure === undefined ? '' : `${dim(cure)}\n`}`)

@@ -1,5 +1,5 @@
 /**
- * `iems queue …`: what waits and why, and what administrators do about it.
+ * `iems queue …`: inspects and changes the queue.
  */
 import type { Command } from 'commander'
 import type { ControlRequest } from '../control/protocol.ts'

@@ -1,5 +1,5 @@
 /**
- * A configuration set up without a port or a record of its own, to look at what it would be.
+ * Sets a configuration up without ports and without its own records, to inspect the result.
  */
 import type { Config } from '../runtime/config-schema.ts'
 import { createKernel, type Kernel } from '../runtime/kernel.ts'
@@ -8,7 +8,7 @@ import { createLog } from '../runtime/log.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { memoryStore } from '../store/memory.ts'
 
-/** Sets the whole configuration up without opening a door, and takes it down again. */
+/** Sets the whole configuration up without listening, and closes it again. */
 export async function rehearse<T>(config: Config, look: (kernel: Kernel) => T): Promise<T> {
   const store = memoryStore()
   const log = createLog({ level: 'error', privacy: false, to: { write() {} } })

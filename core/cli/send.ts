@@ -1,5 +1,5 @@
 /**
- * `iems send`: hands in a message from standard input, as sendmail does.
+ * `iems send`: submits a message from standard input, as sendmail does.
  */
 import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
@@ -48,7 +48,7 @@ async function defaultSender({ config }: Common): Promise<string> {
   return `${process.env.USER || process.env.LOGNAME || 'root'}@${(await loadConfig(config)).hostname}`
 }
 
-/** A message from standard input, or one of this command's own when a subject or a text is given. */
+/** A message from standard input, or a generated one when a subject or text is given. */
 async function contentOf(to: readonly string[], from: string, { subject, text }: SendOptions): Promise<Buffer> {
   if (subject === undefined && text === undefined) return readInput()
   const body = text === undefined ? await readInput() : Buffer.from(`${text}\n`)
@@ -85,7 +85,7 @@ async function send(to: readonly string[], options: SendOptions) {
     sent,
     [format(sent.reply), ...sent.refused.map(({ address, reply }) => `<${address}>: ${format(reply)}`)].join('\n'),
   )
-  // EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h, as sendmail says it.
+  // EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h, as in sendmail.
   if (sent.reply.code >= 400) process.exitCode = sent.reply.code < 500 ? 75 : 69
 }
 

@@ -1,5 +1,5 @@
 /**
- * Commands about the running server: `status`, `reload`, `stop`, `message show`.
+ * Commands for the running server: `status`, `reload`, `stop`, `message show`.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
@@ -54,7 +54,7 @@ async function counters(options: Common): Promise<ReadonlyMap<string, number>> {
   return values
 }
 
-/** Rates between two looks, the highest first. */
+/** Prints rates between two samples, highest first. */
 async function top(options: Common & { interval: number; times?: number }): Promise<void> {
   let before = await counters(options)
   for (let look = 0; look < (options.times ?? Number.POSITIVE_INFINITY); look++) {

@@ -1,5 +1,5 @@
 /**
- * Messages and deliveries as people read them: what waits, and what became of one.
+ * Formats messages and deliveries for people: waiting ones, and the trace of one.
  */
 import type { Finding } from '../api/hooks.ts'
 import type { DeliveryTrace, MessageTrace, Step } from '../message/trace.ts'
@@ -35,7 +35,7 @@ function showStep({ at, hook, plugin, recipient, fault, verdict, change, ms }: S
   return `  ${time(at)}  ${hook} ${plugin}${about}: ${said}${change ? `, ${change}` : ''} ${dim(`${ms} ms`)}`
 }
 
-/** What plugins did; those that did nothing share one line unless all are wanted. */
+/** Steps of plugins; those without effect share one line unless all are requested. */
 function showSteps(steps: readonly Step[], all: boolean): string[] {
   const isQuiet = ({ fault, verdict, change }: Step) => !fault && !verdict && !change
   const quiet = all ? [] : steps.filter(isQuiet)

@@ -1,5 +1,5 @@
 /**
- * `iems start`: the server in this process, until a signal or `iems stop` ends it.
+ * `iems start`: runs the server in this process until a signal or `iems stop` ends it.
  */
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -29,13 +29,13 @@ interface StartOptions {
   readonly quiet?: boolean
 }
 
-/** What runs, and what a person wants to know of it. */
+/** The running server, with facts for the start screen. */
 interface Started extends Pick<Kernel, 'doors'> {
   readonly config: Config
   readonly commands: { has(words: string): boolean }
   readonly notices: readonly string[]
   readonly server: Pick<Server, 'reload' | 'stop' | 'stopped'>
-  /** What is closed after the server has stopped. */
+  /** Closes what outlives the server's stop. */
   close(): void
 }
 
@@ -46,7 +46,7 @@ interface Beginning {
   readonly count: number
 }
 
-/** Everything in this thread. */
+/** Runs everything in this thread. */
 async function startAlone({ config, level, memory }: Beginning): Promise<Started> {
   const log = createLog({ ...config.log, level })
   const server = await startServer({ config, log, memory })
@@ -74,7 +74,7 @@ async function startAlone({ config, level, memory }: Beginning): Promise<Started
   return { doors: kernel.doors, commands: kernel.commands, config, notices, server, close }
 }
 
-/** A thread for each worker; this one owns the store. */
+/** Runs each worker in a thread; this one owns the store. */
 async function startWorkers({ config, level, memory, count }: Beginning): Promise<Started> {
   const { format } = config.log
   const lines = createLineWriter(1)
@@ -98,7 +98,7 @@ async function startWorkers({ config, level, memory, count }: Beginning): Promis
   }
 }
 
-/** Where the rest of a person's questions are answered; the second and later starts say no more. */
+/** Where to find more; printed on later starts instead of the first screen. */
 function laterScreen({ doors, config }: Started): string[] {
   const places = doors.map((door) => `${escapeLine(door.label)} ${placeOf(door)}`)
   return [
@@ -108,7 +108,7 @@ function laterScreen({ doors, config }: Started): string[] {
   ]
 }
 
-/** What listens where, and how to see that it works: for the first start on a data folder. */
+/** Listeners and how to test them, printed on the first start on a data folder. */
 function firstScreen({ doors, config, commands, notices }: Started, named?: string): string[] {
   const { postmaster } = config.reports
   const option = named === undefined ? '' : ` --config ${escapeLine(named)}`
@@ -133,15 +133,15 @@ function firstScreen({ doors, config, commands, notices }: Started, named?: stri
 const placeOf = ({ address, port }: Listener) =>
   escapeLine(port === 0 ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`)
 
-/** No record has been written in the data folder yet. */
+/** The data folder holds no records yet. */
 const isFirstStart = ({ store, path }: Config) =>
   'path' in store && !existsSync(join(pathIn({ path }, store.path), 'records'))
 
-/** How a person calls this command from the folder they are in. */
+/** The command as typed in the current folder. */
 const COMMAND = process.env.npm_lifecycle_event === undefined ? 'iems' : 'npx iems'
 
 async function start(options: StartOptions) {
-  // Mail, passwords and keys: nothing that the server makes is for other users of the machine.
+  // Mail, passwords and keys: other users of the machine must not read any file of the server.
   process.umask(0o077)
   const config = await loadConfig(options.config)
   const level = options.logLevel ?? config.log.level
@@ -156,7 +156,7 @@ async function start(options: StartOptions) {
     process.stderr.write(`${screen.join('\n')}\n`)
   }
   const { server } = started
-  // A reload that fails has told so in the log, and the old configuration goes on.
+  // A failed reload is logged, and the old configuration continues.
   process.on('SIGHUP', () => void server.reload().catch(() => {}))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop().catch(fail))
   await server.stopped

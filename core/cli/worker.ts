@@ -1,8 +1,7 @@
 /**
- * One worker: a thread with a server of its own on a store that the main thread owns. The first of them, or the one that
- * takes its place, has the control socket.
+ * A worker: a thread with its own server on a store that the main thread owns. The lead worker has the control socket.
  *
- * Invariants: nothing starts before the main thread says so; a fault that nothing catches ends this thread only.
+ * Invariants: nothing starts before the main thread says so; an uncaught fault ends only this thread.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { openControl } from '../control/server.ts'
@@ -18,9 +17,9 @@ import { openLevelReader } from '../store/level/reader.ts'
 import { openStoreHandle } from '../store/remote/handle.ts'
 import type { Store } from '../store/store.ts'
 
-/** How often the main thread hears that the event loop turns, at most, ms. */
+/** Minimum ms between reports of event loop turns to the main thread. */
 const BEAT_MS = 1000
-/** Beats within the time after which a silent worker is ended. */
+/** Reports within the time after which a silent worker is terminated. */
 const BEATS = 20
 
 class WorkerServer {

@@ -1,5 +1,5 @@
 /**
- * The `iems` command's end of the control socket.
+ * The client of the control socket, for the `iems` command.
  */
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
@@ -15,7 +15,10 @@ async function sendFile(socket: Socket, file: AsyncIterable<Uint8Array>): Promis
   socket.write('{"end":true}\n')
 }
 
-/** Asks a running server; items go to `each`, the result comes back. Throws what the server threw, IEMS_CONTROL_ABSENT, or IEMS_CONTROL_LOST. */
+/**
+ * Sends a request to the running server; items go to `each`, the result is returned. Throws the server's error,
+ * IEMS_CONTROL_ABSENT, or IEMS_CONTROL_LOST.
+ */
 export async function askServer<T>(
   path: string,
   asked: ControlRequest,
@@ -30,7 +33,7 @@ export async function askServer<T>(
     })
     socket.on('error', () => socket.destroy())
     socket.write(`${JSON.stringify(asked)}\n`)
-    // Fails only with the socket, which the loop below notices.
+    // Fails only with the socket, which the loop below detects.
     if (file) sendFile(socket, file).catch(() => socket.destroy())
     for await (const line of createInterface({ input: socket })) {
       const said = JSON.parse(line) as {
@@ -42,7 +45,7 @@ export async function askServer<T>(
       if ('item' in said) await each(said.item)
       else return said.result as T
     }
-    // It has begun: the caller must not begin again elsewhere.
+    // The request has started, so the caller must not run it again elsewhere.
     throw new IemsError('IEMS_CONTROL_LOST', {})
   } finally {
     socket.destroy()

@@ -1,10 +1,10 @@
 /**
- * What is said on the control socket, protocol 1: lines of JSON each way.
+ * The control protocol, version 1: lines of JSON in both directions.
  *
- * A request is `{ v: 1, method, params }`; its answers are any number of `{ item }` and then one `{ result }` or
- * `{ error: { code, message, cure } }`, before which no other request is read. The request `command` runs a command of a
- * plugin; if that reads a file, `{ bytes }` in base64 follow, and `{ end: true }`; what it writes comes back as items with
- * `bytes`.
+ * A request is `{ v: 1, method, params }`; the response is any number of `{ item }` and then one `{ result }` or `{
+ * error: { code, message, cure } }`, before which no other request is read. The request `command` runs a plugin's
+ * command; if that reads a file, `{ bytes }` in base64 follow, then `{ end: true }`; an output file is returned as
+ * items with `bytes`.
  */
 import * as z from 'zod'
 
@@ -78,6 +78,6 @@ export const request = z.discriminatedUnion('method', [
     }),
   }),
 ])
-/** What follows a `command` that reads: parts of the file, then its end. */
+/** After a `command` that reads a file: its parts, then its end. */
 export const inputLine = z.union([z.strictObject({ bytes: z.base64() }), z.strictObject({ end: z.literal(true) })])
 export type ControlRequest = z.input<typeof request>

@@ -1,9 +1,8 @@
 /**
- * The server's end of the control socket: a client of the administration service that speaks for the owner of the data
- * folder.
+ * The server of the control socket: a client of the administration service that acts for the owner of the data folder.
  *
- * What must stay true: only that owner can open the socket; whatever stands in a line, the server answers or hangs up, and
- * mail goes on.
+ * Invariants: only that owner can open the socket; any line gets an answer or ends the connection, without affecting
+ * mail.
  */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -16,25 +15,25 @@ import type { QueueFilter } from '../queue/admin.ts'
 import type { Server } from '../runtime/server.ts'
 import { type filter, inputLine, request } from './protocol.ts'
 
-/** Octets of one line: the largest message in base64, and room. */
+/** Maximum line in octets: the largest message in base64, and room. */
 const LINE_LIMIT = 256 * 1024 * 1024
 const QUIET_MS = 60_000
-/** Who has opened the socket: the owner of the data folder. */
+/** The user of the socket: the owner of the data folder. */
 const OWNER = { user: 'the owner of the server', roles: [ADMIN] }
 
-/** The other end of a request. */
+/** The client of a request. */
 interface Requester {
   readonly input: AsyncIterable<Uint8Array>
-  /** Aborted when the caller has gone. */
+  /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal
 }
 
-/** The filter without its absent fields, as the queue wants it. */
+/** The filter without its absent fields, as the queue expects it. */
 function asFilter(given: z.output<typeof filter>): QueueFilter {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-/** A forgotten filter must not concern the whole queue: `{ message: '*' }` is how to say that. */
+/** An empty filter is refused, because it is probably a mistake: `{ message: '*' }` selects the whole queue. */
 function chosen(given: z.output<typeof filter>): QueueFilter {
   const all = asFilter(given)
   if (Object.keys(all).length === 0)
@@ -141,7 +140,7 @@ async function serve(server: Server, socket: Socket, line: string, requester: Re
   }
 }
 
-/** Reads requests one after the other, each with the file that follows it. */
+/** Reads requests one by one, each with the file that follows it. */
 async function converse(server: Server, socket: Socket, lineRead: () => void): Promise<void> {
   const gone = new AbortController()
   socket.once('close', () => gone.abort(new IemsError('IEMS_CLOSED')))
@@ -167,14 +166,14 @@ async function converse(server: Server, socket: Socket, lineRead: () => void): P
   socket.end()
 }
 
-/** Opens the control socket; the answer closes it. */
+/** Opens the control socket; returns a function that closes it. */
 export async function openControl(server: Server, path: string): Promise<() => void> {
   const open = new Set<Socket>()
   const listener = createServer((socket) => {
     open.add(socket)
     socket.setTimeout(QUIET_MS, () => socket.destroy())
     socket.on('close', () => open.delete(socket))
-    // A command that was interrupted is no news.
+    // An interrupted command is no fault.
     socket.on('error', () => socket.destroy())
     let size = 0
     socket.on('data', (chunk) => {
@@ -186,7 +185,7 @@ export async function openControl(server: Server, path: string): Promise<() => v
     }).catch(() => socket.destroy())
   })
   if (process.platform !== 'win32') {
-    // A server that keeps nothing has no data folder yet.
+    // An in-memory server has no data folder yet.
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     rmSync(path, { force: true })
   }

@@ -1,11 +1,10 @@
 /**
- * Address lists (RFC 5322 section 3.4 with its obsolete forms), as the envelope of IMAP has them.
+ * Parses address lists (RFC 5322 section 3.4 with its obsolete forms) for IMAP's envelope.
  *
- * What must stay true: linear time; whatever stands in the field comes out as some addresses, in order; names stay as
- * they are written, encoded words included.
+ * Invariants: linear time; any field yields some addresses, in order; names stay as written, including encoded words.
  */
 
-/** RFC 9051 section 7.5.2; a group begins with only a mailbox and ends with nothing. */
+/** RFC 9051 section 7.5.2. A group starts with an entry that has only a mailbox and ends with an empty one. */
 export interface EnvelopeAddress {
   readonly name?: string
   /** The obsolete route, `@one,@two`. */
@@ -14,17 +13,17 @@ export interface EnvelopeAddress {
   readonly host?: string
 }
 
-/** Addresses of one field. */
+/** Maximum addresses of one field. */
 const MOST = 10_000
 
 export type Token =
   | { readonly kind: 'word'; readonly text: string; readonly spaced: boolean; readonly quoted: boolean }
   | { readonly kind: 'comment'; readonly text: string }
   | { readonly kind: 'mark'; readonly text: string }
-  /** A quoted string, domain literal or comment has no end; the token before is all that is left. */
+  /** A quoted string, domain literal or comment without an end: the rest of the field. */
   | { readonly kind: 'unclosed' }
 
-/** Words, quoted strings, domain literals, comments and marks, in linear time. */
+/** Words, quoted strings, domain literals, comments and punctuation, in linear time. */
 export function* tokensOf(field: string): Generator<Token> {
   let at = 0
   let spaced = false
@@ -79,11 +78,11 @@ function commentEnd(field: string, start: number): number {
   return field.length
 }
 
-/** What has been read of one address. */
+/** The address being parsed. */
 class Building {
-  /** Words outside of angle brackets, with the spaces and dots between them. */
+  /** Words outside angle brackets, with the spaces and dots between them. */
   text = ''
-  /** The part before @, and behind it. */
+  /** The part before @, and the part after it. */
   local = ''
   host: string | undefined
   comment = ''
@@ -108,7 +107,7 @@ export function readAddresses(field: string): readonly EnvelopeAddress[] {
   for (const token of tokensOf(field)) {
     if (found.length >= MOST) break
     if (token.kind === 'mark' && token.text === ':' && !one.isAngle) {
-      // RFC 9051 section 7.5.2: a group begins with its name, and ends with nothing.
+      // RFC 9051 section 7.5.2: a group starts with its name and ends with an empty entry.
       found.push({ mailbox: one.text.trim() })
       one = new Building()
       isGroup = true
@@ -148,7 +147,7 @@ function takeMark(one: Building, mark: string): void {
     one.isAngle = false
     one.isHost = false
   } else if (mark === '@') {
-    // Outside of brackets what came before is the local part.
+    // Outside angle brackets, the preceding text is the local part.
     if (!one.isAngle && !one.hasAngle) {
       one.local = one.text
       one.text = ''

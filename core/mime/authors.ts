@@ -1,26 +1,26 @@
 /**
- * The authors that a From or Sender field names, for decisions about who may write as whom.
+ * Authors named by a From or Sender field, for decisions about who may send as whom.
  *
- * Invariants: linear time; every address that some program could show as the author comes out, so a field that can be
- * read in two ways gives the addresses of both readings.
+ * Invariants: linear time; every address that some mail program could show as the author is included, so an ambiguous
+ * field yields the addresses of each reading.
  */
 import { tokensOf } from './addresses.ts'
 
 export interface Author {
-  /** Without quotes and comments, as `"a b"` is `a b`; empty where no word stands before the `@`. */
+  /** Without quotes and comments, as `"a b"` is `a b`; empty when no word precedes the `@`. */
   readonly local: string
-  /** As it is written, without comments and white space; empty where none stands behind the `@`. */
+  /** As written, without comments and white space; empty when nothing follows the `@`. */
   readonly domain: string
 }
 
 export interface Authors {
-  /** In order, repeated ones included. */
+  /** In order, including duplicates. */
   readonly authors: readonly Author[]
-  /** Programs may read other addresses than these: a quote or comment without an end, quotes within a domain, … */
+  /** Mail programs may read other addresses: an unterminated quote or comment, quotes in a domain, … */
   readonly isAmbiguous: boolean
 }
 
-/** Reads whatever stands around each `@`, also in what is meant as a display name. */
+/** Reads the text around each `@`, even inside a display name. */
 export function authorsIn(field: string): Authors {
   const reading = new Reading()
   let rest = field
@@ -28,7 +28,7 @@ export function authorsIn(field: string): Authors {
     if (token.kind === 'comment') continue
     if (token.kind === 'unclosed') {
       reading.isAmbiguous = true
-      // Programs that do not see the quote or comment read on behind it.
+      // Mail programs that do not recognize the quote or comment continue after it.
       rest = field.replace(/["()[\]\\]/g, ' ')
     } else if (token.kind === 'mark') reading.mark(token.text)
     else reading.word(token)
@@ -49,9 +49,9 @@ class Reading implements Authors {
   isAmbiguous = false
   /** Words joined by dots. */
   #run = ''
-  /** The last of them that white space parts from the ones before: what is left when those are a name. */
+  /** The last word, separated by white space: the local part if the preceding words are a name. */
   #last = ''
-  /** What stands before the `@` whose domain is being read. */
+  /** The local parts before the `@` whose domain is being read. */
   #locals: readonly string[] | undefined
   #before: 'word' | 'dot' | 'mark' = 'mark'
 
@@ -78,7 +78,7 @@ class Reading implements Authors {
     this.#before = 'word'
   }
 
-  /** A domain that was being read is complete. */
+  /** Ends the domain being read. */
   end(): void {
     for (const local of this.#locals ?? []) this.authors.push({ local, domain: this.#run })
     this.#locals = undefined

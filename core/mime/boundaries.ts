@@ -1,19 +1,19 @@
 /**
- * The boundaries of open multiparts, and which of them a line is (RFC 2046 section 5.1.1).
+ * Matches lines against the boundaries of open multiparts (RFC 2046 section 5.1.1).
  *
- * A tree with one node for each octet: a line costs at most its own length, however many boundaries are open.
- * What must stay true: a line that is a whole delimiter is that one, before any boundary that it only begins with; of
- * several boundaries that it begins with the longest counts, and of equal ones the innermost.
+ * A trie with a node per octet: a line costs at most its own length, however many boundaries are open. Invariants: a
+ * line that is a complete delimiter matches that one before any boundary that is only its prefix; of several prefixes
+ * the longest wins, and of equal ones the innermost.
  */
 
 interface Node {
   readonly next: Map<number, Node>
-  /** Depths at which this boundary is open, the innermost last. */
+  /** Depths at which this boundary is open, innermost last. */
   readonly depths: number[]
 }
 
 export interface Found {
-  /** Of the multipart that it divides or ends. */
+  /** Depth of the multipart that it divides or ends. */
   readonly depth: number
   readonly isLast: boolean
 }
@@ -34,7 +34,7 @@ export class Boundaries {
     node.depths.push(depth)
   }
 
-  /** The one that was opened last of that name. */
+  /** Closes the last opened one of that name. */
   close(boundary: Buffer): void {
     const path = [this.#root]
     for (const octet of boundary) {
@@ -50,7 +50,7 @@ export class Boundaries {
     }
   }
 
-  /** What a line without its line break is, if it begins with two dashes. */
+  /** Matches a line, without its line break, that begins with two dashes. */
   find(line: Buffer): Found | undefined {
     const end = withoutBlanks(line)
     let node: Node | undefined = this.#root

@@ -1,8 +1,8 @@
 /**
  * Text of a part as characters, and characters in its charset again. The only file that knows iconv-lite.
  *
- * What must stay true: nothing is replaced by a question mark: text that is not in its charset, or that its charset
- * cannot hold, is an error of its own.
+ * Invariants: nothing is replaced by a question mark: text that is not in its charset, or that its charset cannot hold,
+ * is an error of its own.
  */
 import iconv from 'iconv-lite'
 

@@ -1,21 +1,21 @@
 /**
- * Dates of header fields (RFC 5322 section 3.3, with the obsolete forms of section 4.3).
+ * Parses dates of header fields (RFC 5322 section 3.3, with the obsolete forms of section 4.3).
  *
- * What must stay true: linear time; the server's own time zone makes no difference; a date that names no day of the
- * calendar is none; a time that is none is midnight, and a zone that is none UTC (RFC 5256 section 2.2).
+ * Invariants: linear time; the server's time zone has no influence; a date that is not in the calendar is invalid; an
+ * invalid time is midnight, an invalid zone UTC (RFC 5256 section 2.2).
  */
 import { tokensOf } from './addresses.ts'
 
 export interface MailDate {
   /** Ms since 1970. */
   readonly at: number
-  /** Midnight UTC of the day as it is written, whatever the zone, in ms since 1970. */
+  /** Midnight UTC of the day as written, whatever the zone, in ms since 1970. */
   readonly day: number
 }
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
-/** Hours east of UTC. The military letters mean nothing (RFC 5322 section 4.3). */
+/** Hours east of UTC. Military letters carry no information (RFC 5322 section 4.3). */
 const ZONES: Readonly<Record<string, number>> = {
   ut: 0,
   utc: 0,
@@ -29,10 +29,10 @@ const ZONES: Readonly<Record<string, number>> = {
   pst: -8,
   pdt: -7,
 }
-/** Characters of a date with its comments. */
+/** Maximum characters of a date with its comments. */
 const MAX_LENGTH = 1000
 
-/** Undefined for a field that is no date. */
+/** Undefined when the field is not a date. */
 export function readDate(field: string | undefined): MailDate | undefined {
   const words = wordsOf((field ?? '').slice(0, MAX_LENGTH))
   if (DAYS.includes((words[0] ?? '').slice(0, 3).toLowerCase())) words.shift()
@@ -48,7 +48,7 @@ export function readDate(field: string | undefined): MailDate | undefined {
   return { day, at: day + (timeOf(rest) ?? 0) }
 }
 
-/** Words without comments, commas, and the white space about colons. */
+/** The words, without comments, commas, and white space around colons. */
 function wordsOf(field: string): string[] {
   let text = ''
   for (const token of tokensOf(field)) {
@@ -60,13 +60,13 @@ function wordsOf(field: string): string[] {
   return text.split(' ').filter((word) => word !== '')
 }
 
-/** `Nov 24 10:00:00 2026`, as C programs write it; a zone may stand before or behind the year. */
+/** `Nov 24 10:00:00 2026`, as C programs write it; the zone may precede or follow the year. */
 function asctime([month = '', day = '', ...rest]: readonly string[]): string[] {
   const year = rest.findIndex((word) => /^\d{2,4}$/.test(word))
   return [day, month, rest[year] ?? '', ...rest.filter((_, index) => index !== year)]
 }
 
-/** RFC 5322 section 4.3: years of two and of three digits. */
+/** RFC 5322 section 4.3: years of two and three digits. */
 function yearOf(text: string): number | undefined {
   if (!/^\d{2,4}$/.test(text)) return undefined
   const year = Number(text)
@@ -74,13 +74,13 @@ function yearOf(text: string): number | undefined {
   return text.length === 3 ? 1900 + year : year
 }
 
-/** Ms from midnight UTC of the day that is named; without a time of day, midnight. */
+/** Ms since midnight UTC of the named day; without a time, midnight. */
 function timeOf([clock = '00:00', ...more]: readonly string[]): number | undefined {
   const [, hour = '', minute = '', second = '0', joined = ''] =
     /^(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:\.\d{1,9})?)?([+-]\d{4}|[A-Z]{1,5})?$/i.exec(clock) ?? []
   const [hours, minutes, seconds] = [Number(hour), Number(minute), Number(second)]
   if (hour === '' || hours > 23 || minutes > 59 || seconds > 60) return undefined
-  // An hour in two halves, AM or PM, which some programs write.
+  // 12-hour time with AM or PM, which some programs write.
   const half = (more[0] ?? '').toLowerCase()
   const isHalf = (half === 'am' || half === 'pm') && hours > 0 && hours <= 12
   const ofDay = isHalf ? (hours % 12) + (half === 'pm' ? 12 : 0) : hours

@@ -1,5 +1,5 @@
 /**
- * The envelope of a message as IMAP has it (RFC 9051 section 7.5.2), read from its header.
+ * The envelope of a message as in IMAP (RFC 9051 section 7.5.2), from its header.
  */
 import { type EnvelopeAddress, readAddresses } from './addresses.ts'
 import type { Fields } from './header.ts'

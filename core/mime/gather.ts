@@ -1,14 +1,13 @@
 /**
- * The beginning of a stream of octets, gathered into one buffer.
+ * Collects the beginning of a stream in one buffer.
  *
- * What must stay true: memory is bounded by the octets that are wanted, however many pieces they come in and whether
- * or not there is anything in them.
+ * Invariants: memory is bounded by the requested size, however many chunks there are, empty ones included.
  */
 
-/** Octets that are made room for at first. */
+/** Initial buffer size in octets. */
 const FIRST = 16_384
 
-/** The first `most` octets of a stream; what follows is not read. */
+/** The first `most` octets of a stream; the rest is not read. */
 export async function gather(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, most: number): Promise<Buffer> {
   let buffer = Buffer.allocUnsafeSlow(Math.min(most, FIRST))
   let size = 0

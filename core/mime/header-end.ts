@@ -1,41 +1,41 @@
 /**
- * Where the header of a message, or of a part, ends.
+ * Finds the end of the header of a message or part.
  *
- * There is one definition, and every reader uses it: a line of the header is a field, or continues one; the first line
- * may be an mbox `From ` line. A blank line ends the header and belongs to it. So does the first line that is none of
- * these, as devices send it that leave the blank line out: the body begins with it. What must stay true: the
- * result does not depend on how the octets were cut into pieces; no more than the beginning of a line is held.
+ * All readers share this definition: a header line is a field or continues one; the first line may be an mbox `From `
+ * line. A blank line ends the header and belongs to it. Any other line ends it too and begins the body, because some
+ * devices omit the blank line. Invariants: the result does not depend on how the octets are divided into chunks; memory
+ * holds no more than the beginning of a line.
  */
 
-/** How a field begins (RFC 5322 sections 3.6.8 and 4.5.8). */
+/** The start of a field (RFC 5322 sections 3.6.8 and 4.5.8). */
 export const FIELD_START: RegExp = /^[!-9;-~]+[ \t]*:/
 
-/** Offsets in octets. They are equal when no blank line stands between header and body. */
+/** Offsets in octets; equal when no blank line separates header and body. */
 export interface HeaderEnd {
-  /** Behind the last field. */
+  /** After the last field. */
   readonly fields: number
-  /** Where the body begins. */
+  /** Start of the body. */
   readonly body: number
 }
 
 export interface HeaderScanner {
   /** Undefined until the header has ended. */
   push(chunk: Uint8Array): HeaderEnd | undefined
-  /** The content has ended. */
+  /** Ends the content. */
   finish(): HeaderEnd
-  /** Octets so far that surely belong to the header. */
+  /** Octets known to belong to the header. */
   readonly settled: number
 }
 
 const LF = 10
-/** Octets in which the name of a field and its colon must stand: a line (RFC 5322 section 2.1.1). */
+/** A field's name and colon must be within this many octets: one line (RFC 5322 section 2.1.1). */
 const MAX_NAME = 998
 const MBOX = /^>?From /
 
 export function createHeaderScanner(): HeaderScanner {
   let offset = 0
   let lineStart = 0
-  /** Of the present line, until it is known what it is. */
+  /** The beginning of the current line, until its kind is known. */
   let begun = ''
   let isKnown = false
   let hasField = false
@@ -79,13 +79,13 @@ export function createHeaderScanner(): HeaderScanner {
   }
 }
 
-/** Where the body begins in whole content, or in its beginning: all of it is header then if none begins there. */
+/** The offset of the body in content or its beginning; the length if there is only header. */
 export function headerEnd(bytes: Uint8Array): number {
   const scanner = createHeaderScanner()
   return (scanner.push(bytes) ?? scanner.finish()).body
 }
 
-/** Octets of an mbox `From ` line at the start of a header, which is no part of a message. */
+/** Length of an mbox `From ` line at the start of a header, which is not part of the message. */
 export function mboxLine(header: Uint8Array): number {
   return MBOX.test(Buffer.from(header.buffer, header.byteOffset, Math.min(6, header.byteLength)).toString('latin1'))
     ? header.indexOf(LF) + 1 || header.byteLength
@@ -94,11 +94,11 @@ export function mboxLine(header: Uint8Array): number {
 
 const BLANK = Buffer.from('\r\n')
 
-/** The content, with a blank line put in where its body begins without one. Holds the beginning of one line. */
+/** Inserts the missing blank line before the body. Holds the beginning of one line. */
 export async function* withBlankLine(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const scanner = createHeaderScanner()
   let held: Uint8Array = Buffer.alloc(0)
-  /** Octets given. */
+  /** Octets passed on. */
   let given = 0
   let end: HeaderEnd | undefined
   for await (const chunk of content) {

@@ -1,27 +1,27 @@
 /**
- * Header fields: unfolded, in order, found by name in any case.
+ * Header fields: unfolded, in order, found by case-insensitive name.
  *
- * What must stay true: octets above 127 are read as UTF-8 in a field that is that, and else one character an octet; linear
- * time, whatever the header.
+ * Invariants: octets above 127 are read as UTF-8 in fields that are valid UTF-8, otherwise as one character each;
+ * linear time for any header.
  */
 import { FIELD_START } from './header-end.ts'
 
 export interface Field {
-  /** Lower case. */
+  /** In lower case. */
   readonly name: string
   readonly value: string
 }
 
 export interface Fields {
-  /** The first of that name. */
+  /** The first field with that name. */
   get(name: string): string | undefined
-  /** The last of that name, which counts for fields that stand once (RFC 8621 section 4.1.3). */
+  /** The last field with that name, which is the valid one of single fields (RFC 8621 section 4.1.3). */
   last(name: string): string | undefined
   all(name: string): readonly string[]
   readonly list: readonly Field[]
 }
 
-/** Fields of one header that are looked at. */
+/** Maximum fields of one header. */
 const MOST = 10_000
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -30,17 +30,17 @@ export function textOf(octets: Uint8Array): string {
   try {
     return UTF8.decode(octets)
   } catch {
-    // Not UTF-8: each octet is shown as it is.
+    // Not UTF-8: one character per octet.
     return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('latin1')
   }
 }
 
-/** Each field by itself: one in an old charset does not spoil those in UTF-8. */
+/** Field by field, because one in an old charset must not affect those in UTF-8. */
 function fieldText(octets: string): string {
   return /[\x80-\xff]/.test(octets) ? textOf(Buffer.from(octets, 'latin1')) : octets
 }
 
-/** The fields of a header, with or without the blank line behind it. */
+/** The fields of a header, with or without its final blank line. */
 export function readFields(header: Uint8Array): Fields {
   const list: Field[] = []
   let name = ''

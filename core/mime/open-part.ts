@@ -1,12 +1,12 @@
 /**
- * A part of a message while it is being read, and what its header says of it.
+ * A part of a message while it is being read, and the properties from its header.
  */
 import { type Envelope, envelopeOf } from './envelope.ts'
 import type { Fields } from './header.ts'
 import { readLong, readParameters } from './parameters.ts'
 import type { EncodedBody, MimePart } from './parts.ts'
 
-/** Octets of a boundary (RFC 2046 allows 70; some write more). */
+/** Maximum length of a boundary in octets (RFC 2046 allows 70; some programs exceed it). */
 export const MAX_BOUNDARY = 250
 
 export interface OpenPart {
@@ -19,13 +19,13 @@ export interface OpenPart {
   readonly header: number
   body: number
   end: number
-  /** Line breaks before the body, of the whole content. */
+  /** Line breaks in the content before the body. */
   linesBefore: number
   lines: number
-  /** Of a multipart whose last boundary has not come. */
+  /** For a multipart whose closing boundary has not come. */
   boundary: Buffer | undefined
   readonly parts: OpenPart[]
-  /** Of an encoded message. */
+  /** For an encoded message. */
   decoded?: MimePart
   /** Whether it is a message, whose header has an envelope. */
   readonly isMessage: boolean
@@ -53,7 +53,7 @@ export function beginPart(header: number, isMessage: boolean, isDigestPart = fal
   }
 }
 
-/** Of what cannot be taken apart. */
+/** Type of a part that cannot be parsed further. */
 export const OPAQUE = { type: 'application', subtype: 'octet-stream' }
 
 /** The body of a multipart as a part of its own. */

@@ -1,19 +1,19 @@
 /**
- * A value with parameters, as Content-Type and Content-Disposition have it (RFC 2045), and RFC 2231's long and encoded
- * ones.
+ * Values with parameters, as in Content-Type and Content-Disposition (RFC 2045), including continued and encoded
+ * parameters (RFC 2231).
  */
 import { decodeOther } from './charset.ts'
 
-/** Parameters of one field. */
+/** Maximum parameters of one field. */
 const MOST = 100
 
 const PIECE =
   /[\s;]*(?:([!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;\s"]*))|\(((?:[^()\\]|\\.)*)\)|([^;\s]+))/y
 
-/** A comment where RFC 2045 has one; `name=a(1).txt`, which some write, is none. */
+/** A comment where RFC 2045 allows one; in `name=a(1).txt`, which some programs write, there is none. */
 const COMMENT = /"(?:[^"\\]|\\.)*"?|(^|[\s;])\((?:[^()\\]|\\.)*\)/g
 
-/** The value, and parameters by their names in lower case as they stand; of two of one name the first counts. */
+/** The value, and the raw parameters by lower-case name; the first of a name wins. */
 export function readParameters(text: string): readonly [value: string, parameters: Readonly<Record<string, string>>] {
   const field = text.replace(COMMENT, (all, before: string | undefined) => before ?? all)
   const start = field.indexOf(';')
@@ -50,7 +50,7 @@ function wordsAt(field: string, piece: RegExp): string {
   return text
 }
 
-/** A parameter put together and decoded as RFC 2231 has it: `name`, `name*`, or `name*0`, `name*1*` and so on. */
+/** A parameter joined and decoded as in RFC 2231: `name`, `name*`, or `name*0`, `name*1*` and so on. */
 export function readLong(parameters: Readonly<Record<string, string>>, name: string): string | undefined {
   const whole = parameters[name]
   const single = parameters[`${name}*`]
@@ -84,20 +84,20 @@ function percentDecode(text: string): Buffer {
   return Buffer.from(octets, 'latin1')
 }
 
-/** Labels of charsets have no more characters (the longest that is known has 19). */
+/** Maximum characters of a charset label (the longest known has 19). */
 const MAX_CHARSET = 40
 
 interface Decoder {
   decode(octets: Uint8Array): string
 }
 
-/** Decoders by label; none for those that nobody knows, since asking again would cost an exception each time. */
+/** Decoders by label. Unknown labels are cached too, because each lookup costs an exception. */
 export type Charsets = (label: string) => Decoder | undefined
 
-/** Charsets of one message. */
+/** Maximum charsets of one message. */
 const MAX_CHARSETS = 100
 
-/** Remembers what it has been asked for: for one message. */
+/** Creates a cache of decoders for one message. */
 export function createCharsets(): Charsets {
   const known = new Map<string, Decoder | undefined>()
   return (given) => {
@@ -117,7 +117,7 @@ function decoderOf(label: string): Decoder | undefined {
   }
 }
 
-/** Octets in a charset as text; one that nobody knows is read as UTF-8, which is the best guess there is. */
+/** Decodes octets in a charset; an unknown charset is read as UTF-8, the most likely one. */
 export function decodeCharset(octets: Uint8Array, charset: string, charsets: Charsets = createCharsets()): string {
   return (charsets(charset) ?? new TextDecoder()).decode(octets)
 }

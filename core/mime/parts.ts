@@ -1,5 +1,5 @@
 /**
- * What is known of each part of a message, and where its octets are. Types only.
+ * Properties of each part of a message and the position of its octets. Types only.
  */
 import type { ByteRange } from '../store/store.ts'
 import type { Envelope } from './envelope.ts'
@@ -8,18 +8,18 @@ export interface Readable {
   open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
-/** The encoded body of a message within a message. */
+/** The encoded body of a nested message. */
 export interface EncodedBody {
   readonly encoding: string
   readonly body: number
   readonly end: number
-  /** If it stands in an encoded message itself. */
+  /** Set when it is inside an encoded message itself. */
   readonly within?: EncodedBody
 }
 
-/** One part of a message's MIME structure, as BODYSTRUCTURE (RFC 9051) needs it, with where it is in the content. */
+/** One part of a message's MIME structure, as BODYSTRUCTURE (RFC 9051) needs it, with its position in the content. */
 export interface MimePart {
-  /** Lower case: `text`, `multipart`, … */
+  /** In lower case: `text`, `multipart`, … */
   readonly type: string
   readonly subtype: string
   readonly parameters: Readonly<Record<string, string>>
@@ -30,16 +30,19 @@ export interface MimePart {
   readonly languages?: readonly string[]
   readonly location?: string
   readonly md5?: string
-  /** Octet offsets in the content: the part's header, then its body up to `end` (without the line break before a boundary). */
+  /**
+   * Octet offsets in the content: the part's header, then its body up to `end` (without the line break before a
+   * boundary).
+   */
   readonly header: number
   readonly body: number
   readonly end: number
   /** Lines of the body, for text and message/rfc822. */
   readonly lines?: number
-  /** If it stands in an encoded message: the offsets are those of what that decodes to. */
+  /** Set inside an encoded message: the offsets are those in its decoded body. */
   readonly within?: EncodedBody
-  /** Of a multipart, at least one; of message/rfc822 and message/global the one message inside. */
+  /** For a multipart, at least one part; for message/rfc822 and message/global the single nested message. */
   readonly parts?: readonly MimePart[]
-  /** Of the message itself and of message/rfc822. */
+  /** For the message itself and for message/rfc822. */
   readonly envelope?: Envelope
 }

@@ -1,17 +1,17 @@
 /**
- * The octets in which a part stands: the content, or what the body of an encoded message in it decodes to.
+ * The octets that contain a part: the content, or the decoded body of an encoded message in it.
  *
- * RFC 2046 section 5.2.1 forbids to encode a message within a message, and RFC 6532 allows it for message/global; mail
- * has both. What must stay true: an encoded message is decoded once for one reader, into one buffer that has a bound.
+ * RFC 2046 section 5.2.1 forbids encoding a nested message, RFC 6532 allows it for message/global; mail contains both.
+ * Invariants: an encoded message is decoded once per reader, into one bounded buffer.
  */
 import { gather } from './gather.ts'
 import type { EncodedBody, Readable } from './parts.ts'
 import { partBody } from './transfer.ts'
 
-/** Decoded octets of all encoded messages within one message; what would be more is not taken apart. */
+/** Maximum decoded octets of all encoded messages within a message; beyond it they are not parsed. */
 export const MAX_DECODED = 8 * 1024 * 1024
 
-/** Octets that are there, or soon will be. */
+/** Octets that are available now or later. */
 export function octetsSource(octets: Buffer | Promise<Buffer>): Readable {
   return {
     async *open(range) {
@@ -21,7 +21,7 @@ export function octetsSource(octets: Buffer | Promise<Buffer>): Readable {
   }
 }
 
-/** For one reader of an email: opens what the offsets of a part mean. */
+/** For one reader of an email: returns the source that a part's offsets refer to. */
 export function createSources(email: Readable): (part: { readonly within?: EncodedBody }) => Readable {
   const known = new Map<string, Promise<Buffer>>()
 

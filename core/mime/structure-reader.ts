@@ -1,8 +1,8 @@
 /**
- * Takes content apart into its MIME parts, line by line, as it comes.
+ * Parses content into MIME parts line by line, as it streams.
  *
- * What must stay true: no body is ever held; every offset is that of the octets as they are; memory is bounded by one
- * header and by the parts that the budget allows; linear time.
+ * Invariants: no body is held in memory; every offset refers to the original octets; memory is bounded by one header
+ * and by the parts that the budget allows; linear time.
  */
 import { Boundaries } from './boundaries.ts'
 import { readFields } from './header.ts'
@@ -18,13 +18,13 @@ import {
   type OpenPart,
 } from './open-part.ts'
 
-/** Octets of one header that are looked at; what is beyond is part of it, unread. */
+/** Maximum octets of a header that are parsed; the rest is skipped. */
 const MAX_HEADER = 262_144
 const DASH = 45
 const LF = 10
 const CR = 13
 
-/** What is left of the limits; shared by a message and the encoded ones within. */
+/** The remaining limits, shared by a message and its encoded messages. */
 export interface StructureBudget {
   depth: number
   parts: number
@@ -36,26 +36,26 @@ export class StructureReader {
   readonly #stack: OpenPart[] = [this.#root]
   readonly #boundaries = new Boundaries()
   readonly #budget: StructureBudget
-  /** Messages that are encoded, with how deep they stand. */
+  /** Encoded messages with their depth. */
   readonly encoded: { readonly part: OpenPart; readonly depth: number }[] = []
 
   constructor(budget: StructureBudget) {
     this.#budget = budget
   }
 
-  /** Of the present line. */
+  /** Start of the current line. */
   #start = 0
   #offset = 0
   #lines = 0
-  /** Octets of the line break before the present line. */
+  /** Length of the line break before the current line. */
   #breakBefore = 0
-  /** The beginning of a line whose end has not come. */
+  /** The beginning of an incomplete line. */
   #held: Buffer[] = []
   #heldSize = 0
-  /** The header that is being read; undefined in a body. */
+  /** The header being read; undefined in a body. */
   #header: Buffer[] | undefined = []
   #headerSize = 0
-  /** Of the header, with the octets that it has seen. */
+  /** Scans that header, and counts its octets. */
   #scanner = createHeaderScanner()
   #scanned = 0
 
@@ -84,7 +84,7 @@ export class StructureReader {
 
   #hold(piece: Buffer): void {
     this.#offset += piece.length
-    // Of a long line in a body only the beginning matters.
+    // In a body only the beginning of a long line matters.
     const most = this.#header === undefined ? MAX_BOUNDARY + 10 : MAX_HEADER
     if (this.#heldSize < most) this.#held.push(Buffer.from(piece.subarray(0, most)))
     this.#heldSize += piece.length
@@ -98,7 +98,7 @@ export class StructureReader {
     return line
   }
 
-  /** A line that means nothing here. */
+  /** Skips an ordinary line. */
   #passed(lineBreak: number): void {
     this.#start = this.#offset
     this.#lines++
@@ -114,7 +114,7 @@ export class StructureReader {
     }
     const lines = hasBreak ? 1 : 0
     if (this.#header !== undefined && !this.#headerLine(line, hasBreak)) {
-      // The body begins with this line, without a blank one: it may be a boundary, or begin a header of its own.
+      // The body begins with this line, without a blank one: it may be a boundary or start a header.
       this.#endHeader(this.#start)
       this.#line(line)
       return
@@ -156,7 +156,7 @@ export class StructureReader {
     this.#endHeader(this.#offset)
   }
 
-  /** The header has ended, and the body begins at an offset. */
+  /** Ends the header; the body begins at an offset. */
   #endHeader(body: number): void {
     const part = this.#stack.at(-1) as OpenPart
     const fields = readFields(Buffer.concat(this.#header ?? []))
@@ -215,7 +215,7 @@ export class StructureReader {
     this.#endParts(part)
     part.end = Math.max(part.body, end)
     part.lines = Math.max(0, lines - part.linesBefore)
-    // What should have had parts is shown as the one thing that it is, rather than as nothing.
+    // A multipart without parts is shown as a single part rather than as nothing.
     if (part.type === 'multipart' && part.parts.length === 0) part.parts.push(bodyOf(part))
   }
 }

@@ -1,10 +1,9 @@
 /**
- * The MIME structure of content as it was received: where each part stands, and what its header says of it.
+ * The MIME structure of received content: the position of each part, and the properties from its header.
  *
- * The content is read once, as it comes, line by line. What must stay true: no body is ever held; whatever a stranger
- * sends is some structure, never an error; beyond a limit what is left is one opaque part; a multipart has at least one
- * part, and message/rfc822 and message/global have exactly one; every offset is that of the octets as they are, so
- * sections come back byte for byte.
+ * The content is read once, line by line. Invariants: no body is held in memory; any input has some structure, never an
+ * error; beyond a limit the rest is one opaque part; a multipart has at least one part, and message/rfc822 and
+ * message/global have exactly one; every offset refers to the original octets, so sections are returned byte for byte.
  */
 import { Pace } from '../listener/pace.ts'
 import type { ByteRange } from '../store/store.ts'
@@ -15,11 +14,11 @@ import { MAX_DECODED, octetsSource } from './sources.ts'
 import { type StructureBudget, StructureReader } from './structure-reader.ts'
 import { partBody } from './transfer.ts'
 
-/** Parts within parts. */
+/** Maximum depth of parts. */
 const MAX_DEPTH = 100
 const MAX_PARTS = 10_000
 
-/** Octets that are read before it is looked whether it is the turn of others: of the smallest parts a few ms of work. */
+/** Octets between checks for other sessions: a few ms of work even with the smallest parts. */
 const SLICE = 8192
 
 async function readAll(source: AsyncIterable<Uint8Array>, reading: StructureReader): Promise<OpenPart> {
@@ -35,7 +34,7 @@ async function readAll(source: AsyncIterable<Uint8Array>, reading: StructureRead
   return reading.finish()
 }
 
-/** Reads a message that stands in a source, and the encoded ones within. */
+/** Reads a message from a source, including its encoded messages. */
 async function readWithin(
   source: Readable,
   range: ByteRange,

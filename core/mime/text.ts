@@ -1,8 +1,7 @@
 /**
- * What can be read in a message, for search and preview: decoded fields, the text of its parts, names of attachments.
+ * The readable text of a message, for search and preview: decoded fields, the text of its parts, attachment names.
  *
- * What must stay true: no more is gathered than the limits say, whatever the message; HTML is read for its words and
- * never shown.
+ * Invariants: limits bound the text for any message; HTML is only read for its words and never shown.
  */
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
@@ -13,25 +12,25 @@ import { createSources } from './sources.ts'
 import { partBody } from './transfer.ts'
 import { decodeWords } from './words.ts'
 
-/** What can be read in a message: charsets, transfer encodings and encoded words undone, bounded. */
+/** The readable text of a message: charsets, transfer encodings and encoded words decoded, within limits. */
 export interface EmailText {
   /** Names in lower case. */
   readonly fields: readonly { readonly name: string; readonly value: string }[]
-  /** The text of all its parts; HTML without its marks. */
+  /** Text of all parts; HTML without markup. */
   readonly body: string
   /** Names of attachments. */
   readonly attachments: readonly string[]
-  /** There is more than was read. */
+  /** The limits cut it short. */
   readonly isPartial: boolean
 }
 
 type SourceOf = ReturnType<typeof createSources>
 
-/** Octets of header, octets of decoded text in all parts together unless the caller says otherwise, parts that are read. */
+/** Limits: octets of header, octets of decoded text over all parts (by default), and number of parts. */
 const HEADER = 262_144
 const TEXT = 1_048_576
 const PARTS = 200
-/** Encoded octets that are read for one that is wanted: quoted-printable needs three, and some for its line breaks. */
+/** Encoded octets read per wanted octet: quoted-printable needs three, and more for its line breaks. */
 const ENCODED = 4
 
 export async function readText(email: Readable, structure: MimePart, most = TEXT): Promise<EmailText> {
@@ -49,7 +48,7 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
     }
     const name = attachmentName(part)
     if (name !== undefined) attachments.push(name)
-    // The header of a message within the message is text of its body.
+    // The header of a nested message counts as body text.
     if (part === structure) fields.push(...(await readHeader(sourceOf(part), part)))
     else if (part.envelope && left > 0) {
       const header = (await readHeader(sourceOf(part), part)).map(({ name, value }) => `${name}: ${value}`).join('\n')
@@ -113,7 +112,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   hellip: '…',
 }
 
-/** The words of HTML: marks, scripts and styles gone. */
+/** The words of HTML, without markup, scripts and styles. */
 export function fromHtml(html: string): string {
   let text = ''
   let at = 0
@@ -147,7 +146,7 @@ export function fromHtml(html: string): string {
     .trim()
 }
 
-/** Behind the end of an element whose text is not read; linear, since each is looked for once from where it begins. */
+/** The offset after an element whose text is skipped. Linear, because each end is searched once from its start. */
 function endOf(html: string, start: number, name: string): number {
   const end = /<\/(script|style|title|template)\s*>/gi
   end.lastIndex = start
@@ -160,7 +159,7 @@ function endOf(html: string, start: number, name: string): number {
 const PREVIEW = 256
 const PREVIEW_SOURCE = 16_384
 
-/** The beginning of what it says: of the first text that is not empty, plain text first. */
+/** The beginning of the first text part that is not empty, plain text preferred. */
 export async function preview(email: Readable, structure: MimePart): Promise<string> {
   const sourceOf = createSources(email)
   const texts = [...eachPart(structure)]

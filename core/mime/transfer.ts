@@ -1,12 +1,12 @@
 /**
- * Transfer encodings undone, as the octets come: base64, quoted-printable, uuencode.
+ * Streaming decoders for transfer encodings: base64, quoted-printable, uuencode.
  *
- * What must stay true: broken encodings give what can be read of them; what is held between two chunks has a bound;
- * a chunk gives at most one piece, and never an empty one; the time is linear in the octets, whatever they are.
+ * Invariants: invalid input yields what can be decoded; memory between chunks is bounded; a chunk yields at most one
+ * piece, never an empty one; time is linear for any input.
  */
 import type { MimePart, Readable } from './parts.ts'
 
-/** A part's body, from the octets it stands in, decoded; undefined for an encoding nobody knows. */
+/** Decodes a part's body from its source; undefined for an unknown encoding. */
 export function partBody(
   source: Readable,
   part: Pick<MimePart, 'encoding' | 'body' | 'end'>,
@@ -30,7 +30,7 @@ export function partBody(
   }
 }
 
-/** The six bits that a character of base64 stands for; below zero for padding and for what is passed over. */
+/** The value of a base64 character; negative for padding and for ignored characters. */
 const PADDING = -2
 const SIX_BITS = sixBits()
 
@@ -42,7 +42,7 @@ function sixBits(): Int8Array {
   return values
 }
 
-/** Padding ends a piece and not the body: some programs join encoded pieces. */
+/** Padding ends a piece, not the body, because some programs concatenate encoded pieces. */
 async function* fromBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let bits = 0
   let count = 0
@@ -72,7 +72,7 @@ const LINE = 65_536
 async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
   let rest = ''
   for await (const chunk of source) {
-    // Only what has come is looked through: a long line may come in very many pieces.
+    // Searches only the new octets, because a long line may come in very many chunks.
     const lines = asText(chunk).split(/(?<=\n)/)
     const begun = lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? '')
     if (lines.length > 0) {
@@ -97,7 +97,7 @@ async function* fromQuotedPrintable(source: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** RFC 2045 section 6.7: white space at the end of a line is no text, and `=` before it joins the line to the next. */
+/** RFC 2045 section 6.7: trailing white space is not text, and a trailing `=` joins the line to the next. */
 function quotedLine(line: string): string {
   const end = line.endsWith('\r\n') ? -2 : line.endsWith('\n') ? -1 : line.length
   const text = end < 0 ? withoutBlanks(line.slice(0, end)) : line

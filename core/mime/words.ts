@@ -1,5 +1,5 @@
 /**
- * Encoded words (RFC 2047) as text.
+ * Decodes encoded words (RFC 2047).
  */
 import { type Charsets, createCharsets, decodeCharset } from './parameters.ts'
 

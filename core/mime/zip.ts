@@ -1,24 +1,26 @@
 /**
- * ZIP archives read within limits: what is in them, one file after the other. Lent to plugins; the only file that knows
- * yauzl.
+ * Reads ZIP archives within limits, file by file, for plugins. The only file that imports yauzl.
  *
- * What must stay true: no archive makes more files or octets than the caller allows, whatever it says of itself.
+ * Invariants: no archive yields more files or octets than the caller allows, whatever it declares.
  */
 import { fromBufferPromise, openPromise } from 'yauzl'
 
 export interface ZippedFile {
   readonly name: string
-  /** Throws when it expands to more than was allowed. */
+  /** Throws when it expands beyond the limit. */
   open(): AsyncIterable<Uint8Array>
 }
 
 export interface ZipLimits {
   readonly files: number
-  /** Octets of one file. */
+  /** Maximum octets of one file. */
   readonly size: number
 }
 
-/** Files that can be read, in the order of the archive's list; from memory, or from a file by its path. Throws when it is broken. */
+/**
+ * The readable files of an archive in memory, or on disk by path, in the order of its directory. Throws when it is
+ * corrupt.
+ */
 export async function* readZip(source: Buffer | string, limits: ZipLimits): AsyncGenerator<ZippedFile> {
   const archive =
     typeof source === 'string'

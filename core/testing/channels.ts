@@ -1,5 +1,5 @@
 /**
- * Channels for tests: one that keeps what is delivered to it, one through which clients come in without a socket.
+ * Channels for tests: one records deliveries, one admits clients without a socket.
  */
 import * as z from 'zod'
 import type { Delivery, Outcome } from '../api/hooks.ts'
@@ -14,7 +14,7 @@ export interface Delivered {
   readonly nexthop: string
   readonly channel: string
   readonly attempt: number
-  /** One character for each octet. */
+  /** One character per octet. */
   readonly content: string
   /** The message's id. */
   readonly message: string
@@ -60,18 +60,18 @@ export function captureChannel(into: Delivered[], answer: DeliverAnswer | undefi
 }
 
 /**
- * A listening channel without a socket, for `kernel.session({ channel })`. Needed where settings name the channel
+ * A listening channel without a socket, for `kernel.session({ channel })`. Needed when settings name the channel
  * (`from: ['mx']`), or to trust networks: `clientChannel({ trusts: ['10.0.0.0/8'] })`.
  */
 export const clientChannel = (settings: Pick<Partial<ChannelSettings>, 'trusts'> = {}): PluginEntry =>
   definePlugin({ name: 'client', config: z.undefined(), setup: () => ({ listen() {} }) })(undefined, settings)
 
-/** The outcomes of a delivery that reaches every recipient. */
+/** Outcomes of a delivery that succeeds for every recipient. */
 export function deliveredTo({ recipients }: Delivery): Outcome[] {
   return recipients.map((recipient) => ({ recipient, status: 'delivered', reply: accept(250, '2.0.0', 'Taken') }))
 }
 
-/** Reads a stream of octets to its end: one character for each octet. */
+/** Reads a stream to its end, one character per octet. */
 export async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
   let text = ''
   for await (const chunk of source) text += Buffer.from(chunk).toString('latin1')

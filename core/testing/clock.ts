@@ -1,17 +1,17 @@
 /**
- * The clock of tests: time stands still until the test advances it.
+ * A clock for tests: time advances only when the test says so.
  *
- * What must stay true: timers fire in the order of their due times, each at its own time, and never by themselves.
+ * Invariants: timers fire in the order of their due times, each at its own time, and never by themselves.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../api/clock.ts'
 
 export interface TestClock extends Clock {
-  /** Advances the time by `ms` and fires the timers that fall due, in order. */
+  /** Advances the time by `ms` and fires the timers that become due, in order. */
   advance(ms: number): Promise<void>
 }
 
-/** A clock that stands still. Starts at 2026-01-01T00:00:00Z. */
+/** A stopped clock. Starts at 2026-01-01T00:00:00Z. */
 export function testClock(start = Date.UTC(2026, 0, 1)): TestClock {
   let now = start
   const timers = new Set<{ at: number; call: () => void }>()

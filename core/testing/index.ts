@@ -1,7 +1,7 @@
 /**
- * 'iems/testing': everything that tests of plugins need, by name. docs/testing.md is its guide.
+ * 'iems/testing': the tools for testing plugins. See docs/testing.md.
  *
- * What is exported here is kept stable within a major version.
+ * Exports are stable within a major version.
  */
 export { createLasting, type Lasting } from '../runtime/lasting.ts'
 export { memoryStore } from '../store/memory.ts'

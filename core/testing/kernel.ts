@@ -1,8 +1,8 @@
 /**
- * A whole kernel without sockets, disk or waiting, for the tests of plugins and of the kernel itself.
+ * A whole kernel without sockets, disk or waiting, for tests of plugins and of the kernel itself.
  *
- * What must stay true: a message takes the same way as in a running server, hook by hook; time stands still until the
- * test moves it; everything is closed when the test ends; a fault that the test does not expect fails it.
+ * Invariants: a message runs through the same hooks as in a running server; time advances only when the test says so;
+ * everything is closed when the test ends; an unexpected fault fails the test.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { CommandCall, CommandOutput } from '../api/command.ts'
@@ -26,19 +26,21 @@ import type { Scope } from './scope.ts'
 import { type ClientMessage, contentOf, type TestClient, type TestSession, testSession } from './session.ts'
 
 export interface TestKernelOptions extends Omit<Partial<ConfigInput>, 'store'> {
-  /** The outcomes of the channel `out`, which exists when no channels are configured. Default: every recipient is delivered. */
+  /**
+   * Outcomes of the channel `out`, which exists when no channels are configured. Default: every recipient is delivered.
+   */
   readonly deliver?: DeliverAnswer
-  /** Default: a memory store by this kernel's clock. */
+  /** Default: a memory store with this kernel's clock. */
   readonly store?: Store
   readonly clock?: TestClock
-  /** The in-memory state of the kernel before this one, as at a reload. */
+  /** State that outlives the previous kernel, as at a reload. */
   readonly lasting?: Lasting
-  /** The test is about faults of plugins or of the kernel. Default false: each fault fails the test. */
+  /** The test expects faults of plugins or of the kernel. Default false: each fault fails the test. */
   readonly expectsFaults?: boolean
 }
 
 export interface TestSubmission extends Omit<Submission, 'content'>, Pick<ClientMessage, 'content' | 'body'> {
-  /** The name under which it comes in; default `in`. */
+  /** The channel through which it arrives; default `in`. */
   readonly channel?: string
 }
 
@@ -59,17 +61,17 @@ export interface TestKernel {
    * deliveries. Nothing is delivered before `deliver`.
    */
   submit(message: TestSubmission): Promise<Submitted & { readonly queued: readonly QueueEntry[] }>
-  /** Connects as a client; default: a stranger. Closed when the test ends. */
+  /** Connects as a client; default: an unauthenticated one. Closed when the test ends. */
   session(client?: TestClient): TestSession
-  /** Runs a command of a plugin, as `iems` does, and gives its whole output. Throws if no plugin has it. */
+  /** Runs a plugin's command, as `iems` does, and returns its whole output. Throws if there is no such command. */
   command(words: string, call?: TestCall): Promise<CommandOutput[]>
-  /** Starts the channels' loops if need be and waits until no delivery is due. */
+  /** Starts the channels' loops if necessary and waits until no delivery is due. */
   deliver(): Promise<void>
-  /** Delivers, advances the time by `ms`, delivers what has fallen due. */
+  /** Delivers, advances the time by `ms`, and delivers what has become due. */
   advance(ms: number): Promise<void>
-  /** The listener that a channel opened. */
+  /** The listening socket that a channel opened. */
   door(channel: string): Listener
-  /** Finishes work under way until the signal; default: for a second. */
+  /** Finishes active work until the signal aborts; default: within a second. */
   close(signal?: AbortSignal): Promise<void>
 }
 
@@ -90,7 +92,7 @@ async function isDue(kernel: Kernel, store: Store, now: number): Promise<boolean
 async function untilDelivered(kernel: Kernel, store: Store, clock: TestClock): Promise<void> {
   const end = Date.now() + DELIVER_TIMEOUT_MS
   do {
-    // Twice: a settled delivery may have made another one due.
+    // Twice, because a settled delivery may make another one due.
     for (let quiet = 0; quiet < 2; quiet++) for (let turns = 0; turns < 3; turns++) await turn()
     if (Date.now() > end) throw new Error('deliveries are still due; is a channel silent?')
   } while (await isDue(kernel, store, clock.now()))
@@ -112,12 +114,12 @@ function runCommand(kernel: Kernel, words: string, { input = '', ...call }: Test
   return Array.fromAsync(command.run({ arguments: [], options: {}, signal, ...call, input: chunksOf(input) }))
 }
 
-/** A store that a test closes first, as hooks run in the order in which they were set, is no fault of the kernel. */
+/** `after` hooks run in order, so a test may close the store first; that is no fault of the kernel. */
 function isFault({ name, cause }: KernelEvent): boolean {
   return name.endsWith('.fault') && !(cause instanceof IemsError && cause.code === 'IEMS_STORE_CLOSED')
 }
 
-/** A kernel with the given channels and plugins, a store in memory and a clock that stands still. */
+/** Creates a kernel with the given channels and plugins, a store in memory and a stopped clock. */
 export async function createTestKernel(t: Scope, options: TestKernelOptions = {}): Promise<TestKernel> {
   const { deliver: answer, clock = testClock(), lasting = createLasting(), expectsFaults = false, ...input } = options
   const { store = memoryStore({ now: clock.now }), ...rest } = input

@@ -1,9 +1,9 @@
 /**
- * A client for line-based protocols (SMTP, POP3, ManageSieve …) that tests every octet: it sends exactly what it is given
- * and hands out the server's lines one by one.
+ * A client for line-based protocols (SMTP, POP3, ManageSieve …) with control over every octet: it sends exactly what it
+ * is given and returns the server's lines one by one.
  *
- * What must stay true: every wait ends with a line, the end of the connection, or an error that shows what has come so
- * far; text received before a TLS handshake is dropped.
+ * Invariants: every wait ends with a line, the end of the connection, or an error that shows the input so far; text
+ * received before a TLS handshake is dropped.
  */
 import { once } from 'node:events'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
@@ -11,30 +11,30 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Scope } from './scope.ts'
 
 export interface LineClientOptions {
-  /** The first octets are a TLS handshake. The server's certificate is not checked. */
+  /** Starts with a TLS handshake. The server's certificate is not checked. */
   readonly tls?: { readonly servername?: string }
   /** Called with each line of the server, without CRLF; throws if the line breaks the protocol's grammar. */
   readonly check?: (line: string) => void
-  /** Ms to wait for a line. Default 5000. */
+  /** Line timeout in ms. Default 5000. */
   readonly timeout?: number
 }
 
 export interface LineClient {
   readonly socket: Socket
-  /** Sends octets as they are; text as UTF-8. */
+  /** Sends octets unchanged; text as UTF-8. */
   send(octets: string | Uint8Array): void
-  /** The next line without its CRLF, one character for each octet; undefined when the server has closed. */
+  /** The next line without CRLF, one character per octet; undefined when the server has closed the connection. */
   line(): Promise<string | undefined>
-  /** Everything until the server closes, unchecked. */
+  /** All input until the server closes the connection, unchecked. */
   rest(): Promise<string>
   /** Starts TLS on the connection. */
   startTls(servername?: string): Promise<TLSSocket>
-  /** Closes the sending side and goes on reading. */
+  /** Closes the sending side and continues to read. */
   end(): void
   destroy(): void
 }
 
-/** Collects what a socket receives, and wakes one reader. */
+/** Collects received data and wakes one reader. */
 class Inbox {
   text = ''
   isOver = false

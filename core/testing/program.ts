@@ -1,8 +1,7 @@
 /**
- * Programs that tests run: servers that are started and stopped, tools that run to their end.
+ * Programs for tests: servers that are started and stopped, tools that run to their end.
  *
- * What must stay true: a program that a test starts is gone, with all its children, when the test ends; a start that
- * fails shows what the program printed.
+ * Invariants: a program and all its children end with the test; a failed start shows the program's output.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +10,7 @@ import { createConnection } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Scope } from './scope.ts'
 
-/** Why a test cannot run on this machine, for node:test's `skip`; false when all files exist. */
+/** The reason for skipping a test on this machine, for node:test's `skip`; false when all files exist. */
 export const missing = (...files: readonly string[]): string | false => {
   const absent = files.filter((file) => !existsSync(file))
   return absent.length > 0 && `not installed: ${absent.join(', ')}`
@@ -24,11 +23,11 @@ export interface RunOptions {
 }
 
 export interface StartOptions extends RunOptions {
-  /** The program is ready when its output matches, or all of these ports on 127.0.0.1 accept, or the file exists. */
+  /** The program is ready when its output matches, all of these ports on 127.0.0.1 accept, or the file exists. */
   readonly ready: RegExp | { readonly ports: readonly number[] } | { readonly file: string }
-  /** Further output to show when the start fails, such as a log file's. */
+  /** Further output to show after a failed start, such as a log file's. */
   readonly log?: () => Promise<string>
-  /** Ms to become ready. Default 30,000. */
+  /** Start timeout in ms. Default 30,000. */
   readonly startTimeout?: number
   /** Ms between SIGTERM and SIGKILL. Default 3000. */
   readonly stopTimeout?: number
@@ -37,7 +36,7 @@ export interface StartOptions extends RunOptions {
 export interface Program {
   /** Also the id of its process group. */
   readonly pid: number
-  /** What it has printed so far, on both outputs. */
+  /** Its output so far, both streams. */
   output(): string
   /** Ends it and its children. */
   stop(): Promise<void>

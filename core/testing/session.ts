@@ -1,8 +1,8 @@
 /**
- * A client of a test kernel: any address, protocol, TLS state and identity, without a socket.
+ * A client of a test kernel, with any address, protocol, TLS state and identity, without a socket.
  *
- * What must stay true: its commands run the same hooks as a listener's, in the same order; nothing is trusted that the
- * channel's settings do not trust.
+ * Invariants: its commands run the same hooks as a listener's, in the same order; it is trusted only if the channel's
+ * settings trust it.
  */
 import type { Identity, MailParameters } from '../api/hooks.ts'
 import type { ContentSource, Submission, Submitted } from '../api/plugin.ts'
@@ -15,23 +15,23 @@ export interface TestClient extends Partial<ConnectionInfo> {
   readonly channel?: string
   /** Default `client.test`. */
   readonly helo?: string
-  /** The client has authenticated as this. For the `auth` hooks themselves call `session.auth`. */
+  /** The authenticated identity. To test `auth` hooks, call `session.auth`. */
   readonly identity?: Identity
 }
 
 export interface ClientMessage extends Omit<Submission, 'content' | 'once' | 'submission'> {
-  /** As the channel hands it to the kernel: with CRLF line ends, without dot-stuffing. */
+  /** As the channel passes it to the kernel: with CRLF line endings, without dot-stuffing. */
   readonly content?: ContentSource
-  /** Instead of `content`: the body of a message with a plain header. */
+  /** Instead of `content`: the body of a message with a simple header. */
   readonly body?: string
-  /** Of MAIL. */
+  /** Parameters of MAIL FROM. */
   readonly parameters?: MailParameters
 }
 
 export interface TestSession extends ServerSession {
   /**
-   * `connect` (once), HELO, MAIL, RCPT for each recipient, and the content if a recipient was accepted. `reply` is the
-   * last of them, or the refusal that ended the transaction.
+   * Runs `connect` (once), HELO, MAIL, RCPT for each recipient, and the content if a recipient was accepted. `reply` is
+   * the last reply, or the refusal that ended the transaction.
    */
   submit(message: ClientMessage): Promise<Submitted>
 }
@@ -39,7 +39,7 @@ export interface TestSession extends ServerSession {
 const plainMessage = ({ from, to }: ClientMessage, body: string) =>
   `From: <${from}>\r\nTo: ${to.map((one) => (typeof one === 'string' ? one : one.address)).join(', ')}\r\nSubject: test\r\n\r\n${body}\r\n`
 
-/** The content of a message that a test gives by its body. */
+/** The content of a message, built from its body if necessary. */
 export const contentOf = (message: ClientMessage): ContentSource =>
   message.content ?? plainMessage(message, message.body ?? 'Hello.')
 

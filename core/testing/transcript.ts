@@ -3,18 +3,18 @@
  *
  *   C: text       the client sends the text and CRLF; escapes: \r \n \t \0 \\ \xHH
  *   c: text       the client sends the text without CRLF
- *   S: pattern    the next line of the server; * stands for any text
+ *   S: pattern    the next line of the server; * matches any text
  *   TLS           TLS handshake
  *   END           the server closes the connection
  *
- * Empty lines and lines that begin with # are comments. What must stay true: the transcript is the whole dialogue; a
- * line of the server that it does not have fails the test, also one after the end.
+ * Empty lines and lines that begin with # are comments. Invariants: the transcript is the whole dialogue; any other
+ * line of the server fails the test, even after the end.
  */
 import type { LineClient } from './line-client.ts'
 
 const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '0': '\0', '\\': '\\' }
 
-/** The octets that a line of a transcript, which is UTF-8, stands for. */
+/** The octets of a transcript line, which is UTF-8. */
 export function transcriptOctets(text: string): Buffer {
   const latin1 = Buffer.from(text).toString('latin1')
   const plain = latin1.replace(/\\(?:x([0-9a-fA-F]{2})|([rnt0\\]))/g, (_, hex?: string, letter = '') =>
@@ -23,7 +23,7 @@ export function transcriptOctets(text: string): Buffer {
   return Buffer.from(plain, 'latin1')
 }
 
-/** Whether a line is what a pattern says; each `*` stands for any text. */
+/** Whether a line matches a pattern; each `*` matches any text. */
 function matches(pattern: string, line: string): boolean {
   const pieces = pattern.split('*')
   const first = pieces.shift() ?? ''
@@ -64,7 +64,7 @@ async function step(client: LineClient, word: string, rest: string): Promise<str
   }
 }
 
-/** Plays `transcript` over a connection that has just been opened. Throws, with the line's number, where it differs. */
+/** Plays `transcript` over a new connection. Throws at the first difference, with its line number. */
 export async function playTranscript(client: LineClient, transcript: string): Promise<void> {
   for (const [index, line] of transcript.split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue

@@ -1,8 +1,7 @@
 /**
- * What `iems init` has to know: each answer is an option of the command, and a question at a terminal when it is missing.
+ * The input of `iems init`: each answer is an option of the command, or a question at a terminal.
  *
- * What must stay true: with all options, or --yes, nothing is asked; an answer that cannot be right is refused where it
- * is given.
+ * Invariants: with all options, or --yes, it asks nothing; an invalid answer is refused immediately.
  */
 import { createInterface } from 'node:readline/promises'
 import { IemsError } from '../../api/errors.ts'
@@ -23,7 +22,7 @@ type Name = keyof Answers
 interface Question {
   readonly flag: string
   readonly about: string
-  /** From the answers so far; undefined: it must be given. */
+  /** The default, from the answers so far; undefined when there is none. */
   preset(known: Partial<Answers>): string | undefined
   readonly pattern: RegExp
   readonly must: string
@@ -31,7 +30,7 @@ interface Question {
 
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/i
 
-/** In the order in which they are asked. */
+/** In the order of the questions. */
 export const QUESTIONS: Readonly<Record<Name, Question>> = {
   domain: {
     flag: '--domain <name>',
@@ -104,7 +103,7 @@ function accepted(name: Name, text: string): string {
   return name === 'domain' || name === 'hostname' ? text.toLowerCase() : text
 }
 
-/** Options first, then questions at a terminal, then presets. Throws IEMS_CONTROL_REFUSED. */
+/** Takes options first, then asks at a terminal, then uses defaults. Throws IEMS_CONTROL_REFUSED. */
 export async function answersFrom(given: Partial<Answers>, isQuiet: boolean): Promise<Answers> {
   const known: { -readonly [K in Name]?: string } = {}
   const names = Object.keys(QUESTIONS) as Name[]

@@ -1,8 +1,8 @@
 /**
- * A self-signed certificate (RFC 5280), until there is one that other servers trust.
+ * Creates a self-signed certificate (RFC 5280), for use until a trusted one is installed.
  *
- * The few DER forms that it needs are written here: the libraries that make certificates bring thirty packages and change
- * global objects.
+ * The few DER forms it needs are written here: the libraries that create certificates have thirty dependencies and
+ * change global objects.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
@@ -48,7 +48,7 @@ function extension(id: string, content: Uint8Array, isCritical = false): Buffer 
   return sequence(oid(id), ...critical, der(TAG.octets, content))
 }
 
-/** Section 4.2: for a TLS server of these names, and no authority. */
+/** Section 4.2: a TLS server certificate for these names, not a CA. */
 function extensions(names: readonly string[]): Buffer {
   const ipv6Loopback = Buffer.alloc(16)
   ipv6Loopback[15] = 1
@@ -68,7 +68,7 @@ function extensions(names: readonly string[]): Buffer {
 const pem = (label: string, content: Buffer) =>
   `-----BEGIN ${label}-----\n${(content.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END ${label}-----\n`
 
-/** PEM, with a P-256 key. For the names (ASCII), and for 127.0.0.1 and ::1. */
+/** Returns PEM with a P-256 key, for the names (ASCII), 127.0.0.1 and ::1. */
 export function selfSigned(
   names: readonly string[],
   now = new Date(),

@@ -1,5 +1,5 @@
 /**
- * The DNS records that a mail domain needs, as lines of a zone.
+ * The DNS records of a mail domain, as zone file lines.
  */
 import type { Answers } from './answers.ts'
 
@@ -10,7 +10,7 @@ export interface DnsRecord {
   readonly why: string
 }
 
-/** `dkim`: the line of the key, as `iems dkim add` prints it. */
+/** `dkim`: the record as `iems dkim add` prints it. */
 export function recordsFor(answers: Answers, hasTls: boolean): DnsRecord[] {
   const { domain, hostname, account, ports, outgoing } = answers
   const sends = outgoing === 'internet' ? 'mx' : outgoing === 'none' ? '' : `mx a:${outgoing.replace(/:\d+$/, '')}`

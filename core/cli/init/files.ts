@@ -1,5 +1,5 @@
 /**
- * The texts that `iems init` writes: the configuration, and the service unit for it.
+ * The files that `iems init` writes: the configuration and its service unit.
  */
 import type { Answers } from './answers.ts'
 
@@ -10,13 +10,13 @@ export interface TlsFiles {
   readonly key: string
 }
 
-/** What of `outgoing` stands in the configuration; undefined for the preset's own default. */
+/** The configuration text of `outgoing`; undefined for the preset's default. */
 function outgoingText(outgoing: string): string | undefined {
   if (outgoing === 'internet') return undefined
   return outgoing === 'none' ? "'none'" : `{ nexthop: ${quoted(outgoing)} }`
 }
 
-/** `iems.config.ts`, with a comment at everything that people change first. */
+/** `iems.config.ts`, with comments on the options that are most often changed. */
 export function configText(answers: Answers, tls: TlsFiles | undefined): string {
   const { domain, hostname, account, address, ports, protection, data } = answers
   const outgoing = outgoingText(answers.outgoing)
@@ -62,11 +62,11 @@ export interface UnitPlaces {
   /** The command with its arguments, as `node …/launch.cjs`. */
   readonly command: string
   readonly config: string
-  /** Absolute. */
+  /** Absolute path. */
   readonly data: string
 }
 
-/** The unit of config/iems.service, for these places. */
+/** The unit of config/iems.service, adapted to these paths. */
 export function unitText(template: string, { command, config, data }: UnitPlaces): string {
   const isState = data === '/var/lib/iems'
   return template

@@ -1,9 +1,8 @@
 /**
- * `iems init`: writes a configuration, a certificate and a service unit, makes the first account and the DKIM key, and
+ * `iems init`: writes a configuration, a certificate and a service unit, creates the first account and a DKIM key, and
  * prints the DNS records to publish.
  *
- * What must stay true: no file is overwritten unless --force says so; the password and the key of the certificate are for
- * the owner alone.
+ * Invariants: no file is overwritten without --force; only the owner can read the password and the certificate's key.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
@@ -22,12 +21,12 @@ import { configText, type TlsFiles, unitText } from './files.ts'
 
 type Given = Partial<Answers> & { readonly folder: string; readonly force?: boolean; readonly yes?: boolean }
 
-/** Writes files of one folder, and says so. */
+/** Writes the files of one folder and prints their names. */
 function writer(folder: string, isForced: boolean) {
   const pathOf = (name: string) => join(folder, name)
   return {
     pathOf,
-    /** Throws before anything is written when one is there. */
+    /** Throws before anything is written if one of them exists. */
     expectNone(names: readonly string[]) {
       const there = names.map(pathOf).filter((path) => existsSync(path))
       if (there.length > 0 && !isForced)
@@ -54,7 +53,7 @@ function tlsFor({ tls, hostname, domain }: Answers, files: ReturnType<typeof wri
   return { cert: files.pathOf('tls.pem'), key: files.pathOf('tls.key') }
 }
 
-/** The lines of a command, with their values. */
+/** Runs a command and returns its lines with their values. */
 async function linesOf(administration: Administration, words: string, args: readonly string[] = []) {
   const lines: { readonly text: string; readonly value?: unknown }[] = []
   const { signal } = new AbortController()
@@ -63,7 +62,7 @@ async function linesOf(administration: Administration, words: string, args: read
   return lines
 }
 
-/** The first account and the DKIM key, made in the store before any server runs; what they print. */
+/** Creates the first account and the DKIM key in the store before any server runs. Returns their output. */
 async function prepare(config: Awaited<ReturnType<typeof loadConfig>>, { domain, protection }: Answers) {
   return withoutServer(config, async (administration) => {
     const account = await linesOf(administration, 'account first')
@@ -74,7 +73,7 @@ async function prepare(config: Awaited<ReturnType<typeof loadConfig>>, { domain,
   })
 }
 
-/** How the service manager starts this installation. */
+/** The command with which the service manager starts this installation. */
 function commandHere(): string {
   const launcher = packageFile('core/cli/launch.cjs')
   return launcher === undefined ? '/usr/bin/env iems' : `${process.execPath} ${launcher}`

@@ -1,8 +1,8 @@
 /**
  * BinHex 4.0 (RFC 1741): a Macintosh file as lines of text.
  *
- * What must stay true: run lengths never make more octets than the caller allows; a file is read only when all three of
- * its check sums fit.
+ * Invariants: run lengths never make more octets than the caller allows; a file is read only when all three of its
+ * check sums fit.
  */
 import { fourOctets, fromMacRoman, toMacRoman } from './mac-roman.ts'
 import type { DecodedFile, FileFacts } from './model.ts'

@@ -1,7 +1,7 @@
 /**
  * Compressed RTF (MS-OXRTFCP).
  *
- * What must stay true: no more is made than the caller allows; what is broken is undefined, never an error; linear time.
+ * Invariants: no more is made than the caller allows; what is broken is undefined, never an error; linear time.
  */
 
 const HEADER = 16

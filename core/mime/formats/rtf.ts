@@ -1,8 +1,9 @@
 /**
- * RTF as HTML: the HTML that it was made from (MS-OXRTFEX), the plain text likewise, or its own words and simplest marks.
+ * RTF as HTML: the HTML that it was made from (MS-OXRTFEX), the plain text likewise, or its own words and simplest
+ * marks.
  *
- * What must stay true: linear time; groups within groups are bounded; what is not known is passed over; text never
- * becomes markup.
+ * Invariants: linear time; groups within groups are bounded; what is not known is passed over; text never becomes
+ * markup.
  */
 import { escapeHtml } from '../../runtime/text.ts'
 import { codePageText } from './mapi.ts'

@@ -1,7 +1,7 @@
 /**
  * Lines of a stream of octets, with the place of each.
  *
- * What must stay true: linear time; memory is bounded by one chunk and `MAX_LINE` octets.
+ * Invariants: linear time; memory is bounded by one chunk and `MAX_LINE` octets.
  */
 
 /** A longer line comes in pieces of this many octets. */

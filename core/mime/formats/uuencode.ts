@@ -1,8 +1,8 @@
 /**
  * uuencoded files, and those of `uuencode -m` (POSIX), line by line.
  *
- * What must stay true: each line costs its own length; a line decodes to the octets that its first character counts,
- * and what is missing of it at its end is spaces, which transports remove.
+ * Invariants: each line costs its own length; a line decodes to the octets that its first character counts, and what is
+ * missing of it at its end is spaces, which transports remove.
  */
 import type { FileFacts } from './model.ts'
 import { oneLine, rawName, withoutBlanks } from './text-lines.ts'

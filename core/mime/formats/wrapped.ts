@@ -1,9 +1,9 @@
 /**
  * Files that stand in a text: uuencoded, in yEnc, or in BinHex, several in one body with text between them.
  *
- * The text is read once as it comes; a file that was found is opened by its place. What must stay true: linear time and
- * bounded memory, whatever the text; a line that only begins like one costs nothing more; where one begins within
- * another, the first is broken.
+ * The text is read once as it comes; a file that was found is opened by its place. Invariants: linear time and bounded
+ * memory, whatever the text; a line that only begins like one costs nothing more; where one begins within another, the
+ * first is broken.
  */
 import { crc32 } from 'node:zlib'
 import type { ByteRange } from '../../store/store.ts'

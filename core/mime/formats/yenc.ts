@@ -1,7 +1,7 @@
 /**
  * yEnc 1.3: octets plus 42, with an escape for those that lines cannot hold.
  *
- * What must stay true: each line costs its own length; a part is whole only when its size and its CRC-32 fit.
+ * Invariants: each line costs its own length; a part is whole only when its size and its CRC-32 fit.
  */
 import { crc32 } from 'node:zlib'
 import { oneLine, rawName, withoutBlanks } from './text-lines.ts'

@@ -1,9 +1,9 @@
 /**
- * What callers of `rewriteMime` say and get. Types only.
+ * The interface of `rewriteMime`. Types only.
  */
 import type { MimePart, Readable } from '../parts.ts'
 
-/** Stored content that can be read from anywhere, as often as needed; a hook's `message` is one. */
+/** Stored content that can be read from any offset, repeatedly; a hook's `message` is one. */
 export interface Rewritable extends Readable {
   /** Octets. */
   readonly size: number
@@ -11,42 +11,42 @@ export interface Rewritable extends Readable {
 
 /** A part as the editor sees it. */
 export interface PartView {
-  /** What its header says, and where it stands. */
+  /** Its properties and position. */
   readonly part: MimePart
   /** Its position in each container from 1, outermost first; empty for the message itself. */
   readonly path: readonly number[]
   /** Containers (multiparts and messages), outermost first. */
   readonly within: readonly MimePart[]
-  /** File name of Content-Disposition, or else the name of Content-Type, decoded. */
+  /** File name from Content-Disposition, else the name from Content-Type, decoded. */
   readonly name?: string
-  /** Octets of the body as it stands, encoded. */
+  /** Size of the encoded body in octets. */
   readonly size: number
-  /** The body with its transfer encoding undone; undefined for an unknown encoding. */
+  /** The body with its transfer encoding decoded; undefined for an unknown encoding. */
   open(): AsyncIterable<Uint8Array> | undefined
 }
 
-/** Which parts the editor is asked about. Every condition must hold; none means every leaf. */
+/** Selects the parts that the editor is called for. All conditions must hold; without any, every leaf matches. */
 export interface PartFilter {
   /** `text/plain`, `text/*` or `*`, in lower case. */
   readonly type?: string
   /** `attachment` or `inline`, in lower case. */
   readonly disposition?: string
-  /** Never asked about parts without a name, which do not match. */
+  /** Parts without a name never match. */
   readonly name?: (name: string) => boolean
   /** Octets of the encoded body. */
   readonly minSize?: number
   readonly maxSize?: number
-  /** Multiparts and attached messages are asked about too, before what stands in them. Default: false. */
+  /** Calls the editor for multiparts and attached messages too, before their contents. Default: false. */
   readonly containers?: boolean
 }
 
-/** A part that the rewriter writes. */
+/** A new part. */
 export interface NewPart {
-  /** `text/plain`, `application/pdf`; `charset` and the name stand apart. */
+  /** `text/plain`, `application/pdf`, without charset and name. */
   readonly type: string
-  /** Of Content-Type, by name. */
+  /** Parameters of Content-Type by name. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** For content that is octets; text is written in UTF-8. */
+  /** Charset of octets; text is written in UTF-8. */
   readonly charset?: string
   readonly name?: string
   readonly disposition?: 'inline' | 'attachment'
@@ -64,21 +64,21 @@ export interface NewPart {
   readonly content: string | Uint8Array | (() => AsyncIterable<Uint8Array>) | readonly NewPart[]
 }
 
-/** What becomes of a part; `undefined` instead keeps it byte for byte. */
+/** The change to a part; `undefined` instead keeps it byte for byte. */
 export interface PartChange {
-  /** Inserted before it; beside the message itself everything is put into a new multipart/mixed. */
+  /** Parts inserted before it; beside the message itself everything moves into a new multipart/mixed. */
   readonly before?: readonly NewPart[]
   readonly after?: readonly NewPart[]
-  /** Where nothing would be left, an empty text/plain part stands instead. */
+  /** If nothing is left, an empty text/plain part takes its place. */
   readonly remove?: true
-  /** The part with its header; of a message only the Content- fields. */
+  /** Replaces the part with its header; of the message itself, only the Content- fields. */
   readonly replace?: NewPart
   /**
-   * New text of a text part. It is called twice and must give the same again. The text keeps its charset and transfer
-   * encoding where they can hold it; otherwise it is written in UTF-8, in quoted-printable or base64.
+   * Replaces the text of a text part. It is called twice and must return the same text. Charset and transfer encoding
+   * are kept if they can represent it; otherwise it is written in UTF-8, as quoted-printable or base64.
    */
   readonly text?: (text: AsyncIterable<string>) => AsyncIterable<string>
-  /** New octets of any leaf, written in base64; the header is kept. */
+  /** Replaces the octets of any leaf, written as base64; the header is kept. */
   readonly octets?: (octets: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 }
 
@@ -88,14 +88,14 @@ export interface RewriteOptions {
   /** The structure of the content, if it has been read. */
   readonly structure?: MimePart
   readonly filter?: PartFilter
-  /** Parts in all; a message with more is not rewritten. Default: 1,000, at most 10,000. */
+  /** Maximum number of parts; a message with more is not rewritten. Default: 1,000, at most 10,000. */
   readonly maxParts?: number
-  /** Levels of parts; a message with more is not rewritten. Default: 50, at most 99. */
+  /** Maximum depth of parts; a deeper message is not rewritten. Default: 50, at most 99. */
   readonly maxDepth?: number
 }
 
 export interface RewriteProblem {
-  /** Of the part; empty for the message. */
+  /** Path of the part; empty for the message. */
   readonly path: readonly number[]
   readonly what:
     | 'too-many-parts'
@@ -104,22 +104,22 @@ export interface RewriteProblem {
     | 'header-too-long'
     /** A multipart whose boundary is missing, too long or never used. */
     | 'no-boundary'
-    /** Two Content-Type or Content-Transfer-Encoding fields in a part that was to be changed. */
+    /** Two Content-Type or Content-Transfer-Encoding fields in a part to be changed. */
     | 'ambiguous-header'
     | 'unknown-encoding'
-    /** The body is not what its transfer encoding says, so decoding would lose octets. */
+    /** The body does not follow its transfer encoding, so decoding would lose octets. */
     | 'broken-encoding'
     | 'unknown-charset'
-    /** The text is not in its charset, so decoding would lose characters. */
+    /** The text does not follow its charset, so decoding would lose characters. */
     | 'broken-text'
 }
 
 export interface Rewritten {
   /**
-   * The new content, read as often as wanted; undefined when nothing changed or there was a problem. Everything that
-   * was not changed is byte for byte as it was.
+   * Opens the new content, repeatedly; undefined when nothing changed or there was a problem. Unchanged parts stay byte
+   * for byte as they were.
    */
   readonly content: (() => AsyncIterable<Uint8Array>) | undefined
-  /** Why the message was left as it is. */
+  /** The reason for leaving the message unchanged. */
   readonly problem?: RewriteProblem
 }

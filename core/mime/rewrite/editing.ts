@@ -1,35 +1,35 @@
 /**
- * The parts of a message with what is to become of them: walks the structure and asks the editor.
+ * Walks the structure of a message and calls the editor for its parts.
  *
- * What must stay true: the editor is asked in the order of the content, and not about what stands in a part that is
- * removed or replaced; a structure beyond the limits, or that can be read in two ways, is not edited at all.
+ * Invariants: the editor is called in the order of the content, and not for the contents of removed or replaced parts;
+ * a structure that exceeds the limits or is ambiguous is not edited at all.
  */
 import { attachmentName } from '../names.ts'
 import type { MimePart } from '../parts.ts'
 import { partBody } from '../transfer.ts'
 import type { PartChange, PartEditor, PartFilter, PartView, Rewritable, RewriteOptions, RewriteProblem } from './api.ts'
 
-/** A part, what is to become of it, and the same of its parts. */
+/** A part with its change, and its edited subparts. */
 export interface Edited {
   readonly part: MimePart
   readonly path: readonly number[]
   readonly within: readonly MimePart[]
   readonly change: PartChange | undefined
-  /** Of an unencoded container that stays. */
+  /** For an unencoded container that stays. */
   readonly parts: readonly Edited[]
-  /** It or a part of it changes. */
+  /** It or one of its subparts changes. */
   readonly isChanged: boolean
 }
 
 const MAX_HEADER = 262_144
 
-/** Parts whose octets stand in the content itself; those of encoded messages belong to the message. */
+/** Parts whose octets are in the content itself; parts of encoded messages belong to the message. */
 export const partsIn = (part: MimePart): readonly MimePart[] =>
   (part.parts ?? []).filter(({ within }) => within === part.within)
 
 export const isMultipart = (part: MimePart): boolean => part.type === 'multipart'
 
-/** Why a structure is not edited, if it is not. */
+/** The reason for not editing a structure, if any. */
 export function structureProblem(root: MimePart, options: RewriteOptions): RewriteProblem | undefined {
   const maxParts = Math.min(options.maxParts ?? 1000, 10_000)
   const maxDepth = Math.min(options.maxDepth ?? 50, 99)
@@ -41,7 +41,7 @@ export function structureProblem(root: MimePart, options: RewriteOptions): Rewri
     if (path.length >= maxDepth) return { path, what: 'too-deep' }
     if (part.body - part.header > MAX_HEADER) return { path, what: 'header-too-long' }
     const parts = partsIn(part)
-    // A part that begins where the body does has no boundary before it: it stands for the body.
+    // A part that begins where the body does has no boundary before it: it represents the body.
     if (isMultipart(part) && parts.some(({ header }) => header === part.body)) return { path, what: 'no-boundary' }
     stack.push(...parts.map((one, index) => ({ part: one, path: [...path, index + 1] })))
   }
@@ -60,7 +60,7 @@ function matches(view: PartView, filter: PartFilter): boolean {
   return size >= (filter.minSize ?? 0) && size <= (filter.maxSize ?? Number.POSITIVE_INFINITY)
 }
 
-/** Asks the editor about a part, then about those in it. */
+/** Calls the editor for a part, then for its subparts. */
 export async function editPart(
   message: Rewritable,
   edit: PartEditor,

@@ -1,13 +1,13 @@
 /**
- * Transfer encodings written as a stream, and checks of those that are read.
+ * Streaming transfer encoders, and validation of encoded input.
  *
- * What must stay true: no line of quoted-printable or base64 begins with a dash, so that encoded content is never a
+ * Invariants: no line of quoted-printable or base64 begins with a dash, so that encoded content never matches a
  * boundary; memory is bounded by one chunk; linear time.
  */
 
 const BASE64_LINE = 57
 
-/** Base64 in lines of 76 characters, each with its CRLF. */
+/** Base64 in lines of 76 characters, each with CRLF. */
 export async function* toBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of source) {
@@ -35,11 +35,11 @@ const HEX = Array.from({ length: 256 }, (_, octet) => `=${octet.toString(16).toU
 
 const isPlain = (octet: number) => octet >= 32 && octet < 127 && octet !== EQUALS
 
-/** Quoted-printable of text whose lines end with CRLF; other line feeds and carriage returns are encoded. */
+/** Quoted-printable text with CRLF line endings; bare line feeds and carriage returns are encoded. */
 export async function* toQuotedPrintable(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  /** Characters of the present line. */
+  /** Characters of the current line. */
   let column = 0
-  /** A blank or CR of which it is not known whether a line ends behind it. */
+  /** A blank or CR that may turn out to precede a line break. */
   let pending = -1
   let text = ''
   const put = (piece: string) => {
@@ -76,7 +76,7 @@ export async function* toQuotedPrintable(source: AsyncIterable<Uint8Array>): Asy
   if (text !== '') yield Buffer.from(text, 'latin1')
 }
 
-/** Whether decoding loses nothing: the octets are what the transfer encoding says. */
+/** Whether decoding is lossless: the octets follow their transfer encoding. */
 export async function isSound(encoding: string, source: AsyncIterable<Uint8Array>): Promise<boolean> {
   if (encoding === 'base64') return isBase64(source)
   return encoding === 'quoted-printable' ? isQuotedPrintable(source) : true
@@ -99,7 +99,7 @@ async function isBase64(source: AsyncIterable<Uint8Array>): Promise<boolean> {
 }
 
 async function isQuotedPrintable(source: AsyncIterable<Uint8Array>): Promise<boolean> {
-  /** Characters behind `=`; a soft line break may have blanks in it. */
+  /** Characters after `=`; a soft line break may contain blanks. */
   let begun = ''
   for await (const chunk of source) {
     for (const octet of chunk) {

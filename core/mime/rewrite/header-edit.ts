@@ -1,21 +1,21 @@
 /**
- * The header of a part as fields that can be exchanged, and headers of new parts.
+ * Edits the header of a part field by field, and creates headers of new parts.
  *
- * What must stay true: fields that are not meant stay octet for octet and in order; no value breaks out of its field.
+ * Invariants: other fields keep their octets and order; no value breaks out of its field.
  */
 import { FIELD_START } from '../header-end.ts'
 import type { NewPart } from './api.ts'
 
 export interface RawHeaderField {
-  /** Lower case; empty for a line that is no field. */
+  /** In lower case; empty for a line that is not a field. */
   readonly name: string
-  /** With its line ends, as octets, one character each. */
+  /** With its line endings, as octets, one character each. */
   readonly raw: string
 }
 
 const BREAK = '\r\n'
 
-/** The fields of a header; the blank line behind it is left out. */
+/** The fields of a header without its final blank line. */
 export function splitFields(header: Buffer): RawHeaderField[] {
   const text = header.toString('latin1')
   const fields: RawHeaderField[] = []
@@ -31,12 +31,12 @@ export function splitFields(header: Buffer): RawHeaderField[] {
   return fields
 }
 
-/** A header with its blank line. */
+/** A header with its final blank line. */
 export function joinFields(fields: readonly RawHeaderField[]): Buffer {
   return Buffer.from(fields.map(({ raw }) => raw).join('') + BREAK, 'latin1')
 }
 
-/** A field written in ASCII, which stands once: in the place of the first of its name, or at the end. */
+/** Sets a single ASCII field: in place of the first with its name, or at the end. */
 export function withField(fields: readonly RawHeaderField[], name: string, value: string): RawHeaderField[] {
   const wanted = name.toLowerCase()
   const field = { name: wanted, raw: `${name}: ${value}${BREAK}` }
@@ -53,10 +53,10 @@ export const isContentField = ({ name }: RawHeaderField): boolean => name.starts
 // --- values ---------------------------------------------------------------------------------
 
 const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/
-/** Characters of an encoded piece of a parameter, so that its line stays below 78. */
+/** Characters of an encoded parameter section, so that its line stays below 78. */
 const PIECE = 50
 
-/** Parameters, each on a line of its own; what is not printable ASCII as RFC 2231 has it. */
+/** Formats parameters, each on its own line; values other than printable ASCII follow RFC 2231. */
 export function parametersText(parameters: Readonly<Record<string, string>>): string {
   return Object.entries(parameters)
     .filter(([name]) => TOKEN.test(name))
@@ -87,12 +87,12 @@ function parameter(name: string, value: string): string[] {
 /** Octets in one encoded word, so that the field's name and the word stay below 78 characters. */
 const MAX_WORD = 30
 
-/** Unstructured text as encoded words of at most 75 characters (RFC 2047), or as it is when it is short ASCII. */
+/** Unstructured text as encoded words of at most 75 characters (RFC 2047), or unchanged if it is short ASCII. */
 function unstructured(text: string): string {
   if (/^[ -~]{0,60}$/.test(text) && !text.includes('=?')) return text
   const words: string[] = []
   let word = ''
-  // An encoded word gets no line break into a reader that decodes it.
+  // Removes line breaks, so that none reaches a reader through an encoded word.
   for (const char of text.replace(/\p{Cc}+/gu, ' ')) {
     if (Buffer.byteLength(word + char) > MAX_WORD) {
       words.push(word)
@@ -103,7 +103,7 @@ function unstructured(text: string): string {
   return [...words, word].map((one) => `=?utf-8?B?${Buffer.from(one).toString('base64')}?=`).join(`${BREAK} `)
 }
 
-/** The header of a new part, without the fields that say how its body is written. Throws TypeError for a wrong type or id. */
+/** The header of a new part, without the fields about its encoding. Throws TypeError for an invalid type or id. */
 export function newPartFields(part: NewPart, charset: string | undefined, encoding: string): RawHeaderField[] {
   if (!/^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/i.test(part.type))
     throw new TypeError(`no media type: ${part.type}`)

@@ -1,12 +1,12 @@
 /**
- * New content as a list of pieces: ranges of the content as it was, octets, and bodies that are written.
+ * New content as a list of pieces: ranges of the original content, octets, and written bodies.
  */
 import type { ByteRange } from '../../store/store.ts'
 import type { Rewritable } from './api.ts'
 
 export type Piece = ByteRange | Uint8Array | (() => AsyncIterable<Uint8Array>)
 
-/** Ranges that follow each other become one, so that what is kept is read at once. */
+/** Joins adjacent ranges, so that kept content is read in one go. */
 function joined(pieces: readonly Piece[]): Piece[] {
   const list: Piece[] = []
   for (const piece of pieces) {

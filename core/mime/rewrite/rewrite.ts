@@ -1,10 +1,10 @@
 /**
  * Rewrites a message part by part, as a stream.
  *
- * The content is read once for its structure, and once more when the new content is read. What must stay true: every
- * octet that no change is about stays as it was and where it was; memory is bounded by the structure, whose parts are
- * limited, and by one chunk; a message is rewritten wholly or not at all, and every reason not to is found before the
- * first octet of the new content is given.
+ * The content is read once for its structure, and once more when the new content is read. Invariants: every octet
+ * outside a change stays unchanged and in place; memory is bounded by the structure, whose parts are limited, and by
+ * one chunk; a message is rewritten completely or not at all, and every obstacle is found before the first octet of new
+ * content is returned.
  */
 import { gather } from '../gather.ts'
 import { boundaryOf } from '../open-part.ts'
@@ -32,11 +32,10 @@ import {
 } from './writing.ts'
 
 /**
- * Asks `edit` about the leaves of a message, from the top, and gives the content that its answers make. Each leaf can
- * be read decoded, changed, replaced, removed, or get others before and after it. Works on any content: a message
- * beyond the limits, or a part to be changed that cannot be decoded without loss, leaves the whole message unchanged and
- * is named as `problem`. Throws what the content's source or `edit` throws, and TypeError for a change that is wrong in
- * itself.
+ * Calls `edit` for the leaves of a message, from the top, and returns the new content. Each leaf can be read decoded,
+ * changed, replaced, removed, or surrounded by new parts. Works on any content: if a message exceeds the limits, or a
+ * part to be changed cannot be decoded without loss, the whole message stays unchanged and `problem` names the reason.
+ * Throws what the content's source or `edit` throws, and TypeError for an invalid change.
  *
  * @example
  * const { content, problem } = await rewriteMime(message, ({ part }) =>
@@ -63,7 +62,7 @@ export async function rewriteMime(
 
 const CRLF = Buffer.from('\r\n')
 
-/** A message, or one within a message. */
+/** A message or nested message. */
 async function messagePieces(message: Rewritable, node: Edited): Promise<Piece[]> {
   const { part, change, isChanged } = node
   if (!isChanged) return [{ start: part.header, end: part.end }]
@@ -96,7 +95,7 @@ async function wrapped(message: Rewritable, node: Edited): Promise<Piece[]> {
   return piecesOf({ fields, body: joinedParts(items, boundary) })
 }
 
-/** A part that stays, with its own changes and those within. */
+/** A part that stays, with its own changes and those of its subparts. */
 async function writtenPart(message: Rewritable, node: Edited): Promise<WrittenPart> {
   const { part, parts, change } = node
   if (change?.text || change?.octets) return changedLeaf(message, node)
@@ -110,12 +109,12 @@ async function writtenPart(message: Rewritable, node: Edited): Promise<WrittenPa
   return { fields: undefined, body }
 }
 
-/** A part of a multipart as it will stand there. */
+/** A part of the new multipart. */
 interface Item {
   readonly pieces: readonly Piece[]
-  /** Its place among the parts that were there; undefined for a new one. */
+  /** Its index among the original parts; undefined for a new one. */
   readonly index?: number
-  /** Octet for octet as it was, so that what follows fits. */
+  /** Unchanged, so the following original octets fit. */
   readonly isKept: boolean
 }
 
@@ -142,7 +141,7 @@ async function itemsOf(message: Rewritable, node: Edited): Promise<Item[]> {
   return items.length > 0 ? items : [await made(EMPTY)]
 }
 
-/** Preamble, delimiters and epilogue stay as they are wherever the parts beside them do. */
+/** Preamble, delimiters and epilogue stay unchanged next to unchanged parts. */
 async function multipartBody(message: Rewritable, node: Edited): Promise<Piece[]> {
   const { part, parts } = node
   const boundary = (boundaryOf(part) as Buffer).toString()
@@ -176,7 +175,7 @@ async function between(
   return afterBreak(message, before.end, after.header)
 }
 
-/** A delimiter as it stood, with a line break before it where the part before had ended with its own. */
+/** An original delimiter, preceded by a line break if the part before it ended with its own. */
 async function afterBreak(message: Rewritable, start: number, end: number): Promise<readonly Piece[]> {
   const [octet] = await gather(message.open({ start, end: start + 1 }), 1)
   const range = { start, end }

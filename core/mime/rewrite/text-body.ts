@@ -1,8 +1,8 @@
 /**
- * How text is written: its charset, and the transfer encoding that carries it, found before the first octet is written.
+ * Chooses charset and transfer encoding of text before its first octet is written.
  *
- * What must stay true: no line that stands in the content as it is can be taken for a boundary around it; lines end
- * with CRLF and have no more than 998 octets; 8-bit octets come only where the part had them before.
+ * Invariants: no unencoded line can be taken for an enclosing boundary; lines end with CRLF and have at most 998
+ * octets; 8-bit octets appear only if the part had them before.
  */
 import { Boundaries } from '../boundaries.ts'
 import { canHold, encodeText } from '../charset.ts'
@@ -11,11 +11,11 @@ import { toBase64, toQuotedPrintable } from './encode.ts'
 
 type Octets = () => AsyncIterable<Uint8Array>
 
-/** A body as it will stand in the message. */
+/** A body as written into the message. */
 export interface WrittenBody {
   readonly encoding: string
   readonly open: Octets
-  /** The charset it is in; undefined for what is no text. */
+  /** Its charset; undefined for other content than text. */
   readonly charset?: string
 }
 
@@ -25,12 +25,12 @@ const MAX_LINE = 998
 interface Measure {
   size: number
   highOctets: number
-  /** It may stand as it is, but for octets above 127. */
+  /** It needs no encoding, except for octets above 127. */
   hasLines: boolean
   hasNul: boolean
 }
 
-/** What octets are, and whether one of their lines would be a boundary of those around. */
+/** Inspects octets and compares their lines with the enclosing boundaries. */
 async function measure(octets: AsyncIterable<Uint8Array>, around: readonly Buffer[]): Promise<Measure> {
   const boundaries = new Boundaries()
   for (const [depth, boundary] of around.entries()) boundaries.open(boundary, depth)
@@ -60,7 +60,7 @@ async function measure(octets: AsyncIterable<Uint8Array>, around: readonly Buffe
   return found
 }
 
-/** Text in its charset and encoding where they can hold it, and in UTF-8 and another encoding where they cannot. */
+/** Text in its charset and encoding if they can represent it, otherwise in UTF-8 and another encoding. */
 export async function writtenText(
   text: () => AsyncIterable<string>,
   was: { readonly charset: string; readonly encoding: string },
@@ -82,7 +82,7 @@ function encoded(octets: Octets, found: Measure, was: string): WrittenBody {
   return writtenOctets(octets)
 }
 
-/** Octets of text, whose charset the caller names. */
+/** Octets of text in the caller's charset. */
 export async function writtenTextOctets(
   octets: Octets,
   encoding: string,
@@ -91,7 +91,10 @@ export async function writtenTextOctets(
   return encoded(octets, await measure(octets(), around), encoding)
 }
 
-/** A multipart or message, which has no other encoding (RFC 2045 section 6.4). Throws TypeError when it cannot stand as it is. */
+/**
+ * A multipart or message, which must not be encoded (RFC 2045 section 6.4). Throws TypeError when it would need
+ * encoding.
+ */
 export async function writtenComposite(octets: Octets, around: readonly Buffer[]): Promise<WrittenBody> {
   const found = await measure(octets(), around)
   if (!found.hasLines || found.hasNul)
@@ -103,7 +106,7 @@ export function writtenOctets(octets: Octets): WrittenBody {
   return { encoding: 'base64', open: () => toBase64(octets()) }
 }
 
-/** Single line feeds become CRLF; no piece ends within CRLF or a pair of surrogates. */
+/** Converts bare line feeds to CRLF; no chunk ends within CRLF or a surrogate pair. */
 async function* withCrlf(text: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = ''
   for await (const piece of text) {

@@ -1,7 +1,7 @@
 /**
- * Bodies and headers of parts that change, and of new ones.
+ * Writes bodies and headers of changed and new parts.
  *
- * What must stay true: a part that cannot be read without loss is not written; a field that is not meant stays as it is.
+ * Invariants: a part that cannot be decoded without loss is not written; other fields stay unchanged.
  */
 import { randomBytes } from 'node:crypto'
 import { BrokenText, decoderFor } from '../charset.ts'
@@ -25,7 +25,7 @@ import {
 import { contentOf, type Piece } from './pieces.ts'
 import { type WrittenBody, writtenComposite, writtenOctets, writtenText, writtenTextOctets } from './text-body.ts'
 
-/** The message is left as it is. */
+/** Leaves the whole message unchanged. */
 export class RewriteFault extends Error {
   readonly problem: RewriteProblem
 
@@ -35,13 +35,13 @@ export class RewriteFault extends Error {
   }
 }
 
-/** A part in two: fields, or the header as it stands, and its body. */
+/** The fields of a part, or its original header, and its body. */
 export interface WrittenPart {
   readonly fields: readonly RawHeaderField[] | undefined
   readonly body: readonly Piece[]
 }
 
-/** Of the multiparts, whose boundary lines must not come up in a body within. */
+/** Boundaries of the enclosing multiparts, which must not occur in a nested body. */
 export const boundariesOf = (within: readonly MimePart[]): Buffer[] =>
   within.filter(isMultipart).flatMap((part) => boundaryOf(part) ?? [])
 
@@ -60,7 +60,7 @@ export function joinedParts(items: readonly (readonly Piece[])[], boundary: stri
   return [...body, lastDelimiter(boundary)]
 }
 
-/** The part of a multipart that a caller made. */
+/** A part that the caller adds to a multipart. */
 export async function newPart(part: NewPart, around: readonly Buffer[]): Promise<WrittenPart> {
   const { type, charset, content, encoding = '7bit' } = part
   if (isParts(content)) return newMultipart(part, content, around)
@@ -120,7 +120,7 @@ function opened(content: Exclude<NewPart['content'], readonly NewPart[]>): Async
   return one(typeof content === 'string' ? Buffer.from(content) : content)
 }
 
-/** A message keeps its fields, but those that say what its content is. */
+/** A message keeps its fields except those that describe its content. */
 export async function replacedMessage(message: Rewritable, part: MimePart, by: WrittenPart): Promise<WrittenPart> {
   const fields = (await fieldsOf(message, part)).filter((field) => !isContentField(field))
   return { fields: withVersion([...fields, ...(by.fields ?? [])]), body: by.body }
@@ -129,7 +129,7 @@ export async function replacedMessage(message: Rewritable, part: MimePart, by: W
 export const withVersion = (fields: readonly RawHeaderField[]): readonly RawHeaderField[] =>
   fields.some(({ name }) => name === 'mime-version') ? fields : withField(fields, 'MIME-Version', '1.0')
 
-/** A leaf whose text or octets change. Throws RewriteFault. */
+/** A leaf with changed text or octets. Throws RewriteFault. */
 export async function changedLeaf(message: Rewritable, node: Edited): Promise<WrittenPart> {
   const { part, path } = node
   if (partsIn(part).length > 0) throw new TypeError('text and octets can be changed in leaves only')
@@ -178,13 +178,13 @@ async function changedBody(message: Rewritable, node: Edited): Promise<WrittenBo
   }
 }
 
-/** The pieces of a part; its header as it stands when it has no fields of its own. */
+/** The pieces of a part, with its original header unless it has new fields. */
 export function piecesOf({ fields, body }: WrittenPart, part?: MimePart): Piece[] {
   const header = fields ? joinFields(fields) : { start: part?.header ?? 0, end: part?.body ?? 0 }
   return [header, ...body]
 }
 
-/** Whether a message says which MIME it is; one without Content- fields needs not to. */
+/** Adds MIME-Version, unless the message has no Content- fields. */
 export function messageFields(fields: readonly RawHeaderField[] | undefined): readonly RawHeaderField[] | undefined {
   return fields?.some(isContentField) ? withVersion(fields) : fields
 }

@@ -1,6 +1,6 @@
 /**
- * What every source of accounts promises, as tests: `accountsContract('my accounts', make)` in a test file registers
- * them all. A plugin that offers the service Accounts passes them.
+ * The contract of every source of accounts, as tests: `accountsContract('my accounts', make)` in a test file registers
+ * them. A plugin that provides the service Accounts must pass them.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -15,7 +15,7 @@ export interface ContractAccount {
   readonly quota?: number
 }
 
-/** The service Accounts, as 'iems/plugins/accounts' describes it. */
+/** The service Accounts of 'iems/plugins/accounts'. */
 export interface ContractAccountsApi {
   byId(id: string): Promise<ContractAccount | undefined>
   byName(name: string): Promise<ContractAccount | undefined>
@@ -27,19 +27,19 @@ export interface ContractAccountsApi {
   groupsOf(id: string): Promise<readonly string[]>
 }
 
-/** A source with the domain example.org, `+` as separator of details, and `CONTRACT_ACCOUNTS`. */
+/** A source with the domain example.org, `+` as detail separator, and `CONTRACT_ACCOUNTS`. */
 export interface AccountsUnderTest {
   readonly accounts: ContractAccountsApi
-  /** Logs in with a password: the identity's user, or the code of the refusal. */
+  /** Logs in with a password. Returns the identity's user, or the code of the refusal. */
   login(username: string, password: string): Promise<string | number>
-  /** Makes the source unreachable; absent for one that always can answer. */
+  /** Makes the source unreachable; absent for one that is always available. */
   fail?(): Promise<void>
 }
 
-/** Makes the source and, through `t.after`, ends it. */
+/** Creates the source and closes it through `t.after`. */
 export type MakeAccounts = (t: TestContext) => Promise<AccountsUnderTest>
 
-/** What the source has to contain, and nothing else. */
+/** The complete content of the source. */
 export const CONTRACT_ACCOUNTS = [
   {
     name: 'ann',
@@ -59,7 +59,7 @@ export const CONTRACT_ACCOUNTS = [
 
 type Promised = readonly [name: string, holds: (under: AccountsUnderTest) => Promise<void>]
 
-/** No account has any of these as a name, an address or an id. */
+/** Names, addresses and ids that no account has. */
 const NOBODY = [
   '',
   ' ',
@@ -215,7 +215,7 @@ const PROMISES: readonly Promised[] = [
   ],
 ]
 
-/** Registers a test for each promise. `options`: as those of `test`, to skip them. */
+/** Registers a test for each promise. `options`: those of `test`, for example to skip them. */
 export function accountsContract(
   name: string,
   make: MakeAccounts,

@@ -1,6 +1,6 @@
 /**
- * What every store promises, as tests: `storeContract('my store', make)` in a test file registers them all. They ask
- * for nothing that store.ts does not say, and know nothing of mail.
+ * The contract of every store, as tests: `storeContract('my store', make)` in a test file registers them. They require
+ * nothing beyond store.ts and know nothing of mail.
  */
 import { test } from 'node:test'
 import { BLOBS } from './store/blobs.ts'
@@ -13,7 +13,7 @@ import { RECORDS } from './store/records.ts'
 
 export type { MakeStore, StoreUnderTest } from './store/promise.ts'
 
-/** Registers the tests of everything a store promises. */
+/** Registers the tests of the store contract. */
 export function storeContract(name: string, make: MakeStore): void {
   for (const [promise, holds] of [...RECORDS, ...DUE_LIST, ...LEASES, ...BLOBS, ...HINTS, ...END]) {
     test(`${name}: ${promise}`, async (t) => holds(await make(t), t))

@@ -1,4 +1,6 @@
-/** What a store promises about blobs. */
+/**
+ * The store contract: blobs.
+ */
 import assert from 'node:assert/strict'
 import { key } from '../../../store/keys.ts'
 import { bytes, contentOf, hasCode, kept, LARGE_SIZE, type Promised, pattern, pieces, put } from './promise.ts'

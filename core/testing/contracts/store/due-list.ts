@@ -1,4 +1,6 @@
-/** What a store promises about lanes: what falls due when, and who gets it. */
+/**
+ * The store contract: lanes, due times and takes.
+ */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { key, unkey } from '../../../store/keys.ts'
@@ -117,10 +119,10 @@ export const DUE_LIST: readonly Promised[] = [
     async ({ store, elapse }) => {
       const random = createRandom(1)
       const all = Array.from({ length: 12 }, (_, index) => `k${index}`)
-      /** Counts each schedule at its beginning and its end; between two equal counts nobody touched the key. */
+      /** Counts each schedule at its beginning and end; between two equal counts the key was not changed. */
       const touched = new Map(all.map((name) => [name, 0]))
       const touch = (name: string) => touched.set(name, (touched.get(name) ?? 0) + 1)
-      /** The end of the last lease that anybody got. */
+      /** The latest lease end so far. */
       const latest = new Map<string, number>()
 
       const schedule = async (name: string) => {
@@ -164,7 +166,7 @@ export const DUE_LIST: readonly Promised[] = [
       const renewed = (await store.renew('lane', first, MINUTE)) as Lease
       assert.ok(renewed.until > first.until)
       assert.equal(await store.dueAt('lane', key('a')), renewed.until)
-      // A settle that began before the renewal must not lose against it.
+      // A settle that began before the renewal must not fail because of it.
       assert.equal(renewed.generation, first.generation)
       await elapse(SECOND)
       assert.deepEqual(await store.take('lane', 1, SECOND), [])

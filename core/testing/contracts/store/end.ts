@@ -1,4 +1,6 @@
-/** What a store promises about its end, and about being opened again. */
+/**
+ * The store contract: closing and reopening.
+ */
 import assert from 'node:assert/strict'
 import { below, key } from '../../../store/keys.ts'
 import {

@@ -1,10 +1,12 @@
-/** What a store promises about hints. */
+/**
+ * The store contract: hints.
+ */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { HINT_MAX_OCTETS } from '../../../store/store.ts'
 import { bytes, type Promised, text } from './promise.ts'
 
-/** Waits, for so many turns of the event loop, until it is so. */
+/** Waits for a condition, for a limited number of event loop turns. */
 async function eventually(isSo: () => boolean): Promise<void> {
   for (let turns = 0; !isSo() && turns < 10_000; turns++) await turn()
   assert.ok(isSo())

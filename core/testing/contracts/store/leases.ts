@@ -1,4 +1,6 @@
-/** What a store promises about leases, and about lanes under load. */
+/**
+ * The store contract: leases, and lanes under load.
+ */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { key } from '../../../store/keys.ts'
@@ -47,7 +49,7 @@ export const LEASES: readonly Promised[] = [
         for (let turns = 0; turns < round % 5; turns++) await turn()
         const taken = await store.take('lane', 1, MINUTE)
         const seen = text(await store.get(key('a')))
-        // Who took it before the commit sees it fail; who took it after sees what it wrote.
+        // A take before the commit makes the commit fail; a take after it sees what it wrote.
         assert.ok(taken.length === 0 || seen === 'new' || !(await changing), 'a lease on a record that then changed')
         await changing
         await store.commit([{ undue: key('a'), lane: 'lane' }])

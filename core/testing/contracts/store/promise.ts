@@ -1,26 +1,28 @@
-/** What the promises of a store are written with: a store under test, short names for operations, content. */
+/**
+ * Tools for the store contract: a store under test, short names for operations, content.
+ */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { key } from '../../../store/keys.ts'
 import type { Check, Key, Lease, Op, Store } from '../../../store/store.ts'
 
-/** A store to be tested, empty. */
+/** An empty store to be tested. */
 export interface StoreUnderTest {
   readonly store: Store
-  /** Lets so much of the store's time pass. */
+  /** Advances the store's time. */
   elapse(ms: number): Promise<void>
-  /** Closes the store and opens it again; absent for one that forgets. */
+  /** Closes the store and opens it again; absent for one in memory. */
   reopen?(): Promise<Store>
 }
 
-/** Makes an empty store and, through `t.after`, closes and removes it. */
+/** Creates an empty store; closes and removes it through `t.after`. */
 export type MakeStore = (t: TestContext) => Promise<StoreUnderTest>
 
 export type Promised = readonly [name: string, holds: (under: StoreUnderTest, t: TestContext) => Promise<void>]
 
 export const SECOND = 1000
 export const MINUTE = 60 * SECOND
-/** Larger than any store keeps among its records. */
+/** Larger than any store keeps in its records. */
 export const LARGE_SIZE = 300_000
 
 export const bytes = (text: string) => Buffer.from(text)
@@ -46,7 +48,7 @@ export async function* pieces(size: number, piece = 10_000): AsyncGenerator<Uint
   for (let at = 0; at < size; at += piece) yield Buffer.from(pattern(size).subarray(at, at + piece))
 }
 
-/** The same numbers below n in every run, as far as its own turns are. */
+/** Pseudo-random numbers below n, the same in every run. */
 export function createRandom(seed: number): (n: number) => number {
   let state = seed
   return (n) => {
@@ -55,7 +57,7 @@ export function createRandom(seed: number): (n: number) => number {
   }
 }
 
-/** Bytes that differ from place to place. */
+/** Octets that differ by position. */
 export function pattern(size: number): Buffer {
   const all = Buffer.alloc(size)
   for (let at = 0; at + 4 <= size; at += 4) all.writeUInt32BE(at, at)

@@ -1,4 +1,6 @@
-/** What a store promises about records. */
+/**
+ * The store contract: records.
+ */
 import assert from 'node:assert/strict'
 import { below, key } from '../../../store/keys.ts'
 import type { Check, Key } from '../../../store/store.ts'
