@@ -21,7 +21,11 @@ export const CHROMIUM = '/usr/bin/chromium'
 const STEP_TIMEOUT_MS = 15_000
 
 /** The accounts `ann` and `bob` of here.test; the passwords are `ann-secret` and so on. */
-export async function startWebMail(t: Pick<TestContext, 'after'>, options: Parameters<typeof jmap>[0] = {}) {
+export async function startWebMail(
+  t: Pick<TestContext, 'after'>,
+  options: Parameters<typeof jmap>[0] = {},
+  mailOptions: Parameters<typeof webmail>[0] = {},
+) {
   const here = await createDirectoryKernel(t, {
     clock: movingClock(),
     channels: {
@@ -29,7 +33,7 @@ export async function startWebMail(t: Pick<TestContext, 'after'>, options: Param
       mx: smtpIn({ listen: '127.0.0.1:0' }),
       imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
     },
-    plugins: [jmap(options), webmail()],
+    plugins: [jmap(options), webmail(mailOptions)],
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const [name, displayName] of [
@@ -80,6 +84,14 @@ export async function logIn(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: /^(Sign in|Anmelden)$/ }).click()
   await page.locator('.mail').waitFor()
 }
+
+/** Waits until an expression of the page is true. Its policy forbids what `waitForFunction` does with text. */
+export const until = (page: Page, expression: string): Promise<unknown> =>
+  page.evaluate(`new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error('it did not become true')), ${STEP_TIMEOUT_MS})
+    const look = () => (${expression}) ? resolve() : requestAnimationFrame(look)
+    look()
+  })`)
 
 /** A server that writes down what is asked of it: nothing should be. */
 export async function startTrap(t: Pick<TestContext, 'after'>) {

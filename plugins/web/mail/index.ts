@@ -4,11 +4,12 @@
  * What must stay true: the page that shows a message's HTML runs no script and loads nothing from elsewhere, whatever
  * the application writes into it.
  */
-import { definePlugin } from 'iems'
+import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
 import { Http, html, Redirect } from '../http/api.ts'
 import { Jmap } from '../jmap/api.ts'
+import { addImageProxy } from './images.ts'
 
 /** The document that a message's HTML is written into: no script, nothing from another server, no form. */
 const FRAME_POLICY = [
@@ -26,10 +27,20 @@ export const webmail = definePlugin({
   config: z
     .strictObject({
       root: z.boolean().default(true).describe('Redirects `/` to the web mail at `/mail/`.'),
+      images: z
+        .strictObject({
+          maxSize: size().prefault('5 MB').describe('Octets of one remote image.'),
+          allow: z
+            .array(network())
+            .default([])
+            .describe('Networks beside the public Internet that remote images may be in; they need no TLS.'),
+        })
+        .prefault({})
+        .describe('Remote images of messages, which the server fetches when the reader allows it.'),
     })
     .prefault({}),
   needs: [Http, Jmap],
-  setup({ root }, ctx) {
+  setup({ root, images }, ctx) {
     const http = ctx.use(Http)
     const home = { who: 'anyone', summary: 'Leads to the web mail', run: () => new Redirect('/mail/') } as const
     if (root) http.page({ ...home, path: '/' })
@@ -42,6 +53,7 @@ export const webmail = definePlugin({
       run: () =>
         html`<!doctype html><html><head><meta charset="utf-8"><title>Message</title></head><body></body></html>`,
     })
+    addImageProxy(http, images, ctx.dns)
     http.files({
       path: '/mail/',
       folder: applicationFolder('mail'),

@@ -100,5 +100,9 @@ export interface Row {
 export const isUnread = ({ keywords }: Email): boolean => !keywords.$seen && !keywords.$draft
 export const isFlagged = ({ keywords }: Email): boolean => keywords.$flagged === true
 
+/** Without the characters that turn the direction of the text around them: names must not read backwards. */
+export const withoutDirection = (text: string): string =>
+  text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+
 /** The name to show for an address. */
-export const nameOf = ({ name, email }: Address): string => name?.trim() || email
+export const nameOf = ({ name, email }: Address): string => withoutDirection(name?.trim() || email)

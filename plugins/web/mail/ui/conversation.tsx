@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
-import { type Email, isFlagged, isUnread } from '../store/objects.ts'
+import { type Email, isFlagged, isUnread, withoutDirection } from '../store/objects.ts'
 import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
 import { Message } from './message.tsx'
@@ -54,7 +54,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
   }, [threadId, isKnown])
 
   const one = [threadId]
-  const subject = emails[0]?.subject || t('no-subject')
+  const subject = withoutDirection(emails[0]?.subject ?? '') || t('no-subject')
   const isStarred = emails.some(isFlagged)
   const isOpen = (email: Email) => (email.id === last?.id || wasUnread.has(email.id)) !== toggled.has(email.id)
   const toggle = (id: string) => {

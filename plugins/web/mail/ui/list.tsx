@@ -7,7 +7,7 @@ import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
 import { WindowedList } from '../../app/ui/windowed-list.tsx'
 import type { ConversationList } from '../store/list.ts'
-import { isFlagged, isUnread, type Row } from '../store/objects.ts'
+import { isFlagged, isUnread, type Row, withoutDirection } from '../store/objects.ts'
 import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
 import { dragThreads } from './drag.ts'
@@ -161,7 +161,7 @@ const RowContent = ({ row: { emails }, own, isSelected, onToggle }: RowContentPr
       </span>
       <span className="tm">{shortTime(last.receivedAt)}</span>
       <span className="su cut">
-        {emails[0]?.subject || t('no-subject')}
+        {withoutDirection(emails[0]?.subject ?? '') || t('no-subject')}
         <span className="t3 pv"> {last.preview}</span>
       </span>
       <span className="ex">
@@ -180,7 +180,7 @@ function sentenceOf({ emails }: Row, own: readonly string[]): string {
     emails.some(isUnread) ? t('row.unread') : '',
     emails.some(isFlagged) ? t('row.starred') : '',
     participants(emails, own),
-    emails[0]?.subject || t('no-subject'),
+    withoutDirection(emails[0]?.subject ?? '') || t('no-subject'),
     emails.length > 1 ? t('row.count', { count: emails.length }) : '',
     emails.some(({ hasAttachment }) => hasAttachment) ? t('row.attachment') : '',
     last ? shortTime(last.receivedAt) : '',

@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'react'
 import { isDark } from '../../app/ui/appearance.ts'
-import { bringsColours, type CidUrl, safeDocument } from './sanitise.ts'
+import { bringsColours, type CidUrl, type ImageUrl, safeDocument } from './sanitise.ts'
 
 const MAX_HEIGHT = 60_000
 
@@ -33,10 +33,12 @@ export interface MessageFrameProps {
   readonly html: string
   readonly title: string
   readonly cidUrl: CidUrl
-  onRemote(count: number): void
+  /** Present when the reader allows remote images. */
+  readonly imageUrl: ImageUrl | undefined
+  onShown(shown: { readonly remote: number; readonly isEmpty: boolean }): void
 }
 
-export function MessageFrame({ html, title, cidUrl, onRemote }: MessageFrameProps) {
+export function MessageFrame({ html, title, cidUrl, imageUrl, onShown }: MessageFrameProps) {
   const frame = useRef<HTMLIFrameElement>(null)
   const [theme, setTheme] = useState(isDark)
   const [isReady, setIsReady] = useState(false)
@@ -54,8 +56,8 @@ export function MessageFrame({ html, title, cidUrl, onRemote }: MessageFrameProp
     const { current } = frame
     const inside = current?.contentDocument
     if (!current || !inside || !isReady) return
-    const { root, remote } = safeDocument(html, cidUrl)
-    onRemote(remote)
+    const { root, remote, isEmpty } = safeDocument(html, { cidUrl, imageUrl })
+    onShown({ remote, isEmpty })
     const isPaper = bringsColours(html)
     const base = inside.createElement('style')
     base.textContent = BASE(isPaper, getComputedStyle(document.documentElement))
@@ -78,7 +80,7 @@ export function MessageFrame({ html, title, cidUrl, onRemote }: MessageFrameProp
       observer.disconnect()
       inside.removeEventListener('keydown', pass)
     }
-  }, [html, title, cidUrl, onRemote, theme, isReady])
+  }, [html, title, cidUrl, imageUrl, onShown, theme, isReady])
   return (
     <iframe
       ref={frame}

@@ -7,11 +7,14 @@ import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { JmapClient } from '../store/client.ts'
-import { type Body, type Email, isUnread, type Part } from '../store/objects.ts'
+import { type Body, type Email, isUnread, type Part, withoutDirection } from '../store/objects.ts'
 import { useApplication, useStore } from './application.ts'
 import { fullTime, messageTime, namesOf, octets } from './format.ts'
+import { loadImagesOf, loadsImagesOf } from './image-senders.ts'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
+
+const proxied = (url: string): string => `/mail/image?url=${encodeURIComponent(url)}`
 
 /** What the browser shows by itself; anything else is saved. */
 const SHOWN = /^(?:image\/(?:png|jpeg|gif|webp|avif)|text\/plain|application\/pdf)$/
@@ -131,7 +134,10 @@ async function openSource(client: JmapClient, id: string): Promise<void> {
 
 const Content = ({ email, body, who }: { readonly email: Email; readonly body: Body; readonly who: string }) => {
   const { store } = useApplication()
-  const [remote, setRemote] = useState(0)
+  const [{ remote, isEmpty }, setShown] = useState({ remote: 0, isEmpty: false })
+  const sender = email.from?.[0]?.email ?? ''
+  const [areImagesOn, setAreImagesOn] = useState(() => loadsImagesOf(sender))
+  const imageUrl = areImagesOn ? proxied : undefined
   const byCid = useMemo(
     () => new Map(body.attachments.flatMap((part) => (part.cid && part.blobId ? [[part.cid, part] as const] : []))),
     [body],
@@ -148,18 +154,39 @@ const Content = ({ email, body, who }: { readonly email: Email; readonly body: B
   )
   return (
     <>
-      {remote > 0 ? (
+      {remote > 0 && !areImagesOn ? (
         <p className="note imgs">
           <Icon name="image-off" />
           <span className="grow">
             {t('message.images', { count: remote })} <span className="t3">{t('message.images.why')}</span>
           </span>
+          <button type="button" className="btn link" onClick={() => setAreImagesOn(true)}>
+            {t('message.images.once')}
+          </button>
+          {sender === '' ? null : (
+            <button
+              type="button"
+              className="btn link"
+              onClick={() => {
+                loadImagesOf(sender)
+                setAreImagesOn(true)
+              }}
+            >
+              {t('message.images.always')}
+            </button>
+          )}
         </p>
       ) : null}
-      {body.html === undefined ? (
+      {body.html === undefined || isEmpty ? (
         <MessageText text={body.text} />
       ) : (
-        <MessageFrame html={body.html} title={t('message.frame', { from: who })} cidUrl={cidUrl} onRemote={setRemote} />
+        <MessageFrame
+          html={body.html}
+          title={t('message.frame', { from: who })}
+          cidUrl={cidUrl}
+          imageUrl={imageUrl}
+          onShown={setShown}
+        />
       )}
       {body.isTruncated ? <p className="note">{t('message.truncated')}</p> : null}
       {files.length > 0 ? (
@@ -175,7 +202,7 @@ const Content = ({ email, body, who }: { readonly email: Email; readonly body: B
 
 const File = ({ part }: { readonly part: Part }) => {
   const { store } = useApplication()
-  const name = part.name ?? (part.type === 'message/rfc822' ? 'message.eml' : 'file')
+  const name = withoutDirection(part.name ?? '') || (part.type === 'message/rfc822' ? 'message.eml' : 'file')
   const url = part.blobId ? store.client.download(part.blobId, name, part.type) : undefined
   return (
     <li>

@@ -19,7 +19,8 @@ async function bodyOf(
     const isInside = cid !== null && disposition !== 'attachment' && body.html?.includes(`cid:${cid}`)
     return [{ blobId, name: name ?? 'file', type, size, ...(isInside ? { cid } : {}) }]
   })
-  return { html: body.html === undefined ? textAsHtml(body.text) : safeMarkup(body.html), attachments }
+  const markup = body.html === undefined ? '' : safeMarkup(body.html)
+  return { html: markup.trim() === '' ? textAsHtml(body.text) : markup, attachments }
 }
 
 export async function draftOfReply(store: MailStore, kind: ReplyKind, email: Email): Promise<Draft> {

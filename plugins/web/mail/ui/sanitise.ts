@@ -10,14 +10,22 @@ export interface Safe {
   readonly root: HTMLElement
   /** Remote images that were left out. */
   readonly remote: number
+  /** Whether nothing to see is left of a text that held something. */
+  readonly isEmpty: boolean
 }
+
+/** Where this server has a remote image, once the reader allows it. */
+export type ImageUrl = (url: string) => string
 
 /** Where a `cid:` part is, or undefined when there is none. */
 export type CidUrl = (cid: string) => string | undefined
 
 const INLINE_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);/i
 const LINK = /^(?:https?:|mailto:|tel:|#)/i
-const CSS_URL = /url\s*\([^)]{0,2000}\)?|@import[^;]{0,2000};?|image-set\s*\([^)]{0,2000}\)?/gi
+const CSS_ESCAPE = /\\(?:([0-9a-f]{1,6})\s?|([\s\S]))/gi
+const CSS_URL = /\burl\s*\([^)]{0,2000}\)?/gi
+/** What else takes an address, and an address that does not end. */
+const CSS_LOADING = /(?:url|src|image|image-set|cross-fade|element|paint)(?=\s*\()|@import/gi
 const REMOTE = /^(?:https?:)?\/\//i
 const LOADING = [
   'src',
@@ -60,9 +68,25 @@ const FORBIDDEN_TAGS = [
   'slot',
 ]
 
-const withoutUrls = (css: string): string => css.replace(CSS_URL, 'none')
+const MAX_CODE_POINT = 0x10ffff
 
-function cleanElement(element: Element, cidUrl: CidUrl): number {
+/** Escapes come first: what is left has none, and is what the browser reads. */
+const withoutUrls = (css: string): string =>
+  css
+    .replace(CSS_ESCAPE, (_, hex: string | undefined, plain = '') => {
+      const code = hex === undefined ? 0 : Number.parseInt(hex, 16)
+      return hex === undefined ? plain : code > 0 && code <= MAX_CODE_POINT ? String.fromCodePoint(code) : ''
+    })
+    .replaceAll('\\', '')
+    .replace(CSS_URL, 'none')
+    .replace(CSS_LOADING, 'not-loaded')
+
+interface Sources {
+  readonly cidUrl: CidUrl
+  readonly imageUrl?: ImageUrl | undefined
+}
+
+function cleanElement(element: Element, { cidUrl, imageUrl }: Sources): number {
   let remote = 0
   for (const name of LOADING) {
     const value = element.getAttribute(name)?.trim()
@@ -79,6 +103,8 @@ function cleanElement(element: Element, cidUrl: CidUrl): number {
         remote++
         // An answer keeps the image without loading it.
         element.setAttribute('data-remote', value)
+        if (imageUrl && element.tagName === 'IMG')
+          element.setAttribute('src', imageUrl(value.replace(/^\/\//, 'https://')))
       }
     }
   }
@@ -100,8 +126,14 @@ function cleanElement(element: Element, cidUrl: CidUrl): number {
 export const bringsColours = (html: string): boolean =>
   /\bbgcolor\s*=|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i.test(html)
 
+function isEmpty(root: HTMLElement): boolean {
+  const body = root.querySelector('body')?.cloneNode(true) as HTMLElement | undefined
+  for (const element of body?.querySelectorAll('style, title') ?? []) element.remove()
+  return !body?.querySelector('img, hr') && (body?.textContent ?? '').trim() === ''
+}
+
 /** A whole document whose parts are safe. */
-export function safeDocument(html: string, cidUrl: CidUrl): Safe {
+export function safeDocument(html: string, sources: Sources): Safe {
   const root = DOMPurify.sanitize(html, {
     WHOLE_DOCUMENT: true,
     RETURN_DOM: true,
@@ -113,20 +145,20 @@ export function safeDocument(html: string, cidUrl: CidUrl): Safe {
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|data:image\/|#|\/\/)/i,
   }) as unknown as HTMLElement
   let remote = 0
-  for (const element of [root, ...root.querySelectorAll('*')]) remote += cleanElement(element, cidUrl)
-  return { root, remote }
+  for (const element of [root, ...root.querySelectorAll('*')]) remote += cleanElement(element, sources)
+  return { root, remote, isEmpty: isEmpty(root) && html.trim() !== '' }
 }
 
 /** The body's content for an answer: images inside the text keep their `cid:`. */
 export function safeMarkup(html: string): string {
-  const { root } = safeDocument(html, (cid) => `cid:${cid}`)
+  const { root } = safeDocument(html, { cidUrl: (cid) => `cid:${cid}` })
   for (const element of root.querySelectorAll('style, title')) element.remove()
   return root.querySelector('body')?.innerHTML ?? ''
 }
 
 /** The same as a fragment for the editor, which shows images inside the text. */
 export function safeFragment(html: string, cidUrl: CidUrl): DocumentFragment {
-  const { root } = safeDocument(html, cidUrl)
+  const { root } = safeDocument(html, { cidUrl })
   const fragment = document.createDocumentFragment()
   for (const element of root.querySelectorAll('style, title')) element.remove()
   fragment.append(...(root.querySelector('body')?.childNodes ?? []))
@@ -140,7 +172,10 @@ export function sentMarkup(content: HTMLElement): string {
   inert.adoptNode(copy)
   for (const image of copy.querySelectorAll('img[data-cid], img[data-remote]')) {
     const { cid, remote } = (image as HTMLElement).dataset
-    image.setAttribute('src', cid === undefined ? (remote ?? '') : `cid:${cid}`)
+    // A message can bring such an attribute itself.
+    const address = cid === undefined ? remote : `cid:${cid}`
+    if (address !== undefined && /^(?:cid:|(?:https?:)?\/\/)/i.test(address)) image.setAttribute('src', address)
+    else image.removeAttribute('src')
     image.removeAttribute('data-cid')
     image.removeAttribute('data-remote')
   }

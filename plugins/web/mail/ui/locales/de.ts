@@ -98,6 +98,8 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'message.images_one': '{{count}} Bild aus dem Netz wird nicht geladen.',
   'message.images_other': '{{count, number}} Bilder aus dem Netz werden nicht geladen.',
   'message.images.why': 'Der Absender erführe, wann und wo Sie dies lesen.',
+  'message.images.once': 'Einmal laden',
+  'message.images.always': 'Immer von diesem Absender',
   'message.truncated': 'Die Nachricht ist sehr lang: Ihr Ende wird nicht gezeigt.',
   'message.quoted': 'Zitat zeigen',
   'message.quoted.hide': 'Zitat verbergen',

@@ -96,6 +96,8 @@ export const texts = {
   'message.images_one': '{{count}} remote image is not loaded.',
   'message.images_other': '{{count, number}} remote images are not loaded.',
   'message.images.why': 'The sender would learn when and where you read this.',
+  'message.images.once': 'Load once',
+  'message.images.always': 'Always from this sender',
   'message.truncated': 'The message is very long: its end is not shown.',
   'message.quoted': 'Show quoted text',
   'message.quoted.hide': 'Hide quoted text',
