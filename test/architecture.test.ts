@@ -332,6 +332,14 @@ test('what is remembered in memory is a bounded cache of core/api/cache.ts', () 
   )
 })
 
+test('records are written by the one codec of core/store/record.ts', () => {
+  const codes = /JSON\.parse\(Buffer\.from\(|value: Buffer\.from\(JSON\.stringify\(/
+  assert.deepEqual(
+    files.filter((file) => file !== 'core/store/record.ts' && codes.test(readFileSync(join(root, file), 'utf8'))),
+    [],
+  )
+})
+
 test('files are named for what they hold', () => {
   assert.deepEqual(
     files.filter((file) => /(^|\/)(utils?|helpers?|manager|common|types|misc)\.ts$/.test(file) || /[A-Z_]/.test(file)),

@@ -5,10 +5,12 @@
  * renewed; a failure from a network removes its records; memory and store are bounded. All kernels on a store share the
  * records and read them again after LOOK_MS. A store failure means "not proven", never an error for the client.
  */
+
 import { createHmac } from 'node:crypto'
 import type { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import { below, key } from '../store/keys.ts'
+import { decodeRecord, encodeRecord } from '../store/record.ts'
 import type { Key, Op, Store } from '../store/store.ts'
 
 /** Lifetime of a record that is not renewed. */
@@ -143,8 +145,8 @@ export class Proven {
 }
 
 const keyOf = (mark: string): Key => key(...ALL, mark)
-const recordOf = (at: number) => Buffer.from(JSON.stringify({ v: 1, at }))
+const recordOf = (at: number) => encodeRecord({ v: 1, at })
 function timeOf(value: Uint8Array): number {
-  const { at } = JSON.parse(Buffer.from(value).toString()) as { at?: unknown }
+  const { at } = decodeRecord<{ at?: unknown }>(value)
   return typeof at === 'number' ? at : 0
 }

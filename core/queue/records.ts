@@ -16,7 +16,9 @@ import type { Reply } from '../api/reply.ts'
 import type { Edits } from '../message/edits.ts'
 import type { AttemptRecord, DeliveryTrace, Step } from '../message/trace.ts'
 import { below, key, unkey } from '../store/keys.ts'
-import type { Key, Value } from '../store/store.ts'
+import type { Key } from '../store/store.ts'
+
+export { decodeRecord as decode, encodeRecord as encode } from '../store/record.ts'
 
 export interface MessageRecord {
   readonly v: 1
@@ -118,10 +120,6 @@ export function readKey(at: Key): { readonly id: string; readonly number: number
 }
 
 // --- values -----------------------------------------------------------------------------------
-
-export const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
-export const decode = <T>(value: Value): T =>
-  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
 /** The trace of one delivery. */
 export function deliveryTraceOf(number: number, delivery: DeliveryRecord): DeliveryTrace {

@@ -5,7 +5,9 @@
  * and its receiver reads the store. Publishing never fails and never waits. A value that is too large or unreadable is
  * received as `undefined`, which means "read the store".
  */
+
 import { reasonOf } from '../api/errors.ts'
+import { decodeRecord, encodeRecord } from '../store/record.ts'
 import { HINT_MAX_OCTETS, type Store } from '../store/store.ts'
 import type { Log } from './log.ts'
 
@@ -49,7 +51,7 @@ export interface SignalsDeps {
 export function createSignals({ store, log, signal: gone }: SignalsDeps): Signals {
   return {
     publish({ name }, value) {
-      const text = Buffer.from(JSON.stringify(value))
+      const text = encodeRecord(value)
       store.publish(topicOf(name), text.length > HINT_MAX_OCTETS ? undefined : text)
     },
     subscribe<T>({ name }: Signal<T>, receive: (value: T | undefined) => void) {
@@ -75,7 +77,7 @@ const topicOf = (name: string): string => `s/${name}`
 /** A kernel of another version may publish values that this one cannot read. */
 function read<T>(hint: Uint8Array): T | undefined {
   try {
-    return JSON.parse(Buffer.from(hint).toString()) as T
+    return decodeRecord<T>(hint)
   } catch {
     return undefined
   }

@@ -4,8 +4,7 @@
 import { domainToASCII } from 'node:url'
 import { below, type Content, type Key, key, type Range } from 'iems'
 
-export const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
-export const decode = <T>(octets: Uint8Array): T => JSON.parse(Buffer.from(octets).toString()) as T
+export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
 const LONGEST = 254
 

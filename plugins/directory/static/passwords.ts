@@ -13,7 +13,9 @@ import {
   Cache,
   type Clock,
   createSemaphore,
+  decodeRecord,
   duration,
+  encodeRecord,
   key,
   SCRAM_ITERATIONS,
   SemaphoreRejected,
@@ -192,7 +194,7 @@ function createSlowest(measured: () => number, { clock, store }: VerifierDeps) {
 
   async function load(): Promise<Slowest> {
     const value = await store.get(SLOWEST)
-    const found = value && (JSON.parse(Buffer.from(value).toString()) as Slowest)
+    const found = value && decodeRecord<Slowest>(value)
     return found && clock.now() - found.at < KEPT_MS ? found : { ms: 0, at: 0 }
   }
 
@@ -203,7 +205,7 @@ function createSlowest(measured: () => number, { clock, store }: VerifierDeps) {
     if (isSlower || (ms * MARGIN > kept.ms && clock.now() - kept.at > CONFIRMED_MS)) {
       kept = { ms, at: clock.now() }
       // It is a hint: the next slower one is kept again.
-      void store.commit([{ put: SLOWEST, value: Buffer.from(JSON.stringify(kept)) }]).catch(() => {})
+      void store.commit([{ put: SLOWEST, value: encodeRecord(kept) }]).catch(() => {})
     }
     return Math.max(ms, Math.min(MAX_COST_MS, kept.ms))
   }

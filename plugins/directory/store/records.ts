@@ -22,7 +22,7 @@
  *
  * What must stay true: names and values in keys are in the form in which they are compared, and only there.
  */
-import { foldDomain, type Key, key, type Range, type Value } from 'iems'
+import { foldDomain, type Key, key, type Range } from 'iems'
 import type {
   Alias,
   DirectoryAccount,
@@ -35,6 +35,8 @@ import type {
   RoutingEntry,
   Unit,
 } from './entries.ts'
+
+export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
 /** A password for one program; a random one, so that a quick hash is enough. */
 export interface AppPasswordRecord {
@@ -63,10 +65,6 @@ export interface RevisionRecord {
 }
 
 export type HistoryRecord = Recorded
-
-export const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
-export const decode = <T>(value: Value): T =>
-  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
 // --- keys -------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
  * among so many and displaces what stands there; a record expires 400 days after the address last appeared.
  */
 import { createHash } from 'node:crypto'
-import { key, type ReadableMessage, type Store } from 'iems'
+import { decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
 import { expiring } from './expiry.ts'
 
 const DAY_MS = 86_400_000
@@ -49,7 +49,7 @@ export class Contacts {
       const known = await this.#read(owner, hash)
       if (known && this.#now() - known.at < RENEW_MS) continue
       const contact: Contact = { sender: hash.toString('base64url'), at: this.#now() }
-      await this.#store.commit(expiring(placeOf(owner, hash), Buffer.from(JSON.stringify(contact)), KEEP_MS))
+      await this.#store.commit(expiring(placeOf(owner, hash), encodeRecord(contact), KEEP_MS))
     }
   }
 
@@ -62,7 +62,7 @@ export class Contacts {
 
   async #read(owner: string, hash: Buffer): Promise<Contact | undefined> {
     const value = await this.#store.get(placeOf(owner, hash))
-    const contact = value && (JSON.parse(Buffer.from(value).toString()) as Contact)
+    const contact = value && decodeRecord<Contact>(value)
     return contact?.sender === hash.toString('base64url') ? contact : undefined
   }
 }

@@ -6,7 +6,7 @@
  * What must stay true: nobody waits who came again; the records are bounded, and where there is no room nobody waits.
  */
 import { createHash } from 'node:crypto'
-import { below, key, type ReadableMessage, type Store } from 'iems'
+import { below, decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
 import { networkOf, plainAddress } from './dns/names.ts'
 import { expiring } from './expiry.ts'
 import type { Options } from './options.ts'
@@ -80,7 +80,7 @@ export class Greylist {
 
   async #read<T>(at: ReturnType<typeof key>): Promise<T | undefined> {
     const value = await this.#deps.store.get(at)
-    return value && (JSON.parse(Buffer.from(value).toString()) as T)
+    return value && decodeRecord<T>(value)
   }
 
   /** A network that has come again so often waits no more. */
@@ -127,7 +127,7 @@ export class Greylist {
   }
 }
 
-const encode = (value: Triplet | KnownClient) => Buffer.from(JSON.stringify(value))
+const encode: (value: Triplet | KnownClient) => Uint8Array = encodeRecord
 
 /** A sender without what changes from message to message: details, numbers of bounces and lists. */
 function steady(from: string): string {

@@ -8,7 +8,7 @@
  * are not displaced by new ones.
  */
 import { createHash } from 'node:crypto'
-import { key, type ReadableMessage, type Store } from 'iems'
+import { decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
 import { networkOf, plainAddress, registeredDomain } from './dns/names.ts'
 import { expiring } from './expiry.ts'
 import type { Options } from './options.ts'
@@ -75,7 +75,7 @@ export class Reputation {
     const good = Math.min(MAX_WEIGHT, (standing?.good ?? 0) + (isGood ? 1 : 0))
     const bad = Math.min(MAX_WEIGHT, (standing?.bad ?? 0) + (isGood ? 0 : 1))
     const next: Standing = { sender: sender.hash, good, bad, at: this.#now() }
-    const ops = expiring(at, Buffer.from(JSON.stringify(next)), halfLife * HALVINGS)
+    const ops = expiring(at, encodeRecord(next), halfLife * HALVINGS)
     // Another kernel may have counted meanwhile: one message more or less makes no reputation.
     await this.#store.commit(ops, [{ key: at, is: value ?? 'absent' }])
   }
@@ -84,7 +84,7 @@ export class Reputation {
   async #read({ hash, place }: Sender) {
     const at = key('reputation', place)
     const value = await this.#store.get(at)
-    const found = value && (JSON.parse(Buffer.from(value).toString()) as Standing)
+    const found = value && decodeRecord<Standing>(value)
     if (!found) return { at, value, standing: undefined, other: 0 }
     const left = 0.5 ** (Math.max(0, this.#now() - found.at) / this.#options.halfLife)
     const standing = { ...found, good: found.good * left, bad: found.bad * left }

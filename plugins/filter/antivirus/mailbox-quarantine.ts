@@ -5,7 +5,7 @@
  * again after a crash does no harm; what an admin gave back is not taken again.
  */
 import { createHash } from 'node:crypto'
-import { type Content, key, type SetupContext, unkey } from 'iems'
+import { type Content, decodeRecord, encodeRecord, key, type SetupContext, unkey } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
 import { digestOf, withoutTrace } from './content.ts'
@@ -38,8 +38,8 @@ const ALL_TAKEN = { from: key('taken'), to: key('taken', Number.MAX_SAFE_INTEGER
 const givenBackKey = (digest: string) => key('given-back', digest)
 const ALL_GIVEN_BACK = { from: key('given-back'), to: key('given-back', Number.MAX_SAFE_INTEGER) }
 
-const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-const decode = <T>(value: Uint8Array): T => JSON.parse(Buffer.from(value).toString()) as T
+const encode = encodeRecord
+const decode = decodeRecord
 
 /** The same for the same copy, so that it is kept once. */
 function idOf({ mailbox, entry }: Copy): string {

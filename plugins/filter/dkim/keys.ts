@@ -8,7 +8,7 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { below, type Clock, key, type Store } from 'iems'
+import { below, type Clock, decodeRecord, encodeRecord, key, type Store } from 'iems'
 import type { Options } from './options.ts'
 
 export type Algorithm = 'rsa' | 'ed25519'
@@ -51,8 +51,8 @@ const KEPT_MS = 10_000
 const LEAST_BITS = 1024
 
 const generate = promisify(generateKeyPair)
-const encode = (record: KeyRecord) => Buffer.from(JSON.stringify(record))
-const decode = (value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as KeyRecord
+const encode: (value: KeyRecord) => Uint8Array = encodeRecord
+const decode = decodeRecord<KeyRecord>
 
 function read({ domain, selector, state, pem }: Omit<KeyRecord, 'since'>): SigningKey {
   const privateKey = createPrivateKey(pem)

@@ -4,7 +4,7 @@
  * Invariant: a delivery that is repeated gets the answer that it got before.
  */
 import { createHash } from 'node:crypto'
-import { below, key, type Op, type Store } from 'iems'
+import { below, decodeRecord, encodeRecord, key, type Op, type Store } from 'iems'
 
 interface Noted {
   /** Ms since 1970. */
@@ -13,8 +13,8 @@ interface Noted {
   readonly by: string
 }
 
-const encode = (value: Noted) => Buffer.from(JSON.stringify(value))
-const decode = (octets: Uint8Array) => JSON.parse(Buffer.from(octets).toString()) as Noted
+const encode: (value: Noted) => Uint8Array = encodeRecord
+const decode = decodeRecord<Noted>
 
 export interface Note {
   readonly account: string

@@ -4,7 +4,7 @@
  * An owner is an account (`account:ID`), a domain, a group or the server. Invariants: every stored script has compiled
  * when it was stored; the active name is that of a stored script.
  */
-import { below, type Check, key, type Op, type Store, unkey } from 'iems'
+import { below, type Check, decodeRecord, encodeRecord, key, type Op, type Store, unkey } from 'iems'
 import type { ScriptInfo, ScriptRefused } from './api.ts'
 import type { Options } from './options.ts'
 
@@ -15,8 +15,8 @@ export interface StoredScript {
   readonly modified: number
 }
 
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value))
-const decode = <T>(octets: Uint8Array): T => JSON.parse(Buffer.from(octets).toString()) as T
+const encode = encodeRecord
+const decode = decodeRecord
 
 const scriptKey = (owner: string, name: string) => key('script', owner, name)
 const activeKey = (owner: string) => key('active', owner)

@@ -1,7 +1,16 @@
 /**
  * `iems quota …`: what accounts, domains and the server hold and may hold.
  */
-import { type Command, type CommandOutput, defineCommand, escapeLine, formatSize, type Store, size } from 'iems'
+import {
+  type Command,
+  type CommandOutput,
+  decodeRecord,
+  defineCommand,
+  escapeLine,
+  formatSize,
+  type Store,
+  size,
+} from 'iems'
 import * as z from 'zod'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi, Usage, UsageLimits } from '../store/api.ts'
@@ -59,7 +68,7 @@ export async function setLimit(store: Store, { kind, id }: Pick<Target, 'kind' |
   const at = limitKey(kind, id)
   for (;;) {
     const before = await store.get(at)
-    const old: LimitRecord = before ? JSON.parse(Buffer.from(before).toString()) : {}
+    const old: LimitRecord = before ? decodeRecord(before) : {}
     const value = encode({ ...old, ...given })
     if (await store.commit([{ put: at, value }], [{ key: at, is: before ?? 'absent' }])) return
   }

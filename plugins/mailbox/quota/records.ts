@@ -8,7 +8,9 @@
  *   mark account      the usage some days ago, for the growth in reports
  *   day date domain   the usage of a domain on a day
  */
-import { type Key, key, type Store } from 'iems'
+import { decodeRecord, type Key, key, type Store } from 'iems'
+
+export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
 export type Kind = 'account' | 'domain' | 'total'
 
@@ -44,10 +46,7 @@ export const markKey = (account: string): Key => key('mark', account)
 export const dayKey = (date: string, domain: string): Key => key('day', date, domain)
 export const days = (from: string, to: string) => ({ from: key('day', from), to: key('day', to) })
 
-export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-export const decode = <T>(value: Uint8Array): T => JSON.parse(Buffer.from(value).toString()) as T
-
 export async function read<T>(store: Store, at: Key): Promise<T | undefined> {
   const value = await store.get(at)
-  return value && decode<T>(value)
+  return value && decodeRecord<T>(value)
 }

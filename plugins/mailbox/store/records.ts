@@ -35,6 +35,8 @@ import type { Content } from 'iems'
 import { type Key, key, type Range, unkey } from 'iems'
 import type { SpecialUse, UidRange } from './api.ts'
 
+export { decodeRecord as decode, encodeRecord as encode } from 'iems'
+
 export interface AccountRecord {
   readonly v: 1
   readonly modseq: number
@@ -191,10 +193,6 @@ export const sharedWith = (identifier: string) => between('w', identifier)
 function between(...parts: readonly string[]): Pick<Range, 'from' | 'to'> {
   return { from: key(...parts), to: key(...parts, Number.MAX_SAFE_INTEGER) }
 }
-
-export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-export const decode = <T>(value: Uint8Array): T =>
-  JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
 
 /** An email's id is that of its content and, after the last dash, the tag of the recipient it came to. */
 export const emailId = (base: string, tag: string): string => `${base}-${tag}`

@@ -7,7 +7,7 @@
  */
 import { request } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { below, Cache, type Dns, key, type Op, type Store } from 'iems'
+import { below, Cache, type Dns, decodeRecord, encodeRecord, key, type Op, type Store } from 'iems'
 
 export interface StsPolicy {
   readonly mode: 'enforce' | 'testing' | 'none'
@@ -68,7 +68,7 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
     if (policy) {
       const ms = policy.maxAge * 1000
       const entry = { id, policy, until: now() + ms, askAt: now() + Math.min(ms, REFRESH_MS) }
-      await settings.store.commit([{ put: policyKey(domain), value: Buffer.from(JSON.stringify(entry)) }])
+      await settings.store.commit([{ put: policyKey(domain), value: encodeRecord(entry) }])
       return remember(domain, entry)
     }
     settings.warn(domain, text.kind === 'policy' ? 'the policy is not well-formed' : text.why)
@@ -98,14 +98,14 @@ const policyKey = (domain: string) => key('sts', domain)
 
 async function stored({ store }: StsSettings, domain: string): Promise<Cached | undefined> {
   const value = await store.get(policyKey(domain))
-  return value && JSON.parse(Buffer.from(value).toString())
+  return value && decodeRecord(value)
 }
 
 /** Removes what has expired. */
 export async function sweepPolicies({ store, now }: Pick<StsSettings, 'store' | 'now'>): Promise<void> {
   const gone: Op[] = []
   for await (const [at, value] of store.scan(below('sts'))) {
-    if ((JSON.parse(Buffer.from(value).toString()) as Cached).until <= now()) gone.push({ del: at })
+    if (decodeRecord<Cached>(value).until <= now()) gone.push({ del: at })
     if (gone.length >= SWEPT_TOGETHER) await store.commit(gone.splice(0))
   }
   if (gone.length > 0) await store.commit(gone)

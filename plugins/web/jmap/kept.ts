@@ -4,7 +4,7 @@
  * What must stay true: every change has the account's next state, in one commit with the object; a destroyed object is
  * remembered, so that its destruction is a change like others.
  */
-import { below, type Check, key, type Op, type Store, unkey } from 'iems'
+import { below, type Check, decodeRecord, encodeRecord, key, type Op, type Store, unkey } from 'iems'
 import type { TypeChanges } from './api.ts'
 import { MethodError } from './errors.ts'
 
@@ -18,8 +18,8 @@ interface Kept<T> {
 }
 
 const TRIES = 20
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value))
-const decode = <T>(value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as T
+const encode = encodeRecord
+const decode = decodeRecord
 
 export class KeptObjects<T extends object> {
   readonly #store: Store

@@ -5,7 +5,7 @@
  * last; what is learnt is on stable storage before `learn` returns.
  */
 import { createHash } from 'node:crypto'
-import { below, type Key, key, type Store, unkey } from 'iems'
+import { below, decodeRecord, encodeRecord, type Key, key, type Store, unkey } from 'iems'
 import { expiring } from '../expiry.ts'
 import { Corpora, type CorporaDeps } from './corpora.ts'
 import { type Change, type Corpus, type Kind, readTokens, writeTokens } from './corpus.ts'
@@ -130,9 +130,9 @@ export class Classifier {
 }
 
 function encode(sample: TrainingSample): Uint8Array {
-  return Buffer.from(JSON.stringify(sample))
+  return encodeRecord(sample)
 }
 
 function decode(value: Uint8Array): TrainingSample {
-  return JSON.parse(Buffer.from(value).toString()) as TrainingSample
+  return decodeRecord<TrainingSample>(value)
 }

@@ -5,9 +5,11 @@
  * lost when several write; every list can be read as one range.
  */
 import { createHash } from 'node:crypto'
-import { type Key, key, type Range, type Value } from 'iems'
+import { type Key, key, type Range } from 'iems'
 import type { Override } from '../policy.ts'
 import type { Policy, Signature, SpfVerdict } from '../verify.ts'
+
+export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
 /** What messages have in common that are counted together (RFC 9990: address, results, identifiers). */
 export interface Row {
@@ -72,14 +74,6 @@ export function dayOf(ms: number): string {
 export function secondsOf(day: string): { readonly begin: number; readonly end: number } {
   const begin = Date.parse(`${day}T00:00:00Z`) / 1000
   return { begin, end: begin + DAY_MS / 1000 - 1 }
-}
-
-export function encode(value: unknown): Value {
-  return Buffer.from(JSON.stringify(value))
-}
-
-export function decode<T>(value: Value): T {
-  return JSON.parse(Buffer.from(value).toString()) as T
 }
 
 export function hashOf(...parts: readonly string[]): string {

@@ -5,7 +5,7 @@
  * time; an account has a bounded number of them, the oldest ends first.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { below, type Identity, key, type Op, type Store, unkey } from 'iems'
+import { below, decodeRecord, encodeRecord, type Identity, key, type Op, type Store, unkey } from 'iems'
 
 export interface WebLogin {
   readonly v: 1
@@ -32,8 +32,8 @@ const TOKEN_OCTETS = 32
 const SEEN_MS = 300_000
 const SWEEP_BATCH = 500
 
-const encode = (login: WebLogin) => Buffer.from(JSON.stringify(login))
-const decode = (value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as WebLogin
+const encode: (value: WebLogin) => Uint8Array = encodeRecord
+const decode = decodeRecord<WebLogin>
 const idOf = (token: string) => createHash('sha256').update(token).digest('base64url')
 const loginAt = (id: string) => key('login', id)
 const ofAt = (owner: string, created: number, id: string) => key('of', owner, created, id)

@@ -5,7 +5,7 @@
  * account has a bounded number of them.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { below, defineSignal, key, type Store, unkey } from 'iems'
+import { below, decodeRecord, defineSignal, encodeRecord, key, type Store, unkey } from 'iems'
 
 export interface PushSubscription {
   readonly v: 1
@@ -28,8 +28,8 @@ export const MAX_LIFETIME_MS = 7 * 86_400_000
 /** An account's subscriptions have changed. */
 export const SubscriptionsChanged = defineSignal<{ readonly account: string }>('jmap:subscriptions-changed')
 
-const encode = (value: PushSubscription) => Buffer.from(JSON.stringify(value))
-const decode = (value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as PushSubscription
+const encode: (value: PushSubscription) => Uint8Array = encodeRecord
+const decode = decodeRecord<PushSubscription>
 const at = (account: string, id: string) => key('push', account, id)
 
 export class PushSubscriptions {

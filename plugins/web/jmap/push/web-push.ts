@@ -6,7 +6,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { buildPushPayload } from '@block65/webcrypto-web-push'
-import { type Clock, type Dns, key, type Log, type Signals, type Store } from 'iems'
+import { type Clock, type Dns, decodeRecord, encodeRecord, key, type Log, type Signals, type Store } from 'iems'
 import { requestPublic } from '../../http/api.ts'
 import { listen, type PushDeps } from './pushes.ts'
 import { type PushSubscription, type PushSubscriptions, SubscriptionsChanged } from './subscriptions.ts'
@@ -39,13 +39,12 @@ const AGAIN_MS = 60_000
 export async function vapidKeys(store: Store): Promise<Vapid> {
   const at = key('vapid')
   const known = await store.get(at)
-  if (known) return JSON.parse(Buffer.from(known).toString()) as Vapid
+  if (known) return decodeRecord<Vapid>(known)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { x = '', y = '', d = '' } = privateKey.export({ format: 'jwk' })
   const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
   const made: Vapid = { publicKey: point.toString('base64url'), privateKey: d }
-  if (await store.commit([{ put: at, value: Buffer.from(JSON.stringify(made)) }], [{ key: at, is: 'absent' }]))
-    return made
+  if (await store.commit([{ put: at, value: encodeRecord(made) }], [{ key: at, is: 'absent' }])) return made
   return vapidKeys(store)
 }
 

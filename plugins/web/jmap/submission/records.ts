@@ -1,7 +1,7 @@
 /**
  * Submissions and what an account has set on its identities, in the store.
  */
-import { key, type Store } from 'iems'
+import { decodeRecord, encodeRecord, key, type Store } from 'iems'
 import type { KeptObjects } from '../kept.ts'
 
 export interface SubmissionRecord {
@@ -45,10 +45,10 @@ export class IdentityRecords {
 
   async get(account: string, id: string): Promise<IdentitySettings> {
     const value = await this.#store.get(key('identity', account, id))
-    return value ? (JSON.parse(Buffer.from(value).toString()) as IdentitySettings) : {}
+    return value ? decodeRecord<IdentitySettings>(value) : {}
   }
 
   async set(account: string, id: string, settings: IdentitySettings): Promise<void> {
-    await this.#store.commit([{ put: key('identity', account, id), value: Buffer.from(JSON.stringify(settings)) }])
+    await this.#store.commit([{ put: key('identity', account, id), value: encodeRecord(settings) }])
   }
 }
