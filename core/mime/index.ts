@@ -15,7 +15,14 @@ export type { DecodedFile, FileFacts, MacAttributes } from './formats/model.ts'
 export { type RtfText, readRtf } from './formats/rtf.ts'
 export { binariesOf, isTnef, readTnef, type Tnef, type TnefAttachment } from './formats/tnef.ts'
 export { writeUuencode } from './formats/uuencode.ts'
-export { decodeWrapped, findWrapped, joinYencParts, openWrapped, type WrappedFile } from './formats/wrapped.ts'
+export {
+  decodeWrapped,
+  findWrapped,
+  joinYencParts,
+  MAX_WRAPPED,
+  openWrapped,
+  type WrappedFile,
+} from './formats/wrapped.ts'
 export { writeYenc } from './formats/yenc.ts'
 export { gather } from './gather.ts'
 export { type Field, type Fields, readFields } from './header.ts'

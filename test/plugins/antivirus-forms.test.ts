@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { gather, writeAppleDouble, writeAppleSingle, writeBinhex, writeUuencode, writeYenc } from 'iems/mime'
 import { missing } from 'iems/testing'
 import {
   ATTACHED,
@@ -24,6 +25,7 @@ import {
 } from '../support/antivirus.ts'
 import { compressed, detached, enveloped, rar, sevenZip, signed, tar, tnef, zip } from '../support/antivirus-forms.ts'
 import { tempFolder } from '../support/running-server.ts'
+import { MESSAGE_ID, writeTnef } from '../support/tnef-writer.ts'
 
 const skip = missing(CLAMD)
 
@@ -133,6 +135,69 @@ const FORMS: Readonly<Record<string, string>> = {
   'a winmail.dat with a zip': winmail(tnef(zip(EICAR))),
   'a winmail.dat in an opaque signature': smime(signed(entity(winmail(tnef(EICAR))))),
 }
+
+const wrapped = async (source: AsyncIterable<Uint8Array>) => (await gather(source, 100_000)).toString('latin1')
+async function* octets(text: string) {
+  yield Buffer.from(text, 'latin1')
+}
+const mac = { type: 'TEXT', creator: 'ttxt', flags: 0, resource: Buffer.from('none') }
+const yencParts = (...parts: readonly string[]) =>
+  parts.map((one, index) => {
+    const start = parts.slice(0, index).join('').length
+    const data = Buffer.from(one, 'latin1').map((octet) => (octet + 42) & 255)
+    const head = `=ybegin part=${index + 1} total=${parts.length} line=128 size=${parts.join('').length} name=e.com\r\n`
+    return `${head}=ypart begin=${start + 1} end=${start + one.length}\r\n${Buffer.from(data).toString('latin1')}\r\n=yend size=${one.length} part=${index + 1}\r\n`
+  })
+
+/** By the model of attachments. */
+Object.assign(FORMS, {
+  'yEnc in a letter': letter(await wrapped(writeYenc('e.com', () => octets(EICAR)))),
+  'yEnc in a part in base64': part(
+    'text/plain',
+    await gather(
+      writeYenc('e.com', () => octets(EICAR)),
+      10_000,
+    ),
+  ),
+  'yEnc without its end': letter((await wrapped(writeYenc('e.com', () => octets(EICAR)))).replace(/=yend.*/, '')),
+  'yEnc in two parts': letter(yencParts(EICAR.slice(0, 30), EICAR.slice(30)).join('and\r\n')),
+  'uuencoded behind yEnc that begins and does not end': letter(
+    `=ybegin line=128 size=99999 name=x\r\n${await wrapped(writeUuencode({ name: 'e.com' }, octets(EICAR)))}`,
+  ),
+  'BinHex in a letter': letter(writeBinhex({ name: 'e.com', mac }, Buffer.from(EICAR)).toString('latin1')),
+  'BinHex as a part': part('application/mac-binhex40', writeBinhex({ name: 'e.com', mac }, Buffer.from(EICAR))),
+  'the resource fork of BinHex': letter(
+    writeBinhex({ name: 'e.com', mac: { ...mac, resource: Buffer.from(EICAR) } }, Buffer.from('x')).toString('latin1'),
+  ),
+  AppleSingle: part('application/applefile', writeAppleSingle({ name: 'e.com', mac }, Buffer.from(EICAR))),
+  'the resource fork of AppleDouble': part(
+    'application/applefile',
+    writeAppleDouble({ name: 'e.com', mac: { ...mac, resource: Buffer.from(EICAR) } }),
+  ),
+  'uuencode in BinHex': letter(
+    writeBinhex({ name: 'e.com', mac }, await gather(writeUuencode({ name: 'x' }, octets(EICAR)), 10_000)).toString(
+      'latin1',
+    ),
+  ),
+  'a winmail.dat in BinHex': letter(writeBinhex({ name: 'winmail.dat', mac }, tnef(EICAR)).toString('latin1')),
+  'a message in a winmail.dat': winmail(
+    writeTnef({
+      files: [
+        {
+          properties: [
+            {
+              id: 0x3701,
+              object: Buffer.concat([
+                MESSAGE_ID,
+                writeTnef({ files: [{ title: 'e.com', octets: Buffer.from(EICAR) }] }),
+              ]),
+            },
+          ],
+        },
+      ],
+    }),
+  ),
+})
 
 const partial = (type: string) => single(`${type}; id="x"; number=1; total=2\r\n`, 'a part\r\n')
 

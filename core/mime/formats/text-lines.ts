@@ -56,7 +56,8 @@ function trimmed(line: Buffer): Buffer {
   let end = line.length
   if (line[end - 1] === LF) {
     end--
-    if (line[end - 1] === CR) end--
+    // Line ends that were mended once too often have several.
+    while (line[end - 1] === CR) end--
   }
   return line.subarray(0, end)
 }

@@ -1,7 +1,6 @@
 /**
- * What clamd would not see in a message, as a message of its own that it does: files uuencoded in text that is encoded
- * once more or begins in an unusual way, parts nested so deep that clamd gives up, and base64 that it reads to its
- * first padding only.
+ * What clamd would not see in a message, as a message of its own that it does: parts nested so deep that clamd gives up,
+ * and base64 that it reads to its first padding only.
  *
  * Everything else clamd takes apart by itself. What must stay true: memory and time are bounded by lines, levels and
  * parts, whatever the message; nothing is judged here but what cannot be taken apart at all.
@@ -11,7 +10,13 @@ import { FIELD_START } from 'iems'
 import { type PartFields, readFields } from './fields.ts'
 import { linesOf } from './lines.ts'
 import { createRepack, decoderFor, type TextDecoder } from './transfer.ts'
-import { createUuReader, type PartSink } from './uuencoded.ts'
+
+/** A part as it goes to clamd. */
+interface PartSink {
+  /** Begins a part of that transfer encoding, which ends the one before. */
+  begin(encoding: string): void
+  line(line: string): void
+}
 
 /** The message cannot be taken apart; the words are for people. */
 export class Unscannable extends Error {}
@@ -253,20 +258,18 @@ function createCopy(flat: PartSink, encoding: string): Walk {
   return encoding === 'base64' ? createDecoded(createRepack(), copy) : copy
 }
 
-/** A text, which files may stand in; without them it is handed out only if it is to be copied. */
+/** A text, which is handed out only if it is to be copied. */
 function createText(flat: PartSink, { encoding, isCopied }: Omit<Leaf, 'isText'>): Walk {
-  const uu = createUuReader(flat)
+  if (!isCopied) return NOTHING
   let isOpen = false
   return createDecoded(decoderFor(encoding), {
     line(line) {
-      if (uu.line(line)) isOpen = false
-      else if (isCopied && (isOpen || line !== '')) {
-        if (!isOpen) flat.begin('8bit')
-        isOpen = true
-        flat.line(line)
-      }
+      if (!isOpen && line === '') return
+      if (!isOpen) flat.begin('8bit')
+      isOpen = true
+      flat.line(line)
     },
-    end: uu.end,
+    end() {},
   })
 }
 

@@ -7,13 +7,29 @@
  * bounded; one file at a time is held.
  */
 import type { ByteRange } from 'iems'
-import { createSources, gather, type MimePart, partBody, readFields, readStructure } from 'iems/mime'
+import {
+  binariesOf,
+  createSources,
+  decodeWrapped,
+  findWrapped,
+  gather,
+  isApple,
+  isTnef,
+  joinYencParts,
+  MAX_WRAPPED,
+  type MimePart,
+  partBody,
+  readApple,
+  readFields,
+  readStructure,
+  readTnef,
+  type WrappedFile,
+} from 'iems/mime'
 import { type Budget, type Problem, problemsOf } from '../archives/archives.ts'
 import { namesFragment } from '../extraction/fields.ts'
-import { missedParts, Unscannable } from '../extraction/missed.ts'
+import { Unscannable } from '../extraction/missed.ts'
 import { readCms } from './cms.ts'
 import { isAmbiguous, lastCounts } from './last.ts'
-import { BrokenTnef, filesIn, isTnef } from './tnef.ts'
 
 export interface Source {
   readonly size: number
@@ -92,6 +108,7 @@ async function* inMessage(
     if (level === 0 && part === structure && isPlain(part, header)) {
       const text = await gather(source.open({ start: part.body, end: part.end }), way.limits.maxSize)
       if (isPgp(text)) way.report(PGP)
+      yield* wrappedIn(text, way, level)
       continue
     }
     for (const encoding of encodingsOf(part, header)) {
@@ -163,32 +180,48 @@ async function* inFile(file: Buffer, way: Way, level: number, isSaidCms = false)
   yield file
   for (const problem of await problemsOf(file, way.budget)) way.report(problem)
   if (isPgp(file)) way.report(PGP)
-  yield* uuencodedIn(file, way)
+  yield* wrappedIn(file, way, level)
   if (isTnef(file)) yield* inTnef(file, way, level)
+  else if (isApple(file)) yield* inApple(file, way, level)
   else yield* inCms(file, way, level, isSaidCms)
 }
 
 async function* inTnef(file: Buffer, way: Way, level: number): AsyncGenerator<Buffer> {
-  try {
-    for (const value of filesIn(file)) yield* inFile(value, way, level + 1)
-  } catch (cause) {
-    if (!(cause instanceof BrokenTnef)) throw cause
-    way.report({ kind: 'unreadable', name: 'Tnef.Broken' })
-  }
+  const tnef = readTnef(file)
+  if (!tnef) return
+  for (const value of binariesOf(tnef)) yield* inFile(value, way, level + 1)
+  if (tnef.problem !== undefined) way.report({ kind: 'unreadable', name: 'Tnef.Broken' })
 }
 
-/** What stands uuencoded in a text, as a message. */
-async function* uuencodedIn(file: Buffer, way: Way): AsyncGenerator<Buffer> {
-  if (!file.includes('begin')) return
-  const text = async function* () {
-    yield Buffer.from('\n')
-    yield file
+async function* inApple(file: Buffer, way: Way, level: number): AsyncGenerator<Buffer> {
+  const apple = readApple(file)
+  if (!apple) way.report({ kind: 'unreadable', name: 'Apple.Broken' })
+  for (const fork of [apple?.data, apple?.mac.resource]) if (fork) yield* inFile(fork, way, level + 1)
+}
+
+/** What text that holds a file has in it. */
+const MARKS = ['begin', '=ybegin ', '(This file must be converted']
+
+/** What stands in a text uuencoded, in yEnc or in BinHex: whatever a mail program may take for such a file. */
+async function* wrappedIn(file: Buffer, way: Way, level: number): AsyncGenerator<Buffer> {
+  if (!MARKS.some((mark) => file.includes(mark))) return
+  const text: Readable = {
+    async *open(range) {
+      yield file.subarray(range?.start ?? 0, range?.end ?? file.length)
+    },
   }
-  const limits = { ...way.limits, levels: LEVELS }
-  const found = Buffer.concat(await Array.fromAsync(missedParts(text(), { limits, odd: new Set() })))
-  way.octets -= found.length
-  if (way.octets < 0) way.report(TOO_LARGE)
-  else if (found.length > 0) yield found
+  const parts: { readonly file: WrappedFile; readonly octets: Buffer }[] = []
+  const found = await findWrapped(text.open())
+  if (found.length >= MAX_WRAPPED) throw new Unscannable(`more than ${MAX_WRAPPED} files in a text`)
+  for (const one of found) {
+    const decoded = await decodeWrapped(one, text, Math.min(way.limits.maxSize, Math.max(0, way.octets)))
+    if (decoded) yield* inFile(decoded.octets, way, level + 1)
+    else if (one.kind === 'binhex') way.report({ kind: 'unreadable', name: 'Binhex.Broken' })
+    else way.report(TOO_LARGE)
+    if (decoded?.mac?.resource) yield* inFile(decoded.mac.resource, way, level + 1)
+    if (decoded && one.part) parts.push({ file: one, octets: decoded.octets })
+  }
+  for (const { octets } of joinYencParts(parts)) yield* inFile(octets, way, level + 1)
 }
 
 const TOO_LARGE: Problem = { kind: 'oversize', name: 'Message.TooLarge' }
