@@ -1,0 +1,219 @@
+/**
+ * Batches under way: handed to their transport, repeated until the partner has acknowledged them, or as often as a
+ * one-way link asks for; then their deliveries are answered.
+ *
+ * What must stay true: a batch is forgotten only in the commit that answers its deliveries; sending is harmless at any
+ * time, since the partner knows a part it has; one partner that cannot be reached keeps no other waiting.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { accept, below, type Check, type ContentStore, type Log, type Op, type Queue, refuse, type Store } from 'iems'
+import { batchOwner } from './building.ts'
+import type { Link, Links } from './links.ts'
+import { BATCH_TYPE, type Consignment, PARCEL_TYPE } from './mail-form.ts'
+import type { Done, PartialBatch } from './manifest.ts'
+import { type BatchLabel, hashOfAll, writeLine } from './parcel.ts'
+import {
+  type Answer,
+  type BatchRecord,
+  batchKey,
+  decode,
+  encode,
+  read,
+  type StreamRecord,
+  scan,
+  streamKey,
+  type TrackedRecord,
+  trackedKey,
+} from './records.ts'
+import type { Send } from './transports.ts'
+
+export interface SenderDeps {
+  /** The channel's name. */
+  readonly channel: string
+  readonly store: Store
+  readonly contents: ContentStore
+  readonly links: Links
+  readonly queue: Queue
+  readonly send: Send
+  readonly log: Log
+  readonly now: () => number
+}
+
+const UNREADABLE = refuse(554, '5.6.0', 'The partner could not read the batch').reply
+const HANDED_OVER = accept(250, '2.0.0', 'Handed over in a batch')
+
+/** Octets that can be read in ranges. */
+export type OpenRange = (range: { readonly start: number; readonly end: number }) => AsyncIterable<Uint8Array>
+
+export class Sender {
+  readonly #deps: SenderDeps
+
+  constructor(deps: SenderDeps) {
+    this.#deps = deps
+  }
+
+  async count({ name }: Link): Promise<number> {
+    let count = 0
+    for await (const _ of this.#deps.store.scan(below('b', name))) count++
+    return count
+  }
+
+  /** Sends what has not been sent, or is to be repeated now. With `force`, everything that is under way. */
+  async sendDue(link: Link, force: boolean): Promise<void> {
+    const { store, now } = this.#deps
+    for await (const { record, value } of scan<BatchRecord>(store, below('b', link.name))) {
+      const { sentAt, copies } = record
+      const pause = this.#isAcknowledged(link) ? link.resend : (link.oneWay?.every ?? 0)
+      if (!force && sentAt !== undefined && now() < sentAt + pause) continue
+      if (copies > 0 && (await this.#isAbandoned(link, record))) await this.#forget(link, record, value)
+      else await this.#sendWhole(link, record, value)
+    }
+  }
+
+  #isAcknowledged({ format, oneWay }: Link): boolean {
+    return format === 'sealed' && !oneWay
+  }
+
+  async #sendWhole(link: Link, record: BatchRecord, value: Uint8Array): Promise<void> {
+    const { store, contents, now } = this.#deps
+    await this.parts(link, record, (range) => contents.open(record.content, range))
+    const copies = record.copies + 1
+    const next: BatchRecord = { ...record, copies, sentAt: now() }
+    const isEnough = !this.#isAcknowledged(link) && copies >= (link.oneWay?.copies ?? 1)
+    if (isEnough) return this.#answer(link, record, () => [{ address: '', reply: HANDED_OVER }])
+    await store.commit(
+      [{ put: batchKey(link.name, record.number), value: encode(next) }],
+      [{ key: batchKey(link.name, record.number), is: value }],
+    )
+  }
+
+  /** Sends a batch, or the parts of it that the partner has not. */
+  async parts(
+    link: Link,
+    batch: Pick<BatchRecord, 'number' | 'content' | 'label' | 'plain' | 'copies' | 'have'>,
+    open: OpenRange,
+  ): Promise<void> {
+    const { send } = this.#deps
+    const { label, plain, content, copies, have = [] } = batch
+    if (plain)
+      await send(
+        link,
+        plainConsignment(plain, copies, () => open({ start: 0, end: content.size })),
+      )
+    if (!label) return
+    const has = new Set(have)
+    for (let at = 0; at < label.total; at += link.partSize)
+      if (!has.has(at)) await send(link, await this.#part(link, { label, at, copies }, open))
+  }
+
+  async #part(
+    { partSize }: Link,
+    { label, at, copies }: { readonly label: BatchLabel; readonly at: number; readonly copies: number },
+    open: OpenRange,
+  ): Promise<Consignment> {
+    const { identity } = this.#deps.links
+    if (!identity) throw new Error('this server has no key to sign batches with')
+    const end = Math.min(label.total, at + partSize)
+    const line = writeLine(identity, {
+      ...label,
+      at,
+      size: end - at,
+      sha256: await hashOfAll(open({ start: at, end })),
+    })
+    const { from, stream, batch, build } = label
+    return {
+      name: `${from}-${stream}-${batch}-${build}-${at}.part`,
+      type: PARCEL_TYPE,
+      once: `bsmtp/${build}/${at}/${copies}`,
+      async *open() {
+        yield line
+        yield* open({ start: at, end })
+      },
+    }
+  }
+
+  // --- answers ---
+
+  /** What the partner says of batches that it took. */
+  async done(link: Link, { stream, batch, refused, upTo }: Done): Promise<void> {
+    const record = await this.#ownBatch(link, stream, batch)
+    if (!record) return
+    const byIndex = new Map<number, Answer[]>()
+    for (const { index, address, reply } of refused) {
+      const answers = byIndex.get(index) ?? []
+      answers.push({ address, reply })
+      byIndex.set(index, answers)
+    }
+    const answersOf = (index: number): Answer[] =>
+      upTo !== undefined && index >= upTo ? [{ address: '', reply: UNREADABLE }] : (byIndex.get(index) ?? [])
+    await this.#answer(link, record, answersOf)
+  }
+
+  /** What the partner has of a batch: the rest is sent at once. */
+  async partial(link: Link, { stream, batch, build, have }: PartialBatch): Promise<void> {
+    const { store } = this.#deps
+    const record = await this.#ownBatch(link, stream, batch)
+    if (record?.label?.build !== build || record.copies === 0) return
+    const at = batchKey(link.name, batch)
+    const value = await store.get(at)
+    const next = encode({ ...record, have } satisfies BatchRecord)
+    if (value && (await store.commit([{ put: at, value: next }], [{ key: at, is: value }])))
+      await this.#sendWhole(link, { ...record, have }, next)
+  }
+
+  async #ownBatch({ name }: Link, stream: string, number: number): Promise<BatchRecord | undefined> {
+    const { store } = this.#deps
+    const own = await read<StreamRecord>(store, streamKey(name))
+    return own?.stream === stream ? read<BatchRecord>(store, batchKey(name, number)) : undefined
+  }
+
+  /** Answers the deliveries of a batch and forgets it; the queue then ends or repeats them. */
+  async #answer(link: Link, record: BatchRecord, answersOf: (index: number) => readonly Answer[]): Promise<void> {
+    const { store, contents, queue, channel } = this.#deps
+    const handover = link.format === 'sealed' || link.extensions.includes('DSN') ? 'reported' : 'relayed'
+    const ops: Op[] = [{ del: batchKey(link.name, record.number) }]
+    const checks: Check[] = [{ key: batchKey(link.name, record.number), is: 'present' }]
+    const messages: string[] = []
+    for (const [index, { delivery, message }] of record.deliveries.entries()) {
+      const value = await store.get(trackedKey(delivery))
+      const tracked = value && decode<TrackedRecord>(value)
+      if (!value || tracked?.state !== 'sent' || tracked.batch !== record.number) continue
+      const { partner, addresses } = tracked
+      const answers = answersOf(index)
+      const answered: TrackedRecord = { partner, addresses, state: 'answered', handover, answers }
+      ops.push({ put: trackedKey(delivery), value: encode(answered) })
+      checks.push({ key: trackedKey(delivery), is: value })
+      messages.push(message)
+    }
+    const free = [{ blob: record.content.blob, owner: batchOwner(link.name, record.number) }]
+    if (!(await contents.commit({ ops, checks, free }))) return
+    for (const message of messages) {
+      await queue.retry({ message, channel })
+      await turn()
+    }
+  }
+
+  /** Whether the queue has given all of it up. */
+  async #isAbandoned({ name }: Link, { number, deliveries }: BatchRecord): Promise<boolean> {
+    for (const { delivery } of deliveries) {
+      const tracked = await read<TrackedRecord>(this.#deps.store, trackedKey(delivery))
+      if (tracked?.partner === name && tracked.state === 'sent' && tracked.batch === number) return false
+    }
+    return true
+  }
+
+  async #forget({ name }: Link, { number, content }: BatchRecord, value: Uint8Array): Promise<void> {
+    const at = batchKey(name, number)
+    const free = [{ blob: content.blob, owner: batchOwner(name, number) }]
+    await this.#deps.contents.commit({ ops: [{ del: at }], checks: [{ key: at, is: value }], free })
+  }
+}
+
+function plainConsignment(
+  { name, extensions, signature }: NonNullable<BatchRecord['plain']>,
+  copies: number,
+  open: () => AsyncIterable<Uint8Array>,
+): Consignment {
+  const required = extensions.length > 0 ? `; required-extensions="${extensions.join(',')}"` : ''
+  return { name, type: `${BATCH_TYPE}${required}`, signature, once: `bsmtp/${name}/${copies}`, open }
+}

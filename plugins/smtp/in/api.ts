@@ -1,0 +1,4 @@
+/** What other plugins use of the SMTP listener: readers of addresses, parameters and content, and the server itself. */
+export { hasDomain, isAscii, isDomain, readLenientPath, readPath } from './addresses.ts'
+export { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
+export { createScanner, type Scanned, type Scanner } from './scanner.ts'
