@@ -18,22 +18,22 @@ const WRITTEN = '<!-- Written by `npm run docs` from the code; do not edit. -->\
 // --- hooks ------------------------------------------------------------------------------------
 
 const NOTES: Readonly<Record<keyof typeof KERNEL_HOOKS, readonly [when: string, fault: string]>> = {
-  connect: ['a client is there', '421 4.3.0'],
+  connect: ['a client has connected', '421 4.3.0'],
   helo: ['before the first MAIL after each HELO or EHLO', '451 4.3.0'],
-  auth: ['credentials were given; nothing means "not mine"', '454 4.7.0'],
-  authorize: ['a client asks to act as another than it has shown to be', '454'],
-  reidentify: ['an identity may have changed, and at MAIL', 'the session goes on; MAIL is 451'],
+  auth: ['the client presents credentials; no answer means "not mine"', '454 4.7.0'],
+  authorize: ['a client asks to act as another user than it authenticated as', '454'],
+  reidentify: ['an identity may have changed, and at MAIL', 'the session continues; MAIL gets 451'],
   mail: ['MAIL FROM', '451 4.3.0'],
   rcpt: ['each RCPT TO that has a route this sender may use', '451 4.3.0'],
-  check: ['the content is staged; nothing is promised yet', '451 4.3.0'],
+  check: ['the content is staged and not yet accepted', '451 4.3.0'],
   modify: ['all checks have passed', '451 4.3.0'],
-  expand: ['each recipient, until nobody claims it (16 levels, no address twice)', '451 4.3.0'],
+  expand: ['each recipient, until no plugin expands it (16 levels, no address twice)', '451 4.3.0'],
   route: ['each final recipient', '451 4.3.0'],
   queued: ['after the message has been accepted', 'logged'],
   dispatch: ['a delivery is due', 'postponed for 5 minutes'],
   settled: ['after the outcomes of an attempt have been written', 'logged'],
   bounce: ['a report is about to be written', 'the default report is sent'],
-  event: ['everything that is logged', 'ignored'],
+  event: ['every event', 'ignored'],
 }
 
 function signatures(): ReadonlyMap<string, string> {
@@ -56,7 +56,7 @@ function hooksPage(): string {
   return [
     '# Hooks',
     WRITTEN,
-    'In the order in which a message meets them. A handler gets `(subject, context)`; a *bail* hook ends with the first answer, a *series* hook asks everybody in turn, a *parallel* hook tells everybody at once, a *waterfall* hook hands each what the one before answered. A fault is a throw, a rejection or no answer in time.',
+    'The hooks in the order in which a message runs through them. A handler gets `(subject, context)`. A *bail* hook ends with the first answer, a *series* hook calls all handlers in turn, a *parallel* hook calls them concurrently, and a *waterfall* hook passes each handler the answer of the previous one. A fault is a throw, a rejection or a timeout.',
     '',
     '| Hook | When | Runs | On a fault |',
     '|---|---|---|---|',
@@ -68,11 +68,11 @@ function hooksPage(): string {
     ...[...types].map(([hook, type]) => `${hook}: ${type}`),
     '```',
     '',
-    'The types of subjects and answers stand, with their meaning, in `core/api/hooks.ts` (`dist/core/hooks.d.ts` in the package), and your editor shows them.',
+    '`core/api/hooks.ts` defines and documents the types of subjects and answers; your editor shows them.',
     '',
     '## Events',
     '',
-    'What the `event` hook is told and the log writes:',
+    'The events of the log and the `event` hook:',
     '',
     '| Event | Level |',
     '|---|---|',
