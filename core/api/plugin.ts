@@ -19,7 +19,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Signals } from '../runtime/signals.ts'
 import type { Store } from '../store/store.ts'
-import type { AdministrationService } from './administration.ts'
+import type { AdministrationService, Problem } from './administration.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './command.ts'
 import type { BackgroundHandle, BackgroundWork } from './component.ts'
@@ -101,6 +101,8 @@ export interface PluginInstance {
   started?(): MaybePromise<readonly string[]>
   /** The external servers it depends on, for `iems status`. */
   backends?(): readonly Backend[]
+  /** Looks for problems of its own, for `iems status` and alerts. Called each minute at most; has five seconds. */
+  health?(): MaybePromise<readonly Problem[]>
   /**
    * Reads the files of `setup`, such as certificates, again. A reload with unchanged options calls this instead of a
    * new setup, which would end sessions. False: only a new setup can apply the change. Required when `setup` reads

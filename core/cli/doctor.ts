@@ -3,16 +3,16 @@
  *
  * Invariants: it changes nothing; every check has a timeout; a check that cannot run is reported.
  */
-import { X509Certificate } from 'node:crypto'
-import { readFileSync, statfsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Status } from '../api/administration.ts'
+import type { Problem, Status } from '../api/administration.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
 import { createDns, type Dns } from '../net/dns.ts'
 import { hostNameOf } from '../net/reverse.ts'
 import { loadConfig, pathIn } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import { dataFolder, folderWarnings } from '../runtime/folders.ts'
+import { certificateFacts, certificatePaths, spaceOf } from '../runtime/machine.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { counted, escapeLine, formatSize } from '../runtime/text.ts'
 import { verifyRecords } from '../store/level/verify.ts'
@@ -31,27 +31,22 @@ export interface Finding {
 
 type Options = Common & { readonly deep?: boolean }
 
-const MIN_FREE = 1e9
 const MIN_FILES = 4096
-const DAY_MS = 86_400_000
-const MIN_DAYS = 14
 
 const ok = (topic: string, text: string): Finding => ({ topic, state: 'ok', text })
 const warning = (topic: string, text: string, cure: string): Finding => ({ topic, state: 'warning', text, cure })
 const fault = (topic: string, text: string, cure: string): Finding => ({ topic, state: 'fault', text, cure })
 
+const findingsOf = (topic: string, problems: readonly Problem[]): Finding[] =>
+  problems.map(({ text, cure, isGrave }) => (isGrave ? fault : warning)(topic, text, cure))
+
 function disk(config: Config): Finding[] {
   const folder = dataFolder(config)
   if (!statSync(folder, { throwIfNoEntry: false }))
     return [warning('disk', `${folder} does not exist yet`, 'It is made at the first start.')]
-  const { bavail, bsize, files, ffree } = statfsSync(folder)
-  const free = `${formatSize(bavail * bsize)} free at ${folder}`
-  const inodes =
-    files > 0 && ffree / files < 0.05
-      ? [fault('disk', 'fewer than 5 % of inodes are free', 'Remove files or enlarge the file system.')]
-      : []
-  if (bavail * bsize >= MIN_FREE) return [ok('disk', free), ...inodes]
-  return [fault('disk', free, 'Free space or enlarge the disk: below store.minFree, new mail is deferred.'), ...inodes]
+  const { free, problems } = spaceOf(config)
+  if (problems.length > 0) return findingsOf('disk', problems)
+  return [ok('disk', `${formatSize(free)} free at ${folder}`)]
 }
 
 function limits(): Finding[] {
@@ -75,33 +70,16 @@ function clock(): Finding[] {
   ]
 }
 
-/** Certificate files of the listeners. */
 function certificates(config: Config): Finding[] {
-  const names = new Set<string>()
-  for (const { options } of config.channels) {
-    const { tls } = (options ?? {}) as { tls?: { cert?: unknown } }
-    if (typeof tls?.cert === 'string') names.add(tls.cert)
-  }
-  if (names.size === 0)
+  const paths = certificatePaths(config)
+  if (paths.length === 0)
     return [
       warning('certificate', 'no listener has one', 'Set tls: without it, clients on other machines cannot log in.'),
     ]
-  return [...names].map((name) => certificate(pathIn(config, name), config.hostname))
-}
-
-function certificate(path: string, hostname: string): Finding {
-  try {
-    const one = new X509Certificate(readFileSync(path))
-    const days = Math.floor((Date.parse(one.validTo) - systemClock.now()) / DAY_MS)
-    const text = `${path}: ${one.subject.replaceAll('\n', ', ')}, ends in ${counted(Math.max(0, days), 'day')}`
-    if (days < 0) return fault('certificate', text, 'Renew it; listeners read the file again every minute.')
-    if (days < MIN_DAYS) return warning('certificate', text, 'Renew it; listeners read the file again every minute.')
-    if (!one.checkHost(hostname))
-      return warning('certificate', `${text}; not for ${hostname}`, `Get one for ${hostname}.`)
-    return ok('certificate', text)
-  } catch (cause) {
-    return fault('certificate', `${path}: ${reasonOf(cause)}`, 'Name a PEM file that the server can read.')
-  }
+  return paths.flatMap((path) => {
+    const { text, problem } = certificateFacts(path, config.hostname, systemClock.now())
+    return problem ? findingsOf('certificate', [problem]) : [ok('certificate', text)]
+  })
 }
 
 async function names(config: Config, dns: Dns): Promise<Finding[]> {
@@ -145,11 +123,7 @@ async function server(options: Options): Promise<Finding[]> {
     await ask({ ...options, json: true }, { v: 1, method: 'check' }, (text) => {
       records.push(warning('records', String(text), 'Correct the entry.'))
     })
-    return [
-      running,
-      ...problems.map(({ text, cure, isGrave }) => (isGrave ? fault : warning)('server', text, cure)),
-      ...records,
-    ]
+    return [running, ...findingsOf('server', problems), ...records]
   } catch (error) {
     if (!(error instanceof IemsError) || error.code !== 'IEMS_CONTROL_ABSENT') throw error
     return [warning('server', 'does not run', 'Start it with `iems start`; records were not looked at.')]

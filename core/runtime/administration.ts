@@ -110,7 +110,8 @@ class CallersAdministration implements Administration {
       if (readLane(lane)) lanes.push({ lane, due: at })
       if (lanes.length >= MAX_LANES) break
     }
-    const { config } = this.#kernel
+    const { config, plugins } = this.#kernel
+    const [components, backends] = [this.components(), this.#kernel.backends()]
     return {
       pid: process.pid,
       since,
@@ -118,9 +119,9 @@ class CallersAdministration implements Administration {
       hostname: config.hostname,
       doors: this.listeners(),
       kernels: await this.#server.kernels(),
-      backends: this.#kernel.backends(),
+      backends,
       lanes,
-      problems: problemsOf(this.components(), this.#kernel.backends()),
+      problems: await problemsOf({ config, now: store.now(), components, backends, lanes, plugins }),
       memory: process.memoryUsage.rss(),
     }
   }

@@ -72,6 +72,7 @@ const PARTS: Readonly<Record<keyof PluginInstance, true>> = {
   commands: true,
   started: true,
   backends: true,
+  health: true,
   check: true,
   refresh: true,
   reconfigure: true,

@@ -1,0 +1,86 @@
+/**
+ * Problems of the machine that the server runs on: disk space and certificates. `iems status`, `iems doctor` and alerts
+ * share them.
+ */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, statfsSync } from 'node:fs'
+import type { Problem } from '../api/administration.ts'
+import { reasonOf } from '../api/errors.ts'
+import { pathIn } from './config.ts'
+import type { Config } from './config-schema.ts'
+import { dataFolder } from './folders.ts'
+import { counted, formatSize } from './text.ts'
+
+/** The share of free inodes below which files can soon not be created. */
+const MIN_INODES = 0.05
+/** Free octets below which an administrator should act; at least twice `store.minFree`. */
+const LOW = 1e9
+const DAY_MS = 86_400_000
+/** Days before the end of a certificate; renewal is usually due at 30. */
+const MIN_DAYS = 14
+
+export interface Space {
+  /** Free octets. */
+  readonly free: number
+  readonly problems: readonly Problem[]
+}
+
+/** The space of the data folder. Throws when it does not exist. */
+export function spaceOf(config: Config): Space {
+  const folder = dataFolder(config)
+  const minFree = 'minFree' in config.store ? config.store.minFree : 0
+  const { bavail, bsize, files, ffree } = statfsSync(folder)
+  const free = bavail * bsize
+  const problems: Problem[] = []
+  const text = `${formatSize(free)} free at ${folder}`
+  if (free < minFree)
+    problems.push({
+      text,
+      cure: 'Free space or enlarge the disk: below store.minFree, new mail is deferred.',
+      isGrave: true,
+    })
+  else if (free < Math.max(LOW, 2 * minFree))
+    problems.push({ text, cure: 'Free space or enlarge the disk before store.minFree is reached.', isGrave: false })
+  if (files > 0 && ffree / files < MIN_INODES)
+    problems.push({
+      text: `fewer than 5 % of inodes are free at ${folder}`,
+      cure: 'Remove files or enlarge the file system.',
+      isGrave: true,
+    })
+  return { free, problems }
+}
+
+/** The certificate files that listeners name. */
+export function certificatePaths(config: Config): readonly string[] {
+  const names = new Set<string>()
+  for (const { options } of config.channels) {
+    const { tls } = (options ?? {}) as { tls?: { cert?: unknown } }
+    if (typeof tls?.cert === 'string') names.add(pathIn(config, tls.cert))
+  }
+  return [...names]
+}
+
+export interface CertificateFacts {
+  readonly text: string
+  readonly problem?: Problem
+}
+
+/** What a certificate file says, and what is wrong with it for a server of this name. */
+export function certificateFacts(path: string, hostname: string, now: number): CertificateFacts {
+  try {
+    const certificate = new X509Certificate(readFileSync(path))
+    const days = Math.floor((Date.parse(certificate.validTo) - now) / DAY_MS)
+    const text = `${path}: ${certificate.subject.replaceAll('\n', ', ')}, ends in ${counted(Math.max(0, days), 'day')}`
+    const problem = (isGrave: boolean, cure: string, what = text) => ({
+      text: what,
+      problem: { text: what, cure, isGrave },
+    })
+    if (days < MIN_DAYS) return problem(days < 0, 'Renew it; listeners read the file again every minute.')
+    if (!certificate.checkHost(hostname))
+      return problem(false, `Get a certificate for ${hostname}.`, `${text}; not for ${hostname}`)
+    return { text }
+  } catch (cause) {
+    const text = `${path}: ${reasonOf(cause)}`
+    return { text, problem: { text, cure: 'Name a PEM file that the server can read.', isGrave: true } }
+  }
+}
