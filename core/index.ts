@@ -14,6 +14,7 @@ export {
   type KernelStatus,
   type ListenerStatus,
   type PluginStatus,
+  type Problem,
   type Status,
   SUPPORT,
 } from './api/administration.ts'
@@ -66,6 +67,7 @@ export { type AskClient, decodeResponse, type SaslExchange, type WholeCredential
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
+export { type DayWindow, isWithin } from './delivery/online.ts'
 export { encodeWords } from './delivery/report-text.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
@@ -130,7 +132,7 @@ export { type Config, type ConfigInput, defineConfig } from './runtime/config-sc
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'
 export { Secret, secret, secretValue } from './runtime/secret.ts'
-export type { Settings } from './runtime/settings.ts'
+export { dayWindows, type Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { counted, escapeHtml, escapeLine, escapeText, formatSize, isPlainLine, withArticle } from './runtime/text.ts'
 export { duration, size } from './runtime/units.ts'

@@ -37,6 +37,8 @@ export interface KernelStatus {
 
 /** A detected fault of the server. */
 export interface Problem {
+  /** Stays the same while the problem lasts, whatever its text counts: `disk`, `component:out`. */
+  readonly id: string
   readonly text: string
   readonly cure: string
   /** True when the server cannot do its work; false when it works with reduced function. */

@@ -100,7 +100,7 @@ function momentOf(now: number, days: number, minutes: number): number {
 }
 
 /** When the window opened in which `now` lies. */
-function openedAt({ at }: OnlineRule, now: number): number | undefined {
+function openedAt({ at }: Pick<OnlineRule, 'at'>, now: number): number | undefined {
   for (const { from, to } of at)
     for (const days of [0, -1]) {
       const start = momentOf(now, days, from)
@@ -108,6 +108,9 @@ function openedAt({ at }: OnlineRule, now: number): number | undefined {
     }
   return undefined
 }
+
+/** Whether a time, ms since 1970, lies in one of the windows. */
+export const isWithin = (at: readonly DayWindow[], now: number): boolean => openedAt({ at }, now) !== undefined
 
 function nextOpening({ at }: OnlineRule, now: number): number {
   const openings = at.flatMap(({ from }) => [0, 1].map((days) => momentOf(now, days, from)))

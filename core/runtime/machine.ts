@@ -35,14 +35,21 @@ export function spaceOf(config: Config): Space {
   const text = `${formatSize(free)} free at ${folder}`
   if (free < minFree)
     problems.push({
+      id: 'disk',
       text,
       cure: 'Free space or enlarge the disk: below store.minFree, new mail is deferred.',
       isGrave: true,
     })
   else if (free < Math.max(LOW, 2 * minFree))
-    problems.push({ text, cure: 'Free space or enlarge the disk before store.minFree is reached.', isGrave: false })
+    problems.push({
+      id: 'disk',
+      text,
+      cure: 'Free space or enlarge the disk before store.minFree is reached.',
+      isGrave: false,
+    })
   if (files > 0 && ffree / files < MIN_INODES)
     problems.push({
+      id: 'inodes',
       text: `fewer than 5 % of inodes are free at ${folder}`,
       cure: 'Remove files or enlarge the file system.',
       isGrave: true,
@@ -67,13 +74,14 @@ export interface CertificateFacts {
 
 /** What a certificate file says, and what is wrong with it for a server of this name. */
 export function certificateFacts(path: string, hostname: string, now: number): CertificateFacts {
+  const id = `certificate:${path}`
   try {
     const certificate = new X509Certificate(readFileSync(path))
     const days = Math.floor((Date.parse(certificate.validTo) - now) / DAY_MS)
     const text = `${path}: ${certificate.subject.replaceAll('\n', ', ')}, ends in ${counted(Math.max(0, days), 'day')}`
     const problem = (isGrave: boolean, cure: string, what = text) => ({
       text: what,
-      problem: { text: what, cure, isGrave },
+      problem: { id, text: what, cure, isGrave },
     })
     if (days < MIN_DAYS) return problem(days < 0, 'Renew it; listeners read the file again every minute.')
     if (!certificate.checkHost(hostname))
@@ -81,6 +89,6 @@ export function certificateFacts(path: string, hostname: string, now: number): C
     return { text }
   } catch (cause) {
     const text = `${path}: ${reasonOf(cause)}`
-    return { text, problem: { text, cure: 'Name a PEM file that the server can read.', isGrave: true } }
+    return { text, problem: { id, text, cure: 'Name a PEM file that the server can read.', isGrave: true } }
   }
 }

@@ -56,12 +56,14 @@ function machineProblems(config: Config, now: number): readonly Problem[] {
 function laneProblem(lane: string, lateMs: number): readonly Problem[] {
   if (lateMs < OVERDUE_MS) return []
   const text = `deliveries to ${lane} wait for ${counted(Math.floor(lateMs / 60_000), 'minute')} beyond their time`
-  return [{ text, cure: 'See iems queue list and iems component list.', isGrave: false }]
+  return [{ id: `lane:${lane}`, text, cure: 'See iems queue list and iems component list.', isGrave: false }]
 }
 
 async function pluginProblems(plugin: string, parts: PluginInstance): Promise<readonly Problem[]> {
   if (!parts.health) return []
-  const problem = (text: string) => [{ text: `${plugin}: ${text}`, cure: `See the log of ${plugin}.`, isGrave: false }]
+  const problem = (text: string) => [
+    { id: `health:${plugin}`, text: `${plugin}: ${text}`, cure: `See the log of ${plugin}.`, isGrave: false },
+  ]
   const { promise: late, resolve } = Promise.withResolvers<Problem[]>()
   const timer = setTimeout(() => resolve(problem('its health is not known: no answer within 5 seconds')), LOOK_MS)
   try {
@@ -74,17 +76,18 @@ async function pluginProblems(plugin: string, parts: PluginInstance): Promise<re
 }
 
 function componentProblem({ name, kind, state, why }: ComponentStatus): readonly Problem[] {
-  const cure = `iems component start ${name}`
+  const [id, cure] = [`component:${name}`, `iems component start ${name}`]
   if (state === 'failed') {
     const isGrave = kind === 'listener' || kind === 'delivery'
-    return [{ text: `${name} has failed${why === undefined ? '' : `: ${why}`}`, cure, isGrave }]
+    return [{ id, text: `${name} has failed${why === undefined ? '' : `: ${why}`}`, cure, isGrave }]
   }
-  return state === 'stopped' ? [{ text: `${name} is stopped`, cure, isGrave: false }] : []
+  return state === 'stopped' ? [{ id, text: `${name} is stopped`, cure, isGrave: false }] : []
 }
 
 function backendProblem({ plugin, service, server, failures, lastFailure }: Backend & { readonly plugin: string }) {
   if (failures === 0) return []
   const why = lastFailure === undefined ? '' : `: ${lastFailure}`
   const text = `${service} at ${server} is down for ${plugin} (${counted(failures, 'failure')} in a row)${why}`
-  return [{ text, cure: `Start ${service} at ${server}, or correct the address in ${plugin}.`, isGrave: false }]
+  const id = `backend:${plugin}:${server}`
+  return [{ id, text, cure: `Start ${service} at ${server}, or correct the address in ${plugin}.`, isGrave: false }]
 }

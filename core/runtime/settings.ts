@@ -54,11 +54,12 @@ const dayWindow = z
     const [from = 0, to = 0] = text.split('-').map((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)))
     return { from, to }
   })
-const dayWindows = z.union([dayWindow.transform((one) => [one]), z.array(dayWindow).min(1)])
+/** Times of day as people write them: '22:00-07:00', or a list of these. */
+export const dayWindows = () => z.union([dayWindow.transform((one) => [one]), z.array(dayWindow).min(1)])
 const onlineRule = z.union([
-  dayWindows.transform((at) => ({ at })),
+  dayWindows().transform((at) => ({ at })),
   z.strictObject({
-    at: dayWindows.describe("Times of day: '02:00-03:30', or a list of these."),
+    at: dayWindows().describe("Times of day: '02:00-03:30', or a list of these."),
     octets: size().optional().describe('Octets of content that one window carries at most.'),
     time: duration().optional().describe('Time after the first delivery in a window in which others may begin.'),
   }),
