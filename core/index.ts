@@ -128,7 +128,7 @@ export type {
   StagedContent,
   StoredContent,
 } from './queue/blob-references.ts'
-export { type Config, type ConfigInput, defineConfig } from './runtime/config-schema.ts'
+export { type Config, type ConfigInput, defineConfig, type StoreProvider } from './runtime/config-schema.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'
 export { Secret, secret, secretValue } from './runtime/secret.ts'
@@ -136,6 +136,20 @@ export { dayWindows, type Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'
 export { counted, escapeHtml, escapeLine, escapeText, formatSize, isPlainLine, withArticle } from './runtime/text.ts'
 export { duration, size } from './runtime/units.ts'
+export { createHints, createPending, type Hints, type Pending } from './store/hints.ts'
 export { below, key, unkey } from './store/keys.ts'
 export { decodeRecord, encodeRecord } from './store/record.ts'
-export type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Scheduled, Staged, Store, Value } from './store/store.ts'
+export {
+  type Blobs,
+  type ByteRange,
+  type Check,
+  HINT_MAX_OCTETS,
+  type Key,
+  type Lease,
+  type Op,
+  type Range,
+  type Scheduled,
+  type Staged,
+  type Store,
+  type Value,
+} from './store/store.ts'

@@ -9,7 +9,7 @@ import { ERRORS } from '../core/api/errors.ts'
 import { EVENTS } from '../core/api/events.ts'
 import { KERNEL_HOOKS } from '../core/api/hooks.ts'
 import type { PluginFactory } from '../core/api/plugin.ts'
-import { configSchema } from '../core/runtime/config-schema.ts'
+import { configSchema, type StoreProvider } from '../core/runtime/config-schema.ts'
 import { channelSettings } from '../core/runtime/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -139,10 +139,11 @@ async function configPage(): Promise<string> {
     const name = folder.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
     const exported = all[name] ?? Object.values(all).find((value) => typeof value === 'function')
     if (!exported) continue
-    // A factory called with nothing still carries its definition; the options are checked later.
-    const { definition } = (exported as PluginFactory<z.ZodType>)(undefined as never)
+    // A factory called with nothing still carries its schema; the options are checked later.
+    const made = (exported as PluginFactory<z.ZodType> | ((input: never) => StoreProvider))(undefined as never)
+    const options = 'definition' in made ? made.definition.config : made.schema
     sections.push(
-      `## ${folder}\n\nSee [its README](../${file.replace('index.ts', 'README.md')}).\n\n${optionTable(definition.config as z.ZodType)}\n`,
+      `## ${folder}\n\nSee [its README](../${file.replace('index.ts', 'README.md')}).\n\n${optionTable(options as z.ZodType)}\n`,
     )
   }
   return [

@@ -124,7 +124,10 @@ export const ERRORS = {
     'No space left in {path}',
     'Free some space. Until then senders get "try again later"; logins, reading and deleting go on from the reserve.',
   ],
-  IEMS_STORE_FAILED: ['{path} cannot be used: {why}', 'Check the disk and the permissions of the folder.'],
+  IEMS_STORE_FAILED: [
+    '{path} cannot be used: {why}',
+    'Check the disk and the permissions of the folder; of a database, that it runs and accepts this server.',
+  ],
   IEMS_STORE_CLOSED: ['The store is closed', 'Nothing to do: the server was stopping.'],
   IEMS_BLOB_MISSING: [
     'The blob {id} is not in the store',

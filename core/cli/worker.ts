@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openControl } from '../control/server.ts'
 import { loadConfig } from '../runtime/config.ts'
+import type { Config } from '../runtime/config-schema.ts'
 import type { PortSharing } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { Server } from '../runtime/server.ts'
@@ -89,8 +90,9 @@ class WorkerServer {
     return this.#ready()
   }
 
-  #openStore(store: object): Promise<Store> | Store {
-    const { port, path } = this.#data
+  #openStore(store: Config['store']): Promise<Store> | Store {
+    const { port, path, memory } = this.#data
+    if (!memory && 'open' in store && store.isShared) return store.open()
     return path === undefined ? openStoreHandle(port) : openLevelReader({ ...store, path, port })
   }
 

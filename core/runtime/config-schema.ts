@@ -13,6 +13,11 @@ import { duration, size } from './units.ts'
 /** A store of another kind, such as `postgresStore()`. */
 export interface StoreProvider {
   readonly describe: string
+  /** What checks the options, and the options as they were given. */
+  readonly schema: z.ZodType
+  readonly input: unknown
+  /** Several servers, and the workers of each, may open it at the same time. */
+  readonly isShared: boolean
   open(): Promise<Store>
 }
 

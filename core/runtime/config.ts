@@ -154,6 +154,10 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
     if (place)
       plugins.push({ name: place.as ?? one.definition.name, definition: one.definition, options, placement: place })
   }
+  if (checked && 'open' in checked.store) {
+    missingSecrets(checked.store.input, ['store'], problems)
+    await validate(checked.store.schema, checked.store.input, ['store'], problems)
+  }
   const names = new Set<string>()
   for (const { name: plugin } of [...channels, ...plugins]) {
     if (names.has(plugin)) problems.push({ path: plugin, text: new IemsError('IEMS_PLUGIN_TWICE', { plugin }).message })

@@ -1,0 +1,224 @@
+/**
+ * Blobs in PostgreSQL: a small one is a row that is written with the commit that first refers to it; a large one is
+ * written chunk by chunk before it is kept.
+ *
+ * Invariants: memory holds a chunk, however large a blob is; what was staged and not kept is never listed, and removed
+ * after a day; ids sort by age.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { type Blobs, type ByteRange, IemsError, type Staged } from 'iems'
+import type { Connections } from './connections.ts'
+
+export interface BlobsDeps {
+  readonly connections: Connections
+  readonly now: () => number
+}
+
+/** Up to so many octets a blob is small. */
+const SMALL_SIZE = 65_536
+const CHUNK = 262_144
+/** Blobs that are listed with one statement. */
+const LISTED = 1000
+const DAY_MS = 86_400_000
+const TIME_DIGITS = 9
+const COUNT_DIGITS = 6
+/** The most octets that `substring` counts. */
+const MOST = 0x7fff_ffff
+
+const OPEN = {
+  name: 'blob',
+  text: `select size, value is null as chunked, substring(value from $2::integer + 1 for $3::integer) as part
+    from blobs where id = $1`,
+}
+/** Durable with the statement that keeps it: the log is written in order. */
+const ADD_CHUNK = {
+  name: 'chunk',
+  text: `with relaxed as (select set_config('synchronous_commit', 'off', true))
+    insert into chunks (id, n, value) select $1::text, $2::integer, $3::bytea from relaxed
+    on conflict (id, n) do update set value = excluded.value`,
+}
+const KEEP = {
+  name: 'keep',
+  text: `with staged as (delete from staging where id = $1 returning id)
+    insert into blobs (id, since, size) select id, now_ms(), $2::bigint from staged on conflict (id) do nothing`,
+}
+
+export class PostgresBlobs implements Blobs {
+  readonly #deps: BlobsDeps
+  /** Tells this process's ids from those of others; within it the count does. */
+  readonly #run = randomBytes(6).toString('hex')
+  #count = 0
+
+  constructor(deps: BlobsDeps) {
+    this.#deps = deps
+  }
+
+  async stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
+    this.#deps.connections.check()
+    const hash = createHash('sha256')
+    const large = new Staging(this.#deps.connections, () => this.#newId())
+    let held: Uint8Array[] = []
+    let heldSize = 0
+    let size = 0
+    const write = async (isEnd: boolean) => {
+      const bytes = Buffer.concat(held)
+      let at = 0
+      for (; bytes.length - at >= (isEnd ? 1 : CHUNK); at += CHUNK) await large.add(bytes.subarray(at, at + CHUNK))
+      held = at < bytes.length ? [bytes.subarray(at)] : []
+      heldSize = Math.max(0, bytes.length - at)
+    }
+    try {
+      for await (const chunk of source) {
+        held.push(chunk)
+        hash.update(chunk)
+        heldSize += chunk.byteLength
+        size += chunk.byteLength
+        if (heldSize >= CHUNK) await write(false)
+      }
+      if (size <= SMALL_SIZE) return this.#small(Buffer.concat(held), hash.digest('base64url'))
+      await write(true)
+      return this.#large(large, size, hash.digest('base64url'))
+    } catch (cause) {
+      await large.discard().catch(() => {})
+      throw cause
+    }
+  }
+
+  async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    const { start, end } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
+    const [row] = await this.#deps.connections.query<{ size: number; chunked: boolean; part: Buffer | null }>({
+      ...OPEN,
+      values: [id, Math.min(start, MOST), Math.max(0, Math.min(end - start, MOST))],
+    })
+    if (!row) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    if (row.chunked) yield* readChunks(this.#deps.connections, id, { start, end: Math.min(end, row.size) })
+    else if (row.part && row.part.length > 0) yield row.part
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#deps.connections.query({
+      name: 'remove',
+      text: `with relaxed as (select set_config('synchronous_commit', 'off', true)),
+        gone as (delete from chunks where id = $1)
+        delete from blobs using relaxed where id = $1`,
+      values: [id],
+    })
+  }
+
+  async *list(after = ''): ReturnType<Blobs['list']> {
+    for (let last = after; ; ) {
+      const rows = await this.#deps.connections.query<{ id: string; since: number }>({
+        name: 'blobs',
+        text: `select id, since from blobs where id > $1 order by id limit ${LISTED}`,
+        values: [last],
+      })
+      yield* rows
+      if (rows.length < LISTED) return
+      last = rows.at(-1)?.id ?? ''
+    }
+  }
+
+  /** Removes what was staged long ago and never kept. */
+  async tidy(): Promise<void> {
+    await this.#deps.connections.query({
+      text: `with old as (delete from staging where since < now_ms() - $1 returning id)
+        delete from chunks using old where chunks.id = old.id`,
+      values: [DAY_MS],
+    })
+  }
+
+  #newId(): string {
+    const time = this.#deps.now().toString(36).padStart(TIME_DIGITS, '0')
+    return `p${time}${(this.#count++).toString(36).padStart(COUNT_DIGITS, '0')}${this.#run}`
+  }
+
+  #small(bytes: Buffer, hash: string): Staged {
+    const id = this.#newId()
+    return {
+      size: bytes.length,
+      hash,
+      bytes,
+      async *open(range) {
+        yield range ? bytes.subarray(range.start, range.end) : bytes
+      },
+      keep: async () => ({ id, ops: [{ body: id, value: bytes }] }),
+      async discard() {},
+    }
+  }
+
+  #large(large: Staging, size: number, hash: string): Staged {
+    const { connections } = this.#deps
+    return {
+      size,
+      hash,
+      open: ({ start, end } = { start: 0, end: size }) =>
+        readChunks(connections, large.id, { start, end: Math.min(end, size) }),
+      async keep() {
+        await large.keep(size)
+        return { id: large.id, ops: [] }
+      },
+      discard: () => large.discard(),
+    }
+  }
+}
+
+/** Chunks of a blob that is being written. */
+class Staging {
+  readonly #connections: Connections
+  readonly #newId: () => string
+  #id = ''
+  #count = 0
+  #isKept = false
+
+  constructor(connections: Connections, newId: () => string) {
+    this.#connections = connections
+    this.#newId = newId
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    if (this.#id === '') {
+      this.#id = this.#newId()
+      await this.#connections.query({
+        text: 'insert into staging (id, since) values ($1, now_ms()) on conflict do nothing',
+        values: [this.#id],
+      })
+    }
+    await this.#connections.query({ ...ADD_CHUNK, values: [this.#id, this.#count++, bytes] })
+  }
+
+  async keep(size: number): Promise<void> {
+    await this.#connections.query({ ...KEEP, values: [this.#id, size] })
+    this.#isKept = true
+  }
+
+  async discard(): Promise<void> {
+    if (this.#isKept || this.#id === '') return
+    await this.#connections.query({
+      text: 'with gone as (delete from staging where id = $1) delete from chunks where id = $1',
+      values: [this.#id],
+    })
+  }
+}
+
+async function* readChunks(
+  connections: Connections,
+  id: string,
+  { start, end }: ByteRange,
+): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; ) {
+    const n = Math.floor(at / CHUNK)
+    const [row] = await connections.query<{ value: Buffer }>({
+      name: 'read',
+      text: 'select value from chunks where id = $1 and n = $2',
+      values: [id, n],
+    })
+    if (!row) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    const from = n * CHUNK
+    yield row.value.subarray(at - from, end - from)
+    at = from + CHUNK
+  }
+}
