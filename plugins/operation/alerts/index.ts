@@ -6,7 +6,7 @@
  * workers report nothing twice, and while the store cannot be written the ledger in memory serves; an alert that cannot
  * be sent is tried again at the next look.
  */
-import { definePlugin, isWithin, key, type Problem, type SetupContext, SUPPORT } from 'iems'
+import { decodeRecord, definePlugin, isWithin, key, type Problem, type SetupContext, SUPPORT } from 'iems'
 import { type Ledger, type Report, review } from './ledger.ts'
 import { type Options, options } from './options.ts'
 import { type Alert, createSenders } from './senders.ts'
@@ -75,7 +75,7 @@ class Watch {
     const at = key('ledger', hostname)
     try {
       const stored = await store.get(at)
-      const before = stored ? (JSON.parse(Buffer.from(stored).toString()) as Ledger) : {}
+      const before = stored ? decodeRecord<Ledger>(stored) : {}
       const { ledger, report } = review(before, problems, moment)
       this.#memory = ledger
       const value = Buffer.from(JSON.stringify(ledger))

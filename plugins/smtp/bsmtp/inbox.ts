@@ -26,6 +26,7 @@ import type { Manifest } from './manifest.ts'
 import { type BatchLabel, peek, type ReadParcel, readParcel, verified } from './parcel.ts'
 import {
   ackKey,
+  decode,
   encode,
   hasNumber,
   type InStreamRecord,
@@ -249,7 +250,7 @@ export class Inbox {
       const { stream, batch } = label
       const at = inStreamKey(link.name, stream)
       const value = await store.get(at)
-      const before: InStreamRecord = value ? JSON.parse(Buffer.from(value).toString()) : { upTo: 0, above: [] }
+      const before: InStreamRecord = value ? decode(value) : { upTo: 0, above: [] }
       ops.push(
         { put: takenKey(link.name, stream, batch), value: encode({ stream, batch, ...result, at: now() }) },
         { put: at, value: encode(withNumber(before, batch)) },

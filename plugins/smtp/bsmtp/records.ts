@@ -11,7 +11,16 @@
  *   a partner stream number        an acknowledgement that is to be sent
  *   x partner digest               a batch without a number that was taken
  */
-import { type Content, key, type Priority, type Reply, type Store, type Value } from 'iems'
+import {
+  type Content,
+  decodeRecord as decode,
+  encodeRecord as encode,
+  key,
+  type Priority,
+  type Reply,
+  type Store,
+  type Value,
+} from 'iems'
 import type { Done } from './manifest.ts'
 import type { BatchLabel } from './parcel.ts'
 
@@ -96,8 +105,7 @@ export const takenKey = (partner: string, stream: string, batch: number) => key(
 export const ackKey = (partner: string, stream: string, batch: number) => key('a', partner, stream, batch)
 export const seenKey = (partner: string, digest: string) => key('x', partner, digest)
 
-export const encode = (value: unknown): Value => Buffer.from(JSON.stringify(value))
-export const decode = <T>(value: Value): T => JSON.parse(Buffer.from(value).toString()) as T
+export { decode, encode }
 
 export async function read<T>(store: Store, at: Uint8Array): Promise<T | undefined> {
   const value = await store.get(at)
