@@ -1,9 +1,9 @@
 /**
- * Reads batches: RFC 2442's, and the older forms of BITNET, UUCP (`rsmtp`) and `exim -bS`, with bare LF and commands such
- * as TICK and VERB.
+ * Reads batches: RFC 2442's, and the older forms of BITNET, UUCP (`rsmtp`) and `exim -bS`, with bare LF and commands
+ * such as TICK and VERB.
  *
- * What must stay true: only CRLF.CRLF ends content (LF.LF in a batch whose commands end with LF), however the octets are
- * cut; nothing behind QUIT is read; a command that asks for anything but mail does nothing; an unknown command ends the
+ * Invariants: only CRLF.CRLF ends content (LF.LF in a batch whose commands end with LF), however the octets are cut;
+ * nothing behind QUIT is read; a command that asks for anything but mail does nothing; an unknown command ends the
  * reading, since what follows cannot be told from content; lines, recipients and transactions have limits.
  */
 import { isUtf8 } from 'node:buffer'

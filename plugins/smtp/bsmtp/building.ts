@@ -1,8 +1,9 @@
 /**
- * From what waits to a batch: when one is due, what goes into it, and the octets that are kept until it is acknowledged.
+ * From what waits to a batch: when one is due, what goes into it, and the octets that are kept until it is
+ * acknowledged.
  *
- * What must stay true: a number is given once; what goes into a batch, its number and its octets are one commit, so that
- * two kernels cannot put a message into two batches; the octets of a number stay the same for as long as it is under way.
+ * Invariants: a number is given once; what goes into a batch, its number and its octets are one commit, so that two
+ * kernels cannot put a message into two batches; the octets of a number stay the same for as long as it is under way.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { below, type Check, type ContentStore, type Op, type StagedContent, type Store } from 'iems'

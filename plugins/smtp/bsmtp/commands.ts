@@ -1,8 +1,8 @@
 /**
  * `iems bsmtp …`: batches as a tool for administrators. `pack`, `unpack`, `show` and `key` need no running server.
  *
- * What must stay true: looking into a batch delivers nothing; what strangers wrote is escaped before a terminal sees it;
- * a batch is read and written as a stream.
+ * Invariants: looking into a batch delivers nothing; what strangers wrote is escaped before a terminal sees it; a batch
+ * is read and written as a stream.
  */
 import {
   below,

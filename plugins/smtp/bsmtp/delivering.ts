@@ -1,8 +1,8 @@
 /**
  * A batch that may come in is handed to the kernel, transaction by transaction.
  *
- * What must stay true: a batch has the rights that its partner is given and no more; a transaction that fails does not
- * hurt the others; the same transaction of the same batch is accepted once, however often the batch comes.
+ * Invariants: a batch has the rights that its partner is given and no more; a transaction that fails does not hurt the
+ * others; the same transaction of the same batch is accepted once, however often the batch comes.
  */
 import { type ConnectionInfo, type Reply, refuse, type ServerSession } from 'iems'
 import { BatchError, type ReadTransaction, readBatch } from './batch-reader.ts'

@@ -1,9 +1,9 @@
 /**
- * What happens by itself: full batches are made and sent, unacknowledged ones repeated, acknowledgements carried, watched
- * folders read. One look does everything that is due; it comes at intervals, and when something asks for it.
+ * What happens by itself: full batches are made and sent, unacknowledged ones repeated, acknowledgements carried,
+ * watched folders read. One look does everything that is due; it comes at intervals, and when something asks for it.
  *
- * What must stay true: looks of one partner never overlap; a partner that fails is left alone for a while and hurts no
- * other; everything that a look forgets because of a crash is due again at the next.
+ * Invariants: looks of one partner never overlap; a partner that fails is left alone for a while and hurts no other;
+ * everything that a look forgets because of a crash is due again at the next.
  */
 import { below, type Clock, type ContentStore, type Log, type Store, unkey } from 'iems'
 import { type Builder, newStream } from './building.ts'

@@ -1,8 +1,9 @@
 /**
- * Watched folders: each file that has come to rest is a batch, or a part of one, of the partner that the folder belongs to.
+ * Watched folders: each file that has come to rest is a batch, or a part of one, of the partner that the folder belongs
+ * to.
  *
- * What must stay true: a file leaves the folder when the batch was taken, or was refused, which moves it into `refused`;
- * links, folders and hidden files are passed over, so that no file outside can be read.
+ * Invariants: a file leaves the folder when the batch was taken, or was refused, which moves it into `refused`; links,
+ * folders and hidden files are passed over, so that no file outside can be read.
  */
 import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'

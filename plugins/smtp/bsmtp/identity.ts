@@ -1,9 +1,9 @@
 /**
- * Keys of a server that exchanges batches: one secret, from which the key that signs and the key that decrypts are made;
- * and its public half, which partners have in their configuration.
+ * Keys of a server that exchanges batches: one secret, from which the key that signs and the key that decrypts are
+ * made; and its public half, which partners have in their configuration.
  *
- * What must stay true: a secret never leaves this file but through `create`, for the administrator's eyes; Ed25519 and
- * X25519 keys are derived apart, so that neither is ever used as the other.
+ * Invariants: a secret never leaves this file but through `create`, for the administrator's eyes; Ed25519 and X25519
+ * keys are derived apart, so that neither is ever used as the other.
  */
 import {
   createPrivateKey,

@@ -2,7 +2,7 @@
  * Batch SMTP (RFC 2442): a channel that gathers mail for partners into batches, and takes batches from them.
  *
  * This file only wires: outbox.ts is the way out as the queue sees it, exchange.ts what happens by itself, inbox.ts the
- * way in. What must stay true: nothing comes from a system that is not a partner.
+ * way in. Invariants: nothing comes from a system that is not a partner.
  */
 import { definePlugin, type ReadableMessage, type Recipient, type Refusal, refuse, type SetupContext } from 'iems'
 import { Http } from '../../web/http/api.ts'

@@ -1,8 +1,8 @@
 /**
  * Batches as mail: the message that carries one, and the batches that a message carries.
  *
- * What must stay true: the octets of a batch are carried in base64, so that no server on the way changes any; content is
- * read as a stream, however large.
+ * Invariants: the octets of a batch are carried in base64, so that no server on the way changes any; content is read as
+ * a stream, however large.
  */
 import { createSources, type MimePart, partBody, readStructure } from 'iems/mime'
 

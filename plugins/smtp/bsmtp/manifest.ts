@@ -2,8 +2,8 @@
  * What stands before the batch inside of a sealed one: a line of JSON with acknowledgements of what came from the other
  * side.
  *
- * What must stay true: it is read with a limit; what is acknowledged is named by stream and number, so that repeating it
- * is harmless.
+ * Invariants: it is read with a limit; what is acknowledged is named by stream and number, so that repeating it is
+ * harmless.
  */
 import type { EnhancedCode } from 'iems'
 import * as z from 'zod'

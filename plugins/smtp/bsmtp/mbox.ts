@@ -1,8 +1,8 @@
 /**
  * Messages for the tools: read from a file with one message or an mbox, written as an mbox (mboxrd).
  *
- * What must stay true: one message at a time is in memory at most, and of that a chunk; a line `From ` within a message
- * is quoted and unquoted the same way.
+ * Invariants: one message at a time is in memory at most, and of that a chunk; a line `From ` within a message is
+ * quoted and unquoted the same way.
  */
 const LF = 10
 const CR = 13

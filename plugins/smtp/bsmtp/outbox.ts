@@ -1,8 +1,8 @@
 /**
  * The channel's way out: each delivery waits in the queue until the partner has acknowledged the batch that it went in.
  *
- * What must stay true: a delivery is in at most one batch at a time; its record and its place among those that wait are
- * one commit; the queue alone decides when a message is given up.
+ * Invariants: a delivery is in at most one batch at a time; its record and its place among those that wait are one
+ * commit; the queue alone decides when a message is given up.
  */
 import {
   accept,

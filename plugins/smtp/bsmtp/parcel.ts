@@ -1,11 +1,11 @@
 /**
- * Parcels: a part of a sealed batch as it travels. One line says whose it is, what it is a part of and what follows, and
- * is signed; then come the octets.
+ * Parcels: a part of a sealed batch as it travels. One line says whose it is, what it is a part of and what follows,
+ * and is signed; then come the octets.
  *
  *   IEMS-BSMTP/1 SIGNATURE JSON LF octets
  *
- * What must stay true: the signature covers the line's JSON, which covers the octets by their SHA-256, so that a stranger
- * is refused after one line and nothing of a partner's can be altered; a line has a limit.
+ * Invariants: the signature covers the line's JSON, which covers the octets by their SHA-256, so that a stranger is
+ * refused after one line and nothing of a partner's can be altered; a line has a limit.
  */
 import { createHash } from 'node:crypto'
 import * as z from 'zod'

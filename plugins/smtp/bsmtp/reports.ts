@@ -1,7 +1,7 @@
 /**
  * Reports (RFC 3464) about transactions that were refused, where no acknowledgement can take them to the other side.
  *
- * What must stay true: a report is never about a report, and never goes to a sender that asked for none.
+ * Invariants: a report is never about a report, and never goes to a sender that asked for none.
  */
 import { randomUUID } from 'node:crypto'
 import type { Reply, SetupContext } from 'iems'

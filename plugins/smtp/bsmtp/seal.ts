@@ -1,8 +1,8 @@
 /**
  * What makes a batch small and secret: compression, with a dictionary that both sides have, then encryption in records.
  *
- * What must stay true: no decrypted octet is passed on before its record has been verified, and records can be neither
- * moved nor cut off; what a compressed stream comes to has a bound; memory does not depend on the size of the batch.
+ * Invariants: no decrypted octet is passed on before its record has been verified, and records can be neither moved nor
+ * cut off; what a compressed stream comes to has a bound; memory does not depend on the size of the batch.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { pipeline, Readable, type Transform } from 'node:stream'

@@ -2,8 +2,8 @@
  * Batches under way: handed to their transport, repeated until the partner has acknowledged them, or as often as a
  * one-way link asks for; then their deliveries are answered.
  *
- * What must stay true: a batch is forgotten only in the commit that answers its deliveries; sending is harmless at any
- * time, since the partner knows a part it has; one partner that cannot be reached keeps no other waiting.
+ * Invariants: a batch is forgotten only in the commit that answers its deliveries; sending is harmless at any time,
+ * since the partner knows a part it has; one partner that cannot be reached keeps no other waiting.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { accept, below, type Check, type ContentStore, type Log, type Op, type Queue, refuse, type Store } from 'iems'

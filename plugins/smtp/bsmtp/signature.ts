@@ -1,10 +1,10 @@
 /**
- * Detached signatures over batches by RFC 2442, whose format has no place for one: Ed25519 over who, when and the SHA-256
- * of the batch.
+ * Detached signatures over batches by RFC 2442, whose format has no place for one: Ed25519 over who, when and the
+ * SHA-256 of the batch.
  *
  *   v=1; n=hub.example; t=1767225600000; h=SHA256; s=SIGNATURE
  *
- * What must stay true: nothing of the text but the signature itself is outside of what is signed.
+ * Invariants: nothing of the text but the signature itself is outside of what is signed.
  */
 import type { Identity, PublicIdentity } from './identity.ts'
 

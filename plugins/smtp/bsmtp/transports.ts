@@ -1,8 +1,8 @@
 /**
  * The ways on which a batch leaves: as mail, into a folder or onto a disk, into a program, to an HTTPS endpoint.
  *
- * What must stay true: `send` resolves when the batch was handed over and throws otherwise; a file appears under its
- * name only when it is whole and on the disk; a program and an endpoint have a timeout.
+ * Invariants: `send` resolves when the batch was handed over and throws otherwise; a file appears under its name only
+ * when it is whole and on the disk; a program and an endpoint have a timeout.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

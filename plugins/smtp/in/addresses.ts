@@ -1,20 +1,20 @@
 /**
- * The paths of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531): which are well formed, where they end.
+ * Parses the paths of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531).
  *
- * An address is kept exactly as it was sent: quotes, case, underscores, xn-- and Unicode labels are the sender's; only a
- * source route is stripped, as section 4.1.2 asks. Dots may stand anywhere in a local part, because large providers
- * handed out such addresses. Both patterns are linear: no input makes them slow.
+ * An address is kept as received, with its quotes, case, underscores, and xn-- or Unicode labels; only a source route
+ * is removed (section 4.1.2). Dots may be anywhere in a local part, because large providers have assigned such
+ * addresses. All patterns are linear in their input.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 
 export interface Path {
-  /** Empty for the null sender. */
+  /** Empty for the null reverse-path. */
   readonly address: string
-  /** What follows the path. */
+  /** The text after the path. */
   readonly rest: string
 }
 
-// Beside controls, the invisible characters that let one address look like another.
+// Controls, and invisible characters that make two addresses look alike.
 const HIDDEN = '\\x00-\\x1f\\x7f-\\x9f\\u200b\\u2060\\ufeff'
 const ATOMS = `[^\\s"(),:;<>@[\\\\\\]${HIDDEN}]+`
 const QUOTED = `"(?:[^"\\\\${HIDDEN}]|\\\\[\\x20-\\x7e])*"`
@@ -24,10 +24,12 @@ const PATH = new RegExp(
   'u',
 )
 const LABEL = /^[\w\u00a1-\u{10ffff}](?:[\w\u00a1-\u{10ffff}-]*[\w\u00a1-\u{10ffff}])?$/u
-/** RFC 5321 section 4.5.3.1.3: 256 octets with the angle brackets. */
+/** RFC 5321 section 4.5.3.1.3: 256 octets including the angle brackets. */
 const LONGEST = 254
 
-/** The path at the start of an argument; undefined if it is not well formed. An address without domain is for the caller to judge. */
+/**
+ * The path at the start of an argument; undefined if malformed. The caller decides about an address without a domain.
+ */
 export function readPath(argument: string): Path | undefined {
   const match = PATH.exec(argument)
   if (!match) return undefined
@@ -37,10 +39,10 @@ export function readPath(argument: string): Path | undefined {
   return { address, rest: argument.slice(whole.length) }
 }
 
-/** What old devices make of a path: without its brackets or one of them, with spaces within, with a dot at the end. */
+/** Paths of old devices: without one or both brackets, with inner spaces, with a trailing dot. */
 const LENIENT = /^ *(?:< *)?([^\s<>"]+?)\.?(?: *>)?(?: +|$)/
 
-/** The same for clients that are known: what they mean is clear. The null sender keeps its brackets. */
+/** Reads lenient syntax from known clients. The null reverse-path needs its brackets. */
 export function readLenientPath(argument: string): Path | undefined {
   const strict = readPath(argument)
   const [whole = '', address] = strict ? [] : (LENIENT.exec(argument) ?? [])
@@ -51,7 +53,7 @@ export function hasDomain(address: string): boolean {
   return address.lastIndexOf('@') > address.lastIndexOf('"')
 }
 
-/** A domain name or an address literal. Underscores are allowed: such names send and receive mail. */
+/** A domain name or an address literal. Underscores are allowed, because such hosts send and receive mail. */
 export function isDomain(text: string): boolean {
   if (!text.startsWith('['))
     return text.length <= 255 && text.split('.').every((label) => label.length <= 63 && LABEL.test(label))
@@ -60,6 +62,6 @@ export function isDomain(text: string): boolean {
 }
 
 export function isAscii(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches all of ASCII
   return /^[\x00-\x7f]*$/.test(text)
 }

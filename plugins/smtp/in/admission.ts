@@ -1,9 +1,11 @@
-/** What is done with a connection before it gets a session. */
+/**
+ * Handles a connection before it gets a session.
+ */
 import type { Socket } from 'node:net'
 import { type Reply, receiveProxyHeader } from 'iems'
 import { line } from './replies.ts'
 
-/** The client for which a proxy connects. */
+/** The client on whose behalf a proxy connects. */
 export interface ProxiedClient {
   readonly remoteAddress?: string
   readonly remotePort?: number
@@ -11,7 +13,7 @@ export interface ProxiedClient {
   readonly localPort?: number
 }
 
-/** Reads the header that a proxy sends first; undefined when there is no valid one. */
+/** Reads the PROXY header; undefined when there is no valid one. */
 export async function receiveProxied(socket: Socket): Promise<ProxiedClient | undefined> {
   const header = await receiveProxyHeader(socket)
   if (!header) return undefined
@@ -22,7 +24,7 @@ export async function receiveProxied(socket: Socket): Promise<ProxiedClient | un
   }
 }
 
-/** Hangs up on a client that gets no session. */
+/** Replies and closes a connection that gets no session. */
 export function turnAway(socket: Socket, reply: Reply): void {
   socket.on('error', () => socket.destroy())
   socket.write(`${line(reply)}\r\n`)

@@ -1,4 +1,6 @@
-/** Asks the kernel. What must stay true: a fault of the server is 451, never 5xx. */
+/**
+ * Calls the kernel. Invariants: an internal error is 451, never 5xx.
+ */
 import type { Log, Refusal } from 'iems'
 import { NO } from './replies.ts'
 

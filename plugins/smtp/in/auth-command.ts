@@ -1,10 +1,12 @@
-/** AUTH (RFC 4954 section 4): whether it may come now, and what its argument says. */
+/**
+ * AUTH (RFC 4954 section 4): whether it is allowed now, and its argument.
+ */
 import { decodeResponse, type Reply, type SaslExchange, type ServerSession } from 'iems'
 import type { ClientState } from './client-state.ts'
 import type { Options } from './options.ts'
 import { NO } from './replies.ts'
 
-/** The state of the session at the command. */
+/** State of the session at the command. */
 export interface AuthSituation {
   readonly auth: Options['auth']
   readonly client: ClientState
@@ -12,7 +14,7 @@ export interface AuthSituation {
   mechanisms(): ReturnType<ServerSession['mechanisms']>
 }
 
-/** The mechanism and its initial response, or the refusal. */
+/** Returns the mechanism and its initial response, or the refusal. */
 export function readAuth(argument: string, now: AuthSituation): Pick<SaslExchange, 'mechanism' | 'initial'> | Reply {
   const refusal = refusalNow(now)
   if (refusal) return refusal

@@ -1,11 +1,11 @@
 /**
- * The name of a client: its reverse DNS, confirmed by the addresses of that name.
+ * The name of a client: its reverse DNS name, confirmed by a forward lookup.
  *
- * What must stay true: "has none" and "could not be asked" stay two answers.
+ * Invariants: "no name" and "lookup failed" are different results.
  */
 import { type Clock, type Dns, hostNameOf, isLoopback } from 'iems'
 
-/** Undefined when nothing is to be asked. The promise never rejects: null is no name, undefined is not known. */
+/** Undefined when no lookup is needed. The promise never rejects: null is "no name", undefined is "unknown". */
 export type NameOf = (address: string) => Promise<string | null | undefined> | undefined
 
 export function createNameOf(dns: Dns, timeoutMs: number): NameOf {
@@ -19,8 +19,8 @@ async function lookUp(dns: Dns, address: string): Promise<string | null | undefi
 }
 
 /**
- * Looks a client's name up and gives it to `learned`. Settles when it is known or the time for it is over, and at once
- * for a client that need not wait; the name may come later.
+ * Looks up a client's name and passes it to `learned`. Resolves when the name is known or the wait is over, and at once
+ * for a client that need not wait; the name may arrive later.
  */
 export async function learnName(
   given: { readonly nameOf: NameOf; readonly clock: Clock; readonly options: { readonly clientNameTimeout: number } },

@@ -1,7 +1,6 @@
 /**
- * What a session knows of its client, and what follows from it: the protocol's name, the extensions, the parameters
- * that MAIL and RCPT may have. What must stay true: nothing a client said before TLS counts after it (RFC 3207
- * section 4.2).
+ * A session's state of its client, and what follows from it: the protocol name, the extensions, and the allowed
+ * parameters of MAIL and RCPT. Invariants: nothing received before TLS counts after it (RFC 3207 section 4.2).
  */
 import type { ConnectionInfo, Identity, Protocol, Reply } from 'iems'
 import type { Client } from './listener-context.ts'
@@ -34,7 +33,7 @@ export class ClientState {
     return this.#client.tls
   }
 
-  /** The name given in HELO, EHLO or LHLO; undefined before that. */
+  /** The name from HELO, EHLO or LHLO; undefined before that. */
   get helo(): string | undefined {
     return this.#helo
   }
@@ -43,7 +42,7 @@ export class ClientState {
     return this.#options.protocol === 'lmtp'
   }
 
-  /** The refusal of what needs a greeting first. */
+  /** The refusal of commands that require a greeting first. */
   get helloFirst(): Reply {
     return this.isLmtp ? NO.lhloFirst : NO.helloFirst
   }
@@ -59,7 +58,7 @@ export class ClientState {
     return `${this.isLmtp ? 'LMTP' : 'ESMTP'}${this.tls ? 'S' : ''}${this.identity ? 'A' : ''}`
   }
 
-  /** The parameters that the client may use now. */
+  /** The parameters that the client may use. */
   offer(isTrusted: boolean, now: number): Offer {
     const { auth, maxSize, lenient, futureRelease } = this.#options
     const known = this.identity !== undefined || isTrusted
@@ -74,7 +73,7 @@ export class ClientState {
     }
   }
 
-  /** The keywords of the reply to EHLO and LHLO. */
+  /** The keywords in the reply to EHLO and LHLO. */
   extensions(given: {
     readonly mechanisms: readonly string[]
     readonly offer: Offer
@@ -118,7 +117,7 @@ export class ClientState {
     this.identity = undefined
   }
 
-  /** Becomes the client for which a trusted one speaks (XCLIENT). */
+  /** Takes on the client named by a trusted one (XCLIENT). */
   become(said: Attributes): void {
     const { remote, local } = this.#client
     const { address = remote.address, port, name, helo, login, protocol, localAddress, localPort } = said

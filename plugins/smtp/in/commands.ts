@@ -1,34 +1,36 @@
-/** What a command line says before anything is done about it. Pure. */
+/**
+ * Parses command lines. Pure.
+ */
 
-/** Octets of a chunk that costs about as much to answer as to carry. */
+/** Size in octets at which replying to a chunk costs about as much as receiving it. */
 const SMALL_CHUNK = 1024
 const BETWEEN_CHUNKS: ReadonlySet<string> = new Set(['BDAT', 'NOOP', 'RSET', 'QUIT'])
 const EMPTY: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'LHLO', 'NOOP', 'RSET', 'VRFY', 'EXPN', 'HELP', 'ETRN'])
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
-/** The verb in capitals, and the argument. */
+/** The verb in upper case, and the argument. */
 export function splitCommand(text: string): [verb: string, argument: string] {
   const space = text.indexOf(' ')
   if (space < 0) return [text.toUpperCase(), '']
   return [text.slice(0, space).toUpperCase(), text.slice(space + 1).trim()]
 }
 
-/** Whether the command may come between two chunks of a message. */
+/** Whether the command is allowed between two chunks of a message. */
 export function mayComeBetweenChunks(verb: string): boolean {
   return BETWEEN_CHUNKS.has(verb)
 }
 
-/** Whether the command is answered, but brings no message nearer. */
+/** Whether the command makes no progress towards a message. */
 export function isEmptyCommand(verb: string): boolean {
   return EMPTY.has(verb)
 }
 
-/** Whether the line is HTTP: a browser that was tricked into speaking here would go on to send commands in a form. */
+/** Whether the line is HTTP: a browser tricked into connecting here could send commands in a form. */
 export function isHttp(text: string): boolean {
   return WEB.test(text)
 }
 
-/** The argument of BDAT (RFC 3030); undefined when how many octets follow is not known. */
+/** Parses the argument of BDAT (RFC 3030); undefined when the number of octets is unknown. */
 export function readChunk(
   argument: string,
 ): { readonly octets: number; readonly isLast: boolean; readonly isSmall: boolean } | undefined {

@@ -1,19 +1,19 @@
 /**
- * One message's content on its way from the socket to the kernel: pushed in at one end, read as an async iterable at
- * the other, with back-pressure in between; and the two sinks that fill it, for DATA and for BDAT.
+ * A message's content on its way from the socket to the kernel: a queue with back-pressure, read as an async iterable,
+ * and the two sinks that fill it, for DATA and for BDAT.
  *
- * What must stay true: a reader that waits is always woken, by content, the end or a failure; content that is refused
- * or that nobody reads is still taken off the wire, so that the next command is found where it is.
+ * Invariants: a waiting reader is always woken, by content, the end or a failure; refused or unread content is still
+ * consumed, so that the next command is found.
  */
 import type { Reply } from 'iems'
 import { NO } from './replies.ts'
 import { type BareNewlines, createScanner, type Scanner } from './scanner.ts'
 
-/** How much may wait for the reader before the client is made to wait. */
+/** Octets queued for the reader before the client is paused. */
 const HIGH_WATER = 256 * 1024
 
 export class Content implements AsyncIterableIterator<Uint8Array> {
-  /** What the sender must hear although the content came to its end. */
+  /** The reply to the sender although the content was received in full. */
   refusal: Reply | undefined
   size = 0
   readonly #maxSize: number
@@ -41,7 +41,7 @@ export class Content implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  /** Settles once the reader has caught up; undefined when there is nothing to wait for. */
+  /** Resolves once the reader has caught up; undefined when there is room. */
   full(): Promise<void> | undefined {
     if (this.#held < HIGH_WATER) return undefined
     return new Promise((resolve) => {
@@ -56,7 +56,7 @@ export class Content implements AsyncIterableIterator<Uint8Array> {
     this.#reader = undefined
   }
 
-  /** The reader is told that there is no message here; the wire goes on. */
+  /** Ends the reader without a message; further octets are still consumed. */
   refuse(reply: Reply): void {
     this.refusal ??= reply
     this.fail(new Error(reply.text))
@@ -105,18 +105,18 @@ export class Content implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
-/** Where the wire puts octets that are not commands. */
+/** Receives octets that are not commands. */
 export interface Sink {
-  /** Takes what belongs to it; answers what came after its end, undefined while that has not come. */
+  /** Consumes its part of the chunk. Returns the rest after its end, undefined before it. */
   take(chunk: Buffer): Buffer | undefined
-  /** Something to wait for before taking more. */
+  /** A promise to await before taking more. */
   full(): Promise<void> | undefined
 }
 
-/** What a client may send without waiting for the answer to its message. */
+/** Commands that a client may send without waiting for the reply to its message. */
 const HARMLESS = /^(?:(?:QUIT|RSET)\s|$)/i
 
-/** DATA: up to CRLF.CRLF. With `alone`, a message behind which more commands have come already is refused. */
+/** DATA: up to CRLF.CRLF. With `alone`, refuses a message that is followed by pipelined commands. */
 export function dottedSink(content: Content, bare: BareNewlines, alone = false): Sink {
   const scanner = createScanner({ dots: true, bare })
   return {
@@ -132,7 +132,10 @@ export function dottedSink(content: Content, bare: BareNewlines, alone = false):
   }
 }
 
-/** BDAT: so many octets. Without a scanner they are taken as they are (BINARYMIME), without content thrown away. */
+/**
+ * BDAT: a number of octets. Without a scanner they are taken unchanged (BINARYMIME), without content they are
+ * discarded.
+ */
 export function countedSink(octets: number, content?: Content, scanner?: Scanner): Sink {
   let left = octets
   return {

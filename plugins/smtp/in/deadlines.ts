@@ -1,14 +1,14 @@
 /**
- * The deadlines of one connection: how long the client may take for a command, for content, and for the whole session.
+ * The deadlines of a connection: for a command, for content, and for the whole session.
  *
- * What must stay true: the server's own work never counts against the client; a part of a line gives no more time for
- * the line, a part of the content does.
+ * Invariants: the server's own work never counts against the client; a partial line does not extend the time for the
+ * line, partial content does.
  */
 import type { Clock, Reply } from 'iems'
 import type { Options } from './options.ts'
 import { END } from './replies.ts'
 
-/** How long the client's content may come slower than `timeouts.dataRate`. */
+/** How long content may arrive slower than `timeouts.dataRate`. */
 const RATE_GRACE_MS = 60_000
 
 /** What the connection waits for; `us`: the server works. */
@@ -29,7 +29,7 @@ export class Deadlines {
     this.#opened = clock.now()
   }
 
-  /** From now on this is waited for. */
+  /** Sets what the connection waits for. */
   wait(waitingFor: WaitingFor): void {
     const now = this.#clock.now()
     if (this.#waitingFor === 'us') this.#contentSince += now - this.#since
@@ -37,34 +37,34 @@ export class Deadlines {
     this.#since = now
   }
 
-  /** A line has come: the server works on it. */
+  /** Called when a line has arrived and the server works on it. */
   working(): void {
     this.#waitingFor = 'us'
   }
 
-  /** Everything that came has been handled. */
+  /** Called when all input has been handled. */
   idle(waitingFor: 'command' | 'content'): void {
     if (waitingFor !== this.#waitingFor || waitingFor === 'content') this.wait(waitingFor)
   }
 
-  /** Content begins, with so many octets received before it. */
+  /** Called when content begins, with the octets received before it. */
   content(received: number): void {
     this.wait('us')
     this.#contentSince = this.#since
     this.#contentFrom = received
   }
 
-  /** The last reply has been sent; the client is to close. */
+  /** Called after the last reply; the client should close the connection. */
   closing(): void {
     this.#since = this.#clock.now()
   }
 
-  /** The client has not closed in time after the last reply. */
+  /** Whether the client has failed to close the connection in time. */
   isCloseOverdue(now: number): boolean {
     return now - this.#since > this.#timeouts.handshake
   }
 
-  /** The reply that ends the session, once the client has had its time. */
+  /** The reply that ends the session once a deadline has passed. */
   expired(now: number, received: number): Reply | undefined {
     const { command, data, dataRate, session } = this.#timeouts
     const waited = now - this.#since

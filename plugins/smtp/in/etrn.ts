@@ -1,8 +1,8 @@
 /**
- * ETRN (RFC 1985): a client asks for the mail that waits for a node to be sent now.
+ * ETRN (RFC 1985): a client requests delivery of the mail waiting for a node.
  *
- * `ETRN node` is one next hop, `ETRN @domain` the domain and everything below it, `ETRN #name` all that a channel has
- * waiting. Nobody may ask unless a rule in the configuration says so.
+ * `ETRN node` is one next hop, `ETRN @domain` the domain and its subdomains, `ETRN #name` everything waiting for a
+ * channel. Only clients named by a rule in the configuration may use it.
  */
 import { inNetworks, type Log, type Queue, type Reply } from 'iems'
 import { isDomain } from './addresses.ts'
@@ -42,7 +42,7 @@ export function createEtrn(rules: Options['etrn'], { queue, log }: { readonly qu
     let started = 0
     for (const filter of filters)
       started += await ('nexthop' in filter ? queue.flush(filter.nexthop) : queue.retry(filter))
-    // What is on its way at this moment is pending too, but was not started by us.
+    // Active deliveries are pending too, but were not started by this command.
     if (started === 0) return said(252, `Ok, pending messages for node ${node} started`)
     return said(253, `Ok, ${started} pending messages for node ${node} started`)
   }
@@ -64,7 +64,7 @@ function said(code: number, text: string): Reply {
   return { code, enhanced: '2.0.0', text }
 }
 
-/** Whether a rule's word covers what is asked for; `@domain` needs the domain and all below it. */
+/** Whether a rule covers the requested node; `@domain` requires the domain and all subdomains. */
 function covers(allowed: string, node: string): boolean {
   if (allowed === '*') return true
   if (node.startsWith('@')) return allowed === node.slice(1) || `.${node.slice(1)}`.endsWith(allowed)

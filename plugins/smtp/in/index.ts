@@ -1,8 +1,8 @@
 /**
- * The listening end for SMTP and LMTP: takes connections, speaks the protocol, hands messages to the kernel.
+ * The listening channel for SMTP and LMTP: accepts connections, speaks the protocol, passes messages to the kernel.
  *
- * This file only wires: `options.ts` says what can be set, `server.ts` is the network, `session.ts` and
- * `transaction.ts` the protocol. What must stay true: no message is answered 250 here unless the kernel said so.
+ * This file assembles the parts: `options.ts` defines the options, `server.ts` is the network, `session.ts` and
+ * `transaction.ts` are the protocol. Invariants: a message gets 250 only if the kernel accepted it.
  */
 import {
   CERTIFICATES_LOOK_MS,

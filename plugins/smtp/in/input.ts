@@ -1,24 +1,24 @@
 /**
- * Splits what a client sends into lines and content.
+ * Splits a client's input into lines and content.
  *
- * What must stay true: the reading does not depend on how the octets were cut into segments; a line is not looked at
- * while the one before it is being answered; nothing more is taken from the socket than can be dealt with; a line longer
- * than allowed is never kept, and is refused where it ends.
+ * Invariants: the result does not depend on TCP segmentation; a line is not processed while the previous one is being
+ * answered; no more is read from the socket than can be handled; an overlong line is never buffered, and is refused at
+ * its end.
  */
 import { isUtf8 } from 'node:buffer'
 import { Pace, type Reply } from 'iems'
 import type { Sink } from './content.ts'
 import { NO } from './replies.ts'
 
-/** Who is told what was read. */
+/** Receives the parsed input. */
 export interface Listener {
-  /** A line without its newline; the next waits for the promise. */
+  /** A line without its line break; the next one waits for the promise. */
   line(text: string): void | Promise<void>
   /** A line that cannot be a command. */
   reject(reply: Reply): void | Promise<void>
-  /** All that came has been dealt with; more is taken at once, or when the promise settles. */
+  /** All input has been handled; more is read at once, or when the promise resolves. */
   idle(waitingFor: 'command' | 'content'): void | Promise<void>
-  /** There is content that nobody has taken yet. */
+  /** Content is waiting to be read. */
   busy(): void
 }
 
@@ -30,7 +30,7 @@ export class Input {
   readonly #listener: Listener
   readonly #longest: number
   readonly #pace = new Pace()
-  /** Octets that have come. */
+  /** Octets received. */
   received = 0
   #octets: Buffer = EMPTY
   #isSkipping = false
@@ -46,7 +46,7 @@ export class Input {
     this.#longest = longest
   }
 
-  /** `next` is called when more may come. */
+  /** `next` is called when more input may come. */
   write(chunk: Buffer, next: () => void) {
     if (this.#isShut) return next()
     this.received += chunk.length
@@ -55,13 +55,13 @@ export class Input {
     this.#advance()
   }
 
-  /** Lines may be read from now on. */
+  /** Starts to read lines. */
   start(): void {
     this.#isHeld = false
     this.#advance()
   }
 
-  /** What comes next goes to the sink, until it has its end or the client is gone. */
+  /** Passes the following input to the sink, until its end or a disconnect. */
   receive(sink: Sink): Promise<void> {
     return new Promise((resolve) => {
       this.#sink = sink
@@ -70,7 +70,7 @@ export class Input {
     })
   }
 
-  /** Nothing that comes is of interest any more. */
+  /** Ignores all further input. */
   shut(): void {
     this.#isShut = true
     this.#octets = EMPTY
@@ -80,14 +80,14 @@ export class Input {
   }
 
   #advance(): void {
-    // A step can lead back here; the loop that runs it goes on by itself.
+    // A step can call this method again; the running loop continues by itself.
     if (this.#isAdvancing) return
     this.#isAdvancing = true
     while (this.#step());
     this.#isAdvancing = false
   }
 
-  /** False when something has to happen first. */
+  /** False when it must wait. */
   #step(): boolean {
     if (this.#isShut) return false
     if (this.#sink) return this.#feed(this.#sink)
@@ -95,7 +95,7 @@ export class Input {
     return this.#readLine() || this.#ask('command')
   }
 
-  /** Lets others have their turn before the next line. */
+  /** Yields to other sessions before the next line. */
   #rests(): boolean {
     const wait = this.#pace.due()
     if (!wait) return false
@@ -126,7 +126,7 @@ export class Input {
     return false
   }
 
-  /** Asks for more input; true when it came at once. */
+  /** Requests more input; true when it is available at once. */
   #proceed(): boolean {
     const next = this.#next
     this.#next = undefined
@@ -134,7 +134,7 @@ export class Input {
     return this.#next !== undefined
   }
 
-  /** False when there is no whole line. */
+  /** False when there is no complete line. */
   #readLine(): boolean {
     const end = this.#octets.indexOf(LF)
     if (end < 0) {
@@ -161,11 +161,11 @@ export class Input {
   }
 }
 
-/** A command line may end in LF alone; it is UTF-8 (RFC 6531) without control characters. */
+/** A command line may end in a bare LF; it is UTF-8 (RFC 6531) without control characters. */
 function textOf(octets: Buffer): string | undefined {
   const length = octets[octets.length - 1] === CR ? octets.length - 1 : octets.length
   const text = octets.toString('latin1', 0, length)
   if (/^[\t\x20-\x7e]*$/.test(text)) return text
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: searches for control characters
   return /[\0-\x08\x0a-\x1f\x7f]/.test(text) || !isUtf8(octets) ? undefined : octets.toString('utf8', 0, length)
 }

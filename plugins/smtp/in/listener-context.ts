@@ -1,6 +1,6 @@
 /**
- * What one SMTP session is given: its connection, what is known of the client, and what all sessions of a listener
- * share. Types only.
+ * The input of an SMTP session: its connection, facts about the client, and what all sessions of a listener share.
+ * Types only.
  */
 import type { Clock, ConnectionInfo, Log, ServerSession } from 'iems'
 import type { NameOf } from './client-name.ts'
@@ -8,15 +8,15 @@ import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
 import type { ContentWire } from './transaction.ts'
 
-/** What the session can do to its connection. */
+/** The session's control over its connection. */
 export interface Connection extends ContentWire {
-  /** Sends what is queued, then does the handshake; `secured` is called when TLS is up. */
+  /** Sends queued replies, then starts the handshake; `secured` is called when TLS is established. */
   startTls(): void
-  /** Sends what is queued and hangs up. */
+  /** Sends queued replies and closes the connection. */
   close(): void
 }
 
-/** What all sessions of a listener share. */
+/** Shared by all sessions of a listener. */
 export interface ListenerContext {
   readonly options: Options
   readonly hostname: string
@@ -26,9 +26,9 @@ export interface ListenerContext {
   readonly clock: Clock
   readonly nameOf: NameOf
   openSession(facts: ConnectionInfo): ServerSession
-  /** Counts a connection for another address than before; false when that one has too many. */
+  /** Moves the connection's count to another address; false when that one has too many. */
   recount(from: string, to: string): boolean
 }
 
-/** What the connection knows of its client. */
+/** The connection's facts about its client. */
 export type Client = Pick<ConnectionInfo, 'remote' | 'local' | 'tls'>

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for one listener; the reference in the documentation is generated from this schema.
+ * The options of a listener; the reference documentation is generated from this schema.
  */
 import { duration, listenerOptions, network, size } from 'iems'
 import * as z from 'zod'

@@ -1,9 +1,10 @@
 /**
  * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689),
- * MT-PRIORITY (RFC 6710), HOLDFOR and HOLDUNTIL (RFC 4865), RET, ENVID, NOTIFY, ORCPT (RFC 3461, 6533), AUTH (RFC 4954).
+ * MT-PRIORITY (RFC 6710), HOLDFOR and HOLDUNTIL (RFC 4865), RET, ENVID, NOTIFY, ORCPT (RFC 3461, 6533), AUTH (RFC
+ * 4954).
  *
  * Pure: text in, values or a refusal out. A parameter that was not offered is refused (555), never ignored, because
- * ignoring one would be a promise that is not kept.
+ * ignoring it would break a promise to the client.
  */
 import type { MailParameters, Notify, Reply } from 'iems'
 import { NO } from './replies.ts'
@@ -13,23 +14,25 @@ export interface RcptParameters {
   readonly notify?: readonly Notify[]
   readonly orcpt?: string
 }
-/** What depends on the session. */
+/** The parameters that the session offers. */
 export interface Offer {
   readonly secure: boolean
   readonly auth: boolean
-  /** The client is trusted or authenticated, and the listener is lenient with such. */
+  /** The client is trusted or authenticated, and the listener is lenient with such clients. */
   readonly lenient: boolean
   /** The client is trusted or authenticated. */
   readonly known: boolean
   readonly maxSize: number
-  /** Future release, for authenticated clients: the time now and the longest wait, in ms; absent when it is not offered. */
+  /**
+   * Future release, for authenticated clients: the current time and the maximum delay, in ms; absent when not offered.
+   */
   readonly hold?: { readonly now: number; readonly max: number }
 }
 
 /** RFC 3339 section 5.6. */
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i
 
-/** Takes a time before which the message is not to be sent; a second one (RFC 4865 allows one) or one too late is refused. */
+/** Sets the release time of the message; refuses a second one (RFC 4865 allows one) and one that is too late. */
 function holdUntil(into: Writable<MailParameters>, time: number, { hold }: Offer): Reply | undefined {
   if (!hold) return NO.unknownParameter
   if (into.notBefore !== undefined) return NO.repeatedParameter
@@ -38,7 +41,7 @@ function holdUntil(into: Writable<MailParameters>, time: number, { hold }: Offer
   return undefined
 }
 
-/** Takes one value into what is being read; a reply refuses it. */
+/** Reads one parameter into `into`; a reply refuses it. */
 type Reader<T> = (into: Writable<T>, value: string | undefined, offer: Offer) => Reply | undefined
 
 const MAIL: Readonly<Record<string, Reader<MailParameters>>> = {
@@ -85,7 +88,7 @@ const MAIL: Readonly<Record<string, Reader<MailParameters>>> = {
     into.envid = envid
     return undefined
   },
-  // Who submitted it elsewhere: RFC 4954 section 5 lets anybody but a trusted peer say it in vain.
+  // The original submitter. RFC 4954 section 5: ignored unless the client is a trusted peer.
   AUTH(_into, value, { auth }) {
     if (!auth) return NO.unknownParameter
     return value && decodeXtext(value) !== undefined ? undefined : NO.badParameter
@@ -110,7 +113,7 @@ const RCPT: Readonly<Record<string, Reader<RcptParameters>>> = {
   },
 }
 
-/** The keyword of EHLO: the longest wait in seconds, and the latest time (RFC 4865 section 4). */
+/** The EHLO keyword: maximum delay in seconds, and the latest time (RFC 4865 section 4). */
 export function holdKeyword({ hold }: Offer): string[] {
   if (!hold) return []
   const latest = new Date(hold.now + hold.max).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -147,13 +150,13 @@ function read<T extends object>(text: string, readers: Readonly<Record<string, R
   return into
 }
 
-/** RFC 3461 section 4; undefined if it is not xtext or hides a control character. */
+/** RFC 3461 section 4; undefined if it is not xtext or contains an encoded control character. */
 export function decodeXtext(text: string): string | undefined {
   if (!/^(?:[\x21-\x2a\x2c-\x7e]|\+[0-9A-F]{2})*$/.test(text)) return undefined
   return printable(text.replace(/\+(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))))
 }
 
-/** RFC 6533 section 3: `\x{20AC}`, beside plain text in ASCII or UTF-8. */
+/** RFC 6533 section 3: `\x{20AC}`, mixed with plain ASCII or UTF-8 text. */
 function decodeUtf8Xtext(text: string): string | undefined {
   const decoded = text.replace(/\\x\{(0[1-9]|[1-9A-F][0-9A-F]{1,4}|10[0-9A-F]{4})\}/g, (_, hex: string) =>
     String.fromCodePoint(Number.parseInt(hex, 16)),

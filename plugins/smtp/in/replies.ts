@@ -1,17 +1,17 @@
 /**
- * Everything this server says of its own accord, and how a reply becomes a line.
+ * The server's own replies, and the formatting of all replies.
  *
  * A client reads one ASCII line of at most 512 octets (RFC 5321 section 4.5.3.1.5) with one enhanced code (RFC 2034);
- * the greeting, the answers to HELO and EHLO and all 3xx carry none. The connection sends `ReplyText` only, which only
- * this file makes: whatever hooks and channels answer, it is one reply that keeps the grammar.
+ * the greeting, the replies to HELO and EHLO and all 3xx replies have none. The connection sends only `ReplyText`,
+ * which only this file creates, so every reply follows the grammar, whatever hooks and channels answer.
  */
 import { accept, defer, type Reply, refuse } from 'iems'
 
 declare const isReplyText: unique symbol
-/** One whole reply of RFC 5321 section 4.2, its lines joined by CRLF, without the last CRLF. */
+/** A complete reply of RFC 5321 section 4.2: lines joined by CRLF, without the final CRLF. */
 export type ReplyText = string & { readonly [isReplyText]: true }
 
-/** The line for a reply. */
+/** Formats a reply as one line. */
 export function line(reply: Reply): ReplyText {
   const code = codeOf(reply.code)
   return `${code} ${enhancedOf(reply.enhanced, code)} ${plain(reply.text)}`.trimEnd() as ReplyText
@@ -21,13 +21,13 @@ export function greeting(hostname: string, protocol: 'SMTP' | 'ESMTP' | 'LMTP'):
   return `220 ${plain(hostname)} ${protocol} IEMS` as ReplyText
 }
 
-/** The answer to EHLO and LHLO, or with the name alone to HELO. */
+/** The reply to EHLO and LHLO or, with the name alone, to HELO. */
 export function hello(hostname: string, extensions: readonly string[] = []): ReplyText {
   const texts = [hostname, ...extensions].map(plain)
   return texts.map((text, at) => `250${at < texts.length - 1 ? '-' : ' '}${text}`).join('\r\n') as ReplyText
 }
 
-/** A challenge of SASL, whose line may be longer than others (RFC 4954 section 4). */
+/** A SASL challenge, whose line may be longer than others (RFC 4954 section 4). */
 export function challenge(text: string): ReplyText {
   return `334 ${Buffer.from(text).toString('base64')}` as ReplyText
 }
@@ -39,13 +39,13 @@ function plain(text: string): string {
 
 const MAX_TEXT = 490
 
-/** RFC 5321 section 4.2: the second digit is 0 to 5. A code that a plugin made up means what its first digit says. */
+/** RFC 5321 section 4.2: the second digit is 0 to 5. An invalid code of a plugin is reduced to its first digit. */
 function codeOf(code: number): number {
   if (/^[245][0-5][0-9]$/.test(String(code))) return code
   return code >= 500 ? 550 : code >= 200 && code < 300 ? 250 : 451
 }
 
-/** RFC 3463: three numbers without leading zeros, the first one the code's class. */
+/** RFC 3463: three numbers without leading zeros, the first one being the code's class. */
 function enhancedOf(enhanced: string, code: number): string {
   const digit = String(code).slice(0, 1)
   const [, first, subject, detail] = /^([245])\.(\d{1,3})\.(\d{1,3})$/.exec(enhanced) ?? []
@@ -72,7 +72,7 @@ export const YES = {
 /** A 3xx carries no enhanced code (RFC 2034 section 4). */
 export const START_DATA = '354 End data with <CR><LF>.<CR><LF>' as ReplyText
 
-/** What ends the session; each is followed by closing it. */
+/** Replies that end the session; the connection is closed after each. */
 export const END = {
   revoked: later(421, '4.7.0', 'The login is no longer valid, closing connection'),
   stopping: later(421, '4.3.2', 'Server is stopping, try again soon'),

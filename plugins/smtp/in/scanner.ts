@@ -1,9 +1,9 @@
 /**
- * Reads content as it comes off the wire: finds its end, undoes dot-stuffing, watches for newlines that are not CRLF.
+ * Scans content as it arrives: finds its end, removes dot-stuffing, detects newlines other than CRLF.
  *
- * What must stay true: only CRLF.CRLF ends the data and only a dot after CRLF is a stuffed one (RFC 5321 section 4.5.2),
- * however the octets are cut into chunks; anything looser lets one message smuggle in another. Lines are found with
- * indexOf, which is several times faster than looking at each octet, and nothing is copied unless something changes.
+ * Invariants: only CRLF.CRLF ends the data, and only a dot after CRLF is a stuffed one (RFC 5321 section 4.5.2),
+ * however the octets are divided into chunks; anything looser allows SMTP smuggling. indexOf finds the lines, several
+ * times faster than a loop over octets, and nothing is copied unless it changes.
  */
 
 const CR = 0x0d
@@ -11,7 +11,7 @@ const LF = 0x0a
 const DOT = 0x2e
 const CRLF = Buffer.from('\r\n')
 
-// Where the next octet stands.
+// The context of the next octet.
 const TEXT = 0
 const AFTER_CR = 1
 const LINE_START = 2
@@ -22,19 +22,19 @@ export type BareNewlines = 'refuse' | 'normalise'
 
 export interface Scanned {
   readonly content: Buffer
-  /** What came after the end; undefined while the end has not come. */
+  /** The octets after the end; undefined before it. */
   readonly rest?: Buffer
 }
 
 export interface Scanner {
   scan(chunk: Buffer): Scanned
-  /** For content whose end is told otherwise: what is still owed to it. */
+  /** For content whose end the caller knows: the octets still held back. */
   finish(): Buffer | undefined
-  /** A bare CR or bare LF was there, and is not allowed. */
+  /** A bare CR or LF occurred and is not allowed. */
   readonly isViolated: boolean
 }
 
-/** With `dots` the content ends with CRLF.CRLF; without, dots mean nothing and the caller knows the end. */
+/** With `dots` the content ends with CRLF.CRLF; without, dots have no meaning and the caller knows the end. */
 export function createScanner({ dots, bare }: { readonly dots: boolean; readonly bare: BareNewlines }): Scanner {
   let at = LINE_START
   let foundBare = false
@@ -51,7 +51,7 @@ export function createScanner({ dots, bare }: { readonly dots: boolean; readonly
       if (to > from) pieces.push(chunk.subarray(from, to))
       from = next
     }
-    /** A newline at `index` that is half: `had` octets of it are there and stand before `index + had`. */
+    /** Completes half a newline at `index`: `had` octets of it precede `index + had`. */
     function mend(had: number): void {
       foundBare = true
       if (!normalise) return
@@ -73,7 +73,7 @@ export function createScanner({ dots, bare }: { readonly dots: boolean; readonly
           at = LINE_START
           return { content: content(), rest: chunk.subarray(index + 1) }
         }
-        // The dot was a stuffed one, and its CR is content, alone as it is.
+        // The dot was stuffed, and the CR is content, on its own.
         if (index === 0) pieces.push(CRLF.subarray(0, 1))
         mend(0)
         at = TEXT
@@ -112,7 +112,7 @@ export function createScanner({ dots, bare }: { readonly dots: boolean; readonly
   }
 }
 
-/** Where an octet stands next; the length when nowhere. */
+/** Index of the next occurrence of an octet; the length when there is none. */
 function find(chunk: Buffer, octet: number, from: number): number {
   const index = chunk.indexOf(octet, from)
   return index < 0 ? chunk.length : index

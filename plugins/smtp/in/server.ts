@@ -1,10 +1,10 @@
 /**
- * smtp-server, bent to our needs: the only file that knows it. Its classes give us the socket's life and the TLS
- * upgrade; ours put in the parser of input.ts, corked replies, the deadlines of deadlines.ts and the session of session.ts.
+ * Adapts smtp-server; the only file that imports it. Its classes provide the socket and the TLS upgrade; the subclasses
+ * add the parser (input.ts), corked replies, deadlines (deadlines.ts) and the session (session.ts).
  *
- * What must stay true: what was pipelined after STARTTLS is thrown away; a client that is gone leaves nothing behind; we
- * may keep a client waiting, but no client keeps us waiting without a deadline. The overrides lean on internals: the
- * version is pinned, and the tests of this plugin are the contract.
+ * Invariants: input pipelined after STARTTLS is discarded; a disconnected client leaves nothing behind; the server may
+ * keep a client waiting, but every wait for a client has a deadline. The overrides rely on internals: the version is
+ * pinned, and this plugin's tests are the contract.
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
@@ -28,7 +28,7 @@ import type { Client, Connection, ListenerContext } from './listener-context.ts'
 import { END, type ReplyText } from './replies.ts'
 import { SmtpSession } from './session.ts'
 
-/** Only passes on: the parsing is ours. */
+/** Passes input through without parsing it. */
 class IemsSmtpStream extends SMTPStream {
   readonly input: Input
   readonly #ended: () => void
@@ -54,7 +54,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   readonly #deadlines: Deadlines
   #conversation: SmtpSession | undefined
   #out = ''
-  /** The TLS socket while its handshake runs: destroying the one below it would crash Node. */
+  /** The TLS socket during its handshake: destroying the socket below it would crash Node. */
   #handshaking: Socket | undefined
 
   constructor(server: IemsSmtpServer, socket: Socket, options: SMTPConnectionOptions) {
@@ -64,7 +64,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
 
   // --- called by the server ---
 
-  /** Where the client is, as far as we know. */
+  /** The client's address, as far as it is known. */
   get address(): string {
     return this.#conversation?.address ?? clientOf(this).remote.address
   }
@@ -78,7 +78,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     top.destroy()
   }
 
-  /** Ends the session when the client has had its time. */
+  /** Ends the session when a deadline has passed. */
   expire(now: number): void {
     if (!this._closing) {
       const reply = this.#deadlines.expired(now, this.#input?.received ?? 0)
@@ -98,7 +98,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     return new IemsSmtpStream(new Input(this, this._server.parts.options.limits.lineLength), () => this.#ended())
   }
 
-  /** Deadlines are kept in `expire`; all that is learnt here is which socket the handshake runs on. */
+  /** `expire` keeps the deadlines; this override only learns the socket of the handshake. */
   override _armTimeout(socket?: Socket): void {
     this.#handshaking = socket
   }
@@ -137,7 +137,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
       () => undefined,
       () => this.#secured(),
     )
-    // RFC 3207 section 5: what was pipelined behind the command was not said under TLS.
+    // RFC 3207 section 5: input pipelined after the command was not sent under TLS.
     plain?.shut()
   }
 
@@ -160,14 +160,14 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
   idle(waitingFor: 'command' | 'content'): void | Promise<void> {
     this.#flush()
     this.#deadlines.idle(waitingFor)
-    // Who does not read our replies gets no more of them.
+    // A client that does not read replies gets no further ones.
     if (this._socket.writableNeedDrain) return new Promise((resolve) => this._socket.once('drain', resolve))
     return undefined
   }
 
   // --- the rest ---
 
-  /** Undefined once the connection is gone. */
+  /** Undefined after the connection has closed. */
   get #input(): Input | undefined {
     return this._parser ? (this._parser as IemsSmtpStream).input : undefined
   }
@@ -194,7 +194,7 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     this.#input?.start()
   }
 
-  /** The client has closed his side, and all he sent has been answered. */
+  /** The client has closed its side, and everything it sent has been answered. */
   #ended(): void {
     if (this._closing) return
     this.close()
@@ -210,7 +210,7 @@ function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, lo
   }
 }
 
-/** What a listener is made of. */
+/** The dependencies of a listener's server. */
 export interface ServerDeps extends Omit<ListenerContext, 'recount'> {
   readonly clock: Clock
   readonly certificates: Certificates | undefined
@@ -232,7 +232,7 @@ export class IemsSmtpServer extends SMTPServer {
     super({
       logger: false,
       name: parts.hostname,
-      // The library's own STARTTLS command is not used, and would warn of a certificate that is never shown.
+      // The library's STARTTLS command is unused, and would warn of a certificate that is never presented.
       hideSTARTTLS: true,
       secure: options.tls?.mode === 'implicit',
       socketTimeout: options.timeouts.handshake,
@@ -244,15 +244,15 @@ export class IemsSmtpServer extends SMTPServer {
     this.on('error', (cause) => parts.log.debug('connection failed', { cause }))
   }
 
-  /** Uses the certificates as they are now for connections that come. */
+  /** Uses the current certificates for new connections. */
   takeCertificates(): void {
     const { options, certificates } = this.parts
     if (certificates && options.tls) this.updateSecureContext(tlsServerOptions(certificates, options.tls))
   }
 
-  /** Takes a connection that a port has accepted. */
+  /** Takes over an accepted connection. */
   accept(socket: Socket) {
-    // We answer also who sends all he has to say and then closes his side.
+    // A client that sends everything and closes its side still gets its replies.
     socket.allowHalfOpen = true
     const { options } = this.parts
     const deny = (reply: Reply) => (this.options.secure ? socket.destroy() : turnAway(socket, reply))
@@ -273,7 +273,7 @@ export class IemsSmtpServer extends SMTPServer {
     this.#stopTicking ??= this.#tick()
   }
 
-  /** The connection is gone. */
+  /** Called when the connection has closed. */
   forget(connection: IemsSmtpConnection): void {
     if (!this.#live.delete(connection)) return
     this.#admission.leave(connection.address)
@@ -283,7 +283,7 @@ export class IemsSmtpServer extends SMTPServer {
     this.#drained?.()
   }
 
-  /** Settles when all sessions have ended: idle ones at once, others after the message under way, all at the signal. */
+  /** Resolves when all sessions have ended: idle ones at once, others after their message, all on the signal. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#isStopping = true
     for (const top of this._pendingSockets.values()) top.destroy()
@@ -301,7 +301,7 @@ export class IemsSmtpServer extends SMTPServer {
     signal.removeEventListener('abort', cut)
   }
 
-  /** What comes before the session: the header of a trusted proxy, the handshake of implicit TLS. */
+  /** Before the session: the header of a trusted proxy, and the handshake of implicit TLS. */
   async #prepare(socket: Socket, isProxied: boolean): Promise<void> {
     const { clock, log, options } = this.parts
     this._pendingSockets.set(socket, socket)
@@ -335,7 +335,7 @@ export class IemsSmtpServer extends SMTPServer {
     return false
   }
 
-  /** One clock for all deadlines, while there is anybody to watch. */
+  /** One timer for all deadlines, while there are connections. */
   #tick(): () => void {
     const { clock, options } = this.parts
     const { command, data, session } = options.timeouts

@@ -1,4 +1,6 @@
-/** What one session has used of its limits. Each method counts one more and says whether the client may still go on. */
+/**
+ * Counts a session's use of its limits. Each method counts one more and returns whether the client may continue.
+ */
 import type { Options } from './options.ts'
 
 export class SessionCounts {
@@ -38,7 +40,7 @@ export class SessionCounts {
     return ++this.#failedLogins < this.#limits.authAttempts
   }
 
-  /** A message was accepted: what counts since the last one starts from zero. */
+  /** Resets the counts per message after an accepted message. */
   message(): void {
     this.#messages++
     this.#errors = 0

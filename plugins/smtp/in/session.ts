@@ -1,9 +1,9 @@
 /**
- * The conversation with one client: which command may come when, and what it means to the kernel.
+ * The SMTP session with one client: the order of commands, and their effect on the kernel.
  *
- * It knows commands as text, not sockets; `Wire` is all it can do to the connection. What must stay true: every command
- * gets exactly one answer (DATA two, LMTP content one for each recipient); a fault of ours is 451, never 5xx; nothing a
- * client said before TLS counts after it; who the client is changes by XCLIENT alone, and then the kernel is asked anew.
+ * It handles commands as text, without sockets; `Connection` is its only access to the connection. Invariants: every
+ * command gets exactly one reply (DATA two, LMTP content one for each recipient); an internal error is 451, never 5xx;
+ * nothing received before TLS counts after it; only XCLIENT changes the client, and the kernel is then asked again.
  */
 import type { ConnectionInfo, Identity, Refusal, Reply, SaslExchange, ServerSession } from 'iems'
 import { type Ask, createAsk } from './ask.ts'
@@ -48,7 +48,7 @@ export class SmtpSession {
     return this.#client.remote.address
   }
 
-  /** Asks the kernel whether the client is welcome, and greets. */
+  /** Asks the kernel whether the client is admitted, and greets it. */
   async greet(): Promise<void> {
     await this.#learnName()
     const refusal = this.#isOver ? undefined : await this.#ask(() => this.#open.connect())
@@ -60,7 +60,7 @@ export class SmtpSession {
     if (this.#isStopping) this.stop()
   }
 
-  /** A stranger waits for its name, but not for long; a trusted client is greeted meanwhile. */
+  /** An untrusted client waits for its name lookup, within a limit; a trusted client is greeted meanwhile. */
   #learnName(): Promise<void> {
     const open = this.#open
     return learnName(this.#setting, this.#client.remote, open.session.trusted, (name) => {
@@ -70,7 +70,7 @@ export class SmtpSession {
     })
   }
 
-  /** One line without its newline. The next has to wait for the promise, which never fails. */
+  /** Handles one line without its line break. The next one waits for the promise, which never rejects. */
   line(text: string): void | Promise<void> {
     if (!this.#count()) return undefined
     if (this.#sasl.isAsking) return this.#work(this.#sasl.respond(text))
@@ -91,19 +91,19 @@ export class SmtpSession {
     return undefined
   }
 
-  /** TLS is up: what was said before does not count any more (RFC 3207 section 4.2). */
+  /** Called when TLS is established: everything received before is void (RFC 3207 section 4.2). */
   secured(tls: NonNullable<ConnectionInfo['tls']>): void {
     this.#client.secured(tls)
     this.#open.update({ tls, protocol: this.#client.protocol, identity: undefined })
   }
 
-  /** Ends the session as soon as no message is under way. */
+  /** Ends the session after the current message. */
   stop(): void {
     this.#isStopping = true
     if (!this.#isWorking && !this.#transaction.isOpen && this.#state !== 'greeting') this.end(END.stopping)
   }
 
-  /** Says why and hangs up. */
+  /** Sends a reply and closes the connection. */
   end(reply: Reply): void {
     if (this.#state === 'over') return
     this.#wire.say(line(reply))
@@ -111,7 +111,7 @@ export class SmtpSession {
     this.over()
   }
 
-  /** The connection is gone, or nobody listens to it any more. */
+  /** The connection is closed or no longer read. */
   over(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
@@ -203,13 +203,13 @@ export class SmtpSession {
 
   async #chunk(argument: string): Promise<void> {
     const chunk = readChunk(argument)
-    // What follows cannot be told from commands.
+    // The following octets cannot be distinguished from commands.
     if (!chunk) return this.end(NO.chunkSyntax)
     if (chunk.isSmall && !this.#counts.smallChunk()) return this.end(END.tooManyChunks)
     this.#deliver(await this.#transaction.bdat(chunk.octets, chunk.isLast ? 'last' : 'middle'))
   }
 
-  /** The answers for content. */
+  /** Sends the replies to content. */
   #deliver(replies: readonly Reply[]): void {
     const [reply] = replies
     if (reply && reply.code < 400 && !this.#transaction.isOpen) this.#counts.message()
@@ -243,7 +243,7 @@ export class SmtpSession {
     if (this.#state !== 'over') this.#authenticated(answer)
   }
 
-  /** What is under way is refused by the kernel; then the connection ends. */
+  /** The kernel refuses the current transaction; then the connection ends. */
   #revoked(): void {
     if (!this.#isWorking) this.end(END.revoked)
   }
@@ -261,7 +261,7 @@ export class SmtpSession {
     else this.#answer(answer.reply)
   }
 
-  /** The client's next line, decoded; undefined when it gives up, or is gone. */
+  /** The client's next line, decoded; undefined when it cancels or disconnects. */
   async #challenge(text: string): Promise<Buffer | undefined> {
     if (this.#isOver) return undefined
     this.#wire.say(challenge(text))
@@ -276,7 +276,7 @@ export class SmtpSession {
   }
 
   async #beClient(argument: string): Promise<void> {
-    // Asked of the client that speaks now: after XCLIENT that is the far one, who must not say who he is.
+    // Checked for the current client: after XCLIENT that is the remote one, which must not use XCLIENT itself.
     if (!this.#setting.mayXclient(this.address)) return this.#answer(NO.xclientForbidden)
     if (this.#transaction.isOpen) return this.#answer(NO.inTransaction)
     const said = readXclient(argument)
@@ -321,7 +321,7 @@ export class SmtpSession {
 
   #answer(reply: Reply) {
     if (this.#state === 'over') return
-    // RFC 5321 section 4.2.2: it closes the channel.
+    // RFC 5321 section 4.2.2: 421 closes the connection.
     if (reply.code === 421) return this.end(reply)
     if (reply.code >= 400 && !this.#counts.error()) return this.end(END.tooManyErrors)
     this.#wire.say(line(reply))

@@ -1,9 +1,9 @@
 /**
- * One message at a time: MAIL, RCPT, then DATA or BDAT (RFC 3030), until the kernel has answered for it.
+ * One message at a time: MAIL, RCPT, then DATA or BDAT (RFC 3030), until the kernel has replied.
  *
- * Each verb gives back what is to be answered. What must stay true: after a refusal the state is what it was before;
- * octets that were announced are always read to their end, so that none of them is ever taken for a command; content
- * ends only where the protocol says so, and a client that leaves in the middle has sent nothing.
+ * Each method returns the reply. Invariants: a refused command does not change the state; announced octets are always
+ * read to their end, so that none of them is taken for a command; content ends only where the protocol says so, and a
+ * client that disconnects during content has sent nothing.
  */
 import { accept, type Reply, type ServerSession } from 'iems'
 import { hasDomain, isAscii, type Path, readLenientPath, readPath } from './addresses.ts'
@@ -14,10 +14,10 @@ import { isReply, type Offer, readMailParameters, readRcptParameters } from './p
 import { NO, type ReplyText, START_DATA, YES } from './replies.ts'
 import { createScanner, type Scanner } from './scanner.ts'
 
-/** How a transaction gets at what the client sends after DATA and BDAT. */
+/** A transaction's access to the input after DATA and BDAT. */
 export interface ContentWire {
   say(text: ReplyText): void
-  /** Hands what the client sends to the sink; settles when the sink has its end, or the client is gone. */
+  /** Passes the client's input to the sink; resolves at its end or when the client disconnects. */
   receive(sink: Sink): Promise<void>
 }
 
@@ -25,18 +25,18 @@ export interface TransactionDeps {
   readonly options: Options
   readonly wire: ContentWire
   readonly open: ServerSession
-  /** Asks the kernel; a fault is a refusal. */
+  /** Calls the kernel; a fault becomes a refusal. */
   readonly ask: Ask
 }
 
 /** Content on its way to the kernel. */
 interface Sending {
   readonly content: Content
-  /** One, or one for each recipient. */
+  /** One reply, or one for each recipient. */
   readonly answer: Promise<readonly Reply[]>
   /** For chunks that are not BINARYMIME. */
   readonly scanner?: Scanner | undefined
-  /** The kernel has answered, perhaps before the end. */
+  /** The kernel has replied, possibly before the end. */
   isAnswered: boolean
 }
 
@@ -45,7 +45,7 @@ export class Transaction {
   #from: string | undefined
   #isUtf8 = false
   #isBinary = false
-  /** How many have been accepted, and which: LMTP counts one that was given twice twice. */
+  /** Number and addresses of accepted recipients: LMTP counts repeated ones again. */
   #accepted = 0
   #recipients = new Set<string>()
   #sending: Sending | undefined
@@ -54,12 +54,12 @@ export class Transaction {
     this.#parts = parts
   }
 
-  /** MAIL has been accepted and the message has not been answered for. */
+  /** MAIL has been accepted and the message has not been answered. */
   get isOpen(): boolean {
     return this.#from !== undefined
   }
 
-  /** Between two BDAT chunks little else may come. */
+  /** Few commands are allowed between two BDAT chunks. */
   get isBetweenChunks(): boolean {
     return this.#sending !== undefined
   }
@@ -83,13 +83,13 @@ export class Transaction {
     if (!this.isOpen) return NO.senderFirst
     const path = this.#pathIn(argument, 'to', offer)
     const address = path?.address ?? ''
-    // RFC 5321 section 4.5.1: the one recipient without a domain.
+    // RFC 5321 section 4.5.1: the only recipient that needs no domain.
     if (!path || !(hasDomain(address) || /^postmaster$/i.test(address))) return NO.recipientSyntax
     const parameters = readRcptParameters(path.rest, offer)
     if (isReply(parameters)) return parameters
     if (!this.#isUtf8 && !isAscii(address)) return NO.recipientUtf8
     const { options, open, ask } = this.#parts
-    // RFC 2033 section 4.2: LMTP answers for each RCPT, so none may be merged with another.
+    // RFC 2033 section 4.2: LMTP replies for each RCPT, so repeated ones are not merged.
     if (options.protocol === 'smtp' && this.#recipients.has(address)) return YES.recipient
     if (this.#accepted >= options.limits.recipients) return NO.tooManyRecipients
     const refusal = await ask(() => open.rcpt({ address, ...parameters }))
@@ -99,7 +99,7 @@ export class Transaction {
     return YES.recipient
   }
 
-  /** The path behind FROM: or TO:, with the default domain where the client may leave it out. */
+  /** The path after FROM: or TO:, with the default domain where the client may omit it. */
   #pathIn(argument: string, word: 'from' | 'to', { lenient }: Offer): Path | undefined {
     const [start = '', before = '', space] = /^(\w+)( *):/.exec(argument) ?? []
     if (before.toLowerCase() !== word || (space !== '' && !lenient)) return undefined
@@ -110,7 +110,7 @@ export class Transaction {
     return /^postmaster$/i.test(path.address) ? path : { ...path, address: `${path.address}@${defaultDomain}` }
   }
 
-  /** The answers to DATA, once the content has come: for LMTP one for each recipient. */
+  /** The replies to DATA, after the content: for LMTP one for each recipient. */
   async data({ known }: Offer): Promise<readonly Reply[]> {
     const refusal = this.#contentRefusal() ?? (this.#isBinary ? NO.binaryNeedsBdat : undefined)
     if (refusal) return [refusal]
@@ -122,7 +122,7 @@ export class Transaction {
     return this.#answers(sending)
   }
 
-  /** The answers to one BDAT, once its octets have come. */
+  /** The replies to one BDAT, after its octets. */
   async bdat(octets: number, position: 'middle' | 'last'): Promise<readonly Reply[]> {
     const { wire, options } = this.#parts
     const refusal = this.#contentRefusal()
@@ -147,7 +147,7 @@ export class Transaction {
     return [accept(250, '2.0.0', `${octets} octets received`)]
   }
 
-  /** Forgets the message, also one that is half sent. */
+  /** Ends the transaction, even one with partial content. */
   async reset(): Promise<void> {
     this.abort()
     await this.#sending?.answer
@@ -155,7 +155,7 @@ export class Transaction {
     this.#clear()
   }
 
-  /** The content that is on its way will not come to its end. */
+  /** Ends the current content before its end. */
   abort(): void {
     this.#sending?.content.fail(new Error('The client gave up'))
   }
@@ -168,7 +168,7 @@ export class Transaction {
   #send(scanner?: Scanner): Sending {
     const content = new Content(this.#parts.options.maxSize)
     const sending: Sending = { content, scanner, answer: this.#hand(content), isAnswered: false }
-    // A kernel that has answered reads no more, but what comes must still be taken off the wire.
+    // A kernel that has replied reads no more, but the remaining input must still be consumed.
     void sending.answer.then(() => {
       sending.isAnswered = true
       return content.return()
@@ -184,7 +184,7 @@ export class Transaction {
     return (answer.each ?? [answer]).map((reply) => withId(reply, answer.message))
   }
 
-  /** Waits for the kernel; the transaction is over then, whatever it said. */
+  /** Waits for the kernel's reply, which ends the transaction. */
   async #answers({ content, answer }: Sending): Promise<readonly Reply[]> {
     const replies = await answer
     const times = this.#parts.options.protocol === 'lmtp' ? this.#accepted : 1
@@ -201,7 +201,7 @@ export class Transaction {
   }
 }
 
-/** The administrator finds a refusal by the id that its sender can quote. */
+/** Adds the id to a refusal, so that its sender can quote it to the administrator. */
 function withId(reply: Reply, id: string | undefined): Reply {
   if (id === undefined || reply.code < 400 || reply.text.includes(id)) return reply
   return { ...reply, text: `${reply.text.slice(0, 400)} (${id})` }

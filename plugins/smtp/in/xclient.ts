@@ -1,5 +1,5 @@
 /**
- * XCLIENT as Postfix defines it: a trusted proxy says for whom it speaks. Pure: the argument in, facts out.
+ * XCLIENT as defined by Postfix: a trusted proxy names the client it acts for. Pure: argument in, facts out.
  */
 import { isIP, isIPv6 } from 'node:net'
 import { decodeXtext } from './parameters.ts'
@@ -7,7 +7,7 @@ import { decodeXtext } from './parameters.ts'
 export interface Attributes {
   readonly address?: string
   readonly port?: number
-  /** Null: the client has none. */
+  /** Null when the client has none. */
   readonly name?: string | null
   readonly helo?: string
   readonly login?: string
@@ -20,7 +20,7 @@ export const ATTRIBUTES = 'NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT'
 
 const UNKNOWN = /^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/i
 
-/** The attributes that have a value; undefined when one is not well formed. */
+/** The attributes that have a value; undefined when one is malformed. */
 export function readXclient(argument: string): Attributes | undefined {
   const found: Record<string, string | number | null> = {}
   if (argument === '') return undefined

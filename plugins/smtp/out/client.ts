@@ -1,27 +1,27 @@
 /**
- * One connection to a server and what is said on it: sends octets, waits for replies, turns to TLS, ends.
+ * A connection to a server: sends octets, waits for replies, starts TLS, closes.
  *
- * What must stay true: whoever waits for replies gets as many as he asked for, always. When the connection ends (lost,
- * silent for too long, stopped by us, or 421), the missing ones are told as that one reply, so that no caller needs a
- * second way for things to go wrong. What is said, and what a reply means, stand elsewhere.
+ * Invariants: a caller that waits for replies always gets as many as it asked for. When the connection ends (lost,
+ * timeout, closed locally, or 421), the missing ones are that final reply, so that callers need no second error path.
+ * Other files choose the commands and interpret the replies.
  */
 import { connect as connectSocket, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Features, NO_FEATURES } from './features.ts'
 import { type RemoteReply, ReplyParser } from './replies.ts'
 
-/** More replies than anybody asked for. */
+/** Maximum number of unexpected replies. */
 const UNASKED_LIMIT = 1000
-/** Ms that a server has to say goodbye. */
+/** Ms to wait for the reply to QUIT. */
 const QUIT_MS = 5000
 
 export class SmtpConnection {
   /** `mx.example.org [192.0.2.1]`. */
   readonly remote: string
   features: Features = NO_FEATURES
-  /** Under TLS, as strict as was asked for. */
+  /** TLS is established as strictly as requested. */
   isSecure = false
-  /** When it was opened, by performance.now(). */
+  /** Time of the connect, by performance.now(). */
   readonly since = performance.now()
   /** Messages sent so far. */
   messages = 0
@@ -49,12 +49,12 @@ export class SmtpConnection {
     return this.#end !== undefined
   }
 
-  /** The replies waited for have come. */
+  /** All expected replies have arrived. */
   get isAnswered(): boolean {
     return this.#wanted === 0
   }
 
-  /** False when the far side is slower than we are: wait for `drain` then. */
+  /** False when the server reads slowly: wait for `drain` then. */
   send(data: string | Buffer): boolean {
     return (
       this.#end !== undefined ||
@@ -62,7 +62,7 @@ export class SmtpConnection {
     )
   }
 
-  /** The next replies, each within `ms` of the one before; without `ms`, somebody else keeps the time. */
+  /** The next replies, each within `ms` of the one before; without `ms`, the caller keeps the time. */
   expect(count: number, ms?: number): Promise<RemoteReply[]> {
     if (this.#end || this.#inbox.length >= count) return Promise.resolve(this.#taken(count))
     this.#wanted = count
@@ -78,7 +78,7 @@ export class SmtpConnection {
     return reply as RemoteReply
   }
 
-  /** Waits until what was sent is on its way, `ms` at most, or the connection is over. */
+  /** Waits until the sent data has been flushed, for at most `ms`, or the connection has ended. */
   drain(ms: number): Promise<void> {
     this.allow(ms)
     return new Promise((resolve) => {
@@ -91,7 +91,7 @@ export class SmtpConnection {
     })
   }
 
-  /** From now, so many ms for what is waited for. */
+  /** Allows this many ms from now for the expected replies. */
   allow(ms: number) {
     clearTimeout(this.#timer)
     if (!this.#end) this.#timer = setTimeout(() => this.lose('no answer in time'), ms)
@@ -102,7 +102,7 @@ export class SmtpConnection {
     this.#finish({ code: 421, text: `4.4.2 Connection ended: ${why}`, lost: true })
   }
 
-  /** Unused until `wake`; ends after `ms`, or when the far side says or does anything. */
+  /** Idle until `wake`; ends after `ms`, or when the server sends anything. */
   rest(ms: number) {
     this.#isResting = true
     this.#timer = setTimeout(() => this.quit(), ms)
@@ -114,7 +114,7 @@ export class SmtpConnection {
     clearTimeout(this.#timer)
   }
 
-  /** Takes leave; nobody waits for it. */
+  /** Sends QUIT without waiting for the reply. */
   quit() {
     this.wake()
     if (this.#end) return
@@ -128,17 +128,17 @@ export class SmtpConnection {
     })
   }
 
-  /** Turns to TLS; answers why it failed, which also ends the connection. */
+  /** Starts TLS. Returns the reason for a failure, which also ends the connection. */
   async secure(options: ConnectionOptions, ms: number): Promise<string | undefined> {
     if (this.#end) return this.#end.text
-    // Plain text after the consent to STARTTLS was smuggled in.
+    // Plain text after the reply to STARTTLS was injected.
     if (!this.#parser.isEmpty || this.#inbox.length > 0) {
       this.lose('plain text after STARTTLS')
       return 'plain text after STARTTLS'
     }
     for (const event of ['data', 'drain', 'close', 'error']) this.#socket.removeAllListeners(event)
     this.#socket.on('error', () => {
-      // The TLS socket above it tells the same error.
+      // The TLS socket above reports the same error.
     })
     const socket = connectTls({ ...options, socket: this.#socket })
     this.#socket = socket
@@ -174,7 +174,7 @@ export class SmtpConnection {
     if (this.#wanted > 0 && this.#inbox.length >= this.#wanted) this.#satisfy()
     else if (this.#wanted > 0) this.#timer?.refresh()
     else if (this.#inbox.length > UNASKED_LIMIT) return this.lose('too many replies')
-    // RFC 5321 section 3.8: after 421 the server closes; nothing else is to come.
+    // RFC 5321 section 3.8: after 421 the server closes the connection.
     if (reply.code === 421) this.#finish(reply)
   }
 
@@ -212,7 +212,7 @@ function handshake(socket: TLSSocket, onStop: (settle: () => void) => void): Pro
   })
 }
 
-/** A connection to one address, or why there is none. */
+/** Connects to one address. Returns the connection or the failure. */
 export function connect(
   remote: string,
   where: NetConnectOpts,

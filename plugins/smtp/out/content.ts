@@ -1,9 +1,8 @@
 /**
- * Content as it goes over the wire: dots stuffed, every line ended by CRLF, the end marked (RFC 5321 section 4.5.2).
+ * Content as sent: dots stuffed, CRLF line endings, end marked (RFC 5321 section 4.5.2).
  *
- * What must stay true: never a CR or LF alone leaves us, whatever comes in, so that no content can end the data before
- * its end (SMTP smuggling); content that has not the announced size never reaches its end mark. Content that needs no
- * change is not copied.
+ * Invariants: no bare CR or LF is ever sent, whatever the input, so that no content ends the data early (SMTP
+ * smuggling); content of the wrong size is never followed by its end mark. Content that needs no change is not copied.
  */
 import type { Delivery } from 'iems'
 
@@ -11,10 +10,10 @@ const LF = 10
 const CR = 13
 const DOT = 46
 
-/** What has to be changed wherever it stands; finding none is several times faster than looking at each octet. */
+/** Sequences that must be changed; a search that finds none is several times faster than a loop over octets. */
 const UNCLEAN = /\r(?!\n)|(?<!\r)\n|\n\./
 
-// Where the next octet stands.
+// The context of the next octet.
 const TEXT = 0
 const AFTER_CR = 1
 const LINE_START = 2
@@ -31,7 +30,7 @@ export class DotStuffer {
   }
 
   #change(chunk: Buffer): Buffer {
-    // At most an octet is inserted for each, and one for a CR that ended the chunk before.
+    // At most one octet is inserted for each, and one for a CR that ended the previous chunk.
     const out = Buffer.allocUnsafe(2 * chunk.length + 1)
     let end = 0
     let at = this.#at
@@ -49,7 +48,7 @@ export class DotStuffer {
     return out.subarray(0, end)
   }
 
-  /** What is still owed: the end of the last line, and the dot. */
+  /** What remains to send: the end of the last line, and the dot. */
   end(): Buffer {
     return this.#at === TEXT ? END_OF_TEXT : this.#at === AFTER_CR ? END_OF_LINE : END
   }
@@ -59,15 +58,18 @@ const END = Buffer.from('.\r\n')
 const END_OF_LINE = Buffer.from('\n.\r\n')
 const END_OF_TEXT = Buffer.from('\r\n.\r\n')
 
-/** Content up to this many octets goes out in one write. */
+/** Content up to this many octets is sent in one write. */
 const SMALL = 65_536
 
 export interface Content {
-  /** All of it, dot included, if it is small. Every way to read throws when the content has not its size. */
+  /**
+   * All of it, including the final dot, if it is small. Each of these methods throws when the content has the wrong
+   * size.
+   */
   whole(): Promise<Buffer | undefined>
-  /** All of it, dot included, bit by bit. */
+  /** All of it, including the final dot, as a stream. */
   stuffed(): AsyncIterable<Buffer>
-  /** As it is, for BDAT. */
+  /** Unchanged, for BDAT. */
   raw(): AsyncIterable<Uint8Array>
   readonly size: number
 }
@@ -92,7 +94,7 @@ export function contentOf(delivery: Delivery): Content {
   }
 }
 
-/** Throws at once when more comes than was announced, and at the end when less came. */
+/** Throws at once when there is more than announced, and at the end when there is less. */
 async function* exactly(size: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let left = size
   for await (const chunk of source) {

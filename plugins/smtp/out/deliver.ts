@@ -1,9 +1,9 @@
 /**
- * One delivery: a kept connection or the servers of the next hop, one after the other, until every recipient has an
- * answer or nobody is left to ask.
+ * One delivery: over a kept connection or to the servers of the next hop in turn, until every recipient has a reply or
+ * no server is left.
  *
- * What must stay true: exactly one outcome for each recipient, whatever happens; a recipient for whom the end of the
- * content was sent is never offered to another server in the same call; nothing goes on after the signal.
+ * Invariants: exactly one outcome for each recipient; once the end of the content was sent for a recipient, no other
+ * server is tried for it in the same call; nothing continues after the signal aborts.
  */
 import { Cache, type DeliverContext, type Delivery, defer, type Outcome, type Recipient } from 'iems'
 import { SmtpConnection } from './client.ts'
@@ -26,7 +26,7 @@ export interface DeliverSettings extends Chosen {
   readonly pool: Pool
 }
 
-/** What is known of a delivery while it is under way. */
+/** State of an active delivery. */
 interface Attempt extends DeliverContext {
   readonly delivery: Delivery
   readonly content: Content
@@ -38,18 +38,18 @@ interface Attempt extends DeliverContext {
 interface Destination {
   readonly nexthop: Nexthop
   readonly policy: TlsPolicy
-  /** Connections under the same key can stand in for each other. */
+  /** Connections with equal keys are interchangeable. */
   readonly key: string
 }
 
-/** For so many ms an address that did not answer is asked after all others. */
+/** How long an address that did not answer is tried last. */
 const SILENT_MS = 60_000
 const SILENT_LIMIT = 10_000
 
 export class Deliverer {
   readonly #settings: DeliverSettings
   readonly #lmtp: boolean
-  /** Addresses that just did not answer, and until when that is held against them. */
+  /** Addresses that recently did not answer. */
   readonly #silent = new Cache<true>({ max: SILENT_LIMIT, ttl: SILENT_MS })
 
   constructor(settings: DeliverSettings) {
@@ -67,7 +67,7 @@ export class Deliverer {
     const to = { nexthop, policy, key: `${delivery.route.nexthop} ${policy.key}` }
     const kept = ctx.signal.aborted ? undefined : this.#settings.pool.take(to.key)
     if (kept) await this.#use(kept, attempt, to)
-    // That a kept connection ended says nothing: the servers are asked afresh.
+    // A kept connection that ended proves nothing: connect again.
     attempt.troubles.length = 0
     if (attempt.pending.length > 0) await this.#askServers(attempt, to)
     return [...attempt.outcomes, ...outcomesWithout(attempt.pending, attempt.troubles)]
@@ -98,7 +98,7 @@ export class Deliverer {
     return this.#silent.size === 0 ? servers : [...servers.filter((one) => !isSilent(one)), ...servers.filter(isSilent)]
   }
 
-  /** Sends what is pending over one connection, and keeps it if it is good for more. */
+  /** Sends the message over a connection, and keeps the connection if it can be reused. */
   async #use(conversation: SmtpConnection, attempt: Attempt, { key }: Destination): Promise<void> {
     const { signal, log, delivery } = attempt
     const stop = () => conversation.lose('stopped')
@@ -106,7 +106,7 @@ export class Deliverer {
     try {
       await this.#converse(conversation, attempt)
     } catch (cause) {
-      // Ours, not the server's: those who have their answer keep it, the others wait.
+      // A local failure: recipients that have a reply keep it, the others wait.
       log.error('the content cannot be read', { message: delivery.message.id, cause })
       settle(attempt, outcomesWithout(attempt.pending, [UNREADABLE]))
     } finally {
@@ -122,7 +122,7 @@ export class Deliverer {
     if (refusal)
       return settle(attempt, outcomesWithout(attempt.pending, [{ status: 'failed', reply: refusal, reached: true }]))
     const most = Math.min(this.#settings.recipientsPerTransaction, features.recipients)
-    // LMTP answers for the mailbox itself, so there is nothing left for it to report.
+    // LMTP replies for the mailbox itself, so no report remains to be sent.
     const dsn = features.dsn && !this.#lmtp
     const source = { remote, handover: this.#lmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
     while (attempt.pending.length > 0 && !conversation.isOver) {
@@ -152,7 +152,7 @@ function settle(attempt: Attempt, outcomes: readonly Outcome[]) {
   attempt.pending = attempt.pending.filter((recipient) => !settled.has(recipient))
 }
 
-/** What a promise gives, or undefined once the signal is aborted. */
+/** The result of a promise, or undefined once the signal has aborted. */
 async function before<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   let stop = () => {}
   const stopped = new Promise<undefined>((resolve) => {

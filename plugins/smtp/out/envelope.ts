@@ -1,9 +1,9 @@
 /**
- * MAIL and RCPT as one server is to hear them, and what it cannot be given: the parameters it knows, addresses in the
- * form it takes (RFC 1870, 3030, 3461, 6152, 6531, 6533, 6710, 8689).
+ * MAIL and RCPT for one server, within its extensions: supported parameters, addresses in a supported form (RFC 1870,
+ * 3030, 3461, 6152, 6531, 6533, 6710, 8689).
  *
- * What must stay true: a promise that the server cannot keep is not passed on silently but fails or is reported as such;
- * nothing in an address can end its command.
+ * Invariants: a requirement that the server cannot meet fails or is reported, never dropped silently; no address can
+ * end its command.
  */
 import { createHeaderScanner, type Delivery, type Outcome, type Recipient, type Reply, refuse } from 'iems'
 import type { Features } from './features.ts'
@@ -11,10 +11,10 @@ import { toAscii } from './nexthop.ts'
 
 export interface Envelope {
   readonly mail: string
-  /** RCPT for each of `recipients`, in their order. */
+  /** RCPT for each of `recipients`, in order. */
   readonly rcpts: readonly string[]
   readonly recipients: readonly Recipient[]
-  /** Those this server cannot be given. */
+  /** Recipients that this server cannot accept. */
   readonly unfit: readonly Outcome[]
 }
 
@@ -25,10 +25,10 @@ export interface Terms {
 }
 
 const PRINTABLE = /^[\x20-\x7e]*$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
+// biome-ignore lint/suspicious/noControlCharactersInRegex: rejects control characters
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/
 
-/** Why this server cannot be given the message at all. */
+/** The reason why this server cannot be given the message at all. */
 export async function obstacle(
   delivery: Delivery,
   features: Features,
@@ -50,7 +50,7 @@ export async function obstacle(
   return undefined
 }
 
-/** `needs.utf8` is also set for the sake of addresses, which may have an ASCII form. */
+/** `needs.utf8` may be set only for addresses, which may have an ASCII form. */
 async function hasAsciiHeader(delivery: Delivery): Promise<boolean> {
   const scanner = createHeaderScanner()
   let before = 0
@@ -91,7 +91,7 @@ export function writeEnvelope(delivery: Delivery, recipients: readonly Recipient
   }
 }
 
-/** An address as this server takes it: as it is, or with its domain as A-labels; undefined if there is no such form. */
+/** An address in a form that this server supports: unchanged, or with A-labels; undefined if there is none. */
 function addressFor(address: string, features: Features): string | undefined {
   if (PRINTABLE.test(address)) return address
   if (CONTROL.test(address)) return undefined
@@ -129,7 +129,7 @@ function rcptDsn({ notify, orcpt }: Recipient): string {
 
 function encodeOrcpt(type: string, address: string): string {
   if (type.toLowerCase() !== 'utf-8') return `${type};${xtext(address)}`
-  // RFC 6533 section 3, in the form that needs no SMTPUTF8.
+  // RFC 6533 section 3, in the form that does not require SMTPUTF8.
   return `${type};${address.replace(/[^!-*,-<>-[\]-~]/gu, (letter) => `\\x{${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}}`)}`
 }
 

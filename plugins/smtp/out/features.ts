@@ -1,5 +1,5 @@
 /**
- * What a server said it can do, read from its answer to EHLO. Pure.
+ * A server's extensions, from its reply to EHLO. Pure.
  */
 
 export interface Features {
@@ -12,11 +12,11 @@ export interface Features {
   readonly requireTls: boolean
   readonly priority: boolean
   readonly size: boolean
-  /** Octets of the largest message it takes, if it says so. */
+  /** Maximum message size in octets, if the server announces one. */
   readonly sizeLimit: number
-  /** Mechanisms, in upper case. */
+  /** SASL mechanisms, in upper case. */
   readonly auth: readonly string[]
-  /** RFC 9422: recipients of one transaction, transactions of one connection. */
+  /** RFC 9422: maximum recipients per transaction, and transactions per connection. */
   readonly recipients: number
   readonly messages: number
 }
@@ -46,10 +46,10 @@ export function readFeatures(text: string): Features {
   }
 }
 
-/** 0 is "no limit", in SIZE (RFC 1870) and by not being said. */
+/** 0 means "no limit", as in SIZE (RFC 1870), and is the default. */
 function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? 0) || Number.POSITIVE_INFINITY
 }
 
-/** Of a server that does not know EHLO. */
+/** For a server that does not support EHLO. */
 export const NO_FEATURES = readFeatures('')

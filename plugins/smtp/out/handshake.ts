@@ -1,8 +1,8 @@
 /**
- * From an address to a conversation in which mail can be sent: connect, greeting, EHLO, TLS, authentication.
+ * From an address to a connection that can send mail: connect, greeting, EHLO, TLS, authentication.
  *
- * What must stay true: the password is sent only under TLS unless the admin allowed otherwise; nothing that a server
- * says before STARTTLS counts after it; only opportunistic TLS is ever given up for plain text, and on a new connection.
+ * Invariants: the password is sent only under TLS unless the administrator allows otherwise; nothing received before
+ * STARTTLS counts after it; only opportunistic TLS falls back to plain text, and on a new connection.
  */
 import { isIPv6 } from 'node:net'
 import type { SecureContext } from 'node:tls'
@@ -88,7 +88,7 @@ export class Handshake {
     )
   }
 
-  /** EHLO, or HELO for a server that does not know it; answers a refusal. */
+  /** EHLO, or HELO for a server that does not support it. Returns a refusal. */
   async #sayHello(conversation: SmtpConnection): Promise<RemoteReply | undefined> {
     const verb = this.#settings.protocol === 'lmtp' ? 'LHLO' : 'EHLO'
     const reply = await conversation.ask(`${verb} ${this.#settings.helo}`, this.#settings.timeouts.reply)
@@ -109,7 +109,7 @@ export class Handshake {
     const reply = await this.#prove(conversation, features.auth, auth)
     if (reply === undefined) return cannot('The next hop offers no mechanism to authenticate with')
     if (reply.code === 235) return undefined
-    // Our password is wrong, not the message: the admin can mend that.
+    // The password is wrong, not the message: the administrator can correct it.
     return reply.code === 421
       ? refused(remote, reply)
       : cannot(`Authentication at the next hop failed: ${reply.code} ${toReply(reply).text}`, toReply(reply).said)
@@ -146,18 +146,18 @@ function trouble(about: {
   return { status: 'deferred', reached: true, ...about }
 }
 
-/** A server that will not speak with us; another may. */
+/** A server that refuses the session; another may accept it. */
 function refused(remote: string, reply: RemoteReply, reached = true): ServerFailure {
   return trouble({ remote, reply: toReply(reply), reached, status: reply.code >= 500 ? 'failed' : 'deferred' })
 }
 
-/** A refusal that is understood as "not now"; what was said stays as it is. */
+/** Turns a refusal into a temporary one; `said` stays verbatim. */
 function notNow(reply: Reply): Reply {
   const enhanced = reply.enhanced.replace(/^5/, '4') as Reply['enhanced']
   return { ...reply, code: reply.code >= 500 ? reply.code - 100 : reply.code, enhanced }
 }
 
-/** What the policy demands and this connection lacks. */
+/** The policy requirement that this connection does not meet. */
 function shortfall({ remote, isSecure, features }: SmtpConnection, policy: TlsPolicy): ServerFailure | undefined {
   const demanded = policy.mode === 'required' || policy.mode === 'verified'
   if (demanded && !isSecure)

@@ -1,8 +1,8 @@
 /**
  * The channel that delivers by SMTP or LMTP: to the servers of each domain, or to one next hop.
  *
- * What must stay true: `deliver` answers once for each recipient and does nothing else: it never retries later, never
- * bounces, never queues. This file only wires; start reading at deliver.ts.
+ * Invariants: `deliver` returns one outcome for each recipient and does nothing else: it never retries later, bounces
+ * or queues. This file assembles the parts; start reading at deliver.ts.
  */
 import { createSecureContext, rootCertificates } from 'node:tls'
 import {
@@ -40,7 +40,7 @@ export const smtpOut = definePlugin({
           stage: 'last',
           handler({ to }) {
             const domain = domainOf(to.address)
-            // What cannot be a next hop is refused now rather than kept until it is given up.
+            // An invalid next hop is refused now instead of queued until it expires.
             if (domain === undefined || !takes(domain) || !parseNexthop(domain)) return undefined
             return { channel: ctx.name, nexthop: config.nexthop ?? domain }
           },
@@ -55,7 +55,7 @@ export const smtpOut = definePlugin({
 
 interface Opened {
   readonly pool: Pool
-  /** The administrator's own authorities (PEM). */
+  /** The administrator's own CA certificates (PEM). */
   readonly ca: string | undefined
 }
 
@@ -103,7 +103,7 @@ async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: ow
   return (delivery: Delivery, context: DeliverContext) => deliverer.deliver(delivery, context)
 }
 
-/** What mail is never sent to unless the administrator chose it: this host, and what they call its addresses. */
+/** Addresses that mail is never sent to unless configured: this host and `ownAddresses`. */
 function ownAddresses({ ownAddresses: given = [], localMx }: Options): (address: string) => boolean {
   const isGiven = inNetworks(given)
   return (address) => (!localMx && isThisHost(address)) || isGiven(plainAddress(address))

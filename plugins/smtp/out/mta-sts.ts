@@ -1,9 +1,9 @@
 /**
- * MTA-STS (RFC 8461): the TLS policy a domain publishes, found by a TXT record and fetched by HTTPS.
+ * MTA-STS (RFC 8461): the TLS policy of a domain, announced by a TXT record and fetched over HTTPS.
  *
- * What must stay true: a policy that was fetched holds until it expires, even if its record or its web server is gone
- * meanwhile (section 5.1: else whoever can suppress an answer could suppress the policy); no policy server can make us
- * wait or read without end, or lead us elsewhere.
+ * Invariants: a fetched policy is valid until it expires, even if its record or web server disappears (section 5.1:
+ * otherwise an attacker who suppresses an answer suppresses the policy); a policy server can neither delay a delivery
+ * without limit, nor send unbounded data, nor redirect the request.
  */
 import { request } from 'node:https'
 import type { LookupFunction } from 'node:net'
@@ -11,7 +11,7 @@ import { below, Cache, type Dns, decodeRecord, encodeRecord, key, type Op, type 
 
 export interface StsPolicy {
   readonly mode: 'enforce' | 'testing' | 'none'
-  /** Names in lower case; `*.` stands for one label. */
+  /** Names in lower case; `*.` matches one label. */
   readonly mx: readonly string[]
   readonly maxAge: number
 }
@@ -20,14 +20,14 @@ export interface StsSettings {
   readonly dns: Dns
   /** Policies outlive a restart. */
   readonly store: Pick<Store, 'get' | 'commit' | 'scan'>
-  /** A policy server is never this host. */
+  /** A policy server must not be this host. */
   readonly isOwn: (address: string) => boolean
   readonly now: () => number
-  /** For tests; 443 otherwise. */
+  /** Other than 443 only in tests. */
   readonly port: number
   readonly ca: readonly string[] | undefined
   readonly signal: AbortSignal
-  /** Is told why a policy could not be fetched. */
+  /** Called with the reason when a policy cannot be fetched. */
   readonly warn: (domain: string, why: string) => void
 }
 
@@ -35,11 +35,11 @@ export type FindPolicy = (domain: string) => Promise<StsPolicy | undefined>
 
 const SIZE_LIMIT = 65_536
 const FETCH_MS = 60_000
-/** Section 3.3 suggests not to ask again for five minutes after a failure. */
+/** Section 3.3 suggests five minutes between attempts after a failure. */
 const RETRY_MS = 300_000
-/** Section 5.1: often enough that a fetch that is suppressed for a while does no harm. */
+/** Section 5.1: frequent enough that a temporarily suppressed fetch does no harm. */
 const REFRESH_MS = 86_400_000
-/** Section 3.2: a year or so at most. */
+/** Section 3.2: at most about a year. */
 const MAX_AGE_S = 31_557_600
 const MAX_ENTRIES = 20_000
 const SWEPT_TOGETHER = 500
@@ -48,7 +48,7 @@ interface Cached {
   readonly id: string
   readonly policy: StsPolicy | undefined
   readonly until: number
-  /** When it is to be fetched again, though its id is the same. */
+  /** Time of the next fetch, even if the id does not change. */
   readonly askAt: number
 }
 
@@ -73,7 +73,7 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
     }
     settings.warn(domain, text.kind === 'policy' ? 'the policy is not well-formed' : text.why)
     const askAt = now() + RETRY_MS
-    // The old one stays in force, for as long as it was to be.
+    // The old policy stays in force until it expires.
     return remember(domain, { id, policy: valid?.policy, until: valid?.until ?? askAt, askAt })
   }
 
@@ -101,7 +101,7 @@ async function stored({ store }: StsSettings, domain: string): Promise<Cached | 
   return value && decodeRecord(value)
 }
 
-/** Removes what has expired. */
+/** Removes expired policies. */
 export async function sweepPolicies({ store, now }: Pick<StsSettings, 'store' | 'now'>): Promise<void> {
   const gone: Op[] = []
   for await (const [at, value] of store.scan(below('sts'))) {
@@ -111,7 +111,7 @@ export async function sweepPolicies({ store, now }: Pick<StsSettings, 'store' | 
   if (gone.length > 0) await store.commit(gone)
 }
 
-/** Section 3.1: exactly one record with a version and an id, or it counts as none. */
+/** Section 3.1: exactly one record with a version and an id, otherwise there is none. */
 export function idIn(records: readonly string[]): string | undefined {
   const [record, second] = records.filter((text) => /^v=STSv1\s*(;|$)/.test(text))
   return record === undefined || second !== undefined
@@ -119,7 +119,7 @@ export function idIn(records: readonly string[]): string | undefined {
     : /;\s*id\s*=\s*([A-Za-z0-9]{1,32})\s*(?:;|$)/.exec(record)?.[1]
 }
 
-/** Section 3.2; undefined if it is not well-formed. */
+/** Section 3.2; undefined if malformed. */
 export function parsePolicy(body: string): StsPolicy | undefined {
   const fields = body.split(/\r?\n/).map((line) => {
     const [name = '', ...value] = line.split(':')
@@ -183,7 +183,7 @@ function fetchPolicy(domain: string, { dns, isOwn, port, ca, signal }: StsSettin
   })
 }
 
-/** The HTTPS client asks our resolver, so that tests and admins decide for it too. */
+/** The HTTPS client uses the server's resolver, so that its configuration applies. */
 function lookupBy(dns: Dns, isOwn: StsSettings['isOwn']): LookupFunction {
   return (name, _, done) => {
     dns.host(name).then(

@@ -1,8 +1,8 @@
 /**
- * Which servers to ask for a next hop, and in which order (RFC 5321 section 5.1, RFC 7505).
+ * The servers of a next hop, in order (RFC 5321 section 5.1, RFC 7505).
  *
- * What must stay true: mail is never sent back to ourselves by MX; what DNS could not say now is never taken for "no";
- * the number of servers is bounded whatever a zone says.
+ * Invariants: MX records never lead mail back to this host; a DNS failure is never taken for "no such domain"; the
+ * number of servers is bounded for any zone.
  */
 import { isIP, isIPv6 } from 'node:net'
 import { both, type Dns, type DnsAnswer, defer, refuse } from 'iems'
@@ -23,12 +23,12 @@ export interface Server {
 export interface MxSettings {
   readonly dns: Dns
   readonly hostname: string
-  /** The name it gives itself, if that is another. */
+  /** Its own name, if different. */
   readonly helo?: string | undefined
   readonly port: number
   readonly families: readonly Family[]
   readonly isOwn: (address: string) => boolean
-  /** The administrator has named the next hop, so it may be this host. */
+  /** The administrator configured the next hop, so it may be this host. */
   readonly isChosen: boolean
   readonly mxHosts: number
   /** From 0 to 1, for servers of equal preference. */
@@ -63,7 +63,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     const answer = await dns.host(name)
     if (answer.kind === 'unavailable') return UNCLEAR
     const servers = serversOf(name, answer, givenPort ?? port)
-    // The admin named it, so its absence is a mistake that he can mend.
+    // The administrator configured it, so its absence is an error they can correct.
     return servers.length > 0 ? servers : HOST_UNKNOWN
   }
 
@@ -79,7 +79,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     const own = hosts.find(
       ({ name, answer }) => ownNames.includes(name) || (answer.kind === 'found' && answer.records.some(isOwn)),
     )
-    // Who is no better than ourselves may be waiting for us.
+    // Servers with no better preference than this host may be waiting for this host.
     const better = own ? hosts.filter(({ priority }) => priority < own.priority) : hosts
     if (own && better.length === 0) return LOOP
     const { accepts } = policy
@@ -104,7 +104,7 @@ export function createFindServers(settings: MxSettings): FindServers {
     return found.flatMap(({ name, answer }) => serversOf(name, answer, port))
   }
 
-  /** The addresses of a host, families taking turns, so that one that leads nowhere costs one wait. */
+  /** The addresses of a host, alternating between families, so that an unreachable family costs one timeout. */
   function serversOf(host: string, answer: DnsAnswer<string>, port: number): Server[] {
     const addresses = answer.kind === 'found' ? answer.records : []
     const byFamily = families.map((family) => {
@@ -135,12 +135,12 @@ const NULL_MX = trouble(refuse(556, '5.1.10', 'The domain does not accept mail')
 const NOT_IN_POLICY = 'No server of the domain is in its MTA-STS policy'
 const LOOP = trouble(refuse(554, '5.4.6', 'Mail for this domain loops back to this server'), 'failed')
 
-/** RFC 7505: the root. */
+/** RFC 7505: the root domain. */
 function isNull(record: MxRecord | undefined): boolean {
   return record?.exchange === ''
 }
 
-/** By preference; by chance among equals, so that they share the load. */
+/** By preference; in random order among equals, to share the load. */
 function shuffled<T extends { readonly priority: number }>(records: readonly T[], chance: () => number): T[] {
   const drawn = records.map((record) => ({ record, lot: chance() }))
   return drawn.sort((a, b) => a.record.priority - b.record.priority || a.lot - b.lot).map(({ record }) => record)

@@ -1,6 +1,6 @@
 /**
- * What a next hop means: `example.org` is a domain with MX records; a port or brackets make it one host, `[192.0.2.1]`
- * and `[IPv6:2001:db8::1]` an address, `unix:/path` a socket. And which domains a channel takes. Pure.
+ * Parses next hops: `example.org` is a domain with MX records; a port or brackets denote one host, `[192.0.2.1]` and
+ * `[IPv6:2001:db8::1]` an address, `unix:/path` a socket. Also matches the domains of a channel. Pure.
  */
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
@@ -10,7 +10,7 @@ export type Nexthop =
   | { readonly kind: 'host'; readonly name: string; readonly port?: number }
   | { readonly kind: 'socket'; readonly path: string }
 
-/** Undefined if it is none of the forms. */
+/** Undefined if it has none of these forms. */
 export function parseNexthop(text: string): Nexthop | undefined {
   if (text.startsWith('unix:')) return text.length > 5 ? { kind: 'socket', path: text.slice(5) } : undefined
   if (isIP(text)) return { kind: 'host', name: text }
@@ -29,7 +29,7 @@ function hostName(text: string): string | undefined {
 
 /** A domain in lower case as A-labels; undefined if there is no such form. */
 export function toAscii(domain: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches all of ASCII
   const ascii = /^[\x00-\x7f]*$/.test(domain) ? domain.toLowerCase() : domainToASCII(domain)
   return ascii === '' ? undefined : ascii
 }

@@ -1,20 +1,20 @@
 /**
- * What replies come to: one outcome for each recipient. Pure.
+ * Turns replies into one outcome for each recipient. Pure.
  *
- * What must stay true: only a positive reply to the whole content delivers; only a 5yz from the server, or a plain fact
- * about the message, fails; everything else waits. The code decides, an enhanced code that contradicts it is dropped.
+ * Invariants: only a positive reply to the whole content delivers; only a 5yz reply of the server, or a property of the
+ * message, fails; everything else is deferred. The reply code decides; a contradicting enhanced code is dropped.
  */
 import type { EnhancedCode, Outcome, Recipient, Reply } from 'iems'
 import type { RemoteReply } from './replies.ts'
 
-/** The far side's words as part of logs and reports: one line, printable, not too long. */
+/** Maximum length of the server's text in logs and reports: one printable line. */
 const TEXT_LIMIT = 500
-/** Kept word for word, in octets. */
+/** Octets kept verbatim. */
 const SAID_LIMIT = 4096
 const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/
 
 export function toReply({ code, text, said }: RemoteReply): Reply {
-  // A code that does not belong where it was said, such as 354 to MAIL, settles nothing.
+  // A code that is invalid for the command, such as 354 to MAIL, decides nothing.
   const kind = code < 300 ? '2' : code >= 500 ? '5' : '4'
   const enhanced = ENHANCED.exec(text)?.[0]
   const words = text.includes('\n') ? text.split('\n').map(withoutEnhanced).join(' ') : withoutEnhanced(text)
@@ -39,18 +39,18 @@ export interface ServerFailure {
   readonly status: 'deferred' | 'failed'
   readonly reply: Reply
   readonly remote?: string
-  /** Somebody spoke SMTP there. */
+  /** The server spoke SMTP. */
   readonly reached: boolean
 }
 
-/** What was answered in one transaction. */
+/** The replies of one transaction. */
 export interface Answers {
   readonly mail: RemoteReply
   readonly rcpts: readonly RemoteReply[]
   readonly data: RemoteReply
-  /** To the content: one for all, or with LMTP one for each accepted recipient. */
+  /** Replies to the content: one for all or, with LMTP, one for each accepted recipient. */
   readonly finals: readonly RemoteReply[]
-  /** The end of the content went out: from then on the server may have taken it. */
+  /** The end of the content was sent: from then on the server may have accepted it. */
   readonly isComplete: boolean
 }
 
@@ -58,13 +58,13 @@ export interface Told {
   readonly recipient: Recipient
   readonly reply: RemoteReply
   /**
-   * `taken` and `refused` are final for this attempt, `full` asks for another transaction, `gone` means that the
-   * connection ended before the server could have taken the message: another server may be asked.
+   * `taken` and `refused` are final for this attempt; `full` requires another transaction; `gone` means that the
+   * connection ended before the server could have accepted the message, so another server may be tried.
    */
   readonly fate: 'taken' | 'refused' | 'full' | 'gone'
 }
 
-/** Whose word decides for each recipient: the first no, else the last yes. */
+/** The reply that decides for each recipient: the first negative, else the last positive one. */
 export function tell(recipients: readonly Recipient[], { mail, rcpts, data, finals, isComplete }: Answers): Told[] {
   let accepted = 0
   return recipients.map((recipient, index): Told => {
@@ -81,7 +81,7 @@ export function tell(recipients: readonly Recipient[], { mail, rcpts, data, fina
   })
 }
 
-/** RFC 5321 section 4.5.3.1.10: 452, and 552 by servers that followed RFC 821, for one recipient too many. */
+/** RFC 5321 section 4.5.3.1.10: 452, or 552 from servers that follow RFC 821, for too many recipients. */
 function meansTooMany({ code, text }: RemoteReply): boolean {
   if (code !== 452 && code !== 552) return false
   const enhanced = ENHANCED.exec(text)?.[0]
@@ -98,14 +98,14 @@ export function outcomeOf({ recipient, reply, fate }: Told, { remote, handover }
   return { recipient, status: reply.code >= 500 ? 'failed' : 'deferred', reply: toReply(temporary(reply)), remote }
 }
 
-/** What is neither yes nor no is "not now", in its code too. */
+/** A reply that is neither positive nor negative becomes temporary, including its code. */
 function temporary(reply: RemoteReply): RemoteReply {
   return reply.code >= 400
     ? reply
     : { ...reply, code: 451, text: `4.5.0 Unexpected reply: ${reply.code} ${reply.text}` }
 }
 
-/** Those for whom no server was left: failed only if every server said so for good. */
+/** Outcomes for recipients without a server left: failed only if every server refused permanently. */
 export function outcomesWithout(recipients: readonly Recipient[], troubles: readonly ServerFailure[]): Outcome[] {
   const decisive =
     troubles.findLast(({ status, reached }) => status === 'deferred' && reached) ??

@@ -1,8 +1,9 @@
 /**
- * Connections that wait for the next message to the same next hop under the same TLS policy.
+ * Idle connections for further messages to the same next hop under the same TLS policy.
  *
- * What must stay true: a connection is used by one delivery at a time; one that has ended, is old, or has carried its
- * share is never handed out; the number of those that wait is bounded, and none keeps the process alive after `close`.
+ * Invariants: a connection serves one delivery at a time; one that has ended, is too old, or has sent its maximum
+ * number of messages is never reused; the number of idle connections is bounded, and none keeps the process alive after
+ * `close`.
  */
 import type { SmtpConnection } from './client.ts'
 
@@ -15,9 +16,9 @@ export interface PoolSettings {
 
 export class Pool {
   readonly #settings: PoolSettings
-  /** By key, the most recently used last. */
+  /** By key, most recently used last. */
   readonly #byKey = new Map<string, SmtpConnection[]>()
-  /** All of them, in the order in which they came. */
+  /** All of them, in order of arrival. */
   readonly #all = new Map<SmtpConnection, string>()
   #isClosed = false
 
@@ -33,7 +34,7 @@ export class Pool {
     return conversation
   }
 
-  /** Keeps a connection, or ends it. */
+  /** Keeps a connection or closes it. */
   give(key: string, conversation: SmtpConnection) {
     if (conversation.isOver) return
     const { idle, age, messages, connections } = this.#settings

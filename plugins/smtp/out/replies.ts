@@ -1,21 +1,21 @@
 /**
- * Replies as the far side speaks them, read from its octets as they come (RFC 5321 section 4.2).
+ * Parses a server's replies from the stream (RFC 5321 section 4.2).
  *
- * What must stay true: however the octets are cut, the same replies come out; what is not a reply, or has no end, is
- * found out before it fills the memory. What a reply means stands in outcomes.ts.
+ * Invariants: chunking does not affect the result; invalid or endless replies are detected before they fill memory.
+ * outcomes.ts interprets the replies.
  */
 
 export interface RemoteReply {
   readonly code: number
   /** Its lines without the code, joined by LF. */
   readonly text: string
-  /** Its lines word for word, joined by LF; absent where no server said it. */
+  /** Its lines verbatim, joined by LF; absent when no server sent it. */
   readonly said?: string
-  /** It was never said: the connection ended, and this is why. */
+  /** Not sent by the server: the connection ended, and this is the reason. */
   readonly lost?: true
 }
 
-/** RFC 5321 section 4.5.3.1.5 allows 512 octets a line; some say more. */
+/** RFC 5321 section 4.5.3.1.5 allows 512 octets a line; some servers exceed it. */
 const LINE_LIMIT = 4096
 const REPLY_LIMIT = 65_536
 const TOO_LONG = 'a reply is too long'
@@ -25,12 +25,12 @@ export class ReplyParser {
   #text = ''
   #said = ''
 
-  /** Nothing is left over. */
+  /** No unparsed input is left. */
   get isEmpty(): boolean {
     return this.#rest === '' && this.#text === ''
   }
 
-  /** Gives each reply that is complete; answers what is wrong if it is not SMTP. */
+  /** Passes on each complete reply. Returns the error if the input is not SMTP. */
   push(chunk: Buffer, take: (reply: RemoteReply) => void): string | undefined {
     const input = this.#rest + chunk.toString('latin1')
     let start = 0
@@ -63,7 +63,7 @@ export class ReplyParser {
   }
 }
 
-/** The three digits at the start, from 200 to 599. */
+/** The first three digits, from 200 to 599. */
 function codeOf(line: string): number | undefined {
   const [a, b, c] = [line.charCodeAt(0) - 48, line.charCodeAt(1) - 48, line.charCodeAt(2) - 48]
   return a >= 2 && a <= 5 && b >= 0 && b <= 9 && c >= 0 && c <= 9 ? a * 100 + b * 10 + c : undefined

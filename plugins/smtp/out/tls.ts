@@ -1,8 +1,8 @@
 /**
- * How a connection to a next hop is to be protected: the admin's setting, the domain's MTA-STS policy, REQUIRETLS.
+ * The TLS policy of a connection to a next hop: configuration, the domain's MTA-STS policy, REQUIRETLS.
  *
- * What must stay true: the admin's word for a single next hop stands above the domain's; a policy never lowers what the
- * channel demands; `verified` means a certificate that is valid for the host's name.
+ * Invariants: the configuration for a single next hop overrides the domain's policy; a policy never weakens the
+ * channel's requirement; `verified` means a certificate valid for the host's name.
  */
 import { isIP } from 'node:net'
 import type { ConnectionOptions, SecureContext } from 'node:tls'
@@ -13,18 +13,18 @@ import type { TlsMode } from './options.ts'
 
 export interface TlsPolicy {
   readonly mode: TlsMode
-  /** RFC 8689: the server must promise it too. */
+  /** RFC 8689: the server must support it too. */
   readonly requireTls: boolean
-  /** The hosts that MTA-STS allows; all if absent. */
+  /** Hosts that MTA-STS allows; all if absent. */
   readonly accepts?: (host: string) => boolean
-  /** Connections of equal policies to the same next hop can stand in for each other. */
+  /** Connections of equal policies to the same next hop are interchangeable. */
   readonly key: string
 }
 
 export interface TlsSettings {
   readonly mode: TlsMode
   readonly perNexthop: Readonly<Record<string, TlsMode>>
-  /** Undefined when MTA-STS is not heeded. */
+  /** Undefined when MTA-STS is off. */
   readonly findPolicy: FindPolicy | undefined
 }
 
@@ -61,19 +61,19 @@ function policy(mode: TlsMode): TlsPolicy {
   return { mode, requireTls: false, key: mode }
 }
 const REQUIRE_TLS: TlsPolicy = { mode: 'verified', requireTls: true, key: 'requiretls' }
-/** RFC 8689 section 4.2.1: without DNSSEC, only MTA-STS or the admin says which servers are a domain's own. */
+/** RFC 8689 section 4.2.1: without DNSSEC, only MTA-STS or the configuration establishes a domain's servers. */
 const UNVOUCHED: TlsPolicy = { ...REQUIRE_TLS, accepts: () => false }
 
-/** RFC 8689 section 5: the sender would rather have it delivered than protected. */
+/** RFC 8689 section 5: the sender prefers delivery over protection. */
 function waivesTls({ headers }: Delivery): boolean {
   return headers.get('TLS-Required').some((value) => value.trim().toLowerCase() === 'no')
 }
 
-/** What Node is told for a handshake with this host. */
+/** TLS options of Node for a handshake with this host. */
 export function handshakeOptions(host: string, { mode }: TlsPolicy, secureContext: SecureContext): ConnectionOptions {
   const name = host.replace(/^\[(?:ipv6:)?(.*)\]$/i, '$1')
   return {
-    // The name is checked as it stands here, also where it is an address.
+    // Node verifies this name, even if it is an address.
     host: name,
     ...(isIP(name) ? {} : { servername: name }),
     rejectUnauthorized: mode === 'verified',
@@ -82,8 +82,8 @@ export function handshakeOptions(host: string, { mode }: TlsPolicy, secureContex
 }
 
 /**
- * What to say of servers that do not give the protection demanded. RFC 8689 section 4.2.1: what the sender forbade to
- * send otherwise is returned rather than kept.
+ * The outcome when no server provides the required protection. RFC 8689 section 4.2.1: REQUIRETLS mail is returned
+ * rather than queued.
  */
 export function insecure({ requireTls }: TlsPolicy, enhanced: '4.7.4' | '4.7.5', text: string) {
   const refusal = refuse(550, '5.7.30', 'REQUIRETLS is not supported by the next server')

@@ -1,8 +1,8 @@
 /**
- * One mail transaction: MAIL, RCPT and DATA, in one flight where the server lets us (RFC 2920), then the content.
+ * One mail transaction: MAIL, RCPT and DATA, pipelined if supported (RFC 2920), then the content.
  *
- * What must stay true: the end of the content is sent only when all of it was; a transaction that was not finished is
- * reset before the next one; nothing here decides what a reply means for a recipient.
+ * Invariants: the end of the content is sent only after all of it; an unfinished transaction is reset before the next;
+ * replies are interpreted elsewhere.
  */
 import type { SmtpConnection } from './client.ts'
 import type { Content } from './content.ts'
@@ -12,15 +12,15 @@ import type { RemoteReply } from './replies.ts'
 
 export interface TransactionOptions {
   readonly lmtp: boolean
-  /** With BDAT (RFC 3030), octet by octet as it is. */
+  /** With BDAT (RFC 3030), octets unchanged. */
   readonly binary: boolean
   readonly timeouts: { readonly reply: number; readonly block: number; readonly final: number }
 }
 
-/** What stands for replies to commands that were not said. */
+/** Replaces replies to commands that were not sent. */
 const UNSAID: RemoteReply = { code: 451, text: '4.3.0 Not asked' }
 
-/** Throws only if the content cannot be read; the connection is ended then. */
+/** Throws only if the content cannot be read; the connection is then closed. */
 export async function transact(
   conversation: SmtpConnection,
   envelope: Envelope,
@@ -37,7 +37,7 @@ export async function transact(
     if (data.code !== 354 || (accepted === 0 && options.binary))
       return { mail, rcpts, data, finals: [], isComplete: false }
     if (accepted === 0) {
-      // RFC 2920 section 3.1: a server may ask for content that nobody is to get; then it gets none.
+      // RFC 2920 section 3.1: a server may ask for content without accepted recipients; it gets empty content.
       conversation.send('.\r\n')
       await conversation.expect(1, options.timeouts.reply)
       return { mail, rcpts, data, finals: [], isComplete: false }
@@ -73,7 +73,7 @@ async function openInOneFlight(
   return { mail: first, rcpts: rest.slice(0, rcpts.length), data: binary ? GO_AHEAD : (rest.at(-1) ?? UNSAID) }
 }
 
-/** BDAT asks for no leave. */
+/** BDAT needs no go-ahead. */
 const GO_AHEAD: RemoteReply = { code: 354, text: '' }
 
 async function openStepByStep(
@@ -124,7 +124,7 @@ async function sendBinary(
   return stream(conversation, raw(), count, timeouts)
 }
 
-/** As fast as the server takes it; an answer before the end ends it. */
+/** Sends at the server's pace; a reply before the end stops it. */
 async function stream(
   conversation: SmtpConnection,
   chunks: AsyncIterable<Uint8Array>,
@@ -140,7 +140,7 @@ async function stream(
     if (!conversation.send(buffer)) await conversation.drain(timeouts.block)
   }
   if (!isComplete) {
-    // What it takes the rest for nobody knows.
+    // The server's treatment of the rest is unknown.
     const early = await finals
     conversation.lose('answered before the end of the content')
     return { finals: early.map(unlessPositive), isComplete }

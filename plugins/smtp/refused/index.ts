@@ -1,8 +1,8 @@
 /**
- * The channel of a server that sends no mail to other servers: it takes the route of every recipient that no other
- * channel serves, and refuses that recipient with a text that says why.
+ * The channel of a server that sends no mail to other servers: it routes every recipient that no other channel serves
+ * to itself, and refuses them with the reason.
  *
- * What must stay true: nothing leaves the server; a sender learns at RCPT, or from a report, that it will not.
+ * Invariants: nothing leaves the server; the sender learns it at RCPT or from a report.
  */
 import { definePlugin, refuse } from 'iems'
 import * as z from 'zod'
@@ -17,7 +17,7 @@ export const outgoingRefused = definePlugin({
       route: { stage: 'last', handler: () => ({ channel: name, nexthop: 'none' }) },
       rcpt: ({ routed }) => (routed.some(({ route }) => route.channel === name) ? REFUSAL : undefined),
     },
-    // What was queued for another channel, and routed here by an administrator, is returned to its sender.
+    // Mail that an administrator rerouted here from another channel is returned to its sender.
     deliver: async ({ recipients }) =>
       recipients.map((recipient) => ({ recipient, status: 'failed' as const, reply: REFUSAL.reply })),
   }),
