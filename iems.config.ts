@@ -5,9 +5,6 @@
  * What mailServer() is made of, and how each part is replaced: docs/presets.md. For a server of your own: `npx iems init`.
  */
 import { defineConfig } from 'iems'
-import { http } from 'iems/plugins/http'
-import { jmap } from 'iems/plugins/jmap'
-import { webmail } from 'iems/plugins/webmail'
 import { mailServer } from 'iems/presets'
 
 export default defineConfig(
@@ -18,8 +15,5 @@ export default defineConfig(
     ports: 'high',
     outgoing: 'none',
     protection: 'none',
-    // Mail in the browser: http://127.0.0.1:8080/
-    channels: { web: http({ listen: '127.0.0.1:8080' }) },
-    plugins: [jmap(), webmail()],
   }),
 )

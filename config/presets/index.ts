@@ -10,7 +10,9 @@ import { antispam } from 'iems/plugins/antispam'
 import { antivirus } from 'iems/plugins/antivirus'
 import { directory } from 'iems/plugins/directory'
 import { dkim } from 'iems/plugins/dkim'
+import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
+import { jmap } from 'iems/plugins/jmap'
 import { ldap } from 'iems/plugins/ldap'
 import { mailstore } from 'iems/plugins/mailstore'
 import { outgoingRefused } from 'iems/plugins/outgoing-refused'
@@ -18,6 +20,7 @@ import { pop3 } from 'iems/plugins/pop3'
 import { senderAuth } from 'iems/plugins/sender-auth'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
+import { webmail } from 'iems/plugins/webmail'
 
 export interface MailServerOptions extends Omit<ConfigInput, 'channels' | 'plugins'> {
   /** The domain whose mail it takes, such as `example.org`. Further ones: `iems domain add`. */
@@ -31,7 +34,7 @@ export interface MailServerOptions extends Omit<ConfigInput, 'channels' | 'plugi
   readonly password?: Secret
   /** Where it listens. Default: all addresses of the machine. On a loopback address, passwords may pass without TLS. */
   readonly address?: string
-  /** `standard`: 25, 587, 143, …. `high`: 2000 more, and 2525 for SMTP, for which no rights are needed. Default: `standard`. */
+  /** `standard`: 25, 587, 143, …. `high`: 2000 more, 2525 for SMTP and 8080 or 8443 for HTTP, for which no rights are needed. Default: `standard`. */
   readonly ports?: 'standard' | 'high'
   /** PEM files of the certificate and its key. Without them no client can log in from another machine. */
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -63,15 +66,18 @@ const PORTS = {
   pop3s: 995,
   ldap: 389,
   ldaps: 636,
+  http: 80,
+  https: 443,
 } as const
 const HIGH = 2000
-const HIGH_SMTP = 2525
+/** Those that everybody knows by another number. */
+const HIGH_PORTS = { smtp: 2525, http: 8080, https: 8443 } as const
 
 /** Where the services of a server listen, by the name of the service. */
 export function portsOf(kind: 'standard' | 'high'): Readonly<Record<keyof typeof PORTS, number>> {
   if (kind === 'standard') return PORTS
   const high = Object.fromEntries(Object.entries(PORTS).map(([name, port]) => [name, port + HIGH]))
-  return { ...(high as Record<keyof typeof PORTS, number>), smtp: HIGH_SMTP }
+  return { ...(high as Record<keyof typeof PORTS, number>), ...HIGH_PORTS }
 }
 
 const isLoopback = (address: string) => /^(127\.|\[?::1\]?$|localhost$)/.test(address)
@@ -97,11 +103,13 @@ export function mailServer(options: MailServerOptions): ConfigInput {
     clamd,
     channels,
     plugins,
-    without = [],
+    without: given = [],
     ...rest
   } = options
   const usual = usualChannels(options)
   const around = usualPlugins({ ...options, account })
+  // What is served over HTTP goes with it.
+  const without = given.includes('web') && !channels?.web ? [...given, 'jmap', 'webmail'] : given
   const names = [...Object.keys(usual), ...around.map(nameOf)]
   const unknown = without.find((name) => !names.includes(name))
   if (unknown !== undefined)
@@ -141,6 +149,7 @@ function usualChannels({
     ...(implicit ? { pop3s: pop3({ listen: at('pop3s'), ...implicit }) } : {}),
     ldap: ldap({ listen: at('ldap'), suffix, ...secure }),
     ...(implicit ? { ldaps: ldap({ listen: at('ldaps'), suffix, ...implicit }) } : {}),
+    web: http({ listen: at(tls ? 'https' : 'http'), ...(tls ? { tls } : {}) }),
     local: mailstore({ retention: [{ mailbox: 'Trash', after: '30 days' }] }),
     outgoing: outgoing === 'none' ? outgoingRefused() : smtpOut(outgoing === 'internet' ? {} : outgoing),
   }
@@ -158,6 +167,8 @@ function usualPlugins({
     ...(protection === 'standard' ? [senderAuth(), antispam({ thresholds: { tag: 4, junk: 6, refuse: 15 } })] : []),
     ...(clamd.length > 0 ? [antivirus({ servers: [...clamd] })] : []),
     ...(protection === 'standard' ? [dkim()] : []),
+    jmap(),
+    webmail(),
   ]
 }
 

@@ -51,18 +51,29 @@ test('each part is replaced, left out or added by name', async () => {
       'submission',
       'imap',
       'ldap',
+      'web',
       'local',
       'outgoing',
       'second',
       'directory',
       'sender-auth',
       'antispam',
+      'jmap',
+      'webmail',
       'other',
     ],
   )
   const options = (name: string) => parts.find((one) => one.name === name)?.options as Record<string, unknown>
   assert.equal(options('outgoing').nexthop, 'relay.example.net')
   assert.equal((options('antispam').thresholds as { readonly junk: number }).junk, 5)
+  const offline = await checkConfig(
+    mailServer({ domain: 'example.org', address: '127.0.0.1', without: ['web'] }),
+    '/iems.config.ts',
+  )
+  assert.deepEqual(
+    partsOf(offline).filter(({ name }) => ['web', 'jmap', 'webmail'].includes(name)),
+    [],
+  )
   assert.throws(() => mailServer({ domain: 'example.org', without: ['imap4'] }), /no part called imap4; it has mx, /)
 })
 

@@ -14,13 +14,17 @@ import { freePort, iemsCommand, tempFolder } from '../support/running-server.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /** The configuration of `npm start`, on free ports. */
-async function configIn(folder: string): Promise<{ readonly config: string; readonly port: number }> {
+async function configIn(
+  folder: string,
+): Promise<{ readonly config: string; readonly port: number; readonly web: number }> {
   const config = join(folder, 'iems.config.ts')
   const port = await freePort()
+  const web = await freePort()
   await writeFile(
     config,
     `
 import { defineConfig } from 'iems'
+import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { mailServer } from 'iems/presets'
@@ -32,11 +36,12 @@ export default defineConfig(mailServer({
   channels: {
     submission: smtpIn({ listen: '127.0.0.1:0', auth: 'required', authWithoutTls: true }),
     imap: imap({ listen: '127.0.0.1:${port}', authWithoutTls: true }),
+    web: http({ listen: '127.0.0.1:${web}' }),
   },
 }))
 `,
   )
-  return { config, port }
+  return { config, port, web }
 }
 
 /** `iems start`, until it has said all that it says at a start. */
@@ -73,12 +78,17 @@ async function login(t: TestContext, port: number, password: string): Promise<st
 
 test('the first start makes an account, and the two commands it names send and show a message', async (t) => {
   const folder = await tempFolder(t)
-  const { config, port } = await configIn(folder)
+  const { config, port, web } = await configIn(folder)
   const first = await startShown(t, config)
   assert.match(first.screen, /^iems is running as mail\.example\.test with /)
   assert.match(first.screen, new RegExp(`IMAP +127\\.0\\.0\\.1:${port} +imap`))
   assert.match(first.screen, /The first account is admin@example\.test, an administrator\./)
   const [, password = ''] = /shown this once: ((?:[a-z2-9]{4}-){3}[a-z2-9]{4})/.exec(first.screen) ?? []
+  assert.match(first.screen, new RegExp(`^Mail in the browser: http://127\\.0\\.0\\.1:${web}/$`, 'm'))
+  const session = await fetch(`http://127.0.0.1:${web}/jmap/session`, {
+    headers: { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` },
+  })
+  assert.equal(((await session.json()) as { readonly username: string }).username, 'admin')
   const [, sent = ''] = /^ {2}(?:npx )?iems (send .*)$/m.exec(first.screen) ?? []
   const [, read = ''] = /^ {2}(?:npx )?iems (mail .*)$/m.exec(first.screen) ?? []
   const words = (line: string) =>
@@ -100,7 +110,7 @@ test('the first start makes an account, and the two commands it names send and s
   assert.ok(!(await first.stop()).includes(password), 'the password is in the log')
 
   const second = await startShown(t, config)
-  assert.equal(second.screen.trim().split('\n').length, 3, second.screen)
+  assert.equal(second.screen.trim().split('\n').length, 4, second.screen)
   assert.ok(!second.screen.includes('password'))
 })
 

@@ -228,6 +228,11 @@ export interface HttpApi {
   socket<W extends Who>(route: SocketRoute<W>): void
   page<W extends Who, P = undefined, Q = undefined>(route: PageRoute<W, P, Q>): void
   files(route: FilesRoute): void
+  /**
+   * Where a browser on this machine reaches the server, such as `http://127.0.0.1:8080`: one for each address that it
+   * listens on, none before it listens.
+   */
+  origins(): readonly string[]
   /** What stands at every path, for a list of them and for tests. */
   routes(): readonly RouteInfo[]
 }

@@ -45,16 +45,25 @@ export const http = definePlugin({
 
     let app: App | undefined
     const tls = config.tls && { ...config.tls, mode: 'implicit' as const }
-    const listener = await createListener({ ...config, tls }, ctx, {
-      label: 'HTTP',
-      full: FULL,
-      alpn: ['h2', 'http/1.1'],
-      async serve(client, signal) {
-        if (!app) return
-        signal.addEventListener('abort', () => app?.drain(), { once: true })
-        await app.connections.serve(client, signal)
+    const port: typeof ctx.port = async (...given) => {
+      const place = await ctx.port(...given)
+      routes.opened(place, tls !== undefined)
+      return place
+    }
+    const listener = await createListener(
+      { ...config, tls },
+      { ...ctx, port },
+      {
+        label: 'HTTP',
+        full: FULL,
+        alpn: ['h2', 'http/1.1'],
+        async serve(client, signal) {
+          if (!app) return
+          signal.addEventListener('abort', () => app?.drain(), { once: true })
+          await app.connections.serve(client, signal)
+        },
       },
-    })
+    )
     return {
       ...listener,
       async listen() {

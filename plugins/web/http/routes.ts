@@ -35,6 +35,7 @@ const methodOf = (one: Registered): Method =>
 export class Routes implements HttpApi {
   readonly all: Registered[] = []
   readonly #places = new Map<string, string>()
+  readonly #origins: string[] = []
   #isSealed = false
 
   route: HttpApi['route'] = (route) => this.#add({ kind: 'json', route })
@@ -53,6 +54,19 @@ export class Routes implements HttpApi {
       summary: one.kind === 'files' ? 'Files' : one.route.summary,
       ...('host' in one.route && one.route.host !== undefined ? { host: one.route.host } : {}),
     }))
+  }
+
+  origins(): readonly string[] {
+    return this.#origins
+  }
+
+  /** The server listens there. An address for all of the machine is reached at its loopback address. */
+  opened({ address, port }: { readonly address: string; readonly port: number }, isSecure: boolean): void {
+    if (port === 0) return
+    const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
+    const usual = isSecure ? 443 : 80
+    const name = host.includes(':') ? `[${host}]` : host
+    this.#origins.push(`${isSecure ? 'https' : 'http'}://${name}${port === usual ? '' : `:${port}`}`)
   }
 
   /** From now on nothing can be added: the server is about to listen. */

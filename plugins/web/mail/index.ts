@@ -60,6 +60,6 @@ export const webmail = definePlugin({
       fallback: 'index.html',
       policy: APPLICATION_POLICY,
     })
-    return {}
+    return { started: () => http.origins().map((origin) => `Mail in the browser: ${origin}/${root ? '' : 'mail/'}`) }
   },
 })
