@@ -2,11 +2,15 @@
 
 /** The Sieve engine: the RFCs' examples, what Debian's dovecot-sieve does with the same scripts, and hostile scripts. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { missing } from '../../core/testing/program.ts'
 import {
   type CommandSyntax,
+  compileScript,
+  createSieve,
   parseScript,
   printScript,
   type ScriptSyntax,
@@ -15,7 +19,7 @@ import {
 } from '../../plugins/mailbox/mailsort/sieve/index.ts'
 import { SCRIPTS, TESTS, type TestGroup } from '../support/sieve/cases.ts'
 import { createDovecot, run, summary } from '../support/sieve/engine.ts'
-import { MESSAGES } from '../support/sieve/messages.ts'
+import { MESSAGES, type MessageName } from '../support/sieve/messages.ts'
 
 /** A script that files into `y1`, `n3`, … for each test that is true. */
 function scriptOf({ require, before = '', yes, no }: TestGroup, ours: readonly string[]): string {
@@ -26,6 +30,8 @@ function scriptOf({ require, before = '', yes, no }: TestGroup, ours: readonly s
   ]
   return `require ${JSON.stringify([...require, 'fileinto'])};\n${before}\n${lines.join('\n')}\n`
 }
+
+const SIEVE = createSieve()
 
 /** Without flags. */
 const placesIn = (does: string) => does.split('; ').map((one) => one.split(' ').slice(0, 2).join(' '))
@@ -59,6 +65,55 @@ test('scripts do what the RFCs say', async () => {
     if (typeof does === 'string') assert.equal(found, does, name)
     else assert.match(found, does, name)
   }
+})
+
+interface ScriptCase {
+  readonly from: string
+  readonly script: string
+  /** By message. */
+  readonly does: Readonly<Partial<Record<MessageName, string>>>
+  /** Why Dovecot does otherwise. */
+  readonly ours?: string
+}
+
+const CASES: readonly ScriptCase[] = JSON.parse(
+  await readFile(join(import.meta.dirname, '../support/sieve/scripts.json'), 'utf8'),
+)
+const crlf = (text: string) => text.replace(/\r?\n/g, '\r\n')
+
+/** Each script with each of its messages. */
+const PAIRS = CASES.flatMap((one) =>
+  Object.entries(one.does).map(([message, does]) => ({ ...one, message: MESSAGES[message as MessageName], does })),
+)
+
+test("the RFCs' examples and their edges", async () => {
+  const found = await Promise.all(
+    PAIRS.map(async ({ from, script, message, does }) => {
+      const made = (await outcome(crlf(script), message)).replace(/^(?:error|failed): .*/s, 'error')
+      return made === does ? [] : [`${from}: ${script}: ${made}, not ${does}`]
+    }),
+  )
+  assert.deepEqual(found.flat(), [])
+  const tests = TESTS.reduce(
+    (sum, { yes, no, ours = {} }) => sum + yes.length + no.length + Object.values(ours).flat().length,
+    0,
+  )
+  assert.ok(CASES.length + SCRIPTS.length + tests >= 400, 'the suite has at least 400 scripts')
+})
+
+test('dovecot-sieve does the same with the examples', { skip: missing('/usr/bin/sieve-test') }, async (t) => {
+  const dovecot = await createDovecot(t)
+  const others: string[] = []
+  const waiting = [...PAIRS]
+  const work = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const { from, script, message, does, ours } = next
+      const found = await dovecot.run(crlf(script), message)
+      if (ours === undefined && found !== does) others.push(`${from}: ${script}: ${found}, not ${does}`)
+    }
+  }
+  await Promise.all([work(), work(), work()])
+  assert.deepEqual(others, [])
 })
 
 test('dovecot-sieve does the same', { skip: missing('/usr/bin/sieve-test') }, async (t) => {
@@ -178,6 +233,54 @@ test('any text is a script or a SieveError', async () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('any octets are a script or a SieveError, and eight times as many take about eight times as long', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (octets) => {
+      const text = Buffer.from(octets).toString('latin1')
+      assert.equal(typeof (await outcome(text, MESSAGES.coyote)), 'string')
+    }),
+    { numRuns: 1000 },
+  )
+  const shapes: readonly ((count: number) => string)[] = [
+    (count) => '"'.repeat(count),
+    (count) => '/*'.repeat(count),
+    (count) => '#'.repeat(count),
+    (count) => 'text:\r\n'.repeat(count),
+    (count) => `text:\r\n${'..\r\n'.repeat(count)}`,
+    (count) => 'keep;'.repeat(count),
+    (count) => `if anyof (${'true,'.repeat(count)}true) {}`,
+    (count) => `if header ["a"${',"a"'.repeat(count)}] "x" {}`,
+    (count) => `redirect "${'\\\\'.repeat(count)}`,
+    (count) => 'if true {}'.repeat(count),
+    (count) => 'if true {'.repeat(count),
+    (count) => `require "variables"; set "a" "${'${'.repeat(count)}";`,
+    (count) => `require "encoded-character"; redirect "${'${hex:'.repeat(count)}";`,
+    (count) => `require "regex"; if header :regex "a" "${'('.repeat(Math.min(count, 500))}" {}`,
+    (count) => ' '.repeat(count),
+    (count) => '\u0000'.repeat(count),
+    (count) => 'a'.repeat(count),
+    (count) => '9'.repeat(count),
+  ]
+  const time = (text: string) => {
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now()
+      try {
+        compileScript(text, SIEVE)
+      } catch (error) {
+        assert.ok(error instanceof SieveError)
+      }
+      return performance.now() - start
+    })
+    return Math.min(...times)
+  }
+  for (const shape of shapes) {
+    time(shape(10_000))
+    const [one, eight] = [time(shape(10_000)), time(shape(80_000))]
+    // Linear is 8; quadratic is 64.
+    assert.ok(eight < Math.max(2, one) * 30, `${shape(2)}: ${one} ms and ${eight} ms`)
+  }
 })
 
 test('a script ends at its limits, and the message is kept', async () => {

@@ -71,7 +71,7 @@ export async function createDovecot(t: Scope): Promise<Dovecot> {
   await writeFile(
     config,
     `mail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\nmail_home = ${folder}\nmail_location = maildir:${folder}/mail\n` +
-      `postmaster_address = postmaster@here.test\nplugin {\n  sieve_extensions = +vacation-seconds +editheader +mboxmetadata +servermetadata +special-use\n  sieve_max_actions = 0\n}\n`,
+      `postmaster_address = postmaster@here.test\nplugin {\n  sieve_extensions = +vacation-seconds +editheader +mboxmetadata +servermetadata +special-use +spamtest +spamtestplus +virustest\n  sieve_max_actions = 0\n  sieve_spamtest_status_type = score\n  sieve_spamtest_status_header = X-None: ([0-9]+)\n  sieve_spamtest_max_value = 10\n  sieve_virustest_status_type = score\n  sieve_virustest_status_header = X-None: ([0-9]+)\n  sieve_virustest_max_value = 5\n}\n`,
   )
   let count = 0
   return {

@@ -56,6 +56,43 @@ Hi all,
 
 the new version is out.
 `),
+  /** What examples of the RFCs look for. */
+  wanted: crlf(`Return-Path: <tim@example.com>
+Received: from mx.example.com by b.example.com; Wed, 08 Feb 2006 01:15:00 -0500
+Received: from c.example.org by mx.example.com; Wed, 08 Feb 2006 01:14:00 -0500
+Message-ID: <sieve-examples@example.com>
+From: "Tim" <tim@example.com>, boss@example.com
+Sender: owner-ietf-mta-filters@imc.org
+To: sievemailinglist@example.org, ken+sieve@example.org, me@company.example.com
+Cc: tmartin@example.com
+Subject: [acme-users] MAKE MONEY FAST!!! $$$ Your dog, money
+Date: Sat, 11 Feb 2006 09:26:00 -0800
+X-Priority: 1
+X-Mailer: Spam Tool 3
+X-Attached: image
+X-Hello: one
+X-Hello: two
+X-Hello: three
+X-Sieve-Filtered: <kim@home.example.com>
+X-Spam: yes
+Importance: high
+Precedence: normal
+List-ID: Acme Users <acme-users@example.org>
+List-Post: <mailto:x@example.org>
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain
+
+MAKE MONEY FAST. The project schedule has the coordinates of the missile.
+--b
+Content-Type: application/exe
+Content-Disposition: attachment; filename="setup.com"
+
+binary
+--b--
+`),
   multipart: crlf(`From: tim@example.com
 To: me@example.com
 Subject: parts

@@ -198,6 +198,14 @@ class Compiler {
     throw new SieveError(at, `${name} needs the extension "${capability}"`, `add require "${capability}"; at the top`)
   }
 
+  /** RFC 5228 section 2.7.3: all but two comparators are extensions. */
+  #needsComparator(value: Compiled | undefined, at: Position): void {
+    const name = value?.kind === 'string' && typeof value.text === 'string' ? value.text : undefined
+    const capability = `comparator-${name}`
+    if (name === 'i;octet' || name === 'i;ascii-casemap' || !this.#language.capabilities.has(capability)) return
+    this.#needs(capability, `the comparator ${name}`, at)
+  }
+
   #isRequired(capability: string): boolean {
     // RFC 6131 section 3 and RFC 5235 section 2.1: these include others.
     return this.required.has(capability) || (INCLUDED_BY[capability] ?? []).some((other) => this.required.has(other))
@@ -205,7 +213,7 @@ class Compiler {
 
   #arguments(
     { at, name, arguments: given }: CommandSyntax | TestSyntax,
-    { tags = {}, positional = [], isFirstOptional, isLastOptional }: Signature,
+    { tags = {}, positional = [], isFirstOptional, firstNeeds, isLastOptional }: Signature,
   ): Arguments {
     const byTag = new Map<string, Compiled | undefined>()
     const values: (Compiled | undefined)[] = []
@@ -227,9 +235,12 @@ class Compiler {
       if (other !== undefined)
         throw new SieveError(argument.at, `:${tag} stands beside :${other}`, 'remove one of them')
       groups.set(group, tag)
-      byTag.set(tag, spec.value && this.#typed(given[++index], spec.value, `:${tag}`, argument.at))
+      const value = spec.value && this.#typed(given[++index], spec.value, `:${tag}`, argument.at)
+      if (tag === 'comparator') this.#needsComparator(value, argument.at)
+      byTag.set(tag, value)
     }
     if (isFirstOptional && values.length === positional.length - 1) values.unshift(undefined)
+    else this.#needs(firstNeeds, `a variable of ${name}`, at)
     if (isLastOptional && values.length === positional.length - 1) values.push(undefined)
     if (values.length !== positional.length)
       throw new SieveError(

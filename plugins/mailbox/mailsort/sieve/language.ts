@@ -25,6 +25,8 @@ export interface Signature {
   readonly positional?: readonly ValueKind[]
   /** The first positional argument may be absent. */
   readonly isFirstOptional?: boolean
+  /** The capability that it needs when it is there. */
+  readonly firstNeeds?: string
   /** The last positional argument may be absent. */
   readonly isLastOptional?: boolean
 }

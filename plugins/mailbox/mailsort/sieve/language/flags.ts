@@ -28,6 +28,7 @@ const change = (make: (now: readonly string[], named: readonly string[]) => read
   capability: 'imap4flags',
   positional: ['string', 'strings'],
   isFirstOptional: true,
+  firstNeeds: 'variables',
   run(args, run) {
     const flags = make(current(args, run), readFlags(args.strings(1, run)))
     const name = args.string(0, run)
@@ -52,10 +53,12 @@ export const flags: Extension = {
       tags: MATCH_TAGS,
       positional: ['strings', 'strings'],
       isFirstOptional: true,
+      firstNeeds: 'variables',
       check: (args, at) => checkMatch(args, at, 1),
       run(args, run) {
+        // RFC 5232 section 4: the count of several variables is the sum of theirs.
         const values = args.has(0)
-          ? readFlags(args.strings(0, run).map((name) => run.variable(name.toLowerCase())))
+          ? args.strings(0, run).flatMap((name) => readFlags([run.variable(name.toLowerCase())]))
           : run.shared.flags
         return matchAny(args, run, values, 1)
       },
