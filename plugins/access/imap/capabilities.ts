@@ -28,6 +28,7 @@ export function capabilities(session: CommandContext): string {
   } else {
     words.push(isCompressed ? AFTER.replace(' COMPRESS=DEFLATE', '') : AFTER)
     if (parts.quotas && account.roles.includes(ADMIN)) words.push('QUOTASET')
+    if (parts.hasEvents) words.push(`IMAPSIEVE=sieve://${parts.hostname}`)
     if (parts.options.jmapSession !== undefined) words.push('JMAPACCESS')
     const { messagesPerCommand } = parts.options.limits
     if (messagesPerCommand !== undefined) words.push(`MESSAGELIMIT=${messagesPerCommand}`)

@@ -24,6 +24,8 @@ export interface SessionDeps {
   readonly mail: MailStoreApi
   /** For administrators that set quotas; undefined without a plugin that keeps them. */
   readonly quotas: QuotasApi | undefined
+  /** Whether scripts run for what clients do (RFC 6785). */
+  readonly hasEvents: boolean
   readonly accounts: AccountsApi
   readonly query: MailQueryApi
   readonly keywords: Keywords

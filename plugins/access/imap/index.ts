@@ -5,6 +5,7 @@
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
+import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { Quotas } from '../../mailbox/quota/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
 import { capabilities } from './capabilities.ts'
@@ -18,7 +19,7 @@ export const imap = definePlugin({
   name: 'imap',
   config: options,
   needs: [Accounts, MailStore, MailQuery],
-  wants: [Quotas],
+  wants: [Quotas, Mailsort],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
     const kept = { keywords: createKeywords(), unseen: createUnseen() }
@@ -60,6 +61,7 @@ async function serve(config: Options, ctx: SetupContext, { client, signal, kept 
       query: ctx.use(MailQuery),
       accounts: ctx.use(Accounts),
       quotas: ctx.find(Quotas),
+      hasEvents: ctx.find(Mailsort)?.hasEvents === true,
       ...kept,
       hostname: ctx.hostname,
       now: () => ctx.clock.now(),

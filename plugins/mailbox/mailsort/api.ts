@@ -48,6 +48,8 @@ export interface MailsortApi {
   /** Methods of `notify`. */
   readonly notify: readonly string[]
   readonly maxRedirects: number
+  /** Whether scripts run for events in IMAP (RFC 6785). */
+  readonly hasEvents: boolean
   /** In order of name. */
   list(account: string): Promise<readonly ScriptInfo[]>
   get(account: string, name: string): Promise<string | undefined>

@@ -2,7 +2,7 @@
  * What the actions of a script come to: actions of the store, replies, notifications.
  */
 import { refuse } from 'iems'
-import type { Filing, FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
+import type { FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
 import { oneLine } from './letters.ts'
 import { notify } from './notify.ts'
 import type { Sending } from './sending.ts'
@@ -17,7 +17,7 @@ export interface CarryOut {
   /** Its own among the actions on this message. */
   readonly index: string
   /** Actions of other plugins. */
-  extended(action: Extended, filing: Filing): Promise<readonly FilingAction[]>
+  extended(action: Extended): Promise<readonly FilingAction[]>
 }
 
 const SPECIAL_USES: readonly SpecialUse[] = [
@@ -39,7 +39,7 @@ export async function carryOut(
   action: Action,
   { mail, sending, reason, index, extended }: CarryOut,
 ): Promise<readonly FilingAction[]> {
-  const { account } = sending.filing
+  const { account } = sending
   switch (action.kind) {
     case 'fileinto':
       return [
@@ -55,7 +55,7 @@ export async function carryOut(
     case 'redirect':
       return [{ ...action, reason }]
     case 'extended':
-      return extended(action, sending.filing)
+      return extended(action)
     case 'discard':
       return [{ kind: 'discard', reason }]
     case 'reject':

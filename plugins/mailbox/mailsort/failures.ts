@@ -2,10 +2,10 @@
  * Scripts that fail at delivery: logged each time, and reported to the owner once.
  */
 import type { Log, SetupContext } from 'iems'
-import type { Filing } from '../store/api.ts'
 import { writeLetter } from './letters.ts'
 import type { Memory } from './memory.ts'
 import { hashOf } from './programs.ts'
+import type { Occasion } from './sending.ts'
 import type { Result } from './sieve/index.ts'
 
 export interface FailureDeps {
@@ -30,7 +30,7 @@ const REPORTED_MS = 90 * 86_400_000
 /** Once for each text of a script. */
 export async function reportFailure(
   deps: FailureDeps,
-  { account, delivery, recipient }: Filing,
+  { account, id, recipient }: Pick<Occasion, 'account' | 'id' | 'recipient'>,
   { owner, name, text, isOwn }: FailedScript,
   { line, column, message }: NonNullable<Result['error']>,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function reportFailure(
   const note = {
     account: account.id,
     what: `failed ${hash}`,
-    by: `${delivery.id} ${recipient.address}`,
+    by: `${id} ${recipient.address}`,
     keep: REPORTED_MS,
   }
   if (!isOwn || (await deps.memory.isKnown(note))) return

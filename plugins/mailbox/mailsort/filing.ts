@@ -65,13 +65,14 @@ export function createFiling(deps: FilingDeps) {
     }
     const environment = createEnvironment(deps, { account, envelope, by, message: delivery.message })
     const included = createIncluded(deps, { account, envelope })
-    const sending = sendingOf(deps, filing, view)
+    const occasion = { account, recipient, id: delivery.id, from: delivery.message.from, isJunk: isJunk(filing) }
+    const sending = sendingOf(deps, occasion, view)
     const found: FilingAction[] = []
-    const extended = (action: Extended, about: Filing) => programs.carryOut(action, about)
+    const extended = (action: Extended) => programs.carryOut(action, filing)
     let flags: readonly string[] = []
     for (const [index, script] of placed.entries()) {
       const result = await run(script)
-      if (result.error) await reportFailure(deps, filing, script, result.error)
+      if (result.error) await reportFailure(deps, occasion, script, result.error)
       const reason = `${script.owner.startsWith('account:') ? 'script' : script.owner} ${oneLine(script.name)}`
       for (const [at, action] of result.actions.entries())
         found.push(...(await carryOut(action, { mail, sending, reason, index: `${index}.${at}`, extended })))
@@ -96,6 +97,11 @@ export function createFiling(deps: FilingDeps) {
     }
   }
 }
+
+const isJunk = ({ actions }: Filing) =>
+  actions.some(
+    (action) => action.kind === 'default' && 'specialUse' in action.mailbox && action.mailbox.specialUse === '\\Junk',
+  )
 
 const keptFlags = ({ actions }: Result) =>
   actions.flatMap((action) => (action.kind === 'keep' ? (action.flags ?? []) : []))

@@ -11,6 +11,7 @@ import { MailStore } from '../store/api.ts'
 import { AddressLists } from './address-lists.ts'
 import { Mailsort } from './api.ts'
 import { createCommands } from './commands.ts'
+import { createEvents } from './events.ts'
 import { createFiling } from './filing.ts'
 import { Memory } from './memory.ts'
 import { options } from './options.ts'
@@ -32,7 +33,7 @@ export const mailsort = definePlugin({
   setup(config, ctx) {
     const now = () => ctx.clock.now()
     const [accounts, mail] = [ctx.use(Accounts), ctx.use(MailStore)]
-    const programs = new Programs()
+    const programs = new Programs({ hasEvents: config.imapEvents })
     const scripts = new Scripts({ store: ctx.store, limits: config.limits, now })
     const memory = new Memory(ctx.store, now)
     const lists = new AddressLists({ accounts, contacts: ctx.find(Contacts), directory: ctx.find(Directory) })
@@ -40,7 +41,10 @@ export const mailsort = definePlugin({
     ctx.offer(Mailsort, createService(deps))
     ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: () => memory.sweep() })
     return {
-      hooks: { 'mailstore:filing': createFiling(deps) },
+      hooks: {
+        'mailstore:filing': createFiling(deps),
+        ...(config.imapEvents ? { 'imap:changed': createEvents(deps) } : {}),
+      },
       commands: createCommands(deps),
     }
   },

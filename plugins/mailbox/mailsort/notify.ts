@@ -53,7 +53,7 @@ export async function notify(sending: Sending, action: Notification, index: stri
     },
     messageId: sending.messageId(`notify-${index}`),
     fields: [
-      ['Auto-Submitted', `auto-notified; owner-email="${sending.filing.account.addresses[0] ?? ''}"`],
+      ['Auto-Submitted', `auto-notified; owner-email="${sending.account.addresses[0] ?? ''}"`],
       ['X-Priority', { 1: '1 (High)', 2: '3 (Normal)', 3: '5 (Low)' }[action.importance]],
     ],
   })

@@ -30,6 +30,10 @@ export const options = z.strictObject({
     })
     .prefault({})
     .describe('Automatic replies (RFC 5230).'),
+  imapEvents: z
+    .boolean()
+    .default(false)
+    .describe('Run scripts when IMAP clients append, copy, move or flag messages (RFC 6785).'),
   notify: z.boolean().default(true).describe('Send messages for the action notify (RFC 5436).'),
   separator: z.string().min(1).default('+').describe('Characters that divide a local part from its detail (RFC 5233).'),
   spamScore: z

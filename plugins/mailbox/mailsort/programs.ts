@@ -11,6 +11,7 @@ import {
   compileScript,
   createSieve,
   type Extended,
+  type Extension,
   type Language,
   type Program,
   parseScript,
@@ -23,8 +24,15 @@ export const hashOf = (text: string) => createHash('sha256').update(text).digest
 
 export class Programs {
   readonly #extensions = new Map<string, SieveExtension>()
-  #language = createSieve()
+  readonly #own: readonly Extension[]
+  #language: Language
   readonly #known = new Cache<Program>({ max: KEPT })
+
+  /** `hasEvents`: scripts may run for events in IMAP (RFC 6785). */
+  constructor({ hasEvents }: { readonly hasEvents: boolean }) {
+    this.#own = hasEvents ? [{ capabilities: ['imapsieve'] }] : []
+    this.#language = createSieve(this.#own)
+  }
 
   get language(): Language {
     return this.#language
@@ -34,7 +42,7 @@ export class Programs {
   extend(extension: SieveExtension): void {
     const others = [...this.#extensions.values()].filter(({ capability }) => capability !== extension.capability)
     const all = [...others, extension]
-    this.#language = createSieve(all.map(asExtension))
+    this.#language = createSieve([...this.#own, ...all.map(asExtension)])
     this.#extensions.set(extension.capability, extension)
     this.#known.clear()
   }

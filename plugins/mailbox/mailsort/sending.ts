@@ -1,17 +1,27 @@
 /**
  * How replies and notifications leave: in the account's name, each once for a delivery.
  */
-import type { Log, SetupContext } from 'iems'
-import type { AccountsApi } from '../../directory/static/api.ts'
-import type { Filing, MailStoreApi } from '../store/api.ts'
+import type { Log, Recipient, SetupContext } from 'iems'
+import type { Account, AccountsApi } from '../../directory/static/api.ts'
+import type { MailStoreApi } from '../store/api.ts'
 import type { Memory } from './memory.ts'
 import type { Options } from './options.ts'
 import { hashOf } from './programs.ts'
 import type { FileInto, MessageView } from './sieve/index.ts'
 
+/** The message that is acted on. */
+export interface Occasion {
+  readonly account: Account
+  readonly recipient: Pick<Recipient, 'address' | 'original'>
+  /** The same for a delivery that is repeated. */
+  readonly id: string
+  /** The reverse-path. */
+  readonly from: string
+  readonly isJunk: boolean
+}
+
 /** What replies and notifications are written from. */
-export interface Sending {
-  readonly filing: Filing
+export interface Sending extends Occasion {
   readonly message: MessageView
   readonly options: Options
   readonly memory: Memory
@@ -37,20 +47,21 @@ export interface SendingDeps {
   now(): number
 }
 
-export function sendingOf(deps: SendingDeps, filing: Filing, message: MessageView): Sending {
+export function sendingOf(deps: SendingDeps, occasion: Occasion, message: MessageView): Sending {
   const { mail, log, submit, accounts, hostname, options, memory, now } = deps
-  const { account, delivery } = filing
+  const { account, id: occasionId } = occasion
   return {
-    ...{ filing, message, options, memory },
+    ...occasion,
+    ...{ message, options, memory },
     now,
-    messageId: (what) => `<${what}.${hashOf(`${delivery.id} ${account.id}`).slice(0, 24)}@${hostname}>`,
+    messageId: (what) => `<${what}.${hashOf(`${occasionId} ${account.id}`).slice(0, 24)}@${hostname}>`,
     maySendAs: (id, address) => accounts.maySendAs(id, address),
     async send({ to, content, key, copyTo }) {
       const { reply: answer } = await submit({
         from: '',
         to,
         content,
-        once: `mailsort ${key} ${delivery.id} ${account.id}`,
+        once: `mailsort ${key} ${occasionId} ${account.id}`,
       })
       if (answer.code !== 250) log.warn('not sent', { what: key, account: account.id, reply: answer.text })
       const mailbox = copyTo && (await mail.find(account.id, copyTo.mailbox))

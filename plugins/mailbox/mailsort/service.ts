@@ -44,6 +44,7 @@ export function createService({ scripts, programs, mail, lists, options }: Servi
     },
     lists: lists.schemes,
     notify: ['mailto'],
+    hasEvents: options.imapEvents,
     maxRedirects: options.limits.redirects,
     check,
     list: (account) => scripts.list(own(account)),

@@ -38,13 +38,22 @@ export interface About {
   /** What noted ids are remembered by. */
   readonly by: string
   readonly message?: Pick<ReadableMessage, 'session' | 'findings'>
+  /** RFC 6785: an event in IMAP. */
+  readonly event?: {
+    readonly cause: 'APPEND' | 'COPY' | 'FLAG'
+    readonly mailbox: string
+    readonly user: string
+    readonly email: string
+    readonly changed: readonly string[]
+    readonly flags: readonly string[]
+  }
   /** Nothing is noted. */
   readonly isRehearsal?: boolean
 }
 
 export function createEnvironment(deps: SurroundingsDeps, about: About): Environment {
   const { mail, memory, options, hostname } = deps
-  const { account, envelope, message } = about
+  const { account, envelope, message, event } = about
   const find = (name: string) => mail.find(account.id, name)
   const domain = envelope.to.slice(envelope.to.lastIndexOf('@') + 1)
   const { remote } = message?.session ?? {}
@@ -55,10 +64,14 @@ export function createEnvironment(deps: SurroundingsDeps, about: About): Environ
     separator: options.separator,
     addresses: account.addresses,
     items: {
-      ...{ name: 'IEMS', location: 'MDA', phase: 'during', host: hostname, domain },
+      ...{ name: 'IEMS', host: hostname, domain },
+      ...(event ? { location: 'MS', phase: 'post' } : { location: 'MDA', phase: 'during' }),
+      ...{ 'imap.user': event?.user ?? '', 'imap.email': event?.email ?? '', 'imap.cause': event?.cause ?? '' },
+      ...{ 'imap.mailbox': event?.mailbox ?? '', 'imap.changedflags': event?.changed.join(' ') ?? '' },
       ...(remote ? { 'remote-ip': remote.address, 'remote-host': remote.name ?? '' } : {}),
     },
     ...scoresOf(message, options),
+    ...(event ? { flags: event.flags, isEvent: true } : {}),
     hasMailbox: async (name) => (await find(name)) !== undefined,
     hasMailboxId: async (id) => (await mail.mailbox({ account: account.id, id })) !== undefined,
     async hasSpecialUse(use, name) {

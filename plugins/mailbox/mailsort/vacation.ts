@@ -17,8 +17,7 @@ const ADDRESSED = ['to', 'cc', 'bcc', 'resent-to', 'resent-cc', 'resent-bcc']
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
 
 /** Why a message gets no reply, if it gets none. */
-export function obstacle({ filing, message, options }: Sending, own: readonly string[]): string | undefined {
-  const { from } = filing.delivery.message
+export function obstacle({ from, isJunk, message, options }: Sending, own: readonly string[]): string | undefined {
   const at = from.lastIndexOf('@')
   const fields = message.fields
   if (!options.vacation.enabled) return 'replies are turned off'
@@ -34,7 +33,7 @@ export function obstacle({ filing, message, options }: Sending, own: readonly st
   if (/^(?:bulk|junk|list)$/i.test(fields.get('precedence') ?? '')) return 'the message is bulk mail'
   if (/\b(?:all|oof|autoreply)\b/i.test(fields.get('x-auto-response-suppress') ?? ''))
     return 'the sender wants no replies'
-  if (isJunk(filing)) return 'the message is junk'
+  if (isJunk) return 'the message is junk'
   const named = ADDRESSED.flatMap((name) => fields.all(name).flatMap((value) => readAddresses(value)))
   const isNamed = named.some(({ mailbox = '', host = '' }) =>
     own.some((address) => same(address, `${mailbox}@${host}`)),
@@ -42,24 +41,17 @@ export function obstacle({ filing, message, options }: Sending, own: readonly st
   return isNamed ? undefined : 'the message does not name the owner'
 }
 
-const isJunk = ({ actions }: Sending['filing']) =>
-  actions.some(
-    (action) => action.kind === 'default' && 'specialUse' in action.mailbox && action.mailbox.specialUse === '\\Junk',
-  )
-
 /** Sends the reply, if there is to be one. Answers why not. */
 export async function reply(sending: Sending, action: Vacation): Promise<string | undefined> {
-  const { filing, message, options, memory, now } = sending
-  const { account, recipient, delivery } = filing
+  const { account, recipient, id: by, from: to, message, options, memory, now } = sending
   const own = [...account.addresses, recipient.address, recipient.original, ...action.addresses]
   const reason = obstacle(sending, own)
   if (reason !== undefined) return reason
-  const to = delivery.message.from
   const from = await senderOf(sending, action.from)
   if (from === undefined) return 'the owner may not send from that address'
   const keep = Math.max(action.seconds * 1000, options.vacation.minInterval)
   const what = JSON.stringify(['vacation', action.handle, to.toLowerCase()])
-  if (await memory.isKnown({ account: account.id, what, by: delivery.id, keep })) return 'the sender has had a reply'
+  if (await memory.isKnown({ account: account.id, what, by, keep })) return 'the sender has had a reply'
   const id = message.fields.get('message-id')?.match(/<[^<>\s]{1,900}>/)?.[0]
   const subject = action.subject ?? `Auto: ${message.decoded('subject')[0] ?? ''}`
   const content = writeLetter({
@@ -81,10 +73,9 @@ export async function reply(sending: Sending, action: Vacation): Promise<string 
 
 /** The address that the owner wants, if they may send from it; else their own. */
 export async function senderOf(
-  { filing, maySendAs }: Sending,
+  { account, recipient, maySendAs }: Pick<Sending, 'account' | 'recipient' | 'maySendAs'>,
   wanted: string | undefined,
 ): Promise<string | undefined> {
-  const { account, recipient } = filing
   if (wanted === undefined) {
     const addressed = account.addresses.find((address) => same(address, recipient.address))
     return addressed ?? account.addresses[0] ?? recipient.address

@@ -35,6 +35,10 @@ export interface Environment {
   readonly now: number
   /** Minutes east of UTC for dates without a zone of their own. Default 0. */
   readonly zone?: number
+  /** Those that the message has before the script runs. */
+  readonly flags?: readonly string[]
+  /** It runs for an event in IMAP and not for a delivery: there is no envelope (RFC 6785 section 4.6). */
+  readonly isEvent?: boolean
   /** RFC 5183, by names in lower case. */
   readonly items?: Readonly<Record<string, string>>
   /** A list of letters that divide the local part from its detail. Default `+`. */

@@ -42,7 +42,15 @@ export async function evaluate(
   }
   const steps: Step[] | undefined = explain ? [] : undefined
   const shared: Shared = {
-    ...{ limits, actions: [], globals: new Map(), included: new Set(), steps, flags: [], keeps: true },
+    ...{
+      limits,
+      actions: [],
+      globals: new Map(),
+      included: new Set(),
+      steps,
+      flags: environment.flags ?? [],
+      keeps: true,
+    },
     ...{ include, stepsLeft: limits.steps, pace: new Pace(), workLeft: limits.work },
   }
   const run = new Run(view, environment, shared)

@@ -150,6 +150,7 @@ const envelope: TestSpec = {
         )
   },
   run(args, run) {
+    if (run.environment.isEvent) throw new SieveError(args.at, 'there is no envelope for an event')
     const { from, to, auth } = run.environment.envelope
     const values = args.strings(0, run).flatMap((name) => {
       const value = { from, to, auth }[name.toLowerCase() as 'from']
