@@ -60,7 +60,7 @@ if allof (hasflag "\\\\Flagged", environment :contains "imap.changedflags" "\\\\
   assert.equal(await filed(), 'Copies APPEND, INBOX APPEND, INBOX APPEND')
   assert.match(await content((await entries('ann', 'Copies'))[0]?.email ?? ''), /^X-New: y\r\n/)
   await append('INBOX', 'drop')
-  assert.equal(await filed(), 'Copies APPEND, INBOX APPEND, INBOX APPEND, INBOX APPEND \\Deleted')
+  assert.equal(await filed(), 'Copies APPEND, INBOX APPEND, INBOX APPEND, INBOX \\Deleted')
   await client.command('SELECT INBOX')
   await client.command('UID STORE 1 +FLAGS (\\Flagged)')
   await deliver()

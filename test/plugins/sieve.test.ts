@@ -277,9 +277,11 @@ test('any octets are a script or a SieveError, and eight times as many take abou
   }
   for (const shape of shapes) {
     time(shape(10_000))
-    const [one, eight] = [time(shape(10_000)), time(shape(80_000))]
-    // Linear is 8; quadratic is 64.
-    assert.ok(eight < Math.max(2, one) * 30, `${shape(2)}: ${one} ms and ${eight} ms`)
+    const ratios: number[] = []
+    // Linear is 8; quadratic is 64. Other work on the machine may spoil a measurement.
+    const isLinear = () =>
+      ratios.push(time(shape(80_000)) / Math.max(2, time(shape(10_000)))) && (ratios.at(-1) ?? 0) < 30
+    assert.ok(isLinear() || isLinear() || isLinear(), `${shape(2)}: ${ratios}`)
   }
 })
 
