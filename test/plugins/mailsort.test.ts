@@ -216,6 +216,69 @@ test('a vacation reply goes out once for each sender and period, and never to li
   assert.match(reply, /^Auto-Submitted: auto-replied \(vacation\)\r\nIn-Reply-To: <1@far\.test>\r$/m)
 })
 
+test('a vacation differs by day, sender and language, has HTML and variables, and can be previewed', async (t) => {
+  const kernel = await createSortingKernel(t)
+  const day = (ms: number) => new Date(kernel.clock.now() + ms).toISOString().slice(0, 10)
+  const rules: Rule[] = [
+    {
+      ...{ name: 'Holidays', match: 'all' },
+      conditions: [
+        { kind: 'date', is: 'ge', date: day(2 * 86_400_000) },
+        { kind: 'date', is: 'le', date: day(5 * 86_400_000) },
+      ],
+      actions: [
+        {
+          ...{
+            kind: 'vacation',
+            text: 'Away.',
+            subject: 'Away: ${subject}',
+            html: '<p>Away, ${sender}.</p>',
+            variables: true,
+          },
+          variants: [
+            { for: { kind: 'domain', domains: ['here.test'] }, text: 'Ask Cyd, ${sender}. ${today}' },
+            { for: { kind: 'language', language: 'de' }, text: 'Bin weg.', subject: 'Weg' },
+          ],
+        },
+      ],
+    },
+  ]
+  const script = kernel.sort.fromRules(rules)
+  assert.deepEqual(kernel.sort.toRules(script), rules)
+  await kernel.script(script)
+  const preview = async (from: string, fields = '') => {
+    const found = await kernel.sort.preview('ann', script, { from, subject: 'Hello', fields })
+    return 'reply' in found ? found.reply : found.none
+  }
+  assert.match(await preview('me@far.test'), /no reply/)
+  await kernel.send(MESSAGE, 'bob@here.test')
+  await kernel.advance(3 * 86_400_000)
+  const plain = (reply: string) => Buffer.from(reply.split('\r\n\r\n')[1] ?? '', 'base64').toString()
+  assert.equal(plain(await preview('bob@here.test')), `Ask Cyd, bob@here.test. ${day(0)}`)
+  const german = await preview('me@far.test', 'Content-Language: de-AT\r\n')
+  assert.match(german, /^Subject: Weg\r$/m)
+  const other = await preview('me@far.test')
+  assert.match(other, /^Subject: Away: Hello\r$/m)
+  assert.match(
+    other,
+    /^Content-Type: multipart\/alternative; boundary="\w+"\r\n\r\n--\w+\r\nContent-Type: text\/plain/m,
+  )
+  assert.match(other, /<p>Away, me@far\.test\.<\/p>/)
+  assert.match(await preview('no-reply@far.test'), /the sender is a program/)
+  await kernel.deliver()
+  assert.equal(
+    (await kernel.entries('bob')).length,
+    0,
+    'a preview sends nothing, and before its first day there is no reply',
+  )
+  await kernel.send(MESSAGE.replace('me@far.test', 'bob@here.test'), 'bob@here.test')
+  await kernel.deliver()
+  assert.match(plain(await kernel.text('bob')), /^Ask Cyd, bob@here\.test/)
+  assert.equal((await kernel.entries('bob')).length, 1)
+  const lines = await printed(kernel, 'mailsort preview', { account: 'ann', from: 'me@far.test', subject: 'Hi' })
+  assert.ok(lines.join('\n').includes('Subject: Away: Hi'))
+})
+
 test('notifications, duplicates and scripts that include others', async (t) => {
   const kernel = await createSortingKernel(t)
   await kernel.sort.put(
@@ -382,7 +445,29 @@ const condition = fc
         how,
         values,
       }),
-      fc.record({ kind: fc.constant('body' as const), how, values }),
+      fc.record(
+        { kind: fc.constant('body' as const), of: fc.constant('raw' as const), how, values },
+        { requiredKeys: ['kind', 'how', 'values'] },
+      ),
+      fc.record(
+        {
+          kind: fc.constant('time' as const),
+          part: fc.constantFrom('weekday', 'hour'),
+          zone: fc.constant('+0100'),
+          how: fc.constantFrom('is' as const, 'matches' as const),
+          values,
+        },
+        { requiredKeys: ['kind', 'part', 'how', 'values'] },
+      ),
+      fc.record(
+        {
+          kind: fc.constant('contact' as const),
+          fields: fc.constant(['from', 'sender']),
+          list: fc.constant('tag:example.org,2026:group:staff'),
+        },
+        { requiredKeys: ['kind', 'fields'] },
+      ),
+      fc.constant({ kind: 'duplicate' as const }),
       fc.record({
         kind: fc.constant('size' as const),
         is: fc.constantFrom('over' as const, 'under' as const),
@@ -399,6 +484,20 @@ const condition = fc
     fc.boolean(),
   )
   .map(([one, not]) => (not ? { ...one, not } : { ...one }))
+const replyText = fc.oneof(line, fc.constantFrom('Two\r\nlines', '.\r\n', '--x\r\n\r\n<p>ä ${subject}</p>\r\n'))
+const variant = fc.record(
+  {
+    for: fc.oneof(
+      fc.record({ kind: fc.constant('domain' as const), domains: fc.constant(['here.test', 'b.test']) }),
+      fc.constant({ kind: 'contacts' as const }),
+      fc.record({ kind: fc.constant('language' as const), language: fc.constantFrom('de', 'fr') }),
+    ),
+    text: replyText,
+    html: replyText,
+    subject: line,
+  },
+  { requiredKeys: ['for', 'text'] },
+)
 const action = fc.oneof(
   fc.record(
     { kind: fc.constantFrom('fileinto' as const, 'copy' as const), mailbox: line, create: fc.constant(true) },
@@ -407,10 +506,15 @@ const action = fc.oneof(
   fc.record({ kind: fc.constantFrom('redirect' as const, 'forward' as const), address }),
   fc.record({ kind: fc.constantFrom('keep' as const, 'discard' as const) }),
   fc.record({
-    kind: fc.constant('flag' as const),
+    kind: fc.constantFrom('flag' as const, 'setflag' as const, 'removeflag' as const),
     flags: fc.array(fc.constantFrom('\\Seen', 'work'), { minLength: 1, maxLength: 2 }),
   }),
-  fc.record({ kind: fc.constant('reject' as const), text: fc.constantFrom('No.', 'Two\r\nlines\r\n', '.\r\n') }),
+  fc.record({ kind: fc.constant('addheader' as const), name: fc.constant('X-A'), value: line }),
+  fc.record({ kind: fc.constant('deleteheader' as const), name: fc.constantFrom('X-A', 'Subject') }),
+  fc.record({
+    kind: fc.constantFrom('reject' as const, 'ereject' as const),
+    text: fc.constantFrom('No.', 'Two\r\nlines\r\n', '.\r\n'),
+  }),
   fc
     .tuple(
       fc.record(
@@ -419,10 +523,14 @@ const action = fc.oneof(
           subject: line,
           from: address,
           addresses: fc.array(address, { minLength: 1, maxLength: 2 }),
+          handle: line,
+          html: replyText,
+          variables: fc.constant(true as const),
+          variants: fc.array(variant, { minLength: 1, maxLength: 3 }),
         },
         maybe,
       ),
-      line,
+      replyText,
     )
     .map(([more, text]) => ({ kind: 'vacation' as const, text, ...more })),
   fc.record({ kind: fc.constant('notify' as const), address, message: line }, { requiredKeys: ['kind', 'address'] }),
@@ -435,7 +543,14 @@ const rule = fc
       conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
       actions: fc.array(action, { maxLength: 3 }),
     }),
-    fc.record({ isEnabled: fc.constant(false), stops: fc.constant(true) }, maybe),
+    fc.record(
+      {
+        isEnabled: fc.constant(false),
+        stops: fc.constant(true),
+        comments: fc.array(fc.stringMatching(/^[a-z][a-z ]{0,8}[a-z]$/), { minLength: 1, maxLength: 2 }),
+      },
+      maybe,
+    ),
   )
   .map(([one, more]): Rule => ({ ...one, ...more }))
 
@@ -495,12 +610,80 @@ No.
     { name: 'everything', match: 'all', conditions: [], actions: [{ kind: 'reject', text: 'No.\r\n' }] },
   ])
   for (const more of [
-    'keep;',
     'if true { keep; } else { stop; }',
     'if header :index 1 "a" "b" { keep; }',
     'if anyof (allof (true)) { if true { } }',
     'this is no script',
-    '# a remark\r\nif true { keep; }',
+    'if header :comparator "i;octet" "a" "b" { keep; }',
+    'if true { if true { keep; } }',
+    'if true { keep; }\r\n# the end',
   ])
     assert.equal(readRules(more), undefined, more)
+})
+
+test("rules that SOGo and Thunderbird's add-on have written are read", () => {
+  const sogo = `require ["fileinto", "vacation", "copy", "relational", "date"];
+if allof (header :contains ["subject"] "invoice", not header :comparator "i;ascii-casemap" :is "Precedence" ["list", "bulk"]) {
+    fileinto "Invoices";
+}
+if allof (currentdate :value "ge" "date" "2026-12-24", currentdate :value "le" "date" "2026-12-31") {
+    vacation :days 7 :addresses ["ann@here.test"] text:
+Away.
+.
+;
+}
+redirect :copy "b@example.org";
+keep;
+`.replaceAll('\n', '\r\n')
+  const read = readRules(sogo)
+  assert.deepEqual(read, [
+    {
+      ...{ name: '', match: 'all', actions: [{ kind: 'fileinto', mailbox: 'Invoices' }] },
+      conditions: [
+        { kind: 'header', fields: ['subject'], how: 'contains', values: ['invoice'] },
+        { kind: 'header', fields: ['Precedence'], how: 'is', values: ['list', 'bulk'], not: true },
+      ],
+    },
+    {
+      ...{ name: '', match: 'all' },
+      conditions: [
+        { kind: 'date', is: 'ge', date: '2026-12-24' },
+        { kind: 'date', is: 'le', date: '2026-12-31' },
+      ],
+      actions: [{ kind: 'vacation', text: 'Away.\r\n', days: 7, addresses: ['ann@here.test'] }],
+    },
+    { name: '', match: 'all', conditions: [], actions: [{ kind: 'forward', address: 'b@example.org' }] },
+    { name: '', match: 'all', conditions: [], actions: [{ kind: 'keep' }] },
+  ])
+  assert.deepEqual(readRules(writeRules(read ?? [])), read)
+  const addOn = `#
+# Sieve Script created by Thunderbird
+#
+require ["fileinto", "imap4flags"];
+
+/* Everything of the boss
+ * comes first */
+if anyof (address :all :is ["from"] ["boss@example.org"], exists ["X-Urgent"])
+{
+  setflag "\\\\Flagged";
+  fileinto "Boss";
+  stop;
+}
+`.replaceAll('\n', '\r\n')
+  const rules = readRules(addOn)
+  assert.deepEqual(rules, [
+    {
+      ...{ name: '', match: 'any', stops: true },
+      comments: ['Sieve Script created by Thunderbird', 'Everything of the boss', '* comes first'],
+      conditions: [
+        { kind: 'address', fields: ['from'], how: 'is', values: ['boss@example.org'] },
+        { kind: 'header', fields: ['X-Urgent'], how: 'exists', values: [] },
+      ],
+      actions: [
+        { kind: 'setflag', flags: ['\\Flagged'] },
+        { kind: 'fileinto', mailbox: 'Boss' },
+      ],
+    },
+  ])
+  assert.deepEqual(readRules(writeRules(rules ?? [])), rules)
 })

@@ -40,6 +40,15 @@ export interface Checked {
   readonly warnings: readonly string[]
 }
 
+/** A message that is made up. */
+export interface Sample {
+  /** The sender's address. */
+  readonly from: string
+  readonly subject?: string
+  /** Further header fields, each with its line end. */
+  readonly fields?: string
+}
+
 export interface MailsortApi {
   /** What `require` may name. */
   readonly extensions: readonly string[]
@@ -61,6 +70,12 @@ export interface MailsortApi {
   activate(account: string, name: string | null): Promise<ScriptRefused | undefined>
   remove(account: string, name: string): Promise<ScriptRefused | undefined>
   rename(account: string, name: string, to: string): Promise<ScriptRefused | undefined>
+  /** The vacation reply of a script to a sample message, or why there is none. Nothing is sent or noted. */
+  preview(
+    account: string,
+    text: string,
+    sample: Sample,
+  ): Promise<{ readonly reply: string } | { readonly none: string }>
   /** A script as rules; undefined for one that says more than rules can. */
   toRules(text: string): Rules | undefined
   fromRules(rules: Rules): string

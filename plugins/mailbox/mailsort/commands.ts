@@ -8,9 +8,9 @@ import * as z from 'zod'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi } from '../store/api.ts'
 import { problemOf } from './service.ts'
-import { apply, explain, type TrialDeps } from './trial.ts'
+import { apply, explain, type PreviewDeps, preview } from './trial.ts'
 
-export interface CommandsDeps extends TrialDeps {
+export interface CommandsDeps extends PreviewDeps {
   readonly accounts: AccountsApi
   readonly mail: MailStoreApi
 }
@@ -67,6 +67,24 @@ export function createCommands(deps: CommandsDeps): Readonly<Record<string, Comm
       async *run({ values, input }) {
         const account = await accountOf(values.account)
         yield* explain(deps, { ...values, account, content: await gather(input, MAX_MESSAGE) })
+      },
+    }),
+    'mailsort preview': defineCommand({
+      summary: 'the vacation reply of an account to a sample message; nothing is sent',
+      fields: z.object({
+        account: z.string().describe('the account by name or address'),
+        from: z.string().default('someone@example.com').describe('the address of the sender'),
+        subject: z.string().optional().describe('the subject of the sample'),
+        script: z.string().optional().describe('this script of the account, whichever is active'),
+      }),
+      async *run({ values: { account: name, script, from, subject } }) {
+        const account = await accountOf(name)
+        const owner = `account:${account.id}`
+        const wanted = script ?? (await scripts.active(owner))
+        if (wanted === undefined) throw new Error('No script is active')
+        const sample = { from, ...(subject === undefined ? {} : { subject }) }
+        const made = await preview(deps, account, { text: await textOf(owner, wanted), sample })
+        yield { text: escapeText('reply' in made ? made.reply.replaceAll('\r\n', '\n') : made.none), value: made }
       },
     }),
     'mailsort run': defineCommand({

@@ -1,27 +1,23 @@
 /**
  * The Mailsort service: the scripts of one account, checked before they are stored.
  */
-import type { MailStoreApi } from '../store/api.ts'
 import type { AddressLists } from './address-lists.ts'
 import { type Checked, isScriptRefused, type MailsortApi, type ScriptRefused } from './api.ts'
-import type { Options } from './options.ts'
 import { type Programs, warningsOf } from './programs.ts'
 import { readRules } from './rules/from-sieve.ts'
 import { writeRules } from './rules/to-sieve.ts'
-import type { Scripts } from './scripts.ts'
 import { SieveError } from './sieve/index.ts'
+import { type PreviewDeps, preview } from './trial.ts'
 
-export interface ServiceDeps {
-  readonly scripts: Scripts
-  readonly programs: Programs
-  readonly mail: Pick<MailStoreApi, 'find'>
-  readonly lists: Pick<AddressLists, 'schemes'>
-  readonly options: Options
+export interface ServiceDeps extends PreviewDeps {
+  readonly lists: AddressLists
 }
 
 const own = (account: string) => `account:${account}`
 
-export function createService({ scripts, programs, mail, lists, options }: ServiceDeps): MailsortApi {
+export function createService(deps: ServiceDeps): MailsortApi {
+  const { scripts, programs, mail, lists, options } = deps
+
   async function check(account: string, text: string): Promise<Checked | ScriptRefused> {
     const { scriptSize } = options.limits
     if (Buffer.byteLength(text) > scriptSize)
@@ -57,6 +53,10 @@ export function createService({ scripts, programs, mail, lists, options }: Servi
       const checked = await check(account, text)
       if (isScriptRefused(checked)) return checked
       return (await scripts.put(own(account), name, text)) ?? checked
+    },
+    async preview(id, text, sample) {
+      const account = await deps.accounts.byId(id)
+      return account ? preview(deps, account, { text, sample }) : { none: 'the account does not exist' }
     },
     toRules: readRules,
     fromRules: writeRules,

@@ -6,9 +6,13 @@
 import { type CommandOutput, counted, escapeLine, headerEnd } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import type { Entry, Mailbox, MailStoreApi } from '../store/api.ts'
+import type { Sample } from './api.ts'
 import { type Placed, scriptsFor } from './filing.ts'
+import { oneLine } from './letters.ts'
+import { type SendingDeps, sendingOf } from './sending.ts'
 import { type Action, evaluate, type MessageSource, MessageView, type Result } from './sieve/index.ts'
 import { createEnvironment, createIncluded, type SurroundingsDeps } from './surroundings.ts'
+import { compose } from './vacation.ts'
 
 export interface TrialDeps extends SurroundingsDeps {
   readonly accounts: AccountsApi
@@ -82,6 +86,27 @@ export async function* explain(
     yield { text: escapeLine(`  = ${does.join('; ')}`), value: { actions: result.actions, isKept: result.isKept } }
     if (!result.isKept || result.error) return
   }
+}
+
+export type PreviewDeps = TrialDeps & SendingDeps
+
+/** The vacation reply of a script to a sample message; nothing is sent or noted. */
+export async function preview(
+  deps: PreviewDeps,
+  account: Account,
+  { text, sample }: { readonly text: string; readonly sample: Sample },
+): Promise<{ readonly reply: string } | { readonly none: string }> {
+  const to = account.addresses[0] ?? account.name
+  const from = oneLine(sample.from)
+  const subject = oneLine(sample.subject ?? 'A message')
+  const message = source(Buffer.from(`From: ${from}\r\nTo: ${to}\r\nSubject: ${subject}\r\n${sample.fields ?? ''}\r\n`))
+  const result = await runOne(deps, { account, from }, text, message)
+  if (result.error) return { none: `the script fails: ${result.error.message}` }
+  const action = result.actions.find(({ kind }) => kind === 'vacation')
+  if (action?.kind !== 'vacation') return { none: 'the script sends no reply' }
+  const occasion = { account, recipient: { address: to, original: to }, id: 'preview', from, isJunk: false }
+  const made = await compose(sendingOf(deps, occasion, new MessageView(message)), action)
+  return 'content' in made ? { reply: made.content } : made
 }
 
 const flagText = (flags: readonly string[] | undefined) => (flags && flags.length > 0 ? ` with ${flags.join(' ')}` : '')

@@ -41,17 +41,23 @@ export function obstacle({ from, isJunk, message, options }: Sending, own: reado
   return isNamed ? undefined : 'the message does not name the owner'
 }
 
-/** Sends the reply, if there is to be one. Answers why not. */
-export async function reply(sending: Sending, action: Vacation): Promise<string | undefined> {
-  const { account, recipient, id: by, from: to, message, options, memory, now } = sending
-  const own = [...account.addresses, recipient.address, recipient.original, ...action.addresses]
-  const reason = obstacle(sending, own)
-  if (reason !== undefined) return reason
+const ownOf = ({ account, recipient }: Sending, action: Vacation) => [
+  ...account.addresses,
+  recipient.address,
+  recipient.original,
+  ...action.addresses,
+]
+
+/** The reply as it would be sent, or why there is none. */
+export async function compose(
+  sending: Sending,
+  action: Vacation,
+): Promise<{ readonly content: string } | { readonly none: string }> {
+  const none = obstacle(sending, ownOf(sending, action))
+  if (none !== undefined) return { none }
+  const { from: to, message, now } = sending
   const from = await senderOf(sending, action.from)
-  if (from === undefined) return 'the owner may not send from that address'
-  const keep = Math.max(action.seconds * 1000, options.vacation.minInterval)
-  const what = JSON.stringify(['vacation', action.handle, to.toLowerCase()])
-  if (await memory.isKnown({ account: account.id, what, by, keep })) return 'the sender has had a reply'
+  if (from === undefined) return { none: 'the owner may not send from that address' }
   const id = message.fields.get('message-id')?.match(/<[^<>\s]{1,900}>/)?.[0]
   const subject = action.subject ?? `Auto: ${message.decoded('subject')[0] ?? ''}`
   const content = writeLetter({
@@ -67,7 +73,18 @@ export async function reply(sending: Sending, action: Vacation): Promise<string 
           ] as const)),
     ],
   })
-  await sending.send({ to: [to], content, key: 'vacation', copyTo: action.copyTo })
+  return { content }
+}
+
+/** Sends the reply, if there is to be one. Answers why not. */
+export async function reply(sending: Sending, action: Vacation): Promise<string | undefined> {
+  const { account, id: by, from: to, options, memory } = sending
+  const made = await compose(sending, action)
+  if ('none' in made) return made.none
+  const keep = Math.max(action.seconds * 1000, options.vacation.minInterval)
+  const what = JSON.stringify(['vacation', action.handle, to.toLowerCase()])
+  if (await memory.isKnown({ account: account.id, what, by, keep })) return 'the sender has had a reply'
+  await sending.send({ to: [to], content: made.content, key: 'vacation', copyTo: action.copyTo })
   return undefined
 }
 

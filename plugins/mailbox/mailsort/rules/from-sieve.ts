@@ -6,15 +6,17 @@
  */
 import { type Argument, type CommandSyntax, parseScript, SieveError, type TestSyntax } from '../sieve/index.ts'
 import type { Condition, Rule, RuleAction, Rules, TextMatch } from './form.ts'
+import { readVacation } from './vacation-texts.ts'
 
 export function readRules(script: string): Rules | undefined {
   try {
     const { commands, comments } = parseScript(script)
     if (comments.some((line) => line !== '')) return undefined
-    return all(
-      commands.filter(({ name }) => name !== 'require'),
-      readRule,
-    )
+    // Comments above `require` are those of the first rule.
+    const above = commands.filter(({ name }) => name === 'require').flatMap((one) => one.comments)
+    const [first, ...more] = commands.filter(({ name }) => name !== 'require')
+    if (!first) return above.some((line) => line !== '') ? undefined : []
+    return all([{ ...first, comments: [...above, ...first.comments] }, ...more], readRule)
   } catch (error) {
     if (error instanceof SieveError) return undefined
     throw error
@@ -34,20 +36,49 @@ function all<T, R>(items: readonly T[], read: (item: T) => R | undefined): reado
 
 const NAMED = /^rule:\[(.*)\]$/
 
+/** What Roundcube, SOGo and generators write above all rules; a name follows. */
+function readComments(comments: readonly string[]): Pick<Rule, 'name' | 'comments'> {
+  const lines = comments.filter((line) => line !== '')
+  const at = lines.findLastIndex((line) => NAMED.test(line))
+  const name = at < 0 ? '' : (NAMED.exec(lines[at] as string)?.[1] ?? '')
+  const others = lines.filter((_, index) => index !== at)
+  return { name, ...(others.length > 0 ? { comments: others } : {}) }
+}
+
 function readRule(command: CommandSyntax): Rule | undefined {
   const { name, tests, block, comments, note } = command
   const [test] = tests
-  const [comment, ...more] = comments.filter((line) => line !== '')
-  const title = comment === undefined ? '' : NAMED.exec(comment)?.[1]
-  if (name !== 'if' || !test || !block || title === undefined || more.length > 0) return undefined
+  // A rule without tests: SOGo's forward and keep, Roundcube's rules for all messages.
+  if (name !== 'if') {
+    const read = readActions([{ ...command, comments: [] }])
+    return read && { ...readComments(comments), match: 'all', conditions: [], ...read }
+  }
+  if (!test || !block) return undefined
   const isEnabled = !(test.name === 'false' && note !== undefined)
   if (isEnabled && note !== undefined) return undefined
   const judged = isEnabled ? test : readNote(note as string)
   const joined = judged && readTests(judged)
+  const read = readActions(block)
+  if (!joined || !read) return undefined
+  return { ...readComments(comments), ...(isEnabled ? {} : { isEnabled }), ...joined, ...read }
+}
+
+function readActions(block: readonly CommandSyntax[]): Pick<Rule, 'actions' | 'stops'> | undefined {
   const stops = block.at(-1)?.name === 'stop'
-  const actions = all(stops ? block.slice(0, -1) : block, readAction)
-  if (!joined || !actions) return undefined
-  return { name: title, ...(isEnabled ? {} : { isEnabled }), ...joined, actions, ...(stops ? { stops } : {}) }
+  const actions: RuleAction[] = []
+  let rest = stops ? block.slice(0, -1) : block
+  while (rest.length > 0) {
+    const vacation = readVacation(rest, (one) => {
+      const action = readAction(one)
+      return action?.kind === 'vacation' ? action : undefined
+    })
+    const [first] = rest as [CommandSyntax]
+    const action = vacation?.rule ?? readAction(first)
+    if (!action) return undefined
+    actions.push(action)
+    rest = rest.slice(vacation?.length ?? 1)
+  }
+  return { actions, ...(stops ? { stops } : {}) }
 }
 
 function readNote(note: string): TestSyntax | undefined {
@@ -102,14 +133,18 @@ const chosen = <T extends string>({ tags }: Read, names: readonly T[]): T | unde
   names.find((name) => tags.has(name))
 const how = (read: Read): Exclude<TextMatch, 'exists'> => chosen(read, MATCHES) ?? 'is'
 
+const DEFAULT_COMPARATOR = 'i;ascii-casemap'
+/** SOGo names the comparator that is the default. */
+const isPlain = ({ tags }: Read) => !tags.has('comparator') || tags.get('comparator') === DEFAULT_COMPARATOR
+
 const CONDITIONS: Readonly<
   Record<string, { readonly tags: readonly string[]; read(read: Read): Condition | undefined }>
 > = {
   header: {
-    tags: [...MATCHES, 'mime', 'anychild'],
+    tags: [...MATCHES, 'comparator:', 'mime', 'anychild'],
     read(read) {
       const [fields, values] = read.rest.map(list)
-      if (!fields || !values) return undefined
+      if (!fields || !values || !isPlain(read)) return undefined
       if (!read.tags.has('mime')) return { kind: 'header', fields, how: how(read), values }
       const isAttachment =
         fields.join().toLowerCase() === 'content-disposition' && values.join().toLowerCase() === 'attachment'
@@ -118,9 +153,11 @@ const CONDITIONS: Readonly<
   },
   exists: { tags: [], read: ({ rest }) => ({ kind: 'header', fields: list(rest[0]), how: 'exists', values: [] }) },
   address: {
-    tags: [...MATCHES, ...PARTS],
+    tags: [...MATCHES, ...PARTS, 'comparator:', 'list'],
     read(read) {
       const [fields = [], values = []] = read.rest.map(list)
+      if (!isPlain(read)) return undefined
+      if (read.tags.has('list')) return contact(read, fields, values)
       const part = chosen(read, PARTS) ?? 'all'
       return { kind: 'address', fields, ...(part === 'all' ? {} : { part }), how: how(read), values }
     },
@@ -136,9 +173,13 @@ const CONDITIONS: Readonly<
     },
   },
   body: {
-    tags: [...MATCHES, 'text'],
-    read: (read) => ({ kind: 'body', how: how(read), values: list(read.rest[0]) }),
+    tags: [...MATCHES, 'comparator:', 'text', 'raw'],
+    read: (read) =>
+      isPlain(read)
+        ? { kind: 'body', ...(read.tags.has('raw') ? { of: 'raw' } : {}), how: how(read), values: list(read.rest[0]) }
+        : undefined,
   },
+  duplicate: { tags: [], read: ({ rest }) => (rest.length === 0 ? { kind: 'duplicate' } : undefined) },
   size: {
     tags: ['over:', 'under:'],
     read({ tags }) {
@@ -157,14 +198,29 @@ const CONDITIONS: Readonly<
     },
   },
   currentdate: {
-    tags: ['value:'],
-    read({ tags, rest: [part, date] }) {
-      const is = tags.get('value')
-      return part === 'date' && typeof date === 'string' && (is === 'ge' || is === 'le')
-        ? { kind: 'date', is, date }
+    tags: ['value:', ...MATCHES, 'zone:'],
+    read(read) {
+      const { tags, rest } = read
+      const [part, values] = [rest[0], list(rest[1])]
+      const [is, zone] = [tags.get('value'), tags.get('zone')]
+      if (typeof part !== 'string' || values.length === 0) return undefined
+      if (is === undefined)
+        return { kind: 'time', part, ...(typeof zone === 'string' ? { zone } : {}), how: how(read), values }
+      const [date, ...more] = values
+      return part === 'date' && more.length === 0 && zone === undefined && (is === 'ge' || is === 'le')
+        ? { kind: 'date', is, date: date as string }
         : undefined
     },
   },
+}
+
+function contact(read: Read, fields: readonly string[], [listName, ...more]: readonly string[]): Condition | undefined {
+  const part = chosen(read, PARTS) ?? 'all'
+  if (listName === undefined || more.length > 0 || part !== 'all') return undefined
+  return {
+    ...{ kind: 'contact', fields },
+    ...(listName === 'urn:ietf:params:sieve:addrbook:default' ? {} : { list: listName }),
+  }
 }
 
 function readCondition(test: TestSyntax): Condition | undefined {
@@ -204,14 +260,35 @@ const ACTIONS: Readonly<
     tags: [],
     read: ({ rest }) => (rest.length === 1 ? { kind: 'flag', flags: list(rest[0]) } : undefined),
   },
+  setflag: {
+    tags: [],
+    read: ({ rest }) => (rest.length === 1 ? { kind: 'setflag', flags: list(rest[0]) } : undefined),
+  },
+  removeflag: {
+    tags: [],
+    read: ({ rest }) => (rest.length === 1 ? { kind: 'removeflag', flags: list(rest[0]) } : undefined),
+  },
   reject: { tags: [], read: ({ rest }) => ({ kind: 'reject', text: one(rest[0]) ?? '' }) },
+  ereject: { tags: [], read: ({ rest }) => ({ kind: 'ereject', text: one(rest[0]) ?? '' }) },
+  addheader: {
+    tags: [],
+    read: ({ rest }) => ({ kind: 'addheader', name: one(rest[0]) ?? '', value: one(rest[1]) ?? '' }),
+  },
+  deleteheader: {
+    tags: [],
+    read: ({ rest }) => (rest.length === 1 ? { kind: 'deleteheader', name: one(rest[0]) ?? '' } : undefined),
+  },
   vacation: {
-    tags: ['days:', 'subject:', 'from:', 'addresses:'],
+    tags: ['days:', 'seconds:', 'subject:', 'from:', 'addresses:', 'handle:', 'mime'],
     read({ tags, rest }) {
-      const [days, subject, from, addresses] = ['days', 'subject', 'from', 'addresses'].map((name) => tags.get(name))
+      const names = ['days', 'seconds', 'subject', 'from', 'addresses', 'handle']
+      const [days, seconds, subject, from, addresses, handle] = names.map((name) => tags.get(name))
       return {
         ...{ kind: 'vacation', text: one(rest[0]) ?? '' },
         ...(typeof days === 'number' ? { days } : {}),
+        ...(typeof seconds === 'number' ? { seconds } : {}),
+        ...(typeof handle === 'string' ? { handle } : {}),
+        ...(tags.has('mime') ? { mime: true as const } : {}),
         ...(typeof subject === 'string' ? { subject } : {}),
         ...(typeof from === 'string' ? { from } : {}),
         ...(addresses === undefined ? {} : { addresses: list(addresses) }),

@@ -4,25 +4,13 @@
  *
  * Invariant: `readRules` reads the same rules again.
  */
-import { type Argument, type CommandSyntax, printScript, printTest, type TestSyntax } from '../sieve/index.ts'
+import { type CommandSyntax, printScript, printTest, type TestSyntax } from '../sieve/index.ts'
 import type { Condition, Rule, RuleAction, Rules } from './form.ts'
+import { command, type Made, number, tag, test, text, texts } from './syntax.ts'
+import { writeVacation } from './vacation-texts.ts'
 
-const at = { line: 1, column: 1 }
-const tag = (name: string): Argument => ({ at, value: { kind: 'tag', name } })
-const text = (one: string): Argument => ({ at, value: { kind: 'string', text: one } })
-const number = (one: number): Argument => ({ at, value: { kind: 'number', number: one } })
-const texts = (all: readonly string[]): Argument =>
-  all.length === 1 ? text(all[0] as string) : { at, value: { kind: 'strings', texts: all } }
-const test = (name: string, args: readonly Argument[], tests: readonly TestSyntax[] = []): TestSyntax => ({
-  ...{ at, name, tests, arguments: args },
-})
-const command = (name: string, args: readonly Argument[] = [], more: Partial<CommandSyntax> = {}): CommandSyntax => ({
-  ...{ at, name, arguments: args, tests: [], comments: [] },
-  ...more,
-})
-
-/** What a piece of script needs, beside the piece. */
-type Made<T> = readonly [made: T, ...needs: string[]]
+/** All address books of the account. */
+const ADDRESS_BOOKS = 'urn:ietf:params:sieve:addrbook:default'
 
 const matchNeeds = (how: string) => (how === 'regex' ? ['regex'] : [])
 
@@ -44,7 +32,7 @@ function made(condition: Condition): Made<TestSyntax> {
     }
     case 'body':
       return [
-        test('body', [tag('text'), tag(condition.how), texts(condition.values)]),
+        test('body', [tag(condition.of ?? 'text'), tag(condition.how), texts(condition.values)]),
         'body',
         ...matchNeeds(condition.how),
       ]
@@ -77,10 +65,22 @@ function made(condition: Condition): Made<TestSyntax> {
         'date',
         'relational',
       ]
+    case 'time': {
+      const { part, zone, how, values } = condition
+      const tags = zone === undefined ? [tag(how)] : [tag('zone'), text(zone), tag(how)]
+      return [test('currentdate', [...tags, text(part), texts(values)]), 'date', ...matchNeeds(how)]
+    }
+    case 'contact':
+      return [
+        test('address', [tag('all'), tag('list'), texts(condition.fields), text(condition.list ?? ADDRESS_BOOKS)]),
+        'extlists',
+      ]
+    case 'duplicate':
+      return [test('duplicate', []), 'duplicate']
   }
 }
 
-function carriedOut(action: RuleAction): Made<CommandSyntax> {
+function carriedOut(action: Exclude<RuleAction, { readonly kind: 'vacation' }>): Made<CommandSyntax> {
   switch (action.kind) {
     case 'fileinto':
     case 'copy': {
@@ -97,18 +97,16 @@ function carriedOut(action: RuleAction): Made<CommandSyntax> {
       return [command(action.kind)]
     case 'flag':
       return [command('addflag', [texts(action.flags)]), 'imap4flags']
+    case 'setflag':
+    case 'removeflag':
+      return [command(action.kind, [texts(action.flags)]), 'imap4flags']
     case 'reject':
-      return [command('reject', [text(action.text)]), 'reject']
-    case 'vacation': {
-      const { days, subject, from, addresses } = action
-      const args = [
-        ...(days === undefined ? [] : [tag('days'), number(days)]),
-        ...(subject === undefined ? [] : [tag('subject'), text(subject)]),
-        ...(from === undefined ? [] : [tag('from'), text(from)]),
-        ...(addresses === undefined ? [] : [tag('addresses'), texts(addresses)]),
-      ]
-      return [command('vacation', [...args, text(action.text)]), 'vacation']
-    }
+    case 'ereject':
+      return [command(action.kind, [text(action.text)]), action.kind]
+    case 'addheader':
+      return [command('addheader', [text(action.name), text(action.value)]), 'editheader']
+    case 'deleteheader':
+      return [command('deleteheader', [text(action.name)]), 'editheader']
     case 'notify': {
       const message = action.message === undefined ? [] : [tag('message'), text(action.message)]
       return [
@@ -119,7 +117,21 @@ function carriedOut(action: RuleAction): Made<CommandSyntax> {
   }
 }
 
-function writeRule({ name, isEnabled = true, match, conditions, actions, stops = false }: Rule): Made<CommandSyntax> {
+const commandsOf = (action: RuleAction): Made<readonly CommandSyntax[]> => {
+  if (action.kind === 'vacation') return writeVacation(action)
+  const [one, ...needs] = carriedOut(action)
+  return [[one], ...needs]
+}
+
+function writeRule({
+  name,
+  comments: remarks = [],
+  isEnabled = true,
+  match,
+  conditions,
+  actions,
+  stops = false,
+}: Rule): Made<CommandSyntax> {
   const needs: string[] = []
   const take = <T>([one, ...more]: Made<T>): T => {
     needs.push(...more)
@@ -130,8 +142,8 @@ function writeRule({ name, isEnabled = true, match, conditions, actions, stops =
     return condition.not ? test('not', [], [one]) : one
   })
   const joined = tests.length === 0 ? test('true', []) : test(match === 'all' ? 'allof' : 'anyof', [], tests)
-  const block = [...actions.map((action) => take(carriedOut(action))), ...(stops ? [command('stop')] : [])]
-  const comments = [`rule:[${name.replace(/[\r\n]+/g, ' ')}]`]
+  const block = [...actions.flatMap((action) => take(commandsOf(action))), ...(stops ? [command('stop')] : [])]
+  const comments = [...remarks, `rule:[${name.replace(/[\r\n]+/g, ' ')}]`]
   if (isEnabled) return [command('if', [], { tests: [joined], block, comments }), ...needs]
   const note = printTest(joined).replace(/\r\n/g, '\n')
   return [command('if', [], { tests: [test('false', [])], block, comments, note }), ...needs]
