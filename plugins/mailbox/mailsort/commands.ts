@@ -55,6 +55,18 @@ export function createCommands(deps: CommandsDeps): Readonly<Record<string, Comm
 
   return {
     ...createScriptCommands({ ownerOf, textOf, refuse, scripts, programs }),
+    ...createTrialCommands(deps, accountOf, textOf),
+  }
+}
+
+/** What scripts do: with a message, for a vacation, with stored mail. */
+function createTrialCommands(
+  deps: CommandsDeps,
+  accountOf: (name: string) => Promise<Account>,
+  textOf: (owner: string, name: string) => Promise<string>,
+): Readonly<Record<string, Command>> {
+  const { scripts } = deps
+  return {
     'mailsort test': defineCommand({
       summary: 'what the scripts of an account do with a message, step by step; nothing is filed or sent',
       fields: z.object({
