@@ -153,3 +153,4 @@ export {
   type Store,
   type Value,
 } from './store/store.ts'
+export { CONFLICT, TransactionConflict, type TransactOptions, transact } from './store/transact.ts'

@@ -13,6 +13,7 @@ import type { Emit } from '../runtime/log.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import { key } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
+import { CONFLICT, transact } from '../store/transact.ts'
 import type { Attempts, LoginAdmission } from './login-throttle.ts'
 import type { Authenticate, WholeCredentials } from './sasl/exchange.ts'
 import { verifierOfNobody } from './sasl/scram.ts'
@@ -165,13 +166,13 @@ const SECRET = key('s', 'sasl')
 /** Reads a secret from the store, generated on first use. */
 export function createSecret(store: Store): () => Promise<Uint8Array> {
   let secret: Promise<Uint8Array> | undefined
-  async function find(): Promise<Uint8Array> {
-    const made = randomBytes(32)
-    const kept = await store.get(SECRET)
-    if (kept) return kept
-    if (await store.commit([{ put: SECRET, value: made }], [{ key: SECRET, is: 'absent' }])) return made
-    return find()
-  }
+  const find = () =>
+    transact({ what: 'the secret' }, async () => {
+      const made = randomBytes(32)
+      const kept = await store.get(SECRET)
+      if (kept) return kept
+      return (await store.commit([{ put: SECRET, value: made }], [{ key: SECRET, is: 'absent' }])) ? made : CONFLICT
+    })
   return () => {
     secret ??= find().catch((cause) => {
       secret = undefined

@@ -4,11 +4,11 @@
  * Invariants: messages accepted together are one commit, including their bodies; a message that shares a body becomes
  * one of its holders in that commit.
  */
-import { setTimeout as wait } from 'node:timers/promises'
 import { IemsError } from '../api/errors.ts'
 import type { Recipient, Route, Routed } from '../api/hooks.ts'
 import type { Reply } from '../api/reply.ts'
 import type { Check, Op } from '../store/store.ts'
+import { CONFLICT, TransactionConflict, transact } from '../store/transact.ts'
 import { holdOps, type Origin } from './blob-references.ts'
 import {
   type DeliveryRecord,
@@ -53,8 +53,6 @@ export interface NewMessage {
 
 /** Retries when other acceptances of the same body win the race. */
 const SHARE_TRIES = 50
-/** Maximum pause between two tries, in ms. */
-const MAX_PAUSE_MS = 100
 
 /** Groups recipients into deliveries: one for each combination of route, reverse-path and verdict. */
 export function deliveriesFor(recipients: readonly Placed[]): NewDelivery[] {
@@ -146,16 +144,16 @@ export async function accept(state: QueueState, messages: readonly [NewMessage, 
   const isShared = messages.some(({ record: { shared } }) => shared)
   let accepted = false
   try {
-    for (let tries = 0; !accepted && tries < (isShared ? SHARE_TRIES : 1); tries++) {
-      // Random pauses keep concurrent acceptances of one body from colliding again.
-      if (tries > 0) await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
+    return await transact({ what: 'the queue', tries: isShared ? SHARE_TRIES : 1 }, async () => {
       accepted = await commitOnce(state, messages)
-      const before = accepted || once === undefined ? undefined : await state.store.get(onceKey(once))
-      if (before) return decode<string>(before)
-    }
+      if (accepted) return record.id
+      const before = once === undefined ? undefined : await state.store.get(onceKey(once))
+      return before ? decode<string>(before) : CONFLICT
+    })
+  } catch (cause) {
+    if (!(cause instanceof TransactionConflict)) throw cause
+    throw new IemsError('IEMS_STORE_FAILED', { path: 'the queue', why: 'a new message collided with another' }, cause)
   } finally {
     if (!accepted) state.fresh.delete(record.id)
   }
-  if (accepted) return record.id
-  throw new IemsError('IEMS_STORE_FAILED', { path: 'the queue', why: 'a new message collided with another' })
 }

@@ -4,6 +4,7 @@
  * Invariants: each change is one commit that fails if the delivery's record has changed meanwhile.
  */
 import type { Check, Key, Op } from '../store/store.ts'
+import { CONFLICT, TransactionConflict, transact } from '../store/transact.ts'
 import { afterEnd, endOps } from './end.ts'
 import { type DeliveryRecord, encode, laneForDelivery, readKey } from './records.ts'
 import type { QueueState } from './state.ts'
@@ -30,7 +31,7 @@ export async function change(
 ): Promise<boolean> {
   const { store } = state
   const { id, number } = readKey(at)
-  for (let tries = 0; tries < TRIES; tries++) {
+  const attempt = async () => {
     const found = await read(state, id, at)
     const next = found && edit(found.delivery)
     if (!next) return false
@@ -45,9 +46,12 @@ export async function change(
     if (!finished && from !== to) ops.push({ undue: at, lane: from })
     const checks: Check[] = [{ key: at, is: value }]
     if (!evenLeased) checks.push({ free: at, lane: from })
-    if (!(await store.commit(ops, checks))) continue
+    if (!(await store.commit(ops, checks))) return CONFLICT
     if (finished) await afterEnd(state, record)
     return true
   }
-  return false
+  return transact({ what: 'the delivery', tries: TRIES }, attempt).catch((cause: unknown) => {
+    if (cause instanceof TransactionConflict) return false
+    throw cause
+  })
 }

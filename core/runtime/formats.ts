@@ -9,6 +9,7 @@ import { IemsError } from '../api/errors.ts'
 import { decode, encode } from '../queue/records.ts'
 import { key } from '../store/keys.ts'
 import type { Store } from '../store/store.ts'
+import { CONFLICT, transact } from '../store/transact.ts'
 
 export interface RecordKind {
   /** Current version of the records, from 1: their `v`. */
@@ -27,8 +28,6 @@ interface FormatsRecord {
   readonly kinds: Readonly<Record<string, number>>
 }
 
-const TRIES = 20
-
 export interface FormatsDeps {
   readonly store: Store
   /** The store as the owner's upgrades see it. */
@@ -40,7 +39,7 @@ export interface FormatsDeps {
 /** Upgrades older records. Throws IEMS_RECORDS_NEWER with nothing changed. */
 export async function bringUp({ store, view, owner }: FormatsDeps, kinds: RecordKinds): Promise<void> {
   const at = key('v', owner)
-  for (let tries = 0; tries < TRIES; tries++) {
+  await transact({ what: `the record of the versions of ${owner || 'the kernel'}` }, async () => {
     const value = await store.get(at)
     const known: FormatsRecord['kinds'] = value ? decode<FormatsRecord>(value).kinds : {}
     // Records from before versions were stored are version 1.
@@ -57,9 +56,9 @@ export async function bringUp({ store, view, owner }: FormatsDeps, kinds: Record
       for (let from = versionOf(kind); from < one.version; from++) await one.upgrade?.(view, from)
     const now = { ...known, ...Object.fromEntries(Object.entries(kinds).map(([kind, { version }]) => [kind, version])) }
     // Version 1 needs no record.
-    if (Object.entries(now).every(([kind, version]) => versionOf(kind) === version)) return
+    if (Object.entries(now).every(([kind, version]) => versionOf(kind) === version)) return undefined
     const record: FormatsRecord = { v: 1, kinds: now }
-    if (await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: value ?? 'absent' }])) return
-  }
-  throw new Error('other servers changed the versions of records again and again')
+    const isDone = await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: value ?? 'absent' }])
+    return isDone ? undefined : CONFLICT
+  })
 }

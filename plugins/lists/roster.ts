@@ -5,7 +5,7 @@
  * of one record at a time both count.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Check, Op, Store, Value } from 'iems'
+import { type Check, CONFLICT, type Op, type Store, transact, type Value } from 'iems'
 import type { ListSettings, MailingList, Member, MemberOptions } from './api.ts'
 import {
   countKey,
@@ -51,12 +51,12 @@ export class Roster {
 
   /** Reads, changes and writes one record, again when another has changed it; `undefined` leaves it. */
   async update<T>(at: Uint8Array, change: (before: T | undefined) => T | undefined): Promise<T | undefined> {
-    for (;;) {
+    return transact({ what: 'a record of the list' }, async () => {
       const value = await this.#store.get(at)
       const after = change(value && decode<T>(value))
       if (after === undefined) return undefined
-      if (await this.#store.commit([{ put: at, value: encode(after) }], [unchanged(at, value)])) return after
-    }
+      return (await this.#store.commit([{ put: at, value: encode(after) }], [unchanged(at, value)])) ? after : CONFLICT
+    })
   }
 
   /** A secret that all servers on the store share, made at first use. */
@@ -185,13 +185,13 @@ export class Roster {
 
   async remove(list: MailingList, address: string): Promise<Member | undefined> {
     const at = memberKey(list.id, address)
-    for (;;) {
+    return transact({ what: 'the member' }, async () => {
       const value = await this.#store.get(at)
       if (!value) return undefined
       const member = decode<Member>(value)
       const ops = [at, memberTokenKey(member.token), membershipKey(address, list.id)].map((del) => ({ del }))
-      if (await this.#store.commit(ops, [{ key: at, is: value }])) return member
-    }
+      return (await this.#store.commit(ops, [{ key: at, is: value }])) ? member : CONFLICT
+    })
   }
 
   /** The lists that an address is a member of. */

@@ -4,8 +4,7 @@
  * Invariant: changes are committed one after the other, by other processes too, so that what a draft has read still
  * holds when it is written.
  */
-import { setTimeout as wait } from 'node:timers/promises'
-import type { Clock, Store } from 'iems'
+import { type Clock, CONFLICT, type Store, transact } from 'iems'
 import type { ScramMechanism } from '../static/api.ts'
 import { type Change, type Changed, isRefused, type Refused } from './api.ts'
 import { type Prepared, RECORDS, Work } from './change-work.ts'
@@ -19,7 +18,6 @@ import { Draft } from './transaction.ts'
 const CHUNK = 250
 /** How often a commit is tried while other processes change the directory too. */
 const TRIES = 50
-const MAX_PAUSE_MS = 100
 type Mode = 'all' | 'each' | 'check'
 
 export interface ChangesDeps {
@@ -47,20 +45,16 @@ export function createChanges({ store, clock, scram, policy, numbersFrom, change
   }
 
   async function commit(changes: readonly Prepared[], by: string, mode: Mode): Promise<Changed[]> {
-    for (let tries = 0; tries < TRIES; tries++) {
+    return transact({ what: 'the directory', tries: TRIES }, async () => {
       const before = await store.get(revisionKey)
       const draft = new Draft(store)
       const results = await drafted(draft, changes, { by, isAll: mode !== 'each', revision: revisionIn(before) })
       if (draft.isEmpty || mode === 'check') return results
       draft.put(revisionKey, encode({ revision: revisionIn(before) + 1 } satisfies RevisionRecord))
-      if (await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }])) {
-        changed()
-        return results
-      }
-      // Servers that try in step would overtake each other again and again.
-      await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
-    }
-    throw new Error('others changed the directory again and again')
+      if (!(await store.commit(draft.ops(), [{ key: revisionKey, is: before ?? 'absent' }]))) return CONFLICT
+      changed()
+      return results
+    })
   }
 
   async function drafted(

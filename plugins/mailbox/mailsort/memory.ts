@@ -4,7 +4,7 @@
  * Invariant: a delivery that is repeated gets the answer that it got before.
  */
 import { createHash } from 'node:crypto'
-import { below, decodeRecord, encodeRecord, key, type Op, type Store } from 'iems'
+import { below, CONFLICT, decodeRecord, encodeRecord, key, type Op, type Store, transact } from 'iems'
 
 interface Noted {
   /** Ms since 1970. */
@@ -29,8 +29,6 @@ export interface Note {
 
 /** Records that one commit of the sweep removes. */
 const SWEPT = 500
-/** How often a note that others overtook is tried again. */
-const TRIES = 10
 
 export class Memory {
   readonly #store: Store
@@ -44,15 +42,15 @@ export class Memory {
   /** Notes it; true if it was noted before, by another delivery, and that time has not passed. */
   async isKnown({ account, what, by, keep, extend = false }: Note): Promise<boolean> {
     const at = key('noted', account, createHash('sha256').update(what).digest('base64url'))
-    for (let tries = 0; tries < TRIES; tries++) {
+    return transact({ what: 'a note' }, async () => {
       const value = await this.#store.get(at)
       const noted = value && decode(value)
       const isKnown = noted !== undefined && noted.until > this.#now() && noted.by !== by
       if ((isKnown && !extend) || noted?.by === by) return isKnown
       const record = encode({ until: this.#now() + keep, by: isKnown ? noted.by : by })
-      if (await this.#store.commit([{ put: at, value: record }], [{ key: at, is: value ?? 'absent' }])) return isKnown
-    }
-    throw new Error('could not be noted')
+      const isDone = await this.#store.commit([{ put: at, value: record }], [{ key: at, is: value ?? 'absent' }])
+      return isDone ? isKnown : CONFLICT
+    })
   }
 
   async sweep(): Promise<void> {

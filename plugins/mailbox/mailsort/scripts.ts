@@ -4,7 +4,18 @@
  * An owner is an account (`account:ID`), a domain, a group or the server. Invariants: every stored script has compiled
  * when it was stored; the active name is that of a stored script.
  */
-import { below, type Check, decodeRecord, encodeRecord, key, type Op, type Store, unkey } from 'iems'
+import {
+  below,
+  type Check,
+  CONFLICT,
+  decodeRecord,
+  encodeRecord,
+  key,
+  type Op,
+  type Store,
+  transact,
+  unkey,
+} from 'iems'
 import type { ScriptInfo, ScriptRefused } from './api.ts'
 import type { Options } from './options.ts'
 
@@ -98,13 +109,14 @@ export class Scripts {
   }
 
   async remove(owner: string, name: string): Promise<ScriptRefused | undefined> {
-    if ((await this.get(owner, name)) === undefined) return NONE
-    const active = await this.#store.get(activeKey(owner))
-    if (active && decode<string>(active) === name)
-      return { refused: 'ACTIVE', why: 'The active script cannot be deleted' }
-    const unchanged: Check[] = active ? [{ key: activeKey(owner), is: active }] : []
-    if (!(await this.#store.commit([{ del: scriptKey(owner, name) }], unchanged))) return this.remove(owner, name)
-    return undefined
+    return transact({ what: 'the active script' }, async () => {
+      if ((await this.get(owner, name)) === undefined) return NONE
+      const active = await this.#store.get(activeKey(owner))
+      if (active && decode<string>(active) === name)
+        return { refused: 'ACTIVE' as const, why: 'The active script cannot be deleted' }
+      const unchanged: Check[] = active ? [{ key: activeKey(owner), is: active }] : []
+      return (await this.#store.commit([{ del: scriptKey(owner, name) }], unchanged)) ? undefined : CONFLICT
+    })
   }
 
   /** The active script stays active under its new name (RFC 5804 section 2.11.1). */

@@ -2,6 +2,7 @@
  * `iems quota …`: what accounts, domains and the server hold and may hold.
  */
 import {
+  CONFLICT,
   type Command,
   type CommandOutput,
   decodeRecord,
@@ -10,6 +11,7 @@ import {
   formatSize,
   type Store,
   size,
+  transact,
 } from 'iems'
 import * as z from 'zod'
 import type { AccountsApi } from '../../directory/static/api.ts'
@@ -66,12 +68,12 @@ const readCount = (text: string) => z.coerce.number().int().nonnegative().parse(
 /** Sets what an administrator decided; what is undefined falls back to the configuration. */
 export async function setLimit(store: Store, { kind, id }: Pick<Target, 'kind' | 'id'>, given: LimitRecord) {
   const at = limitKey(kind, id)
-  for (;;) {
+  await transact({ what: 'the limit' }, async () => {
     const before = await store.get(at)
     const old: LimitRecord = before ? decodeRecord(before) : {}
     const value = encode({ ...old, ...given })
-    if (await store.commit([{ put: at, value }], [{ key: at, is: before ?? 'absent' }])) return
-  }
+    return (await store.commit([{ put: at, value }], [{ key: at, is: before ?? 'absent' }])) ? undefined : CONFLICT
+  })
 }
 
 export function createCommands(deps: CommandsDeps): Readonly<Record<string, Command>> {

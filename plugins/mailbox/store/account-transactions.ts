@@ -8,8 +8,18 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
-import type { BlobReference, Check, ContentChange, ContentStore, Holding, Key, Op, Store } from 'iems'
+import {
+  type BlobReference,
+  type Check,
+  CONFLICT,
+  type ContentChange,
+  type ContentStore,
+  type Holding,
+  type Key,
+  type Op,
+  type Store,
+  transact,
+} from 'iems'
 import type { Refused, Usage } from './api.ts'
 import { createPoolGate, PoolView } from './pools.ts'
 import { type AccountRecord, accountKey, decode, encode, letGoKey } from './records.ts'
@@ -20,7 +30,6 @@ const BATCH = 100
 const NO_INDEXING: IndexPart = { ops: [], checks: [] }
 /** How often one change is tried while others change the same account. */
 const TRIES = 50
-const MAX_PAUSE_MS = 100
 
 export interface Change {
   /** A record as this change and those before it left it. Never mutate what it answers. */
@@ -155,12 +164,9 @@ export function createChanges({ store, contents, committed }: ChangesDeps): Chan
   }
 
   async function alone(account: string, one: Waiting): Promise<void> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      if (await attempt(account, [one])) return
-      // Servers that try in step would overtake each other again and again.
-      await wait(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
-    }
-    throw new Error('others changed the same account again and again')
+    await transact({ what: 'the account', tries: TRIES }, async () =>
+      (await attempt(account, [one])) ? undefined : CONFLICT,
+    )
   }
 
   async function run(account: string, queue: Waiting[]): Promise<void> {

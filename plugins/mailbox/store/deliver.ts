@@ -6,6 +6,7 @@
  */
 import {
   accept,
+  CONFLICT,
   type Content,
   type ContentStore,
   type DeliverContext,
@@ -19,6 +20,7 @@ import {
   type Store,
   type Submission,
   type Submitted,
+  transact,
 } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
@@ -46,7 +48,6 @@ const AT_ONCE = 100
 /** Stands among the emails of a content while a delivery of it is under way, so that it does not go in between. */
 const UNDER_WAY = ''
 /** How often a commit that another holder of the same body overtook is tried again. */
-const TRIES = 20
 
 const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
 
@@ -190,25 +191,16 @@ export class MailboxDelivery {
 
   /** Brings the content once for all recipients. */
   async #keep({ base, content, delivery }: Carried): Promise<void> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      if (await this.#parts.store.get(contentKey(base))) {
-        if (
-          await this.#parts.store.commit(
-            [{ put: markerOf(base), value: encode({ top: '' }) }],
-            [{ key: contentKey(base), is: 'present' }],
-          )
-        )
-          return
-        continue
-      }
-      const record: ContentRecord = { v: 1, content }
-      const ops = [
-        { put: contentKey(base), value: encode(record) },
-        { put: markerOf(base), value: encode({ top: '' }) },
-      ]
-      if (await this.#parts.contents.commit({ ops, hold: [{ from: delivery, owner: base }] })) return
-    }
-    throw new Error('the content could not be kept')
+    const { store, contents } = this.#parts
+    const marker = { put: markerOf(base), value: encode({ top: '' }) }
+    const record: ContentRecord = { v: 1, content }
+    const ops = [{ put: contentKey(base), value: encode(record) }, marker]
+    await transact({ what: 'the content' }, async () => {
+      const isDone = (await store.get(contentKey(base)))
+        ? await store.commit([marker], [{ key: contentKey(base), is: 'present' }])
+        : await contents.commit({ ops, hold: [{ from: delivery, owner: base }] })
+      return isDone ? undefined : CONFLICT
+    })
   }
 
   async #deliverOne(carried: Carried, recipient: Recipient): Promise<Outcome> {

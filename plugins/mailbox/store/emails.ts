@@ -6,7 +6,16 @@
  * and the body with the last email of its delivery.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { ByteRange, Content, ContentState, ContentStore, StagedContent, Store } from 'iems'
+import {
+  type ByteRange,
+  CONFLICT,
+  type Content,
+  type ContentState,
+  type ContentStore,
+  type StagedContent,
+  type Store,
+  transact,
+} from 'iems'
 import { createSources, type EncodedBody, gather, type MimePart, partBody, readFields, readText } from 'iems/mime'
 import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
@@ -64,7 +73,6 @@ export interface EmailsDeps {
 }
 
 /** How often a commit is tried that the registration of an index overtook. */
-const TRIES = 20
 
 export class Emails {
   readonly #deps: EmailsDeps
@@ -158,11 +166,10 @@ export class Emails {
 
   /** Nobody holds it: the next sweep tries again if other servers' indexes come and go now. */
   async #forget(base: string, tag: string): Promise<void> {
-    for (let tries = 0; tries < TRIES; tries++) {
+    await transact({ what: 'the list of indexes' }, async () => {
       const { ops, checks } = await indexPart(this.#deps.store, [emailId(base, tag)])
-      if (await this.#deps.store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) return
-    }
-    throw new Error('an email could not be forgotten')
+      return (await this.#deps.store.commit([{ del: emailKey(base, tag) }, ...ops], checks)) ? undefined : CONFLICT
+    })
   }
 
   async releaseContent(base: string): Promise<void> {

@@ -4,7 +4,7 @@
  * What must stay true: a commit writes a pool only with the proof that the pool is as the change saw it, so a limit of
  * many accounts is as exact as that of one. Changes of one process wait for each other at a pool instead of failing.
  */
-import type { Key, Store } from 'iems'
+import { CONFLICT, type Key, type Store, transact } from 'iems'
 import type { Drift, Usage } from './api.ts'
 import { type AccountRecord, allAccounts, decode, encode, poolKey } from './records.ts'
 
@@ -75,9 +75,6 @@ export function createPoolGate() {
   }
 }
 
-/** Tries of a recount that accounts of the pool overtake. */
-const TRIES = 20
-
 export function createPools(store: Store) {
   async function poolUsage(pool: string): Promise<Usage> {
     const value = await store.get(poolKey(pool))
@@ -85,7 +82,7 @@ export function createPools(store: Store) {
   }
 
   async function recountPool(pool: string, { repair }: { readonly repair: boolean }): Promise<readonly Drift[]> {
-    for (let tries = 0; tries < TRIES; tries++) {
+    return transact({ what: 'the pool' }, async () => {
       const before = await store.get(poolKey(pool))
       let actual = NOTHING
       for await (const [, value] of store.scan(allAccounts))
@@ -94,10 +91,9 @@ export function createPools(store: Store) {
       if (isSame(counted, actual)) return []
       // As long as the pool is as it was before the scan, no account of it has changed since.
       const value = encode(repair ? actual : counted)
-      if (await store.commit([{ put: poolKey(pool), value }], [{ key: poolKey(pool), is: before ?? 'absent' }]))
-        return [{ counted, actual }]
-    }
-    throw new Error('the pool changes again and again: try later')
+      const check = { key: poolKey(pool), is: before ?? ('absent' as const) }
+      return (await store.commit([{ put: poolKey(pool), value }], [check])) ? [{ counted, actual }] : CONFLICT
+    })
   }
 
   return { poolUsage, recountPool }

@@ -4,7 +4,7 @@
  * What must stay true: the counts and the messages are compared within one change of the account, so mail that comes in
  * meanwhile makes the commit fail and the count begins again; it is never taken for drift.
  */
-import { type Store, unkey } from 'iems'
+import { CONFLICT, type Store, transact, unkey } from 'iems'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { AccountLimits, Drift, Usage } from './api.ts'
 import { joinPools } from './limits.ts'
@@ -20,7 +20,6 @@ import {
   mailboxKey,
 } from './records.ts'
 
-const TRIES = 50
 const LAST_UID = 4_294_967_295
 
 export interface RecountDeps {
@@ -69,15 +68,14 @@ export function createRecount({ store, changeAccount, limitsOf }: RecountDeps) {
   return async function recount(account: string, { repair }: { readonly repair: boolean }): Promise<readonly Drift[]> {
     const limits = await limitsOf(account)
     if (!(await store.get(accountKey(account)))) return []
-    for (let tries = 0; tries < TRIES; tries++) {
+    return transact({ what: 'the account', tries: 50 }, async () => {
       const found = await changeAccount(account, async (change) => {
         const drift = await count(change, account, repair)
         if (drift) await joinPools(change, limits)
         return drift ?? null
       })
       if (isRefused(found)) throw new Error(found.why)
-      if (found) return found
-    }
-    throw new Error('the account changes again and again: try later')
+      return found ?? CONFLICT
+    })
   }
 }

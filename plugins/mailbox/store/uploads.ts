@@ -5,7 +5,7 @@
  * account together have a limit.
  */
 import { randomBytes } from 'node:crypto'
-import { type ByteRange, type ContentStore, type Store, unkey } from 'iems'
+import { type ByteRange, CONFLICT, type ContentStore, type Store, TransactionConflict, transact, unkey } from 'iems'
 import type { Or } from './api.ts'
 import { limited, TooBig } from './append.ts'
 import { refused } from './mailbox.ts'
@@ -22,7 +22,6 @@ export interface UploadsDeps {
 
 const TOO_MUCH = refused('LIMIT', 'The account has too much uploaded content waiting to be used')
 /** How often a commit that a holder of the same body overtook is tried again. */
-const TRIES = 20
 
 const ownerOf = (account: string, id: string) => `upload ${account} ${id}`
 
@@ -41,11 +40,16 @@ export function createUploads({ store, contents, now, maxOctets, keepMs }: Uploa
       const id = `U${randomBytes(15).toString('base64url')}`
       const record: UploadRecord = { v: 1, content, at: now() }
       const ops = [{ put: uploadKey(account, id), value: encode(record) }]
-      for (let tries = 0; tries < TRIES; tries++)
-        if (await contents.commit({ ops, hold: [{ from: staged, owner: ownerOf(account, id) }] }))
-          return { id, size: content.size }
-      await staged.discard()
-      throw new Error('the upload could not be kept')
+      const hold = [{ from: staged, owner: ownerOf(account, id) }]
+      try {
+        await transact({ what: 'the upload' }, async () =>
+          (await contents.commit({ ops, hold })) ? undefined : CONFLICT,
+        )
+      } catch (error) {
+        if (error instanceof TransactionConflict) await staged.discard()
+        throw error
+      }
+      return { id, size: content.size }
     } catch (error) {
       if (error instanceof TooBig) return TOO_MUCH
       throw error

@@ -4,7 +4,18 @@
  * What must stay true: every change has the account's next state, in one commit with the object; a destroyed object is
  * remembered, so that its destruction is a change like others.
  */
-import { below, type Check, decodeRecord, encodeRecord, key, type Op, type Store, unkey } from 'iems'
+import {
+  below,
+  type Check,
+  CONFLICT,
+  decodeRecord,
+  encodeRecord,
+  key,
+  type Op,
+  type Store,
+  transact,
+  unkey,
+} from 'iems'
 import type { TypeChanges } from './api.ts'
 import { MethodError } from './errors.ts'
 
@@ -17,7 +28,6 @@ interface Kept<T> {
   readonly value?: T
 }
 
-const TRIES = 20
 const encode = encodeRecord
 const decode = decodeRecord
 
@@ -52,7 +62,7 @@ export class KeptObjects<T extends object> {
   async put(account: string, id: string, make: (before: T | undefined) => T | undefined): Promise<void> {
     const at = key(this.#kind, account, id)
     const stateAt = this.#stateAt(account)
-    for (let tries = 0; tries < TRIES; tries++) {
+    await transact({ what: 'the objects of an account' }, async () => {
       const [before, state] = await Promise.all([this.#store.get(at), this.#store.get(stateAt)])
       const known = before && decode<Kept<T>>(before)
       const value = make(known?.value)
@@ -67,9 +77,9 @@ export class KeptObjects<T extends object> {
         { key: at, is: before ?? 'absent' },
         { key: stateAt, is: state ?? 'absent' },
       ]
-      if (await this.#store.commit(ops, checks)) return this.#changed(account)
-    }
-    throw new Error('the objects of an account change too often')
+      return (await this.#store.commit(ops, checks)) ? undefined : CONFLICT
+    })
+    this.#changed(account)
   }
 
   /** Throws `cannotCalculateChanges`. */

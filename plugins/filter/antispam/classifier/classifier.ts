@@ -5,7 +5,7 @@
  * last; what is learnt is on stable storage before `learn` returns.
  */
 import { createHash } from 'node:crypto'
-import { below, decodeRecord, encodeRecord, type Key, key, type Store, unkey } from 'iems'
+import { below, CONFLICT, decodeRecord, encodeRecord, type Key, key, type Store, transact, unkey } from 'iems'
 import { expiring } from '../expiry.ts'
 import { Corpora, type CorporaDeps } from './corpora.ts'
 import { type Change, type Corpus, type Kind, readTokens, writeTokens } from './corpus.ts'
@@ -36,9 +36,6 @@ export interface ClassifierDeps extends CorporaDeps {
   readonly options: ClassifierOptions
 }
 
-/** Kernels that teach the same message at the same moment. */
-const MAX_TRIES = 20
-
 export class Classifier {
   readonly #corpora: Corpora
   readonly #store: Store
@@ -59,17 +56,11 @@ export class Classifier {
 
   /** One after the other, in the order of the calls. */
   learn(taught: Taught): Promise<Learned> {
-    return this.#corpora.serially(async () => {
-      for (let left = MAX_TRIES; left > 0; left--) {
-        const done = await this.#learn(taught)
-        if (done) return done
-      }
-      throw new Error('the message is being taught by other servers all the time')
-    })
+    return this.#corpora.serially(() => transact({ what: 'a lesson' }, () => this.#learn(taught)))
   }
 
-  /** Undefined: another kernel has taught the message meanwhile. */
-  async #learn({ kind, account = '', views, messageId }: Taught): Promise<Learned | undefined> {
+  /** One try: another kernel may teach the message at the same moment. */
+  async #learn({ kind, account = '', views, messageId }: Taught): Promise<Learned | typeof CONFLICT> {
     const tokens = allOf(views)
     const id = createHash('sha256').update(`${messageId}\0`).update(writeTokens(tokens)).digest('base64url')
     const at = key('lesson', account, id)
@@ -94,7 +85,7 @@ export class Classifier {
     try {
       const entries = corpora.map((corpus, index) => corpus.entry(changes[index] as Change))
       const ops = [...expiring(at, encode(sample), this.#options.remember), ...entries]
-      if (!(await this.#store.commit(ops, [{ key: at, is: value ?? 'absent' }]))) return undefined
+      if (!(await this.#store.commit(ops, [{ key: at, is: value ?? 'absent' }]))) return CONFLICT
       for (const [index, corpus] of corpora.entries()) {
         corpus.learnt(entries[index]?.put as Key, changes[index] as Change)
         await this.#compact(corpus, names[index] as string)

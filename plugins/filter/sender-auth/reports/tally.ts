@@ -4,7 +4,7 @@
  * Mail does not wait for it; a crash loses the counts of the last minute, which reports can bear. What must stay true:
  * strangers can make neither the memory nor the store grow beyond the limits.
  */
-import type { Check, Log, Op, Store } from 'iems'
+import { type Check, CONFLICT, type Log, type Op, type Store, transact } from 'iems'
 import {
   type CountedRow,
   type DayRecord,
@@ -85,7 +85,7 @@ export class StoredTally implements Tally {
 
   async #write({ day, policy }: Pending, rows: readonly (readonly [string, CountedRow])[]): Promise<void> {
     const at = dayKey(day, policy.domain)
-    for (let attempt = 0; attempt < TRIES; attempt++) {
+    await transact({ what: `the counts of ${policy.domain}`, tries: TRIES }, async () => {
       const was = await this.#deps.store.get(at)
       const before = was && decode<DayRecord>(was)
       const ops: Op[] = []
@@ -104,9 +104,9 @@ export class StoredTally implements Tally {
       }
       const record: DayRecord = { ...policy, messages, rows: known, missed }
       const checks: Check[] = [{ key: at, is: was ?? 'absent' }]
-      if (await this.#deps.store.commit([...ops, { put: at, value: encode(record) }], checks)) return
-    }
-    this.#deps.log.warn('DMARC counts not kept: others keep writing them', { domain: policy.domain, day })
+      const isDone = await this.#deps.store.commit([...ops, { put: at, value: encode(record) }], checks)
+      return isDone ? undefined : CONFLICT
+    })
   }
 
   async #writeAll(all: readonly Pending[]): Promise<void> {

@@ -6,7 +6,7 @@
  * registered is handed every email there is; a registration that is not renewed for 30 days ends, so that a server that
  * is gone leaves no lane that only grows.
  */
-import { type Check, type Key, key, type Op, type Store } from 'iems'
+import { type Check, CONFLICT, type Key, key, type Op, type Store, transact } from 'iems'
 import { decode, encode } from '../records.ts'
 
 /** Ids of the registered indexes: what commits check. */
@@ -17,7 +17,6 @@ export const RENEW_MS = 86_400_000
 /** Due entries removed in one commit. */
 const REMOVED = 1000
 /** How often a registration is tried while others are made. */
-const TRIES = 50
 
 interface MembersRecord {
   readonly v: 1
@@ -57,7 +56,7 @@ export async function indexPart(store: Store, emails: Iterable<string>): Promise
 
 /** Registers an index, or renews its registration. True: everything has been scheduled since it was registered. */
 export async function register(store: Store, id: string): Promise<boolean> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  return transact({ what: 'the list of indexes', tries: 50 }, async () => {
     const [known, mine] = await Promise.all([store.get(MEMBERS), store.get(registrationKey(id))])
     const members: MembersRecord = known ? decode(known) : { v: 1, ids: [] }
     const isMember = members.ids.includes(id)
@@ -66,9 +65,8 @@ export async function register(store: Store, id: string): Promise<boolean> {
     const ops: Op[] = [{ put: registrationKey(id), value: encode(record) }]
     const joined: MembersRecord = { v: 1, ids: [...members.ids, id] }
     if (!isMember) ops.push({ put: MEMBERS, value: encode(joined) })
-    if (await store.commit(ops, [{ key: MEMBERS, is: known ?? 'absent' }])) return isWhole
-  }
-  throw new Error('other indexes were registered again and again')
+    return (await store.commit(ops, [{ key: MEMBERS, is: known ?? 'absent' }])) ? isWhole : CONFLICT
+  })
 }
 
 /** Everything has been scheduled. False: it is no longer registered. */
