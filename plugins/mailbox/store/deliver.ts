@@ -47,8 +47,6 @@ import { MAILBOX_FULL, NEVER_FITS, REFUSED_AS_FULL } from './room.ts'
 const AT_ONCE = 100
 /** Stands among the emails of a content while a delivery of it is under way, so that it does not go in between. */
 const UNDER_WAY = ''
-/** How often a commit that another holder of the same body overtook is tried again. */
-
 const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
 
 /** Room may be made, but not for what is larger than the account. */

@@ -21,8 +21,6 @@ export interface UploadsDeps {
 }
 
 const TOO_MUCH = refused('LIMIT', 'The account has too much uploaded content waiting to be used')
-/** How often a commit that a holder of the same body overtook is tried again. */
-
 const ownerOf = (account: string, id: string) => `upload ${account} ${id}`
 
 export function createUploads({ store, contents, now, maxOctets, keepMs }: UploadsDeps) {
