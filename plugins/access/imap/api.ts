@@ -1,14 +1,14 @@
 /**
- * The hooks of IMAP: what clients ask, and what they have done to messages.
+ * The hooks of IMAP: commands of clients, and their changes to messages.
  *
- * What must stay true: no password and no content passes here.
+ * Invariants: no password and no content passes here.
  */
 import type { ConnectionInfo, Refusal } from 'iems'
 import type { Mailbox } from '../../mailbox/store/api.ts'
 
 export interface ImapClient {
   readonly remote: ConnectionInfo['remote']
-  /** Absent before it has logged in. */
+  /** Absent before login. */
   readonly user?: string
   readonly account?: string
 }
@@ -16,24 +16,24 @@ export interface ImapClient {
 export interface ImapCommand extends ImapClient {
   /** `FETCH`, `UID FETCH`, … in upper case. */
   readonly name: string
-  /** What is selected. */
+  /** The selected mailbox. */
   readonly mailbox?: Mailbox
 }
 
 export interface ImapChange extends ImapClient {
   readonly cause: 'APPEND' | 'COPY' | 'MOVE' | 'FLAG'
-  /** Where the messages are now, and their UIDs there. */
+  /** The mailbox that now holds the messages, and their UIDs in it. */
   readonly mailbox: Mailbox
   readonly uids: readonly number[]
-  /** Of FLAG: those the command named. */
+  /** For FLAG: the flags that the command named. */
   readonly flags?: readonly string[]
 }
 
 declare global {
   interface IemsHooks {
-    /** Before a command runs; a refusal is its NO, or its BYE if it says 421. */
+    /** Before a command runs. A refusal becomes its NO, or a BYE for code 421. */
     'imap:command': (command: ImapCommand) => Refusal | void
-    /** After messages have come or been flagged by a client, before it is told. */
+    /** After a client has added or flagged messages, before it gets the response. */
     'imap:changed': (change: ImapChange) => void
   }
 }

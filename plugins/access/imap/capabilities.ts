@@ -1,5 +1,5 @@
 /**
- * What is announced: all that works, and nothing else.
+ * The announced capabilities: those that work, and no others.
  */
 import { ADMIN } from 'iems'
 import type { CommandContext } from './context.ts'

@@ -1,8 +1,8 @@
 /**
- * Reads one command: its tag, its name, and the lines and literals that belong to it.
+ * Reads one command: its tag, its name, and its lines and literals.
  *
- * What must stay true: what is held of a command in memory has a bound; a literal that the client sends without being
- * asked is read to its end or ends the session, so that its octets are never taken for commands.
+ * Invariants: memory for a command is bounded; a literal that the client sends without waiting is read to its end or
+ * ends the session, so that its octets are never taken for commands.
  */
 import { type Literal, splitLiteral } from 'iems'
 import type { CommandDefinition, MoreInput } from './command.ts'
@@ -10,12 +10,12 @@ import { COMMANDS } from './commands/index.ts'
 import type { CommandContext } from './context.ts'
 import { Cursor, type Piece, SyntaxFault } from './grammar/cursor.ts'
 
-/** Octets of a command's literals that are held in memory, together. */
+/** Maximum octets of a command's literals in memory. */
 const MAX_HELD_LITERALS = 65_536
 
-/** A command, as far as it has been read. */
+/** A command as far as it has been read. */
 export interface ReadCommand {
-  /** Upper case, without UID before it. */
+  /** In upper case, without a leading UID. */
   readonly name: string
   readonly isUid: boolean
   /** Undefined for an unknown command. */
@@ -31,7 +31,7 @@ export class CommandReader {
     this.#session = session
   }
 
-  /** Reads the rest of a command, unless its own code does. */
+  /** Reads the rest of a command, unless the command does so itself. */
   async read(first: string): Promise<ReadCommand> {
     const name = /^ (?:uid )?[a-z]+/i.exec(first)?.[0]?.trim().toUpperCase() ?? ''
     const isUid = name.startsWith('UID ')
@@ -57,7 +57,7 @@ export class CommandReader {
   }
 
   async #refuseLiteral(literal: Literal): Promise<never> {
-    // RFC 7888 section 4: what has been sent unasked must be read, or the connection ended.
+    // RFC 7888 section 4: a literal sent without waiting must be read, or the connection closed.
     if (literal.isImmediate) {
       this.#session.output.line('* BYE [TOOBIG] Literal too long')
       this.#session.end()
@@ -83,7 +83,7 @@ export class CommandReader {
     return more
   }
 
-  /** Reads the literals of a command that is not run, as far as they are sent unasked: they are no commands. */
+  /** Skips the literals of a command that is not run, if the client sends them without waiting. */
   async passOver(more: MoreInput): Promise<void> {
     while (more.literal?.isImmediate) {
       await this.#session.parts.input.skip(more.literal.size)

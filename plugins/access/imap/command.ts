@@ -1,5 +1,5 @@
 /**
- * What a command is, to the session that runs it.
+ * A command, as the session runs it.
  */
 import type { Literal } from 'iems'
 import type { CommandContext } from './context.ts'
@@ -9,22 +9,22 @@ import type { TaggedResponse } from './responses.ts'
 /** The rest of a command when its handler is called. */
 export interface Call {
   readonly tag: string
-  /** Upper case, without UID before it. */
+  /** In upper case, without a leading UID. */
   readonly name: string
   /** It began with UID: numbers are UIDs. */
   readonly isUid: boolean
   readonly cursor: Cursor
-  /** The command as it has been read, for those that read on by themselves. */
+  /** Access to the input, for commands that read their own literals. */
   readonly more: MoreInput
 }
 
-/** What a command that takes large literals reads by itself. */
+/** Input for a command that reads large literals itself. */
 export interface MoreInput {
-  /** The literal that the last line ended with; undefined when the command ended there. */
+  /** The literal announced by the last line; undefined at the end of the command. */
   literal: Literal | undefined
-  /** Asks the client for the literal, if it waits to be asked. */
+  /** Sends the continuation, if the client waits for it. */
   invite(literal: Literal): Promise<void>
-  /** The next line of the command, with the literal it ends with. */
+  /** The next line of the command, with the literal at its end. */
   line(): Promise<string>
 }
 
@@ -32,11 +32,11 @@ export type State = 'any' | 'before' | 'authenticated' | 'selected'
 
 export interface CommandDefinition {
   readonly state: State
-  /** May stand after UID. */
+  /** Allowed after UID. */
   readonly uid?: boolean
-  /** EXPUNGE may not be told while it runs and after it (RFC 9051 section 7.5.1). */
+  /** No EXPUNGE may be sent during this command or in its response (RFC 9051 section 7.5.1). */
   readonly keepsNumbers?: boolean
-  /** Reads its literals by itself. */
+  /** Reads its own literals. */
   readonly reads?: boolean
   run(session: CommandContext, call: Call): Promise<TaggedResponse>
 }

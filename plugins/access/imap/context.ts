@@ -1,6 +1,6 @@
 /**
- * What a command sees of the session that runs it: the connection, who the client is, the selected mailbox, and what the
- * client has been told.
+ * A command's view of its session: the connection, the client's identity, the selected mailbox, and pending
+ * notifications.
  */
 import type { Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
@@ -22,7 +22,7 @@ export interface SessionDeps {
   readonly options: Options
   readonly log: Log
   readonly mail: MailStoreApi
-  /** For administrators that set quotas; undefined without a plugin that keeps them. */
+  /** For administrators who set quotas; undefined without a quota plugin. */
   readonly quotas: QuotasApi | undefined
   /** Whether scripts run for what clients do (RFC 6785). */
   readonly hasEvents: boolean
@@ -32,16 +32,16 @@ export interface SessionDeps {
   readonly unseen: Unseen
   readonly hostname: string
   now(): number
-  /** Whether the connection is under TLS. */
+  /** Whether the connection uses TLS. */
   isSecure(): boolean
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
   readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
-  /** What plugins say of a command, and tells them of a change. */
+  /** Calls the hooks for a command and for a change. */
   readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>
   readonly tellPlugins: (change: Omit<ImapChange, 'remote'>) => Promise<void>
-  /** Aborted when the server stops. */
+  /** Aborts when the server stops. */
   readonly signal: AbortSignal
 }
 
@@ -49,27 +49,29 @@ export interface CommandContext {
   readonly parts: SessionDeps
   readonly mail: MailStoreApi
   readonly output: LineWriter
-  /** Undefined until the client has logged in. */
+  /** Undefined before login. */
   readonly account: { readonly id: string; readonly user: string; readonly roles: readonly string[] } | undefined
   readonly names: Names | undefined
   /** The selected mailbox. */
   readonly view: View | undefined
-  /** Capabilities that ENABLE has turned on, in upper case. */
+  /** Capabilities turned on by ENABLE, in upper case. */
   readonly enabled: Set<string>
   isCompressed: boolean
   failedLogins: number
-  /** NOTIFY: what is told of new messages of the selected mailbox. */
+  /** NOTIFY: the items sent for new messages of the selected mailbox. */
   newItems: readonly FetchItem[] | undefined
-  /** Names and strings may be UTF-8: IMAP4rev2 or UTF8=ACCEPT has been enabled. */
+  /** Names and strings may be UTF-8, because IMAP4rev2 or UTF8=ACCEPT is enabled. */
   readonly isUtf8: boolean
   readonly isCondstore: boolean
   readonly isOver: boolean
 
-  /** Ends the session after the present command. */
+  /** Ends the session after the current command. */
   end(): void
-  /** Asked between steps of long work: undefined, or settles when others have had their turn. */
+  /**
+   * Consulted between steps of long work: undefined, or a promise that resolves after other sessions had their turn.
+   */
   pause(): Promise<void> | undefined
-  /** Tells news as it comes until the client sends something. False: the session is over. */
+  /** Sends notifications until the client sends something. False: the session has ended. */
   listen(tell: () => Promise<void>): Promise<boolean>
 
   /** False when the account no longer exists. */
@@ -77,37 +79,40 @@ export interface CommandContext {
   logOut(): void
   enableCondstore(): void
 
-  /** A name as this client writes it, in Unicode. */
+  /** Reads a mailbox name in this client's encoding. */
   readName(cursor: Cursor): string
-  /** What the client wrote for a name or a pattern, in Unicode. */
+  /** Decodes a name or pattern from the client. */
   fromClient(text: string): string
   writeName(name: string): string
   named(name: string): Promise<Named | undefined>
-  /** The mailbox of a name, if the client may know of it and has these rights. */
+  /** The mailbox with that name, if the client may see it and has these rights. */
   mailbox(name: string, rights: string): Promise<Mailbox | TaggedResponse>
   may(mailbox: Mailbox, rights: string): Promise<boolean>
 
   select(view: View): void
   deselect(): void
-  /** Closes the selected mailbox of another account when its owner has taken the right to read it back. */
+  /** Closes the selected mailbox of another account when its owner has revoked the right to read. */
   shutOut(): Promise<TaggedResponse | undefined>
-  /** The last of these messages, as many as one command may be about (RFC 9738), with the code that says so. */
+  /** The last of these messages within the limit per command (RFC 9738), with the response code. */
   limited(uids: Uids): { readonly uids: Uids; readonly code?: string }
 
-  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
+  /**
+   * Sends changes in mailboxes of these accounts from now on, replacing earlier ones; `selected`: also of the selected
+   * one, at once.
+   */
   watchOthers(
     accounts: readonly string[],
     tell: (mailboxes: readonly string[]) => Promise<void>,
     selected: boolean,
   ): void
-  /** Tells of everything that has changed. */
+  /** Sends all changes. */
   tellNews(): Promise<void>
-  /** The flags that messages of the selected mailbox have and can be given. */
+  /** Sends the flags and permanent flags of the selected mailbox. */
   writeFlags(view: View): void
-  /** The client hears of new keywords before it meets them on a message. */
+  /** Announces new keywords before a message shows them. */
   learn(flags: readonly string[]): void
-  /** A FETCH that tells flags. */
+  /** A FETCH response with flags. */
   flagLine(number: number, entry: Pick<Entry, 'uid' | 'flags' | 'modseq'>): string
-  /** Tells plugins what the client has done to messages. */
+  /** Notifies plugins of the client's changes to messages. */
   changed(change: Omit<ImapChange, 'remote' | 'user' | 'account'>): Promise<void>
 }

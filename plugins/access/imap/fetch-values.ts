@@ -1,7 +1,8 @@
 /**
- * The values of FETCH: what is read of a message for each item, and how it is written.
+ * The values of FETCH: how each item is read and written.
  *
- * What must stay true: content streams, whatever its size; only what must be decoded to be counted is held whole.
+ * Invariants: content streams, whatever its size; only values that must be decoded to know their size are held in
+ * memory.
  */
 import { gather } from 'iems/mime'
 import type { Email, Entry, PartRange } from '../../mailbox/store/api.ts'
@@ -11,7 +12,7 @@ import { chooseFields, findPart, rangeOf } from './sections.ts'
 import { formatEnvelope, formatStructure } from './structure.ts'
 import { dateTime, flagList, string } from './text.ts'
 
-/** A value that is written, or content that is streamed behind its name. */
+/** A written value, or content that is streamed after its name. */
 export type Value =
   | string
   | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
@@ -24,7 +25,7 @@ export async function writeValue({ output }: CommandContext, value: Value): Prom
   await output.content(value.isBinary ? value.open() : withoutNul(value.open()), value.size)
 }
 
-/** RFC 9051 section 4.3: an ordinary literal holds no NUL. As in Dovecot, another octet stands in its place. */
+/** RFC 9051 section 4.3: an ordinary literal cannot contain NUL. Like Dovecot, the server sends this octet instead. */
 const IN_PLACE_OF_NUL = 0x80
 
 async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -81,7 +82,7 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
   const { section, partial } = item
   const name = item.name.startsWith('BODY[') ? item.name : item.name.toUpperCase()
   const label = partial ? `${name}<${partial.start}>` : name
-  // The message and its header need no parsing, however it may look inside.
+  // The whole message and its header need no MIME structure.
   const header = section.part.length === 0 && section.what ? await email.header() : undefined
   if (header && section.what !== 'TEXT') return octetsValue(label, chosenOf(header, section), partial)
   const range = header ? { start: header.length, end: email.size } : await rangeIn(email, section)
@@ -105,10 +106,10 @@ function cutTo(range: PartRange, partial: Partial | undefined): PartRange {
   return { ...range, start: from, end: Math.min(range.end, from + partial.length) }
 }
 
-/** Octets of a header of which fields are chosen. */
+/** Maximum octets of a header from which fields are selected. */
 const HEADER_LIMIT = 1024 * 1024
 
-/** The fields that are asked for, or the header as it is. */
+/** The selected fields, or the whole header. */
 function chosenOf(header: Uint8Array, { fields, what }: Section): Buffer {
   const octets = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
   return fields
@@ -140,14 +141,14 @@ async function binarySize(email: Email, section: Section): Promise<Value | typeo
   return decoded === UNKNOWN_ENCODING ? decoded : `BINARY.SIZE[${formatSection(section)}] ${decoded?.length ?? 0}`
 }
 
-/** A literal's size stands before it, so what is decoded is held whole. */
+/** A literal starts with its size, so decoded content is held in memory. */
 async function decode(email: Email, { part: numbers }: Section): Promise<Buffer | undefined | typeof UNKNOWN_ENCODING> {
   const structure = await email.structure()
   if (numbers.length === 0) return gather(email.open(), email.size)
   const part = findPart(structure, numbers)
   if (!part || part.type === 'multipart') return undefined
   const stream = email.decoded(part)
-  // No encoding decodes to more octets than it has.
+  // Decoded content is never larger than encoded content.
   return stream ? gather(stream, part.end - part.body) : UNKNOWN_ENCODING
 }
 

@@ -1,7 +1,7 @@
 /**
  * IMAP4rev2 and IMAP4rev1 over the message store.
  *
- * This file only wires: session.ts is a client's session, commands/ what it can ask, grammar/ how that is read.
+ * This file assembles the parts: session.ts is a client's session, commands/ the commands, grammar/ their syntax.
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
@@ -34,7 +34,7 @@ export const imap = definePlugin({
 interface Serving {
   readonly client: Client
   readonly signal: AbortSignal
-  /** What sessions share. */
+  /** Shared by sessions. */
   readonly kept: Pick<SessionDeps, 'keywords' | 'unseen'>
 }
 

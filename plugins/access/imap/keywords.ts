@@ -1,9 +1,9 @@
 /**
- * The keywords that FLAGS tells when a mailbox is opened: those in use among its last messages, and those that have come
- * since somebody looked.
+ * The keywords in FLAGS when a mailbox is opened: those in use among its last messages, and those added since the last
+ * look.
  *
- * What must stay true: opening a mailbox again costs what has changed, not what is there; a client learns of keywords
- * that are not told when it meets them.
+ * Invariants: opening a mailbox again costs only its changes; the client learns of omitted keywords when a message
+ * shows them.
  */
 import { Cache } from 'iems'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
@@ -13,7 +13,7 @@ export interface Keywords {
   of(mail: MailStoreApi, view: View): Promise<readonly string[]>
 }
 
-/** Messages that are looked at, as how many of them a change counts, keywords that are told, mailboxes that are remembered. */
+/** Limits: messages examined, messages per counted change, keywords in FLAGS, cached mailboxes. */
 const LAST = 500
 const CHANGE = 20
 const TOLD = 500

@@ -1,7 +1,7 @@
 /**
- * Which mailboxes LIST and LSUB tell of, and with what attributes (RFC 9051 section 6.3.9, RFC 5258).
+ * The mailboxes in LIST and LSUB responses, with their attributes (RFC 9051 section 6.3.9, RFC 5258).
  *
- * Pure: what there is goes in, what is told comes out.
+ * Pure: existing mailboxes in, responses out.
  */
 import type { Mailbox } from '../../mailbox/store/api.ts'
 import { toTest } from './wildcards.ts'
@@ -13,7 +13,7 @@ export interface Listed {
 
 export interface Visible {
   readonly all: readonly Listed[]
-  /** Names that are subscribed, and that no mailbox has any more. */
+  /** Subscribed names without a mailbox. */
   readonly lost: readonly string[]
 }
 
@@ -24,19 +24,19 @@ export interface Selection {
 
 export interface Found {
   readonly name: string
-  /** Absent for a level that is only there because something below it is. */
+  /** Absent for a level that exists only because of its children. */
   readonly mailbox?: Mailbox
   readonly attributes: readonly string[]
-  /** CHILDINFO, with the space before it. */
+  /** CHILDINFO, with a leading space. */
   readonly extended: string
 }
 
 const CHILD_INFO = ' (CHILDINFO ("SUBSCRIBED"))'
 
-/** Lets others have their turn; undefined while there is time. */
+/** Yields to other sessions; undefined while there is time. */
 type Pause = () => Promise<void> | undefined
 
-/** The names that a pattern fits. */
+/** The names that match a pattern. */
 async function fitting(names: Iterable<string>, patterns: readonly string[], pause: Pause): Promise<Set<string>> {
   const tests = [...new Set(patterns)].map(toTest)
   const fit = new Set<string>()
@@ -89,7 +89,7 @@ export async function matching(
       found.set(name, { name, attributes: ['\\NonExistent'], extended: CHILD_INFO })
   }
   for (const name of parents) {
-    // Levels of other users' names, and those above a match that a % does not reach.
+    // Levels of other users' names, and parents of a match that a % does not reach.
     if (!known.has(name) && matches(name) && select.size === 0)
       found.set(name, { name, attributes: ['\\NonExistent', '\\Noselect', '\\HasChildren'], extended: '' })
   }

@@ -1,6 +1,6 @@
 /**
- * Names of mailboxes as a client writes them, and whose they are (RFC 2342): its own, those of other users below
- * `Users/`, and those of one account that is there for all below `Shared/`.
+ * Mailbox names as a client writes them, and their accounts (RFC 2342): the client's own, other users' below `Users/`,
+ * and those of one public account below `Shared/`.
  */
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import type { Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
@@ -8,24 +8,24 @@ import type { Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
 export const OTHERS = 'Users/'
 export const SHARED = 'Shared/'
 
-/** Whose mailbox is meant, and its name there. */
+/** An account, and the mailbox's name in it. */
 export interface Named {
   readonly account: string
   readonly name: string
 }
 
 export interface Names {
-  /** Undefined when there is no such account, or when the name is only that of a namespace. */
+  /** Undefined when there is no such account, or when the name is only a namespace. */
   find(name: string): Promise<Named | undefined>
-  /** How this client calls a mailbox. */
+  /** The name of a mailbox for this client. */
   nameOf(mailbox: Mailbox): Promise<string>
 }
 
 export interface NamesDeps {
-  /** The id of the client's account. */
+  /** Id of the client's account. */
   readonly self: string
   readonly accounts: AccountsApi
-  /** The account whose mailboxes are there for all. */
+  /** The account whose mailboxes are public. */
   readonly shared: Account | undefined
 }
 
@@ -46,7 +46,7 @@ export function createNames({ self, accounts, shared }: NamesDeps): Names {
   }
 }
 
-/** Every mailbox the client may know of, with the name it calls it by. */
+/** All mailboxes that the client may see, with its names for them. */
 export async function visible(
   mail: MailStoreApi,
   self: string,

@@ -1,8 +1,8 @@
 /**
- * What a client is told of changes: its own and those of others, in the selected mailbox and, by NOTIFY, in others.
+ * Notifies a client of changes by itself and by others, in the selected mailbox and, with NOTIFY, in others.
  *
- * What must stay true: a change is told once, in numbers that the client knows; a signal of another session or server
- * is only a reason to look, and the mailbox's modseq says what has changed.
+ * Invariants: a change is sent once, with numbers that the client knows; a signal of another session or server is only
+ * a reason to look, and the mailbox's mod-sequence shows the changes.
  */
 import { tellNew } from './commands/fetch.ts'
 import type { CommandContext } from './context.ts'
@@ -18,7 +18,7 @@ export class Notices {
   readonly #close: (why: string) => TaggedResponse
   #stopWatching: (() => void) | undefined
   #wake: (() => void) | undefined
-  /** NOTIFY: mailboxes beside the selected one that have changed, and how that is told. */
+  /** NOTIFY: changed mailboxes other than the selected one, and how they are reported. */
   readonly #others = new Set<string>()
   #stopOthers: readonly (() => void)[] = []
   #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
@@ -29,12 +29,12 @@ export class Notices {
     this.#close = close
   }
 
-  /** News are told as they come, without a command that asks. */
+  /** Changes are sent as they happen, without a command. */
   get areAtOnce(): boolean {
     return this.#tellsAtOnce
   }
 
-  /** Tells news as it comes until the client says something. False: the session is over. */
+  /** Sends notifications until the client sends something. False: the session has ended. */
   async listen(tell: () => Promise<void>): Promise<boolean> {
     const { input, output, signal } = this.#session.parts
     let news = new AbortController()
@@ -55,7 +55,7 @@ export class Notices {
     }
   }
 
-  /** Notes changes of the selected mailbox from now on. */
+  /** Watches the selected mailbox from now on. */
   watch({ mailbox }: View): void {
     this.#stopWatching = this.#session.mail.watch(mailbox.account, (mailboxes) => {
       if (mailboxes.includes(mailbox.id)) this.wake()
@@ -67,12 +67,15 @@ export class Notices {
     this.#stopWatching = undefined
   }
 
-  /** A client that waits hears of what has changed. */
+  /** Wakes a waiting session to send changes. */
   wake(): void {
     this.#wake?.()
   }
 
-  /** Tells of changes in mailboxes of these accounts from now on, and no longer of those before; `selected` at once too. */
+  /**
+   * Sends changes in mailboxes of these accounts from now on, replacing earlier ones; `selected`: also of the selected
+   * one, at once.
+   */
   watchOthers(
     accounts: readonly string[],
     tell: (mailboxes: readonly string[]) => Promise<void>,
@@ -90,7 +93,7 @@ export class Notices {
     )
   }
 
-  /** Tells of everything that has changed. */
+  /** Sends all changes. */
   async tellNews(): Promise<void> {
     const ids = [...this.#others]
     this.#others.clear()
@@ -98,7 +101,7 @@ export class Notices {
     await this.tellChanges(true)
   }
 
-  /** What has changed since the client was last told, by whatever session or server: the mailbox's modseq says so. */
+  /** Sends changes since the last notification, by any session or server, as the mailbox's mod-sequence shows them. */
   async tellChanges(mayExpunge: boolean): Promise<void> {
     const { view, output, mail, enabled } = this.#session
     if (!view) return
@@ -113,20 +116,20 @@ export class Notices {
     if (this.#session.newItems) await tellNew(this.#session, told.added, this.#session.newItems)
   }
 
-  /** The flags that messages of the selected mailbox have and can be given. */
+  /** Sends the flags and permanent flags of the selected mailbox. */
   writeFlags({ keywords, isReadOnly }: View): void {
     const all = [SYSTEM_FLAGS, ...keywords.values()].join(' ')
     this.#session.output.line(`* FLAGS (${all})`)
     this.#session.output.line(`* OK [PERMANENTFLAGS (${isReadOnly ? '' : `${all} \\*`})] Flags permitted`)
   }
 
-  /** RFC 9051 section 7.3.5: the client hears of new keywords before it meets them on a message. */
+  /** RFC 9051 section 7.3.5: announces new keywords before a message shows them. */
   learn(flags: readonly string[]): void {
     const { view } = this.#session
     if (view?.learn(flags)) this.writeFlags(view)
   }
 
-  /** A FETCH that tells flags. */
+  /** A FETCH response with flags. */
   flagLine(number: number, { uid, flags, modseq }: { uid: number; flags: readonly string[]; modseq: number }): string {
     const { isCondstore, enabled } = this.#session
     this.learn(flags)

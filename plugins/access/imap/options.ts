@@ -1,5 +1,5 @@
 /**
- * What an admin can set for one IMAP listener.
+ * The options of an IMAP listener.
  */
 import { listenerOptions, size } from 'iems'
 import * as z from 'zod'

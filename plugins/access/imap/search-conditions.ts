@@ -1,7 +1,7 @@
 /**
- * IMAP search keys as conditions of the mail store.
+ * Translates IMAP search keys to conditions of the mail store.
  *
- * Invariant: sets mean the UIDs that this client knows, resolved once for each search.
+ * Invariants: sets refer to the UIDs that this client knows, resolved once for each search.
  */
 import type { Condition, Uids } from '../../mailbox/store/api.ts'
 import type { SearchKey } from './grammar/search.ts'
@@ -37,7 +37,7 @@ export function conditionOf(key: SearchKey, meaning: Meaning): Condition {
       return { kind: 'day', of: key.of, is: key.is, day: key.at }
     case 'within': {
       const at = meaning.now - key.seconds * 1000
-      // RFC 5032: exactly that old is both older and younger.
+      // RFC 5032: a message of exactly that age is both older and younger.
       return {
         kind: 'time',
         of: 'received',
@@ -45,7 +45,7 @@ export function conditionOf(key: SearchKey, meaning: Meaning): Condition {
       }
     }
     case 'header':
-      // The text that is empty asks whether there is such a field.
+      // Empty text asks whether the field exists.
       return isIndexed(key.name) && key.text !== ''
         ? { kind: 'text', fields: [key.name], text: key.text, how: 'substring' }
         : { kind: 'field', name: key.name, text: key.text }
@@ -61,12 +61,12 @@ export function conditionOf(key: SearchKey, meaning: Meaning): Condition {
   }
 }
 
-/** Whether sets say it all. */
+/** Whether the key consists only of sets. */
 export function isOfSets(key: SearchKey): boolean {
   return key.kind === 'and' ? key.keys.every(isOfSets) : ['all', 'uid', 'sequence'].includes(key.kind)
 }
 
-/** The UIDs that the search can only be about, as far as its sets say. */
+/** The UIDs to which the key's sets restrict the search. */
 export function scopeOf(key: SearchKey, view: View): Uids | undefined {
   if (key.kind === 'uid') return view.uidsWithin(key.set, true)
   if (key.kind === 'sequence') return view.uidsWithin(key.set, false)

@@ -1,5 +1,5 @@
 /**
- * Where a section that FETCH names stands in the content (RFC 9051 section 6.4.5.1).
+ * Locates a section of FETCH in the content (RFC 9051 section 6.4.5.1).
  */
 import { FIELD_START } from 'iems'
 import type { MimePart, PartRange } from '../../mailbox/store/api.ts'
@@ -8,9 +8,9 @@ import type { Section } from './grammar/fetch.ts'
 export const isMessage = ({ type, subtype }: MimePart) =>
   type === 'message' && (subtype === 'rfc822' || subtype === 'global')
 
-/** The part of these numbers; of a message that is not multipart the first is its body. */
+/** The part with these numbers; part 1 of a message that is not multipart is its body. */
 export function findPart(message: MimePart, numbers: readonly number[]): MimePart | undefined {
-  /** The message or multipart that the next number is of. */
+  /** The message or multipart to which the next number refers. */
   let container: MimePart | undefined = message
   let part: MimePart | undefined = message
   for (const number of numbers) {
@@ -18,7 +18,7 @@ export function findPart(message: MimePart, numbers: readonly number[]): MimePar
     part = isItself ? (number === 1 ? container : undefined) : container?.parts?.[number - 1]
     if (!part) return undefined
     if (isMessage(part)) container = part.parts?.[0]
-    // What is no multipart has one part, which is itself; that one has none.
+    // A part that is not multipart has one part, itself, which has none.
     else container = isItself ? undefined : part
   }
   return part
@@ -43,7 +43,7 @@ function range({ within }: MimePart, start: number, end: number): PartRange {
   return { start, end, ...(within ? { within } : {}) }
 }
 
-/** The fields of a header block that are, or are not, of these names; with the blank line that ends it, if there is one. */
+/** The fields of a header block with, or without, these names, including the final blank line if there is one. */
 export function chooseFields(header: string, names: readonly string[], isNot: boolean): string {
   const wanted = new Set(names.map((name) => name.toLowerCase()))
   const kept: string[] = []

@@ -1,8 +1,8 @@
 /**
- * One client's session: commands one after the other, each answered before the next is begun.
+ * One client's session: commands run one at a time, and each is answered before the next starts.
  *
- * What must stay true: whatever a client sends is answered with OK, NO, BAD or BYE; a fault of ours is NO and never ends
- * another session; the client is told of others' changes after each command, in numbers it knows.
+ * Invariants: all input gets OK, NO, BAD or BYE; an internal error is NO and never affects another session; after each
+ * command the client gets others' changes, in numbers it knows.
  */
 import { Broken, ConnectionClosed, type Identity, IemsError, LineTooLong, type LineWriter, TimedOut } from 'iems'
 import type { Entry, Mailbox, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
@@ -19,7 +19,7 @@ import { bad, no, RESPONDED, type TaggedResponse } from './responses.ts'
 import { fromUtf7, mailboxName } from './text.ts'
 import type { View } from './view.ts'
 
-/** A name that no mailbox can have. */
+/** No mailbox can have this name. */
 const NO_NAME = '\0'
 const TAG = /^[!#$&',\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/
 
@@ -33,7 +33,7 @@ export class Session implements CommandContext {
   readonly enabled = new Set<string>()
   isCompressed = false
   failedLogins = 0
-  /** NOTIFY: what is told of new messages of the selected mailbox. */
+  /** NOTIFY: the items sent for new messages of the selected mailbox. */
   newItems: readonly FetchItem[] | undefined
   #isOver = false
   #errors = 0
@@ -50,7 +50,7 @@ export class Session implements CommandContext {
     return this.parts.output
   }
 
-  /** Names and strings may be UTF-8: IMAP4rev2 or UTF8=ACCEPT has been enabled. */
+  /** Names and strings may be UTF-8, because IMAP4rev2 or UTF8=ACCEPT is enabled. */
   get isUtf8(): boolean {
     return this.enabled.has('IMAP4REV2') || this.enabled.has('UTF8=ACCEPT')
   }
@@ -59,7 +59,7 @@ export class Session implements CommandContext {
     return this.enabled.has('CONDSTORE') || this.enabled.has('QRESYNC')
   }
 
-  /** RFC 7162 section 3.1: who begins to count changes in a selected mailbox is told where they stand. */
+  /** RFC 7162 section 3.1: a client that enables CONDSTORE in a selected mailbox gets HIGHESTMODSEQ. */
   enableCondstore(): void {
     if (!this.isCondstore && this.view)
       this.output.line(`* OK [HIGHESTMODSEQ ${this.view.mailbox.modseq}] Highest modification sequence`)
@@ -100,11 +100,13 @@ export class Session implements CommandContext {
       output.line(`* BYE ${why}`)
       await output.flush()
     } catch {
-      // He cannot be told either.
+      // The client cannot be notified either.
     }
   }
 
-  /** Asked between steps of long work: undefined, or settles when others have had their turn. */
+  /**
+   * Consulted between steps of long work: undefined, or a promise that resolves after other sessions had their turn.
+   */
   pause(): Promise<void> | undefined {
     return this.parts.input.pace.due()
   }
@@ -113,14 +115,16 @@ export class Session implements CommandContext {
     return this.#isOver
   }
 
-  /** Ends the session after the present command. */
+  /** Ends the session after the current command. */
   end(): void {
     this.#isOver = true
   }
 
   // --- commands ---
 
-  /** Waits for the client to begin a command, telling news meanwhile if it asked for that. False: the server is stopping. */
+  /**
+   * Waits for a command, sending notifications meanwhile if the client requested them. False: the server is stopping.
+   */
   async #hasCommand(): Promise<boolean> {
     const { input, options, signal } = this.parts
     input.patience = this.account ? options.timeouts.idle : options.timeouts.login
@@ -148,7 +152,7 @@ export class Session implements CommandContext {
       output.line('* BYE Too many invalid commands')
       this.end()
     }
-    // Whoever is told of expunges during a FETCH by number would count wrong.
+    // EXPUNGE during a FETCH by number would shift the numbers.
     if (!this.#isOver) await this.#notices.tellChanges(!(definition?.keepsNumbers && !isUid))
     if (answer === RESPONDED) return
     const code = answer.code === undefined ? '' : `[${answer.code}] `
@@ -185,25 +189,25 @@ export class Session implements CommandContext {
     return (state === 'authenticated' || state === 'selected') && !this.account ? bad('Not authenticated') : undefined
   }
 
-  /** The selected mailbox of another account is closed as soon as its owner takes the right to read it back. */
+  /** Closes the selected mailbox of another account as soon as its owner revokes the right to read. */
   async shutOut(): Promise<TaggedResponse | undefined> {
     const { view } = this
     if (!view || view.mailbox.account === this.account?.id) return undefined
     const now = await this.mail.mailbox(view.mailbox)
     if (!now) return undefined
-    // Later questions about other rights get today's answer too.
+    // Later checks of other rights use the current ACL too.
     view.mailbox = { ...view.mailbox, acl: now.acl }
     return (await this.may(now, 'r')) ? undefined : this.#close('Mailbox access revoked')
   }
 
-  /** RFC 9051 section 6.3.5 leaves it to the server; a client cannot go on with numbers that mean nothing. */
+  /** RFC 9051 section 6.3.5 leaves this to the server; the client's sequence numbers are void. */
   #close(why: string): TaggedResponse {
     this.output.line(`* BYE ${why}`)
     this.end()
     return no(why, 'NOPERM')
   }
 
-  /** What plugins have against a command. */
+  /** The refusal of a plugin for a command. */
   async #judged(name: string): Promise<TaggedResponse | undefined> {
     const refusal = await this.parts.judge({
       name,
@@ -223,7 +227,7 @@ export class Session implements CommandContext {
     return this.account ? { user: this.account.user, account: this.account.id } : {}
   }
 
-  /** Tells plugins what the client has done to messages. It is done: a fault of theirs changes nothing. */
+  /** Notifies plugins of the client's changes to messages. They have happened, so faults have no effect. */
   async changed(change: Omit<ImapChange, 'remote' | 'user' | 'account'>): Promise<void> {
     if (change.uids.length === 0) return
     await this.parts
@@ -231,7 +235,7 @@ export class Session implements CommandContext {
       .catch((cause) => this.parts.log.warn('a plugin failed over a change', { cause }))
   }
 
-  // --- who it is ---
+  // --- identity ---
 
   async logIn({ user, account, roles = [] }: Identity): Promise<boolean> {
     const { accounts, options } = this.parts
@@ -239,7 +243,7 @@ export class Session implements CommandContext {
     if (!found) return false
     const shared = options.shared === undefined ? undefined : await accounts.byName(options.shared)
     this.account = { id: found.id, user, roles }
-    // Groups may have changed, and with them what a client that waits may be told of another account's mailbox.
+    // Groups may have changed, and with them the rights of a waiting client to another account's mailbox.
     this.parts.open.onRechecked(() => {
       if (this.view && this.view.mailbox.account !== this.account?.id) this.#notices.wake()
     })
@@ -257,14 +261,14 @@ export class Session implements CommandContext {
 
   // --- mailboxes ---
 
-  /** A name as this client writes it, in Unicode. */
+  /** Reads a mailbox name in this client's encoding. */
   readName(cursor: Cursor): string {
     return this.fromClient(cursor.astring())
   }
 
-  /** What the client wrote for a name or a pattern, in Unicode. */
+  /** Decodes a name or pattern from the client. */
   fromClient(text: string): string {
-    // Clients that write UTF-8 unasked mean it; a broken & would become another name than the client believes.
+    // Clients that send UTF-8 without ENABLE mean it; a malformed & would become another name than the client expects.
     return this.isUtf8 ? text : (fromUtf7(text) ?? (/^[\x20-\x7e]*$/.test(text) ? NO_NAME : text))
   }
 
@@ -276,12 +280,12 @@ export class Session implements CommandContext {
     return this.names?.find(name)
   }
 
-  /** The mailbox of a name, if the client may know of it and do this with it. */
+  /** The mailbox with that name, if the client may see it and has this right. */
   async mailbox(name: string, right: string): Promise<Mailbox | TaggedResponse> {
     const named = await this.named(name)
     const mailbox = named && (await this.mail.find(named.account, named.name))
     const rights = mailbox ? await this.mail.rights(mailbox, this.account?.id ?? '') : ''
-    // Who may not even list it is not told that it is there.
+    // Without the right to list it, its existence is not revealed.
     if (!mailbox || !(rights.includes('l') || rights.includes('r'))) return no('No such mailbox', 'NONEXISTENT')
     return [...right].every((one) => rights.includes(one)) ? mailbox : no('Permission denied', 'NOPERM')
   }
@@ -301,14 +305,14 @@ export class Session implements CommandContext {
     this.view = undefined
   }
 
-  /** RFC 9738: of more messages than a command may be about those with the highest UIDs, and the code that says so. */
+  /** RFC 9738: limits a command to the messages with the highest UIDs, with the response code. */
   limited(uids: Uids): { readonly uids: Uids; readonly code?: string } {
     const most = this.parts.options.limits.messagesPerCommand
     const { uids: chosen, from } = lastOf(uids, most ?? Number.POSITIVE_INFINITY)
     return { uids: chosen, ...(from === undefined ? {} : { code: `MESSAGELIMIT ${most} ${from}` }) }
   }
 
-  // --- what the client is told ---
+  // --- notifications ---
 
   listen(tell: () => Promise<void>): Promise<boolean> {
     return this.#notices.listen(tell)
@@ -335,7 +339,7 @@ export class Session implements CommandContext {
   }
 }
 
-/** RFC 5530: what a client can tell its user about a fault of the server. */
+/** RFC 5530: tells the client's user about a server failure. */
 function failed(error: unknown): TaggedResponse {
   const code = error instanceof IemsError ? error.code : ''
   if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')

@@ -1,5 +1,5 @@
 /**
- * ENVELOPE, BODY and BODYSTRUCTURE as they are written (RFC 9051 section 7.5.2).
+ * Writes ENVELOPE, BODY and BODYSTRUCTURE (RFC 9051 section 7.5.2).
  */
 import type { Envelope, EnvelopeAddress, MimePart } from '../../mailbox/store/api.ts'
 import { isMessage } from './sections.ts'
@@ -9,7 +9,7 @@ export function formatEnvelope(envelope: Envelope, utf8: boolean): string {
   const { date, subject, from, sender, replyTo, to, cc, bcc, inReplyTo, messageId } = envelope
   const list = (addresses: readonly EnvelopeAddress[]) =>
     addresses.length === 0 ? 'NIL' : `(${addresses.map((one) => formatAddress(one, utf8)).join('')})`
-  // RFC 9051: without Sender or Reply-To they are those of From.
+  // RFC 9051: a missing Sender or Reply-To equals From.
   const orFrom = (addresses: readonly EnvelopeAddress[]) => list(addresses.length > 0 ? addresses : from)
   return `(${[
     nstring(date, utf8),
@@ -29,7 +29,7 @@ function formatAddress({ name, route, mailbox, host }: EnvelopeAddress, utf8: bo
   return `(${nstring(name, utf8)} ${nstring(route, utf8)} ${nstring(mailbox, utf8)} ${nstring(host, utf8)})`
 }
 
-/** Stands where the grammar wants a part and there is none. */
+/** Used where the grammar requires a part and there is none. */
 const NO_PART: MimePart = {
   type: 'text',
   subtype: 'plain',
@@ -62,7 +62,7 @@ export function formatStructure(part: MimePart, isExtended: boolean, utf8: boole
     String(part.end - part.body),
   ]
   if (isMessage(part)) {
-    // RFC 9051 section 9: never body-type-basic, also when the message could not be read.
+    // RFC 9051 section 9: never body-type-basic, even if the nested message could not be parsed.
     const inner = part.parts?.[0] ?? NO_PART
     fields.push(
       formatEnvelope(inner.envelope ?? EMPTY, utf8),
@@ -93,7 +93,7 @@ function formatParameters(parameters: Readonly<Record<string, string>>, utf8: bo
   return pairs.length === 0 ? 'NIL' : `(${pairs.join(' ')})`
 }
 
-/** RFC 2231 section 6: what has been cut into `name*0`, `name*1*` and so on is told as one. */
+/** RFC 2231 section 6: sections `name*0`, `name*1*` and so on are sent as one parameter. */
 function joined(parameters: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
   const pieces = new Map<string, { text: string; isEncoded: boolean }[]>()
   const whole: [string, string][] = []

@@ -1,12 +1,12 @@
 /**
- * How values are written to a client: strings, names of mailboxes, dates, flags.
+ * Writes values to a client: strings, mailbox names, dates, flags.
  *
- * What must stay true: whatever is in a value, what is written is one value and nothing else.
+ * Invariants: any value is written as exactly one value.
  */
 
-/** A quoted string where it can be one, else a literal. With `utf8` quoted strings may hold any text (RFC 9051, RFC 6855). */
+/** A quoted string if possible, else a literal. With `utf8` quoted strings may hold any text (RFC 9051, RFC 6855). */
 export function string(text: string, utf8: boolean): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a quoted string may not hold
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: characters that a quoted string cannot hold
   const isPlain = utf8 ? !/[\0\r\n]/.test(text) && text.isWellFormed() : /^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/.test(text)
   if (isPlain && text.length <= 1000) return `"${text.replace(/["\\]/g, '\\$&')}"`
   const octets = Buffer.from(text.replaceAll('\0', ''))
@@ -19,12 +19,12 @@ export function nstring(text: string | undefined, utf8: boolean): string {
 
 const ATOM = /^[!#$&'+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+$/
 
-/** An atom where it can be one. */
+/** An atom if possible. */
 export function astring(text: string, utf8: boolean): string {
   return ATOM.test(text) && text.toUpperCase() !== 'NIL' ? text : string(text, utf8)
 }
 
-/** The name of a mailbox as this client reads names. */
+/** A mailbox name in this client's encoding. */
 export function mailboxName(name: string, utf8: boolean): string {
   return astring(utf8 ? name : toUtf7(name), utf8)
 }
@@ -42,7 +42,7 @@ export function dateTime(ms: number): string {
   return `"${iso.slice(8, 10)}-${month}-${iso.slice(0, 4)} ${iso.slice(11, 19)} +0000"`
 }
 
-/** RFC 3501 section 5.1.3, the modified UTF-7 of mailbox names. */
+/** RFC 3501 section 5.1.3: modified UTF-7 of mailbox names. */
 export function toUtf7(name: string): string {
   return name.replace(/&/g, '&-').replace(/[^\x20-\x7e]+/g, (text) => {
     const octets = Buffer.from(text, 'utf16le').swap16()
@@ -50,7 +50,7 @@ export function toUtf7(name: string): string {
   })
 }
 
-/** Undefined for what is not modified UTF-7. */
+/** Undefined for invalid modified UTF-7. */
 export function fromUtf7(name: string): string | undefined {
   if (/[^\x20-\x7e]/.test(name)) return undefined
   let isSound = true

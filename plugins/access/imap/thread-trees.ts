@@ -1,9 +1,9 @@
 /**
- * Threads as the THREAD response writes them (RFC 5256 section 4).
+ * Writes threads for the THREAD response (RFC 5256 section 4).
  */
 import type { ThreadTree } from '../../mailbox/store/api.ts'
 
-/** `(1 2 (3)(4))`, without recursion: a thread may be thousands deep. */
+/** `(1 2 (3)(4))`, without recursion, because a thread may be thousands deep. */
 export function formatTrees(trees: readonly ThreadTree[], numberOf: (uid: number) => number = (uid) => uid): string {
   const words: string[] = []
   const stack: (ThreadTree | string)[] = [...trees]

@@ -1,8 +1,8 @@
 /**
- * The UIDs of a mailbox as ranges, with the sequence number at which each range begins.
+ * The UIDs of a mailbox as ranges, with the sequence number at the start of each.
  *
- * What must stay true: every question costs the logarithm of the ranges, so a mailbox of 200,000 messages is opened as
- * fast as a small one, and an idling session holds a few numbers for it.
+ * Invariants: every operation costs the logarithm of the number of ranges, so a mailbox of 200,000 messages opens as
+ * fast as a small one, and an idling session stores a few numbers.
  */
 import type { Uids } from '../../mailbox/store/api.ts'
 
@@ -10,7 +10,7 @@ type Range = [first: number, last: number]
 
 export class UidList {
   #ranges: Range[] = []
-  /** The sequence number of the first of each range. */
+  /** Sequence number of the first message of each range. */
   #numbers: number[] = []
 
   constructor(uids: Uids) {
@@ -40,7 +40,7 @@ export class UidList {
     return this.#ranges
   }
 
-  /** The last range that begins at or before a value; -1 if none does. */
+  /** The last range that begins at or before a value; -1 if there is none. */
   #before(value: number, startOf: (index: number) => number): number {
     let [low, high] = [0, this.#ranges.length]
     while (low < high) {
@@ -64,7 +64,7 @@ export class UidList {
     return range && uid <= range[1] ? (this.#numbers[index] as number) + uid - range[0] : undefined
   }
 
-  /** Those from one UID to another. */
+  /** The ranges between two UIDs. */
   between(first: number, last: number): Range[] {
     const found: Range[] = []
     for (
@@ -82,7 +82,7 @@ export class UidList {
     return found
   }
 
-  /** A UID higher than all. */
+  /** Adds a UID greater than all others. */
   add(uid: number): void {
     const last = this.#ranges.at(-1)
     if (last && last[1] === uid - 1) last[1] = uid
@@ -92,7 +92,7 @@ export class UidList {
     }
   }
 
-  /** Takes out UIDs that are there, in order. */
+  /** Removes existing UIDs, in order. */
   remove(uids: readonly number[]): void {
     const left: Range[] = []
     let at = 0

@@ -1,8 +1,8 @@
 /**
- * The first unseen message of a mailbox, which SELECT answers to clients of IMAP4rev1 (RFC 3501 section 6.3.1).
+ * The first unseen message of a mailbox, which SELECT returns to IMAP4rev1 clients (RFC 3501 section 6.3.1).
  *
- * What must stay true: a mailbox that has not changed is not read again, and one whose first messages are all seen costs
- * no more than `LOOKED_AT` of them; the answer is then left out, and the client has to search (section 7.1).
+ * Invariants: an unchanged mailbox is not read again, and one whose first messages are all seen costs at most
+ * `LOOKED_AT` of them; the response is then omitted, and the client must search (section 7.1).
  */
 import { Cache } from 'iems'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
@@ -12,7 +12,7 @@ const LOOKED_AT = 10_000
 const MAILBOXES = 1000
 
 export interface Unseen {
-  /** The UID; undefined when there is none, or none was found in time. */
+  /** The UID; undefined when there is none or the search stopped. */
   first(mail: MailStoreApi, view: View): Promise<number | undefined>
 }
 

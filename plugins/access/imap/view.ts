@@ -1,39 +1,39 @@
 /**
- * A selected mailbox as one client sees it: the sequence numbers it has been told.
+ * A selected mailbox as one client sees it, with the sequence numbers that it knows.
  *
- * What must stay true: a number means the same message to us and to the client until an EXPUNGE or VANISHED has told
- * otherwise, which is only at moments that RFC 9051 section 7.5.1 allows; every change is told once.
+ * Invariants: a number means the same message to server and client until an EXPUNGE or VANISHED is sent, which happens
+ * only when RFC 9051 section 7.5.1 allows; every change is sent once.
  */
 import type { Changes, Entry, Mailbox, MailStoreApi, Snapshot, UidRange, Uids } from '../../mailbox/store/api.ts'
 import { compact, merge, rangesOf, type SequenceSet } from './grammar/sets.ts'
 import { UidList } from './uid-list.ts'
 
-/** What a client is to be told of the changes since it was last told. */
+/** The changes to send since the last notification. */
 export interface ChangeNotice {
   readonly vanished: Uids
-  /** The sequence numbers of what vanished, to be told from the highest down. */
+  /** Sequence numbers of expunged messages, to be sent in descending order. */
   readonly expunged: readonly number[]
   readonly changed: readonly { readonly number: number; readonly entry: Entry }[]
   readonly added: readonly Entry[]
   readonly exists: boolean
 }
 
-/** Keywords that FLAGS names. */
+/** Maximum keywords in FLAGS. */
 const MAX_KEYWORDS = 500
 
 export class View {
   mailbox: Mailbox
   readonly isReadOnly: boolean
-  /** What the last SEARCH with SAVE found (RFC 5182). */
+  /** The result of the last SEARCH with SAVE (RFC 5182). */
   saved: Uids = []
-  /** The keywords that the client knows of, in lower case and as they are written. */
+  /** The keywords that the client knows, by lower-case name. */
   readonly keywords = new Map<string, string>()
   readonly #uids: UidList
-  /** Up to which changes have been read. */
+  /** Mod-sequence up to which changes have been read. */
   #modseq: number
-  /** Changes of our own that the client has been told as a reply. */
+  /** This session's own changes, already sent in its responses. */
   readonly #own = new Map<number, number>()
-  /** What has vanished and could not be told yet. */
+  /** Expunged messages that could not be sent yet. */
   #pending: number[] = []
 
   constructor({ mailbox, uids }: Snapshot, isReadOnly: boolean) {
@@ -56,7 +56,7 @@ export class View {
     return this.#uids.numberOf(uid)
   }
 
-  /** Notes the keywords of a message that the client is about to receive; true when some of them are new to it. */
+  /** Records the keywords of a message to be sent; true when some of them are new to the client. */
   learn(flags: readonly string[]): boolean {
     const before = this.keywords.size
     for (const flag of flags)
@@ -65,14 +65,14 @@ export class View {
     return this.keywords.size > before
   }
 
-  /** The UIDs a set means, of those the client knows. Undefined: it names a number that is not there. */
+  /** The UIDs of a set that the client knows. Undefined: it contains an invalid number. */
   uidsOf(set: SequenceSet, areUids: boolean): Uids | undefined {
-    // RFC 5182 section 2.1: what is expunged leaves it.
+    // RFC 5182 section 2.1: expunged messages leave the saved result.
     if (set === '$') return merge(this.saved.flatMap(([first, last]) => this.#uids.between(first, last)))
     return areUids ? this.#ofUids(set) : this.#ofNumbers(set)
   }
 
-  /** The same for who asks which messages are in a set: a number that is not there means none of them. */
+  /** For searches by set: an invalid number matches no message. */
   uidsWithin(set: SequenceSet, areUids: boolean): Uids {
     if (areUids || set === '$') return this.uidsOf(set, areUids) ?? []
     const last = this.count
@@ -101,7 +101,7 @@ export class View {
     return this.#uids.all
   }
 
-  /** What has vanished since a modseq, as the changes say; if that has been forgotten, every UID that is not there. */
+  /** The UIDs expunged since a mod-sequence or, if that is too old, all UIDs that do not exist. */
   vanished({ forgotten, vanished }: Pick<Changes, 'forgotten' | 'vanished'>): Uids {
     if (!forgotten) return vanished
     const gaps: UidRange[] = []
@@ -114,12 +114,12 @@ export class View {
     return gaps
   }
 
-  /** The client has been told this entry as it is now. */
+  /** Records that the client has received the current state of this entry. */
   wasTold({ uid, modseq }: Pick<Entry, 'uid' | 'modseq'>): void {
     this.#own.set(uid, modseq)
   }
 
-  /** Reads what has changed; who may not be told of expunges keeps them for later. */
+  /** Reads changes; expunges that may not be sent yet are kept for later. */
   async sync(mail: MailStoreApi, mayExpunge: boolean): Promise<ChangeNotice | 'gone'> {
     const changes = await mail.changes(this.mailbox, this.#modseq)
     if ('refused' in changes) return 'gone'
@@ -152,7 +152,7 @@ export class View {
     }
   }
 
-  /** Takes what is pending out of the view. */
+  /** Removes pending expunges from the view. */
   #expunge(): { numbers: number[]; uids: number[] } {
     const uids = this.#pending.filter((uid) => this.numberOf(uid) !== undefined).sort((a, b) => a - b)
     const numbers = uids.map((uid) => this.numberOf(uid) as number).reverse()

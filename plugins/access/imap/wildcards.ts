@@ -1,15 +1,16 @@
 /**
- * The patterns of LIST and LSUB (RFC 9051 section 6.3.9): `*` stands for any characters, `%` for any but the separator.
+ * Matches the patterns of LIST and LSUB (RFC 9051 section 6.3.9): `*` matches any characters, `%` any but the
+ * separator.
  *
- * What must stay true: a match takes no longer than the lengths of pattern and name multiplied, whatever they are.
+ * Invariants: matching time is at most the product of the lengths of pattern and name.
  */
 
-/** A run of wildcards matches what its widest one matches; INBOX is the same in any case, also as a first level. */
+/** A run of wildcards equals its widest one; INBOX is case-insensitive, also as a first level. */
 function simplified(pattern: string): string {
   return pattern.replace(/[*%]+/g, (run) => (run.includes('*') ? '*' : '%')).replace(/^inbox(?=$|\/)/i, 'INBOX')
 }
 
-/** A test for names. */
+/** Returns a predicate for names. */
 export function toTest(given: string): (name: string) => boolean {
   const pattern = simplified(given)
   const first = pattern.search(/[*%]/)
@@ -20,7 +21,7 @@ export function toTest(given: string): (name: string) => boolean {
   return (name) => literals <= name.length && name.startsWith(prefix) && fits(pattern, name, first)
 }
 
-/** All places of the pattern that the name read so far can have reached, moved on character by character. */
+/** Tracks all positions in the pattern that the name so far can have reached, character by character. */
 function fits(pattern: string, name: string, from: number): boolean {
   let places = new Uint8Array(pattern.length + 1)
   reach(places, pattern, from)
@@ -43,7 +44,7 @@ function fits(pattern: string, name: string, from: number): boolean {
   return places[pattern.length] === 1
 }
 
-/** Marks a place, and those behind wildcards that stand there, which may be for nothing. */
+/** Marks a position, and those after wildcards at it, which may match nothing. */
 function reach(places: Uint8Array, pattern: string, from: number): void {
   for (let place = from; places[place] === 0; place++) {
     places[place] = 1

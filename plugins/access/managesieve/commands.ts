@@ -1,7 +1,7 @@
 /**
  * The commands of ManageSieve (RFC 5804 section 2) by name.
  *
- * Invariant: a command runs only in its state and with its arguments.
+ * Invariants: a command runs only in its state and with its arguments.
  */
 import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
 import { type Checked, isScriptRefused, type MailsortApi, type ScriptRefused } from '../../mailbox/mailsort/api.ts'
@@ -10,7 +10,7 @@ import { type Word, writeString } from './words.ts'
 /** A session as its commands see it. */
 export interface CommandContext {
   readonly sort: MailsortApi
-  /** The account that has logged in. */
+  /** The authenticated account. */
   readonly account: string | undefined
   readonly isSecure: boolean
   readonly mayStartTls: boolean
@@ -19,7 +19,7 @@ export interface CommandContext {
   mechanisms(): readonly string[]
   authenticate(mechanism: string, initial: Buffer | undefined, ask: AskClient): Promise<Identity | Refusal>
   readonly ask: AskClient
-  /** Takes up an identity; the response. */
+  /** Sets the identity. Returns the response. */
   logIn(answer: Identity | Refusal): string
   logOut(): void
   capabilities(): string
@@ -29,9 +29,9 @@ export interface CommandContext {
 
 export interface Command {
   readonly state: 'any' | 'authenticated' | 'unauthenticated'
-  /** `string` and `number`; those in brackets may be absent. */
+  /** `string` and `number`; brackets mark optional ones. */
   readonly takes: readonly ('string' | 'number' | '[string]')[]
-  /** A response with its line ends. */
+  /** Returns a response with its line endings. */
   run(session: CommandContext, args: readonly (string | number)[]): Promise<string> | string
 }
 
@@ -40,7 +40,7 @@ export const ok = (text: string, code?: string) =>
 export const no = (text: string, code?: string) =>
   `NO${code === undefined ? '' : ` (${code})`} ${writeString(text)}\r\n`
 
-/** Codes of the service that RFC 5804 does not have. */
+/** The service's codes that RFC 5804 does not have. */
 const PLAIN = new Set(['INVALID', 'NAME'])
 
 const refusal = ({ refused, why }: ScriptRefused) => no(why, PLAIN.has(refused) ? undefined : refused)
@@ -157,7 +157,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
 }
 
-/** The arguments of a command; undefined if they are not those that it takes. */
+/** The arguments of a command; undefined if they do not match its signature. */
 export function argumentsOf({ takes }: Command, words: readonly Word[]): readonly (string | number)[] | undefined {
   const needed = takes.filter((one) => one !== '[string]').length
   if (words.length < needed || words.length > takes.length) return undefined

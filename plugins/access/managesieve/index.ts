@@ -1,7 +1,7 @@
 /**
- * ManageSieve over the scripts of mailsort.
+ * ManageSieve for the scripts of mailsort.
  *
- * This file only wires; session.ts is the protocol.
+ * This file assembles the parts; session.ts is the protocol.
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'

@@ -1,5 +1,5 @@
 /**
- * What an administrator can set for one ManageSieve listener.
+ * The options of a ManageSieve listener.
  */
 import { listenerOptions, size } from 'iems'
 import * as z from 'zod'

@@ -1,8 +1,8 @@
 /**
  * One client's session: ManageSieve (RFC 5804).
  *
- * Invariants: a client that has not logged in sends no large literal; a response to each command, in order; what is
- * refused changes nothing.
+ * Invariants: an unauthenticated client cannot send a large literal; each command gets a response, in order; a refused
+ * command changes nothing.
  */
 import {
   type AskClient,
@@ -37,12 +37,12 @@ export interface SessionDeps {
   readonly signal: AbortSignal
 }
 
-/** Octets of a literal before login: a SASL response. */
+/** Maximum literal before login in octets: a SASL response. */
 const MAX_RESPONSE = 12_288
-/** Literals of one command. */
+/** Maximum literals of one command. */
 const MAX_LITERALS = 4
 
-/** The client sends what cannot be passed over. */
+/** Input that cannot be skipped. */
 class Unreadable extends Error {}
 
 export class Session implements CommandContext {
@@ -107,11 +107,11 @@ export class Session implements CommandContext {
     }
     if (!this.#isOver && this.#errors > options.limits.errors) this.#bye('Too many errors')
     if (!this.#isOver && this.#failures >= options.limits.authAttempts) this.#bye('Too many failed logins')
-    // What is pipelined is answered together.
+    // Responses to pipelined commands are sent together.
     if (!input.hasMore || this.#isOver || output.isFull) await output.flush()
   }
 
-  /** A command's words with its literals; undefined for what is none. */
+  /** A command's words and literals; undefined when malformed. */
   async #words(): Promise<readonly Word[] | undefined> {
     const { input, options } = this.#deps
     const words: Word[] = []
@@ -143,7 +143,7 @@ export class Session implements CommandContext {
     return args ? command.run(this, args) : no(`${name} takes ${command.takes.join(' and ') || 'no arguments'}`)
   }
 
-  // --- what commands use ---
+  // --- the commands' context ---
 
   get sort(): MailsortApi {
     return this.#deps.sort

@@ -1,7 +1,7 @@
 /**
- * The words of a command, and strings of a response (RFC 5804 section 4).
+ * Parses the words of a command, and writes strings of a response (RFC 5804 section 4).
  *
- * Invariants: linear time; what is no command is `undefined`, never an exception.
+ * Invariants: linear time; malformed input is `undefined`, never an exception.
  */
 
 export type Word =
@@ -12,7 +12,7 @@ export type Word =
 const WORD = /[ \t]*(?:"((?:[^"\\]|\\["\\])*)"|([!#-'*-[\]-z|}~]+))(?=[ \t]|$)/y
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Octets as text; undefined for what is not UTF-8. */
+/** Octets as text; undefined for invalid UTF-8. */
 export function readText(octets: Uint8Array): string | undefined {
   try {
     return UTF8.decode(octets)
@@ -21,7 +21,7 @@ export function readText(octets: Uint8Array): string | undefined {
   }
 }
 
-/** The words of one line, without a literal; undefined for what are none. */
+/** The words of one line, without its literal; undefined when malformed. */
 export function readWords(line: string): readonly Word[] | undefined {
   const words: Word[] = []
   WORD.lastIndex = 0
@@ -37,7 +37,7 @@ export function readWords(line: string): readonly Word[] | undefined {
   return words
 }
 
-/** Octets of a quoted string (section 1.2). */
+/** Maximum octets of a quoted string (section 1.2). */
 const MAX_QUOTED = 1024
 
 /** A string of a response, as UTF-8. */

@@ -1,5 +1,5 @@
 /**
- * What POP3 commands can use of a session, and how they answer.
+ * The interface between POP3 commands and their session.
  */
 import type { AskClient, Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
 import type { Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
@@ -16,7 +16,7 @@ export interface SessionDeps {
   hasTls(): boolean
   startTls(): Promise<void>
   readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked'>
-  /** Whether this account may log in again so soon; notes that it has. */
+  /** Whether the login delay of this account has passed; records the login. */
   mayLogIn(account: string): boolean
   readonly signal: AbortSignal
 }
@@ -28,7 +28,7 @@ export interface Drop {
   readonly deleted: Set<number>
 }
 
-/** What a command answers; content goes out behind its line. */
+/** A response; content is sent after its line. */
 export type Answer = string | { readonly line: string; readonly content: AsyncIterable<Uint8Array> | readonly string[] }
 
 type State = 'authorization' | 'transaction'
@@ -38,14 +38,14 @@ export interface CommandContext {
   readonly parts: SessionDeps
   /** Undefined before login. */
   readonly drop: Drop | undefined
-  /** The reply to a login, if passwords are not taken on this connection. */
+  /** The reply to a login when passwords are not accepted on this connection. */
   readonly obstacle: string | undefined
-  /** The name of the last USER command. */
+  /** The name from the last USER command. */
   readonly user: string | undefined
   setUser(name: string): void
   logIn(answer: Identity | Refusal): Promise<string>
   readonly ask: AskClient
-  /** A message that exists and is not deleted, by its number. */
+  /** An existing message that is not deleted, by its number. */
   message(word: string | undefined): { readonly number: number; readonly entry: Entry } | undefined
   retrieve(number: number, entry: Entry): Promise<Answer>
   /** One line for each message that is not deleted. */
@@ -63,7 +63,7 @@ export const GONE = '-ERR No such message'
 export const TEMPORARY = '-ERR [SYS/TEMP] Temporary failure, try again later'
 export const IMPROPER = '-ERR Invalid response'
 
-/** Number and octets of the messages that are not deleted. */
+/** Number and total octets of the messages that are not deleted. */
 export function counted({ entries, deleted }: Drop): string {
   const left = entries.filter((_, index) => !deleted.has(index + 1))
   return `${left.length} ${left.reduce((sum, { size }) => sum + size, 0)}`

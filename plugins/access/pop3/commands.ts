@@ -1,7 +1,7 @@
 /**
  * The commands of POP3 (RFC 1939, 2449, 2595, 5034, 6856) by name.
  *
- * What must stay true: a command runs only in its state; DELE marks, and QUIT alone removes.
+ * Invariants: a command runs only in its state; DELE marks messages, and only QUIT removes them.
  */
 import { decodeResponse } from 'iems'
 import type { Entry, Mailbox } from '../../mailbox/store/api.ts'
@@ -31,7 +31,7 @@ function capabilities(session: CommandContext): string[] {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   CAPA: { state: 'any', run: (session) => ({ line: '+OK Capability list follows', content: capabilities(session) }) },
-  // Addresses and names are UTF-8 here in any case (RFC 6856).
+  // Addresses and names are always UTF-8 (RFC 6856).
   UTF8: { state: 'authorization', run: () => '+OK UTF8 enabled' },
   STLS: {
     state: 'authorization',

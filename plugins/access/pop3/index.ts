@@ -1,7 +1,7 @@
 /**
  * POP3 over the message store.
  *
- * This file only wires; session.ts is the protocol.
+ * This file assembles the parts; session.ts is the protocol.
  */
 import { Cache, type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { MailStore } from '../../mailbox/store/api.ts'
@@ -27,10 +27,10 @@ export const pop3 = definePlugin({
   },
 })
 
-/** Accounts whose last login is remembered. */
+/** Maximum accounts whose last login is remembered. */
 const REMEMBERED = 100_000
 
-/** RFC 2449 section 6.5: who comes again too soon waits. */
+/** RFC 2449 section 6.5: LOGIN-DELAY. */
 function createDelay(
   ms: number,
   { now, last }: { now(): number; readonly last: Cache<number> },

@@ -1,8 +1,8 @@
 /**
- * Content as POP3 sends it: lines with a dot before their dots, and a dot alone behind the last (RFC 1939 section 3).
+ * Dot-stuffs content and ends it with a single dot (RFC 1939 section 3).
  *
- * What must stay true: a message comes through octet for octet in whatever pieces it is read; a piece without a line
- * that begins with a dot is passed on as it is.
+ * Invariants: a message is sent octet for octet, whatever its chunks; a chunk without lines that begin with a dot is
+ * passed on unchanged.
  */
 
 const DOT = 46
@@ -11,14 +11,15 @@ const CR = 13
 const MAX_LINE = 510
 const BRACKET_WITHOUT_CODE = /^(\S{1,4} )\[(?![A-Z]+(?:[-/][A-Z]+)*\] )/
 
-/** A status line, whatever a reason says: printable ASCII, 512 octets with its CRLF (RFC 1939 section 3). */
+/** A status line from any text: printable ASCII, at most 512 octets with its CRLF (RFC 1939 section 3). */
 export function statusLine(text: string): string {
   const line = text.slice(0, MAX_LINE).replace(/[^\x20-\x7e]/g, '?')
-  // A bracket right behind the status begins a response code (RFC 2449 section 8); a reason that has none is only text.
+  // A bracket directly after the status starts a response code (RFC 2449 section 8), so other text must not begin with
+  // one.
   return line.replace(BRACKET_WITHOUT_CODE, '$1(')
 }
 
-/** The content with its dots stuffed, and the line that ends it. */
+/** The dot-stuffed content and the line that ends it. */
 export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let last = LF
   let isEnded = true
@@ -36,11 +37,11 @@ export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerat
     isEnded = octets.at(-1) === LF && (octets.length > 1 ? octets.at(-2) : last) === CR
     last = octets.at(-1) as number
   }
-  // Clients look for CRLF, a dot and CRLF: content whose last line ends otherwise would have no end.
+  // Clients look for CRLF.CRLF, so content without a final CRLF would have no end.
   yield Buffer.from(isEnded ? '.\r\n' : '\r\n.\r\n')
 }
 
-/** The header, the blank line and so many lines of the body. */
+/** The header, the blank line and the first lines of the body. */
 export async function* topOf(
   content: AsyncIterable<Uint8Array>,
   headerSize: number,
@@ -68,7 +69,7 @@ export async function* topOf(
   if (header > 0) throw new Error(`content ended ${header} octets before the end of its header`)
 }
 
-/** The content; throws at its end when that comes before so many octets. */
+/** The content; throws at its end if it is shorter than `size`. */
 export async function* whole(content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
   let left = size
   for await (const chunk of content) {

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for one POP3 listener.
+ * The options of a POP3 listener.
  */
 import { duration, listenerOptions } from 'iems'
 import * as z from 'zod'

@@ -1,8 +1,8 @@
 /**
  * One client's session: POP3 (RFC 1939) with CAPA, STLS, SASL, RESP-CODES, AUTH-RESP-CODE, UTF8, LOGIN-DELAY.
  *
- * What must stay true: from login to QUIT the client sees the mailbox as it was, whatever others do; only QUIT removes
- * what it deleted; nobody ever hears that the mailbox is locked or busy.
+ * Invariants: from login to QUIT the client sees the mailbox as it was at login; only QUIT removes the messages that it
+ * deleted; the mailbox is never reported as locked or in use.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import {
@@ -53,7 +53,7 @@ export class Session implements CommandContext {
         )
       await output.flush()
     } catch (error) {
-      // RFC 1939 section 3: who is silent for too long goes without UPDATE, and without a word.
+      // RFC 1939 section 3: an inactivity timeout closes the connection without UPDATE and without a response.
       if (!(error instanceof ConnectionClosed || error instanceof TimedOut))
         log.error('session failed', { cause: error })
       if (error instanceof Broken) throw error
@@ -88,7 +88,7 @@ export class Session implements CommandContext {
       output.line('-ERR Too many errors')
       this.end()
     }
-    // What is pipelined is answered together.
+    // Responses to pipelined commands are sent together.
     if (!input.hasMore || this.#isOver || output.isFull) await output.flush()
   }
 
@@ -119,7 +119,7 @@ export class Session implements CommandContext {
 
   // --- logging in ---
 
-  /** Why passwords are not taken, if they are not. */
+  /** The reason why passwords are not accepted, if any. */
   get obstacle(): string | undefined {
     const { isSecure, options } = this.parts
     return isSecure() || options.authWithoutTls ? undefined : '-ERR TLS required'
@@ -160,7 +160,7 @@ export class Session implements CommandContext {
 
   // --- messages ---
 
-  /** A message that is there and not deleted, by its number. */
+  /** An existing message that is not deleted, by its number. */
   message(word: string | undefined): { readonly number: number; readonly entry: Entry } | undefined {
     if (!this.drop || !/^\d{1,9}$/.test(word ?? '')) return undefined
     const number = Number(word)
@@ -168,7 +168,7 @@ export class Session implements CommandContext {
     return entry && !this.drop.deleted.has(number) ? { number, entry } : undefined
   }
 
-  /** Whole content. Mail programs take one message after the other: the next is read while the client takes this one. */
+  /** Returns a message's content. Clients fetch messages in order, so the next one is read while this one is sent. */
   async retrieve(number: number, entry: Entry): Promise<Answer> {
     const { mail } = this.parts
     const ahead = this.#ahead?.number === number ? await this.#ahead.email : undefined
@@ -184,7 +184,7 @@ export class Session implements CommandContext {
     return entries.flatMap((entry, index) => (deleted?.has(index + 1) ? [] : [lineOf(index + 1, entry)]))
   }
 
-  /** The UPDATE state: what was deleted goes. */
+  /** The UPDATE state: removes deleted messages. */
   async update(): Promise<string> {
     const { mail } = this.parts
     const { mailbox, entries, deleted } = this.drop ?? {}
@@ -198,14 +198,14 @@ export class Session implements CommandContext {
   }
 }
 
-/** Octets of a message that is kept in memory until it is asked for. */
+/** Maximum octets of a message that is read ahead. */
 const AHEAD = 65_536
 
 const isSmall = ({ size }: Entry) => size <= AHEAD
 
-/** A message with all its content; undefined when that cannot be had, which is looked at when it is asked for. */
+/** A message with its content; undefined when it cannot be read, which is handled when the client asks for it. */
 async function readAhead(mail: MailStoreApi, { email: id }: Entry) {
-  // What was asked for goes first.
+  // The requested message is sent first.
   await turn()
   try {
     const email = await mail.email(id)

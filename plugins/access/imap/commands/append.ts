@@ -1,7 +1,7 @@
 /**
- * APPEND with several messages (RFC 3502) and REPLACE (RFC 8508): content goes into the store as it comes.
+ * APPEND with several messages (RFC 3502) and REPLACE (RFC 8508): content streams into the store.
  *
- * What must stay true: all messages of one command are there, or none; what the client sends unasked is read to its
+ * Invariants: a command stores all of its messages or none; input that the client sends without waiting is read to its
  * end, so that content is never taken for commands.
  */
 
@@ -17,11 +17,11 @@ import { rangeOf } from '../sections.ts'
 import { string } from '../text.ts'
 import type { View } from '../view.ts'
 
-/** Messages of one command. */
+/** Maximum messages per command. */
 const MOST = 1000
 const NAME_LIMIT = 4096
 
-/** Ends the command with this answer, from wherever it is being read. */
+/** Ends the command with this response, from any depth of reading. */
 class Refusing extends Error {
   readonly answer: TaggedResponse
   constructor(answer: TaggedResponse) {
@@ -34,7 +34,7 @@ class Refusing extends Error {
 class Reading {
   readonly session: CommandContext
   readonly call: Call
-  /** Octets of the present literal that are still to come. */
+  /** Octets of the current literal still to come. */
   #unread = 0
 
   constructor(session: CommandContext, call: Call) {
@@ -42,7 +42,7 @@ class Reading {
     this.call = call
   }
 
-  /** The name may itself be a literal, which comes before those of the messages. */
+  /** The name may itself be a literal, before those of the messages. */
   async name(): Promise<{ readonly name: string; readonly words: Cursor }> {
     const { session, call } = this
     let { cursor } = call
@@ -58,12 +58,12 @@ class Reading {
     return { name, words: cursor }
   }
 
-  /** Each message; its content must be read before the next is asked for. */
+  /** Yields each message; its content must be read before the next is requested. */
   async *messages(first: Cursor): AsyncGenerator<NewMessage> {
     let cursor = first
     for (let count = 1; ; count++) {
       const words = readWords(cursor)
-      // RFC 6855 section 4: says that the header is in UTF-8, which it may be here in any case.
+      // RFC 6855 section 4: declares a UTF-8 header, which the store accepts anyway.
       const isUtf8 = cursor.takes('UTF8 (')
       if (cursor.takes('CATENATE (')) {
         const parts = new Catenation(this, cursor)
@@ -100,7 +100,7 @@ class Reading {
     }
   }
 
-  /** Reads what is left of a command that has failed, as far as the client sends it unasked. */
+  /** Reads the rest of a failed command, if the client sends it without waiting. */
   async discard(): Promise<void> {
     const { more } = this.call
     const { input } = this.session.parts
@@ -115,7 +115,7 @@ class Reading {
   }
 }
 
-/** RFC 4469: content put together from what the client sends and parts of messages that are here already. */
+/** RFC 4469: content assembled from the client's input and parts of stored messages. */
 class Catenation {
   readonly #reading: Reading
   #cursor: Cursor
@@ -152,18 +152,21 @@ class Catenation {
     }
   }
 
-  /** What stands behind it. */
+  /** The words after it. */
   async rest(): Promise<Cursor> {
     return this.#cursor
   }
 }
 
-/** What is no proper encoding stands for itself. */
+/** Invalid encoding is kept as it is. */
 function decodeUrl(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (octets) => Buffer.from(octets.replaceAll('%', ''), 'hex').toString())
 }
 
-/** RFC 5092, as far as RFC 4469 needs it: `/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.2`; relative to the selected mailbox without a name. */
+/**
+ * RFC 5092, as far as RFC 4469 needs it: `/INBOX;UIDVALIDITY=1/;UID=2/;SECTION=1.2`; without a name it is relative to
+ * the selected mailbox.
+ */
 async function openUrl(session: CommandContext, url: string): Promise<AsyncIterable<Uint8Array>> {
   const bad = new Refusing(no('URL not found', `BADURL ${string(url, session.isUtf8)}`))
   const found =
@@ -184,7 +187,7 @@ async function openUrl(session: CommandContext, url: string): Promise<AsyncItera
       ? { start: 0, end: email.size }
       : rangeOf(await email.structure(), readSection(new Cursor([decodeUrl(section)])))
   if (!range) throw bad
-  // As in FETCH, a part that begins behind the end is empty.
+  // As in FETCH, a range beyond the end is empty.
   const from = Math.min(range.end, range.start + Number(start))
   return email.open({
     ...range,
@@ -193,7 +196,7 @@ async function openUrl(session: CommandContext, url: string): Promise<AsyncItera
   })
 }
 
-/** The words before a literal: flags and a date, each if it is there. */
+/** The optional words before a literal: flags and a date. */
 function readWords(cursor: Cursor): Pick<NewMessage, 'flags' | 'received'> {
   const flags = cursor.peek() === '(' ? cursor.flags() : undefined
   if (flags) cursor.space()
@@ -209,7 +212,7 @@ async function targetOf(session: CommandContext, name: string): Promise<Mailbox>
   throw new Refusing(target.code === 'NONEXISTENT' ? { ...target, code: 'TRYCREATE' } : target)
 }
 
-/** Runs what reads a command; whatever ends it early, the rest is read. */
+/** Runs a reading function; if it ends early, the rest of the command is read. */
 async function reading(
   session: CommandContext,
   call: Call,
@@ -259,7 +262,7 @@ export const replace: CommandDefinition = {
       if (view.isReadOnly || !(await session.may(view.mailbox, 'te')))
         throw new Refusing(no('Permission denied', 'NOPERM'))
       const code = await appendTo(one, await targetOf(session, name), words)
-      // RFC 8508 section 3.4: told before the EXPUNGE of what it replaces.
+      // RFC 8508 section 3.4: before the EXPUNGE of the replaced message.
       session.output.line(`* OK [${code}] Replacement message`)
       const gone = await session.mail.expunge(view.mailbox, [[uid, uid]])
       return 'refused' in gone ? refusal(gone) : ok('REPLACE completed')

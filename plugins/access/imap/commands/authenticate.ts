@@ -1,5 +1,5 @@
 /**
- * Logging in, by LOGIN and by SASL.
+ * LOGIN and AUTHENTICATE.
  */
 import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
 import { capabilities } from '../capabilities.ts'
@@ -20,7 +20,7 @@ async function logIn(session: CommandContext, answer: Identity | Refusal) {
     session.end()
   }
   const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
-  // RFC 5530: whether it is the name or the password is nobody's business.
+  // RFC 5530: the response must not reveal whether the name or the password is wrong.
   return isTemporary
     ? no('Temporary authentication failure', 'UNAVAILABLE')
     : no('Invalid credentials', 'AUTHENTICATIONFAILED')
@@ -41,7 +41,7 @@ export const login: CommandDefinition = {
   },
 }
 
-/** One turn of a SASL exchange. */
+/** One round of a SASL exchange. */
 const asking =
   ({ parts, output }: CommandContext): AskClient =>
   async (challenge) => {

@@ -1,8 +1,8 @@
 /**
- * FETCH: what a client asks of messages, as it is read from the store.
+ * FETCH: reads the requested items of messages from the store.
  *
- * What must stay true: content streams, whatever its size; one message's reply is not begun before its records are
- * there; \Seen is set where the client did not say PEEK, and told in the same reply.
+ * Invariants: content streams, whatever its size; a message's response starts only when its records are available;
+ * \Seen is set unless the client used PEEK, and is part of the same response.
  */
 
 import type { Email, Entry, Uids } from '../../../mailbox/store/api.ts'
@@ -19,7 +19,7 @@ import type { View } from '../view.ts'
 interface Modifiers {
   readonly changedSince?: number
   readonly vanished: boolean
-  /** RFC 9394: the first or, below zero, the last of those asked for. */
+  /** RFC 9394: the first or, if negative, the last of the requested messages. */
   readonly partial?: readonly [number, number]
 }
 
@@ -54,7 +54,7 @@ export function readPartialRange(cursor: Cursor): [number, number] {
     : cursor.fail('a range with both ends of one sign')
 }
 
-/** Those of the numbers that a range of places means. */
+/** The elements at a range of positions. */
 export function within<T>(all: readonly T[], [a, b]: readonly [number, number]): readonly T[] {
   const [from, to] = [Math.min(Math.abs(a), Math.abs(b)), Math.max(Math.abs(a), Math.abs(b))]
   return a > 0 ? all.slice(from - 1, to) : all.slice(Math.max(0, all.length - to), all.length - from + 1)
@@ -120,13 +120,13 @@ async function fetchAll(session: CommandContext, { uids, items, modifiers }: Fet
     if (told === 'gone') isMissing = true
     else if (told === UNKNOWN_ENCODING) isUnknown = true
     if (output.isFull) await output.flush()
-    // Cheap commands of others must not wait for a long one of this client.
+    // Short commands of other clients must not wait for a long one of this client.
     if (++count % 100 === 0) await new Promise(setImmediate)
   }
   // RFC 3516 section 4.3.
   if (isUnknown) return no('Unknown transfer encoding', 'UNKNOWN-CTE')
   if (code) return ok('Command limit reached, ask for the rest', code)
-  // RFC 5530: those that others have expunged, of which the client has not been told yet.
+  // RFC 5530: other sessions have expunged some, and this client has not been notified.
   if (known < chosen.reduce((sum, [first, last]) => sum + last - first + 1, 0))
     return ok('Some messages no longer exist', 'EXPUNGEISSUED')
   return isMissing ? no('Some messages no longer exist', 'EXPUNGEISSUED') : ok('FETCH completed')
@@ -186,7 +186,7 @@ async function fetchOne(
   return 'told'
 }
 
-/** RFC 5465 section 5.2: of messages that have come, what the client asked to be told; reading it by this is no reading. */
+/** RFC 5465 section 5.2: the items that the client requested for new messages; this does not count as reading them. */
 export async function tellNew(
   session: CommandContext,
   entries: readonly Entry[],

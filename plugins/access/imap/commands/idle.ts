@@ -1,5 +1,5 @@
 /**
- * IDLE (RFC 2177): changes are told as they happen, until the client says DONE.
+ * IDLE (RFC 2177): sends changes as they happen, until the client sends DONE.
  */
 
 import type { CommandDefinition } from '../command.ts'

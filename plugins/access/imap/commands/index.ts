@@ -1,5 +1,5 @@
 /**
- * Every command there is, by its name.
+ * All commands by name.
  */
 import type { CommandDefinition } from '../command.ts'
 import { append, replace } from './append.ts'

@@ -20,7 +20,7 @@ export const namespace: CommandDefinition = {
   },
 }
 
-/** Patterns of one LIST. */
+/** Maximum patterns of one LIST. */
 const PATTERNS = 100
 const PATTERN = /[!#$%&'*+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/y
 
@@ -41,7 +41,7 @@ function readSelection(cursor: Cursor): Set<string> {
   cursor.space()
   const known = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE']
   if ([...options].some((option) => !known.includes(option))) cursor.fail('known options')
-  // RFC 5258 section 3: neither alone nor beside REMOTE.
+  // RFC 5258 section 3: not allowed alone or with only REMOTE.
   const modified = [...options].filter((option) => option !== 'RECURSIVEMATCH' && option !== 'REMOTE')
   if (options.has('RECURSIVEMATCH') && modified.length === 0) cursor.fail('a selection option beside RECURSIVEMATCH')
   return options
@@ -85,7 +85,7 @@ export const list: CommandDefinition = {
     cursor.end()
     if (patterns.length > PATTERNS) return no('Too many patterns', 'LIMIT')
     if (patterns.length === 1 && patterns[0] === '' && !isExtended) {
-      // RFC 9051 section 6.3.9: the separator, and the root of the reference.
+      // RFC 9051 section 6.3.9: returns the separator and the root of the reference.
       session.output.line(`* LIST (\\Noselect) "/" ${session.writeName('')}`)
       return ok('LIST completed')
     }
@@ -128,7 +128,8 @@ export const lsub: CommandDefinition = {
     const pattern = readPattern(session, cursor)
     cursor.end()
     const all = await visibleTo(session)
-    // RFC 3501 section 6.3.9: what is not subscribed itself is told, as \Noselect, where % stops above what is.
+    // RFC 3501 section 6.3.9: a level that is not subscribed is listed as \Noselect when % stops above a subscribed
+    // one.
     const select = new Set(pattern.endsWith('%') ? ['SUBSCRIBED', 'RECURSIVEMATCH'] : ['SUBSCRIBED'])
     const options = { select, returns: new Set<string>() }
     for (const { name, attributes } of await matching(all, [reference + pattern], options, () => session.pause())) {
@@ -174,7 +175,7 @@ export const status: CommandDefinition = {
     cursor.space()
     const items = readStatusItems(cursor)
     cursor.end()
-    // RFC 7162 section 3.1.2: asking for it is enabling it.
+    // RFC 7162 section 3.1.2: requesting it enables CONDSTORE.
     if (items.includes('HIGHESTMODSEQ')) session.enableCondstore()
     const mailbox = await session.mailbox(name, 'r')
     if (isAnswer(mailbox)) return mailbox

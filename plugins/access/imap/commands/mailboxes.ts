@@ -18,7 +18,7 @@ export const create: CommandDefinition = {
   state: 'authenticated',
   async run(session, { cursor }) {
     cursor.space()
-    // RFC 9051 section 6.3.4: a separator at the end says that there will be more below.
+    // RFC 9051 section 6.3.4: a trailing separator declares that children will follow.
     const name = session.readName(cursor).replace(/\/$/, '')
     let uses: (SpecialUse | undefined)[] = []
     if (cursor.takes(' (USE ')) {
@@ -37,7 +37,7 @@ export const create: CommandDefinition = {
   },
 }
 
-/** RFC 4314 section 4: the right k on the mailbox above. */
+/** RFC 4314 section 4: requires the right k on the parent mailbox. */
 async function mayCreateIn(
   session: CommandContext,
   { account, name }: { account: string; name: string },
@@ -90,7 +90,7 @@ function subscribing(subscribed: boolean): CommandDefinition {
         await session.mail.unsubscribeLost(session.account?.id ?? '', name)
         return ok('UNSUBSCRIBE completed')
       }
-      // Subscriptions are the owner's; others see what they may see.
+      // Subscriptions belong to the owner; other users see what their rights allow.
       if (mailbox.account !== session.account?.id) return ok('Mailboxes of other users are always listed')
       const changed = await session.mail.subscribe(mailbox, subscribed)
       return 'refused' in changed ? refusal(changed) : ok(subscribed ? 'SUBSCRIBE completed' : 'UNSUBSCRIBE completed')

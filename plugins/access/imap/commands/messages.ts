@@ -41,7 +41,7 @@ function readBareFlags(cursor: Cursor): string[] {
   return flags
 }
 
-/** RFC 4314 section 4: each kind of flag has a right of its own; those that may not be changed are passed over. */
+/** RFC 4314 section 4: each kind of flag has its own right; flags without it are skipped. */
 async function allowedFlags(
   session: CommandContext,
   mailbox: Mailbox,
@@ -92,7 +92,7 @@ export const store: CommandDefinition = {
   },
 }
 
-/** RFC 7162 section 3.1.3: the modseq is told even to who wants silence. */
+/** RFC 7162 section 3.1.3: MODSEQ is sent even with .SILENT. */
 function modseqLine(
   session: CommandContext,
   number: number,
@@ -122,7 +122,7 @@ export function numbersOf(view: View, uids: Uids): [number, number][] {
 
 // --- EXPUNGE and CLOSE ------------------------------------------------------------------------------
 
-/** Those of the UIDs that are flagged \Deleted. */
+/** The UIDs among these that are flagged \Deleted. */
 async function deletedOf(session: CommandContext, uids: Uids): Promise<Uids> {
   const view = session.view as View
   const deleted: [number, number][] = []
@@ -163,7 +163,7 @@ export const close: CommandDefinition = {
   async run(session, { cursor }) {
     cursor.end()
     const view = session.view as View
-    // RFC 9051 section 6.4.1: expunged without a word, unless it was opened for reading.
+    // RFC 9051 section 6.4.1: expunges silently, unless the mailbox is read-only.
     if (!view.isReadOnly && (await session.may(view.mailbox, 'e')))
       await session.mail.expunge(view.mailbox, await deletedOf(session, view.all))
     session.deselect()
@@ -188,7 +188,7 @@ function taking(isMove: boolean): CommandDefinition {
       const asked = view.uidsOf(set, isUid)
       if (!asked) return NO_NUMBER
       const { uids, code: limit } = session.limited(asked)
-      // RFC 9738 section 3.1: a COPY is of all or none.
+      // RFC 9738 section 3.1: COPY is all or nothing.
       if (limit && !isMove) return no('Too many messages in one command', limit)
       if (isMove && (view.isReadOnly || !(await session.may(view.mailbox, 'te')))) return READ_ONLY
       const target = await session.mailbox(name, 'i')
@@ -202,17 +202,17 @@ function taking(isMove: boolean): CommandDefinition {
       const [from, to] = [copied.map((one) => one.from), copied.map((one) => one.to)].map((all) =>
         formatSet(runs(all ?? [])),
       )
-      // RFC 4315: who may not read there is not told what it is called there.
+      // RFC 4315: a client without the right to read the target does not get its UIDs.
       const code = (await session.may(target, 'r')) ? `COPYUID ${uidValidity} ${from} ${to}` : undefined
       if (!isMove) return ok('COPY completed', code)
-      // RFC 6851 section 4.3: before the EXPUNGEs, which come with the answer.
+      // RFC 6851 section 4.3: before the EXPUNGE responses, which precede the tagged response.
       if (code) session.output.line(`* OK [${code}] Moved`)
       return ok('MOVE completed', limit)
     },
   }
 }
 
-/** Runs of numbers in the order in which they stand. */
+/** Runs of consecutive numbers, in the given order. */
 function runs(numbers: readonly number[]): [number, number][] {
   const all: [number, number][] = []
   for (const number of numbers) {

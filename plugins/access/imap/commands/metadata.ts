@@ -8,7 +8,7 @@ import type { Cursor } from '../grammar/cursor.ts'
 import { isAnswer, no, ok, refusal, type TaggedResponse } from '../responses.ts'
 import { astring, string } from '../text.ts'
 
-/** Entries of one command. */
+/** Maximum entries of one command. */
 const MOST = 100
 
 function readEntry(cursor: Cursor): string {
@@ -17,7 +17,7 @@ function readEntry(cursor: Cursor): string {
   return isSound ? name : cursor.fail('an entry below /shared or /private')
 }
 
-/** Where the annotations of a name are; '' is the account itself. */
+/** The annotated object of a name; '' is the account itself. */
 async function placeOf(session: CommandContext, name: string, right: string): Promise<MetadataPlace | TaggedResponse> {
   const who = session.account?.id ?? ''
   if (name === '') return { account: who, who }
@@ -41,7 +41,7 @@ function readOptions(cursor: Cursor): Options {
   return options
 }
 
-/** Whether an entry is asked for: itself, or so many levels below it. */
+/** Whether an entry is requested, directly or within the depth below a requested one. */
 function isAsked(name: string, asked: readonly string[], depth: number): boolean {
   return asked.some((one) => {
     if (name === one) return true
@@ -53,7 +53,7 @@ export const getmetadata: CommandDefinition = {
   state: 'authenticated',
   async run(session, { cursor }) {
     cursor.space()
-    // Options may stand before the name, or, as many clients have it, behind it.
+    // Options may precede the name or, as in many clients, follow it.
     let options: Options = { maxSize: Number.POSITIVE_INFINITY, depth: 0 }
     if (cursor.peek() === '(') {
       options = readOptions(cursor)
@@ -73,7 +73,7 @@ export const getmetadata: CommandDefinition = {
       isAsked(entry, asked, options.depth),
     )
     const told = found.filter(([, value]) => Buffer.byteLength(value) <= options.maxSize)
-    // Who names an entry is told that it is not there; who asks what is below one is told what is.
+    // A requested entry that does not exist is NIL; entries below one are listed only if they exist.
     const missing = options.depth > 0 ? [] : asked.filter((entry) => !found.some(([there]) => there === entry))
     const words = [
       ...told.map(([entry, value]) => `${astring(entry, session.isUtf8)} ${string(value, session.isUtf8)}`),

@@ -1,7 +1,7 @@
 /**
- * NOTIFY (RFC 5465): the client says of which mailboxes it wants to hear, beside the selected one, and hears at once.
+ * NOTIFY (RFC 5465): the client names mailboxes, besides the selected one, whose changes it wants at once.
  *
- * Of messages only; who asks for other events is told BADEVENT, and what was in force stays so.
+ * Only message events are supported; a request for others gets BADEVENT, and the previous registration stays.
  */
 import type { Mailbox } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
@@ -12,10 +12,10 @@ import { visible } from '../names.ts'
 import { bad, no, ok } from '../responses.ts'
 
 const EVENTS = ['MESSAGENEW', 'MESSAGEEXPUNGE', 'FLAGCHANGE']
-/** Mailboxes named in one command. */
+/** Maximum mailboxes named in one command. */
 const MOST = 100
 
-/** Of which mailboxes, and whether the selected one is told of at once. */
+/** The watched mailboxes, and whether changes of the selected one are sent at once. */
 interface Watch {
   readonly kind: 'selected' | 'selected-delayed' | 'personal' | 'inboxes' | 'subscribed' | 'mailboxes' | 'subtree'
   readonly names: readonly string[]
@@ -24,7 +24,7 @@ interface Watch {
 
 interface Event {
   readonly name: string
-  /** What is told of a new message of the selected mailbox. */
+  /** Items sent for a new message of the selected mailbox. */
   readonly items?: readonly FetchItem[]
 }
 
@@ -44,7 +44,7 @@ function readWatch(session: CommandContext, cursor: Cursor): Watch {
   }
   const events = cursor.takes('NONE') ? [] : cursor.list(() => readEvent(cursor))
   cursor.expect(')')
-  // RFC 5465 section 5.2: numbers mean nothing to who is told only of what comes or only of what goes.
+  // RFC 5465 section 5.2: sequence numbers are useless to a client that gets only additions or only removals.
   const [comes, goes] = ['MESSAGENEW', 'MESSAGEEXPUNGE'].map((name) => events.some((event) => event.name === name))
   if (comes !== goes && kind.startsWith('selected')) cursor.fail('MessageNew and MessageExpunge together')
   return { kind, names, events }
@@ -67,7 +67,7 @@ function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox,
   return kind === 'subtree' && names.some((top) => name === top || name.startsWith(`${top}/`))
 }
 
-/** The rights are asked each time: they may have changed since the command (RFC 5465 section 3.1). */
+/** Rights are checked each time, because they may have changed since the command (RFC 5465 section 3.1). */
 async function tell(session: CommandContext, name: string, mailbox: Mailbox): Promise<void> {
   if (!(await session.may(mailbox, 'r'))) return
   const { messages, uidNext, uidValidity, unseen, modseq } = mailbox

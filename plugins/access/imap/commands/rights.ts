@@ -11,13 +11,13 @@ import { astring, string } from '../text.ts'
 
 const ALL_RIGHTS = 'lrswipkxtea'
 
-/** With the obsolete c and d, which older clients look for (section 2.1.1). */
+/** Adds the obsolete c and d, which older clients expect (section 2.1.1). */
 const withObsolete = (rights: string) => `${rights}${rights.includes('k') ? 'c' : ''}${/[xte]/.test(rights) ? 'd' : ''}`
 
-/** The obsolete c and d are k and x t e (section 2.1.1). */
+/** The obsolete c and d mean k and x t e (section 2.1.1). */
 const modern = (rights: string) => [...new Set(rights.replaceAll('c', 'k').replaceAll('d', 'xte'))].join('')
 
-/** What an identifier is called here: accounts by id, as clients by name. */
+/** Maps a client's identifier to the store's: accounts by id, not by name. */
 async function identifierOf(session: CommandContext, name: string): Promise<string | undefined> {
   const sign = name.startsWith('-') ? '-' : ''
   const bare = name.slice(sign.length)
@@ -126,7 +126,7 @@ export const myrights: CommandDefinition = {
 
 // --- quotas ------------------------------------------------------------------------------------------
 
-/** The root of an account is named after it, and is there only when there is a limit; kilobytes are of 1024 octets. */
+/** An account's quota root has its name and exists only if there is a limit; a kilobyte is 1024 octets. */
 async function tellQuota(session: CommandContext, { name }: Account, limits: AccountLimits): Promise<void> {
   const used = await session.mail.usage(limits.account)
   const resources = [
@@ -173,14 +173,14 @@ export const getquotaroot: CommandDefinition = {
   },
 }
 
-/** An administrator at login, who still is one. */
+/** Whether the client is an administrator, by its login and by its current account. */
 async function isAdministrator({ account, parts }: CommandContext): Promise<boolean> {
   if (!account?.roles.includes(ADMIN)) return false
   const now = await parts.accounts.identify(account.user)
   return now?.account === account.id && (now.roles ?? []).includes(ADMIN)
 }
 
-/** RFC 9208 section 4.1.3: the new limits take the place of all others. */
+/** RFC 9208 section 4.1.3: the new limits replace all others. */
 export const setquota: CommandDefinition = {
   state: 'authenticated',
   async run(session, { cursor }) {

@@ -1,5 +1,5 @@
 /**
- * SEARCH, SORT and THREAD, with what RFC 4731, 5182, 5256, 5957, 7162 and 9394 add.
+ * SEARCH, SORT and THREAD, with the extensions of RFC 4731, 5182, 5256, 5957, 7162 and 9394.
  */
 import type { Entry, MailQueryApi, Uids } from '../../../mailbox/store/api.ts'
 import type { Call, CommandDefinition } from '../command.ts'
@@ -14,7 +14,7 @@ import type { View } from '../view.ts'
 import { readPartialRange, within } from './fetch.ts'
 import { UIDS_ONLY } from './messages.ts'
 
-// --- what is asked ------------------------------------------------------------------------------
+// --- arguments ---------------------------------------------------------------------------------
 
 interface Returning {
   readonly options: ReadonlySet<string>
@@ -40,24 +40,24 @@ function readReturn(cursor: Cursor): Returning | undefined {
   return { options: new Set(options.length > 0 ? options : ['ALL']), ...(partial ? { partial } : {}) }
 }
 
-/** The decoder of a charset; undefined for one that nobody knows. */
+/** The decoder of a charset; undefined for an unknown one. */
 function decoderOf(charset: string): ((octets: Buffer) => string) | undefined {
   if (/^(?:us-ascii|utf-8)$/i.test(charset)) return textOf
   try {
     const decoder = new TextDecoder(charset)
     return (octets) => decoder.decode(octets)
   } catch {
-    // RFC 9051: NO [BADCHARSET], which the caller says.
+    // RFC 9051: the caller responds NO [BADCHARSET].
     return undefined
   }
 }
 
 const BAD_CHARSET = no('Unsupported charset', 'BADCHARSET (US-ASCII UTF-8)')
 
-/** How often a long search says how far it is. */
+/** Ms between progress reports of a long search. */
 const PROGRESS_MS = 5000
 
-/** RFC 9585: tells how far it is, so that a client which counts the seconds does not give up. */
+/** RFC 9585: reports progress, so that the client does not time out. */
 function progressOf({ parts, output, view }: CommandContext, tag: string): (count: number) => Promise<void> {
   let told = parts.now()
   return async (count) => {
@@ -70,11 +70,11 @@ function progressOf({ parts, output, view }: CommandContext, tag: string): (coun
 
 interface Found {
   readonly found: readonly Pick<Entry, 'uid' | 'modseq'>[]
-  /** Not all were looked at. */
+  /** Set when not all messages were searched. */
   readonly code?: string
 }
 
-/** Entries that are found; an answer instead when the search cannot be done. */
+/** Finds entries; returns a response instead when the search cannot run. */
 async function findAll(
   session: CommandContext,
   { isUid, tag }: Call,
@@ -104,7 +104,7 @@ function asksModseq(key: SearchKey): boolean {
   return key.kind === 'not' || key.kind === 'fuzzy' ? asksModseq(key.key) : key.kind === 'modseq'
 }
 
-/** RFC 7162 section 3.1.10: with MIN and MAX alone it is only these of which something is told. */
+/** RFC 7162 section 3.1.10: with only MIN and MAX, just these entries count. */
 function toldOf(
   found: readonly Pick<Entry, 'uid' | 'modseq'>[],
   { options }: Returning,
@@ -113,7 +113,7 @@ function toldOf(
   return [...(options.has('MIN') ? found.slice(0, 1) : []), ...(options.has('MAX') ? found.slice(-1) : [])]
 }
 
-/** RFC 7162 section 3.1.5: told to who asked by modseq. */
+/** RFC 7162 section 3.1.5: sent when the search used MODSEQ. */
 function highestOf(found: readonly Pick<Entry, 'uid' | 'modseq'>[], key: SearchKey): number | undefined {
   if (!asksModseq(key) || found.length === 0) return undefined
   return found.reduce((highest, { modseq }) => Math.max(highest, modseq), 0)
@@ -135,7 +135,7 @@ export const search: CommandDefinition = {
       decode = decoderOf(cursor.astring())
       cursor.space()
     }
-    // RFC 9051 section 6.4.4.1: what fails leaves nothing saved.
+    // RFC 9051 section 6.4.4.1: a failed search saves an empty result.
     if (returning?.options.has('SAVE') && !decode) view.saved = []
     if (!decode) return BAD_CHARSET
     const key = readSearch(cursor, decode)
@@ -157,7 +157,7 @@ export const search: CommandDefinition = {
   },
 }
 
-/** RFC 5182 section 2.4: with MIN and MAX alone only these are saved. */
+/** RFC 5182 section 2.4: with only MIN and MAX, just these are saved. */
 function saved(found: readonly Pick<Entry, 'uid' | 'modseq'>[], { options }: Returning): [number, number][] {
   const uids = found.map(({ uid }) => uid)
   if (options.has('ALL') || options.has('COUNT') || options.size === 1) return compact(uids)
@@ -180,7 +180,7 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
   return words.map((word) => ` ${word}`).join('')
 }
 
-/** What every query of this session has. */
+/** Options of every query of this session. */
 function watched(session: CommandContext, tag: string) {
   const { parts, view } = session
   return { mailbox: (view as View).mailbox, signal: parts.signal, progress: progressOf(session, tag) }

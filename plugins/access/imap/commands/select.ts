@@ -1,5 +1,5 @@
 /**
- * SELECT, EXAMINE and UNSELECT, with what CONDSTORE and QRESYNC (RFC 7162) add.
+ * SELECT, EXAMINE and UNSELECT, with CONDSTORE and QRESYNC (RFC 7162).
  */
 import type { Mailbox } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
@@ -13,7 +13,7 @@ import { View } from '../view.ts'
 interface Resync {
   readonly uidValidity: number
   readonly modseq: number
-  /** The UIDs the client has, if it says. */
+  /** The UIDs the client knows, if given. */
   readonly known?: Exclude<SequenceSet, '$'>
 }
 
@@ -41,7 +41,7 @@ function readResync(cursor: Cursor): Resync {
     known = readSet(cursor)
     cursor.takes(' ')
   }
-  // Numbers beside their UIDs only save octets, which are not many.
+  // Sequence numbers with their UIDs would only save a few octets.
   if (cursor.takes('(')) {
     readSet(cursor)
     cursor.space()
@@ -78,7 +78,7 @@ async function tellSelected(session: CommandContext, view: View, resync: Resync 
   }
 }
 
-/** What RFC 3501 section 6.3.1 requires and RFC 9051 has dropped. */
+/** Responses that RFC 3501 section 6.3.1 requires and RFC 9051 has removed. */
 async function writeRev1({ output, mail, parts }: CommandContext, view: View): Promise<void> {
   output.line('* 0 RECENT')
   const uid = await parts.unseen.first(mail, view)

@@ -76,7 +76,7 @@ export const enable: CommandDefinition = {
       cursor.space()
       wanted.push(cursor.atom('a capability').toUpperCase())
     } while (!cursor.atEnd)
-    // RFC 6855 section 3: names of a selected mailbox would change under the client.
+    // RFC 6855 section 3: names of a selected mailbox would change.
     if (session.view && wanted.includes('UTF8=ACCEPT'))
       return bad('UTF8=ACCEPT must be enabled before a mailbox is selected')
     const fresh = wanted.filter((name) => CAN_BE_ENABLED.includes(name) && !session.enabled.has(name))

@@ -1,16 +1,16 @@
 /**
- * Reads a command from left to right: text, and the literals between its pieces.
+ * Reads a command from left to right: text, and the literals between.
  *
- * What must stay true: nothing is read twice, nothing is guessed; whatever does not fit is a SyntaxFault with a word
- * about where; nesting and lists have bounds, so hostile input costs no more than its length.
+ * Invariants: no backtracking and no guessing; anything invalid is a SyntaxFault that names the position; nesting and
+ * lists are bounded, so hostile input costs no more than its length.
  */
 
 export class SyntaxFault extends Error {}
 
-/** Text as it stood on a line (one character an octet), or the octets of a literal. */
+/** Text of a line (one character per octet), or the octets of a literal. */
 export type Piece = string | Buffer
 
-/** Deepest parentheses. */
+/** Maximum depth of parentheses. */
 const DEPTH = 50
 
 export class Cursor {
@@ -22,7 +22,7 @@ export class Cursor {
     this.#pieces = pieces
   }
 
-  /** The rest of the present line. */
+  /** The rest of the current line. */
   get #text(): string {
     const piece = this.#pieces[this.#index]
     return typeof piece === 'string' ? piece : ''
@@ -38,17 +38,17 @@ export class Cursor {
     throw new SyntaxFault(`${wanted} expected at "${this.#text.slice(this.#at, this.#at + 20)}"`)
   }
 
-  /** The next character without reading it; '' at the end or before a literal. */
+  /** The next character without consuming it; '' at the end or before a literal. */
   peek(): string {
     return this.#text[this.#at] ?? ''
   }
 
-  /** Whether the rest begins with this, in any case. */
+  /** Whether the rest begins with this word, case-insensitively. */
   sees(word: string): boolean {
     return this.#text.slice(this.#at, this.#at + word.length).toUpperCase() === word
   }
 
-  /** Reads exactly this, in any case, if it is there. */
+  /** Consumes this word, case-insensitively, if present. */
   takes(word: string): boolean {
     if (!this.sees(word)) return false
     this.#at += word.length
@@ -67,7 +67,7 @@ export class Cursor {
     if (!this.atEnd) this.fail('the end of the command')
   }
 
-  /** What a sticky pattern matches here; undefined if nothing. */
+  /** The match of a sticky pattern at this position; undefined if none. */
   match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at
     const [found] = pattern.exec(this.#text) ?? []
@@ -88,7 +88,7 @@ export class Cursor {
   #string(): Buffer | undefined {
     if (this.peek() === '"') return Buffer.from(this.#quoted(), 'latin1')
     const next = this.#pieces[this.#index + 1]
-    // A literal stands where its line's text has been read to the end.
+    // A literal can only follow the end of its line's text.
     if (this.#at < this.#text.length || !(next instanceof Buffer)) return undefined
     this.#index += 2
     this.#at = 0
@@ -112,7 +112,7 @@ export class Cursor {
     return this.string()
   }
 
-  /** As text: UTF-8 where it is that, otherwise one character an octet. */
+  /** As text: UTF-8 if valid, otherwise one character per octet. */
   astring(): string {
     return textOf(this.astringOctets())
   }
@@ -127,14 +127,14 @@ export class Cursor {
     return value
   }
 
-  /** RFC 7162 and others have 63-bit numbers; those beyond 2^53 are of no use to anybody. */
+  /** RFC 7162 and others have 63-bit numbers; no real value exceeds 2^53. */
   number64(what = 'a number'): number {
     const value = Number(this.need(DIGITS, what))
     if (!Number.isSafeInteger(value)) this.fail('a smaller number')
     return value
   }
 
-  /** `(` items with a space between `)`; none is a list too where the caller says so. */
+  /** `(` items separated by spaces `)`; may be empty if the caller allows it. */
   list<T>(item: () => T, { least = 1 }: { readonly least?: number } = {}): T[] {
     this.expect('(')
     if (++this.#depth > DEPTH) throw new SyntaxFault('parentheses nested too deeply')
@@ -149,7 +149,7 @@ export class Cursor {
     return items
   }
 
-  /** Runs what reads something nested. */
+  /** Runs a function that reads something nested. */
   nested<T>(read: () => T): T {
     if (++this.#depth > DEPTH) throw new SyntaxFault('parentheses nested too deeply')
     const value = read()
@@ -161,7 +161,7 @@ export class Cursor {
     return this.need(FLAG, 'a flag')
   }
 
-  /** A flag that a message can be given. */
+  /** A flag that can be set on a message. */
   messageFlag(): string {
     const flag = this.flag()
     return !flag.startsWith('\\') || SYSTEM_FLAGS.includes(flag.toLowerCase()) ? flag : this.fail('a known flag')
@@ -182,7 +182,7 @@ export class Cursor {
     return at - zone
   }
 
-  /** A date without a time, as the ms of its beginning in UTC. */
+  /** A date without a time, as the start of the day in UTC, in ms. */
   date(): number {
     const text = this.need(DATE, 'a date').replaceAll('"', '')
     const [day = '', month = '', year = ''] = text.split('-')
@@ -198,14 +198,14 @@ const ASTRING = /[!#$&'+,\-./0-9:;<=>?@A-Z[\]^_`a-z|}~]+/y
 const QUOTED = /"(?:[^"\\\r\n]|\\["\\])*"/y
 const DIGITS = /\d{1,19}/y
 const FLAG = /\\?[!#$&'+,\-./0-9:;<=>?@A-Z[^_`a-z|}~]+/y
-// RFC 9051 section 2.3.2: others with a backslash are for future standards.
+// RFC 9051 section 2.3.2: other names with a backslash are reserved.
 const SYSTEM_FLAGS = ['\\answered', '\\flagged', '\\deleted', '\\seen', '\\draft']
 const DATE_TIME = /"[ \d]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4}"/y
 const DATE_TIME_PARTS = /"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d:\d\d:\d\d) ([+-])(\d\d)(\d\d)"/
 const DATE = /"?\d{1,2}-[A-Za-z]{3}-\d{4}"?/y
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
-/** Whether a time is one, and of that day: the 31st of February is not. */
+/** Whether a time is valid and on that day: 31 February is not. */
 const isDay = (at: number, day: string) => !Number.isNaN(at) && new Date(at).getUTCDate() === Number(day)
 
 function monthNumber(name: string): string {
@@ -214,12 +214,12 @@ function monthNumber(name: string): string {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Octets as text: UTF-8 where it is that, otherwise one character an octet. */
+/** Octets as text: UTF-8 if valid, otherwise one character per octet. */
 export function textOf(octets: Buffer): string {
   try {
     return UTF8.decode(octets)
   } catch {
-    // Old clients send Latin-1 or worse: what they meant is anybody's guess, and they get their own octets back.
+    // Old clients send Latin-1 or other charsets; they get their own octets back.
     return octets.toString('latin1')
   }
 }

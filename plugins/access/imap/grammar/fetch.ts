@@ -1,5 +1,5 @@
 /**
- * What FETCH asks for of each message (RFC 9051 section 6.4.5 and the extensions).
+ * The items of FETCH (RFC 9051 section 6.4.5 and the extensions).
  */
 
 import { string } from '../text.ts'
@@ -8,7 +8,7 @@ import type { Cursor } from './cursor.ts'
 export interface Section {
   /** `''`, `1.2`, … */
   readonly part: readonly number[]
-  /** Of the part; absent for the part itself. */
+  /** Section of the part; absent for the part itself. */
   readonly what?: 'HEADER' | 'TEXT' | 'MIME' | 'HEADER.FIELDS' | 'HEADER.FIELDS.NOT'
   readonly fields?: readonly string[]
 }
@@ -56,7 +56,7 @@ const SIMPLE = [
 ] as const
 const FAST = ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'] as const
 const NAME = /[A-Za-z0-9.]+/y
-/** Items of one FETCH. */
+/** Maximum items of one FETCH. */
 const MOST = 200
 
 export function readFetchItems(cursor: Cursor): readonly FetchItem[] {
@@ -126,7 +126,7 @@ function readPartNumbers(cursor: Cursor): number[] {
 export function readSection(cursor: Cursor): Section {
   const part = readPartNumbers(cursor)
   if (part.length > 0 && !cursor.takes('.')) return { part }
-  // The longest first: each begins with the next.
+  // Longest first, because each begins with the next.
   for (const what of ['HEADER.FIELDS.NOT', 'HEADER.FIELDS', 'HEADER', 'TEXT', 'MIME'] as const) {
     if (!cursor.takes(what)) continue
     if (what === 'MIME' && part.length === 0) cursor.fail('a part before MIME')

@@ -1,5 +1,5 @@
 /**
- * What SEARCH, SORT and THREAD look for (RFC 9051 section 6.4.4 and the extensions), as a tree.
+ * The criteria of SEARCH, SORT and THREAD (RFC 9051 section 6.4.4 and the extensions), as a tree.
  */
 import { type Cursor, SyntaxFault } from './cursor.ts'
 import { readSet, type SequenceSet } from './sets.ts'
@@ -13,7 +13,7 @@ export type SearchKey =
   | { readonly kind: 'flag'; readonly flag: string; readonly isSet: boolean }
   | { readonly kind: 'sequence' | 'uid'; readonly set: SequenceSet }
   | { readonly kind: 'size'; readonly than: 'larger' | 'smaller'; readonly octets: number }
-  /** Days by the clock of the date's own zone; `within` counts seconds back from now (RFC 5032). */
+  /** Days in the date's own time zone; `within` counts seconds back from now (RFC 5032). */
   | {
       readonly kind: 'date'
       readonly of: 'received' | 'sent' | 'saved'
@@ -53,12 +53,12 @@ const DATES: Readonly<Record<string, readonly ['received' | 'sent' | 'saved', 'b
   SAVEDSINCE: ['saved', 'since'],
 }
 const HEADERS = ['BCC', 'CC', 'FROM', 'SUBJECT', 'TO']
-/** That no message has. */
+/** No message has this UID. */
 const MAX_UID = 4_294_967_295
-/** Keys of one search. */
+/** Maximum keys of one search. */
 const MOST = 1000
 
-/** Reads keys to the end of the command; the decoder is that of the CHARSET. */
+/** Reads keys to the end of the command; `decode` is the decoder of the CHARSET. */
 export function readSearch(cursor: Cursor, decode: (octets: Buffer) => string): SearchKey {
   let count = 0
   const key = (): SearchKey => {
@@ -115,7 +115,7 @@ function readKey(cursor: Cursor, decode: (octets: Buffer) => string, key: () => 
   }
 }
 
-/** A key about what a message is, without text and without keys in it. */
+/** A key without text and nested keys. */
 function readFact(cursor: Cursor, word: string): SearchKey {
   switch (word) {
     case 'ALL':
@@ -154,7 +154,7 @@ function readFact(cursor: Cursor, word: string): SearchKey {
     }
     case 'MODSEQ': {
       cursor.space()
-      // RFC 7162 section 3.1.5: an entry name and type may stand first; modseqs here are those of whole messages.
+      // RFC 7162 section 3.1.5: an entry name and type may precede it; mod-sequences here are those of whole messages.
       if (cursor.peek() === '"') {
         cursor.string()
         cursor.space()

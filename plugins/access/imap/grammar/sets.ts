@@ -1,20 +1,20 @@
 /**
- * Sequence sets and UID sets: `1:3,7,*`, `$`, and how they are written.
+ * Sequence sets and UID sets: `1:3,7,*`, `$`, and their output.
  *
- * What must stay true: a set costs what its text costs, whatever numbers are in it.
+ * Invariants: the cost of a set depends on its text, not on its numbers.
  */
 import type { UidRange, Uids } from '../../../mailbox/store/api.ts'
 import type { Cursor } from './cursor.ts'
 
-/** `*` is the largest number there is. */
+/** `*` is the largest number in use. */
 export type SetEnd = number | '*'
 export type SequenceSet = readonly (readonly [SetEnd, SetEnd])[] | '$'
 
-/** Ranges of one set. */
+/** Maximum ranges of one set. */
 const MOST = 10_000
 
 export function readSet(cursor: Cursor): SequenceSet {
-  // RFC 5182: what the last SEARCH found.
+  // RFC 5182: the result of the last SEARCH.
   if (cursor.takes('$')) return '$'
   const ranges: (readonly [SetEnd, SetEnd])[] = []
   do {
@@ -31,7 +31,7 @@ function readEnd(cursor: Cursor): SetEnd {
   return value > 0 ? value : cursor.fail('a number above 0')
 }
 
-/** The set as ranges in order, with `*` as the given number. */
+/** The set as ordered ranges, with `*` replaced by the given number. */
 export function rangesOf(set: Exclude<SequenceSet, '$'>, last: number): [number, number][] {
   const value = (end: SetEnd) => (end === '*' ? last : end)
   return set
@@ -39,7 +39,7 @@ export function rangesOf(set: Exclude<SequenceSet, '$'>, last: number): [number,
     .sort(([a], [b]) => a - b)
 }
 
-/** Those of some UIDs that a set names, whether or not they are still there. */
+/** The UIDs among these that a set names, whether or not they still exist. */
 export function within(uids: Uids, set: Exclude<SequenceSet, '$'>, last: number): [number, number][] {
   const asked = merge(rangesOf(set, last))
   const found: [number, number][] = []
@@ -54,7 +54,7 @@ export function within(uids: Uids, set: Exclude<SequenceSet, '$'>, last: number)
   return found
 }
 
-/** Whether ranges in order and without overlap hold a number. */
+/** Whether ordered, disjoint ranges contain a number. */
 export function holds(ranges: Uids, number: number): boolean {
   let [low, high] = [0, ranges.length]
   while (low < high) {
@@ -65,7 +65,7 @@ export function holds(ranges: Uids, number: number): boolean {
   return (ranges[low]?.[0] ?? Number.POSITIVE_INFINITY) <= number
 }
 
-/** The last so many, and the first of them; `from` is absent when these are all. */
+/** The last `most` UIDs, and the first of them; `from` is absent when that is all. */
 export function lastOf(uids: Uids, most: number): { readonly uids: Uids; readonly from?: number } {
   const kept: UidRange[] = []
   let left = most
@@ -79,7 +79,7 @@ export function lastOf(uids: Uids, most: number): { readonly uids: Uids; readonl
   return { uids }
 }
 
-/** Ranges in order and without overlap. */
+/** Ordered, disjoint ranges. */
 export function merge(ranges: Uids): [number, number][] {
   const merged: [number, number][] = []
   for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
@@ -90,12 +90,12 @@ export function merge(ranges: Uids): [number, number][] {
   return merged
 }
 
-/** As clients read it: `1:3,7`. */
+/** As clients parse it: `1:3,7`. */
 export function formatSet(ranges: Uids): string {
   return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}:${last}`)).join(',')
 }
 
-/** The fewest ranges of numbers in order. */
+/** The fewest ranges that cover ordered numbers. */
 export function compact(numbers: Iterable<number>): [number, number][] {
   const ranges: [number, number][] = []
   for (const number of numbers) {
