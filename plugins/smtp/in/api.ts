@@ -1,4 +1,7 @@
 /** What other plugins use of the SMTP listener: readers of addresses, parameters and content, and the server itself. */
 export { hasDomain, isAscii, isDomain, readLenientPath, readPath } from './addresses.ts'
+export { createSmtpListener, type SmtpListener } from './listener.ts'
+export type { Atrn, TakeReversed } from './listener-context.ts'
+export { type Options as SmtpInOptions, options as smtpInOptions } from './options.ts'
 export { isReply, type Offer, readMailParameters, readRcptParameters } from './parameters.ts'
 export { createScanner, type Scanned, type Scanner } from './scanner.ts'

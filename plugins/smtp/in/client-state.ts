@@ -78,6 +78,7 @@ export class ClientState {
     readonly mechanisms: readonly string[]
     readonly offer: Offer
     readonly mayXclient: boolean
+    readonly atrn: boolean
   }): string[] {
     const { limits, maxSize, tls, etrn } = this.#options
     const offers = (offered: unknown, keyword: string) => (offered ? [keyword] : [])
@@ -85,6 +86,7 @@ export class ClientState {
       'PIPELINING',
       `SIZE ${maxSize}`,
       ...offers(etrn.length > 0, 'ETRN'),
+      ...offers(given.atrn, 'ATRN'),
       ...offers(tls && !this.tls, 'STARTTLS'),
       ...offers(this.mayAuthenticate && !this.identity, `AUTH ${given.mechanisms.join(' ')}`),
       'ENHANCEDSTATUSCODES',

@@ -5,7 +5,18 @@
 /** Size in octets at which replying to a chunk costs about as much as receiving it. */
 const SMALL_CHUNK = 1024
 const BETWEEN_CHUNKS: ReadonlySet<string> = new Set(['BDAT', 'NOOP', 'RSET', 'QUIT'])
-const EMPTY: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'LHLO', 'NOOP', 'RSET', 'VRFY', 'EXPN', 'HELP', 'ETRN'])
+const EMPTY: ReadonlySet<string> = new Set([
+  'EHLO',
+  'HELO',
+  'LHLO',
+  'NOOP',
+  'RSET',
+  'VRFY',
+  'EXPN',
+  'HELP',
+  'ETRN',
+  'ATRN',
+])
 const WEB = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) .*HTTP\//i
 
 /** The verb in upper case, and the argument. */

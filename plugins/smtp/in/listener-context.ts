@@ -2,7 +2,8 @@
  * The input of an SMTP session: its connection, facts about the client, and what all sessions of a listener share.
  * Types only.
  */
-import type { Clock, ConnectionInfo, Log, ServerSession } from 'iems'
+import type { Socket } from 'node:net'
+import type { Clock, ConnectionInfo, Identity, Log, Reply, ServerSession } from 'iems'
 import type { NameOf } from './client-name.ts'
 import type { Etrn } from './etrn.ts'
 import type { Options } from './options.ts'
@@ -14,7 +15,15 @@ export interface Connection extends ContentWire {
   startTls(): void
   /** Sends queued replies and closes the connection. */
   close(): void
+  /** Sends what is queued and gives the socket away; nothing of it is read here any more. */
+  release(): Socket
 }
+
+/** What takes a connection whose roles are reversed (RFC 2645). */
+export type TakeReversed = (socket: Socket) => void
+
+/** Answers ATRN of a client that has logged in: a refusal, or what takes the connection. */
+export type Atrn = (argument: string, identity: Identity) => Promise<Reply | TakeReversed>
 
 /** Shared by all sessions of a listener. */
 export interface ListenerContext {
@@ -22,6 +31,8 @@ export interface ListenerContext {
   readonly hostname: string
   readonly log: Log
   readonly etrn: Etrn
+  /** Absent where ATRN is not offered. */
+  readonly atrn?: Atrn | undefined
   readonly mayXclient: (address: string) => boolean
   readonly clock: Clock
   readonly nameOf: NameOf

@@ -66,6 +66,7 @@ export const YES = {
   startTls: yes(220, '2.0.0', 'Ready to start TLS'),
   help: yes(214, '2.0.0', 'See RFC 5321'),
   authenticated: yes(235, '2.7.0', 'Authentication successful'),
+  reversing: accept(250, '2.0.0', 'OK now reversing the connection'),
   verify: yes(252, '2.1.5', 'Cannot verify; send and see'),
 } as const
 

@@ -7,7 +7,7 @@
  * pinned, and this plugin's tests are the contract.
  */
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import {
   type Certificates,
   type Clock,
@@ -21,10 +21,11 @@ import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { receiveProxied, turnAway } from './admission.ts'
+import { clientOf } from './client-of.ts'
 import type { Sink } from './content.ts'
 import { Deadlines } from './deadlines.ts'
 import { Input, type Listener } from './input.ts'
-import type { Client, Connection, ListenerContext } from './listener-context.ts'
+import type { Connection, ListenerContext } from './listener-context.ts'
 import { END, type ReplyText } from './replies.ts'
 import { SmtpSession } from './session.ts'
 
@@ -141,6 +142,15 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     plain?.shut()
   }
 
+  release(): Socket {
+    this.#flush()
+    const socket = this._socket
+    for (const event of ['close', 'error']) socket.removeAllListeners(event)
+    socket.allowHalfOpen = false
+    this._onClose()
+    return socket
+  }
+
   // --- Listener ---
 
   line(text: string): void | Promise<void> {
@@ -199,14 +209,6 @@ class IemsSmtpConnection extends SMTPConnection implements Connection, Listener 
     if (this._closing) return
     this.close()
     this.#conversation?.over()
-  }
-}
-
-function clientOf({ _socket: socket, remoteAddress, remotePort, localAddress, localPort }: SMTPConnection): Client {
-  return {
-    remote: { address: remoteAddress || 'unix', ...(remotePort ? { port: remotePort } : {}) },
-    ...(localAddress ? { local: { address: localAddress, port: localPort } } : {}),
-    ...(socket instanceof TLSSocket ? { tls: tlsInfo(socket) } : {}),
   }
 }
 

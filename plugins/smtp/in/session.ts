@@ -11,6 +11,7 @@ import { readAuth } from './auth-command.ts'
 import { learnName } from './client-name.ts'
 import { ClientState } from './client-state.ts'
 import { isEmptyCommand, isHttp, mayComeBetweenChunks, readChunk, splitCommand } from './commands.ts'
+import { answerFetch } from './fetch-commands.ts'
 import type { Client, Connection, ListenerContext } from './listener-context.ts'
 import { isReply, type Offer } from './parameters.ts'
 import { challenge, END, greeting, hello, line, NO, YES } from './replies.ts'
@@ -158,7 +159,8 @@ export class SmtpSession {
       case 'AUTH':
         return this.#authenticate(argument)
       case 'ETRN':
-        return this.#etrn(argument)
+      case 'ATRN':
+        return this.#fetch(verb, argument)
       case 'XCLIENT':
         return this.#beClient(argument)
       default:
@@ -188,6 +190,7 @@ export class SmtpSession {
       mechanisms: this.#open.mechanisms(),
       offer: this.#offer,
       mayXclient: this.#setting.mayXclient(this.address),
+      atrn: this.#setting.atrn !== undefined,
     })
   }
 
@@ -268,11 +271,12 @@ export class SmtpSession {
     return this.#sasl.nextResponse()
   }
 
-  async #etrn(argument: string): Promise<void> {
-    if (this.#setting.options.etrn.length === 0) return this.#answer(NO.notImplemented)
-    if (this.#client.helo === undefined) return this.#answer(NO.helloFirst)
-    if (this.#transaction.isOpen) return this.#answer(NO.inTransaction)
-    this.#answer(await this.#setting.etrn(argument, { address: this.address, user: this.#client.identity?.user }))
+  async #fetch(verb: string, argument: string): Promise<void> {
+    const session = { client: this.#client, inTransaction: this.#transaction.isOpen }
+    const answer = await answerFetch(this.#setting, session, verb, argument)
+    if (typeof answer !== 'function') return this.#answer(answer)
+    this.#wire.say(line(YES.reversing))
+    answer(this.#wire.release())
   }
 
   async #beClient(argument: string): Promise<void> {

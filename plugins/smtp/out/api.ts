@@ -1,4 +1,10 @@
 /** What other plugins use of the SMTP client: writers of envelopes and content. */
+export { SmtpConnection } from './client.ts'
 export { DotStuffer } from './content.ts'
+export { deliverOver } from './deliver.ts'
 export { type Envelope, obstacle, writeEnvelope } from './envelope.ts'
 export { type Features, readFeatures } from './features.ts'
+export { Handshake } from './handshake.ts'
+export { createFindServers } from './mx.ts'
+export { parseNexthop } from './nexthop.ts'
+export { type Options as SmtpOutOptions, options as smtpOutOptions } from './options.ts'

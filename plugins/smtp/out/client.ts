@@ -128,6 +128,13 @@ export class SmtpConnection {
     })
   }
 
+  /** Gives the socket away: nothing of it is read here any more. */
+  release(): Socket {
+    for (const event of ['data', 'drain', 'close', 'error']) this.#socket.removeAllListeners(event)
+    this.#finish({ code: 421, text: '4.4.2 Connection ended', lost: true }, () => {})
+    return this.#socket
+  }
+
   /** Starts TLS. Returns the reason for a failure, which also ends the connection. */
   async secure(options: ConnectionOptions, ms: number): Promise<string | undefined> {
     if (this.#end) return this.#end.text

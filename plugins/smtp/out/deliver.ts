@@ -48,13 +48,11 @@ const SILENT_LIMIT = 10_000
 
 export class Deliverer {
   readonly #settings: DeliverSettings
-  readonly #lmtp: boolean
   /** Addresses that recently did not answer. */
   readonly #silent = new Cache<true>({ max: SILENT_LIMIT, ttl: SILENT_MS })
 
   constructor(settings: DeliverSettings) {
     this.#settings = settings
-    this.#lmtp = settings.protocol === 'lmtp'
   }
 
   async deliver(delivery: Delivery, ctx: DeliverContext): Promise<readonly Outcome[]> {
@@ -100,48 +98,66 @@ export class Deliverer {
 
   /** Sends the message over a connection, and keeps the connection if it can be reused. */
   async #use(conversation: SmtpConnection, attempt: Attempt, { key }: Destination): Promise<void> {
-    const { signal, log, delivery } = attempt
-    const stop = () => conversation.lose('stopped')
-    signal.addEventListener('abort', stop)
-    try {
-      await this.#converse(conversation, attempt)
-    } catch (cause) {
-      // A local failure: recipients that have a reply keep it, the others wait.
-      log.error('the content cannot be read', { message: delivery.message.id, cause })
-      settle(attempt, outcomesWithout(attempt.pending, [UNREADABLE]))
-    } finally {
-      signal.removeEventListener('abort', stop)
-      this.#settings.pool.give(key, conversation)
-    }
+    await converse(conversation, attempt, this.#settings)
+    this.#settings.pool.give(key, conversation)
   }
+}
 
-  async #converse(conversation: SmtpConnection, attempt: Attempt): Promise<void> {
-    const { delivery } = attempt
-    const { features, remote } = conversation
-    const refusal = await obstacle(delivery, features, this.#settings.eightBit)
-    if (refusal)
-      return settle(attempt, outcomesWithout(attempt.pending, [{ status: 'failed', reply: refusal, reached: true }]))
-    const most = Math.min(this.#settings.recipientsPerTransaction, features.recipients)
-    // LMTP replies for the mailbox itself, so no report remains to be sent.
-    const dsn = features.dsn && !this.#lmtp
-    const source = { remote, handover: this.#lmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
-    while (attempt.pending.length > 0 && !conversation.isOver) {
-      const envelope = writeEnvelope(delivery, attempt.pending.slice(0, most), { features, dsn })
-      settle(attempt, envelope.unfit)
-      if (envelope.recipients.length === 0) continue
-      const answers = await transact(conversation, envelope, attempt.content, {
-        lmtp: this.#lmtp,
-        binary: delivery.needs.binary,
-        timeouts: this.#settings.timeouts,
-      })
-      const told = tell(envelope.recipients, answers)
-      settle(
-        attempt,
-        told.filter(({ fate }) => fate === 'taken' || fate === 'refused').map((one) => outcomeOf(one, source)),
-      )
-      const gone = told.find(({ fate }) => fate === 'gone')
-      if (gone) attempt.troubles.push({ status: 'deferred', reply: toReply(gone.reply), remote, reached: true })
-    }
+/** Delivers over a connection that is there already, such as one whose roles were reversed; it stays open. */
+export async function deliverOver(
+  conversation: SmtpConnection,
+  delivery: Delivery,
+  ctx: DeliverContext,
+  chosen: Chosen,
+): Promise<readonly Outcome[]> {
+  const content = contentOf(delivery)
+  const attempt: Attempt = { ...ctx, delivery, content, pending: delivery.recipients, outcomes: [], troubles: [] }
+  await converse(conversation, attempt, chosen)
+  return [...attempt.outcomes, ...outcomesWithout(attempt.pending, attempt.troubles)]
+}
+
+async function converse(conversation: SmtpConnection, attempt: Attempt, chosen: Chosen): Promise<void> {
+  const { signal, log, delivery } = attempt
+  const stop = () => conversation.lose('stopped')
+  signal.addEventListener('abort', stop)
+  try {
+    await send(conversation, attempt, chosen)
+  } catch (cause) {
+    // A local failure: recipients that have a reply keep it, the others wait.
+    log.error('the content cannot be read', { message: delivery.message.id, cause })
+    settle(attempt, outcomesWithout(attempt.pending, [UNREADABLE]))
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+async function send(conversation: SmtpConnection, attempt: Attempt, chosen: Chosen): Promise<void> {
+  const isLmtp = chosen.protocol === 'lmtp'
+  const { delivery } = attempt
+  const { features, remote } = conversation
+  const refusal = await obstacle(delivery, features, chosen.eightBit)
+  if (refusal)
+    return settle(attempt, outcomesWithout(attempt.pending, [{ status: 'failed', reply: refusal, reached: true }]))
+  const most = Math.min(chosen.recipientsPerTransaction, features.recipients)
+  // LMTP replies for the mailbox itself, so no report remains to be sent.
+  const dsn = features.dsn && !isLmtp
+  const source = { remote, handover: isLmtp ? 'final' : dsn ? 'reported' : 'relayed' } as const
+  while (attempt.pending.length > 0 && !conversation.isOver) {
+    const envelope = writeEnvelope(delivery, attempt.pending.slice(0, most), { features, dsn })
+    settle(attempt, envelope.unfit)
+    if (envelope.recipients.length === 0) continue
+    const answers = await transact(conversation, envelope, attempt.content, {
+      lmtp: isLmtp,
+      binary: delivery.needs.binary,
+      timeouts: chosen.timeouts,
+    })
+    const told = tell(envelope.recipients, answers)
+    settle(
+      attempt,
+      told.filter(({ fate }) => fate === 'taken' || fate === 'refused').map((one) => outcomeOf(one, source)),
+    )
+    const gone = told.find(({ fate }) => fate === 'gone')
+    if (gone) attempt.troubles.push({ status: 'deferred', reply: toReply(gone.reply), remote, reached: true })
   }
 }
 
