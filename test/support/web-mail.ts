@@ -5,12 +5,15 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import type { PluginEntry } from 'iems'
 import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
 import { jmap } from 'iems/plugins/jmap'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { webmail } from 'iems/plugins/webmail'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { MailboxRef } from '../../plugins/mailbox/store/api.ts'
+import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { createDirectoryKernel } from './directory.ts'
 import type { Json } from './jmap.ts'
 import { movingClock } from './moving-clock.ts'
@@ -18,14 +21,17 @@ import type { Sample } from './web-mail-samples.ts'
 
 export const CHROMIUM = '/usr/bin/chromium'
 /** The longest that one step in a page may take: a step that cannot succeed says so, and no test hangs. */
-const STEP_TIMEOUT_MS = 15_000
+const STEP_TIMEOUT_MS = 40_000
 
 /** The accounts `ann` and `bob` of here.test; the passwords are `ann-secret` and so on. */
 export async function startWebMail(
   t: Pick<TestContext, 'after'>,
   options: Parameters<typeof jmap>[0] = {},
   mailOptions: Parameters<typeof webmail>[0] = {},
+  plugins: readonly PluginEntry[] = [],
 ) {
+  // Not within the time of a step.
+  await builtFolder('mail')
   const here = await createDirectoryKernel(t, {
     clock: movingClock(),
     channels: {
@@ -33,7 +39,7 @@ export async function startWebMail(
       mx: smtpIn({ listen: '127.0.0.1:0' }),
       imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
     },
-    plugins: [jmap(options), webmail(mailOptions)],
+    plugins: [jmap(options), webmail(mailOptions), ...plugins],
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const [name, displayName] of [
@@ -43,7 +49,15 @@ export async function startWebMail(
     await here.make({
       add: { kind: 'account', name, displayName, addresses: [`${name}@here.test`], password: `${name}-secret` },
     })
-  return { ...here, base: `http://127.0.0.1:${here.door('web').port}` }
+  /** A message of an Inbox, counted from 1, as it is stored. */
+  async function source(name: string, number: number): Promise<string> {
+    const account = (await here.directory.byName('account', name)) as { readonly id: string }
+    const ref = (await here.mail.find(account.id, 'INBOX')) as MailboxRef
+    const entries = await Array.fromAsync(here.mail.entries(ref, [[1, 4_294_967_295]]))
+    const content = await here.mail.email(entries[number - 1]?.email ?? '')
+    return Buffer.concat(await Array.fromAsync(content?.open() ?? [])).toString()
+  }
+  return { ...here, source, base: `http://127.0.0.1:${here.door('web').port}` }
 }
 
 export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {

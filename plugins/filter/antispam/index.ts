@@ -7,6 +7,8 @@
 import { Cache, createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
+import { Webmail } from '../../web/mail/api.ts'
+import { banner } from './banner.ts'
 import { refusalFor, SpamCheck } from './check.ts'
 import { Classifier } from './classifier/classifier.ts'
 import { createCommands } from './commands.ts'
@@ -37,8 +39,9 @@ const LEARNING_MS = 600_000
 export const antispam = definePlugin({
   name: 'antispam',
   config: options,
-  wants: [Accounts, MailStore],
+  wants: [Accounts, MailStore, Webmail],
   setup(config, ctx) {
+    ctx.find(Webmail)?.add('message.banner', banner)
     const { now } = ctx.clock
     const accounts = ctx.find(Accounts)
     const mail = ctx.find(MailStore)

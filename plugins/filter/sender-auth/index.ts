@@ -4,6 +4,8 @@
  * What must stay true: this file only wires; start reading at check.ts, then verify.ts and policy.ts.
  */
 import { createDns, type Dns, definePlugin, format, type SetupContext } from 'iems'
+import { Webmail } from '../../web/mail/api.ts'
+import { createBanner } from './banner.ts'
 import { createCheck } from './check.ts'
 import { createModify } from './modify.ts'
 import { type Options, options } from './options.ts'
@@ -21,9 +23,11 @@ const COMPUTING_MS = 40_000
 export const senderAuth = definePlugin({
   name: 'sender-auth',
   config: options,
+  wants: [Webmail],
   setup(config, ctx) {
     const authservId = config.authservId ?? ctx.hostname
     const { now } = ctx.clock
+    ctx.find(Webmail)?.add('message.banner', createBanner(authservId))
     const dns = config.dns ? createDns(config.dns, now) : ctx.dns
     const { tally, send } = createReports(config, ctx, dns)
     const check = createCheck({ config, authservId, dns, now, chance: Math.random, tally })

@@ -6,10 +6,14 @@
  */
 import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'
+import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
 import { Http, html, Redirect } from '../http/api.ts'
 import { Jmap } from '../jmap/api.ts'
+import { Webmail } from './api.ts'
 import { addImageProxy } from './images.ts'
+import { addSlotRoutes, Slots } from './slots.ts'
+import { addUnsubscribe } from './unsubscribe.ts'
 
 /** The document that a message's HTML is written into: no script, nothing from another server, no form. */
 const FRAME_POLICY = [
@@ -39,7 +43,8 @@ export const webmail = definePlugin({
         .describe('Remote images of messages, which the server fetches when the reader allows it.'),
     })
     .prefault({}),
-  needs: [Http, Jmap],
+  needs: [Http, Jmap, MailStore],
+  offers: [Webmail],
   setup({ root, images }, ctx) {
     const http = ctx.use(Http)
     const home = { who: 'anyone', summary: 'Leads to the web mail', run: () => new Redirect('/mail/') } as const
@@ -53,6 +58,11 @@ export const webmail = definePlugin({
       run: () =>
         html`<!doctype html><html><head><meta charset="utf-8"><title>Message</title></head><body></body></html>`,
     })
+    const mail = ctx.use(MailStore)
+    const slots = new Slots()
+    ctx.offer(Webmail, slots)
+    addSlotRoutes(http, { slots, mail, log: ctx.log })
+    addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
     addImageProxy(http, images, ctx.dns)
     http.files({
       path: '/mail/',

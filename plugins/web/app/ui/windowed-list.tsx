@@ -25,6 +25,8 @@ export interface WindowedListProps {
     readonly content: ReactNode
     readonly className: string
     readonly isSelected: boolean
+    /** Stands on the line above the row: here another group begins. */
+    readonly heading?: string
   }
   onActivate(index: number): void
   onOpen(index: number): void
@@ -143,7 +145,7 @@ export function WindowedList({
     >
       <div className="list-space" role="presentation" style={{ height: count * height }}>
         {shown.map((index) => {
-          const { label: sentence, content, className, isSelected } = row(index)
+          const { label: sentence, content, className, isSelected, heading } = row(index)
           return (
             <div
               key={index}
@@ -160,7 +162,12 @@ export function WindowedList({
               onKeyDown={undefined}
             >
               <div role="gridcell" className="cell">
-                <span className="sr">{sentence}</span>
+                <span className="sr">{heading === undefined ? sentence : `${heading}: ${sentence}`}</span>
+                {heading === undefined ? null : (
+                  <span className="heading" aria-hidden="true">
+                    {heading}
+                  </span>
+                )}
                 <div className="cell-look" aria-hidden="true">
                   {content}
                 </div>

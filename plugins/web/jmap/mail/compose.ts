@@ -19,9 +19,10 @@ const part: z.ZodType<NewPart> = z.lazy(() =>
     blobId: z.string().max(255).nullish(),
     size: z.int().min(0).nullish(),
     name: z.string().max(1000).nullish(),
+    // With the method of a calendar part (RFC 6047 section 2.4), by which mail programs know an answer.
     type: z
       .string()
-      .regex(/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/i)
+      .regex(/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}(?:; method=[a-z]{1,20})?$/i)
       .nullish(),
     charset: z.string().max(50).nullish(),
     disposition: z.string().max(50).nullish(),
@@ -168,7 +169,8 @@ const MAX_DEPTH = 20
 
 async function node(one: NewPart, parent: MimeNode | undefined, parts: Composing, depth = 0): Promise<MimeNode> {
   if (depth > MAX_DEPTH) throw invalidProperties(['bodyStructure'], 'The structure is too deep')
-  const type = (one.type ?? (one.partId ? 'text/plain' : 'application/octet-stream')).toLowerCase()
+  const given = one.type ?? (one.partId ? 'text/plain' : 'application/octet-stream')
+  const type = given.replace(/^[^;]{1,201}/, (essence) => essence.toLowerCase())
   const options = {
     disableFileAccess: true,
     disableUrlAccess: true,

@@ -12,6 +12,8 @@ import { filterOf } from './search.ts'
 export type Status = 'live' | 'connecting' | 'offline' | 'login'
 const MAX_BODY = 1_000_000
 const MAX_SYNC_ROUNDS = 20
+const LIST_UNSUBSCRIBE = 'header:List-Unsubscribe:asURLs'
+const LIST_POST = 'header:List-Unsubscribe-Post:asText'
 const BODY_PROPERTIES = ['partId', 'blobId', 'size', 'name', 'type', 'cid', 'disposition']
 
 export class MailStore {
@@ -26,6 +28,8 @@ export class MailStore {
   status: Status = 'connecting'
   /** The last refusal that no caller waits for. */
   problem: Error | undefined
+  /** Counts looks at the server: what the store does not keep is asked again when it grows. */
+  pushes = 0
   /** Counts changes; a new number means that something is different. */
   version = 0
   readonly #listeners = new Set<() => void>()
@@ -156,7 +160,7 @@ export class MailStore {
       'Email/get',
       {
         ids: missing,
-        properties: ['id', 'bodyValues', 'htmlBody', 'textBody', 'attachments'],
+        properties: ['id', 'bodyValues', 'htmlBody', 'textBody', 'attachments', LIST_UNSUBSCRIBE, LIST_POST],
         bodyProperties: BODY_PROPERTIES,
         fetchHTMLBodyValues: true,
         fetchTextBodyValues: true,
@@ -210,6 +214,7 @@ export class MailStore {
 
   /** Makes this picture the server's. Called at each push, after each change and when the network is back. */
   async sync(): Promise<void> {
+    this.pushes++
     this.#wanted = true
     this.#syncing ??= this.#rounds().finally(() => {
       this.#syncing = undefined
@@ -295,7 +300,16 @@ export function patched(email: Email, patch: Json): Email {
   return next as unknown as Email
 }
 
-function bodyOf({ bodyValues, htmlBody, textBody, attachments }: Json): Body {
+/** What leads out of a mailing list; a web page that asks further is left to the text. */
+function unsubscribeOf(urls: readonly string[] | null | undefined, post: string | null | undefined) {
+  const isOneClick =
+    /^\s*list-unsubscribe=one-click\s*$/i.test(post ?? '') && (urls ?? []).some((url) => /^https:/i.test(url))
+  const mailto = (urls ?? []).find((url) => /^mailto:[^\s?]{3,500}/i.test(url))?.slice('mailto:'.length)
+  return isOneClick || mailto ? { isOneClick, mailto } : undefined
+}
+
+export function bodyOf(email: Json): Body {
+  const { bodyValues, htmlBody, textBody, attachments } = email
   const values = bodyValues as Record<string, { value: string; isTruncated?: boolean }>
   const textOf = ({ partId }: Part) => values[partId ?? '']?.value ?? ''
   const htmlParts = (htmlBody as Part[]).filter(({ type }) => type === 'text/html')
@@ -304,6 +318,7 @@ function bodyOf({ bodyValues, htmlBody, textBody, attachments }: Json): Body {
     html: htmlParts.length > 0 ? htmlParts.map(textOf).join('\n') : undefined,
     text: textParts.map(textOf).join('\n'),
     attachments,
+    unsubscribe: unsubscribeOf(email[LIST_UNSUBSCRIBE], email[LIST_POST]),
     isTruncated: Object.values(values).some(({ isTruncated }) => isTruncated),
   }
 }

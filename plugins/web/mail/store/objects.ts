@@ -66,10 +66,19 @@ export interface Part {
   readonly disposition: string | null
 }
 
+/** RFC 2369 and RFC 8058. */
+export interface Unsubscribe {
+  readonly isOneClick: boolean
+  /** An address with parameters, behind `mailto:`. */
+  readonly mailto: string | undefined
+}
+
 export interface Body {
   readonly html: string | undefined
   readonly text: string
   readonly attachments: readonly Part[]
+  /** How its mailing list is left. */
+  readonly unsubscribe: Unsubscribe | undefined
   /** Whether the server left out the end of a very long text. */
   readonly isTruncated: boolean
 }

@@ -24,6 +24,16 @@ export function shortTime(iso: string, now = new Date()): string {
     : format(date, { year: 'numeric', month: 'short', day: 'numeric' })
 }
 
+/** The group of a time in a list: today, yesterday, this week, then its month. */
+export function dayGroup(iso: string, now = new Date()): string {
+  const date = new Date(iso)
+  const days = Math.round((dayOf(now) - dayOf(date)) / DAY_MS)
+  if (days <= 0) return t('day.today')
+  if (days === 1) return t('day.yesterday')
+  if (days < 7) return t('day.week')
+  return format(date, { month: 'long', ...(date.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }) })
+}
+
 /** The same with the clock behind a weekday or a date. */
 export function messageTime(iso: string, now = new Date()): string {
   const date = new Date(iso)

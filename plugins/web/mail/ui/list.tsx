@@ -11,7 +11,7 @@ import { isFlagged, isUnread, type Row, withoutDirection } from '../store/object
 import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
 import { dragThreads } from './drag.ts'
-import { mailboxName, participants, shortTime } from './format.ts'
+import { dayGroup, mailboxName, participants, shortTime } from './format.ts'
 import { MoveMenu } from './move-menu.tsx'
 
 export interface ListProps {
@@ -37,16 +37,21 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
     if (!found || found.emails.length === 0)
       return { label: t('row.loading'), content: <span className="ghost" />, className: 'm', isSelected: false }
     const isSelected = selected.has(found.threadId)
+    const day = dayOfRow(found)
+    const before = index > 0 ? store.row(index - 1) : undefined
+    const isFirstOfDay = before !== undefined && dayOfRow(before) !== day
     const state = [
       'm',
       found.emails.some(isUnread) ? 'new' : '',
       found.threadId === threadId ? 'opened' : '',
       isSelected ? 'picked' : '',
+      isFirstOfDay ? 'day' : '',
     ]
     return {
       label: sentenceOf(found, own),
       className: state.filter(Boolean).join(' '),
       isSelected,
+      ...(isFirstOfDay ? { heading: day } : {}),
       content: <RowContent row={found} own={own} isSelected={isSelected} onToggle={() => toggle(found.threadId)} />,
     }
   }
@@ -172,6 +177,8 @@ const RowContent = ({ row: { emails }, own, isSelected, onToggle }: RowContentPr
     </>
   )
 }
+
+const dayOfRow = ({ emails }: Row): string => dayGroup(emails.at(-1)?.receivedAt ?? '')
 
 /** A row as one sentence for those who hear it. */
 function sentenceOf({ emails }: Row, own: readonly string[]): string {

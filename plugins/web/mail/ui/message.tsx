@@ -1,7 +1,7 @@
 /**
  * One message of a conversation: folded to a line, or open with its text and files.
  */
-import { useCallback, useEffect, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
@@ -11,8 +11,12 @@ import { type Body, type Email, isUnread, type Part, withoutDirection } from '..
 import { useApplication, useStore } from './application.ts'
 import { fullTime, messageTime, namesOf, octets } from './format.ts'
 import { loadImagesOf, loadsImagesOf } from './image-senders.ts'
+import { InvitationCard } from './invitation.tsx'
+import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
+
+const InnerMessage = lazy(async () => ({ default: (await import('./inner-message.tsx')).InnerMessage }))
 
 const proxied = (url: string): string => `/mail/image?url=${encodeURIComponent(url)}`
 
@@ -50,6 +54,8 @@ export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProp
   return (
     <li className={isLast ? 'open last' : 'open'}>
       <Head email={email} who={who} onToggle={onToggle} onEdit={onEdit} />
+      <Banners id={email.id} />
+      <DeliveryFact email={email} />
       {error ? (
         <p className="note bad" role="alert">
           <Icon name="warn" />
@@ -132,7 +138,15 @@ async function openSource(client: JmapClient, id: string): Promise<void> {
   if (opened && email) opened.location.href = client.download(email.blobId, 'message.txt', 'text/plain')
 }
 
-const Content = ({ email, body, who }: { readonly email: Email; readonly body: Body; readonly who: string }) => {
+interface ContentProps {
+  readonly email: Email
+  readonly body: Body
+  readonly who: string
+  /** Of a message inside of a message: nothing is done with it. */
+  readonly isInner?: boolean
+}
+
+export const Content = ({ email, body, who, isInner = false }: ContentProps) => {
   const { store } = useApplication()
   const [{ remote, isEmpty }, setShown] = useState({ remote: 0, isEmpty: false })
   const sender = email.from?.[0]?.email ?? ''
@@ -152,8 +166,12 @@ const Content = ({ email, body, who }: { readonly email: Email; readonly body: B
   const files = body.attachments.filter(
     ({ cid, disposition }) => !(cid && disposition !== 'attachment' && body.html?.includes(`cid:${cid}`)),
   )
+  const calendar = isInner ? undefined : body.attachments.find(({ type }) => type === 'text/calendar')
   return (
     <>
+      <Seal attachments={body.attachments} />
+      {body.unsubscribe && !isInner ? <UnsubscribeButton email={email} unsubscribe={body.unsubscribe} /> : null}
+      {calendar ? <InvitationCard part={calendar} /> : null}
       {remote > 0 && !areImagesOn ? (
         <p className="note imgs">
           <Icon name="image-off" />
@@ -200,16 +218,51 @@ const Content = ({ email, body, who }: { readonly email: Email; readonly body: B
   )
 }
 
+/** What S/MIME and OpenPGP parts are; their keys are not here, so that nothing is checked or read. */
+const SEALS: readonly (readonly [type: RegExp, text: string])[] = [
+  [/^application\/(?:x-)?pkcs7-signature$/, 'seal.smime-signed'],
+  [/^application\/(?:x-)?pkcs7-mime$/, 'seal.smime'],
+  [/^application\/pgp-signature$/, 'seal.pgp-signed'],
+  [/^application\/pgp-encrypted$/, 'seal.pgp-encrypted'],
+]
+
+const Seal = ({ attachments }: { readonly attachments: readonly Part[] }) => {
+  const found = SEALS.find(([type]) => attachments.some((part) => type.test(part.type)))
+  if (!found) return null
+  return (
+    <div className="fact quiet">
+      <Icon name="lock" small />
+      <span className="grow">{t(found[1])}</span>
+    </div>
+  )
+}
+
 const File = ({ part }: { readonly part: Part }) => {
   const { store } = useApplication()
   const name = withoutDirection(part.name ?? '') || (part.type === 'message/rfc822' ? 'message.eml' : 'file')
   const url = part.blobId ? store.client.download(part.blobId, name, part.type) : undefined
+  const [isOpen, setIsOpen] = useState(false)
   return (
     <li>
       <Icon name="clip" small />
       <span className="cut">{name}</span>
       <span className="t3 sm">{octets(part.size)}</span>
       <span className="grow" />
+      {part.blobId && part.type === 'message/rfc822' ? (
+        <button
+          type="button"
+          className="btn link sm"
+          aria-label={`${t('open')} ${name}`}
+          onClick={() => setIsOpen(true)}
+        >
+          {t('open')}
+        </button>
+      ) : null}
+      {isOpen && part.blobId ? (
+        <Suspense fallback={null}>
+          <InnerMessage blobId={part.blobId} onClose={() => setIsOpen(false)} />
+        </Suspense>
+      ) : null}
       {url && SHOWN.test(part.type) ? (
         <a
           className="btn link sm"

@@ -1,0 +1,59 @@
+/**
+ * The Webmail service: what other plugins add to the web mail.
+ *
+ * Declared first, mounted second: a banner is data that this server asks the plugin for; a module is a file of the
+ * plugin that the browser loads from this server, under the policy of the page. No framework is shared.
+ */
+import { defineService } from 'iems'
+
+/** A text in English and further languages, by their codes. */
+export type Texts = { readonly en: string } & Readonly<Record<string, string>>
+
+export interface Banner {
+  /** `quiet` and `good` are one line below the sender; `warning` is a box above the text. */
+  readonly tone: 'quiet' | 'good' | 'warning'
+  readonly text: Texts
+  /** More, when the reader asks why. */
+  readonly why?: Texts
+}
+
+/** A message that is being read, by the account that holds it. */
+export interface ShownMessage {
+  readonly account: string
+  /** Id of the email in the mail store. */
+  readonly email: string
+  /** Values of a header field by its name in lower case, top to bottom, unfolded. */
+  field(name: string): readonly string[]
+}
+
+export interface BannerSlot {
+  /** Of the plugin, such as `sender-auth`. */
+  readonly name: string
+  /** A throw leaves the banner out and is logged. */
+  show(message: ShownMessage): Promise<Banner | undefined> | Banner | undefined
+}
+
+/**
+ * Where a module stands: beside an open message, in its menu, in the composer's menu, before a message is sent, among
+ * the settings, or as a page of its own.
+ */
+export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.action' | 'compose.check' | 'settings' | 'app'
+
+export interface ModuleSlotEntry {
+  /** Of the plugin; with the slot it is unique. */
+  readonly name: string
+  readonly title: Texts
+  /**
+   * A JavaScript module without imports: `file:` URL, read once. It exports `mount(element, host)` for an aside, a page
+   * or settings, whose answer unmounts it; `run(host)` for an action; `check(host)` for a check, whose answer is a
+   * sentence that keeps a message from being sent, or nothing.
+   */
+  readonly module: URL
+}
+
+export interface WebmailApi {
+  add(slot: 'message.banner', banner: BannerSlot): void
+  add(slot: ModuleSlot, module: ModuleSlotEntry): void
+}
+
+export const Webmail = defineService<WebmailApi>('webmail')

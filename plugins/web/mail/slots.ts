@@ -1,0 +1,126 @@
+/**
+ * What plugins have added to the web mail, and how the browser learns of it.
+ *
+ * What must stay true: a reader is shown banners of the account's own messages only; one plugin's fault hides its own
+ * banner and nothing else.
+ */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { type Log, splitContent } from 'iems'
+import * as z from 'zod'
+import type { MailStoreApi } from '../../mailbox/store/api.ts'
+import { Answer, type HttpApi, HttpProblem } from '../http/api.ts'
+import type { Banner, BannerSlot, ModuleSlot, ModuleSlotEntry, ShownMessage, WebmailApi } from './api.ts'
+
+const MAX_HEADER = 1024 * 1024
+
+interface Module extends ModuleSlotEntry {
+  readonly slot: ModuleSlot
+}
+
+export class Slots implements WebmailApi {
+  readonly banners: BannerSlot[] = []
+  readonly modules: Module[] = []
+
+  add(slot: ModuleSlot | 'message.banner', given: BannerSlot | ModuleSlotEntry): void {
+    if (slot === 'message.banner') this.banners.push(given as BannerSlot)
+    else {
+      const module = { ...(given as ModuleSlotEntry), slot }
+      if (this.modules.some((other) => other.slot === slot && other.name === module.name))
+        throw new Error(`two modules of the web mail are called ${module.name} in ${slot}`)
+      this.modules.push(module)
+    }
+  }
+}
+
+/** The header of one of the account's own messages. Throws 404 for any other. */
+export async function shownMessage(mail: MailStoreApi, account: string, email: string): Promise<ShownMessage> {
+  const [own] = await Array.fromAsync(mail.emails(account, [email]))
+  const content = own && (await mail.email(email))
+  if (!content) throw new HttpProblem(404, 'There is no such message')
+  const split = await splitContent(content.open(), MAX_HEADER)
+  const fields = split?.fields ?? []
+  return {
+    account,
+    email,
+    field: (name) =>
+      fields
+        .filter((field) => field.name.toLowerCase() === name)
+        .map(({ value }) =>
+          Buffer.from(value, 'latin1')
+            .toString('utf8')
+            .replace(/\r?\n(?=[ \t])/g, '')
+            .trim(),
+        ),
+  }
+}
+
+export function addSlotRoutes(
+  http: HttpApi,
+  { slots, mail, log }: { readonly slots: Slots; readonly mail: MailStoreApi; readonly log: Log },
+): void {
+  http.route({
+    method: 'GET',
+    path: '/mail/api/banners',
+    who: 'user',
+    summary: 'Lists what plugins say about a message',
+    query: z.object({ email: z.string().max(200) }),
+    async run({ query: { email }, login }) {
+      const message = await shownMessage(mail, login.identity.account ?? '', email)
+      const shown = await Promise.all(
+        slots.banners.map(async (slot): Promise<(Banner & { readonly name: string }) | undefined> => {
+          try {
+            const banner = await slot.show(message)
+            return banner && { name: slot.name, ...banner }
+          } catch (cause) {
+            log.warn('a banner of the web mail failed', { plugin: slot.name, cause: String(cause) })
+            return undefined
+          }
+        }),
+      )
+      return { banners: shown.filter((banner) => banner !== undefined) }
+    },
+  })
+  const files = new Map<string, Promise<{ readonly text: string; readonly hash: string }>>()
+  const fileOf = (module: Module) => {
+    const key = `${module.slot} ${module.name}`
+    const known = files.get(key)
+    if (known) return known
+    const read = readFile(module.module, 'utf8').then((text) => ({
+      text,
+      hash: createHash('sha256').update(text).digest('hex').slice(0, 16),
+    }))
+    files.set(key, read)
+    return read
+  }
+  http.route({
+    method: 'GET',
+    path: '/mail/api/modules',
+    who: 'user',
+    summary: 'Lists the modules of plugins',
+    async run() {
+      const modules = slots.modules.map(async (module) => {
+        const { slot, name, title } = module
+        return { slot, name, title, url: `/mail/modules/${slot}/${name}?${(await fileOf(module)).hash}` }
+      })
+      return { modules: await Promise.all(modules) }
+    },
+  })
+  http.route({
+    method: 'GET',
+    path: '/mail/modules/:slot/:name',
+    who: 'user',
+    summary: 'Serves a module of a plugin',
+    params: z.object({ slot: z.string(), name: z.string() }),
+    async run({ params }) {
+      const module = slots.modules.find(({ slot, name }) => slot === params.slot && name === params.name)
+      if (!module) throw new HttpProblem(404, 'There is no such module')
+      const { text } = await fileOf(module)
+      return new Answer(200, text, {
+        'content-type': 'text/javascript; charset=utf-8',
+        'cache-control': 'private, max-age=86400',
+        'x-content-type-options': 'nosniff',
+      })
+    },
+  })
+}
