@@ -18,7 +18,7 @@ export const oidc = definePlugin({
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
     const providers = new Map(config.providers.map((one) => [one.issuer, createProvider(one, config, ctx.clock.now)]))
-    /** One provider must not name the accounts of another. */
+    /** A provider must not authenticate accounts of another. */
     async function isIn(domains: ReadonlySet<string> | undefined, login: string): Promise<boolean> {
       if (!domains) return true
       const account = await accounts.byLogin(login)
@@ -51,7 +51,7 @@ export const oidc = definePlugin({
   },
 })
 
-/** What clients without a token get to know; with several providers, of the first. */
+/** Discovery data for clients without a token; with several providers, the first one's. */
 function discoveryOf({ issuer, scopes }: ProviderOptions) {
   return {
     scope: ['openid', ...scopes.filter((scope) => scope !== 'openid')].join(' '),

@@ -1,10 +1,10 @@
 /**
- * Options of the plugin; docs/config.md is generated from this schema.
+ * The plugin's options; docs/config.md is generated from this schema.
  */
 import { duration } from 'iems'
 import * as z from 'zod'
 
-/** A token is as good as the way its keys come: nothing in the clear but on this machine. */
+/** Tokens are only as trustworthy as the transport of the keys: no plain text except on this machine. */
 const secureUrl = z
   .url()
   .refine(

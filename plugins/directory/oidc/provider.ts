@@ -1,33 +1,33 @@
 /**
- * One OpenID Connect provider: its keys, and what a token of it says. The only file that knows jose.
+ * An OpenID Connect provider: its keys, and the claims of its tokens. The only file that imports jose.
  *
- * What must stay true: a token counts only with a signature of a key that the provider shows, for us, now; that a
- * provider cannot be reached is never told as a wrong token.
+ * Invariants: a token is valid only with a signature by one of the provider's published keys, for this audience, at
+ * this time; an unreachable provider is never reported as an invalid token.
  */
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
 import * as z from 'zod'
 import { readAddress } from '../static/api.ts'
 import type { Options, ProviderOptions } from './options.ts'
 
-/** Octets of what a provider says of itself. */
+/** Maximum octets of a provider's metadata. */
 const MOST = 1_000_000
-/** Keys that are not known are asked for again, but not more often than this. */
+/** Minimum interval between fetches for unknown keys. */
 const COOLDOWN_MS = 30_000
 
 const discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.url() })
 
 export type Provider = ReturnType<typeof createProvider>
 
-/** Whom a token names, and when it ends, in ms since 1970. */
+/** The user that a token names, and its expiry in ms since 1970. */
 export interface Shown {
   readonly name: string
   readonly expires: number
 }
 
-/** Where a provider describes itself (OpenID Connect Discovery 1.0 section 4). */
+/** URL of a provider's metadata (OpenID Connect Discovery 1.0 section 4). */
 export const configurationOf = (issuer: string) => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
 
-/** Who says he made a token; undefined for what is none. */
+/** The unverified issuer of a token; undefined when malformed. */
 export function issuerOf(token: string): string | undefined {
   try {
     return decodeJwt(token).iss
@@ -81,9 +81,9 @@ export function createProvider(
 
   return {
     issuer,
-    /** Domains of its accounts, as they are compared; undefined for every account. */
+    /** Domains of its accounts, folded; undefined for all accounts. */
     domains: domains && new Set(domains.map((domain) => readAddress(`x@${domain}`)?.domain ?? domain)),
-    /** Whom a token names; undefined when it does not count. Throws when the provider cannot be asked. */
+    /** The user that a token names; undefined when it is invalid. Throws when the provider is unavailable. */
     async read(token: string): Promise<Shown | undefined> {
       const set = await keySet()
       try {
@@ -106,7 +106,7 @@ export function createProvider(
   }
 }
 
-/** Whether it is the token that is wrong, not the provider's keys. */
+/** Whether the token is invalid, as opposed to the provider's keys. */
 function isOfToken({ code }: errors.JOSEError): boolean {
   return /^ERR_(?:JW[TSE]|JOSE_(?:ALG|NOT))/.test(code) || code === 'ERR_JWKS_NO_MATCHING_KEY'
 }

@@ -1,22 +1,23 @@
 /**
- * Whether an authenticated client writes under its own name: the addresses of From and Sender against `maySendAs`.
+ * Checks that an authenticated client is the author of its message: the addresses in From and Sender against
+ * `maySendAs`.
  *
- * What must stay true: linear time; every address that any program could show as the author counts, so a field that can
- * be read in two ways is held to both readings; what cannot be looked up is a fault, never a yes.
+ * Invariants: linear time; every address that a mail program could show as the author counts, so an ambiguous field
+ * must satisfy each reading; a failed lookup is a fault, never permission.
  */
 import { type ReadableMessage, type Refusal, refuse } from 'iems'
 import { type Author, authorsIn } from 'iems/mime'
 
-/** Characters of one field; a longer one is refused. */
+/** Maximum characters of a field; longer ones are refused. */
 const MAX_FIELD = 16_384
-/** Addresses that are looked up. */
+/** Maximum addresses looked up. */
 const MAX_AUTHORS = 100
 
 const NOT_YOURS = refuse(550, '5.7.1', 'From and Sender must be addresses of your account')
 const TOO_MANY = refuse(550, '5.7.1', 'From and Sender have too many addresses')
 const REPORTS_ONLY = refuse(550, '5.7.1', 'Only reports (multipart/report) may have the null sender')
 
-/** The addresses of From and Sender; undefined when they are too many to look up. */
+/** The addresses of From and Sender; undefined when there are too many. */
 export function authorsOf(headers: ReadableMessage['headers']): ReadonlySet<string> | undefined {
   const fields = ['from', 'sender'].flatMap((name) => headers.get(name))
   if (fields.some((field) => field.length > MAX_FIELD)) return undefined
@@ -24,13 +25,13 @@ export function authorsOf(headers: ReadableMessage['headers']): ReadonlySet<stri
   return authors.size > MAX_AUTHORS ? undefined : authors
 }
 
-/** A local part that is no dot-atom is quoted again (RFC 5321 section 4.1.2). */
+/** Quotes a local part that is not a dot-atom (RFC 5321 section 4.1.2). */
 function addressOf({ local, domain }: Author): string {
   const isAtom = /^[^\s"(),.:;<>@[\]\\]+(?:\.[^\s"(),.:;<>@[\]\\]+)*$/.test(local)
   return `${isAtom || local === '' ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`
 }
 
-/** For `check` taps: a refusal when the message of an authenticated client names another author. */
+/** For `check` taps: refuses a message of an authenticated client with a foreign author. */
 export async function refuseForeignAuthors(
   { session: { identity }, headers, from }: ReadableMessage,
   maySendAs: (account: string, address: string) => Promise<boolean>,

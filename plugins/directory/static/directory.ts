@@ -1,7 +1,8 @@
 /**
- * The accounts of the configuration, found by id, name and address.
+ * The accounts of the configuration, by id, name and address.
  *
- * What must stay true: two accounts never share an id, a name or an address; a name that is somebody's address is his.
+ * Invariants: two accounts never share an id, a name or an address; a name that is an account's address belongs to that
+ * account.
  */
 import type { Identity } from 'iems'
 import { readAddress } from './addresses.ts'
@@ -10,7 +11,7 @@ import type { Account, AccountsApi } from './api.ts'
 export interface KeptAccount extends Account {
   readonly password?: string
   readonly groups: readonly string[]
-  /** Addresses it may send from beside its own; `*@example.org` is a whole domain, `*` any. */
+  /** Additional addresses it may send from; `*@example.org` is a whole domain, `*` any. */
   readonly sendAs: readonly string[]
   readonly mayRelay: boolean
 }
@@ -20,11 +21,11 @@ export function identityOf({ id, name, mayRelay }: KeptAccount): Identity {
 }
 
 export type ConfiguredAccounts = AccountsApi & {
-  /** By name or address, with the password. */
+  /** By name or address, with the password hash. */
   find(login: string): KeptAccount | undefined
 }
 
-/** Throws with the first name, id or address that two accounts have. */
+/** Throws for the first name, id or address of two accounts. */
 export function createDirectory(accounts: readonly KeptAccount[], separator: string): ConfiguredAccounts {
   const ids = new Map<string, KeptAccount>()
   const names = new Map<string, KeptAccount>()
@@ -47,11 +48,11 @@ export function createDirectory(accounts: readonly KeptAccount[], separator: str
     if (exact) return { account: exact }
     const at = separator === '' ? -1 : local.indexOf(separator)
     const account = at > 0 ? addresses.get(`${local.slice(0, at)}@${domain}`) : undefined
-    // The case of the detail is the sender's: it may name a folder.
+    // Keeps the sender's case of the detail, which may name a mailbox.
     return account && { account, detail: detailOf(address, separator) }
   }
 
-  /** Leave for one address of an account is leave for the others. */
+  /** Permission for one address of an account covers the others. */
   function isGiven({ sendAs }: KeptAccount, address: string): boolean {
     const read = readAddress(address)
     if (!read) return false

@@ -1,8 +1,8 @@
 /**
- * Accounts written in the configuration: the smallest answer to "who has a mailbox here, and is it him?"
+ * Accounts listed in the configuration: the simplest account source.
  *
- * What must stay true: mail for an unknown address of a domain of ours is refused, never relayed; an unknown name and a
- * wrong password get the same answer in the same time.
+ * Invariants: mail for an unknown address of a local domain is refused, never relayed; an unknown name and a wrong
+ * password get the same answer in the same time.
  */
 import { defer, definePlugin, refuse, secretValue, size } from 'iems'
 import * as z from 'zod'

@@ -1,10 +1,9 @@
 /**
- * Passwords as they are kept: argon2id in PHC form, `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, behind a space a SCRAM
- * verifier of the same password where clients are to prove that they know it; or, until its owner logs in, whatever
- * another system kept (schemes.ts).
+ * Stored passwords: argon2id in PHC form, `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, optionally followed by a space
+ * and SCRAM verifiers of the same password; or, until the owner logs in, another system's hash (schemes.ts).
  *
- * What must stay true: the time of a refusal does not tell whether there was a hash, nor of which scheme; only a few are
- * worked on at a time, since each takes megabytes; a full queue of strangers refuses strangers alone.
+ * Invariants: the time of a refusal reveals neither whether there is a hash nor its scheme; few hashes are computed at
+ * a time, because each takes megabytes; a queue full of unproven clients refuses only those.
  */
 import { argon2, createHmac, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,34 +27,34 @@ export { SCRAM_MECHANISMS, type ScramMechanism } from './schemes.ts'
 
 const derive = promisify(argon2)
 
-/** KiB, passes and lanes as OWASP's cheat sheet for password storage has them. */
+/** KiB, passes and lanes of OWASP's password storage cheat sheet. */
 const COST = { memory: 19_456, passes: 2, parallelism: 1 } as const
 const SALT_OCTETS = 16
 const HASH_OCTETS = 32
-/** Passwords that have just been verified: mail programs log in again and again, and each time costs megabytes. */
+/** Recently verified passwords: mail programs log in repeatedly, and each hash costs megabytes. */
 const REMEMBERED = { most: 10_000, ms: 300_000 } as const
-/** More hashes of one password make no sense. */
+/** Maximum hashes of one password. */
 const HASHES = 4
 
-/** Whether this can be a password's hash, or some of the same password with a space between. */
+/** Whether the text is a password hash, or several separated by spaces. */
 export function isPasswordHash(text: string): boolean {
   const hashes = text.split(' ')
   return hashes.length <= HASHES && hashes.every((hash) => readHash(hash) !== undefined)
 }
 
 export interface Making {
-  /** SCRAM verifiers to keep too; passwords are easier to try on them than on argon2id. Default: none. */
+  /** SCRAM verifiers to store too; they are easier to attack than argon2id. Default: none. */
   readonly scram?: readonly ScramMechanism[]
 }
 
-/** Whether what is kept is to be made anew when its owner shows the password. */
+/** Whether the hash must be renewed at the owner's next login. */
 export function isStaleHash(kept: string, { scram = [] }: Making = {}): boolean {
   const read = argon2Of(kept.split(' ')[0] as string)
   const isStrong = read?.algorithm === 'argon2id' && read.cost.memory * read.cost.passes >= COST.memory * COST.passes
   return !isStrong || scram.some((mechanism) => !scramKeys(kept, mechanism))
 }
 
-/** What a client's proof is checked against; undefined where there is nothing. */
+/** The keys of a SCRAM verifier; undefined when there is none. */
 export function scramKeys(kept: string, mechanism: ScramKeys['mechanism']): ScramKeys | undefined {
   return kept
     .split(' ')
@@ -67,7 +66,7 @@ const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').repl
 const written = (salt: Uint8Array, hash: Uint8Array) =>
   `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${base64(salt)}$${base64(hash)}`
 
-/** The hash to keep of a password. */
+/** Creates the hash of a password. */
 export async function hashPassword(password: string, { scram = [] }: Making = {}): Promise<string> {
   const salt = randomBytes(SALT_OCTETS)
   const hash = await derive('argon2id', { ...COST, message: password, nonce: salt, tagLength: HASH_OCTETS })
@@ -101,26 +100,29 @@ export const verifierOptions = z
   .prefault({})
 export type VerifierOptions = z.output<typeof verifierOptions>
 
-/** A hash of nothing that anybody knows, for names that nobody has. */
+/** A random hash, for unknown users. */
 const NOBODY = written(randomBytes(SALT_OCTETS), randomBytes(HASH_OCTETS))
 
 export interface Asked {
   readonly password: string
-  /** The kept hash; undefined for an account that is unknown or may not log in. */
+  /** The stored hash; undefined for an unknown account or one that may not log in. */
   readonly kept: string | undefined
-  /** Of the attempt; default 2. */
+  /** Rank of the attempt; default 2. */
   readonly rank?: 0 | 1 | 2 | undefined
 }
 
 export interface VerifierDeps {
   readonly clock: Pick<Clock, 'now'>
-  /** Of the plugin: the record `c` says how long the slowest scheme takes. */
+  /** The plugin's store: the record `c` holds the time of the slowest scheme. */
   readonly store: Pick<Store, 'get' | 'commit'>
 }
 
-/** Answers whether a password fits a kept hash; undefined when too many of this rank ask at this moment. */
+/**
+ * Returns a function that verifies a password against a hash; undefined when too many attempts of this rank are
+ * waiting.
+ */
 export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierDeps) {
-  /** By a key that never leaves this process: nothing here says more of a password than its kept hash does. */
+  /** Keyed with a random secret, so that cached entries reveal nothing beyond the stored hash. */
   const secret = randomBytes(32)
   const remembered = new Cache<true>({ max: REMEMBERED.most, ttl: REMEMBERED.ms, now: () => clock.now() })
   const nameOf = (password: string, kept: string) =>
@@ -157,14 +159,14 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
   }
 }
 
-/** Schemes and costs that are told apart; more would be made up. */
+/** Maximum measured schemes and costs. */
 const COSTS = 200
-/** By how much a wrong answer takes longer than the slowest scheme usually does, so that its own spread is hidden. */
+/** Factor by which a refusal takes longer than the slowest scheme's usual time, to hide its variance. */
 const MARGIN = 1.25
-/** No answer waits longer, whatever a scheme takes on a busy machine. */
+/** Maximum delay, whatever a scheme takes on a busy machine. */
 const MAX_COST_MS = 5000
 
-/** How long each scheme takes with its parameters: a refusal takes as long as the slowest of them, whoever it is about. */
+/** Measures each scheme with its parameters: every refusal takes as long as the slowest of them. */
 function createCosts(minTime: number) {
   const costs = new Map<string, number>()
   return {
@@ -179,7 +181,7 @@ function createCosts(minTime: number) {
 }
 
 const SLOWEST = key('c')
-/** The kept time counts for so long after it was last confirmed, and is confirmed once a day. */
+/** Lifetime of the stored time since its last confirmation, which happens daily. */
 const KEPT_MS = 30 * 86_400_000
 const CONFIRMED_MS = 86_400_000
 
@@ -188,7 +190,7 @@ interface Slowest {
   readonly at: number
 }
 
-/** The slowest time, kept in the store: the first refusal after a restart takes as long as the last one before it. */
+/** The slowest time, stored, so that the first refusal after a restart takes as long as before. */
 function createSlowest(measured: () => number, { clock, store }: VerifierDeps) {
   let kept: Slowest | undefined
 
@@ -204,14 +206,14 @@ function createSlowest(measured: () => number, { clock, store }: VerifierDeps) {
     const isSlower = ms > kept.ms * MARGIN
     if (isSlower || (ms * MARGIN > kept.ms && clock.now() - kept.at > CONFIRMED_MS)) {
       kept = { ms, at: clock.now() }
-      // It is a hint: the next slower one is kept again.
+      // A hint: a lost write is repeated with the next slower time.
       void store.commit([{ put: SLOWEST, value: encodeRecord(kept) }]).catch(() => {})
     }
     return Math.max(ms, Math.min(MAX_COST_MS, kept.ms))
   }
 }
 
-/** What a hash says of how it was made, without salt and result. */
+/** The scheme and parameters of a hash, without salt and result. */
 const schemeOf = (kept: string) =>
   /^(?:\{[^}]*\})?(?:\$[a-z0-9-]+\$(?:v=19\$m=\d+,t=\d+,p=\d+|rounds=\d+|\d+(?=\$))?|SCRAM-SHA-\d+\$\d+|\d+(?=,))?/i.exec(
     kept,

@@ -1,9 +1,9 @@
 /**
- * Hashes of passwords as other systems keep them, so that nobody needs a new password because he comes here.
+ * Password hashes of other systems, so that users keep their passwords after a migration.
  *
  * `{SCHEME}text` as in LDAP (RFC 2307) and Dovecot, `$id$text` as in crypt(3) and passlib, SCRAM verifiers as in RFC
- * 5803 and Dovecot. What must stay true: what asks for more work than the bounds here is no hash; nothing is made in any
- * of these but argon2id and SCRAM-SHA-256; two hashes are compared in constant time.
+ * 5803 and Dovecot. Invariants: a hash whose cost exceeds these bounds is invalid; new hashes are only argon2id and
+ * SCRAM-SHA-256; comparison takes constant time.
  */
 import { argon2, createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -13,10 +13,13 @@ import { saslPrep } from 'iems'
 const deriveArgon2 = promisify(argon2)
 const derivePbkdf2 = promisify(pbkdf2)
 
-/** Whether a password fits. */
+/** Whether a password matches. */
 export type Fits = (password: string) => Promise<boolean>
 
-/** A hash that asks for more than this (KiB, passes, lanes; iterations, rounds, bcrypt's exponent) would stop the server. */
+/**
+ * Limits on the cost of a hash (KiB, passes, lanes; iterations, rounds, bcrypt's exponent), which could block the
+ * server.
+ */
 const MOST = { memory: 1_048_576, passes: 100, parallelism: 16, iterations: 2_000_000, rounds: 1_000_000, cost: 15 }
 const WORKER_MS = 60_000
 
@@ -58,7 +61,7 @@ function readArgon2(text: string): Fits | undefined {
     equal(await deriveArgon2(algorithm, { ...cost, message: password, nonce: salt, tagLength: hash.length }), hash)
 }
 
-// --- a digest, salted or not (RFC 2307 and what grew from it) ---------------------------------
+// --- digests, salted or not (RFC 2307 and its successors) --------------------------------------
 
 const DIGESTS: Readonly<Record<string, readonly [algorithm: string, octets: number]>> = {
   MD5: ['md5', 16],
@@ -137,7 +140,7 @@ export function scramOf(text: string): ScramKeys | undefined {
 
 const hashOf = (mechanism: ScramMechanism) => (mechanism === 'SCRAM-SHA-1' ? 'sha1' : 'sha256')
 
-/** RFC 5802 section 3: the keys of a password; undefined for one that nobody could type into such a client. */
+/** RFC 5802 section 3: the keys of a password; undefined for one that such a client cannot send. */
 async function keysOf(password: string, hash: 'sha1' | 'sha256', salt: Uint8Array, iterations: number) {
   const prepared = saslPrep(password)
   if (prepared === undefined) return undefined
@@ -146,7 +149,7 @@ async function keysOf(password: string, hash: 'sha1' | 'sha256', salt: Uint8Arra
   return { storedKey: createHash(hash).update(hmac('Client Key')).digest(), serverKey: hmac('Server Key') }
 }
 
-/** A verifier of a password; undefined for one that nobody could type into a client that uses SCRAM. */
+/** Creates a verifier; undefined for a password that a SCRAM client cannot send. */
 export async function writeScram(
   mechanism: ScramMechanism,
   password: string,
@@ -177,7 +180,7 @@ function readCrypt(text: string): Fits | undefined {
   return isBcrypt || isSha ? (password) => inWorker(password, text) : undefined
 }
 
-/** These take long, and whoever computes them can do nothing else. */
+/** These computations are slow and would block the thread. */
 async function inWorker(password: string, kept: string): Promise<boolean> {
   const worker = new Worker(new URL(import.meta.resolve('iems/plugins/accounts/worker')), {
     name: 'accounts-crypt',
@@ -198,7 +201,7 @@ async function inWorker(password: string, kept: string): Promise<boolean> {
 
 // --- all of them ------------------------------------------------------------------------------
 
-/** Undefined for what is no hash, or of a scheme that is not known. */
+/** Undefined for text that is not a hash, or of an unknown scheme. */
 export function readHash(text: string): Fits | undefined {
   const [, name, rest = ''] = /^\{([A-Za-z0-9-]+)(?:\.b64)?\}(.*)$/s.exec(text) ?? []
   const scheme = name?.toUpperCase()

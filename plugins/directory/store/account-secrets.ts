@@ -1,8 +1,8 @@
 /**
- * The secrets of an account beside its password: passwords for one program each, and the second factor (RFC 6238).
+ * An account's secrets other than its password: application passwords, and the second factor (RFC 6238).
  *
- * What must stay true: a secret is shown once, when it is made; a code of the second factor counts once, on whichever
- * kernel it is entered.
+ * Invariants: a secret is shown once, when it is created; a code of the second factor is valid once, across all
+ * kernels.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Clock, Identity } from 'iems'
@@ -21,13 +21,13 @@ export interface AccountSecretsDeps {
   readonly issuer: string
 }
 
-/** Characters of a program's password: 26 of 32 letters are 130 bits, too many to try. */
+/** Characters of an application password: 26 of 32 letters are 130 bits. */
 const APP_LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
 const APP_LENGTH = 26
 const MAX_APPS = 100
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest()
-/** People copy them with the dashes or without. */
+/** Users copy them with or without the dashes. */
 export const plainApp = (password: string) => password.replace(/[\s-]/g, '').toLowerCase()
 const NO_ACCOUNT = { refused: 'NONEXISTENT', why: 'there is no such account' } as const
 
@@ -116,7 +116,7 @@ export class AccountSecrets {
     return this.#takeCode(id, code, 'login', true)
   }
 
-  /** The step is taken in the change itself: of two who show one code at once, one is let in. */
+  /** The change itself takes the step, so that only one of two concurrent uses of a code succeeds. */
   async #takeCode(id: string, code: string, by: string, isConfirmed: boolean): Promise<boolean> {
     let taken: number | undefined
     await this.#deps.changes.rewrite(

@@ -1,7 +1,7 @@
 /**
  * The Accounts service, answered from the directory.
  *
- * What must stay true: other plugins see of an account only what the service's contract names.
+ * Invariants: other plugins see only the fields of an account that the service's contract names.
  */
 import type { Identity } from 'iems'
 import type { Account, AccountsApi } from '../static/api.ts'
@@ -66,7 +66,7 @@ export class DirectoryAccounts implements AccountsApi {
   }
 }
 
-/** What others get to know of an account. */
+/** The account as other plugins see it. */
 function accountOf({ id, name, addresses, displayName, quota }: DirectoryAccount | AccountRecord): Account {
   return {
     id,

@@ -1,10 +1,11 @@
 /**
- * The Directory service: domains, accounts, groups, aliases and routing entries, as CLI, LDAP and web administration
- * read and change them.
+ * The Directory service: domains, accounts, groups, aliases and routing entries, as the CLI, LDAP and web
+ * administration read and change them.
  *
- * What must stay true: an entry is its id, which never changes; whatever else it has may, and mailboxes do not notice;
- * a change is on stable storage, and true for mail, when it resolves; every change is recorded with who and when; what
- * an entry says of passwords is that there is one. Saying no is a value (`Refused`); an exception means "not now".
+ * Invariants: an entry is identified by its id, which never changes; everything else may change without affecting
+ * mailboxes; once a change resolves, it is on stable storage and applies to mail; every change is recorded with user
+ * and time; an entry reveals only whether it has a password. A refusal is a value (`Refused`); an exception means that
+ * the directory is unavailable.
  */
 import { defineService, defineSignal, type Identity } from 'iems'
 import type {
@@ -46,7 +47,7 @@ export type {
 export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
 
 type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>
-/** What is needed of a new entry, and what may be said of it. */
+/** The required and optional fields of a new entry. */
 export type NewEntry =
   | ({ readonly kind: 'unit' } & Pick<Unit, 'path'> & Partial<Own<Unit>>)
   | ({ readonly kind: 'domain' } & Pick<Domain, 'name'> & Partial<Own<Domain>>)
@@ -57,11 +58,11 @@ export type NewEntry =
   | ({ readonly kind: 'route' } & Own<RoutingEntry>)
 
 interface Password {
-  /** In the clear, or as a hash of a scheme that is known; null takes it away. */
+  /** In plain text, or as a hash of a supported scheme; null removes it. */
   readonly password?: string | null
 }
 
-/** Fields get new values; null takes one away. */
+/** New values of fields; null removes a field. */
 type Patch<E> = { readonly [F in keyof Own<E>]?: Own<E>[F] | null }
 export type EntryPatch = Patch<Unit> &
   Patch<Domain> &
@@ -73,54 +74,57 @@ export type EntryPatch = Patch<Unit> &
   Password
 
 export type Change =
-  /** With an id only when an entry comes back that was there before. */
+  /** With an id only to restore an earlier entry. */
   | { readonly add: NewEntry; readonly id?: string }
-  /** `version`: only if it is still that. */
+  /** `version`: only if the entry still has it. */
   | { readonly set: string; readonly to: EntryPatch; readonly version?: number }
   | {
       readonly set: string
       readonly members: { readonly add?: readonly Member[]; readonly remove?: readonly Member[] }
     }
-  /** An object becomes an account or a group: it keeps its id, its place and the groups that it is in. */
+  /** Turns an object into an account or a group; it keeps its id, place and group memberships. */
   | { readonly set: string; readonly as: NewEntry; readonly version?: number }
-  /** An entry below which something stands cannot go. */
+  /** An entry with children cannot be removed. */
   | { readonly remove: string }
 
-/** Why not. */
+/** The reason for a refusal. */
 export interface Refused {
   readonly refused: 'NONEXISTENT' | 'ALREADYEXISTS' | 'INVALID' | 'INUSE' | 'CHANGED' | 'READONLY'
   readonly why: string
 }
-/** What became of a change, by its place. The entry is what it is now, or was. */
+/** The result of a change, at the same index: the entry as it is now, or was before its removal. */
 export type Changed = { readonly entry: Entry } | Refused
 
-/** A change, with its place in the feed. */
+/** A change with its position in the feed. */
 export interface FeedEntry extends Recorded {
   readonly cursor: string
 }
 
 /** One page of the change feed. */
 export interface Feed {
-  /** In the order in which the changes were committed; empty when there are no more at this moment. */
+  /** In commit order; empty when there are no more. */
   readonly entries: readonly FeedEntry[]
-  /** Where the next page begins. Cursors are compared as text. */
+  /** Start of the next page. Cursors are ordered as text. */
   readonly cursor: string
-  /** Changes behind the given cursor have been swept from the history: read the directory again, then go on from `cursor`. */
+  /** Changes after the given cursor have been swept: read the directory again, then continue from `cursor`. */
   readonly isTooLate: boolean
 }
 
 /**
- * Sent to every kernel on the store after a commit to the directory. As every signal it may be missed: a follower
- * reads the feed at its start and from time to time as well.
+ * Sent to every kernel on the store after a commit to the directory. Like every signal it may be lost: a follower also
+ * reads the feed at its start and periodically.
  */
 export const DirectoryChanged = defineSignal<object>('directory:changed')
 
-/** What the indexes answer without a look at other entries. */
+/** A query that indexes can answer. */
 export interface Asked {
-  /** `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`, `maillocaladdress` (of objects), `uidnumber`, `gidnumber`, `memberuid`, options left out. */
+  /**
+   * `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`, `maillocaladdress`
+   * (of objects), `uidnumber`, `gidnumber`, `memberuid`, without options.
+   */
   readonly attribute: string
   readonly value: string
-  /** Case and width make no difference. */
+  /** Case- and width-insensitive. */
   readonly how: 'equal' | 'begins'
 }
 export const INDEXED = [
@@ -138,16 +142,16 @@ export const INDEXED = [
   'memberuid',
 ] as const
 
-/** Where a password for one program counts; `proxy` also opens other accounts, where administrators may do that. */
+/** Where an application password is valid; `proxy` also opens other accounts, if administrators may do so. */
 export const SCOPES = ['smtp', 'imap', 'pop3', 'sieve', 'ldap', 'web', 'proxy'] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** A password for one program. */
+/** An application password. */
 export interface AppPassword {
   readonly id: string
   readonly name: string
   readonly scopes: readonly Scope[]
-  /** CIDR networks it may be used from; none means any. */
+  /** CIDR networks it may be used from; empty means any. */
   readonly networks: readonly string[]
   /** ms since 1970. */
   readonly expires?: number
@@ -156,32 +160,35 @@ export interface AppPassword {
 
 export interface DirectoryApi {
   byId(id: string): Promise<Entry | undefined>
-  /** By what people call it: an account's or group's name or address, a domain's name, a unit's or object's path, an alias' or route's match. */
+  /**
+   * By display key: an account's or group's name or address, a domain's name, a unit's or object's path, the match of
+   * an alias or route.
+   */
   byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined>
-  /** In order of name, from behind `after` on. */
+  /** Ordered by name, after `after`. */
   list<K extends EntryKind>(kind: K, options?: { readonly after?: string }): AsyncIterable<EntryOf<K>>
-  /** All of these kinds in no order: the quickest way to look at everything. */
+  /** All entries of these kinds, unordered: the fastest full scan. */
   all<K extends EntryKind>(kinds: readonly K[]): AsyncIterable<EntryOf<K>>
-  /** What stands at a path. */
+  /** The entry at a path. */
   at(path: string): Promise<Placed | undefined>
-  /** What stands directly in a unit, or below another entry; '' for the top. */
+  /** Direct children of a unit or other entry; '' for the root. */
   inUnit(path: string): AsyncIterable<Placed>
-  /** The same at any depth. */
+  /** All descendants. */
   below(path: string): AsyncIterable<Placed>
   /** Accounts, groups, units and objects by an indexed attribute; each once. */
   find(asked: Asked): AsyncIterable<Placed>
   members(group: string): AsyncIterable<Member>
-  /** Ids of the groups in which an entry, or what is named so, is itself. */
+  /** Ids of the groups that directly contain an entry or a member reference. */
   memberOf(member: string | Member): AsyncIterable<string>
   /**
-   * Makes changes in their order. `all`: in one commit, or none of them if one is refused. `each`: those that can be
-   * made. `check`: what `all` would answer, without a change. One result for each, in the same order; with `all`, every
-   * change that is wrong by itself says why.
+   * Applies changes in order. `all`: in one commit, or none of them if one is refused. `each`: those that succeed.
+   * `check`: the result of `all` without any change. Returns one result each, in order; with `all`, every change that
+   * is invalid by itself has its own reason.
    */
   change(changes: readonly Change[], by: string, mode?: 'all' | 'each' | 'check'): Promise<readonly Changed[]>
 
   appPasswords(account: string): Promise<readonly AppPassword[]>
-  /** The password is told this once. */
+  /** The password is returned only here. */
   addAppPassword(
     account: string,
     app: Pick<AppPassword, 'name' | 'scopes'> & Partial<Pick<AppPassword, 'networks' | 'expires'>>,
@@ -189,23 +196,23 @@ export interface DirectoryApi {
   ): Promise<{ readonly app: AppPassword; readonly password: string } | Refused>
   removeAppPassword(account: string, id: string, by: string): Promise<Changed>
   /**
-   * RFC 6238: begins with a new secret, which counts once a code has been confirmed. From then on the account's password
-   * is for the web alone, where a code is asked for too; programs use passwords of their own.
+   * RFC 6238: starts with a new secret, which takes effect once a code has been confirmed. From then on the account's
+   * password is valid only for the web, together with a code; programs use application passwords.
    */
   startTotp(account: string, by: string): Promise<{ readonly secret: string; readonly uri: string } | Refused>
   confirmTotp(account: string, code: string, by: string): Promise<boolean>
   removeTotp(account: string, by: string): Promise<Changed>
   hasTotp(account: string): Promise<boolean>
-  /** Whether a login that has shown nothing but this identity's password needs a code beside it. */
+  /** Whether a login by this identity's password also needs a code. */
   needsCode(identity: Identity): Promise<boolean>
-  /** Each code counts once. */
+  /** Each code is valid once. */
   checkTotp(account: string, code: string): Promise<boolean>
 
   /**
-   * Changes in the order in which they were committed, by any kernel, from behind a cursor on: at most `limit` (1000).
-   * Without a cursor: the cursor of this moment, and no entries. A follower takes a cursor, reads the directory, and
-   * then reads pages from there. An entry that moves takes what stands below it along, and one that is removed leaves
-   * its groups: only the change itself is in the feed. Passwords of programs and second factors are not.
+   * Changes in commit order, by any kernel, after a cursor: at most `limit` (1000). Without a cursor: the current
+   * cursor and no entries. A follower takes a cursor, reads the directory, then reads pages from there. Moving an entry
+   * moves its descendants, and removing one removes it from its groups: only the change itself is in the feed.
+   * Application passwords and second factors are not.
    */
   feed(options?: { readonly after?: string; readonly limit?: number }): Promise<Feed>
   /** Newest first. */

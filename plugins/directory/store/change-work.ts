@@ -1,8 +1,8 @@
 /**
- * One change: read, looked at beside what is there, and drafted with all its indexes and its record of history.
+ * One change: validated against existing entries, and drafted with its indexes and history record.
  *
- * Invariants: an entry, its name, its addresses and its indexes are in one draft; two entries never share a name of
- * their kind or an address; every change of an entry's own fields is in the history and in the change feed.
+ * Invariants: an entry, its name, addresses and indexes are in one draft; two entries never share an address or, within
+ * a kind, a name; every change of an entry's own fields is in the history and the change feed.
  */
 import { randomUUID } from 'node:crypto'
 import { below, unkey } from 'iems'
@@ -27,24 +27,24 @@ import { memberKeys, Refusal, Standing } from './standing.ts'
 import type { Draft } from './transaction.ts'
 
 type Fields = Readonly<Record<string, unknown>>
-/** A change whose password, if it has one, is a hash. */
+/** A change whose password, if any, is a hash. */
 export type Prepared =
   | Change
   | { readonly set: string; readonly record: (account: AccountRecord) => AccountRecord }
-  /** Its password is too weak. */
+  /** The password is too weak. */
   | { readonly weak: string }
 
 export interface WorkFacts {
   readonly by: string
   /** ms since 1970. */
   readonly at: number
-  /** Numbers of its records of history begin here; each change has `RECORDS` of them. */
+  /** First number of its history records; each change has `RECORDS` of them. */
   readonly number: number
-  /** The first number for accounts and groups of POSIX systems. */
+  /** First number for POSIX accounts and groups. */
   readonly numbersFrom: number
 }
 
-/** Records of history that one change can leave: its fields, and its members. */
+/** Maximum history records of one change: its fields, and its members. */
 export const RECORDS = 2
 
 export class Work {
@@ -187,7 +187,7 @@ export class Work {
     return decode<EntryRecord>(value)
   }
 
-  /** The entry and its indexes in the place of what was there; what stands below it goes with it. */
+  /** Replaces the entry and its indexes; descendants move with it. */
   async #write(before: EntryRecord | undefined, given: EntryRecord): Promise<EntryRecord> {
     const numbered = await withNumbers(this.#draft, given, this.#told.numbersFrom)
     const after = await this.#standing.placed(before, numbered)

@@ -1,8 +1,8 @@
 /**
- * How changes are committed: drafted one on the other, and written together.
+ * Commits changes: drafts them on top of each other and writes them together.
  *
- * Invariant: changes are committed one after the other, by other processes too, so that what a draft has read still
- * holds when it is written.
+ * Invariants: changes are serialized, across processes too, so that everything a draft has read still holds when it is
+ * written.
  */
 import { type Clock, CONFLICT, type Store, transact } from 'iems'
 import type { ScramMechanism } from '../static/api.ts'
@@ -14,21 +14,21 @@ import { type AccountRecord, decode, encode, type RevisionRecord, revisionKey } 
 import { Refusal } from './standing.ts'
 import { Draft } from './transaction.ts'
 
-/** Changes in one commit when each is for itself. */
+/** Independent changes per commit. */
 const CHUNK = 250
-/** How often a commit is tried while other processes change the directory too. */
+/** Maximum retries when other processes change the directory too. */
 const TRIES = 50
 type Mode = 'all' | 'each' | 'check'
 
 export interface ChangesDeps {
   readonly store: Store
   readonly clock: Clock
-  /** The mechanisms of which verifiers of new passwords are kept. */
+  /** Mechanisms for which new passwords get verifiers. */
   readonly scram: readonly ScramMechanism[]
   readonly policy: PasswordPolicy
-  /** The first number for accounts and groups of POSIX systems. */
+  /** First number for POSIX accounts and groups. */
   readonly numbersFrom: number
-  /** After every commit. */
+  /** Called after every commit. */
   changed(): void
 }
 
@@ -37,7 +37,7 @@ export type Changes = ReturnType<typeof createChanges>
 export function createChanges({ store, clock, scram, policy, numbersFrom, changed }: ChangesDeps) {
   let last: Promise<unknown> = Promise.resolve()
 
-  /** One after the other within this process; `attempt` sees to the others. */
+  /** Serializes work within this process; `attempt` handles other processes. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = last.then(work)
     last = done.catch(() => {})
@@ -97,7 +97,7 @@ export function createChanges({ store, clock, scram, policy, numbersFrom, change
         return results
       })
     },
-    /** What is no change of an entry's own fields: passwords of programs, a code that was used. */
+    /** Changes outside an entry's own fields: application passwords, used codes. */
     async rewrite(id: string, record: (account: AccountRecord) => AccountRecord, by: string): Promise<Changed> {
       return inTurn(async () => (await commit([{ set: id, record }], by, 'all'))[0] as Changed)
     },
@@ -105,7 +105,7 @@ export function createChanges({ store, clock, scram, policy, numbersFrom, change
 }
 
 const revisionIn = (value: Uint8Array | undefined) => (value ? decode<RevisionRecord>(value).revision : 0)
-/** More than any commit leaves records, so that numbers of history do not meet. */
+/** More than the records of any commit, so that history numbers never collide. */
 const NUMBERS = 4_000_000
-/** Of changes that would have been made without another of the same call. */
+/** For changes that would have succeeded without another of the same call. */
 export const NOT_ALONE: Refused = { refused: 'CHANGED', why: 'another change of the same call was refused' }

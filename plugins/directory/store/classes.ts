@@ -1,4 +1,6 @@
-/** Which kind of entry the classes and attributes of another directory mean. */
+/**
+ * Derives the kind of an entry from another directory's classes and attributes.
+ */
 import type { Placed } from './entries.ts'
 
 const GROUPS: readonly string[] = [
@@ -16,16 +18,16 @@ const PEOPLE: readonly string[] = [
 
 export interface Classed {
   readonly classes: readonly string[]
-  /** Whether it has an attribute, by its name in lower case. */
+  /** Whether it has an attribute, by lower-case name. */
   has(attribute: string): boolean
-  /** Whether `ou` alone is what it is named by. */
+  /** Whether its RDN is only `ou`. */
   readonly isUnitName: boolean
   readonly hasPassword: boolean
 }
 
 /**
- * A person with a `uid` (or what Active Directory has in its place) or a password is an account. A person without them
- * is a contact, which is an object like everything else that is of no other kind.
+ * A person with a `uid` (or Active Directory's equivalent) or a password is an account. Other persons are contacts,
+ * which are objects, like everything that is of no other kind.
  */
 export function kindOfClasses({ classes, has, isUnitName, hasPassword }: Classed): Placed['kind'] {
   const names = classes.map((name) => name.toLowerCase())

@@ -1,8 +1,7 @@
 /**
- * Entries that lead nowhere: aliases, groups, forwards and catch-alls whose mail would be refused.
+ * Finds dangling entries: aliases, groups, forwards and catch-alls whose mail would be refused.
  *
- * What must stay true: it asks the same functions that mail is expanded by, and no other plugin; it ends, whatever the
- * entries name.
+ * Invariants: it uses the functions that expand mail, and no other plugin; it terminates for any entries.
  */
 import { format, type Refusal, refuse } from 'iems'
 import type { DirectoryApi, Entry } from './api.ts'
@@ -11,10 +10,10 @@ import type { MailRouting } from './mail-routing.ts'
 import { foldAddress } from './records.ts'
 
 const LOOP = refuse(550, '5.4.6', 'This address leads back to itself')
-/** Levels of aliases that are followed. */
+/** Maximum levels of aliases. */
 const DEPTH = 16
 
-/** Why mail for an address is refused; undefined when it reaches somebody, or leaves the directory. */
+/** The refusal of mail for an address; undefined when it reaches a mailbox or leaves the directory. */
 async function whyNowhere(flow: MailRouting, address: string): Promise<Refusal | undefined> {
   const seen = new Set([foldAddress(address)])
   let refusal: Refusal | undefined
@@ -38,7 +37,7 @@ async function whyNowhere(flow: MailRouting, address: string): Promise<Refusal |
   return refusal ?? LOOP
 }
 
-/** An address of an entry whose mail goes elsewhere; undefined when it has none, or is no such entry. */
+/** An address of an entry that redirects mail; undefined for other entries. */
 function probeOf(entry: Entry): string | undefined {
   switch (entry.kind) {
     case 'alias':
@@ -64,7 +63,7 @@ async function isCircle(service: DirectoryApi, start: string): Promise<boolean> 
   return false
 }
 
-/** One line for each entry that leads nowhere. */
+/** Yields a line for each dangling entry. */
 export async function* deadEnds(service: DirectoryApi, flow: MailRouting): AsyncGenerator<string> {
   for await (const entry of service.all(['alias', 'group', 'account', 'domain'])) {
     const called = `${entry.kind} ${nameOfEntry(entry)}`

@@ -1,7 +1,7 @@
 /**
- * The Directory service: reading, changing, the feed, and the secrets of accounts, under one contract.
+ * The Directory service: reading, changing, the feed, and account secrets under one contract.
  *
- * It only passes calls on; each part can be tested alone.
+ * It only delegates, so each part can be tested alone.
  */
 import type { Store } from 'iems'
 import type { AccountSecrets } from './account-secrets.ts'

@@ -1,10 +1,10 @@
 /**
- * The entries of the directory, as the service shows them.
+ * The entries of the directory, as the service returns them.
  *
- * What must stay true: an entry is its id, which never changes; passwords and secrets are no part of it.
+ * Invariants: an entry is identified by its id, which never changes; it contains no passwords or secrets.
  */
 
-/** Further attributes by their LDAP names in lower case; any number of values, each any number of lines. */
+/** Additional attributes by lower-case LDAP name, with any number of values and lines. */
 export type Attributes = Readonly<Record<string, readonly string[]>>
 
 export interface Kept {
@@ -13,58 +13,58 @@ export interface Kept {
   /** ms since 1970. */
   readonly created: number
   readonly modified: number
-  /** Grows with every change; for changes that are meant for one state only. */
+  /** Grows with every change, for conditional changes. */
   readonly version: number
 }
 
-/** A level of the tree: `sales`, `sales/europe`. */
+/** A unit of the tree: `sales`, `sales/europe`. */
 export interface Unit extends Kept {
   readonly kind: 'unit'
-  /** Names from the top, divided by `/`: of units as they are, of others as `cn=Users`; a `/` in a name is `\2f`. */
+  /** Names from the root, separated by `/`: units by name, other entries as `cn=Users`; a `/` in a name is `\2f`. */
   readonly path: string
   readonly attributes: Attributes
 }
 
-/** A domain whose addresses are all known here. */
+/** A domain whose addresses are all in the directory. */
 export interface Domain extends Kept {
   readonly kind: 'domain'
   readonly name: string
-  /** Its addresses mean those of this other domain. */
+  /** Its addresses are equivalent to those of this domain. */
   readonly aliasOf?: string
-  /** Where mail for its unknown addresses goes. Default: it is refused. */
+  /** Receives mail for unknown addresses. Default: they are refused. */
   readonly catchAll?: string
 }
 
 export type AccountStatus =
   | 'active'
-  /** Gets mail and cannot log in. */
+  /** Receives mail but cannot log in. */
   | 'suspended'
-  /** Neither. */
+  /** Neither receives mail nor can log in. */
   | 'disabled'
 
 export interface DirectoryAccount extends Kept {
   readonly kind: 'account'
-  /** What its owner logs in with. */
+  /** The login name. */
   readonly name: string
-  /** Its relative distinguished name, where that is not `uid=name`. */
+  /** Its RDN, if other than `uid=name`. */
   readonly rdn?: string
-  /** The path of what it stands in (as `Unit.path`); '' for the top. */
+  /** Path of its parent (as `Unit.path`); '' for the root. */
   readonly unit: string
-  /** The first is the one to write to. */
+  /** The first is the primary address. */
   readonly addresses: readonly string[]
   readonly displayName?: string
-  /** Octets its mailboxes may hold. */
+  /** Storage quota in octets. */
   readonly quota?: number
   readonly status: AccountStatus
-  /** Its mail goes there as well, or instead. */
+  /** Forwards its mail; `keep` also delivers a copy. */
   readonly forward?: { readonly to: readonly string[]; readonly keep: boolean }
-  /** Its mail is kept somewhere else. */
+  /** Its mail is stored on another system. */
   readonly route?: RouteTarget
-  /** `admin` may change everything. */
+  /** `admin` has full access. */
   readonly roles: readonly string[]
-  /** May send mail to other places after logging in. */
+  /** May send to external addresses after login. */
   readonly mayRelay: boolean
-  /** Addresses it may send as beside its own; `*@example.org` is a whole domain, `*` any. */
+  /** Additional addresses it may send as; `*@example.org` is a whole domain, `*` any. */
   readonly sendAs: readonly string[]
   readonly attributes: Attributes
   readonly hasPassword: boolean
@@ -73,32 +73,32 @@ export interface DirectoryAccount extends Kept {
 export interface Group extends Kept {
   readonly kind: 'group'
   readonly name: string
-  /** Its relative distinguished name, where that is not `cn=name`. */
+  /** Its RDN, if other than `cn=name`. */
   readonly rdn?: string
   readonly unit: string
-  /** Mail for these goes to all members. None: the group is for access rights alone. */
+  /** Mail for these goes to all members. Empty: the group serves access rights only. */
   readonly addresses: readonly string[]
-  /** Who may write to it. */
+  /** Senders that may write to it. */
   readonly senders: 'anyone' | 'accounts' | 'members'
   readonly members: number
   readonly attributes: Attributes
 }
 
 /**
- * Any other entry: a contact, a role, an organization, a place. It has attributes alone. Mail for a group reaches the
- * `mail` of a contact; nothing else of it makes a difference to mail.
+ * Any other entry: a contact, a role, an organization, a place. It has only attributes. Mail for a group reaches the
+ * `mail` of a contact; otherwise objects do not affect mail.
  */
 export interface DirectoryObject extends Kept {
   readonly kind: 'object'
-  /** Its relative distinguished name: `cn=Barbara Jensen`. '' for the entry at the top, whose name the tree's root has. */
+  /** Its RDN: `cn=Barbara Jensen`. '' for the root entry. */
   readonly rdn: string
   readonly unit: string
   readonly attributes: Attributes
 }
 
 /**
- * By id: an entry. By address: anybody. By the path of an entry: what stands there, as soon as something does. By a DN
- * that no tree of this directory has: for show.
+ * By id: an entry. By address: any address. By path: the entry there, once it exists. By a DN outside this tree: for
+ * display only.
  */
 export type Member =
   | { readonly id: string }
@@ -106,12 +106,12 @@ export type Member =
   | { readonly path: string }
   | { readonly dn: string }
 
-/** Addresses that stand for others. */
+/** Addresses that are replaced by others. */
 export interface Alias extends Kept {
   readonly kind: 'alias'
-  /** `info@example.org`; `sales-*@example.org`, `*@old.example` with wildcards. The most exact one that fits counts. */
+  /** `info@example.org`; `sales-*@example.org`, `*@old.example` with wildcards. The most specific match wins. */
   readonly match: string
-  /** Each `*` is what the wildcard of that place stood for. */
+  /** Each `*` is replaced by the text that the corresponding wildcard matched. */
   readonly targets: readonly string[]
 }
 
@@ -120,21 +120,21 @@ export interface RouteTarget {
   readonly nexthop: string
 }
 
-/** Where mail for an address, a domain or whatever a pattern fits goes. */
+/** The route of mail for an address, a domain or a pattern. */
 export interface RoutingEntry extends Kept {
   readonly kind: 'route'
-  /** `ann@example.org`, `example.org`, `*.example.org`, `ann-*@example.org` or `*`. The most exact one that fits counts. */
+  /** `ann@example.org`, `example.org`, `*.example.org`, `ann-*@example.org` or `*`. The most specific match wins. */
   readonly match: string
   readonly target: RouteTarget
 }
 
 export type Entry = Unit | Domain | DirectoryAccount | Group | DirectoryObject | Alias | RoutingEntry
-/** What has a place in the tree. */
+/** Entries with a place in the tree. */
 export type Placed = Unit | DirectoryAccount | Group | DirectoryObject
 export type EntryKind = Entry['kind']
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>
 
-/** A change, as the history keeps it. */
+/** A change in the history. */
 export interface Recorded {
   /** ms since 1970. */
   readonly at: number
@@ -142,8 +142,8 @@ export interface Recorded {
   readonly what: 'add' | 'set' | 'members' | 'remove'
   readonly id: string
   readonly kind: EntryKind
-  /** What people call it. */
+  /** Display key of the entry. */
   readonly name: string
-  /** The fields that changed, values of passwords left out. */
+  /** The changed fields, without values of passwords. */
   readonly fields: Readonly<Record<string, unknown>>
 }

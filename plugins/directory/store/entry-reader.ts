@@ -1,7 +1,7 @@
 /**
  * The reading half of the Directory service.
  *
- * What must stay true: an entry leaves the plugin only as `shown` makes it, without hashes and secrets.
+ * Invariants: an entry leaves the plugin only through `shown`, without hashes and secrets.
  */
 import { below, type Store, unkey } from 'iems'
 import type { Asked, Entry, EntryKind, EntryOf, Member, Placed, Recorded } from './api.ts'

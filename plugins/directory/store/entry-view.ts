@@ -1,7 +1,7 @@
 /**
- * What can be read off an entry: what it is called, what it is found by, and what may be shown of it.
+ * Derives from an entry its display key, its indexed values, and its public form.
  *
- * What must stay true: nothing secret is in what `shown` answers.
+ * Invariants: `shown` returns nothing secret.
  */
 import { type Entry, INDEXED } from './api.ts'
 import { lastOf, pathOf, rdnInPath, valuesIn } from './places.ts'
@@ -13,7 +13,7 @@ export function shown(record: EntryRecord): Entry {
   return { ...account, hasPassword: password !== undefined }
 }
 
-/** What people call it. */
+/** Display key of the entry. */
 export function nameOfEntry(entry: EntryRecord | Entry): string {
   switch (entry.kind) {
     case 'unit':
@@ -28,7 +28,7 @@ export function nameOfEntry(entry: EntryRecord | Entry): string {
   }
 }
 
-/** Addresses that are its own and nobody else's. */
+/** Addresses that belong to it alone. */
 export function addressesOf(entry: EntryRecord): readonly string[] {
   if (entry.kind === 'account' || entry.kind === 'group') return entry.addresses
   return entry.kind === 'alias' && !entry.match.includes('*') ? [entry.match] : []
@@ -36,7 +36,7 @@ export function addressesOf(entry: EntryRecord): readonly string[] {
 
 type IndexedValues = Partial<Record<(typeof INDEXED)[number], readonly string[]>>
 
-/** Indexed attributes with their values, the fields of our own among them. */
+/** Indexed attributes with their values, including fields. */
 export function attributesOf(
   entry: EntryRecord,
 ): (readonly [attribute: (typeof INDEXED)[number], values: readonly string[]])[] {
@@ -50,13 +50,13 @@ export function attributesOf(
 function ownValues(entry: Extract<EntryRecord, { attributes: unknown }>): IndexedValues {
   if (entry.kind === 'object') return {}
   if (entry.kind === 'unit') return { ou: [valuesIn(rdnInPath(lastOf(entry.path)))[0]?.[1] ?? ''] }
-  // With a name of its own in the tree, `cn` is among its attributes.
+  // With a separate RDN, `cn` is among its attributes.
   if (entry.kind === 'group') return { ...(entry.rdn === undefined ? { cn: [entry.name] } : {}), mail: entry.addresses }
   const { name, addresses, displayName, attributes } = entry
   const called = displayName ?? name
   return {
     uid: [name],
-    // RFC 4519: a person has both, said or not.
+    // RFC 4519: a person always has both.
     ...(attributes.cn?.length ? {} : { cn: [called] }),
     ...(attributes.sn?.length ? {} : { sn: [called.split(' ').at(-1) as string] }),
     mail: addresses,

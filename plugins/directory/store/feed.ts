@@ -1,8 +1,8 @@
 /**
- * The change feed: what was changed, in the order in which it was committed by whichever kernel.
+ * The change feed: changes in commit order, by any kernel.
  *
- * Invariants: a reader that starts at a cursor gets every change behind it, or hears that it came too late; a page is
- * bounded; an entry of the feed goes with its record of history.
+ * Invariants: a reader that starts at a cursor gets every later change, or learns that it is too late; a page is
+ * bounded; a feed entry is removed with its history record.
  */
 import { below, type Store, unkey } from 'iems'
 import type { Feed, FeedEntry, Recorded } from './api.ts'
@@ -10,7 +10,7 @@ import { decode, feedKey, historyKey, sweptKey } from './records.ts'
 
 export const MAX_FEED = 1000
 
-/** Cursors sort as text, so that a reader can compare them. */
+/** Cursors are ordered as text, so that readers can compare them. */
 const cursorOf = (number: number) => String(number).padStart(16, '0')
 const numberOf = (cursor: string) => (/^\d{16}$/.test(cursor) ? Number(cursor) : undefined)
 

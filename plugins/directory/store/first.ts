@@ -1,7 +1,7 @@
 /**
- * The first account of a server that has none: its domain, and an administrator with a password that is shown once.
+ * Creates the first account of a new server: its domain, and an administrator with a password that is shown once.
  *
- * What must stay true: a directory with an account in it is never touched; the password is in no log.
+ * Invariants: a directory with an account is never changed; the password is never logged.
  */
 import { randomInt } from 'node:crypto'
 import { type Command, type Log, type Secret, secretValue } from 'iems'
@@ -26,19 +26,19 @@ export interface FirstDeps {
 }
 type First = z.output<typeof firstOption>
 
-/** No letter or digit that reads like another. */
+/** Without letters and digits that look alike. */
 const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
 const LENGTH = 16
 const BY = 'first start'
 
-/** 80 bits, in groups that can be typed. */
+/** 80 bits, in groups that are easy to type. */
 function makePassword(): string {
   const letters = Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('')
   return letters.replace(/(.{4})(?=.)/g, '$1-')
 }
 
 export function createFirst(first: First, { service, log }: FirstDeps) {
-  /** The lines that show it once; none when there is an account already. Throws when the directory refuses it. */
+  /** The lines that show the password once; empty when an account exists. Throws when the directory refuses it. */
   async function make({ domain, account, password }: NonNullable<First>): Promise<readonly string[]> {
     for await (const _ of service.list('account')) return []
     const given: Secret | undefined = password
@@ -56,7 +56,7 @@ export function createFirst(first: First, { service, log }: FirstDeps) {
     ]
     if (!(await service.byName('domain', domain))) changes.unshift({ add: { kind: 'domain', name: domain } })
     const refused = (await service.change(changes, BY)).filter(isRefused).at(-1)
-    // Another kernel on the same store was quicker.
+    // Another kernel on the same store was faster.
     if (refused?.refused === 'ALREADYEXISTS') return []
     if (refused) throw new Error(`the first account cannot be made: ${refused.why}`)
     log.info(

@@ -1,14 +1,14 @@
 /**
- * Removes old records of changes.
+ * Removes old change records.
  *
- * Invariants: a record goes with its indexes, the oldest first; the change feed knows how far it has been swept.
+ * Invariants: a record is removed with its indexes, oldest first; the change feed records how far it has been swept.
  */
 import { below, type Clock, key, type Op, type Store, unkey } from 'iems'
 import { decode, encode, feedKey, type HistoryRecord, historyOfKey, sweptKey } from './records.ts'
 
 const BATCH = 500
 
-/** Forgets changes that are older than so many ms. */
+/** Removes changes older than `keepMs`. */
 export async function sweepHistory(store: Store, clock: Clock, keepMs: number): Promise<void> {
   const range = { from: below('h').from, to: key('h', Math.max(0, clock.now() - keepMs)), limit: BATCH }
   for (;;) {

@@ -1,16 +1,16 @@
 /**
- * The identity of an account: what a login becomes, whether it still holds, and who may act as whom.
+ * Identities of accounts: their creation at login, their validity, and proxy authorization.
  *
- * What must stay true: a session lasts no longer than the password, the program's password and the account that opened
- * it; an administrator acts for others only where the option is on and every condition of their own login still holds.
+ * Invariants: a session lasts no longer than the password, application password and account that opened it; an
+ * administrator acts for others only if the option is on and every condition of the administrator's login still holds.
  */
 import { type Clock, type Identity, type Refusal, refuse } from 'iems'
 import type { AccountRecord } from './records.ts'
 
 export interface IdentitiesDeps {
-  /** The account with an id. */
+  /** The account with that id. */
   readonly recordOf: (id: string) => Promise<AccountRecord | undefined>
-  /** The account of a name or an address. */
+  /** The account with that name or address. */
   readonly accountOf: (login: string) => Promise<AccountRecord | undefined>
   readonly clock: Pick<Clock, 'now'>
   /** Whether administrators may act for others. */
@@ -19,7 +19,7 @@ export interface IdentitiesDeps {
 
 const NO_LONGER = refuse(535, '5.7.8', 'The login is no longer valid')
 
-/** Of an account's own password as it is now; after a second factor was added it is another one. */
+/** Credential of an account's current password; adding a second factor changes it. */
 export function ownCredential({ passwordVersion = 0, totp }: AccountRecord): string {
   return `password:${passwordVersion}${totp?.isConfirmed ? ':totp' : ''}`
 }
@@ -45,11 +45,11 @@ export function createIdentities({ recordOf, accountOf, clock, proxyLogin }: Ide
       return app !== undefined && (app.expires === undefined || app.expires > clock.now())
     }
     const own = ownCredential(account)
-    // A session that showed the second factor outlives its removal.
+    // A session with the second factor outlives its removal.
     return credential === undefined || credential === own || credential === `${own}:totp`
   }
 
-  /** A password for a program opens other accounts only when it was made for that. */
+  /** An application password opens other accounts only if it was created for that. */
   function mayActForOthers(actor: AccountRecord, credential: string | undefined): boolean {
     const app = appOf(actor, credential)
     return proxyLogin && actor.roles.includes('admin') && (app === undefined || app.scopes.includes('proxy'))
@@ -69,7 +69,7 @@ export function createIdentities({ recordOf, accountOf, clock, proxyLogin }: Ide
     return isCurrent(account, credential) ? identityOf(account, credential) : NO_LONGER
   }
 
-  /** The same account under another name or address, or one that an administrator acts for. */
+  /** The same account by another name or address, or one that an administrator acts for. */
   async function authorize(identity: Identity, username: string): Promise<Identity | undefined> {
     const target = await accountOf(username)
     if (target !== undefined && target.id === identity.account) return identity

@@ -1,7 +1,7 @@
 /**
- * Accounts, groups, aliases, domains and routing entries in the store: who is here, who is it, and where does mail go?
+ * Accounts, groups, aliases, domains and routing entries in the store: authentication and mail routing.
  *
- * What must stay true: this file only wires; start reading at api.ts, then flow.ts and changes.ts.
+ * This file assembles the parts; start reading at api.ts, then mail-routing.ts and changes.ts.
  */
 import { definePlugin, duration, IdentityChanged } from 'iems'
 import * as z from 'zod'

@@ -1,7 +1,7 @@
 /**
- * By what an entry is found.
+ * The indexes of an entry.
  *
- * What must stay true: whatever is looked up by a key is written here, and goes with the entry.
+ * Invariants: every lookup key is written here and removed with the entry.
  */
 import { below, foldDomain, key, type Op, type Store } from 'iems'
 import type { Entry } from './api.ts'
@@ -31,7 +31,7 @@ export interface Indexed {
   readonly what: string
 }
 
-/** Everything by which an entry is found, by key. */
+/** All index records of an entry, by key. */
 export function indexesOf(entry: EntryRecord): Map<string, Indexed> {
   const { kind, id } = entry
   const indexes = new Map<string, Indexed>()
@@ -67,12 +67,12 @@ export function foldedName(entry: EntryRecord | Entry): string {
   }
 }
 
-/** Grows when entries are found by something that older versions did not write. */
+/** Incremented when an index is added that older versions did not write. */
 const VERSION = 1
 const versionKey = key('i')
 const BATCH = 500
 
-/** Writes the indexes of all entries that an older version has written. */
+/** Rebuilds the indexes of entries written by an older version. */
 export async function reindex(store: Store): Promise<void> {
   const known = await store.get(versionKey)
   if (known && decode<number>(known) === VERSION) return

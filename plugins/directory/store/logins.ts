@@ -1,8 +1,8 @@
 /**
- * Who is it, and is it him: accounts' own passwords, and those for one program each.
+ * Verifies accounts' passwords and application passwords.
  *
- * What must stay true: an unknown name, a wrong password and an account that may not log in get the same answer in the
- * same time; a program's password opens only what it is for; nothing here says which of them was wrong.
+ * Invariants: an unknown name, a wrong password and an account that may not log in get the same answer in the same
+ * time; an application password is valid only for its scopes; a refusal does not say which part was wrong.
  */
 import { timingSafeEqual } from 'node:crypto'
 import {
@@ -32,13 +32,13 @@ import { identityOf, ownCredential } from './identities.ts'
 import type { AccountRecord, AppPasswordRecord } from './records.ts'
 
 export interface LoginsDeps {
-  /** The account of a name or an address. */
+  /** The account with that name or address. */
   readonly accountOf: (login: string) => Promise<AccountRecord | undefined>
   readonly changes: Changes
   readonly clock: Clock
   readonly store: Store
   readonly log: Log
-  /** The mechanisms whose verifiers are kept. */
+  /** Mechanisms whose verifiers are stored. */
   readonly scram: readonly ScramMechanism[]
   readonly hashing: VerifierOptions
 }
@@ -109,11 +109,11 @@ export class Logins {
       : undefined
   }
 
-  /** The password is known at this moment alone: it is kept in our own way from now on. */
+  /** The plain password is known only now, so its hash is upgraded. */
   async #renew({ id, name }: AccountRecord, kept: string, password: string): Promise<void> {
     try {
       const made = await hashPassword(password, { scram: this.#deps.scram })
-      // Somebody may have set another one meanwhile.
+      // Another password may have been set meanwhile.
       await this.#deps.changes.rewrite(id, (now) => (now.password === kept ? { ...now, password: made } : now), 'login')
     } catch (cause) {
       this.#deps.log.warn('the hash of a password could not be renewed', { account: name, cause })
@@ -126,7 +126,9 @@ export class Logins {
   }
 }
 
-/** Of an account that may log in. With a second factor the password is for the web, where the code is asked for. */
+/**
+ * For an account that may log in. With a second factor the password is valid only for the web, which asks for the code.
+ */
 function mainPassword(account: AccountRecord | undefined, { session }: Attempt): string | undefined {
   if (account?.status !== 'active') return undefined
   return account.totp?.isConfirmed && scopeOf(session.protocol) !== 'web' ? undefined : account.password

@@ -1,8 +1,8 @@
 /**
- * How entries are found.
+ * Looks up entries.
  *
- * What must stay true: an address, a name or an indexed value is found without a look at other entries, however many
- * there are; only patterns are compared one by one, and those are cached until something changes.
+ * Invariants: addresses, names and indexed values are found without scanning other entries; only patterns are compared
+ * one by one, and those are cached until a change.
  */
 import { below, foldDomain, type Range, type Store, unkey } from 'iems'
 import type { Alias, EntryKind, EntryOf, Member, RoutingEntry } from './api.ts'
@@ -32,7 +32,7 @@ export const FOLDS: Readonly<Record<EntryKind, (name: string) => string | undefi
   route: foldMatch,
 }
 
-/** A pattern that fits, and what its wildcards stand for. */
+/** A matching pattern, and the text that its wildcards matched. */
 export interface Fitting<E> {
   readonly entry: E
   readonly captures: readonly string[]
@@ -41,7 +41,7 @@ export interface Fitting<E> {
 export class Lookup {
   readonly #store: Store
   readonly #kept: Kept
-  /** The patterns as of a revision of the directory. */
+  /** The patterns at a revision of the directory. */
   #known:
     | { readonly revision: number; readonly patterns: ReadonlyMap<string, readonly (Alias | RoutingEntry)[]> }
     | undefined
@@ -74,12 +74,12 @@ export class Lookup {
     for await (const [at] of this.#store.scan(below('o', name))) yield lastPart(at)
   }
 
-  /** By its own name, as it is compared already. */
+  /** By folded name. */
   async named<K extends EntryKind>(kind: K, folded: string): Promise<RecordOf<K> | undefined> {
     return (await this.entryAt(nameKey(kind, folded))) as RecordOf<K> | undefined
   }
 
-  /** Who has an address, as it is compared already. */
+  /** The owner of a folded address. */
   ownerOf(address: string) {
     return this.entryAt(addressKey(address))
   }
@@ -100,7 +100,7 @@ export class Lookup {
     }
   }
 
-  /** Aliases and routing entries with wildcards, by the domain they are about; the most exact ones first. */
+  /** Aliases and routing entries with wildcards by domain, most specific first. */
   async #patterns() {
     const revision = await this.#kept.revision()
     if (this.#known?.revision === revision) return this.#known.patterns
@@ -115,7 +115,7 @@ export class Lookup {
     return found
   }
 
-  /** The most exact alias or routing entry with a wildcard that fits an address. */
+  /** The most specific alias or routing entry with a wildcard that matches an address. */
   async fitting<K extends 'alias' | 'route'>(
     kind: K,
     { local, domain }: { readonly local: string; readonly domain: string },

@@ -1,9 +1,9 @@
 /**
- * What the directory says of mail: what an address expands to, where it goes, who may send as whom.
+ * Mail routing by the directory: expansion, routes and permitted senders.
  *
- * What must stay true: mail for an unknown address of a domain of ours is refused, never relayed; a group's members are
- * found through each other however deep, each once; who may not write to a group cannot do so by another way to it that
- * he writes himself.
+ * Invariants: mail for an unknown address of a local domain is refused, never relayed; nested groups are expanded to
+ * any depth, each member once; a sender that may not write to a group cannot reach it through another address that they
+ * name.
  */
 import { type Identity, type Recipient, type Refusal, type Route, refuse, type Session } from 'iems'
 import { isAddress } from '../static/api.ts'
@@ -16,13 +16,13 @@ import { createSenders, formsOf } from './senders.ts'
 export interface FlowOptions {
   readonly channel: string
   readonly subaddress: string
-  /** Most members that one group may become. */
+  /** Maximum members of an expanded group. */
   readonly members: number
   /** Whether the only target of an alias or a catch-all may send as it. */
   readonly aliasSenders: boolean
 }
 
-/** What a group or an alias names, and what is said when that comes to nobody. */
+/** The targets of a group or alias, and the refusal when there are none. */
 interface Addresses {
   readonly addresses: readonly string[]
   readonly none: Refusal
@@ -46,7 +46,7 @@ export class MailRouting {
     this.maySendAs = createSenders({ lookup, ownerOf: this.ownerOf, aliasSenders: deps.aliasSenders })
   }
 
-  /** The addresses of all members, those of groups without an address of their own among them. */
+  /** The addresses of all members, including members of groups without an address. */
   async #addressesOf(group: Group): Promise<Addresses | undefined> {
     const addresses = new Set<string>()
     const groups = new Set([group.id])
@@ -71,7 +71,7 @@ export class MailRouting {
     return { addresses: [...addresses], none: isAnyDisabled ? DISABLED : NO_MEMBERS }
   }
 
-  /** Never an empty list: the address of an alias, a group or a forward that leads nowhere is refused. */
+  /** Never empty: an alias, group or forward without valid targets is refused. */
   async expand(to: Recipient): Promise<readonly Recipient[] | Refusal | undefined> {
     const owner = await this.ownerOf(to.address)
     if (owner?.kind === 'targets') return this.#leadingSomewhere(to, { addresses: owner.to, none: NO_MAILBOX })
@@ -87,7 +87,7 @@ export class MailRouting {
     return this.#leadingSomewhere(to, { addresses: forward.to, none: NO_MAILBOX }, true)
   }
 
-  /** All of the addresses if any of them may reach a mailbox; an address that names itself must be one. */
+  /** All addresses if any of them may reach a mailbox; one that names itself must be a mailbox. */
   async #leadingSomewhere(
     to: Recipient,
     { addresses, none }: Addresses,
@@ -106,7 +106,7 @@ export class MailRouting {
     return refusal
   }
 
-  /** Why mail for this address can reach no mailbox; undefined when it may. */
+  /** The reason why mail for this address can reach no mailbox; undefined when it may. */
   async deadEnd(address: string): Promise<Refusal | undefined> {
     const owner = await this.ownerOf(address)
     if (owner) return owner.kind === 'account' && owner.account.status === 'disabled' ? DISABLED : undefined
@@ -115,7 +115,9 @@ export class MailRouting {
     return isOurs && !(await this.#isRouted(parts)) ? NO_MAILBOX : undefined
   }
 
-  /** What the most exact routing entry says; an account, and then a domain, that is ours comes between. */
+  /**
+   * The most specific routing entry; a local account, then a local domain, takes precedence over less specific ones.
+   */
   async routeOf(address: string): Promise<{ readonly route: Route; readonly why: string } | undefined> {
     const parts = partsOf(address)
     if (!parts) return undefined
@@ -143,7 +145,7 @@ export class MailRouting {
     return undefined
   }
 
-  /** Whether this recipient is one at all, and may be written to. */
+  /** Refuses unknown recipients, and senders that may not write to them. */
   async rcpt(address: string, session: Session): Promise<Refusal | undefined> {
     const owner = await this.ownerOf(address)
     return owner?.kind === 'group' ? this.#mayWrite(owner.group, session) : this.deadEnd(address)
@@ -167,7 +169,7 @@ export class MailRouting {
     return refuse(550, '5.7.2', `Only ${isPartOf} may write to this address, after logging in`)
   }
 
-  /** Whether an account or group is in a group, through others too. */
+  /** Whether an account or group is in a group, directly or nested. */
   async #isIn(id: string, group: string): Promise<boolean> {
     return (await this.groupsOf(id)).has(group)
   }
@@ -179,14 +181,14 @@ export class MailRouting {
     return groups
   }
 
-  /** RFC 6409 section 6.1: an authenticated client sends as an address of its account, or as one it was given leave for. */
+  /** RFC 6409 section 6.1: an authenticated client sends as an address of its account, or as one granted to it. */
   async mail(from: string, identity: Identity | undefined): Promise<Refusal | undefined> {
     if (identity?.account === undefined || from === '' || (await this.maySendAs(identity.account, from)))
       return undefined
     return refuse(553, '5.7.1', 'Not your address: log in as its owner')
   }
 
-  /** By name, or by an address of its own; its domain may be the alias of another. */
+  /** By name, or by one of its own addresses, including those of alias domains. */
   async byLogin(login: string): Promise<AccountRecord | undefined> {
     const named = await this.#lookup.named('account', foldName(login))
     if (named) return named

@@ -1,7 +1,7 @@
 /**
- * Passwords in changes: held against the policy, and hashed.
+ * Checks passwords in changes against the policy, and hashes them.
  *
- * Invariants: no password in clear text is written; hashing happens before a change waits for its turn.
+ * Invariants: no plain-text password is written; hashing happens before a change waits to be committed.
  */
 import type { Store } from 'iems'
 import { hashPassword, isPasswordHash, type ScramMechanism } from '../static/api.ts'
@@ -9,16 +9,16 @@ import type { Change } from './api.ts'
 import type { Prepared } from './change-work.ts'
 import { type AccountRecord, decode, entryKey, foldName } from './records.ts'
 
-/** Passwords that are hashed at a time. */
+/** Maximum passwords hashed at a time. */
 const HASHING = 4
 
-/** What a new password in clear text must be. */
+/** Requirements for a new plain-text password. */
 export interface PasswordPolicy {
   readonly minLength: number
   readonly notTheName: boolean
 }
 
-/** What an account is called, now and by the change. */
+/** An account's names before and after the change. */
 async function namesIn(store: Store, change: Exclude<Change, { remove: string }>): Promise<readonly string[]> {
   const value = 'set' in change ? await store.get(entryKey(change.set)) : undefined
   const before = value ? decode<AccountRecord>(value) : undefined
@@ -41,7 +41,7 @@ export async function checked(
   return isName ? { weak: 'the password must not be the name or an address of the account' } : change
 }
 
-/** The changes with hashes in place of passwords in clear text. */
+/** Replaces plain-text passwords in changes by hashes. */
 export async function withHashes(changes: readonly Prepared[], scram: readonly ScramMechanism[]): Promise<Prepared[]> {
   const hashed = [...changes]
   let next = 0
@@ -58,14 +58,14 @@ async function withHash(change: Prepared, scram: readonly ScramMechanism[]): Pro
   return 'to' in change ? { ...change, to: await hashedIn(change.to, scram) } : change
 }
 
-/** The fields that a change gives an entry. */
+/** The fields that a change sets. */
 function fieldsIn(change: Change): object | undefined {
   if ('add' in change) return change.add
   if ('as' in change) return change.as
   return 'to' in change ? change.to : undefined
 }
 
-/** Of the fields of an entry: a password that has yet to be hashed. */
+/** The plain-text password in an entry's fields. */
 function clearPassword(fields: object | undefined): string | undefined {
   const { password } = (fields ?? {}) as { password?: unknown }
   const isClear =

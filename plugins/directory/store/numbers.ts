@@ -1,25 +1,25 @@
 /**
- * Numbers of accounts and groups for POSIX systems (RFC 2307): `uidNumber` and `gidNumber`.
+ * POSIX numbers of accounts and groups (RFC 2307): `uidNumber` and `gidNumber`.
  *
- * An entry of the class posixAccount or posixGroup that is written without its number gets the next one, in the same
- * commit. Numbers that are written are kept as they are, duplicates too: trees of other servers have them on purpose.
+ * An entry of class posixAccount or posixGroup without a number gets the next one, in the same commit. Explicit numbers
+ * are stored unchanged, even duplicates, which other servers' trees contain on purpose.
  *
- * Invariants: a number that was allocated once is never allocated again; no number is allocated that an entry has; the
- * work does not grow with the number of entries.
+ * Invariants: an allocated number is never allocated again; a number in use is never allocated; the work does not grow
+ * with the number of entries.
  */
 import { below } from 'iems'
 import { decode, type EntryRecord, encode, numberKey } from './records.ts'
 import { Refusal } from './standing.ts'
 import type { Draft } from './transaction.ts'
 
-/** RFC 2307 has INTEGER; systems have 32 bits, and some of them a sign. */
+/** RFC 2307 has INTEGER; systems use 32 bits, some of them signed. */
 const LAST = 2 ** 31 - 1
-/** Numbers in use that are passed over for one entry. The counter remembers how far it came. */
+/** Maximum used numbers skipped for one entry. The counter records the progress. */
 const MAX_TRIES = 1000
 
 type Numbered = 'uidnumber' | 'gidnumber'
 
-/** The entry with the numbers that its classes require. Throws Refusal when none is free. */
+/** Adds the numbers that the entry's classes require. Throws Refusal when none is free. */
 export async function withNumbers(draft: Draft, entry: EntryRecord, first: number): Promise<EntryRecord> {
   if (entry.kind !== 'account' && entry.kind !== 'group' && entry.kind !== 'object') return entry
   const { attributes } = entry
@@ -28,7 +28,7 @@ export async function withNumbers(draft: Draft, entry: EntryRecord, first: numbe
   const numbers: Partial<Record<Numbered, readonly string[]>> = {}
   if (classes.includes('posixaccount')) {
     if (isMissing('uidnumber')) numbers.uidnumber = [await next(draft, 'uidnumber', first)]
-    // A group of its own, as Debian's adduser makes one.
+    // A group of its own, as with Debian's adduser.
     if (isMissing('gidnumber')) numbers.gidnumber = numbers.uidnumber ?? attributes.uidnumber ?? []
   }
   if (classes.includes('posixgroup') && isMissing('gidnumber') && !numbers.gidnumber)
@@ -36,7 +36,7 @@ export async function withNumbers(draft: Draft, entry: EntryRecord, first: numbe
   return Object.keys(numbers).length > 0 ? { ...entry, attributes: { ...attributes, ...numbers } } : entry
 }
 
-/** Accounts and groups share one counter, so that the group of an account never meets another one. */
+/** Accounts and groups share one counter, so that the number of an account's group is always free. */
 async function next(draft: Draft, name: Numbered, first: number): Promise<string> {
   const kept = await draft.get(numberKey)
   let number = Math.max(first, kept ? decode<number>(kept) : 0)

@@ -1,21 +1,21 @@
 /**
- * Who an address means here, in the order of how exactly it is meant.
+ * The owner of an address, in order of specificity.
  *
- * What must stay true: delivery, submission and logging in ask this one question; there is no second order.
+ * Invariants: delivery, submission and login share this lookup; there is no second order.
  */
 import type { Group } from './api.ts'
 import type { Lookup } from './lookup.ts'
 import { type AccountRecord, foldAddress, partsOf } from './records.ts'
 import { filledIn } from './wildcard.ts'
 
-/** Who an address means here, and by what. */
+/** The owner of an address, and the rule that determined it. */
 export type Owner = { readonly why: string } & (
   | { readonly kind: 'account'; readonly account: AccountRecord; readonly detail?: string }
   | { readonly kind: 'group'; readonly group: Group }
   | Targets
 )
 
-/** Other addresses that it stands for. `id`: the alias or domain that says so. */
+/** The addresses that replace it. `id`: the alias or domain responsible. */
 interface Targets {
   readonly kind: 'targets'
   readonly to: readonly string[]
@@ -60,7 +60,7 @@ export function createOwnerOf(lookup: Lookup, subaddress: string) {
 
 const localOf = (address: string) => address.slice(0, address.lastIndexOf('@'))
 
-/** The case of the detail is the sender's: it may name a folder. */
+/** Keeps the sender's case of the detail, which may name a mailbox. */
 function detailOf(address: string, separator: string): string {
   const local = localOf(address).replace(/^"|"$/g, '')
   return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')

@@ -1,14 +1,14 @@
 /**
- * Where entries stand: each has a path of names from the top, its own name last.
+ * Places of entries: a path of names from the root, ending in the entry's own name.
  *
- * A name in a path is a unit's plain name (`sales`), or a relative distinguished name of RFC 4514 (`cn=Users`,
- * `uid=ann`, `cn=Ann+l=Paris`) with `/` written as `\2f`. What must stay true: an entry has one path and a path one
- * entry; what is in an entry's own name is among its attributes.
+ * A name in a path is a unit's plain name (`sales`), or an RDN of RFC 4514 (`cn=Users`, `uid=ann`, `cn=Ann+l=Paris`)
+ * with `/` written as `\2f`. Invariants: an entry has one path and a path one entry; the values of an entry's RDN are
+ * among its attributes.
  */
 import type { Attributes, EntryKind, Placed } from './entries.ts'
 import type { EntryRecord } from './records.ts'
 
-/** The attribute by which an entry is called in LDIF and over LDAP, in its DN too. */
+/** The naming attribute in LDIF and LDAP, also in DNs. */
 export const NAMING: Readonly<Record<EntryKind, string>> = {
   account: 'uid',
   group: 'cn',
@@ -19,14 +19,14 @@ export const NAMING: Readonly<Record<EntryKind, string>> = {
   route: 'iems-match',
 }
 
-/** Entries that have a place in the tree. */
+/** Entries with a place in the tree. */
 export type PlacedRecord = Extract<EntryRecord, { attributes: unknown }>
 
 export const isPlaced = (entry: EntryRecord): entry is PlacedRecord => 'attributes' in entry
 
 const TYPED = /^[a-z][a-z0-9-]*=/i
 
-/** A value in a name (RFC 4514 section 2.4). */
+/** Escapes a value in a name (RFC 4514 section 2.4). */
 export const escaped = (value: string) =>
   value
     .replace(/[\\,+"<>;=]/g, '\\$&')
@@ -34,7 +34,7 @@ export const escaped = (value: string) =>
     .replace(/\p{Cc}/gu, (letter) => [...Buffer.from(letter)].map(hex).join(''))
 const hex = (octet: number) => `\\${octet.toString(16).padStart(2, '0')}`
 
-/** Undoes the escapes of RFC 4514. */
+/** Decodes the escapes of RFC 4514. */
 export function unescaped(value: string): string {
   const octets = value.replace(/((?:\\[0-9a-fA-F]{2})+)/g, (run) =>
     Buffer.from(run.replaceAll('\\', ''), 'hex').toString(),
@@ -42,16 +42,16 @@ export function unescaped(value: string): string {
   return octets.replace(/\\(.)/gs, '$1')
 }
 
-/** A relative distinguished name as a name in a path. */
+/** An RDN as a name in a path. */
 export function nameInPath(rdn: string): string {
   const plain = /^ou=/i.test(rdn) && !/[+\\/]/.test(rdn) ? rdn.slice(3) : ''
   return plain.trim() !== '' && !TYPED.test(plain) ? plain : rdn.replaceAll('/', '\\2f')
 }
 
-/** The other way round. */
+/** The inverse. */
 export const rdnInPath = (name: string): string => (TYPED.test(name) ? name : `ou=${escaped(name)}`)
 
-/** Types and values of a relative distinguished name. */
+/** Types and values of an RDN. */
 export function valuesIn(rdn: string): (readonly [type: string, value: string])[] {
   const parts = rdn.match(/(?:\\.|[^\\+])+/gs) ?? []
   return parts.map((part) => {
@@ -64,24 +64,24 @@ export const lastOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 export const aboveOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')))
 export const joined = (above: string, name: string) => (above === '' ? name : `${above}/${name}`)
 
-/** An entry's relative distinguished name; '' for the top. */
+/** An entry's RDN; '' for the root. */
 export function rdnOf(entry: PlacedRecord | Placed): string {
   if (entry.kind === 'unit') return rdnInPath(lastOf(entry.path))
   return entry.kind === 'object' ? entry.rdn : (entry.rdn ?? `${NAMING[entry.kind]}=${escaped(entry.name)}`)
 }
 
-/** The entry's path as it was written, as far as it says so itself. */
+/** The entry's path as written, as far as the entry contains it. */
 export function pathOf(entry: PlacedRecord | Placed): string {
   if (entry.kind === 'unit') return entry.path
   return entry.kind === 'object' && entry.rdn === '' ? '' : joined(entry.unit, nameInPath(rdnOf(entry)))
 }
 
-/** The entry below another path; `above` as it is written. */
+/** Moves the entry below another path, `above`, as written. */
 export function movedTo<E extends PlacedRecord>(entry: E, above: string): E {
   return entry.kind === 'unit' ? { ...entry, path: joined(above, lastOf(entry.path)) } : { ...entry, unit: above }
 }
 
-/** With the values of its own name among its attributes, where a field of ours does not show them. */
+/** Adds the values of the RDN to the attributes, unless a field shows them. */
 export function withNameValues<E extends EntryRecord>(entry: E): E {
   const rdn = 'rdn' in entry ? entry.rdn : undefined
   if (!rdn || !('attributes' in entry)) return entry

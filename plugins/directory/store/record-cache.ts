@@ -1,13 +1,13 @@
 /**
- * Records at hand: one recipient asks for the same few again and again.
+ * Caches records, because one recipient causes repeated lookups of the same few.
  *
- * What must stay true: nothing is answered that was not true when it was asked: whatever is kept goes with the first
- * change, this process's own at once and another's before the next turn of the event loop.
+ * Invariants: a cached answer was valid when it was requested: a change clears the cache, at once within this process
+ * and before the next turn of the event loop for other processes.
  */
 import { Cache, type Key, type Store } from 'iems'
 import { decode, type RevisionRecord, revisionKey } from './records.ts'
 
-/** Records; the oldest go first. */
+/** Maximum records; the oldest is evicted. */
 const MOST = 10_000
 
 export type Kept = ReturnType<typeof createKept>
@@ -17,7 +17,7 @@ export function createKept(store: Pick<Store, 'get'>) {
   let revision = -1
   let isFresh = false
 
-  /** The directory's revision, looked at once a turn. */
+  /** The directory's revision, read once per turn. */
   async function current(): Promise<number> {
     if (isFresh) return revision
     const value = await store.get(revisionKey)
@@ -43,7 +43,7 @@ export function createKept(store: Pick<Store, 'get'>) {
       if (records.has(name)) return records.get(name) as T | undefined
       const value = await store.get(at)
       const record = value && decode<T>(value)
-      // Somebody may have changed it while it was read.
+      // It may have been changed during the read.
       if (asked !== revision) return record
       records.set(name, record)
       return record

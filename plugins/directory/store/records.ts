@@ -1,26 +1,26 @@
 /**
- * What the directory writes, and under which keys, below its own prefix. Nothing else names these records:
+ * The directory's records and their keys, below its own prefix. No other file names them:
  *
  *   e id                    an entry
- *   n kind name             the id of the entry that people call so
+ *   n kind name             the id of the entry with that name
  *   a address               the id of the account, group or alias that has it
  *   x attribute value id    an indexed attribute
- *   d path                  the id of the entry that stands there
- *   u unit id               an entry stands directly in that unit, or below that entry
+ *   d path                  the id of the entry at that path
+ *   u unit id               a direct child of that unit or entry
  *   p kind match            the id of an alias or routing entry with a wildcard in its local part
  *   m group member          a member
- *   o member group          the other way round
- *   w path                  some group had a member of that name before there was such an entry
- *   h at number             a change that was made
+ *   o member group          the inverse
+ *   w path                  a group had a member of that name before the entry existed
+ *   h at number             a change
  *   y id at number          the same, by entry
- *   f number                when that change was made: the order of the change feed
- *   g                       the last number that has been swept from the change feed
+ *   f number                the time of that change: the order of the change feed
+ *   g                       the last number that was swept from the change feed
  *   q                       the next uidNumber or gidNumber
- *   i                       which indexes entries have been written with
- *   c                       how long the slowest password scheme takes
- *   r                       grows with every commit: changes are made one after the other
+ *   i                       version of the indexes
+ *   c                       time of the slowest password scheme
+ *   r                       revision, incremented by every commit: changes are serialized
  *
- * What must stay true: names and values in keys are in the form in which they are compared, and only there.
+ * Invariants: names and values are folded in keys, and only there.
  */
 import { foldDomain, type Key, key, type Range } from 'iems'
 import type {
@@ -38,7 +38,7 @@ import type {
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
-/** A password for one program; a random one, so that a quick hash is enough. */
+/** An application password; it is random, so a fast hash suffices. */
 export interface AppPasswordRecord {
   readonly id: string
   readonly name: string
@@ -51,10 +51,10 @@ export interface AppPasswordRecord {
 
 export interface AccountRecord extends Omit<DirectoryAccount, 'hasPassword'> {
   readonly password?: string
-  /** The entry's version when the password was last changed. */
+  /** The entry's version at the last password change. */
   readonly passwordVersion?: number
   readonly apps?: readonly AppPasswordRecord[]
-  /** RFC 6238; `last` is the time step of the last code that was taken. */
+  /** RFC 6238; `last` is the time step of the last used code. */
   readonly totp?: { readonly secret: string; readonly isConfirmed: boolean; readonly last: number }
 }
 
@@ -85,30 +85,30 @@ export const sweptKey = key('g')
 export const numberKey = key('q')
 export const historyOfKey = (id: string, at: number, number: number): Key => key('y', id, at, number)
 
-/** How a member is named in keys. */
+/** A member's name in keys. */
 export function memberName(member: Member): string {
   if ('id' in member) return `i${member.id}`
   if ('path' in member) return `p${foldPath(member.path)}`
   return 'dn' in member ? `d${foldText(member.dn)}` : `a${foldAddress(member.address) ?? member.address}`
 }
 
-/** Everything below a path but what stands directly in it. */
+/** All descendants of a path except its direct children. */
 export function deeper(path: string): Pick<Range, 'from' | 'to'> {
   const from = key('u', path === '' ? '' : `${path}/`).subarray(0, -1)
   return { from, to: Buffer.concat([from, Buffer.from([0xff])]) }
 }
 
-/** Everything from a value on that begins with it, within one attribute. */
+/** All values of an attribute that begin with this one. */
 export function beginning(attribute: string, value: string): Pick<Range, 'from' | 'to'> {
   const from = key('x', attribute, value)
-  // Without the string's end, what goes on behind it is in the range as well.
+  // Without the string's terminator, the range includes longer values.
   const open = from.subarray(0, -1)
   return { from: open, to: Buffer.concat([open, Buffer.from([0xff])]) }
 }
 
-// --- forms in which things are compared -------------------------------------------------------
+// --- folding ----------------------------------------------------------------------------------
 
-/** Attribute values in keys are cut here: longer ones are looked at themselves. */
+/** Attribute values in keys are cut to this length; longer ones are compared in the entry. */
 const INDEXED_LENGTH = 200
 
 export const foldName = (name: string) => name.normalize('NFC').trim().toLowerCase()
@@ -122,7 +122,7 @@ export interface Parted {
   readonly domain: string
 }
 
-/** An address in two, as it is compared. RFC 5321 section 4.1.2: quotes say nothing about which mailbox is meant. */
+/** A folded address in two parts. RFC 5321 section 4.1.2: quoting does not change the mailbox. */
 export function partsOf(address: string): Parted | undefined {
   const at = address.lastIndexOf('@')
   const domain = at > 0 ? foldDomain(address.slice(at + 1)) : undefined
@@ -137,7 +137,7 @@ export function foldAddress(address: string): string | undefined {
   return parts && `${parts.local}@${parts.domain}`
 }
 
-/** What an alias or a routing entry is about: an address, a domain, `*.domain` or `*`, with wildcards. */
+/** Folds the match of an alias or routing entry: an address, a domain, `*.domain` or `*`, with wildcards. */
 export function foldMatch(match: string): string | undefined {
   if (match === '*') return match
   const at = match.lastIndexOf('@')
@@ -150,13 +150,13 @@ export function foldMatch(match: string): string | undefined {
   return parent && `*.${parent}`
 }
 
-/** Whether a match needs looking at one by one: `*@domain` and the like are found by their names. */
+/** Whether a match must be compared as a pattern: `*@domain` and similar are found by name. */
 export function isPattern(match: string): boolean {
   const at = match.lastIndexOf('@')
   return at > 0 && match.slice(0, at) !== '*' && match.slice(0, at).includes('*')
 }
 
-/** Names of units from the top, without what divides them. */
+/** Names of units from the root, without separators. */
 export const foldPath = (path: string) =>
   path
     .split('/')

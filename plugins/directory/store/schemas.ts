@@ -1,8 +1,8 @@
 /**
- * What an entry may hold: new entries and patches from the CLI, files, LDAP and the web are read here and nowhere else.
+ * Validates new entries and patches from the CLI, files, LDAP and the web; no other file does.
  *
- * What must stay true: whatever passes is bounded, has no control characters where one line is meant, and can be
- * written again as LDIF and CSV.
+ * Invariants: accepted values are bounded, have no control characters in single-line fields, and can be written as LDIF
+ * and CSV.
  */
 import { isPlainLine, network } from 'iems'
 import * as z from 'zod'
@@ -15,7 +15,7 @@ const VALUE_LENGTH = 65_536
 const ATTRIBUTES = 200
 const ADDRESSES = 500
 const MEMBERS = 200_000
-/** RFC 5321 section 4.5.3.1.3, with room for what SMTPUTF8 adds. */
+/** RFC 5321 section 4.5.3.1.3, with room for SMTPUTF8. */
 const ADDRESS_LENGTH = 320
 
 const CONTROLS = /\p{Cc}/u
@@ -27,7 +27,7 @@ const line = (most = 255) =>
     .refine((text) => !CONTROLS.test(text) && text.isWellFormed() && text.trim() === text, 'must be one plain line')
 
 const identifier = (most?: number) => line(most).refine(isPlainLine, 'must have no characters that are not seen')
-/** An address with wildcards in its local part; `*` is an atom's character. */
+/** An address with wildcards in its local part; `*` is valid in an atom. */
 const address = line(ADDRESS_LENGTH).refine(isAddress, 'must be an address (RFC 5321), such as ann@example.org')
 const plainAddress = address.refine((text) => !text.includes('*'), 'must be an address without *')
 const domain = line().refine(isDomain, 'must be a domain, such as example.org')
@@ -37,9 +37,9 @@ const match = line(ADDRESS_LENGTH).refine(
 )
 const path = identifier(1000).refine((text) => foldPath(text) !== '', 'must be names divided by /')
 const unit = z.string().max(4000)
-/** Types in lower case; the values as RFC 4514 has them. */
+/** Types in lower case; values as in RFC 4514. */
 const rdn = line(1000).regex(/^[a-z][a-z0-9-]*=./, 'must be a name such as cn=Ann')
-/** How people call an account or a group; what would be a path or a list elsewhere is left out. */
+/** Name of an account or group, without characters that separate paths or lists. */
 const name = identifier().refine((text) => !/[/,]/.test(text), 'must be without / and ,')
 const attributes = z
   .record(
@@ -105,7 +105,7 @@ const FIELDS = {
   route: { match, target },
 } as const
 
-/** What may be taken away again. */
+/** Fields that may be removed. */
 const OPTIONAL: readonly string[] = ['aliasOf', 'catchAll', 'displayName', 'quota', 'forward', 'route', 'rdn']
 const NEEDED: Readonly<Record<EntryKind, readonly string[]>> = {
   unit: ['path'],

@@ -1,16 +1,16 @@
 /**
- * Who may send as an address: the account at which its mail arrives, and whoever was given leave.
+ * Permission to send as an address: for the account that receives its mail, and for accounts it was granted to.
  *
- * Both directions use one look-up: what `ownerOf` answers for a recipient decides about a sender as well. What must stay
- * true: an address whose mail goes to two accounts, to a group or to another system belongs to no account; addresses are
- * compared by what they resolve to, never as text; the number of look-ups is bounded.
+ * Recipients and senders use the same lookup, `ownerOf`. Invariants: an address whose mail goes to two accounts, to a
+ * group or to another system belongs to no account; addresses are compared by what they resolve to, never as text; the
+ * number of lookups is bounded.
  */
 import type { Lookup } from './lookup.ts'
 import type { Owner } from './owner.ts'
 import { type AccountRecord, foldAddress, partsOf } from './records.ts'
 import { captured } from './wildcard.ts'
 
-/** Addresses on the way to an owner; an alias that needs more has no single owner. */
+/** Maximum addresses on the way to an owner; a longer alias chain has no single owner. */
 const MAX_ADDRESSES = 32
 
 type OwnerOf = (address: string) => Promise<Owner | undefined>
@@ -22,7 +22,7 @@ export interface SendersDeps {
   readonly aliasSenders: boolean
 }
 
-/** An address as its domain means it, `alias-of` replaced: each form on the way, and the owner of the last. */
+/** An address with `alias-of` domains replaced: each form on the way, and the owner of the last. */
 export async function formsOf(ownerOf: OwnerOf, address: string) {
   const forms = new Set<string>()
   for (let at = address; forms.size < MAX_ADDRESSES; ) {
@@ -37,7 +37,7 @@ export async function formsOf(ownerOf: OwnerOf, address: string) {
 }
 
 export function createSenders({ lookup, ownerOf, aliasSenders }: SendersDeps) {
-  /** The one account at which all mail for an address arrives. */
+  /** The single account that receives all mail for an address. */
   async function soleOwnerOf(address: string): Promise<string | undefined> {
     const addresses = new Map([[foldAddress(address), address]])
     const accounts = new Set<string>()
@@ -52,7 +52,7 @@ export function createSenders({ lookup, ownerOf, aliasSenders }: SendersDeps) {
     return [...accounts][0]
   }
 
-  /** Whether leave for one address is leave for the other: the same account, group or alias, however it is written. */
+  /** Whether permission for one address covers the other: the same account, group or alias, however it is written. */
   async function isSame(allowed: string, owner: Owner | undefined): Promise<boolean> {
     const id = owner && idOf(owner)
     if (id === undefined || allowed.includes('*')) return false
@@ -76,7 +76,7 @@ export function createSenders({ lookup, ownerOf, aliasSenders }: SendersDeps) {
   }
 }
 
-/** An alias with a wildcard is many addresses: leave for one of them is not leave for the others. */
+/** An alias with a wildcard covers many addresses: permission for one does not cover the others. */
 function idOf(owner: Owner): string | undefined {
   if (owner.kind === 'account') return owner.account.id
   if (owner.kind === 'group') return owner.group.id

@@ -1,8 +1,8 @@
 /**
- * Where changed entries stand, what stands below them, and members that are known by their place alone.
+ * Places of changed entries and of their descendants, and members that are known only by place.
  *
- * What must stay true: whatever stands somewhere stands below an entry; what stands below one that moves goes with it,
- * in the same commit; a member that is named before it is there is that entry as soon as there is one.
+ * Invariants: every entry has an existing parent; descendants of a moved entry move in the same commit; a member named
+ * before it exists becomes that entry as soon as it does.
  */
 import { below, unkey } from 'iems'
 import type { Member, Refused } from './api.ts'
@@ -21,7 +21,7 @@ import {
 } from './records.ts'
 import type { Draft } from './transaction.ts'
 
-/** Entries that go with one that is moved. */
+/** Maximum descendants of a moved entry. */
 const MAX_MOVED = 50_000
 
 export class Refusal extends Error {
@@ -40,7 +40,7 @@ export function memberKeys(group: string, member: Member) {
 interface StandingDeps {
   /** Throws when there is none. */
   entry(id: string): Promise<EntryRecord>
-  /** Writes the indexes of the second in the place of the first's. */
+  /** Replaces the indexes of the first entry by those of the second. */
   index(before: EntryRecord, after: EntryRecord): Promise<void>
 }
 
@@ -53,7 +53,7 @@ export class Standing {
     this.#parts = parts
   }
 
-  /** The entry with its references in the form in which they are found. */
+  /** Resolves the entry's references to their stored form. */
   async placed(before: EntryRecord | undefined, given: EntryRecord): Promise<EntryRecord> {
     if (!isPlaced(given)) return given
     const named = withNameValues(given)
@@ -76,7 +76,7 @@ export class Standing {
     return after
   }
 
-  /** What follows from where an entry stands now. */
+  /** Updates what depends on an entry's place. */
   async settle(before: EntryRecord | undefined, after: EntryRecord): Promise<void> {
     if (!isPlaced(after)) return
     const path = foldPath(pathOf(after))
@@ -86,14 +86,14 @@ export class Standing {
     if (old !== undefined) await this.#moveBelow(old, await this.#written(after))
   }
 
-  /** Refuses to take an entry away from below others. */
+  /** Refuses to remove an entry with children. */
   async mayGo(entry: EntryRecord): Promise<void> {
     if (!isPlaced(entry)) return
     for await (const _ of this.#draft.scan(below('u', foldPath(pathOf(entry)))))
       throw new Refusal('INUSE', entry.kind === 'unit' ? 'something stands in this unit' : 'something stands below it')
   }
 
-  /** A member by its id where its path is that of an entry; a group that names itself stays a name. */
+  /** Replaces a member's path by the id of the entry there; a group that names itself stays a name. */
   async member(member: Member, group?: string): Promise<Member> {
     if (!('path' in member)) return member
     const id = await this.#draft.get(placeKey(foldPath(member.path)))
@@ -102,7 +102,7 @@ export class Standing {
     return member
   }
 
-  /** Whether a group is in another one, directly or in one of its groups. */
+  /** Whether a group is in another one, directly or nested. */
   async isWithin(inner: string, outer: string): Promise<boolean> {
     const seen = new Set([inner])
     for (const one of seen) {
@@ -115,9 +115,9 @@ export class Standing {
     return false
   }
 
-  /** Groups that know an entry by its place know it by its id from now on. */
+  /** Groups that refer to an entry by place refer to it by id from now on. */
   async #adopt(path: string, id: string): Promise<void> {
-    // A look at all members of that name costs more than this, and there are hardly ever any.
+    // Cheaper than scanning all members of that name, which are rare.
     if (!(await this.#draft.get(waitedForKey(path)))) return
     const name = memberName({ path })
     for await (const [at] of this.#draft.scan(below('o', name))) {

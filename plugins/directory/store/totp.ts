@@ -1,13 +1,13 @@
 /**
- * Codes of RFC 6238 as authenticator apps make them: SHA-1, six digits, thirty seconds.
+ * Codes of RFC 6238 as used by authenticator apps: SHA-1, six digits, thirty seconds.
  *
- * What must stay true: a code is compared in constant time, and one that was taken is not taken again, nor any before it.
+ * Invariants: codes are compared in constant time; a used code and all earlier ones are invalid.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 const STEP_MS = 30_000
 const SECRET_OCTETS = 20
-/** Clocks may be so many steps apart. */
+/** Tolerated clock difference in steps. */
 const APART = 1
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
@@ -33,7 +33,7 @@ export function codeAt(secret: string, step: number): string {
   return String((hash.readUInt32BE(offset) & 0x7fff_ffff) % 1_000_000).padStart(6, '0')
 }
 
-/** The step whose code this is, if it is one behind `last`. */
+/** The step of this code, if it is after `last`. */
 export function stepOf(secret: string, code: string, now: number, last: number): number | undefined {
   const given = Buffer.from(code.replaceAll(' ', '').padEnd(6).slice(0, 7))
   const current = Math.floor(now / STEP_MS)
@@ -45,6 +45,6 @@ export function stepOf(secret: string, code: string, now: number, last: number):
   return found
 }
 
-/** What apps read from a picture. */
+/** The URI in the QR code for authenticator apps. */
 export const uriOf = (secret: string, issuer: string, account: string) =>
   `otpauth://totp/${encodeURIComponent(issuer)}:${encodeURIComponent(account)}?secret=${secret}&issuer=${encodeURIComponent(issuer)}`

@@ -1,7 +1,7 @@
 /**
- * Changes that are not yet made: what the store says with them on top.
+ * Uncommitted changes: reads the store with them applied.
  *
- * What must stay true: nothing is written before the commit; a draft on a draft is kept with `keep`, or forgotten.
+ * Invariants: nothing is written before the commit; a nested draft is merged with `keep` or dropped.
  */
 import type { Key, Op, Range, Store, Value } from 'iems'
 
@@ -30,7 +30,7 @@ export class Draft implements Below {
     this.#written.set(nameOf(at), { at, value: undefined })
   }
 
-  /** In no order, limits left out: for looking through what must all be seen. */
+  /** Unordered and without limit, for scans of everything. */
   async *scan({ from, to }: Range): AsyncGenerator<readonly [Key, Value]> {
     for await (const [at, value] of this.#below.scan({ from, to }))
       if (!this.#written.has(nameOf(at))) yield [at, value]
@@ -38,7 +38,7 @@ export class Draft implements Below {
       if (value && Buffer.compare(at, from) >= 0 && Buffer.compare(at, to) < 0) yield [at, value]
   }
 
-  /** Puts this draft's changes into the one below. */
+  /** Merges this draft's changes into the outer one. */
   keep(into: Draft): void {
     for (const [name, written] of this.#written) into.#written.set(name, written)
   }

@@ -1,10 +1,10 @@
 /**
- * Wildcards in local parts: `*` stands for any characters, none too.
+ * Wildcards in local parts: `*` matches any characters, or none.
  *
- * What must stay true: it takes no longer than the lengths of pattern and text multiplied, whatever they are.
+ * Invariants: matching time is at most the product of the lengths of pattern and text.
  */
 
-/** What each `*` stands for, the first as little as it can be; undefined when it does not fit. */
+/** The text that each `*` matches, earlier ones as short as possible; undefined without a match. */
 export function captured(pattern: string, text: string): readonly string[] | undefined {
   const [first = '', ...rest] = pattern.split('*')
   if (!text.startsWith(first)) return undefined
@@ -23,11 +23,11 @@ export function captured(pattern: string, text: string): readonly string[] | und
   return [...captures, text.slice(at, end)]
 }
 
-/** Each `*` of a target replaced by what the one of that place stood for; the last for those beyond. */
+/** Replaces each `*` of a target by the corresponding capture; the last one for any beyond. */
 export function filledIn(target: string, captures: readonly string[]): string {
   let place = 0
   return target.replaceAll('*', () => captures[Math.min(place++, captures.length - 1)] ?? '')
 }
 
-/** How much of a pattern is said outright: the most exact one counts. */
+/** The number of literal characters: the most specific pattern wins. */
 export const exactness = (pattern: string) => pattern.replaceAll('*', '').length

@@ -1,8 +1,8 @@
 /**
  * The Accounts service, answered from the LDAP server.
  *
- * What must stay true: other plugins see of an account only what the service's contract names, never its DN, its
- * forwards or what its login depends on.
+ * Invariants: other plugins see only the attributes of an account that the service's contract names, never its DN, its
+ * forwards or its login data.
  */
 import type { Identity } from 'iems'
 import type { Account, AccountsApi } from '../../static/api.ts'
@@ -56,7 +56,7 @@ export class LdapAccounts implements AccountsApi {
   }
 }
 
-/** What others get to know of an account. */
+/** The account as other plugins see it. */
 function plain(account: LdapAccount | undefined): Account | undefined {
   if (!account) return undefined
   const { dn, forward, mailHost, sendAs, passwordChanged, isDisabled, ...rest } = account

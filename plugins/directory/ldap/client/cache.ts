@@ -1,19 +1,19 @@
 /**
- * What has been looked up, for a while.
+ * A cache of lookups.
  *
- * What must stay true: what is told is no older than its lifetime, unless nobody can be asked and the admin allows it;
- * one question is asked once however many want to know; memory is bounded.
+ * Invariants: a result is no older than its lifetime, unless no server answers and the administrator allows stale
+ * results; concurrent equal lookups are sent once; memory is bounded.
  */
 import { Cache, type Clock } from 'iems'
 
 export interface CacheOptions {
-  /** Ms for what was found. */
+  /** Lifetime of a found entry in ms. */
   readonly lifetime: number
-  /** Ms for what was not. */
+  /** Lifetime of an absence in ms. */
   readonly absent: number
-  /** Ms for which something is still told when it cannot be asked for again. */
+  /** Ms for which an expired result is used while no server answers. */
   readonly stale: number
-  /** Answers that are kept; the oldest go first. */
+  /** Maximum results; the oldest is evicted. */
   readonly size: number
 }
 

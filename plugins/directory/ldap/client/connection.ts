@@ -1,9 +1,9 @@
 /**
- * One connection to an LDAP server, by ldapjs's client: connect, StartTLS, bind, search and unbind.
+ * A connection to an LDAP server through ldapjs's client: connect, StartTLS, bind, search and unbind.
  *
- * Invariants: every request ends, by an answer, by the end of the connection or by a timeout; one request is sent at a
- * time; what the server sends is checked before ldapjs reads it; nothing is sent before TLS where TLS is wanted but the
- * request for it, and a connection on which anything failed is closed and never used again.
+ * Invariants: every request ends, by a response, the end of the connection or a timeout; requests are sent one at a
+ * time; responses are checked before ldapjs parses them; where TLS is required, only the StartTLS request precedes it;
+ * a connection with any failure is closed and never reused.
  */
 import { isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -18,17 +18,17 @@ export interface ServerAddress {
 }
 
 export interface ConnectionLimits {
-  /** Ms until the connection is open, TLS included. */
+  /** Ms until the connection is open, including TLS. */
   readonly connect: number
-  /** Ms for the whole answer to one request. */
+  /** Ms for the complete response to a request. */
   readonly request: number
-  /** Octets of one message of an answer. */
+  /** Maximum octets of one response message. */
   readonly messageSize: number
-  /** Entries of one search. */
+  /** Maximum entries of one search. */
   readonly entries: number
 }
 
-/** The server cannot answer now; another server may. */
+/** The server is unavailable; another server may answer. */
 export class Unreachable extends Error {}
 /** The server refused a request. */
 export class LdapRefusal extends Error {
@@ -41,7 +41,7 @@ export class LdapRefusal extends Error {
 
 export interface Found {
   readonly dn: string
-  /** By their names in lower case. */
+  /** By lower-case name. */
   readonly attributes: ReadonlyMap<string, readonly Buffer[]>
 }
 
@@ -50,7 +50,7 @@ export interface Search {
   readonly scope: 'base' | 'sub'
   readonly filter: Filter
   readonly attributes: readonly string[]
-  /** Entries wanted; the server is asked for no more. */
+  /** Size limit sent to the server. */
   readonly most?: number
 }
 
@@ -70,7 +70,7 @@ export class Connection {
   readonly #limits: ConnectionLimits
   readonly #client: Client
   readonly #responses: ResponseReader
-  /** Ends what is being waited for. */
+  /** Ends the current wait. */
   #abort: ((cause: Error) => void) | undefined
   #isSecuring = false
   #end: Error | undefined
@@ -87,7 +87,7 @@ export class Connection {
   /** Throws Unreachable. */
   static async open(server: ServerAddress, tls: ConnectionOptions, limits: ConnectionLimits): Promise<Connection> {
     const { host, port } = server
-    // RFC 6066 section 3: an address is no server name.
+    // RFC 6066 section 3: an address is not a server name.
     const tlsOptions = { host, ...(isIP(host) ? {} : { servername: host }), ...tls }
     const isTls = server.tls === 'implicit'
     const client = createClient({ host, port, isTls, tlsOptions, connectTimeout: limits.connect })
@@ -111,14 +111,14 @@ export class Connection {
   /** False when the server refuses this name with this password. Throws Unreachable. */
   async bind(dn: string, password: string): Promise<boolean> {
     const { code, text } = await this.#request([RESPONSE.bind], (done) => {
-      // A name object is what ldapjs takes here, and then fails to write; a string is sent as it is.
+      // ldapjs accepts a DN object here but fails to write it; a string is sent unchanged.
       this.#client.bind(dn, password, done)
     })
     if (TEMPORARY.includes(code)) throw new Unreachable(`bind: ${code} ${text}`)
     return code === CODE.success
   }
 
-  /** All entries, page by page; none when the base does not exist. Throws when there are more than the limits allow. */
+  /** All entries, page by page; none when the base does not exist. Throws beyond the limits. */
   async search(search: Search): Promise<Found[]> {
     const found: Found[] = []
     let cookie: Buffer = Buffer.alloc(0)
@@ -148,7 +148,7 @@ export class Connection {
 
   // --- the life of the connection -----------------------------------------------------------------
 
-  /** Waits for what `start` begins. Everything that is waited for ends when the connection does. */
+  /** Waits for what `start` begins; every wait ends when the connection does. */
   async #wait<T>(start: (resolve: (value: T) => void, reject: (cause: Error) => void) => void): Promise<T> {
     if (this.#end) throw this.#end
     if (this.#abort) throw new Error('one request at a time')
@@ -164,7 +164,7 @@ export class Connection {
 
   #connected(): Promise<void> {
     return this.#wait((resolve) => {
-      // While it is set up, before the first octet is read.
+      // During setup, before the first octet is read.
       this.#client.on('setup', (_: unknown, done: (error?: Error) => void) => {
         this.#guard()
         done()
@@ -184,13 +184,13 @@ export class Connection {
         else resolve()
       })
     }).catch((cause) => {
-      // ldapjs would go on in the clear.
+      // ldapjs would continue in plain text.
       this.#fail(cause)
       throw cause
     })
   }
 
-  /** Puts the check of responses between the socket and ldapjs. */
+  /** Inserts the check of responses between the socket and ldapjs. */
   #guard(): void {
     const socket = this.#client._socket as Socket
     const [read, ...others] = socket.listeners('data')
@@ -200,7 +200,7 @@ export class Connection {
     socket.on('data', (chunk: Buffer) => {
       try {
         const messages = this.#responses.take(chunk)
-        // What is sent in the clear behind the answer would be read as if it had come under TLS.
+        // Plain text after the StartTLS response would be parsed as if it came under TLS.
         if (this.#isSecuring && (messages.length > 1 || (messages.length === 1 && this.#responses.isInside)))
           throw new Error('the server sent more than its answer to StartTLS')
         for (const message of messages) if (this.isOpen) read.call(socket, message)
@@ -214,7 +214,7 @@ export class Connection {
     this.#end ??= cause instanceof Unreachable ? cause : new Unreachable(cause.message, { cause })
     this.#abort?.(this.#end)
     const socket = this.#client._socket
-    // Errors of a socket that is given up say nothing new, but without a listener they end the process.
+    // Errors of an abandoned socket carry no information, but without a listener they end the process.
     socket?.on('error', () => {})
     this.#client.destroy()
     socket?.on('error', () => {}).destroy()

@@ -1,8 +1,8 @@
 /**
- * Search filters: put together from names and octets, or read from what an administrator wrote (RFC 4515).
+ * Search filters, built from names and octets or parsed from the administrator's text (RFC 4515).
  *
- * Invariant: a value that a client typed is never read as part of a filter; it goes in as octets. ldapjs's own reader of
- * filters is not used: it sends escapes as letters.
+ * Invariants: a client's value is never parsed as part of a filter; it is inserted as octets. ldapjs's own filter
+ * parser is not used, because it sends escapes literally.
  */
 import { isUtf8 } from 'node:buffer'
 import {
@@ -98,14 +98,14 @@ function extensible(text: string): Filter {
   return new ExtensibleFilter({ matchType, rule, value: textOf(value), dnAttributes: dn !== undefined })
 }
 
-/** With its escapes undone. ldapjs takes octets for equality alone. */
+/** Decodes escapes. ldapjs accepts octets only for equality. */
 function textOf(value: string): string {
   const octets = octetsOf(value)
   if (!isUtf8(octets)) throw new FilterError(`${value} is not UTF-8`)
   return octets.toString()
 }
 
-/** With its escapes undone. */
+/** Decodes escapes. */
 function octetsOf(value: string): Buffer {
   if (/\\(?![0-9A-Fa-f]{2})|[(\0]/.test(value)) throw new FilterError(`${value} has something to be escaped`)
   const pieces = value.split(/((?:\\[0-9A-Fa-f]{2})+)/)

@@ -1,7 +1,7 @@
 /**
- * Accounts and groups of another LDAP server, or of Active Directory: who has a mailbox here, and is it him?
+ * Accounts and groups from an LDAP server or Active Directory.
  *
- * This file only wires; start reading at flow.ts, then source.ts.
+ * This file assembles the parts; start reading at mail-routing.ts, then source.ts.
  */
 import { type Command, definePlugin, readAuthorities } from 'iems'
 import { Accounts, authorizeOwn, refuseForeignAuthors } from '../../static/api.ts'
@@ -82,7 +82,7 @@ export const ldapClient = definePlugin({
   },
 })
 
-/** What an admin looks at when the mapping is not yet what it should be. */
+/** A command with which administrators check the mapping. */
 function lookupCommand(source: Source): Command {
   return {
     summary: 'what the LDAP server says of a login or an address',

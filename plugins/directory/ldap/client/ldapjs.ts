@@ -1,9 +1,9 @@
 /**
- * What this plugin takes of ldapjs: its client, its controls and its filter objects. Nothing else imports ldapjs.
+ * The parts of ldapjs that this plugin uses: its client, controls and filter objects. No other file imports ldapjs.
  *
- * ldapjs reads a name into pieces and writes it again, and forgets to escape backslashes in it; its filters write
- * themselves as text for a log that is not kept, and throw where a value is not UTF-8. `ExactName` and `OctetFilter` are
- * its own objects without these faults. docs/decisions/0015 lists them all.
+ * ldapjs parses a DN and writes it again without escaping backslashes; its filters log themselves as text and throw for
+ * values that are not UTF-8. `ExactName` and `OctetFilter` are its objects without these faults. docs/decisions/0015
+ * lists them all.
  */
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
@@ -25,14 +25,14 @@ export const {
   ExtensibleFilter,
 } = ldapjs
 
-/** An equality filter whose value can be any octets. */
+/** An equality filter for any octets. */
 export class OctetFilter extends ldapjs.EqualityFilter {
   override toString(): string {
     return '(octets)'
   }
 }
 
-/** A distinguished name that is sent exactly as it was given. */
+/** A distinguished name that is sent exactly as given. */
 export class ExactName extends ldapjs.DN {
   readonly #text: string
 
@@ -57,9 +57,9 @@ export type Done = (
   result?: { readonly controls?: readonly ResultControl[] },
 ) => void
 
-/** The part of ldapjs's client that is used, as version 3 has it. */
+/** The part of ldapjs's client that is used, as of version 3. */
 export interface Client extends EventEmitter {
-  /** Not public: the socket that it reads from and writes to, under TLS once StartTLS has succeeded. */
+  /** Not public: the current socket, which is the TLS socket after StartTLS. */
   readonly _socket: Socket | null
   readonly urls: { hostname: string }[]
   bind(name: string, password: string, done: Done): void
@@ -83,19 +83,19 @@ export interface ClientSettings {
   readonly connectTimeout: number
 }
 
-/** A client that begins to connect at once, and never again. */
+/** A client that connects at once and never reconnects. */
 export function createClient({ host, port, isTls, ...options }: ClientSettings): Client {
   const client = ldapjs.createClient({
     url: `${isTls ? 'ldaps' : 'ldap'}://localhost:${port}`,
     queueDisable: true,
     ...options,
   }) as unknown as Client
-  // A host in an URL keeps the brackets of an IPv6 address, and the client connects a moment later.
+  // A host in a URL keeps the brackets of an IPv6 address, and the client connects in a later turn.
   for (const url of client.urls) url.hostname = host
   return client
 }
 
-/** RFC 2696, never critical: servers that do not know it send everything. */
+/** RFC 2696, never critical: servers without support send everything. */
 export function pagedResults(size: number, cookie: Buffer): unknown {
   const { PagedResultsControl } = ldapjs as unknown as { PagedResultsControl: new (options: object) => unknown }
   return new PagedResultsControl({ value: { size, cookie } })

@@ -1,9 +1,9 @@
 /**
- * Who may log in, and where mail goes, as the LDAP server has it.
+ * Authentication and mail routing from the LDAP server.
  *
- * What must stay true: an empty password opens nothing, whatever the server thinks of it; an unknown name and a wrong
- * password get the same answer, each after one bind; mail for an address of ours that nobody has is refused, never
- * relayed; a server that cannot be asked is a fault, which the kernel makes a "later".
+ * Invariants: an empty password never succeeds, whatever the server answers; an unknown name and a wrong password get
+ * the same answer, each after one bind; mail for an unknown address of a local domain is refused, never relayed; an
+ * unavailable server is a fault, which the kernel turns into a temporary failure.
  */
 import { randomUUID } from 'node:crypto'
 import type { Attempt, Identity, Recipient, Refusal, Route, Session } from 'iems'
@@ -13,9 +13,9 @@ import type { LdapAccount, LdapGroup, Source } from './source.ts'
 
 export interface FlowDeps {
   readonly source: Source
-  /** Whether the server takes this DN with this password. */
+  /** Whether the server accepts this DN with this password. */
   isRight(dn: string, password: string): Promise<boolean>
-  /** Where accounts are. */
+  /** Base DN of accounts. */
   readonly base: string
   readonly domains: readonly string[]
   readonly channel: string
@@ -49,7 +49,7 @@ export class LdapMailRouting {
     return plain?.kind === 'account' ? { ...plain, detail: detailOf(address, this.#parts.subaddress) } : plain
   }
 
-  /** An address of its own, without a detail. */
+  /** Looks up one of an account's own addresses, without a detail. */
   async ownedBy(address: string): Promise<LdapAccount | undefined> {
     const owner = await this.ownerOf(address)
     return owner?.kind === 'account' && owner.detail === undefined ? owner.account : undefined
@@ -62,7 +62,7 @@ export class LdapMailRouting {
     return group && { kind: 'group', group }
   }
 
-  /** The addresses of all members, through other groups too, each once. */
+  /** The addresses of all members, including nested groups, each once. */
   async #addressesOf(group: LdapGroup): Promise<string[]> {
     const addresses = new Map<string, string>()
     const groups = new Map([[group.dn.toLowerCase(), group]])
@@ -115,12 +115,12 @@ export class LdapMailRouting {
   async auth(attempt: Attempt): Promise<Identity | undefined> {
     if (attempt.kind !== 'password' || attempt.password === '' || attempt.username === '') return undefined
     const account = await this.#parts.source.byLogin(attempt.username)
-    // Nobody is asked about as well, or it would be seen how soon the answer comes.
+    // An unknown user causes a bind too, so that the response time reveals nothing.
     const isHim = await this.#parts.isRight(account?.dn ?? `cn=${randomUUID()},${this.#parts.base}`, attempt.password)
     return account && isHim && !account.isDisabled ? this.identityOf(account, shownAt(account)) : undefined
   }
 
-  /** A changed password is seen where the server tells when it was changed; it may be the cache's lifetime later. */
+  /** Detects a changed password if the server reports the time of the change; up to the cache's lifetime later. */
   async reidentify({ account: id, credential }: Identity): Promise<Identity | Refusal | undefined> {
     if (id === undefined) return undefined
     const account = await this.#parts.source.byId(id)
@@ -129,7 +129,7 @@ export class LdapMailRouting {
     return this.identityOf(account, credential)
   }
 
-  /** `credential`: when the password that was shown had been changed. */
+  /** `credential`: time of the last password change at login. */
   identityOf({ id, name }: LdapAccount, credential?: string): Identity {
     return {
       kind: 'identity',
@@ -141,15 +141,15 @@ export class LdapMailRouting {
   }
 }
 
-/** When the password was changed, of a login that showed it; empty where the server does not say. */
+/** Time of the password change at login; empty when the server does not report it. */
 const shownAt = ({ passwordChanged = '' }: LdapAccount) => passwordChanged
 
-/** Times of LDAP and numbers, which may be of different lengths. An entry from the cache can be older than the login. */
+/** Compares LDAP times and numbers of different lengths. A cached entry can be older than the login. */
 function isLater(now: string, then: string): boolean {
   return now.length === then.length ? now > then : now.length > then.length
 }
 
-/** `ann@example.org`, `*@example.org` or `*`, as an administrator wrote it. */
+/** `ann@example.org`, `*@example.org` or `*`, as configured. */
 function isGiven(given: string, address: string): boolean {
   if (given === '*') return true
   const [allowed, asked] = [readAddress(given), readAddress(address)]
@@ -160,7 +160,7 @@ function isGiven(given: string, address: string): boolean {
   )
 }
 
-/** The case of the detail is the sender's: it may name a folder. */
+/** Keeps the sender's case of the detail, which may name a mailbox. */
 function detailOf(address: string, separator: string): string {
   const local = address.slice(0, address.lastIndexOf('@')).replace(/^"|"$/g, '')
   return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')

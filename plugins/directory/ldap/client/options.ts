@@ -1,5 +1,5 @@
 /**
- * Options of the plugin, and the attributes that OpenLDAP and Active Directory use.
+ * The plugin's options, and the attributes of OpenLDAP and Active Directory.
  */
 import { duration, secretValue, size } from 'iems'
 import * as z from 'zod'
@@ -22,10 +22,10 @@ const server = z
     'must be ldap://host:port or ldaps://host:port',
   )
 
-/** What ldapjs sends as the name of an attribute. */
+/** An attribute name that ldapjs can send. */
 const attribute = z.string().regex(/^[A-Za-z][\w.;-]*$/, 'must be the name of an attribute')
 const attributes = z.array(attribute)
-/** With `=` and what the values begin with, or are. */
+/** With `=` and a prefix or the whole of the values. */
 const valued = z.array(z.string().regex(/^[A-Za-z][\w.;-]*(?:=.*)?$/, 'must be attribute or attribute=value'))
 
 const name = z
@@ -177,7 +177,7 @@ const USUAL = {
       forward: 'mailRoutingAddress',
       mailHost: 'mailHost',
       passwordChanged: 'pwdChangedTime',
-      // Locked by an administrator in OpenLDAP's ppolicy (not by wrong passwords), and in 389 Directory Server.
+      // Locked by an administrator in OpenLDAP's ppolicy (not by wrong passwords), or in 389 Directory Server.
       disabled: ['pwdAccountLockedTime=000001010000Z', 'nsAccountLock=true'],
     },
     groups: {
@@ -189,7 +189,7 @@ const USUAL = {
   },
   'active-directory': {
     accounts: {
-      // Users that are no computers and not disabled.
+      // Users that are neither computers nor disabled.
       filter: '(&(objectCategory=person)(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))',
       id: 'objectGUID',
       name: 'sAMAccountName',
@@ -211,7 +211,7 @@ const USUAL = {
 const given = <T extends object>(options: T) =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** The options, and for the others the defaults of the kind. */
+/** The options, completed by the defaults of the kind. */
 export function mappingOf({ kind, base, accounts, groups }: Options): Mapping {
   return {
     accounts: { base, ...USUAL[kind].accounts, ...given(accounts) },

@@ -1,8 +1,8 @@
 /**
- * Connections to one or another of the servers, lent to one at a time.
+ * A pool of connections to the configured servers, each lent to one caller at a time.
  *
- * What must stay true: a server that cannot be reached is left alone for a while, but asked when no other is left; a
- * connection on which anything went wrong is not used again; who waits for one waits no longer than a request may take.
+ * Invariants: an unreachable server is avoided for a while, but tried when no other is left; a connection with any
+ * failure is not reused; waiting for a connection takes no longer than a request may.
  */
 import { type Backend, type Clock, createSemaphore, type Log, SemaphoreRejected } from 'iems'
 import { type Connection, type ConnectionLimits, type ServerAddress, Unreachable } from './connection.ts'
@@ -10,16 +10,16 @@ import { type Connection, type ConnectionLimits, type ServerAddress, Unreachable
 export interface PoolDeps {
   readonly servers: readonly ServerAddress[]
   open(server: ServerAddress): Promise<Connection>
-  /** Connections at a time. */
+  /** Maximum connections. */
   readonly size: number
   readonly limits: ConnectionLimits
-  /** How long a server that failed is asked last, in ms. */
+  /** How long a failed server is tried last, in ms. */
   readonly rest: number
   readonly clock: Pick<Clock, 'now'>
   readonly log: Log
 }
 
-/** Who may wait for a connection. */
+/** Maximum callers waiting for a connection. */
 const WAITING = 1000
 
 export class Pool {
@@ -47,14 +47,14 @@ export class Pool {
     for (const { connection } of this.#idle.splice(0)) connection.close()
   }
 
-  /** Those that did not fail lately first, each in the order of the configuration. */
+  /** Servers without recent failures first, in the order of the configuration. */
   #inOrder(): ServerAddress[] {
     const isResting = (server: ServerAddress) =>
       this.#deps.clock.now() - (this.#failed.get(server)?.at ?? Number.NEGATIVE_INFINITY) < this.#deps.rest
     return [...this.#deps.servers.filter((server) => !isResting(server)), ...this.#deps.servers.filter(isResting)]
   }
 
-  /** A connection of before that is still open. */
+  /** An idle connection that is still open. */
   #kept(server: ServerAddress): Connection | undefined {
     for (let at = this.#idle.length - 1; at >= 0; at--) {
       if (this.#idle[at]?.server !== server) continue
@@ -70,7 +70,7 @@ export class Pool {
       return await this.#on(before ?? (await this.#deps.open(server)), server, work)
     } catch (cause) {
       if (!(cause instanceof Unreachable) || !before) throw cause
-      // The server may have closed it while nobody used it.
+      // The server may have closed it while it was idle.
       return this.#on(await this.#deps.open(server), server, work)
     }
   }
@@ -111,7 +111,7 @@ export class Pool {
     throw cause
   }
 
-  /** Runs the work on a connection, and again on another server's when one cannot be reached. */
+  /** Runs the work on a connection, and again on another server's if the first is unreachable. */
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await this.#turns.take(() => this.#onAny(work))

@@ -1,13 +1,13 @@
 /**
- * What a server sends, checked before ldapjs reads it.
+ * Checks a server's responses before ldapjs parses them.
  *
- * ldapjs's reader keeps whatever length a message announces, calls itself once for each message of a packet, loops for
- * ever over an element that is longer than the one around it, and throws at result codes it does not know, where nothing
- * catches it. So it is given one whole message at a time, of a kind that answers the request, whose elements were all
- * read here first. Entries keep their name in an attribute of its own, because ldapjs would read and rewrite it; the
- * diagnostic message stands in place of matchedDN, because ldapjs drops it.
+ * ldapjs's parser accepts any announced message length, recurses once per message in a packet, loops for ever over an
+ * element longer than its container, and throws uncaught at unknown result codes. So it receives one complete message
+ * at a time, of a type that answers the request, with all elements validated here. Entry names travel in a separate
+ * attribute, because ldapjs would parse and rewrite them; the diagnostic message replaces matchedDN, because ldapjs
+ * drops it.
  *
- * Invariants: memory is bounded by the longest message allowed; the work is linear; every fault is a `BerError`.
+ * Invariants: memory is bounded by the maximum message; work is linear; every fault is a `BerError`.
  */
 import {
   BerError,
@@ -22,20 +22,20 @@ import {
 } from '../server/api.ts'
 
 export interface ResponseLimits {
-  /** Octets of one message. */
+  /** Maximum octets of one message. */
   readonly messageSize: number
-  /** Entries of one request. */
+  /** Maximum entries per request. */
   readonly entries: number
 }
 
-/** Tags of the operations that answer a request (RFC 4511 section 4). */
+/** Tags of response operations (RFC 4511 section 4). */
 export const RESPONSE = { bind: 0x61, entry: 0x64, done: 0x65, reference: 0x73, extended: 0x78, intermediate: 0x79 }
-/** The attribute in which an entry's name travels; no attribute of a server has a space in its name. */
+/** The attribute that carries an entry's name; real attribute names contain no space. */
 export const NAME_ATTRIBUTE = ' dn'
 /** A tag, and a length of at most five octets. */
 const LONGEST_HEADER = 6
 const PAGED = '1.2.840.113556.1.4.319'
-/** "other" (RFC 4511 appendix A.2), in place of codes that ldapjs has no error for. */
+/** "other" (RFC 4511 appendix A.2), replacing codes that ldapjs does not know. */
 const OTHER = 80
 const KNOWN_CODES: ReadonlySet<number> = new Set([
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 32, 33, 34, 36, 48, 49, 50, 51, 52, 53],
@@ -44,9 +44,9 @@ const KNOWN_CODES: ReadonlySet<number> = new Set([
 
 export class ResponseReader {
   readonly #limits: ResponseLimits
-  /** The first octets of a message whose length is not known yet. */
+  /** The first octets of a message of unknown length. */
   #start: Buffer = Buffer.alloc(0)
-  /** What is inside the message, as far as it has arrived. */
+  /** The content of the message received so far. */
   #message: Buffer | undefined
   #filled = 0
   #expected: readonly number[] = []
@@ -61,13 +61,13 @@ export class ResponseReader {
     return this.#message !== undefined || this.#start.length > 0
   }
 
-  /** Says which operations answer the request that is sent next. */
+  /** Sets the operations that answer the next request. */
   expect(...tags: readonly number[]): void {
     this.#expected = tags
     this.#entries = 0
   }
 
-  /** The messages that have become whole. Throws BerError. */
+  /** The completed messages. Throws BerError. */
   take(chunk: Buffer): Buffer[] {
     const messages: Buffer[] = []
     let rest = chunk
@@ -87,7 +87,7 @@ export class ResponseReader {
     return messages
   }
 
-  /** Reads the tag and the length of a message; what follows them. */
+  /** Reads the tag and length of a message; returns the rest. */
   #begin(octets: Buffer): Buffer {
     const start = Buffer.concat([this.#start, octets.subarray(0, LONGEST_HEADER - this.#start.length)])
     if (start[0] !== TAG.sequence) throw new BerError('this is no LDAP message')
@@ -107,7 +107,7 @@ export class ResponseReader {
     const { tag } = message
     if (tag === undefined || id < 0) throw new BerError('this is no LDAP message')
     const operation = message.inside(tag)
-    // References are not followed; a notice of disconnection is followed by the end of the connection.
+    // Referrals are not followed; a notice of disconnection is followed by the end of the connection.
     if (id === 0 || tag === RESPONSE.reference || tag === RESPONSE.intermediate) return undefined
     if (!this.#expected.includes(tag)) throw new BerError('the server answered something else than was asked')
     if (tag !== RESPONSE.entry) return sequence(integer(id), readResult(tag, operation), ...readControls(message))

@@ -1,9 +1,8 @@
 /**
- * Accounts and groups as the LDAP server has them, read by the mapping of their attributes.
+ * Reads accounts and groups from the LDAP server through the attribute mapping.
  *
- * What must stay true: "nobody" is said only when a server has said so; an entry that lacks what it must have, or two
- * that share what is one's own, are faults of the directory, not absence; an account's id never changes while its entry
- * is the same.
+ * Invariants: absence is reported only if a server confirmed it; an entry without a required attribute, or two entries
+ * with the same unique value, are faults of the directory, not absence; an account's id is as stable as its entry.
  */
 import { type Account, readAddress } from '../../static/api.ts'
 import type { Cached } from './cache.ts'
@@ -16,9 +15,9 @@ export interface LdapAccount extends Account {
   readonly forward: readonly string[]
   readonly mailHost?: string
   readonly sendAs: readonly string[]
-  /** When its password was changed, where the server says so: grows with each change. */
+  /** Time of the last password change, if the server reports it; grows with each change. */
   readonly passwordChanged?: string
-  /** May not log in, as far as the server shows it. */
+  /** Login is disabled, as far as the server shows it. */
   readonly isDisabled: boolean
 }
 
@@ -34,15 +33,15 @@ export interface SourceDeps {
   readonly mapping: Mapping
   readonly cached: Cached
   search(search: Search): Promise<readonly Found[]>
-  /** Most members of a group. */
+  /** Maximum members of a group. */
   readonly members: number
 }
 
-/** What mailboxes can belong to. */
+/** Ids that the mail store accepts. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/
-/** Attributes that are octets: in ids by their hexadecimal digits. */
+/** Binary attributes: ids use their hexadecimal form. */
 const BINARY: readonly string[] = ['objectguid', 'objectsid']
-/** Groups that somebody is in, through others too. */
+/** Maximum groups of a member, including nested ones. */
 const MAX_GROUPS = 1000
 
 export class Source {
@@ -121,7 +120,7 @@ export class Source {
     return this.#deps.cached(`account ${by}`, () => this.#account(by, filter))
   }
 
-  /** Asked each time: who is no longer there, or stands elsewhere, logs in accordingly. */
+  /** Not cached, so that deleted and moved accounts cannot log in. */
   byLogin(login: string) {
     return this.#account(`login ${login}`, any(...this.#accounts.logins.map((name) => equality(name, login))))
   }
@@ -163,7 +162,7 @@ export class Source {
     }
   }
 
-  /** Active Directory tells some values, and which: `member;range=0-1499`. */
+  /** Active Directory returns values in ranges: `member;range=0-1499`. */
   async #allOf(found: Found, name: string): Promise<string[]> {
     const texts = textsOf(found, name)
     let part = found
@@ -195,7 +194,7 @@ export class Source {
     })
   }
 
-  /** Who or what has a DN. */
+  /** The account or group with this DN. */
   async member(dn: string): Promise<LdapAccount | LdapGroup | undefined> {
     return this.#deps.cached(`dn ${fold(dn)}`, async () => {
       const asked = { base: dn, scope: 'base', most: 1 } as const
@@ -210,7 +209,7 @@ export class Source {
     })
   }
 
-  /** The names of all groups that somebody is in. */
+  /** The names of all groups that contain this DN. */
   async groupsOf(dn: string): Promise<readonly string[]> {
     return this.#deps.cached(`groups ${fold(dn)}`, async () => {
       const names = new Map<string, string>()
@@ -239,7 +238,7 @@ const isBinary = (name: string) => BINARY.includes(name.toLowerCase())
 const valuesOf = ({ attributes }: Found, name: string) => attributes.get(name.toLowerCase()) ?? []
 const textsOf = (found: Found, name: string) => valuesOf(found, name).map((value) => value.toString())
 
-/** `proxyAddresses=smtp:` is the values of proxyAddresses that begin with smtp:, without it. */
+/** `proxyAddresses=smtp:` selects the values of proxyAddresses that begin with smtp:, and removes the prefix. */
 const attributeOf = (address: string) => address.split('=')[0] as string
 const prefixOf = (address: string) => address.split('=')[1] ?? ''
 

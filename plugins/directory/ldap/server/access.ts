@@ -1,9 +1,9 @@
 /**
  * Access rights of clients.
  *
- * Invariants: an attribute that a client may not read does not influence what it finds; roles are those of the session's
- * identity, which the kernel renews when the account changes; an account that is gone or locked has no rights; passwords
- * are never readable.
+ * Invariants: an attribute that a client may not read does not influence what it finds; roles are those of the
+ * session's identity, which the kernel renews when the account changes; a deleted or locked account has no rights;
+ * passwords are never readable.
  */
 import type { Identity } from 'iems'
 import type { DirectoryAccount, DirectoryApi } from '../../store/api.ts'
@@ -12,13 +12,13 @@ import type { Node } from './tree.ts'
 
 export type Who =
   | { readonly kind: 'anonymous' }
-  /** Without an account when somebody else than the directory knows him. */
+  /** Without an account when another plugin than the directory authenticated the user. */
   | { readonly kind: 'user' | 'admin'; readonly user: string; readonly account?: DirectoryAccount }
 
-/** Of an entry: nothing at all, everything, or some attributes. */
+/** Readable part of an entry: nothing, everything, or some attributes. */
 export type Readable = 'all' | ReadonlySet<string> | undefined
 
-/** What is in address books. */
+/** Attributes of address books. */
 export const ADDRESS_BOOK: readonly string[] = [
   'objectClass',
   'uid',
@@ -69,7 +69,7 @@ export function createAccess(directory: DirectoryApi, options: AccessOptions) {
     const kind = identity.roles?.includes('admin') ? 'admin' : 'user'
     if (identity.account === undefined) return { kind, user: identity.user }
     const account = await directory.byId(identity.account)
-    // Gone or locked since the login.
+    // Deleted or locked since the login.
     if (account?.kind !== 'account' || account.status !== 'active') return { kind: 'anonymous' }
     return { kind, user: account.name, account }
   }
@@ -86,7 +86,7 @@ export function createAccess(directory: DirectoryApi, options: AccessOptions) {
       case 'account':
         return node.status === 'disabled' ? undefined : book
       case 'group':
-        // Without an address it is for access rights alone.
+        // Without an address it serves access rights only.
         return node.addresses.length > 0 ? book : undefined
       default:
         return undefined
@@ -96,10 +96,10 @@ export function createAccess(directory: DirectoryApi, options: AccessOptions) {
   return { whoIs, readable }
 }
 
-/** Nobody's to read, also where somebody has put them among the further attributes. */
+/** Never readable, even if configured as additional attributes. */
 const SECRETS: readonly string[] = ['userpassword', 'authpassword', 'sambantpassword', 'sambalmpassword', 'unicodepwd']
 
-/** In which groups somebody is, is no matter of address books. */
+/** Group memberships are not part of address books. */
 export function isReadable(readable: Readable, base: string): boolean {
   if (readable === undefined || SECRETS.includes(base)) return false
   return readable === 'all' || readable.has(base) || (base !== 'memberof' && isOperational(base))

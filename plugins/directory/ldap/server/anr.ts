@@ -1,11 +1,11 @@
 /**
- * Ambiguous name resolution: `(anr=ann ex)`, by which Outlook asks who may be meant by what somebody typed.
+ * Ambiguous name resolution: `(anr=ann ex)`, with which Outlook searches for typed names.
  *
- * What must stay true: each such term becomes a bounded number of terms that indexes answer.
+ * Invariants: each such term becomes a bounded number of indexed terms.
  */
 import type { Filter } from './protocol/filter.ts'
 
-/** What people are called by. */
+/** Attributes with names of people. */
 const NAMES = ['displayName', 'givenName', 'sn', 'cn', 'uid', 'mail'] as const
 
 const equal = (attribute: string, value: Buffer): Filter => ({ kind: 'equal', attribute, value })
@@ -13,7 +13,7 @@ const begins = (attribute: string, initial: Buffer): Filter => ({ kind: 'substri
 const or = (of: readonly Filter[]): Filter => ({ kind: 'or', of })
 const and = (of: readonly Filter[]): Filter => ({ kind: 'and', of })
 
-/** The same filter in terms of attributes. */
+/** The same filter without anr terms. */
 export function withoutAnr(filter: Filter): Filter {
   switch (filter.kind) {
     case 'and':
@@ -33,7 +33,7 @@ export function withoutAnr(filter: Filter): Filter {
 
 const isAnr = (attribute: string) => attribute.toLowerCase() === 'anr'
 
-/** A name begins so, or, behind a second `=`, is so; the first word may be the given name and the rest the surname, or the other way round. */
+/** Prefix matches or, after a second `=`, equality; with two words also given name and surname in either order. */
 function namesLike(typed: string): Filter {
   const isExact = typed.startsWith('=')
   const text = isExact ? typed.slice(1).trim() : typed

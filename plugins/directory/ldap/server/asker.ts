@@ -1,4 +1,6 @@
-/** What an operation is given: the parts of the listener, and the client of its connection. */
+/**
+ * The context of an operation: parts of the listener, and the client of the connection.
+ */
 import type { Clock, Identity, LineWriter, SaslMechanism } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
 import type { Access } from './access.ts'
@@ -28,6 +30,6 @@ export interface Asker {
   mechanisms(): readonly SaslMechanism[]
   /** Whether this is the account's own password, not an application password. */
   isOwnPassword(account: string, name: string, password: string): Promise<boolean>
-  /** Makes the change and stays authenticated by the new password: RFC 3062 does not end the session that asks. */
+  /** Makes the change and keeps the session authenticated: RFC 3062 does not end the requesting session. */
   changeOwnPassword(change: () => Promise<unknown>, name: string, password: string): Promise<void>
 }

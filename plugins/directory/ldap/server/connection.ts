@@ -1,9 +1,8 @@
 /**
- * One client's connection: requests are read, answered in their order, and given up when the client says so.
+ * One client's connection: reads requests, answers them in order, and abandons them on request.
  *
- * What must stay true: nothing a client sends costs more than the limits say: a message is read only up to its size, and
- * no more are read ahead than are allowed; a request that cannot be understood gets an answer or the connection ends;
- * nothing of what was said before TLS counts after it.
+ * Invariants: limits bound the cost of any input: the size of a message and the number read ahead; a malformed request
+ * gets a response or ends the connection; nothing received before TLS counts after it.
  */
 import { ConnectionClosed, type LineReader, type LineWriter, type Log, TimedOut } from 'iems'
 import type { Options } from './options.ts'
@@ -13,10 +12,10 @@ import { type Envelope, OPERATION, type Request, readEnvelope, readRequest } fro
 import { ANSWERED, disconnection, LdapError, type Result, resultMessage } from './protocol/responses.ts'
 import { EXTENSION } from './root.ts'
 
-/** One request under way. */
+/** A request in progress. */
 export interface Operation {
   readonly envelope: Envelope
-  /** The client has given it up: RFC 4511 section 4.11. */
+  /** The client has abandoned it (RFC 4511 section 4.11). */
   isAbandoned: boolean
 }
 
@@ -28,15 +27,15 @@ export interface ConnectionDeps {
   /** Server is stopping. */
   readonly signal: AbortSignal
   isBound(): boolean
-  /** Answers one request; undefined when there is to be no answer. Entries of a search have been sent then. */
+  /** Answers a request; undefined for no response. Search entries have been sent by then. */
   answer(request: Request, operation: Operation): Promise<Result | undefined>
-  /** Begins TLS, after its answer has been sent. */
+  /** Starts TLS after the response was sent. */
   startTls(): Promise<void>
-  /** Hangs up on who does not take what he asked for. */
+  /** Disconnects a client that does not read. */
   cut(): void
 }
 
-/** Tag 0x30, and the longest length there is. */
+/** The tag 0x30, and the maximum length. */
 const HEADER = 2
 
 export class Connection {
@@ -69,7 +68,7 @@ export class Connection {
     await output.flush().catch(() => this.#parts.cut())
   }
 
-  /** The client is not there any more, whatever is still to be read or said. */
+  /** Called when the client has disconnected. */
   gone(): void {
     this.#abandonAll()
     this.#parts.input.close()
@@ -89,7 +88,7 @@ export class Connection {
 
   // --- reading -----------------------------------------------------------------------------------
 
-  /** Ends when the client has, or throws why it goes on no longer. */
+  /** Ends with the client's input, or throws the reason to stop. */
   async #read(): Promise<undefined> {
     const { limits } = this.#parts.options
     for (;;) {
@@ -99,7 +98,7 @@ export class Connection {
       if (operation === OPERATION.abandon) this.#abandon(envelope)
       else if (ANSWERED[operation] === undefined) throw new BerError('there is no such operation')
       else this.#take(envelope)
-      // What follows on these is said under other conditions.
+      // Requests after these run under other conditions.
       const isTurningPoint = operation === OPERATION.bind || operation === OPERATION.extended
       if (isTurningPoint || this.#pending.size >= limits.pending) await this.#last
       if (this.#fault !== undefined) return undefined
@@ -120,7 +119,7 @@ export class Connection {
     return input.octets(header.length)
   }
 
-  /** Waits for a message to begin; while something is under way the client need not say anything. */
+  /** Waits for the start of a message; the timeout does not run while an operation is in progress. */
   async #first(patience: number): Promise<Buffer> {
     const { input } = this.#parts
     for (;;) {
@@ -148,7 +147,7 @@ export class Connection {
 
   // --- answering -----------------------------------------------------------------------------------
 
-  /** Never throws: a connection that cannot go on is ended. */
+  /** Never throws: closes the connection instead. */
   async #perform(operation: Operation): Promise<void> {
     const { input, output, log } = this.#parts
     await input.pace.due()

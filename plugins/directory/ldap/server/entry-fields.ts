@@ -1,8 +1,8 @@
 /**
- * The attributes of an entry as fields of the directory.
+ * Maps attributes of an entry to fields of the directory.
  *
- * What must stay true: only fields whose attributes differ are set; an attribute that the kind of entry cannot hold is
- * refused, never dropped.
+ * Invariants: only fields whose attributes differ are set; an attribute that this kind of entry cannot hold is refused,
+ * never dropped.
  */
 import type { Entry, EntryKind, Member } from '../../store/api.ts'
 import { FIELDS, furtherOf } from './kinds.ts'
@@ -25,7 +25,7 @@ export class EntryFields {
     this.#mailHostChannel = mailHostChannel
   }
 
-  /** The fields that differ. */
+  /** The changed fields. */
   async changed(
     kind: EntryKind,
     before: Attributes,
@@ -85,7 +85,7 @@ export class EntryFields {
     return members.add.length + members.remove.length > 0 ? members : undefined
   }
 
-  /** By id if there is such an entry, and by its name otherwise; a group does not know itself but by name. */
+  /** By id if the entry exists, otherwise by name; a group refers to itself by name. */
   async memberOf(text: string, group: string | undefined): Promise<Member> {
     const dn = parseDn(text)
     if (!dn) throw new LdapError('invalidAttributeSyntax', 'a member is a name')
@@ -94,7 +94,7 @@ export class EntryFields {
   }
 }
 
-/** `mail` and `mailLocalAddress` show the same addresses; a change of either is a change of them. */
+/** `mail` and `mailLocalAddress` show the same addresses, so changing either changes both. */
 function addressesOf(before: Attributes, after: Attributes): string[] {
   const list = (all: Attributes, key: string) => all.get(key) ?? []
   const has = (values: readonly string[], value: string) => values.some((one) => foldText(one) === foldText(value))
@@ -107,5 +107,5 @@ function addressesOf(before: Attributes, after: Attributes): string[] {
   return addresses
 }
 
-/** The same for the same member. */
+/** Equal for equal members. */
 export const textOfMember = (member: Member) => JSON.stringify(member).toLowerCase()

@@ -1,8 +1,7 @@
 /**
- * What entries are called: names in the tree, and the names by which the directory knows accounts, groups and units.
+ * Names of entries: DNs in the tree, and the directory's names of accounts, groups and units.
  *
- * What must stay true: an entry has each value of its relative distinguished name among its attributes; two groups
- * never have the same name.
+ * Invariants: an entry has each value of its RDN among its attributes; two groups never have the same name.
  */
 import {
   type DirectoryApi,
@@ -20,7 +19,7 @@ import { LdapError } from './protocol/responses.ts'
 import { type Node, rdnText, type TreePlace } from './tree.ts'
 import type { Attributes } from './values.ts'
 
-/** Groups of one name, in different units, that are told apart by a number. */
+/** Maximum groups with the same name in different units; a number distinguishes them. */
 const MAX_NAMESAKES = 1000
 
 export class EntryNames {
@@ -30,7 +29,7 @@ export class EntryNames {
     this.#directory = directory
   }
 
-  /** What an entry is called, and where it stands: by `name`, for accounts and groups, and `rdn` where that is not all. */
+  /** An entry's position and name: `name` for accounts and groups, and `rdn` if that is more than the name. */
   async naming(
     kind: Placed['kind'],
     { rdn, unit }: Pick<TreePlace, 'rdn' | 'unit'>,
@@ -52,7 +51,7 @@ export class EntryNames {
     return { name, unit, rdn: text === usual ? null : text }
   }
 
-  /** Groups may have namesakes in other units of the tree: here their names differ by a number. */
+  /** Groups in other units may have the same name; the directory adds a number. */
   async #freeName(name: string, entry: Entry | undefined): Promise<string> {
     for (let number = 1; number <= MAX_NAMESAKES; number++) {
       const one = number === 1 ? name : `${name} ${number}`
@@ -63,7 +62,7 @@ export class EntryNames {
   }
 }
 
-/** An entry's own name; none for the suffix. */
+/** An entry's RDN; empty for the suffix. */
 export function nameOf(entry: Entry): Rdn {
   switch (entry.kind) {
     case 'domain':
@@ -76,11 +75,11 @@ export function nameOf(entry: Entry): Rdn {
   }
 }
 
-/** What `cn` has of a group because that is its name. */
+/** The value of `cn` that is the group's name. */
 export const groupNameOf = (entry: Entry) =>
   entry.kind === 'group' && entry.rdn === undefined ? entry.name : undefined
 
-/** Puts what an entry is called by among its attributes, first. */
+/** Puts the values of the RDN first among the attributes. */
 export function withName(all: Attributes, rdn: Rdn): void {
   for (const { type, value } of rdn) {
     const base = baseOf(type)

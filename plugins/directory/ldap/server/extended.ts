@@ -65,7 +65,7 @@ export class ExtendedOperations {
     if (who.kind === 'admin' && old === undefined) return
     if (who.kind !== 'admin' && (who.kind === 'anonymous' || id !== who.account?.id))
       throw new LdapError('insufficientAccessRights', 'only an administrator changes the password of another account')
-    // An application password must not be enough to take the account over.
+    // An application password must not suffice to take over the account.
     if (old === undefined || !(await this.#asker.isOwnPassword(id, name, old.toString())))
       throw new LdapError('unwillingToPerform', 'the old password is missing or wrong')
   }

@@ -1,7 +1,7 @@
 /**
- * The directory over LDAP, for address books, for programs that look somebody up, and for those who change it.
+ * The directory over LDAP, for address books, lookups and administration.
  *
- * This file only wires; start reading at connection.ts, then operations.ts. The protocol itself is in protocol/.
+ * This file assembles the parts; start reading at connection.ts, then operations.ts. protocol/ implements the protocol.
  */
 import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
 import { Directory } from '../../store/api.ts'
@@ -67,14 +67,14 @@ async function serve(parts: OperationsDeps, ctx: SetupContext, { client, signal 
     isSecure: () => isSecure,
     mechanisms: () => login.mechanisms(),
     async isOwnPassword(account, username, password) {
-      // Passwords for programs are not for the web, unless they are for just that.
+      // Application passwords are not valid for the web, except those created for it.
       const web = ctx.openSession({ protocol: 'HTTP', brings: 'nothing', remote, local })
       const answer = await web.auth({ kind: 'password', username, password })
       web.close()
       return answer.kind === 'identity' && answer.account === account
     },
     async changeOwnPassword(change, username, password) {
-      // The new password ends every session that the old one opened; this one is anonymous meanwhile and binds again.
+      // The new password ends all sessions of the old one, so this session is anonymous until it binds again.
       const { identity } = open.session
       open.update({ identity: undefined })
       try {

@@ -1,7 +1,7 @@
 /**
- * Which kind of entry is meant by classes and attributes, and which of its attributes are fields of ours.
+ * Derives the kind of an entry from its classes and attributes, and the attributes that are fields of the directory.
  *
- * What must stay true: every entry that has a class is of some kind; whatever is no field is kept as it comes.
+ * Invariants: every entry with a class has a kind; all other attributes are stored unchanged.
  */
 import {
   type DirectoryAccount,
@@ -18,7 +18,7 @@ import { type Attributes, isSameList } from './values.ts'
 import { CLASSES, impliedCn, impliedSn, OWN_ATTRIBUTES } from './view.ts'
 
 export const baseOf = (type: string) => describe(type)?.base ?? type.toLowerCase()
-/** The value that an entry's own name has of an attribute. */
+/** The RDN's value of an attribute. */
 export const inName = (rdn: Rdn, base: string) => rdn.find(({ type }) => baseOf(type) === base)?.value
 
 export function kindOf(rdn: Rdn, all: Attributes, hasPassword: boolean): Placed['kind'] {
@@ -42,7 +42,7 @@ function target([value = '']: readonly string[]): { readonly channel: string; re
   return { channel, nexthop }
 }
 
-/** Attributes that are fields of our own. */
+/** Attributes that are fields of the directory. */
 export const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
   account: {
     displayname: { field: 'displayName', read: first },
@@ -69,7 +69,7 @@ export const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>
   route: { 'iems-match': { field: 'match', read: first }, 'iems-route': { field: 'target', read: target } },
 }
 
-/** By these, entries of their own kinds are found without a look at others. */
+/** Indexed attributes that only entries of their own kinds may have. */
 const RESERVED: readonly string[] = [
   'iems-match',
   'iems-name',
@@ -81,12 +81,12 @@ const RESERVED: readonly string[] = [
 
 export interface Named {
   readonly kind: Placed['kind']
-  /** The value that `uid`, `cn` or `ou` has because the entry is called so; undefined for none. */
+  /** The value of `uid`, `cn` or `ou` that comes from the entry's name; undefined if none. */
   readonly name: string | undefined
 }
 const NAMED_BY: Readonly<Record<Placed['kind'], string>> = { account: 'uid', group: 'cn', unit: 'ou', object: '' }
 
-/** What is no field of ours. */
+/** The attributes that are not fields. */
 export function furtherOf({ kind, name }: Named, after: Attributes, entry?: Entry): Record<string, string[]> {
   const further: Record<string, string[]> = {}
   for (const [key, values] of after) {
@@ -103,7 +103,7 @@ export function furtherOf({ kind, name }: Named, after: Attributes, entry?: Entr
     if (left.length > 0) further[key] = [...left]
   }
   if (entry?.kind === 'account') {
-    // Shown because a person has it, not because anybody said so.
+    // Implied by the class, not set by a client.
     const { attributes } = entry
     if (!attributes.cn?.length && isSameList(further.cn, [impliedCn(entry)])) delete further.cn
     if (!attributes.sn?.length && isSameList(further.sn, [impliedSn(entry)])) delete further.sn
@@ -114,7 +114,7 @@ export function furtherOf({ kind, name }: Named, after: Attributes, entry?: Entr
 const isFurtherClass = (kind: Placed['kind']) => (name: string) =>
   kind === 'object' || !CLASSES[kind].some((own) => own.toLowerCase() === name.toLowerCase())
 
-/** What an account is called by: its `uid`, or what is nearest to one. */
+/** An account's name: its `uid`, or the closest attribute. */
 export function accountName(rdn: Rdn, after: Attributes, entry?: DirectoryAccount): string {
   const uids = after.get('uid') ?? []
   const isStill = entry && uids.some((uid) => foldText(uid) === foldText(entry.name))

@@ -1,8 +1,8 @@
 /**
- * Bind (RFC 4511 section 4.2): who the client is, by a name and a password or by SASL.
+ * Bind (RFC 4511 section 4.2): authentication by name and password or by SASL.
  *
- * What must stay true: during and after a bind that failed the client is nobody; a name that nobody has, and one that is
- * written wrongly, fail as a wrong password does; no password is taken in the clear unless the admin said so.
+ * Invariants: during and after a failed bind the client is anonymous; unknown and malformed names fail like a wrong
+ * password; no password is accepted in plain text unless configured.
  */
 import type { Identity, Refusal, SaslMechanism, ServerSession } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
@@ -12,7 +12,7 @@ import type { Request } from './protocol/requests.ts'
 import { type Result, type ResultName, SUCCESS } from './protocol/responses.ts'
 import type { Tree } from './tree.ts'
 
-/** LOGIN and XOAUTH2 are no standards, and no client of LDAP has them. */
+/** LOGIN and XOAUTH2 are not standards, and no LDAP client uses them. */
 const OFFERED: readonly SaslMechanism[] = [
   'SCRAM-SHA-256-PLUS',
   'SCRAM-SHA-1-PLUS',
@@ -21,7 +21,7 @@ const OFFERED: readonly SaslMechanism[] = [
   'PLAIN',
   'OAUTHBEARER',
 ]
-/** What shows a secret to whoever listens. */
+/** Mechanisms that reveal a secret to eavesdroppers. */
 const CLEAR: readonly SaslMechanism[] = ['PLAIN', 'OAUTHBEARER']
 
 type BindRequest = Extract<Request, { kind: 'bind' }>
@@ -30,16 +30,16 @@ export interface LoginDeps {
   readonly open: ServerSession
   readonly directory: DirectoryApi
   readonly tree: Tree
-  /** Whether a password may be sent now. */
+  /** Whether the client may send a password now. */
   mayShow(): boolean
 }
 
 /** A SASL exchange that waits for the client's next bind. */
 interface Exchange {
   readonly mechanism: string
-  /** Gives the waiting mechanism what the client answered; undefined: it has given up. */
+  /** Passes the client's response to the waiting mechanism; undefined: cancelled. */
   answer(response: Buffer | undefined): void
-  /** The result of the bind that goes on, whichever it is. */
+  /** The result of the next bind step. */
   next(): Promise<Result>
 }
 
@@ -51,7 +51,7 @@ export class Login {
     this.#deps = deps
   }
 
-  /** Ends what waits for a client that is gone. */
+  /** Ends the waiting exchange of a disconnected client. */
   end() {
     this.#waiting?.answer(undefined)
     this.#waiting = undefined
@@ -78,7 +78,7 @@ export class Login {
 
   async #password(name: string, given: Buffer): Promise<Result> {
     if (given.length === 0)
-      // RFC 4513 section 5.1.2: a client that forgot the password must not take this for a login.
+      // RFC 4513 section 5.1.2: a client that omits the password must not take this for a login.
       return name === '' ? SUCCESS : { result: 'unwillingToPerform', text: 'a name needs a password' }
     if (name === '') return { result: 'invalidCredentials' }
     if (!this.#deps.mayShow()) return { result: 'confidentialityRequired', text: 'passwords are taken only under TLS' }
@@ -91,7 +91,7 @@ export class Login {
     )
   }
 
-  /** A DN, or the name or address that the same person logs in with elsewhere. */
+  /** A DN, or the name or address that the same user logs in with elsewhere. */
   async #usernameIn(text: string): Promise<string> {
     const dn = parseDn(text)
     const place = dn && this.#deps.tree.placeOf(dn)
@@ -99,11 +99,11 @@ export class Login {
     const node = await this.#deps.tree.nodeAt(place)
     if (node?.kind === 'account') return node.name
     const name = place.rdn.length === 1 ? inName(place.rdn, 'uid') : undefined
-    // They may be known to somebody else than the directory; who stands elsewhere in it is not who is meant.
+    // Another plugin may know this user; a different entry in the directory is not meant.
     return node || name === undefined || (await this.#deps.directory.byName('account', name)) ? text : name
   }
 
-  /** RFC 4513 section 5.2.1.8: `dn:` and a DN, or `u:` and a name. */
+  /** RFC 4513 section 5.2.1.8: `dn:` with a DN, or `u:` with a name. */
   #readAuthzid(text: string): string | Promise<string> {
     return text.startsWith('dn:') ? this.#usernameIn(text.slice(3)) : text.replace(/^u:/, '')
   }
@@ -122,7 +122,7 @@ export class Login {
         }),
     }
     const ask = (challenge: string) => {
-      // RFC 5802 section 5: where success can carry the server's proof, it does.
+      // RFC 5802 section 5: the success response carries the server's proof if possible.
       if (mechanism.startsWith('SCRAM') && challenge.startsWith('v=')) {
         final = Buffer.from(challenge)
         return Promise.resolve(Buffer.alloc(0))

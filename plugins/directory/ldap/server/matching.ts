@@ -1,8 +1,8 @@
 /**
- * Whether an entry is what a filter asks for (RFC 4511 section 4.5.1.7): yes, no, or nobody can say.
+ * Evaluates a filter for an entry (RFC 4511 section 4.5.1.7): true, false or undefined.
  *
- * What must stay true: an attribute that may not be read is as if nobody knew it; each value costs one comparison, so
- * that an entry costs no more than the filter's terms times its values.
+ * Invariants: an unreadable attribute evaluates as an unknown one; each value costs one comparison per term, so an
+ * entry costs at most the filter's terms times its values.
  */
 import { isUtf8 } from 'node:buffer'
 import { foldDn, foldType, parseDn } from './protocol/dn.ts'
@@ -18,26 +18,26 @@ import {
   hasSubstrings,
 } from './schema.ts'
 
-/** An entry while it is looked at. */
+/** An entry being evaluated. */
 export interface Candidate {
   readonly id: string | undefined
   readonly dn: string
-  /** Values of an attribute and its kinds; none when there are none, undefined when nobody may say. */
+  /** Values of an attribute and its subtypes; empty when there are none, undefined when unreadable. */
   values(description: AttributeDescription): readonly string[] | undefined
-  /** All that may be read, by base names. */
+  /** All readable attributes by base name. */
   all(): Iterable<readonly [base: string, values: readonly string[]]>
-  /** What members of this group are called: `member` or `uniquemember`. */
+  /** The attribute of this group's members: `member` or `uniquemember`. */
   readonly memberBase: string
 }
 
 export type Truth = boolean | undefined
 export type Predicate = (candidate: Candidate) => Truth
 
-/** Members and groups that a filter asks about, by the form of their DN in which they are compared. */
+/** Members and groups that a filter names, by their folded DN. */
 export interface Memberships {
-  /** Ids of the groups that somebody is in. */
+  /** Ids of the groups that contain a member. */
   readonly groupsOf: ReadonlyMap<string, ReadonlySet<string>>
-  /** Ids of those who are in a group. */
+  /** Ids of a group's members. */
   readonly membersOf: ReadonlyMap<string, ReadonlySet<string>>
 }
 
@@ -110,7 +110,7 @@ function comparison(
   const text = textOf(value)
   const wanted = text === undefined ? undefined : foldValue(base, text)
   if (wanted === undefined) return UNKNOWN
-  // Found by the other end: a group may have very many.
+  // Looked up from the member's side, because a group may be very large.
   const isMember = base === 'member' || base === 'uniquemember'
   const ids = isMember ? groupsOf.get(wanted) : base === 'memberof' ? membersOf.get(wanted) : undefined
   if (isMember || base === 'memberof')
@@ -141,7 +141,7 @@ function substrings(
   }
   const parts = [initial, ...any, final].filter((octets) => octets !== undefined)
   if (parts.some((octets) => !isUtf8(octets))) return UNKNOWN
-  // RFC 4518 section 2.6.1: spaces at the ends of the value are none.
+  // RFC 4518 section 2.6.1: leading and trailing spaces do not count.
   const start = part(initial)?.trimStart() ?? ''
   const end = part(final)?.trimEnd() ?? ''
   const between = any.map((octets) => part(octets) as string)
@@ -177,7 +177,7 @@ function extensible({ rule, attribute, value, inDn }: Extract<Filter, { kind: 'e
   }
 }
 
-/** RFC 4511 section 4.5.1.7.7: any attribute that the rule is for. */
+/** RFC 4511 section 4.5.1.7.7: all attributes to which the rule applies. */
 function anywhere(rule: string, text: string, inDn: boolean): Predicate {
   const fold = foldByRule(rule)
   const wanted = fold?.(text)
@@ -191,7 +191,7 @@ function anywhere(rule: string, text: string, inDn: boolean): Predicate {
   }
 }
 
-/** The DNs whose membership it asks about. */
+/** The DNs whose membership the filter tests. */
 export function dnsIn(filter: Filter, bases: readonly string[]): string[] {
   return termsOf(filter).flatMap((term) => {
     const isEqual = term.kind === 'equal' || term.kind === 'approx'

@@ -1,7 +1,7 @@
 /**
- * Modifications of a group that only add and remove members.
+ * Modifications that only add and remove group members.
  *
- * What must stay true: the cost is that of the members named, never that of the members the group has.
+ * Invariants: the cost depends on the named members, never on the size of the group.
  */
 import type { Change, DirectoryApi, Entry, Member } from '../../store/api.ts'
 import { type EntryFields, textOfMember } from './entry-fields.ts'
@@ -19,7 +19,7 @@ export class MemberChanges {
     this.#fields = fields
   }
 
-  /** Undefined when the modifications are of other attributes too. */
+  /** Undefined when the modifications concern other attributes too. */
   async alone(entry: Entry, modifications: readonly Modification[]): Promise<Change[] | undefined> {
     const isQuick = ({ how, attribute }: Modification) =>
       (how === 'add' || how === 'delete') &&

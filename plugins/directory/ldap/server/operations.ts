@@ -1,7 +1,7 @@
 /**
- * Which operation answers a request.
+ * Dispatches requests to operations.
  *
- * Invariants: who may change the directory is decided here and nowhere else; a critical control that is not supported
+ * Invariants: the right to change the directory is decided here and nowhere else; an unsupported critical control
  * refuses the request.
  */
 import type { Who } from './access.ts'
@@ -29,7 +29,7 @@ export class Operations {
     this.#extended = new ExtendedOperations(parts, asker)
   }
 
-  /** Undefined for a request without an answer. Entries of a search have been sent by then. */
+  /** Undefined for a request without a response. Search entries have been sent by then. */
   async answer(request: Request, operation: Operation): Promise<Result | undefined> {
     refuseUnknown(operation.envelope.controls)
     switch (request.kind) {
@@ -41,7 +41,7 @@ export class Operations {
       case 'compare':
         return this.#compare(request)
       case 'extended':
-        // What was asked before TLS does not go on under it.
+        // Searches from before TLS do not continue under it.
         if (request.name === EXTENSION.startTls) await this.#searches.clear()
         return this.#extended.answer(request, await this.#whoAsks())
       case 'unbind':

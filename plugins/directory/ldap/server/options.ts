@@ -1,5 +1,5 @@
 /**
- * Options of one LDAP listener.
+ * The options of an LDAP listener.
  */
 import { duration, listenerOptions, size } from 'iems'
 import * as z from 'zod'

@@ -33,7 +33,7 @@ export function readOrder(
 
 interface Ranked {
   readonly one: Visible
-  /** For each key the value that is compared; undefined where the entry has none. */
+  /** The compared value for each key; undefined if the entry has none. */
   readonly values: readonly (string | undefined)[]
 }
 
@@ -63,7 +63,7 @@ function compareTexts(a: string | undefined, b: string | undefined): number {
   return a < b ? -1 : 1
 }
 
-/** The entries that a view shows, and the position of its target: 1 is the first, one more than all is behind the last. */
+/** The entries of a view and the position of its target, from 1; one more than the count is after the last. */
 export interface View {
   readonly entries: readonly Visible[]
   readonly position: number
@@ -82,7 +82,7 @@ function positionIn(all: readonly Ranked[], [first]: readonly Order[], { target 
   if ('offset' in target) {
     const { offset, contentCount } = target
     if (offset < 1) return undefined
-    // The client's offset counts in the list that it knows.
+    // The client's offset refers to the list size that it knows.
     if (contentCount === 0 || contentCount === count || offset === 1) return Math.min(offset, count + 1)
     if (offset >= contentCount) return Math.max(1, count)
     return Math.max(1, Math.min(count, Math.round((count * offset) / contentCount)))

@@ -1,14 +1,13 @@
 /**
- * Searches that are answered page by page (RFC 2696).
+ * Paged searches (RFC 2696).
  *
- * What must stay true: a cookie is good for the connection it was given to, for the same search, and once; what nobody
- * asks for any more is let go.
+ * Invariants: a cookie is valid on its connection, for the same search, and once; abandoned pages are released.
  */
 import { randomBytes } from 'node:crypto'
 import { Cache } from 'iems'
 
 export interface Paged {
-  /** What was asked, to be asked again. */
+  /** The request, to compare with the next one. */
   readonly asked: string
   readonly found: AsyncIterator<unknown>
 }
@@ -17,7 +16,7 @@ export function createPages<P extends Paged>(most: number) {
   const kept = new Cache<P>({ max: most, evicted: ({ found }) => void found.return?.() })
 
   return {
-    /** Undefined when the cookie is none of ours or of another search. */
+    /** Undefined when the cookie is unknown or belongs to another search. */
     take(cookie: Buffer, asked: string): P | undefined {
       const name = cookie.toString('hex')
       const paged = kept.get(name)

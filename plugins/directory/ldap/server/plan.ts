@@ -1,8 +1,8 @@
 /**
- * Where the entries that a filter may mean are to be found without a look at all others.
+ * Finds candidate entries for a filter through indexes.
  *
- * What must stay true: a plan never leaves out an entry that the filter means (what it finds is looked at again); no
- * plan means everything below the base.
+ * Invariants: a plan never omits a matching entry (candidates are checked again); without a plan all entries below the
+ * base are candidates.
  */
 import { isUtf8 } from 'node:buffer'
 import { type DirectoryApi, type Entry, type EntryKind, INDEXED } from '../../store/api.ts'
@@ -13,9 +13,9 @@ import type { Tree } from './tree.ts'
 import { CLASSES } from './view.ts'
 
 export interface Plan {
-  /** The lower the fewer entries are likely to be found. */
+  /** Lower for fewer expected entries. */
   readonly cost: number
-  /** Some more than once. */
+  /** May contain duplicates. */
   entries(): AsyncIterable<Entry>
 }
 
@@ -23,7 +23,7 @@ const COST = { one: 0, equal: 1, members: 2, begins: 3 } as const
 type Indexed = (typeof INDEXED)[number]
 
 const ALL_KINDS: readonly EntryKind[] = ['account', 'group', 'unit', 'object', 'domain', 'alias', 'route']
-/** Of these an entry has one class and the auxiliary ones; others may have any. */
+/** Entries of these kinds have a fixed class and the auxiliary ones; others may have any. */
 const LISTED_KINDS: readonly EntryKind[] = ['domain', 'alias', 'route']
 
 export class Planner {
@@ -133,11 +133,11 @@ async function* inTurn(plans: readonly Plan[]): AsyncGenerator<Entry> {
   for (const one of plans) yield* one.entries()
 }
 
-/** Telephone numbers are compared without their spaces, which the index keeps. */
+/** Telephone numbers are compared without spaces, but indexed with them. */
 const isIndexed = (base: string): base is Indexed =>
   base !== 'telephonenumber' && (INDEXED as readonly string[]).includes(base)
 
-/** The only kinds a filter can mean. */
+/** The kinds that a filter can match. */
 export function kindsIn(filter: Filter): readonly EntryKind[] {
   if (filter.kind === 'and')
     return filter.of.map(kindsIn).reduce((left, right) => left.filter((kind) => right.includes(kind)), ALL_KINDS)

@@ -1,7 +1,7 @@
 /**
- * What a client asks first: the root DSE (RFC 4512 section 5.1) and the subschema (section 4.2).
+ * The root DSE (RFC 4512 section 5.1) and the subschema (section 4.2).
  *
- * What must stay true: what is announced here works, and nothing else is.
+ * Invariants: everything announced here works, and nothing else is announced.
  */
 import type { SaslMechanism } from 'iems'
 import type { Shown } from './protocol/responses.ts'
@@ -17,10 +17,10 @@ export const CONTROL = {
   /** draft-ietf-ldapext-ldapv3-vlv-09: virtual list views. */
   view: '2.16.840.1.113730.3.4.9',
   viewed: '2.16.840.1.113730.3.4.10',
-  /** RFC 3296: there are no referrals here, so nothing is different. */
+  /** RFC 3296: without referrals it has no effect. */
   manageDsaIt: '2.16.840.1.113730.3.4.2',
 } as const
-/** What a request may carry. */
+/** Controls that requests may carry. */
 export const REQUEST_CONTROLS: readonly string[] = [CONTROL.paged, CONTROL.sort, CONTROL.view, CONTROL.manageDsaIt]
 export const EXTENSION = {
   startTls: '1.3.6.1.4.1.1466.20037',
@@ -46,7 +46,7 @@ export function rootAttributes({ suffix, mayStartTls, mechanisms }: RootFacts): 
   return new Map([
     ['objectClass', { values: ['top'], isOperational: false }],
     ['namingContexts', operational([suffix])],
-    // Asked for by clients of Active Directory.
+    // Requested by Active Directory clients.
     ['defaultNamingContext', operational([suffix])],
     ['subschemaSubentry', operational([SUBSCHEMA_DN])],
     ['supportedLDAPVersion', operational(['3'])],
@@ -80,6 +80,6 @@ export function specialShown(special: Special, { user, operational, names }: Sel
     .map(([name, { values }]) => [name, typesOnly ? [] : values])
 }
 
-/** A filter is asked about these as about any entry. */
+/** Filters apply to these as to any entry. */
 export const specialValues = (special: Special) =>
   new Map([...special].map(([name, { values }]) => [name.toLowerCase(), values]))

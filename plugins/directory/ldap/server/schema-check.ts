@@ -1,7 +1,7 @@
 /**
- * Whether an entry is as its classes say (RFC 4512 section 2.4).
+ * Validates an entry against its classes (RFC 4512 section 2.4).
  *
- * What must stay true: each class and each attribute is looked at once.
+ * Invariants: each class and each attribute is checked once.
  */
 import type { ResultName } from './protocol/responses.ts'
 import { classOf, describe, lineageOf } from './schema.ts'
@@ -13,12 +13,12 @@ export interface Violation {
   readonly why: string
 }
 
-/** The directory gives them to entries that are written without one. */
+/** The directory assigns them to entries without a value. */
 const ALLOCATED: readonly string[] = ['uidnumber', 'gidnumber']
 
 const base = (name: string) => describe(name)?.base ?? name.toLowerCase()
 
-/** What is wrong with an entry of these attributes, by their keys; nothing for one that is as it should be. */
+/** The violations of an entry's attributes, by key; empty for a valid entry. */
 export function violationsOf(attributes: ReadonlyMap<string, readonly string[]>): Violation[] {
   const found: Violation[] = []
   const wrong = (result: ResultName, why: string) => void found.push({ result, why })

@@ -1,8 +1,7 @@
 /**
- * The object classes of the schema (RFC 4512 section 2.4): their names, what is above them, and their attributes.
+ * The object classes of the schema (RFC 4512 section 2.4): names, superclasses and attributes.
  *
- * What must stay true: a class is the same by its name in any case and by its OID; a class that is not listed stands
- * for itself.
+ * Invariants: a class is found by its name in any case and by its OID; an unknown class has no superclass.
  */
 import { CLASS_LINES, linesOf, words } from './schema-data.ts'
 
@@ -22,18 +21,18 @@ export const CLASSES_KNOWN: readonly ObjectClass[] = linesOf(CLASS_LINES).map((l
 })
 
 const classByName = new Map(CLASSES_KNOWN.flatMap((one) => [one.oid, one.name.toLowerCase()].map((key) => [key, one])))
-/** A class by the name that answers have; itself when it is not known. */
+/** The canonical name of a class; the text itself when unknown. */
 export const className = (text: string): string => classByName.get(text.trim().toLowerCase())?.name ?? text
 export const classOf = (text: string): ObjectClass | undefined => classByName.get(text.trim().toLowerCase())
 
-/** A class and those above it, itself first; only itself when it is not known. */
+/** A class followed by its superclasses; only itself when unknown. */
 export function lineageOf(text: string): readonly string[] {
   const lineage: string[] = []
   for (let name = className(text); name !== ''; name = classOf(name)?.sup ?? '') lineage.push(name)
   return lineage
 }
 
-/** Base names of all that entries of a class have; none for a class that is not known (RFC 4529). */
+/** Base names of all attributes of a class; none when unknown (RFC 4529). */
 export function attributesOfClass(text: string): readonly string[] {
   const all = classOf(text)
     ? lineageOf(text).flatMap((name) => [...(classOf(name)?.must ?? []), ...(classOf(name)?.may ?? [])])

@@ -1,11 +1,10 @@
 /**
- * The attribute types and classes that are published and known by all their names: RFC 4512, 4519, 4523, 4524, 2798, 2307,
- * 3112 and our own.
+ * The published attribute types and classes: RFC 4512, 4519, 4523, 4524, 2798, 2307, 3112 and the server's own.
  *
- * What must stay true: one definition a line; what stands here is published as it stands here.
+ * Invariants: one definition per line, published as it is written here.
  */
 
-/** UUID-based OIDs (X.667) for what is our own. */
+/** UUID-based OIDs (X.667) for the server's own definitions. */
 const OURS = '2.25.210284376310183917403716295126302611337'
 
 /** OID, names, syntax; then `1` for one value, `op` for operational, `dsa` for a fact of the server, `<` and the supertype. */
@@ -163,7 +162,7 @@ const PERSON_ADDRESS =
   'x121Address registeredAddress destinationIndicator preferredDeliveryMethod telexNumber teletexTerminalIdentifier telephoneNumber internationaliSDNNumber facsimileTelephoneNumber street postOfficeBox postalCode postalAddress physicalDeliveryOfficeName st l'
 const PLACE = `userPassword searchGuide seeAlso businessCategory ${PERSON_ADDRESS} description`
 
-/** OID, name, kind, superior class; what must be, what may be. */
+/** OID, name, kind, superclass; required and optional attributes. */
 export const CLASS_LINES = `
 2.5.6.0 top ABSTRACT - | objectClass |
 2.5.6.1 alias STRUCTURAL top | aliasedObjectName |
@@ -210,7 +209,7 @@ ${OURS}.105 iems-route STRUCTURAL top | iems-match iems-route |
 ${OURS}.106 iems-container STRUCTURAL top | iems-list |
 `
 
-/** Matching rules (RFC 4517, RFC 4530), their OIDs and the syntax of what is asserted. */
+/** Matching rules (RFC 4517, RFC 4530) with their OIDs and assertion syntax. */
 export const RULE_LINES = `
 2.5.13.0 objectIdentifierMatch 38
 2.5.13.1 distinguishedNameMatch 12

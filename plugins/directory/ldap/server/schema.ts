@@ -1,8 +1,8 @@
 /**
- * The schema (RFC 4512): which attributes are known, how their values are compared, and which rules apply to them.
+ * The schema (RFC 4512): known attributes, their comparison, and the matching rules.
  *
- * What must stay true: an attribute is the same by any of its names; an attribute that is not listed here is one as
- * well, compared as text whose case makes no difference: entries may have any.
+ * Invariants: an attribute is found by any of its names; an unlisted attribute is compared as case-insensitive text,
+ * because entries may have any.
  */
 import { Cache } from 'iems'
 import { linesOf, RULE_LINES, TYPES } from './schema-data.ts'
@@ -12,15 +12,15 @@ export { attributesOfClass, className, classOf, lineageOf } from './schema-class
 
 export interface AttributeType {
   readonly oid: string
-  /** The first is the one that answers have. */
+  /** The first is used in responses. */
   readonly names: readonly string[]
   readonly syntax: SyntaxName
   readonly isSingle: boolean
-  /** Shown only to who asks for it. */
+  /** Returned only on request. */
   readonly isOperational: boolean
-  /** Of the root DSE. */
+  /** An attribute of the root DSE. */
   readonly isOfServer: boolean
-  /** The attribute that this is a kind of. */
+  /** The supertype. */
   readonly sup?: string
 }
 
@@ -40,7 +40,7 @@ export const types: readonly AttributeType[] = linesOf(TYPES).map((line) => {
 })
 const byName = new Map(types.flatMap((type) => [type.oid, ...type.names].map((name) => [name.toLowerCase(), type])))
 
-/** RFC 4512 section 2.5.1: by its base name, an attribute and those that are kinds of it. */
+/** RFC 4512 section 2.5.1: an attribute and its subtypes, by base name. */
 function coveredBy(all: readonly AttributeType[]): ReadonlyMap<string, readonly string[]> {
   const covered = new Map<string, string[]>()
   for (const type of all) {
@@ -57,12 +57,12 @@ const COVERED = coveredBy(types)
 export interface AttributeDescription {
   /** In lower case, without options, by its first name. */
   readonly base: string
-  /** The same with the options: what entries keep it under. */
+  /** With options: the key under which entries store it. */
   readonly key: string
-  /** As answers have it. */
+  /** As in responses. */
   readonly shown: string
   readonly type: AttributeType | undefined
-  /** Itself and the attributes that are kinds of it, by their base names. */
+  /** The attribute and its subtypes, by base name. */
   readonly covers: readonly string[]
   /** In alphabetical order. */
   readonly options: readonly string[]
@@ -70,13 +70,13 @@ export interface AttributeDescription {
 
 const DESCRIPTION = /^(?:[a-z][a-z0-9-]{0,63}|\d+(?:\.\d+){1,30})$/
 const OPTION = /^[a-z0-9-]{1,40}$/
-/** Undefined for what cannot be the name of an attribute. */
+/** Undefined for an invalid attribute description. */
 function readDescription(text: string): AttributeDescription | undefined {
   const [given = '', ...options] = text.toLowerCase().split(';')
   if (!DESCRIPTION.test(given) || options.some((option) => !OPTION.test(option))) return undefined
   const type = byName.get(given)
   const first = type?.names[0] ?? given
-  // RFC 4522: how a certificate is sent says nothing of where it is.
+  // RFC 4522: `binary` selects an encoding, not a different attribute.
   const kept = options.filter((option) => option !== 'binary').sort()
   const description = {
     base: first.toLowerCase(),
@@ -89,13 +89,13 @@ function readDescription(text: string): AttributeDescription | undefined {
   return description
 }
 
-/** How many descriptions are cached; clients ask for the same ones again and again. */
+/** Maximum cached descriptions; clients repeat them. */
 const MAX_CACHED = 2000
 
-/** Undefined for what cannot be the name of an attribute. */
+/** Undefined for an invalid attribute description. */
 export const describe = cached(readDescription, MAX_CACHED)
 
-/** A pure function that remembers its last answers. */
+/** Caches the results of a pure function. */
 function cached<T>(read: (text: string) => T | undefined, max: number): (text: string) => T | undefined {
   const known = new Cache<T>({ max })
   return (text) => {
@@ -110,7 +110,7 @@ function cached<T>(read: (text: string) => T | undefined, max: number): (text: s
 
 export const isOperational = (base: string): boolean => byName.get(base)?.isOperational === true
 
-/** Kept as base64, since entries hold text. */
+/** Stored as base64, because entries hold text. */
 export function isBinary(base: string): boolean {
   const syntax = byName.get(base)?.syntax
   return syntax === 'octets' || syntax === 'jpeg' || syntax === 'certificate' || syntax === 'revocations'
@@ -118,23 +118,23 @@ export function isBinary(base: string): boolean {
 
 const syntaxOf = (base: string): Syntax => SYNTAXES[byName.get(base)?.syntax ?? 'text']
 
-/** A value in the form in which it is compared; undefined where that has no meaning. */
+/** Folds a value for comparison; undefined when the syntax does not allow it. */
 export const foldValue = (base: string, value: string): string | undefined => syntaxOf(base).fold?.(value)
 
-/** Part of a value: spaces at its ends count. */
+/** Folds a part of a value, whose outer spaces count. */
 export function foldPart(base: string, part: string): string {
   const folded = syntaxOf(base).fold === SYNTAXES.exact.fold ? part : part.normalize('NFKC').toLowerCase()
   return byName.get(base)?.syntax === 'phone' ? folded.replace(/[ -]/g, '') : folded.replace(/\s+/g, ' ')
 }
 
 export const hasSubstrings = (base: string): boolean => syntaxOf(base).substrings !== undefined
-/** RFC 4519 gives texts none. */
+/** RFC 4519 defines no ordering for text. */
 export const hasOrdering = (base: string): boolean => syntaxOf(base).ordering !== undefined
 
 export interface MatchingRule {
   readonly oid: string
   readonly name: string
-  /** Of what is asserted. */
+  /** Assertion syntax. */
   readonly syntax: string
 }
 export const matchingRules: readonly MatchingRule[] = linesOf(RULE_LINES).map((line) => {
@@ -142,7 +142,7 @@ export const matchingRules: readonly MatchingRule[] = linesOf(RULE_LINES).map((l
   return { oid, name, syntax: wholeOid(syntax) }
 })
 
-/** By name and OID, the syntax by whose equality a rule compares. */
+/** The syntax whose equality a rule uses, by name and OID. */
 const EQUALITIES: ReadonlyMap<string, SyntaxName> = new Map(
   matchingRules.flatMap(({ oid, name }) => {
     const [syntax] = Object.entries(SYNTAXES).find(([, { equality }]) => equality === name) ?? []
@@ -150,13 +150,13 @@ const EQUALITIES: ReadonlyMap<string, SyntaxName> = new Map(
   }),
 )
 
-/** How values are compared by a rule; undefined for one that is not known. */
+/** The folding function of a rule; undefined for an unknown rule. */
 export function foldByRule(rule: string) {
   const name = EQUALITIES.get(rule.toLowerCase())
   return name && SYNTAXES[name].fold
 }
 
-/** Whether a rule is for the values of an attribute (RFC 4511 section 4.5.1.7.7), if none is named. */
+/** Whether a rule applies to an attribute (RFC 4511 section 4.5.1.7.7) when the filter names none. */
 export function appliesTo(rule: string, base: string): boolean {
   const name = EQUALITIES.get(rule.toLowerCase())
   return name !== undefined && SYNTAXES[name].oid === syntaxOf(base).oid && syntaxOf(base).equality !== undefined

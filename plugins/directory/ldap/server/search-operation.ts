@@ -1,8 +1,8 @@
 /**
- * Search requests of one connection: whole, page by page (RFC 2696), sorted (RFC 2891), or as a virtual list view.
+ * Search requests of one connection: complete, paged (RFC 2696), sorted (RFC 2891), or as a virtual list view.
  *
- * Invariants: a search ends when its time, its entries or the entries that it may look at are used up; a page that no
- * client asks for keeps nothing of the store open for long; entries are sent only as fast as the client takes them.
+ * Invariants: a search ends at its time limit, size limit or limit of examined entries; an abandoned page releases its
+ * resources soon; entries are sent at the client's pace.
  */
 import { createHash } from 'node:crypto'
 import type { Who } from './access.ts'
@@ -25,17 +25,17 @@ import {
 import { CONTROL } from './root.ts'
 import { selectionOf, type Visible } from './search.ts'
 
-/** A search that is being answered, or waits for its next page. */
+/** A search that is running or waits for its next page. */
 interface Run extends Paged {
   readonly request: SearchRequest
   readonly found: AsyncGenerator<Visible>
-  /** The request that is being answered; each page has its own. */
+  /** The current request; each page has its own. */
   operation: Operation
-  /** When its time is over, in ms since 1970. */
+  /** Time limit, in ms since 1970. */
   end: number
   /** Maximum number of entries in one answer. */
   readonly most: number
-  /** Found, and not yet sent. */
+  /** Found but not yet sent. */
   ahead: Visible | undefined
   /** Sent so far. */
   count: number
@@ -54,7 +54,7 @@ export class SearchOperations {
     this.#pages = createPages<Run>(parts.options.limits.pagedSearches)
   }
 
-  /** Forgets the searches that wait for their next page. */
+  /** Drops the searches that wait for their next page. */
   clear(): Promise<void> {
     return this.#pages.clear()
   }
@@ -89,7 +89,7 @@ export class SearchOperations {
       if (clock.now() > state.end) throw new LdapError('timeLimitExceeded', 'the search took too long')
     }
     async function* find(): AsyncGenerator<Visible> {
-      // Address books without a search base ask for everything below the root.
+      // Address books without a search base search everything below the root.
       const isAll = request.base.trim() === '' && request.scope === 'sub'
       const base = await searching.find(isAll ? tree.suffixText : request.base, who)
       const lookedAt = isAdmin ? Number.POSITIVE_INFINITY : limits.lookedAt
@@ -120,7 +120,7 @@ export class SearchOperations {
     return { ...result, controls: [pagedControl(isOver ? Buffer.alloc(0) : this.#pages.keep(run))] }
   }
 
-  /** Sends at most `size` entries; one that is left is kept ahead. */
+  /** Sends at most `size` entries; one more is kept ahead. */
   async #send(run: Run, size: number): Promise<Result> {
     const { request, most } = run
     const isPaged = Number.isFinite(size)
@@ -136,7 +136,7 @@ export class SearchOperations {
         run.count++
       }
     } catch (cause) {
-      // A search that has failed keeps nothing of the store open.
+      // A failed search releases the store.
       await run.found.return(undefined)
       if (!(cause instanceof LdapError)) throw cause
       return cause.result
@@ -170,7 +170,7 @@ export class SearchOperations {
     for (const { one } of ranked(await this.#gather(found), keys)) yield one
   }
 
-  /** Every request searches and sorts again, so that a view shows what is there now and nothing is kept for it. */
+  /** Every request searches and sorts again, so a view is current and needs no state. */
   async #sendView(
     run: Run,
     { view, keys, isPaged }: { readonly view: ViewRequest; readonly keys: readonly Order[]; readonly isPaged: boolean },
@@ -200,7 +200,7 @@ async function over(run: Run, text: string): Promise<Result> {
 const timeOf = ({ timeLimit }: SearchRequest, most: number) =>
   timeLimit === 0 ? most : Math.min(most, timeLimit * 1000)
 
-/** A search waits for its next page under the request that began it, whatever its controls. */
+/** Identifies a paged search by its first request, regardless of controls. */
 function markOf({ envelope: { content, controls } }: Operation): string {
   const isPaged = controls.some(({ type }) => type === CONTROL.paged)
   return isPaged ? createHash('sha256').update(content).digest('base64') : ''

@@ -1,8 +1,8 @@
 /**
  * Search and compare (RFC 4511 sections 4.5 and 4.10).
  *
- * What must stay true: an entry is shown only to who may see it, and only as much of it; mail goes on however much a
- * search has to look at: it takes turns, and ends when its time or what it may look at is used up.
+ * Invariants: a client sees only the entries and attributes that it may read; long searches yield to mail, and end at
+ * their limits of time and examined entries.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { DirectoryApi } from '../../store/api.ts'
@@ -17,7 +17,7 @@ import { type AttributeDescription, appliesTo, attributesOfClass, describe, isBi
 import { isTop, type Node, type Tree } from './tree.ts'
 import { addOperational, attributesOf, createLazy, hasUniqueMembers, LAZY, type LazyName } from './view.ts'
 
-/** An entry that somebody may see. */
+/** An entry that the client may see. */
 export interface Visible {
   readonly node: Node
   readonly readable: Readable
@@ -27,16 +27,16 @@ export interface Visible {
 
 export interface Searched {
   readonly who: Who
-  /** Entries that it may look at. */
+  /** Maximum examined entries. */
   readonly lookedAt: number
-  /** Throws when the search is to end. */
+  /** Throws when the search must end. */
   check(): void
 }
 
-/** Entries that are looked at before others get a turn. */
+/** Entries examined before yielding. */
 const AT_ONCE = 64
 
-/** Searches take turns with each other too: of all that go on, one goes on in a turn of the event loop. */
+/** Searches also yield to each other: one continues per turn of the event loop. */
 function createTurns(): () => Promise<void> {
   let last = Promise.resolve()
   return () => {
@@ -70,7 +70,7 @@ export class Searching {
     return { node, readable, attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
   }
 
-  /** The entry of that name, if there is one that somebody may see. */
+  /** The entry with that name, if the client may see it. */
   async find(text: string, who: Who): Promise<Visible> {
     const dn = parseDn(text)
     if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
@@ -128,7 +128,7 @@ export class Searching {
     return dn && this.#tree.resolve(dn)
   }
 
-  /** Everything in scope that the filter may mean, the base among it. */
+  /** Candidate entries in scope, including the base. */
   async *#inScope(base: Node, { scope, filter }: SearchRequest): AsyncGenerator<Node> {
     if (scope !== 'one') yield base
     if (scope === 'base') return
@@ -140,7 +140,7 @@ export class Searching {
         seen.add(entry.id)
         if (this.#tree.isWithin(entry, base, scope)) yield entry
       }
-      // No index knows these.
+      // No index covers these.
       if (base.kind === 'suffix') yield* this.#tree.lists()
     } else if (scope === 'one') yield* this.#tree.children(base)
     else if (base.kind === 'suffix') {
@@ -202,12 +202,12 @@ export class Searching {
   }
 }
 
-/** Values of an attribute and of those that are kinds of it, by subtype or by options (RFC 4512 section 2.5). */
+/** Values of an attribute and of its subtypes, by subtype or option (RFC 4512 section 2.5). */
 function valuesOf(
   { readable, attributes, hasOptions }: Visible,
   { covers, options, key, base, type }: AttributeDescription,
 ): readonly string[] | undefined {
-  // RFC 4511 section 4.5.1.7: of an attribute that is not known nobody can say that it is not so.
+  // RFC 4511 section 4.5.1.7: an unknown attribute evaluates to undefined, not to false.
   const none = type ? [] : undefined
   if (covers.length === 1 && !hasOptions) return isReadable(readable, base) ? (attributes.get(key) ?? none) : undefined
   const may = covers.filter((one) => isReadable(readable, one))
@@ -235,7 +235,7 @@ const candidateOf = (one: Visible, dn: string): Candidate => ({
   memberBase: hasUniqueMembers(one.node) ? 'uniquemember' : 'member',
 })
 
-/** RFC 4523: certificates are always sent so. */
+/** RFC 4523: certificates are always sent with ;binary. */
 const shownName = ({ shown, type }: AttributeDescription) =>
   type?.syntax === 'certificate' && !shown.endsWith(';binary') ? `${shown};binary` : shown
 
@@ -246,7 +246,7 @@ function shownValues({ base }: AttributeDescription, values: readonly string[]):
   return values.map((value) => (BASE64.test(value) ? Buffer.from(value, 'base64') : value))
 }
 
-// --- what is to be shown ------------------------------------------------------------------------------
+// --- attribute selection ------------------------------------------------------------------------------
 
 export interface Selection {
   readonly user: boolean
@@ -254,7 +254,7 @@ export interface Selection {
   readonly names: ReadonlySet<string>
 }
 
-/** RFC 4511 section 4.5.1.8; a class behind an `@` is all that its entries have (RFC 4529). */
+/** RFC 4511 section 4.5.1.8; a class after `@` selects all its attributes (RFC 4529). */
 export function selectionOf(attributes: readonly string[]): Selection {
   const names = new Set<string>()
   for (const name of attributes) {
@@ -281,7 +281,7 @@ function basesIn(filter: Filter): string[] {
   return termsOf(filter).flatMap(({ attribute }) => (attribute === undefined ? [] : (describe(attribute)?.base ?? [])))
 }
 
-/** What a filter asks about that is not at hand. Equality of members is answered from the other end. */
+/** Computed attributes that a filter needs. Equality of members is looked up from the member's side. */
 function lazyIn(filter: Filter): LazyName[] {
   const names = termsOf(filter).flatMap((term) => {
     if (term.attribute === undefined) return 'rule' in term && term.rule !== undefined ? lazyByRule(term.rule) : []

@@ -1,4 +1,6 @@
-/** Searches of what is no entry of the directory: the root DSE and the subschema. */
+/**
+ * Searches of the root DSE and the subschema, which are not entries of the directory.
+ */
 import type { Asker } from './asker.ts'
 import { compile } from './matching.ts'
 import type { SearchRequest } from './protocol/requests.ts'

@@ -1,7 +1,7 @@
 /**
- * The schema as clients read it: the attributes of the subschema subentry (RFC 4512 section 4.2).
+ * The schema as clients read it: attributes of the subschema subentry (RFC 4512 section 4.2).
  *
- * It is written from the same lists that decide how values are compared, so the two cannot differ.
+ * It is generated from the lists that also define comparison, so the two cannot differ.
  */
 import { type AttributeType, appliesTo, type MatchingRule, matchingRules, types } from './schema.ts'
 import { CLASSES_KNOWN, type ObjectClass } from './schema-classes.ts'

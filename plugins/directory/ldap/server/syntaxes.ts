@@ -1,8 +1,7 @@
 /**
- * The syntaxes of attribute values (RFC 4517): how values are compared, and how clients read the syntaxes.
+ * The syntaxes of attribute values (RFC 4517): comparison and published definitions.
  *
- * What must stay true: two values are equal exactly when their folded forms are; a value that a syntax does not allow
- * has no folded form.
+ * Invariants: two values are equal exactly when their folded forms are; an invalid value has no folded form.
  */
 import { foldDn, foldText, parseDn } from './protocol/dn.ts'
 import { className } from './schema-classes.ts'
@@ -39,13 +38,13 @@ export type SyntaxName =
   | 'syntaxes'
 
 export interface Syntax {
-  /** Below 1.3.6.1.4.1.1466.115.121.1, or whole. */
+  /** Below 1.3.6.1.4.1.1466.115.121.1, or complete. */
   readonly oid: string
   readonly says: string
   readonly equality?: string
   readonly substrings?: string
   readonly ordering?: string
-  /** A value in the form in which it is compared; undefined for what is none. */
+  /** Folds a value for comparison; undefined for an invalid one. */
   readonly fold?: (value: string) => string | undefined
 }
 
@@ -56,7 +55,7 @@ const foldName = (value: string) => {
   const dn = parseDn(value)
   return dn && foldDn(dn)
 }
-/** Numbers as texts that sort as they do. */
+/** Numbers as text with the same order. */
 function number(value: string): string | undefined {
   if (!/^-?\d{1,200}$/.test(value.trim())) return undefined
   const whole = BigInt(value.trim())
@@ -72,12 +71,12 @@ const CASE_IGNORE = {
   substrings: 'caseIgnoreSubstringsMatch',
   fold: foldText,
 }
-/** Definitions are asked for by their OID. */
+/** Definitions are compared by OID. */
 const FIRST = {
   equality: 'objectIdentifierFirstComponentMatch',
   fold: (value: string) => /^\(\s*(\S{1,200})/.exec(value)?.[1] ?? foldText(value),
 }
-/** A class is the same by its OID. */
+/** A class is also found by its OID. */
 const CLASS_FOLD = (value: string) => foldText(className(value))
 
 export const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
@@ -154,5 +153,5 @@ export const SYNTAXES: Readonly<Record<SyntaxName, Syntax>> = {
   syntaxes: { oid: '54', says: 'LDAP Syntax Description', ...FIRST },
 }
 
-/** An OID in full. */
+/** A complete OID. */
 export const wholeOid = (oid: string) => (oid.includes('.') ? oid : `${BELOW}${oid}`)

@@ -1,9 +1,8 @@
 /**
- * The directory as a tree of names: units, accounts and groups where they stand, and for administrators lists of
+ * The directory as a tree of names: units, accounts and groups in their places, and for administrators lists of
  * domains, aliases and routing entries.
  *
- * What must stay true: every entry has one name and every name one entry; which of a name's letters are written large
- * makes no difference.
+ * Invariants: every entry has one name and every name one entry; names are case-insensitive.
  */
 import {
   aboveOf,
@@ -32,12 +31,12 @@ import {
 } from './protocol/dn.ts'
 import { describe } from './schema.ts'
 
-/** Kinds that stand in a list of their own. */
+/** Kinds that have a list of their own. */
 export const LISTED = { domains: 'domain', aliases: 'alias', routes: 'route' } as const
 export type ListName = keyof typeof LISTED
 export type ListedKind = (typeof LISTED)[ListName]
 
-/** The suffix has attributes of its own once it has been added. */
+/** The suffix has its own attributes once it has been added. */
 export interface SuffixNode {
   readonly kind: 'suffix'
   readonly top?: DirectoryObject
@@ -46,15 +45,15 @@ export type Node = Entry | SuffixNode | { readonly kind: 'list'; readonly name: 
 
 const LIST_OF: Readonly<Record<ListedKind, ListName>> = { domain: 'domains', alias: 'aliases', route: 'routes' }
 
-/** A place in the tree; `rdn` is empty at the suffix. */
+/** A position in the tree; `rdn` is empty at the suffix. */
 export interface TreePlace {
   readonly kind: 'placed'
   readonly path: string
-  /** The path of what is above. */
+  /** Path of the parent. */
   readonly unit: string
   readonly rdn: Rdn
 }
-/** Where an entry stands, or could. */
+/** The actual or possible position of an entry. */
 export type Place =
   | { readonly kind: 'list'; readonly name: ListName }
   | { readonly kind: ListedKind; readonly name: string }
@@ -62,12 +61,12 @@ export type Place =
 
 const single = (rdn: Rdn | undefined): Ava | undefined => (rdn?.length === 1 ? rdn[0] : undefined)
 
-/** Each value is of an attribute of its own (X.501 section 9.3). */
+/** Each value belongs to a different attribute (X.501 section 9.3). */
 const isRdn = (rdn: Rdn) =>
   new Set(rdn.map(({ type }) => describe(type)?.base)).size === rdn.length &&
   rdn.every(({ value }) => value.trim() !== '')
 
-/** A relative distinguished name as the directory keeps it: types by their first names, in one order. */
+/** An RDN as the directory stores it: canonical types in a fixed order. */
 export const rdnText = (rdn: Rdn): string =>
   rdn
     .map(({ type, value }) => formatRdn([{ type: describe(type)?.base ?? type.toLowerCase(), value: value.trim() }]))
@@ -76,7 +75,7 @@ export const rdnText = (rdn: Rdn): string =>
 
 const nameOf = (rdn: Rdn) => nameInPath(rdnText(rdn))
 
-/** With the types as answers have them. */
+/** With the types as in responses. */
 const readable = (rdn: Rdn): Rdn => rdn.map(({ type, value }) => ({ type: describe(type)?.shown ?? type, value }))
 const readRdn = (text: string): Rdn => readable(parseDn(text)?.[0] ?? [])
 
@@ -84,7 +83,7 @@ const foldPath = (path: string) => path.split('/').map(foldText).join('/')
 
 export const isTop = (node: Node) => node.kind === 'object' && node.rdn === ''
 
-/** The path of what has one; '' for the suffix. */
+/** The path of a placed entry; '' for the suffix. */
 function placedPath(node: Node): string | undefined {
   if (node.kind === 'suffix') return ''
   return 'attributes' in node ? pathOf(node) : undefined
@@ -128,7 +127,7 @@ export class Tree {
     return place && this.nodeAt(place)
   }
 
-  /** The names of what stands at a path and above it, as they were written. */
+  /** The names at a path and above, as written. */
   async #rdnsAt(path: string): Promise<Dn> {
     const rdns: Rdn[] = []
     for (let at = path; at !== ''; at = aboveOf(at)) {
@@ -159,25 +158,25 @@ export class Tree {
     return own === '' ? this.#suffixText : `${own},${this.#suffixText}`
   }
 
-  /** The DN of whoever has this id; undefined when nobody has. */
+  /** The DN of the entry with this id; undefined when there is none. */
   async dnOfId(id: string): Promise<string | undefined> {
     const entry = await this.#directory.byId(id)
     return entry && this.dnOf(entry)
   }
 
-  /** A member as the directory knows it before there is such an entry. */
+  /** A member reference to an entry that does not exist yet. */
   memberAt(dn: Dn): Extract<Member, { path: string } | { dn: string }> {
     const place = this.placeOf(dn)
     return place?.kind === 'placed' && place.path !== '' ? { path: place.path } : { dn: formatDn(dn.map(readable)) }
   }
 
-  /** Undefined for who is gone meanwhile. */
+  /** Undefined for a member that has been deleted meanwhile. */
   async dnOfMember(member: Exclude<Member, { address: string }>): Promise<string | undefined> {
     if ('id' in member) return this.dnOfId(member.id)
     return 'dn' in member ? member.dn : formatDn([...(await this.#rdnsAt(member.path)), ...this.#suffix])
   }
 
-  /** Ids of the groups that have a name as a member, there being such an entry or not. */
+  /** Ids of the groups that have a name as member, whether or not the entry exists. */
   async *groupsOf(text: string): AsyncGenerator<string> {
     const dn = parseDn(text)
     if (!dn) return
@@ -187,7 +186,7 @@ export class Tree {
     yield* this.#directory.memberOf(this.memberAt(dn))
   }
 
-  /** The DN of the nearest entry above a name. */
+  /** The DN of the nearest existing ancestor. */
   async nearest(dn: Dn): Promise<string> {
     for (let above = dn.slice(1); above.length > 0; above = above.slice(1)) {
       const node = await this.resolve(above)
@@ -200,7 +199,7 @@ export class Tree {
     return (Object.keys(LISTED) as ListName[]).map((name) => ({ kind: 'list', name }))
   }
 
-  /** Directly below. */
+  /** Direct children. */
   async *children(node: Node): AsyncGenerator<Node> {
     if (node.kind === 'list') yield* this.#directory.list(LISTED[node.name])
     if (node.kind === 'suffix') yield* this.lists()
@@ -220,7 +219,7 @@ export class Tree {
     return false
   }
 
-  /** Whether an entry is the base or below it, as far as the scope goes. */
+  /** Whether an entry is in scope of a base. */
   isWithin(node: Node, base: Node, scope: 'base' | 'one' | 'sub'): boolean {
     const isBase = keyOf(node) === keyOf(base)
     if (scope === 'base') return isBase
@@ -233,7 +232,7 @@ export class Tree {
 
 const rdn = (type: string, value: string): Rdn => [{ type, value }]
 
-/** The path of what these names are of, the entry's own first. */
+/** The path of these names, which start with the entry's own. */
 const pathIn = (rdns: Dn): string => rdns.toReversed().map(nameOf).join('/')
 
 function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
@@ -247,7 +246,7 @@ function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
 const suffixNode = (entry: Placed | undefined): SuffixNode =>
   entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
 
-/** The names above an entry, the nearest first. */
+/** The ancestors of an entry, nearest first. */
 function parentKeys(node: Node): string[] {
   if (node.kind === 'suffix') return []
   if (node.kind === 'list') return ['suffix']

@@ -1,14 +1,14 @@
 /**
- * What an operation makes of an entry's attributes.
+ * Applies modifications to an entry's attributes.
  *
- * What must stay true: values are compared by the rules of their attribute; a password is never among them.
+ * Invariants: values are compared by their attribute's rules; passwords are never among them.
  */
 import { isUtf8 } from 'node:buffer'
 import type { Attribute, Modification } from './protocol/requests.ts'
 import { LdapError } from './protocol/responses.ts'
 import { type AttributeDescription, describe, foldValue, isBinary } from './schema.ts'
 
-/** Attributes by their keys, as an operation leaves them. */
+/** Attributes by key, after an operation. */
 export type Attributes = Map<string, readonly string[]>
 
 export function described(attribute: Attribute): AttributeDescription {
@@ -19,7 +19,7 @@ export function described(attribute: Attribute): AttributeDescription {
   return description
 }
 
-/** Entries hold text: what is none is kept as base64 where that is meant, and refused elsewhere. */
+/** Entries hold text: binary values are stored as base64 for binary attributes and refused for others. */
 export function textOf(value: Buffer, { type }: Attribute): string {
   const description = describe(type)
   if (description && isBinary(description.base)) return value.toString('base64')
@@ -55,7 +55,7 @@ export function apply(all: Attributes, modification: Modification): void {
   } else {
     if (how === 'add' && given.length === 0) throw new LdapError('protocolError', `${shown} has no values`)
     for (const value of given) {
-      // What an entry has anyway may be said.
+      // Adding an implied class is allowed.
       if (folded.has(foldOne(value)) && base === 'objectclass') continue
       if (folded.has(foldOne(value)))
         throw new LdapError('attributeOrValueExists', `${shown}: value is there already, or twice`)
@@ -69,7 +69,7 @@ export function apply(all: Attributes, modification: Modification): void {
 }
 
 function mustBeValues(given: readonly string[], { base, shown, type }: AttributeDescription): void {
-  // A group without members has the empty name as one.
+  // A group without members has the empty DN as member.
   const mayBeEmpty = type?.syntax === 'dn' || type?.syntax === 'unique'
   if (!mayBeEmpty && given.some((value) => value.trim() === ''))
     throw new LdapError('invalidAttributeSyntax', `${shown}: a value is empty`)
@@ -77,10 +77,10 @@ function mustBeValues(given: readonly string[], { base, shown, type }: Attribute
     throw new LdapError('invalidAttributeSyntax', `${shown}: invalid value`)
 }
 
-/** Digits of a number that is incremented. */
+/** Maximum digits of an incremented number. */
 const MAX_DIGITS = 200
 
-/** RFC 4525: all values grow by the given one. */
+/** RFC 4525: increments all values. */
 function increment(all: Attributes, attribute: Attribute): void {
   const { key, shown, type } = described(attribute)
   const [by, ...more] = attribute.values.map((value) => value.toString())

@@ -1,8 +1,7 @@
 /**
- * Entries as LDAP has them: attributes with values.
+ * Entries as LDAP shows them: attributes with values.
  *
- * What must stay true: nothing of a password is in here; what an entry is found by (directory's indexes) and what it
- * shows are the same values.
+ * Invariants: no password appears; indexed values (see the directory) and shown values are equal.
  */
 import {
   type DirectoryAccount,
@@ -21,7 +20,7 @@ export type Attributes = ReadonlyMap<string, readonly string[]>
 
 export const SUBSCHEMA_DN = 'cn=Subschema'
 
-/** The last is the structural one, but for the auxiliary ones behind it. */
+/** The last is the structural class, apart from auxiliary ones after it. */
 export const CLASSES: Readonly<Record<EntryKind | 'list', readonly string[]>> = {
   account: ['top', 'person', 'organizationalPerson', 'inetOrgPerson', 'inetLocalMailRecipient', 'iems-account'],
   group: ['top', 'groupOfNames', 'iems-group'],
@@ -42,7 +41,7 @@ const STRUCTURAL: Readonly<Record<EntryKind | 'list', string>> = {
   route: 'iems-route',
   list: 'iems-container',
 }
-/** What stands at the top, by the attribute it is called by. */
+/** Top-level entries by their naming attribute. */
 const TOPS: Readonly<Record<string, string>> = {
   dc: 'domain',
   o: 'organization',
@@ -57,7 +56,7 @@ const yes = (value: boolean) => (value ? 'TRUE' : 'FALSE')
 export const routeText = ({ channel, nexthop }: { readonly channel: string; readonly nexthop: string }) =>
   `${channel}:${nexthop}`
 
-/** RFC 4519: a person has cn and sn, said or not. */
+/** RFC 4519: a person always has cn and sn. */
 export const impliedCn = ({ displayName, name }: DirectoryAccount) => displayName ?? name
 export const impliedSn = ({ displayName, name }: DirectoryAccount) => (displayName ?? name).split(' ').at(-1) as string
 
@@ -117,7 +116,7 @@ export function attributesOf(node: Node, top: Rdn): Map<string, readonly string[
 
 const baseOf = (type: string) => describe(type)?.base ?? type.toLowerCase()
 
-/** With the classes above each (RFC 4512 section 3.3), each once. */
+/** Adds the superclasses (RFC 4512 section 3.3), each once. */
 function withSuperiors(classes: readonly string[]): string[] {
   const all = new Map<string, string>()
   for (const name of classes)
@@ -125,7 +124,7 @@ function withSuperiors(classes: readonly string[]): string[] {
   return [...all.values()]
 }
 
-/** Members of a group of this class are its `uniqueMember`s. */
+/** Members of this group are `uniqueMember` values. */
 export const hasUniqueMembers = (node: Node) =>
   node.kind === 'group' && (node.attributes.objectclass ?? []).some((name) => className(name) === 'groupOfUniqueNames')
 
@@ -159,7 +158,7 @@ function account(node: DirectoryAccount, all: Map<string, readonly string[]>): v
   set('iems-send-as', sendAs)
 }
 
-/** Shown from fields alone: what else was said of them would be found by no look-up of addresses. */
+/** Derived only from fields, because other values would not be found by address lookups. */
 export const OWN_ATTRIBUTES: Readonly<Record<Placed['kind'], readonly string[]>> = {
   account: ['mail', 'maillocaladdress', 'mailhost', 'mailroutingaddress', 'iems-forward-keep'],
   group: ['mail', 'maillocaladdress', 'member', 'uniquemember', 'rfc822mailmember'],
@@ -167,11 +166,11 @@ export const OWN_ATTRIBUTES: Readonly<Record<Placed['kind'], readonly string[]>>
   object: [],
 }
 
-/** What has to be asked for, and is not when nobody wants it. */
+/** Computed only on request. */
 export const LAZY = ['member', 'uniquemember', 'rfc822mailmember', 'memberof', 'hassubordinates', 'entrydn'] as const
 export type LazyName = (typeof LAZY)[number]
 
-/** Adds what every entry has beside its own. */
+/** Adds the operational attributes of every entry. */
 export function addOperational(node: Node, all: Map<string, readonly string[]>): void {
   all.set('subschemasubentry', [SUBSCHEMA_DN])
   all.set('structuralobjectclass', [
@@ -186,7 +185,7 @@ export function addOperational(node: Node, all: Map<string, readonly string[]>):
   all.set('modifytimestamp', [timeOf(kept.modified)])
 }
 
-/** RFC 4512 section 2.4.2: of the structural classes, the one that is below the others. */
+/** RFC 4512 section 2.4.2: the most derived structural class. */
 function structuralOf(classes: readonly string[]): string {
   const structural = classes.filter((name) => classOf(name)?.kind === 'STRUCTURAL')
   return structural.sort((a, b) => lineageOf(b).length - lineageOf(a).length)[0] ?? classes.at(-1) ?? 'top'

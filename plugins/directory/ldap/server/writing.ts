@@ -1,8 +1,8 @@
 /**
  * Add, modify, delete and rename (RFC 4511 sections 4.6 to 4.9) as changes of the directory.
  *
- * What must stay true: an operation is one commit, made only if the entry is still what it was when it was read; what it
- * changes is what the same change on the command line would; a password goes in and never comes out.
+ * Invariants: an operation is one commit that fails if the entry has changed since it was read; it has the same effect
+ * as the command line; a password is written and never returned.
  */
 import type { Log } from 'iems'
 import {
@@ -39,7 +39,7 @@ const REFUSALS: Readonly<Record<Refused['refused'], ResultName>> = {
   CHANGED: 'busy',
   READONLY: 'unwillingToPerform',
 }
-/** How often a change is tried while others change the same entry. */
+/** Maximum retries when other clients change the same entry. */
 const TRIES = 5
 
 type ListedPlace = Extract<Place, { kind: ListedKind }>
@@ -116,7 +116,7 @@ export class Writing {
     await this.make([{ add: entry }], by)
   }
 
-  /** What is above an entry; nothing at the suffix. */
+  /** The parent of an entry; undefined at the suffix. */
   async #mustHaveParent(dn: Dn, place: TreePlace | ListedPlace): Promise<Node | undefined> {
     if (place.kind === 'placed' && place.path === '') return undefined
     const above = await this.#tree.resolve(dn.slice(1))
@@ -146,7 +146,7 @@ export class Writing {
       throw new LdapError('objectClassViolation', 'only accounts have passwords')
     this.#mustFit(kind, after, password !== undefined, place)
     const { name, ...fields } = await this.#names.naming(kind, place, above, after)
-    // Under a name of its own in the tree a group has `cn` as any attribute.
+    // In a group with a separate RDN, `cn` is an ordinary attribute.
     const shownName = kind === 'group' && fields.rdn !== null ? undefined : name
     const { members, ...rest } = await this.#fields.changed(kind, new Map(), after, { name: shownName })
     return withoutNulls({
@@ -159,7 +159,7 @@ export class Writing {
     })
   }
 
-  /** The schema, as far as the administrator wants it to count. */
+  /** Checks the schema, if the administrator enforces it. */
   #mustFit(kind: EntryKind, after: Attributes, hasPassword: boolean, { path }: { readonly path: string }): void {
     if (this.#options.schemaCheck === 'off') return
     const own = CLASSES[kind].filter((name) => name.startsWith('iems-') || name === 'inetLocalMailRecipient')
@@ -292,7 +292,7 @@ function nameIn(text: string): Dn {
   return dn
 }
 
-/** What the directory says to those that were not made because of another one. */
+/** The directory's message for changes refused because of another one. */
 const ALONE = 'another change of the same call was refused'
 
 const withoutNulls = (fields: object) =>

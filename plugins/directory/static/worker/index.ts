@@ -1,7 +1,7 @@
 /**
- * The hashes that only JavaScript can compute here, beside the thread that moves mail: bcrypt and SHA-crypt.
+ * Computes bcrypt and SHA-crypt, which exist only in JavaScript, in a separate thread.
  *
- * What must stay true: one password is looked at, the answer is told, and nothing is left of it.
+ * Invariants: the worker verifies one password, answers, and keeps nothing.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { compareSync } from 'bcryptjs'

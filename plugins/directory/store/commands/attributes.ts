@@ -1,14 +1,13 @@
 /**
- * Names that commands and tables accept for attributes: those of the usual LDAP classes as they are, any other behind
- * `attr:`.
+ * Attribute names in commands and tables: those of common LDAP classes directly, others with the prefix `attr:`.
  *
- * What must stay true: a misspelt field is an error that names the nearest field, never an attribute.
+ * Invariants: a misspelt field is an error that suggests the nearest field, never an attribute.
  */
 
-/** Before the name of an attribute that is in no usual class. */
+/** Prefix of attributes outside the common classes. */
 export const ATTRIBUTE_PREFIX = 'attr:'
 
-/** RFC 4519, RFC 2798, RFC 4524, RFC 2307 and what Active Directory adds for people, in lower case. */
+/** RFC 4519, RFC 2798, RFC 4524, RFC 2307 and Active Directory's additions for people, in lower case. */
 const USUAL = new Set(
   `businesscategory c carlicense cn co company description department departmentnumber destinationindicator
   employeenumber employeetype facsimiletelephonenumber gecos generationqualifier gidnumber givenname homedirectory
@@ -19,7 +18,7 @@ const USUAL = new Set(
   uidnumber usercertificate usersmimecertificate userpkcs12 x121address x500uniqueidentifier`.split(/\s+/),
 )
 
-/** What an attribute of a field is called by those who know LDAP. */
+/** Fields by their LDAP attribute names. */
 const FIELD_OF: Readonly<Record<string, string>> = {
   mail: 'address',
   displayname: 'display-name',
@@ -27,18 +26,18 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   uid: 'name',
 }
 
-/** The attribute that a word names, in lower case; undefined for what is neither usual nor said to be one. */
+/** The attribute that a word names, in lower case; undefined for an uncommon name without the prefix. */
 export function attributeOf(name: string): string | undefined {
   const lower = name.toLowerCase()
   if (lower.startsWith(ATTRIBUTE_PREFIX)) return lower.slice(ATTRIBUTE_PREFIX.length)
   return USUAL.has(lower.split(';')[0] as string) ? lower : undefined
 }
 
-/** As it is written in a table, so that it is read again. */
+/** The column name that reads back as this attribute. */
 export const columnOf = (attribute: string): string =>
   attributeOf(attribute) === undefined ? `${ATTRIBUTE_PREFIX}${attribute}` : attribute
 
-/** Why a name is no field, with the nearest one. */
+/** The error for an unknown field, with the nearest one. */
 export function unknownField(name: string, kind: string, fields: readonly string[], hasAttributes: boolean): string {
   const lower = name.toLowerCase()
   const near =
@@ -57,7 +56,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return found && found.distance <= Math.max(1, Math.floor(found.one.length / 3)) ? found.one : undefined
 }
 
-/** Letters to add, to leave out, to change or to swap with the next one. */
+/** Edit distance with insertions, deletions, substitutions and transpositions. */
 function distanceOf(one: string, other: string): number {
   const rows = [Array.from({ length: other.length + 1 }, (_, at) => at)]
   const at = (row: number, column: number) => rows[row]?.[column] ?? Number.POSITIVE_INFINITY

@@ -1,8 +1,8 @@
 /**
- * Tables (RFC 4180): the first line names the columns; in a cell `|` divides several values, `\|` is a `|` itself.
+ * Tables (RFC 4180): the first line names the columns; in a cell `|` separates several values, and `\|` is a literal
+ * `|`.
  *
- * What must stay true: a table that was written is read back as the same values, whatever is in them; a row that is too
- * long ends the reading, whatever its size.
+ * Invariants: a written table reads back as the same values; an overlong row ends the reading.
  */
 
 import { Readable } from 'node:stream'
@@ -11,9 +11,9 @@ import { parse } from 'csv-parse'
 const ROW_LENGTH = 16 * 1024 * 1024
 
 export interface Row {
-  /** In the file, the first is 1. */
+  /** Line in the file, from 1. */
   readonly line: number
-  /** By column in order; a column that stands twice comes twice. */
+  /** By column in order; a repeated column appears repeatedly. */
   readonly cells: readonly (readonly [column: string, values: readonly string[]])[]
 }
 

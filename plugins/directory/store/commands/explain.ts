@@ -1,8 +1,8 @@
 /**
- * `iems route A B`: what would happen to mail from A to B.
+ * `iems route A B`: shows what would happen to mail from A to B.
  *
- * What must stay true: it is no second implementation: a session says MAIL and RCPT as any client does, and what every
- * plugin answered is told, with what the directory knows of the reasons.
+ * Invariants: it does not reimplement routing: a session issues MAIL and RCPT like any client, and the answers of all
+ * plugins are shown, with the directory's reasons.
  */
 import { type CommandCall, type CommandOutput, format } from 'iems'
 import type { CommandsDeps } from './naming.ts'

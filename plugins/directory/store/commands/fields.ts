@@ -1,14 +1,14 @@
 /**
- * Entries as people write them: `address=ann@example.org quota=5GB`, and what a table's columns are called.
+ * Entries in text form: `address=ann@example.org quota=5GB`, and columns of tables.
  *
- * What must stay true: each field has one name, on the command line, in tables and when it is shown; several values are
- * the field written several times; a name that is neither a field nor an attribute (attributes.ts) is an error.
+ * Invariants: each field has the same name on the command line, in tables and in output; a field with several values is
+ * repeated; a name that is neither a field nor an attribute (attributes.ts) is an error.
  */
 import { withArticle } from 'iems'
 import type { Entry, EntryKind, Member } from '../api.ts'
 import { attributeOf, columnOf, unknownField } from './attributes.ts'
 
-/** Octets by their unit, as the configuration has them: powers of ten, and of two with an i. */
+/** Octets per unit, as in the configuration: powers of ten, and of two with an i. */
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
   k: 1e3,
@@ -23,12 +23,12 @@ const UNITS: Readonly<Record<string, number>> = {
 
 type Value = string | number | boolean | null
 interface Field {
-  /** Of the entry. */
+  /** Field of the entry. */
   readonly field: string
   readonly isList?: true
-  /** What it is with nothing in it; default: it is taken away. */
+  /** Value for empty text; default: the field is removed. */
   readonly empty?: string
-  /** Throws what is wrong with it. */
+  /** Throws the reason when invalid. */
   read?(text: string): unknown
   show?(value: never): string
 }
@@ -86,7 +86,7 @@ const FIELDS: Readonly<Record<EntryKind, Readonly<Record<string, Field>>>> = {
   route: { match: { field: 'match' }, to: { field: 'target', read: target, show: showTarget } },
 }
 
-/** The columns of a kind, beside attributes. */
+/** The columns of a kind, without attributes. */
 export const columnsOf = (kind: EntryKind): readonly string[] => Object.keys(FIELDS[kind])
 
 const WITH_ATTRIBUTES: readonly EntryKind[] = ['account', 'group', 'unit', 'object']
@@ -94,7 +94,7 @@ const hasAttributes = (kind: EntryKind) => WITH_ATTRIBUTES.includes(kind)
 const whyUnknown = (kind: EntryKind, name: string) =>
   unknownField(name, withArticle(kind), columnsOf(kind), hasAttributes(kind))
 
-/** Why a table of this kind cannot have these columns, one sentence each. */
+/** The errors for columns that a table of this kind cannot have, one sentence each. */
 export const unknownColumns = (kind: EntryKind, columns: Iterable<string>): readonly string[] =>
   [...columns]
     .filter((name) => !Object.hasOwn(FIELDS[kind], name) && !(hasAttributes(kind) && attributeOf(name) !== undefined))
@@ -102,7 +102,7 @@ export const unknownColumns = (kind: EntryKind, columns: Iterable<string>): read
 
 export interface Written {
   readonly name: string
-  /** `=` sets, `+=` adds to and `-=` takes from what there is. */
+  /** `=` sets, `+=` adds to and `-=` removes from the current values. */
   readonly how: '=' | '+=' | '-='
   readonly value: string
 }
@@ -123,7 +123,7 @@ export interface Patch {
   }
 }
 
-/** What the words make of an entry; `before` is what there is. Throws what is wrong with them. */
+/** The patch that the words describe; `before` is the current entry. Throws the reason when invalid. */
 export function patchOf(kind: EntryKind, words: readonly Written[], before?: Entry): Patch {
   const fields: Record<string, unknown> = {}
   const attributes: Record<string, readonly string[]> = {
@@ -165,7 +165,7 @@ export function patchOf(kind: EntryKind, words: readonly Written[], before?: Ent
   }
 }
 
-/** The addresses and whether the mailbox gets it too are two words for one field. */
+/** Two words, for the addresses and for keeping a copy, set one field. */
 function withForward(fields: Record<string, unknown>, before: Entry | undefined): void {
   const old = before?.kind === 'account' ? before.forward : undefined
   const to = (fields.forward as string[] | undefined) ?? old?.to ?? []
@@ -179,7 +179,7 @@ function fieldOf(entry: Entry | undefined, field: string): unknown {
   return field === 'forward' ? (value as { to: readonly string[] } | undefined)?.to : value
 }
 
-/** Each field with its values as they are written; passwords are not shown. */
+/** Each field with its values in text form; passwords are not shown. */
 export function shownFields(entry: Entry): [name: string, values: readonly string[]][] {
   const shown: [string, readonly string[]][] = []
   for (const [name, { field, isList, show = String }] of Object.entries(FIELDS[entry.kind])) {
@@ -198,5 +198,5 @@ export function shownFields(entry: Entry): [name: string, values: readonly strin
   return shown
 }
 
-/** A member as people name it: an address, or the name of an account or group. */
+/** Resolves a member as typed: an address, or the name of an account or group. */
 export type ReadMember = (text: string) => Promise<Member>

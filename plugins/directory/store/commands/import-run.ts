@@ -1,8 +1,8 @@
 /**
- * One import: reads a file line by line, turns lines into changes, makes the changes, and counts.
+ * An import: reads a file line by line, converts lines to changes, applies and counts them.
  *
- * What must stay true: with all-or-none nothing is changed if anything is wrong, and every wrong line is named; memory
- * is bounded by the number of entries that one file may have.
+ * Invariants: in all-or-none mode nothing changes if any line is wrong, and every wrong line is reported; memory is
+ * bounded by the maximum entries of a file.
  */
 import { type CommandCall, type CommandOutput, counted } from 'iems'
 import { type Change, type DirectoryApi, isRefused } from '../api.ts'
@@ -10,9 +10,9 @@ import { NOT_ALONE } from '../changes.ts'
 import type { Written } from './fields.ts'
 import { BY } from './naming.ts'
 
-/** Lines that are read before changes are made, with `--each`. */
+/** Lines read before changes are applied, with `--each`. */
 const CHUNK = 1000
-/** Mistakes that are listed one by one. */
+/** Maximum errors listed one by one. */
 const MAX_LISTED = 1000
 const MAX_ENTRIES = 1_000_000
 
@@ -21,7 +21,7 @@ export interface Line {
   readonly words: readonly Written[]
 }
 
-/** What reads a file of one kind of entries. */
+/** Reads a file of one kind of entry. */
 export interface LineReader {
   linesIn(input: AsyncIterable<Uint8Array>): AsyncIterable<Line>
   changesFor(words: readonly Written[], isUpdate: boolean): Promise<Change[]>
@@ -81,7 +81,7 @@ export class ImportRun {
     if (options.each) await this.#make('each')
   }
 
-  /** After a wrong line the others are only checked, so that every wrong line is named. */
+  /** After a wrong line the others are only checked, so that every wrong line is reported. */
   async #make(mode: 'all' | 'each'): Promise<void> {
     const results = await this.#service.change(
       this.#changes.map(({ change }) => change),

@@ -1,7 +1,7 @@
 /**
- * `iems account|group|alias|domain|unit|object|route …`: what admins ask of the directory.
+ * `iems account|group|alias|domain|unit|object|route …`: commands of the directory.
  *
- * What must stay true: whatever is done here is done by the service, so it is recorded and holds for mail at once.
+ * Invariants: every change goes through the service, so it is recorded and takes effect at once.
  */
 import { type Command, type CommandCall, type CommandOutput, counted, formatSize, withArticle } from 'iems'
 import { type DirectoryApi, type Entry, type EntryKind, isRefused, type Scope } from '../api.ts'
@@ -21,7 +21,7 @@ import {
 } from './naming.ts'
 import { Transfer } from './transfer.ts'
 
-/** What each kind is called by, which is its first field. */
+/** The name of each kind's first field. */
 const CALLED: Readonly<Record<EntryKind, string>> = {
   domain: 'name',
   unit: 'path',
@@ -250,7 +250,7 @@ async function* history({ service }: CommandsDeps, { arguments: [name], options 
   }
 }
 
-/** Every user of the machine can read what is on a command line. */
+/** Passwords are refused here, because every user of the machine can read command lines. */
 function readTypedWord(word: string): Written {
   const written = readWord(word)
   if (written.name === 'password' && written.value !== '')
@@ -260,7 +260,7 @@ function readTypedWord(word: string): Written {
   return written
 }
 
-// --- how they answer -----------------------------------------------------------------------
+// --- output --------------------------------------------------------------------------------
 
 async function* told(
   results: Awaited<ReturnType<DirectoryApi['change']>>,

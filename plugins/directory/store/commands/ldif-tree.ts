@@ -1,8 +1,8 @@
 /**
- * Trees of other directories, from LDIF: each entry becomes what its classes say, where its name says.
+ * Imports trees of other directories from LDIF: the classes determine an entry's kind, its DN the place.
  *
- * Invariants: what an entry here has no field for is kept as an attribute; a name that is not below the suffix is an
- * error; members are kept by name, and are the entries of these names as soon as they are there.
+ * Invariants: attributes without a field are kept; a DN outside the suffix is an error; members are stored by name and
+ * resolve once these entries exist.
  */
 import { type CommandCall, type CommandOutput, counted } from 'iems'
 import { type Change, type DirectoryApi, isRefused, type Member, NAMING, type NewEntry, nameInPath } from '../api.ts'
@@ -18,20 +18,20 @@ const MAX_ENTRIES = 1_000_000
 const MAX_TOLD = 1000
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** What every entry of a kind has here without being told. */
+/** Attributes that every entry of a kind has implicitly. */
 const IMPLIED: Readonly<Record<'account' | 'group' | 'unit' | 'object', readonly string[]>> = {
   account: ['top', 'person', 'organizationalperson', 'inetorgperson', 'inetlocalmailrecipient', 'iems-account'],
   group: ['top', 'groupofnames', 'iems-group'],
   unit: ['top', 'organizationalunit'],
   object: [],
 }
-/** What servers say of entries themselves. */
+/** Operational attributes. */
 const OPERATIONAL: ReadonlySet<string> = new Set(
   `contextcsn createtimestamp creatorsname entrycsn entrydn entryuuid hassubordinates memberof modifiersname
   modifytimestamp numsubordinates structuralobjectclass subschemasubentry pwdchangedtime pwdfailuretime
   authtimestamp objectguid objectsid usncreated usnchanged whencreated whenchanged`.split(/\s+/),
 )
-/** Fields of ours, by their attributes. */
+/** Fields by their attributes. */
 const FIELDS: Readonly<Record<string, string>> = {
   mail: 'address',
   maillocaladdress: 'address',
@@ -77,10 +77,10 @@ export async function* importTree(
   yield { text: `${counted(count - failed, 'entry')} added, ${failed} refused`, value: { read: count, failed } }
 }
 
-/** Relative names from the entry upwards, with their escapes. */
+/** RDNs from the entry upwards, with their escapes. */
 const rdnsIn = (dn: string): string[] => (dn.match(/(?:\\.|[^\\,])+/gs) ?? []).map((rdn) => rdn.trim())
 
-/** The part of dc= at the end of the first name; without one, the whole name: the first entry is the top. */
+/** The trailing dc= part of the first DN; without one, the whole DN: the first entry is the root. */
 function suffixIn(rdns: readonly string[]): readonly string[] {
   const first = rdns.findIndex((_, at) => rdns.slice(at).every((rdn) => /^dc\s*=/i.test(rdn)))
   return first < 0 ? rdns : rdns.slice(first)
@@ -89,7 +89,7 @@ function suffixIn(rdns: readonly string[]): readonly string[] {
 const folded = (rdns: readonly string[]) =>
   JSON.stringify(rdns.map((rdn) => valuesIn(rdn).map(([type, value]) => [type, value.toLowerCase()])))
 
-/** Names below the suffix; undefined for a name that is not below it. */
+/** RDNs below the suffix; undefined for a DN outside it. */
 function below(dn: string, suffix: readonly string[]): string[] | undefined {
   const rdns = rdnsIn(dn)
   const own = rdns.length - suffix.length
@@ -139,7 +139,7 @@ function placeOf(kind: Kind, { rdns, rdn, above, name }: Place): object {
   return { name, unit, ...(rdn.toLowerCase() === usual.toLowerCase() ? {} : { rdn }) }
 }
 
-/** What an account or a group is called. */
+/** The name of an account or group. */
 function nameOf(kind: Kind, all: ReadonlyMap<string, readonly string[]>, types: ReturnType<typeof valuesIn>): string {
   const inRdn = (type: string) => types.find(([one]) => one === type)?.[1]
   if (kind === 'account')
@@ -164,7 +164,7 @@ function wordsOf(kind: Kind, all: ReadonlyMap<string, readonly string[]>, name: 
   return words
 }
 
-/** A group keeps its `cn` where it is named otherwise; here it is shown because of the name. */
+/** A group with another RDN stores its `cn`; otherwise it is derived from the name. */
 const isNameOf = (kind: Kind, value: string, name: string) =>
   kind !== 'object' && value.toLowerCase() === name.toLowerCase()
 

@@ -1,7 +1,7 @@
 /**
  * LDIF (RFC 2849): entries as attributes with values.
  *
- * What must stay true: every value comes back as it was, whatever is in it; lines and entries are bounded when read.
+ * Invariants: every value reads back unchanged; lines and entries are bounded when read.
  */
 import { isUtf8 } from 'node:buffer'
 import { unescaped } from '../places.ts'
@@ -10,14 +10,14 @@ const ENTRY_LENGTH = 16 * 1024 * 1024
 const LINE = 76
 
 export interface LdifEntry {
-  /** In the file, the first is 1. */
+  /** Line in the file, from 1. */
   readonly line: number
   readonly dn: string
-  /** Names in lower case, in the order of the file. */
+  /** Lower-case names, in the order of the file. */
   readonly attributes: readonly (readonly [name: string, value: string])[]
 }
 
-/** Throws at what is no LDIF, and at changes: entries alone are read. */
+/** Throws for invalid LDIF and for change records: only entries are read. */
 export async function* readLdif(input: AsyncIterable<Uint8Array>): AsyncGenerator<LdifEntry> {
   let lines: { at: number; text: string }[] = []
   let size = 0
@@ -56,13 +56,13 @@ function entryOf(lines: readonly { readonly at: number; readonly text: string }[
   return { line, dn: first[1], attributes: rest.filter(([name]) => name !== 'changetype') }
 }
 
-/** Values that are no text stay as they are written: entries hold text, and LDAP knows which are meant as octets. */
+/** Binary values stay base64: entries hold text, and LDAP knows which attributes are binary. */
 function decoded(base64: string): string {
   const octets = Buffer.from(base64, 'base64')
   return isUtf8(octets) ? octets.toString() : base64
 }
 
-/** Attributes of octets (RFC 2798, RFC 4523), as `decoded` leaves them. */
+/** Binary attributes (RFC 2798, RFC 4523), as `decoded` leaves them. */
 const BINARY = /^(?:jpegPhoto|photo|audio|userCertificate|userSMIMECertificate|userPKCS12)(?:;|$)/i
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
@@ -79,7 +79,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string
   if (left !== '') yield left.replace(/\r$/, '')
 }
 
-/** RFC 2849: what is no SAFE-STRING is base64. */
+/** RFC 2849: anything but a SAFE-STRING is base64. */
 const isSafe = (value: string) => /^(?![ :<])[ -~]*(?<! )$/.test(value)
 
 export function ldifOf(dn: string, attributes: readonly (readonly [name: string, value: string])[]): string {
@@ -92,14 +92,14 @@ export function ldifOf(dn: string, attributes: readonly (readonly [name: string,
   return `${lines.join('\n')}\n\n`
 }
 
-/** RFC 2849: each line after the first begins with a space. */
+/** RFC 2849: continuation lines begin with a space. */
 function folded(line: string): string {
   const lines = [line.slice(0, LINE)]
   for (let at = LINE; at < line.length; at += LINE - 1) lines.push(line.slice(at, at + LINE - 1))
   return lines.join('\n ')
 }
 
-/** A DN's names with their values, from the entry upwards: escapes of RFC 4514 undone. */
+/** The types and values of a DN, from the entry upwards, without RFC 4514 escapes. */
 export function namesIn(dn: string): (readonly [name: string, value: string])[] {
   const parts = dn.match(/(?:\\.|[^\\,])+/gs) ?? []
   return parts.map((part) => {

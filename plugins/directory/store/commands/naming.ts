@@ -1,5 +1,5 @@
 /**
- * How commands name entries and members, and what changes their words come to.
+ * Resolves the names of entries and members in commands, and builds changes from their words.
  */
 import type { SetupContext } from 'iems'
 import type { Change, DirectoryApi, Entry, EntryKind, Member, NewEntry } from '../api.ts'
@@ -13,7 +13,7 @@ export interface CommandsDeps {
   readonly ctx: Pick<SetupContext, 'openSession' | 'clock'>
 }
 
-/** Who is recorded as having made a change at the command line of the server itself. */
+/** The recorded user of changes at the server's own command line. */
 export const BY = 'command line'
 
 const KINDS: readonly EntryKind[] = ['account', 'group', 'alias', 'domain', 'unit', 'object', 'route']
@@ -32,7 +32,7 @@ export async function entryOf<K extends EntryKind>(service: DirectoryApi, kind: 
   return found as Extract<Entry, { kind: K }>
 }
 
-/** An address of somebody else, or the name of an account or a group. */
+/** An external address, or the name of an account or a group. */
 export async function memberOf(service: DirectoryApi, text: string): Promise<Member> {
   const found = (await service.byName('account', text)) ?? (await service.byName('group', text))
   if (found) return { id: found.id }
@@ -71,7 +71,7 @@ export async function changesOf(service: DirectoryApi, entry: Entry, words: read
   return changes
 }
 
-/** The first domain of an entry's addresses that is no domain here; undefined when there is none. */
+/** The first domain of an entry's addresses that does not exist in the directory; undefined when there is none. */
 export async function whyUnknownDomain(service: DirectoryApi, fields: object): Promise<string | undefined> {
   const { addresses } = fields as { addresses?: unknown }
   if (!Array.isArray(addresses)) return undefined

@@ -1,8 +1,8 @@
 /**
- * Many entries at once, from and to files: tables for people with spreadsheets, LDIF for those with another directory.
+ * Bulk import and export: tables for spreadsheets, LDIF for other directories.
  *
- * What must stay true: what is exported can be imported; with all-or-none nothing is changed if anything is wrong, and
- * every line that is wrong is told.
+ * Invariants: exports can be imported; in all-or-none mode nothing changes if any line is wrong, and every wrong line
+ * is reported.
  */
 import type { CommandCall, CommandOutput } from 'iems'
 import { type Change, type DirectoryApi, type Entry, type EntryKind, NAMING } from '../api.ts'
@@ -15,7 +15,7 @@ import { ImportRun, type Line } from './import-run.ts'
 import { type LdifEntry, ldifOf, namesIn, readLdif } from './ldif.ts'
 import { changesOf, nameOfMember, newEntry, whyUnknownDomain } from './naming.ts'
 
-/** What our fields are called in LDIF; the rest keeps its name, with `iems-` before it. */
+/** Names of fields in LDIF; others get the prefix `iems-`. */
 const LDAP_NAMES: Readonly<Record<string, string>> = {
   address: 'mail',
   'display-name': 'displayName',
@@ -27,7 +27,7 @@ const CLASSES: Readonly<Partial<Record<EntryKind, readonly string[]>>> = {
   group: ['top', 'groupOfNames'],
   unit: ['top', 'organizationalUnit'],
 }
-/** Objects of other directories that are meant. */
+/** Object classes of other directories for each kind. */
 const READ_CLASSES: Readonly<Partial<Record<EntryKind, readonly string[]>>> = {
   account: ['inetorgperson', 'organizationalperson', 'person', 'posixaccount', 'user'],
   group: ['groupofnames', 'groupofuniquenames', 'group'],
@@ -51,7 +51,7 @@ export class Transfer {
     return new ImportRun(this.#service, this, call).run()
   }
 
-  /** Domains of addresses in a change that are no domains here: mail for them would not arrive. */
+  /** Domains of new addresses that do not exist in the directory: mail for them would not arrive. */
   async unknownDomains(changes: readonly Change[]): Promise<readonly string[]> {
     const fields = changes.map((change) => ('add' in change ? change.add : 'to' in change ? change.to : {}))
     const why = await Promise.all(fields.map((one) => whyUnknownDomain(this.#service, one)))
@@ -67,7 +67,7 @@ export class Transfer {
       : [await newEntry(this.#service, this.#kind, patchOf(this.#kind, words))]
   }
 
-  /** The first character tells: LDIF begins with `dn:`, `version:` or a comment. */
+  /** Detects the format: LDIF begins with `dn:`, `version:` or a comment. */
   async *linesIn(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
     const source = input[Symbol.asyncIterator]()
     const first = await source.next()
@@ -93,7 +93,7 @@ export class Transfer {
     }
   }
 
-  /** What an object of a directory is as an entry; undefined when another kind is meant. */
+  /** Converts an object of another directory to an entry; undefined for another kind. */
   #wordsOf({ dn, attributes }: LdifEntry): Written[] | undefined {
     const classes = attributes.flatMap(([name, value]) => (name === 'objectclass' ? [value.toLowerCase()] : []))
     if (this.#kind === 'object') throw new Error('objects are read from tables here, and from LDIF over LDAP (ldapadd)')

@@ -1,8 +1,8 @@
 /**
- * BER as LDAP has it (RFC 4511 section 5.1), read strictly: definite lengths, each element within the one around it;
- * and written, always as short as can be.
+ * LDAP's subset of BER (RFC 4511 section 5.1): a strict decoder with definite lengths and nested bounds, and an encoder
+ * of minimal lengths.
  *
- * What must stay true: nothing here reads beyond its element, loops without progress or recurses; whatever is wrong is a
+ * Invariants: the decoder never reads beyond its element, loops without progress or recurses; every fault is a
  * `BerError`. Octets are views of the message, not copies.
  */
 import { isUtf8 } from 'node:buffer'
@@ -11,10 +11,10 @@ export class BerError extends Error {}
 
 export const TAG = { boolean: 0x01, integer: 0x02, octets: 0x04, enumerated: 0x0a, sequence: 0x30, set: 0x31 } as const
 
-/** More than any length here needs. */
+/** Maximum length octets. */
 const LENGTH_OCTETS = 4
 
-/** The tag and the length of an element; undefined while there are too few octets to know. */
+/** Tag and length of an element; undefined when octets are missing. */
 export function readHeader(octets: Uint8Array, at = 0) {
   const tag = octets[at]
   const first = octets[at + 1]
@@ -29,7 +29,7 @@ export function readHeader(octets: Uint8Array, at = 0) {
   return { tag, start: at + 2 + count, length }
 }
 
-/** Takes one element after the other from what is inside another one. */
+/** Reads the elements of a container in order. */
 export class BerReader {
   readonly #octets: Buffer
   #at = 0
@@ -47,7 +47,7 @@ export class BerReader {
     return this.#octets[this.#at]
   }
 
-  /** What is in the next element, which must have that tag if one is given. */
+  /** The content of the next element, which must have the given tag, if any. */
   element(wanted?: number): Buffer {
     const header = readHeader(this.#octets, this.#at)
     if (!header) throw new BerError('an element is missing')
@@ -92,7 +92,7 @@ export class BerReader {
 
 // --- written ------------------------------------------------------------------------------------
 
-/** An element of that tag around what is inside it. */
+/** An element with that tag and content. */
 export function element(tag: number, ...inside: readonly Buffer[]): Buffer {
   let length = 0
   for (const one of inside) length += one.length

@@ -1,28 +1,28 @@
 /**
- * Distinguished names: read and written as RFC 4514 has them, and brought into the one form in which they are compared.
+ * Distinguished names: parses and writes RFC 4514, and folds names for comparison.
  *
- * What must stay true: what is written is UTF-8, with nothing escaped that need not be; names that differ only in case,
- * in spaces, in escapes or in which of its names an attribute is called by are the same.
+ * Invariants: output is UTF-8 with minimal escaping; names that differ only in case, spaces, escapes or attribute
+ * aliases are equal.
  */
 import { isUtf8 } from 'node:buffer'
 
 export interface Ava {
-  /** As it was written. */
+  /** As written. */
   readonly type: string
   readonly value: string
 }
-/** Usually one; several stand for each other in any order. */
+/** Usually one; several values have no order. */
 export type Rdn = readonly Ava[]
-/** The entry's own name first, the top last. */
+/** The entry's own name first, the root last. */
 export type Dn = readonly Rdn[]
 
-/** More levels and letters than any directory has. */
+/** Limits beyond any real directory. */
 const MAX_RDNS = 100
 const LONGEST = 8192
 
 const TYPE = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/
 
-/** Undefined for what is no name. */
+/** Undefined when malformed. */
 export function parseDn(text: string): Dn | undefined {
   if (text.length > LONGEST) return undefined
   if (text.trim() === '') return []
@@ -37,20 +37,20 @@ export function parseDn(text: string): Dn | undefined {
     rdns.at(-1)?.push({ type, value: read.value })
     at = read.end
     if (at >= text.length) return rdns
-    // RFC 2253 section 4: old clients divide by semicolons.
+    // RFC 2253 section 4: old clients use semicolons as separators.
     if (text[at] !== '+') rdns.push([])
     if (rdns.length > MAX_RDNS) return undefined
     at++
   }
 }
 
-/** A value up to what ends it: `,`, `;`, `+` or the end. */
+/** A value up to its end: `,`, `;`, `+` or the end of text. */
 function readValue(text: string, from: number): { readonly value: string; readonly end: number } | undefined {
   let at = from
   while (text[at] === ' ') at++
   if (text[at] === '#') return readHex(text, at + 1)
   const pieces: Buffer[] = []
-  /** What has not been taken begins here, and what of it is no space at the value's end stops there. */
+  /** Start of text not yet copied; its end excludes trailing spaces. */
   let plain = at
   let kept = at
   for (; at < text.length && !',;+'.includes(text[at] as string); at++) {
@@ -78,7 +78,7 @@ function readEscape(text: string, at: number): { readonly octets: Buffer; readon
   return letter !== undefined && ' "#+,;<=>\\'.includes(letter) ? { octets: Buffer.from(letter), length: 1 } : undefined
 }
 
-/** RFC 4514 section 2.4: `#` and the BER of the value, of which only strings have a meaning here. */
+/** RFC 4514 section 2.4: `#` and the value's BER encoding, of which only strings are supported. */
 function readHex(text: string, from: number): { readonly value: string; readonly end: number } | undefined {
   const [hex = ''] = /^(?:[0-9A-Fa-f]{2})+/.exec(text.slice(from)) ?? []
   const octets = Buffer.from(hex, 'hex')
@@ -101,10 +101,10 @@ function escapeValue(value: string): string {
 export const formatRdn = (rdn: Rdn): string => rdn.map(({ type, value }) => `${type}=${escapeValue(value)}`).join('+')
 export const formatDn = (dn: Dn): string => dn.map(formatRdn).join(',')
 
-/** A string as it is compared where case and width make no difference (RFC 4518, as far as people notice). */
+/** Folds a string for case- and width-insensitive comparison (a subset of RFC 4518). */
 export const foldText = (text: string): string => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
 
-/** Other names of attributes that stand in names (RFC 4519). */
+/** Aliases of attributes in DNs (RFC 4519). */
 const ALIASES: Readonly<Record<string, string>> = {
   userid: 'uid',
   commonname: 'cn',
@@ -124,7 +124,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   '2.5.4.11': 'ou',
 }
 
-/** What an attribute in a name is called in the end. */
+/** The canonical name of an attribute in a DN. */
 export function foldType(type: string): string {
   const lower = type.toLowerCase()
   return ALIASES[lower] ?? lower
@@ -137,10 +137,10 @@ function foldRdn(rdn: Rdn): string {
     .join('+')
 }
 
-/** The form in which names are compared. */
+/** The form in which DNs are compared. */
 export const foldDn = (dn: Dn): string => dn.map(foldRdn).join(',')
 
-/** What of a name is above another one, the other included; undefined when it is not below it. */
+/** The names of a DN below a base; undefined when it is not below it. */
 export function relativeTo(dn: Dn, base: Dn): Dn | undefined {
   const own = dn.length - base.length
   return own >= 0 && foldDn(dn.slice(own)) === foldDn(base) ? dn.slice(0, own) : undefined

@@ -1,7 +1,7 @@
 /**
- * Search filters as they are meant (RFC 4511 section 4.5.1.7).
+ * Search filters (RFC 4511 section 4.5.1.7).
  *
- * What must stay true: a filter is read within its limits of depth and terms, whatever its sender thinks of them.
+ * Invariants: depth and number of terms are limited for any input.
  */
 import { BerError, type BerReader } from './ber.ts'
 
@@ -10,7 +10,7 @@ export type Filter =
   | { readonly kind: 'not'; readonly of: Filter }
   | Term
 
-/** What is asked about one attribute. */
+/** A condition on one attribute. */
 export type Term =
   | { readonly kind: 'present'; readonly attribute: string }
   | { readonly kind: 'equal' | 'atLeast' | 'atMost' | 'approx'; readonly attribute: string; readonly value: Buffer }
@@ -34,7 +34,7 @@ export interface FilterLimits {
   readonly filterTerms: number
 }
 
-/** Well formed, and more than is looked at here: the answer is adminLimitExceeded. */
+/** Well-formed but beyond the limits: the result is adminLimitExceeded. */
 export class FilterTooLarge extends Error {}
 
 const COMPARISONS = { 163: 'equal', 165: 'atLeast', 166: 'atMost', 168: 'approx' } as const
@@ -117,7 +117,7 @@ function readExtensible(reader: BerReader): Filter {
   }
 }
 
-/** All that a filter asks about. */
+/** All terms of a filter. */
 export function termsOf(filter: Filter): readonly Term[] {
   switch (filter.kind) {
     case 'and':

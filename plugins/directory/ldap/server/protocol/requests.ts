@@ -1,8 +1,8 @@
 /**
- * What LDAP clients ask (RFC 4511), read from whole messages.
+ * Requests of LDAP clients (RFC 4511), parsed from complete messages.
  *
- * What must stay true: a message is first read as far as its id, so that what is wrong with the rest can be answered;
- * names and attribute types are UTF-8, values are octets.
+ * Invariants: the id is read first, so that an invalid rest can be answered; names and attribute types are UTF-8,
+ * values are octets.
  */
 import { BerError, BerReader, TAG } from './ber.ts'
 import { type Filter, type FilterLimits, readFilter } from './filter.ts'
@@ -20,7 +20,7 @@ export interface Attribute {
 
 export interface Envelope {
   readonly id: number
-  /** The tag that says which operation it is. */
+  /** The tag of the operation. */
   readonly operation: number
   readonly content: Buffer
   readonly controls: readonly Control[]
@@ -67,7 +67,7 @@ export type Request =
   | { readonly kind: 'abandon'; readonly id: number }
   | { readonly kind: 'extended'; readonly name: string; readonly value?: Buffer }
 
-/** By its tag, what a client can ask. */
+/** Request operations by tag. */
 export const OPERATION = {
   bind: 0x60,
   unbind: 0x42,
@@ -81,11 +81,11 @@ export const OPERATION = {
   extended: 0x77,
 } as const
 
-/** Attributes, changes and controls of one request. */
+/** Maximum attributes, changes and controls of one request. */
 const MAX_ITEMS = 10_000
 const MAX_CONTROLS = 20
 
-/** `message`: what is inside its sequence. */
+/** `message`: the content of its sequence. */
 export function readEnvelope(message: Buffer): Envelope {
   const reader = new BerReader(message)
   const id = reader.integer()
@@ -109,7 +109,7 @@ function readControl(reader: BerReader): Control {
   return { type, isCritical, ...(reader.isAtEnd ? {} : { value: reader.octets() }) }
 }
 
-/** Undefined when there is no such operation. */
+/** Undefined for an unknown operation. */
 export function readRequest({ operation, content }: Envelope, limits: FilterLimits): Request | undefined {
   const reader = new BerReader(content)
   switch (operation) {
@@ -146,7 +146,7 @@ export function readRequest({ operation, content }: Envelope, limits: FilterLimi
   }
 }
 
-/** What is no element but the content of one. */
+/** Content without an element around it. */
 function textOf(content: Buffer): string {
   const text = content.toString()
   if (!Buffer.from(text).equals(content)) throw new BerError('text that is no UTF-8')
@@ -202,7 +202,7 @@ export function readAttribute(list: BerReader): Attribute {
   return { type, values }
 }
 
-/** The last one: RFC 4525. */
+/** RFC 4525 adds the last one. */
 const CHANGES = ['add', 'delete', 'replace', 'increment'] as const
 
 function readModification(list: BerReader): Modification {
@@ -212,7 +212,7 @@ function readModification(list: BerReader): Modification {
   return { how, attribute: readAttribute(reader) }
 }
 
-// --- what controls and extended operations carry ----------------------------------------------------
+// --- values of controls and extended operations ----------------------------------------------------
 
 /** RFC 2696. */
 export function readPaged(value: Buffer | undefined): { readonly size: number; readonly cookie: Buffer } {
@@ -243,7 +243,9 @@ export interface ViewRequest {
   /** Entries before and after the target. */
   readonly before: number
   readonly after: number
-  /** An offset in a list of `contentCount` entries, as the client knows it; or the first entry from a value on. */
+  /**
+   * An offset in a list that the client believes to have `contentCount` entries; or the first entry from a value on.
+   */
   readonly target: { readonly offset: number; readonly contentCount: number } | { readonly atLeast: Buffer }
 }
 

@@ -1,7 +1,7 @@
 /**
- * What clients are told (RFC 4511), as octets.
+ * Encodes responses (RFC 4511).
  *
- * What must stay true: each request but unbind and abandon gets one response of its own kind.
+ * Invariants: each request except unbind and abandon gets one response of its own type.
  */
 import { element, enumerated, integer, octetString, sequence, TAG } from './ber.ts'
 import type { Control, Request } from './requests.ts'
@@ -49,13 +49,13 @@ export type ResultName = keyof typeof RESULT
 
 export interface Result {
   readonly result: ResultName
-  /** Of the nearest entry above the one that was not found. */
+  /** DN of the nearest existing ancestor. */
   readonly matched?: string
   /** For people. */
   readonly text?: string
   /** RFC 4511 section 4.2.2. */
   readonly saslCredentials?: Buffer
-  /** Of an extended operation. */
+  /** For an extended operation. */
   readonly name?: string
   readonly value?: Buffer
   readonly controls?: readonly Control[]
@@ -63,7 +63,7 @@ export interface Result {
 
 export const SUCCESS: Result = { result: 'success' }
 
-/** An answer that ends an operation from within. */
+/** Ends an operation with a result. */
 export class LdapError extends Error {
   readonly result: Result
   constructor(result: ResultName, text = '', matched = '') {
@@ -83,7 +83,7 @@ const TAGS: Readonly<Record<Answered, number>> = {
   compare: 0x6f,
   extended: 0x78,
 }
-/** By the tag of the request, the kind of the answer; undefined for what gets none. */
+/** Response types by request tag; undefined for requests without a response. */
 export const ANSWERED: Readonly<Record<number, Answered>> = {
   96: 'bind',
   99: 'search',
@@ -125,11 +125,11 @@ export function entryMessage(id: number, dn: string, attributes: Shown): Buffer 
   return message(id, element(0x64, octetString(dn), sequence(...list)))
 }
 
-/** RFC 4511 section 4.4.1: the last that a client hears. */
+/** RFC 4511 section 4.4.1: the last message to a client. */
 export const disconnection = (result: ResultName, text: string): Buffer =>
   resultMessage(0, 'extended', { result, text, name: '1.3.6.1.4.1.1466.20036' })
 
-/** RFC 2696: the value of the control in an answer. */
+/** RFC 2696: the control's value in a response. */
 export const pagedValue = (cookie: Buffer): Buffer => sequence(integer(0), octetString(cookie))
 /** RFC 2891. */
 export const sortedValue = (result: ResultName): Buffer => sequence(enumerated(RESULT[result]))
