@@ -16,3 +16,11 @@ export function newId(now: number): string {
 export function idAt(ms: number): string {
   return newId(ms).slice(0, 10)
 }
+
+/** The time of an id in ms since 1970; undefined for what is no id. */
+export function idTime(id: string): number | undefined {
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}/.test(id)) return undefined
+  let at = 0
+  for (const char of id.slice(0, 10)) at = at * 32 + ALPHABET.indexOf(char)
+  return at
+}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
@@ -9,6 +10,7 @@ import { imap } from 'iems/plugins/imap'
 import { quota } from 'iems/plugins/quota'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { memoryStore, testClock } from '../../core/testing/index.ts'
+import { missing } from '../../core/testing/program.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { talkTo } from '../support/imap-talk.ts'
 import { contentOf, createMailKernel, type MailKernel } from '../support/mailstore.ts'
@@ -16,6 +18,8 @@ import { NAMES, openQuota } from '../support/quota-process.ts'
 import { tempFolder } from '../support/running-server.ts'
 import { STORES } from '../support/several-kernels.ts'
 import { talk } from '../support/smtp-talk.ts'
+import { look } from '../support/web-looks.ts'
+import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
 
 type Options = Parameters<typeof quota>[0]
 const DAY = 86_400_000
@@ -272,6 +276,87 @@ test('a report names the largest, the nearly full, the idle, and what deduplicat
   assert.match(text, /Idle accounts\n-+\n.*\n.*unknown/)
   assert.match(await report({ language: 'de', domain: 'here.test' }), /^Mailspeicher: here\.test/)
   assert.match(await report({ domain: 'elsewhere.test' }), /Accounts +0/)
+})
+
+test('a report shows the attachments that take most, and deliveries with their times', async (t) => {
+  const kernel = await start(t, {}, { people: PEOPLE })
+  const attached = (name: string, octets: number) =>
+    `Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: application/pdf; name="${name}"\r\nContent-Disposition: attachment\r\n\r\n${'x'
+      .repeat(70)
+      .concat('\r\n')
+      .repeat(octets / 72)}\r\n--b--\r\n`
+  for (const [name, octets] of [
+    ['small.pdf', 720],
+    ['large.pdf', 72_000],
+  ] as const) {
+    const to = ['ann@here.test', 'bob@here.test']
+    await kernel.submit({ from: 'me@far.test', to, content: attached(name, octets) })
+  }
+  await kernel.submit({ from: 'me@far.test', to: ['ann@here.test'], content: 'Subject: y\r\n\r\ntext\r\n' })
+  await kernel.deliver()
+  await kernel.advance(60_000)
+  const text = (await run(kernel, 'quota report')).bytes.toString()
+  const [, attachments = ''] = /Attachments that take most\n-+\n.*\n([\s\S]*?)\n\n/.exec(text) ?? []
+  // What two accounts hold is one row.
+  assert.match(attachments, /^large\.pdf +application\/pdf +72\.?0? kB +(?:ann|bob) +INBOX\nsmall\.pdf .*$/)
+  assert.match(text, /Deliveries\n-+\nDate .*\n\d{4}-\d\d-\d\d +5 +\d+ +0 +0 +\d+ m?s +\d+ m?s/)
+  assert.doesNotMatch((await run(kernel, 'quota report', [], { domain: 'here.test' })).bytes.toString(), /Deliveries/)
+})
+
+test('the HTML report sorts by a click, prints, and breaks no rule of axe', {
+  skip: missing(CHROMIUM),
+}, async (t) => {
+  const kernel = await start(t, { default: { octets: '20 kB' } }, { people: PEOPLE })
+  for (const [name, octets] of [
+    ['ann', 17_000],
+    ['bob', 3000],
+    ['cyd', 9000],
+  ] as const)
+    await append(kernel, name, octets)
+  for (let day = 0; day < 3; day++) await kernel.advance(DAY)
+  await kernel.deliver()
+  const html = (await run(kernel, 'quota report', [], { html: true })).bytes.toString()
+  const file = join(await tempFolder(t), 'quota.html')
+  await writeFile(file, html)
+  const browser = await startBrowser(t)
+  const page = await browser.newPage()
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(request.url()))
+  await page.goto(`file://${file}`)
+  assert.deepEqual(await look(page, 'quota-report'), [])
+  await page.emulateMedia({ colorScheme: 'dark' })
+  assert.deepEqual(await look(page, 'quota-report-dark'), [])
+  const names = () =>
+    page.evaluate("[...document.querySelectorAll('table')[1].tBodies[0].rows].map((row) => row.cells[0].textContent)")
+  const order = (await names()) as string[]
+  const button = page.locator('table').nth(1).getByRole('button', { name: 'Account' })
+  await button.click()
+  assert.deepEqual(await names(), order.toSorted().reverse())
+  await button.click()
+  assert.deepEqual(await names(), order.toSorted())
+  await page.emulateMedia({ media: 'print' })
+  assert.ok((await page.pdf()).length > 1000)
+  assert.deepEqual(
+    asked.filter((url) => !url.startsWith('file:')),
+    [],
+  )
+})
+
+test('a report of many accounts is written in bounded time and memory', async (t) => {
+  const count = Number(process.env.ACCOUNTS ?? 500)
+  const people = Array.from({ length: count }, (_, at) => person(`u${at}`))
+  const kernel = await start(t, {}, { people })
+  for (let at = 0; at < count; at += 50)
+    await Promise.all(people.slice(at, at + 50).map(({ name }, index) => append(kernel, name, 100 + at + index)))
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  const started = performance.now()
+  const { bytes } = await run(kernel, 'quota report', [], { html: true })
+  const seconds = (performance.now() - started) / 1000
+  const grown = process.memoryUsage().heapUsed - before
+  t.diagnostic(`${count} accounts: ${seconds.toFixed(1)} s, ${Math.round(grown / 1e6)} MB more`)
+  assert.match(bytes.toString(), new RegExp(`<dd>${count}</dd>`))
+  assert.ok(bytes.length < 200_000, 'the size of a report does not grow with the accounts')
 })
 
 test('the HTML report is one file without outside links, and escapes what users chose', async (t) => {

@@ -9,7 +9,7 @@ import type { Log, Store } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi, Usage } from '../store/api.ts'
 import { domainOf } from './limits.ts'
-import { type DayRecord, dayKey, days, encode, type MarkRecord, markKey, read } from './records.ts'
+import { type DayRecord, dayKey, days, encode, flows, type MarkRecord, markKey, read } from './records.ts'
 
 export const DAY_MS = 86_400_000
 /** Growth is counted from a mark that is at least so old. */
@@ -38,7 +38,11 @@ export function createDaily({ store, mail, accounts, log, now, review }: DailyDe
   }
 
   async function forget(): Promise<void> {
-    const range = days('', dateOf(now() - KEPT_MS))
+    const until = dateOf(now() - KEPT_MS)
+    for (const range of [days('', until), flows('', until)]) await forgetRange(range)
+  }
+
+  async function forgetRange(range: ReturnType<typeof days>): Promise<void> {
     for (;;) {
       const old = await Array.fromAsync(store.scan({ ...range, limit: DELETED_AT_ONCE }))
       if (old.length === 0) return

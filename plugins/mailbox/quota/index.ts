@@ -10,6 +10,7 @@ import { createActivity, FLUSH_MS } from './activity.ts'
 import { Quotas } from './api.ts'
 import { createCommands, setLimit } from './commands.ts'
 import { createDaily, DAY_MS } from './daily.ts'
+import { Flow } from './flow.ts'
 import { createQuotaLimits } from './limits.ts'
 import { createPost, type Post } from './mail.ts'
 import { type Options, options } from './options.ts'
@@ -33,6 +34,7 @@ export const quota = definePlugin({
     seen: { version: 1 },
     mark: { version: 1 },
     day: { version: 1 },
+    flow: { version: 1 },
   },
   setup(config, ctx) {
     const { store, log } = ctx
@@ -43,6 +45,7 @@ export const quota = definePlugin({
     const post = createPost(ctx)
     const review = createReview({ store, mail, accounts, options: config, limits, post, now })
     const activity = createActivity(store, accounts)
+    const flow = new Flow(store)
     const daily = createDaily({ store, mail, accounts, log, now, review })
     const { language, at: thresholds } = config.warnings
     const collect = createCollect({
@@ -55,13 +58,17 @@ export const quota = definePlugin({
     })
     ctx.offer(Quotas, { set: (account, given) => setLimit(store, { kind: 'account', id: account }, given) })
     ctx.repeat(FLUSH_MS, 'noting logins', activity.flush)
+    ctx.repeat(FLUSH_MS, 'noting deliveries', () => flow.flush())
     ctx.schedule({ name: 'daily', every: DAY_MS, first: START_MS, run: daily })
     scheduleReports(ctx, config, { collect, post })
     return {
       hooks: {
         'mailstore:limits': limits.limitsOf,
         'mailstore:usage': ({ account, after }) => review(account, after),
-        event: activity.note,
+        event(event) {
+          activity.note(event)
+          flow.note(event)
+        },
       },
       commands: createCommands({ store, mail, accounts, limits, collect, language }),
     }

@@ -7,6 +7,7 @@
  *   seen account      the last login that is known, ms since 1970
  *   mark account      the usage some days ago, for the growth in reports
  *   day date domain   the usage of a domain on a day
+ *   flow date         deliveries of a day, and how long they took
  */
 import { decodeRecord, type Key, key, type Store } from 'iems'
 
@@ -38,12 +39,23 @@ export interface DayRecord {
   readonly accounts: number
 }
 
+export interface FlowRecord {
+  readonly delivered: number
+  /** Attempts that are made again. */
+  readonly deferred: number
+  readonly failed: number
+  /** Deliveries by the bounds of `LATENCIES`. */
+  readonly latencies: readonly number[]
+}
+
 export const limitKey = (kind: Kind, name: string): Key => key('limit', kind, name)
 export const overKey = (account: string): Key => key('over', account)
 export const warnedKey = (kind: Kind, name: string): Key => key('warned', kind, name)
 export const seenKey = (account: string): Key => key('seen', account)
 export const markKey = (account: string): Key => key('mark', account)
 export const dayKey = (date: string, domain: string): Key => key('day', date, domain)
+export const flowKey = (date: string): Key => key('flow', date)
+export const flows = (from: string, to: string) => ({ from: key('flow', from), to: key('flow', to) })
 export const days = (from: string, to: string) => ({ from: key('day', from), to: key('day', to) })
 
 export async function read<T>(store: Store, at: Key): Promise<T | undefined> {

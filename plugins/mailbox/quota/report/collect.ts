@@ -5,11 +5,22 @@
  */
 import { type Store, unkey } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'
-import type { MailStoreApi, Usage } from '../../store/api.ts'
+import type { MailboxRef, MailStoreApi, Usage } from '../../store/api.ts'
 import { DAY_MS, dateOf } from '../daily.ts'
 import { domainOf } from '../limits.ts'
-import { type DayRecord, days, decode, type MarkRecord, markKey, read, seenKey } from '../records.ts'
+import {
+  type DayRecord,
+  days,
+  decode,
+  type FlowRecord,
+  flows,
+  type MarkRecord,
+  markKey,
+  read,
+  seenKey,
+} from '../records.ts'
 import { shareOf } from '../review.ts'
+import { type AttachmentRow, largestAttachments } from './attachments.ts'
 import { Top } from './top.ts'
 
 export interface AccountRow extends Usage {
@@ -26,6 +37,10 @@ export interface AccountRow extends Usage {
 export interface MailboxRow extends Usage {
   readonly account: string
   readonly name: string
+  readonly ref: MailboxRef
+}
+export interface FlowRow extends FlowRecord {
+  readonly date: string
 }
 export interface Report {
   readonly at: number
@@ -40,6 +55,9 @@ export interface Report {
   readonly growing: readonly AccountRow[]
   readonly full: readonly AccountRow[]
   readonly idle: readonly AccountRow[]
+  readonly attachments: readonly AttachmentRow[]
+  /** Deliveries of the last days of all domains, the newest first; only for all domains. */
+  readonly flow: readonly FlowRow[]
   readonly days: readonly { readonly date: string; readonly octets: number }[]
 }
 
@@ -55,6 +73,8 @@ export interface CollectDeps {
 
 /** Days in the chart. */
 const SHOWN_DAYS = 90
+/** Days in the table of deliveries. */
+const FLOW_DAYS = 14
 
 export type Collect = ReturnType<typeof createCollect>
 
@@ -85,6 +105,13 @@ export function createCollect({ store, mail, accounts, options, near, now }: Col
     return [...sums].map(([date, octets]) => ({ date, octets }))
   }
 
+  async function flow(): Promise<Report['flow']> {
+    const rows: FlowRow[] = []
+    for await (const [at, value] of store.scan(flows(dateOf(now() - FLOW_DAYS * DAY_MS), dateOf(now() + DAY_MS))))
+      rows.push({ date: unkey(at)[1] as string, ...decode<FlowRecord>(value) })
+    return rows.reverse()
+  }
+
   return async function collect(domain?: string): Promise<Report> {
     const at = now()
     const largest = new Top<AccountRow>(options.top, ({ octets }) => octets)
@@ -107,8 +134,9 @@ export function createCollect({ store, mail, accounts, options, near, now }: Col
       if (at - (row.seen ?? 0) >= options.idleAfter) idle.add(row)
       // A mailbox is at most as large as its account.
       if (mailboxes.takes(usage.octets))
-        for (const { name, size, messages } of await mail.mailboxes(id))
-          if (messages > 0) mailboxes.add({ account: account.name, name, octets: size, messages })
+        for (const { name, size, messages, id: mailbox } of await mail.mailboxes(id))
+          if (messages > 0)
+            mailboxes.add({ account: account.name, name, octets: size, messages, ref: { account: id, id: mailbox } })
     }
     return {
       at,
@@ -120,6 +148,8 @@ export function createCollect({ store, mail, accounts, options, near, now }: Col
       growing: growing.rows(),
       full: full.rows(),
       idle: idle.rows(),
+      attachments: await largestAttachments(mail, mailboxes.rows(), options.top),
+      flow: domain === undefined ? await flow() : [],
       days: await chart(domain),
     }
   }

@@ -3,7 +3,8 @@
  */
 import { escapeLine, formatSize } from 'iems'
 import { dateOf } from '../daily.ts'
-import type { AccountRow, Report } from './collect.ts'
+import { latencyAt } from '../flow.ts'
+import type { AccountRow, FlowRow, Report } from './collect.ts'
 import type { Words } from './words.ts'
 
 export interface Cell {
@@ -49,6 +50,39 @@ function columns(words: Words) {
   } satisfies Record<string, Column>
 }
 
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1000],
+] as const
+
+function formatTime(ms: number): string {
+  const unit = UNITS.find(([, size]) => ms >= size)
+  return unit ? `${ms / unit[1]} ${unit[0]}` : `${ms} ms`
+}
+
+const latency = (row: FlowRow, share: number): Cell => {
+  const ms = latencyAt(row, share)
+  if (ms === undefined) return NONE
+  if (ms === Number.POSITIVE_INFINITY) return { text: '> 1 d', number: Number.MAX_SAFE_INTEGER }
+  return { text: formatTime(ms), number: ms }
+}
+
+/** Deliveries to mailboxes and to other servers, and how long each took from its transaction on. */
+function flowTable({ flow, at }: Report, words: Words): Table {
+  const today = dateOf(at)
+  const hours = (date: string) => (date === today ? Math.max(1, new Date(at).getUTCHours()) : 24)
+  return {
+    title: words.flow,
+    columns: [words.date, words.delivered, words.perHour, words.deferred, words.failed, words.median, words.slowest],
+    rows: flow.map((row) => [
+      ...[text(row.date), count(row.delivered), count(Math.round(row.delivered / hours(row.date)))],
+      ...[count(row.deferred), count(row.failed), latency(row, 0.5), latency(row, 0.95)],
+    ]),
+  }
+}
+
 export function sheetOf(report: Report, words: Words): Sheet {
   const all = columns(words)
   const table = (title: keyof Words, rows: readonly AccountRow[], shown: readonly Column[]): Table => ({
@@ -81,8 +115,16 @@ export function sheetOf(report: Report, words: Words): Sheet {
         columns: [words.account, words.mailbox, words.size, words.messages],
         rows: report.mailboxes.map((row) => [text(row.account), text(row.name), size(row.octets), count(row.messages)]),
       },
+      {
+        title: words.attachments,
+        columns: [words.file, words.type, words.size, words.account, words.mailbox],
+        rows: report.attachments.map((row) => [
+          ...[text(row.name), text(row.type), size(row.octets), text(row.account), text(row.mailbox)],
+        ]),
+      },
       table('growing', report.growing, [all.account, all.growth, all.size]),
       table('idle', report.idle, [all.account, all.seen, all.size]),
+      ...(report.domain === undefined ? [flowTable(report, words)] : []),
     ],
   }
 }

@@ -27,6 +27,16 @@ const EN = {
   never: 'unknown',
   none: 'None.',
   date: 'Date',
+  attachments: 'Attachments that take most',
+  file: 'File',
+  type: 'Type',
+  flow: 'Deliveries',
+  delivered: 'Delivered',
+  perHour: 'Per hour',
+  deferred: 'Deferred attempts',
+  failed: 'Failed',
+  median: 'Half took at most',
+  slowest: '95 % took at most',
 }
 export type Words = typeof EN
 const DE: Words = {
@@ -53,5 +63,15 @@ const DE: Words = {
   never: 'unbekannt',
   none: 'Keine.',
   date: 'Datum',
+  attachments: 'Größte Anhänge',
+  file: 'Datei',
+  type: 'Typ',
+  flow: 'Zustellungen',
+  delivered: 'Zugestellt',
+  perHour: 'Pro Stunde',
+  deferred: 'Verschobene Versuche',
+  failed: 'Fehlgeschlagen',
+  median: 'Hälfte dauerte höchstens',
+  slowest: '95 % dauerten höchstens',
 }
 export const wordsOf = (language: Language): Words => (language === 'de' ? DE : EN)
