@@ -1,10 +1,8 @@
 /** The web mail in a real browser, beside swaks and IMAP: what people do with it. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
 import { ImapFlow } from 'imapflow'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { shot } from '../support/web-looks.ts'
@@ -31,12 +29,6 @@ test('web mail in a browser', { timeout: 120_000 }, async (t) => {
     await client.connect()
     return client
   }
-  const swaks = (subject: string, body: string) =>
-    promisify(execFile)('swaks', [
-      ...['--server', `127.0.0.1:${here.door('mx').port}`, '--from', 'eve@example.org', '--to', 'ann@here.test'],
-      ...['--header', `Subject: ${subject}`, '--body', body, '--timeout', '10'],
-    ])
-
   await t.test('log in, read, answer; the recipient sees it by IMAP', async () => {
     const { page, problems } = await openPage(browser, here.base)
     await page.getByLabel('Address or name').fill('ann')
@@ -69,7 +61,7 @@ test('web mail in a browser', { timeout: 120_000 }, async (t) => {
     const { page, problems } = await openPage(browser, here.base)
     await logIn(page, 'ann')
     await page.getByRole('row', { name: /Minutes of Tuesday/ }).waitFor()
-    await swaks('Just now', 'Live.')
+    await here.send('eve@example.org', 'ann@here.test', 'Just now', 'Live.')
     const fresh = page.getByRole('row', { name: /Just now/ })
     await fresh.waitFor()
     await fresh.click()

@@ -1,10 +1,12 @@
 /**
  * A mail server with web mail for the tests of the browser: SMTP, IMAP, HTTP, JMAP, and Debian's Chromium.
  */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
 import type { PluginEntry } from 'iems'
 import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
@@ -57,7 +59,15 @@ export async function startWebMail(
     const content = await here.mail.email(entries[number - 1]?.email ?? '')
     return Buffer.concat(await Array.fromAsync(content?.open() ?? [])).toString()
   }
-  return { ...here, source, base: `http://127.0.0.1:${here.door('web').port}` }
+  /** A message from outside by swaks, until it is delivered. */
+  async function send(from: string, to: string, subject: string, body = 'Text.'): Promise<void> {
+    await promisify(execFile)('swaks', [
+      ...['--server', `127.0.0.1:${here.door('mx').port}`, '--from', from, '--to', to],
+      ...['--header', `Subject: ${subject}`, '--body', body, '--timeout', '10'],
+    ])
+    await here.deliver()
+  }
+  return { ...here, source, send, base: `http://127.0.0.1:${here.door('web').port}` }
 }
 
 export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {

@@ -6,12 +6,14 @@
  */
 import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'
+import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
 import { Http, html, Redirect } from '../http/api.ts'
 import { Jmap } from '../jmap/api.ts'
 import { Webmail } from './api.ts'
 import { addImageProxy } from './images.ts'
+import { addRuleRoutes } from './rules.ts'
 import { addSlotRoutes, Slots } from './slots.ts'
 import { addUnsubscribe } from './unsubscribe.ts'
 
@@ -25,6 +27,8 @@ const FRAME_POLICY = [
   "frame-ancestors 'self'",
   'sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox',
 ].join('; ')
+
+export * from './api.ts'
 
 export const webmail = definePlugin({
   name: 'webmail',
@@ -44,6 +48,7 @@ export const webmail = definePlugin({
     })
     .prefault({}),
   needs: [Http, Jmap, MailStore],
+  wants: [Mailsort],
   offers: [Webmail],
   setup({ root, images }, ctx) {
     const http = ctx.use(Http)
@@ -63,6 +68,7 @@ export const webmail = definePlugin({
     ctx.offer(Webmail, slots)
     addSlotRoutes(http, { slots, mail, log: ctx.log })
     addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
+    addRuleRoutes(http, ctx.find(Mailsort))
     addImageProxy(http, images, ctx.dns)
     http.files({
       path: '/mail/',

@@ -9,10 +9,11 @@ import { readFile } from 'node:fs/promises'
 import { type Log, splitContent } from 'iems'
 import * as z from 'zod'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
-import { Answer, type HttpApi, HttpProblem } from '../http/api.ts'
+import { Download, type HttpApi, HttpProblem } from '../http/api.ts'
 import type { Banner, BannerSlot, ModuleSlot, ModuleSlotEntry, ShownMessage, WebmailApi } from './api.ts'
 
 const MAX_HEADER = 1024 * 1024
+const DAY_S = 86_400
 
 interface Module extends ModuleSlotEntry {
   readonly slot: ModuleSlot
@@ -106,7 +107,7 @@ export function addSlotRoutes(
       return { modules: await Promise.all(modules) }
     },
   })
-  http.route({
+  http.stream({
     method: 'GET',
     path: '/mail/modules/:slot/:name',
     who: 'user',
@@ -116,10 +117,12 @@ export function addSlotRoutes(
       const module = slots.modules.find(({ slot, name }) => slot === params.slot && name === params.name)
       if (!module) throw new HttpProblem(404, 'There is no such module')
       const { text } = await fileOf(module)
-      return new Answer(200, text, {
-        'content-type': 'text/javascript; charset=utf-8',
-        'cache-control': 'private, max-age=86400',
-        'x-content-type-options': 'nosniff',
+      return new Download({
+        type: 'text/javascript; charset=utf-8',
+        maxAge: DAY_S,
+        open: async function* () {
+          yield Buffer.from(text)
+        },
       })
     },
   })

@@ -76,6 +76,18 @@ export class MailStore {
     void this.#readQuota()
   }
 
+  /** Changes the name or the signature of an identity. Throws a `Failure`. */
+  async changeIdentity(id: string, patch: Json): Promise<void> {
+    const [set, got] = await this.client.call(
+      ['Identity/set', { update: { [id]: patch } }],
+      ['Identity/get', { ids: null }],
+    )
+    const refused = set?.notUpdated?.[id] as Json | undefined
+    if (refused) throw new Failure('refused', refused.description ?? refused.type, refused.type)
+    this.identities = got?.list ?? []
+    this.changed()
+  }
+
   async #readQuota(): Promise<void> {
     const [quotas] = await this.client.call(['Quota/get', { ids: null }]).catch(() => [])
     const found = (quotas?.list as Json[] | undefined)?.find(({ resourceType }) => resourceType === 'octets')

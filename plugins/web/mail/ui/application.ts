@@ -6,6 +6,7 @@ import type { Undo } from '../store/actions.ts'
 import type { Draft, ReplyKind } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import type { Email } from '../store/objects.ts'
+import type { PluginModule } from './modules.tsx'
 
 export interface Toast {
   readonly text: string
@@ -21,6 +22,8 @@ export interface Application {
   /** Says what is done and offers its undo; a refusal is said. */
   perform(action: Promise<Undo>, text: string): Promise<void>
   compose(draft?: Draft): void
+  /** What plugins add. */
+  readonly modules: Promise<readonly PluginModule[]>
   reply(kind: ReplyKind, email: Email): Promise<void>
 }
 

@@ -61,7 +61,15 @@ const AccountMenu = () => {
       label={t('account', { user })}
       className="me"
       entries={[
-        { id: 'light', label: t('theme.light'), run: () => setTheme('light') },
+        {
+          id: 'settings',
+          label: t('settings'),
+          icon: 'sliders',
+          run: () => {
+            location.hash = '#/settings/rules'
+          },
+        },
+        { id: 'light', label: t('theme.light'), isFirstOfGroup: true, run: () => setTheme('light') },
         { id: 'dark', label: t('theme.dark'), run: () => setTheme('dark') },
         { id: 'system', label: t('theme.system'), run: () => setTheme('system') },
         {

@@ -9,10 +9,11 @@ import { language, t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import { type Attached, type Draft, discardDraft, isUntouched, saveDraft, sendDraft } from '../store/compose.ts'
 import { nameOf } from '../store/objects.ts'
-import { useApplication } from './application.ts'
+import { type Application, useApplication } from './application.ts'
 import { forgetDraft, holdDraft, keepDraft } from './draft-box.ts'
 import { type Editor, openEditor } from './editor.ts'
 import { clock, octets, weekdayTime } from './format.ts'
+import { hostOf, loadModule } from './modules.tsx'
 import { Recipients } from './recipients.tsx'
 import { bringsColours } from './sanitise.ts'
 
@@ -107,7 +108,8 @@ function useDraft(first: Draft) {
 }
 
 export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
-  const { store, say } = useApplication()
+  const app = useApplication()
+  const { store, say } = app
   const { draft, saving, editor, now, current, save, touched, change, stop } = useDraft(first)
   const [size, setSize] = useState<'normal' | 'large' | 'folded'>('normal')
   const [isCcOpen, setIsCcOpen] = useState(first.cc.length + first.bcc.length > 0)
@@ -148,6 +150,8 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
     setError(undefined)
     try {
       await uploads.all()
+      const objection = await firstObjection(app, now.current)
+      if (objection !== undefined) throw new Error(objection)
       await save()
       stop()
       const sent = now.current
@@ -305,6 +309,18 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
       </div>
     </section>
   )
+}
+
+/** What a plugin has against the message; one that fails has nothing. */
+async function firstObjection(app: Application, draft: Draft): Promise<string | undefined> {
+  const checks = (await app.modules).filter(({ slot }) => slot === 'compose.check')
+  for (const module of checks) {
+    const objection = await loadModule(module)
+      .then(({ check }) => check?.(hostOf(app, { draft })))
+      .catch(() => undefined)
+    if (typeof objection === 'string') return objection
+  }
+  return undefined
 }
 
 const savingText = (saving: Saving): string =>

@@ -61,6 +61,14 @@ export function octets(count: number): string {
 export const mailboxName = ({ role, name }: Mailbox): string =>
   role !== null && KNOWN_ROLES.includes(role) ? t(`role.${role}`) : name
 
+/** A mailbox as rules name it: its own name behind those of the mailboxes that it is in. */
+export function mailboxPath(mailbox: Mailbox, all: ReadonlyMap<string, Mailbox>): string {
+  const names: string[] = []
+  for (let at: Mailbox | undefined = mailbox; at && names.length < 20; at = all.get(at.parentId ?? ''))
+    names.unshift(at.name)
+  return names.join('/')
+}
+
 export const isOwn = (address: Address, own: readonly string[]): boolean => own.includes(address.email.toLowerCase())
 
 export const namesOf = (addresses: readonly Address[] | null, own: readonly string[]): string =>

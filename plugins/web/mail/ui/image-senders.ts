@@ -4,7 +4,7 @@
 const KEPT = 'iems-image-senders'
 const MAX_SENDERS = 500
 
-function senders(): string[] {
+export function imageSenders(): string[] {
   try {
     const all = JSON.parse(localStorage.getItem(KEPT) ?? '[]') as unknown
     return Array.isArray(all) ? all.filter((one) => typeof one === 'string') : []
@@ -13,10 +13,10 @@ function senders(): string[] {
   }
 }
 
-export const loadsImagesOf = (address: string): boolean => senders().includes(address.toLowerCase())
+export const loadsImagesOf = (address: string): boolean => imageSenders().includes(address.toLowerCase())
 
 export function loadImagesOf(address: string): void {
-  const others = senders().filter((one) => one !== address.toLowerCase())
+  const others = imageSenders().filter((one) => one !== address.toLowerCase())
   localStorage.setItem(KEPT, JSON.stringify([...others, address.toLowerCase()].slice(-MAX_SENDERS)))
 }
 

@@ -14,11 +14,13 @@ import { mailboxName } from './format.ts'
 import { KeyHelp } from './key-help.tsx'
 import { useKeys } from './keys.ts'
 import { MailList } from './list.tsx'
-import { go, readRoute, useHash } from './route.ts'
+import { loadModules } from './modules.tsx'
+import { go, hrefOf, readRoute, useHash } from './route.ts'
 import { Toasts } from './toasts.tsx'
 import { Tree } from './tree.tsx'
 
 const Conversation = lazy(async () => ({ default: (await import('./conversation.tsx')).Conversation }))
+const Settings = lazy(async () => ({ default: (await import('./settings/settings.tsx')).Settings }))
 const Composer = lazy(async () => ({ default: (await import('./composer.tsx')).Composer }))
 
 export interface MailProps {
@@ -67,6 +69,7 @@ export function Mail({ store, onEnded }: MailProps) {
       own: store.identities.map(({ email }) => email.toLowerCase()),
       say,
       compose,
+      modules: loadModules(),
       async perform(action, text) {
         // The undo is there at once, and waits for the action itself.
         say({ text, undo: async () => (await action)() })
@@ -190,6 +193,16 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
   })
   useTitle(store)
   if (!list) return null
+  if (route.settings !== undefined)
+    return (
+      <div className="mail settings">
+        <Bar list={list.key} inboxId={inbox?.id} onFolders={() => go(list.key)} onHelp={() => setIsHelpOpen(true)} />
+        <Suspense fallback={null}>
+          <Settings page={route.settings} back={hrefOf(list.key)} />
+        </Suspense>
+        {isHelpOpen ? <KeyHelp onClose={() => setIsHelpOpen(false)} /> : null}
+      </div>
+    )
   return (
     <div className={threadId === undefined ? 'mail' : 'mail reading'}>
       <Bar

@@ -15,6 +15,7 @@ import { InvitationCard } from './invitation.tsx'
 import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
+import { hostOf, loadModule, ModuleHost, type PluginModule, useModules } from './modules.tsx'
 
 const InnerMessage = lazy(async () => ({ default: (await import('./inner-message.tsx')).InnerMessage }))
 
@@ -56,6 +57,7 @@ export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProp
       <Head email={email} who={who} onToggle={onToggle} onEdit={onEdit} />
       <Banners id={email.id} />
       <DeliveryFact email={email} />
+      <Asides email={email} />
       {error ? (
         <p className="note bad" role="alert">
           <Icon name="warn" />
@@ -69,12 +71,24 @@ export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProp
   )
 }
 
+const Asides = ({ email }: { readonly email: Email }) =>
+  useModules('message.aside').map((module) => <ModuleHost key={module.name} module={module} email={email} />)
+
 interface HeadProps extends Pick<MessageProps, 'email' | 'onToggle' | 'onEdit'> {
   readonly who: string
 }
 
 const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
-  const { reply, own, store } = useApplication()
+  const app = useApplication()
+  const { reply, own, store } = app
+  const actions = useModules('message.action')
+  const run = async (module: PluginModule) => {
+    try {
+      await (await loadModule(module)).run?.(hostOf(app, { email }))
+    } catch (cause) {
+      app.say({ text: t('module.failed', { name: module.label, why: (cause as Error).message }), isError: true })
+    }
+  }
   const to = namesOf([...(email.to ?? []), ...(email.cc ?? [])], own)
   const [from] = email.from ?? []
   return (
@@ -121,6 +135,11 @@ const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
                 isFirstOfGroup: true,
                 run: () => void openSource(store.client, email.id),
               },
+              ...actions.map((module) => ({
+                id: `plugin-${module.name}`,
+                label: module.label,
+                run: () => void run(module),
+              })),
             ]}
           >
             <Icon name="more" />

@@ -36,7 +36,7 @@ interface Loaded {
 
 export const hostOf = ({ store, say }: Application, more: Pick<Host, 'email' | 'draft'> = {}): Host => ({
   language: language(),
-  call: (...calls) => store.client.call(...(calls as never)),
+  call: (...calls) => store.client.call(...calls),
   fetch: (path, init) => fetch(new URL(path, location.origin).pathname, init),
   say: (text) => say({ text }),
   ...more,

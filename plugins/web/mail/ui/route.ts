@@ -1,5 +1,5 @@
 /**
- * Where the person is, kept in the address's fragment: `#/box/ID/THREAD` or `#/find/QUERY/THREAD`.
+ * Where the person is, kept in the address's fragment: `#/box/ID/THREAD` or `#/find/QUERY/THREAD`, `#/settings/PAGE`.
  */
 import { useSyncExternalStore } from 'react'
 import type { ListKey } from '../store/list.ts'
@@ -7,6 +7,8 @@ import type { ListKey } from '../store/list.ts'
 export interface Route {
   readonly list: ListKey | undefined
   readonly threadId: string | undefined
+  /** The page of the settings that is open. */
+  readonly settings?: string
 }
 
 const subscribe = (listener: () => void) => {
@@ -22,6 +24,7 @@ export function readRoute(hash: string): Route {
   } catch {
     // A broken address is taken as it is.
   }
+  if (kind === 'settings') return { list: undefined, threadId: undefined, settings: value || 'rules' }
   const list: ListKey | undefined =
     kind === 'box' && value !== ''
       ? { kind: 'mailbox', id: value }
@@ -33,8 +36,10 @@ export function readRoute(hash: string): Route {
 
 export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash)
 
+export const hrefOf = (list: ListKey): string =>
+  list.kind === 'mailbox' ? `#/box/${encodeURIComponent(list.id)}` : `#/find/${encodeURIComponent(list.query)}`
+
 export function go(list: ListKey, threadId?: string): void {
-  const base =
-    list.kind === 'mailbox' ? `#/box/${encodeURIComponent(list.id)}` : `#/find/${encodeURIComponent(list.query)}`
+  const base = hrefOf(list)
   location.hash = threadId === undefined ? base : `${base}/${threadId}`
 }

@@ -9,7 +9,7 @@ import type { Mailbox } from '../store/objects.ts'
 import { useApplication, useStore } from './application.ts'
 import { areThreads, droppedThreads } from './drag.ts'
 import { mailboxName, octets } from './format.ts'
-import { go } from './route.ts'
+import { go, hrefOf } from './route.ts'
 
 const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
   ['inbox', 'inbox'],
@@ -38,7 +38,7 @@ const isSame = (a: ListKey | undefined, b: ListKey) => JSON.stringify(a) === JSO
 
 const Entry = ({ label, icon, count = 0, isNew = false, depth = 0, list, current, onGo, onDrop }: EntryProps) => (
   <a
-    href={list.kind === 'mailbox' ? `#/box/${list.id}` : `#/find/${list.query}`}
+    href={hrefOf(list)}
     className={`${isNew ? 'new' : ''}${depth > 0 ? ` in${Math.min(depth, 3)}` : ''}`}
     aria-current={isSame(current, list) ? 'page' : undefined}
     onDragOver={(event) => {

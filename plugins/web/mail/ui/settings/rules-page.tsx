@@ -79,7 +79,8 @@ export function RulesPage({ rules: stored, script, save }: RulesProps) {
       <div className="rules-page">
         <ol className="rules-list">
           {rules.map((one, index) => (
-            <li key={`${index}-${one.name}`} className={index === at ? 'current' : ''}>
+            // biome-ignore lint/suspicious/noArrayIndexKey: rules have no id; the place is what they are
+            <li key={index} className={index === at ? 'current' : ''}>
               <input
                 type="checkbox"
                 className="sw"
@@ -177,7 +178,8 @@ function Conditions({ rule, onChange }: PartProps) {
       {rule.conditions.map((condition, index) => {
         const field = fieldOf(condition)
         return (
-          <div key={`${index}-${rule.conditions.length}`} className="cond">
+          // biome-ignore lint/suspicious/noArrayIndexKey: conditions have no id; the place is what they are
+          <div key={index} className="cond">
             {field === undefined ? (
               <span className="t2">{t('rules.other', { kind: condition.kind })}</span>
             ) : (
@@ -245,7 +247,8 @@ function Actions({ rule, onChange }: PartProps) {
       {rule.actions.map((action, index) => {
         const name = actionName(action)
         return (
-          <div key={`${index}-${rule.actions.length}`} className="cond act">
+          // biome-ignore lint/suspicious/noArrayIndexKey: actions have no id; the place is what they are
+          <div key={index} className="cond act">
             {name === undefined ? (
               <span className="t2">{t('rules.other', { kind: action.kind })}</span>
             ) : (

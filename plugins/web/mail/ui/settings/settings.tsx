@@ -20,7 +20,7 @@ const PAGES: readonly (readonly [id: string, icon: IconName])[] = [
   ['images', 'image-off'],
 ]
 
-export function Settings({ page, onBack }: { readonly page: string; onBack(): void }) {
+export function Settings({ page, back }: { readonly page: string; readonly back: string }) {
   const added = useModules('settings')
   const module = added.find(({ name }) => `plugin-${name}` === page)
   return (
@@ -29,13 +29,7 @@ export function Settings({ page, onBack }: { readonly page: string; onBack(): vo
         <nav className="nav" aria-label={t('settings')}>
           <ul>
             <li>
-              <a
-                href="#/"
-                onClick={(event) => {
-                  event.preventDefault()
-                  onBack()
-                }}
-              >
+              <a href={back}>
                 <Icon name="left" />
                 {t('settings.back')}
               </a>
