@@ -1,8 +1,8 @@
 /**
  * Text of a part as characters, and characters in its charset again. The only file that knows iconv-lite.
  *
- * Invariants: nothing is replaced by a question mark: text that is not in its charset, or that its charset cannot hold,
- * is an error of its own.
+ * Invariants: in a message nothing is replaced by a question mark: text that is not in its charset, or that its charset
+ * cannot hold, is an error of its own.
  */
 import iconv from 'iconv-lite'
 
@@ -131,4 +131,18 @@ export async function canHold(text: AsyncIterable<string>, charset: string): Pro
     throw error
   }
   return expected === ''
+}
+
+/**
+ * A code page of old systems, such as `cp437` or `cp850`, for formats that have no other way: what it does not have
+ * becomes U+FFFD when it is read, and a question mark when it is written. Undefined when it is unknown.
+ */
+export function codePage(
+  name: string,
+): { decode(octets: Uint8Array): string; encode(text: string): Buffer } | undefined {
+  if (!isOther(name)) return undefined
+  return {
+    decode: (octets) => iconv.decode(Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength), name),
+    encode: (text) => iconv.encode(text, name),
+  }
 }

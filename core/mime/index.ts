@@ -7,6 +7,7 @@
  */
 export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'
 export { type Author, type Authors, authorsIn } from './authors.ts'
+export { codePage } from './charset.ts'
 export { type MailDate, readDate } from './dates.ts'
 export { type Envelope, envelopeOf } from './envelope.ts'
 export { type AppleFile, isApple, readApple, writeAppleDouble, writeAppleSingle } from './formats/apple.ts'

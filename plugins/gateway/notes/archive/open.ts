@@ -1,0 +1,19 @@
+/** A file as an archive, whichever form it has. */
+import { open } from 'node:fs/promises'
+import { openDxl } from '../dxl/archive.ts'
+import { Unreadable } from '../nsf/source.ts'
+import type { NotesArchive } from './model.ts'
+import { openNsf } from './nsf.ts'
+
+export async function openArchive(path: string, options: { readonly list?: string } = {}): Promise<NotesArchive> {
+  const file = await open(path, 'r')
+  const start = Buffer.alloc(512)
+  const { bytesRead } = await file.read(start, 0, 512, 0).finally(() => file.close())
+  const text = start
+    .toString('latin1', 0, bytesRead)
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart()
+  if (start.readUInt16LE(0) === 0x1a) return openNsf(path)
+  if (text.startsWith('<')) return openDxl(path, options.list)
+  throw new Unreadable('the file is neither a Notes database nor DXL')
+}

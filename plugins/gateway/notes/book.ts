@@ -1,0 +1,50 @@
+/**
+ * Notes names by our directory: an account, group or object that has the name as one of its values of `notesname`, or
+ * whose display name is the common name and is the only one of that name.
+ */
+import { Cache } from 'iems'
+import type { AccountsApi } from '../../directory/static/api.ts'
+import type { DirectoryApi } from '../../directory/store/api.ts'
+import { type AddressBook, type NotesName, nameKey } from './names.ts'
+
+/** Attribute of an entry with its Notes names, abbreviated. */
+export const NAME_ATTRIBUTE = 'notesname'
+/** Entries of one common name that are looked at. */
+const MAX_ALIKE = 50
+/** Names that are remembered. */
+const CACHED = 10_000
+const TTL_MS = 60_000
+
+export function createBook(directory: DirectoryApi | undefined, accounts: AccountsApi | undefined): AddressBook {
+  const known = new Cache<Promise<string | undefined>>({ max: CACHED, ttl: TTL_MS })
+  return {
+    addressOf(name) {
+      const key = nameKey(name.abbreviated)
+      const found = known.get(key) ?? (directory ? byDirectory(directory, name) : byAccounts(accounts, name))
+      known.set(key, found)
+      return found
+    },
+  }
+}
+
+async function byDirectory(directory: DirectoryApi, name: NotesName): Promise<string | undefined> {
+  const alike: string[] = []
+  let count = 0
+  const seen = new Set<string>()
+  for (const attribute of ['displayname', 'cn', 'uid'])
+    for await (const entry of directory.find({ attribute, value: name.common, how: 'equal' })) {
+      if (seen.has(entry.id) || ++count > MAX_ALIKE) continue
+      seen.add(entry.id)
+      const address = 'addresses' in entry ? entry.addresses[0] : entry.attributes.mail?.[0]
+      if (address === undefined) continue
+      const names = entry.attributes[NAME_ATTRIBUTE]?.map(nameKey) ?? []
+      if (names.includes(nameKey(name.abbreviated))) return address
+      // A name with levels is somebody else when the entry has other Notes names.
+      if (names.length === 0) alike.push(address)
+    }
+  return alike.length === 1 ? alike[0] : undefined
+}
+
+async function byAccounts(accounts: AccountsApi | undefined, name: NotesName): Promise<string | undefined> {
+  return (await accounts?.byLogin(name.common.toLowerCase()))?.addresses[0]
+}

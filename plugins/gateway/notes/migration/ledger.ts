@@ -1,0 +1,111 @@
+/**
+ * What has been imported, so that an import that is run again, or was killed, comes to the same result.
+ *
+ * Invariant: before messages are filed, what is about to be filed is on stable storage; a run that finds such an
+ * intention looks into the mailbox which of its messages have arrived.
+ */
+import { below, decodeRecord, encodeRecord, key, type Store } from 'iems'
+import { isRefusedByStore, type MailboxRef, type MailStoreApi } from './store.ts'
+
+export interface Filed {
+  readonly mailbox: string
+  readonly uid: number
+}
+
+/** A document in one mailbox. */
+export interface Target {
+  readonly unid: string
+  readonly place: string
+}
+
+interface Intention {
+  readonly mailbox: string
+  readonly uidNext: number
+  readonly place: string
+  readonly unids: readonly string[]
+}
+
+export class Ledger {
+  private readonly store: Store
+  private readonly mail: MailStoreApi
+  private readonly account: string
+  private readonly database: string
+
+  constructor(deps: { store: Store; mail: MailStoreApi; account: string; database: string }) {
+    this.store = deps.store
+    this.mail = deps.mail
+    this.account = deps.account
+    this.database = deps.database
+  }
+
+  private filedKey(target: Target) {
+    return key('filed', this.account, this.database, target.unid, target.place)
+  }
+  private get intentionKey() {
+    return key('intention', this.account, this.database)
+  }
+
+  async filed(target: Target): Promise<Filed | undefined> {
+    const value = await this.store.get(this.filedKey(target))
+    return value && decodeRecord<Filed>(value)
+  }
+
+  /** How many documents have been filed in each mailbox. */
+  async counts(): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>()
+    for await (const [, value] of this.store.scan(below('filed', this.account, this.database))) {
+      const { mailbox } = decodeRecord<Filed>(value)
+      counts.set(mailbox, (counts.get(mailbox) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  /** Files documents in a mailbox by `file`, which answers their UIDs in the same order. */
+  async run<R>(
+    ref: MailboxRef,
+    { place, unids }: { readonly place: string; readonly unids: readonly string[] },
+    file: () => Promise<{ readonly uids: readonly number[] } | R>,
+  ): Promise<{ readonly uids: readonly number[] } | R> {
+    const before = await this.mail.mailbox(ref)
+    const intention: Intention = { mailbox: ref.id, uidNext: before?.uidNext ?? 1, place, unids }
+    await this.store.commit([{ put: this.intentionKey, value: encodeRecord(intention) }])
+    const done = await file()
+    if (isRefusedByStore(done)) {
+      await this.store.commit([{ del: this.intentionKey }])
+      return done
+    }
+    const { uids } = done as { readonly uids: readonly number[] }
+    await this.store.commit([
+      { del: this.intentionKey },
+      ...unids.map((unid, n) => ({
+        put: this.filedKey({ unid, place }),
+        value: encodeRecord({ mailbox: ref.id, uid: uids[n] ?? 0 } satisfies Filed),
+      })),
+    ])
+    return done
+  }
+
+  /** Settles what a run that was killed has left: answers how many messages it had filed. */
+  async recover(): Promise<number> {
+    const value = await this.store.get(this.intentionKey)
+    if (!value) return 0
+    const { mailbox, uidNext, place, unids } = decodeRecord<Intention>(value)
+    const ref = { account: this.account, id: mailbox }
+    const wanted = new Set(unids)
+    const found = new Map<string, number>()
+    if (await this.mail.mailbox(ref))
+      for await (const { uid, email } of this.mail.entries(ref, [[uidNext, 4_294_967_295]])) {
+        const kept = await this.mail.email(email)
+        const unid = (await kept?.field('x-notes-unid'))?.trim() ?? ''
+        if (wanted.has(unid) && (await kept?.field('x-notes-database'))?.trim() === this.database) found.set(unid, uid)
+      }
+    await this.store.commit([
+      { del: this.intentionKey },
+      ...[...found].map(([unid, uid]) => ({
+        put: this.filedKey({ unid, place }),
+        value: encodeRecord({ mailbox, uid } satisfies Filed),
+      })),
+    ])
+    return found.size
+  }
+}

@@ -1,0 +1,2 @@
+/** Messages as files, for plugins that convert mail of other systems: mbox, Maildir in a tar, a ZIP of .eml files. */
+export { FORMATS, type Format, type TransferredMessage, toMaildir, toMbox, toZip } from './formats.ts'
