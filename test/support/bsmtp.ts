@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { accept, definePlugin, type Reply, type Store, secret } from 'iems'
+import { accept, definePlugin, type Reply, type Settings, type Store, secret } from 'iems'
 import { bsmtp } from 'iems/plugins/bsmtp'
 import { createTestKernel, type TestClock, type TestKernel, testClock } from 'iems/testing'
 import * as z from 'zod'
@@ -70,6 +70,7 @@ export interface Side extends TestKernel {
 export interface SideOptions {
   readonly partner?: Partial<PartnerOptions>
   readonly options?: Partial<BsmtpOptions>
+  readonly placement?: Settings
   readonly store?: Store
   readonly expectsFaults?: boolean
 }
@@ -87,22 +88,25 @@ export async function startSide(
   const [out, inward] = [join(folder, `from-${name}`), join(folder, `to-${name}`)]
   await mkdir(out, { recursive: true })
   await mkdir(inward, { recursive: true })
-  const channel = bsmtp({
-    name,
-    key: secret.env(keyOf[name]),
-    settle: '0 s',
-    look: '10 s',
-    partners: {
-      [peer]: {
-        domains: [`${peer}.test`],
-        key: publicOf[peer],
-        to: { folder: out },
-        ...given.partner,
-        accept: { folder: inward, ...given.partner?.accept },
+  const channel = bsmtp(
+    {
+      name,
+      key: secret.env(keyOf[name]),
+      settle: '0 s',
+      look: '10 s',
+      partners: {
+        [peer]: {
+          domains: [`${peer}.test`],
+          key: publicOf[peer],
+          to: { folder: out },
+          ...given.partner,
+          accept: { folder: inward, ...given.partner?.accept },
+        },
       },
+      ...given.options,
     },
-    ...given.options,
-  })
+    given.placement,
+  )
   const kernel = await createTestKernel(t, {
     clock,
     hostname: `${name}.test`,
