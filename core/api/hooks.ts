@@ -130,6 +130,8 @@ export interface Message extends ReadableMessage {
    * the message itself.
    */
   split(recipients: readonly Recipient[]): Message
+  /** To which channel the mail of a recipient goes; undefined for one that a tap has added or replaced. */
+  channelOf(recipient: Recipient): string | undefined
 }
 
 // --- verdicts and outcomes --------------------------------------------------------

@@ -94,8 +94,10 @@ export async function runModify(
   if (!hooks.isTapped('modify')) return [{ trace: arrival.trace, content, deps: message, recipients }]
   const traces = new Map<string, Trace>([[arrival.id, arrival.trace]])
   const traceOf = (id: string) => traces.get(id) as Trace
+  const routes = new Map<unknown, (typeof recipients)[number]>(recipients.map((one) => [one.recipient, one]))
   const parts = createParts<IncomingContent>(
     {
+      channelOf: (recipient) => routes.get(recipient)?.route.channel,
       replace: take,
       discard: (one) => one.discard(),
       begin(from) {
@@ -109,7 +111,6 @@ export async function runModify(
     content,
     message,
   )
-  const routes = new Map(recipients.map((one) => [one.recipient, one]))
   try {
     await callModify(deps, parts.list, { traceOf, routes })
     const list = parts.list().map((part) => ({ ...part, trace: traceOf(part.message.id) }))

@@ -23,6 +23,8 @@ export interface PartsDeps<C extends ChangeableContent> {
   /** Stores replacement content. */
   replace(source: AsyncIterable<Uint8Array>): Promise<C>
   discard(content: C): Promise<void>
+  /** The channel that a recipient's mail is routed to. */
+  channelOf?(recipient: Recipient): string | undefined
   /** Starts another message: its id and its findings, which begin with those of `from`. */
   begin(from: Message): Pick<MessageDeps, 'id' | 'findings'>
 }
@@ -130,6 +132,7 @@ function messageOf<C extends ChangeableContent>(group: Group<C>, state: State<C>
     removeRecipient: (address) => setRecipients(state.deps.recipients.filter((one) => !isFor(address)(one))),
     replaceRecipient: (address, by) => setRecipients(replaced(state.deps.recipients, address, by)),
     split: (some) => split(group, state, some),
+    channelOf: (recipient) => group.channelOf?.(recipient),
   }
 }
 

@@ -6,6 +6,14 @@
  * in linear time and within stated limits.
  */
 export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'
+export {
+  type Budget as ArchiveBudget,
+  type Problem as ArchiveProblem,
+  problemsOf as archiveProblems,
+  RAR,
+} from './archives/archives.ts'
+export { rarOf } from './archives/rar.ts'
+export { filesInTar, isTar, type TarredFile } from './archives/tar.ts'
 export { type Author, type Authors, authorsIn } from './authors.ts'
 export { codePage } from './charset.ts'
 export { type MailDate, readDate } from './dates.ts'

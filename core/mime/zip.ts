@@ -15,10 +15,12 @@ export interface ZipLimits {
   readonly files: number
   /** Maximum octets of one file. */
   readonly size: number
+  /** Also yields files that cannot be read, such as encrypted ones; opening one throws. Default: false. */
+  readonly unreadable?: boolean
 }
 
 /**
- * The readable files of an archive in memory, or on disk by path, in the order of its directory. Throws when it is
+ * The files of an archive in memory, or on disk by path, in the order of its directory. Throws when it is
  * corrupt.
  */
 export async function* readZip(source: Buffer | string, limits: ZipLimits): AsyncGenerator<ZippedFile> {
@@ -30,7 +32,7 @@ export async function* readZip(source: Buffer | string, limits: ZipLimits): Asyn
   try {
     for await (const entry of archive.eachEntry()) {
       if (++files > limits.files) return
-      if (entry.fileName.endsWith('/') || !entry.canDecodeFileData()) continue
+      if (entry.fileName.endsWith('/') || !(limits.unreadable || entry.canDecodeFileData())) continue
       yield {
         name: entry.fileName,
         async *open() {

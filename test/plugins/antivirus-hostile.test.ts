@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { problemsOf } from '../../plugins/filter/antivirus/archives/archives.ts'
+import { archiveProblems as problemsOf } from 'iems/mime'
 import { Unscannable } from '../../plugins/filter/antivirus/extraction/missed.ts'
 import { lastCounts } from '../../plugins/filter/antivirus/shown/last.ts'
 import { filesOf, filesShown } from '../../plugins/filter/antivirus/shown/parts.ts'

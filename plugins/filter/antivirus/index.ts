@@ -6,6 +6,7 @@
 import { definePlugin } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
+import { Antivirus } from './api.ts'
 import { bounce, createCheck, createModify, dispatch } from './check.ts'
 import { createCommands } from './commands.ts'
 import { MailboxQuarantine } from './mailbox-quarantine.ts'
@@ -24,10 +25,12 @@ export const antivirus = definePlugin({
   name: 'antivirus',
   config: options,
   wants: [Accounts, MailStore],
+  offers: [Antivirus],
   setup(config, ctx) {
     const { clock, log, queue, contents, store } = ctx
     const servers = createServers({ options: config, now: clock.now, log })
     const scan = createScan({ options: config, servers, now: clock.now })
+    ctx.offer(Antivirus, { scan: (file) => scan.file(file) })
     const mail = ctx.find(MailStore)
     const accounts = ctx.find(Accounts)
     const stored: Stored | undefined =

@@ -4,7 +4,7 @@
  * What must stay true: a yes comes only from a virus found in an archive of ours; it is asked again with every version.
  */
 import { gzipSync } from 'node:zlib'
-import { rarOf } from './archives/rar.ts'
+import { rarOf } from 'iems/mime'
 import type { Answer } from './clamd.ts'
 
 /** The test file that all scanners know; in pieces, so that they do not find it here. */

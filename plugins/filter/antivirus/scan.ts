@@ -5,7 +5,7 @@
  * a virus outweighs everything else; when no clamd answers that is an exception (`NoServer`), never a result.
  */
 import { AllBackendsDown, type ByteRange, createSemaphore, SemaphoreRejected } from 'iems'
-import { type Problem, RAR } from './archives/archives.ts'
+import { type ArchiveProblem, RAR } from 'iems/mime'
 import { type Answer, readVersion, scanStream } from './clamd.ts'
 import { digestOf, withoutTrace } from './content.ts'
 import { missedParts, type OddDeps, Unscannable } from './extraction/missed.ts'
@@ -107,7 +107,7 @@ function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
     }
   }
 
-  const problemsFound = async (found: Iterable<Problem>): Promise<readonly Problem[]> => {
+  const problemsFound = async (found: Iterable<ArchiveProblem>): Promise<readonly ArchiveProblem[]> => {
     const problems = [...found]
     const isOpened = problems.some(({ name }) => name === RAR.name) && (await opensRar())
     return problems.filter(({ name }) => !isOpened || name !== RAR.name)
@@ -117,7 +117,7 @@ function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
     const open = () => withoutTrace(content.open())
     const odd: OddDeps = new Set()
     const missed = () => missedParts(open(), { limits: options, odd })
-    const found = new Map<string, Problem>()
+    const found = new Map<string, ArchiveProblem>()
     const files = (report: ShownDeps['report']) => {
       const parts = { limits: options, report }
       return as === 'file' ? filesOf(content, parts) : filesShown(content, parts)

@@ -8,6 +8,9 @@
  */
 import type { ByteRange } from 'iems'
 import {
+  type ArchiveBudget,
+  type ArchiveProblem,
+  archiveProblems,
   binariesOf,
   createSources,
   decodeWrapped,
@@ -25,7 +28,6 @@ import {
   readTnef,
   type WrappedFile,
 } from 'iems/mime'
-import { type Budget, type Problem, problemsOf } from '../archives/archives.ts'
 import { namesFragment } from '../extraction/fields.ts'
 import { Unscannable } from '../extraction/missed.ts'
 import { readCms } from './cms.ts'
@@ -54,8 +56,8 @@ type Readable = Pick<Source, 'open'>
 
 interface Way {
   readonly limits: ShownLimits
-  readonly report: (problem: Problem) => void
-  readonly budget: Budget
+  readonly report: (problem: ArchiveProblem) => void
+  readonly budget: ArchiveBudget
   files: number
   /** Left for all files. */
   octets: number
@@ -64,7 +66,7 @@ interface Way {
 export interface ShownDeps {
   readonly limits: ShownLimits
   /** What keeps clamd from seeing what is in a file. */
-  readonly report: (problem: Problem) => void
+  readonly report: (problem: ArchiveProblem) => void
 }
 
 const wayOf = ({ limits, report }: ShownDeps): Way => ({
@@ -161,7 +163,7 @@ function encodingsOf(part: MimePart, header: Buffer): ReadonlySet<string> {
 
 const NOTHING = { open: async function* () {} }
 
-const PGP: Problem = { kind: 'encrypted', name: 'OpenPGP' }
+const PGP: ArchiveProblem = { kind: 'encrypted', name: 'OpenPGP' }
 /** Or signed only, which takes an OpenPGP program to see too. */
 const isPgp = (file: Buffer) => {
   const at = file.indexOf('-----BEGIN PGP MESSAGE-----')
@@ -178,7 +180,7 @@ async function* inFile(file: Buffer, way: Way, level: number, isSaidCms = false)
     return
   }
   yield file
-  for (const problem of await problemsOf(file, way.budget)) way.report(problem)
+  for (const problem of await archiveProblems(file, way.budget)) way.report(problem)
   if (isPgp(file)) way.report(PGP)
   yield* wrappedIn(file, way, level)
   if (isTnef(file)) yield* inTnef(file, way, level)
@@ -224,7 +226,7 @@ async function* wrappedIn(file: Buffer, way: Way, level: number): AsyncGenerator
   for (const { octets } of joinYencParts(parts)) yield* inFile(octets, way, level + 1)
 }
 
-const TOO_LARGE: Problem = { kind: 'oversize', name: 'Message.TooLarge' }
+const TOO_LARGE: ArchiveProblem = { kind: 'oversize', name: 'Message.TooLarge' }
 
 /** clamd knows it for a message by that. */
 const TOP = Buffer.from('Received: by antivirus\r\n')

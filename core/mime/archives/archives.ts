@@ -140,7 +140,7 @@ async function* inTar(octets: Buffer, budget: Budget, level: number): AsyncGener
   for (const file of filesInTar(octets)) {
     if (++count % TURN === 0) await new Promise(setImmediate)
     if (file === 'cut off') yield broken('Tar')
-    else if (isArchive(file)) yield* eachProblem(file, budget, level + 1)
+    else if (isArchive(file.octets)) yield* eachProblem(file.octets, budget, level + 1)
   }
 }
 

@@ -3,10 +3,16 @@
  */
 
 const BLOCK = 512
+const MAX_NAME = 100
 
 export const isTar = (octets: Buffer): boolean => octets.toString('latin1', 257, 262) === 'ustar'
 
-export function* filesInTar(octets: Buffer): Generator<Buffer | 'cut off'> {
+export interface TarredFile {
+  readonly name: string
+  readonly octets: Buffer
+}
+
+export function* filesInTar(octets: Buffer): Generator<TarredFile | 'cut off'> {
   let at = 0
   while (at < octets.length && octets[at] !== 0) {
     if (at + BLOCK > octets.length) {
@@ -17,7 +23,8 @@ export function* filesInTar(octets: Buffer): Generator<Buffer | 'cut off'> {
     if (!(size >= 0)) return
     const end = at + BLOCK + size
     if (end > octets.length) yield 'cut off'
-    yield octets.subarray(at + BLOCK, end)
+    const [name = ''] = octets.toString('utf8', at, at + MAX_NAME).split('\0', 1)
+    yield { name, octets: octets.subarray(at + BLOCK, end) }
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK
   }
 }

@@ -1,0 +1,64 @@
+/**
+ * Attachments in every format: read into MIME parts on the way in, judged by rules, and written in the form that the far
+ * side needs.
+ *
+ * Start reading at change.ts. Invariants: the content changes in `modify`, so DKIM signatures made at `dispatch` cover
+ * what is sent; this file only wires.
+ */
+import { definePlugin, type ReadableMessage } from 'iems'
+import { readStructure } from 'iems/mime'
+import { Antivirus } from '../../filter/antivirus/api.ts'
+import { Http } from '../../web/http/api.ts'
+import { changeMessage } from './change.ts'
+import { createCommands } from './commands.ts'
+import { Links } from './links.ts'
+import { options } from './options.ts'
+import { judge } from './policy.ts'
+import { addRoutes } from './routes.ts'
+
+const SWEEP_MS = 3_600_000
+/** Reading archives and writing large messages takes time. */
+const TIMEOUT_MS = 120_000
+
+const structureOf = (message: ReadableMessage) => readStructure((range) => message.open(range), message.size)
+
+export const attachments = definePlugin({
+  name: 'attachments',
+  config: options.prefault({}),
+  wants: [Http, Antivirus],
+  records: { link: { version: 1 } },
+  setup(config, ctx) {
+    const { store, contents, clock } = ctx
+    const http = ctx.find(Http)
+    const links = config.links && new Links({ store, contents, now: () => clock.now(), options: config.links })
+    const linking = config.rules.find(({ action }) => action === 'link')
+    if (linking && !links) throw new Error(`the rule ${linking.name} makes links: set the option links`)
+    if (linking && !http)
+      throw new Error(`the rule ${linking.name} makes links, which the http plugin serves: add http()`)
+    if (links && http) addRoutes({ http, links, antivirus: ctx.find(Antivirus) })
+    const hasVerdicts = config.rules.some(
+      ({ action, ifSigned }) => action === 'refuse' || action === 'quarantine' || ifSigned !== 'leave',
+    )
+    return {
+      hooks: {
+        ...(hasVerdicts
+          ? {
+              check: {
+                timeout: TIMEOUT_MS,
+                handler: async (message, { note }) =>
+                  judge(message, await structureOf(message), config, (text) => note('attachments-rule', text)),
+              },
+            }
+          : {}),
+        modify: {
+          timeout: TIMEOUT_MS,
+          handler: (message, { note }) => changeMessage(message, { options: config, links }, note),
+        },
+      },
+      commands: createCommands({ name: ctx.name, options: config, queue: ctx.queue, links }),
+      listen() {
+        if (links) ctx.schedule({ name: 'links', every: SWEEP_MS, run: (signal) => links.sweep(signal) })
+      },
+    }
+  },
+})

@@ -1,0 +1,26 @@
+/**
+ * What a file is by its first octets. The only file that knows `file-type`.
+ *
+ * What must stay true: no more octets are looked at than are given; a file that misleads the library has no kind.
+ */
+import { fileTypeFromBuffer } from 'file-type'
+
+/** Octets that the library wants at most. */
+export const HEAD = 4100
+
+export interface Kind {
+  /** Without a dot. */
+  readonly extension: string
+  readonly mime: string
+}
+
+export async function kindOf(head: Uint8Array): Promise<Kind | undefined> {
+  try {
+    const found = await fileTypeFromBuffer(head.subarray(0, HEAD))
+    return found && { extension: found.ext, mime: found.mime }
+  } catch {
+    return undefined
+  }
+}
+
+export const mediaTypeOf = async (octets: Uint8Array): Promise<string | undefined> => (await kindOf(octets))?.mime
