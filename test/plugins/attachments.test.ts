@@ -19,7 +19,6 @@ import {
 } from 'iems/mime'
 import { attachments } from 'iems/plugins/attachments'
 import { disclaimer } from 'iems/plugins/disclaimer'
-import { dkim } from 'iems/plugins/dkim'
 import { http } from 'iems/plugins/http'
 import { createTestKernel } from 'iems/testing'
 import { signed, tar, zip } from '../support/antivirus-forms.ts'

@@ -84,7 +84,7 @@ export const options = z.strictObject({
     .array(rule)
     .max(100)
     .default([])
-    .describe('What happens to which attachments. The first rule that applies counts.'),
+    .describe('Actions on attachments. The first rule that applies to a file counts.'),
   write: z.array(form).max(100).default([]).describe('Forms that the far side needs. Default: MIME.'),
   links: links.optional(),
   partial: z
