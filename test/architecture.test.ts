@@ -120,6 +120,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'send',
       'server',
       'start',
+      'store',
     ].map((file) => `core/cli/${file}.ts`),
     zod: [
       'core/runtime/config-schema.ts',

@@ -128,6 +128,16 @@ export const ERRORS = {
     '{path} cannot be used: {why}',
     'Check the disk and the permissions of the folder; of a database, that it runs and accepts this server.',
   ],
+  IEMS_STORE_NOT_EMPTY: ['The new store holds something already', 'Copy to a store that was never used.'],
+  IEMS_STORE_SAME: ['Both configurations have the same store', 'Name a configuration with another store.'],
+  IEMS_STORE_COPY_DIFFERS: [
+    'The copy differs from its source: {what}',
+    'Stop every server on both stores, then run `iems store copy` again.',
+  ],
+  IEMS_STORE_UNFINISHED: [
+    'The store is a copy that was not finished',
+    'Run `iems store copy` again; it goes on where it stopped.',
+  ],
   IEMS_STORE_CLOSED: ['The store is closed', 'Nothing to do: the server was stopping.'],
   IEMS_BLOB_MISSING: [
     'The blob {id} is not in the store',

@@ -11,6 +11,7 @@ import { ask } from './ask.ts'
 import { common } from './options.ts'
 import { bold, type Common, dim, print } from './print.ts'
 import { rehearse } from './rehearse.ts'
+import { addStoreCopy } from './store.ts'
 
 function showVerified({ files, octets: read, damaged }: Verified): string {
   const lines = [
@@ -70,7 +71,8 @@ export function addChecks(iems: Command): void {
     },
   )
 
-  const store = iems.command('store').description('the data folder')
+  const store = iems.command('store').description('the store')
+  addStoreCopy(store)
   common(
     store.command('check').description('read every record of the store and compare its checksums; the server may run'),
   ).action(async (options: Common) => {

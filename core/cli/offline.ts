@@ -22,7 +22,7 @@ const OWNER = { user: 'the owner of the server', roles: [ADMIN] }
 const CLOSE_MS = 5000
 
 /** Root switches to the owner of the data folder, because the server could not open files that root creates. */
-function becomeOwner(config: Config): void {
+export function becomeOwner(config: Config): void {
   if (process.getuid?.() !== 0) return
   const owner = statSync(dataFolder(config), { throwIfNoEntry: false })
   if (!owner || owner.uid === 0) return

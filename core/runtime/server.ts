@@ -10,6 +10,7 @@ import { IemsError, reasonOf } from '../api/errors.ts'
 import type { EventName } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
 import { createDns, type Dns } from '../net/dns.ts'
+import { COPY_KEY } from '../store/copy.ts'
 import type { ReadersGate } from '../store/level/database.ts'
 import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
@@ -114,6 +115,7 @@ export class Server {
   async start(): Promise<void> {
     const { config } = this.#options
     try {
+      if (await this.store.get(COPY_KEY)) throw new IemsError('IEMS_STORE_UNFINISHED')
       await this.#changeOver(config)
     } catch (error) {
       await this.store.close()

@@ -144,6 +144,8 @@ export interface Blobs {
   stage(source: AsyncIterable<Uint8Array>): Promise<Staged>
   /** Throws `IEMS_BLOB_MISSING` on the first read if the blob does not exist. */
   open(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Keeps a blob of another store under its id and with its age. Idempotent. Absent where a store cannot. */
+  adopt?(id: string, source: AsyncIterable<Uint8Array>): Promise<void>
   /** Idempotent. */
   remove(id: string): Promise<void>
   /** For the sweeper: blobs with ids greater than `after`, ordered by id, with the time of `keep` in ms since 1970. */

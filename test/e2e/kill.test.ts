@@ -3,16 +3,13 @@
  * by its number. KILLS says how often (5; take 200 for a long look).
  */
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { test } from 'node:test'
+import { send } from '../support/numbered-mail.ts'
 import { freePort, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
-import { replyChecker } from '../support/smtp-talk.ts'
 
 const KILLS = Number(process.env.KILLS ?? 5)
 const CLIENTS = 10
-/** A body above the limit for records, so that files are killed as well. */
-const LARGE = 100_000
 
 function configText(listen: number, nexthop: number): string {
   return `
@@ -27,55 +24,6 @@ export default defineConfig({
   },
 })
 `
-}
-
-/** Sends numbered messages until the connection ends; tells which were answered 250. */
-async function send(port: number, next: () => number, acknowledged: (number: number) => void): Promise<void> {
-  const socket = connect(port, '127.0.0.1')
-  let number = 0
-  let step = 0
-  let text = ''
-  const check = replyChecker()
-  const say = (line: string) => socket.write(`${line}\r\n`)
-  const steps = [
-    () => say('EHLO client.test'),
-    () => {
-      number = next()
-      say(`MAIL FROM:<${number}@from.test>\r\nRCPT TO:<${number}@to.test>\r\nDATA`)
-    },
-    () => {},
-    () => {},
-    () =>
-      say(
-        `Subject: ${number}\r\n\r\n${
-          number % 10 === 0
-            ? 'x'
-                .repeat(998)
-                .concat('\r\n')
-                .repeat(LARGE / 1000)
-            : 'Hello'
-        }\r\n.`,
-      ),
-    () => {
-      acknowledged(number)
-      step = 1
-      steps[1]?.()
-      step = 2
-    },
-  ]
-  socket.on('data', (chunk) => {
-    text += chunk
-    for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
-      const line = text.slice(0, end)
-      text = text.slice(end + 2)
-      check(line)
-      if (line[3] === '-') continue
-      if (!/^[23]/.test(line)) return socket.destroy()
-      steps[step++]?.()
-    }
-  })
-  socket.on('error', () => socket.destroy())
-  await new Promise((resolve) => socket.on('close', resolve))
 }
 
 test(`every message answered 250 survives ${KILLS} kills`, async (t) => {
@@ -140,6 +88,6 @@ test(`every message answered 250 survives ${KILLS} kills`, async (t) => {
     }
   }
   t.diagnostic(`${acknowledged.size} answered 250, ${arrived().size} arrived, ${repeated} repeated, ${KILLS} kills`)
-  const large = sink.messages.filter(({ raw }) => raw.length > LARGE)
+  const large = sink.messages.filter(({ raw }) => raw.length > 50_000)
   assert.ok(large.length > 0 && large.every(({ raw }) => /x(\r\n)+$/.test(raw)), 'large bodies are whole')
 })

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { ACCOUNT_NAMES, openMail } from '../support/mailing-process.ts'
+import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const KILLS = Number(process.env.KILLS ?? 4)
@@ -66,12 +67,12 @@ function note(line: Line, { messages, delivered, uids }: Seen): void {
 }
 
 /** Lets a process work for a while, then kills it. */
-async function workAndKill(folder: string, seed: number, seen: Seen): Promise<void> {
+async function workAndKill(place: string, seed: number, seen: Seen, lines = 1500): Promise<void> {
   const script = join(import.meta.dirname, '../support/mailing-process.ts')
-  const child = spawn(process.execPath, ['--conditions=source', script, folder, String(seed)], {
+  const child = spawn(process.execPath, ['--conditions=source', script, place, String(seed)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let left = 200 + Math.floor(Math.random() * 1500)
+  let left = lines / 8 + Math.floor(Math.random() * lines)
   for await (const text of createInterface({ input: child.stdout })) {
     // The last line may be cut off.
     if (text.endsWith('}')) take(JSON.parse(text) as Line, seen)
@@ -88,11 +89,11 @@ const same = (wanted: State | undefined, found: State | undefined) =>
       found?.mailbox === wanted.mailbox &&
       JSON.stringify(found?.flags) === JSON.stringify(wanted.flags)
 
-async function verify(folder: string, { messages, delivered }: Seen): Promise<number> {
+async function verify(place: string, { messages, delivered }: Seen): Promise<number> {
   const ends: (() => Promise<void>)[] = []
   let ahead = 0
   const { kernel, mail, store } = await openMail(
-    folder,
+    place,
     (end) => ends.push(end),
     () => Date.now() + ahead,
   )
@@ -137,6 +138,8 @@ async function verify(folder: string, { messages, delivered }: Seen): Promise<nu
       assert.deepEqual((found.get(subject) ?? []).map(({ account }) => account).sort(), ACCOUNT_NAMES, subject)
     for (const account of ACCOUNT_NAMES)
       assert.match(JSON.stringify((await command('mailbox check', account)).at(-1)), /0 problems found/)
+    // The database's clock cannot be changed from here.
+    if (place.startsWith('postgres:')) return found.size
     // Bodies that no record came to name are left alone for a day.
     ahead = 2 * DAY
     await command('mailbox sweep')
@@ -166,4 +169,18 @@ test(`every acknowledged change of a mailbox survives ${KILLS} kills`, {
   t.diagnostic(
     `${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left, ${seen.exports} exports, ${KILLS} kills`,
   )
+})
+
+test(`two servers on one database work on the same mailboxes and are killed, ${2 * Math.ceil(KILLS / 4)} times in all`, {
+  skip: whyNoPostgres(),
+  timeout: 60_000 + KILLS * 90_000,
+}, async (t) => {
+  const postgres = await startPostgres(t)
+  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0 }
+  let left = 0
+  for (let kill = 1; kill <= Math.ceil(KILLS / 4); kill++) {
+    await Promise.all([2 * kill, 2 * kill + 1].map((seed) => workAndKill(postgres.url(), seed, seen, 200)))
+    left = await verify(postgres.url(), seen)
+  }
+  t.diagnostic(`${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left`)
 })

@@ -3,16 +3,20 @@
  * and what has been acknowledged: a line of JSON each. Each worker has one message at a time, which it appends, flags,
  * copies, moves and expunges; beside them messages are handed in and delivered, and accounts exported.
  *
- *   node mailing-process.ts FOLDER SEED
+ *   node mailing-process.ts FOLDER|URL SEED
+ *
+ * With the URL of a PostgreSQL database several of them may work at the same time.
  */
 import { writeSync } from 'node:fs'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { levelStore } from '../../core/store/level/level.ts'
+import type { Store } from '../../core/store/store.ts'
 import { createTestKernel, type TestKernel, testClock } from '../../core/testing/index.ts'
 import { accounts } from '../../plugins/directory/static/index.ts'
 import { MailStore, type MailStoreApi } from '../../plugins/mailbox/store/api.ts'
 import { mailstore } from '../../plugins/mailbox/store/index.ts'
+import { postgresStore } from '../../plugins/store/postgres/index.ts'
 
 export const WORKERS = 8
 export const ACCOUNT_NAMES = ['ann', 'bob']
@@ -31,9 +35,12 @@ function say(line: object): void {
   }
 }
 
-/** A kernel on LevelDB, with the service in hand. */
+const openStore = (place: string): Promise<Store> =>
+  place.startsWith('postgres:') ? postgresStore({ url: place }).open() : levelStore({ path: place, minFree: 0 })
+
+/** A kernel on LevelDB, or on a database by its URL, with the service in hand. */
 export async function openMail(
-  path: string,
+  place: string,
   after: (end: () => Promise<void>) => void,
   now: () => number = () => Date.now(),
 ) {
@@ -47,7 +54,7 @@ export async function openMail(
       return {}
     },
   })
-  const store = await levelStore({ path, minFree: 0 })
+  const store = await openStore(place)
   const people = ACCOUNT_NAMES.map((name) => ({ name, addresses: [`${name}@here.test`] }))
   const kernel = await createTestKernel(
     { after: (end) => after(async () => void (await (end as () => Promise<void>)())) },
@@ -135,8 +142,8 @@ async function exportAll(kernel: TestKernel, account: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [path = '', seed = '1'] = process.argv.slice(2)
-  const { kernel, mail } = await openMail(path, () => {})
+  const [place = '', seed = '1'] = process.argv.slice(2)
+  const { kernel, mail } = await openMail(place, () => {})
   kernel.kernel.run()
   say({ ready: true })
   for (let worker = 0; worker < WORKERS; worker++) void work(mail, worker, Number(seed))

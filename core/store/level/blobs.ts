@@ -16,7 +16,7 @@ export interface BlobsDeps {
   readonly database: Pick<Database, 'records' | 'check' | 'attempt' | 'iterate'> & {
     readonly reserve: { readonly isSpent: boolean }
   }
-  readonly committer: Pick<Committer, 'removeBody'>
+  readonly committer: Pick<Committer, 'removeBody' | 'addBody'>
   readonly files: Files
   readonly path: string
   readonly now: () => number
@@ -143,6 +143,19 @@ export class LevelBlobs implements Blobs {
   async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
     if (isLarge(id)) yield* this.#deps.files.read(id, range)
     else yield range ? this.#readSmall(id).subarray(range.start, range.end) : this.#readSmall(id)
+  }
+
+  async adopt(id: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+    if (!isLarge(id)) return this.#deps.committer.addBody(id, Buffer.concat(await Array.fromAsync(source)))
+    const file = await this.#deps.files.stage(id)
+    try {
+      for await (const chunk of source) await file.write(chunk)
+      await file.end()
+      await file.keep()
+    } catch (cause) {
+      await file.discard()
+      throw cause
+    }
   }
 
   async remove(id: string): Promise<void> {

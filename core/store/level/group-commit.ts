@@ -201,6 +201,11 @@ export class Committer {
     return this.#enqueue({ steps: ops.map(stepOf), conditions: checks.map(conditionOf), octets })
   }
 
+  /** Writes a small blob of another store. */
+  async addBody(id: string, bytes: Buffer): Promise<void> {
+    await this.#enqueue({ steps: [{ put: bodyKey(id), value: bytes }], conditions: [], octets: bytes.length })
+  }
+
   /** Removes a small blob in the next batch. */
   async removeBody(id: string): Promise<void> {
     await this.#enqueue({ steps: [{ del: bodyKey(id) }], conditions: [], octets: OP_OCTETS, idle: true })

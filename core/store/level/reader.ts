@@ -50,7 +50,11 @@ export async function openLevelReader({
       iterate: (read) => gate.iterate(read),
       reserve: reserveOf(path, reserve),
     },
-    committer: { removeBody: (id) => owner.blobs.remove(id) },
+    committer: {
+      removeBody: (id) => owner.blobs.remove(id),
+      // Only a store that is open alone takes over what another has kept.
+      addBody: () => Promise.reject(new RangeError('a worker takes over no blobs')),
+    },
     files: new FilesBelow(join(path, 'blobs')),
     path,
     now,

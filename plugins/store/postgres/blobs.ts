@@ -14,6 +14,9 @@ export interface BlobsDeps {
   readonly now: () => number
 }
 
+/** The first letter of an id, as in LevelDB's store: `iems store copy` keeps the ids. */
+const SMALL = 'r'
+const LARGE = 'f'
 /** Up to so many octets a blob is small. */
 const SMALL_SIZE = 65_536
 const CHUNK = 262_144
@@ -37,6 +40,10 @@ const ADD_CHUNK = {
     insert into chunks (id, n, value) select $1::text, $2::integer, $3::bytea from relaxed
     on conflict (id, n) do update set value = excluded.value`,
 }
+const ADOPT = {
+  name: 'adopt',
+  text: `insert into blobs (id, since, size, value) values ($1, $2, $3, $4) on conflict (id) do nothing`,
+}
 const KEEP = {
   name: 'keep',
   text: `with staged as (delete from staging where id = $1 returning id)
@@ -56,28 +63,13 @@ export class PostgresBlobs implements Blobs {
   async stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
     this.#deps.connections.check()
     const hash = createHash('sha256')
-    const large = new Staging(this.#deps.connections, () => this.#newId())
-    let held: Uint8Array[] = []
-    let heldSize = 0
-    let size = 0
-    const write = async (isEnd: boolean) => {
-      const bytes = Buffer.concat(held)
-      let at = 0
-      for (; bytes.length - at >= (isEnd ? 1 : CHUNK); at += CHUNK) await large.add(bytes.subarray(at, at + CHUNK))
-      held = at < bytes.length ? [bytes.subarray(at)] : []
-      heldSize = Math.max(0, bytes.length - at)
-    }
+    const large = new Staging(this.#deps.connections, () => this.#newId(LARGE))
     try {
-      for await (const chunk of source) {
-        held.push(chunk)
-        hash.update(chunk)
-        heldSize += chunk.byteLength
-        size += chunk.byteLength
-        if (heldSize >= CHUNK) await write(false)
-      }
-      if (size <= SMALL_SIZE) return this.#small(Buffer.concat(held), hash.digest('base64url'))
-      await write(true)
-      return this.#large(large, size, hash.digest('base64url'))
+      const size = await large.addAll(source, (chunk) => hash.update(chunk))
+      const digest = hash.digest('base64url')
+      if (size <= SMALL_SIZE) return this.#small(large.rest, digest)
+      await large.flush()
+      return this.#large(large, size, digest)
     } catch (cause) {
       await large.discard().catch(() => {})
       throw cause
@@ -127,13 +119,27 @@ export class PostgresBlobs implements Blobs {
     })
   }
 
-  #newId(): string {
+  async adopt(id: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+    const { connections } = this.#deps
+    const since = Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
+    if (!id.startsWith(LARGE)) {
+      const bytes = Buffer.concat(await Array.fromAsync(source))
+      await connections.query({ ...ADOPT, values: [id, since, bytes.length, bytes] })
+      return
+    }
+    const staging = new Staging(connections, () => id)
+    const size = await staging.addAll(source)
+    await staging.keep(size)
+    await connections.query({ text: 'update blobs set since = $2 where id = $1', values: [id, since] })
+  }
+
+  #newId(kind: string): string {
     const time = this.#deps.now().toString(36).padStart(TIME_DIGITS, '0')
-    return `p${time}${(this.#count++).toString(36).padStart(COUNT_DIGITS, '0')}${this.#run}`
+    return `${kind}${time}${(this.#count++).toString(36).padStart(COUNT_DIGITS, '0')}${this.#run}`
   }
 
   #small(bytes: Buffer, hash: string): Staged {
-    const id = this.#newId()
+    const id = this.#newId(SMALL)
     return {
       size: bytes.length,
       hash,
@@ -168,6 +174,8 @@ class Staging {
   readonly #newId: () => string
   #id = ''
   #count = 0
+  #held: Uint8Array[] = []
+  #heldSize = 0
   #isKept = false
 
   constructor(connections: Connections, newId: () => string) {
@@ -179,7 +187,37 @@ class Staging {
     return this.#id
   }
 
-  async add(bytes: Uint8Array): Promise<void> {
+  /** What is held and not yet written. */
+  get rest(): Buffer {
+    return Buffer.concat(this.#held)
+  }
+
+  /** Writes whole chunks of the source and holds the rest. Returns its size. */
+  async addAll(source: AsyncIterable<Uint8Array>, see: (chunk: Uint8Array) => void = () => {}): Promise<number> {
+    let size = 0
+    for await (const chunk of source) {
+      see(chunk)
+      size += chunk.byteLength
+      this.#held.push(chunk)
+      this.#heldSize += chunk.byteLength
+      if (this.#heldSize >= CHUNK) await this.#write(CHUNK)
+    }
+    return size
+  }
+
+  /** Writes what is held. */
+  flush(): Promise<void> {
+    return this.#write(1)
+  }
+
+  async #write(least: number): Promise<void> {
+    let rest = this.rest
+    for (; rest.length >= least; rest = rest.subarray(CHUNK)) await this.#add(rest.subarray(0, CHUNK))
+    this.#held = [rest]
+    this.#heldSize = rest.length
+  }
+
+  async #add(bytes: Uint8Array): Promise<void> {
     if (this.#id === '') {
       this.#id = this.#newId()
       await this.#connections.query({
@@ -191,6 +229,7 @@ class Staging {
   }
 
   async keep(size: number): Promise<void> {
+    await this.flush()
     await this.#connections.query({ ...KEEP, values: [this.#id, size] })
     this.#isKept = true
   }
