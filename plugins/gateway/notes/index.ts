@@ -12,6 +12,7 @@ import { createBook } from './book.ts'
 import { createConvert } from './commands/convert.ts'
 import { createImport } from './commands/import.ts'
 import { createInspect } from './commands/inspect.ts'
+import { createDirectoryCommand } from './directory/command.ts'
 import { type Options, options } from './options.ts'
 import { createRoute, createSwitch } from './routing.ts'
 
@@ -33,6 +34,11 @@ function commandsOf({ domain }: Options, ctx: SetupContext): Readonly<Record<str
     ...(mail && accounts
       ? { 'notes import': createImport({ store: ctx.store, mail, accounts, book, domain, switchHere }) }
       : {}),
-    ...(directory ? { 'notes route': createRoute(directory, undefined) } : {}),
+    ...(directory
+      ? {
+          'notes route': createRoute(directory, undefined),
+          'notes directory': createDirectoryCommand(directory, domain),
+        }
+      : {}),
   }
 }

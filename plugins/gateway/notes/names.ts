@@ -2,7 +2,9 @@
  * Names of Notes: canonical (`CN=John Doe/OU=Sales/O=Acme`), abbreviated (`John Doe/Sales/Acme`), with the domain that
  * they are routed by (`@Acme`), and what mail programs are shown instead.
  */
+
 import { isAddress } from '../../directory/static/api.ts'
+import type { Mailbox } from '../compose/api.ts'
 
 export interface NotesName {
   /** `John Doe`. */
@@ -41,11 +43,6 @@ function canonicalOf(levels: readonly string[]): string {
 
 /** As two spellings of one name compare. */
 export const nameKey = (text: string) => parseName(text).abbreviated.toLowerCase()
-
-export interface Mailbox {
-  readonly name: string
-  readonly address: string
-}
 
 /** Internet addresses of Notes names, by whoever knows them. */
 export interface AddressBook {

@@ -7,7 +7,7 @@ const domain = z.string().refine(isDomain, 'must be a domain')
 export const options = z.strictObject({
   domain: domain
     .default('notes.invalid')
-    .describe('Domain of the addresses that stand for Notes names which the directory does not know'),
+    .describe('Domain of the addresses that stand for Notes names which the directory does not know.'),
 })
 
 export type Options = z.output<typeof options>

@@ -1,6 +1,7 @@
 /**
  * A database file as an archive. What its notes hold is decoded when it is asked for.
  */
+import { lines64 } from '../../compose/api.ts'
 import { folderOf, readAcl, readUnread } from '../nsf/contents.ts'
 import { expandCx } from '../nsf/cx.ts'
 import { type NsfDatabase, openDatabase } from '../nsf/database.ts'
@@ -11,7 +12,6 @@ import { type NsfFile, objectPieces, readFile } from '../nsf/objects.ts'
 import { Damaged, openSource, type Source } from '../nsf/source.ts'
 import { readDocLinks, readReferences, TYPE } from '../nsf/values.ts'
 import { readCd } from '../richtext/cd.ts'
-import { lines64 } from './base64.ts'
 import type { NotesArchive, NotesDocument, NotesFile, NotesFolder } from './model.ts'
 
 const hex = (id: number) => id.toString(16).toUpperCase()

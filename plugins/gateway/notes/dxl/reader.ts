@@ -5,7 +5,7 @@
  * in the file. DXL is often one long line, so nothing here depends on lines.
  */
 import { createReadStream } from 'node:fs'
-import { decode64 } from '../archive/base64.ts'
+import { decode64 } from '../../compose/api.ts'
 import type { Element } from './tree.ts'
 import { createXmlReader } from './xml.ts'
 

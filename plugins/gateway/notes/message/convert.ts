@@ -3,6 +3,7 @@
  * gives the same octets. What cannot be carried is said in the message and in `lost`.
  */
 
+import { filePart, multipart, type Part, partHeader, textPart, typeOfName } from '../../compose/api.ts'
 import { first, type NotesDocument, type NotesFile } from '../archive/model.ts'
 import { tryCx } from '../archive/nsf.ts'
 import { imageType, type RichText } from '../richtext/model.ts'
@@ -10,8 +11,6 @@ import { isPlain, toHtml, toText } from '../richtext/render.ts'
 import { calendarOf, isCalendar } from './calendar.ts'
 import { contactOf, isContact } from './contact.ts'
 import { categoriesOf, type HeaderOptions, headerOf, type MessageHeader, messageIdOf } from './header.ts'
-import { typeOfName } from './media-types.ts'
-import { filePart, multipart, type Part, headerOf as partHeader, textPart } from './parts.ts'
 
 export type ConvertOptions = HeaderOptions
 

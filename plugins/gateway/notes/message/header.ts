@@ -1,9 +1,10 @@
 /**
  * The header of a message from a document's items: who, when, about what, and which way it came.
  */
+
+import { addressField, dateOf, type Mailbox, rawField, textField } from '../../compose/api.ts'
 import { first, type NotesDocument, type NotesTime } from '../archive/model.ts'
-import { type AddressBook, type Mailbox, mailboxOf, nameKey } from '../names.ts'
-import { addressField, dateOf, rawField, textField } from './fields.ts'
+import { type AddressBook, mailboxOf, nameKey } from '../names.ts'
 
 export interface HeaderOptions {
   readonly book: AddressBook

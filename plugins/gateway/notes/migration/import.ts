@@ -5,14 +5,14 @@
  * is named in the report; mailboxes are never emptied or changed otherwise.
  */
 import type { Store } from 'iems'
+import type { Email, MailboxRef, MailStoreApi } from '../../../mailbox/store/api.ts'
+import { isRefusedByStore, Ledger, mailboxFor, type Place } from '../../filing/api.ts'
 import type { NotesArchive, NotesDocument } from '../archive/model.ts'
 import { type ConvertedMessage, type ConvertOptions, convert } from '../message/convert.ts'
 import type { AddressBook } from '../names.ts'
-import { Ledger } from './ledger.ts'
 import { ownerOf } from './owner.ts'
-import { type Place, type PlacedFolder, placeKey, placeOfFolder, placesOf } from './places.ts'
+import { type PlacedFolder, placeKey, placeOfFolder, placesOf } from './places.ts'
 import { type MigrationReport, ReportWriter } from './report.ts'
-import { isRefusedByStore, type MailboxRef, type MailStoreApi, mailboxFor } from './store.ts'
 
 export interface ImportDeps {
   readonly store: Store
@@ -40,7 +40,11 @@ export async function* importArchive(
   options: ImportOptions,
 ): AsyncGenerator<number, MigrationReport> {
   const { account, book, domain, signal } = options
-  const ledger = new Ledger({ store, mail, account: account.id, database: archive.replicaId })
+  const idOf = async (email: Email) =>
+    (await email.field('x-notes-database'))?.trim() === archive.replicaId
+      ? (await email.field('x-notes-unid'))?.trim()
+      : undefined
+  const ledger = new Ledger({ store, mail, account: account.id, source: archive.replicaId }, idOf)
   const report = new ReportWriter(archive)
   report.recovered = await ledger.recover()
   const run = new ImportRun({ mail, ledger, report, account: account.id })
@@ -121,10 +125,10 @@ class ImportRun {
     if (!first) return
     const { report, ledger } = this.deps
     for (const place of places) report.wanted((await this.mailbox(place)).name)
-    if (await ledger.filed({ unid: document.unid, place: placeKey(first) })) report.already++
+    if (await ledger.filed({ id: document.unid, place: placeKey(first) })) report.already++
     else await this.add(first, { document, converted, isUnread: isUnread(document) })
     for (const place of more) {
-      if (await ledger.filed({ unid: document.unid, place: placeKey(place) })) continue
+      if (await ledger.filed({ id: document.unid, place: placeKey(place) })) continue
       // The copy needs the first one in its mailbox.
       await this.flush(placeKey(first))
       await this.copy(document, first, place)
@@ -162,13 +166,13 @@ class ImportRun {
   private async file(place: Place, waiting: readonly Waiting[]): Promise<string | undefined> {
     const { mail, ledger, report } = this.deps
     const ref = await this.mailbox(place)
-    const unids = waiting.map(({ document }) => document.unid)
+    const ids = waiting.map(({ document }) => document.unid)
     const messages = waiting.map(({ converted, isUnread }) => ({
       content: converted.open(),
       flags: isUnread && !converted.header.isDraft ? converted.flags : ['\\Seen', ...converted.flags],
       received: converted.header.received,
     }))
-    const done = await ledger.run(ref, { place: placeKey(place), unids }, () => mail.append(ref, messages))
+    const done = await ledger.run(ref, { place: placeKey(place), ids }, () => mail.append(ref, messages))
     if (isRefusedByStore(done)) return done.why
     for (const { document, converted } of waiting) report.filed(document, converted)
     return undefined
@@ -176,10 +180,10 @@ class ImportRun {
 
   private async copy(document: NotesDocument, from: Place, to: Place): Promise<void> {
     const { mail, ledger, report } = this.deps
-    const filed = await ledger.filed({ unid: document.unid, place: placeKey(from) })
+    const filed = await ledger.filed({ id: document.unid, place: placeKey(from) })
     if (!filed) return
     const [source, target] = [await this.mailbox(from), await this.mailbox(to)]
-    const done = await ledger.run(target, { place: placeKey(to), unids: [document.unid] }, async () => {
+    const done = await ledger.run(target, { place: placeKey(to), ids: [document.unid] }, async () => {
       const copied = await mail.copy(source, [[filed.uid, filed.uid]], target)
       return isRefusedByStore(copied) ? copied : { uids: copied.copied.map((one) => one.to) }
     })

@@ -1,15 +1,9 @@
 /**
  * Which mailboxes a document goes to: those of its folders, else what it is decides.
  */
-import type { MailboxRef, SpecialUse } from '../../../mailbox/store/api.ts'
+import type { Place } from '../../filing/api.ts'
 import type { NotesDocument, NotesFolder } from '../archive/model.ts'
 import type { ConvertedMessage } from '../message/convert.ts'
-
-/** A mailbox by its name, or by its use: an account's Sent mailbox may be called otherwise. */
-export interface Place {
-  readonly name: string
-  readonly specialUse?: SpecialUse
-}
 
 export const placeKey = ({ name }: Place) => name
 
@@ -59,5 +53,3 @@ export function placesOf(
   if (converted.header.isDraft) return [DRAFTS]
   return [converted.header.isSent ? SENT : ARCHIVE]
 }
-
-export type Mailboxes = ReadonlyMap<string, MailboxRef>

@@ -1,9 +1,10 @@
 /**
  * What an import did, with counts on both sides and everything that could not be carried.
  */
+
+import type { Place } from '../../filing/api.ts'
 import { first, type NotesArchive, type NotesDocument, type NotesFolder } from '../archive/model.ts'
 import type { ConvertedMessage } from '../message/convert.ts'
-import type { Place } from './places.ts'
 
 /** Documents whose losses are listed one by one. */
 const MAX_LISTED = 10_000

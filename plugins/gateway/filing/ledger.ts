@@ -5,7 +5,8 @@
  * intention looks into the mailbox which of its messages have arrived.
  */
 import { below, decodeRecord, encodeRecord, key, type Store } from 'iems'
-import { isRefusedByStore, type MailboxRef, type MailStoreApi } from './store.ts'
+import type { Email, MailboxRef, MailStoreApi } from '../../mailbox/store/api.ts'
+import { isRefusedByStore } from './mailboxes.ts'
 
 export interface Filed {
   readonly mailbox: string
@@ -14,7 +15,8 @@ export interface Filed {
 
 /** A document in one mailbox. */
 export interface Target {
-  readonly unid: string
+  /** Of the document, in its source. */
+  readonly id: string
   readonly place: string
 }
 
@@ -22,27 +24,33 @@ interface Intention {
   readonly mailbox: string
   readonly uidNext: number
   readonly place: string
-  readonly unids: readonly string[]
+  readonly ids: readonly string[]
 }
 
 export class Ledger {
   private readonly store: Store
   private readonly mail: MailStoreApi
   private readonly account: string
-  private readonly database: string
+  private readonly source: string
+  /** The id that a message of the source bears in its header. */
+  private readonly idOf: (email: Email) => Promise<string | undefined>
 
-  constructor(deps: { store: Store; mail: MailStoreApi; account: string; database: string }) {
+  constructor(
+    deps: { readonly store: Store; readonly mail: MailStoreApi; readonly account: string; readonly source: string },
+    idOf: (email: Email) => Promise<string | undefined>,
+  ) {
+    this.idOf = idOf
     this.store = deps.store
     this.mail = deps.mail
     this.account = deps.account
-    this.database = deps.database
+    this.source = deps.source
   }
 
   private filedKey(target: Target) {
-    return key('filed', this.account, this.database, target.unid, target.place)
+    return key('filed', this.account, this.source, target.id, target.place)
   }
   private get intentionKey() {
-    return key('intention', this.account, this.database)
+    return key('intention', this.account, this.source)
   }
 
   async filed(target: Target): Promise<Filed | undefined> {
@@ -53,7 +61,7 @@ export class Ledger {
   /** How many documents have been filed in each mailbox. */
   async counts(): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>()
-    for await (const [, value] of this.store.scan(below('filed', this.account, this.database))) {
+    for await (const [, value] of this.store.scan(below('filed', this.account, this.source))) {
       const { mailbox } = decodeRecord<Filed>(value)
       counts.set(mailbox, (counts.get(mailbox) ?? 0) + 1)
     }
@@ -63,11 +71,11 @@ export class Ledger {
   /** Files documents in a mailbox by `file`, which answers their UIDs in the same order. */
   async run<R>(
     ref: MailboxRef,
-    { place, unids }: { readonly place: string; readonly unids: readonly string[] },
+    { place, ids }: { readonly place: string; readonly ids: readonly string[] },
     file: () => Promise<{ readonly uids: readonly number[] } | R>,
   ): Promise<{ readonly uids: readonly number[] } | R> {
     const before = await this.mail.mailbox(ref)
-    const intention: Intention = { mailbox: ref.id, uidNext: before?.uidNext ?? 1, place, unids }
+    const intention: Intention = { mailbox: ref.id, uidNext: before?.uidNext ?? 1, place, ids }
     await this.store.commit([{ put: this.intentionKey, value: encodeRecord(intention) }])
     const done = await file()
     if (isRefusedByStore(done)) {
@@ -77,8 +85,8 @@ export class Ledger {
     const { uids } = done as { readonly uids: readonly number[] }
     await this.store.commit([
       { del: this.intentionKey },
-      ...unids.map((unid, n) => ({
-        put: this.filedKey({ unid, place }),
+      ...ids.map((id, n) => ({
+        put: this.filedKey({ id, place }),
         value: encodeRecord({ mailbox: ref.id, uid: uids[n] ?? 0 } satisfies Filed),
       })),
     ])
@@ -89,20 +97,20 @@ export class Ledger {
   async recover(): Promise<number> {
     const value = await this.store.get(this.intentionKey)
     if (!value) return 0
-    const { mailbox, uidNext, place, unids } = decodeRecord<Intention>(value)
+    const { mailbox, uidNext, place, ids } = decodeRecord<Intention>(value)
     const ref = { account: this.account, id: mailbox }
-    const wanted = new Set(unids)
+    const wanted = new Set(ids)
     const found = new Map<string, number>()
     if (await this.mail.mailbox(ref))
       for await (const { uid, email } of this.mail.entries(ref, [[uidNext, 4_294_967_295]])) {
         const kept = await this.mail.email(email)
-        const unid = (await kept?.field('x-notes-unid'))?.trim() ?? ''
-        if (wanted.has(unid) && (await kept?.field('x-notes-database'))?.trim() === this.database) found.set(unid, uid)
+        const id = kept && (await this.idOf(kept))
+        if (id !== undefined && wanted.has(id)) found.set(id, uid)
       }
     await this.store.commit([
       { del: this.intentionKey },
-      ...[...found].map(([unid, uid]) => ({
-        put: this.filedKey({ unid, place }),
+      ...[...found].map(([id, uid]) => ({
+        put: this.filedKey({ id, place }),
         value: encodeRecord({ mailbox, uid } satisfies Filed),
       })),
     ])

@@ -1,8 +1,8 @@
 /**
  * Parts of a message, written as they are read: text, files and multiparts. What a message contains decides its octets
- * alone, so that a document gives the same message each time.
+ * alone, so that the same source gives the same message each time.
  */
-import { lines64 } from '../archive/base64.ts'
+import { lines64 } from './base64.ts'
 import { parameter } from './fields.ts'
 
 export interface Part {

@@ -1,8 +1,11 @@
-/** What a migration needs of the mail store. */
-import type { Mailbox, MailStoreApi, Refused } from '../../../mailbox/store/api.ts'
-import type { Place } from './places.ts'
+/** Mailboxes that a migration files into. */
+import type { Mailbox, MailStoreApi, Refused, SpecialUse } from '../../mailbox/store/api.ts'
 
-export type { MailboxRef, MailStoreApi } from '../../../mailbox/store/api.ts'
+/** A mailbox by its name, or by its use: an account's Sent mailbox may be called otherwise. */
+export interface Place {
+  readonly name: string
+  readonly specialUse?: SpecialUse
+}
 
 export const isRefusedByStore = (value: unknown): value is Refused =>
   typeof value === 'object' && value !== null && 'refused' in value

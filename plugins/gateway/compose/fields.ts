@@ -1,9 +1,19 @@
 /**
- * Header fields of messages that are made from documents: folded, encoded, and never with a line end of the sender's.
+ * Header fields of messages that are made from those of other systems: folded, encoded, and never with a line end of the sender's.
  */
 import { encodeWords } from 'iems'
-import type { Mailbox } from '../names.ts'
-import type { NotesTime } from '../nsf/values.ts'
+
+export interface Mailbox {
+  readonly name: string
+  readonly address: string
+}
+
+/** A moment, and the minutes east of UTC that it was shown in. */
+export interface Moment {
+  /** ms since 1970. */
+  readonly at: number
+  readonly offset?: number
+}
 
 const MAX_LINE = 78
 const MAX_TEXT = 4000
@@ -55,8 +65,8 @@ function written({ name, address }: Mailbox): string {
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-/** RFC 5322 section 3.3, in the offset that Notes showed the moment in. */
-export function dateOf({ at, offset = 0 }: Pick<NotesTime, 'at' | 'offset'>): string {
+/** RFC 5322 section 3.3. */
+export function dateOf({ at, offset = 0 }: Moment): string {
   const local = new Date(at + offset * 60_000)
   const zone = `${offset < 0 ? '-' : '+'}${pair(Math.abs(offset) / 60)}${pair(Math.abs(offset) % 60)}`
   const time = [local.getUTCHours(), local.getUTCMinutes(), local.getUTCSeconds()].map(pair).join(':')

@@ -1,0 +1,41 @@
+/** A message of cc:Mail, whichever file it came from. */
+import type { ItemKind } from './labels.ts'
+
+export interface CcItem {
+  readonly kind: ItemKind
+  /** Title of a text, name of a file. */
+  readonly title: string
+  /** Date and time behind a file's name, as they stand. */
+  readonly stamp?: string
+  /** Octets. */
+  readonly size: number
+  /** The octets in the file. */
+  open(): AsyncIterable<Buffer>
+}
+
+export interface CcMessage {
+  readonly from: string
+  readonly to: readonly string[]
+  readonly cc: readonly string[]
+  readonly bcc: readonly string[]
+  /** As it stands: only an administrator knows its order and zone. */
+  readonly date: string
+  readonly subject: string
+  readonly priority?: string
+  readonly isReceiptWanted?: boolean
+  readonly folder?: string
+  /** Who passed it on, and when. */
+  readonly forwarded: readonly string[]
+  readonly items: readonly CcItem[]
+}
+
+export interface ReadMessage {
+  readonly message: CcMessage
+  /** Octets of the file from the message's label up to the next. */
+  readonly start: number
+  readonly end: number
+  /** What was not as the format says. */
+  readonly findings: readonly string[]
+  /** Why it is no message at all: it has no contents. */
+  readonly damage?: string
+}
