@@ -51,7 +51,7 @@ export function createChannelDeliverer(
     resting: lasting.of(`resting ${channel.name}`, createResting),
     online: new OnlineWindows(online, lasting.of(`online ${channel.name}`, createOnlineMemory), clock),
     settings: { concurrency, perNextHop, gapMs: rate, leaseMs: lease },
-    deliver: host.parts.deliver as NonNullable<PluginInstance['deliver']>,
+    deliver: (delivery, ctx) => (host.parts as Required<Pick<PluginInstance, 'deliver'>>).deliver(delivery, ctx),
     store,
     queue,
     signals,

@@ -48,7 +48,8 @@ export function testSession(
   { channel = 'in', helo = 'client.test', identity, ...facts }: TestClient,
 ): TestSession {
   const session = open(channel, { protocol: 'ESMTP', remote: { address: '192.0.2.1', port: 25 }, ...facts })
-  const { connect, mail } = session
+  const connect = session.connect.bind(session)
+  const mail = session.mail.bind(session)
   let isConnected = false
   let isIntroduced = false
   const introduce = () => {

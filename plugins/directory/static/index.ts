@@ -92,7 +92,10 @@ export const accounts = definePlugin({
           return refuse(553, '5.7.1', 'Not your address: log in as its owner')
         },
         authorize: (wish) => authorizeOwn(directory, wish),
-        check: (message) => (config.ownAuthor ? refuseForeignAuthors(message, directory.maySendAs) : undefined),
+        check: (message) =>
+          config.ownAuthor
+            ? refuseForeignAuthors(message, (account, from) => directory.maySendAs(account, from))
+            : undefined,
         async auth(attempt) {
           if (attempt.kind !== 'password') return undefined
           const account = directory.find(attempt.username)

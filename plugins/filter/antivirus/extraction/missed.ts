@@ -240,7 +240,7 @@ function watchPadding(leaf: Walk, found: () => void): Walk {
       if (padding >= 0) isPadded = true
       leaf.line(line)
     },
-    end: leaf.end,
+    end: () => leaf.end(),
   }
 }
 
