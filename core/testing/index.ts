@@ -15,6 +15,7 @@ export {
   type ContractAccountsApi,
   type MakeAccounts,
 } from './contracts/accounts.ts'
+export { type ChannelUnderTest, channelContract, type Held, type MakeChannel } from './contracts/channel.ts'
 export { type MakeStore, type StoreUnderTest, storeContract } from './contracts/store.ts'
 export {
   createTestKernel,
