@@ -2,14 +2,15 @@
  * Mail servers with mailboxes, behind one shape: this one, and Debian's Postfix with Dovecot behind it by LMTP. The same
  * clients put the same load on both; a message counts when an IMAP client sees it.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Scope } from 'iems/testing'
 import { endGroup } from '../../core/testing/program.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
@@ -25,19 +26,40 @@ export interface MailServer {
   readonly smtp: number
   readonly imap: number
   readonly pop3: number
+  /** ManageSieve; only of this server with a script. */
+  readonly sieve?: number
   /** Leaders of its process groups. */
   readonly pids: readonly number[]
 }
 
 /** Accounts are u0, u1, …, each with the password `secret` and mail at here.test. */
-export function startMailServer(scope: Scope, name: MailServerName, accounts: number): Promise<MailServer> {
-  return name === 'iems' ? startIemsMail(scope, accounts) : startPostfixDovecot(scope, accounts)
+export function startMailServer(
+  scope: Scope,
+  name: MailServerName,
+  accounts: number,
+  { script }: { readonly script?: string } = {},
+): Promise<MailServer> {
+  return name === 'iems'
+    ? startIemsMail(scope, accounts, script !== undefined)
+    : startPostfixDovecot(scope, accounts, script)
 }
 
 const usersOf = (count: number) => Array.from({ length: count }, (_, index) => `u${index}`)
 
-async function startPostfixDovecot(scope: Scope, accounts: number): Promise<MailServer> {
-  const dovecot = await startDovecot(scope, { users: usersOf(accounts), settings: 'mail_fsync = always' })
+/** Settings with which Dovecot runs a script, compiled beforehand, for all mail. */
+async function sieveSettings(scope: Scope, script: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sieve-'))
+  await chmod(folder, 0o755)
+  scope.after(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'main.sieve')
+  await writeFile(file, script)
+  await promisify(execFile)('sievec', ['-c', '/dev/null', file])
+  return `lda_mailbox_autocreate = yes\nprotocol lmtp {\n  mail_plugins = sieve\n}\nplugin {\n  sieve = file:${file}\n  sieve_max_actions = 0\n}`
+}
+
+async function startPostfixDovecot(scope: Scope, accounts: number, script?: string): Promise<MailServer> {
+  const sieve = script === undefined ? '' : await sieveSettings(scope, script)
+  const dovecot = await startDovecot(scope, { users: usersOf(accounts), settings: `mail_fsync = always\n${sieve}` })
   const postfix = await startPostfix(scope, {
     fate: { relayTo: dovecot.lmtp },
     settings: {
@@ -50,14 +72,14 @@ async function startPostfixDovecot(scope: Scope, accounts: number): Promise<Mail
   return { smtp: postfix.port, imap: dovecot.imap, pop3: dovecot.pop3, pids: [postfix.pid, dovecot.pid] }
 }
 
-async function startIemsMail(scope: Scope, accounts: number): Promise<MailServer> {
+async function startIemsMail(scope: Scope, accounts: number, hasSieve: boolean): Promise<MailServer> {
   const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
   let pid: number | undefined
   scope.after(async () => {
     if (pid) await endGroup(pid, 10_000)
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
-  const [smtp, imap, pop3] = [await freePort(), await freePort(), await freePort()]
+  const [smtp, imap, pop3, sieve] = [await freePort(), await freePort(), await freePort(), await freePort()]
   const password = await hashPassword('secret')
   const people = usersOf(accounts).map((name) => ({ name, addresses: [`${name}@here.test`], password }))
   await writeFile(join(folder, 'people.json'), JSON.stringify(people))
@@ -68,6 +90,8 @@ import { defineConfig } from 'iems'
 import { accounts } from 'iems/plugins/accounts'
 import { imap } from 'iems/plugins/imap'
 import { mailstore } from 'iems/plugins/mailstore'
+import { mailsort } from 'iems/plugins/mailsort'
+import { managesieve } from 'iems/plugins/managesieve'
 import { pop3 } from 'iems/plugins/pop3'
 import { smtpIn } from 'iems/plugins/smtp-in'
 export default defineConfig({
@@ -78,8 +102,9 @@ export default defineConfig({
     local: mailstore({}, { accepts: 'anyone' }),
     imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true, limits: { connectionsPerAddress: 5000 } }),
     pop3: pop3({ listen: '127.0.0.1:${pop3}', authWithoutTls: true }),
+    ${hasSieve ? `sieve: managesieve({ listen: '127.0.0.1:${sieve}', authWithoutTls: true }),` : ''}
   },
-  plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })],
+  plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })${hasSieve ? ', mailsort()' : ''}],
 })
 `,
   )
@@ -104,7 +129,7 @@ export default defineConfig({
   await accepting(imap).catch(async (cause) => {
     throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
   })
-  return { smtp, imap, pop3, pids: [pid as number] }
+  return { smtp, imap, pop3, pids: [pid as number], ...(hasSieve ? { sieve } : {}) }
 }
 
 // --- an IMAP client for loads ---------------------------------------------------------------------
@@ -179,7 +204,7 @@ export async function measureInbox(scope: Scope, name: MailServerName, messages:
   return { perSecond: messages / seconds, cpuMs: ((cpuOf(server) - before) * 1000) / messages }
 }
 
-const cpuOf = ({ pids }: MailServer) => pids.reduce((sum, pid) => sum + usageOf(pid).cpuSeconds, 0)
+export const cpuOf = ({ pids }: MailServer) => pids.reduce((sum, pid) => sum + usageOf(pid).cpuSeconds, 0)
 
 const MESSAGE = (size: number) =>
   `From: Ann <ann@far.test>\r\nTo: u@here.test\r\nSubject: a message of the load\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <x@far.test>\r\n\r\n${'All work and no play.\r\n'.repeat(size / 23)}`

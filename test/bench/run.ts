@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, imap, directory, ldap, protection,
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, directory, ldap, protection,
  *                                                   workers (one and two workers, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
@@ -18,7 +18,9 @@ import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
 import { reportImap } from './imap.ts'
 import { LDAP_SERVERS, measureLdap } from './ldap.ts'
+import type { MailServerName, SeenMail } from './mail.ts'
 import { reportMail } from './mail-report.ts'
+import { measureEngine, measureRules } from './mailsort.ts'
 import {
   endAll,
   measureBacklog,
@@ -38,7 +40,8 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: {
       type: 'string',
-      default: 'accept-connections,accept-kept,relay,backlog,large,mail,imap,directory,ldap,protection,workers',
+      default:
+        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,directory,ldap,protection,workers',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -232,12 +235,41 @@ async function protection() {
   return { seen: Object.fromEntries(seen), rspamd }
 }
 
+async function mailsort() {
+  const count = options.quick ? 1000 : 10_000
+  say(
+    `\nmailsort: ${count} messages with 50 rules each, beside Dovecot's Sieve behind Postfix by LMTP; and the engine alone`,
+  )
+  const seen: Record<MailServerName, SeenMail[]> = { iems: [], 'postfix+dovecot': [] }
+  for (let round = 0; round < rounds; round++)
+    for (const server of ['iems', 'postfix+dovecot'] as const)
+      seen[server].push(await scoped((scope) => measureRules(scope, server, count)))
+  const [own, theirs] = [seen.iems, seen['postfix+dovecot']].map((runs) => runs.map(({ perSecond }) => perSecond))
+  const ratios = (own ?? []).map((rate, round) => rate / (theirs?.[round] ?? Number.NaN))
+  say(`  rules     ${spread(own ?? [], 0)} of ${spread(theirs ?? [], 0)} messages/s: ${spread(ratios, 2)} (aim 5)`)
+  const engine: number[] = []
+  for (let round = 0; round < rounds; round++) engine.push(await measureEngine(options.quick ? 10_000 : 50_000))
+  say(`  engine    ${spread(engine, 0)} messages/s with ten rules over headers, in one thread (aim 20,000)`)
+  return { seen, engine }
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Servers in process groups of their own would outlive us.
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
 }
 
-const KNOWN = [...Object.keys(RATES), 'backlog', 'large', 'mail', 'imap', 'directory', 'ldap', 'protection', 'workers']
+const KNOWN = [
+  ...Object.keys(RATES),
+  'backlog',
+  'large',
+  'mail',
+  'mailsort',
+  'imap',
+  'directory',
+  'ldap',
+  'protection',
+  'workers',
+]
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
 const missing = peers.includes('postfix') ? whyNoPostfix() : undefined
@@ -264,6 +296,7 @@ if (only.includes('workers')) await workers()
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })
+if (only.includes('mailsort')) report.mailsort = await mailsort()
 if (only.includes('imap')) report.imap = await reportImap({ quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()

@@ -6,6 +6,7 @@ import { definePlugin } from '../../core/index.ts'
 import { isScriptRefused, Mailsort, type MailsortApi } from '../../plugins/mailbox/mailsort/api.ts'
 import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
+import { startJmap } from '../support/jmap.ts'
 
 async function start(t: TestContext) {
   const lent: { sort?: MailsortApi } = {}
@@ -84,4 +85,58 @@ test('a script that is not for events fails, and its owner hears of it once', as
   await append('Archive', 'c')
   await deliver()
   assert.equal(await filed(), 'Archive, Archive, Archive, INBOX, INBOX')
+})
+
+test('scripts ask the address books of the account and the groups of the directory', async (t) => {
+  const lent: { sort?: MailsortApi } = {}
+  const borrow = definePlugin({
+    name: 'borrow-mailsort',
+    config: z.undefined(),
+    needs: [Mailsort],
+    setup(_, ctx) {
+      lent.sort = ctx.use(Mailsort)
+      return {}
+    },
+  })
+  const { client, make, directory, mail, submit, deliver } = await startJmap(t, {}, [mailsort(), borrow()])
+  const ann = await client('ann')
+  const bob = await directory.byName('account', 'bob')
+  await make({ add: { kind: 'group', name: 'staff', members: [{ id: bob?.id ?? '' }] } })
+  const { created } = await ann.one('AddressBook/set', { create: { a: { name: 'Friends' } } })
+  const card = (address: string, book: string) => ({
+    ...{ addressBookIds: { [book]: true }, uid: address, emails: { e: { address } } },
+  })
+  const done = await ann.one('ContactCard/set', {
+    create: { a: card('Cleo@far.test', created.a.id), b: card('dan@far.test', 'contacts') },
+  })
+  assert.equal(done.notCreated, null)
+  const account = (await directory.byName('account', 'ann'))?.id ?? ''
+  const sort = lent.sort as MailsortApi
+  assert.deepEqual(sort.lists, ['urn', 'addrbook', 'tag'])
+  const put = await sort.put(
+    account,
+    'main',
+    `require ["extlists", "fileinto", "mailbox", "copy"];
+if address :list "from" "tag:here.test,2026:group:staff" { fileinto :create "Staff"; }
+elsif address :list "from" "addrbook:friends" { fileinto :create "Friends"; }
+elsif address :list "from" "urn:ietf:params:sieve:addrbook:default" { fileinto :create "Known"; }
+if valid_ext_list "addrbook:enemies" { fileinto :create "Wrong"; }
+if header :contains "subject" "all" { redirect :copy :list "tag:here.test,2026:group:staff"; }
+`.replaceAll('\n', '\r\n'),
+  )
+  assert.ok(!isScriptRefused(put), JSON.stringify(put))
+  await sort.activate(account, 'main')
+  const send = async (from: string, subject = 'x') => {
+    const content = `From: ${from}\r\nTo: ann@here.test\r\nSubject: ${subject}\r\n\r\ntext\r\n`
+    await submit({ from: 'x@far.test', to: ['ann@here.test'], content })
+    await deliver()
+  }
+  for (const from of ['bob@here.test', 'cleo@far.test', 'DAN@far.test', 'eve@far.test']) await send(from)
+  await send('eve@far.test', 'for all')
+  await deliver()
+  const filed = (await mail.mailboxes(account)).flatMap(({ name, messages }) =>
+    messages > 0 ? [`${name} ${messages}`] : [],
+  )
+  assert.deepEqual(filed.sort(), ['Friends 1', 'INBOX 2', 'Known 1', 'Staff 1'])
+  assert.equal((await mail.find(bob?.id ?? '', 'INBOX'))?.messages, 1)
 })

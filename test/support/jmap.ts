@@ -2,6 +2,7 @@
  * A kernel with mailboxes, HTTP and JMAP, and JMAP clients of its accounts.
  */
 import type { TestContext } from 'node:test'
+import type { PluginEntry } from 'iems'
 import { http } from 'iems/plugins/http'
 import { jmap } from 'iems/plugins/jmap'
 import { createDirectoryKernel } from './directory.ts'
@@ -20,10 +21,14 @@ const USING = [
   'urn:ietf:params:jmap:contacts',
 ]
 
-export async function startJmap(t: TestContext, options: Parameters<typeof jmap>[0] = {}) {
+export async function startJmap(
+  t: TestContext,
+  options: Parameters<typeof jmap>[0] = {},
+  more: readonly PluginEntry[] = [],
+) {
   const here = await createDirectoryKernel(t, {
     channels: { web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }) },
-    plugins: [jmap(options)],
+    plugins: [jmap(options), ...more],
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const name of ['ann', 'bob'])
