@@ -246,7 +246,10 @@ async function mailsort() {
       seen[server].push(await scoped((scope) => measureRules(scope, server, count)))
   const [own, theirs] = [seen.iems, seen['postfix+dovecot']].map((runs) => runs.map(({ perSecond }) => perSecond))
   const ratios = (own ?? []).map((rate, round) => rate / (theirs?.[round] ?? Number.NaN))
-  say(`  rules     ${spread(own ?? [], 0)} of ${spread(theirs ?? [], 0)} messages/s: ${spread(ratios, 2)} (aim 5)`)
+  const [ms, theirMs] = [seen.iems, seen['postfix+dovecot']].map((runs) => median(runs.map(({ cpuMs }) => cpuMs)))
+  say(
+    `  rules     ${spread(own ?? [], 0)} of ${spread(theirs ?? [], 0)} messages/s: ${spread(ratios, 2)} (aim 5); ${ms?.toFixed(2)}, ${theirMs?.toFixed(2)} ms of processor each`,
+  )
   const engine: number[] = []
   for (let round = 0; round < rounds; round++) engine.push(await measureEngine(options.quick ? 10_000 : 50_000))
   say(`  engine    ${spread(engine, 0)} messages/s with ten rules over headers, in one thread (aim 20,000)`)
