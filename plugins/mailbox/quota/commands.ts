@@ -104,14 +104,18 @@ export function createCommands(deps: CommandsDeps): Readonly<Record<string, Comm
         name: z.string().describe('An account, a domain as @example.org, or total'),
         octets: limitText.optional(),
         messages: z.string().optional().describe("A number, 'none' for no limit, or 'default'"),
+        mailboxes: z.string().optional().describe('The same for mailboxes; only of an account'),
       }),
       row,
-      async *run({ values: { name, octets, messages } }) {
-        if (octets === undefined && messages === undefined) throw new Error('Give --octets, --messages or both')
+      async *run({ values: { name, octets, messages, mailboxes } }) {
+        if ([octets, messages, mailboxes].every((one) => one === undefined))
+          throw new Error('Give --octets, --messages or --mailboxes')
         const target = await targetOf(name)
+        if (mailboxes !== undefined && target.kind !== 'account') throw new Error('Mailboxes are counted for accounts')
         await setLimit(store, target, {
           ...(octets === undefined ? {} : { octets: readLimit(octets, (text) => size().parse(text)) }),
           ...(messages === undefined ? {} : { messages: readLimit(messages, readCount) }),
+          ...(mailboxes === undefined ? {} : { mailboxes: readLimit(mailboxes, readCount) }),
         })
         if (target.kind !== 'account') for await (const { account } of mail.usages()) await mail.joinPools(account)
         yield await stateOf(target)

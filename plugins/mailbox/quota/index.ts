@@ -56,11 +56,15 @@ export const quota = definePlugin({
       near: Math.min(100, ...thresholds),
       now,
     })
+    const collectNow: Collect = async (domain) => {
+      await flow.flush()
+      return collect(domain)
+    }
     ctx.offer(Quotas, { set: (account, given) => setLimit(store, { kind: 'account', id: account }, given) })
     ctx.repeat(FLUSH_MS, 'noting logins', activity.flush)
     ctx.repeat(FLUSH_MS, 'noting deliveries', () => flow.flush())
     ctx.schedule({ name: 'daily', every: DAY_MS, first: START_MS, run: daily })
-    scheduleReports(ctx, config, { collect, post })
+    scheduleReports(ctx, config, { collect: collectNow, post })
     return {
       hooks: {
         'mailstore:limits': limits.limitsOf,
@@ -70,7 +74,7 @@ export const quota = definePlugin({
           flow.note(event)
         },
       },
-      commands: createCommands({ store, mail, accounts, limits, collect, language }),
+      commands: createCommands({ store, mail, accounts, limits, collect: collectNow, language }),
     }
   },
 })

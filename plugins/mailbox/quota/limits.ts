@@ -70,11 +70,13 @@ export function createQuotaLimits({ store, accounts, options, now }: LimitsDeps)
     const account = await accounts.byId(given.account)
     if (!account) return given
     const ofClass = await classOf(account.id)
-    const directory = given.octets === null ? {} : { octets: given.octets }
-    const own = firstOf([await record('account', account.id), directory, ofClass, options.default])
+    const directory: LimitRecord = given.octets === null ? {} : { octets: given.octets }
+    const records = [await record('account', account.id), directory, ofClass, options.default]
+    const maxMailboxes = records.find((one) => one?.mailboxes !== undefined)?.mailboxes ?? undefined
     return {
       ...given,
-      ...own,
+      ...firstOf(records),
+      ...(maxMailboxes === undefined ? {} : { maxMailboxes }),
       ...(grace > 0 && !(await isGraceOver(account.id)) ? { grace } : {}),
       pools: await poolsOf(account),
       mailboxes: Object.fromEntries(Object.entries(options.mailboxes).map(([name, one]) => [name, limitsIn(one)])),

@@ -8,13 +8,21 @@ const limits = {
   octets: size().optional().describe('Maximum size of all messages together. Default: no limit.'),
   messages: z.int().nonnegative().optional().describe('Maximum number of messages. Default: no limit.'),
 }
+const own = {
+  ...limits,
+  mailboxes: z
+    .int()
+    .positive()
+    .optional()
+    .describe('Maximum number of mailboxes. Default: as many as the mail store allows.'),
+}
 const pool = z.strictObject(limits)
 const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'must be an address such as postmaster@example.org')
 
 export const options = z.strictObject({
-  default: pool.prefault({}).describe('Limits of accounts that have no other.'),
+  default: z.strictObject(own).prefault({}).describe('Limits of accounts that have no other.'),
   classes: z
-    .array(z.strictObject({ group: z.string().describe('A group of the directory.'), ...limits }))
+    .array(z.strictObject({ group: z.string().describe('A group of the directory.'), ...own }))
     .default([])
     .describe(
       'Limits by group; the first group that an account belongs to counts. A quota in the directory comes first.',

@@ -19,6 +19,8 @@ export interface LimitRecord {
   /** Null: no limit. Absent: the next rule decides. */
   readonly octets?: number | null | undefined
   readonly messages?: number | null | undefined
+  /** Of an account. */
+  readonly mailboxes?: number | null | undefined
 }
 export interface WarnedRecord {
   readonly level: number

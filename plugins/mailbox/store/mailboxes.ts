@@ -24,14 +24,14 @@ export interface MailboxesDeps {
   /** Told of a mailbox whose messages are to go. */
   removed(ref: MailboxRef): void
   groupsOf(account: string): Promise<readonly string[]>
-  /** Mailboxes of one account. */
-  readonly maxMailboxes: number
+  /** Mailboxes that an account may have. */
+  maxMailboxes(account: string): Promise<number>
 }
 
 export type Mailboxes = ReturnType<typeof createMailboxes>
 
 export function createMailboxes(parts: MailboxesDeps) {
-  const { store, clock, changeAccount, maxMailboxes } = parts
+  const { store, clock, changeAccount } = parts
 
   async function read(ref: MailboxRef): Promise<Mailbox | undefined> {
     const value = await store.get(mailboxKey(ref.account, ref.id))
@@ -64,15 +64,20 @@ export function createMailboxes(parts: MailboxesDeps) {
     return id && read({ account, id: decode<string>(id) })
   }
 
-  function create(account: string, name: string, options: { readonly specialUse?: SpecialUse } = {}): Or<Mailbox> {
+  async function create(
+    account: string,
+    name: string,
+    options: { readonly specialUse?: SpecialUse } = {},
+  ): Or<Mailbox> {
     const wanted = readName(name)
-    if (wanted === undefined || !isNewName(wanted)) return Promise.resolve(BAD_NAME)
+    if (wanted === undefined || !isNewName(wanted)) return BAD_NAME
+    const most = await parts.maxMailboxes(account)
     return changeAccount(account, async (change) => {
       await ensureFirst(change, account, clock.now())
       const id = await change.get<string>(nameKey(account, wanted))
       const record = id === undefined ? undefined : await change.get<MailboxRecord>(mailboxKey(account, id))
       if (record && !record.noSelect) return refused('ALREADYEXISTS', 'There is a mailbox of that name')
-      if (!record && !(await hasRoom(change, { store, account, maxMailboxes }, [...levelsAbove(wanted), wanted])))
+      if (!record && !(await hasRoom(change, { store, account, maxMailboxes: most }, [...levelsAbove(wanted), wanted])))
         return TOO_MANY
       return ensureMailbox(change, { account, now: clock.now() }, { name: wanted, specialUse: options.specialUse })
     })

@@ -21,7 +21,7 @@ export interface RenamingDeps {
   create(account: string, name: string): Or<Mailbox>
   /** Moves all that one mailbox holds at this moment to another. */
   moveAll(from: MailboxRef, to: MailboxRef): Or<null>
-  readonly maxMailboxes: number
+  maxMailboxes(account: string): Promise<number>
 }
 
 export function createRenaming({ store, clock, changeAccount, read, create, moveAll, maxMailboxes }: RenamingDeps) {
@@ -34,12 +34,13 @@ export function createRenaming({ store, clock, changeAccount, read, create, move
     if (now.name === 'INBOX') return renameInbox(ref, wanted)
     if (wanted === 'INBOX' || wanted.startsWith(`${now.name}/`))
       return refused('CANNOT', 'A mailbox cannot become INBOX or go below itself')
+    const most = await maxMailboxes(account)
     const below = await namesBelow(store, account, now.name)
     return changeAccount(account, async (change) => {
       const record = await readMailbox(change, ref)
       if (record?.name !== now.name) return GONE
       if (await change.get(nameKey(account, wanted))) return refused('ALREADYEXISTS', 'There is a mailbox of that name')
-      if (!(await hasRoom(change, { store, account, maxMailboxes }, levelsAbove(wanted)))) return TOO_MANY
+      if (!(await hasRoom(change, { store, account, maxMailboxes: most }, levelsAbove(wanted)))) return TOO_MANY
       for (const above of levelsAbove(wanted))
         if (!(await change.get(nameKey(account, above))))
           await addMailbox(change, { account, now: clock.now() }, { name: above })

@@ -65,7 +65,8 @@ function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings
     moveAll: messages.moveAll,
     removed: (ref) => void sweep.purge(ref).catch((cause: unknown) => log.error('not purged', { cause })),
     groupsOf: (account) => accounts.groupsOf(account),
-    maxMailboxes: settings.limits.mailboxes,
+    maxMailboxes: async (account) =>
+      Math.min(settings.limits.mailboxes, (await limitsOf(account)).maxMailboxes ?? Number.POSITIVE_INFINITY),
   })
   const uploads = createUploads({ ...shared, maxOctets: settings.uploads.maxOctets, keepMs: settings.uploads.keep })
   const sweep = createSweep({

@@ -133,13 +133,18 @@ async function tellQuota(session: CommandContext, { name }: Account, limits: Acc
     ...(limits.octets === null ? [] : [`STORAGE ${Math.ceil(used.octets / 1024)} ${Math.floor(limits.octets / 1024)}`]),
     ...(limits.messages === null ? [] : [`MESSAGE ${used.messages} ${limits.messages}`]),
   ]
+  if (limits.maxMailboxes !== undefined) {
+    const mailboxes = (await session.mail.mailboxes(limits.account)).length
+    resources.push(`MAILBOX ${mailboxes} ${limits.maxMailboxes}`)
+  }
   session.output.line(`* QUOTA ${astring(name, session.isUtf8)} (${resources.join(' ')})`)
 }
 
 /** Undefined for an account without limits, which has no quota root. */
 async function limitsOf(session: CommandContext, account: Account | undefined): Promise<AccountLimits | undefined> {
   const limits = account && (await session.mail.limitsOf(account.id))
-  return limits && (limits.octets !== null || limits.messages !== null) ? limits : undefined
+  const hasAny = limits && (limits.octets !== null || limits.messages !== null || limits.maxMailboxes !== undefined)
+  return hasAny ? limits : undefined
 }
 
 export const getquota: CommandDefinition = {
@@ -200,11 +205,16 @@ export const setquota: CommandDefinition = {
     if (!quotas || !(await isAdministrator(session))) return no('Quotas are set by the administrator', 'NOPERM')
     const account = await accounts.byName(root)
     if (!account) return no('No such quota root', 'NONEXISTENT')
-    const { STORAGE: kilobytes, MESSAGE: messages = null, ...others } = Object.fromEntries(given)
+    const {
+      STORAGE: kilobytes,
+      MESSAGE: messages = null,
+      MAILBOX: mailboxes = null,
+      ...others
+    } = Object.fromEntries(given)
     const octets = kilobytes === undefined ? null : kilobytes * 1024
     if (Object.keys(others).length > 0 || !Number.isSafeInteger(octets ?? 0))
       return no('Cannot set these resources', 'CANNOT')
-    await quotas.set(account.id, { octets, messages })
+    await quotas.set(account.id, { octets, messages, mailboxes })
     await tellQuota(session, account, await session.mail.limitsOf(account.id))
     return ok('SETQUOTA completed')
   },

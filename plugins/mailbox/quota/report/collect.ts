@@ -80,10 +80,12 @@ export type Collect = ReturnType<typeof createCollect>
 
 export function createCollect({ store, mail, accounts, options, near, now }: CollectDeps) {
   async function rowOf(id: string, name: string, usage: Usage): Promise<AccountRow> {
-    const limits = await mail.limitsOf(id)
-    const mark = await read<MarkRecord>(store, markKey(id))
+    const [limits, mark, seen] = await Promise.all([
+      mail.limitsOf(id),
+      read<MarkRecord>(store, markKey(id)),
+      read<number>(store, seenKey(id)),
+    ])
     const from = mark?.before ?? mark
-    const seen = await read<number>(store, seenKey(id))
     return {
       name,
       octets: usage.octets,

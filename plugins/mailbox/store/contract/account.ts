@@ -26,6 +26,8 @@ export interface AccountLimits extends UsageLimits {
   readonly account: string
   /** The pools that the account counts to. The first change that adds a message makes it join them. */
   readonly pools?: readonly PoolLimits[]
+  /** Mailboxes of the account, if fewer than the store allows. */
+  readonly maxMailboxes?: number
   /** Of its mailboxes, by name. */
   readonly mailboxes?: Readonly<Record<string, UsageLimits>>
   /** A message that has no room is refused for good. Default: the sender may try again. */
