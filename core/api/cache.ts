@@ -11,7 +11,7 @@ export interface CacheOptions<V, K = string> {
   readonly ttl?: number
   /** Ms since any fixed time. Default: `performance.now`. */
   readonly now?: () => number
-  /** What an entry counts for; one that counts 0 is never evicted. Default: 1. */
+  /** Weight of an entry; weight 0 is never evicted. Default: 1. */
   readonly weigh?: (value: V, key: K) => number
   /** Called with each entry that the maximum evicts, and with none that `delete` or `clear` removes. */
   readonly evicted?: (value: V, key: K) => void

@@ -24,7 +24,7 @@ export interface OnlineRule {
 /** By next hop; `*` holds for those without a rule of their own. */
 export type OnlineRules = Readonly<Record<string, OnlineRule>>
 
-/** What one window of a next hop has carried so far. */
+/** Usage of a next hop's current window. */
 interface Usage {
   readonly opened: number
   readonly first: number

@@ -2,7 +2,7 @@
  * MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text; messages
  * rewritten part by part; and files in every format that mail carries them in.
  *
- * What is exported here is kept stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
+ * Exports are stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
  * in linear time and within stated limits.
  */
 export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'

@@ -1,5 +1,5 @@
 /**
- * What the parts of the shared queue share: dependencies and a small cache.
+ * Dependencies and a small cache, shared by the parts of the queue.
  *
  * Invariants: memory holds nothing that is not in the store; all of it may be dropped.
  */

@@ -13,7 +13,7 @@ import { duration, size } from './units.ts'
 /** A store of another kind, such as `postgresStore()`. */
 export interface StoreProvider {
   readonly describe: string
-  /** What checks the options, and the options as they were given. */
+  /** The schema of the options, and the options as given. */
   readonly schema: z.ZodType
   readonly input: unknown
   /** Several servers, and the workers of each, may open it at the same time. */

@@ -72,7 +72,7 @@ export interface CertificateFacts {
   readonly problem?: Problem
 }
 
-/** What a certificate file says, and what is wrong with it for a server of this name. */
+/** Facts about a certificate file, and its faults for a server of this name. */
 export function certificateFacts(path: string, hostname: string, now: number): CertificateFacts {
   const id = `certificate:${path}`
   try {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** What one try returns when a check of its commit failed. */
+/** Returned by a try whose commit failed a check. */
 export const CONFLICT: unique symbol = Symbol('a check of the commit failed')
 
 /** Another kernel was faster at every try. */
@@ -17,7 +17,7 @@ export class TransactionConflict extends Error {
 }
 
 export interface TransactOptions {
-  /** What is changed, for the error: `the account`. */
+  /** Name of the changed object, for the error: `the account`. */
   readonly what: string
   /** Maximum number of tries. Default: 20. */
   readonly tries?: number

@@ -11,7 +11,7 @@ export type { ListSettings } from './settings.ts'
 export interface MailingList {
   readonly v: 1
   readonly id: string
-  /** Where posts go. */
+  /** Posting address. */
   readonly address: string
   /** Ms since 1970. */
   readonly created: number
@@ -69,7 +69,7 @@ export interface Post {
   readonly message: Pick<ReadableMessage, 'id' | 'from' | 'size' | 'headers' | 'findings' | 'open' | 'parse'>
   /** Address of the author in lower case; empty when the From field names no single address. */
   readonly author: string
-  /** What the rules of the list say. */
+  /** The verdict of the list's rules. */
   readonly verdict: PostVerdict
 }
 

@@ -19,7 +19,7 @@ export interface ArchiveDeps {
   readonly roster: Roster
 }
 
-/** Where an archived post is. */
+/** Location of an archived post. */
 interface Place {
   readonly v: 1
   /** Ms since 1970, which names the mailbox of its month. */
@@ -131,7 +131,7 @@ export class Archive implements Archiving {
     return []
   }
 
-  /** Posts in which all words stand, the latest first. */
+  /** Posts that contain all words, latest first. */
   async search(list: MailingList, text: string, signal: AbortSignal): Promise<readonly AccountEmail[]> {
     const fields = ['from', 'subject', 'body', 'attachments'] as const
     return this.#deps.query.emails({

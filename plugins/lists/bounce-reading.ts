@@ -1,8 +1,8 @@
 /**
- * What a message to a return path says of whom: RFC 3464 and RFC 5965 reports, and the common forms that are neither.
+ * Reads bounces sent to a return path: RFC 3464 and RFC 5965 reports, and common other forms.
  *
- * What must stay true: linear time and bounded work, whatever the message; what is not understood is no bounce unless
- * it comes from the null sender.
+ * Invariants: linear time and bounded work for any message; an unrecognized message counts as a bounce only if it comes
+ * from the null sender.
  */
 import type { ReadableMessage } from 'iems'
 import { gather, type MimePart, partBody, readFields, readStructure } from 'iems/mime'

@@ -1,8 +1,8 @@
 /**
- * The channel: what becomes of a message to a list or to one of its further addresses.
+ * The channel: delivers messages to lists and to their additional addresses.
  *
- * What must stay true: a delivery that is tried again ends the same; a post is sent on only by the rules or by a
- * moderator; an exception means "not now".
+ * Invariants: a repeated delivery has the same result; only the rules or a moderator let a post through; an exception
+ * means a temporary failure.
  */
 import {
   accept,
@@ -27,7 +27,7 @@ export interface Target extends ListAddress {
   readonly mailing: MailingList
 }
 
-/** What takes mail for one kind of address. */
+/** Handles mail for one kind of address. */
 export type Take = (target: Target, delivery: Delivery, signal: AbortSignal) => Promise<Reply>
 
 export interface DeliverDeps {
@@ -119,7 +119,7 @@ function replyOf(cause: unknown): Reply {
 
 const postIdOf = (list: MailingList, { message }: Delivery) => `${message.id}/${list.id}`
 
-/** Posts that the rules refuse are refused to the client, so that no report goes to a forged sender. */
+/** Refuses posts to the client, so that no report goes to a forged sender. */
 export function createCheck({ name, roster, judge }: Pick<DeliverDeps, 'name' | 'roster' | 'judge'>) {
   const targetOf = createTargets(roster)
   return async function check(message: ReadableMessage): Promise<readonly RecipientVerdict[] | undefined> {

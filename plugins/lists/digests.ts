@@ -64,7 +64,7 @@ export class Digests {
     const posts = await this.#waiting(list)
     if (!this.#isDue(list, posts)) return
     const last = posts.at(-1)?.[1].number ?? 0
-    // Both kinds are written down before the posts are forgotten: a crash between repeats the same two ids.
+    // Both kinds are recorded before the posts are removed: after a crash in between, the same two ids are used.
     for (const kind of ['mime', 'plain'] as const) {
       const staged = await this.#deps.contents.stage(this.#content(list, kind, posts))
       const id = `digest/${list.id}/${last}/${kind}`
@@ -85,7 +85,7 @@ export class Digests {
     }
   }
 
-  /** All that waits, when the list goes. */
+  /** Removes all waiting posts when the list is removed. */
   async forget(list: MailingList): Promise<void> {
     for (let posts = await this.#waiting(list); posts.length > 0; posts = await this.#waiting(list))
       await this.#deps.contents.commit(this.#forgetting(list, posts))

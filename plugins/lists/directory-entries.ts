@@ -26,7 +26,10 @@ export class DirectoryEntries {
     this.#channel = channel
   }
 
-  /** The ids of what was written. Throws when the directory refuses, for example because an account has the address. */
+  /**
+   * Returns the ids of the new entries. Throws when the directory refuses, for example because an account has the
+   * address.
+   */
   async add({ address, settings }: Pick<MailingList, 'address' | 'settings'>, by: string): Promise<readonly string[]> {
     const directory = this.#directory
     if (!directory) return []

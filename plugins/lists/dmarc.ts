@@ -1,7 +1,7 @@
 /**
- * Whether the domain of an author asks receivers to reject or quarantine mail that was changed on its way.
+ * Whether an author's domain asks receivers to reject or quarantine modified mail.
  *
- * What must stay true: a domain that cannot be asked now is neither yes nor no: the post waits.
+ * Invariants: a DNS failure is neither yes nor no: the post waits.
  */
 import type { Dns, ReadableMessage } from 'iems'
 import { NotNow } from './mailing.ts'
@@ -55,6 +55,6 @@ export async function needsRewriting(
     .split(' ')
     .some((one) => one !== '' && aligned(one, domain))
   if (isSigned && !isChanged) return false
-  // What sender-auth found includes the domains above; without a finding the DNS is asked.
+  // sender-auth's finding includes parent domains; without a finding the DNS is queried.
   return isStrict(found('dmarc-policy') ?? (await policyOf(dns, domain)))
 }

@@ -20,7 +20,7 @@ export interface PostFacts {
   /** Base32 of the SHA-1 of the Message-ID, when the list has an archive. */
   readonly hash: string | undefined
   readonly author: { readonly address: string; readonly name: string }
-  /** The author's domain asks receivers to reject what is changed. */
+  /** The author's domain asks receivers to reject modified mail. */
   readonly isRewritten: boolean
   readonly messageId: string
   readonly date: string
@@ -30,7 +30,7 @@ export const pageOf = (list: MailingList, site: string): string => `${site}/list
 export const permalinkOf = (list: MailingList, site: string, hash: string): string =>
   `${pageOf(list, site)}/message/${hash}`
 
-/** RFC 2369, 2919 and 5064: the fields that are the same for all members. */
+/** RFC 2369, 2919 and 5064: fields common to all members. */
 export function listFields({ list, site, hash }: Pick<PostFacts, 'list' | 'site' | 'hash'>): string[] {
   const { address, settings } = list
   const page = site === undefined ? undefined : pageOf(list, site)
@@ -106,7 +106,7 @@ export function postHeader(fields: readonly RawField[], facts: PostFacts): strin
   })
   const replies = [
     ...(repliesToList ? [address] : []),
-    // An author who is no longer named in From stays reachable.
+    // Keeps an author reachable who is no longer in From.
     ...(isRewritten && !repliesToList ? [givenReplyTo(fields) ?? mailbox(author.name, author.address)] : []),
   ]
   const own = [

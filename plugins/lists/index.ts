@@ -1,7 +1,7 @@
 /**
- * Mailing lists: a channel to which mail for lists goes, their archives, and pages for members without an account.
+ * Mailing lists: a channel for mail to lists, their archives, and pages for members without an account.
  *
- * What must stay true: this file only wires; start reading at api.ts, then deliver.ts and posting.ts.
+ * This file assembles the parts; start reading at api.ts, then deliver.ts and posting.ts.
  */
 import { definePlugin, type SetupContext } from 'iems'
 import { Accounts } from '../directory/static/api.ts'
@@ -38,7 +38,7 @@ const SWEEP_EVERY_MS = 3_600_000
 export const lists = definePlugin({
   name: 'lists',
   config: options.prefault({}),
-  // Mail goes on only to members, by the rules of each list.
+  // Mail is passed on only to members, by the rules of each list.
   accepts: 'anyone',
   offers: [Lists],
   wants: [Accounts, Directory, MailStore, MailQuery, Http],

@@ -1,8 +1,8 @@
 /**
- * What a list itself writes: notices to members, moderators and authors, as messages.
+ * Messages that a list itself writes: notices to members, moderators and authors.
  *
- * What must stay true: nothing that came from outside breaks out of a field; every letter says that a machine wrote it
- * (RFC 3834) and has the null reverse-path unless its bounces are wanted, so that no two machines write to each other.
+ * Invariants: no remote text breaks out of a field; every notice is marked as automatic (RFC 3834) and has the null
+ * reverse-path unless its bounces are wanted, so that two automatic systems never answer each other.
  */
 import { randomUUID } from 'node:crypto'
 import type { SetupContext } from 'iems'
@@ -57,13 +57,13 @@ export interface Letter {
   /** Default: the owners' address. */
   readonly from?: string
   readonly replyTo?: string
-  /** Where bounces of the letter go. Default: nowhere. */
+  /** Receives bounces. Default: none. */
   readonly returnPath?: string
   /** Further fields, each one line without its end. */
   readonly fields?: readonly string[]
   /** The message it is about, attached. */
   readonly attached?: AsyncIterable<Uint8Array>
-  /** The same key is the same letter. */
+  /** Idempotency key. */
   readonly once?: string
   readonly inReplyTo?: string | undefined
 }

@@ -14,14 +14,14 @@ import type { Roster } from './roster.ts'
 
 export interface Mailing {
   readonly v: 1
-  /** The same id is the same mailing. */
+  /** Identifies the mailing. */
   readonly id: string
   /** The list's address. */
   readonly list: string
   readonly content: Content
   /** Members who get it. */
   readonly delivery: Exclude<DeliveryOption, 'none'>
-  /** The author, who may not want their own post; and members who are named in To or Cc. Folded. */
+  /** The author, who may not want their own post; and members named in To or Cc. Folded. */
   readonly author?: string
   readonly named: readonly string[]
   /** Each member gets it under a return path of their own. */
@@ -64,7 +64,9 @@ export class Mailings {
     return (await this.#deps.store.get(mailingKey(id))) !== undefined
   }
 
-  /** Writes a mailing down with its content, and other records in the same commit. Another with the same id stays. */
+  /**
+   * Records a mailing with its content, and other records in the same commit. An existing one with the same id stays.
+   */
   async begin(
     given: NewMailing,
     staged: StagedContent,
@@ -92,7 +94,7 @@ export class Mailings {
     if (!(await this.has(given.id))) throw new NotNow(`the mailing ${given.id} could not be written down now`)
   }
 
-  /** Sends what is left of a mailing. Ends when the signal is aborted, or throws NotNow. */
+  /** Sends the rest of a mailing. Ends when the signal aborts; throws NotNow. */
   async run(id: string, signal: AbortSignal): Promise<void> {
     const { store, contents, roster } = this.#deps
     for (;;) {

@@ -1,8 +1,8 @@
 /**
- * Joining, leaving and options: what a person may do with their own membership, whichever way they ask.
+ * Joining, leaving and options: a person's control over their own membership, by mail, page or command.
  *
- * What must stay true: nothing changes for an address before its owner, and where the list says so a moderator, has
- * agreed; a stranger learns nothing of who is a member.
+ * Invariants: nothing changes for an address before its owner and, if the list requires it, a moderator has agreed;
+ * non-members cannot find out who is a member.
  */
 
 import type { Store } from 'iems'
@@ -26,7 +26,7 @@ export interface MembershipDeps {
   announce(list: MailingList, held: Held): Promise<void>
 }
 
-/** What became of a wish. */
+/** The result of a request. */
 export type Result = 'done' | 'confirming' | 'waiting' | 'closed' | 'unchanged'
 
 const DAY_MS = 86_400_000
@@ -38,7 +38,7 @@ export class Membership {
     this.#deps = deps
   }
 
-  /** Of somebody whose address is not proven. */
+  /** For a person whose address is not confirmed. */
   async askToJoin(
     list: MailingList,
     address: string,
@@ -47,7 +47,7 @@ export class Membership {
   ): Promise<Result> {
     const { subscribe, bans } = list.settings
     if (subscribe === 'closed' || fits(bans, address)) return 'closed'
-    // Members are not informed twice; strangers see the same answer.
+    // Members get no second notice; the visible answer is identical.
     if (subscribe === 'open' && !alwaysConfirms) return this.join(list, address, options)
     if (subscribe === 'approve') return this.#wait(list, address, 'subscribe')
     return this.#confirm({ action: 'subscribe', list: list.address, address, options }, list)
@@ -102,7 +102,7 @@ export class Membership {
 
   async #wait(list: MailingList, address: string, kind: 'subscribe' | 'unsubscribe'): Promise<Result> {
     const { store, now, announce } = this.#deps
-    // The same wish of the same address is one.
+    // A repeated request of the same address is one request.
     const id = messageIdHash(`${kind}/${address}`).slice(0, 12).toLowerCase()
     const held: Held = { v: 1, id, at: now(), why: `Asks to ${kind}`, kind, address, subject: '', from: address }
     const at = heldKey(list.id, id)
@@ -110,7 +110,7 @@ export class Membership {
     return 'waiting'
   }
 
-  /** What the person with the address has confirmed. */
+  /** Applies a confirmed request. */
   async confirmed(wish: Wish): Promise<Result> {
     const list = await this.#deps.roster.list(wish.list)
     if (!list) return 'closed'

@@ -1,7 +1,7 @@
 /**
- * Decisions about what is held: posts, subscriptions and unsubscriptions; by command, by mail and on pages.
+ * Decisions about held posts, subscriptions and unsubscriptions: by command, by mail and on pages.
  *
- * What must stay true: a decision counts once; what is approved goes the way of every post.
+ * Invariants: a decision takes effect once; an approved post is processed like any other.
  */
 import { formatSize, type SetupContext } from 'iems'
 import { decodeWords } from 'iems/mime'

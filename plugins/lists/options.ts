@@ -1,5 +1,5 @@
 /**
- * What an administrator can set for all lists of a server.
+ * The options for all lists of a server.
  */
 import { duration } from 'iems'
 import * as z from 'zod'

@@ -15,7 +15,7 @@ import type { Roster } from './roster.ts'
 import { type Author, addressedIn, unwanted } from './rules.ts'
 import { textsOf } from './texts.ts'
 
-/** What an archive keeps. */
+/** The archive, as posting uses it. */
 export interface Archiving {
   /** Twice is once. */
   keep(list: MailingList, hash: string, open: () => AsyncIterable<Uint8Array>, received: number): Promise<void>
@@ -118,7 +118,7 @@ export class Posting {
     return held?.approved ? held : undefined
   }
 
-  /** Forgets what is held, with its content. */
+  /** Removes a held post with its content. */
   async forget(list: MailingList, held: Held): Promise<void> {
     await this.#deps.contents.commit({
       ops: [{ del: heldKey(list.id, held.id) }],
@@ -126,7 +126,7 @@ export class Posting {
     })
   }
 
-  /** Archives a post, keeps it for digests and writes down to whom it goes. */
+  /** Archives a post, keeps it for digests and records its mailing. */
   async begin(id: string, list: MailingList, delivery: Delivery, author: Author, held?: Held): Promise<void> {
     const { roster, contents, dns, site, clock, archive } = this.#deps
     const number = await roster.nextNumber(list)
@@ -202,7 +202,7 @@ export class Posting {
   }
 }
 
-/** What is archived has the Message-ID by which it is found. */
+/** Adds the Message-ID under which the archive finds the post. */
 async function* withId({ message }: Delivery, messageId: string): AsyncGenerator<Uint8Array> {
   if (message.headers.get('message-id').length === 0) yield Buffer.from(`Message-ID: ${messageId}\r\n`)
   yield* message.open()

@@ -8,7 +8,7 @@ export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
 const LONGEST = 254
 
-/** In lower case, the domain in A-labels; undefined for what is no address of one mailbox. */
+/** In lower case, with A-labels; undefined unless it is the address of one mailbox. */
 export function foldAddress(text: string): string | undefined {
   const at = text.lastIndexOf('@')
   const local = text.slice(0, at).toLowerCase()
@@ -23,7 +23,7 @@ export interface ListAddress {
   /** The address where posts go. */
   readonly list: string
   readonly role: Role
-  /** What stands behind the `+`. */
+  /** The part after the `+`. */
   readonly detail: string
 }
 export type Role = 'post' | 'request' | 'join' | 'leave' | 'owner' | 'bounces' | 'confirm' | 'approved'

@@ -68,7 +68,7 @@ To write to the people who run the list: ${roleAddress(list, 'owner')}`
 
 const DELIVERY = { post: 'post', digest: 'mime', mime: 'mime', plain: 'plain', none: 'none' } as const
 
-/** `delivery digest`, as an option; undefined for what is none. */
+/** `delivery digest`, as an option; undefined when invalid. */
 export function readOption(name = '', value = '', now = 0): MemberOptions | undefined {
   const yes = /^(?:yes|on|true)$/i.test(value) ? true : /^(?:no|off|false)$/i.test(value) ? false : undefined
   switch (name.toLowerCase()) {
@@ -104,7 +104,7 @@ export class Requests {
     this.#deps = deps
   }
 
-  /** What takes mail for each address. */
+  /** The handlers for each address. */
   takes(): Readonly<Partial<Record<Target['role'], Take>>> {
     const person =
       (act: (target: Target, delivery: Delivery, address: string) => Promise<void>): Take =>

@@ -1,8 +1,7 @@
 /**
  * Lists and their members in the store.
  *
- * What must stay true: a member stands under their list, their address and their token, always all three; of two changes
- * of one record at a time both count.
+ * Invariants: a member is always indexed by list, address and token; concurrent changes of a record are both applied.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Check, CONFLICT, type Op, type Store, transact, type Value } from 'iems'
@@ -34,7 +33,7 @@ export const randomToken = (letters: number): string =>
 
 const MEMBER_TOKEN_LETTERS = 16
 
-/** What a member token names. */
+/** The member that a token identifies. */
 interface Named {
   readonly list: string
   readonly address: string
@@ -95,7 +94,7 @@ export class Roster {
     )
   }
 
-  /** Its members and everything else that stands in records. Content that is held must have been freed. */
+  /** Removes its members and all other records. Held content must have been released. */
   async removeList(list: MailingList): Promise<void> {
     for await (const member of this.members(list)) await this.remove(list, member.address)
     await this.#store.commit([{ del: listKey(list.address) }, { del: countKey(list.id) }])
@@ -136,7 +135,7 @@ export class Roster {
     return (await this.#store.commit(ops, checks)) ? member : undefined
   }
 
-  /** Many in one commit; false, and none of them, when one is a member already or stands twice. */
+  /** Adds many in one commit; false, with nothing added, when one is a member already or appears twice. */
   async addAll(
     list: MailingList,
     members: readonly { readonly address: string; readonly options: MemberOptions }[],
@@ -221,7 +220,7 @@ export function fits(patterns: readonly string[], address: string): boolean {
   return patterns.some((pattern) => matches(pattern.toLowerCase(), address))
 }
 
-/** `*` stands for any characters. Takes no longer than the lengths of both multiplied. */
+/** `*` matches any characters. Time is at most the product of both lengths. */
 export function matches(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*')
   const last = rest.pop()

@@ -1,8 +1,8 @@
 /**
- * Who may post: the rules of a list about one post, in order.
+ * Decides about a post by the rules of a list, in order.
  *
- * What must stay true: what cannot be known now throws and is asked again; a post is never sent on without a yes; no
- * pattern takes longer than its length times that of the text.
+ * Invariants: unavailable facts throw, and the post is retried; a post is never passed on without a positive verdict;
+ * matching time is at most the product of the lengths of pattern and text.
  */
 import type { ReadableMessage } from 'iems'
 import { authorsIn, decodeWords, envelopeOf, readAddresses, readFields } from 'iems/mime'
@@ -122,7 +122,7 @@ async function byAuthor({ roster, accounts }: RulesDeps, list: MailingList, auth
 
 const byNonmember = (kind: 'hold' | 'refuse' | 'discard', why: string): PostVerdict => ({ kind, why })
 
-/** What the rules say; nothing is counted or written. */
+/** The verdict of the rules, without side effects. */
 export async function judgePost(
   deps: RulesDeps,
   list: MailingList,

@@ -1,6 +1,6 @@
 /**
- * What an owner can set for one list. The shape has no defaults, so that a change names only what it changes; a list's
- * record holds all of them.
+ * The settings of a list. The schema has no defaults, so that a change contains only what it changes; a list's record
+ * holds all of them.
  */
 import { size } from 'iems'
 import * as z from 'zod'
@@ -14,7 +14,7 @@ const line = (most: number) =>
     .regex(/^[^\r\n\0]*$/, 'must be one line')
 const patterns = (what: string) => z.array(line(320)).max(10_000).describe(what)
 
-/** Each setting with what it means; the fields of `iems list set`. */
+/** Each setting with its description; the fields of `iems list set`. */
 export const SETTINGS = {
   description: line(200).describe('One line about the list, shown in List-Id and on its page.'),
   info: text(10_000).describe('Several lines about the list, for its page and for the command `info`.'),

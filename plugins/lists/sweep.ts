@@ -1,5 +1,5 @@
 /**
- * What is done from time to time: mailings that a stopped server has left, digests, bounces, and what has expired.
+ * Periodic work: interrupted mailings, digests, bounces, and expired records.
  */
 import type { Clock, ContentStore, Log, Store } from 'iems'
 import type { MailingList } from './api.ts'

@@ -1,8 +1,8 @@
 /**
- * Tokens: a wish that waits for a confirmation by the person with the address.
+ * Tokens: requests that wait for confirmation by the owner of an address.
  *
- * What must stay true: a token is bound to one action, one list and one address, is used once and expires; the store
- * holds a hash of it.
+ * Invariants: a token is bound to one action, list and address, is used once and expires; the store holds only its
+ * hash.
  */
 import { createHash } from 'node:crypto'
 import type { Store } from 'iems'
@@ -58,7 +58,7 @@ export class Tokens {
     return kept && kept.expires > this.#now() ? kept.wish : undefined
   }
 
-  /** The same, and it counts no more. */
+  /** Uses up a token. */
   async use(token: string): Promise<Wish | undefined> {
     const at = tokenKey(hashOf(token))
     const value = await this.#store.get(at)

@@ -1,9 +1,9 @@
 /**
- * What keeps clamd from seeing what is in an archive: it is encrypted, cut off, one of several, or of a kind or a
- * compression that clamd does not undo. clamd itself says nothing of that, or `OK`.
+ * Detects archives that clamd cannot scan: encrypted, truncated, multi-volume, or of an unsupported format or
+ * compression. clamd ignores these or reports `OK`.
  *
- * What must stay true: nothing is judged as harmless here, only as closed; levels, octets and files are bounded, and
- * what is beyond is a problem of its own.
+ * Invariants: nothing is declared harmless here, only unscannable; levels, octets and files are limited, and exceeding
+ * a limit is a problem of its own.
  */
 import { promisify } from 'node:util'
 import { constants, gunzip, inflateRaw, inflateRawSync } from 'node:zlib'
@@ -14,26 +14,26 @@ import { type Problem, readZip, type Zip } from './zip.ts'
 
 export type { Problem } from './zip.ts'
 
-/** What is left for one message. */
+/** The remaining limits of one message. */
 export interface Budget {
-  /** Octets that archives within archives decompress to. */
+  /** Octets of decompressed inner archives. */
   octets: number
 }
 
-/** Archives within archives. */
+/** Maximum nesting of archives. */
 const LEVELS = 8
-/** Compressed octets by which a file in an archive is known: its code tables and what follows. */
+/** Compressed octets that identify a deflated file: its code tables and the following data. */
 const HEAD = 1024
-/** Files after which others get their turn. */
+/** Files between two yields. */
 const TURN = 200
 
 const TOO_MUCH: Problem = { kind: 'oversize', name: 'Archive.TooLarge' }
 const broken = (kind: string): Problem => ({ kind: 'unreadable', name: `${kind}.Broken` })
 
-/** Whether clamd opens RAR is for the caller to find out: `Rar` is the name of that problem. */
+/** The caller finds out whether clamd opens RAR: `Rar` is the name of that problem. */
 export const RAR: Problem = { kind: 'unreadable', name: 'Rar' }
 
-/** What would keep clamd from seeing it all; each problem once. */
+/** The problems that keep clamd from scanning everything, each once. */
 export async function problemsOf(octets: Buffer, budget: Budget): Promise<readonly Problem[]> {
   const found = new Map<string, Problem>()
   for await (const problem of eachProblem(octets, budget, 0)) found.set(problem.name, problem)
@@ -62,10 +62,10 @@ async function* eachProblem(octets: Buffer, budget: Budget, level: number): Asyn
   }
 }
 
-/** Where an archive may begin behind a program: its own code has the same octets. */
+/** Maximum possible starts of an archive inside a program, whose code can contain the same octets. */
 const BEGINNINGS = 20
 
-/** An archive that unpacks itself: that there is one may be chance, that it is encrypted is not. */
+/** A self-extracting archive: its signature may be coincidence, an encrypted entry is not. */
 function* behindProgram(octets: Buffer): Generator<Problem> {
   for (const [start, read] of [
     [RAR_ANY, readRar],
@@ -96,7 +96,7 @@ const OLE = latin1('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1')
 const ENCRYPTED_PACKAGE = Buffer.from('EncryptedPackage', 'utf16le')
 const OFFICE: Problem = { kind: 'encrypted', name: 'Office.Encrypted' }
 
-/** Kinds that clamd 1.4 does not open, and where they say what they are. */
+/** Formats that clamd 1.4 does not open, with their signatures. */
 const UNOPENED: readonly [name: string, at: number, start: Buffer][] = [
   ['Zstandard', 0, latin1('\x28\xb5\x2f\xfd')],
   ['Lz4', 0, latin1('\x04\x22\x4d\x18')],
@@ -121,7 +121,7 @@ const UNOPENED: readonly [name: string, at: number, start: Buffer][] = [
   ['FreeArc', 0, latin1('ArC\x01')],
 ]
 
-// --- zip and gzip: what is in them is looked at too ---
+// --- zip and gzip: their contents are examined too ---
 
 async function* inZip({ problems, entries }: Zip, budget: Budget, level: number): AsyncGenerator<Problem> {
   yield* problems
@@ -167,7 +167,7 @@ async function decompressed(by: Decompress, data: Buffer, budget: Budget): Promi
   }
 }
 
-/** The first octets of what was deflated. */
+/** The first deflated octets. */
 function headOf(data: Buffer): Buffer {
   try {
     return inflateRawSync(data.subarray(0, HEAD), { finishFlush: constants.Z_SYNC_FLUSH })
@@ -186,19 +186,19 @@ function isArchive(head: Buffer): boolean {
   )
 }
 
-// --- those that are only looked at from outside ---
+// --- formats that are only examined from outside ---
 
-/** Zeros may fill it up. */
+/** Zeros may be padding. */
 function endsAsXz(octets: Buffer): boolean {
   let end = octets.length
   while (end > 0 && octets[end - 1] === 0) end--
   return octets.toString('latin1', end - 2, end) === 'YZ'
 }
 
-/** Where something may stand behind the last stream. */
+/** Octets after the last stream that may be padding. */
 const BEHIND = 64
 
-/** The last block's mark does not begin with an octet. */
+/** The mark of the last block is not aligned to an octet. */
 function endsAsBzip(octets: Buffer): boolean {
   let bits = 0n
   for (const octet of octets.subarray(-BEHIND)) {

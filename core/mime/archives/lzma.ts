@@ -1,7 +1,7 @@
 /**
- * LZMA undone (7-Zip's specification), for the headers of 7z archives: Node has no decoder, and a header is small.
+ * An LZMA decoder (7-Zip's specification) for the small headers of 7z archives: Node has none.
  *
- * What must stay true: no more is made than was asked for; what is broken is undefined, never an error.
+ * Invariants: output never exceeds the requested size; invalid input is undefined, never an error.
  */
 
 const BITS = 11
@@ -91,7 +91,7 @@ class Lengths {
   }
 }
 
-/** The octets, `size` of them; undefined when they are not there. `properties` as a 7z coder has them. */
+/** Decodes `size` octets; undefined when they are missing. `properties` as in a 7z coder. */
 export function unlzma(octets: Buffer, properties: Buffer, size: number): Buffer | undefined {
   const given = properties[0] ?? 255
   return given >= 9 * 5 * 5 ? undefined : new Decoder(octets, given, size).run()

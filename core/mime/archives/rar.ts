@@ -1,8 +1,8 @@
 /**
- * A RAR archive as its headers have it: whether it is encrypted, cut off or one of several; and a small one of ours, to
- * see whether a clamd opens RAR at all (Debian's does not: it lacks libclamunrar).
+ * The headers of a RAR archive: encrypted, truncated or multi-volume; and a small archive to test whether a clamd opens
+ * RAR at all (Debian's does not: it lacks libclamunrar).
  *
- * What must stay true: every length is checked, each header costs the same, however many there are.
+ * Invariants: every length is checked; each header has a constant cost.
  */
 import { crc32 } from 'node:zlib'
 import type { Problem } from './zip.ts'
@@ -13,7 +13,7 @@ const NEW = Buffer.from('Rar!\x1a\x07\x01\x00', 'latin1')
 export const isRar = (octets: Buffer): boolean =>
   octets.subarray(0, OLD.length).equals(OLD) || octets.subarray(0, NEW.length).equals(NEW)
 
-/** Headers that are looked at. */
+/** Maximum headers. */
 const MOST = 100_000
 const ENCRYPTED: Problem = { kind: 'encrypted', name: 'Rar.Encrypted' }
 const SPANNED: Problem = { kind: 'unreadable', name: 'Rar.Spanned' }
@@ -40,7 +40,7 @@ function readOld(octets: Buffer): Problem | undefined {
     if (size < 7 || (hasData && at + 11 > octets.length)) return BROKEN
     at += size + (hasData ? octets.readUInt32LE(at + 7) : 0)
   }
-  // The oldest have no end of their own.
+  // The oldest format has no end mark.
   return at === octets.length ? undefined : BROKEN
 }
 
@@ -71,7 +71,7 @@ function readNew(octets: Buffer): Problem | undefined {
   return BROKEN
 }
 
-/** In the records behind a file's header. */
+/** In the records after a file's header. */
 function hasEncryption(extra: Buffer): boolean {
   const cursor = { at: 0 }
   while (cursor.at < extra.length) {
@@ -84,7 +84,7 @@ function hasEncryption(extra: Buffer): boolean {
   return false
 }
 
-/** Seven bits an octet, the lowest first. */
+/** Seven bits per octet, lowest first. */
 function readNumber(octets: Buffer, cursor: { at: number }): number {
   let value = 0
   for (let shift = 0; shift < 7; shift++) {
@@ -96,7 +96,7 @@ function readNumber(octets: Buffer, cursor: { at: number }): number {
   return value
 }
 
-/** An archive with one file, stored. */
+/** An archive with one stored file. */
 export function rarOf(file: Buffer): Buffer {
   const name = Buffer.from('file')
   const header = Buffer.alloc(25)

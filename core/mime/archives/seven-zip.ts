@@ -1,8 +1,8 @@
 /**
- * A 7z archive as its header has it (7-Zip's 7zFormat.txt): whether it is encrypted, cut off, or packed in a way that
- * clamd does not undo. The header is mostly packed itself.
+ * The header of a 7z archive (7-Zip's 7zFormat.txt): encrypted, truncated, or packed with a method that clamd does not
+ * support. The header is usually packed itself.
  *
- * What must stay true: every length is checked against what is there, and numbers have a bound.
+ * Invariants: every length is checked against the data, and numbers are bounded.
  */
 import { unlzma } from './lzma.ts'
 import type { Problem } from './zip.ts'
@@ -10,21 +10,24 @@ import type { Problem } from './zip.ts'
 export const SEVEN_ZIP = Buffer.from("7z\xbc\xaf'\x1c", 'latin1')
 
 const START = 32
-/** Octets of a header. */
+/** Maximum octets of a header. */
 const MAX_HEADER = 4_194_304
-/** Folders, coders of one, streams. */
+/** Maximum folders, coders per folder, and streams. */
 const MOST = 100_000
-/** Headers within headers. */
+/** Maximum nesting of headers. */
 const LEVELS = 4
 
 const AES = '06f10701'
 const LZMA = '030101'
 const COPY = '00'
 const BCJ2 = '0303011b'
-/** Copy, LZMA, LZMA2, PPMd; the filters for x86 and ARM. clamd undoes them, a filter only together with one of those. */
+/**
+ * Copy, LZMA, LZMA2, PPMd; the filters for x86 and ARM. clamd supports these, a filter only in combination with one of
+ * them.
+ */
 const PACKERS = new Set([COPY, LZMA, '21', '030401'])
 const FILTERS = new Set(['03030103', BCJ2, '03030501'])
-/** BCJ2 makes four streams, and clamd wants each of them packed. */
+/** BCJ2 has four streams, and clamd requires each to be packed. */
 const BCJ2_CODERS = 4
 
 const BROKEN: Problem = { kind: 'unreadable', name: '7Zip.Broken' }
@@ -48,7 +51,7 @@ export function readSevenZip(octets: Buffer): Problem | undefined {
   }
 }
 
-/** The coder of a folder for which clamd does not open it. */
+/** The coder because of which clamd does not open a folder. */
 function closedBy(coders: Coders): string | undefined {
   const unknown = coders.find((coder) => !PACKERS.has(coder) && !FILTERS.has(coder))
   if (unknown !== undefined) return unknown
@@ -60,12 +63,12 @@ function closedBy(coders: Coders): string | undefined {
 type Coders = readonly string[]
 
 interface Streams {
-  /** Where what is packed begins, and how long its first stream is. */
+  /** Offset of the packed data, and the length of its first stream. */
   readonly position: number
   readonly packed: number
   readonly folders: readonly Coders[]
   readonly properties: Buffer
-  /** Of the first stream, unpacked. */
+  /** Unpacked size of the first stream. */
   readonly size: number
 }
 
@@ -183,7 +186,7 @@ class Cursor {
     return this.#octets.subarray(start, this.#at)
   }
 
-  /** The first octet says by its leading bits how many follow, the lowest first. */
+  /** The leading bits of the first octet give the number of following octets, lowest first. */
   number(): number {
     const first = this.octet()
     let value = 0

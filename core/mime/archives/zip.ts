@@ -1,7 +1,7 @@
 /**
- * A zip archive as its central directory has it (APPNOTE 6.3): what is in it, and what clamd could not open of it.
+ * The central directory of a zip archive (APPNOTE 6.3): its entries, and those that clamd cannot open.
  *
- * What must stay true: every offset is checked against what is there; the time is linear in the octets.
+ * Invariants: every offset is checked against the data; time is linear in the octets.
  */
 
 export type Trouble = 'encrypted' | 'unreadable' | 'oversize'
@@ -28,18 +28,18 @@ const END_64 = 0x06064b50
 const LOCATOR_64 = 0x07064b50
 const END_SIZE = 22
 const CENTRAL_SIZE = 46
-/** Octets of a comment behind it. */
+/** Maximum octets of the archive comment. */
 const COMMENT = 65_535
-/** Entries, as clamd has it by default (MaxFiles). */
+/** Maximum entries, as in clamd by default (MaxFiles). */
 const MOST = 10_000
-/** Stored, imploded, deflated, deflate64, bzip2: what clamd undoes. */
+/** Stored, imploded, deflated, deflate64, bzip2: the methods that clamd supports. */
 const OPENED = new Set([0, 6, 8, 9, 12])
-/** All that APPNOTE knows. */
+/** All methods of APPNOTE. */
 const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99])
 
 export const CUT_OFF: Problem = { kind: 'unreadable', name: 'Zip.Broken' }
 
-/** Undefined for what is none. */
+/** Undefined when it is not a zip archive. */
 export function readZip(octets: Buffer): Zip | undefined {
   const problems = new Map<string, Problem>()
   const add = (problem: Problem) => problems.set(problem.name, problem)
@@ -58,20 +58,20 @@ function entriesOf(octets: Buffer, { start, count, before }: Directory, add: (pr
     const isThere = at + CENTRAL_SIZE <= octets.length && octets.readUInt32LE(at) === CENTRAL
     if (!isThere && n < count) add(CUT_OFF)
     if (isThere && n >= MOST) add({ kind: 'oversize', name: 'Zip.Files' })
-    // What it says of their number binds no program.
+    // Programs ignore the declared number of entries.
     if (!isThere || n >= MOST) return entries
     const entry = readEntry(octets, at, before)
     if (entry === undefined) add(CUT_OFF)
     else if (!entry.isClosed) entries.push(entry)
     for (const problem of problemsAt(octets, at)) add(problem)
-    // clamd passes over what has its size elsewhere.
+    // clamd skips entries whose size is stored elsewhere.
     if (entry && octets.readUInt32LE(entry.local + 18) === LARGE) add({ kind: 'unreadable', name: 'Zip.Zip64' })
     if (entry) for (const problem of problemsAt(octets, entry.local, LOCAL_FIELDS)) add(problem)
     at += CENTRAL_SIZE + octets.readUInt16LE(at + 28) + octets.readUInt16LE(at + 30) + octets.readUInt16LE(at + 32)
   }
 }
 
-/** Where flags and method stand. */
+/** Offset of flags and method. */
 const CENTRAL_FIELDS = 8
 const LOCAL_FIELDS = 6
 
@@ -81,7 +81,10 @@ function* problemsAt(octets: Buffer, header: number, fields = CENTRAL_FIELDS): G
   else if (!OPENED.has(method)) yield { kind: 'unreadable', name: `Zip.Method-${method}` }
 }
 
-/** Entries of any archive in it: programs disagree about which of several counts, and containers hold them as they are. */
+/**
+ * Entries of any embedded archive: programs disagree about which of several is valid, and containers store archives
+ * unchanged.
+ */
 function* namedAnywhere(octets: Buffer): Generator<Problem> {
   for (
     let at = octets.indexOf('PK\x01\x02', 0, 'latin1');
@@ -91,7 +94,7 @@ function* namedAnywhere(octets: Buffer): Generator<Problem> {
     if (at + CENTRAL_SIZE >= octets.length) return
     const version = octets.readUInt16LE(at + 6) & 0xff
     const name = octets.readUInt16LE(at + 28)
-    // No chance octets of something else.
+    // Rules out coincidental octets.
     const isLikely = version <= 63 && name > 0 && name < 1000 && METHODS.has(octets.readUInt16LE(at + 10))
     if (isLikely && octets.readUInt16LE(at + 34) === 0) yield* problemsAt(octets, at)
   }
@@ -100,14 +103,14 @@ function* namedAnywhere(octets: Buffer): Generator<Problem> {
 function startsAsZip(octets: Buffer): boolean {
   if (octets.length < 4) return false
   const first = octets.readUInt32LE(0)
-  // Of a spanned archive a marker comes first.
+  // A spanned archive begins with a marker.
   return first === LOCAL || (octets.length >= 8 && first === 0x08074b50 && octets.readUInt32LE(4) === LOCAL)
 }
 
 interface Directory {
   readonly start: number
   readonly count: number
-  /** Octets before the archive: of a program that opens it. */
+  /** Octets before the archive, of a self-extracting program. */
   readonly before: number
 }
 
@@ -143,13 +146,13 @@ function directoryAt(octets: Buffer, end: number): Directory | 'spanned' | undef
 }
 
 interface ReadEntry extends ZipEntry {
-  /** Where its own header stands. */
+  /** Offset of its local header. */
   readonly local: number
-  /** Whether it is encrypted, or of an unknown method. */
+  /** Encrypted, or an unknown method. */
   readonly isClosed: boolean
 }
 
-/** Undefined when it is not all there. */
+/** Undefined when it is incomplete. */
 function readEntry(octets: Buffer, central: number, before: number): ReadEntry | undefined {
   const { size, offset } = placeOf(octets, central)
   const local = before + offset
@@ -172,7 +175,7 @@ function placeOf(octets: Buffer, central: number): { readonly size: number; read
   while (at + 4 <= end) {
     const next = at + 4 + octets.readUInt16LE(at + 2)
     if (octets.readUInt16LE(at) === 1) {
-      // The values that did not fit, in this order: size, compressed size, offset.
+      // The values that did not fit, in order: size, compressed size, offset.
       const first = at + 4 + (octets.readUInt32LE(central + 24) === LARGE ? 8 : 0)
       const second = first + (size === LARGE ? 8 : 0)
       if (size === LARGE) size = longAt(octets, first, end)

@@ -2,7 +2,7 @@
  * One model of a file in a message, whatever format carries it. Types only.
  */
 
-/** What a Macintosh keeps beside the octets of a file. */
+/** Macintosh attributes of a file. */
 export interface MacAttributes {
   /** Four characters of MacRoman each, such as `TEXT` and `ttxt`. */
   readonly type: string
@@ -14,7 +14,7 @@ export interface MacAttributes {
   readonly resource?: Buffer
 }
 
-/** What formats say of a file. A format without a place for a fact leaves it out. */
+/** Attributes of a file. A format omits those that it cannot represent. */
 export interface FileFacts {
   /** As its sender wrote it; empty when the format has none. It may hold path separators and is no safe path. */
   readonly name: string

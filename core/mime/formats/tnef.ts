@@ -61,7 +61,7 @@ export interface Tnef {
   readonly attributes: readonly string[]
   /** Octets up to which it could be read. */
   readonly end: number
-  /** What kept it from being read to its end. */
+  /** The fault that ended the parsing early. */
   readonly problem?: string
 }
 

@@ -19,7 +19,7 @@ const BEGIN = /^begin(-base64)?(-encoded)?[ \t]+(?:([0-7]{1,6})[ \t]+)?(\S.*)$/
 /** Characters of a line that begins a file. */
 const MAX_BEGIN = 1024
 
-/** What a line that begins a file says, with any mode or none; undefined for another line. */
+/** Parses the line that begins a file, with any mode or none; undefined for another line. */
 export function readUuBegin(line: Buffer): UuBegin | undefined {
   if (line[0] !== B || line.length > MAX_BEGIN) return undefined
   const found = BEGIN.exec(withoutBlanks(line).toString('latin1'))

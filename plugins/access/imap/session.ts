@@ -339,7 +339,7 @@ export class Session implements CommandContext {
   }
 }
 
-/** RFC 5530: tells the client's user about a server failure. */
+/** RFC 5530: informs the client's user about a server failure. */
 function failed(error: unknown): TaggedResponse {
   const code = error instanceof IemsError ? error.code : ''
   if (code === 'IEMS_STORE_FULL') return no('No space left on the server; try again later', 'UNAVAILABLE')

@@ -16,7 +16,7 @@ export interface CommandsDeps {
   now(): number
 }
 
-/** Octets of a message that is looked at. */
+/** Maximum octets of an examined message. */
 const MAX_SIZE = 104_857_600
 const MAX_HEADER = 262_144
 

@@ -13,7 +13,7 @@ export const htmlOf = (text: string): string => linesOf(text).map(escapeHtml).jo
 const toAscii = (html: string) => html.replace(/\P{ASCII}/gu, (one) => `&#${one.codePointAt(0)};`)
 
 interface Places {
-  /** Behind the tag that begins the body, or what stands before it. */
+  /** Offset after the tag that begins the body, or after what precedes it. */
   top: number
   /** Before the tag that ends the body. */
   bottom: number | undefined
@@ -23,7 +23,7 @@ interface Places {
 const QUOTATION =
   /^<(?:blockquote\b|(?:div|hr)\b[^>]{0,500}(?:gmail_quote|yahoo_quoted|moz-cite-prefix|divRplyFwdMsg|appendonsend|OutlookMessageHeader))/i
 const RAW = /^<(script|style|title|textarea|template)\b/i
-/** Characters of a tag that are looked at. */
+/** Maximum characters of a tag. */
 const MAX_TAG = 1000
 
 /** The end of a comment, or of an element whose content is no markup; where a tag ends otherwise. */
@@ -45,7 +45,7 @@ function createEnds(html: string) {
   return (name: string, from: number): number => {
     const end = missing.has(name) ? -1 : lower.indexOf(`</${name}`, from)
     if (end < 0) missing.add(name)
-    // Without an end programs show nothing more: what follows is no place for a text.
+    // Programs show nothing after an unterminated element, so no text can be placed there.
     return end < 0 ? html.length : end
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Puts texts into a message, and says what was done or why not.
+ * Inserts texts into a message and reports the result.
  *
- * What must stay true: a message is changed wholly or not at all; a text that cannot be written into the text of the
- * message becomes a part of its own beside it; what a message holds beyond the limits is not searched.
+ * Invariants: a message is changed completely or not at all; a text that cannot be inserted into the message's text
+ * becomes a part of its own; content beyond the limits is not searched.
  */
 import {
   decodeCharset,
@@ -105,7 +105,7 @@ async function look(message: Rewritable, targets: Targets, wanted: readonly Inse
   return { isPgp: false, known }
 }
 
-/** As a part beside the others. */
+/** As a separate part. */
 const newPart = ({ text, html }: Insertion): NewPart => ({
   ...(text === ''
     ? { type: 'text/html', content: html }
@@ -113,7 +113,7 @@ const newPart = ({ text, html }: Insertion): NewPart => ({
   disposition: 'inline',
 })
 
-/** Beside the parts of a multipart/mixed, or beside all there is. */
+/** Next to the parts of a multipart/mixed, or to the whole body. */
 function besideOf(root: MimePart, insertions: readonly Insertion[]) {
   const before = insertions.filter(({ place }) => place === 'top').map(newPart)
   const after = insertions.filter(({ place }) => place === 'bottom').map(newPart)

@@ -1,5 +1,5 @@
 /**
- * What administrators set for texts in messages; docs/config.md is generated from this schema.
+ * The plugin's options; docs/config.md is generated from this schema.
  */
 import * as z from 'zod'
 import { unknownVariables, VARIABLES } from './variables.ts'

@@ -70,7 +70,7 @@ export function quotationIn(text: string): number | undefined {
   return undefined
 }
 
-/** Where the words begin that say who is quoted: in one of the last lines. */
+/** Start of the attribution line before a quotation, in one of the preceding lines. */
 function attributionBefore(text: string, starts: readonly number[], end: number): number | undefined {
   const read = (start: number) =>
     text

@@ -18,7 +18,7 @@ export interface Rule extends Omit<RuleOptions, 'text' | 'html'> {
 
 type Direction = 'in' | 'out' | 'internal'
 
-/** What rules ask about a message. */
+/** The facts about a message that rules test. */
 export type Facts = Pick<ReadableMessage, 'session' | 'from' | 'headers'>
 
 function wordsOf(given: RuleOptions['text']): string | undefined {
@@ -77,7 +77,7 @@ export async function groupsOf(facts: Facts, accounts: AccountsApi | undefined):
   return account === undefined || !accounts ? [] : accounts.groupsOf(account)
 }
 
-/** Recipients with the same texts together. */
+/** Groups recipients by their texts. */
 export function groupRecipients(
   recipients: readonly Recipient[],
   rulesFor: (recipient: Recipient) => readonly Rule[],

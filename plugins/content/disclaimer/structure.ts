@@ -1,7 +1,7 @@
 /**
- * Which parts of a message are its text, and why a message must stay as it is.
+ * Finds the text parts of a message, and the reasons to leave it unchanged.
  *
- * What must stay true: what is signed or encrypted by its author, reports and attached messages are never a place.
+ * Invariants: parts signed or encrypted by the author, reports and attached messages are never changed.
  */
 import type { MimePart } from 'iems/mime'
 

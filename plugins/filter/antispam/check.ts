@@ -1,8 +1,8 @@
 /**
- * The `check` tap: puts together all that speaks for and against a message, tells it, and does what the score asks for.
+ * The `check` tap: combines the evidence for and against a message, reports it, and acts on the score.
  *
- * What must stay true: what could not be found out counts nothing; a message is never discarded; it is refused or held
- * for several recipients only if it would be for each of them.
+ * Invariants: unavailable evidence counts nothing; a message is never discarded; it is refused or held for several
+ * recipients only if it would be for each of them.
  */
 import {
   AllBackendsDown,
@@ -48,21 +48,21 @@ export interface CheckDeps {
   readonly exempt: Exempt
 }
 
-/** The classifier's opinion, of everybody and of recipients' own. */
+/** The classifier's opinion from the shared corpus and from recipients' own. */
 interface Opinion {
   readonly shared: number
-  /** By account, where it is not that of everybody. */
+  /** By account, where it differs from the shared one. */
   readonly own: ReadonlyMap<string, number>
 }
 
 const NO_OPINION: Opinion = { shared: 0, own: new Map() }
-/** Recipients whose own knowledge is asked. */
+/** Maximum recipients whose own corpus is used. */
 const RECIPIENTS = 20
-/** Characters of the findings. */
+/** Maximum characters of the findings. */
 const TOLD = 1_000
 
 interface Judgement extends Judged {
-  /** Reasons that explain themselves. */
+  /** Reasons with a sentence. */
   readonly explained: readonly Reason[]
   /** Junk for these accounts, though not for all recipients. */
   readonly junkFor: readonly string[]
@@ -87,7 +87,7 @@ export class SpamCheck {
       this.#ofContent(message, isStranger),
     ])
     const reasons = maxOf([...ofEnvelope, ...content.reasons, ...(isStranger ? this.#ofFindings(message) : [])])
-    // Nobody outside need be asked about what is refused anyhow.
+    // Skips external filters for a message that is refused anyway.
     const isLost = actionFor(sum(reasons) + this.#parts.config.classifier.ham, this.#thresholds) === 'refuse'
     const scans = isLost ? [] : await this.#scan(message, ctx)
     if (scans.includes('defer')) return defer(451, '4.7.1', 'The message cannot be scanned now, try again later')
@@ -113,14 +113,14 @@ export class SpamCheck {
     return judged.action === 'quarantine' ? { kind: 'quarantine', reason: `spam: ${judged.score}` } : undefined
   }
 
-  /** The accounts of the recipients; undefined for those who are elsewhere or not known now. */
+  /** The accounts of the recipients; undefined for external recipients and failed lookups. */
   async #accountsOf({ recipients }: ReadableMessage): Promise<readonly (string | undefined)[]> {
     const { accounts } = this.#parts
     if (!accounts) return [undefined]
     return Promise.all(
       recipients.map(async ({ address }, index) => {
         if (index >= RECIPIENTS) return undefined
-        // Not to be known is not to be asked; the message goes on.
+        // After a failed lookup the message continues without the account.
         const found = await accounts.byAddress(address).catch(() => undefined)
         return found?.account.id
       }),
@@ -179,7 +179,7 @@ export class SpamCheck {
     )
   }
 
-  /** Junk makes no author known. */
+  /** Junk does not make its author a contact. */
   async #meet(
     author: string,
     here: readonly string[],
@@ -243,7 +243,7 @@ function tellAll({ score, action, reasons, explained, junkFor }: Judgement, { no
   Object.assign(state, { score, action, reasons } satisfies Judged)
 }
 
-/** The lists are named, so that who is wrongly on one knows where to ask; nothing else is a stranger's business. */
+/** Names only the DNS lists, so that a wrongly listed sender knows where to ask. */
 export function refusalFor(reasons: readonly Reason[]): Refusal {
   const listed = reasons.filter(({ name, score }) => name.startsWith('list:') && score > 0)
   const zones = listed.map(({ name }) => name.slice(5)).slice(0, 5)

@@ -1,5 +1,5 @@
 /**
- * `iems antispam …`: what admins teach, and what they can see.
+ * `iems antispam …`: training and inspection by administrators.
  */
 import type { Command, CommandOutput, Dns } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
@@ -16,11 +16,11 @@ export interface CommandDeps extends ExplainDeps {
   readonly scanners: readonly Scanner[]
   readonly greylist: Greylist
   readonly dns: Dns
-  /** Keys that limits are counted for. */
+  /** Number of keys with counted limits. */
   readonly counted: () => number
 }
 
-/** Messages between two words about how far it is. */
+/** Messages between two progress reports. */
 const TOLD = 100
 
 export function createCommands(parts: CommandDeps): Readonly<Record<string, Command>> {

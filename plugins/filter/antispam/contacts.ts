@@ -1,9 +1,9 @@
 /**
- * Which addresses an account has had mail from or has written to, so that a first contact can be shown as one. A domain
- * has contacts too: the addresses that its accounts have written to.
+ * The addresses with which an account has exchanged mail, to mark first contacts. A domain has contacts too: the
+ * addresses that its accounts have written to.
  *
- * Invariants: an address is kept as a hash; an account or domain has at most 65,536 records, since a hash has one place
- * among so many and displaces what stands there; a record expires 400 days after the address last appeared.
+ * Invariants: an address is stored as a hash; an account or domain has at most 65,536 records, because a hash has a
+ * fixed slot and replaces the record there; a record expires 400 days after the address last appeared.
  */
 import { createHash } from 'node:crypto'
 import { decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
@@ -11,9 +11,9 @@ import { expiring } from './expiry.ts'
 
 const DAY_MS = 86_400_000
 const KEEP_MS = 400 * DAY_MS
-/** A record is written again when it is older than this. */
+/** Age at which a record is written again. */
 const RENEW_MS = 30 * DAY_MS
-/** Recipients of one message that are remembered. */
+/** Maximum recipients of one message that are recorded. */
 const MAX_RECIPIENTS = 100
 
 interface Contact {
@@ -33,7 +33,7 @@ export class Contacts {
     this.#now = now
   }
 
-  /** The accounts, of addresses in these domains, to which the author is new. */
+  /** The accounts, with addresses in these domains, for which the author is new. */
   async newTo(author: string, accounts: readonly string[], domains: readonly string[]): Promise<readonly string[]> {
     const hash = hashOf(author)
     const isKnownTo = async (owner: string) => (await this.#read(owner, hash)) !== undefined
@@ -53,7 +53,7 @@ export class Contacts {
     }
   }
 
-  /** Remembers the recipients of a message that an account has sent. */
+  /** Records the recipients of a message that an account has sent. */
   async sent({ session: { identity }, from, recipients }: ReadableMessage): Promise<void> {
     if (identity?.account === undefined) return
     const owners = [identity.account, ...(from === '' ? [] : [domainOwner(domainIn(from))])]
@@ -69,5 +69,5 @@ export class Contacts {
 
 export const domainIn = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
-/** No account has a name like this. */
+/** No account can have this name. */
 const domainOwner = (domain: string) => `@${domain}`

@@ -1,5 +1,5 @@
 /**
- * How much of a message is looked at, by who brings it; and for whom nothing is refused.
+ * How much of a message is checked, by its client, and which clients are never refused.
  */
 import { isIP } from 'node:net'
 import { inNetworks, type Session } from 'iems'
@@ -17,7 +17,7 @@ export function createExempt({ clients, recipients, authenticated, trusted }: Op
   const names = new Set(recipients.map((name) => name.toLowerCase()))
   return {
     of({ brings, protocol, remote, identity, trusted: isTrusted }) {
-      // What this server itself hands in has no client.
+      // Local submissions have no client.
       if (brings !== 'mail' || protocol === 'LOCAL' || isIP(remote.address) === 0) return 'nothing'
       if (isExempt(remote.address)) return 'nothing'
       if (identity) return authenticated === 'content' ? 'content' : 'nothing'

@@ -1,7 +1,7 @@
 /**
- * Records that go when their time is over.
+ * Records that expire.
  *
- * What must stay true: the cost of a sweep is that of what goes, however much stays.
+ * Invariants: the cost of a sweep depends on the expired records only.
  */
 import type { Key, Op, Store, Value } from 'iems'
 
@@ -9,7 +9,7 @@ const LANE = 'expiring'
 const BATCH = 500
 const LEASE_MS = 60_000
 
-/** Writes a record that goes in so many ms, also if it was there and was to go at another time. */
+/** Writes a record that expires in `ms`, or changes its expiry. */
 export function expiring(put: Key, value: Value, ms: number): readonly Op[] {
   return [
     { put, value },
@@ -17,12 +17,12 @@ export function expiring(put: Key, value: Value, ms: number): readonly Op[] {
   ]
 }
 
-/** Removes what is past its time. */
+/** Removes expired records. */
 export async function sweep(store: Store): Promise<void> {
   for (;;) {
     const due = await store.take(LANE, BATCH, LEASE_MS)
     if (due.length === 0) return
-    // One that was written anew since it was taken stays.
+    // A record that was rewritten meanwhile stays.
     await Promise.all(
       due.map(({ key, generation: lease }) =>
         store.commit([{ del: key }, { undue: key, lane: LANE }], [{ due: key, lane: LANE, lease }]),

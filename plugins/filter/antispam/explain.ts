@@ -1,7 +1,7 @@
 /**
- * `iems antispam explain`: what the content of a message counts, and why.
+ * `iems antispam explain`: the score of a message's content, with its reasons.
  *
- * A file does not say who sent it, so lists, the client's name, HELO, SPF and greylisting are not part of the answer.
+ * A file has no client, so lists, the client's name, HELO, SPF and greylisting are not included.
  */
 import type { CommandOutput } from 'iems'
 import { gather } from 'iems/mime'
@@ -24,7 +24,7 @@ export interface ExplainDeps {
 }
 
 export function createExplain({ config, classifier, contentRules }: ExplainDeps) {
-  /** What the classifier counts; nothing while it has learnt too little. */
+  /** The classifier's score; empty while it has learned too little. */
   async function classify(views: ReturnType<typeof lessonOf>['views'], account?: string): Promise<Reason[]> {
     const opinion = (account && (await classifier.ask(views, account))) || (await classifier.ask(views))
     if (!opinion) return []

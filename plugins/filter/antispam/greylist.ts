@@ -1,9 +1,9 @@
 /**
- * Greylisting: who is not known shall come again, which mail servers do and most senders of spam do not.
+ * Greylisting: unknown senders are deferred once. Mail servers retry; most spam senders do not.
  *
- * It runs at `check`, after sender-auth: only there it is known whether SPF or DMARC vouches for the sender, so that the
- * big ones, who come again from another address each time, need not wait. The price is content that is sent twice.
- * What must stay true: nobody waits who came again; the records are bounded, and where there is no room nobody waits.
+ * It runs at `check`, after sender-auth, so that mail authenticated by SPF or DMARC need not wait: large providers
+ * retry from changing addresses. The cost is content that is sent twice. Invariants: a sender that has retried never
+ * waits again; records are bounded, and beyond the limit greylisting is off.
  */
 import { createHash } from 'node:crypto'
 import { below, decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
@@ -11,11 +11,11 @@ import { networkOf, plainAddress } from './dns/names.ts'
 import { expiring } from './expiry.ts'
 import type { Options } from './options.ts'
 
-/** What is known of a client network, a sender and a recipient. */
+/** The record of a client network, sender and recipient. */
 interface Triplet {
   readonly first: number
   readonly last: number
-  /** It came again. */
+  /** The sender has retried. */
   readonly passed?: true
 }
 
@@ -24,11 +24,11 @@ interface KnownClient {
   readonly last: number
 }
 
-/** Recipients of one message that are looked at. */
+/** Maximum recipients of one message that are checked. */
 const RECIPIENTS = 10
-/** Within this time one more message changes no record. */
+/** Minimum interval between updates of a record. */
 const FRESH_MS = 3_600_000
-/** Ms for which a count of all records is believed. */
+/** Lifetime of the record count. */
 const COUNT_MS = 3_600_000
 
 export interface GreylistDeps {
@@ -39,7 +39,7 @@ export interface GreylistDeps {
 
 export class Greylist {
   readonly #deps: GreylistDeps
-  /** Records as they were counted, and those made by this kernel since. */
+  /** Counted records, and those created by this kernel since. */
   #counted: Promise<number> | undefined
   #countedAt = 0
   #made = 0
@@ -48,7 +48,7 @@ export class Greylist {
     this.#deps = deps
   }
 
-  /** Ms until it may come again; 0 when it need not. */
+  /** Ms until the sender may retry; 0 when it need not wait. */
   async wait({ session, from, recipients }: ReadableMessage): Promise<number> {
     const network = networkOf(plainAddress(session.remote.address), this.#deps.options)
     if (await this.#isKnown(network)) return 0
@@ -65,7 +65,7 @@ export class Greylist {
     return found
   }
 
-  /** Other kernels make records and sweep them too, so that they are counted again now and then. */
+  /** Other kernels create and sweep records too, so the count is refreshed. */
   async count() {
     if (!this.#counted || this.#deps.now() - this.#countedAt > COUNT_MS) {
       this.#countedAt = this.#deps.now()
@@ -83,7 +83,7 @@ export class Greylist {
     return value && decodeRecord<T>(value)
   }
 
-  /** A network that has come again so often waits no more. */
+  /** Networks with enough successful retries are exempt. */
   async #isKnown(network: string): Promise<boolean> {
     const at = key('grey', 'client', network)
     const known = await this.#read<KnownClient>(at)
@@ -129,7 +129,7 @@ export class Greylist {
 
 const encode: (value: Triplet | KnownClient) => Uint8Array = encodeRecord
 
-/** A sender without what changes from message to message: details, numbers of bounces and lists. */
+/** The sender without variable parts: details, bounce and list numbers. */
 function steady(from: string): string {
   const at = from.lastIndexOf('@')
   const local = from.slice(0, at).toLowerCase()

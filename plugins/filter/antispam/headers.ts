@@ -1,14 +1,14 @@
 /**
- * The `modify` tap: no verdict of others stays in a message, and our own stands on top.
+ * The `modify` tap: removes verdict fields of other systems and adds this server's.
  *
- * What must stay true: verdicts that came in are removed from every message, also from those that are not checked: a
- * user's filter goes by these fields.
+ * Invariants: incoming verdicts are removed from every message, even unchecked ones, because users' filters rely on
+ * these fields.
  */
 import type { HookContext, Message } from 'iems'
 import type { Options } from './options.ts'
 import type { Judged } from './score.ts'
 
-/** Fields by which filters tell mail programs what they think. */
+/** Fields in which spam filters report to mail programs. */
 const FORGED: readonly string[] = [
   'X-Spam',
   'X-Spam-Action',

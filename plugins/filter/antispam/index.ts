@@ -1,8 +1,8 @@
 /**
- * Against spam: DNS lists, the client's name and HELO, greylisting, limits, a classifier that learns, rules, Rspamd and
- * SpamAssassin; one score with its reasons, and what is done about it.
+ * Spam protection: DNS lists, the client's name and HELO, greylisting, limits, a learning classifier, rules, Rspamd and
+ * SpamAssassin; one score with its reasons, and the resulting action.
  *
- * What must stay true: this file only wires; start reading at check.ts and score.ts.
+ * This file assembles the parts; start reading at check.ts and score.ts.
  */
 import { Cache, createDns, definePlugin, type Handler, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
@@ -32,7 +32,7 @@ import { createSpamassassin } from './scanners/spamassassin.ts'
 import { sum } from './score.ts'
 
 const SWEEP_MS = 3_600_000
-/** Beside what the DNS and the filters outside may take: reading the message and computing. */
+/** Time for parsing and computation, in addition to DNS and external filters. */
 const COMPUTING_MS = 20_000
 /** Many messages may be moved at once. */
 const LEARNING_MS = 600_000
@@ -121,7 +121,7 @@ interface SessionTapsDeps {
   readonly count: ReturnType<typeof createLimits>
 }
 
-/** What is asked and counted before there is a content. */
+/** Checks and limits before the content. */
 function createSessionTaps({ config, envelope, exempt, count }: SessionTapsDeps): Taps {
   const { rcpt: most } = config.thresholds
   const isCounting = config.limits.rules.length > 0
@@ -136,7 +136,7 @@ function createSessionTaps({ config, envelope, exempt, count }: SessionTapsDeps)
 
   return {
     connect(session): void {
-      // Asked now, the answers are there when the message is.
+      // Started early, so that answers are ready with the message.
       if (exempt.of(session) === 'everything') void envelope.ofClient(session.remote.address)
     },
     ...(isCounting ? { mail: ({ session, from }) => count('messages', session, from) } : {}),
@@ -152,7 +152,7 @@ function createScanners({ rspamd, spamassassin }: Options, { clock, log, hostnam
   ]
 }
 
-/** The longest that everything outside may take for one message: three questions to the DNS, one after the other. */
+/** Maximum time of all external queries for one message: three DNS rounds in sequence. */
 function timeOf({ dnsTimeout, rspamd, spamassassin }: Options): number {
   const questions = 3 * dnsTimeout
   const scans = [rspamd, spamassassin].map(({ servers, timeout }) => servers.length * timeout)

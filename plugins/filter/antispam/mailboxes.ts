@@ -1,5 +1,5 @@
 /**
- * What ties the filter to mailboxes: junk goes into Junk, and what users move in and out of it is learnt from.
+ * Connects the filter to mailboxes: files junk into Junk, and learns from users' moves.
  */
 import type { Delivery, HookContext } from 'iems'
 import { gather } from 'iems/mime'
@@ -11,7 +11,7 @@ import { type MessageText, readLetter } from './content/message-text.ts'
 import { urisOf } from './content/uris.ts'
 import type { Options } from './options.ts'
 
-/** RFC 9051: what clients show as junk, wherever it lies. */
+/** RFC 9051: the keyword with which clients mark junk. */
 const JUNK = '$Junk'
 
 function isJunkFor({ message }: Delivery, account: string): boolean {
@@ -21,7 +21,7 @@ function isJunkFor({ message }: Delivery, account: string): boolean {
   )
 }
 
-/** Junk has another default mailbox, so that a user's own rules can still file it elsewhere. */
+/** Changes only the default mailbox of junk, so that a user's own rules can still file it elsewhere. */
 export function file(filing: Filing): Filing | undefined {
   const { account, delivery, actions } = filing
   if (!isJunkFor(delivery, account.id)) return undefined
@@ -29,7 +29,7 @@ export function file(filing: Filing): Filing | undefined {
   return { ...filing, actions: [...actions, { kind: 'default', mailbox, flags: [JUNK], reason: 'found to be junk' }] }
 }
 
-/** What a move says of a message; nothing where it says nothing. */
+/** The kind that a move assigns to a message, if any. */
 function kindOf({ from, to }: Moved): Kind | undefined {
   if (to.specialUse === '\\Junk') return 'junk'
   if (to.specialUse === '\\Archive') return 'ham'
@@ -56,7 +56,7 @@ export function createLearning({ mail, classifier, content }: LearningDeps) {
   }
 }
 
-/** A message as the classifier is taught it. */
+/** A message in the form that the classifier learns. */
 export function lessonOf(letter: MessageText, { uris }: Options['content']) {
   return { views: tokensOf(letter, urisOf(letter.raw, uris)), messageId: letter.field('message-id')[0] ?? '' }
 }

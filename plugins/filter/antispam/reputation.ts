@@ -1,11 +1,10 @@
 /**
- * Reputation: how much of what a sender has sent was spam, over time.
+ * Reputation: the share of spam in a sender's mail over time.
  *
- * A domain has one only where SPF or DMARC vouches for it, so that spam in its name does not count against it and
- * spammers do not borrow it. Other mail counts for the client's network, which many share, so that it speaks against
- * mail and never for it. Invariants: it rests on what messages score without it; records are in the store; their number
- * is bounded, since a hash has one place among so many; a record halves with time and expires; senders with much mail
- * are not displaced by new ones.
+ * A domain has a reputation only for mail that SPF or DMARC authenticates, so that forged mail neither harms nor uses
+ * it. Other mail counts for the client's network, which many senders share, so it counts only against mail, never for
+ * it. Invariants: it is based on scores without reputation; records are in the store and bounded in number, because a
+ * hash has a fixed slot; a record halves over time and expires; senders with much mail are not replaced by new ones.
  */
 import { createHash } from 'node:crypto'
 import { decodeRecord, encodeRecord, key, type ReadableMessage, type Store } from 'iems'
@@ -15,13 +14,13 @@ import type { Options } from './options.ts'
 import type { Judged, Reason } from './score.ts'
 
 const PLACE_BITS = 18
-/** A record expires when it has halved so often. */
+/** Halvings after which a record expires. */
 const HALVINGS = 6
-/** More messages than this add no weight. */
+/** Maximum weight in messages. */
 const MAX_WEIGHT = 1_000
 const NETWORK_BITS = { ipv4: 24, ipv6: 48 }
 
-/** Messages, halved with time; a sender of little mail is a number below `minimum`. */
+/** Messages, halved over time; senders with little mail are below `minimum`. */
 interface Standing {
   readonly sender: string
   readonly good: number
@@ -46,7 +45,7 @@ export class Reputation {
     this.#options = options
   }
 
-  /** Undefined for senders of too few messages. */
+  /** Undefined for senders with too few messages. */
   async reasonFor(message: ReadableMessage): Promise<Reason | undefined> {
     const { good: goodScore, bad: badScore, minimum } = this.#options
     if (goodScore === 0 && badScore === 0) return undefined
@@ -63,24 +62,24 @@ export class Reputation {
     return { name: 'reputation', score, about: sender.name, says }
   }
 
-  /** Takes what the message comes to without its reputation. What is suspect and no junk counts for neither side. */
+  /** Records a message's score without reputation. Messages between the thresholds count for neither side. */
   async remember(message: ReadableMessage, { score, action }: Pick<Judged, 'score' | 'action'>): Promise<void> {
     const { good: goodScore, bad: badScore, halfLife } = this.#options
     const isGood = action === 'none' && score <= 0
     if ((goodScore === 0 && badScore === 0) || (!isGood && (action === 'none' || action === 'tag'))) return
     const sender = senderOf(message)
     const { at, value, standing, other } = await this.#read(sender)
-    // The place is taken by a sender of more mail.
+    // A sender with more mail occupies the slot.
     if (other >= 1) return
     const good = Math.min(MAX_WEIGHT, (standing?.good ?? 0) + (isGood ? 1 : 0))
     const bad = Math.min(MAX_WEIGHT, (standing?.bad ?? 0) + (isGood ? 0 : 1))
     const next: Standing = { sender: sender.hash, good, bad, at: this.#now() }
     const ops = expiring(at, encodeRecord(next), halfLife * HALVINGS)
-    // Another kernel may have counted meanwhile: one message more or less makes no reputation.
+    // A concurrent count may get lost: a single message does not matter.
     await this.#store.commit(ops, [{ key: at, is: value ?? 'absent' }])
   }
 
-  /** The sender's standing now, and the weight of another sender in its place. */
+  /** The sender's current record, and the weight of another sender in its slot. */
   async #read({ hash, place }: Sender) {
     const at = key('reputation', place)
     const value = await this.#store.get(at)

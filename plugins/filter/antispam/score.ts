@@ -1,13 +1,13 @@
 /**
- * Reasons and what they come to: one score, and the action that its thresholds ask for.
+ * Reasons, their total score, and the action by its thresholds.
  */
 
-/** One thing that speaks against a message, or for it (below zero). */
+/** One piece of evidence against a message or, if negative, for it. */
 export interface Reason {
   /** `list:zen.example`, `spf=fail`, `rule:lottery`, … */
   readonly name: string
   readonly score: number
-  /** What it was found in, where that is not the client. */
+  /** Its subject, if other than the client. */
   readonly about?: string
   /** One sentence for people. */
   readonly says?: string
@@ -24,7 +24,7 @@ export interface Thresholds {
   readonly refuse?: number | undefined
 }
 
-/** Each list once: ten links to one spammer, who is the sender too, are one reason. */
+/** Each list once: ten links to one spammer's domain, which is also the sender's, are one reason. */
 export function maxOf(reasons: readonly Reason[]): Reason[] {
   const most = new Map<string, Reason>()
   for (const reason of reasons) {
@@ -34,7 +34,7 @@ export function maxOf(reasons: readonly Reason[]): Reason[] {
   return [...most.values()]
 }
 
-/** To a hundredth: sums of decimal fractions otherwise miss a threshold by nothing. */
+/** Rounded to a hundredth, so that decimal fractions do not miss a threshold. */
 export function sum(reasons: readonly Reason[]): number {
   return Math.round(reasons.reduce((all, { score }) => all + score, 0) * 100) / 100
 }
@@ -52,10 +52,10 @@ export function stronger(a: Action, b: Action): Action {
   return ACTIONS.indexOf(a) >= ACTIONS.indexOf(b) ? a : b
 }
 
-/** Reasons that are told of one message. */
+/** Maximum reasons reported for one message. */
 const MOST = 50
 
-/** `list:zen.example=3 spf=fail=2`, the weightiest first. */
+/** `list:zen.example=3 spf=fail=2`, largest first. */
 export function tell(reasons: readonly Reason[]): string {
   return [...reasons]
     .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))
@@ -67,7 +67,7 @@ export function tell(reasons: readonly Reason[]): string {
     .replace(/[^\x20-\x7e]/g, '?')
 }
 
-/** What `check` leaves for `modify`. */
+/** Passed from `check` to `modify`. */
 export interface Judged {
   readonly score: number
   readonly action: Action

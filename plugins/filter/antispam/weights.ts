@@ -1,5 +1,5 @@
 /**
- * A score as an option: what a check counts.
+ * A score as an option: the weight of a check.
  */
 import * as z from 'zod'
 

@@ -1,8 +1,8 @@
 /**
- * The taps: what is done with a message by what has been found in it.
+ * The taps: act on the scan result of a message.
  *
- * What must stay true: a message that could not be scanned is deferred, unless the admin wants it to go on; what was
- * accepted to be bounced is never delivered; nobody is sent a virus by us, in a report neither.
+ * Invariants: a message that could not be scanned is deferred, unless the administrator lets it continue; a message
+ * accepted in order to be bounced is never delivered; this server never sends a virus, not even in a report.
  */
 import {
   AllBackendsDown,
@@ -23,14 +23,14 @@ import type { Scan } from './scan.ts'
 
 type Found = Exclude<Answer['kind'], 'clean'>
 
-/** What `check` leaves for the taps after it. */
+/** Passed from `check` to later taps. */
 interface Scanned {
   readonly kind: Answer['kind'] | 'unavailable'
   readonly name: string
   readonly action?: Action
 }
 
-/** Begins the reason of what we hold. */
+/** Prefix of the reason for messages held by this plugin. */
 export const HELD = 'antivirus: '
 export const reasonFor = ({ kind, name }: Answer) => `${HELD}${kind}${name === '' ? '' : ` ${name}`}`
 
@@ -71,20 +71,20 @@ const REFUSALS: Readonly<Record<Found, (name: string) => Refusal>> = {
 }
 const refusalFor = (kind: Found, name: string) => REFUSALS[kind](name)
 
-/** Accepted to be bounced: here it ends, and the kernel tells the sender. */
+/** Accepted in order to be bounced: ends here, and the kernel reports to the sender. */
 export function dispatch(_: Delivery, { state }: HookContext): Disposition | undefined {
   const { kind, name = '', action } = state as Partial<Scanned>
   if (action !== 'bounce' || kind === undefined || kind === 'clean' || kind === 'unavailable') return undefined
   return { kind: 'fail', reply: refusalFor(kind, name).reply }
 }
 
-/** A report gives back the header of a suspect message alone. */
+/** A report about a suspect message returns only its header. */
 export function bounce(report: Bounce): Bounce | undefined {
   const isSuspect = report.message.findings.some(({ name, value }) => name === 'antivirus' && value !== 'clean')
   return isSuspect ? { ...report, headerOnly: true } : undefined
 }
 
-/** Fields by which scanners tell mail programs what they think. */
+/** Fields in which scanners report to mail programs. */
 const FORGED = ['X-Virus-Scanned', 'X-Virus-Status', 'X-Virus-Flag', 'X-Amavis-Alert']
 
 export function createModify({ headers: when }: Pick<Options, 'headers'>, hostname: string) {

@@ -1,10 +1,10 @@
 /**
- * One question to one clamd, asked by the `clamscan` package over a line of ours.
+ * One request to one clamd, by the `clamscan` package over a connection provided here.
  *
- * The package frames what is sent and reads the verdict; by itself it waits for ever for a clamd that says nothing,
- * leaves that socket open, keeps in memory what clamd does not take, and writes errors to the console
- * (docs/decisions). What must stay true: a question ends when the signal says so and leaves no socket; no more is read
- * than clamd takes, and no longer answer than the limit; only `stream: OK` is a yes.
+ * The package frames the content and parses the verdict; by itself it waits for ever for a silent clamd, leaks that
+ * socket, buffers what clamd does not read, and writes errors to the console (docs/decisions). Invariants: a request
+ * ends with the signal and leaves no socket; content is read at clamd's pace, and responses are limited; only `stream:
+ * OK` means clean.
  */
 import { connect, type Socket } from 'node:net'
 import { Duplex, Readable } from 'node:stream'
@@ -13,22 +13,22 @@ import { type BackendAddress, RequestFailed } from 'iems'
 
 export interface Answer {
   readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unreadable' | 'unscannable'
-  /** What it is called, by clamd or here; empty when it is clean. */
+  /** Name of the finding, from clamd or from here; empty when clean. */
   readonly name: string
 }
 
-/** Octets of an answer. */
+/** Maximum octets of a response. */
 const MAX_ANSWER = 16_384
-/** clamd says that it is too much and hangs up; a write that comes after that costs us what it said. */
+/** clamd reports a size limit and closes; a later write would lose that response. */
 class CutOff extends Error {}
 const TRIES = 3
 const TOO_MUCH: Answer = { kind: 'oversize', name: 'StreamMaxLength' }
-/** Octets below which nothing is too much. */
+/** Content below this size in octets never exceeds clamd's limit. */
 const NEVER_TOO_MUCH = 500_000
 
 /**
- * Scans content, which must not be empty. Throws `QuestionFailed` when it could not be read, and anything else when the
- * server has not said what counts.
+ * Scans content, which must not be empty. Throws `RequestFailed` when the content could not be read, and other errors
+ * when the server gave no valid answer.
  */
 export async function scanStream(
   to: BackendAddress,
@@ -41,7 +41,7 @@ export async function scanStream(
     } catch (cause) {
       if (!(cause instanceof CutOff) || signal.aborted) throw cause
     }
-  // It is there, and each time it did not want the rest.
+  // The server is up, and each time it did not accept the rest.
   await readVersion(to, signal)
   return TOO_MUCH
 }
@@ -52,7 +52,7 @@ async function scanOnce(to: BackendAddress, content: AsyncIterable<Uint8Array>, 
   try {
     return await line.until(verdict(overLine(line), input))
   } catch (cause) {
-    // clamscan passes it on as if clamd had said it.
+    // clamscan reports it as if clamd had sent it.
     throw input.errored instanceof RequestFailed ? input.errored : cause
   } finally {
     input.destroy()
@@ -60,7 +60,7 @@ async function scanOnce(to: BackendAddress, content: AsyncIterable<Uint8Array>, 
   }
 }
 
-/** What clamd says it is, with the version of its signatures. */
+/** clamd's version, including that of its signatures. */
 export async function readVersion(to: BackendAddress, signal: AbortSignal): Promise<string> {
   const line = new Line(to, signal)
   try {
@@ -72,7 +72,7 @@ export async function readVersion(to: BackendAddress, signal: AbortSignal): Prom
   }
 }
 
-/** A clamscan that speaks over the line instead of opening a socket of its own. */
+/** A clamscan that uses the given connection instead of opening one. */
 function overLine(line: Line): NodeClam {
   const clam = new NodeClam()
   const clamdscan = { ...clam.settings.clamdscan, socket: 'the line', localFallback: false }
@@ -86,7 +86,7 @@ function overLine(line: Line): NodeClam {
 async function verdict(clam: NodeClam, input: Readable): Promise<Answer> {
   return answerOf(
     await clam.scanStream(input).then(
-      // The types leave out the words themselves.
+      // The package's types omit the text.
       (result) => (result as unknown as { readonly resultString: string }).resultString,
       ({ data, message }: { readonly data?: { readonly error?: string }; readonly message: string }) =>
         data?.error === undefined ? message : `${data.error} ERROR`,
@@ -94,7 +94,7 @@ async function verdict(clam: NodeClam, input: Readable): Promise<Answer> {
   )
 }
 
-/** Words of clamd about content that it cannot read, as against those about itself. */
+/** Errors of clamd about content, as opposed to errors of clamd itself. */
 const OF_CONTENT =
   /Bad format or broken data|Can't parse data|Can't unpack some data|(?:limit|Time) (?:reached|exceeded)/i
 
@@ -114,12 +114,12 @@ function kindOf(found: string): Answer['kind'] {
   return found.startsWith('Heuristics.Limits.Exceeded') ? 'oversize' : 'virus'
 }
 
-/** A name as it may stand in a reply to strangers and in a header. */
+/** A name that is safe in a reply and in a header. */
 function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
 }
 
-/** Content no faster than it is taken; an empty piece would be the end for clamd. */
+/** Content at clamd's pace; an empty chunk would signal the end. */
 async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of content) {
@@ -133,13 +133,13 @@ async function* paced(content: AsyncIterable<Uint8Array>, line: Line): AsyncGene
   }
 }
 
-/** A connection as clamscan sees it: it never fails, it only ends; that it has failed is ours to know. */
+/** A connection as clamscan sees it: it only ends and never fails; this class keeps the failure. */
 class Line extends Duplex {
   readonly #socket: Socket
   readonly #failed: Promise<never>
-  /** Nothing is left to be sent. */
+  /** Everything has been sent. */
   isSent = false
-  /** Called when more may be sent, or never will. */
+  /** Called when more may be sent, or the connection has ended. */
   #wake: () => void = () => undefined
 
   constructor(to: BackendAddress, signal: AbortSignal) {
@@ -147,7 +147,7 @@ class Line extends Duplex {
     this.#socket = connect({ ...to, allowHalfOpen: true, noDelay: true })
     const { promise, reject } = Promise.withResolvers<never>()
     this.#failed = promise
-    // Nobody may be waiting any more.
+    // The promise may have no listener.
     promise.catch(() => undefined)
     const late = () => reject(new Error('no answer in time'))
     if (signal.aborted) late()
@@ -165,7 +165,7 @@ class Line extends Duplex {
     })
     this.#socket.on('close', () => {
       signal.removeEventListener('abort', late)
-      // clamd may hang up on what is still being sent once it has said why.
+      // After its response, clamd may close while data is still being sent.
       if (size > 0) this.push(null)
       else reject(this.isSent || this.#socket.bytesWritten < NEVER_TOO_MUCH ? broke : new CutOff(broke.message))
       this.#wake()
@@ -173,13 +173,13 @@ class Line extends Duplex {
     this.on('drain', () => this.#wake())
   }
 
-  /** What the work comes to, unless the line fails before. */
+  /** The result of the work, unless the connection fails first. */
   until<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#failed])
   }
 
   async drained(): Promise<void> {
-    // A turn at least: an answer that is there already is read before more is sent.
+    // At least one turn, so that an available response is read before more is sent.
     await new Promise(setImmediate)
     while (!this.#socket.destroyed && this.writableNeedDrain)
       await new Promise<void>((resolve) => {
@@ -189,7 +189,7 @@ class Line extends Duplex {
 
   override _read() {}
   override _write(chunk: Uint8Array, _: string, done: () => void) {
-    // That it could not be sent is said by the socket, which may still hold an answer.
+    // The socket reports write errors and may still hold a response.
     this.#socket.write(chunk, () => done())
   }
   override _final(done: () => void) {

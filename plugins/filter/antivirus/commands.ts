@@ -1,5 +1,6 @@
 /**
- * `iems antivirus …`, by the plugin's name in the config: whether clamd answers, what it says of a file, and what was held and taken back.
+ * `iems antivirus …`, under the plugin's name in the configuration: clamd's state, file scans, held and quarantined
+ * messages.
  */
 import { AllBackendsDown, type Command, type CommandCall, type CommandOutput, duration, type SetupContext } from 'iems'
 import { HELD } from './check.ts'
@@ -19,7 +20,7 @@ export interface CommandDeps extends Pick<SetupContext, 'name' | 'contents' | 'q
 
 export function createCommands(parts: CommandDeps): Readonly<Record<string, Command>> {
   const { name } = parts
-  // By its name in the config, so that a second instance has commands too.
+  // Under its configured name, so that a second instance has commands too.
   return {
     [`${name} status`]: { summary: 'whether clamd answers, and with which signatures', run: () => status(parts) },
     [`${name} scan`]: {
@@ -152,7 +153,7 @@ async function heldByUs(queue: CommandDeps['queue'], message: string): Promise<b
   return false
 }
 
-/** One more octet than may be, so that it is seen to be too large. */
+/** One octet more than the limit, so that exceeding it is noticed. */
 async function* upTo(input: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
   let left = most + 1
   for await (const chunk of input) {

@@ -1,20 +1,20 @@
 /**
- * What is scanned of a message: everything but the trace that each hop and each delivery puts on top.
+ * The scanned content of a message: everything except the trace fields that each hop and delivery adds.
  *
- * What must stay true: the same message is the same content for every recipient and each time it is sent; clamd takes
- * it for a message.
+ * Invariants: the same message has the same content for every recipient and each time it is sent; clamd recognizes it
+ * as a message.
  */
 import { createHash } from 'node:crypto'
 
-/** With this clamd knows it for a message, whatever field comes first. */
+/** Makes clamd recognize a message, whatever its first field. */
 const TOP = Buffer.from('Received: by antivirus\r\n')
-/** Fields on top that say how it came, not what it is. */
+/** Leading fields about the path of a message, not its content. */
 const TRACE = /^(?:received|return-path|delivered-to)[ \t]*:/i
 const FIELD = /^(?:[!-9;-~]+[ \t]*:|\r?\n)/
 const CRLF = Buffer.from('\r\n')
 /** RFC 5322 section 2.1.1. */
 const LINE = 1000
-/** Octets of trace that are taken off. */
+/** Maximum octets of trace fields that are removed. */
 const MAX_TRACE = 262_144
 
 export async function* withoutTrace(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -35,30 +35,30 @@ export async function* withoutTrace(content: AsyncIterable<Uint8Array>): AsyncGe
 }
 
 function* below(rest: Buffer): Generator<Buffer> {
-  // Without a header all is body.
+  // Without a header, everything is body.
   if (!FIELD.test(rest.toString('latin1', 0, 1000))) yield CRLF
   yield rest
 }
 
-/** Where the first field that is no trace begins; undefined when that is not here yet. */
+/** Offset of the first field that is not a trace field; undefined when it has not arrived. */
 function endOfTrace(octets: Buffer, isWhole = false): number | undefined {
   let field = 0
   for (let at = 0; ; ) {
     const newline = octets.indexOf('\n', at)
     const next = newline < 0 ? octets.length : newline + 1
-    // Whether the next line goes on with this field is to be seen too.
+    // The next line shows whether this field continues.
     if (next >= octets.length && !isWhole) return undefined
     const line = octets.toString('latin1', at, Math.min(next, at + LINE))
     const isFolded = at > 0 && /^[ \t]/.test(line)
     if (!isFolded) field = at
     const isTrace = isFolded || TRACE.test(line)
-    // Some programs see the end of a line in a lone CR.
+    // Some programs take a bare CR for a line end.
     if (!isTrace || next - at > LINE || /\r(?!\n)/.test(line)) return field
     at = next
   }
 }
 
-/** Octets that are the same for the same content. */
+/** A digest of the content. */
 export async function digestOf(content: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of content) hash.update(chunk)

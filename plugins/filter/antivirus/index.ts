@@ -1,7 +1,7 @@
 /**
- * Against viruses: every message is scanned by clamd before it is accepted, and again when an admin asks for it.
+ * Virus protection: clamd scans every message before it is accepted, and again on an administrator's request.
  *
- * What must stay true: this file only wires; start reading at check.ts and scan.ts.
+ * This file assembles the parts; start reading at check.ts and scan.ts.
  */
 import { definePlugin } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
@@ -16,9 +16,9 @@ import { createScan } from './scan.ts'
 import { createServers } from './servers.ts'
 
 const SWEEP_MS = 3_600_000
-/** Beside what clamd may take: reading the message. */
+/** Time for reading the message, in addition to clamd's. */
 const READING_MS = 60_000
-/** Streams of what is shown, at most. */
+/** Maximum streams of decoded files. */
 const VOLUMES = 7
 
 export const antivirus = definePlugin({
@@ -40,11 +40,12 @@ export const antivirus = definePlugin({
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
     if (stored)
       ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })
-    // To get in twice; the version, the whole, what clamd misses, what is shown, and the probe, each by each server.
+    // Two admissions; the version, the whole message, the missed parts, the decoded files and the probe, for each
+    // server.
     const questions = 2 + (4 + VOLUMES) * config.servers.length
     return {
       hooks: {
-        // Also what others are going to hold: that is released by people.
+        // Includes messages that other plugins hold, because people may release them.
         check: {
           handler: createCheck(config, scan),
           stage: 'early',

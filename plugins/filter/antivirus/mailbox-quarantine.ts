@@ -1,8 +1,8 @@
 /**
- * Messages that were taken back from mailboxes, until an admin gives them back or their time is over.
+ * Messages removed from mailboxes, until an administrator restores them or they expire.
  *
- * What must stay true: a message is kept here before it goes there, and is there again before it goes here; doing it
- * again after a crash does no harm; what an admin gave back is not taken again.
+ * Invariants: a message is stored here before it is removed there, and restored there before it is removed here;
+ * repeating this after a crash does no harm; a restored message is not quarantined again.
  */
 import { createHash } from 'node:crypto'
 import { type Content, decodeRecord, encodeRecord, key, type SetupContext, unkey } from 'iems'
@@ -10,14 +10,14 @@ import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Email, Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
 import { digestOf, withoutTrace } from './content.ts'
 
-/** Where it was, and why it is not there any more. */
+/** The original mailbox, and the reason for the removal. */
 export interface Taken {
   readonly v: 1
   readonly id: string
   /** Ms since 1970. */
   readonly at: number
   readonly account: string
-  /** By the name it had. */
+  /** Original name of the mailbox. */
   readonly mailbox: string
   readonly flags: readonly string[]
   readonly received: number
@@ -41,7 +41,7 @@ const ALL_GIVEN_BACK = { from: key('given-back'), to: key('given-back', Number.M
 const encode = encodeRecord
 const decode = decodeRecord
 
-/** The same for the same copy, so that it is kept once. */
+/** Equal for equal copies, so that each is stored once. */
 function idOf({ mailbox, entry }: Copy): string {
   const name = `${mailbox.account} ${mailbox.id} ${mailbox.uidValidity} ${entry.uid}`
   return `taken-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
@@ -63,7 +63,7 @@ export class MailboxQuarantine {
     return this.#deps.contents.open(content)
   }
 
-  /** False when it was no longer there. */
+  /** False when it no longer existed. */
   async take(copy: Copy, why: string): Promise<boolean> {
     const id = idOf(copy)
     const { mailbox, entry } = copy
@@ -75,7 +75,7 @@ export class MailboxQuarantine {
     return false
   }
 
-  /** Puts it back where it was, for good. */
+  /** Restores it permanently to its mailbox. */
   async giveBack(id: string): Promise<Taken | undefined> {
     const kept = await this.read(id)
     if (!kept) return undefined
@@ -101,7 +101,7 @@ export class MailboxQuarantine {
     return kept !== undefined
   }
 
-  /** Ends what is older. */
+  /** Removes older messages. */
   async sweep(before: number): Promise<void> {
     for await (const one of this.list()) if (one.at < before) await this.#forget(one)
     for await (const [at, value] of this.#deps.store.scan(ALL_GIVEN_BACK))

@@ -1,13 +1,13 @@
 /**
- * Whether a clamd opens RAR: the code for that is under a licence of its own, and many builds come without.
+ * Tests whether a clamd opens RAR: that code has a separate licence, and many builds omit it.
  *
- * What must stay true: a yes comes only from a virus found in an archive of ours; it is asked again with every version.
+ * Invariants: only a virus found in the test archive counts as support; the test is repeated for every version.
  */
 import { gzipSync } from 'node:zlib'
 import { rarOf } from 'iems/mime'
 import type { Answer } from './clamd.ts'
 
-/** The test file that all scanners know; in pieces, so that they do not find it here. */
+/** The test file that all scanners detect; in pieces, so that they do not detect it here. */
 const EICAR = ['X5O!P%@AP[4\\PZX54(P^)7CC)7}$', 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE', '!$H+H*'].join('')
 
 export function createProbe(
@@ -15,7 +15,7 @@ export function createProbe(
   version: () => Promise<string>,
 ): () => Promise<boolean> {
   let known: { readonly version: string; readonly opens: boolean } | undefined
-  // Compressed once more: that it is found in the octets of the archive would mean nothing.
+  // Compressed again, because a match in the archive's own octets would prove nothing.
   const archive = async function* () {
     yield rarOf(gzipSync(EICAR))
   }

@@ -1,8 +1,8 @@
 /**
- * What has been accepted, scanned again: what waits and what is held in the queue, and what lies in mailboxes.
+ * Rescans accepted mail: waiting and held messages in the queue, and messages in mailboxes.
  *
- * What must stay true: only a virus is held or taken back; what cannot be read now is counted and passed over; when no
- * clamd answers it ends and says so.
+ * Invariants: only a virus is held or quarantined; unreadable messages are counted and skipped; when no clamd answers,
+ * the run ends with an error.
  */
 import { AllBackendsDown, type ByteRange, Cache, type CommandOutput, type Log, type Queue, type QueueEntry } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
@@ -25,25 +25,25 @@ export interface RescanDeps {
   readonly queue: Queue
   readonly log: Log
   readonly stored: Stored | undefined
-  /** Messages at a time. */
+  /** Messages scanned concurrently. */
   readonly concurrency: number
 }
 
 export interface Wanted {
-  /** Accepted at or after, ms since 1970. */
+  /** Accepted since, ms since 1970. */
   readonly since: number
-  /** An account's id: its mailboxes alone. */
+  /** Account id: only its mailboxes. */
   readonly account?: string
-  /** Tells and changes nothing. */
+  /** Reports without changing anything. */
   readonly isDry: boolean
-  /** Lets go what we held and is clean now. */
+  /** Releases messages held by this plugin that are now clean. */
   readonly releases: boolean
   readonly signal: AbortSignal
 }
 
-/** Messages between two words about how far it is. */
+/** Messages between two progress reports. */
 const TOLD = 50
-/** Results remembered during one run: copies of one message are scanned once. */
+/** Cached results of a run, so that copies of a message are scanned once. */
 const REMEMBERED = 10_000
 
 class RescanRun {
@@ -57,12 +57,12 @@ class RescanRun {
     this.#parts = parts
   }
 
-  /** Undefined when it could not be read, or was given back by an admin. */
+  /** Undefined when it could not be read, or was restored by an administrator. */
   async #judge(content: Readable): Promise<Answer | undefined> {
     const digest = await digestOf(withoutTrace(content.open()))
     if (await this.#parts.stored?.taken.wasGivenBack(digest)) return undefined
     const known = this.#results.getOrMake(digest, () => this.#parts.scan.message(content, { afresh: true }))
-    // What could not be scanned is no result.
+    // A failed scan is not cached.
     known.catch(() => this.#results.delete(digest))
     const answer = await known
     this.#counts.scanned++
@@ -85,7 +85,7 @@ class RescanRun {
     const { message, size, held } = first
     const content = await this.#parts.queue.open(message)
     if (!content) return undefined
-    // It is opened anew each time; if it goes in between there is nothing to do either.
+    // Opened again each time; if it disappears meanwhile there is nothing to do.
     const open = (range?: ByteRange) => opened(this.#parts.queue, message, range)
     const answer = await this.#judge({ size, open })
     if (answer?.kind === 'virus') {
@@ -189,12 +189,12 @@ async function* copiesIn({ mail, accounts }: Stored, { since, account }: Wanted)
   }
 }
 
-/** So many at a time, answered in order. */
+/** Runs a limited number concurrently, yielding results in order. */
 async function* atOnce<T>(work: AsyncIterable<() => Promise<T>>, most: number): AsyncGenerator<T> {
   const running: Promise<T>[] = []
   for await (const one of work) {
     const promise = one()
-    // Seen when its turn comes.
+    // Awaited when its turn comes.
     promise.catch(() => undefined)
     running.push(promise)
     if (running.length >= most) yield await (running.shift() as Promise<T>)

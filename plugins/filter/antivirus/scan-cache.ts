@@ -1,8 +1,8 @@
 /**
- * Results of what has been scanned, for the same content again.
+ * Caches scan results of equal content.
  *
- * What must stay true: a result counts for the signatures it was made with, and not for long: clamd does not count
- * every signature of its admin's own in its version.
+ * Invariants: a result is valid for the signatures it was made with, and only briefly, because clamd's version does not
+ * include the administrator's own signatures.
  */
 import { Cache } from 'iems'
 import type { Answer } from './clamd.ts'

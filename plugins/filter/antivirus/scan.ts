@@ -1,8 +1,8 @@
 /**
- * One message, or one file, scanned: as it is, what clamd would not see in it, and what mail programs show of it.
+ * Scans a message or file: as it is, the parts clamd would miss, and the files mail programs would show.
  *
- * What must stay true: `clean` is said only when clamd has said so of all of it and nothing in it is closed to clamd;
- * a virus outweighs everything else; when no clamd answers that is an exception (`NoServer`), never a result.
+ * Invariants: the result is `clean` only if clamd says so for all of it and nothing in it is unscannable; a virus
+ * outweighs everything else; an unavailable clamd is an exception (`AllBackendsDown`), never a result.
  */
 import { AllBackendsDown, type ByteRange, createSemaphore, SemaphoreRejected } from 'iems'
 import { type ArchiveProblem, RAR } from 'iems/mime'
@@ -17,22 +17,22 @@ import { filesOf, filesShown, type ShownDeps } from './shown/parts.ts'
 import { createVolumes, type Volumes } from './shown/volumes.ts'
 import { CLEAN, strictest } from './strictest.ts'
 
-/** Content that can be read again and again. */
+/** Content that can be read repeatedly. */
 export interface Readable {
   readonly size: number
   open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
 export interface ScanOptions {
-  /** Not what is known from before. */
+  /** Bypasses the cache. */
   readonly afresh?: boolean
 }
 
 export type Scan = ReturnType<typeof createScan>
 
-/** How long a version is known before it is asked for again. */
+/** Lifetime of a cached version. */
 const VERSION_MS = 60_000
-/** Asking for it takes no scan. */
+/** Reading the version takes no scan. */
 const VERSION_PATIENCE_MS = 10_000
 
 export interface ScanDeps {
@@ -64,7 +64,7 @@ export function createScan({ options, servers, now }: ScanDeps) {
       results.set(key, answer)
       return answer
     },
-    /** What may be no message. */
+    /** Scans content that may not be a message. */
     async file(file: Readable): Promise<Answer> {
       const known = tooLarge(file.size) ?? (file.size === 0 ? CLEAN : undefined)
       if (known) return known
@@ -96,7 +96,7 @@ interface MessageScanDeps {
 }
 
 function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
-  // What is looked through is held in memory.
+  // Limited, because examined content is held in memory.
   const turns = createSemaphore({ atOnce: options.concurrency, patience: options.timeout })
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -125,7 +125,7 @@ function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
     let isMissing: boolean
     let volumes: Volumes
     try {
-      // First: what is made to be costly is that for clamd too.
+      // First, because content crafted to be expensive is expensive for clamd too.
       isMissing = as === 'message' && (!(await isEmpty(missed())) || odd.size > 0)
       volumes = await inTurn(() => createVolumes(files, options.maxSize, (problem) => found.set(problem.name, problem)))
     } catch (cause) {

@@ -1,7 +1,7 @@
 /**
- * The clamds, never asked by too many at once: each scan takes a thread of theirs and megabytes.
+ * The clamd servers, with limited concurrency: each scan takes a thread and megabytes there.
  *
- * What must stay true: who waits to be let in is told in time that nobody answers.
+ * Invariants: a caller that waits for a slot learns in time that no server answers.
  */
 import {
   AllBackendsDown,
@@ -28,7 +28,7 @@ export function createServers({ options, now, log }: ServersDeps): Servers {
     states: outside.states,
     backends: outside.backends,
     async ask(question, timeout) {
-      // While none is in use nobody need wait for that.
+      // While all servers are down, callers need not wait for that.
       if (!outside.isUp()) throw new AllBackendsDown('no clamd answers')
       try {
         return await turns.take(() => outside.ask(question, timeout))

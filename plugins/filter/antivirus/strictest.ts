@@ -1,5 +1,5 @@
 /**
- * One result of several: a virus, else what the admin wants the strictest thing done about.
+ * Combines several results: a virus wins, otherwise the one with the strictest configured action.
  */
 import type { Answer } from './clamd.ts'
 import type { Action, Options } from './options.ts'

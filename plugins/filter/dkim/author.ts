@@ -1,13 +1,12 @@
 /**
  * The author's domain, from the From field. Pure.
  *
- * What must stay true: what could be read in two ways is no author: a message is not signed rather than signed for
- * somebody else.
+ * Invariants: an ambiguous field has no author: the message is left unsigned rather than signed for the wrong domain.
  */
 import { foldDomain, type RawField } from 'iems'
 import { authorsIn } from 'iems/mime'
 
-/** Undefined when there is not exactly one domain in exactly one From field. */
+/** Undefined unless there is exactly one From field with exactly one domain. */
 export function authorDomain(fields: readonly RawField[]): string | undefined {
   const [from, ...more] = fields.filter(({ name }) => name.toLowerCase() === 'from')
   if (!from || more.length > 0) return undefined
@@ -17,6 +16,6 @@ export function authorDomain(fields: readonly RawField[]): string | undefined {
   return !isAmbiguous && domains.size === 1 && domain ? domain : undefined
 }
 
-/** As domains are compared; latin1 text is the octets of UTF-8. */
+/** Folded for comparison; the latin1 text holds octets of UTF-8. */
 export const signingDomain = (domain: string): string =>
   foldDomain(Buffer.from(domain, 'latin1').toString()) ?? domain.toLowerCase()

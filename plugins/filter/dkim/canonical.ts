@@ -1,8 +1,8 @@
 /**
- * The relaxed forms of header fields and body (RFC 6376 sections 3.4.2 and 3.4.4). Pure.
+ * Relaxed canonicalization of header fields and body (RFC 6376 sections 3.4.2 and 3.4.4). Pure.
  *
- * What must stay true: the result does not depend on how the octets were cut into pieces; a body is never kept whole.
- * Text here is latin1, one character for each octet.
+ * Invariants: chunking does not affect the result; a body is never held in memory. Text is latin1, one character per
+ * octet.
  */
 import { createHash } from 'node:crypto'
 import type { RawField } from 'iems'
@@ -15,12 +15,12 @@ export function relaxedField({ name, value }: RawField): string {
     .trim()}`
 }
 
-/** Takes a body in pieces and gives its hash, SHA-256 in base64. */
+/** Takes a body in chunks and returns its hash, SHA-256 in base64. */
 export function createBodyHash() {
   const hash = createHash('sha256')
-  /** Ends of lines that nothing but empty lines has followed yet. */
+  /** Line ends followed so far only by empty lines. */
   let lines = 0
-  /** Behind them, what may become the end of a line. */
+  /** Text after them that may belong to a line end. */
   let rest = ''
   let isEmpty = true
 
@@ -48,12 +48,12 @@ export function createBodyHash() {
   }
 }
 
-/** As many line ends as are hashed at a time. */
+/** Line ends hashed at a time. */
 const LINES = 10_000
 
 const relaxed = (text: string) => text.replace(/[\t ]+/g, ' ').replaceAll(' \r\n', '\r\n')
 
-/** Where the spaces and ends of lines begin with which a text ends. */
+/** Where the trailing spaces and line ends of a text begin. */
 function lastVisible(text: string): number {
   let at = text.endsWith('\r') ? text.length - 1 : text.length
   for (;;) {

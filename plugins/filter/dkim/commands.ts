@@ -1,5 +1,5 @@
 /**
- * `iems dkim …`: keys are made, shown with the record to publish, put to use, and taken out of it.
+ * `iems dkim …`: creates keys, shows their DNS records, activates and retires them.
  */
 import type { Clock, Command, CommandCall, CommandOutput, Dns } from 'iems'
 import type { Algorithm, KeyInfo, Keys } from './keys.ts'
@@ -118,10 +118,10 @@ async function* remove(
   yield { text: `${selector} of ${domain} is gone; so may its record be` }
 }
 
-/** Why a key cannot be used yet; undefined when its record is there. */
+/** The reason why a key cannot be used yet; undefined when its record is published. */
 async function obstacle(dns: Dns, one: KeyInfo): Promise<string | undefined> {
   const keyOf = (text: string) => /(?:^|;)\s*p=\s*([^;]*)/.exec(text)?.[1]?.replace(/\s/g, '')
-  // What has just been published is not in the cache.
+  // The cache may hold the state before publication.
   const answer = await dns.ask(nameOf(one), 'TXT', { fresh: true })
   if (answer.kind === 'unavailable') return `the DNS could not be asked for ${nameOf(one)} (${answer.why})`
   if (answer.kind === 'absent') return `${nameOf(one)} has no TXT record`

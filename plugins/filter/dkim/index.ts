@@ -1,8 +1,8 @@
 /**
- * Mail of our own leaves with DKIM signatures.
+ * Signs outgoing mail with DKIM.
  *
- * What must stay true: only mail of whom we know is signed, for the domain it says it is from; it is signed as it leaves,
- * after every change; what cannot be signed at this moment waits rather than leaves without.
+ * Invariants: only mail of authenticated or trusted senders is signed, for its author's domain; signing happens at
+ * delivery, after all changes; a message that cannot be signed at the moment waits.
  */
 import { type Delivery, definePlugin, type HookContext } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
@@ -51,14 +51,14 @@ export const dkim = definePlugin({
   },
 })
 
-/** Of a user, of a network of ours, or of this server itself. */
+/** From an authenticated user, a trusted network, or this server itself. */
 function isOurs({ message: { session } }: Delivery, { networks }: Options): boolean {
   return session.protocol === 'LOCAL' || session.identity !== undefined || (networks && session.trusted)
 }
 
 /**
- * An authenticated client is signed for only as an author that its account may send as. An identity without an account
- * has no addresses of its own: the author's domain must be that of the reverse-path, which has been checked at MAIL.
+ * For authenticated senders, signs only if the account may send as the author. An identity without an account has no
+ * addresses: the author domain must equal that of the reverse-path, which was authorised at MAIL.
  */
 async function mayBeFrom(
   { headers, message: { session, from } }: Delivery,

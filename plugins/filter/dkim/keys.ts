@@ -1,10 +1,10 @@
 /**
- * The keys: those in the store and those of the configuration, and which of them sign for a domain.
+ * The signing keys, in the store and in the configuration, and their selection by domain.
  *
  *   k domain selector    a key
  *
- * What must stay true: a key signs only after an admin has activated it, one for each algorithm and domain; private keys
- * leave this file only as what `crypto.sign` takes.
+ * Invariants: a key signs only after an administrator has activated it, one per algorithm and domain; private keys
+ * leave this file only as input of `crypto.sign`.
  */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -12,7 +12,7 @@ import { below, type Clock, decodeRecord, encodeRecord, key, type Store } from '
 import type { Options } from './options.ts'
 
 export type Algorithm = 'rsa' | 'ed25519'
-/** `new`: its record is still to be published. `retired`: it signs no more, what it has signed is still under way. */
+/** `new`: its record is not yet published. `retired`: it no longer signs, but signed mail may still be in transit. */
 export type State = 'new' | 'active' | 'retired'
 
 export interface KeyInfo {
@@ -21,9 +21,9 @@ export interface KeyInfo {
   readonly algorithm: Algorithm
   readonly bits?: number
   readonly state: State
-  /** When it came into this state, ms since 1970; absent for one of the configuration. */
+  /** Time of the last state change, ms since 1970; absent for a configured key. */
   readonly since?: number
-  /** As DNS has it (RFC 6376 section 3.6.1, RFC 8463). */
+  /** The DNS record (RFC 6376 section 3.6.1, RFC 8463). */
   readonly record: string
 }
 
@@ -46,7 +46,7 @@ export interface Making {
   readonly bits: number
 }
 
-/** How long keys at hand count; another process may have changed them. */
+/** Lifetime of cached keys, which another process may change. */
 const KEPT_MS = 10_000
 const LEAST_BITS = 1024
 
@@ -63,7 +63,7 @@ function read({ domain, selector, state, pem }: Omit<KeyRecord, 'since'>): Signi
   if (bits !== undefined && bits < LEAST_BITS)
     throw new Error(`the key ${selector} of ${domain} has ${bits} bits; nobody takes fewer than ${LEAST_BITS}`)
   const der = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
-  // RFC 8463 section 4: of Ed25519 it is the key alone, its last 32 octets.
+  // RFC 8463 section 4: for Ed25519 the raw key, the last 32 octets.
   const p = (type === 'ed25519' ? der.subarray(-32) : der).toString('base64')
   const record = `v=DKIM1; k=${type}; p=${p}`
   return { domain, selector, algorithm: type, ...(bits ? { bits } : {}), state, record, privateKey }
@@ -84,7 +84,7 @@ export class Keys {
     )
   }
 
-  /** Those that sign for an author's domain: its own, or those of the closest domain above it. */
+  /** The keys that sign for an author's domain: its own, or those of the closest parent domain. */
   async signingFor(domain: string): Promise<readonly SigningKey[]> {
     const keys = this.#clock.now() < this.#keptUntil ? this.#kept : await this.all()
     const active = keys.filter(({ state }) => state === 'active')
@@ -110,7 +110,7 @@ export class Keys {
     return read(record)
   }
 
-  /** It signs from now on, and the one of its kind that did before no longer does. */
+  /** Activates the key and retires the previous one of its algorithm. */
   async activate(domain: string, selector: string): Promise<readonly KeyInfo[]> {
     const { value, record } = await this.#find(domain, selector)
     const { algorithm } = read(record)

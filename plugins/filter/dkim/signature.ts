@@ -1,8 +1,8 @@
 /**
- * One DKIM-Signature (RFC 6376, RFC 8463), relaxed/relaxed, of a content that is read once.
+ * Creates a DKIM-Signature (RFC 6376, RFC 8463), relaxed/relaxed, in one pass over the content.
  *
- * What must stay true: From is always signed; the signature field is hashed exactly as a verifier unfolds it: it has a
- * single space wherever it may be folded, and none elsewhere. Signing itself is done on Node's own threads.
+ * Invariants: From is always signed; the signature field is hashed exactly as verifiers unfold it: it has a single
+ * space wherever it may be folded, and none elsewhere. Signing runs on Node's thread pool.
  */
 import { createHash, sign } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -12,7 +12,7 @@ import type { SigningKey } from './keys.ts'
 
 const signAsync = promisify(sign)
 
-/** What of a content signatures are made of. */
+/** The parts of a content that signatures cover. */
 export interface Hashed {
   readonly fields: readonly RawField[]
   readonly bodyHash: string
@@ -32,7 +32,7 @@ export interface Fields {
   readonly sign: readonly string[]
 }
 
-/** The names to sign, once for each field there is, oversigned ones once more. */
+/** The names to sign, once per existing field, and once more if oversigned. */
 function namesOf(fields: readonly RawField[], { oversign, sign }: Fields): string[] {
   const counts = new Map<string, number>()
   for (const { name } of fields) counts.set(name.toLowerCase(), (counts.get(name.toLowerCase()) ?? 0) + 1)
@@ -41,7 +41,7 @@ function namesOf(fields: readonly RawField[], { oversign, sign }: Fields): strin
   return names.flatMap((name) => Array<string>((counts.get(name) ?? 0) + (over.has(name) ? 1 : 0)).fill(name))
 }
 
-/** The relaxed fields in the order of their names: of several the last first (RFC 6376 section 5.4.2). */
+/** The relaxed fields in the order of the names: of several, the last first (RFC 6376 section 5.4.2). */
 function chosen(fields: readonly RawField[], names: readonly string[]): string {
   const left = new Map<string, RawField[]>()
   for (const field of fields) {
@@ -56,7 +56,7 @@ function chosen(fields: readonly RawField[], names: readonly string[]): string {
     .join('')
 }
 
-/** Where base64 may be folded. */
+/** Inserts spaces where base64 may be folded. */
 const inPieces = (text: string) => text.replace(/.{64}(?=.)/g, '$& ')
 
 export interface Stamp {

@@ -1,16 +1,16 @@
 /**
- * What a filter wants changed, and the header that comes of it. Pure.
+ * A filter's changes to a message, and the resulting header. Pure.
  *
- * Positions count as filters do: ours is the first Received field, which they do not see; an inserted field may stand
- * above it. What must stay true: no change puts a line into the header that is not a field.
+ * Positions count as filters do: this server's own first Received field is invisible to them; an inserted field may be
+ * above it. Invariants: a change never adds a line to the header that is not a field.
  */
 import type { RawField } from 'iems'
 
-/** Values are as they stand behind the colon, their first space included. */
+/** Values as they follow the colon, including leading space. */
 export type Change =
   | { readonly kind: 'add-header'; readonly name: string; readonly value: string }
   | { readonly kind: 'insert-header'; readonly at: number; readonly name: string; readonly value: string }
-  /** The `at`-th of that name, from 1; an empty value takes it away. */
+  /** The `at`-th field of that name, from 1; an empty value removes it. */
   | { readonly kind: 'change-header'; readonly at: number; readonly name: string; readonly value: string }
   | { readonly kind: 'add-recipient'; readonly address: string }
   | { readonly kind: 'remove-recipient'; readonly address: string }
@@ -18,20 +18,20 @@ export type Change =
 
 export interface Changes {
   readonly list: readonly Change[]
-  /** In the place of the old one. */
+  /** Replaces the body. */
   readonly body: readonly Buffer[] | undefined
 }
 
 const isName = (name: string) => /^[!-9;-~]+$/.test(name)
 
-/** Line ends as they have to be: filters fold with LF or CRLF. A line that would begin a field is a continuation. */
+/** Normalizes line endings: filters fold with LF or CRLF. A line that would begin a field becomes a continuation. */
 const folded = (value: string) =>
   value
     .replace(/\r?\n|\r/g, '\r\n')
     .replace(/\r\n(?![ \t])/g, '\r\n\t')
     .replace(/(?:\r\n[ \t]*)+$/, '')
 
-/** The fields after the changes; the first Received field is ours. */
+/** The fields after the changes; the first Received field is this server's. */
 export function applyTo(fields: readonly RawField[], { list }: Changes): RawField[] {
   const now = [...fields]
   for (const change of list) {
@@ -43,14 +43,14 @@ export function applyTo(fields: readonly RawField[], { list }: Changes): RawFiel
     else {
       const at = placeOf(now, name, Math.max(1, change.at))
       if (at !== undefined) now.splice(at, 1, ...(change.value === '' ? [] : [field]))
-      // As Sendmail does it: what is not there to be changed is added.
+      // As in Sendmail, changing a missing field adds it.
       else if (change.value !== '') now.push(field)
     }
   }
   return now
 }
 
-/** Where the count-th field of that name stands, ours apart. */
+/** Position of the count-th field of that name, without this server's own. */
 function placeOf(fields: readonly RawField[], name: string, count: number): number | undefined {
   const ours = ourField(fields)
   let left = count
@@ -59,7 +59,7 @@ function placeOf(fields: readonly RawField[], name: string, count: number): numb
   return undefined
 }
 
-/** Where the Received field stands that we have added; filters do not see it. */
+/** Position of the Received field that this server added; filters do not see it. */
 export const ourField = (fields: readonly RawField[]) => fields.findIndex(({ name }) => name === 'Received')
 
 export const written = (fields: readonly RawField[]) => fields.map(({ name, value }) => `${name}:${value}\r\n`).join('')

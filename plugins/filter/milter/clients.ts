@@ -1,8 +1,8 @@
 /**
- * What filters are asked for each client, and what they made of its message.
+ * Runs the filters for each client and collects their results for its message.
  *
- * What must stay true: a filter sees what a filter before it has changed; what it wants is done before the message is
- * accepted; the number of clients with open connections is bounded.
+ * Invariants: a filter sees the changes of earlier filters; its changes are applied before the message is accepted; the
+ * number of clients with open connections is bounded.
  */
 import {
   Cache,
@@ -25,7 +25,7 @@ interface Client {
   envelope: Envelope | undefined
 }
 
-/** What filters made of a message, between `check` and `modify`. */
+/** The filters' result for a message, between `check` and `modify`. */
 interface Outcome {
   readonly fields: readonly RawField[]
   readonly all: readonly Changes[]
@@ -41,7 +41,7 @@ export class Clients {
   constructor(filters: readonly Filter[], config: Options) {
     this.#filters = filters
     this.#config = config
-    // The client that has been silent for longest loses its connections; its next step opens them again.
+    // The least recently active client loses its connections; its next step opens them again.
     this.#clients = new Cache({ max: config.clients, evicted: closeFilters })
   }
 
@@ -92,7 +92,7 @@ export class Clients {
         body = changes.body ?? body
         all.push(changes)
       }
-      // A body is read once.
+      // A body can be read only once.
       if (filter !== client.filters.at(-1) && !body)
         split = (await splitContent(message.open(), this.#config.header)) ?? split
     }

@@ -1,21 +1,20 @@
 /**
- * A connection to a filter: packets out, answers in.
+ * A connection to a filter: packets out, responses in.
  *
- * What must stay true: every wait has its time; an answer is never longer than the limit; what comes when nobody asked
- * ends the connection.
+ * Invariants: every wait has a timeout; responses are limited; unexpected input ends the connection.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { BackendAddress } from 'iems'
 import { numbers, OFFERED, type Packet, ProtocolFault, packet, readTerms, type Terms, VERSION } from './protocol.ts'
 
-/** Octets of one answer; a piece of a new body is the longest. */
+/** Maximum octets of one response; a chunk of a new body is the longest. */
 const MOST = 1_100_000
 
 export interface Waits {
-  /** Milliseconds until it is connected and has agreed. */
+  /** Timeout in ms for connecting and option negotiation. */
   readonly connect: number
-  /** Until an answer. */
+  /** Timeout in ms for a response. */
   readonly answer: number
 }
 
@@ -36,7 +35,7 @@ export class Connection {
     socket.on('close', () => this.close(new Error('it closed the connection')))
   }
 
-  /** Throws what keeps us from it. */
+  /** Throws the reason for a failure. */
   static async open(to: BackendAddress, waits: Waits): Promise<{ connection: Connection; terms: Terms }> {
     const socket = connect(to)
     const connection = new Connection(socket)
@@ -56,7 +55,7 @@ export class Connection {
     if (!this.#socket.destroyed) this.#socket.write(octets)
   }
 
-  /** Waits while the filter takes nothing. */
+  /** Waits while the filter does not read. */
   async drained(ms: number): Promise<void> {
     if (this.#fault) throw this.#fault
     if (this.#socket.writableNeedDrain) await once(this.#socket, 'drain', { signal: AbortSignal.timeout(ms) })
@@ -90,7 +89,7 @@ export class Connection {
     return { letter, body }
   }
 
-  /** Says goodbye unless something is wrong. */
+  /** Sends QUIT unless there is a fault. */
   close(fault?: Error): void {
     if (this.#fault) return
     this.#fault = fault ?? new Error('the connection is closed')

@@ -1,8 +1,8 @@
 /**
- * One filter: a milter session for each client, opened when it is needed and brought up to date with earlier steps.
+ * One filter: a milter session for each client, opened on demand and replayed up to the current step.
  *
- * What must stay true: a filter that fails costs what the admin chose, and the next message a new connection; nothing of
- * a client remains after its session.
+ * Invariants: a failing filter has the configured effect, and the next message opens a new connection; no state of a
+ * client outlives its session.
  */
 import {
   AllBackendsDown,
@@ -18,11 +18,11 @@ import { Connection } from './connection.ts'
 import { type Judgement, type MessageForFilter, MilterSession, type Said, UNCHANGED } from './milter-session.ts'
 import type { FilterOptions } from './options.ts'
 
-/** What a client has said so far of his message. */
+/** The client's envelope so far. */
 export interface Envelope {
   readonly from: string
   readonly parameters: MailParameters
-  /** Those that were taken. */
+  /** Accepted recipients. */
   readonly recipients: string[]
 }
 
@@ -39,7 +39,7 @@ interface Talk {
   readonly server: PooledBackend
 }
 
-/** A filter is passed over: nobody answers, and the admin says that mail goes on. */
+/** The filter is skipped: no server answers, and the configuration lets mail continue. */
 export const SKIPPED = Symbol('skipped')
 
 const esmtpOf = ({ size, body, smtpUtf8 }: MailParameters) => [
@@ -77,7 +77,7 @@ interface ClientDeps extends Pick<FilterOptions, 'name' | 'whenDown'> {
   open(): Promise<Talk>
 }
 
-/** One client's part of a filter. */
+/** One client's session with a filter. */
 export class FilterClient {
   readonly #deps: ClientDeps
   #talk: Talk | undefined
@@ -127,7 +127,7 @@ export class FilterClient {
     })
   }
 
-  /** Undefined when the filter refuses what it had not heard yet. */
+  /** Undefined when the filter refuses one of the replayed steps. */
   async #begun(session: Session, envelope: Envelope | undefined): Promise<{ said: Said; is?: MilterSession }> {
     if (this.#talk) return { said: undefined, is: this.#talk.conversation }
     this.#talk = await this.#deps.open()
@@ -156,7 +156,7 @@ export class FilterClient {
 
   close() {
     this.#talk?.conversation.close()
-    // A server on trial is not known better by a client that brought no message.
+    // A client without a message proves nothing about a server on trial.
     this.#talk?.server.unasked()
     this.#talk = undefined
   }

@@ -1,8 +1,8 @@
 /**
- * Filters that speak the milter protocol of Sendmail and Postfix are asked at each step of a client.
+ * Calls filters that speak the milter protocol of Sendmail and Postfix at each step of a client.
  *
- * What must stay true: a filter sees what a filter before it has changed; what it wants is done before the message is
- * kept, or the sender is told to come later; a filter hears only of recipients that everybody else has taken.
+ * Invariants: a filter sees the changes of earlier filters; its changes are applied before the message is stored, or
+ * the message is deferred; a filter sees only recipients that all other plugins accepted.
  */
 import { definePlugin } from 'iems'
 import { Clients } from './clients.ts'
@@ -26,7 +26,7 @@ export const milter = definePlugin({
       hooks: {
         connect: {
           ...wait,
-          // Clients that only read mail or look up entries are no filter's business.
+          // Skips clients that only read mail or look up entries.
           handler: (session) =>
             session.brings === 'mail'
               ? clients.first(clients.of(session), (filter) => filter.connect(session))

@@ -1,9 +1,8 @@
 /**
- * One filter and one client: what the client does is told step by step, and the filter's answers are heard.
+ * One filter's session with one client: reports the client's steps and reads the filter's responses.
  *
- * What must stay true: a filter hears each step once, in order, whenever it comes in; a message it has heard of ends
- * with its content or with ABORT before the next; who has said "accept" hears no more of this message (or, said before
- * MAIL, of this client).
+ * Invariants: a filter gets each step once, in order, whenever it joins; a message ends with its content or with ABORT
+ * before the next begins; after "accept" a filter gets nothing more of this message (or, before MAIL, of this client).
  */
 import { isIP } from 'node:net'
 import { defer, type EnhancedCode, type RawField, type Refusal, refuse, type Session } from 'iems'
@@ -22,17 +21,17 @@ import {
   type Terms,
 } from './protocol.ts'
 
-/** What a filter says to a step; undefined for nothing against it. */
+/** The filter's response to a step; undefined when it has no objection. */
 export type Said = Refusal | undefined
 
 export interface MessageForFilter {
   readonly id: string
-  /** Without ours. */
+  /** Without this server's own. */
   readonly fields: readonly RawField[]
   readonly body: AsyncIterable<Uint8Array>
 }
 
-/** What comes of a message. */
+/** The filter's result for a message. */
 export interface Judgement {
   readonly refusal?: Refusal
   readonly isDiscarded: boolean
@@ -45,12 +44,12 @@ export interface ConversationDeps {
   readonly terms: Terms
   readonly waits: Waits & { readonly content: number }
   readonly hostname: string
-  /** Octets that a new body may have. */
+  /** Maximum octets of a new body. */
   readonly maxBody: number
 }
 
 export const UNCHANGED: Changes = { list: [], body: undefined }
-/** Answers that change a message, before the last. */
+/** Maximum changes to a message. */
 const MAX_CHANGES = 10_000
 
 type Macros = Readonly<Record<string, string | undefined>>
@@ -58,7 +57,7 @@ type Macros = Readonly<Record<string, string | undefined>>
 export class MilterSession {
   readonly #parts: ConversationDeps
   #isInMessage = false
-  /** It has accepted: the rest of the message, or all that this client brings, is not its business. */
+  /** The filter has accepted the rest of the message, or of the session. */
   #isDone: 'message' | 'session' | undefined
   #isDiscarded = false
 
@@ -66,7 +65,7 @@ export class MilterSession {
     this.#parts = parts
   }
 
-  /** Whether values of fields are told with the space behind the colon. */
+  /** Whether field values include the space after the colon. */
   get #isRaw(): boolean {
     return this.#has(STEP.leadingSpace)
   }
@@ -87,7 +86,7 @@ export class MilterSession {
         _: remote.name === undefined ? `[${address}]` : `${remote.name ?? 'unknown'} [${address}]`,
         '{daemon_name}': channel,
         '{client_addr}': remote.address,
-        // As sendmail has them: a name that could not be asked for is no missing one.
+        // As in Sendmail: a failed lookup differs from a missing name.
         '{client_name}': remote.name === undefined ? `[${remote.address}]` : (remote.name ?? 'unknown'),
         '{client_resolve}': remote.name === undefined ? 'TEMP' : remote.name === null ? 'FAIL' : 'OK',
         '{client_port}': remote.port === undefined ? undefined : String(remote.port),
@@ -127,7 +126,7 @@ export class MilterSession {
     })
   }
 
-  /** The message, to its end. */
+  /** Sends the message to its end. */
   async content(letter: MessageForFilter): Promise<Judgement> {
     const refusal = await this.#tell(letter)
     const isDiscarded = this.#isDiscarded
@@ -140,7 +139,7 @@ export class MilterSession {
     return judgement
   }
 
-  /** A message that was begun comes to nothing. */
+  /** Aborts the current message. */
   abort(): void {
     if (this.#isInMessage) this.#parts.connection.send(packet('A'))
     this.#isInMessage = false
@@ -156,13 +155,13 @@ export class MilterSession {
     return (this.#parts.terms.steps & bit) !== 0
   }
 
-  /** Everything but the end, unless the filter has heard enough before. */
+  /** Sends everything but the end, unless the filter has decided earlier. */
   async #tell({ id, fields, body }: MessageForFilter): Promise<Said> {
     const macros = { i: id }
     let refusal = await this.#step('T', [], { off: STEP.noData, mute: STEP.noReplyData, macros })
     for (const { name, value } of fields) {
       if (refusal || this.#isDone) return refusal
-      // As filters expect it: without CR, and without the first space unless they asked for it.
+      // As filters expect: without CR, and without leading space unless negotiated.
       const plain = (this.#isRaw ? value : value.replace(/^ /, '')).replaceAll('\r\n', '\n')
       refusal = await this.#step('L', [strings(name, plain)], { off: STEP.noHeaders, mute: STEP.noReplyHeader })
     }
@@ -198,7 +197,7 @@ export class MilterSession {
       if (answer.letter === 'p') continue
       const action = ACTION_OF[answer.letter]
       if (action === undefined) throw new ProtocolFault(`its answer ${JSON.stringify(answer.letter)} is not known`)
-      // Not agreed on, so not heard.
+      // Ignored, because it was not negotiated.
       if ((terms.actions & action) === 0) continue
       if (answer.letter === 'b') {
         size += answer.body.length
@@ -242,9 +241,9 @@ export class MilterSession {
 }
 
 interface Step {
-  /** The filter does not want to hear it. */
+  /** The filter does not want this step. */
   readonly off: number
-  /** The filter does not answer it. */
+  /** The filter does not respond to this step. */
   readonly mute: number
   readonly macros?: Macros
 }
@@ -267,7 +266,7 @@ interface LastAnswer {
 
 const LATER = 'A filter asks to try again later'
 
-/** Undefined for what is none. */
+/** Undefined for other packets. */
 function lastAnswer({ letter, body }: Packet): LastAnswer | undefined {
   switch (letter) {
     case 'c':
@@ -290,7 +289,7 @@ function lastAnswer({ letter, body }: Packet): LastAnswer | undefined {
   }
 }
 
-/** `550 5.7.1 text`, of several lines perhaps; the first is told. */
+/** `550 5.7.1 text`, possibly of several lines; the first is used. */
 function replyIn(text: string): Refusal {
   const [, digits, enhanced, words = ''] = /^([45]\d\d)[ -]?(?:([45]\.\d{1,3}\.\d{1,3}) ?)?([^\r\n]*)/.exec(text) ?? []
   if (digits === undefined) throw new ProtocolFault('its reply is none')

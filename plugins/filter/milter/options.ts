@@ -1,5 +1,5 @@
 /**
- * What an admin can set for milters; the reference in the documentation is generated from this schema.
+ * The plugin's options; the reference documentation is generated from this schema.
  */
 import { BACKEND_ADDRESS, duration, size } from 'iems'
 import * as z from 'zod'

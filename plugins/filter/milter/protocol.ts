@@ -1,14 +1,14 @@
 /**
- * The milter protocol, version 6, as Sendmail 8.14 and later and Postfix speak it: packets and what they say. Pure.
+ * The milter protocol, version 6, as spoken by Sendmail 8.14 and later and Postfix: packets and their content. Pure.
  *
- * There is no RFC; libmilter's mfdef.h and Postfix's MILTER_README are what it is. A packet is its length (four octets,
- * most significant first), a letter, and octets that the letter gives their meaning. Text here is latin1, one character
- * for each octet. What must stay true: an answer that is not well-formed is a fault, never a guess.
+ * There is no RFC; libmilter's mfdef.h and Postfix's MILTER_README define it. A packet is its length (four octets,
+ * big-endian), a letter, and data whose meaning depends on the letter. Text is latin1, one character per octet.
+ * Invariants: a malformed response is a fault, never a guess.
  */
 
 export const VERSION = 6
 
-/** What a filter may do. */
+/** Actions that a filter may take. */
 export const ACTION = {
   addHeader: 0x01,
   changeBody: 0x02,
@@ -20,7 +20,7 @@ export const ACTION = {
   addRecipientWithArguments: 0x80,
 } as const
 
-/** What a filter does not want to hear, or does not answer. */
+/** Steps that a filter does not want, or does not respond to. */
 export const STEP = {
   noConnect: 0x01,
   noHelo: 0x02,
@@ -46,10 +46,10 @@ export const STEP = {
 
 const sum = (bits: Readonly<Record<string, number>>) => Object.values(bits).reduce((all, bit) => all | bit, 0)
 
-/** All of it is understood here. */
+/** All of them are supported. */
 export const OFFERED = { actions: sum(ACTION), steps: sum(STEP) }
 
-/** Octets of body in a packet. */
+/** Octets of body per packet. */
 export const CHUNK = 65_535
 
 export function packet(letter: string, ...parts: readonly (string | Uint8Array)[]): Buffer {
@@ -61,7 +61,7 @@ export function packet(letter: string, ...parts: readonly (string | Uint8Array)[
   return Buffer.concat([head, ...body])
 }
 
-/** Strings, each ended by NUL; what they must not hold is left out. */
+/** NUL-terminated strings; NULs inside are removed. */
 export const strings = (...texts: readonly string[]) => texts.map((text) => `${text.replaceAll('\0', '')}\0`).join('')
 
 export function numbers(...values: readonly number[]): Buffer {
@@ -77,14 +77,14 @@ export interface Packet {
 
 export class ProtocolFault extends Error {}
 
-/** The strings of an answer; each must have its end. */
+/** The strings of a response; each must be terminated. */
 export function readStrings(body: Buffer, least: number): string[] {
   const texts = body.toString('latin1').split('\0')
   if (texts.pop() !== '' || texts.length < least) throw new ProtocolFault('an answer breaks off')
   return texts
 }
 
-/** A number and the strings behind it. */
+/** A number followed by strings. */
 export function readNumbered(body: Buffer, least: number): [number, ...string[]] {
   if (body.length < 4) throw new ProtocolFault('an answer breaks off')
   return [body.readUInt32BE(), ...readStrings(body.subarray(4), least)]

@@ -1,19 +1,19 @@
 /**
- * Whose domain a From field names, for every program that might show it (RFC 9989 section 5.3.1).
+ * The domain of a From field in any program that might show it (RFC 9989 section 5.3.1).
  *
- * DMARC speaks for one domain. A field that one reader takes for `a@a.test` and another for `b@b.test` must not pass as
- * one of them. What must stay true: a field that is read as one domain has no address of another domain outside of
- * quoted strings, comments and encoded display names; each character is looked at a bounded number of times.
+ * DMARC authenticates one domain. A field that one reader takes for `a@a.test` and another for `b@b.test` must not pass
+ * as either. Invariants: a field with one domain contains no address of another domain outside quoted strings, comments
+ * and encoded display names; each character is examined a bounded number of times.
  */
 
 import { foldDomain } from 'iems'
 
-/** Longer than any honest field. */
+/** Longer than any legitimate field. */
 const MAX_FIELD = 16_384
 
 export type AuthorProblem = 'several From fields' | 'no author' | 'no one author domain'
 
-/** Why no one domain can be named as the author's; undefined if `parsed`, which another parser found, is the only one. */
+/** The reason why the author has no single domain; undefined if `parsed`, another parser's result, is unambiguous. */
 export function authorProblem(fields: readonly string[], parsed: readonly string[]): AuthorProblem | undefined {
   const [field = '', second] = fields
   if (second !== undefined) return 'several From fields'
@@ -30,7 +30,7 @@ export function authorProblem(fields: readonly string[], parsed: readonly string
 
 /** The domain of every address in the field; undefined where readers may differ. */
 function domainsOf(field: string): string[] | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they end or hide text in some programs
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters end or hide text in some programs
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(field)) return undefined
   const text = withoutQuotesAndComments(field)
   if (text === undefined) return undefined
@@ -43,10 +43,13 @@ function domainsOf(field: string): string[] | undefined {
   return domains
 }
 
-/** A quoted string in the text that is left. */
+/** Replaces a quoted string. */
 const QUOTED = '\u0001'
 
-/** Comments become a space, quoted strings a mark; undefined if one does not end, or programs that know no escapes would read it otherwise. */
+/**
+ * Replaces comments by a space and quoted strings by a mark; undefined if one is unterminated, or if programs without
+ * support for escapes would read it differently.
+ */
 function withoutQuotesAndComments(field: string): string | undefined {
   let text = ''
   let depth = 0
@@ -56,7 +59,7 @@ function withoutQuotesAndComments(field: string): string | undefined {
       const end = endOfQuoted(field, at)
       const quoted = field.slice(at + 1, end)
       if (end < 0 || (quoted.includes('\\"') && quoted.includes('@'))) return undefined
-      // As a local part it must not look like another address.
+      // As a local part it must not resemble another address.
       if (/^\s*@/.test(field.slice(end + 1, end + 100)) && /[@<>,]/.test(quoted)) return undefined
       text += QUOTED
       at = end
@@ -78,7 +81,7 @@ function endOfQuoted(field: string, start: number): number {
   return -1
 }
 
-/** A mailbox, or what stands where one should. */
+/** A mailbox, or the text in place of one. */
 function ofElement(element: string): string[] | undefined {
   // A group's name, or a route: `g: a@a.test`, `<@a.test:b@b.test>`.
   const parts = element.split(':')
@@ -109,7 +112,7 @@ function joinAddress(text: string): string {
   return words.join(' ')
 }
 
-/** An encoded word in the place of an address, which some programs decode first. */
+/** An encoded word in place of an address, which some programs decode first. */
 function hidesAddress(text: string): boolean {
   for (const [, encoding = '', encoded = ''] of text.matchAll(/=\?[^?\s]{1,40}\?([bq])\?([^?\s]*)\?=/gi)) {
     const decoded =

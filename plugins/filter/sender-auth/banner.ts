@@ -1,7 +1,7 @@
 /**
- * What the web mail says about a message's sender, by this server's own Authentication-Results.
+ * The web mail's banner about a message's sender, from this server's own Authentication-Results.
  *
- * What must stay true: results of other servers are never shown as ours.
+ * Invariants: results of other servers are never shown as this server's.
  */
 import type { Banner, BannerSlot } from '../../web/mail/api.ts'
 import { authservIdOf } from './results-header.ts'

@@ -1,8 +1,8 @@
 /**
- * The `check` tap: verifies, tells what was found, counts it for reports, and answers with what is to be done.
+ * The `check` tap: verifies a message, records the findings, counts it for reports, and decides.
  *
- * What must stay true: whoever is exempt costs nothing and is told nothing about; what `modify` needs stands in the
- * message's own box, as JSON; a refusal names domains, never anything of ours.
+ * Invariants: exempt clients cost nothing and leave no findings; data for `modify` is in the message's state, as JSON;
+ * a refusal names domains, never internal details.
  */
 import { isIP } from 'node:net'
 import {
@@ -32,7 +32,7 @@ export interface CheckDeps {
   readonly tally: Tally | undefined
 }
 
-/** What `check` leaves for `modify`. */
+/** Passed from `check` to `modify`. */
 export interface Told {
   readonly rows: readonly string[]
   readonly receivedSpf: string
@@ -73,7 +73,7 @@ export function createCheck({ config, authservId, dns, now, chance, tally }: Che
   }
 }
 
-/** The findings by which antispam and filters go. */
+/** The findings that antispam and users' filters rely on. */
 function noteAll({ spf, dkim, dmarc, arc, bimi }: Verification, { action }: Judgement, note: HookContext['note']) {
   note('spf', spf.result)
   if (spf.result === 'pass') note('spf-domain', spf.domain)
@@ -88,7 +88,7 @@ function noteAll({ spf, dkim, dmarc, arc, bimi }: Verification, { action }: Judg
   if (bimi) note('bimi', bimi.result)
 }
 
-/** RFC 7372 has the enhanced codes. */
+/** RFC 7372 defines the enhanced codes. */
 function verdictOf({ action, reason, because }: Judgement): Verdict | undefined {
   switch (action) {
     case 'refuse':
@@ -103,7 +103,7 @@ function verdictOf({ action, reason, because }: Judgement): Verdict | undefined 
   }
 }
 
-/** Signatures told in one row, and octets of a record that are kept for a report. */
+/** Maximum signatures in one row, and octets of a record stored for a report. */
 const MAX_SIGNATURES = 20
 const MAX_RECORD = 4096
 

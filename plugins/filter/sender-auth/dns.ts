@@ -1,18 +1,17 @@
 /**
- * The questions that sender authentication asks of the resolver, in the form mailauth expects, and limited for each
- * message.
+ * DNS queries of sender authentication, in the form that mailauth expects, limited per message.
  *
- * What must stay true: "does not exist" and "could not be asked" stay two different errors; one message can neither
- * ask without end nor wait without end; no caller gets an object that another may change.
+ * Invariants: "does not exist" and "unavailable" are different errors; number and time of a message's queries are
+ * bounded; no caller gets an object that another may change.
  */
 import type { Dns } from 'iems'
 
 export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'MX' | 'PTR' | 'TXT'
 
-/** As `resolve` of node:dns/promises: rejects with an error that has a `code`. */
+/** Like `resolve` of node:dns/promises: rejects with an error that has a `code`. */
 export type Resolve = (name: string, type: RecordType) => Promise<readonly unknown[]>
 
-/** An error as node:dns makes them. */
+/** An error as node:dns creates it. */
 export class DnsError extends Error {
   readonly code: 'ENOTFOUND' | 'ENODATA' | 'ESERVFAIL' | 'ETIMEOUT'
   constructor(code: DnsError['code'], name: string) {
@@ -21,7 +20,7 @@ export class DnsError extends Error {
   }
 }
 
-/** What one message may ask: so many questions, until the signal. What goes beyond ends as a timeout does. */
+/** Limits a message's queries to a number, and to the time until the signal aborts. Further ones fail as timeouts. */
 export function limitQuestions(dns: Dns, most: number, signal: AbortSignal): Resolve {
   let asked = 0
   return async (name, type) => {

@@ -1,7 +1,7 @@
 /**
- * SPF, DKIM, DMARC, ARC and BIMI of what comes in: verified, told, acted on, reported.
+ * SPF, DKIM, DMARC, ARC and BIMI of incoming mail: verification, enforcement and reports.
  *
- * What must stay true: this file only wires; start reading at check.ts, then verify.ts and policy.ts.
+ * This file assembles the parts; start reading at check.ts, then verify.ts and policy.ts.
  */
 import { createDns, type Dns, definePlugin, format, type SetupContext } from 'iems'
 import { Webmail } from '../../web/mail/api.ts'
@@ -14,10 +14,10 @@ import { createReceiveReports } from './reports/receive.ts'
 import { ReportSender } from './reports/send.ts'
 import { StoredTally } from './reports/tally.ts'
 
-/** How often counts are written, and how often it is looked what is due. */
+/** Intervals at which counts are written and due reports are checked. */
 const FLUSH_MS = 60_000
 const DUE_MS = 3_600_000
-/** Beside what the DNS may take: reading the message and computing. */
+/** Time for parsing and computation, in addition to DNS. */
 const COMPUTING_MS = 40_000
 
 export const senderAuth = definePlugin({
@@ -74,7 +74,7 @@ function createReports({ reports, timeout }: Options, ctx: SetupContext, dns: Dn
   return { tally, send }
 }
 
-/** Addresses for reports that no report can come to. */
+/** Report addresses that do not accept mail. */
 async function* unreachable(addresses: readonly string[], { openSession }: SetupContext): AsyncGenerator<string> {
   for (const address of addresses) {
     const session = openSession({ protocol: 'LOCAL', remote: { address: '127.0.0.1' } })

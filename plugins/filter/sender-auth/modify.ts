@@ -1,7 +1,7 @@
 /**
- * The `modify` tap: no result that pretends to be ours stays in a message, and our own stand on top.
+ * The `modify` tap: removes forged results and adds this server's.
  *
- * What must stay true: forged fields are removed from every message, also from those that are exempt from checks.
+ * Invariants: forged fields are removed from every message, even those exempt from checks.
  */
 import type { HookContext, Message } from 'iems'
 import type { Told } from './check.ts'

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for sender authentication; the reference in the documentation is generated from this schema.
+ * The plugin's options; the reference documentation is generated from this schema.
  */
 import { dnsOptions, duration, network, size } from 'iems'
 import * as z from 'zod'

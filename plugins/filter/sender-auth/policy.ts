@@ -1,8 +1,8 @@
 /**
- * What is to be done with a message, given what was verified: by the sender's DMARC policy and the admin's options.
+ * Decides about a message from its verification: by the sender's DMARC policy and the configuration.
  *
- * What must stay true: nothing is refused for good while an answer is missing that could have saved it; a policy is
- * never applied more strictly than its owner asks; a message that passes DMARC is not refused for SPF.
+ * Invariants: nothing is refused permanently while a missing DNS answer could change the result; a policy is never
+ * enforced more strictly than its owner asks; a message that passes DMARC is not refused for SPF.
  */
 import type { DmarcVerdict, Policy, Verification } from './verify.ts'
 
@@ -21,13 +21,13 @@ export interface PolicyOptions {
 }
 
 export interface Circumstances {
-  /** The client is a forwarder that the admin knows. */
+  /** The client is a configured forwarder. */
   readonly isForwarder: boolean
-  /** From 0 up to 1. */
+  /** From 0 to 1, exclusive. */
   readonly chance: () => number
 }
 
-/** Why a policy was not applied as published (RFC 9990 section 3.1.6). */
+/** The reason for not enforcing a policy as published (RFC 9990 section 3.1.6). */
 export interface Override {
   readonly type: 'local_policy' | 'other' | 'policy_test_mode' | 'trusted_forwarder'
   readonly comment: string
@@ -35,12 +35,12 @@ export interface Override {
 
 export interface Judgement {
   readonly action: Action | 'accept' | 'defer'
-  /** For the sender or the admin; ASCII, one line. */
+  /** For the sender or the administrator; one line of ASCII. */
   readonly reason: string
-  /** As it is reported to the domain's owner. */
+  /** As reported to the domain's owner. */
   readonly disposition: 'none' | 'pass' | 'quarantine' | 'reject'
   readonly override?: Override
-  /** Refused for something other than a DMARC policy. */
+  /** Refused for a reason other than a DMARC policy. */
   readonly because?: 'spf' | 'from'
 }
 
@@ -75,7 +75,7 @@ function byDmarc(found: Verification, options: PolicyOptions, circumstances: Cir
   return dmarc.result === 'fail' ? onFailure(found, options, circumstances) : ACCEPTED
 }
 
-/** Whether DMARC could still pass, or the policy be another, or SPF fail, when the DNS answers. */
+/** Whether a DNS answer could still make DMARC pass, change the policy, or make SPF fail. */
 function isUnclear({ dmarc, spf, dkim }: Verification, options: PolicyOptions): boolean {
   if (spf.result === 'temperror' && options.spf.fail === 'refuse') return true
   if (dmarc.result === 'temperror') return dmarc.record === undefined || /reject|quarantine/i.test(dmarc.record)
@@ -109,20 +109,23 @@ function testing({ isTesting, published, policy }: DmarcVerdict): { override?: O
   return isTesting && published !== policy ? { override: { type: 'policy_test_mode', comment: 't=y' } } : {}
 }
 
-/** RFC 7489 section 6.6.4: `pct` of the failing messages get the policy, the others the one below; `t` has replaced it. */
+/**
+ * RFC 7489 section 6.6.4: `pct` of the failing messages get the policy, the others the next weaker one; `t` replaces
+ * it.
+ */
 function sample({ record = '', policy }: DmarcVerdict, chance: () => number): Policy {
   if (/;[ \t]*t[ \t]*=/i.test(record)) return policy
   const percent = /;[ \t]*pct[ \t]*=[ \t]*(\d{1,3})[ \t]*(?:;|$)/i.exec(record)?.[1]
   return percent === undefined || chance() * 100 < Number(percent) ? policy : WEAKER[policy]
 }
 
-/** RFC 8617: all who sealed are trusted, and the first of them had seen DMARC pass. */
+/** RFC 8617: all sealers are trusted, and the first of them saw DMARC pass. */
 function isVouchedFor({ result, sealers, firstDmarc }: Verification['arc'], trusted: readonly string[]): boolean {
   if (result !== 'pass' || firstDmarc !== 'pass' || sealers.length === 0) return false
   return sealers.every((sealer) => trusted.some((domain) => domain.toLowerCase() === sealer))
 }
 
-/** A name from outside inside a reply. */
+/** A remote name, sanitized for a reply. */
 function plain(text: string): string {
   return text.replace(/[^\w.-]/g, '?').slice(0, 255)
 }

@@ -1,14 +1,14 @@
 /**
- * The Authentication-Results field (RFC 8601): ours on top, and none that claims to be ours below it.
+ * Authentication-Results (RFC 8601): adds this server's field on top and removes forged ones below.
  *
- * What must stay true: after `removeForged` no field is left that a reader could take for one of this server's (section
- * 5), which includes those whose author cannot be made out; fields of others stay, in their order.
+ * Invariants: after `removeForged` no field remains that a reader could take for this server's (section 5), including
+ * those with an unreadable id; other servers' fields stay, in order.
  */
 import type { Headers } from 'iems'
 
 const NAME = 'Authentication-Results'
 
-/** Whose results a field tells; undefined when that cannot be made out. Section 2.2. */
+/** The authserv-id of a field (section 2.2); undefined when it cannot be determined. */
 export function authservIdOf(value: string): string | undefined {
   const rest = value.slice(skipComments(value))
   const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(rest)?.[1]?.replace(/\\(.)/g, '$1')
@@ -16,7 +16,7 @@ export function authservIdOf(value: string): string | undefined {
   return id?.toLowerCase().replace(/\.$/, '')
 }
 
-/** Where the text behind white space and (nested) comments begins. */
+/** Offset of the text after white space and (nested) comments. */
 function skipComments(value: string): number {
   let depth = 0
   let at = 0
@@ -30,7 +30,7 @@ function skipComments(value: string): number {
   return at
 }
 
-/** Takes away the fields that claim one of the ids; how many there were. */
+/** Removes the fields with one of these ids; returns their number. */
 export function removeForged(headers: Headers, ids: readonly string[]): number {
   const own = new Set(ids.map((id) => id.toLowerCase()))
   const before = headers.get(NAME).length
@@ -41,7 +41,7 @@ export function removeForged(headers: Headers, ids: readonly string[]): number {
   return before - headers.get(NAME).length
 }
 
-/** The value of our own field. Other than ASCII only stands in messages that are internationalised (RFC 6532). */
+/** The value of this server's field. Only internationalized messages (RFC 6532) have non-ASCII text in it. */
 export function resultsValue(id: string, rows: readonly string[], isInternational: boolean): string {
   const value = `${id}; ${rows.join('; ')}`.replace(/[\r\n\0]+/g, ' ')
   return isInternational ? value : value.replace(/[^\x20-\x7e]/g, '?')

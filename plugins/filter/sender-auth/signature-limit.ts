@@ -1,39 +1,38 @@
 /**
- * Makes a header cheap to verify: signature and author fields beyond the limits are left out, fields of very many lines
- * unfolded.
+ * Makes a header cheap to verify: drops signature and author fields beyond the limits, and unfolds fields with very
+ * many lines.
  *
- * Each DKIM signature may ask for a body hash of its own and each ARC set for a key, and mailauth takes time by the
- * square of a field's lines, its white space and the names in `h=`. What must stay true: the body passes untouched and
- * as a stream; the fields kept are the topmost, in order; unfolding leaves relaxed signatures valid; what honest
- * senders write is not changed at all.
+ * Each DKIM signature may require a separate body hash and each ARC set a key, and mailauth's time is quadratic in a
+ * field's lines, white space and `h=` names. Invariants: the body streams through untouched; the topmost fields are
+ * kept, in order; unfolding keeps relaxed signatures valid; normal mail is not changed at all.
  */
 import { createHeaderScanner, FIELD_START } from 'iems'
 
-/** Fields of addresses, which mailauth reads in a time by the square of their length. */
+/** Address fields, which mailauth parses in quadratic time. */
 const ADDRESSES = /^(from|return-path)[ \t]*:/i
-/** Octets of such a field. RFC 5322 sets no limit; 16 KiB are more than 200 authors. */
+/** Maximum octets of such a field. RFC 5322 has no limit; 16 KiB hold more than 200 authors. */
 const MAX_ADDRESSES = 16 * 1024
-/** Of which two are as bad as any more. */
+/** Two such fields are as invalid as any more. */
 const MAX_FIELDS = 2
-/** Fields that cost something. */
+/** Fields that are expensive to verify. */
 const COSTLY = /^(dkim-signature|arc-seal|arc-message-signature|arc-authentication-results)[ \t\r\n]*:/i
-/** The kernel has refused longer headers. */
+/** The kernel refuses longer headers. */
 const HEADER_LIMIT = 4 * 1024 * 1024
-/** Lines of one field after which it is unfolded. */
+/** Lines beyond which a field is unfolded. */
 const MAX_LINES = 500
-/** No signature is written with so much white space in a row, or over so many fields. */
+/** No real signature has so much consecutive white space or covers so many fields. */
 const ABSURD_SPACE = /[ \t\r\n]{300}/
 const ABSURD_COLONS = 300
 const CANONICALIZATION = /^(simple|relaxed)(\/(simple|relaxed))?$/
 
 export interface SignatureLimits {
-  /** Most DKIM signatures, and most ARC sets. */
+  /** Maximum DKIM signatures, and maximum ARC sets. */
   readonly signatures: number
-  /** Most octets of one field. */
+  /** Maximum octets of one field. */
   readonly fieldSize: number
 }
 
-/** The content with at most `signatures` fields of each costly kind, none of them longer than `fieldSize`. */
+/** The content with at most `signatures` fields of each expensive kind, none of them longer than `fieldSize`. */
 export async function* limitSignatures(
   content: AsyncIterable<Uint8Array>,
   limits: SignatureLimits,
@@ -68,7 +67,7 @@ function keptOf(header: Buffer, { signatures, fieldSize }: SignatureLimits): Buf
   const counts = new Map<string, number>()
   const kept: string[] = []
   const fields = fieldsOf(header.toString('latin1'))
-  // One that is too long takes the others of its name with it: a message is not judged by the author nobody is shown.
+  // An overlong field removes others of its name too: a message must not be judged by an author that no program shows.
   const tooLong = new Set(fields.filter(({ length }) => length > MAX_ADDRESSES).map(addressName))
   for (const field of fields) {
     const address = addressName(field)
@@ -104,7 +103,7 @@ function isAbsurd(field: string): boolean {
   return ABSURD_SPACE.test(field) || hasMore(field, ':', ABSURD_COLONS) || !hasKnownCanonicalization(field)
 }
 
-/** RFC 6376 section 3.5; mailauth throws at others, such as `c=/`, instead of passing the signature over. */
+/** RFC 6376 section 3.5; mailauth throws for others, such as `c=/`, instead of skipping the signature. */
 function hasKnownCanonicalization(field: string): boolean {
   return field
     .slice(field.indexOf(':') + 1)

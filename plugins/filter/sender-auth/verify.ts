@@ -1,10 +1,9 @@
 /**
- * SPF, DKIM, ARC, DMARC and BIMI of one message: what mailauth says, in our own words and as plain JSON.
+ * Verifies SPF, DKIM, ARC, DMARC and BIMI of a message: mailauth's results as plain JSON.
  *
- * The only file that knows mailauth. DKIM, ARC and DMARC follow their RFCs to the letter, and SPF too unless the
- * administrator says otherwise.
- * What must stay true: every question goes through the limited resolver; a result that no DNS answer stands behind is
- * `temperror`, never `fail` or `none`.
+ * The only file that imports mailauth. DKIM, ARC and DMARC follow their RFCs strictly, and SPF too unless configured
+ * otherwise. Invariants: every query uses the limited resolver; a result without a DNS answer is `temperror`, never
+ * `fail` or `none`.
  */
 import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
@@ -31,15 +30,15 @@ export interface Signature {
 
 export interface DmarcVerdict {
   readonly result: DmarcResult
-  /** The author's domain, where there is exactly one. */
+  /** The author's domain, if there is exactly one. */
   readonly from?: string
-  /** Why there is no one author's domain. */
+  /** The reason why there is no single author domain. */
   readonly problem?: string
-  /** Where the record was found, its organizational domain, and its text. */
+  /** The domain of the record, its organizational domain, and its text. */
   readonly policyDomain?: string
   readonly organization?: string
   readonly record?: string
-  /** What the record asks to be done with a message that fails; one step less when it is being tested. */
+  /** The requested policy for failing messages; one step weaker in test mode. */
   readonly policy: Policy
   readonly published: Policy
   readonly isTesting: boolean
@@ -49,9 +48,9 @@ export interface DmarcVerdict {
 
 export interface ArcVerdict {
   readonly result: string
-  /** Who sealed, oldest first. */
+  /** The sealers, oldest first. */
   readonly sealers: readonly string[]
-  /** What the first of them said of DMARC. */
+  /** The first sealer's DMARC result. */
   readonly firstDmarc?: string
 }
 
@@ -61,7 +60,7 @@ export interface Verification {
   readonly arc: ArcVerdict
   readonly dmarc: DmarcVerdict
   readonly bimi?: { readonly result: string; readonly location?: string; readonly authority?: string }
-  /** For Authentication-Results (RFC 8601), one for each result. */
+  /** For Authentication-Results (RFC 8601), one per result. */
   readonly rows: readonly string[]
   /** The value of Received-SPF (RFC 7208 section 9.1). */
   readonly receivedSpf: string
@@ -69,7 +68,7 @@ export interface Verification {
 
 export interface VerifyOptions {
   readonly resolve: Resolve
-  /** The name under which results are told. */
+  /** The authserv-id of this server. */
   readonly authservId: string
   readonly now: number
   readonly spf: { readonly lookups: number; readonly voidLookups: number; readonly strict: boolean }
@@ -82,7 +81,7 @@ type Dkim = Awaited<ReturnType<typeof dkimVerify>>
 type Dmarc = Awaited<ReturnType<typeof dmarc>>
 type Spf = Awaited<ReturnType<typeof spf>>
 
-/** RFC 6376, 8617 and 9989 to the letter. */
+/** Follows RFC 6376, 8617 and 9989 strictly. */
 const strict = true
 
 export async function verify(message: ReadableMessage, options: VerifyOptions): Promise<Verification> {
@@ -165,7 +164,7 @@ function signaturesOf({ results }: Dkim): Signature[] {
     }))
 }
 
-/** What stands where a name should may be of any length; what we keep and tell is not. */
+/** Remote text in place of a name may have any length; stored and reported names do not. */
 function nameOf(text: string): string {
   return text.toLowerCase().slice(0, 253)
 }
@@ -202,7 +201,7 @@ function dmarcVerdict(found: Dmarc, problem: AuthorProblem = 'no one author doma
 function arcVerdict({ status, chain, authenticationResults }: ARCResult): ArcVerdict {
   const sets = Array.isArray(chain) ? chain : []
   const sealers = sets.map((set) => `${set['arc-seal']?.parsed?.d?.value ?? ''}`.toLowerCase())
-  // mailauth moves what the newest set says into `authenticationResults`.
+  // mailauth moves the newest set's results into `authenticationResults`.
   const firstDmarc =
     sets.length > 1
       ? sets[0]?.['arc-authentication-results']?.parsed?.dmarc?.value

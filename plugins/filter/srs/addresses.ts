@@ -1,16 +1,16 @@
 /**
- * Addresses of envelopes taken apart and put together, and whose domain is ours. Pure.
+ * Parses and formats envelope addresses, and matches local domains. Pure.
  */
 import { foldDomain } from 'iems'
 
 export interface Address {
-  /** Without the quotes it may have needed. */
+  /** Without quotes. */
   readonly local: string
-  /** As it was sent. */
+  /** As received. */
   readonly domain: string
 }
 
-/** Undefined for the null sender and for what has no domain. */
+/** Undefined for the null reverse-path and for an address without a domain. */
 export function readAddress(text: string): Address | undefined {
   const at = text.lastIndexOf('@')
   const domain = text.slice(at + 1)
@@ -20,15 +20,15 @@ export function readAddress(text: string): Address | undefined {
 }
 
 export function writeAddress({ local, domain }: Address): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what needs quotes
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these require quotes
   const isPlain = /^[^\s"(),:;<>@[\\\]\x00-\x1f\x7f]+$/.test(local)
   return `${isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`}@${domain}`
 }
 
-/** As domains are compared; what is no domain is compared as text. */
+/** Folded for comparison; an invalid domain is compared as text. */
 export const comparable = (domain: string): string => foldDomain(domain) ?? domain.toLowerCase()
 
-/** Whether a domain is among `example.org` and `.example.org`, which is all below it. */
+/** Whether a domain matches one of `example.org` and `.example.org`, which means all its subdomains. */
 export function matchDomains(patterns: readonly string[]): (domain: string) => boolean {
   const fold = (pattern: string) => (pattern.startsWith('.') ? `.${comparable(pattern.slice(1))}` : comparable(pattern))
   const known = new Set(patterns.map(fold))

@@ -1,15 +1,15 @@
 /**
- * Forwarded mail leaves under a sender of ours (SRS), and reports to that sender find their way back.
+ * Sends forwarded mail under a local reverse-path (SRS), and returns reports to the original sender.
  *
- * What must stay true: only what was forwarded to the outside is sent under another sender; an address that we did not
- * give out, or too long ago, is refused, so that nobody can send through us by inventing one.
+ * Invariants: only mail forwarded to external recipients is rewritten; a forged or expired SRS address is refused, so
+ * that nothing can be relayed by inventing one.
  */
 import { type Delivery, definePlugin, refuse } from 'iems'
 import { comparable, matchDomains, readAddress } from './addresses.ts'
 import { options } from './options.ts'
 import { Scheme } from './scheme.ts'
 
-/** RFC 5321 section 4.5.3.1.3: a path has 256 octets, with its brackets. */
+/** RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, with its brackets. */
 const LONGEST = 254
 
 export const srs = definePlugin({
@@ -25,7 +25,7 @@ export const srs = definePlugin({
     })
     const isOurDomain = matchDomains([config.domain, ...config.domains])
     const isOurs = (address: string) => isOurDomain(readAddress(address)?.domain ?? '')
-    /** What was written to one address and goes to another, which is not ours. */
+    /** Mail for a local address that goes to an external one. */
     const isForwarded = ({ recipients }: Delivery) =>
       recipients.some(({ address, original }) => address.toLowerCase() !== original.toLowerCase() && !isOurs(address))
 
@@ -47,7 +47,7 @@ export const srs = definePlugin({
           stage: 'early',
           handler({ to, from }) {
             const read = readAddress(to.address)
-            // RFC 5321 section 4.5.1: the domain has no other mailbox, so it is the postmaster of this server.
+            // RFC 5321 section 4.5.1: the domain has no other mailboxes, so this is the server's postmaster.
             if (read && comparable(read.domain) === domain && /^(?:postmaster|abuse)$/i.test(read.local))
               return [{ ...to, address: 'postmaster' }]
             const restored = read && comparable(read.domain) === domain ? scheme.restore(read.local) : undefined

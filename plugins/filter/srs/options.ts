@@ -1,5 +1,5 @@
 /**
- * What an admin can set for the rewriting of senders; the reference in the documentation is generated from this schema.
+ * The plugin's options; the reference documentation is generated from this schema.
  */
 import { secretValue } from 'iems'
 import * as z from 'zod'
@@ -9,7 +9,7 @@ const pattern = z
   .string()
   .regex(/^\.?[^\s@=.]+(\.[^\s@=.]+)*$/, 'must be example.org, or .example.org for all below it')
 
-/** A secret that is not there is told by the configuration itself. */
+/** The configuration check reports a missing secret. */
 function lengthOf(secret: { reveal(): string }): number {
   try {
     return secret.reveal().length

@@ -1,18 +1,18 @@
 /**
- * The Sender Rewriting Scheme: an address of ours that holds a sender's own, and what it holds. Pure but for the clock.
+ * The Sender Rewriting Scheme: encodes a sender's address in a local one, and decodes it. Pure except for the clock.
  *
- * `SRS0=hash=day=domain=local` holds a sender, `SRS1=hash=domain==…` the SRS0 address of a forwarder before us, so that
- * a chain of forwarders grows no longer than that. What must stay true: nobody without a secret makes an address that
- * `restore` takes; hashes are compared in constant time, and whatever case a mail system on the way has put them in;
- * addresses are those of Mail::SRS, libsrs2 and postsrsd, so that servers with a common secret understand each other.
+ * `SRS0=hash=day=domain=local` encodes a sender, `SRS1=hash=domain==…` an earlier forwarder's SRS0 address, so that
+ * chains of forwarders do not grow longer. Invariants: only holders of a secret can create an address that `restore`
+ * accepts; hashes are compared in constant time and ignoring case; addresses are compatible with Mail::SRS, libsrs2 and
+ * postsrsd for a common secret.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type Address, readAddress, writeAddress } from './addresses.ts'
 
 export interface SchemeOptions {
-  /** The first makes addresses; all of them are good for reading. */
+  /** The first one signs addresses; all of them verify. */
   readonly secrets: readonly string[]
-  /** The domain of the addresses. */
+  /** The domain of SRS addresses. */
   readonly domain: string
   readonly hashLength: number
   readonly days: number
@@ -26,10 +26,10 @@ export type Restored =
   | { readonly kind: 'expired' }
 
 const DAY_MS = 86_400_000
-/** Days come round after this many: two letters of 32. */
+/** Days repeat after this many: two letters of 32. */
 const DAYS = 1024
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-/** HMAC-SHA1 in base64 without its padding. */
+/** HMAC-SHA1 in base64 without padding. */
 const LONGEST_HASH = 27
 
 const FIRST = /^SRS0[-+=]([^=]+)=([^=]+)=([^=]+)=(.+)$/is
@@ -43,14 +43,14 @@ export class Scheme {
     this.#deps = deps
   }
 
-  /** The address of ours that holds this one; undefined if there is none. */
+  /** The SRS address for a sender; undefined if there is none. */
   rewrite(address: string): string | undefined {
     const read = readAddress(address)
     if (!read || read.domain.includes('=')) return undefined
     return writeAddress({ local: this.#localOf(read), domain: this.#deps.domain })
   }
 
-  /** What the local part of an address of ours holds; undefined if it is none of this scheme's. */
+  /** Decodes the local part of an SRS address; undefined if it is not one. */
   restore(local: string): Restored | undefined {
     if (!/^SRS[01][-+=]/i.test(local)) return undefined
     const [, chainHash = '', first = '', rest] = CHAINED.exec(local) ?? []
@@ -77,7 +77,7 @@ export class Scheme {
   #isRecent(stamp: string): boolean {
     const [high = -1, low = -1] = [...stamp.toUpperCase()].map((letter) => LETTERS.indexOf(letter))
     if (stamp.length !== 2 || high < 0 || low < 0) return false
-    // A day ahead is the other side of midnight, on a server whose clock is not quite ours.
+    // A day ahead is valid, because the clock of another server may differ.
     return (this.#today() + 1 - (high * 32 + low) + DAYS) % DAYS <= this.#deps.days + 1
   }
 
@@ -105,7 +105,7 @@ function hashOf(secret: string, parts: readonly string[], length: number): strin
   return hmac.digest('base64').slice(0, length)
 }
 
-/** ASCII alone, as the others do it. */
+/** ASCII only, like other implementations. */
 function lower(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }

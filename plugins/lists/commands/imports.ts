@@ -15,7 +15,7 @@ const MAX_CONFIG = 16 * 1024 * 1024
 const MAX_HEADER = 262_144
 
 export function createImportCommands({ roster, archive, clock }: CommandDeps): Readonly<Record<string, Command>> {
-  /** What is wrong with a post, if anything. */
+  /** Imports a post. Returns the error, if any. */
   async function keep(name: string, { octets, received }: MboxPost): Promise<string | undefined> {
     if (!archive) throw new Error('Archives need the mail store')
     const end = octets.indexOf('\r\n\r\n')

@@ -57,7 +57,7 @@ export async function* changeMany(
   yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
 }
 
-/** All in one commit; false when they must be looked at one by one. */
+/** Adds all in one commit; false when they must be added one by one. */
 async function addAll(roster: Roster, list: MailingList, batch: readonly Read[]): Promise<boolean> {
   const members = batch.flatMap((given) => {
     const address = 'fault' in given ? undefined : foldAddress(given.address)
@@ -66,7 +66,7 @@ async function addAll(roster: Roster, list: MailingList, batch: readonly Read[])
   return members.length === batch.length && roster.addAll(list, members)
 }
 
-/** What is wrong with it, if anything. */
+/** Returns the error, if any. */
 async function changeOne(
   membership: Membership,
   list: MailingList,

@@ -1,5 +1,5 @@
 /**
- * What the commands of this plugin share: what they are given, and a list by its address.
+ * Shared by this plugin's commands: their dependencies, and the lookup of a list by its address.
  */
 import type { Clock } from 'iems'
 import type { MailingList } from '../api.ts'

@@ -35,7 +35,7 @@ const DMARC = choice<ListSettings['dmarc']>({
 const ARCHIVE = choice<ListSettings['archive']>({ public: 'public', private: 'members', never: 'none' })
 const yes = choice<'yes' | 'no'>({ true: 'yes', false: 'no', 1: 'yes', 0: 'no' })
 
-/** A key of Mailman, and what it sets. */
+/** Mailman's keys, and the settings they map to. */
 const KEYS: Readonly<Record<string, (value: unknown) => Given | undefined>> = {
   display_name: (value) => only('description', one(value)),
   description: (value) => (one(value) ? { description: one(value)?.slice(0, 200) as string } : undefined),
@@ -76,7 +76,7 @@ function only<K extends keyof ListSettings>(name: K, value: ListSettings[K] | un
   return value === undefined ? undefined : ({ [name]: value } as Given)
 }
 
-/** The settings, and the keys that set nothing. Throws for what is not an object of JSON. */
+/** The settings, and the keys without effect. Throws for anything but a JSON object. */
 export function readMailmanConfig(json: string): { readonly settings: Given; readonly unknown: readonly string[] } {
   const source = JSON.parse(json) as Source
   if (typeof source !== 'object' || source === null || Array.isArray(source))

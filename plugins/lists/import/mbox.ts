@@ -17,7 +17,7 @@ export interface MboxPost {
 
 const MAX_POST = 64 * 1024 * 1024
 
-/** Where a post begins: behind a blank line, with an address and a day of the week. */
+/** Start of a post: after a blank line, with an address and a day of the week. */
 const START = /^From \S{1,400}\s{1,10}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]/
 
 export async function* readMbox(input: AsyncIterable<Uint8Array>): AsyncGenerator<MboxPost> {

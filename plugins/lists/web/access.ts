@@ -1,8 +1,8 @@
 /**
- * Who may see a list, and its archive.
+ * Access to a list and its archive.
  *
- * What must stay true: a list that is not advertised, and one that does not exist, look the same to strangers as long as
- * they do not know its address; a private archive is for members who have logged in.
+ * Invariants: an unadvertised list and a missing one look the same to visitors who do not know its address; a private
+ * archive is only for members who have logged in.
  */
 import type { AccountsApi } from '../../directory/static/api.ts'
 import { type Call, HttpProblem, type Login } from '../../web/http/api.ts'

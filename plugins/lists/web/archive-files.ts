@@ -1,8 +1,8 @@
 /**
  * An Atom feed (RFC 4287) of the latest posts, and an mbox of a month.
  *
- * What must stay true: neither shows more of a post than its page does: addresses are masked, and of the header only
- * what readers need is there.
+ * Invariants: both show no more of a post than its page: addresses are masked, and the header is reduced to what
+ * readers need.
  */
 import { readFields } from 'iems/mime'
 import type { MailingList } from '../api.ts'

@@ -1,7 +1,7 @@
 /**
- * The frame of every page, and addresses as strangers may see them.
+ * The frame of every page, and masking of addresses.
  *
- * What must stay true: pages work without script; what came in mail is text, never markup.
+ * Invariants: pages work without script; content of mail is text, never markup.
  */
 import { type Html, type HtmlValue, html } from '../../web/http/api.ts'
 import type { MailingList } from '../api.ts'
@@ -23,7 +23,7 @@ export const pathOf = (list: MailingList): string => `/lists/${encodeURIComponen
 export interface Page {
   readonly title: string
   readonly list?: MailingList | undefined
-  /** The archive is not for everybody, or the page is about one person. */
+  /** The archive is not public, or the page concerns one person. */
   readonly isPrivate?: boolean
   readonly body: HtmlValue
 }
@@ -40,7 +40,7 @@ export function page({ title, list, isPrivate = false, body }: Page): Html {
   return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${robots}${feed}<title>${title}</title><link rel="stylesheet" href="/lists-style.css"></head><body><header>${nav}</header><main><h1>${title}</h1>${body}</main><footer>Mailing lists</footer></body></html>`
 }
 
-/** `ann@example.org` as `ann@…`, wherever it stands in a text. Linear. */
+/** Replaces `ann@example.org` by `ann@…` throughout a text. Linear. */
 export function masked(text: string, mark = '…'): string {
   return text.replace(/(?<=[A-Za-z0-9._%+-]@)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,20}/g, mark)
 }

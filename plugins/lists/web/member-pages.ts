@@ -1,8 +1,8 @@
 /**
  * Pages for people without an account: lists, subscribing, confirming, options, leaving; and one-click unsubscription.
  *
- * What must stay true: GET changes nothing, because programs fetch links; a page says nothing of who is a member but to
- * the member; only links sent to an address change what belongs to it.
+ * Invariants: GET changes nothing, because programs fetch links; a page reveals membership only to the member; only
+ * links sent to an address change its membership.
  */
 import * as z from 'zod'
 import { Answer, type Html, type HttpApi, HttpProblem, html } from '../../web/http/api.ts'
@@ -31,7 +31,7 @@ const LIMIT = { perMinute: 20 }
 
 const said = (title: string, text: string, about?: MailingList): Html =>
   page({ title, list: about, isPrivate: true, body: html`<p role="status">${text}</p>` })
-/** The same whoever the address belongs to. */
+/** Identical for any address. */
 const SENT = 'If the address can be used for this, a message with a link is on its way to it.'
 const GONE = 'This link has expired or was used already'
 
@@ -184,7 +184,7 @@ const optionsForm = z.object({
 })
 
 function addOptionPages({ http, tokens, roster, membership }: MemberPagesDeps): void {
-  /** Whom a link names: it stays valid until it expires. */
+  /** The member of a link, which stays valid until it expires. */
   async function memberOf(name: string): Promise<{ readonly list: MailingList; readonly member: Member }> {
     const wish = await tokens.look(name)
     const found = wish?.action === 'options' ? await roster.list(wish.list) : undefined
@@ -265,11 +265,11 @@ function addUnsubscribe({ http, roster, membership }: MemberPagesDeps): void {
     limit: { body: 10_000, perMinute: 60 },
     async run({ params, body }) {
       for await (const _ of body) {
-        // What mail programs send is always the same.
+        // Mail programs always send the same body.
       }
       const named = await roster.byToken(params.token)
       if (named) await membership.leave(named.list, named.member.address)
-      // The same whether they were a member still: a program may ask twice.
+      // Identical for former members: a program may repeat the request.
       return new Answer(200, { unsubscribed: true })
     },
   })

@@ -1,5 +1,5 @@
 /**
- * What awaits a decision, for the owners and moderators of a list who have logged in.
+ * Pending decisions, for the owners and moderators of a list who have logged in.
  */
 import { decodeWords } from 'iems/mime'
 import * as z from 'zod'

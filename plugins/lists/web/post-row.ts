@@ -1,12 +1,12 @@
 /**
- * What a list of posts shows of each.
+ * A post as a row of a list.
  */
 import { decodeWords } from 'iems/mime'
 import type { Archive } from '../archive.ts'
 import { messageIdHash } from '../content.ts'
 import { masked } from './layout.ts'
 
-/** What a row shows of a post. */
+/** The row of a post. */
 export async function digestOf(
   archive: Archive,
   { email, received }: { readonly email: string; readonly received: number },

@@ -35,7 +35,7 @@ export interface ScriptRefused {
   readonly why: string
 }
 
-/** What the author should know of a script that compiles; each one line. */
+/** Warnings about a script that compiles, one line each. */
 export interface Checked {
   readonly warnings: readonly string[]
 }
@@ -50,7 +50,7 @@ export interface Sample {
 }
 
 export interface MailsortApi {
-  /** What `require` may name. */
+  /** Capabilities that `require` may name. */
   readonly extensions: readonly string[]
   /** Schemes of the URIs that name lists (RFC 6134). */
   readonly lists: readonly string[]
@@ -64,7 +64,7 @@ export interface MailsortApi {
   get(account: string, name: string): Promise<string | undefined>
   check(account: string, text: string): Promise<Checked | ScriptRefused>
   put(account: string, name: string, text: string): Promise<Checked | ScriptRefused>
-  /** Undefined if there is room for a script of so many octets. */
+  /** Undefined if there is space for a script of this size. */
   hasSpace(account: string, name: string, octets: number): Promise<ScriptRefused | undefined>
   /** Null: no script is active. */
   activate(account: string, name: string | null): Promise<ScriptRefused | undefined>
@@ -80,8 +80,8 @@ export interface MailsortApi {
   toRules(text: string): Rules | undefined
   fromRules(rules: Rules): string
   /**
-   * Adds tests and actions to the language. A plugin calls it in its setup; later calls for the same capability replace
-   * earlier ones. Throws for names that the language has already.
+   * Adds tests and actions to the language. A plugin calls it in its setup; a later call for the same capability
+   * replaces the earlier one. Throws for names that the language already has.
    */
   extend(extension: SieveExtension): void
 }

@@ -1,5 +1,5 @@
 /**
- * What the actions of a script come to: actions of the store, replies, notifications.
+ * Turns the actions of a script into actions of the store, replies and notifications.
  */
 import { refuse } from 'iems'
 import type { FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
@@ -34,7 +34,7 @@ const MAX_REJECTION = 400
 
 const rejection = (text: string) => oneLine(text).slice(0, MAX_REJECTION).toWellFormed() || 'Refused by the recipient'
 
-/** What the store is to do. */
+/** The actions of the store. */
 export async function carryOut(
   action: Action,
   { mail, sending, reason, index, extended }: CarryOut,

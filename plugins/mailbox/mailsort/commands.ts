@@ -59,7 +59,7 @@ export function createCommands(deps: CommandsDeps): Readonly<Record<string, Comm
   }
 }
 
-/** What scripts do: with a message, for a vacation, with stored mail. */
+/** Trials of scripts: with a message, for a vacation, with stored mail. */
 function createTrialCommands(
   deps: CommandsDeps,
   accountOf: (name: string) => Promise<Account>,

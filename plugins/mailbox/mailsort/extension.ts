@@ -8,9 +8,9 @@ import type { Filing, FilingAction } from '../store/api.ts'
 
 export type SieveArgumentKind = 'string' | 'number' | 'strings'
 
-/** What stands behind the name of a test or an action in a script. */
+/** Arguments of a test or an action in a script. */
 export interface SieveArguments {
-  /** Tags by name, without the colon: what follows each, or `flag` for nothing. A tag may be absent. */
+  /** Tags by name, without the colon: the type of the value, or `flag` for none. All tags are optional. */
   readonly tags?: Readonly<Record<string, SieveArgumentKind | 'flag'>>
   /** Behind the tags, in this order; all are needed. */
   readonly values?: readonly SieveArgumentKind[]
@@ -31,7 +31,7 @@ export interface SieveGiven<A extends SieveArguments = SieveArguments> {
   }
 }
 
-/** What a test may look at. */
+/** The subject of a test. */
 export interface SieveSubject {
   /** The account's id. */
   readonly account: string
@@ -50,7 +50,7 @@ export interface SieveTest<A extends SieveArguments = SieveArguments> {
 
 export interface SieveAction<A extends SieveArguments = SieveArguments> {
   readonly arguments: A
-  /** The message is not kept unless another action keeps it. Default false. */
+  /** Cancels the implicit keep. Default false. */
   readonly cancelsKeep?: boolean
   /** Actions of the mail store. A rejected promise defers the delivery. */
   file(given: SieveGiven<A>, filing: Filing): readonly FilingAction[] | Promise<readonly FilingAction[]>
@@ -64,10 +64,10 @@ export interface SieveExtension {
   readonly actions?: Readonly<Record<string, SieveAction>>
 }
 
-/** A test whose arguments are typed by what it says of them. */
+/** Infers the types of a test's arguments from its definition. */
 export const defineSieveTest = <const A extends SieveArguments>(test: SieveTest<A>): SieveTest =>
   test as unknown as SieveTest
 
-/** An action whose arguments are typed by what it says of them. */
+/** Infers the types of an action's arguments from its definition. */
 export const defineSieveAction = <const A extends SieveArguments>(action: SieveAction<A>): SieveAction =>
   action as unknown as SieveAction

@@ -1,9 +1,9 @@
 /**
- * Scripts at delivery: those of the administrator and the account's own, and what they come to.
+ * Runs scripts at delivery: the administrator's and the account's own.
  *
- * The order is that of the server, the domain, the groups ("before"), the account, then the groups, the domain and the
- * server ("after"). A script runs while those before it keep the message. Invariant: a script that fails leaves the
- * message in INBOX, and the owner is told once.
+ * The order is server, domain, groups ("before"), account, then groups, domain and server ("after"). A script runs
+ * while earlier ones keep the message. Invariants: a failing script leaves the message in INBOX, and the owner is
+ * notified once.
  */
 import type { Log, SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'

@@ -31,7 +31,7 @@ function dateText(ms: number): string {
 /** Characters of a subject. */
 const MAX_SUBJECT = 500
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are removed
 export const oneLine = (text: string) => text.replace(/[\u0000-\u001f\u007f\s]+/g, ' ').trim()
 
 export function writeLetter({ from, to, subject, date, messageId, fields, text, isMime = false }: Letter): string {

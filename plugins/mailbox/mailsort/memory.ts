@@ -1,7 +1,7 @@
 /**
- * What has been seen or sent before: for `duplicate`, vacation, and reports of scripts that fail.
+ * Remembers earlier messages and replies, for `duplicate`, vacation, and reports of failing scripts.
  *
- * Invariant: a delivery that is repeated gets the answer that it got before.
+ * Invariants: a repeated delivery gets its earlier answer.
  */
 import { createHash } from 'node:crypto'
 import { below, CONFLICT, decodeRecord, encodeRecord, key, type Op, type Store, transact } from 'iems'
@@ -21,7 +21,7 @@ export interface Note {
   readonly what: string
   /** The delivery that asks. */
   readonly by: string
-  /** How long it is remembered, in ms. */
+  /** Lifetime in ms. */
   readonly keep: number
   /** Begins the time again when it was known already. */
   readonly extend?: boolean

@@ -1,4 +1,6 @@
-/** What an administrator can set. */
+/**
+ * The plugin's options.
+ */
 import { duration, size } from 'iems'
 import * as z from 'zod'
 

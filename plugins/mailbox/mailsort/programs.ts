@@ -17,7 +17,7 @@ import {
   parseScript,
 } from './sieve/index.ts'
 
-/** Programs that are kept. */
+/** Maximum cached programs. */
 const KEPT = 1000
 
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('base64url')
@@ -47,7 +47,7 @@ export class Programs {
     this.#known.clear()
   }
 
-  /** What an action of another plugin comes to. */
+  /** The result of another plugin's action. */
   async carryOut({ name, given }: Extended, filing: Filing): Promise<readonly FilingAction[]> {
     for (const { actions = {} } of this.#extensions.values())
       if (Object.hasOwn(actions, name)) return (actions[name] as SieveAction).file(given, filing)

@@ -1,5 +1,5 @@
 /**
- * How replies and notifications leave: in the account's name, each once for a delivery.
+ * Sends replies and notifications in the account's name, each once per delivery.
  */
 import type { Log, Recipient, SetupContext } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
@@ -13,14 +13,14 @@ import type { FileInto, MessageView } from './sieve/index.ts'
 export interface Occasion {
   readonly account: Account
   readonly recipient: Pick<Recipient, 'address' | 'original'>
-  /** The same for a delivery that is repeated. */
+  /** Equal for a repeated delivery. */
   readonly id: string
   /** The reverse-path. */
   readonly from: string
   readonly isJunk: boolean
 }
 
-/** What replies and notifications are written from. */
+/** Input of replies and notifications. */
 export interface Sending extends Occasion {
   readonly message: MessageView
   readonly options: Options

@@ -1,5 +1,5 @@
 /**
- * What a script is run with, for one message of one account: mailboxes, other scripts, what the filters found.
+ * The environment of a script for one message of one account: mailboxes, other scripts, findings of filters.
  */
 import { headerEnd, type ReadableMessage } from 'iems'
 import { gather } from 'iems/mime'
@@ -35,7 +35,7 @@ export interface SurroundingsDeps {
 export interface About {
   readonly account: Account
   readonly envelope: Environment['envelope']
-  /** What noted ids are remembered by. */
+  /** The owner of recorded ids. */
   readonly by: string
   readonly message?: Pick<ReadableMessage, 'session' | 'findings'>
   /** RFC 6785: an event in IMAP. */
@@ -109,7 +109,7 @@ export function createIncluded(
   }
 }
 
-/** What antispam and antivirus have found, as RFC 5235 has it. */
+/** Findings of antispam and antivirus, on the scale of RFC 5235. */
 function scoresOf(message: About['message'], { spamScore }: Options): Pick<Environment, 'spam' | 'virus'> {
   const findings = new Map(message?.findings.map(({ name, value }) => [name, value]))
   const score = findings.get('spam-score')

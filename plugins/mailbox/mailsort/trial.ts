@@ -138,7 +138,7 @@ export interface Applied {
   readonly signal: AbortSignal
 }
 
-/** Files what is stored: moves, copies and flags; a message is never redirected, refused or answered. */
+/** Applies scripts to stored mail: moves, copies and flags; never redirects, refuses or answers. */
 export async function* apply(
   deps: TrialDeps,
   { account, mailbox: name, script, dryRun, signal }: Applied,
@@ -179,7 +179,7 @@ function planned({ actions, isKept, flags }: Result, { name }: Mailbox): readonl
   return isKept && flags.length > 0 ? [...filed, `flag${flagText(flags)}`] : filed
 }
 
-/** What is discarded goes into the trash: it was mail before the script was. */
+/** Discarded messages are moved to the trash, because they existed before the script. */
 async function refile(mail: MailStoreApi, from: Mailbox, { uid }: Entry, result: Result): Promise<readonly string[]> {
   const { account } = from
   const { actions, isKept, flags } = result

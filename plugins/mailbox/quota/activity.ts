@@ -1,7 +1,7 @@
 /**
- * When accounts last logged in, for the list of idle ones; written once a minute.
+ * Records accounts' last logins, for the list of idle ones; written once a minute.
  *
- * What must stay true: at most so many logins are held in memory, and a login never waits for this.
+ * Invariants: memory holds a bounded number of logins, and a login never waits for this.
  */
 import type { KernelEvent, Store } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'

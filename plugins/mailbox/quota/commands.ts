@@ -65,7 +65,7 @@ function readLimit<T>(text: string, read: (text: string) => T): T | null | undef
 }
 const readCount = (text: string) => z.coerce.number().int().nonnegative().parse(text)
 
-/** Sets what an administrator decided; what is undefined falls back to the configuration. */
+/** Sets an administrator's limits; undefined ones fall back to the configuration. */
 export async function setLimit(store: Store, { kind, id }: Pick<Target, 'kind' | 'id'>, given: LimitRecord) {
   const at = limitKey(kind, id)
   await transact({ what: 'the limit' }, async () => {

@@ -1,9 +1,9 @@
 /**
- * What happens every day: accounts join the pools of their domains, every account is looked at, and the usage of the
- * day is kept for the growth in reports.
+ * Daily work: adds accounts to the pools of their domains, reviews every account, and records the day's usage for
+ * reports.
  *
- * What must stay true: memory grows with the number of domains, not of accounts; an account that fails is left for the
- * next day, and the others are looked at.
+ * Invariants: memory grows with the number of domains, not of accounts; a failing account is left for the next day
+ * without affecting the others.
  */
 import type { Log, Store } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'

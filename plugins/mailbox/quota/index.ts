@@ -1,7 +1,7 @@
 /**
  * Quotas: limits of accounts, mailboxes, domains and the server, warnings at thresholds, and reports of usage.
  *
- * What must stay true: the mail store counts and enforces; this plugin says what the limits are, and tells people.
+ * Invariants: the mail store counts and enforces; this plugin defines the limits and notifies people.
  */
 import { definePlugin, type SetupContext } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'

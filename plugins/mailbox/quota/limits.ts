@@ -1,8 +1,8 @@
 /**
- * Which limits hold for an account: those an administrator set for it, its quota in the directory, its class, the
- * default; and those of the pools it counts to.
+ * The limits of an account: those set by an administrator, its quota in the directory, its class, the default; and
+ * those of its pools.
  *
- * What must stay true: without an answer of the directory there are no limits to report, and the change is tried again.
+ * Invariants: when the directory is unavailable no limits are reported, and the change is retried.
  */
 import type { Store } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'

@@ -7,9 +7,9 @@ export interface Letter {
   readonly to: string
   readonly subject: string
   readonly text: string
-  /** Attached, for mail programs that show it beside the text. */
+  /** An HTML attachment for mail programs that display it. */
   readonly html?: { readonly name: string; readonly content: string }
-  /** The same key is the same mail. */
+  /** Idempotency key. */
   readonly once: string
 }
 

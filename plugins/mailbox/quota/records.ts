@@ -1,13 +1,13 @@
 /**
- * What the plugin keeps, and under which keys. Nothing else names these records:
+ * The plugin's records and their keys. No other file names them:
  *
  *   limit kind name   limits that an administrator set: of an `account` by id, a `domain`, or `total` with no name
  *   over account      since when the account is above its limit, ms since 1970
- *   warned kind name  the threshold that was passed last, and what was mailed about it
- *   seen account      the last login that is known, ms since 1970
+ *   warned kind name  the last threshold passed, and the mail sent about it
+ *   seen account      the last known login, ms since 1970
  *   mark account      the usage some days ago, for the growth in reports
  *   day date domain   the usage of a domain on a day
- *   flow date         deliveries of a day, and how long they took
+ *   flow date         deliveries of a day, and their duration
  */
 import { decodeRecord, type Key, key, type Store } from 'iems'
 

@@ -1,9 +1,9 @@
 /**
- * Looks at what an account and its pools hold after each change, and every day: warns at thresholds, and notes since
+ * Reviews the usage of an account and its pools after each change and daily: warns at thresholds, and records since
  * when the account is above its limit.
  *
- * What must stay true: the record changes first, with the proof of what it was, and then the mail goes out under a key
- * of its own; so several servers send one mail, and a server that dies in between sends it at the next look.
+ * Invariants: the record changes first, with a check of its old value, and then the mail is sent under its own key; so
+ * several servers send one mail, and after a crash in between it is sent at the next review.
  */
 import { formatSize, type Store } from 'iems'
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
@@ -14,7 +14,7 @@ import type { Options } from './options.ts'
 import { decode, encode, type Kind, overKey, type WarnedRecord, warnedKey } from './records.ts'
 import { type Language, warningText } from './texts.ts'
 
-/** A threshold counts as left only so many percent below it, so that usage around it is no stream of mails. */
+/** Percent below a threshold at which it counts as left, so that fluctuating usage does not cause many mails. */
 const HYSTERESIS = 5
 
 export interface ReviewDeps {

@@ -1,5 +1,5 @@
 /**
- * Whose quota a command is about.
+ * The target of a quota command.
  */
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { TOTAL } from './limits.ts'

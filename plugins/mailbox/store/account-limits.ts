@@ -1,11 +1,11 @@
 /**
- * What accounts may hold, and what plugins hear of their usage.
+ * Limits of accounts, and notification of plugins about usage.
  */
 import type { SetupContext } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { AccountLimits, UsageChange } from './api.ts'
 
-/** An account's quota, as plugins leave it. Throws when one of them cannot tell now. */
+/** Returns an account's quota after all plugins have set it. Throws when one of them fails. */
 export function createLimitsOf(ctx: Pick<SetupContext, 'call'>, accounts: AccountsApi) {
   return async function limitsOf(account: string): Promise<AccountLimits> {
     const quota = (await accounts.byId(account))?.quota ?? null

@@ -1,10 +1,9 @@
 /**
- * How an account's mailboxes are changed: one change after the other, many in one commit.
+ * Changes of an account's mailboxes: serialized, with many in one commit.
  *
- * What must stay true: every change sees all those before it and is on stable storage when it resolves; those that wait
- * together share one commit, so fifty deliveries into one Inbox cost about as much as one; another process that changes
- * the same account makes a commit fail, and the change is simply made again; a change that is refused or throws leaves
- * nothing behind.
+ * Invariants: every change sees all earlier ones and is on stable storage when it resolves; waiting changes share a
+ * commit, so fifty deliveries into one Inbox cost about as much as one; a concurrent change by another process makes
+ * the commit fail, and the change is repeated; a change that is refused or throws leaves nothing behind.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -28,11 +27,11 @@ import { type IndexPart, indexPart } from './search/registry.ts'
 /** Changes in one commit. */
 const BATCH = 100
 const NO_INDEXING: IndexPart = { ops: [], checks: [] }
-/** How often one change is tried while others change the same account. */
+/** Maximum retries when other processes change the same account. */
 const TRIES = 50
 
 export interface Change {
-  /** A record as this change and those before it left it. Never mutate what it answers. */
+  /** A record as this change and earlier ones left it. Never mutate the result. */
   get<T>(at: Key): Promise<T | undefined>
   put(at: Key, value: unknown): void
   del(at: Key): void
@@ -43,13 +42,13 @@ export interface Change {
   index(email: string): void
   /** An email may have lost its last holder. */
   letGo(base: string, tag: string): void
-  /** The modseq of this change; the same for all it does. */
+  /** The modseq of this change, shared by everything it does. */
   modseq(): Promise<number>
   account(): Promise<AccountRecord>
   setAccount(record: AccountRecord): void
-  /** What the accounts of a pool hold together, with this change. */
+  /** Total usage of a pool's accounts, including this change. */
   poolUsage(pool: string): Promise<Usage>
-  /** Sessions that look at the mailbox are told. */
+  /** Notifies sessions that have the mailbox open. */
   tell(mailbox: string): void
 }
 
@@ -60,7 +59,7 @@ interface Written {
   readonly value: unknown
 }
 
-/** What a change, or several, have written so far. */
+/** The writes so far of one or several changes. */
 class WriteSet {
   readonly written = new Map<string, Written>()
   readonly checks: Check[] = []
@@ -128,7 +127,7 @@ export function createChanges({ store, contents, committed }: ChangesDeps): Chan
   const queues = new Map<string, Waiting[]>()
   const within = createPoolGate()
 
-  /** One try at making several changes in one commit. False: somebody else was faster. */
+  /** Tries several changes in one commit. False: another process was faster. */
   async function attempt(account: string, batch: readonly Waiting[]): Promise<boolean> {
     const before = await store.get(accountKey(account))
     const first: AccountRecord = before ? decode(before) : { v: 1, modseq: 0, validity: 0, octets: 0, messages: 0 }
@@ -207,7 +206,7 @@ async function toCommit(store: Store, layer: WriteSet, check: Check): Promise<Co
 interface ChangeDeps {
   readonly account: Key
   readonly first: AccountRecord
-  /** What the changes before it in the same commit have written. */
+  /** Writes of earlier changes in the same commit. */
   readonly below: WriteSet
   readonly layer: WriteSet
   readonly store: Store

@@ -2,9 +2,9 @@
  * The MailStore service: mailboxes and messages as IMAP4rev2 with CONDSTORE, QRESYNC, OBJECTID and SAVEDATE, POP3, web
  * mail and JMAP need them.
  *
- * What must stay true: whatever resolves is on stable storage; nobody waits for anybody else's session, and no mailbox
- * is ever locked or busy; a UID is used once and a UIDVALIDITY never goes backwards; content comes back byte for byte.
- * Saying no is a value (`Refused`); an exception means "not now".
+ * Invariants: whatever resolves is on stable storage; no session waits for another, and no mailbox is ever locked; a
+ * UID is used once and a UIDVALIDITY never decreases; content is returned byte for byte. A refusal is a value
+ * (`Refused`); an exception means a temporary failure.
  */
 import type { ByteRange } from 'iems'
 import { defineService, defineSignal } from 'iems'
@@ -45,8 +45,8 @@ export interface MailStoreApi {
   setAcl(ref: MailboxRef, acl: Readonly<Record<string, string>>): Or<Mailbox>
 
   /**
-   * RFC 5464 annotations by their full names in lower case, of a mailbox or (no mailbox) of an account: what everybody
-   * sees, and below `/private` what this one has noted for himself.
+   * RFC 5464 annotations by full lower-case name, of a mailbox or (without one) of an account: shared ones, and below
+   * `/private` those of this user.
    */
   metadata(place: MetadataPlace): Promise<Readonly<Record<string, string>>>
   /** Null removes. */
@@ -56,7 +56,7 @@ export interface MailStoreApi {
   /** In order of UID; UIDs that are not there are passed over. */
   entries(ref: MailboxRef, uids: Uids): AsyncIterable<Entry>
   changes(ref: MailboxRef, since: number): Or<Changes>
-  /** All or none (RFC 3502). Each content is read before the next message is asked for. Answers their UIDs. */
+  /** All or none (RFC 3502). Each content is read before the next message is requested. Returns the UIDs. */
   append(
     ref: MailboxRef,
     messages: Iterable<NewMessage> | AsyncIterable<NewMessage>,
@@ -67,22 +67,22 @@ export interface MailStoreApi {
     uids: Uids,
     change: FlagChange,
   ): Or<{ readonly entries: readonly Entry[]; readonly modified: Uids }>
-  /** Those of the UIDs that are still there; answers which. What goes for good can never be brought back. */
+  /** Expunges those of the UIDs that exist, and returns them. With `forGood` they cannot be restored. */
   expunge(ref: MailboxRef, uids: Uids, options?: { readonly forGood?: boolean }): Or<Uids>
   copy(
     ref: MailboxRef,
     uids: Uids,
     to: MailboxRef,
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
-  /** A copy that is an expunge in the same commit within one account (RFC 6851). */
+  /** Copies and expunges, in one commit within an account (RFC 6851). */
   move(
     ref: MailboxRef,
     uids: Uids,
     to: MailboxRef,
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
-  /** Those of an account's emails in which a text stands; by the full-text index where that can tell. */
+  /** Those of an account's emails that contain a text, by the full-text index where possible. */
   search(query: TextQuery): AsyncIterable<string>
-  /** The messages of a mailbox that `search` need be asked about; undefined when the index cannot tell quickly. */
+  /** The messages of a mailbox that `search` must examine; undefined when the index cannot answer quickly. */
   candidates(ref: MailboxRef, query: Pick<TextQuery, 'fields' | 'text' | 'how'>): Promise<Uids | undefined>
   /** Undefined when no mailbox holds it any more. */
   email(id: string): Promise<Email | undefined>
@@ -94,15 +94,15 @@ export interface MailStoreApi {
   usages(): AsyncIterable<Usage & { readonly account: string }>
   /** The account's quota, as the hook `mailstore:limits` leaves it. */
   limitsOf(account: string): Promise<AccountLimits>
-  /** What the accounts of a pool hold together. */
+  /** Total usage of a pool's accounts. */
   poolUsage(pool: string): Promise<Usage>
-  /** What the contents of all mailboxes take, each counted once, however many mailboxes hold it. */
+  /** Size of the content of all mailboxes, each counted once. */
   contentUsage(): Promise<Usage>
   /** The account counts to the pools of its limits from now on, with all that it holds. */
   joinPools(account: string): Promise<void>
   /** Counts the messages of an account, which joins its pools; `repair` puts wrong counts right. Exact while mail comes in. */
   recount(account: string, options: { readonly repair: boolean }): Promise<readonly Drift[]>
-  /** The same for a pool, by the counts of its accounts. */
+  /** Recounts a pool from the counts of its accounts. */
   recountPool(pool: string, options: { readonly repair: boolean }): Promise<readonly Drift[]>
 
   // --- a whole account, as JMAP sees it ---

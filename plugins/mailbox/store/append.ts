@@ -42,7 +42,7 @@ export async function* limited(content: AsyncIterable<Uint8Array>, most: number)
   }
 }
 
-/** The thread of content that nobody has parsed yet. */
+/** The thread of content that has not been parsed. */
 async function threadIn({ content, open }: StagedContent): Promise<string> {
   const { last } = readFields(await gather(open(), content.headerSize))
   return threadOf(last('references'), last('in-reply-to'), last('message-id'))

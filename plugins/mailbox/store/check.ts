@@ -1,8 +1,8 @@
 /**
- * Looks whether an account's records agree with each other, and puts right what can be.
+ * Checks an account's records for consistency, and repairs them where possible.
  *
- * What must stay true: it changes nothing unless asked to repair, and repairs only what the entries themselves say:
- * counts, UIDs, lists of changes, holds. An entry whose content is missing or damaged is reported, never removed.
+ * Invariants: it changes nothing unless asked to repair, and repairs only what the entries determine: counts, UIDs,
+ * change lists, holders. An entry with missing or damaged content is reported, never removed.
  */
 import { type Store, unkey } from 'iems'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
@@ -39,7 +39,7 @@ export interface Problem {
 
 export interface CheckOptions {
   readonly repair: boolean
-  /** Reads all content and compares it with the hash kept when it came. */
+  /** Reads all content and compares it with the hash stored on arrival. */
   readonly deep: boolean
 }
 
@@ -51,7 +51,7 @@ export interface CheckDeps {
 
 const ALL_UIDS: UidRange = [0, 4_294_967_295]
 
-/** What the entries of a mailbox add up to. */
+/** Totals of a mailbox's entries. */
 interface Sum {
   messages: number
   unseen: number

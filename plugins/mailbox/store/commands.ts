@@ -137,7 +137,7 @@ async function mailboxOf(service: MailStoreApi, account: Account, name = ''): Pr
   return found
 }
 
-/** Accounts stand in an access list by id, however the administrator names them. */
+/** Access lists contain account ids, whatever name the administrator types. */
 async function identifierOf(accounts: AccountsApi, text: string): Promise<string> {
   const sign = text.startsWith('-') ? '-' : ''
   const bare = text.slice(sign.length)

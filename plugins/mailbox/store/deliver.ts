@@ -1,8 +1,8 @@
 /**
- * The delivering end: one delivery's content into the mailboxes of its recipients.
+ * Delivers content into the mailboxes of its recipients.
  *
- * What must stay true: "delivered" is said of what is on stable storage in every mailbox it was filed into; a delivery
- * that is repeated after a crash finds what it did and does it no second time; one body serves all recipients.
+ * Invariants: "delivered" means on stable storage in every target mailbox; a delivery repeated after a crash finds its
+ * earlier results and repeats nothing; one body serves all recipients.
  */
 import {
   accept,
@@ -45,11 +45,11 @@ import { MAILBOX_FULL, NEVER_FITS, REFUSED_AS_FULL } from './room.ts'
 
 /** Recipients of one delivery that are worked on at a time. */
 const AT_ONCE = 100
-/** Stands among the emails of a content while a delivery of it is under way, so that it does not go in between. */
+/** Marks content as being delivered, so that it is not removed meanwhile. */
 const UNDER_WAY = ''
 const TOO_BIG = { refused: 'TOOBIG', why: 'The message is larger than the whole account may be' } as const
 
-/** Room may be made, but not for what is larger than the account. */
+/** Space may become available, except for a message larger than the quota. */
 function notFiled(recipient: Recipient, { refused, why }: Refused, { isRefusing }: Limits): Outcome {
   if (refused === 'TOOBIG') return { recipient, status: 'failed', reply: NEVER_FITS.reply }
   if (refused === 'OVERQUOTA' && isRefusing) return { recipient, status: 'failed', reply: REFUSED_AS_FULL.reply }
@@ -98,7 +98,7 @@ interface Adding {
   readonly staged: StagedAll
 }
 
-/** What a filter has made of the message, stored apart from the body that all recipients share. */
+/** Content changed by a filter, stored apart from the shared body. */
 interface OwnContent {
   readonly one: StagedContent
   readonly place: number
@@ -310,7 +310,7 @@ export class MailboxDelivery {
     try {
       return await this.#deliverOne(carried, recipient)
     } catch (cause) {
-      // Whatever it is, it is ours, and not for ever.
+      // An internal fault, which is temporary.
       this.#parts.log.error('not filed', { message: carried.delivery.message.id, cause })
       return { recipient, status: 'deferred', reply: defer(451, '4.3.0', 'The mailbox cannot be reached now').reply }
     }

@@ -1,8 +1,8 @@
 /**
- * What is made of content and kept as records beside it: its MIME structure and its digest.
+ * Records derived from content: its MIME structure and its digest.
  *
- * Invariants: such a record can be made again at any time, so nothing waits for it to be on stable storage; it is
- * written only beside content that is there, and goes with it.
+ * Invariants: such a record can be recomputed at any time, so nothing waits for it to be on stable storage; it is
+ * written only for existing content, and removed with it.
  */
 import type { ByteRange, Content, ContentStore, Key, Op, Store } from 'iems'
 import { type MimePart, readStructure } from 'iems/mime'
@@ -17,7 +17,7 @@ interface StructureRecord {
   readonly part: MimePart
 }
 
-/** Commits of such records under way at a time. */
+/** Maximum concurrent commits of such records. */
 const MAX_WRITING = 64
 
 export type Derived = ReturnType<typeof createDerived>

@@ -11,7 +11,7 @@ import { baseSubject, isReply, messageIds } from './query/subject.ts'
 
 export const DIGEST_VERSION = 1
 
-/** What sorting and threading compare, collated (RFC 5256). */
+/** Collated keys for sorting and threading (RFC 5256). */
 export interface SortKeys {
   /** Of the Date field, ms since 1970, and midnight UTC of the day that it names. */
   readonly sent?: number
@@ -37,7 +37,7 @@ export interface DigestRecord {
   readonly body?: Pick<Digest, 'preview' | 'hasAttachments'>
 }
 
-/** Characters of an envelope that is kept; longer ones are read from the header. */
+/** Maximum characters of a stored envelope; longer ones are read from the header. */
 const MAX_ENVELOPE = 16_384
 /** References of one message that are followed: the nearest. */
 const MAX_REFERENCES = 100
@@ -90,7 +90,7 @@ export async function digestBody(email: Pick<Email, 'open' | 'structure'>): Prom
   return { preview: await preview(email, structure), hasAttachments: hasAttachments(structure) }
 }
 
-/** Parts that sign or encrypt are no attachments, and neither are pictures that stand within HTML. */
+/** Signatures, encrypted parts and images inside HTML are not attachments. */
 function hasAttachments(structure: MimePart): boolean {
   const stack = [structure]
   for (let part = stack.pop(); part; part = stack.pop()) {

@@ -1,9 +1,9 @@
 /**
- * Emails: content that mailboxes hold, whichever and however many.
+ * Emails: content shared by any number of mailboxes.
  *
- * One delivery's content is one body, however many recipients it had; each recipient's email is that body with lines of
- * his own above it. What must stay true: an email is there as long as an entry holds it and goes after the last one,
- * and the body with the last email of its delivery.
+ * A delivery's content is one body for all recipients; each recipient's email is that body with their own lines above
+ * it. Invariants: an email exists as long as an entry holds it and is removed after the last one, and the body with the
+ * last email of its delivery.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -42,7 +42,7 @@ const APPENDED = 'a'
 
 export const newBase = (): string => randomBytes(15).toString('base64url').replaceAll('-', '_')
 
-/** A recipient's tag: his account's, so that a delivery that is repeated finds what it did before. */
+/** A recipient's tag, derived from the account, so that a repeated delivery finds its earlier results. */
 export function tagOf(account: string): string {
   return createHash('sha256').update(account).digest('base64url').slice(0, 12).replaceAll('-', '_')
 }
@@ -72,7 +72,7 @@ export interface EmailsDeps {
   readonly contents: ContentStore
 }
 
-/** How often a commit is tried that the registration of an index overtook. */
+/** Maximum retries when indexes register concurrently. */
 
 export class Emails {
   readonly #deps: EmailsDeps
@@ -117,7 +117,7 @@ export class Emails {
     return one
   }
 
-  /** Whether its content is what came, and where it lies; undefined when nothing is known of it. */
+  /** Whether its content is unchanged, and its location; undefined for an unknown email. */
   async verify(id: string, deep: boolean): Promise<{ verdict: ContentState; blob: string } | undefined> {
     const kept = await this.#deps.store.get(contentKey(readEmailId(id).base))
     if (!kept) return undefined
@@ -132,7 +132,7 @@ export class Emails {
     if (rest.end > rest.start) yield* this.#deps.contents.open(content, rest)
   }
 
-  /** What sorting and threading compare, in the order asked for; undefined for an email that has gone. */
+  /** Keys for sorting and threading, in the given order; undefined for a removed email. */
   async sortKeys(ids: readonly string[]): Promise<readonly (SortKeys | undefined)[]> {
     const bases = ids.map((id) => readEmailId(id).base)
     const records = await Promise.all(bases.map(this.#derived.known))
@@ -151,20 +151,20 @@ export class Emails {
     return keys
   }
 
-  /** Removes an email that nobody holds, and what it was made of if it was the last. */
+  /** Removes an email without holders, and its body if it was the last. */
   async release(base: string, tag: string): Promise<void> {
     const at = letGoKey(base, tag)
     const mark = await this.#deps.store.get(at)
     let held = false
     for await (const _ of this.#deps.store.scan({ ...holdersOf(base, tag), limit: 1 })) held = true
-    // Nobody can become a holder of an email that nobody holds: copies are made of entries that are there.
+    // An email without holders cannot gain one: copies are made from existing entries.
     if (!held) await this.#forget(base, tag)
     if (!held) await this.releaseContent(base)
-    // Another mark is of somebody who let go of it after we had looked.
+    // A different mark belongs to a later release, which checks by itself.
     if (mark) await this.#deps.store.commit([{ del: at }], [{ key: at, is: mark }])
   }
 
-  /** Nobody holds it: the next sweep tries again if other servers' indexes come and go now. */
+  /** It has no holder; if indexes register at the moment, the next sweep retries. */
   async #forget(base: string, tag: string): Promise<void> {
     await transact({ what: 'the list of indexes' }, async () => {
       const { ops, checks } = await indexPart(this.#deps.store, [emailId(base, tag)])
@@ -185,18 +185,18 @@ export class Emails {
   }
 }
 
-/** Octets of a header that are looked at. */
+/** Maximum octets of a parsed header. */
 const HEADER_LIMIT = 1024 * 1024
 
 async function readHeader(open: Email['open'], headerSize: number): Promise<Uint8Array | undefined> {
   return headerSize < HEADER_LIMIT ? gather(open({ start: 0, end: headerSize }), headerSize) : undefined
 }
 
-/** The same structure that many octets further on. */
+/** The structure with all offsets shifted. */
 function shift(part: MimePart, by: number): MimePart {
   if (by === 0) return part
   const { within, header, body, end } = part
-  // Within an encoded message the offsets are those of what it decodes to.
+  // Offsets inside an encoded message refer to its decoded body.
   const moved = within
     ? { ...part, within: shiftEncoded(within, by) }
     : { ...part, header: header + by, body: body + by, end: end + by }

@@ -1,9 +1,9 @@
 /**
- * Entries of one mailbox within a change: added and taken out, with all that counts them.
+ * Adds and removes entries of a mailbox within a change, with all counters.
  *
- * What must stay true: a UID is given once, in order; each entry stands in the list of changes once, at its last modseq;
- * counts, sizes and UIDs change in the commit of the entry; an entry holds its email from the commit that makes it to
- * the one that removes it, so no content is missing and none is left.
+ * Invariants: UIDs are assigned once, in order; each entry is in the change list once, at its last modseq; counts,
+ * sizes and UIDs change in the entry's commit; an entry holds its email from the commit that creates it to the one that
+ * removes it, so content is neither missing nor leaked.
  */
 import { type Change, isRefused } from './account-transactions.ts'
 import type { MailboxRef, Refused, UidRange, Uids } from './api.ts'
@@ -64,7 +64,7 @@ export async function finish(working: Working): Promise<void> {
   change.tell(ref.id)
 }
 
-/** How an entry counts in its mailbox. */
+/** An entry's contribution to its mailbox's counts. */
 export async function count(working: Working, { flags, size }: Pick<EntryRecord, 'flags' | 'size'>, sign: 1 | -1) {
   const { change, ref } = working
   const record = await countKeywords(change, { id: ref.id, record: working.record }, flags, sign)
@@ -135,14 +135,14 @@ export async function addEntries(
   return uids
 }
 
-/** How long what is expunged is remembered. */
+/** How long expunges are remembered. */
 export interface Remembering {
   readonly now: number
   /** Whether it may be brought back. */
   readonly keeps: boolean
 }
 
-/** Takes an entry out. Its email is let go, unless it is kept to be brought back. */
+/** Removes an entry. Its email is released, unless it can be restored. */
 async function take(working: Working, uid: number, entry: EntryRecord, { now, keeps }: Remembering): Promise<void> {
   const { change, ref } = working
   const modseq = await change.modseq()

@@ -24,7 +24,10 @@ interface Account {
   readonly now: number
 }
 
-/** Each mailbox once, with the last content that is meant for it. A place that is not there, and may not be made, is INBOX; `missing` says of which. */
+/**
+ * Each mailbox once, with its last content. A mailbox that does not exist, and may not be created, is replaced by
+ * INBOX; `missing` names it.
+ */
 export async function findPlaces(
   change: Change,
   at: Account,

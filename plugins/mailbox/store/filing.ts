@@ -1,8 +1,8 @@
 /**
- * What the actions of all filters come to: where one message is filed, and what else becomes of it.
+ * Combines the actions of all filters: where a message is filed, and what else happens to it.
  *
- * Pure but for the look whether a mailbox is there. Invariant: a message that is not refused is filed, redirected, or
- * discarded by an action that says so.
+ * Pure except for the lookup of mailboxes. Invariants: a message that is not refused is filed, redirected, or
+ * explicitly discarded.
  */
 import type { Refusal } from 'iems'
 import type { FiledContent, Filing, FilingAction, MailboxChoice } from './api.ts'
@@ -23,19 +23,19 @@ export interface FilingPlan {
   readonly redirects: readonly Kind<'redirect'>[]
   /** Fields above the header, each with its line end. */
   readonly top: string
-  /** What goes into the message's trace, and whether an action has failed. */
+  /** Notes for the message's trace, and whether an action failed. */
   readonly notes: readonly string[]
   readonly hasFailed: boolean
 }
 
 export const INBOX: MailboxChoice = { name: 'INBOX' }
 
-/** Actions on one message; what is beyond fails. */
+/** Maximum actions on one message; further ones fail. */
 const MAX_ACTIONS = 100
 /** Characters of an added field. */
 const MAX_FIELD = 998
 
-/** INBOX, the mailbox that a subaddress names if it is there, Junk for what a filter has called junk. */
+/** INBOX, an existing mailbox named by the subaddress, or Junk if a filter chose it. */
 export async function defaultMailbox(
   { delivery, detail }: Pick<Filing, 'delivery' | 'detail'>,
   exists: (name: string) => Promise<boolean>,
@@ -89,7 +89,7 @@ export function composeFiling(all: readonly FilingAction[], initial: MailboxChoi
   }
 }
 
-/** Undefined for what is no field of a header (RFC 5322 section 2.2). */
+/** Undefined for an invalid header field (RFC 5322 section 2.2). */
 function fieldOf({ name, value }: Kind<'addHeader'>): string | undefined {
   const line = `${name}: ${value}`
   return /^[!-9;-~]+$/.test(name) && !/[\0\r\n]/.test(value) && line.length <= MAX_FIELD ? `${line}\r\n` : undefined

@@ -85,7 +85,7 @@ function noteGone(
 
 // --- states ---------------------------------------------------------------------------------------
 
-/** Where a client stands: all up to a modseq, or in the midst of the changes since one. */
+/** A client's position: up to a modseq, or within the changes since one. */
 interface State {
   readonly since: number
   /** The last object that the client has got. */
@@ -115,7 +115,7 @@ export function createHistory(store: Store) {
   }
 
   async function state(account: string): Promise<string> {
-    // What has been forgotten may have been the last.
+    // The last change may have been swept.
     const [last, record] = [await lastOf(account), await accountOf(account)]
     return format({ since: Math.max(last, record?.forgotten ?? 0) })
   }
@@ -142,7 +142,7 @@ export function createHistory(store: Store) {
       }
       page.add(at, decode<LogRecord>(value))
     }
-    // Read last: what was forgotten while the log was read is not missed.
+    // Read last, so that a sweep during the read is noticed.
     const record = await accountOf(account)
     if (from.since < (record?.forgotten ?? 0) || from.since > (record?.modseq ?? 0)) return 'cannotCalculate'
     return page.end(hasMore)

@@ -1,7 +1,7 @@
 /**
  * The channel that delivers into mailboxes, and the MailStore service behind IMAP, POP3 and web mail.
  *
- * What must stay true: this file only wires; start reading at api.ts, then changes.ts.
+ * This file assembles the parts; start reading at api.ts, then account-transactions.ts.
  */
 import { definePlugin, duration, size } from 'iems'
 import * as z from 'zod'

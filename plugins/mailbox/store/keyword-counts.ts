@@ -1,8 +1,8 @@
 /**
- * How many messages of a mailbox have each keyword, so that a mailbox has only so many different ones.
+ * Counts the messages of a mailbox by keyword, to limit the number of different keywords.
  *
- * Invariants: counts change in the commit of the entries; a keyword that no message has any more does not count. A
- * mailbox that is older than these counts counts what is set from now on, until `iems mailbox check --repair` counts all.
+ * Invariants: counts change in the commit of the entries; an unused keyword does not count. In a mailbox older than
+ * these counts, only new keywords count until `iems mailbox check --repair`.
  */
 import type { Change } from './account-transactions.ts'
 import { keywordKey, type MailboxRecord } from './records.ts'
@@ -10,7 +10,7 @@ import { keywordKey, type MailboxRecord } from './records.ts'
 export interface KeywordLimit {
   /** Different keywords of one mailbox. */
   readonly most: number
-  /** What becomes of a message with more. */
+  /** The effect on a message that exceeds the limit. */
   readonly excess: 'refuse' | 'leave out'
 }
 

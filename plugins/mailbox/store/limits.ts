@@ -1,5 +1,5 @@
 /**
- * How much accounts, their mailboxes and pools may hold, and whether they do.
+ * Checks the limits of accounts, their mailboxes and pools.
  */
 import type { Change } from './account-transactions.ts'
 import type { AccountLimits, Usage, UsageLimits } from './api.ts'

@@ -8,7 +8,7 @@ import { noteMailbox } from './history.ts'
 import { GONE, mailboxOf, readMailbox } from './mailbox.ts'
 import { type MailboxRecord, mailboxKey, namesOf } from './records.ts'
 
-/** What is below a mailbox, by name. Read outside the change: whoever made one meanwhile has it under the old name. */
+/** Mailboxes below a name. Read outside the change: one created meanwhile keeps its old name. */
 export async function namesBelow(store: Store, account: string, name: string): Promise<readonly string[]> {
   const below: string[] = []
   for await (const [at] of store.scan(namesOf(account))) {

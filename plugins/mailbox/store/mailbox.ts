@@ -1,5 +1,5 @@
 /**
- * One mailbox as it is read and told of, and the ways to say that there is none.
+ * Reads a mailbox, and the refusals for a missing one.
  */
 
 import type { Change } from './account-transactions.ts'

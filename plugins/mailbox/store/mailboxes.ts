@@ -1,7 +1,7 @@
 /**
- * Mailboxes, as the service offers them: made, found, renamed, shared, removed.
+ * The service's operations on mailboxes: create, find, rename, share, remove.
  *
- * What must stay true: INBOX is always there.
+ * Invariants: INBOX always exists.
  */
 import { type Clock, type Store, unkey } from 'iems'
 import type { ChangeAccount } from './account-transactions.ts'
@@ -21,7 +21,7 @@ export interface MailboxesDeps {
   readonly changeAccount: ChangeAccount
   /** Moves all that one mailbox holds at this moment to another. */
   moveAll(from: MailboxRef, to: MailboxRef): Or<null>
-  /** Told of a mailbox whose messages are to go. */
+  /** Called for a mailbox whose messages must be removed. */
   removed(ref: MailboxRef): void
   groupsOf(account: string): Promise<readonly string[]>
   /** Mailboxes that an account may have. */

@@ -17,7 +17,7 @@ export interface MessagesDeps {
   readonly changeAccount: ChangeAccount
   now(): number
   limitsOf(account: string): Promise<Limits>
-  /** Whether what is expunged is kept for a while. */
+  /** Whether expunged messages can be restored for a while. */
   readonly keepsExpunged?: boolean
   /** Different keywords of one mailbox. */
   readonly maxKeywords: number

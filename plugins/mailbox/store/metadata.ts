@@ -1,7 +1,7 @@
 /**
  * Annotations of mailboxes and accounts (RFC 5464).
  *
- * What must stay true: what somebody has noted for himself is seen by nobody else; how much can be noted has a bound.
+ * Invariants: private annotations are visible only to their owner; their size is bounded.
  */
 import type { Store } from 'iems'
 import type { ChangeAccount } from './account-transactions.ts'

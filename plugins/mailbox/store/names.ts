@@ -1,7 +1,7 @@
 /**
- * Names of mailboxes: levels divided by `/`, any Unicode but control characters.
+ * Names of mailboxes: levels separated by `/`, any Unicode except control characters.
  *
- * What must stay true: INBOX is INBOX in any case, and nothing else differs only by Unicode's forms from another name.
+ * Invariants: INBOX is case-insensitive; no two names differ only in Unicode normalization.
  */
 import { escapeLine, isPlainLine } from 'iems'
 import type { SpecialUse } from './api.ts'
@@ -20,7 +20,7 @@ export const FIRST_MAILBOXES: readonly { readonly name: string; readonly special
   { name: 'Archive', specialUse: '\\Archive' },
 ]
 
-/** The name in the form in which it is kept; undefined for what cannot be one. */
+/** The normalized name; undefined when invalid. */
 export function readName(name: string): string | undefined {
   const plain = name.normalize('NFC')
   const levels = plain.split('/')
@@ -37,7 +37,7 @@ export function readName(name: string): string | undefined {
  */
 export const isNewName = (name: string): boolean => isPlainLine(name.replace(/[\u200c\u200d]/g, ''))
 
-/** A name that a new mailbox may get for one that comes from elsewhere: what it may not contain is spelt out. */
+/** A valid name for an imported mailbox, with invalid characters escaped. */
 export function importedName(name: string): string {
   if (readName(name) !== undefined && isNewName(name)) return name
   const levels = escapeLine(name).split('/')

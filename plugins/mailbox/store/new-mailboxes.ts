@@ -1,8 +1,7 @@
 /**
- * Mailboxes made within a change.
+ * Creates mailboxes within a change.
  *
- * What must stay true: an id and a UIDVALIDITY are given once; the record of a name and the mailbox of that name change
- * in one commit.
+ * Invariants: ids and UIDVALIDITY values are unique; the record of a name and its mailbox change in one commit.
  */
 import { randomBytes } from 'node:crypto'
 import type { Store } from 'iems'

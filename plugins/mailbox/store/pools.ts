@@ -1,8 +1,8 @@
 /**
- * Pools: what several accounts hold together, counted in the commit of each of them.
+ * Pools: the common usage of several accounts, updated in each account's commit.
  *
- * What must stay true: a commit writes a pool only with the proof that the pool is as the change saw it, so a limit of
- * many accounts is as exact as that of one. Changes of one process wait for each other at a pool instead of failing.
+ * Invariants: a commit writes a pool only if it is unchanged since the change read it, so a pool's limit is as exact as
+ * an account's. Changes within one process queue for a pool instead of failing.
  */
 import { CONFLICT, type Key, type Store, transact } from 'iems'
 import type { Drift, Usage } from './api.ts'
@@ -16,7 +16,7 @@ const add = (a: Usage, b: Usage, sign: 1 | -1 = 1): Usage => ({
 })
 const isSame = (a: Usage, b: Usage) => a.octets === b.octets && a.messages === b.messages
 
-/** What an account counts in a pool. */
+/** An account's share in a pool. */
 const shareOf = (account: AccountRecord, pool: string): Usage => (account.pools?.includes(pool) ? account : NOTHING)
 
 /** The pools as one attempt at a commit has read them. */
@@ -33,7 +33,7 @@ export class PoolView {
     return known
   }
 
-  /** What the pool holds when an account that was `first` is `now`. */
+  /** The pool's usage after an account's record changes from `first` to `now`. */
   async usage(pool: string, first: AccountRecord, now: AccountRecord): Promise<Usage> {
     const value = await this.value(pool)
     const stored = value ? decode<Usage>(value) : NOTHING
@@ -89,7 +89,7 @@ export function createPools(store: Store) {
         actual = add(actual, shareOf(decode<AccountRecord>(value), pool))
       const counted = before ? usageIn(decode<Usage>(before)) : NOTHING
       if (isSame(counted, actual)) return []
-      // As long as the pool is as it was before the scan, no account of it has changed since.
+      // If the pool is unchanged since the scan, so are its accounts.
       const value = encode(repair ? actual : counted)
       const check = { key: poolKey(pool), is: before ?? ('absent' as const) }
       return (await store.commit([{ put: poolKey(pool), value }], [check])) ? [{ counted, actual }] : CONFLICT

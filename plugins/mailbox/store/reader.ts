@@ -1,8 +1,7 @@
 /**
  * `iems mail`: a small reader in the terminal. It lists the newest messages of a mailbox, and shows one.
  *
- * What must stay true: reading changes nothing, no flag either; the text is plain, never markup. The `iems` command
- * escapes what it prints.
+ * Invariants: reading changes nothing, not even flags; the output is plain text. The `iems` command escapes it.
  */
 import { type Command, type CommandOutput, counted, formatSize } from 'iems'
 import { type MimePart, readText } from 'iems/mime'
@@ -84,7 +83,7 @@ function countOf(text: string, what: string): number {
   return Number(text)
 }
 
-/** The last so many UIDs. */
+/** The last `most` UIDs. */
 function newest(uids: Uids, most: number): Uids {
   const chosen: [number, number][] = []
   let left = most

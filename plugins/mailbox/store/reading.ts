@@ -1,5 +1,5 @@
 /**
- * What mailboxes hold: their UIDs, entries, and what changed since.
+ * Reads the content of mailboxes: UIDs, entries and changes.
  */
 import { type Store, unkey } from 'iems'
 import type { Changes, Entry, Mailbox, MailboxRef, Or, Snapshot, UidRange, Uids } from './api.ts'
@@ -52,7 +52,7 @@ export function createReading(store: Store) {
   }
 
   async function* entries(ref: MailboxRef, uids: Uids): AsyncGenerator<Entry> {
-    // Whoever asks for a few knows them to be there.
+    // A caller that requests a few knows that they exist.
     const wanted = countUids(uids) <= FEW ? uids : await present(ref, uids)
     for (const [first, last] of wanted) {
       if (last - first < FEW) {
@@ -82,7 +82,7 @@ export function createReading(store: Store) {
     }
     const found: Entry[] = []
     for (const uid of changed.sort((a, b) => a - b)) {
-      // It may have changed again, or gone, since: the next question tells.
+      // It may have changed again or been removed: the next request shows that.
       const value = await store.get(entryKey(ref.id, uid))
       if (value) found.push({ uid, ...decode<EntryRecord>(value) })
     }

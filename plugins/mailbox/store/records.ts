@@ -1,34 +1,34 @@
 /**
- * What the message store writes, and under which keys, below its own prefix. Nothing else names these records:
+ * The message store's records and their keys, below its own prefix. No other file names them:
  *
- *   a account                       modseq and UIDVALIDITY given out, octets held; every change of the account rewrites it
+ *   a account                       modseq and UIDVALIDITY assigned, octets used; every change of the account rewrites it
  *   b account mailbox               a mailbox
  *   n account name                  the id of the mailbox of that name
- *   p account name                  a name that is subscribed and that no mailbox has any more
- *   u mailbox bucket                UIDs that are there
- *   q mailbox keyword               how many of its messages have the keyword, in lower case
+ *   p account name                  a subscribed name without a mailbox
+ *   u mailbox bucket                existing UIDs
+ *   q mailbox keyword               number of messages with the keyword, in lower case
  *   m mailbox uid                   an entry: a message in a mailbox
- *   c mailbox modseq uid            what changed last at that modseq: an entry, or one that vanished
- *   k base                          content, as it was delivered or appended; holds the body under the name `base`
- *   e base tag                      an email: that content with lines of its own above it
+ *   c mailbox modseq uid            the last change at that modseq: an entry, or an expunge
+ *   k base                          content, as delivered or appended; holds the body under the name `base`
+ *   e base tag                      an email: that content with its own lines above it
  *   f base tag account mailbox uid  the entry holds the email
- *   s base                          the MIME structure, once somebody has asked
- *   t account thread email         an email of the account: when it came, when it last changed, in how many places it is
- *   l account modseq kind id        the history: each email or mailbox at its last change, and what has gone
- *   j time account modseq kind id   something in the history that has gone, until the sweep forgets it
- *   o account upload                content that a client has uploaded, until it expires
- *   h base                          the digest of the content, once it has been made
- *   g base tag                      an entry let go of the email, and it has not been looked whether it was the last; each time
- *                                   another value
- *   i index email                   an attempt to index the email has begun, and not ended
- *   q                               the full-text indexes that are registered (search/registry.ts)
+ *   s base                          the MIME structure, once requested
+ *   t account thread email         an email of the account: arrival, last change, number of places
+ *   l account modseq kind id        the history: each email or mailbox at its last change, and removals
+ *   j time account modseq kind id   a removal in the history, until the sweep
+ *   o account upload                content uploaded by a client, until it expires
+ *   h base                          the digest of the content, once computed
+ *   g base tag                      an entry released the email, and its removal has not been checked yet; a new value
+ *                                   each time
+ *   i index email                   an unfinished attempt to index the email
+ *   q                               the registered full-text indexes (search/registry.ts)
  *   q index                         when the index was registered
- *   x account time mailbox uid      an expunged entry that may still be brought back
+ *   x account time mailbox uid      an expunged entry that can still be restored
  *   y time account mailbox modseq uid   an expunge that QRESYNC clients may still ask about
- *   z account mailbox               a removed mailbox whose messages are still to go
- *   d account mailbox who           annotations; without a mailbox those of the account, without who those of everybody
- *   r pool                          what the accounts of a pool hold together; changes in the commit of each of them
- *   w identifier account mailbox    a mailbox that somebody else has rights in
+ *   z account mailbox               a removed mailbox whose messages must still be removed
+ *   d account mailbox who           annotations; without a mailbox those of the account, without who shared ones
+ *   r pool                          total usage of a pool's accounts, updated in each account's commit
+ *   w identifier account mailbox    a mailbox that another account has rights in
  */
 
 import type { Content } from 'iems'

@@ -1,8 +1,8 @@
 /**
- * Counts an account's messages again, and puts its counts right.
+ * Recounts an account's messages and corrects its counts.
  *
- * What must stay true: the counts and the messages are compared within one change of the account, so mail that comes in
- * meanwhile makes the commit fail and the count begins again; it is never taken for drift.
+ * Invariants: counts and messages are compared within one change of the account, so concurrent mail makes the commit
+ * fail and the count start over; it is never taken for drift.
  */
 import { CONFLICT, type Store, transact, unkey } from 'iems'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
@@ -40,7 +40,7 @@ async function usageOfMailbox(store: Store, id: string): Promise<Usage> {
 const differ = (a: Usage, b: Usage) => a.octets !== b.octets || a.messages !== b.messages
 
 export function createRecount({ store, changeAccount, limitsOf }: RecountDeps) {
-  /** Undefined: changes that are not written yet stand before this one. */
+  /** Undefined: earlier changes have not been written yet. */
   async function count(change: Change, account: string, repair: boolean): Promise<readonly Drift[] | undefined> {
     const kept = await store.get(accountKey(account))
     const record = await change.account()

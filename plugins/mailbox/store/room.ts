@@ -1,9 +1,9 @@
 /**
- * Whether a message can have room in the mailboxes that a recipient comes to, asked at RCPT.
+ * Checks at RCPT whether the mailboxes of a recipient have space for a message.
  *
- * What must stay true: a recipient is refused only when no one behind the address has room; the refusal is permanent
- * only when the announced size is larger than each whole quota, or the limits say so. What comes into a mailbox meanwhile is the delivery's
- * business, which waits.
+ * Invariants: a recipient is refused only when no mailbox behind the address has space; the refusal is permanent only
+ * when the announced size exceeds each whole quota, or the limits say so. If a mailbox fills up meanwhile, the delivery
+ * waits.
  */
 import { defer, type Handler, type Recipient, type Refusal, refuse } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
@@ -42,7 +42,7 @@ export function createRoom({ channel, accounts, usage, limitsOf, poolUsage }: Ro
   }
 
   return async ({ session, parameters, routed }) => {
-    // What the server itself hands in has no client that tries again: it waits in the queue.
+    // Local submissions have no client that retries: they wait in the queue.
     if (session.protocol === 'LOCAL') return undefined
     // A message without an announced size has at least one octet.
     const size = parameters.size || 1

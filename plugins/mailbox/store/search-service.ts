@@ -1,8 +1,8 @@
 /**
- * The message store's full-text index: what it is fed with, and who asks it.
+ * Connects the message store with its full-text index.
  *
- * What must stay true: an email is looked at again whenever somebody begins or ceases to hold it, because the due entry
- * is part of that commit; the index can be thrown away at any time.
+ * Invariants: an email is examined again whenever its holders change, because the due entry is part of that commit; the
+ * index can be deleted at any time.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ export interface FindingSettings {
   readonly patience: number
 }
 
-/** Words that one substring may stand in before it is looked for without the index. */
+/** Maximum words that contain a substring before the search bypasses the index. */
 const MAX_WORDS = 2000
 
 /** Octets of text of one message that a search without the index looks into. */
@@ -44,7 +44,7 @@ function withAddresses(value: string): string {
   return [value, ...new Set(shown.filter((one) => !value.includes(one)))].join('\n')
 }
 
-/** An email's text by where it stands, as the index wants it. */
+/** An email's text by field, for the index. */
 function searchTextOf({ fields, body, attachments }: EmailText): SearchText {
   const of = (name: string) => {
     const values = fields.flatMap((field) => (field.name === name ? [field.value] : []))
@@ -56,7 +56,7 @@ function searchTextOf({ fields, body, attachments }: EmailText): SearchText {
   return { from, to, cc, bcc, subject, headers, body, attachments: attachments.join('\n') }
 }
 
-/** The id of the index in a folder: made once, so that reloads and restarts go on with the same lane. */
+/** The id of the index in a folder, created once, so that reloads and restarts keep the lane. */
 function indexId(folder: string): string {
   const path = join(folder, 'search-id')
   try {
@@ -74,7 +74,7 @@ export type Finding = ReturnType<typeof createFinding>
 export function createFinding(ctx: SetupContext, emails: Emails, settings: FindingSettings) {
   const { store, clock, log } = ctx
   const folder = ctx.folder()
-  // Without a folder it ends with this kernel, and what it knows with it.
+  // Without a folder the index ends with this kernel.
   const id = folder === undefined ? randomUUID() : indexId(folder)
   const index = openIndex({
     path: folder === undefined ? ':memory:' : join(folder, 'search.sqlite'),

@@ -39,7 +39,7 @@ export interface Settings {
   readonly uploads: { readonly maxOctets: number; readonly keep: number }
 }
 
-/** What changes accounts, and the changes. */
+/** The transactions of accounts, and their changes. */
 function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings) {
   const { store, contents, clock, log, signal } = ctx
   const now = () => clock.now()
@@ -52,7 +52,7 @@ function createCore(ctx: SetupContext, accounts: AccountsApi, settings: Settings
     committed(account, { mailboxes, letGo, before, after }) {
       watchers.tell(account, mailboxes)
       tellUsage({ account, before: usageIn(before), after: usageIn(after), mailboxes: [...mailboxes] })
-      // What fails now is found by the next sweep.
+      // The next sweep handles failures.
       releaseAll(emails, letGo).catch((cause: unknown) => log.error('not released', { cause }))
     },
   })

@@ -50,7 +50,7 @@ export function createSharing({ store, changeAccount, read, groupsOf }: SharingD
     return [account, ...(await groupsOf(account)).map((group) => `group:${group}`), 'anyone']
   }
 
-  /** RFC 4314 section 2: what is given by any identifier, less what is taken by any. */
+  /** RFC 4314 section 2: rights granted by any identifier, minus those removed by any. */
   async function rights({ account: owner, acl }: Mailbox, account: string): Promise<string> {
     if (owner === account) return ALL_RIGHTS
     const given = new Set<string>()

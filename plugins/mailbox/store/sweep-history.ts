@@ -1,5 +1,5 @@
 /**
- * What clients that were away can no longer ask about: expunges, and the rest of accounts' histories.
+ * Removes history that is too old for clients: expunges, and removals in accounts' histories.
  */
 import { type Clock, type Key, type Store, unkey } from 'iems'
 import type { ChangeAccount } from './account-transactions.ts'
@@ -20,7 +20,7 @@ export interface HistoryDeps {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly changeAccount: ChangeAccount
-  /** Ms for which clients are told what has gone. */
+  /** Ms for which clients can learn of removals. */
   readonly rememberMs: number
 }
 
@@ -64,7 +64,7 @@ export function createSweepHistory({ store, clock, signal, changeAccount, rememb
     })
   }
 
-  /** What has gone from accounts, oldest first. */
+  /** Removals in accounts, oldest first. */
   async function sweepGone(): Promise<void> {
     let batch: Gone[] = []
     for await (const [at] of store.scan(goneBefore(clock.now() - rememberMs))) {

@@ -1,9 +1,9 @@
 /**
- * What time and crashes leave in the message store: emails nobody holds, messages of removed mailboxes, expunges that
- * are remembered long enough, messages past the admin's retention.
+ * Sweeps the message store: emails without holders, messages of removed mailboxes, old expunges, messages past the
+ * configured retention.
  *
- * What must stay true: it can stop at any moment and goes on from the records; it removes an email only when it has
- * looked that nobody holds it.
+ * Invariants: it can stop at any moment and continue from the records; it removes an email only after checking that it
+ * has no holder.
  */
 import { type Clock, type Log, type Store, unkey } from 'iems'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
@@ -46,7 +46,7 @@ export interface SweepDeps {
   sweepUploads(signal: AbortSignal): Promise<void>
   /** Ms for which expunged messages can be brought back. */
   readonly undeleteMs: number
-  /** Ms for which a QRESYNC client is told what vanished. */
+  /** Ms for which a QRESYNC client can learn of expunges. */
   readonly rememberMs: number
   readonly retention: readonly Retention[]
 }
@@ -72,7 +72,7 @@ export function createSweep(parts: SweepDeps) {
     }
   }
 
-  /** Expunged messages that nobody wanted back in time. */
+  /** Expunged messages whose time for restoring is over. */
   async function sweepExpunged(account: string): Promise<void> {
     const before = clock.now() - parts.undeleteMs
     const { from } = expungedOf(account)

@@ -1,8 +1,8 @@
 /**
- * Sets of UIDs as ranges: what a mailbox of 200,000 messages is kept and opened as.
+ * Sets of UIDs as ranges, in which mailboxes are stored and opened.
  *
- * What must stay true: ranges are in order, without overlap, and as few as can be; no function takes longer than the
- * number of ranges asks for, so a client's 1:4294967295 costs nothing.
+ * Invariants: ranges are ordered, disjoint and minimal; every function is linear in the number of ranges, so a client's
+ * 1:4294967295 costs nothing.
  */
 import type { UidRange, Uids } from './api.ts'
 
@@ -22,7 +22,7 @@ export function countUids(uids: Uids): number {
   return uids.reduce((sum, [first, last]) => sum + last - first + 1, 0)
 }
 
-/** What is in both. */
+/** The UIDs in both. */
 export function intersectUids(a: Uids, b: Uids): Uids {
   const both: UidRange[] = []
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
@@ -35,7 +35,7 @@ export function intersectUids(a: Uids, b: Uids): Uids {
   return both
 }
 
-/** What is in the first and not in the second. */
+/** The UIDs in the first but not in the second. */
 export function subtractUids(from: Uids, uids: Uids): Uids {
   const left: UidRange[] = []
   let next = 0
@@ -58,7 +58,7 @@ export function* eachUid(uids: Uids): Generator<number> {
   for (const [first, last] of uids) for (let uid = first; uid <= last; uid++) yield uid
 }
 
-/** UIDs of a mailbox are kept in buckets, so that a change rewrites only its own. */
+/** UIDs of a mailbox are stored in buckets, so that a change rewrites only one. */
 const BUCKET = 10_000
 
 export const bucketOf = (uid: number): number => Math.floor(uid / BUCKET)

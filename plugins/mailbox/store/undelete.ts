@@ -1,8 +1,8 @@
 /**
- * Expunged messages brought back, as long as they are kept.
+ * Restores expunged messages while they are retained.
  *
- * What must stay true: a message comes back under a new UID, with its flags but \Deleted, and its email never goes in
- * between: the commit that makes the new entry is the one that forgets the old.
+ * Invariants: a message is restored under a new UID, with its flags except \Deleted, and its email exists throughout:
+ * one commit creates the new entry and removes the old record.
  */
 import { type Clock, type Store, unkey } from 'iems'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
@@ -24,7 +24,7 @@ export interface Wanted {
   readonly since: number
 }
 
-/** What came back, and where. */
+/** The restored messages, and their location. */
 export interface Restored {
   readonly mailbox: string
   readonly uid: number
@@ -39,7 +39,7 @@ export function createUndelete({ store, clock, changeAccount }: UndeleteDeps) {
       const { from, ...entry } = decode<ExpungedRecord>(value)
       if (time < since || (mailbox !== undefined && mailbox !== from)) continue
       const restored = await changeAccount(account, async (change) => {
-        // Somebody else may have brought it back, or swept it away.
+        // It may have been restored or swept concurrently.
         if ((await change.get(at)) === undefined) return null
         const target = await ensureMailbox(change, { account, now: clock.now() }, { name: from })
         const flags = entry.flags.filter((flag) => flag !== '\\Deleted')

@@ -56,7 +56,7 @@ async function makeHistory(store: Store, account: string, record: AccountRecord)
     ops.push({ put: logKey(account, one.modseq, 'email', email), value: encode(log) })
   }
   for (let start = 0; start < ops.length; start += BATCH) await store.commit(ops.slice(start, start + BATCH))
-  // What has gone before is not known: clients start again.
+  // Earlier removals are unknown, so clients start over.
   const next: AccountRecord = { ...record, messages, forgotten: record.modseq }
   await store.commit([{ put: accountKey(account), value: encode(next) }])
 }

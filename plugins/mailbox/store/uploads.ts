@@ -15,7 +15,7 @@ export interface UploadsDeps {
   readonly store: Store
   readonly contents: ContentStore
   now(): number
-  /** Octets of all uploads of one account, and ms for which each is kept. */
+  /** Maximum octets of an account's uploads, and their lifetime in ms. */
   readonly maxOctets: number
   readonly keepMs: number
 }

@@ -1,5 +1,5 @@
 /**
- * What accounts hold, as their records count it.
+ * Usage of accounts, as their records count it.
  */
 import { type Store, unkey } from 'iems'
 import type { Usage } from './api.ts'

@@ -1,8 +1,8 @@
 /**
- * Sessions that are to hear at once that an account's mailboxes changed, in this kernel or in another on the store.
+ * Notifies sessions at once of changes in an account's mailboxes, by this kernel or another on the store.
  *
- * Invariants: changes of this kernel are told when their commit is done; those of others by a signal, and when signals
- * are lost by a look at the modseqs of the watched accounts, at the latest after a minute.
+ * Invariants: changes of this kernel are reported after their commit; those of others by a signal or, when signals are
+ * lost, by comparing modseqs of the watched accounts at least once a minute.
  */
 import { randomUUID } from 'node:crypto'
 import type { Log, SetupContext, Store } from 'iems'
@@ -17,7 +17,7 @@ const LOOK_MS = 60_000
 
 interface Watched {
   readonly watchers: Set<Watcher>
-  /** The account's modseq when it was last looked at; undefined before that. */
+  /** The account's modseq at the last check; undefined before the first. */
   modseq: number | undefined
 }
 
@@ -32,7 +32,7 @@ export function createWatchers({ store, signals, log, repeat }: SetupContext) {
   })
   repeat(LOOK_MS, 'the look for changes by other servers', () => look([...accounts.keys()]))
 
-  /** Tells of what has changed since the accounts were last looked at. */
+  /** Reports changes since the last check of the accounts. */
   async function look(names: readonly string[]): Promise<void> {
     for (const account of names) {
       const watched = accounts.get(account)
@@ -48,7 +48,7 @@ export function createWatchers({ store, signals, log, repeat }: SetupContext) {
     watch(account: string, changed: Watcher): () => void {
       const watched = accounts.get(account) ?? { watchers: new Set(), modseq: undefined }
       accounts.set(account, watched)
-      // A function of its own, so that the same watcher may watch twice.
+      // A new function each time, so that the same watcher may watch twice.
       const watcher: Watcher = (mailboxes) => changed(mailboxes)
       watched.watchers.add(watcher)
       if (watched.modseq === undefined) look([account]).catch((cause: unknown) => log.warn('not looked', { cause }))

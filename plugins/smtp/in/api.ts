@@ -1,4 +1,4 @@
-/** What other plugins use of the SMTP listener: readers of addresses, parameters and content, and the server itself. */
+/** The parts of the SMTP listener that other plugins use: readers of addresses, parameters and content, and the server itself. */
 export { hasDomain, isAscii, isDomain, readLenientPath, readPath } from './addresses.ts'
 export { createSmtpListener, type SmtpListener } from './listener.ts'
 export type { Atrn, TakeReversed } from './listener-context.ts'

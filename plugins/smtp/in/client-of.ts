@@ -1,4 +1,4 @@
-/** What is known of a client by its connection. */
+/** Facts about a client, from its connection. */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { tlsInfo } from 'iems'

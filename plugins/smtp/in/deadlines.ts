@@ -11,7 +11,7 @@ import { END } from './replies.ts'
 /** How long content may arrive slower than `timeouts.dataRate`. */
 const RATE_GRACE_MS = 60_000
 
-/** What the connection waits for; `us`: the server works. */
+/** The current wait of the connection; `us`: the server works. */
 export type WaitingFor = 'command' | 'content' | 'us'
 
 export class Deadlines {

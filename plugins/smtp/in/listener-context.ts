@@ -19,7 +19,7 @@ export interface Connection extends ContentWire {
   release(): Socket
 }
 
-/** What takes a connection whose roles are reversed (RFC 2645). */
+/** Takes a connection whose roles are reversed (RFC 2645). */
 export type TakeReversed = (socket: Socket) => void
 
 /** Answers ATRN of a client that has logged in: a refusal, or what takes the connection. */

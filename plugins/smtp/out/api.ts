@@ -1,4 +1,4 @@
-/** What other plugins use of the SMTP client: writers of envelopes and content. */
+/** The parts of the SMTP client that other plugins use: writers of envelopes and content. */
 export { SmtpConnection } from './client.ts'
 export { DotStuffer } from './content.ts'
 export { deliverOver } from './deliver.ts'

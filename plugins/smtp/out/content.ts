@@ -48,7 +48,7 @@ export class DotStuffer {
     return out.subarray(0, end)
   }
 
-  /** What remains to send: the end of the last line, and the dot. */
+  /** The rest to send: the end of the last line, and the dot. */
   end(): Buffer {
     return this.#at === TEXT ? END_OF_TEXT : this.#at === AFTER_CR ? END_OF_LINE : END
   }

@@ -1,6 +1,5 @@
 /**
- * What an admin can set for one channel that delivers by SMTP or LMTP; the reference in the documentation is generated
- * from this schema.
+ * The options of a channel that delivers by SMTP or LMTP; the reference documentation is generated from this schema.
  */
 import { dnsOptions, duration, network, secretValue } from 'iems'
 import * as z from 'zod'

@@ -1,8 +1,8 @@
 /**
- * What a plugin with a browser application needs: the folder of its built files and the policy of its pages.
+ * For plugins with a browser application: the folder of its built files and the policy of its pages.
  *
- * What must stay true: a page runs scripts of this server alone, and markup reaches the document only through DOMPurify
- * (Trusted Types).
+ * Invariants: a page runs only scripts of this server, and markup reaches the document only through DOMPurify (Trusted
+ * Types).
  */
 import { builtFolder } from './assets.ts'
 

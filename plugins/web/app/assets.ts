@@ -1,9 +1,9 @@
 /**
- * Where the built files of a browser application are: `dist/web` in the package; in a checkout a cache below
- * node_modules, filled by a build in a child process while mail goes on.
+ * The folder of a browser application's built files: `dist/web` in the package; in a checkout a cache below
+ * node_modules, filled by a build in a child process while mail flows.
  *
- * What must stay true: a folder in the cache is complete (it is renamed into place), and its name is a hash of
- * everything that the build reads.
+ * Invariants: a folder in the cache is complete (it is renamed into place), and its name is a hash of all inputs of the
+ * build.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -71,7 +71,7 @@ export async function builtFolder(name: string): Promise<string> {
   const made = `${folder}.${process.pid}.tmp`
   try {
     await build(root, name, made)
-    // Another process may have been quicker: its folder holds the same.
+    // Another process was faster: its folder is equivalent.
     await rename(made, folder).catch(async (cause: unknown) => {
       if (!(await isThere(folder))) throw cause
     })

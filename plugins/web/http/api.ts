@@ -1,9 +1,9 @@
 /**
- * The Http service: what a plugin serves over HTTP, and who may ask for it.
+ * The Http service: routes of plugins, and access to them.
  *
- * A plugin registers routes in its setup; each is typed by the schemas it gives (Standard Schema). What must stay true:
- * every route names who may use it; a path belongs to one plugin; what `run` throws is an `HttpProblem` for the client,
- * or a fault that the client learns nothing of.
+ * A plugin registers routes in its setup; each is typed by its schemas (Standard Schema). Invariants: every route names
+ * its permitted users; a path belongs to one plugin; an `HttpProblem` thrown by `run` reaches the client, any other
+ * error is a fault without details for the client.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineService, type Identity, type ServerSession } from 'iems'
@@ -13,8 +13,8 @@ export { Html, type HtmlValue, html, raw } from './html.ts'
 export { isPublicAddress, type OutgoingAnswer, type OutgoingRequest, requestPublic } from './outgoing.ts'
 
 /**
- * Who may use a route: `anyone`, `user` (every login), `admin`, or the name of a permission, which administrators and
- * the roles that the `roles` option gives it to have.
+ * Permitted users of a route: `anyone`, `user` (every login), `admin`, or the name of a permission, which
+ * administrators and the roles in the `roles` option have.
  */
 export type Who = 'anyone' | 'user' | 'admin' | (string & {})
 
@@ -52,7 +52,7 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   openSession(): Promise<ServerSession>
 }
 
-/** The same for a route that needs a login. */
+/** A call of a route that requires a login. */
 export type LoggedIn<C extends Call> = C & { readonly login: Login }
 
 type Schema = StandardSchemaV1
@@ -149,7 +149,7 @@ export interface EventRoute<W extends Who, P, Q> extends Place<W, P, Q> {
 
 /** A WebSocket (RFC 6455), text messages only. */
 export interface SocketConnection {
-  /** False when the client does not take what it is sent: the caller waits or ends. */
+  /** False when the client reads too slowly: the caller should wait or end. */
   send(text: string): boolean
   /** Octets that the client has not taken yet. */
   readonly waiting: number
@@ -173,14 +173,14 @@ export interface SocketRoute<W extends Who> {
 export interface PageRoute<W extends Who, P, Q> extends Place<W, P, Q> {
   /** Default GET. */
   readonly method?: 'GET' | 'POST'
-  /** What a POST of a form carries; each field is text. */
+  /** Fields of a POSTed form, as text. */
   readonly form?: Schema
   /** Replaces the Content-Security-Policy of pages. */
   readonly policy?: string
   run(call: CallOf<W, P, Q, unknown>): Promise<Html | Redirect> | Html | Redirect
 }
 
-/** See Other (303): where the browser goes next. */
+/** See Other (303): the browser's next URL. */
 export class Redirect {
   readonly to: string
   constructor(to: string) {
@@ -188,7 +188,7 @@ export class Redirect {
   }
 }
 
-/** A folder of files below a path, such as a built browser application: names with a hash are kept for a year. */
+/** Files below a path, such as a built browser application: names with a hash are cached for a year. */
 export interface FilesRoute {
   readonly path: string
   readonly folder: string | (() => Promise<string>)
@@ -229,11 +229,11 @@ export interface HttpApi {
   page<W extends Who, P = undefined, Q = undefined>(route: PageRoute<W, P, Q>): void
   files(route: FilesRoute): void
   /**
-   * Where a browser on this machine reaches the server, such as `http://127.0.0.1:8080`: one for each address that it
-   * listens on, none before it listens.
+   * Origins of the server for browsers on this machine, such as `http://127.0.0.1:8080`: one per listening address,
+   * none before it listens.
    */
   origins(): readonly string[]
-  /** What stands at every path, for a list of them and for tests. */
+  /** All routes, for lists and tests. */
   routes(): readonly RouteInfo[]
 }
 

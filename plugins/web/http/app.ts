@@ -1,8 +1,8 @@
 /**
- * The application: every registered route on one Fastify instance.
+ * The application: every registered route on one Fastify instance. The only file that imports fastify.
  *
- * What must stay true: this is the only importer of fastify; a route's `run` is reached only by those who may use it;
- * what it throws reaches the client as a problem, and a fault as nothing but "Internal Server Error".
+ * Invariants: a route's `run` is reached only by permitted users; an `HttpProblem` reaches the client, any other error
+ * only as "Internal Server Error".
  */
 import type { IncomingMessage } from 'node:http'
 import { type Duplex, Readable } from 'node:stream'
@@ -34,14 +34,14 @@ export interface AppDeps {
 
 export interface App {
   readonly connections: Connections
-  /** Tells long-lived clients to come back, and lets the others finish. */
+  /** Asks long-lived clients to reconnect, and lets the others finish. */
   drain(): void
   close(): Promise<void>
 }
 
 type Run = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
-/** What parses a body of each kind of route. */
+/** Parsers of request bodies by kind of route. */
 const JSON_ONLY = 'application/json'
 const FORM = 'application/x-www-form-urlencoded'
 const MIN_COMPRESSED = 1024
@@ -116,7 +116,7 @@ function addHandlers(app: FastifyInstance, { options, calls, log }: AppDeps): vo
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new HttpProblem(404, 'There is nothing here')))
 }
 
-/** Fastify's own refusals say what is wrong with the request; anything else is a fault. */
+/** Fastify's own errors describe the request; all others are faults. */
 function problemFrom(cause: Error & { statusCode?: number }): HttpProblem {
   if (cause instanceof HttpProblem) return cause
   const status = cause.statusCode ?? 500
@@ -257,7 +257,7 @@ async function upgrade(deps: AppDeps, sockets: Sockets, { request, socket, head 
       .split(',')
       .map((one) => one.trim())
     if (!offered.includes(route.protocol)) throw new HttpProblem(400, `Offer the subprotocol ${route.protocol}`)
-    // A page of another origin could open it with the browser's cookie: what is asked of a change is asked here.
+    // A page of another origin could open it with the browser's cookie, so it is checked like a change.
     const asked = Object.assign(Object.create(request) as IncomingMessage, { method: 'POST' })
     const call = await deps.calls.open(asked, undefined, { who: route.who, name: route.summary })
     sockets.accept({ request, socket, head, route, call: { ...call, ...NOTHING_READ } })

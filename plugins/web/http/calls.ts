@@ -18,14 +18,14 @@ export interface CallsDeps {
   readonly stopping: AbortSignal
 }
 
-/** Who may use a route, and how often. */
+/** Permitted users and rate of a route. */
 export interface Wanted {
   readonly who: Who
   readonly name: string
   readonly perMinute?: number | undefined
 }
 
-/** A call without what the route reads from the request. */
+/** A call without the route's parsed input. */
 export type OpenCall = Omit<Call, 'params' | 'query' | 'body'>
 
 export class Calls {
@@ -53,7 +53,7 @@ export class Calls {
     }
   }
 
-  /** Where a request comes from. */
+  /** Origin and address of a request. */
   place(request: IncomingMessage): { readonly facts: ConnectionInfo; readonly origin: Origin } {
     const { remote, local, tls } = clientOf(request)
     const peer = { address: remote.address, isSecure: tls !== undefined }

@@ -1,9 +1,8 @@
 /**
- * Connections of the kernel's listener, spoken with by Node's HTTP/1.1 and HTTP/2 servers, which listen to nothing
- * themselves.
+ * Hands connections of the kernel's listener to Node's HTTP/1.1 and HTTP/2 servers, which do not listen themselves.
  *
- * What must stay true: a request that was begun is answered when the server ends; a connection without one is closed
- * then; slow and silent clients are cut off by Node's own limits.
+ * Invariants: a request that has begun is answered when the server ends; a connection without one is then closed;
+ * Node's own limits disconnect slow and silent clients.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createServer2, type Http2Server, type ServerHttp2Session } from 'node:http2'
@@ -13,7 +12,7 @@ import { TLSSocket } from 'node:tls'
 import type { Client } from 'iems'
 import type { Options } from './options.ts'
 
-/** Where a socket's client stands: readable through the stand-in that HTTP/2 shows in place of the socket. */
+/** The key of a socket's client, readable through the proxy that HTTP/2 returns for the socket. */
 const CLIENT = Symbol('client')
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -33,7 +32,7 @@ export class Connections {
   readonly http1: Server
   readonly #http2: Http2Server
   readonly #sessions = new Set<ServerHttp2Session>()
-  /** Requests under way on each HTTP/1.1 connection. */
+  /** Active requests on each HTTP/1.1 connection. */
   readonly #active = new Map<Socket, number>()
   readonly #responses = new Set<ServerResponse>()
   #isDraining = false
@@ -52,7 +51,7 @@ export class Connections {
     )
     this.http1.on('request', (request: IncomingMessage, response: ServerResponse) => this.#count(request, response))
     this.http1.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      // It is asked to end in its own words.
+      // The protocol ends it gracefully.
       this.#active.delete(socket)
       onUpgrade(request, socket, head)
     })
@@ -64,7 +63,7 @@ export class Connections {
       handler as unknown as Parameters<typeof createServer2>[1],
     )
     this.#http2.on('session', (session) => this.#keep(session, timeouts.idle))
-    // What begins the checks of slow requests: Node starts them when a server listens.
+    // Starts the checks of slow requests, which Node starts when a server listens.
     this.http1.emit('listening')
   }
 

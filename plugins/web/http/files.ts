@@ -1,7 +1,7 @@
 /**
- * Files of a folder, such as a built browser application, with the compressed forms that the build put beside them.
+ * Serves files of a folder, such as a built browser application, including compressed forms created by the build.
  *
- * What must stay true: no path leads out of the folder.
+ * Invariants: no path leads out of the folder.
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'

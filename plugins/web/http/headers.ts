@@ -3,7 +3,7 @@
  */
 import type { Options } from './options.ts'
 
-/** What a page may load and do. Scripts and styles come from this server alone; the page is in no frame. */
+/** Restrictions of a page: scripts and styles only from this server; no framing. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -1,8 +1,7 @@
 /**
- * Pages as template strings that escape by themselves.
+ * Pages as template strings that escape automatically.
  *
- * What must stay true: a value becomes markup only when it is `Html`; everything else is text. Attribute values stand in
- * quotes in the template.
+ * Invariants: only `Html` values become markup; everything else is text. Templates must quote attribute values.
  */
 
 import { escapeHtml } from 'iems'

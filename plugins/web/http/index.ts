@@ -1,7 +1,7 @@
 /**
- * HTTP for plugins: listeners, logins and limits here, routes from whoever needs some.
+ * HTTP for plugins: listeners, logins and limits; other plugins add routes.
  *
- * This file only wires; app.ts is the way of a request.
+ * This file assembles the parts; app.ts shows the path of a request.
  */
 import { type ConnectionInfo, createListener, definePlugin, type Identity, inNetworks, type SetupContext } from 'iems'
 import { Directory } from '../../directory/store/api.ts'

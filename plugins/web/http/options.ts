@@ -1,5 +1,5 @@
 /**
- * What an administrator can set for HTTP.
+ * The plugin's options.
  */
 import { duration, listenerOptions, network, size } from 'iems'
 import * as z from 'zod'

@@ -1,9 +1,8 @@
 /**
- * Where a request comes from: the client's address and the origin it used, behind trusted proxies too, and whether a
- * browser sent it for a page of this server.
+ * The client's address and origin of a request, also behind trusted proxies, and whether a page of this server sent it.
  *
- * What must stay true: a header of a client that is no trusted proxy is never believed; a request with a cookie that
- * changes something is refused unless the browser says that one of this server's pages sent it.
+ * Invariants: forwarding headers are accepted only from trusted proxies; a state-changing request with a cookie is
+ * refused unless the browser reports that a page of this server sent it.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'

@@ -1,8 +1,8 @@
 /**
- * Requests to addresses that strangers name, such as push endpoints and images: to public addresses only.
+ * Requests to URLs from remote parties, such as push endpoints and images: only to public addresses.
  *
- * What must stay true: the address that is checked is the one that is connected to; nothing is redirected; what is read
- * and how long it takes has a bound.
+ * Invariants: the address that was checked is the one that is connected to; redirects are not followed; size and time
+ * are bounded.
  */
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'

@@ -1,12 +1,12 @@
 /**
- * How a request is refused: RFC 9457 for programs, a short page for people.
+ * Error responses: RFC 9457 for programs, a short page for people.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { HttpProblem } from './api.ts'
 
 const MAX_ISSUES = 20
 
-/** What a schema makes of a value. Throws a problem with every issue and its place. */
+/** Validates a value. Throws a problem with every issue and its path. */
 export async function validated(schema: StandardSchemaV1 | undefined, value: unknown, what: string): Promise<unknown> {
   if (schema === undefined) return undefined
   const result = await schema['~standard'].validate(value)

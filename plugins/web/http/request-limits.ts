@@ -1,7 +1,7 @@
 /**
- * How many requests a client makes in a minute, in all and of one route.
+ * Limits a client's requests per minute, in total and per route.
  *
- * Invariant: what is kept is bounded, and gone after the minute.
+ * Invariants: memory is bounded, and freed after the minute.
  */
 import { Cache, type Clock } from 'iems'
 import { HttpProblem } from './api.ts'

@@ -1,5 +1,5 @@
 /**
- * What plugins have registered, in order, and that no two of them meet.
+ * The routes registered by plugins, in order, without conflicts.
  */
 import type {
   EventRoute,
@@ -13,8 +13,8 @@ import type {
   StreamRoute,
 } from './api.ts'
 
-// any: routes with other schemas stand side by side; their types were checked where they were registered
-// biome-ignore lint/suspicious/noExplicitAny: as said above
+// any: routes have different schemas; their types were checked at registration biome-ignore
+// lint/suspicious/noExplicitAny: as said above
 type Loose = any
 export type LooseSocketRoute = SocketRoute<Loose>
 
@@ -26,7 +26,7 @@ export type Registered =
   | { readonly kind: 'socket'; readonly route: SocketRoute<Loose> }
   | { readonly kind: 'files'; readonly route: FilesRoute }
 
-/** `:id` and `:name` are the same place. */
+/** `:id` and `:name` conflict. */
 const shapeOf = (path: string) => path.replace(/:[^/]+/g, ':')
 
 const methodOf = (one: Registered): Method =>

@@ -1,8 +1,8 @@
 /**
- * WebSockets (RFC 6455): from a request to upgrade to a connection that a plugin reads and writes.
+ * WebSockets (RFC 6455): from the upgrade request to a connection that a plugin reads and writes.
  *
- * What must stay true: one message of a client is worked on at a time, and the next is not read meanwhile; a client that
- * does not take what it is sent, or does not answer pings, is cut off.
+ * Invariants: a client's messages are handled one at a time, and the next is not read meanwhile; a client that does not
+ * read, or does not answer pings, is disconnected.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'

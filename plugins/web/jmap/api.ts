@@ -1,8 +1,8 @@
 /**
  * The Jmap service: how a plugin adds capabilities, methods and object types.
  *
- * What must stay true: an object type gives what is its own (look-ups, changes, how to create, update, destroy); the kit
- * makes the standard methods of RFC 8620 section 5 of it, with their limits and errors, once for all types.
+ * Invariants: an object type implements only its specifics (lookup, changes, create, update, destroy); the kit derives
+ * the standard methods of RFC 8620 section 5, with their limits and errors, for all types.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineService, type ServerSession } from 'iems'
@@ -77,7 +77,7 @@ export interface Query<C> {
   readonly call: JmapCall
 }
 
-/** What a type gives. An absent function means that the method does not exist. Every function throws `MethodError`. */
+/** The functions of a type. Without a function the method does not exist. Every function throws `MethodError`. */
 export interface ObjectType<C = unknown> {
   readonly capability: string
   /** Properties of an object; a client that asks for another gets invalidArguments. `*` allows any. */
@@ -93,7 +93,7 @@ export interface ObjectType<C = unknown> {
     },
     call: JmapCall,
   ): Promise<readonly JmapObject[]>
-  /** Arguments of `get` beside the standard ones. */
+  /** Additional arguments of `get`. */
   readonly getArguments?: StandardSchemaV1
   changes?(account: string, since: string, limit: number | undefined, call: JmapCall): Promise<TypeChanges>
   readonly filter?: StandardSchemaV1<unknown, C>
@@ -105,7 +105,7 @@ export interface ObjectType<C = unknown> {
   affected?(account: string, changes: TypeChanges, call: JmapCall): Promise<readonly string[]>
   /** Answers the server-set properties, with the id. Throws `ObjectError`. */
   create?(account: string, given: Patch, call: JmapCall): Promise<JmapObject>
-  /** Answers server-set properties that changed beside what was asked. Throws `ObjectError`. */
+  /** Returns server-set properties that changed in addition. Throws `ObjectError`. */
   update?(account: string, id: string, patch: Patch, call: JmapCall): Promise<Patch | null>
   destroy?(account: string, id: string, call: JmapCall, more: Readonly<Record<string, unknown>>): Promise<void>
   readonly setArguments?: StandardSchemaV1
@@ -135,9 +135,9 @@ export interface JmapApi {
   capability(urn: string, capability: Capability): void
   objects<C>(name: string, type: ObjectType<C>): void
   method<S extends StandardSchemaV1>(name: string, method: Method<S>): void
-  /** Tells clients that listen that objects of these types have changed. A hint: it may be missed. */
+  /** Notifies listening clients that objects of these types have changed. A hint, which may be lost. */
   changed(account: string, types: readonly string[]): void
-  /** How the state of a type is asked for a push. */
+  /** Reads the states of types for a push. */
   states(
     account: string,
     types: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * How JMAP refuses: a whole request (RFC 8620 section 3.6.1), a method call (3.6.2), one object of a set (5.3).
+ * JMAP's errors: for a whole request (RFC 8620 section 3.6.1), a method call (3.6.2), and one object of a set (5.3).
  */
 import { HttpProblem } from '../http/api.ts'
 

@@ -1,8 +1,8 @@
 /**
- * Objects of accounts in the store, with their changes: what a JMAP type needs that keeps its objects itself.
+ * Stores objects of accounts with their change history, for JMAP types without a store of their own.
  *
- * What must stay true: every change has the account's next state, in one commit with the object; a destroyed object is
- * remembered, so that its destruction is a change like others.
+ * Invariants: every change gets the account's next state, in one commit with the object; a destroyed object leaves a
+ * record, so that its destruction is a change like others.
  */
 import {
   below,
@@ -58,7 +58,10 @@ export class KeptObjects<T extends object> {
     for await (const [id, { value }] of this.#kept(account)) if (value) yield [id, value]
   }
 
-  /** Makes, changes or (undefined) destroys one. `make` may be called again and throws what the caller is to see. */
+  /**
+   * Creates, changes or (for undefined) destroys an object. `make` may be called repeatedly; its errors reach the
+   * caller.
+   */
   async put(account: string, id: string, make: (before: T | undefined) => T | undefined): Promise<void> {
     const at = key(this.#kind, account, id)
     const stateAt = this.#stateAt(account)

@@ -35,7 +35,7 @@ async function requireAccount(id: string, call: JmapCall): Promise<void> {
   if (!(await call.mayUse(id))) throw new MethodError('accountNotFound')
 }
 
-/** Arguments that a type has beside the standard ones; unknown names are refused. */
+/** A type's additional arguments; unknown names are refused. */
 async function ownArguments(
   schema: StandardSchemaV1 | undefined,
   given: Readonly<Record<string, unknown>>,
@@ -209,8 +209,8 @@ function startOf(
 }
 
 /**
- * What changed in a query's results: every object that changed leaves, and those that belong come in again at their
- * place. Objects that did not change keep their order among themselves.
+ * The changes of a query's results: every changed object is removed, and those that match are added at their new
+ * position. Unchanged objects keep their relative order.
  */
 function queryChangesMethod(type: ObjectType): Method {
   const schema = querySchema.extend({

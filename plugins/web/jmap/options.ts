@@ -1,5 +1,5 @@
 /**
- * What an administrator can set for JMAP.
+ * The plugin's options.
  */
 import { duration, network, size } from 'iems'
 import * as z from 'zod'

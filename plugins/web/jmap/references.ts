@@ -27,7 +27,7 @@ const isReference = (value: unknown): value is Reference =>
 
 const invalid = (why: string) => new MethodError('invalidResultReference', why)
 
-/** Arguments with `#name` replaced by what it refers to. */
+/** Replaces each `#name` argument by the value it refers to. */
 export function resolveReferences(given: Readonly<Record<string, unknown>>, responses: readonly Response[]) {
   const resolved: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(given)) {

@@ -1,7 +1,7 @@
 /**
- * What plugins have registered, and how a request is answered by it.
+ * Registered capabilities, methods and types, and the handling of requests.
  *
- * What must stay true: a login has a bounded number of requests at a time; the object type of a name is registered once.
+ * Invariants: a login has a bounded number of concurrent requests; an object type is registered once per name.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Log } from 'iems'

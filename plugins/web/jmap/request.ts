@@ -1,8 +1,8 @@
 /**
- * An API request (RFC 8620 section 3.3): its method calls one after the other.
+ * An API request (RFC 8620 section 3.3): runs its method calls in order.
  *
- * What must stay true: a call that is refused does not touch the others; a fault is `serverFail` without a reason; what
- * a request may hold is bounded before anything runs.
+ * Invariants: a failed call does not affect the others; a fault is `serverFail` without a reason; the size of a request
+ * is checked before anything runs.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
@@ -37,7 +37,7 @@ function isTooDeep(value: unknown, left = MAX_DEPTH): boolean {
   return Object.values(value).some((one) => isTooDeep(one, left - 1))
 }
 
-/** What a client sent as a request. Throws a request-level error. */
+/** Parses a request. Throws a request-level error. */
 export function readRequest(
   text: string,
   { maxCalls, capabilities }: Pick<RequestDeps, 'maxCalls' | 'capabilities'>,

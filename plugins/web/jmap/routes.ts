@@ -17,7 +17,7 @@ interface RoutesDeps {
 }
 
 const account = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/)
-/** What a browser might run is only ever offered as a file. */
+/** Content that a browser might execute is only offered as a download. */
 const SHOWN = /^(?:image\/(?:png|jpeg|gif|webp|avif)|text\/plain|application\/pdf)$/
 const TYPE = /^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/i
 const YEAR_SECONDS = 31_536_000

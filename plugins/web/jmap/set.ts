@@ -1,8 +1,8 @@
 /**
- * Creating, updating and destroying (RFC 8620 section 5.3): in that order, each object by itself.
+ * Creates, updates and destroys objects (RFC 8620 section 5.3), in that order, each independently.
  *
- * What must stay true: one object that is refused does not touch the others; a reference to an object that was not
- * created is refused, not passed on.
+ * Invariants: a failed object does not affect the others; a reference to an object that was not created is refused, not
+ * passed on.
  */
 import { IemsError } from 'iems'
 import type { JmapCall, JmapObject, ObjectType, Patch, SetResult } from './api.ts'
@@ -22,7 +22,7 @@ interface Refused {
   readonly destroy: Record<string, SetError>
 }
 
-/** An id, or what a `#creationId` has become. Throws `ObjectError`. */
+/** An id, or the id created for `#creationId`. Throws `ObjectError`. */
 export function idOf(given: string, { createdIds }: Pick<JmapCall, 'createdIds'>): string {
   if (!given.startsWith('#')) return given
   const id = createdIds.get(given.slice(1))

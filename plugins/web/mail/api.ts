@@ -34,8 +34,8 @@ export interface BannerSlot {
 }
 
 /**
- * Where a module stands: beside an open message, in its menu, in the composer's menu, before a message is sent, among
- * the settings, or as a page of its own.
+ * Position of a module: next to an open message, in its menu, in the composer's menu, before a message is sent, among
+ * the settings, or as its own page.
  */
 export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.action' | 'compose.check' | 'settings' | 'app'
 

@@ -1,9 +1,9 @@
 /**
- * Remote images of messages, fetched by the server when the person who reads allows it: the sender learns neither their
- * address nor their browser.
+ * Remote images of messages, fetched by the server when the reader allows it: the sender learns neither their address
+ * nor their browser.
  *
- * What must stay true: only public addresses are asked, by TLS, without cookies or a referrer; what is passed on is a
- * raster image by its own octets, whatever the other server calls it.
+ * Invariants: only public addresses are contacted, by TLS, without cookies or a referrer; only raster images are passed
+ * on, judged by their octets instead of the server's content type.
  */
 import type { Dns } from 'iems'
 import * as z from 'zod'
@@ -32,7 +32,7 @@ export function imageType(octets: Buffer): string | undefined {
 export interface ImageOptions {
   /** Octets of one image. */
   readonly maxSize: number
-  /** Networks beside the public Internet; they need no TLS. */
+  /** Additional non-public networks, which need no TLS. */
   readonly allow: readonly string[]
 }
 

@@ -1,8 +1,8 @@
 /**
- * Web mail: a browser application on JMAP. This plugin serves its files; all it does with mail goes through JMAP.
+ * Web mail: a browser application on JMAP. This plugin serves its files; all access to mail goes through JMAP.
  *
- * What must stay true: the page that shows a message's HTML runs no script and loads nothing from elsewhere, whatever
- * the application writes into it.
+ * Invariants: the page that shows a message's HTML runs no script and loads nothing from elsewhere, whatever the
+ * application writes into it.
  */
 import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'

@@ -1,8 +1,8 @@
 /**
- * An account's rules for the web mail's form, by the Mailsort service.
+ * An account's rules for the web mail's form, through the Mailsort service.
  *
- * What must stay true: a script that says more than rules can is shown and never overwritten unasked; what is stored has
- * been compiled.
+ * Invariants: a script that rules cannot express is shown and never overwritten unasked; stored scripts have been
+ * compiled.
  */
 import * as z from 'zod'
 import { isScriptRefused, type MailsortApi, type Rules } from '../../mailbox/mailsort/api.ts'

@@ -1,8 +1,7 @@
 /**
- * What plugins have added to the web mail, and how the browser learns of it.
+ * Plugins' additions to the web mail, and their list for the browser.
  *
- * What must stay true: a reader is shown banners of the account's own messages only; one plugin's fault hides its own
- * banner and nothing else.
+ * Invariants: a reader sees banners of the account's own messages only; a plugin's fault hides only its own banner.
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

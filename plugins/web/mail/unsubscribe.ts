@@ -1,8 +1,8 @@
 /**
- * Leaving a mailing list with one click (RFC 8058): the server sends the request, so that the list learns nothing of the
- * reader's browser.
+ * One-click unsubscription (RFC 8058): the server sends the request, so that the list learns nothing of the reader's
+ * browser.
  *
- * What must stay true: the address is the message's own, by TLS and public; the request has no cookie and no referrer.
+ * Invariants: the URL comes from the message itself, uses TLS and is public; the request has no cookie and no referrer.
  */
 import type { SetupContext } from 'iems'
 import * as z from 'zod'

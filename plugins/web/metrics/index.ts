@@ -1,8 +1,8 @@
 /**
- * Metrics for Prometheus and health addresses for load balancers and container managers, over the HTTP service.
+ * Metrics for Prometheus and health endpoints for load balancers and container managers, over the HTTP service.
  *
- * What must stay true: metrics are for clients that the administrator names and logins with the permission; a health
- * address says nothing but whether the server is well; a filter or scanner that is down makes no server unready.
+ * Invariants: metrics are for configured clients and for logins with the permission; a health endpoint reveals only
+ * whether the server is healthy; a filter or scanner that is down does not make the server unready.
  */
 import { type Administration, definePlugin, inNetworks, type MetricStatus, SUPPORT } from 'iems'
 import { Answer, Download, Http, type HttpApi, HttpProblem } from '../http/api.ts'
@@ -43,7 +43,7 @@ export const metrics = definePlugin({
   },
 })
 
-/** Whether what the server consists of runs, and what it depends on is there. */
+/** Whether the server's components are running and its dependencies available. */
 function stateOf(administration: Administration): MetricStatus[] {
   const components = administration.components().map(({ name, kind, state }) => ({
     labels: { component: name, kind },

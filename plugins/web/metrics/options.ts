@@ -1,4 +1,6 @@
-/** What an administrator can set for metrics. */
+/**
+ * The plugin's options.
+ */
 import { network } from 'iems'
 import * as z from 'zod'
 

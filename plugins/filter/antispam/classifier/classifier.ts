@@ -1,8 +1,8 @@
 /**
- * The classifier: asked about messages, taught by users and admins.
+ * The classifier: rates messages, and learns from users and administrators.
  *
- * What must stay true: a message counts once for each teacher, in whatever kernel it is taught, and as what was said
- * last; what is learnt is on stable storage before `learn` returns.
+ * Invariants: a message counts once per teacher, across all kernels, as it was last taught; what is learned is on
+ * stable storage before `learn` returns.
  */
 import { createHash } from 'node:crypto'
 import { below, CONFLICT, decodeRecord, encodeRecord, type Key, key, type Store, transact, unkey } from 'iems'
@@ -13,17 +13,17 @@ import type { ClassifierOptions } from './options.ts'
 import { type Opinion, opinionOf } from './probability.ts'
 import { allOf, type Views } from './tokens.ts'
 
-/** A message from which something was learnt. */
+/** A learned message. */
 interface TrainingSample {
   readonly kind: Kind
-  /** The ages of the corpora it was learnt in: what has been halved since cannot be taken back exactly. */
+  /** The ages of the corpora that learned it: counts halved since cannot be subtracted exactly. */
   readonly ages: readonly number[]
   readonly tokens: string
 }
 
 export interface Taught {
   readonly kind: Kind
-  /** Whose corpus learns it beside the shared one. */
+  /** The account whose corpus learns it in addition to the shared one. */
   readonly account?: string | undefined
   readonly views: Views
   readonly messageId: string
@@ -47,19 +47,19 @@ export class Classifier {
     this.#options = deps.options
   }
 
-  /** Undefined while the corpus has learnt too little. */
+  /** Undefined while the corpus has learned too little. */
   async ask(views: Views, account = ''): Promise<Opinion | undefined> {
     const corpus = await this.#corpora.of(account)
     if (corpus.junk < this.#options.minimum || corpus.ham < this.#options.minimum) return undefined
     return opinionOf(views, corpus)
   }
 
-  /** One after the other, in the order of the calls. */
+  /** Serialized, in call order. */
   learn(taught: Taught): Promise<Learned> {
     return this.#corpora.serially(() => transact({ what: 'a lesson' }, () => this.#learn(taught)))
   }
 
-  /** One try: another kernel may teach the message at the same moment. */
+  /** One try: another kernel may teach the message concurrently. */
   async #learn({ kind, account = '', views, messageId }: Taught): Promise<Learned | typeof CONFLICT> {
     const tokens = allOf(views)
     const id = createHash('sha256').update(`${messageId}\0`).update(writeTokens(tokens)).digest('base64url')
@@ -68,7 +68,7 @@ export class Classifier {
     const before = value && decode(value)
     if (before?.kind === kind) return 'known'
     const names = account === '' ? [''] : ['', account]
-    // What is taken back may have been taught elsewhere, so that it must be here first.
+    // An earlier lesson may have been learned by another kernel, so it must be loaded before it is undone.
     const corpora = await Promise.all(names.map((name) => this.#corpora.within(name, before !== undefined)))
     const changes = corpora.map(
       (corpus, index): Change => ({
@@ -91,7 +91,7 @@ export class Classifier {
         await this.#compact(corpus, names[index] as string)
       }
     } catch (cause) {
-      // Whether it was written is not known: what stands in the store counts.
+      // It is unknown whether the write happened: the store decides.
       for (const name of names) this.#corpora.drop(name)
       throw cause
     }
@@ -103,7 +103,7 @@ export class Classifier {
     if (corpus.isDue && !(await corpus.compact())) this.#corpora.drop(name)
   }
 
-  /** How much the shared corpus has learnt, and that of each account. */
+  /** Number of learned messages in the shared corpus and in each account's. */
   async *totals(): AsyncGenerator<{ readonly account: string; readonly junk: number; readonly ham: number }> {
     const names = new Set([''])
     for (const kept of ['corpus', 'journal'])
@@ -114,7 +114,7 @@ export class Classifier {
     }
   }
 
-  /** Waits for what is being learnt. */
+  /** Waits for lessons in progress. */
   close(): Promise<void> {
     return this.#corpora.close()
   }

@@ -1,20 +1,20 @@
 /**
- * The corpora in memory, kept in step with what other kernels on the store learn.
+ * The corpora in memory, kept up to date with other kernels on the store.
  *
- * Invariants: the store is the truth, and a signal only says that it is worth a look; when signals are lost, a look is
- * due after a minute; one thing at a time is learnt, read again or compacted; memory is bounded.
+ * Invariants: the store is authoritative, and a signal only triggers a read; when signals are lost, a read is due after
+ * a minute; learning, reading and compacting are serialized; memory is bounded.
  */
 import { randomUUID } from 'node:crypto'
 import { Cache, defineSignal, type SetupContext } from 'iems'
 import { Corpus } from './corpus.ts'
 import type { ClassifierOptions } from './options.ts'
 
-/** Places of the tables: 1 MiB for all together, 128 KiB for an account. */
+/** Size of the tables: 1 MiB for the shared corpus, 128 KiB for an account. */
 export const SHARED_BITS = 18
 const ACCOUNT_BITS = 15
 const LOOK_MS = 60_000
 
-/** The accounts whose corpora have learnt something, '' for the shared one, and the kernel that says so. */
+/** The accounts whose corpora have changed, '' for the shared one, and the sending kernel. */
 const Learnt = defineSignal<{ readonly by: string; readonly accounts: readonly string[] }>('antispam:learnt')
 
 export type CorporaDeps = Pick<SetupContext, 'store' | 'signals' | 'repeat' | 'clock'> & {
@@ -24,7 +24,7 @@ export type CorporaDeps = Pick<SetupContext, 'store' | 'signals' | 'repeat' | 'c
 export class Corpora {
   readonly #deps: CorporaDeps
   readonly #self = randomUUID()
-  /** Those of accounts; the shared one, '', is always kept. */
+  /** Corpora of accounts; the shared one, '', is always loaded. */
   readonly #loaded: Cache<Promise<Corpus>>
   readonly #stale = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
@@ -40,20 +40,20 @@ export class Corpora {
     })
   }
 
-  /** Runs one after the other. */
+  /** Serializes work. */
   serially<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work)
     this.#last = done.catch(() => undefined)
     return done
   }
 
-  /** As it was learnt here, and elsewhere up to the last signal. */
+  /** Includes local lessons, and remote ones up to the last signal. */
   async of(account: string): Promise<Corpus> {
     if (this.#stale.has(account)) await this.serially(() => this.within(account, false))
     return this.#get(account)
   }
 
-  /** The same within `serially`; `isLookDue`: as it stands in the store now. */
+  /** The same within `serially`; `isLookDue` forces a read of the store. */
   async within(account: string, isLookDue: boolean): Promise<Corpus> {
     if (!isLookDue && !this.#stale.has(account)) return this.#get(account)
     this.#stale.delete(account)
@@ -62,7 +62,7 @@ export class Corpora {
     return this.#get(account)
   }
 
-  /** A corpus for a look at its totals, which takes no other's place. */
+  /** A corpus for its totals; it evicts no other. */
   peek(account: string): Promise<Corpus> {
     return account === '' || this.#loaded.has(account) ? this.of(account) : this.#load(account)
   }
@@ -75,7 +75,7 @@ export class Corpora {
     this.#deps.signals.publish(Learnt, { by: this.#self, accounts })
   }
 
-  /** Waits for what is being learnt. */
+  /** Waits for lessons in progress. */
   async close(): Promise<void> {
     await this.#last
   }

@@ -1,29 +1,28 @@
 /**
- * What was learnt, by everybody or by one account: for each token, in how many junk and ham messages it stood.
+ * A corpus, shared or of one account: for each token, the number of junk and ham messages that contained it.
  *
- * A table of counts in memory, found by the upper bits of the hash. On disk it is a snapshot and what was learnt since
- * (the journal); so learning one message writes little, and a crash loses nothing.
+ * The counts are a table in memory, indexed by the upper bits of the hash. On disk they are a snapshot and a journal of
+ * later lessons, so a lesson writes little and a crash loses nothing.
  *
- * Invariants: snapshot and journal together are the table, whichever kernels wrote them; the head is written anew with
- * each snapshot, so that a kernel notices that its own table rests on an older one; counts are halved before they
- * overflow.
+ * Invariants: snapshot and journal together equal the table, whichever kernels wrote them; each snapshot writes a new
+ * head, so that a kernel notices that its table is based on an older one; counts are halved before they overflow.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { below, type Key, key, type Store, type Value } from 'iems'
 
 export type Kind = 'junk' | 'ham'
 
-/** A message that begins to count as one kind, or stops to. */
+/** A message that is added to a kind, or removed from it. */
 export interface Change {
   readonly tokens: Uint32Array
   readonly add?: Kind
   readonly remove?: Kind
 }
 
-/** Entries of the journal after which a snapshot is written. */
+/** Journal entries after which a snapshot is written. */
 const JOURNAL = 200
 const MAX_COUNT = 65_535
-/** Other kernels may write snapshots while one is read. */
+/** Retries, because other kernels may write snapshots during a read. */
 const MAX_LOADS = 20
 /** Version, bits, age, junk, ham: 32 bits each. */
 const HEAD = 5
@@ -35,9 +34,9 @@ const journalOf = (name: string) => below('journal', name)
 
 export interface CorpusSettings {
   readonly store: Store
-  /** Empty for the shared one. */
+  /** Empty for the shared corpus. */
   readonly name: string
-  /** The table has 2 ** bits places. */
+  /** The table has 2 ** bits slots. */
   readonly bits: number
   readonly window: number
   readonly now: () => number
@@ -45,12 +44,12 @@ export interface CorpusSettings {
 
 export class Corpus {
   readonly #settings: CorpusSettings
-  /** Most accounts never teach anything: they cost no table. */
+  /** Allocated on first use, because most accounts never teach anything. */
   #tables: { readonly junk: Uint16Array; readonly ham: Uint16Array } | undefined
-  /** Keys of the entries that are in the table and not in the snapshot, by their octets. */
+  /** Keys of the journal entries that the table includes and the snapshot does not, by their octets. */
   readonly #journal = new Map<string, Key>()
   #head: Value | undefined
-  /** How often counts have been halved. */
+  /** Number of times that counts have been halved. */
   age = 0
   junk = 0
   ham = 0
@@ -71,7 +70,7 @@ export class Corpus {
     throw new Error(`the corpus "${name}" is rewritten by other servers all the time`)
   }
 
-  /** Adds what other kernels have learnt. False: there is another snapshot, and the corpus is to be loaded again. */
+  /** Applies lessons of other kernels. False: there is a new snapshot, and the corpus must be loaded again. */
   async catchUp(): Promise<boolean> {
     const { store, name } = this.#settings
     const unknown: Change[] = []
@@ -81,13 +80,13 @@ export class Corpus {
       this.#journal.set(nameOf(at), at)
     }
     if (!isSame(await store.get(headKey(name)), this.#head)) return false
-    // Entries of one moment are in no order: what is taken away must be there before.
+    // Entries of the same time are unordered: a message must be added before it is removed.
     for (const { add, tokens } of unknown) this.#apply({ tokens, ...(add ? { add } : {}) })
     for (const { remove, tokens } of unknown) this.#apply({ tokens, ...(remove ? { remove } : {}) })
     return true
   }
 
-  /** How often a token stood in messages of a kind. */
+  /** Number of messages of each kind that contained a token. */
   counts(token: number): readonly [junk: number, ham: number] {
     const place = token >>> (32 - this.#settings.bits)
     return this.#tables ? [this.#tables.junk[place] as number, this.#tables.ham[place] as number] : [0, 0]
@@ -99,14 +98,14 @@ export class Corpus {
     return this.#tables
   }
 
-  /** What must be part of the commit that a change is learnt in. */
+  /** The write that must be part of the commit that learns a change. */
   entry(change: Change): { readonly put: Key; readonly value: Value } {
     const { name, now } = this.#settings
-    // Two kernels must not take the same place.
+    // Random, so that two kernels never use the same key.
     return { put: key('journal', name, now(), randomInt(2 ** 32)), value: writeEntry(change) }
   }
 
-  /** The entry has been committed. */
+  /** Called after the entry has been committed. */
   learnt(at: Key, change: Change): void {
     this.#journal.set(nameOf(at), at)
     this.#apply(change)
@@ -131,7 +130,7 @@ export class Corpus {
     return this.#journal.size >= JOURNAL || this.junk + this.ham > this.#settings.window
   }
 
-  /** Writes a snapshot in place of the journal. False: another kernel has, and this corpus is to be loaded again. */
+  /** Replaces the journal by a snapshot. False: another kernel has done so, and this corpus must be loaded again. */
   async compact(): Promise<boolean> {
     const { store, name, window } = this.#settings
     if (this.junk + this.ham > window) this.#halve()
@@ -162,7 +161,7 @@ export class Corpus {
   }
 
   #read(value: Uint8Array): void {
-    // A copy begins where numbers of more than one octet may begin.
+    // Copies, because a typed array needs an aligned buffer.
     const octets = Uint8Array.from(value).buffer
     const [version, bits, age = 0, junk = 0, ham = 0] = new Uint32Array(octets, 0, HEAD)
     if (version !== VERSION || bits !== this.#settings.bits) return
@@ -195,7 +194,7 @@ function readEntry(value: Uint8Array): Change {
   return { tokens: readTokens(value.subarray(2)), ...(add ? { add } : {}), ...(remove ? { remove } : {}) }
 }
 
-/** Tokens as octets, lowest first whatever the machine. */
+/** Tokens as little-endian octets. */
 export function writeTokens(tokens: Uint32Array): Buffer {
   const octets = Buffer.alloc(tokens.length * 4)
   for (const [index, token] of tokens.entries()) octets.writeUInt32LE(token, index * 4)

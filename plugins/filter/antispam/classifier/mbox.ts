@@ -1,7 +1,7 @@
 /**
  * The messages of a file: an mbox, or a single one.
  *
- * What must stay true: one message is held at a time, and of it no more than is ever looked at.
+ * Invariants: memory holds one message, up to the size that is examined.
  */
 
 const LF = 10
@@ -10,7 +10,7 @@ const FROM = Buffer.from('From ')
 export async function* messagesOf(source: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Buffer> {
   let message: Buffer[] = []
   let size = 0
-  /** Whether lines beginning with `From ` part messages: when the first of all does. */
+  /** Whether lines that begin with `From ` separate messages: if the first line does. */
   let isMbox: boolean | undefined
   let isBlankBefore = true
   let isLineStart = true
@@ -35,7 +35,7 @@ export async function* messagesOf(source: AsyncIterable<Uint8Array>, most: numbe
       continue
     }
     isBlankBefore = isStart && isEnd && line.every((octet) => octet === LF || octet === 13)
-    // In an mbox an empty line stands between two messages, and lines end as they do in a file.
+    // In an mbox an empty line precedes each separator, and lines end in LF.
     add(line)
   }
   if (size > 0) yield take()
@@ -47,7 +47,7 @@ interface Piece {
   readonly isEnd: boolean
 }
 
-/** Lines with their ends; of one longer than `most` the pieces. */
+/** Lines with their line breaks; longer ones in pieces of `most` octets. */
 async function* linesOf(source: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Piece> {
   let held: Buffer = Buffer.alloc(0)
   let isStart = true

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for the classifier.
+ * The options of the classifier.
  */
 import { duration } from 'iems'
 import * as z from 'zod'

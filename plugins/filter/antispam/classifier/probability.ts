@@ -1,24 +1,24 @@
 /**
- * What the tokens of one view say about a message, by what was learnt: Robinson's estimate for each token, put together
- * as a sum of log odds that is divided by the root of their number.
+ * Rates a message by the tokens of one view: Robinson's estimate for each token, combined as a sum of log odds divided
+ * by the square root of their number.
  *
- * The sum alone grows with the length of the text, because neighbouring words do not speak independently; divided by
- * the root it is comparable between short and long messages, and a fitted weight makes a score of it.
+ * The sum alone grows with the length of the text, because neighbouring words are not independent; divided by the root
+ * it is comparable between short and long messages, and a fitted weight turns it into a score.
  */
 import type { Corpus } from './corpus.ts'
 import { VIEWS, type View, type Views } from './tokens.ts'
 
-/** What a token is taken to say before it was seen, and how much that weighs against what was seen. */
+/** Prior probability of an unseen token, and its weight against observations. */
 const UNKNOWN = 0.5
 const STRENGTH = 0.3
-/** Tokens that say next to nothing are left out, and so are all but the most telling ones. */
+/** Tokens below this are ignored, as are all but the most significant ones. */
 const TELLING = 0.1
 const MOST = 150
 const SUREST = 0.01
-/** Keeps a few telling tokens from speaking as loudly as many. */
+/** Keeps a few significant tokens from counting as much as many. */
 const DAMPING = 0.3
 
-/** One view alone says no more than this. */
+/** Maximum evidence of a single view. */
 const MAX_EVIDENCE = 20
 
 /** From −20 (ham) to 20 (junk); 0 is no opinion. */
@@ -39,12 +39,12 @@ function evidenceOf(tokens: Uint32Array, corpus: Learnt): number {
   return Math.max(-MAX_EVIDENCE, Math.min(MAX_EVIDENCE, evidence))
 }
 
-/** What each view says: below zero for ham, above zero for junk. */
+/** The evidence of each view: negative for ham, positive for junk. */
 export type Opinion = Readonly<Record<View, number>>
 
 type Learnt = Pick<Corpus, 'counts' | 'junk' | 'ham'>
 
-/** Views that say nothing, such as links in a message without any, leave their part to the others. */
+/** Views without evidence, such as links in a message without any, leave their share to the others. */
 export function opinionOf(views: Views, corpus: Learnt): Opinion {
   const said = VIEWS.map((view) => [view, evidenceOf(views[view], corpus)] as const)
   const speaking = said.filter(([, evidence]) => evidence !== 0).length

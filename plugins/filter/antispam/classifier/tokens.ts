@@ -1,20 +1,20 @@
 /**
- * What the classifier knows a message by: the hashes of its words.
+ * Tokens of a message for the classifier: hashes of its words.
  *
- * A hash and not a word is kept, so nobody can read mail out of what was learnt. What must stay true: the same message
- * gives the same tokens wherever it is read; one pass over the text, and a bound on how many.
+ * Hashes instead of words, so that mail cannot be read from a corpus. Invariants: the same message has the same tokens
+ * everywhere; one pass over the text, with a limit on their number.
  */
 
 import { isIPv4 } from 'node:net'
 import type { MessageText } from '../content/message-text.ts'
 import { isHostName, registeredDomain } from '../dns/names.ts'
 
-/** Of one view of a message. */
+/** Maximum tokens of one view. */
 const MOST = 1_500
 const LONGEST = 24
 const SHORTEST = 3
 
-/** FNV-1a, each kind of token from its own beginning. */
+/** FNV-1a, with a different basis for each kind of token. */
 const BASIS = 0x811c9dc5
 const PRIME = 0x01000193
 
@@ -30,14 +30,14 @@ function hashOf(text: string, start: number): number {
   return hash
 }
 
-/** Letters and digits, `$`, `€`, `%` and `!`, and everything beyond ASCII but its white space and marks. */
+/** Letters and digits, `$`, `€`, `%` and `!`, and all non-ASCII characters except white space and punctuation. */
 function isWord(code: number): boolean {
   if (code < 128)
     return (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code === 36 || code === 37 || code === 33
   return code >= 0xc0 && !(code >= 0x2000 && code <= 0x206f) && !(code >= 0x3000 && code <= 0x303f)
 }
 
-/** Written without spaces: each two neighbours are a word. */
+/** Scripts without spaces: each pair of neighbours is a word. */
 const isIdeographic = (code: number) => code >= 0x3041 && code <= 0xd7ff
 
 function addWords(text: string, start: number, into: Set<number>): void {
@@ -74,19 +74,19 @@ const [BODY, SUBJECT, FROM, DOMAIN, FIELD, FILE, TO, ROUTE, LINK] = [
   kind('l'),
 ]
 
-/** Groups of tokens that are weighed apart: each speaks of the same thing, so its tokens do not speak independently. */
+/** Groups of tokens that are rated separately, because tokens about the same thing are not independent. */
 export const VIEWS = ['head', 'route', 'text', 'links'] as const
 export type View = (typeof VIEWS)[number]
 export type Views = Readonly<Record<View, Uint32Array>>
 
-/** All tokens of a message, as they are learnt. */
+/** All tokens of a message, for learning. */
 export function allOf(views: Views): Uint32Array {
   return Uint32Array.from(new Set(VIEWS.flatMap((view) => [...views[view]])))
 }
 
-/** Fields that are there or not, and what they say in short. */
+/** Fields whose presence and abbreviated value count. */
 const TOLD: readonly string[] = ['x-mailer', 'user-agent', 'content-type', 'reply-to', 'list-id']
-/** Fields whose words are looked at, and how many characters of them. */
+/** Fields whose words count, and the maximum characters of each. */
 const ADDRESSED: readonly string[] = ['to', 'cc', 'reply-to', 'list-id', 'sender', 'errors-to']
 const ADDRESSED_LENGTH = 300
 const HOPS = 8
@@ -122,7 +122,7 @@ function headTokens(letter: MessageText): Uint32Array {
   return Uint32Array.from(tokens)
 }
 
-/** Hosts and networks that the message came through. */
+/** Hosts and networks on the message's path. */
 function routeTokens(letter: MessageText): Uint32Array {
   const tokens = new Set<number>()
   const names = letter

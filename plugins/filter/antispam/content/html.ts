@@ -1,7 +1,7 @@
 /**
- * What one HTML part does: its links, pictures, forms, and text that a reader does not see.
+ * Examines one HTML part: its links, images, forms, and hidden text.
  *
- * Invariants: one pass, linear in the length of the part; every collection has a bound; any input yields facts.
+ * Invariants: one pass, linear in the length of the part; every collection is bounded; any input yields facts.
  */
 
 export interface HtmlLink {
@@ -13,7 +13,7 @@ export interface HtmlLink {
 
 export interface HtmlFacts {
   readonly links: readonly HtmlLink[]
-  /** Characters of text that a reader sees. */
+  /** Characters of visible text. */
   readonly visible: number
   /** Characters of text in elements that are not displayed. */
   readonly hidden: number
@@ -85,7 +85,7 @@ class HtmlScan {
   readonly #length = { visible: 0, hidden: 0, invisible: 0, tiny: 0 }
   #link: { target: string; text: string } | undefined
   #region: (Region & { readonly kind: keyof HtmlFacts & ('hidden' | 'invisible' | 'tiny') }) | undefined
-  /** The one element whose content is no text. */
+  /** The element whose content is skipped. */
   #skipped: string | undefined
   #background = 'white'
   #hasOtherBackground = false

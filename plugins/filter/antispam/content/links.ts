@@ -1,7 +1,7 @@
 /**
- * Where links lead, read as a browser reads them, and what is odd about their hosts.
+ * Parses links as a browser does, and detects deceptive hosts.
  *
- * Invariants: linear in the length of the link; at most `MAX_LINKS` links of a message are read.
+ * Invariants: linear in the length of the link; at most `MAX_LINKS` links of a message are parsed.
  */
 import { isIP } from 'node:net'
 import { domainToUnicode } from 'node:url'
@@ -9,15 +9,15 @@ import { registeredDomain } from '../dns/names.ts'
 import type { HtmlFacts } from './html.ts'
 
 export interface Link {
-  /** As a browser resolves it: lower case, ASCII, numbers and percent signs undone. */
+  /** As a browser resolves it: lower case, ASCII, with numbers and percent-encoding decoded. */
   readonly host: string
   readonly domain: string
-  /** As it is written in the message, without scheme and path. */
+  /** As written in the message, without scheme and path. */
   readonly written: string
   readonly hasUser: boolean
   readonly port: string
   readonly path: string
-  /** The host that the text of the link names, if it names one. */
+  /** The host named by the link's text, if any. */
   readonly shown?: string
 }
 
@@ -25,7 +25,7 @@ export const MAX_LINKS = 300
 const MAX_LENGTH = 1_000
 
 const PLAIN = /\bhttps?:\/\/[^\s<>"']{1,1000}/gi
-/** Text that a reader takes for an address of a page: all of it is a host, with or without a path. */
+/** Text that looks like a URL: a host, with or without a path. */
 const SHOWN = /^(?:https?:\/\/)?((?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,62})\.){1,6}[\p{L}]{2,24})(?:[/:?#]|$)/iu
 
 export function linksOf(text: string, html: readonly HtmlFacts[]): readonly Link[] {
@@ -62,7 +62,7 @@ function readLink(target: string, shownText = ''): Link | undefined {
   }
 }
 
-/** A host's labels that mix Latin letters with Cyrillic or Greek ones. */
+/** Whether a label of the host mixes Latin letters with Cyrillic or Greek ones. */
 export function isMixedScript(host: string): boolean {
   return domainToUnicode(host)
     .split('.')
@@ -101,7 +101,7 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
   ł: 'l',
 }
 
-/** What a label looks like to a hurried reader. */
+/** The Latin text that a label resembles. */
 export function skeletonOf(label: string): string {
   const plain = label.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
   return [...plain]

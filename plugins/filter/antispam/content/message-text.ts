@@ -1,7 +1,7 @@
 /**
- * A message as the checks of its content see it: fields, texts, HTML, names of attachments, all decoded.
+ * A message for the content checks: fields, texts, HTML and attachment names, all decoded.
  *
- * What must stay true: no more is read than the limits say, whatever the message; whatever it is, it is some letter.
+ * Invariants: limits bound what is read of any message; any input yields a result.
  */
 import {
   createSources,
@@ -18,36 +18,36 @@ import {
 } from 'iems/mime'
 
 export interface MessageText {
-  /** Values of a field, encoded words undone; names in lower case. */
+  /** Values of a field with encoded words decoded, by lower-case name. */
   field(name: string): readonly string[]
-  /** Text as it is read, HTML without its marks, each part once. */
+  /** Readable text, HTML without markup, each part once. */
   readonly text: string
-  /** Where addresses of pages stand: text, and HTML with its marks. */
+  /** Text with links: plain text, and HTML with markup. */
   readonly raw: readonly string[]
   /** Names of attachments. */
   readonly attachments: readonly string[]
-  /** All fields as they were sent, encoded words left as they are. */
+  /** All fields as received, with encoded words. */
   readonly fields: Fields
-  /** Parts that hold no other parts, in order. */
+  /** Leaf parts, in order. */
   readonly parts: readonly LetterPart[]
   readonly structure: MimePart
 }
 
 export interface LetterPart {
   readonly part: MimePart
-  /** The name of the attachment. */
+  /** Name of the attachment. */
   readonly name?: string
-  /** The decoded text of text parts, HTML with its marks; no longer than the limits say. */
+  /** The decoded text of text parts, HTML with markup, within the limits. */
   readonly text?: string
 }
 
 export interface LetterLimits {
-  /** Octets of the message, and of one text part. */
+  /** Maximum octets of the message, and of one text part. */
   readonly size: number
   readonly text: number
 }
 
-/** Text parts, values of one field, characters of a value. */
+/** Maximum text parts, values of one field, and characters of a value. */
 const PARTS = 30
 const VALUES = 20
 const VALUE = 2_000
@@ -98,7 +98,7 @@ export async function readLetter(octets: Buffer, limits: LetterLimits): Promise<
   }
 }
 
-/** Parts within which there are no others, as many as are ever looked at. */
+/** Maximum leaf parts. */
 const LEAVES = 200
 
 function leavesOf(structure: MimePart): MimePart[] {

@@ -1,9 +1,9 @@
 /**
- * The admin's own rules: patterns over fields and text.
+ * The administrator's own rules: patterns over fields and text.
  *
- * A pattern can be made to run for years by the right text, and JavaScript cannot stop a pattern; but a script with a
- * time limit it can. So all rules of a message run in one script. What must stay true: its time is bounded, whatever
- * the pattern and the message; rules that were not reached count nothing.
+ * Some patterns run for years on the right text, and JavaScript cannot interrupt a pattern, only a script with a time
+ * limit. So all rules of a message run in one script. Invariants: its time is bounded for any pattern and message;
+ * rules that were not reached count nothing.
  */
 import { createContext, Script } from 'node:vm'
 import type { Log } from 'iems'
@@ -11,10 +11,10 @@ import type { Options } from '../options.ts'
 import type { Reason } from '../score.ts'
 import type { MessageText } from './message-text.ts'
 
-/** Characters of the text. */
+/** Maximum characters of the text. */
 const TEXT = 65_536
 
-/** What a run is given, and where it has come to. Made once: names of the script's own world are slow to reach. */
+/** Input and progress of a run. Created once, because the script's own globals are slow to access. */
 interface Running {
   readonly patterns: readonly RegExp[]
   inputs: readonly (readonly string[])[]
@@ -32,7 +32,7 @@ const script = new Script(`(() => {
 
 export function createRules({ rules, rulesTime }: Pick<Options['content'], 'rules' | 'rulesTime'>, log: Log) {
   const running: Running = {
-    // A pattern that remembers where it stopped would begin there in the next message.
+    // A pattern with g or y would resume at its last position in the next message.
     patterns: rules.map(({ pattern }) => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))),
     inputs: [],
     hits: [],

@@ -1,15 +1,15 @@
 /**
- * Domains and addresses of the pages that a message points to.
+ * Domains and addresses of the URLs in a message.
  *
- * What must stay true: linear time; however many there are, so many are looked at and no more, from both ends of the
- * message, so that decoys at its top hide nothing below.
+ * Invariants: linear time; a limited number is examined, from both ends of the message, so that decoys at the top hide
+ * nothing below.
  */
 import { isIPv4 } from 'node:net'
 import { isHostName, registeredDomain } from '../dns/names.ts'
 
-/** What follows a scheme or begins a page's name, up to the path. */
+/** The text after a scheme, or a www host, up to the path. */
 const HOST = /(?:\bhttps?:|["'=(\s])\/\/([^\s/<>"'()?#\\]{1,300})|\b(www\.[^\s/<>"'()?#\\:]{1,250})/gi
-/** Pages of one message that are looked at before equal domains are taken together. */
+/** Maximum URLs of a message before deduplication. */
 const MOST = 2_000
 
 export function urisOf(texts: readonly string[], most: number): string[] {
@@ -33,7 +33,7 @@ export function urisOf(texts: readonly string[], most: number): string[] {
   return [...all.slice(0, first), ...(most > first ? all.slice(first - most) : [])]
 }
 
-/** As a browser would read it: without user and port, percent signs and numbers undone. */
+/** As a browser reads it: without user and port, with percent-encoding and numbers decoded. */
 function domainOf(host: string): string | undefined {
   const url = URL.parse(`http://${host}/`)
   if (!url) return undefined

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for one DNS list.
+ * The options of a DNS list.
  */
 import * as z from 'zod'
 

@@ -1,7 +1,7 @@
 /**
- * DNS lists (RFC 5782): who or what is listed, and what each answer means.
+ * DNS lists (RFC 5782): queries, and the meaning of each answer.
  *
- * What must stay true: an answer that is none, an error of the list, or outside of its address range, counts nothing.
+ * Invariants: no answer, an error of the list, or an answer outside its range counts nothing.
  */
 import { createHash } from 'node:crypto'
 import { isIPv4 } from 'node:net'
@@ -13,7 +13,7 @@ import { isInternal, reversed } from './names.ts'
 export type Subject = DnsListOptions['of'][number]
 
 export interface DnsLists {
-  /** What the lists for that subject say of an address or a domain. Never rejects. */
+  /** The entries of an address or domain in the lists for that subject. Never rejects. */
   ask(subject: Subject, what: string): Promise<readonly Reason[]>
   has(subject: Subject): boolean
 }
@@ -50,10 +50,10 @@ function questionFor(what: string, hash: DnsListOptions['hash']): string {
   return hash === 'none' ? what : createHash(hash).update(what.toLowerCase()).digest('hex')
 }
 
-/** Answers by which lists say that they will not or cannot answer. */
+/** Answers with which lists report that they do not serve the client. */
 const ERROR = /^127\.(?:255\.255\.\d+|0\.0\.(?:1|255))$/
 
-/** What a list's answers count together: the one that counts most. */
+/** The score of several answers of a list: the largest one. */
 function compile({ returns, score }: DnsListOptions): (records: readonly unknown[]) => number | undefined {
   const patterns = returns && Object.entries(returns).map(([text, weight]) => ({ matches: pattern(text), weight }))
   const scoreOf = (address: string): number | undefined => {

@@ -1,5 +1,5 @@
 /**
- * Names as the DNS has them: of addresses in reverse, of organizations, of hosts.
+ * Names and networks in the DNS: reversed addresses, registered domains, host names.
  */
 import { isIP, isIPv4 } from 'node:net'
 import { groupsOf } from 'iems'
@@ -21,7 +21,7 @@ function masked(parts: readonly number[], width: number, bits: number): number[]
   })
 }
 
-/** Not the internet's: nobody lists these. */
+/** Whether an address is not public and therefore never listed. */
 export function isInternal(address: string): boolean {
   return /^(?:0|10|127)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|^169\.254\.|^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|^::1?$|^f[cd]|^fe[89ab]/i.test(
     address,
@@ -30,7 +30,7 @@ export function isInternal(address: string): boolean {
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i
 
-/** Two labels or more, the last of which is not a number. */
+/** Two or more labels, the last of which is not a number. */
 export function isHostName(name: string): boolean {
   const labels = name.replace(/\.$/, '').split('.')
   return (
@@ -41,7 +41,7 @@ export function isHostName(name: string): boolean {
   )
 }
 
-/** Second levels below which countries register. */
+/** Second-level domains below which registries register. */
 const SECOND = new Set(
   'ac asn biz co com conf ed edu gen go gob gouv gov gv id info int ltd me mil mod muni ne net nhs nic nom or org plc police pro sch web'.split(
     ' ',
@@ -49,8 +49,8 @@ const SECOND = new Set(
 )
 
 /**
- * The registered domain of a host name. A rule of thumb in place of the public suffix list: below a country's com, co,
- * org and so on three labels, else two.
+ * The registered domain of a host name, by a heuristic instead of the public suffix list: three labels below a
+ * country's com, co, org and so on, otherwise two.
  */
 export function registeredDomain(name: string): string {
   const labels = name.toLowerCase().replace(/\.$/, '').split('.')

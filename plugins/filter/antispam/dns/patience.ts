@@ -1,5 +1,5 @@
 /**
- * The resolver, waited for no longer than a message may wait: what takes longer has no answer, so it counts nothing.
+ * The resolver with a time limit per message: late answers count nothing.
  */
 import type { Dns, DnsAnswer } from 'iems'
 

@@ -1,7 +1,7 @@
 /**
- * What speaks against a message before its content is seen: the client, its HELO, the sender's domain.
+ * Checks before the content: the client, its HELO, the sender's domain.
  *
- * What must stay true: all questions are asked at once, and none that is not answered counts.
+ * Invariants: all queries run concurrently, and unanswered ones count nothing.
  */
 import { type Dns, hostNameOf, type Session } from 'iems'
 import type { DnsLists } from '../dns/lists.ts'
@@ -24,7 +24,7 @@ export function createEnvelope({ config, dns, lists, hostname }: EnvelopeDeps) {
   const ours = new Set([hostname, ...config.hello.names].map((name) => name.toLowerCase()))
   const isNameWanted = config.client.noName !== 0 || config.client.falseName !== 0 || lists.has('client-name')
 
-  /** Reasons of the address alone. */
+  /** Reasons from the address alone. */
   async function ofClient(address: string): Promise<Reason[]> {
     const plain = plainAddress(address)
     const [listed, name] = await Promise.all([

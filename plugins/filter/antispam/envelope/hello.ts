@@ -1,5 +1,5 @@
 /**
- * What a client says in HELO or EHLO, held against what a mail server would say (RFC 5321 section 4.1.4).
+ * Checks the name in HELO or EHLO against that of a proper mail server (RFC 5321 section 4.1.4).
  */
 import type { Dns } from 'iems'
 import { isHostName, plainAddress, reversed } from '../dns/names.ts'

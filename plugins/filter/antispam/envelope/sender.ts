@@ -1,10 +1,10 @@
 /**
- * The domain of MAIL FROM: whether a reply could reach it.
+ * Checks whether replies can reach the domain of MAIL FROM.
  */
 import { type Dns, foldDomain } from 'iems'
 import { isHostName } from '../dns/names.ts'
 
-/** In lower case and ASCII; undefined for the null sender, address literals and what is no domain. */
+/** In lower case and ASCII; undefined for the null reverse-path, address literals and invalid domains. */
 export function domainOf(address: string): string | undefined {
   const at = address.lastIndexOf('@')
   if (at < 0) return undefined
@@ -16,7 +16,7 @@ export async function judgeSender(dns: Dns, domain: string): Promise<'fine' | 'u
   const exchanges = await dns.ask(domain, 'MX')
   if (exchanges.kind === 'found') {
     const names = exchanges.records.map(({ exchange }) => exchange)
-    // RFC 7505: one record, of which nothing is said but that there is none.
+    // RFC 7505: a single record with the root as exchange.
     return names.length === 1 && names[0] === '' ? 'noMail' : 'fine'
   }
   if (exchanges.kind === 'unavailable') return 'fine'

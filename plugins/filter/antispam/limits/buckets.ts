@@ -1,7 +1,7 @@
 /**
- * Token buckets: how much of something is left for a key, filled up again as time passes.
+ * Token buckets, refilled over time.
  *
- * What must stay true: the number of keys is bounded; a key that is forgotten begins with a full bucket.
+ * Invariants: the number of keys is bounded; an evicted key restarts with a full bucket.
  */
 import type { Cache } from 'iems'
 import type { Rate } from './options.ts'
@@ -12,7 +12,7 @@ export interface Bucket {
 }
 
 export interface BucketsDeps {
-  /** Longest silent first; its maximum is the number of keys. */
+  /** Least recently used first; its maximum limits the number of keys. */
   readonly buckets: Cache<Bucket>
   now(): number
 }

@@ -1,7 +1,7 @@
 /**
- * The taps that count messages and recipients, and say "later" to who sends more than its rules allow.
+ * Counts messages and recipients, and defers senders that exceed their rules.
  *
- * What must stay true: a limit answers 450, never 5xx; trusted clients and this server itself are not counted.
+ * Invariants: a limit replies 450, never 5xx; trusted clients and local submissions are not counted.
  */
 import { defer, type Refusal, type Session } from 'iems'
 import { networkOf, plainAddress } from '../dns/names.ts'
@@ -29,7 +29,7 @@ export function createLimits(rules: readonly LimitOptions[], buckets: ReturnType
     }
   }
 
-  /** What is said if one more is too many. */
+  /** The refusal beyond the limit. */
   return function count(kind: Kind, session: Session, from: string): Refusal | undefined {
     if (session.trusted && !session.identity) return undefined
     for (const { per, [kind]: rate } of rules) {

@@ -1,5 +1,5 @@
 /**
- * What an admin can set for limits in number.
+ * The options of rate limits.
  */
 import * as z from 'zod'
 

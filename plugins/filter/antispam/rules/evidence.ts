@@ -1,7 +1,7 @@
 /**
- * Gathers what the rules look at.
+ * Collects the facts that rules examine.
  *
- * Invariants: linear in what `Letter` holds of the message; every list is bounded.
+ * Invariants: linear in what `MessageText` holds of the message; every list is bounded.
  */
 import type { Pace } from 'iems'
 import { decodeWords, readDate } from 'iems/mime'
@@ -16,7 +16,7 @@ const MAX_WORDS = 65_536
 const MAX_HOPS = 20
 
 export interface Surroundings {
-  /** The name of this server, by which it knows its own Received fields. */
+  /** The server's name, by which it recognizes its own Received fields. */
   readonly hostname: string
   /** Unix ms. */
   readonly now: () => number
@@ -64,7 +64,7 @@ function addressesOf(mailboxes: Mailboxes): Address[] {
   })
 }
 
-/** What this server wrote says nothing about the sender. */
+/** This server's own fields say nothing about the sender. */
 function hopsOf({ fields }: MessageText, hostname: string): string[] {
   const own = `by ${hostname} (IEMS) with`
   return fields
@@ -73,7 +73,7 @@ function hopsOf({ fields }: MessageText, hostname: string): string[] {
     .slice(0, MAX_HOPS)
 }
 
-/** RFC 5321 section 4.4: the date stands behind the last semicolon. */
+/** RFC 5321 section 4.4: the date follows the last semicolon. */
 function receivedAt([last = '']: readonly string[]): number | undefined {
   return readDate(last.slice(last.lastIndexOf(';') + 1))?.at
 }

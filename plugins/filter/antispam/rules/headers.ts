@@ -6,7 +6,7 @@ import { readDate } from 'iems/mime'
 import type { Evidence, Rule } from './rule.ts'
 
 const DAY = 86_400_000
-/** Fields that stand at most once (RFC 5322 section 3.6). */
+/** Fields that may occur at most once (RFC 5322 section 3.6). */
 const ONCE: readonly string[] = ['from', 'subject', 'date', 'message-id', 'to', 'reply-to', 'sender']
 const FREE = new Set(
   'gmail.com googlemail.com yahoo.com yahoo.co.uk ymail.com hotmail.com outlook.com live.com msn.com aol.com gmx.net gmx.de gmx.com web.de mail.com email.com mail.ru yandex.ru yandex.com excite.com lycos.com netscape.net juno.com usa.net rediffmail.com protonmail.com proton.me icloud.com qq.com 163.com 126.com'.split(
@@ -20,7 +20,7 @@ const dateOf = (evidence: Evidence) => readDate(first(evidence, 'date'))?.at
 /** Ms between the date of the message and its receipt; NaN without a date. */
 const age = (evidence: Evidence) => evidence.receivedAt - (dateOf(evidence) ?? Number.NaN)
 
-/** `from NAME (…)`: what a client said in HELO, by the servers that took the message on. */
+/** `from NAME (…)`: the client's HELO, as recorded by servers on the path. */
 const heloOf = (field: string) => /^from\s{1,20}\[?([^\s()[\];]{1,255})/i.exec(field)?.[1]?.toLowerCase()
 
 const missing: readonly Rule[] = [

@@ -1,5 +1,5 @@
 /**
- * Rules over links: where they lead, and what they pretend.
+ * Rules over links and their deceptions.
  */
 import { isIP } from 'node:net'
 import { domainToUnicode } from 'node:url'
@@ -22,10 +22,10 @@ const LOOKS = new Map(BRANDS.map((brand) => [skeletonOf(brand), brand]))
 const some = (test: (link: Link) => boolean) => (e: Evidence) => e.links.some(test)
 const isPuny = ({ host }: Link) => host.includes('xn--')
 
-/** The label that somebody registered: `paypa1` of `www.paypa1.com`. */
+/** The registered label: `paypa1` of `www.paypa1.com`. */
 const labelOf = ({ domain }: Link) => domainToUnicode(domain).split('.')[0] ?? ''
 
-/** `paypa1.com` looks like paypal and is not; `paypal.com.verify.example` names it in front of another domain. */
+/** `paypa1.com` resembles paypal; `paypal.com.verify.example` puts it in front of another domain. */
 function isLookAlike(link: Link): boolean {
   if (isIP(link.host) !== 0) return false
   const label = labelOf(link)
@@ -41,7 +41,7 @@ function isLookAlike(link: Link): boolean {
 function isMismatched({ shown, domain }: Link): boolean {
   if (shown === undefined) return false
   const expected = registeredDomain(shown)
-  // The name in front of the top level may stand: example.co.uk may link to example.com.
+  // The same name under another top-level domain is fine: example.co.uk may link to example.com.
   return expected !== domain && expected.split('.')[0] !== domain.split('.')[0]
 }
 

@@ -1,5 +1,5 @@
 /**
- * Rules over HTML and MIME: what the message hides, and how it is put together.
+ * Rules over HTML and MIME: hidden content and structure.
  */
 import type { HtmlFacts } from '../content/html.ts'
 import type { Evidence, Rule } from './rule.ts'

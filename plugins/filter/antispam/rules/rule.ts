@@ -1,5 +1,5 @@
 /**
- * A rule of the standard set: what it is called, what it says about a message, what it counts, and how it is tested.
+ * A rule of the standard set: its name, sentence, weight and test.
  */
 import type { HtmlFacts } from '../content/html.ts'
 import type { Link } from '../content/links.ts'
@@ -14,19 +14,19 @@ export interface Address {
   readonly domain: string
 }
 
-/** What rules look at; each value is computed at most once for a message. */
+/** The facts for rules; each is computed at most once per message. */
 export interface Evidence {
   readonly letter: MessageText
-  /** Values of the Received fields that other servers wrote, the last one first. */
+  /** Values of other servers' Received fields, latest first. */
   readonly received: readonly string[]
-  /** When the last other server took the message, else now; Unix ms. */
+  /** When the last other server received the message, else now; Unix ms. */
   readonly receivedAt: number
   readonly from: readonly Address[]
   readonly replyTo: readonly Address[]
   readonly to: readonly Address[]
   /** The decoded subject. */
   readonly subject: string
-  /** The text in lower case, white space reduced to single spaces. */
+  /** The text in lower case, with white space reduced to single spaces. */
   readonly words: string
   readonly html: readonly HtmlFacts[]
   readonly links: readonly Link[]
@@ -37,7 +37,7 @@ export interface Rule {
   readonly name: string
   /** One sentence for administrators and users: what was found. */
   readonly says: string
-  /** The weight before fitting, and for good where the fitting saw no message that it applies to. */
+  /** The weight before fitting; it stays if the fitting had no applicable message. */
   readonly weight: number
   /** Linear in the size of the evidence. */
   readonly test: (evidence: Evidence) => boolean

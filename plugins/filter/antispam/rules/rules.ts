@@ -1,5 +1,5 @@
 /**
- * The standard rules, with their fitted weights and those that the administrator sets.
+ * The standard rules, with fitted weights and the administrator's overrides.
  */
 import { Pace } from 'iems'
 import type { MessageText } from '../content/message-text.ts'
@@ -25,13 +25,13 @@ export const RULE_NAMES: readonly string[] = STANDARD_RULES.map(({ name }) => na
 
 export interface StandardRulesOptions {
   readonly standard: boolean
-  /** By name, in place of the fitted weight; 0 turns a rule off. */
+  /** Overrides of fitted weights by name; 0 turns a rule off. */
   readonly weights: Readonly<Record<string, number>>
 }
 
 /**
- * Returns the reasons that the standard rules find, each with its sentence. Between two rules the event loop goes on once
- * they have taken a few milliseconds.
+ * Returns the reasons found by the standard rules, each with its sentence. Yields to the event loop between rules after
+ * a few milliseconds.
  */
 export function createStandardRules({ standard, weights }: StandardRulesOptions, surroundings: Surroundings) {
   const rules = STANDARD_RULES.flatMap(({ name, says, weight, test }) => {

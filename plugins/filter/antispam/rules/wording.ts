@@ -1,7 +1,7 @@
 /**
- * Rules over the wording: each is a list of phrases, and how many different ones must stand in the text.
+ * Rules over wording: each is a list of phrases and the number of different ones required.
  *
- * Phrases are compared with the text in lower case with single spaces, so that line breaks inside them do not hide them.
+ * The text is compared in lower case with single spaces, so that line breaks inside phrases do not hide them.
  */
 import type { Evidence, Rule } from './rule.ts'
 
@@ -9,7 +9,7 @@ interface Wording {
   readonly name: string
   readonly says: string
   readonly weight: number
-  /** Different phrases that must stand in the text or the subject. */
+  /** Different phrases required in the text or the subject. */
   readonly atLeast: number
   /** Separated by commas. */
   readonly phrases: string
@@ -185,7 +185,7 @@ const WORDINGS: readonly Wording[] = [
 const ESCAPED = /[.*+?^${}()|[\]\\]/g
 
 function countingRule({ name, says, weight, atLeast, phrases }: Wording): Rule {
-  // One pattern of fixed phrases: linear. A phrase begins where a word begins.
+  // A single pattern of fixed phrases: linear. A phrase matches only at the start of a word.
   const pattern = new RegExp(
     `(?<![\\p{L}\\p{N}])(?:${phrases
       .split(',')

@@ -1,17 +1,17 @@
 /**
- * Content to a filter and its answer back, over a socket.
+ * Sends content to an external filter over a socket and reads its response.
  *
- * What must stay true: an answer is never longer than the limit; whoever stops reading or breaks off ends the exchange.
+ * Invariants: a response is limited; a peer that stops reading or disconnects ends the exchange.
  */
 
 import { connect, type Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import type { BackendAddress } from 'iems'
 
-/** Octets of an answer. */
+/** Maximum octets of a response. */
 export const MAX_ANSWER = 1_048_576
 
-/** Sends what there is, no faster than it is taken, until the other side is gone. */
+/** Sends content at the peer's pace until the end or a disconnect. */
 export async function send(to: Writable, content: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of content) {
     if (to.destroyed) return
@@ -38,7 +38,7 @@ export interface Question {
   readonly signal: AbortSignal
 }
 
-/** Sends head and content, closes our side, reads the answer to its end. */
+/** Sends head and content, closes the sending side, and reads the response to its end. */
 export async function exchange(server: BackendAddress, { head, content, signal }: Question): Promise<Buffer> {
   signal.throwIfAborted()
   const socket = connect({ ...server, allowHalfOpen: true, noDelay: true })
@@ -47,7 +47,7 @@ export async function exchange(server: BackendAddress, { head, content, signal }
   try {
     const answer = readAll(socket)
     socket.write(head, 'latin1')
-    // It may say what it has to say before it has read everything.
+    // The peer may respond before it has read everything.
     send(socket, content).catch((cause) => socket.destroy(cause as Error))
     return await answer
   } finally {

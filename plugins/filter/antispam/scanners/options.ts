@@ -1,5 +1,5 @@
 /**
- * What an admin can set for filters outside of this server.
+ * The options of external filters.
  */
 import { BACKEND_ADDRESS, duration, size } from 'iems'
 import * as z from 'zod'

@@ -1,8 +1,8 @@
 /**
- * Rspamd, asked by its own protocol: `POST /checkv2` with what is known of the client, answered in JSON.
+ * Rspamd's protocol: `POST /checkv2` with facts about the client, and a JSON response.
  *
- * What must stay true: nothing of a message can become a header line of the question; an answer that is not understood
- * is a failure of that server, never a verdict.
+ * Invariants: nothing in a message can become a header line of the request; an invalid response is a failure of that
+ * server, never a verdict.
  */
 import { Agent, request } from 'node:http'
 import { type BackendAddress, type BackendPoolOptions, createBackendPool, type ReadableMessage } from 'iems'
@@ -12,7 +12,7 @@ import { MAX_ANSWER, send } from './exchange.ts'
 import type { RspamdOptions } from './options.ts'
 import { type Scan, type Scanner, symbolList } from './scanner.ts'
 
-/** What is read of an answer. */
+/** The used part of a response. */
 const answer = z.object({
   action: z.string(),
   score: z.number(),
@@ -20,7 +20,7 @@ const answer = z.object({
   symbols: z.record(z.string(), z.unknown()).default({}),
 })
 
-/** Recipients that it is told. */
+/** Maximum recipients in a request. */
 const RECIPIENTS = 100
 
 export function createRspamd(
@@ -32,7 +32,7 @@ export function createRspamd(
 
   function headersFor({ id, session, from, recipients, size, findings }: ReadableMessage) {
     const { remote, helo, identity, tls } = session
-    // Header values are octets: UTF-8 goes as what it is, and nothing that could end a line.
+    // Header values are octets: UTF-8 is sent unchanged, and line breaks are replaced.
     const plain = (text: string) => Buffer.from(text.replace(/\p{Cc}/gu, ' ')).toString('latin1')
     const isVerified = findings.some(({ name }) => name === 'spf' || name === 'dmarc')
     return {
@@ -105,7 +105,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not JSON: the schema says so.
+    // Not JSON: the schema rejects it.
     return undefined
   }
 }

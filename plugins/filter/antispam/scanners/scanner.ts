@@ -1,5 +1,5 @@
 /**
- * What a filter outside of this server is asked and answers, whichever it is.
+ * The common interface of external filters.
  */
 import type { Backend, BackendState, ReadableMessage } from 'iems'
 import type { Action, Reason } from '../score.ts'
@@ -7,25 +7,25 @@ import type { ScannerOptions } from './options.ts'
 
 export interface Scan {
   readonly reason?: Reason
-  /** What is to be done at least. */
+  /** The minimum action. */
   readonly action: Action
-  /** It wants the sender to come again: at once or by greylisting. */
+  /** The filter asks for a deferral or greylisting. */
   readonly later?: 'defer' | 'greylist'
-  /** What it goes by, in its own words. */
+  /** The filter's symbols. */
   readonly symbols: string
 }
 
 export interface Scanner {
   readonly name: 'rspamd' | 'spamassassin'
   readonly options: Pick<ScannerOptions, 'maxSize' | 'whenDown' | 'timeout' | 'servers'>
-  /** Throws `NoServer`. */
+  /** Throws `AllBackendsDown`. */
   scan(message: ReadableMessage): Promise<Scan>
   states(): readonly BackendState[]
   backends(): readonly Backend[]
   close(): void
 }
 
-/** Names of rules as an answer has them: plain, and not too many. */
+/** Rule names from a response: sanitized and limited. */
 export function symbolList(names: readonly string[]): string {
   return names
     .slice(0, 50)

@@ -1,7 +1,7 @@
 /**
- * SpamAssassin's spamd, by the protocol of spamc: `SYMBOLS`, answered with a verdict, a score and names of rules.
+ * SpamAssassin's spamd, by spamc's protocol: `SYMBOLS`, answered with verdict, score and rule names.
  *
- * What must stay true: an answer that is not understood is a failure of that server, never a verdict.
+ * Invariants: an invalid response is a failure of that server, never a verdict.
  */
 import { type BackendAddress, type BackendPoolOptions, createBackendPool, type ReadableMessage } from 'iems'
 import { exchange } from './exchange.ts'
@@ -32,12 +32,15 @@ export function createSpamassassin(
   }
 }
 
-/** As Courier writes it: SpamAssassin takes any other Received without a name for "has none", and asks no DNS. */
+/**
+ * Courier's format: without it SpamAssassin takes a Received without a name for "no reverse DNS" and does not look it
+ * up.
+ */
 const NOT_KNOWN = 'softdnserr '
-/** Our own Received, which stands at the top, is shorter. */
+/** This server's own Received, at the top, is shorter. */
 const TOP = 8192
 
-/** What SpamAssassin is shown: the message, with a hint in our Received when the client's name is not known. */
+/** The message for SpamAssassin, with a hint in the server's Received when the client's name is unknown. */
 function withHint(message: ReadableMessage): { readonly size: number; readonly content: AsyncIterable<Uint8Array> } {
   const { address, name } = message.session.remote
   const literal = `([${address.includes(':') ? `IPv6:${address}` : address}])`

@@ -1,5 +1,5 @@
 /**
- * The few header fields that say how a MIME part is to be read, as far as mail programs agree.
+ * Header fields that determine how a MIME part is read, as far as mail programs agree.
  */
 
 export interface PartFields {
@@ -12,7 +12,7 @@ export interface PartFields {
   readonly isFragment: boolean
 }
 
-/** From unfolded fields: the first of each name, as most programs take it. */
+/** From unfolded fields: the first of each name, as in most programs. */
 export function readFields(fields: readonly string[]): PartFields {
   const values = (name: string) =>
     fields.filter((field) => nameOf(field) === name).map((field) => field.slice(field.indexOf(':') + 1))

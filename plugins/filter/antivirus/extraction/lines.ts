@@ -1,10 +1,10 @@
 /**
- * Content as lines, whatever ends them.
+ * Content as lines, with any line endings.
  *
- * What must stay true: no more is held than the longest line; a longer one comes in pieces.
+ * Invariants: memory holds at most the longest line; longer ones come in pieces.
  */
 
-/** Characters of a line, one for each octet. */
+/** Maximum characters of a line, one per octet. */
 export const LONGEST = 8192
 
 export async function* linesOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
@@ -18,7 +18,7 @@ export async function* linesOf(content: AsyncIterable<Uint8Array>): AsyncGenerat
   yield [rest.replace(/\r$/, '')]
 }
 
-/** Whole lines, and what may go on. */
+/** Complete lines, and the incomplete rest. */
 export function splitLines(text: string): { readonly lines: string[]; readonly left: string } {
   const lines = text.includes('\r') ? text.split(/\r\n|\n|\r(?=[^\n])/) : text.split('\n')
   const left = lines.pop() ?? ''

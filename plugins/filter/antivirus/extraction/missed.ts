@@ -1,9 +1,9 @@
 /**
- * What clamd would not see in a message, as a message of its own that it does: parts nested so deep that clamd gives up,
- * and base64 that it reads to its first padding only.
+ * Extracts the parts that clamd would not see into a new message that it does: parts nested too deep for clamd, and
+ * base64 after its first padding.
  *
- * Everything else clamd takes apart by itself. What must stay true: memory and time are bounded by lines, levels and
- * parts, whatever the message; nothing is judged here but what cannot be taken apart at all.
+ * clamd parses everything else itself. Invariants: lines, levels and parts bound memory and time for any message; only
+ * content that cannot be parsed at all gets a verdict here.
  */
 import { randomBytes } from 'node:crypto'
 import { FIELD_START } from 'iems'
@@ -11,36 +11,36 @@ import { type PartFields, readFields } from './fields.ts'
 import { linesOf } from './lines.ts'
 import { createRepack, decoderFor, type TextDecoder } from './transfer.ts'
 
-/** A part as it goes to clamd. */
+/** Receives parts for clamd. */
 interface PartSink {
-  /** Begins a part of that transfer encoding, which ends the one before. */
+  /** Begins a part with that transfer encoding and ends the previous one. */
   begin(encoding: string): void
   line(line: string): void
 }
 
-/** The message cannot be taken apart; the words are for people. */
+/** The message cannot be parsed; the text is for people. */
 export class Unscannable extends Error {}
 
 export interface Limits {
-  /** Levels of parts within parts. */
+  /** Maximum depth of parts. */
   readonly levels: number
-  /** Parts handed out. */
+  /** Maximum extracted parts. */
   readonly parts: number
 }
 
-/** Levels at which clamd, which gives up at 16 or 17 by default, is relied on: attachments have levels of their own. */
+/** Depth up to which clamd, which gives up at 16 or 17 by default, is trusted: attachments have levels of their own. */
 const RELIED_ON = 8
-/** Lines of a part's header; a message that is forwarded may name thousands of recipients. */
+/** Maximum lines of a part's header; a forwarded message may name thousands of recipients. */
 const HEADER_LINES = 10_000
-/** Characters of a field that are looked at. */
+/** Maximum characters of a field. */
 const FIELD = 65_536
 
-/** Parts in base64, by their number in the message, with padding elsewhere than at the end. */
+/** Base64 parts with inner padding, by their number in the message. */
 export type OddDeps = Set<number>
 
 /**
- * The octets of that message; nothing at all if clamd would see everything. That a part is odd shows at its end, so
- * they are found by going through once, and handed out by going through again.
+ * The octets of that message; empty if clamd sees everything. Such a part is recognized only at its end, so a first
+ * pass finds them and a second one extracts them.
  */
 export async function* missedParts(
   content: AsyncIterable<Uint8Array>,
@@ -58,9 +58,9 @@ export async function* missedParts(
   if (octets) yield octets
 }
 
-/** A message of parts one beside the other. */
+/** Writes a message with all parts at one level. */
 function createFlat(most: number): PartSink & { take(): Buffer | undefined; end(): Buffer | undefined } {
-  // Nobody can know it: no line of a message ends a part of ours.
+  // Random, so that no line of a message matches the boundary.
   const boundary = randomBytes(18).toString('hex')
   let parts = 0
   let text = ''
@@ -97,17 +97,17 @@ interface Way {
   readonly flat: PartSink
   readonly limits: Limits
   readonly odd: OddDeps
-  /** Parts in base64 so far. */
+  /** Base64 parts so far. */
   encoded: number
 }
 
-/** Goes through an entity that stands at that level, or through the parts between these boundaries. */
+/** Walks an entity at that level, or the parts between these boundaries. */
 class EntityWalk implements Walk {
   readonly #way: Way
   readonly #base: number
-  /** Boundaries of what is open; a message within a message has none of its own. */
+  /** Open boundaries; a nested message has none. */
   readonly #levels: (string | undefined)[] = []
-  /** Where each boundary stands among the levels. */
+  /** The level of each boundary. */
   readonly #known = new Map<string, number>()
   #fields: string[] | undefined = []
   #headerLines = 0
@@ -166,7 +166,7 @@ class EntityWalk implements Walk {
     const parts = type.startsWith('multipart/') ? boundary : undefined
     if (isEncoded && (isMessage || parts !== undefined)) {
       this.#enter(undefined)
-      // RFC 2045 section 6.4 forbids it for multipart, and clamd does not look.
+      // RFC 2045 section 6.4 forbids an encoding of multiparts, and clamd ignores it.
       const depth = Math.max(this.#base + this.#levels.length, isMessage ? 0 : RELIED_ON)
       this.#body = createDecoded(decoderFor(encoding), new EntityWalk(this.#way, depth, parts))
     } else if (isMessage) {
@@ -195,7 +195,7 @@ class EntityWalk implements Walk {
     else if ((known.at(-1) as string).length < FIELD) known[known.length - 1] += line
   }
 
-  /** Whether the line stands between parts. */
+  /** Whether the line is a boundary. */
   #isBoundary(line: string): boolean {
     if (this.#known.size === 0 || !line.startsWith('--')) return false
     const name = line.slice(2).trimEnd()
@@ -211,13 +211,13 @@ class EntityWalk implements Walk {
   }
 }
 
-/** Attachments that clamd sees by itself. */
+/** Attachments that clamd parses itself. */
 const NOTHING: Walk = { line() {}, end() {} }
 
 interface Leaf {
   readonly encoding: string
   readonly isText: boolean
-  /** clamd does not go there, or reads it differently. */
+  /** clamd skips the part or reads it differently. */
   readonly isCopied: boolean
 }
 
@@ -244,7 +244,7 @@ function watchPadding(leaf: Walk, found: () => void): Walk {
   }
 }
 
-/** The part as it stands; base64 as everybody reads it. */
+/** The part unchanged, or base64 in canonical form. */
 function createCopy(flat: PartSink, encoding: string): Walk {
   let hasBegun = false
   const copy: Walk = {
@@ -258,7 +258,7 @@ function createCopy(flat: PartSink, encoding: string): Walk {
   return encoding === 'base64' ? createDecoded(createRepack(), copy) : copy
 }
 
-/** A text, which is handed out only if it is to be copied. */
+/** A text, extracted only if it must be copied. */
 function createText(flat: PartSink, { encoding, isCopied }: Omit<Leaf, 'isText'>): Walk {
   if (!isCopied) return NOTHING
   let isOpen = false

@@ -1,24 +1,24 @@
 /**
- * Transfer encodings of text undone line by line (RFC 2045 section 6).
+ * Decodes transfer encodings of text line by line (RFC 2045 section 6).
  *
- * What must stay true: what is broken is passed over, never an error; no more is held than a line.
+ * Invariants: invalid input is skipped, never an error; memory holds at most a line.
  */
 import { LONGEST, splitLines } from './lines.ts'
 
 export interface TextDecoder {
-  /** The lines that are whole with this one. */
+  /** The lines completed by this one. */
   decode(line: string): readonly string[]
-  /** What is left at the end. */
+  /** The rest at the end. */
   end(): readonly string[]
 }
 
-/** Undefined for text that stands as it is. */
+/** Undefined for text without an encoding. */
 export function decoderFor(encoding: string): TextDecoder | undefined {
   if (encoding === 'base64') return base64Text()
   return encoding === 'quoted-printable' ? quotedPrintable() : undefined
 }
 
-/** Padding ends no more than a piece: what comes after it is read too, as many programs do. */
+/** Padding ends a piece, not the content: many programs read on. */
 function base64Octets() {
   let undecoded = ''
   function whole(text: string): Buffer {
@@ -58,7 +58,7 @@ function base64Text(): TextDecoder {
 /** Octets of a line of base64. */
 const LINE = 57
 
-/** base64 as everybody reads it in the same way. */
+/** Base64 in canonical form. */
 export function createRepack(): TextDecoder {
   const octets = base64Octets()
   let rest: Buffer = Buffer.alloc(0)

@@ -1,18 +1,18 @@
 /**
- * What a CMS object carries in the clear (RFC 5652): the message inside an opaque S/MIME signature, or a compressed one.
+ * The plain content of a CMS object (RFC 5652): the message inside an opaque S/MIME signature, or a compressed one.
  *
- * BER as mail programs take it: indefinite lengths, octet strings in pieces, an end that is missing. What must stay
- * true: depth and time are bounded, whatever the octets; what is not understood is undefined, never an error.
+ * BER as mail programs accept it: indefinite lengths, octet strings in pieces, a missing end. Invariants: depth and
+ * time are bounded for any octets; anything unsupported is undefined, never an error.
  */
 import { inflateSync } from 'node:zlib'
 
 export type CmsContent =
   | { readonly kind: 'content'; readonly octets: Buffer }
-  /** Nobody but the receiver reads it. */
+  /** Only the recipient can read it. */
   | { readonly kind: 'encrypted' }
-  /** A signature without what it signs. */
+  /** A signature without its content. */
   | { readonly kind: 'detached' }
-  /** It is compressed, and broken or too large. */
+  /** Compressed, and corrupt or too large. */
   | { readonly kind: 'unreadable' }
 
 const SIGNED = '1.2.840.113549.1.7.2'
@@ -20,9 +20,9 @@ const DIGESTED = '1.2.840.113549.1.7.5'
 const COMPRESSED = '1.2.840.113549.1.9.16.1.9'
 const ENCRYPTED = new Set(['1.2.840.113549.1.7.3', '1.2.840.113549.1.7.6', '1.2.840.113549.1.9.16.1.23'])
 
-/** Elements within elements. */
+/** Maximum depth of elements. */
 const DEPTH = 30
-/** Elements beside the one that is looked for. */
+/** Maximum siblings before the wanted element. */
 const SIBLINGS = 20
 
 const SEQUENCE = 0x30
@@ -33,13 +33,13 @@ const CONSTRUCTED = 0x20
 
 interface Element {
   readonly tag: number
-  /** Of its content; of one without a length, no later than there. */
+  /** Offsets of its content; for an indefinite length, the latest possible end. */
   readonly start: number
   readonly end: number
   readonly isIndefinite: boolean
 }
 
-/** Undefined for what is no CMS. */
+/** Undefined when it is not CMS. */
 export function readCms(given: Buffer, most: number): CmsContent | undefined {
   const octets = withoutArmour(given)
   const outer = elementAt(octets, 0, octets.length)
@@ -56,13 +56,13 @@ export function readCms(given: Buffer, most: number): CmsContent | undefined {
   return name === COMPRESSED ? inflated(content, most) : { kind: 'content', octets: content }
 }
 
-/** Of the first child that is a type with its content. */
+/** The content of the first child that is a content type. */
 function contentIn(octets: Buffer, inner: Element): Buffer | undefined {
   for (const child of childrenOf(octets, inner)) {
     if (child.tag !== SEQUENCE) continue
     const [type, content] = childrenOf(octets, child)
     if (type?.tag !== OID || content?.tag !== EXPLICIT) continue
-    // One buffer: a piece may be a single octet.
+    // A single buffer, because a piece may be a single octet.
     const to = { buffer: Buffer.alloc(content.end - content.start), size: 0 }
     gatherOctets(octets, content, to, 0)
     return to.buffer.subarray(0, to.size)
@@ -71,8 +71,8 @@ function contentIn(octets: Buffer, inner: Element): Buffer | undefined {
 }
 
 /**
- * Octet strings, in pieces or whole; anything else stands for itself (PKCS #7 allows any type there). Gives where the
- * next element begins.
+ * Collects octet strings, in pieces or whole; other types are taken as they are (PKCS #7 allows any). Returns the
+ * offset of the next element.
  */
 function gatherOctets(octets: Buffer, within: Element, to: { buffer: Buffer; size: number }, depth: number): number {
   let at = within.start
@@ -94,7 +94,7 @@ function inflated(content: Buffer, most: number): CmsContent {
   }
 }
 
-/** One after the other: what is not asked for costs nothing. */
+/** Lazily, so that unused elements cost nothing. */
 function* childrenOf(octets: Buffer, { start, end }: Element): Generator<Element> {
   let at = start
   for (let count = 0; count < SIBLINGS; count++) {
@@ -105,23 +105,23 @@ function* childrenOf(octets: Buffer, { start, end }: Element): Generator<Element
   }
 }
 
-/** Undefined at the end of an indefinite length, and for what is no element. */
+/** Undefined at the end of an indefinite length, and for an invalid element. */
 function elementAt(octets: Buffer, at: number, limit: number): Element | undefined {
   const tag = octets[at]
   const first = octets[at + 1]
   if (tag === undefined || first === undefined || at + 2 > limit || (tag === 0 && first === 0)) return undefined
-  // Tags of several octets stand nowhere on the way.
+  // Multi-octet tags do not occur on this path.
   if ((tag & 0x1f) === 0x1f) return undefined
   if (first === 0x80) return { tag, start: at + 2, end: limit, isIndefinite: true }
   const count = first < 0x80 ? 0 : first & 0x7f
   const start = at + 2 + count
   if (count > 6 || start > limit) return undefined
   const length = count === 0 ? first : octets.readUIntBE(at + 2, count)
-  // What is cut off ends where the octets do.
+  // A truncated element ends with the octets.
   return { tag, start, end: Math.min(start + length, limit), isIndefinite: false }
 }
 
-/** Where the next element begins. */
+/** Offset of the next element. */
 function nextOf(octets: Buffer, { start, end, isIndefinite }: Element, depth: number): number {
   if (!isIndefinite || depth > DEPTH) return end
   let at = start
@@ -143,7 +143,7 @@ function oidOf(octets: Buffer): string {
   return numbers.join('.')
 }
 
-/** Some programs write the base64 of it into a file of its own (RFC 7468). */
+/** Some programs store it as base64 in a file (RFC 7468). */
 function withoutArmour(octets: Buffer): Buffer {
   const [whole, text] = /^\s{0,100}-----BEGIN (?:PKCS7|CMS)-----([^-]*)/.exec(octets.toString('latin1', 0, 200)) ?? []
   if (whole === undefined || text === undefined) return octets

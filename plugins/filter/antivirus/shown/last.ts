@@ -1,11 +1,10 @@
 /**
- * A message as programs read it that take the last of two Content-Type fields, or of two boundaries.
+ * A message as read by programs that use the last of two Content-Type fields, or of two boundaries.
  *
- * What must stay true: no octet moves, so that what is found stands at the same place in the message itself; memory is
- * bounded by one header.
+ * Invariants: no octet moves, so that offsets apply to the original message; memory is bounded by one header.
  */
 
-/** Octets of a line, and of the fields that stand together. */
+/** Maximum octets of a line, and of a group of fields. */
 const LINE = 65_536
 const FIELDS = 262_144
 
@@ -36,7 +35,7 @@ const isField = (line: string) => /^[!-9;-~]{1,100}[ \t]{0,100}:/.test(line)
 const TYPE = /^content-type[ \t]{0,100}:/gim
 const BOUNDARY = /\bboundary[*\d]{0,3}\s{0,100}=/gi
 
-/** Whether it makes a difference. */
+/** Whether the readings differ. */
 export const isAmbiguous = (header: string): boolean => renamed(header) !== header
 
 function renamed(fields: string): string {

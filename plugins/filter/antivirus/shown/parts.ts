@@ -1,10 +1,10 @@
 /**
- * What mail programs show of a message, decoded: read by the reader that serves IMAP and web mail, and what stands in
- * S/MIME signatures and `winmail.dat` besides.
+ * The files of a message as mail programs show them, decoded by the parser that also serves IMAP and web mail,
+ * including files in S/MIME signatures and `winmail.dat`.
  *
- * clamd has a reader of its own, which is shown the message as it came; where the two differ, both readings are
- * scanned. What must stay true: a file is handed out whole or its message is not clean; files, levels and octets are
- * bounded; one file at a time is held.
+ * clamd's own parser gets the original message; where the two differ, both readings are scanned. Invariants: a file is
+ * extracted completely or its message is not clean; files, levels and octets are limited; memory holds one file at a
+ * time.
  */
 import type { ByteRange } from 'iems'
 import {
@@ -39,17 +39,17 @@ export interface Source {
 }
 
 export interface ShownLimits {
-  /** Files in all. */
+  /** Maximum number of files. */
   readonly parts: number
-  /** Octets of one file, and of a message. */
+  /** Maximum octets of one file, and of a message. */
   readonly maxSize: number
 }
 
-/** Messages within signatures and files within files. */
+/** Maximum nesting of signed messages and files. */
 const LEVELS = 10
-/** Octets of a header that are understood; what is beyond may say anything. */
+/** Maximum octets of a parsed header; the rest could say anything. */
 const HEADER = 262_144
-/** So many times the largest message all files may be together. */
+/** Maximum total size of all files, in multiples of the largest message. */
 const TIMES = 3
 
 type Readable = Pick<Source, 'open'>
@@ -59,13 +59,13 @@ interface Way {
   readonly report: (problem: ArchiveProblem) => void
   readonly budget: ArchiveBudget
   files: number
-  /** Left for all files. */
+  /** Remaining octets for all files. */
   octets: number
 }
 
 export interface ShownDeps {
   readonly limits: ShownLimits
-  /** What keeps clamd from seeing what is in a file. */
+  /** Reports a problem that keeps clamd from scanning a file. */
   readonly report: (problem: ArchiveProblem) => void
 }
 
@@ -77,17 +77,17 @@ const wayOf = ({ limits, report }: ShownDeps): Way => ({
   octets: TIMES * limits.maxSize,
 })
 
-/** The files of a message; none when clamd cannot read it differently. Throws `Unscannable`. */
+/** The files of a message; none when clamd's reading cannot differ. Throws `Unscannable`. */
 export async function* filesShown(message: Source, parts: ShownDeps): AsyncGenerator<Buffer> {
   yield* inMessage(message, wayOf(parts), 0)
 }
 
-/** A file by itself, and what is in it. */
+/** A file and the files inside it. */
 export async function* filesOf(file: Source, parts: ShownDeps): AsyncGenerator<Buffer> {
   yield* inFile(await gather(file.open(), parts.limits.maxSize), wayOf(parts), 0)
 }
 
-/** Of fields that stand there twice the first counts, or the last. */
+/** Which of duplicate fields is used. */
 type Reading = 'first' | 'last'
 
 async function* inMessage(
@@ -121,7 +121,7 @@ async function* inMessage(
   if (hasOther && reading === 'first') yield* inMessage(message, way, level, 'last')
 }
 
-/** Throws `Unscannable` for one that says what cannot be scanned, or may say anything. */
+/** Throws `Unscannable` for a header that declares unscannable content or is too long. */
 async function headerOf({ header: start, body: end, ...part }: MimePart, source: Readable): Promise<Buffer> {
   if (end - start > HEADER) throw new Unscannable(`a header of more than ${HEADER} octets`)
   const header = await gather(source.open({ start, end }), HEADER)
@@ -141,7 +141,7 @@ function* eachPart(root: MimePart): Generator<MimePart> {
 const IDENTITY = /^(?:7bit|8bit|binary)$/
 const isCms = ({ type, subtype }: MimePart) => type === 'application' && /^(?:x-)?pkcs7-mime$/.test(subtype)
 
-/** A letter that is text and nothing else: clamd sees the same as everybody. */
+/** A plain text message, which clamd reads like every program. */
 function isPlain({ type, encoding }: MimePart, header: Buffer): boolean {
   const hasOddLine = /^[ \t\r]+$/m.test(header.toString('latin1').trimEnd())
   return type === 'text' && IDENTITY.test(encoding) && !hasOddLine && encodingsNamed(header).length < 2
@@ -149,7 +149,7 @@ function isPlain({ type, encoding }: MimePart, header: Buffer): boolean {
 
 const encodingsNamed = (header: Buffer) => readFields(header).all('content-transfer-encoding')
 
-/** As it is read here, and as others may read it who take another field, or a word that is not quite right. */
+/** The encoding as read here, and other encodings that lenient programs might read. */
 function encodingsOf(part: MimePart, header: Buffer): ReadonlySet<string> {
   const encodings = new Set([partBody(NOTHING, part) === undefined ? 'binary' : part.encoding])
   for (const field of encodingsNamed(header)) {
@@ -164,7 +164,7 @@ function encodingsOf(part: MimePart, header: Buffer): ReadonlySet<string> {
 const NOTHING = { open: async function* () {} }
 
 const PGP: ArchiveProblem = { kind: 'encrypted', name: 'OpenPGP' }
-/** Or signed only, which takes an OpenPGP program to see too. */
+/** Possibly only signed, which also requires an OpenPGP program. */
 const isPgp = (file: Buffer) => {
   const at = file.indexOf('-----BEGIN PGP MESSAGE-----')
   return at === 0 || (at > 0 && file.includes('\n-----BEGIN PGP MESSAGE-----'))
@@ -201,10 +201,10 @@ async function* inApple(file: Buffer, way: Way, level: number): AsyncGenerator<B
   for (const fork of [apple?.data, apple?.mac.resource]) if (fork) yield* inFile(fork, way, level + 1)
 }
 
-/** What text that holds a file has in it. */
+/** Markers of files embedded in text. */
 const MARKS = ['begin', '=ybegin ', '(This file must be converted']
 
-/** What stands in a text uuencoded, in yEnc or in BinHex: whatever a mail program may take for such a file. */
+/** Files in text as uuencode, yEnc or BinHex, if a mail program might decode them. */
 async function* wrappedIn(file: Buffer, way: Way, level: number): AsyncGenerator<Buffer> {
   if (!MARKS.some((mark) => file.includes(mark))) return
   const text: Readable = {
@@ -228,7 +228,7 @@ async function* wrappedIn(file: Buffer, way: Way, level: number): AsyncGenerator
 
 const TOO_LARGE: ArchiveProblem = { kind: 'oversize', name: 'Message.TooLarge' }
 
-/** clamd knows it for a message by that. */
+/** Makes clamd recognize a message. */
 const TOP = Buffer.from('Received: by antivirus\r\n')
 
 async function* inCms(file: Buffer, way: Way, level: number, isSaidCms: boolean): AsyncGenerator<Buffer> {

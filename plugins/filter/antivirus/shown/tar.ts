@@ -1,12 +1,12 @@
 /**
- * Files in one stream, as a tar archive (POSIX ustar), for clamd to scan each by itself.
+ * Writes files as a tar stream (POSIX ustar), from which clamd scans each separately.
  *
- * What must stay true: the size of a file is exactly what follows; names are ours, never a sender's.
+ * Invariants: each file's size matches its content; names are generated, never the sender's.
  */
 
 const BLOCK = 512
 
-/** Octets of a file in it. */
+/** Octets that a file occupies. */
 export const sizeInTar = (size: number): number => BLOCK + Math.ceil(size / BLOCK) * BLOCK
 
 export async function* tarOf(files: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {

@@ -1,15 +1,14 @@
 /**
- * Files for clamd, in as few streams as its limit allows.
+ * Packs files for clamd into as few streams as its limit allows.
  *
- * What must stay true: each file is in one of them; they are read again for each stream, so that one file at a time is
- * held.
+ * Invariants: each file is in one of them; files are read again for each stream, so that memory holds one at a time.
  */
 import type { ShownDeps } from './parts.ts'
 import { sizeInTar, tarOf } from './tar.ts'
 
 export type Volumes = readonly (() => AsyncGenerator<Uint8Array>)[]
 
-/** Goes through the files once. Throws what reading them throws. */
+/** Reads all files once. Throws what reading them throws. */
 export async function createVolumes(
   files: (report: ShownDeps['report']) => AsyncIterable<Buffer>,
   most: number,

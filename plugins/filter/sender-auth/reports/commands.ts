@@ -1,5 +1,5 @@
 /**
- * `iems dmarc …`: what is sent now, what was sent, what came in.
+ * `iems dmarc …`: sends due reports, and lists sent and received ones.
  */
 import type { Clock, Command, CommandOutput, Range, Store } from 'iems'
 import type { KeptReport } from './receive.ts'

@@ -1,15 +1,15 @@
 /**
- * Where a domain wants its aggregate reports, and whether those addresses want them (RFC 9990 section 4).
+ * Destinations of a domain's aggregate reports, and their consent (RFC 9990 section 4).
  *
- * What must stay true: nobody gets reports about a domain of another organization unless his own DNS says that he
- * wants them; "nobody could say" is neither yes nor no.
+ * Invariants: an external destination gets reports only if its own DNS consents; a DNS failure is neither consent nor
+ * refusal.
  */
 import type { Resolve } from '../dns.ts'
 import type { PublishedPolicy } from './records.ts'
 
 export interface Destination {
   readonly address: string
-  /** The largest message it takes, in octets, where the (old) record says so. */
+  /** Maximum message size in octets, if the (old) record limits it. */
   readonly most?: number
 }
 
@@ -22,7 +22,7 @@ const MAILTO = /^mailto:([^?!]+)(?:\?[^!]*)?(?:!(\d{1,12})([kmgt]?))?$/i
 const ADDRESS = /^[^\s@"<>(),:;\\[\]]+@([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)$/i
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** The mailto URIs of a `rua` tag, in order and each once, at most so many. */
+/** The mailto URIs of a `rua` tag, in order, without duplicates, up to a limit. */
 export function destinationsOf(record: string, most: number): Destination[] {
   const rua = /(?:^|;)[ \t]*rua[ \t]*=([^;]*)/i.exec(record)?.[1] ?? ''
   const found = new Map<string, Destination>()
@@ -49,7 +49,7 @@ function hostOf(address: string): string {
   return address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 }
 
-/** Whether the destination has agreed, and where it would rather have its reports. */
+/** Whether the destination consents, and its preferred address. */
 export async function confirm(policy: PublishedPolicy, destination: Destination, resolve: Resolve): Promise<Confirmed> {
   const host = hostOf(destination.address)
   if (host === policy.organization || host.endsWith(`.${policy.organization}`)) return { kind: 'wanted', destination }
@@ -66,7 +66,7 @@ export async function confirm(policy: PublishedPolicy, destination: Destination,
   if (agreed === undefined) return { kind: 'unwanted', destination }
   if (!/;[ \t]*rua[ \t]*=/i.test(agreed)) return { kind: 'wanted', destination }
   const [instead] = destinationsOf(agreed, 1)
-  // Step 9: another host than the one asked makes both void.
+  // Step 9: a different host invalidates both.
   return instead && hostOf(instead.address) === host
     ? { kind: 'wanted', destination: instead }
     : { kind: 'unwanted', destination }

@@ -1,17 +1,17 @@
 /**
- * The XML inside an attachment: as it is, gzipped, or in a ZIP archive.
+ * Extracts the XML of an attachment: plain, gzipped, or in a ZIP archive.
  *
- * What must stay true: no attachment makes more than `most` octets, whatever it says of itself.
+ * Invariants: an attachment never expands to more than `most` octets, whatever it declares.
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { readZip } from 'iems'
 
 const unzip = promisify(gunzip)
-/** Files looked at in one archive; reports have one. */
+/** Maximum files in an archive; reports have one. */
 const MAX_FILES = 10
 
-/** Undefined when there is none; throws when it is broken or larger than `most` octets. */
+/** Undefined when there is none; throws when it is corrupt or larger than `most` octets. */
 export async function expandReport(content: Buffer, most: number): Promise<string | undefined> {
   if (content.length > most) throw new Error('the attachment is too large')
   if (content[0] === 0x1f && content[1] === 0x8b)

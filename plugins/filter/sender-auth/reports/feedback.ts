@@ -1,8 +1,8 @@
 /**
- * The aggregate report itself: written as RFC 9990 has it, read as RFC 9990 or RFC 7489 had it.
+ * Aggregate reports: written as in RFC 9990, parsed as in RFC 9990 or RFC 7489.
  *
- * What must stay true: what is read is text of bounded length without control characters, since people get to see it;
- * numbers are numbers; a report without its necessary parts is an error, not an empty report.
+ * Invariants: parsed text is bounded and has no control characters, because people see it; numbers are validated; a
+ * report without required parts is an error, not an empty report.
  */
 import { setImmediate } from 'node:timers/promises'
 import { type CountedRow, type DayRecord, type Row, secondsOf } from './records.ts'
@@ -24,7 +24,7 @@ export interface Outgoing {
   readonly by: Reporter
 }
 
-/** A tag of a DMARC record, if it has one of the values allowed. */
+/** A tag of a DMARC record, if its value is allowed. */
 function tagOf(record: string, name: string, allowed: RegExp): string | undefined {
   const tags = record
     .toLowerCase()
@@ -89,7 +89,7 @@ function writeRecord({ row, count }: CountedRow): string {
   ])
 }
 
-/** RFC 9990: only the MAIL FROM identity is told. */
+/** RFC 9990: only the MAIL FROM identity is reported. */
 function writeSpf({ scope, domain, result }: Row['spf']): string {
   if (scope !== 'mfrom') return ''
   return element('spf', [element('domain', domain), element('scope', 'mfrom'), element('result', result)])
@@ -122,14 +122,14 @@ export interface ReceivedReport {
   readonly domain: string
   readonly policy: { readonly p: string; readonly sp: string; readonly adkim: string; readonly aspf: string }
   readonly messages: number
-  /** How many of them passed DMARC. */
+  /** Number of messages that passed DMARC. */
   readonly passed: number
   readonly rows: readonly ReceivedRow[]
-  /** Rows that are in the totals only. */
+  /** Rows that count only in the totals. */
   readonly rowsLeftOut: number
 }
 
-/** Throws what is wrong with the text. */
+/** Throws the error in the text. */
 export async function readFeedback(xml: string, maxRows: number): Promise<ReceivedReport> {
   const feedback = await readXml(xml)
   if (feedback.name !== 'feedback') throw new Error('not an aggregate report')
@@ -161,7 +161,7 @@ export async function readFeedback(xml: string, maxRows: number): Promise<Receiv
   }
 }
 
-/** Records read between two turns of the event loop. */
+/** Records parsed between two yields. */
 const RECORDS_AT_ONCE = 100
 
 async function inTurns<T>(records: readonly Element[], read: (record: Element) => T): Promise<T[]> {
@@ -179,7 +179,7 @@ function readCount(record: Element): { readonly count: number; readonly hasPasse
   return { count: numberOf(record, 'row', 'count'), hasPassed }
 }
 
-/** Results told for one record; a hundred is what RFC 9990 suggests. */
+/** Maximum results per record; RFC 9990 suggests a hundred. */
 const MAX_RESULTS = 100
 
 function readRecord(record: Element): ReceivedRow {

@@ -1,22 +1,21 @@
 /**
  * The message that carries an aggregate report (RFC 9990 section 3.5): a line for people and the gzipped XML.
  *
- * What must stay true: the same report makes the same message, so that one sent again is known again; every line is
- * short ASCII.
+ * Invariants: the same report makes the same message, so that a repeated one is recognized; every line is short ASCII.
  */
 import { gzipSync } from 'node:zlib'
 import { type Outgoing, writeFeedback } from './feedback.ts'
 import { secondsOf } from './records.ts'
 
 export interface ReportMail extends Outgoing {
-  /** The domain that reports. */
+  /** The reporting domain. */
   readonly hostname: string
   readonly to: string
   /** Milliseconds since 1970. */
   readonly at: number
 }
 
-/** The compressed report: the same for every destination. */
+/** The compressed report, equal for all destinations. */
 export function compress(outgoing: Outgoing): Buffer {
   return gzipSync(writeFeedback(outgoing))
 }

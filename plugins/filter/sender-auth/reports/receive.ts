@@ -1,8 +1,8 @@
 /**
- * Aggregate reports that others send to us: found in the messages to the admin's address, read, and kept for display.
+ * Received aggregate reports: found in messages to the configured address, parsed, and stored for display.
  *
- * What must stay true: the message is delivered as any other, whatever is wrong with the report in it; a flood of
- * reports fills neither the store (so many a day) nor the memory (so many octets expanded).
+ * Invariants: the message is delivered normally, whatever the report contains; a flood of reports fills neither the
+ * store (limited per day) nor memory (limited expansion).
  */
 import type { Clock, Log, ReadableMessage, Store } from 'iems'
 import { expandReport } from './expand.ts'
@@ -14,22 +14,22 @@ export interface ReceiveDeps {
   readonly log: Log
   readonly clock: Clock
   readonly addresses: readonly string[]
-  /** Octets of one report, expanded. */
+  /** Maximum octets of an expanded report. */
   readonly maxSize: number
   readonly perDay: number
   readonly rows: number
 }
 
-/** As it is kept. */
+/** A stored report. */
 export interface KeptReport extends ReceivedReport {
   /** Milliseconds since 1970. */
   readonly receivedAt: number
   readonly message: string
-  /** What DMARC said of the message that brought it; a report by anybody could say anything. */
+  /** DMARC result of the message with the report, because anyone can send reports. */
   readonly dmarc: string
 }
 
-/** Attachments looked at in one message. */
+/** Maximum attachments per message. */
 const MAX_ATTACHMENTS = 5
 
 export function createReceiveReports({ store, log, clock, addresses, maxSize, perDay, rows }: ReceiveDeps) {
@@ -42,14 +42,14 @@ export function createReceiveReports({ store, log, clock, addresses, maxSize, pe
     if (today >= perDay) return log.warn('DMARC report not kept: too many today', { organization: report.organization })
     const dmarc = message.findings.find(({ name }) => name === 'dmarc')?.value ?? 'none'
     const kept: KeptReport = { ...report, receivedAt: clock.now(), message: message.id, dmarc: `${dmarc}` }
-    // The same report again is the same record.
+    // A repeated report has the same record.
     const key = receivedKey(day, hashOf(report.organization, report.domain, report.id))
     await store.commit([{ put: key, value: encode(kept) }])
     const { organization, domain, messages, passed } = report
     log.info('DMARC report received', { organization, domain, messages, passed })
   }
 
-  /** Takes the reports out of a message, if it is for the address. */
+  /** Stores the reports in a message to the configured address. */
   return async function receiveReports(message: ReadableMessage): Promise<void> {
     const isWanted = message.recipients.some(
       ({ address, original }) => wanted.has(address.toLowerCase()) || wanted.has(original.toLowerCase()),
@@ -61,7 +61,7 @@ export function createReceiveReports({ store, log, clock, addresses, maxSize, pe
         const xml = await expandReport(content, maxSize)
         if (xml !== undefined) await keep(await readFeedback(xml, rows), message)
       } catch (cause) {
-        // The message itself arrives; a person can look.
+        // The message itself is delivered, so a person can read it.
         log.warn('DMARC report not understood', { message: message.id, cause })
       }
     }

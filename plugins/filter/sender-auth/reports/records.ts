@@ -1,8 +1,8 @@
 /**
- * What is kept about aggregate reports: counts of the days that are not reported yet, what was sent, what came in.
+ * Records of aggregate reports: counts of unreported days, sent reports, received reports.
  *
- * What must stay true: whoever changes a row also changes its day's record, with a check on it, so that no count is
- * lost when several write; every list can be read as one range.
+ * Invariants: a change of a row also changes its day's record, with a check, so that no count is lost between
+ * concurrent writers; every list is a single range.
  */
 import { createHash } from 'node:crypto'
 import { type Key, key, type Range } from 'iems'
@@ -11,7 +11,7 @@ import type { Policy, Signature, SpfVerdict } from '../verify.ts'
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
-/** What messages have in common that are counted together (RFC 9990: address, results, identifiers). */
+/** The key of messages that are counted together (RFC 9990: address, results, identifiers). */
 export interface Row {
   readonly ip: string
   readonly disposition: string
@@ -29,11 +29,11 @@ export interface CountedRow {
   readonly count: number
 }
 
-/** The policy that a domain had when it was last seen on that day. */
+/** A domain's policy as last seen on that day. */
 export interface PublishedPolicy {
   readonly domain: string
   readonly organization: string
-  /** The text of the record. */
+  /** Text of the record. */
   readonly record: string
   readonly published: Policy
 }
@@ -41,7 +41,7 @@ export interface PublishedPolicy {
 export interface DayRecord extends PublishedPolicy {
   readonly messages: number
   readonly rows: number
-  /** Messages for which there was no room among the rows. */
+  /** Messages beyond the maximum number of rows. */
   readonly missed: number
 }
 

@@ -1,8 +1,8 @@
 /**
- * Reports on the days that are over: composed, handed in as messages, noted as sent.
+ * Sends the reports of past days: composes, submits and records them.
  *
- * What must stay true: a crash at any point repeats nothing (`once` on each message) and loses nothing (the counts go
- * in the commit that notes the report as sent); what is only temporarily impossible is tried again for days.
+ * Invariants: a crash at any point repeats nothing (`once` on each message) and loses nothing (the commit that records
+ * a report as sent removes the counts); temporary failures are retried for days.
  */
 import {
   type Clock,
@@ -47,20 +47,20 @@ export interface SendDeps {
   readonly dns: Dns
   readonly signal: AbortSignal
   submit(message: Submission): Promise<Submitted>
-  /** Writes what is still only in memory. */
+  /** Writes counts that are only in memory. */
   flush(): Promise<void>
-  /** Undefined: nothing is sent. */
+  /** Undefined: no reports are sent. */
   readonly by: Reporter | undefined
   readonly destinations: number
   readonly timeoutMs: number
-  /** How long what was sent and received is kept. */
+  /** How long sent and received reports are kept. */
   readonly keepMs: number
 }
 
 const DAY_MS = 86_400_000
-/** After midnight, until the last counts of the day are written. */
+/** Delay after midnight, until the last counts of the day are written. */
 const SETTLED_MS = 10 * 60_000
-/** A report that could not be sent by then is of no use. */
+/** Age at which an unsent report is dropped. */
 const GIVE_UP_MS = 4 * DAY_MS
 /** Records removed in one commit. */
 const TOGETHER = 500
@@ -72,11 +72,11 @@ export class ReportSender {
     this.#parts = parts
   }
 
-  /** One report to one address; undefined when it must be tried again. */
+  /** Sends a report to one address; undefined for a temporary failure. */
   async #sendTo(destination: Destination, outgoing: Outgoing, gzipped: Buffer): Promise<SentTo | undefined> {
     const { address, most = Number.POSITIVE_INFINITY } = destination
     const { day, policy, by } = outgoing
-    // The day's end, not now: a report sent again is the same message.
+    // The end of the day instead of the current time, so that a repeated report is the same message.
     const at = secondsOf(day).end * 1000
     const content = writeReportMail({ ...outgoing, hostname: this.#parts.hostname, to: address, at }, gzipped)
     if (content.length > most) return { address, outcome: 'too large' }
@@ -120,7 +120,7 @@ export class ReportSender {
     return rows.sort((a, b) => b.count - a.count)
   }
 
-  /** The report of one domain and day; undefined when it must be tried again. */
+  /** Sends the report of one domain and day; undefined for a temporary failure. */
   async #sendOne(day: string, policy: DayRecord, by: Reporter): Promise<SentReport | undefined> {
     const id = hashOf(this.#parts.hostname, policy.domain, day)
     const rows = await this.#rowsAbout(day, policy.domain)
@@ -134,7 +134,7 @@ export class ReportSender {
     return report
   }
 
-  /** What is due now, told as it is sent. One domain's trouble is not another's. */
+  /** Sends due reports and yields each. A failure for one domain does not affect others. */
   async *sendDue(): AsyncGenerator<SentReport> {
     await this.#parts.flush()
     if (!this.#parts.by) return
@@ -146,7 +146,7 @@ export class ReportSender {
         if (report) yield report
         else this.#parts.log.info('DMARC report waits', { domain, day })
       } catch (cause) {
-        // It is still noted as due, so the next round tries again.
+        // It stays due, so the next round retries it.
         this.#parts.log.warn('DMARC report not sent', { domain, day, cause })
       }
     }
@@ -159,7 +159,7 @@ export class ReportSender {
     if (ops.length === TOGETHER) await this.#removeAll(range)
   }
 
-  /** Forgets what is old. */
+  /** Removes old records. */
   async sweep(): Promise<void> {
     const oldest = dayOf(this.#parts.clock.now() - this.#parts.keepMs)
     await this.#removeAll(sentBefore(oldest))

@@ -1,8 +1,8 @@
 /**
- * Counts, for each day and policy domain, what was evaluated: in memory first, in the store a little later.
+ * Counts evaluations by day and policy domain, in memory first and in the store soon after.
  *
- * Mail does not wait for it; a crash loses the counts of the last minute, which reports can bear. What must stay true:
- * strangers can make neither the memory nor the store grow beyond the limits.
+ * Mail does not wait for it; a crash loses the last minute's counts, which is acceptable for reports. Invariants:
+ * remote senders can grow neither memory nor store beyond the limits.
  */
 import { type Check, CONFLICT, type Log, type Op, type Store, transact } from 'iems'
 import {
@@ -22,9 +22,9 @@ export interface TallyDeps {
   readonly store: Store
   readonly log: Log
   readonly now: () => number
-  /** Most rows of one report. */
+  /** Maximum rows of a report. */
   readonly rows: number
-  /** Most domains of one day. */
+  /** Maximum domains per day. */
   readonly domains: number
 }
 
@@ -36,13 +36,13 @@ interface Pending {
 
 export interface Tally {
   add(policy: PublishedPolicy, row: Row): void
-  /** Writes what was counted; never throws. */
+  /** Writes the counts; never throws. */
   flush(): Promise<void>
 }
 
-/** Rows in memory after which they are written at once. */
+/** Rows in memory that trigger a write. */
 const MANY_ROWS = 2000
-/** Rows of one commit. */
+/** Rows per commit. */
 const TOGETHER = 500
 const TRIES = 5
 
@@ -116,7 +116,7 @@ export class StoredTally implements Tally {
         for (let from = 0; from < rows.length; from += TOGETHER)
           await this.#write(one, rows.slice(from, from + TOGETHER))
       } catch (cause) {
-        // The store says itself that it fails; mail goes on without these counts.
+        // The store logs its own failure; mail continues without these counts.
         this.#deps.log.warn('DMARC counts not kept', { domain: one.policy.domain, day: one.day, cause })
       }
     }

@@ -1,8 +1,8 @@
 /**
- * As much XML as aggregate reports need: writing elements, and reading a document into a tree.
+ * The subset of XML for aggregate reports: writes elements, and parses a document into a tree.
  *
- * What must stay true: reading takes time in proportion to the text; depth and number of elements are bounded; document
- * types and entities of their own are refused, so nothing can be expanded or fetched.
+ * Invariants: linear time; depth and number of elements are bounded; document types and custom entities are refused, so
+ * nothing is expanded or fetched.
  */
 import { setImmediate } from 'node:timers/promises'
 
@@ -13,7 +13,7 @@ export interface Element {
   text: string
 }
 
-/** An element with other elements, or with text; nothing for an absent text. */
+/** An element with child elements or text; empty for undefined text. */
 export function element(name: string, content: string | number | readonly string[] | undefined): string {
   if (content === undefined) return ''
   const inner = typeof content === 'object' ? `\n${content.join('')}` : escaped(`${content}`)
@@ -23,7 +23,7 @@ export function element(name: string, content: string | number | readonly string
 function escaped(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 has no way to write.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot represent these.
       .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '?')
       .replace(/&/g, '&amp;')
       .replace(/</g, '&lt;')
@@ -43,17 +43,17 @@ function unescaped(text: string): string {
 
 const MAX_ELEMENTS = 500_000
 const MAX_DEPTH = 20
-/** What stands between `<` and `>` without being an element: instructions, comments, and sections of plain text. */
+/** Markup other than elements: instructions, comments, and CDATA. */
 const SPECIAL: readonly { readonly start: string; readonly end: string; readonly isText: boolean }[] = [
   { start: '<?', end: '?>', isText: false },
   { start: '<!--', end: '-->', isText: false },
   { start: '<![CDATA[', end: ']]>', isText: true },
 ]
 
-/** Steps between two turns of the event loop: about a millisecond. */
+/** Steps between two yields: about a millisecond. */
 const STEPS_AT_ONCE = 1000
 
-/** The root element. Lets others take their turn while it reads. Throws what is wrong with the text. */
+/** The root element. Yields while parsing. Throws the error in the text. */
 export async function readXml(text: string): Promise<Element> {
   const top: Element = { name: '', children: [], text: '' }
   const open: Element[] = [top]

@@ -47,7 +47,7 @@ export type Condition = { readonly not?: boolean } & (
       readonly how: Exclude<TextMatch, 'exists'>
       readonly values: readonly string[]
     }
-  /** An address stands in a list (RFC 6134); by default in the account's address books. */
+  /** An address is in a list (RFC 6134); by default in the account's address books. */
   | { readonly kind: 'contact'; readonly fields: readonly string[]; readonly list?: string }
   /** The message has come before. */
   | { readonly kind: 'duplicate' }
@@ -64,10 +64,10 @@ export type RuleAction =
   | VacationRule
   | { readonly kind: 'notify'; readonly address: string; readonly message?: string }
 
-/** Text of a reply. With `variables`, `${subject}`, `${sender}` and `${today}` stand for those of the message. */
+/** Text of a reply. With `variables`, `${subject}`, `${sender}` and `${today}` are replaced by those of the message. */
 export interface ReplyText {
   readonly text: string
-  /** The same as HTML; the reply has both. */
+  /** HTML alternative to the text. */
   readonly html?: string
   readonly subject?: string
 }
@@ -91,7 +91,7 @@ export interface VacationRule extends ReplyText {
   readonly from?: string
   readonly addresses?: readonly string[]
   readonly handle?: string
-  /** The text is a MIME entity with its header, as its author wrote it. Not beside `html`. */
+  /** The text is a MIME entity with its header, as its author wrote it. Not allowed with `html`. */
   readonly mime?: true
   readonly variables?: true
   /** The first that fits counts. */
@@ -105,11 +105,11 @@ export interface Rule {
   readonly comments?: readonly string[]
   /** Default true. */
   readonly isEnabled?: boolean
-  /** How conditions are joined; without conditions the rule is for every message. */
+  /** How conditions are combined; a rule without conditions applies to every message. */
   readonly match: 'all' | 'any'
   readonly conditions: readonly Condition[]
   readonly actions: readonly RuleAction[]
-  /** No rule after this one is looked at. */
+  /** Ends the processing of rules. */
   readonly stops?: boolean
 }
 

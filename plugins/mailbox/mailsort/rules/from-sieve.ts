@@ -36,7 +36,7 @@ function all<T, R>(items: readonly T[], read: (item: T) => R | undefined): reado
 
 const NAMED = /^rule:\[(.*)\]$/
 
-/** What Roundcube, SOGo and generators write above all rules; a name follows. */
+/** Reads the comments that Roundcube, SOGo and generators write above rules; a name follows. */
 function readComments(comments: readonly string[]): Pick<Rule, 'name' | 'comments'> {
   const lines = comments.filter((line) => line !== '')
   const at = lines.findLastIndex((line) => NAMED.test(line))
@@ -94,7 +94,7 @@ function readTests(test: TestSyntax): Pick<Rule, 'match' | 'conditions'> | undef
   return conditions && { match, conditions }
 }
 
-/** Tags with what follows them, and the arguments behind. */
+/** Tags with their values, and positional arguments. */
 interface Read {
   readonly tags: ReadonlyMap<string, string | number | readonly string[] | true>
   readonly rest: readonly (string | number | readonly string[])[]
@@ -109,7 +109,7 @@ const plainValue = ({ value }: Argument) =>
         ? value.texts
         : ''
 
-/** Undefined if there is a tag beside those that are known: `name` stands alone, `name:` has a value. */
+/** Undefined for an unknown tag: `name` has no value, `name:` has one. */
 function readArguments(args: readonly Argument[], known: readonly string[]): Read | undefined {
   const tags = new Map<string, string | number | readonly string[] | true>()
   const rest: (string | number | readonly string[])[] = []

@@ -21,5 +21,5 @@ export const command = (
   ...more,
 })
 
-/** What a piece of script needs, beside the piece. */
+/** A piece of script, and the capabilities it requires. */
 export type Made<T> = readonly [made: T, ...needs: string[]]

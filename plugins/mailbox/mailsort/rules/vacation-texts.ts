@@ -83,7 +83,7 @@ export function writeVacation(rule: VacationRule): Made<readonly CommandSyntax[]
 const same = (a: readonly CommandSyntax[], b: readonly CommandSyntax[]) =>
   printScript({ commands: a, comments: [] }) === printScript({ commands: b, comments: [] })
 
-/** What the commands at the beginning of a block say, and how many they are; undefined where they are no reply. */
+/** Recognizes a reply in the first commands of a block, and their number; undefined when there is none. */
 export function readVacation(
   block: readonly CommandSyntax[],
   read: (command: CommandSyntax) => VacationRule | undefined,
@@ -95,7 +95,7 @@ export function readVacation(
   const found = length === 0 ? undefined : readReplies(rest.slice(0, length), read)
   if (!found) return undefined
   const rule: VacationRule = hasVariables ? { ...found, variables: true } : found
-  // Only what is written again as it stands is understood in full.
+  // Only a reply that is printed again identically is fully understood.
   const whole = block.slice(0, length + (hasVariables ? count : 0))
   return same(writeVacation(rule)[0], whole) || length === 1 ? { rule, length: whole.length } : undefined
 }

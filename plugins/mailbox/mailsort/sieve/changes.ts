@@ -17,7 +17,7 @@ const MAX_TEXT = 262_144
 /** Characters of a line (RFC 5322 section 2.1.1). */
 const LINE = 78
 
-/** One field of a header as it stands, octets as characters, with its line ends. */
+/** A raw header field, octets as characters, with its line endings. */
 interface RawField {
   /** Lower case; empty for a line that is no field. */
   readonly name: string
@@ -30,7 +30,7 @@ const latin1 = (octets: Uint8Array) =>
 /** A header that fields are added to and deleted from. */
 export class HeaderFields {
   #fields: RawField[] = []
-  /** The blank line, and what follows fields without one. */
+  /** The blank line, and anything after the fields. */
   readonly #end: string
   #added = 0
 
@@ -56,7 +56,7 @@ export class HeaderFields {
       .map(({ text }) => readFields(Buffer.from(text, 'latin1')).list[0]?.value ?? '')
   }
 
-  /** Deletes those fields of a name whose place among them, from 0, is meant. */
+  /** Deletes the fields of a name at those positions among them, from 0. */
   delete(name: string, isMeant: (place: number) => boolean = () => true): void {
     let place = 0
     this.#fields = this.#fields.filter((field) => field.name !== name || !isMeant(place++))
@@ -90,7 +90,7 @@ const ended = (field: RawField = { name: '', text: '' }): RawField =>
 
 /** A field on lines of their length where spaces allow it; a value that is not ASCII as encoded words. */
 function written(name: string, value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are removed
   const words = encodeWords(value.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim()).split(' ')
   const lines: string[] = []
   let line = `${name}:`
@@ -131,7 +131,7 @@ function assembled(of: MessageSource, header: Uint8Array, pieces: readonly Piece
 export const withHeader = (of: MessageSource, header: Uint8Array): MessageSource =>
   assembled(of, header, [{ start: of.header.byteLength, end: of.size }])
 
-/** A text as an entity with its header: plain text, or with `:mime` what it says. */
+/** A text as an entity with its header: plain text, or with `:mime` the text itself. */
 function entityOf(text: string, isMime: boolean, at: Position): { readonly head: string; readonly body: string } {
   if (Buffer.byteLength(text) > MAX_TEXT) throw new SieveError(at, `more than ${MAX_TEXT} octets of text`)
   const lines = text.toWellFormed().replace(/\r\n|\r|\n/g, '\r\n')
@@ -162,7 +162,7 @@ export interface WholeReplacement extends Replacement {
   readonly from: string | undefined
 }
 
-/** Fields that say what the body is. */
+/** Fields that describe the body. */
 const MIME_FIELD = /^(?:mime-version|content-[a-z-]+)$/
 
 /** Moves a field out of the way of a new value (RFC 5703 section 5). */
@@ -200,7 +200,7 @@ export function replaceMessage(
   return assembled(of, joined(fields, head), [Buffer.from(body)])
 }
 
-/** Parts give way to texts. A part within one that is replaced goes with it. */
+/** Replaces parts by texts, including all their subparts. */
 export function replaceParts(of: MessageSource, changes: ReadonlyMap<MimePart, Replacement>): MessageSource {
   const pieces: Piece[] = []
   let at = of.header.byteLength

@@ -3,13 +3,13 @@
  */
 
 export interface Comparator {
-  /** Strings that are equal have the same form. */
+  /** Equal strings have the same folded form. */
   fold(text: string): string
   /** Below zero if the first comes first. */
   compare(a: string, b: string): number
   /** Whether a part of a string can be looked for. */
   readonly hasSubstrings: boolean
-  /** Whether a fold has the length of what it was made of, so that places in one are those of the other. */
+  /** Whether folding keeps the length, so that positions correspond. */
   readonly keepsLength: boolean
 }
 

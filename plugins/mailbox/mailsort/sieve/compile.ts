@@ -49,7 +49,7 @@ export interface Program {
   readonly required: ReadonlySet<string>
 }
 
-/** What scripts can use here. */
+/** The capabilities available to scripts. */
 export interface Language {
   readonly capabilities: ReadonlySet<string>
   readonly tests: ReadonlyMap<string, TestSpec>
@@ -186,7 +186,7 @@ class Compiler {
       spec.check?.(args, at)
       return { kind: 'test', name, at, spec, args }
     })
-    // What `ihave` names, and is there, can be used from here on (RFC 5463 section 4).
+    // Capabilities that `ihave` names can be used after it (RFC 5463 section 4).
     if (name === 'ihave' && made.kind === 'test')
       for (const one of made.args.constants(0)) if (this.#language.capabilities.has(one)) this.required.add(one)
     return made

@@ -1,5 +1,5 @@
 /**
- * What a script is run with beside the message, and the actions that it comes to.
+ * The environment of a script apart from the message, and its resulting actions.
  */
 import type { ByteRange } from 'iems'
 
@@ -20,13 +20,13 @@ export interface Annotated {
 export interface Duplicate {
   readonly handle: string
   readonly id: string
-  /** How long it is remembered, in seconds. */
+  /** Lifetime in seconds. */
   readonly seconds: number
   /** Each sighting begins that time again. */
   readonly isLast: boolean
 }
 
-/** Everything but the message. What is absent answers as if there were nothing. */
+/** Everything but the message. Absent functions count as empty. */
 export interface Environment {
   readonly envelope: { readonly from: string; readonly to: string; readonly auth?: string }
   /** The id of the account whose script it is; empty for none. */
@@ -51,7 +51,7 @@ export interface Environment {
   isDuplicate?(duplicate: Duplicate): Promise<boolean>
   /** RFC 6134: whether a list has the value; undefined for an unknown list. */
   isInList?(list: string, value: string): Promise<boolean | undefined>
-  /** The addresses of a list, at most so many and one more; undefined for an unknown list. */
+  /** Addresses of a list, at most `most` and one more; undefined for an unknown list. */
   membersOf?(list: string, most: number): Promise<readonly string[] | undefined>
   /** Annotations by their names in lower case; undefined for a mailbox that is not there. */
   annotations?(place: Annotated): Promise<Readonly<Record<string, string>> | undefined>
@@ -63,7 +63,7 @@ export interface Environment {
   readonly addresses?: readonly string[]
 }
 
-/** The message as it is at that time, if the script has changed it. */
+/** The message at that time, if the script has changed it. */
 interface Changed {
   readonly content?: MessageSource
 }
@@ -88,7 +88,7 @@ export interface Vacation {
   readonly seconds: number
   readonly subject?: string
   readonly from?: string
-  /** The owner's addresses beside those that are known. */
+  /** Additional addresses of the owner. */
   readonly addresses: readonly string[]
   readonly handle: string
   /** RFC 8580: where a copy is filed. */
@@ -143,9 +143,9 @@ export interface Step {
   readonly line: number
   readonly column: number
   readonly kind: 'test' | 'action' | 'control'
-  /** The test or command as it was understood. */
+  /** The test or command as parsed. */
   readonly text: string
-  /** What the test looked at. */
+  /** The values that the test examined. */
   readonly values?: readonly string[]
   readonly result?: boolean
 }
@@ -156,11 +156,11 @@ export interface Result {
   readonly isKept: boolean
   /** Of the implicit keep. */
   readonly flags: readonly string[]
-  /** What keep, explicit or implicit, files, if the script has changed it. */
+  /** The content filed by keep, explicit or implicit, if the script has changed it. */
   readonly content?: MessageSource
   /** A `stop`: scripts after this one do not run. */
   readonly isStopped: boolean
-  /** Why the script ended early; then there are no actions, and the message is kept. */
+  /** The error that ended the script; there are then no actions, and the message is kept. */
   readonly error?: { readonly line: number; readonly column: number; readonly message: string }
   /** Empty unless they were asked for. */
   readonly steps: readonly Step[]

@@ -74,7 +74,7 @@ export async function evaluate(
   }
 }
 
-/** What the last explicit keep files. */
+/** The content filed by the last explicit keep. */
 function keptBy(actions: readonly Action[]): MessageSource | undefined {
   const keep = actions.findLast(({ kind }) => kind === 'keep')
   return keep?.kind === 'keep' ? keep.content : undefined

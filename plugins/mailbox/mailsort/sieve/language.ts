@@ -1,8 +1,8 @@
 /**
- * How commands and tests are described: their arguments, the extension they belong to, and what they do.
+ * Descriptions of commands and tests: arguments, extension, and effect.
  *
- * An extension is a list of such descriptions; the compiler and the evaluator know none of them by name but the control
- * structures of RFC 5228.
+ * An extension is a list of such descriptions; compiler and evaluator know by name only the control structures of RFC
+ * 5228.
  */
 import type { Flow, Run } from './run.ts'
 import type { Position } from './syntax.ts'
@@ -11,9 +11,9 @@ import { expand, type Template } from './templates.ts'
 export type ValueKind = 'number' | 'string' | 'strings'
 
 export interface TagSpec {
-  /** What follows it. */
+  /** Its value. */
   readonly value?: ValueKind
-  /** The capability that it needs beside the command's. */
+  /** An additional capability that it requires. */
   readonly capability?: string
   /** Of the tags of one group, one may be given. */
   readonly group?: string
@@ -32,7 +32,7 @@ export interface Signature {
 }
 
 interface Spec extends Signature {
-  /** What `require` must name. */
+  /** The capability that `require` must name. */
   readonly capability?: string
   /** Looks at constant arguments when the script is compiled. Throws a SieveError. */
   check?(args: Arguments, at: Position): void
@@ -121,7 +121,7 @@ export class Arguments {
     return value?.kind === 'string' ? [value.text] : []
   }
 
-  /** Whether no variable stands in it. */
+  /** Whether it contains no variable. */
   isConstant(which: string | number): boolean {
     return this.templates(which).every((text) => typeof text === 'string')
   }

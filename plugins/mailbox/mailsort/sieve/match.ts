@@ -94,10 +94,10 @@ function prepare(args: Arguments, run: Run, which: string | number): Matcher {
   return matcher
 }
 
-/** Of a value so many characters are read by a regular expression. */
+/** Maximum characters of a value that a regular expression reads. */
 const MAX_REGEX_TEXT = 65_536
 
-/** What looking at a value costs, in characters that are compared one by one. */
+/** The cost of testing a value, in compared characters. */
 function costOf({ wildcards, expression, text }: Key, length: number): number {
   if (expression) return Math.min(length, MAX_REGEX_TEXT) * (2 + text.length / 4)
   return 1 + (wildcards ? length * wildcards.cost : length / 10)

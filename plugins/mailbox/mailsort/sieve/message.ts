@@ -31,7 +31,7 @@ import type { MessageSource } from './environment.ts'
 
 /** Octets of decoded text that are read for one message. */
 const MAX_TEXT = 1_048_576
-/** Parts of one message that are looked at. */
+/** Maximum parts of a message. */
 const MAX_PARTS = 200
 /** Octets of a part's header. */
 const MAX_HEADER = 65_536
@@ -40,7 +40,7 @@ export class MessageView {
   /** As it came. */
   readonly #original: MessageSource
   #source: MessageSource
-  /** What redirect sends: enclosing is not for it (RFC 5703 section 6). */
+  /** The content for redirect, without `enclose` (RFC 5703 section 6). */
   #redirected: MessageSource | undefined
   #header: HeaderFields | undefined
   readonly #replaced = new Map<MimePart, Replacement>()
@@ -81,7 +81,7 @@ export class MessageView {
     return now === this.#original ? undefined : now
   }
 
-  /** The same for `redirect`. */
+  /** The content for `redirect`. */
   get redirected(): MessageSource | undefined {
     return this.#redirected === undefined
       ? this.changed
@@ -90,7 +90,7 @@ export class MessageView {
         : this.#redirected
   }
 
-  /** The header, to be changed; what is known of its fields is forgotten. */
+  /** The editable header; clears cached fields. */
   editHeader(): HeaderFields {
     this.#fields = undefined
     this.#now = undefined
@@ -99,7 +99,7 @@ export class MessageView {
     return this.#header
   }
 
-  /** Puts a text in the place of a part, from the end of the loop on. False for a part that cannot be replaced. */
+  /** Replaces a part by a text at the end of the loop. False for a part that cannot be replaced. */
   replacePart(part: MimePart, replacement: Replacement): boolean {
     if (part.within) return false
     this.#now = undefined
@@ -107,7 +107,7 @@ export class MessageView {
     return true
   }
 
-  /** The same for the whole message. */
+  /** Replaces the whole message. */
   replaceAll(replacement: WholeReplacement): void {
     this.#now = undefined
     this.#whole = replacement
@@ -152,12 +152,12 @@ export class MessageView {
     this.#partFields.clear()
   }
 
-  /** Values of all fields of a name, as they stand but unfolded. */
+  /** Values of all fields of a name, raw but unfolded. */
   raw(name: string): readonly string[] {
     return this.fields.all(name.toLowerCase())
   }
 
-  /** The same with encoded words decoded (RFC 5228 section 2.7.2). */
+  /** Values with encoded words decoded (RFC 5228 section 2.7.2). */
   decoded(name: string): readonly string[] {
     const key = name.toLowerCase()
     const known = this.#decoded.get(key)
@@ -172,7 +172,7 @@ export class MessageView {
     return this.#structure
   }
 
-  /** The octets behind the header, as they stand. */
+  /** The raw octets after the header. */
   rawBody(): Promise<string> {
     return this.#once('raw', async () => {
       const start = this.#source.header.byteLength
@@ -190,7 +190,7 @@ export class MessageView {
     return known
   }
 
-  /** What a part's body decodes to, as text; HTML by its words where those are wanted. */
+  /** A part's decoded body as text; HTML optionally reduced to its words. */
   text(part: MimePart, asWords: boolean): Promise<string> {
     return this.#once(`${asWords} ${part.header} ${JSON.stringify(part.within ?? null)}`, async () => {
       const most = this.#left

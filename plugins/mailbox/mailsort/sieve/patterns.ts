@@ -6,7 +6,7 @@
  */
 import { RE2JS } from 're2js'
 
-/** What a match stood for: the whole, then each wildcard or group; undefined where there is no match. */
+/** The matched text, then that of each wildcard or group; undefined without a match. */
 export type Matched = readonly string[] | undefined
 
 type Wild = { readonly kind: '*' } | { readonly kind: 'run'; readonly chars: readonly (string | undefined)[] }
@@ -56,7 +56,7 @@ export function createWildcards(pattern: string): Wildcards {
     let star: number | undefined
     for (const [index, piece] of pieces.entries()) {
       if (piece.kind === '*') {
-        // Of two stars together the first stands for nothing.
+        // Of two adjacent stars the first matches nothing.
         if (star !== undefined) found.push('')
         star ??= at
         continue
@@ -81,7 +81,7 @@ function fits(text: string, chars: readonly (string | undefined)[], start: numbe
   return chars.every((char, offset) => char === undefined || text[start + offset] === char)
 }
 
-/** The first place from `at` on where a run stands, or -1. */
+/** The first position of a run from `at` on, or -1. */
 function find(text: string, chars: readonly (string | undefined)[], at: number): number {
   if (!chars.includes(undefined)) return text.indexOf(chars.join(''), at)
   for (let start = at; start + chars.length <= text.length; start++) if (fits(text, chars, start)) return start
@@ -92,7 +92,7 @@ export interface RegularExpression {
   match(text: string): Matched
 }
 
-/** Undefined for what is no regular expression. */
+/** Undefined for an invalid regular expression. */
 export function createRegularExpression(pattern: string, isCaseless: boolean): RegularExpression | undefined {
   if (pattern.length > MAX_PATTERN) return undefined
   try {

@@ -60,7 +60,7 @@ function printNumber(number: number): string {
   return unit ? `${number / unit[1]}${unit[0]}` : String(number)
 }
 
-/** Text of several lines as `text:`, where that gives the same text. */
+/** Multi-line text as `text:`, if that preserves it. */
 function printString(text: string): string {
   const isWholeLines = text.endsWith('\r\n') && !/\r(?!\n)|(?<!\r)\n/.test(text)
   if (!isWholeLines) return `"${text.replace(/[\\"]/g, '\\$&')}"`

@@ -18,12 +18,12 @@ const MAX_VARIABLE_COUNT = 256
 /** RFC 5229 section 3.2: at least ${0} to ${9}. */
 const MAX_MATCHES = 32
 
-/** What comes next: the next command, the end of all scripts, of this script, or of a loop. */
+/** Control flow: the next command, or the end of all scripts, of this script, or of a loop. */
 export type Flow = undefined | 'stop' | 'return' | { readonly breaks: string | undefined }
 
 export type Location = 'personal' | 'global'
 
-/** What all scripts of one run share. */
+/** Shared by all scripts of a run. */
 export interface Shared {
   readonly limits: Limits
   readonly actions: Action[]
@@ -45,7 +45,7 @@ export class Run implements Variables {
   readonly message: MessageView
   readonly environment: Environment
   readonly shared: Shared
-  /** How many scripts have included this one. */
+  /** Depth of inclusion. */
   readonly depth: number
   /** The part that `foreverypart` has come to. */
   part: MimePart | undefined
@@ -77,7 +77,7 @@ export class Run implements Variables {
     if (this.shared.workLeft < 0) throw new SieveError(this.#at, 'the script compares too much')
   }
 
-  /** Notes what a test looks at. */
+  /** Records the values that a test examines. */
   saw(values: readonly string[]): void {
     this.#seen = values
   }
@@ -104,7 +104,7 @@ export class Run implements Variables {
       throw new SieveError(this.#at, `more than ${limits.redirects} redirects`)
     const refuses = action.kind === 'reject'
     const hasRefused = actions.some(({ kind }) => kind === 'reject')
-    // RFC 5429 section 2.3 and RFC 5230 section 4.7: a message that is refused is neither kept nor answered.
+    // RFC 5429 section 2.3 and RFC 5230 section 4.7: a refused message is neither kept nor answered.
     const clashes = (kind: Action['kind']) => ['fileinto', 'keep', 'redirect', 'vacation', 'reject'].includes(kind)
     if ((refuses && actions.some(({ kind }) => clashes(kind))) || (hasRefused && clashes(action.kind)))
       throw new SieveError(

@@ -8,7 +8,7 @@ import { type Position, SieveError } from './syntax.ts'
 export type Template = string | readonly TemplatePart[]
 type TemplatePart = string | { readonly variable: string } | { readonly match: number }
 
-/** What variables hold now. */
+/** The current values of variables. */
 export interface Variables {
   variable(name: string): string
   matched(index: number): string

@@ -48,7 +48,7 @@ export interface Report {
   readonly domain?: string
   readonly accounts: number
   readonly total: Usage
-  /** What the contents take in the store, each counted once; only for all domains. */
+  /** Size of the content in the store, each counted once; only for all domains. */
   readonly stored?: Usage
   readonly largest: readonly AccountRow[]
   readonly mailboxes: readonly MailboxRow[]

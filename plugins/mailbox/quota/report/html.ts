@@ -1,8 +1,7 @@
 /**
- * A report as one HTML file: no outside links, charts as inline SVG, tables that sort by a click, and that print.
+ * A report as a single HTML file: no external links, charts as inline SVG, sortable and printable tables.
  *
- * What must stay true: every text is escaped; the page is complete without script; each chart repeats the numbers of a
- * table, so nothing is in a picture alone.
+ * Invariants: all text is escaped; the page is complete without script; each chart repeats the numbers of a table.
  */
 
 import { createHash } from 'node:crypto'

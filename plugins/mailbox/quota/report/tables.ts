@@ -9,7 +9,7 @@ import type { Words } from './words.ts'
 
 export interface Cell {
   readonly text: string
-  /** What a table is sorted by; absent for text. */
+  /** Sort key; absent for text. */
   readonly number?: number
 }
 export interface Table {

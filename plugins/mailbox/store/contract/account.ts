@@ -2,7 +2,7 @@
  * An account's emails across its mailboxes, as JMAP (RFC 8621) sees them.
  */
 
-/** What an account holds; expunged messages that can still be brought back do not count. */
+/** Usage of an account, without expunged messages that can still be restored. */
 export interface Usage {
   readonly octets: number
   readonly messages: number
@@ -16,12 +16,12 @@ export interface UsageLimits {
   readonly grace?: number
 }
 
-/** What several accounts, such as those of a domain, may hold together. */
+/** The shared limit of several accounts, such as those of a domain. */
 export interface PoolLimits extends UsageLimits {
   readonly name: string
 }
 
-/** What an account may hold at most. */
+/** The limits of an account. */
 export interface AccountLimits extends UsageLimits {
   readonly account: string
   /** The pools that the account counts to. The first change that adds a message makes it join them. */
@@ -87,7 +87,7 @@ export interface AccountEmail {
    * servers); `\Deleted` belongs to a place and is never here. Keywords are in lower case.
    */
   readonly flags: readonly string[]
-  /** The same as JMAP keywords: `$seen`, `$flagged`, `work`. */
+  /** As JMAP keywords: `$seen`, `$flagged`, `work`. */
   readonly keywords: readonly string[]
   /** The earliest INTERNALDATE, ms since 1970. */
   readonly received: number

@@ -1,11 +1,11 @@
 /**
- * Where a message for one account goes, as a list of actions to which each filter adds.
+ * The destination of a message for one account: a list of actions to which each filter adds.
  *
- * The rules of composition, in the words of Sieve (RFC 5228): filters run in the order of their plugins, and each sees
- * the actions of those before it. Without an action that cancels it the implicit keep files the message; `fileinto`,
- * `redirect` (unless `copy`, RFC 3894) and `discard` cancel it, `keep` restores it. All places are filled; one mailbox
- * holds the message once. The first `reject` stands alone. An action that fails leaves the message in INBOX. An action
- * may carry content of its own: what a filter has made of the message for that place or recipient.
+ * Composition follows Sieve (RFC 5228): filters run in the order of their plugins, and each sees the actions of earlier
+ * ones. Unless an action cancels it, the implicit keep files the message; `fileinto`, `redirect` (unless `copy`, RFC
+ * 3894) and `discard` cancel it, `keep` restores it. All destinations are used; a mailbox gets the message once. The
+ * first `reject` excludes everything else. A failing action leaves the message in INBOX. An action may carry its own
+ * content, changed by the filter for that destination.
  */
 import type { Delivery, Notify, Recipient, Refusal } from 'iems'
 import type { Account } from '../../../directory/static/api.ts'
@@ -24,7 +24,7 @@ export interface FiledContent {
 }
 
 export type FilingAction = {
-  /** For people: stands in the message's trace. */
+  /** For people: part of the message's trace. */
   readonly reason: string
 } & (
   | {
@@ -40,7 +40,7 @@ export type FilingAction = {
   /** The mailbox of the implicit keep and of `keep`, in place of INBOX; the last one counts. */
   | { readonly kind: 'default'; readonly mailbox: MailboxChoice; readonly flags?: readonly string[] }
   | { readonly kind: 'discard' }
-  /** Refuses the message for this recipient, for now or permanently; the text goes to the sender. */
+  /** Refuses the message for this recipient, temporarily or permanently; the text goes to the sender. */
   | { readonly kind: 'reject'; readonly refusal: Refusal }
   | {
       readonly kind: 'redirect'

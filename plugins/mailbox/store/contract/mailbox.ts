@@ -2,7 +2,7 @@
  * Mailboxes as the store's users see them, and how the store refuses.
  */
 
-/** Which mailbox is meant. The id stays when it is renamed (RFC 8474 MAILBOXID). */
+/** Identifies a mailbox. The id survives a rename (RFC 8474 MAILBOXID). */
 export interface MailboxRef {
   readonly account: string
   readonly id: string
@@ -23,7 +23,7 @@ export interface Mailbox extends MailboxRef {
   readonly uidNext: number
   /** RFC 7162 HIGHESTMODSEQ. */
   readonly modseq: number
-  /** Changes before this one have been forgotten: a QRESYNC client from before it starts anew. */
+  /** Changes before this one have been swept: a QRESYNC client from before it starts over. */
   readonly forgotten: number
   readonly messages: number
   readonly unseen: number
@@ -35,7 +35,7 @@ export interface Mailbox extends MailboxRef {
 export interface MetadataPlace {
   readonly account: string
   readonly mailbox?: string
-  /** Whose private annotations are meant. */
+  /** The owner of private annotations. */
   readonly who: string
 }
 
@@ -46,5 +46,5 @@ export interface Refused {
   readonly why: string
 }
 
-/** Tells a refusal from a result. */
+/** A result or a refusal. */
 export type Or<T> = Promise<T | Refused>

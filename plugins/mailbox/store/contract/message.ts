@@ -15,7 +15,7 @@ export type Uids = readonly UidRange[]
 /** A message in a mailbox. */
 export interface Entry {
   readonly uid: number
-  /** RFC 8474 EMAILID: the content, the same in every mailbox that holds it. */
+  /** RFC 8474 EMAILID: identifies the content across all mailboxes. */
   readonly email: string
   /** RFC 8474 THREADID. */
   readonly thread: string
@@ -36,14 +36,14 @@ export interface Snapshot {
   readonly uids: Uids
 }
 
-/** What happened since a modseq. */
+/** Changes since a modseq. */
 export interface Changes {
-  /** Where these changes end: the `since` of the next question. */
+  /** The mailbox after these changes, whose modseq is the next `since`. */
   readonly mailbox: Mailbox
   /** Entries that are new or whose flags changed, in order of UID. */
   readonly changed: readonly Entry[]
   readonly vanished: Uids
-  /** True when `since` lies before what is remembered: `vanished` is then incomplete. */
+  /** True when `since` is too old: `vanished` is then incomplete. */
   readonly forgotten: boolean
 }
 
@@ -61,13 +61,13 @@ export interface NewMessage {
   readonly received?: number
 }
 
-/** A copy's UID beside the original's. */
+/** The UIDs of a copy and its original. */
 export interface Copied {
   readonly from: number
   readonly to: number
 }
 
-/** Octets of the content, or of what the body of an encoded message in it decodes to. */
+/** Octets of the content, or of the decoded body of an encoded message in it. */
 export interface PartRange extends ByteRange {
   readonly within?: EncodedBody
 }
@@ -81,23 +81,23 @@ export interface Email {
   open(range?: PartRange): AsyncIterable<Uint8Array>
   /** The octets of the header, the blank line after it included; undefined for one beyond a mebibyte. */
   header(): Promise<Uint8Array | undefined>
-  /** Made once and kept. */
+  /** Computed once and stored. */
   structure(): Promise<MimePart>
-  /** A part's body with its transfer encoding undone; undefined for an encoding nobody knows. */
+  /** A part's body with its transfer encoding decoded; undefined for an unknown encoding. */
   decoded(part: MimePart): AsyncIterable<Uint8Array> | undefined
-  /** The last field of that name (lower case), unfolded and otherwise as it stands. */
+  /** The last field with that lower-case name, unfolded but otherwise raw. */
   field(name: string): Promise<string | undefined>
-  /** What is searched in it, up to so many characters of its parts; default 1,048,576. */
+  /** Searchable text, up to a number of characters of its parts; default 1,048,576. */
   text(most?: number): Promise<EmailText>
   /** From the digest if there is one, else from the header. */
   envelope(): Promise<Envelope>
-  /** Made once and kept. */
+  /** Computed once and stored. */
   digest(): Promise<Digest>
   /** RFC 8970: the beginning of the visible text, at most 256 characters. Part of the digest. */
   preview(): Promise<string>
 }
 
-/** What a list of messages shows of an email. */
+/** An email as a row of a list. */
 export interface Digest {
   readonly envelope: Envelope
   /** The beginning of the visible text, at most 256 characters. */

@@ -43,7 +43,7 @@ export type Condition =
       readonly is: 'before' | 'since'
       readonly at: number
     }
-  /** Whole days: `day` is midnight UTC of the day that is meant; `sent` counts the day that the Date field names. */
+  /** Whole days: `day` is midnight UTC of the day; `sent` uses the day in the Date field. */
   | {
       readonly kind: 'day'
       readonly of: 'received' | 'saved' | 'sent'
@@ -93,7 +93,7 @@ export interface MailboxThreads extends Watched {
   readonly algorithm: 'references' | 'orderedSubject'
 }
 
-/** RFC 5256: messages by what they answer. Trees may be thousands of levels deep. */
+/** RFC 5256: messages by reply relation. Trees may be thousands of levels deep. */
 export interface ThreadTree {
   /** Absent for a message that others refer to and that is not among those asked for. */
   readonly message?: { readonly uid: number } | undefined

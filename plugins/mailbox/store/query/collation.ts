@@ -1,5 +1,5 @@
 /**
- * How text of headers compares.
+ * Comparison of header text.
  */
 
 /** i;unicode-casemap (RFC 5051) as SORT puts text in order. */
@@ -8,5 +8,5 @@ export const collate = (text: string) => (ASCII.test(text) ? text : text.normali
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII starts there
 const ASCII = /^[\x00-\x7f]*$/
 
-/** The same where text is looked for, near enough: case and compatibility forms make no difference. */
+/** For searches: ignores case and compatibility forms. */
 export const fold = (text: string) => text.normalize('NFKC').toLowerCase()

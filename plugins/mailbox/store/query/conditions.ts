@@ -16,7 +16,7 @@ export interface Candidate extends Omit<Entry, 'uid'> {
   readonly mailboxes: readonly string[]
 }
 
-/** What is read of a candidate when its record does not say enough. */
+/** Reads from a candidate what its record does not contain. */
 export interface Lookup {
   readonly texts: TextResults
   sent(): Promise<{ readonly sent?: number; readonly day?: number }>
@@ -50,7 +50,7 @@ function costOf(condition: Condition): number {
   }
 }
 
-/** The same condition with what is cheap to look at first. */
+/** Reorders a condition so that cheap tests come first. */
 export function cheapestFirst(condition: Condition): Condition {
   if (condition.kind === 'not') return { kind: 'not', of: cheapestFirst(condition.of) }
   if (condition.kind !== 'and' && condition.kind !== 'or') return condition
@@ -65,7 +65,7 @@ export function textsOf(condition: Condition): readonly TextCondition[] {
   return condition.kind === 'text' && condition.text !== '' ? [condition] : []
 }
 
-/** What the record alone says; undefined where it does not say enough. */
+/** Evaluates by the record alone; undefined when that is not sufficient. */
 export function recordMeets(condition: Condition, candidate: Candidate): boolean | undefined {
   switch (condition.kind) {
     case 'all':

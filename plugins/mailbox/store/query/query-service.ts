@@ -86,7 +86,7 @@ async function findEmails(
   return sorted.filter(({ thread }) => !threads.has(thread) && threads.add(thread))
 }
 
-/** Emails with what the order compares: read by the first place of each. */
+/** Emails with their sort keys, read through the first location of each. */
 async function withSummaries(
   summaries: Summaries,
   { account, signal, progress }: Pick<AccountSearch, 'account' | 'signal' | 'progress'>,

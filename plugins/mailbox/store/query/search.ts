@@ -53,7 +53,7 @@ export async function* searchMailbox(
   for await (const entry of deps.entries(mailbox, uids)) {
     await pace.due()
     const candidate = { ...entry, mailboxes: [mailbox.id] }
-    // What the record alone rules out is not asked of the index.
+    // Candidates that the record excludes are not looked up in the index.
     if (recordMeets(condition, candidate) !== false) possible.push(candidate)
   }
   const search = { ...asked, condition }

@@ -5,7 +5,7 @@ import type { SortKey } from '../api.ts'
 import type { MessageSummary } from './summaries.ts'
 
 type Sortable = string | number
-/** What is compared; flags only where the order asks for them. */
+/** Sort keys; flags only if the order needs them. */
 type Sorted = MessageSummary & { readonly flags?: readonly string[] }
 
 const VALUES: Readonly<Record<Exclude<SortKey['by'], 'flag'>, (summary: MessageSummary) => Sortable>> = {
@@ -30,7 +30,7 @@ function compared(key: SortKey, sorted: Sorted): Sortable {
   return sorted.flags?.some((one) => one.toLowerCase() === flag) ? 0 : 1
 }
 
-/** The items in that order; `last` compares what is equal otherwise. */
+/** Sorts items; `last` breaks ties. */
 export function sortBy<T>(
   items: readonly { readonly item: T; readonly sorted: Sorted }[],
   order: readonly SortKey[],

@@ -15,7 +15,7 @@ export function baseSubject(subject: string): string {
     before = text
     while (/\(fwd\)$/i.test(text)) text = text.slice(0, -'(fwd)'.length).trimEnd()
     text = text.replace(/^(?:\[[^[\]]{0,200}\] ?)*(?:re|fwd?) ?(?:\[[^[\]]{0,200}\] ?)?: ?/i, '')
-    // A list's name in brackets goes, unless nothing would be left.
+    // Removes a list's name in brackets, unless nothing would remain.
     const bare = text.replace(/^\[[^[\]]{0,200}\] ?/, '')
     if (bare !== '') text = bare
     if (/^\[fwd:/i.test(text) && text.endsWith(']')) text = text.slice('[fwd:'.length, -1).trim()

@@ -41,7 +41,7 @@ const NOTHING: MessageSummary = {
   references: [],
 }
 
-/** Octets that a mailbox takes, a summary, a reference, and a text beside its characters; roughly. */
+/** Approximate memory in octets of a mailbox, a summary, a reference, and a string without its characters. */
 const MAILBOX = 500
 const SUMMARY = 250
 const REFERENCE = 8
@@ -50,7 +50,7 @@ const TEXT = 80
 /** Messages that are read at a time. */
 const BATCH = 100
 
-/** What is kept of one mailbox. */
+/** The cached data of one mailbox. */
 interface Kept {
   readonly summaries: Map<number, MessageSummary>
   /** Many messages share a subject, a name, a reference. */
@@ -103,7 +103,7 @@ export class Summaries {
     return this.#kept.getOrMake(id, () => ({ summaries: new Map(), texts: new Map(), weight: MAILBOX }))
   }
 
-  /** What is kept does not hold the record it was read from. */
+  /** Copies, so that the cache does not retain the record. */
   #keep(id: string, uid: number, summary: MessageSummary): MessageSummary {
     const kept = this.#keptOf(id)
     let more = SUMMARY + REFERENCE * summary.references.length

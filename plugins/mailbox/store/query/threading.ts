@@ -1,8 +1,8 @@
 /**
  * THREAD=REFERENCES and THREAD=ORDEREDSUBJECT (RFC 5256 section 3): messages in, trees out.
  *
- * Pure. What must stay true: every message stands in exactly one place; references in a circle are cut, and nothing
- * takes longer than the number of references asks for, with pauses in between.
+ * Pure. Invariants: every message is in exactly one place; circular references are cut; time is linear in the number of
+ * references, with pauses.
  */
 
 export interface Threaded {
@@ -28,7 +28,7 @@ interface Node {
   /** The parent, or one further up. */
   above?: Node | undefined
   children: Node[]
-  /** What it has become when messages that are not here have gone. */
+  /** The resulting trees once missing messages are removed. */
   made?: Tree[]
 }
 
@@ -140,7 +140,7 @@ function pruned(roots: readonly Node[]): Tree[] {
 
 const firstOf = ({ message, children }: Tree): Threaded | undefined => message ?? children[0]?.message
 
-/** Steps 4 and 6: by date, of the first child where the message is not here. The trees are ours, and sorted where they are. */
+/** Steps 4 and 6: by date, or by the first child's where the message is missing. Sorts in place. */
 function sortTrees(trees: Tree[]): Tree[] {
   const levels: Tree[][] = [trees]
   for (const level of levels) for (const { children } of level) if (children.length > 0) levels.push(children as Tree[])
@@ -177,7 +177,7 @@ function joinSubjects(trees: readonly Tree[]): Tree[] {
   return joined.filter((tree) => tree !== undefined)
 }
 
-/** The trees are ours, so they may grow. */
+/** Extends the target in place. */
 function join(target: Tree, tree: Tree): Tree {
   const isAbove = !target.message || (tree.message?.isReply === true && !target.message.isReply)
   if (!isAbove) return { children: [target, tree] }

@@ -1,9 +1,9 @@
 /**
- * How often the process has died while it read an email for the index.
+ * Counts how often the process died while indexing an email.
  *
- * An attempt is on stable storage before the email is read, and its record goes with whatever outcome the attempt has,
- * so a record that is found later means that the process ended in between. What must stay true: an email that ends the
- * process is read twice and not a third time; an email that was only read beside it is not given up.
+ * An attempt is on stable storage before the email is read, and its record is removed with any outcome, so a leftover
+ * record means that the process died. Invariants: an email that kills the process is read twice and not a third time;
+ * an email that was only in the same batch is not given up.
  */
 import { randomBytes } from 'node:crypto'
 import { type Key, key, type Op, type Store, unkey } from 'iems'
@@ -34,7 +34,7 @@ export function createAttempts(store: Store, id: string) {
       }
       return deaths
     },
-    /** Resolves when the next attempt of these emails, all of so many deaths, is on stable storage. */
+    /** Resolves when the next attempt of these emails, each after this number of deaths, is on stable storage. */
     async begin(emails: readonly string[], deaths: number): Promise<void> {
       await store.commit(emails.map((email) => ({ put: attemptKey(id, email), value: encode(deaths + 1, run) })))
     },

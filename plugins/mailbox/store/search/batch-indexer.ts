@@ -1,9 +1,9 @@
 /**
- * One batch of emails that are due: loaded, indexed, and settled.
+ * Processes a batch of due emails: loads, indexes and settles them.
  *
- * What must stay true: a due entry goes only after the index has the documents on stable storage, and only if it was not
- * scheduled again since; an email that cannot be read delays no other, and one that ends the process does not end it
- * again and again.
+ * Invariants: a due entry is removed only after the index has the documents on stable storage, and only if it was not
+ * rescheduled meanwhile; an unreadable email delays no other, and one that kills the process does so a limited number
+ * of times.
  */
 import { performance } from 'node:perf_hooks'
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
@@ -13,7 +13,7 @@ import { laneOf } from './registry.ts'
 import { type IndexDocument, lengthOf, type SearchIndex } from './search-index.ts'
 import { NO_TEXT, type SearchText } from './text.ts'
 
-/** What the store says about an email. */
+/** The store's data about an email. */
 export interface Indexable {
   /** Those that hold it. */
   readonly accounts: readonly string[]
@@ -36,12 +36,12 @@ export interface BatchDeps {
 const BATCH = 400
 const BATCH_TEXT = 4_000_000
 const LEASE_MS = 300_000
-/** Ms until an email that cannot be read or indexed is looked at again. */
+/** Ms until an unreadable email is tried again. */
 const UNREADABLE_MS = 900_000
 /** Ms until the index is tried again after a failure: doubled each time. */
 const BACK_OFF_MS = 1000
 const BACK_OFF_MOST_MS = 300_000
-/** So many emails that fail each for itself are no accident: it is the index that fails. */
+/** This number of individually failing emails means that the index itself fails. */
 const MAX_FAILING = 10
 /** Ms for which emails are read without letting others have a turn. */
 const SLICE_MS = 5
@@ -52,7 +52,7 @@ const REST_MOST_MS = 1000
 const REST_MAX = 2
 /** The emails of a batch that are not settled, by name. */
 type Batch = Map<string, Lease>
-/** What the store says about the emails of a batch. */
+/** The store's data about the emails of a batch. */
 type Found = ReadonlyMap<string, Indexable | undefined>
 
 export class BatchIndexer {
@@ -71,7 +71,7 @@ export class BatchIndexer {
     return { due: at, lane: this.#lane, lease: generation }
   }
 
-  /** Looks at what is due; false when that was not much, and more is better waited for than written bit by bit. */
+  /** Processes due emails; false when there were few, so that waiting for more is better. */
   async step(failures: number): Promise<boolean> {
     const leases = await this.#deps.store.take(this.#lane, BATCH, LEASE_MS)
     const batch: Batch = new Map(leases.map((lease) => [emailOf(lease.key), lease]))
@@ -177,7 +177,7 @@ export class BatchIndexer {
     }
   }
 
-  /** While the worker works this thread has nothing to do for it: if it is busy all the same, others need the time. */
+  /** The worker needs no time of this thread; if the thread is busy anyway, other work needs it. */
   async #restAfter(work: () => Promise<void>): Promise<void> {
     const since = performance.now()
     const before = performance.eventLoopUtilization()
@@ -208,7 +208,7 @@ export class BatchIndexer {
     )
       return
     await this.#deps.store.commit(ended)
-    // One of them was asked for anew: it stays, the others go.
+    // One of them was rescheduled: it stays, the others are removed.
     await Promise.all(
       leases.map((lease) =>
         this.#deps.store.commit([{ undue: lease.key, lane: this.#lane }], [this.#stillOurs(lease)]),

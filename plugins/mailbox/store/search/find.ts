@@ -1,7 +1,7 @@
 /**
- * Which of some emails fit: by the index as far as it can tell, and by looking into the emails where it cannot.
+ * Finds matching emails: by the index as far as possible, and by reading the emails otherwise.
  *
- * What must stay true: the answer is the same with an index, without one, and while it is being made; only the time is not.
+ * Invariants: the result is the same with an index, without one, and while it is being built; only the time differs.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Log } from 'iems'
@@ -28,7 +28,7 @@ export interface FindQuery {
 
 /** Hits that are asked for at once. */
 const PAGE = 10_000
-/** So many candidates that going through the mailbox is as quick. */
+/** Number of candidates at which scanning the mailbox is as fast. */
 const MAX_CANDIDATES = 5000
 
 export function createFind({ index, indexer, log, read }: FindDeps) {
@@ -52,7 +52,7 @@ export function createFind({ index, indexer, log, read }: FindDeps) {
     }
   }
 
-  /** All of an account's emails that may fit, some of which may not; undefined when that takes long to tell. */
+  /** A superset of an account's matching emails; undefined when it takes long to determine. */
   async function candidates(account: string, condition: Condition): Promise<ReadonlySet<string> | undefined> {
     try {
       // First: as below.
@@ -69,7 +69,7 @@ export function createFind({ index, indexer, log, read }: FindDeps) {
 
   /** Undefined when the index knows nothing about the conditions. */
   async function ask(account: string, emails: readonly string[], conditions: readonly Condition[]) {
-    // First: what is indexed meanwhile is then looked into, and not missed.
+    // First, so that emails indexed meanwhile are read rather than missed.
     const unindexed = await indexer.unindexed(account, emails)
     const unsure = new Set(unindexed.emails)
     const sure: string[] = []

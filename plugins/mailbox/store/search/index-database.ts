@@ -1,7 +1,7 @@
 /**
- * The SQLite database of the full-text index: its tables, its statements, and how it is opened, cleared and put aside.
+ * The SQLite database of the full-text index: tables, statements, opening, clearing and setting aside.
  *
- * What must stay true: a file that is broken or of another version is put aside and never written.
+ * Invariants: a file that is corrupt or of another version is set aside and never written.
  */
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
@@ -77,11 +77,11 @@ export function clearIndex(database: DatabaseSync): void {
 }
 
 function openDatabase(path: string): DatabaseSync {
-  // What is made here holds the words of everybody's mail: SQLite gives its other files the same rights.
+  // Restricted, because the index contains the words of all mail; SQLite gives its other files the same mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: 5000 })
   try {
-    // The due entry of a document goes when this file has it: what returned must outlive a power failure.
+    // Committed data must survive a power failure, because the due entry of a document is removed afterwards.
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
       PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY`)
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
@@ -103,7 +103,7 @@ function create(database: DatabaseSync): void {
 
 class NotOurs extends Error {}
 
-/** The same file cannot be read ever again. */
+/** The file will never be readable again. */
 export const isBroken = (cause: unknown): boolean =>
   cause instanceof NotOurs || BROKEN.includes(((cause as { errcode?: number })?.errcode ?? 0) & 0xff)
 

@@ -16,7 +16,7 @@ import { attachIndex, clearIndex, type Index, isBroken, putAside, SPAN, type Sta
 import { type Condition, expressionOf, planOf } from './query.ts'
 import { FIELDS, type SearchText, tokenize } from './text.ts'
 
-/** Who holds an email. */
+/** The holders of an email. */
 export interface Holding {
   readonly email: string
   readonly accounts: readonly string[]
@@ -67,7 +67,7 @@ export interface IndexFileOptions {
   readonly path: string
   /** Characters of one document that are indexed. */
   readonly maxText: number
-  /** Words that one substring may stand in. */
+  /** Maximum words that contain a substring. */
   readonly maxWords: number
 }
 
@@ -78,7 +78,7 @@ interface Row {
   readonly email: string
 }
 
-/** Opens the index; one that is broken or of another version is put aside, which `told` gets to know. */
+/** Opens the index; a corrupt one or one of another version is set aside and reported to `told`. */
 export class IndexFile {
   readonly #told: (why: string) => void
   readonly #deps: IndexFileOptions
@@ -103,7 +103,7 @@ export class IndexFile {
     return void this.#change(() => this.#index.statements.whole.run())
   }
 
-  /** Forgets everything. The file stays: somebody else may have it open. */
+  /** Removes everything. The file stays, because other processes may have it open. */
   clear(): void {
     this.#change(() => {
       clearIndex(this.#index.database)
@@ -148,7 +148,7 @@ export class IndexFile {
     return this.#index.statements.held.all(email) as unknown as { id: number; account: string; number: number }[]
   }
 
-  /** Forgets the accounts that no longer hold an email; answers the emails whose text is wanted. */
+  /** Removes accounts that no longer hold an email. Returns the emails whose text is needed. */
   align(holdings: readonly Holding[]): string[] {
     return this.#change(() => {
       const wanted: string[] = []
@@ -178,7 +178,7 @@ export class IndexFile {
         const lacking = [...new Set(accounts)].filter((account) => !held.includes(account))
         return lacking.map((account) => ({ id: numbers.next(account), email, columns, isPartial }))
       })
-      // FTS5 writes out what it has gathered whenever a row comes before the last one.
+      // In order, because FTS5 flushes its buffer whenever a row id decreases.
       for (const { id, email, columns, isPartial } of rows.sort((a, b) => a.id - b.id)) {
         this.#index.statements.addDocument.run(id, email, isPartial ? 1 : 0)
         this.#index.statements.addText.run(id, ...columns)
@@ -289,7 +289,7 @@ class Numbers {
   }
 }
 
-/** What can be asked of the index; undefined when that is nothing. */
+/** The part of the conditions that the index can answer; undefined if none. */
 function askedOf(conditions: readonly Condition[], findWords: Parameters<typeof expressionOf>[2]) {
   const expressions: string[] = []
   let isSure = true
@@ -306,7 +306,7 @@ function askedOf(conditions: readonly Condition[], findWords: Parameters<typeof 
 
 interface Found {
   readonly fitting: readonly Row[]
-  /** Documents that are not indexed as a whole: what is not found in them may still be there. */
+  /** Documents indexed only in part: a missing hit does not exclude them. */
   readonly partial: readonly Row[]
   readonly isSure: boolean
   readonly limit: number

@@ -1,11 +1,11 @@
 /**
- * Keeps the index level with the store, in the background.
+ * Keeps the index up to date with the store, in the background.
  *
- * A due entry in the index's own lane says "see that the index agrees with the store about this email": a commit that
- * changes who holds an email puts it there for each index that is registered (registry.ts). What must stay true: the entry goes only after the index has the documents on stable
- * storage, and only if nobody has asked anew since, so whatever ends when, the email is looked at again; an email that
- * cannot be read holds up no other, and one that ends the process does not end it again and again; mail that is
- * delivered comes before mail that is indexed.
+ * A due entry in the index's own lane means "compare index and store for this email": a commit that changes an email's
+ * holders adds it for each registered index (registry.ts). Invariants: the entry is removed only after the index has
+ * the documents on stable storage, and only if it was not rescheduled meanwhile, so after any interruption the email is
+ * examined again; an unreadable email delays no other, and one that kills the process does so a limited number of
+ * times; delivery has priority over indexing.
  */
 import type { Clock, Log, Op, Store } from 'iems'
 import { BatchIndexer, backOff, emailOf, type Indexable } from './batch-indexer.ts'
@@ -17,17 +17,17 @@ export type { Indexable } from './batch-indexer.ts'
 export interface IndexerDeps {
   readonly store: Store
   readonly index: SearchIndex
-  /** The index's own among those of this store; the same for as long as its file is. */
+  /** Id of the index within this store, as stable as its file. */
   readonly id: string
   readonly clock: Clock
   readonly log: Log
-  /** Undefined when nobody holds it any more. */
+  /** Undefined when it has no holder left. */
   load(email: string): Promise<Indexable | undefined>
   /** Every email there is, in any order. */
   all(): AsyncIterable<string>
 }
 
-/** Ms from the first hint to the work: what comes meanwhile is written together. */
+/** Ms from the first hint to the work, to batch writes. */
 const LINGER_MS = 500
 const POLL_MS = 30_000
 /** Emails scheduled in one commit of a rebuild. */
@@ -77,20 +77,20 @@ export class Indexer {
     this.#running = this.#run().finally(unwatch)
   }
 
-  /** What is under way ends first. */
+  /** Current work ends first. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
     this.#running = undefined
   }
 
-  /** Forgets the index and makes it anew in the background. */
+  /** Clears the index and rebuilds it in the background. */
   async rebuild(): Promise<void> {
     await this.#deps.index.clear()
     this.#hint()
   }
 
-  /** How far it is; `waiting` is not counted any further than 100,000. */
+  /** Progress; `waiting` is counted up to 100,000. */
   async status() {
     return { ...(await this.#deps.index.state()), waiting: (await this.#waiting(COUNTED)).size }
   }

@@ -1,9 +1,9 @@
 /**
- * What is asked of the index, and what the index can know about it.
+ * Queries of the index, and which conditions it can answer.
  *
- * What must stay true: a plan never leaves out a message that fits. Where tokens cannot say everything (what stands
- * between two words, a word longer than a window) the plan is not `sure`, and its hits have to be looked into; where
- * they can say nothing, there is no plan. `matches` is the same question asked of a text directly.
+ * Invariants: a plan never omits a matching message. Where tokens are not sufficient (text between two words, a word
+ * longer than a window) the plan is not `sure`, and its hits must be read; where they cannot help, there is no plan.
+ * `matches` applies the same condition to a text directly.
  */
 import {
   contains,
@@ -46,11 +46,11 @@ export type Plan =
       readonly isSure: boolean
     }
 
-/** Pieces of one condition that are looked at. */
+/** Maximum pieces of one condition. */
 const MAX_PIECES = 32
 /** Parts of words are found by three characters that follow each other. */
 const LEAST_PART = 3
-/** Words that are asked for together with what follows them; more are asked for by themselves. */
+/** Maximum words queried together with their successors; more are queried separately. */
 const MAX_FOLLOWED = 50
 
 /** Undefined: the index knows nothing about it. */
@@ -80,7 +80,7 @@ function planSubstring(pieces: readonly Piece[], open: { start: boolean; end: bo
     : { kind: 'part', part: characters.slice(-WINDOW_STEP).join(''), where: 'end', rest, isSure: false }
 }
 
-/** What follows the first word. The first letter or two of a last word say little and cost much. */
+/** The words after the first. One or two letters of a last word are not selective and expensive. */
 function restOf(pieces: readonly Piece[], isOpen: boolean): Phrase | undefined {
   const last = pieces.at(-1)
   const isWorthless = isOpen && last?.isRun === false && last.text.length < LEAST_PART
@@ -93,7 +93,7 @@ function phraseOf(pieces: readonly Piece[], isOpen: boolean): Phrase {
   const before = pieces.slice(0, -1).flatMap(tokensOf)
   const tokens = tokensOf(last)
   if (!isOpen) return { tokens: [...before, ...tokens], isOpen }
-  // A word that goes on may have other windows but for the first; a run's last character may be followed by another.
+  // A longer word differs in all windows but the first; a run's last character may be followed by another.
   if (!last.isRun) return { tokens: [...before, tokens[0] as string], isOpen }
   if (tokens.length > 1) return { tokens: [...before, ...tokens.slice(0, -1)], isOpen: false }
   return { tokens: [...before, ...tokens], isOpen }

@@ -1,10 +1,9 @@
 /**
- * The full-text indexes that are fed from one store: each server has its own.
+ * The full-text indexes that are fed from one store, one per server.
  *
- * Every commit that changes who holds an email asks each registered index to look at it, by a due entry in the lane of
- * that index, and checks in the same commit that no index was registered meanwhile. Invariants: an index that was not
- * registered is handed every email there is; a registration that is not renewed for 30 days ends, so that a server that
- * is gone leaves no lane that only grows.
+ * Every commit that changes an email's holders schedules it in the lane of each registered index, and checks in the
+ * same commit that no index was registered meanwhile. Invariants: a new index gets every existing email; a registration
+ * that is not renewed for 30 days ends, so that an abandoned server leaves no growing lane.
  */
 import { type Check, CONFLICT, type Key, key, type Op, type Store, transact } from 'iems'
 import { decode, encode } from '../records.ts'
@@ -16,7 +15,7 @@ const EXPIRES_MS = 30 * 86_400_000
 export const RENEW_MS = 86_400_000
 /** Due entries removed in one commit. */
 const REMOVED = 1000
-/** How often a registration is tried while others are made. */
+/** Maximum retries when other indexes register concurrently. */
 
 interface MembersRecord {
   readonly v: 1
@@ -31,7 +30,7 @@ interface RegistrationRecord {
   readonly isWhole: boolean
 }
 
-/** What a commit that changes emails must contain. */
+/** The ops and checks for a commit that changes emails. */
 export interface IndexPart {
   readonly ops: readonly Op[]
   readonly checks: readonly Check[]
@@ -77,7 +76,7 @@ export async function setScheduled(store: Store, id: string): Promise<boolean> {
   return store.commit([{ put: registrationKey(id), value: encode(record) }], [{ key: MEMBERS, is: known }])
 }
 
-/** Ends registrations that have not been renewed, and forgets what they were to look at. */
+/** Removes registrations that were not renewed, and their lanes. */
 export async function expire(store: Store): Promise<void> {
   const known = await store.get(MEMBERS)
   const members: MembersRecord | undefined = known && decode(known)

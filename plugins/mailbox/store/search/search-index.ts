@@ -1,11 +1,9 @@
 /**
- * The full-text index as everybody else sees it: the work is done in a worker thread, so that nobody waits for it who
- * does not ask for it.
+ * The full-text index as its users see it: it runs in a worker thread, so that only searches wait for it.
  *
- * What must stay true: no more is on its way to the worker than a bounded number of requests, and one that writes at a
- * time, so a search waits for one small write at most; what a worker that died had not answered is asked of its successor
- * (every request may be done twice); when the index cannot answer in time, the caller is told so and looks into the
- * messages themselves.
+ * Invariants: a bounded number of requests is sent to the worker, and one write at a time, so a search waits for at
+ * most one small write; unanswered requests of a dead worker are sent to its successor (every request is repeatable);
+ * when the index cannot answer in time, the caller learns so and reads the messages instead.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -19,7 +17,7 @@ export type { Hit, Holding, IndexDocument, IndexQuery, IndexState, Page } from '
 export interface SearchIndex {
   /** Forgets emails in accounts that no longer hold them, and answers those whose text is still wanted by `add`. */
   align(holdings: readonly Holding[]): Promise<readonly string[]>
-  /** On stable storage when it resolves. What is there already stays as it is. */
+  /** On stable storage when it resolves. Existing documents stay unchanged. */
   add(documents: readonly IndexDocument[]): Promise<void>
   /** Undefined when the index knows nothing about these conditions. */
   search(query: IndexQuery): Promise<Page | undefined>
@@ -60,7 +58,7 @@ const CLOSE_MS = 10_000
 /** Ms before a worker that keeps dying is started again: doubled each time. */
 const RESTART_MS = 100
 const RESTART_MOST_MS = 60_000
-/** Of the worker: what it reads is cut before it gets there. */
+/** Memory limit of the worker, whose input is bounded. */
 const MEMORY_MB = 256
 const YOUNG_MEMORY_MB = 8
 
@@ -144,7 +142,7 @@ class IndexWorker {
     if (WRITES.includes(call)) void this.#worker?.terminate()
   }
 
-  /** A worker has ended: what it did not answer goes to the next, once. */
+  /** Sends a dead worker's unanswered requests to the next one, once. */
   #succeed(worker: Worker): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
@@ -160,7 +158,7 @@ class IndexWorker {
     }
   }
 
-  /** Nothing is asked for a while. */
+  /** Suspends requests for a while. */
   #rest(): void {
     const ms = Math.min(RESTART_MOST_MS, RESTART_MS * 2 ** Math.min(this.#deaths, 20))
     this.#isResting = true
@@ -176,7 +174,7 @@ class IndexWorker {
 export function openIndex(options: IndexOptions): SearchIndex {
   const worker = new IndexWorker(options)
   let lastWrite: Promise<unknown> = Promise.resolve()
-  // The worker answers with what the file's method of that name returns.
+  // The worker answers with the result of the file's method of that name.
   const call = <K extends Call, T>(name: K, argument: Argument<K>, ms: number) =>
     worker.call(name, argument, ms) as Promise<T>
 
@@ -184,7 +182,7 @@ export function openIndex(options: IndexOptions): SearchIndex {
   function write<K extends Call, T>(name: K, argument: Argument<K>): Promise<T> {
     const done = lastWrite.then(() => call<K, T>(name, argument, WRITE_MS))
     lastWrite = done.catch(() => {
-      // Told to whoever asked for it.
+      // The caller gets the error.
     })
     return done
   }

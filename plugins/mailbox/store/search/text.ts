@@ -1,19 +1,19 @@
 /**
- * What of a message can be searched, and how text becomes the tokens that the index keeps.
+ * The searchable text of a message, and its division into tokens for the index.
  *
- * What must stay true: every step looks at one character at a time and never at its neighbours, so what is contained in
- * a text before these steps is contained in it after them: no substring is missed because of what stands around it.
- * That is why scripts without spaces become overlapping pairs of characters and not words of a dictionary, and why case
- * is folded upwards (lower case has a sigma that depends on what follows). `VERSION` changes with anything in here.
+ * Invariants: every step handles one character at a time, independent of its neighbours, so a substring of a text stays
+ * a substring after each step: no match is missed because of its surroundings. Therefore scripts without spaces become
+ * overlapping pairs of characters instead of dictionary words, and case is folded to upper case (lower-case sigma
+ * depends on its position). `VERSION` changes with anything here.
  */
 
-/** Of an index file: one of another version is made anew. */
+/** Version of an index file; other versions are rebuilt. */
 export const VERSION = 3
 
 export const FIELDS = ['from', 'to', 'cc', 'bcc', 'subject', 'headers', 'body', 'attachments'] as const
 export type Field = (typeof FIELDS)[number]
 
-/** Decoded text by where it stands: `headers` is all other header fields, `attachments` their names, a line each. */
+/** Decoded text by field: `headers` is all other header fields, `attachments` their names, one per line. */
 export type SearchText = Readonly<Record<Field, string>>
 
 /** Of an email that is not read. */
@@ -28,23 +28,23 @@ export const NO_TEXT: SearchText = {
   attachments: '',
 }
 
-/** Letters and numbers that stand together, either of a script with spaces or of one without (`isRun`). */
+/** Adjacent letters and digits, of scripts with spaces or of those without (`isRun`). */
 export interface Piece {
   readonly text: string
   readonly isRun: boolean
-  /** Where it starts and ends in the folded text. */
+  /** Its range in the folded text. */
   readonly start: number
   readonly end: number
 }
 
-/** Longer words are kept as windows of so many characters, each starting half a window behind the one before. */
+/** Longer words are stored as windows of this many characters, each starting half a window after the previous one. */
 const WINDOW = 64
-/** Whatever is no longer than this and stands in a word stands in one of its windows. */
+/** Any substring of a word up to this length is within one of its windows. */
 export const WINDOW_STEP = WINDOW / 2
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII starts there
 const ASCII = /^[\x00-\x7f]*$/
-/** Accents of Latin, Greek and Cyrillic; soft hyphens, joiners and variation selectors, which nobody sees or types. */
+/** Accents of Latin, Greek and Cyrillic; soft hyphens, joiners and variation selectors, which are invisible. */
 const UNSEEN = /[\u0300-\u036f]|[\u00ad\u200b-\u200d\u2060\ufeff]|[\ufe00-\ufe0f]/g
 /** Of Chinese, Japanese, Thai, Lao, Khmer, Burmese and Yi; Korean, whose words end in particles and are often of two characters. */
 const SPACELESS = String.raw`[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Yiii}\p{scx=Hang}]`
@@ -63,7 +63,7 @@ export function fold(text: string): string {
 
 const SPACES = /\s+/g
 
-/** Whether a text contains another, whatever the case, the accents and the line breaks: what a substring search means. */
+/** Whether a text contains another, ignoring case, accents and line breaks: the meaning of a substring search. */
 export function contains(text: string, wanted: string): boolean {
   return fold(text).replace(SPACES, ' ').includes(fold(wanted).replace(SPACES, ' '))
 }

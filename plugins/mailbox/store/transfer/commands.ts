@@ -89,7 +89,7 @@ async function* messagesOf(
         onMessage()
         yield { mailbox: mailbox.name, flags, received, size, open: () => content }
       } else if ((await Array.fromAsync(service.entries(mailbox, [[uid, uid]]))).length > 0) {
-        // What was expunged meanwhile does not count.
+        // Messages expunged meanwhile do not count.
         throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`, content)
       }
     }
@@ -172,7 +172,7 @@ async function mailboxFor(service: MailStoreApi, account: Account, name: string)
   return made
 }
 
-/** What the file is, by how it begins. */
+/** Detects the format by the first octets. */
 async function readAny(path: string, mailbox: string): Promise<AsyncIterable<TransferredMessage>> {
   const file = await open(path)
   const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0)

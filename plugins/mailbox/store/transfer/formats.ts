@@ -25,7 +25,7 @@ export type Format = (typeof FORMATS)[number]
 
 // --- ZIP ---------------------------------------------------------------------------------------
 
-/** The list in a ZIP of ours. */
+/** The index in this server's ZIP files. */
 const LIST = 'mailboxes.json'
 interface Listed {
   readonly file: string

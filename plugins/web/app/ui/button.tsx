@@ -7,7 +7,7 @@ import { Icon, type IconName } from './icon.tsx'
 export interface IconButtonProps {
   readonly icon: IconName
   readonly label: string
-  /** The single key that does the same. */
+  /** Keyboard shortcut, a single key. */
   readonly shortcut?: string
   readonly small?: boolean
   readonly pressed?: boolean

@@ -25,7 +25,7 @@ export interface WindowedListProps {
     readonly content: ReactNode
     readonly className: string
     readonly isSelected: boolean
-    /** Stands on the line above the row: here another group begins. */
+    /** Shown above the row: a new group begins here. */
     readonly heading?: string
   }
   onActivate(index: number): void

@@ -1,8 +1,8 @@
 /**
- * Who asks: the login of a request by its cookie, or by Basic (RFC 7617) or Bearer (RFC 6750), and what it may do.
+ * Authenticates a request by its cookie, Basic (RFC 7617) or Bearer (RFC 6750), and determines its rights.
  *
- * What must stay true: a cookie counts for a change only when a page of this server sent the request; a password counts
- * only over TLS, or from this machine; with a second factor the account's own password opens nothing by Basic.
+ * Invariants: a cookie authorises a change only when a page of this server sent the request; a password is accepted
+ * only over TLS, or from this machine; with a second factor the account's own password is not accepted by Basic.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectionInfo, classOf, type Identity, isLoopback, type Refusal, type WholeCredentials } from 'iems'
@@ -17,11 +17,11 @@ export interface AccessDeps {
   readonly authWithoutTls: boolean
   readonly origins: readonly string[]
   readonly permissions: Readonly<Record<string, readonly string[]>>
-  /** Whether a code is needed beside the password that this identity was shown by. */
+  /** Whether a login by this identity's password also needs a code. */
   needsCode(identity: Identity): Promise<boolean>
 }
 
-/** A request, as far as access to it goes. */
+/** The properties of a request that matter for access. */
 export interface Asked {
   readonly method: string
   readonly headers: IncomingHttpHeaders
@@ -67,7 +67,7 @@ export function credentialsOf(header: string | undefined): WholeCredentials | un
   throw new HttpProblem(401, 'The Authorization header cannot be read: send Basic or Bearer credentials')
 }
 
-/** What a refused login is for the client. */
+/** The problem that a refused login causes. */
 export function loginProblem({ reply }: Refusal): HttpProblem {
   if (classOf(reply) === 'permanent') return new HttpProblem(401, reply.text)
   return new HttpProblem(reply.enhanced === '4.7.0' ? 429 : 503, reply.text, { headers: { 'retry-after': '30' } })
@@ -86,7 +86,7 @@ export class AccessControl {
     this.#deps = deps
   }
 
-  /** Who asks; undefined for a client without a login. Throws a problem for a login that does not hold. */
+  /** The login of a request; undefined without one. Throws a problem for an invalid login. */
   async identify(asked: Asked): Promise<Access | undefined> {
     const credentials = credentialsOf(asked.headers.authorization)
     if (credentials) return this.#byCredentials(credentials, asked)

@@ -1,9 +1,9 @@
 /**
- * Logins in use: a session with the kernel for each, so that it ends when the account, its password or its rights end,
- * and so that a password is not verified anew with every request.
+ * Active logins: each has a kernel session, so that it ends with the account, its password or its rights, and so that a
+ * password is not verified again for every request.
  *
- * What must stay true: what is kept for a password is a keyed hash of it, and only in memory; a login that the kernel
- * has revoked is never given again; there is a bound on how many are kept.
+ * Invariants: a password is remembered only as a keyed hash in memory; a login revoked by the kernel is never reused;
+ * their number is bounded.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import {
@@ -21,7 +21,7 @@ export interface LiveLogin {
   readonly identity: Identity
 }
 
-/** Why there is no login; `ended`: there will be none again for what was shown. */
+/** The reason for having no login; `ended`: the credential is permanently invalid. */
 export interface NoLogin {
   readonly refused: Refusal
   readonly ended: boolean
@@ -51,7 +51,7 @@ export class LiveLogins {
     this.#kept = new Cache({ max: MAX_KEPT, evicted: (kept, at) => this.#forget(at, kept) })
   }
 
-  /** By what a client shows with every request. */
+  /** Logs in with credentials sent with every request. */
   show(credentials: WholeCredentials, facts: ConnectionInfo): Promise<LiveLogin | NoLogin> {
     return this.#get(['shown', JSON.stringify(credentials), facts.remote.address], facts, async (session) => {
       const answer = await session.auth(credentials)
@@ -59,7 +59,7 @@ export class LiveLogins {
     })
   }
 
-  /** By an identity that a cookie stands for. */
+  /** Logs in with the identity of a cookie. */
   resume(id: string, identity: Identity, facts: ConnectionInfo): Promise<LiveLogin | NoLogin> {
     return this.#get(['cookie', id, facts.remote.address], facts, (session) => session.resume(identity))
   }

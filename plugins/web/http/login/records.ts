@@ -1,8 +1,8 @@
 /**
- * Web logins in the store: what a cookie stands for, on every kernel and over restarts.
+ * Web logins in the store, valid on every kernel and across restarts.
  *
- * What must stay true: the store holds the hash of a token, never the token; a login ends after the idle and the absolute
- * time; an account has a bounded number of them, the oldest ends first.
+ * Invariants: the store holds the hash of a token, never the token; a login ends after the idle and the absolute
+ * timeout; an account has a bounded number of them, and the oldest ends first.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { below, decodeRecord, encodeRecord, type Identity, key, type Op, type Store, unkey } from 'iems'
@@ -65,7 +65,7 @@ export class WebLogins {
     return token
   }
 
-  /** What a token stands for; notes that it was used. */
+  /** The login of a token; records its use. */
   async use(token: string): Promise<{ readonly id: string; readonly login: WebLogin } | undefined> {
     const id = idOf(token)
     const found = await this.get(id)
@@ -115,7 +115,7 @@ export class WebLogins {
     return true
   }
 
-  /** Removes what has ended. */
+  /** Removes expired logins. */
   async sweep(signal: AbortSignal): Promise<void> {
     let ops: Op[] = []
     for await (const [at, value] of this.#store.scan(below('login'))) {

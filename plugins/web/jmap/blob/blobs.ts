@@ -1,8 +1,8 @@
 /**
- * Octets behind a blob id, for those who may see them.
+ * Reads the octets of a blob id, subject to access rights.
  *
- * What must stay true: an email is opened only through an account whose mailboxes the login may read; an unknown id and
- * one that may not be seen are the same.
+ * Invariants: an email is opened only through an account whose mailboxes the login may read; unknown and inaccessible
+ * ids are indistinguishable.
  */
 import type { ByteRange } from 'iems'
 import { createSources, partBody, readStructure } from 'iems/mime'

@@ -13,11 +13,11 @@ const MAX_LENGTH = 255
 
 export const blobIdOfEmail = (id: string) => `E${id}`
 export const blobIdOfUpload = (id: string) => `U${id}`
-/** A part of what a blob holds. */
+/** The blob id of a part of a blob. */
 export const blobIdOfPart = (blob: string, partId: string) =>
   `P${Buffer.from(`${partId} ${blob}`).toString('base64url')}`
 
-/** Undefined for what is no id of a blob. */
+/** Undefined when it is not a blob id. */
 export function readBlobId(blobId: string, depth = 0): BlobPlace | undefined {
   const id = blobId.slice(1)
   if (id === '' || blobId.length > MAX_LENGTH || depth > MAX_NESTING) return undefined

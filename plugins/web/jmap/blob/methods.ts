@@ -197,7 +197,7 @@ function textOf(octets: Buffer): string | undefined {
   }
 }
 
-/** What refers to a blob. */
+/** Finds the objects that refer to a blob. */
 async function lookUp(
   { mail }: MailDeps,
   { account, id, typeNames }: { readonly account: string; readonly id: string; readonly typeNames: readonly string[] },

@@ -100,7 +100,7 @@ export function cardType(capability: string, deps: CardDeps): ObjectType<CardCon
     async changes(account, since, limit) {
       const [, own = '', directory] = OWN_STATE.exec(since) ?? []
       const now = await deps.directory.state()
-      // A state that cannot be read makes the kept objects refuse.
+      // The stored objects refuse a state that cannot be parsed.
       const changes = await deps.cards.changes(account, directory === now ? own : 'other', limit)
       return { ...changes, newState: `${changes.newState}-${now}` }
     },

@@ -31,7 +31,7 @@ export class DirectoryBook {
     return account && cardOf(account)
   }
 
-  /** The first so many accounts. */
+  /** The accounts, up to a limit. */
   async *all(): AsyncGenerator<readonly [string, Card]> {
     let left = MAX_CARDS
     for await (const account of this.#accounts.list()) {

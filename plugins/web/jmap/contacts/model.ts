@@ -1,5 +1,5 @@
 /**
- * What address books and cards are kept as. Types only.
+ * Stored form of address books and cards. Types only.
  */
 import type { KeptObjects } from '../kept.ts'
 

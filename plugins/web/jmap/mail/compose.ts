@@ -1,8 +1,7 @@
 /**
- * A message made of the properties of a new email (RFC 8621 section 4.6).
+ * Builds a message from the properties of a new email (RFC 8621 section 4.6). The only file that imports nodemailer.
  *
- * What must stay true: this is the only importer of nodemailer; no value of a client breaks out of its field, and none
- * names a file or an address to fetch.
+ * Invariants: no value of a client breaks out of its field, and none names a file or URL to fetch.
  */
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -152,7 +151,7 @@ function setFields(root: MimeNode, email: NewEmail): void {
   }
 }
 
-/** The usual tree for text, HTML and attachments; inline parts stand beside the HTML that shows them. */
+/** The usual tree for text, HTML and attachments; inline parts are siblings of the HTML that shows them. */
 function structureOf({ textBody, htmlBody, attachments }: NewEmail): NewPart {
   const all = attachments ?? []
   const inline = htmlBody?.length ? all.filter(({ cid, disposition }) => cid && disposition !== 'attachment') : []

@@ -1,5 +1,5 @@
 /**
- * What the mail types stand on, and what a login may see of an account.
+ * Dependencies of the mail types, and a login's access to an account.
  */
 import type { Clock, Log, Store } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'

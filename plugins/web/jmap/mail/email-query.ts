@@ -61,7 +61,7 @@ const all = (of: readonly Condition[]): Condition => ({ kind: 'and', of })
 const not = (of: Condition): Condition => ({ kind: 'not', of })
 const flag = (given: string, isSet = true): Condition => ({ kind: 'flag', flag: flagOf(given), isSet })
 
-/** Words in quotation marks stand together; of others each must stand somewhere. */
+/** Quoted words must be adjacent; other words may occur anywhere. */
 function texts(given: string, fields: readonly TextField[]): Condition {
   const phrases = [...given.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].flatMap(([, double, single, word]) => {
     const found = double ?? single ?? word ?? ''
@@ -80,7 +80,7 @@ function texts(given: string, fields: readonly TextField[]): Condition {
 /** Conditions that need the threads of the account first. */
 type InThread = (how: 'all' | 'some', keyword: string) => Promise<Condition>
 
-/** What a condition needs to know of the account. */
+/** Facts about the account that conditions need. */
 interface Around {
   readonly inThread: InThread
   /** Ids of the account's mailboxes. */
@@ -174,7 +174,9 @@ async function threadsWith(
   return has
 }
 
-/** Emails whose place may differ: the changed ones, and others of their threads, which may now stand for the thread. */
+/**
+ * Emails whose position may change: the changed ones, and others of their threads, which may now represent the thread.
+ */
 export async function affectedEmails(
   { mail }: MailDeps,
   account: string,

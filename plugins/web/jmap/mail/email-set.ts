@@ -1,8 +1,8 @@
 /**
- * Creating, changing and removing emails (RFC 8621 sections 4.6 to 4.8).
+ * Creates, changes and removes emails (RFC 8621 sections 4.6 to 4.8).
  *
- * What must stay true: an email that exists is in at least one mailbox at every moment: copies come before removals; a
- * right that the login does not have in a mailbox is asked for before anything is changed.
+ * Invariants: an existing email is in at least one mailbox at every moment: copies precede removals; all rights are
+ * checked before anything changes.
  */
 import type { AccountEmail, MailboxRef } from '../../../mailbox/store/api.ts'
 import type { JmapCall, JmapObject, Patch } from '../api.ts'
@@ -48,7 +48,7 @@ export interface NewContent {
   readonly receivedAt?: string | undefined
 }
 
-/** Files a content in mailboxes; answers what the server has set. */
+/** Files content in mailboxes. Returns the server-set properties. */
 export async function fileContent(
   deps: MailDeps,
   account: string,

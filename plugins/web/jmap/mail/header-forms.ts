@@ -34,7 +34,7 @@ const KNOWN = new Map(
   Object.entries(ALLOWED).flatMap(([names, forms]) => names.split(' ').map((name) => [name, forms])),
 )
 
-/** What a property of the form `header:…` asks for. Throws invalidArguments. */
+/** Parses a `header:…` property. Throws invalidArguments. */
 export function readHeaderProperty(property: string): HeaderProperty {
   const [, name = '', ...rest] = property.split(':')
   const all = rest.at(-1) === 'all'
@@ -48,7 +48,7 @@ export function readHeaderProperty(property: string): HeaderProperty {
   return { property, field, form, all }
 }
 
-/** A field as it stands: what follows the colon, folds included, up to the end of its last line. */
+/** A raw field: everything after the colon, including folds, up to the end of its last line. */
 export interface RawHeaderField {
   readonly name: string
   readonly value: string
@@ -122,7 +122,7 @@ interface Group {
   readonly addresses: readonly { readonly name: string | null; readonly email: string }[]
 }
 
-/** Addresses with the groups they stand in; those outside of groups have the name null. */
+/** Addresses by group; those outside groups have the name null. */
 function addressesOf(value: string): readonly Group[] {
   const groups: { name: string | null; addresses: { name: string | null; email: string }[] }[] = []
   let open: string | null = null

@@ -75,7 +75,7 @@ function rightsOf(mailbox: Mailbox, view: View) {
   }
 }
 
-/** How many threads a mailbox has, counted once for each of its states. */
+/** Thread counts of mailboxes, computed once per state. */
 class ThreadCounts {
   readonly #deps: Pick<MailDeps, 'mail'>
   readonly #known = new Cache<{ readonly modseq: number; readonly total: number; readonly unread: number }>({

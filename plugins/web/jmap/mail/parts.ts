@@ -78,7 +78,7 @@ function walk(
     } else place(one, { index, multipart, inAlternative, lists })
   }
   if (multipart !== 'alternative' || !inAlternative || !lists.text || !lists.html) return
-  // Only one of the two was found: it stands for both.
+  // Only one of the two was found, so it serves as both.
   if (textLength === lists.text.length && htmlLength !== lists.html.length)
     lists.text.push(...lists.html.slice(htmlLength))
   if (htmlLength === lists.html.length && textLength !== lists.text.length)
@@ -134,7 +134,7 @@ export const PART_PROPERTIES = [
 
 export const DEFAULT_PART_PROPERTIES = PART_PROPERTIES.filter((name) => name !== 'headers' && name !== 'subParts')
 
-/** Octets of a part when it is decoded, as far as that can be told from its encoding. */
+/** Decoded size of a part in octets, estimated from its encoding. */
 function sizeOf({ encoding, body, end }: MimePart): number {
   const octets = end - body
   return encoding === 'base64' ? Math.floor((octets * 57) / 78) : octets

@@ -1,7 +1,7 @@
 /**
- * Where the words of a search stand in an email (RFC 8621 section 5), marked for a page.
+ * Highlights the words of a search in an email (RFC 8621 section 5).
  *
- * What must stay true: whatever is in the mail is text in the snippet; only the marks are markup.
+ * Invariants: mail content is text in the snippet; only the highlights are markup.
  */
 import type { Email } from '../../../mailbox/store/api.ts'
 import type { Filter } from '../api.ts'

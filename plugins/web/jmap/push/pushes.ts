@@ -1,9 +1,9 @@
 /**
- * State changes for those who listen (RFC 8620 section 7): a hint for each account whose objects have changed, at most
+ * State changes for listening clients (RFC 8620 section 7): a hint for each account whose objects have changed, at most
  * every 50 ms.
  *
- * What must stay true: a push says that something changed, never what; a client that missed one finds the same by the
- * states, which each new listener is told at once.
+ * Invariants: a push says that something changed, never what; a client that missed one finds the same through the
+ * states, which each new listener gets at once.
  */
 import type { Clock } from 'iems'
 

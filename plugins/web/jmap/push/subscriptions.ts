@@ -1,8 +1,8 @@
 /**
- * Push subscriptions (RFC 8620 section 7.2) in the store: where a client that is not connected wants to hear of changes.
+ * Push subscriptions (RFC 8620 section 7.2) in the store, for clients that are not connected.
  *
- * What must stay true: nothing is pushed to an endpoint that has not been verified; a subscription ends by itself; an
- * account has a bounded number of them.
+ * Invariants: nothing is pushed to an unverified endpoint; a subscription expires; an account has a bounded number of
+ * them.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { below, decodeRecord, defineSignal, encodeRecord, key, type Store, unkey } from 'iems'
@@ -85,7 +85,7 @@ export class PushSubscriptions {
     await this.#store.commit([{ del: at(account, id) }])
   }
 
-  /** Removes what has ended. */
+  /** Removes expired subscriptions. */
   async sweep(): Promise<void> {
     for await (const [found, value] of this.#store.scan(below('push')))
       if (decode(value).expires <= this.#store.now()) await this.#store.commit([{ del: found }])

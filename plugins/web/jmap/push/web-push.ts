@@ -1,8 +1,8 @@
 /**
- * Pushes over the Web (RFC 8030, 8291), signed by this server (VAPID, RFC 8292 and 9749).
+ * Web Push (RFC 8030, 8291), signed by this server (VAPID, RFC 8292 and 9749). The only file that imports the library.
  *
- * What must stay true: this is the only importer of the library; of several kernels one pushes a state, which the
- * record of what was sent decides; an endpoint that is gone ends its subscription; endpoints are public addresses.
+ * Invariants: the record of sent states lets exactly one of several kernels push a state; a missing endpoint ends its
+ * subscription; endpoints are public addresses.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { buildPushPayload } from '@block65/webcrypto-web-push'
@@ -19,9 +19,9 @@ export interface WebPushDeps extends PushDeps {
   readonly signals: Signals
   readonly subscriptions: PushSubscriptions
   readonly types: readonly string[]
-  /** Whom push services may write to: an address of the postmaster. */
+  /** Contact for push services: the postmaster's address. */
   readonly contact: string
-  /** Networks beside the public Internet that endpoints may be in. */
+  /** Non-public networks in which endpoints are allowed. */
   readonly allow: readonly string[]
 }
 
@@ -50,7 +50,7 @@ export async function vapidKeys(store: Store): Promise<Vapid> {
 
 export class WebPush {
   readonly #deps: WebPushDeps
-  /** How to stop listening for each account with subscriptions. */
+  /** Functions that stop listening, for each account with subscriptions. */
   readonly #accounts = new Map<string, () => void>()
   readonly #underWay = new Set<Promise<void>>()
   #isClosed = false
@@ -109,14 +109,14 @@ export class WebPush {
       )
       if (!one.isVerified || wanted.length === 0) continue
       const after = { ...one, sent: { ...one.sent, ...Object.fromEntries(wanted) } }
-      // Another kernel has told of it.
+      // Another kernel has pushed it.
       if (!(await this.#deps.subscriptions.replace(account, id, one, after))) continue
       const message = { '@type': 'StateChange', changed: { [account]: Object.fromEntries(wanted) } }
       if ((await this.#send({ account, id, one: after }, message)) === 'later') this.#again(account, id, after)
     }
   }
 
-  /** The push service was busy: the same states are told once more with the next change, or after a minute. */
+  /** The push service was busy: the same states are sent again with the next change, or after a minute. */
   #again(account: string, id: string, one: PushSubscription): void {
     this.#deps.clock.after(AGAIN_MS, () => {
       if (this.#isClosed) return

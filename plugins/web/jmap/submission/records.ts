@@ -27,7 +27,7 @@ export interface Envelope {
 
 export type Submissions = KeptObjects<SubmissionRecord>
 
-/** What an account has set on an identity. */
+/** An account's settings of an identity. */
 export interface IdentitySettings {
   readonly name?: string
   readonly replyTo?: readonly object[] | null

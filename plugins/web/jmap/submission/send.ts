@@ -69,7 +69,7 @@ async function addRecipients(session: ServerSession, { rcptTo }: Envelope): Prom
 
 const BCC = /^bcc[ \t]*:/i
 
-/** Recipients must not see who else got a copy: Bcc is left out of what is sent. */
+/** Removes Bcc, so that recipients do not see blind copies. */
 async function* withoutBcc(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held = Buffer.alloc(0)
   let isHeader = true

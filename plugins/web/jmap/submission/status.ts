@@ -1,5 +1,5 @@
 /**
- * What has become of each recipient (RFC 8621 section 7), from the message's trace.
+ * The delivery status of each recipient (RFC 8621 section 7), from the message's trace.
  */
 import type { Queue } from 'iems'
 import type { Envelope } from './records.ts'
@@ -24,7 +24,7 @@ export function deliveryStatus(
   for (const { attempts } of trace.deliveries)
     for (const { fates: results } of attempts)
       for (const { address, status, reply } of results) fates.set(address.toLowerCase(), statusOf(status, reply))
-  // Mail for an alias or a list has other recipients in the end; what is known of them stands for the address.
+  // An alias or a list expands to other recipients; their status represents the address.
   const byOriginal = new Map(
     trace.recipients.map(({ original, address }) => [original.toLowerCase(), address.toLowerCase()]),
   )

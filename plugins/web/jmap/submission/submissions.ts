@@ -1,8 +1,8 @@
 /**
- * EmailSubmission (RFC 8621 section 7): sending, undoing and scheduling, with what has become of each recipient.
+ * EmailSubmission (RFC 8621 section 7): sending, undoing and scheduling, with the delivery status of each recipient.
  *
- * What must stay true: a message is handed to the kernel as every other client hands it, in the client's own identity; a
- * submission that can be undone has not left the queue; what the message trace says is what the client sees.
+ * Invariants: a message is submitted to the kernel like any other client's, under the client's own identity; a
+ * submission that can be undone is still in the queue; the client sees the status in the message trace.
  */
 import { randomUUID } from 'node:crypto'
 import type { Queue } from 'iems'

@@ -1,14 +1,14 @@
 /**
- * What a person does with conversations, and how each of it is undone.
+ * A person's actions on conversations, and their undo.
  *
- * What must stay true: an action names the emails it touched, so that its undo touches those and no others.
+ * Invariants: an action records the emails it changed, so that its undo changes exactly those.
  */
 import type { Json } from './client.ts'
 import { Failure } from './client.ts'
 import type { MailStore } from './mail-store.ts'
 import type { Email } from './objects.ts'
 
-/** How to take an action back; throws what `MailStore.update` throws. */
+/** Undoes an action; throws what `MailStore.update` throws. */
 export type Undo = () => Promise<void>
 
 const NAMES: Readonly<Record<string, string>> = {

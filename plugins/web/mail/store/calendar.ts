@@ -1,8 +1,8 @@
 /**
  * Invitations (RFC 5545, RFC 5546): the first event of a text/calendar part, and the answer to it.
  *
- * What must stay true: what cannot be read is left out, never guessed; the answer repeats the organizer's own UID,
- * SEQUENCE and RECURRENCE-ID and names nobody but the person who answers.
+ * Invariants: unreadable values are omitted, never guessed; the answer repeats the organizer's own UID, SEQUENCE and
+ * RECURRENCE-ID and names only the person who answers.
  */
 export interface Attendee {
   readonly email: string
@@ -32,7 +32,7 @@ export interface Invitation {
 export interface CalendarTime {
   readonly date: Date
   readonly isWholeDay: boolean
-  /** As it is written: the zone that the time is of, where it is not UTC. */
+  /** Time zone as written, if other than UTC. */
   readonly zone: string
 }
 

@@ -1,12 +1,12 @@
 /**
  * The transport: JMAP requests, uploads and downloads with the browser's own login.
  *
- * What must stay true: a failure says which kind it is, so that the page can wait for the network, ask for the password,
- * or show the server's reason.
+ * Invariants: a failure has a kind, so that the page can wait for the network, ask for the password, or show the
+ * server's reason.
  */
 import type { Session } from './objects.ts'
 
-/** What a server answers: the caller knows its shape. */
+/** A server's response, whose shape the caller knows. */
 // biome-ignore lint/suspicious/noExplicitAny: as said above
 export type Json = Record<string, any>
 export type Call = readonly [method: string, given: Json]

@@ -1,8 +1,7 @@
 /**
- * Messages that a person writes: replies and forwards of others, drafts on the server, sending and taking back.
+ * Composed messages: replies and forwards, drafts on the server, sending and undo.
  *
- * What must stay true: a draft is never destroyed before its successor is stored; what was sent is the draft that was
- * stored last.
+ * Invariants: a draft is never destroyed before its successor is stored; the sent message is the last stored draft.
  */
 import { mailboxWithRole } from './actions.ts'
 import { Failure, type Json } from './client.ts'
@@ -19,7 +18,7 @@ export interface Attached {
 }
 
 export interface Draft {
-  /** Of this device, the same for the draft's whole life. */
+  /** Assigned by this device, constant during the draft's life. */
   readonly key: string
   readonly identityId: string
   readonly to: readonly Address[]
@@ -213,7 +212,7 @@ export async function sendDraft(store: MailStore, draft: Draft, sendAt?: Date): 
     })
 }
 
-/** `Bob <bob@here.test>, ann@here.test` as addresses; what is none is left over. */
+/** Parses `Bob <bob@here.test>, ann@here.test`; invalid text is returned as the rest. */
 export function readAddresses(text: string): { readonly addresses: readonly Address[]; readonly rest: string } {
   const addresses: Address[] = []
   const rest: string[] = []

@@ -1,5 +1,5 @@
 /**
- * What has become of a message that was sent from here: its submission's status, in one answer for each recipient.
+ * Delivery status of a sent message: its submission's status for each recipient.
  */
 import type { Json } from './client.ts'
 import type { MailStore } from './mail-store.ts'

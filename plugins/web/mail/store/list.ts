@@ -1,8 +1,8 @@
 /**
- * One list of conversations: those of a mailbox or of a search, loaded in windows around what is seen.
+ * A list of conversations, of a mailbox or a search, loaded in windows around the visible rows.
  *
- * What must stay true: positions are the server's; what a person removed is gone at once and stays gone unless the server
- * refuses; old rows stay until their new content is there.
+ * Invariants: positions are the server's; a removed row disappears at once and stays hidden unless the server refuses;
+ * old rows stay until their new content arrives.
  */
 import type { JmapClient, Json } from './client.ts'
 import { EMAIL_PROPERTIES, type Email } from './objects.ts'
@@ -13,7 +13,7 @@ export type ListKey =
 
 /** Rows asked for at a time. */
 export const WINDOW = 60
-/** Rows that are kept outside of the window; beyond it they are forgotten. */
+/** Maximum rows cached outside the window. */
 const MAX_ROWS = 3000
 
 export interface Loaded {
@@ -29,9 +29,9 @@ export class ConversationList {
   isLoaded = false
   error: Error | undefined
   readonly #rows = new Map<number, string>()
-  /** Windows that are under way. */
+  /** Windows being loaded. */
   readonly #loading = new Set<number>()
-  /** What is seen now; the first rows until the page says. */
+  /** The visible rows; initially the first ones. */
   #seen: readonly [first: number, last: number] = [0, WINDOW - 1]
   readonly #stale = new Set<number>()
 
@@ -65,8 +65,8 @@ export class ConversationList {
   }
 
   /**
-   * Everything is asked for again when it is seen; until then the old rows stay. Answers the windows that are seen now:
-   * they are asked for even where the list seemed to end.
+   * Requests all rows again when they become visible; until then the old ones stay. Returns the visible windows, even
+   * beyond the apparent end of the list.
    */
   markStale(): number[] {
     this.#stale.clear()
@@ -131,7 +131,7 @@ export class ConversationList {
     this.total = Math.max(0, this.total - gone)
   }
 
-  /** Loaded rows far from what is seen are forgotten: memory does not grow with the mailbox. */
+  /** Drops loaded rows far from the visible ones, so that memory does not grow with the mailbox. */
   #forget(): void {
     if (this.#rows.size <= MAX_ROWS) return
     const [first] = this.#seen

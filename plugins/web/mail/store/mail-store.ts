@@ -1,8 +1,8 @@
 /**
- * The client's picture of an account: mailboxes, emails, conversations and the open list, kept like the server's.
+ * The client's copy of an account: mailboxes, emails, conversations and the open list, synchronized with the server.
  *
- * What must stay true: what a person does shows at once; while the server has not answered, no older state of the server
- * is put over it; a refusal puts everything back and is said.
+ * Invariants: a person's action shows at once; until the server answers, no older server state replaces it; a refusal
+ * reverts everything and is shown.
  */
 import { type Call, Failure, type JmapClient, type Json } from './client.ts'
 import { ConversationList, type ListKey, type Loaded } from './list.ts'
@@ -28,7 +28,7 @@ export class MailStore {
   status: Status = 'connecting'
   /** The last refusal that no caller waits for. */
   problem: Error | undefined
-  /** Counts looks at the server: what the store does not keep is asked again when it grows. */
+  /** Counts updates from the server: data outside the store is requested again when it grows. */
   pushes = 0
   /** Counts changes; a new number means that something is different. */
   version = 0
@@ -115,7 +115,7 @@ export class MailStore {
     return list
   }
 
-  /** The rows that the page shows now: what is missing is loaded. */
+  /** Sets the visible rows and loads missing ones. */
   see(first: number, last: number): void {
     const { list } = this
     if (list) for (const start of list.needed(first, last)) void this.#load(list, start)
@@ -140,7 +140,7 @@ export class MailStore {
     return threadId === undefined ? undefined : { threadId, emails: this.emailsOf(threadId) }
   }
 
-  /** A conversation's emails, oldest first. What lies in Trash or Junk belongs to it only there. */
+  /** A conversation's emails, oldest first. Those in Trash or Junk belong to it only there. */
   emailsOf(threadId: string): Email[] {
     const apart = ['trash', 'junk'].flatMap((role) => this.withRole(role)?.id ?? [])
     const here = this.list?.key.kind === 'mailbox' ? this.list.key.id : undefined
@@ -212,7 +212,7 @@ export class MailStore {
     })
   }
 
-  /** Runs a change of the person's own; what the server pushes meanwhile is looked at afterwards. */
+  /** Runs a person's change; pushes that arrive meanwhile are handled afterwards. */
   async act<T>(run: () => Promise<T>): Promise<T> {
     this.#pending++
     try {
@@ -276,7 +276,7 @@ export class MailStore {
       ...(list ? list.markStale().map((start) => list.load(this.client, start)) : []),
     ])
     if (this.#pending > 0) {
-      // The person did something meanwhile: what was read may be older than that.
+      // The person changed something meanwhile: the data read may be older.
       this.#wanted = true
       return
     }
@@ -312,7 +312,7 @@ export function patched(email: Email, patch: Json): Email {
   return next as unknown as Email
 }
 
-/** What leads out of a mailing list; a web page that asks further is left to the text. */
+/** The unsubscribe address of a mailing list; a web page that asks questions is left to the text. */
 function unsubscribeOf(urls: readonly string[] | null | undefined, post: string | null | undefined) {
   const isOneClick =
     /^\s*list-unsubscribe=one-click\s*$/i.test(post ?? '') && (urls ?? []).some((url) => /^https:/i.test(url))

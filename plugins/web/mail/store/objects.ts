@@ -77,7 +77,7 @@ export interface Body {
   readonly html: string | undefined
   readonly text: string
   readonly attachments: readonly Part[]
-  /** How its mailing list is left. */
+  /** How to unsubscribe from its mailing list. */
   readonly unsubscribe: Unsubscribe | undefined
   /** Whether the server left out the end of a very long text. */
   readonly isTruncated: boolean

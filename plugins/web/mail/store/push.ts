@@ -6,7 +6,7 @@ import type { MailStore } from './mail-store.ts'
 const FIRST_PAUSE_MS = 1000
 const MAX_PAUSE_MS = 60_000
 
-/** What of EventSource is used. */
+/** The used part of EventSource. */
 export interface Events {
   addEventListener(type: 'open' | 'error' | 'state', listener: () => void): void
   close(): void

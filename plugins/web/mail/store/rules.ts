@@ -60,7 +60,7 @@ export function vacationOf(rules: readonly Rule[]): Vacation {
   }
 }
 
-/** The vacation stands first, so that no rule that ends the others keeps it from answering. */
+/** The vacation comes first, so that no rule that stops the others prevents it. */
 export function withVacation(rules: readonly Rule[], vacation: Vacation, addresses: readonly string[]): Rule[] {
   const { isOn, subject, text, from, until } = vacation
   const others = rules.filter((rule) => !isVacation(rule))

@@ -1,6 +1,6 @@
 /**
- * What a person types into the search field, as a JMAP filter: words and quoted phrases, `from:`, `to:`, `subject:`,
- * `in:`, `has:file`, `is:unread`, `is:starred`, `before:` and `after:`; a minus in front turns a condition around.
+ * Parses the search field into a JMAP filter: words and quoted phrases, `from:`, `to:`, `subject:`, `in:`, `has:file`,
+ * `is:unread`, `is:starred`, `before:` and `after:`; a leading minus negates a condition.
  */
 import type { Json } from './client.ts'
 import type { Mailbox } from './objects.ts'

@@ -1,5 +1,5 @@
 /**
- * What can be done with conversations, each said with its undo.
+ * Actions on conversations, each shown with its undo.
  */
 import { t } from '../../app/ui/language.ts'
 import { moveTo, moveToRole, setKeyword } from '../store/actions.ts'
@@ -25,7 +25,7 @@ export function createActs({ store, perform, say }: Application, onGone: (thread
     onGone(threadIds)
     void perform(action, t(done, { count: threadIds.length }))
   }
-  /** What needs no undo: the same key takes it back. */
+  /** Needs no undo: the same key reverts it. */
   const quietly = (action: Promise<unknown>) =>
     void action.catch((cause: Error) => say({ text: t('failed', { why: cause.message }), isError: true }))
   return {

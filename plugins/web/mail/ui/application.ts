@@ -1,5 +1,5 @@
 /**
- * What every part of the page may ask of the whole: the store, saying something with an undo, opening a composer.
+ * Shared by all parts of the page: the store, messages with an undo, opening a composer.
  */
 import { createContext, useContext, useSyncExternalStore } from 'react'
 import type { Undo } from '../store/actions.ts'
@@ -19,10 +19,10 @@ export interface Application {
   /** The person's own addresses in lower case. */
   readonly own: readonly string[]
   say(toast: Toast): void
-  /** Says what is done and offers its undo; a refusal is said. */
+  /** Shows the action with its undo, or the refusal. */
   perform(action: Promise<Undo>, text: string): Promise<void>
   compose(draft?: Draft): void
-  /** What plugins add. */
+  /** Additions of plugins. */
   readonly modules: Promise<readonly PluginModule[]>
   reply(kind: ReplyKind, email: Email): Promise<void>
 }

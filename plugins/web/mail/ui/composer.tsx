@@ -1,5 +1,5 @@
 /**
- * Writing a message. What is typed is kept on this device at each pause and on the server soon after; sending waits for
+ * Writing a message. The draft is stored on this device at each pause and on the server soon after; sending waits for
  * the stored form.
  */
 import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
@@ -29,7 +29,7 @@ export interface ComposerProps {
 
 type Saving = 'no' | 'kept' | 'saving' | Date
 
-/** The draft as it is now, and how it is kept. */
+/** The current draft, and its storage. */
 function useDraft(first: Draft) {
   const { store } = useApplication()
   const [draft, setDraft] = useState(first)
@@ -311,7 +311,7 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
   )
 }
 
-/** What a plugin has against the message; one that fails has nothing. */
+/** A plugin's objection to the message; a failing plugin has none. */
 async function firstObjection(app: Application, draft: Draft): Promise<string | undefined> {
   const checks = (await app.modules).filter(({ slot }) => slot === 'compose.check')
   for (const module of checks) {
@@ -332,7 +332,7 @@ const savingText = (saving: Saving): string =>
         ? t('compose.saving')
         : t('compose.saved', { time: clock(saving) })
 
-/** Whether the text, without what it quotes, speaks of an attachment. */
+/** Whether the text, without quotations, mentions an attachment. */
 function speaksOfFiles(text: string, subject: string): boolean {
   const own = `${subject}\n${text}`.split(/\n(?:>|On .{1,200} wrote:|Am .{1,200} schrieb)/)[0]?.toLowerCase() ?? ''
   return t('attachment-words')

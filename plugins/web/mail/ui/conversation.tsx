@@ -28,7 +28,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
   useStore(store)
   const emails = store.emailsOf(threadId)
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
-  // What was unread when it was opened stays open after it has been marked.
+  // Emails that were unread when it was opened stay expanded after being marked.
   const [wasUnread, setWasUnread] = useState<ReadonlySet<string>>(new Set())
   const hasUnread = emails.some(isUnread)
   const isKnown = emails.length > 0

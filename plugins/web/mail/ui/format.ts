@@ -34,7 +34,7 @@ export function dayGroup(iso: string, now = new Date()): string {
   return format(date, { month: 'long', ...(date.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }) })
 }
 
-/** The same with the clock behind a weekday or a date. */
+/** With the time after a weekday or a date. */
 export function messageTime(iso: string, now = new Date()): string {
   const date = new Date(iso)
   const short = shortTime(iso, now)
@@ -74,7 +74,7 @@ export const isOwn = (address: Address, own: readonly string[]): boolean => own.
 export const namesOf = (addresses: readonly Address[] | null, own: readonly string[]): string =>
   (addresses ?? []).map((one) => (isOwn(one, own) ? t('me') : nameOf(one))).join(', ')
 
-/** Who takes part in a conversation, each once, in the order of their first message. */
+/** The participants of a conversation, each once, in the order of their first message. */
 export function participants(emails: readonly Email[], own: readonly string[]): string {
   const drafts = emails.every(({ keywords, from }) => keywords.$draft || (from ?? []).every((one) => isOwn(one, own)))
   if (drafts && emails.length > 0) {

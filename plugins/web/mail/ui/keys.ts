@@ -26,7 +26,7 @@ export function useKeys(keys: Readonly<Record<string, () => void>>): void {
   }, [keys])
 }
 
-/** What the help shows: keys and the text of what they do. */
+/** Keyboard shortcuts for the help, with their descriptions. */
 export const KEY_HELP: readonly (readonly [keys: string, text: string])[] = [
   ['j k', 'keys.move'],
   ['Enter u', 'keys.open'],

@@ -30,7 +30,7 @@ export interface MailProps {
 
 const MAX_COMPOSERS = 3
 
-/** Composers, and the draft that this device kept from another time. */
+/** Open composers, and the draft that this device kept from an earlier session. */
 function useComposers(store: MailStore, say: (toast: Toast) => void) {
   const [open, setOpen] = useState<readonly Draft[]>([])
   const compose = useCallback(
@@ -155,7 +155,7 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
   const acts: Acts = createActs(app, (gone) => {
     setSelected(new Set())
     if (threadId === undefined || !list || !gone.includes(threadId)) return
-    // The next conversation takes the place of the one that goes, on a wide screen.
+    // On a wide screen the next conversation replaces the removed one.
     const next = innerWidth > 820 ? (list.at(openIndex + gone.length) ?? list.at(openIndex)) : undefined
     go(list.key, next !== undefined && !gone.includes(next) ? next : undefined)
   })

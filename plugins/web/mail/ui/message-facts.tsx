@@ -1,5 +1,5 @@
 /**
- * What is known of a message beside its text: who vouches for its sender, what became of it, how its list is left.
+ * Facts about a message: authentication of its sender, delivery status, unsubscription.
  */
 import { useEffect, useState } from 'react'
 import { Icon } from '../../app/ui/icon.tsx'
@@ -25,7 +25,7 @@ async function bannersOf(id: string): Promise<readonly Banner[]> {
   return response.ok ? ((await response.json()) as { banners: Banner[] }).banners : []
 }
 
-/** What plugins of the server say about the message. */
+/** Banners of server plugins about the message. */
 export function Banners({ id }: { readonly id: string }) {
   const [banners, setBanners] = useState<readonly Banner[]>([])
   useEffect(() => {
@@ -59,7 +59,7 @@ function BannerLine({ banner: { tone, text, why } }: { readonly banner: Banner }
   )
 }
 
-/** Of a message that the person sent: it is asked again when the server says that something is new. */
+/** For a sent message: requested again when the server reports a change. */
 export function DeliveryFact({ email }: { readonly email: Email }) {
   const { store, own } = useApplication()
   const [deliveries, setDeliveries] = useState<readonly Delivery[]>()

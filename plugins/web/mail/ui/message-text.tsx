@@ -22,7 +22,7 @@ function linked(text: string): ReactNode[] {
   return [...nodes, text.slice(at)]
 }
 
-/** Where the quotes at the end begin; the number of lines when there are none. */
+/** First line of the trailing quotations; the number of lines when there are none. */
 function quoteStart(lines: readonly string[]): number {
   let start = lines.length
   while (start > 0 && (lines[start - 1]?.startsWith('>') || lines[start - 1]?.trim() === '')) start--

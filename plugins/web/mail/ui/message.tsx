@@ -21,7 +21,7 @@ const InnerMessage = lazy(async () => ({ default: (await import('./inner-message
 
 const proxied = (url: string): string => `/mail/image?url=${encodeURIComponent(url)}`
 
-/** What the browser shows by itself; anything else is saved. */
+/** Types that browsers display; others are saved. */
 const SHOWN = /^(?:image\/(?:png|jpeg|gif|webp|avif)|text\/plain|application\/pdf)$/
 
 export interface MessageProps {
@@ -237,7 +237,9 @@ export const Content = ({ email, body, who, isInner = false }: ContentProps) => 
   )
 }
 
-/** What S/MIME and OpenPGP parts are; their keys are not here, so that nothing is checked or read. */
+/**
+ * Labels of S/MIME and OpenPGP parts, which are neither verified nor decrypted, because their keys are not available.
+ */
 const SEALS: readonly (readonly [type: RegExp, text: string])[] = [
   [/^application\/(?:x-)?pkcs7-signature$/, 'seal.smime-signed'],
   [/^application\/(?:x-)?pkcs7-mime$/, 'seal.smime'],

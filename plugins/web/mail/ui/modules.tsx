@@ -15,7 +15,7 @@ export interface PluginModule {
   readonly label: string
 }
 
-/** What a module gets. */
+/** The interface for a module. */
 export interface Host {
   readonly language: string
   /** JMAP method calls with the person's login; answers their responses in order. */
@@ -24,7 +24,7 @@ export interface Host {
   say(text: string): void
   /** The open message, in the slots of a message. */
   readonly email?: Email
-  /** What is about to be sent, in the slots of the composer. */
+  /** The message to be sent, in the composer's slots. */
   readonly draft?: unknown
 }
 

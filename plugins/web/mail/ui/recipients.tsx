@@ -13,7 +13,7 @@ export interface RecipientsProps {
   readonly value: readonly Address[]
   readonly autoFocus?: boolean
   onChange(next: readonly Address[]): void
-  /** What was typed and is no address yet. */
+  /** Typed text that is not an address yet. */
   onRest(rest: string): void
 }
 

@@ -22,7 +22,7 @@ export function readRoute(hash: string): Route {
   try {
     value = decodeURIComponent(given)
   } catch {
-    // A broken address is taken as it is.
+    // An invalid escape is kept as it is.
   }
   if (kind === 'settings') return { list: undefined, threadId: undefined, settings: value || 'rules' }
   const list: ListKey | undefined =

@@ -1,8 +1,8 @@
 /**
- * The HTML of strangers, made safe to be shown. The only importer of DOMPurify.
+ * Makes remote HTML safe to display. The only file that imports DOMPurify.
  *
- * What must stay true: no address outside of this server is left where a browser would load it by itself; what runs or
- * submits is gone. The policy of the frame forbids the same again.
+ * Invariants: no external URL remains where a browser would load it automatically; scripts and forms are removed. The
+ * frame's policy forbids the same again.
  */
 import DOMPurify from 'dompurify'
 
@@ -14,17 +14,17 @@ export interface Safe {
   readonly isEmpty: boolean
 }
 
-/** Where this server has a remote image, once the reader allows it. */
+/** The URL of a remote image at this server, once the reader allows it. */
 export type ImageUrl = (url: string) => string
 
-/** Where a `cid:` part is, or undefined when there is none. */
+/** The URL of a `cid:` part, or undefined when there is none. */
 export type CidUrl = (cid: string) => string | undefined
 
 const INLINE_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);/i
 const LINK = /^(?:https?:|mailto:|tel:|#)/i
 const CSS_ESCAPE = /\\(?:([0-9a-f]{1,6})\s?|([\s\S]))/gi
 const CSS_URL = /\burl\s*\([^)]{0,2000}\)?/gi
-/** What else takes an address, and an address that does not end. */
+/** Other functions that take a URL, and unterminated URLs. */
 const CSS_LOADING = /(?:url|src|image|image-set|cross-fade|element|paint)(?=\s*\()|@import/gi
 const REMOTE = /^(?:https?:)?\/\//i
 const LOADING = [
@@ -70,7 +70,7 @@ const FORBIDDEN_TAGS = [
 
 const MAX_CODE_POINT = 0x10ffff
 
-/** Escapes come first: what is left has none, and is what the browser reads. */
+/** Escapes are decoded first, so that the rest is what the browser reads. */
 const withoutUrls = (css: string): string =>
   css
     .replace(CSS_ESCAPE, (_, hex: string | undefined, plain = '') => {
@@ -122,7 +122,7 @@ function cleanElement(element: Element, { cidUrl, imageUrl }: Sources): number {
   return remote
 }
 
-/** A mail with colours or backgrounds of its own stands on white paper, as its author saw it. */
+/** A mail with its own colours or backgrounds is shown on white paper, as its author saw it. */
 export const bringsColours = (html: string): boolean =>
   /\bbgcolor\s*=|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i.test(html)
 
@@ -156,7 +156,7 @@ export function safeMarkup(html: string): string {
   return root.querySelector('body')?.innerHTML ?? ''
 }
 
-/** The same as a fragment for the editor, which shows images inside the text. */
+/** A fragment for the editor, which shows inline images. */
 export function safeFragment(html: string, cidUrl: CidUrl): DocumentFragment {
   const { root } = safeDocument(html, { cidUrl })
   const fragment = document.createDocumentFragment()
@@ -165,7 +165,7 @@ export function safeFragment(html: string, cidUrl: CidUrl): DocumentFragment {
   return document.importNode(fragment, true)
 }
 
-/** The editor's content as it is sent: images have their addresses again. */
+/** The editor's content for sending, with the images' original URLs. */
 export function sentMarkup(content: HTMLElement): string {
   const copy = content.cloneNode(true) as HTMLElement
   const inert = document.implementation.createHTMLDocument('')

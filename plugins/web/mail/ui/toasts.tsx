@@ -1,4 +1,6 @@
-/** What was done, with its undo: ten seconds, one at a time; errors stay. The key z takes it back. */
+/**
+ * Completed actions with their undo: ten seconds, one at a time; errors stay. The key z undoes.
+ */
 import { useEffect, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
 import { t } from '../../app/ui/language.ts'

@@ -1,6 +1,6 @@
 /**
- * What becomes of a message: keep, discard, stop, redirect, fileinto (RFC 5228 section 4), with copy (RFC 3894), flags
- * (RFC 5232), mailbox (RFC 5490), special-use (RFC 8579) and mailboxid (RFC 9042); reject and ereject (RFC 5429);
+ * Actions on a message: keep, discard, stop, redirect, fileinto (RFC 5228 section 4), with copy (RFC 3894), flags (RFC
+ * 5232), mailbox (RFC 5490), special-use (RFC 8579) and mailboxid (RFC 9042); reject and ereject (RFC 5429);
  * redirect-dsn (RFC 6009) and lists of addresses (RFC 6134).
  */
 import type { FileInto, Redirect } from '../environment.ts'
@@ -9,7 +9,7 @@ import type { Run } from '../run.ts'
 import { type Position, SieveError } from '../syntax.ts'
 import { readFlags } from './flags.ts'
 
-/** Where a message is filed, for `fileinto` and `:fcc`. */
+/** The target mailbox, for `fileinto` and `:fcc`. */
 export const PLACE_TAGS: TagSpecs = {
   flags: { value: 'strings', capability: 'imap4flags' },
   create: { capability: 'mailbox' },
@@ -44,12 +44,12 @@ export function checkAddresses(addresses: readonly string[], at: Position): void
       throw new SieveError(at, `"${address.slice(0, 80)}" is not an address`, 'write local@domain')
 }
 
-/** An address as it may stand in a script, with or without a name (RFC 5228 section 2.4.2.3). */
+/** An address in a script, with or without a name (RFC 5228 section 2.4.2.3). */
 export const plainAddress = (text: string) => /<([^<>]*)>\s*$/.exec(text)?.[1] ?? text.trim()
 
 const NOTIFY = ['SUCCESS', 'FAILURE', 'DELAY'] as const
 
-/** RFC 6009 section 3: a list of words as RFC 3461 has it; NEVER stands alone. */
+/** RFC 6009 section 3: a list of keywords of RFC 3461; NEVER excludes others. */
 function notifyOf(text: string, at: Position): NonNullable<Redirect['notify']> {
   const words = text.split(',').map((word) => word.trim().toUpperCase())
   if (words.length === 1 && words[0] === 'NEVER') return ['NEVER']
@@ -65,7 +65,7 @@ function retOf(text: string, at: Position): NonNullable<Redirect['ret']> {
   throw new SieveError(at, `"${text.slice(0, 60)}" is not a value for :ret`, 'write "FULL" or "HDRS"')
 }
 
-/** Where a message is sent on to: an address, or all of a list (RFC 6134 section 2.3). */
+/** The targets of a redirect: an address, or a whole list (RFC 6134 section 2.3). */
 async function receiversOf(args: Arguments, run: Run): Promise<readonly string[]> {
   const named = args.string(0, run) ?? ''
   if (!args.has('list')) return [plainAddress(named)]

@@ -1,5 +1,5 @@
 /**
- * What stands in a message: body (RFC 5173); foreverypart, break and extracttext (RFC 5703).
+ * Tests of content: body (RFC 5173); foreverypart, break and extracttext (RFC 5703).
  */
 import type { MimePart } from 'iems/mime'
 import type { Extension } from '../language.ts'

@@ -62,7 +62,7 @@ export const environment: Extension = {
   },
 }
 
-/** `ihave` knows what the language has; the compiler makes use of its names. */
+/** `ihave` tests for capabilities; the compiler enables those it names. */
 export const createIhave = (has: (capability: string) => boolean): Extension => ({
   capabilities: ['ihave'],
   tests: {

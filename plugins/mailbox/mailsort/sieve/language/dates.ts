@@ -12,7 +12,7 @@ const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const two = (number: number) => String(number).padStart(2, '0')
 
-/** A moment, and the zone it is told in, in minutes east of UTC. */
+/** A time, and the zone to show it in, in minutes east of UTC. */
 interface Moment {
   readonly at: number
   readonly zone: number
@@ -21,7 +21,7 @@ interface Moment {
 const zoneText = (zone: number, mark = '') =>
   `${zone < 0 ? '-' : '+'}${two(Math.floor(Math.abs(zone) / 60))}${mark}${two(Math.abs(zone) % 60)}`
 
-/** RFC 5260 section 4.2; the date is that of the zone, kept in the UTC fields. */
+/** RFC 5260 section 4.2; the date is in the zone, stored in the UTC fields. */
 const PARTS: Readonly<Record<string, (date: Date, moment: Moment) => string>> = {
   year: (date) => String(date.getUTCFullYear()).padStart(4, '0'),
   month: (date) => two(date.getUTCMonth() + 1),
@@ -42,7 +42,7 @@ const PARTS: Readonly<Record<string, (date: Date, moment: Moment) => string>> = 
 
 const ZONE = /^([+-])(\d{2})([0-5]\d)$/
 
-/** Minutes east of UTC; undefined for what is no zone. */
+/** Minutes east of UTC; undefined for an invalid zone. */
 function readZone(text: string): number | undefined {
   const [, sign, hours = '', minutes = ''] = ZONE.exec(text) ?? []
   if (sign === undefined) return undefined

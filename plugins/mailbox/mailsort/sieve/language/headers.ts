@@ -67,7 +67,7 @@ async function mimeHeader(args: Arguments, run: Run, names: readonly string[]): 
   return matchAny(args, run, values, 1)
 }
 
-/** What `:type`, `:subtype`, `:contenttype` or `:param` means of a field. */
+/** The part of a field that `:type`, `:subtype`, `:contenttype` or `:param` selects. */
 function pieceOf(args: Arguments, run: Run, value: string, name: string): readonly string[] {
   if (args.has('param')) {
     const [, parameters] = readParameters(value)

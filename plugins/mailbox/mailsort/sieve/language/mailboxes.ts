@@ -1,6 +1,6 @@
 /**
- * What the owner's mailboxes and earlier messages say: mailboxexists (RFC 5490), specialuse_exists (RFC 8579),
- * mailboxidexists (RFC 9042), duplicate (RFC 7352), spamtest and virustest (RFC 5235).
+ * Tests of mailboxes and earlier messages: mailboxexists (RFC 5490), specialuse_exists (RFC 8579), mailboxidexists (RFC
+ * 9042), duplicate (RFC 7352), spamtest and virustest (RFC 5235).
  */
 import type { Environment } from '../environment.ts'
 import type { Extension } from '../language.ts'

@@ -1,6 +1,6 @@
 /**
- * What is written because of a message: vacation (RFC 5230, RFC 6131) and notify (RFC 5435, RFC 5436), with copies of
- * it (RFC 8580). Whether it is sent is decided where it is sent.
+ * Replies and notifications: vacation (RFC 5230, RFC 6131) and notify (RFC 5435, RFC 5436), with copies of them (RFC
+ * 8580). Another file decides whether they are sent.
  */
 import type { FileInto } from '../environment.ts'
 import type { Arguments, Extension, TagSpecs } from '../language.ts'
@@ -148,7 +148,7 @@ export const notifications: Extension = {
       positional: ['string', 'string', 'strings'],
       check: (args, at) => checkMatch(args, at, 2),
       run(args, run) {
-        // RFC 5436 section 2.7: whether somebody is online cannot be known.
+        // RFC 5436 section 2.7: the online status is unknown.
         const isKnown = isMailto(args.string(0, run) ?? '') && (args.string(1, run) ?? '').toLowerCase() === 'online'
         return isKnown ? matchAny(args, run, ['maybe'], 2) : false
       },

@@ -30,7 +30,7 @@ function encodeUrl(value: string): string {
     .join('')
 }
 
-/** Tags and what they do, for `set` and `extracttext`. */
+/** The modifiers of `set` and `extracttext`. */
 export const MODIFIER_TAGS: TagSpecs = Object.fromEntries(
   Object.entries(MODIFIERS).map(([name, { precedence, capability }]) => [
     name,

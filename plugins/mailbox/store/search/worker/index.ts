@@ -20,7 +20,7 @@ export interface Request {
 export type Answer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly why: string }
-  /** The file was put aside, and an empty one stands in its place. */
+  /** The file was set aside and replaced by an empty one. */
   | { readonly putAside: string }
 
 const port = parentPort

@@ -1,5 +1,5 @@
 /**
- * Rules: a list in their order, and the form of one. What a form cannot show of a rule stays as it is.
+ * Rules: a list in their order, and the form of one. Parts of a rule that the form cannot show stay unchanged.
  */
 import { useState } from 'react'
 import { IconButton } from '../../../app/ui/button.tsx'
