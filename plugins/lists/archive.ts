@@ -1,8 +1,8 @@
 /**
  * Archives in the mail store: an account of its own for each list, which no login opens, and a mailbox for each month.
  *
- * What must stay true: a post stands in the archive once; its place is found by the hash of its Message-ID, which never
- * changes, so that links keep working after an import.
+ * Invariants: a post stands in the archive once; its place is found by the hash of its Message-ID, which never changes,
+ * so that links keep working after an import.
  */
 import type { Store } from 'iems'
 import type { AccountEmail, Email, Entry, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../mailbox/store/api.ts'

@@ -1,8 +1,8 @@
 /**
  * Bounces of members: scores that are forgotten, a probe, suspension with warnings, removal.
  *
- * What must stay true: one bounce of a member counts in a day; a member is suspended only after a probe came back; the
- * owners are informed of what changes.
+ * Invariants: one bounce of a member counts in a day; a member is suspended only after a probe came back; the owners
+ * are informed of what changes.
  */
 import { accept, type Delivery, type Reply, type SetupContext } from 'iems'
 import type { BounceState, MailingList, Member } from './api.ts'

@@ -1,7 +1,7 @@
 /**
  * Digests: the posts of a day or a week in one message, as MIME (multipart/digest) or as plain text (RFC 1153).
  *
- * What must stay true: each post is in one digest; a digest that a crash interrupts is sent to the members who are left.
+ * Invariants: each post is in one digest; a digest that a crash interrupts is sent to the members who are left.
  */
 import { randomUUID } from 'node:crypto'
 import type { ContentStore, Op, Store } from 'iems'

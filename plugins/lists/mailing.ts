@@ -3,8 +3,8 @@
  *
  * The record of a mailing holds the batch that is being queued. A batch is written down before it is submitted under a
  * `once` key of its own, so that after a crash the same batch is submitted again and changes nothing; the next batch
- * begins behind the last address of this one, whoever joins or leaves meanwhile. What must stay true: the content is
- * held for as long as the record is there, and both go in one commit.
+ * begins behind the last address of this one, whoever joins or leaves meanwhile. Invariants: the content is held for as
+ * long as the record is there, and both go in one commit.
  */
 import type { Content, ContentChange, SetupContext, StagedContent } from 'iems'
 import { classOf } from 'iems'

@@ -1,8 +1,8 @@
 /**
  * A post from its arrival to the last member: held, or archived, kept for digests and sent.
  *
- * What must stay true: each step may be repeated after a crash and changes nothing then; the archive has a post before
- * any member gets it, so that its permalink leads somewhere.
+ * Invariants: each step may be repeated after a crash and changes nothing then; the archive has a post before any
+ * member gets it, so that its permalink leads somewhere.
  */
 import { randomUUID } from 'node:crypto'
 import type { Content, Delivery, Dns, SetupContext } from 'iems'

@@ -1,8 +1,8 @@
 /**
  * Commands by mail: what people write to -request, -join, -leave, -confirm and -owner.
  *
- * What must stay true: a machine gets no answer (RFC 3834); an address gets few answers in a day; nothing changes before
- * the owner of the address has confirmed it.
+ * Invariants: a machine gets no answer (RFC 3834); an address gets few answers in a day; nothing changes before the
+ * owner of the address has confirmed it.
  */
 import { accept, type Delivery, type ReadableMessage, type Reply, refuse, type SetupContext } from 'iems'
 import type { MailingList, MemberOptions } from './api.ts'

@@ -1,8 +1,8 @@
 /**
  * Texts in HTML: where the body begins and ends, and where a quotation begins.
  *
- * What must stay true: marks within comments, scripts and styles are text; what is added is ASCII, so every charset
- * holds it; linear time.
+ * Invariants: marks within comments, scripts and styles are text; what is added is ASCII, so every charset holds it;
+ * linear time.
  */
 import { escapeHtml } from 'iems'
 import { type Inserted, linesOf } from './plain.ts'

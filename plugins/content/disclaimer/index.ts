@@ -1,8 +1,8 @@
 /**
  * Texts in messages: disclaimers on what leaves, banners on what arrives.
  *
- * What must stay true: messages are changed in `modify`, so DKIM signatures, which are made at `dispatch`, cover what is
- * sent; recipients with other texts get a message of their own; a message that cannot be changed is delivered as it is.
+ * Invariants: messages are changed in `modify`, so DKIM signatures, which are made at `dispatch`, cover what is sent;
+ * recipients with other texts get a message of their own; a message that cannot be changed is delivered as it is.
  */
 import { definePlugin, type HookContext, type Message } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'

@@ -1,8 +1,8 @@
 /**
  * Texts in plain text: the lines to add, and where a quotation begins.
  *
- * What must stay true: what is added to format=flowed text (RFC 3676) stays lines of its own, whatever stands before it;
- * linear time.
+ * Invariants: what is added to format=flowed text (RFC 3676) stays lines of its own, whatever stands before it; linear
+ * time.
  */
 
 export interface PlainForm {

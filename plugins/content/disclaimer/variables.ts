@@ -1,7 +1,7 @@
 /**
  * Variables of texts, such as `{{sender.name}}`.
  *
- * What must stay true: a value is one line of bounded length, and text, never markup.
+ * Invariants: a value is one line of bounded length, and text, never markup.
  */
 export const VARIABLES = ['sender.name', 'sender.address', 'sender.domain', 'sender.local', 'subject', 'date'] as const
 export type Variable = (typeof VARIABLES)[number]

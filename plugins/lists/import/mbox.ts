@@ -1,8 +1,7 @@
 /**
  * Posts of an mbox, as Mailman's archives have them, one after the other.
  *
- * What must stay true: only one post is held, and no more than MAX_POST octets of it; lines that mboxrd marked are as
- * they were.
+ * Invariants: only one post is held, and no more than MAX_POST octets of it; lines that mboxrd marked are as they were.
  */
 import { readDate } from 'iems/mime'
 

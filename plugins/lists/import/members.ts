@@ -1,8 +1,8 @@
 /**
  * Members of a file, one after the other: addresses line by line, CSV with a header, or the JSON of Mailman's REST API.
  *
- * What must stay true: memory is bounded by one line, or for JSON by MAX_JSON; a line that cannot be read is a fault
- * with its number, and the others count.
+ * Invariants: memory is bounded by one line, or for JSON by MAX_JSON; a line that cannot be read is a fault with its
+ * number, and the others count.
  */
 import type { DeliveryOption, MemberOptions } from '../api.ts'
 

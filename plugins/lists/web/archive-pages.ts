@@ -1,8 +1,7 @@
 /**
  * The archive in a browser: months, threads, posts, search, and files of them. Without script.
  *
- * What must stay true: a post is shown as text; addresses are masked for everyone; a page shows a bounded number of
- * posts.
+ * Invariants: a post is shown as text; addresses are masked for everyone; a page shows a bounded number of posts.
  */
 import { decodeCharset, fromHtml, gather } from 'iems/mime'
 import * as z from 'zod'

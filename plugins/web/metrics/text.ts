@@ -1,7 +1,7 @@
 /**
  * Metrics in the text format of Prometheus, version 0.0.4.
  *
- * What must stay true: a metric is written once, with its help and type before its series; values of labels are escaped.
+ * Invariants: a metric is written once, with its help and type before its series; values of labels are escaped.
  */
 import type { MetricStatus } from 'iems'
 

@@ -1,8 +1,8 @@
 /**
  * Logging in and out in a browser, and the list of one's logins.
  *
- * What must stay true: a refused login says nothing of whether the account exists; the cookie is never readable by
- * scripts; the code of a second factor is asked for only after the right password.
+ * Invariants: a refused login says nothing of whether the account exists; the cookie is never readable by scripts; the
+ * code of a second factor is asked for only after the right password.
  */
 import type { Identity } from 'iems'
 import * as z from 'zod'
