@@ -1,7 +1,7 @@
 /**
  * The figures of a report, collected in one pass over the accounts.
  *
- * What must stay true: memory holds the rows that are shown and the days of the chart, however many accounts there are.
+ * Invariants: memory holds the rows that are shown and the days of the chart, however many accounts there are.
  */
 import { type Store, unkey } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'

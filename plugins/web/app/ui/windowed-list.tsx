@@ -1,8 +1,8 @@
 /**
  * A list of any length as a grid whose rows have one height: only those in sight are in the document.
  *
- * What must stay true: the grid has the focus and names the active row, so that a row that leaves the document never
- * takes the focus with it.
+ * Invariants: the grid has the focus and names the active row, so that a row that leaves the document never takes the
+ * focus with it.
  */
 import {
   type KeyboardEvent,

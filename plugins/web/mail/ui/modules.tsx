@@ -1,7 +1,7 @@
 /**
  * Modules of plugins: loaded from this server, mounted into an element, given one object to work with.
  *
- * What must stay true: a module that fails leaves the rest of the page as it is.
+ * Invariants: a module that fails leaves the rest of the page as it is.
  */
 import { useEffect, useRef, useState } from 'react'
 import { language, t } from '../../app/ui/language.ts'
