@@ -1,10 +1,10 @@
 /**
- * Sending one content to the members of a list: resumable and exact.
+ * Sends content to the members of a list, resumable and exactly once.
  *
- * The record of a mailing holds the batch that is being queued. A batch is written down before it is submitted under a
- * `once` key of its own, so that after a crash the same batch is submitted again and changes nothing; the next batch
- * begins behind the last address of this one, whoever joins or leaves meanwhile. Invariants: the content is held for as
- * long as the record is there, and both go in one commit.
+ * The record of a mailing holds the current batch. A batch is recorded before it is submitted under its own `once` key,
+ * so that after a crash the same batch is submitted again without effect; the next batch begins after the last address
+ * of this one, even if members join or leave meanwhile. Invariants: the content is held as long as the record exists,
+ * and both are removed in one commit.
  */
 import type { Content, ContentChange, SetupContext, StagedContent } from 'iems'
 import { classOf } from 'iems'

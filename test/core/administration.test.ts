@@ -123,7 +123,7 @@ test('a form and a command line give a command the same values, and what is wron
   assert.deepEqual(Object.keys(info?.row?.properties ?? {}), ['what', 'count'])
 })
 
-test('commands without a schema get their words, and have a form all the same', async (t) => {
+test('commands without a schema get their words, and still have a form', async (t) => {
   const { kernel } = await createTestKernel(t, { plugins: [shop()({})] })
   const { administration } = kernel
   const words = 'shop close'

@@ -64,7 +64,7 @@ for (const [hook, answers] of Object.entries(WRONG))
     }
   })
 
-test('a wrong answer of connect, helo, auth or dispatch lets nobody and nothing through', async (t) => {
+test('an invalid answer of connect, helo, auth or dispatch admits no client and no message', async (t) => {
   for (const answer of [true, 'no', { kind: 'identity' }, { kind: 'identity', user: 'ann' }]) {
     const hooks = Object.fromEntries(['connect', 'helo', 'auth', 'dispatch'].map((hook) => [hook, () => answer]))
     const kernel = await createTestKernel(t, {
@@ -81,7 +81,7 @@ test('a wrong answer of connect, helo, auth or dispatch lets nobody and nothing 
   }
 })
 
-test('what dispatch and deliver answer wrongly waits, and the list says why', async (t) => {
+test('an invalid answer of dispatch or deliver defers the delivery, and the queue list shows the reason', async (t) => {
   const postponed = await createTestKernel(t, {
     expectsFaults: true,
     plugins: [tapping({ dispatch: () => ({ kind: 'postpone', until: 'tomorrow' }) })],

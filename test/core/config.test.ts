@@ -32,7 +32,7 @@ async function problemsOf(input: unknown): Promise<string[]> {
   }
 }
 
-test('every problem is told at once, each with its path and what stands there', async () => {
+test('all problems are reported together, each with its path and value', async () => {
   const problems = await problemsOf({
     hostname: 'mx.example',
     hostnam: 'x',
@@ -70,7 +70,7 @@ test('durations and sizes are plain numbers after the schema, and defaults are f
   }, TypeError)
 })
 
-test('a secret shows itself to nobody who does not ask', () => {
+test('a secret is printed only by reveal', () => {
   const hidden = secret.value('hunter2')
   assert.equal(hidden.reveal(), 'hunter2')
   for (const text of [String(hidden), JSON.stringify({ hidden }), inspect({ hidden }), `${hidden}`])
@@ -83,7 +83,7 @@ async function folder(t: TestContext): Promise<string> {
   return path
 }
 
-test('a file far from any node_modules finds iems, and is read anew each time with what it imports', async (t) => {
+test('a configuration outside any node_modules resolves iems, and is read again with its imports at each load', async (t) => {
   const path = await folder(t)
   await writeFile(join(path, 'name.ts'), "export const hostname: string = 'one.example'\n")
   await writeFile(

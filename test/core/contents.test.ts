@@ -55,7 +55,7 @@ async function settled(store: Store): Promise<void> {
 
 const MESSAGE = { from: 'me@here.example', to: ['ann@x.example', 'bob@x.example'] }
 
-test('a body that two hold is stored once, outlives the queue and goes with the second', async (t) => {
+test('a body with two holders is stored once, outlives the queue and is removed with the second', async (t) => {
   const { entry, kept, lent } = createKeeper()
   const { store, submit, deliver, queue } = await createTestKernel(t, { channels: { keeper: entry } })
   await submit({ ...MESSAGE, body: 'Keep me.' })
@@ -78,7 +78,7 @@ test('a body that two hold is stored once, outlives the queue and goes with the 
   assert.equal(await lent.contents.commit({ ops: [], hold: [again] }), false, 'nobody can hold what has gone')
 })
 
-test('what is let go while the message still waits is removed by the queue, not before', async (t) => {
+test('a body released while its message waits is removed by the queue, not before', async (t) => {
   const { entry, kept, lent } = createKeeper()
   const { store, submit, deliver, queue } = await createTestKernel(t, {
     channels: { keeper: entry },

@@ -78,7 +78,7 @@ for (const fault of ['fail before', 'fail after', 'stop before', 'stop after'] a
   })
 }
 
-test('a recipient who has the message is not given it again when the report about another cannot be written', async (t) => {
+test('a delivered recipient gets no second copy when the report about another cannot be written', async (t) => {
   const clock = testClock()
   const inner = memoryStore({ now: clock.now })
   let full = false

@@ -90,7 +90,7 @@ test('a deferral waits longer each time and ends as a report when the time is ov
   assert.equal(life?.deliveries[0]?.attempts.at(-1)?.fates[0]?.status, 'failed')
 })
 
-test('who is refused is reported to the sender, who waits is tried again, who is delivered is done', async (t) => {
+test('a refused recipient is reported, a deferred one is retried, a delivered one is done', async (t) => {
   const kernel = await createTestKernel(t, {
     deliver: unlessReport((delivery) =>
       delivery.recipients.map(
@@ -156,14 +156,14 @@ for (const [notify, kinds] of [
   })
 }
 
-test('NOTIFY=NEVER is not told of a failure either', async (t) => {
+test('NOTIFY=NEVER gets no failure report either', async (t) => {
   const kernel = await createTestKernel(t, { deliver: unlessReport(never) })
   await kernel.submit({ from: 'a@x.example', to: [{ address: 'b@far.example', notify: ['NEVER'] }] })
   await kernel.deliver()
   assert.equal(kernel.delivered.length, 1)
 })
 
-test('a failing report goes to the postmaster once, and then nowhere', async (t) => {
+test('a failing report is sent to the postmaster once, and then dropped', async (t) => {
   const kernel = await createTestKernel(t, { deliver: never, reports: { postmaster: 'postmaster@mx.test' } })
   await kernel.submit({ from: 'forged@nowhere.example', to: ['b@far.example'] })
   await kernel.deliver()
@@ -175,7 +175,7 @@ test('a failing report goes to the postmaster once, and then nowhere', async (t)
   assert.equal(await kernel.queue.count(), 0)
 })
 
-test('what a channel does not mention, and what it throws, waits', async (t) => {
+test('recipients that a channel omits, and those of a throw, are deferred', async (t) => {
   const kernel = await createTestKernel(t, {
     expectsFaults: true,
     deliver: (delivery) => {

@@ -104,7 +104,7 @@ test('every name that fits the wire is asked as it is; another does not exist', 
   assert.equal(asked.length, before)
 })
 
-test('what does not fit a datagram comes by TCP', async (t) => {
+test('an answer that does not fit a datagram is fetched by TCP', async (t) => {
   const text = 'x'.repeat(4000)
   const { resolver, asked } = await start(t, { 'TXT a.test': [text] })
   const answer = await resolver.ask('a.test', 'TXT')

@@ -63,7 +63,7 @@ const provider = definePlugin({
   },
 })
 
-test('who needs a service is set up after who offers it, wherever they stand', async (t) => {
+test('a consumer of a service is set up after its provider, whatever their order', async (t) => {
   let heard = ''
   const user = definePlugin({
     name: 'user',
@@ -197,7 +197,7 @@ test('a plugin’s records and lanes are its own', async (t) => {
   assert.equal((await one?.take('jobs', 10, 1000))?.length, 1)
 })
 
-test('events are told to all, and one who throws hurts nobody', async (t) => {
+test('every tap gets events, and a throwing tap affects no other', async (t) => {
   const seen: string[] = []
   const loud = definePlugin({
     name: 'loud',

@@ -141,7 +141,7 @@ test('modify changes header and content, and each tap sees what the one before d
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
 })
 
-test('modify may change who sends it and who gets it: aliases hold, strangers stay out, nobody left is a discard', async (t) => {
+test('modify may change sender and recipients: aliases apply, relaying stays refused, no recipient is a discard', async (t) => {
   const filter = tapping({
     modify(message) {
       const [subject = ''] = message.headers.get('subject')
@@ -177,7 +177,7 @@ test('modify may change who sends it and who gets it: aliases hold, strangers st
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
 })
 
-test('a plugin’s box goes with the message to dispatch, and nobody else sees it', async (t) => {
+test('a plugin’s state follows the message to dispatch, and no other plugin sees it', async (t) => {
   const boxes: unknown[] = []
   const writer = tapping(
     {
@@ -239,7 +239,7 @@ test('dispatch may postpone, fail and reroute', async (t) => {
   assert.equal(rerouted.delivered[0]?.nexthop, 'near.example')
 })
 
-test('dispatch may send under another reverse-path, afresh at each attempt; our report goes to the sender', async (t) => {
+test('dispatch may set another reverse-path at each attempt; the report goes to the sender', async (t) => {
   const sent: string[] = []
   const rewriting = tapping({
     dispatch(delivery) {
@@ -316,7 +316,7 @@ test('a recipient without a route is refused; a route to no channel is our fault
   assert.equal((await kernel.submit(LETTER)).reply.code, 451)
 })
 
-test('strangers reach only channels that accept anyone', async (t) => {
+test('unauthenticated clients reach only channels that accept anyone', async (t) => {
   const relay = definePlugin({
     name: 'relay',
     config: z.undefined(),
@@ -344,7 +344,7 @@ test('strangers reach only channels that accept anyone', async (t) => {
   })
 })
 
-test('what is too large, has too long a header, or went round too often is refused and leaves nothing', async (t) => {
+test('a message that is too large, has too long a header, or is in a loop is refused and leaves nothing', async (t) => {
   const kernel = await createTestKernel(t, { limits: { messageSize: '10 kB', headerSize: '1 kB', hops: 5 } })
   const large = await kernel.submit({ ...LETTER, body: 'x'.repeat(20_000) })
   const long = await kernel.submit({ ...LETTER, content: `Subject: ${'x'.repeat(2000)}\r\n\r\n` })
@@ -380,7 +380,7 @@ test('a submission gets the Date and Message-ID that it lacks, other mail does n
   assert.match(kernel.delivered[1]?.content ?? '', /Date: mine/)
 })
 
-test('a client that goes away in the middle leaves nothing', async (t) => {
+test('a client that disconnects during content leaves nothing', async (t) => {
   const kernel = await createTestKernel(t)
   const { reply } = await kernel.submit({
     ...LETTER,
@@ -420,7 +420,7 @@ test('the parsed message is shared by all plugins and absent over the limit', as
   assert.equal(parsed[2], undefined)
 })
 
-test('a message that mailparser should not be given is not parsed, and goes on', async (t) => {
+test('a message beyond the limits of mailparser is not parsed, and continues', async (t) => {
   const parsed: unknown[] = []
   const plugin = tapping({
     async check(message) {
@@ -464,7 +464,7 @@ test('a full disk is "try again later" with 452, and nothing is left half-writte
   assert.equal((await kernel.submit(LETTER)).reply.code, 250)
 })
 
-test('who was found forged hears nothing, and a plugin may suppress or reword a report', async (t) => {
+test('a forged sender gets no report, and a plugin may suppress or reword a report', async (t) => {
   const failing: DeliverAnswer = (delivery) =>
     delivery.message.from === ''
       ? deliveredTo(delivery)
@@ -499,7 +499,7 @@ test('who was found forged hears nothing, and a plugin may suppress or reword a 
   )
 })
 
-test('a refused message is told with its client and recipients, and its trace is kept', async (t) => {
+test('a refused message is logged with its client and recipients, and its trace is kept', async (t) => {
   const kernel = await createTestKernel(t, {
     deliver: deliveredTo,
     plugins: [tapping({ check: () => refuse(554, '5.6.0', 'Infected') })],

@@ -55,7 +55,7 @@ const QUIET = {
   error() {},
 }
 
-test('a session of a listener that a reload does not change goes on, and meets the new configuration', async (t) => {
+test('a session of an unchanged listener survives a reload, and runs the new configuration', async (t) => {
   const path = join(await tempFolder(t), 'iems.config.mjs')
   const from = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, '../..', file)).href)
   const write = (domain: string, smtp: object = {}) =>

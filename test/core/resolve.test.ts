@@ -66,7 +66,7 @@ for (const [what, members, enhanced] of [
   ['an empty list', { a: [] }, '5.1.1'],
   ['an alias of an empty list', { a: ['b'], b: [] }, '5.1.1'],
 ] as const)
-  test(`${what}: refused for a plugin of anybody, 550 ${enhanced}`, async (t) => {
+  test(`${what}: refused for a plugin too, 550 ${enhanced}`, async (t) => {
     const named = (local: string) => (members as Record<string, readonly string[]>)[local.toLowerCase()]
     const alias = tapping({
       expand: ({ to }) =>
@@ -103,7 +103,7 @@ test('a message without recipients is refused for good', async (t) => {
 
 // --- the directory -------------------------------------------------------------------------
 
-test('directory entries that lead nowhere are refused at RCPT, alone and beside somebody', async (t) => {
+test('dangling directory entries are refused at RCPT, alone and beside valid recipients', async (t) => {
   const here = await createDirectoryKernel(t, {})
   const add = (entry: Parameters<typeof here.make>[0] extends infer C ? Extract<C, { add: unknown }>['add'] : never) =>
     here.make({ add: entry })
@@ -230,7 +230,7 @@ test('postmaster and abuse of everything that is served here lead to the configu
   assert.deepEqual(await Array.fromAsync(kernel.kernel.check()), [])
 })
 
-test('iems check tells of a postmaster that is missing or gets no mail', async (t) => {
+test('iems check reports a postmaster that is missing or gets no mail', async (t) => {
   const kernelWith = (reports: { postmaster?: string }) =>
     createTestKernel(t, {
       reports,

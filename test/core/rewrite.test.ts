@@ -258,7 +258,7 @@ test('a message within a message is rewritten like any other, and the one around
   assert.equal(text, `${outer}inner more`)
 })
 
-test('encoded text can never end the multipart it stands in', async () => {
+test('encoded text can never end the enclosing multipart', async () => {
   const trap = crlf(`MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary=b
 

@@ -90,7 +90,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     assert.deepEqual(given, ['B a@far.test b@far.test', 'A b@far.test'])
   })
 
-  test(`${name}: a settlement that comes too late takes nothing back, and is not taken back`, async (t) => {
+  test(`${name}: a late settlement undoes nothing, and is not undone`, async (t) => {
     const shared = await makeStore(t)
     const gates: PromiseWithResolvers<void>[] = []
     const delivered: string[] = []

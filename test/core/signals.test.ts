@@ -53,7 +53,7 @@ test('a value that is too large arrives as “look for yourself”, and so does 
   assert.deepEqual(heard, [undefined, undefined])
 })
 
-test('a closed kernel hears nothing more, and a listener that throws hurts nobody', async (t) => {
+test('a closed kernel receives no signals, and a throwing listener affects no other', async (t) => {
   const store = memoryStore()
   const [one, two] = [await kernelOn(t, store), await kernelOn(t, store)]
   const heard: string[] = []

@@ -69,7 +69,7 @@ test('whatever the store answered survives kill -9', async (t) => {
   assert.ok(acknowledged.length > 100)
 })
 
-test('what a crashed process had leased is due again at once', async (t) => {
+test('keys leased by a crashed process are due again at once', async (t) => {
   const { path, ...store } = await openStore(t)
   await store.commit([{ due: key('a'), lane: 'lane', in: 0 }])
   assert.equal((await store.take('lane', 1, MINUTE)).length, 1)
@@ -80,7 +80,7 @@ test('what a crashed process had leased is due again at once', async (t) => {
 
 // --- the folder --------------------------------------------------------------------------------------
 
-test('a second process is told that the folder is in use, and harms nothing', async (t) => {
+test('a second process gets an error that the folder is in use, and changes nothing', async (t) => {
   const { path, ...store } = await openStore(t)
   const staged = await store.blobs.stage(content(100_000))
   const script = `import { levelStore } from ${JSON.stringify(join(import.meta.dirname, '../../core/store/level/level.ts'))}
@@ -137,7 +137,7 @@ test('a large body is taken no faster than it is written, and read in pieces', a
   assert.equal(read, size)
 })
 
-test('what was staged and not kept is gone after a restart, and no empty folder stays', async (t) => {
+test('staged files that were not kept are removed at a restart, and no empty folder stays', async (t) => {
   const { path, ...store } = await openStore(t)
   await store.blobs.stage(content(100_000))
   const { id } = await (await store.blobs.stage(content(100_000))).keep()
@@ -207,7 +207,7 @@ test('keys that come while their lane is being read are found', async (t) => {
   assert.deepEqual([...taken].sort(), all.map((name) => Buffer.from(key(name)).toString('hex')).sort())
 })
 
-test('a take that comes while its only key is being moved waits for it, so that nobody asks in circles', async (t) => {
+test('a take whose only key is being moved waits for it, so that callers do not spin', async (t) => {
   const store = await openStore(t)
   await store.commit(['a', 'b'].map((name): Op => ({ due: key(name), lane: 'lane', in: -1 })))
   // Now the other one is known to memory.
@@ -234,7 +234,7 @@ test('a watcher that throws harms no commit', async (t) => {
 
 // --- no space -----------------------------------------------------------------------------------------------
 
-test('below the free space that is wanted nothing new is staged, and the rest goes on', async (t) => {
+test('below the minimum free space nothing new is staged, and everything else continues', async (t) => {
   const path = await newFolder(t)
   const { bavail, bsize } = await statfs(path)
   const store = await openStore(t, { path, minFree: bavail * bsize * 2 })

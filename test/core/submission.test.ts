@@ -84,7 +84,7 @@ test('ten thousand recipients of stored content cost one body, which is gone wit
   assert.equal(await blobsIn(store), 0)
 })
 
-test('what a delivery carries is handed on with its header changes, whoever ends first', async (t) => {
+test('content of a delivery is submitted with its header changes, whichever ends first', async (t) => {
   const { entry, ctx } = createSubmitter()
   let isFirst = true
   const kernel = await createTestKernel(t, {
@@ -156,7 +156,7 @@ test('each recipient may have a reverse-path, which is sent and gets the reports
   assert.match(about?.content ?? '', /Original-Recipient: rfc822;ann@old\.example/)
 })
 
-test('what an address expands to keeps its reverse-path', async (t) => {
+test('expanded recipients inherit the reverse-path', async (t) => {
   const alias = definePlugin({
     name: 'alias',
     config: z.undefined(),
@@ -175,7 +175,7 @@ test('what an address expands to keeps its reverse-path', async (t) => {
 
 const LATER: Pick<Submission, 'from' | 'to'> = { from: 'me@here.example', to: ['ann@x.example', 'bob@y.example'] }
 
-test('what is to be sent later waits, whatever is flushed and retried meanwhile, and its age counts from then', async (t) => {
+test('a scheduled message waits, despite flush and retry, and its age counts from its time', async (t) => {
   let isDown = true
   const { kernel, submit, deliver, delivered, queue, clock, advance } = await createTestKernel(t, {
     deliver: ({ recipients }) =>
@@ -207,7 +207,7 @@ test('what is to be sent later waits, whatever is flushed and retried meanwhile,
   assert.equal(kernel.sharedQueue.activeCount(), 0)
 })
 
-test('what is to be sent later can be taken back until its time, and sent at once', async (t) => {
+test('a scheduled message can be cancelled until its time, or sent at once', async (t) => {
   const { submit, deliver, delivered, queue, clock, advance } = await createTestKernel(t)
   const parameters = { notBefore: clock.now() + 30_000 }
   const first = await submit({ ...LATER, parameters })

@@ -43,7 +43,7 @@ const gate = definePlugin({
 
 const letter = { from: 'a@far.test', to: ['b@here.test', 'gone@here.test'] }
 
-test('a session submits as a stranger: address, HELO name and identity count', async (t) => {
+test('a session submits as an external client: address, HELO name and identity count', async (t) => {
   const kernel = await createTestKernel(t, { plugins: [gate()] })
   const sent = await kernel.session().submit(letter)
   assert.deepEqual([sent.reply.code, sent.refused.map(({ address }) => address)], [250, ['gone@here.test']])

@@ -90,7 +90,7 @@ test('messages are found by every part of them, newest first', async (t) => {
   await assert.rejects(ids({ since: 'yesterday' }), /neither a date nor a time ago/)
 })
 
-test('what waits is found too, and a flood of guessed addresses keeps no more traces than allowed', async (t) => {
+test('waiting messages are found too, and a flood of guessed addresses leaves no more traces than allowed', async (t) => {
   const { bring, ids, session } = await start(t)
   const { id } = await bring('ann@far.test', 'bob@here.test', 'waits')
   assert.deepEqual(await ids({ state: 'waiting' }), [id])

@@ -1,16 +1,16 @@
 /**
- * The index itself: one SQLite file with two FTS5 tables, as only the worker opens it.
+ * The index: one SQLite file with two FTS5 tables, which only the worker opens.
  *
  *   account   an account, its number, and the last number given to one of its documents
  *   doc       a document: an email in one account; its id is the account's number and its own
  *   text      the tokens of each document, by field
- *   word      every word there is
+ *   word      every word
  *   part      the three-character parts of every word
- *   state     which index this is, and whether all emails were handed in since it was made
+ *   state     the id of the index, and whether all emails have been added since it was created
  *
- * The documents of an account stand one behind the other, so a search in it reads nothing of the others' mail. What must
- * stay true: a change is all or nothing and on the disk when it returns; a word is in `word` in the same transaction as
- * the first document that has it; a file that is broken, or not ours, is put aside and never written.
+ * The documents of an account are adjacent, so a search in it reads no other mail. Invariants: a change is atomic and
+ * on stable storage when it returns; a word is in `word` in the same transaction as its first document; a file that is
+ * corrupt or of another application is set aside and never written.
  */
 import { attachIndex, clearIndex, type Index, isBroken, putAside, SPAN, type Statements } from './index-database.ts'
 import { type Condition, expressionOf, planOf } from './query.ts'

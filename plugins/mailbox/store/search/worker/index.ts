@@ -1,8 +1,8 @@
 /**
- * The worker's end: does what it is asked on the index, one thing after the other, and answers each.
+ * The worker: runs requests on the index one at a time and answers each.
  *
- * It stands in a folder of its own because a package's export is found by folder wherever the build has put it. What
- * must stay true: every request gets one answer, or the worker dies and its owner knows.
+ * It has its own folder, because a package's export is found by folder wherever the build puts it. Invariants: every
+ * request gets one answer, or the worker dies and its owner notices.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { isBroken } from '../index-database.ts'
