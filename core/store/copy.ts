@@ -19,10 +19,10 @@ export interface Copied {
 }
 
 export interface CopyOptions {
-  /** What is done now, and how many of it so far. */
+  /** The current step, and the number of items so far. */
   readonly progress: (what: string, count: number) => void
   readonly signal: AbortSignal
-  /** After how many items it is told. Default 1000. */
+  /** Number of items between two reports. Default 1000. */
   readonly every?: number
 }
 

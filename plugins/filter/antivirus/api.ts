@@ -7,7 +7,7 @@ import { type ByteRange, defineService } from 'iems'
 
 export interface ScanAnswer {
   readonly kind: 'clean' | 'virus' | 'encrypted' | 'oversize' | 'unreadable' | 'unscannable'
-  /** What was found; empty when the file is clean. */
+  /** Name of the finding; empty when the file is clean. */
   readonly name: string
 }
 
