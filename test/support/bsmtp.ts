@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { accept, definePlugin, type Reply, type Settings, type Store, secret } from 'iems'
+import { accept, type ConfigInput, definePlugin, type Reply, type Settings, type Store, secret } from 'iems'
 import { bsmtp } from 'iems/plugins/bsmtp'
 import { createTestKernel, type TestClock, type TestKernel, testClock } from 'iems/testing'
 import * as z from 'zod'
@@ -71,6 +71,8 @@ export interface SideOptions {
   readonly partner?: Partial<PartnerOptions>
   readonly options?: Partial<BsmtpOptions>
   readonly placement?: Settings
+  /** Further channels. */
+  readonly channels?: ConfigInput['channels']
   readonly store?: Store
   readonly expectsFaults?: boolean
 }
@@ -110,7 +112,7 @@ export async function startSide(
   const kernel = await createTestKernel(t, {
     clock,
     hostname: `${name}.test`,
-    channels: { [`box-${name}`]: mailboxes(`${name}.test`, arrived), bsmtp: channel },
+    channels: { [`box-${name}`]: mailboxes(`${name}.test`, arrived), bsmtp: channel, ...given.channels },
     ...(given.store ? { store: given.store } : {}),
     ...(given.expectsFaults ? { expectsFaults: true } : {}),
   })

@@ -37,7 +37,11 @@ export const bsmtp = definePlugin({
     const http = ctx.find(Http)
     if (http) addRoute({ http, inbox, links, path: config.path, limit: largest(links) })
     let looking: Promise<unknown> = Promise.resolve()
+    let isAwake = false
     const once = async () => {
+      if (!isAwake) await sender.wake()
+      isAwake = true
+      await sender.heed()
       await inbox.resume()
       await readFolders({ inbox, links, log: ctx.log, settle: config.settle })
       await exchange.look()

@@ -6,7 +6,18 @@
  * since the partner knows a part it has; one partner that cannot be reached keeps no other waiting.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { accept, below, type Check, type ContentStore, type Log, type Op, type Queue, refuse, type Store } from 'iems'
+import {
+  accept,
+  below,
+  type Check,
+  type ContentStore,
+  type Log,
+  type Op,
+  type Queue,
+  refuse,
+  type Store,
+  unkey,
+} from 'iems'
 import { batchOwner } from './building.ts'
 import type { Link, Links } from './links.ts'
 import { BATCH_TYPE, type Consignment, PARCEL_TYPE } from './mail-form.ts'
@@ -47,6 +58,8 @@ export type OpenRange = (range: { readonly start: number; readonly end: number }
 
 export class Sender {
   readonly #deps: SenderDeps
+  /** Deliveries whose answer the queue has not taken up yet. */
+  readonly #answered = new Set<string>()
 
   constructor(deps: SenderDeps) {
     this.#deps = deps
@@ -169,26 +182,48 @@ export class Sender {
 
   /** Answers the deliveries of a batch and forgets it; the queue then ends or repeats them. */
   async #answer(link: Link, record: BatchRecord, answersOf: (index: number) => readonly Answer[]): Promise<void> {
-    const { store, contents, queue, channel } = this.#deps
+    const { store, contents } = this.#deps
     const handover = link.format === 'sealed' || link.extensions.includes('DSN') ? 'reported' : 'relayed'
     const ops: Op[] = [{ del: batchKey(link.name, record.number) }]
     const checks: Check[] = [{ key: batchKey(link.name, record.number), is: 'present' }]
-    const messages: string[] = []
-    for (const [index, { delivery, message }] of record.deliveries.entries()) {
+    const answered: string[] = []
+    for (const [index, { delivery }] of record.deliveries.entries()) {
       const value = await store.get(trackedKey(delivery))
       const tracked = value && decode<TrackedRecord>(value)
       if (!value || tracked?.state !== 'sent' || tracked.batch !== record.number) continue
       const { partner, addresses } = tracked
       const answers = answersOf(index)
-      const answered: TrackedRecord = { partner, addresses, state: 'answered', handover, answers }
-      ops.push({ put: trackedKey(delivery), value: encode(answered) })
+      const next: TrackedRecord = { partner, addresses, state: 'answered', handover, answers }
+      ops.push({ put: trackedKey(delivery), value: encode(next) })
       checks.push({ key: trackedKey(delivery), is: value })
-      messages.push(message)
+      answered.push(delivery)
     }
     const free = [{ blob: record.content.blob, owner: batchOwner(link.name, record.number) }]
     if (!(await contents.commit({ ops, checks, free }))) return
-    for (const message of messages) {
-      await queue.retry({ message, channel })
+    for (const delivery of answered) this.#answered.add(delivery)
+    await this.heed()
+  }
+
+  /** After a start: deliveries whose answer was written and not yet taken up. */
+  async wake(): Promise<void> {
+    for await (const { key, record } of scan<TrackedRecord>(this.#deps.store, below('d')))
+      if (record.state === 'answered') this.#answered.add(String(unkey(key)[1]))
+  }
+
+  /**
+   * Makes the queue take up answers. A delivery that was being looked at when its answer came has missed it, so this is
+   * called again until each answer has been taken up.
+   */
+  async heed(): Promise<void> {
+    const { store, queue, channel } = this.#deps
+    for (const delivery of this.#answered) {
+      const at = trackedKey(delivery)
+      const value = await store.get(at)
+      const isAnswered = value && decode<TrackedRecord>(value).state === 'answered'
+      const message = delivery.slice(0, delivery.lastIndexOf('.'))
+      if (!isAnswered) this.#answered.delete(delivery)
+      else if ((await queue.retry({ message, channel })) === 0 && (await queue.count({ message, channel })) === 0)
+        await store.commit([{ del: at }], [{ key: at, is: value }])
       await turn()
     }
   }
