@@ -40,7 +40,7 @@ type Recipients = ChannelUnderTest['recipients']
 
 interface Promised {
   readonly name: string
-  /** What the promise cannot do without. */
+  /** Required by the contract. */
   readonly needs: readonly (keyof Recipients | 'hold' | 'arrived')[]
   holds(under: ChannelUnderTest, again: (given: Parameters<MakeChannel>[1]) => Promise<ChannelUnderTest>): Promise<void>
 }

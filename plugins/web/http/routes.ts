@@ -13,8 +13,8 @@ import type {
   StreamRoute,
 } from './api.ts'
 
-// any: routes have different schemas; their types were checked at registration biome-ignore
-// lint/suspicious/noExplicitAny: as said above
+// any: routes have different schemas; their types were checked at registration
+// biome-ignore lint/suspicious/noExplicitAny: as said above
 type Loose = any
 export type LooseSocketRoute = SocketRoute<Loose>
 
