@@ -14,6 +14,7 @@ import {
   gather,
   type MimePart,
   partBody,
+  readAddresses,
   readFields,
   readStructure,
 } from 'iems/mime'
@@ -53,6 +54,7 @@ export class MessageView {
   #sourceOf: ReturnType<typeof createSources> | undefined
   readonly #texts = new Map<string, Promise<string>>()
   readonly #decoded = new Map<string, readonly string[]>()
+  readonly #addresses = new Map<string, readonly (readonly string[])[]>()
   readonly #partFields = new Map<MimePart, Promise<readonly Field[]>>()
   #left = MAX_TEXT
 
@@ -95,6 +97,7 @@ export class MessageView {
     this.#fields = undefined
     this.#now = undefined
     this.#decoded.clear()
+    this.#addresses.clear()
     this.#header ??= new HeaderFields(this.#source.header)
     return this.#header
   }
@@ -149,6 +152,7 @@ export class MessageView {
     this.#replaced.clear()
     this.#texts.clear()
     this.#decoded.clear()
+    this.#addresses.clear()
     this.#partFields.clear()
   }
 
@@ -165,6 +169,14 @@ export class MessageView {
     const values = this.fields.all(key).map((value) => decodeWords(value, this.#charsets))
     this.#decoded.set(key, values)
     return values
+  }
+
+  /** The addresses in each field of a name. */
+  addresses(name: string): readonly (readonly string[])[] {
+    const key = name.toLowerCase()
+    const known = this.#addresses.get(key) ?? this.fields.all(key).map((value) => addressesIn([value]))
+    this.#addresses.set(key, known)
+    return known
   }
 
   structure(): Promise<MimePart> {
@@ -221,6 +233,15 @@ export class MessageView {
   decode(value: string): string {
     return decodeWords(value, this.#charsets)
   }
+}
+
+/** Addresses in values of fields; those without a domain, such as names of groups, are none. */
+export function addressesIn(values: readonly string[]): readonly string[] {
+  return values.flatMap((value) =>
+    readAddresses(value).flatMap(({ mailbox = '', host = '' }) =>
+      mailbox !== '' && host !== '' ? [`${mailbox}@${host}`] : [],
+    ),
+  )
 }
 
 /** A part and all within it, outermost first; a message within a message counts as a part. */

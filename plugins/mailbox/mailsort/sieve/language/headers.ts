@@ -2,10 +2,10 @@
  * Tests of header fields and the envelope: address, envelope, exists, header, size (RFC 5228 section 5), with index
  * (RFC 5260), subaddress (RFC 5233) and mime (RFC 5703).
  */
-import { readAddresses, readParameters } from 'iems/mime'
+import { readParameters } from 'iems/mime'
 import type { Arguments, Extension, TagSpecs, TestSpec } from '../language.ts'
 import { checkMatch, MATCH_TAGS, matchAny } from '../match.ts'
-import { partsOf } from '../message.ts'
+import { addressesIn, partsOf } from '../message.ts'
 import type { Run } from '../run.ts'
 import { type Position, SieveError } from '../syntax.ts'
 
@@ -95,20 +95,24 @@ export function partOf(args: Arguments, run: Run, address: string): string | und
   return split < 0 ? undefined : local.slice(split + 1)
 }
 
-function addressesIn(values: readonly string[]): readonly string[] {
-  return values.flatMap((value) =>
-    readAddresses(value).flatMap(({ mailbox = '', host = '' }) =>
-      mailbox !== '' && host !== '' ? [`${mailbox}@${host}`] : [],
-    ),
-  )
-}
-
 /** RFC 5228 section 5.1: other fields hold no addresses. */
 const ADDRESS_FIELDS = new Set(
   'from to cc bcc sender reply-to resent-from resent-to resent-cc resent-bcc resent-sender resent-reply-to return-path delivered-to envelope-to x-original-to disposition-notification-to mail-followup-to errors-to list-post'.split(
     ' ',
   ),
 )
+
+const partsOfAddress = (args: Arguments, run: Run, address: string): readonly string[] => {
+  const part = partOf(args, run, address)
+  return part === undefined ? [] : [part]
+}
+
+async function mimeAddress(args: Arguments, run: Run): Promise<boolean> {
+  const found: string[] = []
+  for (const name of args.strings(0, run))
+    for (const one of addressesIn(await valuesOf(args, run, name))) found.push(...partsOfAddress(args, run, one))
+  return matchAny(args, run, found, 1)
+}
 
 const address: TestSpec = {
   tags: { ...MATCH_TAGS, ...ADDRESS_TAGS, ...INDEX_TAGS, ...MIME_TAGS },
@@ -121,14 +125,13 @@ const address: TestSpec = {
       if (!ADDRESS_FIELDS.has(name.toLowerCase()))
         throw new SieveError(at, `the field ${name} holds no addresses`, 'use the test header')
   },
-  async run(args, run) {
+  run(args, run) {
+    if (args.has('mime')) return mimeAddress(args, run)
     const found: string[] = []
-    for (const name of args.strings(0, run)) {
-      const values = args.has('mime') ? await valuesOf(args, run, name) : run.message.raw(name)
-      // RFC 5260 section 6: `:index` counts fields.
-      const addresses = addressesIn(args.has('mime') ? values : atIndex(args, values))
-      found.push(...addresses.flatMap((one) => partOf(args, run, one) ?? []))
-    }
+    // RFC 5260 section 6: `:index` counts fields.
+    for (const name of args.strings(0, run))
+      for (const addresses of atIndex(args, run.message.addresses(name)))
+        for (const one of addresses) found.push(...partsOfAddress(args, run, one))
     return matchAny(args, run, found, 1)
   },
 }
