@@ -69,6 +69,8 @@ export interface PartChange {
   /** Parts inserted before it; beside the message itself everything moves into a new multipart/mixed. */
   readonly before?: readonly NewPart[]
   readonly after?: readonly NewPart[]
+  /** Parts that an HTML part shows: it stands with them in a multipart/related, which is made where it is in none. */
+  readonly related?: readonly NewPart[]
   /** If nothing is left, an empty text/plain part takes its place. */
   readonly remove?: true
   /** Replaces the part with its header; of the message itself, only the Content- fields. */

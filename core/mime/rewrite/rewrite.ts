@@ -9,7 +9,7 @@
 import { gather } from '../gather.ts'
 import { boundaryOf } from '../open-part.ts'
 import { readStructure } from '../structure.ts'
-import type { PartEditor, Rewritable, RewriteOptions, Rewritten } from './api.ts'
+import type { NewPart, PartEditor, Rewritable, RewriteOptions, Rewritten } from './api.ts'
 import { type Edited, editPart, isMultipart, structureProblem } from './editing.ts'
 import { isContentField, type RawHeaderField, withField } from './header-edit.ts'
 import { contentOf, type Piece } from './pieces.ts'
@@ -68,31 +68,52 @@ async function messagePieces(message: Rewritable, node: Edited): Promise<Piece[]
   if (!isChanged) return [{ start: part.header, end: part.end }]
   const { before = [], after = [], remove } = change ?? {}
   const around = boundariesOf(node.within)
-  if (before.length + after.length > 0) return wrapped(message, node)
+  if (before.length + after.length > 0) return wrapped(message, node, 'mixed')
+  if (change?.related && !remove) return wrapped(message, node, 'related')
   if (remove) return piecesOf(await replacedMessage(message, part, await newPart(EMPTY, around)))
   if (change?.replace) return piecesOf(await replacedMessage(message, part, await newPart(change.replace, around)))
   const { fields, body } = await writtenPart(message, node)
   return piecesOf({ fields: messageFields(fields), body }, part)
 }
 
-/** A message whose body becomes one part of a new multipart/mixed. */
-async function wrapped(message: Rewritable, node: Edited): Promise<Piece[]> {
+/** A message whose body becomes one part of a new multipart. */
+async function wrapped(message: Rewritable, node: Edited, kind: 'mixed' | 'related'): Promise<Piece[]> {
   const { part, change } = node
   const around = boundariesOf(node.within)
   const made = (parts: readonly Parameters<typeof newPart>[0][] = []) =>
     Promise.all(parts.map(async (one) => piecesOf(await newPart(one, around))))
   const kept = change?.replace ? await newPart(change.replace, around) : await writtenPart(message, node)
+  const related = change?.related ?? []
   const all = await fieldsOf(message, part)
   const inner = (kept.fields ?? all).filter(isContentField)
   const items: readonly (readonly Piece[])[] = [
     ...(await made(change?.before)),
-    ...(change?.remove ? [] : [piecesOf({ fields: inner, body: kept.body })]),
-    ...(await made(change?.after)),
+    ...(change?.remove
+      ? []
+      : [await withRelated(piecesOf({ fields: inner, body: kept.body }), kind === 'mixed' ? related : [], around)]),
+    ...(await made(kind === 'mixed' ? change?.after : related)),
   ]
   const boundary = newBoundary()
   const outer: readonly RawHeaderField[] = withVersion(all.filter((field) => !isContentField(field)))
-  const fields = withField(outer, 'Content-Type', `multipart/mixed;\r\n boundary="${boundary}"`)
+  const fields = withField(outer, 'Content-Type', `multipart/${kind};\r\n boundary="${boundary}"`)
   return piecesOf({ fields, body: joinedParts(items, boundary) })
+}
+
+/** A part with those that it shows, in a multipart/related of their own. */
+async function withRelated(
+  pieces: readonly Piece[],
+  related: readonly NewPart[],
+  around: readonly Buffer[],
+): Promise<readonly Piece[]> {
+  if (related.length === 0) return pieces
+  const boundary = newBoundary()
+  const items = [pieces]
+  for (const one of related) items.push(piecesOf(await newPart(one, around)))
+  const field = {
+    name: 'content-type',
+    raw: `Content-Type: multipart/related; type="text/html";\r\n boundary="${boundary}"\r\n`,
+  }
+  return piecesOf({ fields: [field], body: joinedParts(items, boundary) })
 }
 
 /** A part that stays, with its own changes and those of its subparts. */
@@ -129,13 +150,15 @@ async function itemsOf(message: Rewritable, node: Edited): Promise<Item[]> {
   for (const [index, child] of node.parts.entries()) {
     const { change, part, isChanged } = child
     for (const one of change?.before ?? []) items.push(await made(one))
+    const related = node.part.subtype === 'related' ? [] : (change?.related ?? [])
     if (change?.replace) items.push(await made(change.replace, index))
     else if (!change?.remove) {
-      const pieces = isChanged
+      const written = isChanged
         ? piecesOf(await writtenPart(message, child), part)
         : [{ start: part.header, end: part.end }]
-      items.push({ pieces, index, isKept: !isChanged })
+      items.push({ pieces: await withRelated(written, related, around), index, isKept: !isChanged })
     }
+    if (related.length === 0) for (const one of change?.related ?? []) items.push(await made(one))
     for (const one of change?.after ?? []) items.push(await made(one))
   }
   return items.length > 0 ? items : [await made(EMPTY)]

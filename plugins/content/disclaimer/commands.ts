@@ -26,6 +26,7 @@ const fields = z.strictObject({
   channel: z.string().default('submission').describe('The channel on which it arrives'),
   account: z.string().optional().describe('The account of the authenticated sender, by name or address'),
   stranger: z.boolean().default(false).describe('The client is neither authenticated nor trusted'),
+  firstContact: z.boolean().default(false).describe('The author is new to the recipient'),
   message: z.boolean().default(false).describe('Print the message as it would be sent'),
 })
 
@@ -75,7 +76,7 @@ export function createCommands({ rules, domains, accounts, now }: CommandsDeps):
     const groups = await groupsOf(facts, accounts)
     const applied: Rule[] = []
     for (const rule of rules()) {
-      const why = reasonNot(rule, facts, { to, groups, domains })
+      const why = reasonNot(rule, facts, { to, groups, domains, isNew: values.firstContact })
       if (why === undefined) applied.push(rule)
       else yield { text: escapeText(`${rule.name}: does not apply: ${why}`), value: { rule: rule.name, why } }
     }

@@ -9,7 +9,16 @@ import { Accounts } from '../../directory/static/api.ts'
 import { createCommands } from './commands.ts'
 import { insertTexts } from './insert.ts'
 import { options } from './options.ts'
-import { groupRecipients, groupsOf, insertionOf, type Rule, readRules, reasonNot, valuesOf } from './rules.ts'
+import {
+  firstContacts,
+  groupRecipients,
+  groupsOf,
+  insertionOf,
+  type Rule,
+  readRules,
+  reasonNot,
+  valuesOf,
+} from './rules.ts'
 
 export const disclaimer = definePlugin({
   name: 'disclaimer',
@@ -38,8 +47,13 @@ export const disclaimer = definePlugin({
           stage: 'late',
           async handler(message, { note }) {
             const groups = await groupsOf(message, accounts)
+            const asksNew = rules.some(({ firstContact }) => firstContact)
+            const isNewTo = asksNew ? await firstContacts(message, accounts) : new Set<string>()
             const parted = groupRecipients(message.recipients, ({ address }) =>
-              rules.filter((rule) => reasonNot(rule, message, { to: address, groups, domains }) === undefined),
+              rules.filter((rule) => {
+                const facts = { to: address, groups, domains, isNew: isNewTo.has(address) }
+                return reasonNot(rule, message, facts) === undefined
+              }),
             )
             // The first group keeps the message itself.
             const [first, ...others] = parted

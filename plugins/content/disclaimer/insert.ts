@@ -25,6 +25,8 @@ export interface Insertion extends Pick<Inserted, 'place' | 'quotation'> {
   readonly text: string
   readonly html: string
   readonly oncePerThread: boolean
+  /** Images that the HTML shows. */
+  readonly images: readonly NewPart[]
 }
 
 export interface InsertResult {
@@ -74,8 +76,12 @@ function changeOf(part: MimePart, wanted: readonly Insertion[]): PartChange {
   const form = formOf(part)
   const insert = (text: string, one: Insertion) =>
     isHtml ? insertHtml(text, { ...one, text: one.html }) : insertPlain(text, one, form)
-  if (part.end - part.body <= MAX_TEXT) return { text: (text) => whole(text, (all) => insertions.reduce(insert, all)) }
+  const images = isHtml ? insertions.flatMap((one) => one.images) : []
+  const related = images.length > 0 ? { related: images } : {}
+  if (part.end - part.body <= MAX_TEXT)
+    return { ...related, text: (text) => whole(text, (all) => insertions.reduce(insert, all)) }
   return {
+    ...related,
     text: (text) => insertions.reduce((all, one) => streamed(all, one, insert('', one)), text),
   }
 }
@@ -106,12 +112,11 @@ async function look(message: Rewritable, targets: Targets, wanted: readonly Inse
 }
 
 /** As a separate part. */
-const newPart = ({ text, html }: Insertion): NewPart => ({
-  ...(text === ''
-    ? { type: 'text/html', content: html }
-    : { type: 'text/plain', content: text.replace(/\r?\n/g, '\r\n') }),
-  disposition: 'inline',
-})
+function newPart({ text, html, images }: Insertion): NewPart {
+  if (text !== '') return { type: 'text/plain', content: text.replace(/\r?\n/g, '\r\n'), disposition: 'inline' }
+  const part: NewPart = { type: 'text/html', content: html, disposition: 'inline' }
+  return images.length > 0 ? { type: 'multipart/related', content: [part, ...images] } : part
+}
 
 /** Next to the parts of a multipart/mixed, or to the whole body. */
 function besideOf(root: MimePart, insertions: readonly Insertion[]) {
@@ -147,6 +152,16 @@ export async function insertTexts(message: Rewritable, wanted: readonly Insertio
   return { content: done.content, notes: [...notes, ...done.notes] }
 }
 
+/** Characters of a text in the trace. */
+const MAX_EXCERPT = 100
+
+/** The beginning of a text, as one line. */
+function excerpt({ text, html }: Insertion): string {
+  const line = (text === '' ? fromHtml(html) : text).replace(/\s+/g, ' ').trim()
+  const chars = Array.from(line)
+  return chars.length > MAX_EXCERPT ? `"${chars.slice(0, MAX_EXCERPT).join('')}…"` : `"${line}"`
+}
+
 async function rewrite(
   message: Rewritable,
   root: MimePart,
@@ -162,7 +177,8 @@ async function rewrite(
     })
     if (content) {
       const where = (place: 'top' | 'bottom') => targets[place].map(({ part }) => typeOf(part)).join(' and ')
-      return { content, notes: insertions.map(({ name, place }) => `${name}: at the ${place} of ${where(place)}`) }
+      const noteOf = (one: Insertion) => `${one.name}: at the ${one.place} of ${where(one.place)}: + ${excerpt(one)}`
+      return { content, notes: insertions.map(noteOf) }
     }
     if (!problem) return { content, notes: insertions.map(({ name }) => `${name}: left out: it has no plain text`) }
     why = `${problem.what} in part ${nameOf(problem.path) || 'one'}`
@@ -170,8 +186,10 @@ async function rewrite(
   const { content, problem } = await rewriteMime(message, besideOf(root, insertions), { filter: { containers: true } })
   return {
     content,
-    notes: insertions.map(({ name }) =>
-      content ? `${name}: as a part of its own: ${why}` : `${name}: left out: ${problem?.what ?? why}`,
+    notes: insertions.map((one) =>
+      content
+        ? `${one.name}: as a part of its own: ${why}: + ${excerpt(one)}`
+        : `${one.name}: left out: ${problem?.what ?? why}`,
     ),
   }
 }

@@ -44,6 +44,23 @@ const rule = z
       ),
     text: words().optional().describe('Plain text, or { file }. Default: made from `html`.'),
     html: words().optional().describe('HTML without html and body tags, or { file }. Default: made from `text`.'),
+    images: z
+      .array(
+        z.strictObject({
+          id: z
+            .string()
+            .regex(/^[\w.-]{1,64}$/)
+            .describe('Name by which `html` shows the image: `<img src="cid:logo">`.'),
+          file: z.string().describe('PNG, JPEG, GIF or WebP file of at most 1 MiB, which a reload reads again.'),
+        }),
+      )
+      .max(20)
+      .optional()
+      .describe('Images that `html` shows.'),
+    firstContact: z
+      .boolean()
+      .default(false)
+      .describe('Only for recipients to whom the author is new, as the finding `first-contact` of antispam says.'),
     place: z.enum(['top', 'bottom']).default('bottom').describe('Place in the message.'),
     quotation: z
       .enum(['above', 'below'])

@@ -7,11 +7,13 @@ import { escapeHtml } from 'iems'
 import { fromHtml } from 'iems/mime'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import { htmlOf } from './html.ts'
+import { type Image, imagesIn, readImages, withIds } from './images.ts'
 import type { Insertion } from './insert.ts'
 import type { Options, RuleOptions } from './options.ts'
 import { fill, unknownVariables, type Values } from './variables.ts'
 
-export interface Rule extends Omit<RuleOptions, 'text' | 'html'> {
+export interface Rule extends Omit<RuleOptions, 'text' | 'html' | 'images'> {
+  readonly images: readonly Image[]
   readonly text: string
   readonly html: string
 }
@@ -33,7 +35,11 @@ function wordsOf(given: RuleOptions['text']): string | undefined {
 export function readRules(options: Options): readonly Rule[] {
   return options.rules.map((rule) => {
     const [text, html] = [wordsOf(rule.text), wordsOf(rule.html)]
-    return { ...rule, text: text ?? fromHtml(html ?? ''), html: html ?? htmlOf(text ?? '') }
+    const images = readImages(rule.images ?? [])
+    const shown = withIds(html ?? htmlOf(text ?? ''), images)
+    const unused = images.find((image) => !imagesIn(shown, [image]).length)
+    if (unused) throw new Error(`the html of rule ${rule.name} does not show the image ${unused.name}`)
+    return { ...rule, images, text: text ?? fromHtml(html ?? ''), html: shown }
   })
 }
 
@@ -58,7 +64,14 @@ export function reasonNot(
     to,
     groups,
     domains,
-  }: { readonly to: string; readonly groups: readonly string[]; readonly domains: readonly string[] },
+    isNew = false,
+  }: {
+    readonly to: string
+    readonly groups: readonly string[]
+    readonly domains: readonly string[]
+    /** The author is new to the recipient. */
+    readonly isNew?: boolean
+  },
 ): string | undefined {
   const direction = directionOf(facts, to, domains)
   const { channels, senders, recipients, directions } = rule
@@ -67,6 +80,7 @@ export function reasonNot(
   if (senders && !isIn(domainOf(facts.from), senders)) return 'the domain of its sender is another'
   if (recipients && !isIn(domainOf(to), recipients)) return 'the domain of its recipient is another'
   if (rule.groups && !rule.groups.some((one) => groups.includes(one))) return 'its sender is in none of the groups'
+  if (rule.firstContact && !isNew) return 'its author is known to the recipient'
   if (!rule.intoSigned && facts.headers.get('dkim-signature').length > 0) return 'it has a DKIM signature'
   if (!rule.intoLists && facts.headers.get('list-id').length > 0) return 'it is a post of a mailing list'
   return undefined
@@ -75,6 +89,23 @@ export function reasonNot(
 export async function groupsOf(facts: Facts, accounts: AccountsApi | undefined): Promise<readonly string[]> {
   const account = facts.session.identity?.account
   return account === undefined || !accounts ? [] : accounts.groupsOf(account)
+}
+
+/** Addresses of recipients to whose accounts antispam has found the author new. */
+export async function firstContacts(
+  { findings, recipients }: Pick<ReadableMessage, 'findings' | 'recipients'>,
+  accounts: AccountsApi | undefined,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set(
+    findings.filter(({ name }) => name === 'first-contact').flatMap(({ value }) => String(value).split(' ')),
+  )
+  const found = new Set<string>()
+  if (ids.size === 0) return found
+  for (const { address } of recipients) {
+    const owner = await accounts?.byAddress(address)
+    if (owner && ids.has(owner.account.id)) found.add(address)
+  }
+  return found
 }
 
 /** Groups recipients by their texts. */
@@ -108,7 +139,7 @@ export async function valuesOf(facts: Facts, accounts: AccountsApi | undefined, 
 }
 
 export const insertionOf = (
-  { name, text, html, place, quotation, oncePerThread }: Rule,
+  { name, text, html, images, place, quotation, oncePerThread }: Rule,
   values: Values,
 ): Insertion => ({
   name,
@@ -117,4 +148,5 @@ export const insertionOf = (
   oncePerThread,
   text: fill(text, values),
   html: fill(html, values, escapeHtml),
+  images: images.map(({ part }) => part),
 })
