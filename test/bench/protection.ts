@@ -106,8 +106,8 @@ export async function measureProtection(
   return { perSecond: messages / seconds, cpu }
 }
 
-async function sendAll(port: number, messages: number, content: string): Promise<void> {
-  await Promise.all(Array.from({ length: CLIENTS }, () => sendSome(port, Math.ceil(messages / CLIENTS), content)))
+export async function sendAll(port: number, messages: number, content: string, clients = CLIENTS): Promise<void> {
+  await Promise.all(Array.from({ length: clients }, () => sendSome(port, Math.ceil(messages / clients), content)))
 }
 
 /** One client on one connection. */

@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, directory, ldap, protection,
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, directory, ldap, protection, content,
  *                                                   workers (one and two workers, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
@@ -13,6 +13,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoPostfix } from '../support/postfix.ts'
 import { whyNoSlapd } from '../support/slapd.ts'
+import { CONTENT_PLUGINS, LETTERS, measureContent, measureLargeContent, type SeenContent } from './content.ts'
 import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
 import { installHaraka } from './haraka.ts'
@@ -41,7 +42,7 @@ const { values: options } = parseArgs({
     only: {
       type: 'string',
       default:
-        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,directory,ldap,protection,workers',
+        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,directory,ldap,protection,content,workers',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -256,6 +257,31 @@ async function mailsort() {
   return { seen, engine }
 }
 
+/** Each plugin against none, for mail that it leaves and mail that it changes, in alternation. */
+async function content() {
+  say('\ncontent: messages of 4 KiB with a file, taken in and relayed; the plugins leave them or change them')
+  const aims: Readonly<Record<string, string>> = { untouched: 'aim 80 %', touched: 'aim 50 %' }
+  const seen: Record<string, Record<string, SeenContent[]>> = {}
+  for (const [kind, letter] of Object.entries(LETTERS)) {
+    const runs: Record<string, SeenContent[]> = Object.fromEntries(CONTENT_PLUGINS.map((name) => [name, []]))
+    for (let round = 0; round < rounds; round++)
+      for (const name of CONTENT_PLUGINS)
+        runs[name]?.push(await scoped((scope) => measureContent(scope, name, letter, messages)))
+    const bare = (runs.none ?? []).map(({ perSecond }) => perSecond)
+    for (const [name, all] of Object.entries(runs)) {
+      const rates = all.map(({ perSecond }) => perSecond)
+      const share = median(rates.map((rate, round) => rate / (bare[round] ?? Number.NaN)))
+      const cpu = `${median(all.map((one) => one.cpu)).toFixed(0)} µs of processor each`
+      const than = name === 'none' ? '' : `   ${(100 * share).toFixed(0)} % of the bare rate (${aims[kind]})`
+      say(`  ${`${kind}, ${name}`.padEnd(24)}${spread(rates, 0)} messages/s   ${cpu}${than}`)
+    }
+    seen[kind] = runs
+  }
+  const large = await scoped((scope) => measureLargeContent(scope))
+  say(`  100 MB changed by both: ${large.megabytes.toFixed(0)} MB more at the peak, ${large.seconds.toFixed(1)} s`)
+  return { seen, large }
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Servers in process groups of their own would outlive us.
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
@@ -304,4 +330,5 @@ if (only.includes('imap')) report.imap = await reportImap({ quick: options.quick
 if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()
 if (only.includes('protection')) report.protection = await protection()
+if (only.includes('content')) report.content = await content()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)

@@ -605,3 +605,60 @@ test('the attachments of a message are listed and saved', async (t) => {
     /no attachment 9/,
   )
 })
+
+// --- fragments ----------------------------------------------------------------------------------------
+
+test('the fragments of a message are put together, whatever their order, and judged as a whole', async (t) => {
+  const rules: Options['rules'] = [{ name: 'programs', extensions: ['exe'], action: 'refuse' }]
+  const here = await start(t, { partial: { channels: ['in'], keep: '1 day' }, rules })
+  const fragment = (id: string, number: number, total: number, body: string) =>
+    `From: a@own.test\r\nTo: b@far.test\r\nSubject: piece ${number}\r\nX-Outer: yes\r\nMIME-Version: 1.0\r\nContent-Type: message/partial; id="${id}"; number=${number}; total=${total}\r\n\r\n${body}`
+  const pieces = (content: string) => {
+    const size = Math.ceil(content.length / 3)
+    return [0, 1, 2].map((at) => content.slice(at * size, (at + 1) * size))
+  }
+  const inner = `Subject: the whole\r\nMessage-ID: <inner@own.test>\r\nX-Inner: no\r\n${mixed(HELLO, partText('application/x; name=a.bin', DATA)).toString('latin1').slice(HEADER.length)}`
+  const parts = pieces(inner)
+  const send = (content: string) => here.submit({ from: 'a@own.test', to: ['b@far.test'], content })
+  for (const at of [2, 0]) assert.equal((await send(fragment('x@y', at + 1, 3, parts[at] as string))).reply.code, 250)
+  // The same fragment once more is the same.
+  assert.equal((await send(fragment('x@y', 1, 3, parts[0] as string))).reply.code, 250)
+  await here.deliver()
+  assert.equal(here.delivered.length, 0)
+  assert.equal((await send(fragment('x@y', 2, 3, parts[1] as string))).reply.code, 250)
+  await here.deliver()
+  assert.equal(here.delivered.length, 1)
+  const whole = Buffer.from(here.delivered[0]?.content ?? '', 'latin1')
+  assert.match(String(whole), /X-Outer: yes\r\n[\s\S]*Subject: the whole\r\n/)
+  assert.doesNotMatch(String(whole), /piece|X-Inner|message\/partial/)
+  assert.deepEqual((await leavesOf(whole)).find(({ name }) => name === 'a.bin')?.octets, DATA)
+  // A whole that is refused is refused to the client of the last fragment.
+  const bad = pieces(`Subject: bad\r\n${file('a.exe', 'x').toString('latin1').slice(HEADER.length)}`)
+  const replies: number[] = []
+  for (const at of [0, 1, 2]) replies.push((await send(fragment('z@y', at + 1, 3, bad[at] as string))).reply.code)
+  assert.deepEqual(replies, [250, 250, 554])
+  // Without the others it is delivered as it is.
+  const lone = fragment('lone@y', 1, 2, 'Subject: lone\r\n\r\nHello')
+  assert.equal((await send(lone)).reply.code, 250)
+  await here.deliver()
+  assert.equal(here.delivered.length, 1)
+  await here.advance(86_400_000 + 3_700_000)
+  await here.deliver()
+  assert.equal(here.delivered.length, 2)
+  assert.ok(here.delivered[1]?.content.includes('Subject: piece 1') && here.delivered[1]?.content.endsWith('Hello'))
+})
+
+test('fragments within fragments, from other channels and beyond the limits are delivered as they are', async (t) => {
+  const fragment = (body: string) =>
+    `From: a@own.test\r\nMIME-Version: 1.0\r\nContent-Type: message/partial; id=x; number=1; total=1\r\n\r\n${body}`
+  const nested = fragment(fragment('Subject: x\r\n\r\nHello'))
+  const lone = fragment('Subject: x\r\n\r\nHello').replace('total=1', 'total=2')
+  for (const [options, content] of [
+    [{ channels: ['in'] }, nested],
+    [{ channels: ['other'] }, lone],
+    [{ channels: ['in'], maxSize: '10 B' }, lone],
+  ] as const) {
+    const here = await start(t, { partial: { ...options, channels: [...options.channels] } })
+    assert.ok((await sent(here, content))[0]?.includes(content))
+  }
+})

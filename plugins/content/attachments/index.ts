@@ -5,14 +5,15 @@
  * Start reading at change.ts. Invariants: the content changes in `modify`, so DKIM signatures made at `dispatch` cover
  * what is sent; this file only wires.
  */
-import { definePlugin, type ReadableMessage } from 'iems'
+import { definePlugin, type HookContext, type ReadableMessage, type Verdict } from 'iems'
 import { readStructure } from 'iems/mime'
 import { Antivirus } from '../../filter/antivirus/api.ts'
 import { Http } from '../../web/http/api.ts'
 import { changeMessage } from './change.ts'
 import { createCommands } from './commands.ts'
 import { Links } from './links.ts'
-import { options } from './options.ts'
+import { type Options, options } from './options.ts'
+import { Partials } from './partial.ts'
 import { judge } from './policy.ts'
 import { addRoutes } from './routes.ts'
 
@@ -26,7 +27,7 @@ export const attachments = definePlugin({
   name: 'attachments',
   config: options.prefault({}),
   wants: [Http, Antivirus],
-  records: { link: { version: 1 } },
+  records: { link: { version: 1 }, fragment: { version: 1 } },
   setup(config, ctx) {
     const { store, contents, clock } = ctx
     const http = ctx.find(Http)
@@ -36,17 +37,28 @@ export const attachments = definePlugin({
     if (linking && !http)
       throw new Error(`the rule ${linking.name} makes links, which the http plugin serves: add http()`)
     if (links && http) addRoutes({ http, links, antivirus: ctx.find(Antivirus) })
+    const partials =
+      config.partial &&
+      new Partials({
+        store,
+        contents,
+        now: () => clock.now(),
+        options: config.partial,
+        openSession: (facts) => ctx.openSession(facts),
+        submit: (message) => ctx.submit(message),
+      })
     const hasVerdicts = config.rules.some(
       ({ action, ifSigned }) => action === 'refuse' || action === 'quarantine' || ifSigned !== 'leave',
     )
     return {
       hooks: {
-        ...(hasVerdicts
+        ...(hasVerdicts || partials
           ? {
               check: {
                 timeout: TIMEOUT_MS,
-                handler: async (message, { note }) =>
-                  judge(message, await structureOf(message), config, (text) => note('attachments-rule', text)),
+                // Scanners of viruses cannot judge a fragment; they get the whole message.
+                stage: partials ? ('first' as const) : ('normal' as const),
+                handler: (message, { note }) => check(message, { config, partials }, note),
               },
             }
           : {}),
@@ -57,8 +69,19 @@ export const attachments = definePlugin({
       },
       commands: createCommands({ name: ctx.name, options: config, queue: ctx.queue, links }),
       listen() {
+        if (partials) ctx.schedule({ name: 'fragments', every: SWEEP_MS, run: (signal) => partials.sweep(signal) })
         if (links) ctx.schedule({ name: 'links', every: SWEEP_MS, run: (signal) => links.sweep(signal) })
       },
     }
   },
 })
+
+async function check(
+  message: ReadableMessage,
+  { config, partials }: { readonly config: Options; readonly partials: Partials | undefined },
+  note: HookContext['note'],
+): Promise<Verdict | undefined> {
+  const root = await structureOf(message)
+  const taken = await partials?.take(message, root, (text) => note('attachments', text))
+  return taken ?? judge(message, root, config, (text) => note('attachments-rule', text))
+}
