@@ -80,7 +80,8 @@ export async function changeMessage(message: Message, { options, links }: Change
   if (options.rules.some(({ action }) => action !== 'refuse' && action !== 'quarantine')) {
     const { changes, notes } = await replacements(message, structure, options, links)
     for (const text of notes.slice(0, MAX_NOTES)) note('attachments-rule', text)
-    if (await applyChanges(message, structure, changes, using)) structure = await structureOf(message)
+    const isChanged = await applyChanges(message, structure, changes, using)
+    if (isChanged && options.write.length > 0) structure = await structureOf(message)
   }
   if (options.write.length > 0) await writeForms(message, structure, using)
 }

@@ -5,6 +5,7 @@
  * octets of one file in memory are bounded; nothing is changed here.
  */
 import {
+  attachmentName,
   createSources,
   decodeWrapped,
   type FileFacts,
@@ -65,16 +66,15 @@ export const formatOf = ({ kind }: WrappedFile): Format => (kind === 'base64' ? 
 
 export const isPlainText = (part: MimePart): boolean => typeOf(part) === 'text/plain'
 export const isTnefPart = (part: MimePart): boolean =>
-  /^application\/(?:vnd\.)?ms-tnef$/.test(typeOf(part)) || /^winmail.*\.dat$/i.test(factsOf(part).name)
+  /^application\/(?:vnd\.)?ms-tnef$/.test(typeOf(part)) || /^winmail.{0,50}\.dat$/i.test(attachmentName(part) ?? '')
 export const isBinhexPart = (part: MimePart): boolean =>
-  /^application\/(?:x-)?(?:mac-)?binhex(?:40)?$/.test(typeOf(part)) || /\.hqx$/i.test(factsOf(part).name)
+  /^application\/(?:x-)?(?:mac-)?binhex(?:40)?$/.test(typeOf(part)) || /\.hqx$/i.test(attachmentName(part) ?? '')
 export const isApplePart = (part: MimePart): boolean => typeOf(part) === 'application/applefile'
 
 /** A leaf that is a file, or no text at all. */
 export function isAttachment(part: MimePart): boolean {
   if (part.parts) return false
-  const { name } = factsOf(part)
-  return name !== '' || part.disposition?.type === 'attachment' || part.type !== 'text'
+  return part.type !== 'text' || part.disposition?.type === 'attachment' || (attachmentName(part) ?? '') !== ''
 }
 
 /** Every file of a message, containers before what is in them. */

@@ -98,11 +98,9 @@ async function replacementFor(
   links: Links | undefined,
 ): Promise<NewPart | string> {
   const name = shownName(file)
+  if (rule.action === 'rename')
+    return partOf({ ...file.facts, name: `${name}.blocked`, type: 'application/octet-stream' }, file)
   const size = formatSize(await asked.size())
-  if (rule.action === 'rename') {
-    const { type: _, ...facts } = file.facts
-    return partOf({ ...facts, name: `${name}.blocked`, type: 'application/octet-stream' }, file)
-  }
   if (rule.action === 'strip')
     return noteOf([`The attachment "${name}" (${size}) was removed by the mail server.`, `Rule: ${rule.name}`])
   const kept = await links?.keep({

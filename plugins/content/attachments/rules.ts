@@ -86,6 +86,7 @@ export class Asked {
   readonly file: FoundFile
   readonly #limits: RuleLimits
   #head: Promise<Buffer> | undefined
+  #kind: Promise<Kind | undefined> | undefined
   #size: Promise<number> | undefined
   #look: Promise<ArchiveLook> | undefined
 
@@ -94,8 +95,9 @@ export class Asked {
     this.#limits = limits
   }
 
-  async kind(): Promise<Kind | undefined> {
-    return kindOf(await this.#first())
+  kind(): Promise<Kind | undefined> {
+    this.#kind ??= this.#first().then(kindOf)
+    return this.#kind
   }
 
   /** Octets, decoded. */
