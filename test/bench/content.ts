@@ -42,7 +42,7 @@ export default defineConfig({
   store: { path: 'data' },
   limits: { messageSize: '200 MB' },
   channels: {
-    mx: smtpIn({ listen: '127.0.0.1:${port}' }, { trusts: ['127.0.0.0/8'] }),
+    mx: smtpIn({ listen: '127.0.0.1:${port}', maxSize: '200 MB' }, { trusts: ['127.0.0.0/8'] }),
     out: smtpOut({ nexthop: '127.0.0.1:${sink}' }, { accepts: 'anyone' }),
   },
   plugins: [${SETTINGS[plugins].join(', ')}],

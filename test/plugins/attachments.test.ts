@@ -1,6 +1,7 @@
 /** Attachments in every format: read into MIME, written for the far side, judged by rules, listed and saved. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -21,6 +22,7 @@ import { attachments } from 'iems/plugins/attachments'
 import { disclaimer } from 'iems/plugins/disclaimer'
 import { http } from 'iems/plugins/http'
 import { createTestKernel } from 'iems/testing'
+import { simpleParser } from 'mailparser'
 import { signed, tar, zip } from '../support/antivirus-forms.ts'
 import { MESSAGE_ID, storedRtf, writeTnef } from '../support/tnef-writer.ts'
 
@@ -80,6 +82,26 @@ async function leavesOf(octets: Buffer): Promise<readonly Leaf[]> {
   return leaves
 }
 
+/** Python's parser and mailparser find the same files, and nothing wrong. */
+async function agreed(octets: Buffer, leaves: readonly Leaf[]): Promise<void> {
+  const { stdout, stderr } = spawnSync('python3', [join(import.meta.dirname, '../support/mail-leaves.py')], {
+    input: JSON.stringify([octets.toString('base64')]),
+    encoding: 'utf8',
+  })
+  assert.ok(stdout !== '', stderr)
+  const [read] = JSON.parse(stdout) as [{ leaves: { type: string; hash: string }[]; defects: string[] }]
+  const digest = (one: Uint8Array) => createHash('sha256').update(one).digest('hex')
+  assert.deepEqual(
+    read.leaves.map(({ type, hash }) => [type, hash]),
+    leaves.map((one) => [one.type, digest(one.octets)]),
+  )
+  assert.deepEqual(read.defects, [])
+  const { attachments: files } = await simpleParser(octets)
+  const known = new Set(leaves.map((one) => digest(one.octets)))
+  for (const one of files)
+    if (!one.contentType.startsWith('message/')) assert.ok(known.has(digest(one.content)), one.filename)
+}
+
 async function* one(octets: Uint8Array) {
   yield octets
 }
@@ -136,6 +158,7 @@ test('files in a text become parts, with the text around them', async (t) => {
       'application/octet-stream three.txt',
     ],
   )
+  await agreed(out as Buffer, leaves)
   assert.equal(leaves[0]?.octets.toString().trim(), 'One:\r\nTwo:\r\nThree:\r\nBye')
   for (const index of [1, 2, 4]) assert.deepEqual(leaves[index]?.octets, DATA)
   assert.equal(leaves[1]?.part.parameters['x-unix-mode'], '0640')
@@ -226,6 +249,7 @@ test('a winmail.dat becomes its HTML with its images, its files and its messages
     ],
   )
   assert.equal(leaves[1]?.octets.toString(), '<html><body><img src="cid:pic@x">Güte</body></html>')
+  await agreed(out as Buffer, leaves)
   assert.equal(leaves[2]?.part.id, '<pic@x>')
   assert.deepEqual([leaves[3]?.octets, leaves[5]?.octets], [DATA, DATA])
   assert.equal(leaves[3]?.part.disposition?.parameters['creation-date'], 'Sat, 03 Feb 2001 04:05:06 +0000')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -469,4 +469,40 @@ test('a banner for a first contact is for the recipients to whom the author is n
   const out = await sent(here, letter('Hello\r\n'), ['ann@own.test', 'bob@own.test'])
   assert.equal(out.length, 2)
   assert.deepEqual(out.map((one) => one.includes('FIRST CONTACT')).sort(), [false, true])
+})
+
+const ALTERMIME = '/usr/bin/altermime'
+
+test('altermime on the same corpus leaves out, changes or damages what this plugin does not', {
+  skip: missing(ALTERMIME),
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'iems-altermime-'))
+  t.after(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'text'), `${LEGAL}\n`)
+  const corpus =
+    python<readonly { name: string; content: string; where: 'text' | 'part' | 'none' }[]>('disclaimer-corpus.py')
+  const contents = corpus.map(({ content }) => Buffer.from(content, 'base64'))
+  const outputs: Buffer[] = []
+  for (const [index, content] of contents.entries()) {
+    const path = join(folder, String(index))
+    await writeFile(path, content.toString('latin1').replaceAll('\r\n', '\n'), 'latin1')
+    spawnSync(ALTERMIME, [`--input=${path}`, `--disclaimer=${join(folder, 'text')}`, '--multipart-insert'], {
+      cwd: folder,
+    })
+    outputs.push(await readFile(path))
+  }
+  const [before, after] = [readMail(contents), readMail(outputs)]
+  const broken = { 'the text is not readable in it': 0, 'what must not change has changed': 0 }
+  for (const [at, { where }] of corpus.entries()) {
+    const [was, is] = [before[at] as Read, after[at] as Read]
+    const texts = is.leaves.filter(({ text }) => text?.includes(LEGAL)).length
+    if (where === 'none') {
+      const isSame =
+        JSON.stringify(is.leaves.map(({ type }) => type)) === JSON.stringify(was.leaves.map(({ type }) => type))
+      if (texts > 0 || !isSame || is.leaves.some(({ text }) => text?.includes('Haftung')))
+        broken['what must not change has changed']++
+    } else if (texts === 0) broken['the text is not readable in it']++
+  }
+  t.diagnostic(`altermime, of ${corpus.length} messages: ${JSON.stringify(broken)}`)
+  assert.ok(broken['the text is not readable in it'] > 0 && broken['what must not change has changed'] > 0)
 })

@@ -253,12 +253,14 @@ function fieldsOf(header: Buffer): readonly string[] {
 }
 
 /** RFC 2046 section 5.2.2.1: these fields are those of the message inside, all others those of the first fragment. */
-const INNER = /^(?:content-[^:]*|subject|message-id|encrypted|mime-version)[ \t]*:/i
+const INNER = new Set(['subject', 'message-id', 'encrypted', 'mime-version'])
+
+function isInner(field: string): boolean {
+  const name = field.slice(0, field.indexOf(':')).trim().toLowerCase()
+  return name.startsWith('content-') || INNER.has(name)
+}
 
 function mergedHeader(outer: Buffer, inner: Buffer): string {
-  const fields = [
-    ...fieldsOf(outer).filter((one) => !INNER.test(one)),
-    ...fieldsOf(inner).filter((one) => INNER.test(one)),
-  ]
+  const fields = [...fieldsOf(outer).filter((one) => !isInner(one)), ...fieldsOf(inner).filter((one) => isInner(one))]
   return fields.map((field) => `${field}\r\n`).join('')
 }
