@@ -293,6 +293,7 @@ const KNOWN = [
   'large',
   'mail',
   'mailsort',
+  'content',
   'imap',
   'directory',
   'ldap',
