@@ -13,6 +13,7 @@ export {
   type ConfigurationView,
   type KernelStatus,
   type ListenerStatus,
+  type NodeStatus,
   type PluginStatus,
   type Problem,
   type Status,

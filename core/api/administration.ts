@@ -16,6 +16,19 @@ export const ADMIN = 'admin'
 /** Reads status, components, plugins and the queue, and runs the commands that admit the role. */
 export const SUPPORT = 'support'
 
+/** A server that shares the store. */
+export interface NodeStatus {
+  readonly name: string
+  readonly pid: number
+  /** When it was started, and when it was last heard of, ms since 1970. */
+  readonly since: number
+  readonly seen: number
+  readonly state: 'running' | 'silent'
+  /** It is the server that answers. */
+  readonly isOwn: boolean
+  readonly components: readonly ComponentStatus[]
+}
+
 export interface ListenerStatus {
   readonly label: string
   readonly plugin: string
@@ -133,6 +146,9 @@ export interface Administration {
    * Drains the component: it takes no new work and finishes the current work within `drain`. It stays stopped across
    * reloads.
    */
+  wantComponent(name: string, node: string, isStopped: boolean): Promise<void>
+  /** The servers that share the store. */
+  nodes(): Promise<readonly NodeStatus[]>
   stopComponent(name: string): Promise<ComponentStatus>
   /** The commands that the caller may run. */
   commands(): readonly CommandInfo[]

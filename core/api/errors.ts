@@ -128,6 +128,10 @@ export const ERRORS = {
     '{path} cannot be used: {why}',
     'Check the disk and the permissions of the folder; of a database, that it runs and accepts this server.',
   ],
+  IEMS_NODE_UNKNOWN: [
+    'No server named {node} shares this store',
+    '`iems nodes` lists them; `all` stands for every server.',
+  ],
   IEMS_STORE_NOT_EMPTY: ['The new store holds something already', 'Copy to a store that was never used.'],
   IEMS_STORE_SAME: ['Both configurations have the same store', 'Name a configuration with another store.'],
   IEMS_STORE_COPY_DIFFERS: [

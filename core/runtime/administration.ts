@@ -14,6 +14,7 @@ import {
   type ConfigurationView,
   type KernelStatus,
   type ListenerStatus,
+  type NodeStatus,
   type PluginStatus,
   type Status,
   SUPPORT,
@@ -36,6 +37,7 @@ import type { Emit, LogWriter } from './log.ts'
 import type { LogFeed } from './log-feed.ts'
 import { masked } from './masked.ts'
 import type { MetricRegistry } from './metrics.ts'
+import type { Nodes } from './nodes.ts'
 import { problemsOf } from './problems.ts'
 import type { Hooks, LoadedPlugin } from './wiring.ts'
 
@@ -64,6 +66,8 @@ export interface Administered {
   readonly kernel: AdministeredKernel
   readonly store: Store
   readonly since: number
+  /** The servers that share the store; a kernel in a test has none. */
+  readonly nodes?: Nodes
   kernels(): readonly KernelStatus[] | Promise<readonly KernelStatus[]>
   reload(): Promise<void>
   stop(): Promise<void>
@@ -199,6 +203,7 @@ class CallersAdministration implements Administration {
     this.#changed('component.start', { component: name })
     await component.start()
     await this.#server.changed?.(name, false)
+    await this.#server.nodes?.want(name, undefined, false)
     return component.status
   }
 
@@ -208,7 +213,20 @@ class CallersAdministration implements Administration {
     this.#changed('component.stop', { component: name })
     await component.stop(AbortSignal.timeout(this.#kernel.config.drain))
     await this.#server.changed?.(name, true)
+    await this.#server.nodes?.want(name, undefined, true)
     return component.status
+  }
+
+  async wantComponent(name: string, node: string, isStopped: boolean): Promise<void> {
+    this.#admit(isStopped ? 'stop components' : 'start components', [])
+    this.#component(name)
+    this.#changed(isStopped ? 'component.stop' : 'component.start', { component: name, node })
+    await this.#server.nodes?.want(name, node, isStopped)
+  }
+
+  async nodes(): Promise<readonly NodeStatus[]> {
+    this.#admit('see the servers', [SUPPORT])
+    return (await this.#server.nodes?.list()) ?? []
   }
 
   #component(name: string): Component {

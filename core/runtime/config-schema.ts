@@ -163,6 +163,14 @@ export const configSchema = z.strictObject({
         .describe('Socket for the `iems` command. Default: control.sock in the data folder, a named pipe on Windows.'),
     })
     .prefault({}),
+  node: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/, 'must be letters, digits, dots and hyphens')
+    .refine((text) => text !== 'all', 'is the name for every server')
+    .optional()
+    .describe(
+      'Name of this server among those that share the store, in `iems nodes` and `--node`. Default: the name of the machine. Two servers on one machine need two names.',
+    ),
   workers: z
     .union([z.literal('auto'), z.int().min(1).max(256)])
     .default(1)

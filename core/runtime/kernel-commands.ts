@@ -3,7 +3,7 @@
  * the name of their caller.
  */
 import * as z from 'zod'
-import { type Administration, type AdministrationService, SUPPORT } from '../api/administration.ts'
+import { type Administration, type AdministrationService, type NodeStatus, SUPPORT } from '../api/administration.ts'
 import { type Command, type CommandCall, type CommandOutput, defineCommand } from '../api/command.ts'
 import type { ComponentStatus } from '../api/component.ts'
 import type { MetricSeries, MetricStatus } from '../api/metrics.ts'
@@ -21,12 +21,36 @@ const component = z.object({
 })
 const named = z.strictObject({ name: z.string().describe('A component, as `iems component list` names it') })
 const nothing = z.strictObject({})
+const node = z.string().min(1).optional().describe('A server, as `iems nodes` names it, or `all`; default: this one')
+const namedOn = named.extend({ node })
 
-function lineOf(one: ComponentStatus): CommandOutput<ComponentStatus> {
-  const { name, kind, state, why, since } = one
-  const reason = why === undefined ? '' : `: ${why}`
-  return { text: `${name}  ${kind}  ${state} since ${new Date(since).toISOString()}${reason}`, value: one }
+function nodeLine(one: NodeStatus): CommandOutput<NodeStatus> {
+  const running = one.components.filter(({ state }) => state === 'running').length
+  const where = one.isOwn ? ', this server' : ''
+  const text = `${one.name}  ${one.state}  process ${one.pid} since ${new Date(one.since).toISOString()}  ${running} of ${one.components.length} components run${where}`
+  return { text, value: one }
 }
+
+/** Asks another server, or all, for what is wanted of a component. */
+async function* wanted(administration: Administration, name: string, on: string, isStopped: boolean) {
+  await administration.wantComponent(name, on, isStopped)
+  yield { text: `${name} is to be ${isStopped ? 'stopped' : 'started'} on ${on === 'all' ? 'every server' : on}` }
+}
+
+/** The components of other servers as these last reported them. */
+async function* componentsOn(administration: Administration, on: string) {
+  for (const { name, components } of await administration.nodes()) {
+    if (on !== 'all' && on !== name) continue
+    for (const one of components) yield { text: `${name}  ${textOf(one)}`, value: { ...one, node: name } }
+  }
+}
+
+function textOf({ name, kind, state, why, since }: ComponentStatus): string {
+  const reason = why === undefined ? '' : `: ${why}`
+  return `${name}  ${kind}  ${state} since ${new Date(since).toISOString()}${reason}`
+}
+
+const lineOf = (one: ComponentStatus): CommandOutput<ComponentStatus> => ({ text: textOf(one), value: one })
 
 const labelsOf = ({ labels }: MetricSeries) =>
   Object.entries(labels)
@@ -46,11 +70,13 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
   return {
     'component list': defineCommand({
       summary: 'listeners, deliveries, jobs and background work, and whether they run',
-      fields: nothing,
-      row: component,
+      fields: z.strictObject({ node }),
+      row: component.extend({ node: z.string().optional() }),
       roles: [SUPPORT],
       async *run(call) {
-        for (const one of of(call).components()) yield lineOf(one)
+        const on = call.values.node
+        if (on !== undefined) yield* componentsOn(of(call), on)
+        else for (const one of of(call).components()) yield lineOf(one)
       },
     }),
     'component show': defineCommand({
@@ -66,20 +92,41 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
     'component start': defineCommand({
       summary: 'start a component that was stopped or has failed',
       arguments: ['<name>'],
-      fields: named,
-      row: component,
+      fields: namedOn,
       async *run(call) {
-        yield lineOf(await of(call).startComponent(call.values.name))
+        const { name, node: on } = call.values
+        if (on === undefined) yield lineOf(await of(call).startComponent(name))
+        else yield* wanted(of(call), name, on, false)
       },
     }),
     'component stop': defineCommand({
-      summary: 'stop a component: it takes nothing new and finishes what is under way; it stays stopped across reloads',
+      summary: 'stop a component: it takes no new work and finishes its current work; it stays stopped across restarts',
+      arguments: ['<name>'],
+      fields: namedOn,
+      async *run(call) {
+        const { name, node: on } = call.values
+        if (on !== undefined) return yield* wanted(of(call), name, on, true)
+        yield { progress: `${name} is draining` }
+        yield lineOf(await of(call).stopComponent(name))
+      },
+    }),
+    'component restart': defineCommand({
+      summary: 'stop a component of this server and start it again',
       arguments: ['<name>'],
       fields: named,
       row: component,
       async *run(call) {
         yield { progress: `${call.values.name} is draining` }
-        yield lineOf(await of(call).stopComponent(call.values.name))
+        await of(call).stopComponent(call.values.name)
+        yield lineOf(await of(call).startComponent(call.values.name))
+      },
+    }),
+    nodes: defineCommand({
+      summary: 'the servers that share the store, and whether they were heard of lately',
+      fields: nothing,
+      roles: [SUPPORT],
+      async *run(call) {
+        for (const one of await of(call).nodes()) yield nodeLine(one)
       },
     }),
   }

@@ -4,6 +4,7 @@
  * Invariants: a reload that fails at any point leaves the old kernel running unchanged; the old kernel finishes its
  * work; the store is opened once and closed last.
  */
+import { hostname as machineName } from 'node:os'
 import type { AdministrationService, KernelStatus } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import { IemsError, reasonOf } from '../api/errors.ts'
@@ -16,7 +17,7 @@ import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { type Administered, createAdministration } from './administration.ts'
-import { createStopped } from './component.ts'
+import { type Component, createStopped } from './component.ts'
 import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
@@ -25,6 +26,7 @@ import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
 import { Listeners, type PortSharing } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
+import { Nodes } from './nodes.ts'
 import { systemClock } from './system-clock.ts'
 
 export interface ServerOptions {
@@ -77,6 +79,8 @@ export class Server {
   readonly store: Store
   /** Start time, ms since 1970. */
   readonly since = systemClock.now()
+  /** The servers that share the store. */
+  readonly nodes: Nodes
   readonly administration: AdministrationService
   readonly stopped: Promise<void>
   readonly #log: LogWriter
@@ -97,13 +101,17 @@ export class Server {
     this.store = store
     this.#log = log
     this.#options = options
+    this.nodes = this.#createNodes(store)
     this.#ports = new Listeners((name, fields) => this.#running?.kernel.emit(name, fields), options.sharing)
     this.administration = createAdministration(options.coworkers ? together(this, options.coworkers) : this)
-    const stopped = this.#lasting.of('stopped', createStopped)
-    for (const component of options.stoppedComponents ?? []) stopped.add(component)
+    for (const component of options.stoppedComponents ?? []) this.#stopped.add(component)
     this.stopped = new Promise((resolve) => {
       this.#ended = resolve
     })
+  }
+
+  get #stopped(): Set<string> {
+    return this.#lasting.of('stopped', createStopped)
   }
 
   get kernel(): Kernel {
@@ -116,7 +124,9 @@ export class Server {
     const { config } = this.#options
     try {
       if (await this.store.get(COPY_KEY)) throw new IemsError('IEMS_STORE_UNFINISHED')
+      for (const component of await this.nodes.stopped()) this.#stopped.add(component)
       await this.#changeOver(config)
+      if (this.#isFirst) await this.nodes.begin()
     } catch (error) {
       await this.store.close()
       throw error
@@ -130,8 +140,30 @@ export class Server {
   }
 
   /** Makes this worker the lead, which opens the listeners that only one can have. */
-  lead(): Promise<void> {
-    return this.#ports.lead()
+  async lead(): Promise<void> {
+    await this.#ports.lead()
+    await this.nodes.begin()
+  }
+
+  /** Of several workers, the lead speaks for the server. */
+  get #isFirst(): boolean {
+    return !this.#options.coworkers || this.#options.sharing?.isLead === true
+  }
+
+  #createNodes(store: Store): Nodes {
+    const { config, coworkers, memory = false } = this.#options
+    return new Nodes({
+      store,
+      node: config.node ?? machineName(),
+      since: this.since,
+      isShared: !memory && 'open' in config.store && config.store.isShared,
+      components: () => this.#running?.kernel.components() ?? [],
+      apply: async (component: Component, isStopped: boolean) => {
+        if (isStopped) await component.stop(AbortSignal.timeout(this.kernel.config.drain))
+        else await component.start()
+        await coworkers?.changed(component.name, isStopped)
+      },
+    })
   }
 
   /** Events of the server as a whole; with several workers, the main thread emits them. */
@@ -243,6 +275,7 @@ export class Server {
   async #end(): Promise<void> {
     await this.#busy
     this.#emit('server.stopping')
+    await this.nodes.close()
     this.#ports.close()
     await Promise.all([this.#drain(this.kernel), ...this.#draining.values()])
     this.#emit('server.stopped')
@@ -260,6 +293,7 @@ function together(server: Server, coworkers: Coworkers): Administered {
       return server.kernel
     },
     store: server.store,
+    nodes: server.nodes,
     since: server.since,
   }
 }

@@ -1,0 +1,148 @@
+/**
+ * The servers that share a store: what each of them runs, and which of its components an administrator wants stopped.
+ *
+ * Invariants: a wanted state is a record, so it outlives the server; a signal only makes servers look at it sooner; a
+ * server that is not heard of for a while is shown as silent and is never removed by another.
+ */
+import type { NodeStatus } from '../api/administration.ts'
+import type { ComponentStatus } from '../api/component.ts'
+import { IemsError } from '../api/errors.ts'
+import { below, key, unkey } from '../store/keys.ts'
+import { decodeRecord, encodeRecord } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import type { Component } from './component.ts'
+
+export interface NodesDeps {
+  readonly store: Store
+  /** The name of this server among those that share the store. */
+  readonly node: string
+  /** When this server was started, ms since 1970. */
+  readonly since: number
+  /** Other servers may have the store open. */
+  readonly isShared: boolean
+  readonly components: () => readonly Component[]
+  /** Stops or starts a component of this server. */
+  readonly apply: (component: Component, isStopped: boolean) => Promise<void>
+}
+
+interface NodeRecord {
+  readonly v: 1
+  readonly pid: number
+  readonly since: number
+  /** By the store's clock. */
+  readonly seen: number
+  readonly components: readonly ComponentStatus[]
+}
+
+/** Every server. */
+export const EVERYWHERE = 'all'
+const BEAT_MS = 5000
+/** A server that was not heard of for so long is silent. */
+const SILENT_MS = 20_000
+const TOPIC = 'nodes'
+
+const nodeKey = (node: string) => key('node', node)
+const wantedKey = (node: string, component: string) => key('wanted', node, component)
+
+export class Nodes {
+  readonly #deps: NodesDeps
+  #timer: NodeJS.Timeout | undefined
+  #unsubscribe: () => void = () => {}
+  #busy: Promise<void> = Promise.resolve()
+  #isOn = false
+
+  constructor(deps: NodesDeps) {
+    this.#deps = deps
+  }
+
+  /** The components that are to stay stopped on this server. */
+  async stopped(): Promise<Set<string>> {
+    const { store, node } = this.#deps
+    const names = new Set<string>()
+    for (const place of [EVERYWHERE, node])
+      for await (const [, value] of store.scan(below('wanted', place)))
+        names.add(decodeRecord<{ component: string }>(value).component)
+    return names
+  }
+
+  /** From now on other servers see this one, and it does what they want. */
+  async begin(): Promise<void> {
+    this.#isOn = true
+    await this.#beat()
+    if (!this.#deps.isShared) return
+    this.#unsubscribe = this.#deps.store.subscribe(TOPIC, () => this.#look())
+    this.#timer = setInterval(() => this.#look(), BEAT_MS)
+    this.#timer.unref()
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOn) return
+    this.#isOn = false
+    clearInterval(this.#timer)
+    this.#unsubscribe()
+    await this.#busy
+    await this.#deps.store.commit([{ del: nodeKey(this.#deps.node) }]).catch(() => {})
+  }
+
+  async list(): Promise<NodeStatus[]> {
+    const { store, node, components } = this.#deps
+    const found: NodeStatus[] = []
+    for await (const [at, value] of store.scan(below('node'))) {
+      const { pid, since, seen, components: known } = decodeRecord<NodeRecord>(value)
+      const name = nameIn(at)
+      const isOwn = name === node
+      const isSilent = !isOwn && store.now() - seen > SILENT_MS
+      const shown = isOwn ? components().map(({ status }) => status) : known
+      found.push({ name, pid, since, seen, state: isSilent ? 'silent' : 'running', isOwn, components: shown })
+    }
+    return found
+  }
+
+  /** Records the wanted state of a component, on one server or on all. Throws IEMS_NODE_UNKNOWN. */
+  async want(component: string, node: string | undefined, isStopped: boolean): Promise<void> {
+    const { store, node: own } = this.#deps
+    const place = node ?? own
+    if (place !== EVERYWHERE && place !== own && !(await store.get(nodeKey(place))))
+      throw new IemsError('IEMS_NODE_UNKNOWN', { node: place })
+    if (isStopped) await store.commit([{ put: wantedKey(place, component), value: encodeRecord({ v: 1, component }) }])
+    else if (place !== EVERYWHERE) await store.commit([{ del: wantedKey(place, component) }])
+    else await this.#wantEverywhere(component)
+    store.publish(TOPIC, undefined)
+    await this.#look()
+  }
+
+  /** Started everywhere: no server is to keep it stopped. */
+  async #wantEverywhere(component: string): Promise<void> {
+    const { store } = this.#deps
+    const gone: Uint8Array[] = []
+    for await (const [at, value] of store.scan(below('wanted')))
+      if (decodeRecord<{ component: string }>(value).component === component) gone.push(at)
+    await store.commit(gone.map((del) => ({ del })))
+  }
+
+  /** Does what is wanted, and says what runs here. A store that is away is asked again at the next beat. */
+  #look(): Promise<void> {
+    this.#busy = this.#busy.then(async () => {
+      if (!this.#isOn) return
+      try {
+        const wanted = await this.stopped()
+        for (const component of this.#deps.components())
+          if (component.isStopped !== wanted.has(component.name))
+            await this.#deps.apply(component, wanted.has(component.name))
+        await this.#beat()
+      } catch {
+        // Those who use the store say what is wrong with it.
+      }
+    })
+    return this.#busy
+  }
+
+  async #beat(): Promise<void> {
+    const { store, node, since, components } = this.#deps
+    const shown = components().map(({ status }) => status)
+    const record: NodeRecord = { v: 1, pid: process.pid, since, seen: store.now(), components: shown }
+    await store.commit([{ put: nodeKey(node), value: encodeRecord(record) }])
+  }
+}
+
+const nameIn = (at: Uint8Array): string => String(unkey(at)[1])
