@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, directory, ldap, protection, content,
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, directory, ldap, notes, protection, content,
  *                                                   workers (one and two workers, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
@@ -32,6 +32,7 @@ import {
   type Seen,
   scoped,
 } from './measure.ts'
+import { measureNotes } from './notes.ts'
 import { measureProtection, measureRspamd, PROTECTIONS, type SeenProtection } from './protection.ts'
 import { SERVERS, type ServerName } from './servers.ts'
 import { idleShare } from './usage.ts'
@@ -42,7 +43,7 @@ const { values: options } = parseArgs({
     only: {
       type: 'string',
       default:
-        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,directory,ldap,protection,content,workers',
+        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,directory,ldap,notes,protection,content,workers',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -282,6 +283,14 @@ async function content() {
   return { seen, large }
 }
 
+async function reportNotes() {
+  say('\nnotes: messages of an NSF file converted whole, and a sparse one of 4 GB without its superblock')
+  const seen = await measureNotes(messages)
+  say(`  ${seen.perSecond.toFixed(0)} messages/s, ${seen.megabytesPerSecond.toFixed(1)} MB/s`)
+  say(`  4 GB: ${seen.largeSeconds.toFixed(1)} s, ${seen.largeMegabytes.toFixed(0)} MB of memory`)
+  return seen
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Servers in process groups of their own would outlive us.
   process.once(signal, () => void endAll().finally(() => process.kill(process.pid, signal)))
@@ -297,6 +306,7 @@ const KNOWN = [
   'imap',
   'directory',
   'ldap',
+  'notes',
   'protection',
   'workers',
 ]
@@ -330,6 +340,7 @@ if (only.includes('mailsort')) report.mailsort = await mailsort()
 if (only.includes('imap')) report.imap = await reportImap({ quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()
+if (only.includes('notes')) report.notes = await reportNotes()
 if (only.includes('protection')) report.protection = await protection()
 if (only.includes('content')) report.content = await content()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)

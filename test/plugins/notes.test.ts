@@ -361,3 +361,45 @@ test('a database is inspected and converted without an account', async (t) => {
   // The old product changed NOTES.INI and desktop files; here nothing is written but the answer.
   assert.deepEqual(await readFile(path), before)
 })
+
+test('two hundred users are migrated, ended in the middle, and come to the same result', async (t) => {
+  const users = Array.from({ length: 200 }, (_, n) => `user${n}`)
+  const people = users.map((name) => ({ name, addresses: [`${name}@here.test`] }))
+  const kernel = await createMailKernel(t, { people, plugins: [notes()] })
+  const folder = await tempFolder(t)
+  const item = (name: string, value: string) => `<item name='${name}'><text>${value}</text></item>`
+  for (const [n, name] of users.entries()) {
+    const documents = [0, 1, 2].map((m) => {
+      const unid = (n * 10 + m).toString(16).toUpperCase().padStart(32, '0')
+      const items = [item('Form', 'Memo'), item('Subject', `Message ${m}`), item('SendTo', name), item('Body', 'Hello')]
+      const dates = ['PostedDate', 'DeliveredDate'].map(
+        (date) => `<item name='${date}'><datetime>20010612T14050${m},00+02</datetime></item>`,
+      )
+      return `<document form='Memo'><noteinfo noteid='${m}' unid='${unid}'/>${[...items, ...dates].join('')}</document>`
+    })
+    const folders = ["<folder name='($Inbox)'/>", "<folder name='Old\\Empty'/>"]
+    const replica = n.toString(16).padStart(16, '0')
+    const text = `<database xmlns='http://www.lotus.com/dxl' replicaid='${replica}'>${folders.join('')}${documents.join('')}</database>`
+    await writeFile(join(folder, `${name}.dxl`), text)
+  }
+  const ended = new AbortController()
+  const call = { arguments: [folder], options: {}, signal: ended.signal, input: (async function* () {})() }
+  let seen = 0
+  await assert.rejects(async () => {
+    for await (const one of kernel.kernel.commands.get('notes import')?.run(call) ?? [])
+      if ('value' in one && ++seen === 70) ended.abort()
+  })
+  const { values } = await command(kernel, 'notes import', [folder])
+  assert.deepEqual(values.at(-1), { accounts: 200, filed: 390, already: 210, failed: 0 })
+  const again = await command(kernel, 'notes import', [folder])
+  assert.deepEqual(again.values.at(-1), { accounts: 200, filed: 0, already: 600, failed: 0 })
+  for (const name of users) {
+    const subjects = await Promise.all(
+      (await kernel.entries(name, 'Archive')).map(
+        async ({ email }) => /^Subject: (.*)\r$/m.exec(await kernel.content(email))?.[1],
+      ),
+    )
+    assert.deepEqual(subjects, ['Message 0', 'Message 1', 'Message 2'])
+    assert.ok(await kernel.mail.find(name, 'Old/Empty'))
+  }
+})

@@ -1,6 +1,6 @@
 /** `iems notes directory`: a Notes directory into ours; `--check` shows the differences alone. */
 import { isAbsolute } from 'node:path'
-import { Cache, type Command } from 'iems'
+import { Cache, type Command, type CommandOutput } from 'iems'
 import type { DirectoryApi } from '../../../directory/store/api.ts'
 import { synchronise, type WantedEntry } from '../../sync/api.ts'
 import { nameKey } from '../names.ts'
@@ -10,6 +10,14 @@ import { entriesOf } from './sources.ts'
 const BY = 'notes'
 /** Names of one directory. */
 const MAX_NAMES = 2_000_000
+
+export interface BringOptions {
+  readonly path: string
+  /** Of addresses that the Notes directory does not name. */
+  readonly domain: string
+  readonly isCheck: boolean
+  readonly signal: AbortSignal
+}
 
 export function createDirectoryCommand(directory: DirectoryApi, defaultDomain: string): Command {
   return {
@@ -22,25 +30,32 @@ export function createDirectoryCommand(directory: DirectoryApi, defaultDomain: s
     async *run({ arguments: [path = ''], options, signal }) {
       if (!isAbsolute(path)) throw new Error(`${path}: give an absolute path, of the machine that the server runs on`)
       const domain = typeof options.domain === 'string' ? options.domain : defaultDomain
-      // Members are names: the addresses of all entries are known before the first group.
-      const addresses = new Cache<string>({ max: MAX_NAMES })
-      for await (const entry of entriesOf(path)) {
-        const { names, address } = namesOf(entry, domain)
-        for (const name of names) addresses.set(nameKey(name), address)
-      }
-      signal.throwIfAborted()
-      const wanted = async function* (isGroup: boolean): AsyncGenerator<WantedEntry> {
-        for await (const entry of entriesOf(path)) {
-          if ((entry.type === 'group') !== isGroup) continue
-          const found = wantedOf(entry, { domain, addressOf: (name) => addresses.get(nameKey(name)) })
-          if (found) yield found
-        }
-      }
-      const inOrder = async function* () {
-        yield* wanted(false)
-        yield* wanted(true)
-      }
-      yield* synchronise(directory, inOrder(), { by: BY, isCheck: options.check === true })
+      yield* bringDirectory(directory, { path, domain, isCheck: options.check === true, signal })
     },
   }
+}
+
+export async function* bringDirectory(
+  directory: DirectoryApi,
+  { path, domain, isCheck, signal }: BringOptions,
+): AsyncGenerator<CommandOutput> {
+  // Members are names: the addresses of all entries are known before the first group.
+  const addresses = new Cache<string>({ max: MAX_NAMES })
+  for await (const entry of entriesOf(path)) {
+    const { names, address } = namesOf(entry, domain)
+    for (const name of names) addresses.set(nameKey(name), address)
+  }
+  const wanted = async function* (isGroup: boolean): AsyncGenerator<WantedEntry> {
+    for await (const entry of entriesOf(path)) {
+      signal.throwIfAborted()
+      if ((entry.type === 'group') !== isGroup) continue
+      const found = wantedOf(entry, { domain, addressOf: (name) => addresses.get(nameKey(name)) })
+      if (found) yield found
+    }
+  }
+  const inOrder = async function* () {
+    yield* wanted(false)
+    yield* wanted(true)
+  }
+  yield* synchronise(directory, inOrder(), { by: BY, isCheck })
 }
