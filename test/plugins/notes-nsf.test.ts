@@ -108,6 +108,7 @@ for (const [name, expected] of Object.entries(expectedDatabases))
         unread[user] = { count: table.count, first: [...table].slice(0, length).map(hex) }
       }
       assert.deepEqual(unread, expected.unread)
+      assert.deepEqual(database.problems.list, [])
       const acl = await readAcl(database)
       assert.ok(acl.some((entry) => entry.name === '-Default-'))
     })

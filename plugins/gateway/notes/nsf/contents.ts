@@ -85,6 +85,8 @@ export async function readUnread(database: NsfDatabase): Promise<ReadonlyMap<str
     )
     for (const { name, objectId } of page ? namedIn(page) : []) {
       if (found.size >= MAX_USERS) return found
+      // Entries of users that are gone have no table any more.
+      if (!(await database.has(objectId).catch(() => true))) continue
       const table = await idTableOf(database, objectId).catch((error: unknown) =>
         listed(database, error, `the unread marks of ${name}`),
       )

@@ -30,6 +30,8 @@ export interface NsfDatabase {
   note(id: number): Promise<NsfNote | undefined>
   /** An object's octets; throws `Damaged` when it is not there. */
   object(id: number): Promise<Buffer>
+  /** Whether there is an object or a note of that id. */
+  has(id: number): Promise<boolean>
   /** What is stored of an object; throws `Damaged` when it is not there. */
   stored(id: number): Promise<NsfObject>
   /** A file's octets as they were before compression. */
@@ -135,6 +137,10 @@ class Database implements NsfDatabase {
   async note(id: number): Promise<NsfNote | undefined> {
     const entry = await this.parts.rrvs.find(id)
     return entry && readNote({ source: this.source, buckets: this.parts.buckets, names: this.names }, entry)
+  }
+
+  async has(id: number): Promise<boolean> {
+    return (await this.parts.rrvs.find(id)) !== undefined
   }
 
   async stored(id: number): Promise<NsfObject> {
