@@ -76,7 +76,7 @@ async function createDelivery(config: Options, ctx: SetupContext, { pool, ca: ow
     signal: ctx.signal,
     warn: (domain, why) => ctx.log.warn('MTA-STS policy not fetched', { domain, why }),
   })
-  ctx.repeat(SWEEP_MS, 'sweeping MTA-STS policies', () => sweepPolicies({ store: ctx.store, now }))
+  ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => sweepPolicies({ store: ctx.store, now }) })
   const deliverer = new Deliverer({
     ...config,
     pool,

@@ -6,7 +6,18 @@
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { buildPushPayload } from '@block65/webcrypto-web-push'
-import { type Clock, type Dns, decodeRecord, encodeRecord, key, type Log, type Signals, type Store } from 'iems'
+import {
+  type Clock,
+  CONFLICT,
+  type Dns,
+  decodeRecord,
+  encodeRecord,
+  key,
+  type Log,
+  type Signals,
+  type Store,
+  transact,
+} from 'iems'
 import { requestPublic } from '../../http/api.ts'
 import { listen, type PushDeps } from './pushes.ts'
 import { type PushSubscription, type PushSubscriptions, SubscriptionsChanged } from './subscriptions.ts'
@@ -36,16 +47,17 @@ const TTL_SECONDS = 86_400
 const AGAIN_MS = 60_000
 
 /** The server's key, made when it is first needed. */
-export async function vapidKeys(store: Store): Promise<Vapid> {
+export function vapidKeys(store: Store): Promise<Vapid> {
   const at = key('vapid')
-  const known = await store.get(at)
-  if (known) return decodeRecord<Vapid>(known)
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { x = '', y = '', d = '' } = privateKey.export({ format: 'jwk' })
-  const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
-  const made: Vapid = { publicKey: point.toString('base64url'), privateKey: d }
-  if (await store.commit([{ put: at, value: encodeRecord(made) }], [{ key: at, is: 'absent' }])) return made
-  return vapidKeys(store)
+  return transact({ what: 'the key of pushes' }, async () => {
+    const known = await store.get(at)
+    if (known) return decodeRecord<Vapid>(known)
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { x = '', y = '', d = '' } = privateKey.export({ format: 'jwk' })
+    const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+    const made: Vapid = { publicKey: point.toString('base64url'), privateKey: d }
+    return (await store.commit([{ put: at, value: encodeRecord(made) }], [{ key: at, is: 'absent' }])) ? made : CONFLICT
+  })
 }
 
 export class WebPush {
