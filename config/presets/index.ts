@@ -172,7 +172,7 @@ function usualPlugins({
   ]
 }
 
-const nameOf = ({ definition, placement }: PluginEntry): string => placement.as ?? definition.name
+const nameOf = ({ definition, settings }: PluginEntry): string => settings.as ?? definition.name
 
 /** Those of `given` in the place of the usual ones with the same name, or behind all of them. */
 function replaced(usual: readonly PluginEntry[], given: readonly PluginEntry[]): PluginEntry[] {

@@ -269,17 +269,17 @@ export interface PluginEntry {
   // any: entries with different schemas are in one list
   readonly definition: PluginDefinition<any>
   readonly input: unknown
-  readonly placement: Settings
+  readonly settings: Settings
 }
 type Optional<Input> = undefined extends Input ? true : Record<never, never> extends Input ? true : false
 export type PluginFactory<S extends StandardSchemaV1> = (
   ...given: Optional<StandardSchemaV1.InferInput<S>> extends true
-    ? [config?: StandardSchemaV1.InferInput<S>, placement?: Settings]
-    : [config: StandardSchemaV1.InferInput<S>, placement?: Settings]
+    ? [config?: StandardSchemaV1.InferInput<S>, settings?: Settings]
+    : [config: StandardSchemaV1.InferInput<S>, settings?: Settings]
 ) => PluginEntry
 
 /** Defines a plugin. Returns the function that administrators call in `iems.config.ts`. */
 export function definePlugin<S extends StandardSchemaV1>(definition: PluginDefinition<S>): PluginFactory<S> {
-  const make = (input?: unknown, placement: Settings = {}) => ({ definition, input, placement })
+  const make = (input?: unknown, settings: Settings = {}) => ({ definition, input, settings })
   return make as PluginFactory<S>
 }

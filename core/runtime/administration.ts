@@ -170,7 +170,7 @@ class CallersAdministration implements Administration {
         plugin: one.definition.name,
         place,
         options: masked(one.options),
-        settings: masked(one.placement),
+        settings: masked(one.settings),
         ...(schema ? { schema } : {}),
       }
     }

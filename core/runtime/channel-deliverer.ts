@@ -30,7 +30,7 @@ export function createChannelDeliverer(
   { config, store, clock, emit, hooks, signals, sharedQueue: queue, lasting }: DeliveringKernel,
   { channel, host, resolve }: DeliveringChannel,
 ): Deliverer {
-  const { retry, lease, concurrency, perNextHop, rate = 0, online = {} } = channel.placement
+  const { retry, lease, concurrency, perNextHop, rate = 0, online = {} } = channel.settings
   const { postmaster, returnSize, ...texts } = config.reports
   const { hostname } = config
   const reports = new Reports({

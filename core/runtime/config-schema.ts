@@ -193,7 +193,7 @@ export interface ConfiguredPlugin<P> {
   // any: plugins have different options
   readonly definition: PluginDefinition<any>
   readonly options: unknown
-  readonly placement: P
+  readonly settings: P
 }
 
 /** A checked configuration with defaults filled in. */

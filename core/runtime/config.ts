@@ -14,7 +14,7 @@ import { importFresh } from './config-import.ts'
 import { misplaced, portsTwice } from './config-listeners.ts'
 import { type Config, type ConfiguredPlugin, configSchema, entry } from './config-schema.ts'
 import { Secret } from './secret.ts'
-import { type ChannelSettings, channelSettings, type PluginSettings, placement } from './settings.ts'
+import { type ChannelSettings, channelSettings, type PluginSettings, pluginSettings } from './settings.ts'
 
 interface Problem {
   readonly path: string
@@ -94,8 +94,8 @@ async function stand<P>(
   const { accepts } = one.definition
   const place = await validate(
     kind,
-    kind === channelSettings && accepts ? { accepts, ...one.placement } : one.placement,
-    [...base, '(placement)'],
+    kind === channelSettings && accepts ? { accepts, ...one.settings } : one.settings,
+    [...base, '(settings)'],
     problems,
   )
   const { api = 1 } = one.definition
@@ -113,12 +113,12 @@ function unknownChannels(
   channels: ReadonlySet<string>,
   problems: Problem[],
 ) {
-  for (const { name, placement } of standing) {
+  for (const { name, settings } of standing) {
     for (const side of ['from', 'to'] as const) {
-      for (const channel of placement[side] ?? []) {
+      for (const channel of settings[side] ?? []) {
         if (!channels.has(channel))
           problems.push({
-            path: `${name}.(placement).${side}`,
+            path: `${name}.(settings).${side}`,
             text: new IemsError('IEMS_CHANNEL_UNKNOWN', { from: name, channel }).message,
           })
       }
@@ -145,14 +145,14 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
   for (const [channel, one] of Object.entries(given.channels ?? {})) {
     if (!isEntry(one)) continue
     const { options, place } = await stand(one, ['channels', channel], channelSettings, problems)
-    if (place) channels.push({ name: channel, definition: one.definition, options, placement: place })
+    if (place) channels.push({ name: channel, definition: one.definition, options, settings: place })
   }
   const plugins: ConfiguredPlugin<PluginSettings>[] = []
   for (const [index, one] of (Array.isArray(given.plugins) ? given.plugins : []).entries()) {
     if (!isEntry(one)) continue
-    const { options, place } = await stand(one, ['plugins', index], placement, problems)
+    const { options, place } = await stand(one, ['plugins', index], pluginSettings, problems)
     if (place)
-      plugins.push({ name: place.as ?? one.definition.name, definition: one.definition, options, placement: place })
+      plugins.push({ name: place.as ?? one.definition.name, definition: one.definition, options, settings: place })
   }
   if (checked && 'open' in checked.store) {
     missingSecrets(checked.store.input, ['store'], problems)

@@ -46,7 +46,7 @@ import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { createMetrics, type MetricRegistry } from './metrics.ts'
 import { byNeeds } from './needs.ts'
-import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, placementOf, within } from './plugin-host.ts'
+import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, settingsOf, within } from './plugin-host.ts'
 import { type Staying, stays } from './reload-plan.ts'
 import { createSignals, type Signals } from './signals.ts'
 import { alone } from './stand-alone.ts'
@@ -205,7 +205,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   #loaded(host: PluginHost): LoadedPlugin {
     const { name, definition, parts, log } = host
     const { configured = host.configured } = this.#staying.find((one) => one.host === host) ?? {}
-    return { name, definition, parts, log, placement: placementOf(configured) }
+    return { name, definition, parts, log, settings: settingsOf(configured) }
   }
 
   /** Creates everything that needs the hooks. */
@@ -217,7 +217,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
       const host = this.hosts.find(({ name }) => name === channel.name)
       return host?.parts.deliver ? [{ channel, host }] : []
     })
-    const accepts = new Map(delivering.map(({ channel }) => [channel.name, channel.placement.accepts]))
+    const accepts = new Map(delivering.map(({ channel }) => [channel.name, channel.settings.accepts]))
     const resolve = createResolve({ hooks, accepts, expansion: limits.recipients, hostname, postmaster })
     const traces = () => createRefusals({ store, clock, emit, historyMs: config.history.keep })
     const [refusals, recipients] = [traces(), limits.recipients]
@@ -319,8 +319,8 @@ export class Kernel implements HostKernel, AdministeredKernel {
 
   /** Opens a session on a channel, as the channel itself would. */
   openSession(channel: string, facts: ConnectionInfo): ServerSession {
-    const { placement } = this.config.channels.find(({ name }) => name === channel) ?? {}
-    return openSession(() => this.sessions, { channel, trusts: inNetworks(placement?.trusts ?? []) }, facts)
+    const { settings } = this.config.channels.find(({ name }) => name === channel) ?? {}
+    return openSession(() => this.sessions, { channel, trusts: inNetworks(settings?.trusts ?? []) }, facts)
   }
 
   #own(): PluginHost[] {

@@ -136,8 +136,8 @@ export class PluginHost {
     return this.#configured
   }
 
-  get placement(): PluginSettings {
-    return placementOf(this.#configured)
+  get settings(): PluginSettings {
+    return settingsOf(this.#configured)
   }
 
   get isEntrance(): boolean {
@@ -312,13 +312,13 @@ export class PluginHost {
   }
 }
 
-function trustsOf({ placement }: AnyPlugin): (address: string) => boolean {
-  return inNetworks('trusts' in placement ? placement.trusts : [])
+function trustsOf({ settings }: AnyPlugin): (address: string) => boolean {
+  return inNetworks('trusts' in settings ? settings.trusts : [])
 }
 
 /** A plugin's settings that matter to the hooks. */
-export function placementOf({ placement }: AnyPlugin): PluginSettings {
-  const { onError, from, to } = placement
+export function settingsOf({ settings }: AnyPlugin): PluginSettings {
+  const { onError, from, to } = settings
   return { onError, ...(from ? { from } : {}), ...(to ? { to } : {}) } as PluginSettings
 }
 

@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { network } from '../net/networks.ts'
 import { duration, size } from './units.ts'
 
-export const placement = z.strictObject({
+export const pluginSettings = z.strictObject({
   as: z
     .string()
     .regex(/^[a-z][a-z0-9-]*$/)
@@ -66,7 +66,7 @@ const onlineRule = z.union([
 ])
 const online = z.union([onlineRule.transform((rule) => ({ '*': rule })), z.record(z.string(), onlineRule)])
 
-export const channelSettings = placement.extend({
+export const channelSettings = pluginSettings.extend({
   accepts: z
     .enum(['anyone', 'authorised'])
     .default('authorised')
@@ -93,5 +93,5 @@ export const channelSettings = placement.extend({
 })
 
 export type Settings = z.input<typeof channelSettings>
-export type PluginSettings = z.output<typeof placement>
+export type PluginSettings = z.output<typeof pluginSettings>
 export type ChannelSettings = z.output<typeof channelSettings>

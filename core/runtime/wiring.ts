@@ -19,7 +19,7 @@ import type { PluginSettings } from './settings.ts'
 export interface LoadedPlugin {
   readonly name: string
   readonly definition: PluginDefinition<any>
-  readonly placement: PluginSettings
+  readonly settings: PluginSettings
   readonly parts: PluginInstance
   readonly log: Log
 }
@@ -55,25 +55,25 @@ function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler
 }
 
 function tapsOf(
-  { name, placement, parts, log }: LoadedPlugin,
+  { name, settings, parts, log }: LoadedPlugin,
   emit: Emit,
   times: Histogram,
 ): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
-    const settings = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
-    checkPlaced(name, hook, settings)
-    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = settings
-    const onError = TOLD.includes(hook) ? 'skip' : placement.onError
+    const tap = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
+    checkPlaced(name, hook, tap)
+    const { handler, stage = 'normal', before, timeout = 30_000, mechanisms = PASSWORDS, discovery } = tap
+    const onError = TOLD.includes(hook) ? 'skip' : settings.onError
     const took = times.of({ hook, plugin: name })
     const guarded =
       hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit, took })
-    const filtered = placement.from || placement.to
+    const filtered = settings.from || settings.to
     // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap answers nothing.
     const one: Tap['run'] = filtered
-      ? (subject, run) => (placed(placement, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
+      ? (subject, run) => (placed(settings, run) ? guarded(subject, run as never) : Promise.resolve(undefined))
       : (guarded as Tap['run'])
     const run = hook === 'modify' ? forEach(one) : hook === 'check' ? taking(one) : one
-    const hears = (channel: string) => placement.from?.includes(channel) ?? true
+    const hears = (channel: string) => settings.from?.includes(channel) ?? true
     return [hook, { plugin: name, stage, before, mechanisms, discovery, hears, run }]
   })
 }

@@ -55,7 +55,7 @@ test('all problems are reported together, each with its path and value', async (
   has(/Bad Name/)
   has(/^plugins\[0\]\.wait: must be a number and a unit/)
   has(/^plugins\[1\]\.password: .*IEMS_NOT_THERE/)
-  has(/^two\.\(placement\)\.from: .*nowhere/)
+  has(/^two\.\(settings\)\.from: .*nowhere/)
 })
 
 test('durations and sizes are plain numbers after the schema, and defaults are filled in', async () => {
@@ -64,7 +64,7 @@ test('durations and sizes are plain numbers after the schema, and defaults are f
     '/x/iems.config.ts',
   )
   assert.deepEqual(config.channels[0]?.options, { tls: 'off', wait: 90_000, most: 2 * 1024 ** 2 })
-  assert.equal(config.channels[0]?.placement.retry.for, 5 * 86_400_000)
+  assert.equal(config.channels[0]?.settings.retry.for, 5 * 86_400_000)
   assert.throws(() => {
     ;(config.limits as { recipients: number }).recipients = 5
   }, TypeError)

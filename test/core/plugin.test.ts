@@ -1,4 +1,4 @@
-/** Order, names, services, placement: what the kernel promises about plugins before any mail flows. */
+/** Order, names, services, settings: what the kernel promises about plugins before any mail flows. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as z from 'zod'
@@ -112,7 +112,7 @@ test('a plugin declares a hook of its own, typed and guarded like any other', as
 
 test('"from" and "to" are the kernel’s business: a plugin elsewhere is not asked', async (t) => {
   const seen: string[] = []
-  const probe = (as: string, placement: object) =>
+  const probe = (as: string, settings: object) =>
     definePlugin({
       name: 'probe',
       config: z.undefined(),
@@ -126,7 +126,7 @@ test('"from" and "to" are the kernel’s business: a plugin elsewhere is not ask
           },
         },
       }),
-    })(undefined, { as, ...placement })
+    })(undefined, { as, ...settings })
   const channel = definePlugin({ name: 'channel', config: z.undefined(), setup: () => ({}) })
   const kernel = await createTestKernel(t, {
     channels: { left: channel(), right: channel() },

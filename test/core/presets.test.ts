@@ -12,11 +12,11 @@ import { smtpOut } from '../../plugins/smtp/out/index.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const partsOf = ({ channels, plugins }: Config) =>
-  [...channels, ...plugins].map(({ name, definition, options, placement }) => ({
+  [...channels, ...plugins].map(({ name, definition, options, settings }) => ({
     name,
     plugin: definition.name,
     options,
-    placement,
+    settings,
   }))
 
 test('the long form in the documentation is the short one', async (t) => {

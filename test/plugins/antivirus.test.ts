@@ -261,10 +261,10 @@ test('incoming, outgoing and local mail are scanned where the plugin stands', { 
         recipients.map((recipient) => ({ recipient, status: 'delivered' as const, reply: accept(250, '2.0.0', 'ok') })),
     }),
   })
-  const start = (placement: Settings['placement']) =>
+  const start = (settings: Settings['settings']) =>
     startAntivirus(t, {
       options: { servers: [server] },
-      ...(placement ? { placement } : {}),
+      ...(settings ? { settings } : {}),
       kernel: { channels: { there: there(undefined, { accepts: 'anyone' }) } },
     })
   const content = attached(EICAR)
@@ -277,7 +277,7 @@ test('incoming, outgoing and local mail are scanned where the plugin stands', { 
   const second = antivirus({ servers: [server], virus: 'quarantine' }, { as: 'antivirus-out', to: ['there'] })
   const both = await startAntivirus(t, {
     options: { servers: [server] },
-    placement: { to: ['out'] },
+    settings: { to: ['out'] },
     plugins: [second],
     kernel: { channels: { there: there(undefined, { accepts: 'anyone' }) } },
   })

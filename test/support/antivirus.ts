@@ -118,7 +118,7 @@ function senderThrough(kernel: TestKernel, seen: Record<string, unknown>) {
 
 export interface Settings {
   readonly options?: AntivirusOptions
-  readonly placement?: Parameters<typeof antivirus>[1]
+  readonly settings?: Parameters<typeof antivirus>[1]
   readonly plugins?: readonly PluginEntry[]
   readonly kernel?: TestKernelOptions
 }
@@ -126,14 +126,14 @@ export interface Settings {
 /** Without mailboxes: what arrived stands in `delivered`. */
 export async function startAntivirus(
   t: Pick<TestContext, 'after'>,
-  { options, placement, plugins = [], kernel }: Settings,
+  { options, settings, plugins = [], kernel }: Settings,
 ) {
   const watcher = createWatcher()
   const made = await createTestKernel(t, {
     deliver: deliveredTo,
     ...kernel,
     channels: { in: clientChannel(), ...kernel?.channels },
-    plugins: [antivirus(options, placement), ...plugins, watcher.plugin],
+    plugins: [antivirus(options, settings), ...plugins, watcher.plugin],
   })
   return { ...made, send: senderThrough(made, watcher.seen), run: commandsOf(made) }
 }
