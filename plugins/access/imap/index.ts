@@ -3,7 +3,7 @@
  *
  * This file assembles the parts: session.ts is a client's session, commands/ the commands, grammar/ their syntax.
  */
-import { type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
+import { type Client, createListener, definePlugin, type SetupContext, serveLines } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { Quotas } from '../../mailbox/quota/api.ts'
@@ -38,56 +38,28 @@ interface Serving {
   readonly kept: Pick<SessionDeps, 'keywords' | 'unseen'>
 }
 
-async function serve(config: Options, ctx: SetupContext, { client, signal, kept }: Serving): Promise<void> {
-  const { remote, local, tls } = client
-  const kernel = ctx.openSession({ protocol: 'IMAP', brings: 'nothing', remote, local, ...(tls ? { tls } : {}) })
-  const input = new LineReader(config.timeouts.login)
-  const output = new LineWriter(config.timeouts.write)
-  let isSecure = tls !== undefined
-  try {
-    input.attach(client.socket)
-    output.attach(client.socket)
-    const refusal = await kernel.connect()
-    if (refusal) {
-      output.line(`* BYE ${refusal.reply.text}`)
-      return await output.flush()
-    }
-    const session = new Session({
-      input,
-      output,
-      options: config,
-      log: ctx.log,
-      mail: ctx.use(MailStore),
-      query: ctx.use(MailQuery),
-      accounts: ctx.use(Accounts),
-      quotas: ctx.find(Quotas),
-      hasEvents: ctx.find(Mailsort)?.hasEvents === true,
-      ...kept,
-      hostname: ctx.hostname,
-      now: () => ctx.clock.now(),
-      isSecure: () => isSecure,
-      hasTls: () => client.mayStartTls,
-      open: kernel,
-      judge: async (command) => (await ctx.call('imap:command', { remote, ...command })) ?? undefined,
-      tellPlugins: async (change) => void (await ctx.call('imap:changed', { remote, ...change })),
-      signal: AbortSignal.any([signal, kernel.revoked]),
-      async startTls() {
-        input.detach()
-        const { socket, tls } = await client.startTls()
-        isSecure = true
-        kernel.update({ tls })
-        input.attach(socket)
-        output.attach(socket)
-      },
-      compress() {
-        input.detach()
-        const { readable, writable } = client.compress()
-        input.attach(readable)
-        output.attach(writable)
-      },
-    })
-    await session.run(`* OK [CAPABILITY ${capabilities(session)}] ${ctx.hostname} is ready`)
-  } finally {
-    kernel.close()
-  }
-}
+const serve = (config: Options, ctx: SetupContext, { kept, ...served }: Serving): Promise<void> =>
+  serveLines(
+    ctx,
+    served,
+    { protocol: 'IMAP', timeouts: config.timeouts, refusal: (text) => `* BYE ${text}\r\n` },
+    async (lines) => {
+      const { remote } = served.client
+      const session = new Session({
+        ...lines,
+        options: config,
+        log: ctx.log,
+        mail: ctx.use(MailStore),
+        query: ctx.use(MailQuery),
+        accounts: ctx.use(Accounts),
+        quotas: ctx.find(Quotas),
+        hasEvents: ctx.find(Mailsort)?.hasEvents === true,
+        ...kept,
+        hostname: ctx.hostname,
+        now: () => ctx.clock.now(),
+        judge: async (command) => (await ctx.call('imap:command', { remote, ...command })) ?? undefined,
+        tellPlugins: async (change) => void (await ctx.call('imap:changed', { remote, ...change })),
+      })
+      await session.run(`* OK [CAPABILITY ${capabilities(session)}] ${ctx.hostname} is ready`)
+    },
+  )

@@ -3,11 +3,10 @@
  *
  * This file assembles the parts; session.ts is the protocol.
  */
-import { Cache, type Client, createListener, definePlugin, LineReader, LineWriter, type SetupContext } from 'iems'
+import { Cache, type Client, createListener, definePlugin, type SetupContext, serveLines } from 'iems'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { statusLine } from './lines.ts'
 import { type Options, options } from './options.ts'
-
 import { Session } from './session.ts'
 
 export const pop3 = definePlugin({
@@ -50,42 +49,18 @@ interface Served {
   mayLogIn(account: string): boolean
 }
 
-async function serve(config: Options, ctx: SetupContext, { client, signal, mayLogIn }: Served): Promise<void> {
-  const { remote, local, tls } = client
-  const kernel = ctx.openSession({ protocol: 'POP3', brings: 'nothing', remote, local, ...(tls ? { tls } : {}) })
-  const input = new LineReader(config.timeouts.login)
-  const output = new LineWriter(config.timeouts.write)
-  let isSecure = tls !== undefined
-  input.attach(client.socket)
-  output.attach(client.socket)
-  try {
-    const refusal = await kernel.connect()
-    if (refusal) {
-      output.line(statusLine(`-ERR ${refusal.reply.text}`))
-      return await output.flush()
-    }
-    await new Session({
-      input,
-      output,
-      options: config,
-      log: ctx.log,
-      mail: ctx.use(MailStore),
-      hostname: ctx.hostname,
-      isSecure: () => isSecure,
-      hasTls: () => client.mayStartTls,
-      open: kernel,
-      mayLogIn,
-      signal: AbortSignal.any([signal, kernel.revoked]),
-      async startTls() {
-        input.detach()
-        const { socket, tls } = await client.startTls()
-        isSecure = true
-        kernel.update({ tls })
-        input.attach(socket)
-        output.attach(socket)
-      },
-    }).run()
-  } finally {
-    kernel.close()
-  }
-}
+const serve = (config: Options, ctx: SetupContext, { mayLogIn, ...served }: Served): Promise<void> =>
+  serveLines(
+    ctx,
+    served,
+    { protocol: 'POP3', timeouts: config.timeouts, refusal: (text) => `${statusLine(`-ERR ${text}`)}\r\n` },
+    (session) =>
+      new Session({
+        ...session,
+        options: config,
+        log: ctx.log,
+        mail: ctx.use(MailStore),
+        hostname: ctx.hostname,
+        mayLogIn,
+      }).run(),
+  )
