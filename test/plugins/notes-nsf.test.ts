@@ -232,6 +232,23 @@ test('notes are found without the superblock, and without the table that leads t
   assert.ok(database.problems.count > 0)
 })
 
+test('a file of more than 4 GB is scanned to its end', async () => {
+  const octets = nsfFixture('MIMEMsg')
+  for (const at of [560, 568, 576, 584]) octets.writeUInt32LE(0, at)
+  const zeros = Buffer.alloc(1024 * 1024)
+  const front = bufferSource(octets)
+  const size = 2 ** 32 + 4096
+  const database = await openDatabase({
+    size,
+    read: async (position, length) =>
+      position + length <= octets.length
+        ? front.read(position, length)
+        : Buffer.concat([octets.subarray(position), zeros.subarray(0, length - Math.max(0, octets.length - position))]),
+    close: async () => {},
+  })
+  assert.deepEqual(await database.countBuckets(), { summary: 1, other: 1 })
+})
+
 test('a wrong checksum, a wrong digest and an unknown compression are damage of one file', async () => {
   const database = await open('hfinn')
   const note = await database.note(0x20fa)

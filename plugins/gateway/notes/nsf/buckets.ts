@@ -68,7 +68,8 @@ export class Buckets {
     if (this.hasScanned) return
     this.hasScanned = true
     for (let at = 0; at + STEP <= this.source.size; at += SCANNED) {
-      const octets = await this.source.read(at, Math.min(SCANNED, (this.source.size - at) & ~(STEP - 1)))
+      const left = Math.floor((this.source.size - at) / STEP) * STEP
+      const octets = await this.source.read(at, Math.min(SCANNED, left))
       for (let n = 0; n < octets.length; n += STEP) this.seen(octets.subarray(n, n + HEADER), at + n)
     }
   }
