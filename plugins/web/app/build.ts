@@ -1,6 +1,7 @@
 /**
  * Builds a browser application: `node build.ts mail FOLDER`. Each text file gets its .br and .gz forms beside it.
  */
+import { createHash } from 'node:crypto'
 import { glob, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -28,6 +29,16 @@ await build({
     chunkSizeWarningLimit: 1000,
   },
 })
+
+// The service worker of an application knows the files of its version.
+const worker = join(outDir, 'sw.js')
+const text = await readFile(worker, 'utf8').catch(() => undefined)
+if (text !== undefined) {
+  const files = (await Array.fromAsync(glob('assets/*.{js,css,svg}', { cwd: outDir }))).sort()
+  const paths = files.map((file) => `/${name}/${file}`).join(' ')
+  const version = createHash('sha256').update(paths).update(text).digest('hex').slice(0, 16)
+  await writeFile(worker, text.replace('__VERSION__', version).replace('__FILES__', paths))
+}
 
 for await (const file of glob('**/*.{js,css,html,svg,json,webmanifest}', { cwd: outDir })) {
   const path = join(outDir, file)

@@ -33,19 +33,16 @@ export interface BannerSlot {
   show(message: ShownMessage): Promise<Banner | undefined> | Banner | undefined
 }
 
-/**
- * Position of a module: next to an open message, in its menu, in the composer's menu, before a message is sent, among
- * the settings, or as its own page.
- */
-export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.action' | 'compose.check' | 'settings' | 'app'
+/** Position of a module: next to an open message, in its menu, before a message is sent, or among the settings. */
+export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.check' | 'settings'
 
 export interface ModuleSlotEntry {
   /** Of the plugin; with the slot it is unique. */
   readonly name: string
   readonly title: Texts
   /**
-   * A JavaScript module without imports: `file:` URL, read once. It exports `mount(element, host)` for an aside, a page
-   * or settings, whose answer unmounts it; `run(host)` for an action; `check(host)` for a check, whose answer is a
+   * A JavaScript module without imports: `file:` URL, read once. It exports `mount(element, host)` for an aside or
+   * settings, whose answer unmounts it; `run(host)` for an action; `check(host)` for a check, whose answer is a
    * sentence that keeps a message from being sent, or nothing.
    */
   readonly module: URL

@@ -4,12 +4,14 @@
  * Invariants: the page that shows a message's HTML runs no script and loads nothing from elsewhere, whatever the
  * application writes into it.
  */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
-import { Http, html, Redirect } from '../http/api.ts'
+import { Download, Http, html, Redirect } from '../http/api.ts'
 import { Jmap } from '../jmap/api.ts'
 import { Webmail } from './api.ts'
 import { addImageProxy } from './images.ts'
@@ -70,9 +72,27 @@ export const webmail = definePlugin({
     addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
     addRuleRoutes(http, ctx.find(Mailsort))
     addImageProxy(http, images, ctx.dns)
+    const folder = applicationFolder('mail')
+    http.stream({
+      method: 'GET',
+      path: '/mail/sw.js',
+      who: 'anyone',
+      summary: 'The service worker of the web mail',
+      // It asks this server only.
+      run: async () => {
+        const script = await readFile(join(await folder(), 'sw.js'))
+        return new Download({
+          type: 'text/javascript; charset=utf-8',
+          open: async function* () {
+            yield script
+          },
+          headers: { 'content-security-policy': "default-src 'none'; connect-src 'self'" },
+        })
+      },
+    })
     http.files({
       path: '/mail/',
-      folder: applicationFolder('mail'),
+      folder,
       fallback: 'index.html',
       policy: APPLICATION_POLICY,
     })

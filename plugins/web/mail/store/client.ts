@@ -54,6 +54,15 @@ export class JmapClient {
     return this.#session?.primaryAccounts[MAIL] ?? ''
   }
 
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  /** Goes on with the session of another time, before the server answers. */
+  resume(session: Session): void {
+    this.#session = session
+  }
+
   get user(): string {
     return this.#session?.username ?? ''
   }

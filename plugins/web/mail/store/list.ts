@@ -78,6 +78,16 @@ export class ConversationList {
     return windows.length > 0 ? windows : [0]
   }
 
+  /** What is known without the server; it is asked for again when it answers. */
+  fill(threadIds: readonly string[]): void {
+    this.#rows.clear()
+    for (const [index, id] of threadIds.entries()) this.#rows.set(index, id)
+    this.total = threadIds.length
+    this.isLoaded = true
+    this.error = undefined
+    this.markStale()
+  }
+
   async load(client: JmapClient, start: number): Promise<Loaded> {
     this.#loading.add(start)
     try {

@@ -4,17 +4,15 @@
  * Invariants: a person's action shows at once; until the server answers, no older server state replaces it; a refusal
  * reverts everything and is shown.
  */
+import { BODY_ARGUMENTS, bodyOf } from './body.ts'
 import { type Call, Failure, type JmapClient, type Json } from './client.ts'
 import { ConversationList, type ListKey, type Loaded } from './list.ts'
-import { type Body, EMAIL_PROPERTIES, type Email, type Identity, type Mailbox, type Part, type Row } from './objects.ts'
+import { type Body, EMAIL_PROPERTIES, type Email, type Identity, type Mailbox, type Row } from './objects.ts'
 import { filterOf } from './search.ts'
+import type { Snapshot } from './snapshot.ts'
 
 export type Status = 'live' | 'connecting' | 'offline' | 'login'
-const MAX_BODY = 1_000_000
 const MAX_SYNC_ROUNDS = 20
-const LIST_UNSUBSCRIBE = 'header:List-Unsubscribe:asURLs'
-const LIST_POST = 'header:List-Unsubscribe-Post:asText'
-const BODY_PROPERTIES = ['partId', 'blobId', 'size', 'name', 'type', 'cid', 'disposition']
 
 export class MailStore {
   readonly client: JmapClient
@@ -101,6 +99,19 @@ export class MailStore {
     for (const mailbox of list) this.mailboxes.set(mailbox.id, mailbox)
   }
 
+  /** Starts from a snapshot; the server's state is taken as soon as it answers. */
+  restore({ session, mailboxes, identities, emails, threads, bodies }: Snapshot): void {
+    if (session) this.client.resume(session)
+    this.#setMailboxes(mailboxes)
+    this.identities = identities
+    for (const email of emails) this.emails.set(email.id, email)
+    for (const [id, ids] of threads) this.threads.set(id, ids)
+    for (const [id, body] of bodies) this.bodies.set(id, body)
+    this.#isListInDoubt = true
+    this.status = 'offline'
+    this.changed()
+  }
+
   withRole(role: string): Mailbox | undefined {
     return [...this.mailboxes.values()].find((mailbox) => mailbox.role === role)
   }
@@ -126,8 +137,18 @@ export class MailStore {
       this.#keep(await list.load(this.client, start))
     } catch (cause) {
       list.error = this.#failed(cause)
+      if (!list.isLoaded && this.status === 'offline') list.fill(this.#keptIn(list.key))
     }
     this.changed()
+  }
+
+  /** Conversations of a mailbox that are in memory, the newest first. */
+  #keptIn(key: ListKey): string[] {
+    if (key.kind !== 'mailbox') return []
+    const latest = new Map<string, string>()
+    for (const { threadId, mailboxIds, receivedAt } of this.emails.values())
+      if (mailboxIds[key.id] && receivedAt > (latest.get(threadId) ?? '')) latest.set(threadId, receivedAt)
+    return [...latest].sort(([, a], [, b]) => b.localeCompare(a)).map(([id]) => id)
   }
 
   #keep({ emails, threads }: Loaded): void {
@@ -172,11 +193,7 @@ export class MailStore {
       'Email/get',
       {
         ids: missing,
-        properties: ['id', 'bodyValues', 'htmlBody', 'textBody', 'attachments', LIST_UNSUBSCRIBE, LIST_POST],
-        bodyProperties: BODY_PROPERTIES,
-        fetchHTMLBodyValues: true,
-        fetchTextBodyValues: true,
-        maxBodyValueBytes: MAX_BODY,
+        ...BODY_ARGUMENTS,
       },
     ])
     for (const email of (got?.list ?? []) as Json[]) this.bodies.set(email.id, bodyOf(email))
@@ -310,27 +327,4 @@ export function patched(email: Email, patch: Json): Email {
     }
   }
   return next as unknown as Email
-}
-
-/** The unsubscribe address of a mailing list; a web page that asks questions is left to the text. */
-function unsubscribeOf(urls: readonly string[] | null | undefined, post: string | null | undefined) {
-  const isOneClick =
-    /^\s*list-unsubscribe=one-click\s*$/i.test(post ?? '') && (urls ?? []).some((url) => /^https:/i.test(url))
-  const mailto = (urls ?? []).find((url) => /^mailto:[^\s?]{3,500}/i.test(url))?.slice('mailto:'.length)
-  return isOneClick || mailto ? { isOneClick, mailto } : undefined
-}
-
-export function bodyOf(email: Json): Body {
-  const { bodyValues, htmlBody, textBody, attachments } = email
-  const values = bodyValues as Record<string, { value: string; isTruncated?: boolean }>
-  const textOf = ({ partId }: Part) => values[partId ?? '']?.value ?? ''
-  const htmlParts = (htmlBody as Part[]).filter(({ type }) => type === 'text/html')
-  const textParts = (textBody as Part[]).filter(({ type }) => type === 'text/plain')
-  return {
-    html: htmlParts.length > 0 ? htmlParts.map(textOf).join('\n') : undefined,
-    text: textParts.map(textOf).join('\n'),
-    attachments,
-    unsubscribe: unsubscribeOf(email[LIST_UNSUBSCRIBE], email[LIST_POST]),
-    isTruncated: Object.values(values).some(({ isTruncated }) => isTruncated),
-  }
 }

@@ -53,6 +53,8 @@ const AccountMenu = () => {
   const { store } = useApplication()
   const user = store.identities[0]?.name || store.identities[0]?.email || store.client.user
   const signOut = async () => {
+    const { forgetSnapshots } = await import('./offline.ts')
+    await forgetSnapshots().catch(() => undefined)
     await fetch('/api/login', { method: 'DELETE' })
     location.assign('/mail/')
   }

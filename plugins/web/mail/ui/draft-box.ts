@@ -1,9 +1,8 @@
 /**
  * Drafts on this device (IndexedDB): what was typed survives a closed tab, a login that ends and a server that is away.
- * The only importer of idb.
  */
-import { type IDBPDatabase, openDB } from 'idb'
 import type { Draft } from '../store/compose.ts'
+import { onDevice } from './device.ts'
 
 export interface KeptDraft {
   readonly key: string
@@ -13,24 +12,9 @@ export interface KeptDraft {
   readonly plain: string
 }
 
-const open = (): Promise<IDBPDatabase> =>
-  openDB('iems-mail', 1, {
-    upgrade(database) {
-      database.createObjectStore('drafts', { keyPath: 'key' })
-    },
-  })
+export const keepDraft = (kept: KeptDraft): Promise<unknown> => onDevice((device) => device.put('drafts', kept))
 
-export async function keepDraft(kept: KeptDraft): Promise<void> {
-  const database = await open()
-  await database.put('drafts', kept)
-  database.close()
-}
-
-export async function forgetDraft(key: string): Promise<void> {
-  const database = await open()
-  await database.delete('drafts', key)
-  database.close()
-}
+export const forgetDraft = (key: string): Promise<void> => onDevice((device) => device.delete('drafts', key))
 
 const lockOf = (key: string): string => `iems-draft-${key}`
 
@@ -47,9 +31,7 @@ export function holdDraft(key: string): () => void {
 
 /** Drafts of an account that were open when their window went. */
 export async function keptDrafts(account: string): Promise<KeptDraft[]> {
-  const database = await open()
-  const all = (await database.getAll('drafts')) as KeptDraft[]
-  database.close()
+  const all = (await onDevice((device) => device.getAll('drafts'))) as KeptDraft[]
   const locks = new Set((await navigator.locks?.query())?.held?.map(({ name }) => name))
   return all.filter((one) => one.account === account && !locks.has(lockOf(one.key)))
 }

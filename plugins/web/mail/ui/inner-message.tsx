@@ -4,8 +4,8 @@
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../app/ui/dialog.tsx'
 import { t } from '../../app/ui/language.ts'
+import { BODY_ARGUMENTS, bodyOf } from '../store/body.ts'
 import type { Json } from '../store/client.ts'
-import { bodyOf } from '../store/mail-store.ts'
 import { type Body, EMAIL_PROPERTIES, type Email, withoutDirection } from '../store/objects.ts'
 import { useApplication } from './application.ts'
 import { fullTime, namesOf } from './format.ts'
@@ -18,7 +18,6 @@ const PROPERTIES = [
   'textBody',
   'attachments',
 ]
-const MAX_BODY = 1_000_000
 
 interface Opened {
   readonly email: Email
@@ -35,11 +34,8 @@ export function InnerMessage({ blobId, onClose }: { readonly blobId: string; onC
         'Email/parse',
         {
           blobIds: [blobId],
+          ...BODY_ARGUMENTS,
           properties: PROPERTIES,
-          bodyProperties: ['partId', 'blobId', 'size', 'name', 'type', 'cid', 'disposition'],
-          fetchHTMLBodyValues: true,
-          fetchTextBodyValues: true,
-          maxBodyValueBytes: MAX_BODY,
         },
       ])
       const found = parsed?.parsed?.[blobId] as Json | undefined

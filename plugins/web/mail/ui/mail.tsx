@@ -60,6 +60,7 @@ export function Mail({ store, onEnded }: MailProps) {
   const say = useCallback((next: Toast) => setToast(next), [])
   const { open, compose, close } = useComposers(store, say)
   const retry = useLive(store)
+  useOffline(store)
   useEffect(() => {
     if (store.status === 'login') onEnded()
   })
@@ -99,6 +100,25 @@ export function Mail({ store, onEnded }: MailProps) {
       <Toasts toast={toast} onDone={() => setToast(undefined)} say={say} />
     </ApplicationContext>
   )
+}
+
+/** The page and its last mail start without the server. */
+function useOffline(store: MailStore): void {
+  useEffect(() => {
+    let stop = () => {}
+    let isGone = false
+    const start = async () => {
+      const { keepSnapshots, startWorker } = await import('./offline.ts')
+      if (!isGone) stop = keepSnapshots(store)
+      await startWorker()
+    }
+    // Without them the mail needs its server, as before.
+    start().catch(() => undefined)
+    return () => {
+      isGone = true
+      stop()
+    }
+  }, [store])
 }
 
 function useLive(store: MailStore): () => void {

@@ -28,6 +28,13 @@ function Start() {
       setWhere({ at: 'mail', store })
     } catch (cause) {
       const isOffline = cause instanceof Failure && cause.kind !== 'login'
+      const { keptSnapshot } = await import('./offline.ts')
+      const kept = isOffline ? await keptSnapshot().catch(() => undefined) : undefined
+      if (kept) {
+        store.restore(kept)
+        setWhere({ at: 'mail', store })
+        return
+      }
       setWhere({ at: 'login', hasEnded: false, isOffline })
     }
   }, [])

@@ -1,0 +1,43 @@
+/** The web mail without its server: it starts, shows what was seen last, and is level with the server again after. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { look } from '../support/web-looks.ts'
+import { fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { samples } from '../support/web-mail-samples.ts'
+
+test('a start without the server shows the mail that was seen last; a sign-out leaves nothing of it', {
+  timeout: 120_000,
+}, async (t) => {
+  const here = await startWebMail(t)
+  const browser = await startBrowser(t)
+  await fileMail(here.base, 'ann', samples())
+  const { page } = await openPage(browser, here.base)
+  await logIn(page, 'ann')
+  await page.getByRole('row', { name: /Contract for the harbour bridge/ }).click()
+  await page.getByText('only clause 7 needs the date').first().waitFor()
+  await page.evaluate('navigator.serviceWorker.ready')
+  const kept = `new Promise((resolve) => { const ask = indexedDB.open('iems-mail'); ask.onsuccess = () => {
+    const all = ask.result.transaction('snapshots').objectStore('snapshots').getAll()
+    all.onsuccess = () => { ask.result.close(); resolve(all.result.flatMap(({ bodies }) => bodies).length) } } })`
+  while ((await page.evaluate(kept)) === 0) await page.evaluate('new Promise((resolve) => setTimeout(resolve, 100))')
+  await page.goto(`${here.base}/mail/#/`)
+  await page.context().setOffline(true)
+  await page.reload()
+  await page.getByText(/^Offline\./).waitFor()
+  await page.getByRole('row', { name: /Contract for the harbour bridge/ }).click()
+  await page.getByText('only clause 7 needs the date').first().waitFor()
+  assert.deepEqual(await look(page, 'offline-start-1280'), [])
+  await here.send('eve@example.org', 'ann@here.test', 'While away')
+  await page.context().setOffline(false)
+  await page.getByRole('row', { name: /While away/ }).waitFor()
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await page.getByRole('button', { name: 'Sign in' }).waitFor()
+  assert.equal(await page.evaluate(kept), 0)
+  await until(page, 'navigator.serviceWorker.controller !== null')
+  const manifest = (await (await fetch(`${here.base}/mail/manifest.webmanifest`)).json()) as {
+    readonly start_url: string
+  }
+  assert.equal(manifest.start_url, '/mail/')
+  await page.context().close()
+})
