@@ -1,7 +1,7 @@
 /**
  * What pages of the browser tests look like: axe on each state, and pictures of it for those who look.
  *
- * IEMS_SCREENSHOTS names a folder for the pictures.
+ * IEMS_SCREENSHOTS names a folder for the pictures, IEMS_SCREENS those that are wanted.
  */
 import { join } from 'node:path'
 import axe from 'axe-core'
@@ -9,9 +9,12 @@ import type { Page } from 'playwright-core'
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 const FOLDER = process.env.IEMS_SCREENSHOTS
+/** Beginnings of the names that are wanted; all without it. */
+const WANTED = process.env.IEMS_SCREENS?.split(' ') ?? ['']
 
 export async function shot(page: Page, name: string): Promise<void> {
-  if (FOLDER) await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled' })
+  if (FOLDER && WANTED.some((start) => name.startsWith(start)))
+    await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled' })
 }
 
 /** Rules of axe that the page breaks, with the elements. Frames hold what strangers wrote and are left out. */

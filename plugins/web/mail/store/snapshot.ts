@@ -1,7 +1,6 @@
 /**
  * What is kept of an account for a start without the server: the latest emails, and the texts that were read.
  */
-import type { MailStore } from './mail-store.ts'
 import type { Body, Email, Identity, Mailbox, Session } from './objects.ts'
 
 export interface Snapshot {
@@ -17,7 +16,17 @@ const MAX_EMAILS = 500
 /** Characters. */
 const MAX_TEXT = 10_000_000
 
-export function snapshotOf(store: MailStore): Snapshot {
+/** What of the store is kept. */
+interface Source {
+  readonly client: { readonly session: Session | undefined }
+  readonly mailboxes: ReadonlyMap<string, Mailbox>
+  readonly identities: readonly Identity[]
+  readonly emails: ReadonlyMap<string, Email>
+  readonly threads: ReadonlyMap<string, readonly string[]>
+  readonly bodies: ReadonlyMap<string, Body>
+}
+
+export function snapshotOf(store: Source): Snapshot {
   const emails = [...store.emails.values()]
     .sort((a, b) => b.receivedAt.localeCompare(a.receivedAt))
     .slice(0, MAX_EMAILS)
