@@ -13,6 +13,7 @@ import { useApplication, useStore } from './application.ts'
 import { dragThreads } from './drag.ts'
 import { dayGroup, mailboxName, participants, shortTime } from './format.ts'
 import { MoveMenu } from './move-menu.tsx'
+import { toggleSearch, useSavedSearches } from './saved-searches.ts'
 
 export interface ListProps {
   readonly list: ConversationList
@@ -87,6 +88,7 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
             onChange={() => select(loaded())}
           />
           <h1 className="b cut">{name}</h1>
+          {list.key.kind === 'search' && list.key.query !== 'is:starred' ? <KeepSearch query={list.key.query} /> : null}
           <span className="sm t3">{list.isLoaded ? t('conversations', { count: list.total }) : ''}</span>
         </div>
       )}
@@ -121,6 +123,15 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
         />
       )}
     </section>
+  )
+}
+
+function KeepSearch({ query }: { readonly query: string }) {
+  const isKept = useSavedSearches().includes(query)
+  return (
+    <button type="button" className="btn link sm" aria-pressed={isKept} onClick={() => toggleSearch(query)}>
+      {isKept ? t('search.forget') : t('search.keep')}
+    </button>
   )
 }
 

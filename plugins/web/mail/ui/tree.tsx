@@ -10,6 +10,7 @@ import { useApplication, useStore } from './application.ts'
 import { areThreads, droppedThreads } from './drag.ts'
 import { mailboxName, octets } from './format.ts'
 import { go, hrefOf } from './route.ts'
+import { useSavedSearches } from './saved-searches.ts'
 
 const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
   ['inbox', 'inbox'],
@@ -139,6 +140,7 @@ export interface TreeProps {
 export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps) {
   const { store } = useApplication()
   useStore(store)
+  const searches = useSavedSearches()
   const all = [...store.mailboxes.values()].sort(byOrder)
   const withRole = (role: string) => all.find((mailbox) => mailbox.role === role)
   const known = ROLES.map(([role]) => role)
@@ -177,6 +179,18 @@ export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps)
             <Entry label={t('role.starred')} icon="star" list={STARRED} current={current} onGo={onGo} />
           </li>
         </ul>
+        {searches.length > 0 ? (
+          <>
+            <h2>{t('searches')}</h2>
+            <ul>
+              {searches.map((query) => (
+                <li key={query}>
+                  <Entry label={query} icon="search" list={{ kind: 'search', query }} current={current} onGo={onGo} />
+                </li>
+              ))}
+            </ul>
+          </>
+        ) : null}
         {folders.length > 0 ? (
           <>
             <h2>{t('folders')}</h2>

@@ -28,6 +28,9 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'search.help':
     'from:anna  to:bert  subject:"neue Brücke"  has:file  is:unread  is:starred  before:2026  after:2026-03  in:archive  -Wort',
   'search.results': 'Treffer',
+  searches: 'Suchen',
+  'search.keep': 'Suche behalten',
+  'search.forget': 'Nicht behalten',
   mailboxes: 'Postfächer',
   folders: 'Ordner',
   mail: 'E-Mail',

@@ -26,6 +26,9 @@ export const texts = {
   'search.help':
     'from:ann  to:bob  subject:"harbour bridge"  has:file  is:unread  is:starred  before:2026  after:2026-03  in:archive  -word',
   'search.results': 'Results',
+  searches: 'Searches',
+  'search.keep': 'Keep this search',
+  'search.forget': 'Do not keep',
   mailboxes: 'Mailboxes',
   folders: 'Folders',
   mail: 'Mail',
