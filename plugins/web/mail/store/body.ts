@@ -17,7 +17,7 @@ export const BODY_ARGUMENTS = {
   maxBodyValueBytes: MAX_BODY,
 }
 
-/** What leads out of a mailing list; a web page that asks further is left to the text. */
+/** The unsubscribe address of a mailing list; a web page that asks questions is left to the text. */
 function unsubscribeOf(urls: readonly string[] | null | undefined, post: string | null | undefined) {
   const isOneClick =
     /^\s*list-unsubscribe=one-click\s*$/i.test(post ?? '') && (urls ?? []).some((url) => /^https:/i.test(url))

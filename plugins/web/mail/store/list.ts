@@ -78,7 +78,7 @@ export class ConversationList {
     return windows.length > 0 ? windows : [0]
   }
 
-  /** What is known without the server; it is asked for again when it answers. */
+  /** Fills the list with cached conversations; they are loaded again when the server answers. */
   fill(threadIds: readonly string[]): void {
     this.#rows.clear()
     for (const [index, id] of threadIds.entries()) this.#rows.set(index, id)

@@ -1,5 +1,5 @@
 /**
- * What is kept of an account for a start without the server: the latest emails, and the texts that were read.
+ * Snapshot of an account for a start without the server: the latest emails, and the message texts that were read.
  */
 import type { Body, Email, Identity, Mailbox, Session } from './objects.ts'
 
@@ -16,7 +16,7 @@ const MAX_EMAILS = 500
 /** Characters. */
 const MAX_TEXT = 10_000_000
 
-/** What of the store is kept. */
+/** The parts of the store that a snapshot holds. */
 interface Source {
   readonly client: { readonly session: Session | undefined }
   readonly mailboxes: ReadonlyMap<string, Mailbox>

@@ -1,7 +1,7 @@
 /**
  * Mail on this device: the page starts without the server, with what was seen last.
  *
- * What must stay true: a sign-out leaves nothing of the mail here.
+ * Invariant: a sign-out leaves nothing of the mail here.
  */
 import type { MailStore } from '../store/mail-store.ts'
 import { type Snapshot, snapshotOf } from '../store/snapshot.ts'
