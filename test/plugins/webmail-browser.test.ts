@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { missing } from 'iems/testing'
 import { ImapFlow } from 'imapflow'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { shot } from '../support/web-looks.ts'
-import { fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 const MAX_INBOX_BROTLI = 180_000
@@ -14,7 +15,7 @@ const MAX_LATER_BROTLI = 60_000
 /** Longer than the server holds a message for an undo. */
 const AFTER_UNDO_MS = 11_000
 
-test('web mail in a browser', { timeout: 120_000 }, async (t) => {
+test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, async (t) => {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())

@@ -4,10 +4,20 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { missing } from 'iems/testing'
 import { imageType } from '../../plugins/web/mail/images.ts'
 import { hostileHtml } from '../support/hostile-html.ts'
 import { shot } from '../support/web-looks.ts'
-import { fileMail, logIn, openPage, startBrowser, startTrap, startWebMail, until } from '../support/web-mail.ts'
+import {
+  CHROMIUM,
+  fileMail,
+  logIn,
+  openPage,
+  startBrowser,
+  startTrap,
+  startWebMail,
+  until,
+} from '../support/web-mail.ts'
 import { type Sample, samples } from '../support/web-mail-samples.ts'
 
 /** Messages of one conversation: all of them are open at once, each in a frame of its own. */
@@ -39,6 +49,7 @@ function hostileMail(trap: string): Sample[] {
 }
 
 test('hostile mail asks nothing of other servers and runs nothing, shown and quoted', {
+  skip: missing(CHROMIUM),
   timeout: 120_000,
 }, async (t) => {
   const here = await startWebMail(t)
@@ -85,6 +96,7 @@ test('hostile mail asks nothing of other servers and runs nothing, shown and quo
 })
 
 test('the frame alone, without the sanitiser, lets nothing out but names to be looked up', {
+  skip: missing(CHROMIUM),
   timeout: 60_000,
 }, async (t) => {
   const here = await startWebMail(t)
@@ -123,6 +135,7 @@ const PIXEL = Buffer.from(
 )
 
 test('remote images come through the server when the reader allows it, and only images', {
+  skip: missing(CHROMIUM),
   timeout: 60_000,
 }, async (t) => {
   const asked: { readonly url: string; readonly headers: readonly string[] }[] = []

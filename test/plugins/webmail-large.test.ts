@@ -1,7 +1,8 @@
 /** A mailbox of 100,000 conversations in the web mail: only what is in sight is asked for, drawn and kept. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { missing } from 'iems/testing'
+import { CHROMIUM, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 
 const TOTAL = 100_000
 type Call = [
@@ -34,6 +35,7 @@ function answers(calls: readonly Call[], accountId: string): unknown[] {
 }
 
 test('a jump in 100,000 conversations loads one window, draws a screen, and forgets what is far', {
+  skip: missing(CHROMIUM),
   timeout: 120_000,
 }, async (t) => {
   const here = await startWebMail(t)

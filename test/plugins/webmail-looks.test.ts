@@ -1,8 +1,9 @@
 /** The web mail's screens: axe finds nothing in any state, in both themes and at three widths. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { missing } from 'iems/testing'
 import { look } from '../support/web-looks.ts'
-import { fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 async function start(t: TestContext) {
@@ -17,7 +18,10 @@ for (const [width, height] of [
   [820, 1100],
   [390, 844],
 ] as const)
-  test(`axe finds nothing on any screen, light and dark, at ${width} px`, { timeout: 110_000 }, async (t) => {
+  test(`axe finds nothing on any screen, light and dark, at ${width} px`, {
+    skip: missing(CHROMIUM),
+    timeout: 110_000,
+  }, async (t) => {
     const { here, browser } = await start(t)
     const { page, problems } = await openPage(browser, here.base, { viewport: { width, height } })
     const found: string[] = []
@@ -71,7 +75,7 @@ for (const [width, height] of [
     await page.context().close()
   })
 
-test('compact rows, and right to left', { timeout: 110_000 }, async (t) => {
+test('compact rows, and right to left', { skip: missing(CHROMIUM), timeout: 110_000 }, async (t) => {
   const { here, browser } = await start(t)
   const { page } = await openPage(browser, here.base)
   await logIn(page, 'ann')

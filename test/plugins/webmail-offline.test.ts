@@ -1,11 +1,13 @@
 /** The web mail without its server: it starts, shows what was seen last, and is level with the server again after. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { missing } from 'iems/testing'
 import { look } from '../support/web-looks.ts'
-import { fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 test('a start without the server shows the mail that was seen last; a sign-out leaves nothing of it', {
+  skip: missing(CHROMIUM),
   timeout: 120_000,
 }, async (t) => {
   const here = await startWebMail(t)

@@ -6,10 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { antispam } from 'iems/plugins/antispam'
 import { senderAuth } from 'iems/plugins/sender-auth'
+import { missing } from 'iems/testing'
 import { answerTo, readInvitation } from '../../plugins/web/mail/store/calendar.ts'
 import { oneClickUrl } from '../../plugins/web/mail/unsubscribe.ts'
 import { shot } from '../support/web-looks.ts'
-import { fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import type { Sample } from '../support/web-mail-samples.ts'
 
 const AFTER_UNDO_MS = 11_000
@@ -107,7 +108,7 @@ function mail(origin: string): Sample[] {
   ]
 }
 
-test('reading in a browser', { timeout: 120_000 }, async (t) => {
+test('reading in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, async (t) => {
   const asked: string[] = []
   const list = createServer(async (request, response) => {
     let body = ''
