@@ -49,6 +49,7 @@ export type {
   RewriteProblem,
   Rewritten,
 } from './rewrite/api.ts'
+export { structureProblem } from './rewrite/editing.ts'
 export { rewriteMime } from './rewrite/rewrite.ts'
 export { writePart } from './rewrite/writing.ts'
 export { createSources } from './sources.ts'

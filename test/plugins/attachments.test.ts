@@ -490,6 +490,36 @@ test('rules know files by name, extension, type and content, in archives and in 
   for (const content of fine) assert.ok((await sent(here, content))[0]?.includes(content))
 })
 
+test('a message whose structure cannot be read passes with a finding, or is refused', async (t) => {
+  const content = [
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    ...Array.from({ length: 12 }, (_, index) => `--b\r\n\r\nPart ${index}\r\n`),
+    '--b--',
+    '',
+  ].join('\r\n')
+  const rules: Options['rules'] = [{ name: 'text', action: 'rename', types: ['text/plain'] }]
+  const passing = await start(t, { limits: { maxParts: 10 }, rules })
+  assert.deepEqual(
+    (await sent(passing, content)).map((one) => one.includes(content.slice(content.indexOf('--b')))),
+    [true],
+  )
+  assert.match((await findingsOf(passing)).join(), /left as it is: too-many-parts/)
+  const refusing = await start(t, { limits: { maxParts: 10 }, unreadable: 'refuse' })
+  const { reply } = await refusing.submit({ from: 'a@own.test', to: ['b@far.test'], content })
+  assert.match(
+    `${reply.code} ${reply.enhanced} ${reply.text}`,
+    /^554 5\.6\.0 The MIME structure of this message cannot be read/,
+  )
+  await refusing.submit({
+    from: 'a@own.test',
+    to: ['b@far.test'],
+    content: content.replaceAll(/--b\r\n\r\nPart [3-9][^-]*/g, ''),
+  })
+  await refusing.deliver()
+  assert.equal(refusing.delivered.length, 1)
+})
+
 test('rename and strip change one part and say so; a signed message is refused or left', async (t) => {
   const here = await start(t, {
     rules: [

@@ -29,8 +29,8 @@ export const partsIn = (part: MimePart): readonly MimePart[] =>
 
 export const isMultipart = (part: MimePart): boolean => part.type === 'multipart'
 
-/** The reason for not editing a structure, if any. */
-export function structureProblem(root: MimePart, options: RewriteOptions): RewriteProblem | undefined {
+/** The reason why `rewriteMime` changes no message of this structure; undefined if it can. */
+export function structureProblem(root: MimePart, options: RewriteOptions = {}): RewriteProblem | undefined {
   const maxParts = Math.min(options.maxParts ?? 1000, 10_000)
   const maxDepth = Math.min(options.maxDepth ?? 50, 99)
   let count = 0

@@ -5,7 +5,7 @@
  * at all; every change is noted as a difference.
  */
 import type { HookContext, Message, Recipient } from 'iems'
-import { type MimePart, readStructure, rewriteMime } from 'iems/mime'
+import { type MimePart, readStructure, rewriteMime, structureProblem } from 'iems/mime'
 import { describe } from './describe.ts'
 import type { Links } from './links.ts'
 import type { Form, Options } from './options.ts'
@@ -68,7 +68,8 @@ function byForm(message: Message, write: Options['write']): ReadonlyMap<Form, re
 
 export async function changeMessage(message: Message, { options, links }: ChangeDeps, note: Note): Promise<void> {
   let structure = await structureOf(message)
-  const obstacle = obstacleIn(structure)
+  const problem = structureProblem(structure, options.limits)
+  const obstacle = problem ? `${problem.what} in part ${nameOfPath(problem.path)}` : obstacleIn(structure)
   const isUsed = options.read.length > 0 || options.rules.length > 0 || options.write.length > 0
   if (obstacle !== undefined) {
     if (isUsed) note('attachments', `left as it is: ${obstacle}`)

@@ -5,8 +5,8 @@
  * Start reading at change.ts. Invariants: the content changes in `modify`, so DKIM signatures made at `dispatch` cover
  * what is sent; this file only wires.
  */
-import { definePlugin, type HookContext, type ReadableMessage, type Verdict } from 'iems'
-import { readStructure } from 'iems/mime'
+import { definePlugin, type HookContext, type ReadableMessage, refuse, type Verdict } from 'iems'
+import { readStructure, structureProblem } from 'iems/mime'
 import { Antivirus } from '../../filter/antivirus/api.ts'
 import { Http } from '../../web/http/api.ts'
 import { changeMessage } from './change.ts'
@@ -16,10 +16,13 @@ import { type Options, options } from './options.ts'
 import { Partials } from './partial.ts'
 import { judge } from './policy.ts'
 import { addRoutes } from './routes.ts'
+import { nameOfPath } from './walk.ts'
 
 const SWEEP_MS = 3_600_000
 /** Reading archives and writing large messages takes time. */
 const TIMEOUT_MS = 120_000
+
+const UNREADABLE = refuse(554, '5.6.0', 'The MIME structure of this message cannot be read')
 
 const structureOf = (message: ReadableMessage) => readStructure((range) => message.open(range), message.size)
 
@@ -52,7 +55,7 @@ export const attachments = definePlugin({
     )
     return {
       hooks: {
-        ...(hasVerdicts || partials
+        ...(hasVerdicts || partials || config.unreadable === 'refuse'
           ? {
               check: {
                 timeout: TIMEOUT_MS,
@@ -82,6 +85,11 @@ async function check(
   note: HookContext['note'],
 ): Promise<Verdict | undefined> {
   const root = await structureOf(message)
+  const problem = config.unreadable === 'refuse' && structureProblem(root, config.limits)
+  if (problem) {
+    note('attachments', `refused: ${problem.what} in part ${nameOfPath(problem.path)}`)
+    return UNREADABLE
+  }
   const taken = await partials?.take(message, root, (text) => note('attachments', text))
   return taken ?? judge(message, root, config, (text) => note('attachments-rule', text))
 }

@@ -85,6 +85,12 @@ export const options = z.strictObject({
     .max(100)
     .default([])
     .describe('Actions on attachments. The first rule that applies to a file counts.'),
+  unreadable: z
+    .enum(['pass', 'refuse'])
+    .default('pass')
+    .describe(
+      '`refuse` answers 554 to a message whose structure is ambiguous or exceeds the limits; `pass` leaves it as it is.',
+    ),
   write: z.array(form).max(100).default([]).describe('Forms that the far side needs. Default: MIME.'),
   links: links.optional(),
   partial: z
