@@ -118,19 +118,7 @@ test('links between pages lead to files', () => {
   assert.deepEqual(broken, [])
 })
 
-/**
- * Comments of all sources: file headers, docstrings, and comments inside. Plugins that are still to be rewritten are
- * left out; remove them from the list with their last old comment.
- */
-const NOT_YET: readonly string[] = [
-  'plugins/gateway/',
-  'plugins/smtp/bsmtp/',
-  'plugins/smtp/odmr/',
-  'plugins/operation/',
-  'plugins/store/',
-  'plugins/content/attachments/',
-]
-
+/** For the comments of all sources: file headers, docstrings, and comments inside. */
 const COMMENT_BANNED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/\b(?:no|some)body\b(?!')|\bwhoever\b/i, 'name the actor: client, server, administrator, plugin, sender'],
   [/\banew\b|\bat hand\b|\bof ours\b|\ball the same\b|\bthe same way in\b/i, 'not idiomatic'],
@@ -162,9 +150,7 @@ function commentsOf(source: string): string[] {
 }
 
 test('comments are written in plain technical English', () => {
-  const files = globSync(['core/**/*.{ts,tsx}', 'plugins/**/*.{ts,tsx}'], { cwd: root }).filter(
-    (file) => !NOT_YET.some((folder) => file.startsWith(folder)),
-  )
+  const files = globSync(['core/**/*.{ts,tsx}', 'plugins/**/*.{ts,tsx}'], { cwd: root })
   const texts = files.flatMap((file) => commentsOf(read(file)).map((text) => ({ where: file, text })))
   assert.ok(texts.length > 5000, 'comments are written another way now')
   assert.deepEqual(faultsOf(texts, COMMENT_BANNED), [])

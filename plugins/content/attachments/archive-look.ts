@@ -1,8 +1,8 @@
 /**
- * What is in an archive: names and kinds of its files, and whether it is closed.
+ * The contents of an archive: names and kinds of its files, and whether it is encrypted or unreadable.
  *
- * Invariants: levels, files and octets are bounded, whatever an archive says of itself; an archive that was not looked
- * through to its end is `isUnreadable`.
+ * Invariants: levels, files and octets are bounded, whatever sizes an archive states; an archive that was not read to
+ * its end is `isUnreadable`.
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'

@@ -1,5 +1,5 @@
 /**
- * What was done to a message, as a difference that people read in its trace.
+ * Changes to a message as a readable difference for its trace.
  */
 import { formatSize } from 'iems'
 import type { NewPart, PartChange } from 'iems/mime'

@@ -73,7 +73,7 @@ function dateOf(text: string | undefined): Date | undefined {
 const codeOf = (hex: string | undefined) =>
   hex !== undefined && /^[0-9a-f]{8}$/i.test(hex) ? Buffer.from(hex, 'hex').toString('latin1') : undefined
 
-/** What the header of a part says about its file. */
+/** Facts about a file, from the header of its part. */
 export function factsOf(part: MimePart): FileFacts {
   const { parameters, disposition, id } = part
   const created = dateOf(disposition?.parameters['creation-date'])

@@ -1,7 +1,7 @@
 /**
- * What a file is by its first octets. The only file that knows `file-type`.
+ * Detects the kind of a file from its first octets. The only file that knows `file-type`.
  *
- * What must stay true: no more octets are looked at than are given; a file that misleads the library has no kind.
+ * Invariants: only the given octets are read; a file on which the library throws has no kind.
  */
 import { fileTypeFromBuffer } from 'file-type'
 

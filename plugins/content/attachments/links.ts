@@ -111,7 +111,7 @@ export class Links {
     return 'too many links are made at this moment'
   }
 
-  /** What a token leads to, while it has not expired. */
+  /** The record of a token; undefined when the token is unknown or has expired. */
   async find(token: string): Promise<LinkRecord | undefined> {
     const value = await this.#deps.store.get(linkKey(digestOf(token)))
     const record = value && decodeRecord<LinkRecord>(value)
@@ -122,7 +122,7 @@ export class Links {
     return this.#deps.contents.open(content, range)
   }
 
-  /** Never serves it again. */
+  /** Blocks an infected file: its link never serves it again. */
   async condemn(token: string, infected: string): Promise<void> {
     const at = linkKey(digestOf(token))
     const value = await this.#deps.store.get(at)

@@ -1,5 +1,5 @@
 /**
- * What administrators set.
+ * The plugin's options; docs/config.md is generated from this schema.
  */
 import { duration, size } from 'iems'
 import * as z from 'zod'

@@ -1,9 +1,9 @@
 /**
- * Messages that were sent in fragments (message/partial, RFC 2046 section 5.2.2) are put together.
+ * Joins messages that were sent in fragments (message/partial, RFC 2046 section 5.2.2).
  *
- * A fragment is kept in the store and answered as accepted; the one that completes its message hands the whole in as its
- * client would have, so that every filter judges it. Invariants: no fragment is lost: it is in the store until the whole
- * is accepted or refused, and is delivered as it is when the others do not come in time; kernels on one store share the
+ * The server accepts a fragment and keeps it in the store. The last fragment submits the whole message as its client
+ * would have, so that every filter judges it. Invariants: a fragment stays in the store until the whole message is
+ * accepted or refused, and is delivered as it is when the others do not come in time; kernels on one store share the
  * fragments, and of two that complete a message one is accepted; fragments, octets and their time have limits.
  */
 import { createHash } from 'node:crypto'
@@ -69,7 +69,7 @@ const fragmentKey = ({ set, number }: Pick<Fragment, 'set' | 'number'>) => key('
 const ownerOf = ({ set, number }: Pick<Fragment, 'set' | 'number'>) => `fragment ${set} ${number}`
 const LATER = defer(451, '4.3.0', 'The fragments of this message cannot be put together now, try again later')
 
-/** What a message says it is a fragment of; undefined for any other. */
+/** The fragment that a message states to be; undefined for a message that is not a fragment. */
 export function fragmentOf(message: ReadableMessage, root: MimePart): Fragment | undefined {
   if (root.type !== 'message' || root.subtype !== 'partial') return undefined
   const { id, number, total } = root.parameters

@@ -1,8 +1,8 @@
 /**
- * What rules do to the files of a message: refuse or quarantine it, or replace parts.
+ * Applies rules to the files of a message: they refuse or quarantine the message, or replace parts.
  *
- * Invariants: a file within another format makes its whole part the object of a rule; a message that must stay as it is
- * is never changed, and its rules may refuse or quarantine it instead.
+ * Invariants: a rule that matches a file within another format applies to the whole part; a message that must stay as
+ * it is is never changed, but its rules may refuse or quarantine it.
  */
 import { formatSize, type ReadableMessage, refuse, type Verdict } from 'iems'
 import { baseName, type MimePart, type NewPart, type Rewritable } from 'iems/mime'
@@ -56,7 +56,7 @@ export async function judge(
   return quarantine
 }
 
-/** What replaces the parts to which rules apply. */
+/** Replacements for the parts to which rules apply. */
 export async function replacements(
   message: Rewritable & Pick<ReadableMessage, 'from' | 'id'>,
   root: MimePart,

@@ -41,7 +41,7 @@ interface Reading {
   octets: number
 }
 
-/** What is to become of the parts of a message, by their paths; empty for nearly every message. */
+/** Changes to the parts of a message, by their paths; empty for nearly every message. */
 export async function readIn(message: Rewritable, root: MimePart, options: Reading['options']): Promise<Changes> {
   const reading: Reading = { message, options, changes: new Map(), octets: TIMES * options.limits.maxFile }
   const reads = (format: Options['read'][number]) => options.read.includes(format)
@@ -196,7 +196,7 @@ async function readWinmail(reading: Reading, placed: Placed, root: MimePart): Pr
   const sibling = siblingText(root, placed)
   const body = sibling ? undefined : bodyOf(parts)
   const after = [...(body ? [body] : []), ...parts.files]
-  // What an appointment or a contact says stands in properties that MIME has no place for.
+  // Appointments and contacts keep their data in properties that MIME cannot carry.
   if (parts.isOther) {
     if (after.length > 0) addAfter(reading, placed, after)
     return

@@ -1,7 +1,7 @@
 /**
  * A `winmail.dat` as MIME parts: its text as HTML with the images in it, its files, and messages in it as messages.
  *
- * What must stay true: messages within messages are bounded, and so are files in all.
+ * Invariants: the depth of messages within messages is bounded, and so is the total number of files.
  */
 import { encodeWords } from 'iems'
 import { type NewPart, readRtf, readTnef, type Tnef, type TnefAttachment, writePart } from 'iems/mime'
@@ -19,7 +19,7 @@ export interface TnefParts {
   readonly isOther: boolean
 }
 
-/** Text is written in UTF-8, so what HTML says of its charset would be wrong. */
+/** Text is written in UTF-8, so a charset that the HTML states would be wrong. */
 const withoutCharset = (html: string) => html.replace(/<meta\b[^>]{0,500}\bcharset\b[^>]{0,500}>/gi, '')
 
 const LABELS: Readonly<Record<number, string>> = {
@@ -120,7 +120,7 @@ async function filePart(file: TnefAttachment, level: number): Promise<NewPart> {
 
 const oneLine = (text: string) => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim()
 
-/** A name and an address; an address that is none of the internet's leaves the name, as a group of nobody (RFC 6854). */
+/** A name and an address. If the address is not an Internet address, the name becomes an empty group (RFC 6854). */
 function mailbox(name: string | undefined, address: string | undefined): string {
   const isMail = address !== undefined && /^[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255}$/.test(address)
   const said = oneLine(name ?? '').slice(0, 200)

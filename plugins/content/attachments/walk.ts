@@ -1,7 +1,7 @@
 /**
- * The parts of a message as this plugin goes through them, and why a message must stay as it is.
+ * The parts of a message as this plugin walks them, and the reasons why a message must stay as it is.
  *
- * What must stay true: what is signed or encrypted by its author, and reports, are never changed.
+ * Invariants: parts that their author signed or encrypted, and reports, are never changed.
  */
 import type { MimePart } from 'iems/mime'
 
@@ -33,7 +33,7 @@ export function* eachPart(root: MimePart): Generator<Placed> {
 export const isSmime = ({ type, subtype }: MimePart): boolean =>
   type === 'application' && /^(?:x-)?pkcs7-mime$/.test(subtype)
 
-/** Why no part of a message may change. What an attached message holds is another matter, and stays as well. */
+/** The reason why no part of a message may change. Attached messages are not examined: their parts never change. */
 export function obstacleIn(root: MimePart): string | undefined {
   const stack = [root]
   for (let part = stack.pop(); part; part = stack.pop()) {

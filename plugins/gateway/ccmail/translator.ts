@@ -1,5 +1,5 @@
 /**
- * What both directions need: text in the post office's code page, and names by the directory.
+ * Shared by both directions: text in the post office's code page, and names by the directory.
  */
 import { Cache } from 'iems'
 import { codePage } from 'iems/mime'

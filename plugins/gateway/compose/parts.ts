@@ -1,6 +1,6 @@
 /**
- * Parts of a message, written as they are read: text, files and multiparts. What a message contains decides its octets
- * alone, so that the same source gives the same message each time.
+ * Parts of a message, written as they are read: text, files and multiparts. The octets of a message depend only on its
+ * contents, so that the same source gives the same message each time.
  */
 import { lines64 } from './base64.ts'
 import { parameter } from './fields.ts'
@@ -37,7 +37,7 @@ export interface Attached {
   open(): AsyncIterable<Buffer>
 }
 
-/** What went wrong while a file was read is told to `failed`; the part then ends where it stopped. */
+/** `failed` gets the error when a file cannot be read to its end; the part then ends where reading stopped. */
 export function filePart(file: Attached, failed: (error: Error) => void): Part {
   const disposition = file.contentId === undefined ? 'attachment' : 'inline'
   return {
@@ -57,7 +57,7 @@ async function* tolerant(octets: AsyncIterable<Buffer>, failed: (error: Error) =
   }
 }
 
-/** `parts` is asked for each part after the one before it was written. */
+/** Takes each part from `parts` after the part before it was written. */
 export function multipart(subtype: string, boundary: string, parts: () => Iterable<Part> | AsyncIterable<Part>): Part {
   return {
     header: `Content-Type: multipart/${subtype}; boundary="${boundary}"\r\n`,

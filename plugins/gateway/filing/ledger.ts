@@ -1,8 +1,8 @@
 /**
- * What has been imported, so that an import that is run again, or was killed, comes to the same result.
+ * The record of imported messages: an import that is repeated, or was killed, comes to the same result.
  *
- * Invariant: before messages are filed, what is about to be filed is on stable storage; a run that finds such an
- * intention looks into the mailbox which of its messages have arrived.
+ * Invariants: the intention to file messages is on stable storage before they are filed; a run that finds an intention
+ * checks which of its messages are in the mailbox.
  */
 import { below, decodeRecord, encodeRecord, key, type Store } from 'iems'
 import type { Email, MailboxRef, MailStoreApi } from '../../mailbox/store/api.ts'

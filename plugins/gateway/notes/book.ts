@@ -39,7 +39,7 @@ async function byDirectory(directory: DirectoryApi, name: NotesName): Promise<st
       if (address === undefined) continue
       const names = entry.attributes[NAME_ATTRIBUTE]?.map(nameKey) ?? []
       if (names.includes(nameKey(name.abbreviated))) return address
-      // A name with levels is somebody else when the entry has other Notes names.
+      // An entry with other Notes names is another person.
       if (names.length === 0) alike.push(address)
     }
   return alike.length === 1 ? alike[0] : undefined

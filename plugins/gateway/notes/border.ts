@@ -76,7 +76,7 @@ async function rewriteField({ connector, book }: BorderDeps, message: Message, f
   message.headers.prepend(field, bodyOf(addressField(field, rewritten)))
 }
 
-/** What is only Domino's stays within it. */
+/** Removes fields that are for Domino only from mail that leaves it. */
 export function leaveDomino({ connector }: Pick<BorderDeps, 'connector'>, delivery: Delivery): void {
   if (delivery.route.channel === connector.channel) return
   for (const field of OWN_FIELDS) if (delivery.headers.get(field).length > 0) delivery.headers.remove(field)

@@ -44,7 +44,7 @@ function canonicalOf(levels: readonly string[]): string {
 /** As two spellings of one name compare. */
 export const nameKey = (text: string) => parseName(text).abbreviated.toLowerCase()
 
-/** Internet addresses of Notes names, by whoever knows them. */
+/** Looks up Internet addresses of Notes names. */
 export interface AddressBook {
   /** Undefined for a name that is not known. */
   addressOf(name: NotesName): Promise<string | undefined>
@@ -68,8 +68,8 @@ function internetAddress(text: string): Mailbox | undefined {
 }
 
 /**
- * What a name in an item is for mail programs. A name that nobody knows keeps its parts, at the domain that the caller
- * gives: `John_Doe/Sales/Acme@notes.example`.
+ * The mailbox for a name in an item. An unknown name keeps its parts, at the domain that the caller gives:
+ * `John_Doe/Sales/Acme@notes.example`.
  */
 export async function mailboxOf(text: string, book: AddressBook, domain: string): Promise<Mailbox | undefined> {
   if (text.trim() === '') return undefined
@@ -81,7 +81,7 @@ export async function mailboxOf(text: string, book: AddressBook, domain: string)
   return { name: name.common, address: `${localPart(name.abbreviated)}@${domain}` }
 }
 
-/** The parts of a name as a local part of dot-atoms; what cannot stand in one is a quoted string. */
+/** The parts of a name as a local part: a dot-atom if possible, else a quoted string. */
 function localPart(name: string): string {
   const plain = name.replace(/\s+/g, '_')
   return /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/.test(plain)

@@ -1,10 +1,10 @@
 /**
- * Alerts: tells administrators by mail and webhook what `iems status` lists as a problem, once when it begins and once
- * when it has ended.
+ * Alerts: sends the problems of `iems status` to administrators by mail and webhook, once when a problem begins and
+ * once when it has ended.
  *
- * What must stay true: alerts do not depend on the queue; the ledger is a record, so that reloads, restarts and several
- * workers report nothing twice, and while the store cannot be written the ledger in memory serves; an alert that cannot
- * be sent is tried again at the next look.
+ * Invariants: alerts do not depend on the queue; the ledger is a record, so that reloads, restarts and several workers
+ * report nothing twice; while the store cannot be written, the plugin uses the ledger in memory; an alert that cannot
+ * be sent is tried again at the next check.
  */
 import { decodeRecord, definePlugin, isWithin, key, type Problem, type SetupContext, SUPPORT } from 'iems'
 import { type Ledger, type Report, review } from './ledger.ts'
@@ -33,7 +33,7 @@ class Watch {
   readonly #options: Options
   readonly #ctx: SetupContext
   readonly #senders: ReturnType<typeof createSenders>
-  /** Ways that still have to send a report. */
+  /** Alerts that still have to be sent, by sender. */
   readonly #unsent = new Map<string, Alert[]>()
   #memory: Ledger = {}
 
@@ -69,7 +69,7 @@ class Watch {
     }
   }
 
-  /** What this look reports; undefined when another kernel of this server has recorded the same moment. */
+  /** The report of this check; undefined when another kernel of this server has recorded the same moment. */
   async #record(problems: readonly Problem[], moment: Parameters<typeof review>[2]): Promise<Report | undefined> {
     const { store, hostname } = this.#ctx
     const at = key('ledger', hostname)
@@ -114,7 +114,7 @@ class Watch {
   }
 }
 
-/** Alerts that wait for one way; the oldest are dropped. */
+/** Alerts that wait for one sender; the oldest are dropped. */
 const MAX_UNSENT = 20
 
 function alertOf({ begun, ended }: Report, hostname: string, now: number): Alert {

@@ -1,4 +1,4 @@
-/** What an administrator can set for alerts. */
+/** The plugin's options; docs/config.md is generated from this schema. */
 import { dayWindows, duration, secretValue } from 'iems'
 import * as z from 'zod'
 

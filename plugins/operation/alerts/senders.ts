@@ -1,7 +1,7 @@
 /**
- * The ways out of an alert: mail, sent directly to a server, and a webhook.
+ * Senders of alerts: mail, sent directly to a server, and a webhook.
  *
- * What must stay true: neither uses the queue or the channels, which may be what fails; each ends within the timeout.
+ * Invariants: neither uses the queue or the channels, which may themselves have failed; each ends within the timeout.
  */
 import { createHmac } from 'node:crypto'
 import type { Dns, Secret } from 'iems'
@@ -11,7 +11,7 @@ import type { Options } from './options.ts'
 export interface Alert {
   readonly subject: string
   readonly text: string
-  /** What a webhook gets. */
+  /** Body of the request to a webhook, as JSON. */
   readonly value: Readonly<Record<string, unknown>>
 }
 export type Sender = (alert: Alert) => Promise<unknown>

@@ -3,8 +3,8 @@
  * such as TICK and VERB.
  *
  * Invariants: only CRLF.CRLF ends content (LF.LF in a batch whose commands end with LF), however the octets are cut;
- * nothing behind QUIT is read; a command that asks for anything but mail does nothing; an unknown command ends the
- * reading, since what follows cannot be told from content; lines, recipients and transactions have limits.
+ * nothing behind QUIT is read; a command that is not about mail does nothing; an unknown command ends the reading,
+ * because the lines after it may be content; lines, recipients and transactions have limits.
  */
 import { isUtf8 } from 'node:buffer'
 import type { MailParameters, Recipient, Reply } from 'iems'
@@ -30,13 +30,13 @@ export interface ReadTransaction {
   readonly from: string
   readonly parameters: MailParameters
   readonly recipients: readonly Pick<Recipient, 'address' | 'notify' | 'orcpt'>[]
-  /** Why it cannot be taken, by address; under `''` for all recipients. */
+  /** Replies to refused recipients, by address; under `''` for all recipients. */
   readonly refused: readonly { readonly address: string; readonly reply: Reply }[]
-  /** Read it before the next transaction is asked for; what is not read is passed over. */
+  /** Read it before the next transaction; the reader skips octets that were not read. */
   readonly content: AsyncIterable<Uint8Array>
 }
 
-/** A batch that cannot be read on. What came before it stands. */
+/** Thrown when the rest of a batch cannot be read. The transactions before it stay valid. */
 export class BatchError extends Error {}
 
 const LF = 10
@@ -52,7 +52,7 @@ const PASSED_OVER: ReadonlySet<string> = new Set(
   'HELO EHLO LHLO NOOP RSET TICK VERB ONEX HELP VRFY EXPN AUTH STARTTLS ETRN TURN ATRN XCLIENT XFORWARD'.split(' '),
 )
 
-/** What a batch may use: everything that this server's listeners offer. */
+/** Extensions that a batch may use: all that this server's listeners offer. */
 const OFFER: Offer = { secure: true, auth: true, maxSize: Number.MAX_SAFE_INTEGER, known: true, lenient: true }
 
 /** Chunks with what was read too far put back. */
@@ -210,7 +210,7 @@ async function* dottedOnce(source: Source, isLfOnly: boolean): AsyncGenerator<Ui
     const { content, rest } = scanner.scan(isLfOnly ? withCr.add(chunk) : chunk)
     if (content.length > 0) yield content
     if (!rest) continue
-    // What was added is taken for the end of lines again, so it does no harm there.
+    // Added CRs in the rest do no harm: they are read as parts of line ends again.
     source.giveBack(rest)
     return
   }

@@ -1,8 +1,8 @@
 /**
- * From what waits to a batch: when one is due, what goes into it, and the octets that are kept until it is
- * acknowledged.
+ * Makes batches of waiting deliveries: decides when a batch is due and which deliveries it holds, and keeps its octets
+ * until the partner acknowledges it.
  *
- * Invariants: a number is given once; what goes into a batch, its number and its octets are one commit, so that two
+ * Invariants: a number is used once; the deliveries of a batch, its number and its octets are one commit, so that two
  * kernels cannot put a message into two batches; the octets of a number stay the same for as long as it is under way.
  */
 import { createHash, randomBytes } from 'node:crypto'
@@ -193,14 +193,14 @@ export interface MadeBatch extends Pick<BatchRecord, 'label' | 'plain'> {
   readonly staged: StagedContent
 }
 
-/** What is written with a batch because it carries acknowledgements. */
+/** Acknowledgements that are sent with a batch: operations that the commit of the batch includes. */
 export interface Acknowledging {
   readonly ops: readonly Op[]
 }
 
 export const newStream = (): StreamRecord => ({ stream: randomBytes(9).toString('base64url'), next: 1 })
 
-/** When that time of day was last, by the clock of the server. */
+/** The most recent moment of a time of day, in the time zone of the server. */
 function lastMoment(time: string, now: number): number {
   const day = new Date(now)
   const minutes = Number(time.slice(0, 2)) * 60 + Number(time.slice(3))

@@ -37,7 +37,7 @@ export interface CommandDeps {
   idle(): Promise<unknown>
 }
 
-/** What a person may look at: nothing is delivered, so limits are those of the form alone. */
+/** Limits for batches that a command shows: nothing is delivered, so only the limits of the format apply. */
 const LIMITS = { messages: Number.MAX_SAFE_INTEGER, recipients: 10_000 }
 
 export function createCommands(deps: CommandDeps): Readonly<Record<string, Command>> {

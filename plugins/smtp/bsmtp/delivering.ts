@@ -92,6 +92,6 @@ async function deliverOne(
     return refused
   }
   const reply = await session.data(content, { once: `bsmtp/${key}/${index}` })
-  // The content is over: whoever was not refused alone is refused with it.
+  // A refusal of the content applies to all recipients that were not refused before.
   return reply.code < 300 ? refused : [...refused, { address: '', reply }]
 }

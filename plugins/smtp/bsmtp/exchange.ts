@@ -1,9 +1,9 @@
 /**
- * What happens by itself: full batches are made and sent, unacknowledged ones repeated, acknowledgements carried,
- * watched folders read. One look does everything that is due; it comes at intervals, and when something asks for it.
+ * The background work: makes and sends full batches, repeats unacknowledged batches, sends acknowledgements, reads
+ * watched folders. One check of a partner does everything that is due; checks run at intervals and on request.
  *
- * Invariants: looks of one partner never overlap; a partner that fails is left alone for a while and hurts no other;
- * everything that a look forgets because of a crash is due again at the next.
+ * Invariants: checks of one partner never overlap; a partner that fails is left alone for a while and delays no other;
+ * work that a crash interrupts is due again at the next check.
  */
 import { below, type Clock, type ContentStore, type Log, type Store, unkey } from 'iems'
 import { type Builder, newStream } from './building.ts'
@@ -55,7 +55,7 @@ interface Owed extends Manifest {
   readonly oldest: number
 }
 
-/** What is known of the mail that waits for a partner since the last look. */
+/** Mail that has come for a partner since the last check. */
 interface Gathered {
   messages: number
   octets: number
@@ -155,7 +155,7 @@ export class Exchange {
 
   // --- acknowledgements ---
 
-  /** What a partner has to be told. */
+  /** Acknowledgements that are due to a partner. */
   async #owed({ name }: Link): Promise<Owed> {
     const { store } = this.#deps
     const done: Done[] = []
@@ -181,7 +181,7 @@ export class Exchange {
       const { at: _, ...known } = taken
       return known
     }
-    // What became of it was forgotten long ago.
+    // The replies to this batch have been removed since; its number shows that it was taken.
     const numbers = await read<InStreamRecord>(store, inStreamKey(name, stream))
     return numbers && hasNumber(numbers, batch) ? { stream, batch, refused: [] } : undefined
   }
@@ -196,7 +196,7 @@ export class Exchange {
     return [...builds].map(([build, have]) => ({ stream, batch, build, have }))
   }
 
-  /** Sends acknowledgements that found no batch to travel with. */
+  /** Sends acknowledgements that no batch has carried, in a batch of their own. */
   async #acknowledge(link: Link, force: boolean): Promise<void> {
     const { store, builder, sender, clock } = this.#deps
     if (link.format !== 'sealed' || link.oneWay || !this.#deps.links.identity) return

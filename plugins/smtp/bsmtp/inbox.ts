@@ -235,7 +235,7 @@ export class Inbox {
     return { refused, ...(upTo === undefined ? {} : { upTo }) }
   }
 
-  /** One commit: the batch was taken, this is what became of it, and its parts are not needed any more. */
+  /** One commit: the batch was taken, with this result, and its parts are not needed any more. */
   async #settle(
     link: Link,
     label: BatchLabel,
@@ -262,7 +262,7 @@ export class Inbox {
 
   // --- by RFC 2442, and older forms ---
 
-  /** Whose it is by its signature, which still has to be verified, or by the way it came. */
+  /** The partner that sent a batch: by its signature, whose hash is yet to be compared, or by the way it came. */
   #ownerOf({ link, signature, required = [] }: Via) {
     if (required.some((one) => !KNOWN.has(one))) return NEEDS
     const read = signature === undefined ? undefined : readDetached(signature)

@@ -1,4 +1,4 @@
-/** The partners as the configuration has them, with their keys read and their patterns made questions. */
+/** The partners of the configuration, with their keys read and their patterns as functions. */
 import { foldDomain, inNetworks } from 'iems'
 import { type Identity, type PublicIdentity, readPublic, readSecret } from './identity.ts'
 import type { Options, Partner } from './options.ts'
@@ -7,7 +7,7 @@ import { hashOf } from './parcel.ts'
 export interface Link extends Omit<Partner, 'key' | 'name'> {
   /** Its name in the configuration. */
   readonly name: string
-  /** What it calls itself in labels. */
+  /** The partner's name for itself in labels. */
   readonly signsAs: string
   readonly publicKey: PublicIdentity | undefined
   readonly dictionaryId: string | undefined
@@ -18,7 +18,7 @@ export interface Link extends Omit<Partner, 'key' | 'name'> {
 }
 
 export interface Links {
-  /** What this server calls itself in labels. */
+  /** This server's name for itself in labels. */
   readonly own: string
   readonly identity: Identity | undefined
   readonly all: readonly Link[]

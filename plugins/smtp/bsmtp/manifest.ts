@@ -1,9 +1,8 @@
 /**
- * What stands before the batch inside of a sealed one: a line of JSON with acknowledgements of what came from the other
- * side.
+ * The manifest, which precedes the batch within a sealed one: a line of JSON that acknowledges batches of the partner.
  *
- * Invariants: it is read with a limit; what is acknowledged is named by stream and number, so that repeating it is
- * harmless.
+ * Invariants: the line is read with a limit; an acknowledgement names a batch by stream and number, so that it may be
+ * repeated.
  */
 import type { EnhancedCode } from 'iems'
 import * as z from 'zod'

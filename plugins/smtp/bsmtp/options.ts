@@ -1,6 +1,6 @@
 /**
- * What an administrator can set: who the partners are, how batches reach them, and what may come from them. The reference
- * in the documentation is generated from this schema.
+ * The plugin's options: the partners, the transports of batches to them, and the mail that they may send;
+ * docs/config.md is generated from this schema.
  */
 import { readFileSync } from 'node:fs'
 import { duration, network, secretValue, size } from 'iems'

@@ -37,9 +37,9 @@ export interface OutboxDeps {
   readonly gathered: (link: Link, waiting: WaitingRecord) => void
 }
 
-/** Ms after which a delivery that waits is looked at again, in case its answer was missed; its time may also be over. */
+/** Ms after which a waiting delivery is checked again: its answer may have been missed, or its time may be over. */
 const LOOK_MS = 3_600_000
-/** What a sealed batch can carry: everything that this server takes. */
+/** Extensions that a sealed batch can carry: all that this server accepts. */
 const ALL = ['SIZE', '8BITMIME', 'SMTPUTF8', 'DSN', 'CHUNKING', 'BINARYMIME', 'REQUIRETLS', 'MT-PRIORITY']
 
 const GATHERED = defer(451, '4.4.0', 'Waits for the next batch to the partner').reply
@@ -55,7 +55,7 @@ export class Outbox {
     this.#deps = deps
   }
 
-  /** Before an attempt: what is in a batch waits on. */
+  /** Before an attempt: a delivery that is in a batch still waits. */
   async postpone({ id }: Delivery): Promise<Disposition | undefined> {
     const { store, now } = this.#deps
     const tracked = await read<TrackedRecord>(store, trackedKey(id))
@@ -107,7 +107,7 @@ export class Outbox {
     return [...outcomes, ...envelope.unfit]
   }
 
-  /** What has been written of an attempt: a delivery that is over, or is to be gathered again, leaves no record. */
+  /** After an attempt: removes the record of a delivery that has ended or is to be gathered again. */
   async settled({ delivery, outcomes }: { readonly delivery: Delivery; readonly outcomes: readonly Outcome[] }) {
     const { store } = this.#deps
     const value = await store.get(trackedKey(delivery.id))
@@ -131,7 +131,7 @@ const all = ({ recipients }: Delivery, fate: Fate): Outcome[] => recipients.map(
 
 type Answered = Extract<TrackedRecord, { state: 'answered' }>
 
-/** A reply for a recipient, or for all; who is not mentioned was taken. Recipients that came later wait. */
+/** A reply for a recipient, or for all; a recipient without a reply was accepted. Recipients that came later wait. */
 function answered({ recipients }: Delivery, { addresses, answers, handover }: Answered): Outcome[] {
   const known = new Set(addresses)
   return recipients.map((recipient) => {

@@ -45,7 +45,7 @@ const label = z.strictObject({
   made: count,
 })
 export type Label = z.output<typeof label>
-/** What all parts of a batch have in common. */
+/** Fields that all parts of a batch have in common. */
 export type BatchLabel = Omit<Label, 'at' | 'size' | 'sha256'>
 
 export const hashOf = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('base64url')
@@ -62,7 +62,7 @@ export interface ReadParcel {
   readonly octets: AsyncIterable<Uint8Array>
 }
 
-/** Reads the line; `octets` are what follows. Throws SealError for what is no parcel. */
+/** Reads the line; `octets` follow it. Throws SealError when the source is not a parcel. */
 export async function readParcel(source: AsyncIterable<Uint8Array>): Promise<ReadParcel> {
   const chunks = source[Symbol.asyncIterator]()
   let head: Buffer = Buffer.alloc(0)

@@ -1,5 +1,5 @@
 /**
- * What is kept in the store, and under which keys:
+ * Records in the store, by their keys:
  *
  *   n partner                      the stream of a partner: its id, and the number of the next batch
  *   w partner rank delivery        a delivery that waits for a batch, most urgent first
@@ -7,7 +7,7 @@
  *   b partner number               a batch under way
  *   i partner stream               which batches of a partner's stream were taken
  *   q partner stream number build at   a part that has come
- *   r partner stream number        what became of a batch that was taken, for repeated acknowledgements
+ *   r partner stream number        the result of a batch that was taken, for repeated acknowledgements
  *   a partner stream number        an acknowledgement that is to be sent
  *   x partner digest               a batch without a number that was taken
  */
@@ -43,7 +43,7 @@ export interface WaitingRecord {
   readonly content: Content
 }
 
-/** What became of one recipient; with `''` of all others. */
+/** The reply for one recipient; with `''` for all others. */
 export interface Answer {
   readonly address: string
   readonly reply: Reply

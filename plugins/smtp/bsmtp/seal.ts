@@ -1,8 +1,8 @@
 /**
- * What makes a batch small and secret: compression, with a dictionary that both sides have, then encryption in records.
+ * Compresses a batch, with a dictionary that both sides have, then encrypts it in records.
  *
  * Invariants: no decrypted octet is passed on before its record has been verified, and records can be neither moved nor
- * cut off; what a compressed stream comes to has a bound; memory does not depend on the size of the batch.
+ * cut off; the expanded size of a compressed stream is bounded; memory does not depend on the size of the batch.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { pipeline, Readable, type Transform } from 'node:stream'
@@ -14,11 +14,11 @@ export type Compression = 'zstd' | 'gzip' | 'none'
 /** Octets of plain text in one record. */
 const RECORD = 65_536
 const TAG = 16
-/** Matches reach back 32 MiB, so that an attachment that is in a batch twice costs once; a reader needs as much memory. */
+/** Matches reach back 32 MiB, so that a repeated attachment is stored once; a reader needs as much memory. */
 const WINDOW_LOG = 25
 const CUT = 'the encrypted batch is damaged or cut off'
 
-/** A stream of octets that is read too far, or holds something else than it says. */
+/** Thrown when a sealed batch is too long or damaged, or cannot be read. */
 export class SealError extends Error {}
 
 /** A stream of which the beginning was read already. */
@@ -32,7 +32,7 @@ export async function* following(rest: Uint8Array, chunks: AsyncIterator<Uint8Ar
 }
 
 async function* through(source: Octets, transform: Transform): AsyncGenerator<Uint8Array> {
-  // What fails on the way destroys the transform with its cause, which the reader below gets.
+  // An error destroys the transform with its cause, which `yield*` then throws.
   pipeline(Readable.from(source, { objectMode: false }), transform, () => {})
   yield* transform
 }

@@ -147,7 +147,7 @@ export class Sender {
 
   // --- answers ---
 
-  /** What the partner says of batches that it took. */
+  /** Handles the partner's acknowledgement of a batch that it took. */
   async done(link: Link, { stream, batch, refused, upTo }: Done): Promise<void> {
     const record = await this.#ownBatch(link, stream, batch)
     if (!record) return
@@ -162,7 +162,7 @@ export class Sender {
     await this.#answer(link, record, answersOf)
   }
 
-  /** What the partner has of a batch: the rest is sent at once. */
+  /** Handles the partner's list of the parts that it has of a batch: the rest is sent at once. */
   async partial(link: Link, { stream, batch, build, have }: PartialBatch): Promise<void> {
     const { store } = this.#deps
     const record = await this.#ownBatch(link, stream, batch)

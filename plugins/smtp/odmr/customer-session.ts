@@ -1,9 +1,9 @@
 /**
  * A customer's session with the kernel: it logs in and asks for its mail, and does nothing else (RFC 2645 section 5).
  *
- * CRAM-MD5 (RFC 2195), which the RFC demands of every provider, needs the password itself: it is offered for customers
- * that have one in the configuration. What must stay true: digests are compared in constant time, and an unknown name
- * costs what a known one does.
+ * RFC 2645 requires CRAM-MD5 (RFC 2195) of every provider. It needs the password itself, so the server offers it for
+ * customers with a password in the configuration. Invariants: digests are compared in constant time; an unknown name
+ * takes as long as a known one.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Identity, type Refusal, refuse, type SaslExchange, type SaslMechanism, type ServerSession } from 'iems'

@@ -1,9 +1,9 @@
 /**
- * The customer's side: this server connects to its provider on a schedule and asks for its mail, with ATRN (RFC 2645) over
- * the same connection, or with ETRN (RFC 1985).
+ * The customer's side: this server connects to its provider on a schedule and asks for its mail, with ATRN (RFC 2645)
+ * over the same connection, or with ETRN (RFC 1985).
  *
- * What must stay true: what comes over a reversed connection has the rights of a stranger; a provider that does not answer
- * is asked again at the next time, and one session with it is open at most.
+ * Invariants: mail that comes over a reversed connection has the rights of a stranger; a provider that does not answer
+ * is asked again at the next scheduled time; at most one session with a provider is open.
  */
 import { createSecureContext, rootCertificates } from 'node:tls'
 import type { SetupContext } from 'iems'
@@ -20,7 +20,7 @@ const CHOSEN = smtpOutOptions.parse({})
 /** Ms for the provider to find the mail and answer. */
 const ANSWER_MS = 600_000
 
-/** Fetches once; answers what the provider said. Throws when it cannot be asked. */
+/** Fetches once; returns the provider's reply. Throws when the provider cannot be reached. */
 export async function fetchMail(deps: FetchingDeps, source: Source, signal: AbortSignal): Promise<string> {
   const connection = await connect(deps, source, signal)
   const { method, domains } = source

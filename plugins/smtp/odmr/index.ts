@@ -1,8 +1,8 @@
 /**
  * Hosts that fetch their mail: On-Demand Mail Relay (RFC 2645) on both sides, and this server's own ETRN on a schedule.
  *
- * This file only wires: provider.ts is the side that keeps mail, fetching.ts the side that asks for it. What must stay
- * true: a login gives access to the mail of its own domains alone, and to nothing else.
+ * This file only wires: provider.ts is the side that keeps mail, fetching.ts the side that asks for it. Invariants: a
+ * login gives access to the mail of its own domains, and to nothing else.
  */
 import { type CommandOutput, definePlugin, foldDomain, key, type SetupContext } from 'iems'
 import { createSmtpListener, smtpInOptions } from '../in/api.ts'

@@ -1,6 +1,6 @@
 /**
- * What an administrator can set for hosts that fetch their mail, and for mail that this server fetches; the reference in
- * the documentation is generated from this schema.
+ * The options for hosts that fetch their mail, and for mail that this server fetches; docs/config.md is generated from
+ * this schema.
  */
 import { duration, listenOption, secretValue, size, tlsOption } from 'iems'
 import * as z from 'zod'

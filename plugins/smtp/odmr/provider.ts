@@ -1,9 +1,9 @@
 /**
- * The provider's side of On-Demand Mail Relay (RFC 2645): mail for customers waits until they fetch it with ATRN, over the
- * connection on which they did.
+ * The provider's side of On-Demand Mail Relay (RFC 2645): mail for a customer waits until the customer sends ATRN, and
+ * then goes over that connection.
  *
- * What must stay true: a customer gets mail of its own domains only, after it has logged in; a message is sent on one
- * connection at a time, and what is not taken stays in the queue; a session ends when nothing more is due.
+ * Invariants: a customer gets mail of its own domains only, after it has logged in; a message is sent on one connection
+ * at a time; mail that the customer does not accept stays in the queue; a session ends when nothing more is due.
  */
 import type { Socket } from 'node:net'
 import {
@@ -31,9 +31,9 @@ export interface ProviderDeps {
   readonly options: Pick<Options, 'customers' | 'session'>
 }
 
-/** Ms between two looks for mail that has become due while a customer is there. */
+/** Ms between two checks for mail that has become due while a customer is connected. */
 const LOOK_MS = 250
-/** Times, limits and forms as smtp-out has them by default. */
+/** Default times, limits and formats of smtp-out. */
 const CHOSEN = smtpOutOptions.parse({})
 
 const REFUSED = defer(450, '4.7.1', 'ATRN request refused').reply

@@ -187,7 +187,7 @@ class Staging {
     return this.#id
   }
 
-  /** What is held and not yet written. */
+  /** Octets that are held and not yet written. */
   get rest(): Buffer {
     return Buffer.concat(this.#held)
   }
@@ -205,7 +205,7 @@ class Staging {
     return size
   }
 
-  /** Writes what is held. */
+  /** Writes the held octets. */
   flush(): Promise<void> {
     return this.#write(1)
   }

@@ -54,14 +54,14 @@ interface Outcome {
 
 export interface CommitsDeps {
   readonly connections: Connections
-  /** A batch is done: what it moved, and the database's time. */
+  /** Called after each batch, with its moves and the database's time. */
   readonly done: (moves: readonly Move[], at: number) => void
 }
 
 export class Commits {
   readonly #deps: CommitsDeps
   #waiting: Waiting[] = []
-  /** What batches under way write. */
+  /** Spots that batches under way write. */
   readonly #busy = new Set<string>()
   readonly #underWay = new Set<Promise<void>>()
   #isTurning = false
@@ -79,7 +79,7 @@ export class Commits {
     })
   }
 
-  /** Resolves when all that wait have been answered. */
+  /** Resolves when all waiting commits have settled. */
   async finish(): Promise<void> {
     while (this.#waiting.length > 0 || this.#underWay.size > 0)
       await (this.#underWay.size > 0 ? Promise.race(this.#underWay) : turn())
@@ -115,7 +115,7 @@ export class Commits {
         batch.push(one)
         octets += one.octets
       }
-      // What a later one writes, an earlier one that waits must not find changed.
+      // A later commit must not overtake an earlier one that waits and that reads or writes the same spots.
       for (const spot of one.writes) written.add(spot)
       if (isFull || meets) for (const spot of one.reads) written.add(spot)
     }
@@ -256,7 +256,7 @@ class Rows<T> {
   }
 }
 
-/** What `commit_1` takes, but for the token. */
+/** Parameters of `commit_1`, except the token. */
 function parametersOf(batch: readonly Prepared[]): unknown[] {
   const checks = new Rows<Extract<Check, { key: Key }>>()
   const leases = new Rows<{ lane: string; key: Key; lease: number | undefined }>()

@@ -1,8 +1,8 @@
 /**
  * Hints between servers over LISTEN and NOTIFY, on a connection of their own: they cost commits nothing.
  *
- * Invariants: hints within this process do not wait for the database; when the connection was lost, everybody who
- * listens hears that hints may be missing; what cannot be sent is dropped, because a hint is never the truth.
+ * Invariants: hints within this process do not wait for the database; when the connection was lost, every listener is
+ * notified that hints may be missing; a hint that cannot be sent is dropped, because a hint is never authoritative.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,11 +10,11 @@ import { createHints, createPending, HINT_MAX_OCTETS, type Store, type Value } f
 import type { Connections } from './connections.ts'
 import { quoted, type Session } from './session.ts'
 
-/** What PostgreSQL takes as one payload, octets. */
+/** Octets that PostgreSQL accepts as one payload. */
 const MAX_PAYLOAD = 7900
 /** Between two attempts to listen again, ms. */
 const AGAIN_MS = { first: 100, most: 5000 }
-/** Notices that wait to be sent; more are dropped, and their listeners hear so. */
+/** Notices that wait to be sent; more are dropped, and their listeners are notified. */
 const MAX_WAITING = 1000
 
 interface Watcher {
@@ -113,7 +113,7 @@ export class Notices implements Pick<Store, 'publish' | 'subscribe' | 'watch'> {
         session.listen((payload) => this.#receive(payload))
         await session.run(`listen ${quoted(this.#channel)}; set synchronous_commit = off`)
         this.#session = session
-        // What was sent before this moment has been missed.
+        // Hints that were sent before this moment have been missed.
         if (!isFirst) for (const topic of this.#topics.keys()) this.#hints.publish(topic, undefined)
         isFirst = false
         isReady()
@@ -122,7 +122,7 @@ export class Notices implements Pick<Store, 'publish' | 'subscribe' | 'watch'> {
         if (signal.aborted) await session.close()
         await session.ended
       } catch {
-        // Those who read and write say what is wrong with the database.
+        // Reads and writes report the error of the database.
       }
       this.#session = undefined
       isFirst = false

@@ -47,7 +47,7 @@ export function createDirectoryCommands(
         let entries = 0
         const found: CcEntry[] = []
         for await (const entry of directory.all(['account', 'group'])) {
-          // What came from cc:Mail it has already.
+          // Entries that came from cc:Mail are in its directory already.
           if (entry.attributes[NAME_ATTRIBUTE] || entry.addresses.length === 0) continue
           const [address = ''] = entry.addresses
           const shown = entry.kind === 'account' ? (entry.displayName ?? entry.name) : entry.name

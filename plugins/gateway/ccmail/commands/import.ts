@@ -195,7 +195,7 @@ class ImportRun {
     for (const { mail } of waiting) for (const finding of mail.findings) this.lose(finding)
   }
 
-  /** A bulletin board is read by everybody. */
+  /** Every user may read a bulletin board. */
   private async share(): Promise<void> {
     const { shared } = this.options
     if (shared === undefined) return

@@ -1,4 +1,4 @@
-/** What a user of cc:Mail is told when a message of theirs could not be handed in: a message of cc:Mail. */
+/** The cc:Mail message that notifies a cc:Mail user that their message could not be delivered. */
 import { writeCcDate } from '../format/dates.ts'
 import type { CcMessage } from '../format/model.ts'
 import { writeMessage } from '../format/writer.ts'

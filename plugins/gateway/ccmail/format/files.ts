@@ -1,5 +1,5 @@
 /**
- * What a file item holds: MacBinary II, hexadecimal lines, or the file's own octets.
+ * The content of a file item: MacBinary II, hexadecimal lines, or the file's own octets.
  */
 export interface CcFile {
   readonly name: string

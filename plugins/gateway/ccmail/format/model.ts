@@ -1,4 +1,4 @@
-/** A message of cc:Mail, whichever file it came from. */
+/** A cc:Mail message, independent of the kind of file that it came from. */
 import type { ItemKind } from './labels.ts'
 
 export interface CcItem {
@@ -24,7 +24,7 @@ export interface CcMessage {
   readonly priority?: string
   readonly isReceiptWanted?: boolean
   readonly folder?: string
-  /** Who passed it on, and when. */
+  /** Users who forwarded the message, with dates. */
   readonly forwarded: readonly string[]
   readonly items: readonly CcItem[]
 }
@@ -34,8 +34,8 @@ export interface ReadMessage {
   /** Octets of the file from the message's label up to the next. */
   readonly start: number
   readonly end: number
-  /** What was not as the format says. */
+  /** Deviations from the format. */
   readonly findings: readonly string[]
-  /** Why it is no message at all: it has no contents. */
+  /** The reason why this is not a message: it has no contents. */
   readonly damage?: string
 }

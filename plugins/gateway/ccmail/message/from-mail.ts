@@ -1,8 +1,8 @@
 /**
  * An Internet message for users of cc:Mail, as one or more messages for IMPORT.
  *
- * Invariants: IMPORT delivers to everybody that the header names, so the header names the recipients of this delivery
- * alone, each in one message; limits of the post office (text, items, header, titles) are kept.
+ * Invariants: IMPORT delivers to every recipient in the header, so the header names only the recipients of this
+ * delivery, each in one message; messages keep within the limits of the post office (text, items, header, titles).
  */
 import {
   decodeCharset,
@@ -105,7 +105,7 @@ async function grouped(translator: Translator, recipients: readonly string[]) {
   return groups
 }
 
-/** Whom the header names beside the recipients: for the text, since IMPORT would deliver to them again. */
+/** Other recipients that the header names. They go into the text, because IMPORT would deliver to them again. */
 function othersIn(fields: Fields, recipients: readonly string[]): string {
   const own = new Set(recipients.map((address) => address.toLowerCase()))
   const line = (label: string, name: string) => {
@@ -183,7 +183,7 @@ class Items {
   }
 }
 
-/** What is beyond the number of items is one file, one behind the other with their names. */
+/** Joins the items beyond the limit into one file, each under its name. */
 function joinedRest(items: readonly NewItem[]): NewItem {
   const pieces = items.flatMap(({ title, octets }) => [
     Buffer.from(`--- ${title} (${octets.length} octets, base64)\r\n`),

@@ -177,7 +177,7 @@ function fileOf(item: CcItem, octets: Buffer, { translator }: BodyContext): Part
   if (options.attachments === 'native' || isSingle) return native()
   const mac =
     read.mac ?? (options.attachments === 'apple' ? { ...macOf(name), flags: 0, resource: Buffer.alloc(0) } : undefined)
-  // Without a resource fork, and unless it is forced, the file is what everybody can read.
+  // A file without a resource fork stays plain, so that every client can read it, unless the option forces a form.
   if (!mac || (options.attachments === 'keep' && mac.resource.length === 0)) return native()
   const single = writeAppleSingle({ name, mac }, read.octets)
   return filePart({ name, type: 'application/applefile', open: () => once(single) }, () => {})

@@ -1,6 +1,6 @@
 /**
- * A Notes database as everything behind the readers sees it, whichever form it came in: documents by the names of their
- * items, folders, and unread marks of each user.
+ * A Notes database as the readers present it, independent of its file format: documents by the names of their items,
+ * folders, and unread marks of each user.
  */
 import type { NotesTime } from '../nsf/values.ts'
 import type { RichText } from '../richtext/model.ts'
@@ -8,7 +8,7 @@ import type { RichText } from '../richtext/model.ts'
 export type { NotesTime } from '../nsf/values.ts'
 
 export interface NotesFile {
-  /** What rich text calls it by. */
+  /** The name by which rich text refers to the file. */
   readonly name: string
   /** Octets. */
   readonly size: number
@@ -47,7 +47,7 @@ export interface NotesDocument {
    * (Content-Type and the like).
    */
   readonly mime?: { readonly isWhole: boolean; open(): AsyncIterable<Buffer> }
-  /** What of it cannot be read. */
+  /** Parts of the document that cannot be read. */
   readonly problems: readonly string[]
 }
 

@@ -1,5 +1,5 @@
 /**
- * A database file as an archive. What its notes hold is decoded when it is asked for.
+ * A database file as an archive. The contents of its notes are decoded on demand.
  */
 import { lines64 } from '../../compose/api.ts'
 import { folderOf, readAcl, readUnread } from '../nsf/contents.ts'

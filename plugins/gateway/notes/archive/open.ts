@@ -1,4 +1,4 @@
-/** A file as an archive, whichever form it has. */
+/** A file of either format as an archive. */
 import { open } from 'node:fs/promises'
 import { openDxl } from '../dxl/archive.ts'
 import { Unreadable } from '../nsf/source.ts'

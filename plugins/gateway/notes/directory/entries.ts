@@ -1,13 +1,15 @@
 /**
- * Entries of a Notes directory as entries of ours: persons, groups, mail-in databases, forwarding addresses.
+ * Converts entries of a Notes directory to entries of this server: persons, groups, mail-in databases, forwarding
+ * addresses.
  *
- * Passwords are not taken: HTTPPassword is a hash of Domino's own. Deny lists and groups of servers are passed over.
+ * Passwords are not imported: HTTPPassword is a hash in Domino's own format. Deny lists and groups of servers are
+ * skipped.
  */
 import type { WantedEntry } from '../../sync/api.ts'
 import { NAME_ATTRIBUTE } from '../book.ts'
 import { parseName } from '../names.ts'
 
-/** A person, group or mail-in database, whichever form it came in. Names of values in lower case. */
+/** A person, group or mail-in database, independent of its file format. Names of values are in lower case. */
 export interface NotesEntry {
   readonly type: string
   readonly values: Readonly<Record<string, readonly string[]>>

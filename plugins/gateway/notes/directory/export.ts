@@ -1,6 +1,6 @@
 /**
- * `iems notes export-directory`: accounts and groups of ours as LDIF for Domino's LDAP: persons whose mail is forwarded
- * here (MailSystem 5), which `ldapmodify -a` adds.
+ * `iems notes export-directory`: writes accounts and groups of this server as LDIF for Domino's LDAP, which
+ * `ldapmodify -a` adds. Domino forwards mail for these persons to this server (MailSystem 5).
  */
 import type { Command } from 'iems'
 import type { DirectoryApi } from '../../../directory/store/api.ts'
@@ -28,7 +28,7 @@ export function createDirectoryExport(directory: DirectoryApi): Command {
           ...(isPerson
             ? [line('sn', shown.split(' ').at(-1) ?? shown), line('uid', entry.name), line('mail', address)]
             : [line('mail', address), line('grouptype', '1')]),
-          // An other Internet mail system, to which Domino forwards.
+          // 5: another Internet mail system, to which Domino forwards.
           ...(isPerson ? [line('mailsystem', '5'), line('mailaddress', address)] : []),
           ...(isPerson ? [] : [line('member', `cn=${escaped(address)}`)]),
           '',

@@ -1,8 +1,8 @@
 /**
  * DXL as a stream of events with positions. The only file that knows sax.
  *
- * The text is read as Latin-1, so that positions count octets; what is UTF-8 in it is decoded here. A DTD is never
- * loaded; entities are those of XML. Mistakes are told, and reading goes on.
+ * The text is read as Latin-1, so that positions count octets; UTF-8 in it is decoded here. A DTD is never loaded; only
+ * the entities of XML are known. The reader reports errors and goes on.
  */
 import sax from 'sax'
 
@@ -38,7 +38,7 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
   parser.oncdata = (text) => handlers.text(decoded(text))
   parser.onerror = (error) => {
     handlers.problem(error.message.split('\n')[0] ?? '')
-    // sax goes on when its error has been taken away.
+    // sax goes on once its error has been cleared.
     ;(parser as { error: Error | null }).error = null
     parser.resume()
   }

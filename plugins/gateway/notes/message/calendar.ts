@@ -8,7 +8,7 @@ import { type AddressBook, mailboxOf } from '../names.ts'
 const MAX_ATTENDEES = 2000
 const MAX_INSTANCES = 2000
 
-/** What a notice is for, by its letter; what has none is published. */
+/** iCalendar methods of notices, by letter. A notice with another letter, or without one, is published. */
 const METHODS: Readonly<Record<string, string>> = {
   I: 'REQUEST',
   U: 'REQUEST',

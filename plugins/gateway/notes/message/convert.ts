@@ -1,6 +1,6 @@
 /**
- * A document as a message: header, text with its images and links, files, calendar data. Streams; a document always
- * gives the same octets. What cannot be carried is said in the message and in `lost`.
+ * A document as a message: header, text with its images and links, files, calendar data. The message is a stream; a
+ * document always gives the same octets. The message and `lost` name content that cannot be converted.
  */
 
 import { filePart, multipart, type Part, partHeader, textPart, typeOfName } from '../../compose/api.ts'

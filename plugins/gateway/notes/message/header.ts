@@ -97,7 +97,7 @@ class NameReader {
   }
 }
 
-/** Who wrote a document that has no From: its last editor. */
+/** The author of a document without From: its last editor. */
 async function authorOf(document: NotesDocument, names: NameReader): Promise<Mailbox[]> {
   for (const item of ['Author', 'AltFrom', '$UpdatedBy']) {
     const found = await names.read(item, '')

@@ -1,8 +1,8 @@
 /**
  * One database into one account: folders (empty ones too), then documents in batches.
  *
- * Invariants: what has been filed once is never filed again, whenever the import ends; a document that cannot be carried
- * is named in the report; mailboxes are never emptied or changed otherwise.
+ * Invariants: a document is filed once, no matter when an import ends; the report names each document that cannot be
+ * converted; mailboxes are never emptied or changed otherwise.
  */
 import type { Store } from 'iems'
 import type { Email, MailboxRef, MailStoreApi } from '../../../mailbox/store/api.ts'
@@ -23,12 +23,12 @@ export interface ImportOptions {
   readonly account: { readonly id: string; readonly name: string; readonly displayName?: string }
   readonly book: AddressBook
   readonly domain: string
-  /** Whose unread marks count: a Notes name. Default: the one that fits the account. */
+  /** Notes name of the user whose unread marks are imported. Default: the name that matches the account. */
   readonly owner?: string
   readonly signal: AbortSignal
 }
 
-/** Documents between two words about how far it is. */
+/** Documents between two reports of progress. */
 const TOLD = 100
 /** Messages of one commit, and octets of their files. */
 const BATCH = { messages: 25, octets: 8 * 1024 * 1024 }
@@ -191,7 +191,7 @@ class ImportRun {
     else report.copies++
   }
 
-  /** What the ledger has, by the names of mailboxes as they are now. */
+  /** Counts of the ledger, by the present names of mailboxes. */
   async countsOf(counts: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
     const named = new Map<string, number>()
     for (const [id, count] of counts) {

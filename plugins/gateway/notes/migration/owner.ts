@@ -1,4 +1,4 @@
-/** Whose unread marks in a mail file are the owner's. */
+/** Finds the user whose unread marks in a mail file are those of its owner. */
 import { nameKey, parseName } from '../names.ts'
 
 /** The user whose name is the account's; else the only one there is. */

@@ -1,5 +1,5 @@
 /**
- * What an import did, with counts on both sides and everything that could not be carried.
+ * The report of an import: counts on both sides, and all content that could not be converted.
  */
 
 import type { Place } from '../../filing/api.ts'
@@ -13,7 +13,7 @@ export interface MigrationReport {
   readonly title: string
   readonly replicaId: string
   readonly owner: string | undefined
-  /** Documents in the database, and what became of them. */
+  /** Documents in the database, then counts by result. */
   readonly documents: number
   readonly mail: number
   readonly calendar: number

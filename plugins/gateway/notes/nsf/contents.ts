@@ -1,5 +1,5 @@
 /**
- * What a database says of its documents: folders and what is in them, unread marks of each user, and the access list.
+ * Contents of a database: folders with their documents, unread marks of each user, and the access list.
  */
 import { readPage } from './buckets.ts'
 import type { NsfDatabase } from './database.ts'

@@ -28,11 +28,11 @@ export interface NsfDatabase {
   notes(): AsyncGenerator<NsfNote>
   /** Undefined when there is no note of that id. */
   note(id: number): Promise<NsfNote | undefined>
-  /** An object's octets; throws `Damaged` when it is not there. */
+  /** An object's octets; throws `Damaged` when it is missing. */
   object(id: number): Promise<Buffer>
   /** Whether there is an object or a note of that id. */
   has(id: number): Promise<boolean>
-  /** What is stored of an object; throws `Damaged` when it is not there. */
+  /** The stored form of an object; throws `Damaged` when it is missing. */
   stored(id: number): Promise<NsfObject>
   /** A file's octets as they were before compression. */
   file(file: NsfFile): AsyncGenerator<Buffer>
@@ -43,7 +43,7 @@ export interface NsfDatabase {
   close(): Promise<void>
 }
 
-/** Throws `Unreadable` for what is no database that can be read. Closes the source then. */
+/** Throws `Unreadable` for a file that is not a readable database, and closes the source then. */
 export async function openDatabase(source: Source): Promise<NsfDatabase> {
   try {
     const header = await readHeader(source, decodeLmbcs)

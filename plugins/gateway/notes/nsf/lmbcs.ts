@@ -1,6 +1,6 @@
 /**
- * LMBCS, the character set of Notes: octets with group prefixes. Groups and code pages: ICU, ucnv_lmb.cpp. What cannot be
- * decoded becomes U+FFFD; a NUL is a line break.
+ * LMBCS, the character set of Notes: octets with group prefixes. Groups and code pages: ICU, ucnv_lmb.cpp. Octets that
+ * cannot be decoded become U+FFFD; a NUL is a line break.
  */
 import { codePage } from 'iems/mime'
 

@@ -96,7 +96,7 @@ const HOST_MAC = 2
 /** An attached file, as its item describes it. */
 export interface NsfFile {
   readonly objectId: number
-  /** What rich text calls it by. */
+  /** The name by which rich text refers to the file. */
   readonly name: string
   /** Octets of the file. */
   readonly size: number
@@ -109,7 +109,7 @@ export interface NsfFile {
   readonly modified?: NotesTime
 }
 
-/** What a value of type object is; the kind says whether it is a file. */
+/** Kind and id of a value of type object; the kind shows whether it is a file. */
 export const objectKind = (value: Buffer) => ({ kind: wordAt(value, 0), objectId: longAt(value, 2) })
 
 /** The value of a `$FILE` item; undefined for one that is no file. */
@@ -150,7 +150,7 @@ export async function* fileOctets(source: Source, object: NsfObject, file: NsfFi
   if (written !== file.size) throw new Damaged(`it has ${written} octets instead of ${file.size}`)
 }
 
-/** What is stored, compared with its digest at the end. */
+/** Yields the stored pieces, and compares them with their digest at the end. */
 async function* digested(pieces: AsyncIterable<Buffer>, { digest }: NsfObject): AsyncGenerator<Buffer> {
   if (digest === undefined) return yield* pieces
   const hash = createHash('sha1')

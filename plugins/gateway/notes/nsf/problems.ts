@@ -1,4 +1,4 @@
-/** What could not be read: a list with a limit, and a count without one. */
+/** Problems of reading: a list with a limit, and a count without one. */
 const MAX_LISTED = 1000
 
 export class Problems {

@@ -276,7 +276,7 @@ class CdReader {
 
   private startTable(): void {
     this.paragraph()
-    // Deeper ones are told apart no more: their cells are those of the table around them.
+    // Deeper tables are not kept apart: their cells belong to the table around them.
     if (this.levels.length < MAX_DEPTH) this.levels.push({ blocks: [], inlines: [], table: { rows: [], row: -1 } })
   }
 

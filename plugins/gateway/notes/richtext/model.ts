@@ -33,7 +33,7 @@ export type Block =
 
 export interface RichText {
   readonly blocks: readonly Block[]
-  /** What could not be carried, by its name. */
+  /** Counts of content that could not be converted, by name. */
   readonly lost: ReadonlyMap<string, number>
 }
 
