@@ -72,7 +72,7 @@ async function workAndKill(place: string, seed: number, seen: Seen, lines = 1500
   const child = spawn(process.execPath, ['--conditions=source', script, place, String(seed)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let left = lines / 8 + Math.floor(Math.random() * lines)
+  let left = Math.floor(lines / 8 + Math.random() * lines)
   for await (const text of createInterface({ input: child.stdout })) {
     // The last line may be cut off.
     if (text.endsWith('}')) take(JSON.parse(text) as Line, seen)
