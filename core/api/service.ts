@@ -10,10 +10,15 @@ declare const offered: unique symbol
 
 export interface Service<T> {
   readonly name: string
+  /** Several plugins may offer it; consumers get the first in the order of setup. */
+  readonly several?: true
   readonly [offered]?: T
 }
 
-/** Defines the token of a service of type T; errors and `iems hooks` print its name. */
-export function defineService<T>(name: string): Service<T> {
-  return Object.freeze({ name })
+/**
+ * Defines the token of a service of type T; errors and `iems hooks` print its name. With `several`, more than one plugin
+ * may offer it, such as two scanners in one configuration.
+ */
+export function defineService<T>(name: string, options: { readonly several?: true } = {}): Service<T> {
+  return Object.freeze({ name, ...options })
 }

@@ -45,7 +45,7 @@ import { createLasting, type Lasting } from './lasting.ts'
 import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
 import { createMetrics, type MetricRegistry } from './metrics.ts'
-import { byNeeds } from './needs.ts'
+import { byNeeds, Services } from './needs.ts'
 import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, settingsOf, within } from './plugin-host.ts'
 import { type Staying, stays } from './reload-plan.ts'
 import { createSignals, type Signals } from './signals.ts'
@@ -76,7 +76,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly signals: Signals
   readonly sweep: Sweep
   readonly claim: Reservation
-  readonly services = new Map<string, unknown>()
+  readonly services = new Services()
   readonly submit: ReturnType<typeof createSubmit>
   readonly release: ReturnType<typeof createRelease>
   /** Schedules a job of the kernel; see `SetupContext.schedule`. */
@@ -191,7 +191,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     if (staying) {
       this.#staying.push(staying)
       this.hosts.push(staying.host)
-      for (const [service, implementation] of staying.host.offered) this.services.set(service, implementation)
+      for (const [service, implementation] of staying.host.offered) this.services.provide(service, implementation)
       return
     }
     const host = new PluginHost(one, this)

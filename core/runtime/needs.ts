@@ -17,17 +17,35 @@ export const offersOf = ({ definition }: Named): readonly string[] => namesOf(de
 export const needsOf = ({ definition }: Named): readonly string[] => namesOf(definition.needs)
 export const wantsOf = ({ definition }: Named): readonly string[] => namesOf(definition.wants)
 
-/** The provider of each service. Throws IEMS_SERVICE_TWICE. */
+/** The provider of each service, the first of several. Throws IEMS_SERVICE_TWICE. */
 function providersOf<T extends Named>(plugins: readonly T[]): ReadonlyMap<string, T> {
   const offers = new Map<string, T>()
   for (const one of plugins) {
-    for (const service of offersOf(one)) {
+    for (const { name: service, several } of one.definition.offers ?? []) {
       const first = offers.get(service)
+      if (first && several) continue
       if (first) throw new IemsError('IEMS_SERVICE_TWICE', { service, first: first.name, second: one.name })
       offers.set(service, one)
     }
   }
   return offers
+}
+
+/** The services of one kernel. Of several implementations of a service, the first counts. */
+export class Services {
+  readonly #byName = new Map<string, unknown>()
+
+  provide(name: string, implementation: unknown): void {
+    if (!this.#byName.has(name)) this.#byName.set(name, implementation)
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name)
+  }
+
+  get(name: string): unknown {
+    return this.#byName.get(name)
+  }
 }
 
 /** Sorts providers before their consumers. Throws when a provider is missing or the needs are circular. */

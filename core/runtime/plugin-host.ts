@@ -31,7 +31,7 @@ import type { Lasting } from './lasting.ts'
 import type { Listener, Reservation } from './listeners.ts'
 import type { Emit, Log } from './log.ts'
 import type { MetricRegistry } from './metrics.ts'
-import { offersOf } from './needs.ts'
+import { offersOf, type Services } from './needs.ts'
 import { repeat } from './repeat.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { createSignals } from './signals.ts'
@@ -53,7 +53,7 @@ export interface HostKernel extends Pick<KernelDeps, 'config' | 'store' | 'clock
   /** Throw IEMS_CLOSED before the hooks are wired. */
   readonly hooks: Hooks
   readonly sessions: SessionDeps
-  readonly services: Map<string, unknown>
+  readonly services: Services
   readonly claim: Reservation
   readonly submit: ReturnType<typeof createSubmit>
   readonly release: ReturnType<typeof createRelease>
@@ -221,7 +221,7 @@ export class PluginHost {
         why: 'it is offered, and does not stand under offers',
       })
     this.#offered.set(service.name, implementation)
-    this.#kernel.services.set(service.name, implementation)
+    this.#kernel.services.provide(service.name, implementation)
   }
 
   #use<T>({ name: service }: Service<T>): T {

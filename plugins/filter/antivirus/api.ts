@@ -16,4 +16,4 @@ export interface AntivirusApi {
   scan(file: { readonly size: number; open(range?: ByteRange): AsyncIterable<Uint8Array> }): Promise<ScanAnswer>
 }
 
-export const Antivirus = defineService<AntivirusApi>('antivirus')
+export const Antivirus = defineService<AntivirusApi>('antivirus', { several: true })
