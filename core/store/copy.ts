@@ -68,12 +68,11 @@ class Copy {
   }
 
   async blobs(): Promise<void> {
-    const { adopt } = this.#to.blobs
-    if (!adopt) throw new RangeError('this store cannot take over blobs')
+    if (!this.#to.blobs.adopt) throw new RangeError('this store cannot take over blobs')
     let count = 0
     for await (const [id, mine, theirs] of merged(this.#from.blobs.list(), this.#to.blobs.list(), compareIds)) {
       this.#tell('blobs', ++count)
-      if (mine && !theirs) await this.#to.blobs.adopt?.(id.id, this.#from.blobs.open(id.id))
+      if (mine && !theirs) await this.#to.blobs.adopt(id.id, this.#from.blobs.open(id.id))
       else if (theirs && !mine) await this.#to.blobs.remove(id.id)
     }
   }

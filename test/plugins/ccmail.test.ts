@@ -170,6 +170,8 @@ test('dates have the order and the zone that an administrator says', () => {
   assert.equal(readCcDate('12.06.98 2:05 PM', { order: 'dmy', zone: 'UTC' }), Date.UTC(1998, 5, 12, 14, 5))
   assert.equal(readCcDate('2001-06-12 0:05', vienna), Date.UTC(2001, 5, 11, 22, 5))
   assert.equal(readCcDate('soon', vienna), undefined)
+  assert.equal(readCcDate('1/1/99999999', vienna), undefined)
+  assert.equal(readCcDate('12/31/9999 23:59', vienna), Date.UTC(9999, 11, 31, 22, 59))
   const at = Date.UTC(2026, 0, 31, 23, 30)
   assert.equal(readCcDate(writeCcDate(at, vienna), vienna), at)
   assert.deepEqual(splitStamp('A FILE.BIN 6/12/01 2:04 PM'), { title: 'A FILE.BIN', stamp: '6/12/01 2:04 PM' })

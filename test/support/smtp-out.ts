@@ -58,7 +58,17 @@ export async function startChannel(
   const dns = createDns(dnsOptions.parse(server.dns), now)
   records?.served(server)
   const clock = { now, after: () => () => {} }
-  const ctx = { name: 'out', hostname: 'iems.test', log, dns, clock, store, repeat() {}, signal: stop.signal }
+  const ctx = {
+    name: 'out',
+    hostname: 'iems.test',
+    log,
+    dns,
+    clock,
+    store,
+    repeat() {},
+    schedule() {},
+    signal: stop.signal,
+  }
   const parts: PluginInstance = await definition.setup(checked.value, ctx as never)
   t.after(async () => {
     stop.abort()

@@ -20,7 +20,7 @@ export function readCcDate(text: string, { order, zone }: DateOptions): number |
   const places = (numbers[0] ?? 0) > 31 ? 'ymd' : order
   const at = (letter: string) => numbers[places.indexOf(letter)] ?? 0
   const [year, month, day] = [fullYear(at('y')), at('m'), at('d')]
-  if (month < 1 || month > 12 || day < 1 || day > 31) return undefined
+  if (year < 0 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31) return undefined
   const letter = (clock?.[4] ?? half[0] ?? '').toLowerCase()
   const hour = Number(clock?.[1] ?? 0)
   const hours = letter === 'p' && hour < 12 ? hour + 12 : letter === 'a' && hour === 12 ? 0 : hour

@@ -22,7 +22,7 @@ export interface ReadOptions {
 }
 
 export async function* readMessages(file: OctetFile, options: ReadOptions): AsyncGenerator<ReadMessage> {
-  const lines = new Lines(file, options.decode)
+  const lines = new Lines(file, (octets) => options.decode(octets))
   let at = await nextMessage(lines, 0)
   while (at !== undefined) {
     const reader = new MessageReader(file, lines, at)
