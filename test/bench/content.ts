@@ -6,7 +6,7 @@ import type { Scope } from 'iems/testing'
 import { freePort } from '../support/running-server.ts'
 import { configured } from './configured.ts'
 import { startSink } from './load.ts'
-import { sendAll } from './protection.ts'
+import { CLIENTS, sendAll } from './protection.ts'
 import { forgetPeak, usageOf } from './usage.ts'
 
 const ATTACHMENTS =
@@ -81,11 +81,12 @@ export async function measureContent(
   messages: number,
 ): Promise<SeenContent> {
   const { sink, port, pid } = await begin(scope, plugins)
-  await sendAll(port, WARM_UP, content)
+  const sender = content === LETTERS.untouched ? 'ann@other.test' : 'ann@bench.test'
+  await sendAll(port, WARM_UP, content, CLIENTS, sender)
   await sink.received(WARM_UP)
   const before = usageOf(pid).cpuSeconds
   const started = performance.now()
-  await sendAll(port, messages, content)
+  await sendAll(port, messages, content, CLIENTS, sender)
   await sink.received(WARM_UP + messages)
   const seconds = (performance.now() - started) / 1000
   const cpu = ((usageOf(pid).cpuSeconds - before) * 1e6) / messages
@@ -97,13 +98,13 @@ export async function measureLargeContent(
   scope: Scope,
 ): Promise<{ readonly megabytes: number; readonly seconds: number }> {
   const { sink, port, pid } = await begin(scope, 'both')
-  await sendAll(port, 20, LETTERS.touched)
+  await sendAll(port, 20, LETTERS.touched, CLIENTS, 'ann@bench.test')
   await sink.received(20)
   forgetPeak(pid)
   const before = usageOf(pid).peakBytes
   const large = letter('bench.test', 'figures.exe', Buffer.alloc(73_000_000, 'figures'))
   const started = performance.now()
-  await sendAll(port, 1, large, 1)
+  await sendAll(port, 1, large, 1, 'ann@bench.test')
   await sink.received(21)
   return { megabytes: (usageOf(pid).peakBytes - before) / 1e6, seconds: (performance.now() - started) / 1000 }
 }

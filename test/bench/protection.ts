@@ -33,7 +33,7 @@ export interface SeenProtection {
   readonly cpu: number
 }
 
-const CLIENTS = 20
+export const CLIENTS = 20
 const WARM_UP = 2000
 
 const ZONE = {
@@ -106,12 +106,22 @@ export async function measureProtection(
   return { perSecond: messages / seconds, cpu }
 }
 
-export async function sendAll(port: number, messages: number, content: string, clients = CLIENTS): Promise<void> {
-  await Promise.all(Array.from({ length: clients }, () => sendSome(port, Math.ceil(messages / clients), content)))
+/** The default envelope sender. */
+const SENDER = 'ann@bench.test'
+
+export async function sendAll(
+  port: number,
+  messages: number,
+  content: string,
+  clients = CLIENTS,
+  sender = SENDER,
+): Promise<void> {
+  const count = Math.ceil(messages / clients)
+  await Promise.all(Array.from({ length: clients }, () => sendSome(port, count, content, sender)))
 }
 
 /** One client on one connection. */
-async function sendSome(port: number, count: number, content: string): Promise<void> {
+async function sendSome(port: number, count: number, content: string, sender: string): Promise<void> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1').setNoDelay()
   await once(socket, 'connect')
   let heard = ''
@@ -137,7 +147,7 @@ async function sendSome(port: number, count: number, content: string): Promise<v
   await reply()
   await say('EHLO mail.bench.test\r\n')
   for (let sent = 0; sent < count; sent++) {
-    for (const line of ['MAIL FROM:<ann@bench.test>', 'RCPT TO:<bob@example.org>', 'DATA']) await say(`${line}\r\n`)
+    for (const line of [`MAIL FROM:<${sender}>`, 'RCPT TO:<bob@example.org>', 'DATA']) await say(`${line}\r\n`)
     await say(`${content}.\r\n`)
   }
   socket.end('QUIT\r\n')
