@@ -106,6 +106,8 @@ class ReserveFile implements Reserve {
     if (this.#options.size === 0) return
     this.#isSpent = true
     await this.#looking
+    // A look that was under way may have created the file: without this, nothing would ever create it again.
+    this.#isSpent = true
     await rm(this.#file, { force: true })
     this.#watch()
   }
