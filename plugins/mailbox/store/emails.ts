@@ -72,8 +72,6 @@ export interface EmailsDeps {
   readonly contents: ContentStore
 }
 
-/** Maximum retries when indexes register concurrently. */
-
 export class Emails {
   readonly #deps: EmailsDeps
   readonly #derived

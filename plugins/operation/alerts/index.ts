@@ -6,7 +6,7 @@
  * report nothing twice; while the store cannot be written, the plugin uses the ledger in memory; an alert that cannot
  * be sent is tried again at the next check.
  */
-import { decodeRecord, definePlugin, isWithin, key, type Problem, type SetupContext, SUPPORT } from 'iems'
+import { decodeRecord, definePlugin, encodeRecord, isWithin, key, type Problem, type SetupContext, SUPPORT } from 'iems'
 import { type Ledger, type Report, review } from './ledger.ts'
 import { type Options, options } from './options.ts'
 import { type Alert, createSenders } from './senders.ts'
@@ -78,7 +78,7 @@ class Watch {
       const before = stored ? decodeRecord<Ledger>(stored) : {}
       const { ledger, report } = review(before, problems, moment)
       this.#memory = ledger
-      const value = Buffer.from(JSON.stringify(ledger))
+      const value = encodeRecord(ledger)
       if (stored && Buffer.from(stored).equals(value)) return undefined
       const isOurs = await store.commit([{ put: at, value }], [{ key: at, is: stored ?? 'absent' }])
       return isOurs ? report : undefined

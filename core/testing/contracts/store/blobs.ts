@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { key } from '../../../store/keys.ts'
-import { bytes, contentOf, hasCode, kept, LARGE_SIZE, type Promised, pattern, pieces, put } from './promise.ts'
+import { contentOf, hasCode, kept, LARGE_SIZE, type Promised, pattern, pieces, put } from './promise.ts'
 
 export const BLOBS: readonly Promised[] = [
   [

@@ -115,7 +115,7 @@ export const DUE_LIST: readonly Promised[] = [
     },
   ],
   [
-    'in a storm of commits and takes no key is lost, and none is anyone’s but his who has it',
+    'under many commits and takes no key is lost, and each has one holder',
     async ({ store, elapse }) => {
       const random = createRandom(1)
       const all = Array.from({ length: 12 }, (_, index) => `k${index}`)
@@ -158,7 +158,7 @@ export const DUE_LIST: readonly Promised[] = [
     },
   ],
   [
-    'a lease is renewed while it is held, and not by one who has lost it',
+    'a lease is renewed while it is held, and not by a former holder',
     async ({ store, elapse }) => {
       await store.commit([due('a', 'lane')])
       const [first] = (await store.take('lane', 1, SECOND)) as [Lease]

@@ -14,7 +14,7 @@ async function eventually(isSo: () => boolean): Promise<void> {
 
 export const HINTS: readonly Promised[] = [
   [
-    'a hint reaches all who subscribed to its topic, later, and nobody who unsubscribed',
+    'a hint reaches the subscribers of its topic in a later turn, and no former subscriber',
     async ({ store }) => {
       const heard: string[] = []
       const hear = (who: string) => (hint: Uint8Array | undefined) => heard.push(`${who} ${text(hint)}`)
@@ -27,7 +27,7 @@ export const HINTS: readonly Promised[] = [
       store.publish('a', bytes('x'))
       assert.deepEqual(heard, [])
       await eventually(() => heard.length === 2)
-      store.publish('ab', bytes('nobody hears'))
+      store.publish('ab', bytes('no subscriber'))
       store.publish('b', undefined)
       await eventually(() => heard.length === 3)
       assert.deepEqual(heard.sort(), ['one x', 'other undefined', 'two x'])
@@ -46,7 +46,7 @@ export const HINTS: readonly Promised[] = [
       for (let index = 0; index < 100_000; index++) store.publish('a', bytes(String(index)))
       store.publish('a', bytes('last'))
       await eventually(() => heard.includes(undefined) || heard.includes('last'))
-      assert.ok(heard.length < 100_000, 'a store holds back what nobody could follow')
+      assert.ok(heard.length < 100_000, 'a store merges hints that subscribers could not follow')
     },
   ],
   [

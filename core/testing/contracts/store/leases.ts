@@ -57,7 +57,7 @@ export const LEASES: readonly Promised[] = [
     },
   ],
   [
-    'a key that is scheduled anew moves, whether it waits, is due, or is leased',
+    'rescheduling moves a key, whether it waits, is due, or is leased',
     async ({ store, elapse }) => {
       await store.commit([due('a', 'lane'), due('b', 'lane', MINUTE)])
       const [lease] = (await store.take('lane', 1, MINUTE)) as [Lease]

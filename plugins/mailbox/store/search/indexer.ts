@@ -144,7 +144,7 @@ export class Indexer {
     if (ops.length > 0) await this.#deps.store.commit(ops)
     await this.#deps.index.setWhole()
     this.#isScheduled = await setScheduled(this.#deps.store, this.#deps.id)
-    if (count > 0) this.#deps.log.info('the search index is being made anew', { emails: count })
+    if (count > 0) this.#deps.log.info('the search index is being rebuilt', { emails: count })
   }
 
   /** Until there is something to do, or may be. */

@@ -15,8 +15,6 @@ const EXPIRES_MS = 30 * 86_400_000
 export const RENEW_MS = 86_400_000
 /** Due entries removed in one commit. */
 const REMOVED = 1000
-/** Maximum retries when other indexes register concurrently. */
-
 interface MembersRecord {
   readonly v: 1
   readonly ids: readonly string[]
