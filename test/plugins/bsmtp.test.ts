@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createSecret } from '../../plugins/smtp/bsmtp/identity.ts'
-import { carry, pass, startPair, until } from '../support/bsmtp.ts'
+import { createSecret, readSecret } from '../../plugins/smtp/bsmtp/identity.ts'
+import { type PartialBatch, writeManifest } from '../../plugins/smtp/bsmtp/manifest.ts'
+import { hashOf, writeLine } from '../../plugins/smtp/bsmtp/parcel.ts'
+import { carry, pass, SHIP, startPair, until } from '../support/bsmtp.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const MINUTE = 60_000
@@ -125,6 +127,53 @@ test('a batch that is not acknowledged is sent again; repeated parts and acknowl
   await until(pair, isQuiet(pair), 60, bothWays(pair))
   assert.equal(ship.arrived.length, 5)
 })
+
+test('a partner that has every part and whose acknowledgement was lost is asked again', async (t) => {
+  const pair = await startPair(t, { partner: { resend: '1 h', partSize: '500 B', compress: 'none' } })
+  const { hub, ship } = pair
+  for (let one = 0; one < 3; one++) await hub.submit({ ...letter(`m${one}@ship.test`), body: 'x'.repeat(500) })
+  await hub.deliver()
+  await until(pair, hasFile(hub.out), 20)
+  await pass(pair.clock, MINUTE, [hub, ship])
+  const names = await readdir(hub.out)
+  const [, stream = '', batch, build = ''] = /^hub-(.{12})-(\d+)-(.{12})-/.exec(names[0] ?? '') ?? []
+  const have = names.map((name) => Number(/-(\d+)\.part$/.exec(name)?.[1])).sort((a, b) => a - b)
+  assert.ok(have.length > 3)
+  await there(pair)
+  await until(pair, () => ship.arrived.length === 3, 10)
+  await until(pair, hasFile(ship.out), 10)
+  for (const name of await readdir(ship.out)) await rm(join(ship.out, name))
+  // What a partner sends that was killed between the last part and its delivery.
+  await writeFile(join(hub.in, 'ack'), acknowledging({ stream, batch: Number(batch), build, have }))
+  await until(pair, hasFile(hub.out), 90)
+  assert.deepEqual(
+    (await readdir(hub.out)).map((name) => Number(/-(\d+)\.part$/.exec(name)?.[1])),
+    [have.at(-1)],
+  )
+  await until(pair, isQuiet(pair), 10, bothWays(pair))
+  assert.equal(ship.arrived.length, 3)
+})
+
+/** A parcel of the ship with the parts that it has of a batch. */
+function acknowledging(partial: PartialBatch): Buffer {
+  const body = Buffer.concat([
+    writeManifest({ done: [], partial: [partial] }),
+    Buffer.from('EHLO ship.test\r\nQUIT\r\n'),
+  ])
+  const total = body.length
+  const label = {
+    from: 'ship',
+    to: 'hub',
+    stream: 'other',
+    batch: 0,
+    build: 'build',
+    total,
+    zip: 'none',
+    made: 1,
+  } as const
+  const line = writeLine(readSecret(SHIP.secret), { ...label, at: 0, size: total, sha256: hashOf(body) })
+  return Buffer.concat([line, body])
+}
 
 test('mail that the partner never takes returns to its sender after the time of the queue', async (t) => {
   const seldom = { options: { look: '30 min' } }

@@ -119,7 +119,10 @@ export class Builder {
       ops.push({ del: one.key }, { put: trackedKey(delivery), value: encode(tracked) })
       checks.push({ key: one.key, is: one.value })
     }
-    if (link.format === 'sealed') ops.push(...also.ops)
+    if (link.format === 'sealed') {
+      ops.push(...also.ops)
+      checks.push(...also.checks)
+    }
     const hold = [{ from: staged, owner: batchOwner(link.name, number) }]
     if (await contents.commit({ ops, checks, hold })) return record
     await staged.discard()
@@ -196,6 +199,7 @@ export interface MadeBatch extends Pick<BatchRecord, 'label' | 'plain'> {
 /** Acknowledgements that are sent with a batch: operations that the commit of the batch includes. */
 export interface Acknowledging {
   readonly ops: readonly Op[]
+  readonly checks: readonly Check[]
 }
 
 export const newStream = (): StreamRecord => ({ stream: randomBytes(9).toString('base64url'), next: 1 })

@@ -5,13 +5,12 @@
  * Invariants: checks of one partner never overlap; a partner that fails is left alone for a while and delays no other;
  * work that a crash interrupts is due again at the next check.
  */
-import { below, type Clock, type ContentStore, type Log, type Store, unkey } from 'iems'
-import { type Builder, newStream } from './building.ts'
+import { below, type Check, type Clock, type ContentStore, type Log, type Store, unkey } from 'iems'
+import { type Acknowledging, type Builder, newStream } from './building.ts'
 import type { Link, Links } from './links.ts'
 import type { Done, Manifest, PartialBatch } from './manifest.ts'
 import {
   type AckRecord,
-  ackKey,
   hasNumber,
   type InStreamRecord,
   inStreamKey,
@@ -50,8 +49,7 @@ interface Failure {
   readonly pause: number
 }
 
-interface Owed extends Manifest {
-  readonly ops: readonly { readonly del: Uint8Array }[]
+interface Owed extends Manifest, Acknowledging {
   readonly oldest: number
 }
 
@@ -161,17 +159,20 @@ export class Exchange {
     const done: Done[] = []
     const partial: PartialBatch[] = []
     const ops: { del: Uint8Array }[] = []
+    // One that is owed again meanwhile stays.
+    const checks: Check[] = []
     let oldest = Number.POSITIVE_INFINITY
-    for await (const { key: at, record } of scan<AckRecord>(store, below('a', name))) {
+    for await (const { key: at, value, record } of scan<AckRecord>(store, below('a', name))) {
       const [, , stream, batch] = unkey(at) as [string, string, string, number]
       const taken = await this.#takenOf(name, stream, batch)
       if (taken) done.push(taken)
       else partial.push(...(await this.#partialOf(name, stream, batch)))
-      ops.push({ del: ackKey(name, stream, batch) })
+      ops.push({ del: at })
+      checks.push({ key: at, is: value })
       oldest = Math.min(oldest, record.since)
       if (ops.length >= MAX_ACKS) break
     }
-    return { done, partial, ops, oldest }
+    return { done, partial, ops, checks, oldest }
   }
 
   async #takenOf(name: string, stream: string, batch: number): Promise<Done | undefined> {
@@ -215,7 +216,7 @@ export class Exchange {
       await sender.parts(link, { number: 0, content: staged.content, copies: 0, ...batch }, (range) =>
         staged.open(range),
       )
-      await store.commit(owed.ops)
+      await store.commit(owed.ops, owed.checks)
     } finally {
       await staged.discard()
     }

@@ -235,7 +235,10 @@ export class Inbox {
     return { refused, ...(upTo === undefined ? {} : { upTo }) }
   }
 
-  /** One commit: the batch was taken, with this result, and its parts are not needed any more. */
+  /**
+   * One commit: the batch was taken, with this result, its parts are not needed any more, and an acknowledgement is owed.
+   * The one that the last part owed may have been sent before, by a check between a crash and this.
+   */
   async #settle(
     link: Link,
     label: BatchLabel,
@@ -255,9 +258,11 @@ export class Inbox {
         { put: takenKey(link.name, stream, batch), value: encode({ stream, batch, ...result, at: now() }) },
         { put: at, value: encode(withNumber(before, batch)) },
       )
+      if (!label.oneWay) ops.push({ put: ackKey(link.name, stream, batch), value: encode({ since: now() }) })
       checks.push({ key: at, is: value ?? 'absent' })
     }
     if (!(await contents.commit({ ops, checks, free }))) throw new Error('a batch was settled by another kernel')
+    if (result && !label.oneWay) this.#deps.owes(link)
   }
 
   // --- by RFC 2442, and older forms ---

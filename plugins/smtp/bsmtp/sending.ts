@@ -100,7 +100,10 @@ export class Sender {
     )
   }
 
-  /** Sends a batch, or the parts of it that the partner has not. */
+  /**
+   * Sends a batch, or the parts of it that the partner has not. When it has them all, its acknowledgement was lost: the
+   * last part asks for it again.
+   */
   async parts(
     link: Link,
     batch: Pick<BatchRecord, 'number' | 'content' | 'label' | 'plain' | 'copies' | 'have'>,
@@ -115,8 +118,12 @@ export class Sender {
       )
     if (!label) return
     const has = new Set(have)
-    for (let at = 0; at < label.total; at += link.partSize)
-      if (!has.has(at)) await send(link, await this.#part(link, { label, at, copies }, open))
+    for (let at = 0, isAsked = false; at < label.total; at += link.partSize) {
+      const isLast = at + link.partSize >= label.total
+      if (has.has(at) && !(isLast && !isAsked)) continue
+      isAsked = true
+      await send(link, await this.#part(link, { label, at, copies }, open))
+    }
   }
 
   async #part(
