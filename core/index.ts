@@ -120,7 +120,7 @@ export { inNetworks, network } from './net/networks.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
 export { createSemaphore, type Semaphore, SemaphoreRejected } from './net/semaphore.ts'
 export { isThisHost } from './net/this-host.ts'
-export type { Queue, QueueEntry, QueueFilter } from './queue/admin.ts'
+export type { Queue, QueueEntry, QueueFilter, QueueHop } from './queue/admin.ts'
 export type {
   BlobReference,
   Content,
@@ -131,6 +131,7 @@ export type {
   StagedContent,
   StoredContent,
 } from './queue/blob-references.ts'
+export type { FoundMessage, MessageFilter, MessageState } from './queue/search.ts'
 export { type Config, type ConfigInput, defineConfig, type StoreProvider } from './runtime/config-schema.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'

@@ -112,6 +112,7 @@ export interface CommandInfo {
   readonly options: Readonly<Record<string, string>>
   readonly reads?: boolean | 'secret'
   readonly writes?: boolean
+  readonly irreversible?: boolean
   /** Schema of the input, for a form. */
   readonly input: JsonSchema
   /** Schema of the value of each output line, when the command declares one. */

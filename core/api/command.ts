@@ -39,6 +39,8 @@ export interface Command {
   readonly reads?: boolean | 'secret'
   /** The command writes a file: `--output <file>`, or standard output. */
   readonly writes?: boolean
+  /** The command cannot be undone: web administration asks for the password once more. Default: it can. */
+  readonly irreversible?: boolean
   /** Roles that may run the command, in addition to `admin`. Default: none. */
   readonly roles?: readonly string[]
   run(call: CommandCall): AsyncIterable<CommandOutput>

@@ -14,10 +14,12 @@ import type { ByteRange, Key, Op } from '../store/store.ts'
 import {
   type FindDeps,
   findDeliveries,
+  findHops,
   matchesDelivery,
   matchingLane,
   type QueueEntry,
   type QueueFilter,
+  type QueueHop,
 } from './find.ts'
 import { traceOf } from './history.ts'
 import type { SharedQueue } from './queue.ts'
@@ -25,13 +27,15 @@ import { type DeliveryRecord, decode, type MessageRecord, messageKey } from './r
 
 import { type FoundMessage, findMessages, type MessageFilter } from './search.ts'
 
-export type { QueueEntry, QueueFilter } from './find.ts'
+export type { QueueEntry, QueueFilter, QueueHop } from './find.ts'
 
 /**
  * Changes that administrators, ETRN and web administration may make. Each returns the number of deliveries affected.
  */
 export interface Queue {
   list(filter?: QueueFilter, limit?: number): AsyncIterable<QueueEntry>
+  /** Next hops with what waits for each, without reading the deliveries: the way to show a large queue. */
+  hops(): AsyncIterable<QueueHop>
   count(filter?: QueueFilter): Promise<number>
   hold(filter: QueueFilter, reason: string): Promise<number>
   /** Releases held deliveries; with `scheduled: true`, sends scheduled ones at once. */
@@ -76,6 +80,7 @@ export function createAdmin(deps: AdminDeps): Admin {
   return {
     queue: {
       list: (filter = {}, limit = Number.MAX_SAFE_INTEGER) => list(deps, filter, limit),
+      hops: () => findHops(deps),
       count: (filter = {}) => count(deps, filter),
       hold: (filter, reason) => hold(deps, filter, reason),
       release: (filter) => release(deps, filter),

@@ -63,6 +63,18 @@ export interface QueueEntry {
   }[]
 }
 
+/** The waiting deliveries of a channel for one next hop. */
+export interface QueueHop {
+  readonly channel: string
+  readonly nexthop: string
+  readonly held: boolean
+  readonly count: number
+  /** Time of the next attempt, ms since 1970; absent while held. */
+  readonly due?: number
+  /** The delivery that is due first. */
+  readonly first?: QueueEntry
+}
+
 export interface FindDeps {
   readonly store: Store
   readonly clock: Clock
@@ -158,5 +170,37 @@ async function* findOf(deps: FindDeps, message: string, filter: QueueFilter): As
     const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
     const one = await read(deps, lane, { key: at, at: due, leased }, filter)
     if (one) yield one
+  }
+}
+
+/** The lanes of a next hop, one for each priority, are one hop. */
+export async function* findHops(deps: FindDeps): AsyncGenerator<QueueHop> {
+  const { store } = deps
+  const hops = new Map<string, { lane: string; first?: Scheduled; count: number }[]>()
+  for await (const { lane } of store.lanes('')) {
+    const parts = readLane(lane)
+    if (!parts) continue
+    const at = JSON.stringify([parts.channel, parts.nexthop, parts.held])
+    const found: { lane: string; first?: Scheduled; count: number } = { lane, count: 0 }
+    for await (const scheduled of store.due(lane, Number.MAX_SAFE_INTEGER)) {
+      found.first ??= scheduled
+      found.count++
+    }
+    hops.set(at, [...(hops.get(at) ?? []), found])
+  }
+  for (const [at, lanes] of hops) {
+    const [channel, nexthop, held] = JSON.parse(at) as [string, string, boolean]
+    const soonest = lanes.reduce((a, b) => ((b.first?.at ?? Infinity) < (a.first?.at ?? Infinity) ? b : a))
+    const found = soonest.first && (await read(deps, soonest.lane, soonest.first, {}))
+    const count = lanes.reduce((sum, one) => sum + one.count, 0)
+    if (count === 0) continue
+    yield {
+      channel,
+      nexthop,
+      held,
+      count,
+      ...(held || !soonest.first ? {} : { due: soonest.first.at }),
+      ...(found ? { first: found.entry } : {}),
+    }
   }
 }

@@ -286,6 +286,7 @@ class CallersAdministration implements Administration {
       }) as F
     return {
       list: seen(queue.list),
+      hops: seen(queue.hops),
       count: seen(queue.count),
       open: seen(queue.open),
       biography: seen(queue.biography),

@@ -85,7 +85,7 @@ function optionsOf(command: Command): Readonly<Record<string, string>> {
 }
 
 export function infoOf(words: string, command: Command): CommandInfo {
-  const { summary, reads, writes, row } = command
+  const { summary, reads, writes, irreversible, row } = command
   return {
     words,
     summary,
@@ -93,6 +93,7 @@ export function infoOf(words: string, command: Command): CommandInfo {
     options: optionsOf(command),
     ...(reads ? { reads } : {}),
     ...(writes ? { writes } : {}),
+    ...(irreversible ? { irreversible } : {}),
     input: inputOf(command),
     ...(row ? { row: jsonSchemaOf(row, 'output') } : {}),
   }

@@ -14,7 +14,7 @@ import { WebSocket } from 'ws'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { codeAt } from '../../plugins/directory/store/totp.ts'
-import { Download, Redirect } from '../../plugins/web/http/api.ts'
+import { Download, Redirect, requireFresh } from '../../plugins/web/http/api.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 
 /** A plugin with routes, as a third party writes it. */
@@ -191,6 +191,53 @@ test('each route is for those it names: nobody, a user, support, an administrato
       assert.deepEqual(found, statuses, `${method} by ${name || 'nobody'}`)
     }
   }
+})
+
+test('a role with a scope has the permissions of the role', async (t) => {
+  const { browser, make, directory } = await start(t, forEverybody, {
+    roles: { 'domain-admin': ['queue:read'] },
+  })
+  const bob = await directory.byName('account', 'bob')
+  await make({ set: bob?.id ?? '', to: { roles: ['domain-admin:here.test'] } })
+  const client = browser()
+  await client.login('bob')
+  assert.equal((await client.ask('GET', '/queue:read')).status, 200)
+  assert.equal((await client.ask('GET', '/admin')).status, 403)
+})
+
+test('what cannot be undone asks for the password again after a time', async (t) => {
+  const { browser, clock, base } = await start(
+    t,
+    (http) =>
+      http.route({
+        method: 'POST',
+        path: '/drop',
+        who: 'user',
+        summary: 'Drops',
+        run: ({ login }) => {
+          requireFresh(login)
+          return new Download({
+            type: 'text/plain',
+            async *open() {
+              yield Buffer.from('dropped')
+            },
+          })
+        },
+      }),
+    { login: { fresh: '10 min' } },
+  )
+  const client = browser()
+  await client.login('ann')
+  assert.equal((await client.ask('POST', '/drop')).text, 'dropped')
+  await clock.advance(600_000)
+  const late = await client.ask('POST', '/drop')
+  assert.deepEqual([late.status, late.json.needs], [403, 'confirmation'])
+  assert.equal((await client.ask('POST', '/api/login/confirm', { password: 'bob-secret' })).status, 401)
+  assert.equal((await client.ask('POST', '/drop')).status, 403)
+  assert.equal((await client.ask('POST', '/api/login/confirm', { password: 'ann-secret' })).status, 204)
+  assert.equal((await client.ask('POST', '/drop')).status, 200)
+  await clock.advance(600_000)
+  assert.equal((await fetch(`${base}/drop`, { method: 'POST', headers: basic('ann') })).status, 200)
 })
 
 test('a login by cookie: told of, listed, ended; its cookie is out of reach of scripts', async (t) => {

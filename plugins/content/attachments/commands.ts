@@ -156,6 +156,7 @@ function linkCommands(name: string, links: Links): Readonly<Record<string, Comma
     }),
     [`${name} unlink`]: defineCommand({
       summary: 'remove a file behind a link, by its id in the list',
+      irreversible: true,
       fields: z.strictObject({ id: z.string().describe('Id in the list') }),
       arguments: ['<id>'],
       async *run({ values }) {

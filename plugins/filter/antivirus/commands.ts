@@ -49,6 +49,7 @@ export function createCommands(parts: CommandDeps): Readonly<Record<string, Comm
     },
     [`${name} remove`]: {
       summary: 'remove it permanently, without a report to anyone',
+      irreversible: true,
       arguments: ['<id>'],
       run: (call) => remove(parts, call),
     },

@@ -56,6 +56,7 @@ export function createCommands(parts: CommandDeps): Readonly<Record<string, Comm
     'dkim list': { summary: 'all keys, and what they are doing', run: () => list(parts) },
     'dkim remove': {
       summary: 'forgets a key for good; mail that it has signed can be verified as long as its record is there',
+      irreversible: true,
       arguments: ['<domain>', '<selector>'],
       run: (call) => remove(parts, call),
     },

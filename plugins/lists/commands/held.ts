@@ -50,6 +50,7 @@ export function createHeldCommands({
     }),
     'list erase': defineCommand({
       summary: 'remove a post from the archive; its link says so',
+      irreversible: true,
       fields: z.strictObject({
         list,
         hash: z

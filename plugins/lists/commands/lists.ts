@@ -71,6 +71,7 @@ export function createListCommands(deps: CommandDeps): Readonly<Record<string, C
     }),
     'list remove': defineCommand({
       summary: 'remove a list with its members',
+      irreversible: true,
       fields: z.strictObject({ list, archive: z.boolean().optional().describe('Removes the archive too.') }),
       arguments: ['<list>'],
       run: ({ values, by }) => remove(values.list, values.archive === true, by?.user ?? 'admin'),

@@ -179,6 +179,7 @@ function createScriptCommands({
     }),
     'mailsort remove': defineCommand({
       summary: 'remove a script that is not active',
+      irreversible: true,
       fields: named,
       arguments: ['<name>'],
       async *run({ values }) {

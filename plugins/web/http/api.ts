@@ -29,6 +29,8 @@ export interface Login {
   may(permission: string): boolean
   /** Id of the web login when the client came with its cookie; absent for Basic and Bearer. */
   readonly id?: string
+  /** A factor was shown within the option `login.fresh`, or with this request. See `requireFresh`. */
+  readonly isFresh: boolean
   /** Aborted when the login no longer holds. */
   readonly revoked: AbortSignal
 }
@@ -77,7 +79,7 @@ interface Place<W extends Who, P, Q> {
   }
 }
 
-/** JSON in, JSON out; or an `Answer`. An answer of `undefined` is 204. */
+/** JSON in, JSON out; or an `Answer` or a `Download`. An answer of `undefined` is 204. */
 export interface Route<W extends Who, P, Q, B, A> extends Place<W, P, Q> {
   readonly method: Method
   readonly body?: B
@@ -218,6 +220,14 @@ export class HttpProblem extends Error {
     this.more = more
     this.headers = headers
   }
+}
+
+/**
+ * Throws unless the client has shown a factor lately: for changes that cannot be undone. A browser then asks for the
+ * password, sends `POST /api/login/confirm` and repeats the request.
+ */
+export function requireFresh({ isFresh }: Login): void {
+  if (!isFresh) throw new HttpProblem(403, 'Confirm your password first', { needs: 'confirmation' })
 }
 
 export interface HttpApi {

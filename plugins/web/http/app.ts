@@ -177,7 +177,7 @@ const handlers: {
     ({ route }) =>
     async (request, reply) => {
       const body = await validated(route.body, request.body, 'body')
-      return sendJson(reply, await route.run(await callOf(request, route, body)))
+      return sendAnswer(request, reply, await route.run(await callOf(request, route, body)))
     },
   stream:
     ({ route }, { options }) =>
@@ -185,7 +185,7 @@ const handlers: {
       const answer = await route.run(
         await callOf(request, route, bodyOf(request, route.limit?.body ?? options.limits.body)),
       )
-      return answer instanceof Download ? sendDownload(request, reply, answer) : sendJson(reply, answer)
+      return sendAnswer(request, reply, answer)
     },
   events:
     ({ route }, { clock }) =>
@@ -229,7 +229,8 @@ async function* bodyOf({ raw, headers }: FastifyRequest, limit: number): AsyncGe
 const tooLarge = (limit: number) =>
   new HttpProblem(413, `The body has more than ${limit} octets`, { headers: { connection: 'close' } })
 
-function sendJson(reply: FastifyReply, answer: unknown): unknown {
+function sendAnswer(request: FastifyRequest, reply: FastifyReply, answer: unknown): unknown {
+  if (answer instanceof Download) return sendDownload(request, reply, answer)
   if (answer instanceof Answer) {
     reply.code(answer.status).headers(answer.headers)
     return answer.body === undefined ? reply.send() : reply.type(JSON_ONLY).send(JSON.stringify(answer.body))

@@ -98,13 +98,21 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
   const { clock, store } = ctx
   const openSession = (facts: ConnectionInfo) => ctx.openSession(facts)
   const { authWithoutTls, origins, limits, roles: permissions } = config
-  const { idle, absolute } = config.login
+  const { idle, absolute, fresh } = config.login
   const records = new WebLogins(store, { idle, absolute, maxPerAccount: limits.logins })
   const live = new LiveLogins({ clock, openSession })
   const needsCode = async (identity: Identity) => (await directory?.needsCode(identity)) ?? false
   const counts = ctx.lasting('requests', createRequestCounts)
   const calls = new Calls({
-    access: new AccessControl({ live, records, authWithoutTls, origins, permissions, needsCode }),
+    access: new AccessControl({
+      live,
+      records,
+      authWithoutTls,
+      origins,
+      permissions,
+      needsCode,
+      isFresh: (shown) => clock.now() - shown < fresh,
+    }),
     limits: new RequestLimits(clock, counts, limits.requestsPerMinute),
     isProxy: inNetworks(config.proxies),
     openSession,

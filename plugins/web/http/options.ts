@@ -67,8 +67,13 @@ export const options = z.strictObject({
     .describe('Reverse proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.'),
   roles: z
     .record(z.string(), z.array(z.string()))
-    .default({ support: ['queue:read', 'trace:read', 'status:read'] })
-    .describe('Permissions of each role. `admin` has all of them.'),
+    .default({
+      support: ['queue:read', 'trace:read', 'status:read'],
+      'domain-admin': ['people:read', 'people:change', 'domains:read'],
+    })
+    .describe(
+      'Permissions of each role. `admin` has all of them. A role may carry a scope: `domain-admin:example.org`.',
+    ),
   hsts: duration()
     .prefault('365 d')
     .describe('Max-age of Strict-Transport-Security over TLS. 0 s: the header is not sent.'),

@@ -96,6 +96,7 @@ function changing(kind: EntryKind, { service }: CommandsDeps): Record<string, Co
     },
     [`${kind} remove`]: {
       summary: kind === 'account' ? 'forgets an account; its mailboxes stay' : `forgets ${withArticle(kind)}`,
+      irreversible: true,
       arguments: [called],
       async *run({ arguments: [name = ''] }) {
         const { id } = await entryOf(service, kind, name)

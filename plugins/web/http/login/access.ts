@@ -16,7 +16,10 @@ export interface AccessDeps {
   readonly records: WebLogins
   readonly authWithoutTls: boolean
   readonly origins: readonly string[]
+  /** By role. A role may carry a scope: `domain-admin:example.org` has the permissions of `domain-admin`. */
   readonly permissions: Readonly<Record<string, readonly string[]>>
+  /** Whether a factor shown then (ms since 1970) still counts for irreversible changes. */
+  isFresh(shown: number): boolean
   /** Whether a login by this identity's password also needs a code. */
   needsCode(identity: Identity): Promise<boolean>
 }
@@ -101,8 +104,9 @@ export class AccessControl {
     if (who !== 'user' && !login.may(who)) throw new HttpProblem(403, 'Your account may not do this')
   }
 
-  accessOf(live: LiveLogin, id?: string): Access {
-    const permissions = this.#deps.permissions
+  accessOf(live: LiveLogin, web?: { readonly id: string; readonly fresh: number }): Access {
+    const { permissions } = this.#deps
+    const permissionsOf = (role: string) => permissions[role] ?? permissions[role.split(':', 1)[0] ?? ''] ?? []
     const rolesNow = () => live.identity.roles ?? []
     return {
       live,
@@ -114,9 +118,11 @@ export class AccessControl {
           return rolesNow()
         },
         may: (permission) =>
-          rolesNow().some((role) => [role, ...(permissions[role] ?? [])].includes(permission) || role === 'admin'),
+          rolesNow().some((role) => role === 'admin' || [role, ...permissionsOf(role)].includes(permission)),
         revoked: live.kernel.revoked,
-        ...(id === undefined ? {} : { id }),
+        // Basic and Bearer show the secret with each request.
+        isFresh: web === undefined || this.#deps.isFresh(web.fresh),
+        ...(web === undefined ? {} : { id: web.id }),
       },
     }
   }
@@ -137,7 +143,7 @@ export class AccessControl {
       throw new HttpProblem(403, 'The request does not come from a page of this server')
     const live = await this.#deps.live.resume(found.id, found.login.identity, asked.facts)
     if ('refused' in live && live.ended) return undefined
-    return this.accessOf(held(live), found.id)
+    return this.accessOf(held(live), { id: found.id, fresh: found.login.fresh })
   }
 }
 

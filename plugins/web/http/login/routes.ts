@@ -29,10 +29,12 @@ const shown = z.strictObject({
   account: z.string().optional(),
   roles: z.array(z.string()),
 })
+const confirmation = z.strictObject({ password: credentials.shape.password, code: credentials.shape.code })
 const MAX_AGENT = 200
 const ATTEMPTS = 30
 
 export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
+  addConfirmation(http, deps)
   const who = (identity: Identity) => ({
     user: identity.user,
     ...(identity.account === undefined ? {} : { account: identity.account }),
@@ -103,6 +105,23 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
     params: z.object({ id: z.string().max(100) }),
     async run({ login, params }) {
       if (!(await deps.records.end(login.identity, params.id))) throw new HttpProblem(404, 'There is no such login')
+    },
+  })
+}
+
+function addConfirmation(http: HttpApi, deps: LoginRoutesDeps): void {
+  http.route({
+    method: 'POST',
+    path: '/api/login/confirm',
+    who: 'user',
+    summary: 'Shows the password once more, for changes that cannot be undone',
+    body: confirmation,
+    limit: { perMinute: ATTEMPTS, body: 16_384 },
+    async run(call) {
+      const { identity, id } = call.login
+      const same = await verify({ ...call, body: { ...call.body, username: identity.user } }, deps)
+      if (same.account !== identity.account) throw new HttpProblem(401, 'This is another account')
+      if (id !== undefined) await deps.records.refresh(id)
     },
   })
 }
