@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import type { PluginEntry } from 'iems'
 import { http } from 'iems/plugins/http'
 import { jmap } from 'iems/plugins/jmap'
+import type { TestKernelOptions } from '../../core/testing/index.ts'
 import { createDirectoryKernel } from './directory.ts'
 
 /** What a server answers: the test knows its shape. */
@@ -12,22 +13,14 @@ import { createDirectoryKernel } from './directory.ts'
 export type Json = Record<string, any>
 export type Call = readonly [name: string, given: Json, id?: string]
 
-const USING = [
-  'urn:ietf:params:jmap:core',
-  'urn:ietf:params:jmap:mail',
-  'urn:ietf:params:jmap:submission',
-  'urn:ietf:params:jmap:blob',
-  'urn:ietf:params:jmap:quota',
-  'urn:ietf:params:jmap:contacts',
-]
-
 export async function startJmap(
   t: TestContext,
   options: Parameters<typeof jmap>[0] = {},
   more: readonly PluginEntry[] = [],
+  channels: NonNullable<TestKernelOptions['channels']> = {},
 ) {
   const here = await createDirectoryKernel(t, {
-    channels: { web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }) },
+    channels: { web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }), ...channels },
     plugins: [jmap(options), ...more],
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
@@ -45,13 +38,19 @@ export async function startJmap(
         body,
       })
     /** The responses' arguments, in order. */
+    const known = async () =>
+      Object.keys(
+        ((await (await fetch(`${base}/jmap/session`, { headers: { authorization } })).json()) as Json).capabilities,
+      )
+    let using: readonly string[] | undefined
     async function call(...calls: readonly Call[]): Promise<Json[]> {
+      using ??= await known()
       const methodCalls = calls.map(([method, given, id], index) => [
         method,
         { accountId: account, ...given },
         id ?? `c${index}`,
       ])
-      const response = await post(JSON.stringify({ using: USING, methodCalls }))
+      const response = await post(JSON.stringify({ using, methodCalls }))
       const json = (await response.json()) as Json
       if (response.status !== 200) throw new Error(`${response.status} ${json.detail}`)
       return json.methodResponses.map(([method, given]: [string, Json]) =>

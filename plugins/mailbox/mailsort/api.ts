@@ -12,6 +12,8 @@ export * from './extension.ts'
 export type * from './rules/form.ts'
 
 export interface ScriptInfo {
+  /** Stays through renames. */
+  readonly id: string
   readonly name: string
   readonly isActive: boolean
   /** Octets. */
@@ -22,7 +24,8 @@ export interface ScriptInfo {
 
 /** Why not, by the response codes of RFC 5804 section 1.3; `INVALID` is a script that does not compile. */
 export interface ScriptRefused {
-  readonly refused:
+  readonly refused: /** Rules would replace a script that says more than rules can. */
+    | 'OWNSCRIPT'
     | 'NONEXISTENT'
     | 'ALREADYEXISTS'
     | 'ACTIVE'
@@ -57,6 +60,10 @@ export interface MailsortApi {
   /** Methods of `notify`. */
   readonly notify: readonly string[]
   readonly maxRedirects: number
+  readonly maxScriptSize: number
+  readonly maxScripts: number
+  /** Characters of a name. */
+  readonly maxName: number
   /** Whether scripts run for events in IMAP (RFC 6785). */
   readonly hasEvents: boolean
   /** In order of name. */
@@ -76,6 +83,14 @@ export interface MailsortApi {
     text: string,
     sample: Sample,
   ): Promise<{ readonly reply: string } | { readonly none: string }>
+  /** The active script, as rules too: undefined if it says more than rules can, or if no script is active. */
+  active(account: string): Promise<{ readonly script?: string; readonly rules?: Rules }>
+  /** Makes rules the active script. One that says more than rules can is replaced only with `replacesScript`. */
+  setRules(
+    account: string,
+    rules: Rules,
+    options?: { readonly replacesScript?: boolean },
+  ): Promise<{ readonly script: string } | ScriptRefused>
   /** A script as rules; undefined for one that says more than rules can. */
   toRules(text: string): Rules | undefined
   fromRules(rules: Rules): string

@@ -6,13 +6,15 @@
 import { definePlugin } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { Directory } from '../../directory/store/api.ts'
-import { Contacts } from '../../web/jmap/api.ts'
+import { Contacts, Jmap } from '../../web/jmap/api.ts'
 import { MailStore } from '../store/api.ts'
 import { AddressLists } from './address-lists.ts'
 import { Mailsort } from './api.ts'
 import { createCommands } from './commands.ts'
 import { createEvents } from './events.ts'
 import { createFiling } from './filing.ts'
+import { addSieveScripts } from './jmap/scripts.ts'
+import { addVacation } from './jmap/vacation.ts'
 import { Memory } from './memory.ts'
 import { options } from './options.ts'
 import { Programs } from './programs.ts'
@@ -28,7 +30,7 @@ export const mailsort = definePlugin({
   config: options,
   offers: [Mailsort],
   needs: [Accounts, MailStore],
-  wants: [Contacts, Directory],
+  wants: [Contacts, Directory, Jmap],
   records: { script: { version: 1 }, noted: { version: 1 } },
   setup(config, ctx) {
     const now = () => ctx.clock.now()
@@ -38,7 +40,13 @@ export const mailsort = definePlugin({
     const memory = new Memory(ctx.store, now)
     const lists = new AddressLists({ accounts, contacts: ctx.find(Contacts), directory: ctx.find(Directory) })
     const deps = { lists, accounts, mail, scripts, programs, memory, options: config, now, ...ctx }
-    ctx.offer(Mailsort, createService(deps))
+    const service = createService(deps)
+    ctx.offer(Mailsort, service)
+    const jmap = ctx.find(Jmap)
+    if (jmap) {
+      addSieveScripts(jmap, service)
+      addVacation(jmap, service)
+    }
     ctx.schedule({ name: 'sweep', every: SWEEP_EVERY_MS, run: () => memory.sweep() })
     return {
       hooks: {

@@ -4,6 +4,7 @@
  * An owner is an account (`account:ID`), a domain, a group or the server. Invariants: every stored script has compiled
  * when it was stored; the active name is that of a stored script.
  */
+import { createHash, randomUUID } from 'node:crypto'
 import {
   below,
   type Check,
@@ -21,6 +22,8 @@ import type { Options } from './options.ts'
 
 export interface StoredScript {
   readonly v: 1
+  /** Stays through renames. Absent in scripts of earlier versions. */
+  readonly id?: string
   readonly text: string
   /** Ms since 1970. */
   readonly modified: number
@@ -33,13 +36,17 @@ const scriptKey = (owner: string, name: string) => key('script', owner, name)
 const activeKey = (owner: string) => key('active', owner)
 
 /** Characters of a name (RFC 5804 section 1.6 asks for 128). */
-const MAX_NAME = 128
+export const MAX_NAME = 128
 const NOT_IN_NAMES = /[\p{Cc}\u2028\u2029]/u
 
 export const isName = (name: string) =>
   name !== '' && name.length <= MAX_NAME && name.isWellFormed() && !NOT_IN_NAMES.test(name)
 
 const NONE: ScriptRefused = { refused: 'NONEXISTENT', why: 'There is no script by that name' }
+/** Scripts without an id of their own have one by their name, until they are stored again. */
+const idOf = (name: string, { id }: StoredScript) =>
+  id ?? createHash('sha256').update(name).digest('base64url').slice(0, 22)
+
 const BAD_NAME: ScriptRefused = { refused: 'NAME', why: 'A script cannot have that name' }
 
 export interface ScriptsDeps {
@@ -63,9 +70,10 @@ export class Scripts {
     const active = await this.active(owner)
     const found: ScriptInfo[] = []
     for await (const [at, value] of this.#store.scan(below('script', owner))) {
-      const { text, modified } = decode<StoredScript>(value)
+      const script = decode<StoredScript>(value)
+      const { text, modified } = script
       const name = unkey(at)[2] as string
-      found.push({ name, isActive: name === active, size: Buffer.byteLength(text), modified })
+      found.push({ id: idOf(name, script), name, isActive: name === active, size: Buffer.byteLength(text), modified })
     }
     return found
   }
@@ -93,7 +101,9 @@ export class Scripts {
   async put(owner: string, name: string, text: string): Promise<ScriptRefused | undefined> {
     const refused = await this.hasSpace(owner, name, Buffer.byteLength(text))
     if (refused) return refused
-    const record: StoredScript = { v: 1, text, modified: this.#now() }
+    const before = await this.#store.get(scriptKey(owner, name))
+    const id = before ? idOf(name, decode<StoredScript>(before)) : randomUUID()
+    const record: StoredScript = { v: 1, id, text, modified: this.#now() }
     await this.#commit([{ put: scriptKey(owner, name), value: encode(record) }])
     return undefined
   }
@@ -125,7 +135,9 @@ export class Scripts {
     const value = isName(name) ? await this.#store.get(scriptKey(owner, name)) : undefined
     if (!value) return NONE
     const isActive = (await this.active(owner)) === name
-    const ops: Op[] = [{ put: scriptKey(owner, to), value }, { del: scriptKey(owner, name) }]
+    const script = decode<StoredScript>(value)
+    const renamed = encode({ ...script, id: idOf(name, script) })
+    const ops: Op[] = [{ put: scriptKey(owner, to), value: renamed }, { del: scriptKey(owner, name) }]
     if (isActive) ops.push({ put: activeKey(owner), value: encode(to) })
     const checks: Check[] = [
       { key: scriptKey(owner, name), is: value },

@@ -7,8 +7,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineService, type ServerSession } from 'iems'
 import type { Login } from '../http/api.ts'
+import type { Blob } from './blob/blob.ts'
 
+export type { Blob } from './blob/blob.ts'
 export { MethodError, ObjectError, type SetError } from './errors.ts'
+export { patched } from './patched.ts'
 
 /** One API request, as methods see it. */
 export interface JmapCall {
@@ -109,6 +112,13 @@ export interface ObjectType<C = unknown> {
   update?(account: string, id: string, patch: Patch, call: JmapCall): Promise<Patch | null>
   destroy?(account: string, id: string, call: JmapCall, more: Readonly<Record<string, unknown>>): Promise<void>
   readonly setArguments?: StandardSchemaV1
+  /** After a set of which every part succeeded: further server-set properties that it changed, by id. */
+  finish?(
+    account: string,
+    done: SetResult,
+    more: Readonly<Record<string, unknown>>,
+    call: JmapCall,
+  ): Promise<Readonly<Record<string, Patch>>>
   /** After the whole set: further responses. */
   afterSet?(
     account: string,
@@ -131,10 +141,17 @@ export interface Capability {
   account?(account: string, own: string): Promise<object | undefined> | object | undefined
 }
 
+/** Opens a plugin's content by what follows the letter of its blob id. */
+export type OpenBlob = (account: string, id: string, call: JmapCall) => Promise<Blob | undefined>
+
 export interface JmapApi {
   capability(urn: string, capability: Capability): void
   objects<C>(name: string, type: ObjectType<C>): void
   method<S extends StandardSchemaV1>(name: string, method: Method<S>): void
+  /** Content whose blob ids begin with this upper-case letter; E, P and U are taken. `id`: what follows the letter. */
+  blobs(letter: string, open: OpenBlob): void
+  /** Undefined for content that does not exist, or that the login may not read. */
+  openBlob(account: string, blobId: string, call: JmapCall): Promise<Blob | undefined>
   /** Notifies listening clients that objects of these types have changed. A hint, which may be lost. */
   changed(account: string, types: readonly string[]): void
   /** Reads the states of types for a push. */

@@ -69,6 +69,7 @@ function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
   const deps = {
     mail: ctx.use(MailStore),
     query: ctx.use(MailQuery),
+    blobs: registry.blobKinds,
     accounts: ctx.use(Accounts),
     store: ctx.store,
     clock: ctx.clock,

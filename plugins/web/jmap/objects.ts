@@ -11,6 +11,7 @@ import {
   type Method,
   MoreResponses,
   type ObjectType,
+  type Patch,
 } from './api.ts'
 import { MethodError } from './errors.ts'
 import { setObjects } from './set.ts'
@@ -263,6 +264,18 @@ function queryChangesMethod(type: ObjectType): Method {
   }
 }
 
+/** Puts further changed properties into the objects that were created or updated. */
+function addChanges(
+  { created, updated }: Awaited<ReturnType<typeof setObjects>>['result'],
+  changes: Readonly<Record<string, Patch>>,
+): void {
+  for (const [id, patch] of Object.entries(changes)) {
+    const [key] = Object.entries(created).find(([, one]) => one.id === id) ?? []
+    if (key === undefined) updated[id] = { ...updated[id], ...patch }
+    else created[key] = { ...(created[key] as JmapObject), ...patch }
+  }
+}
+
 function setMethod(type: ObjectType, { objectsInSet }: Limits): Method {
   const schema = z.looseObject({
     ...account,
@@ -287,6 +300,8 @@ function setMethod(type: ObjectType, { objectsInSet }: Limits): Method {
         { account: accountId, create: create ?? {}, update: update ?? {}, destroy: destroy ?? [], more },
         call,
       )
+      if ([refused.create, refused.update, refused.destroy].every((one) => Object.keys(one).length === 0))
+        addChanges(result, (await type.finish?.(accountId, result, more, call)) ?? {})
       const further = (await type.afterSet?.(accountId, result, more, call)) ?? []
       const nothing = (values: object) => (Object.keys(values).length === 0 ? null : values)
       const first = {

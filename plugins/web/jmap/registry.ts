@@ -8,7 +8,17 @@ import type { Clock, Log } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { type Call, HttpProblem, type LoggedIn } from '../http/api.ts'
-import { type Capability, CORE, type JmapApi, type JmapCall, type Method, type ObjectType } from './api.ts'
+import {
+  type Capability,
+  CORE,
+  type JmapApi,
+  type JmapCall,
+  type Method,
+  type ObjectType,
+  type OpenBlob,
+} from './api.ts'
+import type { Blob } from './blob/blob.ts'
+import { openBlob } from './blob/blobs.ts'
 import { requestError } from './errors.ts'
 import { methodsOf } from './objects.ts'
 import type { Options } from './options.ts'
@@ -27,6 +37,7 @@ const REQUEST_MS = 60_000
 
 export class Registry implements JmapApi {
   readonly capabilities = new Map<string, Capability>()
+  readonly blobKinds = new Map<string, OpenBlob>()
   readonly #methods = new Map<string, Method>()
   readonly #types = new Map<string, ObjectType>()
   readonly #watchers = new Map<string, Set<() => void>>()
@@ -50,6 +61,16 @@ export class Registry implements JmapApi {
   method<S extends StandardSchemaV1>(name: string, method: Method<S>): void {
     if (this.#methods.has(name)) throw new Error(`the JMAP method ${name} is there twice`)
     this.#methods.set(name, method as unknown as Method)
+  }
+
+  blobs(letter: string, open: OpenBlob): void {
+    if (!/^[A-Z]$/.test(letter) || 'EPU'.includes(letter) || this.blobKinds.has(letter))
+      throw new Error(`blob ids cannot begin with ${letter}: the letter is taken`)
+    this.blobKinds.set(letter, open)
+  }
+
+  openBlob(account: string, blobId: string, call: JmapCall): Promise<Blob | undefined> {
+    return openBlob({ mail: this.#deps.mail, blobs: this.blobKinds }, { account, blobId }, call)
   }
 
   changed(account: string, _types: readonly string[]): void {

@@ -4,10 +4,8 @@
 import * as z from 'zod'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { Answer, Download, type HttpApi, HttpProblem, Redirect } from '../http/api.ts'
-import { openBlob } from './blob/blobs.ts'
 import { blobIdOfUpload } from './blob/ids.ts'
 import { requestError } from './errors.ts'
-import type { MailDeps } from './mail/deps.ts'
 import type { Options } from './options.ts'
 import type { Registry } from './registry.ts'
 
@@ -77,7 +75,7 @@ export function addRoutes(http: HttpApi, registry: Registry, { limits, mail }: R
       const type = TYPE.test(given) ? given.toLowerCase() : 'application/octet-stream'
       const jmapCall = registry.jmapCall(call)
       if (!(await jmapCall.mayUse(id))) throw new HttpProblem(404, 'There is no such content')
-      const blob = await openBlob({ mail } as MailDeps, { account: id, blobId }, jmapCall)
+      const blob = await registry.openBlob(id, blobId, jmapCall)
       if (!blob) throw new HttpProblem(404, 'There is no such content')
       return new Download({
         type,

@@ -8,9 +8,6 @@ import * as z from 'zod'
 import { isScriptRefused, type MailsortApi, type Rules } from '../../mailbox/mailsort/api.ts'
 import { type HttpApi, HttpProblem } from '../http/api.ts'
 
-/** The script of the form. */
-const SCRIPT = 'web mail'
-
 const texts = z.array(z.string().min(1).max(1000)).min(1).max(100)
 const how = z.enum(['is', 'contains', 'matches', 'regex'])
 const not = { not: z.boolean().optional() }
@@ -35,7 +32,12 @@ const condition = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('size'), is: z.enum(['over', 'under']), octets: z.int().min(0), ...not }),
   z.strictObject({ kind: z.literal('attachment'), ...not }),
   z.strictObject({ kind: z.literal('spam'), atLeast: z.int().min(1).max(10), ...not }),
-  z.strictObject({ kind: z.literal('date'), is: z.enum(['ge', 'le']), date: z.iso.date(), ...not }),
+  z.strictObject({
+    kind: z.literal('date'),
+    is: z.enum(['ge', 'le']),
+    date: z.union([z.iso.date(), z.iso.datetime()]),
+    ...not,
+  }),
 ])
 const address = z.string().min(3).max(320)
 const action = z.discriminatedUnion('kind', [
@@ -51,6 +53,7 @@ const action = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('vacation'),
     text: z.string().max(100_000),
+    html: z.string().max(100_000).optional(),
     days: z.int().min(1).max(365).optional(),
     subject: z.string().max(500).optional(),
     from: address.optional(),
@@ -75,7 +78,6 @@ const rules = z
   .max(200)
 
 export function addRuleRoutes(http: HttpApi, mailsort: MailsortApi | undefined): void {
-  const active = async (account: string) => (await mailsort?.list(account))?.find(({ isActive }) => isActive)
   http.route({
     method: 'GET',
     path: '/mail/api/rules',
@@ -84,14 +86,9 @@ export function addRuleRoutes(http: HttpApi, mailsort: MailsortApi | undefined):
     async run({ login }) {
       const account = login.identity.account ?? ''
       if (!mailsort) return { isThere: false, rules: [], script: null }
-      const name = (await active(account))?.name
-      const script = name === undefined ? undefined : await mailsort.get(account, name)
+      const { script, rules } = await mailsort.active(account)
       // Null: the script says more than a form can show.
-      return {
-        isThere: true,
-        rules: script === undefined ? [] : (mailsort.toRules(script) ?? null),
-        script: script ?? null,
-      }
+      return { isThere: true, rules: script === undefined ? [] : (rules ?? null), script: script ?? null }
     },
   })
   http.route({
@@ -103,15 +100,10 @@ export function addRuleRoutes(http: HttpApi, mailsort: MailsortApi | undefined):
     async run({ body, login }) {
       const account = login.identity.account ?? ''
       if (!mailsort) throw new HttpProblem(404, 'This server has no rules')
-      const name = (await active(account))?.name
-      const script = name === undefined ? undefined : await mailsort.get(account, name)
-      if (script !== undefined && mailsort.toRules(script) === undefined && !body.replacesScript)
-        throw new HttpProblem(409, 'The active script was written in Sieve, and rules would replace it')
-      const text = mailsort.fromRules(body.rules as Rules)
-      const put = await mailsort.put(account, SCRIPT, text)
-      const refused = isScriptRefused(put) ? put : await mailsort.activate(account, SCRIPT)
-      if (refused) throw new HttpProblem(400, refused.why)
-      return { script: text }
+      const { replacesScript } = body
+      const made = await mailsort.setRules(account, body.rules as Rules, { replacesScript })
+      if (isScriptRefused(made)) throw new HttpProblem(made.refused === 'OWNSCRIPT' ? 409 : 400, made.why)
+      return made
     },
   })
 }

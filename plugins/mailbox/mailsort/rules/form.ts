@@ -37,7 +37,7 @@ export type Condition = { readonly not?: boolean } & (
   | { readonly kind: 'attachment' }
   /** A score from 1 to 10, or above. */
   | { readonly kind: 'spam'; readonly atLeast: number }
-  /** The day on which the message is delivered, `2026-12-24`. */
+  /** The day on which the message is delivered, `2026-12-24`, or the time, `2026-12-24T10:00:00Z`. */
   | { readonly kind: 'date'; readonly is: 'ge' | 'le'; readonly date: string }
   /** A part of the time of delivery, such as `weekday` (`0` is Sunday) or `hour`; `zone` such as `+0100`. */
   | {

@@ -206,10 +206,11 @@ const CONDITIONS: Readonly<
       if (typeof part !== 'string' || values.length === 0) return undefined
       if (is === undefined)
         return { kind: 'time', part, ...(typeof zone === 'string' ? { zone } : {}), how: how(read), values }
-      const [date, ...more] = values
-      return part === 'date' && more.length === 0 && zone === undefined && (is === 'ge' || is === 'le')
-        ? { kind: 'date', is, date: date as string }
-        : undefined
+      const [date = '', ...more] = values
+      if (more.length > 0 || (is !== 'ge' && is !== 'le')) return undefined
+      if (part === 'date' && zone === undefined) return { kind: 'date', is, date }
+      const isTime = part === 'iso8601' && zone === '+0000' && date.endsWith('+00:00')
+      return isTime ? { kind: 'date', is, date: date.replace('+00:00', 'Z') } : undefined
     },
   },
 }

@@ -59,12 +59,13 @@ function made(condition: Condition): Made<TestSyntax> {
       ]
       return [test('spamtest', args), 'spamtest', 'relational', 'comparator-i;ascii-numeric']
     }
-    case 'date':
-      return [
-        test('currentdate', [tag('value'), text(condition.is), text('date'), text(condition.date)]),
-        'date',
-        'relational',
-      ]
+    case 'date': {
+      const { is, date } = condition
+      const args = date.includes('T')
+        ? [tag('zone'), text('+0000'), tag('value'), text(is), text('iso8601'), text(date.replace('Z', '+00:00'))]
+        : [tag('value'), text(is), text('date'), text(date)]
+      return [test('currentdate', args), 'date', 'relational']
+    }
     case 'time': {
       const { part, zone, how, values } = condition
       const tags = zone === undefined ? [tag(how)] : [tag('zone'), text(zone), tag(how)]

@@ -4,23 +4,18 @@
  * Invariants: an email is opened only through an account whose mailboxes the login may read; unknown and inaccessible
  * ids are indistinguishable.
  */
-import type { ByteRange } from 'iems'
 import { createSources, partBody, readStructure } from 'iems/mime'
 import type { JmapCall } from '../api.ts'
 import type { MailDeps } from '../mail/deps.ts'
 import { viewOf } from '../mail/deps.ts'
 import { bodyParts, findPart } from '../mail/parts.ts'
+import type { Blob } from './blob.ts'
 import { type BlobPlace, readBlobId } from './ids.ts'
 
-export interface Blob {
-  /** Octets; undefined for a part whose decoded size is not known. */
-  readonly size: number | undefined
-  /** A range only with a size. */
-  open(range?: ByteRange): AsyncIterable<Uint8Array>
-}
+export type BlobDeps = Pick<MailDeps, 'mail' | 'blobs'>
 
 export async function openBlob(
-  deps: MailDeps,
+  deps: BlobDeps,
   wanted: { readonly account: string; readonly blobId: string },
   call: JmapCall,
 ): Promise<Blob | undefined> {
@@ -29,10 +24,11 @@ export async function openBlob(
 }
 
 async function openPlace(
-  deps: MailDeps,
+  deps: BlobDeps,
   { account, place }: { readonly account: string; readonly place: BlobPlace },
   call: JmapCall,
 ): Promise<Blob | undefined> {
+  if (place.kind === 'plugin') return deps.blobs.get(place.letter)?.(account, place.id, call)
   if (place.kind === 'upload') return account === call.own ? deps.mail.openUpload(account, place.id) : undefined
   if (place.kind === 'email') {
     const view = await viewOf(deps, account, call)

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import * as z from 'zod'
 import type { JmapCall, JmapObject, ObjectType, Patch } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
-import { patched } from '../set.ts'
+import { patched } from '../patched.ts'
 import { DIRECTORY_BOOK } from './directory-book.ts'
 import type { Book, BookDeps } from './model.ts'
 

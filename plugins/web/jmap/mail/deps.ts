@@ -4,12 +4,14 @@
 import type { Clock, Log, Store } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'
 import type { AccountEmail, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../../../mailbox/store/api.ts'
-import type { JmapCall } from '../api.ts'
+import type { JmapCall, OpenBlob } from '../api.ts'
 import { MethodError, ObjectError } from '../errors.ts'
 
 export interface MailDeps {
   readonly mail: MailStoreApi
   readonly query: MailQueryApi
+  /** Of plugins, by the first letter of their ids. */
+  readonly blobs: ReadonlyMap<string, OpenBlob>
   readonly accounts: AccountsApi
   readonly store: Store
   readonly clock: Clock

@@ -8,7 +8,8 @@ import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
 import { type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
 import { meetsFilter } from '../filters.ts'
-import { idOf, patched } from '../set.ts'
+import { patched } from '../patched.ts'
+import { idOf } from '../set.ts'
 import { changesOf, done, type MailDeps, stateOf, type View, viewOf } from './deps.ts'
 
 const ROLES: Readonly<Record<string, SpecialUse>> = {

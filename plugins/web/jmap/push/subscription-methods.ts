@@ -5,7 +5,7 @@ import { timingSafeEqual } from 'node:crypto'
 import * as z from 'zod'
 import { CORE, type JmapApi, type JmapCall } from '../api.ts'
 import { invalidProperties, MethodError, ObjectError, type SetError } from '../errors.ts'
-import { patched } from '../set.ts'
+import { patched } from '../patched.ts'
 import { MAX_LIFETIME_MS, MAX_SUBSCRIPTIONS, type PushSubscription, type PushSubscriptions } from './subscriptions.ts'
 
 export interface SubscriptionMethodsDeps {

@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { type JmapCall, type JmapObject, type ObjectType, type Patch, SUBMISSION } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
 import type { MailDeps } from '../mail/deps.ts'
-import { patched } from '../set.ts'
+import { patched } from '../patched.ts'
 import { IdentityRecords } from './records.ts'
 
 const MAX_SIGNATURE = 100_000

@@ -50,7 +50,10 @@ export function vacationOf(rules: readonly Rule[]): Vacation {
   const rule = rules.find(isVacation)
   const action = rule?.actions.find(({ kind }) => kind === 'vacation')
   const date = (is: string) =>
-    String(rule?.conditions.find((condition) => condition.kind === 'date' && condition.is === is)?.date ?? '')
+    String(rule?.conditions.find((condition) => condition.kind === 'date' && condition.is === is)?.date ?? '').slice(
+      0,
+      10,
+    )
   return {
     isOn: rule !== undefined && rule.isEnabled !== false,
     subject: action?.subject ?? '',
