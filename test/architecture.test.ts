@@ -103,6 +103,7 @@ test('each package that core uses has the places the plan gives it', () => {
     yauzl: ['core/mime/zip.ts'],
     'iconv-lite': ['core/mime/charset.ts'],
     level: ['core/store/level/database.ts', 'core/store/level/dump.ts'],
+    aws4fetch: ['core/backup/s3.ts'],
     cosmiconfig: ['core/runtime/config.ts'],
     pino: ['core/runtime/log.ts'],
     mailparser: ['core/message/parse.ts', 'core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],

@@ -103,7 +103,14 @@ export const ERRORS = {
     '{path} was written by a newer version (format {found}, this is {known})',
     'Install that version again, or restore the folder from before the upgrade.',
   ],
-  IEMS_BACKUP_ABSENT: ['There is no backup in {path}', 'Name the folder that `iems backup create` was given.'],
+  IEMS_S3_FAILED: [
+    '{place} cannot be used: {why}',
+    'Check the bucket, the endpoint and the credentials: --credentials names a file in the format of AWS, else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL count.',
+  ],
+  IEMS_BACKUP_ABSENT: [
+    'There is no backup in {path}',
+    'Name the folder or bucket that `iems backup create` was given.',
+  ],
   IEMS_BACKUP_KEY: [
     'The backup in {path} cannot be opened: {why}',
     'Name the file with its passphrase by --key-file, or leave the option out for a backup that is not encrypted.',

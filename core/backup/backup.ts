@@ -15,6 +15,8 @@ export { openBackupFolder } from './objects.ts'
 /** A snapshot: the names of its objects. */
 export interface Snapshot {
   readonly v: 1
+  /** Of this account only: no records, and one file, its mailboxes as a ZIP. Absent: of everything. */
+  readonly account?: string
   /** Ms since 1970. */
   readonly at: number
   readonly hostname: string
@@ -64,16 +66,37 @@ export async function makeBackup(
   const files: Snapshot['files'][number][] = []
   for (const id of dump.files) {
     const before = known.get(id)
-    files.push(before && (await hasAll(folder, before.objects)) ? before : await putFile(dump, id, put))
+    files.push(before && (await hasAll(folder, before.objects)) ? before : await putFile(id, dump.open(id), put))
     progress(`${files.length} of ${dump.files.length} files`)
   }
   const snapshot: Snapshot = { v: 1, at: now, hostname, records, files }
-  const name = new Date(now).toISOString().replaceAll(':', '-')
+  const name = nameAt(now)
   await folder.putSnapshot(name, snapshot)
   const removed = keep === undefined ? [] : await prune(folder, keep)
   const octets = files.reduce((sum, { size }) => sum + size, records.octets)
   return { snapshot: name, records: records.count, files: files.length, octets, newObjects, removed }
 }
+
+/** Takes a snapshot of one account, whose mailboxes `content` yields as a ZIP. */
+export async function makeAccountBackup(
+  folder: BackupFolder,
+  account: string,
+  content: AsyncIterable<Uint8Array>,
+  { hostname, now }: Pick<BackupOptions, 'hostname' | 'now'>,
+): Promise<BackupResult> {
+  let newObjects = 0
+  const file = await putFile('mailboxes.zip', content, async (piece) => {
+    const { name, isNew } = await folder.put(piece)
+    if (isNew) newObjects++
+    return name
+  })
+  const records = { count: 0, octets: 0, objects: [] }
+  const name = nameAt(now)
+  await folder.putSnapshot(name, { v: 1, account, at: now, hostname, records, files: [file] } satisfies Snapshot)
+  return { snapshot: name, records: 0, files: 1, octets: file.size, newObjects, removed: [] }
+}
+
+const nameAt = (now: number) => new Date(now).toISOString().replaceAll(':', '-')
 
 type Put = (piece: Uint8Array) => Promise<string>
 
@@ -99,7 +122,7 @@ async function putRecords(dump: StoreDump, put: Put, progress: (text: string) =>
   return { count, octets, objects }
 }
 
-async function putFile(dump: StoreDump, id: string, put: Put): Promise<Snapshot['files'][number]> {
+async function putFile(id: string, content: AsyncIterable<Uint8Array>, put: Put): Promise<Snapshot['files'][number]> {
   const objects: string[] = []
   let held: Uint8Array[] = []
   let [size, heldSize] = [0, 0]
@@ -108,7 +131,7 @@ async function putFile(dump: StoreDump, id: string, put: Put): Promise<Snapshot[
     held = []
     heldSize = 0
   }
-  for await (const chunk of dump.open(id)) {
+  for await (const chunk of content) {
     held.push(chunk)
     size += chunk.byteLength
     heldSize += chunk.byteLength
@@ -118,11 +141,14 @@ async function putFile(dump: StoreDump, id: string, put: Put): Promise<Snapshot[
   return { id, size, objects }
 }
 
+/** The files of the newest snapshot of everything. */
 async function knownFiles(folder: BackupFolder): Promise<ReadonlyMap<string, Snapshot['files'][number]>> {
-  const last = (await folder.snapshots()).at(-1)
-  // An unreadable snapshot must not prevent a new one.
-  const before = last === undefined ? undefined : await folder.getSnapshot<Snapshot>(last).catch(() => undefined)
-  return new Map((before?.files ?? []).map((file) => [file.id, file]))
+  for (const name of (await folder.snapshots()).toReversed()) {
+    // An unreadable snapshot must not prevent a new one.
+    const before = await folder.getSnapshot<Snapshot>(name).catch(() => undefined)
+    if (before && before.account === undefined) return new Map(before.files.map((file) => [file.id, file]))
+  }
+  return new Map()
 }
 
 async function hasAll(folder: BackupFolder, objects: readonly string[]): Promise<boolean> {

@@ -1,7 +1,7 @@
 /**
- * The objects of a backup folder: data named by its content, so that each piece is stored once.
+ * The objects of a backup: data named by its content, so that each piece is stored once.
  *
- * A folder holds `format` (JSON), `objects/ab/NAME` and `snapshots/NAME`. With encryption, `format` holds the folder's
+ * A backup's place, a folder or a bucket, holds `format` (JSON), `objects/ab/NAME` and `snapshots/NAME`. With encryption, `format` holds the folder's
  * key, sealed with a key that scrypt derives from the passphrase; a name is an HMAC of the content, and each object is
  * sealed with ChaCha20-Poly1305 under its own key (HKDF with 16 random octets, which precede it, as in age).
  * Invariants: a file under its final name is complete and on stable storage; content that is read is always compared
@@ -16,11 +16,10 @@ import {
   randomBytes,
   scryptSync,
 } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { IemsError } from '../api/errors.ts'
+import { type BackupPlace, placeOf } from './places.ts'
 
 const zip = promisify(gzip)
 const unzip = promisify(gunzip)
@@ -39,22 +38,27 @@ interface Format {
 }
 
 export class BackupFolder {
-  readonly path: string
+  readonly #place: BackupPlace
   /** Undefined without encryption. */
   readonly #key: Buffer | undefined
   readonly #written = new Set<string>()
 
-  constructor(path: string, key: Buffer | undefined) {
-    this.path = path
+  constructor(place: BackupPlace, key: Buffer | undefined) {
+    this.#place = place
     this.#key = key
+  }
+
+  /** Where it is, for messages. */
+  get path(): string {
+    return this.#place.name
   }
 
   /** Stores a piece. Returns its name, and whether it was new. */
   async put(content: Uint8Array): Promise<{ readonly name: string; readonly isNew: boolean }> {
     const name = this.#nameOf(content)
-    const path = this.#pathOf(name)
-    if (this.#written.has(name) || (await exists(path))) return { name, isNew: false }
-    await writeWhole(path, this.#seal(await zip(content, { level: 1 })))
+    const file = fileOf(name)
+    if (this.#written.has(name) || (await this.#place.has(file))) return { name, isNew: false }
+    await this.#place.write(file, this.#seal(await zip(content, { level: 1 })))
     this.#written.add(name)
     return { name, isNew: true }
   }
@@ -63,9 +67,11 @@ export class BackupFolder {
   async get(name: string): Promise<Buffer> {
     const damaged = (cause?: unknown) => new IemsError('IEMS_BACKUP_DAMAGED', { what: `object ${name}` }, cause)
     if (!/^[0-9a-f]{64}$/.test(name)) throw damaged()
+    const sealed = await this.#place.read(fileOf(name))
+    if (!sealed) throw damaged()
     let content: Buffer
     try {
-      content = await unzip(this.#open(await readFile(this.#pathOf(name))))
+      content = await unzip(this.#open(sealed))
     } catch (cause) {
       throw damaged(cause)
     }
@@ -74,25 +80,28 @@ export class BackupFolder {
   }
 
   has(name: string): Promise<boolean> {
-    return exists(this.#pathOf(name))
+    return this.#place.has(fileOf(name))
   }
 
   /** Names of snapshots, oldest first. */
   async snapshots(): Promise<readonly string[]> {
-    const names = await readdir(join(this.path, 'snapshots')).catch(() => [])
-    return names.filter((name) => SNAPSHOT.test(name)).sort()
+    const files = await Array.fromAsync(this.#place.list('snapshots/'))
+    return files
+      .map((file) => file.slice('snapshots/'.length))
+      .filter((name) => SNAPSHOT.test(name))
+      .sort()
   }
 
   async putSnapshot(name: string, value: unknown): Promise<void> {
     const content = await zip(JSON.stringify(value))
-    await writeWhole(join(this.path, 'snapshots', name), this.#seal(withSum(content)))
+    await this.#place.write(`snapshots/${name}`, this.#seal(withSum(content)))
   }
 
   /** Throws IEMS_BACKUP_DAMAGED. */
   async getSnapshot<T>(name: string): Promise<T> {
+    const sealed = SNAPSHOT.test(name) ? await this.#place.read(`snapshots/${name}`) : undefined
     try {
-      if (!SNAPSHOT.test(name)) throw new Error('no such name')
-      const sealed = await readFile(join(this.path, 'snapshots', name))
+      if (!sealed) throw new Error('no such name')
       return JSON.parse((await unzip(checked(this.#open(sealed)))).toString()) as T
     } catch (cause) {
       throw new IemsError('IEMS_BACKUP_DAMAGED', { what: `snapshot ${name}` }, cause)
@@ -100,24 +109,18 @@ export class BackupFolder {
   }
 
   async removeSnapshot(name: string): Promise<void> {
-    await rm(join(this.path, 'snapshots', name), { force: true })
+    await this.#place.remove(`snapshots/${name}`)
   }
 
   /** Removes all other objects, and unfinished files. */
   async removeOthers(kept: ReadonlySet<string>): Promise<number> {
     let removed = 0
-    const root = join(this.path, 'objects')
-    for (const folder of await readdir(root).catch(() => []))
-      for (const name of await readdir(join(root, folder))) {
-        if (kept.has(name)) continue
-        await rm(join(root, folder, name), { force: true })
-        removed++
-      }
+    for await (const file of this.#place.list('objects/')) {
+      if (kept.has(file.slice(file.lastIndexOf('/') + 1))) continue
+      await this.#place.remove(file)
+      removed++
+    }
     return removed
-  }
-
-  #pathOf(name: string): string {
-    return join(this.path, 'objects', name.slice(0, 2), name)
   }
 
   #nameOf(content: Uint8Array): string {
@@ -134,28 +137,38 @@ export class BackupFolder {
   }
 }
 
+const fileOf = (name: string) => `objects/${name.slice(0, 2)}/${name}`
+
 /** `2026-03-01T10-00-00.000Z`: sorts by time and is a valid file name everywhere. */
 const SNAPSHOT = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/
 
+interface Opening {
+  readonly passphrase?: string | undefined
+  /** Creates it if it does not exist. */
+  readonly create?: boolean
+  /** For a bucket: a file in the format of AWS's; default: the environment. */
+  readonly credentials?: string | undefined
+}
+
 /**
- * Opens a backup folder; `create` creates it. Throws IEMS_BACKUP_ABSENT, or IEMS_BACKUP_KEY when the passphrase is
- * wrong, missing or unexpected.
+ * Opens the backup in a folder, or in a bucket as `s3://bucket/prefix`. Throws IEMS_BACKUP_ABSENT, IEMS_S3_FAILED, or
+ * IEMS_BACKUP_KEY when the passphrase is wrong, missing or unexpected.
  */
 export async function openBackupFolder(
-  path: string,
-  { passphrase, create = false }: { readonly passphrase?: string | undefined; readonly create?: boolean },
+  where: string,
+  { passphrase, create = false, credentials }: Opening,
 ): Promise<BackupFolder> {
-  const file = join(path, 'format')
-  const text = await readFile(file, 'utf8').catch(() => undefined)
+  const place = await placeOf(where, credentials)
+  const path = place.name
+  const text = (await place.read('format'))?.toString()
   if (text === undefined) {
     if (!create) throw new IemsError('IEMS_BACKUP_ABSENT', { path })
-    const others = await readdir(path).catch(() => [])
-    if (others.length > 0) throw new IemsError('IEMS_BACKUP_TARGET', { path })
+    for await (const _ of place.list('')) throw new IemsError('IEMS_BACKUP_TARGET', { path })
     const key = passphrase === undefined ? undefined : randomBytes(KEY)
-    await writeWhole(file, Buffer.from(JSON.stringify(formatOf(key, passphrase))))
-    return new BackupFolder(path, key)
+    await place.write('format', Buffer.from(JSON.stringify(formatOf(key, passphrase))))
+    return new BackupFolder(place, key)
   }
-  return new BackupFolder(path, keyOf(path, text, passphrase))
+  return new BackupFolder(place, keyOf(path, text, passphrase))
 }
 
 function formatOf(key: Buffer | undefined, passphrase = ''): Format {
@@ -171,7 +184,7 @@ function keyOf(path: string, text: string, passphrase: string | undefined): Buff
     format = JSON.parse(text) as Format
     if (format.v !== 1) throw new Error('another format')
   } catch (cause) {
-    throw new IemsError('IEMS_BACKUP_DAMAGED', { what: join(path, 'format') }, cause)
+    throw new IemsError('IEMS_BACKUP_DAMAGED', { what: `${path}/format` }, cause)
   }
   const { encryption } = format
   if ((encryption === undefined) !== (passphrase === undefined))
@@ -208,28 +221,4 @@ const withSum = (content: Uint8Array) => Buffer.concat([sumOf(content), content]
 function checked(content: Buffer): Buffer {
   if (!sumOf(content.subarray(KEY)).equals(content.subarray(0, KEY))) throw new Error('it has changed')
   return content.subarray(KEY)
-}
-
-// --- files ---------------------------------------------------------------------------------------
-
-const exists = (path: string) =>
-  open(path).then(
-    (file) => file.close().then(() => true),
-    () => false,
-  )
-
-/** Writes a file atomically and onto stable storage, including its name. */
-async function writeWhole(path: string, content: Uint8Array): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const partial = `${path}.${randomBytes(6).toString('hex')}.partial`
-  {
-    await using file = await open(partial, 'wx', 0o600)
-    await file.writeFile(content)
-    await file.sync()
-  }
-  await rename(partial, path)
-  if (process.platform === 'win32') return
-  await using above = await open(folder, 'r')
-  await above.sync()
 }

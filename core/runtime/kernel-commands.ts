@@ -146,6 +146,7 @@ export function kernelCommands(kernel: CommandedKernel): Readonly<Record<string,
     ...backupCommand(
       kernel,
       lasting.of('backups', () => new Set<string>()),
+      of,
     ),
     metrics: defineCommand({
       summary: 'numbers about the running server: sessions, connections, events, hooks, and those of plugins',

@@ -54,7 +54,10 @@ export function createTransferCommands({ service, accountOf }: TransferDeps): Re
     'mailbox import': {
       summary: 'messages of a ZIP of .eml files, an mbox, a tar of a Maildir or a single message into mailboxes',
       arguments: ['<account>'],
-      options: { '--mailbox <name>': 'where what names no mailbox goes; default: INBOX' },
+      options: {
+        '--mailbox <name>': 'where what names no mailbox goes; default: INBOX',
+        '--missing': 'leave out messages that are there already: same mailbox, time of arrival and size',
+      },
       reads: true,
       async *run({ arguments: [name], options, input }) {
         const account = await accountOf(name)
@@ -67,6 +70,7 @@ export function createTransferCommands({ service, accountOf }: TransferDeps): Re
           yield* imported(service, account, {
             name: typeof options.mailbox === 'string' ? options.mailbox : 'INBOX',
             path,
+            isMissingOnly: options.missing === true,
           })
         } finally {
           await rm(folder, { recursive: true, force: true })
@@ -140,15 +144,24 @@ async function* exported(
 async function* imported(
   service: MailStoreApi,
   account: Account,
-  { name, path }: { readonly name: string; readonly path: string },
+  { name, path, isMissingOnly }: { readonly name: string; readonly path: string; readonly isMissingOnly: boolean },
 ): AsyncGenerator<CommandOutput> {
   const made = new Map<string, Mailbox>()
+  const present = new Map<string, Present>()
   const renamed = new Map<string, string>()
-  let count = 0
-  for await (const { mailbox, flags, received, open } of await readAny(path, name)) {
+  let [count, leftOut] = [0, 0]
+  for await (const { mailbox, flags, received, size, open } of await readAny(path, name)) {
     const target = made.get(mailbox) ?? (await mailboxFor(service, account, mailbox))
     made.set(mailbox, target)
     if (target.name !== mailbox && importedName(mailbox) !== mailbox) renamed.set(mailbox, target.name)
+    if (isMissingOnly) {
+      const there = present.get(target.name) ?? (await presentIn(service, target))
+      present.set(target.name, there)
+      if (there.take(received, size)) {
+        leftOut++
+        continue
+      }
+    }
     const message = { content: open(), flags, ...(received === undefined ? {} : { received }) }
     const done = await service.append(target, [message])
     if (isRefused(done)) throw new Error(`after ${count} messages: ${done.why}`)
@@ -157,8 +170,26 @@ async function* imported(
   for (const [from, to] of renamed)
     yield { text: `${escapeLine(from)} has characters that no name may have: its mail is in ${to}` }
   yield {
-    text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}`,
+    text: `${counted(count, 'message')} into ${counted(made.size, 'mailbox')}${leftOut > 0 ? `, ${leftOut} were there` : ''}`,
     value: { messages: count, mailboxes: [...made.values()].map((mailbox) => mailbox.name), renamed: [...renamed] },
+  }
+}
+
+/** The messages of a mailbox before an import, each of which stands for one imported message. */
+interface Present {
+  take(received: number | undefined, size: number): boolean
+}
+
+async function presentIn(service: MailStoreApi, mailbox: Mailbox): Promise<Present> {
+  const counts = new Map<string, number>()
+  for await (const { received, size } of service.entries(mailbox, ALL))
+    counts.set(`${received} ${size}`, (counts.get(`${received} ${size}`) ?? 0) + 1)
+  return {
+    take(received, size) {
+      const left = counts.get(`${received} ${size}`) ?? 0
+      counts.set(`${received} ${size}`, left - 1)
+      return left > 0
+    },
   }
 }
 

@@ -32,6 +32,8 @@ interface Listed {
   readonly mailbox: string
   readonly flags: readonly string[]
   readonly received?: number
+  /** Octets; absent in files from before it was written. */
+  readonly size?: number
 }
 
 export async function* toZip(messages: AsyncIterable<TransferredMessage>): AsyncGenerator<Uint8Array> {
@@ -40,7 +42,7 @@ export async function* toZip(messages: AsyncIterable<TransferredMessage>): Async
     const list: Listed[] = []
     for await (const { mailbox, flags, received, size, open } of messages) {
       const file = `${mailbox.replaceAll('\\', '_').replace(/(^|\/)\.+(?=\/|$)/g, '$1_')}/${String(list.length + 1).padStart(8, '0')}.eml`
-      list.push({ file, mailbox, flags, ...(received === undefined ? {} : { received }) })
+      list.push({ file, mailbox, flags, size, ...(received === undefined ? {} : { received }) })
       const content = Readable.from(open())
       const read = new Promise<void>((resolve, reject) => content.once('close', resolve).once('error', reject))
       zip.addReadStream(content, file, { mtime: new Date(received ?? 0), size })
@@ -67,8 +69,13 @@ export async function* fromZip(path: string, mailbox: string): AsyncGenerator<Tr
   }
   for await (const file of readZip(path, LIMITS)) {
     if (!file.name.toLowerCase().endsWith('.eml')) continue
-    const { mailbox: name = folderOf(file.name) ?? mailbox, flags = [], received } = known.get(file.name) ?? {}
-    yield { mailbox: name, flags, ...(received === undefined ? {} : { received }), size: 0, open: file.open }
+    const {
+      mailbox: name = folderOf(file.name) ?? mailbox,
+      flags = [],
+      received,
+      size = 0,
+    } = known.get(file.name) ?? {}
+    yield { mailbox: name, flags, ...(received === undefined ? {} : { received }), size, open: file.open }
   }
 }
 
