@@ -1,6 +1,6 @@
 /** Batch SMTP between two servers: gathering, acknowledging, trust, and what comes of a batch in the queue. */
 import assert from 'node:assert/strict'
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createSecret, readSecret } from '../../plugins/smtp/bsmtp/identity.ts'
@@ -174,6 +174,30 @@ function acknowledging(partial: PartialBatch): Buffer {
   const line = writeLine(readSecret(SHIP.secret), { ...label, at: 0, size: total, sha256: hashOf(body) })
   return Buffer.concat([line, body])
 }
+
+test('parts that are still on their way are not sent again', async (t) => {
+  const pair = await startPair(t, { partner: { resend: '20 h', partSize: '500 B', compress: 'none' } })
+  const { hub, ship, clock } = pair
+  for (let one = 0; one < 8; one++) await hub.submit({ ...letter(`m${one}@ship.test`), body: 'x'.repeat(500) })
+  await hub.deliver()
+  await until(pair, hasFile(hub.out), 20)
+  await pass(clock, MINUTE, [hub, ship])
+  const at = (name: string) => Number(/-(\d+)\.part$/.exec(name)?.[1])
+  const parts = (await readdir(hub.out)).sort((a, b) => at(a) - at(b))
+  const [half, lost] = [Math.floor(parts.length / 2), parts[1] ?? '']
+  await rm(join(hub.out, lost))
+  // The link is slow: the second half is under way when the partner reports what it has.
+  for (const name of parts.slice(half)) await rename(join(hub.out, name), join(pair.folder, name))
+  await there(pair)
+  await until(pair, hasFile(ship.out), 10)
+  await back(pair)
+  await until(pair, hasFile(hub.out), 10)
+  await pass(clock, MINUTE, [hub, ship])
+  assert.deepEqual((await readdir(hub.out)).sort(), [lost, parts.at(-1)].sort())
+  for (const name of parts.slice(half)) await rename(join(pair.folder, name), join(ship.in, name))
+  await until(pair, isQuiet(pair), 60, bothWays(pair))
+  assert.equal(ship.arrived.length, 8)
+})
 
 test('mail that the partner never takes returns to its sender after the time of the queue', async (t) => {
   const seldom = { options: { look: '30 min' } }

@@ -153,9 +153,9 @@ export class Exchange {
 
   // --- acknowledgements ---
 
-  /** Acknowledgements that are due to a partner. */
-  async #owed({ name }: Link): Promise<Owed> {
-    const { store } = this.#deps
+  /** Acknowledgements that are due to a partner: of whole batches, and of those whose parts have stopped coming. */
+  async #owed({ name, acknowledge }: Link): Promise<Owed> {
+    const { store, clock } = this.#deps
     const done: Done[] = []
     const partial: PartialBatch[] = []
     const ops: { del: Uint8Array }[] = []
@@ -165,6 +165,8 @@ export class Exchange {
     for await (const { key: at, value, record } of scan<AckRecord>(store, below('a', name))) {
       const [, , stream, batch] = unkey(at) as [string, string, string, number]
       const taken = await this.#takenOf(name, stream, batch)
+      // Parts that are on their way must not be asked for.
+      if (!taken && record.since + acknowledge > clock.now()) continue
       if (taken) done.push(taken)
       else partial.push(...(await this.#partialOf(name, stream, batch)))
       ops.push({ del: at })

@@ -98,7 +98,8 @@ function createParts({ address, look }: Options, ctx: SetupContext, links: Links
     report: createReporting({ hostname, submit, clock, log }),
     async acknowledged(link, { done, partial }) {
       for (const one of done) await sender.done(link, one)
-      for (const one of partial) await sender.partial(link, one)
+      // Later batches first, since they show that earlier ones are not on their way any more.
+      for (const one of partial.toReversed()) await sender.partial(link, one)
     },
     owes: (link) => exchange.owes(link),
   })

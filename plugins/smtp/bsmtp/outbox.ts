@@ -38,9 +38,12 @@ export interface OutboxDeps {
 }
 
 /** Ms after which a waiting delivery is checked again: its answer may have been missed, or its time may be over. */
-const LOOK_MS = 3_600_000
+const LOOK_MS = { least: 3_600_000, most: 21_600_000 }
 /** Extensions that a sealed batch can carry: all that this server accepts. */
 const ALL = ['SIZE', '8BITMIME', 'SMTPUTF8', 'DSN', 'CHUNKING', 'BINARYMIME', 'REQUIRETLS', 'MT-PRIORITY']
+
+/** A rare link has thousands of deliveries that wait for days: they are looked at more rarely. */
+const pauseOf = (link: Link | undefined) => Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (link?.resend ?? 0) / 4))
 
 const GATHERED = defer(451, '4.4.0', 'Waits for the next batch to the partner').reply
 const SENT = defer(451, '4.4.0', 'Waits for the acknowledgement of the partner').reply
@@ -57,11 +60,11 @@ export class Outbox {
 
   /** Before an attempt: a delivery that is in a batch still waits. */
   async postpone({ id }: Delivery): Promise<Disposition | undefined> {
-    const { store, now } = this.#deps
+    const { store, links, now } = this.#deps
     const tracked = await read<TrackedRecord>(store, trackedKey(id))
     if (!tracked || tracked.state === 'answered') return undefined
     const reply = tracked.state === 'sent' ? SENT : GATHERED
-    return { kind: 'postpone', until: new Date(now() + LOOK_MS), reply }
+    return { kind: 'postpone', until: new Date(now() + pauseOf(links.byName(tracked.partner))), reply }
   }
 
   async deliver(delivery: Delivery, { log }: DeliverContext): Promise<readonly Outcome[]> {

@@ -56,6 +56,9 @@ const HANDED_OVER = accept(250, '2.0.0', 'Handed over in a batch')
 /** Octets that can be read in ranges. */
 export type OpenRange = (range: { readonly start: number; readonly end: number }) => AsyncIterable<Uint8Array>
 
+/** Whether a part that the partner has not is to be sent now. */
+type Lost = (at: number, isLast: boolean) => boolean
+
 export class Sender {
   readonly #deps: SenderDeps
   /** Deliveries whose answer the queue has not taken up yet. */
@@ -87,9 +90,9 @@ export class Sender {
     return format === 'sealed' && !oneWay
   }
 
-  async #sendWhole(link: Link, record: BatchRecord, value: Uint8Array): Promise<void> {
+  async #sendWhole(link: Link, record: BatchRecord, value: Uint8Array, lost?: Lost): Promise<void> {
     const { store, contents, now } = this.#deps
-    await this.parts(link, record, (range) => contents.open(record.content, range))
+    await this.parts(link, record, (range) => contents.open(record.content, range), lost)
     const copies = record.copies + 1
     const next: BatchRecord = { ...record, copies, sentAt: now() }
     const isEnough = !this.#isAcknowledged(link) && copies >= (link.oneWay?.copies ?? 1)
@@ -108,6 +111,7 @@ export class Sender {
     link: Link,
     batch: Pick<BatchRecord, 'number' | 'content' | 'label' | 'plain' | 'copies' | 'have'>,
     open: OpenRange,
+    isLost: Lost = () => true,
   ): Promise<void> {
     const { send } = this.#deps
     const { label, plain, content, copies, have = [] } = batch
@@ -120,7 +124,7 @@ export class Sender {
     const has = new Set(have)
     for (let at = 0, isAsked = false; at < label.total; at += link.partSize) {
       const isLast = at + link.partSize >= label.total
-      if (has.has(at) && !(isLast && !isAsked)) continue
+      if (has.has(at) ? !isLast || isAsked : !isLost(at, isLast)) continue
       isAsked = true
       await send(link, await this.#part(link, { label, at, copies }, open))
     }
@@ -169,7 +173,11 @@ export class Sender {
     await this.#answer(link, record, answersOf)
   }
 
-  /** Handles the partner's list of the parts that it has of a batch: the rest is sent at once. */
+  /**
+   * Handles the partner's list of the parts that it has of a batch. Parts before the last of them are lost and sent at
+   * once. Those behind it may be on their way: they are sent when something that was sent later has arrived, which the
+   * last part, sent again, brings about, or after `resend`.
+   */
   async partial(link: Link, { stream, batch, build, have }: PartialBatch): Promise<void> {
     const { store } = this.#deps
     const record = await this.#ownBatch(link, stream, batch)
@@ -178,7 +186,24 @@ export class Sender {
     const value = await store.get(at)
     const next = encode({ ...record, have } satisfies BatchRecord)
     if (value && (await store.commit([{ put: at, value: next }], [{ key: at, is: value }])))
-      await this.#sendWhole(link, { ...record, have }, next)
+      await this.#sendWhole(link, { ...record, have }, next, await this.#lostOf(link, batch, have))
+  }
+
+  async #lostOf(link: Link, batch: number, have: readonly number[]): Promise<Lost> {
+    if (await this.#isOvertaken(link, batch)) return () => true
+    const last = have.reduce((one, other) => Math.max(one, other), 0)
+    return (at, isLast) => at < last || isLast
+  }
+
+  /** Whether the partner has something of a later batch. */
+  async #isOvertaken({ name }: Link, batch: number): Promise<boolean> {
+    const { store } = this.#deps
+    const { next } = (await read<StreamRecord>(store, streamKey(name))) ?? { next: 0 }
+    for (let later = batch + 1; later < next; later++) {
+      const record = await read<BatchRecord>(store, batchKey(name, later))
+      if (!record || (record.have?.length ?? 0) > 0) return true
+    }
+    return false
   }
 
   async #ownBatch({ name }: Link, stream: string, number: number): Promise<BatchRecord | undefined> {
