@@ -4,17 +4,11 @@
 import { createHash } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import { createHints } from './hints.ts'
+import { createOrder, MemoryLane, type Placed } from './memory-lane.ts'
 import type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly now?: () => number
-}
-
-interface Placed {
-  /** When it is due, or its lease ends. */
-  readonly at: number
-  /** Generation of its latest lease. */
-  readonly lease?: number
 }
 
 interface Blob {
@@ -29,32 +23,6 @@ const CHUNK = 65_536
 /** Latin-1, so that strings sort as the bytes do. */
 const nameOf = (key: Key): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 const keyOf = (name: string): Key => Buffer.from(name, 'latin1')
-
-/** A sorted list of strings with binary search. */
-function createOrder() {
-  const names: string[] = []
-  /** Index of the first name that is not less than this one. */
-  function find(name: string): number {
-    let [low, high] = [0, names.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((names[middle] as string) < name) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-  return {
-    add(name: string) {
-      const at = find(name)
-      if (names[at] !== name) names.splice(at, 0, name)
-    },
-    remove(name: string) {
-      const at = find(name)
-      if (names[at] === name) names.splice(at, 1)
-    },
-    between: (from: string, to: string) => names.slice(find(from), find(to)),
-  }
-}
 
 async function* chunksOf(
   bytes: Uint8Array,
@@ -151,7 +119,7 @@ class MemoryRecords {
 /** Lanes of scheduled keys, with their leases. */
 class MemoryLanes {
   readonly #now: () => number
-  readonly #lanes = new Map<string, Map<string, Placed>>()
+  readonly #lanes = new Map<string, MemoryLane>()
   readonly #watchers = new Set<{ readonly prefix: string; readonly wake: (lane: string, at: number) => void }>()
   #leases = 0
 
@@ -175,7 +143,7 @@ class MemoryLanes {
     const before = this.at(laneName, due)
     if (ifFree && (!before || this.#holds(before))) return
     const at = Math.round(this.#now() + ms)
-    const lane = this.#lanes.get(laneName) ?? new Map<string, Placed>()
+    const lane = this.#lanes.get(laneName) ?? new MemoryLane()
     this.#lanes.set(laneName, lane)
     lane.set(nameOf(due), { at })
     queueMicrotask(() => {
@@ -189,15 +157,9 @@ class MemoryLanes {
     if (lane?.size === 0) this.#lanes.delete(laneName)
   }
 
-  /** The keys of a lane up to a time, earliest first. */
-  #timesIn(lane: string, until: number): [name: string, placed: Placed][] {
-    const due = [...(this.#lanes.get(lane) ?? [])].filter(([, { at }]) => at <= until)
-    return due.sort(([a, x], [b, y]) => x.at - y.at || (a < b ? -1 : 1))
-  }
-
   take(lane: string, limit: number, leaseMs: number): Lease[] {
     const until = this.#now() + leaseMs
-    const names = this.#timesIn(lane, this.#now()).slice(0, limit)
+    const names = this.#lanes.get(lane)?.first(limit, this.#now()) ?? []
     return names.map(([name]) => {
       const generation = ++this.#leases
       this.#lanes.get(lane)?.set(name, { at: until, lease: generation })
@@ -214,14 +176,13 @@ class MemoryLanes {
 
   *names(prefix: string): Generator<{ readonly lane: string; readonly at: number }> {
     for (const name of [...this.#lanes.keys()].filter((one) => one.startsWith(prefix)).sort()) {
-      let next = Number.POSITIVE_INFINITY
-      for (const { at } of this.#lanes.get(name)?.values() ?? []) next = Math.min(next, at)
-      if (next < Number.POSITIVE_INFINITY) yield { lane: name, at: next }
+      const [next] = this.#lanes.get(name)?.first(1) ?? []
+      if (next) yield { lane: name, at: next[1].at }
     }
   }
 
   *list(lane: string, limit: number): Generator<{ readonly key: Key; readonly at: number; readonly leased: boolean }> {
-    for (const [name, one] of this.#timesIn(lane, Number.POSITIVE_INFINITY).slice(0, limit))
+    for (const [name, one] of this.#lanes.get(lane)?.first(limit) ?? [])
       yield { key: keyOf(name), at: one.at, leased: this.#holds(one) }
   }
 
