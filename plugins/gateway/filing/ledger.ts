@@ -4,9 +4,12 @@
  * Invariants: the intention to file messages is on stable storage before they are filed; a run that finds an intention
  * checks which of its messages are in the mailbox.
  */
-import { below, decodeRecord, encodeRecord, key, type Store } from 'iems'
+import { below, decodeRecord, encodeRecord, key, type Store, unkey } from 'iems'
 import type { Email, MailboxRef, MailStoreApi } from '../../mailbox/store/api.ts'
 import { isRefusedByStore } from './mailboxes.ts'
+
+/** Records removed in one commit. */
+const FORGET = 1000
 
 export interface Filed {
   readonly mailbox: string
@@ -25,6 +28,15 @@ interface Intention {
   readonly uidNext: number
   readonly place: string
   readonly ids: readonly string[]
+  readonly marks?: readonly string[]
+}
+
+/** Documents that are filed together. */
+export interface Batch {
+  readonly place: string
+  readonly ids: readonly string[]
+  /** What `idOf` answers for each, when that is not the document's id. */
+  readonly marks?: readonly string[]
 }
 
 export class Ledger {
@@ -32,7 +44,7 @@ export class Ledger {
   private readonly mail: MailStoreApi
   private readonly account: string
   private readonly source: string
-  /** The id that a message of the source bears in its header. */
+  /** The id of the document that a message is, or its mark. */
   private readonly idOf: (email: Email) => Promise<string | undefined>
 
   constructor(
@@ -58,6 +70,23 @@ export class Ledger {
     return value && decodeRecord<Filed>(value)
   }
 
+  /** All filed documents by place, then by id. */
+  async all(): Promise<ReadonlyMap<string, ReadonlyMap<string, Filed>>> {
+    const places = new Map<string, Map<string, Filed>>()
+    for await (const [at, value] of this.store.scan(below('filed', this.account, this.source))) {
+      const [id, place] = unkey(at).slice(3) as [string, string]
+      const filed = places.get(place) ?? new Map<string, Filed>()
+      places.set(place, filed.set(id, decodeRecord<Filed>(value)))
+    }
+    return places
+  }
+
+  /** Forgets documents that the source no longer has. */
+  async forget(targets: readonly Target[]): Promise<void> {
+    for (let at = 0; at < targets.length; at += FORGET)
+      await this.store.commit(targets.slice(at, at + FORGET).map((target) => ({ del: this.filedKey(target) })))
+  }
+
   /** How many documents have been filed in each mailbox. */
   async counts(): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>()
@@ -71,11 +100,17 @@ export class Ledger {
   /** Files documents in a mailbox by `file`, which answers their UIDs in the same order. */
   async run<R>(
     ref: MailboxRef,
-    { place, ids }: { readonly place: string; readonly ids: readonly string[] },
+    { place, ids, marks }: Batch,
     file: () => Promise<{ readonly uids: readonly number[] } | R>,
   ): Promise<{ readonly uids: readonly number[] } | R> {
     const before = await this.mail.mailbox(ref)
-    const intention: Intention = { mailbox: ref.id, uidNext: before?.uidNext ?? 1, place, ids }
+    const intention: Intention = {
+      mailbox: ref.id,
+      uidNext: before?.uidNext ?? 1,
+      place,
+      ids,
+      ...(marks ? { marks } : {}),
+    }
     await this.store.commit([{ put: this.intentionKey, value: encodeRecord(intention) }])
     const done = await file()
     if (isRefusedByStore(done)) {
@@ -97,15 +132,17 @@ export class Ledger {
   async recover(): Promise<number> {
     const value = await this.store.get(this.intentionKey)
     if (!value) return 0
-    const { mailbox, uidNext, place, ids } = decodeRecord<Intention>(value)
+    const { mailbox, uidNext, place, ids, marks = ids } = decodeRecord<Intention>(value)
     const ref = { account: this.account, id: mailbox }
-    const wanted = new Set(ids)
+    // Documents may be alike.
+    const wanted = Map.groupBy(ids, (_, n) => marks[n] ?? '')
     const found = new Map<string, number>()
     if (await this.mail.mailbox(ref))
       for await (const { uid, email } of this.mail.entries(ref, [[uidNext, 4_294_967_295]])) {
         const kept = await this.mail.email(email)
-        const id = kept && (await this.idOf(kept))
-        if (id !== undefined && wanted.has(id)) found.set(id, uid)
+        const mark = kept && (await this.idOf(kept))
+        const id = mark === undefined ? undefined : wanted.get(mark)?.shift()
+        if (id !== undefined) found.set(id, uid)
       }
     await this.store.commit([
       { del: this.intentionKey },

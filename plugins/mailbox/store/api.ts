@@ -35,6 +35,11 @@ export interface MailStoreApi {
   /** Its messages go; a mailbox with others below it stays as a level (`noSelect`). */
   remove(ref: MailboxRef): Or<null>
   subscribe(ref: MailboxRef, subscribed: boolean): Or<Mailbox>
+  /**
+   * Continues the UIDs of another server's mailbox, whose clients keep their caches. UIDVALIDITY can be taken over only
+   * before the mailbox has assigned a UID; UIDNEXT only grows.
+   */
+  continueUids(ref: MailboxRef, uids: { readonly uidValidity: number; readonly uidNext: number }): Or<Mailbox>
   /** Names that stay subscribed though no mailbox has them any more (RFC 9051 section 6.3.7). */
   lostSubscriptions(account: string): Promise<readonly string[]>
   unsubscribeLost(account: string, name: string): Promise<void>

@@ -70,13 +70,14 @@ export function createAppend(parts: AppendDeps) {
       const limits = await limitsOf(ref.account)
       const uids = await changeAccount(ref.account, async (change) => {
         const at = now()
-        const entries = staged.map(({ one, thread, flags = [], received = at }) => ({
+        const entries = staged.map(({ one, thread, flags = [], received = at, uid }) => ({
           email: addAppended(change, one),
           thread,
           flags: readFlags(flags),
           received,
           saved: at,
           size: one.content.size,
+          ...(uid === undefined ? {} : { uid }),
         }))
         for (const { email } of entries) change.index(email)
         return addEntries(change, ref, entries, { limits, keywords: { most: maxKeywords, excess: 'refuse' } })

@@ -83,12 +83,12 @@ async function countUsage(change: Change, { size }: Pick<EntryRecord, 'size'>, s
   change.setAccount({ ...account, octets, messages: account.messages + sign })
 }
 
-type NewEntry = Omit<EntryRecord, 'modseq'>
+type NewEntry = Omit<EntryRecord, 'modseq'> & { readonly uid?: number }
 
 /** Adds an entry; who holds the email already has said so. */
-export async function add(working: Working, entry: NewEntry): Promise<number> {
+export async function add(working: Working, { uid: wanted = 0, ...entry }: NewEntry): Promise<number> {
   const { change, ref } = working
-  const uid = working.record.uidNext
+  const uid = Math.max(working.record.uidNext, wanted)
   if (uid >= LAST_UID) throw new Error(`mailbox ${ref.id} has used all its UIDs`)
   const modseq = await change.modseq()
   const number = bucketOf(uid)

@@ -6,6 +6,7 @@
 import { type Clock, type Store, unkey } from 'iems'
 import type { ChangeAccount } from './account-transactions.ts'
 import type { Mailbox, MailboxRef, Or, SpecialUse } from './api.ts'
+import { createContinueUids } from './continuing-uids.ts'
 import { mailboxOf, refused } from './mailbox.ts'
 import { editMailbox } from './mailbox-edits.ts'
 import { isNewName, levelsAbove, readName } from './names.ts'
@@ -91,6 +92,7 @@ export function createMailboxes(parts: MailboxesDeps) {
     rename: createRenaming({ ...parts, read, create }),
     ...createRemoving({ ...parts, read }),
     ...createSharing({ ...parts, read }),
+    continueUids: createContinueUids(changeAccount),
     subscribe: (ref: MailboxRef, subscribed: boolean) =>
       editMailbox(changeAccount, ref, (record) => ({ ...record, subscribed })),
   }

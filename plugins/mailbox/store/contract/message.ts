@@ -59,6 +59,8 @@ export interface NewMessage {
   readonly flags?: readonly string[]
   /** Default: now. */
   readonly received?: number
+  /** For a move from another server: the UID that it gets, if the mailbox has not reached it yet; else the next. */
+  readonly uid?: number
 }
 
 /** The UIDs of a copy and its original. */

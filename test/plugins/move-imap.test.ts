@@ -1,0 +1,139 @@
+/** Accounts of Debian's Dovecot moved here: nothing differs, twice is harmless, killed in the middle goes on. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CommandOutput } from '../../core/index.ts'
+import { secret } from '../../core/index.ts'
+import { hashPassword } from '../../plugins/directory/static/passwords.ts'
+import { move } from '../../plugins/gateway/move/index.ts'
+import { nameHere } from '../../plugins/gateway/move/sources/imap.ts'
+import type { MoveReport } from '../../plugins/gateway/move/transfer/report.ts'
+import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
+import { createImapKernel } from '../support/imap-talk.ts'
+import { countingProxy, fillMaildir, imapClient, numbered, seenBy } from '../support/move.ts'
+import { freePort, startProcess, tempFolder } from '../support/running-server.ts'
+
+/** IEMS_MOVE_MESSAGES=50000 moves as many. */
+const MESSAGES = Number(process.env.IEMS_MOVE_MESSAGES ?? 400)
+const FOLDERS = ['Work', 'Work/2026', 'Sent Items']
+/** A master user as Dovecot's documentation sets it up. */
+const MASTER = `
+auth_master_user_separator = *
+passdb {
+  driver = static
+  args = password=master nopassword=n
+  master = yes
+  pass = yes
+}
+namespace inbox {
+  mailbox "Sent Items" {
+    special_use = \\Sent
+  }
+}
+`
+const skip = whyNoDovecot() ?? false
+const reportIn = (outputs: readonly CommandOutput[]) =>
+  outputs.flatMap((one) => ('value' in one && one.value ? [one.value as MoveReport] : []))[0] as MoveReport
+
+test('an account of Dovecot comes as it is, and what changes there until the switch comes after', {
+  skip,
+}, async (t) => {
+  const dovecot = await startDovecot(t, { users: ['ann'], settings: MASTER })
+  await fillMaildir(dovecot.folder, 'ann', 120, FOLDERS)
+  const old = await imapClient({ port: dovecot.imap, user: 'ann' })
+  await old.mailboxSubscribe('Work')
+  const server = {
+    host: '127.0.0.1',
+    port: dovecot.imap,
+    tls: 'none' as const,
+    login: 'name' as const,
+    master: { user: 'boss', password: secret.value('master') },
+  }
+  const { command, port, mail } = await createImapKernel(t, { plugins: [move({ server })] })
+  const run = async (values: object) => reportIn(await command('move imap', { values: { account: 'ann', ...values } }))
+
+  const dry = await run({ dryRun: true })
+  assert.deepEqual([dry.filed, (await mail.mailboxes('ann')).some(({ name }) => name === 'Work')], [120, false])
+  const first = await run({ keepUids: true })
+  assert.deepEqual(
+    [first.messages, first.filed, first.flagged, first.removed, first.otherUids, first.problems],
+    [120, 120, 0, 0, 0, []],
+  )
+  const there = await seenBy({ port: dovecot.imap, user: 'ann' }, { uids: true })
+  const here = await seenBy({ port, user: 'ann' }, { uids: true })
+  const names = new Set(there.map(({ name }) => name))
+  assert.deepEqual(
+    here.filter(({ name }) => names.has(name)),
+    there,
+  )
+  // The account's own Sent mailbox took the name of the old one.
+  assert.deepEqual(
+    (await mail.mailboxes('ann')).filter(({ specialUse }) => specialUse === '\\Sent').map(({ name }) => name),
+    ['Sent Items'],
+  )
+  const second = await run({ keepUids: true })
+  assert.deepEqual([second.filed, second.already, second.flagged, second.removed], [0, 120, 0, 0])
+
+  await old.mailboxOpen('INBOX')
+  await old.messageFlagsAdd('1:20', ['\\Flagged', 'urgent'], { uid: true })
+  await old.messageDelete('21:25', { uid: true })
+  await old.append('Work', numbered(1000), ['\\Seen'], new Date(1_500_000_000_000))
+  await old.mailboxSubscribe('Work/2026')
+  await old.logout()
+  const third = await run({ keepUids: true })
+  assert.deepEqual([third.filed, third.removed, third.subscriptions], [1, 5, 1])
+  assert.deepEqual(
+    (await seenBy({ port, user: 'ann' }, { uids: true })).filter(({ name }) => names.has(name)),
+    await seenBy({ port: dovecot.imap, user: 'ann' }, { uids: true }),
+  )
+  await assert.rejects(command('move imap', { values: { account: 'ann', login: 'nobody' } }), /1 account could not/)
+})
+
+test('a move that was killed in the middle goes on, and nothing comes twice', { skip }, async (t) => {
+  // Without COMPRESS, so that octets on the wire are those of messages.
+  const settings = 'imap_capability = IMAP4rev1 LITERAL+ LIST-EXTENDED NAMESPACE UIDPLUS'
+  const dovecot = await startDovecot(t, { users: ['ann'], settings })
+  await fillMaildir(dovecot.folder, 'ann', MESSAGES, FOLDERS)
+  const folder = await tempFolder(t)
+  const port = await freePort()
+  const config = (old: number) => `import { defineConfig } from 'iems'
+import { accounts } from 'iems/plugins/accounts'
+import { imap } from 'iems/plugins/imap'
+import { mailstore } from 'iems/plugins/mailstore'
+import { move } from 'iems/plugins/move'
+export default defineConfig({
+  hostname: 'new.test',
+  store: { path: 'data' },
+  channels: {
+    imap: imap({ listen: '127.0.0.1:${port}', authWithoutTls: true }),
+    local: mailstore({}, { accepts: 'anyone' }),
+  },
+  plugins: [
+    accounts({ domains: ['here.test'], accounts: [{ name: 'ann', addresses: ['ann@here.test'], password: '${hash}' }] }),
+    move({ server: { host: '127.0.0.1', port: ${old}, tls: 'none', login: 'name' } }),
+  ],
+})
+`
+  const hash = await hashPassword('secret')
+  const half = (await Array.fromAsync({ length: MESSAGES }, (_, n) => numbered(n).length)).reduce((a, b) => a + b) / 2
+  let kill = () => {}
+  const proxy = await countingProxy(t, dovecot.imap, half, () => kill())
+  const first = await startProcess(t, folder, config(proxy))
+  kill = () => first.process.kill('SIGKILL')
+  await first.iemsWithInput('secret\n', 'move', 'imap', 'ann')
+  await first.ended()
+
+  const second = await startProcess(t, folder, config(dovecot.imap))
+  const again = await second.iemsWithInput('secret\n', 'move', 'imap', 'ann', '--json')
+  const report = JSON.parse(again.out.split('\n')[0] ?? '') as MoveReport
+  assert.ok(report.already > 0 && report.filed > 0, again.out + again.err)
+  assert.equal(report.already + report.filed, MESSAGES)
+  assert.deepEqual(await seenBy({ port, user: 'ann' }), await seenBy({ port: dovecot.imap, user: 'ann' }))
+  const last = await second.iemsWithInput('secret\n', 'move', 'imap', 'ann')
+  assert.match(last.out, /nothing differs/)
+})
+
+test('names lose the prefix of their namespace and get our divider', () => {
+  assert.equal(nameHere('INBOX.Work.a/b', { delimiter: '.', prefix: 'INBOX.' }), 'Work/a-b')
+  assert.equal(nameHere('INBOX', { delimiter: '.', prefix: 'INBOX.' }), 'INBOX')
+  assert.equal(nameHere('flat', { delimiter: '', prefix: '' }), 'flat')
+})
