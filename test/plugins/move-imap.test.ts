@@ -6,9 +6,12 @@ import { secret } from '../../core/index.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { move } from '../../plugins/gateway/move/index.ts'
 import { nameHere } from '../../plugins/gateway/move/sources/imap.ts'
+import type { SourceAccount } from '../../plugins/gateway/move/sources/source.ts'
+import { moveAccount } from '../../plugins/gateway/move/transfer/account-move.ts'
 import type { MoveReport } from '../../plugins/gateway/move/transfer/report.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
+import { createMailKernel } from '../support/mailstore.ts'
 import { countingProxy, fillMaildir, imapClient, numbered, seenBy } from '../support/move.ts'
 import { freePort, startProcess, tempFolder } from '../support/running-server.ts'
 
@@ -114,7 +117,9 @@ export default defineConfig({
 })
 `
   const hash = await hashPassword('secret')
-  const half = (await Array.fromAsync({ length: MESSAGES }, (_, n) => numbered(n).length)).reduce((a, b) => a + b) / 2
+  // The list of messages, then half of them.
+  const half =
+    MESSAGES * 100 + Array.from({ length: MESSAGES / 2 }, (_, n) => numbered(n).length).reduce((a, b) => a + b)
   let kill = () => {}
   const proxy = await countingProxy(t, dovecot.imap, half, () => kill())
   const first = await startProcess(t, folder, config(proxy))
@@ -130,6 +135,38 @@ export default defineConfig({
   assert.deepEqual(await seenBy({ port, user: 'ann' }), await seenBy({ port: dovecot.imap, user: 'ann' }))
   const last = await second.iemsWithInput('secret\n', 'move', 'imap', 'ann')
   assert.match(last.out, /nothing differs/)
+})
+
+test('messages that were filed when a run was ended, but not yet recorded, are found again, also when they are alike', async (t) => {
+  const { mail, store, entries } = await createMailKernel(t)
+  const texts = ['Subject: a\r\n\r\n', 'Subject: a\r\n\r\n', 'Subject: b\r\n\r\n']
+  const listed = texts.map((text, n) => ({ id: `${n}`, size: text.length, flags: [] }))
+  const source: SourceAccount = {
+    id: 'test',
+    folders: async () => [{ path: 'INBOX', name: 'INBOX' }],
+    async *list() {
+      yield* listed
+    },
+    async *read(_, messages) {
+      for (const message of messages) yield { message, content: Buffer.from(texts[Number(message.id)] ?? '') }
+    },
+    close: async () => {},
+  }
+  const signal = new AbortController().signal
+  const options = { account: 'ann', keepsUids: false, isDry: false, signal }
+  const ended = {
+    ...mail,
+    async append(...given: Parameters<typeof mail.append>) {
+      await mail.append(...given)
+      throw new Error('ended')
+    },
+  }
+  await assert.rejects(Array.fromAsync(moveAccount({ store, mail: ended }, source, options)), /ended/)
+  const run = moveAccount({ store, mail }, source, options)
+  let last = await run.next()
+  while (!last.done) last = await run.next()
+  assert.deepEqual([last.value.recovered, last.value.already, last.value.filed], [3, 3, 0])
+  assert.equal((await entries('ann')).length, 3)
 })
 
 test('names lose the prefix of their namespace and get our divider', () => {
