@@ -35,7 +35,7 @@ interface Intention {
 export interface Batch {
   readonly place: string
   readonly ids: readonly string[]
-  /** What `idOf` answers for each, when that is not the document's id. */
+  /** Answer of `idOf` for each, when that is not the document's id. */
   readonly marks?: readonly string[]
 }
 

@@ -26,7 +26,7 @@ export const server = z.strictObject({
   login: z
     .enum(['name', 'address'])
     .default('address')
-    .describe("What accounts log in with on the old server: the account's name or its first address."),
+    .describe("Login of accounts on the old server: the account's name or its first address."),
 })
 export type Server = z.output<typeof server>
 
