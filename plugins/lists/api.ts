@@ -4,8 +4,10 @@
  * Addresses are compared in lower case, domains as A-labels. A list is its id, which never changes.
  */
 import { defineService, type ReadableMessage } from 'iems'
+import type { Language } from './languages.ts'
 import type { ListSettings } from './settings.ts'
 
+export { LANGUAGES, type Language } from './languages.ts'
 export type { ListSettings } from './settings.ts'
 
 export interface MailingList {
@@ -52,11 +54,29 @@ export interface Member {
   readonly acknowledge: boolean
   /** No mail until then. */
   readonly awayUntil?: number
+  /** Of what the list writes to the member; the list's by default. */
+  readonly language?: Language | null
+  /** Names of topics; the member gets only posts about them. Absent or empty: every post. */
+  readonly topics?: readonly string[]
+  /** Gets posts without a topic too. Default: true. */
+  readonly otherTopics?: boolean
   readonly bounce?: BounceState
 }
 
 export type MemberOptions = Partial<
-  Pick<Member, 'name' | 'delivery' | 'moderated' | 'own' | 'duplicates' | 'acknowledge' | 'awayUntil'>
+  Pick<
+    Member,
+    | 'name'
+    | 'delivery'
+    | 'moderated'
+    | 'own'
+    | 'duplicates'
+    | 'acknowledge'
+    | 'awayUntil'
+    | 'language'
+    | 'topics'
+    | 'otherTopics'
+  >
 >
 
 export type PostVerdict =
@@ -73,6 +93,20 @@ export interface Post {
   readonly verdict: PostVerdict
 }
 
+/** A change of many members of one list. */
+export interface Many {
+  /** The list's address. */
+  readonly list: string
+  readonly action: 'add' | 'set' | 'remove'
+  /** Sends the welcome text to new members. */
+  readonly welcome: boolean
+}
+
+/** Lines that cannot be used, the progress after each batch, and the result. */
+export type ManyResult =
+  | { readonly kind: 'fault'; readonly line: number; readonly address?: string; readonly fault: string }
+  | { readonly kind: 'progress' | 'end'; readonly done: number; readonly faults: number }
+
 /** The Lists service: for administration pages and mirrors. */
 export interface ListsApi {
   /** By its address. */
@@ -80,6 +114,11 @@ export interface ListsApi {
   lists(): AsyncIterable<MailingList>
   members(list: MailingList): AsyncIterable<Member>
   member(list: MailingList, address: string): Promise<Member | undefined>
+  /**
+   * Adds, sets or removes the members of a file: addresses by line, CSV with a header, or what Mailman, Sympa and
+   * LISTSERV export. Lines that cannot be used are yielded, the others count. Throws when there is no such list.
+   */
+  changeMembers(many: Many, input: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<ManyResult>
 }
 
 export const Lists = defineService<ListsApi>('lists')

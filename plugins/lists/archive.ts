@@ -4,12 +4,14 @@
  * Invariants: a post stands in the archive once; its place is found by the hash of its Message-ID, which never changes,
  * so that links keep working after an import.
  */
-import type { Store } from 'iems'
+import { type Store, unkey } from 'iems'
+import { readFields } from 'iems/mime'
 import type { AccountEmail, Email, Entry, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../mailbox/store/api.ts'
 import type { MailingList } from './api.ts'
 import { messageIdHash } from './content.ts'
+import { textEntity } from './letters.ts'
 import type { Archiving } from './posting.ts'
-import { archivedKey, decode, encode } from './records.ts'
+import { archivedKey, decode, encode, starKey, starsOf } from './records.ts'
 import type { Roster } from './roster.ts'
 
 export interface ArchiveDeps {
@@ -27,9 +29,26 @@ interface Place {
   /** Absent while the post is being filed. */
   readonly email?: string
   readonly uid?: number
-  readonly removed?: { readonly by: string; readonly at: number }
+  readonly removed?: Trace
+  /** The text has been replaced; the page says so. */
+  readonly redacted?: Trace
 }
 
+/** The trace of a change that an owner made. Times in ms since 1970. */
+export interface Trace {
+  readonly by: string
+  readonly at: number
+}
+
+/** A post in the archive. */
+export interface Found {
+  readonly email: string
+  readonly received: number
+  readonly redacted?: Trace
+}
+
+/** Entries that are read at once, from the end of a mailbox. */
+const STEP = 100
 const ALL: readonly (readonly [number, number])[] = [[1, 4_294_967_295]]
 export const monthOf = (ms: number): string => new Date(ms).toISOString().slice(0, 7)
 const accountOf = (list: MailingList) => `list:${list.id}`
@@ -114,11 +133,14 @@ export class Archive implements Archiving {
     return this.#deps.mail.email(id)
   }
 
-  /** The post with this hash: its email, `removed`, or nothing. */
-  async byHash(list: MailingList, hash: string): Promise<string | 'removed' | undefined> {
+  /** The post with this hash: where it is, `removed`, or nothing. */
+  async byHash(list: MailingList, hash: string): Promise<Found | 'removed' | undefined> {
     const value = await this.#deps.store.get(archivedKey(list.id, hash.toUpperCase()))
     const place = value && decode<Place>(value)
-    return place?.removed ? 'removed' : place?.email
+    if (place?.removed) return 'removed'
+    if (place?.email === undefined) return undefined
+    const { email, received, redacted } = place
+    return { email, received, ...(redacted ? { redacted } : {}) }
   }
 
   /** Posts of a thread, the first received first. */
@@ -145,11 +167,55 @@ export class Archive implements Archiving {
   async latest(list: MailingList, most: number): Promise<readonly Entry[]> {
     const latest: Entry[] = []
     for (const { month } of await this.months(list)) {
-      const entries = await Array.fromAsync(this.month(list, month))
-      latest.push(...entries.reverse().slice(0, most - latest.length))
+      const mailbox = await this.#deps.mail.find(accountOf(list), month)
+      // Backwards from the end, so that a large month costs no more than a small one.
+      for (let end = mailbox?.uidNext ?? 1; mailbox && end > 1 && latest.length < most; end -= STEP) {
+        const range = [[Math.max(1, end - STEP), end - 1]] as const
+        const entries = await Array.fromAsync(this.#deps.mail.entries(mailbox, range))
+        latest.push(...entries.reverse().slice(0, most - latest.length))
+      }
       if (latest.length >= most) break
     }
     return latest
+  }
+
+  /** Replaces the text of a post, whose link and place in its thread stay. False when there is none. */
+  async redact(list: MailingList, hash: string, text: string, { by, at }: Trace): Promise<boolean> {
+    const { store, mail } = this.#deps
+    const key = archivedKey(list.id, hash.toUpperCase())
+    const value = await store.get(key)
+    const place = value && decode<Place>(value)
+    const email = place?.email === undefined ? undefined : await mail.email(place.email)
+    const header = await email?.header()
+    if (!value || !place || place.uid === undefined || !header) return false
+    const mailbox = await this.#mailbox(list, monthOf(place.received))
+    const entry = await this.#file(mailbox, () => withText(header, text), place.received)
+    const next: Place = { ...place, email: entry.email, uid: entry.uid, redacted: { by, at } }
+    const isDone = await store.commit([{ put: key, value: encode(next) }], [{ key, is: value }])
+    const old = isDone ? place.uid : entry.uid
+    allowed(await mail.expunge(mailbox, [[old, old]], { forGood: true }))
+    return isDone
+  }
+
+  /** Marks a post for one account, or takes its mark away. */
+  async star(list: MailingList, account: string, hash: string, isSet: boolean): Promise<void> {
+    const key = starKey(list.id, account, hash.toUpperCase())
+    await this.#deps.store.commit([isSet ? { put: key, value: encode(1) } : { del: key }])
+  }
+
+  async isStarred(list: MailingList, account: string, hash: string): Promise<boolean> {
+    return (await this.#deps.store.get(starKey(list.id, account, hash.toUpperCase()))) !== undefined
+  }
+
+  /** The posts that an account has marked. */
+  async starred(list: MailingList, account: string, most: number): Promise<readonly Found[]> {
+    const { store } = this.#deps
+    const found: Found[] = []
+    for await (const [at] of store.scan({ ...starsOf(list.id, account), limit: most })) {
+      const one = await this.byHash(list, String(unkey(at).at(-1)))
+      if (one && one !== 'removed') found.push(one)
+    }
+    return found.sort((a, b) => b.received - a.received)
   }
 
   /** Removes a post; its link says so from then on. False when there is none. */
@@ -176,4 +242,12 @@ export class Archive implements Archiving {
         await mail.remove(mailbox)
       }
   }
+}
+
+/** A header with another body: what described the old one goes. */
+async function* withText(header: Uint8Array, text: string): AsyncGenerator<Uint8Array> {
+  const kept = readFields(header).list.filter(({ name }) => !/^(?:content-|mime-version$)/.test(name))
+  const fields = kept.map(({ name, value }) => `${name}: ${value.replace(/\r?\n(?![ \t])/g, ' ')}\r\n`)
+  yield Buffer.from(`${fields.join('')}MIME-Version: 1.0\r\n`, 'latin1')
+  yield Buffer.from(textEntity(text))
 }

@@ -103,10 +103,11 @@ export class Bounces {
     if (isProbed) await this.#probe(list, member)
   }
 
-  async #probe(list: MailingList, { address }: Member): Promise<void> {
+  async #probe(list: MailingList, member: Member): Promise<void> {
     const { tokens, send } = this.#deps
+    const { address } = member
     const token = await tokens.make({ action: 'probe', list: list.address, address }, PROBE_MS)
-    const texts = textsOf(list)
+    const texts = textsOf(list, member)
     await send({
       list,
       to: address,
@@ -130,8 +131,9 @@ export class Bounces {
   }
 
   /** Warns a suspended member, or removes them when they have been warned often enough. */
-  async #warn(list: MailingList, { address, bounce }: Member): Promise<void> {
+  async #warn(list: MailingList, member: Member): Promise<void> {
     const { roster, tokens, send, site, warnings, warnMs } = this.#deps
+    const { address, bounce } = member
     if (bounce === undefined) return
     if (bounce.warnings >= warnings) {
       if (await roster.remove(list, address))
@@ -139,7 +141,7 @@ export class Bounces {
       return
     }
     const token = await tokens.make({ action: 'resume', list: list.address, address }, warnMs * (warnings + 1))
-    const texts = textsOf(list)
+    const texts = textsOf(list, member)
     await send({
       list,
       to: address,

@@ -19,6 +19,7 @@ import { createCheck, createDeliver, createTargets, type DeliverDeps } from './d
 import { DirectoryEntries } from './directory-entries.ts'
 import { createLetters } from './letters.ts'
 import { Mailings } from './mailing.ts'
+import { changeMany, type ManyDeps } from './many.ts'
 import { Membership } from './membership.ts'
 import { createAnnounce, Moderation } from './moderation.ts'
 import { type Options, options } from './options.ts'
@@ -49,7 +50,7 @@ export const lists = definePlugin({
     const { roster, deliver, sweep, targetOf } = parts
     const http = ctx.find(Http)
     if (http) addPages({ http, ...parts, site: config.site, accounts: ctx.find(Accounts), now: ctx.clock.now })
-    ctx.offer(Lists, { list: (address) => roster.list(address), ...serviceOf(roster) })
+    ctx.offer(Lists, { list: (address) => roster.list(address), ...serviceOf(parts) })
     return {
       hooks: {
         route: {
@@ -74,10 +75,11 @@ export const lists = definePlugin({
   },
 })
 
-const serviceOf = (roster: Roster): Omit<ListsApi, 'list'> => ({
-  lists: () => roster.lists(),
-  members: (list) => roster.members(list),
-  member: (list, address) => roster.member(list, address),
+const serviceOf = (parts: ManyDeps): Omit<ListsApi, 'list'> => ({
+  lists: () => parts.roster.lists(),
+  members: (list) => parts.roster.members(list),
+  member: (list, address) => parts.roster.member(list, address),
+  changeMembers: (many, input, signal) => changeMany(parts, many, input, signal),
 })
 
 function createParts(config: Options, ctx: SetupContext) {

@@ -11,6 +11,7 @@ import { classOf } from 'iems'
 import type { DeliveryOption, MailingList, Member } from './api.ts'
 import { decode, encode, everyMailing, mailingKey, roleAddress } from './records.ts'
 import type { Roster } from './roster.ts'
+import { wantsTopics } from './topics.ts'
 
 export interface Mailing {
   readonly v: 1
@@ -24,6 +25,8 @@ export interface Mailing {
   /** The author, who may not want their own post; and members named in To or Cc. Folded. */
   readonly author?: string
   readonly named: readonly string[]
+  /** Topics of a post; absent for digests, which have all. */
+  readonly topics?: readonly string[]
   /** Each member gets it under a return path of their own. */
   readonly isPersonal: boolean
   /** The last address that a batch has held. */
@@ -48,7 +51,7 @@ export interface MailingDeps extends Pick<SetupContext, 'store' | 'contents' | '
   refused(list: MailingList, address: string, why: string): Promise<void>
 }
 
-type NewMailing = Pick<Mailing, 'id' | 'list' | 'delivery' | 'author' | 'named' | 'isPersonal'>
+type NewMailing = Pick<Mailing, 'id' | 'list' | 'delivery' | 'author' | 'named' | 'topics' | 'isPersonal'>
 
 /** Some members are refused for now: the delivery is to be tried again. */
 export class NotNow extends Error {}
@@ -172,15 +175,16 @@ export class Mailings {
         break
       }
       cursor = member.address
-      if (this.#gets(member, mailing)) batch.push({ address: member.address, token: member.token })
+      if (this.#gets(list, member, mailing)) batch.push({ address: member.address, token: member.token })
     }
     if (batch.length === 0 && isRead) return this.#next(list, { ...mailing, isRead })
     return { ...next, cursor, batch, isRead }
   }
 
-  #gets(member: Member, { delivery, author, named }: Mailing): boolean {
+  #gets(list: MailingList, member: Member, { delivery, author, named, topics }: Mailing): boolean {
     if (member.delivery !== delivery || member.bounce?.state === 'suspended') return false
     if (member.awayUntil !== undefined && member.awayUntil > this.#deps.clock.now()) return false
+    if (topics && !wantsTopics(list, member, topics)) return false
     if (member.address === author) return member.own
     return member.duplicates || !named.includes(member.address)
   }

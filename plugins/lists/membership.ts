@@ -53,6 +53,14 @@ export class Membership {
     return this.#confirm({ action: 'subscribe', list: list.address, address, options }, list)
   }
 
+  /** Without a confirmation: a login or a link has proven the address. */
+  async joinAs(list: MailingList, address: string, options: MemberOptions = {}): Promise<Result> {
+    const { subscribe, bans } = list.settings
+    if (subscribe === 'closed' || fits(bans, address)) return 'closed'
+    const mustWait = subscribe === 'approve' || subscribe === 'confirm-approve'
+    return mustWait ? this.#wait(list, address, 'subscribe') : this.join(list, address, options)
+  }
+
   async askToLeave(list: MailingList, address: string): Promise<Result> {
     const { unsubscribe } = list.settings
     if (unsubscribe === 'closed') return 'closed'
@@ -70,9 +78,10 @@ export class Membership {
   /** Sends a link to the page of a member's options, if they are one. */
   async sendOptions(list: MailingList, address: string): Promise<void> {
     const { roster, site, tokens, confirmMs, send } = this.#deps
-    if (site === undefined || !(await roster.member(list, address))) return
+    const member = await roster.member(list, address)
+    if (site === undefined || !member) return
     const token = await tokens.make({ action: 'options', list: list.address, address }, confirmMs)
-    const texts = textsOf(list)
+    const texts = textsOf(list, member)
     await send({
       list,
       to: address,
@@ -85,9 +94,9 @@ export class Membership {
     wish: Wish & { readonly action: 'subscribe' | 'unsubscribe' | 'set' },
     list: MailingList,
   ): Promise<Result> {
-    const { tokens, confirmMs, send, site } = this.#deps
+    const { roster, tokens, confirmMs, send, site } = this.#deps
     const token = await tokens.make(wish, confirmMs)
-    const texts = textsOf(list)
+    const texts = textsOf(list, await roster.member(list, wish.address))
     const action = texts.actions[wish.action]
     const url = site === undefined ? undefined : `${site}/lists/confirm/${token}`
     await send({
@@ -117,9 +126,7 @@ export class Membership {
     const { address } = wish
     switch (wish.action) {
       case 'subscribe':
-        if (list.settings.subscribe === 'closed' || fits(list.settings.bans, address)) return 'closed'
-        if (list.settings.subscribe === 'confirm-approve') return this.#wait(list, address, 'subscribe')
-        return this.join(list, address, wish.options)
+        return this.joinAs(list, address, wish.options)
       case 'unsubscribe':
         return this.leave(list, address)
       case 'set':
@@ -140,7 +147,7 @@ export class Membership {
       await send({
         list,
         to: address,
-        subject: textsOf(list).welcomeSubject(list.address),
+        subject: textsOf(list, member).welcomeSubject(list.address),
         text: expandText(welcome, list, site),
         from: roleAddress(list.address, 'request'),
       })
@@ -149,13 +156,14 @@ export class Membership {
 
   async leave(list: MailingList, address: string): Promise<Result> {
     const { roster, send, site } = this.#deps
-    if (!(await roster.remove(list, address))) return 'unchanged'
+    const member = await roster.remove(list, address)
+    if (!member) return 'unchanged'
     const { goodbye } = list.settings
     if (goodbye !== '')
       await send({
         list,
         to: address,
-        subject: textsOf(list).goodbyeSubject(list.address),
+        subject: textsOf(list, member).goodbyeSubject(list.address),
         text: expandText(goodbye, list, site),
         from: roleAddress(list.address, 'request'),
       })

@@ -5,7 +5,7 @@
  * member gets it, so that its permalink leads somewhere.
  */
 import { randomUUID } from 'node:crypto'
-import type { Content, Delivery, Dns, SetupContext } from 'iems'
+import type { ByteRange, Content, Delivery, Dns, SetupContext } from 'iems'
 import type { MailingList, PostVerdict } from './api.ts'
 import { messageIdHash, preparePost } from './content.ts'
 import type { SendLetter } from './letters.ts'
@@ -14,6 +14,7 @@ import { decode, digestKey, encode, type Held, heldKey, heldOf, postsKey } from 
 import type { Roster } from './roster.ts'
 import { type Author, addressedIn, unwanted } from './rules.ts'
 import { textsOf } from './texts.ts'
+import { topicsIn } from './topics.ts'
 
 /** The archive, as posting uses it. */
 export interface Archiving {
@@ -112,6 +113,10 @@ export class Posting {
     for await (const [, value] of this.#deps.store.scan(heldOf(list.id))) yield decode<Held>(value)
   }
 
+  contentOf(content: Content, range?: ByteRange): AsyncIterable<Uint8Array> {
+    return this.#deps.contents.open(content, range)
+  }
+
   /** A held post that a moderator has let go, while it is on its way. */
   async approved(list: MailingList, id: string): Promise<Held | undefined> {
     const held = await this.held(list, id)
@@ -148,6 +153,7 @@ export class Posting {
         delivery: 'post',
         ...(author.address === '' ? {} : { author: author.address }),
         named: addressedIn(delivery.headers),
+        ...(list.settings.topics.length > 0 ? { topics: topicsIn(list, delivery.headers) } : {}),
         isPersonal: verpEvery > 0 && number % verpEvery === 0,
       },
       staged,
@@ -190,7 +196,7 @@ export class Posting {
   async #acknowledge(list: MailingList, { headers }: Delivery, { address }: Author, id: string): Promise<void> {
     const member = address === '' ? undefined : await this.#deps.roster.member(list, address)
     if (!member?.acknowledge) return
-    const texts = textsOf(list)
+    const texts = textsOf(list, member)
     await this.#deps.send({
       list,
       to: member.address,

@@ -87,8 +87,10 @@ export const postsKey = (list: string, author: string, day: number): Key => key(
 export const digestKey = (list: string, number: number): Key => key('digest', list, number)
 export const digestOf = (list: string): Pick<Range, 'from' | 'to'> => below('digest', list)
 export const archivedKey = (list: string, hash: string): Key => key('archived', list, hash)
+export const starKey = (list: string, account: string, hash: string): Key => key('star', list, account, hash)
+export const starsOf = (list: string, account: string): Pick<Range, 'from' | 'to'> => below('star', list, account)
 export const everythingOf = (list: string): Pick<Range, 'from' | 'to'>[] =>
-  ['member', 'held', 'digest', 'archived', 'posts'].map((kind) => below(kind, list))
+  ['member', 'held', 'digest', 'archived', 'posts', 'star'].map((kind) => below(kind, list))
 
 /** A post or a request that waits for a moderator. */
 export interface Held {

@@ -5,7 +5,7 @@
  * owner of the address has confirmed it.
  */
 import { accept, type Delivery, type ReadableMessage, type Reply, refuse, type SetupContext } from 'iems'
-import type { MailingList, MemberOptions } from './api.ts'
+import { LANGUAGES, type MailingList, type MemberOptions } from './api.ts'
 import type { Take, Target } from './deliver.ts'
 import type { SendLetter } from './letters.ts'
 import type { Membership, Result } from './membership.ts'
@@ -60,6 +60,9 @@ const HELP = (list: string) =>
   set duplicates yes | no      copies of posts that name you in To or Cc
   set acknowledge yes | no     a note when your post was sent
   set away 2030-01-31 | off    no mail until then
+  set language en | de | fr | es | list
+  set topics A, B | all        only posts about these topics
+  set others yes | no          posts without a topic too
   which                        the lists here that you are a member of
   confirm TOKEN                confirm a request
   end                          what follows is not read
@@ -84,6 +87,16 @@ export function readOption(name = '', value = '', now = 0): MemberOptions | unde
       const until = yes === false ? 0 : /^\d{4}-\d\d-\d\d$/.test(value) ? Date.parse(value) : Number.NaN
       return Number.isNaN(until) || (until > 0 && until < now) ? undefined : { awayUntil: until }
     }
+    case 'language': {
+      const language = LANGUAGES.find((one) => one === value.toLowerCase())
+      return value.toLowerCase() === 'list' ? { language: null } : language && { language }
+    }
+    case 'topics': {
+      const topics = value.split(',').flatMap((one) => (one.trim() === '' ? [] : one.trim()))
+      return topics.length === 0 ? undefined : { topics: /^all$/i.test(value.trim()) ? [] : topics }
+    }
+    case 'others':
+      return yes === undefined ? undefined : { otherTopics: yes }
     default:
       return undefined
   }
@@ -176,7 +189,7 @@ export class Requests {
 
   async #command(list: MailingList, address: string, line: string): Promise<string | undefined> {
     const { membership, roster, tokens, clock } = this.#deps
-    const [word = '', first = '', second = ''] = line.split(/\s+/)
+    const [word = '', first = '', ...rest] = line.split(/\s+/)
     switch (word.toLowerCase()) {
       case 'help':
         return HELP(list.address)
@@ -192,7 +205,7 @@ export class Requests {
       case 'signoff':
         return RESULTS[await membership.askToLeave(list, address)]
       case 'set': {
-        const options = readOption(first, second, clock.now())
+        const options = readOption(first, rest.join(' '), clock.now())
         return options && RESULTS[await membership.askToSet(list, address, options)]
       }
       case 'which': {

@@ -4,6 +4,7 @@
  */
 import { size } from 'iems'
 import * as z from 'zod'
+import { LANGUAGES } from './languages.ts'
 
 const yesNo = () => z.enum(['yes', 'no'])
 const text = (most: number) => z.string().max(most)
@@ -18,7 +19,7 @@ const patterns = (what: string) => z.array(line(320)).max(10_000).describe(what)
 export const SETTINGS = {
   description: line(200).describe('One line about the list, shown in List-Id and on its page.'),
   info: text(10_000).describe('Several lines about the list, for its page and for the command `info`.'),
-  language: z.enum(['en', 'de']).describe('Language of the texts that the list sends.'),
+  language: z.enum(LANGUAGES).describe('Language of the texts that the list sends.'),
   advertised: yesNo().describe('Shows the list on the overview page.'),
   archive: z.enum(['public', 'members', 'none']).describe('Readers of the archive; none keeps no archive.'),
   post: z.enum(['anyone', 'members', 'moderators']).describe('Authors whose posts need no moderator.'),
@@ -33,6 +34,9 @@ export const SETTINGS = {
     .int()
     .min(0)
     .describe('Addresses in To and Cc; posts with more are held. 0: no limit.'),
+  topics: patterns(
+    'Topics of posts, by words of Subject and Keywords: `Releases: *release*`. Members may choose among them.',
+  ),
   explicit: yesNo().describe('Holds posts that do not name the list in To or Cc.'),
   removeTypes: patterns('Media types of parts that are removed from posts: `image/*`, `application/zip`.'),
   subjectPrefix: line(100).describe('Text before the subject; `%d` is the number of the post.'),
@@ -84,6 +88,7 @@ export const DEFAULTS: ListSettings = {
   rules: [],
   maxSize: 1_000_000,
   maxRecipients: 20,
+  topics: [],
   explicit: 'yes',
   removeTypes: [],
   subjectPrefix: '',

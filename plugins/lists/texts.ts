@@ -2,7 +2,7 @@
  * The words of what a list writes, in its language.
  */
 import { decodeWords } from 'iems/mime'
-import type { MailingList } from './api.ts'
+import type { Language, MailingList, Member } from './api.ts'
 
 const shown = (subject: string) => (subject === '' ? '-' : decodeWords(subject).slice(0, 200))
 
@@ -68,5 +68,69 @@ const de: typeof en = {
   contents: 'Themen:',
 }
 
-const TEXTS = { en, de }
-export const textsOf = ({ settings }: MailingList): typeof en => TEXTS[settings.language]
+const fr: typeof en = {
+  ...en,
+  heldSubject: (list) => `Votre message à ${list} attend l’accord d’un modérateur`,
+  heldText: (list, subject, why) =>
+    `Votre message à ${list} ayant pour objet\n\n  ${shown(subject)}\n\nest retenu jusqu’à ce qu’un modérateur de la liste l’ait lu. Raison : ${why}.\n`,
+  sentSubject: (list) => `Votre message a été envoyé à ${list}`,
+  sentText: (list, subject) =>
+    `Votre message ayant pour objet\n\n  ${shown(subject)}\n\na été envoyé aux membres de ${list}.\n`,
+  rejectedSubject: (list) => `Votre message à ${list} a été refusé`,
+  rejectedText: (list, subject, why) =>
+    `Un modérateur a refusé votre message à ${list} ayant pour objet\n\n  ${shown(subject)}\n\n${why === '' ? '' : `${why}\n`}`,
+  confirmSubject: (action, list) => `Confirmation demandée : ${action} ${list}`,
+  confirmText: (action, list, address, url, days) =>
+    `Une demande a été faite pour l’adresse ${address} : ${action} la liste ${list}.\n\nPour confirmer, répondez à ce message${url === undefined ? '.' : ` ou ouvrez\n\n  ${url}\n`}\n\nLa demande expire après ${days} jours. Si elle ne vient pas de vous, ignorez ce message.\n`,
+  actions: {
+    subscribe: 's’abonner à',
+    unsubscribe: 'quitter',
+    set: 'changer les options de',
+    options: 'changer les options de',
+  },
+  welcomeSubject: (list) => `Bienvenue sur ${list}`,
+  goodbyeSubject: (list) => `Vous avez quitté ${list}`,
+  results: 'Résultat de vos commandes',
+  optionsText: (list, url) => `Options de votre abonnement à ${list} :\n\n  ${url}\n`,
+  warningSubject: (list) => `${list} ne vous envoie plus de messages`,
+  warningText: (list, url) =>
+    `Des messages de la liste ${list} à votre adresse sont revenus. La liste ne vous envoie plus rien jusqu’à ce que vous répondiez à ce message${url === undefined ? '' : ` ou ouvriez\n\n  ${url}\n\n`}. Sans réponse, votre abonnement prend fin après quelques messages comme celui-ci.\n`,
+  digestSubject: (list, number) => `${list} recueil ${number}`,
+  contents: 'Sujets :',
+}
+
+const es: typeof en = {
+  ...en,
+  heldSubject: (list) => `Su mensaje a ${list} espera a un moderador`,
+  heldText: (list, subject, why) =>
+    `Su mensaje a ${list} con el asunto\n\n  ${shown(subject)}\n\nqueda retenido hasta que lo vea un moderador de la lista. Motivo: ${why}.\n`,
+  sentSubject: (list) => `Su mensaje se envió a ${list}`,
+  sentText: (list, subject) =>
+    `Su mensaje con el asunto\n\n  ${shown(subject)}\n\nse envió a los miembros de ${list}.\n`,
+  rejectedSubject: (list) => `Su mensaje a ${list} fue rechazado`,
+  rejectedText: (list, subject, why) =>
+    `Un moderador rechazó su mensaje a ${list} con el asunto\n\n  ${shown(subject)}\n\n${why === '' ? '' : `${why}\n`}`,
+  confirmSubject: (action, list) => `Confirme: ${action} ${list}`,
+  confirmText: (action, list, address, url, days) =>
+    `Se pidió para la dirección ${address}: ${action} la lista ${list}.\n\nPara confirmar, responda a este mensaje${url === undefined ? '.' : ` o abra\n\n  ${url}\n`}\n\nLa petición caduca a los ${days} días. Si no es suya, no haga nada.\n`,
+  actions: {
+    subscribe: 'suscribirse a',
+    unsubscribe: 'dejar',
+    set: 'cambiar las opciones de',
+    options: 'cambiar las opciones de',
+  },
+  welcomeSubject: (list) => `Bienvenido a ${list}`,
+  goodbyeSubject: (list) => `Ha dejado ${list}`,
+  results: 'Resultado de sus órdenes',
+  optionsText: (list, url) => `Opciones de su suscripción a ${list}:\n\n  ${url}\n`,
+  warningSubject: (list) => `${list} ya no le envía mensajes`,
+  warningText: (list, url) =>
+    `Mensajes de la lista ${list} a su dirección han vuelto. La lista no le envía nada más hasta que responda a este mensaje${url === undefined ? '' : ` o abra\n\n  ${url}\n\n`}. Sin respuesta, su suscripción termina tras algunos mensajes como este.\n`,
+  digestSubject: (list, number) => `${list} resumen ${number}`,
+  contents: 'Temas:',
+}
+
+const TEXTS: Readonly<Record<Language, typeof en>> = { en, de, fr, es }
+/** In the member's language, else the list's. */
+export const textsOf = ({ settings }: MailingList, member?: Pick<Member, 'language'>): typeof en =>
+  TEXTS[member?.language ?? settings.language]

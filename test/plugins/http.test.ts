@@ -324,6 +324,9 @@ test('a change by cookie is refused unless a page of this server sent it', async
     client.ask('POST', '/user', {}, { 'sec-fetch-site': '', ...headers })
   assert.equal((await from({})).status, 403)
   assert.equal((await from({ 'sec-fetch-site': 'cross-site' })).status, 403)
+  // A form of a page without referrers has the origin `null`.
+  assert.equal((await from({ origin: 'null', 'sec-fetch-site': 'cross-site' })).status, 403)
+  assert.equal((await from({ origin: 'null', 'sec-fetch-site': 'same-origin' })).status, 200)
   assert.equal((await from({ origin: 'https://evil.test' })).status, 403)
   assert.equal((await from({ origin: 'null' })).status, 403)
   assert.equal((await from({ origin: `http://127.0.0.1:${port}` })).status, 200)

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { http } from 'iems/plugins/http'
 import { lists } from '../../plugins/lists/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
-import { fieldsOf } from '../support/lists.ts'
+import { fieldsOf, runCommand } from '../support/lists.ts'
 
 const LIST = 'dev@here.test'
 const PAGE = `/lists/${encodeURIComponent(LIST)}`
@@ -24,14 +24,10 @@ async function start(t: TestContext, settings: Record<string, unknown> = {}) {
   for (const name of ['ann', 'bob'])
     await kernel.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret` } })
   const base = `http://127.0.0.1:${kernel.door('web').port}`
-  const iems = async (words: string, values: Record<string, unknown>, input = '') => {
-    const command = kernel.kernel.commands.get(words)
-    const read = await command?.fields?.['~standard'].validate(values)
-    if (!read || read.issues) throw new Error(JSON.stringify(read?.issues))
-    return (await kernel.command(words, { values: read.value, input })).flatMap((one) =>
+  const iems = async (words: string, values: Record<string, unknown>, input = '') =>
+    (await runCommand(kernel, words, values, input)).flatMap((one) =>
       'value' in one ? [one.value as Record<string, unknown>] : [],
     )
-  }
   const add = {
     address: LIST,
     dmarc: 'none',
@@ -127,7 +123,7 @@ test('one-click unsubscription is a POST without a page or a cookie; a fetched l
   await post({ from: 'x@far.test' })
   const field = fieldsOf(delivered.at(-1) as { content: string }, 'List-Unsubscribe')[0] ?? ''
   const [, path = ''] = /<https:\/\/here\.test(\/[^>]+)>/.exec(field) ?? []
-  assert.match((await get(path)).text, /<button>/)
+  assert.match((await get(path)).text, /<button/)
   assert.equal((await iems('list members', { list: LIST })).length, 1)
   assert.equal((await send(path, { 'List-Unsubscribe': 'One-Click' })).status, 200)
   assert.deepEqual(await iems('list members', { list: LIST }), [])
@@ -159,7 +155,7 @@ test('the archive shows months, threads, posts and search; addresses are masked,
   assert.match(thread.text, /An answer about porcupines/)
   assert.match(thread.text, /eve@… &lt;b&gt;/)
   assert.doesNotMatch(thread.text, /eve@far\.test/)
-  assert.match((await get(`${PAGE}/search?q=porcupines`)).text, /1 posts/)
+  assert.match((await get(`${PAGE}/search?q=porcupines`)).text, /1 post</)
   // Base32 of the SHA-1 of the Message-ID, as Mailman has it.
   const hash = link.slice(-32)
   assert.equal((await get(`${PAGE}/message/${hash}`)).status, 200)

@@ -46,12 +46,7 @@ export async function createListsKernel(
   const stranger = kernel.session()
   let count = 0
 
-  async function iems(words: string, values: Readonly<Record<string, unknown>>, input = ''): Promise<CommandOutput[]> {
-    const command = kernel.kernel.commands.get(words)
-    const read = await command?.fields?.['~standard'].validate(values)
-    if (!read || read.issues) throw new Error(`${words}: ${JSON.stringify(read?.issues ?? 'no such command')}`)
-    return kernel.command(words, { values: read.value, input })
-  }
+  const iems: ListsKernel['iems'] = (words, values, input) => runCommand(kernel, words, values, input)
 
   return {
     ...kernel,
@@ -69,6 +64,19 @@ export async function createListsKernel(
       return { code: reply.code, text: reply.text, sent: kernel.delivered.slice(before) }
     },
   }
+}
+
+/** A command with its values, which are validated first. */
+export async function runCommand(
+  kernel: Pick<TestKernel, 'kernel' | 'command'>,
+  words: string,
+  values: Readonly<Record<string, unknown>>,
+  input = '',
+): Promise<CommandOutput[]> {
+  const command = kernel.kernel.commands.get(words)
+  const read = await command?.fields?.['~standard'].validate(values)
+  if (!read || read.issues) throw new Error(`${words}: ${JSON.stringify(read?.issues ?? 'no such command')}`)
+  return kernel.command(words, { values: read.value, input })
 }
 
 /** The values of a field, unfolded. */

@@ -1,11 +1,11 @@
 /**
  * `iems list members|join|leave|member`, and many members at once from a file.
  */
-import { type Command, type CommandOutput, defineCommand } from 'iems'
+import { type Command, type CommandOutput, counted, defineCommand, escapeText } from 'iems'
 import * as z from 'zod'
-import { DELIVERIES, type Member, type MemberOptions } from '../api.ts'
+import { DELIVERIES, LANGUAGES, type Language, type ManyResult, type Member, type MemberOptions } from '../api.ts'
+import { changeMany } from '../many.ts'
 import { foldAddress } from '../records.ts'
-import { changeMany } from './many.ts'
 import { type CommandDeps, listNamed } from './named.ts'
 
 const list = z.string().describe('The address of the list.')
@@ -17,14 +17,19 @@ const options = {
   own: yesNo.optional().describe('Sends members copies of their own posts.'),
   duplicates: yesNo.optional().describe('Sends posts that name the member in To or Cc.'),
   acknowledge: yesNo.optional().describe('Sends a note when a post of the member was sent.'),
+  language: z.enum(LANGUAGES).optional().describe('Language of what the list writes to the member.'),
+  topics: z.string().max(2000).optional().describe('Names of topics with commas; only posts about them. Empty: all.'),
+  otherTopics: yesNo.optional().describe('Sends posts without a topic too.'),
   away: z.iso.date().optional().describe('No mail until this day.'),
 }
 type Given = { readonly [K in keyof typeof options]?: string | undefined }
 
-function optionsOf({ away, delivery, name, ...flags }: Given): MemberOptions {
+function optionsOf({ away, delivery, name, language, topics, ...flags }: Given): MemberOptions {
   return {
     ...(delivery === undefined ? {} : { delivery: delivery as Member['delivery'] }),
     ...(name === undefined ? {} : { name }),
+    ...(language === undefined ? {} : { language: language as Language }),
+    ...(topics === undefined ? {} : { topics: topics.split(',').flatMap((one) => one.trim() || []) }),
     ...(away === undefined ? {} : { awayUntil: Date.parse(away) }),
     ...Object.fromEntries(
       Object.entries(flags).flatMap(([key, value]) => (value === undefined ? [] : [[key, value === 'yes']])),
@@ -108,7 +113,20 @@ export function createMemberCommands(deps: CommandDeps): Readonly<Record<string,
       arguments: ['<list>'],
       reads: true,
       run: ({ values, input, signal }) =>
-        changeMany(deps, { ...values, welcome: values.welcome === true }, input, signal),
+        shown(changeMany(deps, { ...values, welcome: values.welcome === true }, input, signal)),
     }),
+  }
+}
+
+async function* shown(results: AsyncIterable<ManyResult>): AsyncGenerator<CommandOutput> {
+  for await (const one of results) {
+    if (one.kind === 'progress') yield { progress: counted(one.done + one.faults, 'member') }
+    else if (one.kind === 'fault') {
+      const address = one.address === undefined ? '' : ` ${escapeText(one.address)}`
+      yield { text: `line ${one.line}:${address} ${one.fault}`, value: { line: one.line, fault: one.fault } }
+    } else {
+      const { done, faults } = one
+      yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+    }
   }
 }

@@ -30,8 +30,40 @@ export async function addressesOf({ accounts }: AccessDeps, login: Login | undef
 
 export async function isModerator(deps: AccessDeps, list: MailingList, login: Login | undefined): Promise<boolean> {
   if (login?.may('lists:moderate')) return true
-  const known = [...list.settings.owners, ...list.settings.moderators].flatMap((address) => foldAddress(address) ?? [])
-  return (await addressesOf(deps, login)).some((address) => known.includes(address))
+  return isNamed(deps, [...list.settings.owners, ...list.settings.moderators], login)
+}
+
+export async function isOwner(deps: AccessDeps, list: MailingList, login: Login | undefined): Promise<boolean> {
+  return login?.may('lists:own') || isNamed(deps, list.settings.owners, login)
+}
+
+async function isNamed(deps: AccessDeps, addresses: readonly string[], login: Login | undefined): Promise<boolean> {
+  const known = addresses.flatMap((address) => foldAddress(address) ?? [])
+  return known.length > 0 && (await addressesOf(deps, login)).some((address) => known.includes(address))
+}
+
+/** The address by which the account that has logged in is a member; undefined when it is none. */
+export async function memberAddress(
+  deps: AccessDeps,
+  list: MailingList,
+  login: Login | undefined,
+): Promise<string | undefined> {
+  for (const one of await addressesOf(deps, login)) if (await deps.roster.member(list, one)) return one
+  return undefined
+}
+
+/** The list, if the account moderates it. */
+export async function mustModerate(deps: AccessDeps, address: string, login: Login): Promise<MailingList> {
+  const list = await listIn(deps, address)
+  if (!(await isModerator(deps, list, login))) throw new HttpProblem(403, 'This page is for moderators of the list')
+  return list
+}
+
+/** The list, if the account may change its settings. */
+export async function mustOwn(deps: AccessDeps, address: string, login: Login): Promise<MailingList> {
+  const list = await listIn(deps, address)
+  if (!(await isOwner(deps, list, login))) throw new HttpProblem(403, 'This page is for owners of the list')
+  return list
 }
 
 /** The list, if the client may read its archive. */
@@ -45,7 +77,7 @@ export async function readable(
   if (archive === 'public') return list
   if (archive === 'none') throw new HttpProblem(404, 'The list has no archive')
   if (!login) throw new HttpProblem(401, 'The archive is for members: log in first')
-  for (const one of await addressesOf(deps, login)) if (await deps.roster.member(list, one)) return list
+  if ((await memberAddress(deps, list, login)) !== undefined) return list
   if (await isModerator(deps, list, login)) return list
   throw new HttpProblem(403, 'The archive is for members of the list')
 }

@@ -13,7 +13,7 @@ const macOf = (secret: Buffer, purpose: string, at: number) =>
   createHmac('sha256', secret).update(`form\0${purpose}\0${at}`).digest('base64url')
 
 export function proofFields(secret: Buffer, purpose: string, now: number): Html {
-  return html`<input type="hidden" name="proof" value="${`${now}.${macOf(secret, purpose, now)}`}"><p class="extra" aria-hidden="true"><label for="website">Leave this empty</label><input id="website" name="website" tabindex="-1" autocomplete="off"></p>`
+  return html`<input type="hidden" name="proof" value="${`${now}.${macOf(secret, purpose, now)}`}"><p class="extra" aria-hidden="true"><label for="${purpose}-website">Leave this empty</label><input id="${purpose}-website" name="website" tabindex="-1" autocomplete="off"></p>`
 }
 
 /** Throws for a form that a program has sent. */

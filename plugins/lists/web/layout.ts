@@ -6,41 +6,64 @@
 import { type Html, type HtmlValue, html } from '../../web/http/api.ts'
 import type { MailingList } from '../api.ts'
 
-export const STYLE = `:root{color-scheme:light dark;--fg:#1f2328;--bg:#fff;--muted:#59636e;--line:#d1d9e0;--accent:#0a58ca}
-@media (prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--muted:#9198a1;--line:#3d444d;--accent:#6ea8fe}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:56rem;padding:1rem;font:1rem/1.55 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
-a{color:var(--accent)}header,footer{border-color:var(--line);border-style:solid;border-width:0 0 1px;padding:.5rem 0}footer{border-width:1px 0 0;margin-top:2rem;color:var(--muted)}
-nav ul{display:flex;flex-wrap:wrap;gap:1rem;list-style:none;padding:0;margin:.5rem 0}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.95rem/1.5 ui-monospace,monospace}
-.meta{color:var(--muted)}article{border-bottom:1px solid var(--line);padding:1rem 0}
-label{display:block;margin:.75rem 0 .25rem}input,select,button{font:inherit;padding:.5rem;max-width:100%;border:1px solid var(--muted);border-radius:.25rem;color:inherit;background:var(--bg)}
-button{background:var(--accent);color:var(--bg);border-color:var(--accent);margin-top:1rem;cursor:pointer}
-.extra{position:absolute;left:-100vw}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}`
-
 export const pathOf = (list: MailingList): string => `/lists/${encodeURIComponent(list.address)}`
+export const titleOf = ({ settings, address }: MailingList): string => settings.description || address
 
 export interface Page {
   readonly title: string
   readonly list?: MailingList | undefined
   /** The archive is not public, or the page concerns one person. */
   readonly isPrivate?: boolean
+  /** Way to the page, behind the list: path and text. */
+  readonly crumbs?: readonly (readonly [path: string, text: string])[]
+  /** One line below the title. */
+  readonly meta?: HtmlValue
   readonly body: HtmlValue
+  readonly aside?: HtmlValue
+  /** The words of a search. */
+  readonly query?: string
 }
 
-export function page({ title, list, isPrivate = false, body }: Page): Html {
+const BRAND = html`<svg viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2.5 5.5 10 11l7.5-5.5"/><path d="M2.5 5.5v10h9.5"/><circle cx="16" cy="15.5" r="1.7" fill="currentColor" stroke="none"/></svg>`
+
+function top({ list, query = '' }: Page): Html {
+  const hasArchive = list !== undefined && list.settings.archive !== 'none'
+  const find = hasArchive
+    ? html`<form class="find" role="search" method="get" action="${pathOf(list)}/search"><label class="sr" for="find">Search ${titleOf(list)}</label><input id="find" name="q" type="search" maxlength="200" value="${query}" placeholder="Search the archive"></form>`
+    : ''
+  const join =
+    list && list.settings.subscribe !== 'closed' ? html`<a class="btn" href="${pathOf(list)}#join">Subscribe</a>` : ''
+  return html`<header class="top"><div class="wrap"><a class="brand" href="/lists" aria-label="Mailing lists">${BRAND}<span>Mailing lists</span></a>${find}${join}</div></header>`
+}
+
+export function page(given: Page): Html {
+  const { title, list, isPrivate = false, crumbs = [], meta, body, aside } = given
   const robots = isPrivate ? html`<meta name="robots" content="noindex, nofollow">` : ''
   const feed =
     list && list.settings.archive === 'public'
       ? html`<link rel="alternate" type="application/atom+xml" title="${list.address}" href="${pathOf(list)}/atom">`
       : ''
-  const nav = list
-    ? html`<nav aria-label="List"><ul><li><a href="/lists">All lists</a></li><li><a href="${pathOf(list)}">${list.settings.description || list.address}</a></li>${list.settings.archive === 'none' ? '' : html`<li><a href="${pathOf(list)}/search">Search</a></li>`}</ul></nav>`
-    : html`<nav aria-label="Lists"><ul><li><a href="/lists">All lists</a></li></ul></nav>`
-  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${robots}${feed}<title>${title}</title><link rel="stylesheet" href="/lists-style.css"></head><body><header>${nav}</header><main><h1>${title}</h1>${body}</main><footer>Mailing lists</footer></body></html>`
+  const way = list && title !== titleOf(list) ? [[pathOf(list), titleOf(list)] as const, ...crumbs] : crumbs
+  const crumb =
+    way.length > 0
+      ? html`<nav class="crumb sm" aria-label="Where you are">${way.map(([path, text], at) => html`${at > 0 ? html`<span class="t3">/</span>` : ''}<a href="${path}">${text}</a>`)}</nav>`
+      : ''
+  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${robots}${feed}<title>${title}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/lists-style.css"></head><body><a class="skip" href="#main">Skip to the content</a>${top(given)}<div class="wrap grid${aside ? '' : ' one'}"><main id="main">${crumb}<h1>${title}</h1>${meta ? html`<p class="meta">${meta}</p>` : ''}${body}</main>${aside ? html`<aside>${aside}</aside>` : ''}</div></body></html>`
 }
 
 /** Replaces `ann@example.org` by `ann@…` throughout a text. Linear. */
 export function masked(text: string, mark = '…'): string {
   return text.replace(/(?<=[A-Za-z0-9._%+-]@)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,20}/g, mark)
 }
+
+/** Links to the pages before and after; nothing when there is one. */
+export function pager(path: string, current: number, isMore: boolean): HtmlValue {
+  if (current === 1 && !isMore) return ''
+  const link = (number: number, text: string) =>
+    html`<a class="btn" href="${path}${path.includes('?') ? '&' : '?'}page=${number}">${text}</a>`
+  return html`<nav class="acts foot" aria-label="Pages">${current > 1 ? link(current - 1, 'Previous') : ''}${isMore ? link(current + 1, 'Next') : ''}</nav>`
+}
+
+/** A page that says one thing. */
+export const said = (title: string, text: string, about?: MailingList): Html =>
+  page({ title, list: about, isPrivate: true, body: html`<p class="note" role="status">${text}</p>` })

@@ -6,14 +6,15 @@
  */
 import * as z from 'zod'
 import { Answer, type Html, type HttpApi, HttpProblem, html } from '../../web/http/api.ts'
-import { DELIVERIES, type MailingList, type Member } from '../api.ts'
+import type { MailingList } from '../api.ts'
 import type { Archive } from '../archive.ts'
 import type { Membership } from '../membership.ts'
 import { foldAddress } from '../records.ts'
 import type { Tokens, Wish } from '../tokens.ts'
-import { type AccessDeps, isModerator, listIn } from './access.ts'
+import { type AccessDeps, isModerator, isOwner, listIn, memberAddress } from './access.ts'
 import { checkProof, proofFields } from './forms.ts'
-import { page, pathOf } from './layout.ts'
+import { page, pathOf, said, titleOf } from './layout.ts'
+import { monthName } from './post-row.ts'
 
 export interface MemberPagesDeps extends AccessDeps {
   readonly http: HttpApi
@@ -23,17 +24,15 @@ export interface MemberPagesDeps extends AccessDeps {
   readonly now: () => number
 }
 
-const token = z.string().regex(/^[a-z2-7]{16,24}$/)
+export const token = z.string().regex(/^[a-z2-7]{16,24}$/)
 const list = z.string().max(254)
 const address = z.string().max(254)
 const form = z.object({ address, proof: z.string().max(200).optional(), website: z.string().max(200).optional() })
-const LIMIT = { perMinute: 20 }
+export const LIMIT = { perMinute: 20 }
 
-const said = (title: string, text: string, about?: MailingList): Html =>
-  page({ title, list: about, isPrivate: true, body: html`<p role="status">${text}</p>` })
 /** Identical for any address. */
 const SENT = 'If the address can be used for this, a message with a link is on its way to it.'
-const GONE = 'This link has expired or was used already'
+export const GONE = 'This link has expired or was used already'
 
 function given(text: string): string {
   const folded = foldAddress(text)
@@ -44,7 +43,6 @@ function given(text: string): string {
 export function addMemberPages(deps: MemberPagesDeps): void {
   addListPages(deps)
   addConfirmPages(deps)
-  addOptionPages(deps)
   addUnsubscribe(deps)
 }
 
@@ -57,10 +55,12 @@ function addListPages(deps: MemberPagesDeps): void {
     async run() {
       const all: MailingList[] = []
       for await (const one of roster.lists()) if (one.settings.advertised === 'yes') all.push(one)
+      const row = (one: MailingList) =>
+        html`<li><a href="${pathOf(one)}">${titleOf(one)}</a><span class="t3 sm">${one.settings.archive === 'public' ? 'Public archive' : ''}</span><span class="who">${one.address}</span></li>`
       const body =
         all.length === 0
-          ? html`<p>There are no public lists.</p>`
-          : html`<table><thead><tr><th scope="col">List</th><th scope="col">About</th></tr></thead><tbody>${all.map((one) => html`<tr><td><a href="${pathOf(one)}">${one.address}</a></td><td>${one.settings.description}</td></tr>`)}</tbody></table>`
+          ? html`<p class="note">There are no public lists.</p>`
+          : html`<ul class="rows">${all.map(row)}</ul>`
       return page({ title: 'Mailing lists', body })
     },
   })
@@ -71,7 +71,13 @@ function addListPages(deps: MemberPagesDeps): void {
     params: z.object({ list }),
     async run({ params, login }) {
       const found = await listIn(deps, params.list)
-      return listPage(deps, found, await roster.secret(), await isModerator(deps, found, login))
+      return listPage(deps, found, {
+        secret: await roster.secret(),
+        moderates: await isModerator(deps, found, login),
+        owns: await isOwner(deps, found, login),
+        account: login?.identity.account,
+        isMember: (await memberAddress(deps, found, login)) !== undefined,
+      })
     },
   })
   http.page({
@@ -110,26 +116,45 @@ function addListPages(deps: MemberPagesDeps): void {
   })
 }
 
-async function listPage(
-  { archive, now }: MemberPagesDeps,
-  found: MailingList,
-  secret: Buffer,
-  moderates: boolean,
-): Promise<Html> {
+interface ListViewer {
+  readonly secret: Buffer
+  readonly moderates: boolean
+  readonly owns: boolean
+  readonly account: string | undefined
+  readonly isMember: boolean
+}
+
+async function listPage({ archive, now }: MemberPagesDeps, found: MailingList, viewer: ListViewer): Promise<Html> {
   const { settings } = found
+  const path = pathOf(found)
   const months = settings.archive === 'none' ? [] : ((await archive?.months(found)) ?? [])
-  const ask = (action: string, purpose: string, label: string, button: string) =>
-    html`<form method="post" action="${pathOf(found)}/${action}"><label for="${purpose}">${label}</label><input id="${purpose}" name="address" type="email" required maxlength="254" autocomplete="email">${proofFields(secret, purpose, now())} <button>${button}</button></form>`
-  const body = html`<p>${settings.info || `Write to ${found.address}`}</p>
-${moderates ? html`<p><a href="${pathOf(found)}/held">Posts and requests that await a decision</a></p>` : ''}
-${settings.subscribe === 'closed' ? '' : html`<section aria-label="Join"><h2>Join</h2>${ask('subscribe', 'join', 'Your e-mail address', 'Join')}</section>`}
-<section aria-label="Members"><h2>Members</h2>${ask('options', 'options', 'Your e-mail address, for a link to your options', 'Send the link')}</section>
-${months.length === 0 ? '' : html`<section aria-label="Archive"><h2>Archive</h2><ul>${months.map(({ month, posts }) => html`<li><a href="${pathOf(found)}/month/${month}">${month}</a> <span class="meta">${posts}</span></li>`)}</ul></section>`}`
+  const ask = (action: string, purpose: string, label: string, button: Html) =>
+    html`<form class="form" method="post" action="${path}/${action}"><div class="field"><label for="${purpose}-address">${label}</label><input id="${purpose}-address" name="address" type="email" required maxlength="254" autocomplete="email" placeholder="name@example.org"></div>${proofFields(viewer.secret, purpose, now())}${button}</form>`
+  const about = settings.info || `Posts go to ${found.address}.`
+  const own =
+    viewer.account === undefined
+      ? html`<a href="/lists/login?to=${encodeURIComponent(path)}">Sign in with an account</a>`
+      : html`<a href="${path}/membership">${viewer.isMember ? 'Your membership' : 'Join with your account'}</a>`
+  const work = [
+    ...(viewer.moderates ? [html`<li><a href="${path}/held">Posts and requests that await a decision</a></li>`] : []),
+    ...(viewer.owns
+      ? [html`<li><a href="${path}/members">Members</a></li><li><a href="${path}/settings">Settings</a></li>`]
+      : []),
+  ]
+  const body = html`<p class="text">${about}</p>
+${work.length > 0 ? html`<section class="part" aria-label="Moderation"><h2>Moderation</h2><ul>${work}</ul></section>` : ''}
+<section class="part" id="join" aria-label="Join"><h2>Subscribe</h2>${settings.subscribe === 'closed' ? html`<p class="note">The owners add the members of this list.</p>` : ask('subscribe', 'join', 'Your e-mail address', html`<button class="btn main">Subscribe</button><p class="hint">A message with a link to confirm is sent to the address. No account is needed.</p>`)}</section>
+<section class="part" id="members" aria-label="Members"><h2>Change or leave</h2>${ask('options', 'options', 'Your e-mail address, for a link to your options', html`<button class="btn">Send the link</button>`)}<p class="sm">${own}</p></section>`
   return page({
-    title: settings.description || found.address,
+    title: titleOf(found),
     list: found,
     isPrivate: settings.advertised === 'no',
+    meta: found.address,
     body,
+    aside:
+      settings.archive === 'none'
+        ? undefined
+        : html`<section aria-label="Archive"><h2>Archive</h2><ul class="toc"><li><a href="${path}/recent">Latest posts</a></li>${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${monthName(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`,
   })
 }
 
@@ -151,7 +176,7 @@ function addConfirmPages({ http, tokens, membership, roster }: MemberPagesDeps):
     async run({ params }) {
       const wish = await tokens.look(params.token)
       if (!known(wish)) throw new HttpProblem(404, GONE)
-      const body = html`<p>${wish.address}, ${wish.list}</p><form method="post" action="/lists/confirm/${params.token}"><button>${ACTIONS[wish.action]}</button></form>`
+      const body = html`<p>${wish.address}, ${wish.list}</p><form class="form" method="post" action="/lists/confirm/${params.token}"><button class="btn main">${ACTIONS[wish.action]}</button></form>`
       return page({ title: ACTIONS[wish.action], isPrivate: true, body })
     },
   })
@@ -173,75 +198,6 @@ function addConfirmPages({ http, tokens, membership, roster }: MemberPagesDeps):
   })
 }
 
-const DELIVERY = { post: 'Every post', mime: 'Digest (MIME)', plain: 'Digest (plain text)', none: 'No mail' } as const
-const optionsForm = z.object({
-  action: z.enum(['save', 'leave']),
-  delivery: z.enum(DELIVERIES).optional(),
-  own: z.literal('yes').optional(),
-  duplicates: z.literal('yes').optional(),
-  acknowledge: z.literal('yes').optional(),
-  away: z.union([z.literal(''), z.iso.date()]).optional(),
-})
-
-function addOptionPages({ http, tokens, roster, membership }: MemberPagesDeps): void {
-  /** The member of a link, which stays valid until it expires. */
-  async function memberOf(name: string): Promise<{ readonly list: MailingList; readonly member: Member }> {
-    const wish = await tokens.look(name)
-    const found = wish?.action === 'options' ? await roster.list(wish.list) : undefined
-    const member = found && wish && (await roster.member(found, wish.address))
-    if (!found || !member) throw new HttpProblem(404, GONE)
-    return { list: found, member }
-  }
-  http.page({
-    path: '/lists/options/:token',
-    who: 'anyone',
-    summary: 'The options of a member',
-    params: z.object({ token }),
-    limit: LIMIT,
-    async run({ params }) {
-      const { list: found, member } = await memberOf(params.token)
-      return optionsPage(params.token, found, member)
-    },
-  })
-  http.page({
-    method: 'POST',
-    path: '/lists/options/:token',
-    who: 'anyone',
-    summary: 'Changes the options of a member',
-    params: z.object({ token }),
-    form: optionsForm,
-    limit: LIMIT,
-    async run({ params, body }) {
-      const { list: found, member } = await memberOf(params.token)
-      const { action, delivery = member.delivery, away, ...flags } = body as z.output<typeof optionsForm>
-      if (action === 'leave') {
-        await membership.leave(found, member.address)
-        return said('You have left the list', `${member.address}, ${found.address}`, found)
-      }
-      await membership.set(found, member.address, {
-        delivery,
-        own: flags.own === 'yes',
-        duplicates: flags.duplicates === 'yes',
-        acknowledge: flags.acknowledge === 'yes',
-        awayUntil: away ? Date.parse(away) : 0,
-      })
-      return said('Saved', `${member.address}, ${found.address}`, found)
-    },
-  })
-}
-
-function optionsPage(name: string, found: MailingList, member: Member): Html {
-  const { awayUntil = 0 } = member
-  const box = (id: 'own' | 'duplicates' | 'acknowledge', label: string) =>
-    html`<label><input type="checkbox" name="${id}" value="yes"${member[id] ? html` checked` : ''}> ${label}</label>`
-  const body = html`<p>${member.address}</p><form method="post" action="/lists/options/${name}">
-<label for="delivery">Mail</label><select id="delivery" name="delivery">${DELIVERIES.map((one) => html`<option value="${one}"${member.delivery === one ? html` selected` : ''}>${DELIVERY[one]}</option>`)}</select>
-${box('own', 'Copies of my own posts')}${box('duplicates', 'Posts that name me in To or Cc')}${box('acknowledge', 'A note when my post was sent')}
-<label for="away">No mail until</label><input id="away" name="away" type="date" value="${awayUntil > 0 ? new Date(awayUntil).toISOString().slice(0, 10) : ''}">
-<p><button name="action" value="save">Save</button> <button name="action" value="leave">Leave the list</button></p></form>`
-  return page({ title: `Options: ${found.settings.description || found.address}`, list: found, isPrivate: true, body })
-}
-
 /** RFC 8058: a POST by a mail program, without cookies or further questions; people see a button. */
 function addUnsubscribe({ http, roster, membership }: MemberPagesDeps): void {
   http.page({
@@ -252,7 +208,7 @@ function addUnsubscribe({ http, roster, membership }: MemberPagesDeps): void {
     async run({ params }) {
       const named = await roster.byToken(params.token)
       if (!named) throw new HttpProblem(404, GONE)
-      const body = html`<p>${named.member.address}</p><form method="post" action="/lists/unsubscribe/${params.token}"><button>Leave ${named.list.address}</button></form>`
+      const body = html`<p>${named.member.address}</p><form class="form" method="post" action="/lists/unsubscribe/${params.token}"><button class="btn main">Leave ${named.list.address}</button></form>`
       return page({ title: 'Leave the list', isPrivate: true, body })
     },
   })

@@ -1,14 +1,18 @@
 /**
  * Pending decisions, for the owners and moderators of a list who have logged in.
  */
-import { decodeWords } from 'iems/mime'
+import { formatSize } from 'iems'
+import { decodeCharset, decodeWords, fromHtml, gather, partBody, readStructure } from 'iems/mime'
 import * as z from 'zod'
-import { type HttpApi, HttpProblem, html, Redirect } from '../../web/http/api.ts'
+import { type Html, type HtmlValue, type HttpApi, html, Redirect } from '../../web/http/api.ts'
+import type { MailingList } from '../api.ts'
+import { textPart } from '../digests.ts'
 import { DECISIONS, type Moderation } from '../moderation.ts'
 import type { Posting } from '../posting.ts'
-import { type AccessDeps, isModerator, listIn } from './access.ts'
+import type { Held } from '../records.ts'
+import { type AccessDeps, mustModerate } from './access.ts'
 import { page, pathOf } from './layout.ts'
-import { dayOf } from './post-row.ts'
+import { shownText, timeOf } from './post-row.ts'
 
 export interface ModerationPagesDeps extends AccessDeps {
   readonly http: HttpApi
@@ -19,6 +23,8 @@ export interface ModerationPagesDeps extends AccessDeps {
 const list = z.string().max(254)
 const form = z.object({ id: z.string().max(40), decision: z.enum(DECISIONS), text: z.string().max(10_000).optional() })
 const MAX_HELD = 100
+/** Octets of a held post that the page shows. */
+const MAX_SHOWN = 4000
 
 export function addModerationPages(deps: ModerationPagesDeps): void {
   const { http, moderation, posting } = deps
@@ -28,18 +34,15 @@ export function addModerationPages(deps: ModerationPagesDeps): void {
     summary: 'Posts and requests of a mailing list that await a decision',
     params: z.object({ list }),
     async run({ params, login }) {
-      const found = await listIn(deps, params.list)
-      if (!(await isModerator(deps, found, login)))
-        throw new HttpProblem(403, 'This page is for moderators of the list')
+      const found = await mustModerate(deps, params.list, login)
       const rows = []
       for await (const one of posting.allHeld(found)) {
-        rows.push(
-          html`<article><h2>${one.kind === 'post' ? decodeWords(one.subject) || '(no subject)' : one.kind}</h2><p class="meta">${one.address}, ${dayOf(new Date(one.at))}. ${one.why}</p><form method="post" action="${pathOf(found)}/held"><input type="hidden" name="id" value="${one.id}"><label for="text-${one.id}">Reason for the author</label><input id="text-${one.id}" name="text" maxlength="1000"> ${DECISIONS.map((decision) => html`<button name="decision" value="${decision}">${decision}</button> `)}</form></article>`,
-        )
+        if (one.approved) continue
+        rows.push(heldArticle(found, one, one.content ? await beginning(deps, one) : ''))
         if (rows.length >= MAX_HELD) break
       }
-      const body = rows.length === 0 ? html`<p>Nothing awaits a decision.</p>` : html`${rows}`
-      return page({ title: `${found.address}: held`, list: found, isPrivate: true, body })
+      const body = rows.length === 0 ? html`<p class="note">Nothing awaits a decision.</p>` : html`${rows}`
+      return page({ title: 'Held', list: found, isPrivate: true, meta: found.address, body })
     },
   })
   http.page({
@@ -50,12 +53,31 @@ export function addModerationPages(deps: ModerationPagesDeps): void {
     params: z.object({ list }),
     form,
     async run({ params, login, body }) {
-      const found = await listIn(deps, params.list)
-      if (!(await isModerator(deps, found, login)))
-        throw new HttpProblem(403, 'This page is for moderators of the list')
+      const found = await mustModerate(deps, params.list, login)
       const { id, decision, text } = body as z.output<typeof form>
       await moderation.decide(found, id, decision, text)
       return new Redirect(`${pathOf(found)}/held`)
     },
   })
+}
+
+const NAMES = { approve: 'Approve', reject: 'Reject', discard: 'Discard', allow: 'Allow the author' } as const
+
+function heldArticle(found: MailingList, one: Held, text: HtmlValue): Html {
+  const subject = one.kind === 'post' ? decodeWords(one.subject) || '(no subject)' : `Asks to ${one.kind}`
+  const size = one.content ? html`, ${formatSize(one.content.size)}` : ''
+  return html`<article class="post d0"><header><h2>${subject}</h2></header><p class="t3 sm">${one.address}, ${timeOf(new Date(one.at))}${size}</p><p class="note warn">${one.why}</p>${text}<form class="form" method="post" action="${pathOf(found)}/held"><input type="hidden" name="id" value="${one.id}"><div class="field"><label for="text-${one.id}">Reason for the author, if you reject</label><input id="text-${one.id}" name="text" maxlength="1000"></div><div class="acts">${DECISIONS.map((decision) => html`<button class="btn${decision === 'approve' ? ' main' : ''}" name="decision" value="${decision}">${NAMES[decision]}</button>`)}</div></form></article>`
+}
+
+/** The first lines of a held post; empty when it cannot be read. */
+async function beginning({ posting }: ModerationPagesDeps, { content }: Held): Promise<HtmlValue> {
+  if (!content) return ''
+  const message = {
+    open: (range?: { start: number; end: number }) => posting.contentOf(content, range),
+    size: content.size,
+  }
+  const part = textPart(await readStructure((range) => message.open(range), message.size))
+  const octets = part ? await gather(partBody(message, part) ?? [], MAX_SHOWN) : Buffer.alloc(0)
+  const text = decodeCharset(octets, part?.parameters.charset ?? '')
+  return shownText((part?.subtype === 'html' ? fromHtml(text) : text).replace(/\r\n?/g, '\n'))
 }

@@ -69,7 +69,9 @@ export function originOf(
 /** Whether a browser sent the request for a page of this server, or of an origin that may use it. */
 export function isSameOrigin(headers: IncomingHttpHeaders, own: string, allowed: readonly string[]): boolean {
   const origin = one(headers.origin)
-  if (origin !== undefined) return origin === own || allowed.includes(origin)
   const site = one(headers['sec-fetch-site'])
+  // A form on a page without referrers is sent with the origin `null` (Fetch, section 3.2).
+  if (origin === 'null') return site === 'same-origin'
+  if (origin !== undefined) return origin === own || allowed.includes(origin)
   return site === 'same-origin' || site === 'none'
 }

@@ -1,21 +1,20 @@
 /**
  * Many members added, set or removed at once: those that are right count, each of the others is a line.
  */
-import { type CommandOutput, counted, escapeText } from 'iems'
-import type { MailingList } from '../api.ts'
-import { type Fault, type NewMember, readMembers } from '../import/members.ts'
-import type { Membership } from '../membership.ts'
-import { foldAddress } from '../records.ts'
-import type { Roster } from '../roster.ts'
-import { type CommandDeps, listNamed } from './named.ts'
+import type { MailingList, Many, ManyResult } from './api.ts'
+import { type Fault, type NewMember, readMembers } from './import/members.ts'
+import type { Membership } from './membership.ts'
+import { foldAddress } from './records.ts'
+import type { Roster } from './roster.ts'
+
+export type { Many, ManyResult } from './api.ts'
 
 /** Members of one commit. */
 const BATCH = 200
 
-export interface Many {
-  readonly list: string
-  readonly action: 'add' | 'set' | 'remove'
-  readonly welcome: boolean
+export interface ManyDeps {
+  readonly roster: Roster
+  readonly membership: Membership
 }
 type Read = NewMember | Fault
 
@@ -31,12 +30,13 @@ async function* batchesOf(members: AsyncIterable<Read>): AsyncGenerator<readonly
 }
 
 export async function* changeMany(
-  { roster, membership }: Pick<CommandDeps, 'roster' | 'membership'>,
+  { roster, membership }: ManyDeps,
   many: Many,
   input: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-): AsyncGenerator<CommandOutput> {
-  const list = await listNamed(roster, many.list)
+): AsyncGenerator<ManyResult> {
+  const list = await roster.list(many.list)
+  if (!list) throw new Error(`There is no list ${many.list}`)
   let done = 0
   let faults = 0
   for await (const batch of batchesOf(readMembers(input))) {
@@ -49,12 +49,11 @@ export async function* changeMany(
         continue
       }
       faults++
-      const shown = 'fault' in given ? '' : ` ${escapeText(given.address)}`
-      yield { text: `line ${given.line}:${shown} ${fault}`, value: { line: given.line, fault } }
+      yield { kind: 'fault', line: given.line, fault, ...('fault' in given ? {} : { address: given.address }) }
     }
-    yield { progress: counted(done + faults, 'member') }
+    yield { kind: 'progress', done, faults }
   }
-  yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+  yield { kind: 'end', done, faults }
 }
 
 /** Adds all in one commit; false when they must be added one by one. */

@@ -1,0 +1,245 @@
+/**
+ * The views of an archive: months, threads, posts, authors, the latest and the starred posts, and search.
+ *
+ * Invariants: a view shows a bounded number of posts; what strangers wrote is text.
+ */
+import { formatSize } from 'iems'
+import { type Html, HttpProblem, html } from '../../web/http/api.ts'
+import type { MailingList } from '../api.ts'
+import type { Archive, Found } from '../archive.ts'
+import { page, pager, pathOf, titleOf } from './layout.ts'
+import {
+  type Digest,
+  dayOf,
+  digestOf,
+  filesOf,
+  monthName,
+  type Row,
+  rowsOf,
+  shownText,
+  textOf,
+  timeOf,
+} from './post-row.ts'
+
+export const MAX_ROWS = 100
+const MAX_THREAD = 100
+const MAX_DEPTH = 4
+/** Authors of a month that have a heading. */
+const MAX_AUTHORS = 500
+
+/** The person who looks. */
+export interface Viewer {
+  readonly account: string | undefined
+  readonly isMember: boolean
+  readonly moderates: boolean
+}
+
+const isPrivate = ({ settings }: MailingList) => settings.archive !== 'public'
+const counted = (count: number, one: string, more = `${one}s`) => `${count} ${count === 1 ? one : more}`
+
+export const VIEWS = ['threads', 'authors', 'dates'] as const
+
+function views(list: MailingList, month: string, current: (typeof VIEWS)[number]): Html {
+  const names = { threads: 'Threads', authors: 'Authors', dates: 'Dates' }
+  return html`<nav class="views" aria-label="Views">${VIEWS.map((view) => html`<a href="${pathOf(list)}/month/${month}?by=${view}"${view === current ? html` aria-current="page"` : ''}>${names[view]}</a>`)}</nav>`
+}
+
+/** Months beside every view. */
+export async function monthsAside(archive: Archive, list: MailingList, viewer: Viewer): Promise<Html> {
+  const months = await archive.months(list)
+  const path = pathOf(list)
+  return html`<section><h2>Archive</h2><ul class="toc"><li><a href="${path}/recent">Latest posts</a></li>${viewer.account === undefined ? '' : html`<li><a href="${path}/starred">Starred posts</a></li>`}${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${monthName(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`
+}
+
+export async function monthPage(
+  archive: Archive,
+  list: MailingList,
+  { month, by, current, viewer }: { month: string; by: (typeof VIEWS)[number]; current: number; viewer: Viewer },
+): Promise<Html> {
+  const start = (current - 1) * MAX_ROWS
+  let posts = 0
+  const threads = new Map<string, Row & { replies: number }>()
+  for await (const entry of archive.month(list, month)) {
+    posts++
+    const known = by === 'threads' ? threads.get(entry.thread) : undefined
+    if (known) known.replies++
+    else threads.set(by === 'threads' ? entry.thread : entry.email, { ...entry, replies: 0 })
+  }
+  const all = [...threads.values()].reverse()
+  const shown = by === 'authors' ? all.slice(0, MAX_ROWS * 10) : all.slice(start, start + MAX_ROWS)
+  const rows = await Promise.all(shown.map(async (row) => withLink(list, row, await digestOf(archive, row), by)))
+  const path = `${pathOf(list)}/month/${month}`
+  const body = html`${views(list, month, by)}${by === 'authors' ? byAuthor(rows) : rowsOf(rows)}${by === 'authors' ? '' : pager(`${path}?by=${by}`, current, all.length > start + MAX_ROWS)}<p class="foot">Addresses are hidden from programs that collect them. <a href="${pathOf(list)}/atom">Atom</a> · <a href="${pathOf(list)}/mbox/${month}">Month as mbox</a></p>`
+  return page({
+    title: monthName(month),
+    list,
+    isPrivate: isPrivate(list),
+    meta: `${counted(posts, 'post')}${by === 'threads' ? ` in ${counted(all.length, 'thread')}` : ''}`,
+    body,
+    aside: await monthsAside(archive, list, viewer),
+  })
+}
+
+type Linked = Digest & { readonly href: string; readonly replies: number }
+
+const withLink = (list: MailingList, row: { replies?: number }, digest: Digest, by: string): Linked => ({
+  ...digest,
+  replies: row.replies ?? 0,
+  href: `${pathOf(list)}/${by === 'threads' ? 'thread' : 'message'}/${digest.hash}`,
+})
+
+function byAuthor(rows: readonly Linked[]): Html {
+  const authors = Object.entries(Object.groupBy(rows, ({ author }) => author))
+    .sort(([a], [b]) => a.localeCompare(b, 'en'))
+    .slice(0, MAX_AUTHORS)
+  return html`${authors.map(([author, posts = []]) => html`<section class="part"><h2>${author} <span class="t3">${posts.length}</span></h2>${rowsOf(posts)}</section>`)}`
+}
+
+/** The latest posts, or those that a person has starred. */
+export async function postsPage(
+  archive: Archive,
+  list: MailingList,
+  { title, rows, viewer, empty }: { title: string; rows: readonly Row[]; viewer: Viewer; empty: string },
+): Promise<Html> {
+  const shown = await Promise.all(rows.map(async (row) => withLink(list, {}, await digestOf(archive, row), 'dates')))
+  return page({
+    title,
+    list,
+    isPrivate: true,
+    meta: counted(rows.length, 'post'),
+    body: rows.length === 0 ? html`<p class="note">${empty}</p>` : rowsOf(shown),
+    aside: await monthsAside(archive, list, viewer),
+  })
+}
+
+export async function searchPage(
+  archive: Archive,
+  list: MailingList,
+  { text, viewer, signal }: { text: string; viewer: Viewer; signal: AbortSignal },
+): Promise<Html> {
+  const isAsked = text.trim() !== ''
+  const results = isAsked ? await archive.search(list, text, signal) : []
+  const rows = results.slice(0, MAX_ROWS).map(({ id, received }) => ({ email: id, received }))
+  const shown = await Promise.all(rows.map(async (row) => withLink(list, {}, await digestOf(archive, row), 'dates')))
+  const count = html`<p class="meta" role="status">${counted(results.length, 'post')}${results.length > MAX_ROWS ? `, the latest ${MAX_ROWS} are shown` : ''}</p>`
+  const body = isAsked
+    ? html`${count}${rows.length > 0 ? rowsOf(shown) : html`<p class="note">No post has all these words. Search for fewer words, or for the beginning of a word.</p>`}`
+    : html`<p class="note">Enter words of the author, the subject or the text above.</p>`
+  const title = isAsked ? `Search: ${text.trim()}` : 'Search'
+  return page({ title, list, isPrivate: true, body, query: text, aside: await monthsAside(archive, list, viewer) })
+}
+
+export async function foundPost(archive: Archive, list: MailingList, hash: string): Promise<Found> {
+  const found = await archive.byHash(list, hash)
+  if (found === 'removed') throw new HttpProblem(410, 'An owner of the list has removed this post')
+  if (found === undefined) throw new HttpProblem(404, 'There is no such post')
+  return found
+}
+
+interface Shown {
+  readonly digest: Digest
+  readonly email: string
+  readonly depth: number
+  /** The author that it answers. */
+  readonly answers?: string
+  readonly redacted?: Found['redacted']
+}
+
+async function article(archive: Archive, list: MailingList, post: Shown, viewer: Viewer): Promise<Html> {
+  const { digest, email, depth, answers, redacted } = post
+  const link = `${pathOf(list)}/message/${digest.hash}`
+  const structure = await (await archive.email(email))?.structure()
+  const files = structure ? filesOf(structure) : []
+  const starred = viewer.account !== undefined && (await archive.isStarred(list, viewer.account, digest.hash))
+  const reply = `mailto:${list.address}?subject=${encodeURIComponent(`Re: ${digest.subject.replace(/^re:\s*/i, '')}`)}&in-reply-to=${encodeURIComponent(`<${digest.messageId}>`)}`
+  return html`<article id="m-${digest.hash}" class="post d${depth}"><header><h2>${digest.author}</h2>${answers === undefined ? '' : html`<span class="t3">answers ${answers}</span>`}<a href="${link}">${timeOf(digest.at)}</a></header>
+${redacted ? html`<p class="note">An owner of the list changed the text of this post on ${dayOf(new Date(redacted.at))}.</p>` : ''}${shownText(await textOf(archive, email))}
+${files.map(({ index, name, part }) => html`<p class="file"><a href="${link}/file/${index}" download>${name}</a> <span class="t3">${formatSize(Math.round((part.end - part.body) * (part.encoding === 'base64' ? 0.73 : 1)))}</span></p>`)}
+<footer>${list.settings.post === 'moderators' ? '' : html`<a href="${reply}">Reply by mail</a>`}${viewer.isMember ? html`<a href="${link}/reply">Reply here</a>` : ''}<a href="${link}">Permanent link</a>${viewer.account === undefined ? '' : html`<form method="post" action="${link}/star"><button class="link" name="star" value="${starred ? 'no' : 'yes'}">${starred ? 'Remove the star' : 'Star'}</button></form>`}${viewer.moderates ? html`<a href="${link}/edit">Remove or redact</a>` : ''}</footer></article>`
+}
+
+export async function messagePage(
+  archive: Archive,
+  list: MailingList,
+  { hash, viewer }: { hash: string; viewer: Viewer },
+): Promise<Html> {
+  const found = await foundPost(archive, list, hash)
+  const digest = await digestOf(archive, found)
+  const month = new Date(found.received).toISOString().slice(0, 7)
+  return page({
+    title: digest.subject,
+    list,
+    isPrivate: isPrivate(list),
+    crumbs: [[`${pathOf(list)}/month/${month}`, monthName(month)]],
+    meta: html`<a href="${pathOf(list)}/thread/${hash}#m-${hash}">Whole thread</a>`,
+    body: await article(archive, list, { digest, email: found.email, depth: 0, redacted: found.redacted }, viewer),
+    aside: await monthsAside(archive, list, viewer),
+  })
+}
+
+/** Posts below the post that they answer, by References. */
+function inTree(posts: readonly (Row & { readonly digest: Digest })[]): readonly (Shown & Row)[] {
+  const places = new Map(posts.map((post, index) => [post.digest.messageId, index]))
+  const children = new Map<number, number[]>()
+  for (const [index, { digest }] of posts.entries()) {
+    const answered = digest.references.findLast((id) => id !== digest.messageId && places.has(id))
+    const parent = answered === undefined ? -1 : (places.get(answered) ?? -1)
+    // Only what came before can be answered: no loops.
+    const at = parent < index ? parent : -1
+    children.set(at, [...(children.get(at) ?? []), index])
+  }
+  const shown: (Shown & Row)[] = []
+  const stack = (children.get(-1) ?? [])
+    .map((index) => ({ index, depth: 0, answers: undefined as string | undefined }))
+    .reverse()
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    const { index, depth, answers } = next
+    const post = posts[index] as (typeof posts)[number]
+    shown.push({ ...post, depth: Math.min(depth, MAX_DEPTH), ...(answers === undefined ? {} : { answers }) })
+    const below = (children.get(index) ?? []).map((child) => ({
+      index: child,
+      depth: depth + 1,
+      answers: post.digest.author,
+    }))
+    stack.push(...below.reverse())
+  }
+  return shown
+}
+
+export async function threadPage(
+  archive: Archive,
+  list: MailingList,
+  { hash, current, viewer }: { hash: string; current: number; viewer: Viewer },
+): Promise<Html> {
+  const { email } = await foundPost(archive, list, hash)
+  const emails = await archive.threadOf(list, email)
+  const posts = await Promise.all(
+    emails.map(async ({ id, received }) => ({
+      email: id,
+      received,
+      digest: await digestOf(archive, { email: id, received }),
+    })),
+  )
+  const all = inTree(posts)
+  const start = (current - 1) * MAX_THREAD
+  const shown = all.slice(start, start + MAX_THREAD)
+  const articles: Html[] = []
+  for (const post of shown) {
+    const place = await archive.byHash(list, post.digest.hash)
+    const redacted = place && place !== 'removed' ? place.redacted : undefined
+    articles.push(await article(archive, list, { ...post, redacted }, viewer))
+  }
+  const [first] = all
+  const path = `${pathOf(list)}/thread/${hash}`
+  const month = new Date(first?.received ?? 0).toISOString().slice(0, 7)
+  const people = new Set(all.map(({ digest }) => digest.author)).size
+  return page({
+    title: first?.digest.subject ?? titleOf(list),
+    list,
+    isPrivate: isPrivate(list),
+    crumbs: [[`${pathOf(list)}/month/${month}`, monthName(month)]],
+    meta: `${counted(all.length, 'post')} of ${counted(people, 'person', 'people')}`,
+    body: html`${articles}${pager(path, current, all.length > start + MAX_THREAD)}`,
+    aside: html`<section><h2>In this thread</h2><ol class="toc">${shown.map(({ digest, depth }) => html`<li class="d${depth}"><a href="#m-${digest.hash}">${digest.author}</a><span class="t3">${digest.at.getUTCDate() || ''}</span></li>`)}</ol></section><section><h2>About the list</h2><p class="t2">${titleOf(list)}</p><p><a href="${pathOf(list)}">Subscribe, change or leave</a></p></section>`,
+  })
+}
