@@ -38,7 +38,7 @@ export type {
   ComponentState,
   ComponentStatus,
 } from './api/component.ts'
-export { ERRORS, type ErrorCode, IemsError } from './api/errors.ts'
+export { ERRORS, type ErrorCode, IemsError, reasonOf } from './api/errors.ts'
 export type { EventName } from './api/events.ts'
 export type * from './api/hooks.ts'
 export type { Counter, Histogram, Labels, MetricSeries, MetricStatus, Metrics, ReadGauge } from './api/metrics.ts'
@@ -72,6 +72,8 @@ export { type DayWindow, isWithin } from './delivery/online.ts'
 export { encodeWords } from './delivery/report-text.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
+  CertificateService,
+  type CertificateSource,
   type Certificates,
   LOOK_MS as CERTIFICATES_LOOK_MS,
   readAuthorities,
@@ -114,10 +116,12 @@ export {
 } from './net/backends.ts'
 export { both, createDns, type Dns, type DnsAnswer } from './net/dns.ts'
 export type { DnsRecords, RecordType } from './net/dns-message.ts'
-export { type DnsOptions, dnsOptions } from './net/dns-options.ts'
+export { type DnsOptions, dnsOptions, parseNameServer } from './net/dns-options.ts'
+export { type RecordChange, TSIG_ALGORITHMS, type TsigKey, updateZone, type ZoneUpdate } from './net/dns-update.ts'
 export { foldDomain } from './net/domains.ts'
 export { inNetworks, network } from './net/networks.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
+export { certificateRequest, selfSigned } from './net/self-signed.ts'
 export { createSemaphore, type Semaphore, SemaphoreRejected } from './net/semaphore.ts'
 export { isThisHost } from './net/this-host.ts'
 export type { Queue, QueueEntry, QueueFilter, QueueHop } from './queue/admin.ts'

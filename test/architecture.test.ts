@@ -266,7 +266,17 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   delivery: ['api', 'message', 'queue', 'mime/header-end.ts', 'runtime/answers.ts'],
   runtime: ['api', 'net', 'store', 'backup', 'queue', 'auth', 'inbound', 'delivery'],
   control: ['api', 'runtime', 'queue/records.ts'],
-  cli: ['api', 'store', 'backup', 'net/dns.ts', 'net/reverse.ts', 'runtime', 'control', 'delivery/report-text.ts'],
+  cli: [
+    'api',
+    'store',
+    'backup',
+    'net/dns.ts',
+    'net/reverse.ts',
+    'net/self-signed.ts',
+    'runtime',
+    'control',
+    'delivery/report-text.ts',
+  ],
   testing: ['api', 'store', 'inbound', 'queue', 'runtime'],
 }
 

@@ -83,6 +83,10 @@ export const ERRORS = {
     '{plugin} delivers mail or listens, but is configured under plugins',
     'Move it to channels and give it a name there.',
   ],
+  IEMS_TLS_NO_SERVICE: [
+    'The option tls of {plugin} names no certificate, and no plugin provides one',
+    'Set tls.cert and tls.key, or add the plugin acme.',
+  ],
   IEMS_TLS_FILE: [
     '{path}: {why}',
     'Give files in PEM format that the server may read, and a key that belongs to the certificate.',

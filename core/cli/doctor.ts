@@ -12,7 +12,7 @@ import { hostNameOf } from '../net/reverse.ts'
 import { loadConfig, pathIn } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import { dataFolder, folderWarnings } from '../runtime/folders.ts'
-import { certificateFacts, certificatePaths, spaceOf } from '../runtime/machine.ts'
+import { certificateFacts, certificateFiles, spaceOf } from '../runtime/machine.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { counted, escapeLine, formatSize } from '../runtime/text.ts'
 import { verifyRecords } from '../store/level/verify.ts'
@@ -71,13 +71,13 @@ function clock(): Finding[] {
 }
 
 function certificates(config: Config): Finding[] {
-  const paths = certificatePaths(config)
-  if (paths.length === 0)
+  const files = certificateFiles(config)
+  if (files.length === 0)
     return [
       warning('certificate', 'no listener has one', 'Set tls: without it, clients on other machines cannot log in.'),
     ]
-  return paths.flatMap((path) => {
-    const { text, problem } = certificateFacts(path, config.hostname, systemClock.now())
+  return files.flatMap((file) => {
+    const { text, problem } = certificateFacts(file, systemClock.now())
     return problem ? findingsOf('certificate', [problem]) : [ok('certificate', text)]
   })
 }

@@ -1,6 +1,6 @@
 /**
- * The TLS options of every listener: certificates from files, chosen by the host name that the client requests (SNI),
- * else the first.
+ * The TLS options of every listener: certificates from files or from a plugin's certificate service, chosen by the host
+ * name that the client requests (SNI), else the first.
  *
  * Invariants: invalid certificate files never replace a valid certificate.
  */
@@ -10,6 +10,8 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { domainToUnicode } from 'node:url'
 import * as z from 'zod'
 import { IemsError, reasonOf, together } from '../api/errors.ts'
+import type { SetupContext } from '../api/plugin.ts'
+import { defineService } from '../api/service.ts'
 
 const certificate = {
   cert: z
@@ -20,20 +22,41 @@ const certificate = {
   key: z.string().describe('File with the private key (PEM).'),
 }
 
+/** Certificates of a plugin, for listeners whose option `tls` names no files. */
+export interface CertificateSource {
+  /** The default certificate; the same object until it changes. */
+  current(): { readonly cert: Buffer; readonly key: Buffer }
+  /** The context for a host name, in Unicode and lower case; undefined for the default. */
+  choose(servername: string): SecureContext | undefined
+  /** The answer to a pending TLS-ALPN-01 challenge (RFC 8737) for a host name. */
+  challenge(servername: string): SecureContext | undefined
+}
+export const CertificateService = defineService<CertificateSource>('certificates')
+
+/** RFC 8737 section 4. */
+export const ACME_TLS = 'acme-tls/1'
+
 /** The option `tls` of a listener; `port` is that of implicit TLS for its protocol. */
 export const tlsOption = (port: number) =>
-  z.strictObject({
-    ...certificate,
-    others: z
-      .array(z.strictObject(certificate))
-      .default([])
-      .describe('Further certificates, chosen by the name the client asks for (SNI); each names its hosts itself.'),
-    mode: z
-      .enum(['starttls', 'implicit'])
-      .default('starttls')
-      .describe(`Begin in plain text and offer STARTTLS, or speak TLS from the first octet (port ${port}).`),
-    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that is spoken.'),
-  })
+  z
+    .strictObject(tlsFields(port))
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together')
+
+const tlsFields = (port: number) => ({
+  cert: certificate.cert
+    .optional()
+    .describe(`${certificate.cert.description} Default: the certificates of a plugin, such as acme.`),
+  key: certificate.key.optional().describe(`${certificate.key.description}`),
+  others: z
+    .array(z.strictObject(certificate))
+    .default([])
+    .describe('Further certificates, chosen by the name the client asks for (SNI); each names its hosts itself.'),
+  mode: z
+    .enum(['starttls', 'implicit'])
+    .default('starttls')
+    .describe(`Begin in plain text and offer STARTTLS, or speak TLS from the first octet (port ${port}).`),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that is spoken.'),
+})
 export type TlsOption = z.output<ReturnType<typeof tlsOption>>
 
 /** Ms between checks of the files. */
@@ -45,19 +68,53 @@ export interface Certificates {
   readonly key: Buffer
   /** The context for a host name, in Unicode and lower case; undefined for the default. */
   choose(servername: string): SecureContext | undefined
+  challenge(servername: string): SecureContext | undefined
   /**
    * Reads the files again. True: new connections use changed certificates. Throws IEMS_TLS_FILE with nothing changed.
    */
   refresh(): Promise<boolean>
 }
 
-interface ReadCertificates extends Omit<Certificates, 'refresh'> {
+interface ReadCertificates extends Omit<Certificates, 'refresh' | 'challenge'> {
   /** A digest of the files. */
   readonly mark: string
 }
 
-/** Throws IEMS_TLS_FILE with every file that is invalid. */
-export async function readCertificates(option: TlsOption): Promise<Certificates> {
+/**
+ * Reads the certificates. Those of a service are looked up whenever they are used, because plugins that offer it may be
+ * set up later: nothing may be used before `listen`. Throws IEMS_TLS_FILE with every file that is invalid.
+ */
+export async function readCertificates(option: TlsOption, ctx: FindsService): Promise<Certificates> {
+  const { cert, key } = option
+  return cert === undefined || key === undefined ? fromService(ctx) : fromFiles({ ...option, cert, key }, ctx)
+}
+
+/** Throws IEMS_TLS_NO_SERVICE when used without one. */
+function fromService(ctx: FindsService): Certificates {
+  const source = () => {
+    const found = ctx.find(CertificateService)
+    if (!found) throw new IemsError('IEMS_TLS_NO_SERVICE', { plugin: ctx.name })
+    return found
+  }
+  let last: unknown
+  return {
+    get cert() {
+      return source().current().cert
+    },
+    get key() {
+      return source().current().key
+    },
+    choose: (servername) => source().choose(servername),
+    challenge: (servername) => source().challenge(servername),
+    async refresh() {
+      const isOther = source().current() !== last
+      last = source().current()
+      return isOther
+    },
+  }
+}
+
+async function fromFiles(option: FileOption, ctx: FindsService): Promise<Certificates> {
   let present = await readAll(option)
   return {
     get cert() {
@@ -67,6 +124,7 @@ export async function readCertificates(option: TlsOption): Promise<Certificates>
       return present.key
     },
     choose: (servername) => present.choose(servername),
+    challenge: (servername) => ctx.find(CertificateService)?.challenge(servername),
     async refresh() {
       const next = await readAll(option)
       if (next.mark === present.mark) return false
@@ -76,7 +134,10 @@ export async function readCertificates(option: TlsOption): Promise<Certificates>
   }
 }
 
-async function readAll({ cert, key, others, minVersion }: TlsOption): Promise<ReadCertificates> {
+type FileOption = TlsOption & { readonly cert: string; readonly key: string }
+type FindsService = Pick<SetupContext, 'find' | 'name'>
+
+async function readAll({ cert, key, others, minVersion }: FileOption): Promise<ReadCertificates> {
   const problems: IemsError[] = []
   const main = await readPair({ cert, key }, problems)
   const contexts = new Map<string, SecureContext>()

@@ -11,7 +11,14 @@ import type { PluginInstance, SetupContext } from '../api/plugin.ts'
 import type { TlsInfo } from '../api/session.ts'
 import { inNetworks } from '../net/networks.ts'
 import type { Log } from '../runtime/log.ts'
-import { type Certificates, LOOK_MS, readCertificates, type TlsOption, tlsServerOptions } from './certificates.ts'
+import {
+  ACME_TLS,
+  type Certificates,
+  LOOK_MS,
+  readCertificates,
+  type TlsOption,
+  tlsServerOptions,
+} from './certificates.ts'
 import { type Compressed, Connection } from './connection.ts'
 import {
   type AdmissionLimits,
@@ -85,10 +92,10 @@ class Clients {
   async #handshake(socket: Socket, connection: Connection): Promise<TLSSocket> {
     const { tls, certificates, alpn } = this.#parts
     if (!tls || !certificates) throw new Error('there are no certificates')
-    const secured = new TLSSocket(socket, {
+    const secured: TLSSocket = new TLSSocket(socket, {
       isServer: true,
       ...tlsServerOptions(certificates, tls),
-      ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
+      ...(alpn ? { ALPNCallback: (offer) => chooseProtocol(secured, offer, { alpn, certificates }) } : {}),
     })
     connection.secure(secured)
     const done = new Promise<void>((resolve, reject) => {
@@ -118,7 +125,8 @@ class Clients {
     }
     try {
       const top = this.#isImplicit ? await this.#handshake(socket, connection) : socket
-      await this.#parts.serve(this.#clientOf({ socket: top, remote, local }, connection), this.#stopping.signal)
+      if (!(top instanceof TLSSocket && top.alpnProtocol === ACME_TLS))
+        await this.#parts.serve(this.#clientOf({ socket: top, remote, local }, connection), this.#stopping.signal)
       await connection.hangUp(this.#parts.handshakeMs)
       this.#linger(connection)
     } finally {
@@ -183,6 +191,19 @@ class Clients {
   }
 }
 
+/** The first own protocol that the client offers; a client without one is refused (RFC 7301 section 3.2). */
+function chooseProtocol(
+  socket: TLSSocket,
+  { servername, protocols }: { readonly servername: string; readonly protocols: readonly string[] },
+  { alpn, certificates }: { readonly alpn: readonly string[]; readonly certificates: Certificates },
+): string | undefined {
+  if (!protocols.includes(ACME_TLS)) return alpn.find((own) => protocols.includes(own))
+  const answer = certificates.challenge(servername.toLowerCase())
+  if (!answer) return undefined
+  socket.setKeyCert(answer)
+  return ACME_TLS
+}
+
 function endpointsOf(socket: Socket): { remote: Endpoint; local: Endpoint } {
   const { remoteAddress = '127.0.0.1', remotePort = 0, localAddress = '127.0.0.1', localPort = 0 } = socket
   const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/, '')
@@ -209,10 +230,11 @@ export interface Listener extends Pick<ClientsDeps, 'full' | 'serve' | 'alpn'> {
 /** A channel's parts: listening, serving and draining. */
 export async function createListener(
   { listen, tls, limits, proxyFrom, timeouts }: ListenerOptions,
-  { clock, log, port, repeat, lasting }: Pick<SetupContext, 'clock' | 'log' | 'port' | 'repeat' | 'lasting'>,
+  ctx: Pick<SetupContext, 'clock' | 'find' | 'lasting' | 'log' | 'name' | 'port' | 'repeat'>,
   { label, ...protocol }: Listener,
 ): Promise<Required<Pick<PluginInstance, 'listen' | 'refresh' | 'close'>>> {
-  const certificates = tls && (await readCertificates(tls))
+  const { clock, log, port, repeat, lasting } = ctx
+  const certificates = tls && (await readCertificates(tls, ctx))
   const refresh = async () => {
     if (await certificates?.refresh()) log.info('other certificates are used from now on')
     return true
@@ -234,6 +256,8 @@ export async function createListener(
   const named = tls?.mode === 'implicit' ? `${label} with TLS` : label
   return {
     async listen() {
+      // Throws when a plugin is to provide certificates, and there is none.
+      await certificates?.refresh()
       for (const address of [listen].flat()) await port(address, named, (socket) => clients.accept(socket))
     },
     refresh,

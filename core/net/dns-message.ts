@@ -200,3 +200,38 @@ function recordOf(record: Answer): DnsRecords[RecordType] | undefined {
       return undefined
   }
 }
+
+/** A name on the wire, without compression. */
+export function encodeName(name: string): Buffer {
+  const message = encode({ type: 'query', questions: [{ type: 'A', name }] })
+  return message.subarray(HEADER, message.length - 4)
+}
+
+/** Octets of the root's name, type, class and TTL. */
+const BEFORE_DATA = HEADER + 9
+
+/** The data of one record on the wire, after its length. */
+export function encodeData<K extends RecordType>(type: K, data: DnsRecords[K]): Buffer {
+  const answer = { type, name: '.', data: wireForm(type, data) } as Answer
+  return encode({ type: 'response', answers: [answer] }).subarray(BEFORE_DATA)
+}
+
+/** Undoes `recordOf`. */
+function wireForm(type: RecordType, data: unknown): unknown {
+  switch (type) {
+    case 'MX': {
+      const { exchange, priority } = data as DnsRecords['MX']
+      return { exchange, preference: priority }
+    }
+    case 'SRV': {
+      const { name, ...rest } = data as DnsRecords['SRV']
+      return { ...rest, target: name }
+    }
+    case 'TXT':
+      return (data as DnsRecords['TXT']).map((text) => Buffer.from(text, 'latin1'))
+    case 'TLSA':
+      return { ...(data as DnsRecords['TLSA']), certificate: Buffer.from((data as DnsRecords['TLSA']).certificate) }
+    default:
+      return data
+  }
+}

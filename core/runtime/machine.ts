@@ -57,14 +57,27 @@ export function spaceOf(config: Config): Space {
   return { free, problems }
 }
 
+interface NamedFile {
+  readonly path: string
+  /** The name it must be for; absent for certificates that are chosen by name. */
+  readonly hostname?: string
+}
+
 /** The certificate files that listeners name. */
-export function certificatePaths(config: Config): readonly string[] {
-  const names = new Set<string>()
-  for (const { options } of config.channels) {
-    const { tls } = (options ?? {}) as { tls?: { cert?: unknown } }
-    if (typeof tls?.cert === 'string') names.add(pathIn(config, tls.cert))
+export function certificateFiles(config: Config): readonly NamedFile[] {
+  const files = new Map<string, NamedFile>()
+  const add = (cert: unknown, hostname?: string) => {
+    if (typeof cert !== 'string') return
+    const path = pathIn(config, cert)
+    if (hostname !== undefined || !files.has(path))
+      files.set(path, { path, ...(hostname === undefined ? {} : { hostname }) })
   }
-  return [...names]
+  for (const { options } of [...config.channels, ...config.plugins]) {
+    const { tls } = (options ?? {}) as { tls?: { cert?: unknown; others?: unknown } }
+    add(tls?.cert, config.hostname)
+    for (const other of Array.isArray(tls?.others) ? tls.others : []) add((other as { cert?: unknown }).cert)
+  }
+  return [...files.values()]
 }
 
 export interface CertificateFacts {
@@ -72,8 +85,8 @@ export interface CertificateFacts {
   readonly problem?: Problem
 }
 
-/** Facts about a certificate file, and its faults for a server of this name. */
-export function certificateFacts(path: string, hostname: string, now: number): CertificateFacts {
+/** Facts about a certificate file, and its faults. */
+export function certificateFacts({ path, hostname }: NamedFile, now: number): CertificateFacts {
   const id = `certificate:${path}`
   try {
     const certificate = new X509Certificate(readFileSync(path))
@@ -84,7 +97,7 @@ export function certificateFacts(path: string, hostname: string, now: number): C
       problem: { id, text: what, cure, isGrave },
     })
     if (days < MIN_DAYS) return problem(days < 0, 'Renew it; listeners read the file again every minute.')
-    if (!certificate.checkHost(hostname))
+    if (hostname !== undefined && !certificate.checkHost(hostname))
       return problem(false, `Get a certificate for ${hostname}.`, `${text}; not for ${hostname}`)
     return { text }
   } catch (cause) {

@@ -11,7 +11,7 @@ import type { PluginInstance } from '../api/plugin.ts'
 import type { Backend } from '../net/backend.ts'
 import type { Config } from './config-schema.ts'
 import { dataFolder } from './folders.ts'
-import { certificateFacts, certificatePaths, spaceOf } from './machine.ts'
+import { certificateFacts, certificateFiles, spaceOf } from './machine.ts'
 import { counted } from './text.ts'
 import type { LoadedPlugin } from './wiring.ts'
 
@@ -49,7 +49,7 @@ export async function problemsOf({
 
 function machineProblems(config: Config, now: number): readonly Problem[] {
   const space = 'path' in config.store && existsSync(dataFolder(config)) ? spaceOf(config).problems : []
-  const certificates = certificatePaths(config).map((path) => certificateFacts(path, config.hostname, now).problem)
+  const certificates = certificateFiles(config).map((file) => certificateFacts(file, now).problem)
   return [...space, ...certificates.filter((problem) => problem !== undefined)]
 }
 

@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { selfSigned } from '../../core/cli/init/certificate.ts'
+import { selfSigned } from '../../core/net/self-signed.ts'
 import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 
 const run = promisify(execFile)

@@ -12,10 +12,11 @@ export const smtpIn = definePlugin({
   name: 'smtp-in',
   config: schema,
   async setup(options, ctx) {
-    const { server, refresh } = await createSmtpListener(options, ctx)
+    const { server, refresh, ready } = await createSmtpListener(options, ctx)
     const label = `${options.protocol.toUpperCase()}${options.tls?.mode === 'implicit' ? ' with TLS' : ''}`
     return {
       async listen() {
+        await ready()
         for (const address of [options.listen].flat()) await ctx.port(address, label, (socket) => server.accept(socket))
       },
       refresh,

@@ -15,12 +15,14 @@ import { IemsSmtpServer } from './server.ts'
 
 export interface SmtpListener {
   readonly server: IemsSmtpServer
+  /** Before the first connection: certificates of plugins are there now. */
+  ready(): Promise<void>
   refresh(): Promise<boolean>
 }
 
 export async function createSmtpListener(options: Options, ctx: SetupContext, atrn?: Atrn): Promise<SmtpListener> {
   const { hostname, log, clock, queue } = ctx
-  const certificates = options.tls && (await readCertificates(options.tls))
+  const certificates = options.tls && (await readCertificates(options.tls, ctx))
   const server = new IemsSmtpServer({
     options,
     hostname,
@@ -34,12 +36,15 @@ export async function createSmtpListener(options: Options, ctx: SetupContext, at
     mayXclient: inNetworks(options.xclientFrom),
     openSession: (facts) => ctx.openSession(facts),
   })
+  const take = async () => {
+    const isOther = (await certificates?.refresh()) ?? false
+    if (isOther) server.takeCertificates()
+    return isOther
+  }
   const refresh = async () => {
-    if (!(await certificates?.refresh())) return true
-    server.takeCertificates()
-    log.info('other certificates are used from now on')
+    if (await take()) log.info('other certificates are used from now on')
     return true
   }
   if (certificates) ctx.repeat(CERTIFICATES_LOOK_MS, 'the look for other certificates', refresh)
-  return { server, refresh }
+  return { server, refresh, ready: async () => void (await take()) }
 }

@@ -238,7 +238,7 @@ export class IemsSmtpServer extends SMTPServer {
       hideSTARTTLS: true,
       secure: options.tls?.mode === 'implicit',
       socketTimeout: options.timeouts.handshake,
-      ...(certificates && options.tls ? tlsServerOptions(certificates, options.tls) : {}),
+      ...(certificates && options.tls?.cert ? tlsServerOptions(certificates, options.tls) : {}),
     })
     this.parts = { ...parts, recount: (from, to) => this.#recount(from, to) }
     this.#admission = parts.admission

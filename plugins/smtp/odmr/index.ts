@@ -43,6 +43,7 @@ export const odmr = definePlugin({
         },
       },
       async listen() {
+        await door?.ready()
         for (const address of config.listen ? [config.listen].flat() : [])
           await ctx.port(address, 'ODMR', (socket) => door?.server.accept(socket))
         for (const [index, source] of config.fetch.entries()) scheduleFetch(ctx, fetching, source, index)
