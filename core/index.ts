@@ -60,9 +60,9 @@ export {
   type Submitted,
   type Taps,
 } from './api/plugin.ts'
-export { accept, classOf, defer, type EnhancedCode, format, type Refusal, type Reply, refuse } from './api/reply.ts'
+export { accept, classOf, defer, type EnhancedCode, FAULT, format, type Refusal, type Reply, refuse } from './api/reply.ts'
 export { defineService, type Service } from './api/service.ts'
-export type { ConnectionInfo, DataOptions, DataReply, ServerSession, TlsInfo } from './api/session.ts'
+export type { ConnectionInfo, DataOptions, DataReply, Examination, ServerSession, TlsInfo } from './api/session.ts'
 export { IdentityChanged } from './auth/rights.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './auth/sasl/exchange.ts'
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'

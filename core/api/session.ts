@@ -7,7 +7,17 @@ import type { SaslExchange, WholeCredentials } from '../auth/sasl/exchange.ts'
 import type { SaslMechanism } from '../auth/sasl/mechanisms.ts'
 import type { Step } from '../message/trace.ts'
 import type { StoredContent } from '../queue/blob-references.ts'
-import type { Identity, MailParameters, Priority, Protocol, Recipient, Routed, Session } from './hooks.ts'
+import type {
+  Finding,
+  Identity,
+  MailParameters,
+  Priority,
+  Protocol,
+  Recipient,
+  Routed,
+  Session,
+  Verdict,
+} from './hooks.ts'
 import type { Refusal, Reply } from './reply.ts'
 
 /** The reply to the content of a message. */
@@ -18,6 +28,23 @@ export interface DataReply extends Reply {
   readonly queued?: boolean
   /** With `DataOptions.each`: the reply for each accepted RCPT, in order. Absent when one reply applies to all. */
   readonly each?: readonly Reply[]
+}
+
+/** Result of the plugins for a message that this server does not keep. */
+export interface Examination {
+  /** On the whole message; undefined when it would be accepted. */
+  readonly verdict: Verdict | undefined
+  /** Recipients that are refused, when others are not. */
+  readonly refused: readonly { readonly recipient: Recipient; readonly refusal: Refusal }[]
+  /** The message after `modify`, or the messages into which it was split. Empty when it is refused or discarded. */
+  readonly messages: readonly {
+    readonly from: string
+    readonly recipients: readonly Recipient[]
+    /** A plugin has replaced the whole content, not just header fields. */
+    readonly isReplaced: boolean
+    open(): AsyncIterable<Uint8Array>
+  }[]
+  readonly findings: readonly Finding[]
 }
 
 /** How content is accepted. */
@@ -50,6 +77,11 @@ export interface ConnectionInfo {
    * Default `mail`. Listeners whose clients submit no messages, such as IMAP, set `nothing`, so that filters skip them.
    */
   readonly brings?: Session['brings']
+  /**
+   * The client is another mail server that keeps its messages: recipients are not routed, and `examine` takes the place
+   * of `data`. Default false.
+   */
+  readonly isElsewhere?: boolean
 }
 
 /** The kernel's side of one client's connection. Refusals are values; methods throw only where they say so. */
@@ -88,6 +120,15 @@ export interface ServerSession {
    * is stored.
    */
   data(content: AsyncIterable<Uint8Array> | StoredContent, options?: DataOptions): Promise<DataReply>
+  /**
+   * Runs `check` and `modify` on the content without accepting it, and passes the result to `look`; the content can be
+   * read until that returns. Ends the transaction. Throws when the transaction has no recipient, the content is
+   * invalid, or a plugin fails.
+   */
+  examine<T>(
+    content: AsyncIterable<Uint8Array> | StoredContent,
+    look: (examination: Examination) => Promise<T>,
+  ): Promise<T>
   /** The transaction so far: every recipient's route and the answer of each tap. */
   outlook(): { readonly routed: readonly Routed[]; readonly steps: readonly Step[] } | undefined
   /** RSET: ends the transaction. */

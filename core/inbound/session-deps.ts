@@ -7,6 +7,7 @@ import type { Rights } from '../auth/rights.ts'
 import type { RememberRefusal } from '../queue/refusals.ts'
 import type { Emit } from '../runtime/log.ts'
 import type { Hooks } from '../runtime/wiring.ts'
+import type { Examine } from './examine.ts'
 import type { Receive } from './receive.ts'
 import type { Resolve } from './resolve.ts'
 
@@ -16,6 +17,7 @@ export interface SessionDeps {
   readonly emit: Emit
   readonly resolve: Resolve
   readonly receive: Receive
+  readonly examine: Examine
   /** Records a trace of a transaction without an accepted recipient. */
   readonly refusals: RememberRefusal
   readonly attempts: Attempts

@@ -11,7 +11,7 @@ import { IemsError } from '../api/errors.ts'
 import type { EventName } from '../api/events.ts'
 import type { HookName, Identity, MailParameters, Recipient, Session, Subject } from '../api/hooks.ts'
 import { defer, FAULT, format, type Refusal, refuse } from '../api/reply.ts'
-import type { ConnectionInfo, DataOptions, DataReply, ServerSession } from '../api/session.ts'
+import type { ConnectionInfo, DataOptions, DataReply, Examination, ServerSession } from '../api/session.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { converse, type SaslExchange, type WholeCredentials } from '../auth/sasl/exchange.ts'
 import { offeredMechanisms, type SaslMechanism } from '../auth/sasl/mechanisms.ts'
@@ -19,6 +19,8 @@ import { newId } from '../message/ids.ts'
 import { createTrace, type Trace } from '../message/trace.ts'
 import type { StoredContent } from '../queue/blob-references.ts'
 import { addRecipient, type TransactionContext } from './add-recipient.ts'
+import { resolveElsewhere } from './examine.ts'
+import type { Resolve } from './resolve.ts'
 import type { InboundChannel, SessionDeps } from './session-deps.ts'
 import { newTransaction, noteRefused, priorityOf, refusedTransaction, type Transaction } from './transaction.ts'
 
@@ -49,6 +51,7 @@ class InboundSession implements ServerSession {
   #transaction: Transaction | undefined
   #unwatch: (() => void) | undefined
   #rechecked: (() => void) | undefined
+  readonly #elsewhere: Resolve | undefined
 
   constructor(deps: () => SessionDeps, inbound: InboundChannel, facts: ConnectionInfo) {
     const { clock } = deps()
@@ -68,6 +71,7 @@ class InboundSession implements ServerSession {
       submission: facts.submission ?? false,
       brings: facts.brings ?? 'mail',
     }
+    this.#elsewhere = facts.isElsewhere ? resolveElsewhere(inbound.channel) : undefined
     this.#greeting = createTrace({ clock, from: inbound.channel })
     inbound.open?.add(this.#session.id)
     this.#emit('session.opened', { remote: facts.remote.address })
@@ -195,7 +199,7 @@ class InboundSession implements ServerSession {
   #context(): TransactionContext {
     const { resolve, recipients } = this.#deps()
     return {
-      resolve,
+      resolve: this.#elsewhere ?? resolve,
       maxRecipients: recipients,
       session: this.#session,
       ask: (subject, trace) => this.#ask('rcpt', subject, FAULT, trace),
@@ -311,6 +315,19 @@ class InboundSession implements ServerSession {
     const priority = priorityOf(this.#session, envelope.parameters, wished)
     const options = { ...(once === undefined ? {} : { once }), ...(isEach ? { each } : {}) }
     return this.#deps().receive({ session: this.#session, ...envelope, priority, ...options }, id, trace, content)
+  }
+
+  async examine<T>(
+    content: AsyncIterable<Uint8Array> | StoredContent,
+    look: (examination: Examination) => Promise<T>,
+  ): Promise<T> {
+    const begun = this.#transaction
+    this.#transaction = undefined
+    if (!begun || begun.recipients.length === 0) throw new TypeError('examine needs a recipient')
+    const { id, trace, each: _each, ...envelope } = begun
+    const priority = priorityOf(this.#session, envelope.parameters)
+    const resolve = this.#elsewhere
+    return this.#deps().examine({ session: this.#session, ...envelope, priority }, id, trace, content, look, resolve)
   }
 
   outlook(): ReturnType<ServerSession['outlook']> {

@@ -16,7 +16,7 @@ import { createSecret } from '../auth/authenticator.ts'
 import { type Attempts, createAttemptState, LoginThrottle } from '../auth/login-throttle.ts'
 import { Proven } from '../auth/proven.ts'
 import { createRights, createWatched, type Rights } from '../auth/rights.ts'
-import { createReceive } from '../inbound/receive.ts'
+import { createReceivers } from '../inbound/examine.ts'
 import { createResolve } from '../inbound/resolve.ts'
 import { openSession } from '../inbound/session.ts'
 import type { SessionDeps } from '../inbound/session-deps.ts'
@@ -220,17 +220,16 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const accepts = new Map(delivering.map(({ channel }) => [channel.name, channel.settings.accepts]))
     const resolve = createResolve({ hooks, accepts, expansion: limits.recipients, hostname, postmaster })
     const traces = () => createRefusals({ store, clock, emit, historyMs: config.history.keep })
-    const [refusals, recipients] = [traces(), limits.recipients]
-    const queue = this.sharedQueue
-    const receive = createReceive({ store, queue, hooks, clock, emit, hostname, limits, resolve, refusals })
+    const sharing = { hooks, clock, emit, resolve }
+    const inbound = { ...sharing, store, queue: this.sharedQueue, hostname, limits, refusals: traces() }
     this.warnings.push(
       ...hooks.warnings,
       ...lostRoutes(this.hosts, new Set(accepts.keys())),
       ...roleWarnings(config, accepts),
     )
     for (const text of this.warnings) this.log.child({}).warn(text)
-    const [attempts, rights, secret] = [this.#attempts, this.#rights, this.#secret]
-    this.#sessions = { hooks, clock, emit, resolve, receive, refusals: traces(), attempts, rights, secret, recipients }
+    const kept = { attempts: this.#attempts, rights: this.#rights, secret: this.#secret, recipients: limits.recipients }
+    this.#sessions = { ...sharing, ...createReceivers(inbound), refusals: traces(), ...kept }
     for (const { channel, host } of delivering) {
       const work = deliveryOf(() => createChannelDeliverer(this, { channel, host, resolve }))
       this.#deliveries.push(this.componentOf({ plugin: channel.name, name: 'deliver', kind: 'delivery' }, work))

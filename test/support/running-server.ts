@@ -45,8 +45,12 @@ export async function tempFolder(t: Pick<TestContext, 'after'>): Promise<string>
 }
 
 /** Runs an `iems` command to its end. */
-export const iemsCommand = (args: readonly string[], input = '', cwd = root): Promise<Ran> =>
-  runProgram(process.execPath, ['--conditions=source', join(root, 'core/cli/main.ts'), ...args], { input, cwd })
+export const iemsCommand = (args: readonly string[], input = '', cwd = root, timeout = 30_000): Promise<Ran> =>
+  runProgram(process.execPath, ['--conditions=source', join(root, 'core/cli/main.ts'), ...args], {
+    input,
+    cwd,
+    timeout,
+  })
 
 /** Starts a server on the configuration in `folder`, and waits until it listens. */
 export async function startProcess(

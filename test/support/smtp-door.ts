@@ -121,6 +121,7 @@ export async function openDoor(
         return refusal
       },
       outlook: () => undefined,
+      examine: () => Promise.reject(new Error('this listener keeps its mail')),
       async data(source) {
         const content = source as AsyncIterable<Uint8Array>
         const message = { facts, from: from ?? '', parameters, recipients }
