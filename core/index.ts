@@ -60,7 +60,17 @@ export {
   type Submitted,
   type Taps,
 } from './api/plugin.ts'
-export { accept, classOf, defer, type EnhancedCode, FAULT, format, type Refusal, type Reply, refuse } from './api/reply.ts'
+export {
+  accept,
+  classOf,
+  defer,
+  type EnhancedCode,
+  FAULT,
+  format,
+  type Refusal,
+  type Reply,
+  refuse,
+} from './api/reply.ts'
 export { defineService, type Service } from './api/service.ts'
 export type { ConnectionInfo, DataOptions, DataReply, Examination, ServerSession, TlsInfo } from './api/session.ts'
 export { IdentityChanged } from './auth/rights.ts'
