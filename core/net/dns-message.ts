@@ -56,7 +56,7 @@ export type Reply =
       readonly isAuthenticated: boolean
     }
   /** The server returned an alias without resolving it. */
-  | { readonly kind: 'alias'; readonly name: string; readonly ttl: number }
+  | { readonly kind: 'alias'; readonly name: string; readonly ttl: number; readonly isAuthenticated: boolean }
   | { readonly kind: 'truncated' }
   | { readonly kind: 'failed'; readonly why: string; readonly mayBeEdns: boolean }
 
@@ -140,7 +140,8 @@ function interpret(packet: DecodedPacket, { name, type }: Question, rcode: numbe
   const soa = (packet.authorities ?? []).find((one) => one.type === 'SOA')
   const ttl = soa?.type === 'SOA' ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) : undefined
   if (rcode === NXDOMAIN) return { kind: 'absent', isName: false, ttl, isAuthenticated: packet.flag_ad }
-  if (owner !== name && soa === undefined) return { kind: 'alias', name: owner, ttl: aliasTtl }
+  if (owner !== name && soa === undefined)
+    return { kind: 'alias', name: owner, ttl: aliasTtl, isAuthenticated: packet.flag_ad }
   // A referral: the server does not resolve recursively, so it has not denied the name.
   if (soa === undefined && !packet.flag_aa && !packet.flag_ra) return failed('the server does not resolve')
   return { kind: 'absent', isName: true, ttl, isAuthenticated: packet.flag_ad }

@@ -155,6 +155,7 @@ class ServerResolver {
   async resolve(question: Question): Promise<Resolved> {
     let { name } = question
     let ttl = Number.POSITIVE_INFINITY
+    let isSecure = true
     for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
       const { reply, isTrusted } = await this.#tryAll({ ...question, name })
       if (reply.kind === 'alias') {
@@ -162,9 +163,10 @@ class ServerResolver {
         if (next === undefined) break
         name = next
         ttl = Math.min(ttl, reply.ttl)
+        isSecure &&= reply.isAuthenticated && isTrusted
         continue
       }
-      return resolvedBy(reply, ttl, isTrusted)
+      return resolvedBy(reply, ttl, isTrusted && isSecure)
     }
     return unavailable('an alias that leads nowhere')
   }

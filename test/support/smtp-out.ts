@@ -66,6 +66,7 @@ export async function startChannel(
     clock,
     store,
     repeat() {},
+    emit() {},
     schedule() {},
     signal: stop.signal,
   }

@@ -12,7 +12,7 @@ import { createFindServers, Handshake, parseNexthop, SmtpConnection, smtpOutOpti
 import type { Source } from './options.ts'
 
 export interface FetchingDeps {
-  readonly ctx: Pick<SetupContext, 'hostname' | 'dns' | 'log' | 'signal'>
+  readonly ctx: Pick<SetupContext, 'clock' | 'dns' | 'hostname' | 'log' | 'signal'>
   readonly listener: SmtpListener
 }
 
@@ -48,13 +48,13 @@ export async function fetchMail(deps: FetchingDeps, source: Source, signal: Abor
 }
 
 async function connect(
-  { ctx: { hostname, dns } }: FetchingDeps,
+  { ctx: { hostname, dns, clock } }: FetchingDeps,
   { server, user, password, tls }: Source,
   signal: AbortSignal,
 ): Promise<SmtpConnection> {
   const nexthop = parseNexthop(server)
   if (!nexthop) throw new Error('the provider has no usable name')
-  const policy = { mode: tls, requireTls: false, key: tls }
+  const policy = { mode: tls, requireTls: false, dane: false, key: tls }
   const find = createFindServers({
     ...CHOSEN,
     dns,
@@ -67,6 +67,8 @@ async function connect(
   const handshake = new Handshake({
     ...CHOSEN,
     helo: hostname,
+    now: clock.now,
+    report() {},
     secureContext: createSecureContext({ ca: [...rootCertificates] }),
     auth: user && password ? { user, password, withoutTls: tls === 'off' } : undefined,
   })

@@ -135,8 +135,15 @@ export class SmtpConnection {
     return this.#socket
   }
 
-  /** Starts TLS. Returns the reason for a failure, which also ends the connection. */
-  async secure(options: ConnectionOptions, ms: number): Promise<string | undefined> {
+  /**
+   * Starts TLS; `check` returns a fault of the server's certificate. Returns the reason for a failure, which also ends
+   * the connection.
+   */
+  async secure(
+    options: ConnectionOptions,
+    ms: number,
+    check: (socket: TLSSocket) => string | undefined = () => undefined,
+  ): Promise<string | undefined> {
     if (this.#end) return this.#end.text
     // Plain text after the reply to STARTTLS was injected.
     if (!this.#parser.isEmpty || this.#inbox.length > 0) {
@@ -150,9 +157,10 @@ export class SmtpConnection {
     const socket = connectTls({ ...options, socket: this.#socket })
     this.#socket = socket
     this.allow(ms)
-    const failure = await handshake(socket, (settle) => {
+    const end = await handshake(socket, (settle) => {
       this.#drained = settle
     })
+    const failure = end ?? check(socket)
     clearTimeout(this.#timer)
     if (failure !== undefined) this.lose(failure)
     else {

@@ -8,17 +8,23 @@ import { isIPv6 } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { defer, type Reply } from 'iems'
 import { connect, type SmtpConnection } from './client.ts'
+import { daneFault } from './dane.ts'
 import { readFeatures } from './features.ts'
 import type { Server } from './mx.ts'
 import type { Options } from './options.ts'
 import { isPositive, type ServerFailure, toReply } from './outcomes.ts'
 import type { RemoteReply } from './replies.ts'
-import { handshakeOptions, insecure, type TlsPolicy } from './tls.ts'
+import { handshakeOptions, insecure, policyFor, type TlsPolicy } from './tls.ts'
+import { faultOf, NO_STARTTLS, type ReportTls, reportOf, type TlsFault } from './tls-results.ts'
 
 export interface OpenSettings
   extends Pick<Options, 'protocol' | 'bindAddress' | 'implicitTls' | 'auth' | 'timeouts' | 'refusedGreeting'> {
   readonly helo: string
   readonly secureContext: SecureContext
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Called with the result of TLS for each connection to a server of a domain. */
+  readonly report: ReportTls
 }
 
 export class Handshake {
@@ -28,7 +34,8 @@ export class Handshake {
     this.#settings = settings
   }
 
-  async open(server: Server, policy: TlsPolicy, signal: AbortSignal): Promise<SmtpConnection | ServerFailure> {
+  async open(server: Server, chosen: TlsPolicy, signal: AbortSignal): Promise<SmtpConnection | ServerFailure> {
+    const policy = policyFor(chosen, server.dane)
     const { host, address, port } = server
     const remote = port === undefined || host.startsWith('[') ? host : `${host} [${address}]`
     const conversation = await connect(remote, whereTo(server, this.#settings.bindAddress), {
@@ -41,13 +48,15 @@ export class Handshake {
     signal.addEventListener('abort', stop)
     try {
       const failure = await this.#begin(conversation, server, policy)
-      if (failure === 'handshake failed' && policy.mode === 'opportunistic')
-        return await this.open(server, { ...policy, mode: 'off' }, signal)
+      if (failure && 'why' in failure) {
+        this.#report(server, policy, failure)
+        if (policy.mode === 'opportunistic') return await this.open(server, { ...policy, mode: 'off' }, signal)
+        conversation.quit()
+        return trouble({ remote, ...insecure(policy, '4.7.5', `TLS could not be established: ${failure.why}`) })
+      }
       if (failure === undefined) return conversation
       conversation.quit()
-      return failure === 'handshake failed'
-        ? trouble({ remote, ...insecure(policy, '4.7.5', 'TLS could not be agreed on with the server') })
-        : failure
+      return failure
     } finally {
       signal.removeEventListener('abort', stop)
     }
@@ -57,10 +66,11 @@ export class Handshake {
     conversation: SmtpConnection,
     server: Server,
     policy: TlsPolicy,
-  ): Promise<ServerFailure | 'handshake failed' | undefined> {
+  ): Promise<ServerFailure | TlsFault | undefined> {
     const { remote } = conversation
     const implicit = this.#settings.implicitTls ?? server.port === 465
-    if (implicit && (await this.#secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+    const early = implicit ? await this.#secure(conversation, server, policy) : undefined
+    if (early) return early
     const [greeting] = (await conversation.expect(1, this.#settings.timeouts.greeting)) as [RemoteReply]
     if (!isPositive(greeting)) {
       const failure = refused(remote, greeting, !greeting.lost)
@@ -73,19 +83,38 @@ export class Handshake {
     if (!implicit && policy.mode !== 'off' && conversation.features.starttls) {
       const consent = await conversation.ask('STARTTLS', this.#settings.timeouts.reply)
       if (isPositive(consent)) {
-        if ((await this.#secure(conversation, server, policy)) !== undefined) return 'handshake failed'
+        const fault = await this.#secure(conversation, server, policy)
+        if (fault) return fault
         const again = await this.#sayHello(conversation)
         if (again) return refused(remote, again)
       } else if (consent.code === 421) return refused(remote, consent)
     }
+    if (policy.mode !== 'off' && !conversation.isSecure) this.#report(server, policy, NO_STARTTLS)
     return shortfall(conversation, policy) ?? (await this.#authenticate(conversation))
   }
 
-  #secure(conversation: SmtpConnection, { host }: Server, policy: TlsPolicy) {
-    return conversation.secure(
-      handshakeOptions(host, policy, this.#settings.secureContext),
+  /** Starts TLS and reports its success; the caller reports the fault. */
+  async #secure(conversation: SmtpConnection, server: Server, policy: TlsPolicy): Promise<TlsFault | undefined> {
+    const { dane } = server
+    let untrusted: string | undefined
+    const why = await conversation.secure(
+      handshakeOptions(server, policy, this.#settings.secureContext),
       this.#settings.timeouts.connect,
+      (socket) => {
+        untrusted = socket.authorized ? undefined : String(socket.authorizationError)
+        return policy.mode === 'dane' && dane ? daneFault(socket, dane, this.#settings.now()) : undefined
+      },
     )
+    if (why !== undefined) return faultOf(why)
+    // RFC 8461 section 5: a policy in testing is reported on, and delivery goes on.
+    const isTested = policy.sts?.mode === 'testing' && !dane && untrusted !== undefined
+    this.#report(server, policy, isTested ? faultOf(untrusted as string) : undefined)
+    return undefined
+  }
+
+  #report(server: Server, policy: TlsPolicy, fault: TlsFault | undefined): void {
+    const result = reportOf(server, policy, fault)
+    if (result) this.#settings.report(result)
   }
 
   /** EHLO, or HELO for a server that does not support it. Returns a refusal. */
@@ -159,7 +188,7 @@ function notNow(reply: Reply): Reply {
 
 /** The policy requirement that this connection does not meet. */
 function shortfall({ remote, isSecure, features }: SmtpConnection, policy: TlsPolicy): ServerFailure | undefined {
-  const demanded = policy.mode === 'required' || policy.mode === 'verified'
+  const demanded = policy.mode !== 'off' && policy.mode !== 'opportunistic'
   if (demanded && !isSecure)
     return trouble({ remote, ...insecure(policy, '4.7.4', 'The server does not offer TLS, which is required') })
   if (policy.requireTls && !features.requireTls)

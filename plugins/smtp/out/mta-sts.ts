@@ -28,7 +28,7 @@ export interface StsSettings {
   readonly ca: readonly string[] | undefined
   readonly signal: AbortSignal
   /** Called with the reason when a policy cannot be fetched. */
-  readonly warn: (domain: string, why: string) => void
+  readonly warn: (domain: string, why: string, failure: 'sts-policy-fetch-error' | 'sts-policy-invalid') => void
 }
 
 export type FindPolicy = (domain: string) => Promise<StsPolicy | undefined>
@@ -71,7 +71,8 @@ export function createFindPolicy(settings: StsSettings): FindPolicy {
       await settings.store.commit([{ put: policyKey(domain), value: encodeRecord(entry) }])
       return remember(domain, entry)
     }
-    settings.warn(domain, text.kind === 'policy' ? 'the policy is not well-formed' : text.why)
+    if (text.kind === 'policy') settings.warn(domain, 'the policy is not well-formed', 'sts-policy-invalid')
+    else settings.warn(domain, text.why, 'sts-policy-fetch-error')
     const askAt = now() + RETRY_MS
     // The old policy stays in force until it expires.
     return remember(domain, { id, policy: valid?.policy, until: valid?.until ?? askAt, askAt })

@@ -49,6 +49,19 @@ const mtaSts = z.union([
   }),
 ])
 
+export const DANE_PROBE = 'org'
+
+const dane = z.union([
+  z.boolean(),
+  z.strictObject({
+    probe: z
+      .string()
+      .min(1)
+      .default(DANE_PROBE)
+      .describe('A signed domain whose NS records the name servers must return as validated.'),
+  }),
+])
+
 export const options = z.strictObject({
   domains: z
     .array(z.string().min(1))
@@ -114,6 +127,11 @@ export const options = z.strictObject({
   implicitTls: z.boolean().optional().describe('Speak TLS from the first octet. Default: only to port 465.'),
   ca: z.string().optional().describe('File with further certificate authorities to trust (PEM), beside those of Node.'),
   mtaSts: mtaSts.default(true).describe('Heed the TLS policies that domains publish (RFC 8461) when their MX is used.'),
+  dane: dane
+    .default(false)
+    .describe(
+      'Heed TLSA records (DANE, RFC 7672). The name servers in `dns` must validate (DNSSEC); `iems status` reports those that do not.',
+    ),
   auth: auth.optional().describe('Authenticate at the next hop.'),
   eightBit: z
     .enum(['send', 'bounce'])
