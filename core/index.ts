@@ -79,7 +79,6 @@ export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.
 export { saslPrep } from './auth/sasl/prepare.ts'
 export { SCRAM_ITERATIONS } from './auth/sasl/scram.ts'
 export { type DayWindow, isWithin } from './delivery/online.ts'
-export { encodeWords } from './delivery/report-text.ts'
 export { listenOption } from './listener/addresses.ts'
 export {
   CertificateService,

@@ -5,7 +5,8 @@ import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
 import type { Submitted } from '../api/plugin.ts'
 import { format } from '../api/reply.ts'
-import { encodeWords } from '../delivery/report-text.ts'
+import { encodeWords } from '../mime/compose/fields.ts'
+import { textEntity } from '../mime/compose/parts.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { escapeLine } from '../runtime/text.ts'
 import { ask } from './ask.ts'
@@ -51,16 +52,16 @@ async function defaultSender({ config }: Common): Promise<string> {
 /** A message from standard input, or a generated one when a subject or text is given. */
 async function contentOf(to: readonly string[], from: string, { subject, text }: SendOptions): Promise<Buffer> {
   if (subject === undefined && text === undefined) return readInput()
-  const body = text === undefined ? await readInput() : Buffer.from(`${text}\n`)
+  const body = text ?? (await readInput()).toString()
   const field = (name: string, value: string) => `${name}: ${encodeWords(escapeLine(value))}\r\n`
   const header = [
     field('From', from),
     field('To', to.join(', ')),
     ...(subject === undefined ? [] : [field('Subject', subject)]),
-    'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n',
+    'MIME-Version: 1.0\r\n',
+    textEntity(body),
   ]
-  const lines = body.toString('base64').match(/.{1,76}/g) ?? []
-  return Buffer.from(header.join('') + lines.map((line) => `${line}\r\n`).join(''))
+  return Buffer.from(header.join(''))
 }
 
 async function send(to: readonly string[], options: SendOptions) {

@@ -42,7 +42,11 @@ function pieces(text: string): string[] {
 
 /** Formats a field of a delivery-status part, folded as needed. */
 export function statusField(name: string, value: string, utf8 = false): string {
-  const lines = value.split('\n').flatMap((line) => pieces(printable(line, utf8).trim()))
+  // A folded line of nothing but white space is obsolete syntax (RFC 5322 section 4.2).
+  const lines = value
+    .split('\n')
+    .flatMap((line) => pieces(printable(line, utf8).trim()))
+    .filter((line) => line !== '')
   return `${name}: ${lines.join('\r\n ')}\r\n`
 }
 
@@ -96,23 +100,4 @@ export function fitsLines(content: Uint8Array): boolean {
 export function cutLines(header: Uint8Array): Buffer {
   const lines = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1').split('\r\n')
   return Buffer.from(lines.map((line) => line.slice(0, MAX_LINE)).join('\r\n'), 'latin1')
-}
-
-/** Octets of text per encoded word, which has at most 75 characters (RFC 2047 section 2). */
-const WORD_OCTETS = 42
-
-/** One line of text as a header field value: ASCII as it is, otherwise encoded words (RFC 2047). */
-export function encodeWords(text: string): string {
-  const line = text.toWellFormed()
-  if (isAscii(Buffer.from(line))) return line
-  const words: string[] = []
-  let word = ''
-  for (const letter of line) {
-    if (Buffer.byteLength(word + letter) > WORD_OCTETS) {
-      words.push(word)
-      word = ''
-    }
-    word += letter
-  }
-  return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ')
 }

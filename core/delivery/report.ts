@@ -6,17 +6,10 @@
  */
 import { isAscii } from 'node:buffer'
 import type { Bounce, Outcome, ReadableMessage } from '../api/hooks.ts'
-import { headerField } from '../message/headers.ts'
+import { dateText, rawField } from '../mime/compose/fields.ts'
+import { ownHeader } from '../mime/compose/message.ts'
 import { headerEnd } from '../mime/header-end.ts'
-import {
-  addressField,
-  cutLines,
-  diagnosticField,
-  encodeWords,
-  fitsLines,
-  printable,
-  statusField,
-} from './report-text.ts'
+import { addressField, cutLines, diagnosticField, fitsLines, printable, statusField } from './report-text.ts'
 
 export type ReportKind = Bounce['kind']
 
@@ -81,9 +74,7 @@ export interface ReportFacts {
   readonly envid?: string | undefined
 }
 
-function date(ms: number): string {
-  return new Date(ms).toUTCString().replace('GMT', '+0000')
-}
+const date = (ms: number) => dateText({ at: ms })
 
 function recipientFields(kind: ReportKind, outcome: Outcome, { utf8, until, now }: ReportFacts): string {
   const { recipient, reply, remote, handover } = outcome
@@ -109,14 +100,15 @@ export function writeReport(bounce: Bounce, facts: ReportFacts): Buffer {
   const boundary = `=_${id}`
   const reference = /<[!-;=?-~]{1,900}>/.exec(message.headers.get('message-id')[0] ?? '')?.[0]
   const header = [
-    headerField('From', `Mail Delivery System <MAILER-DAEMON@${hostname}>`),
-    headerField('To', `<${to}>`),
-    headerField('Subject', encodeWords(printable(subject, true).replace(/\s+/g, ' ').trim().slice(0, MAX_SUBJECT))),
-    headerField('Date', date(facts.now)),
-    headerField('Message-ID', `<${id}@${hostname}>`),
-    reference ? headerField('References', reference) : '',
-    headerField('Auto-Submitted', 'auto-replied'),
-    headerField('MIME-Version', '1.0'),
+    ownHeader({
+      from: { name: 'Mail Delivery System', address: `MAILER-DAEMON@${hostname}` },
+      to: [to],
+      subject: printable(subject, true).replace(/\s+/g, ' ').slice(0, MAX_SUBJECT),
+      date: facts.now,
+      messageId: `<${id}@${hostname}>`,
+      auto: 'auto-replied',
+      fields: reference ? [rawField('References', reference)] : [],
+    }),
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"\r\n`,
   ].join('')
   const words = Buffer.from(

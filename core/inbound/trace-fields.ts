@@ -8,6 +8,7 @@ import type { Session } from '../api/hooks.ts'
 import { type Refusal, refuse } from '../api/reply.ts'
 import type { Edits } from '../message/edits.ts'
 import { createHeaders, headerField } from '../message/headers.ts'
+import { dateText } from '../mime/compose/fields.ts'
 import { mboxLine } from '../mime/header-end.ts'
 
 /** Facts about a message for these fields. */
@@ -23,10 +24,6 @@ export interface TraceSettings {
   readonly hops: number
   /** Ms since 1970. */
   readonly now: number
-}
-
-function dateOf(ms: number): string {
-  return new Date(ms).toUTCString().replace('GMT', '+0000')
 }
 
 /** Removes what would end a comment or line of Received from a name that comes from outside. */
@@ -55,7 +52,7 @@ function received({ session, recipients, id }: TraceFacts, { hostname, now }: Tr
   // With several recipients the field would disclose them to each other.
   const to = only !== undefined && /^[\x21-\x7e]+$/.test(only) ? `\r\n\tfor <${only}>` : ''
   const isUtf8 = recipients.some(({ recipient }) => !isAscii(Buffer.from(recipient.address)))
-  const by = `by ${hostname} (IEMS)${withClause(protocol, isUtf8)} id ${id}${to};\r\n\t${dateOf(now)}`
+  const by = `by ${hostname} (IEMS)${withClause(protocol, isUtf8)} id ${id}${to};\r\n\t${dateText({ at: now })}`
   // Local submissions have no client to name.
   return protocol === 'LOCAL' ? by : `${from}${secured}\r\n\t${by}`
 }
@@ -76,7 +73,7 @@ export function firstEdits(
   const headers = createHeaders(header, edits)
   if (headers.get('received').length >= hops) return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
   if (facts.session.submission) {
-    if (headers.get('date').length === 0) headers.prepend('Date', dateOf(now))
+    if (headers.get('date').length === 0) headers.prepend('Date', dateText({ at: now }))
     if (headers.get('message-id').length === 0) headers.prepend('Message-ID', `<${facts.id}@${hostname}>`)
   }
   edits.prefix = headerField('Received', received(facts, settings)) + edits.prefix

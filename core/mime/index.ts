@@ -16,6 +16,19 @@ export { rarOf } from './archives/rar.ts'
 export { filesInTar, isTar, type TarredFile } from './archives/tar.ts'
 export { type Author, type Authors, authorsIn } from './authors.ts'
 export { codePage } from './charset.ts'
+export {
+  addressField,
+  dateText,
+  encodeWords,
+  type Mailbox,
+  type Moment,
+  parameter,
+  phrase,
+  rawField,
+  textField,
+} from './compose/fields.ts'
+export { type OwnHeader, ownHeader } from './compose/message.ts'
+export { type Attached, filePart, multipart, type Part, partHeader, textEntity, textPart } from './compose/parts.ts'
 export { type MailDate, readDate } from './dates.ts'
 export { type Envelope, envelopeOf } from './envelope.ts'
 export { type AppleFile, isApple, readApple, writeAppleDouble, writeAppleSingle } from './formats/apple.ts'
@@ -35,6 +48,7 @@ export {
 export { writeYenc } from './formats/yenc.ts'
 export { gather } from './gather.ts'
 export { type Field, type Fields, readFields } from './header.ts'
+export { typeOfName } from './media-types.ts'
 export { attachmentName, baseName } from './names.ts'
 export { type Charsets, createCharsets, decodeCharset, readLong, readParameters } from './parameters.ts'
 export type { EncodedBody, MimePart, Readable } from './parts.ts'
@@ -50,10 +64,11 @@ export type {
   Rewritten,
 } from './rewrite/api.ts'
 export { structureProblem } from './rewrite/editing.ts'
+export { base64Lines, toBase64 } from './rewrite/encode.ts'
 export { rewriteMime } from './rewrite/rewrite.ts'
 export { writePart } from './rewrite/writing.ts'
 export { createSources } from './sources.ts'
 export { readStructure } from './structure.ts'
 export { type EmailText, fromHtml, preview, readText } from './text.ts'
-export { partBody } from './transfer.ts'
+export { fromBase64, partBody } from './transfer.ts'
 export { decodeWords } from './words.ts'

@@ -42,8 +42,8 @@ function sixBits(): Int8Array {
   return values
 }
 
-/** Padding ends a piece, not the body, because some programs concatenate encoded pieces. */
-async function* fromBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Octets of base64 in pieces of any length. Padding ends a piece, not the body, because some programs concatenate encoded pieces. */
+export async function* fromBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let bits = 0
   let count = 0
   for await (const chunk of source) {

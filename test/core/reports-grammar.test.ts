@@ -44,6 +44,7 @@ test('the remote words stand in Diagnostic-Code as they were said, and what was 
     ['550 no', '5.0.0', 'smtp; 550 no'],
     ['554 5.7.1 go away', '5.7.1', 'smtp; 554 5.7.1 go away'],
     ['550', '5.0.0', 'smtp; 550'],
+    ['550 no\n \n', '5.0.0', 'smtp; 550 no'],
     ['550-5.1.1 first line\n550 5.1.1 second', '5.1.1', 'smtp; 550-5.1.1 first line\r\n 550 5.1.1 second'],
   ] as const) {
     const reply: Reply = { code: 550, enhanced, text: 'understood', said }
@@ -52,7 +53,7 @@ test('the remote words stand in Diagnostic-Code as they were said, and what was 
     assert.equal(field(report, 'Status'), enhanced)
     assert.equal(field(report, 'Remote-MTA'), 'dns;mx.test')
     const logged = events.find(({ name }) => name === 'delivery.failed')
-    assert.deepEqual([logged?.reply, logged?.enhanced], [said.replace('\n', ' '), enhanced])
+    assert.deepEqual([logged?.reply, logged?.enhanced], [said.replaceAll('\n', ' '), enhanced])
   }
 })
 

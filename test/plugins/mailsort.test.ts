@@ -176,8 +176,7 @@ test('a script that fails leaves the message in INBOX and its owner is told once
   assert.equal(texts.length, 4)
   const reports = texts.filter((text) => /^Subject: Your mail filter "main" has failed\r$/m.test(text))
   assert.equal(reports.length, 1)
-  const [, body = ''] = reports[0]?.split('\r\n\r\n') ?? []
-  assert.match(Buffer.from(body, 'base64').toString(), /line 3, column 2:\s+more than 0 redirects/)
+  assert.match(reports[0] ?? '', /line 3, column 2:\s+more than 0 redirects/)
 })
 
 test('a vacation reply goes out once for each sender and period, and never to lists, programs and reports', async (t) => {
@@ -212,7 +211,7 @@ test('a vacation reply goes out once for each sender and period, and never to li
   assert.equal(await replies(), 2)
   const reply = await kernel.text('bob')
   assert.match(reply, /^Return-Path: <>\r$/m)
-  assert.match(reply, /^From: ann@here\.test\r\nTo: bob@here\.test\r\nSubject: =\?utf-8\?B\?\S+\?=\r$/m)
+  assert.match(reply, /^From: <ann@here\.test>\r\nTo: <bob@here\.test>\r\nSubject: =\?utf-8\?B\?\S+\?=\r$/m)
   assert.match(reply, /^Auto-Submitted: auto-replied \(vacation\)\r\nIn-Reply-To: <1@far\.test>\r$/m)
 })
 
@@ -253,8 +252,7 @@ test('a vacation differs by day, sender and language, has HTML and variables, an
   assert.match(await preview('me@far.test'), /no reply/)
   await kernel.send(MESSAGE, 'bob@here.test')
   await kernel.advance(3 * 86_400_000)
-  const plain = (reply: string) => Buffer.from(reply.split('\r\n\r\n')[1] ?? '', 'base64').toString()
-  assert.equal(plain(await preview('bob@here.test')), `Ask Cyd, bob@here.test. ${day(0)}`)
+  assert.equal((await preview('bob@here.test')).split('\r\n\r\n')[1], `Ask Cyd, bob@here.test. ${day(0)}\r\n`)
   const german = await preview('me@far.test', 'Content-Language: de-AT\r\n')
   assert.match(german, /^Subject: Weg\r$/m)
   const other = await preview('me@far.test')
@@ -273,7 +271,7 @@ test('a vacation differs by day, sender and language, has HTML and variables, an
   )
   await kernel.send(MESSAGE.replace('me@far.test', 'bob@here.test'), 'bob@here.test')
   await kernel.deliver()
-  assert.match(plain(await kernel.text('bob')), /^Ask Cyd, bob@here\.test/)
+  assert.match(await kernel.text('bob'), /^Ask Cyd, bob@here\.test/m)
   assert.equal((await kernel.entries('bob')).length, 1)
   const lines = await printed(kernel, 'mailsort preview', { account: 'ann', from: 'me@far.test', subject: 'Hi' })
   assert.ok(lines.join('\n').includes('Subject: Away: Hi'))

@@ -164,7 +164,7 @@ test('each threshold is mailed once each way, in the language of the account', a
     await kernel.deliver()
     const entries = await kernel.entries(account)
     const contents = await Promise.all(entries.map(({ email }) => kernel.content(email)))
-    return contents.filter((one) => /^From: Mail quota/m.test(one)).map((one) => /^Subject: (.*)/m.exec(one)?.[1])
+    return contents.filter((one) => /^From: "Mail quota"/m.test(one)).map((one) => /^Subject: (.*)/m.exec(one)?.[1])
   }
   await append(kernel, 'ann', 79_000)
   assert.deepEqual(await subjects('ann'), [])
@@ -386,7 +386,7 @@ test('reports go out by mail, for all and for one domain', async (t) => {
     const [entry] = await kernel.entries(name)
     const content = await kernel.content(entry?.email ?? '')
     assert.match(content, new RegExp(`^Subject: ${subject}\r$`, 'm'))
-    assert.match(content, /Content-Disposition: attachment; filename="quota.html"/)
+    assert.match(content, /Content-Disposition: attachment;\r\n filename=quota.html/)
   }
 })
 

@@ -51,7 +51,7 @@ test('a day is reported on the next, in the form of RFC 9990', async (t) => {
   assert.ok(report)
   assert.deepEqual(grammarFaults(report.content), [])
   assert.deepEqual([report.from, report.to], ['dmarc@here.test', ['reports@a.test']])
-  const id = /Report-ID: <(\w+)>/.exec(report.content)?.[1] ?? ''
+  const id = /Report-ID:\s+<(\w+)>/.exec(report.content)?.[1] ?? ''
   assert.deepEqual(fieldsOf(report.content, 'Subject'), [`Report Domain: a.test Submitter: mx.test Report-ID: <${id}>`])
   assert.match(report.content, new RegExp(`filename="mx\\.test!a\\.test!1767225600!1767311999!${id}\\.xml\\.gz"`))
   assert.equal(

@@ -8,7 +8,7 @@
 const BASE64_LINE = 57
 
 /** Base64 in lines of 76 characters, each with CRLF. */
-export async function* toBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* toBase64(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of source) {
     const octets =
@@ -20,7 +20,8 @@ export async function* toBase64(source: AsyncIterable<Uint8Array>): AsyncGenerat
   if (rest.length > 0) yield base64Lines(rest)
 }
 
-function base64Lines(octets: Buffer): Buffer {
+/** The same at once. */
+export function base64Lines(octets: Buffer): Buffer {
   const lines: string[] = []
   for (let at = 0; at < octets.length; at += BASE64_LINE) lines.push(octets.toString('base64', at, at + BASE64_LINE))
   return Buffer.from(`${lines.join('\r\n')}\r\n`, 'latin1')

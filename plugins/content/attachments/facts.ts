@@ -5,6 +5,7 @@
  */
 import {
   attachmentName,
+  dateText,
   type FileFacts,
   gather,
   type MimePart,
@@ -15,7 +16,7 @@ import {
 import { HEAD, mediaTypeOf } from './kinds.ts'
 
 /** RFC 2183 section 2.4. */
-const dateText = (date: Date) => date.toUTCString().replace('GMT', '+0000')
+const written = (date: Date) => dateText({ at: date.getTime() })
 
 /** Four octets in hex, the usual form of these parameters. */
 const hexOf = (code: string) => Buffer.from(code, 'latin1').toString('hex').toUpperCase()
@@ -53,8 +54,8 @@ export async function partOf(file: FileFacts, content: FileContent, forks: 'keep
       ...(hasCodes ? { 'x-mac-type': hexOf(mac.type), 'x-mac-creator': hexOf(mac.creator) } : {}),
     },
     dispositionParameters: {
-      ...(created ? { 'creation-date': dateText(created) } : {}),
-      ...(modified ? { 'modification-date': dateText(modified) } : {}),
+      ...(created ? { 'creation-date': written(created) } : {}),
+      ...(modified ? { 'modification-date': written(modified) } : {}),
       ...(content.size === undefined ? {} : { size: String(content.size) }),
     },
     ...(id === undefined ? {} : { id }),

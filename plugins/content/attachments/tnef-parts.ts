@@ -3,8 +3,16 @@
  *
  * Invariants: the depth of messages within messages is bounded, and so is the total number of files.
  */
-import { encodeWords } from 'iems'
-import { type NewPart, readRtf, readTnef, type Tnef, type TnefAttachment, writePart } from 'iems/mime'
+import {
+  dateText,
+  encodeWords,
+  type NewPart,
+  readRtf,
+  readTnef,
+  type Tnef,
+  type TnefAttachment,
+  writePart,
+} from 'iems/mime'
 import { inMemory, partOf } from './facts.ts'
 
 /** Messages within messages. */
@@ -140,7 +148,7 @@ function headerOf({ properties, subject, sent, recipients }: Tnef): string {
     `From: ${from}`,
     `To: ${to.length > 0 ? to.join(',\r\n ') : mailbox(shown, undefined)}`,
     `Subject: ${encodeWords(oneLine(subject ?? ''))}`,
-    ...(date ? [`Date: ${date.toUTCString().replace('GMT', '+0000')}`] : []),
+    ...(date ? [`Date: ${dateText({ at: date.getTime() })}`] : []),
     ...(id !== undefined && /^<[!-~]{3,250}>$/.test(id) ? [`Message-ID: ${id}`] : []),
     'MIME-Version: 1.0',
   ]

@@ -6,8 +6,7 @@
  * changed on their way in.
  */
 import { type Delivery, inNetworks, type Message, type Recipient } from 'iems'
-import { readAddresses } from 'iems/mime'
-import { addressField, type Mailbox } from '../compose/api.ts'
+import { addressField, type Mailbox, readAddresses } from 'iems/mime'
 import { type AddressBook, parseName } from './names.ts'
 import type { Connector } from './options.ts'
 

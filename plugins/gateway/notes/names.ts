@@ -3,8 +3,8 @@
  * they are routed by (`@Acme`), and what mail programs are shown instead.
  */
 
+import type { Mailbox } from 'iems/mime'
 import { isAddress } from '../../directory/static/api.ts'
-import type { Mailbox } from '../compose/api.ts'
 
 export interface NotesName {
   /** `John Doe`. */

@@ -48,7 +48,7 @@ export async function reportFailure(
     ...{ from: `postmaster@${deps.hostname}`, to: [to], subject: `Your mail filter "${name}" has failed` },
     date: deps.now(),
     messageId: `<failed.${hash.slice(0, 20)}.${account.id}@${deps.hostname}>`,
-    fields: [['Auto-Submitted', 'auto-generated']],
+    auto: 'auto-generated',
     text: `The script "${name}" failed at line ${line}, column ${column}:\n\n    ${message}\n\nThe message stays in your inbox, and so do others until the script is changed.\nThis is said once for each version of a script.\n`,
   })
   await deps.submit({ from: '', to: [to], content, once: `mailsort failed ${account.id} ${hash}` })

@@ -4,6 +4,7 @@
  * Invariant: no notification is about a message that was sent automatically, so that none causes another.
  */
 
+import { rawField } from 'iems/mime'
 import { oneLine, writeLetter } from './letters.ts'
 import type { Sending } from './sending.ts'
 import type { Notification } from './sieve/index.ts'
@@ -52,10 +53,8 @@ export async function notify(sending: Sending, action: Notification, index: stri
       text: body ?? action.message ?? about,
     },
     messageId: sending.messageId(`notify-${index}`),
-    fields: [
-      ['Auto-Submitted', `auto-notified; owner-email="${sending.account.addresses[0] ?? ''}"`],
-      ['X-Priority', { 1: '1 (High)', 2: '3 (Normal)', 3: '5 (Low)' }[action.importance]],
-    ],
+    auto: `auto-notified; owner-email="${sending.account.addresses[0] ?? ''}"`,
+    fields: [rawField('X-Priority', { 1: '1 (High)', 2: '3 (Normal)', 3: '5 (Low)' }[action.importance])],
   })
   await sending.send({ to, content, key: `notify ${index}`, copyTo: action.copyTo })
   return undefined

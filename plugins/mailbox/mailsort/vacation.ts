@@ -4,7 +4,7 @@
  * Invariants: a sender gets one reply in its period, whatever kernels do; no reply goes to lists, programs, reports or
  * the owner, nor for mail that does not name the owner, nor for junk.
  */
-import { readAddresses } from 'iems/mime'
+import { type Mailbox, rawField, readAddresses } from 'iems/mime'
 import { oneLine, writeLetter } from './letters.ts'
 import type { Sending } from './sending.ts'
 import type { Vacation } from './sieve/index.ts'
@@ -63,15 +63,8 @@ export async function compose(
   const content = writeLetter({
     ...{ from, to: [to], subject, date: now(), text: action.reason, isMime: action.isMime },
     messageId: sending.messageId('vacation'),
-    fields: [
-      ['Auto-Submitted', 'auto-replied (vacation)'],
-      ...(id === undefined
-        ? []
-        : ([
-            ['In-Reply-To', id],
-            ['References', id],
-          ] as const)),
-    ],
+    auto: 'auto-replied (vacation)',
+    fields: id === undefined ? [] : [rawField('In-Reply-To', id), rawField('References', id)],
   })
   return { content }
 }
@@ -92,13 +85,12 @@ export async function reply(sending: Sending, action: Vacation): Promise<string 
 export async function senderOf(
   { account, recipient, maySendAs }: Pick<Sending, 'account' | 'recipient' | 'maySendAs'>,
   wanted: string | undefined,
-): Promise<string | undefined> {
+): Promise<Mailbox | undefined> {
   if (wanted === undefined) {
     const addressed = account.addresses.find((address) => same(address, recipient.address))
-    return addressed ?? account.addresses[0] ?? recipient.address
+    return { name: '', address: addressed ?? account.addresses[0] ?? recipient.address }
   }
-  const [{ name, mailbox = '', host = '' } = {}] = readAddresses(oneLine(wanted))
+  const [{ name = '', mailbox = '', host = '' } = {}] = readAddresses(oneLine(wanted))
   const address = `${mailbox}@${host}`
-  if (!(await maySendAs(account.id, address))) return undefined
-  return name === undefined || /[^\x20-\x7e]|["\\<>]/.test(name) ? address : `"${name}" <${address}>`
+  return (await maySendAs(account.id, address)) ? { name, address } : undefined
 }

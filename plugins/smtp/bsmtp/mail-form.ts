@@ -4,7 +4,7 @@
  * Invariants: the octets of a batch are carried in base64, so that no server on the way changes any; content is read as
  * a stream, however large.
  */
-import { createSources, type MimePart, partBody, readStructure } from 'iems/mime'
+import { createSources, type MimePart, ownHeader, partBody, readStructure, toBase64 } from 'iems/mime'
 
 /** The media type of RFC 2442, and that of a part of a sealed batch. */
 export const BATCH_TYPE = 'application/batch-SMTP'
@@ -26,46 +26,23 @@ export interface Consignment {
 /** The field that carries a detached signature, in mail and in HTTP. */
 export const SIGNATURE_FIELD = 'BSMTP-Signature'
 
-/** Octets in a line of base64 (RFC 2045 section 6.8). */
-const LINE_OCTETS = 57
-/** Lines that are written at a time. */
-const LINES = 1000
-
 export async function* mailOf(
   from: string,
   to: string,
   { name, type, signature, open }: Pick<Consignment, 'name' | 'type' | 'signature' | 'open'>,
 ): AsyncGenerator<Uint8Array> {
-  const header = [
-    `From: <${from}>`,
-    `To: <${to}>`,
-    `Subject: batch ${name}`,
-    `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <${crypto.randomUUID()}@${from.slice(from.lastIndexOf('@') + 1)}>`,
-    'Auto-Submitted: auto-generated',
-    'MIME-Version: 1.0',
-    `Content-Type: ${type}`,
-    'Content-Transfer-Encoding: base64',
-    `Content-Disposition: attachment; filename="${name}"`,
-    ...(signature === undefined ? [] : [`${SIGNATURE_FIELD}: ${signature.replaceAll('; ', ';\r\n ')}`]),
-  ]
-  yield Buffer.from(`${header.join('\r\n')}\r\n\r\n`)
-  let held: Buffer = Buffer.alloc(0)
-  for await (const chunk of open()) {
-    held = Buffer.concat([held, chunk])
-    const whole = held.length - (held.length % LINE_OCTETS)
-    yield linesOf(held.subarray(0, whole))
-    held = held.subarray(whole)
-  }
-  yield linesOf(held)
-}
-
-function linesOf(octets: Buffer): Buffer {
-  const lines: string[] = []
-  for (let at = 0; at < octets.length; at += LINE_OCTETS * LINES)
-    for (let line = at; line < Math.min(octets.length, at + LINE_OCTETS * LINES); line += LINE_OCTETS)
-      lines.push(octets.toString('base64', line, Math.min(octets.length, line + LINE_OCTETS)), '\r\n')
-  return Buffer.from(lines.join(''))
+  const header = ownHeader({
+    from,
+    to: [to],
+    subject: `batch ${name}`,
+    date: Date.now(),
+    messageId: `<${crypto.randomUUID()}@${from.slice(from.lastIndexOf('@') + 1)}>`,
+    auto: 'auto-generated',
+    fields: signature === undefined ? [] : [`${SIGNATURE_FIELD}: ${signature.replaceAll('; ', ';\r\n ')}\r\n`],
+  })
+  const about = `Content-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="${name}"\r\n`
+  yield Buffer.from(`${header}${about}\r\n`)
+  yield* toBase64(open())
 }
 
 /** A batch that a message carries. */

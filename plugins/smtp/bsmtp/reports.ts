@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Reply, SetupContext } from 'iems'
+import { ownHeader } from 'iems/mime'
 import type { ReadTransaction } from './batch-reader.ts'
 import type { Refused } from './manifest.ts'
 
@@ -44,15 +45,16 @@ interface Report {
 function reportOf({ hostname, to, envid, failed, at }: Report): string {
   const boundary = randomUUID()
   const plain = (text: string) => text.replace(/[^\x20-\x7e]+/g, '?')
+  const header = ownHeader({
+    from: { name: 'Mail Delivery System', address: `MAILER-DAEMON@${hostname}` },
+    to: [to],
+    subject: 'Undelivered mail from a batch',
+    date: at,
+    messageId: `<${randomUUID()}@${hostname}>`,
+    auto: 'auto-replied',
+  })
   const lines = [
-    `From: Mail Delivery System <MAILER-DAEMON@${hostname}>`,
-    `To: <${to}>`,
-    'Subject: Undelivered mail from a batch',
-    `Date: ${new Date(at).toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <${randomUUID()}@${hostname}>`,
-    'Auto-Submitted: auto-replied',
-    'MIME-Version: 1.0',
-    `Content-Type: multipart/report; report-type=delivery-status; boundary="${boundary}"`,
+    `${header}Content-Type: multipart/report; report-type=delivery-status; boundary="${boundary}"`,
     '',
     `--${boundary}`,
     'Content-Type: text/plain; charset=us-ascii',

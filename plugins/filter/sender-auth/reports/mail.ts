@@ -4,6 +4,7 @@
  * Invariants: the same report makes the same message, so that a repeated one is recognized; every line is short ASCII.
  */
 import { gzipSync } from 'node:zlib'
+import { base64Lines, ownHeader } from 'iems/mime'
 import { type Outgoing, writeFeedback } from './feedback.ts'
 import { secondsOf } from './records.ts'
 
@@ -24,18 +25,16 @@ export function writeReportMail({ id, day, policy, by, hostname, to, at }: Omit<
   const { begin, end } = secondsOf(day)
   const file = `${hostname}!${policy.domain}!${begin}!${end}!${id}.xml.gz`
   const boundary = `=_${id}`
-  const name = by.organization.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
+  const header = ownHeader({
+    from: { name: by.organization, address: by.email },
+    to: [to],
+    subject: `Report Domain: ${policy.domain} Submitter: ${hostname} Report-ID: <${id}>`,
+    date: at,
+    messageId: `<${id}.${policy.domain}@${hostname}>`,
+    auto: 'auto-generated',
+  })
   return [
-    `From: "${name}" <${by.email}>`,
-    `To: <${to}>`,
-    `Subject: Report Domain: ${policy.domain}`,
-    ` Submitter: ${hostname}`,
-    ` Report-ID: <${id}>`,
-    `Date: ${new Date(at).toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <${id}.${policy.domain}@${hostname}>`,
-    'Auto-Submitted: auto-generated',
-    'MIME-Version: 1.0',
-    `Content-Type: multipart/mixed; boundary="${boundary}"`,
+    `${header}Content-Type: multipart/mixed; boundary="${boundary}"`,
     '',
     `--${boundary}`,
     'Content-Type: text/plain; charset=us-ascii',
@@ -48,8 +47,7 @@ export function writeReportMail({ id, day, policy, by, hostname, to, at }: Omit<
     `Content-Disposition: attachment; filename="${file}"`,
     'Content-Transfer-Encoding: base64',
     '',
-    ...(gzipped.toString('base64').match(/.{1,76}/g) ?? []),
-    `--${boundary}--`,
+    `${base64Lines(gzipped)}--${boundary}--`,
     '',
   ].join('\r\n')
 }

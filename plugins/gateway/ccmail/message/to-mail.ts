@@ -2,20 +2,22 @@
  * A message of cc:Mail as an Internet message. It streams; the same message gives the same octets each time.
  */
 import { createHash } from 'node:crypto'
-import { isApple, readRtf, writeAppleSingle } from 'iems/mime'
 import {
   addressField,
-  dateOf,
+  dateText,
   filePart,
+  isApple,
   type Mailbox,
   multipart,
   type Part,
   partHeader,
   rawField,
+  readRtf,
   textField,
   textPart,
   typeOfName,
-} from '../../compose/api.ts'
+  writeAppleSingle,
+} from 'iems/mime'
 import { parseCcName, toInternet } from '../addresses.ts'
 import { offsetAt, readCcDate } from '../format/dates.ts'
 import { readFileItem } from '../format/files.ts'
@@ -82,7 +84,7 @@ export async function toMail(message: CcMessage, { translator, keepsBcc = false 
     keepsBcc ? addressField('Bcc', bcc) : '',
     date === undefined
       ? ''
-      : rawField('Date', dateOf({ at: date, offset: Math.round(offsetAt(date, options.zone) / 60_000) })),
+      : rawField('Date', dateText({ at: date, offset: Math.round(offsetAt(date, options.zone) / 60_000) })),
     textField('Subject', message.subject),
     rawField('Message-ID', messageId),
     message.isReceiptWanted ? addressField('Disposition-Notification-To', from) : '',

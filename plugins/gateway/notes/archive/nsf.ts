@@ -1,7 +1,7 @@
 /**
  * A database file as an archive. The contents of its notes are decoded on demand.
  */
-import { lines64 } from '../../compose/api.ts'
+import { toBase64 } from 'iems/mime'
 import { folderOf, readAcl, readUnread } from '../nsf/contents.ts'
 import { expandCx } from '../nsf/cx.ts'
 import { type NsfDatabase, openDatabase } from '../nsf/database.ts'
@@ -194,7 +194,7 @@ async function* mimeOctets(
     if (!file) throw new Damaged(`the part ${name} is not in the note`)
     // The object is decoded, whatever the field says.
     yield encodedAs64(part.headers)
-    yield* lines64(database.file(file))
+    yield* toBase64(database.file(file))
   }
 }
 

@@ -5,7 +5,7 @@
  * in the file. DXL is often one long line, so nothing here depends on lines.
  */
 import { createReadStream } from 'node:fs'
-import { decode64 } from '../../compose/api.ts'
+import { fromBase64 } from 'iems/mime'
 import type { Element } from './tree.ts'
 import { createXmlReader } from './xml.ts'
 
@@ -94,7 +94,7 @@ async function* octetsOf(path: string, { start, end }: Range): AsyncGenerator<Bu
 }
 
 /** The octets of a `filedata` element. */
-export const fileData = (path: string, range: Range) => decode64(octetsOf(path, range))
+export const fileData = (path: string, range: Range) => fromBase64(octetsOf(path, range))
 
 /** The text of an element that was left in the file, as octets with CRLF. */
 export async function* leftText(path: string, range: Range): AsyncGenerator<Buffer> {

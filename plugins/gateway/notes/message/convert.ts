@@ -3,7 +3,7 @@
  * document always gives the same octets. The message and `lost` name content that cannot be converted.
  */
 
-import { filePart, multipart, type Part, partHeader, textPart, typeOfName } from '../../compose/api.ts'
+import { filePart, multipart, type Part, partHeader, textPart, typeOfName } from 'iems/mime'
 import { first, type NotesDocument, type NotesFile } from '../archive/model.ts'
 import { tryCx } from '../archive/nsf.ts'
 import { imageType, type RichText } from '../richtext/model.ts'

@@ -2,7 +2,7 @@
  * The header of a message from a document's items: who, when, about what, and which way it came.
  */
 
-import { addressField, dateOf, type Mailbox, rawField, textField } from '../../compose/api.ts'
+import { addressField, dateText, type Mailbox, rawField, textField } from 'iems/mime'
 import { first, type NotesDocument, type NotesTime } from '../archive/model.ts'
 import { type AddressBook, mailboxOf, nameKey } from '../names.ts'
 
@@ -47,7 +47,7 @@ export async function headerOf(document: NotesDocument, options: HeaderOptions):
     addressField('Cc', await names.read('CopyTo', 'InetCopyTo')),
     addressField('Bcc', await names.read('BlindCopyTo', 'InetBlindCopyTo')),
     addressField('Reply-To', await names.read('ReplyTo', 'InetReplyTo')),
-    rawField('Date', dateOf(made)),
+    rawField('Date', dateText(made)),
     textField('Subject', first(document, 'Subject')),
     rawField('Message-ID', id),
     ...threadFields(document, options),
@@ -154,7 +154,7 @@ function routeFields(document: NotesDocument): string[] {
       const word = (name: string) => name.replace(/[^\x21-\x7e]+/g, '_').replace(/[();\\"<>]/g, '')
       const before = servers[n - 1]
       const from = before === undefined ? '' : `from ${word(before)} `
-      return at === undefined ? '' : rawField('Received', `${from}by ${word(server)} (Lotus Domino); ${dateOf(at)}`)
+      return at === undefined ? '' : rawField('Received', `${from}by ${word(server)} (Lotus Domino); ${dateText(at)}`)
     })
     .reverse()
 }

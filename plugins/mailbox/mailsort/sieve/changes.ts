@@ -5,8 +5,8 @@
  * linear in the size of the header.
  */
 import { createHash } from 'node:crypto'
-import { type ByteRange, encodeWords } from 'iems'
-import { type MimePart, readFields } from 'iems/mime'
+import type { ByteRange } from 'iems'
+import { encodeWords, type MimePart, readFields } from 'iems/mime'
 import type { MessageSource } from './environment.ts'
 import { type Position, SieveError } from './syntax.ts'
 
