@@ -85,6 +85,7 @@ test('the first start makes an account, and the two commands it names send and s
   assert.match(first.screen, /The first account is admin@example\.test, an administrator\./)
   const [, password = ''] = /shown this once: ((?:[a-z2-9]{4}-){3}[a-z2-9]{4})/.exec(first.screen) ?? []
   assert.match(first.screen, new RegExp(`^Mail in the browser: http://127\\.0\\.0\\.1:${web}/$`, 'm'))
+  assert.match(first.screen, new RegExp(`^Administration in the browser: http://127\\.0\\.0\\.1:${web}/admin/$`, 'm'))
   const session = await fetch(`http://127.0.0.1:${web}/jmap/session`, {
     headers: { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` },
   })
@@ -110,7 +111,7 @@ test('the first start makes an account, and the two commands it names send and s
   assert.ok(!(await first.stop()).includes(password), 'the password is in the log')
 
   const second = await startShown(t, config)
-  assert.equal(second.screen.trim().split('\n').length, 4, second.screen)
+  assert.equal(second.screen.trim().split('\n').length, 5, second.screen)
   assert.ok(!second.screen.includes('password'))
 })
 

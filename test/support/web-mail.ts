@@ -83,7 +83,12 @@ export interface Watched {
 }
 
 /** A page whose problems are written down. */
-export async function openPage(browser: Browser, base: string, options: BrowserContextOptions = {}): Promise<Watched> {
+export async function openPage(
+  browser: Browser,
+  base: string,
+  options: BrowserContextOptions = {},
+  path = '/mail/',
+): Promise<Watched> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     locale: 'en-GB',
@@ -98,7 +103,7 @@ export async function openPage(browser: Browser, base: string, options: BrowserC
     if (message.type() === 'error' && !message.text().includes('401')) problems.push(message.text())
   })
   page.on('pageerror', (error) => problems.push(String(error)))
-  await page.goto(`${base}/mail/`)
+  await page.goto(`${base}${path}`)
   return { page, problems }
 }
 

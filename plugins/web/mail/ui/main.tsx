@@ -5,12 +5,13 @@ import { lazy, StrictMode, Suspense, useCallback, useEffect, useState } from 're
 import { createRoot } from 'react-dom/client'
 import '../../app/ui/tokens.css'
 import '../../app/ui/kit.css'
+import '../../app/ui/login.css'
 import { startAppearance } from '../../app/ui/appearance.ts'
 import { startLanguage } from '../../app/ui/language.ts'
+import { Login } from '../../app/ui/login.tsx'
 import { Failure, JmapClient } from '../store/client.ts'
 import { MailStore } from '../store/mail-store.ts'
 import './mail.css'
-import { Login } from './login.tsx'
 
 const Mail = lazy(async () => ({ default: (await import('./mail.tsx')).Mail }))
 

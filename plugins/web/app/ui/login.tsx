@@ -2,10 +2,10 @@
  * Signing in with address and password, and the code of a second factor when the server asks for it.
  */
 import { type FormEvent, useEffect, useRef, useState } from 'react'
-import { isDark, setTheme } from '../../app/ui/appearance.ts'
-import { IconButton } from '../../app/ui/button.tsx'
-import { Brand, Icon } from '../../app/ui/icon.tsx'
-import { chooseLanguage, LANGUAGES, language, t } from '../../app/ui/language.ts'
+import { isDark, setTheme } from './appearance.ts'
+import { IconButton } from './button.tsx'
+import { Brand, Icon } from './icon.tsx'
+import { chooseLanguage, LANGUAGES, language, t } from './language.ts'
 
 export interface LoginProps {
   readonly hasEnded: boolean

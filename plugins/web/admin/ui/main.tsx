@@ -1,0 +1,59 @@
+/**
+ * The start: appearance and language, then the sign-in or the administration.
+ */
+import { lazy, StrictMode, Suspense, useCallback, useEffect, useState } from 'react'
+import { createRoot } from 'react-dom/client'
+import '../../app/ui/tokens.css'
+import '../../app/ui/kit.css'
+import '../../app/ui/login.css'
+import { startAppearance } from '../../app/ui/appearance.ts'
+import { startLanguage } from '../../app/ui/language.ts'
+import { Login } from '../../app/ui/login.tsx'
+import './admin.css'
+import { api, session } from './api.ts'
+import type { Me } from './shell.ts'
+
+const Administration = lazy(async () => ({ default: (await import('./administration.tsx')).Administration }))
+
+type Where =
+  | { readonly at: 'loading' }
+  | { readonly at: 'login'; readonly hasEnded: boolean; readonly isOffline: boolean }
+  | { readonly at: 'admin'; readonly me: Me }
+
+function Start() {
+  const [where, setWhere] = useState<Where>({ at: 'loading' })
+  const open = useCallback(async () => {
+    try {
+      const me = await api<Me>('GET', '/api/v1/me')
+      setWhere({ at: 'admin', me })
+    } catch (cause) {
+      const isOffline = cause instanceof TypeError
+      setWhere({ at: 'login', hasEnded: false, isOffline })
+    }
+  }, [])
+  useEffect(() => {
+    void open().then(() => {
+      session.ended = () => setWhere({ at: 'login', hasEnded: true, isOffline: false })
+    })
+  }, [open])
+  if (where.at === 'loading') return null
+  if (where.at === 'login') return <Login hasEnded={where.hasEnded} isOffline={where.isOffline} onDone={open} />
+  return (
+    <Suspense fallback={null}>
+      <Administration me={where.me} />
+    </Suspense>
+  )
+}
+
+startAppearance()
+await startLanguage({
+  en: async () => (await import('./texts.ts')).texts,
+  de: async () => (await import('./texts.ts')).german,
+})
+const place = document.getElementById('app')
+if (place)
+  createRoot(place).render(
+    <StrictMode>
+      <Start />
+    </StrictMode>,
+  )

@@ -1,0 +1,101 @@
+/**
+ * The screens: their names in the navigation, and the logins that see them.
+ */
+import type { IconName } from '../../app/ui/icon.tsx'
+import type { Me } from './shell.ts'
+
+export interface Place {
+  readonly id: string
+  readonly title: string
+  readonly icon: IconName
+  readonly group: '' | 'Manage' | 'System'
+  /** A permission. */
+  readonly who: string
+  /** Shown only where the server has it. */
+  readonly feature?: string
+  /** Other words by which the palette finds it. */
+  readonly words?: string
+}
+
+const PLACES: readonly Place[] = [
+  { id: 'today', title: 'Today', icon: 'today', group: '', who: 'status:read', words: 'health problems status' },
+  { id: 'trace', title: 'Trace', icon: 'trace', group: '', who: 'trace:read', words: 'search message delivered why' },
+  { id: 'queue', title: 'Queue', icon: 'queue', group: '', who: 'queue:read', words: 'waiting deliveries held' },
+  {
+    id: 'people',
+    title: 'People',
+    icon: 'users',
+    group: 'Manage',
+    who: 'people:read',
+    feature: 'directory',
+    words: 'accounts groups aliases users',
+  },
+  {
+    id: 'domains',
+    title: 'Domains',
+    icon: 'globe',
+    group: 'Manage',
+    who: 'domains:read',
+    feature: 'directory',
+    words: 'dns dkim mx spf',
+  },
+  {
+    id: 'lists',
+    title: 'Lists',
+    icon: 'list',
+    group: 'Manage',
+    who: 'admin',
+    feature: 'lists',
+    words: 'mailing members',
+  },
+  {
+    id: 'protection',
+    title: 'Protection',
+    icon: 'verified',
+    group: 'Manage',
+    who: 'admin',
+    words: 'quarantine spam virus dmarc',
+  },
+  {
+    id: 'components',
+    title: 'Components',
+    icon: 'server',
+    group: 'System',
+    who: 'status:read',
+    words: 'nodes listeners start stop',
+  },
+  { id: 'log', title: 'Live log', icon: 'filter', group: 'System', who: 'admin' },
+  { id: 'metrics', title: 'Metrics', icon: 'sliders', group: 'System', who: 'status:read', words: 'numbers counters' },
+  {
+    id: 'plugins',
+    title: 'Plugins',
+    icon: 'archive',
+    group: 'System',
+    who: 'status:read',
+    words: 'hooks order versions npm',
+  },
+  {
+    id: 'configuration',
+    title: 'Configuration',
+    icon: 'folder',
+    group: 'System',
+    who: 'admin',
+    words: 'options check reload',
+  },
+  { id: 'commands', title: 'Commands', icon: 'play', group: 'System', who: 'status:read', words: 'iems run' },
+  { id: 'keys', title: 'API keys', icon: 'key', group: 'System', who: 'admin', words: 'tokens rest' },
+  { id: 'history', title: 'History', icon: 'clock', group: 'System', who: 'admin', words: 'audit changes by whom' },
+]
+
+export interface PluginPage {
+  readonly id: string
+  readonly title: string
+  readonly group: 'overview' | 'manage' | 'protection' | 'system'
+  readonly summary?: string
+  readonly kind: 'table' | 'form' | 'figures' | 'module'
+}
+
+export const placesOf = ({ permissions, features }: Me): readonly Place[] =>
+  PLACES.filter(
+    ({ who, feature }) => permissions.includes(who) && (feature === undefined || features.includes(feature)),
+  )

@@ -1,0 +1,250 @@
+/**
+ * Domains: what each has in the DNS and what it should have, its keys, and its catch-all.
+ */
+import { type FormEvent, useCallback, useEffect, useState } from 'react'
+import { Dialog } from '../../../app/ui/dialog.tsx'
+import { Icon } from '../../../app/ui/icon.tsx'
+import { api, stream } from '../api.ts'
+import { Copy, Empty, Failed, Ghost, Head, Station } from '../parts.tsx'
+import { go, hrefOf, usePlace, useShell } from '../shell.ts'
+import { useApi } from '../use-api.ts'
+import type { CommandInfo } from './commands.tsx'
+import { CommandForm } from './commands.tsx'
+
+interface Domain {
+  readonly id: string
+  readonly name: string
+}
+interface DomainEntry {
+  readonly entry: { readonly id: string; readonly name: string; readonly aliasOf?: string; readonly catchAll?: string }
+}
+
+export function Domains() {
+  const { may } = useShell()
+  const [, id] = usePlace()
+  const domains = useApi<{ entries: readonly Domain[]; total: number }>('/api/v1/directory/domain?limit=500')
+  const [isAdding, setIsAdding] = useState(false)
+  if (domains.error && !domains.data) return <Failed error={domains.error} onRetry={domains.reload} />
+  if (!domains.data) return <Ghost />
+  const { entries } = domains.data
+  return (
+    <div className="fill">
+      <Head title="Domains" note={String(domains.data.total)}>
+        {may('admin') ? (
+          <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
+            <Icon name="plus" small />
+            Add
+          </button>
+        ) : null}
+      </Head>
+      {entries.length === 0 ? (
+        <Empty title="No domain yet" text="Mail is accepted for the domains that are here." />
+      ) : (
+        <div className={id ? 'pp even' : 'pp single'}>
+          <ul className="cmds" aria-label="Domains">
+            {entries.map((one) => (
+              <li key={one.id}>
+                <a href={hrefOf('domains', one.id)} aria-current={one.id === id ? 'true' : undefined}>
+                  <span className="b">{one.name}</span>
+                </a>
+              </li>
+            ))}
+          </ul>
+          {id ? <DomainPanel key={id} id={id} onChange={domains.reload} /> : null}
+        </div>
+      )}
+      {isAdding ? (
+        <AddDomain
+          onClose={() => setIsAdding(false)}
+          onDone={(added) => {
+            setIsAdding(false)
+            domains.reload()
+            go('domains', added)
+          }}
+        />
+      ) : null}
+    </div>
+  )
+}
+
+function AddDomain({ onClose, onDone }: { onClose(): void; onDone(id: string): void }) {
+  const [error, setError] = useState('')
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const name = String(new FormData(event.currentTarget).get('name')).trim()
+    try {
+      onDone((await api<Domain>('POST', '/api/v1/directory/domain', { name })).id)
+    } catch (cause) {
+      setError((cause as Error).message)
+    }
+  }
+  return (
+    <Dialog title="Add a domain" onClose={onClose}>
+      <form className="sform" onSubmit={(event) => void submit(event)}>
+        <div className={error ? 'field err' : 'field'}>
+          <label htmlFor="domain-name">Name</label>
+          <input id="domain-name" name="name" required spellCheck={false} autoComplete="off" />
+          {error ? (
+            <span className="msg" role="alert">
+              {error}
+            </span>
+          ) : null}
+        </div>
+        <footer>
+          <button type="button" className="btn" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="btn main">
+            Add
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  )
+}
+
+function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }) {
+  const { may, say, sure } = useShell()
+  const path = `/api/v1/directory/domain/${encodeURIComponent(id)}`
+  const answer = useApi<DomainEntry>(path)
+  const commands = useApi<{ commands: readonly CommandInfo[] }>(may('status:read') ? '/api/v1/commands' : undefined)
+  if (answer.error) return <Failed error={answer.error} />
+  if (!answer.data) return <Ghost />
+  const { name, catchAll = '', aliasOf } = answer.data.entry
+  const save = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const value = String(new FormData(event.currentTarget).get('catchAll')).trim()
+    try {
+      await api('PATCH', path, { catchAll: value || null })
+      say('Saved')
+    } catch (cause) {
+      say((cause as Error).message, true)
+    }
+  }
+  const remove = async () => {
+    const text = 'Mail for it is refused from now on. Its accounts must have been removed before.'
+    if (!(await sure({ title: `Delete ${name}?`, text, action: 'Delete' }))) return
+    try {
+      await api('DELETE', path)
+      onChange()
+      go('domains')
+    } catch (cause) {
+      say((cause as Error).message, true)
+    }
+  }
+  const has = (words: string) => commands.data?.commands.find((one) => one.words === words)
+  const dkim = has('dkim add')
+  return (
+    <section className="panel wider" aria-label={name}>
+      <header>
+        <h2>{name}</h2>
+        {aliasOf ? <p className="t2">Its addresses are those of {aliasOf}.</p> : null}
+      </header>
+      {has('domain check') ? (
+        <Records words="domain check" values={{ domain: name, name }} title="Records in the DNS" isTable />
+      ) : null}
+      {has('dkim list') ? <Records words="dkim list" values={{}} about={name} title="DKIM keys" /> : null}
+      {dkim && may('admin') ? (
+        <details>
+          <summary>Make a DKIM key</summary>
+          <CommandForm command={dkim} fixed={{ domain: name }} action="Make the key" />
+        </details>
+      ) : null}
+      {may('admin') ? (
+        <form className="sform" onSubmit={(event) => void save(event)}>
+          <div className="field">
+            <label htmlFor="catch-all">Mail for unknown addresses goes to</label>
+            <input id="catch-all" name="catchAll" defaultValue={catchAll} spellCheck={false} />
+            <span className="hint">Empty: it is refused</span>
+          </div>
+          <div className="row">
+            <button type="submit" className="btn">
+              Save
+            </button>
+            <span className="grow" />
+            <button type="button" className="btn plain bad" onClick={() => void remove()}>
+              Delete…
+            </button>
+          </div>
+        </form>
+      ) : null}
+    </section>
+  )
+}
+
+interface Said {
+  readonly text: string
+  readonly value?: Readonly<Record<string, unknown>>
+}
+
+/** The output of a command about the domain, with records to copy. */
+function Records({
+  words,
+  values,
+  about,
+  title,
+  isTable = false,
+}: {
+  readonly words: string
+  readonly values: object
+  readonly about?: string
+  readonly title: string
+  readonly isTable?: boolean
+}) {
+  const [said, setSaid] = useState<readonly Said[]>()
+  const [error, setError] = useState('')
+  const given = JSON.stringify(values)
+  const load = useCallback(async () => {
+    const found: Said[] = []
+    try {
+      for await (const line of stream(
+        '/api/v1/commands/run',
+        { words, values: JSON.parse(given) },
+        AbortSignal.timeout(60_000),
+      )) {
+        if ('text' in line) found.push(line as Said)
+        if ('end' in line && line.why) setError(line.why)
+      }
+    } catch (cause) {
+      setError((cause as Error).message)
+    }
+    setSaid(found)
+  }, [words, given])
+  useEffect(() => void load(), [load])
+  const shown = said?.filter(({ text }) => about === undefined || text.includes(about))
+  return (
+    <section aria-label={title}>
+      <div className="row">
+        <h3 className="grow">{title}</h3>
+        <button type="button" className="btn small" onClick={() => void load()}>
+          Check again
+        </button>
+      </div>
+      {error ? <p className="note warn">{error}</p> : null}
+      {!said ? <Ghost rows={3} /> : null}
+      {shown?.length === 0 ? <p className="t2">None yet.</p> : null}
+      <ul className="recs">
+        {shown?.map(({ text, value }) => {
+          const state = String(value?.state ?? value?.status ?? '')
+          const record = value?.record ?? value?.wanted ?? value?.expected
+          return (
+            <li key={text}>
+              {isTable ? (
+                <Station
+                  mark={
+                    /^(ok|good|found|right)$/.test(state) ? 'good' : /missing|wrong|bad/.test(state) ? 'no' : 'wait'
+                  }
+                >
+                  {text}
+                </Station>
+              ) : (
+                <span>{text}</span>
+              )}
+              {typeof record === 'string' ? <Copy text={record} label="Copy the record" /> : null}
+            </li>
+          )
+        })}
+      </ul>
+    </section>
+  )
+}

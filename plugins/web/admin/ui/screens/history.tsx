@@ -1,0 +1,80 @@
+/**
+ * The history of changes: what, by whom, when. Changes by the command line are in it as well.
+ */
+import { useState } from 'react'
+import { query } from '../api.ts'
+import { full, moment } from '../format.ts'
+import { Empty, Failed, Ghost, Head, SearchField } from '../parts.tsx'
+import { useApi } from '../use-api.ts'
+
+interface Change {
+  readonly at: number
+  readonly by: string
+  readonly what: string
+  readonly about?: string
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+export function History() {
+  const [by, setBy] = useState('')
+  const [before, setBefore] = useState<number>()
+  const history = useApi<{ records: readonly Change[]; next?: number }>(
+    `/api/v1/history${query({ by, before, limit: 200 })}`,
+  )
+  if (history.error && !history.data) return <Failed error={history.error} onRetry={history.reload} />
+  return (
+    <>
+      <Head title="History">
+        <SearchField label="By whom" value={by} onChange={setBy} />
+      </Head>
+      {!history.data ? (
+        <Ghost />
+      ) : history.data.records.length === 0 ? (
+        <Empty title="No change yet" text="What administrators change, here or by the command line, is written down." />
+      ) : (
+        <div className="sec full">
+          <table className="tbl wraps">
+            <thead>
+              <tr>
+                <th scope="col">When</th>
+                <th scope="col">By</th>
+                <th scope="col">What</th>
+                <th scope="col" className="wide">
+                  Details
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {history.data.records.map((one) => (
+                <tr key={`${one.at} ${one.what} ${one.about ?? ''}`}>
+                  <th scope="row" title={full(one.at)}>
+                    {moment(one.at)}
+                  </th>
+                  <td>{one.by}</td>
+                  <td>
+                    <span className="b">{one.what}</span> {one.about ?? ''}
+                  </td>
+                  <td className="t2 wide">
+                    {Object.entries(one.fields ?? {})
+                      .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+                      .join(', ')}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {history.data.next ? (
+            <button type="button" className="btn" onClick={() => setBefore(history.data?.next)}>
+              Earlier
+            </button>
+          ) : null}
+          {before ? (
+            <button type="button" className="btn plain" onClick={() => setBefore(undefined)}>
+              Newest
+            </button>
+          ) : null}
+        </div>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,232 @@
+/**
+ * Mailing lists: members in any number, ten thousand pasted at once, moderation, settings; by the commands `list …`.
+ */
+import { useCallback, useEffect, useState } from 'react'
+import { Dialog } from '../../../app/ui/dialog.tsx'
+import { Icon } from '../../../app/ui/icon.tsx'
+import { stream } from '../api.ts'
+import { type Column, DataTable } from '../data-table.tsx'
+import { count, moment } from '../format.ts'
+import { Empty, Failed, Ghost, Head, SearchField, Segments } from '../parts.tsx'
+import { hrefOf, usePlace, useShell } from '../shell.ts'
+import { useApi } from '../use-api.ts'
+import type { CommandInfo } from './commands.tsx'
+import { CommandForm } from './commands.tsx'
+
+interface List {
+  readonly id: string
+  readonly address: string
+  readonly created: number
+  readonly settings: Readonly<Record<string, unknown>>
+}
+interface Member {
+  readonly id: string
+  readonly address: string
+  readonly name?: string
+  readonly delivery: string
+  readonly since: number
+  readonly moderated: boolean
+}
+
+const rowsOf = (answer: { members: readonly Omit<Member, 'id'>[] }): readonly Member[] =>
+  answer.members.map((member) => ({ id: member.address, ...member }))
+const COLUMNS: readonly Column<Member>[] = [
+  { id: 'address', title: 'Address', show: ({ address }) => address },
+  { id: 'name', title: 'Name', isWide: true, show: ({ name }) => name ?? '' },
+  { id: 'delivery', title: 'Gets', width: '80px', show: ({ delivery }) => delivery },
+  {
+    id: 'since',
+    title: 'Member since',
+    width: '120px',
+    isNumber: true,
+    isWide: true,
+    show: ({ since }) => moment(since),
+  },
+]
+
+export function Lists() {
+  const [, address] = usePlace()
+  const lists = useApi<{ lists: readonly List[] }>('/api/v1/lists')
+  const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
+  const [isAdding, setIsAdding] = useState(false)
+  const of = (words: string) => commands.data?.commands.find((one) => one.words === words)
+  if (lists.error && !lists.data) return <Failed error={lists.error} onRetry={lists.reload} />
+  if (!lists.data) return <Ghost />
+  const list = lists.data.lists.find((one) => one.address === address)
+  const add = of('list add')
+  return (
+    <div className="fill">
+      {list ? (
+        <ListScreen key={list.id} list={list} of={of} onChange={lists.reload} />
+      ) : (
+        <>
+          <Head title="Lists" note={String(lists.data.lists.length)}>
+            <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
+              <Icon name="plus" small />
+              Add
+            </button>
+          </Head>
+          {lists.data.lists.length === 0 ? (
+            <Empty title="No list yet" text="A list sends each post to all of its members." />
+          ) : (
+            <ul className="cmds" aria-label="Lists">
+              {lists.data.lists.map(({ id, address: at, settings, created }) => (
+                <li key={id}>
+                  <a href={hrefOf('lists', at)}>
+                    <span className="b">{at}</span>
+                    <span className="t2">
+                      {String(settings.name ?? settings.description ?? '')} since {moment(created)}
+                    </span>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          )}
+        </>
+      )}
+      {isAdding && add ? (
+        <Dialog title="Add a list" className="dialog large" onClose={() => setIsAdding(false)}>
+          <CommandForm command={add} action="Add" onEnd={lists.reload} />
+        </Dialog>
+      ) : null}
+    </div>
+  )
+}
+
+interface ListScreenProps {
+  readonly list: List
+  of(words: string): CommandInfo | undefined
+  onChange(): void
+}
+
+function ListScreen({ list: { address, settings }, of, onChange }: ListScreenProps) {
+  const [part, setPart] = useState<'members' | 'held' | 'settings'>('members')
+  const [search, setSearch] = useState('')
+  const [total, setTotal] = useState<number>()
+  const [version, setVersion] = useState(0)
+  const [isPasting, setIsPasting] = useState(false)
+  const { run } = useShell()
+  const changed = useCallback(() => setVersion((last) => last + 1), [])
+  const [set, paste, remove] = [of('list set'), of('list import'), of('list remove')]
+  return (
+    <>
+      <Head title={address} note={total === undefined ? undefined : `${count(total)} members`}>
+        {part === 'members' ? <SearchField label="Address or name" value={search} onChange={setSearch} /> : null}
+        {paste ? (
+          <button type="button" className="btn main" onClick={() => setIsPasting(true)}>
+            <Icon name="plus" small />
+            Members
+          </button>
+        ) : null}
+      </Head>
+      <div className="subhead row">
+        <a className="btn small" href={hrefOf('lists')}>
+          <Icon name="left" small />
+          All lists
+        </a>
+        <Segments
+          label="Part"
+          value={part}
+          options={[
+            ['members', 'Members'],
+            ['held', 'Held'],
+            ['settings', 'Settings'],
+          ]}
+          onChange={setPart}
+        />
+      </div>
+      {part === 'members' ? (
+        <DataTable<Member>
+          label="Members"
+          path={`/api/v1/lists/${encodeURIComponent(address)}/members`}
+          filter={{ search }}
+          rowsOf={rowsOf}
+          columns={COLUMNS}
+          version={version}
+          onTotal={setTotal}
+          empty={{ title: 'No member fits', text: 'Paste addresses, one on each line, to add members.' }}
+          actions={({ ids, clear }) => (
+            <button
+              type="button"
+              className="btn plain bad"
+              disabled={ids === undefined}
+              onClick={() => {
+                run({
+                  title: `Remove ${ids?.length} members of ${address}`,
+                  path: '/api/v1/commands/run',
+                  body: { words: 'list import', values: { list: address, action: 'remove' }, input: ids?.join('\n') },
+                  onEnd: changed,
+                })
+                clear()
+              }}
+            >
+              Remove
+            </button>
+          )}
+        />
+      ) : part === 'held' ? (
+        <Held address={address} decide={of('list decide')} />
+      ) : (
+        <div className="sec full">
+          {set ? (
+            <CommandForm command={set} fixed={{ list: address }} values={settings} action="Save" onEnd={onChange} />
+          ) : null}
+          {remove ? (
+            <details>
+              <summary className="bad">Delete the list</summary>
+              <CommandForm command={remove} fixed={{ list: address }} action="Delete the list" onEnd={onChange} />
+            </details>
+          ) : null}
+        </div>
+      )}
+      {isPasting && paste ? (
+        <Dialog title={`Members of ${address}`} className="dialog large" onClose={() => setIsPasting(false)}>
+          <p className="t2">
+            One address on each line, or a table with a header. Faults are listed; the others are done.
+          </p>
+          <CommandForm command={paste} fixed={{ list: address }} action="Do it" onEnd={changed} />
+          <footer>
+            <button type="button" className="btn" onClick={() => setIsPasting(false)}>
+              Close
+            </button>
+          </footer>
+        </Dialog>
+      ) : null}
+    </>
+  )
+}
+
+function Held({ address, decide }: { readonly address: string; readonly decide: CommandInfo | undefined }) {
+  const [lines, setLines] = useState<readonly { readonly text: string; readonly value?: unknown }[]>()
+  const load = useCallback(async () => {
+    const found: { text: string; value?: unknown }[] = []
+    for await (const line of stream(
+      '/api/v1/commands/run',
+      { words: 'list held', values: { list: address } },
+      AbortSignal.timeout(30_000),
+    ))
+      if ('text' in line) found.push(line)
+    setLines(found)
+  }, [address])
+  useEffect(() => {
+    load().catch(() => setLines([]))
+  }, [load])
+  if (!lines) return <Ghost rows={3} />
+  const waiting = lines.filter(({ value }) => value !== undefined)
+  if (waiting.length === 0)
+    return <Empty title="Nothing awaits a decision" text="Held posts and requests appear here." />
+  return (
+    <div className="sec full">
+      <ul className="rc tall">
+        {waiting.map(({ text }) => (
+          <li key={text}>
+            <span className="grow">{text}</span>
+          </li>
+        ))}
+      </ul>
+      {decide ? (
+        <CommandForm command={decide} fixed={{ list: address }} action="Decide" onEnd={() => void load()} />
+      ) : null}
+    </div>
+  )
+}

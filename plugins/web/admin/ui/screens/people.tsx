@@ -1,0 +1,345 @@
+/**
+ * People: accounts, groups and aliases in lists of any length; one entry in the panel beside; thousands at once.
+ */
+import { useCallback, useState } from 'react'
+import { Dialog } from '../../../app/ui/dialog.tsx'
+import { Icon } from '../../../app/ui/icon.tsx'
+import { type Column, DataTable } from '../data-table.tsx'
+import { count, moment, plural, size } from '../format.ts'
+import { Head, SearchField, Segments } from '../parts.tsx'
+import { go, hrefOf, usePlace, useShell } from '../shell.ts'
+import { useApi } from '../use-api.ts'
+import type { CommandInfo } from './commands.tsx'
+import { CommandForm } from './commands.tsx'
+import { AddEntry, EntryPanel } from './entry.tsx'
+
+export interface Listed {
+  readonly id: string
+  readonly kind: Kind
+  readonly name: string
+  readonly displayName?: string
+  readonly address?: string
+  readonly roles: readonly string[]
+  readonly status?: string
+  readonly quota?: number
+  readonly used?: number
+  readonly members?: number
+  readonly modified: number
+  readonly targets?: readonly string[]
+}
+export type Kind = 'account' | 'group' | 'alias' | 'route' | 'unit'
+
+const KINDS = [
+  ['account', 'Accounts'],
+  ['group', 'Groups'],
+  ['alias', 'Aliases'],
+] as const
+const MORE_KINDS = [...KINDS, ['route', 'Routes'], ['unit', 'Units']] as const
+const rowsOf = (answer: { entries: readonly Listed[] }) => answer.entries
+
+const roleOf = (role: string): string => {
+  const [name = '', scope] = role.split(':', 2)
+  const words = name.charAt(0).toUpperCase() + name.slice(1).replace('-', ' ')
+  return scope ? `${words}, ${scope}` : words
+}
+
+function Storage({ used = 0, quota }: { readonly used?: number | undefined; readonly quota?: number | undefined }) {
+  if (!quota) return <span className="t2">{size(used)}</span>
+  const share = Math.min(1, used / quota)
+  const tone = share >= 1 ? 'bad' : share >= 0.95 ? 'warn' : ''
+  return (
+    <span className="qt">
+      <span className={`meter ${tone}`}>
+        <i style={{ '--v': `${Math.round(share * 100)}%` } as React.CSSProperties} />
+      </span>
+      <span className={`sm ${tone || 't2'}`}>
+        {size(used)} of {size(quota)}
+      </span>
+    </span>
+  )
+}
+
+const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
+  account: [
+    {
+      id: 'displayName',
+      title: 'Name',
+      sorts: true,
+      say: ({ displayName, name }) => displayName ?? name,
+      show: ({ displayName, name, status }) => (
+        <>
+          {displayName ?? name}
+          {status !== 'active' ? <span className="tag warn">{status}</span> : null}
+        </>
+      ),
+    },
+    {
+      id: 'address',
+      title: 'Address',
+      width: 'minmax(0, 1.2fr)',
+      sorts: true,
+      show: ({ address, name }) => address ?? name,
+    },
+    {
+      id: 'role',
+      title: 'Role',
+      width: '150px',
+      isWide: true,
+      say: ({ roles }) => roles.map(roleOf).join(', '),
+      show: ({ roles }) => (roles.length > 0 ? <span className="tag">{roles.map(roleOf).join(', ')}</span> : ''),
+    },
+    {
+      id: 'quota',
+      title: 'Storage',
+      width: '190px',
+      isWide: true,
+      sorts: true,
+      say: ({ used = 0, quota }) => `${size(used)}${quota ? ` of ${size(quota)}` : ''}`,
+      show: ({ used, quota }) => <Storage used={used} quota={quota} />,
+    },
+    {
+      id: 'modified',
+      title: 'Changed',
+      width: '108px',
+      isNumber: true,
+      isWide: true,
+      sorts: true,
+      show: ({ modified }) => moment(modified),
+    },
+  ],
+  group: [
+    { id: 'name', title: 'Name', sorts: true, show: ({ name }) => name },
+    { id: 'address', title: 'Address', sorts: true, show: ({ address }) => address ?? '' },
+    { id: 'members', title: 'Members', width: '96px', isNumber: true, show: ({ members = 0 }) => count(members) },
+    {
+      id: 'modified',
+      title: 'Changed',
+      width: '108px',
+      isNumber: true,
+      isWide: true,
+      sorts: true,
+      show: ({ modified }) => moment(modified),
+    },
+  ],
+  alias: [
+    { id: 'name', title: 'Address', sorts: true, show: ({ name }) => name },
+    { id: 'targets', title: 'Goes to', show: ({ targets = [] }) => targets.join(', ') },
+    {
+      id: 'modified',
+      title: 'Changed',
+      width: '108px',
+      isNumber: true,
+      isWide: true,
+      sorts: true,
+      show: ({ modified }) => moment(modified),
+    },
+  ],
+  route: [
+    { id: 'name', title: 'For', sorts: true, show: ({ name }) => name },
+    { id: 'targets', title: 'Goes to', show: ({ targets = [] }) => targets.join(', ') },
+  ],
+  unit: [
+    { id: 'name', title: 'Path', sorts: true, show: ({ name }) => name },
+    {
+      id: 'modified',
+      title: 'Changed',
+      width: '108px',
+      isNumber: true,
+      sorts: true,
+      show: ({ modified }) => moment(modified),
+    },
+  ],
+}
+
+export function People() {
+  const { me, may, run, sure } = useShell()
+  const [, place = 'account', opened] = usePlace()
+  const kind = (MORE_KINDS.find(([one]) => one === place)?.[0] ?? 'account') as Kind
+  const [search, setSearch] = useState('')
+  const [domain, setDomain] = useState('')
+  const [role, setRole] = useState('')
+  const [total, setTotal] = useState<number>()
+  const [version, setVersion] = useState(0)
+  const [dialog, setDialog] = useState<'add' | 'import'>()
+  const changed = useCallback(() => setVersion((last) => last + 1), [])
+  const domains = useApi<{ entries: readonly Listed[] }>('/api/v1/directory/domain?limit=500')
+  const names = me.domains ?? domains.data?.entries.map(({ name }) => name) ?? []
+  const filter = {
+    search: search.trim() || undefined,
+    domain: kind === 'unit' ? undefined : domain || undefined,
+    role: kind === 'account' ? role || undefined : undefined,
+  }
+  const many = async (
+    action: 'remove' | 'suspend' | 'activate',
+    number: number,
+    ids: readonly string[] | undefined,
+  ) => {
+    const what = plural(number, 'entry', 'entries')
+    const isRemoval = action === 'remove'
+    if (
+      isRemoval &&
+      !(await sure({
+        title: `Delete ${what}?`,
+        text: 'The entries are gone at once; mailboxes of accounts stay. Suspending can be undone, deleting cannot.',
+        action: `Delete ${what}`,
+      }))
+    )
+      return
+    run({
+      title: `${isRemoval ? 'Delete' : action === 'suspend' ? 'Suspend' : 'Activate'} ${what}`,
+      path: `/api/v1/directory/${kind}/changes`,
+      body: {
+        action: isRemoval ? 'remove' : 'set',
+        ...(ids ? { ids } : { filter }),
+        ...(isRemoval ? {} : { fields: { status: action === 'suspend' ? 'suspended' : 'active' } }),
+      },
+      onEnd: changed,
+    })
+  }
+  const mayChange = may('people:change')
+  const kinds = may('admin') ? MORE_KINDS : KINDS
+  return (
+    <div className="fill">
+      <Head title="People" note={total === undefined ? undefined : count(total)}>
+        <SearchField label="Name or address" value={search} onChange={setSearch} />
+        {names.length > 1 ? (
+          <select aria-label="Domain" value={domain} onChange={({ target }) => setDomain(target.value)}>
+            <option value="">All domains</option>
+            {names.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        ) : null}
+        {kind === 'account' ? (
+          <select aria-label="Role" className="wide" value={role} onChange={({ target }) => setRole(target.value)}>
+            <option value="">Any role</option>
+            <option value="admin">Admin</option>
+            <option value="support">Support</option>
+            <option value="domain-admin">Domain admin</option>
+          </select>
+        ) : null}
+        {may('admin') ? (
+          <button type="button" className="btn wide" onClick={() => setDialog('import')}>
+            Import…
+          </button>
+        ) : null}
+        {mayChange ? (
+          <button type="button" className="btn main" onClick={() => setDialog('add')}>
+            <Icon name="plus" small />
+            Add
+          </button>
+        ) : null}
+      </Head>
+      <div className="subhead">
+        <Segments label="Kind" value={kind} options={kinds} onChange={(one) => go('people', one)} />
+      </div>
+      <div className={opened ? 'pp' : 'pp single'}>
+        <DataTable<Listed>
+          key={kind}
+          label="People"
+          path={`/api/v1/directory/${kind}`}
+          filter={filter}
+          rowsOf={rowsOf}
+          columns={COLUMNS[kind]}
+          sort={kind === 'account' ? 'displayName' : 'name'}
+          opened={opened}
+          version={version}
+          onTotal={setTotal}
+          onOpen={({ id }) => go('people', kind, id)}
+          empty={{
+            title: search || domain || role ? 'Nothing fits' : 'Nothing here yet',
+            text:
+              search || domain || role
+                ? 'Try fewer words, or another domain or role.'
+                : 'Entries appear here once they are added.',
+          }}
+          {...(mayChange
+            ? {
+                actions: ({ count: number, ids, clear }) => (
+                  <>
+                    {kind === 'account' ? (
+                      <>
+                        <button
+                          type="button"
+                          className="btn plain"
+                          onClick={() => void many('suspend', number, ids).then(clear)}
+                        >
+                          Suspend
+                        </button>
+                        <button
+                          type="button"
+                          className="btn plain"
+                          onClick={() => void many('activate', number, ids).then(clear)}
+                        >
+                          Activate
+                        </button>
+                      </>
+                    ) : null}
+                    <button
+                      type="button"
+                      className="btn plain bad"
+                      onClick={() => void many('remove', number, ids).then(clear)}
+                    >
+                      Delete…
+                    </button>
+                  </>
+                ),
+              }
+            : {})}
+        />
+        {opened ? (
+          <EntryPanel key={opened} kind={kind} id={opened} onChange={changed} onClose={() => go('people', kind)} />
+        ) : null}
+      </div>
+      {dialog === 'add' ? (
+        <AddEntry
+          kind={kind}
+          domains={names}
+          onClose={() => setDialog(undefined)}
+          onDone={(id) => {
+            setDialog(undefined)
+            changed()
+            location.hash = hrefOf('people', kind, id)
+          }}
+        />
+      ) : null}
+      {dialog === 'import' ? <Import kind={kind} onClose={() => setDialog(undefined)} onEnd={changed} /> : null}
+    </div>
+  )
+}
+
+/** A table or LDIF, with a dry run first, by the commands of the directory. */
+function Import({ kind, onClose, onEnd }: { readonly kind: Kind; onClose(): void; onEnd(): void }) {
+  const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
+  const [what, setWhat] = useState<'import' | 'export'>('import')
+  const command = commands.data?.commands.find(({ words }) => words === `${kind} ${what}`)
+  return (
+    <Dialog title="Import and export" className="dialog large" onClose={onClose}>
+      <Segments
+        label="Direction"
+        value={what}
+        options={[
+          ['import', 'Import'],
+          ['export', 'Export'],
+        ]}
+        onChange={setWhat}
+      />
+      {command ? (
+        <>
+          <p className="t2">{command.summary}</p>
+          <CommandForm
+            key={command.words}
+            command={command}
+            action={what === 'import' ? 'Import' : 'Export'}
+            onEnd={onEnd}
+          />
+        </>
+      ) : null}
+      <footer>
+        <button type="button" className="btn" onClick={onClose}>
+          Close
+        </button>
+      </footer>
+    </Dialog>
+  )
+}

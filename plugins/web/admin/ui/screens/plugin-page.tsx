@@ -1,0 +1,271 @@
+/**
+ * A page of a plugin: a table, a form or figures drawn by the kit from its schemas, or a module of the plugin.
+ */
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { isDark } from '../../../app/ui/appearance.ts'
+import { language } from '../../../app/ui/language.ts'
+import { api } from '../api.ts'
+import { Chart } from '../chart.tsx'
+import { count } from '../format.ts'
+import { Empty, Failed, Ghost, Head } from '../parts.tsx'
+import type { PluginPage } from '../places.ts'
+import { type Schema, SchemaForm, titleOf, type Values } from '../schema-form.tsx'
+import { usePlace, useShell } from '../shell.ts'
+import { useApi } from '../use-api.ts'
+
+interface Page extends PluginPage {
+  readonly row?: Schema
+  readonly filter?: Schema
+  readonly actions?: readonly { readonly id: string; readonly title: string; readonly irreversible?: boolean }[]
+  readonly schema?: Schema
+}
+
+export function PluginPageScreen() {
+  const [, id = ''] = usePlace()
+  const pages = useApi<{ pages: readonly Page[] }>('/api/v1/pages')
+  if (pages.error) return <Failed error={pages.error} onRetry={pages.reload} />
+  if (!pages.data) return <Ghost />
+  const page = pages.data.pages.find((one) => one.id === id)
+  if (!page)
+    return <Empty title="There is no such page" text="Its plugin does not run, or your role does not include it." />
+  return (
+    <>
+      <Head title={page.title} />
+      {page.summary ? <p className="t2 summary">{page.summary}</p> : null}
+      {page.kind === 'table' ? <TablePage key={id} page={page} /> : null}
+      {page.kind === 'form' ? <FormPage key={id} page={page} /> : null}
+      {page.kind === 'figures' ? <FiguresPage key={id} page={page} /> : null}
+      {page.kind === 'module' ? <ModulePage key={id} page={page} /> : null}
+    </>
+  )
+}
+
+type Row = Readonly<Record<string, unknown>> & { readonly id: string }
+interface Rows {
+  readonly rows: readonly Row[]
+  readonly next?: string
+  readonly total?: number
+}
+const shown = (value: unknown): string =>
+  value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
+
+function TablePage({ page }: { readonly page: Page }) {
+  const { run, sure } = useShell()
+  const [filter, setFilter] = useState<Values>({})
+  const [rows, setRows] = useState<Rows>()
+  const [error, setError] = useState<Error>()
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const path = `/api/v1/pages/${page.id}`
+  const load = useCallback(
+    async (cursor?: string) => {
+      try {
+        const got = await api<Rows>('POST', `${path}/rows`, { filter, ...(cursor ? { cursor } : {}) })
+        setError(undefined)
+        setRows((last) => (cursor && last ? { ...got, rows: [...last.rows, ...got.rows] } : got))
+      } catch (cause) {
+        setError(cause as Error)
+      }
+    },
+    [path, filter],
+  )
+  useEffect(() => void load(), [load])
+  const columns = Object.entries(page.row?.properties ?? {}).filter(([name]) => name !== 'id')
+  const act = async (action: NonNullable<Page['actions']>[number]) => {
+    const ids = [...selected]
+    const text = `${action.title}: ${ids.length}`
+    if (
+      action.irreversible &&
+      !(await sure({ title: `${text}?`, text: 'This cannot be undone.', action: action.title }))
+    )
+      return
+    setSelected(new Set())
+    run({ title: text, path: `${path}/actions/${action.id}`, body: { ids }, onEnd: () => void load() })
+  }
+  if (error && !rows) return <Failed error={error} onRetry={() => void load()} />
+  return (
+    <div className="sec full">
+      {page.filter ? <SchemaForm schema={page.filter} action="Filter" onSubmit={setFilter} /> : null}
+      {error ? <p className="note bad">{error.message}</p> : null}
+      {!rows ? (
+        <Ghost />
+      ) : rows.rows.length === 0 ? (
+        <Empty title="Nothing here" text="No row fits." />
+      ) : (
+        <div className="scrollx" role="region" aria-label={page.title} tabIndex={0}>
+          <table className="tbl">
+            <thead>
+              <tr>
+                {page.actions?.length ? (
+                  <th scope="col">
+                    <span className="sr">Selected</span>
+                  </th>
+                ) : null}
+                {columns.map(([name, schema]) => (
+                  <th key={name} scope="col">
+                    {schema.description ?? titleOf(name)}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.rows.map((row) => (
+                <tr key={row.id} aria-selected={selected.has(row.id)}>
+                  {page.actions?.length ? (
+                    <td>
+                      <input
+                        type="checkbox"
+                        className="cb"
+                        aria-label={`Select ${row.id}`}
+                        checked={selected.has(row.id)}
+                        onChange={() => {
+                          const next = new Set(selected)
+                          if (!next.delete(row.id)) next.add(row.id)
+                          setSelected(next)
+                        }}
+                      />
+                    </td>
+                  ) : null}
+                  {columns.map(([name]) => (
+                    <td key={name} className={typeof row[name] === 'number' ? 'num' : ''}>
+                      {shown(row[name])}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <div className="row">
+        {rows?.next ? (
+          <button type="button" className="btn" onClick={() => void load(rows.next)}>
+            More
+          </button>
+        ) : null}
+        {rows?.total === undefined ? null : <span className="t3">{count(rows.total)} in all</span>}
+        {selected.size > 0
+          ? page.actions?.map((action) => (
+              <button key={action.id} type="button" className="btn" onClick={() => void act(action)}>
+                {action.title}
+              </button>
+            ))
+          : null}
+      </div>
+    </div>
+  )
+}
+
+function FormPage({ page }: { readonly page: Page }) {
+  const { say } = useShell()
+  const path = `/api/v1/pages/${page.id}/form`
+  const form = useApi<{ value: Values }>(path)
+  const [error, setError] = useState<string>()
+  if (form.error) return <Failed error={form.error} onRetry={form.reload} />
+  if (!form.data || !page.schema) return <Ghost />
+  const save = async (value: Values) => {
+    try {
+      await api('PUT', path, { value })
+      setError(undefined)
+      say('Saved')
+      form.reload()
+    } catch (cause) {
+      setError((cause as Error).message)
+    }
+  }
+  return (
+    <div className="sec">
+      <SchemaForm
+        schema={page.schema}
+        values={form.data.value}
+        action="Save"
+        error={error}
+        onSubmit={(value) => void save(value)}
+      />
+    </div>
+  )
+}
+
+interface Figures {
+  readonly figures: readonly {
+    readonly title: string
+    readonly unit?: string
+    readonly series: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[]
+  }[]
+}
+const KINDS = ['in', 'out', 'ref'] as const
+
+function FiguresPage({ page }: { readonly page: Page }) {
+  const figures = useApi<Figures>(`/api/v1/pages/${page.id}/figures`, 60_000)
+  if (figures.error) return <Failed error={figures.error} onRetry={figures.reload} />
+  if (!figures.data) return <Ghost />
+  return (
+    <div className="sec full">
+      {figures.data.figures.map(({ title, unit = '', series }) => (
+        <section key={title} aria-label={title}>
+          <h2>{title}</h2>
+          <div className="flow">
+            <Chart
+              label={title}
+              times={series[0]?.points.map(([at]) => at) ?? []}
+              series={series.map(({ name, points }, index) => ({
+                name,
+                line: KINDS[index % KINDS.length] as (typeof KINDS)[number],
+                values: points.map(([, value]) => value),
+              }))}
+            />
+            <table className="tbl fig">
+              <tbody>
+                {series.map(({ name, points }, index) => (
+                  <tr key={name}>
+                    <th scope="row">
+                      <i className={`key ${KINDS[index % KINDS.length]}`} aria-hidden="true" />
+                      {name}
+                    </th>
+                    <td className="num">
+                      {count(points.at(-1)?.[1] ?? 0)} {unit}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      ))}
+    </div>
+  )
+}
+
+interface Module {
+  mount(element: HTMLElement, host: object): (() => void) | undefined
+}
+
+function ModulePage({ page }: { readonly page: Page }) {
+  const { say, sure } = useShell()
+  const box = useRef<HTMLDivElement>(null)
+  const [error, setError] = useState<Error>()
+  useEffect(() => {
+    let unmount: (() => void) | undefined
+    let isGone = false
+    const host = {
+      language: language(),
+      theme: isDark() ? 'dark' : 'light',
+      fetch: (path: string, init?: RequestInit) => fetch(path, init),
+      say: (text: string) => say(text),
+      confirm: (text: string) => sure({ title: page.title, text, action: 'Go on' }),
+      navigate: (hash: string) => {
+        location.hash = hash
+      },
+    }
+    const mount = async () => {
+      const { url } = await api<{ url: string }>('GET', `/api/v1/pages/${page.id}/module`)
+      const module = (await import(/* @vite-ignore */ url)) as Module
+      if (!isGone && box.current) unmount = module.mount(box.current, host)
+    }
+    mount().catch((cause: Error) => setError(cause))
+    return () => {
+      isGone = true
+      unmount?.()
+    }
+  }, [page.id, page.title, say, sure])
+  return error ? <Failed error={error} /> : <div ref={box} className="sec full" />
+}

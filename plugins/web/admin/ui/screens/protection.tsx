@@ -1,0 +1,313 @@
+/**
+ * Protection: what is held, with a safe preview, release and learning; reports of DMARC as a chart; the filters' state.
+ */
+import { useEffect, useState } from 'react'
+import { Dialog } from '../../../app/ui/dialog.tsx'
+import { type Line, stream, text } from '../api.ts'
+import { Chart } from '../chart.tsx'
+import { type Column, DataTable } from '../data-table.tsx'
+import { count, plural, size, span } from '../format.ts'
+import { Empty, Ghost, Head, Segments } from '../parts.tsx'
+import { useShell } from '../shell.ts'
+import { useApi } from '../use-api.ts'
+import type { CommandInfo } from './commands.tsx'
+import { CommandForm } from './commands.tsx'
+import type { Delivery } from './queue.tsx'
+
+const rowsOf = (answer: { entries: readonly Delivery[] }) => answer.entries
+const COLUMNS: readonly Column<Delivery>[] = [
+  { id: 'from', title: 'From', show: ({ from }) => from || '(empty)' },
+  { id: 'to', title: 'To', show: ({ recipients }) => recipients.map(({ address }) => address).join(', ') },
+  { id: 'why', title: 'Reason', width: 'minmax(0, 1.4fr)', isWide: true, show: ({ held = '' }) => held },
+  { id: 'size', title: 'Size', width: '76px', isNumber: true, isWide: true, show: (one) => size(one.size) },
+  { id: 'age', title: 'Age', width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
+]
+/** Commands about the state of filters, shown as they answer. */
+const STATES = [
+  'antispam stats',
+  'antispam status',
+  'antivirus status',
+  'antivirus quarantine',
+  'milter status',
+  'dkim list',
+]
+
+type Part = 'held' | 'reports' | 'filters' | 'learn'
+
+export function Protection() {
+  const [part, setPart] = useState<Part>('held')
+  const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
+  const of = (words: string) => commands.data?.commands.find((one) => one.words === words)
+  const learn = of('antispam learn')
+  const parts: readonly (readonly [Part, string])[] = [
+    ['held', 'Held'],
+    ...(of('dmarc reports') ? ([['reports', 'DMARC reports']] as const) : []),
+    ...(learn ? ([['learn', 'Learning']] as const) : []),
+    ['filters', 'Filters'],
+  ]
+  return (
+    <div className="fill">
+      <Head title="Protection" />
+      <div className="subhead">
+        <Segments label="Part" value={part} options={parts} onChange={setPart} />
+      </div>
+      {part === 'held' ? <Quarantine learn={learn} /> : null}
+      {part === 'reports' ? <Reports /> : null}
+      {part === 'learn' && learn ? (
+        <div className="sec full">
+          <p className="t2">Messages that were judged wrongly teach the classifier what they are.</p>
+          <CommandForm command={learn} action="Learn" />
+        </div>
+      ) : null}
+      {part === 'filters' ? <Filters commands={STATES.flatMap((words) => of(words) ?? [])} /> : null}
+    </div>
+  )
+}
+
+function Quarantine({ learn }: { readonly learn: CommandInfo | undefined }) {
+  const { run, sure } = useShell()
+  const [opened, setOpened] = useState<Delivery>()
+  const [version, setVersion] = useState(0)
+  const changed = () => setVersion((last) => last + 1)
+  const act = async (action: 'release' | 'remove' | 'bounce', number: number, ids: readonly string[] | undefined) => {
+    const what = plural(number, 'message', 'messages')
+    const isFinal = action !== 'release'
+    if (
+      isFinal &&
+      !(await sure({
+        title: `Remove ${what}?`,
+        text: 'No report goes to the senders. This cannot be undone.',
+        action: 'Remove',
+      }))
+    )
+      return
+    run({
+      title: `${action === 'release' ? 'Release' : 'Remove'} ${what}`,
+      path: '/api/v1/queue/changes',
+      body: { action, ...(ids ? { ids } : { filter: { held: true } }) },
+      onEnd: changed,
+    })
+  }
+  return (
+    <>
+      <DataTable<Delivery>
+        label="Held messages"
+        path="/api/v1/queue"
+        filter={{ held: 'true' }}
+        rowsOf={rowsOf}
+        columns={COLUMNS}
+        version={version}
+        onOpen={setOpened}
+        empty={{
+          title: 'Nothing is held',
+          text: 'Messages that a filter stops, or that you hold, wait here for a decision.',
+        }}
+        actions={({ count: number, ids, clear }) => (
+          <>
+            <button type="button" className="btn plain" onClick={() => void act('release', number, ids).then(clear)}>
+              Release
+            </button>
+            <button type="button" className="btn plain bad" onClick={() => void act('remove', number, ids).then(clear)}>
+              Remove…
+            </button>
+          </>
+        )}
+      />
+      {opened ? (
+        <Preview
+          delivery={opened}
+          learn={learn}
+          onClose={() => setOpened(undefined)}
+          onAct={(action) => {
+            void act(action, 1, [opened.id])
+            setOpened(undefined)
+          }}
+        />
+      ) : null}
+    </>
+  )
+}
+
+interface PreviewProps {
+  readonly delivery: Delivery
+  readonly learn: CommandInfo | undefined
+  onClose(): void
+  onAct(action: 'release' | 'remove'): void
+}
+
+/** The message as text: nothing of it is interpreted. */
+function Preview({ delivery, learn, onClose, onAct }: PreviewProps) {
+  const { run } = useShell()
+  const [source, setSource] = useState<string>()
+  const [error, setError] = useState('')
+  useEffect(() => {
+    text(`/api/v1/queue/content/${encodeURIComponent(delivery.message)}`).then(setSource, (cause: Error) =>
+      setError(cause.message),
+    )
+  }, [delivery.message])
+  const teach = (kind: 'junk' | 'ham') =>
+    run({
+      title: kind === 'junk' ? 'Learn as junk' : 'Learn as good mail',
+      path: '/api/v1/commands/run',
+      body: { words: 'antispam learn', values: { [kind]: true }, input: source },
+    })
+  return (
+    <Dialog title={`From ${delivery.from || 'the empty sender'}`} className="dialog large" onClose={onClose}>
+      <p className="t2">{delivery.held}</p>
+      {error ? <p className="note bad">{error}</p> : null}
+      {source === undefined && !error ? <Ghost rows={6} /> : null}
+      {source === undefined ? null : (
+        <pre className="said source" tabIndex={0} role="region" aria-label="Source of the message">
+          {source}
+        </pre>
+      )}
+      <p className="t3 sm">The source, of which nothing is run or loaded. That you looked is in the history.</p>
+      <footer>
+        {learn && source !== undefined ? (
+          <>
+            <button type="button" className="btn plain" onClick={() => teach('junk')}>
+              It is junk
+            </button>
+            <button type="button" className="btn plain" onClick={() => teach('ham')}>
+              It is good mail
+            </button>
+          </>
+        ) : null}
+        <button type="button" className="btn plain bad" onClick={() => onAct('remove')}>
+          Remove…
+        </button>
+        <button type="button" className="btn main" onClick={() => onAct('release')}>
+          Release
+        </button>
+      </footer>
+    </Dialog>
+  )
+}
+
+function useOutput(words: string, values: object = {}) {
+  const [lines, setLines] = useState<readonly Exclude<Line, { end: string }>[]>()
+  const given = JSON.stringify(values)
+  useEffect(() => {
+    const gone = new AbortController()
+    const load = async () => {
+      const found: Exclude<Line, { end: string }>[] = []
+      for await (const line of stream('/api/v1/commands/run', { words, values: JSON.parse(given) }, gone.signal)) {
+        if (!('end' in line)) found.push(line)
+        else if (line.why) found.push({ text: line.why })
+      }
+      setLines(found)
+    }
+    load().catch((cause: Error) => !gone.signal.aborted && setLines([{ text: cause.message }]))
+    return () => gone.abort()
+  }, [words, given])
+  return lines
+}
+
+interface Report {
+  readonly kind: 'received' | 'sent'
+  readonly domain: string
+  readonly organization?: string
+  readonly begin?: number
+  readonly day?: string
+  readonly messages: number
+  readonly passed?: number
+}
+
+function Reports() {
+  const lines = useOutput('dmarc reports', {})
+  if (!lines) return <Ghost />
+  const reports = lines.flatMap((line) => ('value' in line && line.value ? [line.value as Report] : []))
+  const received = reports.filter(({ kind }) => kind === 'received')
+  if (reports.length === 0)
+    return (
+      <Empty
+        title="No report yet"
+        text="Other servers send a report a day once the DMARC record of a domain names an address for them."
+      />
+    )
+  const days = new Map<number, { passed: number; failed: number }>()
+  for (const { begin = 0, messages, passed = 0 } of received) {
+    const day = Math.floor(begin / 86_400) * 86_400_000
+    const sum = days.get(day) ?? { passed: 0, failed: 0 }
+    days.set(day, { passed: sum.passed + passed, failed: sum.failed + messages - passed })
+  }
+  const ordered = [...days].sort(([a], [b]) => a - b)
+  return (
+    <div className="sec full">
+      {ordered.length > 1 ? (
+        <div className="flow">
+          <Chart
+            label="Messages in reports by day"
+            times={ordered.map(([day]) => day)}
+            series={[
+              { name: 'passed', line: 'in', values: ordered.map(([, { passed }]) => passed) },
+              { name: 'failed', line: 'ref', values: ordered.map(([, { failed }]) => failed) },
+            ]}
+          />
+        </div>
+      ) : null}
+      <table className="tbl">
+        <thead>
+          <tr>
+            <th scope="col">Day</th>
+            <th scope="col">Domain</th>
+            <th scope="col">By</th>
+            <th scope="col" className="num">
+              Messages
+            </th>
+            <th scope="col" className="num">
+              Failed
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {reports.map((one, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: reports have no other names
+            <tr key={index}>
+              <td>{one.day ?? new Date((one.begin ?? 0) * 1000).toISOString().slice(0, 10)}</td>
+              <td>{one.domain}</td>
+              <td>{one.kind === 'sent' ? 'sent by this server' : one.organization}</td>
+              <td className="num">{count(one.messages)}</td>
+              <td className="num">{one.passed === undefined ? '–' : count(one.messages - one.passed)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const Filters = ({ commands }: { readonly commands: readonly CommandInfo[] }) =>
+  commands.length === 0 ? (
+    <Empty
+      title="No filter runs"
+      text="Filters are added in the configuration: antispam(), antivirus(), dkim(), senderAuth()."
+    />
+  ) : (
+    <div className="sec full">
+      {commands.map((command) => (
+        <FilterState key={command.words} command={command} />
+      ))}
+    </div>
+  )
+
+function FilterState({ command: { words, summary } }: { readonly command: CommandInfo }) {
+  const lines = useOutput(words)
+  return (
+    <section aria-label={words}>
+      <h2>{words}</h2>
+      <p className="t3">{summary}</p>
+      {lines ? (
+        <ul className="recs">
+          {lines.flatMap((line, index) =>
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other names
+            'text' in line ? [<li key={index}>{line.text}</li>] : [],
+          )}
+          {lines.length === 0 ? <li className="t2">Nothing.</li> : null}
+        </ul>
+      ) : (
+        <Ghost rows={2} />
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,187 @@
+/**
+ * Long work under way: progress with time left, a line for each fault, its output as lines or a table, a file to save,
+ * and a way to cancel it.
+ */
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { IconButton } from '../../app/ui/button.tsx'
+import { type Line, stream } from './api.ts'
+import { span } from './format.ts'
+import type { Job } from './shell.ts'
+
+const MAX_SHOWN = 1000
+
+export interface Work {
+  readonly lines: readonly Exclude<Line, { progress: string } | { bytes: string } | { end: string }>[]
+  readonly progress?: Extract<Line, { progress: string }>
+  readonly file: readonly Uint8Array[]
+  readonly state: 'idle' | 'running' | 'done' | 'failed' | 'cancelled'
+  readonly why?: string
+  readonly faults: number
+  readonly since: number
+}
+
+const NOTHING: Work = { lines: [], file: [], state: 'idle', faults: 0, since: 0 }
+
+/** Starts work and gathers what it says; lines beyond the newest thousand are counted and dropped. */
+export function useWork() {
+  const [work, setWork] = useState<Work>(NOTHING)
+  const abort = useRef<AbortController>(undefined)
+  const start = useCallback(async (path: string, body: unknown, onEnd?: (lines: readonly Line[]) => void) => {
+    abort.current?.abort()
+    const own = new AbortController()
+    abort.current = own
+    let now: Work = { ...NOTHING, state: 'running', since: Date.now() }
+    setWork(now)
+    let shown = Date.now()
+    try {
+      for await (const line of stream(path, body, own.signal)) {
+        now = taken(now, line)
+        // A picture a frame is enough; thousands of lines are not drawn one by one.
+        if (Date.now() - shown < 50) continue
+        shown = Date.now()
+        setWork(now)
+      }
+      if (now.state === 'running') now = { ...now, state: 'done' }
+    } catch (cause) {
+      now = own.signal.aborted
+        ? { ...now, state: 'cancelled' }
+        : { ...now, state: 'failed', why: (cause as Error).message }
+    }
+    if (abort.current === own) setWork(now)
+    onEnd?.(now.lines)
+  }, [])
+  const cancel = useCallback(() => abort.current?.abort(), [])
+  return { work, start, cancel }
+}
+
+function taken(work: Work, line: Line): Work {
+  if ('progress' in line) return { ...work, progress: line }
+  if ('bytes' in line)
+    return { ...work, file: [...work.file, Uint8Array.from(atob(line.bytes), (one) => one.charCodeAt(0))] }
+  if ('end' in line) return { ...work, state: line.end, ...(line.why === undefined ? {} : { why: line.why }) }
+  const lines = work.lines.length >= MAX_SHOWN ? work.lines.slice(-MAX_SHOWN + 1) : work.lines
+  return { ...work, lines: [...lines, line], faults: work.faults + ('fault' in line ? 1 : 0) }
+}
+
+const WORDS = { idle: '', running: 'Under way', done: 'Done', failed: 'Failed', cancelled: 'Cancelled' } as const
+
+export function WorkView({ work, name, onCancel }: { readonly work: Work; readonly name: string; onCancel(): void }) {
+  const { lines, progress, state, why, since } = work
+  if (state === 'idle') return null
+  const values = lines.flatMap((line) => ('value' in line && isRow(line.value) ? [line.value] : []))
+  const share = progress?.total ? (progress.done ?? 0) / progress.total : undefined
+  const left = share && share > 0.02 ? ((Date.now() - since) / share) * (1 - share) : undefined
+  return (
+    <section className="work" aria-label={name}>
+      <div className="row" role="status">
+        <span className={state === 'failed' ? 'b bad' : 'b'}>{WORDS[state]}</span>
+        {state === 'running' && progress ? <span className="t2">{progress.progress}</span> : null}
+        {state === 'running' && left !== undefined ? <span className="t3">{span(left)} left</span> : null}
+        {work.faults > 0 ? <span className="bad">{work.faults} faults</span> : null}
+        <span className="grow" />
+        {state === 'running' ? (
+          <button type="button" className="btn small" onClick={onCancel}>
+            Cancel
+          </button>
+        ) : null}
+        {work.file.length > 0 && state === 'done' ? <Save file={work.file} name={name} /> : null}
+      </div>
+      {state === 'running' ? (
+        <span className={share === undefined ? 'meter run wait' : 'meter run'} aria-hidden="true">
+          <i style={{ '--v': `${Math.round((share ?? 0.3) * 100)}%` } as React.CSSProperties} />
+        </span>
+      ) : null}
+      {why ? (
+        <p className="note bad" role="alert">
+          {why}
+        </p>
+      ) : null}
+      {values.length > 1 ? <ValueTable rows={values} name={name} /> : <Lines lines={lines} name={name} />}
+    </section>
+  )
+}
+
+const isRow = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const Lines = ({ lines, name }: { readonly lines: Work['lines']; readonly name: string }) =>
+  lines.length === 0 ? null : (
+    <pre className="said" tabIndex={0} role="region" aria-label={`Output of ${name}`}>
+      {lines.map((line) => ('fault' in line ? `${line.at ?? ''}: ${line.fault}` : line.text)).join('\n')}
+    </pre>
+  )
+
+const shownValue = (value: unknown): string => {
+  if (value === null || value === undefined) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+function ValueTable({
+  rows,
+  name,
+}: {
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly name: string
+}) {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].slice(0, 8)
+  return (
+    <div className="scrollx" tabIndex={0} role="region" aria-label={`Output of ${name}`}>
+      <table className="tbl">
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column}>{column}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: output has no other names
+            <tr key={index}>
+              {columns.map((column) => (
+                <td key={column} className={typeof row[column] === 'number' ? 'num' : ''}>
+                  <span className="cut cell-value">{shownValue(row[column])}</span>
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Save({ file, name }: { readonly file: readonly Uint8Array[]; readonly name: string }) {
+  const save = () => {
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(new Blob(file as Uint8Array<ArrayBuffer>[]))
+    link.download = name.replace(/\W+/g, '-')
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+  }
+  return (
+    <button type="button" className="btn small" onClick={save}>
+      Save the file
+    </button>
+  )
+}
+
+/** The work of the shell: it goes on while the person is on another screen. */
+export function JobBox({ job, onClose }: { readonly job: Job; onClose(): void }) {
+  const { work, start, cancel } = useWork()
+  const started = useRef(false)
+  useEffect(() => {
+    if (started.current) return
+    started.current = true
+    void start(job.path, job.body, job.onEnd)
+  }, [job, start])
+  return (
+    <aside className="job" aria-label={job.title}>
+      <div className="row">
+        <h2 className="grow">{job.title}</h2>
+        {work.state === 'running' ? null : <IconButton icon="x" small label="Close" onClick={onClose} />}
+      </div>
+      <WorkView work={work} name={job.title} onCancel={cancel} />
+    </aside>
+  )
+}

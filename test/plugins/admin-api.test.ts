@@ -1,0 +1,150 @@
+/** The API of the administration: who may use each route, what it changes, and every command of every plugin. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type RoleName, startAdmin } from '../support/web-admin.ts'
+
+const EVERYBODY: readonly RoleName[] = ['nobody', 'user', 'support', 'domain', 'admin']
+/** The logins that each kind of route admits. */
+const ADMITTED: Readonly<Record<string, readonly RoleName[]>> = {
+  anyone: EVERYBODY,
+  user: ['user', 'support', 'domain', 'admin'],
+  'status:read': ['support', 'admin'],
+  'queue:read': ['support', 'admin'],
+  'trace:read': ['support', 'admin'],
+  'people:read': ['domain', 'admin'],
+  'people:change': ['domain', 'admin'],
+  'domains:read': ['domain', 'admin'],
+  admin: ['admin'],
+}
+
+test('each route of the API × nobody, a user, support, a domain administrator, an administrator', async (t) => {
+  const { ask, kernel } = await startAdmin(t)
+  const described = (await ask('nobody', 'GET', '/api/openapi.json')).json
+  const routes = Object.entries(
+    described.paths as Record<string, Record<string, { 'x-who'?: string; summary: string }>>,
+  )
+    .filter(([path]) => path.startsWith('/api/v1/'))
+    .flatMap(([path, methods]) => Object.entries(methods).map(([method, route]) => ({ path, method, ...route })))
+  assert.ok(routes.length > 40, `${routes.length} routes`)
+  for (const { path, method, 'x-who': who = 'anyone', summary } of routes) {
+    // The stop of the server and its log, which has no end, are seen elsewhere.
+    if (path === '/api/v1/stop' || path === '/api/v1/log') continue
+    assert.ok(ADMITTED[who], `${path} is for ${who}, which no role has`)
+    assert.match(summary, /^[A-Z]/, path)
+    for (const role of EVERYBODY) {
+      const place = path.replace('{kind}', 'account').replace(/\{\w+\}/g, 'none')
+      const body = ['post', 'put', 'patch'].includes(method) ? { nothing: 'right' } : undefined
+      const { status } = await ask(role, method.toUpperCase(), place, body)
+      const isAdmitted = ADMITTED[who]?.includes(role)
+      const expected = isAdmitted ? [200, 204, 400, 403, 404] : [role === 'nobody' ? 401 : 403]
+      assert.ok(expected.includes(status), `${method} ${path} by ${role}: ${status}`)
+      if (isAdmitted && method === 'get') assert.ok([200, 400, 404].includes(status), `${path} by ${role}: ${status}`)
+    }
+  }
+  assert.ok(kernel.commands.size > 50)
+})
+
+test('every command of every plugin has a form, and runs by it or says what is missing', async (t) => {
+  const { ask } = await startAdmin(t)
+  const { commands } = (await ask('admin', 'GET', '/api/v1/commands')).json
+  assert.ok(commands.length > 60, `${commands.length} commands`)
+  for (const { words, summary, input, irreversible } of commands) {
+    assert.equal(input.type, 'object', words)
+    assert.ok(summary.length > 5, words)
+    for (const [name, field] of Object.entries(
+      input.properties as Record<string, { type?: string; enum?: unknown; anyOf?: unknown }>,
+    ))
+      assert.ok(field.type ?? field.enum ?? field.anyOf, `${words} ${name} has no type`)
+    if (/ (remove|erase|unlink)$/.test(words)) assert.equal(irreversible, true, `${words} can be undone?`)
+    if (words === 'log' || words.startsWith('backup')) continue
+    const { status, lines } = await ask('admin', 'POST', '/api/v1/commands/run', { words, values: {} })
+    assert.equal(status, 200, words)
+    const last = lines.at(-1) ?? {}
+    assert.ok(last.end === 'done' || typeof last.why === 'string', `${words}: ${JSON.stringify(last)}`)
+    const said = JSON.stringify(lines).replaceAll('received undefined', '')
+    assert.ok(!/undefined|\[object|TypeError|Cannot read/.test(said), `${words}: ${said.slice(0, 300)}`)
+  }
+  // The same by the support role: those that it admits, and no other.
+  const own = (await ask('support', 'GET', '/api/v1/commands')).json.commands.map(
+    ({ words }: { words: string }) => words,
+  )
+  assert.ok(own.length > 0 && own.length < commands.length)
+  assert.ok(!own.includes('account add'))
+  assert.equal((await ask('support', 'POST', '/api/v1/commands/run', { words: 'account add', values: {} })).status, 404)
+})
+
+test('a domain administrator changes people of their domains, and nothing else', async (t) => {
+  const { ask, directory } = await startAdmin(t)
+  const make = (body: object, kind = 'account') => ask('domain', 'POST', `/api/v1/directory/${kind}`, body)
+  const listed = (await ask('domain', 'GET', '/api/v1/directory/account')).json.entries
+  assert.deepEqual(listed.map(({ name }: { name: string }) => name).sort(), ['admin', 'domain', 'support', 'user'])
+  const made = await make({ name: 'new', addresses: ['new@here.test'], password: 'long enough' })
+  assert.equal(made.status, 200, made.text)
+  assert.equal((await make({ name: 'b', addresses: ['b@other.test'] })).status, 403)
+  assert.equal((await make({ name: 'b' })).status, 403)
+  assert.equal((await make({ name: 'b', addresses: ['b@here.test'], roles: ['admin'] })).status, 403)
+  assert.equal((await make({ name: 'b', addresses: ['b@here.test'], mayRelay: true })).status, 403)
+  assert.equal((await make({ name: 'third.test' }, 'domain')).status, 403)
+  assert.equal((await make({ match: '*', target: { channel: 'out', nexthop: 'x' } }, 'route')).status, 403)
+  const admin = await directory.byName('account', 'admin')
+  const far = await directory.byName('account', 'far')
+  const at = (id = '') => `/api/v1/directory/account/${id}`
+  assert.equal((await ask('domain', 'PATCH', at(admin?.id), { password: 'taken over' })).status, 403)
+  assert.equal((await ask('domain', 'GET', at(far?.id))).status, 404)
+  assert.equal((await ask('domain', 'PATCH', at(far?.id), { status: 'disabled' })).status, 404)
+  assert.equal((await ask('domain', 'DELETE', at(far?.id))).status, 404)
+  assert.equal((await ask('domain', 'PATCH', at(made.json.id), { addresses: ['new@other.test'] })).status, 403)
+  assert.equal((await ask('domain', 'PATCH', at(made.json.id), { displayName: 'New One' })).json.displayName, 'New One')
+  const many = await ask('domain', 'POST', '/api/v1/directory/account/changes', {
+    action: 'remove',
+    ids: [admin?.id, far?.id, made.json.id],
+  })
+  assert.deepEqual(many.lines.at(-2)?.value, { changed: 1, faults: 2 })
+  assert.equal(many.lines.filter(({ fault }: { fault?: string }) => fault).length, 2)
+})
+
+test('the last administrator stays; changes are in the history with their author, passwords are not', async (t) => {
+  const { ask, directory, make } = await startAdmin(t)
+  const admin = await directory.byName('account', 'admin')
+  const path = `/api/v1/directory/account/${admin?.id}`
+  for (const change of [{ roles: [] }, { status: 'suspended' }])
+    assert.equal((await ask('admin', 'PATCH', path, change)).status, 409)
+  assert.equal((await ask('admin', 'DELETE', path)).status, 409)
+  const all = await ask('admin', 'POST', '/api/v1/directory/account/changes', { action: 'remove', filter: {} })
+  assert.deepEqual(all.lines.at(-2)?.value, { changed: 4, faults: 1 })
+  assert.match(all.lines[0]?.fault, /last administrator/)
+  await make({ add: { kind: 'account', name: 'user', addresses: ['user@here.test'] } })
+  const user = await directory.byName('account', 'user')
+  await ask('admin', 'PATCH', `/api/v1/directory/account/${user?.id}`, {
+    password: 'a very secret one',
+    quota: 5_000_000_000,
+  })
+  await ask('admin', 'POST', '/api/v1/commands/run', { words: 'account list', values: {} })
+  const { text, json } = await ask('admin', 'GET', '/api/v1/history')
+  assert.ok(!text.includes('a very secret one'))
+  const [command, set] = json.records
+  assert.deepEqual([command.by, command.what], ['admin', 'command'])
+  assert.deepEqual(
+    [set.by, set.what, set.about, set.fields.changed],
+    ['admin', 'account.set', 'user', 'password, quota'],
+  )
+})
+
+test('a key of the API has the rights of its role from its networks until it ends or is removed', async (t) => {
+  const { ask, clock } = await startAdmin(t)
+  const make = async (body: object) => (await ask('admin', 'POST', '/api/v1/keys', body)).json
+  const key = await make({ name: 'watch', roles: ['support'] })
+  assert.match(key.secret, /^iems_[\w-]{43}$/)
+  assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/status')).status, 200)
+  assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/keys')).status, 403)
+  assert.equal((await ask({ key: `${key.secret}x` }, 'GET', '/api/v1/status')).status, 401)
+  const far = await make({ name: 'far', roles: ['support'], networks: ['192.0.2.0/24'] })
+  assert.equal((await ask({ key: far.secret }, 'GET', '/api/v1/status')).status, 401)
+  const short = await make({ name: 'short', roles: ['support'], expires: clock.now() + 1000 })
+  await clock.advance(2000)
+  assert.equal((await ask({ key: short.secret }, 'GET', '/api/v1/status')).status, 401)
+  const { text } = await ask('admin', 'GET', '/api/v1/keys')
+  assert.ok(!text.includes(key.secret))
+  assert.equal((await ask('admin', 'DELETE', `/api/v1/keys/${key.id}`)).status, 204)
+  assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/status')).status, 401)
+})
