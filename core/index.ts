@@ -60,6 +60,7 @@ export {
   type Submitted,
   type Taps,
 } from './api/plugin.ts'
+export type { Rehearsal, Rehearsed, RehearsedMessage } from './api/rehearsal.ts'
 export {
   accept,
   classOf,

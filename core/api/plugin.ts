@@ -39,6 +39,7 @@ import type {
   Subject,
 } from './hooks.ts'
 import type { Metrics } from './metrics.ts'
+import type { Rehearsal } from './rehearsal.ts'
 import type { Reply } from './reply.ts'
 import type { Service } from './service.ts'
 import type { ConnectionInfo, ServerSession } from './session.ts'
@@ -181,6 +182,11 @@ export interface SetupContext {
    * memory.
    */
   folder(): string | undefined
+  /**
+   * Sets the configuration of a file up beside the running one, to examine messages with it. Relative paths are those
+   * of the running configuration. Absent in a configuration that is set up so itself. Throws what a start would throw.
+   */
+  readonly rehearse?: (path: string) => Promise<Rehearsal>
   readonly queue: Queue
   /** The administration service, for plugins that expose it; the caller's roles decide. */
   readonly administration: AdministrationService

@@ -4,6 +4,7 @@
 import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import type { KernelEvent } from '../api/hooks.ts'
+import type { Rehearsal } from '../api/rehearsal.ts'
 import type { Dns } from '../net/dns.ts'
 import type { Store } from '../store/store.ts'
 import type { Config } from './config-schema.ts'
@@ -25,6 +26,8 @@ export interface KernelDeps {
   readonly lasting?: Lasting
   /** The server's service; default: the kernel's own, which can neither reload nor stop. */
   readonly administration?: AdministrationService
+  /** Sets another configuration up beside this one; default: it cannot be done. */
+  readonly rehearse?: (path: string) => Promise<Rehearsal>
   /** Receives every event too. */
   readonly watch?: (event: KernelEvent) => void
 }

@@ -70,6 +70,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly lasting: Lasting
   readonly administration: AdministrationService
   readonly folder: (plugin: string) => string | undefined
+  readonly rehearse: KernelDeps['rehearse']
   readonly emit: Emit
   readonly sharedQueue: SharedQueue
   readonly admin: Admin
@@ -83,7 +84,6 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly schedule: (job: Job) => void
   /** In dependency order; during a reload it includes hosts of the previous kernel. */
   readonly hosts: PluginHost[] = []
-  /** Warnings about the configuration. */
   readonly warnings: string[] = []
   commands: ReadonlyMap<string, Command> = new Map()
   readonly metrics: MetricRegistry
@@ -109,6 +109,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.dns = rest.dns ?? createDns(config.dns, clock.now)
     this.lasting = rest.lasting ?? createLasting()
     this.folder = (plugin) => folder?.(plugin)
+    this.rehearse = rest.rehearse
     this.metrics = this.lasting.of('metrics', createMetrics)
     this.emit = emitter({ log, clock, watch, count: measureEvents(this.metrics) }, () => this.#hooks)
     this.administration = rest.administration ?? createAdministration(alone(this))

@@ -42,6 +42,7 @@ export type AnyPlugin = ConfiguredPlugin<PluginSettings | ChannelSettings>
 /** A host's dependencies on its kernel. */
 export interface HostKernel extends Pick<KernelDeps, 'config' | 'store' | 'clock' | 'log'> {
   folder(plugin: string): string | undefined
+  readonly rehearse: KernelDeps['rehearse']
   readonly lasting: Lasting
   readonly dns: NonNullable<KernelDeps['dns']>
   readonly metrics: MetricRegistry
@@ -277,7 +278,7 @@ export class PluginHost {
 
   #context(): SetupContext {
     const { name, log } = this
-    const { store, clock, dns, config, lasting, administration, release, queue } = this.#kernel
+    const { store, clock, dns, config, lasting, administration, release, queue, rehearse } = this.#kernel
     const signal = this.#gone.signal
     const lent = { clock, dns, log, signal }
     const narrowed = subspace(store, 'p', name)
@@ -292,6 +293,7 @@ export class PluginHost {
       signals: createSignals({ store, log, signal }),
       contents: createContentStore({ store, plugin: name, narrowed, release, failed }),
       folder: () => this.#kernel.folder(name),
+      ...(rehearse ? { rehearse } : {}),
       queue,
       administration,
       routesTo: (to) => void this.routes.push(to),

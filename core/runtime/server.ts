@@ -27,6 +27,7 @@ import { createLasting } from './lasting.ts'
 import { Listeners, type PortSharing } from './listeners.ts'
 import { createLog, type LogWriter } from './log.ts'
 import { Nodes } from './nodes.ts'
+import { createRehearsal } from './rehearsal.ts'
 import { systemClock } from './system-clock.ts'
 
 export interface ServerOptions {
@@ -256,6 +257,8 @@ export class Server {
         administration: this.administration,
         ...(memory ? {} : { folder: (plugin: string) => pluginFolder(config, plugin) }),
         ...(watch ? { watch } : {}),
+        rehearse: (path) =>
+          createRehearsal(pathIn(config, path), { store: this.store, clock: systemClock, log: this.#log }),
       },
       this.#running && { kernel: this.#running.kernel, identity: this.#identity },
     )

@@ -18,6 +18,7 @@ import { createKernel, type Kernel } from '../runtime/kernel.ts'
 import { createLasting, type Lasting } from '../runtime/lasting.ts'
 import { type Listener, Listeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
+import { createRehearsal } from '../runtime/rehearsal.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { captureChannel, type DeliverAnswer, type Delivered } from './channels.ts'
@@ -133,7 +134,16 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
   )
   const log = createLog({ level: 'error', privacy: false, to: NOWHERE })
   const ports = new Listeners(() => {})
-  const kernel = await createKernel({ config, store, ports, clock, log, lasting, watch: (event) => events.push(event) })
+  const kernel = await createKernel({
+    config,
+    store,
+    ports,
+    clock,
+    log,
+    lasting,
+    watch: (event) => events.push(event),
+    rehearse: (path) => createRehearsal(path, { store, clock, log }),
+  })
   await kernel.listen()
   let running = false
   const run = () => {
