@@ -8,7 +8,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type Dns, type ReadableMessage, splitContent } from 'iems'
 import { type MimePart, type PartEditor, readStructure, rewriteMime } from 'iems/mime'
 import type { MailingList } from './api.ts'
-import { needsRewriting } from './dmarc.ts'
+import { changesSigned, needsRewriting } from './dmarc.ts'
 import { listFields, type PostFacts, pageOf, postHeader, subjectWith } from './fields.ts'
 import { mailbox } from './letters.ts'
 import { roleAddress } from './records.ts'
@@ -118,8 +118,6 @@ export async function preparePost(
   const open = rewritten?.content ?? (() => message.open())
   const [givenId] = message.headers.get('message-id')
   const messageId = givenId ?? `<${randomUUID()}@${address.slice(address.lastIndexOf('@') + 1)}>`
-  const isChanged = rewritten?.content !== undefined || settings.subjectPrefix !== '' || settings.replyTo === 'list'
-  const isStrict = settings.dmarc !== 'none' && (await needsRewriting(dns, message, author.address, isChanged))
   const hash = messageIdHash(messageId)
   const facts: PostFacts = {
     list,
@@ -128,14 +126,29 @@ export async function preparePost(
     author,
     messageId,
     hash: settings.archive === 'none' ? undefined : hash,
-    isRewritten: isStrict && settings.dmarc === 'rewrite',
+    isRewritten: false,
     date: new Date(now()).toUTCString().replace('GMT', '+0000'),
   }
+  const isChanged = rewritten?.content !== undefined || (await breaksSignature(open, facts))
+  const isStrict = settings.dmarc !== 'none' && (await needsRewriting(dns, message, author.address, isChanged))
+  const final = { ...facts, isRewritten: isStrict && settings.dmarc === 'rewrite' }
   return {
     hash,
     messageId,
-    open: () => (isStrict && settings.dmarc === 'wrap' ? wrapped(open, facts, message) : written(open, facts)),
+    open: () => (isStrict && settings.dmarc === 'wrap' ? wrapped(open, final, message) : written(open, final)),
   }
+}
+
+/** Whether the new header differs in what the author's signature covers. */
+async function breaksSignature(open: () => AsyncIterable<Uint8Array>, facts: PostFacts): Promise<boolean> {
+  const split = await splitContent(open(), MAX_HEADER)
+  if (!split) return true
+  const after = await splitContent(one(Buffer.from(postHeader(split.fields, facts), 'latin1')), 2 * MAX_HEADER)
+  return !after || changesSigned(facts.author.address, split.fields, after.fields)
+}
+
+async function* one(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
 }
 
 async function* written(open: () => AsyncIterable<Uint8Array>, facts: PostFacts): AsyncGenerator<Uint8Array> {

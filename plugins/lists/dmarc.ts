@@ -3,7 +3,7 @@
  *
  * Invariants: a DNS failure is neither yes nor no: the post waits.
  */
-import type { Dns, ReadableMessage } from 'iems'
+import type { Dns, RawField, ReadableMessage } from 'iems'
 import { NotNow } from './mailing.ts'
 
 /** Questions for one domain (RFC 9989 section 4.10). */
@@ -38,6 +38,29 @@ const isStrict = (policy: unknown) => policy === 'reject' || policy === 'quarant
 /** Whether one domain is the other, or above it. */
 const aligned = (signing: string, author: string) =>
   signing === author || author.endsWith(`.${signing}`) || signing.endsWith(`.${author}`)
+
+/** Names in the h= tags of the signatures of a domain. */
+function signedNames(fields: readonly RawField[], domain: string): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const { name, value } of fields) {
+    if (name.toLowerCase() !== 'dkim-signature') continue
+    const text = value.replace(/\s/g, '')
+    if (!aligned(tag(text, 'd') ?? '', domain)) continue
+    for (const one of (tag(text, 'h') ?? '').split(':')) names.add(one)
+  }
+  return names
+}
+
+/**
+ * Whether the list changes a field that a signature of the author's domain covers: one that it sets or removes, or adds
+ * although the signature says that there is none (RFC 6376 section 8.15).
+ */
+export function changesSigned(author: string, before: readonly RawField[], after: readonly RawField[]): boolean {
+  const values = (fields: readonly RawField[], name: string) =>
+    fields.flatMap((one) => (one.name.toLowerCase() === name ? [one.value.trim()] : [])).join('\n')
+  const domain = author.slice(author.lastIndexOf('@') + 1)
+  return [...signedNames(before, domain)].some((name) => values(before, name) !== values(after, name))
+}
 
 /**
  * Whether From must be rewritten: the policy is strict, and no signature of the author's domain survives. `isChanged`:

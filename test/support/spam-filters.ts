@@ -36,7 +36,8 @@ rspamd_config.TEST_TOLD = { callback = function(task)
 end, score = 0.25 }
 `
 
-export async function startRspamd(t: Pick<TestContext, 'after'>) {
+/** With a name server it is a strict receiver: SPF, DKIM and DMARC, and p=reject is a reject. */
+export async function startRspamd(t: Pick<TestContext, 'after'>, dns?: string) {
   const folder = await tempFolder(t)
   const port = await freePort()
   await writeFile(join(folder, 'rules.lua'), RULES)
@@ -46,15 +47,15 @@ export async function startRspamd(t: Pick<TestContext, 'after'>) {
     config,
     `options {
   pidfile = "${folder}/pid"; control_socket = "${folder}/control mode=0600"; cache_file = "${folder}/symbols";
-  hs_cache_dir = "${folder}"; tempdir = "${folder}"; url_tld = "${folder}/tlds"; disable_hyperscan = true; filters = "";
-  dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
+  hs_cache_dir = "${folder}"; tempdir = "${folder}"; url_tld = "${folder}/tlds"; disable_hyperscan = true; filters = "${dns ? 'dkim' : ''}";
+  dns { nameserver = ["${dns ?? '127.0.0.1:1'}"]; timeout = ${dns ? 2 : 0.1}s; retransmits = 1; }
 }
 logging { type = "console"; level = "info"; }
 metric { name = "default"; actions { reject = 15; "add header" = 6; greylist = 4; } }
 group "spf" { symbols { "TEST_SPF" { score = 1; } } }
 worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
-modules { path = "/usr/share/rspamd/plugins/settings.lua"; }
-settings { }
+modules { path = "/usr/share/rspamd/plugins/settings.lua";${dns ? ' path = "/usr/share/rspamd/plugins/spf.lua"; path = "/usr/share/rspamd/plugins/dmarc.lua";' : ''} }
+settings { }${dns ? '\ndkim { }\nspf { }\ndmarc { actions = { reject = "reject"; quarantine = "add_header"; } }' : ''}
 lua = "${folder}/rules.lua";
 `,
   )

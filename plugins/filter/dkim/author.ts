@@ -6,9 +6,9 @@
 import { foldDomain, type RawField } from 'iems'
 import { authorsIn } from 'iems/mime'
 
-/** Undefined unless there is exactly one From field with exactly one domain. */
-export function authorDomain(fields: readonly RawField[]): string | undefined {
-  const [from, ...more] = fields.filter(({ name }) => name.toLowerCase() === 'from')
+/** Of From, or of Sender. Undefined unless there is exactly one such field with exactly one domain. */
+export function authorDomain(fields: readonly RawField[], of: 'from' | 'sender' = 'from'): string | undefined {
+  const [from, ...more] = fields.filter(({ name }) => name.toLowerCase() === of)
   if (!from || more.length > 0) return undefined
   const { authors, isAmbiguous } = authorsIn(from.value)
   const domains = new Set(authors.map(({ domain }) => signingDomain(domain)))

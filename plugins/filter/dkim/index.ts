@@ -1,10 +1,11 @@
 /**
  * Signs outgoing mail with DKIM.
  *
- * Invariants: only mail of authenticated or trusted senders is signed, for its author's domain; signing happens at
- * delivery, after all changes; a message that cannot be signed at the moment waits.
+ * Invariants: only mail of authenticated or trusted senders is signed, for its author's domain; mail that this server
+ * sends on for others, such as posts of a list, is signed for its sender's domain and never for the author's; signing
+ * happens at delivery, after all changes; a message that cannot be signed at the moment waits.
  */
-import { type Delivery, definePlugin, type HookContext } from 'iems'
+import { type Delivery, definePlugin, type HookContext, type RawField } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
 import { authorDomain, signingDomain } from './author.ts'
 import { createCommands } from './commands.ts'
@@ -28,7 +29,7 @@ export const dkim = definePlugin({
           async handler(delivery, { note, log }) {
             if (!isOurs(delivery, config)) return
             const hashed = await hashContent(delivery.open(), config.header)
-            const domain = hashed && authorDomain(hashed.fields)
+            const domain = hashed && domainFor(delivery, hashed.fields)
             const signing = domain === undefined ? [] : await keys.signingFor(domain)
             if (!hashed || domain === undefined || signing.length === 0) return
             if (!(await mayBeFrom(delivery, signing[0]?.domain as string, accounts))) {
@@ -57,6 +58,23 @@ function isOurs({ message: { session } }: Delivery, { networks }: Options): bool
 }
 
 /**
+ * The domain to sign for. This server's own mail has no client that could be asked: its author is believed when the
+ * reverse-path is of the same domain; else the agent in Sender (RFC 5322 section 3.6.2) signs, if the reverse-path is
+ * its own.
+ */
+function domainFor(delivery: Delivery, fields: readonly RawField[]): string | undefined {
+  const { protocol, identity } = delivery.message.session
+  const author = authorDomain(fields)
+  if (protocol !== 'LOCAL' || identity !== undefined || delivery.from === '') return author
+  const sender = domainOf(delivery.from)
+  if (author !== undefined && isWithin(sender, author)) return author
+  return authorDomain(fields, 'sender') === sender ? sender : undefined
+}
+
+const domainOf = (address: string) => signingDomain(address.slice(address.lastIndexOf('@') + 1))
+const isWithin = (domain: string, above: string) => domain === above || domain.endsWith(`.${above}`)
+
+/**
  * For authenticated senders, signs only if the account may send as the author. An identity without an account has no
  * addresses: the author domain must equal that of the reverse-path, which was authorised at MAIL.
  */
@@ -73,8 +91,7 @@ async function mayBeFrom(
     return true
   }
   if (from === '') return true
-  const sender = signingDomain(from.slice(from.lastIndexOf('@') + 1))
-  return sender === domain || sender.endsWith(`.${domain}`)
+  return isWithin(domainOf(from), domain)
 }
 
 function noteOnce({ message }: Delivery, note: HookContext['note'], value: string): void {
