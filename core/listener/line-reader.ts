@@ -57,6 +57,12 @@ export class LineReader {
     this.#stream = undefined
   }
 
+  /** Releases the stream; returns what was read from it and not used. */
+  release(): Buffer {
+    this.detach()
+    return this.#cut(this.#size)
+  }
+
   /** Ends all waits; nothing more is read. */
   close(): void {
     this.#end()

@@ -4,6 +4,7 @@
  *
  * Invariants: the kernel's session is closed when the client has been served; what came before TLS is never read after it.
  */
+import type { Duplex } from 'node:stream'
 import type { SetupContext } from '../api/plugin.ts'
 import type { ConnectionInfo, ServerSession } from '../api/session.ts'
 import { LineReader } from './line-reader.ts'
@@ -28,6 +29,11 @@ export interface LineSession {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
+  /**
+   * Hands the connection over: what the client sends goes to `there`, and what comes from there goes to the client,
+   * `first` before it. Resolves when either side has ended, or the signal has.
+   */
+  relay(there: Duplex, first: Uint8Array): Promise<void>
 }
 
 /** Serves a client until `run` has ended. `signal`: the server is stopping. */
@@ -42,6 +48,7 @@ export async function serveLines(
   const input = new LineReader(timeouts.login)
   const output = new LineWriter(timeouts.write)
   let isSecure = tls !== undefined
+  let here: Duplex = client.socket
   try {
     input.attach(client.socket)
     output.attach(client.socket)
@@ -50,17 +57,19 @@ export async function serveLines(
       output.write(Buffer.from(refusal(refused.reply.text)))
       return await output.flush()
     }
+    const ending = AbortSignal.any([signal, open.revoked])
     await run({
       input,
       output,
       open,
-      signal: AbortSignal.any([signal, open.revoked]),
+      signal: ending,
       isSecure: () => isSecure,
       hasTls: () => client.mayStartTls,
       async startTls() {
         input.detach()
         const { socket, tls } = await client.startTls()
         isSecure = true
+        here = socket
         open.update({ tls })
         input.attach(socket)
         output.attach(socket)
@@ -71,8 +80,34 @@ export async function serveLines(
         input.attach(readable)
         output.attach(writable)
       },
+      async relay(there, first) {
+        there.write(input.release())
+        output.write(Buffer.from(first))
+        await output.flush()
+        await carry(here, there, ending)
+      },
     })
   } finally {
     open.close()
   }
+}
+
+async function carry(here: Duplex, there: Duplex, signal: AbortSignal): Promise<void> {
+  const end = () => {
+    here.destroy()
+    there.destroy()
+  }
+  const ended = [here, there].map((side) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    side.once('close', resolve)
+    side.on('error', end)
+    if (side.destroyed) resolve()
+    return promise
+  })
+  signal.addEventListener('abort', end, { once: true })
+  here.pipe(there)
+  there.pipe(here)
+  await Promise.race(ended)
+  signal.removeEventListener('abort', end)
+  end()
 }

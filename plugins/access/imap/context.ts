@@ -2,8 +2,10 @@
  * A command's view of its session: the connection, the client's identity, the selected mailbox, and pending
  * notifications.
  */
+import type { Duplex } from 'node:stream'
 import type { Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
+import type { OldSession } from '../../gateway/move/api.ts'
 import type { QuotasApi } from '../../mailbox/quota/api.ts'
 import type { Entry, Mailbox, MailQueryApi, MailStoreApi, Uids } from '../../mailbox/store/api.ts'
 import type { ImapChange, ImapCommand } from './api.ts'
@@ -30,6 +32,8 @@ export interface SessionDeps {
   readonly query: MailQueryApi
   readonly keywords: Keywords
   readonly unseen: Unseen
+  /** The session on the old server of an account that has not been moved. */
+  oldSession(account: string): Promise<OldSession | undefined>
   readonly hostname: string
   now(): number
   /** Whether the connection uses TLS. */
@@ -37,6 +41,7 @@ export interface SessionDeps {
   hasTls(): boolean
   startTls(): Promise<void>
   compress(): void
+  relay(there: Duplex, first: Uint8Array): Promise<void>
   readonly open: Pick<ServerSession, 'mechanisms' | 'authenticate' | 'auth' | 'revoked' | 'onRechecked'>
   /** Calls the hooks for a command and for a change. */
   readonly judge: (command: Omit<ImapCommand, 'remote'>) => Promise<Refusal | undefined>

@@ -5,6 +5,7 @@
  */
 import { type Client, createListener, definePlugin, type SetupContext, serveLines } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
+import { OldServer } from '../../gateway/move/api.ts'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { Quotas } from '../../mailbox/quota/api.ts'
 import { MailQuery, MailStore } from '../../mailbox/store/api.ts'
@@ -19,7 +20,7 @@ export const imap = definePlugin({
   name: 'imap',
   config: options,
   needs: [Accounts, MailStore, MailQuery],
-  wants: [Quotas, Mailsort],
+  wants: [Quotas, Mailsort, OldServer],
   hooks: { 'imap:command': 'bail', 'imap:changed': 'parallel' },
   async setup(config, ctx) {
     const kept = { keywords: createKeywords(), unseen: createUnseen() }
@@ -55,6 +56,7 @@ const serve = (config: Options, ctx: SetupContext, { kept, ...served }: Serving)
         quotas: ctx.find(Quotas),
         hasEvents: ctx.find(Mailsort)?.hasEvents === true,
         ...kept,
+        oldSession: async (account) => ctx.find(OldServer)?.sessionOf('IMAP', account),
         hostname: ctx.hostname,
         now: () => ctx.clock.now(),
         judge: async (command) => (await ctx.call('imap:command', { remote, ...command })) ?? undefined,

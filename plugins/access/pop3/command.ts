@@ -1,7 +1,9 @@
 /**
  * The interface between POP3 commands and their session.
  */
+import type { Duplex } from 'node:stream'
 import type { AskClient, Identity, LineReader, LineWriter, Log, Refusal, ServerSession } from 'iems'
+import type { OldSession } from '../../gateway/move/api.ts'
 import type { Entry, Mailbox, MailStoreApi } from '../../mailbox/store/api.ts'
 import type { Options } from './options.ts'
 
@@ -11,6 +13,9 @@ export interface SessionDeps {
   readonly options: Options
   readonly log: Log
   readonly mail: MailStoreApi
+  /** The session on the old server of an account that has not been moved. */
+  oldSession(account: string): Promise<OldSession | undefined>
+  relay(there: Duplex, first: Uint8Array): Promise<void>
   readonly hostname: string
   isSecure(): boolean
   hasTls(): boolean

@@ -9,7 +9,10 @@ import { type Command, type CommandContext, counted, type Drop, GONE, IMPROPER }
 import { topOf } from './lines.ts'
 
 /** RFC 1939 section 7: 1 to 70 printable characters that no other message in the mailbox ever has. */
-const uniqueId = ({ uidValidity }: Mailbox, { uid }: Entry) => `${uidValidity}.${uid}`
+const uniqueId = ({ uidValidity }: Mailbox, { uid }: Entry, format: string) =>
+  format.replace(/%(?:0(\d))?(X)?([uv])/g, (_, width = '0', hex, name) =>
+    (name === 'u' ? uid : uidValidity).toString(hex ? 16 : 10).padStart(Number(width), '0'),
+  )
 
 function capabilities(session: CommandContext): string[] {
   const { options, isSecure, hasTls } = session.parts
@@ -98,7 +101,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     state: 'transaction',
     run(session, [word]) {
       const { mailbox } = session.drop as Drop
-      const named = (number: number, entry: Entry) => `${number} ${uniqueId(mailbox, entry)}`
+      const named = (number: number, entry: Entry) =>
+        `${number} ${uniqueId(mailbox, entry, session.parts.options.uidl)}`
       if (word === undefined) return { line: '+OK', content: session.listing(named) }
       const found = session.message(word)
       return found ? `+OK ${named(found.number, found.entry)}` : GONE

@@ -4,6 +4,7 @@
  * This file assembles the parts; session.ts is the protocol.
  */
 import { Cache, type Client, createListener, definePlugin, type SetupContext, serveLines } from 'iems'
+import { OldServer } from '../../gateway/move/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { statusLine } from './lines.ts'
 import { type Options, options } from './options.ts'
@@ -13,6 +14,7 @@ export const pop3 = definePlugin({
   name: 'pop3',
   config: options,
   needs: [MailStore],
+  wants: [OldServer],
   async setup(config, ctx) {
     const mayLogIn = createDelay(config.loginDelay, {
       now: () => ctx.clock.now(),
@@ -60,6 +62,7 @@ const serve = (config: Options, ctx: SetupContext, { mayLogIn, ...served }: Serv
         options: config,
         log: ctx.log,
         mail: ctx.use(MailStore),
+        oldSession: async (account) => ctx.find(OldServer)?.sessionOf('POP3', account),
         hostname: ctx.hostname,
         mayLogIn,
       }).run(),

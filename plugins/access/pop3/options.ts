@@ -30,6 +30,14 @@ export const options = z.strictObject({
   expire: duration()
     .optional()
     .describe('Age at which another program removes messages, as announced to clients (EXPIRE). Default: never.'),
+  uidl: z
+    .string()
+    .regex(/^(?:[!-$&-~]|%(?:0[1-9])?X?[uv])*$/, 'must consist of %u, %v and printable characters')
+    .refine((format) => /%(?:0\d)?X?u/.test(format) && format.length <= 40, 'must contain the UID (%u)')
+    .default('%v.%u')
+    .describe(
+      "Form of UIDLs: %u is the UID, %v UIDVALIDITY, with 08X eight hexadecimal digits. After a move that keeps UIDs, '%08Xu%08Xv' continues Dovecot's, and '%u' those of Cyrus with uidonly.",
+    ),
   limits,
   timeouts,
 })

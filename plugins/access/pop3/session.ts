@@ -142,12 +142,23 @@ export class Session implements CommandContext {
       return isTemporary ? TEMPORARY : '-ERR [AUTH] Wrong name or password'
     }
     if (!mayLogIn(answer.account)) return `-ERR [LOGIN-DELAY] Minimum time between logins has not passed`
+    if (await this.#passOn(answer.account)) return ''
     const mailbox = await mail.find(answer.account, 'INBOX')
     const opened = mailbox && (await mail.open(mailbox))
     if (!opened || 'refused' in opened) return TEMPORARY
     const entries = await Array.fromAsync(mail.entries(opened.mailbox, opened.uids))
     this.drop = { mailbox: opened.mailbox, entries, deleted: new Set() }
     return `+OK ${counted(this.drop)}`
+  }
+
+  /** Hands the session of an account that is still on the old server over to it. Throws when it does not answer. */
+  async #passOn(account: string): Promise<boolean> {
+    const there = await this.parts.oldSession(account)
+    if (!there) return false
+    this.parts.output.line('+OK Logged in')
+    this.end()
+    await this.parts.relay(there.stream, there.rest)
+    return true
   }
 
   ask: AskClient = async (challenge) => {

@@ -1,21 +1,92 @@
 /**
- * Moving in: accounts of other mail systems brought into mailboxes here, as often as it takes until nothing differs.
+ * Moving in: accounts of other mail systems brought into mailboxes here, as often as it takes until nothing differs, and
+ * served from the old server until they are switched.
  *
- * This file only wires; start reading at sources/source.ts, then transfer/account-move.ts.
+ * This file only wires; start reading at sources/source.ts, then transfer/account-move.ts and proxy/proxy.ts.
  */
-import { definePlugin } from 'iems'
+import { type Command, definePlugin, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
+import { Directory } from '../../directory/store/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
+import { OldServer } from './api.ts'
+import { loginOf } from './commands/accounts.ts'
 import { createImapCommand } from './commands/imap.ts'
-import { options } from './options.ts'
+import { type Options, options, type Proxy as ProxyOptions, type Server } from './options.ts'
+import { authThere } from './proxy/logins.ts'
+import { Places } from './proxy/places.ts'
+import { MoveProxy } from './proxy/proxy.ts'
+import { createPlacesCommand, createSwitchCommand, fetchStragglers, type SwitchDeps } from './proxy/switch.ts'
+import { openImapSource } from './sources/imap.ts'
+
+const STRAGGLERS_MS = 600_000
 
 export const move = definePlugin({
   name: 'move',
   config: options.prefault({}),
   needs: [Accounts, MailStore],
-  records: { filed: { version: 1 }, intention: { version: 1 } },
-  setup({ server }, ctx) {
-    const [accounts, mail] = [ctx.use(Accounts), ctx.use(MailStore)]
-    return { commands: { 'move imap': createImapCommand({ store: ctx.store, mail, accounts, server }) } }
+  wants: [Directory],
+  offers: [OldServer],
+  records: { filed: { version: 1 }, intention: { version: 1 }, place: { version: 1 } },
+  setup(config, ctx) {
+    const deps = { store: ctx.store, mail: ctx.use(MailStore), accounts: ctx.use(Accounts) }
+    const commands = { 'move imap': createImapCommand({ ...deps, server: config.server }) }
+    const { server, proxy } = proxied(config) ?? {}
+    if (!server || !proxy) {
+      ctx.offer(OldServer, { sessionOf: async () => undefined })
+      return { commands }
+    }
+    const places = new Places(ctx.store, ctx.clock.now)
+    const switching: SwitchDeps = {
+      ...deps,
+      ctx,
+      places,
+      open: (account, signal) =>
+        openImapSource(
+          server,
+          loginOf(server, account, { account: account.name }, { password: '', master: undefined }),
+          signal,
+        ),
+    }
+    ctx.schedule({ name: 'stragglers', every: STRAGGLERS_MS, run: (signal) => fetchStragglers(switching, signal) })
+    return {
+      commands: { ...commands, ...proxyCommands(switching) },
+      hooks: proxyHooks(ctx, { server, proxy, places }),
+    }
   },
 })
+
+function proxied({ server, proxy }: Options): { server: Server; proxy: ProxyOptions } | undefined {
+  if (!proxy) return undefined
+  if (!server?.master) throw new Error('the option proxy needs server and server.master')
+  return { server, proxy }
+}
+
+const proxyCommands = (switching: SwitchDeps): Readonly<Record<string, Command>> => ({
+  'move switch': createSwitchCommand(switching),
+  'move places': createPlacesCommand(switching),
+})
+
+function proxyHooks(
+  ctx: SetupContext,
+  { server, proxy, places }: { readonly server: Server; readonly proxy: ProxyOptions; readonly places: Places },
+): Taps {
+  const accounts = ctx.use(Accounts)
+  const directory = ctx.find(Directory)
+  const { log } = ctx
+  const served = new MoveProxy({ ctx, accounts, places, server, proxy })
+  ctx.offer(OldServer, served)
+  ctx.routesTo(proxy.delivery.channel)
+  return {
+    route: { stage: 'early', handler: ({ to }) => served.route(to) },
+    dispatch: (delivery) => served.dispatch(delivery),
+    ...(directory && proxy.learn
+      ? {
+          auth: {
+            stage: 'late',
+            handler: (attempt) => authThere({ accounts, directory, server, log }, attempt),
+            mechanisms: ['PLAIN'],
+          },
+        }
+      : {}),
+  }
+}

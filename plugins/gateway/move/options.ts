@@ -14,11 +14,12 @@ const master = z.strictObject({
     ),
 })
 
+const tlsMode = z.enum(['implicit', 'starttls', 'none'])
+
 export const server = z.strictObject({
   host: z.string().min(1).max(255).describe('Name or address of the old server.'),
   port: z.int().min(1).max(65_535).default(993).describe('Its IMAP port.'),
-  tls: z
-    .enum(['implicit', 'starttls', 'none'])
+  tls: tlsMode
     .default('implicit')
     .describe('TLS from the start, by STARTTLS, or none, which is for a trusted network only.'),
   verify: z.boolean().default(true).describe("Verify the old server's certificate."),
@@ -30,7 +31,32 @@ export const server = z.strictObject({
 })
 export type Server = z.output<typeof server>
 
+export const proxy = z.strictObject({
+  pop3: z
+    .strictObject({
+      port: z.int().min(1).max(65_535).default(995).describe('POP3 port of the old server.'),
+      tls: tlsMode.optional().describe('TLS of that port. Default: as for IMAP.'),
+    })
+    .prefault({})
+    .describe('POP3 on the old server.'),
+  delivery: z
+    .strictObject({
+      channel: z.string().min(1).describe('Channel that delivers to the old server, such as `smtpOut` with LMTP.'),
+      nexthop: z.string().min(1).describe("Its address there, such as '[192.0.2.1]:24'."),
+    })
+    .describe('Route of mail for accounts that are still there.'),
+  local: z.string().default('local').describe('Channel of the mailboxes here.'),
+  learn: z
+    .boolean()
+    .default(true)
+    .describe('Verify passwords of accounts that have none here on the old server, and keep them in the directory.'),
+})
+export type Proxy = z.output<typeof proxy>
+
 export const options = z.strictObject({
   server: server.optional().describe('The IMAP server that accounts are moved from.'),
+  proxy: proxy
+    .optional()
+    .describe('Serve accounts that have not been switched from the old server. Needs its master user.'),
 })
 export type Options = z.output<typeof options>

@@ -2,16 +2,38 @@
  * LOGIN and AUTHENTICATE.
  */
 import { type AskClient, decodeResponse, type Identity, type Refusal } from 'iems'
+import type { OldSession } from '../../../gateway/move/api.ts'
 import { capabilities } from '../capabilities.ts'
 import type { Call, CommandDefinition } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { bad, no, ok } from '../responses.ts'
+import { bad, no, ok, RESPONDED, type TaggedResponse } from '../responses.ts'
 
 const RESPONSE_LIMIT = 12_288
 const IMPROPER = bad('Invalid SASL response')
 
-async function logIn(session: CommandContext, answer: Identity | Refusal) {
+/** Hands the session of an account that is still on the old server over to it. */
+async function passOn(session: CommandContext, tag: string, account: string): Promise<TaggedResponse | undefined> {
+  const { parts, output } = session
+  let there: OldSession | undefined
+  try {
+    there = await parts.oldSession(account)
+  } catch (cause) {
+    parts.log.warn('no session on the old server', { account, cause })
+    return no('Mailbox temporarily unavailable', 'UNAVAILABLE')
+  }
+  if (!there) return undefined
+  output.line(`${tag} OK [CAPABILITY ${there.capabilities}] Logged in`)
+  session.end()
+  await parts.relay(there.stream, there.rest)
+  return RESPONDED
+}
+
+async function logIn(session: CommandContext, tag: string, answer: Identity | Refusal) {
   const { parts } = session
+  if (answer.kind === 'identity' && answer.account !== undefined) {
+    const passed = await passOn(session, tag, answer.account)
+    if (passed) return passed
+  }
   if (answer.kind === 'identity' && (await session.logIn(answer)))
     return ok('Logged in', `CAPABILITY ${capabilities(session)}`)
   session.failedLogins++
@@ -30,14 +52,14 @@ const mayLogIn = ({ parts }: CommandContext) => parts.isSecure() || parts.option
 
 export const login: CommandDefinition = {
   state: 'before',
-  async run(session, { cursor }) {
+  async run(session, { cursor, tag }) {
     cursor.space()
     const username = cursor.astring()
     cursor.space()
     const password = cursor.astring()
     cursor.end()
     if (!mayLogIn(session)) return no('Authentication requires TLS', 'PRIVACYREQUIRED')
-    return logIn(session, await session.parts.open.auth({ kind: 'password', username, password }))
+    return logIn(session, tag, await session.parts.open.auth({ kind: 'password', username, password }))
   },
 }
 
@@ -53,7 +75,7 @@ const asking =
 
 export const authenticate: CommandDefinition = {
   state: 'before',
-  async run(session, { cursor }: Call) {
+  async run(session, { cursor, tag }: Call) {
     cursor.space()
     const name = cursor.atom('a mechanism').toUpperCase()
     const text = cursor.takes(' ') ? cursor.need(/[A-Za-z0-9+/=]+/y, 'a response') : undefined
@@ -65,6 +87,6 @@ export const authenticate: CommandDefinition = {
     const initial = text === undefined ? undefined : decodeResponse(text)
     if (text !== undefined && !initial) return IMPROPER
     const answer = await open.authenticate({ mechanism, initial, ask: asking(session) })
-    return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : logIn(session, answer)
+    return answer.kind === 'refuse' && answer.reply.code === 501 ? IMPROPER : logIn(session, tag, answer)
   },
 }

@@ -49,25 +49,23 @@ export class MoveCounts {
     if (this.refused.length < MAX_LISTED) this.refused.push({ folder, id, why })
   }
 
-  /** Things that differed when the run began. */
-  get differences(): number {
-    return this.filed + this.flagged + this.removed + this.subscriptions + this.refusedCount
-  }
-
   report(account: string, source: string): MoveReport {
     return { account, source, ...this }
   }
 }
 
+/** Things that differed when the run began. */
+export const differencesIn = (report: MoveReport): number =>
+  report.filed + report.flagged + report.removed + report.subscriptions + report.refusedCount + report.problems.length
+
 const SHOWN = 20
 
 export function describe(report: MoveReport, isDry: boolean): string {
   const { filed, already, flagged, removed, subscriptions, recovered, otherUids, refused, refusedCount } = report
-  const difference = filed + flagged + removed + subscriptions + refusedCount
   const would = isDry ? ' (nothing has been changed)' : ''
   return [
     `${escapeLine(report.account)} from ${escapeLine(report.source)}: ${counted(report.folders, 'folder')}, ${counted(report.messages, 'message')}`,
-    difference === 0
+    differencesIn(report) === 0
       ? `  nothing differs${would}`
       : `  ${filed} filed, ${already} were there, ${flagged} with other flags, ${removed} removed, ${counted(subscriptions, 'subscription')} changed${would}`,
     ...(recovered > 0 ? [`  ${recovered} filed by an earlier run that was ended`] : []),

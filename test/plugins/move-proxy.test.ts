@@ -1,0 +1,167 @@
+/** Accounts that are still on the old server are served by it behind our address, and moved while clients work. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { secret } from '../../core/index.ts'
+import { connectLineClient } from '../../core/testing/index.ts'
+import { pop3 } from '../../plugins/access/pop3/index.ts'
+import { move } from '../../plugins/gateway/move/index.ts'
+import { smtpOut } from '../../plugins/smtp/out/index.ts'
+import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
+import { createImapKernel } from '../support/imap-talk.ts'
+import { fillMaildir, imapClient, seenBy } from '../support/move.ts'
+import { tempFolder } from '../support/running-server.ts'
+
+const run = promisify(execFile)
+const skip =
+  whyNoDovecot() ?? (existsSync('/usr/bin/mbsync') ? false : 'mbsync (Debian package isync) is not installed')
+
+const MASTER = `
+auth_master_user_separator = *
+passdb {
+  driver = static
+  args = password=master
+  master = yes
+  pass = yes
+}
+`
+
+async function startBoth(t: TestContext) {
+  const dovecot = await startDovecot(t, { users: ['ann', 'bob'], settings: MASTER })
+  await fillMaildir(dovecot.folder, 'ann', 60, ['Work'])
+  await fillMaildir(dovecot.folder, 'bob', 20, ['Work'])
+  const server = {
+    host: '127.0.0.1',
+    port: dovecot.imap,
+    tls: 'none' as const,
+    login: 'name' as const,
+    master: { user: 'boss', password: secret.value('master') },
+  }
+  const kernel = await createImapKernel(t, {
+    channels: {
+      pop3: pop3({ listen: '127.0.0.1:0', authWithoutTls: true, uidl: '%08Xu%08Xv' }),
+      old: smtpOut({ protocol: 'lmtp' }),
+    },
+    plugins: [
+      move({
+        server,
+        proxy: { pop3: { port: dovecot.pop3 }, delivery: { channel: 'old', nexthop: `[127.0.0.1]:${dovecot.lmtp}` } },
+      }),
+    ],
+  })
+  return { dovecot, ...kernel }
+}
+
+/** Runs mbsync for a user against our port. */
+async function mbsyncOf(t: TestContext, user: string, port: number) {
+  const folder = await tempFolder(t)
+  await mkdir(join(folder, 'mail'))
+  await writeFile(
+    join(folder, 'rc'),
+    `IMAPAccount x
+Host 127.0.0.1
+Port ${port}
+User ${user}
+Pass secret
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account x
+
+MaildirStore near
+Path ${folder}/mail/
+Inbox ${folder}/mail/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns INBOX Work
+Create Both
+Expunge Both
+SyncState *
+`,
+  )
+  return {
+    sync: () => run('mbsync', ['-c', join(folder, 'rc'), '-a'], { timeout: 30_000 }),
+    /** Names and flags of the files, which change when a message is fetched again. */
+    async files() {
+      const names: string[] = []
+      for (const box of ['INBOX', 'Work'])
+        for (const sub of ['cur', 'new']) names.push(...(await readdir(join(folder, 'mail', box, sub)).catch(() => [])))
+      return names.sort()
+    },
+  }
+}
+
+async function uidlsOf(t: TestContext, port: number) {
+  const client = await connectLineClient(t, port)
+  const lines: string[] = []
+  await client.line()
+  for (const command of ['USER ann', 'PASS secret']) {
+    client.send(`${command}\r\n`)
+    await client.line()
+  }
+  client.send('UIDL\r\n')
+  for (let line = await client.line(); line !== undefined && line !== '.'; line = await client.line()) lines.push(line)
+  client.send('QUIT\r\n')
+  return lines.slice(1)
+}
+
+test('clients work on while their accounts are moved, and fetch nothing twice', { skip }, async (t) => {
+  const { dovecot, port, door, command, mail, submit, deliver, entries } = await startBoth(t)
+  const [ann, bob] = [await mbsyncOf(t, 'ann', port), await mbsyncOf(t, 'bob', port)]
+  await ann.sync()
+  await bob.sync()
+  const before = await ann.files()
+  // mbsync leaves out what is marked as deleted.
+  const count = { ann: before.length, bob: (await bob.files()).length }
+  assert.ok(count.ann > 50 && count.bob > 10)
+  assert.equal(
+    (await mail.mailboxes('ann')).every(({ messages }) => messages === 0),
+    true,
+  )
+  const uidls = await uidlsOf(t, door('pop3').port)
+  assert.ok(uidls.length > 30)
+
+  // Mail for both arrives there.
+  await submit({ from: 'me@far.test', to: ['ann@here.test', 'bob@here.test'], body: 'first' })
+  await deliver()
+  assert.equal((await entries('ann')).length, 0)
+
+  // An open session ends, and the next one is served here.
+  const idle = await imapClient({ port, user: 'ann' })
+  const ended = new Promise((resolve) => idle.once('close', resolve))
+  const moving = command('move switch', { values: { accounts: ['ann'] } })
+  const [moved] = await Promise.all([moving, bob.sync(), ended])
+  assert.match(JSON.stringify(moved), /is served here/)
+  await ann.sync()
+  const after = await ann.files()
+  assert.deepEqual(
+    after.filter((name) => before.includes(name)),
+    before,
+  )
+  assert.equal(after.length, count.ann + 1)
+  assert.deepEqual((await uidlsOf(t, door('pop3').port)).slice(0, uidls.length), uidls)
+  assert.equal((await bob.files()).length, count.bob + 1)
+
+  // From now on ann's mail arrives here and bob's there.
+  await submit({ from: 'me@far.test', to: ['ann@here.test', 'bob@here.test'], body: 'second' })
+  await deliver()
+  await ann.sync()
+  await bob.sync()
+  assert.equal((await ann.files()).length, count.ann + 2)
+  assert.equal((await bob.files()).length, count.bob + 2)
+  const there = await seenBy({ port: dovecot.imap, user: 'ann' })
+  assert.equal(there.find(({ name }) => name === 'INBOX')?.messages.length, (await entries('ann')).length - 1)
+  await command('move switch', { values: { accounts: ['bob'] } })
+  await bob.sync()
+  assert.equal((await bob.files()).length, count.bob + 2)
+  const places = await command('move places')
+  assert.match(JSON.stringify(places.at(-1)), /2 here, 0 there/)
+})
