@@ -147,6 +147,7 @@ export type {
 } from './queue/blob-references.ts'
 export type { FoundMessage, MessageFilter, MessageState } from './queue/search.ts'
 export { type Config, type ConfigInput, defineConfig, type StoreProvider } from './runtime/config-schema.ts'
+export { type Examined, examineConfiguration } from './runtime/examine.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'
 export { Secret, secret, secretValue } from './runtime/secret.ts'

@@ -17,11 +17,13 @@ import { ApiKeys } from './keys.ts'
 import { options } from './options.ts'
 import { addPages, Pages } from './pages.ts'
 import { PeopleIndex } from './people-index.ts'
+import { addConfigurationCheck } from './resources/check.ts'
 import { addCommands } from './resources/commands.ts'
 import { addDirectory } from './resources/directory.ts'
 import { addKeys } from './resources/keys.ts'
 import { addLists } from './resources/lists.ts'
 import { addOverview } from './resources/overview.ts'
+import { addPackages } from './resources/packages.ts'
 import { addQueue } from './resources/queue.ts'
 import { addSystem } from './resources/system.ts'
 import { addTrace } from './resources/trace.ts'
@@ -43,14 +45,19 @@ export const admin = definePlugin({
     const { store, clock, log, signals, hostname } = ctx
     const http = ctx.use(Http)
     const [directory, mail, lists] = [ctx.find(Directory), ctx.find(MailStore), ctx.find(Lists)]
-    const routes = new AdminRoutes(http, ctx.administration)
+    const routes = new AdminRoutes(http, ctx.administration, config.networks)
     const audit = new Audit({ store, clock, log })
     const flow = new FlowOfMail({ store, clock, writer: `${hostname}:${process.pid}:${clock.now()}` })
     const keys = new ApiKeys({ store, clock, signals })
     const people = directory && new PeopleIndex(directory, clock)
     const pages = new Pages()
     ctx.offer(Admin, pages)
-    const features = () => [...(directory ? ['directory'] : []), ...(lists ? ['lists'] : [])]
+    const features = [
+      ...(directory ? ['directory'] : []),
+      ...(lists ? ['lists'] : []),
+      ...(config.configurationCheck ? ['configuration-check'] : []),
+      ...(config.registry === undefined ? [] : ['registry']),
+    ]
     addOverview({ routes, flow, hostname, directory, people, mail, clock, features })
     addQueue(routes)
     addTrace(routes)
@@ -58,6 +65,8 @@ export const admin = definePlugin({
     addSystem(routes, audit)
     addKeys(routes, { keys, audit })
     addPages(routes, pages, audit)
+    addPackages(routes, { registry: config.registry, dns: ctx.dns })
+    if (config.configurationCheck) addConfigurationCheck(routes, audit)
     if (directory && people) addDirectory({ routes, directory, people, mail, audit })
     if (lists) addLists(routes, lists)
     http.page({

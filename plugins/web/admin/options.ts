@@ -1,7 +1,7 @@
 /**
  * The plugin's options.
  */
-import { duration } from 'iems'
+import { duration, network } from 'iems'
 import * as z from 'zod'
 
 export const options = z
@@ -12,6 +12,10 @@ export const options = z
       .describe(
         'Lets administrators check a pasted configuration, after their password. A configuration is a program: it runs in a process without rights to write files or start programs.',
       ),
+    networks: z
+      .array(network())
+      .default([])
+      .describe('Networks from which the administration and its API may be used. Default: any.'),
     historyKeep: duration().prefault('365 d').describe('Time for which the history of changes is kept.'),
     flowKeep: duration().prefault('35 d').describe('Time for which the hourly numbers of mail are kept.'),
     registry: z

@@ -2,7 +2,15 @@
  * How routes of the administration are registered: each gets the administration service as its caller, refusals of the
  * server become problems of HTTP, and long work is a stream of lines.
  */
-import { ADMIN, type Administration, type AdministrationService, type Caller, IemsError, SUPPORT } from 'iems'
+import {
+  ADMIN,
+  type Administration,
+  type AdministrationService,
+  type Caller,
+  IemsError,
+  inNetworks,
+  SUPPORT,
+} from 'iems'
 import {
   type Call,
   Download,
@@ -76,9 +84,13 @@ export class AdminRoutes {
   readonly http: HttpApi
   readonly #administration: AdministrationService
 
-  constructor(http: HttpApi, administration: AdministrationService) {
+  /** Undefined: from anywhere. */
+  readonly #isNear: ((address: string) => boolean) | undefined
+
+  constructor(http: HttpApi, administration: AdministrationService, networks: readonly string[]) {
     this.http = http
     this.#administration = administration
+    this.#isNear = networks.length === 0 ? undefined : inNetworks(networks)
   }
 
   /** `fresh`: the change cannot be undone, so the password must have been shown lately. */
@@ -92,9 +104,10 @@ export class AdminRoutes {
     this.http.route({
       ...rest,
       run: async (call: LoggedIn<Call>) => {
+        const own = this.with(call)
         if (fresh) requireFresh(call.login)
         try {
-          return await route.run(this.with(call))
+          return await route.run(own)
         } catch (cause) {
           throw problemOf(cause) ?? cause
         }
@@ -113,6 +126,8 @@ export class AdminRoutes {
   }
 
   with<P, Q, B>(call: LoggedIn<Call<P, Q, B>>): AdminCall<P, Q, B> {
+    if (this.#isNear?.(call.remote) === false)
+      throw new HttpProblem(403, 'The administration is not used from this network')
     return {
       ...call,
       administration: this.#administration.as(callerOf(call.login)),

@@ -26,7 +26,7 @@ export interface OverviewDeps {
   readonly mail: MailStoreApi | undefined
   readonly clock: { now(): number }
   /** Services and plugins by which pages are shown or left out. */
-  readonly features: () => readonly string[]
+  readonly features: readonly string[]
 }
 
 export function addOverview({ routes, flow, hostname, people, mail, clock, features }: OverviewDeps): void {
@@ -43,7 +43,7 @@ export function addOverview({ routes, flow, hostname, people, mail, clock, featu
       domains: domainsOf(login) ?? null,
       isFresh: login.isFresh,
       hostname,
-      features: features(),
+      features,
     }),
   })
   routes.route({

@@ -133,6 +133,37 @@ function Hooks() {
   )
 }
 
+interface Installed extends Package {
+  readonly range: string
+  readonly isCompatible: boolean
+}
+
+/** Packages of npm beside the configuration. */
+function InstalledPackages() {
+  const installed = useApi<{ version: string; packages: readonly Installed[] }>('/api/v1/packages')
+  if (!installed.data) return null
+  const { version, packages } = installed.data
+  return (
+    <>
+      <h2>Installed beside the configuration</h2>
+      <p className="t2">
+        This is iems {version}. {packages.length === 0 ? 'No plugin of npm is installed.' : ''}
+      </p>
+      <ul className="recs">
+        {packages.map((one) => (
+          <li key={one.name}>
+            <span className="b">{one.name}</span> {one.version}
+            <span className={one.isCompatible ? 'tag good' : 'tag bad'}>
+              {one.isCompatible ? 'fits' : `made for iems ${one.range}`}
+            </span>
+            <span className="t2">{one.description}</span>
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
+
 function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
   const [found, setFound] = useState<readonly Package[]>()
   const [error, setError] = useState('')
@@ -157,6 +188,7 @@ function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
   const lines = `import { ${variable} } from '${plugin}'\n\n// in plugins: [ … ]\n${variable}(),`
   return (
     <div className="sec full">
+      <InstalledPackages />
       {isAllowed ? (
         <form className="row" role="search" onSubmit={(event) => void search(event)}>
           <input className="input" name="text" aria-label="Search the registry" placeholder="Search the registry" />

@@ -1,0 +1,216 @@
+/** The administration in a real browser: what administrators, support and domain administrators do with it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { missing } from 'iems/testing'
+import { builtFolder } from '../../plugins/web/app/assets.ts'
+import { strangersPages } from '../support/admin-stranger.ts'
+import { fill, openAdmin, startAdmin } from '../support/web-admin.ts'
+import { look, shot } from '../support/web-looks.ts'
+import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
+
+const QUARTER_MS = 16 * 60_000
+
+test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 }, async (t) => {
+  await builtFolder('admin')
+  const stranger = strangersPages()
+  const here = await startAdmin(t, { plugins: [stranger.plugin] })
+  await fill(here)
+  const browser = await startBrowser(t)
+  const names = async (kind: 'account' | 'group' | 'domain') =>
+    (await Array.fromAsync(here.directory.list(kind))).map(({ name }) => name)
+
+  await t.test('each role sees its own screens', async () => {
+    for (const [who, screens, text] of [
+      [
+        'support',
+        ['Today', 'Trace', 'Queue', 'Greylist', 'Components', 'Metrics', 'Plugins', 'Commands'],
+        /Mail flows/,
+      ],
+      ['domain', ['People', 'Domains'], 'Support Person'],
+    ] as const) {
+      const { page, problems } = await openAdmin(browser, here.base, who)
+      await page.locator('main').getByText(text).first().waitFor()
+      const links = await page.getByRole('navigation', { name: 'Administration' }).getByRole('link').allInnerTexts()
+      assert.deepEqual(
+        links.map((link) => link.replace(/\s*\d+$/, '').trim()),
+        screens,
+      )
+      assert.deepEqual(problems, [])
+      await page.context().close()
+    }
+    const { page } = await openAdmin(browser, here.base, 'user')
+    await page.getByText('Your role includes no part of the administration.').waitFor()
+    await page.context().close()
+  })
+
+  await t.test('people: added, found, changed, suspended, deleted', async () => {
+    const { page, problems } = await openAdmin(browser, here.base, 'admin')
+    await page.getByRole('link', { name: 'People' }).click()
+    await page.getByRole('button', { name: 'Add' }).click()
+    await page.getByLabel('Login name').fill('ann')
+    await page.getByLabel('Full name').fill('Ann Ekström')
+    await page.getByLabel('Addresses').fill('ann@here.test, ann.ekstrom@here.test')
+    await page.getByLabel('Password').fill('correct horse battery')
+    assert.deepEqual(await look(page, 'admin-add-1280'), [])
+    await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByRole('heading', { name: 'Ann Ekström' }).waitFor()
+    const ann = await here.directory.byName('account', 'ann')
+    assert.deepEqual(ann?.addresses, ['ann@here.test', 'ann.ekstrom@here.test'])
+    assert.deepEqual(await look(page, 'admin-person-1280'), [])
+    await page.getByRole('button', { name: 'Edit' }).click()
+    await page.getByLabel('Storage in GB').fill('5')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('0 B of 5 GB').first().waitFor()
+    await page.getByRole('button', { name: 'Suspend' }).click()
+    await page.getByText('Suspended: gets mail').waitFor()
+    assert.equal((await here.directory.byName('account', 'ann'))?.status, 'suspended')
+    await page.getByPlaceholder('Name or address').fill('ekstrom')
+    await page.locator('.note-count', { hasText: /^1$/ }).waitFor()
+    // The password was shown a while ago, so that deleting asks for it again.
+    await here.clock.advance(QUARTER_MS)
+    await page.getByRole('button', { name: 'Delete…' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('heading', { name: 'Confirm your password' }).waitFor()
+    assert.deepEqual(await look(page, 'admin-confirm-1280'), [])
+    await page.getByRole('dialog').getByLabel('Password').fill('wrong')
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click()
+    await page.getByRole('alert').getByText('invalid').waitFor()
+    await page.getByRole('dialog').getByLabel('Password').fill('admin-secret')
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click()
+    await page.getByText('is deleted').waitFor()
+    assert.ok(!(await names('account')).includes('ann'))
+    assert.deepEqual(
+      problems.filter((one) => !one.includes('403')),
+      [],
+    )
+    await page.context().close()
+  })
+
+  await t.test('a failing next hop: seen on Today, opened, held, released, traced, removed', async () => {
+    const { page, problems } = await openAdmin(browser, here.base, 'admin')
+    await page.getByText('legal.test does not take our mail').waitFor()
+    await page.locator('li', { hasText: 'legal.test does not' }).getByRole('link', { name: 'Open queue' }).click()
+    await page.getByRole('grid', { name: 'Deliveries to legal.test' }).waitFor()
+    await page.getByRole('checkbox', { name: 'Select all' }).click()
+    await shot(page, 'admin-queue-selected-1280')
+    await page.getByRole('toolbar').getByRole('button', { name: 'Hold' }).click()
+    await page.getByText('2 changed').waitFor()
+    assert.equal(await here.queue.count({ nexthop: 'legal.test', held: true }), 2)
+    await page.getByRole('button', { name: 'Close' }).click()
+    await page.goto(`${here.base}/admin/#/protection`)
+    await page.getByRole('row', { name: /sofia@legal.test/ }).click()
+    await page.getByText('Text of the letter.').waitFor()
+    await page.getByRole('button', { name: 'Release' }).click()
+    await page.getByText('1 changed').waitFor()
+    await page.goto(`${here.base}/admin/#/trace?q=${encodeURIComponent('admin@here.test → sofia@legal.test')}`)
+    await page.getByText('Understood as').waitFor()
+    await page.locator('main tbody a').first().click()
+    await page.getByText('1 of 2 recipients has it').or(page.getByText('1 of 2 recipients have it')).waitFor()
+    await page.getByText('451 4.7.1 Come back later').first().waitFor()
+    await page.getByRole('button', { name: 'Explain the route' }).click()
+    await page.locator('.route li').first().waitFor()
+    assert.deepEqual(await look(page, 'admin-trace-story-1280'), [])
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  })
+
+  await t.test(
+    'by keyboard alone: Ctrl K to a command, its form, its output; a list walked, opened, selected',
+    async () => {
+      const { page, problems } = await openAdmin(browser, here.base, 'admin')
+      await page.keyboard.press('Control+k')
+      await page.getByRole('combobox').waitFor()
+      await page.keyboard.type('domain add')
+      await page.getByRole('option', { name: /^domain add/ }).waitFor()
+      assert.deepEqual(await look(page, 'admin-palette-1280'), [])
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { name: 'domain add' }).waitFor()
+      await page.getByRole('textbox', { name: 'Name', exact: true }).focus()
+      await page.keyboard.type('third.test')
+      await page.keyboard.press('Enter')
+      await page.getByText('Done').waitFor()
+      assert.ok((await names('domain')).includes('third.test'))
+      await page.keyboard.press('Control+k')
+      await page.keyboard.type('people')
+      await page.keyboard.press('Enter')
+      const grid = page.getByRole('grid', { name: 'People' })
+      await grid.focus()
+      for (const key of ['ArrowDown', 'ArrowDown', ' ']) await page.keyboard.press(key)
+      await page.getByText('1 selected').waitFor()
+      await page.keyboard.press('Enter')
+      await page.getByRole('complementary').getByRole('heading', { level: 2 }).waitFor()
+      await page.keyboard.press('Control+k')
+      await page.keyboard.type('support pers')
+      await page.getByRole('option', { name: /Support Person/ }).waitFor()
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { name: 'Support Person' }).waitFor()
+      assert.deepEqual(problems, [])
+      await page.context().close()
+    },
+  )
+
+  await t.test('pages of a plugin: a table with a filter and an action, a form, figures, a module', async () => {
+    const { page, problems } = await openAdmin(browser, here.base, 'admin')
+    await page.getByRole('link', { name: 'Greylist' }).click()
+    await page.getByText('sender0@example.net').waitFor()
+    assert.deepEqual(await look(page, 'admin-page-table-1280'), [])
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByText('sender150@example.net').waitFor()
+    await page.getByLabel('Sender').fill('sender24')
+    await page.getByRole('button', { name: 'Filter' }).click()
+    await page.getByText('11 in all').waitFor()
+    await page.getByRole('checkbox', { name: 'Select g24', exact: true }).check()
+    await page.getByRole('button', { name: 'Forget' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Forget' }).click()
+    await page.getByText('g24 is forgotten').waitFor()
+    await page.getByText('10 in all').waitFor()
+    assert.ok(!stranger.greylist.has('g24'))
+    await page.getByRole('link', { name: 'Grey settings' }).click()
+    await page.getByLabel('Delay').fill('90')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('alert').getByText(/60/).waitFor()
+    await page.getByLabel('Delay').fill('9')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Saved').waitFor()
+    assert.equal(stranger.settings.delay, 9)
+    await page.getByRole('link', { name: 'Grey figures' }).click()
+    await page.getByRole('img', { name: /Tries by hour/ }).waitFor()
+    assert.deepEqual(await look(page, 'admin-page-figures-1280'), [])
+    await page.getByRole('link', { name: 'Map' }).click()
+    await page.getByText('A map in en').waitFor()
+    await page.getByRole('button', { name: 'Ask the server' }).click()
+    await page.getByText('Map of admin').waitFor()
+    assert.deepEqual(await look(page, 'admin-page-module-1280'), [])
+    assert.deepEqual(
+      problems.filter((one) => !one.includes('400')),
+      [],
+    )
+    await page.context().close()
+  })
+
+  await t.test('ten thousand members pasted at once, with a line for each fault', async () => {
+    const { page, problems } = await openAdmin(browser, here.base, 'admin')
+    await page.goto(`${here.base}/admin/#/lists/news@lists.here.test`)
+    await page.getByRole('button', { name: 'Members', exact: true }).last().click()
+    const pasted = Array.from({ length: 10_000 }, (_, index) =>
+      index % 2500 === 7 ? `no address ${index}` : `m${index}@example.com`,
+    )
+    await page.getByLabel('Text of the file').fill(pasted.join('\n'))
+    await page.getByRole('button', { name: 'Do it' }).click()
+    await page
+      .getByText('9996 members done, 4 faults')
+      .or(page.getByText(/9.?996.* done, 4 faults/))
+      .first()
+      .waitFor()
+    await page
+      .getByText('10002', { exact: false })
+      .first()
+      .waitFor()
+      .catch(() => undefined)
+    await shot(page, 'admin-pasted-1280')
+    await page.getByRole('button', { name: 'Close' }).click()
+    await page.getByText('9,998 members').waitFor()
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  })
+})

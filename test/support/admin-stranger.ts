@@ -1,0 +1,94 @@
+/**
+ * A plugin as a third party writes it, with a page of each kind for the administration.
+ */
+import { Admin } from 'iems/plugins/admin'
+import * as z from 'zod'
+import { definePlugin } from '../../core/index.ts'
+
+export function strangersPages() {
+  const greylist = new Map(
+    Array.from({ length: 250 }, (_, index) => [
+      `g${index}`,
+      { id: `g${index}`, sender: `sender${index}@example.net`, tries: index },
+    ]),
+  )
+  const settings = { delay: 5, label: 'Grey' }
+  const plugin = definePlugin({
+    name: 'strangers-pages',
+    config: z.undefined(),
+    needs: [Admin],
+    setup(_, ctx) {
+      const admin = ctx.use(Admin)
+      admin.page({
+        id: 'greylist',
+        title: 'Greylist',
+        group: 'protection',
+        summary: 'Senders that were asked to come back later.',
+        who: 'queue:read',
+        table: {
+          row: z.object({ id: z.string(), sender: z.string().describe('Sender'), tries: z.number().describe('Tries') }),
+          filter: z.object({ sender: z.string().optional().describe('Part of the sender.') }),
+          async rows({ sender = '' }, cursor = '0') {
+            const all = [...greylist.values()].filter((one) => one.sender.includes(sender))
+            const from = Number(cursor)
+            const rows = all.slice(from, from + 100)
+            return { rows, total: all.length, ...(from + 100 < all.length ? { next: String(from + 100) } : {}) }
+          },
+          actions: [
+            {
+              id: 'forget',
+              title: 'Forget',
+              irreversible: true,
+              async *run(ids) {
+                for (const id of ids) {
+                  yield { progress: id }
+                  yield { text: greylist.delete(id) ? `${id} is forgotten` : `${id} was not there` }
+                }
+              },
+            },
+          ],
+        },
+      })
+      admin.page({
+        id: 'grey-settings',
+        title: 'Grey settings',
+        group: 'system',
+        form: {
+          schema: z.object({ delay: z.int().min(1).max(60).describe('Minutes to wait.'), label: z.string() }),
+          read: async () => settings,
+          async write(value) {
+            Object.assign(settings, value)
+          },
+        },
+      })
+      admin.page({
+        id: 'grey-figures',
+        title: 'Grey figures',
+        group: 'system',
+        figures: [
+          {
+            title: 'Tries by hour',
+            series: async () => [
+              {
+                name: 'tries',
+                points: [
+                  [0, 1],
+                  [3_600_000, 4],
+                  [7_200_000, 2],
+                ],
+              },
+            ],
+          },
+        ],
+      })
+      admin.page({
+        id: 'map',
+        title: 'Map',
+        group: 'system',
+        module: new URL('../fixtures/admin-module.js', import.meta.url),
+      })
+      return {}
+    },
+  })
+  return { plugin: plugin(), greylist, settings }
+}
