@@ -53,7 +53,7 @@ export default defineConfig(mailServer({
   await shot(page, 'admin-company-1-start')
 
   await page.getByRole('link', { name: 'Domains' }).click()
-  await page.getByRole('button', { name: 'Add' }).click()
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByLabel('Name').fill('harbour.test')
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByRole('heading', { name: 'harbour.test' }).waitFor()

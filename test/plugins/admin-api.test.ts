@@ -1,6 +1,7 @@
 /** The API of the administration: who may use each route, what it changes, and every command of every plugin. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fitsRange } from '../../plugins/web/admin/resources/packages.ts'
 import { type RoleName, startAdmin } from '../support/web-admin.ts'
 
 const EVERYBODY: readonly RoleName[] = ['nobody', 'user', 'support', 'domain', 'admin']
@@ -147,4 +148,68 @@ test('a key of the API has the rights of its role from its networks until it end
   assert.ok(!text.includes(key.secret))
   assert.equal((await ask('admin', 'DELETE', `/api/v1/keys/${key.id}`)).status, 204)
   assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/status')).status, 401)
+})
+
+test('a pasted configuration: its faults, what a reload would do, and no rights for what it runs', async (t) => {
+  const { ask } = await startAdmin(t)
+  const check = async (text: string) =>
+    (
+      await ask('admin', 'POST', '/api/v1/configuration/check', {
+        text: `import { defineConfig } from 'iems'\n${text}`,
+      })
+    ).json
+  const wrong = await check('export default defineConfig({ channels: {}, nonsense: 1 })')
+  assert.equal(wrong.isValid, false)
+  assert.match(wrong.problems.join(), /nonsense/)
+  const right = await check(
+    "import { directory } from 'iems/plugins/directory'\nexport default defineConfig({ hostname: 'other.test', store: { path: 'elsewhere' }, channels: {}, plugins: [directory({ history: '9 d' })] })",
+  )
+  assert.deepEqual(right.problems, [])
+  const of = (name: string) => right.changes.find((one: { name: string }) => one.name === name)?.what
+  assert.deepEqual(['hostname', 'store', 'directory', 'web', 'mx'].map(of), [
+    'changed',
+    'restart',
+    'changed',
+    'removed',
+    'removed',
+  ])
+  const bad = await check(
+    "import { writeFileSync } from 'node:fs'\nwriteFileSync('/tmp/iems-was-here', '')\nexport default {}",
+  )
+  assert.match(bad.problems.join(), /restricted/)
+  assert.equal((await ask('support', 'POST', '/api/v1/configuration/check', { text: 'x' })).status, 403)
+})
+
+test('plugins of npm are searched in the registry that the administrator names, and in none without', async (t) => {
+  const { createServer } = await import('node:http')
+  const asked: string[] = []
+  const registry = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end(
+      JSON.stringify({ objects: [{ package: { name: 'iems-plugin-grey', version: '1.2.3', description: 'Grey' } }] }),
+    )
+  }).listen(0, '127.0.0.1')
+  t.after(() => registry.close())
+  await new Promise((resolve) => registry.once('listening', resolve))
+  const { port } = registry.address() as import('node:net').AddressInfo
+  const none = await startAdmin(t)
+  assert.equal((await none.ask('admin', 'GET', '/api/v1/registry?text=grey')).status, 404)
+  const { ask } = await startAdmin(t, { options: { registry: `http://127.0.0.1:${port}` } })
+  const found = (await ask('admin', 'GET', '/api/v1/registry?text=grey')).json
+  assert.deepEqual(found.packages, [{ name: 'iems-plugin-grey', version: '1.2.3', description: 'Grey' }])
+  assert.match(asked.join(), /keywords%3Aiems-plugin\+grey/)
+  assert.match((await ask('admin', 'GET', '/api/v1/packages')).json.version, /^\d+\.\d+\.\d+/)
+  assert.ok(
+    fitsRange('0.1.4', '^0.1.0') &&
+      fitsRange('2.3.0', '^2.0.0') &&
+      !fitsRange('0.2.0', '^0.1.0') &&
+      !fitsRange('2.0.0', '1.x'),
+  )
+})
+
+test('the administration is closed to other networks', async (t) => {
+  const { ask } = await startAdmin(t, { options: { networks: ['192.0.2.0/24'] } })
+  assert.equal((await ask('admin', 'GET', '/api/v1/status')).status, 403)
+  assert.equal((await ask('admin', 'GET', '/api/v1/me')).status, 403)
+  assert.equal((await ask('admin', 'GET', '/api/login')).status, 200)
 })

@@ -46,7 +46,7 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
   await t.test('people: added, found, changed, suspended, deleted', async () => {
     const { page, problems } = await openAdmin(browser, here.base, 'admin')
     await page.getByRole('link', { name: 'People' }).click()
-    await page.getByRole('button', { name: 'Add' }).click()
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
     await page.getByLabel('Login name').fill('ann')
     await page.getByLabel('Full name').fill('Ann Ekström')
     await page.getByLabel('Addresses').fill('ann@here.test, ann.ekstrom@here.test')
@@ -191,22 +191,19 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
   await t.test('ten thousand members pasted at once, with a line for each fault', async () => {
     const { page, problems } = await openAdmin(browser, here.base, 'admin')
     await page.goto(`${here.base}/admin/#/lists/news@lists.here.test`)
-    await page.getByRole('button', { name: 'Members', exact: true }).last().click()
+    await page.getByRole('button', { name: 'Add members' }).click()
     const pasted = Array.from({ length: 10_000 }, (_, index) =>
       index % 2500 === 7 ? `no address ${index}` : `m${index}@example.com`,
     )
-    await page.getByLabel('Text of the file').fill(pasted.join('\n'))
+    // As a paste does it; typing ten thousand lines takes longer than a test has.
+    await page.getByLabel('Text of the file').waitFor()
+    await page.evaluate(`{
+      const field = document.getElementById('input')
+      field.setRangeText(${JSON.stringify(pasted.join('\n'))})
+      field.dispatchEvent(new Event('input', { bubbles: true }))
+    }`)
     await page.getByRole('button', { name: 'Do it' }).click()
-    await page
-      .getByText('9996 members done, 4 faults')
-      .or(page.getByText(/9.?996.* done, 4 faults/))
-      .first()
-      .waitFor()
-    await page
-      .getByText('10002', { exact: false })
-      .first()
-      .waitFor()
-      .catch(() => undefined)
+    await page.getByText(/^9.?996 members done, 4 faults$/).waitFor()
     await shot(page, 'admin-pasted-1280')
     await page.getByRole('button', { name: 'Close' }).click()
     await page.getByText('9,998 members').waitFor()

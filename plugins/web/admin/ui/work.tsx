@@ -96,9 +96,22 @@ export function WorkView({ work, name, onCancel }: { readonly work: Work; readon
           {why}
         </p>
       ) : null}
-      {values.length > 1 ? <ValueTable rows={values} name={name} /> : <Lines lines={lines} name={name} />}
+      {values.length > 1 ? (
+        <>
+          <ValueTable rows={values} name={name} />
+          <p className="t2">{lastText(lines)}</p>
+        </>
+      ) : (
+        <Lines lines={lines} name={name} />
+      )}
     </section>
   )
+}
+
+/** The last line, which is the sum of the work. */
+function lastText(lines: Work['lines']): string {
+  const last = lines.at(-1)
+  return last && 'text' in last ? last.text : ''
 }
 
 const isRow = (value: unknown): value is Readonly<Record<string, unknown>> =>

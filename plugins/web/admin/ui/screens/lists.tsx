@@ -115,7 +115,7 @@ function ListScreen({ list: { address, settings }, of, onChange }: ListScreenPro
         {paste ? (
           <button type="button" className="btn main" onClick={() => setIsPasting(true)}>
             <Icon name="plus" small />
-            Members
+            Add members
           </button>
         ) : null}
       </Head>

@@ -101,7 +101,7 @@ function TablePage({ page }: { readonly page: Page }) {
                   </th>
                 ) : null}
                 {columns.map(([name, schema]) => (
-                  <th key={name} scope="col">
+                  <th key={name} scope="col" className={/number|integer/.test(String(schema.type)) ? 'num' : ''}>
                     {schema.description ?? titleOf(name)}
                   </th>
                 ))}
