@@ -10,6 +10,7 @@ import { Directory } from '../../directory/store/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { OldServer } from './api.ts'
 import { loginOf } from './commands/accounts.ts'
+import { createFileCommands } from './commands/files.ts'
 import { createImapCommand } from './commands/imap.ts'
 import { type Options, options, type Proxy as ProxyOptions, type Server } from './options.ts'
 import { authThere } from './proxy/logins.ts'
@@ -17,6 +18,7 @@ import { Places } from './proxy/places.ts'
 import { MoveProxy } from './proxy/proxy.ts'
 import { createPlacesCommand, createSwitchCommand, fetchStragglers, type SwitchDeps } from './proxy/switch.ts'
 import { openImapSource } from './sources/imap.ts'
+import { createSystemCommands } from './systems/command.ts'
 
 const STRAGGLERS_MS = 600_000
 
@@ -29,7 +31,12 @@ export const move = definePlugin({
   records: { filed: { version: 1 }, intention: { version: 1 }, place: { version: 1 } },
   setup(config, ctx) {
     const deps = { store: ctx.store, mail: ctx.use(MailStore), accounts: ctx.use(Accounts) }
-    const commands = { 'move imap': createImapCommand({ ...deps, server: config.server }) }
+    const directory = ctx.find(Directory)
+    const commands = {
+      'move imap': createImapCommand({ ...deps, server: config.server }),
+      ...createFileCommands(deps, config.readpst),
+      ...(directory ? createSystemCommands(directory) : {}),
+    }
     const { server, proxy } = proxied(config) ?? {}
     if (!server || !proxy) {
       ctx.offer(OldServer, { sessionOf: async () => undefined })

@@ -1,2 +1,9 @@
 /** Entries of another system's directory brought into ours: a plan that can be shown, and its changes. */
-export { synchronise, type WantedAccount, type WantedAlias, type WantedEntry, type WantedGroup } from './synchronise.ts'
+export {
+  synchronise,
+  type WantedAccount,
+  type WantedAlias,
+  type WantedDomain,
+  type WantedEntry,
+  type WantedGroup,
+} from './synchronise.ts'

@@ -24,6 +24,17 @@ export interface WantedAccount {
   readonly attributes?: Attributes
   /** Its mail goes there instead. */
   readonly forwardTo?: string
+  /** Its mail goes there, and also to its mailbox if it is kept. */
+  readonly forward?: { readonly to: readonly string[]; readonly keep: boolean }
+  /** In plain text or a hash; an account that has a password keeps its own. */
+  readonly password?: string
+  /** Octets. */
+  readonly quota?: number
+}
+
+export interface WantedDomain {
+  readonly kind: 'domain'
+  readonly name: string
 }
 
 export interface WantedGroup {
@@ -41,7 +52,7 @@ export interface WantedAlias {
   readonly targets: readonly string[]
 }
 
-export type WantedEntry = WantedAccount | WantedGroup | WantedAlias
+export type WantedEntry = WantedAccount | WantedGroup | WantedAlias | WantedDomain
 
 /** Attribute that says which source made an entry. */
 const SOURCE = 'syncsource'
@@ -87,7 +98,7 @@ export async function* synchronise(
     if (!planned) counts.same++
     else waiting.push(planned)
     // Members refer to entries that have been made.
-    if (waiting.length >= BATCH || entry.kind === 'group') yield* flush()
+    if (waiting.length >= BATCH || entry.kind === 'group' || entry.kind === 'domain') yield* flush()
   }
   yield* flush()
   yield {
@@ -99,6 +110,10 @@ export async function* synchronise(
 async function plan(directory: DirectoryApi, wanted: WantedEntry, by: string): Promise<Planned | undefined> {
   if (wanted.kind === 'account') return planAccount(wanted, await accountOf(directory, wanted), by)
   if (wanted.kind === 'group') return planGroup(directory, wanted, by)
+  if (wanted.kind === 'domain') {
+    if (await directory.byName('domain', wanted.name)) return undefined
+    return { what: 'add', text: `+ domain ${escapeLine(wanted.name)}`, changes: [{ add: { ...wanted } }] }
+  }
   const found = await directory.byName('alias', wanted.match)
   const text = `alias ${escapeLine(wanted.match)}`
   if (!found) return { what: 'add', text: `+ ${text}`, changes: [{ add: { ...wanted } }] }
@@ -117,7 +132,8 @@ async function accountOf(directory: DirectoryApi, wanted: WantedAccount): Promis
 }
 
 function planAccount(wanted: WantedAccount, found: DirectoryAccount | undefined, by: string): Planned | undefined {
-  const forward = wanted.forwardTo === undefined ? undefined : { to: [wanted.forwardTo], keep: false }
+  const forward =
+    wanted.forward ?? (wanted.forwardTo === undefined ? undefined : { to: [wanted.forwardTo], keep: false })
   const text = `account ${escapeLine(wanted.name)}`
   if (!found) {
     const { forwardTo: _, ...own } = wanted
@@ -137,6 +153,8 @@ function planAccount(wanted: WantedAccount, found: DirectoryAccount | undefined,
       : {}),
     ...(forward && !isSame(found.forward?.to ?? [], forward.to) ? { forward } : {}),
     ...(attributes ? { attributes } : {}),
+    ...(wanted.password !== undefined && !found.hasPassword ? { password: wanted.password } : {}),
+    ...(wanted.quota !== undefined && found.quota !== wanted.quota ? { quota: wanted.quota } : {}),
   }
   const fields = Object.keys(to)
   if (fields.length === 0) return undefined
