@@ -16,7 +16,7 @@ import { createInspect } from './commands/inspect.ts'
 import { bringDirectory, createDirectoryCommand } from './directory/command.ts'
 import { createDirectoryExport } from './directory/export.ts'
 import type { AddressBook } from './names.ts'
-import { type Connector, type Options, options } from './options.ts'
+import { type Connector, type DirectorySource, type Options, options } from './options.ts'
 import { createRoute, createSwitch } from './routing.ts'
 
 export const notes = definePlugin({
@@ -28,8 +28,8 @@ export const notes = definePlugin({
     const directory = ctx.find(Directory)
     const book = createBook(directory, ctx.find(Accounts))
     const { connector, domain } = config
-    const file = connector?.directory
-    if (directory && file) schedule(ctx, directory, { ...file, domain })
+    const source = connector?.directory
+    if (directory && source) schedule(ctx, directory, source, domain)
     return { commands: commandsOf(config, ctx, book), ...(connector ? { hooks: hooksOf(connector, book) } : {}) }
   },
 })
@@ -43,19 +43,13 @@ function hooksOf(connector: Connector, book: AddressBook): Taps {
   }
 }
 
-interface Scheduled {
-  readonly file: string
-  readonly interval: number
-  readonly domain: string
-}
-
 /** One kernel of the store at a time. */
-function schedule(ctx: SetupContext, directory: DirectoryApi, { file, interval, domain }: Scheduled): void {
+function schedule(ctx: SetupContext, directory: DirectoryApi, source: DirectorySource, domain: string): void {
   const run = async (signal: AbortSignal) => {
-    for await (const line of bringDirectory(directory, { path: file, domain, isCheck: false, signal }))
+    for await (const line of bringDirectory(directory, { source, domain, isCheck: false, signal }))
       if ('text' in line) ctx.log.info('the Notes directory', { change: line.text })
   }
-  ctx.schedule({ name: 'directory', every: interval, run })
+  ctx.schedule({ name: 'directory', every: source.interval, run })
 }
 
 function commandsOf(
@@ -75,7 +69,7 @@ function commandsOf(
     ...(directory
       ? {
           'notes route': createRoute(directory, target),
-          'notes directory': createDirectoryCommand(directory, domain),
+          'notes directory': createDirectoryCommand(directory, { domain, source: connector?.directory }),
           'notes export-directory': createDirectoryExport(directory),
         }
       : {}),

@@ -1,5 +1,5 @@
 /**
- * A connection to an LDAP server through ldapjs's client: connect, StartTLS, bind, search and unbind.
+ * A connection to an LDAP server through ldapjs's client: connect, StartTLS, bind, search, add, modify and unbind.
  *
  * Invariants: every request ends, by a response, the end of the connection or a timeout; requests are sent one at a
  * time; responses are checked before ldapjs parses them; where TLS is required, only the StartTLS request precedes it;
@@ -7,15 +7,11 @@
  */
 import { isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { type Client, createClient, type Done, ExactName, type Filter, pagedResults } from './ldapjs.ts'
+import type { ServerAddress } from './address.ts'
+import { type Client, createClient, type Done, ExactName, type Filter, pagedResults, replacement } from './ldapjs.ts'
 import { NAME_ATTRIBUTE, RESPONSE, ResponseReader } from './responses.ts'
 
-export interface ServerAddress {
-  readonly host: string
-  readonly port: number
-  /** From the first octet, by StartTLS, or not at all. */
-  readonly tls: 'implicit' | 'starttls' | 'off'
-}
+export type { ServerAddress } from './address.ts'
 
 export interface ConnectionLimits {
   /** Ms until the connection is open, including TLS. */
@@ -53,6 +49,9 @@ export interface Search {
   /** Size limit sent to the server. */
   readonly most?: number
 }
+
+/** Values by attribute. */
+export type EntryAttributes = Readonly<Record<string, readonly string[]>>
 
 interface Answer {
   readonly code: number
@@ -135,6 +134,24 @@ export class Connection {
         throw new Error(`the LDAP server has more than ${this.#limits.entries} entries for one search`)
     } while (cookie.length > 0)
     return found
+  }
+
+  /** Adds an entry. Throws LdapRefusal. */
+  async add(dn: string, attributes: EntryAttributes): Promise<void> {
+    const send = (done: Done) => this.#client.add(new ExactName(dn), attributes, [], done)
+    this.#written(await this.#request([RESPONSE.add], send))
+  }
+
+  /** Replaces the values of attributes; none removes an attribute. Throws LdapRefusal. */
+  async replace(dn: string, attributes: EntryAttributes): Promise<void> {
+    const changes = Object.entries(attributes).map(([type, vals]) => replacement(type, vals))
+    const send = (done: Done) => this.#client.modify(new ExactName(dn), changes, [], done)
+    this.#written(await this.#request([RESPONSE.modify], send))
+  }
+
+  #written({ code, text }: Answer): void {
+    if (TEMPORARY.includes(code)) throw new Unreachable(`write: ${code} ${text}`)
+    if (code !== CODE.success) throw new LdapRefusal(code, text)
   }
 
   close(): void {

@@ -6,8 +6,9 @@
 import { type Command, definePlugin, readAuthorities } from 'iems'
 import { Accounts, authorizeOwn, refuseForeignAuthors } from '../../static/api.ts'
 import { LdapAccounts } from './accounts.ts'
+import { type ServerAddress, serverAddress } from './address.ts'
 import { createCache } from './cache.ts'
-import { Connection, type ServerAddress, Unreachable } from './connection.ts'
+import { Connection, Unreachable } from './connection.ts'
 import { LdapMailRouting } from './mail-routing.ts'
 import { mappingOf, options } from './options.ts'
 import { Pool } from './pool.ts'
@@ -21,7 +22,7 @@ export const ldapClient = definePlugin({
     ctx.routesTo(config.channel)
     const { clock, log } = ctx
     const { timeouts, messageSize, entries, bindDn } = config
-    const servers = config.servers.map((url) => addressOf(url, config.startTls))
+    const servers = config.servers.map((url) => serverAddress(url, config.startTls))
     const limits = { ...timeouts, messageSize, entries }
     const { ca: path, servername } = config.tls
     const ca = path === undefined ? undefined : await readAuthorities(path)
@@ -96,15 +97,5 @@ function lookupCommand(source: Source): Command {
       const text = Object.entries(value).map(([name, one]) => `${name}: ${[one].flat().join(', ')}`)
       yield { text: text.join('\n'), value }
     },
-  }
-}
-
-function addressOf(text: string, startTls: boolean): ServerAddress {
-  const { protocol, hostname, port } = new URL(text)
-  const isImplicit = protocol === 'ldaps:'
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (isImplicit ? 636 : 389) : Number(port),
-    tls: isImplicit ? 'implicit' : startTls ? 'starttls' : 'off',
   }
 }

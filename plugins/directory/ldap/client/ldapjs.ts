@@ -46,6 +46,12 @@ export class ExactName extends ldapjs.DN {
   }
 }
 
+/** A change that replaces the values of an attribute. */
+export function replacement(type: string, values: readonly string[]): unknown {
+  const { Change, Attribute } = ldapjs
+  return new Change({ operation: 'replace', modification: new Attribute({ type, values: [...values] }) })
+}
+
 export interface ResultControl {
   readonly type: string
   readonly value: { readonly cookie: Buffer }
@@ -69,6 +75,8 @@ export interface Client extends EventEmitter {
     controls: readonly unknown[],
     done: (error: Parameters<Done>[0], response?: EventEmitter) => void,
   ): void
+  add(name: ExactName, entry: object, controls: readonly unknown[], done: Done): void
+  modify(name: ExactName, changes: readonly unknown[], controls: readonly unknown[], done: Done): void
   starttls(options: ConnectionOptions, controls: readonly unknown[], done: (error?: Error | null) => void): void
   unbind(done: () => void): void
   destroy(): void

@@ -29,7 +29,16 @@ export interface ResponseLimits {
 }
 
 /** Tags of response operations (RFC 4511 section 4). */
-export const RESPONSE = { bind: 0x61, entry: 0x64, done: 0x65, reference: 0x73, extended: 0x78, intermediate: 0x79 }
+export const RESPONSE = {
+  bind: 0x61,
+  entry: 0x64,
+  done: 0x65,
+  modify: 0x67,
+  add: 0x69,
+  reference: 0x73,
+  extended: 0x78,
+  intermediate: 0x79,
+}
 /** The attribute that carries an entry's name; real attribute names contain no space. */
 export const NAME_ATTRIBUTE = ' dn'
 /** A tag, and a length of at most five octets. */

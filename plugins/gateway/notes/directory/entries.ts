@@ -63,6 +63,8 @@ export function wantedOf(entry: NotesEntry, options: EntryOptions): WantedEntry 
   const [canonical = ''] = names
   const forward = forwardOf(entry)
   const isPerson = entry.type === 'person'
+  // An entry that leads to its own address is one that this server has written.
+  if (isPerson && forward?.toLowerCase() === address.toLowerCase()) return undefined
   // A person with nothing but an address elsewhere has no mailbox: their address leads there.
   if (isPerson && forward !== undefined && first(entry, 'mailfile') === '') {
     return { kind: 'alias', match: address, targets: [forward] }

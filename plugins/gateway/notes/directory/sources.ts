@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { first } from '../archive/model.ts'
 import { openArchive } from '../archive/open.ts'
 import type { NotesEntry } from './entries.ts'
+import { ldapEntry } from './ldap-entry.ts'
 
 const ITEMS = [
   ...['FullName', 'ShortName', 'FirstName', 'LastName', 'InternetAddress', 'MailAddress', 'MailFile', 'MailServer'],
@@ -42,24 +43,6 @@ async function isLdif(path: string): Promise<boolean> {
 
 /** Octets of the lines of one entry. */
 const MAX_ENTRY = 16 * 1024 * 1024
-/** Attributes of dominoPerson and dominoGroup, and the items that they show. */
-const ATTRIBUTES: Readonly<Record<string, string>> = {
-  cn: 'fullname',
-  uid: 'shortname',
-  givenname: 'firstname',
-  sn: 'lastname',
-  mail: 'internetaddress',
-  mailaddress: 'mailaddress',
-  mailfile: 'mailfile',
-  mailserver: 'mailserver',
-  maildomain: 'maildomain',
-  mailsystem: 'mailsystem',
-  telephonenumber: 'officephonenumber',
-  description: 'listdescription',
-  grouptype: 'grouptype',
-  member: 'members',
-}
-
 async function* ldifEntries(path: string): AsyncGenerator<NotesEntry> {
   let lines: string[] = []
   let size = 0
@@ -88,29 +71,5 @@ function ldifEntry(lines: readonly string[]): NotesEntry | undefined {
     values.push(value)
     found[name] = values
   }
-  const classes = (found.objectclass ?? []).map((name) => name.toLowerCase())
-  const type = classes.some((name) => /^(?:dominogroup|groupofnames)$/.test(name))
-    ? 'group'
-    : classes.some((name) => /^(?:dominoperson|inetorgperson|person)$/.test(name))
-      ? 'person'
-      : undefined
-  const [dn] = found.dn ?? []
-  if (type === undefined || dn === undefined) return undefined
-  const values: Record<string, readonly string[]> = {}
-  for (const [name, item] of Object.entries(ATTRIBUTES)) {
-    const given = found[name] ?? []
-    values[item] = item === 'members' ? given.map(notesNameOf) : given
-  }
-  const name = notesNameOf(dn)
-  if (type === 'group') values.listname = [name.split('/')[0]?.replace(/^CN=/i, '') ?? '']
-  else values.fullname = [name, ...(values.fullname ?? [])]
-  return { type, values }
-}
-
-/** A distinguished name as Notes writes it: `CN=Ann,OU=Sales,O=Acme` is `CN=Ann/OU=Sales/O=Acme`. */
-function notesNameOf(dn: string): string {
-  return dn
-    .split(/(?<!\\),/)
-    .map((part) => part.trim().replace(/\\(.)/g, '$1'))
-    .join('/')
+  return ldapEntry(found)
 }
