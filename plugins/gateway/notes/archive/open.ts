@@ -1,11 +1,23 @@
-/** A file of either format as an archive. */
+/** A file of either format, or a mail file of a running Domino, as an archive. */
 import { open } from 'node:fs/promises'
 import { openDxl } from '../dxl/archive.ts'
 import { Unreadable } from '../nsf/source.ts'
+import { openDas } from '../remote/das.ts'
+import { openImap } from '../remote/imap.ts'
+import { type Access, isRemote, locate } from '../remote/location.ts'
 import type { NotesArchive } from './model.ts'
 import { openNsf } from './nsf.ts'
 
-export async function openArchive(path: string, options: { readonly list?: string } = {}): Promise<NotesArchive> {
+export interface OpenOptions extends Access {
+  /** The list beside a DXL file. */
+  readonly list?: string
+}
+
+export async function openArchive(path: string, options: OpenOptions = {}): Promise<NotesArchive> {
+  if (isRemote(path)) {
+    const location = await locate(path, options)
+    return /^imaps?:$/.test(location.url.protocol) ? openImap(location) : openDas(location)
+  }
   const file = await open(path, 'r')
   const start = Buffer.alloc(512)
   const { bytesRead } = await file.read(start, 0, 512, 0).finally(() => file.close())

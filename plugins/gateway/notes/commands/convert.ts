@@ -11,12 +11,12 @@ import {
   toZip,
 } from '../../../mailbox/store/transfer/api.ts'
 import type { NotesArchive, NotesDocument } from '../archive/model.ts'
-import { openArchive } from '../archive/open.ts'
+import { type OpenOptions, openArchive } from '../archive/open.ts'
 import { type ConvertedMessage, convert } from '../message/convert.ts'
 import { ownerOf } from '../migration/owner.ts'
 import { type PlacedFolder, placeOfFolder, placesOf } from '../migration/places.ts'
 import type { AddressBook } from '../names.ts'
-import { filesAt } from './files.ts'
+import { filesAt, OPEN_OPTIONS, openOptions } from './files.ts'
 
 /** Messages between two words about how far it is. */
 const TOLD = 100
@@ -29,7 +29,7 @@ export function createConvert(deps: { readonly domain: string; readonly book: Ad
     options: {
       '--format <format>': `${FORMATS.join(', ')} (a tar); default: zip, of .eml files`,
       '--owner <name>': 'whose unread marks count; default: the only user that has any',
-      '--list <file>': 'folder membership and unread marks of a DXL file; default: the file with .list behind it',
+      ...OPEN_OPTIONS,
     },
     writes: true,
     async *run({ arguments: [path = ''], options, signal }) {
@@ -37,7 +37,7 @@ export function createConvert(deps: { readonly domain: string; readonly book: Ad
       const format = FORMATS.find((known) => known === wanted)
       if (!format) throw new Error(`--format ${wanted}: it must be one of ${FORMATS.join(', ')}`)
       const text = (name: string) => (typeof options[name] === 'string' ? { [name]: options[name] } : {})
-      const conversion = new Conversion({ ...deps, signal, ...text('owner'), ...text('list') })
+      const conversion = new Conversion({ ...deps, signal, open: openOptions(options), ...text('owner') })
       let told = 0
       for await (const bytes of WRITERS[format](conversion.messages(await filesAt(path)))) {
         yield { bytes }
@@ -66,7 +66,7 @@ interface Deps {
   readonly book: AddressBook
   readonly signal: AbortSignal
   readonly owner?: string
-  readonly list?: string
+  readonly open: OpenOptions
 }
 
 class Conversion {
@@ -80,8 +80,7 @@ class Conversion {
 
   async *messages(files: readonly string[]): AsyncGenerator<TransferredMessage> {
     for (const file of files) {
-      const { list } = this.deps
-      const archive = await openArchive(file, list === undefined ? {} : { list })
+      const archive = await openArchive(file, this.deps.open)
       try {
         yield* this.messagesOf(archive, files.length > 1 ? `${archive.title || file}/` : '')
       } finally {

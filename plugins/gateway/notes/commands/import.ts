@@ -8,11 +8,12 @@ import { type Command, type CommandOutput, counted, escapeLine, type Store } fro
 import type { Account, AccountsApi } from '../../../directory/static/api.ts'
 import type { MailStoreApi } from '../../../mailbox/store/api.ts'
 import type { NotesArchive } from '../archive/model.ts'
-import { openArchive } from '../archive/open.ts'
+import { type OpenOptions, openArchive } from '../archive/open.ts'
 import { importArchive } from '../migration/import.ts'
 import type { MigrationReport } from '../migration/report.ts'
 import type { AddressBook } from '../names.ts'
-import { filesAt } from './files.ts'
+import { isRemote } from '../remote/location.ts'
+import { filesAt, OPEN_OPTIONS, openOptions } from './files.ts'
 
 export interface ImportCommandDeps {
   readonly store: Store
@@ -26,6 +27,7 @@ export interface ImportCommandDeps {
 
 interface Task {
   readonly path: string
+  readonly open?: OpenOptions
   readonly account: string
   readonly owner?: string
 }
@@ -35,9 +37,10 @@ export function createImport(deps: ImportCommandDeps): Command {
     summary: 'import Notes databases or DXL files into mailboxes; may be run again',
     arguments: ['<path>', '[account]'],
     options: {
-      '--users': 'the file is a list: on each line a path, an account and, if need be, a Notes name, divided by tabs',
+      '--users':
+        'the file is a list: on each line a path, an account and, if need be, a Notes name and a password file, divided by tabs',
       '--owner <name>': "whose unread marks count; default: the name that fits the account's, or the only one",
-      '--list <file>': 'folder membership and unread marks of a DXL file; default: the file with .list behind it',
+      ...OPEN_OPTIONS,
       '--switch': 'let mail of each account that is imported without a refusal arrive here from then on',
     },
     async *run({ arguments: [path = '', account], options, signal }) {
@@ -47,11 +50,10 @@ export function createImport(deps: ImportCommandDeps): Command {
         signal.throwIfAborted()
         try {
           const owner = typeof options.owner === 'string' ? options.owner : task.owner
-          const list = typeof options.list === 'string' ? options.list : undefined
           const report = yield* importOne(
             deps,
             { ...task, ...(owner === undefined ? {} : { owner }) },
-            { list, signal },
+            { open: { ...openOptions(options), ...task.open }, signal },
           )
           counts.accounts++
           counts.filed += report.filed
@@ -102,10 +104,15 @@ async function listed(path: string): Promise<readonly Task[]> {
   if (!isAbsolute(path)) throw new Error(`${path}: give an absolute path, of the machine that the server runs on`)
   const tasks: Task[] = []
   for await (const line of createInterface({ input: createReadStream(path) })) {
-    const [file = '', account = '', owner = ''] = line.split('\t').map((word) => word.trim())
+    const [file = '', account = '', owner = '', password = ''] = line.split('\t').map((word) => word.trim())
     if (file === '' || file.startsWith('#')) continue
     if (account === '' || tasks.length >= MAX_USERS) throw new Error(`a line of ${path} has no account: ${file}`)
-    tasks.push({ path: resolve(path, '..', file), account, ...(owner === '' ? {} : { owner }) })
+    tasks.push({
+      path: isRemote(file) ? file : resolve(path, '..', file),
+      account,
+      ...(owner === '' ? {} : { owner }),
+      ...(password === '' ? {} : { open: { passwordFile: resolve(path, '..', password) } }),
+    })
   }
   return tasks
 }
@@ -113,11 +120,11 @@ async function listed(path: string): Promise<readonly Task[]> {
 async function* importOne(
   { store, mail, accounts, book, domain }: ImportCommandDeps,
   { path, account: name, owner }: Task,
-  { list, signal }: { readonly list: string | undefined; readonly signal: AbortSignal },
+  { open, signal }: { readonly open: OpenOptions; readonly signal: AbortSignal },
 ): AsyncGenerator<CommandOutput, MigrationReport> {
   const account: Account | undefined = await accounts.byLogin(name)
   if (!account) throw new Error(`there is no account ${name}`)
-  const archive: NotesArchive = await openArchive(path, list === undefined ? {} : { list })
+  const archive: NotesArchive = await openArchive(path, open)
   try {
     const run = importArchive({ store, mail }, archive, {
       account,

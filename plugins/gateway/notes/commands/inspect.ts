@@ -3,23 +3,20 @@
  */
 import { type Command, type CommandOutput, counted, escapeLine } from 'iems'
 import type { NotesArchive } from '../archive/model.ts'
-import { openArchive } from '../archive/open.ts'
+import { type OpenOptions, openArchive } from '../archive/open.ts'
 import { convert } from '../message/convert.ts'
 import { noAddressBook } from '../names.ts'
-import { filesAt } from './files.ts'
+import { filesAt, OPEN_OPTIONS, openOptions } from './files.ts'
 
 export function createInspect(domain: string): Command {
   return {
     summary: 'show what Notes databases and DXL files hold, and what could not be carried',
     arguments: ['<path>'],
-    options: {
-      '--list <file>': 'folder membership and unread marks of a DXL file; default: the file with .list behind it',
-    },
+    options: OPEN_OPTIONS,
     async *run({ arguments: [path = ''], options, signal }) {
-      const list = typeof options.list === 'string' ? options.list : undefined
       for (const file of await filesAt(path)) {
         signal.throwIfAborted()
-        yield* inspected(file, { domain, signal, ...(list === undefined ? {} : { list }) })
+        yield* inspected(file, { domain, signal, open: openOptions(options) })
       }
     },
   }
@@ -27,14 +24,14 @@ export function createInspect(domain: string): Command {
 
 interface Inspecting {
   readonly domain: string
-  readonly list?: string
+  readonly open: OpenOptions
   readonly signal: AbortSignal
 }
 
-async function* inspected(file: string, { domain, list, signal }: Inspecting): AsyncGenerator<CommandOutput> {
+async function* inspected(file: string, { domain, open, signal }: Inspecting): AsyncGenerator<CommandOutput> {
   let archive: NotesArchive
   try {
-    archive = await openArchive(file, list === undefined ? {} : { list })
+    archive = await openArchive(file, open)
   } catch (error) {
     const why = (error as Error).message
     yield { text: `${escapeLine(file)}: ${escapeLine(why)}`, value: { file, problem: why } }

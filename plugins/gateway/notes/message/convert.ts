@@ -64,7 +64,7 @@ function flagsOf(document: NotesDocument, header: MessageHeader): string[] {
     ...(header.isDraft ? ['\\Draft'] : []),
     // A client would ask for a receipt that was sent, or not, years ago.
     ...(first(document, 'ReturnReceipt') === '1' && !header.isDraft ? ['$MDNSent'] : []),
-    ...new Set(words.slice(0, MAX_KEYWORDS)),
+    ...new Set([...words.slice(0, MAX_KEYWORDS), ...(document.flags ?? []).slice(0, MAX_KEYWORDS)]),
   ]
 }
 

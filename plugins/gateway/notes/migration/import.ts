@@ -10,6 +10,7 @@ import { isRefusedByStore, Ledger, mailboxFor, type Place } from '../../filing/a
 import type { NotesArchive, NotesDocument } from '../archive/model.ts'
 import { type ConvertedMessage, type ConvertOptions, convert } from '../message/convert.ts'
 import type { AddressBook } from '../names.ts'
+import { Unreadable } from '../nsf/source.ts'
 import { ownerOf } from './owner.ts'
 import { type PlacedFolder, placeKey, placeOfFolder, placesOf } from './places.ts'
 import { type MigrationReport, ReportWriter } from './report.ts'
@@ -83,6 +84,11 @@ interface RunDeps {
   readonly account: string
 }
 
+function reasonOf(error: unknown): string {
+  if (error instanceof Unreadable) return error.message
+  throw error
+}
+
 class ImportRun {
   private readonly mailboxes = new Map<string, MailboxRef & { readonly name: string }>()
   private readonly batches = new Map<string, { readonly place: Place; waiting: Waiting[]; octets: number }>()
@@ -139,7 +145,7 @@ class ImportRun {
     const batch = this.batches.get(placeKey(place)) ?? { place, waiting: [], octets: 0 }
     this.batches.set(placeKey(place), batch)
     batch.waiting.push(waiting)
-    batch.octets += waiting.document.files.reduce((sum, { size }) => sum + size, 0)
+    batch.octets += waiting.document.size ?? waiting.document.files.reduce((sum, { size }) => sum + size, 0)
     if (batch.waiting.length >= BATCH.messages || batch.octets >= BATCH.octets) await this.flush(placeKey(place))
   }
 
@@ -153,11 +159,11 @@ class ImportRun {
     const { place, waiting } = batch
     batch.waiting = []
     batch.octets = 0
-    const why = await this.file(place, waiting)
+    const why = await this.file(place, waiting).catch(reasonOf)
     if (why === undefined) return
-    // One of them may be what the store does not take.
+    // One of them may be what the store does not take, or what the server does not give any more.
     for (const one of waiting) {
-      const refused = waiting.length === 1 ? why : await this.file(place, [one])
+      const refused = waiting.length === 1 ? why : await this.file(place, [one]).catch(reasonOf)
       if (refused !== undefined) this.deps.report.refused(one.document, refused)
     }
   }
