@@ -58,6 +58,9 @@ export type OpenRange = (range: { readonly start: number; readonly end: number }
 
 /** Whether a part that the partner has not is to be sent now. */
 type Lost = (at: number, isLast: boolean) => boolean
+const LAST: Lost = (_, isLast) => isLast
+/** Octets of a batch for which one more round trip is cheaper. */
+const ASKED_SIZE = 262_144
 
 export class Sender {
   readonly #deps: SenderDeps
@@ -82,8 +85,16 @@ export class Sender {
       const pause = this.#isAcknowledged(link) ? link.resend : (link.oneWay?.every ?? 0)
       if (!force && sentAt !== undefined && now() < sentAt + pause) continue
       if (copies > 0 && (await this.#isAbandoned(link, record))) await this.#forget(link, record, value)
-      else await this.#sendWhole(link, record, value)
+      else await this.#sendWhole(link, record, value, !force && this.#isAsked(link, record) ? LAST : undefined)
     }
+  }
+
+  /**
+   * Whether the partner is asked about a large batch first, by its last part: more often than the batch, its
+   * acknowledgement was lost. If there is no answer, everything is sent.
+   */
+  #isAsked(link: Link, { copies, label, have }: BatchRecord): boolean {
+    return this.#isAcknowledged(link) && copies === 1 && have === undefined && (label?.total ?? 0) >= ASKED_SIZE
   }
 
   #isAcknowledged({ format, oneWay }: Link): boolean {
@@ -186,11 +197,11 @@ export class Sender {
     const value = await store.get(at)
     const next = encode({ ...record, have } satisfies BatchRecord)
     if (value && (await store.commit([{ put: at, value: next }], [{ key: at, is: value }])))
-      await this.#sendWhole(link, { ...record, have }, next, await this.#lostOf(link, batch, have))
+      await this.#sendWhole(link, { ...record, have }, next, await this.#lostOf(link, record, have))
   }
 
-  async #lostOf(link: Link, batch: number, have: readonly number[]): Promise<Lost> {
-    if (await this.#isOvertaken(link, batch)) return () => true
+  async #lostOf(link: Link, { number }: BatchRecord, have: readonly number[]): Promise<Lost> {
+    if (await this.#isOvertaken(link, number)) return () => true
     const last = have.reduce((one, other) => Math.max(one, other), 0)
     return (at, isLast) => at < last || isLast
   }
