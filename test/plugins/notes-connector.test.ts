@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { notes } from 'iems/plugins/notes'
+import { simpleParser } from 'mailparser'
 import { notesNameIn } from '../../plugins/gateway/notes/border.ts'
+import { linkHtml, readNdl } from '../../plugins/gateway/notes/ndl.ts'
 import { createMailKernel } from '../support/mailstore.ts'
 
 const connector = { channel: 'out', nexthop: 'domino.acme.test', hosts: ['192.0.2.0/24'], domains: ['acme.test'] }
@@ -38,6 +40,51 @@ test('other clients may not have names translated in their header', async (t) =>
   await kernel.deliver()
   const [entry] = await kernel.entries('ann')
   assert.match(await kernel.content(entry?.email ?? ''), /^From: Bob\/Acme@acme\.test\r$/m)
+})
+
+test('files with Notes links become links, for the Notes client and for browsers', async (t) => {
+  const kernel = await createMailKernel(t, {
+    plugins: [notes({ connector: { ...connector, web: 'https://domino.acme.test' } })],
+  })
+  const ndl = [
+    '<NDL>',
+    '<REPLICA 85256A00:00000001>',
+    '<VIEW OFE3EF8FA3:02C930C5-ONC1256C1F:006A92DB>',
+    '<NOTE OF29DCC0C1:74F9C52F-ONC1256C1F:00831A06>',
+    '<HINT>CN=Hub/O=Acme</HINT>',
+    "<REM>Database 'Sales & <more>'</REM>",
+    '</NDL>',
+  ].join('\r\n')
+  const part = (type: string, name: string, text: string) =>
+    `--b\r\nContent-Type: ${type}; name="${name}"\r\nContent-Disposition: attachment; filename="${name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n${Buffer.from(text).toString('base64')}\r\n`
+  const content = [
+    'From: bob@here.test\r\nTo: ann@here.test\r\nSubject: link\r\nMIME-Version: 1.0\r\n',
+    'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSee the document.\r\n',
+    part('application/octet-stream', 'doclink.ndl', ndl),
+    part('application/octet-stream', 'other.ndl', 'no link'),
+    '--b--\r\n',
+  ].join('')
+  await kernel.session().submit({ from: 'bob@here.test', to: ['ann@here.test'], content })
+  await kernel.deliver()
+  const [entry] = await kernel.entries('ann')
+  const { html, attachments } = await simpleParser(await kernel.content(entry?.email ?? ''))
+  const document = 'E3EF8FA302C930C5C1256C1F006A92DB/29DCC0C174F9C52FC1256C1F00831A06'
+  assert.ok(String(html).includes(`href="https://domino.acme.test/__85256A0000000001.nsf/${document}?OpenDocument"`))
+  assert.ok(String(html).includes(`href="notes:///85256A0000000001/${document}"`))
+  assert.match(String(html), /Sales &amp; &lt;more&gt;/)
+  assert.deepEqual(
+    attachments.map(({ filename }) => filename),
+    ['other.ndl'],
+  )
+})
+
+test('links of every form, and what is none', () => {
+  const replica = '85256A0000000001'
+  assert.deepEqual(readNdl('<NDL><REPLICA>85256a00:00000001</REPLICA></NDL>'), { replica })
+  assert.equal(readNdl('<NDL><REPLICA>85256a00</REPLICA></NDL>'), undefined)
+  assert.equal(readNdl('<REPLICA 85256A00:00000001>'), undefined)
+  assert.equal(linkHtml({ replica }, undefined), `<p><a href="notes:///${replica}/0">Notes link</a></p>`)
+  assert.match(linkHtml({ replica, title: '<script>"' }, undefined), /&lt;script&gt;/)
 })
 
 test('Notes names in addresses', () => {

@@ -1,4 +1,4 @@
-/** Mail files of a running Domino: by IMAP (Dovecot imitates it) and by its REST interface (a server as its API describes). */
+/** Mail files of a running Domino by its REST interface: a server as its API describes. */
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -6,8 +6,6 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { notes } from 'iems/plugins/notes'
-import { ImapFlow } from 'imapflow'
-import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createMailKernel, type MailKernel } from '../support/mailstore.ts'
 import { tempFolder } from '../support/running-server.ts'
 
@@ -31,53 +29,6 @@ const subjects = async (kernel: MailKernel, mailbox?: string) =>
       async ({ email }) => /^Subject: (.*)\r$/m.exec(await kernel.content(email))?.[1],
     ),
   )
-
-test('a mailbox is imported by IMAP: nested and empty folders, dates, flags, once', {
-  skip: whyNoDovecot(),
-}, async (t) => {
-  const domino = await startDovecot(t, { users: ['ann'] })
-  const client = new ImapFlow({
-    host: '127.0.0.1',
-    port: domino.imap,
-    secure: false,
-    auth: { user: 'ann', pass: 'secret' },
-    logger: false,
-  })
-  await client.connect()
-  for (const name of ['Projects/2001/Empty', 'Sent', 'Projects/2001']) await client.mailboxCreate(name)
-  const when = new Date('2001-06-12T12:05:10Z')
-  await client.append('INBOX', letter(1), [], when)
-  await client.append('INBOX', letter(2), ['\\Seen', '\\Flagged', 'Work'], when)
-  await client.append('Sent', letter(3), ['\\Seen'], when)
-  const long = Buffer.concat([letter(4), Buffer.alloc(3_000_000, 'x'.repeat(70).concat('\r\n'))])
-  await client.append('Projects/2001', long, ['\\Seen'], when)
-
-  const kernel = await createMailKernel(t, { plugins: [notes()] })
-  const url = `imap://ann@127.0.0.1:${domino.imap}`
-  const options = { passwordFile: await passwordFile(t) }
-  await assert.rejects(run(kernel, 'notes import', [url, 'ann'], options), /1 of 1/)
-  const [report] = await run(kernel, 'notes import', [url, 'ann'], { ...options, plain: true })
-  assert.deepEqual([report?.filed, report?.lostCount], [4, 0], JSON.stringify(report))
-  const [first, second] = await kernel.entries('ann')
-  assert.deepEqual([first?.received, second?.received], [when.getTime(), when.getTime()])
-  assert.deepEqual([...(first?.flags ?? [])], [])
-  assert.deepEqual([...(second?.flags ?? [])].sort(), ['Work', '\\Flagged', '\\Seen'])
-  assert.deepEqual(await subjects(kernel, 'Sent'), ['Letter 3'])
-  const [entry] = await kernel.entries('ann', 'Projects/2001')
-  assert.ok((await kernel.content(entry?.email ?? '')).endsWith(long.toString('latin1')))
-  assert.ok(await kernel.mail.find('ann', 'Projects/2001/Empty'))
-  // Nothing has become read there.
-  const status = await client.status('INBOX', { unseen: true })
-  assert.equal(status ? status.unseen : undefined, 1)
-  await client.append('INBOX', letter(5), [], when)
-  const [again] = await run(kernel, 'notes import', [url, 'ann'], { ...options, plain: true })
-  assert.deepEqual([again?.filed, again?.already], [1, 4])
-  await client.logout()
-  const inspected = await run(kernel, 'notes inspect', [url], { ...options, plain: true })
-  assert.equal(inspected[0]?.documents, 5)
-  await writeFile(options.passwordFile, 'wrong')
-  await assert.rejects(run(kernel, 'notes import', [url, 'ann'], { ...options, plain: true }), /1 of 1/)
-})
 
 const unid = (n: number) => n.toString(16).toUpperCase().padStart(32, 'A')
 const person = { displayName: 'Ed', distinguishedName: '', email: 'ed@example.org' }

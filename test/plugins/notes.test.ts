@@ -8,7 +8,7 @@ import { notes } from 'iems/plugins/notes'
 import { simpleParser } from 'mailparser'
 import type { CommandOutput } from '../../core/index.ts'
 import { memoryStore } from '../../core/store/memory.ts'
-import type { NotesArchive, NotesDocument } from '../../plugins/gateway/notes/archive/model.ts'
+import type { NotesArchive } from '../../plugins/gateway/notes/archive/model.ts'
 import { nsfArchive } from '../../plugins/gateway/notes/archive/nsf.ts'
 import { openDxl } from '../../plugins/gateway/notes/dxl/archive.ts'
 import { readDxlTime } from '../../plugins/gateway/notes/dxl/values.ts'
@@ -17,7 +17,7 @@ import { convert } from '../../plugins/gateway/notes/message/convert.ts'
 import { mailboxOf, noAddressBook, parseName } from '../../plugins/gateway/notes/names.ts'
 import { bufferSource } from '../../plugins/gateway/notes/nsf/source.ts'
 import { createMailKernel, type MailKernel } from '../support/mailstore.ts'
-import { notesFixture, nsfFixture } from '../support/notes.ts'
+import { documentWith, notesFixture, nsfFixture } from '../support/notes.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const OPTIONS = { book: noAddressBook, domain: 'notes.invalid', replicaId: '85256A0000000001' }
@@ -187,21 +187,6 @@ test('names in every spelling', async () => {
   assert.equal(await address('Jörg "J" Doe'), '"J_rg_\\"J\\"_Doe"@notes.invalid')
   assert.equal(await address(''), undefined)
 })
-
-function documentWith(items: Readonly<Record<string, readonly string[] | number>>): NotesDocument {
-  const named = (name: string) => Object.entries(items).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1]
-  return {
-    id: '1',
-    unid: 'A'.repeat(32),
-    names: Object.keys(items),
-    isSealed: false,
-    files: [],
-    problems: [],
-    texts: (name) => ((value) => (Array.isArray(value) ? value : []))(named(name)),
-    times: (name) => ((value) => (typeof value === 'number' ? [{ at: value }] : []))(named(name)),
-    richText: () => undefined,
-  }
-}
 
 test('an invitation is a request with its people, and an all-day event has dates', async () => {
   const start = Date.UTC(2001, 5, 12, 8)

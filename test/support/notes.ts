@@ -1,6 +1,7 @@
 /** Notes databases from the fixtures, unpacked into memory. */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import type { NotesDocument } from '../../plugins/gateway/notes/archive/model.ts'
 
 const folder = new URL('../fixtures/notes/', import.meta.url)
 
@@ -60,3 +61,19 @@ interface ExpectedDocument {
 export const expectedDatabases = JSON.parse(notesFixture('expected.json').toString()) as Readonly<
   Record<string, ExpectedDatabase>
 >
+
+/** A document with these items: texts, or a time. */
+export function documentWith(items: Readonly<Record<string, readonly string[] | number>>): NotesDocument {
+  const named = (name: string) => Object.entries(items).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1]
+  return {
+    id: '1',
+    unid: 'A'.repeat(32),
+    names: Object.keys(items),
+    isSealed: false,
+    files: [],
+    problems: [],
+    texts: (name) => ((value) => (Array.isArray(value) ? value : []))(named(name)),
+    times: (name) => ((value) => (typeof value === 'number' ? [{ at: value }] : []))(named(name)),
+    richText: () => undefined,
+  }
+}

@@ -1,6 +1,7 @@
 /**
  * The border to Domino: names of Notes in recipients and header fields from Domino become Internet addresses by the
- * directory, and what is only Domino's leaves with no message.
+ * directory, files with Notes links become links, requests for receipts are written as each side knows them, and what is
+ * only Domino's leaves with no message.
  *
  * Invariants: an address that the directory does not know stays as it is; only messages of the configured hosts are
  * changed on their way in.
@@ -8,6 +9,7 @@
 import { type Delivery, inNetworks, type Message, type Recipient } from 'iems'
 import { addressField, type Mailbox, readAddresses } from 'iems/mime'
 import { type AddressBook, parseName } from './names.ts'
+import { linkNdl } from './ndl.ts'
 import type { Connector } from './options.ts'
 
 /** Fields that are Domino's own. */
@@ -46,6 +48,7 @@ export async function expandNotes({ connector, book }: BorderDeps, to: Recipient
 export async function fromDomino({ connector, book }: BorderDeps, message: Message): Promise<void> {
   if (!isFromDomino(connector, message)) return
   for (const field of ADDRESS_FIELDS) await rewriteField({ connector, book }, message, field)
+  await linkNdl(message, connector.web)
   const [wanted] = message.headers.get('return-receipt-to')
   if (wanted === undefined || message.headers.get('disposition-notification-to').length > 0) return
   const line = addressField('Disposition-Notification-To', mailboxesIn(wanted).slice(0, 1))
@@ -75,8 +78,14 @@ async function rewriteField({ connector, book }: BorderDeps, message: Message, f
   message.headers.prepend(field, bodyOf(addressField(field, rewritten)))
 }
 
-/** Removes fields that are for Domino only from mail that leaves it. */
+/** Mail that leaves Domino loses what is Domino's own; mail for Domino asks for receipts in its way too. */
 export function leaveDomino({ connector }: Pick<BorderDeps, 'connector'>, delivery: Delivery): void {
-  if (delivery.route.channel === connector.channel) return
+  const [wanted] = delivery.headers.get('disposition-notification-to')
+  if (delivery.route.channel === connector.channel) {
+    // Older releases of Domino know this field alone.
+    if (wanted !== undefined && delivery.headers.get('return-receipt-to').length === 0)
+      delivery.headers.prepend('Return-Receipt-To', wanted.trim())
+    return
+  }
   for (const field of OWN_FIELDS) if (delivery.headers.get(field).length > 0) delivery.headers.remove(field)
 }

@@ -8,6 +8,7 @@ import { type Command, definePlugin, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { Directory, type DirectoryApi } from '../../directory/store/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
+import { Contacts } from '../../web/jmap/api.ts'
 import { createBook } from './book.ts'
 import { expandNotes, fromDomino, leaveDomino } from './border.ts'
 import { createConvert } from './commands/convert.ts'
@@ -22,7 +23,7 @@ import { createRoute, createSwitch } from './routing.ts'
 export const notes = definePlugin({
   name: 'notes',
   config: options.prefault({}),
-  wants: [Accounts, Directory, MailStore],
+  wants: [Accounts, Directory, MailStore, Contacts],
   records: { filed: { version: 1 }, intention: { version: 1 } },
   setup(config, ctx) {
     const directory = ctx.find(Directory)
@@ -64,7 +65,17 @@ function commandsOf(
     'notes inspect': createInspect(domain),
     'notes convert': createConvert({ domain, book }),
     ...(mail && accounts
-      ? { 'notes import': createImport({ store: ctx.store, mail, accounts, book, domain, switchHere }) }
+      ? {
+          'notes import': createImport({
+            store: ctx.store,
+            mail,
+            contacts: ctx.find(Contacts),
+            accounts,
+            book,
+            domain,
+            switchHere,
+          }),
+        }
       : {}),
     ...(directory
       ? {

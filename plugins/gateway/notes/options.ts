@@ -24,6 +24,11 @@ const connector = z.strictObject({
     .default([])
     .describe('Networks of the Domino servers, whose messages may have Notes names.'),
   domains: z.array(domain).default([]).describe('Domains at which an address may have a Notes name as its local part.'),
+  web: z
+    .string()
+    .regex(/^https?:\/\/[^/?#\s]+\/?$/, 'must be like https://domino.example.org')
+    .optional()
+    .describe('Domino\u2019s HTTP server: links to Notes documents in files (.ndl) get an address there too.'),
   directory: z
     .strictObject({
       file: z.string().min(1).optional().describe('A copy of names.nsf, a DXL file, or LDIF of Domino\u2019s LDAP.'),

@@ -171,7 +171,14 @@ export interface ContactsApi {
    * for a book that is not there.
    */
   addresses(account: string, book?: string): Promise<AsyncIterable<string> | undefined>
+  /**
+   * Adds a card (RFC 9553, with `uid`) to the account's first book. False: a card with this id is there, or was
+   * destroyed by its owner.
+   */
+  add(account: string, id: string, card: ContactCard): Promise<boolean>
 }
+
+export type ContactCard = { readonly uid: string } & Readonly<Record<string, unknown>>
 
 export const Contacts = defineService<ContactsApi>('contacts')
 

@@ -53,6 +53,11 @@ export class KeptObjects<T extends object> {
     return value && decode<Kept<T>>(value).value
   }
 
+  /** Whether an object with this id is there, or was before it was destroyed. */
+  async isKnown(account: string, id: string): Promise<boolean> {
+    return (await this.#store.get(key(this.#kind, account, id))) !== undefined
+  }
+
   /** In order of id. */
   async *all(account: string): AsyncGenerator<readonly [id: string, value: T]> {
     for await (const [id, { value }] of this.#kept(account)) if (value) yield [id, value]

@@ -38,10 +38,6 @@ export interface NotesDocument {
   /** Encrypted with a Notes ID, in whole or in part. */
   readonly isSealed: boolean
   readonly files: readonly NotesFile[]
-  /** Flags and keywords of a message that a server gives, without \Seen. */
-  readonly flags?: readonly string[]
-  /** Octets of the whole message, where the source says. */
-  readonly size?: number
   /** The values of an item as text, whatever its type; none for an absent one. Names in any case. */
   texts(name: string): readonly string[]
   times(name: string): readonly NotesTime[]
@@ -66,7 +62,7 @@ export interface NotesFolder {
 }
 
 export interface NotesArchive {
-  readonly form: 'nsf' | 'dxl' | 'imap' | 'das'
+  readonly form: 'nsf' | 'dxl' | 'das'
   readonly title: string
   /** Identifies the database and all its copies. */
   readonly replicaId: string

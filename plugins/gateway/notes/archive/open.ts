@@ -3,7 +3,6 @@ import { open } from 'node:fs/promises'
 import { openDxl } from '../dxl/archive.ts'
 import { Unreadable } from '../nsf/source.ts'
 import { openDas } from '../remote/das.ts'
-import { openImap } from '../remote/imap.ts'
 import { type Access, isRemote, locate } from '../remote/location.ts'
 import type { NotesArchive } from './model.ts'
 import { openNsf } from './nsf.ts'
@@ -14,10 +13,7 @@ export interface OpenOptions extends Access {
 }
 
 export async function openArchive(path: string, options: OpenOptions = {}): Promise<NotesArchive> {
-  if (isRemote(path)) {
-    const location = await locate(path, options)
-    return /^imaps?:$/.test(location.url.protocol) ? openImap(location) : openDas(location)
-  }
+  if (isRemote(path)) return openDas(await locate(path, options))
   const file = await open(path, 'r')
   const start = Buffer.alloc(512)
   const { bytesRead } = await file.read(start, 0, 512, 0).finally(() => file.close())

@@ -24,7 +24,7 @@ export async function filesAt(path: string): Promise<readonly string[]> {
 /** Options of each command that opens files. */
 export const OPEN_OPTIONS = {
   '--list <file>': 'folder membership and unread marks of a DXL file; default: the file with .list behind it',
-  '--password-file <file>': 'file with the password for imaps://user@host or https://user@host/mail/file.nsf',
+  '--password-file <file>': 'file with the password for https://user@host/mail/file.nsf',
   '--plain': 'ask a server without TLS',
 }
 

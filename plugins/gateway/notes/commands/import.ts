@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { type Command, type CommandOutput, counted, escapeLine, type Store } from 'iems'
 import type { Account, AccountsApi } from '../../../directory/static/api.ts'
 import type { MailStoreApi } from '../../../mailbox/store/api.ts'
+import type { ContactsApi } from '../../../web/jmap/api.ts'
 import type { NotesArchive } from '../archive/model.ts'
 import { type OpenOptions, openArchive } from '../archive/open.ts'
 import { importArchive } from '../migration/import.ts'
@@ -18,6 +19,7 @@ import { filesAt, OPEN_OPTIONS, openOptions } from './files.ts'
 export interface ImportCommandDeps {
   readonly store: Store
   readonly mail: MailStoreApi
+  readonly contacts: ContactsApi | undefined
   readonly accounts: AccountsApi
   readonly book: AddressBook
   readonly domain: string
@@ -118,7 +120,7 @@ async function listed(path: string): Promise<readonly Task[]> {
 }
 
 async function* importOne(
-  { store, mail, accounts, book, domain }: ImportCommandDeps,
+  { store, mail, contacts, accounts, book, domain }: ImportCommandDeps,
   { path, account: name, owner }: Task,
   { open, signal }: { readonly open: OpenOptions; readonly signal: AbortSignal },
 ): AsyncGenerator<CommandOutput, MigrationReport> {
@@ -126,7 +128,7 @@ async function* importOne(
   if (!account) throw new Error(`there is no account ${name}`)
   const archive: NotesArchive = await openArchive(path, open)
   try {
-    const run = importArchive({ store, mail }, archive, {
+    const run = importArchive({ store, mail, contacts }, archive, {
       account,
       book,
       domain,

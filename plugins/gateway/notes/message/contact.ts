@@ -5,12 +5,13 @@ import { first, type NotesDocument } from '../archive/model.ts'
 import { type AddressBook, mailboxOf, parseName } from '../names.ts'
 import { escaped, folded } from './calendar.ts'
 
-const MAX_MEMBERS = 10_000
+export const MAX_MEMBERS = 10_000
 
 export const isContact = (document: NotesDocument) => /^(?:person|group|contact)$/i.test(contactForm(document))
+export const isContactGroup = (document: NotesDocument) => /^group$/i.test(contactForm(document))
 const contactForm = (document: NotesDocument) => first(document, 'Form') || first(document, 'Type')
 
-const PHONES = [
+export const PHONES = [
   ['OfficePhoneNumber', 'work,voice'],
   ['PhoneNumber', 'home,voice'],
   ['CellPhoneNumber', 'cell'],
@@ -21,7 +22,7 @@ export async function contactOf(
   document: NotesDocument,
   { book, domain }: { readonly book: AddressBook; readonly domain: string },
 ): Promise<string> {
-  const isGroup = /^group$/i.test(contactForm(document))
+  const isGroup = isContactGroup(document)
   const text = (item: string) => first(document, item)
   const full = isGroup ? text('ListName') : parseName(text('FullName')).common
   const names = [text('LastName'), text('FirstName'), text('MiddleInitial'), text('Title'), text('Suffix')]

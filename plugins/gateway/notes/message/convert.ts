@@ -11,6 +11,7 @@ import { isPlain, toHtml, toText } from '../richtext/render.ts'
 import { calendarOf, isCalendar } from './calendar.ts'
 import { contactOf, isContact } from './contact.ts'
 import { categoriesOf, type HeaderOptions, headerOf, type MessageHeader, messageIdOf } from './header.ts'
+import { reportPart } from './report.ts'
 
 export type ConvertOptions = HeaderOptions
 
@@ -64,7 +65,7 @@ function flagsOf(document: NotesDocument, header: MessageHeader): string[] {
     ...(header.isDraft ? ['\\Draft'] : []),
     // A client would ask for a receipt that was sent, or not, years ago.
     ...(first(document, 'ReturnReceipt') === '1' && !header.isDraft ? ['$MDNSent'] : []),
-    ...new Set([...words.slice(0, MAX_KEYWORDS), ...(document.flags ?? []).slice(0, MAX_KEYWORDS)]),
+    ...new Set(words.slice(0, MAX_KEYWORDS)),
   ]
 }
 
@@ -99,7 +100,9 @@ async function* write(document: NotesDocument, writing: Writing): AsyncGenerator
 const boundaryOf = (document: NotesDocument, level: string) => `=_notes_${document.unid}_${level}`
 
 async function wholePart(document: NotesDocument, writing: Writing): Promise<Part> {
-  const text = await mainPart(document, writing)
+  const main = await mainPart(document, writing)
+  const boundary = boundaryOf(document, 'report')
+  const text = (await reportPart(document, main, { ...writing.options, boundary })) ?? main
   const files = document.files.filter(({ isEmbedded }) => !isEmbedded)
   const embedded = document.files.length - files.length
   if (embedded > 0) writing.lost.push(`${embedded} parts of embedded objects`)

@@ -6,8 +6,10 @@
  */
 import type { Store } from 'iems'
 import type { Email, MailboxRef, MailStoreApi } from '../../../mailbox/store/api.ts'
+import type { ContactsApi } from '../../../web/jmap/api.ts'
 import { isRefusedByStore, Ledger, mailboxFor, type Place } from '../../filing/api.ts'
 import type { NotesArchive, NotesDocument } from '../archive/model.ts'
+import { cardId, cardOf } from '../message/card.ts'
 import { type ConvertedMessage, type ConvertOptions, convert } from '../message/convert.ts'
 import type { AddressBook } from '../names.ts'
 import { Unreadable } from '../nsf/source.ts'
@@ -18,6 +20,8 @@ import { type MigrationReport, ReportWriter } from './report.ts'
 export interface ImportDeps {
   readonly store: Store
   readonly mail: MailStoreApi
+  /** Address books of web mail; without them contacts are messages. */
+  readonly contacts?: ContactsApi | undefined
 }
 
 export interface ImportOptions {
@@ -36,7 +40,7 @@ const BATCH = { messages: 25, octets: 8 * 1024 * 1024 }
 
 /** Yields how many documents have been looked at; returns the report. */
 export async function* importArchive(
-  { store, mail }: ImportDeps,
+  { store, mail, contacts }: ImportDeps,
   archive: NotesArchive,
   options: ImportOptions,
 ): AsyncGenerator<number, MigrationReport> {
@@ -65,6 +69,11 @@ export async function* importArchive(
       continue
     }
     report.counted(document, converted)
+    if (contacts && converted.kind === 'contact' && !folders.some(({ folder }) => folder.has(document))) {
+      const isNew = await contacts.add(account.id, cardId(document), await cardOf(document, convertOptions))
+      report.card(document, converted, isNew)
+      continue
+    }
     await run.place(document, converted, { places: placesOf(document, converted, folders), isUnread })
   }
   await run.finish()
@@ -145,7 +154,7 @@ class ImportRun {
     const batch = this.batches.get(placeKey(place)) ?? { place, waiting: [], octets: 0 }
     this.batches.set(placeKey(place), batch)
     batch.waiting.push(waiting)
-    batch.octets += waiting.document.size ?? waiting.document.files.reduce((sum, { size }) => sum + size, 0)
+    batch.octets += waiting.document.files.reduce((sum, { size }) => sum + size, 0)
     if (batch.waiting.length >= BATCH.messages || batch.octets >= BATCH.octets) await this.flush(placeKey(place))
   }
 

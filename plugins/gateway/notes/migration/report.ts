@@ -84,6 +84,12 @@ export class ReportWriter {
     if (lost.length > 0) this.lose(document, lost)
   }
 
+  /** A person or group in the address book. */
+  card(document: NotesDocument, converted: ConvertedMessage, isNew: boolean): void {
+    if (isNew) this.filed(document, converted)
+    else this.already++
+  }
+
   refused(document: NotesDocument, why: string): void {
     this.lose(document, [`the message: ${why}`])
   }

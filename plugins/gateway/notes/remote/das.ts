@@ -5,12 +5,12 @@
  * Invariants: only GET is sent, and with `markread=false` (an option of the service), so that nothing becomes read;
  * answers have limits.
  */
+import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import type { NotesArchive, NotesDocument, NotesFolder } from '../archive/model.ts'
 import { folderPath } from '../nsf/contents.ts'
 import { Problems } from '../nsf/problems.ts'
 import { Unreadable } from '../nsf/source.ts'
-import { digestOf, remoteDocument } from './document.ts'
 import type { Location } from './location.ts'
 
 const TIMEOUT_MS = 120_000
@@ -39,7 +39,7 @@ export async function openDas(location: Location): Promise<NotesArchive> {
   return {
     form: 'das',
     title: `${user} at ${url.host}${url.pathname}`,
-    replicaId: digestOf(`${url.host}${url.pathname.toLowerCase()}`, 16),
+    replicaId: createHash('sha256').update(`${url.host}${url.pathname.toLowerCase()}`).digest('hex').slice(0, 16),
     problems: archive.problems,
     documents: () => archive.documents(),
     folders: async () => archive.folders,
@@ -100,13 +100,7 @@ class DasArchive {
   async *documents(): AsyncGenerator<NotesDocument> {
     for (const [unid, { date }] of this.#messages) {
       const received = date === undefined ? Number.NaN : Date.parse(date)
-      yield remoteDocument({
-        id: unid,
-        unid,
-        received: Number.isNaN(received) ? 0 : received,
-        flags: [],
-        open: () => this.#octets(unid),
-      })
+      yield documentOf(unid, Number.isNaN(received) ? 0 : received, () => this.#octets(unid))
     }
   }
 
@@ -141,5 +135,22 @@ class DasArchive {
     } catch (cause) {
       throw new Unreadable(`${this.#base.host}: ${path} is no JSON`, { cause })
     }
+  }
+}
+
+/** A message as MIME has no items; what Notes knows of it beside is when it came. */
+function documentOf(unid: string, received: number, open: () => AsyncIterable<Buffer>): NotesDocument {
+  return {
+    id: unid,
+    unid,
+    created: received,
+    names: [],
+    isSealed: false,
+    files: [],
+    texts: () => [],
+    times: (name) => (name === 'DeliveredDate' ? [{ at: received }] : []),
+    richText: () => undefined,
+    mime: { isWhole: true, open },
+    problems: [],
   }
 }

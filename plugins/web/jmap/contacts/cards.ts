@@ -3,9 +3,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import * as z from 'zod'
-import type { Filter, JmapCall, JmapObject, ObjectType, Patch } from '../api.ts'
+import type { ContactCard, Filter, JmapCall, JmapObject, ObjectType, Patch } from '../api.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
-import { booksOf } from './books.ts'
+import { booksOf, DEFAULT_BOOK } from './books.ts'
 import { DIRECTORY_BOOK, type DirectoryBook } from './directory-book.ts'
 import { type CardCondition, cardFilter, cardMatches } from './filter.ts'
 import type { BookDeps, Card } from './model.ts'
@@ -89,6 +89,24 @@ async function update(
     return after
   })
   return { updated }
+}
+
+/** Adds a card that another plugin has made; false when its id is known. */
+export async function addCard(
+  deps: CardDeps,
+  account: string,
+  { id, card }: { readonly id: string; readonly card: ContactCard },
+): Promise<boolean> {
+  if (await deps.cards.isKnown(account, id)) return false
+  const now = new Date().toISOString()
+  const wanted = await readCard(deps, account, {
+    created: now,
+    updated: now,
+    ...card,
+    addressBookIds: { [DEFAULT_BOOK]: true },
+  })
+  await deps.cards.put(account, id, (before) => before ?? wanted)
+  return true
 }
 
 export function cardType(capability: string, deps: CardDeps): ObjectType<CardCondition> {

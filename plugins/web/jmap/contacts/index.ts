@@ -9,7 +9,7 @@ import type { ContactsApi, JmapApi } from '../api.ts'
 import { KeptObjects } from '../kept.ts'
 import { addressesOf } from './addresses.ts'
 import { bookType } from './books.ts'
-import { cardType } from './cards.ts'
+import { addCard, cardType } from './cards.ts'
 import { DirectoryBook } from './directory-book.ts'
 import type { Book, Card } from './model.ts'
 
@@ -29,5 +29,8 @@ export function addContacts(jmap: JmapApi, ctx: SetupContext): ContactsApi {
   })
   jmap.objects('AddressBook', bookType(CONTACTS, deps))
   jmap.objects('ContactCard', cardType(CONTACTS, deps))
-  return { addresses: (account, book) => addressesOf(deps, account, book) }
+  return {
+    addresses: (account, book) => addressesOf(deps, account, book),
+    add: (account, id, card) => addCard(deps, account, { id, card }),
+  }
 }
