@@ -18,16 +18,23 @@ export interface NotesLink {
   readonly title?: string
 }
 
+const TAGS = {
+  REPLICA: /<REPLICA(?:\s([^<>]{1,400})>|>([^<>]{0,400})<)/i,
+  VIEW: /<VIEW(?:\s([^<>]{1,400})>|>([^<>]{0,400})<)/i,
+  NOTE: /<NOTE(?:\s([^<>]{1,400})>|>([^<>]{0,400})<)/i,
+  HINT: /<HINT>([^<>]{0,400})</i,
+  REM: /<REM>(.{0,400}?)<\/REM>/is,
+}
+
 /** `<REPLICA 85256A00:00000000>`, and `<REPLICA>85256A00:00000000</REPLICA>`; undefined for another file. */
 export function readNdl(text: string): NotesLink | undefined {
   if (!/<NDL>/i.test(text)) return undefined
-  const value = (name: string) => {
-    const [, inside, between] =
-      new RegExp(`<${name}(?:\\s([^<>]{1,400})>|>(.{0,400}?)</${name}>)`, 'is').exec(text) ?? []
+  const value = (name: keyof typeof TAGS) => {
+    const [, inside, between] = TAGS[name].exec(text) ?? []
     return (inside ?? between ?? '').trim()
   }
   // `OF` and `ON` stand before the halves of a UNID.
-  const id = (name: string) =>
+  const id = (name: keyof typeof TAGS) =>
     [...value(name).matchAll(/(?:^|[:-])(?:O[FN])?([0-9a-f]{8})/gi)]
       .map(([, digits]) => digits)
       .join('')
