@@ -1,4 +1,4 @@
-/** What a command names: paths of the server's machine, or mail files of a running Domino. */
+/** Sources that a command names: paths of the server's machine, or mail files of a running Domino. */
 import { readdir, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { OpenOptions } from '../archive/open.ts'

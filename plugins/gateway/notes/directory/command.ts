@@ -54,7 +54,7 @@ export async function* bringDirectory(
   { source, domain, isCheck, signal }: BringOptions,
 ): AsyncGenerator<CommandOutput> {
   const { file = '', ldap } = source
-  // What a server says may change between two readings: it is read once.
+  // A server's entries may change between two readings, so they are read once.
   const known: readonly NotesEntry[] | undefined = ldap && (await dominoEntries(ldap))
   const entries = () => known ?? entriesOf(file)
   // Members are names: the addresses of all entries are known before the first group.

@@ -21,7 +21,7 @@ import { ATTRIBUTES, ldapEntry } from './ldap-entry.ts'
 const LIMITS = { connect: 10_000, request: 60_000, messageSize: 16 * 1024 * 1024, entries: 1_000_000 }
 const EVERYBODY = compileFilter('(|(objectClass=dominoPerson)(objectClass=dominoGroup))')
 const ANY = compileFilter('(objectClass=*)')
-/** What an export keeps up to date; the others belong to Domino once an entry has been added. */
+/** Attributes that an export keeps up to date; the others belong to Domino once an entry has been added. */
 const KEPT = ['mail', 'mailaddress', 'member']
 
 async function open({ url, startTls, bindDn, password }: LdapSource): Promise<Connection> {
