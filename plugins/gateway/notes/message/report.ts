@@ -4,7 +4,7 @@
  * The items IntendedRecipient and FailureReason are those of the forms in Notes' mail templates; a report without them
  * keeps its text and says what it can.
  */
-import { multipart, type Part, textPart } from '../../compose/api.ts'
+import { multipart, type Part, textPart } from 'iems/mime'
 import { first, type NotesDocument } from '../archive/model.ts'
 import { mailboxOf } from '../names.ts'
 import { type HeaderOptions, messageIdOf } from './header.ts'
