@@ -28,6 +28,9 @@ export function createBook(directory: DirectoryApi | undefined, accounts: Accoun
 }
 
 async function byDirectory(directory: DirectoryApi, name: NotesName): Promise<string | undefined> {
+  // A name without levels may be a short name, which accounts from Notes are called by.
+  const short = name.abbreviated.includes('/') ? undefined : await directory.byName('account', name.common)
+  if (short?.addresses[0] !== undefined) return short.addresses[0]
   const alike: string[] = []
   let count = 0
   const seen = new Set<string>()

@@ -71,14 +71,18 @@ function internetAddress(text: string): Mailbox | undefined {
  * The mailbox for a name in an item. An unknown name keeps its parts, at the domain that the caller gives:
  * `John_Doe/Sales/Acme@notes.example`.
  */
-export async function mailboxOf(text: string, book: AddressBook, domain: string): Promise<Mailbox | undefined> {
+export async function mailboxOf(
+  text: string,
+  book: AddressBook,
+  domain: string,
+): Promise<(Mailbox & { readonly isUnknown?: true }) | undefined> {
   if (text.trim() === '') return undefined
   const internet = internetAddress(text)
   if (internet) return internet
   const name = parseName(text)
   const known = await book.addressOf(name)
   if (known !== undefined) return { name: name.common, address: known }
-  return { name: name.common, address: `${localPart(name.abbreviated)}@${domain}` }
+  return { name: name.common, address: `${localPart(name.abbreviated)}@${domain}`, isUnknown: true }
 }
 
 /** The parts of a name as a local part: a dot-atom if possible, else a quoted string. */

@@ -12,6 +12,7 @@ import {
   LdapRefusal,
   serverAddress,
 } from '../../../directory/ldap/client/api.ts'
+import { foldDn, parseDn } from '../../../directory/ldap/server/api.ts'
 import type { DirectoryApi } from '../../../directory/store/api.ts'
 import type { LdapSource } from '../options.ts'
 import type { NotesEntry } from './entries.ts'
@@ -99,7 +100,10 @@ async function bring(connection: Connection, { dn, attributes }: ExportedEntry):
 }
 
 /** Servers write names again in a spelling of their own. */
-const folded = (value: string) => value.toLowerCase().replace(/\s*([,=])\s*/g, '$1')
+function folded(value: string): string {
+  const dn = parseDn(value)
+  return dn ? foldDn(dn) : value.toLowerCase()
+}
 
 function isSame(one: readonly string[] = [], other: readonly string[] = []): boolean {
   const known = new Set(one.map(folded))

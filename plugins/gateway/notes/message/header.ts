@@ -91,7 +91,7 @@ class NameReader {
       const mailbox = await mailboxOf(isInternet ? address : name, this.options.book, this.options.domain)
       if (!mailbox) continue
       found.push(mailbox)
-      if (mailbox.address.endsWith(`@${this.options.domain}`)) this.unknown.push(name)
+      if (mailbox.isUnknown) this.unknown.push(name)
     }
     return found
   }
