@@ -6,7 +6,7 @@
  */
 import type { Backend } from '../net/backend.ts'
 import type { Queue } from '../queue/admin.ts'
-import type { LogFeed } from '../runtime/log-feed.ts'
+import type { LogView } from '../runtime/log-feed.ts'
 import type { Caller, CommandOutput, JsonSchema } from './command.ts'
 import type { ComponentStatus } from './component.ts'
 import type { MetricStatus } from './metrics.ts'
@@ -138,7 +138,8 @@ export interface Administration {
   hooks(): Readonly<Record<string, readonly { readonly plugin: string; readonly stage: string }[]>>
   plugins(): readonly PluginStatus[]
   configuration(): ConfigurationView
-  metrics(): readonly MetricStatus[]
+  /** Of all workers: counters and histograms added up, gauges with the label `worker`. */
+  metrics(): Promise<readonly MetricStatus[]>
   components(): readonly ComponentStatus[]
   /** Throws IEMS_COMPONENT_UNKNOWN, as do the next two methods. */
   component(name: string): ComponentStatus
@@ -156,8 +157,8 @@ export interface Administration {
   run(command: CommandRun): AsyncIterable<CommandOutput>
   /** Yields a line for each inconsistency in stored data. */
   check(): AsyncIterable<string>
-  /** Recent log lines, followed by new ones. */
-  readonly log: LogFeed
+  /** Recent log lines and new ones, of all workers. */
+  readonly log: LogView
   /** The delivery queue. */
   readonly queue: Queue
   /** Throws when the configuration is invalid; the running one then stays unchanged. */

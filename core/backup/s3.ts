@@ -45,7 +45,8 @@ export async function s3Options(place: string, credentials: string | undefined):
   const prefix = folders.filter((folder) => folder !== '').join('/')
   const failed = (why: string) => new IemsError('IEMS_S3_FAILED', { place, why })
   if (!/^[a-z0-9][a-z0-9.-]{1,62}$/.test(bucket)) throw failed('it must be s3://BUCKET or s3://BUCKET/PREFIX')
-  if (!/^[\w./-]*$/.test(prefix)) throw failed('the prefix may have letters, digits and the characters _ . - /')
+  if (!/^[\w./-]*$/.test(prefix) || folders.some((folder) => folder === '.' || folder === '..'))
+    throw failed('the prefix may have letters, digits and the characters _ . - /')
   const file = credentials === undefined ? undefined : fieldsOf(await readFile(credentials, 'utf8'))
   const value = (name: keyof typeof NAMES) => {
     const [inFile, inEnvironment] = NAMES[name]

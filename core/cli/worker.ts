@@ -54,6 +54,12 @@ class WorkerServer {
         this.#lines.flush()
       },
       kernels: () => this.#running.kernels(),
+      metrics: () => this.#running.kernel.metrics.read(),
+      recentLines: () => this.#running.kernel.log.feed.recent(),
+      backends: () => this.#running.kernel.backends(),
+      forward: (isOn) =>
+        this.#running.kernel.log.feed.forwardTo(isOn ? (lines) => this.#main.tell('watched', lines) : undefined),
+      hear: (lines) => this.#running.kernel.log.feed.hear(lines),
       lead: () => this.#leadOn(),
       component: (change) => this.#component(change),
     }
@@ -68,8 +74,9 @@ class WorkerServer {
     const { worker, memory, level, format, fixed, stopped, isLead } = this.#data
     const config = await loadConfig(this.#data.config)
     requireFixed(config, fixed)
-    const log = createLog({ ...config.log, level, format, to: this.#lines, worker })
     const main = this.#main
+    const watched = (isOn: boolean) => main.tell('watch', isOn)
+    const log = createLog({ ...config.log, level, format, to: this.#lines, worker, watched })
     const server = new Server(await this.#openStore(config.store), log, {
       config,
       memory,
@@ -77,6 +84,9 @@ class WorkerServer {
       stoppedComponents: stopped,
       coworkers: {
         kernels: () => main.call('kernels'),
+        metrics: () => main.call('metrics'),
+        recentLines: () => main.call('recentLines'),
+        backends: () => main.call('backends'),
         reload: () => main.call('reload'),
         stop: () => main.call('stop'),
         changed: (name, isStopped) => main.call('component', { name, isStopped }),

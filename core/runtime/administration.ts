@@ -34,7 +34,7 @@ import type { Component } from './component.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import type { Listener } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
-import type { LogFeed } from './log-feed.ts'
+import type { LogView, WatchedLine } from './log-feed.ts'
 import { masked } from './masked.ts'
 import type { MetricRegistry } from './metrics.ts'
 import type { Nodes } from './nodes.ts'
@@ -73,6 +73,10 @@ export interface Administered {
   stop(): Promise<void>
   /** Called after a component was started or stopped here, so that the other workers follow. */
   changed?(component: string, isStopped: boolean): Promise<void>
+  /** With several workers: what all of them know. Absent: the kernel's own. */
+  metrics?(): Promise<readonly MetricStatus[]>
+  recentLines?(): Promise<readonly WatchedLine[]>
+  backends?(): Promise<Status['backends']>
 }
 
 /** Maximum lanes in a status. */
@@ -115,7 +119,8 @@ class CallersAdministration implements Administration {
       if (lanes.length >= MAX_LANES) break
     }
     const { config, plugins } = this.#kernel
-    const [components, backends] = [this.components(), this.#kernel.backends()]
+    const components = this.components()
+    const backends = (await this.#server.backends?.()) ?? this.#kernel.backends()
     return {
       pid: process.pid,
       since,
@@ -182,9 +187,9 @@ class CallersAdministration implements Administration {
     }
   }
 
-  metrics(): readonly MetricStatus[] {
+  async metrics(): Promise<readonly MetricStatus[]> {
     this.#admit('see the metrics', [SUPPORT])
-    return this.#kernel.metrics.read()
+    return (await this.#server.metrics?.()) ?? this.#kernel.metrics.read()
   }
 
   components(): readonly ComponentStatus[] {
@@ -257,9 +262,13 @@ class CallersAdministration implements Administration {
     yield* command.run(call)
   }
 
-  get log(): LogFeed {
+  get log(): LogView {
     this.#admit('see the log', [])
-    return this.#kernel.log.feed
+    const { feed } = this.#kernel.log
+    return {
+      recent: async () => (await this.#server.recentLines?.()) ?? feed.recent(),
+      follow: (signal) => feed.follow(signal),
+    }
   }
 
   check(): AsyncIterable<string> {

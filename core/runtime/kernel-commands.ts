@@ -153,7 +153,8 @@ export function kernelCommands(kernel: CommandedKernel): Readonly<Record<string,
       fields: z.strictObject({ begins: z.string().default('').describe('Only those whose name begins so') }),
       roles: [SUPPORT],
       async *run(call) {
-        for (const metric of of(call).metrics()) if (metric.name.startsWith(call.values.begins)) yield* linesOf(metric)
+        for (const metric of await of(call).metrics())
+          if (metric.name.startsWith(call.values.begins)) yield* linesOf(metric)
       },
     }),
     plugins: defineCommand({

@@ -32,6 +32,8 @@ export interface LogOptions {
   readonly to?: DestinationStream
   /** Number of the worker that writes the lines. */
   readonly worker?: number
+  /** Called when the first watcher of the lines comes, and when the last one goes. */
+  readonly watched?: (isWatched: boolean) => void
 }
 
 export type Emit = (name: EventName, fields?: Readonly<Record<string, unknown>>) => void
@@ -62,6 +64,8 @@ function printable(value: unknown, depth = 0): unknown {
     }
   }
   if (typeof value === 'string') return escapeText(value)
+  // Lines cross threads, which functions and symbols cannot.
+  if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`
   if (value === null || typeof value !== 'object') return value
   if (depth > 4) return '…'
   if (value instanceof Uint8Array) return `${value.byteLength} octets`
@@ -105,7 +109,7 @@ export function createLog(options: LogOptions) {
     if (isText) (to as Partial<LineWriter>).flush?.()
     else root.flush()
   }
-  const feed = new LogFeed()
+  const feed = new LogFeed(options.watched)
   const root = pino(
     {
       level: options.level,

@@ -44,7 +44,10 @@ export interface ServerOptions {
 }
 
 /** Operations of a worker that concern all workers. */
-export interface Coworkers extends Required<Pick<Administered, 'kernels' | 'reload' | 'stop' | 'changed'>> {}
+export interface Coworkers
+  extends Required<
+    Pick<Administered, 'kernels' | 'reload' | 'stop' | 'changed' | 'metrics' | 'recentLines' | 'backends'>
+  > {}
 
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000

@@ -155,7 +155,7 @@ const logCommand = (of: (call: CommandCall) => Administration) =>
     async *run(call) {
       const { follow, lines, ...filter } = call.values
       const { log } = of(call)
-      const earlier = log.recent().filter((one) => matchesLog(one, filter))
+      const earlier = (await log.recent()).filter((one) => matchesLog(one, filter))
       for (const one of lines === 0 ? [] : earlier.slice(-lines)) yield lineOfLog(one)
       if (!follow) return
       for await (const one of log.follow(call.signal)) {

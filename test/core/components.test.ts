@@ -110,26 +110,22 @@ test('a delivery that is stopped leaves mail in the queue, and takes it when it 
 test('metrics count what the kernel and plugins do, in a bounded number of series', async (t) => {
   const { kernel, submit, events } = await createTestKernel(t, { plugins: [worker()()], deliver: () => [] })
   await submit({ from: 'a@a.test', to: ['b@b.test'] })
-  const read = () =>
-    Object.fromEntries(
-      kernel.administration
-        .as(root)
-        .metrics()
-        .map((one) => [one.name, one]),
-    )
-  assert.deepEqual(read().worker_done_total?.series, [{ labels: { from: 'long' }, value: 1 }])
-  assert.deepEqual(read().worker_waiting?.series, [{ labels: { kind: 'a' }, value: 3 }])
-  const hook = read().iems_hook_seconds?.series.find(({ labels }) => labels.hook === 'mail')
+  const read = async () =>
+    Object.fromEntries((await kernel.administration.as(root).metrics()).map((one) => [one.name, one]))
+  const now = await read()
+  assert.deepEqual(now.worker_done_total?.series, [{ labels: { from: 'long' }, value: 1 }])
+  assert.deepEqual(now.worker_waiting?.series, [{ labels: { kind: 'a' }, value: 3 }])
+  const hook = now.iems_hook_seconds?.series.find(({ labels }) => labels.hook === 'mail')
   assert.equal(hook?.count, 1)
   assert.equal(hook?.labels.plugin, 'worker')
-  assert.ok(read().iems_events_total?.series.some(({ labels }) => labels.event === 'message.accepted'))
+  assert.ok(now.iems_events_total?.series.some(({ labels }) => labels.event === 'message.accepted'))
   assert.deepEqual(
     events.filter(({ name }) => name === 'worker.worked').map(({ plugin, times, level }) => [plugin, times, level]),
     [['worker', 1, 'debug']],
   )
   const many = kernel.metrics.of('test').counter('many_total', 'Too many')
   for (let at = 0; at < 2000; at++) many.add({ id: `${at}` })
-  const { series = [] } = read().test_many_total ?? {}
+  const { series = [] } = (await read()).test_many_total ?? {}
   assert.ok(series.length <= 501)
   assert.equal(
     series.reduce((sum, { value }) => sum + value, 0),

@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connectLineClient } from 'iems/testing'
+import { askServer } from '../../core/control/client.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { type ImapTalk, talkTo } from '../support/imap-talk.ts'
 import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
@@ -134,6 +135,39 @@ for (const workers of [2, 3]) {
     assert.deepEqual(await subjectsIn(await logIn(t, ports.imap), answered.length), [...answered].sort())
   })
 }
+
+test('the log, traces and metrics are those of all workers', async (t) => {
+  const { server, ports } = await start(t, 2)
+  const control = join(server.folder, 'data', 'control.sock')
+  const run = (words: string, options: Record<string, string | true>, each: (item: unknown) => void) =>
+    askServer(control, { v: 1, method: 'command', params: { words, arguments: [], options } }, each)
+  const seen = { log: new Set<unknown>(), trace: new Set<unknown>() }
+  const noted = (of: Set<unknown>) => (item: unknown) => {
+    const { value } = item as { value?: { event: string; fields: { worker?: number } } }
+    if (value?.event.startsWith('session.')) of.add(value.fields.worker)
+  }
+  // Both end with the server.
+  run('log', { follow: true, level: 'debug', lines: '0' }, noted(seen.log)).catch(() => {})
+  run('trace', { from: '127.0.0.1' }, noted(seen.trace)).catch(() => {})
+  let sessions = 0
+  await eventually(async () => {
+    sessions++
+    await (await logIn(t, ports.imap)).command('LOGOUT')
+    return seen.log.size === 2 && seen.trace.size === 2
+  })
+  let counted = 0
+  const labels: Record<string, string>[] = []
+  await run('metrics', { begins: 'iems_' }, (item) => {
+    const { value } = item as { value: { name: string; value: number; labels: Record<string, string> } }
+    if (value.name === 'iems_connections_total' && value.labels.plugin === 'imap') counted += value.value
+    if (value.name === 'iems_memory_bytes') labels.push(value.labels)
+  })
+  assert.equal(counted, sessions)
+  assert.deepEqual(labels, [{ worker: '1' }, { worker: '2' }])
+  const events = new Set<string>()
+  await run('log', { lines: '1000' }, (item) => events.add((item as { value: { event: string } }).value.event))
+  assert.ok(events.has('worker.started'), 'the lines of the main thread are there too')
+})
 
 test('a worker that dies takes only its own connections', async (t) => {
   const { server, ports } = await start(t, 2)

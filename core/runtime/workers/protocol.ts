@@ -2,9 +2,11 @@
  * The calls between the main thread and its workers; see `Peer`.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { KernelStatus } from '../../api/administration.ts'
+import type { KernelStatus, Status } from '../../api/administration.ts'
 import type { Level } from '../../api/events.ts'
+import type { MetricStatus } from '../../api/metrics.ts'
 import type { Listener } from '../listeners.ts'
+import type { WatchedLine } from '../log-feed.ts'
 import type { Handlers } from './peer.ts'
 
 /** Start parameters of a worker. */
@@ -55,6 +57,13 @@ export interface WorkerCalls extends Handlers {
   /** A second call ends at once. */
   stop(): Promise<void>
   kernels(): readonly KernelStatus[]
+  metrics(): readonly MetricStatus[]
+  recentLines(): readonly WatchedLine[]
+  backends(): Status['backends']
+  /** Its log lines go to the main thread, or no longer. */
+  forward(isOn: boolean): void
+  /** Log lines of other threads. */
+  hear(lines: WatchedLines): void
   lead(): Promise<void>
   component(change: ComponentChange): Promise<void>
 }
@@ -64,6 +73,13 @@ export interface MainCalls extends Handlers {
   reload(): Promise<void>
   stop(): Promise<void>
   kernels(): Promise<readonly KernelStatus[]>
+  metrics(): Promise<readonly MetricStatus[]>
+  recentLines(): Promise<readonly WatchedLine[]>
+  backends(): Promise<Status['backends']>
+  /** This worker wants the log lines of all threads, or no longer. */
+  watch(isOn: boolean): void
+  /** Log lines of this worker for those that watch. */
+  watched(lines: WatchedLines): void
   /** The other workers apply the change of this one. */
   component(change: ComponentChange): Promise<void>
   /** Log lines. */
@@ -71,6 +87,9 @@ export interface MainCalls extends Handlers {
   /** A turn of the event loop. */
   beat(): void
 }
+
+/** Undefined: some were left out. */
+export type WatchedLines = readonly (WatchedLine | undefined)[]
 
 export interface ComponentChange {
   readonly name: string

@@ -16,7 +16,7 @@ export interface WorkerThreadDeps {
   readonly data: Omit<WorkerData, 'port'>
   /** Serves the store over the port to this worker. */
   readonly serve: (port: MessageChannel['port1']) => Served
-  readonly calls: Handlers
+  readonly calls: (thread: WorkerThread) => Handlers
   /** Ms without a turn of its event loop after which it is terminated; 0: never. */
   readonly watchdog: number
   /** Called when it hangs, before it is terminated. */
@@ -59,7 +59,7 @@ export class WorkerThread {
       this.#thread.on('exit', (code) => void this.#exited(code).then(resolve))
     })
     this.peer = new Peer(this.#thread, {
-      ...calls,
+      ...calls(this),
       beat: () => {
         this.#silent = 0
       },

@@ -6,7 +6,6 @@
  * dying; a reload that the first worker rejects changes no worker; the store is opened first and closed last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { KernelStatus } from '../../api/administration.ts'
 import { IemsError } from '../../api/errors.ts'
 import type { KernelEventName } from '../../api/events.ts'
 import { serveStore } from '../../store/remote/owner.ts'
@@ -19,6 +18,8 @@ import type { LogWriter } from '../log.ts'
 import { openStore } from '../server.ts'
 import { systemClock } from '../system-clock.ts'
 import { fixedSettings } from './fixed-settings.ts'
+import { ANSWER_MS, Gathering } from './gathering.ts'
+import { inTime } from './in-time.ts'
 import type { ComponentChange, MainCalls, WorkerData, WorkerReady } from './protocol.ts'
 import { WorkerThread } from './worker-thread.ts'
 
@@ -37,8 +38,6 @@ export interface WorkersOptions {
 const REPLACE_MS = { first: 100, most: 30_000 }
 /** Uptime in ms after which the delay is reset. */
 const STEADY_MS = 60_000
-/** Ms that a worker has to answer status calls and to close the store. */
-const ANSWER_MS = 5000
 /** Ms that a stop may take beyond `drain`. */
 const STOP_MS = 5000
 
@@ -51,6 +50,7 @@ export class Workers {
   readonly #stopping = new AbortController()
   /** Each replaces one worker. */
   readonly #kept = new Set<Promise<void>>()
+  readonly #gathering: Gathering
   #store: Store | undefined
   #lead: WorkerThread | undefined
   #busy: Promise<void> = Promise.resolve()
@@ -59,6 +59,7 @@ export class Workers {
 
   constructor(options: WorkersOptions) {
     this.#options = options
+    this.#gathering = new Gathering(options.log.feed, () => this.#ready())
     this.stopped = new Promise((resolve) => {
       this.#ended = resolve
     })
@@ -156,10 +157,12 @@ export class Workers {
     this.#lead ??= thread
     const gone = thread.ended.then(() => {
       this.#threads.delete(thread)
+      this.#gathering.watch(thread, false)
       if (this.#lead === thread) this.#nextLead()
     })
     try {
       await thread.start()
+      this.#gathering.begun(thread)
       this.#emit('worker.started', { worker: thread.worker })
     } catch (cause) {
       await thread.terminate()
@@ -184,17 +187,23 @@ export class Workers {
         stopped: [...this.#stoppedComponents],
       },
       serve: (port) => serveStore(this.#openStore, port),
-      calls: this.#callsOf(worker),
+      calls: (thread) => this.#callsOf(thread),
       watchdog: config.watchdog,
       hung: () => this.#emit('worker.hung', { worker }),
     })
   }
 
-  #callsOf(worker: number): MainCalls {
+  #callsOf(thread: WorkerThread): MainCalls {
+    const { worker } = thread
     return {
       reload: () => this.reload(),
       stop: () => this.stop(),
-      kernels: () => this.#kernels(),
+      kernels: () => this.#gathering.kernels(),
+      metrics: () => this.#gathering.metrics(),
+      recentLines: () => this.#gathering.recentLines(),
+      backends: () => this.#gathering.backends(),
+      watch: (isOn) => this.#gathering.watch(thread, isOn),
+      watched: (lines) => this.#gathering.pass(lines, thread),
       component: (change) => this.#component(change, worker),
       lines: (text) => this.#options.writeLines(text),
       beat: () => {},
@@ -221,14 +230,6 @@ export class Workers {
       this.#emit('worker.failed', { worker: thread.worker, cause })
       await this.#finish(thread)
     }
-  }
-
-  async #kernels(): Promise<readonly KernelStatus[]> {
-    const asked = this.#ready().map(async ({ worker, peer }) => {
-      const kernels = await inTime(peer.call('kernels'), ANSWER_MS).catch(() => undefined)
-      return (kernels ?? []).map((kernel) => ({ ...kernel, worker }))
-    })
-    return (await Promise.all(asked)).flat().sort((a, b) => a.worker - b.worker)
   }
 
   async #component(change: ComponentChange, changedBy: number): Promise<void> {
@@ -275,15 +276,5 @@ export class Workers {
 
   #emit(name: KernelEventName, fields: Readonly<Record<string, unknown>> = {}): void {
     this.#options.log.event({ ...fields, name, at: systemClock.now() })
-  }
-}
-
-/** The answer, or undefined after `ms`. */
-async function inTime<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
-  const late = new AbortController()
-  try {
-    return await Promise.race([answer, delay(ms, undefined, { signal: late.signal })])
-  } finally {
-    late.abort()
   }
 }

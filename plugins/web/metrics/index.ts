@@ -29,7 +29,7 @@ export const metrics = definePlugin({
       summary: 'Metrics for Prometheus',
       async run({ remote, login }) {
         if (!isNamed(remote) && !login?.may(READ)) throw new HttpProblem(403, 'This client may not read metrics')
-        const text = Buffer.from(prometheusText([...administration.metrics(), ...stateOf(administration)]))
+        const text = Buffer.from(prometheusText([...(await administration.metrics()), ...stateOf(administration)]))
         return new Download({
           type: TYPE,
           open: async function* () {
