@@ -127,9 +127,10 @@ export const ERRORS = {
     '{path} holds other files',
     'Name a folder that does not exist or is empty. Move the present data folder away first.',
   ],
+  IEMS_SNAPSHOT_UNKNOWN: ['There is no snapshot {name}', '`iems store snapshots` lists those from before upgrades.'],
   IEMS_RECORDS_NEWER: [
     '{owner} finds records of a newer version in the store ({kind} {found}, this is {known})',
-    'Install the version that wrote them again, or restore the store from before the upgrade.',
+    'Install the version that wrote them again, or go back to the store from before the upgrade with `iems store revert`.',
   ],
   IEMS_STORE_FULL: [
     'No space left in {path}',

@@ -11,7 +11,7 @@ import { ask } from './ask.ts'
 import { common } from './options.ts'
 import { bold, type Common, dim, print } from './print.ts'
 import { rehearse } from './rehearse.ts'
-import { addStoreCopy } from './store.ts'
+import { addSnapshots, addStoreCopy } from './store.ts'
 
 function showVerified({ files, octets: read, damaged }: Verified): string {
   const lines = [
@@ -82,4 +82,5 @@ export function addChecks(iems: Command): void {
     print(options, result, showVerified(result))
     if (result.damaged.length > 0) process.exitCode = 1
   })
+  addSnapshots(store)
 }

@@ -17,6 +17,7 @@ import { Listeners } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
 import { openStore } from '../runtime/server.ts'
 import { systemClock } from '../runtime/system-clock.ts'
+import { snapshotBeforeUpgrade } from '../runtime/upgrades.ts'
 
 const OWNER = { user: 'the owner of the server', roles: [ADMIN] }
 const CLOSE_MS = 5000
@@ -42,6 +43,7 @@ export async function withoutServer<T>(
   secureFolders(config, log)
   const store = await openStore(config, false)
   try {
+    await snapshotBeforeUpgrade(store, config, (name, fields) => log.event({ ...fields, name, at: systemClock.now() }))
     const folder = (plugin: string) => pluginFolder(config, plugin)
     const ports = new Listeners(() => {})
     const kernel = await createKernel({ config, store, ports, clock: systemClock, log, folder })

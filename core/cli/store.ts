@@ -1,11 +1,15 @@
-/** `iems store copy`: everything from the store of one configuration to that of another, while no server runs on either. */
+/**
+ * `iems store copy`: everything from the store of one configuration to that of another; `store snapshots` and `revert`:
+ * the way back after an upgrade. No server runs on the stores meanwhile.
+ */
 import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
-import { loadConfig } from '../runtime/config.ts'
+import { loadConfig, pathIn } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import { dataFolder } from '../runtime/folders.ts'
 import { openStore } from '../runtime/server.ts'
 import { counted, escapeLine, formatSize } from '../runtime/text.ts'
+import { revertStore, snapshotsIn } from '../runtime/upgrades.ts'
 import { copyStore } from '../store/copy.ts'
 import { becomeOwner } from './offline.ts'
 import { common } from './options.ts'
@@ -56,4 +60,34 @@ export function addStoreCopy(store: Command): void {
       '\nStop the servers on both stores first. Run it again after an interruption: it copies what is missing.',
     )
     .action(copy)
+}
+
+async function pathOf(options: Common): Promise<string> {
+  const config = await loadConfig(options.config)
+  if (!('path' in config.store)) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The store is not a folder' })
+  becomeOwner(config)
+  return pathIn(config, config.store.path)
+}
+
+/** Adds the way back after an upgrade to the `store` commands. */
+export function addSnapshots(store: Command): void {
+  common(store.command('snapshots').description('snapshots of the store that were taken before upgrades')).action(
+    async (options: Common) => {
+      const names = await snapshotsIn(await pathOf(options))
+      print(options, names, names.join('\n') || 'There is none')
+    },
+  )
+  common(
+    store
+      .command('revert')
+      .description('go back to the store from before an upgrade; what came since is set aside')
+      .argument('<snapshot>'),
+  ).action(async (name: string, options: Common) => {
+    const aside = await revertStore(await pathOf(options), name)
+    print(
+      options,
+      { snapshot: name, replaced: aside },
+      `The store is as it was at ${name}; what it was until now is in ${escapeLine(aside)}. Start the earlier version, then run \`iems mailbox index --rebuild\`.`,
+    )
+  })
 }

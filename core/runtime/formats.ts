@@ -7,9 +7,10 @@
  */
 import { IemsError } from '../api/errors.ts'
 import { decode, encode } from '../queue/records.ts'
-import { key } from '../store/keys.ts'
-import type { Store } from '../store/store.ts'
+import { below, key } from '../store/keys.ts'
+import type { Op, Store } from '../store/store.ts'
 import { CONFLICT, transact } from '../store/transact.ts'
+import type { Emit } from './log.ts'
 
 export interface RecordKind {
   /** Current version of the records, from 1: their `v`. */
@@ -23,6 +24,9 @@ export interface RecordKind {
 
 export type RecordKinds = Readonly<Record<string, RecordKind>>
 
+/** The kernel's own. */
+export const KERNEL_RECORDS: RecordKinds = { message: { version: 1 }, delivery: { version: 1 } }
+
 interface FormatsRecord {
   readonly v: 1
   readonly kinds: Readonly<Record<string, number>>
@@ -34,10 +38,25 @@ export interface FormatsDeps {
   readonly view: Store
   /** Name of the plugin; '' for the kernel. */
   readonly owner: string
+  readonly emit?: Emit
+}
+
+/** Ms between two reports about an upgrade. */
+const REPORT_MS = 5000
+
+/** Kinds of record that an upgrade would change: those of an owner that has records. */
+export async function outdated(store: Store, owner: string, kinds: RecordKinds): Promise<readonly string[]> {
+  const value = await store.get(key('v', owner))
+  const known = value ? decode<FormatsRecord>(value).kinds : {}
+  const older = Object.entries(kinds).filter(([kind, { version }]) => (known[kind] ?? 1) < version)
+  if (older.length === 0) return []
+  const own = owner === '' ? { from: Buffer.of(0), to: Buffer.of(0xff) } : below('p', owner)
+  for await (const _ of store.scan({ ...own, limit: 1 })) return older.map(([kind]) => kind)
+  return []
 }
 
 /** Upgrades older records. Throws IEMS_RECORDS_NEWER with nothing changed. */
-export async function bringUp({ store, view, owner }: FormatsDeps, kinds: RecordKinds): Promise<void> {
+export async function bringUp({ store, view, owner, emit = () => {} }: FormatsDeps, kinds: RecordKinds): Promise<void> {
   const at = key('v', owner)
   await transact({ what: `the record of the versions of ${owner || 'the kernel'}` }, async () => {
     const value = await store.get(at)
@@ -53,7 +72,12 @@ export async function bringUp({ store, view, owner }: FormatsDeps, kinds: Record
           known: version,
         })
     for (const [kind, one] of Object.entries(kinds))
-      for (let from = versionOf(kind); from < one.version; from++) await one.upgrade?.(view, from)
+      for (let from = versionOf(kind); from < one.version; from++) {
+        const about = { plugin: owner || 'iems', kind, from, to: from + 1 }
+        const counted = counting(view, (written) => emit('records.upgrading', { ...about, written }))
+        await one.upgrade?.(counted.store, from)
+        if (counted.written > 0) emit('records.upgraded', { ...about, written: counted.written })
+      }
     const now = { ...known, ...Object.fromEntries(Object.entries(kinds).map(([kind, { version }]) => [kind, version])) }
     // Version 1 needs no record.
     if (Object.entries(now).every(([kind, version]) => versionOf(kind) === version)) return undefined
@@ -61,4 +85,32 @@ export async function bringUp({ store, view, owner }: FormatsDeps, kinds: Record
     const isDone = await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: value ?? 'absent' }])
     return isDone ? undefined : CONFLICT
   })
+}
+
+/** The store of an upgrade, which reports now and then how many records were written. */
+function counting(view: Store, report: (written: number) => void) {
+  let written = 0
+  let reported = performance.now()
+  async function commit(ops: readonly Op[], ...rest: [checks?: Parameters<Store['commit']>[1]]): Promise<boolean> {
+    const isDone = await view.commit(ops, ...rest)
+    if (isDone) written += ops.length
+    if (performance.now() - reported > REPORT_MS) {
+      reported = performance.now()
+      report(written)
+    }
+    return isDone
+  }
+  // A view, so that everything else goes to the store itself.
+  const store = new Proxy(view, {
+    get(target, name) {
+      const found: unknown = name === 'commit' ? commit : Reflect.get(target, name, target)
+      return typeof found === 'function' && name !== 'commit' ? found.bind(target) : found
+    },
+  })
+  return {
+    store,
+    get written() {
+      return written
+    },
+  }
 }

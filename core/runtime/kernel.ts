@@ -35,7 +35,7 @@ import { Component, type ComponentWork, createStopped } from './component.ts'
 import type { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
 import { emitter } from './emitter.ts'
-import { bringUp } from './formats.ts'
+import { bringUp, KERNEL_RECORDS } from './formats.ts'
 import { createJobs, type Job } from './jobs.ts'
 import { kernelCommands } from './kernel-commands.ts'
 import type { KernelDeps } from './kernel-deps.ts'
@@ -166,10 +166,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const inConfigOrder: readonly AnyPlugin[] = [...this.config.channels, ...this.config.plugins]
     const faults: unknown[] = []
     try {
-      await bringUp(
-        { store: this.store, view: this.store, owner: '' },
-        { message: { version: 1 }, delivery: { version: 1 } },
-      )
+      await bringUp({ store: this.store, view: this.store, owner: '', emit: this.emit }, KERNEL_RECORDS)
       for (const one of byNeeds(inConfigOrder)) await this.#place(one, previous).catch((cause) => faults.push(cause))
       if (faults.length > 0) throw together(faults)
       const placeOf = (host: LoadedPlugin) => inConfigOrder.findIndex(({ name }) => name === host.name)

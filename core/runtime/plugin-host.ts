@@ -151,7 +151,7 @@ export class PluginHost {
     const { store } = this.#kernel
     try {
       const ctx = this.#context()
-      await bringUp({ store, view: ctx.store, owner: name }, definition.records ?? {})
+      await bringUp({ store, view: ctx.store, owner: name, emit: this.#kernel.emit }, definition.records ?? {})
       this.parts = await definition.setup(this.#configured.options, ctx)
       checkParts(name, this.parts)
     } catch (cause) {

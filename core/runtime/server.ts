@@ -25,10 +25,11 @@ import { controlPath, dataFolder, pluginFolder, secureFolders } from './folders.
 import { createKernel, type Kernel } from './kernel.ts'
 import { createLasting } from './lasting.ts'
 import { Listeners, type PortSharing } from './listeners.ts'
-import { createLog, type LogWriter } from './log.ts'
+import { createLog, type Emit, type LogWriter } from './log.ts'
 import { Nodes } from './nodes.ts'
 import { createRehearsal } from './rehearsal.ts'
 import { systemClock } from './system-clock.ts'
+import { snapshotBeforeUpgrade } from './upgrades.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -229,6 +230,8 @@ export class Server {
 
   /** Builds the kernel of a configuration and runs it beside the previous one. */
   async #changeOver(config: Config): Promise<Kernel> {
+    const emit: Emit = (name, fields) => this.#log.event({ ...fields, name, at: systemClock.now() })
+    if (!this.#options.memory) await snapshotBeforeUpgrade(this.store, config, emit)
     const kernel = await this.#build(config)
     await kernel.listen()
     this.#running = { kernel, since: systemClock.now() }
