@@ -43,6 +43,7 @@ import type { Rehearsal } from './rehearsal.ts'
 import type { Reply } from './reply.ts'
 import type { Service } from './service.ts'
 import type { ConnectionInfo, ServerSession } from './session.ts'
+import type { HearSpan } from './spans.ts'
 
 export type MaybePromise<T> = T | Promise<T>
 export type Stage = 'first' | 'early' | 'normal' | 'late' | 'last'
@@ -192,6 +193,8 @@ export interface SetupContext {
   readonly administration: AdministrationService
   /** Metrics for dashboards and alerts; their names begin with the plugin's name. */
   readonly metrics: Metrics
+  /** Calls `hear` with a span for each plugin at each hook and for each delivery, until the plugin ends. */
+  spans(hear: HearSpan): void
   /** Registers background work that administrators can inspect, stop and start. */
   background(work: BackgroundWork): BackgroundHandle
   /** Logs an event that the plugin's definition declares, and passes it to the `event` hook. */

@@ -64,7 +64,9 @@ export async function attempt(deps: DelivererDeps, job: Job, signal: AbortSignal
     const text = `Not tried, the next hop did not answer: ${reply.text}`
     return { delivery, outcomes: all('deferred', { ...reply, text }), counts: false, change: changeIn(trace) }
   }
+  const since = performance.now()
   const outcomes = complete(delivery, await ask(deps, delivery, { trace, signal }))
+  spanOf(deps, delivery, outcomes, since)
   noteReached(deps, nexthop, outcomes)
   return { delivery, outcomes, counts: true, change: changeIn(trace) }
 }
@@ -89,6 +91,17 @@ function traceOf(
 }
 
 const changeIn = ({ state, findings, steps }: Trace): AttemptResult['change'] => ({ state, findings, steps })
+
+function spanOf({ spans, channel }: DelivererDeps, { message }: Delivery, outcomes: readonly Outcome[], since: number) {
+  if (!spans.isHeard) return
+  const counts = { delivered: 0, deferred: 0, failed: 0 }
+  for (const { status } of outcomes) counts[status]++
+  const ms = performance.now() - since
+  const start = performance.timeOrigin + since
+  const fault = outcomes.find(({ status }) => status !== 'delivered')?.reply
+  const why = fault === undefined ? {} : { fault: `${fault.code} ${fault.enhanced ?? ''}`.trim() }
+  spans.tell({ kind: 'deliver', name: channel, plugin: channel, message: message.id, start, ms, facts: counts, ...why })
+}
 
 async function dispatch(
   { hooks, clock }: DelivererDeps,

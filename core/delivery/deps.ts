@@ -7,6 +7,7 @@ import type { DeliverContext } from '../api/plugin.ts'
 import type { SharedQueue } from '../queue/queue.ts'
 import type { Emit, Log } from '../runtime/log.ts'
 import type { Signals } from '../runtime/signals.ts'
+import type { Spans } from '../runtime/spans.ts'
 import type { Hooks } from '../runtime/wiring.ts'
 import type { Store } from '../store/store.ts'
 import type { Resting } from './backoff.ts'
@@ -38,5 +39,6 @@ export interface DelivererDeps {
   readonly clock: Clock
   readonly emit: Emit
   readonly log: Log
+  readonly spans: Spans
   readonly parseLimit: number
 }

@@ -27,7 +27,7 @@ export interface DeliveringChannel {
 }
 
 export function createChannelDeliverer(
-  { config, store, clock, emit, hooks, signals, sharedQueue: queue, lasting }: DeliveringKernel,
+  { config, store, clock, emit, hooks, signals, sharedQueue: queue, lasting, spans }: DeliveringKernel,
   { channel, host, resolve }: DeliveringChannel,
 ): Deliverer {
   const { retry, lease, concurrency, perNextHop, rate = 0, online = {} } = channel.settings
@@ -60,6 +60,7 @@ export function createChannelDeliverer(
     clock,
     emit,
     log: host.log,
+    spans,
     parseLimit: config.limits.parse,
   })
 }

@@ -11,6 +11,8 @@ import type { Handler } from '../api/plugin.ts'
 import type { HookRun } from '../api/run.ts'
 import { checkAnswer } from './answers.ts'
 import type { Emit, Log } from './log.ts'
+import type { Spans } from './spans.ts'
+
 export class PluginFault extends IemsError {
   constructor(plugin: string, hook: string, cause: unknown) {
     super('IEMS_PLUGIN_FAULT', { plugin, hook, why: reasonOf(cause) }, cause)
@@ -26,6 +28,7 @@ interface GuardOptions {
   readonly emit: Emit
   /** Receives the duration of each call in seconds. */
   readonly took?: (seconds: number) => void
+  readonly spans?: Spans
 }
 
 /** Resolves with the handler's answer, or throws after `timeout` ms and aborts the signal. */
@@ -53,9 +56,13 @@ function recipientOf(subject: unknown): { readonly recipient?: string } {
 }
 
 /** Wraps a handler: it settles, its faults carry the plugin's name, null is no opinion. */
-export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onError, log, emit, took }: GuardOptions) {
+export function guard(
+  handler: Handler<HookName>,
+  { plugin, hook, timeout, onError, log, emit, took, spans }: GuardOptions,
+) {
   return async (subject: unknown, run: HookRun): Promise<unknown> => {
     const since = performance.now()
+    let fault: string | undefined
     const step = (rest: object) =>
       run.step?.({
         hook,
@@ -76,12 +83,19 @@ export function guard(handler: Handler<HookName>, { plugin, hook, timeout, onErr
       step(answer === undefined ? {} : { answer })
       return answer
     } catch (cause) {
-      step({ fault: reasonOf(cause) })
+      fault = reasonOf(cause)
+      step({ fault })
       emit('plugin.fault', { plugin, hook, ...(run.message === undefined ? {} : { message: run.message }), cause })
       if (onError === 'skip') return undefined
       throw new PluginFault(plugin, hook, cause)
     } finally {
-      took?.((performance.now() - since) / 1000)
+      const ms = performance.now() - since
+      took?.(ms / 1000)
+      if (spans?.isHeard) {
+        const { message } = run
+        const about = { ...(message === undefined ? {} : { message }), ...(fault === undefined ? {} : { fault }) }
+        spans.tell({ kind: 'hook', name: hook, plugin, start: performance.timeOrigin + since, ms, ...about })
+      }
     }
   }
 }

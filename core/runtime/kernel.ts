@@ -49,6 +49,7 @@ import { byNeeds, Services } from './needs.ts'
 import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, settingsOf, within } from './plugin-host.ts'
 import { type Staying, stays } from './reload-plan.ts'
 import { createSignals, type Signals } from './signals.ts'
+import { createSpans, type Spans } from './spans.ts'
 import { alone } from './stand-alone.ts'
 import { createRuns, type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
@@ -88,6 +89,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   commands: ReadonlyMap<string, Command> = new Map()
   readonly metrics: MetricRegistry
   readonly connections: Counter
+  readonly spans: Spans
   readonly #components: Component[] = []
   readonly proven: Proven
   readonly #secret: () => Promise<Uint8Array>
@@ -111,6 +113,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     this.folder = (plugin) => folder?.(plugin)
     this.rehearse = rest.rehearse
     this.metrics = this.lasting.of('metrics', createMetrics)
+    this.spans = this.lasting.of('spans', createSpans)
     this.emit = emitter({ log, clock, watch, count: measureEvents(this.metrics) }, () => this.#hooks)
     this.administration = rest.administration ?? createAdministration(alone(this))
     this.claim = ports.claim()
@@ -174,6 +177,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
       this.#hooks = wire(loaded, this.emit, {
         runs: this.lasting.of('runs', createRuns),
         times: hookTimes(this.metrics),
+        spans: this.spans,
       })
       this.commands = commandsOf(this.hosts, kernelCommands(this))
       this.#connect(this.#hooks)
@@ -268,7 +272,6 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return [...this.hosts.flatMap(({ components }) => components), ...this.#deliveries, ...this.#components]
   }
 
-  /** Number of open sessions. */
   sessionCount(): number {
     return this.#own().reduce((count, { sessions }) => count + sessions.size, 0)
   }

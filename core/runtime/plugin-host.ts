@@ -35,6 +35,7 @@ import { offersOf, type Services } from './needs.ts'
 import { repeat } from './repeat.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { createSignals } from './signals.ts'
+import type { Spans } from './spans.ts'
 import type { Hooks } from './wiring.ts'
 
 export type AnyPlugin = ConfiguredPlugin<PluginSettings | ChannelSettings>
@@ -47,6 +48,7 @@ export interface HostKernel extends Pick<KernelDeps, 'config' | 'store' | 'clock
   readonly dns: NonNullable<KernelDeps['dns']>
   readonly metrics: MetricRegistry
   readonly connections: Counter
+  readonly spans: Spans
   componentOf(about: { plugin: string; name: string; kind: ComponentKind }, work: ComponentWork): Component
   readonly administration: NonNullable<KernelDeps['administration']>
   readonly emit: Emit
@@ -301,6 +303,7 @@ export class PluginHost {
       schedule: (job) => this.#schedule(schedule, job),
       background: (work) => this.#background(work),
       metrics: this.#kernel.metrics.of(name),
+      spans: (hear) => this.#kernel.spans.hear(hear, signal),
       emit: (event, fields) => this.#emit(event, fields as Readonly<Record<string, unknown>>),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => this.#kernel.submit(name, message),

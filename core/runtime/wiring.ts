@@ -15,6 +15,8 @@ import { guard } from './guard.ts'
 import type { Emit, Log } from './log.ts'
 import { inOrder, STAGES, type Tap } from './order.ts'
 import type { PluginSettings } from './settings.ts'
+import type { Spans } from './spans.ts'
+
 /** A plugin that has been set up. */
 export interface LoadedPlugin {
   readonly name: string
@@ -54,10 +56,15 @@ function checkPlaced(plugin: string, hook: string, placed: Partial<PlacedHandler
   if (why) throw new IemsError('IEMS_HOOK_INVALID', { plugin, hook, why })
 }
 
+interface Measuring {
+  readonly times: Histogram
+  readonly spans: Spans
+}
+
 function tapsOf(
   { name, settings, parts, log }: LoadedPlugin,
   emit: Emit,
-  times: Histogram,
+  { times, spans }: Measuring,
 ): [hook: string, tap: Tap][] {
   return Object.entries(parts.hooks ?? {}).map(([hook, given]) => {
     const tap = (typeof given === 'function' ? { handler: given } : given) as PlacedHandler<'auth'>
@@ -66,7 +73,7 @@ function tapsOf(
     const onError = TOLD.includes(hook) ? 'skip' : settings.onError
     const took = times.of({ hook, plugin: name })
     const guarded =
-      hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit, took })
+      hook === 'event' ? handler : guard(handler, { plugin: name, hook, timeout, onError, log, emit, took, spans })
     const filtered = settings.from || settings.to
     // A bail hook's "no opinion" is undefined; a waterfall keeps its subject when a tap answers nothing.
     const one: Tap['run'] = filtered
@@ -120,7 +127,7 @@ export const createRuns = (): Runs => new WeakMap()
 export function wire(
   plugins: readonly LoadedPlugin[],
   emit: Emit,
-  { runs, times }: { readonly runs: Runs; readonly times: Histogram },
+  { runs, ...measuring }: Measuring & { readonly runs: Runs },
 ): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, PluginDefinition<any>>()
@@ -134,7 +141,7 @@ export function wire(
   }
   const taps = new Map<string, Tap[]>([...kinds.keys()].map((hook) => [hook, []]))
   for (const standing of plugins) {
-    for (const [hook, tap] of tapsOf(standing, emit, times)) {
+    for (const [hook, tap] of tapsOf(standing, emit, measuring)) {
       const list = taps.get(hook)
       if (!list) throw new IemsError('IEMS_HOOK_UNKNOWN', { plugin: standing.name, hook })
       list.push(tap)
