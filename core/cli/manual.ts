@@ -89,7 +89,7 @@ ${cases.join('\n')}
 }
 _iems() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" word next
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     next="\${path:+$path }$word"
     _iems_words "$next" >/dev/null && path="$next"
   done

@@ -1,6 +1,5 @@
 /**
- * What the workers know together: kernels, metrics, external servers and log lines, for administrators, whichever worker
- * they ask.
+ * Kernels, metrics, external servers and log lines of all workers, for administrators, whichever worker they ask.
  *
  * Invariants: a worker that does not answer in time is left out; lines are forwarded only while one of the workers has a
  * watcher, and never back to the thread that they come from.
