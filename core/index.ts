@@ -73,9 +73,8 @@ export {
   refuse,
 } from './api/reply.ts'
 export { defineService, type Service } from './api/service.ts'
-export type { ConnectionInfo, DataOptions, DataReply, ServerSession, TlsInfo } from './api/session.ts'
-export type { HearSpan, Span } from './api/spans.ts'
 export type { ConnectionInfo, DataOptions, DataReply, Examination, ServerSession, TlsInfo } from './api/session.ts'
+export type { HearSpan, Span } from './api/spans.ts'
 export { IdentityChanged } from './auth/rights.ts'
 export { type AskClient, decodeResponse, type SaslExchange, type WholeCredentials } from './auth/sasl/exchange.ts'
 export type { CredentialMechanism, SaslMechanism } from './auth/sasl/mechanisms.ts'

@@ -118,6 +118,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'options',
       'plugin-commands',
       'queue',
+      'responder/responder',
       'send',
       'server',
       'start',
@@ -125,6 +126,7 @@ test('each package that core uses has the places the plan gives it', () => {
     ].map((file) => `core/cli/${file}.ts`),
     zod: [
       'core/runtime/config-schema.ts',
+      'core/cli/responder/link.ts',
       'core/runtime/secret.ts',
       'core/runtime/kernel-commands.ts',
       'core/runtime/watch-commands.ts',
@@ -195,7 +197,7 @@ test('of the kernel only the doors, the control socket and the networks know nod
   }
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     // Listeners' tools and the test kit are not part of the kernel.
-    if (!from.startsWith('core/') || /^core\/(listener|testing)\//.test(from) || typeOnly) return false
+    if (!from.startsWith('core/') || /^core\/(listener|testing|cli\/responder)\//.test(from) || typeOnly) return false
     if (resolver[to]?.includes(from)) return false
     if (to === 'node:net' && from.startsWith('core/net/')) return false
     return /^node:(tls|dns|http|https|http2|dgram)/.test(to) || (to === 'node:net' && !net.includes(from))

@@ -127,6 +127,10 @@ export const ERRORS = {
     '{path} holds other files',
     'Name a folder that does not exist or is empty. Move the present data folder away first.',
   ],
+  IEMS_RESPONDER_FAILED: [
+    '{what}: {why}',
+    'Check `responder` in the configuration, its key and `iems responder` on that machine; see docs/operations.md.',
+  ],
   IEMS_SNAPSHOT_UNKNOWN: ['There is no snapshot {name}', '`iems store snapshots` lists those from before upgrades.'],
   IEMS_RECORDS_NEWER: [
     '{owner} finds records of a newer version in the store ({kind} {found}, this is {known})',

@@ -20,6 +20,8 @@ const HEADINGS: Readonly<Record<string, string>> = {
   trace: 'The running server:',
   reload: 'The running server:',
   stop: 'The running server:',
+  responder: 'Several machines:',
+  node: 'Several machines:',
   send: 'Messages:',
   message: 'Messages:',
   queue: 'Messages:',

@@ -23,6 +23,7 @@ import { addPluginCommands } from './plugin-commands.ts'
 import { type Common, fail } from './print.ts'
 import { addQueue } from './queue.ts'
 import { rehearse } from './rehearse.ts'
+import { addResponder } from './responder/responder.ts'
 import { addSend } from './send.ts'
 import { addServer } from './server.ts'
 import { addStart } from './start.ts'
@@ -42,7 +43,18 @@ function version(): string {
 function program(): Command {
   const iems = new Command('iems').description('All-in-one messaging server').version(version())
   showEveryCommand(iems)
-  for (const add of [addInit, addBackup, addDoctor, addStart, addChecks, addServer, addSend, addQueue, addManual])
+  for (const add of [
+    addInit,
+    addBackup,
+    addDoctor,
+    addStart,
+    addChecks,
+    addServer,
+    addSend,
+    addQueue,
+    addResponder,
+    addManual,
+  ])
     add(iems)
   return iems
 }

@@ -7,6 +7,7 @@ import * as z from 'zod'
 import type { PluginDefinition, PluginEntry } from '../api/plugin.ts'
 import { dnsOptions } from '../net/dns-options.ts'
 import type { Store } from '../store/store.ts'
+import { secretValue } from './secret.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { duration, size } from './units.ts'
 
@@ -177,6 +178,22 @@ export const configSchema = z.strictObject({
     .describe(
       "Threads that serve connections and deliver mail, each with everything of this configuration; 'auto' for one for each processor. On Linux and FreeBSD the system divides connections among them; elsewhere, and for Unix sockets, one of them takes all connections. Limits on connections, logins and rates count for each worker by itself.",
     ),
+  responder: z
+    .strictObject({
+      key: secretValue().describe(
+        'Key that all machines share: `iems responder key` makes one. Whoever has it can stop and upgrade every server.',
+      ),
+      machines: z
+        .record(
+          z.string().regex(/^[\w.-]{1,100}$/),
+          z.string().regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, 'must be HOST:PORT'),
+        )
+        .describe(
+          "Address and port of each machine's responder, by the name of its server (`node`): 'mail1.example.org:7025'.",
+        ),
+    })
+    .optional()
+    .describe('The processes that start, stop and upgrade the servers, one on each machine: `iems responder`.'),
   watchdog: duration()
     .prefault('30 s')
     .describe(

@@ -18,7 +18,7 @@ const lacks = (path: string) => !existsSync(path) && `${path} is not installed`
 test('the systemd unit is valid, and its exposure is below 2.5', {
   skip: lacks('/usr/bin/systemd-analyze'),
 }, async () => {
-  for (const unit of ['iems.service']) {
+  for (const unit of ['iems.service', 'iems-responder.service']) {
     const { out, code } = await runProgram('systemd-analyze', [
       'security',
       '--offline=true',
