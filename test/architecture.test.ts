@@ -123,6 +123,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'server',
       'start',
       'store',
+      'watch',
     ].map((file) => `core/cli/${file}.ts`),
     zod: [
       'core/runtime/config-schema.ts',

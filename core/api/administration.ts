@@ -26,6 +26,8 @@ export interface NodeStatus {
   readonly state: 'running' | 'silent'
   /** It is the server that answers. */
   readonly isOwn: boolean
+  /** All of its components are to be stopped, for maintenance. */
+  readonly isDrained: boolean
   readonly components: readonly ComponentStatus[]
 }
 
@@ -149,6 +151,8 @@ export interface Administration {
    * reloads.
    */
   wantComponent(name: string, node: string, isStopped: boolean): Promise<void>
+  /** Stops every component of a server for maintenance, or ends that. Throws IEMS_NODE_UNKNOWN. */
+  drainNode(node: string | undefined, isDrained: boolean): Promise<void>
   /** The servers that share the store. */
   nodes(): Promise<readonly NodeStatus[]>
   stopComponent(name: string): Promise<ComponentStatus>

@@ -20,6 +20,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   trace: 'The running server:',
   reload: 'The running server:',
   stop: 'The running server:',
+  watch: 'Several machines:',
   responder: 'Several machines:',
   node: 'Several machines:',
   send: 'Messages:',

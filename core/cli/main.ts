@@ -27,6 +27,7 @@ import { addResponder } from './responder/responder.ts'
 import { addSend } from './send.ts'
 import { addServer } from './server.ts'
 import { addStart } from './start.ts'
+import { addWatch } from './watch.ts'
 
 function version(): string {
   // This file is in core/ in a checkout, and in dist/core/ in a package.
@@ -52,6 +53,7 @@ function program(): Command {
     addServer,
     addSend,
     addQueue,
+    addWatch,
     addResponder,
     addManual,
   ])

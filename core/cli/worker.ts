@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openControl } from '../control/server.ts'
 import { loadConfig } from '../runtime/config.ts'
+import { EVERYTHING } from '../runtime/component.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import type { PortSharing } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
@@ -121,6 +122,7 @@ class WorkerServer {
   }
 
   async #component({ name, isStopped }: ComponentChange): Promise<void> {
+    if (name === EVERYTHING) return this.#running.drained(isStopped)
     const { kernel } = this.#running
     const component = kernel.components().find((one) => one.name === name)
     if (isStopped) await component?.stop(AbortSignal.timeout(kernel.config.drain))

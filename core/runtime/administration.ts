@@ -30,7 +30,7 @@ import type { Admin, Queue, QueueFilter } from '../queue/admin.ts'
 import { readLane } from '../queue/records.ts'
 import type { Store } from '../store/store.ts'
 import { callOf, infoOf, schemaOf } from './command-fields.ts'
-import type { Component } from './component.ts'
+import { type Component, EVERYTHING } from './component.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import type { Listener } from './listeners.ts'
 import type { Emit, LogWriter } from './log.ts'
@@ -227,6 +227,12 @@ class CallersAdministration implements Administration {
     this.#component(name)
     this.#changed(isStopped ? 'component.stop' : 'component.start', { component: name, node })
     await this.#server.nodes?.want(name, node, isStopped)
+  }
+
+  async drainNode(node: string | undefined, isDrained: boolean): Promise<void> {
+    this.#admit('drain servers', [])
+    this.#changed(isDrained ? 'node.drain' : 'node.resume', node === undefined ? {} : { node })
+    await this.#server.nodes?.want(EVERYTHING, node, isDrained)
   }
 
   async nodes(): Promise<readonly NodeStatus[]> {

@@ -4,9 +4,11 @@
  * Invariants: starts and stops run one at a time; after a failed start or stop its state is `failed`, with the reason;
  * the names of components that an administrator stopped outlive the kernel.
  */
+import { hostname } from 'node:os'
 import type { Clock } from '../api/clock.ts'
 import type { ComponentKind, ComponentState, ComponentStatus } from '../api/component.ts'
 import { reasonOf } from '../api/errors.ts'
+import type { Config } from './config-schema.ts'
 import type { Emit } from './log.ts'
 
 export interface ComponentDeps {
@@ -14,6 +16,8 @@ export interface ComponentDeps {
   readonly emit: Emit
   /** Names of components that stay stopped; see `createStopped`. */
   readonly stopped: Set<string>
+  /** Where it runs instead, if not on this server. */
+  readonly elsewhere?: string | undefined
 }
 
 export interface ComponentWork {
@@ -24,6 +28,16 @@ export interface ComponentWork {
 }
 
 export const createStopped = (): Set<string> => new Set()
+
+/** Stands for every component of a server among the names of stopped ones. */
+export const EVERYTHING = '*'
+
+/** The other servers on which the work of a plugin runs; undefined when it runs on this one. */
+export function elsewhereOf(config: Config, plugin: string): string | undefined {
+  const { settings } = [...config.channels, ...config.plugins].find(({ name }) => name === plugin) ?? {}
+  const { nodes } = settings ?? {}
+  return nodes === undefined || nodes.includes(config.node ?? hostname()) ? undefined : `runs on ${nodes.join(', ')}`
+}
 
 export class Component {
   readonly name: string
@@ -56,9 +70,19 @@ export class Component {
     return this.#deps.stopped.has(this.name)
   }
 
+  /** It runs on other servers only. */
+  get isElsewhere(): boolean {
+    return this.#deps.elsewhere !== undefined
+  }
+
+  /** An administrator has stopped it or drained the server, or it runs on others only. */
+  get #isHeld(): boolean {
+    return this.isStopped || this.#deps.stopped.has(EVERYTHING) || this.isElsewhere
+  }
+
   /** Starts with the kernel, unless an administrator has stopped it. */
   begin(): Promise<void> {
-    return this.isStopped ? this.#inOrder('stopped', () => this.#work.hold?.()) : this.#start()
+    return this.#isHeld ? this.#inOrder('stopped', () => this.#work.hold?.()) : this.#start()
   }
 
   /** Stops with the kernel. */
@@ -101,7 +125,7 @@ export class Component {
     this.#busy = this.#busy.then(async () => {
       try {
         await work()
-        this.#set(then)
+        this.#set(then, then === 'stopped' ? this.#deps.elsewhere : undefined)
       } catch (cause) {
         this.failed(cause)
       }

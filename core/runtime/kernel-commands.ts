@@ -27,7 +27,7 @@ const namedOn = named.extend({ node })
 function nodeLine(one: NodeStatus): CommandOutput<NodeStatus> {
   const running = one.components.filter(({ state }) => state === 'running').length
   const where = one.isOwn ? ', this server' : ''
-  const text = `${one.name}  ${one.state}  process ${one.pid} since ${new Date(one.since).toISOString()}  ${running} of ${one.components.length} components run${where}`
+  const text = `${one.name}  ${one.isDrained ? 'drained' : one.state}  process ${one.pid} since ${new Date(one.since).toISOString()}  ${running} of ${one.components.length} components run${where}`
   return { text, value: one }
 }
 
@@ -119,6 +119,25 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
         yield { progress: `${call.values.name} is draining` }
         await of(call).stopComponent(call.values.name)
         yield lineOf(await of(call).startComponent(call.values.name))
+      },
+    }),
+    'node drain': defineCommand({
+      summary: 'stop every component of a server for maintenance, after the work under way; it lasts until `node resume`',
+      arguments: ['[node]'],
+      fields: z.strictObject({ node }),
+      async *run(call) {
+        yield { progress: 'draining' }
+        await of(call).drainNode(call.values.node, true)
+        yield { text: `${call.values.node ?? 'This server'} is to be drained; see iems watch` }
+      },
+    }),
+    'node resume': defineCommand({
+      summary: 'end the maintenance of a server: its components start, but for those that were stopped one by one',
+      arguments: ['[node]'],
+      fields: z.strictObject({ node }),
+      async *run(call) {
+        await of(call).drainNode(call.values.node, false)
+        yield { text: `${call.values.node ?? 'This server'} is to serve again` }
       },
     }),
     nodes: defineCommand({

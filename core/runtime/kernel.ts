@@ -31,7 +31,7 @@ import { createSweep, type Sweep } from '../queue/sweep.ts'
 import type { Store } from '../store/store.ts'
 import { type AdministeredKernel, createAdministration } from './administration.ts'
 import { createChannelDeliverer, deliveryOf } from './channel-deliverer.ts'
-import { Component, type ComponentWork, createStopped } from './component.ts'
+import { Component, type ComponentWork, createStopped, elsewhereOf } from './component.ts'
 import type { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
 import { emitter } from './emitter.ts'
@@ -264,8 +264,9 @@ export class Kernel implements HostKernel, AdministeredKernel {
   }
 
   componentOf(about: { plugin: string; name: string; kind: ComponentKind }, work: ComponentWork): Component {
-    const { clock, emit, lasting } = this
-    return new Component(about, work, { clock, emit, stopped: lasting.of('stopped', createStopped) })
+    const { clock, emit, lasting, config } = this
+    const elsewhere = elsewhereOf(config, about.plugin)
+    return new Component(about, work, { clock, emit, stopped: lasting.of('stopped', createStopped), elsewhere })
   }
 
   components(): readonly Component[] {

@@ -10,7 +10,7 @@ import { IemsError } from '../api/errors.ts'
 import { below, key, unkey } from '../store/keys.ts'
 import { decodeRecord, encodeRecord } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
-import type { Component } from './component.ts'
+import { type Component, EVERYTHING } from './component.ts'
 
 export interface NodesDeps {
   readonly store: Store
@@ -23,6 +23,8 @@ export interface NodesDeps {
   readonly components: () => readonly Component[]
   /** Stops or starts a component of this server. */
   readonly apply: (component: Component, isStopped: boolean) => Promise<void>
+  /** From now on new components of this server are held, or no longer. */
+  readonly drain: (isDrained: boolean) => Promise<void>
 }
 
 interface NodeRecord {
@@ -93,12 +95,20 @@ export class Nodes {
       const isOwn = name === node
       const isSilent = !isOwn && store.now() - seen > SILENT_MS
       const shown = isOwn ? components().map(({ status }) => status) : known
-      found.push({ name, pid, since, seen, state: isSilent ? 'silent' : 'running', isOwn, components: shown })
+      const state = isSilent ? 'silent' : 'running'
+      const isDrained = await this.#isDrained(name)
+      found.push({ name, pid, since, seen, state, isOwn, isDrained, components: shown })
     }
     return found
   }
 
-  /** Records the wanted state of a component, on one server or on all. Throws IEMS_NODE_UNKNOWN. */
+  async #isDrained(node: string): Promise<boolean> {
+    const { store } = this.#deps
+    for (const place of [node, EVERYWHERE]) if (await store.get(wantedKey(place, EVERYTHING))) return true
+    return false
+  }
+
+  /** Records the wanted state of a component, or of EVERYTHING, on one server or on all. Throws IEMS_NODE_UNKNOWN. */
   async want(component: string, node: string | undefined, isStopped: boolean): Promise<void> {
     const { store, node: own } = this.#deps
     const place = node ?? own
@@ -126,9 +136,13 @@ export class Nodes {
       if (!this.#isOn) return
       try {
         const wanted = await this.stopped()
-        for (const component of this.#deps.components())
-          if (component.isStopped !== wanted.has(component.name))
-            await this.#deps.apply(component, wanted.has(component.name))
+        const isDrained = wanted.has(EVERYTHING)
+        await this.#deps.drain(isDrained)
+        const changes = this.#deps.components().map(async (component) => {
+          const isWanted = isDrained || component.isElsewhere || wanted.has(component.name)
+          if (isWanted !== isStill(component)) await this.#deps.apply(component, isWanted)
+        })
+        await Promise.all(changes)
         await this.#beat()
       } catch {
         // Those who use the store say what is wrong with it.
@@ -144,5 +158,7 @@ export class Nodes {
     await store.commit([{ put: nodeKey(node), value: encodeRecord(record) }])
   }
 }
+
+const isStill = ({ status, isStopped }: Component) => isStopped || status.state === 'stopped'
 
 const nameIn = (at: Uint8Array): string => String(unkey(at)[1])

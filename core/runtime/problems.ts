@@ -81,7 +81,8 @@ function componentProblem({ name, kind, state, why }: ComponentStatus): readonly
     const isGrave = kind === 'listener' || kind === 'delivery'
     return [{ id, text: `${name} has failed${why === undefined ? '' : `: ${why}`}`, cure, isGrave }]
   }
-  return state === 'stopped' ? [{ id, text: `${name} is stopped`, cure, isGrave: false }] : []
+  // With a reason it runs on another server.
+  return state === 'stopped' && why === undefined ? [{ id, text: `${name} is stopped`, cure, isGrave: false }] : []
 }
 
 function backendProblem({ plugin, service, server, failures, lastFailure }: Backend & { readonly plugin: string }) {

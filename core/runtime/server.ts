@@ -17,7 +17,7 @@ import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { type Administered, createAdministration } from './administration.ts'
-import { type Component, createStopped } from './component.ts'
+import { type Component, createStopped, EVERYTHING } from './component.ts'
 import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
@@ -115,6 +115,12 @@ export class Server {
     })
   }
 
+  /** From now on new components are held, or no longer. */
+  drained(isDrained: boolean): void {
+    if (isDrained) this.#stopped.add(EVERYTHING)
+    else this.#stopped.delete(EVERYTHING)
+  }
+
   get #stopped(): Set<string> {
     return this.#lasting.of('stopped', createStopped)
   }
@@ -167,6 +173,11 @@ export class Server {
         if (isStopped) await component.stop(AbortSignal.timeout(this.kernel.config.drain))
         else await component.start()
         await coworkers?.changed(component.name, isStopped)
+      },
+      drain: async (isDrained) => {
+        if (isDrained === this.#stopped.has(EVERYTHING)) return
+        this.drained(isDrained)
+        await coworkers?.changed(EVERYTHING, isDrained)
       },
     })
   }

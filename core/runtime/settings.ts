@@ -13,6 +13,14 @@ export const pluginSettings = z.strictObject({
     .regex(/^[a-z][a-z0-9-]*$/)
     .optional()
     .describe('Another name, for a second instance of the same plugin. Under channels the key is the name.'),
+  nodes: z
+    .array(z.string().min(1))
+    .min(1)
+    .readonly()
+    .optional()
+    .describe(
+      'Servers, by `node`, on which its listeners, deliveries, jobs and background work run; its hooks run on every server. Default: all.',
+    ),
   onError: z
     .enum(['defer', 'skip'])
     .default('defer')
