@@ -23,7 +23,12 @@ function showNode({ name, pid, seen, state, isDrained, isOwn, components }: Node
   const last = isOwn ? 'this server' : `heard of ${ago(Date.now() - seen)} ago`
   const rows = components.map((one) => {
     const text = one.state === 'running' ? dim(one.state) : bold(one.state)
-    return ['', one.name, one.kind, `${text} for ${ago(Date.now() - one.since)}${one.why === undefined ? '' : `: ${one.why}`}`]
+    return [
+      '',
+      one.name,
+      one.kind,
+      `${text} for ${ago(Date.now() - one.since)}${one.why === undefined ? '' : `: ${one.why}`}`,
+    ]
   })
   return [`${bold(name)}  ${word}, process ${pid}, ${last}`, ...(rows.length > 0 ? [table(rows)] : [])].join('\n')
 }

@@ -5,8 +5,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { openControl } from '../control/server.ts'
-import { loadConfig } from '../runtime/config.ts'
 import { EVERYTHING } from '../runtime/component.ts'
+import { loadConfig } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import type { PortSharing } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'

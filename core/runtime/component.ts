@@ -4,11 +4,9 @@
  * Invariants: starts and stops run one at a time; after a failed start or stop its state is `failed`, with the reason;
  * the names of components that an administrator stopped outlive the kernel.
  */
-import { hostname } from 'node:os'
 import type { Clock } from '../api/clock.ts'
 import type { ComponentKind, ComponentState, ComponentStatus } from '../api/component.ts'
 import { reasonOf } from '../api/errors.ts'
-import type { Config } from './config-schema.ts'
 import type { Emit } from './log.ts'
 
 export interface ComponentDeps {
@@ -31,13 +29,6 @@ export const createStopped = (): Set<string> => new Set()
 
 /** Stands for every component of a server among the names of stopped ones. */
 export const EVERYTHING = '*'
-
-/** The other servers on which the work of a plugin runs; undefined when it runs on this one. */
-export function elsewhereOf(config: Config, plugin: string): string | undefined {
-  const { settings } = [...config.channels, ...config.plugins].find(({ name }) => name === plugin) ?? {}
-  const { nodes } = settings ?? {}
-  return nodes === undefined || nodes.includes(config.node ?? hostname()) ? undefined : `runs on ${nodes.join(', ')}`
-}
 
 export class Component {
   readonly name: string

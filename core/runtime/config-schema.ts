@@ -181,7 +181,7 @@ export const configSchema = z.strictObject({
   responder: z
     .strictObject({
       key: secretValue().describe(
-        'Key that all machines share: `iems responder key` makes one. Whoever has it can stop and upgrade every server.',
+        'Key that all machines share: `iems responder key` makes one. A client with the key can stop and upgrade every server.',
       ),
       machines: z
         .record(

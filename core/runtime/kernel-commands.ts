@@ -122,7 +122,8 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
       },
     }),
     'node drain': defineCommand({
-      summary: 'stop every component of a server for maintenance, after the work under way; it lasts until `node resume`',
+      summary:
+        'stop every component of a server for maintenance, after the work under way; it lasts until `node resume`',
       arguments: ['[node]'],
       fields: z.strictObject({ node }),
       async *run(call) {

@@ -31,7 +31,7 @@ import { createSweep, type Sweep } from '../queue/sweep.ts'
 import type { Store } from '../store/store.ts'
 import { type AdministeredKernel, createAdministration } from './administration.ts'
 import { createChannelDeliverer, deliveryOf } from './channel-deliverer.ts'
-import { Component, type ComponentWork, createStopped, elsewhereOf } from './component.ts'
+import { Component, type ComponentWork, createStopped } from './component.ts'
 import type { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
 import { emitter } from './emitter.ts'
@@ -48,6 +48,7 @@ import { createMetrics, type MetricRegistry } from './metrics.ts'
 import { byNeeds, Services } from './needs.ts'
 import { type AnyPlugin, commandsOf, type HostKernel, PluginHost, settingsOf, within } from './plugin-host.ts'
 import { type Staying, stays } from './reload-plan.ts'
+import { elsewhereOf } from './roles.ts'
 import { createSignals, type Signals } from './signals.ts'
 import { createSpans, type Spans } from './spans.ts'
 import { alone } from './stand-alone.ts'
@@ -264,9 +265,9 @@ export class Kernel implements HostKernel, AdministeredKernel {
   }
 
   componentOf(about: { plugin: string; name: string; kind: ComponentKind }, work: ComponentWork): Component {
-    const { clock, emit, lasting, config } = this
-    const elsewhere = elsewhereOf(config, about.plugin)
-    return new Component(about, work, { clock, emit, stopped: lasting.of('stopped', createStopped), elsewhere })
+    const { clock, emit, lasting } = this
+    const [stopped, elsewhere] = [lasting.of('stopped', createStopped), elsewhereOf(this.config, about.plugin)]
+    return new Component(about, work, { clock, emit, stopped, elsewhere })
   }
 
   components(): readonly Component[] {
@@ -284,7 +285,6 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return lines
   }
 
-  /** External servers that plugins depend on. */
   backends(): ReturnType<AdministeredKernel['backends']> {
     return this.hosts.flatMap(({ name, parts }) => (parts.backends?.() ?? []).map((one) => ({ plugin: name, ...one })))
   }
@@ -318,7 +318,6 @@ export class Kernel implements HostKernel, AdministeredKernel {
     for (const host of own.reverse()) if (!entrances.includes(host)) await host.close(signal)
   }
 
-  /** Opens a session on a channel, as the channel itself would. */
   openSession(channel: string, facts: ConnectionInfo): ServerSession {
     const { settings } = this.config.channels.find(({ name }) => name === channel) ?? {}
     return openSession(() => this.sessions, { channel, trusts: inNetworks(settings?.trusts ?? []) }, facts)

@@ -132,7 +132,7 @@ function addViews(routes: AdminRoutes): void {
     path: '/api/v1/metrics',
     who: 'status:read',
     summary: 'List metrics',
-    run: ({ administration }) => ({ metrics: administration.metrics() }),
+    run: async ({ administration }) => ({ metrics: await administration.metrics() }),
   })
   routes.route({
     method: 'GET',
@@ -147,11 +147,11 @@ async function* follow({ administration, query, signal }: AdminCall): AsyncGener
   const least = LEVELS.indexOf(query.level)
   const words = query.text.toLowerCase()
   const { log } = administration
-  type Watched = ReturnType<typeof log.recent>[number]
+  type Watched = Awaited<ReturnType<typeof log.recent>>[number]
   const fits = ({ line }: Watched) =>
     LEVELS.indexOf(line.level as (typeof LEVELS)[number]) >= least &&
     (words === '' || JSON.stringify(line).toLowerCase().includes(words))
-  const recent = log.recent().filter(fits).slice(-PER_EVENT)
+  const recent = (await log.recent()).filter(fits).slice(-PER_EVENT)
   yield { event: 'lines', data: recent.map(({ line }) => line) }
   for await (const watched of log.follow(signal)) {
     if (!watched) yield { event: 'gap', data: {} }
