@@ -121,6 +121,11 @@ function componentCommands(of: (call: CommandCall) => Administration): Readonly<
         yield lineOf(await of(call).startComponent(call.values.name))
       },
     }),
+  }
+}
+
+function nodeCommands(of: (call: CommandCall) => Administration): Readonly<Record<string, Command>> {
+  return {
     'node drain': defineCommand({
       summary:
         'stop every component of a server for maintenance, after the work under way; it lasts until `node resume`',
@@ -162,6 +167,7 @@ export function kernelCommands(kernel: CommandedKernel): Readonly<Record<string,
   const of = ({ by }: CommandCall) => administration.as(by ?? { user: 'unknown' })
   return {
     ...componentCommands(of),
+    ...nodeCommands(of),
     ...watchCommands(administration),
     ...backupCommand(
       kernel,

@@ -12,7 +12,7 @@ import { runProgram } from 'iems/testing'
 import { askServer } from '../../core/control/client.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
 import { talkTo } from '../support/imap-talk.ts'
-import { iemsCommand, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
+import { type Given, iemsCommand, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
 import { sendMany } from '../support/smtp-sender.ts'
 import { talk } from '../support/smtp-talk.ts'
 
@@ -85,27 +85,8 @@ async function contentOf(t: TestContext, server: RunningServer) {
   return { mailboxes, queued: queue.map(({ recipients }) => recipients.map(({ address }) => address)), said }
 }
 
-/** A command of the running server, without the time that a process takes. */
-async function run(
-  server: RunningServer,
-  words: string,
-  given: string[] = [],
-  more: { options?: Record<string, string | true>; input?: string } = {},
-) {
-  const lines: string[] = []
-  const params = { words, arguments: given, options: more.options ?? {} }
-  const file = (async function* () {
-    if (more.input !== undefined) yield Buffer.from(more.input)
-  })()
-  const each = (item: unknown) => lines.push((item as { text?: string }).text ?? '')
-  await askServer(
-    join(server.folder, 'data', 'control.sock'),
-    { v: 1, method: 'command', params },
-    each,
-    more.input === undefined ? undefined : file,
-  )
-  return lines.join('\n')
-}
+const run = async (server: RunningServer, words: string, given: string[] = [], more: Given = {}) =>
+  (await server.run(words, given, more)).text
 
 async function kindsOf(config: string) {
   const { channels, plugins } = await loadConfig(config)

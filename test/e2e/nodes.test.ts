@@ -12,11 +12,14 @@ import { smtpIn } from 'iems/plugins/smtp-in'
 export default defineConfig({
   node: '${node}',
   store: postgresStore({ url: '${url}', connections: 4 }),
-  channels: { mx: smtpIn({ listen: '127.0.0.1:${port}' }) },
+  channels: {
+    mx: smtpIn({ listen: '127.0.0.1:${port}' }),
+    sub: smtpIn({ listen: '127.0.0.1:0' }, { nodes: ['a'] }),
+  },
 })
 `
 
-test('a component is stopped and started on another server, and stays stopped over a restart', {
+test('a component, or a whole server, is stopped and started on another one, and stays stopped over a restart', {
   skip: whyNoPostgres(),
   timeout: 120_000,
 }, async (t) => {
@@ -25,10 +28,7 @@ test('a component is stopped and started on another server, and stays stopped ov
   const ports = [await freePort(), await freePort()] as const
   const a = await startProcess(t, folders[0], configText(postgres.url(), 'a', ports[0]))
   const b = await startProcess(t, folders[1], configText(postgres.url(), 'b', ports[1]))
-  const nodes = (await a.iems('nodes', '--json')).out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
+  const { values: nodes } = await a.run('nodes')
   assert.deepEqual(
     nodes.map(({ name, state, isOwn }) => [name, state, isOwn]),
     [
@@ -36,25 +36,41 @@ test('a component is stopped and started on another server, and stays stopped ov
       ['b', 'running', false],
     ],
   )
-  const stateOn = async (server: typeof a) => {
-    const { out } = await server.iems('component', 'show', 'mx/listen', '--json')
-    return JSON.parse(out).state as string
+  const componentOn = async (server: typeof a, name: string) => {
+    const { values } = await server.run('component show', [name])
+    return values[0] as { state: string; why?: string }
   }
+  const stateOn = async (server: typeof a) => (await componentOn(server, 'mx/listen')).state
+  assert.equal((await componentOn(a, 'sub/listen')).state, 'running')
+  const elsewhere = await componentOn(b, 'sub/listen')
+  assert.deepEqual([elsewhere.state, elsewhere.why], ['stopped', 'runs on a'])
+  assert.equal((await b.iems('status')).code, 0, 'what runs elsewhere is no problem')
   const until = async (server: typeof a, state: string) => {
     for (let tries = 0; tries < 50 && (await stateOn(server)) !== state; tries++) await delay(100)
     assert.equal(await stateOn(server), state)
   }
 
-  assert.equal((await a.iems('component', 'stop', 'mx/listen', '--node', 'b')).code, 0)
+  await a.run('component stop', ['mx/listen'], { options: { node: 'b' } })
   await until(b, 'stopped')
   assert.equal(await stateOn(a), 'running')
-  assert.match((await a.iems('component', 'stop', 'mx/listen', '--node', 'c')).err, /No server named c/)
+  await assert.rejects(a.run('component stop', ['mx/listen'], { options: { node: 'c' } }), /No server named c/)
 
   b.process.kill('SIGKILL')
   await b.ended()
   const again = await startProcess(t, folders[1])
   assert.equal(await stateOn(again), 'stopped', 'what is wanted outlives the server')
-  assert.equal((await a.iems('component', 'start', 'mx/listen', '--node', 'all')).code, 0)
+  await a.run('component start', ['mx/listen'], { options: { node: 'all' } })
   await until(again, 'running')
   assert.equal(await stateOn(a), 'running')
+
+  await a.run('node drain', ['b'])
+  await until(again, 'stopped')
+  const { out: watched } = await a.iems('watch', '--times', '1')
+  assert.match(watched, /a {2}running, process \d+, this server/)
+  assert.match(watched, /b {2}drained, process \d+, heard of/)
+  assert.match(watched, /mx\/listen +listener +stopped/)
+  assert.equal(await stateOn(a), 'running')
+  await a.run('node resume', ['b'])
+  await until(again, 'running')
+  assert.equal((await componentOn(again, 'sub/listen')).state, 'stopped')
 })

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Ran, runProgram } from 'iems/testing'
+import { askServer } from '../../core/control/client.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -20,10 +21,23 @@ export interface RunningServer {
   readonly lines: readonly string[]
   /** Runs an `iems` command against it. */
   iems(...args: string[]): Promise<Ran>
+  /** Runs a plugin's or the kernel's command over the control socket: without the time that a process takes. */
+  run(words: string, given?: readonly string[], more?: Given): Promise<Answers>
   iemsWithInput(input: string, ...args: string[]): Promise<Ran>
   /** Waits for a line that matches. */
   line(pattern: RegExp): Promise<string>
   ended(): Promise<number | null>
+}
+
+export interface Given {
+  readonly options?: Readonly<Record<string, string | true>>
+  readonly input?: string
+}
+
+/** Of a command: its lines for people, and its values for programs. */
+export interface Answers {
+  readonly text: string
+  readonly values: readonly any[]
 }
 
 const PATIENCE_MS = 30_000
@@ -51,6 +65,25 @@ export const iemsCommand = (args: readonly string[], input = '', cwd = root, tim
     cwd,
     timeout,
   })
+
+async function runOver(folder: string, words: string, given: readonly string[], { options = {}, input }: Given) {
+  const lines: string[] = []
+  const values: unknown[] = []
+  const file = async function* () {
+    yield Buffer.from(input ?? '')
+  }
+  await askServer(
+    join(folder, 'data', 'control.sock'),
+    { v: 1, method: 'command', params: { words, arguments: [...given], options } },
+    (item) => {
+      const { text, value } = item as { text?: string; value?: unknown }
+      if (text !== undefined) lines.push(text)
+      if (value !== undefined) values.push(value)
+    },
+    input === undefined ? undefined : file(),
+  )
+  return { text: lines.join('\n'), values }
+}
 
 /** Starts a server on the configuration in `folder`, and waits until it listens. */
 export async function startProcess(
@@ -108,6 +141,7 @@ export async function startProcess(
     config,
     lines,
     iems: (...args) => iemsCommand([...args, '--config', config]),
+    run: (words, given = [], more = {}) => runOver(folder, words, given, more),
     iemsWithInput: (input, ...args) => iemsCommand([...args, '--config', config], input),
     line,
     ended: () => closed,
