@@ -18,7 +18,7 @@ export interface ManyDeps {
 }
 type Read = NewMember | Fault
 
-async function* batchesOf(members: AsyncIterable<Read>): AsyncGenerator<readonly Read[]> {
+async function* batchesOf(members: AsyncIterable<Read> | Iterable<Read>): AsyncGenerator<readonly Read[]> {
   let batch: Read[] = []
   for await (const one of members) {
     batch.push(one)
@@ -29,17 +29,36 @@ async function* batchesOf(members: AsyncIterable<Read>): AsyncGenerator<readonly
   yield batch
 }
 
-export async function* changeMany(
-  { roster, membership }: ManyDeps,
+export function changeMany(
+  deps: ManyDeps,
   many: Many,
   input: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<ManyResult> {
+  return changeRead(deps, many, readMembers(input), signal)
+}
+
+/** Adds members that have been read, without a welcome. */
+export function addMembers(
+  deps: ManyDeps,
+  list: string,
+  members: readonly Read[],
+  signal: AbortSignal,
+): AsyncGenerator<ManyResult> {
+  return changeRead(deps, { list, action: 'add', welcome: false }, members, signal)
+}
+
+async function* changeRead(
+  { roster, membership }: ManyDeps,
+  many: Many,
+  members: AsyncIterable<Read> | Iterable<Read>,
   signal: AbortSignal,
 ): AsyncGenerator<ManyResult> {
   const list = await roster.list(many.list)
   if (!list) throw new Error(`There is no list ${many.list}`)
   let done = 0
   let faults = 0
-  for await (const batch of batchesOf(readMembers(input))) {
+  for await (const batch of batchesOf(members)) {
     signal.throwIfAborted()
     const isDone = many.action === 'add' && !many.welcome && (await addAll(roster, list, batch))
     for (const given of batch) {

@@ -8,7 +8,7 @@ import { lists } from '../../plugins/lists/index.ts'
 
 export interface ListsKernel extends TestKernel {
   /** A command with its values, which are validated first. */
-  iems(words: string, values: Readonly<Record<string, unknown>>, input?: string): Promise<CommandOutput[]>
+  iems(words: string, values: Readonly<Record<string, unknown>>, input?: string | Buffer): Promise<CommandOutput[]>
   /** The rows of a command. */
   rows(words: string, values: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>[]>
   /** Sends a message from outside, and delivers everything. */
@@ -71,7 +71,7 @@ export async function runCommand(
   kernel: Pick<TestKernel, 'kernel' | 'command'>,
   words: string,
   values: Readonly<Record<string, unknown>>,
-  input = '',
+  input: string | Buffer = '',
 ): Promise<CommandOutput[]> {
   const command = kernel.kernel.commands.get(words)
   const read = await command?.fields?.['~standard'].validate(values)

@@ -6,15 +6,21 @@ import { gather, readDate, readFields } from 'iems/mime'
 import * as z from 'zod'
 import { messageIdHash } from '../content.ts'
 import { readMailmanConfig } from '../import/mailman-config.ts'
+import { readMailman2 } from '../import/mailman2.ts'
 import { type MboxPost, readMbox } from '../import/mbox.ts'
-import { merged, settingsSchema } from '../settings.ts'
-import { type CommandDeps, listNamed } from './named.ts'
+import type { Fault, NewMember } from '../import/members.ts'
+import { readListservConfig, readSympaConfig } from '../import/other-configs.ts'
+import { addMembers } from '../many.ts'
+import { type ListSettings, merged, settingsSchema } from '../settings.ts'
+import { type CommandDeps, listNamed, shownResults } from './named.ts'
 
 const list = z.string().describe('The address of the list.')
 const MAX_CONFIG = 16 * 1024 * 1024
 const MAX_HEADER = 262_144
 
-export function createImportCommands({ roster, archive, clock }: CommandDeps): Readonly<Record<string, Command>> {
+export function createImportCommands(deps: CommandDeps): Readonly<Record<string, Command>> {
+  const { roster, archive, clock } = deps
+
   /** Imports a post. Returns the error, if any. */
   async function keep(name: string, { octets, received }: MboxPost): Promise<string | undefined> {
     if (!archive) throw new Error('Archives need the mail store')
@@ -51,20 +57,20 @@ export function createImportCommands({ roster, archive, clock }: CommandDeps): R
 
   return {
     'list import-config': defineCommand({
-      summary: 'take over the settings of a Mailman list from JSON',
+      summary: 'take over a list: config.pck of Mailman 2, JSON of Mailman 3, config of Sympa, header of LISTSERV',
       fields: z.strictObject({ list }),
       arguments: ['<list>'],
       reads: true,
-      async *run({ values, input }) {
+      async *run({ values, input, signal }) {
         const one = await listNamed(roster, values.list)
-        const text = (await gather(input, MAX_CONFIG)).toString()
-        const { settings, unknown } = readMailmanConfig(text)
+        const { settings, unknown, members = [] } = readConfig(await gather(input, MAX_CONFIG))
         const next = merged(one.settings, settings)
         for (const key of unknown) yield { text: `not taken over: ${escapeText(key)}`, value: { unknown: key } }
         const { maxSize, digestSize, ...rest } = next
         settingsSchema.omit({ maxSize: true, digestSize: true }).parse(rest)
         await roster.setList(one.address, (before) => ({ ...before, settings: { ...rest, maxSize, digestSize } }))
         yield { text: `${counted(Object.keys(settings).length, 'setting')} taken over`, value: settings }
+        if (members.length > 0) yield* shownResults(addMembers(deps, one.address, members, signal))
       },
     }),
     'list import-archive': defineCommand({
@@ -75,6 +81,22 @@ export function createImportCommands({ roster, archive, clock }: CommandDeps): R
       run: ({ values, input, signal }) => archiveOf(values.list, input, signal),
     }),
   }
+}
+
+interface Read {
+  readonly settings: Partial<ListSettings>
+  readonly unknown: readonly string[]
+  readonly members?: readonly (NewMember | Fault)[]
+}
+
+/** By what the file begins with. */
+function readConfig(octets: Buffer): Read {
+  const start = octets.subarray(0, 4096).toString('latin1').trimStart()
+  if (start.startsWith('{')) return readMailmanConfig(octets.toString())
+  if (start.startsWith('*')) return readListservConfig(octets.toString())
+  // A pickle begins with its protocol, an empty dictionary or a mark.
+  if (/^(?:\x80|\}|\(d)/.test(start)) return readMailman2(octets)
+  return readSympaConfig(octets.toString())
 }
 
 async function* whole(octets: Uint8Array): AsyncGenerator<Uint8Array> {

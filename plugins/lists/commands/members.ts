@@ -1,12 +1,12 @@
 /**
  * `iems list members|join|leave|member`, and many members at once from a file.
  */
-import { type Command, type CommandOutput, counted, defineCommand, escapeText } from 'iems'
+import { type Command, type CommandOutput, defineCommand } from 'iems'
 import * as z from 'zod'
-import { DELIVERIES, LANGUAGES, type Language, type ManyResult, type Member, type MemberOptions } from '../api.ts'
+import { DELIVERIES, LANGUAGES, type Language, type Member, type MemberOptions } from '../api.ts'
 import { changeMany } from '../many.ts'
 import { foldAddress } from '../records.ts'
-import { type CommandDeps, listNamed } from './named.ts'
+import { type CommandDeps, listNamed, shownResults } from './named.ts'
 
 const list = z.string().describe('The address of the list.')
 const yesNo = z.enum(['yes', 'no'])
@@ -113,20 +113,7 @@ export function createMemberCommands(deps: CommandDeps): Readonly<Record<string,
       arguments: ['<list>'],
       reads: true,
       run: ({ values, input, signal }) =>
-        shown(changeMany(deps, { ...values, welcome: values.welcome === true }, input, signal)),
+        shownResults(changeMany(deps, { ...values, welcome: values.welcome === true }, input, signal)),
     }),
-  }
-}
-
-async function* shown(results: AsyncIterable<ManyResult>): AsyncGenerator<CommandOutput> {
-  for await (const one of results) {
-    if (one.kind === 'progress') yield { progress: counted(one.done + one.faults, 'member') }
-    else if (one.kind === 'fault') {
-      const address = one.address === undefined ? '' : ` ${escapeText(one.address)}`
-      yield { text: `line ${one.line}:${address} ${one.fault}`, value: { line: one.line, fault: one.fault } }
-    } else {
-      const { done, faults } = one
-      yield { text: `${counted(done, 'member')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
-    }
   }
 }

@@ -26,6 +26,12 @@ const DELIVERY: Readonly<Record<string, DeliveryOption>> = {
   plaintext_digests: 'plain',
   summary_digests: 'plain',
   digestplain: 'plain',
+  notice: 'none',
+  txt: 'post',
+  html: 'post',
+  urlize: 'post',
+  not_me: 'post',
+  nodigest: 'post',
   summary: 'plain',
   none: 'none',
   nomail: 'none',
@@ -108,6 +114,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string
 export async function* readMembers(input: AsyncIterable<Uint8Array>): AsyncGenerator<NewMember | Fault> {
   let header: string[] | undefined
   let json: string[] | undefined
+  let paragraph: { readonly line: number; readonly fields: Record<string, string> } | undefined
   let octets = 0
   let number = 0
   for await (const raw of linesOf(input)) {
@@ -120,18 +127,42 @@ export async function* readMembers(input: AsyncIterable<Uint8Array>): AsyncGener
       continue
     }
     const text = line.replace(/^\ufeff/, '').trim()
-    if (text === '' || text.startsWith('#')) continue
+    const pair = header ? undefined : sympaPair(text, paragraph !== undefined)
+    if (pair) {
+      paragraph ??= { line: number, fields: {} }
+      paragraph.fields[pair[0]] = pair[1]
+      continue
+    }
+    if (paragraph && text === '') {
+      yield memberOf(paragraph.line, paragraph.fields)
+      paragraph = undefined
+    }
+    // Comments, and the header of LISTSERV's files.
+    if (text === '' || text.startsWith('#') || text.startsWith('*')) continue
     if (!header && /^[[{]/.test(text)) json = [text]
     else if (header)
       yield memberOf(number, Object.fromEntries(header.map((name, at) => [name, cellsOf(text)[at] ?? ''])))
     else if (cellsOf(text).some((cell) => NAMES[cell.trim().toLowerCase()] === 'address')) header = cellsOf(text)
     else yield plainMember(number, text)
   }
+  if (paragraph) yield memberOf(paragraph.line, paragraph.fields)
   if (json) yield* fromJson(json.join('\n'))
 }
 
-/** `a@example.org` or `Ann <a@example.org>`, as Mailman's list_members writes them. */
+/** A line of a paragraph that Sympa dumps: `email a@example.org`, then `reception digest`, `gecos Ann`, … */
+function sympaPair(text: string, isInside: boolean): readonly [string, string] | undefined {
+  const [, name, value] = /^([a-z_]{1,40})[ \t]+(\S.*)$/.exec(text) ?? []
+  return name !== undefined && value !== undefined && (isInside || name === 'email') ? [name, value] : undefined
+}
+
+/**
+ * `a@example.org` or `Ann <a@example.org>`, as Mailman's list_members writes them; `a@example.org Ann`, as LISTSERV
+ * does.
+ */
 function plainMember(line: number, text: string): NewMember {
+  const [, first, rest] = /^([^\s<>"]{1,320}@[^\s<>"]{1,320})\s+([^\s<].*)$/.exec(text) ?? []
+  if (first !== undefined && rest !== undefined)
+    return { line, address: first, options: { name: rest.trim().slice(0, 200) } }
   const open = text.endsWith('>') ? text.lastIndexOf('<') : -1
   const name = open < 0 ? '' : text.slice(0, open).replaceAll('"', '').trim()
   const address = open < 0 ? text : text.slice(open + 1, -1)
