@@ -93,6 +93,19 @@ export interface Post {
   readonly verdict: PostVerdict
 }
 
+/** An accepted post as it is sent to the members. */
+export interface OutgoingPost {
+  readonly list: MailingList
+  /** As in `Post`. */
+  readonly author: string
+  /** Of the post in the list, from 1. */
+  readonly number: number
+  /** Last part of its permalink. */
+  readonly hash: string
+  /** Header and body, with all that the list changes. May be called repeatedly. */
+  open(): AsyncIterable<Uint8Array>
+}
+
 /** A change of many members of one list. */
 export interface Many {
   /** The list's address. */
@@ -127,5 +140,12 @@ declare global {
   interface IemsHooks {
     /** A bail hook: the first answer replaces the verdict of the list's rules. */
     'lists:post': (post: Post) => PostVerdict | void
+    /**
+     * A waterfall that begins with an accepted post: each handler may answer the post with another `open`. Signatures
+     * of the author do not survive changes; the archive keeps the post as it came. A fault makes the post wait.
+     */
+    'lists:outgoing': (post: OutgoingPost) => OutgoingPost | void
+    /** For mirrors. After a crash a post may come twice, and none is left out. */
+    'lists:posted': (post: OutgoingPost) => void
   }
 }

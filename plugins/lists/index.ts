@@ -44,7 +44,7 @@ export const lists = definePlugin({
   offers: [Lists],
   wants: [Accounts, Directory, MailStore, MailQuery, Http],
   records: { list: { version: 1 }, member: { version: 1 }, held: { version: 1 }, mailing: { version: 1 } },
-  hooks: { 'lists:post': 'bail' },
+  hooks: { 'lists:post': 'bail', 'lists:outgoing': 'waterfall', 'lists:posted': 'parallel' },
   setup(config, ctx) {
     const parts = createParts(config, ctx)
     const { roster, deliver, sweep, targetOf } = parts
@@ -110,7 +110,11 @@ function createParts(config: Options, ctx: SetupContext) {
   })
   const refused = bounces.refused.bind(bounces)
   const mailings = new Mailings({ store, contents, submit, clock, log, roster, batch: config.batch, refused })
-  const posting = new Posting({ store, contents, clock, log, roster, mailings, dns, site, archive, send, announce })
+  const posting = new Posting({
+    ...{ store, contents, clock, log, roster, mailings, dns, site, archive, send, announce },
+    outgoing: async (post) => (await ctx.call('lists:outgoing', post)) ?? post,
+    posted: async (post) => void (await ctx.call('lists:posted', post)),
+  })
   const moderation = new Moderation({ store, contents, submit, log, roster, posting, membership, tokens, send })
   const requests = new Requests({
     submit,

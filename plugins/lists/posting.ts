@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { ByteRange, Content, Delivery, Dns, SetupContext } from 'iems'
-import type { MailingList, PostVerdict } from './api.ts'
+import type { MailingList, OutgoingPost, PostVerdict } from './api.ts'
 import { messageIdHash, preparePost } from './content.ts'
 import type { SendLetter } from './letters.ts'
 import type { Mailings } from './mailing.ts'
@@ -39,6 +39,9 @@ export interface PostingDeps extends Pick<SetupContext, 'store' | 'contents' | '
   readonly site: string | undefined
   readonly archive: Archiving | undefined
   readonly send: SendLetter
+  /** What other plugins make of a post. */
+  outgoing(post: OutgoingPost): Promise<OutgoingPost>
+  posted(post: OutgoingPost): Promise<void>
   /** Asks the moderators. */
   announce(list: MailingList, held: Held): Promise<void>
 }
@@ -144,7 +147,11 @@ export class Posting {
     const post = await preparePost({ dns, site, now: clock.now }, { list, message, author, number })
     if (list.settings.archive !== 'none' && !/^(?:yes|)$/i.test(delivery.headers.get('x-no-archive')[0] ?? 'no'))
       await archive?.keep(list, post.hash, () => withId(delivery, post.messageId), clock.now())
-    const staged = await contents.stage(post.open())
+    const { address } = author
+    const { hash } = post
+    const sent = await this.#deps.outgoing({ list, author: address, number, hash, open: () => post.open() })
+    const staged = await contents.stage(sent.open())
+    await this.#deps.posted(sent)
     const { verpEvery } = list.settings
     await this.#deps.mailings.begin(
       {

@@ -1,6 +1,9 @@
 /** Mailing lists through the public door: who may post, what members get, moderation, commands by mail. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { definePlugin } from 'iems'
+import { decodeWords } from 'iems/mime'
+import * as z from 'zod'
 import { bodyOf, createListsKernel, fieldsOf, LIST, type ListsKernel } from '../support/lists.ts'
 
 const SITE = 'https://lists.test'
@@ -250,4 +253,66 @@ test('signed and encrypted bodies keep every octet', async (t) => {
   }
   const { sent } = await kernel.post({ from: 'ann@a.test', body: '-----BEGIN PGP SIGNED MESSAGE-----\r\nx' })
   assert.doesNotMatch(sent[0]?.content ?? '', /Footer/)
+})
+
+test('other plugins moderate, transform and mirror posts', async (t) => {
+  const mirrored: string[] = []
+  const third = definePlugin({
+    name: 'third',
+    config: z.undefined(),
+    setup: () => ({
+      hooks: {
+        'lists:post': ({ message }) =>
+          message.headers.get('subject')[0] === 'Spam' ? { kind: 'refuse', why: 'Not here' } : undefined,
+        'lists:outgoing': (post) => ({
+          ...post,
+          async *open() {
+            yield Buffer.from(`X-Third: ${post.number} ${post.author}\r\n`)
+            yield* post.open()
+          },
+        }),
+        async 'lists:posted'({ hash, open }) {
+          mirrored.push(
+            `${hash.length} ${
+              Buffer.concat(await Array.fromAsync(open()))
+                .toString()
+                .split('\r\n')[0]
+            }`,
+          )
+        },
+      },
+    }),
+  })
+  const kernel = await createListsKernel(t, { plugins: [third()] })
+  await withMembers(kernel, {}, ['ann@a.test'])
+  assert.match((await kernel.post({ from: 'ann@a.test', subject: 'Spam' })).text, /Not here/)
+  const { sent } = await kernel.post({ from: 'ann@a.test' })
+  assert.deepEqual(fieldsOf(sent[0] as { content: string }, 'X-Third'), ['1 ann@a.test'])
+  assert.deepEqual(mirrored, ['32 X-Third: 1 ann@a.test'])
+})
+
+test('members get posts about their topics, by Subject or Keywords, and what the list writes in their language', async (t) => {
+  const kernel = await createListsKernel(t)
+  await withMembers(kernel, { topics: ['Releases: *release*', 'Bugs: *bug*'] }, ['ann@a.test'])
+  const join = (address: string, options: Record<string, string>) =>
+    kernel.iems('list join', { list: LIST, address, ...options })
+  await join('rel@r.test', { topics: 'Releases', otherTopics: 'no' })
+  await join('bug@b.test', { topics: 'Bugs' })
+  await join('gone@g.test', { topics: 'Forgotten' })
+  const readers = async (subject: string, head = '') =>
+    (await kernel.post({ from: 'ann@a.test', subject, head })).sent.flatMap(({ to }) => to).sort()
+  assert.deepEqual(await readers('The new release'), ['ann@a.test', 'gone@g.test', 'rel@r.test'])
+  assert.deepEqual(await readers('Lunch'), ['ann@a.test', 'bug@b.test', 'gone@g.test'])
+  assert.deepEqual(await readers('It fails', 'Keywords: noise, BUG 7\r\n'), ['ann@a.test', 'bug@b.test', 'gone@g.test'])
+
+  const ask = async (body: string) =>
+    (await kernel.post({ from: 'rel@r.test', to: 'dev-request@lists.test', subject: '', body })).sent
+  const tokenIn = (sent: readonly { readonly content: string }[]) =>
+    /dev-confirm\+([a-z2-7]{24})@/.exec(sent.map(({ content }) => content).join(''))?.[1] ?? ''
+  await ask(`confirm ${tokenIn(await ask('set language fr'))}`)
+  await ask(`confirm ${tokenIn(await ask('set topics Releases, Bugs'))}`)
+  const member = (await kernel.rows('list members', { list: LIST })).find(({ address }) => address === 'rel@r.test')
+  assert.deepEqual([member?.language, member?.topics], ['fr', ['Releases', 'Bugs']])
+  const sent = await ask('unsubscribe')
+  assert.match(decodeWords(sent.map((one) => fieldsOf(one, 'Subject')[0]).join('\n')), /Confirmation demandée/)
 })
