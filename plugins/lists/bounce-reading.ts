@@ -77,7 +77,7 @@ const PERMANENT =
   /user unknown|unknown (?:user|recipient|address)|addressee unknown|no such (?:user|mailbox|recipient|person|address)|not (?:a )?(?:valid|known) (?:user|recipient|mailbox|address)|invalid (?:final |delivery |recipient |user|address|mailbox)|recipient name is not recognized|mailbox (?:unavailable|not found|does not exist)|does(?: not|n't) (?:exist|have an? \S{1,20} account)|not listed in|(?:address|recipient) (?:rejected|not found|unknown)|automatically rejected|undeliver(?:able|ed)|unable to deliver|(?:was|were|been|be|is) not (?:be )?delivered|not delivered to|did not (?:reach|receive)|permanent(?:ly)? (?:fatal )?(?:errors?|failure|failed)|failed permanently|delivery (?:has |to the following recipients? )?failed|could(?: not|n't) be delivered|has been returned|intended recipient|account (?:is |has been )?(?:disabled|inactive|closed)|unrouteable address|this is a permanent error|\b55[0-4][ -]/i
 const TEMPORARY =
   /(?:over (?:the )?(?:its )?(?:disk )?quota|quota (?:exceeded|violation)|mailbox (?:is )?full|temporar(?:y|ily)|try again later|\b4[25]\d[ -]\d)/i
-/** What counts as permanent although words of a temporary failure stand beside it. */
+/** Signs of a permanent failure that outweigh words of a temporary one. */
 const CERTAIN = /\b5\.1\.[0-9]\b|\b55[013][ -]|permanent|user unknown|unknown user|no such user/i
 const DELAYED =
   /(?:delivery (?:is )?delayed|delayed delivery|warning:|will (?:be retried|keep trying)|not yet been delivered|you do not need to resend)/i
@@ -90,7 +90,8 @@ const COPY =
 /** Lines whose addresses are not those of recipients that failed. */
 const OTHERS =
   /^\s{0,10}(?:from|sender|reply-to|(?:system )?contact|subject|message-id|please|if you|for (?:further|more|help)|your message)\b/i
-const ADDRESS = /[A-Za-z0-9_][A-Za-z0-9!#$%&'*+/?^_`{|}~.-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}/g
+const ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9!#$%&'*+/?^_`{|}~.-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}$/
+const BETWEEN = /[\s<>()[\]",;:'=\\]/
 const SYSTEM = /^(?:postmaster|mailer-daemon|abuse|hostmaster|noreply|no-reply|help|support)@/i
 
 /** Addresses that the text or the field of exim names, without those of the systems that write. */
@@ -98,7 +99,10 @@ function addressesNamed(headers: Message['headers'], text: string): readonly str
   const [failed] = headers.get('x-failed-recipients')
   const before = text.slice(0, COPY.exec(text)?.index)
   const lines = before.split('\n').filter((line) => !OTHERS.test(line) || /deliver|rejected|to </i.test(line))
-  const found = (failed ?? lines.join('\n')).match(ADDRESS) ?? []
+  const words = (failed ?? lines.join('\n')).split(BETWEEN)
+  const found = words
+    .map((word) => (word.endsWith('.') ? word.slice(0, -1) : word))
+    .filter((word) => ADDRESS.test(word))
   const known = new Map(found.map((address) => [address.toLowerCase(), address]))
   return [...known.values()].filter((address) => !SYSTEM.test(address)).slice(0, MAX_RECIPIENTS)
 }

@@ -39,7 +39,7 @@ export interface PostingDeps extends Pick<SetupContext, 'store' | 'contents' | '
   readonly site: string | undefined
   readonly archive: Archiving | undefined
   readonly send: SendLetter
-  /** What other plugins make of a post. */
+  /** The post as other plugins leave it. */
   outgoing(post: OutgoingPost): Promise<OutgoingPost>
   posted(post: OutgoingPost): Promise<void>
   /** Asks the moderators. */

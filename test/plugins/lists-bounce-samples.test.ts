@@ -67,5 +67,5 @@ test('public samples of bounces: every address that failed for good is found, in
   }
   assert.deepEqual(missed, [])
   // Addresses of others in the text count only if they are members; they are few.
-  assert.ok(others < 20, `${others} addresses of others`)
+  assert.ok(others < 30, `${others} addresses of others`)
 })

@@ -46,7 +46,7 @@ const withoutNames = (value: string | undefined) =>
     .replace(/%\((?:real_name|list_name|_internal_name)\)s/g, '%list')
     .replace(/%\([a-z_]{1,40}\)s/g, '')
 
-/** A regular expression that is only literals and `.*`, as a pattern of ours. */
+/** The pattern of a regular expression of literals and `.*`; undefined for any other. */
 function patternOf(expression: string): string | undefined {
   const bare = expression.trim().replace(/^\^|\$$/g, '')
   const plain = bare.replaceAll('.*', '*').replace(/\\([^\w])/g, '$1')

@@ -13,7 +13,7 @@ export interface ReadConfig {
   readonly unknown: readonly string[]
 }
 
-const addressIn = (text: string) => /[^\s<>"',;]+@[^\s<>"',;]+/.exec(text)?.[0]
+const addressIn = (text: string) => text.split(/[\s<>"',;]/).find((one) => /^[^@]{1,64}@[^@]{1,255}$/.test(one))
 
 const SYMPA_SUBSCRIBE: Readonly<Record<string, ListSettings['subscribe']>> = {
   open: 'open',
