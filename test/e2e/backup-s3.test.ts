@@ -66,12 +66,13 @@ test('a backup in a bucket is listed, verified and restored; a store that is awa
   await send('ann', 5, 'first')
   await subjects(t, imap, 'ann', 5)
   s3.failures = 2
-  const made = await server.iems('backup', 'create', place, ...options)
-  assert.equal(made.code, 0, made.err)
+  const create = (more: Record<string, string> = {}) =>
+    server.run('backup create', [place], { options: { credentials, ...more } })
+  await create()
   const objects = s3.objects.size
   assert.ok(s3.objects.has('mail/mx/format'))
   await send('ann', 1, 'second')
-  assert.equal((await server.iems('backup', 'create', place, ...options)).code, 0)
+  await create()
   assert.ok(s3.objects.size < 2 * objects, 'pieces are shared')
   const verified = await iemsCommand(['backup', 'verify', place, '--all', ...options])
   assert.equal(verified.out.match(/whole/g)?.length, 2, verified.err)
@@ -81,8 +82,7 @@ test('a backup in a bucket is listed, verified and restored; a store that is awa
   assert.equal(restored.code, 0, restored.err)
   const copy = await start(t, target)
   assert.equal((await subjects(t, copy.imap, 'ann', 5)).length >= 5, true)
-  const pruned = await server.iems('backup', 'create', place, '--keep', '1', ...options)
-  assert.match(pruned.out, /2 older snapshots removed/)
+  assert.match((await create({ keep: '1' })).text, /2 older snapshots removed/)
 
   const [name = ''] = [...s3.objects.keys()].filter((key) => key.includes('/objects/'))
   s3.objects.set(name, Buffer.from('something else'))
@@ -101,11 +101,8 @@ test('mail of one account comes back into the running server, from its own backu
   await send('bob', 2, 'bob')
   const before = await subjects(t, imap, 'ann', 6)
   const bobs = await subjects(t, imap, 'bob', 2)
-  for (const made of [
-    await server.iems('backup', 'create', all),
-    await server.iems('backup', 'create', one, '--account', 'ann'),
-  ])
-    assert.equal(made.code, 0, made.err)
+  await server.run('backup create', [all])
+  await server.run('backup create', [one], { options: { account: 'ann' } })
   const remove = async () => {
     const client = await logIn(t, imap, 'ann')
     await client.command('SELECT INBOX')

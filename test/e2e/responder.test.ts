@@ -123,6 +123,7 @@ test('an upgrade that does not start goes back to the version before', async (t)
 const { version } = require('../../package.json')
 if (version.startsWith('2') && process.argv[2] === 'start') process.exit(3)
 if (version.startsWith('3')) process.exit(4)
+if (process.argv[2] === 'check') process.exit(0)
 process.execve(process.execPath, [process.execPath, '--conditions=source', ${JSON.stringify(MAIN)}, ...process.argv.slice(2)], process.env)`
   await writeFile(join(installed, 'core/cli/launch.cjs'), launch)
   await writeFile(
