@@ -9,6 +9,7 @@ import { nameHere } from '../../plugins/gateway/move/sources/imap.ts'
 import type { SourceAccount } from '../../plugins/gateway/move/sources/source.ts'
 import { moveAccount } from '../../plugins/gateway/move/transfer/account-move.ts'
 import type { MoveReport } from '../../plugins/gateway/move/transfer/report.ts'
+import { startCyrus, whyNoCyrus } from '../support/cyrus.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 import { createMailKernel } from '../support/mailstore.ts'
@@ -138,6 +139,36 @@ export default defineConfig({
   assert.deepEqual(await seenBy({ port, user: 'ann' }), await seenBy({ port: dovecot.imap, user: 'ann' }))
   const last = JSON.parse((await moved(second.config)).out.split('\n')[0] ?? '') as MoveReport
   assert.deepEqual([last.already, last.filed, last.flagged, last.removed], [MESSAGES, 0, 0, 0])
+})
+
+test('an account of Cyrus comes as it is, without the prefix of its namespace', {
+  skip: whyNoCyrus() ?? false,
+}, async (t) => {
+  const cyrus = await startCyrus(t, ['ann'])
+  const old = await imapClient({ port: cyrus.imap, user: 'ann' })
+  for (const name of ['INBOX.Work', 'INBOX.Work.2026']) await old.mailboxCreate(name)
+  await old.mailboxSubscribe('INBOX.Work')
+  for (let n = 0; n < MESSAGES; n++) {
+    const folder = ['INBOX', 'INBOX.Work', 'INBOX.Work.2026'][n % 3] ?? ''
+    const flags = ['\\Seen', '\\Flagged', '$Label'].filter((_, bit) => n & (1 << bit))
+    await old.append(folder, numbered(n), flags, new Date(1_600_000_000_000 + n * 61_000))
+  }
+  await old.logout()
+  const server = { host: '127.0.0.1', port: cyrus.imap, tls: 'none' as const, login: 'name' as const }
+  const { command, port } = await createImapKernel(t, { plugins: [move({ server })] })
+  const run = () => command('move imap', { values: { account: 'ann', keepUids: true }, input: 'secret\n' })
+  const first = reportIn(await run())
+  assert.deepEqual([first.messages, first.filed, first.problems], [MESSAGES, MESSAGES, []])
+  const here = await seenBy({ port, user: 'ann' }, { uids: true })
+  for (const folder of await seenBy({ port: cyrus.imap, user: 'ann' }, { uids: true })) {
+    const name = folder.name.replace(/^INBOX\./, '').replaceAll('.', '/')
+    assert.deepEqual(
+      here.find((one) => one.name === name),
+      { ...folder, name },
+    )
+  }
+  const second = reportIn(await run())
+  assert.deepEqual([second.filed, second.flagged, second.removed, second.subscriptions], [0, 0, 0, 0])
 })
 
 test('messages that were filed when a run was ended, but not yet recorded, are found again, also when they are alike', async (t) => {

@@ -48,23 +48,36 @@ function occurrence(fields: readonly RawField[], at: number): number {
   return fields.slice(0, at + 1).filter((field) => field.name.toLowerCase() === name).length
 }
 
+export interface HeaderChanges {
+  /** The `count`-th field of that name; each holds after the ones before it. */
+  readonly removals: readonly { readonly count: number; readonly name: string }[]
+  /** Position in the resulting header, in order. */
+  readonly additions: readonly { readonly at: number; readonly name: string; readonly value: string }[]
+}
+
 /** Throws when the header has more fields than can be compared. */
-export function headerActions(headers: Headers, { isRaw }: Pick<Terms, 'isRaw'>): Buffer[] {
+export function headerChanges(headers: Headers): HeaderChanges {
   const { before, after } = headers
   if (before.length > MAX_FIELDS || after.length > MAX_FIELDS) throw new Error('the header has too many fields')
   const pairs = kept(headers)
   const [stays, stayed] = [new Set(pairs.map(([from]) => from)), new Set(pairs.map(([, to]) => to))]
-  // From the last to the first, so that the numbers of the others hold.
-  const removals = before
-    .map((field, at) => ({ field, at }))
-    .filter(({ at }) => !stays.has(at))
-    .reverse()
-    .map(({ field, at }) => packet('m', numbers(occurrence(before, at)), strings(field.name, '')))
-  const additions = after
-    .map((field, at) => ({ field, at }))
-    .filter(({ at }) => !stayed.has(at))
-    .map(({ field, at }) => packet('i', numbers(at), strings(field.name, writtenValue(field.value, isRaw))))
-  return [...removals, ...additions]
+  return {
+    // From the last to the first, so that the numbers of the others hold.
+    removals: before
+      .map(({ name }, at) => ({ name, at }))
+      .filter(({ at }) => !stays.has(at))
+      .reverse()
+      .map(({ name, at }) => ({ count: occurrence(before, at), name })),
+    additions: after.map((field, at) => ({ ...field, at })).filter(({ at }) => !stayed.has(at)),
+  }
+}
+
+export function headerActions(headers: Headers, { isRaw }: Pick<Terms, 'isRaw'>): Buffer[] {
+  const { removals, additions } = headerChanges(headers)
+  return [
+    ...removals.map(({ count, name }) => packet('m', numbers(count), strings(name, ''))),
+    ...additions.map(({ at, name, value }) => packet('i', numbers(at), strings(name, writtenValue(value, isRaw)))),
+  ]
 }
 
 /** As mail servers expect: folds with LF alone, and no leading space unless negotiated. */
