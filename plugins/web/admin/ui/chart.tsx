@@ -43,7 +43,7 @@ export function Chart({
     <figure>
       <svg
         className="chart"
-        viewBox="-44 -8 674 202"
+        viewBox="-44 -8 674 206"
         role="img"
         aria-label={`${label}; the same numbers are in the table`}
       >
@@ -57,7 +57,7 @@ export function Chart({
             </g>
           ))}
           {labels.map(([at, index]) => (
-            <text key={at} x={x(index)} y="186" textAnchor="middle">
+            <text key={at} x={x(index)} y="190" textAnchor="middle">
               {isLong ? moment(at).replace(/ \d\d:.*$/, '') : clock(at)}
             </text>
           ))}

@@ -134,14 +134,15 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
   }
   const has = (words: string) => commands.data?.commands.find((one) => one.words === words)
   const dkim = has('dkim add')
+  const check = has('domain check')
   return (
     <section className="panel wider" aria-label={name}>
       <header>
         <h2>{name}</h2>
         {aliasOf ? <p className="t2">Its addresses are those of {aliasOf}.</p> : null}
       </header>
-      {has('domain check') ? (
-        <Records words="domain check" values={{ domain: name, name }} title="Records in the DNS" isTable />
+      {check ? (
+        <Records words="domain check" values={{ [fieldOf(check)]: name }} title="Records in the DNS" isTable />
       ) : null}
       {has('dkim list') ? <Records words="dkim list" values={{}} about={name} title="DKIM keys" /> : null}
       {dkim && may('admin') ? (
@@ -171,6 +172,9 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
     </section>
   )
 }
+
+/** The field of a command's first argument. */
+const fieldOf = ({ arguments: [first = 'name'] }: CommandInfo): string => first.replace(/[<>[\].]/g, '')
 
 interface Said {
   readonly text: string
