@@ -7,15 +7,19 @@ import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { connectLineClient, missing, runProgram } from 'iems/testing'
+import { odmr } from 'iems/plugins/odmr'
+import { connectLineClient, createTestKernel, missing, runProgram, testClock } from 'iems/testing'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
 import { talk } from '../support/smtp-talk.ts'
 
+const CERTIFICATE = new URL('../fixtures/tls/mx', import.meta.url).pathname
+
 type Provider = RunningServer & { readonly port: number; readonly mx: number }
 
-async function startProvider(t: TestContext): Promise<Provider> {
+/** `tls`: STARTTLS, before which no password is taken. */
+async function startProvider(t: TestContext, tls = false): Promise<Provider> {
   const folder = await tempFolder(t)
   const password = await hashPassword('secret')
   const server = await startProcess(
@@ -32,7 +36,7 @@ export default defineConfig({
     mx: smtpIn({ listen: '127.0.0.1:0' }),
     odmr: odmr({
       listen: '127.0.0.1:0',
-      authWithoutTls: true,
+      ${tls ? `tls: { cert: '${CERTIFICATE}.pem', key: '${CERTIFICATE}.key' }` : 'authWithoutTls: true'},
       customers: [{ users: ['branch'], password: secret.value('secret'), domains: ['branch.test', 'shop.test'] }, { users: ['other'], domains: ['other.test'] }],
     }),
   },
@@ -184,7 +188,7 @@ function startCustomer(
   t: TestContext,
   provider: number,
   sink: number,
-  asked = "user: 'branch', password: secret.value('secret')",
+  asked = "user: 'branch', password: secret.value('secret'), tls: 'off'",
 ): Promise<RunningServer> {
   return tempFolder(t).then((folder) =>
     startProcess(
@@ -198,7 +202,7 @@ export default defineConfig({
   hostname: 'branch.test',
   channels: {
     local: smtpOut({ domains: ['branch.test', 'shop.test'], nexthop: '127.0.0.1:${sink}', tls: 'off' }, { accepts: 'anyone' }),
-    odmr: odmr({ fetch: [{ server: '127.0.0.1:${provider}', ${asked}, tls: 'off', every: '1 d' }] }),
+    odmr: odmr({ fetch: [{ server: '127.0.0.1:${provider}', ${asked}, every: '1 d' }] }),
   },
 })
 `,
@@ -221,6 +225,57 @@ test('our customer fetches from our provider, and what it may not take stays the
   assert.match((await client.iems('odmr', 'fetch')).out, /453 /)
 })
 
+test('ATRN over TLS: the roles are reversed under it, and a provider that cannot be verified gets no password', async (t) => {
+  const server = await startProvider(t, true)
+  await queueMail(t, server, 'one@branch.test')
+  const sink = await startSink(t)
+  const login = "user: 'branch', password: secret.value('secret')"
+  const wary = await startCustomer(t, server.port, sink.port, `${login}, tls: 'verified'`)
+  assert.match((await wary.iems('odmr', 'fetch')).out, /certificate|TLS/i)
+  assert.equal(sink.messages.length, 0)
+  const plain = await startCustomer(t, server.port, sink.port, `${login}, tls: 'off'`)
+  assert.doesNotMatch((await plain.iems('odmr', 'fetch')).out, /was fetched/)
+  const client = await startCustomer(t, server.port, sink.port, `${login}, tls: 'required'`)
+  await client.line(/mail was fetched/)
+  await delivered(client, 1)
+  assert.deepEqual(
+    sink.messages.map(({ to }) => to[0]),
+    ['RCPT TO:<one@branch.test>'],
+  )
+})
+
+test('mail is fetched at times of day', async (t) => {
+  const asked: string[] = []
+  const provider = createServer((socket: Socket) => {
+    socket.write('220 provider.test ESMTP\r\n')
+    socket.on('data', (chunk) => {
+      asked.push(`${chunk}`.trim())
+      socket.write(/^EHLO/.test(`${chunk}`) ? '250-provider.test\r\n250 ETRN\r\n' : '250 OK\r\n')
+    })
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve))
+  t.after(() => provider.close())
+  const clock = testClock()
+  const { port } = provider.address() as AddressInfo
+  const source = { server: `127.0.0.1:${port}`, tls: 'off' as const, method: 'etrn' as const, domains: ['branch.test'] }
+  await createTestKernel(t, { clock, channels: { odmr: odmr({ fetch: [{ ...source, at: ['06:00', '18:00'] }] }) } })
+  const fetched = () => asked.filter((line) => line === 'ETRN branch.test').length
+  const at = new Date(clock.now())
+  at.setHours(at.getHours() >= 5 ? 29 : 5, 50, 0, 0)
+  // Minute by minute, as the kernel looks; each fetch is over when the provider has been asked.
+  const pass = async (minutes: number, expected: number) => {
+    for (let minute = 0; minute < minutes; minute++) await clock.advance(60_000)
+    for (const end = Date.now() + 10_000; fetched() < expected && Date.now() < end; )
+      await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(fetched(), expected)
+  }
+  for (const step = 600_000; clock.now() + step < at.getTime(); ) await clock.advance(step)
+  const before = fetched()
+  await pass(30, before + 1)
+  await pass(60, before + 1)
+})
+
 test('our customer sends ETRN', async (t) => {
   const heard: string[] = []
   const provider = createServer((socket: Socket) => {
@@ -237,7 +292,7 @@ test('our customer sends ETRN', async (t) => {
   t.after(() => provider.close())
   const sink = await startSink(t)
   const { port } = provider.address() as AddressInfo
-  const client = await startCustomer(t, port, sink.port, "method: 'etrn', domains: ['branch.test']")
+  const client = await startCustomer(t, port, sink.port, "method: 'etrn', domains: ['branch.test'], tls: 'off'")
   const { out } = await client.iems('odmr', 'fetch')
   assert.match(out, /branch\.test: 250/)
   assert.ok(heard.includes('ETRN branch.test'), heard.join('\n'))

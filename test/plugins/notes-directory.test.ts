@@ -123,6 +123,18 @@ test('users, aliases and lists of cc:Mail, and our entries for its IMPORT', asyn
   assert.equal(bytes, 'Name: Adams, Eve\r\nLocn: A\r\nAddr: eve@acme.test at internet\r\nCmts: IEMS\r\n\r\n')
 })
 
+test('comments of cc:Mail that have a form become attributes', async (t) => {
+  const { api, run, folder } = await directoryKernel(t)
+  const path = join(folder, 'ccmdir.exp')
+  const entry = (name: string, comment: string) => `Name: ${name}\r\nLocn: L\r\nCmts: ${comment}\r\n\r\n`
+  await writeFile(path, entry('Doe, John', '555-1234; Sales') + entry('Poe, Ed', 'on leave'))
+  await run('ccmail directory', [path], { 'post-office': 'MAIN', comments: 'telephonenumber;ou' })
+  const john = await api.byName('account', 'John_Doe_at_MAIN@acme.test')
+  assert.deepEqual([john?.attributes.telephonenumber, john?.attributes.ou], [['555-1234'], ['Sales']])
+  assert.deepEqual((await api.byName('account', 'Ed_Poe_at_MAIN@acme.test'))?.attributes.description, ['on leave'])
+  await assert.rejects(run('ccmail directory', [path], { comments: 'a b;$(x)' }), /--comments/)
+})
+
 test('mail of an account goes to Domino until the import lets it arrive here', async (t) => {
   const { api, run } = await directoryKernel(t)
   const route = { channel: 'out', nexthop: 'domino.acme.test' }

@@ -83,7 +83,7 @@ test('a mailbox is imported by the REST interface of Domino, and a message that 
   const domino = await startDas(t)
   const kernel = await createMailKernel(t, { plugins: [notes()] })
   const url = `http://Ann%20Smith@127.0.0.1:${domino.port}/mail/ann.nsf`
-  const options = { passwordFile: await passwordFile(t), plain: true as const }
+  const options = { 'password-file': await passwordFile(t), plain: true as const }
   const [report] = await run(kernel, 'notes import', [url, 'ann'], options)
   assert.deepEqual([report?.filed, report?.lostCount], [253, 1], JSON.stringify(report))
   assert.match(JSON.stringify(report?.lost), /404/)

@@ -51,7 +51,8 @@ export async function fromDomino({ connector, book }: BorderDeps, message: Messa
   await linkNdl(message, connector.web)
   const [wanted] = message.headers.get('return-receipt-to')
   if (wanted === undefined || message.headers.get('disposition-notification-to').length > 0) return
-  const line = addressField('Disposition-Notification-To', mailboxesIn(wanted).slice(0, 1))
+  const { mailboxes } = await translated({ connector, book }, wanted)
+  const line = addressField('Disposition-Notification-To', mailboxes.slice(0, 1))
   if (line !== '') message.headers.prepend('Disposition-Notification-To', bodyOf(line))
 }
 
@@ -62,20 +63,26 @@ const mailboxesIn = (value: string): Mailbox[] =>
     .slice(0, MAX_ADDRESSES)
     .flatMap(({ name = '', mailbox, host }) => (host ? [{ name, address: `${mailbox}@${host}` }] : []))
 
-async function rewriteField({ connector, book }: BorderDeps, message: Message, field: string): Promise<void> {
-  const [value] = message.headers.get(field)
-  if (value === undefined || !value.includes('/')) return
+/** Mailboxes with Notes names as the directory knows them. */
+async function translated({ connector, book }: BorderDeps, value: string) {
   let isChanged = false
-  const rewritten: Mailbox[] = []
+  const mailboxes: Mailbox[] = []
   for (const mailbox of mailboxesIn(value)) {
     const name = notesNameIn(mailbox.address, connector.domains)
     const address = name === undefined ? undefined : await book.addressOf(parseName(name))
     if (address !== undefined) isChanged = true
-    rewritten.push({ name: mailbox.name || parseName(name ?? '').common, address: address ?? mailbox.address })
+    mailboxes.push({ name: mailbox.name || parseName(name ?? '').common, address: address ?? mailbox.address })
   }
+  return { mailboxes, isChanged }
+}
+
+async function rewriteField(deps: BorderDeps, message: Message, field: string): Promise<void> {
+  const [value] = message.headers.get(field)
+  if (value === undefined || !value.includes('/')) return
+  const { mailboxes, isChanged } = await translated(deps, value)
   if (!isChanged) return
   message.headers.remove(field)
-  message.headers.prepend(field, bodyOf(addressField(field, rewritten)))
+  message.headers.prepend(field, bodyOf(addressField(field, mailboxes)))
 }
 
 /** Mail that leaves Domino loses what is Domino's own; mail for Domino asks for receipts in its way too. */

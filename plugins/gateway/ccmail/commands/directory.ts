@@ -27,6 +27,8 @@ export function createDirectoryCommands(
       arguments: ['<file>'],
       options: {
         '--post-office <name>': 'of local users, which the file does not name',
+        '--comments <rule>':
+          "attributes that the comments have, with what divides them: 'telephonenumber;ou' for comments such as '555-1234;Sales'",
         '--check': 'show what would change, and change nothing',
       },
       async *run({ arguments: [path = ''], options: given }) {
@@ -35,7 +37,9 @@ export function createDirectoryCommands(
         for (const label of read.unknown)
           yield { text: `! unknown label: ${escapeLine(label)}`, value: { unknown: label } }
         const office = typeof given['post-office'] === 'string' ? given['post-office'] : undefined
-        yield* synchronise(directory, wantedOf(read, options, office), { by: BY, isCheck: given.check === true })
+        const comments = typeof given.comments === 'string' ? commentRule(given.comments) : undefined
+        const wanted = wantedOf(read, options, { office, ...(comments ? { comments } : {}) })
+        yield* synchronise(directory, wanted, { by: BY, isCheck: given.check === true })
         for (const board of read.bulletinBoards)
           yield { text: `bulletin board ${escapeLine(board)}: import it with ccmail import --shared`, value: { board } }
       },
@@ -72,11 +76,30 @@ function lastFirst(name: string): string {
   return words.length < 2 ? name : `${words.at(-1)}, ${words.slice(0, -1).join(' ')}`
 }
 
+/** The attributes in a comment. */
+type CommentRule = (comment: string) => Readonly<Record<string, readonly string[]>>
+
+const whole: CommentRule = (comment) => (comment === '' ? {} : { description: [comment] })
+const ATTRIBUTE = /^[a-z][a-z\d-]{0,63}$/i
+
+/** `telephonenumber;ou`: what the comments have, divided by the same character. A comment of another form stays whole. */
+export function commentRule(rule: string): CommentRule {
+  const divider = /[^a-z\d-]/i.exec(rule)?.[0] ?? ';'
+  const names = rule.split(divider).map((name) => name.trim())
+  if (!names.every((name) => ATTRIBUTE.test(name))) throw new Error(`--comments ${rule}: it must be like name;name`)
+  return (comment) => {
+    const parts = comment.split(divider).map((part) => part.trim())
+    if (parts.length !== names.length) return whole(comment)
+    const filled = names.flatMap((name, n) => (parts[n] ? [[name.toLowerCase(), [parts[n]]] as const] : []))
+    return Object.fromEntries(filled)
+  }
+}
+
 /** Local and remote users as accounts, aliases, and lists as groups. Post offices are routes of cc:Mail alone. */
 export function* wantedOf(
   { entries, lists }: CcDirectory,
   options: Options,
-  office: string | undefined,
+  { office, comments = whole }: { readonly office: string | undefined; readonly comments?: CommentRule },
 ): Generator<WantedEntry> {
   const nameOf = (entry: CcEntry) => {
     if (/^r$/i.test(entry.location)) return writeCcName({ name: entry.name, postOffice: entry.address })
@@ -98,7 +121,7 @@ export function* wantedOf(
         displayName: [...first, last].join(' '),
         attributes: {
           [NAME_ATTRIBUTE]: [nameOf(entry)],
-          ...(entry.comments === '' ? {} : { description: [entry.comments] }),
+          ...comments(entry.comments),
         },
       }
     } else if (/^a$/i.test(entry.location)) {

@@ -29,7 +29,7 @@ export const OPEN_OPTIONS = {
 }
 
 export function openOptions(options: Readonly<Record<string, unknown>>): OpenOptions {
-  const { list, passwordFile, plain } = options
+  const { list, plain, 'password-file': passwordFile } = options
   return {
     ...(typeof list === 'string' ? { list } : {}),
     ...(typeof passwordFile === 'string' ? { passwordFile } : {}),
