@@ -44,7 +44,7 @@ async function startBoth(t: TestContext) {
   const kernel = await createImapKernel(t, {
     channels: {
       pop3: pop3({ listen: '127.0.0.1:0', authWithoutTls: true, uidl: '%08Xu%08Xv' }),
-      old: smtpOut({ protocol: 'lmtp' }),
+      old: smtpOut({ protocol: 'lmtp' }, { accepts: 'anyone' }),
     },
     plugins: [
       move({
@@ -114,7 +114,7 @@ async function uidlsOf(t: TestContext, port: number) {
 }
 
 test('clients work on while their accounts are moved, and fetch nothing twice', { skip }, async (t) => {
-  const { dovecot, port, door, command, mail, submit, deliver, entries } = await startBoth(t)
+  const { dovecot, port, door, command, mail, session, submit, deliver, entries, advance } = await startBoth(t)
   const [ann, bob] = [await mbsyncOf(t, 'ann', port), await mbsyncOf(t, 'bob', port)]
   await ann.sync()
   await bob.sync()
@@ -130,7 +130,12 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
   assert.ok(uidls.length > 30)
 
   // Mail for both arrives there.
-  await submit({ from: 'me@far.test', to: ['ann@here.test', 'bob@here.test'], body: 'first' })
+  const stranger = await session({ channel: 'old' }).submit({
+    from: 'me@far.test',
+    to: ['ann@here.test', 'bob@here.test'],
+    body: 'first',
+  })
+  assert.deepEqual([stranger.reply.code, stranger.refused], [250, []])
   await deliver()
   assert.equal((await entries('ann')).length, 0)
 
@@ -164,4 +169,20 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
   assert.equal((await bob.files()).length, count.bob + 2)
   const places = await command('move places')
   assert.match(JSON.stringify(places.at(-1)), /2 here, 0 there/)
+
+  // Mail that still reached the old server is fetched; what has been deleted here does not come back.
+  const [first] = await entries('ann', 'Work')
+  const work = await mail.find('ann', 'Work')
+  if (!first || !work) throw new Error('nothing in Work')
+  await mail.expunge(work, [[first.uid, first.uid]])
+  const [inHere, inWork] = [(await entries('ann')).length, (await entries('ann', 'Work')).length]
+  const late = await imapClient({ port: dovecot.imap, user: 'ann' })
+  await late.append('INBOX', 'Subject: late\r\n\r\nText\r\n')
+  await late.logout()
+  await advance(600_000)
+  for (const end = Date.now() + 20_000; (await entries('ann')).length === inHere && Date.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal((await entries('ann')).length, inHere + 1)
+  assert.equal((await entries('ann', 'Work')).length, inWork)
+  await assert.rejects(command('move imap', { values: { account: 'ann' } }), /1 account could not be moved/)
 })

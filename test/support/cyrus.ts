@@ -1,7 +1,7 @@
 /*
  * A private Cyrus for one test: its own configuration, spool and database folders in a temporary folder, one loopback
  * port for IMAP. It is Debian's cyrus-imapd, installed, or unpacked (`dpkg -x` of cyrus-imapd, cyrus-common, libical3
- * and sasl2-bin) into the folder that IEMS_CYRUS names. `whyNoCyrus` says why a test that needs it has to be skipped.
+ * and sasl2-bin) into /opt/iems-test-cyrus, or the folder that IEMS_CYRUS names. `whyNoCyrus` says why a test that needs it has to be skipped.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -14,7 +14,8 @@ import { talkTo } from './imap-talk.ts'
 import { freePort } from './running-server.ts'
 
 const run = promisify(execFile)
-const root = process.env.IEMS_CYRUS ?? ''
+const unpacked = '/opt/iems-test-cyrus'
+const root = process.env.IEMS_CYRUS ?? (existsSync(unpacked) ? unpacked : '')
 const bin = `${root}/usr/lib/cyrus/bin`
 const saslpasswd = `${root}/usr/sbin/saslpasswd2`
 

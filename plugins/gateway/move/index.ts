@@ -32,8 +32,10 @@ export const move = definePlugin({
   setup(config, ctx) {
     const deps = { store: ctx.store, mail: ctx.use(MailStore), accounts: ctx.use(Accounts) }
     const directory = ctx.find(Directory)
+    const places = new Places(ctx.store, ctx.clock.now)
+    const isHere = async (account: string) => config.proxy !== undefined && (await places.of(account)) === 'here'
     const commands = {
-      'move imap': createImapCommand({ ...deps, server: config.server }),
+      'move imap': createImapCommand({ ...deps, server: config.server, isHere }),
       ...createFileCommands(deps, config.readpst),
       ...(directory ? createSystemCommands(directory) : {}),
     }
@@ -42,7 +44,6 @@ export const move = definePlugin({
       ctx.offer(OldServer, { sessionOf: async () => undefined })
       return { commands }
     }
-    const places = new Places(ctx.store, ctx.clock.now)
     const switching: SwitchDeps = {
       ...deps,
       ctx,

@@ -17,6 +17,8 @@ export interface MoveCommandDeps {
   readonly mail: MailStoreApi
   readonly accounts: AccountsApi
   readonly server: Server | undefined
+  /** The account has been switched, so that the old server decides no longer. */
+  isHere?(account: string): Promise<boolean>
 }
 
 export interface MoveHow {
@@ -59,6 +61,8 @@ export function createImapCommand(deps: MoveCommandDeps): Command {
       const how = { keepsUids: values.keepUids === true, isDry: values.dryRun === true, signal }
       yield* moveEach(deps, chosenOf(deps, values), how, async (chosen) => {
         const account = await accountOf(deps.accounts, chosen.account)
+        if (await deps.isHere?.(account.id))
+          throw new Error('it has been switched: a run would undo what has changed here since')
         return openImapSource(server, loginOf(server, account, chosen, { password, master }), signal)
       })
     },

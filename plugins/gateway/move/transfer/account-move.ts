@@ -75,6 +75,7 @@ class AccountMove {
   async *folder(folder: SourceFolder, filed: ReadonlyMap<string, Filed>): AsyncGenerator<MoveCounts> {
     const { mail, source, options } = this.#deps
     this.counts.folders++
+    if (options.addsOnly) return yield* this.#addNew(folder, filed)
     const { mailbox, problem } = await placeFolder(mail, options.account, folder, options.isDry)
     if (problem !== undefined) this.counts.problems.push(problem)
     if (!mailbox && !options.isDry) return
@@ -106,10 +107,28 @@ class AccountMove {
       else this.#count(batch)
       yield this.counts
     }
-    if (options.addsOnly) return
     if (mailbox) await this.#setFlags(mailbox, flags)
     await this.#remove(folder, { mailbox, filed, listed, here })
     if (mailbox && folder.uids) await this.#continueUids(mailbox, folder, folder.uids.uidNext)
+  }
+
+  /** Files what no run has filed; what was deleted, moved or renamed here since stays so. */
+  async *#addNew(folder: SourceFolder, filed: ReadonlyMap<string, Filed>): AsyncGenerator<MoveCounts> {
+    const { mail, source, options } = this.#deps
+    const missing: SourceMessage[] = []
+    for await (const message of source.list(folder)) {
+      this.counts.messages++
+      if (filed.has(message.id)) this.counts.already++
+      else missing.push(message)
+    }
+    if (missing.length === 0) return
+    const { mailbox, problem } = await placeFolder(mail, options.account, folder, options.isDry)
+    if (problem !== undefined) this.counts.problems.push(problem)
+    for (const batch of mailbox && !options.isDry ? batches(missing) : []) {
+      options.signal.throwIfAborted()
+      await this.#file(folder, mailbox as Mailbox, batch)
+      yield this.counts
+    }
   }
 
   async #entries(mailbox: Mailbox): Promise<ReadonlyMap<number, Entry>> {
@@ -120,7 +139,7 @@ class AccountMove {
 
   async #subscribe(mailbox: Mailbox, { subscribed }: SourceFolder): Promise<void> {
     const { mail, options } = this.#deps
-    if (subscribed === undefined || mailbox.subscribed === subscribed || options.addsOnly) return
+    if (subscribed === undefined || mailbox.subscribed === subscribed) return
     this.counts.subscriptions++
     if (!options.isDry) await mail.subscribe(mailbox, subscribed)
   }
