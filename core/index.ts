@@ -134,6 +134,7 @@ export { inNetworks, network } from './net/networks.ts'
 export { type HostName, hostNameOf } from './net/reverse.ts'
 export { certificateRequest, selfSigned } from './net/self-signed.ts'
 export { createSemaphore, type Semaphore, SemaphoreRejected } from './net/semaphore.ts'
+export { type Signer, signData } from './net/signed-data.ts'
 export { isThisHost } from './net/this-host.ts'
 export type { Queue, QueueEntry, QueueFilter, QueueHop } from './queue/admin.ts'
 export type {

@@ -2,10 +2,11 @@
  * Creates self-signed certificates (RFC 5280), for use until a trusted one is installed, and certificate requests (RFC
  * 2986).
  *
- * The few DER forms it needs are written here: the libraries that create certificates have thirty dependencies and
+ * The few DER forms it needs are in der.ts: the libraries that create certificates have thirty dependencies and
  * change global objects.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { bits, CONSTRUCTED, CONTEXT, der, oid, sequence, TAG } from './der.ts'
 
 const YEARS = 10
 const OIDS = {
@@ -19,42 +20,6 @@ const OIDS = {
   subjectAltName: '2.5.29.17',
   serverAuth: '1.3.6.1.5.5.7.3.1',
 } as const
-/** Tags of X.690. */
-const TAG = {
-  boolean: 1,
-  integer: 2,
-  bits: 3,
-  octets: 4,
-  null: 5,
-  oid: 6,
-  utf8: 12,
-  time: 24,
-  sequence: 48,
-  set: 49,
-} as const
-const CONTEXT = 0x80
-const CONSTRUCTED = 0x20
-
-function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...octets]), content])
-}
-
-const sequence = (...parts: readonly Uint8Array[]) => der(TAG.sequence, ...parts)
-const bits = (content: Uint8Array, unused = 0) => der(TAG.bits, Buffer.from([unused]), content)
-
-function oid(text: string): Buffer {
-  const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
-  const octets = rest.flatMap((arc) => {
-    const groups = [arc & 0x7f]
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left & 0x7f) | 0x80)
-    return groups
-  })
-  return der(TAG.oid, Buffer.from([first * 40 + second, ...octets]))
-}
-
 const time = (at: Date) => der(TAG.time, Buffer.from(`${at.toISOString().replace(/\D/g, '').slice(0, 14)}Z`))
 
 function extension(id: string, content: Uint8Array, isCritical = false): Buffer {

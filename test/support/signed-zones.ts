@@ -36,7 +36,21 @@ export async function startValidating(
     const key = (await readdir(folder)).find((one) => one.startsWith(`K${name}.`) && one.endsWith('.key')) ?? ''
     anchors.push(...(await readFile(join(folder, key), 'utf8')).split('\n').filter((line) => line.startsWith(name)))
     const dates = fault === 'expired' ? ['-s', '20200101000000', '-e', '20200201000000'] : []
-    await run('dnssec-signzone', ['-S', '-z', ...dates, '-P', '-K', folder, '-o', name, '-f', `${file}.signed`, file])
+    await run('dnssec-signzone', [
+      '-S',
+      '-z',
+      ...dates,
+      '-P',
+      '-d',
+      folder,
+      '-K',
+      folder,
+      '-o',
+      name,
+      '-f',
+      `${file}.signed`,
+      file,
+    ])
     const signed = await readFile(`${file}.signed`, 'utf8')
     texts[name] = fault === 'bogus' ? signed.replaceAll('127.0.0.66', '127.0.0.1') : signed
   }

@@ -7,6 +7,7 @@
  */
 import { type Delivery, definePlugin, type HookContext, type RawField } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
+import { Dkim } from './api.ts'
 import { authorDomain, signingDomain } from './author.ts'
 import { createCommands } from './commands.ts'
 import { Keys } from './keys.ts'
@@ -19,9 +20,14 @@ export const dkim = definePlugin({
   name: 'dkim',
   config: options.prefault({}),
   wants: [Accounts],
+  offers: [Dkim],
   setup(config, ctx) {
     const accounts = ctx.find(Accounts)
     const keys = new Keys(ctx.store, ctx.clock, config.keys)
+    ctx.offer(Dkim, {
+      keysOf: async (domain) =>
+        (await keys.all()).filter((one) => one.domain === domain.toLowerCase()).map(({ privateKey: _, ...one }) => one),
+    })
     return {
       hooks: {
         dispatch: {

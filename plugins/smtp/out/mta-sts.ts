@@ -147,7 +147,11 @@ export function matchMx(patterns: readonly string[]): (host: string) => boolean 
 
 type Fetched = { readonly kind: 'policy'; readonly body: string } | { readonly kind: 'failure'; readonly why: string }
 
-function fetchPolicy(domain: string, { dns, isOwn, port, ca, signal }: StsSettings): Promise<Fetched> {
+/** Fetches the policy file of a domain over HTTPS, with a certificate that is valid for its host. */
+export function fetchPolicy(
+  domain: string,
+  { dns, isOwn, port, ca, signal }: Pick<StsSettings, 'dns' | 'isOwn' | 'port' | 'ca' | 'signal'>,
+): Promise<Fetched> {
   const host = `mta-sts.${domain}`
   const stop = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)])
   return new Promise((resolve) => {
