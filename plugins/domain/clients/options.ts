@@ -18,7 +18,7 @@ export const options = z.strictObject({
       { protocol: 'imap', port: 993, security: 'tls' },
       { protocol: 'smtp', port: 465, security: 'tls' },
     ])
-    .describe('How mail programs reach this server, in the order in which they should try.'),
+    .describe('Servers for mail programs, in the order in which they should be tried.'),
   name: z.string().min(1).max(100).optional().describe('Name that mail programs show. Default: the domain.'),
   web: z.string().min(1).optional().describe("Host name of the HTTP server. Default: the server's hostname."),
   sign: z

@@ -27,7 +27,7 @@ const dmarc = z
     policy: z
       .enum(['none', 'quarantine', 'reject'])
       .default('quarantine')
-      .describe('What receivers do with mail that fails.'),
+      .describe('Treatment of mail that fails, by receivers.'),
     reports: z.array(z.email()).default([]).describe('Addresses for aggregate reports.'),
   })
   .prefault({})
@@ -71,7 +71,7 @@ export const options = z.strictObject({
     )
     .default([])
     .describe(
-      "Where other servers send reports on TLS (RFC 8460): 'mailto:tls@example.org', 'https://mail.example.org/tls-reports'.",
+      "Destinations for other servers' reports on TLS (RFC 8460): 'mailto:tls@example.org', 'https://mail.example.org/tls-reports'.",
     ),
   tlsa: z
     .boolean()

@@ -21,6 +21,8 @@ export class SmtpConnection {
   features: Features = NO_FEATURES
   /** TLS is established as strictly as requested. */
   isSecure = false
+  /** The address of this server. */
+  readonly local: string | undefined
   /** Time of the connect, by performance.now(). */
   readonly since = performance.now()
   /** Messages sent so far. */
@@ -41,6 +43,7 @@ export class SmtpConnection {
 
   constructor(remote: string, socket: Socket) {
     this.remote = remote
+    this.local = socket.localAddress
     this.#socket = socket
     this.#listen(socket)
   }

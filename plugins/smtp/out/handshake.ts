@@ -49,7 +49,7 @@ export class Handshake {
     try {
       const failure = await this.#begin(conversation, server, policy)
       if (failure && 'why' in failure) {
-        this.#report(server, policy, failure)
+        this.#report(conversation, server, policy, failure)
         if (policy.mode === 'opportunistic') return await this.open(server, { ...policy, mode: 'off' }, signal)
         conversation.quit()
         return trouble({ remote, ...insecure(policy, '4.7.5', `TLS could not be established: ${failure.why}`) })
@@ -89,7 +89,7 @@ export class Handshake {
         if (again) return refused(remote, again)
       } else if (consent.code === 421) return refused(remote, consent)
     }
-    if (policy.mode !== 'off' && !conversation.isSecure) this.#report(server, policy, NO_STARTTLS)
+    if (policy.mode !== 'off' && !conversation.isSecure) this.#report(conversation, server, policy, NO_STARTTLS)
     return shortfall(conversation, policy) ?? (await this.#authenticate(conversation))
   }
 
@@ -108,13 +108,13 @@ export class Handshake {
     if (why !== undefined) return faultOf(why)
     // RFC 8461 section 5: a policy in testing is reported on, and delivery goes on.
     const isTested = policy.sts?.mode === 'testing' && !dane && untrusted !== undefined
-    this.#report(server, policy, isTested ? faultOf(untrusted as string) : undefined)
+    this.#report(conversation, server, policy, isTested ? faultOf(untrusted as string) : undefined)
     return undefined
   }
 
-  #report(server: Server, policy: TlsPolicy, fault: TlsFault | undefined): void {
+  #report({ local }: SmtpConnection, server: Server, policy: TlsPolicy, fault: TlsFault | undefined): void {
     const result = reportOf(server, policy, fault)
-    if (result) this.#settings.report(result)
+    if (result) this.#settings.report(local === undefined ? result : { ...result, local })
   }
 
   /** EHLO, or HELO for a server that does not support it. Returns a refusal. */

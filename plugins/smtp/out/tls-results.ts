@@ -29,6 +29,8 @@ export interface TlsResult {
   readonly mx: readonly string[]
   readonly host?: string
   readonly address?: string
+  /** The address of this server that was used. */
+  readonly local?: string
   /** Absent when TLS was established as the policy wants it. */
   readonly failure?: TlsFailure
   readonly why?: string
