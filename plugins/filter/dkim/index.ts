@@ -5,14 +5,15 @@
  * sends on for others, such as posts of a list, is signed for its sender's domain and never for the author's; signing
  * happens at delivery, after all changes; a message that cannot be signed at the moment waits.
  */
-import { type Delivery, definePlugin, type HookContext, type RawField } from 'iems'
+import { type Delivery, definePlugin, type HookContext, type RawField, type SetupContext } from 'iems'
 import { Accounts, type AccountsApi, authorsOf } from '../../directory/static/api.ts'
 import { Dkim } from './api.ts'
+import { seal } from './arc.ts'
 import { authorDomain, signingDomain } from './author.ts'
 import { createCommands } from './commands.ts'
 import { Keys } from './keys.ts'
 import { type Options, options } from './options.ts'
-import { hashContent, signatureOf } from './signature.ts'
+import { type Hashed, hashContent, signatureOf } from './signature.ts'
 
 const DAY_MS = 86_400_000
 
@@ -24,6 +25,7 @@ export const dkim = definePlugin({
   setup(config, ctx) {
     const accounts = ctx.find(Accounts)
     const keys = new Keys(ctx.store, ctx.clock, config.keys)
+    const signer = new Signer({ config, ctx, keys, accounts })
     ctx.offer(Dkim, {
       keysOf: async (domain) =>
         (await keys.all()).filter((one) => one.domain === domain.toLowerCase()).map(({ privateKey: _, ...one }) => one),
@@ -32,31 +34,64 @@ export const dkim = definePlugin({
       hooks: {
         dispatch: {
           stage: 'last',
-          async handler(delivery, { note, log }) {
-            if (!isOurs(delivery, config)) return
-            const hashed = await hashContent(delivery.open(), config.header)
-            const domain = hashed && domainFor(delivery, hashed.fields)
-            const signing = domain === undefined ? [] : await keys.signingFor(domain)
-            if (!hashed || domain === undefined || signing.length === 0) return
-            if (!(await mayBeFrom(delivery, signing[0]?.domain as string, accounts))) {
-              log.info('not signed: its author is not known to be its sender', {
-                message: delivery.message.id,
-                domain,
-              })
-              return
-            }
-            const at = Math.floor(ctx.clock.now() / 1000)
-            const stamp = { at, ...(config.expires > 0 ? { expires: at + (config.expires * DAY_MS) / 1000 } : {}) }
-            for (const one of signing)
-              delivery.headers.prepend('DKIM-Signature', await signatureOf(hashed, one, config, stamp))
-            noteOnce(delivery, note, signing.map(({ domain: d, selector }) => `${selector}._domainkey.${d}`).join(' '))
-          },
+          handler: (delivery, hook) => signer.handle(delivery, hook),
         },
       },
       commands: createCommands({ ...config, ...ctx, keys }),
     }
   },
 })
+
+interface SignerDeps {
+  readonly config: Options
+  readonly ctx: Pick<SetupContext, 'clock' | 'hostname'>
+  readonly keys: Keys
+  readonly accounts: AccountsApi | undefined
+}
+
+class Signer {
+  readonly #deps: SignerDeps
+
+  constructor(deps: SignerDeps) {
+    this.#deps = deps
+  }
+
+  async handle(delivery: Delivery, hook: HookContext): Promise<void> {
+    const { config } = this.#deps
+    const isSealed = config.arc?.channels.includes(delivery.route.channel) ?? false
+    if (!isOurs(delivery, config) && !isSealed) return
+    const hashed = await hashContent(delivery.open(), config.header)
+    if (!hashed) return
+    if (isOurs(delivery, config)) await this.#sign(delivery, hashed, hook)
+    if (isSealed) await this.#seal(delivery, hashed, hook)
+  }
+
+  async #sign(delivery: Delivery, hashed: Hashed, { note, log }: HookContext): Promise<void> {
+    const { config, keys, accounts, ctx } = this.#deps
+    const domain = domainFor(delivery, hashed.fields)
+    const signing = domain === undefined ? [] : await keys.signingFor(domain)
+    if (domain === undefined || signing.length === 0) return
+    if (!(await mayBeFrom(delivery, signing[0]?.domain as string, accounts))) {
+      log.info('not signed: its author is not known to be its sender', { message: delivery.message.id, domain })
+      return
+    }
+    const at = Math.floor(ctx.clock.now() / 1000)
+    const stamp = { at, ...(config.expires > 0 ? { expires: at + (config.expires * DAY_MS) / 1000 } : {}) }
+    for (const one of signing) delivery.headers.prepend('DKIM-Signature', await signatureOf(hashed, one, config, stamp))
+    noteOnce(delivery, note, signing.map(({ domain: d, selector }) => `${selector}._domainkey.${d}`).join(' '))
+  }
+
+  async #seal(delivery: Delivery, hashed: Hashed, { log }: HookContext): Promise<void> {
+    const { config, keys, ctx } = this.#deps
+    if (!config.arc) return
+    const { domain, authservId = ctx.hostname } = config.arc
+    const key = (await keys.signingFor(domain)).find(({ algorithm }) => algorithm === 'rsa')
+    if (!key) return log.warn('not sealed: the domain has no active RSA key', { message: delivery.message.id, domain })
+    const at = Math.floor(ctx.clock.now() / 1000)
+    const isSealed = await seal(delivery, hashed, { key, authservId, which: config, at })
+    if (isSealed) log.debug('sealed (ARC)', { message: delivery.message.id, domain })
+  }
+}
 
 /** From an authenticated user, a trusted network, or this server itself. */
 function isOurs({ message: { session } }: Delivery, { networks }: Options): boolean {

@@ -54,6 +54,25 @@ export const options = z.strictObject({
     .max(10_000_000)
     .default(1_000_000)
     .describe('Octets of a header; longer ones are not signed.'),
+  arc: z
+    .strictObject({
+      domain: domain.describe('Domain whose RSA key seals.'),
+      channels: z
+        .array(z.string().min(1))
+        .min(1)
+        .describe(
+          'Channels to the outside, and the channel of the lists, whose posts are sealed again when they leave.',
+        ),
+      authservId: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Name in this server's Authentication-Results, as in sender-auth. Default: the hostname."),
+    })
+    .optional()
+    .describe(
+      'Seal mail of others that leaves again, such as forwards and posts to lists (ARC, RFC 8617). Needs sender-auth.',
+    ),
   retired: z
     .int()
     .min(1)

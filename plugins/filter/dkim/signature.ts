@@ -57,7 +57,7 @@ function chosen(fields: readonly RawField[], names: readonly string[]): string {
 }
 
 /** Inserts spaces where base64 may be folded. */
-const inPieces = (text: string) => text.replace(/.{64}(?=.)/g, '$& ')
+export const inPieces = (text: string) => text.replace(/.{64}(?=.)/g, '$& ')
 
 export interface Stamp {
   /** Seconds since 1970. */
@@ -65,16 +65,25 @@ export interface Stamp {
   readonly expires?: number
 }
 
+/** The field that is made: its name, and its first tag. */
+export interface Form {
+  readonly name: string
+  readonly first: string
+}
+const DKIM: Form = { name: 'DKIM-Signature', first: 'v=1' }
+
 /** The value of the field. */
 export async function signatureOf(
   { fields, bodyHash }: Hashed,
-  { domain, selector, algorithm, privateKey }: Pick<SigningKey, 'domain' | 'selector' | 'algorithm' | 'privateKey'>,
+  key: Pick<SigningKey, 'domain' | 'selector' | 'algorithm' | 'privateKey'>,
   which: Fields,
   { at, expires }: Stamp,
+  { name, first }: Form = DKIM,
 ): Promise<string> {
   const names = namesOf(fields, which)
+  const { domain, selector, algorithm } = key
   const tags = [
-    'v=1',
+    first,
     `a=${algorithm}-sha256`,
     'c=relaxed/relaxed',
     `d=${domain}`,
@@ -86,10 +95,18 @@ export async function signatureOf(
     'b=',
   ]
   const value = tags.join('; ')
-  const text = Buffer.from(chosen(fields, names) + relaxedField({ name: 'dkim-signature', value }), 'latin1')
-  // RFC 8463 section 3: Ed25519 signs the hash.
-  const signature = await (algorithm === 'rsa'
-    ? signAsync('sha256', text, privateKey)
-    : signAsync(null, createHash('sha256').update(text).digest(), privateKey))
+  const signature = await signText(chosen(fields, names) + relaxedField({ name, value }), key)
   return value + inPieces(signature.toString('base64'))
+}
+
+/** `canonical` has one character per octet. */
+export function signText(
+  canonical: string,
+  { algorithm, privateKey }: Pick<SigningKey, 'algorithm' | 'privateKey'>,
+): Promise<Buffer> {
+  const text = Buffer.from(canonical, 'latin1')
+  // RFC 8463 section 3: Ed25519 signs the hash.
+  return algorithm === 'rsa'
+    ? signAsync('sha256', text, privateKey)
+    : signAsync(null, createHash('sha256').update(text).digest(), privateKey)
 }
