@@ -226,13 +226,18 @@ class CallersAdministration implements Administration {
     this.#admit(isStopped ? 'stop components' : 'start components', [])
     this.#component(name)
     this.#changed(isStopped ? 'component.stop' : 'component.start', { component: name, node })
-    await this.#server.nodes?.want(name, node, isStopped)
+    await this.#nodes().want(name, node, isStopped)
+  }
+
+  #nodes(): Nodes {
+    if (this.#server.nodes) return this.#server.nodes
+    throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'There is no server around this kernel: start it first' })
   }
 
   async drainNode(node: string | undefined, isDrained: boolean): Promise<void> {
     this.#admit('drain servers', [])
     this.#changed(isDrained ? 'node.drain' : 'node.resume', node === undefined ? {} : { node })
-    await this.#server.nodes?.want(EVERYTHING, node, isDrained)
+    await this.#nodes().want(EVERYTHING, node, isDrained)
   }
 
   async nodes(): Promise<readonly NodeStatus[]> {

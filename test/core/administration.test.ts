@@ -172,3 +172,10 @@ test('plugins get the service of the kernel they serve', async (t) => {
   assert.equal(into.administration, kernel.administration)
   await assert.rejects(async () => into.administration?.as(root).reload(), { code: 'IEMS_CONTROL_REFUSED' })
 })
+
+test('what is wanted of a server needs a server: nothing is promised without one, and not to everyone with one', async (t) => {
+  const { kernel } = await createTestKernel(t, {})
+  await assert.rejects(kernel.administration.as(root).drainNode(undefined, true), { code: 'IEMS_CONTROL_REFUSED' })
+  await assert.rejects(kernel.administration.as(root).wantComponent('iems/sweep', 'all', true))
+  await assert.rejects(kernel.administration.as(helper).drainNode(undefined, true), { code: 'IEMS_FORBIDDEN' })
+})
