@@ -48,9 +48,9 @@ function inlineHtml(inline: Inline, places: Places): string {
     case 'link':
       return `<a href="${escapeHtml(inline.href)}">${inline.inlines.map((inner) => inlineHtml(inner, places)).join('')}</a>`
     case 'doclink':
-      return `<a href="${escapeHtml(inline.href)}">${escapeHtml(inline.title)}</a>`
+      return `<a href="${escapeHtml(inline.href)}">${spaced(escapeHtml(inline.title))}</a>`
     default:
-      return `<i>[${escapeHtml(places.file(inline.name, inline.shown))}]</i>`
+      return `<i>${spaced(escapeHtml(`[${places.file(inline.name, inline.shown)}]`))}</i>`
   }
 }
 
