@@ -1,7 +1,7 @@
 /** cc:Mail: the Import/Export format both ways, addresses, the exchange folders, and a migration. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -426,4 +426,30 @@ test('a migration has nested and empty folders, and files nothing twice', async 
   await run({ shared: 'Boards/News' })
   const board = await kernel.mailbox('ann', 'Boards/News')
   assert.equal(board.acl.anyone, 'lrs')
+})
+
+test('files that items name by a path come from the folder that the administrator names, and from nowhere else', async (t) => {
+  const kernel = await createMailKernel(t, { plugins: [ccmail({ domain: 'cc.test' })] })
+  const root = await tempFolder(t)
+  await mkdir(join(root, 'files'))
+  await writeFile(join(root, 'files', 'plan.doc'), 'the plan')
+  await writeFile(join(root, 'secret.txt'), 'a secret')
+  await symlink(join(root, 'secret.txt'), join(root, 'files', 'link.txt'))
+  const paths = ['C:\\out\\plan.doc', '..\\secret.txt', '/srv/link.txt']
+  const text = [
+    ...['Message:', 'From: Doe, John at MAIN', 'Date: 6/12/01 14:05', 'To: Ann at MAIN', 'Subject: Paths', 'Contents:'],
+    ...['Text item:', 'See the files', ...paths.map((path) => `File Item: ${path}`), ''],
+  ].join('\r\n')
+  await writeFile(join(root, 'mail.ccm'), text)
+  const outputs = await kernel.command('ccmail import', {
+    arguments: [join(root, 'mail.ccm'), 'ann'],
+    options: { files: join(root, 'files') },
+  })
+  const lost = outputs.flatMap((one) => ('text' in one && one.text.includes('is not in the export') ? [one.text] : []))
+  assert.equal(lost.length, 2, lost.join('\n'))
+  const [entry] = await kernel.entries('ann')
+  const mail = await kernel.content(entry?.email ?? '')
+  assert.ok(mail.includes('filename=plan.doc') || mail.includes('filename="plan.doc"'))
+  assert.ok(mail.includes(Buffer.from('the plan').toString('base64')))
+  assert.ok(!mail.includes(Buffer.from('a secret').toString('base64')))
 })

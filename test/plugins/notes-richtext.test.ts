@@ -19,7 +19,13 @@ async function mailOf(rich: RichText) {
   const octets = Buffer.concat(await Array.fromAsync(converted?.open() ?? []))
   const mail = await simpleParser(octets, { skipImageLinks: true })
   const images = new Map(mail.attachments.map(({ contentId = '', content }) => [contentId.slice(1, -1), content]))
-  return { octets: octets.toString('latin1'), html: mail.html || '', text: mail.text ?? '', images, lost: converted?.lost }
+  return {
+    octets: octets.toString('latin1'),
+    html: mail.html || '',
+    text: mail.text ?? '',
+    images,
+    lost: converted?.lost,
+  }
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { nbsp: ' ', lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'" }
@@ -30,8 +36,9 @@ type Token = string | Tag
 
 function tokensOf(html: string): Token[] {
   const body = html.slice(html.indexOf('<body>') + 6, html.indexOf('</body>'))
-  return [...body.matchAll(/<(\/?)([a-z]+)([^>]*)>|([^<]+)/g)].flatMap(([, end, name, attributes = '', text]): Token[] =>
-    name === undefined ? [decoded(text ?? '')] : [{ name, attributes, isEnd: end === '/' }],
+  return [...body.matchAll(/<(\/?)([a-z]+)([^>]*)>|([^<]+)/g)].flatMap(
+    ([, end, name, attributes = '', text]): Token[] =>
+      name === undefined ? [decoded(text ?? '')] : [{ name, attributes, isEnd: end === '/' }],
   )
 }
 

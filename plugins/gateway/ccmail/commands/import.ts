@@ -11,6 +11,7 @@ import { isRefusedByStore, Ledger, mailboxFor, type Place } from '../../filing/a
 import { openFile } from '../format/file.ts'
 import type { CcMessage } from '../format/model.ts'
 import { readMessages } from '../format/reader.ts'
+import { withFilesBeside } from '../message/beside.ts'
 import { type MailFromCc, toMail } from '../message/to-mail.ts'
 import type { Translator } from '../translator.ts'
 
@@ -54,6 +55,7 @@ export function createImport(deps: ImportDeps): Command {
       '--folder <name>': 'folder of messages that name none; default: INBOX',
       '--folders <file>': 'names of folders, one a line, which are made even if they are empty',
       '--separator <character>': 'what divides the levels of a folder name; default: \\',
+      '--files <folder>': 'where files are that items name by a path, as in import files of Postie',
       '--unread': 'messages are unread; default: read, because an export does not say',
       '--shared <mailbox>': 'a bulletin board: into this mailbox, which everybody may read',
     },
@@ -67,6 +69,7 @@ export function createImport(deps: ImportDeps): Command {
         signal,
         folder: text('folder') ?? '',
         folders: text('folders'),
+        files: text('files'),
         separator: text('separator') ?? '\\',
         isUnread: options.unread === true,
         shared: text('shared'),
@@ -80,6 +83,7 @@ interface RunOptions {
   readonly signal: AbortSignal
   readonly folder: string
   readonly folders: string | undefined
+  readonly files: string | undefined
   readonly separator: string
   readonly isUnread: boolean
   readonly shared: string | undefined
@@ -123,7 +127,12 @@ class ImportRun {
         if (read.damage !== undefined) {
           this.counts.damaged++
           this.lose(`the message at ${read.start} cannot be read: ${read.damage}`)
-        } else await this.add(read.message)
+        } else
+          await this.add(
+            await withFilesBeside(read.message, this.options.files, (name) =>
+              this.lose(`at ${read.start}: the file ${name} is not in the export: --files names its folder`),
+            ),
+          )
       }
       for (const name of this.batches.keys()) await this.flush(name)
     } finally {
