@@ -13,6 +13,7 @@ import { textEntity } from './letters.ts'
 import type { Archiving } from './posting.ts'
 import { archivedKey, decode, encode, starKey, starsOf } from './records.ts'
 import type { Roster } from './roster.ts'
+import { answeredBySubject, type Threaded } from './subjects.ts'
 
 export interface ArchiveDeps {
   readonly store: Store
@@ -66,8 +67,9 @@ export class Archive implements Archiving {
     this.#deps = deps
   }
 
-  async keep(list: MailingList, hash: string, open: () => AsyncIterable<Uint8Array>, received: number): Promise<void> {
-    const { store } = this.#deps
+  async keep(list: MailingList, hash: string, post: Threaded & { open(): AsyncIterable<Uint8Array> }): Promise<void> {
+    const { store, roster } = this.#deps
+    const { received } = post
     const at = archivedKey(list.id, hash)
     const value = await store.get(at)
     const before = value && decode<Place>(value)
@@ -75,11 +77,12 @@ export class Archive implements Archiving {
     const marker = encode({ v: 1, received } satisfies Place)
     // The marker comes first: only behind it can a crash have filed a post without its place.
     if (!value && !(await store.commit([{ put: at, value: marker }], [{ key: at, is: 'absent' }])))
-      return this.keep(list, hash, open, received)
+      return this.keep(list, hash, post)
     const when = before?.received ?? received
     const mailbox = await this.#mailbox(list, monthOf(when))
     const found = before ? await this.#findFiled(mailbox, hash) : undefined
-    const entry = found ?? (await this.#file(mailbox, open, when))
+    const answered = found ? undefined : await answeredBySubject(roster, list, post)
+    const entry = found ?? (await this.#file(mailbox, () => referring(post, answered), when))
     const place: Place = { v: 1, received: when, email: entry.email, uid: entry.uid }
     await store.commit([{ put: at, value: encode(place) }], [{ key: at, is: value ?? marker }])
   }
@@ -242,6 +245,15 @@ export class Archive implements Archiving {
         await mail.remove(mailbox)
       }
   }
+}
+
+/** The post with the reference that its program left out. */
+async function* referring(
+  post: { open(): AsyncIterable<Uint8Array> },
+  answered: string | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (answered !== undefined && /^<[!-~]{1,900}>$/.test(answered)) yield Buffer.from(`References: ${answered}\r\n`)
+  yield* post.open()
 }
 
 /** A header with another body: what described the old one goes. */

@@ -13,13 +13,14 @@ import type { Mailings } from './mailing.ts'
 import { decode, digestKey, encode, type Held, heldKey, heldOf, postsKey } from './records.ts'
 import type { Roster } from './roster.ts'
 import { type Author, addressedIn, unwanted } from './rules.ts'
+import type { Threaded } from './subjects.ts'
 import { textsOf } from './texts.ts'
 import { topicsIn } from './topics.ts'
 
 /** The archive, as posting uses it. */
 export interface Archiving {
   /** Twice is once. */
-  keep(list: MailingList, hash: string, open: () => AsyncIterable<Uint8Array>, received: number): Promise<void>
+  keep(list: MailingList, hash: string, post: Threaded & { open(): AsyncIterable<Uint8Array> }): Promise<void>
 }
 
 /** A post that a digest will hold. */
@@ -146,7 +147,13 @@ export class Posting {
     }
     const post = await preparePost({ dns, site, now: clock.now }, { list, message, author, number })
     if (list.settings.archive !== 'none' && !/^(?:yes|)$/i.test(delivery.headers.get('x-no-archive')[0] ?? 'no'))
-      await archive?.keep(list, post.hash, () => withId(delivery, post.messageId), clock.now())
+      await archive?.keep(list, post.hash, {
+        messageId: post.messageId.trim(),
+        subject: delivery.headers.get('subject')[0] ?? '',
+        isReferring: delivery.headers.get('references').length + delivery.headers.get('in-reply-to').length > 0,
+        received: clock.now(),
+        open: () => withId(delivery, post.messageId),
+      })
     const { address } = author
     const { hash } = post
     const sent = await this.#deps.outgoing({ list, author: address, number, hash, open: () => post.open() })

@@ -89,8 +89,9 @@ export const digestOf = (list: string): Pick<Range, 'from' | 'to'> => below('dig
 export const archivedKey = (list: string, hash: string): Key => key('archived', list, hash)
 export const starKey = (list: string, account: string, hash: string): Key => key('star', list, account, hash)
 export const starsOf = (list: string, account: string): Pick<Range, 'from' | 'to'> => below('star', list, account)
+export const subjectKey = (list: string, hash: string): Key => key('subject', list, hash)
 export const everythingOf = (list: string): Pick<Range, 'from' | 'to'>[] =>
-  ['member', 'held', 'digest', 'archived', 'posts', 'star'].map((kind) => below(kind, list))
+  ['member', 'held', 'digest', 'archived', 'posts', 'star', 'subject'].map((kind) => below(kind, list))
 
 /** A post or a request that waits for a moderator. */
 export interface Held {

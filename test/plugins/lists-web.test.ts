@@ -165,9 +165,30 @@ test('the archive shows months, threads, posts and search; addresses are masked,
   const mbox = await get(`${PAGE}/mbox/2026-01`)
   assert.equal(mbox.text.match(/^From MAILER-DAEMON /gm)?.length, 2)
   assert.doesNotMatch(mbox.text, /eve@far\.test|^Received:/m)
+  assert.match((await get('/robots.txt')).text, /^Disallow: \/lists\/\*\/mbox\/$/m)
   await iems('list erase', { list: LIST, hash })
   assert.equal((await get(`${PAGE}/message/${hash}`)).status, 410)
   assert.equal((await get(`${PAGE}/message/${'A'.repeat(32)}`)).status, 404)
+})
+
+test('answers without References belong to the latest post with their subject; other posts begin threads', async (t) => {
+  const { iems, get } = await start(t)
+  const post = (day: string, subject: string, text: string) =>
+    `From a@far.test ${day} 10:00:00 2025\nFrom: a@far.test\nSubject: ${subject}\nMessage-ID: <${text}@far.test>\n\n${text}\n\n`
+  const mbox = [
+    post('Mon Feb  3', 'Lunch', 'first'),
+    post('Tue Feb  4', 'AW: [Dev] Lunch', 'second'),
+    post('Wed Feb  5', 'Lunch', 'third'),
+    post('Thu May  1', 'Re: Lunch', 'late'),
+  ]
+  await iems('list import-archive', { list: LIST }, mbox.join(''))
+  const month = (await get(`${PAGE}/month/2025-02`)).text
+  const threads = [...month.matchAll(/\/lists\/[^"]+\/thread\/[A-Z2-7]{32}/g)].map(([link]) => link)
+  assert.equal(threads.length, 2)
+  const texts = await Promise.all(threads.map(async (link) => (await get(link)).text))
+  assert.equal(texts.filter((text) => /first[\s\S]*second/.test(text)).length, 1)
+  assert.equal(texts.filter((text) => /third/.test(text) && !/first|second/.test(text)).length, 1)
+  assert.equal((await get(`${PAGE}/month/2025-05`)).text.match(/\/thread\//g)?.length, 1)
 })
 
 test('a private archive is for members who log in, and there may be none', async (t) => {

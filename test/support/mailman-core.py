@@ -45,6 +45,9 @@ address = setup['address']
 with transaction():
     getUtility(IDomainManager).add(address.split('@')[1])
     mlist = create_list(address, ['owner@o.test'])
+    for name, value in setup['attributes'].items():
+        kind = type(getattr(mlist, name))
+        setattr(mlist, name, kind[value] if hasattr(kind, '__members__') else value)
     users = getUtility(IUserManager)
     for given in setup['members']:
         known = users.create_address(given['address'], given.get('name', ''))
@@ -60,9 +63,6 @@ with transaction():
         if given.get('delivery') == 'none':
             preferences.delivery_status = DeliveryStatus.by_user
         preferences.receive_list_copy = given.get('duplicates', False)
-    for name, value in setup['attributes'].items():
-        kind = type(getattr(mlist, name))
-        setattr(mlist, name, kind[value] if hasattr(kind, '__members__') else value)
 
 lmtp = LMTPRunner('lmtp')
 lmtp.lmtp.start()

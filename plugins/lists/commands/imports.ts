@@ -30,7 +30,13 @@ export function createImportCommands(deps: CommandDeps): Readonly<Record<string,
     if (messageId === undefined) return 'no Message-ID'
     const at = received ?? readDate(header.last('date'))?.at ?? clock.now()
     const one = await listNamed(roster, name)
-    await archive.keep(one, messageIdHash(messageId), () => whole(octets), Math.max(0, Math.min(at, clock.now())))
+    await archive.keep(one, messageIdHash(messageId), {
+      messageId: messageId.trim(),
+      subject: header.last('subject') ?? '',
+      isReferring: header.last('references') !== undefined || header.last('in-reply-to') !== undefined,
+      received: Math.max(0, Math.min(at, clock.now())),
+      open: () => whole(octets),
+    })
     return undefined
   }
 

@@ -21,6 +21,21 @@ export type PagesDeps = Omit<MemberPagesDeps & ModerationPagesDeps, 'http'> & {
 
 const STYLE_AGE_S = 3600
 
+/** Posts may be indexed where an archive is public; not searches, files, and pages that lead to forms. */
+const ROBOTS = [
+  'search',
+  'mbox/',
+  'message/*/file/',
+  'message/*/reply',
+  'held',
+  'members',
+  'settings',
+  'membership',
+  'starred',
+]
+  .map((path) => `Disallow: /lists/*/${path}`)
+  .join('\n')
+
 export function addPages(deps: PagesDeps): void {
   deps.http.stream({
     method: 'GET',
@@ -28,6 +43,18 @@ export function addPages(deps: PagesDeps): void {
     who: 'anyone',
     summary: 'The style of the pages of mailing lists',
     run: () => new Download({ type: 'text/css; charset=utf-8', maxAge: STYLE_AGE_S, open: () => octets(STYLE) }),
+  })
+  deps.http.stream({
+    method: 'GET',
+    path: '/robots.txt',
+    who: 'anyone',
+    summary: 'Rules for programs that index the pages of mailing lists',
+    run: () =>
+      new Download({
+        type: 'text/plain; charset=utf-8',
+        maxAge: STYLE_AGE_S,
+        open: () => octets(`User-agent: *\nDisallow: /lists/confirm/\nDisallow: /lists/options/\n${ROBOTS}\n`),
+      }),
   })
   addLoginPage(deps.http)
   addMemberPages(deps)
