@@ -4,7 +4,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { definePlugin } from 'iems'
+import * as z from 'zod'
 import { readPickle } from '../../plugins/lists/import/pickle.ts'
+import { Lists, type ListsApi } from '../../plugins/lists/index.ts'
 import { createListsKernel, LIST, type ListsKernel } from '../support/lists.ts'
 
 const SCRIPT = fileURLToPath(new URL('../support/mailman2-config.py', import.meta.url))
@@ -134,4 +137,35 @@ test('a list of LISTSERV: its header, and its members', async (t) => {
   const { members } = await imported(kernel, `${file}*\nbob@b.test Bob B.\ncat@c.test\n`, 'list import')
   assert.equal(members.get('bob@b.test')?.name, 'Bob B.')
   assert.ok(members.has('cat@c.test'))
+})
+
+test('plugins change 10,000 members in one call: progress, a line for each fault, and the result', async (t) => {
+  let service: ListsApi | undefined
+  const borrow = definePlugin({
+    name: 'borrow',
+    config: z.undefined(),
+    needs: [Lists],
+    setup(_, ctx) {
+      service = ctx.use(Lists)
+      return {}
+    },
+  })
+  const kernel = await createListsKernel(t, { plugins: [borrow()] })
+  await kernel.iems('list add', { address: LIST, welcome: '', dmarc: 'none' })
+  async function* input() {
+    for (let at = 0; at < 10_000; at++) yield Buffer.from(`m${at}@d${at % 20}.test\n`)
+    yield Buffer.from('not an address\nm7@d7.test\n')
+  }
+  const results = await Array.fromAsync(
+    service?.changeMembers({ list: LIST, action: 'add', welcome: false }, input(), new AbortController().signal) ?? [],
+  )
+  assert.deepEqual(
+    results.filter(({ kind }) => kind === 'fault'),
+    [
+      { kind: 'fault', line: 10_001, address: 'not an address', fault: 'not an address' },
+      { kind: 'fault', line: 10_002, address: 'm7@d7.test', fault: 'a member already' },
+    ],
+  )
+  assert.ok(results.filter(({ kind }) => kind === 'progress').length >= 50)
+  assert.deepEqual(results.at(-1), { kind: 'end', done: 10_000, faults: 2 })
 })
