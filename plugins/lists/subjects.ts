@@ -10,7 +10,7 @@ import type { MailingList } from './api.ts'
 import { subjectKey } from './records.ts'
 import type { Roster } from './roster.ts'
 
-/** What threading needs of a post. */
+/** The fields of a post by which threads are found. */
 export interface Threaded {
   /** With its brackets. */
   readonly messageId: string
