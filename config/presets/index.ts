@@ -37,8 +37,11 @@ export interface MailServerOptions extends Omit<ConfigInput, 'channels' | 'plugi
   readonly address?: string
   /** `standard`: 25, 587, 143, …. `high`: 2000 more, 2525 for SMTP and 8080 or 8443 for HTTP, for which no rights are needed. Default: `standard`. */
   readonly ports?: 'standard' | 'high'
-  /** PEM files of the certificate and its key. Without them no client can log in from another machine. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  /**
+   * PEM files of the certificate and its key; `{}` for the certificates of the plugin acme. Without it no client can log
+   * in from another machine.
+   */
+  readonly tls?: { readonly cert: string; readonly key: string } | Readonly<Record<string, never>>
   /**
    * How mail for other domains leaves: to their servers, through one next hop (the options of `smtpOut`), or not at all:
    * `none` refuses it. Default: `internet`.

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { appendFile, copyFile, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
 import { connect } from 'node:tls'
 import { createDns, dnsOptions, type PluginEntry, secret } from 'iems'
@@ -15,7 +16,7 @@ import { certificateId } from '../../plugins/domain/acme/authority.ts'
 import { isDue } from '../../plugins/domain/acme/renewal.ts'
 import { type Named, startNamed } from '../support/bind9.ts'
 import { type Pebble, startPebble } from '../support/pebble.ts'
-import { freePort } from '../support/running-server.ts'
+import { freePort, tempFolder } from '../support/running-server.ts'
 
 const closing: (() => void)[] = []
 const scope = { after: (end: () => void) => void closing.push(end) }
@@ -199,4 +200,14 @@ test('the id of a certificate for its authority is that of RFC 9773', async () =
     certificateId(await readFile('test/fixtures/acme/rfc9773.pem', 'utf8')),
     'aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE',
   )
+})
+
+test('a reload keeps the plugin until a file of an authority changes', async (t) => {
+  const ca = join(await tempFolder(t), 'ca.pem')
+  await copyFile(pebble.ca, ca)
+  const kernel = await kernelWith(t, { authorities: [{ directory: pebble.directory, ca }] })
+  const refresh = () => kernel.kernel.hosts.find(({ name }) => name === 'acme')?.parts.refresh?.()
+  assert.equal(await refresh(), true)
+  await appendFile(ca, '\n')
+  assert.equal(await refresh(), false)
 })

@@ -6,6 +6,7 @@
  * servers and workers on the store have the same; new ones are used for new connections, and open sessions go on.
  */
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { CertificateService, createListener, definePlugin, listenerOptions, type SetupContext } from 'iems'
 import * as z from 'zod'
 import { Download, Http, type HttpApi, HttpProblem } from '../../web/http/api.ts'
@@ -36,6 +37,7 @@ export const acme = definePlugin({
     const zones = ctx.find(Zones)
     const proofs = new Proofs({ store, signals, signal, dns, log, zones, dnsDelayMs: config.dnsDelay })
     const holder = new Holder({ store, log, hostname, certificates: config.certificates })
+    const authorities = await read(config)
     const renewal = new Renewal({
       store,
       log,
@@ -43,7 +45,7 @@ export const acme = definePlugin({
       signal,
       options: config,
       proofs,
-      authorities: await read(config),
+      authorities,
     })
     const load = async () => {
       await holder.loadCertificates()
@@ -64,6 +66,7 @@ export const acme = definePlugin({
       },
       close: async (end) => void (await Promise.all(doors.map((door) => door.close(end)))),
       health: () => renewal.problems(),
+      refresh: async () => isDeepStrictEqual(await read(config), authorities),
       commands: createCommands(renewal),
     }
   },
