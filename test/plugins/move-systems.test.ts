@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
@@ -11,6 +11,7 @@ import type { CommandOutput } from '../../core/index.ts'
 import { move } from '../../plugins/gateway/move/index.ts'
 import { readDump } from '../../plugins/gateway/move/systems/databases.ts'
 import { readMainCf } from '../../plugins/gateway/move/systems/postfix.ts'
+import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
@@ -212,4 +213,19 @@ printf 'From "a" Wed Jan  1 10:00:00 2025\\nSubject: sub\\n\\nText\\n\\n' > "$2/
     [['\\Seen']],
   )
   assert.equal((await entries('ann', 'INBOX/Sub')).length, 1)
+})
+
+test('Sieve scripts of a home folder come along, and the active one stays active', async (t) => {
+  const home = await tempFolder(t)
+  await mkdir(join(home, 'sieve'))
+  await writeFile(join(home, 'sieve/main.sieve'), 'require "fileinto";\nfileinto "Work";\n')
+  await writeFile(join(home, 'sieve/other.sieve'), 'keep;\n')
+  await writeFile(join(home, 'sieve/odd.sieve'), 'require "vnd.unknown";\n')
+  await symlink('sieve/main.sieve', join(home, '.dovecot.sieve'))
+  const { command } = await createImapKernel(t, { plugins: [mailsort(), move()] })
+  const said = texts(await command('move sieve', { values: { account: 'ann', home } })).join('\n')
+  assert.match(said, /^! odd: /m)
+  assert.match(said, /2 scripts of 3, active: main/)
+  const listed = texts(await command('mailsort list', { arguments: ['ann'], values: { account: 'ann' } })).join('\n')
+  assert.match(listed, /^\* main/m)
 })

@@ -7,11 +7,13 @@
 import { type Command, definePlugin, type SetupContext, type Taps } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { Directory } from '../../directory/store/api.ts'
+import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { OldServer } from './api.ts'
 import { loginOf } from './commands/accounts.ts'
 import { createFileCommands } from './commands/files.ts'
 import { createImapCommand } from './commands/imap.ts'
+import { createSieveCommand } from './commands/sieve.ts'
 import { type Options, options, type Proxy as ProxyOptions, type Server } from './options.ts'
 import { authThere } from './proxy/logins.ts'
 import { Places } from './proxy/places.ts'
@@ -26,18 +28,19 @@ export const move = definePlugin({
   name: 'move',
   config: options.prefault({}),
   needs: [Accounts, MailStore],
-  wants: [Directory],
+  wants: [Directory, Mailsort],
   offers: [OldServer],
   records: { filed: { version: 1 }, intention: { version: 1 }, place: { version: 1 } },
   setup(config, ctx) {
     const deps = { store: ctx.store, mail: ctx.use(MailStore), accounts: ctx.use(Accounts) }
-    const directory = ctx.find(Directory)
+    const [directory, mailsort] = [ctx.find(Directory), ctx.find(Mailsort)]
     const places = new Places(ctx.store, ctx.clock.now)
     const isHere = async (account: string) => config.proxy !== undefined && (await places.of(account)) === 'here'
     const commands = {
       'move imap': createImapCommand({ ...deps, server: config.server, isHere }),
       ...createFileCommands(deps, config.readpst),
       ...(directory ? createSystemCommands(directory) : {}),
+      ...(mailsort ? { 'move sieve': createSieveCommand(deps.accounts, mailsort) } : {}),
     }
     const { server, proxy } = proxied(config) ?? {}
     if (!server || !proxy) {

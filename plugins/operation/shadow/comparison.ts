@@ -29,6 +29,7 @@ export interface ComparisonDeps {
   readonly counts: Counts
   rehearsal(): Promise<Rehearsal>
   changed(one: Changed): Promise<void>
+  succeeded(): void
   failed(cause: unknown): void
 }
 
@@ -72,6 +73,7 @@ export class Comparison {
       const here = await decided
       if (!here) return void counts.skipped++
       counts.compared++
+      this.#deps.succeeded()
       if (isSameFate(here, shadow)) return
       counts.changed++
       const { id, from, recipients: to, subject } = message

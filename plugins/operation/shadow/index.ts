@@ -57,6 +57,9 @@ export const shadow = definePlugin({
           { put: key('changed', at, ++number, one.message), value: encodeRecord({ v: 1, at, ...one }) },
         ])
       },
+      succeeded() {
+        problem = undefined
+      },
       failed(cause) {
         problem = (cause as Error).message
         log.warn('the shadow failed', { cause })
@@ -94,6 +97,15 @@ export const shadow = definePlugin({
         problem === undefined
           ? []
           : [{ id: 'shadow', text: `the shadow fails: ${problem}`, cure: `see ${config.config}`, isGrave: false }],
+      /** The shadow's configuration may have changed. */
+      async refresh() {
+        const before = rehearsal
+        rehearsal = undefined
+        problem = undefined
+        await comparison.settled()
+        await (await before?.catch(() => undefined))?.close()
+        return true
+      },
       async close() {
         await comparison.close()
         await (await rehearsal?.catch(() => undefined))?.close()
