@@ -27,9 +27,9 @@ export interface ComparisonDeps {
   readonly fields: readonly string[]
   readonly maxWaiting: number
   readonly counts: Counts
-  rehearsal(): Promise<Rehearsal>
+  /** Sets the shadow up. */
+  rehearse(): Promise<Rehearsal>
   changed(one: Changed): Promise<void>
-  succeeded(): void
   failed(cause: unknown): void
 }
 
@@ -45,6 +45,9 @@ export class Comparison {
   /** Ids of the parts of messages that were split. */
   readonly #partOf = new Map<string, string>()
   #work: Promise<unknown> = Promise.resolve()
+  #rehearsal: Promise<Rehearsal> | undefined
+  /** Reason of the last comparison's failure. */
+  problem: string | undefined
 
   constructor(deps: ComparisonDeps) {
     this.#deps = deps
@@ -68,18 +71,20 @@ export class Comparison {
   async #compare(message: Waiting['message'], decided: Promise<Fate | undefined>): Promise<void> {
     const { counts, fields } = this.#deps
     try {
-      const rehearsed = await (await this.#deps.rehearsal()).examine(message)
+      this.#rehearsal ??= this.#deps.rehearse()
+      const rehearsed = await (await this.#rehearsal).examine(message)
       const shadow = await rehearsedFate(rehearsed, fields)
       const here = await decided
       if (!here) return void counts.skipped++
       counts.compared++
-      this.#deps.succeeded()
+      this.problem = undefined
       if (isSameFate(here, shadow)) return
       counts.changed++
       const { id, from, recipients: to, subject } = message
       await this.#deps.changed({ message: id, from, to, subject, here, shadow })
     } catch (cause) {
       counts.failed++
+      this.problem = (cause as Error).message
       this.#deps.failed(cause)
     } finally {
       this.#waiting.delete(message.id)
@@ -116,7 +121,16 @@ export class Comparison {
   /** Gives up what waits for a fate here, and finishes the rest. */
   async close(): Promise<void> {
     for (const { decided } of this.#waiting.values()) decided(undefined)
+    await this.renew()
+  }
+
+  /** The next message sets the shadow up again. */
+  async renew(): Promise<void> {
+    const before = this.#rehearsal
+    this.#rehearsal = undefined
+    this.problem = undefined
     await this.#work
+    await (await before?.catch(() => undefined))?.close()
   }
 
   /** Everything so far has been compared. */

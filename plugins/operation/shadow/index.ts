@@ -13,7 +13,7 @@ import {
   encodeRecord,
   escapeLine,
   key,
-  type Rehearsal,
+  type ReadableMessage,
   type SetupContext,
 } from 'iems'
 import { type Changed, Comparison, type Counts } from './comparison.ts'
@@ -43,74 +43,76 @@ export const shadow = definePlugin({
       skipped: 0,
       failed: 0,
     }))
-    let rehearsal: Promise<Rehearsal> | undefined
-    let problem: string | undefined
     let number = 0
     const comparison = new Comparison({
       fields: config.fields,
       maxWaiting: config.waiting,
       counts,
-      rehearsal: () => (rehearsal ??= rehearse(config.config)),
+      rehearse: () => rehearse(config.config),
       async changed(one) {
         const at = clock.now()
         await store.commit([
           { put: key('changed', at, ++number, one.message), value: encodeRecord({ v: 1, at, ...one }) },
         ])
       },
-      succeeded() {
-        problem = undefined
-      },
-      failed(cause) {
-        problem = (cause as Error).message
-        log.warn('the shadow failed', { cause })
-      },
+      failed: (cause) => log.warn('the shadow failed', { cause }),
     })
     ctx.schedule({ name: 'sweep', every: DAY_MS, run: () => forget(ctx, clock.now() - config.keep) })
     return {
       hooks: {
         check: {
           stage: 'first',
-          async handler(message) {
-            if (message.size > config.size || comparison.isFull) return void counts.skipped++
-            const content = Buffer.concat(await Array.fromAsync(message.open()))
-            const { id, session, from, parameters } = message
-            const recipients = [...new Set(message.recipients.map(({ original }) => original))]
-            const [subject = ''] = message.headers.get('subject')
-            comparison.begin({ id, session, from, parameters, recipients, content: withoutTrace(content), subject })
-          },
+          handler: (message) => begin(message, { comparison, counts, maxSize: config.size }),
         },
         queued: (message) => comparison.accepted(message),
         event: (event) => comparison.heard(event),
       },
       commands: {
         'shadow report': reportCommand(ctx, counts, comparison),
-        'shadow clear': {
-          summary: 'forget the changed fates and begin to count again',
-          async *run() {
-            const removed = await forget(ctx, Number.MAX_SAFE_INTEGER)
-            Object.assign(counts, { since: clock.now(), compared: 0, changed: 0, skipped: 0, failed: 0 })
-            yield { text: `${counted(removed, 'message')} forgotten`, value: { removed } }
-          },
-        },
+        'shadow clear': clearCommand(ctx, counts),
       },
       health: () =>
-        problem === undefined
+        comparison.problem === undefined
           ? []
-          : [{ id: 'shadow', text: `the shadow fails: ${problem}`, cure: `see ${config.config}`, isGrave: false }],
+          : [
+              {
+                id: 'shadow',
+                text: `the shadow fails: ${comparison.problem}`,
+                cure: `see ${config.config}`,
+                isGrave: false,
+              },
+            ],
       /** The shadow's configuration may have changed. */
       async refresh() {
-        const before = rehearsal
-        rehearsal = undefined
-        problem = undefined
-        await comparison.settled()
-        await (await before?.catch(() => undefined))?.close()
+        await comparison.renew()
         return true
       },
-      async close() {
-        await comparison.close()
-        await (await rehearsal?.catch(() => undefined))?.close()
-      },
+      close: () => comparison.close(),
     }
+  },
+})
+
+interface Beginning {
+  readonly comparison: Comparison
+  readonly counts: Counts
+  readonly maxSize: number
+}
+
+async function begin(message: ReadableMessage, { comparison, counts, maxSize }: Beginning): Promise<void> {
+  if (message.size > maxSize || comparison.isFull) return void counts.skipped++
+  const content = Buffer.concat(await Array.fromAsync(message.open()))
+  const { id, session, from, parameters } = message
+  const recipients = [...new Set(message.recipients.map(({ original }) => original))]
+  const [subject = ''] = message.headers.get('subject')
+  comparison.begin({ id, session, from, parameters, recipients, content: withoutTrace(content), subject })
+}
+
+const clearCommand = (ctx: SetupContext, counts: Counts & { since: number }): Command => ({
+  summary: 'forget the changed fates and begin to count again',
+  async *run() {
+    const removed = await forget(ctx, Number.MAX_SAFE_INTEGER)
+    Object.assign(counts, { since: ctx.clock.now(), compared: 0, changed: 0, skipped: 0, failed: 0 })
+    yield { text: `${counted(removed, 'message')} forgotten`, value: { removed } }
   },
 })
 
