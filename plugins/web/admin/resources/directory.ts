@@ -5,6 +5,7 @@
  * Invariants: every change goes through the directory's service in the caller's name and is in the history; the last
  * active administrator stays.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import * as z from 'zod'
 import {
   type Change,
@@ -256,6 +257,8 @@ async function* changeMany(deps: DirectoryDeps, call: AdminCall, ids: readonly s
   const done = { changed: 0, faults: 0 }
   try {
     for (let at = 0; at < ids.length; at += BATCH) {
+      // Other clients have their turn, and this one may have gone.
+      await turn()
       if (call.signal.aborted) return
       const batch = ids.slice(at, at + BATCH)
       const allowed: string[] = []

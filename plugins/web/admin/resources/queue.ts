@@ -1,6 +1,7 @@
 /**
  * The queue: next hops, deliveries page by page, and changes of one, many or all that a filter names.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { QueueEntry, QueueFilter } from 'iems'
 import * as z from 'zod'
 import { Download, HttpProblem, requireFresh } from '../../http/api.ts'
@@ -122,6 +123,8 @@ async function* changed(call: AdminCall, wanted: Change): AsyncGenerator<Line> {
   const ids = wanted.ids ?? []
   let count = 0
   for (let at = 0; at < ids.length; at += BATCH) {
+    // Other clients have their turn, and this one may have gone.
+    await turn()
     if (signal.aborted) return
     const batch = ids.slice(at, at + BATCH)
     const done = await Promise.all(batch.map((message) => apply(administration, wanted, { message })))
