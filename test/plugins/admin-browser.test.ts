@@ -188,6 +188,22 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
     await page.context().close()
   })
 
+  await t.test('a domain with what is wrong in its DNS and the cure; reports as a chart and a table', async () => {
+    const { page, problems } = await openAdmin(browser, here.base, 'admin')
+    await page.getByRole('link', { name: 'Domains' }).click()
+    await page.getByRole('link', { name: 'here.test', exact: true }).click()
+    await page.getByText('here.test has no DMARC record').waitFor()
+    await page.getByText('Publish the record below').waitFor()
+    assert.deepEqual(await look(page, 'admin-domain-1280'), [])
+    await page.getByRole('link', { name: 'Protection' }).click()
+    await page.getByRole('button', { name: 'TLS reports' }).click()
+    await page.getByRole('img', { name: /Reported by day/ }).waitFor()
+    await page.getByRole('row', { name: /2026-11-26 here.test Example 40 2/ }).waitFor()
+    assert.deepEqual(await look(page, 'admin-reports-1280'), [])
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  })
+
   await t.test('ten thousand members pasted at once, with a line for each fault', async () => {
     const { page, problems } = await openAdmin(browser, here.base, 'admin')
     await page.goto(`${here.base}/admin/#/lists/news@lists.here.test`)

@@ -3,7 +3,43 @@
  */
 import { Admin } from 'iems/plugins/admin'
 import * as z from 'zod'
-import { definePlugin } from '../../core/index.ts'
+import { type Command, definePlugin } from '../../core/index.ts'
+
+/** Commands whose output the screens of the administration draw, with rows as the plugins of mail domains give them. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  'domain check': {
+    summary: 'compares the DNS with what it should be',
+    arguments: ['[domain]'],
+    async *run({ arguments: [domain = ''] }) {
+      for (const [state, text, cure] of [
+        ['ok', `MX of ${domain} names this server`],
+        ['missing', `${domain} has no DMARC record`, 'Publish the record below'],
+      ])
+        yield { text: `${state} ${text}`, value: { domain, state, text, ...(cure ? { cure } : {}) } }
+    },
+  },
+  'tls reports': {
+    summary: 'reports on TLS received and sent',
+    async *run() {
+      for (const [day, succeeded, failed] of [
+        ['2026-11-26', 40, 2],
+        ['2026-11-27', 50, 0],
+      ] as const)
+        yield {
+          text: day,
+          value: {
+            kind: 'received',
+            day,
+            domains: ['here.test'],
+            organization: 'Example',
+            succeeded,
+            failed,
+            failures: [],
+          },
+        }
+    },
+  },
+}
 
 export function strangersPages() {
   const greylist = new Map(
@@ -87,7 +123,7 @@ export function strangersPages() {
         group: 'system',
         module: new URL('../fixtures/admin-module.js', import.meta.url),
       })
-      return {}
+      return { commands: COMMANDS }
     },
   })
   return { plugin: plugin(), greylist, settings }

@@ -58,7 +58,7 @@ export const admin = definePlugin({
       ...(config.configurationCheck ? ['configuration-check'] : []),
       ...(config.registry === undefined ? [] : ['registry']),
     ]
-    addOverview({ routes, flow, hostname, directory, people, mail, clock, features })
+    addOverview({ routes, flow, hostname, people, mail, clock, features })
     addQueue(routes)
     addTrace(routes)
     addCommands(routes)

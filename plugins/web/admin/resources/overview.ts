@@ -3,7 +3,6 @@
  */
 
 import * as z from 'zod'
-import type { DirectoryApi } from '../../../directory/store/api.ts'
 import type { MailStoreApi } from '../../../mailbox/store/api.ts'
 import type { FlowOfMail } from '../flow.ts'
 import type { PeopleIndex } from '../people-index.ts'
@@ -21,7 +20,6 @@ export interface OverviewDeps {
   readonly routes: AdminRoutes
   readonly flow: FlowOfMail
   readonly hostname: string
-  readonly directory: DirectoryApi | undefined
   readonly people: PeopleIndex | undefined
   readonly mail: MailStoreApi | undefined
   readonly clock: { now(): number }

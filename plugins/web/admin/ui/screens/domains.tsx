@@ -5,7 +5,7 @@ import { type FormEvent, useCallback, useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { api, stream } from '../api.ts'
-import { Copy, Empty, Failed, Ghost, Head, Station } from '../parts.tsx'
+import { Copy, Empty, Failed, Ghost, Head, type Mark, Station } from '../parts.tsx'
 import { go, hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
@@ -134,7 +134,7 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
   }
   const has = (words: string) => commands.data?.commands.find((one) => one.words === words)
   const dkim = has('dkim add')
-  const check = has('domain check')
+  const [check, records, publish] = ['domain check', 'domain records', 'domain publish'].map(has)
   return (
     <section className="panel wider" aria-label={name}>
       <header>
@@ -143,6 +143,18 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
       </header>
       {check ? (
         <Records words="domain check" values={{ [fieldOf(check)]: name }} title="Records in the DNS" isTable />
+      ) : null}
+      {records ? (
+        <details>
+          <summary>Records to publish</summary>
+          <Records words="domain records" values={{ [fieldOf(records)]: name }} title="Lines of a zone file" />
+        </details>
+      ) : null}
+      {publish && may('admin') ? (
+        <details>
+          <summary>Publish what is missing or wrong</summary>
+          <CommandForm command={publish} fixed={{ [fieldOf(publish)]: name }} action="Publish" />
+        </details>
       ) : null}
       {has('dkim list') ? <Records words="dkim list" values={{}} about={name} title="DKIM keys" /> : null}
       {dkim && may('admin') ? (
@@ -228,27 +240,45 @@ function Records({
       {!said ? <Ghost rows={3} /> : null}
       {shown?.length === 0 ? <p className="t2">None yet.</p> : null}
       <ul className="recs">
-        {shown?.map(({ text, value }) => {
-          const state = String(value?.state ?? value?.status ?? '')
-          const record = value?.record ?? value?.wanted ?? value?.expected
-          return (
-            <li key={text}>
-              {isTable ? (
-                <Station
-                  mark={
-                    /^(ok|good|found|right)$/.test(state) ? 'good' : /missing|wrong|bad/.test(state) ? 'no' : 'wait'
-                  }
-                >
-                  {text}
-                </Station>
-              ) : (
-                <span>{text}</span>
-              )}
-              {typeof record === 'string' ? <Copy text={record} label="Copy the record" /> : null}
-            </li>
-          )
-        })}
+        {shown?.map(({ text, value }) => (
+          <Finding key={text} text={text} value={value ?? {}} isTable={isTable} />
+        ))}
       </ul>
     </section>
+  )
+}
+
+const MARKS: Readonly<Record<string, Mark>> = { ok: 'good', missing: 'no', wrong: 'no', unclear: 'wait' }
+
+/** A line of output: a finding with its cure, a record with its lines to copy, or text. */
+function Finding({ text, value, isTable }: Required<Said> & { readonly isTable: boolean }) {
+  const {
+    state,
+    text: sentence,
+    cure,
+    lines,
+  } = value as {
+    readonly state?: string
+    readonly text?: string
+    readonly cure?: string
+    readonly lines?: readonly string[]
+  }
+  return (
+    <li>
+      <span className="grow">
+        {isTable && state ? (
+          <Station mark={MARKS[state] ?? 'wait'}>
+            <span className="sr">{state}: </span>
+            {sentence ?? text}
+          </Station>
+        ) : lines ? (
+          <code>{lines.join('\n')}</code>
+        ) : (
+          text
+        )}
+        {cure ? <p className="t2 cure">{cure}</p> : null}
+      </span>
+      {lines ? <Copy text={lines.join('\n')} label="Copy" /> : null}
+    </li>
   )
 }

@@ -32,7 +32,7 @@ const STATES = [
   'dkim list',
 ]
 
-type Part = 'held' | 'reports' | 'filters' | 'learn'
+type Part = 'held' | 'dmarc' | 'tls' | 'filters' | 'learn'
 
 export function Protection() {
   const [part, setPart] = useState<Part>('held')
@@ -41,7 +41,8 @@ export function Protection() {
   const learn = of('antispam learn')
   const parts: readonly (readonly [Part, string])[] = [
     ['held', 'Held'],
-    ...(of('dmarc reports') ? ([['reports', 'DMARC reports']] as const) : []),
+    ...(of('dmarc reports') ? ([['dmarc', 'DMARC reports']] as const) : []),
+    ...(of('tls reports') ? ([['tls', 'TLS reports']] as const) : []),
     ...(learn ? ([['learn', 'Learning']] as const) : []),
     ['filters', 'Filters'],
   ]
@@ -52,7 +53,8 @@ export function Protection() {
         <Segments label="Part" value={part} options={parts} onChange={setPart} />
       </div>
       {part === 'held' ? <Quarantine learn={learn} /> : null}
-      {part === 'reports' ? <Reports /> : null}
+      {part === 'dmarc' ? <Reports words="dmarc reports" record="DMARC" /> : null}
+      {part === 'tls' ? <Reports words="tls reports" record="TLS-RPT" /> : null}
       {part === 'learn' && learn ? (
         <div className="sec full">
           <p className="t2">Messages that were judged wrongly teach the classifier what they are.</p>
@@ -203,42 +205,61 @@ function useOutput(words: string, values: object = {}) {
   return lines
 }
 
+/** A report as charts and tables show it. */
 interface Report {
-  readonly kind: 'received' | 'sent'
-  readonly domain: string
-  readonly organization?: string
-  readonly begin?: number
-  readonly day?: string
-  readonly messages: number
-  readonly passed?: number
+  readonly isSent: boolean
+  readonly day: string
+  readonly about: string
+  readonly by: string
+  readonly passed: number
+  readonly failed: number
+  readonly why: string
+}
+type Value = Readonly<Record<string, unknown>>
+
+const dayOf = (seconds: unknown): string => new Date(Number(seconds ?? 0) * 1000).toISOString().slice(0, 10)
+
+/** Rows of `dmarc reports` and `tls reports`. */
+function reportOf(value: Value): Report {
+  const { kind, day, begin, domain, domains, organization, messages, passed, succeeded, failed, failures } = value
+  const good = Number(succeeded ?? passed ?? 0)
+  const isSent = kind === 'sent'
+  return {
+    isSent,
+    day: String(day ?? dayOf(begin)),
+    about: [domains ?? domain].flat().join(', '),
+    by: isSent ? 'this server' : String(organization ?? ''),
+    passed: good,
+    failed: Number(failed ?? (isSent ? 0 : Number(messages ?? 0) - good)),
+    why: Array.isArray(failures) ? failures.join(', ') : '',
+  }
 }
 
-function Reports() {
-  const lines = useOutput('dmarc reports', {})
+function Reports({ words, record }: { readonly words: string; readonly record: string }) {
+  const lines = useOutput(words, {})
   if (!lines) return <Ghost />
-  const reports = lines.flatMap((line) => ('value' in line && line.value ? [line.value as Report] : []))
-  const received = reports.filter(({ kind }) => kind === 'received')
+  const reports = lines.flatMap((line) => ('value' in line && line.value ? [reportOf(line.value as Value)] : []))
   if (reports.length === 0)
     return (
       <Empty
         title="No report yet"
-        text="Other servers send a report a day once the DMARC record of a domain names an address for them."
+        text={`Other servers send a report a day once the ${record} record of a domain names an address for them.`}
       />
     )
-  const days = new Map<number, { passed: number; failed: number }>()
-  for (const { begin = 0, messages, passed = 0 } of received) {
-    const day = Math.floor(begin / 86_400) * 86_400_000
+  const days = new Map<string, { passed: number; failed: number }>()
+  for (const { day, passed, failed, isSent } of reports) {
+    if (isSent) continue
     const sum = days.get(day) ?? { passed: 0, failed: 0 }
-    days.set(day, { passed: sum.passed + passed, failed: sum.failed + messages - passed })
+    days.set(day, { passed: sum.passed + passed, failed: sum.failed + failed })
   }
-  const ordered = [...days].sort(([a], [b]) => a - b)
+  const ordered = [...days].sort(([a], [b]) => (a < b ? -1 : 1))
   return (
-    <div className="sec full">
+    <div className="sec full scrollx">
       {ordered.length > 1 ? (
         <div className="flow">
           <Chart
-            label="Messages in reports by day"
-            times={ordered.map(([day]) => day)}
+            label="Reported by day"
+            times={ordered.map(([day]) => Date.parse(day))}
             series={[
               { name: 'passed', line: 'in', values: ordered.map(([, { passed }]) => passed) },
               { name: 'failed', line: 'ref', values: ordered.map(([, { failed }]) => failed) },
@@ -253,10 +274,13 @@ function Reports() {
             <th scope="col">Domain</th>
             <th scope="col">By</th>
             <th scope="col" className="num">
-              Messages
+              Passed
             </th>
             <th scope="col" className="num">
               Failed
+            </th>
+            <th scope="col" className="wide">
+              Why
             </th>
           </tr>
         </thead>
@@ -264,11 +288,14 @@ function Reports() {
           {reports.map((one, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: reports have no other names
             <tr key={index}>
-              <td>{one.day ?? new Date((one.begin ?? 0) * 1000).toISOString().slice(0, 10)}</td>
-              <td>{one.domain}</td>
-              <td>{one.kind === 'sent' ? 'sent by this server' : one.organization}</td>
-              <td className="num">{count(one.messages)}</td>
-              <td className="num">{one.passed === undefined ? '–' : count(one.messages - one.passed)}</td>
+              <td>{one.day}</td>
+              <td>{one.about}</td>
+              <td>{one.by}</td>
+              <td className="num">{count(one.passed)}</td>
+              <td className="num">{count(one.failed)}</td>
+              <td className="t2 wide">
+                <span className="cut cell-value">{one.why}</span>
+              </td>
             </tr>
           ))}
         </tbody>
