@@ -1,11 +1,13 @@
 /** Tokens of an OpenID Connect provider, shown by curl and by whoever tries something else. */
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
 import { oidc } from 'iems/plugins/oidc'
 import { pop3 } from 'iems/plugins/pop3'
@@ -16,16 +18,28 @@ import { createDirectoryKernel } from '../support/directory.ts'
 const run = promisify(execFile)
 
 /** A provider with one key, which can be replaced or taken away. */
-async function startProvider(t: TestContext) {
+async function startProvider(
+  t: TestContext,
+  more: (url: string, body: string) => Promise<{ status?: number; json?: object } | undefined> = async () => undefined,
+) {
   let pair = await generateKeyPair('ES256')
   let kid = 'one'
   let isAway = false
   const asked: string[] = []
-  const server = createServer(async ({ url = '' }, answer) => {
+  const server = createServer(async (request, answer) => {
+    const { url = '' } = request
     asked.push(url)
     if (isAway) return void answer.writeHead(503).end()
+    const given = await more(url, Buffer.concat(await Array.fromAsync(request)).toString())
+    if (given) {
+      const { status = 200, json = {} } = given
+      return void answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
+    }
     const said = url.startsWith('/.well-known')
-      ? { issuer, jwks_uri: `${issuer}/keys` }
+      ? {
+          ...{ issuer, jwks_uri: `${issuer}/keys` },
+          ...{ authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` },
+        }
       : { keys: [{ ...(await exportJWK(pair.publicKey)), kid, alg: 'ES256', use: 'sig' }] }
     answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said))
   }).listen(0, '127.0.0.1')
@@ -288,4 +302,98 @@ test('of several providers each names accounts of its own domains alone', async 
   assert.equal(await logIn(await there.token({ sub: 'nobody' })), 535)
   const { domains: _, ...anyone } = second as typeof second & { domains: string[] }
   await assert.rejects(createDirectoryKernel(t, { plugins: [oidc({ providers: [first, anyone] })] }), /domains/)
+})
+
+test('a browser logs in at the provider: authorization code with PKCE, in the browser that began', async (t) => {
+  const grants = new Map<string, Record<string, string>>()
+  const asked: URLSearchParams[] = []
+  let claims: JWTPayload = {}
+  const provider = await startProvider(t, async (url, body) => {
+    if (!url.startsWith('/token')) return undefined
+    const form = new URLSearchParams(body)
+    asked.push(form)
+    const grant = grants.get(form.get('code') ?? '')
+    grants.delete(form.get('code') ?? '')
+    const challenge = createHash('sha256')
+      .update(form.get('code_verifier') ?? '')
+      .digest('base64url')
+    if (!grant || grant.code_challenge !== challenge || form.get('client_secret') !== 'hush') return { status: 400 }
+    return { json: { id_token: await provider.token({ aud: 'web', nonce: grant.nonce, ...claims }) } }
+  })
+  const kernel = await createDirectoryKernel(t, {
+    channels: { web: http({ listen: '127.0.0.1:0' }) },
+    plugins: [
+      oidc({
+        providers: [
+          {
+            ...{ issuer: provider.issuer, audience: ['mail'], scopes: ['mail'], domains: ['here.test'] },
+            login: { title: 'Sign in with Example', clientId: 'web', clientSecret: 'hush' },
+          },
+        ],
+      }),
+    ],
+  })
+  await kernel.make({ add: { kind: 'domain', name: 'here.test' } })
+  await kernel.make({ add: { kind: 'account', name: 'ann', addresses: ['ann@here.test', 'ann@there.test'] } })
+  await kernel.make({ add: { kind: 'account', name: 'eve', addresses: ['eve@there.test'] } })
+  const base = `http://127.0.0.1:${kernel.door('web').port}`
+  const get = (path: string, cookie = '') => fetch(base + path, { redirect: 'manual', headers: { cookie } })
+  const ways = (await (await get('/api/login/ways')).json()) as { ways: { title: string; path: string }[] }
+  assert.deepEqual(ways.ways, [{ title: 'Sign in with Example', path: '/api/login/oidc/start/0' }])
+  /** What the provider sends a browser back with, and the browser's cookie. */
+  async function begin(to = '/mail/') {
+    const answer = await get(`/api/login/oidc/start/0?to=${encodeURIComponent(to)}`)
+    const url = new URL(answer.headers.get('location') ?? '')
+    const query = Object.fromEntries(url.searchParams)
+    assert.deepEqual(
+      [url.pathname, query.response_type, query.client_id, query.scope, query.code_challenge_method],
+      ['/authorize', 'code', 'web', 'openid email', 'S256'],
+    )
+    assert.equal(query.redirect_uri, `${base}/api/login/oidc/callback`)
+    const code = randomUUID()
+    grants.set(code, query)
+    return { cookie: answer.headers.get('set-cookie')?.split(';')[0] ?? '', code, state: query.state ?? '' }
+  }
+  const back = ({ code, state }: { code: string; state: string }, cookie: string, more = '') =>
+    get(`/api/login/oidc/callback?code=${code}&state=${state}${more}`, cookie)
+
+  const first = await begin()
+  const done = await back(first, first.cookie, `&iss=${encodeURIComponent(provider.issuer)}`)
+  assert.deepEqual([done.status, done.headers.get('location')], [303, '/api/login/oidc/done?to=%2Fmail%2F'])
+  const login = done.headers.get('set-cookie')?.split(';')[0] ?? ''
+  assert.equal(((await (await get('/api/login', login)).json()) as { user: string }).user, 'ann')
+  assert.match(await (await get('/api/login/oidc/done?to=/mail/')).text(), /url=\/mail\//)
+  assert.doesNotMatch(await (await get('/api/login/oidc/done?to=//evil.test/')).text(), /evil/)
+
+  const statusOf = async (answer: Promise<Response>) => (await answer).status
+  assert.equal(await statusOf(back(first, first.cookie)), 401, 'a code is valid once')
+  const second = await begin()
+  assert.equal(await statusOf(back(second, '')), 400, 'another browser')
+  assert.equal(await statusOf(back({ ...second, state: first.state }, second.cookie)), 400, 'another request')
+  assert.equal(await statusOf(back(second, second.cookie, '&iss=https://other.test')), 400, 'another provider')
+  assert.equal(
+    await statusOf(get(`/api/login/oidc/callback?error=access_denied&state=${second.state}`, second.cookie)),
+    401,
+  )
+  for (const [what, wrong] of Object.entries({
+    nonce: { nonce: 'other' },
+    audience: { aud: 'mail' },
+    expiry: { exp: 1 },
+    party: { azp: 'other' },
+    address: { email: 'nobody@here.test' },
+    unverified: { email_verified: false },
+    domain: { email: 'eve@there.test' },
+  })) {
+    claims = wrong
+    const one = await begin()
+    assert.equal(await statusOf(back(one, one.cookie)), 401, what)
+  }
+  claims = {}
+  provider.away(true)
+  const last = { ...second, code: randomUUID() }
+  assert.equal(await statusOf(back(last, second.cookie)), 503)
+  assert.equal(
+    asked.every((form) => form.get('redirect_uri') === `${base}/api/login/oidc/callback`),
+    true,
+  )
 })

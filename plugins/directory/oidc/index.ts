@@ -1,13 +1,15 @@
 /**
- * Authenticates clients with tokens of OpenID Connect providers (OAUTHBEARER, XOAUTH2).
+ * Authenticates clients with tokens of OpenID Connect providers (OAUTHBEARER, XOAUTH2), and logs browsers in there.
  *
  * Invariants: a token is for one account, and a provider for accounts of its own domains; a session lasts no longer than
  * its token; a provider that cannot be reached is a temporary failure.
  */
 import { defer, definePlugin } from 'iems'
+import { Http } from '../../web/http/api.ts'
 import { Accounts, readAddress } from '../static/api.ts'
+import { addBrowserLogin } from './browser-login.ts'
 import { options, type ProviderOptions } from './options.ts'
-import { configurationOf, createProvider, issuerOf, type Shown } from './provider.ts'
+import { configurationOf, issuerOf, Provider, type Shown } from './provider.ts'
 
 const LATER = defer(454, '4.7.0', 'Tokens cannot be checked at this moment')
 
@@ -15,14 +17,33 @@ export const oidc = definePlugin({
   name: 'oidc',
   config: options,
   needs: [Accounts],
+  wants: [Http],
   setup(config, ctx) {
     const accounts = ctx.use(Accounts)
-    const providers = new Map(config.providers.map((one) => [one.issuer, createProvider(one, config, ctx.clock.now)]))
+    const providers = new Map(
+      config.providers.map((provider) => [
+        provider.issuer,
+        new Provider({ provider, options: config, now: ctx.clock.now }),
+      ]),
+    )
     /** A provider must not authenticate accounts of another. */
     async function isIn(domains: ReadonlySet<string> | undefined, login: string): Promise<boolean> {
       if (!domains) return true
       const account = await accounts.byLogin(login)
       return account?.addresses.some((address) => domains.has(readAddress(address)?.domain ?? '')) ?? false
+    }
+    if (config.providers.some(({ login }) => login)) {
+      const http = ctx.find(Http)
+      if (!http) throw new Error('the option `login` of a provider needs the http plugin')
+      addBrowserLogin(http, {
+        providers: config.providers.map((options) => ({
+          options,
+          provider: providers.get(options.issuer) as Provider,
+        })),
+        timeout: config.timeout,
+        log: ctx.log,
+        identify: async ({ domains }, name) => ((await isIn(domains, name)) ? accounts.identify(name) : undefined),
+      })
     }
     return {
       hooks: {

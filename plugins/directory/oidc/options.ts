@@ -12,6 +12,16 @@ const secureUrl = z
     'must be an https: URL',
   )
 
+const login = z.strictObject({
+  title: z.string().min(1).max(100).describe('Text of the button on login pages, such as `Sign in with Example`.'),
+  clientId: z.string().optional().describe('Client id of this server at the provider. Default: the first `audience`.'),
+  clientSecret: z
+    .string()
+    .optional()
+    .describe('Secret of a confidential client. Default: a public client with PKCE alone.'),
+  scopes: z.array(z.string()).default(['email']).describe('Scopes to ask for beside `openid`.'),
+})
+
 const provider = z.strictObject({
   domains: z
     .array(z.string().min(1))
@@ -27,6 +37,11 @@ const provider = z.strictObject({
     .describe('URL of the key set. Default: discovered at `/.well-known/openid-configuration`.'),
   claim: z.string().default('email').describe('Claim with the name or an address of the account.'),
   scopes: z.array(z.string()).default([]).describe('Scopes that a token must have.'),
+  login: login
+    .optional()
+    .describe(
+      'Logs browsers in at this provider (authorization code with PKCE); needs the http plugin. Register the redirect URI `https://HOST/api/login/oidc/callback`.',
+    ),
   algorithms: z
     .array(z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']))
     .default(['RS256', 'PS256', 'ES256', 'EdDSA'])

@@ -4,7 +4,7 @@
  * Invariants: a token is valid only with a signature by one of the provider's published keys, for this audience, at
  * this time; an unreachable provider is never reported as an invalid token.
  */
-import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import * as z from 'zod'
 import { readAddress } from '../static/api.ts'
 import type { Options, ProviderOptions } from './options.ts'
@@ -14,9 +14,13 @@ const MOST = 1_000_000
 /** Minimum interval between fetches for unknown keys. */
 const COOLDOWN_MS = 30_000
 
-const discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.url() })
-
-export type Provider = ReturnType<typeof createProvider>
+const discovery = z.looseObject({
+  issuer: z.string(),
+  jwks_uri: z.url(),
+  authorization_endpoint: z.url().optional(),
+  token_endpoint: z.url().optional(),
+})
+export type Metadata = z.output<typeof discovery>
 
 /** The user that a token names, and its expiry in ms since 1970. */
 export interface Shown {
@@ -36,15 +40,56 @@ export function issuerOf(token: string): string | undefined {
   }
 }
 
-export function createProvider(
-  { issuer, audience, keys, claim, scopes, algorithms, domains }: ProviderOptions,
-  { timeout, cache, tolerance }: Options,
-  now: () => number,
-) {
-  let found: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+export interface ProviderDeps {
+  readonly provider: ProviderOptions
+  readonly options: Options
+  now(): number
+}
 
-  async function find() {
-    const url = keys ?? (await discover())
+export class Provider {
+  readonly issuer: string
+  /** Domains of its accounts, folded; undefined for all accounts. */
+  readonly domains: ReadonlySet<string> | undefined
+  readonly #deps: ProviderDeps
+  #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+  #metadata: Promise<Metadata> | undefined
+
+  constructor(deps: ProviderDeps) {
+    const { issuer, domains } = deps.provider
+    this.#deps = deps
+    this.issuer = issuer
+    this.domains = domains && new Set(domains.map((domain) => readAddress(`x@${domain}`)?.domain ?? domain))
+  }
+
+  /** Fetched once; again after a failure. */
+  metadata(): Promise<Metadata> {
+    this.#metadata ??= this.#discover().catch((cause: unknown) => {
+      this.#metadata = undefined
+      throw cause
+    })
+    return this.#metadata
+  }
+
+  /** The user that a token names; undefined when it is invalid. Throws when the provider is unavailable. */
+  async read(token: string): Promise<Shown | undefined> {
+    const { provider, options } = this.#deps
+    const claims = await this.#verify(token, { audience: provider.audience })
+    const has = typeof claims?.scope === 'string' ? claims.scope.split(' ') : []
+    if (!claims || !provider.scopes.every((scope) => has.includes(scope))) return undefined
+    const name = this.#nameIn(claims)
+    return name === undefined ? undefined : { name, expires: (claims.exp as number) * 1000 + options.tolerance }
+  }
+
+  /** The user that an ID token for this client names (OpenID Connect Core section 3.1.3.7). */
+  async readIdToken(token: string, client: string, nonce: string): Promise<string | undefined> {
+    const claims = await this.#verify(token, { audience: client })
+    const isMeant = claims?.nonce === nonce && (claims.azp === undefined || claims.azp === client)
+    return isMeant ? this.#nameIn(claims) : undefined
+  }
+
+  async #find() {
+    const { timeout, cache } = this.#deps.options
+    const url = this.#deps.provider.keys ?? (await this.metadata()).jwks_uri
     return createRemoteJWKSet(new URL(url), {
       timeoutDuration: timeout,
       cooldownDuration: COOLDOWN_MS,
@@ -52,57 +97,51 @@ export function createProvider(
     })
   }
 
-  async function discover(): Promise<string> {
-    const url = configurationOf(issuer)
-    const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeout) })
+  async #discover(): Promise<Metadata> {
+    const url = configurationOf(this.issuer)
+    const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(this.#deps.options.timeout) })
     if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
     const text = await answer.text()
     if (text.length > MOST) throw new Error(`${url} is too long`)
     const said = discovery.parse(JSON.parse(text))
-    if (said.issuer !== issuer) throw new Error(`${url} is about ${said.issuer}`)
-    return said.jwks_uri
+    if (said.issuer !== this.issuer) throw new Error(`${url} is about ${said.issuer}`)
+    return said
   }
 
-  function keySet() {
-    found ??= find().catch((cause: unknown) => {
-      found = undefined
+  #keySet() {
+    this.#keys ??= this.#find().catch((cause: unknown) => {
+      this.#keys = undefined
       throw cause
     })
-    return found
+    return this.#keys
   }
 
-  function nameIn(claims: JWTPayload): string | undefined {
-    const has = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
-    if (!scopes.every((scope) => has.includes(scope))) return undefined
+  #nameIn(claims: JWTPayload): string | undefined {
+    const { claim } = this.#deps.provider
     if (claim === 'email' && claims.email_verified === false) return undefined
     const name = claims[claim]
     return typeof name === 'string' && name !== '' ? name : undefined
   }
 
-  return {
-    issuer,
-    /** Domains of its accounts, folded; undefined for all accounts. */
-    domains: domains && new Set(domains.map((domain) => readAddress(`x@${domain}`)?.domain ?? domain)),
-    /** The user that a token names; undefined when it is invalid. Throws when the provider is unavailable. */
-    async read(token: string): Promise<Shown | undefined> {
-      const set = await keySet()
-      try {
-        const { payload } = await jwtVerify(token, set, {
-          issuer,
-          audience,
-          algorithms,
-          clockTolerance: tolerance / 1000,
-          currentDate: new Date(now()),
-          requiredClaims: ['exp', claim],
-        })
-        const name = nameIn(payload)
-        return name === undefined ? undefined : { name, expires: (payload.exp as number) * 1000 + tolerance }
-      } catch (cause) {
-        if (cause instanceof errors.JOSEError && !(cause instanceof errors.JWKSTimeout) && isOfToken(cause))
-          return undefined
-        throw cause
-      }
-    },
+  /** The claims of a valid token; undefined for an invalid one. */
+  async #verify(token: string, wanted: JWTVerifyOptions): Promise<JWTPayload | undefined> {
+    const { provider, options, now } = this.#deps
+    const set = await this.#keySet()
+    try {
+      const { payload } = await jwtVerify(token, set, {
+        issuer: this.issuer,
+        algorithms: provider.algorithms,
+        clockTolerance: options.tolerance / 1000,
+        currentDate: new Date(now()),
+        requiredClaims: ['exp', provider.claim],
+        ...wanted,
+      })
+      return payload
+    } catch (cause) {
+      if (cause instanceof errors.JOSEError && !(cause instanceof errors.JWKSTimeout) && isOfToken(cause))
+        return undefined
+      throw cause
+    }
   }
 }
 

@@ -158,6 +158,22 @@ export interface AppPassword {
   readonly created: number
 }
 
+/** A passkey (WebAuthn). */
+export interface Passkey {
+  /** Credential id, in base64url. */
+  readonly id: string
+  readonly name: string
+  /** COSE, in base64url. */
+  readonly publicKey: string
+  /** Signature counter of the authenticator; 0 where it has none. */
+  readonly counter: number
+  /** Host name that it is for. */
+  readonly host: string
+  /** ms since 1970. */
+  readonly created: number
+  readonly used?: number
+}
+
 export interface DirectoryApi {
   byId(id: string): Promise<Entry | undefined>
   /**
@@ -195,6 +211,21 @@ export interface DirectoryApi {
     by: string,
   ): Promise<{ readonly app: AppPassword; readonly password: string } | Refused>
   removeAppPassword(account: string, id: string, by: string): Promise<Changed>
+  passkeys(account: string): Promise<readonly Passkey[]>
+  addPasskey(
+    account: string,
+    passkey: Pick<Passkey, 'id' | 'name' | 'publicKey' | 'counter' | 'host'>,
+    by: string,
+  ): Promise<Passkey | Refused>
+  /** Ends the logins by it. */
+  removePasskey(account: string, id: string, by: string): Promise<Changed>
+  /**
+   * Records a use that the caller has verified; the login's identity. Undefined when the account may not log in, or the
+   * counter shows that the passkey was copied.
+   */
+  takePasskey(account: string, id: string, counter: number): Promise<Identity | undefined>
+  /** The identity that a login with the account's own password would now have. Undefined when it may not log in. */
+  ownIdentity(account: string): Promise<Identity | undefined>
   /**
    * RFC 6238: starts with a new secret, which takes effect once a code has been confirmed. From then on the account's
    * password is valid only for the web, together with a code; programs use application passwords.
@@ -212,7 +243,7 @@ export interface DirectoryApi {
    * Changes in commit order, by any kernel, after a cursor: at most `limit` (1000). Without a cursor: the current
    * cursor and no entries. A follower takes a cursor, reads the directory, then reads pages from there. Moving an entry
    * moves its descendants, and removing one removes it from its groups: only the change itself is in the feed.
-   * Application passwords and second factors are not.
+   * Application passwords, passkeys and second factors are not.
    */
   feed(options?: { readonly after?: string; readonly limit?: number }): Promise<Feed>
   /** Newest first. */

@@ -4,6 +4,7 @@
  * It only delegates, so each part can be tested alone.
  */
 import type { Store } from 'iems'
+import type { AccountPasskeys } from './account-passkeys.ts'
 import type { AccountSecrets } from './account-secrets.ts'
 import type { DirectoryApi } from './api.ts'
 import type { Changes } from './changes.ts'
@@ -16,6 +17,7 @@ export interface DirectoryServiceDeps {
   readonly lookup: Lookup
   readonly changes: Changes
   readonly secrets: AccountSecrets
+  readonly passkeys: AccountPasskeys
 }
 
 export class DirectoryService extends EntryReader implements DirectoryApi {
@@ -44,6 +46,26 @@ export class DirectoryService extends EntryReader implements DirectoryApi {
 
   removeAppPassword(...given: Parameters<DirectoryApi['removeAppPassword']>) {
     return this.#deps.secrets.removeAppPassword(...given)
+  }
+
+  passkeys(...given: Parameters<DirectoryApi['passkeys']>) {
+    return this.#deps.passkeys.list(...given)
+  }
+
+  addPasskey(...given: Parameters<DirectoryApi['addPasskey']>) {
+    return this.#deps.passkeys.add(...given)
+  }
+
+  removePasskey(...given: Parameters<DirectoryApi['removePasskey']>) {
+    return this.#deps.passkeys.remove(...given)
+  }
+
+  takePasskey(...given: Parameters<DirectoryApi['takePasskey']>) {
+    return this.#deps.passkeys.use(...given)
+  }
+
+  ownIdentity(...given: Parameters<DirectoryApi['ownIdentity']>) {
+    return this.#deps.passkeys.ownIdentity(...given)
   }
 
   startTotp(...given: Parameters<DirectoryApi['startTotp']>) {

@@ -9,7 +9,7 @@ import type { EntryRecord } from './records.ts'
 
 export function shown(record: EntryRecord): Entry {
   if (record.kind !== 'account') return record
-  const { password, passwordVersion, apps, totp, ...account } = record
+  const { password, passwordVersion, apps, passkeys, totp, ...account } = record
   return { ...account, hasPassword: password !== undefined }
 }
 

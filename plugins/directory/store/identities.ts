@@ -44,6 +44,8 @@ export function createIdentities({ recordOf, accountOf, clock, proxyLogin }: Ide
       const app = appOf(account, credential)
       return app !== undefined && (app.expires === undefined || app.expires > clock.now())
     }
+    if (credential?.startsWith('passkey:'))
+      return account.passkeys?.some(({ id }) => credential === `passkey:${id}`) ?? false
     const own = ownCredential(account)
     // A session with the second factor outlives its removal.
     return credential === undefined || credential === own || credential === `${own}:totp`

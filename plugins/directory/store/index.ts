@@ -12,6 +12,7 @@ import {
   type ScramMechanism,
   verifierOptions,
 } from '../static/api.ts'
+import { AccountPasskeys } from './account-passkeys.ts'
 import { AccountSecrets } from './account-secrets.ts'
 import { DirectoryAccounts } from './accounts.ts'
 import { Directory, DirectoryChanged } from './api.ts'
@@ -136,7 +137,8 @@ export const directory = definePlugin({
       proxyLogin: config.proxyLogin,
     })
     const secrets = new AccountSecrets({ lookup, changes, clock, issuer: config.issuer ?? ctx.hostname })
-    const service = new DirectoryService({ store, lookup, changes, secrets })
+    const passkeys = new AccountPasskeys({ lookup, changes, clock })
+    const service = new DirectoryService({ store, lookup, changes, secrets, passkeys })
     const accounts = new DirectoryAccounts({ lookup, reader: service, flow, logins })
     const first = createFirst(config.first, { service, log: ctx.log })
     ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })

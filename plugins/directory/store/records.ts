@@ -38,6 +38,21 @@ import type {
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
+/** A public key of WebAuthn. */
+export interface PasskeyRecord {
+  /** Credential id, in base64url. */
+  readonly id: string
+  readonly name: string
+  /** COSE, in base64url. */
+  readonly publicKey: string
+  /** Signature counter of the authenticator; 0 where it has none. */
+  readonly counter: number
+  /** Host name that it is for. */
+  readonly host: string
+  readonly created: number
+  readonly used?: number
+}
+
 /** An application password; it is random, so a fast hash suffices. */
 export interface AppPasswordRecord {
   readonly id: string
@@ -54,6 +69,7 @@ export interface AccountRecord extends Omit<DirectoryAccount, 'hasPassword'> {
   /** The entry's version at the last password change. */
   readonly passwordVersion?: number
   readonly apps?: readonly AppPasswordRecord[]
+  readonly passkeys?: readonly PasskeyRecord[]
   /** RFC 6238; `last` is the time step of the last used code. */
   readonly totp?: { readonly secret: string; readonly isConfirmed: boolean; readonly last: number }
 }

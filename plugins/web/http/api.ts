@@ -71,6 +71,8 @@ interface Place<W extends Who, P, Q> {
   readonly summary: string
   readonly params?: P
   readonly query?: Q
+  /** As `requireFresh`, and not by a password made for programs: for the secrets of an account. */
+  readonly fresh?: true
   readonly limit?: {
     /** Octets of the body. Default: the option `limits.body`. */
     readonly body?: number
@@ -230,6 +232,13 @@ export function requireFresh({ isFresh }: Login): void {
   if (!isFresh) throw new HttpProblem(403, 'Confirm your password first', { needs: 'confirmation' })
 }
 
+/** A way to log a browser in beside the password: a page that leads there. */
+export interface LoginWay {
+  readonly title: string
+  /** Below this server; the query `to` has the path to return to. */
+  readonly path: string
+}
+
 export interface HttpApi {
   /** Each throws when another route has the same method, host and path. Only during setup. */
   route<W extends Who, P = undefined, Q = undefined, B = undefined, A = undefined>(route: Route<W, P, Q, B, A>): void
@@ -238,6 +247,16 @@ export interface HttpApi {
   socket<W extends Who>(route: SocketRoute<W>): void
   page<W extends Who, P = undefined, Q = undefined>(route: PageRoute<W, P, Q>): void
   files(route: FilesRoute): void
+  /** Shown beside the password of login pages. */
+  loginWay(way: LoginWay): void
+  /**
+   * Logs a browser in as an identity that the caller has verified: the headers that set its cookie. The call's own web
+   * login ends. Not during setup.
+   */
+  logIn(
+    call: Pick<Call, 'origin' | 'remote' | 'header' | 'login'>,
+    identity: Identity,
+  ): Promise<Readonly<Record<string, string>>>
   /**
    * Origins of the server for browsers on this machine, such as `http://127.0.0.1:8080`: one per listening address,
    * none before it listens.

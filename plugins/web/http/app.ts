@@ -151,7 +151,13 @@ function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket
     async preParsing(request, reply) {
       if (one.kind === 'files') return
       const { who, limit, summary } = one.route
-      const call = await deps.calls.open(request.raw, reply.raw, { who, name: summary, perMinute: limit?.perMinute })
+      const fresh = 'fresh' in one.route ? one.route.fresh : undefined
+      const call = await deps.calls.open(request.raw, reply.raw, {
+        who,
+        name: summary,
+        perMinute: limit?.perMinute,
+        fresh,
+      })
       Reflect.set(request, CALL, call)
     },
     handler: handlers[one.kind](one as never, deps),

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ConnectionInfo, ServerSession, SetupContext } from 'iems'
-import { type Call, HttpProblem, type Who } from './api.ts'
+import { type Call, HttpProblem, type Login, requireFresh, type Who } from './api.ts'
 import { clientOf } from './connections.ts'
 import { type Access, type AccessControl, loginProblem } from './login/access.ts'
 import { type Origin, originOf } from './origin.ts'
@@ -23,10 +23,17 @@ export interface Wanted {
   readonly who: Who
   readonly name: string
   readonly perMinute?: number | undefined
+  readonly fresh?: true | undefined
 }
 
 /** A call without the route's parsed input. */
 export type OpenCall = Omit<Call, 'params' | 'query' | 'body'>
+
+function requireOwner(login: Login | undefined): void {
+  if (!login || login.identity.credential?.startsWith('app:'))
+    throw new HttpProblem(403, "Log in with the account's own password for this")
+  requireFresh(login)
+}
 
 export class Calls {
   readonly #deps: CallsDeps
@@ -43,6 +50,7 @@ export class Calls {
     const { account, user } = access?.login.identity ?? {}
     this.#deps.limits.count(account ?? user ?? origin.remote, wanted)
     this.#deps.access.require(wanted.who, access?.login)
+    if (wanted.fresh) requireOwner(access?.login)
     return {
       login: access?.login,
       remote: origin.remote,

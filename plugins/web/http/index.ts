@@ -9,7 +9,9 @@ import { Http } from './api.ts'
 import { type App, createApp } from './app.ts'
 import { Calls } from './calls.ts'
 import { AccessControl } from './login/access.ts'
+import { Challenges } from './login/challenges.ts'
 import { LiveLogins } from './login/live.ts'
+import { Passkeys } from './login/passkeys.ts'
 import { WebLogins } from './login/records.ts'
 import { addLoginRoutes } from './login/routes.ts'
 import { describeApi } from './openapi.ts'
@@ -99,6 +101,7 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
   const openSession = (facts: ConnectionInfo) => ctx.openSession(facts)
   const { authWithoutTls, origins, limits, roles: permissions } = config
   const { idle, absolute, fresh } = config.login
+  const challenges = new Challenges(store)
   const records = new WebLogins(store, { idle, absolute, maxPerAccount: limits.logins })
   const live = new LiveLogins({ clock, openSession })
   const needsCode = async (identity: Identity) => (await directory?.needsCode(identity)) ?? false
@@ -121,11 +124,16 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
   addLoginRoutes(routes, {
     records,
     needsCode,
+    passkeys: directory && new Passkeys({ directory, challenges, log: ctx.log }),
     checkCode: async ({ account = '' }, code) => (await directory?.checkTotp(account, code)) ?? false,
     authWithoutTls,
     absolute,
   })
-  ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: (signal) => records.sweep(signal) })
+  const sweep = async (signal: AbortSignal) => {
+    await challenges.sweep()
+    await records.sweep(signal)
+  }
+  ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: (signal) => sweep(signal) })
   ctx.repeat(LIVE_SWEEP_MS, 'the look for logins that are not used', async () => live.sweep())
   return { calls, live }
 }

@@ -39,7 +39,7 @@ export function describeApi(routes: readonly Registered[], version: string): Jso
   const paths: Record<string, Record<string, Json>> = {}
   for (const one of routes) {
     if (one.kind !== 'json' && one.kind !== 'stream' && one.kind !== 'events') continue
-    const { path, summary, who, params, query } = one.route
+    const { path, summary, who, params, query, fresh } = one.route
     const method = one.kind === 'events' ? 'get' : one.route.method.toLowerCase()
     const body = one.kind === 'json' ? schemaOf(one.route.body, 'input') : undefined
     const answer = one.kind === 'json' ? schemaOf(one.route.answer, 'output') : undefined
@@ -55,6 +55,7 @@ export function describeApi(routes: readonly Registered[], version: string): Jso
           default: { description: 'Refused (RFC 9457)', content: { 'application/problem+json': {} } },
         },
         ...(who === 'anyone' ? {} : { security: [{ cookie: [] }, { basic: [] }, { bearer: [] }], 'x-who': who }),
+        ...(fresh ? { 'x-fresh': true } : {}),
       },
     }
   }

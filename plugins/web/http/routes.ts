@@ -5,6 +5,7 @@ import type {
   EventRoute,
   FilesRoute,
   HttpApi,
+  LoginWay,
   Method,
   PageRoute,
   Route,
@@ -37,6 +38,8 @@ export class Routes implements HttpApi {
   readonly #places = new Map<string, string>()
   readonly #origins: string[] = []
   #isSealed = false
+  readonly ways: LoginWay[] = []
+  #logIn: HttpApi['logIn'] = () => Promise.reject(new Error('logins come after setup'))
 
   route: HttpApi['route'] = (route) => this.#add({ kind: 'json', route })
   stream: HttpApi['stream'] = (route) => this.#add({ kind: 'stream', route })
@@ -44,6 +47,17 @@ export class Routes implements HttpApi {
   page: HttpApi['page'] = (route) => this.#add({ kind: 'page', route })
   socket: HttpApi['socket'] = (route) => this.#add({ kind: 'socket', route })
   files: HttpApi['files'] = (route) => this.#add({ kind: 'files', route })
+
+  loginWay(way: LoginWay): void {
+    this.ways.push(way)
+  }
+
+  logIn: HttpApi['logIn'] = (call, identity) => this.#logIn(call, identity)
+
+  /** How a web login is made. */
+  loginsBy(logIn: HttpApi['logIn']): void {
+    this.#logIn = logIn
+  }
 
   routes(): readonly RouteInfo[] {
     return this.all.map((one) => ({

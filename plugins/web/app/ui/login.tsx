@@ -6,6 +6,7 @@ import { isDark, setTheme } from './appearance.ts'
 import { IconButton } from './button.tsx'
 import { Brand, Icon } from './icon.tsx'
 import { chooseLanguage, LANGUAGES, language, t } from './language.ts'
+import { LoginWays } from './login-ways.tsx'
 
 export interface LoginProps {
   readonly hasEnded: boolean
@@ -50,6 +51,20 @@ export function Login({ hasEnded, isOffline, onDone }: LoginProps) {
         setError(response.status === 401 && !needsCode ? t('sign-in.wrong') : (refusal.detail ?? t('sign-in.offline')))
     } catch {
       setError(t('sign-in.offline'))
+    } finally {
+      setIsBusy(false)
+    }
+  }
+
+  const attempt = async (login: () => Promise<void>) => {
+    setIsBusy(true)
+    setError('')
+    try {
+      await login()
+      await onDone()
+    } catch (cause) {
+      // The person closed the browser's question.
+      if ((cause as Error).name !== 'NotAllowedError') setError((cause as Error).message)
     } finally {
       setIsBusy(false)
     }
@@ -130,6 +145,7 @@ export function Login({ hasEnded, isOffline, onDone }: LoginProps) {
             {t('sign-in')}
           </button>
         </form>
+        <LoginWays isBusy={isBusy} attempt={attempt} />
       </main>
       <footer>
         {LANGUAGES.map(([code, name]) => (

@@ -7,13 +7,17 @@
 import type { Identity } from 'iems'
 import * as z from 'zod'
 import { Answer, type Call, type HttpApi, HttpProblem, type Login } from '../api.ts'
+import type { Routes } from '../routes.ts'
 import { cookieName, loginProblem, requireSecrecy } from './access.ts'
+import { assertion, type Passkeys } from './passkeys.ts'
 import type { WebLogins } from './records.ts'
 
 export interface LoginRoutesDeps {
   readonly records: WebLogins
   needsCode(identity: Identity): Promise<boolean>
   checkCode(identity: Identity, code: string): Promise<boolean>
+  /** Absent without a directory that keeps them. */
+  readonly passkeys: Passkeys | undefined
   readonly authWithoutTls: boolean
   readonly absolute: number
 }
@@ -29,12 +33,10 @@ const shown = z.strictObject({
   account: z.string().optional(),
   roles: z.array(z.string()),
 })
-const confirmation = z.strictObject({ password: credentials.shape.password, code: credentials.shape.code })
 const MAX_AGENT = 200
 const ATTEMPTS = 30
 
-export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
-  addConfirmation(http, deps)
+export function addLoginRoutes(http: Routes, deps: LoginRoutesDeps): void {
   const who = (identity: Identity) => ({
     user: identity.user,
     ...(identity.account === undefined ? {} : { account: identity.account }),
@@ -45,6 +47,14 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
     const secure = isSecure ? '; Secure' : ''
     return `${cookieName(isSecure)}=${token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`
   }
+
+  const logIn: HttpApi['logIn'] = async (call, identity) => {
+    const agent = (call.header('user-agent') ?? '').slice(0, MAX_AGENT)
+    const token = await deps.records.create(identity, { address: call.remote, agent })
+    if (call.login?.id !== undefined) await deps.records.end(call.login.identity, call.login.id)
+    return { 'set-cookie': cookie(call, token, Math.floor(deps.absolute / 1000)) }
+  }
+  http.loginsBy(logIn)
 
   http.route({
     method: 'POST',
@@ -57,13 +67,15 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
     async run(call) {
       requireSecrecy(call, deps.authWithoutTls)
       const identity = await verify(call, deps)
-      const agent = (call.header('user-agent') ?? '').slice(0, MAX_AGENT)
-      const token = await deps.records.create(identity, { address: call.remote, agent })
-      return new Answer(200, who(identity), {
-        'set-cookie': cookie(call, token, Math.floor(deps.absolute / 1000)),
-      })
+      return new Answer(200, who(identity), await logIn({ ...call, login: undefined }, identity))
     },
   })
+  addConfirmation(http, deps)
+  addPasskeyLogin(
+    http,
+    deps,
+    async (call, identity) => new Answer(200, who(identity), await logIn({ ...call, login: undefined }, identity)),
+  )
   http.route({
     method: 'GET',
     path: '/api/login',
@@ -82,13 +94,17 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
       return new Answer(204, undefined, { 'set-cookie': cookie(call, '', 0) })
     },
   })
+  addLoginList(http, deps.records)
+}
+
+function addLoginList(http: HttpApi, records: WebLogins): void {
   http.route({
     method: 'GET',
     path: '/api/logins',
     who: 'user',
     summary: 'Lists the web logins of the account',
     run: async ({ login }) =>
-      (await deps.records.list(login.identity)).map(({ id, login: { created, seen, address, agent } }) => ({
+      (await records.list(login.identity)).map(({ id, login: { created, seen, address, agent } }) => ({
         id,
         created,
         seen,
@@ -104,7 +120,7 @@ export function addLoginRoutes(http: HttpApi, deps: LoginRoutesDeps): void {
     summary: 'Ends a web login of the account',
     params: z.object({ id: z.string().max(100) }),
     async run({ login, params }) {
-      if (!(await deps.records.end(login.identity, params.id))) throw new HttpProblem(404, 'There is no such login')
+      if (!(await records.end(login.identity, params.id))) throw new HttpProblem(404, 'There is no such login')
     },
   })
 }
@@ -114,16 +130,61 @@ function addConfirmation(http: HttpApi, deps: LoginRoutesDeps): void {
     method: 'POST',
     path: '/api/login/confirm',
     who: 'user',
-    summary: 'Shows the password once more, for changes that cannot be undone',
-    body: confirmation,
-    limit: { perMinute: ATTEMPTS, body: 16_384 },
+    summary: 'Shows the password or a passkey once more, for changes that cannot be undone',
+    body: z.union([credentials.omit({ username: true }), z.strictObject({ passkey: assertion })]),
+    limit: { perMinute: ATTEMPTS, body: 100_000 },
     async run(call) {
-      const { identity, id } = call.login
-      const same = await verify({ ...call, body: { ...call.body, username: identity.user } }, deps)
-      if (same.account !== identity.account) throw new HttpProblem(401, 'This is another account')
-      if (id !== undefined) await deps.records.refresh(id)
+      const { login, body } = call
+      requireSecrecy(call, deps.authWithoutTls)
+      const identity =
+        'passkey' in body
+          ? await passkeysOf(deps).verify(call, body.passkey)
+          : await verify({ ...call, body: { ...body, username: login.identity.user } }, deps)
+      if (identity.account !== login.identity.account || identity.user !== login.identity.user)
+        throw new HttpProblem(401, 'That is another account')
+      if (identity.credential?.startsWith('app:')) throw new HttpProblem(401, "Use the account's own password")
+      if (login.id !== undefined) await deps.records.refresh(login.id)
     },
   })
+}
+
+function addPasskeyLogin(
+  http: Routes,
+  deps: LoginRoutesDeps,
+  logIn: (call: Call, identity: Identity) => Promise<Answer>,
+): void {
+  http.route({
+    method: 'GET',
+    path: '/api/login/ways',
+    who: 'anyone',
+    summary: 'Lists the ways to log in beside the password',
+    run: () => ({ hasPasskeys: deps.passkeys !== undefined, ways: http.ways }),
+  })
+  if (!deps.passkeys) return
+  http.route({
+    method: 'POST',
+    path: '/api/login/passkey/options',
+    who: 'anyone',
+    summary: 'Options with which a browser shows a passkey',
+    limit: { perMinute: ATTEMPTS },
+    run: (call) => passkeysOf(deps).options(call),
+  })
+  http.route({
+    method: 'POST',
+    path: '/api/login/passkey',
+    who: 'anyone',
+    summary: 'Logs a browser in by a passkey and sets its cookie',
+    body: assertion,
+    answer: shown,
+    limit: { perMinute: ATTEMPTS, body: 100_000 },
+    run: async (call) => logIn(call, await passkeysOf(deps).verify(call, call.body)),
+  })
+  deps.passkeys.addRoutes(http)
+}
+
+function passkeysOf({ passkeys }: LoginRoutesDeps): Passkeys {
+  if (!passkeys) throw new HttpProblem(404, 'This server has no passkeys')
+  return passkeys
 }
 
 type Attempt = Call<unknown, unknown, z.output<typeof credentials>> & { readonly login: Login | undefined }

@@ -11,6 +11,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'sign-in.code': 'Code des zweiten Faktors',
   'sign-in.code.hint': 'Sechs Ziffern aus Ihrer Authenticator-App',
   'sign-in.wrong': 'Adresse und Passwort passen nicht zusammen.',
+  'sign-in.passkey': 'Mit Passkey anmelden',
   'sign-in.ended': 'Ihre Anmeldung ist abgelaufen. Entwürfe sind auf diesem Gerät gesichert.',
   'sign-in.offline': 'Der Server ist nicht erreichbar.',
   'sign-out': 'Abmelden',

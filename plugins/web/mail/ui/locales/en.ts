@@ -9,6 +9,7 @@ export const texts = {
   'sign-in.code': 'Code of the second factor',
   'sign-in.code.hint': 'Six digits, from your authenticator app',
   'sign-in.wrong': 'Address and password do not fit.',
+  'sign-in.passkey': 'Sign in with a passkey',
   'sign-in.ended': 'Your login has ended. Drafts are kept on this device.',
   'sign-in.offline': 'The server cannot be reached.',
   'sign-out': 'Sign out',
