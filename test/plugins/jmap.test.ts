@@ -695,3 +695,25 @@ test('contacts: books and cards of one’s own, and the accounts of the server',
   await make({ set: (await directory.byName('account', 'bob'))?.id ?? '', to: { displayName: 'Bob B' } })
   assert.equal((await ann.one('ContactCard/changes', { sinceState: since })).error.type, 'cannotCalculateChanges')
 })
+
+test('keywords are those of the email, though its copies differ and come and go', async (t) => {
+  const { client, mail } = await startJmap(t)
+  const { account, file, mailbox, one } = await client('ann')
+  const [inbox, archive, trash] = [await mailbox('inbox'), await mailbox('archive'), await mailbox('trash')]
+  const id = await file(message({ Subject: 'Two places' }), { mailboxIds: { [inbox]: true, [archive]: true } })
+  const flagsIn = async (box: string) =>
+    (await Array.fromAsync(mail.entries({ account, id: box }, [[1, 9]]))).flatMap(({ flags }) => flags)
+  const set = async (patch: Json) =>
+    assert.equal((await one('Email/set', { update: { [id]: patch } })).notUpdated, null)
+  const keywords = async () =>
+    Object.keys((await one('Email/get', { ids: [id], properties: ['keywords'] })).list[0].keywords)
+  await mail.setFlags({ account, id: inbox }, [[1, 9]], { how: 'add', flags: ['work', '\\Seen'] })
+  await set({ 'keywords/work': true })
+  assert.deepEqual([await flagsIn(archive), await keywords()], [['work'], ['work']])
+  await set({ 'keywords/$seen': null })
+  assert.deepEqual([await flagsIn(inbox), await keywords()], [['work'], ['work']])
+  await mail.setFlags({ account, id: archive }, [[1, 9]], { how: 'remove', flags: ['work'] })
+  await mail.setFlags({ account, id: archive }, [[1, 9]], { how: 'add', flags: ['\\Seen'] })
+  await set({ mailboxIds: { [archive]: true, [trash]: true } })
+  assert.deepEqual([await flagsIn(archive), await flagsIn(trash), await keywords()], [['work'], ['work'], ['work']])
+})

@@ -176,6 +176,8 @@ export interface ContactsApi {
    * destroyed by its owner.
    */
   add(account: string, id: string, card: ContactCard): Promise<boolean>
+  /** An account's own cards (JSContact, RFC 9553). */
+  cards(account: string): AsyncIterable<object>
 }
 
 export type ContactCard = { readonly uid: string } & Readonly<Record<string, unknown>>

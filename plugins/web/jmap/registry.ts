@@ -48,6 +48,11 @@ export class Registry implements JmapApi {
     this.#deps = deps
   }
 
+  /** Of all methods, for tests that walk them. */
+  get methodNames(): readonly string[] {
+    return [...this.#methods.keys()]
+  }
+
   capability(urn: string, capability: Capability): void {
     this.capabilities.set(urn, capability)
   }

@@ -32,5 +32,8 @@ export function addContacts(jmap: JmapApi, ctx: SetupContext): ContactsApi {
   return {
     addresses: (account, book) => addressesOf(deps, account, book),
     add: (account, id, card) => addCard(deps, account, { id, card }),
+    async *cards(account) {
+      for await (const [id, card] of deps.cards.all(account)) yield { id, ...card }
+    },
   }
 }

@@ -4,7 +4,7 @@
  * Invariants: an existing email is in at least one mailbox at every moment: copies precede removals; all rights are
  * checked before anything changes.
  */
-import type { AccountEmail, MailboxRef } from '../../../mailbox/store/api.ts'
+import type { AccountEmail, FlagChange, MailboxRef } from '../../../mailbox/store/api.ts'
 import type { JmapCall, JmapObject, Patch } from '../api.ts'
 import type { Blob } from '../blob/blob.ts'
 import { openBlob } from '../blob/blobs.ts'
@@ -122,22 +122,44 @@ export async function updateEmail(
   if (Object.keys(mailboxIds).length === 0) throw invalidProperties(['mailboxIds'], 'An email is in a mailbox')
   const flags = flagsOf(keywords)
   const targets = mailboxesOf(mailboxIds, '', { view, call })
-  if (Object.keys(patch).some((key) => key.startsWith('keywords'))) await setKeywords(deps, { email, flags, view })
+  const change = keywordChange(patch, flags)
+  const isMoved =
+    targets.length !== email.places.length ||
+    targets.some(({ id }) => !email.places.some(({ mailbox }) => mailbox === id))
+  // Keywords are the email's: a copy that goes must not take any along, nor a new one lack any.
+  if (isMoved && email.places.length > 1) await setFlags(deps, { email, view }, [{ how: 'set', flags }])
+  else if (change.length > 0) await setFlags(deps, { email, view }, change)
   await setMailboxes(deps, { email, targets, view })
   return null
 }
 
-async function setKeywords(
-  deps: MailDeps,
-  { email, flags, view }: { readonly email: AccountEmail; readonly flags: readonly string[]; readonly view: View },
+/** Changes of flags for all places: the copies may differ, so each keyword that a patch names counts. */
+function keywordChange(patch: Patch, flags: readonly string[]): readonly FlagChange[] {
+  if ('keywords' in patch) return [{ how: 'set', flags }]
+  const named = Object.entries(patch).flatMap(([path, value]) =>
+    path.startsWith('keywords/')
+      ? [
+          {
+            flag: flagOf(path.slice('keywords/'.length).replaceAll('~1', '/').replaceAll('~0', '~')),
+            isSet: value === true,
+          },
+        ]
+      : [],
+  )
+  const changes: readonly FlagChange[] = [
+    { how: 'add', flags: named.filter(({ isSet }) => isSet).map(({ flag }) => flag) },
+    { how: 'remove', flags: named.filter(({ isSet }) => !isSet).map(({ flag }) => flag) },
+  ]
+  return changes.filter((one) => one.flags.length > 0)
+}
+
+async function setFlags(
+  { mail }: MailDeps,
+  { email, view }: { readonly email: AccountEmail; readonly view: View },
+  changes: readonly FlagChange[],
 ): Promise<void> {
   for (const { mailbox } of email.places) if (!view.may(mailbox, 'w')) throw new ObjectError('forbidden')
-  const has = new Set(email.flags.map((flag) => flag.toLowerCase()))
-  const wanted = new Set(flags.map((flag) => flag.toLowerCase()))
-  const add = flags.filter((flag) => !has.has(flag.toLowerCase()))
-  const remove = email.flags.filter((flag) => !wanted.has(flag.toLowerCase()) && flag !== '\\Deleted')
-  if (add.length > 0) done(await deps.mail.setEmailFlags(view.account, email.id, { how: 'add', flags: add }))
-  if (remove.length > 0) done(await deps.mail.setEmailFlags(view.account, email.id, { how: 'remove', flags: remove }))
+  for (const change of changes) done(await mail.setEmailFlags(view.account, email.id, change))
 }
 
 interface Moving {

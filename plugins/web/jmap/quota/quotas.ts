@@ -4,6 +4,7 @@
 import * as z from 'zod'
 import type { JmapCall, JmapObject, ObjectType, Query } from '../api.ts'
 import type { MailDeps } from '../mail/deps.ts'
+import { changesSince } from '../stateless.ts'
 
 export const QUOTA = 'urn:ietf:params:jmap:quota'
 
@@ -50,15 +51,18 @@ async function quotasOf({ mail }: MailDeps, account: string, call: JmapCall): Pr
   return [...one('octets', usage.octets, limits.octets), ...one('count', usage.messages, limits.messages)]
 }
 
+const stateOf = async (deps: MailDeps, account: string, call: JmapCall) =>
+  JSON.stringify((await quotasOf(deps, account, call)).map(({ used, hardLimit }) => [used, hardLimit])).replace(
+    /[^0-9]+/g,
+    '-',
+  )
+
 export function quotaType(deps: MailDeps): ObjectType<z.output<typeof filterSchema>> {
   return {
     capability: QUOTA,
     properties: PROPERTIES,
-    state: async (account, call) =>
-      JSON.stringify((await quotasOf(deps, account, call)).map(({ used, hardLimit }) => [used, hardLimit])).replace(
-        /[^0-9]+/g,
-        '-',
-      ),
+    state: (account, call) => stateOf(deps, account, call),
+    changes: async (account, since, _, call) => changesSince(since, await stateOf(deps, account, call)),
     get: async ({ account, ids }, call) =>
       (await quotasOf(deps, account, call)).filter(({ id }) => ids === undefined || ids.includes(id)),
     filter: filterSchema,

@@ -8,6 +8,7 @@ import { type JmapCall, type JmapObject, type ObjectType, type Patch, SUBMISSION
 import { invalidProperties, ObjectError } from '../errors.ts'
 import type { MailDeps } from '../mail/deps.ts'
 import { patched } from '../patched.ts'
+import { changesSince } from '../stateless.ts'
 import { IdentityRecords } from './records.ts'
 
 const MAX_SIGNATURE = 100_000
@@ -94,6 +95,7 @@ export function identityType(identities: Identities): ObjectType {
     capability: SUBMISSION,
     properties: ['id', 'name', 'email', 'replyTo', 'bcc', 'textSignature', 'htmlSignature', 'mayDelete'],
     state: (account) => identities.state(account),
+    changes: async (account, since) => changesSince(since, await identities.state(account)),
     get: async ({ account, ids }, call) =>
       onlyOwn(account, call)
         ? (await identities.list(account)).filter(({ id }) => ids === undefined || ids.includes(id))
