@@ -23,8 +23,8 @@ import {
   toMbox,
   toZip,
 } from './formats.ts'
+import { ALL, messagesOf } from './messages.ts'
 
-const ALL = [[1, 4_294_967_295]] as const
 /** Messages between two words about how far it is. */
 const TOLD = 100
 
@@ -78,39 +78,6 @@ export function createTransferCommands({ service, accountOf }: TransferDeps): Re
       },
     },
   }
-}
-
-/** Messages of some mailboxes; `onMessage` is called for each. */
-async function* messagesOf(
-  service: MailStoreApi,
-  mailboxes: readonly Mailbox[],
-  onMessage: () => void,
-): AsyncGenerator<TransferredMessage> {
-  for (const mailbox of mailboxes) {
-    for await (const { uid, email: id, flags, received, size } of service.entries(mailbox, ALL)) {
-      const content = await opened(service, id).catch((cause: unknown) => ({ cause }))
-      if (Symbol.asyncIterator in content) {
-        onMessage()
-        yield { mailbox: mailbox.name, flags, received, size, open: () => content }
-      } else if ((await Array.fromAsync(service.entries(mailbox, [[uid, uid]]))).length > 0) {
-        // Messages expunged meanwhile do not count.
-        throw new Error(`a message of ${mailbox.name} is missing; see iems mailbox check`, content)
-      }
-    }
-  }
-}
-
-/** Content that can be read, once, whatever becomes of the message: its first octets are here. Throws when it is gone. */
-async function opened(service: MailStoreApi, id: string): Promise<AsyncIterable<Uint8Array>> {
-  const email = await service.email(id)
-  if (!email) throw new Error('there is no record of it')
-  const pieces = email.open()[Symbol.asyncIterator]()
-  const first = await pieces.next()
-  return (async function* () {
-    if (first.done) return
-    yield first.value
-    yield* { [Symbol.asyncIterator]: () => pieces }
-  })()
 }
 
 async function* exported(

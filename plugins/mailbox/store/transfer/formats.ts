@@ -36,7 +36,11 @@ interface Listed {
   readonly size?: number
 }
 
-export async function* toZip(messages: AsyncIterable<TransferredMessage>): AsyncGenerator<Uint8Array> {
+/** `files` beside the messages, by name. */
+export async function* toZip(
+  messages: AsyncIterable<TransferredMessage>,
+  files: readonly (readonly [name: string, content: Buffer])[] = [],
+): AsyncGenerator<Uint8Array> {
   const zip = new ZipFile()
   const fill = async () => {
     const list: Listed[] = []
@@ -49,6 +53,7 @@ export async function* toZip(messages: AsyncIterable<TransferredMessage>): Async
       // One after the other, so that no more than one is open.
       await read
     }
+    for (const [name, content] of files) zip.addBuffer(content, name)
     zip.addBuffer(Buffer.from(JSON.stringify(list, undefined, 1)), LIST)
     zip.end()
   }
