@@ -61,7 +61,7 @@ const examples = (ids: { email: string; thread: string; inbox: string; blob: str
     'Mailbox/queryChanges': { sinceQueryState: 's', filter: { isSubscribed: true }, upToId: inbox, maxChanges: 5 },
     'Mailbox/set': {
       create: { a: { name: 'A', parentId: null, role: null, sortOrder: 1, isSubscribed: true } },
-      update: { [inbox]: { isSubscribed: true, name: 'Inbox' } },
+      update: { [inbox]: { isSubscribed: true, name: 'Inbox', 'shareWith/anyone': { mayReadItems: true } } },
       ...{ destroy: ['none'], onDestroyRemoveEmails: false, ifInState: null },
     },
     'Thread/get': { ids: [thread] },
@@ -127,6 +127,22 @@ const examples = (ids: { email: string; thread: string; inbox: string; blob: str
     'Quota/changes': { sinceState: 's' },
     'Quota/queryChanges': { sinceQueryState: 's', filter: { type: 'Mail' } },
     'Quota/query': { ...window, filter: { name: 'x', scope: 'account', resourceType: 'octets', type: 'Mail' } },
+    'Principal/get': { ids: null, properties: ['name'] },
+    'Principal/changes': { sinceState: 's' },
+    'Principal/query': {
+      ...window,
+      filter: { accountIds: ['x'], email: 'e', name: 'n', text: 't', type: 'group', timeZone: 'z' },
+    },
+    'Principal/queryChanges': { sinceQueryState: 's', filter: { text: 't' } },
+    'ShareNotification/get': { ids: null },
+    'ShareNotification/changes': { sinceState: 's' },
+    'ShareNotification/query': {
+      ...window,
+      sort: [{ property: 'created' }],
+      filter: { after: '2020-01-01T00:00:00Z', before: null, objectType: 'Mailbox', objectAccountId: 'x' },
+    },
+    'ShareNotification/queryChanges': { sinceQueryState: 's' },
+    'ShareNotification/set': { destroy: ['x'] },
     'Blob/upload': {
       create: {
         b: {

@@ -26,6 +26,9 @@ import { addWebSocket, WEBSOCKET, WEBSOCKET_PATH } from './push/websocket.ts'
 import { QUOTA, quotaType } from './quota/quotas.ts'
 import { Registry } from './registry.ts'
 import { addRoutes } from './routes.ts'
+import { MailboxShares } from './sharing/mailbox-shares.ts'
+import { notificationType, type ShareNote } from './sharing/notifications.ts'
+import { OWNER, PRINCIPALS, Principals, principalType } from './sharing/principals.ts'
 import { Identities, identityType } from './submission/identities.ts'
 import { submissionType } from './submission/submissions.ts'
 
@@ -46,6 +49,7 @@ export const jmap = definePlugin({
     push: { version: 1 },
     card: { version: 1 },
     book: { version: 1 },
+    shared: { version: 1 },
   },
   setup(config, ctx) {
     const http = ctx.use(Http)
@@ -67,6 +71,7 @@ export const jmap = definePlugin({
 
 function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
   const deps = {
+    shares: addSharing(registry, ctx),
     mail: ctx.use(MailStore),
     query: ctx.use(MailQuery),
     blobs: registry.blobKinds,
@@ -130,13 +135,33 @@ function addMail(registry: Registry, config: Options, ctx: SetupContext): void {
   })
 }
 
+/** Principals, notifications, and the change of who shares a mailbox. */
+function addSharing(registry: Registry, ctx: SetupContext): MailboxShares {
+  const [mail, accounts] = [ctx.use(MailStore), ctx.use(Accounts)]
+  const principals = new Principals({ accounts, directory: ctx.find(Directory) })
+  const notes = new KeptObjects<ShareNote>(ctx.store, 'shared', (account) =>
+    registry.changed(account, ['ShareNotification']),
+  )
+  registry.capability(PRINCIPALS, {
+    session: {},
+    account: (account, own) => (account === own ? { currentUserPrincipalId: own } : undefined),
+  })
+  registry.capability(OWNER, {
+    session: {},
+    account: (account, own) => ({ accountIdForPrincipal: own, principalId: account }),
+  })
+  registry.objects('Principal', principalType(principals))
+  registry.objects('ShareNotification', notificationType(notes))
+  return new MailboxShares({ mail, accounts, principals, notes, clock: ctx.clock })
+}
+
 function addPush(
   http: HttpApi,
   registry: Registry,
   { config, ctx }: { readonly config: Options; readonly ctx: SetupContext },
 ): void {
   const mail = ctx.use(MailStore)
-  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission', 'AddressBook', 'ContactCard']
+  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission', 'AddressBook', 'ContactCard', 'ShareNotification']
   const deps = {
     clock: ctx.clock,
     types,

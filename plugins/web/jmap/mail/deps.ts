@@ -4,12 +4,18 @@
 import type { Clock, Log, Store } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'
 import type { AccountEmail, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../../../mailbox/store/api.ts'
-import type { JmapCall, OpenBlob } from '../api.ts'
+import type { JmapCall, OpenBlob, Patch } from '../api.ts'
 import { MethodError, ObjectError } from '../errors.ts'
+
+/** Changes who shares a mailbox. */
+export interface Shares {
+  change(mailbox: Mailbox, patch: Patch, call: JmapCall): Promise<void>
+}
 
 export interface MailDeps {
   readonly mail: MailStoreApi
   readonly query: MailQueryApi
+  readonly shares: Shares
   /** Of plugins, by the first letter of their ids. */
   readonly blobs: ReadonlyMap<string, OpenBlob>
   readonly accounts: AccountsApi

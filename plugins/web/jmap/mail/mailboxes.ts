@@ -10,6 +10,7 @@ import { invalidProperties, ObjectError } from '../errors.ts'
 import { meetsFilter } from '../filters.ts'
 import { patched } from '../patched.ts'
 import { idOf } from '../set.ts'
+import { shareWithOf } from '../sharing/mailbox-shares.ts'
 import { changesOf, done, type MailDeps, stateOf, type View, viewOf } from './deps.ts'
 
 const ROLES: Readonly<Record<string, SpecialUse>> = {
@@ -40,6 +41,7 @@ const PROPERTIES = [
   'unreadThreads',
   'myRights',
   'isSubscribed',
+  'shareWith',
 ] as const
 
 const filterSchema = z.strictObject({
@@ -73,6 +75,7 @@ function rightsOf(mailbox: Mailbox, view: View) {
     mayRename: may('x') && mailbox.name !== 'INBOX',
     mayDelete: may('x') && mailbox.name !== 'INBOX',
     maySubmit: view.isOwn,
+    mayShare: may('a'),
   }
 }
 
@@ -121,6 +124,7 @@ async function describe(
     unreadThreads: threads.unread,
     myRights: rightsOf(mailbox, view),
     isSubscribed: mailbox.subscribed,
+    shareWith: view.may(mailbox.id, 'a') ? shareWithOf(mailbox) : null,
   }
 }
 
@@ -207,7 +211,8 @@ function fullName(name: string, parentId: string | null, view: View): string {
 
 async function create(deps: MailDeps, account: string, given: Patch, call: JmapCall): Promise<JmapObject> {
   const view = await viewOf(deps, account, call)
-  const { name, parentId: above, role, isSubscribed } = readProperties(given)
+  const { shareWith, ...own } = given
+  const { name, parentId: above, role, isSubscribed } = readProperties(own)
   const parentId = above === null ? null : idOf(above, call)
   if (!view.isOwn && (parentId === null || !view.may(parentId, 'k'))) throw new ObjectError('forbidden')
   if (role !== null && !(role in ROLES)) throw invalidProperties(['role'], 'There is no such role')
@@ -216,6 +221,7 @@ async function create(deps: MailDeps, account: string, given: Patch, call: JmapC
   const specialUse = role === null ? undefined : ROLES[role]
   const made = done(await deps.mail.create(account, fullName(name, parentId, view), specialUse ? { specialUse } : {}))
   if (made.subscribed !== isSubscribed) done(await deps.mail.subscribe(made, isSubscribed))
+  if (view.isOwn && shareWith) await deps.shares.change(made, { shareWith }, call)
   const now = await viewOf(deps, account, call)
   const mailbox = now.find(made.id) ?? made
   const {
@@ -236,7 +242,12 @@ async function update(deps: MailDeps, account: string, id: string, patch: Patch,
   const view = await viewOf(deps, account, call)
   const mailbox = view.find(id)
   if (!mailbox) throw new ObjectError('notFound')
-  const fixed = Object.keys(patch).filter(
+  const isSharing = (path: string) => path === 'shareWith' || path.startsWith('shareWith/')
+  const sharing = Object.fromEntries(Object.entries(patch).filter(([path]) => isSharing(path)))
+  const rest = Object.fromEntries(Object.entries(patch).filter(([path]) => !isSharing(path)))
+  const isShared = Object.keys(sharing).length > 0
+  if (isShared && !view.may(id, 'a')) throw new ObjectError('forbidden')
+  const fixed = Object.keys(rest).filter(
     (key) => !['name', 'parentId', 'isSubscribed', 'sortOrder', 'role'].includes(key),
   )
   if (fixed.length > 0) throw invalidProperties(fixed, 'These are set by the server')
@@ -247,7 +258,7 @@ async function update(deps: MailDeps, account: string, id: string, patch: Patch,
     name: mailbox.name === 'INBOX' ? 'Inbox' : leafName(mailbox.name),
     parentId: parentIdOf(mailbox, view),
   }
-  const wanted = readProperties({ isSubscribed: mailbox.subscribed, ...patched(before, patch), role: null })
+  const wanted = readProperties({ isSubscribed: mailbox.subscribed, ...patched(before, rest), role: null })
   const parentId = wanted.parentId === null ? null : idOf(wanted.parentId, call)
   if (wanted.name !== before.name || parentId !== before.parentId) {
     if (!rightsOf(mailbox, view).mayRename) throw new ObjectError('forbidden')
@@ -257,6 +268,7 @@ async function update(deps: MailDeps, account: string, id: string, patch: Patch,
     done(await deps.mail.rename(mailbox, name))
   }
   if (wanted.isSubscribed !== mailbox.subscribed) done(await deps.mail.subscribe(mailbox, wanted.isSubscribed))
+  if (isShared) await deps.shares.change(mailbox, sharing, call)
   return null
 }
 
