@@ -183,11 +183,11 @@ test('IMAP and JMAP change one account at random, and agree', { timeout: 60_000 
     async removeBox() {
       const old = pick([...boxes].filter((box) => box.startsWith('Box')))
       if (old === undefined) return
+      // A session whose mailbox goes is ended (RFC 2180 section 3.3).
+      await reader.mailboxOpen('INBOX')
+      const destroy = [(await idsOf()).get(old) as string]
       if (random() < 0.5) await reader.mailboxDelete(old)
-      else
-        await ann.one('Mailbox/set', {
-          ...{ destroy: [(await idsOf()).get(old) as string], onDestroyRemoveEmails: true },
-        })
+      else await ann.one('Mailbox/set', { destroy, onDestroyRemoveEmails: true })
       boxes.delete(old)
       for (const [subject, places] of model) if (places.delete(old) && places.size === 0) model.delete(subject)
     },
