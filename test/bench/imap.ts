@@ -8,17 +8,17 @@ import { connect, type Socket } from 'node:net'
 import type { Scope } from 'iems/testing'
 import { fill, type MailServerName, openImap, startMailServer } from './mail.ts'
 
-async function ms(work: () => Promise<unknown>): Promise<number> {
+export async function ms(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now()
   await work()
   return performance.now() - started
 }
 
-const median = (values: readonly number[]) =>
+export const median = (values: readonly number[]) =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 /** Letters in threads of ten, with the headers that sorting and threading look at. */
-function letter(number: number): string {
+export function letter(number: number): string {
   const thread = Math.floor(number / 10)
   const references = Array.from({ length: number % 10 }, (_, index) => `<${thread * 10 + index}@far.test>`)
   const at = new Date(Date.UTC(2026, 0, 1) + ((number * 7919) % 20_000_000) * 1000)
@@ -85,7 +85,7 @@ export async function measureLarge(scope: Scope, name: MailServerName, messages:
 // --- idling -------------------------------------------------------------------------------------
 
 /** The proportional memory of a process group: what is shared counts once. */
-function memoryOf(leaders: readonly number[]): number {
+export function memoryOf(leaders: readonly number[]): number {
   let kilobytes = 0
   for (const pid of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
     try {

@@ -40,7 +40,7 @@ export function startMailServer(
   { script }: { readonly script?: string } = {},
 ): Promise<MailServer> {
   return name === 'iems'
-    ? startIemsMail(scope, accounts, script !== undefined)
+    ? startIemsMail(scope, accounts, { hasSieve: script !== undefined })
     : startPostfixDovecot(scope, accounts, script)
 }
 
@@ -72,7 +72,12 @@ async function startPostfixDovecot(scope: Scope, accounts: number, script?: stri
   return { smtp: postfix.port, imap: dovecot.imap, pop3: dovecot.pop3, pids: [postfix.pid, dovecot.pid] }
 }
 
-async function startIemsMail(scope: Scope, accounts: number, hasSieve: boolean): Promise<MailServer> {
+/** `web`: the port of HTTP and JMAP. */
+export async function startIemsMail(
+  scope: Scope,
+  accounts: number,
+  { hasSieve = false, web }: { readonly hasSieve?: boolean; readonly web?: number },
+): Promise<MailServer> {
   const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
   let pid: number | undefined
   scope.after(async () => {
@@ -89,6 +94,7 @@ async function startIemsMail(scope: Scope, accounts: number, hasSieve: boolean):
 import { defineConfig } from 'iems'
 import { accounts } from 'iems/plugins/accounts'
 import { imap } from 'iems/plugins/imap'
+${web === undefined ? '' : "import { http } from 'iems/plugins/http'\nimport { jmap } from 'iems/plugins/jmap'"}
 import { mailstore } from 'iems/plugins/mailstore'
 import { mailsort } from 'iems/plugins/mailsort'
 import { managesieve } from 'iems/plugins/managesieve'
@@ -102,9 +108,10 @@ export default defineConfig({
     local: mailstore({}, { accepts: 'anyone' }),
     imap: imap({ listen: '127.0.0.1:${imap}', authWithoutTls: true, limits: { connectionsPerAddress: 5000 } }),
     pop3: pop3({ listen: '127.0.0.1:${pop3}', authWithoutTls: true }),
+    ${web === undefined ? '' : `web: http({ listen: '127.0.0.1:${web}', limits: { requestsPerMinute: 1_000_000, connectionsPerAddress: 5000 } }),`}
     ${hasSieve ? `sieve: managesieve({ listen: '127.0.0.1:${sieve}', authWithoutTls: true }),` : ''}
   },
-  plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })${hasSieve ? ', mailsort()' : ''}],
+  plugins: [accounts({ domains: ['here.test'], accounts: JSON.parse(readFileSync('${folder}/people.json', 'utf8')) })${hasSieve ? ', mailsort()' : ''}${web === undefined ? '' : ', jmap()'}],
 })
 `,
   )
@@ -126,7 +133,7 @@ export default defineConfig({
   )
   closeSync(log)
   pid = child.pid
-  await accepting(imap).catch(async (cause) => {
+  await Promise.all([imap, ...(web === undefined ? [] : [web])].map((port) => accepting(port))).catch(async (cause) => {
     throw new Error(`the server did not start: ${await readFile(join(folder, 'log'), 'utf8')}`, { cause })
   })
   return { smtp, imap, pop3, pids: [pid as number], ...(hasSieve ? { sieve } : {}) }
