@@ -12,7 +12,7 @@ const ROUNDS = 15
 const USING = ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail']
 const authorization = (user: number) => `Basic ${Buffer.from(`u${user}:secret`).toString('base64')}`
 
-type Answer = Record<string, never>
+type Answer = Record<string, unknown>
 type Call = readonly [name: string, given: object, id: string]
 
 /** A JMAP client of one account. */
