@@ -1,7 +1,7 @@
 /**
  * Lines over time, which differ by dash as well as by colour. Always shown with a table of the same numbers.
  */
-import { clock, count, moment } from './format.ts'
+import { clock, count, day } from './format.ts'
 
 export interface Series {
   readonly name: string
@@ -12,6 +12,7 @@ export interface Series {
 
 const WIDTH = 620
 const HEIGHT = 168
+const DAY_MS = 86_400_000
 
 /** 1, 2 or 5 times a power of ten. */
 function stepOf(most: number): number {
@@ -36,7 +37,7 @@ export function Chart({
   const points = (values: readonly number[]) =>
     values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(' ')
   const lines = Array.from({ length: Math.round(top / step) + 1 }, (_, index) => index * step)
-  const isLong = times.length > 48
+  const isByDay = times.length > 48 || (times[1] ?? 0) - (times[0] ?? 0) >= DAY_MS
   const labels = times.flatMap((at, index) => (index % Math.ceil(times.length / 6) === 0 ? [[at, index] as const] : []))
   const [first] = series
   return (
@@ -58,7 +59,7 @@ export function Chart({
           ))}
           {labels.map(([at, index]) => (
             <text key={at} x={x(index)} y="190" textAnchor="middle">
-              {isLong ? moment(at).replace(/ \d\d:.*$/, '') : clock(at)}
+              {isByDay ? day(at) : clock(at)}
             </text>
           ))}
         </g>

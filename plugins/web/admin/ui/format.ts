@@ -42,6 +42,8 @@ export function moment(at: number): string {
   return date.toLocaleDateString(locale(), { day: 'numeric', month: 'short', year: 'numeric' })
 }
 
+export const day = (at: number): string => new Date(at).toLocaleDateString(locale(), { day: 'numeric', month: 'short' })
+
 export const full = (at: number): string => new Date(at).toLocaleString(locale())
 export const plural = (number: number, one: string, many: string): string =>
   `${count(number)} ${number === 1 ? one : many}`
