@@ -8,11 +8,11 @@ import { move } from '../../plugins/gateway/move/index.ts'
 import { nameHere } from '../../plugins/gateway/move/sources/imap.ts'
 import type { SourceAccount } from '../../plugins/gateway/move/sources/source.ts'
 import { moveAccount } from '../../plugins/gateway/move/transfer/account-move.ts'
-import type { MoveReport } from '../../plugins/gateway/move/transfer/report.ts'
+import { differencesIn, type MoveReport } from '../../plugins/gateway/move/transfer/report.ts'
 import { startCyrus, whyNoCyrus } from '../support/cyrus.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
-import { createMailKernel } from '../support/mailstore.ts'
+import { contentOf, createMailKernel } from '../support/mailstore.ts'
 import { countingProxy, fillMaildir, imapClient, numbered, seenBy } from '../support/move.ts'
 import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 
@@ -201,6 +201,34 @@ test('messages that were filed when a run was ended, but not yet recorded, are f
   while (!last.done) last = await run.next()
   assert.deepEqual([last.value.recovered, last.value.already, last.value.filed], [3, 3, 0])
   assert.equal((await entries('ann')).length, 3)
+})
+
+test('a mailbox that has UIDs of its own is named, and is no difference that holds a switch up', async (t) => {
+  const { mail, store, mailbox, entries } = await createMailKernel(t)
+  const own = { content: contentOf('Subject: own\r\n\r\n') }
+  await mail.append(await mailbox('ann'), [own])
+  const source: SourceAccount = {
+    id: 'test',
+    folders: async () => [{ path: 'INBOX', name: 'INBOX', uids: { uidValidity: 7, uidNext: 10 } }],
+    async *list() {
+      yield { id: '7.9', uid: 9, size: 20, flags: [] }
+    },
+    async *read(_, messages) {
+      for (const message of messages) yield { message, content: Buffer.from('Subject: moved\r\n\r\n') }
+    },
+    close: async () => {},
+  }
+  const options = { account: 'ann', keepsUids: true, isDry: false, signal: new AbortController().signal }
+  const run = async () => {
+    const move = moveAccount({ store, mail }, source, options)
+    let last = await move.next()
+    while (!last.done) last = await move.next()
+    return last.value.report('ann', 'test')
+  }
+  const first = await run()
+  assert.deepEqual([first.filed, first.otherFolders, first.problems], [1, ['INBOX'], []])
+  assert.equal(differencesIn(await run()), 0)
+  assert.equal((await entries('ann')).length, 2)
 })
 
 test('names lose the prefix of their namespace and get our divider', () => {

@@ -148,7 +148,7 @@ class AccountMove {
     const { mail, options } = this.#deps
     if (!options.keepsUids || options.isDry || !uids) return
     const done = await mail.continueUids(mailbox, { uidValidity: uids.uidValidity, uidNext })
-    if (isRefusedByStore(done) && uidNext === 1) this.counts.problems.push(`${path}: UIDs are not kept: ${done.why}`)
+    if (isRefusedByStore(done) && uidNext === 1) this.counts.otherFolders.push(path)
   }
 
   #count(batch: readonly SourceMessage[]): void {

@@ -24,6 +24,8 @@ export interface MoveReport {
   readonly subscriptions: number
   /** Messages that did not get the UID of the source, though asked for. */
   readonly otherUids: number
+  /** Folders whose mailbox here had assigned UIDs of its own. */
+  readonly otherFolders: readonly string[]
   readonly refused: readonly { readonly folder: string; readonly id: string; readonly why: string }[]
   readonly refusedCount: number
   readonly problems: readonly string[]
@@ -40,6 +42,7 @@ export class MoveCounts {
   removed = 0
   subscriptions = 0
   otherUids = 0
+  readonly otherFolders: string[] = []
   refusedCount = 0
   readonly refused: { folder: string; id: string; why: string }[] = []
   readonly problems: string[] = []
@@ -70,6 +73,7 @@ export function describe(report: MoveReport, isDry: boolean): string {
       : `  ${filed} filed, ${already} were there, ${flagged} with other flags, ${removed} removed, ${counted(subscriptions, 'subscription')} changed${would}`,
     ...(recovered > 0 ? [`  ${recovered} filed by an earlier run that was ended`] : []),
     ...(otherUids > 0 ? [`  ${otherUids} could not keep their UID`] : []),
+    ...report.otherFolders.map((path) => `  ${escapeLine(path)} has UIDs of its own: clients fetch it again`),
     ...refused
       .slice(0, SHOWN)
       .map(({ folder, id, why }) => `  ! ${escapeLine(folder)} ${escapeLine(id)}: ${escapeLine(why)}`),
