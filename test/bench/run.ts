@@ -3,7 +3,7 @@
  * prints was seen in this run; a ratio is between neighbours in time, so what else the machine does falls on both.
  *
  *   npm run bench -- --quick                        fewer messages and one round
- *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, jmap, directory, ldap, notes, protection, content,
+ *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, jmap, directory, ldap, lists, notes, protection, content,
  *                                                   workers (one and two workers, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
@@ -20,6 +20,7 @@ import { installHaraka } from './haraka.ts'
 import { reportImap } from './imap.ts'
 import { reportJmap } from './jmap.ts'
 import { LDAP_SERVERS, measureLdap } from './ldap.ts'
+import { reportLists } from './lists.ts'
 import type { MailServerName, SeenMail } from './mail.ts'
 import { reportMail } from './mail-report.ts'
 import { measureEngine, measureRules } from './mailsort.ts'
@@ -44,7 +45,7 @@ const { values: options } = parseArgs({
     only: {
       type: 'string',
       default:
-        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,jmap,directory,ldap,notes,protection,content,workers',
+        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,jmap,directory,ldap,lists,notes,protection,content,workers',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -308,6 +309,7 @@ const KNOWN = [
   'jmap',
   'directory',
   'ldap',
+  'lists',
   'notes',
   'protection',
   'workers',
@@ -343,6 +345,7 @@ if (only.includes('imap')) report.imap = await reportImap({ quick: options.quick
 if (only.includes('jmap')) report.jmap = await reportJmap({ quick: options.quick, say, scoped })
 if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()
+if (only.includes('lists')) report.lists = await reportLists({ quick: options.quick, say, scoped })
 if (only.includes('notes')) report.notes = await reportNotes()
 if (only.includes('protection')) report.protection = await protection()
 if (only.includes('content')) report.content = await content()
