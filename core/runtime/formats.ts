@@ -44,14 +44,14 @@ export interface FormatsDeps {
 /** Ms between two reports about an upgrade. */
 const REPORT_MS = 5000
 
-/** Kinds of record that an upgrade would change: those of an owner that has records. */
+/** Kinds of record that an upgrade would change, with their present versions: those of an owner that has records. */
 export async function outdated(store: Store, owner: string, kinds: RecordKinds): Promise<readonly string[]> {
   const value = await store.get(key('v', owner))
   const known = value ? decode<FormatsRecord>(value).kinds : {}
   const older = Object.entries(kinds).filter(([kind, { version }]) => (known[kind] ?? 1) < version)
   if (older.length === 0) return []
   const own = owner === '' ? { from: Buffer.of(0), to: Buffer.of(0xff) } : below('p', owner)
-  for await (const _ of store.scan({ ...own, limit: 1 })) return older.map(([kind]) => kind)
+  for await (const _ of store.scan({ ...own, limit: 1 })) return older.map(([kind]) => `${kind} ${known[kind] ?? 1}`)
   return []
 }
 

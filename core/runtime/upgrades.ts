@@ -2,10 +2,10 @@
  * Snapshots of the store from before an upgrade of its records, to which an administrator can go back.
  *
  * A snapshot is a data folder in `snapshots` of the data folder; its files are links. Invariants: no record is upgraded
- * before its snapshot is complete; going back replaces nothing, and can be repeated after an interruption.
+ * before its snapshot is complete; an upgrade that is interrupted and begins again keeps its first snapshot; going back replaces nothing, and can be repeated after an interruption.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { IemsError } from '../api/errors.ts'
 import { openRecords } from '../store/level/database.ts'
@@ -20,7 +20,9 @@ import { systemClock } from './system-clock.ts'
 /** Snapshots that stay. */
 const KEPT = 2
 const PARTS = ['records', 'blobs']
-const NAME = /^\d{8}T\d{6}Z$/
+/** In a snapshot: the kinds of record that were to be upgraded. */
+const UPGRADING = 'upgrading.json'
+const NAME = /^\d{8}T\d{9}Z$/
 
 const folderOf = (path: string) => join(path, 'snapshots')
 
@@ -36,7 +38,9 @@ export async function snapshotBeforeUpgrade(store: Store, config: Config, emit: 
   if (older.length === 0) return
   if (!store.dump || !('path' in config.store)) return emit('store.unprotected', { upgrading: older })
   const path = pathIn(config, config.store.path)
-  const name = new Date(systemClock.now()).toISOString().replace(/[-:]|\.\d+/g, '')
+  if (await isTaken(path, older)) return
+  await removePartial(path)
+  const name = new Date(systemClock.now()).toISOString().replace(/[-:.]/g, '')
   const to = join(folderOf(path), name)
   const dump = await store.dump()
   try {
@@ -50,9 +54,25 @@ export async function snapshotBeforeUpgrade(store: Store, config: Config, emit: 
   } finally {
     await dump.close()
   }
+  await writeFile(join(to, UPGRADING), JSON.stringify(older), { mode: 0o600 })
   emit('store.snapshot', { path: to, upgrading: older, back: `iems store revert ${name}` })
   for (const old of (await snapshotsIn(path)).slice(0, -KEPT))
     await rm(join(folderOf(path), old), { recursive: true, force: true })
+}
+
+/** The newest snapshot was taken for this upgrade, which was interrupted. */
+async function isTaken(path: string, older: readonly string[]): Promise<boolean> {
+  const name = (await snapshotsIn(path)).at(-1)
+  if (name === undefined) return false
+  const text = await readFile(join(folderOf(path), name, UPGRADING), 'utf8').catch(() => '[]')
+  const taken = JSON.parse(text) as readonly string[]
+  return older.every((one) => taken.includes(one))
+}
+
+/** What an interrupted snapshot left. */
+async function removePartial(path: string): Promise<void> {
+  for (const name of await readdir(folderOf(path)).catch(() => []))
+    if (name.endsWith('.partial')) await rm(join(folderOf(path), name), { recursive: true, force: true })
 }
 
 /** Names of snapshots, oldest first. */
