@@ -304,7 +304,7 @@ export class PluginHost {
       background: (work) => this.#background(work),
       metrics: this.#kernel.metrics.of(name),
       spans: (hear) => this.#kernel.spans.hear(hear, signal),
-      emit: (event, fields) => this.#emit(event, fields as Readonly<Record<string, unknown>>),
+      emit: (event, fields) => this.#emit(event, fields as object as Readonly<Record<string, unknown>>),
       repeat: (ms, what, run) => repeat(lent, ms, what, run),
       submit: (message) => this.#kernel.submit(name, message),
       lasting: (state, make) => lasting.of(`p ${name} ${state}`, make),

@@ -69,7 +69,7 @@ async function isTaken(path: string, older: readonly string[]): Promise<boolean>
   return older.every((one) => taken.includes(one))
 }
 
-/** What an interrupted snapshot left. */
+/** Removes the remains of interrupted snapshots. */
 async function removePartial(path: string): Promise<void> {
   for (const name of await readdir(folderOf(path)).catch(() => []))
     if (name.endsWith('.partial')) await rm(join(folderOf(path), name), { recursive: true, force: true })
