@@ -6,6 +6,7 @@
  * parts can be replaced or left out by name.
  */
 import { type ConfigInput, type PluginEntry, type Secret, secret } from 'iems'
+import { account as accountApp } from 'iems/plugins/account'
 import { admin } from 'iems/plugins/admin'
 import { antispam } from 'iems/plugins/antispam'
 import { antivirus } from 'iems/plugins/antivirus'
@@ -113,7 +114,7 @@ export function mailServer(options: MailServerOptions): ConfigInput {
   const usual = usualChannels(options)
   const around = usualPlugins({ ...options, account })
   // What is served over HTTP goes with it.
-  const without = given.includes('web') && !channels?.web ? [...given, 'jmap', 'webmail', 'admin'] : given
+  const without = given.includes('web') && !channels?.web ? [...given, 'jmap', 'webmail', 'account', 'admin'] : given
   const names = [...Object.keys(usual), ...around.map(nameOf)]
   const unknown = without.find((name) => !names.includes(name))
   if (unknown !== undefined)
@@ -173,6 +174,7 @@ function usualPlugins({
     ...(protection === 'standard' ? [dkim()] : []),
     jmap(),
     webmail(),
+    accountApp(),
     admin(),
   ]
 }

@@ -60,6 +60,7 @@ test('each part is replaced, left out or added by name', async () => {
       'antispam',
       'jmap',
       'webmail',
+      'account',
       'admin',
       'other',
     ],
@@ -72,7 +73,7 @@ test('each part is replaced, left out or added by name', async () => {
     '/iems.config.ts',
   )
   assert.deepEqual(
-    partsOf(offline).filter(({ name }) => ['web', 'jmap', 'webmail', 'admin'].includes(name)),
+    partsOf(offline).filter(({ name }) => ['web', 'jmap', 'webmail', 'account', 'admin'].includes(name)),
     [],
   )
   assert.throws(() => mailServer({ domain: 'example.org', without: ['imap4'] }), /no part called imap4; it has mx, /)

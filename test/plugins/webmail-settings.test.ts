@@ -32,6 +32,8 @@ test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 15
 
   await t.test('a rule made in the form sorts what comes in', async () => {
     await page.getByRole('button', { name: /^Account/ }).click()
+    await page.getByRole('menuitem', { name: 'Customers' }).waitFor()
+    assert.equal(await page.getByRole('menuitem', { name: 'For few' }).count(), 0)
     await page.getByRole('menuitem', { name: 'Settings' }).click()
     await page.getByText('No rules yet.').waitFor()
     await page.getByRole('button', { name: 'New rule' }).click()

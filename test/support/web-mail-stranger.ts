@@ -15,6 +15,8 @@ export const createStranger = (module: URL) =>
       const entry = { name: 'stranger', title: { en: 'Do something', de: 'Etwas tun' }, module }
       for (const slot of ['message.aside', 'message.action', 'compose.check', 'settings'] as const)
         webmail.add(slot, entry)
+      webmail.add('app', { name: 'stranger', title: { en: 'Customers' }, path: '/customers/' })
+      webmail.add('app', { name: 'secret', title: { en: 'For few' }, path: '/secret/', who: 'stranger' })
       webmail.add('message.banner', {
         name: 'stranger',
         show: ({ field }) => ({

@@ -3,6 +3,7 @@
  */
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { DirectoryApi } from '../../directory/store/api.ts'
+import type { ClientSettingsApi } from '../../domain/clients/api.ts'
 import { type HttpApi, HttpProblem } from '../http/api.ts'
 import type { OwnAliases } from './aliases.ts'
 import type { Options } from './options.ts'
@@ -12,6 +13,7 @@ export interface ShownDeps {
   readonly accounts: AccountsApi
   readonly directory: DirectoryApi | undefined
   readonly aliases: OwnAliases
+  readonly clients: ClientSettingsApi | undefined
   readonly config: Options
   readonly hostname: string
 }
@@ -33,16 +35,18 @@ export function addShown(http: HttpApi, deps: ShownDeps): void {
         ...{ id, name, addresses, displayName: displayName ?? name },
         ...(await changeable(deps, id)),
         // Null: nothing here makes profiles for Apple's devices.
-        profile: null,
-        servers: Object.fromEntries(
-          Object.entries(deps.config.servers).map(([kind, { host, ...server }]) => [
-            kind,
-            { host: host ?? deps.hostname, ...server },
-          ]),
-        ),
+        profile: deps.clients && addresses[0] !== undefined ? deps.clients.profilePath(addresses[0]) : null,
+        servers: { imap: serverOf(deps, 'imap'), smtp: serverOf(deps, 'smtp') },
       }
     },
   })
+}
+
+/** The plugin clients knows the servers where it is present. */
+function serverOf({ clients, config, hostname }: ShownDeps, kind: 'imap' | 'smtp') {
+  const known = clients?.servers().find(({ protocol }) => protocol === kind)
+  const { host = hostname, port, security } = known ?? config.servers[kind]
+  return { host, port, security }
 }
 
 /** Without a directory that can be changed: nothing. */

@@ -10,6 +10,7 @@ import { Lists } from '../../lists/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
 import { Http, Redirect } from '../http/api.ts'
+import { Webmail } from '../mail/api.ts'
 import { Admin } from './api.ts'
 import { Audit } from './audit.ts'
 import { FlowOfMail } from './flow.ts'
@@ -38,7 +39,7 @@ export const admin = definePlugin({
   name: 'admin',
   config: options,
   needs: [Http],
-  wants: [Directory, MailStore, Lists],
+  wants: [Directory, MailStore, Lists, Webmail],
   offers: [Admin],
   records: { audit: { version: 1 }, hour: { version: 1 }, key: { version: 1 } },
   setup(config, ctx) {
@@ -52,6 +53,12 @@ export const admin = definePlugin({
     const people = directory && new PeopleIndex(directory, clock)
     const pages = new Pages()
     ctx.offer(Admin, pages)
+    ctx.find(Webmail)?.add('app', {
+      name: 'admin',
+      title: { en: 'Administration', de: 'Verwaltung' },
+      path: '/admin/',
+      who: 'status:read',
+    })
     const features = [
       ...(directory ? ['directory'] : []),
       ...(lists ? ['lists'] : []),

@@ -48,9 +48,21 @@ export interface ModuleSlotEntry {
   readonly module: URL
 }
 
+/** A further application of this server, to which the account's menu leads. */
+export interface AppSlot {
+  /** Of the plugin. */
+  readonly name: string
+  readonly title: Texts
+  /** On this server, such as `/crm/`. */
+  readonly path: string
+  /** A permission that a login needs to see it. Default: every login. */
+  readonly who?: string
+}
+
 export interface WebmailApi {
   add(slot: 'message.banner', banner: BannerSlot): void
   add(slot: ModuleSlot, module: ModuleSlotEntry): void
+  add(slot: 'app', app: AppSlot): void
 }
 
 export const Webmail = defineService<WebmailApi>('webmail')

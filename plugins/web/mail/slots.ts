@@ -9,7 +9,7 @@ import { type Log, splitContent } from 'iems'
 import * as z from 'zod'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { Download, type HttpApi, HttpProblem } from '../http/api.ts'
-import type { Banner, BannerSlot, ModuleSlot, ModuleSlotEntry, ShownMessage, WebmailApi } from './api.ts'
+import type { AppSlot, Banner, BannerSlot, ModuleSlot, ModuleSlotEntry, ShownMessage, WebmailApi } from './api.ts'
 
 const MAX_HEADER = 1024 * 1024
 const DAY_S = 86_400
@@ -21,9 +21,11 @@ interface Module extends ModuleSlotEntry {
 export class Slots implements WebmailApi {
   readonly banners: BannerSlot[] = []
   readonly modules: Module[] = []
+  readonly apps: AppSlot[] = []
 
-  add(slot: ModuleSlot | 'message.banner', given: BannerSlot | ModuleSlotEntry): void {
+  add(slot: ModuleSlot | 'message.banner' | 'app', given: BannerSlot | ModuleSlotEntry | AppSlot): void {
     if (slot === 'message.banner') this.banners.push(given as BannerSlot)
+    else if (slot === 'app') this.apps.push(given as AppSlot)
     else {
       const module = { ...(given as ModuleSlotEntry), slot }
       if (this.modules.some((other) => other.slot === slot && other.name === module.name))
@@ -97,13 +99,16 @@ export function addSlotRoutes(
     method: 'GET',
     path: '/mail/api/modules',
     who: 'user',
-    summary: 'Lists the modules of plugins',
-    async run() {
+    summary: 'Lists the modules and applications of plugins',
+    async run({ login }) {
       const modules = slots.modules.map(async (module) => {
         const { slot, name, title } = module
         return { slot, name, title, url: `/mail/modules/${slot}/${name}?${(await fileOf(module)).hash}` }
       })
-      return { modules: await Promise.all(modules) }
+      const apps = slots.apps
+        .filter(({ who }) => who === undefined || login.may(who))
+        .map(({ name, title, path }) => ({ slot: 'app', name, title, url: path }))
+      return { modules: [...(await Promise.all(modules)), ...apps] }
     },
   })
   http.stream({

@@ -9,6 +9,7 @@ import { chooseLanguage, LANGUAGES, language, t } from '../../app/ui/language.ts
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { ListKey } from '../store/list.ts'
 import { useApplication } from './application.ts'
+import { useModules } from './modules.tsx'
 import { go } from './route.ts'
 import { STARRED } from './tree.tsx'
 
@@ -51,6 +52,7 @@ const initialsOf = (user: string): string =>
 
 const AccountMenu = () => {
   const { store } = useApplication()
+  const apps = useModules('app')
   const user = store.identities[0]?.name || store.identities[0]?.email || store.client.user
   const signOut = async () => {
     const { forgetSnapshots } = await import('./offline.ts')
@@ -71,6 +73,7 @@ const AccountMenu = () => {
             location.hash = '#/settings/rules'
           },
         },
+        ...apps.map(({ name, label, url }) => ({ id: `app-${name}`, label, run: () => location.assign(url) })),
         { id: 'light', label: t('theme.light'), isFirstOfGroup: true, run: () => setTheme('light') },
         { id: 'dark', label: t('theme.dark'), run: () => setTheme('dark') },
         { id: 'system', label: t('theme.system'), run: () => setTheme('system') },
