@@ -190,7 +190,7 @@ test('of the kernel only logins, sessions and the order of `auth` taps know SASL
   assert.deepEqual(wrong.map(told), [])
 })
 
-test('of the kernel only the doors, the control socket and the networks know node:net, and nothing knows other protocols', () => {
+test('of the kernel only the listeners, the control socket and the networks know node:net, and nothing knows other protocols', () => {
   const net = ['core/runtime/listeners.ts', 'core/control/client.ts', 'core/control/server.ts', 'core/net/networks.ts']
   const resolver: Readonly<Record<string, readonly string[]>> = {
     'node:dns/promises': ['core/net/dns.ts'],

@@ -65,7 +65,7 @@ export interface Status {
   readonly since: number
   readonly config: string
   readonly hostname: string
-  readonly doors: readonly ListenerStatus[]
+  readonly listeners: readonly ListenerStatus[]
   readonly kernels: readonly KernelStatus[]
   /** Servers that plugins depend on; those with failures are down. */
   readonly backends: readonly (Backend & { readonly plugin: string })[]

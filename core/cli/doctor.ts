@@ -117,8 +117,8 @@ async function store(config: Config, { deep }: Options): Promise<Finding[]> {
 
 async function server(options: Options): Promise<Finding[]> {
   try {
-    const { problems, doors, hostname } = await ask<Status>({ ...options, json: true }, { v: 1, method: 'status' })
-    const running = ok('server', `${hostname} runs with ${counted(doors.length, 'listener')}`)
+    const { problems, listeners, hostname } = await ask<Status>({ ...options, json: true }, { v: 1, method: 'status' })
+    const running = ok('server', `${hostname} runs with ${counted(listeners.length, 'listener')}`)
     const records: Finding[] = []
     await ask({ ...options, json: true }, { v: 1, method: 'check' }, (text) => {
       records.push(warning('records', String(text), 'Correct the entry.'))

@@ -21,13 +21,13 @@ function showKernel({ worker, since, state, sessions, deliveries }: Status['kern
   return ['', worker === undefined ? 'kernel' : `worker ${worker}`, state, `for ${ago(Date.now() - since)}`, work]
 }
 
-function showStatus({ pid, since, config, hostname, doors, kernels, backends, lanes, ...rest }: Status): string {
+function showStatus({ pid, since, config, hostname, listeners, kernels, backends, lanes, ...rest }: Status): string {
   const { memory, problems } = rest
   const waiting = lanes.length === 0 ? 'The queue is empty' : `${counted(lanes.length, 'next hop')} with mail waiting`
   return [
     `${hostname}: running for ${ago(Date.now() - since)}, process ${pid}, ${formatSize(memory)} of memory`,
     config,
-    table(doors.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
+    table(listeners.map(({ label, plugin, address, port }) => ['', label, `${address}:${port}`, plugin])),
     table(kernels.map(showKernel)),
     ...(backends.length > 0 ? [table(backends.map(showBackend))] : []),
     waiting,

@@ -30,7 +30,7 @@ interface StartOptions {
 }
 
 /** The running server, with facts for the start screen. */
-interface Started extends Pick<Kernel, 'doors'> {
+interface Started extends Pick<Kernel, 'listeners'> {
   readonly config: Config
   readonly commands: { has(words: string): boolean }
   readonly notices: readonly string[]
@@ -71,7 +71,7 @@ async function startAlone({ config, level, memory }: Beginning): Promise<Started
     await server.stop()
     throw error
   })
-  return { doors: kernel.doors, commands: kernel.commands, config, notices, server, close }
+  return { listeners: kernel.listeners, commands: kernel.commands, config, notices, server, close }
 }
 
 /** Runs each worker in a thread; this one owns the store. */
@@ -90,8 +90,8 @@ async function startWorkers({ config, level, memory, count }: Beginning): Promis
     failed: (cause) => log.event({ name: 'kernel.fault', at: systemClock.now(), cause }),
   })
   try {
-    const { doors, commands, notices } = await server.start()
-    return { doors, commands: new Set(commands), config, notices, server, close }
+    const { listeners, commands, notices } = await server.start()
+    return { listeners, commands: new Set(commands), config, notices, server, close }
   } catch (error) {
     close()
     throw error
@@ -99,8 +99,8 @@ async function startWorkers({ config, level, memory, count }: Beginning): Promis
 }
 
 /** Where to find more; printed on later starts instead of the first screen. */
-function laterScreen({ doors, config }: Started): string[] {
-  const places = doors.map((door) => `${escapeLine(door.label)} ${placeOf(door)}`)
+function laterScreen({ listeners, config }: Started): string[] {
+  const places = listeners.map((listener) => `${escapeLine(listener.label)} ${placeOf(listener)}`)
   return [
     `${bold('iems')} is running as ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
     `  ${places.join(', ') || 'no listener'}`,
@@ -109,7 +109,7 @@ function laterScreen({ doors, config }: Started): string[] {
 }
 
 /** Listeners and how to test them, printed on the first start on a data folder. */
-function firstScreen({ doors, config, commands, notices }: Started, named?: string): string[] {
+function firstScreen({ listeners, config, commands, notices }: Started, named?: string): string[] {
   const { postmaster } = config.reports
   const option = named === undefined ? '' : ` --config ${escapeLine(named)}`
   const tries =
@@ -124,7 +124,14 @@ function firstScreen({ doors, config, commands, notices }: Started, named?: stri
   return [
     `${bold('iems')} is running as ${escapeLine(config.hostname)} with ${escapeLine(config.path)}`,
     '',
-    table(doors.map((door) => ['', escapeLine(door.label), placeOf(door), dim(escapeLine(door.plugin))])),
+    table(
+      listeners.map((listener) => [
+        '',
+        escapeLine(listener.label),
+        placeOf(listener),
+        dim(escapeLine(listener.plugin)),
+      ]),
+    ),
     ...(notices.length > 0 ? ['', ...notices.map(escapeLine)] : []),
     ...tries,
   ]

@@ -108,8 +108,12 @@ class WorkerServer {
   }
 
   #ready(): WorkerReady {
-    const { doors, commands, config } = this.#running.kernel
-    return { doors: doors.map((door) => ({ ...door })), commands: [...commands.keys()], drain: config.drain }
+    const { listeners, commands, config } = this.#running.kernel
+    return {
+      listeners: listeners.map((listener) => ({ ...listener })),
+      commands: [...commands.keys()],
+      drain: config.drain,
+    }
   }
 
   async #leadOn(): Promise<void> {

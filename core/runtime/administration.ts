@@ -48,7 +48,7 @@ export interface AdministeredKernel {
   readonly hooks: Hooks
   readonly emit: Emit
   readonly log: LogWriter
-  readonly doors: readonly Listener[]
+  readonly listeners: readonly Listener[]
   /** The plugins in dependency order. */
   readonly plugins: readonly LoadedPlugin[]
   /** Commands that plugins add to `iems`, by their words. */
@@ -126,7 +126,7 @@ class CallersAdministration implements Administration {
       since,
       config: config.path,
       hostname: config.hostname,
-      doors: this.listeners(),
+      listeners: this.listeners(),
       kernels: await this.#server.kernels(),
       backends,
       lanes,
@@ -137,7 +137,7 @@ class CallersAdministration implements Administration {
 
   listeners(): readonly ListenerStatus[] {
     this.#admit('see the listeners', [SUPPORT])
-    return this.#kernel.doors.map(({ label, plugin, address, port }) => ({ label, plugin, address, port }))
+    return this.#kernel.listeners.map(({ label, plugin, address, port }) => ({ label, plugin, address, port }))
   }
 
   hooks(): ReturnType<Administration['hooks']> {

@@ -157,8 +157,8 @@ export class Kernel implements HostKernel, AdministeredKernel {
     return this.admin.queue
   }
 
-  get doors(): readonly Listener[] {
-    return this.claim.doors
+  get listeners(): readonly Listener[] {
+    return this.claim.listeners
   }
 
   get plugins(): readonly PluginHost[] {

@@ -47,7 +47,7 @@ export interface Reservation {
   commit(): void
   /** Closes the sockets that this reservation opened and leaves the rest unchanged. */
   rollback(): void
-  readonly doors: readonly Listener[]
+  readonly listeners: readonly Listener[]
 }
 
 /** How the workers of a server share its ports. */
@@ -214,7 +214,7 @@ function opened() {
 
 /** One configuration's reservation of listening sockets. */
 class Claim implements Reservation {
-  readonly doors: Listener[] = []
+  readonly listeners: Listener[] = []
   readonly #listeners: Listeners
   readonly #claimed = new Map<string, { readonly open: Open; readonly fresh: boolean; readonly connection: Connect }>()
 
@@ -227,18 +227,18 @@ class Claim implements Reservation {
     if (this.#claimed.has(name))
       throw new IemsError('IEMS_PORT_TAKEN', { address: listener.wanted, why: 'it is configured twice' })
     this.#claimed.set(name, { open, fresh, connection })
-    this.doors.push(listener)
+    this.listeners.push(listener)
   }
 
   async open(wanted: string, about: Pick<Listener, 'label' | 'plugin'>, connection: Connect): Promise<Listener> {
     const held = this.#listeners.find(wanted)
     // Port 0 asks for a new free port each time.
     const reuse = held && !/:0$/.test(wanted)
-    const ports = new Set(this.doors.map(({ port }) => port))
+    const ports = new Set(this.listeners.map(({ port }) => port))
     const open = reuse ? held : await this.#listeners.listen(wanted, about.plugin, ports)
-    const door: Listener = { wanted, ...about, address: open.address, port: open.port }
-    this.#add(door, open, { fresh: !reuse, connection })
-    return door
+    const listener: Listener = { wanted, ...about, address: open.address, port: open.port }
+    this.#add(listener, open, { fresh: !reuse, connection })
+    return listener
   }
 
   keep(listener: Listener, connection: Connect): void {

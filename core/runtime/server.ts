@@ -142,10 +142,10 @@ export class Server {
       await this.store.close()
       throw error
     }
-    const { doors } = this.kernel
+    const { listeners } = this.kernel
     this.#emit('server.started', {
       hostname: config.hostname,
-      doors: doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
+      listeners: listeners.map(({ label, address, port }) => `${label} ${address}:${port}`),
       pid: process.pid,
     })
   }

@@ -71,7 +71,7 @@ export interface TestKernel {
   /** Delivers, advances the time by `ms`, and delivers what has become due. */
   advance(ms: number): Promise<void>
   /** The listening socket that a channel opened. */
-  door(channel: string): Listener
+  listener(channel: string): Listener
   /** Finishes active work until the signal aborts; default: within a second. */
   close(signal?: AbortSignal): Promise<void>
 }
@@ -150,7 +150,7 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
     if (!running) kernel.run()
     running = true
   }
-  if (kernel.doors.length > 0) run()
+  if (kernel.listeners.length > 0) run()
   const deliver = () => {
     run()
     return untilDelivered(kernel, store, clock)
@@ -190,8 +190,8 @@ export async function createTestKernel(t: Scope, options: TestKernelOptions = {}
       await clock.advance(ms)
       await deliver()
     },
-    door(channel) {
-      const found = kernel.doors.find(({ plugin }) => plugin === channel)
+    listener(channel) {
+      const found = kernel.listeners.find(({ plugin }) => plugin === channel)
       if (!found) throw new Error(`the channel ${channel} opened no listener`)
       return found
     },

@@ -67,7 +67,7 @@ test('components have states, and are stopped and started one by one', async (t)
   assert.deepEqual(log, ['started', 'stopped'])
   assert.equal((await admin.startComponent('in/work')).state, 'running')
 
-  const { port } = first.door('in')
+  const { port } = first.listener('in')
   assert.ok(await greets(port))
   await admin.stopComponent('in/listen')
   assert.ok(!(await greets(port)))
@@ -91,7 +91,7 @@ test('components have states, and are stopped and started one by one', async (t)
   await admin.stopComponent('in/listen')
   const second = await createTestKernel(t, { channels: { in: worker()() }, lasting })
   assert.equal(second.kernel.administration.as(root).component('in/listen').state, 'stopped', 'as after a reload')
-  assert.ok(!(await greets(second.door('in').port)))
+  assert.ok(!(await greets(second.listener('in').port)))
 })
 
 test('a delivery that is stopped leaves mail in the queue, and takes it when it is started', async (t) => {

@@ -78,7 +78,7 @@ export default {
   await write('a.test')
   const server = await startServer({ config: await loadConfig(path), memory: true, log: QUIET as never })
   t.after(() => server.stop())
-  const { port } = server.kernel.doors[0] ?? { port: 0 }
+  const { port } = server.kernel.listeners[0] ?? { port: 0 }
   const socket = connect(port, '127.0.0.1')
   t.after(() => socket.destroy())
   const ask = async (line: string) => {
@@ -92,7 +92,7 @@ export default {
 
   await write('b.test')
   await server.reload()
-  assert.equal(server.kernel.doors[0]?.port, port, 'the port stays, also one that the system chose')
+  assert.equal(server.kernel.listeners[0]?.port, port, 'the port stays, also one that the system chose')
   assert.match(await ask('RCPT TO:<ann@b.test>'), /^250/)
   assert.equal(server.kernel.sessionCount(), 1)
   const status = await server.administration.as({ user: 'root', roles: ['admin'] }).status()
@@ -146,14 +146,14 @@ test('a plugin takes other options in place when it can, and is set up again whe
     await before?.close(AbortSignal.abort())
     return kernel
   }
-  const says = async ({ doors }: Kernel) => {
-    const socket = connect(doors[0]?.port ?? 0, '127.0.0.1')
+  const says = async ({ listeners }: Kernel) => {
+    const socket = connect(listeners[0]?.port ?? 0, '127.0.0.1')
     return String((await once(socket, 'data'))[0])
   }
   const first = await change(1)
   const second = await change(2, first)
   assert.equal(await says(second), '2')
-  assert.equal(second.doors[0]?.port, first.doors[0]?.port)
+  assert.equal(second.listeners[0]?.port, first.listeners[0]?.port)
   assert.deepEqual(log, ['set up with 1'])
   const third = await change(-1, second)
   assert.equal(await says(third), '-1')

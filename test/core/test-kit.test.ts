@@ -78,7 +78,7 @@ const tls = { cert: 'test/fixtures/tls/mx.pem', key: 'test/fixtures/tls/mx.key' 
 
 async function play(t: TestContext, transcript: string): Promise<void> {
   const kernel = await createTestKernel(t, { channels: { mx: smtpIn({ listen: '127.0.0.1:0', tls }) } })
-  await playTranscript(await connectLineClient(t, kernel.door('mx').port), transcript)
+  await playTranscript(await connectLineClient(t, kernel.listener('mx').port), transcript)
 }
 
 test('a transcript is played, over TLS as well', (t) =>

@@ -31,7 +31,7 @@ export default defineConfig({
 })
 `
 
-test('a virus is refused at the door; what was delivered is taken back; without clamd mail waits', {
+test('a virus is refused at the listener; what was delivered is taken back; without clamd mail waits', {
   skip: missing(CLAMD),
 }, async (t) => {
   const clamd = await startClamd(t)
@@ -42,8 +42,8 @@ test('a virus is refused at the door; what was delivered is taken back; without 
     assert.equal(code, 0, err)
     return out
   }
-  const { doors } = JSON.parse(await iems('status', '--json')) as { doors: { plugin: string; port: number }[] }
-  const port = doors.find(({ plugin }) => plugin === 'mx')?.port as number
+  const { listeners } = JSON.parse(await iems('status', '--json')) as { listeners: { plugin: string; port: number }[] }
+  const port = listeners.find(({ plugin }) => plugin === 'mx')?.port as number
   async function send(content: string): Promise<string> {
     const client = await talk(t, port)
     await client.reply()

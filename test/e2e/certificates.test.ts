@@ -87,7 +87,7 @@ test('certificates are looked at every minute, by IMAP and SMTP listeners', asyn
   await put('mx', files)
   const imap = await createImapKernel(t, { imap: { tls } })
   const smtp = await createTestKernel(t, { channels: { mx: smtpIn({ listen: '127.0.0.1:0', tls }) } })
-  const ports = [imap.port, smtp.door('mx').port]
+  const ports = [imap.port, smtp.listener('mx').port]
   for (const port of ports) assert.equal(await nameAt(port), 'mx.test')
   await put('other', files)
   for (const { clock } of [imap, smtp]) await clock.advance(60_000)

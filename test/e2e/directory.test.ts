@@ -39,8 +39,8 @@ test('accounts, groups and aliases made by command get mail and log in at once; 
     assert.equal(code, 0, err)
     return out
   }
-  const { doors } = JSON.parse(await iems('status', '--json')) as { doors: { plugin: string; port: number }[] }
-  const port = (name: string) => doors.find(({ plugin }) => plugin === name)?.port as number
+  const { listeners } = JSON.parse(await iems('status', '--json')) as { listeners: { plugin: string; port: number }[] }
+  const port = (name: string) => listeners.find(({ plugin }) => plugin === name)?.port as number
   await iems('domain', 'add', 'here.test')
   await iems('account', 'add', 'ann', 'address=ann@here.test', 'display-name=Ann Example')
   assert.equal((await server.iemsWithInput('a good password\n', 'account', 'password', 'ann')).code, 0)

@@ -44,11 +44,11 @@ export default defineConfig({
 
 async function portsOf(server: RunningServer) {
   const line = await server.line(/server\.started/)
-  const { doors } = JSON.parse(line) as { doors: string[] }
+  const { listeners } = JSON.parse(line) as { listeners: string[] }
   const port = (protocol: string) =>
     Number(
-      doors
-        .find((door) => door.startsWith(protocol))
+      listeners
+        .find((listener) => listener.startsWith(protocol))
         ?.split(':')
         .at(-1),
     )

@@ -42,9 +42,9 @@ export default defineConfig({
 })
 `
   const server = await startProcess(t, folder, source)
-  const { doors } = JSON.parse((await server.iems('status', '--json')).out) as { doors: { port: number }[] }
+  const { listeners } = JSON.parse((await server.iems('status', '--json')).out) as { listeners: { port: number }[] }
   const talk = async () => {
-    const client = await talkTo(t, doors[0]?.port as number)
+    const client = await talkTo(t, listeners[0]?.port as number)
     await client.line()
     return client
   }

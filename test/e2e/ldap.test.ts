@@ -44,10 +44,10 @@ test('accounts made over LDAP get mail and log in at once, also on a server that
   )
   const first = await startProcess(t, folder, source)
   const portsOf = async (server: typeof first) => {
-    const { doors } = JSON.parse((await server.iems('status', '--json')).out) as {
-      doors: { plugin: string; port: number }[]
+    const { listeners } = JSON.parse((await server.iems('status', '--json')).out) as {
+      listeners: { plugin: string; port: number }[]
     }
-    return (name: string) => doors.find(({ plugin }) => plugin === name)?.port as number
+    return (name: string) => listeners.find(({ plugin }) => plugin === name)?.port as number
   }
   const port = await portsOf(first)
   await first.iems('domain', 'add', 'here.test')

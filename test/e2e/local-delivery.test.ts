@@ -40,10 +40,10 @@ export default defineConfig({
 })
 `,
   )
-  const { doors } = JSON.parse((await server.iems('status', '--json')).out) as {
-    doors: { plugin: string; port: number }[]
+  const { listeners } = JSON.parse((await server.iems('status', '--json')).out) as {
+    listeners: { plugin: string; port: number }[]
   }
-  const port = (name: string) => doors.find(({ plugin }) => plugin === name)?.port as number
+  const port = (name: string) => listeners.find(({ plugin }) => plugin === name)?.port as number
   return { server, smtp: port('mx'), lmtp: port('lmtp') }
 }
 

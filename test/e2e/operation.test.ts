@@ -112,10 +112,10 @@ export default {
       (await server.iemsWithInput(`Subject: x\n\n${body}\n`, 'send', '-f', 'me@far.test', 'ann@here.test')).code,
       0,
     )
-  const { doors } = JSON.parse((await server.iems('status', '--json')).out) as {
-    doors: { label: string; port: number }[]
+  const { listeners } = JSON.parse((await server.iems('status', '--json')).out) as {
+    listeners: { label: string; port: number }[]
   }
-  const client = await talkTo(t, doors.find(({ label }) => label.startsWith('IMAP'))?.port as number)
+  const client = await talkTo(t, listeners.find(({ label }) => label.startsWith('IMAP'))?.port as number)
   await client.line()
   await client.command('LOGIN ann secret')
   await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 2'))
@@ -225,8 +225,8 @@ test('a mailstore takes mail from anybody without being told so, and relays noth
   plugins: [accounts({ domains: ['here.test'], accounts: [{ name: 'ann', addresses: ['ann@here.test'] }] })],
 }`,
   )
-  const { doors } = JSON.parse((await server.iems('status', '--json')).out) as { doors: { port: number }[] }
-  const client = await startTalk(t, doors[0]?.port as number)
+  const { listeners } = JSON.parse((await server.iems('status', '--json')).out) as { listeners: { port: number }[] }
+  const client = await startTalk(t, listeners[0]?.port as number)
   assert.match(await client('EHLO far.test'), /^250/)
   assert.match(await client('MAIL FROM:<me@far.test>'), /^250/)
   assert.match(await client('RCPT TO:<ann@here.test>'), /^250/)

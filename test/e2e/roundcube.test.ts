@@ -38,7 +38,7 @@ async function freePort(): Promise<number> {
 /** Roundcube in a folder of its own, behind PHP's own web server. Answers its address. */
 async function startRoundcube(
   t: TestContext,
-  doors: { readonly imap: number; readonly sieve: number },
+  listeners: { readonly imap: number; readonly sieve: number },
 ): Promise<string> {
   const folder = await tempFolder(t)
   for (const name of ['SQL', 'program', 'skins']) await symlink(join(SHARE, name), join(folder, name))
@@ -55,7 +55,7 @@ async function startRoundcube(
     join(folder, 'config/config.inc.php'),
     `<?php
 $config['db_dsnw'] = 'sqlite:///${folder}/roundcube.db?mode=0640';
-$config['imap_host'] = '127.0.0.1:${doors.imap}';
+$config['imap_host'] = '127.0.0.1:${listeners.imap}';
 $config['smtp_host'] = '';
 $config['des_key'] = '0123456789abcdef01234567';
 $config['plugins'] = ['managesieve', 'jqueryui'];
@@ -66,7 +66,7 @@ $config['enable_installer'] = false;
   )
   await writeFile(
     join(folder, 'plugins/managesieve/config.inc.php'),
-    `<?php $config['managesieve_host'] = '127.0.0.1:${doors.sieve}'; $config['managesieve_mbox_encoding'] = 'UTF-8';
+    `<?php $config['managesieve_host'] = '127.0.0.1:${listeners.sieve}'; $config['managesieve_mbox_encoding'] = 'UTF-8';
 $config['managesieve_script_name'] = 'managesieve'; $config['managesieve_raw_editor'] = true; $config['managesieve_auth_type'] = 'PLAIN';`,
   )
   const port = await freePort()
@@ -112,7 +112,10 @@ test('Roundcube writes, checks, activates and edits a rule', {
   })
   await kernel.mail.create('ann', 'Lists')
   const sort = lent.sort as MailsortApi
-  const base = await startRoundcube(t, { imap: kernel.door('imap').port ?? 0, sieve: kernel.door('sieve').port ?? 0 })
+  const base = await startRoundcube(t, {
+    imap: kernel.listener('imap').port ?? 0,
+    sieve: kernel.listener('sieve').port ?? 0,
+  })
   const browser = await startBrowser(t)
   const page = await browser.newPage()
   page.setDefaultTimeout(30_000)

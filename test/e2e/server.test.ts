@@ -120,7 +120,7 @@ test('a reload changes over without a gap, and a wrong configuration changes not
   assert.match(wrong.err, /channels\.relay: .*nexthopp/)
   assert.match(await greeting(port), /^220 two\.test /)
 
-  // A door that cannot be opened undoes the whole change.
+  // A listener that cannot be opened undoes the whole change.
   await writeFile(server.config, text('four.test').replace(`'${listen}'`, `['${listen}', '203.0.113.1:${other}']`))
   assert.match((await server.iems('reload')).err, /203\.0\.113\.1:\d+ cannot be opened/)
   assert.match(await greeting(port), /^220 two\.test /)
@@ -130,7 +130,7 @@ test('a reload changes over without a gap, and a wrong configuration changes not
   for (let tries = 0; !(await greeting(port)).includes('five.test'); tries++) assert.ok(tries < 500)
   stop = true
   await knocking
-  assert.equal(gaps, 0, 'nobody found the door shut')
+  assert.equal(gaps, 0, 'nobody found the listener shut')
   open.destroy()
 })
 

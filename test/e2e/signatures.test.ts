@@ -120,7 +120,7 @@ test('S/MIME and DKIM signatures are good whichever way a message comes and goes
   const folder = await tempFolder(t)
   const sample = await signed(folder)
   const here = await startServer(t)
-  const client = await talk(t, here.door('mx').port ?? 0)
+  const client = await talk(t, here.listener('mx').port ?? 0)
   await client.reply()
   for (const line of ['EHLO far.test', 'MAIL FROM:<ann@far.test> BODY=8BITMIME', 'RCPT TO:<bob@here.test>', 'DATA'])
     await client.ask(line)
@@ -137,9 +137,14 @@ test('S/MIME and DKIM signatures are good whichever way a message comes and goes
     const options = ['-sS', '--max-time', '10', '-u', 'bob:secret', url, ...more]
     return (await run('curl', options, { encoding: 'buffer', maxBuffer: 10_000_000 })).stdout
   }
-  const imapUrl = `imap://127.0.0.1:${here.door('imap').port}`
+  const imapUrl = `imap://127.0.0.1:${here.listener('imap').port}`
   for (const number of [1, 2]) {
-    await verify(folder, sample, await curl(`pop3://127.0.0.1:${here.door('pop3').port}/${number}`), `POP3 ${number}`)
+    await verify(
+      folder,
+      sample,
+      await curl(`pop3://127.0.0.1:${here.listener('pop3').port}/${number}`),
+      `POP3 ${number}`,
+    )
     await verify(folder, sample, await curl(`${imapUrl}/INBOX;MAILINDEX=${number}`), `IMAP ${number}`)
   }
   await curl(`${imapUrl}/INBOX`, '-X', 'COPY 1 Archive')

@@ -85,7 +85,7 @@ async function play(t: TestContext, file: string): Promise<void> {
     plugins: [house()],
     deliver: deliveredTo,
   })
-  await playTranscript(await talk(t, kernel.door('mx').port), dialogue)
+  await playTranscript(await talk(t, kernel.listener('mx').port), dialogue)
   await kernel.deliver()
   const got = kernel.delivered.map(({ from, to }) => `${from || '<>'} -> ${to.join(' ')}`)
   assert.deepEqual(

@@ -222,7 +222,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
     ['MAIL FROM:', 'RCPT TO:', 'BDAT ', ' LAST', '\r\n.\r\n', 'AUTH PLAIN ', 'STARTTLS\r\n', 'RSET\r\n'],
     async () => {
       const kernel = await createImapKernel(FOREVER, { channels: { mx: smtpIn({ listen: '127.0.0.1:0' }) } })
-      return { port: kernel.door('mx').port, events: kernel.events }
+      return { port: kernel.listener('mx').port, events: kernel.events }
     },
   ), // prettier-ignore
   imap: session(

@@ -38,7 +38,7 @@ test.after(() => {
 
 type AcmeOptions = Parameters<typeof acme>[0]
 
-const DOOR = smtpIn({ listen: '127.0.0.1:0', tls: { mode: 'implicit' }, clientNameTimeout: '0 s' })
+const LISTENER = smtpIn({ listen: '127.0.0.1:0', tls: { mode: 'implicit' }, clientNameTimeout: '0 s' })
 
 function pluginsWith(options: Partial<AcmeOptions>): PluginEntry[] {
   const { directory, ca } = pebble
@@ -60,7 +60,7 @@ function kernelWith(t: TestContext, options: Partial<AcmeOptions>, more: Partial
     hostname: 'mail.acme.test',
     dns: { servers: [named.address] },
     clock: testClock(Date.now()),
-    channels: { in: DOOR },
+    channels: { in: LISTENER },
     plugins: pluginsWith(options),
     ...more,
   })
@@ -81,7 +81,7 @@ test('http-01: a certificate for several names, used by listeners without a rest
     challenges: ['http-01'],
     listenHttp: `127.0.0.1:${pebble.httpPort}`,
   })
-  const { port } = kernel.door('in')
+  const { port } = kernel.listener('in')
   const first = await presented(port, 'mail.acme.test')
   assert.equal(first.issuer, 'CN=mail.acme.test')
   const idle = connect({ port, host: '127.0.0.1', servername: 'mail.acme.test', rejectUnauthorized: false })
@@ -110,9 +110,9 @@ test('http-01 through the http plugin; tls-alpn-01 through its TLS listener and 
     [{ challenges: ['tls-alpn-01'], listenTls: `127.0.0.1:${pebble.tlsPort}` }, undefined],
   ]
   for (const [options, more] of ways) {
-    const kernel = await kernelWith(t, options, more ? { channels: { in: DOOR, web: more } } : {})
+    const kernel = await kernelWith(t, options, more ? { channels: { in: LISTENER, web: more } } : {})
     assert.deepEqual(await renew(kernel), ['mail.acme.test  ordered'])
-    assert.match((await presented(kernel.door('in').port, 'mail.acme.test')).issuer, /Pebble/)
+    assert.match((await presented(kernel.listener('in').port, 'mail.acme.test')).issuer, /Pebble/)
     await kernel.close()
   }
 })
@@ -123,7 +123,7 @@ test('dns-01: a wildcard and its domain, by signed updates; nothing stays in the
     certificates: [{ names: ['acme.test', '*.acme.test'], keyType: 'rsa' }],
   })
   assert.deepEqual(await renew(kernel), ['acme.test  ordered'])
-  const { port } = kernel.door('in')
+  const { port } = kernel.listener('in')
   const first = await presented(port, 'any.acme.test')
   assert.equal(first.subjectAltName, 'DNS:acme.test, DNS:*.acme.test')
   assert.equal(first.publicKey.asymmetricKeyType, 'rsa')
@@ -168,8 +168,8 @@ test('a further authority is asked when the first fails; another kernel on the s
   const kernel = await kernelWith(t, options, { store })
   assert.deepEqual(await renew(kernel), ['mail.acme.test  ordered'])
   const [mine, theirs] = [
-    await presented(kernel.door('in').port, 'mail.acme.test'),
-    await presented(other.door('in').port, 'mail.acme.test'),
+    await presented(kernel.listener('in').port, 'mail.acme.test'),
+    await presented(other.listener('in').port, 'mail.acme.test'),
   ]
   assert.match(mine.issuer, /Pebble/)
   assert.equal(theirs.serialNumber, mine.serialNumber)

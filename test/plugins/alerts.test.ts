@@ -118,7 +118,7 @@ test('mail goes directly to the server that is named, and says what to do', asyn
   const far = await running(t, {
     channels: { mx: smtpIn({ listen: '127.0.0.1:0' }), out: captureChannel(delivered, undefined) },
   })
-  const email = { to: ['ops@far.test'], server: secret.value(`smtp://127.0.0.1:${far.door('mx').port}`) }
+  const email = { to: ['ops@far.test'], server: secret.value(`smtp://127.0.0.1:${far.listener('mx').port}`) }
   const here = await running(t, {
     hostname: 'mail.here.test',
     plugins: [alerts({ email }), patient([ill('scanner\r\nBcc: x@far.test'), ill('disk', true)])],

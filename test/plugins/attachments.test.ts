@@ -559,7 +559,7 @@ test('a link leads to the file until it expires, within its quota', async (t) =>
     },
     { deliver: deliveredTo, channels: { web: http({ listen: '127.0.0.1:0' }) } },
   )
-  const base = `http://127.0.0.1:${here.door('web').port}`
+  const base = `http://127.0.0.1:${here.listener('web').port}`
   const content = file('Grüße.bin'.replace('ü', '_'), DATA)
   const urls: string[] = []
   for (let n = 0; n < 2; n++) {
@@ -596,7 +596,7 @@ test('a linked file is scanned at each download', async (t) => {
   )
   const leaves = await leavesOf((await sent(here, file('a.bin', DATA)))[0] as Buffer)
   const [url = ''] = /https:\S+/.exec(leaves[1]?.octets.toString() ?? '') ?? []
-  const address = url.replace('https://mail.own.test', `http://127.0.0.1:${here.door('web').port}`)
+  const address = url.replace('https://mail.own.test', `http://127.0.0.1:${here.listener('web').port}`)
   stub.answer = 'down'
   assert.equal((await fetch(address)).status, 503)
   stub.answer = { kind: 'clean', name: '' }

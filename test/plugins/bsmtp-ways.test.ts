@@ -118,7 +118,7 @@ test('into a program; one that fails is tried again', async (t) => {
 
 test('to an endpoint of the partner, which refuses strangers', async (t) => {
   const pair = await startPair(t, {}, { channels: { web: http({ listen: '127.0.0.1:0' }) } })
-  const url = `http://127.0.0.1:${pair.ship.door('web').port}/bsmtp`
+  const url = `http://127.0.0.1:${pair.ship.listener('web').port}/bsmtp`
   const sender = await startPair(t, { partner: { to: { url } } })
   await sender.hub.submit(letter('one@ship.test'))
   await sender.hub.deliver()

@@ -55,7 +55,7 @@ interface Asked {
 
 /** Asks as the program does: with that host name and that body. */
 async function ask(path: string, { method = 'GET', host = 'mail.example.org', body }: Asked = {}) {
-  const { port } = kernel.door('web')
+  const { port } = kernel.listener('web')
   const headers = { host, ...(body === undefined ? {} : { 'content-type': 'text/xml; charset=utf-8' }) }
   return new Promise<{ status: number; type: string; octets: Buffer }>((resolve, reject) => {
     request({ host: '127.0.0.1', port, path, method, headers }, async (response) => {

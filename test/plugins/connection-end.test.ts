@@ -32,7 +32,7 @@ async function imapServer(t: Parameters<typeof createImapKernel>[0], settings = 
       [1, 2, 3, 4].map(() => ({ content: contentOf(MESSAGE) })),
     ),
   )
-  const ports = { imap: kernel.port, imaps: kernel.door('imaps').port }
+  const ports = { imap: kernel.port, imaps: kernel.listener('imaps').port }
   const over = (transport: Transport, wish: Pick<Wish, 'say'> & Partial<Wish>) =>
     hear(t, {
       port: transport.endsWith('tls') && transport !== 'starttls' ? ports.imaps : ports.imap,
@@ -107,7 +107,7 @@ for (const transport of OTHERS) {
     )
     const requests = Array.from({ length: 20_000 }, (_, at) => extended(at + 2, '1.2.3.4'))
     const { text, error, closeNotify } = await hear(t, {
-      port: kernel.door(transport === 'tls' ? 'ldaps' : 'ldap').port,
+      port: kernel.listener(transport === 'tls' ? 'ldaps' : 'ldap').port,
       transport,
       greets: false,
       starttls: { say: extended(1, '1.3.6.1.4.1.1466.20037'), until: '1466.20037' },
@@ -127,7 +127,7 @@ for (const transport of OTHERS) {
     })
     const over = (say: string) =>
       hear(t, {
-        port: kernel.door(transport === 'tls' ? 'smtps' : 'smtp').port,
+        port: kernel.listener(transport === 'tls' ? 'smtps' : 'smtp').port,
         transport,
         starttls: { say: 'EHLO me.test\r\nSTARTTLS\r\n', until: '220 2.0.0 Ready to start TLS\r\n' },
         say,
@@ -155,7 +155,7 @@ for (const transport of OTHERS) {
     })
     allowed(await kernel.mail.append(await kernel.mailbox('ann'), [{ content: contentOf(MESSAGE) }]))
     const { text, error, closeNotify } = await hear(t, {
-      port: kernel.door(transport === 'tls' ? 'pops' : 'pop').port,
+      port: kernel.listener(transport === 'tls' ? 'pops' : 'pop').port,
       transport,
       starttls: { say: 'STLS\r\n', until: '+OK Begin TLS now\r\n' },
       say: 'USER ann\r\nPASS secret\r\nRETR 1\r\nRETR 1\r\nQUIT\r\nNOOP\r\n',

@@ -18,7 +18,7 @@ async function start(t: TestContext) {
 type Kernel = Awaited<ReturnType<typeof start>>
 
 async function sendBy(t: TestContext, kernel: Kernel, channel: 'mx' | 'lmtp', content: string) {
-  const client = await talkSmtp(t, kernel.door(channel).port)
+  const client = await talkSmtp(t, kernel.listener(channel).port)
   await client.reply()
   for (const command of [channel === 'lmtp' ? 'LHLO c' : 'EHLO c', 'MAIL FROM:<x@y.test>', 'RCPT TO:<ann@here.test>'])
     assert.match(await client.ask(command), /^250/)

@@ -55,7 +55,7 @@ test('a passkey logs in, shows its account again, and its logins end with it', {
       automaticPresenceSimulation: true,
     },
   })
-  await page.goto(`http://localhost:${here.door('web').port}/`)
+  await page.goto(`http://localhost:${here.listener('web').port}/`)
   const ask = (method: string, path: string, body?: object): Promise<{ status: number; json: Json }> =>
     page.evaluate(
       async ([method, path, body]) => {
@@ -120,7 +120,7 @@ test('a passkey logs in, shows its account again, and its logins end with it', {
     const basic = (password: string) => ({
       authorization: `Basic ${Buffer.from(`ann:${password}`).toString('base64')}`,
     })
-    const base = `http://127.0.0.1:${here.door('web').port}`
+    const base = `http://127.0.0.1:${here.listener('web').port}`
     const post = (password: string) => fetch(`${base}/api/danger`, { method: 'POST', headers: basic(password) })
     assert.equal((await post('ann-secret')).status, 200)
     assert.equal((await post('password' in app ? app.password : '')).status, 403, 'a password for programs')

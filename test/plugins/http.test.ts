@@ -40,7 +40,7 @@ async function start(t: TestContext, add: (http: HttpApi) => void, options: Part
   await here.make({
     add: { kind: 'account', name: 'root', addresses: ['root@here.test'], password: 'root-secret', roles: ['admin'] },
   })
-  const port = here.door('web').port
+  const port = here.listener('web').port
   const base = `http://127.0.0.1:${port}`
   /** A browser on a page of this server: keeps its cookie. */
   function browser() {
@@ -790,7 +790,7 @@ test('every route of every web plugin refuses those it is not for', async (t) =>
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   await here.make({ add: { kind: 'account', name: 'ann', addresses: ['ann@here.test'], password: 'ann-secret' } })
-  const base = `http://127.0.0.1:${here.door('web').port}`
+  const base = `http://127.0.0.1:${here.listener('web').port}`
   const guarded = found.filter(({ who, kind }) => who !== 'anyone' && kind !== 'socket')
   assert.ok(guarded.length >= 10)
   for (const { method, path, who } of guarded) {

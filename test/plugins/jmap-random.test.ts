@@ -42,7 +42,7 @@ test('IMAP and JMAP change one account at random, and agree', { timeout: 60_000 
   const here = await startJmap(t, {}, [], { imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }) })
   const ann = await here.client('ann')
   const reader = new ImapFlow({
-    ...{ host: '127.0.0.1', port: here.door('imap').port, secure: false, logger: false },
+    ...{ host: '127.0.0.1', port: here.listener('imap').port, secure: false, logger: false },
     auth: { user: 'ann', pass: 'ann-secret' },
   })
   await reader.connect()

@@ -58,7 +58,7 @@ test('RFC 9670: a mailbox is shared with an account, which learns of it, and IMA
   assert.equal((await set(bob, { shareWith: {} })).notUpdated[box].type, 'forbidden')
 
   const reader = new ImapFlow({
-    ...{ host: '127.0.0.1', port: here.door('imap').port, secure: false, logger: false },
+    ...{ host: '127.0.0.1', port: here.listener('imap').port, secure: false, logger: false },
     auth: { user: 'ann', pass: 'ann-secret' },
   })
   await reader.connect()

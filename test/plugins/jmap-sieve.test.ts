@@ -10,7 +10,7 @@ import { type Json, startJmap } from '../support/jmap.ts'
 const KEEP = 'require ["fileinto"];\r\nfileinto "Archive";\r\n'
 
 test('RFC 9661: scripts come, change, become active and go', async (t) => {
-  const { client, deliver, submit, door, base } = await startJmap(t, {}, [mailsort()], {
+  const { client, deliver, submit, listener, base } = await startJmap(t, {}, [mailsort()], {
     sieve: managesieve({ listen: '127.0.0.1:0', authWithoutTls: true }),
   })
   const { account, authorization, call, mailbox, one, upload } = await client('ann')
@@ -60,7 +60,7 @@ test('RFC 9661: scripts come, change, become active and go', async (t) => {
   assert.equal(renamed.notUpdated, null)
   assert.notEqual(renamed.newState, state)
   await playTranscript(
-    await connectLineClient(t, door('sieve').port, { timeout: 10_000 }),
+    await connectLineClient(t, listener('sieve').port, { timeout: 10_000 }),
     `${'S: *\n'.repeat(8)}S: OK "ManageSieve is ready"
 C: AUTHENTICATE "PLAIN" "${Buffer.from('\0ann\0ann-secret').toString('base64')}"
 S: OK "Authentication completed"

@@ -68,7 +68,7 @@ async function start(t: TestContext) {
   )
   await command('list set', { post: 'members' })
   await post('Stranger <x@far.test>', 'A question', 'May I post here?')
-  return { ...here, command, base: `http://127.0.0.1:${here.door('web').port}` }
+  return { ...here, command, base: `http://127.0.0.1:${here.listener('web').port}` }
 }
 
 async function signIn(page: Page, name: string): Promise<void> {

@@ -23,7 +23,7 @@ async function start(t: TestContext, settings: Record<string, unknown> = {}) {
   await kernel.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const name of ['ann', 'bob'])
     await kernel.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret` } })
-  const base = `http://127.0.0.1:${kernel.door('web').port}`
+  const base = `http://127.0.0.1:${kernel.listener('web').port}`
   const iems = async (words: string, values: Record<string, unknown>, input = '') =>
     (await runCommand(kernel, words, values, input)).flatMap((one) =>
       'value' in one ? [one.value as Record<string, unknown>] : [],

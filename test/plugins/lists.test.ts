@@ -1,4 +1,4 @@
-/** Mailing lists through the public door: who may post, what members get, moderation, commands by mail. */
+/** Mailing lists through the public listener: who may post, what members get, moderation, commands by mail. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { definePlugin } from 'iems'

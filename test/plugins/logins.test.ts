@@ -124,7 +124,7 @@ test('SCRAM-SHA-256 with GNU SASL over SMTP and IMAP, bound to the connection un
     },
   })
   for (const protocol of ['smtp', 'imap'] as const) {
-    const port = here.door(protocol).port ?? 0
+    const port = here.listener(protocol).port ?? 0
     const plain = ['--no-starttls', '-m', 'SCRAM-SHA-256']
     const secure = ['--starttls', '--x509-ca-file=', '-m', 'SCRAM-SHA-256-PLUS']
     for (const how of [plain, secure]) {
@@ -138,10 +138,10 @@ test('SCRAM-SHA-256 with GNU SASL over SMTP and IMAP, bound to the connection un
 
 test('mechanisms are offered only where they can work', async (t) => {
   const offered = async (here: DirectoryKernel) => {
-    const client = await talk(t, here.door('smtp').port ?? 0)
+    const client = await talk(t, here.listener('smtp').port ?? 0)
     await client.reply()
     const words = /AUTH (.*)/.exec(await client.ask('EHLO c'))?.[1]
-    const pop = await talk(t, here.door('pop3').port ?? 0)
+    const pop = await talk(t, here.listener('pop3').port ?? 0)
     pop.send('CAPA\r\nQUIT\r\n')
     return [words, /SASL (.*)\r/.exec(await pop.rest())?.[1]]
   }
@@ -257,7 +257,7 @@ test('tokens come by OAUTHBEARER and XOAUTH2; who shows a wrong one is told why 
     plugins: [tokens(seen)],
     channels: { smtp: smtpIn({ listen: '127.0.0.1:0', auth: 'optional', authWithoutTls: true }) },
   })
-  const client = await talk(t, here.door('smtp').port ?? 0)
+  const client = await talk(t, here.listener('smtp').port ?? 0)
   await client.reply()
   assert.match(await client.ask('EHLO c'), /AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2/)
   const base64 = (text: string) => Buffer.from(text).toString('base64')

@@ -37,10 +37,10 @@ async function fill({ mail, mailbox }: MailKernel, account: string, octets = QUO
   await mail.append(await mailbox(account), [{ content: contentOf('x'.repeat(octets)) }])
 }
 
-async function client(t: TestContext, kernel: MailKernel, door: 'mx' | 'lmtp') {
-  const session = await talk(t, kernel.door(door).port ?? 0)
+async function client(t: TestContext, kernel: MailKernel, listener: 'mx' | 'lmtp') {
+  const session = await talk(t, kernel.listener(listener).port ?? 0)
   await session.reply()
-  await session.ask(door === 'mx' ? 'EHLO far.test' : 'LHLO far.test')
+  await session.ask(listener === 'mx' ? 'EHLO far.test' : 'LHLO far.test')
   const rcpts = async (mail: string, ...to: string[]) => {
     assert.match(await session.ask(`MAIL FROM:<me@far.test>${mail}`), /^250 /)
     const replies: string[] = []
@@ -51,11 +51,11 @@ async function client(t: TestContext, kernel: MailKernel, door: 'mx' | 'lmtp') {
   return { ...session, rcpts }
 }
 
-for (const door of ['mx', 'lmtp'] as const)
-  test(`a full mailbox is refused for its recipient alone: ${door}`, async (t) => {
+for (const listener of ['mx', 'lmtp'] as const)
+  test(`a full mailbox is refused for its recipient alone: ${listener}`, async (t) => {
     const kernel = await start(t)
     await fill(kernel, 'ann')
-    const { rcpts, ask } = await client(t, kernel, door)
+    const { rcpts, ask } = await client(t, kernel, listener)
     assert.deepEqual(await rcpts('', 'ann', 'bob', 'cyd'), ['452 4.2.2', '250 2.1.5', '250 2.1.5'])
     assert.match(await ask('DATA'), /^354 /)
     assert.match(await ask('Subject: x\r\n\r\nx\r\n.'), /^250 /)

@@ -24,7 +24,7 @@ async function createSieveKernel(t: TestContext, options: Options = {}, sort: Pa
     plugins: [mailsort(sort)],
     channels: { sieve: managesieve({ listen: '127.0.0.1:0', authWithoutTls: true, ...options }) },
   })
-  const { port } = kernel.door('sieve')
+  const { port } = kernel.listener('sieve')
   return {
     ...kernel,
     port,

@@ -21,7 +21,7 @@ async function start(t: TestContext, options: Parameters<typeof metrics>[0] = {}
     await here.make({
       add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret`, roles: [...roles] },
     })
-  const base = `http://127.0.0.1:${here.door('web').port}`
+  const base = `http://127.0.0.1:${here.listener('web').port}`
   const get = async (path: string, name?: string) => {
     const authorization = `Basic ${Buffer.from(`${name}:${name}-secret`).toString('base64')}`
     const response = await fetch(base + path, name === undefined ? {} : { headers: { authorization } })
@@ -44,8 +44,8 @@ const promtool = await runProgram('promtool', ['--version']).then(
 )
 
 test('metrics tell of listeners, channels, plugins and hooks', async (t) => {
-  const { get, door, deliver } = await start(t)
-  await bring(t, door('mx').port)
+  const { get, listener, deliver } = await start(t)
+  await bring(t, listener('mx').port)
   await deliver()
   const { status, type, text } = await get('/metrics')
   assert.equal(status, 200)
@@ -63,8 +63,8 @@ test('metrics tell of listeners, channels, plugins and hooks', async (t) => {
 })
 
 test('promtool finds no fault with them', { skip: !promtool && 'promtool is not installed' }, async (t) => {
-  const { get, door, deliver } = await start(t)
-  await bring(t, door('mx').port)
+  const { get, listener, deliver } = await start(t)
+  await bring(t, listener('mx').port)
   await deliver()
   const { text } = await get('/metrics')
   const { code, out, err } = await runProgram('promtool', ['check', 'metrics'], { input: text })

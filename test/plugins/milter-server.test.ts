@@ -69,7 +69,7 @@ test('Postfix gives the verdicts and makes the changes of our plugins', {
     plugins: [judge()],
     expectsFaults: true,
   })
-  const { port } = served.door('filter')
+  const { port } = served.listener('filter')
   const postfix = await startPostfix(t, {
     fate: { keepFor: ['here.test'] },
     settings: { smtpd_milters: `inet:127.0.0.1:${port}`, milter_default_action: 'accept' },
@@ -117,7 +117,7 @@ test('our own milter client gets the same from it', async (t) => {
     plugins: [judge()],
     expectsFaults: true,
   })
-  const { port } = served.door('filter')
+  const { port } = served.listener('filter')
   const client = await createTestKernel(t, {
     plugins: [milter({ filters: [{ name: 'ours', servers: [`127.0.0.1:${port}`] }] })],
   })

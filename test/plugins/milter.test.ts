@@ -37,7 +37,7 @@ const LETTER = 'From: ann@a.test\r\nX-Many: one\r\nx-many:  two\r\n\tmore\r\nX-M
 /** A client that sends one message; its replies, and what left here. */
 async function send(t: TestContext, kernel: TestKernel, subject: string, to = ['bob@b.test'], from = 'ann@a.test') {
   const before = kernel.delivered.length
-  const client = await talk(t, kernel.door('mx').port ?? 0)
+  const client = await talk(t, kernel.listener('mx').port ?? 0)
   const replies = [
     await client.reply(),
     await client.ask('EHLO client.test'),
@@ -124,7 +124,7 @@ test('who comes for his mail is not told of', { skip: noLibmilter }, async (t) =
     },
     plugins: [accounts({ domains: ['here.test'], accounts: [] })],
   })
-  const client = await talk(t, kernel.door('pop').port ?? 0)
+  const client = await talk(t, kernel.listener('pop').port ?? 0)
   client.send('QUIT\r\n')
   assert.match(await client.rest(), /^\+OK /)
   assert.match((await send(t, kernel, 'x')).last, /^250 /)
@@ -136,7 +136,7 @@ test('messages in one session: what was not finished is aborted, each is judged 
 }, async (t) => {
   const filter = await startFilter(t)
   const kernel = await startServer(t, [{ name: 'test', servers: [filter.address] }])
-  const client = await talk(t, kernel.door('mx').port ?? 0)
+  const client = await talk(t, kernel.listener('mx').port ?? 0)
   await client.reply()
   const said: string[] = []
   for (const line of [
@@ -296,7 +296,7 @@ test('a filter that is back is asked again, also when the first to come brings n
   assert.match((await send(t, kernel, 'x')).replies[0] ?? '', /^451 /)
   await startFilter(t, path)
   await kernel.advance(61_000)
-  const visitor = await talk(t, kernel.door('mx').port ?? 0)
+  const visitor = await talk(t, kernel.listener('mx').port ?? 0)
   assert.match(await visitor.reply(), /^220 /)
   assert.match(await visitor.ask('QUIT'), /^221 /)
   visitor.destroy()

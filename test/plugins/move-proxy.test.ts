@@ -115,7 +115,7 @@ async function uidlsOf(t: TestContext, port: number) {
 }
 
 test('clients work on while their accounts are moved, and fetch nothing twice', { skip }, async (t) => {
-  const { dovecot, port, door, command, mail, session, submit, deliver, entries, advance } = await startBoth(t)
+  const { dovecot, port, listener, command, mail, session, submit, deliver, entries, advance } = await startBoth(t)
   const [ann, bob] = [await mbsyncOf(t, 'ann', port), await mbsyncOf(t, 'bob', port)]
   await ann.sync()
   await bob.sync()
@@ -127,7 +127,7 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
     (await mail.mailboxes('ann')).every(({ messages }) => messages === 0),
     true,
   )
-  const uidls = await uidlsOf(t, door('pop3').port)
+  const uidls = await uidlsOf(t, listener('pop3').port)
   assert.ok(uidls.length > 30)
 
   // Mail for both arrives there.
@@ -153,7 +153,7 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
     before,
   )
   assert.equal(after.length, count.ann + 1)
-  assert.deepEqual((await uidlsOf(t, door('pop3').port)).slice(0, uidls.length), uidls)
+  assert.deepEqual((await uidlsOf(t, listener('pop3').port)).slice(0, uidls.length), uidls)
   assert.equal((await bob.files()).length, count.bob + 1)
 
   // From now on ann's mail arrives here and bob's there.

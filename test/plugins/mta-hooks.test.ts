@@ -52,7 +52,7 @@ async function startServed(t: TestContext) {
   })
   await served.make({ add: { kind: 'account', name: 'mx', password: 'mx-secret', roles: ['admin'] } })
   await served.make({ add: { kind: 'account', name: 'ann', password: 'ann-secret' } })
-  return `http://127.0.0.1:${served.door('web').port}/mta-hooks`
+  return `http://127.0.0.1:${served.listener('web').port}/mta-hooks`
 }
 
 test('plugins that are served by MTA Hooks give the same verdicts and changes as inside', async (t) => {

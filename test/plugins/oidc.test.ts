@@ -120,7 +120,7 @@ function sayer(socket: Socket) {
 const noCurl = spawnSync('curl', ['--version']).error ? 'curl is not installed' : false
 
 test('curl logs in with a token, over IMAP and SMTP, by both mechanisms', { skip: noCurl }, async (t) => {
-  const { provider, door } = await startServer(t)
+  const { provider, listener } = await startServer(t)
   const token = await provider.token()
   for (const mechanism of ['OAUTHBEARER', 'XOAUTH2']) {
     const curl = (bearer: string, ...more: readonly string[]) =>
@@ -134,19 +134,19 @@ test('curl logs in with a token, over IMAP and SMTP, by both mechanisms', { skip
         bearer,
         ...more,
       ])
-    const { stdout } = await curl(token, '-u', 'ann:', `imap://127.0.0.1:${door('imap').port}/`)
+    const { stdout } = await curl(token, '-u', 'ann:', `imap://127.0.0.1:${listener('imap').port}/`)
     assert.match(stdout, /INBOX/)
     const verified = await curl(
       token,
       '-u',
       'ann@here.test:',
-      `smtp://127.0.0.1:${door('smtp').port}/c.test`,
+      `smtp://127.0.0.1:${listener('smtp').port}/c.test`,
       '-X',
       'NOOP',
       '-v',
     )
     assert.match(verified.stderr, /< 235 /)
-    await assert.rejects(curl(`${token.slice(0, -4)}AAAA`, '-u', 'ann:', `imap://127.0.0.1:${door('imap').port}/`))
+    await assert.rejects(curl(`${token.slice(0, -4)}AAAA`, '-u', 'ann:', `imap://127.0.0.1:${listener('imap').port}/`))
   }
 })
 
@@ -216,7 +216,7 @@ test('a client without a token, or with one that does not count, learns where to
 })
 
 test('IMAP, POP3 and SMTP end the exchange with a failure after the dummy response', async (t) => {
-  const { door } = await startServer(t)
+  const { listener } = await startServer(t)
   const response = Buffer.from('n,,\x01auth=\x01\x01').toString('base64')
   for (const [protocol, command, failure] of [
     ['imap', 'a AUTHENTICATE OAUTHBEARER ', /^a NO \[AUTHENTICATIONFAILED\]/m],
@@ -224,7 +224,7 @@ test('IMAP, POP3 and SMTP end the exchange with a failure after the dummy respon
     ['smtp', 'AUTH OAUTHBEARER ', /^535 5\.7\.8/m],
   ] as const)
     for (const dummy of ['AQ==', '']) {
-      const socket = connect(door(protocol).port ?? 0, '127.0.0.1').setEncoding('utf8')
+      const socket = connect(listener(protocol).port ?? 0, '127.0.0.1').setEncoding('utf8')
       t.after(() => socket.destroy())
       const said = sayer(socket)
       await said(/^(?:\* OK|\+OK|220)/m, protocol === 'smtp' ? 'EHLO client.test\r\n' : '')
@@ -336,7 +336,7 @@ test('a browser logs in at the provider: authorization code with PKCE, in the br
   await kernel.make({ add: { kind: 'domain', name: 'here.test' } })
   await kernel.make({ add: { kind: 'account', name: 'ann', addresses: ['ann@here.test', 'ann@there.test'] } })
   await kernel.make({ add: { kind: 'account', name: 'eve', addresses: ['eve@there.test'] } })
-  const base = `http://127.0.0.1:${kernel.door('web').port}`
+  const base = `http://127.0.0.1:${kernel.listener('web').port}`
   const get = (path: string, cookie = '') => fetch(base + path, { redirect: 'manual', headers: { cookie } })
   const ways = (await (await get('/api/login/ways')).json()) as { ways: { title: string; path: string }[] }
   assert.deepEqual(ways.ways, [{ title: 'Sign in with Example', path: '/api/login/oidc/start/0' }])

@@ -45,7 +45,7 @@ async function createPop3Kernel(
       messages.map((text) => ({ content: contentOf(text) })),
     ),
   )
-  return { ...kernel, inbox, port: kernel.door('pop').port }
+  return { ...kernel, inbox, port: kernel.listener('pop').port }
 }
 
 test('a session reads, deletes at QUIT only, and sees the mailbox as it was', async (t) => {
@@ -399,10 +399,10 @@ print('done')
 })
 
 test('a client that reads nothing loses its connection, and with it what it held', async (t) => {
-  const { door, clock } = await createPop3Kernel(t, {
+  const { listener, clock } = await createPop3Kernel(t, {
     pop3: { timeouts: { write: '50 ms', handshake: '1 min' }, limits: { connections: 1 } },
   })
-  const deaf = connect(door('pop').port ?? 0, '127.0.0.1')
+  const deaf = connect(listener('pop').port ?? 0, '127.0.0.1')
   t.after(() => deaf.destroy())
   await once(deaf, 'connect')
   deaf.pause()
@@ -421,5 +421,5 @@ test('a client that reads nothing loses its connection, and with it what it held
       new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20)),
     ])
   }
-  await talkPop3(t, door('pop').port ?? 0)
+  await talkPop3(t, listener('pop').port ?? 0)
 })

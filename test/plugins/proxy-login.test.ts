@@ -176,7 +176,7 @@ test('GNU SASL and OpenLDAP act for another by SMTP, IMAP and LDAP, and POP3 doe
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256']) {
       const options = [
         '--connect',
-        `127.0.0.1:${here.door(protocol).port}`,
+        `127.0.0.1:${here.listener(protocol).port}`,
         `--${protocol}`,
         '--no-starttls',
         '-m',
@@ -196,7 +196,7 @@ test('GNU SASL and OpenLDAP act for another by SMTP, IMAP and LDAP, and POP3 doe
     }
   const whoAmI = (authzid: string, username = 'root') =>
     run('ldapwhoami', [
-      ...['-H', `ldap://127.0.0.1:${here.door('ldap').port}`, '-O', 'none', '-Y', 'PLAIN'],
+      ...['-H', `ldap://127.0.0.1:${here.listener('ldap').port}`, '-O', 'none', '-Y', 'PLAIN'],
       ...['-U', username, '-X', authzid, '-w', 'secret'],
     ]).then(
       ({ stdout }) => stdout.trim(),
@@ -208,7 +208,14 @@ test('GNU SASL and OpenLDAP act for another by SMTP, IMAP and LDAP, and POP3 doe
   for (const authzid of ['u:bob', `dn:uid=bob,${SUFFIX}`, `dn:ou=bob,${SUFFIX}`, 'dn:'])
     assert.equal(await whoAmI(authzid, 'ann'), 49, authzid)
   const curl = (...names: readonly string[]) =>
-    run('curl', ['-sS', '-m', '20', '--sasl-authzid', ...names, `pop3://127.0.0.1:${here.door('pop3').port}/`]).then(
+    run('curl', [
+      '-sS',
+      '-m',
+      '20',
+      '--sasl-authzid',
+      ...names,
+      `pop3://127.0.0.1:${here.listener('pop3').port}/`,
+    ]).then(
       () => true,
       () => false,
     )

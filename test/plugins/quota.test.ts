@@ -85,7 +85,7 @@ for (const [whenFull, reply] of [
       { whenFull, default: { octets: '2 kB' }, domains: { 'here.test': { octets: '3 kB' } } },
       { channels: { mx: smtpIn({ listen: '127.0.0.1:0' }) } },
     )
-    const session = await talk(t, kernel.door('mx').port ?? 0)
+    const session = await talk(t, kernel.listener('mx').port ?? 0)
     await session.reply()
     await session.ask('EHLO far.test')
     await session.ask('MAIL FROM:<me@far.test>')
@@ -401,7 +401,7 @@ test('SETQUOTA is for administrators', async (t) => {
     await kernel.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: 'secret', roles } })
   }
   const ask = async (name: string, command: string) => {
-    const client = await talkTo(t, kernel.door('imap').port ?? 0)
+    const client = await talkTo(t, kernel.listener('imap').port ?? 0)
     await client.line()
     await client.command(`LOGIN ${name} secret`)
     const answer = (await client.command(command)).join('\n')

@@ -9,7 +9,7 @@ import { statusLine } from '../../plugins/access/pop3/lines.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { allowed, contentOf, createMailKernel } from '../support/mailstore.ts'
 import { contentFaults, smtpReplyFaults, statusLineFaults } from '../support/reply-grammar.ts'
-import { openDoor } from '../support/smtp-door.ts'
+import { openDoor } from '../support/smtp-listener.ts'
 import { talk } from '../support/smtp-talk.ts'
 
 const octets = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes).toString('latin1'))
@@ -45,12 +45,12 @@ test('any reply of a plugin at any stage, to SMTP and LMTP, is one reply of RFC 
     data: () => at('data')?.reply ?? { code: 250, enhanced: '2.0.0' as const, text: 'Ok' },
   }
   for (const protocol of ['smtp', 'lmtp'] as const) {
-    const door = await openDoor(t, { protocol, auth: 'optional', authWithoutTls: true }, answers)
+    const listener = await openDoor(t, { protocol, auth: 'optional', authWithoutTls: true }, answers)
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...stages), replies, async (stage, reply) => {
         given = { stage, reply }
         // The client itself asserts the grammar of all that it hears, and that each command has one reply.
-        const client = await talk(t, door.port)
+        const client = await talk(t, listener.port)
         await client.reply()
         const hello = protocol === 'lmtp' ? 'LHLO' : 'EHLO'
         const lines = [`${hello} c.test`, 'AUTH PLAIN AHUAcA==', 'MAIL FROM:<a@a.test>', 'RCPT TO:<b@b.test>', 'DATA']
@@ -64,7 +64,7 @@ test('any reply of a plugin at any stage, to SMTP and LMTP, is one reply of RFC 
 })
 
 test('any octets from a client are answered by whole replies of RFC 5321', async (t) => {
-  const door = await openDoor(t, { limits: { connectionsPerAddress: 1000 } })
+  const listener = await openDoor(t, { limits: { connectionsPerAddress: 1000 } })
   const verbs = fc.constantFrom(
     'EHLO',
     'HELO',
@@ -83,7 +83,7 @@ test('any octets from a client are answered by whole replies of RFC 5321', async
   )
   await fc.assert(
     fc.asyncProperty(lines, async (sent) => {
-      const client = await talk(t, door.port)
+      const client = await talk(t, listener.port)
       client.send(Buffer.from(sent.join(''), 'latin1'))
       client.end()
       const all = await client.rest()
@@ -127,7 +127,7 @@ async function popKernel(t: TestContext) {
     people: [{ name: 'ann', addresses: ['ann@here.test'], password }],
     channels: { pop: pop3({ listen: '127.0.0.1:0', authWithoutTls: true, limits: { connectionsPerAddress: 1000 } }) },
   })
-  return { ...kernel, inbox: await kernel.mailbox('ann'), port: kernel.door('pop').port }
+  return { ...kernel, inbox: await kernel.mailbox('ann'), port: kernel.listener('pop').port }
 }
 
 test('any mail comes over POP3 in lines of RFC 1939, and every answer has its end', async (t) => {

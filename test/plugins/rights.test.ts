@@ -48,7 +48,7 @@ async function start(t: TestContext, shared: Partial<SharedStore> = {}) {
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const name of ['eve', 'bob'])
     await here.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret` } })
-  const port = (plugin: string) => here.kernel.doors.find((door) => door.plugin === plugin)?.port as number
+  const port = (plugin: string) => here.kernel.listeners.find((listener) => listener.plugin === plugin)?.port as number
   async function open(name: string, secret = `${name}-secret`) {
     const plain = Buffer.from(`\0${name}\0${secret}`).toString('base64')
     const [smtp, idle, pop] = ['submission', 'imap', 'pop3'].map((plugin) => talk(t, port(plugin))) as [

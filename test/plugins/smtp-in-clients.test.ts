@@ -32,7 +32,7 @@ async function serve(t: TestContext) {
     lmtp: smtpIn({ listen: '127.0.0.1:0', protocol: 'lmtp' }),
   }
   const kernel = await createTestKernel(t, { channels, plugins: [people()], deliver: deliveredTo })
-  const port = (channel: keyof typeof channels) => kernel.door(channel).port
+  const port = (channel: keyof typeof channels) => kernel.listener(channel).port
   return { kernel, port }
 }
 

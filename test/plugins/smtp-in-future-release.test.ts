@@ -21,7 +21,7 @@ async function connect(t: TestContext, isLogin: boolean, futureRelease?: string)
     ...(futureRelease ? { futureRelease } : {}),
   })
   const kernel = await createTestKernel(t, { channels: { mx: entrance }, plugins: [login()], deliver: deliveredTo })
-  const client = await talk(t, kernel.door('mx').port)
+  const client = await talk(t, kernel.listener('mx').port)
   await client.reply()
   if (isLogin) {
     await client.ask('EHLO client')

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { createScanner } from '../../plugins/smtp/in/scanner.ts'
-import { type Door, openDoor } from '../support/smtp-door.ts'
+import { type Listener, openDoor } from '../support/smtp-listener.ts'
 import { talk } from '../support/smtp-talk.ts'
 
 // --- the scanner ------------------------------------------------------------------------------
@@ -64,8 +64,8 @@ for (const bare of ['refuse', 'normalise'] as const)
 
 // --- the whole listener ---------------------------------------------------------------------------
 
-async function answers(t: TestContext, door: Door, chunks: readonly (string | Buffer)[]): Promise<string> {
-  const client = await talk(t, door.port)
+async function answers(t: TestContext, listener: Listener, chunks: readonly (string | Buffer)[]): Promise<string> {
+  const client = await talk(t, listener.port)
   for (const chunk of chunks) {
     client.send(chunk)
     await turn()
@@ -76,8 +76,8 @@ async function answers(t: TestContext, door: Door, chunks: readonly (string | Bu
   return said
 }
 
-async function leftNothing(door: Door): Promise<void> {
-  for (const end = Date.now() + 5000; door.sessions > 0 || (await door.connections()) > 0; await turn())
+async function leftNothing(listener: Listener): Promise<void> {
+  for (const end = Date.now() + 5000; listener.sessions > 0 || (await listener.connections()) > 0; await turn())
     assert.ok(Date.now() < end)
 }
 
@@ -94,38 +94,38 @@ const CONVERSATION = Buffer.from(
 )
 
 test('the same octets get the same answers wherever they are cut in two', async (t) => {
-  const door = await openDoor(t, { limits: { lineLength: '200 B', connectionsPerAddress: 1000 } })
-  const whole = await answers(t, door, [CONVERSATION])
+  const listener = await openDoor(t, { limits: { lineLength: '200 B', connectionsPerAddress: 1000 } })
+  const whole = await answers(t, listener, [CONVERSATION])
   assert.match(whole, /221 2\.0\.0 Bye\r\n$/)
-  const arrived = door.arrived.map(({ content }) => content)
+  const arrived = listener.arrived.map(({ content }) => content)
   assert.deepEqual(arrived, ['.\r\n', '\r\n.\r\n.\r\n\n'])
   const points = Array.from({ length: CONVERSATION.length - 1 }, (_, index) => index + 1)
   while (points.length > 0)
     await Promise.all(
       points.splice(0, 20).map(async (at) => {
         assert.equal(
-          await answers(t, door, [CONVERSATION.subarray(0, at), CONVERSATION.subarray(at)]),
+          await answers(t, listener, [CONVERSATION.subarray(0, at), CONVERSATION.subarray(at)]),
           whole,
           `cut at ${at}`,
         )
       }),
     )
-  await leftNothing(door)
-  assert.equal(door.arrived.length, arrived.length * CONVERSATION.length)
+  await leftNothing(listener)
+  assert.equal(listener.arrived.length, arrived.length * CONVERSATION.length)
 })
 
 test('the same octets one by one get the same answers', async (t) => {
-  const door = await openDoor(t, { limits: { lineLength: '200 B' } })
-  const whole = await answers(t, door, [CONVERSATION])
+  const listener = await openDoor(t, { limits: { lineLength: '200 B' } })
+  const whole = await answers(t, listener, [CONVERSATION])
   assert.equal(
     await answers(
       t,
-      door,
+      listener,
       [...CONVERSATION].map((octet) => Buffer.from([octet])),
     ),
     whole,
   )
-  await leftNothing(door)
+  await leftNothing(listener)
 })
 
 const line = fc.constantFrom(
@@ -160,7 +160,7 @@ const piece = fc.oneof(
 )
 
 test('no mixture of commands, content and rubbish confuses or outlives the listener', async (t) => {
-  const door = await openDoor(
+  const listener = await openDoor(
     t,
     {
       limits: { lineLength: '200 B', errors: 20 },
@@ -178,20 +178,20 @@ test('no mixture of commands, content and rubbish confuses or outlives the liste
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 25 }), cuts, async (pieces, at) => {
       const octets = Buffer.concat([start, ...pieces])
-      const whole = await answers(t, door, [octets])
+      const whole = await answers(t, listener, [octets])
       assert.match(whole, /^(?:\d{3}(?:[ -][\x20-\x7e]*)?\r\n)+$/)
       const parts = cut(
         octets.toString('latin1'),
         at.map((n) => n * 17),
       ).map((part) => Buffer.from(part, 'latin1'))
-      assert.equal(await answers(t, door, parts), whole)
-      await leftNothing(door)
+      assert.equal(await answers(t, listener, parts), whole)
+      await leftNothing(listener)
     }),
     { numRuns: 300 },
   )
-  assert.match(await answers(t, door, ['QUIT\r\n']), /^220 .*\r\n221 /)
+  assert.match(await answers(t, listener, ['QUIT\r\n']), /^220 .*\r\n221 /)
   assert.deepEqual(
-    door.logged.filter((text) => !text.startsWith('connection failed')),
+    listener.logged.filter((text) => !text.startsWith('connection failed')),
     [],
   )
 })

@@ -20,7 +20,7 @@ async function send(t: Parameters<typeof talk>[0], trusts: readonly string[], is
     plugins: [login()],
     deliver: deliveredTo,
   })
-  const client = await talk(t, kernel.door('mx').port)
+  const client = await talk(t, kernel.listener('mx').port)
   await client.reply()
   await client.ask('EHLO scanner')
   if (isLogin) await client.ask(`AUTH PLAIN ${Buffer.from('\0ann\0x').toString('base64')}`)

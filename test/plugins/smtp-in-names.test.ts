@@ -37,7 +37,7 @@ async function start(t: TestContext, { zone, trusts = [], timeout = '5 s', optio
     },
     plugins: [watcher()],
   })
-  const client = await talk(t, kernel.door('mx').port ?? 0)
+  const client = await talk(t, kernel.listener('mx').port ?? 0)
   client.send(FROM)
   async function received() {
     await client.ask('EHLO client.test')

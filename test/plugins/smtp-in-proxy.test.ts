@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
 import { readProxyHeader } from '../../core/listener/proxy.ts'
-import { openDoor } from '../support/smtp-door.ts'
+import { openDoor } from '../support/smtp-listener.ts'
 import { talk } from '../support/smtp-talk.ts'
 
 const SIGNATURE = '0d0a0d0a000d0a515549540a'
@@ -27,11 +27,11 @@ for (const [name, header, address, local] of [
   ['version 2 for the proxy itself', V2_LOCAL, '127.0.0.1', '127.0.0.1'],
 ] as const)
   test(`a trusted proxy says for whom it speaks: ${name}`, async (t) => {
-    const door = await openDoor(t, { proxyFrom })
-    const client = await talk(t, door.port)
+    const listener = await openDoor(t, { proxyFrom })
+    const client = await talk(t, listener.port)
     client.send(Buffer.concat([header, Buffer.from(MESSAGE)]))
     assert.match(await client.rest(), /^220 .*221 /s)
-    const { remote, local: here } = door.arrived[0]?.facts ?? assert.fail('nothing arrived')
+    const { remote, local: here } = listener.arrived[0]?.facts ?? assert.fail('nothing arrived')
     assert.equal(remote.address, address)
     assert.equal(here?.address, local)
     if (header === V1) assert.deepEqual([remote.port, here?.port], [4321, 25])
@@ -71,26 +71,26 @@ for (const [name, header] of [
   ['too short addresses', Buffer.from(`${SIGNATURE}2111000401020304`, 'hex')],
 ] as const)
   test(`${name} in place of the header ends the connection without a word`, async (t) => {
-    const door = await openDoor(t, { proxyFrom })
-    const client = await talk(t, door.port)
+    const listener = await openDoor(t, { proxyFrom })
+    const client = await talk(t, listener.port)
     client.send(header)
     assert.equal(await client.rest(), '')
-    assert.equal(door.sessions, 0)
+    assert.equal(listener.sessions, 0)
   })
 
 test('a proxy that says nothing is hung up on', async (t) => {
-  const door = await openDoor(t, { proxyFrom, timeouts: { handshake: '100 ms' } })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(t, { proxyFrom, timeouts: { handshake: '100 ms' } })
+  const client = await talk(t, listener.port)
   client.send('PROXY')
   assert.equal(await client.rest(), '')
 })
 
 test('the header comes before the handshake of implicit TLS', async (t) => {
-  const door = await openDoor(t, {
+  const listener = await openDoor(t, {
     proxyFrom,
     tls: { cert: 'test/fixtures/tls/mx.pem', key: 'test/fixtures/tls/mx.key', mode: 'implicit' },
   })
-  const raw = await talk(t, door.port)
+  const raw = await talk(t, listener.port)
   raw.send(V1)
   raw.socket.removeAllListeners('data')
   const secure = connectTls({ socket: raw.socket, rejectUnauthorized: false })
@@ -99,30 +99,30 @@ test('the header comes before the handshake of implicit TLS', async (t) => {
   let said = ''
   for await (const chunk of secure) said += chunk
   assert.match(said, /^220 .*221 /s)
-  assert.equal(door.arrived[0]?.facts.remote.address, '192.0.2.7')
-  assert.equal(door.arrived[0]?.facts.protocol, 'ESMTPS')
+  assert.equal(listener.arrived[0]?.facts.remote.address, '192.0.2.7')
+  assert.equal(listener.arrived[0]?.facts.protocol, 'ESMTPS')
 })
 
 test('who is not a trusted proxy speaks for nobody', async (t) => {
-  const door = await openDoor(t, { proxyFrom: ['192.0.2.0/24'] })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(t, { proxyFrom: ['192.0.2.0/24'] })
+  const client = await talk(t, listener.port)
   client.send(Buffer.concat([V1, Buffer.from(MESSAGE)]))
   assert.match(await client.rest(), /^220 .*\r\n500 5\.5\.1/)
-  assert.equal(door.arrived[0]?.facts.remote.address, '127.0.0.1')
+  assert.equal(listener.arrived[0]?.facts.remote.address, '127.0.0.1')
 })
 
 test('XCLIENT makes a new session of the kernel, with all that was said', async (t) => {
-  const door = await openDoor(t, { xclientFrom: ['127.0.0.1'], auth: 'required', authWithoutTls: true })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(t, { xclientFrom: ['127.0.0.1'], auth: 'required', authWithoutTls: true })
+  const client = await talk(t, listener.port)
   await client.reply()
   await client.ask('EHLO proxy')
   const said =
     'ADDR=IPV6:2001:db8::7 PORT=99 NAME=far.test HELO=far PROTO=ESMTP LOGIN=ann DESTADDR=192.0.2.1 DESTPORT=25'
   assert.match(await client.ask(`XCLIENT ${said}`), /^220/)
-  assert.equal(door.sessions, 1)
+  assert.equal(listener.sessions, 1)
   client.send(MESSAGE.replace('EHLO c\r\n', ''))
   await client.rest()
-  const { facts } = door.arrived[0] ?? assert.fail('nothing arrived')
+  const { facts } = listener.arrived[0] ?? assert.fail('nothing arrived')
   assert.deepEqual(facts.remote, { address: '2001:db8::7', port: 99, name: 'far.test' })
   assert.deepEqual(facts.local, { address: '192.0.2.1', port: 25 })
   assert.equal(facts.helo, 'far')
@@ -133,8 +133,8 @@ test('XCLIENT makes a new session of the kernel, with all that was said', async 
 test('ETRN answers with what it started, by node, domain and channel', async (t) => {
   const waiting = { 'a.test': 3, '.a.test': 2, 'b.a.test': 1, '#bulk': 7, 'broken.test': -1 }
   const rules = [{ from: ['127.0.0.1'], for: ['a.test', '.a.test', '#bulk', 'broken.test', 'empty.test'] }]
-  const door = await openDoor(t, { etrn: rules }, { waiting })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(t, { etrn: rules }, { waiting })
+  const client = await talk(t, listener.port)
   await client.reply()
   assert.match(await client.ask('EHLO c'), /^250-ETRN$/m)
   assert.equal(await client.ask('ETRN A.test'), '253 2.0.0 Ok, 3 pending messages for node a.test started')
@@ -146,16 +146,16 @@ test('ETRN answers with what it started, by node, domain and channel', async (t)
   assert.equal(await client.ask('ETRN other.test'), '459 4.7.1 Node other.test not allowed')
   assert.equal(await client.ask('ETRN #other'), '459 4.7.1 Node #other not allowed')
   assert.equal(await client.ask('ETRN @test'), '459 4.7.1 Node @test not allowed')
-  assert.deepEqual(door.flushed, ['a.test', 'a.test', '.a.test', 'b.a.test', '#bulk'])
+  assert.deepEqual(listener.flushed, ['a.test', 'a.test', '.a.test', 'b.a.test', '#bulk'])
 })
 
 test('a rule of ETRN can be for users', async (t) => {
-  const door = await openDoor(
+  const listener = await openDoor(
     t,
     { etrn: [{ users: ['ann'], for: ['*'] }], auth: 'optional', authWithoutTls: true },
     { auth: () => ({ kind: 'identity', user: 'ann', mayRelay: false }) },
   )
-  const client = await talk(t, door.port)
+  const client = await talk(t, listener.port)
   await client.reply()
   await client.ask('EHLO c')
   assert.match(await client.ask('ETRN a.test'), /^459/)

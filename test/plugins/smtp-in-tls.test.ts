@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { smtpIn } from 'iems/plugins/smtp-in'
-import { openDoor } from '../support/smtp-door.ts'
+import { openDoor } from '../support/smtp-listener.ts'
 import { talk } from '../support/smtp-talk.ts'
 
 const at = (name: string) => `test/fixtures/tls/${name}`
@@ -16,14 +16,14 @@ const other = { cert: at('other.pem'), key: at('other.key') }
 const nameOf = (socket: unknown) => (socket as TLSSocket).getPeerCertificate().subject.CN
 
 test('implicit TLS speaks TLS from the first octet, and the kernel knows', async (t) => {
-  const door = await openDoor(t, { tls: { ...mx, mode: 'implicit' } })
-  const client = await talk(t, door.port, { servername: 'mx.test' })
+  const listener = await openDoor(t, { tls: { ...mx, mode: 'implicit' } })
+  const client = await talk(t, listener.port, { servername: 'mx.test' })
   assert.match(await client.reply(), /^220/)
   const extensions = await client.ask('EHLO c')
   assert.ok(!extensions.includes('STARTTLS'))
   client.send('MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n')
   await client.rest()
-  const { protocol, tls } = door.arrived[0]?.facts ?? assert.fail('nothing arrived')
+  const { protocol, tls } = listener.arrived[0]?.facts ?? assert.fail('nothing arrived')
   assert.equal(protocol, 'ESMTPS')
   assert.equal(tls?.version, 'TLSv1.3')
   assert.equal(tls?.servername, 'mx.test')
@@ -31,12 +31,12 @@ test('implicit TLS speaks TLS from the first octet, and the kernel knows', async
 })
 
 test('after STARTTLS the kernel has a new client: another protocol, no identity, no name', async (t) => {
-  const door = await openDoor(
+  const listener = await openDoor(
     t,
     { tls: mx, auth: 'optional', authWithoutTls: true },
     { auth: () => ({ kind: 'identity', user: 'ann', mayRelay: true }) },
   )
-  const client = await talk(t, door.port)
+  const client = await talk(t, listener.port)
   await client.reply()
   await client.ask('EHLO before')
   assert.match(await client.ask('AUTH PLAIN AGFubgBzZWNyZXQ='), /^235/)
@@ -45,13 +45,13 @@ test('after STARTTLS the kernel has a new client: another protocol, no identity,
   await client.ask('EHLO after')
   client.send('MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n')
   await client.rest()
-  const { protocol, helo, identity } = door.arrived[0]?.facts ?? assert.fail('nothing arrived')
+  const { protocol, helo, identity } = listener.arrived[0]?.facts ?? assert.fail('nothing arrived')
   assert.deepEqual({ protocol, helo, identity }, { protocol: 'ESMTPS', helo: 'after', identity: undefined })
 })
 
 test('the certificate is the one that names the host the client asks for', async (t) => {
   for (const mode of ['starttls', 'implicit'] as const) {
-    const door = await openDoor(t, { tls: { ...mx, others: [other], mode } })
+    const listener = await openDoor(t, { tls: { ...mx, others: [other], mode } })
     for (const [servername, name] of [
       ['mx.test', 'mx.test'],
       ['other.test', 'other.test'],
@@ -60,10 +60,10 @@ test('the certificate is the one that names the host the client asks for', async
       [undefined, 'mx.test'],
     ] as const) {
       if (mode === 'implicit') {
-        const client = await talk(t, door.port, servername ? { servername } : {})
+        const client = await talk(t, listener.port, servername ? { servername } : {})
         assert.equal(nameOf(client.socket), name)
       } else {
-        const client = await talk(t, door.port)
+        const client = await talk(t, listener.port)
         await client.reply()
         await client.ask('EHLO c')
         await client.ask('STARTTLS')
@@ -83,15 +83,15 @@ test('certificates are read when the plugin is set up, so a reload takes new one
   ] as const) {
     await copyFile(at(`${from}.pem`), tls.cert)
     await copyFile(at(`${from}.key`), tls.key)
-    const door = await openDoor(t, { tls })
-    assert.equal(nameOf((await talk(t, door.port, {})).socket), name)
+    const listener = await openDoor(t, { tls })
+    assert.equal(nameOf((await talk(t, listener.port, {})).socket), name)
   }
 })
 
 test('commands smuggled in before the handshake are never obeyed, in the same segment or the next', async (t) => {
   const senders: string[] = []
-  const door = await openDoor(t, { tls: mx }, { mail: (from) => void senders.push(from) })
-  const same = await talk(t, door.port)
+  const listener = await openDoor(t, { tls: mx }, { mail: (from) => void senders.push(from) })
+  const same = await talk(t, listener.port)
   await same.reply()
   await same.ask('EHLO c')
   same.send('STARTTLS\r\nRSET\r\nMAIL FROM:<evil@b.test>\r\n')
@@ -99,7 +99,7 @@ test('commands smuggled in before the handshake are never obeyed, in the same se
   await same.startTls()
   await same.ask('EHLO c')
   assert.match(await same.ask('RCPT TO:<c@d.test>'), /^503/)
-  const next = await talk(t, door.port)
+  const next = await talk(t, listener.port)
   await next.reply()
   await next.ask('EHLO c')
   assert.match(await next.ask('STARTTLS'), /^220/)
@@ -115,30 +115,31 @@ for (const mode of ['starttls', 'implicit'] as const)
     ['nothing more', (_send: unknown, close: () => void) => close()],
   ] as const)
     test(`a handshake (${mode}) that gets ${how} leaves nothing, and the next client is served`, async (t) => {
-      const door = await openDoor(t, { tls: { ...mx, mode }, timeouts: { handshake: '300 ms', command: '300 ms' } })
-      const client = await talk(t, door.port)
+      const listener = await openDoor(t, { tls: { ...mx, mode }, timeouts: { handshake: '300 ms', command: '300 ms' } })
+      const client = await talk(t, listener.port)
       if (mode === 'starttls') {
         await client.reply()
         await client.ask('STARTTLS')
       }
       end(client.send, client.end)
-      const isLeft = async () => door.sessions > 0 || (await door.connections()) > 0
+      const isLeft = async () => listener.sessions > 0 || (await listener.connections()) > 0
       for (const until = Date.now() + 3000; await isLeft(); await turn()) assert.ok(Date.now() < until)
-      const good = mode === 'implicit' ? await talk(t, door.port, {}) : await talk(t, door.port)
+      const good = mode === 'implicit' ? await talk(t, listener.port, {}) : await talk(t, listener.port)
       assert.match(await good.reply(), /^220/)
     })
 
 test('a client that dawdles over the handshake is cut off', async (t) => {
   for (const mode of ['starttls', 'implicit'] as const) {
-    const door = await openDoor(t, { tls: { ...mx, mode }, timeouts: { handshake: '200 ms', command: '200 ms' } })
-    const client = await talk(t, door.port)
+    const listener = await openDoor(t, { tls: { ...mx, mode }, timeouts: { handshake: '200 ms', command: '200 ms' } })
+    const client = await talk(t, listener.port)
     if (mode === 'starttls') {
       await client.reply()
       await client.ask('STARTTLS')
     }
     client.send(Buffer.from([0x16, 0x03, 0x01]))
     await client.rest()
-    for (const until = Date.now() + 3000; (await door.connections()) > 0; await turn()) assert.ok(Date.now() < until)
+    for (const until = Date.now() + 3000; (await listener.connections()) > 0; await turn())
+      assert.ok(Date.now() < until)
   }
 })
 

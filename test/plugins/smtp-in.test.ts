@@ -3,19 +3,19 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { accept, defer } from 'iems'
-import { type Door, openDoor } from '../support/smtp-door.ts'
+import { type Listener, openDoor } from '../support/smtp-listener.ts'
 import { type Talk, talk } from '../support/smtp-talk.ts'
 
 const ENVELOPE = ['EHLO c', 'MAIL FROM:<a@b.test>', 'RCPT TO:<c@d.test>']
 
-async function greeted(t: TestContext, { port }: Door): Promise<Talk> {
+async function greeted(t: TestContext, { port }: Listener): Promise<Talk> {
   const client = await talk(t, port)
   assert.match(await client.reply(), /^220 /)
   return client
 }
 
-async function inTransaction(t: TestContext, door: Door): Promise<Talk> {
-  const client = await greeted(t, door)
+async function inTransaction(t: TestContext, listener: Listener): Promise<Talk> {
+  const client = await greeted(t, listener)
   for (const command of ENVELOPE) assert.match(await client.ask(command), /^250/)
   return client
 }
@@ -35,8 +35,12 @@ test('a fault in the kernel is "later" for the command, and the session goes on'
     if (isBroken) throw new Error('broken')
     return undefined
   }
-  const door = await openDoor(t, {}, { mail: fail, rcpt: (address) => (address === 'x@d.test' ? fail() : undefined) })
-  const client = await greeted(t, door)
+  const listener = await openDoor(
+    t,
+    {},
+    { mail: fail, rcpt: (address) => (address === 'x@d.test' ? fail() : undefined) },
+  )
+  const client = await greeted(t, listener)
   await client.ask('EHLO c')
   assert.equal(await client.ask('MAIL FROM:<a@b.test>'), '451 4.3.0 Local error, try again later')
   isBroken = false
@@ -44,12 +48,12 @@ test('a fault in the kernel is "later" for the command, and the session goes on'
   isBroken = true
   assert.match(await client.ask('RCPT TO:<x@d.test>'), /^451 4\.3\.0/)
   assert.match(await client.ask('RCPT TO:<y@d.test>'), /^250/)
-  assert.equal(door.logged.length, 2)
+  assert.equal(listener.logged.length, 2)
 })
 
 test('a kernel that fails while content comes defers the message, and the content is never taken for commands', async (t) => {
-  const door = await openDoor(t, {}, { read: () => Promise.reject(new Error('disk')) })
-  const client = await inTransaction(t, door)
+  const listener = await openDoor(t, {}, { read: () => Promise.reject(new Error('disk')) })
+  const client = await inTransaction(t, listener)
   assert.match(await client.ask('DATA'), /^354/)
   client.send('QUIT\r\n'.repeat(500_000))
   assert.match(await client.ask('.'), /^451 4\.3\.0/)
@@ -61,8 +65,8 @@ test('a kernel that fails between two chunks defers the message with the next', 
   const failing = new Promise<never>((_, reject) => {
     fail = () => reject(new Error('disk'))
   })
-  const door = await openDoor(t, {}, { read: () => failing })
-  const client = await inTransaction(t, door)
+  const listener = await openDoor(t, {}, { read: () => failing })
+  const client = await inTransaction(t, listener)
   client.send('BDAT 3\r\nabc')
   assert.match(await client.reply(), /^250/)
   fail()
@@ -80,29 +84,33 @@ for (const [how, open] of [
 ] as const)
   for (const end of ['end', 'destroy'] as const)
     test(`a client that ${end === 'end' ? 'closes' : 'breaks off'} in the middle of ${how} has sent nothing and leaves nothing`, async (t) => {
-      const door = await openDoor(t)
-      const client = await inTransaction(t, door)
+      const listener = await openDoor(t)
+      const client = await inTransaction(t, listener)
       client.send(open)
       if (how === 'DATA') await client.reply()
       client[end]()
-      await until(async () => door.sessions === 0 && (await door.connections()) === 0)
-      assert.deepEqual(door.arrived, [])
-      assert.equal(door.broken.length, 1)
+      await until(async () => listener.sessions === 0 && (await listener.connections()) === 0)
+      assert.deepEqual(listener.arrived, [])
+      assert.equal(listener.broken.length, 1)
     })
 
 test('a client that sends all he has and closes his side gets every answer', async (t) => {
-  const door = await openDoor(t, {}, { rcpt: () => turn(undefined), data: () => turn(accept(250, '2.0.0', 'Queued')) })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(
+    t,
+    {},
+    { rcpt: () => turn(undefined), data: () => turn(accept(250, '2.0.0', 'Queued')) },
+  )
+  const client = await talk(t, listener.port)
   client.send(`${ENVELOPE.join('\r\n')}\r\nDATA\r\nx\r\n.\r\nNOOP\r\n`)
   client.end()
   const codes = (await client.rest()).match(/^\d{3} /gm)
   assert.deepEqual(codes, ['220 ', '250 ', '250 ', '250 ', '354 ', '250 ', '250 '])
-  assert.equal(door.arrived.length, 1)
+  assert.equal(listener.arrived.length, 1)
 })
 
 test('the answers to a batch of commands come in one segment', async (t) => {
-  const door = await openDoor(t)
-  const client = await greeted(t, door)
+  const listener = await openDoor(t)
+  const client = await greeted(t, listener)
   await client.ask('EHLO c')
   let segments = 0
   client.socket.on('data', () => segments++)
@@ -112,19 +120,19 @@ test('the answers to a batch of commands come in one segment', async (t) => {
 })
 
 test('what the client said reaches the kernel as it was said', async (t) => {
-  const door = await openDoor(t)
-  const client = await greeted(t, door)
+  const listener = await openDoor(t)
+  const client = await greeted(t, listener)
   await client.ask('EHLO Client.Example.ORG')
   await client.ask('MAIL FROM:<A@b.test> RET=HDRS ENVID=q+2B1 BODY=8BITMIME MT-PRIORITY=-3 SIZE=12')
   await client.ask('RCPT TO:<"C c"@D_d.test> NOTIFY=success,FAILURE ORCPT=rfc822;x+3Dy@d.test')
   await client.ask('RCPT TO:<e@d.test> ORCPT=utf-8;\\x{F6}\\x{1F600}@d.test NOTIFY=NEVER')
   await client.ask('DATA')
   await client.ask('.')
-  const { facts, from, parameters, recipients } = door.arrived[0] ?? assert.fail('nothing arrived')
+  const { facts, from, parameters, recipients } = listener.arrived[0] ?? assert.fail('nothing arrived')
   assert.equal(facts.helo, 'Client.Example.ORG')
   assert.equal(facts.protocol, 'ESMTP')
   assert.equal(facts.remote.address, '127.0.0.1')
-  assert.equal(facts.local?.port, door.port)
+  assert.equal(facts.local?.port, listener.port)
   assert.equal(from, 'A@b.test')
   assert.deepEqual(parameters, { ret: 'HDRS', envid: 'q+1', body: '8BITMIME', mtPriority: -3, size: 12 })
   assert.deepEqual(recipients, [
@@ -134,12 +142,12 @@ test('what the client said reaches the kernel as it was said', async (t) => {
 })
 
 test('a reply from a hook cannot become two', async (t) => {
-  const door = await openDoor(
+  const listener = await openDoor(
     t,
     {},
     { mail: () => defer(450, '4.7.1', `later\r\n250 2.0.0 ja, größer${'x'.repeat(1000)}`) },
   )
-  const client = await greeted(t, door)
+  const client = await greeted(t, listener)
   await client.ask('EHLO c')
   const reply = await client.ask('MAIL FROM:<a@b.test>')
   assert.match(reply, /^450 4\.7\.1 later\?\?250 2\.0\.0 ja, gr\?\?erx+$/)
@@ -148,14 +156,14 @@ test('a reply from a hook cannot become two', async (t) => {
 })
 
 test('who is told 421 in the greeting is hung up on', async (t) => {
-  const door = await openDoor(t, {}, { connect: () => defer(421, '4.3.0', 'Not now') })
-  const client = await talk(t, door.port)
+  const listener = await openDoor(t, {}, { connect: () => defer(421, '4.3.0', 'Not now') })
+  const client = await talk(t, listener.port)
   assert.equal(await client.rest(), '421 4.3.0 Not now\r\n')
 })
 
 test('a body of dots costs no turn of the event loop for each', async (t) => {
-  const door = await openDoor(t)
-  const client = await inTransaction(t, door)
+  const listener = await openDoor(t)
+  const client = await inTransaction(t, listener)
   await client.ask('DATA')
   let turns = 0
   let isOver = false
@@ -168,7 +176,7 @@ test('a body of dots costs no turn of the event loop for each', async (t) => {
   assert.match(await client.ask('.'), /^250/)
   isOver = true
   assert.ok(turns < 20_000, `${turns} turns`)
-  assert.equal(door.arrived[0]?.content.length, 1_500_000)
+  assert.equal(listener.arrived[0]?.content.length, 1_500_000)
 })
 
 test('a client does not get ahead of a kernel that reads slowly', async (t) => {
@@ -178,7 +186,7 @@ test('a client does not get ahead of a kernel that reads slowly', async (t) => {
     read = resolve
   })
   let total = 0
-  const door = await openDoor(
+  const listener = await openDoor(
     t,
     { maxSize: '100 MB' },
     {
@@ -189,7 +197,7 @@ test('a client does not get ahead of a kernel that reads slowly', async (t) => {
       },
     },
   )
-  const client = await inTransaction(t, door)
+  const client = await inTransaction(t, listener)
   await client.ask('DATA')
   const line = Buffer.from(`${'x'.repeat(1022)}\r\n`)
   client.send(Buffer.alloc(SIZE, line))
@@ -208,8 +216,8 @@ test('a client does not get ahead of a kernel that reads slowly', async (t) => {
 test('exact duplicates are answered but asked for once; LMTP asks and answers for each', async (t) => {
   for (const protocol of ['smtp', 'lmtp'] as const) {
     const asked: string[] = []
-    const door = await openDoor(t, { protocol }, { rcpt: (address) => void asked.push(address) })
-    const client = await greeted(t, door)
+    const listener = await openDoor(t, { protocol }, { rcpt: (address) => void asked.push(address) })
+    const client = await greeted(t, listener)
     await client.ask(protocol === 'smtp' ? 'EHLO c' : 'LHLO c')
     await client.ask('MAIL FROM:<a@b.test>')
     for (const to of ['x@y.test', 'x@y.test', 'X@y.test']) assert.match(await client.ask(`RCPT TO:<${to}>`), /^250/)
@@ -219,10 +227,10 @@ test('exact duplicates are answered but asked for once; LMTP asks and answers fo
 
 test('a port in the file system speaks LMTP', async (t) => {
   const path = `/tmp/iems-test-${process.pid}.sock`
-  const door = await openDoor(t, { listen: `unix:${path}`, protocol: 'lmtp' })
+  const listener = await openDoor(t, { listen: `unix:${path}`, protocol: 'lmtp' })
   const client = await talk(t, { path })
   client.send('LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n')
   assert.match(await client.rest(), /250 2\.0\.0 Queued\r\n221 /)
-  assert.equal(door.arrived[0]?.facts.protocol, 'LMTP')
-  assert.equal(door.arrived[0]?.facts.remote.address, 'unix')
+  assert.equal(listener.arrived[0]?.facts.protocol, 'LMTP')
+  assert.equal(listener.arrived[0]?.facts.remote.address, 'unix')
 })

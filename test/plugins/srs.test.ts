@@ -222,7 +222,7 @@ test('over sockets: forwarded by SMTP, bounced by SMTP', async (t) => {
     },
     plugins: [srs({ domain: 'srs.ours.test', secrets: [secret.value(SECRET)] }), forwarding()],
   })
-  const client = await talk(t, kernel.door('in').port ?? 0)
+  const client = await talk(t, kernel.listener('in').port ?? 0)
   await client.reply()
   const say = async (...lines: readonly string[]) => {
     const replies = []

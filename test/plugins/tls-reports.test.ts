@@ -62,7 +62,9 @@ test('a day of deliveries becomes one report for each domain, by mail and by HTT
     'TXT _smtp._tls.good.test': ['v=TLSRPTv1; rua=mailto:tls@reports.test'],
     'MX plain.test': [{ exchange: 'mx.plain.test', priority: 10 }],
     'A mx.plain.test': ['127.0.0.2'],
-    'TXT _smtp._tls.plain.test': [`v=TLSRPTv1;rua=https://mail.reports.test:${receiver.door('web').port}/tls-reports`],
+    'TXT _smtp._tls.plain.test': [
+      `v=TLSRPTv1;rua=https://mail.reports.test:${receiver.listener('web').port}/tls-reports`,
+    ],
     'A mail.reports.test': ['127.0.0.1'],
     'MX silent.test': [{ exchange: 'mx.good.test', priority: 10 }],
     'MX reports.test': [{ exchange: 'mx.good.test', priority: 10 }],
@@ -127,7 +129,7 @@ test('reports are received by mail and by HTTPS, once each, and shown; rubbish i
     plugins: [tlsReports({ receiveAt: ['tls@own.test'] })],
     clock: testClock(),
   })
-  const url = `http://127.0.0.1:${kernel.door('web').port}/tls-reports`
+  const url = `http://127.0.0.1:${kernel.listener('web').port}/tls-reports`
   const post = async (body: Uint8Array) =>
     (
       await fetch(url, {

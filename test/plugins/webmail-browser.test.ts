@@ -22,7 +22,7 @@ test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asy
   const imapOf = async (user: string) => {
     const client = new ImapFlow({
       host: '127.0.0.1',
-      port: here.door('imap').port,
+      port: here.listener('imap').port,
       secure: false,
       auth: { user, pass: `${user}-secret` },
       logger: false,

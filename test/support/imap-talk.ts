@@ -36,7 +36,7 @@ export async function createImapKernel(
     ...rest,
     channels: { imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true, ...settings }), ...rest.channels },
   })
-  const { port } = kernel.door('imap')
+  const { port } = kernel.listener('imap')
   return {
     ...kernel,
     port,

@@ -26,7 +26,7 @@ export async function startJmap(
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const name of ['ann', 'bob'])
     await here.make({ add: { kind: 'account', name, addresses: [`${name}@here.test`], password: `${name}-secret` } })
-  const base = `http://127.0.0.1:${here.door('web').port}`
+  const base = `http://127.0.0.1:${here.listener('web').port}`
 
   async function client(name: string) {
     const account = (await here.directory.byName('account', name))?.id as string

@@ -53,7 +53,7 @@ export async function createLdapKernel(
       password: PASSWORD,
     },
   })
-  const { port } = here.door('ldap')
+  const { port } = here.listener('ldap')
   return { ...here, port, uri: `ldap://127.0.0.1:${port}` }
 }
 

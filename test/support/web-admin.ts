@@ -58,7 +58,7 @@ export async function startAdmin(
       },
     })
   await here.make({ add: { kind: 'account', name: 'far', addresses: ['far@other.test'], password: 'far-secret' } })
-  const base = `http://127.0.0.1:${here.door('web').port}`
+  const base = `http://127.0.0.1:${here.listener('web').port}`
 
   /** One request by Basic credentials of a role, or by a key of the API. */
   async function ask(who: RoleName | { readonly key: string }, method: string, path: string, body?: unknown) {

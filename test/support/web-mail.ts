@@ -62,12 +62,12 @@ export async function startWebMail(
   /** A message from outside by swaks, until it is delivered. */
   async function send(from: string, to: string, subject: string, body = 'Text.'): Promise<void> {
     await promisify(execFile)('swaks', [
-      ...['--server', `127.0.0.1:${here.door('mx').port}`, '--from', from, '--to', to],
+      ...['--server', `127.0.0.1:${here.listener('mx').port}`, '--from', from, '--to', to],
       ...['--header', `Subject: ${subject}`, '--body', body, '--timeout', '10'],
     ])
     await here.deliver()
   }
-  return { ...here, source, send, base: `http://127.0.0.1:${here.door('web').port}` }
+  return { ...here, source, send, base: `http://127.0.0.1:${here.listener('web').port}` }
 }
 
 export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {

@@ -42,7 +42,7 @@ export interface FixedSettings {
 
 /** Result of a worker's start. */
 export interface WorkerReady {
-  readonly doors: readonly Listener[]
+  readonly listeners: readonly Listener[]
   readonly commands: readonly string[]
   /** Maximum ms that it takes to end. */
   readonly drain: number

@@ -76,10 +76,10 @@ export class Workers {
       await Promise.all(Array.from({ length: count - 1 }, (_, index) => this.#begin(index + 2)))
       const lead = this.#lead
       if (!lead?.ready) throw new IemsError('IEMS_CLOSED')
-      const { doors } = lead.ready
+      const { listeners } = lead.ready
       this.#emit('server.started', {
         hostname: config.hostname,
-        doors: doors.map(({ label, address, port }) => `${label} ${address}:${port}`),
+        listeners: listeners.map(({ label, address, port }) => `${label} ${address}:${port}`),
         pid: process.pid,
         workers: count,
       })
@@ -99,8 +99,8 @@ export class Workers {
       const lead = this.#lead
       if (!lead?.ready || this.#ending) throw new IemsError('IEMS_CLOSED')
       lead.ready = await lead.peer.call('reload', [])
-      const { doors } = lead.ready
-      await Promise.all(this.#ready().map((one) => (one === lead ? undefined : this.#follow(one, doors))))
+      const { listeners } = lead.ready
+      await Promise.all(this.#ready().map((one) => (one === lead ? undefined : this.#follow(one, listeners))))
     })
     this.#busy = turn.catch(() => {})
     return turn
@@ -183,7 +183,7 @@ export class Workers {
         format,
         ...(!memory && 'path' in config.store ? { path: pathIn(config, config.store.path) } : {}),
         isLead: this.#lead === undefined,
-        chosen: this.#lead?.ready?.doors ?? [],
+        chosen: this.#lead?.ready?.listeners ?? [],
         stopped: [...this.#stoppedComponents],
       },
       serve: (port) => serveStore(this.#openStore, port),

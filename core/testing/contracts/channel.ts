@@ -74,7 +74,7 @@ async function waitingOf({ queue }: TestKernel, message: string): Promise<string
 async function beginHeld(under: ChannelUnderTest, address: string): Promise<{ held: Held; message: string }> {
   const held = under.hold?.() as Held
   const message = await send(under, [address])
-  if (under.kernel.kernel.doors.length === 0) under.kernel.kernel.run()
+  if (under.kernel.kernel.listeners.length === 0) under.kernel.kernel.run()
   await held.begun
   return { held, message }
 }

@@ -59,12 +59,12 @@ export const acme = definePlugin({
     ctx.offer(CertificateService, holder)
     if (http) addRoute(http, proofs)
     scheduleJobs(ctx, renewal, proofs)
-    const doors = await createDoors(config, ctx, proofs)
+    const listeners = await createListeners(config, ctx, proofs)
     return {
       async listen() {
-        for (const door of doors) await door.listen()
+        for (const listener of listeners) await listener.listen()
       },
-      close: async (end) => void (await Promise.all(doors.map((door) => door.close(end)))),
+      close: async (end) => void (await Promise.all(listeners.map((listener) => listener.close(end)))),
       health: () => renewal.problems(),
       refresh: async () => isDeepStrictEqual(await read(config), authorities),
       commands: createCommands(renewal),
@@ -117,17 +117,21 @@ function scheduleJobs({ schedule, log }: SetupContext, renewal: Renewal, proofs:
   schedule({ name: 'renewal-times', every: TIMES_MS, run: () => renewal.refreshTimes() })
 }
 
-interface Door {
+interface Listener {
   listen(): Promise<void>
   close(signal: AbortSignal): Promise<void>
 }
 
 /** The listeners of its own. */
-async function createDoors({ listenHttp, listenTls }: Options, ctx: SetupContext, proofs: Proofs): Promise<Door[]> {
-  const doors: Door[] = []
+async function createListeners(
+  { listenHttp, listenTls }: Options,
+  ctx: SetupContext,
+  proofs: Proofs,
+): Promise<Listener[]> {
+  const listeners: Listener[] = []
   if (listenHttp !== undefined) {
     const server = createHttp01((token) => proofs.answerTo(token), ctx.log)
-    doors.push({
+    listeners.push({
       async listen() {
         for (const address of [listenHttp].flat())
           await ctx.port(address, 'ACME http-01', (socket) => server.emit('connection', socket))
@@ -137,11 +141,11 @@ async function createDoors({ listenHttp, listenTls }: Options, ctx: SetupContext
       },
     })
   }
-  if (listenTls !== undefined) doors.push(await createTlsDoor(listenTls, ctx))
-  return doors
+  if (listenTls !== undefined) listeners.push(await createTlsListener(listenTls, ctx))
+  return listeners
 }
 
-async function createTlsDoor(listen: Options['listenTls'] & {}, ctx: SetupContext): Promise<Door> {
+async function createTlsListener(listen: Options['listenTls'] & {}, ctx: SetupContext): Promise<Listener> {
   const { fields, limits, timeouts } = listenerOptions({
     port: 443,
     tlsPort: 443,

@@ -23,7 +23,7 @@ export const odmr = definePlugin({
   async setup(config, ctx) {
     const { hostname, queue, clock, log, name: channel } = ctx
     const provider = new Provider({ channel, hostname, queue, clock, log, options: config })
-    const { door, inner } = await createListeners(config, ctx, provider)
+    const { listener, inner } = await createListeners(config, ctx, provider)
     const fetching: FetchingDeps = { ctx, listener: inner }
     return {
       hooks: {
@@ -43,15 +43,15 @@ export const odmr = definePlugin({
         },
       },
       async listen() {
-        await door?.ready()
+        await listener?.ready()
         for (const address of config.listen ? [config.listen].flat() : [])
-          await ctx.port(address, 'ODMR', (socket) => door?.server.accept(socket))
+          await ctx.port(address, 'ODMR', (socket) => listener?.server.accept(socket))
         for (const [index, source] of config.fetch.entries()) scheduleFetch(ctx, fetching, source, index)
       },
-      refresh: async () => (await door?.refresh()) ?? true,
+      refresh: async () => (await listener?.refresh()) ?? true,
       async close(signal) {
         provider.close()
-        await Promise.all([door?.server.drain(signal), inner.server.drain(signal)])
+        await Promise.all([listener?.server.drain(signal), inner.server.drain(signal)])
       },
     }
   },
@@ -62,15 +62,15 @@ async function createListeners(config: Options, ctx: SetupContext, provider: Pro
   const { listen, tls, authWithoutTls, maxSize } = config
   const given = { listen: listen ?? '127.0.0.1:0', maxSize: `${maxSize} B` }
   const inner = await createSmtpListener(smtpInOptions.parse({ ...given, clientNameTimeout: '0 s' }), ctx)
-  if (!listen) return { inner, door: undefined }
+  if (!listen) return { inner, listener: undefined }
   const parsed = { ...smtpInOptions.parse({ ...given, auth: 'required', authWithoutTls: true }), authWithoutTls }
   // The certificates have been read by this plugin's own schema.
   const chosen = { ...parsed, submission: false, ...(tls ? { tls } : {}) }
   const { customers } = config
   const deps = { customers, hostname: ctx.hostname, now: ctx.clock.now }
   const lent: SetupContext = { ...ctx, openSession: (facts) => customerSession(ctx.openSession(facts), deps) }
-  const door = await createSmtpListener(chosen, lent, (argument, identity) => provider.atrn(argument, identity))
-  return { inner, door }
+  const listener = await createSmtpListener(chosen, lent, (argument, identity) => provider.atrn(argument, identity))
+  return { inner, listener }
 }
 
 function scheduleFetch(ctx: SetupContext, deps: FetchingDeps, source: Source, index: number): void {

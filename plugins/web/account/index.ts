@@ -34,13 +34,11 @@ export const account = definePlugin({
     const aliases = new OwnAliases(ctx.store)
     const clients = ctx.find(ClientSettings)
     addShown(http, { accounts, directory, aliases, clients, config, hostname: ctx.hostname })
-    ctx
-      .find(Webmail)
-      ?.add('app', {
-        name: 'account',
-        title: { en: 'Password and devices', de: 'Passwort und Geräte' },
-        path: '/account/',
-      })
+    ctx.find(Webmail)?.add('app', {
+      name: 'account',
+      title: { en: 'Password and devices', de: 'Passwort und Geräte' },
+      path: '/account/',
+    })
     if (directory) {
       addSecretRoutes(http, directory)
       addAddressRoutes(http, { directory, aliases, config })

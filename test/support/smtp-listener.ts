@@ -47,7 +47,7 @@ export interface Answers {
   clock?: Clock
 }
 
-export interface Door {
+export interface Listener {
   readonly port: number
   readonly ports: readonly number[]
   readonly arrived: Arrived[]
@@ -65,7 +65,7 @@ export async function openDoor(
   t: TestContext,
   input: Partial<Parameters<typeof smtpIn>[0]> = {},
   answers: Answers = {},
-): Promise<Door> {
+): Promise<Listener> {
   const { definition, input: given } = smtpIn({ listen: '127.0.0.1:0', ...input })
   const arrived: Arrived[] = []
   const broken: string[] = []
