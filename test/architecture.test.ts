@@ -367,3 +367,11 @@ test('files are named for what they hold', () => {
     [],
   )
 })
+
+test('dates, encoded words and base64 lines of mail are written by core/mime alone', () => {
+  const writes = /toUTCString\(\)\.replace\('GMT'|=\?utf-8\?B\?\$|\.match\(\/\.\{1,76\}\/g\)/
+  assert.deepEqual(
+    files.filter((file) => !file.startsWith('core/mime/') && writes.test(readFileSync(join(root, file), 'utf8'))),
+    [],
+  )
+})

@@ -5,11 +5,10 @@
  * so that links keep working after an import.
  */
 import { type Store, unkey } from 'iems'
-import { readFields } from 'iems/mime'
+import { readFields, textEntity } from 'iems/mime'
 import type { AccountEmail, Email, Entry, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../mailbox/store/api.ts'
 import type { MailingList } from './api.ts'
 import { messageIdHash } from './content.ts'
-import { textEntity } from './letters.ts'
 import type { Archiving } from './posting.ts'
 import { archivedKey, decode, encode, starKey, starsOf } from './records.ts'
 import type { Roster } from './roster.ts'

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { type Dns, type ReadableMessage, splitContent } from 'iems'
-import { type MimePart, type PartEditor, readStructure, rewriteMime } from 'iems/mime'
+import { dateText, type MimePart, type PartEditor, readStructure, rewriteMime } from 'iems/mime'
 import type { MailingList } from './api.ts'
 import { changesSigned, needsRewriting } from './dmarc.ts'
 import { listFields, type PostFacts, pageOf, postHeader, subjectWith } from './fields.ts'
@@ -127,7 +127,7 @@ export async function preparePost(
     messageId,
     hash: settings.archive === 'none' ? undefined : hash,
     isRewritten: false,
-    date: new Date(now()).toUTCString().replace('GMT', '+0000'),
+    date: dateText({ at: now() }),
   }
   const isChanged = rewritten?.content !== undefined || (await breaksSignature(open, facts))
   const isStrict = settings.dmarc !== 'none' && (await needsRewriting(dns, message, author.address, isChanged))

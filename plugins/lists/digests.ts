@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ContentStore, Op, Store } from 'iems'
 import {
+  dateText,
   decodeCharset,
   decodeWords,
   fromHtml,
@@ -14,10 +15,11 @@ import {
   partBody,
   readFields,
   readStructure,
+  textEntity,
 } from 'iems/mime'
 import type { MailingList } from './api.ts'
 import { listFields } from './fields.ts'
-import { encodeText, mailbox, textEntity } from './letters.ts'
+import { encodeText, mailbox } from './letters.ts'
 import type { Mailings } from './mailing.ts'
 import { type Digested, digestOwner } from './posting.ts'
 import { decode, digestOf, roleAddress } from './records.ts'
@@ -103,7 +105,7 @@ export class Digests {
       `Reply-To: ${address}`,
       `Subject: ${encodeText(texts.digestSubject(settings.description || address, number))}`,
       `Message-ID: <${randomUUID()}@${address.slice(address.lastIndexOf('@') + 1)}>`,
-      `Date: ${new Date(this.#deps.clock.now()).toUTCString().replace('GMT', '+0000')}`,
+      `Date: ${dateText({ at: this.#deps.clock.now() })}`,
       'MIME-Version: 1.0',
     ]
     const contents = posts.map(

@@ -6,48 +6,17 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { SetupContext } from 'iems'
+import { dateText, encodeWords, phrase, textEntity } from 'iems/mime'
 import type { MailingList } from './api.ts'
 import { listIdOf, roleAddress } from './records.ts'
 
-const isAscii = (text: string) => /^[ -~\t]*$/.test(text)
-/** Octets of UTF-8 in one encoded word, whose line stays below 78. */
-const WORD = 39
-
-/** A field's value in ASCII (RFC 2047); line breaks become spaces. */
-export function encodeText(given: string): string {
-  const text = given.replace(/[\r\n\0]+/g, ' ').toWellFormed()
-  if (isAscii(text) && !text.includes('=?')) return text
-  const words: string[] = []
-  let word = ''
-  for (const char of text) {
-    if (Buffer.byteLength(word + char) > WORD) {
-      words.push(word)
-      word = ''
-    }
-    word += char
-  }
-  return [...words, word].map((one) => `=?utf-8?B?${Buffer.from(one).toString('base64')}?=`).join('\r\n ')
-}
+/** A field's value in ASCII (RFC 2047), folded between encoded words; line breaks become spaces. */
+export const encodeText = (given: string): string =>
+  encodeWords(given.replace(/[\r\n\0]+/g, ' ')).replaceAll('?= =?', '?=\r\n =?')
 
 /** A display name before an address. */
-export function mailbox(name: string, address: string): string {
-  if (name === '') return address
-  const shown = isAscii(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : encodeText(name)
-  return `${shown} <${address}>`
-}
-
-export function base64Lines(text: string | Uint8Array): string {
-  const all = Buffer.from(text as string).toString('base64')
-  return (all.match(/.{1,76}/g) ?? []).join('\r\n')
-}
-
-/** A text/plain entity: its fields and body. */
-export function textEntity(text: string): string {
-  const lines = `${text.toWellFormed().replace(/\r?\n/g, '\r\n').trimEnd()}\r\n`
-  const is7Bit = /^[\t\r\n -~]*$/.test(lines) && lines.split('\r\n').every(({ length }) => length < 900)
-  const head = `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: ${is7Bit ? '7bit' : 'base64'}\r\n\r\n`
-  return head + (is7Bit ? lines : `${base64Lines(lines)}\r\n`)
-}
+export const mailbox = (name: string, address: string): string =>
+  name === '' ? address : `${phrase(name).replaceAll('?= =?', '?=\r\n =?')} <${address}>`
 
 export interface Letter {
   readonly list: MailingList
@@ -78,7 +47,7 @@ async function* contentOf(
     `From: ${mailbox(list.settings.description, from)}`,
     `To: ${to}`,
     `Subject: ${encodeText(subject)}`,
-    `Date: ${new Date(now).toUTCString().replace('GMT', '+0000')}`,
+    `Date: ${dateText({ at: now })}`,
     `Message-ID: <${randomUUID()}@${address.slice(address.lastIndexOf('@') + 1)}>`,
     ...(rest.replyTo === undefined ? [] : [`Reply-To: ${rest.replyTo}`]),
     ...(rest.inReplyTo === undefined ? [] : [`In-Reply-To: ${rest.inReplyTo}`]),

@@ -3,6 +3,8 @@
  *
  * Invariants: the same report makes the same message; every line is short ASCII.
  */
+import { base64Lines, ownHeader, rawField } from 'iems/mime'
+
 export interface ReportMail {
   readonly from: string
   readonly organization: string
@@ -20,24 +22,24 @@ export function writeMail(
   { from, organization, to, hostname, domain, id, begin, end }: ReportMail,
   gzipped: Buffer,
 ): string {
-  const name = organization.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
   const boundary = `=_${id.split('@')[0]}`
   const file = `${hostname}!${domain}!${begin / 1000}!${end / 1000}.json.gz`
+  const header = ownHeader({
+    from: { name: organization, address: from },
+    to: [to],
+    subject: `Report Domain: ${domain} Submitter: ${hostname} Report-ID: <${id}>`,
+    date: end,
+    messageId: `<tls.${id.replace('@', `.${domain}@`)}>`,
+    auto: 'auto-generated',
+    fields: [
+      rawField('TLS-Report-Domain', domain),
+      rawField('TLS-Report-Submitter', hostname),
+      // RFC 8460 section 3: a report is delivered even if TLS fails; RFC 8689 section 5.
+      rawField('TLS-Required', 'No'),
+    ],
+  })
   return [
-    `From: "${name}" <${from}>`,
-    `To: <${to}>`,
-    `Subject: Report Domain: ${domain}`,
-    ` Submitter: ${hostname}`,
-    ` Report-ID: <${id}>`,
-    `Date: ${new Date(end).toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <tls.${id.replace('@', `.${domain}@`)}>`,
-    `TLS-Report-Domain: ${domain}`,
-    `TLS-Report-Submitter: ${hostname}`,
-    // RFC 8460 section 3: a report is delivered even if TLS fails; RFC 8689 section 5.
-    'TLS-Required: No',
-    'Auto-Submitted: auto-generated',
-    'MIME-Version: 1.0',
-    `Content-Type: multipart/report; report-type="tlsrpt";`,
+    `${header}Content-Type: multipart/report; report-type="tlsrpt";`,
     ` boundary="${boundary}"`,
     '',
     `--${boundary}`,
@@ -52,8 +54,7 @@ export function writeMail(
     'Content-Disposition: attachment;',
     ` filename="${file}"`,
     '',
-    ...(gzipped.toString('base64').match(/.{1,76}/g) ?? []),
-    `--${boundary}--`,
+    `${base64Lines(gzipped)}--${boundary}--`,
     '',
   ].join('\r\n')
 }

@@ -5,11 +5,11 @@
  * a change of the archive names its author.
  */
 import { randomUUID } from 'node:crypto'
-import { decodeWords } from 'iems/mime'
+import { dateText, decodeWords, textEntity } from 'iems/mime'
 import * as z from 'zod'
 import { type Call, type Html, HttpProblem, html, Redirect } from '../../web/http/api.ts'
 import type { MailingList } from '../api.ts'
-import { encodeText, mailbox, textEntity } from '../letters.ts'
+import { encodeText, mailbox } from '../letters.ts'
 import { memberAddress, mustModerate, readable } from './access.ts'
 import { type ArchivePagesDeps, hash, list } from './archive-pages.ts'
 import { foundPost } from './archive-views.ts'
@@ -114,7 +114,7 @@ function replyContent({ found, from, digest, text: words, now }: Reply): Buffer 
     `From: ${mailbox('', from)}`,
     `To: ${found.address}`,
     `Subject: ${encodeText(`Re: ${subject}`)}`,
-    `Date: ${new Date(now).toUTCString().replace('GMT', '+0000')}`,
+    `Date: ${dateText({ at: now })}`,
     `Message-ID: <${randomUUID()}@${from.slice(from.lastIndexOf('@') + 1)}>`,
     ...(ids.length > 0
       ? [`In-Reply-To: <${ids.at(-1)}>`, `References: ${ids.map((id) => `<${id}>`).join('\r\n ')}`]
