@@ -62,6 +62,6 @@ export const account = definePlugin({
       fallback: 'index.html',
       policy: APPLICATION_POLICY,
     })
-    return { started: () => http.origins().map((origin) => `Accounts in the browser: ${origin}/account/`) }
+    return {}
   },
 })
