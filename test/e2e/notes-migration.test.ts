@@ -1,6 +1,6 @@
 /**
- * A Notes site is moved: its directory, then 200 mail files, with a kill -9 in the middle and a second run. The mailboxes
- * are read by IMAP (Python's imaplib), web mail's JMAP, and mbsync.
+ * A Notes site is moved: its directory, then mail files of 60 people (NOTES_USERS says how many), with a kill -9 in the
+ * middle and a second run. The mailboxes are read by IMAP (Python's imaplib), web mail's JMAP, and mbsync.
  */
 import assert from 'node:assert/strict'
 import { readdir, writeFile } from 'node:fs/promises'
@@ -8,10 +8,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { missing, runProgram } from 'iems/testing'
 import type { Json } from '../support/jmap.ts'
-import { makeNotesSite, type SiteUser } from '../support/notes-site.ts'
+import { makeNotesSite, type SiteUser, USERS } from '../support/notes-site.ts'
 import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 
-const USERS = 200
 /** For an import on a machine that does much else. */
 const PATIENCE_MS = 300_000
 
@@ -71,7 +70,7 @@ async function read(port: number, users: readonly SiteUser[]): Promise<Read> {
   return JSON.parse(out) as Read
 }
 
-test('200 people of a Notes site are moved, killed in the middle, and come to the same mailboxes', {
+test(`${USERS} people of a Notes site are moved, killed in the middle, and come to the same mailboxes`, {
   skip: missing('/usr/bin/python3'),
 }, async (t) => {
   const folder = await tempFolder(t)

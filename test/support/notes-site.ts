@@ -6,6 +6,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nsfFixture } from './notes.ts'
 
+/** People of the site; NOTES_USERS says how many, such as 200. */
+export const USERS = Number(process.env.NOTES_USERS ?? 60)
+
 export interface SiteUser {
   readonly name: string
   readonly address: string
@@ -82,7 +85,7 @@ async function mailFile(path: string, user: number): Promise<Readonly<Record<str
       document(
         id,
         'Memo',
-        `${item('From', `CN=Person ${(user + n) % 200}/OU=Unit ${((user + n) % 200) % 7}/O=Acme`)}${item('SendTo', `user${user}`)}${item('Subject', subject)}${item('Body', `Text ${n}, größer`)}${time('PostedDate', `200106${12 + n}T140500,00+02`)}${time('DeliveredDate', `200106${12 + n}T140510,00+02`)}`,
+        `${item('From', `CN=Person ${(user + n) % USERS}/OU=Unit ${((user + n) % USERS) % 7}/O=Acme`)}${item('SendTo', `user${user}`)}${item('Subject', subject)}${item('Body', `Text ${n}, größer`)}${time('PostedDate', `200106${12 + n}T140500,00+02`)}${time('DeliveredDate', `200106${12 + n}T140510,00+02`)}`,
       ),
     )
     const mailbox = ['INBOX', 'Projects/Deep', 'Archive'][n % 3] ?? ''
