@@ -39,7 +39,7 @@ const WIDTHS = [
   [390, 844],
 ] as const
 
-test('axe finds nothing on any screen, light and dark, at three widths', {
+test('axe finds nothing on any screen, light and dark, and nothing is wider than the page', {
   skip: missing(CHROMIUM),
   timeout: 170_000,
 }, async (t) => {
@@ -59,7 +59,9 @@ test('axe finds nothing on any screen, light and dark, at three widths', {
     }
     for (const [width, height] of WIDTHS) {
       await page.setViewportSize({ width, height })
-      found.push(...(await look(page, `admin-${place.replace(/\W+/g, '-')}-${width}`)))
+      // In between nothing but the widths of columns changes.
+      if (width !== 820 || process.env.IEMS_TEST_LONG || process.env.IEMS_SCREENSHOTS)
+        found.push(...(await look(page, `admin-${place.replace(/\W+/g, '-')}-${width}`)))
       if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
         found.push(`${place} is wider than the page at ${width} px`)
     }
