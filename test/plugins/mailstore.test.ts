@@ -1,6 +1,7 @@
 /** Mailboxes: delivered into, appended to, flagged, copied, moved, expunged; and what is left afterwards. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { memoryStore } from 'iems/testing'
 import * as z from 'zod'
 import { definePlugin, key, refuse, type Store, unkey } from '../../core/index.ts'
 import type { Filing, FilingAction, Refused } from '../../plugins/mailbox/store/api.ts'
@@ -400,4 +401,47 @@ test('what was moved by hand into and out of Junk is told to plugins that learn 
   allowed(await mail.move(junk, ALL, inbox))
   await quiet()
   assert.deepEqual(seen, ['ann: 1 Other → Junk', 'ann: 1 Junk → INBOX'])
+})
+
+test('no change is told with a mod-sequence behind which others are not told yet', async (t) => {
+  const below = memoryStore()
+  let interfere: ((at: string) => Promise<void>) | undefined
+  const store = new Proxy(below, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (name !== 'get') return typeof value === 'function' ? value.bind(target) : value
+      return async (at: Uint8Array) => {
+        const meddle = interfere
+        if (meddle && Buffer.from(at).includes('m\0')) {
+          interfere = undefined
+          await meddle(String(at))
+        }
+        return target.get(at)
+      }
+    },
+  })
+  const { mail, mailbox, submit, deliver } = await createMailKernel(t, { store })
+  for (let n = 0; n < 3; n++) await submit({ from: 'bob@far.test', to: ['ann@here.test'] })
+  await deliver()
+  const inbox = await mailbox('ann')
+  allowed(await mail.setFlags(inbox, [[1, 1]], { how: 'add', flags: ['one'] }))
+  interfere = async () => {
+    allowed(await mail.setFlags(inbox, [[2, 2]], { how: 'add', flags: ['two'] }))
+    allowed(await mail.setFlags(inbox, [[1, 1]], { how: 'add', flags: ['again'] }))
+  }
+  const first = allowed(await mail.changes(inbox, inbox.modseq))
+  assert.equal(interfere, undefined, 'nothing came in between')
+  assert.deepEqual(
+    first.changed.map(({ uid }) => uid),
+    [1],
+  )
+  const known = Math.max(...first.changed.map(({ modseq }) => modseq))
+  const next = allowed(await mail.changes(inbox, known))
+  assert.deepEqual(
+    next.changed.map(({ uid, flags }) => [uid, flags]),
+    [
+      [1, ['one', 'again']],
+      [2, ['two']],
+    ],
+  )
 })

@@ -135,6 +135,7 @@ test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asy
     await page.getByRole('button', { name: 'Do not keep' }).waitFor()
     await page.keyboard.press('/')
     await page.keyboard.press('Escape')
+    await page.getByRole('grid', { name: 'Inbox' }).getByRole('row').nth(1).waitFor()
     await page.getByRole('grid', { name: 'Inbox' }).focus()
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('ArrowDown')

@@ -82,9 +82,12 @@ export function createReading(store: Store) {
     }
     const found: Entry[] = []
     for (const uid of changed.sort((a, b) => a - b)) {
-      // It may have changed again or been removed: the next request shows that.
+      // It may have changed again or been removed: the next request shows that. With its later mod-sequence, a client that
+      // comes back after a crash would ask only for what came after it, and miss other changes in between.
       const value = await store.get(entryKey(ref.id, uid))
-      if (value) found.push({ uid, ...decode<EntryRecord>(value) })
+      if (!value) continue
+      const entry = decode<EntryRecord>(value)
+      found.push({ uid, ...entry, modseq: Math.min(entry.modseq, mailbox.modseq) })
     }
     return { mailbox, changed: found, vanished: uidsOf(vanished), forgotten: since < mailbox.forgotten }
   }
