@@ -75,7 +75,7 @@ for (const verpEvery of [1, 0])
     }
     const all = arrived()
     assert.equal(new Set(all).size, MEMBERS)
-    // A member who has it twice has it once from before a kill and once from after it.
+    // A member with two copies received one before a kill and one after it.
     const places = new Map<string, number[]>()
     for (const [index, { to }] of sink.messages.entries())
       for (const one of to) places.set(one, [...(places.get(one) ?? []), index])

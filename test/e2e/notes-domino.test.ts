@@ -35,7 +35,7 @@ test('mail passes both ways between Domino and here, also while a user moves', {
   skip: whyNoPostfix() ?? missing('/usr/bin/swaks', '/usr/bin/curl'),
 }, async (t) => {
   const [mx, imap] = [await freePort(), await freePort()]
-  // Domino has everybody of acme.test but Ann, who is here.
+  // All of acme.test is at Domino, except Ann, who is here.
   const domino = await startPostfix(t, {
     fate: { keepFor: ['acme.test'] },
     settings: { transport_maps: `inline:{ {ann@acme.test = smtp:[127.0.0.1]:${mx}} }` },

@@ -130,7 +130,7 @@ test('a reload changes over without a gap, and a wrong configuration changes not
   for (let tries = 0; !(await greeting(port)).includes('five.test'); tries++) assert.ok(tries < 500)
   stop = true
   await knocking
-  assert.equal(gaps, 0, 'nobody found the listener shut')
+  assert.equal(gaps, 0, 'the listener refused a client')
   open.destroy()
 })
 

@@ -103,7 +103,7 @@ test('persons and groups of a running Domino come here, ours go there, and nothi
     ],
   )
 
-  // On schedule: a group of ours goes to Domino with a member that came from there; a change follows.
+  // On schedule, the connector writes a local group to Domino, with a member that came from there, and later its change.
   const members = [{ id: ann?.id ?? '' }, { address: 'far@example.org' }]
   await api.change([{ add: { kind: 'group', name: 'mixed', addresses: ['mixed@acme.test'], members } }], 'test')
   const until = async (holds: () => Promise<boolean>) => {

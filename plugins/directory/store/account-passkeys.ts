@@ -8,7 +8,6 @@ import { type Changed, type DirectoryApi, isRefused, type Passkey, type Refused 
 import type { Changes } from './changes.ts'
 import { identityOf, ownCredential } from './identities.ts'
 import type { Lookup } from './lookup.ts'
-import type { PasskeyRecord } from './records.ts'
 
 export interface AccountPasskeysDeps {
   readonly lookup: Lookup
@@ -35,7 +34,7 @@ export class AccountPasskeys {
     const account = await this.#deps.lookup.account(id)
     if (!account) return NO_ACCOUNT
     if ((account.passkeys ?? []).length >= MAX_PASSKEYS) return TOO_MANY
-    const passkey: PasskeyRecord = { ...given, created: this.#deps.clock.now() }
+    const passkey: Passkey = { ...given, created: this.#deps.clock.now() }
     const done = await this.#deps.changes.rewrite(
       id,
       ({ passkeys = [], ...record }) => ({
@@ -66,7 +65,7 @@ export class AccountPasskeys {
         identity =
           found && !isCopied && account.status === 'active' ? identityOf(account, `passkey:${passkey}`) : undefined
         if (!identity) return account
-        const used: PasskeyRecord = { ...(found as PasskeyRecord), counter, used: this.#deps.clock.now() }
+        const used: Passkey = { ...(found as Passkey), counter, used: this.#deps.clock.now() }
         return { ...account, passkeys: account.passkeys?.map((one) => (one.id === passkey ? used : one)) ?? [] }
       },
       'login',

@@ -44,7 +44,11 @@ export type {
   RoutingEntry,
   Unit,
 } from './entries.ts'
+
+import type { Passkey } from './records.ts'
+
 export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
+export type { Passkey } from './records.ts'
 
 type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>
 /** The required and optional fields of a new entry. */
@@ -156,22 +160,6 @@ export interface AppPassword {
   /** ms since 1970. */
   readonly expires?: number
   readonly created: number
-}
-
-/** A passkey (WebAuthn). */
-export interface Passkey {
-  /** Credential id, in base64url. */
-  readonly id: string
-  readonly name: string
-  /** COSE, in base64url. */
-  readonly publicKey: string
-  /** Signature counter of the authenticator; 0 where it has none. */
-  readonly counter: number
-  /** Host name that it is for. */
-  readonly host: string
-  /** ms since 1970. */
-  readonly created: number
-  readonly used?: number
 }
 
 export interface DirectoryApi {

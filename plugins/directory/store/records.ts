@@ -38,8 +38,8 @@ import type {
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
-/** A public key of WebAuthn. */
-export interface PasskeyRecord {
+/** A passkey (WebAuthn). */
+export interface Passkey {
   /** Credential id, in base64url. */
   readonly id: string
   readonly name: string
@@ -49,6 +49,7 @@ export interface PasskeyRecord {
   readonly counter: number
   /** Host name that it is for. */
   readonly host: string
+  /** ms since 1970. */
   readonly created: number
   readonly used?: number
 }
@@ -69,7 +70,7 @@ export interface AccountRecord extends Omit<DirectoryAccount, 'hasPassword'> {
   /** The entry's version at the last password change. */
   readonly passwordVersion?: number
   readonly apps?: readonly AppPasswordRecord[]
-  readonly passkeys?: readonly PasskeyRecord[]
+  readonly passkeys?: readonly Passkey[]
   /** RFC 6238; `last` is the time step of the last used code. */
   readonly totp?: { readonly secret: string; readonly isConfirmed: boolean; readonly last: number }
 }

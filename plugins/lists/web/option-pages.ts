@@ -46,7 +46,7 @@ export function optionsIn(form: OptionsForm, found: MailingList, member: Member)
   }
 }
 
-/** Fields of the options. Owners also see who is moderated. */
+/** The form fields of a member's options. Owners also see whether the member is moderated. */
 export function optionFields(found: MailingList, member: Member, isOwner = false): Html {
   const { awayUntil = 0, topics = [] } = member
   const box = (id: string, label: string, isOn: boolean) =>

@@ -45,7 +45,7 @@ export class MailboxShares {
     this.#deps = deps
   }
 
-  /** Changes who shares a mailbox, and tells them. Throws `ObjectError`. The caller has checked the right. */
+  /** Changes the accounts that share a mailbox and notifies them. Throws `ObjectError`. The caller has checked the right. */
   async change(mailbox: Mailbox, patch: Patch, call: JmapCall): Promise<void> {
     const before = shareWithOf(mailbox)
     const { shareWith = null } = patchedDeeply({ shareWith: before ?? {} }, patch)
