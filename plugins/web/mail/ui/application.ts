@@ -6,12 +6,19 @@ import type { Undo } from '../store/actions.ts'
 import type { Draft, ReplyKind } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import type { Email } from '../store/objects.ts'
-import type { PluginModule } from './modules.tsx'
 
 export interface Toast {
   readonly text: string
   readonly undo?: Undo
   readonly isError?: boolean
+}
+
+/** A module that a plugin adds, by the place in which it appears. */
+export interface PluginModule {
+  readonly slot: string
+  readonly name: string
+  readonly url: string
+  readonly label: string
 }
 
 export interface Application {

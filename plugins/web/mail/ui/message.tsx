@@ -8,14 +8,14 @@ import { t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { JmapClient } from '../store/client.ts'
 import { type Body, type Email, isUnread, type Part, withoutDirection } from '../store/objects.ts'
-import { useApplication, useStore } from './application.ts'
+import { type PluginModule, useApplication, useStore } from './application.ts'
 import { fullTime, messageTime, namesOf, octets } from './format.ts'
 import { loadImagesOf, loadsImagesOf } from './image-senders.ts'
 import { InvitationCard } from './invitation.tsx'
 import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
-import { hostOf, loadModule, ModuleHost, type PluginModule, useModules } from './modules.tsx'
+import { hostOf, loadModule, ModuleHost, useModules } from './modules.tsx'
 
 const InnerMessage = lazy(async () => ({ default: (await import('./inner-message.tsx')).InnerMessage }))
 

@@ -6,14 +6,7 @@
 import { useEffect, useRef, useState } from 'react'
 import { language, t } from '../../app/ui/language.ts'
 import type { Email } from '../store/objects.ts'
-import { type Application, useApplication } from './application.ts'
-
-export interface PluginModule {
-  readonly slot: string
-  readonly name: string
-  readonly url: string
-  readonly label: string
-}
+import { type Application, type PluginModule, useApplication } from './application.ts'
 
 /** The interface for a module. */
 export interface Host {

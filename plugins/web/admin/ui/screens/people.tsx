@@ -11,6 +11,7 @@ import { go, hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
 import { CommandForm } from './commands.tsx'
+import type { Kind } from './directory.ts'
 import { AddEntry, EntryPanel } from './entry.tsx'
 
 export interface Listed {
@@ -27,7 +28,6 @@ export interface Listed {
   readonly modified: number
   readonly targets?: readonly string[]
 }
-export type Kind = 'account' | 'group' | 'alias' | 'route' | 'unit'
 
 const KINDS = [
   ['account', 'Accounts'],

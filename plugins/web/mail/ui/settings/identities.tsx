@@ -4,7 +4,7 @@ import { t } from '../../../app/ui/language.ts'
 import { textAsHtml } from '../../store/compose.ts'
 import type { Identity } from '../../store/objects.ts'
 import { useApplication, useStore } from '../application.ts'
-import { Page } from './settings.tsx'
+import { Page } from './page.tsx'
 
 export function Identities() {
   const { store } = useApplication()

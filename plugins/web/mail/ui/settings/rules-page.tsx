@@ -8,7 +8,7 @@ import { t } from '../../../app/ui/language.ts'
 import type { Condition, Rule, RuleAction } from '../../store/rules.ts'
 import { useApplication } from '../application.ts'
 import { mailboxPath } from '../format.ts'
-import { Page, type RulesProps } from './settings.tsx'
+import { Page, type RulesProps } from './page.tsx'
 
 const FIELDS = ['from', 'to', 'subject', 'list-id', 'body', 'attachment'] as const
 type Field = (typeof FIELDS)[number]

@@ -9,6 +9,7 @@ import { useApplication } from '../application.ts'
 import { forgetImageSenders, imageSenders } from '../image-senders.ts'
 import { ModuleHost, useModules } from '../modules.tsx'
 import { Identities } from './identities.tsx'
+import { Page, type RulesProps } from './page.tsx'
 import { RulesPage } from './rules-page.tsx'
 import './settings.css'
 import { VacationPage } from './vacation.tsx'
@@ -70,30 +71,6 @@ export function Settings({ page, back }: { readonly page: string; readonly back:
       </main>
     </>
   )
-}
-
-export const Page = ({
-  title,
-  end,
-  children,
-}: {
-  readonly title: string
-  readonly end?: ReactNode
-  readonly children: ReactNode
-}) => (
-  <>
-    <header>
-      <h1 className="grow">{title}</h1>
-      {end}
-    </header>
-    {children}
-  </>
-)
-
-export interface RulesProps {
-  readonly rules: readonly Rule[]
-  readonly script: string
-  save(rules: readonly Rule[]): Promise<boolean>
 }
 
 /** Loads the account's rules and stores them; a script of one's own is replaced only when the person says so. */

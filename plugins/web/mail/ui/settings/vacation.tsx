@@ -3,7 +3,7 @@ import { type FormEvent, useState } from 'react'
 import { t } from '../../../app/ui/language.ts'
 import { vacationOf, withVacation } from '../../store/rules.ts'
 import { useApplication } from '../application.ts'
-import { Page, type RulesProps } from './settings.tsx'
+import { Page, type RulesProps } from './page.tsx'
 
 export function VacationPage({ rules, save }: RulesProps) {
   const { store } = useApplication()
