@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { CertificateService, createListener, definePlugin, listenerOptions, type SetupContext } from 'iems'
+import { CertificateService, createListener, definePlugin, type PluginInstance, type SetupContext } from 'iems'
 import * as z from 'zod'
 import { Download, Http, type HttpApi, HttpProblem } from '../../web/http/api.ts'
 import { Zones } from '../zones/api.ts'
@@ -117,14 +117,11 @@ function scheduleJobs({ schedule, log }: SetupContext, renewal: Renewal, proofs:
   schedule({ name: 'renewal-times', every: TIMES_MS, run: () => renewal.refreshTimes() })
 }
 
-interface Listener {
-  listen(): Promise<void>
-  close(signal: AbortSignal): Promise<void>
-}
+type Listener = Required<Pick<PluginInstance, 'listen' | 'close'>>
 
 /** The listeners of its own. */
 async function createListeners(
-  { listenHttp, listenTls }: Options,
+  { listenHttp, listenTls, ...limits }: Options,
   ctx: SetupContext,
   proofs: Proofs,
 ): Promise<Listener[]> {
@@ -141,28 +138,10 @@ async function createListeners(
       },
     })
   }
-  if (listenTls !== undefined) listeners.push(await createTlsListener(listenTls, ctx))
+  if (listenTls !== undefined) {
+    const tls = { mode: 'implicit' as const, others: [], minVersion: 'TLSv1.2' as const }
+    const protocol = { label: 'ACME tls-alpn-01', full: '', alpn: [ALPN], async serve() {} }
+    listeners.push(await createListener({ ...limits, listen: listenTls, tls }, ctx, protocol))
+  }
   return listeners
-}
-
-async function createTlsListener(listen: Options['listenTls'] & {}, ctx: SetupContext): Promise<Listener> {
-  const { fields, limits, timeouts } = listenerOptions({
-    port: 443,
-    tlsPort: 443,
-    connections: 100,
-    connectionsPerAddress: 20,
-  })
-  const schema = z.strictObject({
-    ...fields,
-    limits: z.object(limits).prefault({}),
-    timeouts: z.object(timeouts).prefault({}),
-  })
-  const parsed = schema.parse({ listen, tls: { mode: 'implicit' } })
-  const listener = await createListener(parsed, ctx, {
-    label: 'ACME tls-alpn-01',
-    full: '',
-    alpn: [ALPN],
-    async serve() {},
-  })
-  return { listen: async () => listener.listen(), close: async (signal) => listener.close(signal) }
 }

@@ -1,11 +1,19 @@
 /**
  * The options of the ACME client; the reference documentation is generated from this schema.
  */
-import { duration, listenOption, secretValue } from 'iems'
+import { duration, listenerOptions, listenOption, secretValue } from 'iems'
 import * as z from 'zod'
 
 export const CHALLENGES = ['http-01', 'tls-alpn-01', 'dns-01'] as const
 export type ChallengeType = (typeof CHALLENGES)[number]
+
+/** Of the listener for tls-alpn-01. */
+const { fields, limits, timeouts } = listenerOptions({
+  port: 443,
+  tlsPort: 443,
+  connections: 100,
+  connectionsPerAddress: 20,
+})
 
 const hostName = z
   .string()
@@ -56,7 +64,13 @@ export const options = z.strictObject({
   listenHttp: listenOption()
     .optional()
     .describe("Address of a listener for http-01, such as ':80'; it redirects all other requests to HTTPS."),
-  listenTls: listenOption().optional().describe("Address of a listener for tls-alpn-01 alone, such as ':443'."),
+  listenTls: fields.listen.optional().describe("Address of a listener for tls-alpn-01 alone, such as ':443'."),
+  proxyFrom: fields.proxyFrom,
+  limits: z
+    .strictObject({ connections: limits.connections, connectionsPerAddress: limits.connectionsPerAddress })
+    .prefault({})
+    .describe('Limits of `listenTls`.'),
+  timeouts: z.strictObject({ handshake: timeouts.handshake }).prefault({}).describe('Timeouts of `listenTls`.'),
   keepKey: z
     .boolean()
     .default(true)
