@@ -152,6 +152,7 @@ export { type Config, type ConfigInput, defineConfig, type StoreProvider } from 
 export { type Examined, examineConfiguration } from './runtime/examine.ts'
 export type { Job } from './runtime/jobs.ts'
 export type { Log } from './runtime/log.ts'
+export { type ReportDefaults, reportOptions } from './runtime/report-options.ts'
 export { Secret, secret, secretValue } from './runtime/secret.ts'
 export { dayWindows, type Settings } from './runtime/settings.ts'
 export { defineSignal, type Signal, type Signals } from './runtime/signals.ts'

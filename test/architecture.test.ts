@@ -134,6 +134,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'core/runtime/backup-command.ts',
       'core/runtime/settings.ts',
       'core/runtime/units.ts',
+      'core/runtime/report-options.ts',
       'core/net/networks.ts',
       'core/control/protocol.ts',
       'core/control/server.ts',

@@ -29,6 +29,7 @@ export {
 } from './compose/fields.ts'
 export { type OwnHeader, ownHeader } from './compose/message.ts'
 export { type Attached, filePart, multipart, type Part, partHeader, textEntity, textPart } from './compose/parts.ts'
+export { type ReportMail, reportMail } from './compose/report-mail.ts'
 export { type MailDate, readDate } from './dates.ts'
 export { type Envelope, envelopeOf } from './envelope.ts'
 export { type AppleFile, isApple, readApple, writeAppleDouble, writeAppleSingle } from './formats/apple.ts'

@@ -1,9 +1,7 @@
 /**
  * The message that carries a report (RFC 8460 section 5.3). Pure.
- *
- * Invariants: the same report makes the same message; every line is short ASCII.
  */
-import { base64Lines, ownHeader, rawField } from 'iems/mime'
+import { rawField, reportMail } from 'iems/mime'
 
 export interface ReportMail {
   readonly from: string
@@ -22,39 +20,25 @@ export function writeMail(
   { from, organization, to, hostname, domain, id, begin, end }: ReportMail,
   gzipped: Buffer,
 ): string {
-  const boundary = `=_${id.split('@')[0]}`
-  const file = `${hostname}!${domain}!${begin / 1000}!${end / 1000}.json.gz`
-  const header = ownHeader({
+  return reportMail({
     from: { name: organization, address: from },
     to: [to],
     subject: `Report Domain: ${domain} Submitter: ${hostname} Report-ID: <${id}>`,
     date: end,
     messageId: `<tls.${id.replace('@', `.${domain}@`)}>`,
-    auto: 'auto-generated',
     fields: [
       rawField('TLS-Report-Domain', domain),
       rawField('TLS-Report-Submitter', hostname),
       // RFC 8460 section 3: a report is delivered even if TLS fails; RFC 8689 section 5.
       rawField('TLS-Required', 'No'),
     ],
+    subtype: 'report; report-type="tlsrpt"',
+    boundary: id.split('@')[0] as string,
+    text: `This is a report on TLS (RFC 8460) by ${hostname}\nabout connections to servers of ${domain}.`,
+    file: {
+      name: `${hostname}!${domain}!${begin / 1000}!${end / 1000}.json.gz`,
+      type: 'application/tlsrpt+gzip',
+      gzipped,
+    },
   })
-  return [
-    `${header}Content-Type: multipart/report; report-type="tlsrpt";`,
-    ` boundary="${boundary}"`,
-    '',
-    `--${boundary}`,
-    'Content-Type: text/plain; charset=us-ascii',
-    '',
-    `This is a report on TLS (RFC 8460) by ${hostname}`,
-    `about connections to servers of ${domain}.`,
-    '',
-    `--${boundary}`,
-    'Content-Type: application/tlsrpt+gzip',
-    'Content-Transfer-Encoding: base64',
-    'Content-Disposition: attachment;',
-    ` filename="${file}"`,
-    '',
-    `${base64Lines(gzipped)}--${boundary}--`,
-    '',
-  ].join('\r\n')
 }

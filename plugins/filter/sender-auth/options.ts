@@ -1,15 +1,14 @@
 /**
  * The plugin's options; the reference documentation is generated from this schema.
  */
-import { dnsOptions, duration, network, size } from 'iems'
+import { dnsOptions, duration, network, reportOptions, size } from 'iems'
 import * as z from 'zod'
 
 const token = () => z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'must be a name such as mx.example.org')
-const address = () => z.string().regex(/^[^\s@"<>]+@[A-Za-z0-9.-]+$/, 'must be an address')
 
 const exempt = z
   .strictObject({
-    authenticated: z.boolean().default(true).describe('Clients that have said who they are.'),
+    authenticated: z.boolean().default(true).describe('Authenticated clients.'),
     trusted: z.boolean().default(true).describe('Clients in networks that the channel trusts.'),
   })
   .prefault({})
@@ -25,9 +24,14 @@ const spf = z
       .boolean()
       .default(true)
       .describe(
-        'Hold every record to the letter of RFC 7208. The lenient reading forgives some syntax errors and makes others of them permerror, also for macros such as %{h} of an address literal.',
+        'Apply the syntax of RFC 7208 strictly. The lenient mode accepts some syntax errors, and treats others as permerror, also in macros such as %{h} of an address literal.',
       ),
-    lookups: z.int().min(1).max(50).default(10).describe('Most terms that ask the DNS (RFC 7208 section 4.6.4).'),
+    lookups: z
+      .int()
+      .min(1)
+      .max(50)
+      .default(10)
+      .describe('Maximum number of terms that query the DNS (RFC 7208 section 4.6.4).'),
     voidLookups: z.int().min(1).max(50).default(2).describe('Most of them without an answer.'),
   })
   .prefault({})
@@ -75,29 +79,19 @@ const dmarc = z
 
 const reports = z
   .strictObject({
-    from: address().optional().describe('From which address aggregate reports are sent. Without it none are.'),
-    organization: z
-      .string()
+    ...reportOptions({ maxSize: '10 MB', command: 'iems dmarc reports' }),
+    destinations: z
+      .int()
       .min(1)
-      .max(100)
-      .optional()
-      .describe("Organisation named in reports. Default: the server's hostname."),
-    contact: z.string().max(200).optional().describe('A page or address with more about it.'),
-    destinations: z.int().min(1).max(20).default(5).describe('Most addresses of one domain that get its report.'),
+      .max(20)
+      .default(5)
+      .describe('Maximum number of addresses of one domain that get its report.'),
     rows: z
       .int()
       .min(1)
       .max(100_000)
       .default(10_000)
-      .describe('Most rows of one report; further messages are counted.'),
-    domains: z.int().min(1).max(1_000_000).default(10_000).describe('Most domains that are reported on in a day.'),
-    receiveAt: z
-      .array(address())
-      .default([])
-      .describe('Addresses to which others send their reports; `iems dmarc reports` shows what is in them.'),
-    maxSize: size().prefault('10 MB').describe('Most octets of a received report, expanded.'),
-    receivedPerDay: z.int().min(1).max(100_000).default(1000).describe('Most received reports kept for a day.'),
-    keep: duration().prefault('90 days').describe('Time for which sent and received reports are kept.'),
+      .describe('Maximum number of rows in a report; further messages are only counted.'),
   })
   .prefault({})
   .describe('Aggregate reports (RFC 9990).')
@@ -109,7 +103,7 @@ export const options = z.strictObject({
   ownIds: z
     .array(token())
     .default([])
-    .describe('Further names whose results are removed from what comes in, such as those of your other servers.'),
+    .describe('Further names whose results are removed from incoming messages, such as those of your other servers.'),
   receivedSpf: z.boolean().default(false).describe('Add a Received-SPF field too.'),
   exempt,
   forwarders: z
@@ -124,13 +118,15 @@ export const options = z.strictObject({
       trusted: z
         .array(z.string().min(1))
         .default([])
-        .describe('Domains whose ARC seals are believed when they say that DMARC had passed.'),
+        .describe('Domains whose ARC seals are trusted when they attest that DMARC passed.'),
     })
     .prefault({})
-    .describe('ARC (RFC 8617) is verified; it changes nothing unless the sealers are trusted.'),
+    .describe('ARC (RFC 8617) is verified; it has an effect only for trusted sealers.'),
   bimi: z.boolean().default(false).describe('Look up the brand indicator of messages that pass DMARC.'),
-  questions: z.int().min(10).max(1000).default(150).describe('Most questions to the DNS for one message.'),
-  timeout: duration().prefault('20 s').describe('Longest time for all of them; what is open then is temperror.'),
+  questions: z.int().min(10).max(1000).default(150).describe('Maximum number of DNS queries for one message.'),
+  timeout: duration()
+    .prefault('20 s')
+    .describe('Time for all DNS queries of a message; checks that are incomplete then result in temperror.'),
   reports,
   dns: dnsOptions.optional().describe('Name servers for this plugin alone. Default: the `dns` section.'),
 })

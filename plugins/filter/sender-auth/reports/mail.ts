@@ -1,10 +1,10 @@
 /**
  * The message that carries an aggregate report (RFC 9990 section 3.5): a line for people and the gzipped XML.
  *
- * Invariants: the same report makes the same message, so that a repeated one is recognized; every line is short ASCII.
+ * Invariant: the same report makes the same message, so that a repeated one is recognized.
  */
 import { gzipSync } from 'node:zlib'
-import { base64Lines, ownHeader } from 'iems/mime'
+import { reportMail } from 'iems/mime'
 import { type Outgoing, writeFeedback } from './feedback.ts'
 import { secondsOf } from './records.ts'
 
@@ -23,31 +23,19 @@ export function compress(outgoing: Outgoing): Buffer {
 
 export function writeReportMail({ id, day, policy, by, hostname, to, at }: Omit<ReportMail, 'rows'>, gzipped: Buffer) {
   const { begin, end } = secondsOf(day)
-  const file = `${hostname}!${policy.domain}!${begin}!${end}!${id}.xml.gz`
-  const boundary = `=_${id}`
-  const header = ownHeader({
+  return reportMail({
     from: { name: by.organization, address: by.email },
     to: [to],
     subject: `Report Domain: ${policy.domain} Submitter: ${hostname} Report-ID: <${id}>`,
     date: at,
     messageId: `<${id}.${policy.domain}@${hostname}>`,
-    auto: 'auto-generated',
+    subtype: 'mixed',
+    boundary: id,
+    text: `This is an aggregate report (DMARC, RFC 9990) by ${hostname} about messages\nfrom ${policy.domain} on ${day}, UTC.`,
+    file: {
+      name: `${hostname}!${policy.domain}!${begin}!${end}!${id}.xml.gz`,
+      type: 'application/gzip',
+      gzipped,
+    },
   })
-  return [
-    `${header}Content-Type: multipart/mixed; boundary="${boundary}"`,
-    '',
-    `--${boundary}`,
-    'Content-Type: text/plain; charset=us-ascii',
-    '',
-    `This is an aggregate report (DMARC, RFC 9990) by ${hostname} about messages`,
-    `from ${policy.domain} on ${day}, UTC.`,
-    '',
-    `--${boundary}`,
-    'Content-Type: application/gzip',
-    `Content-Disposition: attachment; filename="${file}"`,
-    'Content-Transfer-Encoding: base64',
-    '',
-    `${base64Lines(gzipped)}--${boundary}--`,
-    '',
-  ].join('\r\n')
 }
