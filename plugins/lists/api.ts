@@ -120,6 +120,25 @@ export type ManyResult =
   | { readonly kind: 'fault'; readonly line: number; readonly address?: string; readonly fault: string }
   | { readonly kind: 'progress' | 'end'; readonly done: number; readonly faults: number }
 
+export const DECISIONS = ['approve', 'reject', 'discard', 'allow'] as const
+/** `reject` informs the author, `discard` does not; `allow` approves this and all later posts of the author. */
+export type Decision = (typeof DECISIONS)[number]
+
+/** A post or a request that awaits a moderator. */
+export interface HeldItem {
+  readonly id: string
+  /** Ms since 1970. */
+  readonly at: number
+  readonly why: string
+  readonly kind: 'post' | 'subscribe' | 'unsubscribe'
+  /** Of the author, or of the person who asks. */
+  readonly address: string
+  /** Decoded; empty for requests. */
+  readonly subject: string
+  /** Octets of a post. */
+  readonly size?: number
+}
+
 /** The Lists service: for administration pages and mirrors. */
 export interface ListsApi {
   /** By its address. */
@@ -132,6 +151,14 @@ export interface ListsApi {
    * LISTSERV export. Lines that cannot be used are yielded, the others count. Throws when there is no such list.
    */
   changeMembers(many: Many, input: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<ManyResult>
+  /** Oldest first. */
+  held(list: MailingList): AsyncIterable<HeldItem>
+  /** Header and body of a held post; undefined when there is none. */
+  heldContent(list: MailingList, id: string): Promise<AsyncIterable<Uint8Array> | undefined>
+  /** `text` is the reason that the author gets with `reject`. False when it is held no more. */
+  decide(list: MailingList, id: string, decision: Decision, text?: string): Promise<boolean>
+  /** Path of the archive on this server's HTTP listener; undefined without an archive or HTTP. */
+  archivePath(list: MailingList): string | undefined
 }
 
 export const Lists = defineService<ListsApi>('lists')

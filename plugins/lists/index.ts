@@ -30,6 +30,7 @@ import { Roster } from './roster.ts'
 import { judgePost } from './rules.ts'
 import { createSweep } from './sweep.ts'
 import { Tokens } from './tokens.ts'
+import { pathOf } from './web/layout.ts'
 import { addPages } from './web/routes.ts'
 
 export * from './api.ts'
@@ -50,7 +51,7 @@ export const lists = definePlugin({
     const { roster, deliver, sweep, targetOf } = parts
     const http = ctx.find(Http)
     if (http) addPages({ http, ...parts, site: config.site, accounts: ctx.find(Accounts), now: ctx.clock.now })
-    ctx.offer(Lists, { list: (address) => roster.list(address), ...serviceOf(parts) })
+    ctx.offer(Lists, serviceOf(parts, http !== undefined))
     return {
       hooks: {
         route: {
@@ -75,11 +76,21 @@ export const lists = definePlugin({
   },
 })
 
-const serviceOf = (parts: ManyDeps): Omit<ListsApi, 'list'> => ({
+type ServiceParts = ManyDeps & { readonly posting: Posting; readonly moderation: Moderation; readonly archive: unknown }
+
+const serviceOf = (parts: ServiceParts, hasPages: boolean): ListsApi => ({
+  list: (address) => parts.roster.list(address),
   lists: () => parts.roster.lists(),
   members: (list) => parts.roster.members(list),
   member: (list, address) => parts.roster.member(list, address),
   changeMembers: (many, input, signal) => changeMany(parts, many, input, signal),
+  held: (list) => parts.posting.waiting(list),
+  async heldContent(list, id) {
+    const held = await parts.posting.held(list, id)
+    return held?.content && parts.posting.contentOf(held.content)
+  },
+  decide: (list, id, decision, text) => parts.moderation.decide(list, id, decision, text),
+  archivePath: (list) => (hasPages && parts.archive && list.settings.archive !== 'none' ? pathOf(list) : undefined),
 })
 
 function createParts(config: Options, ctx: SetupContext) {

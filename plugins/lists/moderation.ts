@@ -5,7 +5,7 @@
  */
 import { formatSize, type SetupContext } from 'iems'
 import { decodeWords } from 'iems/mime'
-import type { MailingList } from './api.ts'
+import type { Decision, MailingList } from './api.ts'
 import type { SendLetter } from './letters.ts'
 import type { Membership } from './membership.ts'
 import type { Posting } from './posting.ts'
@@ -13,9 +13,6 @@ import { encode, type Held, heldKey, roleAddress } from './records.ts'
 import type { Roster } from './roster.ts'
 import { textsOf } from './texts.ts'
 import type { Tokens } from './tokens.ts'
-
-export const DECISIONS = ['approve', 'reject', 'discard', 'allow'] as const
-export type Decision = (typeof DECISIONS)[number]
 
 export interface ModerationDeps extends Pick<SetupContext, 'store' | 'contents' | 'submit' | 'log'> {
   readonly roster: Roster

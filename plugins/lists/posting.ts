@@ -6,7 +6,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { ByteRange, Content, Delivery, Dns, SetupContext } from 'iems'
-import type { MailingList, OutgoingPost, PostVerdict } from './api.ts'
+import { decodeWords } from 'iems/mime'
+import type { HeldItem, MailingList, OutgoingPost, PostVerdict } from './api.ts'
 import { messageIdHash, preparePost } from './content.ts'
 import type { SendLetter } from './letters.ts'
 import type { Mailings } from './mailing.ts'
@@ -115,6 +116,15 @@ export class Posting {
 
   async *allHeld(list: MailingList): AsyncGenerator<Held> {
     for await (const [, value] of this.#deps.store.scan(heldOf(list.id))) yield decode<Held>(value)
+  }
+
+  /** Posts and requests that await a decision, without posts that are approved and on their way. */
+  async *waiting(list: MailingList): AsyncGenerator<HeldItem> {
+    for await (const { id, at, why, kind, address, subject, content, approved } of this.allHeld(list)) {
+      if (approved) continue
+      const size = content ? { size: content.size } : {}
+      yield { id, at, why, kind, address, subject: decodeWords(subject), ...size }
+    }
   }
 
   contentOf(content: Content, range?: ByteRange): AsyncIterable<Uint8Array> {

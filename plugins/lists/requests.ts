@@ -5,11 +5,11 @@
  * owner of the address has confirmed it.
  */
 import { accept, type Delivery, type ReadableMessage, type Reply, refuse, type SetupContext } from 'iems'
-import { LANGUAGES, type MailingList, type MemberOptions } from './api.ts'
+import { DECISIONS, type Decision, LANGUAGES, type MailingList, type MemberOptions } from './api.ts'
 import type { Take, Target } from './deliver.ts'
 import type { SendLetter } from './letters.ts'
 import type { Membership, Result } from './membership.ts'
-import { DECISIONS, type Decision, type Moderation, moderatorsOf } from './moderation.ts'
+import { type Moderation, moderatorsOf } from './moderation.ts'
 import { repliesKey, roleAddress } from './records.ts'
 import type { Roster } from './roster.ts'
 import { authorOf } from './rules.ts'

@@ -1,6 +1,11 @@
 /** The API of the administration: who may use each route, what it changes, and every command of every plugin. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { selfSigned } from 'iems'
+import { acme } from 'iems/plugins/acme'
 import { alerts } from 'iems/plugins/alerts'
 import { antispam } from 'iems/plugins/antispam'
 import { antivirus } from 'iems/plugins/antivirus'
@@ -175,6 +180,77 @@ test('a key of the API has the rights of its role from its networks until it end
   assert.ok(!text.includes(key.secret))
   assert.equal((await ask('admin', 'DELETE', `/api/v1/keys/${key.id}`)).status, 204)
   assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/status')).status, 401)
+})
+
+test('held posts of a list: listed, read, decided one by one and all at once, with a line for each fault', async (t) => {
+  const { ask, submit, deliver } = await startAdmin(t)
+  const run = (words: string, values: object) => ask('admin', 'POST', '/api/v1/commands/run', { words, values })
+  await run('list add', { address: 'news@lists.here.test' })
+  for (const subject of ['First', 'Second', 'Third', 'Fourth'])
+    await submit({
+      from: 'guest@bad.test',
+      to: ['news@lists.here.test'],
+      content: `From: guest@bad.test\r\nSubject: ${subject}\r\nMessage-ID: <${subject}@bad.test>\r\n\r\nText of ${subject}.\r\n`,
+    })
+  await deliver()
+  const path = '/api/v1/lists/news@lists.here.test'
+  const held = async () => (await ask('admin', 'GET', `${path}/held`)).json
+  const before = await held()
+  assert.equal(before.total, 4)
+  assert.equal((await ask('admin', 'GET', '/api/v1/lists')).json.lists[0].held, 4)
+  const [first, second] = before.items
+  const { text } = await ask('admin', 'GET', `${path}/held/${first.id}`)
+  assert.match(text, new RegExp(`Text of ${first.subject}`))
+  assert.equal((await ask('support', 'GET', `${path}/held/${first.id}`)).status, 403)
+  const decide = (body: object) => ask('admin', 'POST', `${path}/decisions`, body)
+  const approved = await decide({ decision: 'approve', ids: [first.id, 'none'] })
+  assert.deepEqual(approved.lines.at(-2)?.value, { decided: 1, faults: 1 })
+  assert.deepEqual(
+    approved.lines.find(({ fault }) => fault),
+    { fault: 'It is held no more', at: 'none' },
+  )
+  await decide({ decision: 'reject', ids: [second.id], text: 'Off topic' })
+  assert.equal((await held()).total, 2)
+  assert.deepEqual((await decide({ decision: 'discard' })).lines.at(-2)?.value, { decided: 2, faults: 0 })
+  assert.equal((await held()).total, 0)
+  const { records } = (await ask('admin', 'GET', '/api/v1/history')).json
+  assert.deepEqual(
+    records.slice(0, 4).map(({ what }: { what: string }) => what),
+    ['list.discard', 'list.reject', 'list.approve', 'list.read'],
+  )
+})
+
+test('certificates: those in files with their names and end, and those by ACME with why one was not issued', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'iems-certificates-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const { cert, key } = selfSigned(['mx.here.test', 'mail.here.test'])
+  await writeFile(join(folder, 'cert.pem'), cert)
+  await writeFile(join(folder, 'key.pem'), key)
+  const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+  const { ask } = await startAdmin(t, {
+    plugins: [
+      acme({
+        certificates: [{ names: ['web.here.test'] }],
+        agreeToTerms: true,
+        authorities: [{ directory: 'https://127.0.0.1:1/directory' }],
+      }),
+    ],
+    tls,
+  })
+  const renew = { words: 'acme renew', values: { names: ['web.here.test'] } }
+  const rows = async () => (await ask('admin', 'GET', '/api/v1/certificates')).json.certificates
+  let certificates = await rows()
+  // The job at the start may be ordering now.
+  while (certificates[0].failure === null) {
+    await ask('admin', 'POST', '/api/v1/commands/run', renew)
+    certificates = await rows()
+  }
+  const [ordered, file] = certificates
+  assert.deepEqual([ordered.id, ordered.source, ordered.until], ['web.here.test', 'acme', null])
+  assert.match(ordered.failure, /127\.0\.0\.1/)
+  assert.deepEqual([file.names, file.usedBy, file.issuer], [['mx.here.test', 'mail.here.test'], ['mx'], 'itself'])
+  assert.ok(file.until > Date.now())
+  assert.ok(!JSON.stringify(certificates).includes('PRIVATE'))
 })
 
 test('a pasted configuration: its faults, what a reload would do, and no rights for what it runs', async (t) => {

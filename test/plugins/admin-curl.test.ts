@@ -15,11 +15,15 @@ test('each example of the README does what it says', { skip: missing('/usr/bin/c
   const here = await startAdmin(t)
   await fill(here)
   await here.make({ add: { kind: 'domain', name: 'example.org' } })
+  await here.ask('admin', 'POST', '/api/v1/commands/run', {
+    words: 'list add',
+    values: { address: 'news@lists.example.org' },
+  })
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'accounts.csv'), 'name,address\ncem,cem@example.org\ndora,dora@example.org\n')
   const text = await readFile(README, 'utf8')
   const examples = [...text.matchAll(/```sh\n(curl [^`]*)```/g)].map(([, command = '']) => command.trim())
-  assert.equal(examples.length, 9)
+  assert.equal(examples.length, 11)
   const env: Record<string, string> = { PASSWORD: 'admin-secret', SERVER: here.base, PATH: process.env.PATH ?? '' }
   const said: string[] = []
   for (const command of examples) {
@@ -42,5 +46,7 @@ test('each example of the README does what it says', { skip: missing('/usr/bin/c
   assert.deepEqual(linesOf(6).at(-1), { end: 'done' })
   assert.ok(linesOf(7).some(({ text: line = '' }) => line.startsWith('bea')))
   assert.deepEqual(linesOf(8).at(-1), { end: 'done' })
+  assert.deepEqual(linesOf(9).at(-2).value, { decided: 0, faults: 0 })
+  assert.deepEqual(JSON.parse(said[10] ?? ''), { certificates: [] })
   assert.deepEqual((await here.directory.byName('account', 'dora'))?.addresses, ['dora@example.org'])
 })

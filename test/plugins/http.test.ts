@@ -10,9 +10,10 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Http, type HttpApi, HttpProblem, html, http } from 'iems/plugins/http'
 import { jmap } from 'iems/plugins/jmap'
+import { milter } from 'iems/plugins/milter'
 import { WebSocket } from 'ws'
 import * as z from 'zod'
-import { definePlugin } from '../../core/index.ts'
+import { definePlugin, type PluginEntry } from '../../core/index.ts'
 import { codeAt } from '../../plugins/directory/store/totp.ts'
 import { Download, Redirect, requireFresh } from '../../plugins/web/http/api.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
@@ -29,10 +30,15 @@ const withRoutes = (add: (http: HttpApi) => void, name = 'pages') =>
     },
   })()
 
-async function start(t: TestContext, add: (http: HttpApi) => void, options: Partial<Parameters<typeof http>[0]> = {}) {
+async function start(
+  t: TestContext,
+  add: (http: HttpApi) => void,
+  options: Partial<Parameters<typeof http>[0]> = {},
+  plugins: readonly PluginEntry[] = [],
+) {
   const here = await createDirectoryKernel(t, {
     channels: { web: http({ listen: '127.0.0.1:0', ...options }) },
-    plugins: [withRoutes(add)],
+    plugins: [withRoutes(add), ...plugins],
   })
   await here.make({ add: { kind: 'domain', name: 'here.test' } })
   for (const name of ['ann', 'bob'])
@@ -270,6 +276,32 @@ test('a login by cookie: told of, listed, ended; its cookie is out of reach of s
   const token = answer.headers.get('set-cookie')?.slice(5, 48) ?? 'none'
   for await (const [key, value] of store.scan({ from: Buffer.from([0]), to: Buffer.from([255]) }))
     assert.equal(Buffer.concat([key, value]).includes(token), false)
+})
+
+test('a filter of mail that does not answer stops no login, only the sending of mail', async (t) => {
+  const add = (pages: HttpApi) => {
+    pages.route({
+      method: 'GET',
+      path: '/api/who',
+      who: 'user',
+      summary: 'Says who asks',
+      run: ({ login }) => login.identity.user,
+    })
+    pages.route({
+      method: 'POST',
+      path: '/api/send',
+      who: 'user',
+      summary: 'Opens a session for mail',
+      run: async ({ openSession }) => (await openSession('mail')).close(),
+    })
+  }
+  const { base, browser } = await start(t, add, {}, [milter({ filters: [{ name: 'gone', servers: ['127.0.0.1:1'] }] })])
+  const basic = { authorization: `Basic ${Buffer.from('ann:ann-secret').toString('base64')}` }
+  assert.equal((await fetch(`${base}/api/who`, { headers: basic })).status, 200)
+  assert.equal((await fetch(`${base}/api/send`, { method: 'POST', headers: basic })).status, 503)
+  const { ask } = browser()
+  assert.equal((await ask('POST', '/api/login', { username: 'ann', password: 'ann-secret' })).status, 200)
+  assert.equal((await ask('GET', '/api/who')).status, 200)
 })
 
 test('a wrong password and an unknown name are the same answer', async (t) => {

@@ -25,14 +25,23 @@ export type RoleName = keyof typeof ROLES | 'nobody'
 /** `out` is a channel that takes no mail while `isDown` is true. */
 export async function startAdmin(
   t: Pick<TestContext, 'after'>,
-  { plugins = [], options = {} }: { plugins?: readonly PluginEntry[]; options?: Parameters<typeof admin>[0] } = {},
+  {
+    plugins = [],
+    options = {},
+    tls,
+  }: {
+    plugins?: readonly PluginEntry[]
+    options?: Parameters<typeof admin>[0]
+    /** Of the SMTP listener. */
+    tls?: { readonly cert: string; readonly key: string }
+  } = {},
 ) {
   const remote = { isDown: true }
   const here = await createDirectoryKernel(t, {
     clock: movingClock(),
     channels: {
       web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 1_000_000, connectionsPerAddress: 1000 } }),
-      mx: smtpIn({ listen: '127.0.0.1:0' }),
+      mx: smtpIn({ listen: '127.0.0.1:0', ...(tls ? { tls } : {}) }),
       lists: lists(),
     },
     deliver: ({ recipients }: { recipients: readonly Recipient[] }) =>
@@ -128,4 +137,7 @@ export async function fill({ submit, queue, ask, iems, deliver, clock }: Awaited
     ask('admin', 'POST', '/api/v1/commands/run', { words, values, ...(input === undefined ? {} : { input }) })
   await run('list add', { address: 'news@lists.here.test' })
   await run('list import', { list: 'news@lists.here.test' }, 'a@example.org\nb@example.org\n')
+  for (const subject of ['Boat for sale', 'Regatta on Sunday', 'Cheap watches'])
+    await submit({ from: 'guest@bad.test', to: ['news@lists.here.test'], content: letter(subject) })
+  await deliver()
 }

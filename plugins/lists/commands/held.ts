@@ -4,7 +4,7 @@
 import { type Command, type CommandOutput, defineCommand, escapeText } from 'iems'
 import { decodeWords } from 'iems/mime'
 import * as z from 'zod'
-import { DECISIONS } from '../moderation.ts'
+import { DECISIONS } from '../api.ts'
 import { type CommandDeps, listNamed } from './named.ts'
 
 const list = z.string().describe('The address of the list.')

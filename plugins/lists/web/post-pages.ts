@@ -126,7 +126,7 @@ function replyContent({ found, from, digest, text: words, now }: Reply): Buffer 
 
 /** Throws a problem for a post that this server or the list refuses. */
 async function sendAs(call: Call, from: string, to: string, content: Buffer): Promise<void> {
-  const session = await call.openSession()
+  const session = await call.openSession('mail')
   try {
     const refused = (await session.mail(from, { size: content.length })) ?? (await session.rcpt({ address: to }))
     if (refused) throw new HttpProblem(403, refused.reply.text)

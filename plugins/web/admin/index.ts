@@ -18,6 +18,7 @@ import { ApiKeys } from './keys.ts'
 import { options } from './options.ts'
 import { addPages, Pages } from './pages.ts'
 import { PeopleIndex } from './people-index.ts'
+import { addCertificates } from './resources/certificates.ts'
 import { addConfigurationCheck } from './resources/check.ts'
 import { addCommands } from './resources/commands.ts'
 import { addDirectory } from './resources/directory.ts'
@@ -70,12 +71,13 @@ export const admin = definePlugin({
     addTrace(routes)
     addCommands(routes)
     addSystem(routes, audit)
+    addCertificates(routes)
     addKeys(routes, { keys, audit })
     addPages(routes, pages, audit)
     addPackages(routes, { registry: config.registry, dns: ctx.dns })
     if (config.configurationCheck) addConfigurationCheck(routes, audit)
     if (directory && people) addDirectory({ routes, directory, people, mail, audit })
-    if (lists) addLists(routes, lists)
+    if (lists) addLists(routes, lists, audit)
     http.page({
       path: '/admin',
       who: 'anyone',

@@ -6,7 +6,7 @@
  * error is a fault without details for the client.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { defineService, type Identity, type ServerSession } from 'iems'
+import { defineService, type Identity, type ServerSession, type Session } from 'iems'
 import type { Html } from './html.ts'
 
 export { Html, type HtmlValue, html, raw } from './html.ts'
@@ -50,8 +50,11 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   header(name: string): string | undefined
   /** Aborted when the client has gone or the server ends. */
   readonly signal: AbortSignal
-  /** A session with the kernel as this client, for sending mail; the caller closes it. */
-  openSession(): Promise<ServerSession>
+  /**
+   * A session with the kernel as this client; the caller closes it. `mail`: filters of mail judge the client, and one
+   * that does not answer may refuse it; `nothing` for a session that only verifies a login.
+   */
+  openSession(brings: Session['brings']): Promise<ServerSession>
 }
 
 /** A call of a route that requires a login. */

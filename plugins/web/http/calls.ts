@@ -57,7 +57,7 @@ export class Calls {
       origin: origin.origin,
       header: (name) => [headers[name]].flat()[0],
       signal: this.#signalOf(response),
-      openSession: () => this.#session(access, facts),
+      openSession: (brings) => this.#session(access, { ...facts, brings }),
     }
   }
 
@@ -68,7 +68,12 @@ export class Calls {
     const origin = originOf(request.headers, peer, this.#deps.isProxy)
     if (!origin) throw new HttpProblem(400, 'The Host header is missing or is no host name')
     const client = origin.remote === remote.address ? remote : { address: origin.remote }
-    return { origin, facts: { protocol: 'HTTP', remote: client, local, ...(tls ? { tls } : {}), submission: true } }
+    const secured = tls ? { tls } : {}
+    // A login sends no mail: what mail filters say about the client concerns only the sessions that do.
+    return {
+      origin,
+      facts: { protocol: 'HTTP', remote: client, local, ...secured, submission: true, brings: 'nothing' },
+    }
   }
 
   #signalOf(response: ServerResponse | undefined): AbortSignal {

@@ -152,7 +152,7 @@ export class Registry implements JmapApi {
       createdIds,
       signal: AbortSignal.any([call.signal, AbortSignal.timeout(REQUEST_MS)]),
       mayUse: async (account) => account === own || (await this.#sharedWith(own)).includes(account),
-      openSession: () => call.openSession(),
+      openSession: () => call.openSession('mail'),
     }
   }
 

@@ -25,6 +25,7 @@ const screens = {
   lists: lazy(async () => ({ default: (await import('./screens/lists.tsx')).Lists })),
   protection: lazy(async () => ({ default: (await import('./screens/protection.tsx')).Protection })),
   components: lazy(async () => ({ default: (await import('./screens/components.tsx')).Components })),
+  certificates: lazy(async () => ({ default: (await import('./screens/certificates.tsx')).Certificates })),
   log: lazy(async () => ({ default: (await import('./screens/log.tsx')).LiveLog })),
   metrics: lazy(async () => ({ default: (await import('./screens/metrics.tsx')).Metrics })),
   plugins: lazy(async () => ({ default: (await import('./screens/plugins.tsx')).Plugins })),

@@ -64,6 +64,14 @@ const PLACES: readonly Place[] = [
     who: 'status:read',
     words: 'nodes listeners start stop',
   },
+  {
+    id: 'certificates',
+    title: 'Certificates',
+    icon: 'lock',
+    group: 'System',
+    who: 'admin',
+    words: 'tls acme expiry renew',
+  },
   { id: 'log', title: 'Live log', icon: 'filter', group: 'System', who: 'admin' },
   { id: 'metrics', title: 'Metrics', icon: 'sliders', group: 'System', who: 'status:read', words: 'numbers counters' },
   {

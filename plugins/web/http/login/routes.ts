@@ -191,7 +191,7 @@ type Attempt = Call<unknown, unknown, z.output<typeof credentials>> & { readonly
 
 /** Verifies a password and, where there is one, the second factor. */
 async function verify(call: Attempt, deps: LoginRoutesDeps): Promise<Identity> {
-  const session = await call.openSession()
+  const session = await call.openSession('nothing')
   try {
     const { username, password, code } = call.body
     const answer = await session.auth({ kind: 'password', username, password })

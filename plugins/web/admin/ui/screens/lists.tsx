@@ -1,23 +1,27 @@
 /**
  * Mailing lists: members in any number, ten thousand pasted at once, moderation, settings; by the commands `list …`.
  */
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
-import { stream } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
-import { count, moment } from '../format.ts'
+import { count, moment, plural } from '../format.ts'
 import { Empty, Failed, Ghost, Head, SearchField, Segments } from '../parts.tsx'
-import { hrefOf, usePlace, useShell } from '../shell.ts'
+import { go, hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
 import { CommandForm } from './commands.tsx'
+import { HeldPosts } from './held-posts.tsx'
 
 interface List {
   readonly id: string
   readonly address: string
   readonly created: number
   readonly settings: Readonly<Record<string, unknown>>
+  /** Posts and requests that await a decision. */
+  readonly held: number
+  /** Path of its archive. */
+  readonly archive: string | null
 }
 interface Member {
   readonly id: string
@@ -70,13 +74,14 @@ export function Lists() {
             <Empty title="No list yet" text="A list sends each post to all of its members." />
           ) : (
             <ul className="cmds" aria-label="Lists">
-              {lists.data.lists.map(({ id, address: at, settings, created }) => (
+              {lists.data.lists.map(({ id, address: at, settings, created, held }) => (
                 <li key={id}>
-                  <a href={hrefOf('lists', at)}>
+                  <a href={held === 0 ? hrefOf('lists', at) : hrefOf('lists', at, 'held')}>
                     <span className="b">{at}</span>
                     <span className="t2">
                       {String(settings.name ?? settings.description ?? '')} since {moment(created)}
                     </span>
+                    {held === 0 ? null : <span className="warn">{plural(held, 'entry', 'entries')} to decide</span>}
                   </a>
                 </li>
               ))}
@@ -99,8 +104,11 @@ interface ListScreenProps {
   onChange(): void
 }
 
-function ListScreen({ list: { address, settings }, of, onChange }: ListScreenProps) {
-  const [part, setPart] = useState<'members' | 'held' | 'settings'>('members')
+type Part = 'members' | 'held' | 'settings'
+
+function ListScreen({ list: { address, settings, held, archive }, of, onChange }: ListScreenProps) {
+  const [, , asked] = usePlace()
+  const part: Part = asked === 'held' || asked === 'settings' ? asked : 'members'
   const [search, setSearch] = useState('')
   const [total, setTotal] = useState<number>()
   const [version, setVersion] = useState(0)
@@ -110,9 +118,15 @@ function ListScreen({ list: { address, settings }, of, onChange }: ListScreenPro
   const [set, paste, remove] = [of('list set'), of('list import'), of('list remove')]
   return (
     <>
-      <Head title={address} note={total === undefined ? undefined : `${count(total)} members`}>
-        {part === 'members' ? <SearchField label="Address or name" value={search} onChange={setSearch} /> : null}
-        {paste ? (
+      <Head title={address} note={part === 'settings' || total === undefined ? undefined : `${count(total)} ${part}`}>
+        {part === 'settings' ? null : (
+          <SearchField
+            label={part === 'members' ? 'Address or name' : 'Author or subject'}
+            value={search}
+            onChange={setSearch}
+          />
+        )}
+        {paste && part === 'members' ? (
           <button type="button" className="btn main" onClick={() => setIsPasting(true)}>
             <Icon name="plus" small />
             Add members
@@ -129,11 +143,20 @@ function ListScreen({ list: { address, settings }, of, onChange }: ListScreenPro
           value={part}
           options={[
             ['members', 'Members'],
-            ['held', 'Held'],
+            ['held', held === 0 ? 'Held' : `Held ${held}`],
             ['settings', 'Settings'],
           ]}
-          onChange={setPart}
+          onChange={(wanted) => {
+            setTotal(undefined)
+            go('lists', address, wanted)
+          }}
         />
+        {archive ? (
+          <a className="btn small" href={archive} target="_blank" rel="noreferrer">
+            <Icon name="archive" small />
+            Archive
+          </a>
+        ) : null}
       </div>
       {part === 'members' ? (
         <DataTable<Member>
@@ -165,7 +188,7 @@ function ListScreen({ list: { address, settings }, of, onChange }: ListScreenPro
           )}
         />
       ) : part === 'held' ? (
-        <Held address={address} decide={of('list decide')} />
+        <HeldPosts address={address} search={search} onTotal={setTotal} onChange={onChange} />
       ) : (
         <div className="sec full">
           {set ? (
@@ -193,40 +216,5 @@ function ListScreen({ list: { address, settings }, of, onChange }: ListScreenPro
         </Dialog>
       ) : null}
     </>
-  )
-}
-
-function Held({ address, decide }: { readonly address: string; readonly decide: CommandInfo | undefined }) {
-  const [lines, setLines] = useState<readonly { readonly text: string; readonly value?: unknown }[]>()
-  const load = useCallback(async () => {
-    const found: { text: string; value?: unknown }[] = []
-    for await (const line of stream(
-      '/api/v1/commands/run',
-      { words: 'list held', values: { list: address } },
-      AbortSignal.timeout(30_000),
-    ))
-      if ('text' in line) found.push(line)
-    setLines(found)
-  }, [address])
-  useEffect(() => {
-    load().catch(() => setLines([]))
-  }, [load])
-  if (!lines) return <Ghost rows={3} />
-  const waiting = lines.filter(({ value }) => value !== undefined)
-  if (waiting.length === 0)
-    return <Empty title="Nothing awaits a decision" text="Held posts and requests appear here." />
-  return (
-    <div className="sec full">
-      <ul className="rc tall">
-        {waiting.map(({ text }) => (
-          <li key={text}>
-            <span className="grow">{text}</span>
-          </li>
-        ))}
-      </ul>
-      {decide ? (
-        <CommandForm command={decide} fixed={{ list: address }} action="Decide" onEnd={() => void load()} />
-      ) : null}
-    </div>
   )
 }
