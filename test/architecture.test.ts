@@ -103,7 +103,7 @@ test('each package that core uses has the places the plan gives it', () => {
     yauzl: ['core/mime/zip.ts'],
     'iconv-lite': ['core/mime/charset.ts'],
     level: ['core/store/level/database.ts', 'core/store/level/dump.ts'],
-    aws4fetch: ['core/backup/s3.ts'],
+    aws4fetch: ['core/store/s3.ts'],
     cosmiconfig: ['core/runtime/config.ts'],
     pino: ['core/runtime/log.ts'],
     mailparser: ['core/message/parse.ts', 'core/message/message.ts', 'core/api/hooks.ts', 'core/cli/send.ts'],
@@ -127,6 +127,7 @@ test('each package that core uses has the places the plan gives it', () => {
     ].map((file) => `core/cli/${file}.ts`),
     zod: [
       'core/runtime/config-schema.ts',
+      'core/runtime/blob-options.ts',
       'core/cli/responder/link.ts',
       'core/runtime/secret.ts',
       'core/runtime/kernel-commands.ts',

@@ -167,6 +167,22 @@ export const ERRORS = {
     'Stored content is {how} than the {size} octets that were stored',
     'Check the disk and restore the blob from a backup; the deliveries that need it wait. `iems store check` finds all.',
   ],
+  IEMS_BLOB_UNREADABLE: [
+    'The blob {id} cannot be read: {why}',
+    'Check the disk or bucket and restore the blob from a backup; the deliveries that need it wait.',
+  ],
+  IEMS_BLOB_KEY: [
+    'Stored content is encrypted, and its key {key} {why}',
+    'Set the key under that name in blobs.keys; without it the content cannot be read.',
+  ],
+  IEMS_BLOB_PLACE: [
+    'Large content of this store is in {place}, and {why}',
+    'Mount the folder or name the bucket in blobs.place. `iems store copy` moves content to another place.',
+  ],
+  IEMS_NODES_DIFFER: [
+    'The server {node} runs on this store and cannot read {what}',
+    'Upgrade it, give it the same blobs.keys and blobs.place, and restart it; or stop it before this one starts.',
+  ],
   IEMS_CONTENT_TOO_LARGE: ['The content is larger than {limit} octets', 'Raise limits.messageSize, or send less.'],
   IEMS_CONTENT_BROKEN: [
     'The content ended early: {why}',

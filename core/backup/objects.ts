@@ -19,7 +19,7 @@ import {
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { IemsError } from '../api/errors.ts'
-import { type BackupPlace, placeOf } from './places.ts'
+import { type BackupPlace, placeOf } from '../store/places.ts'
 
 const zip = promisify(gzip)
 const unzip = promisify(gunzip)

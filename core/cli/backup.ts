@@ -11,7 +11,7 @@ import { loadConfig } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import { dataFolder } from '../runtime/folders.ts'
 import { counted, escapeLine, formatSize, jsonLine } from '../runtime/text.ts'
-import { restoreStore } from '../store/level/dump.ts'
+import { restoreStore, withoutPlace } from '../store/level/dump.ts'
 import { askRaw } from './ask.ts'
 import { runOffline, withoutServer } from './offline.ts'
 import { type Common, out, print } from './print.ts'
@@ -73,7 +73,7 @@ async function restore(path: string, target: string | undefined, options: Option
   if (target === undefined) throw new Error('Name the folder that is to be made, or an account with --account')
   const name = await chosen(folder, options, ({ account }) => account === undefined)
   const to = resolve(target)
-  await restoreStore(to, await readBackup(folder, name))
+  await restoreStore(to, withoutPlace(await readBackup(folder, name)))
   print(options, { snapshot: name, folder: to }, `${name} is restored in ${to}; start a server with store.path there`)
 }
 
@@ -101,8 +101,9 @@ async function fromEverything(folder: Folder, name: string, restored: AccountRes
   const beside = await mkdtemp(join(dataFolder(config), 'restore-'))
   try {
     const path = join(beside, 'data')
-    await restoreStore(path, await readBackup(folder, name))
-    const copy: Config = { ...config, folder: path, store: { minFree: 0, reserve: 0, path } }
+    await restoreStore(path, withoutPlace(await readBackup(folder, name)))
+    const { place: _, ...blobs } = config.blobs
+    const copy: Config = { ...config, folder: path, store: { minFree: 0, reserve: 0, path }, blobs }
     await withoutServer(copy, (administration) =>
       importInto(exported(administration, account, new AbortController().signal), restored),
     )

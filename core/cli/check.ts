@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
+import { checkKeys, type VerifiedBlobs, verifyBlobs } from '../runtime/blobs.ts'
 import { loadConfig, pathIn } from '../runtime/config.ts'
 import { folderWarnings } from '../runtime/folders.ts'
 import { counted, formatSize } from '../runtime/text.ts'
@@ -25,6 +26,12 @@ function showVerified({ files, octets: read, damaged }: Verified): string {
   return lines.join('\n')
 }
 
+const showBlobs = ({ count, damaged }: VerifiedBlobs): string =>
+  [
+    ...damaged.map(({ what }) => what),
+    `${counted(count, 'file')} of large messages read, ${damaged.length} damaged`,
+  ].join('\n')
+
 function showOrder(order: Readonly<Record<string, readonly { plugin: string; stage: string }[]>>): string {
   return Object.entries(order)
     .map(
@@ -37,6 +44,7 @@ function showOrder(order: Readonly<Record<string, readonly { plugin: string; sta
 /** Checks the configuration file, then reports what a running server finds in its stored data. */
 async function checkAll(options: Common) {
   const config = await loadConfig(options.config)
+  await checkKeys(config)
   const warnings = [...folderWarnings(config), ...(await rehearse(config, (kernel) => kernel.warnings))]
   let isRunning = true
   try {
@@ -74,13 +82,17 @@ export function addChecks(iems: Command): void {
   const store = iems.command('store').description('the store')
   addStoreCopy(store)
   common(
-    store.command('check').description('read every record of the store and compare its checksums; the server may run'),
+    store
+      .command('check')
+      .description('read every record and every large message of the store and compare checksums; the server may run'),
   ).action(async (options: Common) => {
     const config = await loadConfig(options.config)
-    if (!('path' in config.store)) throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The store is not a folder' })
-    const result = await verifyRecords(pathIn(config, config.store.path))
-    print(options, result, showVerified(result))
-    if (result.damaged.length > 0) process.exitCode = 1
+    if (!('path' in config.store) && config.blobs.place === undefined)
+      throw new IemsError('IEMS_CONTROL_REFUSED', { why: 'The store is not a folder' })
+    const records = 'path' in config.store ? await verifyRecords(pathIn(config, config.store.path)) : undefined
+    const blobs = await verifyBlobs(config)
+    print(options, { ...records, blobs }, [...(records ? [showVerified(records)] : []), showBlobs(blobs)].join('\n'))
+    if ((records?.damaged.length ?? 0) + blobs.damaged.length > 0) process.exitCode = 1
   })
   addSnapshots(store)
 }

@@ -10,7 +10,7 @@ import { loadConfig } from '../runtime/config.ts'
 import type { Config } from '../runtime/config-schema.ts'
 import type { PortSharing } from '../runtime/listeners.ts'
 import { createLog } from '../runtime/log.ts'
-import { Server } from '../runtime/server.ts'
+import { blobsOn, Server } from '../runtime/server.ts'
 import { requireFixed } from '../runtime/workers/fixed-settings.ts'
 import { LineForwarder } from '../runtime/workers/line-forwarder.ts'
 import { Peer, type Thread } from '../runtime/workers/peer.ts'
@@ -78,7 +78,7 @@ class WorkerServer {
     const main = this.#main
     const watched = (isOn: boolean) => main.tell('watch', isOn)
     const log = createLog({ ...config.log, level, format, to: this.#lines, worker, watched })
-    const server = new Server(await this.#openStore(config.store), log, {
+    const server = new Server(await this.#openStore(config), log, {
       config,
       memory,
       sharing: this.#sharing,
@@ -101,10 +101,12 @@ class WorkerServer {
     return this.#ready()
   }
 
-  #openStore(store: Config['store']): Promise<Store> | Store {
+  async #openStore(config: Config): Promise<Store> {
+    const { store } = config
     const { port, path, memory } = this.#data
-    if (!memory && 'open' in store && store.isShared) return store.open()
-    return path === undefined ? openStoreHandle(port) : openLevelReader({ ...store, path, port })
+    if (memory) return openStoreHandle(port)
+    if ('open' in store && store.isShared) return blobsOn(await store.open(), config)
+    return blobsOn(path === undefined ? openStoreHandle(port) : await openLevelReader({ ...store, path, port }), config)
   }
 
   #ready(): WorkerReady {

@@ -12,7 +12,7 @@ import type { Clock } from '../api/clock.ts'
 import { type Command, type CommandCall, defineCommand } from '../api/command.ts'
 import { IemsError } from '../api/errors.ts'
 import { type BackupResult, makeAccountBackup, makeBackup, openBackupFolder } from '../backup/backup.ts'
-import { isS3 } from '../backup/s3.ts'
+import { isS3 } from '../store/s3.ts'
 import type { Store } from '../store/store.ts'
 import { counted, formatSize } from './text.ts'
 

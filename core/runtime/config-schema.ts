@@ -7,6 +7,7 @@ import * as z from 'zod'
 import type { PluginDefinition, PluginEntry } from '../api/plugin.ts'
 import { dnsOptions } from '../net/dns-options.ts'
 import type { Store } from '../store/store.ts'
+import { blobOptions } from './blob-options.ts'
 import { secretValue } from './secret.ts'
 import type { ChannelSettings, PluginSettings } from './settings.ts'
 import { duration, size } from './units.ts'
@@ -59,6 +60,9 @@ export const configSchema = z.strictObject({
     ])
     .prefault({})
     .describe('Store for queue, mailboxes and all other records: a LevelDB folder, or another store.'),
+  blobs: blobOptions
+    .prefault({})
+    .describe('Content of messages at rest, in whichever store: compression, encryption, and a place of its own.'),
   folder: z
     .string()
     .min(1)

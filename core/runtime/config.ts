@@ -158,6 +158,7 @@ export async function checkConfig(input: unknown, path: string): Promise<Config>
     missingSecrets(checked.store.input, ['store'], problems)
     await validate(checked.store.schema, checked.store.input, ['store'], problems)
   }
+  missingSecrets((input as { blobs?: unknown } | undefined)?.blobs, ['blobs'], problems)
   const names = new Set<string>()
   for (const { name: plugin } of [...channels, ...plugins]) {
     if (names.has(plugin)) problems.push({ path: plugin, text: new IemsError('IEMS_PLUGIN_TWICE', { plugin }).message })

@@ -8,13 +8,15 @@
 import { IemsError } from '../api/errors.ts'
 import { decode, encode } from '../queue/records.ts'
 import { below, key } from '../store/keys.ts'
-import type { Op, Store } from '../store/store.ts'
+import type { Check, Op, Store } from '../store/store.ts'
 import { CONFLICT, transact } from '../store/transact.ts'
 import type { Emit } from './log.ts'
 
 export interface RecordKind {
   /** Current version of the records, from 1: their `v`. */
   readonly version: number
+  /** The newest version that this code reads, when a feature that is in use may raise it. Default: `version`. */
+  readonly reads?: number
   /**
    * Upgrades all records of version `from` to `from + 1`; called once for each step. Must be repeatable after an
    * interruption. Other servers on the store must be stopped meanwhile. Required from version 2 on.
@@ -25,7 +27,7 @@ export interface RecordKind {
 export type RecordKinds = Readonly<Record<string, RecordKind>>
 
 /** The kernel's own. */
-export const KERNEL_RECORDS: RecordKinds = { message: { version: 1 }, delivery: { version: 1 } }
+export const KERNEL_RECORDS: RecordKinds = { message: { version: 1, reads: 2 }, delivery: { version: 1 } }
 
 interface FormatsRecord {
   readonly v: 1
@@ -63,13 +65,13 @@ export async function bringUp({ store, view, owner, emit = () => {} }: FormatsDe
     const known: FormatsRecord['kinds'] = value ? decode<FormatsRecord>(value).kinds : {}
     // Records from before versions were stored are version 1.
     const versionOf = (kind: string) => known[kind] ?? 1
-    for (const [kind, { version }] of Object.entries(kinds))
-      if (versionOf(kind) > version)
+    for (const [kind, { version, reads = version }] of Object.entries(kinds))
+      if (versionOf(kind) > reads)
         throw new IemsError('IEMS_RECORDS_NEWER', {
           owner: owner === '' ? 'The kernel' : owner,
           kind,
           found: versionOf(kind),
-          known: version,
+          known: reads,
         })
     for (const [kind, one] of Object.entries(kinds))
       for (let from = versionOf(kind); from < one.version; from++) {
@@ -78,13 +80,33 @@ export async function bringUp({ store, view, owner, emit = () => {} }: FormatsDe
         await one.upgrade?.(counted.store, from)
         if (counted.written > 0) emit('records.upgraded', { ...about, written: counted.written })
       }
-    const now = { ...known, ...Object.fromEntries(Object.entries(kinds).map(([kind, { version }]) => [kind, version])) }
+    const now = {
+      ...known,
+      ...Object.fromEntries(
+        Object.entries(kinds).map(([kind, { version }]) => [kind, Math.max(version, versionOf(kind))]),
+      ),
+    }
     // Version 1 needs no record.
     if (Object.entries(now).every(([kind, version]) => versionOf(kind) === version)) return undefined
     const record: FormatsRecord = { v: 1, kinds: now }
     const isDone = await store.commit([{ put: at, value: encode(record) }], [{ key: at, is: value ?? 'absent' }])
     return isDone ? undefined : CONFLICT
   })
+}
+
+/** The ops and checks of a commit after which the records of a kind may have a version, for a feature that is used. */
+export async function raised(store: Store, owner: string, kind: string, version: number): Promise<Raised> {
+  const at = key('v', owner)
+  const value = await store.get(at)
+  const kinds = value ? decode<FormatsRecord>(value).kinds : {}
+  if ((kinds[kind] ?? 1) >= version) return { ops: [], checks: [] }
+  const next: FormatsRecord = { v: 1, kinds: { ...kinds, [kind]: version } }
+  return { ops: [{ put: at, value: encode(next) }], checks: [{ key: at, is: value ?? 'absent' }] }
+}
+
+export interface Raised {
+  readonly ops: readonly Op[]
+  readonly checks: readonly Check[]
 }
 
 /** The store of an upgrade, which reports now and then how many records were written. */

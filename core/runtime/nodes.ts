@@ -21,6 +21,8 @@ export interface NodesDeps {
   /** Other servers may have the store open. */
   readonly isShared: boolean
   readonly components: () => readonly Component[]
+  /** Forms of stored content that this server can read. */
+  readonly reads: readonly string[]
   /** Stops or starts a component of this server. */
   readonly apply: (component: Component, isStopped: boolean) => Promise<void>
   /** From now on new components of this server are held, or no longer. */
@@ -33,6 +35,8 @@ interface NodeRecord {
   readonly since: number
   /** By the store's clock. */
   readonly seen: number
+  /** Forms of stored content that it can read. Absent in records of earlier versions: none. */
+  readonly reads?: readonly string[]
   readonly components: readonly ComponentStatus[]
 }
 
@@ -152,10 +156,28 @@ export class Nodes {
   }
 
   async #beat(): Promise<void> {
-    const { store, node, since, components } = this.#deps
+    const { store, node, since, components, reads } = this.#deps
     const shown = components().map(({ status }) => status)
-    const record: NodeRecord = { v: 1, pid: process.pid, since, seen: store.now(), components: shown }
+    const record: NodeRecord = { v: 1, pid: process.pid, since, seen: store.now(), reads, components: shown }
     await store.commit([{ put: nodeKey(node), value: encodeRecord(record) }])
+  }
+}
+
+/** The other servers that run on the store. */
+async function* others(store: Store, own: string): AsyncGenerator<NodeRecord & { readonly name: string }> {
+  for await (const [at, value] of store.scan(below('node'))) {
+    const record = decodeRecord<NodeRecord>(value)
+    const name = nameIn(at)
+    if (name !== own && store.now() - record.seen <= SILENT_MS) yield { ...record, name }
+  }
+}
+
+/** Throws IEMS_NODES_DIFFER when a server that runs on the store cannot read something. */
+export async function requireReaders(store: Store, own: string, features: readonly string[]): Promise<void> {
+  for await (const { name, reads = [] } of others(store, own)) {
+    const missing = features.filter((feature) => !reads.includes(feature))
+    if (missing.length > 0)
+      throw new IemsError('IEMS_NODES_DIFFER', { node: name, what: `blobs with: ${missing.join(', ')}` })
   }
 }
 

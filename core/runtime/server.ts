@@ -4,6 +4,7 @@
  * Invariants: a reload that fails at any point leaves the old kernel running unchanged; the old kernel finishes its
  * work; the store is opened once and closed last.
  */
+
 import { hostname as machineName } from 'node:os'
 import type { AdministrationService, KernelStatus } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
@@ -17,6 +18,7 @@ import { levelStore } from '../store/level/level.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { type Administered, createAdministration } from './administration.ts'
+import { blobsRead, withBlobs } from './blobs.ts'
 import { type Component, createStopped, EVERYTHING } from './component.ts'
 import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
@@ -53,7 +55,24 @@ export interface Coworkers
 const SWEEP_MS = 3_600_000
 const FIRST_SWEEP_MS = 60_000
 
-export async function openStore(config: Config, inMemory: boolean, readers?: ReadersGate): Promise<Store> {
+/** Opens the store with its blobs as the configuration wants them. */
+export async function openStore(config: Config, inMemory: boolean): Promise<Store> {
+  const store = await openBareStore(config, inMemory)
+  return inMemory ? store : blobsOn(store, config)
+}
+
+/** Adds what the configuration wants of blobs. Throws with the store closed. */
+export async function blobsOn(store: Store, config: Config): Promise<Store> {
+  try {
+    return await withBlobs(store, config, 'open' in config.store && config.store.isShared)
+  } catch (cause) {
+    await store.close()
+    throw cause
+  }
+}
+
+/** Opens the store with its blobs as they are stored. */
+export async function openBareStore(config: Config, inMemory: boolean, readers?: ReadersGate): Promise<Store> {
   if (inMemory) return memoryStore()
   if ('open' in config.store) return config.store.open()
   return levelStore({
@@ -167,6 +186,7 @@ export class Server {
       store,
       node: config.node ?? machineName(),
       since: this.since,
+      reads: blobsRead(config),
       isShared: !memory && 'open' in config.store && config.store.isShared,
       components: () => this.#running?.kernel.components() ?? [],
       apply: async (component: Component, isStopped: boolean) => {
@@ -229,6 +249,8 @@ export class Server {
     const next = await loadConfig(config.path)
     if (JSON.stringify(next.store) !== JSON.stringify(config.store))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'store' })
+    if (JSON.stringify(next.blobs) !== JSON.stringify(config.blobs))
+      throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'blobs' })
     if (dataFolder(next) !== dataFolder(config)) throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'folder' })
     if (controlPath(next) !== controlPath(config))
       throw new IemsError('IEMS_SETTING_NEEDS_RESTART', { path: 'control.path' })

@@ -7,7 +7,9 @@
  */
 import { createHash } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
+import { BLOBS_KEY, HELD_KEY } from './blobs/record.ts'
 import { key } from './keys.ts'
+import { merged } from './merged.ts'
 import type { Op, Store } from './store.ts'
 
 export interface Copied {
@@ -28,6 +30,9 @@ export interface CopyOptions {
 
 /** A store with this record is an unfinished copy. */
 export const COPY_KEY = key('unfinished copy')
+const VERSIONS_KEY = key('v', '')
+/** Records that describe one store, or that a new store has. */
+const OWN = [COPY_KEY, BLOBS_KEY, HELD_KEY, VERSIONS_KEY]
 const ALL = { from: Buffer.alloc(0), to: Buffer.from([0xff]) }
 const BATCH = { ops: 500, octets: 1024 * 1024 }
 const EVERYTHING = Number.MAX_SAFE_INTEGER
@@ -47,12 +52,14 @@ export async function copyStore(from: Store, to: Store, options: CopyOptions): P
 
 async function begin(to: Store): Promise<void> {
   if (await to.get(COPY_KEY)) return
-  for await (const _ of to.scan({ ...ALL, limit: 1 })) throw new IemsError('IEMS_STORE_NOT_EMPTY')
+  for await (const [at] of to.scan({ ...ALL, limit: OWN.length + 1 }))
+    if (!isOwn(at)) throw new IemsError('IEMS_STORE_NOT_EMPTY')
   for await (const _ of to.blobs.list()) throw new IemsError('IEMS_STORE_NOT_EMPTY')
   await to.commit([{ put: COPY_KEY, value: Buffer.from('1') }], [{ key: COPY_KEY, is: 'absent' }])
 }
 
-const isCopyKey = (at: Uint8Array) => Buffer.compare(at, COPY_KEY) === 0
+const isOwn = (at: Uint8Array) => OWN.some((own) => Buffer.compare(at, own) === 0)
+const isNeverCopied = (at: Uint8Array) => isOwn(at) && Buffer.compare(at, VERSIONS_KEY) !== 0
 
 class Copy {
   readonly #from: Store
@@ -81,7 +88,7 @@ class Copy {
     let count = 0
     for await (const [one, mine, theirs] of merged(this.#from.scan(ALL), this.#to.scan(ALL), compareRecords)) {
       this.#tell('records', ++count)
-      if (isCopyKey(one[0])) continue
+      if (isNeverCopied(one[0])) continue
       if (!mine) await this.#write({ del: one[0] })
       else if (!theirs || Buffer.compare(mine[1], theirs[1]) !== 0) await this.#write({ put: mine[0], value: mine[1] })
     }
@@ -109,7 +116,7 @@ class Copy {
     const { blobs, octets } = await this.#checkBlobs()
     let records = 0
     for await (const [one, mine, theirs] of merged(this.#from.scan(ALL), this.#to.scan(ALL), compareRecords)) {
-      if (isCopyKey(one[0])) continue
+      if (isNeverCopied(one[0])) continue
       this.#tell('records checked', ++records)
       if (!mine || !theirs || Buffer.compare(mine[1], theirs[1]) !== 0) throw differs('a record')
     }
@@ -174,26 +181,4 @@ async function countScheduled(store: Store): Promise<number> {
   let count = 0
   for await (const { lane } of store.lanes('')) for await (const _ of store.due(lane, EVERYTHING)) count++
   return count
-}
-
-/** Two ordered lists as one: each item with what either list has of it. */
-async function* merged<T>(
-  mine: AsyncIterable<T>,
-  theirs: AsyncIterable<T>,
-  compare: (a: T, b: T) => number,
-): AsyncGenerator<readonly [one: T, mine: T | undefined, theirs: T | undefined]> {
-  const [a, b] = [mine[Symbol.asyncIterator](), theirs[Symbol.asyncIterator]()]
-  try {
-    let [left, right] = [await a.next(), await b.next()]
-    while (!left.done || !right.done) {
-      const order = left.done ? 1 : right.done ? -1 : compare(left.value, right.value)
-      const [own, other] = [order <= 0 ? left : undefined, order >= 0 ? right : undefined]
-      yield [(own ?? other)?.value as T, own?.value, other?.value]
-      if (own) left = await a.next()
-      if (other) right = await b.next()
-    }
-  } finally {
-    await a.return?.()
-    await b.return?.()
-  }
 }

@@ -74,6 +74,13 @@ class MemoryBlobs implements Blobs {
     yield* chunksOf(blob.bytes, range)
   }
 
+  async size(id: string): Promise<number> {
+    this.#check()
+    const blob = this.#blobs.get(id)
+    if (!blob) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    return blob.bytes.byteLength
+  }
+
   async remove(id: string): Promise<void> {
     this.#check()
     this.#blobs.delete(id)
@@ -275,6 +282,7 @@ export function memoryStore({ now = Date.now }: MemoryStoreOptions = {}): Store 
     blobs: {
       stage: (source) => blobs.stage(source),
       open: (id, range) => blobs.open(id, range),
+      size: (id) => blobs.size(id),
       remove: (id) => blobs.remove(id),
       list: (after) => blobs.list(after),
     },

@@ -71,6 +71,7 @@ export function overlayStore(base: Store, { maxChanges }: { readonly maxChanges:
       }
       yield* base.blobs.open(id, range)
     },
+    size: (id) => own.blobs.size(id).catch(() => base.blobs.size(id)),
     remove: async (id) => own.blobs.remove(id),
     list: () => nothing(),
   }

@@ -26,6 +26,7 @@ export function scattered(handles: readonly Store[], close: () => Promise<void>)
     blobs: {
       stage: (source) => any().blobs.stage(source),
       open: (id, range) => any().blobs.open(id, range),
+      size: (id) => any().blobs.size(id),
       remove: (id) => any().blobs.remove(id),
       list: (after) => any().blobs.list(after),
     },

@@ -44,7 +44,8 @@ function isSigned({ method = '', headers, url = '' }: IncomingMessage, body: Buf
 }
 
 function listing(objects: ReadonlyMap<string, Buffer>, query: URLSearchParams): string {
-  const [prefix, after] = [query.get('prefix') ?? '', query.get('continuation-token') ?? '']
+  const prefix = query.get('prefix') ?? ''
+  const after = query.get('continuation-token') ?? query.get('start-after') ?? ''
   const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
   const page = keys.slice(0, PAGE)
   const shown = page.map((key) => `<Contents><Key>${encodeURIComponent(key)}</Key></Contents>`)
@@ -75,8 +76,11 @@ function answer(server: S3Server, request: IncomingMessage, body: Buffer): Answe
     return [204]
   }
   const found = server.objects.get(key)
-  if (request.method === 'HEAD') return [found ? 200 : 404]
-  return found ? [200, found] : [404, '<Error><Code>NoSuchKey</Code></Error>']
+  if (!found) return [404, '<Error><Code>NoSuchKey</Code></Error>']
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+  if (from === undefined) return [200, found]
+  const part = found.subarray(Number(from), Number(to) + 1)
+  return part.length > 0 ? [206, part] : [416, '<Error><Code>InvalidRange</Code></Error>']
 }
 
 /** A server with the bucket `backups`. */
@@ -85,7 +89,7 @@ export async function startS3(t: Pick<TestContext, 'after'>): Promise<S3Server> 
     const parts: Buffer[] = []
     for await (const chunk of request) parts.push(chunk as Buffer)
     const [status, content] = answer(server, request, Buffer.concat(parts))
-    response.writeHead(status).end(content)
+    response.writeHead(status, { 'content-length': Buffer.byteLength(content ?? '') }).end(content)
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')

@@ -8,6 +8,7 @@ import type { FixedSettings } from './protocol.ts'
 
 export const fixedSettings = (config: Config): FixedSettings => ({
   store: JSON.stringify(config.store),
+  blobs: JSON.stringify(config.blobs),
   folder: dataFolder(config),
   control: controlPath(config),
   workers: config.workers,

@@ -35,6 +35,7 @@ export interface WorkerData {
 /** Settings that all threads must agree on. */
 export interface FixedSettings {
   readonly store: string
+  readonly blobs: string
   readonly folder: string
   readonly control: string
   readonly workers: number | 'auto'

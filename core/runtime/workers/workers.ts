@@ -15,7 +15,7 @@ import type { Config } from '../config-schema.ts'
 import { secureFolders } from '../folders.ts'
 import type { Listener } from '../listeners.ts'
 import type { LogWriter } from '../log.ts'
-import { openStore } from '../server.ts'
+import { openBareStore } from '../server.ts'
 import { systemClock } from '../system-clock.ts'
 import { fixedSettings } from './fixed-settings.ts'
 import { ANSWER_MS, Gathering } from './gathering.ts'
@@ -69,7 +69,7 @@ export class Workers {
   async start(): Promise<WorkerReady & { readonly notices: readonly string[] }> {
     const { config, count, memory, log } = this.#options
     if (!memory) secureFolders(config, log)
-    this.#store = await openStore(config, memory, { release: (isReleased) => this.#release(isReleased) })
+    this.#store = await openBareStore(config, memory, { release: (isReleased) => this.#release(isReleased) })
     try {
       // The first worker creates what the others expect to find.
       await this.#begin(1)

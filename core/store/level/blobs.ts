@@ -1,10 +1,11 @@
 /**
  * The blobs of the LevelDB store. Small ones are records, which share a commit's fsync; large ones are files, because
- * LevelDB writes a record several times. The first letter of an id is the kind, then follows the time: ids sort by age.
+ * LevelDB writes a record several times.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { IemsError } from '../../api/errors.ts'
+import { blobIds, isLarge, LARGE, SMALL, SMALL_SIZE, timeOf } from '../blobs/ids.ts'
 import type { Blobs, ByteRange, Staged } from '../store.ts'
 import type { Database } from './database.ts'
 import { storeFailure } from './errors.ts'
@@ -23,37 +24,18 @@ export interface BlobsDeps {
   readonly minFree: number
 }
 
-const SMALL = 'r'
-const LARGE = 'f'
-/** Maximum size of a small blob in octets. */
-const SMALL_SIZE = 65_536
 /** Ms between checks of free space. */
 const SPACE_MS = 1000
 
-const TIME_DIGITS = 9
-const COUNT_DIGITS = 6
-const timeOf = (id: string) => Number.parseInt(id.slice(1, 1 + TIME_DIGITS), 36)
-const isLarge = (id: string) => id.startsWith(LARGE)
-
 export class LevelBlobs implements Blobs {
   readonly #deps: BlobsDeps
-  /** Distinguishes ids of this process from those of others; a counter distinguishes them within it. */
-  readonly #run = randomBytes(6).toString('hex')
-  #count = 0
+  readonly #newId: (kind: string) => string
   #lookedAt = Number.NEGATIVE_INFINITY
   #isFull = false
 
   constructor(deps: BlobsDeps) {
     this.#deps = deps
-  }
-
-  #newId(kind: string): string {
-    return (
-      kind +
-      this.#deps.now().toString(36).padStart(TIME_DIGITS, '0') +
-      (this.#count++).toString(36).padStart(COUNT_DIGITS, '0') +
-      this.#run
-    )
+    this.#newId = blobIds(deps.now)
   }
 
   async #requireSpace(): Promise<void> {
@@ -143,6 +125,10 @@ export class LevelBlobs implements Blobs {
   async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
     if (isLarge(id)) yield* this.#deps.files.read(id, range)
     else yield range ? this.#readSmall(id).subarray(range.start, range.end) : this.#readSmall(id)
+  }
+
+  async size(id: string): Promise<number> {
+    return isLarge(id) ? this.#deps.files.size(id) : this.#readSmall(id).length
   }
 
   async adopt(id: string, source: AsyncIterable<Uint8Array>): Promise<void> {

@@ -8,9 +8,12 @@ import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Level } from 'level'
 import { IemsError } from '../../api/errors.ts'
+import { BLOBS_KEY, type BlobsRecord } from '../blobs/record.ts'
+import { decodeRecord, encodeRecord } from '../record.ts'
 import type { StoreDump } from '../store.ts'
 import type { Database } from './database.ts'
 import type { Files } from './files.ts'
+import { recordKey } from './key-layout.ts'
 
 /** Records read, and written, at a time. */
 const BATCH = 500
@@ -52,6 +55,22 @@ export interface RestoreSource {
   open(id: string): AsyncIterable<Uint8Array>
   /** A folder of a store on the same file system: its files, which never change, are linked instead of copied. */
   readonly linked?: string
+}
+
+/** A store that is restored from it has its large blobs in its own folder, not in the place of the original's. */
+export function withoutPlace(source: RestoreSource): RestoreSource {
+  return {
+    ...source,
+    async *records() {
+      for await (const [at, value] of source.records()) {
+        if (Buffer.compare(at, recordKey(BLOBS_KEY)) !== 0) yield [at, value] as const
+        else {
+          const { place: _, ...record } = decodeRecord<BlobsRecord>(value)
+          yield [at, encodeRecord(record)] as const
+        }
+      }
+    },
+  }
 }
 
 /** Creates a store in a missing or empty folder, completely or not at all. */

@@ -5,7 +5,7 @@
  * not kept are removed at the next start; memory does not grow with the size of a file.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { IemsError } from '../../api/errors.ts'
 import type { ByteRange } from '../store.ts'
@@ -24,6 +24,7 @@ export interface StagedFile {
 export interface Files {
   stage(id: string): Promise<StagedFile>
   read(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
+  size(id: string): Promise<number>
   remove(id: string): Promise<void>
   /** Postpones all removals until the returned function is called. */
   keepAll(): () => Promise<void>
@@ -33,6 +34,7 @@ export interface Files {
 
 const STAGING = 'staging'
 const CHUNK = 65_536
+const ABANDONED_MS = 86_400_000
 const hasCode = (error: unknown, ...codes: readonly string[]) =>
   codes.includes((error as NodeJS.ErrnoException).code ?? '')
 
@@ -64,9 +66,17 @@ async function syncFolder(path: string): Promise<void> {
 const foldersIn = async (root: string) => (await readdir(root)).filter((name) => name !== STAGING).sort()
 
 /** Removes staged files and empty folders. */
-async function tidy(root: string): Promise<void> {
-  await rm(join(root, STAGING), { recursive: true, force: true })
-  await mkdir(join(root, STAGING), { recursive: true, mode: 0o700 })
+async function tidy(root: string, isShared: boolean): Promise<void> {
+  const staging = join(root, STAGING)
+  if (!isShared) await rm(staging, { recursive: true, force: true })
+  await mkdir(staging, { recursive: true, mode: 0o700 })
+  for (const name of await readdir(staging)) {
+    const path = join(staging, name)
+    const staged = await stat(path).catch(() => undefined)
+    if (staged && Date.now() - staged.mtimeMs > ABANDONED_MS) await rm(path, { force: true })
+  }
+  // Another server may be about to move a file into an empty folder.
+  if (isShared) return
   for (const folder of await foldersIn(root)) {
     await rmdir(join(root, folder)).catch((cause: unknown) => {
       if (!hasCode(cause, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM')) throw cause
@@ -74,9 +84,12 @@ async function tidy(root: string): Promise<void> {
   }
 }
 
-/** Files below a folder, in subfolders per half hour by the time in their ids, so that they list in order. */
-export async function openFiles(root: string): Promise<Files> {
-  await explained(tidy(root), root)
+/**
+ * Files below a folder, in subfolders per half hour by the time in their ids, so that they list in order. `isShared`:
+ * other processes use the folder too, so what they staged within the last day stays.
+ */
+export async function openFiles(root: string, { isShared = false } = {}): Promise<Files> {
+  await explained(tidy(root, isShared), root)
   return new FilesBelow(root)
 }
 
@@ -137,6 +150,14 @@ export class FilesBelow implements Files {
 
   read(id: string, range?: ByteRange): AsyncIterable<Uint8Array> {
     return readFrom(this.#pathOf(id), id, range)
+  }
+
+  async size(id: string): Promise<number> {
+    const path = this.#pathOf(id)
+    const found = await stat(path).catch((cause: unknown) => {
+      throw hasCode(cause, 'ENOENT') ? new IemsError('IEMS_BLOB_MISSING', { id }, cause) : storeFailure(cause, path)
+    })
+    return found.size
   }
 
   async remove(id: string): Promise<void> {

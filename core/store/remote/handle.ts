@@ -224,6 +224,7 @@ function createBlobs(wire: Wire): Blobs {
       return stagedOf(wire, stage, await wire.call('stageEnd', stage))
     },
     open: (id, range) => wire.read('blob', id, range),
+    size: async (id) => wire.call('blobSize', id),
     remove: async (id) => wire.call('remove', id),
     list: (after = '') => wire.read('blobs', after),
   }

@@ -146,6 +146,8 @@ class Handle {
         return store.isLeased(first as string, second as Key)
       case 'remove':
         return store.blobs.remove(first as string)
+      case 'blobSize':
+        return store.blobs.size(first as string)
       case 'page':
         return this.#page(first as number)
       case 'scan':

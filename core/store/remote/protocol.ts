@@ -17,6 +17,7 @@ export interface Calls {
   dueAt(lane: string, key: Key): number | undefined
   isLeased(lane: string, key: Key): boolean
   remove(blob: string): void
+  blobSize(blob: string): number
   stage(): number
   stageWrite(stage: number, bytes: Value): void
   stageFail(stage: number): void

@@ -87,6 +87,16 @@ export class PostgresBlobs implements Blobs {
     else if (row.part && row.part.length > 0) yield row.part
   }
 
+  async size(id: string): Promise<number> {
+    const [row] = await this.#deps.connections.query<{ size: number }>({
+      name: 'blob_size',
+      text: 'select size from blobs where id = $1',
+      values: [id],
+    })
+    if (!row) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    return row.size
+  }
+
   async remove(id: string): Promise<void> {
     await this.#deps.connections.query({
       name: 'remove',

@@ -101,6 +101,7 @@ class PostgresStore {
       blobs: {
         stage: (source) => blobs.stage(source),
         open: (id, range) => blobs.open(id, range),
+        size: (id) => blobs.size(id),
         adopt: (id, source) => blobs.adopt(id, source),
         remove: (id) => blobs.remove(id),
         list: (after) => blobs.list(after),

@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AwsClient } from 'aws4fetch'
 import { IemsError } from '../api/errors.ts'
+import type { ByteRange } from './store.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -90,28 +91,46 @@ export class S3Bucket {
     this.#root = new URL(bucket, `${endpoint ?? `https://s3.${region}.amazonaws.com`}/`).href
   }
 
+  /** Undefined when the key does not exist; of a range, what there is of it. */
+  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    if (!range) {
+      const { status, body } = await this.#request('GET', this.#urlOf(key), [200, 404])
+      return status === 404 ? undefined : body
+    }
+    const { start, end } = range
+    if (end <= start) return Buffer.alloc(0)
+    const headers = { range: `bytes=${start}-${end - 1}` }
+    const { status, body } = await this.#request('GET', this.#urlOf(key), [200, 206, 404, 416], { headers })
+    if (status === 404) return undefined
+    if (status === 416) return Buffer.alloc(0)
+    // A server may ignore the range.
+    return status === 200 ? body.subarray(start, end) : body
+  }
+
   /** Undefined when the key does not exist. */
-  async get(key: string): Promise<Buffer | undefined> {
-    const { status, body } = await this.#request('GET', this.#urlOf(key), [200, 404])
-    return status === 404 ? undefined : body
+  async size(key: string): Promise<number | undefined> {
+    const { status, headers } = await this.#request('HEAD', this.#urlOf(key), [200, 404])
+    return status === 404 ? undefined : Number(headers.get('content-length'))
   }
 
   async has(key: string): Promise<boolean> {
     return (await this.#request('HEAD', this.#urlOf(key), [200, 404])).status === 200
   }
 
-  async put(key: string, content: Uint8Array): Promise<void> {
-    await this.#request('PUT', this.#urlOf(key), [200], content)
+  /** `hash`: SHA-256 of the content in hexadecimal, for one that is not in memory. */
+  async put(key: string, content: Uint8Array | Blob, hash?: string): Promise<void> {
+    await this.#request('PUT', this.#urlOf(key), [200], { content, ...(hash === undefined ? {} : { hash }) })
   }
 
   async remove(key: string): Promise<void> {
     await this.#request('DELETE', this.#urlOf(key), [200, 204, 404])
   }
 
-  /** Keys that begin with `beginning`, in order. */
-  async *list(beginning: string): AsyncGenerator<string> {
+  /** Keys that begin with `beginning`, in order, those after a key. */
+  async *list(beginning: string, after = ''): AsyncGenerator<string> {
     for (let token: string | undefined = ''; token !== undefined; ) {
       const query = new URLSearchParams({ 'list-type': '2', 'encoding-type': 'url', prefix: this.#keyOf(beginning) })
+      if (after !== '') query.set('start-after', this.#keyOf(after))
       if (token !== '') query.set('continuation-token', token)
       const { body } = await this.#request('GET', `${this.#root}?${query}`, [200])
       const text = body.toString()
@@ -133,24 +152,20 @@ export class S3Bucket {
     return `${this.#root}/${this.#keyOf(key).split('/').map(encodeURIComponent).join('/')}`
   }
 
-  async #request(method: string, url: string, wanted: readonly number[], content?: Uint8Array) {
-    const hash = createHash('sha256')
-      .update(content ?? '')
-      .digest('hex')
+  async #request(method: string, url: string, wanted: readonly number[], { content, ...given }: Sent = {}) {
+    const hash = given.hash ?? sha256(content instanceof Uint8Array ? content : '')
+    const headers = { ...given.headers, 'x-amz-content-sha256': hash }
     let why: unknown
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (attempt > 0) await delay(FIRST_WAIT_MS * 2 ** (attempt - 1))
       try {
-        const answer = await this.#client.fetch(url, {
-          method,
-          headers: { 'x-amz-content-sha256': hash },
-          signal: AbortSignal.timeout(TIMEOUT_MS),
-          ...(content ? { body: content as Uint8Array<ArrayBuffer> } : {}),
-        })
-        const body = Buffer.from(await answer.arrayBuffer())
-        if (wanted.includes(answer.status)) return { status: answer.status, body }
+        const signal = AbortSignal.timeout(TIMEOUT_MS)
+        const body = content as Uint8Array<ArrayBuffer> | Blob | undefined
+        const answer = await this.#client.fetch(url, { method, headers, signal, ...(body ? { body } : {}) })
+        const read = Buffer.from(await answer.arrayBuffer())
+        if (wanted.includes(answer.status)) return { status: answer.status, headers: answer.headers, body: read }
         why =
-          `${answer.status} ${/<Code>([\w.]{1,100})<\/Code>/.exec(body.toString('utf8', 0, 4096))?.[1] ?? ''}`.trim()
+          `${answer.status} ${/<Code>([\w.]{1,100})<\/Code>/.exec(read.toString('utf8', 0, 4096))?.[1] ?? ''}`.trim()
         if (answer.status < 500 && answer.status !== 429) break
       } catch (cause) {
         why = reasonOf(cause)
@@ -159,6 +174,14 @@ export class S3Bucket {
     throw new IemsError('IEMS_S3_FAILED', { place: this.#root, why })
   }
 }
+
+interface Sent {
+  readonly content?: Uint8Array | Blob
+  readonly hash?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const sha256 = (data: Uint8Array | string) => createHash('sha256').update(data).digest('hex')
 
 /** `fetch` hides the reason in the cause. */
 const reasonOf = (cause: unknown): unknown => {
