@@ -158,6 +158,8 @@ function endOf(html: string, start: number, name: string): number {
 /** Characters of a preview (RFC 8970). */
 const PREVIEW = 256
 const PREVIEW_SOURCE = 16_384
+/** Where a file begins in a text: uuencode, and its form in base64, or yEnc. */
+const FILE_IN_TEXT = /^(?:begin [0-7]{3,4} [^\r\n]{1,250}\r?\nM|begin-base64 [0-7]{3,4} |=ybegin )/m
 
 /** The beginning of the first text part that is not empty, plain text preferred. */
 export async function preview(email: Readable, structure: MimePart): Promise<string> {
@@ -170,7 +172,9 @@ export async function preview(email: Readable, structure: MimePart): Promise<str
     ...texts.filter(({ subtype }) => subtype === 'html'),
   ]
   for (const part of inOrder.slice(0, 10)) {
-    const text = (await textOf(sourceOf, part, PREVIEW_SOURCE)).replace(/\s+/g, ' ').trim()
+    const whole = await textOf(sourceOf, part, PREVIEW_SOURCE)
+    const file = whole.search(FILE_IN_TEXT)
+    const text = (file < 0 ? whole : whole.slice(0, file)).replace(/\s+/g, ' ').trim()
     if (text !== '') return Array.from(text).slice(0, PREVIEW).join('')
   }
   return ''

@@ -67,7 +67,15 @@ export async function startWebMail(
     ])
     await here.deliver()
   }
-  return { ...here, source, send, base: `http://127.0.0.1:${here.listener('web').port}` }
+  /** A whole message from outside by swaks, octet for octet, until it is delivered. */
+  async function sendFile(from: string, to: string, path: string): Promise<void> {
+    await promisify(execFile)('swaks', [
+      ...['--server', `127.0.0.1:${here.listener('mx').port}`, '--from', from, '--to', to],
+      ...['--data', `@${path}`, '--timeout', '10'],
+    ])
+    await here.deliver()
+  }
+  return { ...here, source, send, sendFile, base: `http://127.0.0.1:${here.listener('web').port}` }
 }
 
 export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {

@@ -3,15 +3,14 @@
  *
  * Invariants: parts signed or encrypted by the author, reports and attached messages are never changed.
  */
-import type { MimePart } from 'iems/mime'
+import { attachmentName, type MimePart } from 'iems/mime'
 
 export interface Target {
   readonly path: readonly number[]
   readonly part: MimePart
 }
 
-const isAttachment = ({ disposition, parameters }: MimePart) =>
-  disposition?.type === 'attachment' || disposition?.parameters.filename !== undefined || parameters.name !== undefined
+const isAttachment = (part: MimePart) => part.disposition?.type === 'attachment' || attachmentName(part) !== undefined
 
 const isText = (part: MimePart) =>
   part.type === 'text' && (part.subtype === 'plain' || part.subtype === 'html') && !isAttachment(part)

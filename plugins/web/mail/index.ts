@@ -14,6 +14,7 @@ import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
 import { Download, Http, html, Redirect } from '../http/api.ts'
 import { Jmap } from '../jmap/api.ts'
 import { Webmail } from './api.ts'
+import { addDecodedBlobs } from './decoded.ts'
 import { addImageProxy } from './images.ts'
 import { addRuleRoutes } from './rules.ts'
 import { addSlotRoutes, Slots } from './slots.ts'
@@ -69,6 +70,7 @@ export const webmail = definePlugin({
     const slots = new Slots()
     ctx.offer(Webmail, slots)
     addSlotRoutes(http, { slots, mail, log: ctx.log })
+    addDecodedBlobs(ctx.use(Jmap))
     addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
     addRuleRoutes(http, ctx.find(Mailsort))
     addImageProxy(http, images, ctx.dns)

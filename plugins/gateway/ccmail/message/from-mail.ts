@@ -5,6 +5,7 @@
  * delivery, each in one message; messages keep within the limits of the post office (text, items, header, titles).
  */
 import {
+  attachmentName,
   decodeCharset,
   type Fields,
   fromHtml,
@@ -142,7 +143,7 @@ class Items {
   async add(source: Source, part: MimePart): Promise<void> {
     const body = partBody(source, part)
     const octets = body ? await gather(body, this.translator.options.maxSize) : Buffer.alloc(0)
-    const name = part.disposition?.parameters.filename ?? part.parameters.name
+    const name = attachmentName(part)
     const isText = part.type === 'text' && part.disposition?.type !== 'attachment' && name === undefined
     if (isText) this.texts.push(textOf(part, octets))
     else this.files.push(this.file(name ?? nameless(part), octets))

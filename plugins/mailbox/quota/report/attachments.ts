@@ -4,7 +4,7 @@
  * Invariants: memory holds the rows that are shown; how many entries are looked at, and how many messages are read for
  * their parts, has a bound. An attachment in several mailboxes is one row.
  */
-import type { MimePart } from 'iems/mime'
+import { attachmentName, type MimePart } from 'iems/mime'
 import type { Email, Entry, MailboxRef, MailStoreApi } from '../../store/api.ts'
 import { Top } from './top.ts'
 
@@ -66,7 +66,7 @@ async function attachmentsOf(email: Email, { account, name: mailbox }: Searched)
   const stack: MimePart[] = [await email.structure()]
   for (let part = stack.pop(); part; part = stack.pop()) {
     stack.push(...(part.parts ?? []))
-    const name = part.disposition?.parameters.filename ?? part.parameters.name
+    const name = attachmentName(part)
     if (part.parts || (name === undefined && part.disposition?.type !== 'attachment')) continue
     found.push({
       ...{ name: name ?? '', type: `${part.type}/${part.subtype}`, octets: part.end - part.body },

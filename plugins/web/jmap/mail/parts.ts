@@ -2,7 +2,7 @@
  * The parts of a message as clients name them, and which of them are its text, its HTML and its attachments (RFC 8621
  * section 4.1.4).
  */
-import { decodeWords, type MimePart } from 'iems/mime'
+import { attachmentName, type MimePart } from 'iems/mime'
 import { blobIdOfPart } from '../blob/ids.ts'
 
 export interface BodyPart {
@@ -31,16 +31,11 @@ export function bodyParts(structure: MimePart): BodyPart {
       partId: isMultipart ? null : place === '' ? '1' : place,
       part,
       type: `${part.type}/${part.subtype}`,
-      name: nameOf(part),
+      name: attachmentName(part) || null,
       children,
     }
   }
   return read(structure, '')
-}
-
-function nameOf({ disposition, parameters }: MimePart): string | null {
-  const name = disposition?.parameters.filename ?? parameters.name
-  return name === undefined || name === '' ? null : decodeWords(name)
 }
 
 export interface BodyLists {

@@ -10,7 +10,7 @@ const LIST_POST = 'header:List-Unsubscribe-Post:asText'
 
 /** Arguments of `Email/get` and `Email/parse`. */
 export const BODY_ARGUMENTS = {
-  properties: ['id', 'bodyValues', 'htmlBody', 'textBody', 'attachments', LIST_UNSUBSCRIBE, LIST_POST],
+  properties: ['id', 'blobId', 'bodyValues', 'htmlBody', 'textBody', 'attachments', LIST_UNSUBSCRIBE, LIST_POST],
   bodyProperties: ['partId', 'blobId', 'size', 'name', 'type', 'cid', 'disposition'],
   fetchHTMLBodyValues: true,
   fetchTextBodyValues: true,

@@ -4,8 +4,9 @@
  * Invariants: a person's action shows at once; until the server answers, no older server state replaces it; a refusal
  * reverts everything and is shown.
  */
-import { BODY_ARGUMENTS, bodyOf } from './body.ts'
+import { BODY_ARGUMENTS } from './body.ts'
 import { type Call, Failure, type JmapClient, type Json } from './client.ts'
+import { decodedBodies } from './decoded.ts'
 import { ConversationList, type ListKey, type Loaded } from './list.ts'
 import { type Body, EMAIL_PROPERTIES, type Email, type Identity, type Mailbox, type Row } from './objects.ts'
 import { filterOf } from './search.ts'
@@ -196,7 +197,9 @@ export class MailStore {
         ...BODY_ARGUMENTS,
       },
     ])
-    for (const email of (got?.list ?? []) as Json[]) this.bodies.set(email.id, bodyOf(email))
+    const emails = (got?.list ?? []) as Json[]
+    const bodies = await decodedBodies(this.client, emails)
+    for (const [index, { id }] of emails.entries()) this.bodies.set(id, bodies[index] as Body)
     this.changed()
   }
 

@@ -4,8 +4,9 @@
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../app/ui/dialog.tsx'
 import { t } from '../../app/ui/language.ts'
-import { BODY_ARGUMENTS, bodyOf } from '../store/body.ts'
+import { BODY_ARGUMENTS } from '../store/body.ts'
 import type { Json } from '../store/client.ts'
+import { decodedBodies } from '../store/decoded.ts'
 import { type Body, EMAIL_PROPERTIES, type Email, withoutDirection } from '../store/objects.ts'
 import { useApplication } from './application.ts'
 import { fullTime, namesOf } from './format.ts'
@@ -13,10 +14,7 @@ import { Content } from './message.tsx'
 
 const PROPERTIES = [
   ...EMAIL_PROPERTIES.filter((name) => !['id', 'threadId', 'mailboxIds', 'keywords', 'receivedAt'].includes(name)),
-  'bodyValues',
-  'htmlBody',
-  'textBody',
-  'attachments',
+  ...BODY_ARGUMENTS.properties.filter((name) => name !== 'id'),
 ]
 
 interface Opened {
@@ -41,7 +39,8 @@ export function InnerMessage({ blobId, onClose }: { readonly blobId: string; onC
       const found = parsed?.parsed?.[blobId] as Json | undefined
       if (!found) throw new Error(t('message.error'))
       const email = { ...found, id: blobId, keywords: {}, mailboxIds: {}, receivedAt: found.sentAt ?? '' }
-      setOpened({ email: email as unknown as Email, body: bodyOf(found) })
+      const [body] = await decodedBodies(store.client, [found])
+      if (body) setOpened({ email: email as unknown as Email, body })
     }
     load().catch((cause: Error) => setError(cause.message))
   }, [store, blobId])
