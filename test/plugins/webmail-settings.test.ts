@@ -9,7 +9,7 @@ import { missing } from 'iems/testing'
 import { tempFolder } from '../support/running-server.ts'
 import { look } from '../support/web-looks.ts'
 import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
-import { samples } from '../support/web-mail-samples.ts'
+import { type Sample, samples } from '../support/web-mail-samples.ts'
 import { createStranger } from '../support/web-mail-stranger.ts'
 
 test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 150_000 }, async (t) => {
@@ -21,12 +21,17 @@ test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 15
        element.textContent = host.email ? 'Aside of ' + host.email.subject : 'Added settings, ' + host.language
        return () => element.replaceChildren()
      }
-     export const run = (host) => host.say('Action on ' + host.email.subject)
+     export const run = async (host) => {
+       if (host.email) return host.say('Action on ' + host.email.subject)
+       host.change({ subject: host.draft.subject + ' [seen]', cc: [{ name: 'Carol', email: 'carol@example.org' }] })
+       host.insert('<p>Added by a stranger</p>')
+     }
      export const check = ({ draft }) => draft.subject === '' ? 'Strangers want a subject.' : undefined`,
   )
   const here = await startWebMail(t, {}, {}, [mailsort(), createStranger(pathToFileURL(module))()])
   const browser = await startBrowser(t)
-  await fileMail(here.base, 'ann', samples())
+  const [first, ...others] = samples()
+  await fileMail(here.base, 'ann', [{ ...(first as Sample), keywords: { stranger: true } }, ...others])
   const { page, problems } = await openPage(browser, here.base)
   await logIn(page, 'ann')
 
@@ -81,9 +86,18 @@ test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 15
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Send', exact: true }).click()
     await page.getByText('Not sent: Strangers want a subject.').waitFor()
+    await page.locator('.composer').getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Do something' }).click()
+    await page.locator('.ed', { hasText: 'Added by a stranger' }).waitFor()
+    assert.equal(await page.getByLabel('Subject').inputValue(), ' [seen]')
     await page.getByRole('button', { name: 'Discard draft' }).click()
     await page.getByRole('row', { name: /Minutes of Tuesday/ }).click()
     await page.getByText('Aside of Minutes of Tuesday').waitFor()
+    await page
+      .getByRole('row', { name: /, Odd$/ })
+      .first()
+      .locator('.tag', { hasText: 'Odd' })
+      .waitFor()
     await page.getByText('A banner for ann').waitFor()
     await page.getByRole('button', { name: 'More' }).click()
     await page.getByRole('menuitem', { name: 'Do something' }).click()

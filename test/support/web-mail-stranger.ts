@@ -13,8 +13,9 @@ export const createStranger = (module: URL) =>
     setup(_, ctx) {
       const webmail = ctx.use(Webmail)
       const entry = { name: 'stranger', title: { en: 'Do something', de: 'Etwas tun' }, module }
-      for (const slot of ['message.aside', 'message.action', 'compose.check', 'settings'] as const)
+      for (const slot of ['message.aside', 'message.action', 'compose.action', 'compose.check', 'settings'] as const)
         webmail.add(slot, entry)
+      webmail.add('list.badge', { name: 'stranger', keyword: 'stranger', text: { en: 'Odd' }, tone: 'warn' })
       webmail.add('app', { name: 'stranger', title: { en: 'Customers' }, path: '/customers/' })
       webmail.add('app', { name: 'secret', title: { en: 'For few' }, path: '/secret/', who: 'stranger' })
       webmail.add('message.banner', {

@@ -33,8 +33,11 @@ export interface BannerSlot {
   show(message: ShownMessage): Promise<Banner | undefined> | Banner | undefined
 }
 
-/** Position of a module: next to an open message, in its menu, before a message is sent, or among the settings. */
-export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.check' | 'settings'
+/**
+ * Position of a module: next to an open message, in its menu, in the composer's menu, before a message is sent, or among
+ * the settings.
+ */
+export type ModuleSlot = 'message.aside' | 'message.action' | 'compose.action' | 'compose.check' | 'settings'
 
 export interface ModuleSlotEntry {
   /** Of the plugin; with the slot it is unique. */
@@ -42,10 +45,24 @@ export interface ModuleSlotEntry {
   readonly title: Texts
   /**
    * A JavaScript module without imports: `file:` URL, read once. It exports `mount(element, host)` for an aside or
-   * settings, whose answer unmounts it; `run(host)` for an action; `check(host)` for a check, whose answer is a
+   * settings, whose answer unmounts it; `run(host)` for actions; `check(host)` for a check, whose answer is a
    * sentence that keeps a message from being sent, or nothing.
    */
   readonly module: URL
+}
+
+/**
+ * A word on the rows of a list: the conversations with a keyword, which the plugin sets on messages. IMAP programs see
+ * the same keyword.
+ */
+export interface BadgeSlot {
+  /** Of the plugin. */
+  readonly name: string
+  /** In lower case, as JMAP has it. */
+  readonly keyword: string
+  readonly text: Texts
+  /** Default: `quiet`. */
+  readonly tone?: 'quiet' | 'good' | 'warn' | 'bad'
 }
 
 /** A further application of this server, to which the account's menu leads. */
@@ -62,6 +79,7 @@ export interface AppSlot {
 export interface WebmailApi {
   add(slot: 'message.banner', banner: BannerSlot): void
   add(slot: ModuleSlot, module: ModuleSlotEntry): void
+  add(slot: 'list.badge', badge: BadgeSlot): void
   add(slot: 'app', app: AppSlot): void
 }
 

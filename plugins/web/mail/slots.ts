@@ -9,7 +9,16 @@ import { type Log, splitContent } from 'iems'
 import * as z from 'zod'
 import type { MailStoreApi } from '../../mailbox/store/api.ts'
 import { Download, type HttpApi, HttpProblem } from '../http/api.ts'
-import type { AppSlot, Banner, BannerSlot, ModuleSlot, ModuleSlotEntry, ShownMessage, WebmailApi } from './api.ts'
+import type {
+  AppSlot,
+  BadgeSlot,
+  Banner,
+  BannerSlot,
+  ModuleSlot,
+  ModuleSlotEntry,
+  ShownMessage,
+  WebmailApi,
+} from './api.ts'
 
 const MAX_HEADER = 1024 * 1024
 const DAY_S = 86_400
@@ -22,9 +31,14 @@ export class Slots implements WebmailApi {
   readonly banners: BannerSlot[] = []
   readonly modules: Module[] = []
   readonly apps: AppSlot[] = []
+  readonly badges: BadgeSlot[] = []
 
-  add(slot: ModuleSlot | 'message.banner' | 'app', given: BannerSlot | ModuleSlotEntry | AppSlot): void {
+  add(
+    slot: ModuleSlot | 'message.banner' | 'list.badge' | 'app',
+    given: BannerSlot | ModuleSlotEntry | BadgeSlot | AppSlot,
+  ): void {
     if (slot === 'message.banner') this.banners.push(given as BannerSlot)
+    else if (slot === 'list.badge') this.badges.push(given as BadgeSlot)
     else if (slot === 'app') this.apps.push(given as AppSlot)
     else {
       const module = { ...(given as ModuleSlotEntry), slot }
@@ -99,7 +113,7 @@ export function addSlotRoutes(
     method: 'GET',
     path: '/mail/api/modules',
     who: 'user',
-    summary: 'Lists the modules and applications of plugins',
+    summary: 'Lists the modules, badges and applications of plugins',
     async run({ login }) {
       const modules = slots.modules.map(async (module) => {
         const { slot, name, title } = module
@@ -108,7 +122,10 @@ export function addSlotRoutes(
       const apps = slots.apps
         .filter(({ who }) => who === undefined || login.may(who))
         .map(({ name, title, path }) => ({ slot: 'app', name, title, url: path }))
-      return { modules: [...(await Promise.all(modules)), ...apps] }
+      const badges = slots.badges.map(({ name, text, keyword, tone = 'quiet' }) => {
+        return { slot: 'list.badge', name, title: text, url: '', keyword, tone }
+      })
+      return { modules: [...(await Promise.all(modules)), ...apps, ...badges] }
     },
   })
   http.stream({

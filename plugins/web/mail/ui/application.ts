@@ -19,6 +19,9 @@ export interface PluginModule {
   readonly name: string
   readonly url: string
   readonly label: string
+  /** Of a badge: the conversations that have it. */
+  readonly keyword?: string
+  readonly tone?: string
 }
 
 export interface Application {

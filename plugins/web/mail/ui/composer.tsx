@@ -2,16 +2,17 @@
  * Writing a message. The draft is stored on this device at each pause and on the server soon after; sending waits for
  * the stored form.
  */
-import { useRef, useState } from 'react'
+import { type ReactNode, useRef, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { Draft } from '../store/compose.ts'
-import { useApplication } from './application.ts'
+import { type PluginModule, useApplication } from './application.ts'
 import { AttachButton, EditorField, FormatButtons } from './composer-editor.tsx'
 import type { Editor } from './editor.ts'
 import { clock, octets } from './format.ts'
+import { runModule, useModules } from './modules.tsx'
 import { Recipients } from './recipients.tsx'
 import { laterEntries } from './send-checks.ts'
 import { type Saving, useDraft } from './use-draft.ts'
@@ -97,6 +98,7 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
           onFiles={uploads.add}
           onSend={(at) => void send(at)}
           onDiscard={() => void discard()}
+          actions={<PluginActions drafting={drafting} />}
         />
       </div>
     </section>
@@ -111,9 +113,10 @@ interface ButtonsProps {
   /** Now, or at the time given. */
   onSend(at?: Date): void
   onDiscard(): void
+  readonly actions: ReactNode
 }
 
-const Buttons = ({ editor, isBusy, onFiles, onSend, onDiscard }: ButtonsProps) => (
+const Buttons = ({ editor, isBusy, onFiles, onSend, onDiscard, actions }: ButtonsProps) => (
   <footer className="row cf">
     <span className="split">
       <button type="button" className="btn main" disabled={isBusy} title="Ctrl Enter" onClick={() => onSend()}>
@@ -126,10 +129,29 @@ const Buttons = ({ editor, isBusy, onFiles, onSend, onDiscard }: ButtonsProps) =
     <i className="sep" />
     <FormatButtons editor={editor} />
     <AttachButton onFiles={onFiles} />
+    {actions}
     <span className="grow" />
     <IconButton icon="trash" label={t('compose.discard')} onClick={onDiscard} />
   </footer>
 )
+
+/** What plugins do with a draft. */
+function PluginActions({ drafting }: { readonly drafting: ReturnType<typeof useDraft> }) {
+  const app = useApplication()
+  const modules = useModules('compose.action')
+  if (modules.length === 0) return null
+  const { current, change, editor } = drafting
+  const run = (module: PluginModule) =>
+    void runModule(app, module, { draft: current(), change, insert: (html) => editor.current?.insert(html) })
+  return (
+    <MenuButton
+      label={t('more')}
+      entries={modules.map((module) => ({ id: module.name, label: module.label, run: () => run(module) }))}
+    >
+      <Icon name="more" />
+    </MenuButton>
+  )
+}
 
 interface RecipientFieldsProps {
   readonly draft: Draft

@@ -13,6 +13,8 @@ export interface Editor {
   list(): void
   quote(): void
   link(url: string): void
+  /** At the cursor; what is not safe is left out. */
+  insert(html: string): void
   close(): void
 }
 
@@ -43,6 +45,7 @@ export function openEditor(root: HTMLElement, { html, cidUrl, onInput }: EditorO
     list: () => void (isSet(squire, 'UL') ? squire.removeList() : squire.makeUnorderedList()),
     quote: () => void squire.increaseQuoteLevel(),
     link: (url) => void squire.makeLink(url, { rel: 'noopener noreferrer', target: '_blank' }),
+    insert: (markup) => void squire.insertHTML(markup),
     close: () => squire.destroy(),
   }
 }

@@ -9,9 +9,10 @@ import { WindowedList } from '../../app/ui/windowed-list.tsx'
 import type { ConversationList } from '../store/list.ts'
 import { isFlagged, isUnread, type Row, withoutDirection } from '../store/objects.ts'
 import type { Acts } from './acts.ts'
-import { useApplication, useStore } from './application.ts'
+import { type PluginModule, useApplication, useStore } from './application.ts'
 import { dragThreads } from './drag.ts'
 import { dayGroup, mailboxName, participants, shortTime } from './format.ts'
+import { useModules } from './modules.tsx'
 import { MoveMenu } from './move-menu.tsx'
 import { toggleSearch, useSavedSearches } from './saved-searches.ts'
 
@@ -33,11 +34,13 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
   useStore(store)
   const onSee = useCallback((first: number, last: number) => store.see(first, last), [store])
   const name = useListName(list)
+  const badges = useModules('list.badge')
   const row = (index: number) => {
     const found = store.row(index)
     if (!found || found.emails.length === 0)
       return { label: t('row.loading'), content: <span className="ghost" />, className: 'm', isSelected: false }
     const isSelected = selected.has(found.threadId)
+    const worn = badges.filter(({ keyword = '' }) => found.emails.some(({ keywords }) => keywords[keyword]))
     const day = dayOfRow(found)
     const before = index > 0 ? store.row(index - 1) : undefined
     const isFirstOfDay = before !== undefined && dayOfRow(before) !== day
@@ -49,11 +52,19 @@ export function MailList({ list, threadId, active, selected, acts, setActive, op
       isFirstOfDay ? 'day' : '',
     ]
     return {
-      label: sentenceOf(found, own),
+      label: [sentenceOf(found, own), ...worn.map(({ label }) => label)].join(', '),
       className: state.filter(Boolean).join(' '),
       isSelected,
       ...(isFirstOfDay ? { heading: day } : {}),
-      content: <RowContent row={found} own={own} isSelected={isSelected} onToggle={() => toggle(found.threadId)} />,
+      content: (
+        <RowContent
+          row={found}
+          own={own}
+          badges={worn}
+          isSelected={isSelected}
+          onToggle={() => toggle(found.threadId)}
+        />
+      ),
     }
   }
   const loaded = () =>
@@ -153,11 +164,13 @@ const Empty = ({ list: { key } }: { readonly list: ConversationList }) => (
 interface RowContentProps {
   readonly row: Row
   readonly own: readonly string[]
+  /** Of plugins. */
+  readonly badges: readonly PluginModule[]
   readonly isSelected: boolean
   onToggle(): void
 }
 
-const RowContent = ({ row: { emails }, own, isSelected, onToggle }: RowContentProps) => {
+const RowContent = ({ row: { emails }, own, badges, isSelected, onToggle }: RowContentProps) => {
   const last = emails.at(-1)
   if (!last) return null
   return (
@@ -181,6 +194,11 @@ const RowContent = ({ row: { emails }, own, isSelected, onToggle }: RowContentPr
         <span className="t3 pv"> {last.preview}</span>
       </span>
       <span className="ex">
+        {badges.map(({ name, label, tone }) => (
+          <span key={name} className={`tag ${tone}`}>
+            {label}
+          </span>
+        ))}
         {emails.some(({ keywords }) => keywords.$draft) ? <span className="tag">{t('row.draft')}</span> : null}
         {emails.some(({ hasAttachment }) => hasAttachment) ? <Icon name="clip" small /> : null}
         {emails.some(isFlagged) ? <Icon name="starred" small /> : null}

@@ -8,14 +8,14 @@ import { t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { JmapClient } from '../store/client.ts'
 import { type Body, type Email, isUnread, type Part, withoutDirection } from '../store/objects.ts'
-import { type PluginModule, useApplication, useStore } from './application.ts'
+import { useApplication, useStore } from './application.ts'
 import { fullTime, messageTime, namesOf, octets } from './format.ts'
 import { loadImagesOf, loadsImagesOf } from './image-senders.ts'
 import { InvitationCard } from './invitation.tsx'
 import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
-import { hostOf, loadModule, ModuleHost, useModules } from './modules.tsx'
+import { ModuleHost, runModule, useModules } from './modules.tsx'
 
 const InnerMessage = lazy(async () => ({ default: (await import('./inner-message.tsx')).InnerMessage }))
 
@@ -82,13 +82,6 @@ const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
   const app = useApplication()
   const { reply, own, store } = app
   const actions = useModules('message.action')
-  const run = async (module: PluginModule) => {
-    try {
-      await (await loadModule(module)).run?.(hostOf(app, { email }))
-    } catch (cause) {
-      app.say({ text: t('module.failed', { name: module.label, why: (cause as Error).message }), isError: true })
-    }
-  }
   const to = namesOf([...(email.to ?? []), ...(email.cc ?? [])], own)
   const [from] = email.from ?? []
   return (
@@ -138,7 +131,7 @@ const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
               ...actions.map((module) => ({
                 id: `plugin-${module.name}`,
                 label: module.label,
-                run: () => void run(module),
+                run: () => void runModule(app, module, { email }),
               })),
             ]}
           >

@@ -5,6 +5,7 @@
  */
 import { useEffect, useRef, useState } from 'react'
 import { language, t } from '../../app/ui/language.ts'
+import type { Draft } from '../store/compose.ts'
 import type { Email } from '../store/objects.ts'
 import { type Application, type PluginModule, useApplication } from './application.ts'
 
@@ -18,8 +19,14 @@ export interface Host {
   /** The open message, in the slots of a message. */
   readonly email?: Email
   /** The message to be sent, in the composer's slots. */
-  readonly draft?: unknown
+  readonly draft?: Draft
+  /** Changes the draft, in the slot `compose.action`. */
+  change?(patch: Partial<Pick<Draft, 'to' | 'cc' | 'bcc' | 'subject'>>): void
+  /** Puts HTML at the cursor of the draft's text, in the slot `compose.action`. What is not safe is left out. */
+  insert?(html: string): void
 }
+
+type Extra = Pick<Host, 'email' | 'draft' | 'change' | 'insert'>
 
 interface Loaded {
   mount?(element: HTMLElement, host: Host): (() => void) | undefined
@@ -27,7 +34,7 @@ interface Loaded {
   check?(host: Host): Promise<string | undefined> | string | undefined
 }
 
-export const hostOf = ({ store, say }: Application, more: Pick<Host, 'email' | 'draft'> = {}): Host => ({
+export const hostOf = ({ store, say }: Application, more: Extra = {}): Host => ({
   language: language(),
   call: (...calls) => store.client.call(...calls),
   fetch: (path, init) => fetch(new URL(path, location.origin).pathname, init),
@@ -59,6 +66,15 @@ export function useModules(slot: string): readonly PluginModule[] {
 }
 
 export const loadModule = (module: PluginModule): Promise<Loaded> => import(/* @vite-ignore */ module.url)
+
+/** Runs an action; a failure is shown. */
+export async function runModule(app: Application, module: PluginModule, more: Extra): Promise<void> {
+  try {
+    await (await loadModule(module)).run?.(hostOf(app, more))
+  } catch (cause) {
+    app.say({ text: t('module.failed', { name: module.label, why: (cause as Error).message }), isError: true })
+  }
+}
 
 export function ModuleHost({ module, email }: { readonly module: PluginModule; readonly email?: Email }) {
   const app = useApplication()

@@ -69,7 +69,7 @@ export function useSending({ of, uploads, rests, onClose, onReopen }: SendingPro
     setError(undefined)
     try {
       await uploads.all()
-      const objection = await firstObjection(app, now.current)
+      const objection = await firstObjection(app, current())
       if (objection !== undefined) throw new Error(objection)
       await save()
       stop()
