@@ -135,7 +135,7 @@ const Buttons = ({ editor, isBusy, onFiles, onSend, onDiscard, actions }: Button
   </footer>
 )
 
-/** What plugins do with a draft. */
+/** Actions of plugins on the draft. */
 function PluginActions({ drafting }: { readonly drafting: ReturnType<typeof useDraft> }) {
   const app = useApplication()
   const modules = useModules('compose.action')

@@ -13,7 +13,7 @@ export interface Editor {
   list(): void
   quote(): void
   link(url: string): void
-  /** At the cursor; what is not safe is left out. */
+  /** At the cursor, without unsafe elements. */
   insert(html: string): void
   close(): void
 }

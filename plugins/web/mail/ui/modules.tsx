@@ -22,7 +22,7 @@ export interface Host {
   readonly draft?: Draft
   /** Changes the draft, in the slot `compose.action`. */
   change?(patch: Partial<Pick<Draft, 'to' | 'cc' | 'bcc' | 'subject'>>): void
-  /** Puts HTML at the cursor of the draft's text, in the slot `compose.action`. What is not safe is left out. */
+  /** Puts HTML at the cursor of the draft's text, in the slot `compose.action`, without its unsafe elements. */
   insert?(html: string): void
 }
 
