@@ -17,6 +17,10 @@ export const BODY_ARGUMENTS = {
   maxBodyValueBytes: MAX_BODY,
 }
 
+/** Text within HTML. */
+export const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
 /** The unsubscribe address of a mailing list; a web page that asks questions is left to the text. */
 function unsubscribeOf(urls: readonly string[] | null | undefined, post: string | null | undefined) {
   const isOneClick =
@@ -25,16 +29,37 @@ function unsubscribeOf(urls: readonly string[] | null | undefined, post: string 
   return isOneClick || mailto ? { isOneClick, mailto } : undefined
 }
 
+const SHOWN_IMAGE = /^image\/(?:png|jpe?g|gif|webp|avif|bmp)$/
+
+/** Images that stand between the texts of a message (Apple Mail), with an id of their own where they have none. */
+const inlineImages = (parts: readonly Part[], attachments: readonly Part[]): readonly Part[] =>
+  parts
+    .filter(({ type, blobId }) => SHOWN_IMAGE.test(type) && !attachments.some((other) => other.blobId === blobId))
+    .map((part) => ({ ...part, cid: part.cid ?? `part-${part.partId}`, disposition: 'inline' }))
+
 export function bodyOf(email: Json): Body {
   const { bodyValues, htmlBody, textBody, attachments } = email
   const values = bodyValues as Record<string, { value: string; isTruncated?: boolean }>
   const textOf = ({ partId }: Part) => values[partId ?? '']?.value ?? ''
-  const htmlParts = (htmlBody as Part[]).filter(({ type }) => type === 'text/html')
-  const textParts = (textBody as Part[]).filter(({ type }) => type === 'text/plain')
+  const parts = htmlBody as readonly Part[]
+  const images = inlineImages(parts, attachments)
+  const others = parts.filter(
+    ({ type, blobId }) => !type.startsWith('text/') && ![...images, ...attachments].some((one) => one.blobId === blobId),
+  )
+  const htmlOf = (part: Part): string => {
+    if (part.type === 'text/html') return textOf(part)
+    const image = images.find(({ blobId }) => blobId === part.blobId)
+    if (image) return `<p><img src="cid:${escaped(image.cid ?? '')}" alt="${escaped(image.name ?? '')}"></p>`
+    return part.type === 'text/plain' ? `<div style="white-space:pre-wrap">${escaped(textOf(part).trim())}</div>` : ''
+  }
+  const isHtml = images.length > 0 || parts.some(({ type }) => type === 'text/html')
   return {
-    html: htmlParts.length > 0 ? htmlParts.map(textOf).join('\n') : undefined,
-    text: textParts.map(textOf).join('\n'),
-    attachments,
+    html: isHtml ? parts.map(htmlOf).join('\n') : undefined,
+    text: (textBody as readonly Part[])
+      .filter(({ type }) => type === 'text/plain')
+      .map(textOf)
+      .join('\n'),
+    attachments: [...attachments, ...images, ...others],
     unsubscribe: unsubscribeOf(email[LIST_UNSUBSCRIBE], email[LIST_POST]),
     isTruncated: Object.values(values).some(({ isTruncated }) => isTruncated),
   }

@@ -4,6 +4,7 @@
  * Invariants: a draft is never destroyed before its successor is stored; the sent message is the last stored draft.
  */
 import { mailboxWithRole } from './actions.ts'
+import { escaped } from './body.ts'
 import { Failure, type Json } from './client.ts'
 import type { MailStore } from './mail-store.ts'
 import { type Address, type Email, type Identity, nameOf } from './objects.ts'
@@ -58,9 +59,6 @@ export function emptyDraft(key: string, identity: Identity | undefined): Draft {
 
 const prefixed = (prefix: 'Re' | 'Fwd', subject: string) =>
   (prefix === 'Re' ? /^(?:re|aw|antw):/i : /^(?:fwd?|wg):/i).test(subject) ? subject : `${prefix}: ${subject}`
-
-const escaped = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 /** Plain text as HTML for the editor. */
 export const textAsHtml = (text: string): string =>

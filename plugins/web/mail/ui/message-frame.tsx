@@ -7,15 +7,19 @@ import { isDark } from '../../app/ui/appearance.ts'
 import { bringsColours, type CidUrl, type ImageUrl, safeDocument } from './sanitise.ts'
 
 const MAX_HEIGHT = 60_000
+/** Below this, text is too small: the message scrolls sideways. */
+const MIN_ZOOM = 0.5
+const SCROLLBAR = 16
 
 const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
   const [text, surface, link] = paper
     ? ['#1d1b18', '#ffffff', '#0b5866']
     : ['--c-text', '--c-surface', '--c-accent-text'].map((name) => resolved(style, name))
   return `:root{color-scheme:${paper || !isDark() ? 'light' : 'dark'};background:${surface}}
+html,body{height:auto!important;min-height:0!important}
 body{margin:${paper && isDark() ? '12px' : '0'};color:${text};font:14px/1.57 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif;overflow-wrap:break-word;overflow-x:auto;overflow-y:hidden}
-a{color:${link}}img{max-width:100%;height:auto}pre{white-space:pre-wrap}
-img:not([src]){background:rgb(128 128 128/.12);border-radius:3px;font-size:12px}
+a{color:${link}}img{max-width:100%;height:auto}pre{white-space:pre-wrap}table{max-width:100%}
+img:not([src]){background:light-dark(#ecebe7,#3a3732);color:light-dark(#57534c,#bcb7ad);border-radius:3px;font:12px/1.4 system-ui,sans-serif;overflow:hidden;text-overflow:ellipsis}
 blockquote{margin:8px 0;padding:0 0 0 12px;border-left:2px solid #8a857c}`
 }
 
@@ -27,6 +31,17 @@ function resolved(style: CSSStyleDeclaration, name: string): string {
   const { color } = getComputedStyle(probe)
   probe.remove()
   return color
+}
+
+/** Shrinks a message that is wider than the frame, and makes the frame as high as the message. */
+function fitFrame(frame: HTMLIFrameElement, { documentElement: root, body }: Document): void {
+  if (!body) return
+  body.style.removeProperty('zoom')
+  const ratio = root.clientWidth / root.scrollWidth
+  if (ratio < 1) body.style.setProperty('zoom', String(Math.max(MIN_ZOOM, ratio)))
+  const scrollbar = root.scrollWidth > root.clientWidth ? SCROLLBAR : 0
+  const height = Math.ceil(Math.max(root.offsetHeight, body.getBoundingClientRect().bottom)) + scrollbar
+  frame.style.height = `${Math.min(height + 2, MAX_HEIGHT)}px`
 }
 
 export interface MessageFrameProps {
@@ -66,10 +81,10 @@ export function MessageFrame({ html, title, cidUrl, imageUrl, onShown }: Message
     next.lang = document.documentElement.lang
     inside.replaceChild(next, inside.documentElement)
     inside.title = title
-    const fit = () => {
-      const height = Math.max(inside.body?.scrollHeight ?? 0, inside.body?.offsetHeight ?? 0)
-      current.style.height = `${Math.min(height + (isPaper ? 24 : 2), MAX_HEIGHT)}px`
-    }
+    // A height of the whole window would grow with the frame, which grows with it.
+    for (const one of [inside.documentElement, inside.body])
+      for (const name of ['height', 'min-height']) one?.style.setProperty(name, 'auto', 'important')
+    const fit = () => fitFrame(current, inside)
     const observer = new ResizeObserver(fit)
     if (inside.body) observer.observe(inside.body)
     fit()
