@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { missing } from 'iems/testing'
 import type { Page } from 'playwright-core'
-import { type CorpusMail, faultsOf, mailOf, sheet } from '../support/web-mail-corpus.ts'
 import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { type CorpusMail, faultsOf, mailOf, sheet } from '../support/web-mail-corpus.ts'
 
 const FOLDER = process.env.IEMS_MAIL_CORPUS
 const PICTURES = process.env.IEMS_SCREENSHOTS

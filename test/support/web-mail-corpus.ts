@@ -57,7 +57,12 @@ interface Picture {
 }
 
 /** Puts pictures on a sheet, as many in a row as fit. */
-export async function sheet(browser: Browser, pictures: readonly Picture[], width: number, path: string): Promise<void> {
+export async function sheet(
+  browser: Browser,
+  pictures: readonly Picture[],
+  width: number,
+  path: string,
+): Promise<void> {
   const page = await browser.newPage({ viewport: { width: 1900, height: 400 } })
   const cells = pictures.map(
     ({ name, png }) =>

@@ -44,7 +44,8 @@ export function bodyOf(email: Json): Body {
   const parts = htmlBody as readonly Part[]
   const images = inlineImages(parts, attachments)
   const others = parts.filter(
-    ({ type, blobId }) => !type.startsWith('text/') && ![...images, ...attachments].some((one) => one.blobId === blobId),
+    ({ type, blobId }) =>
+      !type.startsWith('text/') && ![...images, ...attachments].some((one) => one.blobId === blobId),
   )
   const htmlOf = (part: Part): string => {
     if (part.type === 'text/html') return textOf(part)

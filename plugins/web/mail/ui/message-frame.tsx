@@ -84,6 +84,9 @@ export function MessageFrame({ html, title, cidUrl, imageUrl, onShown }: Message
     // A height of the whole window would grow with the frame, which grows with it.
     for (const one of [inside.documentElement, inside.body])
       for (const name of ['height', 'min-height']) one?.style.setProperty(name, 'auto', 'important')
+    // Text does not touch the edge of a coloured sheet.
+    const sheet = inside.body && getComputedStyle(inside.body).backgroundColor
+    if (sheet && !/^rgba\(0, 0, 0, 0\)$|^rgb\(255, 255, 255\)$/.test(sheet)) inside.body.style.padding = '12px'
     const fit = () => fitFrame(current, inside)
     const observer = new ResizeObserver(fit)
     if (inside.body) observer.observe(inside.body)
