@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { below, unkey } from '../../core/index.ts'
+import { memoryStore, testClock } from '../../core/testing/index.ts'
 import type { Condition, ThreadTree } from '../../plugins/mailbox/store/api.ts'
 import { allowed, contentOf, createMailKernel, type MailKernel } from '../support/mailstore.ts'
 import { eventually } from '../support/several-kernels.ts'
@@ -133,6 +134,58 @@ test('emails are in the order asked for, and a thread may stand once', async (t)
   const archive = await mailbox('ann', 'Archive')
   const threads = await query.threads({ mailbox: archive, uids: [1, 2], algorithm: 'references' })
   assert.deepEqual(threads.map(shape), [[1, [[2, []]]]])
+})
+
+test('a query that is asked again reads no entries, and knows what another kernel has changed', async (t) => {
+  const clock = testClock()
+  const store = memoryStore({ now: clock.now })
+  let scans = 0
+  const counted = {
+    ...store,
+    scan(range: Parameters<typeof store.scan>[0]) {
+      scans++
+      return store.scan(range)
+    },
+  }
+  const here = await createMailKernel(t, { store: counted, clock })
+  const there = await createMailKernel(t, { store, clock })
+  for (const mailbox of ['INBOX', 'Archive'])
+    await append(
+      there,
+      mailbox,
+      ['one', 'two', 'three'].map((name, index) => ({ name: `${mailbox} ${name}`, received: (index + 1) * DAY_MS })),
+    )
+  const [inbox, archive] = [await there.mailbox('ann'), await there.mailbox('ann', 'Archive')]
+  const unread: Condition = { kind: 'flag', flag: '\\Seen', isSet: false }
+  const asked = async (condition: Condition) => {
+    const before = scans
+    const found = await here.query.emails({ account: 'ann', condition })
+    return {
+      names: await namesOf(
+        here,
+        found.map(({ id }) => id),
+      ),
+      scans: scans - before,
+    }
+  }
+  const names = async (condition: Condition) => (await asked(condition)).names
+  const inInbox: Condition = { kind: 'mailbox', id: inbox.id }
+  const first = await asked(inInbox)
+  assert.deepEqual(first.names, ['INBOX three', 'INBOX two', 'INBOX one'])
+  const again = await asked(inInbox)
+  assert.deepEqual(again.names, first.names)
+  // The account's last change, and what has changed since.
+  assert.ok(again.scans <= 2, `${again.scans} scans`)
+
+  allowed(await there.mail.setFlags(inbox, [[2, 2]], { how: 'add', flags: ['\\Seen'] }))
+  assert.deepEqual((await names(unread)).length, 5)
+  allowed(await there.mail.move(archive, [[1, 1]], inbox))
+  assert.deepEqual((await names(inInbox)).toSorted(), ['Archive one', 'INBOX one', 'INBOX three', 'INBOX two'])
+  allowed(await there.mail.expunge(inbox, [[3, 3]]))
+  await append(there, 'INBOX', [{ name: 'new', received: 9 * DAY_MS }])
+  assert.deepEqual((await names(inInbox)).slice(0, 2), ['new', 'INBOX two'])
+  allowed(await there.mail.remove(archive))
+  assert.deepEqual((await names({ kind: 'all' })).toSorted(), ['Archive one', 'INBOX one', 'INBOX two', 'new'])
 })
 
 test('a query ends when its signal is aborted', async (t) => {

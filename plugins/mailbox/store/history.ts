@@ -114,7 +114,7 @@ export function createHistory(store: Store) {
     return 0
   }
 
-  async function state(account: string): Promise<string> {
+  async function accountState(account: string): Promise<string> {
     // The last change may have been swept.
     const [last, record] = [await lastOf(account), await accountOf(account)]
     return format({ since: Math.max(last, record?.forgotten ?? 0) })
@@ -148,7 +148,7 @@ export function createHistory(store: Store) {
     return page.end(hasMore)
   }
 
-  return { state, accountChanges }
+  return { accountState, accountChanges }
 }
 
 const isSame = (a: Key, b: Key): boolean => Buffer.compare(a, b) === 0

@@ -31,8 +31,10 @@ const options = z.strictObject({
     .prefault({})
     .describe('The full-text index.'),
   cache: size()
-    .prefault('32 MB')
-    .describe('Maximum memory for sort keys of messages, which SORT, THREAD and searches by date use.'),
+    .prefault('64 MB')
+    .describe(
+      'Maximum memory for sort keys of messages, which SORT, THREAD and searches by date use; and as much for the emails of the accounts that JMAP clients query, about 600 octets each.',
+    ),
   maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
   limits: z
     .strictObject({

@@ -95,6 +95,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
   const { all, find, read, ...onMailboxes } = mailboxes
   const { moveAll: _, move, ...onMessages } = messages
   const history = createHistory(store)
+  const accountEmails = createAccountEmails(core)
   const service: MailStoreApi = {
     ...onMailboxes,
     mailboxes: all,
@@ -119,9 +120,8 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
       })
     },
     limitsOf: core.limitsOf,
-    ...createAccountEmails(core),
-    accountState: history.state,
-    accountChanges: history.accountChanges,
+    ...accountEmails,
+    ...history,
     upload: uploads.upload,
     openUpload: uploads.openUpload,
   }
@@ -132,6 +132,8 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     find: finding.find,
     candidates: finding.candidates,
     sortKeys: (ids) => emails.sortKeys(ids),
+    ...history,
+    emails: accountEmails.emails,
     maxMemory: settings.cache,
   })
   const delivery = new MailboxDelivery({

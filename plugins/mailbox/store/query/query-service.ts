@@ -6,7 +6,6 @@ import type {
   AccountEmail,
   AccountSearch,
   Entry,
-  Mailbox,
   MailboxRef,
   MailboxSort,
   MailboxThreads,
@@ -15,15 +14,13 @@ import type {
   ThreadTree,
 } from '../api.ts'
 import { uidsOf } from '../uids.ts'
-import { collectEmails } from './account-emails.ts'
+import { KnownAccounts, type KnownDeps } from './known-accounts.ts'
 import { type SearchDeps, searchEmails, searchMailbox } from './search.ts'
 import { isOfRecords, sortBy } from './sort.ts'
 import { Summaries, type SummariesDeps } from './summaries.ts'
 import { byReferences, orderedSubject, type Threaded } from './threading.ts'
 
-export interface QueryDeps extends Omit<SearchDeps, 'sent'>, Pick<SummariesDeps, 'sortKeys' | 'maxMemory'> {
-  mailboxes(account: string): Promise<readonly Mailbox[]>
-}
+export type QueryDeps = Omit<SearchDeps, 'sent'> & Pick<SummariesDeps, 'sortKeys'> & KnownDeps
 
 const LATEST_FIRST: readonly SortKey[] = [{ by: 'received', isReverse: true }]
 
@@ -31,6 +28,7 @@ export function createQuery(deps: QueryDeps): MailQueryApi {
   const entries = (mailbox: MailboxRef, uids: readonly number[]): AsyncIterable<Entry> =>
     deps.entries(mailbox, uidsOf(uids.map((uid) => [uid, uid])))
   const summaries = new Summaries({ ...deps, entries })
+  const accounts = new KnownAccounts(deps)
   const searching: SearchDeps = {
     ...deps,
     async sent(mailbox, uid) {
@@ -42,7 +40,7 @@ export function createQuery(deps: QueryDeps): MailQueryApi {
     search: ({ mailbox, ...query }) => searchMailbox(searching, { account: mailbox.account, mailbox, ...query }),
     sort: (query) => sortMailbox(summaries, query),
     threads: (query) => threadMailbox(summaries, query),
-    emails: (query) => findEmails({ deps, searching, summaries }, query),
+    emails: (query) => findEmails({ accounts, searching, summaries }, query),
   }
 }
 
@@ -66,24 +64,42 @@ async function threadMailbox(summaries: Summaries, query: MailboxThreads): Promi
 }
 
 interface EmailsDeps {
-  readonly deps: QueryDeps
+  readonly accounts: KnownAccounts
   readonly searching: SearchDeps
   readonly summaries: Summaries
 }
 
 async function findEmails(
-  { deps, searching, summaries }: EmailsDeps,
+  deps: EmailsDeps,
   { order = LATEST_FIRST, collapseThreads = false, ...query }: AccountSearch,
 ): Promise<readonly AccountEmail[]> {
-  const all = await collectEmails(deps, query)
-  const found: AccountEmail[] = []
-  for await (const email of searchEmails(searching, query, all.values())) found.push(email)
-  const sorted = sortBy(await withSummaries(summaries, query, { emails: found, order }), order, (a, b) =>
-    a.id < b.id ? -1 : 1,
-  )
-  if (!collapseThreads) return sorted
+  const { emails, results } = await deps.accounts.of(query)
+  const text = textOf({ condition: query.condition, order, collapseThreads })
+  const before = results.get(text)
+  if (before) return before
+  const matching = await searchEmails(deps.searching, query, emails)
+  const sorted = await inOrder(deps.summaries, query, { emails: matching, order })
   const threads = new Set<string>()
-  return sorted.filter(({ thread }) => !threads.has(thread) && threads.add(thread))
+  const found = collapseThreads ? sorted.filter(({ thread }) => !threads.has(thread) && threads.add(thread)) : sorted
+  results.set(text, found)
+  return found
+}
+
+/** Of a query, to find its result again. */
+const textOf = (query: Pick<AccountSearch, 'condition' | 'order' | 'collapseThreads'>): string =>
+  JSON.stringify(query, (_, value: unknown) => (value instanceof Set ? [...value] : value))
+
+const isLatestFirst = ([first, ...more]: readonly SortKey[]): boolean =>
+  more.length === 0 && first?.by === 'received' && first.isReverse === true
+
+/** Emails that come with the latest first, in another order. */
+async function inOrder(
+  summaries: Summaries,
+  query: AccountSearch,
+  { emails, order }: { readonly emails: readonly AccountEmail[]; readonly order: readonly SortKey[] },
+): Promise<readonly AccountEmail[]> {
+  if (isLatestFirst(order)) return emails
+  return sortBy(await withSummaries(summaries, query, { emails, order }), order, (a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** Emails with their sort keys, read through the first location of each. */

@@ -62,25 +62,34 @@ export async function* searchMailbox(
   possible = []
 }
 
-export async function* searchEmails(
+export async function searchEmails(
   deps: SearchDeps,
   asked: Search,
-  emails: Iterable<AccountEmail>,
-): AsyncGenerator<AccountEmail> {
+  emails: readonly AccountEmail[],
+): Promise<readonly AccountEmail[]> {
   const search = { ...asked, condition: cheapestFirst(asked.condition) }
   const pace = new Pace()
   const possible: (Candidate & { readonly of: AccountEmail })[] = []
+  let isDecided = true
   for (const of of emails) {
-    await pace.due()
-    const { id: email, places, ...rest } = of
-    const candidate = { ...rest, email, mailboxes: places.map(({ mailbox }) => mailbox), of }
-    if (recordMeets(search.condition, candidate) !== false) possible.push(candidate)
+    const turn = pace.due()
+    if (turn) await turn
+    const { id: email, places, thread, flags, modseq, received, saved, size } = of
+    const mailboxes = places.map(({ mailbox }) => mailbox)
+    const candidate = { email, mailboxes, thread, flags, modseq, received, saved, size, of }
+    const answer = recordMeets(search.condition, candidate)
+    if (answer === false) continue
+    possible.push(candidate)
+    isDecided &&= answer === true
   }
+  if (isDecided) return possible.map(({ of }) => of)
   const placeOf = ({ of }: { readonly of: AccountEmail }) => {
     const [{ mailbox, uid }] = of.places as readonly [AccountEmail['places'][number]]
     return { mailbox: { account: asked.account, id: mailbox }, uid }
   }
-  for await (const { of } of sift(deps, search, possible, placeOf)) yield of
+  const found: AccountEmail[] = []
+  for await (const { of } of sift(deps, search, possible, placeOf)) found.push(of)
+  return found
 }
 
 /** Those of some candidates that meet the whole condition. */
