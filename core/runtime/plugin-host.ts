@@ -200,10 +200,16 @@ export class PluginHost {
     this.#trusts = trustsOf(configured)
   }
 
-  /** Ends its jobs and repeated work. */
+  /** Ends its jobs, repeated work and calls of hooks. */
   async end(): Promise<void> {
     this.#gone.abort(new IemsError('IEMS_CLOSED'))
     await within(Promise.allSettled(this.#underWay), JOBS_END_MS)
+  }
+
+  /** Its end waits for this work. */
+  #awaited<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work)
+    return work.finally(() => this.#underWay.delete(work))
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -312,7 +318,7 @@ export class PluginHost {
       offer: (service, implementation) => this.#offer(service, implementation),
       use: (service) => this.#use(service),
       find: <T>(service: Service<T>) => this.#kernel.services.get(service.name) as T | undefined,
-      call: async (hook, subject, about) => this.#kernel.hooks.call(hook, subject, this.#runOf(about)),
+      call: async (hook, subject, about) => this.#awaited(this.#kernel.hooks.call(hook, subject, this.#runOf(about))),
     }
   }
 }

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { levelStore } from '../../core/store/level/level.ts'
 import type { Store } from '../../core/store/store.ts'
@@ -18,17 +18,23 @@ export interface SharedStore {
 
 export type MakeStore = (t: TestContext) => Promise<SharedStore>
 
+/** What must end after the kernels, whose tests' hooks run in the order in which they were made. */
+const ends: (() => Promise<void>)[] = []
+after(async () => {
+  for (const end of ends) await end()
+})
+
 /** The stores under which kernels of one process meet, by name. */
 export const STORES: Readonly<Record<string, MakeStore>> = {
   async memory() {
     const clock = testClock()
     return { clock, store: memoryStore({ now: clock.now }) }
   },
-  async LevelDB(t) {
+  async LevelDB() {
     const clock = testClock()
     const path = await mkdtemp(join(tmpdir(), 'iems-kernels-'))
     const store = await levelStore({ path, now: clock.now })
-    t.after(async () => {
+    ends.push(async () => {
       await store.close()
       await rm(path, { recursive: true, force: true })
     })
