@@ -52,6 +52,7 @@ export { type Field, type Fields, readFields } from './header.ts'
 export { typeOfName } from './media-types.ts'
 export { attachmentName, baseName } from './names.ts'
 export { type Charsets, createCharsets, decodeCharset, readLong, readParameters } from './parameters.ts'
+export { decodePart } from './part-text.ts'
 export type { EncodedBody, MimePart, Readable } from './parts.ts'
 export type {
   NewPart,

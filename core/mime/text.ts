@@ -6,7 +6,8 @@
 import { gather } from './gather.ts'
 import { type Field, readFields } from './header.ts'
 import { attachmentName } from './names.ts'
-import { createCharsets, decodeCharset } from './parameters.ts'
+import { createCharsets } from './parameters.ts'
+import { decodePart } from './part-text.ts'
 import type { MimePart, Readable } from './parts.ts'
 import { createSources } from './sources.ts'
 import { partBody } from './transfer.ts'
@@ -83,7 +84,7 @@ async function readHeader(email: Readable, { header, body }: MimePart): Promise<
 async function textOf(sourceOf: SourceOf, part: MimePart, most: number): Promise<string> {
   const source = partBody(sourceOf(part), { ...part, end: Math.min(part.end, part.body + most * ENCODED) })
   if (!source) return ''
-  const text = decodeCharset(await gather(source, most), part.parameters.charset ?? '')
+  const text = decodePart(await gather(source, most), part)
   return part.subtype === 'html' ? fromHtml(text) : text
 }
 

@@ -7,30 +7,12 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { missing } from 'iems/testing'
-import type { Page } from 'playwright-core'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
-import { type CorpusMail, faultsOf, mailOf, sheet } from '../support/web-mail-corpus.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { drawn, eachOpened, faultsOf, mailOf, sheet } from '../support/web-mail-corpus.ts'
 
 const FOLDER = process.env.IEMS_MAIL_CORPUS
 const PICTURES = process.env.IEMS_SCREENSHOTS
 const PER_SHEET = 15
-
-/** Opens one message after the other, the newest first; `see` is called while it is shown. */
-async function eachOpened(page: Page, mail: readonly CorpusMail[], see: (one: CorpusMail) => Promise<void>) {
-  await page.locator('.list').focus()
-  await page.keyboard.press('Home')
-  await page.keyboard.press('Enter')
-  for (const [index, one] of mail.entries()) {
-    await until(
-      page,
-      `document.querySelector('.tools .wide')?.textContent.startsWith('${index + 1} ') &&
-       document.querySelector('.way > li.open :is(.frame, .txt, .note.bad)') &&
-       [...document.querySelectorAll('iframe.frame')].every((frame) => frame.contentDocument?.title !== 'Message' && frame.contentDocument?.body)`,
-    )
-    await see(one)
-    if (index < mail.length - 1) await page.keyboard.press('j')
-  }
-}
 
 test('a folder of messages', {
   skip: missing(CHROMIUM) || (FOLDER === undefined && 'IEMS_MAIL_CORPUS names no folder'),
@@ -51,7 +33,7 @@ test('a folder of messages', {
     for (const [width, pictures] of shots) {
       await page.setViewportSize({ width, height: width === 390 ? 844 : 800 })
       await page.evaluate(
-        `document.documentElement.dataset.theme = '${width === 390 ? 'dark' : 'light'}'; dispatchEvent(new Event('iems-theme')); new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`,
+        `document.documentElement.dataset.theme = '${width === 390 ? 'dark' : 'light'}'; dispatchEvent(new Event('iems-theme')); ${drawn}`,
       )
       for (const fault of await faultsOf(page)) faults.push(`${name}, ${width}: ${fault}`)
       if (PICTURES)

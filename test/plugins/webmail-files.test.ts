@@ -10,8 +10,13 @@ import type { Page } from 'playwright-core'
 import { tempFolder } from '../support/running-server.ts'
 import { writeTnef } from '../support/tnef-writer.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { drawn, eachOpened, faultsOf, shownImages, shownText } from '../support/web-mail-corpus.ts'
+import { kinds } from '../support/web-mail-kinds.ts'
 
+const PICTURES = process.env.IEMS_SCREENSHOTS
+/** Chromium reports styles of the inert document that the sanitiser reads. */
+const INERT = /^Applying inline style violates/
 const FIXTURES = join(import.meta.dirname, '../fixtures/attachments')
 const digest = (octets: Uint8Array) => createHash('sha256').update(octets).digest('hex')
 const fixture = (path: string) => readFileSync(join(FIXTURES, path))
@@ -196,6 +201,35 @@ test('files of older formats and foreign names are seen and saved as their sende
     await page.keyboard.press('Escape')
   })
 
+  await t.test('the kinds of messages that real programs write', async () => {
+    const mail = kinds()
+    await fileMail(here.base, 'bob', mail)
+    const { page, problems: others } = await openPage(browser, here.base)
+    await logIn(page, 'bob')
+    await page.getByRole('row').first().waitFor()
+    await page.evaluate("document.documentElement.dataset.theme = 'dark'; dispatchEvent(new Event('iems-theme'))")
+    const faults: string[] = []
+    await eachOpened(page, mail, async ({ name, shows }) => {
+      for (const width of [390, 1280]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.evaluate(drawn)
+        for (const fault of await faultsOf(page)) faults.push(`${name}, ${width}: ${fault}`)
+        if (PICTURES) await page.screenshot({ path: join(PICTURES, `kind-${name.replace(/\W+/g, '-')}-${width}.png`) })
+      }
+      const shown = await shownText(page)
+      for (const text of shows)
+        if (!shown.includes(text)) faults.push(`${name}: "${text}" is not shown, but "${shown.slice(0, 80)}"`)
+      if (/photo|image of/i.test(name) && (await shownImages(page)) !== 1)
+        faults.push(`${name}: its image is not shown`)
+    })
+    assert.deepEqual(faults, [])
+    assert.deepEqual(
+      others.filter((problem) => !INERT.test(problem)),
+      [],
+    )
+    await page.context().close()
+  })
+
   await t.test('a forwarded one goes out as a file of today', async () => {
     await open(page, 'Two uuencoded')
     await page.locator('.answer').getByRole('button', { name: 'Forward', exact: true }).click()
@@ -204,7 +238,7 @@ test('files of older formats and foreign names are seen and saved as their sende
     await page.getByRole('button', { name: 'Send', exact: true }).click()
     await page.getByText(/^Sent to/).waitFor()
     await here.advance(11_000)
-    const source = await here.source('bob', 1)
+    const source = await here.source('bob', kinds().length + 1)
     assert.match(source, /filename="?two\.bin/)
     assert.ok(!source.includes('begin 644'))
   })

@@ -2,7 +2,7 @@
  * Mail for the looks of the web mail: conversations, attachments, HTML, unread and starred ones.
  */
 export interface Sample {
-  readonly text: string
+  readonly text: string | Buffer<ArrayBuffer>
   /** Hours ago. */
   readonly age: number
   readonly keywords?: Readonly<Record<string, true>>

@@ -146,7 +146,7 @@ export async function startTrap(t: Pick<TestContext, 'after'>) {
 /** Files messages into an account's Inbox over JMAP. */
 export async function fileMail(base: string, name: string, mail: readonly Sample[]): Promise<void> {
   const authorization = `Basic ${Buffer.from(`${name}:${name}-secret`).toString('base64')}`
-  const ask = async (path: string, body: string, type: string) => {
+  const ask = async (path: string, body: string | Buffer<ArrayBuffer>, type: string) => {
     const response = await fetch(base + path, {
       method: 'POST',
       headers: { authorization, 'content-type': type },

@@ -4,7 +4,7 @@
  *
  * Invariant: what the client does not ask for is not read.
  */
-import { createSources, decodeCharset, gather, partBody, preview, readStructure } from 'iems/mime'
+import { createSources, decodePart, gather, partBody, preview, readStructure } from 'iems/mime'
 import type { AccountEmail, Email } from '../../../mailbox/store/api.ts'
 import type { JmapObject } from '../api.ts'
 import { blobIdOfEmail } from '../blob/ids.ts'
@@ -220,17 +220,18 @@ async function bodyValues(content: ParsedContent, parts: readonly BodyPart[], mo
   const sourceOf = createSources(content)
   let left = MAX_VALUES
   for (const { partId, part } of parts) {
-    const source = partBody(sourceOf(part), part)
+    const decoded = partBody(sourceOf(part), part)
+    // An encoding that is not known is mostly none: what is there can be read.
+    const source = decoded ?? sourceOf(part).open({ start: part.body, end: part.end })
     const limit = most > 0 ? Math.min(most, left) : left
     // A character has at most four octets, and none is to be cut.
-    const octets = source ? await gather(source, limit + 4) : Buffer.alloc(0)
+    const octets = await gather(source, limit + 4)
     left = Math.max(0, left - octets.length)
-    const charset = part.parameters.charset ?? 'us-ascii'
-    const text = decodeCharset(octets, charset).replace(/\r\n?/g, '\n')
+    const text = decodePart(octets, part).replace(/\r\n?/g, '\n')
     const isTruncated = Buffer.byteLength(text) > limit
     values[partId as string] = {
       value: isTruncated ? cutAt(text, limit) : text,
-      isEncodingProblem: source === undefined || text.includes('\ufffd'),
+      isEncodingProblem: decoded === undefined || text.includes('\ufffd'),
       isTruncated,
     }
   }

@@ -8,7 +8,7 @@ import { bringsColours, type CidUrl, type ImageUrl, safeDocument } from './sanit
 
 const MAX_HEIGHT = 60_000
 /** Below this, text is too small: the message scrolls sideways. */
-const MIN_ZOOM = 0.5
+const MIN_ZOOM = 0.4
 const SCROLLBAR = 16
 
 const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
@@ -16,7 +16,6 @@ const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
     ? ['#1d1b18', '#ffffff', '#0b5866']
     : ['--c-text', '--c-surface', '--c-accent-text'].map((name) => resolved(style, name))
   return `:root{color-scheme:${paper || !isDark() ? 'light' : 'dark'};background:${surface}}
-html,body{height:auto!important;min-height:0!important}
 body{margin:${paper && isDark() ? '12px' : '0'};color:${text};font:14px/1.57 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif;overflow-wrap:break-word;overflow-x:auto;overflow-y:hidden}
 a{color:${link}}img{max-width:100%;height:auto}pre{white-space:pre-wrap}table{max-width:100%}
 img:not([src]){background:light-dark(#ecebe7,#3a3732);color:light-dark(#57534c,#bcb7ad);border-radius:3px;font:12px/1.4 system-ui,sans-serif;overflow:hidden;text-overflow:ellipsis}
@@ -81,9 +80,9 @@ export function MessageFrame({ html, title, cidUrl, imageUrl, onShown }: Message
     next.lang = document.documentElement.lang
     inside.replaceChild(next, inside.documentElement)
     inside.title = title
-    // A height of the whole window would grow with the frame, which grows with it.
+    // The height of the whole window would grow with the frame, and its width would be that beside the margins.
     for (const one of [inside.documentElement, inside.body])
-      for (const name of ['height', 'min-height']) one?.style.setProperty(name, 'auto', 'important')
+      for (const name of ['height', 'min-height', 'width']) one?.style.setProperty(name, 'auto', 'important')
     // Text does not touch the edge of a coloured sheet.
     const sheet = inside.body && getComputedStyle(inside.body).backgroundColor
     if (sheet && !/^rgba\(0, 0, 0, 0\)$|^rgb\(255, 255, 255\)$/.test(sheet)) inside.body.style.padding = '12px'
