@@ -5,10 +5,12 @@ import fc from 'fast-check'
 import { moveToRole, setKeyword } from '../../plugins/web/mail/store/actions.ts'
 import { Failure, JmapClient } from '../../plugins/web/mail/store/client.ts'
 import { emptyDraft, readAddresses, saveDraft, sendDraft } from '../../plugins/web/mail/store/compose.ts'
+import { keywordOf } from '../../plugins/web/mail/store/labels.ts'
 import { MailStore } from '../../plugins/web/mail/store/mail-store.ts'
 import { isUnread } from '../../plugins/web/mail/store/objects.ts'
 import { type Events, keepLive } from '../../plugins/web/mail/store/push.ts'
 import { filterOf } from '../../plugins/web/mail/store/search.ts'
+import { endSnooze, snooze } from '../../plugins/web/mail/store/snooze.ts'
 import { type Json, message, startJmap } from '../support/jmap.ts'
 
 async function startStore(t: TestContext, options: Parameters<typeof startJmap>[1] = {}) {
@@ -155,6 +157,11 @@ test('searches are filters of the server', () => {
   const boxes = [box('i', 'inbox'), box('j', 'junk'), box('t', 'trash'), box('p', null, 'Projects')]
   const elsewhere = { inMailboxOtherThan: ['j', 't'] }
   assert.deepEqual(filterOf('in:projects', boxes), { inMailbox: 'p' })
+  const labels = [{ keyword: 'bau-brucken', name: 'Bau & Brücken' }]
+  assert.deepEqual(filterOf('in:projects -label:"bau & brücken"', boxes, labels), {
+    operator: 'AND',
+    conditions: [{ inMailbox: 'p' }, { operator: 'NOT', conditions: [{ hasKeyword: 'bau-brucken' }] }],
+  })
   assert.deepEqual(filterOf('from:ann "harbour bridge" -is:unread', boxes), {
     operator: 'AND',
     conditions: [
@@ -165,6 +172,16 @@ test('searches are filters of the server', () => {
     ],
   })
   assert.deepEqual((filterOf('what:ever', boxes).conditions as Json[])[0], { text: 'what:ever' })
+})
+
+test('a label gets a keyword that IMAP can carry', () => {
+  assert.deepEqual(['Work', 'Straße 7', 'Bau & Brücken', '仕事', '&&'].map(keywordOf), [
+    'work',
+    'strasse-7',
+    'bau-brucken',
+    'u4ed5.4e8b',
+    'u26.26',
+  ])
 })
 
 test('addresses are read as they are typed and pasted', () => {
@@ -183,7 +200,19 @@ test('whatever both sides do, with lost pushes and the network away, the store e
     ids.push(await ann.file(message({ Subject: `S${index}` }), { receivedAt: `2026-03-0${index + 1}T10:00:00Z` }))
   await showInbox(store)
   const step = fc.record({
-    what: fc.constantFrom('seen', 'archive', 'other-seen', 'other-new', 'other-destroy', 'down', 'up', 'sync'),
+    what: fc.constantFrom(
+      'seen',
+      'archive',
+      'label',
+      'snooze',
+      'end-snooze',
+      'other-seen',
+      'other-new',
+      'other-destroy',
+      'down',
+      'up',
+      'sync',
+    ),
     at: fc.nat(7),
   })
   let made = 0
@@ -191,6 +220,11 @@ test('whatever both sides do, with lost pushes and the network away, the store e
     const row = store.row(at % Math.max(1, store.list?.total ?? 0))
     if (what === 'seen' && row) await setKeyword(store, [row.threadId], { keyword: '$seen', isSet: at % 2 === 0 })
     else if (what === 'archive' && row) await moveToRole(store, [row.threadId], 'archive')
+    else if (what === 'label' && row) await setKeyword(store, [row.threadId], { keyword: 'work', isSet: at % 2 === 0 })
+    else if (what === 'snooze' && row) {
+      const undo = await snooze(store, [row.threadId], new Date('2099-01-01'))
+      if (at % 2 === 0) await undo()
+    } else if (what === 'end-snooze') await endSnooze(store, [...store.snoozes.keys()].slice(0, 1))
     else if (what === 'other-seen')
       await ann.one('Email/set', { update: { [ids[at] as string]: { 'keywords/$flagged': true } } })
     else if (what === 'other-new') ids.push(await ann.file(message({ Subject: `N${made++}` })))
@@ -215,6 +249,8 @@ test('whatever both sides do, with lost pushes and the network away, the store e
         kept.map((row) => row?.threadId),
         (wanted as string[]).map((id) => byId.get(id)?.threadId),
       )
+      const { list: asleep } = await ann.one('ConversationSnooze/get', { ids: null })
+      assert.deepEqual([...store.snoozes.keys()].sort(), (asleep as Json[]).map(({ id }) => id).sort())
       for (const row of kept)
         for (const email of row?.emails ?? [])
           if (byId.has(email.id)) assert.deepEqual(email.keywords, byId.get(email.id)?.keywords)

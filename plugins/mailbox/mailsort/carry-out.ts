@@ -27,6 +27,7 @@ const SPECIAL_USES: readonly SpecialUse[] = [
   '\\Flagged',
   '\\Junk',
   '\\Sent',
+  '\\Snoozed',
   '\\Trash',
 ]
 /** Characters of a rejection: it is a line of a report. */

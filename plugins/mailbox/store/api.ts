@@ -79,11 +79,15 @@ export interface MailStoreApi {
     uids: Uids,
     to: MailboxRef,
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
-  /** Copies and expunges, in one commit within an account (RFC 6851). */
+  /**
+   * Copies and expunges, in one commit within an account (RFC 6851). With `received` the messages have this
+   * INTERNALDATE from then on, in ms since 1970.
+   */
   move(
     ref: MailboxRef,
     uids: Uids,
     to: MailboxRef,
+    options?: { readonly received?: number },
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
   /** Those of an account's emails that contain a text, by the full-text index where possible. */
   search(query: TextQuery): AsyncIterable<string>

@@ -43,7 +43,7 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
     })
   }
 
-  async function move(ref: MailboxRef, asked: Uids, to: MailboxRef) {
+  async function move(ref: MailboxRef, asked: Uids, to: MailboxRef, { received }: Moving = {}) {
     if (ref.account !== to.account) return moveAcross(ref, asked, to)
     const uids = await present(ref, asked)
     if (countUids(uids) > MAX_AT_ONCE) return refused('LIMIT', `No more than ${MAX_AT_ONCE} messages at once`)
@@ -51,7 +51,7 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
     return changeAccount(ref.account, async (change) => {
       const target = await begin(change, to)
       if (isRefused(target)) return target
-      const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut })
+      const copied = await copyInto(target, { from: ref, uids, now: now(), keywords: leavesOut, received })
       if (ref.id !== to.id && !mailboxHasRoom(target.record, limits)) return FULL
       if (copied.length > 0) await finish(target)
       // Begun only now: to move within one mailbox is to work on the record that has just been written.
@@ -83,14 +83,20 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
   return { copy, move, moveAll }
 }
 
+interface Moving {
+  readonly received?: number
+}
+
 interface Copying {
   readonly from: MailboxRef
   readonly uids: Uids
   readonly now: number
   readonly keywords: KeywordLimit
+  /** INTERNALDATE of the copies. Default: the originals'. */
+  readonly received?: number | undefined
 }
 
-async function copyInto(target: Working, { from, uids, now, keywords }: Copying): Promise<Copied[]> {
+async function copyInto(target: Working, { from, uids, now, keywords, received }: Copying): Promise<Copied[]> {
   const copied: Copied[] = []
   const { change } = target
   for (const uid of eachUid(uids)) {
@@ -101,7 +107,10 @@ async function copyInto(target: Working, { from, uids, now, keywords }: Copying)
     const { modseq: _, ...kept } = entry
     if (from.account !== target.ref.account) change.index(entry.email)
     const flags = (await fitting(target, kept.flags, keywords)) ?? []
-    copied.push({ from: uid, to: await add(target, { ...kept, flags, saved: now }) })
+    copied.push({
+      from: uid,
+      to: await add(target, { ...kept, received: received ?? kept.received, flags, saved: now }),
+    })
   }
   return copied
 }

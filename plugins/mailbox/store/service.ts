@@ -167,11 +167,11 @@ function createMove({ call, log }: SetupContext, { mailboxes, messages }: MoveDe
     return emails
   }
 
-  return async function move(ref, uids, to): ReturnType<MailStoreApi['move']> {
+  return async function move(ref, uids, to, options): ReturnType<MailStoreApi['move']> {
     const [from, target] = await Promise.all([mailboxes.read(ref), mailboxes.read(to)])
     const isTold = from && target && from.specialUse !== target.specialUse && ref.account === to.account
     const moved = isTold ? await emailsOf(ref, uids) : []
-    const done = await messages.move(ref, uids, to)
+    const done = await messages.move(ref, uids, to, options)
     if (isTold && !isRefused(done) && moved.length > 0) {
       const subject: Moved = { account: to.account, from, to: target, emails: moved }
       call('mailstore:moved', subject).catch((cause: unknown) => log.error('not told', { cause }))

@@ -12,6 +12,7 @@ import { Http, type HttpApi } from '../http/api.ts'
 import { CORE, Contacts, Jmap, MAIL, SUBMISSION } from './api.ts'
 import { addBlobMethods } from './blob/methods.ts'
 import { addContacts } from './contacts/index.ts'
+import { addConversations } from './conversations/index.ts'
 import { KeptObjects } from './kept.ts'
 import { addEmailMethods, emailType } from './mail/emails.ts'
 import { mailboxType } from './mail/mailboxes.ts'
@@ -50,6 +51,8 @@ export const jmap = definePlugin({
     card: { version: 1 },
     book: { version: 1 },
     shared: { version: 1 },
+    snooze: { version: 1 },
+    label: { version: 1 },
   },
   setup(config, ctx) {
     const http = ctx.use(Http)
@@ -63,6 +66,7 @@ export const jmap = definePlugin({
     ctx.offer(Jmap, registry)
     addMail(registry, config, ctx)
     ctx.offer(Contacts, addContacts(registry, ctx))
+    addConversations(registry, ctx)
     addPush(http, registry, { config, ctx })
     addRoutes(http, registry, { limits: config.limits, mail: ctx.use(MailStore) })
     return {}
@@ -161,7 +165,10 @@ function addPush(
   { config, ctx }: { readonly config: Options; readonly ctx: SetupContext },
 ): void {
   const mail = ctx.use(MailStore)
-  const types = ['Email', 'Mailbox', 'Thread', 'EmailSubmission', 'AddressBook', 'ContactCard', 'ShareNotification']
+  const types = [
+    ...['Email', 'Mailbox', 'Thread', 'EmailSubmission', 'AddressBook', 'ContactCard', 'ShareNotification'],
+    ...['ConversationSnooze', 'EmailLabel'],
+  ]
   const deps = {
     clock: ctx.clock,
     types,

@@ -7,7 +7,16 @@ import type { CommandContext } from '../context.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { isAnswer, no, ok, refusal } from '../responses.ts'
 
-const SPECIAL_USES = ['\\All', '\\Archive', '\\Drafts', '\\Flagged', '\\Junk', '\\Sent', '\\Trash'] as const
+const SPECIAL_USES = [
+  '\\All',
+  '\\Archive',
+  '\\Drafts',
+  '\\Flagged',
+  '\\Junk',
+  '\\Sent',
+  '\\Snoozed',
+  '\\Trash',
+] as const
 
 function readUse(cursor: Cursor): SpecialUse | undefined {
   const flag = cursor.flag().toLowerCase()

@@ -8,7 +8,15 @@ export interface MailboxRef {
   readonly id: string
 }
 
-export type SpecialUse = '\\All' | '\\Archive' | '\\Drafts' | '\\Flagged' | '\\Junk' | '\\Sent' | '\\Trash'
+export type SpecialUse =
+  | '\\All'
+  | '\\Archive'
+  | '\\Drafts'
+  | '\\Flagged'
+  | '\\Junk'
+  | '\\Sent'
+  | '\\Snoozed'
+  | '\\Trash'
 
 export interface Mailbox extends MailboxRef {
   /** Levels divided by `/`, in Unicode NFC; the first mailbox of every account is `INBOX`. */

@@ -9,6 +9,8 @@ export interface MenuEntry {
   readonly id: string
   readonly label: string
   readonly icon?: IconName
+  /** Class of a coloured dot in front of it. */
+  readonly dot?: string
   /** Shown at the end: a key or a time. */
   readonly end?: string
   readonly checked?: boolean
@@ -32,10 +34,11 @@ export const MenuButton = ({ label, className = 'ib', children, entries, isDisab
     </Button>
     <Popover className="menu-popover" offset={4}>
       <Menu className="menu" aria-label={label} onAction={(key) => entries.find(({ id }) => id === key)?.run()}>
-        {entries.flatMap(({ id, label: text, icon, end, checked, isFirstOfGroup }) => [
+        {entries.flatMap(({ id, label: text, icon, dot, end, checked, isFirstOfGroup }) => [
           ...(isFirstOfGroup ? [<Separator key={`${id}-line`} />] : []),
           <MenuItem key={id} id={id} textValue={text}>
             {icon ? <Icon name={icon} /> : null}
+            {dot === undefined ? null : <i className={`dot ${dot}`} aria-hidden="true" />}
             <span>{text}</span>
             {checked ? (
               <span className="end">

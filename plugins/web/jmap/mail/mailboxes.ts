@@ -6,6 +6,7 @@ import { Cache } from 'iems'
 import * as z from 'zod'
 import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
 import { type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch, type Query } from '../api.ts'
+import { isSnoozed } from '../conversations/snoozes.ts'
 import { invalidProperties, ObjectError } from '../errors.ts'
 import { meetsFilter } from '../filters.ts'
 import { patched } from '../patched.ts'
@@ -20,13 +21,16 @@ const ROLES: Readonly<Record<string, SpecialUse>> = {
   flagged: '\\Flagged',
   junk: '\\Junk',
   sent: '\\Sent',
+  snoozed: '\\Snoozed',
   trash: '\\Trash',
 }
-const roleOf = ({ name, specialUse }: Mailbox): string | null =>
-  name === 'INBOX' ? 'inbox' : (specialUse?.slice(1).toLowerCase() ?? null)
+function roleOf(mailbox: Mailbox): string | null {
+  if (mailbox.name === 'INBOX') return 'inbox'
+  return isSnoozed(mailbox) ? 'snoozed' : (mailbox.specialUse?.slice(1).toLowerCase() ?? null)
+}
 
 /** In the order in which clients show them. */
-const ORDER = ['inbox', 'drafts', 'sent', 'archive', 'junk', 'trash']
+const ORDER = ['inbox', 'snoozed', 'drafts', 'sent', 'archive', 'junk', 'trash']
 const sortOrderOf = (role: string | null) => (role !== null && ORDER.includes(role) ? ORDER.indexOf(role) + 1 : 10)
 
 const PROPERTIES = [

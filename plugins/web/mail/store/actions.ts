@@ -9,7 +9,7 @@ import type { MailStore } from './mail-store.ts'
 import type { Email } from './objects.ts'
 
 /** Undoes an action; throws what `MailStore.update` throws. */
-export type Undo = () => Promise<void>
+export type Undo = () => Promise<unknown>
 
 const NAMES: Readonly<Record<string, string>> = {
   archive: 'Archive',
@@ -51,16 +51,49 @@ export async function moveTo(store: MailStore, threadIds: readonly string[], mai
   return () => store.update(back)
 }
 
+/** Moves conversations of the list's mailbox into a mailbox of another account: copied there, then removed here. */
+export async function moveAcross(
+  store: MailStore,
+  threadIds: readonly string[],
+  to: { readonly store: MailStore; readonly mailboxId: string },
+): Promise<Undo> {
+  const here = store.list?.key.kind === 'mailbox' ? store.list.key.id : undefined
+  const emails = emailsIn(store, threadIds).filter(({ mailboxIds }) => here === undefined || mailboxIds[here])
+  const copy = (from: MailStore, target: MailStore, create: Json) =>
+    ['Email/copy', { ...accounts(from, target), create, onSuccessDestroyOriginal: true }] as const
+  const create = emails.map(({ id }) => [id, { id, mailboxIds: { [to.mailboxId]: true } }])
+  const snoozes = new Map<string, undefined>()
+  const [copied] = await store.update(new Map(), new Set(threadIds), {
+    calls: [copy(store, to.store, Object.fromEntries(create))],
+    snoozes,
+  })
+  void to.store.sync()
+  return async () => {
+    const back = emails.flatMap(({ id, mailboxIds }) => {
+      const made = copied?.created?.[id]?.id as string | undefined
+      return made === undefined ? [] : [[id, { id: made, mailboxIds }]]
+    })
+    await to.store.update(new Map(), new Set(), { calls: [copy(to.store, store, Object.fromEntries(back))], snoozes })
+    await store.sync()
+  }
+}
+
+const accounts = (from: MailStore, to: MailStore) => ({
+  fromAccountId: from.client.account,
+  accountId: to.client.account,
+})
+
 export const moveToRole = async (store: MailStore, threadIds: readonly string[], role: string): Promise<Undo> =>
   moveTo(store, threadIds, await mailboxWithRole(store, role))
 
-/** Sets or clears a keyword of conversations; a flag is set on the newest email only. */
+/** Sets or clears a keyword of conversations, such as a label's; a flag is set on the newest email only. */
 export async function setKeyword(
   store: MailStore,
   threadIds: readonly string[],
-  change: { readonly keyword: '$seen' | '$flagged'; readonly isSet: boolean },
+  change: { readonly keyword: string; readonly isSet: boolean },
 ): Promise<Undo> {
   const { keyword, isSet } = change
+  const path = `keywords/${keyword.replaceAll('~', '~0').replaceAll('/', '~1')}`
   const patches = new Map<string, Json>()
   const back = new Map<string, Json>()
   for (const threadId of threadIds) {
@@ -68,8 +101,8 @@ export async function setKeyword(
     const touched = isSet && keyword === '$flagged' ? all.slice(-1) : all
     for (const { id, keywords } of touched) {
       if ((keywords[keyword] === true) === isSet) continue
-      patches.set(id, { [`keywords/${keyword}`]: isSet ? true : null })
-      back.set(id, { [`keywords/${keyword}`]: isSet ? null : true })
+      patches.set(id, { [path]: isSet ? true : null })
+      back.set(id, { [path]: isSet ? null : true })
     }
   }
   if (patches.size > 0) await store.update(patches)

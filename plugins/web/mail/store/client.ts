@@ -16,6 +16,9 @@ const USING = [
   'urn:ietf:params:jmap:mail',
   'urn:ietf:params:jmap:submission',
   'urn:ietf:params:jmap:quota',
+  'urn:ietf:params:jmap:principals',
+  'urn:ietf:params:jmap:contacts',
+  'urn:iems:jmap:conversations',
 ]
 const MAIL = 'urn:ietf:params:jmap:mail'
 const REQUEST_TIMEOUT_MS = 30_000
@@ -44,6 +47,8 @@ export class JmapClient {
   readonly #base: string
   readonly #fetch: typeof fetch
   #session: Session | undefined
+  /** Of another person, whose mailboxes the login sees. */
+  #shared: string | undefined
 
   constructor({ base, fetch }: ClientOptions) {
     this.#base = base
@@ -51,7 +56,7 @@ export class JmapClient {
   }
 
   get account(): string {
-    return this.#session?.primaryAccounts[MAIL] ?? ''
+    return this.#shared ?? this.#session?.primaryAccounts[MAIL] ?? ''
   }
 
   get session(): Session | undefined {
@@ -61,6 +66,14 @@ export class JmapClient {
   /** Goes on with the session of another time, before the server answers. */
   resume(session: Session): void {
     this.#session = session
+  }
+
+  /** A client of the same login for another account. */
+  forAccount(account: string): JmapClient {
+    const other = new JmapClient({ base: this.#base, fetch: this.#fetch })
+    other.#session = this.#session
+    other.#shared = account
+    return other
   }
 
   get user(): string {
@@ -118,4 +131,11 @@ export class JmapClient {
     const kind = response.status === 401 ? 'login' : response.status >= 500 ? 'offline' : 'refused'
     throw new Failure(kind, problem.detail ?? `${response.status} ${response.statusText}`)
   }
+}
+
+/** Throws the first refusal of a set as a `Failure`. */
+export function throwRefusal(set: Json | undefined): void {
+  const all = [set?.notCreated, set?.notUpdated, set?.notDestroyed] as (Record<string, Json> | null | undefined)[]
+  const [refused] = all.flatMap((refusals) => Object.values(refusals ?? {}))
+  if (refused) throw new Failure('refused', refused.description ?? refused.type, refused.type)
 }

@@ -149,3 +149,12 @@ export class ConversationList {
     for (const index of far.slice(0, this.#rows.size - MAX_ROWS)) this.#rows.delete(index)
   }
 }
+
+/** Conversations of a mailbox among these emails, the newest first. */
+export function threadsIn(key: ListKey, emails: Iterable<Email>): string[] {
+  if (key.kind !== 'mailbox') return []
+  const latest = new Map<string, string>()
+  for (const { threadId, mailboxIds, receivedAt } of emails)
+    if (mailboxIds[key.id] && receivedAt > (latest.get(threadId) ?? '')) latest.set(threadId, receivedAt)
+  return [...latest].sort(([, a], [, b]) => b.localeCompare(a)).map(([id]) => id)
+}

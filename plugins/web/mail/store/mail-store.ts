@@ -5,10 +5,14 @@
  * reverts everything and is shown.
  */
 import { BODY_ARGUMENTS } from './body.ts'
-import { type Call, Failure, type JmapClient, type Json } from './client.ts'
+import { type Call, Failure, type JmapClient, type Json, throwRefusal } from './client.ts'
 import { decodedBodies } from './decoded.ts'
-import { ConversationList, type ListKey, type Loaded } from './list.ts'
+import type { Label } from './labels.ts'
+import { ConversationList, type ListKey, type Loaded, threadsIn } from './list.ts'
 import { type Body, EMAIL_PROPERTIES, type Email, type Identity, type Mailbox, type Row } from './objects.ts'
+import { type OtherUpdate, OWN_TYPES, OwnObjects, type Snooze } from './own-objects.ts'
+import { patched } from './patched.ts'
+import { type Quota, quotaOf } from './quota.ts'
 import { filterOf } from './search.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -17,12 +21,14 @@ const MAX_SYNC_ROUNDS = 20
 
 export class MailStore {
   readonly client: JmapClient
+  /** The owner of the mailboxes, if that is another person. */
+  readonly owner: string | undefined
   readonly mailboxes = new Map<string, Mailbox>()
   readonly emails = new Map<string, Email>()
   readonly threads = new Map<string, readonly string[]>()
   readonly bodies = new Map<string, Body>()
   identities: readonly Identity[] = []
-  quota: { readonly used: number; readonly limit: number } | undefined
+  quota: Quota | undefined
   list: ConversationList | undefined
   status: Status = 'connecting'
   /** The last refusal that no caller waits for. */
@@ -31,6 +37,7 @@ export class MailStore {
   pushes = 0
   /** Counts changes; a new number means that something is different. */
   version = 0
+  readonly #own = new OwnObjects()
   readonly #listeners = new Set<() => void>()
   #state = ''
   /** Changes of the person's own that the server has not answered yet. */
@@ -40,8 +47,9 @@ export class MailStore {
   #wanted = false
   #syncing: Promise<void> | undefined
 
-  constructor(client: JmapClient) {
+  constructor(client: JmapClient, owner?: string) {
     this.client = client
+    this.owner = owner
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -63,35 +71,48 @@ export class MailStore {
   /** The session, the mailboxes and the identities. */
   async open(): Promise<void> {
     await this.client.open()
-    const [mailboxes, identities, email] = await this.client.call(
+    await this.#openAccount()
+    const takeQuota = (quota: Quota | undefined) => {
+      this.quota = quota
+      this.changed()
+    }
+    quotaOf(this.client).then(takeQuota, () => undefined)
+  }
+
+  /** The mailboxes of another person that this login sees. */
+  async openShared(): Promise<void> {
+    const [mailboxes, email] = await this.client.call(['Mailbox/get', { ids: null }], ['Email/get', { ids: [] }])
+    this.#setMailboxes(mailboxes?.list ?? [])
+    this.#state = email?.state ?? ''
+    this.changed()
+  }
+
+  async #openAccount(): Promise<void> {
+    const [mailboxes, identities, email, labels, snoozes] = await this.client.call(
       ['Mailbox/get', { ids: null }],
       ['Identity/get', { ids: null }],
       ['Email/get', { ids: [] }],
+      ...OWN_TYPES,
     )
     this.#setMailboxes(mailboxes?.list ?? [])
+    this.#own.set(labels, snoozes)
     this.identities = identities?.list ?? []
     this.#state = email?.state ?? ''
     this.changed()
-    void this.#readQuota()
   }
 
-  /** Changes the name or the signature of an identity. Throws a `Failure`. */
-  async changeIdentity(id: string, patch: Json): Promise<void> {
-    const [set, got] = await this.client.call(
-      ['Identity/set', { update: { [id]: patch } }],
-      ['Identity/get', { ids: null }],
-    )
-    const refused = set?.notUpdated?.[id] as Json | undefined
-    if (refused) throw new Failure('refused', refused.description ?? refused.type, refused.type)
-    this.identities = got?.list ?? []
-    this.changed()
+  /** In order of name. */
+  get labels(): readonly Label[] {
+    return this.#own.labels
   }
 
-  async #readQuota(): Promise<void> {
-    const [quotas] = await this.client.call(['Quota/get', { ids: null }]).catch(() => [])
-    const found = (quotas?.list as Json[] | undefined)?.find(({ resourceType }) => resourceType === 'octets')
-    if (!found) return
-    this.quota = { used: found.used, limit: found.hardLimit }
+  /** By thread. */
+  get snoozes(): ReadonlyMap<string, Snooze> {
+    return this.#own.snoozes
+  }
+
+  setLabels(list: readonly Label[]): void {
+    this.#own.setLabels(list)
     this.changed()
   }
 
@@ -113,13 +134,20 @@ export class MailStore {
     this.changed()
   }
 
+  /** Whether the mailbox of the list allows something, such as `maySetSeen`. */
+  may(right: string): boolean {
+    const mailbox = this.list?.key.kind === 'mailbox' ? this.mailboxes.get(this.list.key.id) : undefined
+    return mailbox?.myRights[right] !== false
+  }
+
   withRole(role: string): Mailbox | undefined {
     return [...this.mailboxes.values()].find((mailbox) => mailbox.role === role)
   }
 
   /** Opens a list; the rows of the last one are forgotten. */
   show(key: ListKey): ConversationList {
-    const filter = key.kind === 'mailbox' ? { inMailbox: key.id } : filterOf(key.query, [...this.mailboxes.values()])
+    const filter =
+      key.kind === 'mailbox' ? { inMailbox: key.id } : filterOf(key.query, [...this.mailboxes.values()], this.labels)
     const list = new ConversationList(key, filter)
     this.list = list
     this.see(0, 0)
@@ -138,18 +166,9 @@ export class MailStore {
       this.#keep(await list.load(this.client, start))
     } catch (cause) {
       list.error = this.#failed(cause)
-      if (!list.isLoaded && this.status === 'offline') list.fill(this.#keptIn(list.key))
+      if (!list.isLoaded && this.status === 'offline') list.fill(threadsIn(list.key, this.emails.values()))
     }
     this.changed()
-  }
-
-  /** Conversations of a mailbox that are in memory, the newest first. */
-  #keptIn(key: ListKey): string[] {
-    if (key.kind !== 'mailbox') return []
-    const latest = new Map<string, string>()
-    for (const { threadId, mailboxIds, receivedAt } of this.emails.values())
-      if (mailboxIds[key.id] && receivedAt > (latest.get(threadId) ?? '')) latest.set(threadId, receivedAt)
-    return [...latest].sort(([, a], [, b]) => b.localeCompare(a)).map(([id]) => id)
   }
 
   #keep({ emails, threads }: Loaded): void {
@@ -205,9 +224,13 @@ export class MailStore {
 
   /**
    * Changes emails here at once and on the server after. Throws a `Failure` when the server refuses; everything is as
-   * before then.
+   * before then. `other`: what changes them on the server in place of an `Email/set`.
    */
-  async update(patches: ReadonlyMap<string, Json>, gone: ReadonlySet<string> = new Set()): Promise<void> {
+  async update(
+    patches: ReadonlyMap<string, Json>,
+    gone: ReadonlySet<string> = new Set(),
+    other: OtherUpdate = { calls: [['Email/set', { update: Object.fromEntries(patches) }]], snoozes: new Map() },
+  ): Promise<readonly Json[]> {
     const before = new Map<string, Email>()
     for (const [id, patch] of patches) {
       const email = this.emails.get(id)
@@ -215,18 +238,19 @@ export class MailStore {
       before.set(id, email)
       this.emails.set(id, patched(email, patch))
     }
-    if (gone.size > 0) {
-      this.list?.remove(gone)
-      this.#isListInDoubt = true
-    }
+    const snoozesBefore = new Map([...other.snoozes.keys()].map((id) => [id, this.snoozes.get(id)]))
+    this.#own.setSnoozes(other.snoozes)
+    if (gone.size > 0) this.list?.remove(gone)
+    if (gone.size > 0 || other.snoozes.size > 0) this.#isListInDoubt = true
     this.changed()
-    await this.act(async () => {
+    return this.act(async () => {
       try {
-        const [set] = await this.client.call(['Email/set', { update: Object.fromEntries(patches) }])
-        const [refused] = Object.values((set?.notUpdated ?? {}) as Record<string, Json>)
-        if (refused) throw new Failure('refused', refused.description ?? refused.type, refused.type)
+        const answers = await this.client.call(...other.calls)
+        for (const set of answers) throwRefusal(set)
+        return answers
       } catch (cause) {
         for (const [id, email] of before) this.emails.set(id, email)
+        this.#own.setSnoozes(snoozesBefore)
         throw this.#failed(cause)
       }
     })
@@ -266,14 +290,16 @@ export class MailStore {
   }
 
   async #round(): Promise<void> {
-    const [mailboxes, changes] = await this.client
-      .call(['Mailbox/get', { ids: null }], ['Email/changes', { sinceState: this.#state, maxChanges: 500 }])
+    const looked: readonly Call[] = [['Mailbox/get', { ids: null }], ...OWN_TYPES]
+    const [mailboxes, labels, snoozes, changes] = await this.client
+      .call(...looked, ['Email/changes', { sinceState: this.#state, maxChanges: 500 }])
       .catch(async (cause: unknown) => {
         if (!(cause instanceof Failure) || cause.type !== 'cannotCalculateChanges') throw cause
-        return [...(await this.client.call(['Mailbox/get', { ids: null }])), undefined]
+        return [...(await this.client.call(...looked)), undefined]
       })
     if (this.#pending > 0) return
     this.#setMailboxes(mailboxes?.list ?? [])
+    this.#own.set(labels, snoozes)
     if (changes && changes.newState === changes.oldState && !this.#isListInDoubt) {
       this.changed()
       return
@@ -316,18 +342,4 @@ export class MailStore {
     if (error instanceof Failure && error.kind === 'login') this.setStatus('login')
     return error
   }
-}
-
-/** An email with a patch as `Email/set` has them: whole properties or `keywords/$seen`. */
-export function patched(email: Email, patch: Json): Email {
-  const next: Record<string, unknown> = { ...email }
-  for (const [path, value] of Object.entries(patch)) {
-    const [property = '', key] = path.split('/')
-    if (key === undefined) next[property] = value
-    else {
-      const { [key]: _, ...others } = next[property] as Record<string, true>
-      next[property] = value === null ? others : { ...others, [key]: true }
-    }
-  }
-  return next as unknown as Email
 }

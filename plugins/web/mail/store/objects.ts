@@ -98,6 +98,7 @@ export interface Session {
   readonly uploadUrl: string
   readonly eventSourceUrl: string
   readonly primaryAccounts: Readonly<Record<string, string>>
+  readonly accounts: Readonly<Record<string, { readonly name: string; readonly isPersonal: boolean }>>
 }
 
 /** One row of a list: a conversation, seen from the mailbox or search that the list shows. */

@@ -13,16 +13,24 @@ export interface Events {
 }
 
 export interface PushOptions {
+  /** Further stores of the same login. */
+  others?(): readonly MailStore[]
   open(): Events
   /** Answers how to cancel. */
   after(ms: number, run: () => void): () => void
 }
 
 /** Keeps the store live. The answer stops. */
-export function keepLive(store: MailStore, { open, after }: PushOptions): { retry(): void; stop(): void } {
+export function keepLive(
+  store: MailStore,
+  { open, after, others = () => [] }: PushOptions,
+): { retry(): void; stop(): void } {
   let events: Events | undefined
   let pause = FIRST_PAUSE_MS
   let cancel = () => {}
+  const look = () => {
+    for (const one of [store, ...others()]) void one.sync()
+  }
   const connect = () => {
     cancel()
     events?.close()
@@ -30,9 +38,9 @@ export function keepLive(store: MailStore, { open, after }: PushOptions): { retr
     events.addEventListener('open', () => {
       pause = FIRST_PAUSE_MS
       store.setStatus('live')
-      void store.sync()
+      look()
     })
-    events.addEventListener('state', () => void store.sync())
+    events.addEventListener('state', look)
     events.addEventListener('error', () => {
       events?.close()
       if (store.status === 'login') return

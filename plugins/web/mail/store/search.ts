@@ -1,8 +1,9 @@
 /**
  * Parses the search field into a JMAP filter: words and quoted phrases, `from:`, `to:`, `subject:`, `in:`, `has:file`,
- * `is:unread`, `is:starred`, `before:` and `after:`; a leading minus negates a condition.
+ * `is:unread`, `is:starred`, `label:`, `before:` and `after:`; a leading minus negates a condition.
  */
 import type { Json } from './client.ts'
+import type { Label } from './labels.ts'
 import type { Mailbox } from './objects.ts'
 
 const MAX_TERMS = 40
@@ -17,7 +18,12 @@ function dateOf(text: string): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : `${date.toISOString().slice(0, 19)}Z`
 }
 
-function conditionOf(name: string, value: string, mailboxes: readonly Mailbox[]): Json | undefined {
+interface Known {
+  readonly mailboxes: readonly Mailbox[]
+  readonly labels: readonly Label[]
+}
+
+function conditionOf(name: string, value: string, { mailboxes, labels }: Known): Json | undefined {
   const day = dateOf(value)
   switch (name) {
     case 'from':
@@ -37,6 +43,11 @@ function conditionOf(name: string, value: string, mailboxes: readonly Mailbox[])
       return day === undefined ? undefined : { before: day }
     case 'after':
       return day === undefined ? undefined : { after: day }
+    case 'label': {
+      const wanted = value.toLowerCase()
+      const found = labels.find(({ name, keyword }) => keyword === wanted || name.toLowerCase() === wanted)
+      return { hasKeyword: found?.keyword ?? wanted }
+    }
     case 'in': {
       const wanted = value.toLowerCase()
       const found = mailboxes.find(({ name, role }) => role === wanted || name.toLowerCase() === wanted)
@@ -48,14 +59,14 @@ function conditionOf(name: string, value: string, mailboxes: readonly Mailbox[])
 }
 
 /** Without `in:`, Junk and Trash are not searched. */
-export function filterOf(query: string, mailboxes: readonly Mailbox[]): Json {
+export function filterOf(query: string, mailboxes: readonly Mailbox[], labels: readonly Label[] = []): Json {
   const conditions: Json[] = []
   let isPlaced = false
   for (const [whole, minus, name, quoted, plain] of query.slice(0, MAX_QUERY).matchAll(TERM)) {
     if (conditions.length >= MAX_TERMS) break
     const value = quoted ?? plain ?? ''
     if (value === '') continue
-    const known = name === undefined ? undefined : conditionOf(name.toLowerCase(), value, mailboxes)
+    const known = name === undefined ? undefined : conditionOf(name.toLowerCase(), value, { mailboxes, labels })
     isPlaced ||= known?.inMailbox !== undefined
     const condition = known ?? { text: whole.replace(/^-/, '').replaceAll('"', '') }
     conditions.push(minus ? { operator: 'NOT', conditions: [condition] } : condition)

@@ -2,21 +2,34 @@
  * Actions on conversations, each shown with its undo.
  */
 import { t } from '../../app/ui/language.ts'
-import { moveTo, moveToRole, setKeyword } from '../store/actions.ts'
+import { moveAcross, moveTo, moveToRole, setKeyword } from '../store/actions.ts'
+import { Failure } from '../store/client.ts'
+import type { Label } from '../store/labels.ts'
+import { endSnooze, snooze } from '../store/snooze.ts'
 import type { Application } from './application.ts'
-import { mailboxName } from './format.ts'
+import { mailboxName, soonTime } from './format.ts'
 
 export interface Acts {
   archive(threadIds: readonly string[]): void
   trash(threadIds: readonly string[]): void
   junk(threadIds: readonly string[]): void
   move(threadIds: readonly string[], mailboxId: string): void
+  snooze(threadIds: readonly string[], at: Date): void
+  endSnooze(threadIds: readonly string[]): void
+  label(threadIds: readonly string[], label: Label, isSet: boolean): void
   star(threadIds: readonly string[], isSet: boolean): void
   read(threadIds: readonly string[], isSet: boolean): void
 }
 
+/** Why the server refused, for the person. */
+export const reasonOf = (cause: Error): string =>
+  cause instanceof Failure && cause.type === 'forbidden' ? t('failed.forbidden') : t('failed', { why: cause.message })
+
 /** `onGone` hears of conversations that leave the list. */
-export function createActs({ store, perform, say }: Application, onGone: (threadIds: readonly string[]) => void): Acts {
+export function createActs(
+  { store, home, shared, perform, say }: Application,
+  onGone: (threadIds: readonly string[]) => void,
+): Acts {
   const toRole = (role: string, done: string) => (threadIds: readonly string[]) => {
     if (threadIds.length === 0) return
     const here = store.list?.key
@@ -27,16 +40,37 @@ export function createActs({ store, perform, say }: Application, onGone: (thread
   }
   /** Needs no undo: the same key reverts it. */
   const quietly = (action: Promise<unknown>) =>
-    void action.catch((cause: Error) => say({ text: t('failed', { why: cause.message }), isError: true }))
+    void action.catch((cause: Error) => say({ text: reasonOf(cause), isError: true }))
   return {
     archive: toRole('archive', 'done.archived'),
     trash: toRole('trash', 'done.deleted'),
     junk: toRole('junk', 'done.junked'),
     move(threadIds, mailboxId) {
-      const mailbox = store.mailboxes.get(mailboxId)
-      const action = moveTo(store, threadIds, mailboxId)
+      const target = [home, ...shared].find(({ mailboxes }) => mailboxes.has(mailboxId)) ?? store
+      const mailbox = target.mailboxes.get(mailboxId)
+      const action =
+        target === store
+          ? moveTo(store, threadIds, mailboxId)
+          : moveAcross(store, threadIds, { store: target, mailboxId })
       onGone(threadIds)
       void perform(action, t('done.moved', { count: threadIds.length, name: mailbox ? mailboxName(mailbox) : '' }))
+    },
+    snooze(threadIds, at) {
+      if (threadIds.length === 0) return
+      const isLeaving = store.list?.key.kind === 'mailbox' && store.list.key.id !== store.withRole('snoozed')?.id
+      const action = snooze(store, threadIds, at)
+      if (isLeaving) onGone(threadIds)
+      void perform(action, t('done.snoozed', { count: threadIds.length, when: soonTime(at.toISOString()) }))
+    },
+    endSnooze(threadIds) {
+      const action = endSnooze(store, threadIds)
+      onGone(threadIds)
+      void perform(action, t('done.woken', { count: threadIds.length }))
+    },
+    label(threadIds, label, isSet) {
+      const action = setKeyword(store, threadIds, { keyword: label.keyword, isSet })
+      const text = t(isSet ? 'done.labelled' : 'done.unlabelled', { count: threadIds.length, name: label.name })
+      void perform(action, text)
     },
     star: (threadIds, isSet) => quietly(setKeyword(store, threadIds, { keyword: '$flagged', isSet })),
     read: (threadIds, isSet) => quietly(setKeyword(store, threadIds, { keyword: '$seen', isSet })),

@@ -25,7 +25,12 @@ export interface PluginModule {
 }
 
 export interface Application {
+  /** Of the account whose mailbox is open. */
   readonly store: MailStore
+  /** Of the login's own account. */
+  readonly home: MailStore
+  /** Of other people who share mailboxes. */
+  readonly shared: readonly MailStore[]
   /** The person's own addresses in lower case. */
   readonly own: readonly string[]
   say(toast: Toast): void

@@ -8,8 +8,11 @@ import { t } from '../../app/ui/language.ts'
 import { type Email, isFlagged, isUnread, withoutDirection } from '../store/objects.ts'
 import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
+import { LabelMenu } from './label-menu.tsx'
+import { Labels } from './labels.tsx'
 import { Message } from './message.tsx'
 import { MoveMenu } from './move-menu.tsx'
+import { SnoozeMenu } from './snooze-menu.tsx'
 
 export interface ConversationProps {
   readonly threadId: string
@@ -24,7 +27,7 @@ export interface ConversationProps {
 const READ_AFTER_MS = 500
 
 export function Conversation({ threadId, index, total, acts, onStep, onBack, onEdit }: ConversationProps) {
-  const { store, reply } = useApplication()
+  const { store, home, reply } = useApplication()
   useStore(store)
   const emails = store.emailsOf(threadId)
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
@@ -48,7 +51,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
     )
   }, [threadId, isKnown])
   useEffect(() => {
-    if (!hasUnread) return
+    if (!hasUnread || !store.may('maySetSeen') || !store.may('maySetKeywords')) return
     const timer = setTimeout(() => acts.read([threadId], true), READ_AFTER_MS)
     return () => clearTimeout(timer)
   }, [threadId, isKnown])
@@ -70,7 +73,9 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
         <IconButton icon="trash" label={t('delete')} shortcut="#" onClick={() => acts.trash(one)} />
         <IconButton icon="junk" label={t('junk')} shortcut="!" onClick={() => acts.junk(one)} />
         <i className="sep" />
+        {store === home ? <SnoozeMenu threadIds={one} acts={acts} /> : null}
         <MoveMenu onMove={(mailbox) => acts.move(one, mailbox)} />
+        <LabelMenu threadIds={one} acts={acts} />
         <IconButton icon="eye" label={t('mark-unread')} shortcut="U" onClick={() => acts.read(one, false)} />
         <span className="grow" />
         {index >= 0 ? <span className="sm t3 wide">{t('position', { index: index + 1, count: total })}</span> : null}
@@ -87,6 +92,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
       <div className="body" tabIndex={0} role="region" aria-label={subject}>
         <header className="subj">
           <h1>{subject}</h1>
+          <Labels emails={emails} />
           <span className="grow" />
           <IconButton
             icon={isStarred ? 'starred' : 'star'}

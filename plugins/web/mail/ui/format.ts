@@ -5,7 +5,7 @@ import { locale, t } from '../../app/ui/language.ts'
 import { type Address, type Email, type Mailbox, nameOf } from '../store/objects.ts'
 
 const DAY_MS = 86_400_000
-const KNOWN_ROLES = ['inbox', 'drafts', 'sent', 'archive', 'junk', 'trash']
+const KNOWN_ROLES = ['inbox', 'snoozed', 'drafts', 'sent', 'archive', 'junk', 'trash']
 
 const dayOf = (date: Date): number => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
 const format = (date: Date, options: Intl.DateTimeFormatOptions) =>
@@ -39,6 +39,15 @@ export function messageTime(iso: string, now = new Date()): string {
   const date = new Date(iso)
   const short = shortTime(iso, now)
   return short === clock(date) ? short : `${short} ${clock(date)}`
+}
+
+/** A time to come: today the clock, within a week the weekday, then the date, each with the clock. */
+export function soonTime(iso: string, now = new Date()): string {
+  const date = new Date(iso)
+  const days = Math.round((dayOf(date) - dayOf(now)) / DAY_MS)
+  if (days === 0) return clock(date)
+  if (days === 1) return t('day.tomorrow', { time: clock(date) })
+  return days > 0 && days < 7 ? weekdayTime(date) : `${format(date, { day: 'numeric', month: 'short' })} ${clock(date)}`
 }
 
 export const fullTime = (iso: string): string => format(new Date(iso), { dateStyle: 'full', timeStyle: 'short' })

@@ -35,6 +35,8 @@ export const KEY_HELP: readonly (readonly [keys: string, text: string])[] = [
   ['#', 'delete'],
   ['!', 'junk'],
   ['v', 'move'],
+  ['b', 'snooze'],
+  ['l', 'label'],
   ['s', 'star'],
   ['U', 'mark-unread'],
   ['z', 'undo'],

@@ -6,7 +6,7 @@ import { t } from '../../app/ui/language.ts'
 import { type Draft, emptyDraft } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import { keepLive } from '../store/push.ts'
-import { type Acts, createActs } from './acts.ts'
+import { type Acts, createActs, reasonOf } from './acts.ts'
 import { type Application, ApplicationContext, type Toast, useStore } from './application.ts'
 import { Bar, BottomBar, Offline } from './bar.tsx'
 import { Drawer } from './drawer.tsx'
@@ -18,6 +18,7 @@ import { loadModules } from './modules.tsx'
 import { go, hrefOf, readRoute, useHash } from './route.ts'
 import { Toasts } from './toasts.tsx'
 import { Tree } from './tree.tsx'
+import { useShared } from './use-shared.ts'
 
 const Conversation = lazy(async () => ({ default: (await import('./conversation.tsx')).Conversation }))
 const Settings = lazy(async () => ({ default: (await import('./settings/settings.tsx')).Settings }))
@@ -29,6 +30,7 @@ export interface MailProps {
 }
 
 const MAX_COMPOSERS = 3
+const TYPES = 'Email,Mailbox,EmailSubmission,EmailLabel,ConversationSnooze,ShareNotification'
 
 /** Open composers, and the draft that this device kept from an earlier session. */
 function useComposers(store: MailStore, say: (toast: Toast) => void) {
@@ -59,7 +61,8 @@ export function Mail({ store, onEnded }: MailProps) {
   const [toast, setToast] = useState<Toast>()
   const say = useCallback((next: Toast) => setToast(next), [])
   const { open, compose, close } = useComposers(store, say)
-  const retry = useLive(store)
+  const { shared, refresh } = useShared(store)
+  const retry = useLive(store, shared, refresh)
   useOffline(store)
   useEffect(() => {
     if (store.status === 'login') onEnded()
@@ -67,6 +70,8 @@ export function Mail({ store, onEnded }: MailProps) {
   const app = useMemo<Application>(
     () => ({
       store,
+      home: store,
+      shared,
       own: store.identities.map(({ email }) => email.toLowerCase()),
       say,
       compose,
@@ -77,15 +82,15 @@ export function Mail({ store, onEnded }: MailProps) {
         try {
           await action
         } catch (cause) {
-          say({ text: t('failed', { why: (cause as Error).message }), isError: true })
+          say({ text: reasonOf(cause as Error), isError: true })
         }
       },
       async reply(kind, email) {
         const { draftOfReply } = await import('./replies.ts')
-        compose(await draftOfReply(store, kind, email))
+        compose(await draftOfReply({ store, home: store }, kind, email))
       },
     }),
-    [store, say, compose],
+    [store, shared, say, compose],
   )
   return (
     <ApplicationContext value={app}>
@@ -121,11 +126,19 @@ function useOffline(store: MailStore): void {
   }, [store])
 }
 
-function useLive(store: MailStore): () => void {
+function useLive(store: MailStore, shared: readonly MailStore[], refresh: () => void): () => void {
   const live = useRef<{ retry(): void } | undefined>(undefined)
+  const others = useRef(shared)
+  others.current = shared
   useEffect(() => {
     const kept = keepLive(store, {
-      open: () => new EventSource('/jmap/eventsource?types=Email,Mailbox,EmailSubmission&closeafter=no&ping=60'),
+      others: () => others.current,
+      open() {
+        const events = new EventSource(`/jmap/eventsource?types=${TYPES}&closeafter=no&ping=60`)
+        // Another person began or ended to share.
+        events.addEventListener('state', ({ data }) => void (String(data).includes('ShareNotification') && refresh()))
+        return events
+      },
       after(ms, run) {
         const timer = setTimeout(run, ms)
         return () => clearTimeout(timer)
@@ -138,20 +151,42 @@ function useLive(store: MailStore): () => void {
       removeEventListener('online', back)
       kept.stop()
     }
-  }, [store])
+  }, [store, refresh])
   return useCallback(() => live.current?.retry(), [])
 }
 
-function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
-  const { store } = app
+/** The store that has a list's mailbox; searches are in the account's own. */
+function storeOf({ home, shared }: Application, listKey: string | undefined): MailStore {
+  const { id } = listKey === undefined ? {} : (JSON.parse(listKey) as { readonly id?: string })
+  return (id === undefined ? undefined : shared.find(({ mailboxes }) => mailboxes.has(id))) ?? home
+}
+
+/** The application in another person's mailbox: answers are the account's own. */
+function inMailboxOf(app: Application, store: MailStore): Application {
+  if (store === app.home) return app
+  const { home, compose } = app
+  return {
+    ...app,
+    store,
+    async reply(kind, email) {
+      const { draftOfReply } = await import('./replies.ts')
+      compose(await draftOfReply({ store, home }, kind, email))
+    },
+  }
+}
+
+function Screen({ app: home, retry }: { readonly app: Application; retry(): void }) {
   const hash = useHash()
   const route = useMemo(() => readRoute(hash), [hash])
-  const inbox = store.withRole('inbox') ?? [...store.mailboxes.values()][0]
+  const inbox = home.store.withRole('inbox') ?? [...home.store.mailboxes.values()][0]
   const listKey = JSON.stringify(route.list ?? (inbox ? { kind: 'mailbox', id: inbox.id } : undefined))
+  const store = storeOf(home, listKey)
+  useStore(store)
+  const app = useMemo(() => inMailboxOf(home, store), [home, store])
   useLayoutEffect(() => {
     if (listKey !== undefined) store.show(JSON.parse(listKey))
   }, [store, listKey])
-  const { list } = store
+  const list = store.list ?? home.store.list
   const [active, setActive] = useState(-1)
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [isHelpOpen, setIsHelpOpen] = useState(false)
@@ -208,7 +243,9 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
     f: () => lastEmail() && void app.reply('forward', lastEmail() as never),
     g: () => inbox && go({ kind: 'mailbox', id: inbox.id }),
     '/': () => document.querySelector<HTMLInputElement>('.find input')?.focus(),
-    v: () => document.querySelector<HTMLButtonElement>('.move-menu')?.click(),
+    v: () => openMenu('move'),
+    b: () => openMenu('snooze'),
+    l: () => openMenu('label'),
     '?': () => setIsHelpOpen(true),
   })
   useTitle(store)
@@ -232,45 +269,52 @@ function Screen({ app, retry }: { readonly app: Application; retry(): void }) {
         onHelp={() => setIsHelpOpen(true)}
       />
       <Tree current={list.key} onMove={acts.move} />
-      <main className="panes">
-        {store.status === 'offline' ? <Offline onRetry={retry} /> : null}
-        <MailList
-          list={list}
-          threadId={threadId}
-          active={active}
-          selected={selected}
-          acts={acts}
-          setActive={(index) => (threadId === undefined ? setActive(index) : openAt(index))}
-          open={openAt}
-          toggle={toggle}
-          select={(ids) => setSelected(new Set(ids))}
-        />
-        <section className="pane read" aria-label={t('conversation')}>
-          {threadId === undefined ? (
-            <div className="state">
-              <h2>{t('conversation.none')}</h2>
-              <p className="t2">{t('conversation.none.text')}</p>
-            </div>
-          ) : (
-            <Suspense fallback={null}>
-              <Conversation
-                threadId={threadId}
-                index={openIndex}
-                total={list.total}
-                acts={acts}
-                onStep={step}
-                onBack={back}
-                onEdit={(email) => void edit(app, email)}
-              />
-            </Suspense>
-          )}
-        </section>
-      </main>
+      <ApplicationContext value={app}>
+        <main className="panes">
+          {home.store.status === 'offline' ? <Offline onRetry={retry} /> : null}
+          <MailList
+            list={list}
+            threadId={threadId}
+            active={active}
+            selected={selected}
+            acts={acts}
+            setActive={(index) => (threadId === undefined ? setActive(index) : openAt(index))}
+            open={openAt}
+            toggle={toggle}
+            select={(ids) => setSelected(new Set(ids))}
+          />
+          <section className="pane read" aria-label={t('conversation')}>
+            {threadId === undefined ? (
+              <div className="state">
+                <h2>{t('conversation.none')}</h2>
+                <p className="t2">{t('conversation.none.text')}</p>
+              </div>
+            ) : (
+              <Suspense fallback={null}>
+                <Conversation
+                  threadId={threadId}
+                  index={openIndex}
+                  total={list.total}
+                  acts={acts}
+                  onStep={step}
+                  onBack={back}
+                  onEdit={(email) => void edit(app, email)}
+                />
+              </Suspense>
+            )}
+          </section>
+        </main>
+      </ApplicationContext>
       <BottomBar list={list.key} inboxId={inbox?.id} onFolders={() => setIsDrawerOpen(true)} />
       {isDrawerOpen ? <Drawer current={list.key} onClose={() => setIsDrawerOpen(false)} /> : null}
       {isHelpOpen ? <KeyHelp onClose={() => setIsHelpOpen(false)} /> : null}
     </div>
   )
+}
+
+/** Of the selection, or of the open conversation. */
+function openMenu(name: 'move' | 'snooze' | 'label'): void {
+  document.querySelector<HTMLButtonElement>(`.${name}-menu`)?.click()
 }
 
 /** A conversation that is nothing but a draft is opened in the composer. */

@@ -20,6 +20,7 @@ interface Banner {
 
 const inLanguage = (texts: Readonly<Record<string, string>>): string => texts[language()] ?? texts.en ?? ''
 
+/** Of the account's own messages. */
 async function bannersOf(id: string): Promise<readonly Banner[]> {
   const response = await fetch(`/mail/api/banners?email=${encodeURIComponent(id)}`)
   return response.ok ? ((await response.json()) as { banners: Banner[] }).banners : []

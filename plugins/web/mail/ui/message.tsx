@@ -33,7 +33,7 @@ export interface MessageProps {
 }
 
 export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProps) {
-  const { store, own } = useApplication()
+  const { store, home, own } = useApplication()
   useStore(store)
   const [error, setError] = useState('')
   useEffect(() => {
@@ -55,7 +55,7 @@ export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProp
   return (
     <li className={isLast ? 'open last' : 'open'}>
       <Head email={email} who={who} onToggle={onToggle} onEdit={onEdit} />
-      <Banners id={email.id} />
+      {store === home ? <Banners id={email.id} /> : null}
       <DeliveryFact email={email} />
       <Asides email={email} />
       {error ? (

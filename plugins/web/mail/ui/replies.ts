@@ -23,15 +23,35 @@ async function bodyOf(
   return { html: markup.trim() === '' ? textAsHtml(body.text) : markup, attachments }
 }
 
-export async function draftOfReply(store: MailStore, kind: ReplyKind, email: Email): Promise<Draft> {
-  const { html, attachments } = await bodyOf(store, email)
+/** Content of another person's mailbox, for messages of the account itself. */
+async function copied(
+  from: MailStore,
+  home: MailStore,
+  attachments: readonly Attached[],
+): Promise<readonly Attached[]> {
+  if (from === home || attachments.length === 0) return attachments
+  const blobIds = attachments.map(({ blobId }) => blobId)
+  const [copy] = await home.client.call(['Blob/copy', { fromAccountId: from.client.account, blobIds }])
+  return attachments.flatMap((one) => {
+    const blobId = copy?.copied?.[one.blobId] as string | undefined
+    return blobId === undefined ? [] : [{ ...one, blobId }]
+  })
+}
+
+export async function draftOfReply(
+  { store, home }: { readonly store: MailStore; readonly home: MailStore },
+  kind: ReplyKind,
+  email: Email,
+): Promise<Draft> {
+  const { html, attachments: originals } = await bodyOf(store, email)
+  const attachments = await copied(store, home, originals)
   const who = (email.from ?? []).map(nameOf).join(', ') || t('row.nobody')
   const heading = t(kind === 'forward' ? 'compose.forwarded' : 'compose.wrote', {
     when: quoteTime(email.receivedAt),
     who,
   })
-  const base = emptyDraft(crypto.randomUUID(), store.identities[0])
-  return replyDraft(base, store.identities, { kind, email, html, attachments, heading })
+  const base = emptyDraft(crypto.randomUUID(), home.identities[0])
+  return replyDraft(base, home.identities, { kind, email, html, attachments, heading })
 }
 
 export async function draftOfEmail(store: MailStore, email: Email): Promise<Draft> {

@@ -4,16 +4,20 @@
 import { useState } from 'react'
 import { Icon, type IconName } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
+import type { Color } from '../store/labels.ts'
 import type { ListKey } from '../store/list.ts'
+import type { MailStore } from '../store/mail-store.ts'
 import type { Mailbox } from '../store/objects.ts'
 import { useApplication, useStore } from './application.ts'
 import { areThreads, droppedThreads } from './drag.ts'
 import { mailboxName, octets } from './format.ts'
+import { Dot } from './labels.tsx'
 import { go, hrefOf } from './route.ts'
 import { useSavedSearches } from './saved-searches.ts'
 
 const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
   ['inbox', 'inbox'],
+  ['snoozed', 'clock'],
   ['drafts', 'draft'],
   ['sent', 'send'],
   ['archive', 'archive'],
@@ -26,6 +30,8 @@ export const STARRED: ListKey = { kind: 'search', query: 'is:starred' }
 interface EntryProps {
   readonly label: string
   readonly icon?: IconName
+  /** Of a label. */
+  readonly color?: Color | undefined
   readonly count?: number
   readonly isNew?: boolean
   readonly depth?: number
@@ -37,7 +43,18 @@ interface EntryProps {
 
 const isSame = (a: ListKey | undefined, b: ListKey) => JSON.stringify(a) === JSON.stringify(b)
 
-const Entry = ({ label, icon, count = 0, isNew = false, depth = 0, list, current, onGo, onDrop }: EntryProps) => (
+const Entry = ({
+  label,
+  icon,
+  color,
+  count = 0,
+  isNew = false,
+  depth = 0,
+  list,
+  current,
+  onGo,
+  onDrop,
+}: EntryProps) => (
   <a
     href={hrefOf(list)}
     className={`${isNew ? 'new' : ''}${depth > 0 ? ` in${Math.min(depth, 3)}` : ''}`}
@@ -61,6 +78,7 @@ const Entry = ({ label, icon, count = 0, isNew = false, depth = 0, list, current
     }}
   >
     {icon ? <Icon name={icon} /> : null}
+    {color ? <Dot color={color} /> : null}
     <span className="cut">{label}</span>
     {count > 0 ? (
       <span className="n">
@@ -130,6 +148,36 @@ function Branch({ mailbox, all, depth, current, onGo, onMove }: BranchProps) {
 
 const byOrder = (a: Mailbox, b: Mailbox) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name)
 
+interface SharedProps extends Required<TreeProps> {
+  readonly store: MailStore
+}
+
+/** Mailboxes of another person, below their address. */
+function SharedMailboxes({ store, current, onGo, onMove }: SharedProps) {
+  useStore(store)
+  const all = [...store.mailboxes.values()].sort(byOrder).map((mailbox) => ({ ...mailbox, role: null }))
+  if (all.length === 0) return null
+  const tops = all.filter(({ parentId }) => parentId === null || !store.mailboxes.has(parentId))
+  return (
+    <>
+      <h2 className="cut">{store.owner}</h2>
+      <ul>
+        {tops.map((mailbox) => (
+          <Branch
+            key={mailbox.id}
+            mailbox={{ ...mailbox, name: mailboxName(store.mailboxes.get(mailbox.id) ?? mailbox) }}
+            all={all}
+            depth={0}
+            current={current}
+            onGo={onGo}
+            onMove={onMove}
+          />
+        ))}
+      </ul>
+    </>
+  )
+}
+
 export interface TreeProps {
   readonly current: ListKey | undefined
   onGo?(): void
@@ -138,7 +186,7 @@ export interface TreeProps {
 }
 
 export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps) {
-  const { store } = useApplication()
+  const { home: store, shared } = useApplication()
   useStore(store)
   const searches = useSavedSearches()
   const all = [...store.mailboxes.values()].sort(byOrder)
@@ -159,7 +207,11 @@ export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps)
             const mailbox = withRole(role)
             if (!mailbox) return null
             const count =
-              role === 'drafts' ? mailbox.totalThreads : role === 'inbox' || role === 'junk' ? mailbox.unreadThreads : 0
+              role === 'drafts' || role === 'snoozed'
+                ? mailbox.totalThreads
+                : role === 'inbox' || role === 'junk'
+                  ? mailbox.unreadThreads
+                  : 0
             return (
               <li key={role}>
                 <Entry
@@ -170,7 +222,9 @@ export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps)
                   list={{ kind: 'mailbox', id: mailbox.id }}
                   current={current}
                   onGo={onGo}
-                  onDrop={role === 'drafts' ? undefined : (threadIds) => onMove(threadIds, mailbox.id)}
+                  onDrop={
+                    role === 'drafts' || role === 'snoozed' ? undefined : (threadIds) => onMove(threadIds, mailbox.id)
+                  }
                 />
               </li>
             )
@@ -186,6 +240,24 @@ export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps)
               {searches.map((query) => (
                 <li key={query}>
                   <Entry label={query} icon="search" list={{ kind: 'search', query }} current={current} onGo={onGo} />
+                </li>
+              ))}
+            </ul>
+          </>
+        ) : null}
+        {store.labels.length > 0 ? (
+          <>
+            <h2>{t('labels')}</h2>
+            <ul>
+              {store.labels.map(({ keyword, name, color }) => (
+                <li key={keyword}>
+                  <Entry
+                    label={name}
+                    color={color}
+                    list={{ kind: 'search', query: `label:${keyword}` }}
+                    current={current}
+                    onGo={onGo}
+                  />
                 </li>
               ))}
             </ul>
@@ -209,6 +281,9 @@ export function Tree({ current, onGo = () => {}, onMove = () => {} }: TreeProps)
             </ul>
           </>
         ) : null}
+        {shared.map((one) => (
+          <SharedMailboxes key={one.client.account} store={one} current={current} onGo={onGo} onMove={onMove} />
+        ))}
       </nav>
       {quota ? (
         <div className="quota">

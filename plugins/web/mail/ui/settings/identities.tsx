@@ -2,6 +2,7 @@
 import { type FormEvent, useState } from 'react'
 import { t } from '../../../app/ui/language.ts'
 import { textAsHtml } from '../../store/compose.ts'
+import { changeIdentity } from '../../store/identity-changes.ts'
 import type { Identity } from '../../store/objects.ts'
 import { useApplication, useStore } from '../application.ts'
 import { Page } from './page.tsx'
@@ -30,7 +31,7 @@ function IdentityForm({ identity }: { readonly identity: Identity }) {
       htmlSignature: signature.trim() === '' ? '' : textAsHtml(signature),
     }
     try {
-      await store.changeIdentity(identity.id, patch)
+      await changeIdentity(store, identity.id, patch)
       say({ text: t('settings.saved') })
     } catch (cause) {
       say({ text: t('failed', { why: (cause as Error).message }), isError: true })

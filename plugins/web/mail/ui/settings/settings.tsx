@@ -9,6 +9,7 @@ import { useApplication } from '../application.ts'
 import { forgetImageSenders, imageSenders } from '../image-senders.ts'
 import { ModuleHost, useModules } from '../modules.tsx'
 import { Identities } from './identities.tsx'
+import { LabelsPage } from './labels.tsx'
 import { Page, type RulesProps } from './page.tsx'
 import { RulesPage } from './rules-page.tsx'
 import './settings.css'
@@ -17,6 +18,7 @@ import { VacationPage } from './vacation.tsx'
 const PAGES: readonly (readonly [id: string, icon: IconName])[] = [
   ['rules', 'filter'],
   ['vacation', 'clock'],
+  ['labels', 'tag'],
   ['identities', 'user'],
   ['images', 'image-off'],
 ]
@@ -63,6 +65,8 @@ export function Settings({ page, back }: { readonly page: string; readonly back:
           <WithRules>{(given) => <VacationPage {...given} />}</WithRules>
         ) : page === 'identities' ? (
           <Identities />
+        ) : page === 'labels' ? (
+          <LabelsPage />
         ) : page === 'images' ? (
           <Images />
         ) : (
