@@ -5,14 +5,7 @@
  * Invariants: the authenticator verifies its user; a challenge is valid once, for a short time and for one purpose; a
  * passkey belongs to the host name it was made at.
  */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server'
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server'
 import type { Identity, Log } from 'iems'
 import * as z from 'zod'
 import { type DirectoryApi, isRefused, type Passkey } from '../../../directory/store/api.ts'
@@ -52,6 +45,9 @@ export interface PasskeysDeps {
   readonly log: Log
 }
 
+/** Loaded by the first passkey: its ASN.1 costs each command a fifth of its start. */
+const webAuthn = () => import('@simplewebauthn/server')
+
 /** EdDSA, ES256 and RS256 (RFC 9053, 8812). */
 const ALGORITHMS = [-8, -7, -257]
 const NOT_VALID = 'The passkey is not valid here'
@@ -67,6 +63,7 @@ export class Passkeys {
 
   /** Options with which a browser shows any passkey of this server. */
   async options(call: Pick<Call, 'origin'>): Promise<object> {
+    const { generateAuthenticationOptions } = await webAuthn()
     return generateAuthenticationOptions({
       rpID: hostOf(call),
       challenge: await this.#deps.challenges.make('login'),
@@ -85,6 +82,7 @@ export class Passkeys {
       publicKey: new Uint8Array(Buffer.from(found.publicKey, 'base64url')),
       counter: found.counter,
     }
+    const { verifyAuthenticationResponse } = await webAuthn()
     const answer = await verifyAuthenticationResponse({
       response: given as unknown as AuthenticationResponseJSON,
       expectedChallenge: (challenge) => this.#deps.challenges.take('login', challenge),
@@ -149,6 +147,7 @@ export class Passkeys {
   async #creation(call: LoggedIn<Call>): Promise<object> {
     const { directory, challenges } = this.#deps
     const account = accountOf(call.login)
+    const { generateRegistrationOptions } = await webAuthn()
     return generateRegistrationOptions({
       rpName: hostOf(call),
       rpID: hostOf(call),
@@ -166,6 +165,7 @@ export class Passkeys {
     { name, response }: { readonly name: string; readonly response: z.output<typeof attestation> },
   ): Promise<object> {
     const account = accountOf(call.login)
+    const { verifyRegistrationResponse } = await webAuthn()
     const answer = await verifyRegistrationResponse({
       response: response as unknown as RegistrationResponseJSON,
       expectedChallenge: (challenge) => this.#deps.challenges.take(`create ${account}`, challenge),
