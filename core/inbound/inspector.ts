@@ -14,8 +14,6 @@ export interface ContentLimits {
   readonly headerSize: number
 }
 
-export type Inspector = ReturnType<typeof createInspector>
-
 export function createInspector({ messageSize, headerSize }: ContentLimits, isBinary: boolean) {
   const head: Uint8Array[] = []
   const scanner = createHeaderScanner()

@@ -52,7 +52,6 @@ export function createTargets(roster: Roster) {
     return undefined
   }
 }
-export type TargetOf = ReturnType<typeof createTargets>
 
 /** Sent by the list server itself: a nested list's post, or one that a moderator has approved. */
 const isOwn = (name: string, { session }: ReadableMessage) => session.protocol === 'LOCAL' && session.channel === name

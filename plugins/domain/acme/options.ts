@@ -80,5 +80,4 @@ export const options = z.strictObject({
     .describe('Time for secondary name servers to take over a dns-01 record after the primary has it.'),
 })
 export type Options = z.output<typeof options>
-export type AuthorityOptions = Options['authorities'][number]
 export type CertificateOptions = Options['certificates'][number]

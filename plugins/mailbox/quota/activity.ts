@@ -33,4 +33,3 @@ export function createActivity(store: Store, accounts: AccountsApi) {
     },
   }
 }
-export type Activity = ReturnType<typeof createActivity>

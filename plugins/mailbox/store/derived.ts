@@ -20,8 +20,6 @@ interface StructureRecord {
 /** Maximum concurrent commits of such records. */
 const MAX_WRITING = 64
 
-export type Derived = ReturnType<typeof createDerived>
-
 export function createDerived(store: Store, contents: ContentStore) {
   const writing = new Set<Promise<unknown>>()
 

@@ -23,8 +23,6 @@ export interface Limits {
 
 /** RFC 8620 section 1.2. */
 export const idSchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/)
-/** An id that may be a reference to one that the request creates: `#k1`. */
-export const idOrReference = z.string().regex(/^#?[A-Za-z0-9_.-]{1,255}$/)
 const account = { accountId: idSchema }
 const MAX_CHANGES = 100_000
 

@@ -133,6 +133,3 @@ async function argumentsOf(method: Method, given: Readonly<Record<string, unknow
     arguments: at === '' ? [] : [at.split('/')[0]],
   })
 }
-
-/** The capability that every client uses. */
-export const usesCore = ({ using }: Request): boolean => using.includes(CORE)

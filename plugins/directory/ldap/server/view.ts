@@ -226,4 +226,3 @@ export function createLazy(directory: DirectoryApi, tree: Tree) {
     }
   }
 }
-export type Lazy = ReturnType<typeof createLazy>

@@ -197,6 +197,3 @@ export function shownFields(entry: Entry): [name: string, values: readonly strin
     for (const [name, values] of Object.entries(entry.attributes)) shown.push([columnOf(name), values])
   return shown
 }
-
-/** Resolves a member as typed: an address, or the name of an account or group. */
-export type ReadMember = (text: string) => Promise<Member>

@@ -2,7 +2,7 @@
  * Directory files of EXPORT and IMPORT: entries with labels, of which the first four letters count. Reading takes any
  * order and names what it does not know; writing is exact.
  */
-export type EntryType = 'P' | 'L' | 'R' | 'A'
+
 export interface CcEntry {
   readonly name: string
   /** P post office, L local user, R remote user, A alias; small letters are indirect or mobile. */
