@@ -9,7 +9,7 @@ import { counted, formatSize } from '../runtime/text.ts'
 import { ask } from './ask.ts'
 import { common, count } from './options.ts'
 import { ago, bold, type Common, dim, out, print, table } from './print.ts'
-import { showBiography } from './show-message.ts'
+import { showTrace } from './show-message.ts'
 
 function showBackend({ plugin, service, server, failures, lastFailure }: Status['backends'][number]): string[] {
   const state = failures === 0 ? 'in use' : `down, ${counted(failures, 'failure')} in a row`
@@ -107,7 +107,7 @@ export function addServer(iems: Command): void {
   common(
     message
       .command('show')
-      .description("a message's biography: each hook's verdict, each attempt with the remote's reply"),
+      .description("the trace of a message: each hook's verdict, each attempt with the remote's reply"),
   )
     .argument('<id>')
     .option('--all', 'also the plugins that had no opinion')
@@ -117,6 +117,6 @@ export function addServer(iems: Command): void {
         method: 'message.show',
         params: { id: id.split('.')[0] ?? id },
       })
-      print(options, life, showBiography(life, options.all ?? false))
+      print(options, life, showTrace(life, options.all ?? false))
     })
 }

@@ -71,7 +71,7 @@ function showDelivery({ channel, nexthop, attempts, findings = [], waiting }: De
   return lines
 }
 
-export function showBiography(life: MessageTrace, all: boolean): string {
+export function showTrace(life: MessageTrace, all: boolean): string {
   const { session } = life
   const actor = session.identity?.actor ? ` (by ${session.identity.actor.user})` : ''
   const who = session.identity ? ` as ${session.identity.user}${actor}` : ''

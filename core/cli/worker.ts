@@ -36,7 +36,7 @@ class WorkerServer {
     this.#data = data
     this.#sharing = { isLead: data.isLead, chosen: data.chosen }
     this.#main = new Peer<MainCalls>(thread, this.#calls())
-    this.#lines = new LineForwarder((text) => this.#main.tell('lines', text))
+    this.#lines = new LineForwarder((text) => this.#main.notify('lines', text))
     process.once('exit', () => this.#lines.flush())
   }
 
@@ -59,7 +59,7 @@ class WorkerServer {
       recentLines: () => this.#running.kernel.log.feed.recent(),
       backends: () => this.#running.kernel.backends(),
       forward: (isOn) =>
-        this.#running.kernel.log.feed.forwardTo(isOn ? (lines) => this.#main.tell('watched', lines) : undefined),
+        this.#running.kernel.log.feed.forwardTo(isOn ? (lines) => this.#main.notify('watched', lines) : undefined),
       hear: (lines) => this.#running.kernel.log.feed.hear(lines),
       lead: () => this.#leadOn(),
       component: (change) => this.#component(change),
@@ -76,7 +76,7 @@ class WorkerServer {
     const config = await loadConfig(this.#data.config)
     requireFixed(config, fixed)
     const main = this.#main
-    const watched = (isOn: boolean) => main.tell('watch', isOn)
+    const watched = (isOn: boolean) => main.notify('watch', isOn)
     const log = createLog({ ...config.log, level, format, to: this.#lines, worker, watched })
     const server = new Server(await this.#openStore(config), log, {
       config,
@@ -97,7 +97,7 @@ class WorkerServer {
     this.#server = server
     if (isLead) await this.#openControl()
     const interval = Math.max(10, Math.min(BEAT_MS, config.watchdog / BEATS))
-    setInterval(() => main.tell('beat'), interval).unref()
+    setInterval(() => main.notify('beat'), interval).unref()
     return this.#ready()
   }
 

@@ -91,7 +91,7 @@ async function* answer(server: Server, asked: Request, requester: Requester): As
     case 'stop':
       return administration.stop(asked.params)
     case 'message.show': {
-      const trace = await administration.queue.biography(asked.params.id)
+      const trace = await administration.queue.trace(asked.params.id)
       if (!trace) throw new IemsError('IEMS_MESSAGE_UNKNOWN', { id: asked.params.id })
       return trace
     }

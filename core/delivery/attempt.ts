@@ -100,7 +100,16 @@ function spanOf({ spans, channel }: DelivererDeps, { message }: Delivery, outcom
   const start = performance.timeOrigin + since
   const fault = outcomes.find(({ status }) => status !== 'delivered')?.reply
   const why = fault === undefined ? {} : { fault: `${fault.code} ${fault.enhanced ?? ''}`.trim() }
-  spans.tell({ kind: 'deliver', name: channel, plugin: channel, message: message.id, start, ms, facts: counts, ...why })
+  spans.record({
+    kind: 'deliver',
+    name: channel,
+    plugin: channel,
+    message: message.id,
+    start,
+    ms,
+    facts: counts,
+    ...why,
+  })
 }
 
 async function dispatch(

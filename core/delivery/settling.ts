@@ -46,7 +46,7 @@ export async function settleAttempt(
       channel,
       to: `${disposition.route.channel} ${disposition.route.nexthop}`,
     })
-  else tell(deps, job, attempted.delivery, outcomes)
+  else notify(deps, job, attempted.delivery, outcomes)
 }
 
 /**
@@ -97,7 +97,7 @@ async function write(
   }
 }
 
-function tell(
+function notify(
   { emit, hooks, clock, channel }: DelivererDeps,
   job: Job,
   delivery: Delivery,

@@ -64,14 +64,14 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  /** Closes the connection after all written data, which the client must accept within `patience` ms. */
-  async hangUp(patience: number): Promise<void> {
+  /** Closes the connection after all written data, which the client must accept within `timeout` ms. */
+  async hangUp(timeout: number): Promise<void> {
     const socket = this.#socket
     if (socket.destroyed) return
     const written = new Promise<void>((resolve) => {
       socket.once('finish', resolve).once('close', resolve)
     })
-    const cancel = this.#clock.after(patience, () => socket.destroy())
+    const cancel = this.#clock.after(timeout, () => socket.destroy())
     // Closing a socket with unread input resets the connection, and the client loses data that it has not read yet.
     socket.unpipe()
     socket.resume()

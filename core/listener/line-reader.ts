@@ -16,7 +16,7 @@ export class LineTooLong extends Error {}
 
 export class LineReader {
   /** Read timeout in ms. */
-  patience: number
+  timeout: number
   /** Consulted before each line and each run of octets, and during long commands. */
   readonly pace = new Pace()
   #stream: Readable | undefined
@@ -35,8 +35,8 @@ export class LineReader {
     this.#wake?.()
   }
 
-  constructor(patience: number) {
-    this.patience = patience
+  constructor(timeout: number) {
+    this.timeout = timeout
   }
 
   /** Reads from this stream from here on. Buffered input is discarded: it was received before the new layer. */
@@ -83,7 +83,7 @@ export class LineReader {
       timer = setTimeout(() => {
         isLate = true
         resolve()
-      }, this.patience)
+      }, this.timeout)
     })
     clearTimeout(timer)
     this.#wake = undefined

@@ -17,11 +17,11 @@ export class LineWriter {
   #stream: Writable | undefined
   #gathered: (string | Buffer)[] = []
   #size = 0
-  readonly #patience: number
+  readonly #timeout: number
 
-  /** `patience`: write timeout in ms. */
-  constructor(patience: number) {
-    this.#patience = patience
+  /** `timeout`: write timeout in ms. */
+  constructor(timeout: number) {
+    this.#timeout = timeout
   }
 
   attach(stream: Writable): void {
@@ -90,7 +90,7 @@ export class LineWriter {
       timer = setTimeout(() => {
         isLate = true
         done()
-      }, this.#patience)
+      }, this.#timeout)
     })
     clearTimeout(timer)
     if (isLate) throw new TimedOut()

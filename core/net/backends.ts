@@ -41,7 +41,7 @@ export interface PooledBackend {
   answered(): void
   failed(cause: unknown): void
   /** Releases it without a result. */
-  unasked(): void
+  release(): void
 }
 
 export interface BackendPool {
@@ -91,7 +91,7 @@ class Breaker {
       to: this.to,
       answered: () => this.#answered(),
       failed: (cause) => this.#failed(cause),
-      unasked: () => {
+      release: () => {
         this.#isOnTrial = false
       },
     }
@@ -153,7 +153,7 @@ export function createBackendPool(options: BackendPoolOptions): BackendPool {
           return answer
         } catch (cause) {
           if (cause instanceof RequestFailed) {
-            server.unasked()
+            server.release()
             throw cause.cause
           }
           server.failed(cause)

@@ -149,7 +149,7 @@ class ServerResolver {
     this.#options = options
     this.#now = now
     this.#given = options.servers?.flatMap((text) => parseNameServer(text) ?? [])
-    this.#turns = createSemaphore({ atOnce: options.maxQueries, waiting: MAX_WAITING })
+    this.#turns = createSemaphore({ limit: options.maxQueries, waiting: MAX_WAITING })
   }
 
   async resolve(question: Question): Promise<Resolved> {

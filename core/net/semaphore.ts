@@ -16,11 +16,11 @@ export class SemaphoreRejected extends Error {
 }
 
 export interface SemaphoreOptions {
-  readonly atOnce: number
+  readonly limit: number
   /** Maximum waiters per queue. Default: unlimited. */
   readonly waiting?: number
   /** Wait timeout in milliseconds. Default: none. */
-  readonly patience?: number
+  readonly waitTimeout?: number
 }
 
 export interface Semaphore {
@@ -32,16 +32,16 @@ export interface Semaphore {
 const SHARE = 8
 
 export function createSemaphore({
-  atOnce,
+  limit,
   waiting: most = Number.POSITIVE_INFINITY,
-  patience,
+  waitTimeout,
 }: SemaphoreOptions): Semaphore {
   let working = 0
   let given = 0
   const queues: (() => void)[][] = []
 
   async function enter(rank: number): Promise<void> {
-    if (working < atOnce) {
+    if (working < limit) {
       working++
       return
     }
@@ -54,7 +54,7 @@ export function createSemaphore({
       queue.splice(queue.indexOf(resolve), 1)
       reject(new SemaphoreRejected(true))
     }
-    const timer = patience === undefined ? undefined : setTimeout(late, patience)
+    const timer = waitTimeout === undefined ? undefined : setTimeout(late, waitTimeout)
     // The next waiter takes over the slot; it is not released in between.
     await promise.finally(() => clearTimeout(timer))
   }

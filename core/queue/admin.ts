@@ -57,7 +57,7 @@ export interface Queue {
   /** Waiting, finished and refused messages, newest first, until the signal aborts. */
   search(filter: MessageFilter, signal: AbortSignal): AsyncIterable<FoundMessage>
   /** The trace of a message, also of a finished one; undefined when unknown. */
-  biography(message: string): Promise<MessageTrace | undefined>
+  trace(message: string): Promise<MessageTrace | undefined>
 }
 
 /** Deliveries changed in one commit of a bulk change. */
@@ -93,7 +93,7 @@ export function createAdmin(deps: AdminDeps): Admin {
       remove: (filter) => remove(deps, filter),
       open: (message, range) => open(deps, message, range),
       search: (filter, signal) => findMessages(deps.store, filter, signal),
-      biography: (message) => traceOf(deps.store, message),
+      trace: (message) => traceOf(deps.store, message),
     },
   }
 }

@@ -309,7 +309,7 @@ class CallersAdministration implements Administration {
       hops: seen(queue.hops),
       count: seen(queue.count),
       open: seen(queue.open),
-      biography: seen(queue.biography),
+      trace: seen(queue.trace),
       search: seen(queue.search),
       hold: changed('hold', queue.hold),
       release: changed('release', queue.release),

@@ -94,7 +94,7 @@ export function guard(
       if (spans?.isHeard) {
         const { message } = run
         const about = { ...(message === undefined ? {} : { message }), ...(fault === undefined ? {} : { fault }) }
-        spans.tell({ kind: 'hook', name: hook, plugin, start: performance.timeOrigin + since, ms, ...about })
+        spans.record({ kind: 'hook', name: hook, plugin, start: performance.timeOrigin + since, ms, ...about })
       }
     }
   }

@@ -16,7 +16,7 @@ export class Spans {
     signal.addEventListener('abort', () => this.#hearers.delete(hearer), { once: true })
   }
 
-  tell(span: Span): void {
+  record(span: Span): void {
     for (const hear of this.#hearers) hear(span)
   }
 }

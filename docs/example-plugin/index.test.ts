@@ -16,7 +16,7 @@ test('a message without a subject is refused with the admin’s words', async (t
   assert.equal(queued.length, 0)
 })
 
-test('a message with a subject is delivered, and its biography tells what was found', async (t) => {
+test('a message with a subject is delivered, and its trace shows what was found', async (t) => {
   const kernel = await createTestKernel(t, { plugins: [example({})] })
   const { reply, id } = await kernel.submit({
     from: 'a@example.org',
@@ -26,6 +26,6 @@ test('a message with a subject is delivered, and its biography tells what was fo
   assert.equal(reply.code, 250)
   await kernel.deliver()
   assert.equal(kernel.delivered.length, 1)
-  const life = await kernel.queue.biography(id ?? '')
+  const life = await kernel.queue.trace(id ?? '')
   assert.deepEqual(life?.findings, [{ plugin: 'example', name: 'subject-length', value: 4 }])
 })

@@ -63,7 +63,7 @@ test('an answer that is no list of outcomes is a fault of the channel, and the m
   assert.equal(named(kernel.events, 'delivery.failed').length, 0)
   await kernel.advance(6 * HOUR)
   assert.equal(named(kernel.events, 'delivery.delivered').length, 1)
-  assert.equal((await kernel.queue.biography(id))?.finished, true)
+  assert.equal((await kernel.queue.trace(id))?.finished, true)
 })
 
 test('mail whose content cannot be read waits until it can', async (t) => {

@@ -50,7 +50,7 @@ test('a message is delivered once to each next hop with all its recipients there
   )
   assert.match(kernel.delivered[0]?.content ?? '', /^Received: by mx\.test \(IEMS\) id /)
   assert.equal(await kernel.queue.count(), 0)
-  const life = await kernel.queue.biography(id ?? '')
+  const life = await kernel.queue.trace(id ?? '')
   assert.equal(life?.finished, true)
   assert.deepEqual(
     life?.deliveries.map(({ nexthop, attempts }) => [nexthop, attempts[0]?.fates[0]?.status]),
@@ -86,7 +86,7 @@ test('a deferral waits longer each time and ends as a report when the time is ov
   assert.match(report?.content ?? '', /Status: 5\.4\.7/)
   assert.match(report?.content ?? '', /Not now/)
   assert.equal(await kernel.queue.count(), 0)
-  const life = await kernel.queue.biography(id ?? '')
+  const life = await kernel.queue.trace(id ?? '')
   assert.equal(life?.deliveries[0]?.attempts.at(-1)?.fates[0]?.status, 'failed')
 })
 
@@ -295,10 +295,7 @@ test('an admin returns, removes and reroutes what waits', async (t) => {
   assert.match(rest.find(({ from }) => from === '')?.content ?? '', /Against our rules/)
   assert.equal(rest.find(({ from }) => from !== '')?.nexthop, 'other.example')
   assert.equal(await kernel.queue.count(), 0)
-  assert.equal(
-    (await kernel.queue.biography(ids[1] ?? ''))?.deliveries[0]?.attempts.at(-1)?.fates[0]?.status,
-    'removed',
-  )
+  assert.equal((await kernel.queue.trace(ids[1] ?? ''))?.deliveries[0]?.attempts.at(-1)?.fates[0]?.status, 'removed')
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
 })
 

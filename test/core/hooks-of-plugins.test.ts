@@ -49,7 +49,7 @@ const chooser = definePlugin({
   }),
 })
 
-test('a plugin’s hook about a delivery obeys from and to, and is in the biography', async (t) => {
+test('a plugin’s hook about a delivery obeys from and to, and is in the trace', async (t) => {
   const kernel = await createTestKernel(t, {
     channels: {
       in: clientChannel(),
@@ -65,7 +65,7 @@ test('a plugin’s hook about a delivery obeys from and to, and is in the biogra
   const { id = '' } = await kernel.submit({ from: 'me@here.test', to: ['a@here.test'] })
   await kernel.deliver()
   await kernel.advance(60 * MINUTE)
-  const life = await kernel.queue.biography(id)
+  const life = await kernel.queue.trace(id)
   assert.equal(life?.finished, true)
   const [delivery] = life?.deliveries ?? []
   assert.deepEqual(

@@ -106,7 +106,7 @@ test('a plugin declares a hook of its own, typed and guarded like any other', as
   })
   const kernel = await createTestKernel(t, { plugins: [guest(), host()] })
   const { id } = await kernel.submit({ from: 'a@x.example', to: ['b@far.example'] })
-  assert.equal((await kernel.queue.biography(id ?? ''))?.findings[0]?.value, 'I am Ann')
+  assert.equal((await kernel.queue.trace(id ?? ''))?.findings[0]?.value, 'I am Ann')
   await assert.rejects(createTestKernel(t, { plugins: [guest()] }), { code: 'IEMS_HOOK_UNKNOWN' })
 })
 

@@ -135,7 +135,7 @@ test('modify changes header and content, and each tap sees what the one before d
   await kernel.deliver()
   assert.match(kernel.delivered[0]?.content ?? '', /^X-Changed: yes\r\nReceived: /)
   assert.match(kernel.delivered[0]?.content ?? '', /Goodbye\./)
-  const life = await kernel.queue.biography(id ?? '')
+  const life = await kernel.queue.trace(id ?? '')
   assert.deepEqual(life?.findings, [{ plugin: 'second', name: 'saw', value: 'yes' }])
   assert.match(life?.steps.find(({ plugin }) => plugin === 'first')?.change ?? '', /^\d+ → \d+ octets$/)
   assert.equal((await Array.fromAsync(kernel.store.blobs.list())).length, 0)
@@ -519,8 +519,8 @@ test('a refused message is logged with its client and recipients, and its trace 
     [reply.message, '192.0.2.1', ['b@far.example'], '554 5.6.0 Infected'],
   )
   // The answer does not wait for the trace.
-  assert.ok(await eventually(async () => (await kernel.queue.biography(reply.message ?? '')) !== undefined))
-  const life = await kernel.queue.biography(reply.message ?? '')
+  assert.ok(await eventually(async () => (await kernel.queue.trace(reply.message ?? '')) !== undefined))
+  const life = await kernel.queue.trace(reply.message ?? '')
   assert.equal(life?.refused, '554 5.6.0 Infected')
   assert.equal(life.steps.at(-1)?.verdict, 'refuse 554 5.6.0 Infected')
   assert.deepEqual([life.from, life.size, life.deliveries, life.finished], ['a@x.example', 21, [], true])

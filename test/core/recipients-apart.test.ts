@@ -69,7 +69,7 @@ test('a message is split in modify: each part has its content, later taps see bo
   })
   const outside = kernel.delivered.find(({ to }) => to.some((address) => isOut({ address })))
   assert.match(outside?.content ?? '', /^X-Outside: yes\r\n|\r\nX-Outside: yes\r\n/)
-  const trace = await kernel.queue.biography(outside?.message ?? '')
+  const trace = await kernel.queue.trace(outside?.message ?? '')
   assert.equal(trace?.splitFrom, id)
   assert.deepEqual(
     trace?.findings.map(({ name, value }) => [name, value]),

@@ -42,7 +42,7 @@ test('any graph of aliases: what is answered 250 has a recipient, alone and besi
         const address = `n${n}@x.example`
         for (const to of [[address], [GOOD, address]]) {
           const { reply, refused, id } = await kernel.submit({ from: 'a@far.example', to })
-          const got = (id === undefined ? undefined : await kernel.queue.biography(id))?.recipients ?? []
+          const got = (id === undefined ? undefined : await kernel.queue.trace(id))?.recipients ?? []
           if (refused.some((one) => one.address === address)) {
             for (const one of refused) assert.match(one.reply.enhanced, /^5\.(?:4\.6|1\.1)$/)
             assert.ok(!got.some(({ original }) => original === address))

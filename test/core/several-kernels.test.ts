@@ -63,7 +63,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     await shared.clock.advance(HOUR)
     await goOn()
     assert.deepEqual(given, ['old'])
-    assert.equal((await other.queue.biography(message))?.finished, true)
+    assert.equal((await other.queue.trace(message))?.finished, true)
   })
 
   test(`${name}: what a kernel remembers of a message it accepted is never older than the store`, async (t) => {

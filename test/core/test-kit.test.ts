@@ -49,7 +49,7 @@ test('a session submits as an external client: address, HELO name and identity c
   assert.deepEqual([sent.reply.code, sent.refused.map(({ address }) => address)], [250, ['gone@here.test']])
   await kernel.deliver()
   assert.deepEqual(kernel.delivered[0]?.to, ['b@here.test'])
-  assert.equal((await kernel.queue.biography(sent.id ?? ''))?.findings.length, 1)
+  assert.equal((await kernel.queue.trace(sent.id ?? ''))?.findings.length, 1)
   const code = async (...client: Parameters<typeof kernel.session>) =>
     (await kernel.session(...client).submit({ ...letter, from: 'boss@here.test' })).reply.code
   assert.equal(await code(), 550)

@@ -46,7 +46,7 @@ test('a refused message has its id in the reply, and is found by it', async (t) 
   const { reply } = await bring('eve@far.test', 'ann@here.test', 'a spam')
   const [, id = ''] = /\(([0-9A-Z]{26})\)$/.exec(reply.text) ?? []
   assert.equal(reply.text, `Looks like spam (${id})`)
-  assert.equal((await kernel.admin.queue.biography(id))?.refused, '554 5.7.1 Looks like spam')
+  assert.equal((await kernel.admin.queue.trace(id))?.refused, '554 5.7.1 Looks like spam')
   const [found] = await find({ id })
   assert.match(String(found?.text), /refused {2}<eve@far\.test> from \[198\.51\.100\.7\]/)
   assert.match(String(found?.text), /subject: a spam/)

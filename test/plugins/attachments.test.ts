@@ -48,7 +48,7 @@ async function sent(here: Here, content: string | Buffer, to = ['b@far.test']): 
 }
 
 async function findingsOf(here: Here): Promise<readonly string[]> {
-  const trace = await here.queue.biography(here.delivered.at(-1)?.message ?? '')
+  const trace = await here.queue.trace(here.delivered.at(-1)?.message ?? '')
   return (trace?.findings ?? []).filter(({ plugin }) => plugin === 'attachments').map(({ value }) => String(value))
 }
 

@@ -324,7 +324,7 @@ test('the trace says what was done, or why not', async (t) => {
   const here = await start(t, [rule()])
   const noteOf = async (content: string) => {
     const { id } = await here.submit({ from: 'a@own.test', to: ['b@far.test'], content })
-    return JSON.stringify(await here.queue.biography(id ?? ''))
+    return JSON.stringify(await here.queue.trace(id ?? ''))
   }
   assert.match(await noteOf(letter('Hi\r\n')), /legal: at the bottom of text\/plain/)
   assert.match(await noteOf(letter('-----BEGIN PGP MESSAGE-----\r\n')), /legal: left out: signed or encrypted \(PGP\)/)

@@ -85,7 +85,7 @@ test('added fields stand above the header, and the trace says why a message is w
   const content = await kernel.content(entry?.email ?? '')
   assert.match(content, /^Delivered-To: ann@here\.test\r\nX-Why: score 9\r\nReturn-Path: <me@far\.test>\r\n/)
   assert.equal(content.length, entry?.size)
-  const trace = JSON.stringify(await kernel.queue.biography(id))
+  const trace = JSON.stringify(await kernel.queue.trace(id))
   for (const text of ['default: score 9', 'fileinto: a rule', 'no mailbox Nowhere: in INBOX'])
     assert.ok(trace.includes(`ann@here.test: ${text}`), trace)
 })

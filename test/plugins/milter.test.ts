@@ -274,7 +274,7 @@ test('a filter that is not there, silent or mad means later, and is left alone a
     const { last, sent } = await send(t, lenient, 'x')
     assert.match(last, /^250 /, name)
     assert.equal(sent.length, 1)
-    const life = await lenient.queue.biography(sent[0]?.message ?? '')
+    const life = await lenient.queue.trace(sent[0]?.message ?? '')
     assert.deepEqual(life?.findings, [{ plugin: 'milter', name: 'test', value: 'unavailable' }], name)
     const status = lenient.kernel.commands.get('milter status')
     const call = { arguments: [], options: {}, input: (async function* () {})(), signal: new AbortController().signal }

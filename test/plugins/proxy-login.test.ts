@@ -122,7 +122,7 @@ test('a message that an administrator sends for another names both, in its trace
   )
   assert.equal(reply.code, 250)
   const [{ message = '' } = {}] = here.events.filter(({ name }) => name === 'message.accepted')
-  const life = await here.queue.biography(message)
+  const life = await here.queue.trace(message)
   assert.equal(life?.session.identity?.user, 'bob')
   assert.equal(life?.session.identity?.actor?.user, 'root')
 })

@@ -4,10 +4,10 @@
  * Invariants: every offset is checked against the data; time is linear in the octets.
  */
 
-export type Trouble = 'encrypted' | 'unreadable' | 'oversize'
+export type ZipProblem = 'encrypted' | 'unreadable' | 'oversize'
 
 export interface Problem {
-  readonly kind: Trouble
+  readonly kind: ZipProblem
   /** For people. */
   readonly name: string
 }

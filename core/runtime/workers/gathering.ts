@@ -62,17 +62,17 @@ export class Gathering {
     const isWatched = this.#watching.size > 0
     if (before === isWatched) return
     this.#feed.forwardTo(isWatched ? (lines) => this.pass(lines) : undefined)
-    for (const { peer } of this.#ready()) peer.tell('forward', isWatched)
+    for (const { peer } of this.#ready()) peer.notify('forward', isWatched)
   }
 
   /** A worker has started. */
   begun({ peer }: WorkerThread): void {
-    if (this.#watching.size > 0) peer.tell('forward', true)
+    if (this.#watching.size > 0) peer.notify('forward', true)
   }
 
   /** Passes lines on to the workers with watchers. */
   pass(lines: WatchedLines, from?: WorkerThread): void {
-    for (const thread of this.#watching) if (thread !== from) thread.peer.tell('hear', lines)
+    for (const thread of this.#watching) if (thread !== from) thread.peer.notify('hear', lines)
   }
 
   async #ask<T>(question: Question): Promise<readonly { readonly worker: number; readonly answer: T }[]> {

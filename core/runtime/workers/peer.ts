@@ -20,7 +20,7 @@ export type Handlers = { readonly [name: string]: (given: any) => unknown }
 
 type Message =
   | { readonly call: string; readonly id: number; readonly given: unknown }
-  | { readonly tell: string; readonly given: unknown }
+  | { readonly notify: string; readonly given: unknown }
   | { readonly answered: number; readonly value: unknown }
   | { readonly answered: number; readonly error: CarriedError }
 
@@ -56,8 +56,8 @@ export class Peer<Theirs extends Handlers> {
   }
 
   /** Calls without waiting for an answer. */
-  tell<N extends keyof Theirs & string>(tell: N, given?: Parameters<Theirs[N]>[0]): void {
-    this.#thread.postMessage({ tell, given } satisfies Message)
+  notify<N extends keyof Theirs & string>(notify: N, given?: Parameters<Theirs[N]>[0]): void {
+    this.#thread.postMessage({ notify, given } satisfies Message)
   }
 
   /** Fails all pending calls after the other thread has ended. */
@@ -69,7 +69,7 @@ export class Peer<Theirs extends Handlers> {
 
   #hear(message: Message): void {
     if ('call' in message) void this.#answer(message.id, message.call, message.given)
-    else if ('tell' in message) void this.#own[message.tell]?.(message.given)
+    else if ('notify' in message) void this.#own[message.notify]?.(message.given)
     else {
       const waiting = this.#waiting.get(message.answered)
       this.#waiting.delete(message.answered)

@@ -111,7 +111,7 @@ export interface CommandContext {
     selected: boolean,
   ): void
   /** Sends all changes. */
-  tellNews(): Promise<void>
+  sendNews(): Promise<void>
   /** Sends the flags and permanent flags of the selected mailbox. */
   writeFlags(view: View): void
   /** Announces new keywords before a message shows them. */

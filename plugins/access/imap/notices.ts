@@ -4,7 +4,7 @@
  * Invariants: a change is sent once, with numbers that the client knows; a signal of another session or server is only
  * a reason to look, and the mailbox's mod-sequence shows the changes.
  */
-import { tellNew } from './commands/fetch.ts'
+import { sendNew } from './commands/fetch.ts'
 import type { CommandContext } from './context.ts'
 import { formatSet } from './grammar/sets.ts'
 import type { TaggedResponse } from './responses.ts'
@@ -22,7 +22,7 @@ export class Notices {
   readonly #others = new Set<string>()
   #stopOthers: readonly (() => void)[] = []
   #tellOthers: (mailboxes: readonly string[]) => Promise<void> = async () => {}
-  #tellsAtOnce = false
+  #sendsAtOnce = false
 
   constructor(session: CommandContext, close: (why: string) => TaggedResponse) {
     this.#session = session
@@ -31,11 +31,11 @@ export class Notices {
 
   /** Changes are sent as they happen, without a command. */
   get areAtOnce(): boolean {
-    return this.#tellsAtOnce
+    return this.#sendsAtOnce
   }
 
   /** Sends notifications until the client sends something. False: the session has ended. */
-  async listen(tell: () => Promise<void>): Promise<boolean> {
+  async listen(send: () => Promise<void>): Promise<boolean> {
     const { input, output, signal } = this.#session.parts
     let news = new AbortController()
     this.#wake = () => news.abort()
@@ -43,7 +43,7 @@ export class Notices {
     signal.addEventListener('abort', ended, { once: true })
     try {
       for (;;) {
-        await tell()
+        await send()
         await output.flush()
         if (this.#session.isOver || signal.aborted) return false
         if (await input.waits(news.signal)) return true
@@ -84,7 +84,7 @@ export class Notices {
     for (const stop of this.#stopOthers) stop()
     this.#session.newItems = undefined
     this.#tellOthers = tell
-    this.#tellsAtOnce = accounts.length > 0 || selected
+    this.#sendsAtOnce = accounts.length > 0 || selected
     this.#stopOthers = accounts.map((account) =>
       this.#session.mail.watch(account, (mailboxes) => {
         for (const id of mailboxes) this.#others.add(id)
@@ -94,7 +94,7 @@ export class Notices {
   }
 
   /** Sends all changes. */
-  async tellNews(): Promise<void> {
+  async sendNews(): Promise<void> {
     const ids = [...this.#others]
     this.#others.clear()
     if (ids.length > 0) await this.#tellOthers(ids)
@@ -105,15 +105,15 @@ export class Notices {
   async tellChanges(mayExpunge: boolean): Promise<void> {
     const { view, output, mail, enabled } = this.#session
     if (!view) return
-    const told = await view.sync(mail, mayExpunge)
-    if (told === 'gone') return void this.#close('Mailbox deleted')
+    const sent = await view.sync(mail, mayExpunge)
+    if (sent === 'gone') return void this.#close('Mailbox deleted')
     if (!(await this.#session.may(view.mailbox, 'r'))) return void this.#close('Mailbox access revoked')
     if (enabled.has('QRESYNC') || enabled.has('UIDONLY')) {
-      if (told.vanished.length > 0) output.line(`* VANISHED ${formatSet(told.vanished)}`)
-    } else for (const number of told.expunged) output.line(`* ${number} EXPUNGE`)
-    if (told.exists) output.line(`* ${view.count} EXISTS`)
-    for (const { number, entry } of told.changed) output.line(this.flagLine(number, entry))
-    if (this.#session.newItems) await tellNew(this.#session, told.added, this.#session.newItems)
+      if (sent.vanished.length > 0) output.line(`* VANISHED ${formatSet(sent.vanished)}`)
+    } else for (const number of sent.expunged) output.line(`* ${number} EXPUNGE`)
+    if (sent.exists) output.line(`* ${view.count} EXISTS`)
+    for (const { number, entry } of sent.changed) output.line(this.flagLine(number, entry))
+    if (this.#session.newItems) await sendNew(this.#session, sent.added, this.#session.newItems)
   }
 
   /** Sends the flags and permanent flags of the selected mailbox. */

@@ -127,9 +127,9 @@ export class Session implements CommandContext {
    */
   async #hasCommand(): Promise<boolean> {
     const { input, options, signal } = this.parts
-    input.patience = this.account ? options.timeouts.idle : options.timeouts.login
+    input.timeout = this.account ? options.timeouts.idle : options.timeouts.login
     if (!this.#notices.areAtOnce) return input.waits(signal)
-    return this.#notices.listen(() => this.#notices.tellNews())
+    return this.#notices.listen(() => this.#notices.sendNews())
   }
 
   async #command(): Promise<void> {
@@ -322,8 +322,8 @@ export class Session implements CommandContext {
     this.#notices.watchOthers(...args)
   }
 
-  tellNews(): Promise<void> {
-    return this.#notices.tellNews()
+  sendNews(): Promise<void> {
+    return this.#notices.sendNews()
   }
 
   writeFlags(view: View): void {

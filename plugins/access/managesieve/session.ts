@@ -85,7 +85,7 @@ export class Session implements CommandContext {
 
   #hasCommand(): Promise<boolean> {
     const { input, options, signal } = this.#deps
-    input.patience = this.#identity ? options.timeouts.command : options.timeouts.login
+    input.timeout = this.#identity ? options.timeouts.command : options.timeouts.login
     return input.waits(signal)
   }
 

@@ -68,7 +68,7 @@ export class Session implements CommandContext {
 
   #hasCommand(): Promise<boolean> {
     const { input, options, signal } = this.parts
-    input.patience = this.drop ? options.timeouts.command : options.timeouts.login
+    input.timeout = this.drop ? options.timeouts.command : options.timeouts.login
     return input.waits(signal)
   }
 

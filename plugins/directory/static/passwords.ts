@@ -128,7 +128,7 @@ export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOpt
   const nameOf = (password: string, kept: string) =>
     createHmac('sha256', secret).update(`${kept}\0${password}`).digest('base64')
 
-  const turns = createSemaphore({ atOnce: concurrency, waiting: maxWaiting })
+  const turns = createSemaphore({ limit: concurrency, waiting: maxWaiting })
   const costs = createCosts(minTime)
   const slowest = createSlowest(costs.slowest, { clock, store })
 

@@ -50,16 +50,16 @@ export const RECORDS = 2
 export class Work {
   readonly #draft: Draft
   readonly #standing: Standing
-  readonly #told: WorkFacts
+  readonly #facts: WorkFacts
   #records = 0
 
-  constructor(draft: Draft, told: WorkFacts) {
+  constructor(draft: Draft, facts: WorkFacts) {
     this.#draft = draft
     this.#standing = new Standing(draft, {
       entry: (id) => this.#entry(id),
       index: (one, other) => this.#index(one, other),
     })
-    this.#told = told
+    this.#facts = facts
   }
 
   async make(change: Prepared): Promise<EntryRecord> {
@@ -80,7 +80,7 @@ export class Work {
     if ('why' in read) throw new Refusal('INVALID', read.why)
     if (await this.#draft.get(entryKey(id))) throw new Refusal('ALREADYEXISTS', 'there is an entry with this id')
     const { members, ...fields } = { ...DEFAULTS[kind], ...read.fields } as Fields & { members?: readonly Member[] }
-    const at = this.#told.at
+    const at = this.#facts.at
     const entry = { ...fields, kind, id, created: at, modified: at, version: 1 } as unknown as EntryRecord
     const kept = await this.#write(undefined, entry.kind === 'group' ? { ...entry, members: 0 } : entry)
     this.#record('add', kept, read.fields)
@@ -189,7 +189,7 @@ export class Work {
 
   /** Replaces the entry and its indexes; descendants move with it. */
   async #write(before: EntryRecord | undefined, given: EntryRecord): Promise<EntryRecord> {
-    const numbered = await withNumbers(this.#draft, given, this.#told.numbersFrom)
+    const numbered = await withNumbers(this.#draft, given, this.#facts.numbersFrom)
     const after = await this.#standing.placed(before, numbered)
     await this.#index(before, after)
     this.#draft.put(entryKey(after.id), encode(after))
@@ -210,12 +210,12 @@ export class Work {
   }
 
   #touched({ version }: EntryRecord) {
-    return { modified: this.#told.at, version: version + 1 }
+    return { modified: this.#facts.at, version: version + 1 }
   }
 
   #record(what: Recorded['what'], { id, kind, ...entry }: EntryRecord, fields: Fields): void {
-    const { at, by } = this.#told
-    const number = this.#told.number + this.#records++
+    const { at, by } = this.#facts
+    const number = this.#facts.number + this.#records++
     const { password, ...rest } = fields
     const shownFields = password === undefined ? rest : { ...rest, password: password === null ? 'removed' : 'set' }
     const name = nameOfEntry({ id, kind, ...entry } as EntryRecord)

@@ -30,7 +30,7 @@ import type { Options } from './options.ts'
 import type { Reputation } from './reputation.ts'
 import type { createStandardRules } from './rules/rules.ts'
 import type { Scan, Scanner } from './scanners/scanner.ts'
-import { type Action, actionFor, type Judged, maxOf, type Reason, stronger, sum, tell } from './score.ts'
+import { type Action, actionFor, type Judged, maxOf, type Reason, reasonsText, stronger, sum } from './score.ts'
 
 export interface CheckDeps {
   readonly config: Options
@@ -217,7 +217,13 @@ export class SpamCheck {
       ? []
       : [...new Set(recipients)].filter((account) => base + viewOf(account) >= this.#thresholds.junk)
     const explained = all.filter(({ says }) => says !== undefined)
-    return { score, action, reasons: tell(all), explained, junkFor: junkFor.filter((account) => account !== undefined) }
+    return {
+      score,
+      action,
+      reasons: reasonsText(all),
+      explained,
+      junkFor: junkFor.filter((account) => account !== undefined),
+    }
   }
 
   async #greylisted(message: ReadableMessage, isSuspect: boolean): Promise<Verdict | undefined> {

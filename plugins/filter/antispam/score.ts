@@ -56,7 +56,7 @@ export function stronger(a: Action, b: Action): Action {
 const MOST = 50
 
 /** `list:zen.example=3 spf=fail=2`, largest first. */
-export function tell(reasons: readonly Reason[]): string {
+export function reasonsText(reasons: readonly Reason[]): string {
   return [...reasons]
     .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))
     .slice(0, MOST)

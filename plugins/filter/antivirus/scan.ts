@@ -97,7 +97,7 @@ interface MessageScanDeps {
 
 function createMessageScan({ options, ask, opensRar }: MessageScanDeps) {
   // Limited, because examined content is held in memory.
-  const turns = createSemaphore({ atOnce: options.concurrency, patience: options.timeout })
+  const turns = createSemaphore({ limit: options.concurrency, waitTimeout: options.timeout })
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     try {

@@ -23,7 +23,7 @@ export type Servers = Pick<BackendPool, 'ask' | 'states' | 'backends'>
 
 export function createServers({ options, now, log }: ServersDeps): Servers {
   const outside = createBackendPool({ ...options, service: 'clamd', now, log })
-  const turns = createSemaphore({ atOnce: options.concurrency, patience: options.timeout })
+  const turns = createSemaphore({ limit: options.concurrency, waitTimeout: options.timeout })
   return {
     states: outside.states,
     backends: outside.backends,

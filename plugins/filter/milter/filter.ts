@@ -157,7 +157,7 @@ export class FilterClient {
   close() {
     this.#talk?.conversation.close()
     // A client without a message proves nothing about a server on trial.
-    this.#talk?.server.unasked()
+    this.#talk?.server.release()
     this.#talk = undefined
   }
 }

@@ -128,7 +128,7 @@ export class MilterSession {
 
   /** Sends the message to its end. */
   async content(letter: MessageForFilter): Promise<Judgement> {
-    const refusal = await this.#tell(letter)
+    const refusal = await this.#send(letter)
     const isDiscarded = this.#isDiscarded
     if (refusal || this.#isDone) {
       this.abort()
@@ -156,7 +156,7 @@ export class MilterSession {
   }
 
   /** Sends everything but the end, unless the filter has decided earlier. */
-  async #tell({ id, fields, body }: MessageForFilter): Promise<Said> {
+  async #send({ id, fields, body }: MessageForFilter): Promise<Said> {
     const macros = { i: id }
     let refusal = await this.#step('T', [], { off: STEP.noData, mute: STEP.noReplyData, macros })
     for (const { name, value } of fields) {

@@ -33,7 +33,7 @@ export interface CheckDeps {
 }
 
 /** Passed from `check` to `modify`. */
-export interface Told {
+export interface CheckState {
   readonly rows: readonly string[]
   readonly receivedSpf: string
   readonly bimi?: Verification['bimi']
@@ -63,8 +63,12 @@ export function createCheck({ config, authservId, dns, now, chance, tally }: Che
       isBimiWanted: config.bimi,
       limits: { signatures, fieldSize },
     })
-    const told: Told = { rows: found.rows, receivedSpf: found.receivedSpf, ...(found.bimi ? { bimi: found.bimi } : {}) }
-    Object.assign(ctx.state, told)
+    const kept: CheckState = {
+      rows: found.rows,
+      receivedSpf: found.receivedSpf,
+      ...(found.bimi ? { bimi: found.bimi } : {}),
+    }
+    Object.assign(ctx.state, kept)
     const { address } = message.session.remote
     const judgement = judge(found, config, { isForwarder: isForwarder(address), chance })
     noteAll(found, judgement, ctx.note)

@@ -4,7 +4,7 @@
  * Invariants: forged fields are removed from every message, even those exempt from checks.
  */
 import type { HookContext, Message } from 'iems'
-import type { Told } from './check.ts'
+import type { CheckState } from './check.ts'
 import { prependResults, removeForged, resultsValue } from './results-header.ts'
 
 export interface ModifyOptions {
@@ -21,14 +21,14 @@ export function createModify({ authservId, ownIds, receivedSpf, bimi }: ModifyOp
     const forged = removeForged(headers, ids)
     if (forged > 0) note('forged-results', forged)
     if (bimi) for (const name of ['BIMI-Location', 'BIMI-Indicator']) headers.remove(name)
-    const told = state as Partial<Told>
-    if (!told.rows) return
+    const found = state as Partial<CheckState>
+    if (!found.rows) return
     const value = (text: string) => (parameters.smtpUtf8 ? text : text.replace(/[^\x20-\x7e]/g, '?'))
-    if (told.bimi?.result === 'pass' && told.bimi.location) {
-      const authority = told.bimi.authority === undefined ? '' : `; a=${told.bimi.authority}`
-      headers.prepend('BIMI-Location', value(`v=BIMI1; l=${told.bimi.location}${authority}`))
+    if (found.bimi?.result === 'pass' && found.bimi.location) {
+      const authority = found.bimi.authority === undefined ? '' : `; a=${found.bimi.authority}`
+      headers.prepend('BIMI-Location', value(`v=BIMI1; l=${found.bimi.location}${authority}`))
     }
-    if (receivedSpf && told.receivedSpf) headers.prepend('Received-SPF', value(told.receivedSpf))
-    prependResults(headers, resultsValue(authservId, told.rows, parameters.smtpUtf8 === true))
+    if (receivedSpf && found.receivedSpf) headers.prepend('Received-SPF', value(found.receivedSpf))
+    prependResults(headers, resultsValue(authservId, found.rows, parameters.smtpUtf8 === true))
   }
 }

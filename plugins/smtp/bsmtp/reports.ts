@@ -26,9 +26,9 @@ export function createReporting({
         ? recipients.map((one) => ({ ...one, reply }))
         : [{ ...recipients.find((one) => one.address === address), address, reply }],
     )
-    const told = failed.filter(({ notify }) => !notify || notify.includes('FAILURE')).slice(0, MAX_LISTED)
-    if (from === '' || told.length === 0) return
-    const content = reportOf({ hostname, to: from, envid: parameters.envid, failed: told, at: clock.now() })
+    const failures = failed.filter(({ notify }) => !notify || notify.includes('FAILURE')).slice(0, MAX_LISTED)
+    if (from === '' || failures.length === 0) return
+    const content = reportOf({ hostname, to: from, envid: parameters.envid, failed: failures, at: clock.now() })
     const { reply } = await submit({ from: '', to: [from], content })
     if (reply.code >= 300) log.warn('a report about a batch was refused', { to: from, reply: reply.text })
   }

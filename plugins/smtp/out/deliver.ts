@@ -13,7 +13,7 @@ import type { Handshake } from './handshake.ts'
 import type { FindServers, Server } from './mx.ts'
 import { type Nexthop, parseNexthop } from './nexthop.ts'
 import type { Options } from './options.ts'
-import { outcomeOf, outcomesWithout, type ServerFailure, tell, toReply } from './outcomes.ts'
+import { answersFor, outcomeOf, outcomesWithout, type ServerFailure, toReply } from './outcomes.ts'
 import type { Pool } from './pool.ts'
 import type { DecideTls, TlsPolicy } from './tls.ts'
 import { transact } from './transaction.ts'
@@ -151,12 +151,12 @@ async function send(conversation: SmtpConnection, attempt: Attempt, chosen: Chos
       binary: delivery.needs.binary,
       timeouts: chosen.timeouts,
     })
-    const told = tell(envelope.recipients, answers)
+    const answered = answersFor(envelope.recipients, answers)
     settle(
       attempt,
-      told.filter(({ fate }) => fate === 'taken' || fate === 'refused').map((one) => outcomeOf(one, source)),
+      answered.filter(({ fate }) => fate === 'taken' || fate === 'refused').map((one) => outcomeOf(one, source)),
     )
-    const gone = told.find(({ fate }) => fate === 'gone')
+    const gone = answered.find(({ fate }) => fate === 'gone')
     if (gone) attempt.troubles.push({ status: 'deferred', reply: toReply(gone.reply), remote, reached: true })
   }
 }

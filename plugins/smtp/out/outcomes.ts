@@ -54,7 +54,7 @@ export interface Answers {
   readonly isComplete: boolean
 }
 
-export interface Told {
+export interface RecipientAnswer {
   readonly recipient: Recipient
   readonly reply: RemoteReply
   /**
@@ -65,9 +65,12 @@ export interface Told {
 }
 
 /** The reply that decides for each recipient: the first negative, else the last positive one. */
-export function tell(recipients: readonly Recipient[], { mail, rcpts, data, finals, isComplete }: Answers): Told[] {
+export function answersFor(
+  recipients: readonly Recipient[],
+  { mail, rcpts, data, finals, isComplete }: Answers,
+): RecipientAnswer[] {
   let accepted = 0
-  return recipients.map((recipient, index): Told => {
+  return recipients.map((recipient, index): RecipientAnswer => {
     const rcpt = rcpts[index] ?? mail
     const no = [mail, rcpt].find((reply) => !isPositive(reply)) ?? (data.code === 354 ? undefined : data)
     if (no) {
@@ -93,7 +96,7 @@ export interface Source {
   readonly handover: 'final' | 'relayed' | 'reported'
 }
 
-export function outcomeOf({ recipient, reply, fate }: Told, { remote, handover }: Source): Outcome {
+export function outcomeOf({ recipient, reply, fate }: RecipientAnswer, { remote, handover }: Source): Outcome {
   if (fate === 'taken') return { recipient, status: 'delivered', reply: toReply(reply), remote, handover }
   return { recipient, status: reply.code >= 500 ? 'failed' : 'deferred', reply: toReply(temporary(reply)), remote }
 }

@@ -76,7 +76,7 @@ export const fetch: CommandDefinition = {
     if (wanted.some(({ kind }) => kind === 'MODSEQ')) session.enableCondstore()
     const uids = view.uidsOf(set, isUid)
     if (!uids) return bad('No such message')
-    if (modifiers.vanished) await tellVanished(session, set, modifiers.changedSince ?? 0)
+    if (modifiers.vanished) await sendVanished(session, set, modifiers.changedSince ?? 0)
     return fetchAll(session, { uids, items: itemsFor(session, wanted, isUid, modifiers), modifiers })
   },
 }
@@ -116,9 +116,9 @@ async function fetchAll(session: CommandContext, { uids, items, modifiers }: Fet
     if (modifiers.changedSince !== undefined && entry.modseq <= modifiers.changedSince) continue
     const number = view.numberOf(entry.uid)
     if (number === undefined) continue
-    const told = await fetchOne(session, { number, entry, items, setsSeen })
-    if (told === 'gone') isMissing = true
-    else if (told === UNKNOWN_ENCODING) isUnknown = true
+    const sent = await fetchOne(session, { number, entry, items, setsSeen })
+    if (sent === 'gone') isMissing = true
+    else if (sent === UNKNOWN_ENCODING) isUnknown = true
     if (output.isFull) await output.flush()
     // Short commands of other clients must not wait for a long one of this client.
     if (++count % 100 === 0) await new Promise(setImmediate)
@@ -140,7 +140,7 @@ async function inPlaces(session: CommandContext, uids: Uids, range: readonly [nu
   return within(all, range).map((uid) => [uid, uid])
 }
 
-async function tellVanished(session: CommandContext, set: SequenceSet, since: number): Promise<void> {
+async function sendVanished(session: CommandContext, set: SequenceSet, since: number): Promise<void> {
   const view = session.view as View
   const changes = await session.mail.changes(view.mailbox, since)
   if ('refused' in changes) return
@@ -159,7 +159,7 @@ interface One {
 async function fetchOne(
   session: CommandContext,
   { number, entry, items, setsSeen }: One,
-): Promise<'told' | 'gone' | typeof UNKNOWN_ENCODING> {
+): Promise<'sent' | 'gone' | typeof UNKNOWN_ENCODING> {
   const { mail, output } = session
   const needsContent = items.some(({ kind }) =>
     ['structure', 'body', 'binary', 'binarySize', 'ENVELOPE', 'PREVIEW'].includes(kind),
@@ -183,11 +183,11 @@ async function fetchOne(
     await writeValue(session, value)
   }
   output.write(')\r\n')
-  return 'told'
+  return 'sent'
 }
 
 /** RFC 5465 section 5.2: the items that the client requested for new messages; this does not count as reading them. */
-export async function tellNew(
+export async function sendNew(
   session: CommandContext,
   entries: readonly Entry[],
   items: readonly FetchItem[],

@@ -10,7 +10,7 @@ export const idle: CommandDefinition = {
   async run(session, { cursor }) {
     cursor.end()
     session.output.line('+ idling')
-    if (!(await session.listen(() => session.tellNews()))) return ok('IDLE terminated')
+    if (!(await session.listen(() => session.sendNews()))) return ok('IDLE terminated')
     const line = (await session.parts.input.line(1000)).toString('latin1')
     return line.toUpperCase() === 'DONE' ? ok('IDLE terminated') : bad('Expected DONE')
   },

@@ -96,7 +96,7 @@ export const list: CommandDefinition = {
       session.output.line(
         `* LIST (${found.attributes.join(' ')}) "/" ${session.writeName(found.name)}${found.extended}`,
       )
-      if (found.mailbox && !found.mailbox.noSelect) await tellListed(session, found.name, found.mailbox, options)
+      if (found.mailbox && !found.mailbox.noSelect) await sendListed(session, found.name, found.mailbox, options)
       if (session.output.isFull) await session.output.flush()
       await session.pause()
     }
@@ -104,7 +104,7 @@ export const list: CommandDefinition = {
   },
 }
 
-async function tellListed(
+async function sendListed(
   session: CommandContext,
   name: string,
   mailbox: Mailbox,
@@ -134,8 +134,8 @@ export const lsub: CommandDefinition = {
     const options = { select, returns: new Set<string>() }
     for (const { name, attributes } of await matching(all, [reference + pattern], options, () => session.pause())) {
       const isItself = attributes.includes('\\Subscribed')
-      const told = isItself ? attributes.filter((one) => !NOT_OF_LSUB.includes(one)) : ['\\Noselect']
-      session.output.line(`* LSUB (${told.join(' ')}) "/" ${session.writeName(name)}`)
+      const sent = isItself ? attributes.filter((one) => !NOT_OF_LSUB.includes(one)) : ['\\Noselect']
+      session.output.line(`* LSUB (${sent.join(' ')}) "/" ${session.writeName(name)}`)
       if (session.output.isFull) await session.output.flush()
     }
     return ok('LSUB completed')

@@ -72,16 +72,16 @@ export const getmetadata: CommandDefinition = {
     const found = Object.entries(await session.mail.metadata(place)).filter(([entry]) =>
       isAsked(entry, asked, options.depth),
     )
-    const told = found.filter(([, value]) => Buffer.byteLength(value) <= options.maxSize)
+    const sent = found.filter(([, value]) => Buffer.byteLength(value) <= options.maxSize)
     // A requested entry that does not exist is NIL; entries below one are listed only if they exist.
     const missing = options.depth > 0 ? [] : asked.filter((entry) => !found.some(([there]) => there === entry))
     const words = [
-      ...told.map(([entry, value]) => `${astring(entry, session.isUtf8)} ${string(value, session.isUtf8)}`),
+      ...sent.map(([entry, value]) => `${astring(entry, session.isUtf8)} ${string(value, session.isUtf8)}`),
       ...missing.map((entry) => `${astring(entry, session.isUtf8)} NIL`),
     ]
     if (words.length > 0) session.output.line(`* METADATA ${session.writeName(name)} (${words.join(' ')})`)
     const longest = Math.max(0, ...found.map(([, value]) => Buffer.byteLength(value)))
-    return ok('GETMETADATA completed', told.length < found.length ? `METADATA LONGENTRIES ${longest}` : undefined)
+    return ok('GETMETADATA completed', sent.length < found.length ? `METADATA LONGENTRIES ${longest}` : undefined)
   },
 }
 

@@ -68,7 +68,7 @@ function isMeant({ kind, names, events }: Watch, name: string, mailbox: Mailbox,
 }
 
 /** Rights are checked each time, because they may have changed since the command (RFC 5465 section 3.1). */
-async function tell(session: CommandContext, name: string, mailbox: Mailbox): Promise<void> {
+async function send(session: CommandContext, name: string, mailbox: Mailbox): Promise<void> {
   if (!(await session.may(mailbox, 'r'))) return
   const { messages, uidNext, uidValidity, unseen, modseq } = mailbox
   const more = session.isCondstore ? ` HIGHESTMODSEQ ${modseq}` : ''
@@ -84,7 +84,7 @@ async function begin(session: CommandContext, watches: readonly Watch[], withSta
     if (mailbox.noSelect || !watches.some((watch) => isMeant(watch, name, mailbox, mailbox.account === account.id)))
       continue
     wanted.set(mailbox.id, { name, account: mailbox.account })
-    if (withStatus && mailbox.id !== session.view?.mailbox.id) await tell(session, name, mailbox)
+    if (withStatus && mailbox.id !== session.view?.mailbox.id) await send(session, name, mailbox)
   }
   session.watchOthers(
     [...new Set([...wanted.values()].map((one) => one.account))],
@@ -93,7 +93,7 @@ async function begin(session: CommandContext, watches: readonly Watch[], withSta
         const one = wanted.get(id)
         const mailbox =
           one && id !== session.view?.mailbox.id ? await mail.mailbox({ account: one.account, id }) : undefined
-        if (one && mailbox) await tell(session, one.name, mailbox)
+        if (one && mailbox) await send(session, one.name, mailbox)
       }
     },
     watches.some(({ kind }) => kind === 'selected'),

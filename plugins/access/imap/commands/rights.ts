@@ -127,7 +127,7 @@ export const myrights: CommandDefinition = {
 // --- quotas ------------------------------------------------------------------------------------------
 
 /** An account's quota root has its name and exists only if there is a limit; a kilobyte is 1024 octets. */
-async function tellQuota(session: CommandContext, { name }: Account, limits: AccountLimits): Promise<void> {
+async function sendQuota(session: CommandContext, { name }: Account, limits: AccountLimits): Promise<void> {
   const used = await session.mail.usage(limits.account)
   const resources = [
     ...(limits.octets === null ? [] : [`STORAGE ${Math.ceil(used.octets / 1024)} ${Math.floor(limits.octets / 1024)}`]),
@@ -156,7 +156,7 @@ export const getquota: CommandDefinition = {
     const account = await session.parts.accounts.byName(root)
     const limits = account?.id === session.account?.id ? await limitsOf(session, account) : undefined
     if (!account || !limits) return no('No such quota root', 'NONEXISTENT')
-    await tellQuota(session, account, limits)
+    await sendQuota(session, account, limits)
     return ok('GETQUOTA completed')
   },
 }
@@ -173,7 +173,7 @@ export const getquotaroot: CommandDefinition = {
     const limits = await limitsOf(session, owner)
     const root = owner && limits ? ` ${astring(owner.name, session.isUtf8)}` : ''
     session.output.line(`* QUOTAROOT ${session.writeName(name)}${root}`)
-    if (owner && limits) await tellQuota(session, owner, limits)
+    if (owner && limits) await sendQuota(session, owner, limits)
     return ok('GETQUOTAROOT completed')
   },
 }
@@ -215,7 +215,7 @@ export const setquota: CommandDefinition = {
     if (Object.keys(others).length > 0 || !Number.isSafeInteger(octets ?? 0))
       return no('Cannot set these resources', 'CANNOT')
     await quotas.set(account.id, { octets, messages, mailboxes })
-    await tellQuota(session, account, await session.mail.limitsOf(account.id))
+    await sendQuota(session, account, await session.mail.limitsOf(account.id))
     return ok('SETQUOTA completed')
   },
 }

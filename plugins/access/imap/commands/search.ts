@@ -59,10 +59,10 @@ const PROGRESS_MS = 5000
 
 /** RFC 9585: reports progress, so that the client does not time out. */
 function progressOf({ parts, output, view }: CommandContext, tag: string): (count: number) => Promise<void> {
-  let told = parts.now()
+  let sent = parts.now()
   return async (count) => {
-    if (parts.now() - told < PROGRESS_MS) return
-    told = parts.now()
+    if (parts.now() - sent < PROGRESS_MS) return
+    sent = parts.now()
     output.line(`* OK [INPROGRESS ("${tag}" ${count} ${view?.count ?? 0})] Searching`)
     await output.flush()
   }

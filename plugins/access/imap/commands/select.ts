@@ -52,7 +52,7 @@ function readResync(cursor: Cursor): Resync {
   return { uidValidity, modseq, ...(known && known !== '$' ? { known } : {}) }
 }
 
-async function tellSelected(session: CommandContext, view: View, resync: Resync | undefined): Promise<void> {
+async function sendSelected(session: CommandContext, view: View, resync: Resync | undefined): Promise<void> {
   const { output, mail } = session
   const { mailbox } = view
   const keywords = await session.parts.keywords.of(mail, view)
@@ -104,7 +104,7 @@ function opening(isReadOnly: boolean): CommandDefinition {
       const mayWrite = await anyOf(session, mailbox, 'swte')
       const view = new View(opened, isReadOnly || !mayWrite)
       session.select(view)
-      await tellSelected(session, view, resync)
+      await sendSelected(session, view, resync)
       return view.isReadOnly ? ok('Mailbox selected', 'READ-ONLY') : ok('Mailbox selected', 'READ-WRITE')
     },
   }

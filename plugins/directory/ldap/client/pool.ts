@@ -31,7 +31,7 @@ export class Pool {
 
   constructor(deps: PoolDeps) {
     this.#deps = deps
-    this.#turns = createSemaphore({ atOnce: deps.size, waiting: WAITING, patience: deps.limits.request })
+    this.#turns = createSemaphore({ limit: deps.size, waiting: WAITING, waitTimeout: deps.limits.request })
   }
 
   backends(): Backend[] {

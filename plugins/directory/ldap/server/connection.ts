@@ -110,7 +110,7 @@ export class Connection {
     const { limits, timeouts } = options
     const first = await this.#first(isBound() ? timeouts.idle : timeouts.login)
     if (first[0] !== 0x30) throw new BerError('no message of LDAP')
-    input.patience = timeouts.message
+    input.timeout = timeouts.message
     const more = (first[1] as number) >= 0x80 ? (first[1] as number) & 0x7f : 0
     const header = readHeader(more > 0 && more <= 4 ? Buffer.concat([first, await input.octets(more)]) : first)
     if (!header) throw new BerError('no length that LDAP allows')
@@ -120,10 +120,10 @@ export class Connection {
   }
 
   /** Waits for the start of a message; the timeout does not run while an operation is in progress. */
-  async #first(patience: number): Promise<Buffer> {
+  async #first(timeout: number): Promise<Buffer> {
     const { input } = this.#parts
     for (;;) {
-      input.patience = patience
+      input.timeout = timeout
       try {
         return await input.octets(HEADER)
       } catch (cause) {

@@ -80,7 +80,7 @@ function changing(kind: EntryKind, { service }: CommandsDeps): Record<string, Co
         const given = words.map(readTypedWord)
         const patch = patchOf(kind, [{ name: CALLED[kind], how: '=', value: name }, ...given])
         const changes = await newEntry(service, kind, patch)
-        yield* told(await service.change([changes], BY), 'added')
+        yield* rowsOf(await service.change([changes], BY), 'added')
         yield* warned(service, patch.fields)
       },
     },
@@ -90,7 +90,7 @@ function changing(kind: EntryKind, { service }: CommandsDeps): Record<string, Co
       async *run({ arguments: [name = '', ...words] }) {
         const entry = await entryOf(service, kind, name)
         const changes = await changesOf(service, entry, words.map(readTypedWord))
-        yield* told(await service.change(changes, BY), 'changed')
+        yield* rowsOf(await service.change(changes, BY), 'changed')
         for (const change of changes) if ('to' in change) yield* warned(service, change.to)
       },
     },
@@ -100,7 +100,7 @@ function changing(kind: EntryKind, { service }: CommandsDeps): Record<string, Co
       arguments: [called],
       async *run({ arguments: [name = ''] }) {
         const { id } = await entryOf(service, kind, name)
-        yield* told(await service.change([{ remove: id }], BY), 'removed')
+        yield* rowsOf(await service.change([{ remove: id }], BY), 'removed')
       },
     },
   }
@@ -174,7 +174,7 @@ function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command
       async *run({ arguments: [name = ''], input }) {
         const { id } = await entryOf(service, 'account', name)
         const password = (await textOf(input, 2048)).replace(/\r?\n$/, '')
-        yield* told(
+        yield* rowsOf(
           await service.change([{ set: id, to: { password: password === '' ? null : password } }], BY),
           'changed',
         )
@@ -212,7 +212,7 @@ function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command
       options: { '--remove <program>': 'forgets the password of this program' },
       async *run({ arguments: [name = ''], options: { remove } }) {
         const { id } = await entryOf(service, 'account', name)
-        if (typeof remove === 'string') yield* told([await service.removeAppPassword(id, remove, BY)], 'changed')
+        if (typeof remove === 'string') yield* rowsOf([await service.removeAppPassword(id, remove, BY)], 'changed')
         for (const app of await service.appPasswords(id)) {
           const ends =
             app.expires === undefined
@@ -231,7 +231,7 @@ function accountCommands({ service, ctx }: CommandsDeps): Record<string, Command
       options: { '--remove': 'really' },
       async *run({ arguments: [name = ''], options: { remove } }) {
         const { id } = await entryOf(service, 'account', name)
-        if (remove) yield* told([await service.removeTotp(id, BY)], 'changed')
+        if (remove) yield* rowsOf([await service.removeTotp(id, BY)], 'changed')
         yield { text: (await service.hasTotp(id)) ? 'a second factor is asked for' : 'there is no second factor' }
       },
     },
@@ -263,7 +263,7 @@ function readTypedWord(word: string): Written {
 
 // --- output --------------------------------------------------------------------------------
 
-async function* told(
+async function* rowsOf(
   results: Awaited<ReturnType<DirectoryApi['change']>>,
   done: string,
 ): AsyncGenerator<CommandOutput> {

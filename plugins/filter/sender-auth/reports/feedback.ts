@@ -188,7 +188,7 @@ function readRecord(record: Element): ReceivedRow {
   const results = child(record, 'auth_results')
   const all = (of: Element | undefined, name: string) =>
     (of?.children ?? []).filter((one) => one.name === name).slice(0, MAX_RESULTS)
-  const told = (of: Element, ...names: readonly string[]) =>
+  const partsOf = (of: Element, ...names: readonly string[]) =>
     names
       .map((name) => textOf(of, name))
       .join(' ')
@@ -199,11 +199,11 @@ function readRecord(record: Element): ReceivedRow {
     disposition: textOf(evaluated, 'disposition'),
     dkim: textOf(evaluated, 'dkim'),
     spf: textOf(evaluated, 'spf'),
-    reasons: all(evaluated, 'reason').map((one) => told(one, 'type', 'comment')),
+    reasons: all(evaluated, 'reason').map((one) => partsOf(one, 'type', 'comment')),
     from: textOf(identifiers, 'header_from').toLowerCase(),
     envelopeFrom: textOf(identifiers, 'envelope_from').toLowerCase(),
-    signatures: all(results, 'dkim').map((one) => told(one, 'result', 'domain', 'selector')),
-    senders: all(results, 'spf').map((one) => told(one, 'result', 'domain')),
+    signatures: all(results, 'dkim').map((one) => partsOf(one, 'result', 'domain', 'selector')),
+    senders: all(results, 'spf').map((one) => partsOf(one, 'result', 'domain')),
   }
 }
 

@@ -56,7 +56,7 @@ export function addTrace(routes: AdminRoutes): void {
     summary: 'Show the trace of a message: each step, each attempt, each answer',
     params: z.object({ id: z.string().max(200) }),
     async run({ administration, params: { id } }) {
-      const trace = await administration.queue.biography(id)
+      const trace = await administration.queue.trace(id)
       if (!trace) throw new HttpProblem(404, 'This message is not known, or its history has been removed')
       return trace
     },

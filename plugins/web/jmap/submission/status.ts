@@ -4,7 +4,7 @@
 import type { Queue } from 'iems'
 import type { Envelope } from './records.ts'
 
-type MessageTrace = NonNullable<Awaited<ReturnType<Queue['biography']>>>
+type MessageTrace = NonNullable<Awaited<ReturnType<Queue['trace']>>>
 
 interface Status {
   readonly smtpReply: string

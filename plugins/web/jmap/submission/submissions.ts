@@ -137,7 +137,7 @@ async function describe(deps: SubmissionDeps, id: string, record: SubmissionReco
     envelope: record.envelope,
     sendAt: iso(sendAt),
     undoStatus: canceled ? 'canceled' : isPending ? 'pending' : 'final',
-    deliveryStatus: canceled ? null : deliveryStatus(await deps.queue.biography(message), record.envelope),
+    deliveryStatus: canceled ? null : deliveryStatus(await deps.queue.trace(message), record.envelope),
     dsnBlobIds: [],
     mdnBlobIds: [],
   }
