@@ -109,7 +109,10 @@ test('a day of deliveries becomes one report for each domain, by mail and by HTT
   assert.match(mail, /^Content-Type: multipart\/report; report-type="tlsrpt";/m)
   assert.match(mail, /^TLS-Report-Domain: good\.test\r?$/m)
   assert.match(mail, /^TLS-Required: No\r?$/m)
-  const base64 = /!1767225600!1767311999\.json\.gz"\r?\nContent-Transfer-Encoding: base64\r?\n\r?\n([\w+/=\r\n]+)\r?\n--/.exec(mail)?.[1] ?? ''
+  const base64 =
+    /!1767225600!1767311999\.json\.gz"\r?\nContent-Transfer-Encoding: base64\r?\n\r?\n([\w+/=\r\n]+)\r?\n--/.exec(
+      mail,
+    )?.[1] ?? ''
   const report = JSON.parse(gunzipSync(Buffer.from(base64, 'base64')).toString())
   assert.deepEqual(report['date-range'], {
     'start-datetime': '2026-01-01T00:00:00Z',

@@ -7,7 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Log } from 'iems'
-import { CORE, type JmapCall, type Method, MoreResponses } from './api.ts'
+import { type JmapCall, type Method, MoreResponses } from './api.ts'
 import { MethodError, requestError } from './errors.ts'
 import { type Response, resolveReferences } from './references.ts'
 

@@ -5,7 +5,7 @@
  * repeated; a name that is neither a field nor an attribute (attributes.ts) is an error.
  */
 import { withArticle } from 'iems'
-import type { Entry, EntryKind, Member } from '../api.ts'
+import type { Entry, EntryKind } from '../api.ts'
 import { attributeOf, columnOf, unknownField } from './attributes.ts'
 
 /** Octets per unit, as in the configuration: powers of ten, and of two with an i. */
