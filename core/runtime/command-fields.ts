@@ -150,7 +150,7 @@ function wordsOf(fields: readonly Field[], values: Readonly<Record<string, unkno
   const positions = fields.filter(({ option }) => option === undefined)
   const given = positions.map(({ name }) => values[name])
   // Omitted arguments in the middle keep their position.
-  while (given.length > 0 && given.at(-1) === undefined) given.pop()
+  while (given.length > 0 && [given.at(-1) ?? []].flat().length === 0) given.pop()
   const options = fields.flatMap(({ name, option }): [string, string | true][] => {
     const value = values[name]
     if (option === undefined || value === undefined || value === false) return []

@@ -139,8 +139,8 @@ export function patchOf(kind: EntryKind, words: readonly Written[], before?: Ent
       continue
     }
     const list = (old: readonly string[]): string[] => {
-      const start = how === '=' && !fresh.has(name) ? [] : [...old]
-      fresh.add(name)
+      const start = how === '=' && !fresh.has(name.toLowerCase()) ? [] : [...old]
+      fresh.add(name.toLowerCase())
       if (how === '-=') return start.filter((one) => one.toLowerCase() !== value.toLowerCase())
       return value === '' ? start : [...start, value]
     }
