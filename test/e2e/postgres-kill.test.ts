@@ -96,7 +96,12 @@ test(`two servers on one database lose nothing in ${KILLS} kills of either and o
     before = sink.messages.length
     await until(() => missing().length === 0, QUIET_MS)
   }
-  assert.deepEqual(missing(), [], `${missing().length} of ${acknowledged.size} answered with 250 never arrived`)
+  const waiting = missing().length > 0 ? (await servers[0]?.iems('queue', 'list', '--json'))?.out : ''
+  assert.deepEqual(
+    missing(),
+    [],
+    `${waiting}\n${missing().length} of ${acknowledged.size} answered with 250 never arrived`,
+  )
   let repeated = 0
   for (const [number, places] of arrived()) {
     repeated += places.length - 1

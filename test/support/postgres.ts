@@ -8,6 +8,7 @@ import { appendFile, chmod, chown, mkdtemp, readFile, rm } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Program, runProgram, type Scope, startProgram } from 'iems/testing'
 import pg from 'pg'
 
@@ -27,6 +28,15 @@ export interface Postgres {
   standby(scope: Scope): Promise<Postgres>
   /** Makes a standby a primary. */
   promote(): Promise<void>
+}
+
+/** Not a process that has ended and waits for its parent to ask. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 const ROOT = '/usr/lib/postgresql'
@@ -150,9 +160,11 @@ class Server implements Postgres {
 
   async kill(): Promise<void> {
     const pid = Number((await readFile(join(this.#data, 'postmaster.pid'), 'utf8')).split('\n')[0])
-    // Children notice that their parent is gone; a crash of the machine would not leave them either.
+    // A child that outlived its parent would go on writing beside the next server, which a crash of the machine does not.
+    process.kill(pid, 'SIGSTOP')
     const { out } = await runProgram('/usr/bin/pgrep', ['-P', String(pid)])
-    for (const one of [pid, ...out.split('\n').filter(Boolean).map(Number)]) {
+    const all = [pid, ...out.split('\n').filter(Boolean).map(Number)]
+    for (const one of all) {
       try {
         process.kill(one, 'SIGKILL')
       } catch {
@@ -160,6 +172,7 @@ class Server implements Postgres {
       }
     }
     await this.#program?.stop()
+    while (all.some(isRunning)) await delay(10)
     await rm(join(this.#data, 'postmaster.pid'), { force: true })
   }
 
