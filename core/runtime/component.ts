@@ -30,6 +30,23 @@ export const createStopped = (): Set<string> => new Set()
 /** Stands for every component of a server among the names of stopped ones. */
 export const EVERYTHING = '*'
 
+/** The name, among those of stopped components, of one that was started on a drained server. */
+export const startedName = (component: string): string => `+${component}`
+
+/** Changes the names of stopped components as an administrator's start, stop, drain or resume does. */
+export function noteStopped(stopped: Set<string>, component: string, isStopped: boolean): void {
+  if (component === EVERYTHING) for (const name of stopped) if (name.startsWith('+')) stopped.delete(name)
+  if (isStopped) stopped.add(component).delete(startedName(component))
+  else {
+    stopped.delete(component)
+    if (stopped.has(EVERYTHING)) stopped.add(startedName(component))
+  }
+}
+
+/** Whether a component is held, by itself or because the server is drained. */
+export const isHeldBy = (stopped: ReadonlySet<string>, component: string): boolean =>
+  stopped.has(component) || (stopped.has(EVERYTHING) && !stopped.has(startedName(component)))
+
 export class Component {
   readonly name: string
   readonly plugin: string
@@ -68,7 +85,7 @@ export class Component {
 
   /** An administrator has stopped it or drained the server, or it runs on others only. */
   get #isHeld(): boolean {
-    return this.isStopped || this.#deps.stopped.has(EVERYTHING) || this.isElsewhere
+    return isHeldBy(this.#deps.stopped, this.name) || this.isElsewhere
   }
 
   /** Starts with the kernel, unless an administrator has stopped it. */
@@ -83,13 +100,13 @@ export class Component {
 
   /** Starts it on behalf of an administrator. */
   async start(): Promise<void> {
-    this.#deps.stopped.delete(this.name)
+    noteStopped(this.#deps.stopped, this.name, false)
     await this.#start()
     if (this.#state === 'running') this.#deps.emit('component.started', { component: this.name })
   }
 
   async stop(signal: AbortSignal): Promise<void> {
-    this.#deps.stopped.add(this.name)
+    noteStopped(this.#deps.stopped, this.name, true)
     await this.#stop(signal)
     if (this.#state === 'stopped') this.#deps.emit('component.stopped', { component: this.name })
   }

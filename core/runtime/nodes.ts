@@ -10,7 +10,7 @@ import { IemsError } from '../api/errors.ts'
 import { below, key, unkey } from '../store/keys.ts'
 import { decodeRecord, encodeRecord } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
-import { type Component, EVERYTHING } from './component.ts'
+import { type Component, EVERYTHING, isHeldBy, startedName } from './component.ts'
 
 export interface NodesDeps {
   readonly store: Store
@@ -49,6 +49,10 @@ const TOPIC = 'nodes'
 
 const nodeKey = (node: string) => key('node', node)
 const wantedKey = (node: string, component: string) => key('wanted', node, component)
+const putWanted = (node: string, component: string) => ({
+  put: wantedKey(node, component),
+  value: encodeRecord({ v: 1, component }),
+})
 
 export class Nodes {
   readonly #deps: NodesDeps
@@ -61,7 +65,7 @@ export class Nodes {
     this.#deps = deps
   }
 
-  /** The components that are to stay stopped on this server. */
+  /** Names of the components that are to stay stopped on this server, and of those that run although it is drained. */
   async stopped(): Promise<Set<string>> {
     const { store, node } = this.#deps
     const names = new Set<string>()
@@ -118,11 +122,27 @@ export class Nodes {
     const place = node ?? own
     if (place !== EVERYWHERE && place !== own && !(await store.get(nodeKey(place))))
       throw new IemsError('IEMS_NODE_UNKNOWN', { node: place })
-    if (isStopped) await store.commit([{ put: wantedKey(place, component), value: encodeRecord({ v: 1, component }) }])
-    else if (place !== EVERYWHERE) await store.commit([{ del: wantedKey(place, component) }])
-    else await this.#wantEverywhere(component)
+    if (component === EVERYTHING) await this.#forgetStarted(place)
+    const started = startedName(component)
+    if (isStopped) await store.commit([putWanted(place, component), { del: wantedKey(place, started) }])
+    else if (place === EVERYWHERE) await this.#wantEverywhere(component)
+    else {
+      const isException = component !== EVERYTHING && (await this.#isDrained(place))
+      const exception = isException ? [putWanted(place, started)] : []
+      await store.commit([{ del: wantedKey(place, component) }, ...exception])
+    }
     store.publish(TOPIC, undefined)
     await this.#look()
+  }
+
+  /** A drain, and its end, concern every component. */
+  async #forgetStarted(place: string): Promise<void> {
+    const { store } = this.#deps
+    const gone: Uint8Array[] = []
+    const all = place === EVERYWHERE ? below('wanted') : below('wanted', place)
+    for await (const [at, value] of store.scan(all))
+      if (decodeRecord<{ component: string }>(value).component.startsWith('+')) gone.push(at)
+    await store.commit(gone.map((del) => ({ del })))
   }
 
   /** Started everywhere: no server is to keep it stopped. */
@@ -143,7 +163,7 @@ export class Nodes {
         const isDrained = wanted.has(EVERYTHING)
         await this.#deps.drain(isDrained)
         const changes = this.#deps.components().map(async (component) => {
-          const isWanted = isDrained || component.isElsewhere || wanted.has(component.name)
+          const isWanted = component.isElsewhere || isHeldBy(wanted, component.name)
           if (isWanted !== isStill(component)) await this.#deps.apply(component, isWanted)
         })
         await Promise.all(changes)

@@ -19,7 +19,7 @@ import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import { type Administered, createAdministration } from './administration.ts'
 import { blobsRead, withBlobs } from './blobs.ts'
-import { type Component, createStopped, EVERYTHING } from './component.ts'
+import { type Component, createStopped, EVERYTHING, noteStopped } from './component.ts'
 import { loadConfig, pathIn } from './config.ts'
 import { ConfigIdentity } from './config-identity.ts'
 import type { Config } from './config-schema.ts'
@@ -136,8 +136,7 @@ export class Server {
 
   /** From now on new components are held, or no longer. */
   drained(isDrained: boolean): void {
-    if (isDrained) this.#stopped.add(EVERYTHING)
-    else this.#stopped.delete(EVERYTHING)
+    noteStopped(this.#stopped, EVERYTHING, isDrained)
   }
 
   get #stopped(): Set<string> {

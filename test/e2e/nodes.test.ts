@@ -70,6 +70,14 @@ test('a component, or a whole server, is stopped and started on another one, and
   assert.match(watched, /b {2}drained, process \d+, heard of/)
   assert.match(watched, /mx\/listen +listener +stopped/)
   assert.equal(await stateOn(a), 'running')
+  // What is started on a drained server runs, and only that.
+  await a.run('component start', ['mx/listen'], { options: { node: 'b' } })
+  await until(again, 'running')
+  // The hint of another change makes b compare what runs with what is wanted.
+  await again.run('component start', ['mx/listen'], { options: { node: 'b' } })
+  assert.equal(await stateOn(again), 'running', 'nothing undoes it')
+  await a.run('node drain', ['b'])
+  await until(again, 'stopped')
   await a.run('node resume', ['b'])
   await until(again, 'running')
   assert.equal((await componentOn(again, 'sub/listen')).state, 'stopped')

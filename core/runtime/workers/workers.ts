@@ -10,6 +10,7 @@ import { IemsError } from '../../api/errors.ts'
 import type { KernelEventName } from '../../api/events.ts'
 import { serveStore } from '../../store/remote/owner.ts'
 import type { Store } from '../../store/store.ts'
+import { noteStopped } from '../component.ts'
 import { pathIn } from '../config.ts'
 import type { Config } from '../config-schema.ts'
 import { secureFolders } from '../folders.ts'
@@ -233,8 +234,7 @@ export class Workers {
   }
 
   async #component(change: ComponentChange, changedBy: number): Promise<void> {
-    if (change.isStopped) this.#stoppedComponents.add(change.name)
-    else this.#stoppedComponents.delete(change.name)
+    noteStopped(this.#stoppedComponents, change.name, change.isStopped)
     const others = this.#ready().filter(({ worker }) => worker !== changedBy)
     await Promise.allSettled(others.map(({ peer }) => peer.call('component', change)))
   }
