@@ -179,6 +179,10 @@ export const ERRORS = {
     'Large content of this store is in {place}, and {why}',
     'Mount the folder or name the bucket in blobs.place. `iems store copy` moves content to another place.',
   ],
+  IEMS_UPGRADE_MIXED: [
+    'This version upgrades records ({what}) that the server {node} uses, which runs on the same store',
+    'Stop every other server of the store, back it up, start this version on one of them, then on the others. A server that crashed counts for 20 seconds.',
+  ],
   IEMS_NODES_DIFFER: [
     'The server {node} runs on this store and cannot read {what}',
     'Upgrade it, give it the same blobs.keys and blobs.place, and restart it; or stop it before this one starts.',

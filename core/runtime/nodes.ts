@@ -192,6 +192,12 @@ async function* others(store: Store, own: string): AsyncGenerator<NodeRecord & {
   }
 }
 
+/** Throws IEMS_UPGRADE_MIXED while other servers run on a store whose records an upgrade would change. */
+export async function requireAlone(store: Store, own: string, upgraded: readonly string[]): Promise<void> {
+  for await (const { name } of others(store, own))
+    throw new IemsError('IEMS_UPGRADE_MIXED', { node: name, what: upgraded.join(', ') })
+}
+
 /** Throws IEMS_NODES_DIFFER when a server that runs on the store cannot read something. */
 export async function requireReaders(store: Store, own: string, features: readonly string[]): Promise<void> {
   for await (const { name, reads = [] } of others(store, own)) {

@@ -6,6 +6,7 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { hostname as machineName } from 'node:os'
 import { join } from 'node:path'
 import { IemsError } from '../api/errors.ts'
 import { openRecords } from '../store/level/database.ts'
@@ -15,6 +16,7 @@ import { pathIn } from './config.ts'
 import type { Config } from './config-schema.ts'
 import { KERNEL_RECORDS, outdated } from './formats.ts'
 import type { Emit } from './log.ts'
+import { requireAlone } from './nodes.ts'
 import { systemClock } from './system-clock.ts'
 
 /** Snapshots that stay. */
@@ -26,7 +28,7 @@ const NAME = /^\d{8}T\d{9}Z$/
 
 const folderOf = (path: string) => join(path, 'snapshots')
 
-/** Takes a snapshot if the configuration's plugins would upgrade records. Throws with nothing upgraded. */
+/** Takes a snapshot if the configuration's plugins would upgrade records. Throws with nothing upgraded; IEMS_UPGRADE_MIXED while other servers run on the store. */
 export async function snapshotBeforeUpgrade(store: Store, config: Config, emit: Emit): Promise<void> {
   const owners = [...config.channels, ...config.plugins].map(({ name, definition }) => ({
     name,
@@ -36,6 +38,7 @@ export async function snapshotBeforeUpgrade(store: Store, config: Config, emit: 
   for (const { name, kinds } of [{ name: '', kinds: KERNEL_RECORDS }, ...owners])
     for (const kind of await outdated(store, name, kinds)) older.push(`${name || 'iems'} ${kind}`)
   if (older.length === 0) return
+  if ('open' in config.store && config.store.isShared) await requireAlone(store, config.node ?? machineName(), older)
   if (!store.dump || !('path' in config.store)) return emit('store.unprotected', { upgrading: older })
   const path = pathIn(config, config.store.path)
   if (await isTaken(path, older)) return

@@ -5,9 +5,15 @@ import { test } from 'node:test'
 import * as z from 'zod'
 import { definePlugin, key } from '../../core/index.ts'
 import { encode } from '../../core/queue/records.ts'
+import { withBlobs } from '../../core/runtime/blobs.ts'
+import { checkConfig } from '../../core/runtime/config.ts'
 import type { Config } from '../../core/runtime/config-schema.ts'
+import { bringUp } from '../../core/runtime/formats.ts'
+import { secret } from '../../core/runtime/secret.ts'
 import { snapshotBeforeUpgrade, snapshotsIn } from '../../core/runtime/upgrades.ts'
 import { levelStore } from '../../core/store/level/level.ts'
+import { encodeRecord } from '../../core/store/record.ts'
+import type { Store } from '../../core/store/store.ts'
 import { createTestKernel, memoryStore } from '../../core/testing/index.ts'
 import { tempFolder } from '../support/running-server.ts'
 
@@ -63,4 +69,51 @@ test('an upgrade that is interrupted again and again keeps its first snapshot; t
   const copy = await levelStore({ path: join(path, 'snapshots', first) })
   t.after(() => copy.close())
   assert.equal(`${await copy.get(key('p', 'notes', 'note'))}`, 'first')
+})
+
+/** Another server runs on the store. */
+const beside = (store: Store, name: string, reads?: readonly string[]) =>
+  store.commit([
+    {
+      put: key('node', name),
+      value: encodeRecord({ v: 1, pid: 1, since: 0, seen: store.now(), reads, components: [] }),
+    },
+  ])
+
+test('a form of content that an earlier version cannot read is used only when none runs, and then ends its start', async (t) => {
+  const store = memoryStore()
+  const path = join(await tempFolder(t), 'iems.config.ts')
+  const configured = (blobs: object) => checkConfig({ hostname: 'mx.test', node: 'new', channels: {}, blobs }, path)
+  const keys = { main: secret.value('5a'.repeat(32)) }
+  const before = { store, view: store, owner: '' }
+  const earlier = () => bringUp(before, { message: { version: 1 }, delivery: { version: 1 } })
+  await withBlobs(store, await configured({ keys }), true)
+  await earlier()
+  const encrypting = await configured({ keys, encrypt: 'main' })
+  await beside(store, 'old')
+  await assert.rejects(withBlobs(store, encrypting, true), {
+    code: 'IEMS_NODES_DIFFER',
+    message: /server old .*key main/,
+  })
+  await earlier()
+  await beside(store, 'old', ['packed'])
+  await assert.rejects(withBlobs(store, encrypting, true), { code: 'IEMS_NODES_DIFFER', message: /key main/ })
+  await beside(store, 'old', ['packed', 'key main'])
+  await withBlobs(store, encrypting, true)
+  await assert.rejects(earlier(), { code: 'IEMS_RECORDS_NEWER', message: /message 2, this is 1/ })
+  await createTestKernel(t, { store })
+  await assert.rejects(earlier(), { code: 'IEMS_RECORDS_NEWER' })
+  await assert.rejects(withBlobs(store, await configured({}), true), { code: 'IEMS_BLOB_KEY' })
+})
+
+test('records that another running server uses are not upgraded', async () => {
+  const store = memoryStore()
+  const plugin = { name: 'notes', definition: { records: { note: { version: 2 } } } }
+  const config = { node: 'new', store: { open() {}, isShared: true }, channels: [], plugins: [plugin] }
+  const upgrade = () => snapshotBeforeUpgrade(store, config as unknown as Config, () => {})
+  await store.commit([{ put: key('p', 'notes', 'note'), value: Buffer.from('1') }])
+  await beside(store, 'old')
+  await assert.rejects(upgrade(), { code: 'IEMS_UPGRADE_MIXED', message: /notes note 1.* old/ })
+  await store.commit([{ del: key('node', 'old') }])
+  await upgrade()
 })
