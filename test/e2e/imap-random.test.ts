@@ -1,13 +1,16 @@
 /**
  * Many sessions do random commands on the same mailboxes, and each keeps its own account of what it has been told: every
  * number must mean the message it meant before, and when all is quiet everybody must know the same. SECONDS says how
- * long, SEED which commands; a few seconds by default.
+ * long, SEED which commands; a few seconds by default. With three kernels on one store, sessions are divided among them,
+ * no UID is given twice, and an idling client hears of what every other kernel delivers.
  */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import type { Store } from 'iems'
+import { HANDLES } from '../support/handles.ts'
 import { createImapKernel, type ImapTalk } from '../support/imap-talk.ts'
 
-const SECONDS = Number(process.env.SECONDS ?? 4)
+const SECONDS = Number(process.env.SECONDS ?? 2)
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 const SESSIONS = 8
 const MAILBOXES = ['INBOX', 'Archive']
@@ -83,22 +86,41 @@ function randomFrom(seed: number): (most: number) => number {
   }
 }
 
+/** UIDs that any session was given for what it appended, copied or moved, by the validity of their mailbox. */
+class GivenUids {
+  readonly #given = new Set<string>()
+
+  take(lines: readonly string[]): void {
+    const found = lines.join('\n').matchAll(/\[(?:APPENDUID|COPYUID) (\d+) (?:[\d:,]+ )?([\d:,]+)\]/g)
+    for (const [, validity, set = ''] of found)
+      for (const range of set.split(',')) {
+        const [first = 0, last = first] = range.split(':').map(Number)
+        for (let uid = first; uid <= last; uid++) {
+          assert.ok(!this.#given.has(`${validity} ${uid}`), `UID ${uid} was given twice (seed ${SEED})`)
+          this.#given.add(`${validity} ${uid}`)
+        }
+      }
+  }
+}
+
 class Client {
   readonly model: Model
   readonly #talk: ImapTalk
   readonly #below: (most: number) => number
   readonly #isQresync: boolean
+  readonly #given: GivenUids
   count = 0
 
   constructor(
     name: string,
     talk: ImapTalk,
-    { below, isQresync }: { below: (most: number) => number; isQresync: boolean },
+    { below, isQresync, given }: { below: (most: number) => number; isQresync: boolean; given: GivenUids },
   ) {
     this.model = new Model(name)
     this.#talk = talk
     this.#below = below
     this.#isQresync = isQresync
+    this.#given = given
   }
 
   async say(command: string, keepsNumbers = false): Promise<string[]> {
@@ -106,6 +128,7 @@ class Client {
     const lines = await this.#talk.command(command)
     for (const line of lines.slice(0, -1)) this.model.take(line)
     this.model.mayNotExpunge = false
+    this.#given.take(lines)
     this.count++
     const answer = lines.at(-1) ?? ''
     assert.ok(!/^BAD|SERVERBUG/.test(answer), `${command}: ${answer} (seed ${SEED})`)
@@ -163,16 +186,21 @@ class Client {
   }
 }
 
-test(`what ${SESSIONS} sessions are told is true, whatever they do (seed ${SEED})`, {
-  timeout: SECONDS * 1000 + 60_000,
-}, async (t) => {
-  const { talk, mailbox, entries, kernel } = await createImapKernel(t, { mailstore: { undelete: '0 s' } })
+type ImapKernel = Awaited<ReturnType<typeof createImapKernel>>
+
+async function talkAtRandom(t: TestContext, kernels: readonly [ImapKernel, ...ImapKernel[]]): Promise<void> {
+  const [{ mailbox, entries, kernel }] = kernels
   const clients: Client[] = []
+  const given = new GivenUids()
   for (let number = 0; number < SESSIONS; number++) {
-    const connection = await talk('ann')
+    const connection = await (kernels[number % kernels.length] ?? kernels[0]).talk('ann')
     const isQresync = number % 4 === 3
     if (isQresync) await connection.command('ENABLE QRESYNC')
-    const client = new Client(`session ${number}`, connection, { below: randomFrom(SEED + number * 7919), isQresync })
+    const client = new Client(`session ${number}`, connection, {
+      below: randomFrom(SEED + number * 7919),
+      isQresync,
+      given,
+    })
     await client.select(MAILBOXES[number % 2] as string)
     clients.push(client)
   }
@@ -211,4 +239,36 @@ test(`what ${SESSIONS} sessions are told is true, whatever they do (seed ${SEED}
   )
   assert.match(JSON.stringify(said.at(-1)), /0 problems found/)
   t.diagnostic(`${clients.reduce((sum, { count }) => sum + count, 0)} commands in ${SECONDS} s, seed ${SEED}`)
+}
+
+/** A client of each kernel idles, while every other kernel takes in a message. */
+async function hearDeliveries(kernels: readonly ImapKernel[]): Promise<void> {
+  for (const here of kernels) {
+    const reader = await here.talk('ann')
+    await reader.command('SELECT INBOX')
+    reader.send('i IDLE\r\n')
+    assert.match(await reader.line(), /^\+/)
+    for (const there of kernels.filter((one) => one !== here)) {
+      await there.submit({ from: 'me@far.test', to: ['ann@here.test'], content: 'Subject: hello\r\n\r\nx\r\n' })
+      await there.deliver()
+      assert.match(await reader.line(), /^\* \d+ EXISTS$/)
+    }
+    reader.close()
+  }
+}
+
+const timeout = SECONDS * 1000 + 60_000
+
+test(`what ${SESSIONS} sessions are told is true, whatever they do (seed ${SEED})`, { timeout }, async (t) => {
+  await talkAtRandom(t, [await createImapKernel(t, { mailstore: { undelete: '0 s' } })])
 })
+
+for (const [name, { skip, open }] of Object.entries(HANDLES))
+  test(`the same with 3 kernels on one store, ${name} (seed ${SEED})`, { skip, timeout: 2 * timeout }, async (t) => {
+    const { handles, clock } = await open(t, 3)
+    const make = (store: Store) => createImapKernel(t, { store, clock, mailstore: { undelete: '0 s' } })
+    const [first, ...others] = await Promise.all(handles.map(make))
+    const kernels = [first as ImapKernel, ...others] as const
+    await talkAtRandom(t, kernels)
+    await hearDeliveries(kernels)
+  })
