@@ -235,15 +235,28 @@ test('a standby that is promoted in the middle of commits is found', { skip, tim
   await primary.query(`alter system set synchronous_standby_names = '*'`)
   const standby = await primary.standby(t)
   await primary.query('select pg_reload_conf()')
-  const store = await postgresStore({ url: [primary.url(), standby.url()], retryTimeout: '20 s' }).open()
-  t.after(() => store.close())
+  const proxies = [await startCutProxy(t, primary.socket), await startCutProxy(t, standby.socket)] as const
+  const open = () => postgresStore({ url: proxies.map(urlOf), retryTimeout: '20 s' }).open()
+  const stores = [await open(), await open()]
+  const [store] = stores as [Store]
+  t.after(() => Promise.all(stores.map((one) => one.close())))
   let isOver = false
-  const { ended, count } = counting([store], () => isOver)
-  await until(() => count.done > 50)
+  const { ended, count } = counting(stores, () => isOver)
+  for (const disturb of [
+    () => proxies[0].halfClose(),
+    () => proxies[0].cut(),
+    () => Object.assign(proxies[0], { delayMs: 10 }),
+  ]) {
+    const before = count.done
+    await until(() => count.done > before + 20)
+    disturb()
+  }
+  await until(() => count.done > 80)
   await standby.query(`alter system set synchronous_standby_names = ''`)
   await primary.kill()
   await standby.promote()
   await standby.query('select pg_reload_conf()')
+  proxies[1].cut()
   const before = count.done
   await until(() => count.done > before + 50)
   isOver = true

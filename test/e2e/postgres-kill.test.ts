@@ -1,28 +1,32 @@
 /**
  * Two servers on one database under load: one of them, or the database, is killed at random moments and started again;
- * every message is accounted for by its number. KILLS says how often (3; take 200 for a long look).
+ * every message is accounted for by its number. KILLS says how often (3; take 200 for a long look). PROMOTIONS says how often
+ * the primary dies for good and its standby is promoted, behind a network that cuts, delays and half-closes (0; the long
+ * form only).
  */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type CutProxy, startCutProxy } from '../support/cut-proxy.ts'
 import { send } from '../support/numbered-mail.ts'
-import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
+import { type Postgres, startPostgres, whyNoPostgres } from '../support/postgres.ts'
 import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
 import { startSink } from '../support/smtp-sink.ts'
 
 const KILLS = Number(process.env.KILLS ?? 3)
+const PROMOTIONS = Number(process.env.PROMOTIONS ?? 0)
 const CLIENTS = 2
 /** Longer than a lease and the look at all lanes behind it, ms. */
 const QUIET_MS = 60_000
 
-const configText = (url: string, listen: number, nexthop: number): string => `
+const configText = (url: string | readonly string[], listen: number, nexthop: number): string => `
 import { defineConfig } from 'iems'
 import { postgresStore } from 'iems/plugins/postgres'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
 export default defineConfig({
   hostname: 'mx.test',
-  store: postgresStore({ url: '${url}', connections: 6 }),
+  store: postgresStore({ url: ${JSON.stringify(url)}, connections: 6, retryTimeout: '15 s' }),
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${listen}' }, { trusts: ['127.0.0.0/8'] }),
     relay: smtpOut({ nexthop: '127.0.0.1:${nexthop}', tls: 'off' }, { retry: { first: '1 s', max: '1 s' }, lease: '10 s' }),
@@ -30,24 +34,21 @@ export default defineConfig({
 })
 `
 
-test(`two servers on one database lose nothing in ${KILLS} kills of either and of the database`, {
-  skip: whyNoPostgres(),
-  timeout: 300_000 + KILLS * 30_000,
-}, async (t) => {
-  const postgres = await startPostgres(t)
+/** Two servers on a database, clients that send to both for as long as it lasts, and what has become of each message. */
+async function startLoad(t: TestContext, url: string | readonly string[]) {
   const sink = await startSink(t)
   const acknowledged = new Set<number>()
-  const kills: number[] = []
+  /** How many messages had arrived at each blow. */
+  const blows: number[] = []
   let count = 0
   let isOver = false
 
   const nodes = await Promise.all([1, 2].map(async () => ({ folder: await tempFolder(t), port: await freePort() })))
-  const start = ({ folder, port }: (typeof nodes)[number]) =>
-    startProcess(t, folder, configText(postgres.url(), port, sink.port))
+  const start = ({ folder, port }: (typeof nodes)[number]) => startProcess(t, folder, configText(url, port, sink.port))
   const servers: RunningServer[] = []
   for (const node of nodes) servers.push(await start(node))
 
-  /** Sends to a server for as long as the test lasts, whatever becomes of the connection. */
+  /** Sends to a server, whatever becomes of the connection. */
   const client = async (port: number) => {
     while (!isOver) {
       await send(
@@ -71,47 +72,112 @@ test(`two servers on one database lose nothing in ${KILLS} kills of either and o
     for (const end = Date.now() + ms; !isSo(); await delay(20)) if (Date.now() > end) return false
     return true
   }
+  const missing = () => {
+    const places = arrived()
+    return [...acknowledged].filter((number) => !places.has(number))
+  }
 
-  for (let round = 0; round < KILLS; round++) {
-    const wanted = acknowledged.size + 10 + Math.floor(Math.random() * 30)
-    assert.ok(await until(() => acknowledged.size >= wanted, 60_000), 'no server accepts mail')
-    await delay(Math.random() * 20)
-    const victim = round % 3
-    if (victim === 2) {
-      await postgres.kill()
-      kills.push(sink.messages.length)
-      await postgres.start()
-    } else {
+  return {
+    blow: () => blows.push(sink.messages.length),
+    async restart(victim: number) {
       servers[victim]?.process.kill('SIGKILL')
       await servers[victim]?.ended()
-      kills.push(sink.messages.length)
+      blows.push(sink.messages.length)
       servers[victim] = await start(nodes[victim] as (typeof nodes)[number])
+    },
+    async more(least: number) {
+      const wanted = acknowledged.size + least + Math.floor(Math.random() * 30)
+      assert.ok(await until(() => acknowledged.size >= wanted, 60_000), 'no server accepts mail')
+      await delay(Math.random() * 20)
+    },
+    async finish(): Promise<string> {
+      isOver = true
+      // As long as anything arrives, it only takes its time.
+      for (let before = -1; missing().length > 0 && before !== sink.messages.length; ) {
+        before = sink.messages.length
+        await until(() => missing().length === 0, QUIET_MS)
+      }
+      const waiting = missing().length > 0 ? (await servers[0]?.iems('queue', 'list', '--json'))?.out : ''
+      const lost = `${waiting}\n${missing().length} of ${acknowledged.size} answered with 250 never arrived`
+      assert.deepEqual(missing(), [], lost)
+      let repeated = 0
+      for (const [number, places] of arrived()) {
+        repeated += places.length - 1
+        for (const [first, second] of places.slice(1).map((place, i) => [places[i] ?? 0, place]))
+          assert.ok(
+            blows.some((blow) => (first ?? 0) < blow && blow <= (second ?? 0)),
+            `${number} came twice without a blow in between`,
+          )
+      }
+      for (const { process } of servers) process.kill('SIGKILL')
+      await Promise.all(clients)
+      return `${acknowledged.size} answered with 250, ${repeated} arrived twice`
+    },
+  }
+}
+
+test(`two servers on one database lose nothing in ${KILLS} kills of either and of the database`, {
+  skip: whyNoPostgres(),
+  timeout: 300_000 + KILLS * 30_000,
+}, async (t) => {
+  const postgres = await startPostgres(t)
+  const load = await startLoad(t, postgres.url())
+  for (let round = 0; round < KILLS; round++) {
+    await load.more(10)
+    const victim = round % 3
+    if (victim < 2) await load.restart(victim)
+    else {
+      await postgres.kill()
+      load.blow()
+      await postgres.start()
     }
   }
+  t.diagnostic(`${await load.finish()}, ${KILLS} kills`)
+})
 
-  isOver = true
-  const missing = () => [...acknowledged].filter((number) => !arrived().has(number))
-  // As long as anything arrives, it only takes its time.
-  for (let before = -1; missing().length > 0 && before !== sink.messages.length; ) {
-    before = sink.messages.length
-    await until(() => missing().length === 0, QUIET_MS)
+test(`nothing is lost when a standby is promoted under load, ${PROMOTIONS} times, behind a bad network`, {
+  skip: whyNoPostgres() ?? (PROMOTIONS === 0 ? 'the long form: PROMOTIONS=10' : undefined),
+  timeout: 300_000 + PROMOTIONS * 60_000,
+}, async (t) => {
+  const follow = async (primary: Postgres) => {
+    const standby = await primary.standby(t)
+    await primary.query(`alter system set synchronous_standby_names = '*'`)
+    await primary.query('select pg_reload_conf()')
+    return standby
   }
-  const waiting = missing().length > 0 ? (await servers[0]?.iems('queue', 'list', '--json'))?.out : ''
-  assert.deepEqual(
-    missing(),
-    [],
-    `${waiting}\n${missing().length} of ${acknowledged.size} answered with 250 never arrived`,
+  let primary = await startPostgres(t)
+  let standby = await follow(primary)
+  const proxies = [await startCutProxy(t, primary.socket), await startCutProxy(t, standby.socket)] as const
+  const load = await startLoad(
+    t,
+    proxies.map(({ port }) => `postgres://postgres@127.0.0.1:${port}/postgres`),
   )
-  let repeated = 0
-  for (const [number, places] of arrived()) {
-    repeated += places.length - 1
-    for (const [first, second] of places.slice(1).map((place, i) => [places[i] ?? 0, place]))
-      assert.ok(
-        kills.some((kill) => (first ?? 0) < kill && kill <= (second ?? 0)),
-        `${number} came twice without a kill in between`,
-      )
+  const disturbances = [
+    (proxy: CutProxy) => proxy.cut(),
+    (proxy: CutProxy) => proxy.halfClose(),
+    (proxy: CutProxy) => Object.assign(proxy, { delayMs: 15 }),
+    (proxy: CutProxy) => Object.assign(proxy, { delayMs: 0 }),
+  ]
+  for (let round = 0; round < PROMOTIONS; round++) {
+    const [mine, other] = round % 2 === 0 ? proxies : proxies.toReversed()
+    for (const disturb of disturbances) {
+      await load.more(5)
+      disturb(mine as CutProxy)
+      load.blow()
+    }
+    await load.more(10)
+    await primary.kill()
+    load.blow()
+    await standby.promote()
+    await standby.query(`alter system set synchronous_standby_names = ''`)
+    await standby.query('select pg_reload_conf()')
+    await load.more(10)
+    const next = await follow(standby)
+    ;(mine as CutProxy).target = next.socket
+    ;(other as CutProxy).cut()
+    load.blow()
+    primary = standby
+    standby = next
   }
-  for (const { process } of servers) process.kill('SIGKILL')
-  await Promise.all(clients)
-  t.diagnostic(`${acknowledged.size} answered with 250, ${repeated} arrived twice, ${KILLS} kills`)
+  t.diagnostic(`${await load.finish()}, ${PROMOTIONS} promotions`)
 })
