@@ -62,8 +62,10 @@ export function bodyLists(root: BodyPart): BodyLists {
 function walk(
   parts: readonly BodyPart[],
   multipart: string,
-  { inAlternative, lists }: { inAlternative: boolean; lists: Lists },
+  { inAlternative, lists: given }: { inAlternative: boolean; lists: Lists },
 ): void {
+  // Text that stands for no HTML (or the other way round) does so for the rest of its own multipart alone.
+  const lists = { ...given }
   const textLength = lists.text?.length ?? -1
   const htmlLength = lists.html?.length ?? -1
   for (const [index, one] of parts.entries()) {
