@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { selfSigned } from 'iems'
+import { definePlugin, selfSigned } from 'iems'
 import { acme } from 'iems/plugins/acme'
+import { Admin } from 'iems/plugins/admin'
 import { alerts } from 'iems/plugins/alerts'
 import { antispam } from 'iems/plugins/antispam'
 import { antivirus } from 'iems/plugins/antivirus'
@@ -18,7 +19,9 @@ import { milter } from 'iems/plugins/milter'
 import { notes } from 'iems/plugins/notes'
 import { quota } from 'iems/plugins/quota'
 import { senderAuth } from 'iems/plugins/sender-auth'
+import * as z from 'zod'
 import { fitsRange } from '../../plugins/web/admin/resources/packages.ts'
+import type { Json } from '../support/jmap.ts'
 import { type RoleName, startAdmin } from '../support/web-admin.ts'
 
 const EVERYBODY: readonly RoleName[] = ['nobody', 'user', 'support', 'domain', 'admin']
@@ -180,6 +183,72 @@ test('a key of the API has the rights of its role from its networks until it end
   assert.ok(!text.includes(key.secret))
   assert.equal((await ask('admin', 'DELETE', `/api/v1/keys/${key.id}`)).status, 204)
   assert.equal((await ask({ key: key.secret }, 'GET', '/api/v1/status')).status, 401)
+})
+
+test('long work goes on without its client, is found again by its login alone, cancelled and forgotten', async (t) => {
+  const begun = Promise.withResolvers<void>()
+  const cancelled = Promise.withResolvers<void>()
+  const slow = definePlugin({
+    name: 'slow',
+    config: z.undefined(),
+    needs: [Admin],
+    setup(_, ctx) {
+      const table = {
+        row: z.object({ id: z.string() }),
+        rows: async () => ({ rows: [] }),
+        actions: [{ id: 'wait', title: 'Wait', run: wait }],
+      }
+      ctx.use(Admin).page({ id: 'slow', title: 'Slow', group: 'manage', table })
+      return {}
+    },
+  })
+  async function* wait(_: unknown, { signal }: { signal: AbortSignal }) {
+    yield { text: 'begun' }
+    begun.resolve()
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    cancelled.resolve()
+  }
+  const { ask, base } = await startAdmin(t, { plugins: [slow()] })
+  const begin = async (path: string, body: object) => {
+    const response = await fetch(base + path, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from('admin:admin-secret').toString('base64')}`,
+        'content-type': 'application/json',
+        prefer: 'respond-async',
+        'task-title': encodeURIComponent('Größere Arbeit'),
+      },
+      body: JSON.stringify(body),
+    })
+    assert.equal(response.status, 202)
+    assert.equal(response.headers.get('preference-applied'), 'respond-async')
+    return response.headers.get('location') ?? ''
+  }
+  const ids = ['none', 'nothing']
+  const done = await begin('/api/v1/directory/account/changes', { action: 'set', ids, fields: { quota: 5 } })
+  const { lines } = await ask('admin', 'GET', `${done}/lines`)
+  assert.deepEqual(
+    lines.filter(({ fault }) => fault).map(({ at }) => at),
+    ids,
+  )
+  assert.deepEqual(lines.at(-1), { end: 'done' })
+  assert.deepEqual((await ask('admin', 'GET', `${done}/lines?after=2`)).lines[0]?.value, { changed: 0, faults: 2 })
+  assert.equal((await ask('user', 'GET', `${done}/lines`)).status, 404)
+  assert.equal((await ask('user', 'DELETE', done)).status, 404)
+
+  const waits = await begin('/api/v1/pages/slow/actions/wait', { ids })
+  await begun.promise
+  const listed = (await ask('admin', 'GET', '/api/v1/tasks')).json.tasks
+  assert.deepEqual(listed.map(({ title, state }: Json) => [title, state]).sort(), [
+    ['Größere Arbeit', 'done'],
+    ['Größere Arbeit', 'running'],
+  ])
+  assert.deepEqual((await ask('user', 'GET', '/api/v1/tasks')).json.tasks, [])
+  assert.equal((await ask('admin', 'DELETE', waits)).status, 204)
+  await cancelled.promise
+  assert.deepEqual((await ask('admin', 'GET', `${waits}/lines`)).lines, [{ text: 'begun' }, { end: 'cancelled' }])
+  for (const path of [done, waits]) assert.equal((await ask('admin', 'DELETE', path)).status, 204)
+  assert.deepEqual((await ask('admin', 'GET', '/api/v1/tasks')).json.tasks, [])
 })
 
 test('held posts of a list: listed, read, decided one by one and all at once, with a line for each fault', async (t) => {

@@ -28,8 +28,10 @@ import { addOverview } from './resources/overview.ts'
 import { addPackages } from './resources/packages.ts'
 import { addQueue } from './resources/queue.ts'
 import { addSystem } from './resources/system.ts'
+import { addTasks } from './resources/tasks.ts'
 import { addTrace } from './resources/trace.ts'
 import { AdminRoutes } from './routes.ts'
+import { Tasks } from './tasks.ts'
 
 export * from './api.ts'
 
@@ -42,12 +44,13 @@ export const admin = definePlugin({
   needs: [Http],
   wants: [Directory, MailStore, Lists, Webmail],
   offers: [Admin],
-  records: { audit: { version: 1 }, hour: { version: 1 }, key: { version: 1 } },
+  records: { audit: { version: 1 }, hour: { version: 1 }, key: { version: 1 }, task: { version: 1 } },
   setup(config, ctx) {
     const { store, clock, log, signals, hostname } = ctx
     const http = ctx.use(Http)
     const [directory, mail, lists] = [ctx.find(Directory), ctx.find(MailStore), ctx.find(Lists)]
-    const routes = new AdminRoutes(http, ctx.administration, config.networks)
+    const tasks = new Tasks({ store, clock, log })
+    const routes = new AdminRoutes(http, { administration: ctx.administration, networks: config.networks, tasks })
     const audit = new Audit({ store, clock, log })
     const flow = new FlowOfMail({ store, clock, writer: `${hostname}:${process.pid}:${clock.now()}` })
     const keys = new ApiKeys({ store, clock, signals })
@@ -71,6 +74,7 @@ export const admin = definePlugin({
     addTrace(routes)
     addCommands(routes)
     addSystem(routes, audit)
+    addTasks(routes, tasks)
     addCertificates(routes)
     addKeys(routes, { keys, audit })
     addPages(routes, pages, audit)
@@ -100,6 +104,7 @@ export const admin = definePlugin({
       async run(signal) {
         await audit.sweep(config.historyKeep, signal)
         await flow.sweep(config.flowKeep, signal)
+        await tasks.sweep(signal)
       },
     })
     return {
@@ -111,7 +116,10 @@ export const admin = definePlugin({
         },
       },
       started: () => http.origins().map((origin) => `Administration in the browser: ${origin}/admin/`),
-      close: () => flow.write(),
+      async close() {
+        await tasks.close()
+        await flow.write()
+      },
     }
   },
 })

@@ -12,8 +12,8 @@ import {
   SUPPORT,
 } from 'iems'
 import {
+  Answer,
   type Call,
-  Download,
   type EventRoute,
   type HttpApi,
   HttpProblem,
@@ -23,6 +23,11 @@ import {
   requireFresh,
   type ServerEvent,
 } from '../http/api.ts'
+
+import { Lines } from './lines.ts'
+import type { Tasks } from './tasks.ts'
+
+export { type Line, lines } from './lines.ts'
 
 /** A call of a route of the administration. */
 // biome-ignore lint/suspicious/noExplicitAny: routes have different schemas, which judge the input before `run`
@@ -56,28 +61,15 @@ export function callerOf(login: Login): Caller {
   return { user: login.identity.user, roles }
 }
 
-/** One line of long work, as JSON: what a command says, a fault, or the end. */
-export type Line =
-  | { readonly text: string; readonly value?: unknown }
-  | { readonly progress: string; readonly done?: number; readonly total?: number }
-  | { readonly fault: string; readonly at?: string }
-  | { readonly bytes: string }
-  | { readonly end: 'done' | 'failed'; readonly why?: string }
+const MAX_TITLE = 200
 
-/** Lines of JSON as they come. The work ends when the client disconnects. */
-export function lines(work: AsyncIterable<Line>): Download {
-  return new Download({
-    type: 'application/x-ndjson',
-    async *open() {
-      const line = (one: Line) => Buffer.from(`${JSON.stringify(one)}\n`)
-      try {
-        for await (const one of work) yield line(one)
-        yield line({ end: 'done' })
-      } catch (cause) {
-        yield line({ end: 'failed', why: cause instanceof Error ? cause.message : String(cause) })
-      }
-    },
-  })
+/** The client's name for the work; URI-encoded, because header fields are ASCII. */
+function titleOf(given: string | undefined, usual: string): string {
+  try {
+    return decodeURIComponent(given ?? usual).slice(0, MAX_TITLE)
+  } catch {
+    return usual
+  }
 }
 
 export class AdminRoutes {
@@ -87,8 +79,18 @@ export class AdminRoutes {
   /** Undefined: from anywhere. */
   readonly #isNear: ((address: string) => boolean) | undefined
 
-  constructor(http: HttpApi, administration: AdministrationService, networks: readonly string[]) {
+  readonly #tasks: Tasks
+
+  constructor(
+    http: HttpApi,
+    {
+      administration,
+      networks,
+      tasks,
+    }: { readonly administration: AdministrationService; readonly networks: readonly string[]; readonly tasks: Tasks },
+  ) {
     this.http = http
+    this.#tasks = tasks
     this.#administration = administration
     this.#isNear = networks.length === 0 ? undefined : inNetworks(networks)
   }
@@ -107,12 +109,23 @@ export class AdminRoutes {
         const own = this.with(call)
         if (fresh) requireFresh(call.login)
         try {
-          return await route.run(own)
+          if (call.header('prefer') !== 'respond-async') return await route.run(own)
+          return await this.#begin(own, route)
         } catch (cause) {
           throw problemOf(cause) ?? cause
         }
       },
     } as Route<string, P, Q, B, A>)
+  }
+
+  /** Long work becomes a task (RFC 7240 section 4.1), whose client may go; other answers come at once. */
+  async #begin(call: AdminCall, { run, summary }: { readonly summary: string; run(call: AdminCall): unknown }) {
+    const gone = new AbortController()
+    const answer = await run({ ...call, signal: AbortSignal.any([gone.signal, call.login.revoked]) })
+    if (!(answer instanceof Lines)) return answer
+    const title = titleOf(call.header('task-title'), summary)
+    const { id } = await this.#tasks.begin({ by: call.by, title }, answer.work, gone)
+    return new Answer(202, { task: id }, { location: `/api/v1/tasks/${id}`, 'preference-applied': 'respond-async' })
   }
 
   events<P, Q>(

@@ -1,7 +1,7 @@
 /**
  * The frame of the administration: bar, navigation, the screen, the palette, work under way, questions and messages.
  */
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { isDark, setDensity, setTheme } from '../../app/ui/appearance.ts'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Brand, Icon } from '../../app/ui/icon.tsx'
@@ -46,22 +46,34 @@ function useLive(me: Me) {
   return { waiting: hops.data?.total ?? 0, isLive: hops.error === undefined }
 }
 
+interface Shown {
+  readonly id: string
+  readonly job: Job
+}
+
 interface Said {
   readonly text: string
   readonly isError: boolean
 }
 
 export function Administration({ me }: { readonly me: Me }) {
-  const [id = ''] = usePlace()
+  const [place = ''] = usePlace()
   const places = placesOf(me)
-  const here = id === '' ? (places[0]?.id ?? 'none') : id
+  const here = place === '' ? (places[0]?.id ?? 'none') : place
   const [isOpen, setIsOpen] = useState(false)
   const [isFinding, setIsFinding] = useState(false)
-  const [jobs, setJobs] = useState<readonly Job[]>([])
+  const [jobs, setJobs] = useState<readonly Shown[]>([])
   const [said, setSaid] = useState<Said>()
   const confirmation = useConfirmation()
   const pages = useApi<{ pages: readonly PluginPage[] }>('/api/v1/pages')
   const live = useLive(me)
+  useEffect(() => {
+    // Tasks that another page began, or this one before a reload.
+    api<{ tasks: readonly { id: string; title: string }[] }>('GET', '/api/v1/tasks').then(
+      ({ tasks }) => setJobs(tasks.map(({ id, title }) => ({ id, job: { title, task: id } }))),
+      () => undefined,
+    )
+  }, [])
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey)) return
@@ -81,7 +93,8 @@ export function Administration({ me }: { readonly me: Me }) {
     document.title = `${title} · ${me.hostname}`
     setIsOpen(false)
   }, [title, me.hostname])
-  const run = useCallback((job: Job) => setJobs((last) => [...last, job]), [])
+  const started = useRef(0)
+  const run = useCallback((job: Job) => setJobs((last) => [...last, { id: `own-${started.current++}`, job }]), [])
   const say = useCallback((text: string, isError = false) => setSaid({ text, isError }), [])
   const shell = useMemo<Shell>(
     () => ({ me, may: (permission) => me.permissions.includes(permission), say, run, sure: confirmation.sure }),
@@ -118,9 +131,8 @@ export function Administration({ me }: { readonly me: Me }) {
       ) : null}
       {jobs.length > 0 ? (
         <div className="jobs">
-          {jobs.map((job, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: jobs have no other names, and keep their order
-            <JobBox key={index} job={job} onClose={() => setJobs((last) => last.filter((one) => one !== job))} />
+          {jobs.map(({ id, job }) => (
+            <JobBox key={id} job={job} onClose={() => setJobs((last) => last.filter((one) => one.id !== id))} />
           ))}
         </div>
       ) : null}

@@ -16,34 +16,36 @@ export type Line =
   | { readonly progress: string; readonly done?: number; readonly total?: number }
   | { readonly fault: string; readonly at?: string }
   | { readonly bytes: string }
-  | { readonly end: 'done' | 'failed'; readonly why?: string }
+  | { readonly end: 'done' | 'failed' | 'cancelled'; readonly why?: string }
 
 /** Asks for the password; false when the person did not give it. */
 type Confirm = () => Promise<boolean>
 /** Set by the shell, which shows the dialog and the sign-in. */
 export const session: { confirm: Confirm; ended(): void } = { confirm: async () => false, ended() {} }
 
-async function ask(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+interface AskOptions {
+  readonly signal?: AbortSignal
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+async function ask(method: string, path: string, body: unknown, options: AskOptions = {}): Promise<Response> {
+  const { signal, headers } = options
   const isOctets = body instanceof Blob
   const response = await fetch(path, {
     method,
     ...(signal ? { signal } : {}),
-    ...(body === undefined
-      ? {}
-      : {
-          headers: isOctets ? {} : { 'content-type': 'application/json' },
-          body: isOctets ? body : JSON.stringify(body),
-        }),
+    headers: { ...headers, ...(body === undefined || isOctets ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: isOctets ? body : JSON.stringify(body) }),
   })
   if (response.ok) return response
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; needs?: string }
   if (response.status === 401) session.ended()
-  if (problem.needs === 'confirmation' && (await session.confirm())) return ask(method, path, body, signal)
+  if (problem.needs === 'confirmation' && (await session.confirm())) return ask(method, path, body, options)
   throw new ApiError(response.status, problem.detail ?? `The server answered ${response.status}`, problem.needs)
 }
 
 export async function api<T = unknown>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const response = await ask(method, path, body, signal)
+  const response = await ask(method, path, body, signal ? { signal } : {})
   return (response.status === 204 ? undefined : await response.json()) as T
 }
 
@@ -53,7 +55,10 @@ export async function text(path: string): Promise<string> {
 
 /** The lines of long work as they come. Aborting ends the work on the server. */
 export async function* stream(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<Line> {
-  const response = await ask('POST', path, body, signal)
+  yield* linesOf(await ask('POST', path, body, { signal }))
+}
+
+async function* linesOf(response: Response): AsyncGenerator<Line> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
   for (;;) {
@@ -62,6 +67,35 @@ export async function* stream(path: string, body: unknown, signal: AbortSignal):
     const parts = (rest + value).split('\n')
     rest = parts.pop() ?? ''
     for (const part of parts) if (part !== '') yield JSON.parse(part) as Line
+  }
+}
+
+/** Long work that the server goes on with when this page is gone; its id. */
+export async function beginTask(path: string, body: unknown, title: string): Promise<string> {
+  const headers = { prefer: 'respond-async', 'task-title': encodeURIComponent(title) }
+  const response = await ask('POST', path, body, { headers })
+  return ((await response.json()) as { task: string }).task
+}
+
+export const taskPath = (id: string): string => `/api/v1/tasks/${encodeURIComponent(id)}`
+const AGAIN_MS = 1000
+
+/** The lines of a task until its end, over connections that break. Aborting leaves the task alone. */
+export async function* followTask(id: string, signal: AbortSignal): AsyncGenerator<Line> {
+  let after = 0
+  for (;;) {
+    try {
+      const response = await ask('GET', `${taskPath(id)}/lines?after=${after}`, undefined, { signal })
+      for await (const line of linesOf(response)) {
+        yield line
+        if ('end' in line) return
+        if (!('progress' in line)) after++
+      }
+    } catch (cause) {
+      if (signal.aborted || (cause instanceof ApiError && cause.status < 500)) throw cause
+    }
+    yield { progress: 'The connection is lost; the work goes on' }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
   }
 }
 

@@ -15,11 +15,13 @@ export interface Me {
   readonly features: readonly string[]
 }
 
+/** Where long work comes from: a request that begins it, or a task that was begun before this page. */
+export type TaskSource =
+  | { readonly title: string; readonly path: string; readonly body: unknown }
+  | { readonly title: string; readonly task: string }
+
 /** Long work that the shell shows until it has ended and was closed. */
-export interface Job {
-  readonly title: string
-  readonly path: string
-  readonly body: unknown
+export type Job = TaskSource & {
   /** Called once it has ended, with its last line of output. */
   onEnd?(lines: readonly Line[]): void
 }

@@ -4,9 +4,9 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
-import { type Line, stream } from './api.ts'
+import { api, beginTask, followTask, type Line, stream, taskPath } from './api.ts'
 import { span } from './format.ts'
-import type { Job } from './shell.ts'
+import type { Job, TaskSource } from './shell.ts'
 
 const MAX_SHOWN = 1000
 
@@ -15,6 +15,8 @@ export interface Work {
   readonly progress?: Extract<Line, { progress: string }>
   readonly file: readonly Uint8Array[]
   readonly state: 'idle' | 'running' | 'done' | 'failed' | 'cancelled'
+  /** The server has said so. */
+  readonly isEnded?: boolean
   readonly why?: string
   readonly faults: number
   readonly since: number
@@ -22,43 +24,92 @@ export interface Work {
 
 const NOTHING: Work = { lines: [], file: [], state: 'idle', faults: 0, since: 0 }
 
-/** Starts work and gathers what it says; lines beyond the newest thousand are counted and dropped. */
-export function useWork() {
+/** Gathers what work says; lines beyond the newest thousand are counted and dropped. */
+function useLines() {
   const [work, setWork] = useState<Work>(NOTHING)
   const abort = useRef<AbortController>(undefined)
-  const start = useCallback(async (path: string, body: unknown, onEnd?: (lines: readonly Line[]) => void) => {
-    abort.current?.abort()
-    const own = new AbortController()
-    abort.current = own
-    let now: Work = { ...NOTHING, state: 'running', since: Date.now() }
-    setWork(now)
-    let shown = Date.now()
-    try {
-      for await (const line of stream(path, body, own.signal)) {
-        now = taken(now, line)
-        // A picture a frame is enough; thousands of lines are not drawn one by one.
-        if (Date.now() - shown < 50) continue
-        shown = Date.now()
-        setWork(now)
+  const gather = useCallback(
+    async (open: (signal: AbortSignal) => AsyncIterable<Line>, onEnd?: (lines: readonly Line[]) => void) => {
+      abort.current?.abort()
+      const own = new AbortController()
+      abort.current = own
+      let now: Work = { ...NOTHING, state: 'running', since: Date.now() }
+      setWork(now)
+      let shown = Date.now()
+      try {
+        for await (const line of open(own.signal)) {
+          now = taken(now, line)
+          // A picture a frame is enough; thousands of lines are not drawn one by one.
+          if (Date.now() - shown < 50) continue
+          shown = Date.now()
+          setWork(now)
+        }
+        if (now.state === 'running') now = { ...now, state: 'done' }
+      } catch (cause) {
+        now = own.signal.aborted
+          ? { ...now, state: 'cancelled' }
+          : { ...now, state: 'failed', why: (cause as Error).message }
       }
-      if (now.state === 'running') now = { ...now, state: 'done' }
-    } catch (cause) {
-      now = own.signal.aborted
-        ? { ...now, state: 'cancelled' }
-        : { ...now, state: 'failed', why: (cause as Error).message }
-    }
-    if (abort.current === own) setWork(now)
-    onEnd?.(now.lines)
-  }, [])
-  const cancel = useCallback(() => abort.current?.abort(), [])
+      if (abort.current === own) setWork(now)
+      onEnd?.(now.lines)
+      return now
+    },
+    [],
+  )
+  return { work, gather, abort }
+}
+
+/** Work that ends with its page. */
+export function useWork() {
+  const { work, gather, abort } = useLines()
+  const start = useCallback(
+    (path: string, body: unknown, onEnd?: (lines: readonly Line[]) => void) =>
+      gather((signal) => stream(path, body, signal), onEnd),
+    [gather],
+  )
+  const cancel = useCallback(() => abort.current?.abort(), [abort])
   return { work, start, cancel }
+}
+
+/** Work of the server, which goes on without the page and is found again. `onLeave`: the part that shows it closes. */
+export function useTask(onLeave?: (task: string) => void) {
+  const { work, gather, abort } = useLines()
+  const task = useRef<string>(undefined)
+  const start = useCallback(
+    async (from: TaskSource, onEnd?: (lines: readonly Line[]) => void) => {
+      const ended = await gather(async function* (signal) {
+        task.current = 'task' in from ? from.task : await beginTask(from.path, from.body, from.title)
+        yield* followTask(task.current, signal)
+      }, onEnd)
+      return ended.isEnded
+    },
+    [gather],
+  )
+  /** Cancels it; once it has ended, forgets it. */
+  const end = useCallback(() => {
+    if (task.current !== undefined) void api('DELETE', taskPath(task.current)).catch(() => undefined)
+  }, [])
+  const leave = useRef(onLeave)
+  leave.current = onLeave
+  const isRunning = useRef(false)
+  isRunning.current = work.state === 'running'
+  useEffect(
+    () => () => {
+      if (!isRunning.current || task.current === undefined || !leave.current) return
+      leave.current(task.current)
+      abort.current?.abort()
+    },
+    [abort],
+  )
+  return { work, start, end }
 }
 
 function taken(work: Work, line: Line): Work {
   if ('progress' in line) return { ...work, progress: line }
   if ('bytes' in line)
     return { ...work, file: [...work.file, Uint8Array.from(atob(line.bytes), (one) => one.charCodeAt(0))] }
-  if ('end' in line) return { ...work, state: line.end, ...(line.why === undefined ? {} : { why: line.why }) }
+  if ('end' in line)
+    return { ...work, isEnded: true, state: line.end, ...(line.why === undefined ? {} : { why: line.why }) }
   const lines = work.lines.length >= MAX_SHOWN ? work.lines.slice(-MAX_SHOWN + 1) : work.lines
   return { ...work, lines: [...lines, line], faults: work.faults + ('fault' in line ? 1 : 0) }
 }
@@ -136,7 +187,9 @@ function ValueTable({
   readonly rows: readonly Readonly<Record<string, unknown>>[]
   readonly name: string
 }) {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].slice(0, 8)
+  const columns = Object.keys(rows[0] ?? {}).slice(0, 8)
+  // The sum at the end has other fields, and is shown as its text.
+  const alike = rows.filter((row) => columns.some((column) => column in row))
   return (
     <div className="scrollx" tabIndex={0} role="region" aria-label={`Output of ${name}`}>
       <table className="tbl">
@@ -148,7 +201,7 @@ function ValueTable({
           </tr>
         </thead>
         <tbody>
-          {rows.map((row, index) => (
+          {alike.map((row, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: output has no other names
             <tr key={index}>
               {columns.map((column) => (
@@ -179,22 +232,26 @@ function Save({ file, name }: { readonly file: readonly Uint8Array[]; readonly n
   )
 }
 
-/** The work of the shell: it goes on while the person is on another screen. */
+/** The work of the shell: it goes on while the person is on another screen, or has closed the page. */
 export function JobBox({ job, onClose }: { readonly job: Job; onClose(): void }) {
-  const { work, start, cancel } = useWork()
+  const { work, start, end } = useTask()
   const started = useRef(false)
   useEffect(() => {
     if (started.current) return
     started.current = true
-    void start(job.path, job.body, job.onEnd)
+    void start(job, job.onEnd)
   }, [job, start])
+  const close = () => {
+    end()
+    onClose()
+  }
   return (
     <aside className="job" aria-label={job.title}>
       <div className="row">
         <h2 className="grow">{job.title}</h2>
-        {work.state === 'running' ? null : <IconButton icon="x" small label="Close" onClick={onClose} />}
+        {work.state === 'running' ? null : <IconButton icon="x" small label="Close" onClick={close} />}
       </div>
-      <WorkView work={work} name={job.title} onCancel={cancel} />
+      <WorkView work={work} name={job.title} onCancel={end} />
     </aside>
   )
 }

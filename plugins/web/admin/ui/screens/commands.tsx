@@ -6,7 +6,7 @@ import { Failed, Ghost, Head, SearchField } from '../parts.tsx'
 import { type Schema, SchemaForm, type Values } from '../schema-form.tsx'
 import { hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
-import { useWork, WorkView } from '../work.tsx'
+import { useTask, useWork, WorkView } from '../work.tsx'
 
 export interface CommandInfo {
   readonly words: string
@@ -79,8 +79,12 @@ export function CommandForm({
   readonly values?: Values
   onEnd?(): void
 }) {
-  const { sure } = useShell()
-  const { work, start, cancel } = useWork()
+  const { sure, run: show } = useShell()
+  const here = useWork()
+  const task = useTask((id) => show({ title: command.words, task: id }))
+  // A text may be thousands of lines, whose work goes on when the page is gone.
+  const [isTask, setIsTask] = useState(false)
+  const work = isTask ? task.work : here.work
   const [input, setInput] = useState('')
   const [file, setFile] = useState<File>()
   const { words, reads, irreversible, arguments: given } = command
@@ -95,10 +99,18 @@ export function CommandForm({
       !(await sure({ title: `Run ${words}?`, text: 'What it does cannot be undone.', action: 'Run' }))
     )
       return
-    const path = file
-      ? `/api/v1/commands/input?${new URLSearchParams({ words, values: JSON.stringify(all) })}`
-      : '/api/v1/commands/run'
-    await start(path, file ?? { words, values: all, ...(reads ? { input } : {}) }, onEnd)
+    const isText = reads === true && file === undefined
+    setIsTask(isText)
+    const body = { words, values: all, ...(reads ? { input } : {}) }
+    if (isText) {
+      if (await task.start({ title: words, path: '/api/v1/commands/run', body }, onEnd)) task.end()
+    } else if (file)
+      await here.start(
+        `/api/v1/commands/input?${new URLSearchParams({ words, values: JSON.stringify(all) })}`,
+        file,
+        onEnd,
+      )
+    else await here.start('/api/v1/commands/run', body, onEnd)
   }
   return (
     <>
@@ -142,7 +154,7 @@ export function CommandForm({
           </>
         ) : null}
       </SchemaForm>
-      <WorkView work={work} name={words} onCancel={cancel} />
+      <WorkView work={work} name={words} onCancel={isTask ? task.end : here.cancel} />
     </>
   )
 }
