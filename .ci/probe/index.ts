@@ -1,10 +1,11 @@
 /**
  * A plugin of the kind that the guide's recipes describe: a channel that delivers into files, a webhook after each
- * delivery, a service for other plugins, and a command.
+ * delivery, a service for other plugins, a command, and additions to the web mail.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { accept, defineCommand, definePlugin, defineService } from 'iems'
+import { Webmail } from 'iems/plugins/webmail'
 import * as z from 'zod'
 
 export interface CounterApi {
@@ -21,12 +22,21 @@ export const packedProbe = definePlugin({
   }),
   accepts: 'anyone',
   offers: [Counter],
+  wants: [Webmail],
   setup({ domain, folder, webhook }, ctx) {
     let count = 0
     ctx.offer(Counter, {
       get count() {
         return count
       },
+    })
+    const webmail = ctx.find(Webmail)
+    const module = { name: 'probe', title: { en: 'Probe it' }, module: new URL('./web.js', import.meta.url) }
+    webmail?.add('message.aside', module)
+    webmail?.add('compose.action', module)
+    webmail?.add('message.banner', {
+      name: 'probe',
+      show: () => ({ tone: 'quiet', text: { en: 'Seen by the probe' } }),
     })
     return {
       hooks: {

@@ -1,5 +1,6 @@
 /** The web mail in a real browser, beside swaks and IMAP: what people do with it. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -7,7 +8,7 @@ import { missing } from 'iems/testing'
 import { ImapFlow } from 'imapflow'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { shot } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 const MAX_INBOX_BROTLI = 180_000
@@ -115,6 +116,43 @@ test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asy
     assert.deepEqual(problems, [])
     await page.context().close()
   })
+
+  await t.test(
+    'a conversation and a message are printed without what stands around them',
+    {
+      skip: missing('/usr/bin/pdftotext'),
+    },
+    async () => {
+      const { page, problems } = await openPage(browser, here.base, { colorScheme: 'dark' })
+      await logIn(page, 'ann')
+      await page.getByRole('row', { name: /Contract for the harbour bridge/ }).click()
+      await page.getByText('only clause 7 needs the date').first().waitFor()
+      await page.locator('.hd-toggle').first().click()
+      await page.locator('.way > .folded').first().waitFor()
+      await page.evaluate(
+        "window.print = () => { document.title = 'printed ' + [...document.querySelectorAll('.way > li')].filter((one) => one.checkVisibility()).length }",
+      )
+      await page.getByRole('button', { name: 'Print' }).click()
+      await until(page, "document.title.startsWith('printed')")
+      assert.equal(await page.locator('.way > .folded').count(), 0)
+      const text = execFileSync('pdftotext', ['-layout', '-', '-'], { input: await page.pdf() }).toString()
+      assert.match(text, /Contract for the harbour bridge/)
+      assert.match(text, /only clause 7 needs the date/)
+      for (const chrome of ['Inbox', 'Compose', 'Reply', 'Search', 'Forward', 'Minutes of Tuesday'])
+        assert.ok(!text.includes(chrome), `${chrome} is printed`)
+      await page.emulateMedia({ media: 'print' })
+      assert.equal(await page.evaluate("getComputedStyle(document.querySelector('.conv h1')).color"), 'rgb(29, 27, 24)')
+      await page.emulateMedia({ media: 'screen' })
+      await page.evaluate(
+        "window.print = () => { document.title = document.querySelectorAll('.way.one > .printed').length + ' of one' }",
+      )
+      await page.getByRole('button', { name: 'More' }).last().click()
+      await page.getByRole('menuitem', { name: 'Print this message' }).click()
+      await until(page, "document.title === '1 of one'")
+      assert.deepEqual(problems, [])
+      await page.context().close()
+    },
+  )
 
   await t.test('everything by keyboard, to the sign-out', async () => {
     const { page, problems } = await openPage(browser, here.base)

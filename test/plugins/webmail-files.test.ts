@@ -209,7 +209,7 @@ test('files of older formats and foreign names are seen and saved as their sende
     await page.getByRole('row').first().waitFor()
     await page.evaluate("document.documentElement.dataset.theme = 'dark'; dispatchEvent(new Event('iems-theme'))")
     const faults: string[] = []
-    await eachOpened(page, mail, async ({ name, shows }) => {
+    await eachOpened(page, mail, async ({ name, shows, holds }) => {
       for (const width of [390, 1280]) {
         await page.setViewportSize({ width, height: 800 })
         await page.evaluate(drawn)
@@ -219,6 +219,12 @@ test('files of older formats and foreign names are seen and saved as their sende
       const shown = await shownText(page)
       for (const text of shows)
         if (!shown.includes(text)) faults.push(`${name}: "${text}" is not shown, but "${shown.slice(0, 80)}"`)
+      if (
+        !(await page.evaluate(
+          `(() => { const inside = document.querySelector('iframe.frame')?.contentDocument; return ${holds} })()`,
+        ))
+      )
+        faults.push(`${name}: not so: ${holds}`)
       if (/photo|image of/i.test(name) && (await shownImages(page)) !== 1)
         faults.push(`${name}: its image is not shown`)
     })

@@ -85,7 +85,7 @@ export async function eachOpened<M extends CorpusMail>(
       page,
       `document.querySelector('.tools .wide')?.textContent.startsWith('${index + 1} ') &&
        document.querySelector('.way > li.open :is(.frame, .txt, .note.bad)') &&
-       [...document.querySelectorAll('iframe.frame')].every((frame) => frame.contentDocument?.title !== 'Message' && frame.contentDocument?.body)`,
+       [...document.querySelectorAll('iframe.frame')].every((frame) => !['', 'Message', undefined].includes(frame.contentDocument?.title))`,
     )
     await see(one)
     if (index < mail.length - 1) await page.keyboard.press('j')

@@ -6,6 +6,8 @@ import type { CorpusMail } from './web-mail-corpus.ts'
 
 export interface Kind extends CorpusMail {
   readonly shows: readonly string[]
+  /** An expression about the document `inside` of the message's frame, or the page, that is true. */
+  readonly holds: string
 }
 
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
@@ -13,6 +15,7 @@ const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 interface Made {
   readonly subject: string
   readonly shows: readonly string[]
+  readonly holds?: string
   /** Header fields and the body, octets as Latin-1. */
   readonly rest: string
 }
@@ -164,6 +167,31 @@ const MADE: readonly Made[] = [
     ),
   },
   {
+    subject: 'Spacers that keep columns apart',
+    shows: ['The story'],
+    holds: "inside.querySelector('td').offsetWidth < 5",
+    rest: html(
+      '<table width="500" cellpadding="0" cellspacing="0"><tr><td width="1" bgcolor="#000000"><img src="https://x.example/b.gif" width="1" height="50"></td><td width="499" id="s">The story</td></tr><tr><td colspan="2"><table width="500"><tr><td><img src="https://x.example/c.gif" width="490" height="2"></td></tr></table></td></tr></table>',
+    ),
+  },
+  {
+    subject: 'Colours of an old body',
+    shows: ['White on blue'],
+    holds:
+      "getComputedStyle(inside.querySelector('p')).color === 'rgb(255, 255, 255)' && getComputedStyle(inside.querySelector('a')).color === 'rgb(255, 255, 0)'",
+    rest: html(
+      '<body bgcolor="#203060" text="#ffffff" link="yellow"><p>White on blue</p><a href="https://x.example/">link</a></body>',
+    ),
+  },
+  {
+    subject: 'Clear-signed',
+    shows: ['Signed by hand'],
+    holds: "document.querySelector('.fact').textContent.includes('Signed with OpenPGP')",
+    rest: plain(
+      '-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256\r\n\r\nSigned by hand\r\n-----BEGIN PGP SIGNATURE-----\r\n',
+    ),
+  },
+  {
     subject: 'Absolute positions',
     shows: ['in flow'],
     rest: html('<p>in flow</p><div style="position:absolute;left:1500px;top:10px;width:300px">far</div>'),
@@ -172,9 +200,10 @@ const MADE: readonly Made[] = [
 
 /** With a header, the newest first. */
 export const kinds = (): Kind[] =>
-  MADE.map(({ subject, shows, rest }, index) => ({
+  MADE.map(({ subject, shows, rest, holds = 'true' }, index) => ({
     name: subject,
     shows,
+    holds,
     age: index + 1,
     text: Buffer.from(
       `From: Carol <carol@example.org>\r\nTo: ann@here.test\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n${rest}`,

@@ -12,6 +12,7 @@ import { LabelMenu } from './label-menu.tsx'
 import { Labels } from './labels.tsx'
 import { Message } from './message.tsx'
 import { MoveMenu } from './move-menu.tsx'
+import { printConversation } from './printing.ts'
 import { SnoozeMenu } from './snooze-menu.tsx'
 
 export interface ConversationProps {
@@ -60,6 +61,10 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
   const subject = withoutDirection(emails[0]?.subject ?? '') || t('no-subject')
   const isStarred = emails.some(isFlagged)
   const isOpen = (email: Email) => (email.id === last?.id || wasUnread.has(email.id)) !== toggled.has(email.id)
+  const printAll = async () => {
+    setToggled(new Set(emails.filter(({ id }) => id !== last?.id && !wasUnread.has(id)).map(({ id }) => id)))
+    await printConversation()
+  }
   const toggle = (id: string) => {
     const next = new Set(toggled)
     if (!next.delete(id)) next.add(id)
@@ -102,7 +107,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
             pressed={isStarred}
             onClick={() => acts.star(one, !isStarred)}
           />
-          <IconButton icon="print" small className="wide" label={t('print')} onClick={() => print()} />
+          <IconButton icon="print" small className="wide" label={t('print')} onClick={() => void printAll()} />
         </header>
         <ol className="way">
           {emails.map((email) => (

@@ -18,8 +18,9 @@ const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
   return `:root{color-scheme:${paper || !isDark() ? 'light' : 'dark'};background:${surface}}
 body{margin:${paper && isDark() ? '12px' : '0'};color:${text};font:14px/1.57 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif;overflow-wrap:break-word;overflow-x:auto;overflow-y:hidden}
 a{color:${link}}img{max-width:100%;height:auto}pre{white-space:pre-wrap}table{max-width:100%}
-img:not([src]){background:light-dark(#ecebe7,#3a3732);color:light-dark(#57534c,#bcb7ad);border-radius:3px;font:12px/1.4 system-ui,sans-serif;overflow:hidden;text-overflow:ellipsis}
-blockquote{margin:8px 0;padding:0 0 0 12px;border-left:2px solid #8a857c}`
+img:not([src]){background:light-dark(#ecebe7,#3a3732);color:light-dark(#57534c,#bcb7ad);border-radius:3px;display:inline-block;font:12px/1.4 system-ui,sans-serif;overflow:hidden;text-overflow:ellipsis}
+blockquote{margin:8px 0;padding:0 0 0 12px;border-left:2px solid #8a857c}
+@media print{:root{color-scheme:light;background:#fff}body{color:${paper ? text : '#000'};margin:0}a{color:inherit}}`
 }
 
 /** A token's value for this theme: `light-dark()` is resolved by an element's own colour. */
@@ -42,6 +43,15 @@ function fitFrame(frame: HTMLIFrameElement, { documentElement: root, body }: Doc
   const height = Math.ceil(Math.max(root.offsetHeight, body.getBoundingClientRect().bottom)) + scrollbar
   frame.style.height = `${Math.min(height + 2, MAX_HEIGHT)}px`
 }
+
+/** The colours that the attributes of an old `<body>` ask for, as a style sheet; those of the base would win. */
+const coloursOf = (body: Element | null): string =>
+  ['text', 'link']
+    .map((name) => {
+      const colour = body?.getAttribute(name)?.trim() ?? ''
+      return CSS.supports('color', colour) ? `${name === 'text' ? 'body' : 'a'}{color:${colour}}` : ''
+    })
+    .join('')
 
 export interface MessageFrameProps {
   readonly html: string
@@ -74,8 +84,8 @@ export function MessageFrame({ html, title, cidUrl, imageUrl, onShown }: Message
     onShown({ remote, isEmpty })
     const isPaper = bringsColours(html)
     const base = inside.createElement('style')
-    base.textContent = BASE(isPaper, getComputedStyle(document.documentElement))
     const next = inside.adoptNode(root)
+    base.textContent = BASE(isPaper, getComputedStyle(document.documentElement)) + coloursOf(next.querySelector('body'))
     ;(next.querySelector('head') ?? next).prepend(base)
     next.lang = document.documentElement.lang
     inside.replaceChild(next, inside.documentElement)

@@ -16,6 +16,7 @@ import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
 import { ModuleHost, runModule, useModules } from './modules.tsx'
+import { printMessage } from './printing.ts'
 
 const InnerMessage = lazy(async () => ({ default: (await import('./inner-message.tsx')).InnerMessage }))
 
@@ -53,7 +54,7 @@ export function Message({ email, isLast, isOpen, onToggle, onEdit }: MessageProp
       </li>
     )
   return (
-    <li className={isLast ? 'open last' : 'open'}>
+    <li className={isLast ? 'open last' : 'open'} data-email={email.id}>
       <Head email={email} who={who} onToggle={onToggle} onEdit={onEdit} />
       {store === home ? <Banners id={email.id} /> : null}
       <DeliveryFact email={email} />
@@ -128,6 +129,13 @@ const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
                 isFirstOfGroup: true,
                 run: () => void openSource(store.client, email.id),
               },
+              {
+                id: 'print',
+                label: t('message.print'),
+                icon: 'print',
+                // The menu is closed first.
+                run: () => setTimeout(() => printMessage(email.id)),
+              },
               ...actions.map((module) => ({
                 id: `plugin-${module.name}`,
                 label: module.label,
@@ -181,7 +189,7 @@ export const Content = ({ email, body, who, isInner = false }: ContentProps) => 
   const calendar = isInner ? undefined : body.attachments.find(({ type }) => type === 'text/calendar')
   return (
     <>
-      <Seal attachments={body.attachments} />
+      <Seal body={body} />
       {body.unsubscribe && !isInner ? <UnsubscribeButton email={email} unsubscribe={body.unsubscribe} /> : null}
       {calendar ? <InvitationCard part={calendar} /> : null}
       {remote > 0 && !areImagesOn ? (
@@ -240,8 +248,16 @@ const SEALS: readonly (readonly [type: RegExp, text: string])[] = [
   [/^application\/pgp-encrypted$/, 'seal.pgp-encrypted'],
 ]
 
-const Seal = ({ attachments }: { readonly attachments: readonly Part[] }) => {
-  const found = SEALS.find(([type]) => attachments.some((part) => type.test(part.type)))
+/** The same within a text. */
+const INLINE_SEALS: readonly (readonly [start: RegExp, text: string])[] = [
+  [/^-----BEGIN PGP SIGNED MESSAGE-----/m, 'seal.pgp-signed'],
+  [/^-----BEGIN PGP MESSAGE-----/m, 'seal.pgp-encrypted'],
+]
+
+const Seal = ({ body: { attachments, text } }: { readonly body: Body }) => {
+  const found =
+    SEALS.find(([type]) => attachments.some((part) => type.test(part.type))) ??
+    INLINE_SEALS.find(([start]) => start.test(text))
   if (!found) return null
   return (
     <div className="fact quiet">

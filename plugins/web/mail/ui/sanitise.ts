@@ -21,7 +21,11 @@ export type ImageUrl = (url: string) => string
 export type CidUrl = (cid: string) => string | undefined
 
 const INLINE_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);/i
+/** In place of a spacer, which keeps columns as wide as their author wants them. */
+const BLANK = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
 const LINK = /^(?:https?:|mailto:|tel:|#)/i
+/** DOMPurify asks this of nearly all attributes, widths and colours too: a known scheme, or none. */
+const VALUE = /^(?:https?:|mailto:|tel:|cid:|data:image\/|[^a-z]|[a-z+.-]{1,200}(?:[^a-z+.:-]|$))/i
 const CSS_ESCAPE = /\\(?:([0-9a-f]{1,6})\s?|([\s\S]))/gi
 const CSS_URL = /\burl\s*\([^)]{0,2000}\)?/gi
 /** Other functions that take a URL, and unterminated URLs. */
@@ -103,8 +107,10 @@ function cleanElement(element: Element, { cidUrl, imageUrl }: Sources): number {
         remote++
         // An answer keeps the image without loading it.
         element.setAttribute('data-remote', value)
-        if (imageUrl && element.tagName === 'IMG')
-          element.setAttribute('src', imageUrl(value.replace(/^\/\//, 'https://')))
+        if (element.tagName === 'IMG') {
+          if (imageUrl) element.setAttribute('src', imageUrl(value.replace(/^\/\//, 'https://')))
+          else if ((element.getAttribute('alt') ?? '').trim() === '') element.setAttribute('src', BLANK)
+        }
       }
     }
   }
@@ -124,7 +130,7 @@ function cleanElement(element: Element, { cidUrl, imageUrl }: Sources): number {
 
 /** A mail with its own colours or backgrounds is shown on white paper, as its author saw it. */
 export const bringsColours = (html: string): boolean =>
-  /\bbgcolor\s*=|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i.test(html)
+  /\b(?:bgcolor|text|v?link)\s*=\s*["']?(?:#|[a-z]+\b)|background(?:-color)?\s*:|[^-]\bcolor\s*[:=]/i.test(html)
 
 function isEmpty(root: HTMLElement): boolean {
   const body = root.querySelector('body')?.cloneNode(true) as HTMLElement | undefined
@@ -141,8 +147,9 @@ export function safeDocument(html: string, sources: Sources): Safe {
     FORBID_TAGS: FORBIDDEN_TAGS,
     FORBID_ATTR: ['id', 'autofocus', 'tabindex', 'contenteditable', 'accesskey', 'popover', 'usemap'],
     ADD_TAGS: ['style', 'head', 'title'],
+    ADD_ATTR: ['text', 'link'],
     ALLOW_UNKNOWN_PROTOCOLS: false,
-    ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|data:image\/|#|\/\/)/i,
+    ALLOWED_URI_REGEXP: VALUE,
   }) as unknown as HTMLElement
   let remote = 0
   for (const element of [root, ...root.querySelectorAll('*')]) remote += cleanElement(element, sources)

@@ -93,6 +93,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'reply-all': 'Allen antworten',
   forward: 'Weiterleiten',
   print: 'Drucken',
+  'message.print': 'Diese Nachricht drucken',
   source: 'Quelltext zeigen',
   position: '{{index, number}} von {{count, number}}',
   conversation: 'Unterhaltung',

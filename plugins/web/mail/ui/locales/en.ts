@@ -91,6 +91,7 @@ export const texts = {
   'reply-all': 'Reply all',
   forward: 'Forward',
   print: 'Print',
+  'message.print': 'Print this message',
   source: 'Show source',
   position: '{{index, number}} of {{count, number}}',
   conversation: 'Conversation',
