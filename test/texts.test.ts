@@ -156,8 +156,20 @@ test('comments are written in plain technical English', () => {
   assert.deepEqual(faultsOf(texts, COMMENT_BANNED), [])
 })
 
+const pages = globSync(['*.md', 'docs/**/*.md', 'plugins/**/*.md'], { cwd: root })
+
+test('pages are written in plain technical English', () => {
+  /** Decisions are records of their time; the pages of options and errors have tests of their own. */
+  const prose = pages.filter((page) => !/^docs\/(?:decisions\/|config|errors)|^CHANGELOG/.test(page))
+  const texts = prose.flatMap((page) => {
+    const text = read(page).replace(/```[\s\S]*?```|`[^`\n]*`/g, '')
+    return text.split('\n').map((line) => ({ where: page, text: line }))
+  })
+  assert.ok(texts.length > 2000, 'pages are written another way now')
+  assert.deepEqual(faultsOf(texts, COMMENT_BANNED.slice(0, 4)), [])
+})
+
 test('pages hold no marks of a merge', () => {
-  const pages = globSync(['*.md', 'docs/**/*.md', 'plugins/**/*.md'], { cwd: root })
   assert.deepEqual(
     pages.filter((page) => /^(?:<{7}|>{7}) /m.test(read(page))),
     [],

@@ -61,7 +61,7 @@ export function createCommands(parts: CommandsDeps): Readonly<Record<string, Com
     },
     'mailbox index': {
       summary: 'how far the full-text index is',
-      options: { '--rebuild': 'throw it away and make it anew' },
+      options: { '--rebuild': 'delete the index and build it again' },
       run: (call) => index(parts, call),
     },
     'mailbox undelete': {

@@ -23,8 +23,8 @@ const options = z.strictObject({
     ),
   search: z
     .strictObject({
-      text: size().prefault('1 MB').describe('Of the text of one message so much is indexed.'),
-      patience: duration()
+      text: size().prefault('1 MB').describe('Maximum text of one message that is indexed.'),
+      waitTimeout: duration()
         .prefault('10 s')
         .describe('Time for which a search waits for the index before it reads the messages themselves.'),
     })

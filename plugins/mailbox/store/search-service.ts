@@ -22,7 +22,7 @@ export interface FindingSettings {
   /** Characters of one message that are indexed. */
   readonly text: number
   /** Ms for which a search waits for the index before it looks by itself. */
-  readonly patience: number
+  readonly waitTimeout: number
 }
 
 /** Maximum words that contain a substring before the search bypasses the index. */
@@ -80,7 +80,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     path: folder === undefined ? ':memory:' : join(folder, 'search.sqlite'),
     maxText: settings.text,
     maxWords: MAX_WORDS,
-    searchMs: settings.patience,
+    searchMs: settings.waitTimeout,
     log,
   })
 
