@@ -1,11 +1,14 @@
 /** `copyStore`: everything arrives, also when it is stopped on its way, and what differs is found. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { key, type Store } from 'iems'
 import { postgresStore } from 'iems/plugins/postgres'
+import type { BlobKey } from '../../core/store/blobs/frames.ts'
+import { PackedBlobs } from '../../core/store/blobs/packed.ts'
 import { COPY_KEY, copyStore } from '../../core/store/copy.ts'
 import { levelStore } from '../../core/store/level/level.ts'
 import { fileScope, type Postgres, startPostgres, whyNoPostgres } from '../support/postgres.ts'
@@ -15,6 +18,19 @@ let postgres: Promise<Postgres> | undefined
 let schemas = 0
 const quiet = { progress: () => {}, signal: new AbortController().signal }
 
+const KEY: BlobKey = { id: 'main', octets: randomBytes(32) }
+
+/** Each store has content in a form of its own: compressed in LevelDB, encrypted in PostgreSQL. */
+const packed = (store: Store, encrypt: BlobKey | undefined): Store => ({
+  ...store,
+  blobs: new PackedBlobs(store.blobs, {
+    compress: true,
+    verify: true,
+    encrypt,
+    keys: new Map(encrypt ? [[encrypt.id, encrypt]] : []),
+  }),
+})
+
 async function level(t: TestContext): Promise<Store> {
   const path = await mkdtemp(join(tmpdir(), 'iems-copy-'))
   const store = await levelStore({ path })
@@ -22,14 +38,14 @@ async function level(t: TestContext): Promise<Store> {
     await store.close()
     await rm(path, { recursive: true })
   })
-  return store
+  return packed(store, undefined)
 }
 
 async function database(t: TestContext): Promise<Store> {
   postgres ??= startPostgres(scope)
   const store = await postgresStore({ url: (await postgres).url(), schema: `copy_${++schemas}` }).open()
   t.after(() => store.close())
-  return store
+  return packed(store, KEY)
 }
 
 async function* octets(size: number): AsyncGenerator<Uint8Array> {

@@ -90,10 +90,9 @@ test('encrypted content in a bucket is read, survives a kill, is checked, backed
   const second = await startProcess(t, folder)
   assert.ok((await readsWhole(await inbox(t, imap, 2), 1)).includes(LARGE))
   await second.run('backup create', [join(folder, 'backup')])
-  assert.match((await second.iems('store', 'check')).out, /1 file of large messages read, 0 damaged/)
   s3.objects.set(object, Buffer.concat([content.subarray(0, 900), Buffer.of(1), content.subarray(901)]))
   const damaged = await second.iems('store', 'check')
-  assert.match(damaged.out, /cannot be read: a block has changed[\s\S]*1 damaged/)
+  assert.match(damaged.out, /cannot be read: a block has changed[\s\S]*1 file of large messages read, 1 damaged/)
   assert.equal(damaged.code, 1)
   s3.objects.set(object, content)
 
@@ -121,5 +120,4 @@ test('encrypted content in a bucket is read, survives a kill, is checked, backed
   await writeFile(second.config, configOf({ data: restored, smtp, imap, blobs: `{ ${keys} }` }))
   const exported = await second.iems('mailbox', 'export', 'ann', '--output', join(folder, 'ann.zip'))
   assert.equal(exported.code, 0, exported.err)
-  assert.match((await second.iems('store', 'check')).out, /1 file of large messages read, 0 damaged/)
 })

@@ -76,7 +76,7 @@ export async function talkTo(
   const more = () =>
     new Promise<void>((resolve, reject) => {
       if (isOver) return reject(new Error(`the server has hung up after: ${held}`))
-      const timer = setTimeout(() => reject(new Error(`the server is silent after: ${held}`)), 10_000)
+      const timer = setTimeout(() => reject(new Error(`the server is silent after: ${held}`)), 30_000)
       wake = () => {
         clearTimeout(timer)
         if (isOver && held.length === 0) reject(new Error('the server has hung up'))
