@@ -12,6 +12,8 @@ import { sendMany } from '../support/smtp-sender.ts'
 
 const PASSWORD = await hashPassword('secret')
 const LINE = 'The quick brown fox jumps over the lazy dog, and this is its secret.\r\n'
+/** Records hold previews of the beginning, so this is below it. */
+const DEEP = 'words far below the beginning'
 const LARGE = Array.from({ length: 6000 }, () => `${randomBytes(30).toString('hex')} ${LINE}`).join('')
 
 interface Given {
@@ -75,7 +77,7 @@ test('encrypted content in a bucket is read, survives a kill, is checked, backed
   const first = await startProcess(t, folder, config)
   const send = (text: () => string) => sendMany({ port: smtp, to: 'ann@here.test', connections: 1, messages: 1, text })
   await send(() => LARGE + LINE)
-  await send(() => LINE)
+  await send(() => LINE.repeat(40) + DEEP)
   const client = await inbox(t, imap, 2)
   assert.ok((await readsWhole(client, 1)).includes(LARGE))
   const stored = [...s3.objects].filter(([name]) => name.startsWith('mail/blobs/'))
@@ -85,7 +87,7 @@ test('encrypted content in a bucket is read, survives a kill, is checked, backed
   first.process.kill('SIGKILL')
   await first.ended()
   for (const name of await readdir(join(data, 'records')))
-    assert.ok(!(await readFile(join(data, 'records', name))).includes('quick brown'), name)
+    assert.ok(!(await readFile(join(data, 'records', name))).includes(DEEP), name)
 
   const second = await startProcess(t, folder)
   assert.ok((await readsWhole(await inbox(t, imap, 2), 1)).includes(LARGE))
