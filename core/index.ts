@@ -160,6 +160,7 @@ export { counted, escapeHtml, escapeLine, escapeText, formatSize, isPlainLine, w
 export { duration, size } from './runtime/units.ts'
 export { createHints, createPending, type Hints, type Pending } from './store/hints.ts'
 export { below, key, unkey } from './store/keys.ts'
+export { dumpEntries } from './store/level/key-layout.ts'
 export { decodeRecord, encodeRecord } from './store/record.ts'
 export {
   type Blobs,
@@ -173,6 +174,7 @@ export {
   type Scheduled,
   type Staged,
   type Store,
+  type StoreDump,
   type Value,
 } from './store/store.ts'
 export { CONFLICT, TransactionConflict, type TransactOptions, transact } from './store/transact.ts'

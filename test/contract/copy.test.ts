@@ -10,6 +10,7 @@ import { postgresStore } from 'iems/plugins/postgres'
 import type { BlobKey } from '../../core/store/blobs/frames.ts'
 import { PackedBlobs } from '../../core/store/blobs/packed.ts'
 import { COPY_KEY, copyStore } from '../../core/store/copy.ts'
+import { restoreStore } from '../../core/store/level/dump.ts'
 import { levelStore } from '../../core/store/level/level.ts'
 import { fileScope, type Postgres, startPostgres, whyNoPostgres } from '../support/postgres.ts'
 
@@ -114,3 +115,32 @@ for (const [name, from, to] of [
     await assert.rejects(copyStore(source, copy, quiet), { code: 'IEMS_STORE_NOT_EMPTY' })
   })
 }
+
+test('a backup of PostgreSQL is one moment, and is restored as a data folder', { skip: whyNoPostgres() }, async (t) => {
+  const source = await database(t)
+  await fill(source)
+  const dump = await (source.dump as NonNullable<Store['dump']>)()
+  const before = await Array.fromAsync(source.blobs.list())
+  // What happens from now on is not in it.
+  for (const { id } of before) await source.blobs.remove(id)
+  await source.commit([{ put: key('late'), value: Buffer.from('x') }, { del: key('r', 7) }])
+  const path = join(await mkdtemp(join(tmpdir(), 'iems-restored-')), 'data')
+  t.after(() => rm(join(path, '..'), { recursive: true }))
+  await restoreStore(path, dump)
+  await dump.close()
+  const restored = packed(await levelStore({ path }), KEY)
+  t.after(() => restored.close())
+  assert.equal(await restored.get(key('late')), undefined)
+  assert.ok(await restored.get(key('r', 7)))
+  assert.deepEqual(
+    (await Array.fromAsync(restored.blobs.list())).map(({ id }) => id),
+    before.map(({ id }) => id),
+  )
+  for (const size of [0, 10, 65_536, 65_537, 300_000, 1_000_000]) {
+    const id = Buffer.from((await restored.get(key('b', size))) ?? []).toString()
+    assert.equal(Buffer.concat(await Array.fromAsync(restored.blobs.open(id))).length, size)
+  }
+  const times = await Promise.all([0, 1, 2].map((index) => restored.dueAt(`lane/${index % 2}`, key('d', index))))
+  assert.ok(times.every((at) => at !== undefined))
+  assert.deepEqual(await restored.take('lane/1', 5, 1000), [], 'it is due in a minute')
+})

@@ -1,9 +1,10 @@
 /** Two servers on one database see each other, and what is wanted of a component outlives a restart. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
-import { freePort, startProcess, tempFolder } from '../support/running-server.ts'
+import { freePort, iemsCommand, startProcess, tempFolder } from '../support/running-server.ts'
 
 const configText = (url: string, node: string, port: number): string => `
 import { defineConfig } from 'iems'
@@ -49,6 +50,10 @@ test('a component, or a whole server, is stopped and started on another one, and
     for (let tries = 0; tries < 50 && (await stateOn(server)) !== state; tries++) await delay(100)
     assert.equal(await stateOn(server), state)
   }
+
+  const backup = join(folders[0], 'backup')
+  assert.match((await a.run('backup create', [backup])).text, /records/)
+  assert.match((await iemsCommand(['backup', 'verify', backup])).out, /whole/)
 
   await a.run('component stop', ['mx/listen'], { options: { node: 'b' } })
   await until(b, 'stopped')

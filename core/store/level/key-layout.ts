@@ -9,7 +9,7 @@
  *
  * Times are six bytes of ms since 1970. Invariants: a change here is a new format with a migration.
  */
-import type { Key } from '../store.ts'
+import type { Key, Value } from '../store.ts'
 
 const TIME_SIZE = 6
 const LATEST = 2 ** 48 - 1
@@ -55,3 +55,15 @@ export function readDue(entry: Buffer): { readonly lane: string; readonly at: nu
     key: entry.subarray(end + 1 + TIME_SIZE),
   }
 }
+
+/** The entries of a dump, for stores of another kind: a dump is always in the layout of LevelDB. */
+export const dumpEntries = {
+  format: (): Entry => [FORMAT_KEY, Buffer.from('1')],
+  record: (at: Key, value: Value): Entry => [recordKey(at), value],
+  body: (id: string, value: Value): Entry => [bodyKey(id), value],
+  /** Of a key in a lane: its place in time order, and the time by key. */
+  due: (lane: string, at: number, scheduled: Key): Entry => [dueKey(lane, wholeMs(at), scheduled), EMPTY],
+  pointer: (lane: string, at: number, scheduled: Key): Entry => [pointerKey(lane, scheduled), timeBytes(wholeMs(at))],
+}
+
+type Entry = readonly [Uint8Array, Uint8Array]

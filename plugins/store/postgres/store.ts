@@ -7,6 +7,7 @@ import { PostgresBlobs } from './blobs.ts'
 import { Commits, type Move } from './commits.ts'
 import { Connections, type ConnectionsOptions } from './connections.ts'
 import { DueList } from './due-list.ts'
+import { dumpDatabase } from './dump.ts'
 import { Notices } from './notices.ts'
 import { Getter, Reader } from './reading.ts'
 import { migrate } from './schema.ts'
@@ -106,6 +107,7 @@ class PostgresStore {
         remove: (id) => blobs.remove(id),
         list: (after) => blobs.list(after),
       },
+      dump: () => dumpDatabase(this.#connections),
       close: () => this.#close(),
     }
   }
