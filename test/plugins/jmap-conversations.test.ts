@@ -1,9 +1,13 @@
 /** Snoozed conversations and labels: this server's own object types. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
+import { jmap } from 'iems/plugins/jmap'
 import { ImapFlow } from 'imapflow'
+import { createDirectoryKernel } from '../support/directory.ts'
 import { type Json, message, startJmap } from '../support/jmap.ts'
+import { type MakeStore, STORES } from '../support/several-kernels.ts'
 
 const HOUR = 3_600_000
 const iso = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
@@ -102,4 +106,27 @@ test('a conversation leaves the Inbox and comes back at its time, unread and on 
   assert.deepEqual((await bob.one('EmailLabel/get', { ids: null })).list, [])
   await ann.one('EmailLabel/set', { destroy: [id] })
   assert.deepEqual((await ann.one('EmailLabel/changes', { sinceState: state })).destroyed, [id])
+})
+
+test('a conversation that one kernel snoozed is brought back by another, once', async (t) => {
+  const shared = await (STORES.memory as MakeStore)(t)
+  const here = await startJmap(t, {}, [], {}, shared)
+  const there = await createDirectoryKernel(t, {
+    ...shared,
+    channels: { web: http({ listen: '127.0.0.1:0' }) },
+    plugins: [jmap()],
+  })
+  const ann = await here.client('ann')
+  const inbox = await ann.mailbox('inbox')
+  const id = await ann.file(message({ Subject: 'One' }))
+  const { list } = await ann.one('Email/get', { ids: [id], properties: ['threadId'] })
+  const { account } = ann
+  const [{ threadId }] = list
+  const until = iso(here.clock.now() + HOUR)
+  await ann.one('ConversationSnooze/set', { create: { a: { threadId, mailboxId: inbox, until } } })
+  await here.close()
+  await there.advance(HOUR + 120_000)
+  const places = async () => (await Array.fromAsync(there.mail.emails(account, [id])))[0]?.places ?? []
+  await eventually(async () => (await places())[0]?.mailbox === inbox)
+  assert.equal((await places()).length, 1)
 })

@@ -1,8 +1,14 @@
-/** What people keep apart in the web mail: snoozed conversations and labels. */
+/** What people keep apart in the web mail: snoozed conversations, labels, shared mailboxes, contacts. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
 import { missing } from 'iems/testing'
 import { ImapFlow } from 'imapflow'
+import { readVcards } from '../../plugins/web/mail/store/vcard.ts'
 import { look, shot } from '../support/web-looks.ts'
 import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
@@ -11,8 +17,43 @@ const TWO_DAYS_MS = 172_800_000
 const PHONE = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
 
-test('snooze and labels in a browser', { skip: missing(CHROMIUM), timeout: 150_000 }, async (t) => {
-  const here = await startWebMail(t)
+const VCARDS = [
+  ...['BEGIN:VCARD', 'VERSION:3.0', 'N:Žák;Émile;;;', 'FN:Émile Žák\\, Brücken', 'item1.EMAIL;TYPE="a:b":emile@exam'],
+  ...[' ple.org', 'EMAIL;TYPE=WORK:e2@example.org', 'NOTE:one\\ntwo', 'END:VCARD', 'BEGIN:VCARD', 'VERSION:2.1'],
+  ...['N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Ng;F=61=79', 'EMAIL:fay@example.org', 'END:VCARD', ''],
+].join('\r\n')
+
+/** A push service that keeps what the server sends. */
+async function startPushService(t: Pick<TestContext, 'after'>) {
+  const got: string[] = []
+  let arrived = () => {}
+  const server = createServer(async (request, response) => {
+    got.push(await text(request))
+    response.writeHead(201).end()
+    arrived()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  /** The next push of a type, and no earlier one. */
+  async function next(type: string): Promise<string> {
+    for (;;) {
+      const at = got.findIndex((one) => one.includes(`"${type}"`))
+      const [found] = at < 0 ? [] : got.splice(0, at + 1).slice(-1)
+      if (found !== undefined) return found
+      await new Promise<void>((resolve) => {
+        arrived = resolve
+      })
+    }
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/push`, next }
+}
+
+test('snooze, labels, shared mailboxes and contacts in a browser', {
+  skip: missing(CHROMIUM),
+  timeout: 150_000,
+}, async (t) => {
+  const here = await startWebMail(t, { push: { allow: ['127.0.0.0/8'] } })
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())
   const { page, problems } = await openPage(browser, here.base)
@@ -175,5 +216,148 @@ test('snooze and labels in a browser', { skip: missing(CHROMIUM), timeout: 150_0
       await bob.page.context().close()
     },
   )
+
+  await t.test('contacts are added, imported, grouped, written to and exported', async () => {
+    await page.goto(`${here.base}/mail/#/contacts`)
+    await page.getByRole('button', { name: /^Bob Lindqvist/ }).waitFor()
+    await page.getByRole('button', { name: 'New contact' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('Dora Example')
+    await page.getByLabel('Email address', { exact: true }).fill('dora')
+    await page.getByText('“dora” is no address.').waitFor()
+    await page.getByLabel('Email address', { exact: true }).fill('dora@example.org')
+    assert.deepEqual(await look(page, 'contact-form-1280'), [])
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Dora Example saved').waitFor()
+    await page.locator('input[type="file"]').setInputFiles({
+      name: 'all.vcf',
+      mimeType: 'text/vcard',
+      buffer: Buffer.from(VCARDS),
+    })
+    await page.getByText('2 contacts imported').waitFor()
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'New group' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('Bridge team')
+    for (const name of ['Dora', 'Émile']) {
+      await page.getByLabel('Add a member').fill(name)
+      await page
+        .getByRole('button', { name: new RegExp(`^${name}`) })
+        .last()
+        .click()
+    }
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('button', { name: /^Bridge team.*2 members/ }).waitFor()
+    assert.deepEqual(await look(page, 'contacts-1280'), [])
+    const saving = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Export all as vCard' }).click()
+    const file = await readFile(await (await saving).path(), 'utf8')
+    assert.deepEqual(
+      readVcards(file).map(({ name, emails, members }) => [name, ...emails, members.length]),
+      [
+        ['Bridge team', 2],
+        ['Dora Example', 'dora@example.org', 0],
+        ['Émile Žák, Brücken', 'emile@example.org', 'e2@example.org', 0],
+        ['Fay Ng', 'fay@example.org', 0],
+      ],
+    )
+    await page.getByRole('button', { name: /^Fay Ng/ }).click()
+    await page.getByRole('button', { name: 'Delete Fay Ng' }).click()
+    await page.getByRole('button', { name: /^Fay Ng/ }).waitFor({ state: 'detached' })
+    await page.keyboard.press('z')
+    await page.getByRole('button', { name: /^Fay Ng/ }).waitFor()
+    await page.setViewportSize(PHONE)
+    assert.deepEqual(await look(page, 'contacts-390'), [])
+    await page.setViewportSize(WIDE)
+    await page.keyboard.press('c')
+    await page.getByRole('combobox', { name: 'To' }).fill('bridge')
+    await page.getByRole('option', { name: /Bridge team/ }).click()
+    await page.getByTitle('dora@example.org').waitFor()
+    await page.getByTitle('emile@example.org').waitFor()
+    await page.getByRole('button', { name: 'Discard draft' }).click()
+    await page.locator('.composer').waitFor({ state: 'detached' })
+  })
+
+  await t.test(
+    'new mail is notified by a push service, with its sender only if the person wants it, until the sign-out',
+    async () => {
+      const service = await startPushService(t)
+      const { page: phone, problems: others } = await openPage(browser, here.base)
+      await phone.context().grantPermissions(['notifications'], { origin: here.base })
+      // A stand-in for the browser's own service: pushes without encryption, which the test hands over.
+      await phone.addInitScript(`
+      PushManager.prototype.subscribe = async () => ({ endpoint: '${service.url}', getKey: () => null })
+      PushManager.prototype.getSubscription = async () => null
+    `)
+      const cdp = await phone.context().newCDPSession(phone)
+      let registrationId = ''
+      cdp.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+        registrationId =
+          registrations.find(({ scopeURL }) => scopeURL.endsWith('/mail/'))?.registrationId ?? registrationId
+      })
+      await cdp.send('ServiceWorker.enable')
+      await phone.reload()
+      await logIn(phone, 'bob')
+      const deliver = async (type: string) => {
+        const data = await service.next(type)
+        await cdp.send('ServiceWorker.deliverPushMessage', { origin: here.base, registrationId, data })
+      }
+      await phone.goto(`${here.base}/mail/#/settings/notifications`)
+      await phone.getByLabel('Notify me of new mail').click()
+      await deliver('PushVerification')
+      await phone.getByLabel('Show the sender and the subject').click()
+      await until(phone, `document.querySelectorAll('.sw:checked').length === 2`)
+      assert.deepEqual(await look(phone, 'notifications-1280'), [])
+      const shown = () =>
+        phone.evaluate(`navigator.serviceWorker.getRegistration('/mail/').then(async (worker) =>
+        (await worker.getNotifications()).map(({ title, body }) => title + ': ' + body))`) as Promise<string[]>
+      // A page in sight needs no notification.
+      await phone.goto(`${here.base}/mail/plain`)
+      await here.send('eve@example.org', 'bob@here.test', 'Pushed')
+      await deliver('StateChange')
+      for (let left = 200; (await shown()).length === 0 && left > 0; left--)
+        await new Promise((go) => setTimeout(go, 50))
+      assert.deepEqual(await shown(), ['eve@example.org: Pushed'])
+      await phone.goto(`${here.base}/mail/`)
+      await phone.getByRole('button', { name: /^Account/ }).click()
+      await phone.getByRole('menuitem', { name: 'Sign out' }).click()
+      await phone.getByRole('button', { name: 'Sign in' }).waitFor()
+      assert.deepEqual(others, [])
+      await phone.context().close()
+      const answer = await fetch(`${here.base}/jmap/api`, {
+        method: 'POST',
+        headers: {
+          authorization: `Basic ${Buffer.from('bob:bob-secret').toString('base64')}`,
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({
+          using: ['urn:ietf:params:jmap:core'],
+          methodCalls: [['PushSubscription/get', { ids: null }, 'a']],
+        }),
+      })
+      assert.match(await answer.text(), /"list":\[\]/)
+    },
+  )
+
+  await t.test('without script the Inbox is read, page by page, after the same login', async () => {
+    const { page: plain, problems: others } = await openPage(browser, here.base, { javaScriptEnabled: false })
+    await plain.getByLabel('Address or name').fill('ann')
+    await plain.getByLabel('Password').fill('wrong')
+    await plain.getByRole('button', { name: 'Sign in' }).click()
+    await plain.getByText('Address and password do not fit.').waitFor()
+    await plain.getByLabel('Address or name').fill('ann')
+    await plain.getByLabel('Password').fill('ann-secret')
+    await plain.getByRole('button', { name: 'Sign in' }).click()
+    await plain.getByRole('link', { name: /garden furniture/ }).click()
+    await plain.locator('pre', { hasText: 'Only this week' }).waitFor()
+    await shot(plain, 'plain-message')
+    await plain.getByRole('link', { name: 'Back to the Inbox' }).click()
+    await plain.getByRole('button', { name: 'Sign out' }).click()
+    await plain.getByRole('button', { name: 'Sign in' }).waitFor()
+    await plain.context().close()
+    assert.deepEqual(others, [])
+    await page.goto(`${here.base}/mail/plain`)
+    await page.setViewportSize(PHONE)
+    assert.deepEqual(await look(page, 'plain-390'), [])
+  })
   assert.deepEqual(problems, [])
 })

@@ -18,8 +18,10 @@ export async function startJmap(
   options: Parameters<typeof jmap>[0] = {},
   more: readonly PluginEntry[] = [],
   channels: NonNullable<TestKernelOptions['channels']> = {},
+  shared: Pick<TestKernelOptions, 'store' | 'clock'> = {},
 ) {
   const here = await createDirectoryKernel(t, {
+    ...shared,
     channels: { web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 100_000 } }), ...channels },
     plugins: [jmap(options), ...more],
   })

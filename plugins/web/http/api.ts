@@ -190,8 +190,10 @@ export interface PageRoute<W extends Who, P, Q> extends Place<W, P, Q> {
 /** See Other (303): the browser's next URL. */
 export class Redirect {
   readonly to: string
-  constructor(to: string) {
+  readonly headers: Readonly<Record<string, string>>
+  constructor(to: string, headers: Readonly<Record<string, string>> = {}) {
     this.to = to
+    this.headers = headers
   }
 }
 

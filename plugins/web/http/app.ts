@@ -207,7 +207,7 @@ const handlers: {
     async (request, reply) => {
       const form = await validated(route.form, request.body, 'form')
       const answer = await route.run(await callOf(request, route, form))
-      if (answer instanceof Redirect) return reply.redirect(answer.to, 303)
+      if (answer instanceof Redirect) return reply.headers(answer.headers).redirect(answer.to, 303)
       reply.header('content-security-policy', route.policy ?? PAGE_POLICY)
       return reply.type('text/html; charset=utf-8').send((answer as Html).text)
     },

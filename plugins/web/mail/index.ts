@@ -16,6 +16,7 @@ import { Jmap } from '../jmap/api.ts'
 import { Webmail } from './api.ts'
 import { addDecodedBlobs } from './decoded.ts'
 import { addImageProxy } from './images.ts'
+import { addPlainPages } from './plain.ts'
 import { addRuleRoutes } from './rules.ts'
 import { addSlotRoutes, Slots } from './slots.ts'
 import { addUnsubscribe } from './unsubscribe.ts'
@@ -72,6 +73,7 @@ export const webmail = definePlugin({
     addSlotRoutes(http, { slots, mail, log: ctx.log })
     addDecodedBlobs(ctx.use(Jmap))
     addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
+    addPlainPages(http, mail)
     addRuleRoutes(http, ctx.find(Mailsort))
     addImageProxy(http, images, ctx.dns)
     const folder = applicationFolder('mail')

@@ -6,7 +6,7 @@
  */
 import type { Identity } from 'iems'
 import * as z from 'zod'
-import { Answer, type Call, type HttpApi, HttpProblem, type Login } from '../api.ts'
+import { Answer, type Call, type HttpApi, HttpProblem, type Login, Redirect } from '../api.ts'
 import type { Routes } from '../routes.ts'
 import { cookieName, loginProblem, requireSecrecy } from './access.ts'
 import { assertion, type Passkeys } from './passkeys.ts'
@@ -95,6 +95,52 @@ export function addLoginRoutes(http: Routes, deps: LoginRoutesDeps): void {
     },
   })
   addLoginList(http, deps.records)
+  addLoginForms(http, deps, { logIn, end: (call) => ({ 'set-cookie': cookie(call, '', 0) }) })
+}
+
+/** A path of this server, without a query. */
+const ownPath = z
+  .string()
+  .regex(/^\/(?:[\w.-][\w./-]*)?$/)
+  .max(200)
+
+interface Cookies {
+  readonly logIn: HttpApi['logIn']
+  end(call: Pick<Call, 'origin'>): Readonly<Record<string, string>>
+}
+
+/** Forms for browsers without script. A refusal leads back to the page, with its reason in the query. */
+function addLoginForms(http: Routes, deps: LoginRoutesDeps, { logIn, end }: Cookies): void {
+  http.page({
+    method: 'POST',
+    path: '/login',
+    who: 'anyone',
+    summary: 'Logs a browser in by a form and leads to a page',
+    form: credentials.extend({ to: ownPath }),
+    limit: { perMinute: ATTEMPTS, body: 16_384 },
+    async run(call) {
+      requireSecrecy(call, deps.authWithoutTls)
+      const { to, code, ...body } = call.body as z.output<typeof credentials> & { to: string }
+      try {
+        const identity = await verify({ ...call, body: code ? { ...body, code } : body }, deps)
+        return new Redirect(to, await logIn({ ...call, login: undefined }, identity))
+      } catch (cause) {
+        if (!(cause instanceof HttpProblem) || cause.status >= 500) throw cause
+        return new Redirect(`${to}?problem=${cause.more.needs === 'code' ? 'code' : 'wrong'}`)
+      }
+    },
+  })
+  http.page({
+    method: 'POST',
+    path: '/logout',
+    who: 'user',
+    summary: 'Logs the browser out by a form and leads to a page',
+    form: z.strictObject({ to: ownPath }),
+    async run(call) {
+      if (call.login.id !== undefined) await deps.records.end(call.login.identity, call.login.id)
+      return new Redirect((call.body as { to: string }).to, end(call))
+    },
+  })
 }
 
 function addLoginList(http: HttpApi, records: WebLogins): void {

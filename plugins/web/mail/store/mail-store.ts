@@ -6,6 +6,7 @@
  */
 import { BODY_ARGUMENTS } from './body.ts'
 import { type Call, Failure, type JmapClient, type Json, throwRefusal } from './client.ts'
+import type { Contact } from './contact.ts'
 import { decodedBodies } from './decoded.ts'
 import type { Label } from './labels.ts'
 import { ConversationList, type ListKey, type Loaded, threadsIn } from './list.ts'
@@ -30,6 +31,8 @@ export class MailStore {
   identities: readonly Identity[] = []
   quota: Quota | undefined
   list: ConversationList | undefined
+  /** Loaded for the completion of addresses. */
+  contacts: Promise<readonly Contact[]> | undefined
   status: Status = 'connecting'
   /** The last refusal that no caller waits for. */
   problem: Error | undefined
@@ -122,10 +125,11 @@ export class MailStore {
   }
 
   /** Starts from a snapshot; the server's state is taken as soon as it answers. */
-  restore({ session, mailboxes, identities, emails, threads, bodies }: Snapshot): void {
+  restore({ session, mailboxes, identities, labels = [], emails, threads, bodies }: Snapshot): void {
     if (session) this.client.resume(session)
     this.#setMailboxes(mailboxes)
     this.identities = identities
+    this.#own.setLabels(labels)
     for (const email of emails) this.emails.set(email.id, email)
     for (const [id, ids] of threads) this.threads.set(id, ids)
     for (const [id, body] of bodies) this.bodies.set(id, body)

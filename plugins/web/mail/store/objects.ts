@@ -98,6 +98,8 @@ export interface Session {
   readonly uploadUrl: string
   readonly eventSourceUrl: string
   readonly primaryAccounts: Readonly<Record<string, string>>
+  /** By URN. */
+  readonly capabilities: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly accounts: Readonly<Record<string, { readonly name: string; readonly isPersonal: boolean }>>
 }
 

@@ -1,12 +1,15 @@
 /**
  * Snapshot of an account for a start without the server: the latest emails, and the message texts that were read.
  */
+import type { Label } from './labels.ts'
 import type { Body, Email, Identity, Mailbox, Session } from './objects.ts'
 
 export interface Snapshot {
   readonly session: Session | undefined
   readonly mailboxes: readonly Mailbox[]
   readonly identities: readonly Identity[]
+  /** Absent in snapshots of earlier versions. */
+  readonly labels?: readonly Label[]
   readonly emails: readonly Email[]
   readonly threads: readonly (readonly [id: string, emailIds: readonly string[]])[]
   readonly bodies: readonly (readonly [id: string, body: Body])[]
@@ -21,6 +24,7 @@ interface Source {
   readonly client: { readonly session: Session | undefined }
   readonly mailboxes: ReadonlyMap<string, Mailbox>
   readonly identities: readonly Identity[]
+  readonly labels: readonly Label[]
   readonly emails: ReadonlyMap<string, Email>
   readonly threads: ReadonlyMap<string, readonly string[]>
   readonly bodies: ReadonlyMap<string, Body>
@@ -42,6 +46,7 @@ export function snapshotOf(store: Source): Snapshot {
     session: store.client.session,
     mailboxes: [...store.mailboxes.values()],
     identities: store.identities,
+    labels: store.labels,
     emails,
     threads: [...store.threads].filter(([id]) => threads.has(id)),
     bodies,

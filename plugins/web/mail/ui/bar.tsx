@@ -55,8 +55,9 @@ const AccountMenu = () => {
   const apps = useModules('app')
   const user = store.identities[0]?.name || store.identities[0]?.email || store.client.user
   const signOut = async () => {
-    const { forgetSnapshots } = await import('./offline.ts')
+    const { areNotificationsOn, forgetSnapshots } = await import('./offline.ts')
     await forgetSnapshots().catch(() => undefined)
+    if (areNotificationsOn()) await (await import('./notifications.ts')).stopNotifications(store).catch(() => undefined)
     await fetch('/api/login', { method: 'DELETE' })
     location.assign('/mail/')
   }
@@ -65,6 +66,14 @@ const AccountMenu = () => {
       label={t('account', { user })}
       className="me"
       entries={[
+        {
+          id: 'contacts',
+          label: t('contacts'),
+          icon: 'users',
+          run: () => {
+            location.hash = '#/contacts'
+          },
+        },
         {
           id: 'settings',
           label: t('settings'),

@@ -22,6 +22,7 @@ import { useShared } from './use-shared.ts'
 
 const Conversation = lazy(async () => ({ default: (await import('./conversation.tsx')).Conversation }))
 const Settings = lazy(async () => ({ default: (await import('./settings/settings.tsx')).Settings }))
+const Contacts = lazy(async () => ({ default: (await import('./contacts/contacts.tsx')).Contacts }))
 const Composer = lazy(async () => ({ default: (await import('./composer.tsx')).Composer }))
 
 export interface MailProps {
@@ -115,7 +116,7 @@ function useOffline(store: MailStore): void {
     const start = async () => {
       const { keepSnapshots, startWorker } = await import('./offline.ts')
       if (!isGone) stop = keepSnapshots(store)
-      await startWorker()
+      await startWorker(store)
     }
     // Without them the mail needs its server, as before.
     start().catch(() => undefined)
@@ -255,7 +256,11 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
       <div className="mail settings">
         <Bar list={list.key} inboxId={inbox?.id} onFolders={() => go(list.key)} onHelp={() => setIsHelpOpen(true)} />
         <Suspense fallback={null}>
-          <Settings page={route.settings} back={hrefOf(list.key)} />
+          {route.settings === 'contacts' ? (
+            <Contacts back={hrefOf(list.key)} />
+          ) : (
+            <Settings page={route.settings} back={hrefOf(list.key)} />
+          )}
         </Suspense>
         {isHelpOpen ? <KeyHelp onClose={() => setIsHelpOpen(false)} /> : null}
       </div>

@@ -31,15 +31,19 @@ export function keepSnapshots(store: MailStore): () => void {
   }
 }
 
+/** Whether this device has a subscription for notifications. */
+export const areNotificationsOn = (): boolean => localStorage.getItem('iems-notifications') !== null
+
 interface ScriptUrls {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string }
 }
 
 /** The service worker, where the browser has one (HTTPS, or this machine). */
-export async function startWorker(): Promise<void> {
+export async function startWorker(store: MailStore): Promise<void> {
   const { trustedTypes } = window as unknown as { readonly trustedTypes?: ScriptUrls }
   const url = trustedTypes
     ? trustedTypes.createPolicy('iems', { createScriptURL: () => '/mail/sw.js' }).createScriptURL('')
     : '/mail/sw.js'
   await navigator.serviceWorker?.register(url, { scope: '/mail/' })
+  if (areNotificationsOn()) await (await import('./notifications.ts')).renewNotifications(store)
 }

@@ -1,11 +1,14 @@
 /**
- * A field of recipients: addresses as chips, with suggestions from the mail that was loaded.
+ * A field of recipients: addresses as chips, with suggestions from contacts, groups and the mail that was loaded.
  */
-import { type KeyboardEvent, useId, useState } from 'react'
+import { type KeyboardEvent, useEffect, useId, useState } from 'react'
 import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
-import { readAddresses, suggestions } from '../store/compose.ts'
+import { readAddresses } from '../store/compose.ts'
+import type { Contact } from '../store/contact.ts'
+import { knownContacts } from '../store/contacts.ts'
 import { type Address, nameOf } from '../store/objects.ts'
+import { suggested } from '../store/suggestions.ts'
 import { useApplication } from './application.ts'
 
 export interface RecipientsProps {
@@ -23,13 +26,13 @@ export function Recipients({ label, value, autoFocus = false, onChange, onRest }
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState(0)
   const [isOpen, setIsOpen] = useState(false)
-  const found = isOpen
-    ? suggestions(store, text).filter(
-        ({ email }) => !value.some((one) => one.email.toLowerCase() === email.toLowerCase()),
-      )
-    : []
+  const [contacts, setContacts] = useState<readonly Contact[]>([])
+  useEffect(() => void knownContacts(store).then(setContacts, () => undefined), [store])
+  const isThere = ({ email }: Address) => value.some((one) => one.email.toLowerCase() === email.toLowerCase())
+  const found = isOpen ? suggested({ store, contacts }, text).filter(({ addresses }) => !addresses.every(isThere)) : []
   const add = (addresses: readonly Address[], rest = '') => {
-    if (addresses.length > 0) onChange([...value, ...addresses])
+    const fresh = addresses.filter((one) => !isThere(one))
+    if (fresh.length > 0) onChange([...value, ...fresh])
     setText(rest)
     onRest(rest)
     setIsOpen(false)
@@ -42,7 +45,7 @@ export function Recipients({ label, value, autoFocus = false, onChange, onRest }
     if (found.length > 0 && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
       const step = event.key === 'ArrowDown' ? 1 : found.length - 1
       setChosen((chosen + step) % found.length)
-    } else if ((event.key === 'Enter' || event.key === 'Tab') && found[chosen]) add([found[chosen]])
+    } else if ((event.key === 'Enter' || event.key === 'Tab') && found[chosen]) add(found[chosen].addresses)
     else if (event.key === 'Enter' || event.key === ',' || event.key === ';') take()
     else if (event.key === 'Escape' && found.length > 0) {
       setIsOpen(false)
@@ -99,16 +102,16 @@ export function Recipients({ label, value, autoFocus = false, onChange, onRest }
       >
         {found.map((one, index) => (
           <li
-            key={one.email}
+            key={one.label + one.end}
             id={`${id}-${index}`}
             role="option"
             aria-selected={index === chosen}
             className={index === chosen ? 'on' : ''}
             onMouseDown={(event) => event.preventDefault()}
-            onClick={() => add([one])}
+            onClick={() => add(one.addresses)}
           >
-            <span>{nameOf(one)}</span>
-            {one.name ? <span className="end">{one.email}</span> : null}
+            <span>{one.label}</span>
+            {one.end ? <span className="end cut">{one.end}</span> : null}
           </li>
         ))}
       </ul>

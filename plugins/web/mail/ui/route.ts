@@ -1,5 +1,6 @@
 /**
- * Where the person is, kept in the address's fragment: `#/box/ID/THREAD` or `#/find/QUERY/THREAD`, `#/settings/PAGE`.
+ * Where the person is, kept in the address's fragment: `#/box/ID/THREAD` or `#/find/QUERY/THREAD`, `#/settings/PAGE`,
+ * `#/contacts`.
  */
 import { useSyncExternalStore } from 'react'
 import type { ListKey } from '../store/list.ts'
@@ -24,6 +25,7 @@ export function readRoute(hash: string): Route {
   } catch {
     // An invalid escape is kept as it is.
   }
+  if (kind === 'contacts') return { list: undefined, threadId: undefined, settings: 'contacts' }
   if (kind === 'settings') return { list: undefined, threadId: undefined, settings: value || 'rules' }
   const list: ListKey | undefined =
     kind === 'box' && value !== ''

@@ -10,6 +10,7 @@ import { forgetImageSenders, imageSenders } from '../image-senders.ts'
 import { ModuleHost, useModules } from '../modules.tsx'
 import { Identities } from './identities.tsx'
 import { LabelsPage } from './labels.tsx'
+import { NotificationsPage } from './notifications.tsx'
 import { Page, type RulesProps } from './page.tsx'
 import { RulesPage } from './rules-page.tsx'
 import './settings.css'
@@ -21,6 +22,7 @@ const PAGES: readonly (readonly [id: string, icon: IconName])[] = [
   ['labels', 'tag'],
   ['identities', 'user'],
   ['images', 'image-off'],
+  ['notifications', 'info'],
 ]
 
 export function Settings({ page, back }: { readonly page: string; readonly back: string }) {
@@ -67,6 +69,8 @@ export function Settings({ page, back }: { readonly page: string; readonly back:
           <Identities />
         ) : page === 'labels' ? (
           <LabelsPage />
+        ) : page === 'notifications' ? (
+          <NotificationsPage />
         ) : page === 'images' ? (
           <Images />
         ) : (
