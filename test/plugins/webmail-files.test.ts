@@ -229,10 +229,51 @@ test('files of older formats and foreign names are seen and saved as their sende
         faults.push(`${name}: its image is not shown`)
     })
     assert.deepEqual(faults, [])
+    // An answer keeps the HTML of the original and its image.
+    await page.goto(`${here.base}/mail/#/find/subject:image`)
+    await page.getByRole('row', { name: /An image of the text/ }).click()
+    await page.locator('.answer').getByRole('button', { name: 'Reply', exact: true }).click()
+    await page.locator('.ed blockquote', { hasText: 'See the sketch' }).waitFor()
+    await page.locator('.ed').evaluate('(place) => place.querySelector("blockquote img").decode()')
+    await page.getByRole('button', { name: 'Discard draft' }).click()
     assert.deepEqual(
       others.filter((problem) => !INERT.test(problem)),
       [],
     )
+    await page.context().close()
+  })
+
+  await t.test('a long conversation opens its latest messages, in the order that the reader wants', async () => {
+    const long = Array.from({ length: 60 }, (_, index) => ({
+      age: 200 - index,
+      text: [
+        'From: Dora <dora@example.org>',
+        'To: bob@here.test',
+        `Subject: ${index === 0 ? '' : 'Re: '}Long`,
+        `Message-ID: <long${index}@example.org>`,
+        ...(index === 0 ? [] : ['References: <long0@example.org>']),
+        `\r\nNumber ${index}\r\n`,
+      ].join('\r\n'),
+    }))
+    await fileMail(here.base, 'bob', long)
+    const { page } = await openPage(browser, here.base, { viewport: { width: 390, height: 844 }, hasTouch: true })
+    await logIn(page, 'bob')
+    // By touch, rows are selected by their box, and the menu of what to do with them is in sight.
+    await page.locator('.list .sel').first().tap()
+    await page.getByRole('toolbar', { name: '1 selected' }).waitFor()
+    await page.getByRole('button', { name: 'Move', exact: false }).first().tap()
+    await page.getByRole('menuitem', { name: 'Archive' }).tap({ trial: true })
+    await page.keyboard.press('Escape')
+    await page.goto(`${here.base}/mail/#/find/subject:Long`)
+    await page.getByRole('row', { name: /Long/ }).first().tap()
+    await page.locator('.way > li').nth(59).waitFor({ state: 'attached' })
+    await page.locator('.way').getByText('Number 59').first().waitFor()
+    assert.equal(await page.locator('.way > li.open').count(), 20)
+    assert.match(await page.locator('.way > li').last().innerText(), /Number 59/)
+    await page.evaluate(
+      "localStorage.setItem('iems-newest-first', 'yes'); dispatchEvent(new Event('iems-newest-first'))",
+    )
+    await page.locator('.way > li').first().getByText('Number 59').first().waitFor()
     await page.context().close()
   })
 
@@ -244,7 +285,7 @@ test('files of older formats and foreign names are seen and saved as their sende
     await page.getByRole('button', { name: 'Send', exact: true }).click()
     await page.getByText(/^Sent to/).waitFor()
     await here.advance(11_000)
-    const source = await here.source('bob', kinds().length + 1)
+    const source = await here.source('bob', kinds().length + 61)
     assert.match(source, /filename="?two\.bin/)
     assert.ok(!source.includes('begin 644'))
   })

@@ -9,6 +9,7 @@ import { imageType } from '../../plugins/web/mail/images.ts'
 import { hostileHtml } from '../support/hostile-html.ts'
 import { shot } from '../support/web-looks.ts'
 import {
+  afterAll,
   CHROMIUM,
   fileMail,
   logIn,
@@ -19,6 +20,16 @@ import {
   until,
 } from '../support/web-mail.ts'
 import { type Sample, samples } from '../support/web-mail-samples.ts'
+
+const end = afterAll()
+let started:
+  | Promise<readonly [Awaited<ReturnType<typeof startWebMail>>, Awaited<ReturnType<typeof startBrowser>>]>
+  | undefined
+/** One server and one browser for most tests of this file. */
+const start = () => {
+  started ??= Promise.all([startWebMail(end), startBrowser(end)])
+  return started
+}
 
 /** Messages of one conversation: all of them are open at once, each in a frame of its own. */
 const PER_CONVERSATION = 16
@@ -52,8 +63,7 @@ test('hostile mail asks nothing of other servers and runs nothing, shown and quo
   skip: missing(CHROMIUM),
   timeout: 120_000,
 }, async (t) => {
-  const here = await startWebMail(t)
-  const browser = await startBrowser(t)
+  const [here, browser] = await start()
   const trap = await startTrap(t)
   const mail = hostileMail(trap.origin)
   await fileMail(here.base, 'bob', mail)
@@ -99,8 +109,7 @@ test('the frame alone, without the sanitiser, lets nothing out but names to be l
   skip: missing(CHROMIUM),
   timeout: 60_000,
 }, async (t) => {
-  const here = await startWebMail(t)
-  const browser = await startBrowser(t)
+  const [here, browser] = await start()
   const trap = await startTrap(t)
   await fileMail(here.base, 'ann', samples())
   const { page } = await openPage(browser, here.base)
@@ -151,7 +160,7 @@ test('remote images come through the server when the reader allows it, and only 
   t.after(() => server.close())
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const here = await startWebMail(t, {}, { images: { allow: ['127.0.0.0/8'] } })
-  const browser = await startBrowser(t)
+  const [, browser] = await start()
   const html = ['logo', 'moved', 'loop'].map((name) => `<img src="${origin}/${name}.png" alt="${name}">`).join('')
   const text = `From: Shop <shop@example.org>\r\nSubject: Offers\r\nContent-Type: text/html\r\n\r\n<img src="${origin}/vector.svg">${html}<p>offers\r\n`
   await fileMail(here.base, 'ann', [{ age: 1, text }])
@@ -180,8 +189,8 @@ test('remote images come through the server when the reader allows it, and only 
   await page.context().close()
 })
 
-test('the image proxy asks no address inside, serves nobody without a login, and knows images by their octets', async (t) => {
-  const here = await startWebMail(t)
+test('the image proxy asks no address inside, serves nobody without a login, and knows images by their octets', async () => {
+  const [here] = await start()
   const authorization = `Basic ${Buffer.from('ann:ann-secret').toString('base64')}`
   const ask = async (url: string, headers: Record<string, string> = { authorization }) =>
     (await fetch(`${here.base}/mail/image?url=${encodeURIComponent(url)}`, { headers })).status

@@ -1,16 +1,24 @@
 /** The web mail's screens: axe finds nothing in any state, in both themes and at three widths. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { missing } from 'iems/testing'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { afterAll, CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
-async function start(t: TestContext) {
+async function startOnce(t: ReturnType<typeof afterAll>) {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())
   return { here, browser }
+}
+
+const end = afterAll()
+let started: ReturnType<typeof startOnce> | undefined
+/** One server and one browser for all tests of this file. */
+const start = () => {
+  started ??= startOnce(end)
+  return started
 }
 
 for (const [width, height] of [
@@ -21,8 +29,8 @@ for (const [width, height] of [
   test(`axe finds nothing on any screen, light and dark, at ${width} px`, {
     skip: missing(CHROMIUM),
     timeout: 110_000,
-  }, async (t) => {
-    const { here, browser } = await start(t)
+  }, async () => {
+    const { here, browser } = await start()
     const { page, problems } = await openPage(browser, here.base, { viewport: { width, height } })
     const found: string[] = []
     const see = async (name: string) => void found.push(...(await look(page, `${name}-${width}`)))
@@ -75,8 +83,8 @@ for (const [width, height] of [
     await page.context().close()
   })
 
-test('compact rows, and right to left', { skip: missing(CHROMIUM), timeout: 110_000 }, async (t) => {
-  const { here, browser } = await start(t)
+test('compact rows, and right to left', { skip: missing(CHROMIUM), timeout: 110_000 }, async () => {
+  const { here, browser } = await start()
   const { page } = await openPage(browser, here.base)
   await logIn(page, 'ann')
   await page.locator('.m .fr').first().waitFor()

@@ -105,5 +105,27 @@ test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 15
     await page.goto(`${here.base}/mail/#/settings/plugin-stranger`)
     await page.getByText('Added settings, en').waitFor()
   })
+
+  await t.test('axe finds nothing on the settings at the widths of a tablet and a phone', async () => {
+    const found: string[] = []
+    for (const [width, height] of [
+      [820, 1100],
+      [390, 844],
+    ] as const) {
+      await page.setViewportSize({ width, height })
+      for (const [name, heading] of [
+        ['rules', 'Rules'],
+        ['vacation', 'Vacation'],
+        ['identities', 'Names and signatures'],
+      ] as const) {
+        await page.goto(`${here.base}/mail/#/settings/${name}`)
+        await page.getByRole('heading', { name: heading }).first().waitFor()
+        found.push(...(await look(page, `${name}-${width}`)))
+        if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
+          found.push(`${name}, ${width}: wider than the screen`)
+      }
+    }
+    assert.deepEqual(found, [])
+  })
   assert.deepEqual(problems, [])
 })

@@ -192,6 +192,15 @@ const MADE: readonly Made[] = [
     ),
   },
   {
+    subject: 'HTML that is empty beside a text in UTF-16',
+    shows: ['Quote me'],
+    rest: multi(
+      'alternative',
+      'Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n//5RAHUAbwB0AGUAIABtAGUA',
+      'Content-Type: text/html; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n//4=',
+    ),
+  },
+  {
     subject: 'Absolute positions',
     shows: ['in flow'],
     rest: html('<p>in flow</p><div style="position:absolute;left:1500px;top:10px;width:300px">far</div>'),

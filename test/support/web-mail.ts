@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { TestContext } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import type { PluginEntry } from 'iems'
 import { http } from 'iems/plugins/http'
@@ -76,6 +76,15 @@ export async function startWebMail(
     await here.deliver()
   }
   return { ...here, source, send, sendFile, base: `http://127.0.0.1:${here.listener('web').port}` }
+}
+
+/** In place of a test's own `after`: what one test starts stays for the others of the file. Call it outside of tests. */
+export function afterAll(): Pick<TestContext, 'after'> {
+  const closers: (() => unknown)[] = []
+  after(async () => {
+    for (const close of closers.reverse()) await close()
+  })
+  return { after: (close) => void closers.push(close as () => unknown) }
 }
 
 export async function startBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {

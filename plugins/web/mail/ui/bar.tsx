@@ -10,6 +10,7 @@ import { MenuButton } from '../../app/ui/menu.tsx'
 import type { ListKey } from '../store/list.ts'
 import { useApplication } from './application.ts'
 import { useModules } from './modules.tsx'
+import { isNewestFirst, setNewestFirst } from './reading-order.ts'
 import { go } from './route.ts'
 import { STARRED } from './tree.tsx'
 
@@ -98,6 +99,13 @@ const AccountMenu = () => {
           label: t('density.compact'),
           checked: density() === 'compact',
           run: () => setDensity('compact'),
+        },
+        {
+          id: 'newest-first',
+          label: t('newest-first'),
+          checked: isNewestFirst(),
+          isFirstOfGroup: true,
+          run: () => setNewestFirst(!isNewestFirst()),
         },
         ...LANGUAGES.map(([code, name], index) => ({
           id: code,

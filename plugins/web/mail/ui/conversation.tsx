@@ -1,7 +1,7 @@
 /**
  * An open conversation: its acts, its messages from the oldest to the newest, and the ways to answer.
  */
-import { useEffect, useState } from 'react'
+import { useEffect, useState, useSyncExternalStore } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
@@ -13,6 +13,7 @@ import { Labels } from './labels.tsx'
 import { Message } from './message.tsx'
 import { MoveMenu } from './move-menu.tsx'
 import { printConversation } from './printing.ts'
+import { isNewestFirst, watchOrder } from './reading-order.ts'
 import { SnoozeMenu } from './snooze-menu.tsx'
 
 export interface ConversationProps {
@@ -26,6 +27,8 @@ export interface ConversationProps {
 }
 
 const READ_AFTER_MS = 500
+/** Of a long conversation, the latest unread messages are opened; each has a frame of its own. */
+const MAX_OPENED = 20
 
 export function Conversation({ threadId, index, total, acts, onStep, onBack, onEdit }: ConversationProps) {
   const { store, home, reply } = useApplication()
@@ -34,6 +37,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set())
   // Emails that were unread when it was opened stay expanded after being marked.
   const [wasUnread, setWasUnread] = useState<ReadonlySet<string>>(new Set())
+  const isReversed = useSyncExternalStore(watchOrder, isNewestFirst)
   const hasUnread = emails.some(isUnread)
   const isKnown = emails.length > 0
   const last = emails.at(-1)
@@ -47,6 +51,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
         store
           .emailsOf(threadId)
           .filter(isUnread)
+          .slice(-MAX_OPENED)
           .map(({ id }) => id),
       ),
     )
@@ -110,7 +115,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
           <IconButton icon="print" small className="wide" label={t('print')} onClick={() => void printAll()} />
         </header>
         <ol className="way">
-          {emails.map((email) => (
+          {(isReversed ? emails.toReversed() : emails).map((email) => (
             <Message
               key={email.id}
               email={email}

@@ -10,7 +10,7 @@ export interface Safe {
   readonly root: HTMLElement
   /** Remote images that were left out. */
   readonly remote: number
-  /** Whether nothing to see is left of a text that held something. */
+  /** Whether there is nothing to see. */
   readonly isEmpty: boolean
 }
 
@@ -153,7 +153,7 @@ export function safeDocument(html: string, sources: Sources): Safe {
   }) as unknown as HTMLElement
   let remote = 0
   for (const element of [root, ...root.querySelectorAll('*')]) remote += cleanElement(element, sources)
-  return { root, remote, isEmpty: isEmpty(root) && html.trim() !== '' }
+  return { root, remote, isEmpty: isEmpty(root) }
 }
 
 /** The body's content for an answer: images inside the text keep their `cid:`. */

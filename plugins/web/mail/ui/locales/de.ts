@@ -24,6 +24,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'theme.toggle': 'Hell oder dunkel',
   'density.comfortable': 'Bequeme Zeilen',
   'density.compact': 'Enge Zeilen',
+  'newest-first': 'Neueste Nachricht zuerst',
   account: 'Konto von {{user}}',
   compose: 'Schreiben',
   search: 'E-Mail durchsuchen',

@@ -23,6 +23,7 @@ export const texts = {
   'theme.toggle': 'Light or dark',
   'density.comfortable': 'Comfortable rows',
   'density.compact': 'Compact rows',
+  'newest-first': 'Newest message first',
   account: 'Account of {{user}}',
   compose: 'Compose',
   search: 'Search mail',
