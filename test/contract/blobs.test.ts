@@ -24,6 +24,7 @@ const KEY = keyOf('2026')
 const keys = new Map([[KEY.id, KEY]])
 const ENCRYPTED: PackedOptions = { compress: true, verify: false, encrypt: KEY, keys }
 const CHECKED: PackedOptions = { compress: false, verify: true, encrypt: undefined, keys: new Map() }
+const NOTHING: PackedOptions = { compress: false, verify: false, encrypt: undefined, keys: new Map() }
 const COMPRESSED: PackedOptions = { compress: true, verify: false, encrypt: undefined, keys }
 
 const packed = (store: Store, options: PackedOptions): Store => ({
@@ -130,6 +131,7 @@ test('content is compressed where it pays, encrypted whole, and never mistaken f
     return contentOf(store.blobs.open(id))
   }
   assert.ok((await stored(COMPRESSED, text)).length < 2000)
+  assert.ok((await stored(NOTHING, text)).equals(text), 'stored as it is, whatever its size')
   const noise = randomBytes(40_000)
   assert.ok((await stored(COMPRESSED, noise)).equals(noise), 'what does not shrink stays as it is')
   const secret = await stored(ENCRYPTED, text)
@@ -137,8 +139,10 @@ test('content is compressed where it pays, encrypted whole, and never mistaken f
   const [one, two] = [await stored(ENCRYPTED, noise), await stored(ENCRYPTED, noise)]
   assert.ok(!one.subarray(-30_000).equals(two.subarray(-30_000)), 'the same content is encrypted differently')
   // A sender writes content that looks like the stored form.
-  const forged = await stored(COMPRESSED, secret)
-  assert.ok(isPacked(forged) && !forged.equals(secret))
+  for (const options of [COMPRESSED, NOTHING]) {
+    const forged = await stored(options, secret)
+    assert.ok(isPacked(forged) && !forged.equals(secret))
+  }
 })
 
 test('after a rotation old blobs are read with the old key; a missing or wrong key is named', async () => {

@@ -39,6 +39,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Looks at whether killed processes have ended: 10 s. */
+const MAX_TRIES = 1000
 const ROOT = '/usr/lib/postgresql'
 const USER = 'postgres'
 
@@ -172,7 +174,7 @@ class Server implements Postgres {
       }
     }
     await this.#program?.stop()
-    while (all.some(isRunning)) await delay(10)
+    for (let tries = 0; tries < MAX_TRIES && all.some(isRunning); tries++) await delay(10)
     await rm(join(this.#data, 'postmaster.pid'), { force: true })
   }
 

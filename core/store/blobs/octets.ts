@@ -51,12 +51,16 @@ export class Octets {
   }
 
   async *rest(): AsyncGenerator<Uint8Array> {
-    if (this.#held.length > 0) yield this.#held
-    this.#held = EMPTY
-    while (!this.#isOver) {
-      const { value, done } = await this.#source.next()
-      if (done) this.#isOver = true
-      else yield value
+    try {
+      if (this.#held.length > 0) yield this.#held
+      this.#held = EMPTY
+      while (!this.#isOver) {
+        const { value, done } = await this.#source.next()
+        if (done) this.#isOver = true
+        else yield value
+      }
+    } finally {
+      await this.end()
     }
   }
 

@@ -59,12 +59,18 @@ export class PackedBlobs implements Blobs {
   constructor(inner: Blobs, options: PackedOptions) {
     this.#inner = inner
     this.#options = options
-    if (inner.adopt) this.adopt = async (id, source) => inner.adopt?.(id, new Packing(this.#options).pack(source))
+    if (inner.adopt)
+      this.adopt = async (id, source) => {
+        const plain = await this.#plain(source)
+        await inner.adopt?.(id, plain.isPacked ? new Packing(this.#options).pack(plain.content) : plain.content)
+      }
   }
 
   async stage(source: AsyncIterable<Uint8Array>): Promise<Staged> {
+    const { isPacked: isWanted, content } = await this.#plain(source)
+    if (!isWanted) return this.#inner.stage(content)
     const packing = new Packing(this.#options)
-    const staged = await this.#inner.stage(packing.pack(source))
+    const staged = await this.#inner.stage(packing.pack(content))
     const { bytes, size } = packing
     return {
       size,
@@ -95,6 +101,14 @@ export class PackedBlobs implements Blobs {
 
   list(after?: string): ReturnType<Blobs['list']> {
     return this.#inner.list(after)
+  }
+
+  /** Without options content stays as it is, unless it begins as the stored form does. */
+  async #plain(source: AsyncIterable<Uint8Array>) {
+    const { compress, verify, encrypt } = this.#options
+    if (compress || verify || encrypt) return { isPacked: true, content: source }
+    const octets = new Octets(source)
+    return { isPacked: isPacked(await octets.peek(MAGIC_OCTETS)), content: octets.rest() }
   }
 
   async *#read(id: string, stored: Stored, range?: ByteRange): AsyncGenerator<Uint8Array> {
