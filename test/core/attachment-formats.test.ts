@@ -6,7 +6,6 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import {
   type DecodedFile,
   decodeWrapped,
@@ -27,6 +26,7 @@ import {
   writeYenc,
 } from 'iems/mime'
 import { missing } from 'iems/testing'
+import { fc } from '../support/property.ts'
 import { compressedRtf, MESSAGE_ID, storedRtf, writeTnef } from '../support/tnef-writer.ts'
 
 const folder = join(import.meta.dirname, '../fixtures/attachments')
@@ -309,7 +309,20 @@ test('AppleSingle, AppleDouble and BinHex: names, dates, attributes and forks su
         assert.deepEqual(hqx, { name: roman, octets, mac })
       },
     ),
-    runs,
+    // A name with U+FFFD itself is UTF-8 too.
+    {
+      ...runs,
+      examples: [
+        [
+          '\ufffd',
+          'a',
+          new Date(0),
+          new Date(0),
+          { type: 'aaaa', creator: 'aaaa', flags: 0, resource: Buffer.from([0]) },
+          Buffer.alloc(0),
+        ],
+      ],
+    },
   )
 })
 

@@ -1,8 +1,8 @@
 /** Names of attachments as programs spell them, right and wrong. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { attachmentName, baseName, readStructure, writePart } from 'iems/mime'
+import { fc } from '../support/property.ts'
 
 async function nameIn(header: string | Buffer): Promise<string | undefined> {
   const octets = Buffer.concat([Buffer.from(header as string, 'latin1'), Buffer.from('\r\n\r\nx\r\n')])

@@ -1,7 +1,6 @@
 /** What this server writes by itself: header fields, addresses, dates and text that readers get back as they were given. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   addressField,
   base64Lines,
@@ -24,6 +23,7 @@ import {
   textPart,
 } from 'iems/mime'
 import { grammarFaults } from '../support/message-grammar.ts'
+import { fc } from '../support/property.ts'
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 300 }),

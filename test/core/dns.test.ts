@@ -5,9 +5,9 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { decode, encode } from 'dns-packet'
-import fc from 'fast-check'
 import { createDns, dnsOptions, hostNameOf } from 'iems'
 import { serveZone, type Zone, type ZoneOptions } from '../support/dns-zone.ts'
+import { fc } from '../support/property.ts'
 
 async function start(t: TestContext, zone: Zone, options: ZoneOptions & { readonly cacheSize?: string } = {}) {
   const { ttl, isSigned, udpSize, timeout, strays, ...rest } = options

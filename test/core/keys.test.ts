@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { below, type KeyPart, key, unkey } from '../../core/store/keys.ts'
+import { fc } from '../support/property.ts'
 
 /** Strings that share beginnings, with what the encoding treats specially among them. */
 const word = fc.oneof(

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { type Body, type Edits, openWith, sizeWith } from '../../core/message/edits.ts'
 import { createHeaders, headerField } from '../../core/message/headers.ts'
 import { newId } from '../../core/message/ids.ts'
 import { headerEnd } from '../../core/mime/header-end.ts'
 import { textOf } from '../../core/testing/index.ts'
+import { fc } from '../support/property.ts'
 
 const RAW = 'Received: one\r\nSubject: a\r\n  folded\r\n\tsubject\r\nX-Spam: yes\r\nreceived: two\r\n\r\nBody\r\n'
 

@@ -1,11 +1,11 @@
 /** Reports keep the grammar of RFC 3464 and RFC 5322, and the words of others as they were said. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { definePlugin, type Outcome, type Reply } from 'iems'
 import { createTestKernel, type DeliverAnswer, deliveredTo } from 'iems/testing'
 import * as z from 'zod'
 import { grammarFaults } from '../support/message-grammar.ts'
+import { fc } from '../support/property.ts'
 
 const OURS: Reply = { code: 550, enhanced: '5.4.6', text: 'Mail for this domain loops back to this server' }
 

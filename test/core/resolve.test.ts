@@ -1,7 +1,6 @@
 /** What an address comes to: never to nobody, whatever plugins answer; and the postmaster can always be reached. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as fc from 'fast-check'
 import * as z from 'zod'
 import { definePlugin, type Recipient, refuse, type Taps } from '../../core/index.ts'
 import { secret } from '../../core/runtime/secret.ts'
@@ -11,6 +10,7 @@ import { senderAuth } from '../../plugins/filter/sender-auth/index.ts'
 import { srs } from '../../plugins/filter/srs/index.ts'
 import { mailstore } from '../../plugins/mailbox/store/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
+import { fc } from '../support/property.ts'
 
 const tapping = (hooks: Taps) => definePlugin({ name: 'probe', config: z.undefined(), setup: () => ({ hooks }) })()
 const STRANGER = { protocol: 'ESMTP', remote: { address: '192.0.2.1' } } as const

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { type MimePart, type PartEditor, type RewriteOptions, readStructure, rewriteMime } from 'iems/mime'
+import { fc } from '../support/property.ts'
 
 const crlf = (text: string) => text.replace(/\r?\n/g, '\r\n')
 

@@ -1,7 +1,6 @@
 /** What strangers send is harmless on a terminal; counts and sizes read as people write them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   counted,
   escapeLine,
@@ -11,6 +10,7 @@ import {
   jsonLine,
   withArticle,
 } from '../../core/runtime/text.ts'
+import { fc } from '../support/property.ts'
 
 test('nothing that moves, hides or reorders characters is left', () => {
   assert.equal(

@@ -1,8 +1,8 @@
 /** What a stranger may send to make the filter slow, fail or forget itself. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { fieldsOf, letter, startAntispam } from '../support/antispam.ts'
+import { fc } from '../support/property.ts'
 
 const LISTS = [{ zone: 'uri.test', of: ['uri' as const] }]
 const RULES = [

@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import fc from 'fast-check'
 import {
   gather,
   type MimePart,
@@ -24,6 +23,7 @@ import { http } from 'iems/plugins/http'
 import { createTestKernel } from 'iems/testing'
 import { simpleParser } from 'mailparser'
 import { signed, tar, zip } from '../support/antivirus-forms.ts'
+import { fc } from '../support/property.ts'
 import { MESSAGE_ID, storedRtf, writeTnef } from '../support/tnef-writer.ts'
 
 type Options = NonNullable<Parameters<typeof attachments>[0]>

@@ -8,7 +8,6 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
-import fc from 'fast-check'
 import { extensionsOf, type WrittenTransaction, writeBatch } from '../../plugins/smtp/bsmtp/batch.ts'
 import { BatchError, type ReadLimits, readBatch } from '../../plugins/smtp/bsmtp/batch-reader.ts'
 import { createSecret, readPublic, readSecret } from '../../plugins/smtp/bsmtp/identity.ts'
@@ -17,6 +16,7 @@ import { readManifest, writeManifest } from '../../plugins/smtp/bsmtp/manifest.t
 import { hashOf, type Label, readParcel, verified, writeLine } from '../../plugins/smtp/bsmtp/parcel.ts'
 import { compress, decompress, decrypt, encrypt, SealError } from '../../plugins/smtp/bsmtp/seal.ts'
 import { readDetached, signDetached } from '../../plugins/smtp/bsmtp/signature.ts'
+import { fc } from '../support/property.ts'
 
 const LIMITS: ReadLimits = { messages: 1000, recipients: 100 }
 

@@ -1,11 +1,11 @@
 /** Accounts, groups, aliases, domains and routing: what is changed holds for mail at once, and is what `iems route` says. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as fc from 'fast-check'
 import type { Credentials, Protocol } from '../../core/index.ts'
 import type { NewEntry } from '../../plugins/directory/store/api.ts'
 import { codeAt } from '../../plugins/directory/store/totp.ts'
 import { createDirectoryKernel, type DirectoryKernel } from '../support/directory.ts'
+import { fc } from '../support/property.ts'
 
 async function createHere(t: Parameters<typeof createDirectoryKernel>[0], options = {}) {
   const here = await createDirectoryKernel(t, options)

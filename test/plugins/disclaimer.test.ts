@@ -6,7 +6,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { definePlugin, secret } from 'iems'
 import { disclaimer } from 'iems/plugins/disclaimer'
 import { dkim } from 'iems/plugins/dkim'
@@ -16,6 +15,7 @@ import { insertHtml, placesIn } from '../../plugins/content/disclaimer/html.ts'
 import { insertPlain, plainLines, quotationIn } from '../../plugins/content/disclaimer/plain.ts'
 import { Accounts, type AccountsApi } from '../../plugins/directory/static/api.ts'
 import { createMailKernel } from '../support/mailstore.ts'
+import { fc } from '../support/property.ts'
 
 type Options = Parameters<typeof disclaimer>[0]
 type Rule = Options['rules'][number]

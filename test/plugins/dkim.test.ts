@@ -6,12 +6,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { type CommandOutput, definePlugin, type Identity, secret } from 'iems'
 import { accounts } from 'iems/plugins/accounts'
 import { dkim } from 'iems/plugins/dkim'
 import { missing, testClock } from 'iems/testing'
 import * as z from 'zod'
+import { fc } from '../support/property.ts'
 import { fieldsOf, letter, startSenderAuth } from '../support/sender-auth.ts'
 
 type Input = NonNullable<Parameters<typeof dkim>[0]>

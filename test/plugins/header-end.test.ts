@@ -1,10 +1,10 @@
 /** Where a header ends: one definition, from SMTP, LMTP and APPEND to what IMAP shows. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { createHeaderScanner, headerEnd, withBlankLine } from '../../core/mime/header-end.ts'
 import { smtpIn } from '../../plugins/smtp/in/index.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
+import { fc } from '../support/property.ts'
 import { talk as talkSmtp } from '../support/smtp-talk.ts'
 
 async function start(t: TestContext) {

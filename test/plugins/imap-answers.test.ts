@@ -1,13 +1,13 @@
 /** What IMAP sends, whatever is stored and whatever fails: every line is one that RFC 9051 has. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { IemsError } from '../../core/api/errors.ts'
 import { memoryStore } from '../../core/store/memory.ts'
 import { checkResponse } from '../support/imap-grammar.ts'
 import { GrammarFault } from '../support/imap-grammar-reader.ts'
 import { createImapKernel, type ImapTalk } from '../support/imap-talk.ts'
 import { allowed } from '../support/mailstore.ts'
+import { fc } from '../support/property.ts'
 
 async function* once(octets: Uint8Array) {
   yield octets

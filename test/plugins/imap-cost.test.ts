@@ -1,13 +1,13 @@
 /** What hostile commands cost: counted, or compared between n and 2n; and that others have their turn meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { Pace } from '../../core/index.ts'
 import { holds, merge } from '../../plugins/access/imap/grammar/sets.ts'
 import { formatTrees } from '../../plugins/access/imap/thread-trees.ts'
 import { toTest } from '../../plugins/access/imap/wildcards.ts'
 import { byReferences, type Threaded } from '../../plugins/mailbox/store/query/threading.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
+import { fc } from '../support/property.ts'
 
 /** The median time of some runs, in ms. */
 async function cost(work: () => unknown): Promise<number> {

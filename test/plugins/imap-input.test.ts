@@ -7,11 +7,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import fc from 'fast-check'
 import { definePlugin } from 'iems'
 import * as z from 'zod'
 import { untagged } from '../support/imap-answers.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
+import { fc } from '../support/property.ts'
 
 const NAMES = 1000
 const userOf = (number: number) => `u${String(number).padStart(4, '0')}`

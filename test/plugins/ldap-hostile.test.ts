@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
-import fc from 'fast-check'
 import {
   BerError,
   BerReader,
@@ -31,6 +30,7 @@ import {
   talkLdap,
   unbind,
 } from '../support/ldap-talk.ts'
+import { fc } from '../support/property.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const DISCONNECTION = 0x78

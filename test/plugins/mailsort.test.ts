@@ -3,7 +3,6 @@
 /** Scripts at delivery: mail is filed, refused, answered and reported; scripts are stored; rules go to Sieve and back. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import * as z from 'zod'
 import { definePlugin, type PluginEntry } from '../../core/index.ts'
 import { isScriptRefused, Mailsort, type MailsortApi, type Rule } from '../../plugins/mailbox/mailsort/api.ts'
@@ -12,6 +11,7 @@ import { readRules } from '../../plugins/mailbox/mailsort/rules/from-sieve.ts'
 import { writeRules } from '../../plugins/mailbox/mailsort/rules/to-sieve.ts'
 import { compileScript, createSieve } from '../../plugins/mailbox/mailsort/sieve/index.ts'
 import { createMailKernel } from '../support/mailstore.ts'
+import { fc } from '../support/property.ts'
 
 async function createSortingKernel(
   t: TestContext,

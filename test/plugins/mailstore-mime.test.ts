@@ -1,7 +1,6 @@
 /** MIME as the message store reads it: the same however it comes, bounded whatever it is, and as Dovecot reads it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { gather } from '../../core/mime/gather.ts'
 import type { MimePart } from '../../core/mime/parts.ts'
 import { readStructure } from '../../core/mime/structure.ts'
@@ -10,6 +9,7 @@ import { partBody } from '../../core/mime/transfer.ts'
 import { MIME, MISSED } from '../fixtures/mime.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel, type ImapTalk, talkTo } from '../support/imap-talk.ts'
+import { fc } from '../support/property.ts'
 
 /** Content that comes in pieces of so many octets. */
 function emailOf(content: string | Buffer, piece = 65_536) {

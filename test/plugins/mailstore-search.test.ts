@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as turn } from 'node:timers/promises'
-import fc from 'fast-check'
 import type { Log } from '../../core/index.ts'
 import { memoryStore, type TestClock, testClock } from '../../core/testing/index.ts'
 import { createFind } from '../../plugins/mailbox/store/search/find.ts'
@@ -15,6 +14,7 @@ import { type Condition, matches } from '../../plugins/mailbox/store/search/quer
 import { dueKey, indexOp, laneOf } from '../../plugins/mailbox/store/search/registry.ts'
 import { type IndexOptions, openIndex, type SearchIndex } from '../../plugins/mailbox/store/search/search-index.ts'
 import { FIELDS, type SearchText } from '../../plugins/mailbox/store/search/text.ts'
+import { fc } from '../support/property.ts'
 
 const EMPTY: SearchText = { from: '', to: '', cc: '', bcc: '', subject: '', headers: '', body: '', attachments: '' }
 const LANE = laneOf('test')

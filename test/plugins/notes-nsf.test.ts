@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
 import { folderOf, readAcl, readUnread } from '../../plugins/gateway/notes/nsf/contents.ts'
 import { expandCx } from '../../plugins/gateway/notes/nsf/cx.ts'
 import { type NsfDatabase, openDatabase } from '../../plugins/gateway/notes/nsf/database.ts'
@@ -15,6 +14,7 @@ import { readDocLinks, TYPE } from '../../plugins/gateway/notes/nsf/values.ts'
 import { readCd } from '../../plugins/gateway/notes/richtext/cd.ts'
 import type { Block, Inline, RichText } from '../../plugins/gateway/notes/richtext/model.ts'
 import { type ExpectedDatabase, expectedDatabases, nsfFixture } from '../support/notes.ts'
+import { fc } from '../support/property.ts'
 
 const CLASSES: Readonly<Record<number, string>> = {
   0: '0',

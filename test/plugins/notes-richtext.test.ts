@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { simpleParser } from 'mailparser'
 import { convert } from '../../plugins/gateway/notes/message/convert.ts'
 import { noAddressBook } from '../../plugins/gateway/notes/names.ts'
 import type { Block, Inline, RichText, TextStyle } from '../../plugins/gateway/notes/richtext/model.ts'
 import { documentWith } from '../support/notes.ts'
+import { fc } from '../support/property.ts'
 
 const OPTIONS = { book: noAddressBook, domain: 'notes.invalid', replicaId: '85256A0000000001' }
 

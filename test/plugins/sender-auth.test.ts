@@ -1,7 +1,7 @@
 /** SPF, DMARC and the fields: what a message from a stranger becomes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import { fieldsOf, letter, type SenderAuthOptions, startSenderAuth } from '../support/sender-auth.ts'
 
 const SPF = { 'TXT a.test': ['v=spf1 ip4:192.0.2.1 -all'] }

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { missing } from '../../core/testing/program.ts'
 import {
   type CommandSyntax,
@@ -17,6 +16,7 @@ import {
   SieveError,
   type TestSyntax,
 } from '../../plugins/mailbox/mailsort/sieve/index.ts'
+import { fc } from '../support/property.ts'
 import { SCRIPTS, TESTS, type TestGroup } from '../support/sieve/cases.ts'
 import { createDovecot, run, summary } from '../support/sieve/engine.ts'
 import { MESSAGES, type MessageName } from '../support/sieve/messages.ts'

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import fc from 'fast-check'
 import { readProxyHeader } from '../../core/listener/proxy.ts'
+import { fc } from '../support/property.ts'
 import { openDoor } from '../support/smtp-listener.ts'
 import { talk } from '../support/smtp-talk.ts'
 

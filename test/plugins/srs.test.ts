@@ -1,12 +1,12 @@
 /** Forwarded mail leaves under a sender of ours, reports come back, and nobody else gets anything through. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { defer, refuse, secret } from 'iems'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
 import { srs } from 'iems/plugins/srs'
 import { createTestKernel, deliveredTo, testClock } from 'iems/testing'
+import { fc } from '../support/property.ts'
 import { startSink } from '../support/smtp-sink.ts'
 import { talk } from '../support/smtp-talk.ts'
 import { DAY, forwarding, SECRET, startForwarder } from '../support/srs.ts'

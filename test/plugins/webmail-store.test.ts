@@ -1,7 +1,6 @@
 /** The web mail's picture of an account, against the real server: what both sides do ends in the same state. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { moveToRole, setKeyword } from '../../plugins/web/mail/store/actions.ts'
 import { Failure, JmapClient } from '../../plugins/web/mail/store/client.ts'
 import { emptyDraft, readAddresses, saveDraft, sendDraft } from '../../plugins/web/mail/store/compose.ts'
@@ -12,6 +11,7 @@ import { type Events, keepLive } from '../../plugins/web/mail/store/push.ts'
 import { filterOf } from '../../plugins/web/mail/store/search.ts'
 import { endSnooze, snooze } from '../../plugins/web/mail/store/snooze.ts'
 import { type Json, message, startJmap } from '../support/jmap.ts'
+import { fc } from '../support/property.ts'
 
 async function startStore(t: TestContext, options: Parameters<typeof startJmap>[1] = {}) {
   const here = await startJmap(t, options)

@@ -3,9 +3,9 @@
  *
  * Invariants: every offset is checked against what is there; what is no such file is undefined, never an error.
  */
+import { isUtf8 } from 'node:buffer'
 import { fourOctets, fromMacRoman, toMacRoman } from './mac-roman.ts'
 import type { FileFacts, MacAttributes } from './model.ts'
-import { rawName } from './text-lines.ts'
 
 const SINGLE = 0x00051600
 const DOUBLE = 0x00051607
@@ -82,11 +82,7 @@ export function readApple(octets: Buffer): AppleFile | undefined {
 /** MacRoman by the specification, and UTF-8 from Mac OS X. */
 function macName(octets: Buffer): string {
   const hasUtf8 = /[\xc3-\xf4][\x80-\xbf]/.test(octets.toString('latin1'))
-  return hasUtf8 && !rawName(octets).includes('\ufffd') && isUtf8(octets) ? octets.toString() : fromMacRoman(octets)
-}
-
-function isUtf8(octets: Buffer): boolean {
-  return Buffer.from(octets.toString()).equals(octets)
+  return hasUtf8 && isUtf8(octets) ? octets.toString() : fromMacRoman(octets)
 }
 
 function datesOf({ created, modified }: FileFacts): Buffer {

@@ -4,6 +4,7 @@
  * Invariants: nothing of a pickle is executed: names of classes and functions become inert `Opaque` values; time and
  * memory are linear in the input; anything unknown or malformed throws.
  */
+import { isUtf8 } from 'node:buffer'
 
 /** An object of a class, with its state; never an instance of anything. */
 export class Opaque {
@@ -21,10 +22,7 @@ function fail(why: string): never {
 }
 
 /** Strings of Python 2 are octets. */
-const textOf = (octets: Buffer): string => {
-  const text = octets.toString()
-  return text.includes('\ufffd') ? octets.toString('latin1') : text
-}
+const textOf = (octets: Buffer): string => octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
 
 class Machine {
   readonly #input: Buffer
