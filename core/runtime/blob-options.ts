@@ -43,7 +43,7 @@ export const blobOptions = z
       )
       .default({})
       .describe(
-        "Keys for encryption at rest, by a name that is stored with each blob: { '2026': secret.file('/etc/iems/blobs-2026.key') }. A key stays here as long as a blob may be encrypted with it.",
+        "Keys for encryption at rest, by a name that is stored with each blob: { '2026': secret.file('/etc/iems/blobs-2026.key') }. A key that was used on the store stays here.",
       ),
     encrypt: keyId
       .optional()
