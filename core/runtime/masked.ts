@@ -14,7 +14,7 @@ const MAX_DEPTH = 20
 export function masked(value: unknown, name = '', depth = 0): unknown {
   if (value instanceof Secret) return MASK
   if (typeof value === 'string')
-    return SECRET_NAME.test(name) ? MASK : value.replace(/(\/\/[^/@\s:]*:)[^/@\s]*@/, `$1${MASK}@`)
+    return SECRET_NAME.test(name) ? MASK : value.replace(/(\/\/[^/@\s:]*:)[^/@\s]*@/g, `$1${MASK}@`)
   if (typeof value === 'bigint') return String(value)
   if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`
   if (value === null || typeof value !== 'object') return value

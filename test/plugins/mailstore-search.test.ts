@@ -267,7 +267,7 @@ test('a file that is no index, or a newer one, is put aside and a rebuild asked 
     assert.equal((await index.state()).isWhole, false)
     await indexAll(index, ['works'])
     assert.deepEqual(await found(index, [inBody('works')]), ['works'], kind)
-    assert.deepEqual(errors, ['the search index was put aside and is made anew'])
+    assert.deepEqual(errors, ['the search index was put aside and is built again'])
     assert.ok((await readdir(folder)).includes('search.sqlite.aside'))
   }
 })

@@ -17,7 +17,7 @@ export type Value =
   | string
   | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
 
-export const UNKNOWN_ENCODING = Symbol('a transfer encoding that nobody knows')
+export const UNKNOWN_ENCODING = Symbol('an unknown transfer encoding')
 
 export async function writeValue({ output }: CommandContext, value: Value): Promise<void> {
   if (typeof value === 'string') return output.write(value)

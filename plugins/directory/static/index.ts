@@ -30,7 +30,7 @@ const account = z.strictObject({
   password: z
     .union([hash, secretValue()])
     .optional()
-    .describe('Hash as `iems password hash` prints it. Without one nobody can log in.'),
+    .describe('Hash as `iems password hash` prints it. Without it the account cannot log in.'),
   displayName: z.string().optional().describe('The name of the person.'),
   quota: size().optional().describe('What the mailboxes may hold. Default: no limit.'),
   groups: z.array(z.string()).default([]).describe('Groups it is in, for access to shared mailboxes.'),

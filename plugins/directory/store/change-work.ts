@@ -70,7 +70,7 @@ export class Work {
     if ('record' in change) return this.#rewrite(before, change.record)
     if ('members' in change) return this.#setMembers(before, change.members)
     if (change.version !== undefined && change.version !== before.version)
-      throw new Refusal('CHANGED', 'somebody else has changed it meanwhile')
+      throw new Refusal('CHANGED', 'it has been changed meanwhile')
     return 'as' in change ? this.#become(before, change.as) : this.#set(before, change.to)
   }
 

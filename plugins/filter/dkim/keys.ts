@@ -125,7 +125,7 @@ export class Keys {
       checks.push({ key: at, is: other })
       retired.push(read({ ...one, state: 'retired' }))
     }
-    if (!(await this.#store.commit(ops, checks))) throw new Error('somebody else changed the keys meanwhile; try again')
+    if (!(await this.#store.commit(ops, checks))) throw new Error('the keys have been changed meanwhile; try again')
     this.#keptUntil = 0
     return retired
   }
@@ -134,7 +134,7 @@ export class Keys {
     const { value, record } = await this.#find(domain, selector)
     const at = key('k', record.domain, selector)
     if (!(await this.#store.commit([{ del: at }], [{ key: at, is: value }])))
-      throw new Error('somebody else changed the keys meanwhile; try again')
+      throw new Error('the keys have been changed meanwhile; try again')
     this.#keptUntil = 0
   }
 

@@ -22,7 +22,7 @@ const filter = z.strictObject({
   answer: duration().prefault('20 s').describe('For an answer to a step.'),
   content: duration()
     .prefault('2 min')
-    .describe('For the answer to the end of the message; each sign of life counts anew.'),
+    .describe('For the reply to the end of the message; each progress reply restarts it.'),
   failures: z.int().min(1).default(3).describe('After so many failures in a row a server is left alone for a while.'),
   pause: duration().prefault('30 s').describe('Time for which a server that failed is not used.'),
 })

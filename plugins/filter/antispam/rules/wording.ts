@@ -164,7 +164,7 @@ const WORDINGS: readonly Wording[] = [
   },
   {
     name: 'words-dear-stranger',
-    says: 'The text greets somebody it does not know.',
+    says: 'The text greets an unnamed recipient.',
     weight: 0.8,
     atLeast: 1,
     phrases: `

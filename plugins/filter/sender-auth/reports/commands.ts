@@ -58,7 +58,7 @@ export function createCommands({ store, clock, sendDue }: CommandDeps): Readonly
 
 function sentLine({ day, domain, messages, to }: SentReport): string {
   const where = to.map(({ address, outcome }) => `${address} ${outcome}`).join(', ')
-  return `sent      ${day}  ${domain}  ${messages} messages  ${where || 'to nobody'}`
+  return `sent      ${day}  ${domain}  ${messages} messages  ${where || 'to no address'}`
 }
 
 function receivedLine({ begin, domain, organization, messages, passed, dmarc }: KeptReport): string {

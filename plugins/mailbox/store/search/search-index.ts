@@ -129,7 +129,7 @@ class IndexWorker {
 
   #hear(answer: Answer): void {
     if ('putAside' in answer) {
-      this.#options.log.error('the search index was put aside and is made anew', { why: answer.putAside })
+      this.#options.log.error('the search index was put aside and is built again', { why: answer.putAside })
       return
     }
     this.#deaths = 0
