@@ -72,6 +72,7 @@ export {
   type Reply,
   refuse,
 } from './api/reply.ts'
+export { isSameSecret } from './api/secrets.ts'
 export { defineService, type Service } from './api/service.ts'
 export type { ConnectionInfo, DataOptions, DataReply, Examination, ServerSession, TlsInfo } from './api/session.ts'
 export type { HearSpan, Span } from './api/spans.ts'

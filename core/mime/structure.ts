@@ -65,3 +65,12 @@ export function readStructure(open: (range?: ByteRange) => AsyncIterable<Uint8Ar
   const budget = { depth: MAX_DEPTH, parts: MAX_PARTS - 1, octets: MAX_DECODED }
   return readWithin({ open }, { start: 0, end: size }, budget)
 }
+
+/** Every part in order, the message itself first; without those of encoded messages. */
+export function* eachPart(root: MimePart): Generator<MimePart> {
+  const stack = [root]
+  for (let part = stack.pop(); part; part = stack.pop()) {
+    yield part
+    stack.push(...[...(part.parts ?? [])].reverse())
+  }
+}

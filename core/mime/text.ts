@@ -10,6 +10,7 @@ import { createCharsets } from './parameters.ts'
 import { decodePart } from './part-text.ts'
 import type { MimePart, Readable } from './parts.ts'
 import { createSources } from './sources.ts'
+import { eachPart } from './structure.ts'
 import { partBody } from './transfer.ts'
 import { decodeWords } from './words.ts'
 
@@ -65,14 +66,6 @@ export async function readText(email: Readable, structure: MimePart, most = TEXT
     bodies.push(text)
   }
   return { fields, body: bodies.join('\n'), attachments, isPartial }
-}
-
-function* eachPart(part: MimePart): Generator<MimePart> {
-  const stack = [part]
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    yield next
-    stack.push(...[...(next.parts ?? [])].reverse())
-  }
 }
 
 async function readHeader(email: Readable, { header, body }: MimePart): Promise<readonly Field[]> {

@@ -4,7 +4,8 @@
  * Invariants: all changes of one call are applied together or not at all; with a key, an answer counts only if its
  * signature is valid.
  */
-import { createHmac, randomInt, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomInt } from 'node:crypto'
+import { isSameSecret } from '../api/secrets.ts'
 import { type DnsRecords, encodeData, encodeName, type RecordType } from './dns-message.ts'
 import { parseNameServer } from './dns-options.ts'
 import { askByTcp } from './dns-transport.ts'
@@ -163,7 +164,7 @@ function isSignedBy(answer: Buffer, key: TsigKey, requestMac: Buffer): boolean {
     const bare = Buffer.from(answer.subarray(0, start))
     bare.writeUInt16BE((counts[3] ?? 0) - 1, 10)
     const right = macOf(key, uint16(requestMac.length), requestMac, bare, variables(key, time, error, other))
-    return error === 0 && right.length === mac.length && timingSafeEqual(right, mac)
+    return error === 0 && isSameSecret(right, mac)
   } catch {
     // Out of range: malformed.
     return false

@@ -5,7 +5,7 @@
  * from the null sender.
  */
 import type { ReadableMessage } from 'iems'
-import { fromHtml, gather, type MimePart, partBody, readFields, readStructure } from 'iems/mime'
+import { eachPart, fromHtml, gather, type MimePart, partBody, readFields, readStructure } from 'iems/mime'
 
 export interface Bounced {
   readonly kind: 'permanent' | 'temporary' | 'complaint'
@@ -19,16 +19,6 @@ const MAX_PARTS = 100
 const MAX_RECIPIENTS = 100
 
 type Message = Pick<ReadableMessage, 'open' | 'size' | 'headers' | 'from'>
-
-function* eachPart(root: MimePart): Generator<MimePart> {
-  const stack = [root]
-  for (let count = 0; count < MAX_PARTS; count++) {
-    const next = stack.pop()
-    if (!next) return
-    yield next
-    stack.push(...[...(next.parts ?? [])].reverse())
-  }
-}
 
 async function textOf(message: Message, part: MimePart): Promise<string> {
   return (await gather(partBody(message, part) ?? [], MAX_PART)).toString('latin1')
@@ -113,7 +103,7 @@ export async function readBounce(message: Message): Promise<readonly Bounced[]> 
   let isReport = false
   const found: Bounced[] = []
   let text = ''
-  for (const part of eachPart(root)) {
+  for (const part of eachPart(root).take(MAX_PARTS)) {
     const isText = part.type === 'text' && (part.subtype === 'plain' || part.subtype === 'html')
     if (part.type === 'message' && /^(?:global-)?delivery-status$/.test(part.subtype)) {
       const status = await textOf(message, part)

@@ -3,7 +3,7 @@
  *
  * Pure: existing mailboxes in, responses out.
  */
-import type { Mailbox } from '../../mailbox/store/api.ts'
+import { levelsAbove, type Mailbox } from '../../mailbox/store/api.ts'
 import { toTest } from './wildcards.ts'
 
 export interface Listed {
@@ -102,9 +102,4 @@ function attributesOf({ noSelect, specialUse, subscribed }: Mailbox, { select, r
   if (subscribed && (select.has('SUBSCRIBED') || returns.has('SUBSCRIBED'))) attributes.push('\\Subscribed')
   if (specialUse) attributes.push(specialUse)
   return attributes
-}
-
-function levelsAbove(name: string): string[] {
-  const levels = name.split('/')
-  return levels.slice(1).map((_, index) => levels.slice(0, index + 1).join('/'))
 }

@@ -4,8 +4,8 @@
  * Invariants: a code counts only in the browser that asked for it (state in its cookie), and an ID token only with the
  * nonce of that request; the page to return to is one of this server.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Identity, Log } from 'iems'
+import { createHash, randomBytes } from 'node:crypto'
+import { type Identity, isSameSecret, type Log } from 'iems'
 import * as z from 'zod'
 import { Answer, type Call, type HttpApi, HttpProblem, html } from '../../web/http/api.ts'
 import type { ProviderOptions } from './options.ts'
@@ -151,11 +151,6 @@ function keptOf(call: Pick<Call, 'header'>): Kept {
   throw new HttpProblem(400, 'This login was not begun in this browser, or too long ago. Try again.')
 }
 
-function isEqual(a: string, b: string): boolean {
-  const [first, second] = [Buffer.from(a), Buffer.from(b)]
-  return first.length === second.length && timingSafeEqual(first, second)
-}
-
 interface Returned {
   readonly code?: string | undefined
   readonly state?: string | undefined
@@ -169,7 +164,7 @@ async function finish(
 ): Promise<{ readonly identity: Identity; readonly to: string }> {
   const state = keptOf(call)
   const { code, state: given = '', iss, error } = call.query
-  if (!isEqual(given, state.state)) throw new HttpProblem(400, FAILED)
+  if (!isSameSecret(given, state.state)) throw new HttpProblem(400, FAILED)
   const { provider, login, client } = configured(deps, state.provider)
   // RFC 9207: the answer of another provider.
   if (iss !== undefined && iss !== provider.issuer) throw new HttpProblem(400, FAILED)

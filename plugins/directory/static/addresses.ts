@@ -44,3 +44,9 @@ export function isAddress(address: string): boolean {
   // A space is allowed only within quotes.
   return at > 0 && isPlainLine(address) && LOCAL.test(local) && isDomain(address.slice(at + 1))
 }
+
+/** The part behind the separator, in the sender's case, because it may name a mailbox: `lists` of `ann+lists@a.test`. */
+export function detailOf(address: string, separator: string): string {
+  const local = address.slice(0, address.lastIndexOf('@')).replace(/^"|"$/g, '')
+  return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')
+}

@@ -47,7 +47,7 @@ export async function authorizeOwn(
   return named !== undefined && named.id === identity.account ? identity : undefined
 }
 
-export { isAddress, isDomain, readAddress } from './addresses.ts'
+export { detailOf, isAddress, isDomain, readAddress } from './addresses.ts'
 export { authorsOf, refuseForeignAuthors } from './authors.ts'
 export {
   createVerifier,

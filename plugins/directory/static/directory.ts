@@ -5,7 +5,7 @@
  * account.
  */
 import type { Identity } from 'iems'
-import { readAddress } from './addresses.ts'
+import { detailOf, readAddress } from './addresses.ts'
 import type { Account, AccountsApi } from './api.ts'
 
 export interface KeptAccount extends Account {
@@ -101,9 +101,4 @@ function plain(kept: KeptAccount | undefined): Account | undefined {
   if (!kept) return undefined
   const { password, groups, sendAs, mayRelay, ...account } = kept
   return account
-}
-
-function detailOf(address: string, separator: string): string {
-  const local = address.slice(0, address.lastIndexOf('@')).replace(/^"|"$/g, '')
-  return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')
 }

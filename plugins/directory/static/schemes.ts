@@ -5,10 +5,10 @@
  * 5803 and Dovecot. Invariants: a hash whose cost exceeds these bounds is invalid; new hashes are only argon2id and
  * SCRAM-SHA-256; comparison takes constant time.
  */
-import { argon2, createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { argon2, createHash, createHmac, pbkdf2 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { saslPrep } from 'iems'
+import { isSameSecret, saslPrep } from 'iems'
 
 const deriveArgon2 = promisify(argon2)
 const derivePbkdf2 = promisify(pbkdf2)
@@ -24,8 +24,6 @@ const MOST = { memory: 1_048_576, passes: 100, parallelism: 16, iterations: 2_00
 const WORKER_MS = 60_000
 
 const octets = (text: string | undefined) => Buffer.from(text ?? '', 'base64')
-
-const equal = (one: Uint8Array, other: Uint8Array) => one.length === other.length && timingSafeEqual(one, other)
 
 // --- argon2 (PHC string format) ---------------------------------------------------------------
 
@@ -58,7 +56,10 @@ function readArgon2(text: string): Fits | undefined {
   if (!read) return undefined
   const { algorithm, cost, salt, hash } = read
   return async (password) =>
-    equal(await deriveArgon2(algorithm, { ...cost, message: password, nonce: salt, tagLength: hash.length }), hash)
+    isSameSecret(
+      await deriveArgon2(algorithm, { ...cost, message: password, nonce: salt, tagLength: hash.length }),
+      hash,
+    )
 }
 
 // --- digests, salted or not (RFC 2307 and its successors) --------------------------------------
@@ -79,7 +80,7 @@ function readDigest(scheme: string, text: string): Fits | undefined {
   if (salted ? kept.length <= length : kept.length !== length) return undefined
   const salt = kept.subarray(length)
   return async (password) =>
-    equal(createHash(algorithm).update(password).update(salt).digest(), kept.subarray(0, length))
+    isSameSecret(createHash(algorithm).update(password).update(salt).digest(), kept.subarray(0, length))
 }
 
 // --- PBKDF2 as passlib, OpenLDAP and Dovecot write it -----------------------------------------
@@ -100,7 +101,7 @@ function readPbkdf2(text: string): Fits | undefined {
 
 function pbkdf2Fits(digest: string, iterations: number, salt: Buffer, hash: Buffer): Fits | undefined {
   if (!(iterations >= 1 && iterations <= MOST.iterations) || hash.length < 16) return undefined
-  return async (password) => equal(await derivePbkdf2(password, salt, iterations, hash.length, digest), hash)
+  return async (password) => isSameSecret(await derivePbkdf2(password, salt, iterations, hash.length, digest), hash)
 }
 
 // --- SCRAM verifiers (RFC 5803) ---------------------------------------------------------------
@@ -165,7 +166,7 @@ function readScram(text: string): Fits | undefined {
   if (!read) return undefined
   return async (password) => {
     const keys = await keysOf(password, hashOf(read.mechanism), read.salt, read.iterations)
-    return keys !== undefined && equal(keys.storedKey, read.storedKey)
+    return keys !== undefined && isSameSecret(keys.storedKey, read.storedKey)
   }
 }
 

@@ -2,7 +2,8 @@
  * A proof that a form was shown and filled in by a person, without a service outside: a signed time, and a field that
  * only programs fill in.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { isSameSecret } from 'iems'
 import { type Html, HttpProblem, html } from '../../web/http/api.ts'
 
 /** A form is filled in after this time, and before that one. */
@@ -25,9 +26,7 @@ export function checkProof(
 ): void {
   const [time = '', mac = ''] = (form.proof ?? '').split('.')
   const at = Number(time)
-  const right = Buffer.from(macOf(secret, purpose, at))
-  const given = Buffer.from(mac)
-  const isRight = given.length === right.length && timingSafeEqual(given, right)
+  const isRight = isSameSecret(mac, macOf(secret, purpose, at))
   const age = now - at
   if (!isRight || age < MIN_MS || age > MAX_MS || (form.website ?? '') !== '')
     throw new HttpProblem(400, 'The form has expired or was sent too quickly: go back, reload the page and try again')

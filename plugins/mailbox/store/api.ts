@@ -19,6 +19,7 @@ export type * from './contract/filing.ts'
 export type * from './contract/mailbox.ts'
 export type * from './contract/message.ts'
 export * from './contract/query.ts'
+export { levelsAbove } from './names.ts'
 
 // --- the service -----------------------------------------------------------------------------
 

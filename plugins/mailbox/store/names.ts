@@ -4,7 +4,7 @@
  * Invariants: INBOX is case-insensitive; no two names differ only in Unicode normalization.
  */
 import { escapeLine, isPlainLine } from 'iems'
-import type { SpecialUse } from './api.ts'
+import type { SpecialUse } from './contract/mailbox.ts'
 
 /** Characters of a name, and its levels. */
 const LENGTH = 1000

@@ -33,7 +33,7 @@
 
 import type { Content } from 'iems'
 import { type Key, key, type Range, unkey } from 'iems'
-import type { SpecialUse, UidRange } from './api.ts'
+import type { Mailbox, MailboxRef, UidRange } from './api.ts'
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
@@ -50,21 +50,8 @@ export interface AccountRecord {
   readonly forgotten?: number
 }
 
-export interface MailboxRecord {
+export interface MailboxRecord extends Omit<Mailbox, keyof MailboxRef> {
   readonly v: 1
-  readonly name: string
-  readonly noSelect?: boolean
-  readonly specialUse?: SpecialUse
-  readonly subscribed: boolean
-  readonly acl: Readonly<Record<string, string>>
-  readonly uidValidity: number
-  readonly uidNext: number
-  readonly modseq: number
-  readonly forgotten: number
-  readonly messages: number
-  readonly unseen: number
-  readonly deleted: number
-  readonly size: number
   /** Different keywords in use; absent in a mailbox from before they were counted. */
   readonly keywords?: number
   /** The modseq at which it was made, and of its last change of any kind. */

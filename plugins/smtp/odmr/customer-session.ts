@@ -5,8 +5,16 @@
  * customers with a password in the configuration. Invariants: digests are compared in constant time; an unknown name
  * takes as long as a known one.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { type Identity, type Refusal, refuse, type SaslExchange, type SaslMechanism, type ServerSession } from 'iems'
+import { createHmac, randomBytes } from 'node:crypto'
+import {
+  type Identity,
+  isSameSecret,
+  type Refusal,
+  refuse,
+  type SaslExchange,
+  type SaslMechanism,
+  type ServerSession,
+} from 'iems'
 import type { Options } from './options.ts'
 
 /** Not one of the kernel's mechanisms. */
@@ -49,7 +57,6 @@ async function cram(
   const digest = createHmac('md5', password?.reveal() ?? randomBytes(16))
     .update(challenge)
     .digest('hex')
-  const given = Buffer.from(response.slice(space + 1).toLowerCase())
-  const isRight = given.length === digest.length && timingSafeEqual(given, Buffer.from(digest))
+  const isRight = isSameSecret(response.slice(space + 1).toLowerCase(), digest)
   return isRight && password ? { kind: 'identity', user, mayRelay: false } : WRONG
 }

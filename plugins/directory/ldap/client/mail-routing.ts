@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Attempt, Identity, Recipient, Refusal, Route, Session } from 'iems'
 import { refuse } from 'iems'
-import { readAddress } from '../../static/api.ts'
+import { detailOf, readAddress } from '../../static/api.ts'
 import type { LdapAccount, LdapGroup, Source } from './source.ts'
 
 export interface FlowDeps {
@@ -158,10 +158,4 @@ function isGiven(given: string, address: string): boolean {
     allowed.domain === asked?.domain &&
     (allowed.local === '*' || allowed.local === asked.local)
   )
-}
-
-/** Keeps the sender's case of the detail, which may name a mailbox. */
-function detailOf(address: string, separator: string): string {
-  const local = address.slice(0, address.lastIndexOf('@')).replace(/^"|"$/g, '')
-  return local.slice(local.indexOf(separator) + separator.length).normalize('NFC')
 }

@@ -14,6 +14,7 @@ import {
   binariesOf,
   createSources,
   decodeWrapped,
+  eachPart,
   findWrapped,
   gather,
   isApple,
@@ -128,14 +129,6 @@ async function headerOf({ header: start, body: end, ...part }: MimePart, source:
   const types = [`${part.type}/${part.subtype}`, ...readFields(header).all('content-type')]
   if (namesFragment(types)) throw new Unscannable('a fragment of a message')
   return header
-}
-
-function* eachPart(root: MimePart): Generator<MimePart> {
-  const stack = [root]
-  for (let part = stack.pop(); part; part = stack.pop()) {
-    yield part
-    stack.push(...[...(part.parts ?? [])].reverse())
-  }
 }
 
 const IDENTITY = /^(?:7bit|8bit|binary)$/

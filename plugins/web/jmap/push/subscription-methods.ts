@@ -1,7 +1,7 @@
 /**
  * PushSubscription/get and /set (RFC 8620 section 7.2.1 and 7.2.2): they belong to a login, not to an account.
  */
-import { timingSafeEqual } from 'node:crypto'
+import { isSameSecret } from 'iems'
 import * as z from 'zod'
 import { CORE, type JmapApi, type JmapCall } from '../api.ts'
 import { invalidProperties, MethodError, ObjectError, type SetError } from '../errors.ts'
@@ -156,7 +156,7 @@ async function updateOne(
       read.error.issues[0]?.message,
     )
   const { verificationCode, expires, types } = read.data
-  if (verificationCode !== undefined && !isCode(verificationCode ?? '', one.code))
+  if (verificationCode !== undefined && !isSameSecret(verificationCode ?? '', one.code))
     throw invalidProperties(['verificationCode'], 'This is not the code that was pushed')
   const after: PushSubscription = {
     ...one,
@@ -166,11 +166,6 @@ async function updateOne(
   }
   if (!(await deps.subscriptions.replace(call.own, id, one, after))) throw new ObjectError('serverFail', 'Try again')
   return after.expires === one.expires ? null : { expires: iso(after.expires) }
-}
-
-function isCode(given: string, code: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(code)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 async function destroyOne(deps: SubscriptionMethodsDeps, id: string, call: JmapCall): Promise<null> {
