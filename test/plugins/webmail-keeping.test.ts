@@ -138,7 +138,7 @@ test('snooze, labels, shared mailboxes and contacts in a browser', {
       await page.getByRole('menuitem', { name: 'Pick a time…' }).click()
       await page.getByLabel('Day and time').fill('2020-01-01T08:00')
       await page.getByText('This time has passed.').waitFor()
-      const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+      const tomorrow = new Date(Date.now() + 86_400_000).toLocaleDateString('sv-SE')
       await page.getByLabel('Day and time').fill(`${tomorrow}T08:00`)
       assert.deepEqual(await look(page, 'snooze-time-1280'), [])
       await page.getByRole('dialog').getByRole('button', { name: 'Snooze' }).click()

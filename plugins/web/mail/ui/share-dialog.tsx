@@ -45,7 +45,6 @@ export function ShareDialog({ mailbox, onClose }: { readonly mailbox: Mailbox; o
               <span className="sm t3"> {email}</span>
             </span>
             <select
-              className="input"
               value={level}
               aria-label={t('share.rights', { name })}
               onChange={({ target }) => void change(id, target.value as Level)}
