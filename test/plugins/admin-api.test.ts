@@ -251,6 +251,60 @@ test('long work goes on without its client, is found again by its login alone, c
   assert.deepEqual((await ask('admin', 'GET', '/api/v1/tasks')).json.tasks, [])
 })
 
+test('the list of accounts has the last login by any protocol', async (t) => {
+  const { ask, session, clock } = await startAdmin(t)
+  const row = async (name: string) =>
+    (await ask('admin', 'GET', `/api/v1/directory/account?search=${name}`)).json.entries[0]
+  assert.equal((await row('user')).lastLogin, undefined)
+  const client = session({ protocol: 'IMAP' })
+  await client.auth({ kind: 'password', username: 'user@here.test', password: 'user-secret' })
+  assert.ok(Math.abs((await row('user')).lastLogin - clock.now()) < 600_000)
+  assert.equal((await row('far')).lastLogin, undefined)
+})
+
+test('deleted entries are restored with password, groups and members, one by one and all at once', async (t) => {
+  const { ask, make, directory } = await startAdmin(t)
+  const user = await directory.byName('account', 'user')
+  const group = await make({
+    add: { kind: 'group', name: 'crew', addresses: ['crew@here.test'], members: [{ id: user?.id ?? '' }] },
+  })
+  const outer = await make({
+    add: { kind: 'group', name: 'all', addresses: ['all@here.test'], members: [{ id: group.id }] },
+  })
+  const members = async (id: string) => (await Array.fromAsync(directory.members(id))).length
+  assert.equal((await ask('admin', 'DELETE', `/api/v1/directory/group/${group.id}`)).status, 204)
+  assert.equal((await ask('admin', 'DELETE', `/api/v1/directory/account/${user?.id}`)).status, 204)
+  assert.equal((await ask('user', 'GET', '/api/v1/me')).status, 401)
+  const removed = async (who: RoleName = 'admin') => (await ask(who, 'GET', '/api/v1/removed')).json
+  assert.deepEqual(
+    (await removed()).entries.map(({ name, by }: Json) => [name, by]),
+    [
+      ['user', 'admin'],
+      ['crew', 'admin'],
+    ],
+  )
+  assert.equal((await ask('support', 'GET', '/api/v1/removed')).status, 403)
+  const restore = (who: RoleName, body: object) => ask(who, 'POST', '/api/v1/removed/restorations', body)
+  const far = await directory.byName('account', 'far')
+  await ask('admin', 'DELETE', `/api/v1/directory/account/${far?.id}`)
+  // A domain administrator sees and restores those of their domains.
+  assert.equal((await removed('domain')).total, 2)
+  assert.deepEqual((await restore('domain', { ids: [far?.id] })).lines[0], {
+    fault: 'There is no such deleted entry',
+    at: far?.id,
+  })
+  assert.deepEqual((await restore('domain', { search: 'user' })).lines.at(-2)?.value, { restored: 1, faults: 0 })
+  assert.equal((await ask('user', 'GET', '/api/v1/me')).status, 200)
+  // An address that was taken meanwhile refuses the restoration.
+  const other = await make({ add: { kind: 'account', name: 'other', addresses: ['crew@here.test'] } })
+  assert.match((await restore('admin', { ids: [group.id] })).lines[0]?.fault, /taken/)
+  await ask('admin', 'DELETE', `/api/v1/directory/account/${other.id}`)
+  assert.deepEqual((await restore('admin', { ids: [group.id] })).lines.at(-2)?.value, { restored: 1, faults: 0 })
+  assert.deepEqual([await members(group.id), await members(outer.id)], [1, 1])
+  assert.deepEqual((await directory.byId(group.id))?.kind, 'group')
+  assert.deepEqual((await restore('admin', {})).lines.at(-2)?.value, { restored: 1, faults: 1 })
+})
+
 test('held posts of a list: listed, read, decided one by one and all at once, with a line for each fault', async (t) => {
   const { ask, submit, deliver } = await startAdmin(t)
   const run = (words: string, values: object) => ask('admin', 'POST', '/api/v1/commands/run', { words, values })

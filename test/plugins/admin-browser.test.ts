@@ -89,6 +89,14 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
     await page.getByRole('button', { name: 'Confirm', exact: true }).click()
     await page.getByText('is deleted').waitFor()
     assert.ok(!(await names('account')).includes('ann'))
+    await page.getByRole('button', { name: 'Deleted' }).click()
+    await page.getByRole('row', { name: /Ann Ekström/ }).waitFor()
+    await page.getByRole('checkbox', { name: 'Select all' }).click()
+    assert.deepEqual(await look(page, 'admin-removed-1280'), [])
+    await page.getByRole('toolbar').getByRole('button', { name: 'Restore' }).click()
+    await page.getByText('1 restored, 0 faults').waitFor()
+    await page.getByText('Nothing to restore').waitFor()
+    assert.ok((await names('account')).includes('ann'))
     assert.deepEqual(
       problems.filter((one) => !one.includes('403')),
       [],
@@ -254,9 +262,9 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
     await page.route(following, (route) => route.abort())
     await page.getByRole('button', { name: 'Do it' }).click()
     await page.getByText('The connection is lost; the work goes on').waitFor()
-    await page.unroute(following)
     await page.reload()
-    problems.length = 0
+    await page.getByRole('complementary', { name: 'list import' }).waitFor()
+    await page.unroute(following)
     await page.getByText(/^9.?996 members done, 4 faults$/).waitFor()
     await shot(page, 'admin-pasted-1280')
     await page.getByRole('button', { name: 'Close' }).click()
@@ -264,6 +272,9 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
     await page.getByRole('heading', { name: 'Lists' }).waitFor()
     await start('lists/news@lists.here.test')
     await page.getByText('9,998 members').waitFor()
-    assert.deepEqual(problems, [])
+    assert.deepEqual(
+      problems.filter((one) => !one.includes('ERR_FAILED')),
+      [],
+    )
   })
 })

@@ -90,6 +90,16 @@ export type Change =
   | { readonly set: string; readonly as: NewEntry; readonly version?: number }
   /** An entry with children cannot be removed. */
   | { readonly remove: string }
+  /** Brings a removed entry back: its id, fields, secrets, members and groups. */
+  | { readonly restore: string }
+
+/** An entry that can be brought back. */
+export interface RemovedEntry {
+  readonly entry: Entry
+  /** Ms since 1970. */
+  readonly at: number
+  readonly by: string
+}
 
 /** The reason for a refusal. */
 export interface Refused {
@@ -234,6 +244,8 @@ export interface DirectoryApi {
    * Application passwords, passkeys and second factors are not.
    */
   feed(options?: { readonly after?: string; readonly limit?: number }): Promise<Feed>
+  /** Removed entries that `restore` brings back; unordered. */
+  removed(): AsyncIterable<RemovedEntry>
   /** Newest first. */
   history(options?: { readonly id?: string; readonly limit?: number }): AsyncIterable<Recorded>
 }

@@ -22,6 +22,7 @@ import {
   memberKey,
   memberOfKey,
 } from './records.ts'
+import { keepRemoved, removedIn, restoreMembers } from './removed.ts'
 import { readMembers, readNew, readPatch } from './schemas.ts'
 import { memberKeys, Refusal, Standing } from './standing.ts'
 import type { Draft } from './transaction.ts'
@@ -42,6 +43,8 @@ export interface WorkFacts {
   readonly number: number
   /** First number for POSIX accounts and groups. */
   readonly numbersFrom: number
+  /** Removed entries can be brought back. */
+  readonly keepsRemoved: boolean
 }
 
 /** Maximum history records of one change: its fields, and its members. */
@@ -66,6 +69,7 @@ export class Work {
     if ('weak' in change) throw new Refusal('INVALID', change.weak)
     if ('add' in change) return this.#add(change)
     if ('remove' in change) return this.#remove(await this.#entry(change.remove))
+    if ('restore' in change) return this.#restore(change.restore)
     const before = await this.#entry(change.set)
     if ('record' in change) return this.#rewrite(before, change.record)
     if ('members' in change) return this.#setMembers(before, change.members)
@@ -158,9 +162,27 @@ export class Work {
       throw new Refusal('INVALID', 'a group cannot be in itself')
   }
 
+  async #restore(id: string): Promise<EntryRecord> {
+    const { entry, groups } = await removedIn(this.#draft, id)
+    const members = await restoreMembers(this.#draft, id)
+    const whole = { ...entry, ...(entry.kind === 'group' ? { members } : {}), ...this.#touched(entry) } as EntryRecord
+    const after = await this.#write(undefined, whole)
+    for (const group of groups) {
+      const value = await this.#draft.get(entryKey(group))
+      const above = value && decode<EntryRecord>(value)
+      if (above?.kind !== 'group' || (await this.#standing.isWithin(group, id))) continue
+      this.#draft.put(memberKey(group, `i${id}`), encode({ id }))
+      this.#draft.put(memberOfKey(`i${id}`, group), encode(1))
+      this.#draft.put(entryKey(group), encode({ ...above, members: above.members + 1, ...this.#touched(above) }))
+    }
+    this.#record('add', after, {})
+    return after
+  }
+
   async #remove(entry: EntryRecord): Promise<EntryRecord> {
     const { kind, id } = entry
     await this.#standing.mayGo(entry)
+    if (this.#facts.keepsRemoved) await keepRemoved(this.#draft, entry, this.#facts)
     if (kind === 'group') {
       for await (const [at] of this.#draft.scan(below('m', id))) {
         this.#draft.del(at)

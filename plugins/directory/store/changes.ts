@@ -28,13 +28,14 @@ export interface ChangesDeps {
   readonly policy: PasswordPolicy
   /** First number for POSIX accounts and groups. */
   readonly numbersFrom: number
+  readonly keepsRemoved: boolean
   /** Called after every commit. */
   changed(): void
 }
 
 export type Changes = ReturnType<typeof createChanges>
 
-export function createChanges({ store, clock, scram, policy, numbersFrom, changed }: ChangesDeps) {
+export function createChanges({ store, clock, scram, policy, numbersFrom, keepsRemoved, changed }: ChangesDeps) {
   let last: Promise<unknown> = Promise.resolve()
 
   /** Serializes work within this process; `attempt` handles other processes. */
@@ -72,6 +73,7 @@ export function createChanges({ store, clock, scram, policy, numbersFrom, change
           at: clock.now(),
           number: (revision + 1) * NUMBERS + number * RECORDS,
           numbersFrom,
+          keepsRemoved,
         })
         results.push({ entry: shown(await work.make(change)) })
         one.keep(all)

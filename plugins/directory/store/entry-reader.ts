@@ -18,6 +18,7 @@ import {
   nameKey,
   placeKey,
 } from './records.ts'
+import { removedEntries } from './removed.ts'
 
 export class EntryReader {
   readonly #store: Store
@@ -85,6 +86,10 @@ export class EntryReader {
 
   memberOf(member: string | Member): AsyncGenerator<string> {
     return this.#lookup.memberOf(member)
+  }
+
+  removed() {
+    return removedEntries(this.#store)
   }
 
   async *history({

@@ -28,6 +28,7 @@ import { Logins } from './logins.ts'
 import { Lookup } from './lookup.ts'
 import { MailRouting } from './mail-routing.ts'
 import { createKept } from './record-cache.ts'
+import { sweepRemoved } from './removed.ts'
 
 export * from './api.ts'
 
@@ -91,6 +92,11 @@ const options = z.strictObject({
       'First `uidNumber` and `gidNumber` for entries of the classes posixAccount and posixGroup that are written without one.',
     ),
   history: duration().prefault('365 days').describe('Time for which changes and their authors are recorded.'),
+  removed: duration()
+    .prefault('14 days')
+    .describe(
+      'Time for which removed entries are kept, with their secrets, members and groups, and can be brought back. 0 s: they are gone at once.',
+    ),
   issuer: z.string().optional().describe('Name of this server in authenticator apps. Default: the hostname.'),
 })
 
@@ -118,6 +124,7 @@ export const directory = definePlugin({
       scram: config.scram,
       policy: config.passwords,
       numbersFrom: config.posixNumbersFrom,
+      keepsRemoved: config.removed > 0,
     })
     const flow = new MailRouting(lookup, config)
     const accountOf = (login: string) => flow.byLogin(login)
@@ -142,6 +149,11 @@ export const directory = definePlugin({
     const accounts = new DirectoryAccounts({ lookup, reader: service, flow, logins })
     const first = createFirst(config.first, { service, log: ctx.log })
     ctx.schedule({ name: 'history', every: SWEEP_EVERY_MS, run: () => sweepHistory(store, clock, config.history) })
+    ctx.schedule({
+      name: 'removed',
+      every: SWEEP_EVERY_MS,
+      run: () => sweepRemoved(store, clock, config.removed),
+    })
     ctx.offer(Accounts, accounts)
     ctx.offer(Directory, service)
     return {

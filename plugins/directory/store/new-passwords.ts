@@ -19,7 +19,10 @@ export interface PasswordPolicy {
 }
 
 /** An account's names before and after the change. */
-async function namesIn(store: Store, change: Exclude<Change, { remove: string }>): Promise<readonly string[]> {
+async function namesIn(
+  store: Store,
+  change: Exclude<Change, { remove: string } | { restore: string }>,
+): Promise<readonly string[]> {
   const value = 'set' in change ? await store.get(entryKey(change.set)) : undefined
   const before = value ? decode<AccountRecord>(value) : undefined
   const fields = (fieldsIn(change) ?? {}) as unknown as Partial<AccountRecord>
@@ -33,7 +36,7 @@ export async function checked(
   { store, policy }: { readonly store: Store; readonly policy: PasswordPolicy },
 ): Promise<Prepared> {
   const password = clearPassword(fieldsIn(change))
-  if (password === undefined || 'remove' in change) return change
+  if (password === undefined || 'remove' in change || 'restore' in change) return change
   if ([...password].length < policy.minLength)
     return { weak: `the password must have at least ${policy.minLength} characters` }
   const isName =

@@ -81,6 +81,14 @@ export interface RevisionRecord {
   readonly revision: number
 }
 
+/** A removed entry, with the groups that it was in. */
+export interface RemovedRecord {
+  readonly entry: EntryRecord
+  readonly groups: readonly string[]
+  readonly at: number
+  readonly by: string
+}
+
 export type HistoryRecord = Recorded
 
 // --- keys -------------------------------------------------------------------------------------
@@ -96,6 +104,8 @@ export const inUnitKey = (unit: string, id: string): Key => key('u', unit, id)
 export const patternKey = (kind: EntryKind, match: string): Key => key('p', kind, match)
 export const memberKey = (group: string, member: string): Key => key('m', group, member)
 export const memberOfKey = (member: string, group: string): Key => key('o', member, group)
+export const removedKey = (id: string): Key => key('z', id)
+export const removedMemberKey = (group: string, member: string): Key => key('zm', group, member)
 export const historyKey = (at: number, number: number): Key => key('h', at, number)
 export const feedKey = (number: number): Key => key('f', number)
 export const sweptKey = key('g')

@@ -9,12 +9,13 @@ import { Directory } from '../../directory/store/api.ts'
 import { Lists } from '../../lists/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
-import { Http, Redirect } from '../http/api.ts'
+import { Http, type HttpApi, Redirect } from '../http/api.ts'
 import { Webmail } from '../mail/api.ts'
 import { Admin } from './api.ts'
 import { Audit } from './audit.ts'
 import { FlowOfMail } from './flow.ts'
 import { ApiKeys } from './keys.ts'
+import { LastLogins } from './last-logins.ts'
 import { options } from './options.ts'
 import { addPages, Pages } from './pages.ts'
 import { PeopleIndex } from './people-index.ts'
@@ -27,6 +28,7 @@ import { addLists } from './resources/lists.ts'
 import { addOverview } from './resources/overview.ts'
 import { addPackages } from './resources/packages.ts'
 import { addQueue } from './resources/queue.ts'
+import { addRemoved } from './resources/removed.ts'
 import { addSystem } from './resources/system.ts'
 import { addTasks } from './resources/tasks.ts'
 import { addTrace } from './resources/trace.ts'
@@ -44,7 +46,13 @@ export const admin = definePlugin({
   needs: [Http],
   wants: [Directory, MailStore, Lists, Webmail],
   offers: [Admin],
-  records: { audit: { version: 1 }, hour: { version: 1 }, key: { version: 1 }, task: { version: 1 } },
+  records: {
+    audit: { version: 1 },
+    hour: { version: 1 },
+    key: { version: 1 },
+    task: { version: 1 },
+    'last-login': { version: 1 },
+  },
   setup(config, ctx) {
     const { store, clock, log, signals, hostname } = ctx
     const http = ctx.use(Http)
@@ -55,6 +63,7 @@ export const admin = definePlugin({
     const flow = new FlowOfMail({ store, clock, writer: `${hostname}:${process.pid}:${clock.now()}` })
     const keys = new ApiKeys({ store, clock, signals })
     const people = directory && new PeopleIndex(directory, clock)
+    const logins = new LastLogins({ store, clock })
     const pages = new Pages()
     ctx.offer(Admin, pages)
     ctx.find(Webmail)?.add('app', {
@@ -80,23 +89,16 @@ export const admin = definePlugin({
     addPages(routes, pages, audit)
     addPackages(routes, { registry: config.registry, dns: ctx.dns })
     if (config.configurationCheck) addConfigurationCheck(routes, audit)
-    if (directory && people) addDirectory({ routes, directory, people, mail, audit })
+    if (directory && people) {
+      addDirectory({ routes, directory, people, mail, audit, logins })
+      addRemoved(routes, { directory, audit })
+    }
     if (lists) addLists(routes, lists, audit)
-    http.page({
-      path: '/admin',
-      who: 'anyone',
-      summary: 'Leads to the administration',
-      run: () => new Redirect('/admin/'),
-    })
-    http.files({
-      path: '/admin/',
-      folder: applicationFolder('admin'),
-      fallback: 'index.html',
-      policy: APPLICATION_POLICY,
-    })
+    addApplication(http)
     ctx.repeat(MINUTE_MS, 'writing the numbers of mail', async () => {
       people?.sweep()
       await flow.write()
+      await logins.write()
     })
     ctx.schedule({
       name: 'sweep',
@@ -113,13 +115,30 @@ export const admin = definePlugin({
         event(event) {
           audit.take(event)
           flow.count(event)
+          logins.take(event)
         },
       },
       started: () => http.origins().map((origin) => `Administration in the browser: ${origin}/admin/`),
       async close() {
         await tasks.close()
         await flow.write()
+        await logins.write()
       },
     }
   },
 })
+
+function addApplication(http: HttpApi): void {
+  http.page({
+    path: '/admin',
+    who: 'anyone',
+    summary: 'Leads to the administration',
+    run: () => new Redirect('/admin/'),
+  })
+  http.files({
+    path: '/admin/',
+    folder: applicationFolder('admin'),
+    fallback: 'index.html',
+    policy: APPLICATION_POLICY,
+  })
+}

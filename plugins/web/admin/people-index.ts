@@ -24,6 +24,7 @@ export interface ListedEntry {
   readonly status?: string
   readonly quota?: number
   readonly members?: number
+  readonly created: number
   readonly modified: number
   readonly targets?: readonly string[]
 }
@@ -76,6 +77,7 @@ export function listed(entry: Entry): ListedEntry | undefined {
     name: nameOf(entry),
     domains: [...new Set(addresses.map(domainOf))],
     roles: entry.kind === 'account' ? entry.roles : [],
+    created: entry.created,
     modified: entry.modified,
     ...(addresses[0] === undefined ? {} : { address: addresses[0] }),
     ...(entry.kind === 'account'

@@ -20,6 +20,7 @@ import {
 import type { MailStoreApi } from '../../../mailbox/store/api.ts'
 import { HttpProblem, requireFresh } from '../../http/api.ts'
 import type { Audit } from '../audit.ts'
+import type { LastLogins } from '../last-logins.ts'
 import { LISTED, type ListedEntry, type PeopleIndex, type Question } from '../people-index.ts'
 import { type AdminCall, type AdminRoutes, type Line, lines } from '../routes.ts'
 import { domainsOf, LAST_ADMIN, lastAdmins, requireAdminLeft, requireScope, requireSight } from '../scope.ts'
@@ -60,6 +61,7 @@ export interface DirectoryDeps {
   readonly people: PeopleIndex
   readonly mail: MailStoreApi | undefined
   readonly audit: Audit
+  readonly logins: LastLogins
 }
 
 export function addDirectory(deps: DirectoryDeps): void {
@@ -138,14 +140,21 @@ export function addDirectory(deps: DirectoryDeps): void {
   })
 }
 
-async function list({ people, mail }: DirectoryDeps, call: AdminCall) {
+async function list({ people, mail, logins }: DirectoryDeps, call: AdminCall) {
   const { offset, limit, ...question } = call.query
   const found = await asked(people, call, question)
   const rows = found.slice(offset, offset + limit)
-  const usages = mail && call.params.kind === 'account' ? await Promise.all(rows.map(({ id }) => mail.usage(id))) : []
+  const isAccounts = call.params.kind === 'account'
+  const usages = mail && isAccounts ? await Promise.all(rows.map(({ id }) => mail.usage(id))) : []
+  const times = isAccounts ? await Promise.all(rows.map(({ name }) => logins.of(name))) : []
   return {
     total: found.length,
-    entries: rows.map((row, index) => ({ ...row, ...(usages[index] ? { used: usages[index].octets } : {}) })),
+    entries: rows.map((row, index) => {
+      const [used, at] = [usages[index]?.octets, times[index]]
+      // An earlier login was that of another account of the name.
+      const lastLogin = at !== undefined && at >= row.created ? { lastLogin: at } : {}
+      return { ...row, ...(used === undefined ? {} : { used }), ...lastLogin }
+    }),
     ...(offset + limit < found.length ? { next: offset + limit } : {}),
   }
 }

@@ -94,7 +94,7 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
     if (await attempt(() => api('PATCH', path, fields), 'Saved')) setIsEdited(false)
   }
   const remove = async (name: string) => {
-    const text = kind === 'account' ? 'The account is gone at once; its mailboxes stay.' : 'It is gone at once.'
+    const text = `It takes effect no longer, at once. Under Deleted it can be restored for a time${kind === 'account' ? '; its mailboxes stay' : ''}.`
     if (!(await sure({ title: `Delete ${name}?`, text, action: 'Delete' }))) return
     if (await attempt(() => api('DELETE', path), `${name} is deleted`)) onClose()
   }

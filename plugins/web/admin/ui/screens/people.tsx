@@ -2,17 +2,16 @@
  * People: accounts, groups and aliases in lists of any length; one entry in the panel beside; thousands at once.
  */
 import { useCallback, useState } from 'react'
-import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment, plural, size } from '../format.ts'
 import { Head, SearchField, Segments } from '../parts.tsx'
 import { go, hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
-import type { CommandInfo } from './commands.tsx'
-import { CommandForm } from './commands.tsx'
 import type { Kind } from './directory.ts'
 import { AddEntry, EntryPanel } from './entry.tsx'
+import { Import } from './import.tsx'
+import { RemovedEntries } from './removed.tsx'
 
 export interface Listed {
   readonly id: string
@@ -24,6 +23,7 @@ export interface Listed {
   readonly status?: string
   readonly quota?: number
   readonly used?: number
+  readonly lastLogin?: number
   readonly members?: number
   readonly modified: number
   readonly targets?: readonly string[]
@@ -98,6 +98,14 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
       show: ({ used, quota }) => <Storage used={used} quota={quota} />,
     },
     {
+      id: 'lastLogin',
+      title: 'Last login',
+      width: '108px',
+      isNumber: true,
+      isWide: true,
+      show: ({ lastLogin }) => (lastLogin === undefined ? 'never' : moment(lastLogin)),
+    },
+    {
       id: 'modified',
       title: 'Changed',
       width: '108px',
@@ -151,10 +159,34 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
   ],
 }
 
+type Action = 'remove' | 'suspend' | 'activate'
+
+/** The buttons for selected entries. */
+function Actions({ kind, run }: { readonly kind: Kind; run(action: Action): void }) {
+  return (
+    <>
+      {kind === 'account' ? (
+        <>
+          <button type="button" className="btn plain" onClick={() => run('suspend')}>
+            Suspend
+          </button>
+          <button type="button" className="btn plain" onClick={() => run('activate')}>
+            Activate
+          </button>
+        </>
+      ) : null}
+      <button type="button" className="btn plain bad" onClick={() => run('remove')}>
+        Delete…
+      </button>
+    </>
+  )
+}
+
 export function People() {
   const { me, may, run, sure } = useShell()
   const [, place = 'account', opened] = usePlace()
   const kind = (MORE_KINDS.find(([one]) => one === place)?.[0] ?? 'account') as Kind
+  const isRemoved = place === 'removed' && may('people:change')
   const [search, setSearch] = useState('')
   const [domain, setDomain] = useState('')
   const [role, setRole] = useState('')
@@ -169,18 +201,14 @@ export function People() {
     domain: kind === 'unit' ? undefined : domain || undefined,
     role: kind === 'account' ? role || undefined : undefined,
   }
-  const many = async (
-    action: 'remove' | 'suspend' | 'activate',
-    number: number,
-    ids: readonly string[] | undefined,
-  ) => {
+  const many = async (action: Action, number: number, ids: readonly string[] | undefined) => {
     const what = plural(number, 'entry', 'entries')
     const isRemoval = action === 'remove'
     if (
       isRemoval &&
       !(await sure({
         title: `Delete ${what}?`,
-        text: 'The entries are gone at once; mailboxes of accounts stay. Suspending can be undone, deleting cannot.',
+        text: 'They take effect no longer, at once. Under Deleted they can be restored for a time; mailboxes of accounts stay.',
         action: `Delete ${what}`,
       }))
     )
@@ -202,7 +230,7 @@ export function People() {
     <div className="fill">
       <Head title="People" note={total === undefined ? undefined : count(total)}>
         <SearchField label="Name or address" value={search} onChange={setSearch} />
-        {names.length > 1 ? (
+        {names.length > 1 && !isRemoved ? (
           <select aria-label="Domain" value={domain} onChange={({ target }) => setDomain(target.value)}>
             <option value="">All domains</option>
             {names.map((name) => (
@@ -210,7 +238,7 @@ export function People() {
             ))}
           </select>
         ) : null}
-        {kind === 'account' ? (
+        {kind === 'account' && !isRemoved ? (
           <select aria-label="Role" className="wide" value={role} onChange={({ target }) => setRole(target.value)}>
             <option value="">Any role</option>
             <option value="admin">Admin</option>
@@ -218,12 +246,12 @@ export function People() {
             <option value="domain-admin">Domain admin</option>
           </select>
         ) : null}
-        {may('admin') ? (
+        {may('admin') && !isRemoved ? (
           <button type="button" className="btn wide" onClick={() => setDialog('import')}>
             Import…
           </button>
         ) : null}
-        {mayChange ? (
+        {mayChange && !isRemoved ? (
           <button type="button" className="btn main" onClick={() => setDialog('add')}>
             <Icon name="plus" small />
             Add
@@ -231,66 +259,49 @@ export function People() {
         ) : null}
       </Head>
       <div className="subhead">
-        <Segments label="Kind" value={kind} options={kinds} onChange={(one) => go('people', one)} />
-      </div>
-      <div className={opened ? 'pp' : 'pp single'}>
-        <DataTable<Listed>
-          key={kind}
-          label="People"
-          path={`/api/v1/directory/${kind}`}
-          filter={filter}
-          rowsOf={rowsOf}
-          columns={COLUMNS[kind]}
-          sort={kind === 'account' ? 'displayName' : 'name'}
-          opened={opened}
-          version={version}
-          onTotal={setTotal}
-          onOpen={({ id }) => go('people', kind, id)}
-          empty={{
-            title: search || domain || role ? 'Nothing fits' : 'Nothing here yet',
-            text:
-              search || domain || role
-                ? 'Try fewer words, or another domain or role.'
-                : 'Entries appear here once they are added.',
-          }}
-          {...(mayChange
-            ? {
-                actions: ({ count: number, ids, clear }) => (
-                  <>
-                    {kind === 'account' ? (
-                      <>
-                        <button
-                          type="button"
-                          className="btn plain"
-                          onClick={() => void many('suspend', number, ids).then(clear)}
-                        >
-                          Suspend
-                        </button>
-                        <button
-                          type="button"
-                          className="btn plain"
-                          onClick={() => void many('activate', number, ids).then(clear)}
-                        >
-                          Activate
-                        </button>
-                      </>
-                    ) : null}
-                    <button
-                      type="button"
-                      className="btn plain bad"
-                      onClick={() => void many('remove', number, ids).then(clear)}
-                    >
-                      Delete…
-                    </button>
-                  </>
-                ),
-              }
-            : {})}
+        <Segments
+          label="Kind"
+          value={isRemoved ? 'removed' : kind}
+          options={mayChange ? [...kinds, ['removed', 'Deleted'] as const] : kinds}
+          onChange={(one) => go('people', one)}
         />
-        {opened ? (
-          <EntryPanel key={opened} kind={kind} id={opened} onChange={changed} onClose={() => go('people', kind)} />
-        ) : null}
       </div>
+      {isRemoved ? (
+        <RemovedEntries search={search} onTotal={setTotal} />
+      ) : (
+        <div className={opened ? 'pp' : 'pp single'}>
+          <DataTable<Listed>
+            key={kind}
+            label="People"
+            path={`/api/v1/directory/${kind}`}
+            filter={filter}
+            rowsOf={rowsOf}
+            columns={COLUMNS[kind]}
+            sort={kind === 'account' ? 'displayName' : 'name'}
+            opened={opened}
+            version={version}
+            onTotal={setTotal}
+            onOpen={({ id }) => go('people', kind, id)}
+            empty={{
+              title: search || domain || role ? 'Nothing fits' : 'Nothing here yet',
+              text:
+                search || domain || role
+                  ? 'Try fewer words, or another domain or role.'
+                  : 'Entries appear here once they are added.',
+            }}
+            {...(mayChange
+              ? {
+                  actions: ({ count: number, ids, clear }) => (
+                    <Actions kind={kind} run={(action) => void many(action, number, ids).then(clear)} />
+                  ),
+                }
+              : {})}
+          />
+          {opened ? (
+            <EntryPanel key={opened} kind={kind} id={opened} onChange={changed} onClose={() => go('people', kind)} />
+          ) : null}
+        </div>
+      )}
       {dialog === 'add' ? (
         <AddEntry
           kind={kind}
@@ -305,41 +316,5 @@ export function People() {
       ) : null}
       {dialog === 'import' ? <Import kind={kind} onClose={() => setDialog(undefined)} onEnd={changed} /> : null}
     </div>
-  )
-}
-
-/** A table or LDIF, with a dry run first, by the commands of the directory. */
-function Import({ kind, onClose, onEnd }: { readonly kind: Kind; onClose(): void; onEnd(): void }) {
-  const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
-  const [what, setWhat] = useState<'import' | 'export'>('import')
-  const command = commands.data?.commands.find(({ words }) => words === `${kind} ${what}`)
-  return (
-    <Dialog title="Import and export" className="dialog large" onClose={onClose}>
-      <Segments
-        label="Direction"
-        value={what}
-        options={[
-          ['import', 'Import'],
-          ['export', 'Export'],
-        ]}
-        onChange={setWhat}
-      />
-      {command ? (
-        <>
-          <p className="t2">{command.summary}</p>
-          <CommandForm
-            key={command.words}
-            command={command}
-            action={what === 'import' ? 'Import' : 'Export'}
-            onEnd={onEnd}
-          />
-        </>
-      ) : null}
-      <footer>
-        <button type="button" className="btn" onClick={onClose}>
-          Close
-        </button>
-      </footer>
-    </Dialog>
   )
 }

@@ -1,0 +1,75 @@
+/**
+ * Deleted entries of the directory, which can be brought back for a time.
+ */
+import { useState } from 'react'
+import { type Column, DataTable } from '../data-table.tsx'
+import { full, moment, plural } from '../format.ts'
+import { useShell } from '../shell.ts'
+
+interface Removed {
+  readonly id: string
+  readonly kind: string
+  readonly name: string
+  readonly displayName?: string
+  readonly address?: string
+  readonly at: number
+  readonly by: string
+}
+
+const rowsOf = (answer: { entries: readonly Removed[] }) => answer.entries
+const COLUMNS: readonly Column<Removed>[] = [
+  { id: 'name', title: 'Name', show: ({ displayName, name }) => displayName ?? name },
+  { id: 'address', title: 'Address', width: 'minmax(0, 1.2fr)', show: ({ address, name }) => address ?? name },
+  { id: 'kind', title: 'Kind', width: '100px', isWide: true, show: ({ kind }) => kind },
+  { id: 'by', title: 'Deleted by', width: '150px', isWide: true, show: ({ by }) => by },
+  {
+    id: 'at',
+    title: 'When',
+    width: '108px',
+    isNumber: true,
+    say: ({ at }) => full(at),
+    show: ({ at }) => moment(at),
+  },
+]
+
+interface RemovedProps {
+  readonly search: string
+  onTotal(total: number): void
+}
+
+export function RemovedEntries({ search, onTotal }: RemovedProps) {
+  const { run } = useShell()
+  const [version, setVersion] = useState(0)
+  return (
+    <DataTable<Removed>
+      label="Deleted entries"
+      path="/api/v1/removed"
+      filter={{ search: search.trim() || undefined }}
+      rowsOf={rowsOf}
+      columns={COLUMNS}
+      version={version}
+      onTotal={onTotal}
+      empty={{
+        title: 'Nothing to restore',
+        text: 'Deleted entries stay here for a time, with their passwords and groups; mailboxes stay in any case.',
+      }}
+      actions={({ count: number, ids, clear }) => (
+        <button
+          type="button"
+          className="btn plain"
+          onClick={() => {
+            run({
+              title: `Restore ${plural(number, 'entry', 'entries')}`,
+              path: '/api/v1/removed/restorations',
+              body: ids ? { ids } : { search: search.trim() },
+              onEnd: () => setVersion((last) => last + 1),
+            })
+            clear()
+          }}
+        >
+          Restore
+        </button>
+      )}
+    />
+  )
+}
