@@ -169,7 +169,7 @@ const MADE: readonly Made[] = [
   {
     subject: 'Spacers that keep columns apart',
     shows: ['The story'],
-    holds: "inside.querySelector('td').offsetWidth < 5",
+    holds: "inside.querySelector('td').offsetWidth < 5 && inside.images[1].offsetHeight < 5",
     rest: html(
       '<table width="500" cellpadding="0" cellspacing="0"><tr><td width="1" bgcolor="#000000"><img src="https://x.example/b.gif" width="1" height="50"></td><td width="499" id="s">The story</td></tr><tr><td colspan="2"><table width="500"><tr><td><img src="https://x.example/c.gif" width="490" height="2"></td></tr></table></td></tr></table>',
     ),

@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'react'
 import { isDark } from '../../app/ui/appearance.ts'
-import { bringsColours, type CidUrl, type ImageUrl, safeDocument } from './sanitise.ts'
+import { BLANK, bringsColours, type CidUrl, type ImageUrl, safeDocument } from './sanitise.ts'
 
 const MAX_HEIGHT = 60_000
 /** Below this, text is too small: the message scrolls sideways. */
@@ -17,7 +17,7 @@ const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
     : ['--c-text', '--c-surface', '--c-accent-text'].map((name) => resolved(style, name))
   return `:root{color-scheme:${paper || !isDark() ? 'light' : 'dark'};background:${surface}}
 body{margin:${paper && isDark() ? '12px' : '0'};color:${text};font:14px/1.57 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif;overflow-wrap:break-word;overflow-x:auto;overflow-y:hidden}
-a{color:${link}}img{max-width:100%;height:auto}pre{white-space:pre-wrap}table{max-width:100%}
+a{color:${link}}img{max-width:100%}img:not([src="${BLANK}"]){height:auto}img[src="${BLANK}"]:not([height]){height:1px}pre{white-space:pre-wrap}table{max-width:100%}
 img:not([src]){background:light-dark(#ecebe7,#3a3732);color:light-dark(#57534c,#bcb7ad);border-radius:3px;display:inline-block;font:12px/1.4 system-ui,sans-serif;overflow:hidden;text-overflow:ellipsis}
 blockquote{margin:8px 0;padding:0 0 0 12px;border-left:2px solid #8a857c}
 @media print{:root{color-scheme:light;background:#fff}body{color:${paper ? text : '#000'};margin:0}a{color:inherit}}`

@@ -22,7 +22,7 @@ export type CidUrl = (cid: string) => string | undefined
 
 const INLINE_IMAGE = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);/i
 /** In place of a spacer, which keeps columns as wide as their author wants them. */
-const BLANK = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
+export const BLANK = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
 const LINK = /^(?:https?:|mailto:|tel:|#)/i
 /** DOMPurify asks this of nearly all attributes, widths and colours too: a known scheme, or none. */
 const VALUE = /^(?:https?:|mailto:|tel:|cid:|data:image\/|[^a-z]|[a-z+.-]{1,200}(?:[^a-z+.:-]|$))/i
