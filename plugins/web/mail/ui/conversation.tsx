@@ -89,10 +89,19 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
         <IconButton icon="eye" label={t('mark-unread')} shortcut="U" onClick={() => acts.read(one, false)} />
         <span className="grow" />
         {index >= 0 ? <span className="sm t3 wide">{t('position', { index: index + 1, count: total })}</span> : null}
-        <IconButton icon="up" small label={t('newer')} shortcut="k" disabled={index <= 0} onClick={() => onStep(-1)} />
+        <IconButton
+          icon="up"
+          small
+          className="wide"
+          label={t('newer')}
+          shortcut="k"
+          disabled={index <= 0}
+          onClick={() => onStep(-1)}
+        />
         <IconButton
           icon="down"
           small
+          className="wide"
           label={t('older')}
           shortcut="j"
           disabled={index < 0 || index >= total - 1}
