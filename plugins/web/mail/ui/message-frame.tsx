@@ -9,6 +9,7 @@ import { BLANK, bringsColours, type CidUrl, type ImageUrl, safeDocument } from '
 const MAX_HEIGHT = 60_000
 /** Below this, text is too small: the message scrolls sideways. */
 const MIN_ZOOM = 0.4
+const MAX_ROUNDS = 3
 const SCROLLBAR = 16
 
 const BASE = (paper: boolean, style: CSSStyleDeclaration) => {
@@ -37,8 +38,12 @@ function resolved(style: CSSStyleDeclaration, name: string): string {
 function fitFrame(frame: HTMLIFrameElement, { documentElement: root, body }: Document): void {
   if (!body) return
   body.style.removeProperty('zoom')
-  const ratio = root.clientWidth / root.scrollWidth
-  if (ratio < 1) body.style.setProperty('zoom', String(Math.max(MIN_ZOOM, ratio)))
+  let zoom = 1
+  // Text that is smaller breaks elsewhere, so once may not be enough.
+  for (let round = 0; round < MAX_ROUNDS && root.scrollWidth > root.clientWidth && zoom > MIN_ZOOM; round++) {
+    zoom = Math.max(MIN_ZOOM, (zoom * root.clientWidth) / root.scrollWidth)
+    body.style.setProperty('zoom', String(zoom))
+  }
   const scrollbar = root.scrollWidth > root.clientWidth ? SCROLLBAR : 0
   const height = Math.ceil(Math.max(root.offsetHeight, body.getBoundingClientRect().bottom)) + scrollbar
   frame.style.height = `${Math.min(height + 2, MAX_HEIGHT)}px`
