@@ -42,7 +42,7 @@ export const pages = {
   'images.none': 'Remote images are loaded for no sender.',
   'images.some_one': 'On this device, remote images of one sender are always loaded:',
   'images.some_other': 'On this device, remote images of {{count, number}} senders are always loaded:',
-  'images.forget': 'Load for nobody',
+  'images.forget': 'Load for no sender',
   'identity.name': 'Name',
   'identity.signature': 'Signature',
   'vacation.on': 'Answer messages by itself',
