@@ -16,7 +16,7 @@ const MAX_LATER_BROTLI = 60_000
 /** Longer than the server holds a message for an undo. */
 const AFTER_UNDO_MS = 11_000
 
-test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, async (t) => {
+test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 170_000 }, async (t) => {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())

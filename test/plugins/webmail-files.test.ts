@@ -144,7 +144,7 @@ async function open(page: Page, subject: string): Promise<void> {
 
 test('files of older formats and foreign names are seen and saved as their senders had them', {
   skip: missing(CHROMIUM),
-  timeout: 120_000,
+  timeout: 170_000,
 }, async (t) => {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
