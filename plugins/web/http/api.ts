@@ -74,7 +74,7 @@ interface Place<W extends Who, P, Q> {
   readonly summary: string
   readonly params?: P
   readonly query?: Q
-  /** As `requireFresh`, and not by a password made for programs: for the secrets of an account. */
+  /** As `requireFresh`, by an account, and not by a password made for programs: for the secrets of an account. */
   readonly fresh?: true
   readonly limit?: {
     /** Octets of the body. Default: the option `limits.body`. */

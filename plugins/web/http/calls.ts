@@ -30,7 +30,8 @@ export interface Wanted {
 export type OpenCall = Omit<Call, 'params' | 'query' | 'body'>
 
 function requireOwner(login: Login | undefined): void {
-  if (!login || login.identity.credential?.startsWith('app:'))
+  const { account, credential } = login?.identity ?? {}
+  if (!login || account === undefined || credential?.startsWith('app:'))
     throw new HttpProblem(403, "Log in with the account's own password for this")
   requireFresh(login)
 }
