@@ -6,11 +6,13 @@
 import { definePlugin } from 'iems'
 import { Accounts } from '../../directory/static/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
+import { Admin } from '../../web/admin/api.ts'
 import { Antivirus } from './api.ts'
 import { bounce, createCheck, createModify, dispatch } from './check.ts'
 import { createCommands } from './commands.ts'
 import { MailboxQuarantine } from './mailbox-quarantine.ts'
 import { options } from './options.ts'
+import { addQuarantinePage } from './page.ts'
 import { createRescan, type Stored } from './rescan.ts'
 import { createScan } from './scan.ts'
 import { createServers } from './servers.ts'
@@ -24,7 +26,7 @@ const VOLUMES = 7
 export const antivirus = definePlugin({
   name: 'antivirus',
   config: options,
-  wants: [Accounts, MailStore],
+  wants: [Accounts, Admin, MailStore],
   offers: [Antivirus],
   setup(config, ctx) {
     const { clock, log, queue, contents, store } = ctx
@@ -38,6 +40,8 @@ export const antivirus = definePlugin({
         ? { mail, accounts, taken: new MailboxQuarantine({ store, contents, clock, mail, accounts }) }
         : undefined
     const rescan = createRescan({ scan, queue, log, stored, concurrency: config.concurrency })
+    const admin = ctx.find(Admin)
+    if (stored && admin) addQuarantinePage(admin, ctx.name, stored)
     if (stored)
       ctx.schedule({ name: 'sweep', every: SWEEP_MS, run: () => stored.taken.sweep(clock.now() - config.keep) })
     // Two admissions; the version, the whole message, the missed parts, the decoded files and the probe, for each

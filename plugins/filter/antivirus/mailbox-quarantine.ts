@@ -34,7 +34,7 @@ export interface Copy {
 }
 
 const takenKey = (id: string) => key('taken', id)
-const ALL_TAKEN = { from: key('taken'), to: key('taken', Number.MAX_SAFE_INTEGER) }
+const END_OF_TAKEN = key('taken', Number.MAX_SAFE_INTEGER)
 const givenBackKey = (digest: string) => key('given-back', digest)
 const ALL_GIVEN_BACK = { from: key('given-back'), to: key('given-back', Number.MAX_SAFE_INTEGER) }
 
@@ -142,8 +142,10 @@ export class MailboxQuarantine {
     await this.#deps.contents.commit({ ops: [{ del: takenKey(id) }], free: [{ blob: content.blob, owner: id }] })
   }
 
-  async *list(): AsyncGenerator<Taken> {
-    for await (const [, value] of this.#deps.store.scan(ALL_TAKEN)) yield decode<Taken>(value)
+  /** By id, those beyond `after`. */
+  async *list(after = ''): AsyncGenerator<Taken> {
+    const range = { from: key('taken', `${after}\0`), to: END_OF_TAKEN }
+    for await (const [, value] of this.#deps.store.scan(range)) yield decode<Taken>(value)
   }
 
   async #mailboxFor({ account, mailbox }: Taken): Promise<Mailbox> {

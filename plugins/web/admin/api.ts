@@ -37,6 +37,9 @@ export interface Rows<Row> {
   readonly total?: number
 }
 
+/** Output of an action; a fault concerns the row `at`. */
+export type ActionOutput = CommandOutput | { readonly fault: string; readonly at?: string }
+
 export interface TableAction {
   /** Unique in its table. */
   readonly id: string
@@ -47,7 +50,7 @@ export interface TableAction {
   run(
     ids: readonly string[],
     call: { readonly login: Login; readonly signal: AbortSignal },
-  ): AsyncIterable<CommandOutput>
+  ): AsyncIterable<ActionOutput>
 }
 
 export interface Table<Row extends PageSchema, Filter extends PageSchema> {

@@ -3,9 +3,9 @@
  *
  * Invariants: the kernel decides which commands a caller may run; what cannot be undone requires a fresh login.
  */
-import type { CommandOutput } from 'iems'
 import * as z from 'zod'
 import { HttpProblem, requireFresh } from '../../http/api.ts'
+import type { ActionOutput } from '../api.ts'
 import { type AdminCall, type AdminRoutes, type Line, lines, problemOf } from '../routes.ts'
 
 const words = z.string().min(1).max(200)
@@ -75,6 +75,6 @@ function run(call: AdminCall, given: Given, input: AsyncIterable<Uint8Array> | u
 }
 
 /** A command's output as lines. */
-export async function* outputOf(output: AsyncIterable<CommandOutput>): AsyncGenerator<Line> {
+export async function* outputOf(output: AsyncIterable<ActionOutput>): AsyncGenerator<Line> {
   for await (const one of output) yield 'bytes' in one ? { bytes: Buffer.from(one.bytes).toString('base64') } : one
 }

@@ -13,7 +13,7 @@ import { type Schema, SchemaForm, titleOf, type Values } from '../schema-form.ts
 import { usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 
-interface Page extends PluginPage {
+export interface Page extends PluginPage {
   readonly row?: Schema
   readonly filter?: Schema
   readonly actions?: readonly { readonly id: string; readonly title: string; readonly irreversible?: boolean }[]
@@ -31,14 +31,20 @@ export function PluginPageScreen() {
   return (
     <>
       <Head title={page.title} />
-      {page.summary ? <p className="t2 summary">{page.summary}</p> : null}
-      {page.kind === 'table' ? <TablePage key={id} page={page} /> : null}
-      {page.kind === 'form' ? <FormPage key={id} page={page} /> : null}
-      {page.kind === 'figures' ? <FiguresPage key={id} page={page} /> : null}
-      {page.kind === 'module' ? <ModulePage key={id} page={page} /> : null}
+      <PageContent key={id} page={page} />
     </>
   )
 }
+
+export const PageContent = ({ page }: { readonly page: Page }) => (
+  <>
+    {page.summary ? <p className="t2 summary">{page.summary}</p> : null}
+    {page.kind === 'table' ? <TablePage page={page} /> : null}
+    {page.kind === 'form' ? <FormPage page={page} /> : null}
+    {page.kind === 'figures' ? <FiguresPage page={page} /> : null}
+    {page.kind === 'module' ? <ModulePage page={page} /> : null}
+  </>
+)
 
 type Row = Readonly<Record<string, unknown>> & { readonly id: string }
 interface Rows {

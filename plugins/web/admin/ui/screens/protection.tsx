@@ -12,6 +12,7 @@ import { useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
 import { CommandForm } from './commands.tsx'
+import { type Page, PageContent } from './plugin-page.tsx'
 import type { Delivery } from './queue.tsx'
 
 const rowsOf = (answer: { entries: readonly Delivery[] }) => answer.entries
@@ -23,24 +24,21 @@ const COLUMNS: readonly Column<Delivery>[] = [
   { id: 'age', title: 'Age', width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
 ]
 /** Commands about the state of filters, shown as they answer. */
-const STATES = [
-  'antispam stats',
-  'antispam status',
-  'antivirus status',
-  'antivirus quarantine',
-  'milter status',
-  'dkim list',
-]
+const STATES = ['antispam stats', 'antispam status', 'antivirus status', 'milter status', 'dkim list']
 
-type Part = 'held' | 'dmarc' | 'tls' | 'filters' | 'learn'
+/** Also the pages that plugins add to the group, by their ids. */
+type Part = 'held' | 'dmarc' | 'tls' | 'filters' | 'learn' | `page:${string}`
 
 export function Protection() {
   const [part, setPart] = useState<Part>('held')
   const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
+  const added = useApi<{ pages: readonly Page[] }>('/api/v1/pages')
+  const pages = added.data?.pages.filter(({ group }) => group === 'protection') ?? []
   const of = (words: string) => commands.data?.commands.find((one) => one.words === words)
   const learn = of('antispam learn')
   const parts: readonly (readonly [Part, string])[] = [
     ['held', 'Held'],
+    ...pages.map(({ id, title }) => [`page:${id}`, title] as const),
     ...(of('dmarc reports') ? ([['dmarc', 'DMARC reports']] as const) : []),
     ...(of('tls reports') ? ([['tls', 'TLS reports']] as const) : []),
     ...(learn ? ([['learn', 'Learning']] as const) : []),
@@ -53,6 +51,7 @@ export function Protection() {
         <Segments label="Part" value={part} options={parts} onChange={setPart} />
       </div>
       {part === 'held' ? <Quarantine learn={learn} /> : null}
+      {pages.map((page) => (part === `page:${page.id}` ? <PageContent key={page.id} page={page} /> : null))}
       {part === 'dmarc' ? <Reports words="dmarc reports" record="DMARC" /> : null}
       {part === 'tls' ? <Reports words="tls reports" record="TLS-RPT" /> : null}
       {part === 'learn' && learn ? (
